@@ -1,0 +1,1 @@
+"""The rules of pushing, pure: no loop, clock, disk, network or log."""
