@@ -1,0 +1,32 @@
+"""Numbers into chunks, and a refused chunk into smaller ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def split(numbers: Sequence[T], size: int) -> list[tuple[T, ...]]:
+    """Cut *numbers* into parts of *size*, in order; the last may be smaller.
+
+    Args:
+        numbers: Without repeats: two places could make two documents.
+        size: Numbers in each part, at least 1.
+
+    >>> split("ABCDE", 2)
+    [('A', 'B'), ('C', 'D'), ('E',)]
+    """
+    if size < 1:
+        raise ValueError(f"a chunk holds at least one number, not {size}")
+    return [tuple(numbers[i : i + size]) for i in range(0, len(numbers), size)]
+
+
+def halve(numbers: Sequence[T]) -> list[tuple[T, ...]]:
+    """Cut a refused chunk in two, so that one bad number among n costs about 2 log2(n) calls.
+
+    >>> halve("ABCDE")
+    [('A', 'B', 'C'), ('D', 'E')]
+    """
+    return split(numbers, max(1, (len(numbers) + 1) // 2))

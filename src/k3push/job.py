@@ -1,0 +1,167 @@
+"""What one execution of a run works with, and how it is told to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+import anyio
+
+from k3push.core.halting import HaltRule, Tally
+from k3push.core.model import Outcome, Route, Run, State
+from k3push.ports import Clock, Doubt, Erp, Ledger, Watch
+
+
+class Cause(StrEnum):
+    """Why an execution stops before its end."""
+
+    INTERRUPTED = "interrupted"
+    HALTED = "halted"
+    DEADLINE = "deadline"
+    LIMIT = "limit"
+    CONTRADICTION = "contradiction"
+    LOOK_REFUSED = "look refused"
+    UNREACHABLE = "unreachable"
+    LOGIN_REFUSED = "login refused"
+    LEDGER_LOST = "ledger lost"
+
+
+class Stop:
+    """Whether the execution is asked to stop: no new chunk leaves, open ones are waited for.
+
+    Attributes:
+        causes: Why, the first cause first, each with its words.
+        event: Set when it is asked.
+    """
+
+    def __init__(self) -> None:
+        """Begin unasked."""
+        self.causes: dict[Cause, str] = {}
+        self.event = anyio.Event()
+
+    @property
+    def asked(self) -> bool:
+        """Whether to stop."""
+        return bool(self.causes)
+
+    def ask(self, cause: Cause, why: str) -> None:
+        """Ask to stop; a cause that is known already keeps its first words."""
+        self.causes.setdefault(cause, why)
+        self.event.set()
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep, but no longer than until a stop is asked."""
+        with anyio.move_on_after(seconds):
+            await self.event.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class PushPace:
+    """How fast to go.
+
+    Attributes:
+        chunk_size: Numbers in each chunk; a route that cannot be read back takes 1.
+        concurrency: Chunks on their way at once.
+        max_attempts: Sendings of a chunk that are proved to have done nothing.
+        canary: Prove the route with one number, then with one chunk.
+        halt: When refusals or doubts stop the run.
+        limit: Numbers that this execution takes up at most, or None.
+    """
+
+    chunk_size: int = 20
+    concurrency: int = 4
+    max_attempts: int = 5
+    canary: bool = True
+    halt: HaltRule = field(default_factory=HaltRule)
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SettlePace:
+    """When to ask what became of a number whose answer was lost (rule 6), in seconds.
+
+    Attributes:
+        first_wait_s: From the beginning of the attempt to the first look.
+        poll_s: Between looks.
+        window_s: Absence counts only when this long has passed since the attempt began; the
+            ERP may finish a call long after the connection broke (P 5.15).
+    """
+
+    first_wait_s: float = 20
+    poll_s: float = 20
+    window_s: float = 600
+
+
+class DoubtAges:
+    """How long ago attempts in doubt began, for one process.
+
+    An attempt that this process has made is timed by the monotonic clock, so that a change
+    of the time of day cannot cut its window short.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        """Begin with no attempts known."""
+        self._clock = clock
+        self._seen: dict[int, tuple[float, float]] = {}
+
+    def began(self, attempt: int) -> None:
+        """Note that *attempt* begins now, in this process."""
+        self._seen[attempt] = (anyio.current_time(), 0.0)
+
+    def age_s(self, doubt: Doubt) -> float:
+        """Return the seconds since the attempt began."""
+        if doubt.attempt not in self._seen:
+            age = (self._clock.now() - doubt.began_at).total_seconds()
+            # A clock that was set back makes no attempt younger than when first seen.
+            self._seen[doubt.attempt] = (anyio.current_time(), max(0.0, age))
+        first_seen, age_then = self._seen[doubt.attempt]
+        return age_then + anyio.current_time() - first_seen
+
+
+@dataclass(slots=True)
+class Job:
+    """One execution of one run.
+
+    Attributes:
+        tally: What this execution's sendings have come to, for the halt rule.
+    """
+
+    run: Run
+    erp: Erp
+    ledger: Ledger
+    clock: Clock
+    watch: Watch
+    stop: Stop
+    pace: PushPace
+    settle: SettlePace
+    ages: DoubtAges
+    tally: Tally = field(default_factory=Tally)
+
+    @property
+    def route(self) -> Route:
+        """The route, as it was when the run began."""
+        return self.run.route
+
+    @property
+    def reads_back(self) -> bool:
+        """Whether the target form can be asked for targets by source number."""
+        return bool(self.route.source_number_field)
+
+    @property
+    def repeats_pushes(self) -> bool:
+        """Whether a target that was there before does not stop a push."""
+        return self.route.allow_partial or bool(self.run.again_because)
+
+    def count(self, outcomes: Sequence[Outcome]) -> None:
+        """Add what a sending came to, and stop if that breaks the halt rule."""
+        states = [outcome.state for outcome in outcomes if outcome.state is not State.PLANNED]
+        self.tally = replace(
+            self.tally,
+            sent=self.tally.sent + len(states),
+            failed=self.tally.failed + states.count(State.REJECTED),
+            unknown=self.tally.unknown + states.count(State.UNKNOWN),
+        )
+        why = self.pace.halt.check(self.tally)
+        if why:
+            self.stop.ask(Cause.HALTED, why)

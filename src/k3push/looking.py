@@ -1,0 +1,89 @@
+"""Ask the ERP what is there. Reading is safe, so a read that fails is tried again.
+
+A read that fails for good raises; it never turns into "nothing is there" (rule 7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import TypeVar
+
+import anyio
+from tenacity import (
+    AsyncRetrying,
+    retry_if_exception,
+    stop_after_attempt,
+    wait_exponential,
+)
+
+from k3push.core.model import BillNumber, Outcome, Route, Source, State, Targets
+from k3push.job import Job
+from k3push.ports import ErpUnreachableError, LookFailedError, LookRefusedError
+
+T = TypeVar("T")
+
+# 2, 6, 18, 54, 60 ... seconds: an application pool that recycles is back within them, and a
+# wrong address is not held up long.
+wait_for_erp = wait_exponential(multiplier=2, exp_base=3, max=60)
+
+_BLOCKED_WORDS = {
+    "unapproved": "源单未审核 (the source bill is not approved)",
+    "closed": "源单已关闭 (the source bill is closed)",
+    "cancelled": "源单已作废 (the source bill is cancelled)",
+}
+
+
+async def look_at_sources(
+    job: Job, numbers: Sequence[BillNumber]
+) -> Mapping[BillNumber, tuple[Source, ...]]:
+    """Read the bills that *numbers* spell from the source form."""
+    return await _read(job, lambda: job.erp.sources_of(job.route, numbers))
+
+
+async def look_at_targets(
+    job: Job, numbers: Collection[BillNumber], *, stop_or_not: bool = False
+) -> Targets:
+    """Read every target that is linked to *numbers*.
+
+    Args:
+        job: What to look with.
+        numbers: The ERP's spellings.
+        stop_or_not: Go on trying though a stop is asked: an open chunk is waited for.
+    """
+    return await _read(job, lambda: job.erp.targets_of(job.route, numbers), stop_or_not=stop_or_not)
+
+
+def refusal(number: BillNumber, sources: Sequence[Source], route: Route) -> Outcome | None:
+    """Say why a number is rejected unsent (rule 3), or None if it may be sent."""
+    if not sources:
+        why = "源单不存在 (the source form holds no such bill)"
+        return Outcome(number, State.REJECTED, code="precheck", reason=why)
+    if len(sources) > 1:
+        ids = ", ".join(source.id for source in sources)
+        why = f"单据编号不唯一 (more than one bill has this number: ids {ids})"
+        return Outcome(number, State.REJECTED, code="ambiguous", reason=why)
+    blocked = sources[0].blocked
+    if not blocked or route.send_blocked:
+        return None
+    return Outcome(number, State.REJECTED, code="precheck", reason=_BLOCKED_WORDS[blocked])
+
+
+async def _read(job: Job, read: Callable[[], Awaitable[T]], *, stop_or_not: bool = False) -> T:
+    retrying = AsyncRetrying(
+        retry=retry_if_exception(
+            lambda error: _may_pass(error) and (stop_or_not or not job.stop.asked)
+        ),
+        stop=stop_after_attempt(job.pace.max_attempts),
+        wait=wait_for_erp,
+        sleep=anyio.sleep if stop_or_not else job.stop.sleep,
+        before_sleep=lambda state: job.watch.waiting(
+            str(state.outcome.exception()) if state.outcome else "", state.upcoming_sleep
+        ),
+        reraise=True,
+    )
+    return await retrying(read)
+
+
+def _may_pass(error: BaseException) -> bool:
+    passing = isinstance(error, LookFailedError | ErpUnreachableError)
+    return passing and not isinstance(error, LookRefusedError)

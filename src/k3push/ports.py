@@ -1,0 +1,354 @@
+"""What the use cases need from the world outside, as verbs with their duties.
+
+Adapters fulfil these; one contract suite holds every ledger to the same words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from k3push.core.model import (
+    Attempt,
+    BillNumber,
+    Exchange,
+    Intent,
+    Listed,
+    Outcome,
+    Repeat,
+    Route,
+    Row,
+    Run,
+    RunId,
+    Source,
+    State,
+    Targets,
+)
+from k3push.core.verdict import Verdict
+
+
+class ErpUnreachableError(Exception):
+    """The ERP could not be reached to log in. Nothing was sent; it may be tried again."""
+
+
+class LoginRefusedError(Exception):
+    """The ERP refused the login, or a session just opened. Never tried twice (P 2.4, 3.4)."""
+
+
+class LookFailedError(Exception):
+    """A read gave no whole, certain answer. It proves nothing (rule 7)."""
+
+
+class LookRefusedError(LookFailedError):
+    """The ERP understood a read and refused it: a form, a field or a right is wrong."""
+
+
+class LedgerLostError(Exception):
+    """The ledger could not write or read; nothing may be sent any more (rule 11)."""
+
+
+class RunIsAliveError(Exception):
+    """Another living process executes this run."""
+
+
+class Clock(Protocol):
+    """Where the time of day comes from."""
+
+    def now(self) -> datetime:
+        """Return the wall-clock time, aware."""
+        ...
+
+
+class Erp(Protocol):
+    """The ERP of one account set, with one user's session.
+
+    Logging in, keeping the session and the shape of requests are the adapter's business.
+    Whether to send again is not: `push` sends at most once, whatever happens.
+    """
+
+    async def push(self, route: Route, data: bytes) -> Exchange:
+        """Send one Push request, once, and say what came back.
+
+        Raises nothing for a fault of the network, nor for a login that fails on the way:
+        these are values. The next look raises what the login met.
+        """
+        ...
+
+    def lose_session(self, session: int) -> None:
+        """Say that an answer showed *session* to be lost; the next call opens a new one.
+
+        All who lost the same session share one login. Saying it of an older session than
+        the present one changes nothing.
+        """
+        ...
+
+    async def sources_of(
+        self, route: Route, numbers: Sequence[BillNumber]
+    ) -> Mapping[BillNumber, tuple[Source, ...]]:
+        """Ask the source form for bills, by the job file's spellings.
+
+        A number that the form does not hold maps to (), one in two organisations to two sources.
+        Two spellings of one bill map to equal sources.
+
+        Raises:
+            LookFailedError: The answer was an error, or not whole.
+            ErpUnreachableError: No session could be opened, since nothing answered.
+            LoginRefusedError: No session could be opened, and trying again would harm.
+        """
+        ...
+
+    async def targets_of(self, route: Route, numbers: Collection[BillNumber]) -> Targets:
+        """Ask the target form for every document linked to *numbers*, drafts included.
+
+        A number without targets is absent from the answer; that is proof of absence only
+        because an answer in doubt is raised instead.
+
+        Raises:
+            LookFailedError: The answer was an error, or not whole.
+            ErpUnreachableError: No session could be opened, since nothing answered.
+            LoginRefusedError: No session could be opened, and trying again would harm.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds the claim on a number that another run wants.
+
+    Attributes:
+        run: The run that holds it.
+        alive: Whether a process executes that run now.
+    """
+
+    run: RunId
+    alive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A number whose answer was lost.
+
+    Attributes:
+        run: The run that sent it.
+        number: The ERP's spelling.
+        attempt: The attempt that is in doubt.
+        began_at: When that attempt began.
+        before: Ids of the targets that were there before it.
+    """
+
+    run: RunId
+    number: BillNumber
+    attempt: int
+    began_at: datetime
+    before: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """An attempt as the ledger keeps it, for `explain`.
+
+    Attributes:
+        exchange: What came back; None where nothing was recorded (a kill, a lost ledger).
+        verdict: What `judge` made of it, in words; "" while it is open.
+        ended_at: When it was recorded.
+    """
+
+    attempt: Attempt
+    exchange: Exchange | None
+    verdict: str
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something that happened to a number apart from its attempts, for `explain`.
+
+    Attributes:
+        at: When.
+        run: In which run.
+        text: What, in words: a read-back, a person's word, a take-over.
+    """
+
+    at: datetime
+    run: RunId
+    text: str
+
+
+class Ledger(Protocol):
+    """The durable memory of runs, attempts and one row for each number of a run.
+
+    What a verb wrote is on disk, power loss included, when it returns. Every verb raises
+    `LedgerLostError` when that cannot be said. A move that `life.MOVES` does not know is
+    refused with `life.IllegalMoveError` and changes nothing at all.
+    """
+
+    # -- runs ---------------------------------------------------------------------------------
+
+    async def open_run(self, run: Run) -> None:
+        """Write down a new run, without numbers."""
+        ...
+
+    async def end_run(self, run: RunId, exit_code: int, at: datetime) -> None:
+        """Write down how an execution of *run* ended; a later one may overwrite it."""
+        ...
+
+    async def run(self, run: RunId) -> Run | None:
+        """Return the run of that id."""
+        ...
+
+    async def runs(self) -> Sequence[Run]:
+        """Return all runs, the oldest first."""
+        ...
+
+    def own(self, run: RunId) -> AbstractAsyncContextManager[None]:
+        """Hold *run* as its one living executor, until the block or the process ends.
+
+        The hold is a lock that the operating system releases at death, so neither a clock
+        nor a pause can fake a death.
+
+        On entry, attempts that a dead executor left open become `unknown`, and claims of
+        numbers that were never sent are given up.
+
+        Raises:
+            RunIsAliveError: Another process holds it.
+        """
+        ...
+
+    async def is_alive(self, run: RunId) -> bool:
+        """Say whether some process owns *run* now."""
+        ...
+
+    # -- numbers ------------------------------------------------------------------------------
+
+    async def add(self, run: RunId, listed: Sequence[Listed]) -> Sequence[Repeat]:
+        """Append rows in state `planned`; a number that the run has already is a repeat.
+
+        Repeats are kept (see `repeats`) and returned; `Listed.route` is not stored.
+        """
+        ...
+
+    async def identify(
+        self, run: RunId, bills: Mapping[BillNumber, BillNumber]
+    ) -> Sequence[Repeat]:
+        """Write down the ERP's spelling of numbers: job file's spelling -> ERP's spelling.
+
+        Where two rows of the run turn out to be one bill, the earlier line keeps its row; the
+        other's row is taken away and becomes a repeat, which is kept and returned.
+        """
+        ...
+
+    async def repeats(self, run: RunId) -> Sequence[Repeat]:
+        """Return all repeats of a run in the order of their lines."""
+        ...
+
+    async def rows(
+        self,
+        run: RunId,
+        *,
+        states: Collection[State] = (),
+        after: int = 0,
+        limit: int = 1000,
+    ) -> Sequence[Row]:
+        """Return a page of rows in the order of the job files, in any of *states* (all if empty).
+
+        The next page begins *after* the last row's `place`.
+        """
+        ...
+
+    async def counts(self, run: RunId) -> Mapping[State, int]:
+        """Count the rows of each state; a state without rows is absent."""
+        ...
+
+    async def rows_of(self, number: BillNumber) -> Sequence[tuple[RunId, Row]]:
+        """Return the rows of one number in all runs, by either spelling, the oldest run first."""
+        ...
+
+    # -- sending ------------------------------------------------------------------------------
+
+    async def claim(self, run: RunId, numbers: Sequence[BillNumber]) -> Mapping[BillNumber, Holder]:
+        """Claim numbers (the ERP's spelling) for *run*, over all runs of its scope.
+
+        Returns those that could not be had, with who holds them; all others are held by *run*
+        until an outcome that is not `sent` or `unknown` is recorded without *keep_claims*.
+        Claiming a number that *run* holds already changes nothing. A claim of a dead run whose
+        row is `planned` is taken over; one whose row is `sent` becomes `unknown` and is held.
+        """
+        ...
+
+    async def begin(self, intent: Intent) -> Attempt:
+        """Write the intent down and move its rows to `sent`; only then may it be sent.
+
+        Every number must be claimed by `intent.run` and be `planned`.
+        """
+        ...
+
+    async def record(
+        self,
+        attempt: Attempt,
+        exchange: Exchange,
+        verdict: str,
+        outcomes: Sequence[Outcome],
+        *,
+        at: datetime,
+        keep_claims: bool = False,
+    ) -> None:
+        """Write down, durably, what came of *attempt*, and move its rows.
+
+        Repeating it changes nothing. *keep_claims* keeps the claims of rows that went back to
+        `planned` for the same run's next sending.
+        """
+        ...
+
+    async def conclude(
+        self, run: RunId, outcomes: Sequence[Outcome], *, at: datetime, note: str = ""
+    ) -> None:
+        """Move rows apart from an attempt: a look found a target, the pre-check or a person spoke.
+
+        `Outcome.number` is the ERP's spelling or, for a number without one, the job file's.
+        Claims of rows that leave `unknown` or stay unsent are given up. *note* is kept for
+        `explain` beside each number.
+        """
+        ...
+
+    async def doubts(self, run: RunId) -> Sequence[Doubt]:
+        """Return the numbers of *run* that are `unknown`, in the order of the job file."""
+        ...
+
+    async def next_chunk(self, run: RunId) -> int:
+        """Return an index above that of every chunk the run has sent, from 1."""
+        ...
+
+    # -- looking back -------------------------------------------------------------------------
+
+    async def attempts_of(self, number: BillNumber) -> Sequence[AttemptRecord]:
+        """Return every attempt that carried a number (the ERP's spelling), the oldest first."""
+        ...
+
+    async def notes_of(self, number: BillNumber) -> Sequence[Note]:
+        """Return the notes on a number (the ERP's spelling), the oldest first."""
+        ...
+
+    async def attempt_count(self, run: RunId) -> int:
+        """Count the attempts of a run."""
+        ...
+
+
+class Watch(Protocol):
+    """Who is told what happens, as it happens: the progress bar, the log."""
+
+    def concluded(self, outcomes: Sequence[Outcome]) -> None:
+        """Numbers have moved apart from a sending."""
+        ...
+
+    def recorded(
+        self, attempt: Attempt, outcomes: Sequence[Outcome], verdict: Verdict, seconds: float
+    ) -> None:
+        """An attempt is in the ledger, *seconds* after it left."""
+        ...
+
+    def waiting(self, why: str, seconds: float) -> None:
+        """Some work is put off for *seconds*."""
+        ...

@@ -1,0 +1,230 @@
+"""Push the planned numbers of a run: the tasks that go on side by side.
+
+Run, resume and retry all come through `push_run`. One task feeds the backlog from the
+source form, some workers send chunks through `sending`, and one task settles doubts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable, Sequence
+
+import anyio
+
+from k3push.core.backlog import Backlog
+from k3push.core.model import BillNumber, Chunk, Row, RunId, State
+from k3push.job import Cause, Job
+from k3push.looking import look_at_sources, refusal
+from k3push.ports import (
+    ErpUnreachableError,
+    LedgerLostError,
+    LoginRefusedError,
+    LookFailedError,
+    LookRefusedError,
+    RunIsAliveError,
+)
+from k3push.sending import Sending, push_chunk
+from k3push.settling import settle_once
+
+# Numbers of one look at the source form.
+LOOK_AHEAD = 500
+
+
+async def push_run(job: Job) -> None:
+    """Push what is planned and settle what is in doubt, until all is done or a stop is asked.
+
+    The caller owns the run. Faults of the ERP and of the ledger end in `job.stop` with
+    their cause; they are not raised.
+    """
+    try:
+        first_index = await job.ledger.next_chunk(job.run.id)
+        doubts = await job.ledger.doubts(job.run.id)
+    except LedgerLostError as error:
+        job.stop.ask(Cause.LEDGER_LOST, str(error))
+        return
+    backlog = Backlog(
+        size=job.pace.chunk_size if job.reads_back else 1,
+        canary=job.pace.canary and job.reads_back,
+        first_index=first_index,
+    )
+    await _Tasks(job, backlog, frozenset(doubt.number for doubt in doubts)).run()
+
+
+class _Tasks:
+    """The tasks of one execution, and what they share.
+
+    Attributes:
+        doubted: Numbers that were in doubt at the start; settling feeds these.
+        fed: All planned rows have been read.
+        doubtful: Some number's answer is lost, and settling may plan it again.
+        news_of_doubt: How often that was said, so that a settling under way misses none.
+        held: Numbers that another run has claimed, and which.
+    """
+
+    def __init__(self, job: Job, backlog: Backlog, doubted: frozenset[BillNumber]) -> None:
+        self.job = job
+        self.backlog = backlog
+        self.doubted = doubted
+        self.fed = False
+        self.doubtful = bool(doubted) and job.reads_back
+        self.news_of_doubt = 0
+        self.held: dict[BillNumber, RunId] = {}
+        self._changed = anyio.Event()
+
+    async def run(self) -> None:
+        async with anyio.create_task_group() as others:
+            for task in (self._feed, self._settle, self._wake_at_stop):
+                others.start_soon(self._guarded, task)
+            async with anyio.create_task_group() as workers:
+                for _ in range(self.job.pace.concurrency):
+                    workers.start_soon(self._guarded, self._work)
+            others.cancel_scope.cancel()
+
+    async def _guarded(self, task: Callable[[], Awaitable[None]]) -> None:
+        """Turn what ends an execution into its stop; a defect of ours stays an exception."""
+        stop = self.job.stop
+        try:
+            await task()
+        except LedgerLostError as error:
+            stop.ask(Cause.LEDGER_LOST, str(error))
+        except LoginRefusedError as error:
+            stop.ask(Cause.LOGIN_REFUSED, str(error))
+        except LookRefusedError as error:
+            stop.ask(Cause.LOOK_REFUSED, str(error))
+        except (ErpUnreachableError, LookFailedError) as error:
+            stop.ask(Cause.UNREACHABLE, str(error))
+
+    async def _wake_at_stop(self) -> None:
+        await self.job.stop.event.wait()
+        self._wake()
+
+    def _wake(self) -> None:
+        """Let every task that waits for a change look again."""
+        self._changed.set()
+        self._changed = anyio.Event()
+
+    # -- feeding ------------------------------------------------------------------------------
+
+    async def _feed(self) -> None:
+        """Read planned rows, and ask the source form for their bills, ahead of the sending."""
+        job = self.job
+        place = 0
+        left = math.inf if job.pace.limit is None else job.pace.limit
+        while not job.stop.asked:
+            rows = await job.ledger.rows(
+                job.run.id, states={State.PLANNED}, after=place, limit=LOOK_AHEAD
+            )
+            if rows and not left:
+                job.stop.ask(Cause.LIMIT, f"the limit of {job.pace.limit} numbers is reached")
+            if not rows or not left:
+                break
+            rows = rows[: int(min(left, LOOK_AHEAD))]
+            place = rows[-1].place
+            left -= len(rows)
+            self.backlog.add(await self._bills_of([r for r in rows if r.bill not in self.doubted]))
+            self._wake()
+            while self.backlog.waiting >= LOOK_AHEAD and not job.stop.asked:
+                await self._changed.wait()
+        self.fed = True
+        self._wake()
+
+    async def _bills_of(self, rows: Sequence[Row]) -> list[BillNumber]:
+        """Return the bills that may be sent; the other rows are `rejected` unsent (rule 3)."""
+        job = self.job
+        numbers = [row.number for row in rows]
+        found = await look_at_sources(job, numbers)
+        bills = {n: found[n][0].number for n in numbers if len(found[n]) == 1}
+        repeats = {repeat.number for repeat in await job.ledger.identify(job.run.id, bills)}
+        refusals = {n: refusal(n, found[n], job.route) for n in numbers if n not in repeats}
+        refused = [outcome for outcome in refusals.values() if outcome is not None]
+        if refused:
+            await job.ledger.conclude(job.run.id, refused, at=job.clock.now())
+            job.watch.concluded(refused)
+        return [bills[number] for number, outcome in refusals.items() if outcome is None]
+
+    # -- working ------------------------------------------------------------------------------
+
+    async def _work(self) -> None:
+        """Push chunks until there are none and none can come back."""
+        while not self.job.stop.asked:
+            chunk = self.backlog.take()
+            if chunk is not None:
+                await self._push(chunk)
+            elif self.fed and self.backlog.empty and not self._may_grow():
+                return
+            else:
+                await self._changed.wait()
+
+    def _may_grow(self) -> bool:
+        return bool(self.backlog.open or self.held or self.doubtful)
+
+    async def _push(self, chunk: Chunk) -> None:
+        job, backlog = self.job, self.backlog
+        try:
+            held = await job.ledger.claim(job.run.id, chunk.numbers)
+            self.held.update({number: holder.run for number, holder in held.items()})
+            mine = tuple(number for number in chunk.numbers if number not in held)
+            sending = Sending(chunk, mine, backlog.links_proved)
+            await push_chunk(job, sending)
+            backlog.links_proved = backlog.links_proved or sending.links_proved
+            await self._go_on(sending)
+        finally:
+            backlog.done(chunk)
+            self._wake()
+
+    async def _go_on(self, sending: Sending) -> None:
+        """Put back into the backlog what a sending has left to do."""
+        job, chunk, conclusion = self.job, sending.chunk, sending.conclusion
+        if sending.in_doubt and job.reads_back:
+            self.doubtful = True
+            self.news_of_doubt += 1
+        if conclusion is None:
+            return
+        if conclusion.contradiction:
+            job.stop.ask(Cause.CONTRADICTION, conclusion.contradiction)
+        tries = chunk.tries
+        if conclusion.try_later:
+            tries += 1
+            pause_s = min(2.0 * 3.0**tries, 60.0)
+            job.watch.waiting(conclusion.outcomes[-1].reason, pause_s)
+            await job.stop.sleep(pause_s)
+        for part in conclusion.parts:
+            self.backlog.add_part(part, tries=tries)
+        for number in conclusion.alone:
+            self.backlog.add_part((number,), alone=True)
+
+    # -- settling -----------------------------------------------------------------------------
+
+    async def _settle(self) -> None:
+        """Settle doubts, and take up again the numbers that another run held."""
+        job, backlog = self.job, self.backlog
+        while True:
+            while not (self.doubtful or self.held):
+                await self._changed.wait()
+            pause_s = job.settle.poll_s
+            if self.doubtful:
+                news = self.news_of_doubt
+                settled = await settle_once(job, job.run.id)
+                found = any(outcome.targets for outcome in settled.outcomes)
+                backlog.links_proved = backlog.links_proved or found
+                backlog.add(settled.planned)
+                self.doubtful = bool(settled.left) or news != self.news_of_doubt
+                pause_s = min(pause_s, settled.next_due_s)
+                self._wake()
+            if self.doubtful or self.held:
+                await anyio.sleep(pause_s)
+            held = dict(self.held)
+            for run in set(held.values()):
+                await self._settle_dead(run)
+            for number in held:
+                del self.held[number]
+            backlog.add(held)
+            self._wake()
+
+    async def _settle_dead(self, run: RunId) -> None:
+        """Settle the doubts of a run that nobody executes, as they stand in our way."""
+        try:
+            async with self.job.ledger.own(run):
+                await settle_once(self.job, run)
+        except RunIsAliveError:
+            pass

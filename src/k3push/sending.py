@@ -1,0 +1,189 @@
+"""The one door to the ERP: look, write down, send once, judge, record.
+
+Every sending of k3push is a call of `send_once`, and there is no second way (rule 10).
+`push_chunk` repeats it only where it returns `SendAgain`, the proof that nothing was done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import anyio
+from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
+
+from k3push.core import wire
+from k3push.core.evidence import Conclusion, conclude, conclude_unread, made_outcome, new_targets
+from k3push.core.model import Attempt, BillNumber, Chunk, Intent, Outcome, State, Targets
+from k3push.core.verdict import Cure, InDoubt, ReadBack, SendAgain, judge
+from k3push.job import Cause, Job
+from k3push.looking import look_at_targets, wait_for_erp
+from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError
+
+
+@dataclass(slots=True)
+class Sending:
+    """A claimed chunk on its way.
+
+    Attributes:
+        chunk: As the backlog gave it.
+        numbers: What is left to send: claimed, and without a target.
+        links_proved: Targets were found by their link on this route before.
+        nth: Sendings so far.
+        in_doubt: Whether the last sending left numbers `unknown`.
+        conclusion: What the last sending came to, once the ERP has finished one.
+    """
+
+    chunk: Chunk
+    numbers: tuple[BillNumber, ...]
+    links_proved: bool
+    nth: int = 0
+    in_doubt: bool = False
+    conclusion: Conclusion | None = None
+
+
+async def push_chunk(job: Job, sending: Sending) -> None:
+    """Send a claimed chunk until the ERP has acted, or may have."""
+    retrying = AsyncRetrying(
+        retry=retry_if_result(lambda verdict: isinstance(verdict, SendAgain)),
+        stop=stop_after_attempt(job.pace.max_attempts),
+        wait=_wait_for_cure,
+        sleep=job.stop.sleep,
+        retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+    )
+    verdict: SendAgain | None = await retrying(send_once, job, sending)
+    if isinstance(verdict, SendAgain):
+        job.stop.ask(Cause.UNREACHABLE, verdict.because)
+
+
+async def send_once(job: Job, sending: Sending) -> SendAgain | None:
+    """Look, write the attempt down, send it, and record what came of it.
+
+    Returns:
+        `SendAgain` where the ERP is proved to have done nothing; None where the numbers have
+        come to something else, or where a stop was asked before they left.
+    """
+    before = await _look_first(job, sending)
+    if not sending.numbers or job.stop.asked:
+        return None
+    numbers = sending.numbers
+    sending.nth += 1
+    data = wire.push_data(job.route, numbers)
+    attempt = await job.ledger.begin(
+        Intent(
+            run=job.run.id,
+            chunk=sending.chunk.index,
+            nth=sending.nth,
+            numbers=numbers,
+            before=before,
+            request=data,
+            began_at=job.clock.now(),
+        )
+    )
+    job.ages.began(attempt.id)
+    began_s = anyio.current_time()
+    exchange = await job.erp.push(job.route, data)
+    verdict = judge(exchange)
+    outcomes: tuple[Outcome, ...]
+    match verdict:
+        case SendAgain(cure, because, session):
+            if cure is Cure.LOG_IN:
+                job.erp.lose_session(session)
+            outcomes = tuple(Outcome(n, State.PLANNED, reason=because) for n in numbers)
+        case InDoubt(code, because):
+            outcomes = tuple(Outcome(n, State.UNKNOWN, (), code, because) for n in numbers)
+        case ReadBack():
+            sending.conclusion = await _read_back(job, attempt, sending, verdict)
+            outcomes = sending.conclusion.outcomes
+    await job.ledger.record(
+        attempt,
+        exchange,
+        _in_words(verdict),
+        outcomes,
+        at=job.clock.now(),
+        keep_claims=isinstance(verdict, SendAgain),
+    )
+    sending.in_doubt = any(outcome.state is State.UNKNOWN for outcome in outcomes)
+    job.count(outcomes)
+    job.watch.recorded(attempt, outcomes, verdict, anyio.current_time() - began_s)
+    return verdict if isinstance(verdict, SendAgain) else None
+
+
+async def _look_first(job: Job, sending: Sending) -> Mapping[BillNumber, tuple[str, ...]]:
+    """Take out of *sending* what has a target already (rule 3).
+
+    Returns:
+        The targets of numbers that are sent in spite of them.
+    """
+    if not job.reads_back:
+        return {}
+    found = await look_at_targets(job, sending.numbers)
+    sending.links_proved = sending.links_proved or bool(found)
+    if job.repeats_pushes:
+        return {number: tuple(target.id for target in found[number]) for number in found}
+    if found:
+        outcomes = [_already(number, found) for number in sending.numbers if number in found]
+        await job.ledger.conclude(job.run.id, outcomes, at=job.clock.now())
+        job.watch.concluded(outcomes)
+        sending.numbers = tuple(number for number in sending.numbers if number not in found)
+    return {}
+
+
+async def _read_back(job: Job, attempt: Attempt, sending: Sending, verdict: ReadBack) -> Conclusion:
+    """Conclude a call that the ERP has finished (rules 5, 6, 8 and 9)."""
+    numbers, said = attempt.intent.numbers, verdict.said
+    last_try = sending.chunk.tries + 1 >= job.pace.max_attempts
+    if not job.reads_back:
+        return conclude_unread(said, numbers[0], last_try=last_try)
+    try:
+        made = await _look_for_new(job, attempt)
+        if verdict.twice and len(made) < len(numbers):
+            await anyio.sleep(job.settle.first_wait_s)
+            made = await _look_for_new(job, attempt)
+    except (LookFailedError, ErpUnreachableError, LoginRefusedError) as error:
+        return _unread(numbers, str(error))
+    conclusion = conclude(
+        said,
+        numbers,
+        made,
+        alone=sending.chunk.alone,
+        last_try=last_try,
+        links_proved=sending.links_proved,
+    )
+    sending.links_proved = sending.links_proved or bool(made)
+    return conclusion
+
+
+async def _look_for_new(job: Job, attempt: Attempt) -> Targets:
+    found = await look_at_targets(job, attempt.intent.numbers, stop_or_not=True)
+    return new_targets(found, attempt.intent.before)
+
+
+def _unread(numbers: tuple[BillNumber, ...], why: str) -> Conclusion:
+    return Conclusion(tuple(Outcome(n, State.UNKNOWN, (), "unread", why) for n in numbers))
+
+
+def _already(number: BillNumber, found: Targets) -> Outcome:
+    there = made_outcome(number, found[number])
+    draft = there.state is State.DRAFT
+    reason = "已有暂存单 (a draft was there before)" if draft else ""
+    return Outcome(number, State.ALREADY, there.targets, reason=reason)
+
+
+def _in_words(verdict: SendAgain | InDoubt | ReadBack) -> str:
+    """Say for `explain` what the exchange meant."""
+    match verdict:
+        case SendAgain(cure, because):
+            return f"nothing was done ({because}); {cure}, then send again"
+        case InDoubt(code, because):
+            return f"in doubt ({code}: {because})"
+        case ReadBack(said, twice):
+            success = "success" if said.success else f"refused, MsgCode {said.code or 'absent'}"
+            return f"finished ({success}); read back{' twice' if twice else ''}"
+
+
+def _wait_for_cure(state: RetryCallState) -> float:
+    verdict = state.outcome.result() if state.outcome else None
+    if isinstance(verdict, SendAgain) and verdict.cure is Cure.LOG_IN:
+        return 0.0
+    return float(wait_for_erp(state))
