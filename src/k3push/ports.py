@@ -182,13 +182,18 @@ class Ledger(Protocol):
 
     What a verb wrote is on disk, power loss included, when it returns. Every verb raises
     `LedgerLostError` when that cannot be said. A move that `life.MOVES` does not know is
-    refused with `life.IllegalMoveError` and changes nothing at all.
+    refused with `life.IllegalMoveError` and changes nothing at all; a run that was never
+    opened is refused with `LookupError`, save by `run`.
     """
 
     # -- runs ---------------------------------------------------------------------------------
 
     async def open_run(self, run: Run) -> None:
-        """Write down a new run, without numbers."""
+        """Write down a new run, without numbers.
+
+        Raises:
+            ValueError: The id is taken.
+        """
         ...
 
     async def end_run(self, run: RunId, exit_code: int, at: datetime) -> None:
@@ -209,8 +214,8 @@ class Ledger(Protocol):
         The hold is a lock that the operating system releases at death, so neither a clock
         nor a pause can fake a death.
 
-        On entry, attempts that a dead executor left open become `unknown`, and claims of
-        numbers that were never sent are given up.
+        On entry, attempts that a dead executor left open become `unknown` and are closed,
+        claims of `planned` numbers are given up, and the run's ending is cleared.
 
         Raises:
             RunIsAliveError: Another process holds it.
@@ -236,7 +241,10 @@ class Ledger(Protocol):
         """Write down the ERP's spelling of numbers: job file's spelling -> ERP's spelling.
 
         Where two rows of the run turn out to be one bill, the earlier line keeps its row; the
-        other's row is taken away and becomes a repeat, which is kept and returned.
+        other's row is taken away and becomes a repeat, which is kept and returned. A row that
+        was sent or has an outcome is never taken away, so its partner is; two of that kind are
+        refused. A row that was sent keeps its spelling, and numbers without a row are passed
+        over.
         """
         ...
 
@@ -281,7 +289,8 @@ class Ledger(Protocol):
     async def begin(self, intent: Intent) -> Attempt:
         """Write the intent down and move its rows to `sent`; only then may it be sent.
 
-        Every number must be claimed by `intent.run` and be `planned`.
+        Every number must be claimed by `intent.run` and be `planned`, else all are refused
+        with `life.IllegalMoveError`. Targets, code and reason of the rows are cleared.
         """
         ...
 
@@ -297,7 +306,9 @@ class Ledger(Protocol):
     ) -> None:
         """Write down, durably, what came of *attempt*, and move its rows.
 
-        Repeating it changes nothing. *keep_claims* keeps the claims of rows that went back to
+        Repeating it changes nothing. *outcomes* tell of every number of the attempt, once;
+        an attempt that `own` closed, or whose numbers have travelled again, is refused
+        (`life.IllegalMoveError`). *keep_claims* keeps the claims of rows that went back to
         `planned` for the same run's next sending.
         """
         ...

@@ -13,9 +13,6 @@ from enum import StrEnum
 from k3push.core import wire
 from k3push.core.model import Answered, Exchange, NeverSent, NoAnswer, Target
 
-# The official client takes these two for answers and all else for failures (P 1.9).
-ANSWER_STATUSES = frozenset({200, 206})
-
 
 class Cure(StrEnum):
     """What must happen before a chunk may be sent again."""
@@ -105,7 +102,7 @@ def judge(exchange: Exchange) -> Verdict:
 
 def _judge_answer(answered: Answered) -> Verdict:
     status, body = answered.status, answered.body
-    if status not in ANSWER_STATUSES:
+    if status not in wire.ANSWER_STATUSES:
         return InDoubt(f"http_{status}", wire.describe(body))
     failure = wire.read_response_error(body)
     if failure is not None:

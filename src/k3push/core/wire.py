@@ -48,6 +48,9 @@ LOST_SESSION_MESSAGES = frozenset(
 )
 LOST_SESSION_CODE = "1"
 
+# The official client takes these two for answers and all else for failures (P 1.9).
+ANSWER_STATUSES = frozenset({200, 206})
+
 RESPONSE_ERROR = "response_error:"
 
 # An answer to a chunk of thousands is some hundred kilobytes; a bomb is not an answer.
@@ -125,6 +128,16 @@ def push_data(route: Route, numbers: Sequence[BillNumber]) -> bytes:
     )
 
 
+def call_body(form: str, data: bytes) -> bytes:
+    """Wrap `data` as the official client does: beside the form id, as an object (P 1.5).
+
+    >>> call_body("PUR_PurchaseOrder", b'{"Ids":""}')
+    b'{"formid":"PUR_PurchaseOrder","data":{"Ids":""}}'
+    """
+    head = b'"formid":' + orjson.dumps(form) + b"," if form else b""
+    return b"{" + head + b'"data":' + data + b"}"
+
+
 def quoted(text: str) -> str:
     """Quote a text for a filter.
 
@@ -169,6 +182,19 @@ def source_fields(lacking: Iterable[str] = ()) -> list[str]:
     """Return the fields of the source form that a look asks for, but those it lacks."""
     lacks = {field.lower() for field in lacking}
     return [BILL_NO, ID, *(f for f in OPTIONAL_SOURCE_FIELDS if f.lower() not in lacks)]
+
+
+def field_named_in(message: str, fields: Iterable[str]) -> str | None:
+    """Return the status field that a refusal names as missing (P 4.4), or None.
+
+    >>> field_named_in("元数据中标识为FCloseStatus的字段不存在", source_fields())
+    'FCloseStatus'
+    """
+    asked = {field.lower() for field in fields}
+    for field in OPTIONAL_SOURCE_FIELDS:
+        if field.lower() in asked and field.lower() in message.lower():
+            return field
+    return None
 
 
 def target_fields(route: Route) -> list[str]:

@@ -1,0 +1,1 @@
+"""How the ports are fulfilled: files in, the ERP over HTTP, ledgers, notices."""

@@ -1,0 +1,209 @@
+-- The statements of the SQLite ledger, each under its name. Parameters called :numbers and
+-- :bills are JSON arrays, so that one statement serves a chunk of any size.
+
+-- name: application_id
+PRAGMA application_id;
+
+-- name: user_version
+PRAGMA user_version;
+
+-- name: count_tables
+SELECT count(*) FROM sqlite_master;
+
+-- name: durability
+SELECT journal_mode, synchronous FROM pragma_journal_mode, pragma_synchronous;
+
+-- name: begin_write
+BEGIN IMMEDIATE;
+
+-- name: begin_read
+BEGIN;
+
+-- name: commit
+COMMIT;
+
+-- name: rollback
+ROLLBACK;
+
+-- name: savepoint
+SAVEPOINT work;
+
+-- name: keep_work
+RELEASE work;
+
+-- name: undo_work
+ROLLBACK TO work;
+
+-- name: insert_run
+INSERT INTO runs (id, scope, route, jobs, folder, started_at, ended_at, exit, again_because)
+VALUES (:id, :scope, :route, :jobs, :folder, :started_at, :ended_at, :exit, :again_because);
+
+-- name: run_key
+SELECT key, scope, listed, attempts FROM runs WHERE id = :run;
+
+-- name: set_ending
+UPDATE runs SET ended_at = :ended_at, exit = :exit WHERE key = :run;
+
+-- name: select_run
+SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because
+FROM runs WHERE id = :run;
+
+-- name: select_runs
+SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because
+FROM runs ORDER BY started_at, id;
+
+-- name: places_of_numbers
+SELECT j.value, r.place
+FROM json_each(:numbers) AS j CROSS JOIN rows AS r ON r.number = j.value AND r.run = :run;
+
+-- name: insert_row
+INSERT INTO rows (run, place, line, number) VALUES (:run, :place, :line, :number);
+
+-- name: insert_repeat
+INSERT INTO repeats (run, place, line, number, first_place)
+VALUES (:run, :place, :line, :number, :first_place);
+
+-- name: set_listed
+UPDATE runs SET listed = :listed WHERE key = :run;
+
+-- name: tally
+INSERT INTO tallies (run, state, n) VALUES (:run, :state, :n)
+ON CONFLICT (run, state) DO UPDATE SET n = n + excluded.n;
+
+-- name: select_tallies
+SELECT state, n FROM tallies WHERE run = :run AND n > 0;
+
+-- name: rows_by_number
+SELECT r.place, r.state, coalesce(r.attempt, 0), r.number, coalesce(r.bill, '')
+FROM json_each(:numbers) AS j CROSS JOIN rows AS r ON r.number = j.value AND r.run = :run;
+
+-- name: rows_by_bill
+SELECT r.place, r.state, coalesce(r.attempt, 0), r.number, r.bill
+FROM json_each(:bills) AS j CROSS JOIN rows AS r ON r.bill = j.value AND r.run = :run;
+
+-- name: set_bill
+UPDATE rows SET bill = :bill WHERE run = :run AND place = :place;
+
+-- name: row_to_repeat
+INSERT INTO repeats (run, place, line, number, first_place)
+SELECT run, place, line, number, :kept FROM rows WHERE run = :run AND place = :place;
+
+-- name: repoint_repeats
+UPDATE repeats SET first_place = :kept WHERE run = :run AND first_place = :place;
+
+-- name: delete_row
+DELETE FROM rows WHERE run = :run AND place = :place;
+
+-- name: select_repeats
+SELECT repeats.place, repeats.line, repeats.number, rows.line
+FROM repeats
+JOIN rows ON rows.run = repeats.run AND rows.place = repeats.first_place
+WHERE repeats.run = :run
+ORDER BY repeats.place;
+
+-- name: repeat_at
+SELECT repeats.line, repeats.number, rows.line
+FROM repeats
+JOIN rows ON rows.run = repeats.run AND rows.place = repeats.first_place
+WHERE repeats.run = :run AND repeats.place = :place;
+
+-- name: holders
+SELECT j.value, claims.run, runs.id, rows.place, rows.state
+FROM json_each(:bills) AS j
+CROSS JOIN claims ON claims.scope = :scope AND claims.number = j.value
+CROSS JOIN runs ON runs.key = claims.run
+LEFT JOIN rows ON rows.bill = claims.number AND rows.run = claims.run;
+
+-- name: set_claim
+INSERT INTO claims (scope, number, run) VALUES (:scope, :number, :run)
+ON CONFLICT (scope, number) DO UPDATE SET run = excluded.run;
+
+-- name: delete_claim
+DELETE FROM claims WHERE scope = :scope AND number = :number AND run = :run;
+
+-- name: claims_of_run
+SELECT claims.scope, claims.number, rows.state
+FROM claims LEFT JOIN rows ON rows.bill = claims.number AND rows.run = claims.run
+WHERE claims.run = :run;
+
+-- name: claimed
+SELECT claims.number
+FROM json_each(:bills) AS j CROSS JOIN claims ON claims.scope = :scope AND claims.number = j.value
+WHERE claims.run = :run;
+
+-- name: insert_attempt
+INSERT INTO attempts (run, chunk, nth, began_at, numbers, before, request)
+VALUES (:run, :chunk, :nth, :began_at, :numbers, :before, :request);
+
+-- name: insert_carried
+INSERT INTO carried (number, attempt) VALUES (:number, :attempt);
+
+-- name: count_attempt
+UPDATE runs SET attempts = attempts + 1 WHERE key = :run;
+
+-- name: set_sent
+UPDATE rows
+SET state = 'sent', targets = NULL, code = NULL, reason = NULL,
+    attempts = attempts + 1, attempt = :attempt
+WHERE run = :run AND place = :place;
+
+-- name: set_outcome
+UPDATE rows
+SET state = :state, targets = :targets, code = :code, reason = :reason, settled_at = :settled_at
+WHERE run = :run AND place = :place;
+
+-- name: recording_of
+SELECT numbers, ended_at IS NOT NULL, verdict IS NOT NULL FROM attempts WHERE id = :attempt;
+
+-- name: set_exchange
+UPDATE attempts
+SET ended_at = :ended_at, verdict = :verdict, answer = :answer, status = :status,
+    because = :because, body = :body
+WHERE id = :attempt;
+
+-- name: sent_rows
+SELECT place, state, bill FROM rows WHERE run = :run AND state = 'sent';
+
+-- name: close_attempts
+UPDATE attempts SET verdict = :verdict WHERE run = :run AND ended_at IS NULL;
+
+-- name: insert_note
+INSERT INTO notes (number, run, at, text) VALUES (:number, :run, :at, :text);
+
+-- name: page
+SELECT place, line, number, bill, state, targets, code, reason, attempts, chunk, sent_at, settled_at
+FROM ledger WHERE run = :run AND place > :after ORDER BY place LIMIT :limit;
+
+-- name: page_in_state
+SELECT place, line, number, bill, state, targets, code, reason, attempts, chunk, sent_at, settled_at
+FROM ledger WHERE run = :run AND state = :state AND place > :after ORDER BY place LIMIT :limit;
+
+-- name: rows_of
+SELECT ledger.run, place, line, number, bill, state, targets, code, reason,
+    ledger.attempts, chunk, sent_at, settled_at
+FROM ledger JOIN runs ON runs.id = ledger.run
+WHERE number = :number OR bill = :number
+ORDER BY runs.started_at, runs.id, place;
+
+-- name: doubts
+SELECT rows.bill, attempts.id, attempts.began_at, attempts.before
+FROM rows JOIN attempts ON attempts.id = rows.attempt
+WHERE rows.run = :run AND rows.state = 'unknown'
+ORDER BY rows.place;
+
+-- name: last_chunk
+SELECT coalesce(max(chunk), 0) FROM attempts WHERE run = :run;
+
+-- name: attempts_of
+SELECT attempts.id, runs.id, chunk, nth, began_at, numbers, before, request,
+    attempts.ended_at, verdict, answer, status, because, body
+FROM carried
+JOIN attempts ON attempts.id = carried.attempt
+JOIN runs ON runs.key = attempts.run
+WHERE carried.number = :number
+ORDER BY attempts.id;
+
+-- name: notes_of
+SELECT notes.at, runs.id, notes.text
+FROM notes JOIN runs ON runs.key = notes.run
+WHERE notes.number = :number ORDER BY notes.id;

@@ -1,0 +1,176 @@
+"""The verbs of the SQLite ledger that only read, each as a step over a connection."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from heapq import merge
+from itertools import islice
+from typing import Any
+
+import orjson
+
+from k3push.adapters import ledger_text as text
+from k3push.adapters.sqlite_file import Connection
+from k3push.adapters.sqlite_runs import run_key
+from k3push.core.model import (
+    Attempt,
+    BillNumber,
+    Intent,
+    Repeat,
+    Row,
+    Run,
+    RunId,
+    State,
+)
+from k3push.ports import AttemptRecord, Doubt, Note
+
+
+def run(connection: Connection, id_: RunId) -> Run | None:
+    """Return the run of that id."""
+    found = connection.one("select_run", run=id_)
+    return _run(found) if found else None
+
+
+def runs(connection: Connection) -> Sequence[Run]:
+    """Return all runs, the oldest first."""
+    return [_run(found) for found in connection.all("select_runs")]
+
+
+def repeats(connection: Connection, id_: RunId) -> Sequence[Repeat]:
+    """Return all repeats of a run, in the order of the job files."""
+    key = run_key(connection, id_).key
+    return [Repeat(*found[1:]) for found in connection.all("select_repeats", run=key)]
+
+
+def rows(
+    connection: Connection, id_: RunId, states: Collection[State], after: int, limit: int
+) -> Sequence[Row]:
+    """Return a page of rows, in the order of the job files."""
+    run_key(connection, id_)
+    if not states:
+        return [_row(found) for found in connection.all("page", run=id_, after=after, limit=limit)]
+    # Each state is read by an index of its own, so that the few rows of a rare one are found
+    # at once among a million others.
+    pages = (
+        connection.all("page_in_state", run=id_, state=state, after=after, limit=limit)
+        for state in set(states)
+    )
+    return [_row(found) for found in islice(merge(*pages), limit)]
+
+
+def counts(connection: Connection, id_: RunId) -> Mapping[State, int]:
+    """Count the rows of each state."""
+    key = run_key(connection, id_).key
+    return {State(state): n for state, n in connection.all("select_tallies", run=key)}
+
+
+def rows_of(connection: Connection, number: BillNumber) -> Sequence[tuple[RunId, Row]]:
+    """Return the rows of one number in all runs, by either spelling."""
+    return [
+        (RunId(run_id), _row(found)) for run_id, *found in connection.all("rows_of", number=number)
+    ]
+
+
+def doubts(connection: Connection, id_: RunId) -> Sequence[Doubt]:
+    """Return the numbers of a run that are `unknown`."""
+    key = run_key(connection, id_).key
+    # A chunk's numbers share an attempt: its mapping is read once, not for every number.
+    before: dict[int, dict[BillNumber, tuple[str, ...]]] = {}
+    found = []
+    for bill, attempt, began_at, json in connection.all("doubts", run=key):
+        if attempt not in before:
+            before[attempt] = text.to_before(json)
+        there = before[attempt].get(bill, ())
+        found.append(Doubt(id_, bill, attempt, text.to_time(began_at), there))
+    return found
+
+
+def next_chunk(connection: Connection, id_: RunId) -> int:
+    """Return an index above that of every chunk the run has sent."""
+    ((last,),) = connection.all("last_chunk", run=run_key(connection, id_).key)
+    return int(last) + 1
+
+
+def attempts_of(connection: Connection, number: BillNumber) -> Sequence[AttemptRecord]:
+    """Return every attempt that carried a number."""
+    return [_attempt(found) for found in connection.all("attempts_of", number=number)]
+
+
+def notes_of(connection: Connection, number: BillNumber) -> Sequence[Note]:
+    """Return the notes on a number, the oldest first."""
+    return [
+        Note(text.to_time(at), RunId(run_id), words)
+        for at, run_id, words in connection.all("notes_of", number=number)
+    ]
+
+
+def attempt_count(connection: Connection, id_: RunId) -> int:
+    """Count the attempts of a run."""
+    return run_key(connection, id_).attempts
+
+
+def _run(found: Sequence[Any]) -> Run:
+    id_, scope, route, jobs, folder, started_at, ended_at, exit_code, again_because = found
+    return Run(
+        id=RunId(id_),
+        scope=scope,
+        route=text.to_route(route),
+        jobs=tuple(orjson.loads(jobs)),
+        folder=folder,
+        started_at=text.to_time(started_at),
+        ended_at=text.to_time_or_none(ended_at),
+        exit=exit_code,
+        again_because=again_because or "",
+    )
+
+
+def _row(found: Sequence[Any]) -> Row:
+    (
+        place,
+        line,
+        number,
+        bill,
+        state,
+        targets,
+        code,
+        reason,
+        attempts,
+        chunk,
+        sent_at,
+        settled_at,
+    ) = found
+    return Row(
+        place=place,
+        line=line,
+        number=BillNumber(number),
+        bill=BillNumber(bill or ""),
+        state=State(state),
+        targets=text.to_targets(targets),
+        code=code or "",
+        reason=reason or "",
+        attempts=attempts,
+        chunk=chunk or 0,
+        sent_at=text.to_time_or_none(sent_at),
+        settled_at=text.to_time_or_none(settled_at),
+    )
+
+
+def _attempt(found: Sequence[Any]) -> AttemptRecord:
+    id_, run_id, chunk, nth, began_at, numbers, before, request, ended_at, verdict, *exchange = (
+        found
+    )
+    intent = Intent(
+        run=RunId(run_id),
+        chunk=chunk,
+        nth=nth,
+        numbers=text.to_numbers(numbers),
+        before=text.to_before(before),
+        request=text.to_bytes(request),
+        began_at=text.to_time(began_at),
+    )
+    return AttemptRecord(
+        attempt=Attempt(id_, intent),
+        exchange=text.to_exchange(*exchange),
+        verdict=verdict or "",
+        ended_at=text.to_time_or_none(ended_at),
+    )

@@ -1,0 +1,140 @@
+"""The steps of the SQLite ledger that write runs and their rows, before anything is sent.
+
+A step is a function over a connection, inside a transaction that is the only one writing: it
+reads the rows it is about, asks `ledger_rules`, and then writes, a whole page at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from k3push.adapters import ledger_rules as rules
+from k3push.adapters import ledger_text as text
+from k3push.adapters.sqlite_file import Connection
+from k3push.core.model import BillNumber, Listed, Repeat, Run, RunId, State
+
+
+@dataclass(frozen=True, slots=True)
+class RunKey:
+    """What a step needs to know of its run."""
+
+    key: int
+    scope: str
+    listed: int
+    attempts: int
+
+
+def run_key(connection: Connection, run: RunId) -> RunKey:
+    """Find a run that must be there."""
+    found = connection.one("run_key", run=run)
+    if found is None:
+        raise LookupError(f"the ledger has no run {run}")
+    return RunKey(*found)
+
+
+def open_run(connection: Connection, run: Run) -> None:
+    """Write down a new run."""
+    if connection.one("run_key", run=run.id):
+        raise ValueError(f"run {run.id} is there already")
+    connection.do(
+        "insert_run",
+        id=run.id,
+        scope=run.scope,
+        route=text.from_route(run.route),
+        jobs=text.from_json(run.jobs),
+        folder=run.folder,
+        started_at=text.from_time(run.started_at),
+        ended_at=text.from_time(run.ended_at),
+        exit=run.exit,
+        again_because=text.from_text(run.again_because),
+    )
+
+
+def end_run(connection: Connection, run: RunId, exit_code: int, at: datetime) -> None:
+    """Write down how an execution ended."""
+    key = run_key(connection, run).key
+    connection.do("set_ending", run=key, ended_at=text.from_time(at), exit=exit_code)
+
+
+def add(connection: Connection, run: RunId, listed: Sequence[Listed]) -> Sequence[Repeat]:
+    """Append rows and repeats, in one order of places."""
+    found = run_key(connection, run)
+    places: dict[str, int] = dict(
+        connection.all(
+            "places_of_numbers",
+            run=found.key,
+            numbers=text.from_json(list({one.number for one in listed})),
+        )
+    )
+    new: list[tuple[int, Listed, int]] = []
+    again: list[tuple[int, Listed, int]] = []
+    for place, one in enumerate(listed, start=found.listed + 1):
+        first = places.setdefault(one.number, place)
+        (new if first == place else again).append((place, one, first))
+    connection.do_each(
+        "insert_row",
+        (
+            {"run": found.key, "place": place, "line": one.line, "number": one.number}
+            for place, one, _ in new
+        ),
+    )
+    connection.do_each(
+        "insert_repeat",
+        (
+            {
+                "run": found.key,
+                "place": place,
+                "line": one.line,
+                "number": one.number,
+                "first_place": first,
+            }
+            for place, one, first in again
+        ),
+    )
+    connection.do("set_listed", run=found.key, listed=found.listed + len(listed))
+    tally(connection, found.key, {State.PLANNED: len(new)})
+    return _repeats_at(connection, found.key, [place for place, _, _ in again])
+
+
+def identify(
+    connection: Connection, run: RunId, bills: Mapping[BillNumber, BillNumber]
+) -> Sequence[Repeat]:
+    """Write down the ERP's spellings, and make repeats of rows that turn out to be one bill."""
+    key = run_key(connection, run).key
+    rows = connection.all("rows_by_number", run=key, numbers=text.from_json(list(bills)))
+    wanted = {place: bills[number] for place, _, _, number, _ in rows}
+    rows += connection.all("rows_by_bill", run=key, bills=text.from_json(list(set(bills.values()))))
+    before = {
+        place: rules.Spelled(place, State(state), attempt, bill)
+        for place, state, attempt, _, bill in rows
+    }
+    spelled, taken = rules.spell(before.values(), wanted)
+    moves = [{"run": key, "place": lost, "kept": kept} for lost, kept in taken.items()]
+    connection.do_each("repoint_repeats", moves)
+    connection.do_each("row_to_repeat", moves)
+    connection.do_each("delete_row", ({"run": key, "place": lost} for lost in taken))
+    # Old spellings go first: two rows may have changed theirs for each other's.
+    respelled = [place for place in spelled if before[place].bill]
+    connection.do_each(
+        "set_bill", ({"run": key, "place": place, "bill": None} for place in respelled)
+    )
+    connection.do_each(
+        "set_bill",
+        ({"run": key, "place": place, "bill": bill} for place, bill in spelled.items()),
+    )
+    tally(connection, key, {State.PLANNED: -len(taken)})
+    return _repeats_at(connection, key, sorted(taken))
+
+
+def tally(connection: Connection, run: int, change: Mapping[State, int]) -> None:
+    """Keep count of the rows of each state."""
+    connection.do_each(
+        "tally", ({"run": run, "state": state, "n": n} for state, n in change.items() if n)
+    )
+
+
+def _repeats_at(connection: Connection, run: int, places: Iterable[int]) -> Sequence[Repeat]:
+    found = (connection.one("repeat_at", run=run, place=place) for place in places)
+    return [Repeat(*repeat) for repeat in found if repeat]

@@ -1,0 +1,436 @@
+"""config.toml and the environment into one frozen object, units in the names.
+
+Secrets are named here and resolved when they are used; none is kept in the object's text.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import json
+import os
+import subprocess
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+)
+
+from k3push.core.halting import HaltRule
+from k3push.core.model import Route
+from k3push.core.pairs import known_pair
+
+ENVIRONMENT_PREFIX = "K3PUSH_"
+COMMAND_TIMEOUT_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with the settings.
+
+    Attributes:
+        key: Such as `erp.url`.
+        line: Where it stands in the file, or None where it does not.
+        what: What is wrong, and the cure.
+    """
+
+    key: str
+    line: int | None
+    what: str
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; each fault names its key, its place and the cure."""
+
+    def __init__(self, file: str, faults: Sequence[Fault]) -> None:
+        super().__init__(
+            "\n".join(
+                f"{file}{f', line {fault.line}' if fault.line else ''}: "
+                f"{f'{fault.key}: ' if fault.key else ''}{fault.what}"
+                for fault in faults
+            )
+        )
+        self.faults = tuple(faults)
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """Where a secret is, or the secret itself, which no text of this object shows.
+
+    Attributes:
+        kind: `plain`, `env`, `keyring`, `command` or `file`.
+    """
+
+    kind: str
+    _where: Any
+
+    def __repr__(self) -> str:
+        """Show the kind alone."""
+        return f"Secret({self.kind})"
+
+    def resolve(self, key: str, folder: Path) -> str:
+        """Return the secret.
+
+        Args:
+            key: The setting's name, for the error.
+            folder: Where a relative file starts.
+
+        Raises:
+            SettingsError: It is not where it should be.
+        """
+        try:
+            found = self._find(folder)
+        except (OSError, subprocess.SubprocessError, UnicodeDecodeError, ImportError) as error:
+            # The error of a command may hold its output; its kind says enough.
+            what = f"{self.kind} gave no secret ({type(error).__name__})"
+            raise SettingsError("settings", [Fault(key, None, what)]) from None
+        if not found:
+            where = f" {self._where}" if self.kind in {"env", "file"} else ""
+            raise SettingsError(
+                "settings", [Fault(key, None, f"{self.kind}{where} is not set, or is empty")]
+            )
+        return found
+
+    def _find(self, folder: Path) -> str | None:
+        match self.kind:
+            case "env":
+                return os.environ.get(str(self._where))
+            case "file":
+                return (folder / self._where).read_text("utf-8").strip()
+            case "command":
+                ran = subprocess.run(  # noqa: S603  # the administrator's own command
+                    self._where, capture_output=True, check=True, timeout=COMMAND_TIMEOUT_S
+                )
+                return ran.stdout.decode().strip()
+            case "keyring":
+                keyring = importlib.import_module("keyring")
+                return str(keyring.get_password("k3push", self._where) or "")
+            case _:
+                return str(self._where)
+
+
+def _secret(value: Any) -> Any:
+    if isinstance(value, str):
+        return Secret("plain", value)
+    if isinstance(value, dict) and len(value) == 1:
+        kind, where = next(iter(value.items()))
+        words = isinstance(where, list) and all(isinstance(word, str) for word in where)
+        if kind == "command" and words and where:
+            return Secret(kind, tuple(where))
+        if kind in {"env", "keyring", "file"} and isinstance(where, str):
+            return Secret(kind, where)
+    if isinstance(value, Secret):
+        return value
+    raise ValueError(
+        'use { env = "NAME" }, { keyring = "…" }, { command = ["…"] } or { file = "…" }'
+    )
+
+
+def _base_url(url: str) -> str:
+    """Complete a server's address (P 1.1).
+
+    >>> _base_url("https://erp.example.com")
+    'https://erp.example.com/K3Cloud/'
+    """
+    if not url.lower().startswith(("http://", "https://")):
+        raise ValueError("it must begin with http:// or https://")
+    url = url.rstrip("/")
+    return f"{url}/" if url.lower().endswith("/k3cloud") else f"{url}/K3Cloud/"
+
+
+def _halt_rule(text: str) -> str:
+    HaltRule.parse(text)
+    return text
+
+
+SecretValue = Annotated[Secret, BeforeValidator(_secret)]
+Auto = Literal["auto"]
+Positive = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(ge=0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class Identity(_Section):
+    """`[[erp.identities]]`: one more user."""
+
+    username: str
+    password: SecretValue
+
+
+class ErpSettings(_Section):
+    """`[erp]`: where the ERP is, and who asks."""
+
+    url: Annotated[str, AfterValidator(_base_url)]
+    acct_id: Annotated[str, Field(min_length=1)]
+    lcid: int = 2052
+    auth: Literal["password", "app_secret", "sign", "signature"] = "password"
+    username: Annotated[str, Field(min_length=1)]
+    password: SecretValue | None = None
+    app_id: str = ""
+    app_secret: SecretValue | None = None
+    org_num: str = ""
+    connect_timeout_s: Annotated[float, Field(gt=0)] = 10
+    answer_timeout_s: Annotated[float, Field(gt=0)] = 300
+    encoding: Literal["json", "form"] = "json"
+    verify: bool | str = True
+    identities: tuple[Identity, ...] = ()
+
+
+class LedgerSettings(_Section):
+    """`[ledger]`: where the ledger is."""
+
+    url: str = "sqlite:///ledger.db"
+
+
+class RunSettings(_Section):
+    """`[run]`: how fast, and when to stop."""
+
+    chunk_size: Auto | Annotated[int, Field(ge=1, le=10_000)] = "auto"
+    concurrency: Auto | Annotated[int, Field(ge=1, le=256)] = "auto"
+    max_attempts: Positive = 5
+    canary: bool = True
+    halt: Annotated[str, AfterValidator(_halt_rule)] = "fail=20%,min=50"
+    max_calls_per_minute: Annotated[int, Field(ge=0)] = 0
+    window: str = ""
+
+
+class SettleSettings(_Section):
+    """`[settle]`: when to ask for numbers whose answer was lost."""
+
+    first_wait_s: Seconds = 20
+    poll_s: Annotated[float, Field(gt=0)] = 20
+    window_s: Seconds = 600
+
+
+class NotifySettings(_Section):
+    """`[notify]`: whom to tell."""
+
+    urls: tuple[str, ...] = ()
+    on: tuple[Literal["finish", "halt", "unknown", "login"], ...] = (
+        "finish",
+        "halt",
+        "unknown",
+        "login",
+    )
+
+
+class RouteSettings(_Section):
+    """`[routes.NAME]`: a pair of forms and how it is pushed."""
+
+    source: Annotated[str, Field(min_length=1)]
+    target: Annotated[str, Field(min_length=1)]
+    rule: str = ""
+    default_rule: bool = False
+    source_number_field: str | None = None
+    draft_when_save_fails: bool = False
+    blocked: Literal["skip", "send"] = "skip"
+    allow_partial: bool = False
+    target_bill_type_id: str = ""
+    target_org_id: int = 0
+    custom_params: dict[str, Any] = Field(default_factory=dict)
+    follow: tuple[str, ...] = ()
+
+
+class Settings(_Section):
+    """All settings."""
+
+    erp: ErpSettings
+    ledger: LedgerSettings = LedgerSettings()
+    run: RunSettings = RunSettings()
+    settle: SettleSettings = SettleSettings()
+    notify: NotifySettings = NotifySettings()
+    routes: Annotated[dict[str, RouteSettings], Field(min_length=1)]
+    _folder: Path = PrivateAttr(default=Path())
+
+    @property
+    def folder(self) -> Path:
+        """The configuration file's own folder; relative paths start there."""
+        return self._folder
+
+    @property
+    def ledger_path(self) -> Path:
+        """Where the SQLite ledger is."""
+        return self.folder / self.ledger.url.removeprefix("sqlite:///")
+
+    @property
+    def plain_secrets(self) -> list[str]:
+        """Keys whose secret stands in the file itself."""
+        secrets = {"erp.password": self.erp.password, "erp.app_secret": self.erp.app_secret}
+        return [key for key, secret in secrets.items() if secret and secret.kind == "plain"]
+
+    def route(self, name: str | None) -> Route:
+        """Return a route by its name, or the only one.
+
+        Raises:
+            SettingsError: There is no such route, or a name must be given.
+        """
+        known = ", ".join(self.routes)
+        if name is None and len(self.routes) > 1:
+            raise SettingsError("settings", [Fault("--route", None, f"name one of: {known}")])
+        if name is None:
+            name = next(iter(self.routes))
+        if name not in self.routes:
+            what = f"no route {name!r}{_nearest(name, self.routes)}; there are: {known}"
+            raise SettingsError("settings", [Fault("routes", None, what)])
+        route = self.routes[name]
+        pair = known_pair(route.source, route.target)
+        field = route.source_number_field
+        return Route(
+            name=name,
+            source=route.source,
+            target=route.target,
+            rule=route.rule,
+            source_number_field=(
+                field if field is not None else pair.source_number_field if pair else ""
+            ),
+            draft_when_save_fails=route.draft_when_save_fails,
+            send_blocked=route.blocked == "send",
+            allow_partial=route.allow_partial,
+            target_bill_type_id=route.target_bill_type_id,
+            target_org_id=route.target_org_id,
+            custom_params=route.custom_params,
+        )
+
+
+def read_settings(path: Path, environment: Mapping[str, str]) -> Settings:
+    """Read a configuration file; `K3PUSH_<SECTION>__<KEY>` in *environment* wins over it.
+
+    Raises:
+        SettingsError: With every fault that was found.
+    """
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        words = (
+            error.strerror if isinstance(error, OSError) else "it is not UTF-8; save it as UTF-8"
+        )
+        raise SettingsError(str(path), [Fault("", None, words or str(error))]) from error
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(str(path), [Fault("", None, f"no valid TOML: {error}")]) from error
+    _overlay(values, environment)
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        faults = [_fault(text, each["loc"], each["type"], each["msg"]) for each in error.errors()]
+        raise SettingsError(str(path), faults) from None
+    faults = [Fault(key, _line_of(text, key.split(".")), what) for key, what in _unusable(settings)]
+    if faults:
+        raise SettingsError(str(path), faults)
+    settings._folder = path.resolve().parent  # noqa: SLF001  # its own module sets it
+    return settings
+
+
+def _overlay(values: dict[str, Any], environment: Mapping[str, str]) -> None:
+    for name, value in environment.items():
+        if not name.upper().startswith(ENVIRONMENT_PREFIX) or "__" not in name:
+            continue
+        *path, last = name[len(ENVIRONMENT_PREFIX) :].lower().split("__")
+        place: Any = values
+        for part in path:
+            place = place.setdefault(_same_key(part, place), {})
+            if not isinstance(place, dict):
+                raise SettingsError("environment", [Fault(name, None, "names no setting")])
+        place[_same_key(last, place)] = _from_environment(value)
+
+
+def _same_key(part: str, place: Mapping[str, Any]) -> str:
+    return next((key for key in place if key.lower() == part), part)
+
+
+def _from_environment(value: str) -> Any:
+    if value[:1] in {"[", "{"}:
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _unusable(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Find what is well-formed and cannot be run."""
+    erp = settings.erp
+    by_password = {"erp.password": erp.password}
+    by_application = {"erp.app_id": erp.app_id, "erp.app_secret": erp.app_secret}
+    for key, value in (by_password if erp.auth == "password" else by_application).items():
+        if not value:
+            yield key, f'is needed for auth = "{erp.auth}"'
+    if not settings.ledger.url.startswith("sqlite:///"):
+        yield "ledger.url", "this version keeps its ledger in SQLite: sqlite:///FILE"
+    for name, route in settings.routes.items():
+        if bool(route.rule) == route.default_rule:
+            yield f"routes.{name}.rule", "give either rule or default_rule = true"
+        if route.follow:
+            yield f"routes.{name}.follow", "comes with a later version; leave it empty"
+    later = {
+        "erp.identities": erp.identities,
+        "run.max_calls_per_minute": settings.run.max_calls_per_minute,
+        "run.window": settings.run.window,
+        "notify.urls": settings.notify.urls,
+    }
+    for key, value in later.items():
+        if value:
+            yield key, "comes with a later version; leave it empty"
+
+
+def _fault(text: str, loc: Sequence[int | str], kind: str, message: str) -> Fault:
+    # A union adds the name of its branch to the place; keys of ours are lower case.
+    path = [str(part) for part in loc if not str(part).startswith(("literal[", "constrained-"))]
+    what = message.removeprefix("Value error, ")
+    if kind == "extra_forbidden":
+        what = f"unknown key{_nearest(path[-1], _known_keys(path[:-1]))}"
+    elif kind == "missing":
+        what = "is missing"
+    return Fault(".".join(path), _line_of(text, path), what)
+
+
+def _nearest(word: str, known: Mapping[str, Any] | Sequence[str]) -> str:
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _known_keys(path: Sequence[str]) -> list[str]:
+    sections: dict[str, type[BaseModel]] = {
+        "erp": ErpSettings,
+        "ledger": LedgerSettings,
+        "run": RunSettings,
+        "settle": SettleSettings,
+        "notify": NotifySettings,
+        "routes": RouteSettings,
+    }
+    if not path:
+        return list(Settings.model_fields)
+    if path[:2] == ["erp", "identities"]:
+        return list(Identity.model_fields)
+    return list(sections[path[0]].model_fields)
+
+
+def _line_of(text: str, path: Sequence[str]) -> int | None:
+    """Find the line of a key, or of the table that it is missing from."""
+    section: list[str] = []
+    found = None
+    for number, line in enumerate(text.splitlines(), 1):
+        stripped = line.strip()
+        if stripped.startswith("["):
+            section = [part.strip(" \"'") for part in stripped.split("]")[0].strip("[").split(".")]
+            if section == list(path[: len(section)]):
+                found = number
+        elif "=" in stripped and not stripped.startswith("#"):
+            key = [part.strip(" \"'") for part in stripped.split("=")[0].split(".")]
+            if [*section, *key] == list(path):
+                return number
+    return found

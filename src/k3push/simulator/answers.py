@@ -1,0 +1,141 @@
+"""The ERP's answers as JSON, in the newer and the older style (P 4.1, 5.3, 5.4, 5.8)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from k3push.simulator.bills import Bill
+from k3push.simulator.conversion import Conversion
+from k3push.simulator.refusals import MsgCode, OnRefusal, Problem
+
+
+class DraftForm(StrEnum):
+    """How an answer tells of drafts (P 5.8)."""
+
+    A = "A"
+    """ResponseStatus fails; the draft is only in ConvertResponseStatus."""
+
+    B = "B"
+    """ResponseStatus succeeds and names the draft among the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerStyle:
+    """How answers look.
+
+    Attributes:
+        old: Without MsgCode, DIndex, EntryIds and ConvertResponseStatus.
+        text_values: MsgCode, IsSuccess and Id are text, as in the official templates.
+        draft_form: How drafts are told.
+        draft_number: Number of a draft in answers and query rows: null, "", " " or "id"
+            for its internal id (P 5.9).
+    """
+
+    old: bool = False
+    text_values: bool = False
+    draft_form: DraftForm = DraftForm.B
+    draft_number: str | None = None
+
+    def number_of(self, bill: Bill) -> str | None:
+        """Give the number that is shown for *bill*."""
+        if bill.number:
+            return bill.number
+        return str(bill.id) if self.draft_number == "id" else self.draft_number
+
+
+def status(
+    style: AnswerStyle,
+    *,
+    success: bool,
+    problems: Sequence[Problem] = (),
+    entities: Sequence[dict[str, Any]] = (),
+) -> dict[str, Any]:
+    """Give a ResponseStatus (P 4.1). ErrorCode is there on failure only."""
+    errors: list[dict[str, Any]] = [
+        {"FieldName": problem.field, "Message": problem.text} for problem in problems
+    ]
+    answer: dict[str, Any] = {} if success else {"ErrorCode": 500}
+    answer["IsSuccess"] = str(success).lower() if style.text_values else success
+    answer |= {"Errors": errors, "SuccessEntitys": list(entities), "SuccessMessages": []}
+    if not style.old:
+        for error in errors:
+            error["DIndex"] = 0
+        code = 0 if success or not problems else int(problems[0].code)
+        answer["MsgCode"] = str(code) if style.text_values else code
+    return answer
+
+
+def failure(style: AnswerStyle, code: int, text: str) -> dict[str, Any]:
+    """Give the whole answer of an operation that did nothing."""
+    problem = Problem(code, text)
+    return {"Result": {"ResponseStatus": status(style, success=False, problems=[problem])}}
+
+
+def query_failure(style: AnswerStyle, code: int, text: str, *, objects: bool) -> Any:
+    """Give the answer of a query that failed (P 3.2, 6.3).
+
+    Args:
+        style: How answers look.
+
+        code: MsgCode.
+
+        text: What the ERP says.
+
+        objects: Whether rows are objects (BillQuery), which leaves the failure bare.
+    """
+    answer = failure(style, code, text)
+    return answer if objects else [[answer]]
+
+
+def session_lost(style: AnswerStyle, text: str, *, rows: bool, objects: bool) -> Any:
+    """Give the answer to a call whose session is lost (P 3.1, 3.2)."""
+    if rows:
+        return query_failure(style, MsgCode.CONTEXT_LOST, text, objects=objects)
+    return failure(style, MsgCode.CONTEXT_LOST, text)
+
+
+def push_answer(style: AnswerStyle, conversion: Conversion, on_refusal: OnRefusal) -> Any:
+    """Give the answer to a push (P 5.3 to 5.8).
+
+    Entities are targets, in the order of the database; no source is named anywhere.
+    """
+    targets = [made.target for made in conversion.made]
+    problems = list(conversion.problems)
+    if on_refusal is OnRefusal.SILENT and targets:
+        problems = []
+    converted = not problems
+    shown = targets
+    drafts: list[dict[str, Any]] = []
+    if style.draft_form is DraftForm.A:
+        shown = [target for target in targets if target.number]
+        problems += conversion.draft_problems
+        drafts = [
+            {"Id": str(target.id), "Number": style.number_of(target), "DIndex": index}
+            for index, target in enumerate(targets)
+            if not target.number
+        ]
+    entities = [_entity(style, target, index) for index, target in enumerate(shown)]
+    saving = status(style, success=not problems, problems=problems, entities=entities)
+    if style.old:
+        return {"Result": {"ResponseStatus": saving}}
+    converting = status(
+        style,
+        success=converted,
+        problems=conversion.problems if not converted else (),
+        entities=drafts,
+    )
+    return {"Result": {"ResponseStatus": saving, "ConvertResponseStatus": converting}}
+
+
+def _entity(style: AnswerStyle, target: Bill, index: int) -> dict[str, Any]:
+    entity: dict[str, Any] = {
+        "Id": str(target.id) if style.text_values else target.id,
+        "Number": style.number_of(target),
+    }
+    if not style.old:
+        entity["DIndex"] = index
+        entity["EntryIds"] = {target.form.entry_key: [entry.id for entry in target.entries]}
+    return entity

@@ -1,0 +1,125 @@
+"""What a client gets to see of an answer, for each ending of a fault."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+from collections.abc import Callable, Mapping
+
+import orjson
+
+from k3push.simulator.answers import AnswerStyle, failure, query_failure
+from k3push.simulator.exchange import (
+    Break,
+    CutOff,
+    Fate,
+    Reply,
+    html_reply,
+    json_reply,
+    text_reply,
+)
+from k3push.simulator.faults import Ending
+from k3push.simulator.refusals import MsgCode, Texts
+
+_GATEWAY = {
+    "errcode": 5001,
+    "description": "API not found[GW]",
+    "description_cn": "请求的API不存在[网关]",
+}
+
+
+def thrown(text: str, *, as_json: bool) -> Reply:
+    """Give the text by which the server reports an exception of its own (P 1.10)."""
+    if as_json:
+        exception = {
+            "Message": text,
+            "InnerExWrapper": None,
+            "ClassName": "System.Exception",
+            "ExceptionMethod": "",
+            "StackTraceString": "",
+        }
+        return text_reply("response_error:" + orjson.dumps(exception).decode())
+    return text_reply(f"response_error:发生时间：2026-01-01 08:00:00 错误编号：1 错误信息：{text}")
+
+
+def refuse(
+    ending: Ending, style: AnswerStyle, texts: Texts, *, rows: bool, objects: bool
+) -> Reply | None:
+    """Give the ERP's own refusal for *ending*, or None where it is none.
+
+    Args:
+        ending: How the request ends.
+
+        style: How answers look.
+
+        texts: What is said.
+
+        rows: Whether the request is a query, which wraps refusals.
+
+        objects: Whether the query's rows are objects.
+    """
+    codes = {
+        Ending.EDIT_LOCK: (MsgCode.EDIT_LOCK, texts.edit_lock),
+        Ending.CALL_LIMIT: (MsgCode.CALL_LIMIT, texts.call_limit),
+        Ending.NO_PERMISSION: (MsgCode.NO_PERMISSION, texts.no_permission),
+    }
+    if ending not in codes:
+        return None
+    code, text = codes[ending]
+    if rows:
+        return json_reply(query_failure(style, code, text, objects=objects))
+    return json_reply(failure(style, code, text))
+
+
+def _gzipped(answer: Reply) -> Reply:
+    packed = gzip.compress(answer.body, mtime=0)
+    reply = Reply(answer.status, packed, answer.headers)
+    return reply.with_headers(("content-encoding", "gzip"))
+
+
+def _base64_gzipped(answer: Reply) -> Reply:
+    packed = base64.b64encode(gzip.compress(answer.body, mtime=0))
+    return Reply(answer.status, packed, answer.headers)
+
+
+_NULL_REFERENCE = "未将对象引用设置到对象的实例。"
+
+# Endings that look the same whatever the true answer is.
+_FIXED: Mapping[Ending, Fate] = {
+    Ending.REFUSE_CONNECTION: Break.REFUSED,
+    Ending.CONNECT_TIMEOUT: Break.UNREACHABLE,
+    Ending.RESET: Break.RESET,
+    Ending.CLOSE: Break.CLOSED,
+    Ending.SILENCE: Break.SILENT,
+    Ending.EMPTY: Reply(200, b""),
+    Ending.GARBAGE: Reply(200, b"\x00\xff\xfe\x1f{\x80\x81Result"),
+    Ending.RESULT_NULL: json_reply({"Result": None}),
+    Ending.HTML_200: html_reply(200, "金蝶云星空"),
+    Ending.HTML_502: html_reply(502, "502 Bad Gateway"),
+    Ending.HTML_503: html_reply(503, "503 Service Unavailable"),
+    Ending.RESPONSE_ERROR: thrown(_NULL_REFERENCE, as_json=True),
+    Ending.RESPONSE_ERROR_TEXT: thrown(_NULL_REFERENCE, as_json=False),
+    Ending.FORBIDDEN_TEXT: text_reply(
+        "401 Forbidden ByRspRetStatusCode -- N001: Unexpectable request."
+    ),
+    Ending.GATEWAY_519: Reply(519, orjson.dumps(_GATEWAY)).with_headers(
+        ("x-api-requestid", "sandbox")
+    ),
+    Ending.TOO_MANY_429: html_reply(429, "429 Too Many Requests").with_headers(
+        ("retry-after", "1")
+    ),
+}
+
+# Endings that are the true answer in another form.
+_CHANGED: Mapping[Ending, Callable[[Reply], Fate]] = {
+    Ending.CUT_OFF: CutOff,
+    Ending.GZIP: _gzipped,
+    Ending.BASE64_GZIP: _base64_gzipped,
+}
+
+
+def shown(ending: Ending, answer: Reply) -> Fate:
+    """Give what arrives at the client where the true answer is *answer*."""
+    if ending in _FIXED:
+        return _FIXED[ending]
+    return _CHANGED[ending](answer) if ending in _CHANGED else answer

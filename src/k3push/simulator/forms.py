@@ -1,0 +1,122 @@
+"""The bill types that the stand-in knows, and the rules that convert one into another (P 6.6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Policy(StrEnum):
+    """How a rule groups sources into targets (P 5.6)."""
+
+    ONE_TO_ONE = "one-to-one"
+    """Each source makes a target of its own."""
+
+    MERGE = "merge"
+    """The sources of one call that share a supplier or customer make one target."""
+
+    SPLIT = "split"
+    """Each source makes two targets, with half of the quantity in each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A bill type.
+
+    Attributes:
+        id: The form's key; requests may spell it in any letter case.
+        name: What users call it.
+        prefix: How the numbers of its bills begin.
+        entry_key: Key of the entry table, which also begins the keys of its id, seq and links.
+        entry_table: Database table of the entries, as links name it.
+        party_field: Field of the supplier or customer.
+        org_field: Field of the organisation that owns the bill.
+        source_fields: Entry fields that carry the number of the source bill.
+    """
+
+    id: str
+    name: str
+    prefix: str
+    entry_key: str
+    entry_table: str
+    party_field: str
+    org_field: str
+    source_fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A conversion rule between two forms.
+
+    Attributes:
+        rule_id: The rule's id; compared passing over letter case.
+        source: Where sources come from.
+        target: What the rule makes.
+        default: Whether a push that asks for the default rule of the pair gets this one.
+        allow_blocked: Whether the rule was customised to take sources that are not
+            approved, or closed, or cancelled (P 5.11).
+    """
+
+    rule_id: str
+    source: Form
+    target: Form
+    default: bool = True
+    allow_blocked: bool = False
+
+
+PURCHASE_ORDER = Form(
+    "PUR_PurchaseOrder",
+    "采购订单",
+    "CGDD",
+    "FPOOrderEntry",
+    "t_PUR_POOrderEntry",
+    "FSupplierId",
+    "FPurchaseOrgId",
+)
+IN_STOCK = Form(
+    "STK_InStock",
+    "采购入库单",
+    "CGRK",
+    "FInStockEntry",
+    "T_STK_INSTOCKENTRY",
+    "FSupplierId",
+    "FStockOrgId",
+    ("FSRCBillNo", "FPOOrderNo"),
+)
+RECEIVE_BILL = Form(
+    "PUR_ReceiveBill",
+    "收料通知单",
+    "CGSL",
+    "FDetailEntity",
+    "T_PUR_ReceiveEntry",
+    "FSupplierId",
+    "FStockOrgId",
+    ("FSrcBillNo", "FOrderBillNo"),
+)
+SALE_ORDER = Form(
+    "SAL_SaleOrder",
+    "销售订单",
+    "XSDD",
+    "FSaleOrderEntry",
+    "T_SAL_ORDERENTRY",
+    "FCustId",
+    "FSaleOrgId",
+)
+OUT_STOCK = Form(
+    "SAL_OUTSTOCK",
+    "销售出库单",
+    "XSCK",
+    "FEntity",
+    "T_SAL_OUTSTOCKENTRY",
+    "FCustomerID",
+    "FStockOrgId",
+    ("FSrcBillNo", "FSoorDerno"),
+)
+
+FORMS = (PURCHASE_ORDER, IN_STOCK, RECEIVE_BILL, SALE_ORDER, OUT_STOCK)
+
+ROUTES = (
+    Route("PUR_PurchaseOrder-STK_InStock", PURCHASE_ORDER, IN_STOCK),
+    Route("PUR_PurchaseOrder-PUR_ReceiveBill", PURCHASE_ORDER, RECEIVE_BILL),
+    Route("SaleOrder-OutStock", SALE_ORDER, OUT_STOCK),
+)

@@ -1,0 +1,103 @@
+"""Why the ERP makes nothing: its codes, its texts, and refusals that a trial asks for.
+
+The real texts of a refused push are not known (P 5.13), so every text can be set, and
+a client that leans on one of them is caught by setting another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+
+class MsgCode(IntEnum):
+    """The official table (P 4.3)."""
+
+    DEFAULT = 0
+    CONTEXT_LOST = 1
+    NO_PERMISSION = 2
+    NO_OPERATION_ID = 3
+    EXCEPTION = 4
+    NO_FORM_ID = 5
+    DATABASE = 6
+    LICENCE = 7
+    BAD_PARAMETER = 8
+    NO_SUCH_VALUE = 9
+    NO_DATA = 10
+    INVALID = 11
+    NOT_OPERABLE = 12
+    EDIT_LOCK = 13
+    CALL_LIMIT = 14
+    ADMINISTRATOR = 15
+
+
+class OnRefusal(StrEnum):
+    """What one bad source does to the others of its call (unknown of the real ERP)."""
+
+    PARTIAL = "partial"
+    """The others are made; the answer fails and names both."""
+
+    SILENT = "silent"
+    """The others are made; the answer succeeds and does not mention the bad one."""
+
+    WHOLE = "whole"
+    """Nothing of the call is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One line of an answer's Errors.
+
+    Attributes:
+        code: The answer's MsgCode, if this is its first line.
+        text: What the ERP says.
+        field: FieldName of the line, if there is one.
+    """
+
+    code: int
+    text: str
+    field: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A source bill that cannot be pushed, by order of the trial.
+
+    Attributes:
+        code: MsgCode.
+        text: What the ERP says; ``{number}`` becomes the bill's number.
+        saving: False: the conversion is refused. True: the target cannot be saved, so
+            that it becomes a draft where the push allows drafts (P 5.7).
+        whole_call: Whether nothing of the call is kept.
+        thrown: Whether the server throws, so that the answer is `response_error:` text
+            (P 1.10) and nothing of the call is kept.
+    """
+
+    code: int
+    text: str
+    saving: bool = False
+    whole_call: bool = False
+    thrown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """What the ERP says; ``{number}``, ``{value}`` and the like are filled in."""
+
+    session_lost: str = "会话信息已丢失，请重新登录"
+    not_approved: str = "单据编号为“{number}”的{form}未审核，不能下推！"
+    closed: str = "单据编号为“{number}”的{form}已关闭，不能下推！"
+    cancelled: str = "单据编号为“{number}”的{form}已作废，不能下推！"
+    fully_pushed: str = "单据编号为“{number}”的{form}没有可下推的数量！"
+    no_rule: str = "没有可用的单据转换规则：{value}"
+    no_such_number: str = '编码值["{number}"]不存在'
+    no_such_id: str = '内码值["{number}"]不存在'
+    nothing_named: str = "编码值或内码值必须传其一"
+    no_such_form: str = "标识为“{value}”的业务对象不存在，或者被删除"
+    no_such_field: str = "元数据中标识为{value}的字段不存在"
+    no_field_keys: str = "data 数据包中的参数 FieldKeys 的值不能为空"
+    bad_filter: str = "GetRealExpress error: {value}"
+    filter_too_long: str = "查询处理器用尽了内部资源，无法生成查询计划。"
+    no_permission: str = "当前用户没有此业务对象的权限"
+    edit_lock: str = '"demo"使用业务单据："采购订单"业务操作-"[采购订单-修改]"冲突，请稍候再使用。'
+    call_limit: str = "调用过于频繁，请稍后再试"

@@ -1,0 +1,287 @@
+"""One K/3 Cloud site: a request goes in, a reply or a broken connection comes out.
+
+The order is that of a real server: the session is checked first, and a lost one
+executes nothing (P 3.6); then the request meets its fault; then its work is put on the
+agenda for the time when it is due, and done then even if the client has left.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import anyio
+
+from k3push.simulator.answers import AnswerStyle, push_answer, query_failure, session_lost, status
+from k3push.simulator.endings import refuse, shown, thrown
+from k3push.simulator.exchange import (
+    Break,
+    Fate,
+    Reply,
+    Request,
+    html_reply,
+    json_reply,
+    text_reply,
+)
+from k3push.simulator.faults import Ending, Fault, Work
+from k3push.simulator.load import Agenda, Load
+from k3push.simulator.logins import ForeignAccountError, Logins, session_cookies
+from k3push.simulator.orders import numbers_of, read_order
+from k3push.simulator.queries import Desk, FilterTooLongError, QueryError
+from k3push.simulator.refusals import OnRefusal
+from k3push.simulator.requests import BadCallError, Call, read_call, service_of
+from k3push.simulator.script import Channel, FaultScript
+from k3push.simulator.world import World
+
+_LOGINS = frozenset(
+    name + kick
+    for name in ("validateuser", "loginbyappsecret", "loginbysign")
+    for kick in ("", "2")
+)
+_QUERIES = frozenset({"executebillquery", "billquery", "querybusinessinfo"})
+_NEED_NO_SESSION = _LOGINS | {"getdatacenterlist", "logout"}
+
+_WELCOME = "k3push sandbox: a stand-in K/3 Cloud server. What really happened: /sandbox/truth"
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How the site answers.
+
+    Attributes:
+        style: How answers look.
+        on_refusal: Whether an answer mentions the sources that were refused.
+        most_at_once: Calls at once above which the rest are refused with MsgCode 14; 0
+            for no bound.
+    """
+
+    style: AnswerStyle = field(default_factory=AnswerStyle)
+    on_refusal: OnRefusal = OnRefusal.PARTIAL
+    most_at_once: int = 0
+
+
+@dataclass(slots=True)
+class _Visit:
+    """A request on its way through the site."""
+
+    call: Call
+    channel: Channel
+    fault: Fault
+    user: str
+    headers: Mapping[str, str]
+    cookies: tuple[tuple[str, str], ...] = ()
+    reply: Reply = field(default_factory=lambda: Reply(200, b""))
+
+
+class Site:
+    """A server without a socket.
+
+    It may be used from trio and from asyncio; its clock is anyio's.
+
+    Args:
+        world: Its books.
+
+        logins: Its door.
+
+        faults: What goes wrong.
+
+        load: How long things take.
+
+        desk: Who answers queries.
+
+        manners: How it answers.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        *,
+        logins: Logins,
+        faults: FaultScript,
+        load: Load,
+        desk: Desk,
+        manners: Manners,
+    ) -> None:
+        self.world = world
+        self.logins = logins
+        self.faults = faults
+        self.accepting = True
+        """Whether it takes connections, in memory; a server on a socket is cancelled instead."""
+        self.calls: Counter[Channel] = Counter()
+        """Requests so far, by kind."""
+        self._load = load
+        self._desk = desk
+        self._manners = manners
+        self._agenda = Agenda()
+
+    async def handle(self, request: Request) -> Fate:
+        """Answer *request*, when its time has come."""
+        if not self.accepting:
+            return Break.REFUSED
+        now_s = anyio.current_time()
+        self._agenda.run_until(now_s)
+        if request.target.startswith("/sandbox"):
+            return self._page(request.target)
+        try:
+            return await self._call(request, now_s)
+        except BadCallError as error:
+            return thrown(str(error), as_json=True)
+        except ForeignAccountError:
+            return Reply(500, b"Fail to verify thirty passport")
+
+    async def _call(self, request: Request, now_s: float) -> Fate:
+        """Check the session, find out what goes wrong, and serve."""
+        service = service_of(request.target)
+        if service is None or request.method != "POST":
+            return html_reply(404, "404 Not Found")
+        call = read_call(service, request)
+        numbers = numbers_of(call.data(1)) if service == "push" else ()
+        channel = _channel(service)
+        self.calls[channel] += 1
+        session = None
+        if service not in _NEED_NO_SESSION:
+            session = self.logins.find(request.headers, request.target, now_s)
+            if session is None:
+                return await self._turn_away(call, request, now_s)
+        met = self.faults.next(channel, numbers)
+        if not met.connects:
+            return shown(met.ending, Reply(200, b""))
+        if met.ending is Ending.LOSE_SESSION:
+            if session is not None:
+                self.logins.lose(session)
+            return await self._turn_away(call, request, now_s)
+        visit = _Visit(call, channel, met, call.text(1, "username"), request.headers)
+        if session is not None:
+            visit.user = session.user
+            visit.cookies = self.logins.use(session, request.headers, now_s)
+        return await self._serve(visit, now_s, len(numbers))
+
+    def truth(self) -> dict[str, Any]:
+        """Tell what really happened: the world's truth, logins, lost sessions, calls."""
+        return {
+            **self.world.truth(),
+            "logins": self.logins.successes,
+            "failed_logins": self.logins.failures,
+            "sessions_lost": self.logins.sessions_lost,
+            "calls": {str(channel): count for channel, count in self.calls.items()},
+            "faults_left": list(self.faults.unused()),
+            "work_to_come": len(self._agenda),
+        }
+
+    def finish(self) -> None:
+        """Do at once all work that is still to come, late commits included."""
+        self._agenda.run_until(float("inf"))
+
+    async def _serve(self, visit: _Visit, now_s: float, numbers: int) -> Fate:
+        """Have the work done when it is due, and give what the client sees of it."""
+        most = self._manners.most_at_once
+        if most and self._load.at_once(now_s) >= most:
+            visit.fault = Fault(Work.NONE, Ending.CALL_LIMIT)
+        met = visit.fault
+        due_s = self._load.book(now_s, visit.user, numbers) + met.delay_before_work_s
+        self._agenda.add(due_s, partial(self._work, visit, due_s))
+        await anyio.sleep(due_s - now_s)
+        # A timer may fire a little early; the work of this request is due in any case.
+        self._agenda.run_until(max(due_s, anyio.current_time()))
+        if met.delay_after_work_s:
+            await anyio.sleep(met.delay_after_work_s)
+        return shown(met.ending, visit.reply.with_headers(*visit.cookies))
+
+    async def _turn_away(self, call: Call, request: Request, now_s: float) -> Reply:
+        """Answer a call whose session is lost; nothing of it is executed."""
+        await anyio.sleep(self._load.book(now_s, "") - now_s)
+        text = self.world.texts.session_lost
+        rows, objects = _rows(call.service)
+        reply = json_reply(session_lost(self._manners.style, text, rows=rows, objects=objects))
+        if "x-kd-signature" in request.headers:
+            return reply.with_headers(*session_cookies(self.logins.hollow_id()))
+        return reply
+
+    def _work(self, visit: _Visit, now_s: float) -> None:
+        """Do the work of *visit* and note its true answer."""
+        style, texts = self._manners.style, self.world.texts
+        rows, objects = _rows(visit.call.service)
+        refusal = refuse(visit.fault.ending, style, texts, rows=rows, objects=objects)
+        if refusal is not None:
+            visit.reply = refusal
+        elif visit.fault.works:
+            try:
+                visit.reply = self._answer(visit, now_s)
+            except BadCallError as error:
+                visit.reply = thrown(str(error), as_json=True)
+
+    def _answer(self, visit: _Visit, now_s: float) -> Reply:
+        call = visit.call
+        if call.service in _LOGINS:
+            answer, session = self.logins.log_in(call, now_s)
+            reply = json_reply(answer)
+            return reply.with_headers(*session_cookies(session.id)) if session else reply
+        if call.service in _QUERIES:
+            return self._query(call)
+        if call.service == "push":
+            return self._push(visit, now_s)
+        if call.service == "logout":
+            return json_reply(self.logins.log_out(visit.headers))
+        if call.service == "getdatacenterlist":
+            acct_id = self.logins.accounts.acct_id
+            return json_reply([{"Id": acct_id, "Number": acct_id, "Name": "sandbox"}])
+        return thrown(f"未找到服务：{call.service}", as_json=True)
+
+    def _push(self, visit: _Visit, now_s: float) -> Reply:
+        order = read_order(visit.call.text(0, "formid"), visit.call.data(1))
+        conversion = self.world.convert(
+            order,
+            visit.user,
+            drop_one=visit.fault.work is Work.DROP_ONE,
+            mislink=visit.fault.work is Work.MISLINK,
+        )
+        commit = partial(self.world.commit, conversion)
+        if visit.fault.commit_delay_s:
+            self._agenda.add(now_s + visit.fault.commit_delay_s, commit)
+        else:
+            commit()
+        if conversion.thrown:
+            return thrown(conversion.thrown, as_json=True)
+        return json_reply(push_answer(self._manners.style, conversion, self._manners.on_refusal))
+
+    def _query(self, call: Call) -> Reply:
+        style = self._manners.style
+        rows, objects = _rows(call.service)
+        try:
+            data = call.data(0)
+            if not rows:
+                info = self._desk.business_info(data)
+                answer = {"ResponseStatus": status(style, success=True), "NeedReturnData": info}
+                return json_reply({"Result": answer})
+            keys, found = self._desk.rows(data)
+        except QueryError as error:
+            bare = objects or not rows
+            return json_reply(query_failure(style, error.code, error.text, objects=bare))
+        except FilterTooLongError:
+            return thrown(self.world.texts.filter_too_long, as_json=True)
+        if objects:
+            return json_reply([dict(zip(keys, row, strict=True)) for row in found])
+        return json_reply(found)
+
+    def _page(self, target: str) -> Reply:
+        if target.rstrip("/") == "/sandbox/truth":
+            return json_reply(self.truth())
+        if target.rstrip("/") == "/sandbox":
+            return text_reply(_WELCOME)
+        return html_reply(404, "404 Not Found")
+
+
+def _channel(service: str) -> Channel:
+    if service == "push":
+        return Channel.PUSH
+    if service in _QUERIES:
+        return Channel.QUERY
+    return Channel.LOGIN if service in _LOGINS else Channel.OTHER
+
+
+def _rows(service: str) -> tuple[bool, bool]:
+    """Tell whether a service answers with rows, and whether they are objects."""
+    return service in {"executebillquery", "billquery"}, service == "billquery"

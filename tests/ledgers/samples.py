@@ -1,0 +1,101 @@
+"""Runs, rows and attempts for the tests of ledgers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from k3push.core.model import (
+    Answered,
+    Attempt,
+    BillNumber,
+    Intent,
+    Listed,
+    Outcome,
+    Route,
+    Row,
+    Run,
+    RunId,
+    State,
+    Target,
+)
+from k3push.ports import Ledger
+
+NOON = datetime(2024, 5, 17, 12, 0, 0, 250_000, tzinfo=UTC)
+ANSWER = Answered(200, b'{"Result":{}}')
+ROUTE = Route("po-instock", "PUR_PurchaseOrder", "STK_InStock", custom_params={"k": [1, "二"]})
+
+
+def later(seconds: float) -> datetime:
+    """Return a time after noon."""
+    return NOON + timedelta(seconds=seconds)
+
+
+def a_run(name: str = "r1", scope: str = "acct|PO|rule", *, at: datetime = NOON) -> Run:
+    """Return a run that has just begun."""
+    return Run(RunId(name), scope, ROUTE, ("orders.csv", "更多.txt"), "results/orders.r1", at)
+
+
+def numbers(text: str) -> tuple[BillNumber, ...]:
+    """Return one number for each word."""
+    return tuple(map(BillNumber, text.split()))
+
+
+def lines(text: str, first: int = 1) -> list[Listed]:
+    """Return one line of a job file for each word."""
+    return [Listed(line, number) for line, number in enumerate(numbers(text), start=first)]
+
+
+async def planned(ledger: Ledger, text: str, name: str = "r1", scope: str = "s") -> RunId:
+    """Open a run with identified rows, whose spellings are the ERP's."""
+    run = a_run(name, scope)
+    await ledger.open_run(run)
+    await ledger.add(run.id, lines(text))
+    await ledger.identify(run.id, {number: number for number in numbers(text)})
+    return run.id
+
+
+def intent(run: RunId, text: str, *, chunk: int = 1, nth: int = 1) -> Intent:
+    """Return an intent to send numbers, each with one target there before."""
+    before = {number: (f"before-{number}",) for number in numbers(text)}
+    return Intent(run, chunk, nth, numbers(text), before, b'{"Numbers":"..."}', NOON)
+
+
+async def sent(ledger: Ledger, run: RunId, text: str, *, chunk: int = 1) -> Attempt:
+    """Claim numbers and begin an attempt with them."""
+    assert await ledger.claim(run, numbers(text)) == {}
+    return await ledger.begin(intent(run, text, chunk=chunk))
+
+
+def outcomes(text: str, state: State) -> list[Outcome]:
+    """Return the same outcome for each word, with targets where the state has them."""
+    made = state in {State.PUSHED, State.DRAFT, State.ALREADY}
+    return [
+        Outcome(
+            number,
+            state,
+            (Target(f"id-{number}", "" if state is State.DRAFT else f"CGRK-{number}"),)
+            if made
+            else (),
+            "" if made else "4",
+            "" if made else f"单据 {number} 不满足条件",
+        )
+        for number in numbers(text)
+    ]
+
+
+async def pushed(ledger: Ledger, run: RunId, text: str, state: State = State.PUSHED) -> Attempt:
+    """Send numbers and record one outcome for all."""
+    attempt = await sent(ledger, run, text)
+    await ledger.record(attempt, ANSWER, "read back", outcomes(text, state), at=later(1))
+    return attempt
+
+
+async def states(ledger: Ledger, run: RunId) -> dict[str, State]:
+    """Return where every number of a run stands."""
+    return {row.number: row.state for row in await ledger.rows(run)}
+
+
+def in_words(rows: Sequence[Row]) -> str:
+    """Return the numbers of rows, in their order."""
+    return " ".join(row.number for row in rows)

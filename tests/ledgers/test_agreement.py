@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from k3push.adapters.ledger_memory import MemoryLedger
+from k3push.adapters.ledger_sqlite import open_sqlite
+from k3push.core.life import IllegalMoveError
+from k3push.core.model import Attempt, BillNumber, Listed, NeverSent, Outcome, RunId, State
+from k3push.ports import Ledger, RunIsAliveError
+from tests.ledgers.samples import a_run, intent, later
+
+NUMBERS = [BillNumber(name) for name in ("A", "a", "B", "b", "C")]
+RUNS = [RunId("r1"), RunId("r2")]
+
+
+@dataclass
+class Player:
+    """Takes steps on one ledger, and tells what each came to."""
+
+    ledger: Ledger
+    owned: dict[RunId, AbstractAsyncContextManager[None]] = field(default_factory=dict)
+    attempts: list[Attempt] = field(default_factory=list)
+
+    async def take(self, step: Step) -> object:
+        """Take a step; return its value, or the kind of its refusal."""
+        try:
+            return await step(self)
+        except (IllegalMoveError, RunIsAliveError) as refused:
+            return type(refused)
+
+    async def own(self, run: RunId) -> None:
+        """Begin to own a run, or end it."""
+        if run in self.owned:
+            await self.owned.pop(run).__aexit__(None, None, None)
+        else:
+            block = self.ledger.own(run)
+            await block.__aenter__()
+            self.owned[run] = block
+
+    async def send(self, run: RunId, names: Sequence[BillNumber]) -> Attempt:
+        """Begin an attempt, whether the run may or not."""
+        chunk = await self.ledger.next_chunk(run)
+        attempt = await self.ledger.begin(intent(run, " ".join(names), chunk=chunk))
+        self.attempts.append(attempt)
+        return attempt
+
+    async def record(self, back: int, state: State, *, keep: bool) -> None:
+        """Record one of the last attempts, perhaps again."""
+        if len(self.attempts) < back:
+            return
+        attempt = self.attempts[-back]
+        outcomes = [Outcome(number, state) for number in attempt.intent.numbers]
+        await self.ledger.record(
+            attempt, NeverSent("refused"), "x", outcomes, at=later(1), keep_claims=keep
+        )
+
+    async def everything(self) -> object:
+        """Return all that can be seen of the ledger."""
+        seen: list[object] = [await self.ledger.runs()]
+        for run in RUNS:
+            rows = await self.ledger.rows(run)
+            halves = [await self.ledger.rows(run, states=[state]) for state in State]
+            assert sorted(row.place for half in halves for row in half) == [r.place for r in rows]
+            counts = await self.ledger.counts(run)
+            assert counts == {row.state: sum(r.state == row.state for r in rows) for row in rows}
+            seen += [rows, counts, await self.ledger.repeats(run), await self.ledger.doubts(run)]
+            seen += [await self.ledger.is_alive(run), await self.ledger.attempt_count(run)]
+        for number in NUMBERS:
+            seen.append(await self.ledger.attempts_of(number))
+            seen.append(await self.ledger.notes_of(number))
+            seen.append(await self.ledger.rows_of(number))
+        return seen
+
+
+Step = Callable[[Player], Awaitable[object]]
+
+
+def add(run: RunId, names: Sequence[BillNumber]) -> Step:
+    """List numbers."""
+    listed = [Listed(line, name) for line, name in enumerate(names, start=1)]
+    return lambda player: player.ledger.add(run, listed)
+
+
+def identify(run: RunId, bills: Mapping[BillNumber, BillNumber]) -> Step:
+    """Spell numbers."""
+    return lambda player: player.ledger.identify(run, bills)
+
+
+def own(run: RunId) -> Step:
+    """Begin or end to own a run."""
+    return lambda player: player.own(run)
+
+
+def claim(run: RunId, names: Sequence[BillNumber]) -> Step:
+    """Claim numbers."""
+    return lambda player: player.ledger.claim(run, names)
+
+
+def send(run: RunId, names: Sequence[BillNumber]) -> Step:
+    """Send numbers."""
+    return lambda player: player.send(run, names)
+
+
+def record(back: int, state: State, *, keep: bool) -> Step:
+    """Record an attempt."""
+    return lambda player: player.record(back, state, keep=keep)
+
+
+def conclude(run: RunId, outcomes: Sequence[Outcome]) -> Step:
+    """Move rows apart from an attempt."""
+    return lambda player: player.ledger.conclude(run, outcomes, at=later(2), note="looked")
+
+
+run_ids = st.sampled_from(RUNS)
+numbers = st.sampled_from(NUMBERS)
+bills = st.sampled_from(NUMBERS[::2])
+outcomes = st.lists(st.builds(Outcome, numbers, st.sampled_from(State)), min_size=1, max_size=2)
+some_bills = st.lists(bills, min_size=1, max_size=2)
+steps = st.one_of(
+    st.builds(add, run_ids, st.lists(numbers, min_size=1, max_size=4)),
+    st.builds(identify, run_ids, st.dictionaries(numbers, bills, min_size=1)),
+    st.builds(own, run_ids),
+    st.builds(claim, run_ids, some_bills),
+    st.builds(send, run_ids, some_bills),
+    st.builds(record, st.integers(1, 2), st.sampled_from(State), keep=st.booleans()),
+    st.builds(conclude, run_ids, outcomes),
+)
+BEGINNING = [
+    *(add(run, NUMBERS) for run in RUNS),
+    *(identify(run, {number: BillNumber(number.upper()) for number in NUMBERS}) for run in RUNS),
+    own(RUNS[0]),
+    claim(RUNS[0], NUMBERS[::2]),
+]
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@given(st.booleans(), st.lists(steps, max_size=25))
+def test_ledgers_agree_on_whatever_is_asked_of_them(begun: bool, taken: list[Step]) -> None:  # noqa: FBT001
+    """Simulations run on memory, people on SQLite: what is proved of one must hold for both."""
+
+    async def compare() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            async with open_sqlite(Path(folder) / "ledger.db") as sqlite:
+                players = [Player(MemoryLedger()), Player(sqlite)]
+                for player in players:
+                    for run in RUNS:
+                        await player.ledger.open_run(a_run(run))
+                for step in [*(BEGINNING if begun else []), *taken]:
+                    memory, file = [await player.take(step) for player in players]
+                    assert memory == file
+                    memory, file = [await player.everything() for player in players]
+                    assert memory == file
+                for player in players:
+                    for run in tuple(player.owned):
+                        await player.own(run)
+
+    anyio.run(compare, backend="trio")

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+
+import anyio
+import pytest
+
+from k3push.core.life import IllegalMoveError
+from k3push.core.model import RunId, State
+from k3push.ports import Holder, Ledger, RunIsAliveError
+from tests.ledgers.samples import (
+    ANSWER,
+    a_run,
+    intent,
+    later,
+    numbers,
+    outcomes,
+    planned,
+    pushed,
+    sent,
+    states,
+)
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_run_is_returned_as_it_was_opened(ledger: Ledger, other: Ledger) -> None:
+    """The route may have changed in config.toml since; the run keeps its own."""
+    run = replace(a_run(), again_because="the first receipt was cancelled")
+    await ledger.open_run(run)
+    assert await other.run(run.id) == run
+
+
+async def test_an_unknown_run_is_none(ledger: Ledger) -> None:
+    """`resume` says so in words, so the ledger need not raise."""
+    assert await ledger.run(RunId("r9")) is None
+
+
+async def test_a_run_id_is_given_once(ledger: Ledger, other: Ledger) -> None:
+    """Two processes may begin in one second, and must not share rows."""
+    await ledger.open_run(a_run())
+    with pytest.raises(ValueError, match="r1"):
+        await other.open_run(a_run())
+
+
+async def test_verbs_on_an_unknown_run_are_refused(ledger: Ledger) -> None:
+    """An empty answer would look like an empty run."""
+    with pytest.raises(LookupError):
+        await ledger.counts(RunId("r9"))
+    with pytest.raises(LookupError):
+        await ledger.add(RunId("r9"), [])
+    with pytest.raises(LookupError):
+        async with ledger.own(RunId("r9")):
+            pass
+
+
+async def test_runs_come_the_oldest_first(ledger: Ledger) -> None:
+    """`k3push runs` lists them, and the last one is what `resume` means."""
+    for name, seconds in [("b", 2), ("c", 0), ("a", 1)]:
+        await ledger.open_run(a_run(name, at=later(seconds)))
+    assert [run.id for run in await ledger.runs()] == ["c", "a", "b"]
+
+
+async def test_a_later_ending_overwrites_an_earlier_one(ledger: Ledger) -> None:
+    """A run that was resumed ended when its last execution did."""
+    run = a_run()
+    await ledger.open_run(run)
+    await ledger.end_run(run.id, 5, later(1))
+    await ledger.end_run(run.id, 0, later(9))
+    assert await ledger.run(run.id) == replace(run, exit=0, ended_at=later(9))
+
+
+async def test_a_run_under_way_has_no_ending(ledger: Ledger) -> None:
+    """A killed execution must not look as if it had ended like the one before it."""
+    run = a_run()
+    await ledger.open_run(run)
+    await ledger.end_run(run.id, 5, later(1))
+    async with ledger.own(run.id):
+        assert await ledger.run(run.id) == run
+
+
+async def test_a_run_has_one_executor(ledger: Ledger, other: Ledger) -> None:
+    """Two would claim, for one run, the same numbers."""
+    run = await planned(ledger, "A")
+    async with ledger.own(run):
+        for process in (other, ledger):
+            with pytest.raises(RunIsAliveError, match="r1"):
+                async with process.own(run):
+                    pass
+
+
+async def test_everybody_sees_whether_a_run_is_alive(ledger: Ledger, other: Ledger) -> None:
+    """Its own process included, and asking changes nothing."""
+    run = await planned(ledger, "A")
+    assert not await other.is_alive(run)
+    async with ledger.own(run):
+        assert await ledger.is_alive(run)
+        assert await other.is_alive(run)
+        assert await other.is_alive(run)
+    assert not await ledger.is_alive(run)
+    assert not await other.is_alive(run)
+
+
+async def test_a_run_is_free_after_its_executor_failed(ledger: Ledger, other: Ledger) -> None:
+    """However the block is left, another process may go on at once."""
+    run = await planned(ledger, "A")
+    with suppress(ZeroDivisionError):
+        async with ledger.own(run):
+            raise ZeroDivisionError
+    with anyio.CancelScope() as scope:
+        async with ledger.own(run):
+            scope.cancel()
+            await anyio.sleep_forever()
+    async with other.own(run):
+        assert await ledger.is_alive(run)
+
+
+async def test_what_a_dead_executor_had_sent_becomes_unknown(ledger: Ledger, other: Ledger) -> None:
+    """The ERP may have acted, so only settling may touch these numbers."""
+    run = await planned(ledger, "A B C")
+    async with ledger.own(run):
+        await sent(ledger, run, "A B")
+    assert await states(other, run) == {"A": State.SENT, "B": State.SENT, "C": State.PLANNED}
+    async with other.own(run):
+        assert await other.counts(run) == {State.UNKNOWN: 2, State.PLANNED: 1}
+        row = (await other.rows(run))[0]
+        assert (row.state, row.code, row.attempts) == (State.UNKNOWN, "killed", 1)
+        assert "ended before" in row.reason
+        (kept,) = await other.attempts_of(row.bill)
+        assert (kept.exchange, kept.ended_at) == (None, None)
+        assert "ended before" in kept.verdict
+
+
+async def test_the_attempt_of_a_dead_executor_is_closed(ledger: Ledger, other: Ledger) -> None:
+    """Its numbers may be travelling again, and an old answer says nothing about that."""
+    run = await planned(ledger, "A")
+    attempt = await sent(ledger, run, "A")
+    async with other.own(run):
+        with pytest.raises(IllegalMoveError):
+            await ledger.record(attempt, ANSWER, "", outcomes("A", State.PUSHED), at=later(1))
+        assert await states(ledger, run) == {"A": State.UNKNOWN}
+
+
+async def test_what_a_dead_executor_had_recorded_stays(ledger: Ledger, other: Ledger) -> None:
+    """Only open attempts are in doubt."""
+    run = await planned(ledger, "A")
+    await pushed(ledger, run, "A")
+    before = await ledger.attempts_of(numbers("A")[0])
+    async with other.own(run):
+        assert await states(other, run) == {"A": State.PUSHED}
+        assert await other.attempts_of(numbers("A")[0]) == before
+
+
+async def test_a_new_executor_gives_up_claims_of_numbers_never_sent(
+    ledger: Ledger, other: Ledger
+) -> None:
+    """Another run may have them; those in doubt stay claimed."""
+    run = await planned(ledger, "A B")
+    second = await planned(ledger, "A B", "r2")
+    async with ledger.own(run):
+        await ledger.claim(run, numbers("A B"))
+        await ledger.begin(intent(run, "B"))
+    async with ledger.own(run), other.own(second):
+        held = await other.claim(second, numbers("A B"))
+        assert held == {numbers("B")[0]: Holder(run, alive=True)}
