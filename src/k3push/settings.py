@@ -101,12 +101,12 @@ class Secret:
             )
         return found
 
-    def _find(self, folder: Path) -> str | None:
+    def _find(self, folder: Path) -> str:
         match self.kind:
             case "env":
-                return os.environ.get(str(self._where))
+                return os.environ.get(str(self._where), "")
             case "file":
-                return (folder / self._where).read_text("utf-8").strip()
+                return (folder / str(self._where)).read_text("utf-8").strip()
             case "command":
                 ran = subprocess.run(  # noqa: S603  # the administrator's own command
                     self._where, capture_output=True, check=True, timeout=COMMAND_TIMEOUT_S
@@ -364,8 +364,8 @@ def _from_environment(value: str) -> Any:
 def _unusable(settings: Settings) -> Iterator[tuple[str, str]]:
     """Find what is well-formed and cannot be run."""
     erp = settings.erp
-    by_password = {"erp.password": erp.password}
-    by_application = {"erp.app_id": erp.app_id, "erp.app_secret": erp.app_secret}
+    by_password: dict[str, object] = {"erp.password": erp.password}
+    by_application: dict[str, object] = {"erp.app_id": erp.app_id, "erp.app_secret": erp.app_secret}
     for key, value in (by_password if erp.auth == "password" else by_application).items():
         if not value:
             yield key, f'is needed for auth = "{erp.auth}"'

@@ -277,6 +277,26 @@ def test_another_failure_of_the_system_is_told_in_its_words(tmp_path: Path) -> N
         numbers(tmp_path / ("x" * 300 + ".csv"))
 
 
+def test_a_file_that_changes_while_it_is_read_is_an_error(write: Write) -> None:
+    """Another program may still be writing it."""
+    path = write("a.csv", "A1\n" * 100_000)
+    reading = read_job(path)
+    next(reading)
+    with path.open("r+b") as file:
+        file.seek(290_000)
+        file.write(b"\xff")
+    with pytest.raises(JobFileError, match="changed while it was being read"):
+        list(reading)
+
+
+@pytest.mark.parametrize("content", ["A1\n", '"A1"\n', '["A1"]'])
+def test_blank_lines_before_the_list_do_not_hide_its_kind(write: Write, content: str) -> None:
+    """However many there are, the first character behind them decides."""
+    extension = {"A": "csv", '"': "jsonl", "[": "json"}[content[0]]
+    for name in (f"a.{extension}", "job.list"):
+        assert lines(write(name, "\n" * 100_000 + content)) == [(100_001, "A1")]
+
+
 @pytest.mark.parametrize(
     ("content", "code"),
     [

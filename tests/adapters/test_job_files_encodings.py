@@ -151,6 +151,7 @@ def test_damaged_utf8_is_not_taken_for_gb18030() -> None:
     """Its characters would become others, unseen."""
     content = "单据编号\nA1\n采购1\n".encode()
     assert trouble(content + "采购".encode()[:-1]) == (Code.UNDECODABLE, 4)
+    assert trouble(content * 9_000 + b"\xff") == (Code.UNDECODABLE, 27_001)
     assert trouble(content + b"\xff\n" + content) == (Code.UNDECODABLE, 4)
 
 

@@ -216,6 +216,13 @@ def test_a_broken_line_of_jsonl_is_a_bad_line(write: Write) -> None:
     assert troubles(path) == [(Code.BAD_RECORD, line) for line in (2, 3, 4)]
 
 
+def test_a_line_that_one_parser_finds_too_deep_is_judged_all_the_same(write: Write) -> None:
+    """Two parsers read numbers with a fraction, and their limits differ."""
+    deep = "[" * 1_010 + "]" * 1_010
+    path = write("a.jsonl", f'{{"number": 1.5, "x": {deep}}}\n')
+    assert troubles(path) == [(Code.NOT_A_NUMBER, 1)]
+
+
 @pytest.mark.parametrize("big", ["9" * 5_000, "1" + "0" * 400])
 def test_a_line_with_thousands_of_digits_is_a_bad_line(write: Write, big: str) -> None:
     """It is longer than any bill number, whichever parser gives up on it."""

@@ -41,8 +41,6 @@ def read_records(source: Source, headings: Headings, bad: BadLines) -> Iterator[
             listed = elements.listed(value, line)
             if listed is not None:
                 yield listed
-    if first:
-        raise bad.stop(Code.BLANK)
 
 
 def _is_document(record: str) -> bool:
@@ -73,6 +71,6 @@ def _value(record: str) -> object:
         # orjson rounds whole numbers above 64 bits; the slower module does not.
         try:
             return json.loads(record)
-        except (ValueError, RecursionError):  # thousands of digits, or nested deep
+        except RecursionError:  # it nests less deep than orjson
             return value
     return value

@@ -88,9 +88,11 @@ class Source:
             self.handle.seek(position)
 
     def head(self) -> str:
-        """Return the first characters, enough to tell what kind of text it is."""
+        """Return the first characters that are not all blank, "" if there are none."""
         with self.text() as text:
-            return text.read(_CHUNK)
+            while (head := text.read(_CHUNK)).isspace():
+                pass
+            return head
 
     def feed(self) -> Iterator[tuple[int, bytes]]:
         """Yield the text in UTF-8, cut after every line end, each piece with its line from 1.
@@ -252,7 +254,7 @@ def _line_of(source: Source, pattern: str) -> int:
         if found:
             return line + piece.count("\n", 0, found.start())
         line += piece.count("\n")
-    return line
+    return line  # not there any more: someone has written to the file
 
 
 def _is_damaged_utf8(source: Source) -> bool:

@@ -1,0 +1,117 @@
+"""From job files to a run in the ledger. Nothing is asked of the ERP, and nothing is sent."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+
+import anyio.to_thread
+
+from k3push.core.model import BillNumber, Listed, Outcome, Repeat, Route, Run, RunId, State
+from k3push.ports import Clock, Ledger
+
+# Numbers that are written to the ledger at once.
+BATCH = 5000
+
+# Letters that cannot be taken for one another, for ids that are typed.
+_LETTERS = "abcdefghjkmnpqrstuvwxyz"
+
+
+@dataclass(frozen=True, slots=True)
+class JobSource:
+    """One job file.
+
+    Attributes:
+        name: What messages call it.
+        read: Reads it anew at each call.
+    """
+
+    name: str
+    read: Callable[[], Iterator[Listed]]
+
+
+async def survey(jobs: Sequence[JobSource]) -> dict[str, int]:
+    """Read job files to their ends, so that every bad line is known before a run exists.
+
+    Returns:
+        How many lines ask for each route, by its name; "" where a line asks for none.
+    """
+
+    def count() -> dict[str, int]:
+        lines: dict[str, int] = {}
+        for job in jobs:
+            for listed in job.read():
+                lines[listed.route] = lines.get(listed.route, 0) + 1
+        return lines
+
+    return await anyio.to_thread.run_sync(count)
+
+
+def new_run_id(now: datetime) -> RunId:
+    """Return an id that sorts by time and can be typed.
+
+    >>> new_run_id(datetime(2026, 11, 25, 20, 0, 5))[:-3]
+    '20261125-200005-'
+    """
+    tail = "".join(secrets.choice(_LETTERS) for _ in range(3))
+    return RunId(f"{now:%Y%m%d-%H%M%S}-{tail}")
+
+
+def scope_of(acct_id: str, route: Route) -> str:
+    """Name the scope in which a bill number means one bill and one kind of target."""
+    return f"{acct_id}|{route.source}|{route.rule or route.target}"
+
+
+async def open_run(
+    ledger: Ledger,
+    run: Run,
+    jobs: Sequence[JobSource],
+    takes: Callable[[Listed], bool],
+) -> list[Repeat]:
+    """Write a run and the numbers that it *takes* from job files into the ledger.
+
+    Returns:
+        The lines that name a number again.
+    """
+    await ledger.open_run(run)
+    repeats: list[Repeat] = []
+    for job in jobs:
+        lines = filter(takes, job.read())
+        while batch := await anyio.to_thread.run_sync(
+            lambda lines=lines: list(islice(lines, BATCH))
+        ):
+            repeats += await ledger.add(run.id, batch)
+    return repeats
+
+
+async def plan_rejected(ledger: Ledger, clock: Clock, run: Run, reason: str = "") -> int:
+    """Plan the rejected numbers of a run again, those whose reason or code holds *reason*.
+
+    Returns:
+        How many.
+    """
+    planned = 0
+    place = 0
+    while rows := await ledger.rows(run.id, states={State.REJECTED}, after=place, limit=BATCH):
+        place = rows[-1].place
+        outcomes = [
+            Outcome(
+                BillNumber(row.bill or row.number), State.PLANNED, code=row.code, reason=row.reason
+            )
+            for row in rows
+            if reason in row.reason or reason == row.code
+        ]
+        if outcomes:
+            await ledger.conclude(run.id, outcomes, at=clock.now(), note="planned again by retry")
+        planned += len(outcomes)
+    return planned
+
+
+def results_folder(first_job: str, run: RunId) -> Path:
+    """Return where the results of a run go: beside its first job file."""
+    path = Path(first_job if first_job != "-" else "stdin")
+    return (path.parent / "results" / f"{path.stem}.{run}").resolve()

@@ -1,0 +1,1 @@
+"""What a run came to: exit codes, the results folder, exports."""

@@ -1,0 +1,101 @@
+"""How an execution ended: its exit code, and the object that scripts read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from k3push.core.model import Run, State
+from k3push.job import Cause
+
+
+class Exit(IntEnum):
+    """Exit codes, a promise to scripts (README, "Exit codes")."""
+
+    DONE = 0
+    """Every number is `pushed` or `already`."""
+
+    DEFECT = 1
+    """A defect of k3push."""
+
+    USAGE = 2
+    """Bad arguments, settings or job file; nothing was sent."""
+
+    SOME_REJECTED = 3
+    """Finished; some numbers are `rejected` or `draft`."""
+
+    SOME_UNKNOWN = 4
+    """Some numbers are `unknown`."""
+
+    STOPPED = 5
+    """Stopped before the end; some numbers are `planned`."""
+
+    UNREACHABLE = 6
+    """The ERP could not be reached, or refused the login."""
+
+
+_OF_CAUSE = {Cause.UNREACHABLE: Exit.UNREACHABLE, Cause.LOGIN_REFUSED: Exit.UNREACHABLE}
+
+
+def exit_of(counts: Mapping[State, int], causes: Collection[Cause]) -> Exit:
+    """Return the highest of 6, 4, 5 and 3 that applies, in that order, else 0.
+
+    >>> exit_of({State.PUSHED: 9, State.REJECTED: 1}, ()).name
+    'SOME_REJECTED'
+    >>> exit_of({State.PLANNED: 9, State.UNKNOWN: 1}, (Cause.INTERRUPTED,)).name
+    'SOME_UNKNOWN'
+    """
+    if any(cause in _OF_CAUSE for cause in causes):
+        return Exit.UNREACHABLE
+    # A number that is still `sent` was left by a second Ctrl-C: the ERP may have acted.
+    if counts.get(State.UNKNOWN) or counts.get(State.SENT):
+        return Exit.SOME_UNKNOWN
+    if counts.get(State.PLANNED) or causes:
+        return Exit.STOPPED
+    if counts.get(State.REJECTED) or counts.get(State.DRAFT):
+        return Exit.SOME_REJECTED
+    return Exit.DONE
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How one execution of a run ended.
+
+    Attributes:
+        run: The run.
+        exit: Its exit code.
+        seconds: How long this execution took.
+        counts: Rows of the run by state.
+        pushes: Sendings of the run so far.
+        logins: Logins of this execution.
+        targets: Documents that the rows name, each once.
+        causes: Why it stopped before its end, in words.
+        repeats: Lines that named a number again.
+        unverified: The ERP's certificate was not checked.
+    """
+
+    run: Run
+    exit: Exit
+    seconds: float
+    counts: Mapping[State, int]
+    pushes: int
+    logins: int
+    targets: int
+    causes: Mapping[Cause, str]
+    repeats: int = 0
+    unverified: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        return {
+            "run": self.run.id,
+            "route": self.run.route.name,
+            "exit": int(self.exit),
+            "seconds": round(self.seconds, 2),
+            "counts": {state.value: self.counts[state] for state in State if state in self.counts},
+            "pushes": self.pushes,
+            "logins": self.logins,
+            "targets": self.targets,
+        }

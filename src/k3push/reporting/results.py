@@ -1,0 +1,52 @@
+"""The results folder of a run: the ledger, its parts as job files, and a summary."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anyio.to_thread
+import orjson
+
+from k3push.core.model import Run, State
+from k3push.ports import Ledger
+from k3push.reporting.ending import Ending
+from k3push.reporting.tables import opened_for_owner, pages_of, write_csv
+
+# What a person acts on; each is a job file of its own.
+PARTS = (State.REJECTED, State.DRAFT, State.UNKNOWN, State.PLANNED)
+
+
+async def count_targets(ledger: Ledger, run: Run) -> int:
+    """Count the documents that the rows name; merged sources share one."""
+    ids: set[str] = set()
+    async for rows in pages_of(ledger, run, {State.PUSHED, State.DRAFT, State.ALREADY}):
+        ids.update(target.id for row in rows for target in row.targets)
+    return len(ids)
+
+
+async def write_results(ledger: Ledger, ending: Ending) -> Path:
+    """Write the results of a run into its folder, over those of an earlier execution."""
+    run = ending.run
+    folder = Path(run.folder)
+    await anyio.to_thread.run_sync(lambda: folder.mkdir(mode=0o700, parents=True, exist_ok=True))
+    await write_csv(ledger, run, folder / "ledger.csv")
+    for state in PARTS:
+        part = folder / f"{state}.csv"
+        if ending.counts.get(state):
+            await write_csv(ledger, run, part, {state})
+        else:
+            await anyio.to_thread.run_sync(lambda part=part: part.unlink(missing_ok=True))
+    summary = ending.as_json() | {
+        "started_at": run.started_at.astimezone().isoformat(timespec="seconds"),
+        "jobs": list(run.jobs),
+        "repeats": ending.repeats,
+        "stopped_by": {cause.value: why for cause, why in ending.causes.items()},
+        "certificate_checked": not ending.unverified,
+    }
+    await anyio.to_thread.run_sync(_write_summary, folder / "summary.json", summary)
+    return folder
+
+
+def _write_summary(path: Path, summary: dict[str, object]) -> None:
+    with opened_for_owner(path) as file:
+        file.write(orjson.dumps(summary, option=orjson.OPT_INDENT_2).decode() + "\n")
