@@ -69,6 +69,9 @@ def refusal(number: BillNumber, sources: Sequence[Source], route: Route) -> Outc
 
 
 async def _read(job: Job, read: Callable[[], Awaitable[T]], *, stop_or_not: bool = False) -> T:
+    async def once() -> T:  # tenacity awaits a coroutine function alone, and no lambda is one
+        return await read()
+
     retrying = AsyncRetrying(
         retry=retry_if_exception(
             lambda error: _may_pass(error) and (stop_or_not or not job.stop.asked)
@@ -81,7 +84,7 @@ async def _read(job: Job, read: Callable[[], Awaitable[T]], *, stop_or_not: bool
         ),
         reraise=True,
     )
-    return await retrying(read)
+    return await retrying(once)
 
 
 def _may_pass(error: BaseException) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from k3push.core.model import BillNumber, Listed, Outcome, Repeat, Route, Run, RunId, State
+from k3push.core.model import BillNumber, Listed, Outcome, Route, Run, RunId, State
 from k3push.ports import Clock, Ledger
 
 # Numbers that are written to the ledger at once.
@@ -71,21 +71,17 @@ async def open_run(
     run: Run,
     jobs: Sequence[JobSource],
     takes: Callable[[Listed], bool],
-) -> list[Repeat]:
-    """Write a run and the numbers that it *takes* from job files into the ledger.
-
-    Returns:
-        The lines that name a number again.
-    """
+) -> None:
+    """Write a run and the numbers that it *takes* from job files into the ledger."""
     await ledger.open_run(run)
-    repeats: list[Repeat] = []
     for job in jobs:
         lines = filter(takes, job.read())
-        while batch := await anyio.to_thread.run_sync(
-            lambda lines=lines: list(islice(lines, BATCH))
-        ):
-            repeats += await ledger.add(run.id, batch)
-    return repeats
+        while batch := await anyio.to_thread.run_sync(_next_batch, lines):
+            await ledger.add(run.id, batch)
+
+
+def _next_batch(lines: Iterator[Listed]) -> list[Listed]:
+    return list(islice(lines, BATCH))
 
 
 async def plan_rejected(ledger: Ledger, clock: Clock, run: Run, reason: str = "") -> int:

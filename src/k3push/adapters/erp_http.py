@@ -208,7 +208,11 @@ class ErpHttp:
                     raise
                 lacking.add(missing)
             else:
-                return [(source.number, source) for source in wire.read_sources(rows, fields)]
+                break
+        try:
+            return [(source.number, source) for source in wire.read_sources(rows, fields)]
+        except wire.UnreadableError as error:
+            raise LookFailedError(f"{route.source}: {error}") from error
 
     async def _ask_targets(
         self, route: Route, numbers: Sequence[BillNumber]

@@ -80,7 +80,9 @@ def conclude(
         later = {n: still_planned(n) for n in missing}
         return Conclusion(_ordered(numbers, found, later), parts=(tuple(missing),), try_later=True)
 
-    named = messages_naming(said.messages, missing)
+    # All numbers are looked for, so that one that was found does not pass for another in it.
+    every = messages_naming(said.messages, numbers)
+    named = {n: words for n, words in every.items() if n not in made}
     refused = {n: _rejected(n, said.code, " ".join(named[n])) for n in named}
     rest = [number for number in missing if number not in named]
     if said.success and alone:

@@ -10,7 +10,7 @@ import base64
 import binascii
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -86,12 +86,14 @@ class ResponseStatus:
         code: `MsgCode` as text; "" where the server is too old to send one.
         errors: The messages of `Errors`, in order.
         entities: `SuccessEntitys`.
+        worked: Something stands in `SuccessEntitys`, whether it can be read or not.
     """
 
     success: bool
     code: str
     errors: tuple[str, ...]
     entities: tuple[Target, ...]
+    worked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,8 +265,11 @@ def read_push(body: bytes) -> PushAnswer:
     # Old servers name the one target beside the status, not in it (P 4.1).
     beside = _entity(result)
     if beside is not None and beside.id not in {target.id for target in saved.entities}:
-        saved = ResponseStatus(saved.success, saved.code, saved.errors, (*saved.entities, beside))
-    return PushAnswer(saved, _status(result.get("ConvertResponseStatus")))
+        saved = replace(saved, entities=(*saved.entities, beside))
+    if beside is not None or _text(result.get("Number")):
+        saved = replace(saved, worked=True)
+    # Whether the conversion worked decides nothing; what it names does.
+    return PushAnswer(saved, _status(result.get("ConvertResponseStatus"), unsaid=False))
 
 
 def read_response_error(body: bytes) -> str | None:
@@ -291,7 +296,7 @@ def is_lost_session(*statuses: ResponseStatus | None) -> bool:
     nothing but a whole message from the known list.
     """
     seen = [status for status in statuses if status is not None]
-    if not seen or seen[0].success or any(status.entities for status in seen):
+    if not seen or seen[0].success or any(status.worked for status in seen):
         return False
     first = seen[0]
     if first.code:
@@ -326,7 +331,12 @@ def read_rows(body: bytes, columns: int) -> list[list[Any]]:
 
 
 def read_sources(rows: Iterable[Sequence[Any]], fields: Sequence[str]) -> list[Source]:
-    """Read rows that were asked for by `source_fields`; a bill that comes twice counts once."""
+    """Read rows that were asked for by `source_fields`; a bill that comes twice counts once.
+
+    Raises:
+        UnreadableError: If a bill comes without an id, which alone tells two bills of one
+            number from one bill that came twice.
+    """
     found: dict[str, Source] = {}
     for row in rows:
         said = dict(zip(fields, (_text(value) for value in row), strict=True))
@@ -337,6 +347,8 @@ def read_sources(rows: Iterable[Sequence[Any]], fields: Sequence[str]) -> list[S
             blocked = "closed"
         elif said.get(DOCUMENT_STATUS, APPROVED) != APPROVED:
             blocked = "unapproved"
+        if not said[ID]:
+            raise UnreadableError("a source without an id")
         source = Source(BillNumber(said[BILL_NO]), said[ID], blocked)
         found.setdefault(source.id, source)
     return list(found.values())
@@ -383,10 +395,13 @@ def _query_status(answer: Any) -> ResponseStatus | None:
     raise UnreadableError("JSON that is neither rows nor a known error")
 
 
-def _status(value: Any) -> ResponseStatus | None:
+def _status(value: Any, *, unsaid: bool | None = None) -> ResponseStatus | None:
+    """Read a status; *unsaid* stands for an IsSuccess that cannot be read, None for no status."""
     if not isinstance(value, dict):
         return None
     success = _boolean(value.get("IsSuccess"))
+    if success is None:
+        success = unsaid
     if success is None:
         return None
     errors = value.get("Errors")
@@ -404,6 +419,7 @@ def _status(value: Any) -> ResponseStatus | None:
             for entity in (entities if isinstance(entities, list) else ())
             if (target := _entity(entity)) is not None
         ),
+        worked=bool(entities),
     )
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from k3push.core.model import Run, State
+from k3push.core.model import Repeat, Run, State
 from k3push.job import Cause
 
 
@@ -84,7 +84,7 @@ class Ending:
     logins: int
     targets: int
     causes: Mapping[Cause, str]
-    repeats: int = 0
+    repeats: Sequence[Repeat] = ()
     unverified: bool = False
 
     def as_json(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import anyio
 import anyio.to_thread
 import orjson
 
@@ -28,18 +29,21 @@ async def write_results(ledger: Ledger, ending: Ending) -> Path:
     """Write the results of a run into its folder, over those of an earlier execution."""
     run = ending.run
     folder = Path(run.folder)
-    await anyio.to_thread.run_sync(lambda: folder.mkdir(mode=0o700, parents=True, exist_ok=True))
+    await anyio.Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
     await write_csv(ledger, run, folder / "ledger.csv")
     for state in PARTS:
         part = folder / f"{state}.csv"
         if ending.counts.get(state):
             await write_csv(ledger, run, part, {state})
         else:
-            await anyio.to_thread.run_sync(lambda part=part: part.unlink(missing_ok=True))
+            await anyio.Path(part).unlink(missing_ok=True)
     summary = ending.as_json() | {
         "started_at": run.started_at.astimezone().isoformat(timespec="seconds"),
         "jobs": list(run.jobs),
-        "repeats": ending.repeats,
+        "repeats": [
+            {"line": repeat.line, "number": repeat.number, "first_line": repeat.first_line}
+            for repeat in ending.repeats
+        ],
         "stopped_by": {cause.value: why for cause, why in ending.causes.items()},
         "certificate_checked": not ending.unverified,
     }

@@ -100,7 +100,7 @@ def opened_for_owner(path: Path, encoding: str = "utf-8") -> AbstractContextMana
     def owner_only(name: str, flags: int) -> int:
         return os.open(name, flags, 0o600)
 
-    return open(path, "w", encoding=encoding, newline="", opener=owner_only)  # noqa: PTH123
+    return open(path, "w", encoding=encoding, newline="", opener=owner_only)
 
 
 Put = Callable[[IO[str], Iterable[dict[str, Any]]], None]

@@ -1,0 +1,465 @@
+"""The commands and their options. Each imports what it needs when it runs, so help is quick."""
+
+# No `from __future__ import annotations` here: typer reads the annotations, and these hold
+# sentences in the language that was chosen.
+import re
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from k3push.cli.words import Lang, Say, choose_language, speaker
+
+DEFECT = 1
+USAGE = 2
+INTERRUPTED = 5
+
+_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+
+
+def main() -> None:
+    """Run the command line; the one place where exceptions become exit codes."""
+    arguments = sys.argv[1:]
+    lang = choose_language(arguments)
+    if hasattr(sys.stdout, "reconfigure") and hasattr(sys.stderr, "reconfigure"):
+        # A console that lacks a character shows a question mark, and the run goes on.
+        sys.stdout.reconfigure(errors="replace")
+        sys.stderr.reconfigure(errors="replace")
+    sys.exit(run(arguments, lang))
+
+
+def run(arguments: Sequence[str], lang: Lang) -> int:
+    """Run one command and return its exit code."""
+    say = speaker(lang)
+    app = build_app(say, lang)
+    try:
+        code = app(list(arguments), prog_name="k3push", standalone_mode=False)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except typer.Abort:
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001  # whatever is left is sorted by kind, or raised
+        return _exit_of(error, say, lang)
+    return int(code or 0)
+
+
+def _exit_of(error: Exception, say: Say, lang: Lang) -> int:
+    """Say what went wrong, and return the exit code for it; a defect shows its trace."""
+    from k3push.adapters.job_files import JobFileError  # noqa: PLC0415
+    from k3push.cli.problem import Problem  # noqa: PLC0415
+    from k3push.ports import LedgerLostError, RunIsAliveError  # noqa: PLC0415
+    from k3push.settings import SettingsError  # noqa: PLC0415
+
+    cause = _innermost(error)
+    match cause:
+        case JobFileError():
+            return _tell(say("error", what=cause.text(lang)), USAGE)
+        case Problem():
+            return _tell(say("error", what=cause), int(cause.exit))
+        case SettingsError() | RunIsAliveError():
+            return _tell(say("error", what=cause), USAGE)
+        case LedgerLostError():
+            return _tell(say("error", what=say("cause.ledger lost", why=cause)), INTERRUPTED)
+    if hasattr(cause, "format_message") and hasattr(cause, "exit_code"):
+        return _tell(say("error", what=cause.format_message()), USAGE)
+    import traceback  # noqa: PLC0415
+
+    sys.stderr.write("".join(traceback.format_exception(error)))
+    return _tell(say("defect"), DEFECT)
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """Unwrap the groups that task groups make of one exception."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _tell(words: str, code: int) -> int:
+    sys.stderr.write(words + "\n")
+    return code
+
+
+def parse_duration(text: str) -> timedelta:
+    """Read a duration.
+
+    >>> parse_duration("1h30m")
+    datetime.timedelta(seconds=5400)
+    """
+    match = _DURATION.fullmatch(text.strip().lower())
+    if match is None or not any(match.groups()):
+        raise typer.BadParameter(f"{text!r}: use 90s, 30m, 2h or 1h30m")
+    hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return timedelta(hours=hours, minutes=minutes, seconds=seconds)
+
+
+def parse_until(text: str, now: datetime) -> datetime:
+    """Read a time of day, today or, if that is over, tomorrow.
+
+    >>> parse_until("06:00", datetime(2026, 11, 25, 22, 0))
+    datetime.datetime(2026, 11, 26, 6, 0)
+    """
+    try:
+        time = datetime.strptime(text.strip(), "%H:%M").time()  # noqa: DTZ007  # a time alone
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r}: use HH:MM, such as 06:00") from error
+    until = datetime.combine(now.date(), time, now.tzinfo)
+    return until if until > now else until + timedelta(days=1)
+
+
+def parse_size(text: str | None) -> int | None:
+    """Read a number that is at least 1; "auto" and None leave it to the settings.
+
+    >>> parse_size("50"), parse_size("auto")
+    (50, None)
+    """
+    if text is None or text == "auto":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise typer.BadParameter(f"{text!r}: use a number of at least 1, or auto")
+    return int(text)
+
+
+def build_app(say: Say, lang: Lang) -> typer.Typer:
+    """Make the command line in one language."""
+    app = typer.Typer(
+        help=say("app"),
+        epilog=say("app.epilog"),
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    _add_global_options(app, say)
+    _add_pushing(app, say, lang)
+    _add_looking(app, say)
+    _add_beginning(app, say, lang)
+    return app
+
+
+def _add_global_options(app: typer.Typer, say: Say) -> None:
+    def version(wanted: bool) -> None:  # noqa: FBT001  # typer's own form of a callback
+        if wanted:
+            from importlib.metadata import version as version_of  # noqa: PLC0415
+
+            sys.stdout.write(f"k3push {version_of('k3push')}\n")
+            raise typer.Exit
+
+    @app.callback()
+    def options(
+        _version: Annotated[
+            bool,
+            typer.Option("--version", help=say("opt.version"), callback=version, is_eager=True),
+        ] = False,
+        _lang: Annotated[str, typer.Option("--lang", help=say("opt.lang"))] = "",
+    ) -> None:
+        pass
+
+
+def _add_pushing(app: typer.Typer, say: Say, lang: Lang) -> None:
+    """Add the commands that move numbers."""
+    Config = Annotated[Path | None, typer.Option("--config", help=say("opt.config"))]
+    RunName = Annotated[str | None, typer.Argument(metavar="[RUN]", help=say("arg.run"))]
+    ChunkSize = Annotated[
+        str | None, typer.Option("--chunk-size", metavar="N|auto", help=say("opt.chunk"))
+    ]
+    Concurrency = Annotated[
+        str | None, typer.Option("--concurrency", metavar="N|auto", help=say("opt.concurrency"))
+    ]
+    Canary = Annotated[bool | None, typer.Option("--canary/--no-canary", help=say("opt.canary"))]
+    Halt = Annotated[str | None, typer.Option("--halt", metavar="RULE", help=say("opt.halt"))]
+    Until = Annotated[str | None, typer.Option("--until", metavar="HH:MM", help=say("opt.until"))]
+    MaxDuration = Annotated[
+        str | None, typer.Option("--max-duration", metavar="D", help=say("opt.max_duration"))
+    ]
+    Limit = Annotated[int | None, typer.Option("--limit", min=1, help=say("opt.limit"))]
+    Again = Annotated[bool, typer.Option("--again", help=say("opt.again"))]
+    Because = Annotated[str, typer.Option("--because", metavar="TEXT", help=say("opt.because"))]
+    Yes = Annotated[bool, typer.Option("--yes", "-y", help=say("opt.yes"))]
+    Json = Annotated[bool, typer.Option("--json", help=say("opt.json"))]
+    Quiet = Annotated[bool, typer.Option("--quiet", "-q", help=say("opt.quiet"))]
+    Verbose = Annotated[bool, typer.Option("--verbose", "-v", help=say("opt.verbose"))]
+
+    def execute(act: Callable[[Any], Awaitable[int]], **options: Any) -> int:
+        """Make a Runner of the options, and let it act."""
+        from k3push.cli.running import Runner, RunOptions  # noqa: PLC0415
+
+        return _await(lambda: act(Runner(RunOptions(**options), say, lang)))
+
+    @app.command("run", help=say("run"), epilog="k3push run orders.csv · k3push run - < list.txt")
+    def run_(
+        jobs: Annotated[list[str], typer.Argument(metavar="JOB...", help=say("arg.jobs"))],
+        route: Annotated[str | None, typer.Option("--route", help=say("opt.route"))] = None,
+        column: Annotated[str | None, typer.Option("--column", help=say("opt.column"))] = None,
+        skip_bad_lines: Annotated[
+            bool, typer.Option("--skip-bad-lines", help=say("opt.skip"))
+        ] = False,
+        config: Config = None,
+        chunk_size: ChunkSize = None,
+        concurrency: Concurrency = None,
+        canary: Canary = None,
+        halt: Halt = None,
+        until: Until = None,
+        max_duration: MaxDuration = None,
+        limit: Limit = None,
+        again: Again = False,
+        because: Because = "",
+        yes: Yes = False,
+        json: Json = False,
+        quiet: Quiet = False,
+        verbose: Verbose = False,
+    ) -> int:
+        from k3push.cli.running import JobOptions  # noqa: PLC0415
+
+        if again and not because:
+            raise typer.BadParameter(say("again_needs_because"))
+        how = JobOptions(route=route, column=column, skip_bad_lines=skip_bad_lines)
+        return execute(
+            lambda runner: runner.run(jobs, how),
+            config=config,
+            because=because if again else "",
+            yes=yes,
+            json=json,
+            quiet=quiet,
+            verbose=verbose,
+            **_pace(chunk_size, concurrency, canary, halt, until, max_duration, limit),
+        )
+
+    @app.command(help=say("resume"), epilog="k3push resume · k3push resume 20261125-2000")
+    def resume(
+        name: RunName = None,
+        config: Config = None,
+        chunk_size: ChunkSize = None,
+        concurrency: Concurrency = None,
+        canary: Canary = None,
+        halt: Halt = None,
+        until: Until = None,
+        max_duration: MaxDuration = None,
+        limit: Limit = None,
+        json: Json = False,
+        quiet: Quiet = False,
+        verbose: Verbose = False,
+    ) -> int:
+        return execute(
+            lambda runner: runner.resume(name),
+            config=config,
+            json=json,
+            quiet=quiet,
+            verbose=verbose,
+            **_pace(chunk_size, concurrency, canary, halt, until, max_duration, limit),
+        )
+
+    @app.command(help=say("retry"), epilog="k3push retry --reason 未审核")
+    def retry(
+        name: RunName = None,
+        reason: Annotated[
+            str, typer.Option("--reason", metavar="TEXT", help=say("opt.reason"))
+        ] = "",
+        config: Config = None,
+        chunk_size: ChunkSize = None,
+        concurrency: Concurrency = None,
+        canary: Canary = None,
+        halt: Halt = None,
+        until: Until = None,
+        max_duration: MaxDuration = None,
+        limit: Limit = None,
+        json: Json = False,
+        quiet: Quiet = False,
+        verbose: Verbose = False,
+    ) -> int:
+        return execute(
+            lambda runner: runner.retry(name, reason),
+            config=config,
+            json=json,
+            quiet=quiet,
+            verbose=verbose,
+            **_pace(chunk_size, concurrency, canary, halt, until, max_duration, limit),
+        )
+
+    @app.command(
+        help=say("settle"),
+        epilog='k3push settle · k3push settle --as absent CGDD0000017 --because "looked it up"',
+    )
+    def settle(
+        names: Annotated[
+            list[str] | None,
+            typer.Argument(metavar="[RUN | NUMBER...]", help=say("arg.settle")),
+        ] = None,
+        word: Annotated[
+            Literal["pushed", "absent"] | None, typer.Option("--as", help=say("opt.as"))
+        ] = None,
+        because: Because = "",
+        config: Config = None,
+        json: Json = False,
+        quiet: Quiet = False,
+    ) -> int:
+        from k3push.core.model import State  # noqa: PLC0415
+
+        names = names or []
+        if word is None:
+            name = names[0] if names else None
+            return execute(
+                lambda runner: runner.settle(name), config=config, json=json, quiet=quiet
+            )
+        if not names or not because:
+            raise typer.BadParameter(say("as_needs"))
+        state = State.PUSHED if word == "pushed" else State.PLANNED
+        return execute(
+            lambda runner: runner.settle_as(state, names), config=config, because=because
+        )
+
+
+def _pace(
+    chunk_size: str | None,
+    concurrency: str | None,
+    canary: bool | None,  # noqa: FBT001  # as it stands on the command line
+    halt: str | None,
+    until: str | None,
+    max_duration: str | None,
+    limit: int | None,
+) -> dict[str, Any]:
+    """Read the options that say how fast and how long."""
+    from k3push.core.halting import HaltRule, HaltRuleError  # noqa: PLC0415
+
+    if halt is not None:
+        try:
+            HaltRule.parse(halt)
+        except HaltRuleError as error:
+            raise typer.BadParameter(f"--halt: {error}") from error
+    return {
+        "chunk_size": parse_size(chunk_size),
+        "concurrency": parse_size(concurrency),
+        "canary": canary,
+        "halt": halt,
+        "until": parse_until(until, datetime.now().astimezone()) if until else None,
+        "max_duration": parse_duration(max_duration) if max_duration else None,
+        "limit": limit,
+    }
+
+
+def _add_looking(app: typer.Typer, say: Say) -> None:
+    """Add the commands that look at the ledger."""
+    Config = Annotated[Path | None, typer.Option("--config", help=say("opt.config"))]
+    RunName = Annotated[str | None, typer.Argument(metavar="[RUN]", help=say("arg.run"))]
+
+    @app.command(help=say("status"))
+    def status(name: RunName = None, config: Config = None) -> int:
+        from k3push.cli import showing  # noqa: PLC0415
+
+        return _await(lambda: showing.status(config, name, say))
+
+    @app.command(help=say("runs"))
+    def runs(config: Config = None) -> int:
+        from k3push.cli import showing  # noqa: PLC0415
+
+        return _await(lambda: showing.runs(config, say))
+
+    @app.command(help=say("explain"), epilog="k3push explain CGDD0000017")
+    def explain(
+        number: Annotated[str, typer.Argument(help=say("arg.number"))], config: Config = None
+    ) -> int:
+        from k3push.cli import showing  # noqa: PLC0415
+
+        return _await(lambda: showing.explain(config, number, say))
+
+    @app.command(
+        help=say("export"),
+        epilog="k3push export --format csv --output all.csv --state rejected --state draft",
+    )
+    def export(
+        output: Annotated[Path, typer.Option("--output", help=say("opt.output"))],
+        name: RunName = None,
+        form: Annotated[
+            Literal["csv", "jsonl"], typer.Option("--format", help=say("opt.format"))
+        ] = "csv",
+        states: Annotated[
+            list[str] | None, typer.Option("--state", metavar="S", help=say("opt.state"))
+        ] = None,
+        config: Config = None,
+    ) -> int:
+        from k3push.cli import showing  # noqa: PLC0415
+        from k3push.core.model import State  # noqa: PLC0415
+
+        try:
+            wanted = [State(state) for state in states or []]
+        except ValueError as error:
+            known = ", ".join(State)
+            raise typer.BadParameter(f"--state: {error}; there are: {known}") from error
+        return _await(
+            lambda: showing.export(config, name, say, form=form, output=output, states=wanted)
+        )
+
+
+def _add_beginning(app: typer.Typer, say: Say, lang: Lang) -> None:
+    """Add the commands that come before the first run."""
+    Config = Annotated[Path | None, typer.Option("--config", help=say("opt.config"))]
+
+    @app.command(help=say("check"))
+    def check(
+        route: Annotated[str | None, typer.Option("--route", help=say("opt.route"))] = None,
+        config: Config = None,
+    ) -> int:
+        from k3push.cli import starting  # noqa: PLC0415
+
+        return _await(lambda: starting.check(config, route, say))
+
+    @app.command(help=say("init"))
+    def init(config: Config = None) -> int:
+        from k3push.cli import starting  # noqa: PLC0415
+
+        return starting.init(config, say)
+
+    @app.command(help=say("sandbox"), epilog="k3push sandbox --port 8100 --faults night")
+    def sandbox(
+        port: Annotated[int, typer.Option(min=0, max=65535, help=say("opt.port"))] = 8100,
+        faults: Annotated[
+            str, typer.Option(help="none, lost-session, lost-answer, night, …, FILE")
+        ] = "none",
+        seed: Annotated[int, typer.Option()] = 0,
+        latency: Annotated[float, typer.Option(min=0, metavar="SECONDS")] = 0.0,
+        capacity: Annotated[int, typer.Option(min=0)] = 0,
+        queue: Annotated[Literal["user", "site"] | None, typer.Option()] = None,
+        policy: Annotated[Literal["one-to-one", "merge", "split"], typer.Option()] = "one-to-one",
+        orders: Annotated[int, typer.Option(min=1)] = 1000,
+    ) -> int:
+        from k3push.cli import trying  # noqa: PLC0415
+        from k3push.simulator import SandboxOptions  # noqa: PLC0415
+
+        options = SandboxOptions(
+            orders=orders,
+            seed=seed,
+            latency_s=latency,
+            capacity=capacity,
+            queue=queue,
+            policy=policy,
+            faults=faults,
+        )
+        return _await(lambda: trying.sandbox(options, port, say))
+
+    @app.command(help=say("demo"))
+    def demo(
+        folder: Annotated[Path, typer.Option("--output", help=say("opt.keep"))] = Path(
+            "k3push-demo"
+        ),
+        json: Annotated[bool, typer.Option("--json", help=say("opt.json"))] = False,
+        quiet: Annotated[bool, typer.Option("--quiet", "-q", help=say("opt.quiet"))] = False,
+        verbose: Annotated[bool, typer.Option("--verbose", "-v", help=say("opt.verbose"))] = False,
+    ) -> int:
+        from k3push.cli import trying  # noqa: PLC0415
+        from k3push.cli.running import RunOptions  # noqa: PLC0415
+
+        options = RunOptions(json=json, quiet=quiet, verbose=verbose)
+        return _await(lambda: trying.demo(options, folder, say, lang))
+
+
+def _await(act: Callable[[], Awaitable[int]]) -> int:
+    """Run an async command on an event loop of its own."""
+    import anyio  # noqa: PLC0415
+
+    async def awaited() -> int:
+        return await act()
+
+    return anyio.run(awaited)

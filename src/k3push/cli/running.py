@@ -1,0 +1,504 @@
+"""`run`, `resume`, `retry` and `settle`: everything that moves numbers."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import anyio
+import orjson
+from rich.console import Console
+from rich.markup import escape
+
+from k3push.adapters.erp_http import ErpHttp
+from k3push.adapters.ledger_sqlite import SqliteLedger
+from k3push.cli.problem import Problem
+from k3push.cli.progress import RunProgress, state_table
+from k3push.cli.showing import find_run
+from k3push.cli.signals import on_interrupt
+from k3push.cli.wiring import SystemClock, erp_of, ledger_of, load_settings
+from k3push.cli.words import Lang, Say
+from k3push.core.halting import HaltRule
+from k3push.core.model import BillNumber, Listed, Outcome, Route, Run, State
+from k3push.job import Cause, DoubtAges, Job, PushPace, SettlePace, Stop
+from k3push.planning import (
+    JobSource,
+    new_run_id,
+    open_run,
+    plan_rejected,
+    results_folder,
+    scope_of,
+    survey,
+)
+from k3push.ports import ErpUnreachableError, LoginRefusedError
+from k3push.pushing import push_run
+from k3push.reporting.ending import Ending, Exit, exit_of
+from k3push.reporting.results import count_targets, write_results
+from k3push.reporting.tables import pages_of
+from k3push.settings import Settings
+from k3push.settling import settle_once
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+# What "auto" stands for until pace is steered by measured answers: few numbers, so that an
+# answer stays far below the time-out, and few calls, since the ERP may queue a user's calls.
+AUTO_CHUNK_SIZE = 20
+AUTO_CONCURRENCY = 4
+
+REPEATS_SHOWN = 10
+REASONS_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What the commands' options say; None leaves it to the settings."""
+
+    config: Path | None = None
+    chunk_size: int | None = None
+    concurrency: int | None = None
+    canary: bool | None = None
+    halt: str | None = None
+    until: datetime | None = None
+    max_duration: timedelta | None = None
+    limit: int | None = None
+    because: str = ""
+    yes: bool = False
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobOptions:
+    """How job files are read."""
+
+    route: str | None = None
+    column: str | None = None
+    skip_bad_lines: bool = False
+
+
+class Runner:
+    """What the commands that move numbers share: settings, words, and where to print."""
+
+    def __init__(self, options: RunOptions, say: Say, lang: Lang) -> None:
+        """Read the settings.
+
+        Raises:
+            Problem: There are none.
+            settings.SettingsError: They cannot be used.
+        """
+        self.options = options
+        self.say = say
+        self.lang = lang
+        self.errors = Console(stderr=True, soft_wrap=True)
+        self.output = Console(soft_wrap=True)
+        self.clock = SystemClock()
+        self.settings: Settings = load_settings(options.config, say)
+        for key in self.settings.plain_secrets:
+            # The sandbox's own password is no secret.
+            if self.settings.erp.acct_id != "sandbox":
+                self.warn("plain_secret", key=key)
+        if self.settings.erp.verify is False:
+            self.warn("unverified")
+
+    def warn(self, sentence: str, /, **facts: object) -> None:
+        """Print a sentence to standard error."""
+        self.errors.print(self.say(sentence, **facts), highlight=False, markup=False)
+
+    # -- commands -----------------------------------------------------------------------------
+
+    async def run(self, names: Sequence[str], how: JobOptions) -> Exit:
+        """Push the numbers of job files."""
+        with self._jobs(names, how) as jobs:
+            lines = await survey(jobs)
+            if not lines:
+                self.warn("empty_job", job=", ".join(names))
+                return Exit.DONE
+            routes: dict[str, Route] = {}
+            for asked in lines:
+                routes[asked] = self.settings.route(asked or how.route)
+            if not self._agreed(lines, routes, asks="-" not in names):
+                self.warn("not_run")
+                return Exit.STOPPED
+            async with ledger_of(self.settings, self.say, create=True) as ledger:
+                runs = [
+                    await self._open(ledger, jobs, names, routes, name)
+                    for name in dict.fromkeys(route.name for route in routes.values())
+                ]
+                endings = [await self._execute(ledger, run) for run in runs]
+        return self._report_all(endings)
+
+    async def resume(self, name: str | None) -> Exit:
+        """Go on where a run stopped."""
+        async with ledger_of(self.settings, self.say) as ledger:
+            run = await find_run(ledger, name, self.say)
+            ending = await self._execute(ledger, run)
+        return self._report_all([ending])
+
+    async def retry(self, name: str | None, reason: str) -> Exit:
+        """Push the rejected numbers of a run again."""
+        async with ledger_of(self.settings, self.say) as ledger:
+            run = await find_run(ledger, name, self.say)
+            async with ledger.own(run.id):
+                planned = await plan_rejected(ledger, self.clock, run, reason)
+            if not planned:
+                self.warn("nothing_rejected", run=run.id)
+                return exit_of(await ledger.counts(run.id), ())
+            ending = await self._execute(ledger, run)
+        return self._report_all([ending])
+
+    async def settle(self, name: str | None) -> Exit:
+        """Ask the ERP about unknown numbers until none is left."""
+        async with ledger_of(self.settings, self.say) as ledger:
+            run = await find_run(ledger, name, self.say)
+            if await ledger.is_alive(run.id):
+                raise Problem(self.say("run_alive", run=run.id))
+            async with ledger.own(run.id):
+                doubts = await ledger.doubts(run.id)
+            if not doubts:
+                self.warn("nothing_unknown", run=run.id)
+            ending = await self._execute(ledger, run, only_settle=True)
+        return self._report_all([ending])
+
+    async def settle_as(self, state: State, numbers: Sequence[str]) -> Exit:
+        """Record a person's word about unknown numbers."""
+        async with ledger_of(self.settings, self.say) as ledger:
+            doubtful = []
+            for number in map(BillNumber, numbers):
+                rows = await ledger.rows_of(number)
+                mine = [(run, row.bill) for run, row in rows if row.state is State.UNKNOWN]
+                if not mine:
+                    raise Problem(self.say("not_unknown", number=number))
+                doubtful += mine
+            for run, bill in doubtful:
+                async with ledger.own(run):
+                    outcome = Outcome(bill, state, code="person", reason=self.options.because)
+                    await ledger.conclude(
+                        run,
+                        [outcome],
+                        at=self.clock.now(),
+                        note=f"a person's word: {state} ({self.options.because})",
+                    )
+                self.warn("settled_by_person", number=bill, state=state.value)
+        return Exit.DONE
+
+    # -- planning -----------------------------------------------------------------------------
+
+    @contextmanager
+    def _jobs(self, names: Sequence[str], how: JobOptions) -> Iterator[list[JobSource]]:
+        from k3push.adapters.job_files import Trouble, read_job  # noqa: PLC0415
+
+        told: set[str] = set()
+
+        def skipped(trouble: Trouble) -> None:
+            # A file is read twice, and each bad line is told once.
+            text = trouble.text(self.lang)
+            if text not in told:
+                told.add(text)
+                self.warn("skipped", what=text)
+
+        read = partial(
+            read_job,
+            column=how.column,
+            skip_bad_lines=how.skip_bad_lines,
+            on_bad_line=skipped,
+        )
+        with ExitStack() as stack:
+            jobs = []
+            for name in names:
+                path = Path(name)
+                if name == "-":
+                    path = stack.enter_context(_spooled())
+                    jobs.append(JobSource(name, partial(_from_start, path, read)))
+                else:
+                    jobs.append(JobSource(name, partial(read, path)))
+            yield jobs
+
+    def _agreed(self, lines: dict[str, int], routes: dict[str, Route], *, asks: bool) -> bool:
+        if self.options.yes or not asks or not (sys.stdin.isatty() and sys.stderr.isatty()):
+            return True
+        numbers: Counter[str] = Counter()
+        for asked, count in lines.items():
+            numbers[routes[asked].name] += count
+        by_name = {route.name: route for route in routes.values()}
+        for name, count in numbers.items():
+            question = self.say(
+                "ask_run",
+                count=count,
+                route=name,
+                source=by_name[name].source,
+                target=by_name[name].target,
+                url=self.settings.erp.url,
+            )
+            answer = self.errors.input(f"{escape(question)} [y/N] ")
+            if answer.strip().lower() not in {"y", "yes", "是"}:
+                return False
+        return True
+
+    async def _open(
+        self,
+        ledger: SqliteLedger,
+        jobs: Sequence[JobSource],
+        names: Sequence[str],
+        routes: dict[str, Route],
+        route_name: str,
+    ) -> Run:
+        now = self.clock.now()
+        run_id = new_run_id(now)
+        route = next(route for route in routes.values() if route.name == route_name)
+        run = Run(
+            id=run_id,
+            scope=scope_of(self.settings.erp.acct_id, route),
+            route=route,
+            jobs=tuple(names),
+            folder=str(results_folder(names[0], run_id)),
+            started_at=now,
+            again_because=self.options.because,
+        )
+        await open_run(ledger, run, jobs, lambda listed: routes[listed.route].name == route_name)
+        return run
+
+    # -- executing ----------------------------------------------------------------------------
+
+    async def _execute(
+        self, ledger: SqliteLedger, run: Run, *, only_settle: bool = False
+    ) -> Ending:
+        """Execute a run once, write its results, and return how it ended."""
+        began_s = anyio.current_time()
+        stop = Stop()
+        async with ledger.own(run.id):
+            erp = erp_of(self.settings)
+            with RunProgress(
+                self.errors,
+                self.say,
+                await ledger.counts(run.id),
+                quiet=self.options.quiet,
+                log=self._log(),
+            ) as watch:
+                job = Job(
+                    run=run,
+                    erp=erp,
+                    ledger=ledger,
+                    clock=self.clock,
+                    watch=watch,
+                    stop=stop,
+                    pace=self._pace(),
+                    settle=SettlePace(
+                        self.settings.settle.first_wait_s,
+                        self.settings.settle.poll_s,
+                        self.settings.settle.window_s,
+                    ),
+                    ages=DoubtAges(self.clock),
+                )
+                async with erp:
+                    await self._work(job, erp, watch, only_settle=only_settle)
+            counts = await ledger.counts(run.id)
+            ending = Ending(
+                run=run,
+                exit=exit_of(counts, stop.causes),
+                seconds=anyio.current_time() - began_s,
+                counts=counts,
+                pushes=await ledger.attempt_count(run.id),
+                logins=erp.logins,
+                targets=await count_targets(ledger, run),
+                causes=stop.causes,
+                repeats=await ledger.repeats(run.id),
+                unverified=self.settings.erp.verify is False,
+            )
+            if Cause.LEDGER_LOST not in stop.causes:
+                await ledger.end_run(run.id, ending.exit, self.clock.now())
+            await write_results(ledger, ending)
+        if not self.options.json:
+            await self._summarize(ledger, ending)
+        return ending
+
+    async def _work(self, job: Job, erp: ErpHttp, watch: RunProgress, *, only_settle: bool) -> None:
+        async with anyio.create_task_group() as others:
+            with (
+                anyio.CancelScope() as scope,
+                on_interrupt(partial(self._interrupt, job.stop, scope)),
+            ):
+                others.start_soon(watch.tell_now_and_then)
+                for option, seconds in self._deadlines():
+                    others.start_soon(self._stop_after, job.stop, option, seconds)
+                if only_settle:
+                    await self._settle_all(job)
+                elif watch.total > watch.done:
+                    await self._push(job, erp)
+            others.cancel_scope.cancel()
+
+    async def _push(self, job: Job, erp: ErpHttp) -> None:
+        try:
+            # Before anything else, so that a wrong address or password is said at once.
+            await erp.open_session()
+        except LoginRefusedError as error:
+            job.stop.ask(Cause.LOGIN_REFUSED, str(error))
+        except ErpUnreachableError as error:
+            job.stop.ask(Cause.UNREACHABLE, str(error))
+        else:
+            await push_run(job)
+
+    async def _settle_all(self, job: Job) -> None:
+        told = False
+        while not job.stop.asked:
+            try:
+                settled = await settle_once(job, job.run.id)
+            except LoginRefusedError as error:
+                job.stop.ask(Cause.LOGIN_REFUSED, str(error))
+                return
+            if not settled.left or not job.reads_back:
+                return
+            if not told:
+                told = True
+                self.warn("settling", unknown=settled.left, window=job.settle.window_s)
+            await job.stop.sleep(settled.next_due_s)
+
+    def _interrupt(self, stop: Stop, scope: anyio.CancelScope) -> None:
+        if stop.asked:
+            scope.cancel()
+        else:
+            self.warn("stopping")
+            stop.ask(Cause.INTERRUPTED, self.say("interrupted"))
+
+    def _deadlines(self) -> list[tuple[str, float]]:
+        deadlines = []
+        if self.options.until is not None:
+            left = self.options.until - self.clock.now()
+            deadlines.append(("--until", left.total_seconds()))
+        if self.options.max_duration is not None:
+            deadlines.append(("--max-duration", self.options.max_duration.total_seconds()))
+        return deadlines
+
+    async def _stop_after(self, stop: Stop, option: str, seconds: float) -> None:
+        await anyio.sleep(seconds)
+        stop.ask(Cause.DEADLINE, self.say("deadline", option=option))
+
+    def _pace(self) -> PushPace:
+        options, run = self.options, self.settings.run
+        chunk_size = options.chunk_size or run.chunk_size
+        concurrency = options.concurrency or run.concurrency
+        return PushPace(
+            chunk_size=AUTO_CHUNK_SIZE if chunk_size == "auto" else chunk_size,
+            concurrency=AUTO_CONCURRENCY if concurrency == "auto" else concurrency,
+            max_attempts=run.max_attempts,
+            canary=run.canary if options.canary is None else options.canary,
+            halt=HaltRule.parse(run.halt if options.halt is None else options.halt),
+            limit=options.limit,
+        )
+
+    def _log(self) -> FilteringBoundLogger | None:
+        if not self.options.verbose:
+            return None
+        import structlog  # noqa: PLC0415  # a sixth of a second that only -v pays
+
+        structlog.configure(
+            processors=[
+                structlog.processors.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso", utc=False),
+                structlog.dev.ConsoleRenderer(colors=self.errors.is_terminal),
+            ],
+            logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        )
+        log: FilteringBoundLogger = structlog.get_logger()
+        return log
+
+    # -- telling ------------------------------------------------------------------------------
+
+    async def _summarize(self, ledger: SqliteLedger, ending: Ending) -> None:
+        say, out = self.say, partial(self.output.print, highlight=False)
+        run = ending.run
+        out(escape(say("summary.run", run=run.id, route=run.route.name, seconds=ending.seconds)))
+        out(state_table(ending.counts))
+        out(
+            "  "
+            + say(
+                "summary.calls",
+                pushes=ending.pushes,
+                logins=ending.logins,
+                targets=ending.targets,
+            )
+        )
+        if ending.repeats:
+            out("  " + say("summary.repeats", count=len(ending.repeats)))
+        for repeat in ending.repeats[:REPEATS_SHOWN]:
+            words = say("repeated", line=repeat.line, number=repeat.number, first=repeat.first_line)
+            out("    " + escape(words))
+        await self._tell_reasons(ledger, run)
+        for cause, why in ending.causes.items():
+            key = f"cause.{cause.value}"
+            words = say(key, why=why) if cause in _EXPLAINED else why
+            out("[yellow]" + escape(say("summary.stopped", why=words)) + "[/]")
+        out(escape(say("summary.folder", folder=run.folder)))
+        out(say("summary.exit", code=int(ending.exit), what=say(f"exit.{int(ending.exit)}")))
+
+    async def _tell_reasons(self, ledger: SqliteLedger, run: Run) -> None:
+        reasons: Counter[str] = Counter()
+        async for rows in pages_of(ledger, run, {State.REJECTED}):
+            reasons.update(row.reason.replace(row.bill or row.number, "…") for row in rows)
+        if reasons:
+            self.output.print("  " + self.say("reason.heading"), highlight=False)
+        for reason, count in reasons.most_common(REASONS_SHOWN):
+            self.output.print(f"    {count} × {escape(reason)}", highlight=False)
+
+    def _report_all(self, endings: Sequence[Ending]) -> Exit:
+        worst = max((ending.exit for ending in endings), key=_RANK.index)
+        if self.options.json:
+            said = endings[0].as_json() if len(endings) == 1 else _joined(endings, worst)
+            sys.stdout.write(orjson.dumps(said).decode() + "\n")
+        return worst
+
+
+_EXPLAINED = frozenset(
+    {
+        Cause.INTERRUPTED,
+        Cause.UNREACHABLE,
+        Cause.LOGIN_REFUSED,
+        Cause.LOOK_REFUSED,
+        Cause.CONTRADICTION,
+        Cause.LEDGER_LOST,
+    }
+)
+
+# From the best to the worst: the order in which exit codes win.
+_RANK = (Exit.DONE, Exit.SOME_REJECTED, Exit.STOPPED, Exit.SOME_UNKNOWN, Exit.UNREACHABLE)
+
+
+def _joined(endings: Sequence[Ending], worst: Exit) -> dict[str, object]:
+    """Join the objects of a job that went by several routes."""
+    parts = [ending.as_json() for ending in endings]
+    counts: Counter[str] = Counter()
+    for part in parts:
+        counts.update(part["counts"])
+    return {
+        "run": ";".join(part["run"] for part in parts),
+        "route": ";".join(part["route"] for part in parts),
+        "exit": int(worst),
+        "seconds": round(sum(part["seconds"] for part in parts), 2),
+        "counts": dict(counts),
+        **{key: sum(part[key] for part in parts) for key in ("pushes", "logins", "targets")},
+    }
+
+
+def _from_start(path: Path, read: Callable[[BinaryIO], Iterator[Listed]]) -> Iterator[Listed]:
+    with path.open("rb") as file:
+        yield from read(file)
+
+
+@contextmanager
+def _spooled() -> Iterator[Path]:
+    """Copy standard input to a file, since a job is read twice: checked, then listed."""
+    with tempfile.TemporaryDirectory(prefix="k3push-") as folder:
+        path = Path(folder) / "stdin"
+        with path.open("wb") as file:
+            while block := sys.stdin.buffer.read(1 << 20):
+                file.write(block)
+        yield path

@@ -1,0 +1,329 @@
+"""Every sentence of the command line, in English and Chinese."""
+
+from __future__ import annotations
+
+import locale
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+Lang = Literal["en", "zh"]
+Say = Callable[..., str]
+
+
+class _Said(NamedTuple):
+    en: str
+    zh: str
+
+
+_WORDS: Mapping[str, _Said] = {
+    "app": _Said(
+        "Push bills down (单据下推) in Kingdee K/3 Cloud (金蝶云星空) in bulk, never twice.",
+        "在金蝶云星空中批量下推单据，绝不重复下推。",
+    ),
+    "app.epilog": _Said(
+        "Begin with:  k3push demo  ·  then: k3push init, k3push check, k3push run LIST.csv",
+        "入门：k3push demo  ·  然后：k3push init、k3push check、k3push run 清单.csv",
+    ),
+    "run": _Said(
+        "Push the numbers of job files; every number ends with a truthful row.",
+        "下推清单中的单据编号；每个编号都有如实的结果。",
+    ),
+    "resume": _Said(
+        "Go on where a run stopped (default: the last one); settles what is open first.",
+        "从中断处继续执行（默认最近一次）；先核实未决的编号。",
+    ),
+    "retry": _Said(
+        "Plan the rejected numbers of a run again and push them.",
+        "把被拒绝的编号重新列入计划并下推。",
+    ),
+    "settle": _Said(
+        "Ask the ERP what became of unknown numbers; or record a person's word with --as.",
+        "向 ERP 核实未知的编号；或用 --as 记录人工结论。",
+    ),
+    "status": _Said(
+        "Show how a run stands (default: the last one).", "查看一次执行的状态（默认最近一次）。"
+    ),
+    "runs": _Said("List all runs.", "列出所有执行记录。"),
+    "explain": _Said(
+        "Show what happened to one number: every request and answer.",
+        "查看一个编号的经过：每次请求与应答。",
+    ),
+    "export": _Said(
+        "Write the rows of a run as CSV or JSONL.", "把一次执行的结果导出为 CSV 或 JSONL。"
+    ),
+    "check": _Said(
+        "Check configuration, login, forms and fields by reading only.",
+        "只读检查：配置、登录、单据与字段。",
+    ),
+    "init": _Said("Ask a few questions and write config.toml.", "回答几个问题，生成 config.toml。"),
+    "sandbox": _Said(
+        "Run a stand-in K/3 Cloud server for trials, tests and training.",
+        "启动模拟的金蝶云星空服务，供试用、测试和培训。",
+    ),
+    "demo": _Said(
+        "See it work: a sandbox and the sample jobs, with refusals and a lost answer.",
+        "看一遍演示：模拟服务加示例清单，含被拒绝的单据和丢失的应答。",
+    ),
+    "opt.config": _Said(
+        "Configuration file; default ./config.toml, then the user's folder.",
+        "配置文件；默认 ./config.toml，其次是用户配置目录。",
+    ),
+    "opt.route": _Said("Route of numbers that name none.", "未注明路线的编号使用的路线。"),
+    "opt.column": _Said("Heading of the column of bill numbers.", "单据编号所在列的标题。"),
+    "opt.skip": _Said("Go on without bad lines, and list them.", "跳过有错误的行并列出。"),
+    "opt.chunk": _Said("Numbers in one call, or auto.", "每次调用的编号数，或 auto。"),
+    "opt.concurrency": _Said("Calls at once, or auto.", "同时进行的调用数，或 auto。"),
+    "opt.canary": _Said("First one number, verified; then all.", "先推一个编号并核实，再推其余。"),
+    "opt.halt": _Said(
+        "When to stop: fail=20%,min=50 or fail=N or unknown=N.",
+        "何时停止：fail=20%,min=50、fail=N 或 unknown=N。",
+    ),
+    "opt.until": _Said(
+        "Send nothing new after this time of day (HH:MM).", "到此时刻（HH:MM）后不再发送。"
+    ),
+    "opt.max_duration": _Said(
+        "Send nothing new after this long (90s, 30m, 2h).", "超过此时长（90s、30m、2h）后不再发送。"
+    ),
+    "opt.limit": _Said("Take up at most N numbers.", "最多处理 N 个编号。"),
+    "opt.again": _Said(
+        "Push numbers that have a target already; needs --because.",
+        "已有下游单据的也再次下推；须同时用 --because。",
+    ),
+    "opt.because": _Said("Why; kept in the ledger.", "原因；记入台账。"),
+    "opt.yes": _Said("Do not ask.", "不再询问。"),
+    "opt.json": _Said("Print one JSON object at the end.", "结束时输出一个 JSON 对象。"),
+    "opt.quiet": _Said(
+        "No progress; errors and the summary only.", "不显示进度，只显示错误和小结。"
+    ),
+    "opt.verbose": _Said("Log each attempt.", "逐次记录每个调用。"),
+    "opt.lang": _Said("Language: en or zh.", "语言：en 或 zh。"),
+    "opt.version": _Said("Show the version.", "显示版本。"),
+    "opt.reason": _Said("Only those whose reason holds this text.", "只重试原因中含此文字的编号。"),
+    "opt.as": _Said(
+        "A person's word: pushed or absent.", "人工结论：pushed（已下推）或 absent（未下推）。"
+    ),
+    "opt.format": _Said("csv or jsonl.", "csv 或 jsonl。"),
+    "opt.output": _Said("File to write.", "输出文件。"),
+    "opt.state": _Said(
+        "Only rows of this state; may be given several times.", "只导出此状态的行；可重复给出。"
+    ),
+    "opt.port": _Said(
+        "Port on 127.0.0.1; 0 takes any free one.", "127.0.0.1 上的端口；0 为任意空闲端口。"
+    ),
+    "opt.faults": _Said("A preset ({presets}) or a script file.", "预设（{presets}）或脚本文件。"),
+    "opt.keep": _Said("Folder for the results.", "结果目录。"),
+    "arg.jobs": _Said("Job files, or - for standard input.", "清单文件，或用 - 表示标准输入。"),
+    "arg.run": _Said("Id of the run; default: the last one.", "执行编号；默认最近一次。"),
+    "arg.number": _Said("Bill number.", "单据编号。"),
+    "arg.settle": _Said(
+        "Id of the run; with --as, bill numbers.", "执行编号；与 --as 同用时为单据编号。"
+    ),
+    "error": _Said("error: {what}", "错误：{what}"),
+    "defect": _Said(
+        "This is a defect of k3push; please report it. `k3push resume` settles what is open.",
+        "这是 k3push 的缺陷，请报告。`k3push resume` 会核实未决的编号。",
+    ),
+    "no_config": _Said(
+        "there is no config.toml here or in {folder}; make one with `k3push init`",
+        "当前目录和 {folder} 都没有 config.toml；请用 `k3push init` 生成",
+    ),
+    "no_ledger": _Said(
+        "{path}: there is no ledger yet; nothing has been run", "{path}：还没有台账；尚未执行过"
+    ),
+    "no_run": _Said(
+        "there is no run {run}; `k3push runs` lists them", "没有执行 {run}；可用 `k3push runs` 查看"
+    ),
+    "no_runs": _Said("nothing has been run yet", "尚未执行过"),
+    "run_alive": _Said(
+        "run {run} is being executed by another process; wait for it, or stop it there",
+        "执行 {run} 正由另一进程进行；请等待，或在该处停止",
+    ),
+    "empty_job": _Said(
+        "{job}: the list is empty; there is nothing to push", "{job}：清单为空，没有可下推的编号"
+    ),
+    "skipped": _Said("skipped: {what}", "已跳过：{what}"),
+    "repeated": _Said(
+        "line {line}: {number} repeats line {first}; pushed once",
+        "第 {line} 行：{number} 与第 {first} 行重复；只下推一次",
+    ),
+    "ask_run": _Said(
+        "Push {count} numbers by route {route} ({source} → {target}) on {url}?",
+        "要在 {url} 上按路线 {route}（{source} → {target}）下推 {count} 个编号吗？",
+    ),
+    "not_run": _Said("Nothing was sent.", "没有发送任何内容。"),
+    "plain_secret": _Said(
+        'warning: {key} stands in config.toml as plain text; use {{ env = "NAME" }}',
+        '警告：{key} 以明文写在 config.toml 中；请改用 {{ env = "NAME" }}',
+    ),
+    "unverified": _Said(
+        "warning: erp.verify = false: the ERP's certificate is not checked",
+        "警告：erp.verify = false：不验证 ERP 的证书",
+    ),
+    "again_needs_because": _Said(
+        "--again needs --because TEXT", "--again 须同时给出 --because 说明"
+    ),
+    "as_needs": _Said(
+        "--as needs bill numbers and --because TEXT", "--as 须给出单据编号和 --because 说明"
+    ),
+    "not_unknown": _Said(
+        "{number} is not unknown in any run; nothing was changed",
+        "{number} 在任何执行中都不是未知状态；未作更改",
+    ),
+    "settled_by_person": _Said(
+        "{number}: {state}, by a person's word", "{number}：{state}，依人工结论"
+    ),
+    "nothing_rejected": _Said(
+        "run {run} has no such rejected numbers", "执行 {run} 没有符合条件的被拒绝编号"
+    ),
+    "nothing_unknown": _Said("run {run} has no unknown numbers", "执行 {run} 没有未知的编号"),
+    "stopping": _Said(
+        "Stopping: open calls are waited for. Ctrl-C again stops at once.",
+        "正在停止：等待进行中的调用。再按一次 Ctrl-C 立即停止。",
+    ),
+    "interrupted": _Said("Ctrl-C", "Ctrl-C"),
+    "deadline": _Said("the time given by {option} is over", "{option} 给定的时间已到"),
+    "progress": _Said("{done} of {total}", "{done} / {total}"),
+    "waiting": _Said("waiting {seconds:.0f} s: {why}", "等待 {seconds:.0f} 秒：{why}"),
+    "settling": _Said(
+        "{unknown} in doubt; absence counts {window:.0f} s after the sending",
+        "{unknown} 个未决；发送 {window:.0f} 秒后仍查不到才算未下推",
+    ),
+    "summary.run": _Said(
+        "run {run}, route {route}, {seconds:.1f} s", "执行 {run}，路线 {route}，{seconds:.1f} 秒"
+    ),
+    "summary.calls": _Said(
+        "{pushes} pushes, {logins} logins, {targets} documents",
+        "{pushes} 次下推，{logins} 次登录，{targets} 张下游单据",
+    ),
+    "summary.repeats": _Said(
+        "{count} repeated lines, each bill pushed once", "{count} 行重复，每张单据只下推一次"
+    ),
+    "summary.stopped": _Said("stopped: {why}", "已停止：{why}"),
+    "summary.folder": _Said("results: {folder}", "结果：{folder}"),
+    "summary.exit": _Said("exit {code}: {what}", "退出码 {code}：{what}"),
+    "exit.0": _Said("every number is pushed or already", "所有编号均已下推或原已下推"),
+    "exit.3": _Said(
+        "some numbers are rejected or draft; read the results", "有编号被拒绝或为暂存；请查看结果"
+    ),
+    "exit.4": _Said(
+        "some numbers are unknown; run `k3push settle`", "有编号状态未知；请执行 `k3push settle`"
+    ),
+    "exit.5": _Said(
+        "stopped before the end; run `k3push resume`", "未执行完；请执行 `k3push resume`"
+    ),
+    "exit.6": _Said(
+        "the ERP could not be reached or refused the login; mend it, then `k3push resume`",
+        "无法连接 ERP 或登录被拒绝；处理后执行 `k3push resume`",
+    ),
+    "reason.heading": _Said("why rejected:", "被拒绝的原因："),
+    "cause.interrupted": _Said("it was told to stop", "收到停止指令"),
+    "cause.unreachable": _Said(
+        "the ERP cannot be reached: {why}. Check erp.url and the network.",
+        "无法连接 ERP：{why}。请检查 erp.url 和网络。",
+    ),
+    "cause.login refused": _Said(
+        "the ERP refused the login: {why}. Check erp.username, its password and acct_id; it was "
+        "tried once, since five wrong logins lock the account.",
+        "ERP 拒绝登录：{why}。请检查 erp.username、密码和 acct_id；只尝试了一次，因为连续五次错误会锁定账号。",
+    ),
+    "cause.look refused": _Said(
+        "the ERP refused a query: {why}. Check the route's forms, source_number_field and the user's rights.",
+        "ERP 拒绝查询：{why}。请检查路线的单据标识、source_number_field 和用户权限。",
+    ),
+    "cause.contradiction": _Said(
+        "answer and read-back contradict each other: {why} Check the route's source_number_field.",
+        "应答与回查矛盾：{why} 请检查路线的 source_number_field。",
+    ),
+    "cause.ledger lost": _Said(
+        "the ledger cannot be written, so nothing more is sent: {why}",
+        "台账无法写入，因此不再发送：{why}",
+    ),
+    "check.ok": _Said("ok", "正常"),
+    "check.config": _Said("configuration {path}", "配置文件 {path}"),
+    "check.login": _Said("login at {url} as {user}", "以 {user} 登录 {url}"),
+    "check.source": _Said("source form {form}", "源单 {form}"),
+    "check.target": _Said("target form {form}, field {field}", "目标单 {form}，字段 {field}"),
+    "check.nofield": _Said(
+        "route {route}: no source_number_field; one number a call, and a lost answer waits for a person",
+        "路线 {route}：没有 source_number_field；每次只推一个编号，应答丢失时需人工核实",
+    ),
+    "check.clock": _Said(
+        "clock: {seconds:+.0f} s against the server", "时钟：与服务器相差 {seconds:+.0f} 秒"
+    ),
+    "check.clock_off": _Said(
+        "clock: {seconds:+.0f} s against the server; set this machine's clock (signed logins need it)",
+        "时钟：与服务器相差 {seconds:+.0f} 秒；请校准本机时间（签名登录需要）",
+    ),
+    "init.exists": _Said(
+        "{path} is there already; remove it first or name another with --config",
+        "{path} 已存在；请先删除，或用 --config 指定另一个",
+    ),
+    "init.url": _Said("Address of K/3 Cloud", "云星空地址"),
+    "init.acct": _Said("Id of the account set (数据中心 / 账套 id)", "数据中心（账套）id"),
+    "init.user": _Said("User name", "用户名"),
+    "init.env": _Said("Environment variable that will hold the password", "存放密码的环境变量名"),
+    "init.source": _Said("Source form id", "源单标识"),
+    "init.target": _Said("Target form id", "目标单标识"),
+    "init.rule": _Said("Conversion rule id", "转换规则标识"),
+    "init.done": _Said(
+        "{path} is written. Set {env}, then run: k3push check",
+        "已写入 {path}。请设置 {env}，然后执行：k3push check",
+    ),
+    "sandbox.ready": _Said(
+        "account sandbox · user sandbox · password sandbox · stop with Ctrl-C",
+        "账套 sandbox · 用户 sandbox · 密码 sandbox · 按 Ctrl-C 停止",
+    ),
+    "sandbox.config": _Said("a config.toml for it:", "对应的 config.toml："),
+    "port_taken": _Said(
+        "port {port} cannot be listened on ({why}); choose another with --port",
+        "无法监听端口 {port}（{why}）；请用 --port 另选",
+    ),
+    "demo.begin": _Said(
+        "A sandbox at {url}. It loses sessions, refuses some bills, and loses one answer after the work was done.",
+        "模拟服务位于 {url}。它会丢失会话、拒绝部分单据，并在完成后丢失一次应答。",
+    ),
+    "demo.audit": _Said(
+        "The sandbox's own books agree: {documents} documents, none twice, and each row of the ledger is true.",
+        "与模拟服务的账目一致：{documents} 张单据，无一重复，台账逐行属实。",
+    ),
+    "demo.untrue": _Said(
+        "The ledger and the sandbox's books disagree: {what}", "台账与模拟服务的账目不符：{what}"
+    ),
+    "demo.next": _Said(
+        "Look at one of them: k3push explain CGDD0000033 --config {config}",
+        "查看其中一个：k3push explain CGDD0000033 --config {config}",
+    ),
+    "explain.none": _Said("{number} is in no run", "{number} 不在任何执行中"),
+    "exported": _Said("{count} rows written to {path}", "已写入 {count} 行：{path}"),
+}
+
+
+def speaker(lang: Lang) -> Say:
+    """Return the function that says a sentence in *lang*."""
+
+    def say(sentence: str, /, **facts: object) -> str:
+        said = _WORDS[sentence]
+        text = said.zh if lang == "zh" else said.en
+        return text.format(**facts) if facts else text
+
+    return say
+
+
+def choose_language(arguments: Sequence[str]) -> Lang:
+    """Choose by `--lang`, else by the locale.
+
+    >>> choose_language(["run", "--lang", "zh", "orders.csv"])
+    'zh'
+    """
+    for at, argument in enumerate(arguments):
+        if argument.startswith("--lang="):
+            return "zh" if argument.endswith("zh") else "en"
+        if argument == "--lang" and at + 1 < len(arguments):
+            return "zh" if arguments[at + 1] == "zh" else "en"
+    named = next(
+        (os.environ[v] for v in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(v)), ""
+    )
+    if not named and os.name == "nt":
+        named = locale.getlocale()[0] or ""
+    return "zh" if named.lower().startswith(("zh", "chinese")) else "en"

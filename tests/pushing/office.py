@@ -1,0 +1,248 @@
+"""An office where bills are pushed: one ERP, one ledger, and processes that work on both.
+
+Nothing of k3push is replaced but the network, the disk and the time: every byte goes through
+the HTTP adapter to the simulator, and each run ends with an audit against its books.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import anyio
+
+from k3push.adapters.erp_http import ErpHttp
+from k3push.adapters.erp_http import Site as Address
+from k3push.adapters.ledger_memory import MemoryLedger
+from k3push.core.logins import password_login
+from k3push.core.model import Attempt, BillNumber, Listed, Outcome, Route, Row, Run, RunId, State
+from k3push.core.verdict import InDoubt, Verdict, judge
+from k3push.job import DoubtAges, Job, PushPace, SettlePace, Stop
+from k3push.ports import Ledger
+from k3push.pushing import push_run
+from k3push.simulator import FaultPlan, SandboxOptions, Site, World, audit, build
+from k3push.simulator.faults import fault
+from k3push.simulator.script import Channel, Step
+from k3push.simulator.transport import SandboxTransport
+
+ROUTE = Route(
+    "po-instock",
+    "PUR_PurchaseOrder",
+    "STK_InStock",
+    rule="PUR_PurchaseOrder-STK_InStock",
+    source_number_field="FSRCBillNo",
+)
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+FIRST = RunId("r1")
+SECOND = RunId("r2")
+
+PACE = PushPace()
+SETTLE = SettlePace()
+WINDOW_S = SETTLE.window_s
+
+
+class VirtualClock:
+    """The time of day, as virtual time has it."""
+
+    def now(self) -> datetime:
+        """Return noon and what has passed since the test began."""
+        return NOON + timedelta(seconds=anyio.current_time())
+
+
+@dataclass(slots=True)
+class Notebook:
+    """A watch that writes down what it is told.
+
+    Attributes:
+        sendings: Attempt, what became of it, and what was made of its answer.
+        moves: Numbers that moved apart from a sending.
+        waits: Why, and how long, some work was put off.
+    """
+
+    sendings: list[tuple[Attempt, Sequence[Outcome], Verdict]] = field(default_factory=list)
+    moves: list[Outcome] = field(default_factory=list)
+    waits: list[tuple[str, float]] = field(default_factory=list)
+
+    def concluded(self, outcomes: Sequence[Outcome]) -> None:
+        """Note moves."""
+        self.moves += outcomes
+
+    def recorded(
+        self, attempt: Attempt, outcomes: Sequence[Outcome], verdict: Verdict, seconds: float
+    ) -> None:
+        """Note a sending; its numbers must have been told of once each, and took no negative time."""
+        assert [outcome.number for outcome in outcomes] == list(attempt.intent.numbers)
+        assert seconds >= 0
+        self.sendings.append((attempt, outcomes, verdict))
+
+    def waiting(self, why: str, seconds: float) -> None:
+        """Note a wait."""
+        self.waits.append((why, seconds))
+
+    @property
+    def carried(self) -> list[BillNumber]:
+        """All numbers that travelled, once for each time they did."""
+        return [number for attempt, _, _ in self.sendings for number in attempt.intent.numbers]
+
+
+@dataclass(slots=True)
+class Pushed:
+    """What one execution of a run came to."""
+
+    site: Site
+    rows: dict[str, Row]
+    watch: Notebook
+    stop: Stop
+    logins: int
+
+    @property
+    def world(self) -> World:
+        """The ERP's books."""
+        return self.site.world
+
+    @property
+    def states(self) -> dict[str, State]:
+        """Where every number of the run stands."""
+        return {number: row.state for number, row in self.rows.items()}
+
+    def of(self, state: State) -> set[str]:
+        """Return the numbers in one state."""
+        return {number for number, row in self.rows.items() if row.state is state}
+
+
+def orders(count: int, first: int = 0) -> list[str]:
+    """Return numbers of orders that can be pushed."""
+    return [f"CGDD{index:07d}" for index in range(first, first + count)]
+
+
+def steps(*names: str, on: Channel = Channel.PUSH) -> FaultPlan:
+    """Return a plan: the first requests of a kind meet these faults."""
+    return FaultPlan(steps=tuple(Step(fault(name), on) for name in names))
+
+
+def sandbox(faults: FaultPlan | None = None, **options: object) -> SandboxOptions:
+    """Return the options of a small sandbox."""
+    base = SandboxOptions(orders=60, faults=faults or FaultPlan())
+    return replace(base, **options)  # type: ignore[arg-type]  # names of its own fields
+
+
+class Office:
+    """One ERP and one ledger.
+
+    Args:
+        options: What the ERP is like.
+        route: How bills are pushed.
+        site: An ERP that is there already, instead of one with *options*.
+        ledger: A ledger that is there already.
+    """
+
+    def __init__(
+        self,
+        options: SandboxOptions | None = None,
+        route: Route = ROUTE,
+        *,
+        site: Site | None = None,
+        ledger: MemoryLedger | None = None,
+    ) -> None:
+        self.site = site or build(options or sandbox(), clock=lambda: NOON)
+        self.store = (ledger or MemoryLedger()).another_process()
+        self.route = route
+
+    async def open_run(
+        self, numbers: Iterable[str], run: RunId = FIRST, *, again_because: str = ""
+    ) -> None:
+        """Write down a run."""
+        scope = f"sandbox|{self.route.source}|{self.route.rule}"
+        at = VirtualClock().now()
+        opened = Run(run, scope, self.route, ("a.csv",), "results", at, again_because=again_because)
+        await self.store.open_run(opened)
+        listed = [Listed(line, BillNumber(n)) for line, n in enumerate(numbers, start=1)]
+        await self.store.add(run, listed)
+
+    async def execute(
+        self,
+        run: RunId = FIRST,
+        *,
+        pace: PushPace = PACE,
+        settle: SettlePace = SETTLE,
+        stop: Stop | None = None,
+        watch: Notebook | None = None,
+        ledger: Ledger | None = None,
+        password: str = "sandbox",
+        transport: Callable[[Site], SandboxTransport] = SandboxTransport,
+        check: bool = True,
+    ) -> Pushed:
+        """Execute a run as a process of its own would, and compare the ledger with the books.
+
+        The comparison is left out where *check* says so: where a process dies, or another is
+        still at work.
+        """
+        ledger = ledger or self.store.another_process()
+        watch, stop, clock = watch or Notebook(), stop or Stop(), VirtualClock()
+        login = password_login("sandbox", "sandbox", password, 2052)
+        address = Address("http://sandbox/K3Cloud/", lambda _: login)
+        site = self.site
+        async with ErpHttp(address, transport=lambda: transport(site)) as erp:
+            opened = await self.store.run(run)
+            assert opened is not None
+            ages = DoubtAges(clock)
+            job = Job(opened, erp, ledger, clock, watch, stop, pace, settle, ages)
+            async with ledger.own(run):
+                await push_run(job)
+        pushed = Pushed(self.site, await self.rows(run), watch, stop, erp.logins)
+        if check:
+            await self.check(settle)
+        return pushed
+
+    async def rows(self, run: RunId = FIRST) -> dict[str, Row]:
+        """Return all rows of a run by the job file's spelling."""
+        return {row.number: row for row in await self.store.rows(run, limit=100_000)}
+
+    async def check(self, settle: SettlePace = SETTLE) -> None:
+        """Check that the ledger tells the truth, and that nothing travelled again too early."""
+        assert await self.findings() == []
+        assert await self.hasty(settle.window_s) == []
+
+    async def hasty(self, window_s: float) -> list[str]:
+        """List numbers that travelled again within the window of an attempt in doubt (rule 6)."""
+        found = []
+        for run in await self.store.runs():
+            for row in await self.store.rows(run.id, limit=100_000):
+                kept = await self.store.attempts_of(row.bill) if row.attempts > 1 else ()
+                for one, next_one in pairwise(kept):
+                    doubtful = one.exchange is None or isinstance(judge(one.exchange), InDoubt)
+                    gap = next_one.attempt.intent.began_at - one.attempt.intent.began_at
+                    if doubtful and gap < timedelta(seconds=window_s):
+                        found.append(f"{row.bill}: sent again after {gap}")
+        return found
+
+    async def findings(self) -> list[str]:
+        """Compare all rows of the ledger with the ERP's books."""
+        self.site.finish()
+        told = [
+            {
+                "number": row.bill or row.number,
+                "state": str(row.state),
+                "targets": [target.number for target in row.targets if target.number],
+                "target_ids": [target.id for target in row.targets],
+            }
+            for run in await self.store.runs()
+            for row in await self.store.rows(run.id, limit=100_000)
+        ]
+        return audit(told, self.site.world)
+
+
+async def push(
+    numbers: Iterable[str],
+    options: SandboxOptions | None = None,
+    *,
+    route: Route = ROUTE,
+    pace: PushPace = PACE,
+    settle: SettlePace = SETTLE,
+) -> Pushed:
+    """Push numbers in an office of their own."""
+    office = Office(options, route)
+    await office.open_run(numbers)
+    return await office.execute(pace=pace, settle=settle)

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from k3push.core.model import State
+from k3push.job import Cause, PushPace
+from k3push.simulator import FAULT_NAMES, Fault, fault
+from k3push.simulator.faults import Ending, Work
+from tests.pushing.office import FIRST, PACE, ROUTE, Office, orders, push, sandbox, steps
+
+pytestmark = pytest.mark.anyio
+
+NUMBERS = orders(24)
+CANARY, CHUNK = NUMBERS[0], NUMBERS[1:21]
+ONE_BY_ONE = PushPace(concurrency=1)
+
+NEVER_SENT = {Ending.REFUSE_CONNECTION, Ending.CONNECT_TIMEOUT, Ending.LOSE_SESSION}
+PUT_OFF = {Ending.EDIT_LOCK, Ending.CALL_LIMIT}
+BROKE_ON_THE_SERVER = {Ending.RESPONSE_ERROR, Ending.RESPONSE_ERROR_TEXT}
+READABLE = {Ending.OK, Ending.GZIP, Ending.BASE64_GZIP, Ending.DELAY}
+
+
+def _playable(name: str) -> bool:
+    """Leave out what no client can see through: a wrong link, and no answer that shows it."""
+    met = fault(name)
+    return met.work is not Work.MISLINK or met.ending in READABLE
+
+
+def _timely(met: Fault) -> str:
+    """Let a late commit of a call that broke on the server come before its second look."""
+    late = met.work is Work.COMMIT_LATE and met.ending in BROKE_ON_THE_SERVER
+    return f"{met.name}:15" if late else met.name
+
+
+def _sendings(met: Fault, place: int) -> tuple[int, int]:
+    """Say how often the first and the last number of the call that meets a fault travel."""
+    if met.ending in NEVER_SENT | PUT_OFF:
+        return 2, 2
+    if met.ending is Ending.NO_PERMISSION or (
+        met.ending in BROKE_ON_THE_SERVER and met.work is Work.NONE
+    ):
+        return (1, 1) if place == 0 else (2, 2)  # a single number is rejected, a chunk is halved
+    if met.work is Work.NONE:
+        return (1, 1) if met.ending is Ending.DELAY else (2, 2)
+    if met.work is Work.DROP_ONE:
+        alone = place == 0
+        if met.ending in BROKE_ON_THE_SERVER and alone:
+            return 1, 1
+        return (2, 2) if alone else (1, 2)
+    return 1, 1
+
+
+def _contradicts(met: Fault, place: int) -> bool:
+    """Say whether a readable answer names what no look finds, or says nothing of the first."""
+    if met.ending not in READABLE:
+        return False
+    dropped_canary = met.work is Work.DROP_ONE and place == 0
+    # An answer that is delayed as long as the commit comes when all can be seen.
+    late = met.work is Work.COMMIT_LATE and met.ending is not Ending.DELAY
+    return met.work is Work.MISLINK or late or dropped_canary
+
+
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("name", [name for name in FAULT_NAMES if _playable(name)])
+async def test_a_fault_makes_nothing_twice_and_loses_nothing(name: str, place: int) -> None:
+    """Every way in which a call can fail ends in the truth, with no sending too many."""
+    met = fault(name)
+    plan = steps(*["ok"] * place, _timely(met))
+    pushed = await push(NUMBERS, sandbox(plan), pace=ONE_BY_ONE)
+    assert pushed.site.faults.unused() == ()
+    hit = [CANARY] if place == 0 else CHUNK
+    if _contradicts(met, place):
+        assert set(pushed.stop.causes) == {Cause.CONTRADICTION}
+        assert pushed.of(State.UNKNOWN) == set(hit)
+        assert {pushed.rows[number].attempts for number in hit} == {1}
+        return
+    assert not pushed.stop.causes
+    given_up = pushed.of(State.REJECTED)
+    refused = met.ending is Ending.NO_PERMISSION or met.ending in BROKE_ON_THE_SERVER
+    nothing_made = met.work in {Work.NONE, Work.DROP_ONE}
+    assert given_up == ({CANARY} if refused and nothing_made and place == 0 else set())
+    assert pushed.of(State.PUSHED) == set(NUMBERS) - given_up
+    first, last = pushed.rows[hit[0]].attempts, pushed.rows[hit[-1]].attempts
+    assert (first, last) == _sendings(met, place)
+
+
+async def test_what_is_committed_late_is_found_and_never_sent_again() -> None:
+    """The ERP may finish a call long after the connection broke."""
+    plan = steps("ok", "late-commit:30", "late-commit:580")
+    pushed = await push(orders(60), sandbox(plan))
+    assert pushed.of(State.PUSHED) == set(orders(60))
+    assert len(pushed.watch.carried) == 60
+
+
+@pytest.mark.parametrize("name", ["edit-lock", "call-limit"])
+async def test_a_number_is_put_off_no_more_than_the_attempts_allowed(name: str) -> None:
+    """A lock that nobody lifts must not keep a run for ever."""
+    pushed = await push(orders(1), sandbox(steps(*[name] * 5)), pace=PushPace(max_attempts=3))
+    row = pushed.rows[CANARY]
+    assert (row.state, row.attempts) == (State.REJECTED, 3)
+    assert row.code == {"edit-lock": "13", "call-limit": "14"}[name]
+    assert len(pushed.watch.waits) == 2
+
+
+async def test_a_put_off_chunk_travels_whole_after_the_pause() -> None:
+    """Splitting would only make more calls of a site that asked for fewer."""
+    pushed = await push(NUMBERS, sandbox(steps("ok", "call-limit")), pace=ONE_BY_ONE)
+    sizes = [len(attempt.intent.numbers) for attempt, _, _ in pushed.watch.sendings]
+    assert sizes == [1, 20, 20, 3]
+    assert pushed.of(State.PUSHED) == set(NUMBERS)
+
+
+async def test_an_erp_that_cannot_be_reached_stops_the_run() -> None:
+    """Nothing was sent, so all stays planned and a later run pushes it."""
+    office = Office(sandbox(steps(*["refuse-connection"] * 2)))
+    await office.open_run(NUMBERS)
+    pushed = await office.execute(pace=replace(PACE, max_attempts=2))
+    assert set(pushed.stop.causes) == {Cause.UNREACHABLE}
+    assert pushed.of(State.PLANNED) == set(NUMBERS)
+    assert (await office.execute()).of(State.PUSHED) == set(NUMBERS)
+
+
+async def test_without_a_source_number_field_numbers_travel_alone() -> None:
+    """What an answer names can only be this number's when no other travelled with it."""
+    route = replace(ROUTE, source_number_field="")
+    pushed = await push(NUMBERS, sandbox(), route=route)
+    assert {len(attempt.intent.numbers) for attempt, _, _ in pushed.watch.sendings} == {1}
+    assert pushed.of(State.PUSHED) == set(NUMBERS)
+
+
+@pytest.mark.parametrize("name", ["make-then-reset", "reset", "make-then-response-error"])
+async def test_without_a_source_number_field_a_lost_answer_stays_unknown(name: str) -> None:
+    """Nobody can ask what became of it, so a person must, and it never travels again."""
+    office = Office(sandbox(steps(name)), replace(ROUTE, source_number_field=""))
+    await office.open_run(NUMBERS, FIRST)
+    pushed = await office.execute()
+    assert len(pushed.of(State.UNKNOWN)) == 1
+    again = await office.execute()
+    assert again.of(State.UNKNOWN) == pushed.of(State.UNKNOWN)
+    assert not again.watch.sendings
