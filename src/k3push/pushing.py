@@ -55,7 +55,8 @@ class _Tasks:
 
     Attributes:
         doubted: Numbers that were in doubt at the start; settling feeds these.
-        fed: All planned rows have been read.
+        fed: All planned rows that may be taken up have been read.
+        cut: The limit has left planned rows out.
         doubtful: Some number's answer is lost, and settling may plan it again.
         news_of_doubt: How often that was said, so that a settling under way misses none.
         held: Numbers that another run has claimed, and which.
@@ -66,6 +67,7 @@ class _Tasks:
         self.backlog = backlog
         self.doubted = doubted
         self.fed = False
+        self.cut = False
         self.doubtful = bool(doubted) and job.reads_back
         self.news_of_doubt = 0
         self.held: dict[BillNumber, RunId] = {}
@@ -79,6 +81,9 @@ class _Tasks:
                 for _ in range(self.job.pace.concurrency):
                     workers.start_soon(self._guarded, self._work)
             others.cancel_scope.cancel()
+        if self.cut and not self.job.stop.asked:
+            why = f"the limit of {self.job.pace.limit} numbers is reached"
+            self.job.stop.ask(Cause.LIMIT, why)
 
     async def _guarded(self, task: Callable[[], Awaitable[None]]) -> None:
         """Turn what ends an execution into its stop; a defect of ours stays an exception."""
@@ -114,8 +119,7 @@ class _Tasks:
             rows = await job.ledger.rows(
                 job.run.id, states={State.PLANNED}, after=place, limit=LOOK_AHEAD
             )
-            if rows and not left:
-                job.stop.ask(Cause.LIMIT, f"the limit of {job.pace.limit} numbers is reached")
+            self.cut = bool(rows) and not left
             if not rows or not left:
                 break
             rows = rows[: int(min(left, LOOK_AHEAD))]
@@ -214,17 +218,28 @@ class _Tasks:
             if self.doubtful or self.held:
                 await anyio.sleep(pause_s)
             held = dict(self.held)
+            hopeless: set[BillNumber] = set()
             for run in set(held.values()):
-                await self._settle_dead(run)
+                hopeless |= await self._settle_dead(run)
             for number in held:
                 del self.held[number]
-            backlog.add(held)
+            backlog.add(number for number in held if number not in hopeless)
             self._wake()
 
-    async def _settle_dead(self, run: RunId) -> None:
-        """Settle the doubts of a run that nobody executes, as they stand in our way."""
+    async def _settle_dead(self, run: RunId) -> frozenset[BillNumber]:
+        """Settle the doubts of a run that nobody executes, as they stand in our way.
+
+        Returns:
+            Those that only a person can settle; they stay planned in our run.
+        """
+        ledger = self.job.ledger
+        dead = await ledger.run(run)
         try:
-            async with self.job.ledger.own(run):
-                await settle_once(self.job, run)
+            async with ledger.own(run):
+                settled = await settle_once(self.job, run)
+                if dead and dead.exit is not None and dead.ended_at:
+                    # To own a run clears how it ended, and this was no execution of it.
+                    await ledger.end_run(run, dead.exit, dead.ended_at)
         except RunIsAliveError:
-            pass
+            return frozenset()
+        return settled.hopeless

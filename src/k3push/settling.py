@@ -1,7 +1,8 @@
 """Find out what became of numbers whose answer was lost (rule 6). Only reads are made here.
 
 Found means done. Absent counts only after the window, since the ERP may finish a call long
-after the connection broke (P 5.15); until then a number stays `unknown`.
+after the connection broke (P 5.15); until then a number stays `unknown`. Where the ERP's own
+answer says that it acted, absence proves that the look is wrong, and only a person can settle.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 
 from k3push.core.evidence import made_outcome, new_targets
 from k3push.core.model import BillNumber, Outcome, RunId, State
+from k3push.core.verdict import ReadBack, judge
 from k3push.job import Job, SettlePace
 from k3push.ports import Doubt, ErpUnreachableError, LookFailedError
 
@@ -22,11 +24,13 @@ class Settled:
 
     Attributes:
         outcomes: Numbers that are in doubt no longer.
-        left: How many are.
+        hopeless: Numbers that no look can settle, only a person.
+        left: How many numbers a later look may settle.
         next_due_s: Seconds until the next look is worth it; infinite if none is left.
     """
 
     outcomes: tuple[Outcome, ...] = ()
+    hopeless: frozenset[BillNumber] = frozenset()
     left: int = 0
     next_due_s: float = math.inf
 
@@ -43,43 +47,60 @@ async def settle_once(job: Job, run: RunId) -> Settled:
     settles nothing (rule 7).
     """
     doubts = await job.ledger.doubts(run)
-    if not doubts or not job.reads_back:
-        return Settled(left=len(doubts))
+    if not job.reads_back:
+        return Settled(hopeless=frozenset(doubt.number for doubt in doubts))
     pace = job.settle
     aged = [(doubt, job.ages.age_s(doubt)) for doubt in doubts]
     due = [(doubt, age) for doubt, age in aged if age >= pace.first_wait_s]
     outcomes: tuple[Outcome, ...] = ()
+    hopeless: frozenset[BillNumber] = frozenset()
     if due:
-        outcomes = await _look(job, run, due)
-    settled = {outcome.number for outcome in outcomes}
+        outcomes, hopeless = await _look(job, run, due)
+    over = hopeless.union(outcome.number for outcome in outcomes)
     waits = [
         pace.first_wait_s - age if age < pace.first_wait_s else pace.poll_s
         for doubt, age in aged
-        if doubt.number not in settled
+        if doubt.number not in over
     ]
-    return Settled(outcomes, len(waits), min(waits, default=math.inf))
+    return Settled(outcomes, hopeless, len(waits), min(waits, default=math.inf))
 
 
-async def _look(job: Job, run: RunId, due: Sequence[tuple[Doubt, float]]) -> tuple[Outcome, ...]:
+async def _look(
+    job: Job, run: RunId, due: Sequence[tuple[Doubt, float]]
+) -> tuple[tuple[Outcome, ...], frozenset[BillNumber]]:
+    """Look for targets; return what was settled, and the numbers that no look can settle."""
     try:
         found = await job.erp.targets_of(job.route, [doubt.number for doubt, _ in due])
     except (LookFailedError, ErpUnreachableError) as error:
         job.watch.waiting(str(error), job.settle.poll_s)
-        return ()
+        return (), frozenset()
     before: Mapping[BillNumber, Sequence[str]] = {d.number: d.before for d, _ in due}
     made = new_targets(found, before)
     outcomes = []
+    hopeless = set()
     for doubt, age in due:
         if doubt.number in made:
             outcomes.append(made_outcome(doubt.number, made[doubt.number]))
         elif age >= job.settle.window_s:
-            outcomes.append(_absent(doubt.number, job.settle))
+            if await _was_said_to_act(job, doubt):
+                hopeless.add(doubt.number)
+            else:
+                outcomes.append(_absent(doubt.number, job.settle))
     if outcomes:
         await job.ledger.conclude(
             run, outcomes, at=job.clock.now(), note="settled by a look at the target form"
         )
         job.watch.concluded(outcomes)
-    return tuple(outcomes)
+    return tuple(outcomes), frozenset(hopeless)
+
+
+async def _was_said_to_act(job: Job, doubt: Doubt) -> bool:
+    """Say whether the answer to the attempt, which is there, reports success or names targets."""
+    for kept in await job.ledger.attempts_of(doubt.number):
+        if kept.attempt.id == doubt.attempt and kept.exchange is not None:
+            verdict = judge(kept.exchange)
+            return isinstance(verdict, ReadBack) and verdict.said.acted
+    return False
 
 
 def _absent(number: BillNumber, pace: SettlePace) -> Outcome:

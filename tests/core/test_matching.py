@@ -49,6 +49,13 @@ def test_a_filter_stays_within_its_bounds(wanted: list[BillNumber]) -> None:
         assert len(listed) <= MOST_CHARACTERS or len(question) == 1
 
 
+def test_quotes_count_twice_in_a_filter() -> None:
+    """They are written twice."""
+    wanted = [BillNumber("'" * 100 + str(i)) for i in range(40)]
+    for question in questions(wanted):
+        assert len(wire.one_of("", question)) <= MOST_CHARACTERS
+
+
 def test_many_numbers_take_full_questions() -> None:
     """Each look costs a call."""
     wanted = [BillNumber(f"CGDD{i:07d}") for i in range(250)]

@@ -255,5 +255,5 @@ async def test_without_a_ledger_nothing_leaves(verb: str, good: int) -> None:
     pushed = await office.execute(ledger=ledger, check=False)
     assert set(pushed.stop.causes) == {Cause.LEDGER_LOST}
     calls = office.site.calls[Channel.PUSH]
-    assert calls == good if verb == "begin" else good < calls <= good + PACE.concurrency
+    assert calls <= good + (0 if verb == "begin" else PACE.concurrency)
     assert (await office.execute()).of(State.PUSHED) == set(orders(60))

@@ -131,6 +131,7 @@ def build_app(say: Say, lang: Lang) -> typer.Typer:
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
+        rich_markup_mode=None,  # rich would double the time that help takes
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     _add_global_options(app, say)
@@ -175,7 +176,9 @@ def _add_pushing(app: typer.Typer, say: Say, lang: Lang) -> None:
     MaxDuration = Annotated[
         str | None, typer.Option("--max-duration", metavar="D", help=say("opt.max_duration"))
     ]
-    Limit = Annotated[int | None, typer.Option("--limit", min=1, help=say("opt.limit"))]
+    Limit = Annotated[
+        int | None, typer.Option("--limit", min=1, metavar="N", help=say("opt.limit"))
+    ]
     Again = Annotated[bool, typer.Option("--again", help=say("opt.again"))]
     Because = Annotated[str, typer.Option("--because", metavar="TEXT", help=say("opt.because"))]
     Yes = Annotated[bool, typer.Option("--yes", "-y", help=say("opt.yes"))]
@@ -189,7 +192,12 @@ def _add_pushing(app: typer.Typer, say: Say, lang: Lang) -> None:
 
         return _await(lambda: act(Runner(RunOptions(**options), say, lang)))
 
-    @app.command("run", help=say("run"), epilog="k3push run orders.csv · k3push run - < list.txt")
+    @app.command(
+        "run",
+        help=say("run"),
+        short_help=say("run.short"),
+        epilog="k3push run orders.csv · k3push run - < list.txt",
+    )
     def run_(
         jobs: Annotated[list[str], typer.Argument(metavar="JOB...", help=say("arg.jobs"))],
         route: Annotated[str | None, typer.Option("--route", help=say("opt.route"))] = None,
@@ -228,7 +236,11 @@ def _add_pushing(app: typer.Typer, say: Say, lang: Lang) -> None:
             **_pace(chunk_size, concurrency, canary, halt, until, max_duration, limit),
         )
 
-    @app.command(help=say("resume"), epilog="k3push resume · k3push resume 20261125-2000")
+    @app.command(
+        help=say("resume"),
+        short_help=say("resume.short"),
+        epilog="k3push resume · k3push resume 20261125-2000",
+    )
     def resume(
         name: RunName = None,
         config: Config = None,
@@ -252,7 +264,9 @@ def _add_pushing(app: typer.Typer, say: Say, lang: Lang) -> None:
             **_pace(chunk_size, concurrency, canary, halt, until, max_duration, limit),
         )
 
-    @app.command(help=say("retry"), epilog="k3push retry --reason 未审核")
+    @app.command(
+        help=say("retry"), short_help=say("retry.short"), epilog="k3push retry --reason 未审核"
+    )
     def retry(
         name: RunName = None,
         reason: Annotated[
@@ -281,6 +295,7 @@ def _add_pushing(app: typer.Typer, say: Say, lang: Lang) -> None:
 
     @app.command(
         help=say("settle"),
+        short_help=say("settle.short"),
         epilog='k3push settle · k3push settle --as absent CGDD0000017 --because "looked it up"',
     )
     def settle(
@@ -345,19 +360,21 @@ def _add_looking(app: typer.Typer, say: Say) -> None:
     Config = Annotated[Path | None, typer.Option("--config", help=say("opt.config"))]
     RunName = Annotated[str | None, typer.Argument(metavar="[RUN]", help=say("arg.run"))]
 
-    @app.command(help=say("status"))
+    @app.command(help=say("status"), short_help=say("status.short"))
     def status(name: RunName = None, config: Config = None) -> int:
         from k3push.cli import showing  # noqa: PLC0415
 
         return _await(lambda: showing.status(config, name, say))
 
-    @app.command(help=say("runs"))
+    @app.command(help=say("runs"), short_help=say("runs.short"))
     def runs(config: Config = None) -> int:
         from k3push.cli import showing  # noqa: PLC0415
 
         return _await(lambda: showing.runs(config, say))
 
-    @app.command(help=say("explain"), epilog="k3push explain CGDD0000017")
+    @app.command(
+        help=say("explain"), short_help=say("explain.short"), epilog="k3push explain CGDD0000017"
+    )
     def explain(
         number: Annotated[str, typer.Argument(help=say("arg.number"))], config: Config = None
     ) -> int:
@@ -367,6 +384,7 @@ def _add_looking(app: typer.Typer, say: Say) -> None:
 
     @app.command(
         help=say("export"),
+        short_help=say("export.short"),
         epilog="k3push export --format csv --output all.csv --state rejected --state draft",
     )
     def export(
@@ -397,7 +415,7 @@ def _add_beginning(app: typer.Typer, say: Say, lang: Lang) -> None:
     """Add the commands that come before the first run."""
     Config = Annotated[Path | None, typer.Option("--config", help=say("opt.config"))]
 
-    @app.command(help=say("check"))
+    @app.command(help=say("check"), short_help=say("check.short"))
     def check(
         route: Annotated[str | None, typer.Option("--route", help=say("opt.route"))] = None,
         config: Config = None,
@@ -406,24 +424,32 @@ def _add_beginning(app: typer.Typer, say: Say, lang: Lang) -> None:
 
         return _await(lambda: starting.check(config, route, say))
 
-    @app.command(help=say("init"))
+    @app.command(help=say("init"), short_help=say("init.short"))
     def init(config: Config = None) -> int:
         from k3push.cli import starting  # noqa: PLC0415
 
         return starting.init(config, say)
 
-    @app.command(help=say("sandbox"), epilog="k3push sandbox --port 8100 --faults night")
+    @app.command(
+        help=say("sandbox"),
+        short_help=say("sandbox.short"),
+        epilog="k3push sandbox --port 8100 --faults night",
+    )
     def sandbox(
-        port: Annotated[int, typer.Option(min=0, max=65535, help=say("opt.port"))] = 8100,
-        faults: Annotated[
-            str, typer.Option(help="none, lost-session, lost-answer, night, …, FILE")
-        ] = "none",
-        seed: Annotated[int, typer.Option()] = 0,
-        latency: Annotated[float, typer.Option(min=0, metavar="SECONDS")] = 0.0,
-        capacity: Annotated[int, typer.Option(min=0)] = 0,
-        queue: Annotated[Literal["user", "site"] | None, typer.Option()] = None,
+        port: Annotated[
+            int, typer.Option(min=0, max=65535, metavar="N", help=say("opt.port"))
+        ] = 8100,
+        faults: Annotated[str, typer.Option(metavar="NAME|FILE", help=say("opt.faults"))] = "none",
+        seed: Annotated[int, typer.Option(metavar="N", help=say("opt.seed"))] = 0,
+        latency: Annotated[
+            float, typer.Option(min=0, metavar="SECONDS", help=say("opt.latency"))
+        ] = 0.0,
+        capacity: Annotated[int, typer.Option(min=0, metavar="N", help=say("opt.capacity"))] = 0,
+        queue: Annotated[
+            Literal["user", "site"] | None, typer.Option(help=say("opt.queue"))
+        ] = None,
         policy: Annotated[Literal["one-to-one", "merge", "split"], typer.Option()] = "one-to-one",
-        orders: Annotated[int, typer.Option(min=1)] = 1000,
+        orders: Annotated[int, typer.Option(min=1, metavar="N", help=say("opt.orders"))] = 1000,
     ) -> int:
         from k3push.cli import trying  # noqa: PLC0415
         from k3push.simulator import SandboxOptions  # noqa: PLC0415
@@ -439,7 +465,7 @@ def _add_beginning(app: typer.Typer, say: Say, lang: Lang) -> None:
         )
         return _await(lambda: trying.sandbox(options, port, say))
 
-    @app.command(help=say("demo"))
+    @app.command(help=say("demo"), short_help=say("demo.short"))
     def demo(
         folder: Annotated[Path, typer.Option("--output", help=say("opt.keep"))] = Path(
             "k3push-demo"

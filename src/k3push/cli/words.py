@@ -65,6 +65,32 @@ _WORDS: Mapping[str, _Said] = {
         "See it work: a sandbox and the sample jobs, with refusals and a lost answer.",
         "看一遍演示：模拟服务加示例清单，含被拒绝的单据和丢失的应答。",
     ),
+    "run.short": _Said("Push the numbers of job files", "下推清单中的单据编号"),
+    "resume.short": _Said("Go on where a run stopped", "从中断处继续执行"),
+    "retry.short": _Said("Push the rejected numbers of a run again", "重新下推被拒绝的编号"),
+    "settle.short": _Said("Ask the ERP what became of unknown numbers", "向 ERP 核实未知的编号"),
+    "status.short": _Said("Show how a run stands", "查看一次执行的状态"),
+    "runs.short": _Said("List all runs", "列出所有执行记录"),
+    "explain.short": _Said(
+        "Show every request and answer of one number", "查看一个编号的每次请求与应答"
+    ),
+    "export.short": _Said("Write the rows of a run as CSV or JSONL", "把结果导出为 CSV 或 JSONL"),
+    "check.short": _Said(
+        "Check configuration, login, forms and fields", "检查配置、登录、单据与字段"
+    ),
+    "init.short": _Said(
+        "Ask a few questions and write config.toml", "回答几个问题，生成 config.toml"
+    ),
+    "sandbox.short": _Said("Run a stand-in K/3 Cloud server", "启动模拟的金蝶云星空服务"),
+    "demo.short": _Said("Push the sample jobs to a sandbox", "用模拟服务演示示例清单"),
+    "opt.seed": _Said("Where seeded faults and bills come from.", "随机故障与单据的种子。"),
+    "opt.latency": _Said("How long a call takes.", "每次调用的耗时（秒）。"),
+    "opt.capacity": _Said(
+        "Calls at once before it slows down; 0: any.", "同时处理多少调用后开始变慢；0 为不限。"
+    ),
+    "opt.queue": _Said("Whose calls wait for one another.", "哪些调用互相排队。"),
+    "opt.policy": _Said("How the rule groups sources.", "转换规则的分组方式。"),
+    "opt.orders": _Said("Approved purchase orders.", "已审核采购订单的数量。"),
     "opt.config": _Said(
         "Configuration file; default ./config.toml, then the user's folder.",
         "配置文件；默认 ./config.toml，其次是用户配置目录。",
@@ -111,7 +137,10 @@ _WORDS: Mapping[str, _Said] = {
     "opt.port": _Said(
         "Port on 127.0.0.1; 0 takes any free one.", "127.0.0.1 上的端口；0 为任意空闲端口。"
     ),
-    "opt.faults": _Said("A preset ({presets}) or a script file.", "预设（{presets}）或脚本文件。"),
+    "opt.faults": _Said(
+        "What goes wrong: none, lost-session, lost-answer, late-commit, refusals, flaky, night, or a script file.",
+        "出什么错：none、lost-session、lost-answer、late-commit、refusals、flaky、night，或脚本文件。",
+    ),
     "opt.keep": _Said("Folder for the results.", "结果目录。"),
     "arg.jobs": _Said("Job files, or - for standard input.", "清单文件，或用 - 表示标准输入。"),
     "arg.run": _Said("Id of the run; default: the last one.", "执行编号；默认最近一次。"),
@@ -183,7 +212,7 @@ _WORDS: Mapping[str, _Said] = {
     ),
     "interrupted": _Said("Ctrl-C", "Ctrl-C"),
     "deadline": _Said("the time given by {option} is over", "{option} 给定的时间已到"),
-    "progress": _Said("{done} of {total}", "{done} / {total}"),
+    "progress": _Said("{done}/{total}", "{done}/{total}"),
     "waiting": _Said("waiting {seconds:.0f} s: {why}", "等待 {seconds:.0f} 秒：{why}"),
     "settling": _Said(
         "{unknown} in doubt; absence counts {window:.0f} s after the sending",

@@ -145,7 +145,8 @@ class HeaderSignature:
             raise LoginFailedError("erp.app_id is not of the form CLIENTID_SECRETPART") from error
         stamp = str(timestamp_s)
         signed = f"POST\n{quote(path, safe='')}\n\nx-api-nonce:{stamp}\nx-api-timestamp:{stamp}\n"
-        app_data = f"{self.acct_id},{self.username},{self.lcid},{self.org_num}"
+        # The official client writes 0 for no organisation.
+        app_data = f"{self.acct_id},{self.username},{self.lcid},{self.org_num or 0}"
         return {
             "X-Api-ClientID": client_id,
             "X-Api-Auth-Version": "2.0",

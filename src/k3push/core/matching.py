@@ -79,5 +79,6 @@ def assign(
 
 
 def _short_enough(numbers: list[BillNumber]) -> list[tuple[BillNumber, ...]]:
-    longest = max(len(number) for number in numbers) + len("'',")
+    # A quote is written twice.
+    longest = max(len(number) + number.count("'") for number in numbers) + len("'',")
     return split(numbers, max(1, min(MOST_NUMBERS, MOST_CHARACTERS // longest)))

@@ -53,6 +53,11 @@ class Said:
     messages: tuple[str, ...]
     named: tuple[Target, ...]
 
+    @property
+    def acted(self) -> bool:
+        """Whether it says that something was made."""
+        return self.success or bool(self.named)
+
 
 @dataclass(frozen=True, slots=True)
 class ReadBack:

@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+import anyio
+import httpx
+import pytest
+
+from k3push.adapters.ledger_memory import MemoryLedger
+from k3push.core.model import (
+    Attempt,
+    BillNumber,
+    Exchange,
+    Intent,
+    Outcome,
+    Repeat,
+    RunId,
+    State,
+)
+from k3push.job import PushPace
+from k3push.ports import Holder
+from k3push.simulator import FaultPlan, Refusal, Site
+from k3push.simulator.transport import SandboxTransport
+from tests.pushing.office import FIRST, ROUTE, SECOND, Office, Pushed, orders, sandbox, steps
+
+pytestmark = pytest.mark.anyio
+
+
+@dataclass(slots=True)
+class Fate:
+    """The step at which a process is killed.
+
+    Attributes:
+        at: The step, from 1.
+        steps: Steps so far: each verb of the ledger and each request, before and after.
+        scope: What the process does.
+    """
+
+    at: int
+    steps: int = 0
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    ledger: MemoryLedger | None = None
+
+    def step(self) -> None:
+        """Take a step; at the last one, nothing more reaches the ledger."""
+        self.steps += 1
+        if self.steps == self.at and self.ledger is not None:
+            self.ledger.die()
+            self.scope.cancel()
+
+
+class MortalLedger(MemoryLedger):
+    """What a process that is going to be killed sees of a ledger."""
+
+    fate: Fate
+
+    async def claim(self, run: RunId, numbers: Sequence[BillNumber]) -> Mapping[BillNumber, Holder]:
+        """Claim, a step before and one after."""
+        self.fate.step()
+        held = await super().claim(run, numbers)
+        self.fate.step()
+        return held
+
+    async def identify(
+        self, run: RunId, bills: Mapping[BillNumber, BillNumber]
+    ) -> Sequence[Repeat]:
+        """Identify, a step before and one after."""
+        self.fate.step()
+        repeats = await super().identify(run, bills)
+        self.fate.step()
+        return repeats
+
+    async def begin(self, intent: Intent) -> Attempt:
+        """Begin, a step before and one after."""
+        self.fate.step()
+        attempt = await super().begin(intent)
+        self.fate.step()
+        return attempt
+
+    async def record(
+        self,
+        attempt: Attempt,
+        exchange: Exchange,
+        verdict: str,
+        outcomes: Sequence[Outcome],
+        *,
+        at: datetime,
+        keep_claims: bool = False,
+    ) -> None:
+        """Record, a step before and one after."""
+        self.fate.step()
+        await super().record(attempt, exchange, verdict, outcomes, at=at, keep_claims=keep_claims)
+        self.fate.step()
+
+    async def conclude(
+        self, run: RunId, outcomes: Sequence[Outcome], *, at: datetime, note: str = ""
+    ) -> None:
+        """Conclude, a step before and one after."""
+        self.fate.step()
+        await super().conclude(run, outcomes, at=at, note=note)
+        self.fate.step()
+
+
+class MortalTransport(SandboxTransport):
+    """Carries the requests of a process that is going to be killed."""
+
+    fate: Fate
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Carry a request, a step before and one after."""
+        self.fate.step()
+        response = await super().handle_async_request(request)
+        self.fate.step()
+        return response
+
+
+async def _execute_until(office: Office, ledger: MortalLedger, at: int) -> int:
+    """Execute a run and kill it at a step; return the steps it took."""
+    fate = ledger.fate = Fate(at, ledger=ledger)
+
+    def transport(site: Site) -> SandboxTransport:
+        mortal = MortalTransport(site)
+        mortal.fate = fate
+        return mortal
+
+    with fate.scope:
+        await office.execute(ledger=ledger, transport=transport, pace=SMALL, check=False)
+    return fate.steps
+
+
+BILLS = 12
+SMALL = PushPace(chunk_size=4)
+
+FAULTS = [
+    FaultPlan(),
+    replace(
+        steps("ok", "make-then-reset", "reset", "lose-session", "late-commit:300", "call-limit"),
+        refusals={orders(9)[8]: Refusal(8, "仓库 {number} 必录")},
+    ),
+]
+
+
+@pytest.mark.parametrize("plan", FAULTS, ids=["calm", "stormy"])
+async def test_a_process_may_be_killed_at_any_step(plan: FaultPlan) -> None:
+    """Power fails at the worst moment, and the next process knows only what was written down."""
+    at, took = 0, 0
+    while at <= took:
+        at += 1
+        store = MortalLedger()
+        office = Office(sandbox(plan, orders=BILLS, latency_s=0.5), ledger=store)
+        await office.open_run(orders(BILLS))
+        took = await _execute_until(office, store, at)
+        pushed = await office.execute()
+        bad = set(plan.refusals)
+        assert pushed.of(State.REJECTED) == bad
+        assert pushed.of(State.PUSHED) == set(orders(BILLS)) - bad
+    assert at > 40
+
+
+async def test_processes_may_be_killed_one_after_the_other() -> None:
+    """A supervisor that starts a dying process again and again must not make it worse."""
+    store = MortalLedger()
+    office = Office(sandbox(FAULTS[1], orders=30, latency_s=0.5), ledger=store)
+    await office.open_run(orders(30))
+    for at in range(5, 60, 3):
+        ledger = MortalLedger(store._store)
+        await _execute_until(office, ledger, at)
+    pushed = await office.execute()
+    assert pushed.of(State.PUSHED) == set(orders(30)) - set(FAULTS[1].refusals)
+
+
+# -- several runs on one ledger -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lost", [False, True])
+async def test_two_runs_at_the_same_time_push_each_number_once(*, lost: bool) -> None:
+    """Two people with overlapping lists start within the same second."""
+    plan = steps("ok", "ok", "reset", "make-then-reset") if lost else FaultPlan()
+    office = Office(sandbox(plan, orders=200, latency_s=1.0))
+    await office.open_run(orders(120), FIRST)
+    await office.open_run(orders(120, 60), SECOND)
+    done: list[Pushed] = []
+
+    async def execute(run: RunId) -> None:
+        done.append(await office.execute(run, check=False))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(execute, FIRST)
+        tasks.start_soon(execute, SECOND)
+    await office.check()
+    carried = [number for pushed in done for number in pushed.watch.carried]
+    assert lost or len(carried) == len(set(carried)) == 180
+    for pushed in done:
+        assert not pushed.stop.causes
+        assert set(pushed.states.values()) <= {State.PUSHED, State.ALREADY}
+    states = [state for pushed in done for state in pushed.states.values()]
+    assert states.count(State.PUSHED) == 180
+
+
+async def test_doubts_of_a_dead_run_are_settled_by_the_run_that_they_stand_in_the_way_of() -> None:
+    """A number in doubt is nobody's to send, whoever asks for it."""
+    office = Office(sandbox(steps("ok", "make-then-silence", "reset"), latency_s=0.5))
+    await office.open_run(orders(60), FIRST)
+    with anyio.move_on_after(60):
+        await office.execute(FIRST, pace=PushPace(concurrency=2), check=False)
+    await office.open_run(orders(60), SECOND)
+    second = await office.execute(SECOND, check=False)
+    assert set(second.states.values()) == {State.PUSHED, State.ALREADY}
+    first = await office.execute(FIRST)
+    assert set(first.states.values()) == {State.PUSHED, State.ALREADY}
+
+
+async def test_a_dead_run_that_was_settled_for_another_keeps_its_ending() -> None:
+    """Its exit code is a fact of the past."""
+    office = Office(sandbox(steps("ok", "make-then-reset"), latency_s=0.5))
+    await office.open_run(orders(60), FIRST)
+    with anyio.move_on_after(5):
+        await office.execute(FIRST, check=False)
+    ended = datetime.fromisoformat("2026-01-02T12:00:05+00:00")
+    await office.store.end_run(FIRST, 130, ended)
+    await office.open_run(orders(60), SECOND)
+    await office.execute(SECOND, check=False)
+    first = await office.store.run(FIRST)
+    assert first is not None
+    assert (first.exit, first.ended_at) == (130, ended)
+
+
+async def test_a_number_that_nobody_can_settle_does_not_hold_a_run_for_ever() -> None:
+    """Without a field to ask by, the doubt of another run stays, and so does our number."""
+    office = Office(sandbox(steps("reset")), replace(ROUTE, source_number_field=""))
+    await office.open_run(orders(3), FIRST)
+    await office.execute(FIRST, pace=PushPace(concurrency=1))
+    await office.open_run(orders(3), SECOND)
+    with anyio.fail_after(100_000):
+        second = await office.execute(SECOND, check=False)
+    assert second.states[orders(1)[0]] is State.PLANNED
+    assert orders(1)[0] not in second.watch.carried
+
+
+async def test_a_number_that_a_contradiction_holds_does_not_hold_a_run_for_ever() -> None:
+    """The answer to the other run's attempt names a document that no look finds."""
+    office = Office(sandbox(steps("mislink"), orders=60))
+    await office.open_run(orders(3), FIRST)
+    await office.execute(FIRST)
+    await office.open_run(orders(3), SECOND)
+    with anyio.fail_after(100_000):
+        second = await office.execute(SECOND, check=False)
+    assert second.states[orders(1)[0]] is State.PLANNED
+    assert second.of(State.PUSHED) == set(orders(2, 1))

@@ -1,0 +1,437 @@
+from __future__ import annotations
+
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from k3push.core.model import Route
+from k3push.settings import (
+    ErpSettings,
+    LedgerSettings,
+    NotifySettings,
+    RouteSettings,
+    RunSettings,
+    Secret,
+    Settings,
+    SettingsError,
+    SettleSettings,
+    read_settings,
+)
+
+SHIPPED = Path(__file__).parents[1] / "config.toml"
+SECRET = "do-not-show-me"
+
+GOOD = """\
+[erp]
+url = "https://erp.example.com"
+acct_id = "64f0"
+username = "api"
+password = { env = "ERP_PASSWORD" }
+[run]
+canary = true
+[routes.in]
+source = "PUR_PurchaseOrder"
+target = "STK_InStock"
+rule = "PUR_PurchaseOrder-STK_InStock"
+"""
+
+
+def read(folder: Path, text: str = GOOD, **environment: str) -> Settings:
+    """Write a configuration file and read it."""
+    path = folder / "config.toml"
+    path.write_text(text, encoding="utf-8")
+    return read_settings(path, environment)
+
+
+def faults(folder: Path, text: str = GOOD, **environment: str) -> SettingsError:
+    """Read a configuration file that cannot be used."""
+    with pytest.raises(SettingsError) as raised:
+        read(folder, text, **environment)
+    return raised.value
+
+
+# -- the file that is shipped ------------------------------------------------------------------
+
+
+def test_the_shipped_file_is_valid() -> None:
+    """It is the first that anybody runs."""
+    settings = read_settings(SHIPPED, {})
+    assert settings.erp.url == "http://127.0.0.1:8100/K3Cloud/"
+    assert settings.folder == SHIPPED.parent
+    assert settings.ledger_path == SHIPPED.parent / "ledger.db"
+
+
+SECTIONS: dict[str, type[BaseModel]] = {
+    "erp": ErpSettings,
+    "ledger": LedgerSettings,
+    "run": RunSettings,
+    "settle": SettleSettings,
+    "notify": NotifySettings,
+    "routes.po-instock": RouteSettings,
+}
+
+
+def shipped_keys(section: str) -> dict[str, str]:
+    """Return the keys of a section with their text, commented ones included."""
+    lines = SHIPPED.read_text("utf-8").splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith(f"[{section}]"))
+    keys: dict[str, str] = {}
+    for line in lines[start + 1 :]:
+        if line.startswith("["):
+            break
+        name, equals, value = line.removeprefix("# ").partition(" = ")
+        if equals and name.isidentifier():
+            keys[name] = value
+    return keys
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_the_shipped_file_names_every_key(section: str) -> None:
+    """It is the manual of the settings; identities come with a later version."""
+    known = set(SECTIONS[section].model_fields) - {"identities"}
+    assert set(shipped_keys(section)) == known
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_defaults_of_the_shipped_file_are_the_codes(section: str) -> None:
+    """Deleting a line that was never changed must change nothing."""
+    shipped: Any = tomllib.loads(SHIPPED.read_text("utf-8"))
+    for part in section.split("."):
+        shipped = shipped[part]
+    own = {"url", "acct_id", "username", "password", "source", "target", "rule"}
+    own -= {"url"} if section == "ledger" else set()
+    # A known pair has it built in, which the next test holds it to.
+    own |= {"source_number_field"}
+    values = {key: value for key, value in shipped.items() if key not in own}
+    assert values
+    for key, value in values.items():
+        default = SECTIONS[section].model_fields[key].get_default(call_default_factory=True)
+        shown = list(default) if isinstance(default, tuple) else default
+        assert (key, value) == (key, shown)
+
+
+def test_the_shipped_source_number_field_is_the_pairs_own() -> None:
+    """Deleting that line changes nothing either."""
+    given = read_settings(SHIPPED, {})
+    route = given.routes["po-instock"].model_copy(update={"source_number_field": None})
+    without = given.model_copy(update={"routes": {"po-instock": route}})
+    assert without.route(None) == given.route(None)
+
+
+# -- the environment ---------------------------------------------------------------------------
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    """Containers are set up that way; values are text or JSON."""
+    settings = read(
+        tmp_path,
+        K3PUSH_RUN__CHUNK_SIZE="50",
+        k3push_run__canary="false",
+        K3PUSH_SETTLE__POLL_S="2.5",
+        K3PUSH_NOTIFY__ON='["halt"]',
+        K3PUSH_ERP__PASSWORD='{"file": "pw"}',
+        K3PUSH_ROUTES__IN__BLOCKED="send",
+        K3PUSH_ERP__USERNAME="[api",
+    )
+    assert (settings.run.chunk_size, settings.run.canary) == (50, False)
+    assert (settings.settle.poll_s, settings.notify.on) == (2.5, ("halt",))
+    assert settings.erp.password is not None
+    assert settings.erp.password.kind == "file"
+    assert settings.routes["in"].blocked == "send"
+    assert settings.erp.username == "[api"
+
+
+@pytest.mark.parametrize(
+    ("text", "verify"), [("true", True), ("FALSE", False), ("0", False), ("ca.pem", "ca.pem")]
+)
+def test_certificates_can_be_set_from_the_environment(
+    tmp_path: Path,
+    text: str,
+    verify: bool | str,  # noqa: FBT001
+) -> None:
+    """`false` is a word there, and not the name of a file."""
+    assert read(tmp_path, K3PUSH_ERP__VERIFY=text).erp.verify == verify
+
+
+def test_other_variables_are_passed_over(tmp_path: Path) -> None:
+    """Secrets may stand in variables that begin the same way."""
+    read(tmp_path, K3PUSH_APP_SECRET="x", PATH="/bin", MY_K3PUSH_RUN__CANARY="x")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("K3PUSH_RUN__CHUNKSIZE", "did you mean 'chunk_size'?"),
+        ("K3PUSH_RUNS__CANARY", "did you mean 'run'?"),
+        ("K3PUSH_RUN__CANARY__X", "names no setting"),
+        ("K3PUSH_RUN__", "unknown key"),
+    ],
+)
+def test_a_variable_that_names_no_setting_is_an_error(
+    tmp_path: Path, name: str, words: str
+) -> None:
+    """A misspelt override would be passed over in silence."""
+    assert words in str(faults(tmp_path, **{name: "5"}))
+
+
+def test_a_bad_value_from_the_environment_is_not_blamed_on_the_file(tmp_path: Path) -> None:
+    """Whoever reads line 7 finds nothing wrong there."""
+    error = faults(tmp_path, K3PUSH_RUN__CANARY="perhaps")
+    assert [fault.key for fault in error.faults] == ["run.canary"]
+    assert "K3PUSH_RUN__CANARY" in str(error)
+    assert "line" not in str(error)
+
+
+# -- what is wrong, where, and the cure --------------------------------------------------------
+
+
+def changed(old: str, new: str) -> str:
+    """Change the good file."""
+    assert old in GOOD
+    return GOOD.replace(old, new)
+
+
+RUN = "canary = true"
+ROUTE = 'rule = "PUR_PurchaseOrder-STK_InStock"'
+PASSWORD = 'password = { env = "ERP_PASSWORD" }'
+
+BAD: list[tuple[str, str, str, int | None, str]] = [
+    ('"https://erp.example.com"', '"erp.example.com"', "erp.url", 2, "http://"),
+    ('"https://erp.example.com"', '"ftp://erp"', "erp.url", 2, "http://"),
+    ('"https://erp.example.com"', '"https://"', "erp.url", 2, "host"),
+    ('"https://erp.example.com"', "7", "erp.url", 2, "string"),
+    ('acct_id = "64f0"\n', "", "erp.acct_id", 1, "is missing"),
+    ('acct_id = "64f0"', 'acct_id = ""', "erp.acct_id", 3, "at least 1"),
+    ('acct_id = "64f0"', 'acctid = "64f0"', "erp.acctid", 3, "did you mean 'acct_id'?"),
+    ('username = "api"', 'username = ""', "erp.username", 4, "at least 1"),
+    ('username = "api"', 'username = "api"\nauth = "oauth"', "erp.auth", 5, "'password'"),
+    ('username = "api"', 'username = "api"\nencoding = "xml"', "erp.encoding", 5, "'json'"),
+    ('username = "api"', 'username = "api"\nverify = 7', "erp.verify", 5, "valid"),
+    ('username = "api"', 'username = "api"\nlcid = "x"', "erp.lcid", 5, "integer"),
+    (
+        'username = "api"',
+        'username = "api"\nanswer_timeout_s = 0',
+        "erp.answer_timeout_s",
+        5,
+        "greater than 0",
+    ),
+    (PASSWORD, "", "erp.password", 1, 'is needed for auth = "password"'),
+    (PASSWORD, 'auth = "sign"', "erp.app_id", 1, 'is needed for auth = "sign"'),
+    (PASSWORD, 'auth = "sign"', "erp.app_secret", 1, "is needed"),
+    (PASSWORD, f'password = {{ envv = "{SECRET}" }}', "erp.password", 5, "keyring"),
+    (PASSWORD, 'password = { env = "A", file = "B" }', "erp.password", 5, "env"),
+    (PASSWORD, 'password = { command = "pass erp" }', "erp.password", 5, "command"),
+    (PASSWORD, "password = { command = [] }", "erp.password", 5, "command"),
+    (PASSWORD, "password = 1234", "erp.password", 5, "env"),
+    (RUN, 'chunk_size = "many"', "run.chunk_size", 7, "auto"),
+    (RUN, "chunk_size = 0", "run.chunk_size", 7, "greater than or equal to 1"),
+    (RUN, "chunk_size = 10001", "run.chunk_size", 7, "10000"),
+    (RUN, "concurrency = 257", "run.concurrency", 7, "256"),
+    (RUN, "max_attempts = 0", "run.max_attempts", 7, "1"),
+    (RUN, "canary = 7", "run.canary", 7, "boolean"),
+    (RUN, 'halt = "fail=20"\nhalts = ""', "run.halts", 8, "did you mean 'halt'?"),
+    (RUN, 'halt = "fails=20%"', "run.halt", 7, "use fail=20%,min=50"),
+    (RUN, "max_calls_per_minute = 60", "run.max_calls_per_minute", 7, "later version"),
+    (RUN, 'window = "20:00-06:00"', "run.window", 7, "later version"),
+    ("[run]", "[runs]", "runs", 6, "did you mean 'run'?"),
+    ("[run]", '[ledger]\nurl = "ledger.db"\n[run]', "ledger.url", 7, "sqlite:///"),
+    ("[run]", '[ledger]\nurl = "sqlite:///"\n[run]', "ledger.url", 7, "sqlite:///"),
+    ("[run]", "[settle]\npoll_s = 0\n[run]", "settle.poll_s", 7, "greater than 0"),
+    ("[run]", "[settle]\npoll_s = inf\n[run]", "settle.poll_s", 7, "finite"),
+    ("[run]", "[settle]\nwindow_s = -1\n[run]", "settle.window_s", 7, "equal to 0"),
+    ("[run]", '[notify]\non = ["end"]\n[run]', "notify.on", 7, "'finish'"),
+    ("[run]", '[notify]\nurls = ["x://y"]\n[run]', "notify.urls", 7, "later version"),
+    (ROUTE, "", "routes.in.rule", 8, "default_rule"),
+    (ROUTE, f"{ROUTE}\ndefault_rule = true", "routes.in.rule", 11, "either"),
+    (ROUTE, f'{ROUTE}\nblocked = "maybe"', "routes.in.blocked", 12, "'skip'"),
+    (ROUTE, f'{ROUTE}\nfollow = ["submit"]', "routes.in.follow", 12, "later version"),
+    (ROUTE, f'{ROUTE}\ntargt = "x"', "routes.in.targt", 12, "did you mean 'target'?"),
+    ('target = "STK_InStock"\n', "", "routes.in.target", 8, "is missing"),
+    (GOOD[GOOD.index("[routes.in]") :], "", "routes", None, "is missing"),
+    (GOOD[: GOOD.index("[run]")], "", "erp", None, "is missing"),
+]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "line", "words"), BAD, ids=[f"{each[2]} {each[4]}" for each in BAD]
+)
+def test_a_fault_names_its_key_its_line_and_the_cure(
+    tmp_path: Path, old: str, new: str, key: str, line: int | None, words: str
+) -> None:
+    """The administrator has the file open, and not our source."""
+    error = faults(tmp_path, changed(old, new))
+    places = {(fault.key, fault.line) for fault in error.faults}
+    assert (key, line) in places
+    assert words in " ".join(fault.what for fault in error.faults if fault.key == key)
+    assert f"config.toml{f', line {line}' if line else ''}: {key}: " in str(error)
+    assert SECRET not in str(error)
+
+
+def test_all_faults_come_at_once(tmp_path: Path) -> None:
+    """Nobody wants to find them one run at a time."""
+    text = changed(RUN, "canary = 7\nhalt = 'x'").replace("acct_id", "acctid")
+    assert {fault.key for fault in faults(tmp_path, text).faults} == {
+        "erp.acctid",
+        "erp.acct_id",
+        "run.canary",
+        "run.halt",
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"[erp\n", "no valid TOML"),
+        (b"a = 1\na = 2\n", "no valid TOML"),
+        ("# 采购".encode("gb18030"), "save it as UTF-8"),
+    ],
+)
+def test_a_file_that_cannot_be_read_says_why(tmp_path: Path, content: bytes, words: str) -> None:
+    """Editors of Windows save in another encoding."""
+    path = tmp_path / "config.toml"
+    path.write_bytes(content)
+    with pytest.raises(SettingsError, match=words):
+        read_settings(path, {})
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """It may have been looked for in another folder."""
+    with pytest.raises(SettingsError, match="nowhere.toml"):
+        read_settings(tmp_path / "nowhere.toml", {})
+
+
+def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
+    """Notepad writes one."""
+    assert read(tmp_path, "\ufeff" + GOOD).erp.acct_id == "64f0"
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ("https://erp.example.com", "https://erp.example.com/K3Cloud/"),
+        ("http://erp:8080/", "http://erp:8080/K3Cloud/"),
+        ("https://erp/k3cloud", "https://erp/k3cloud/"),
+        ("HTTPS://erp/K3Cloud/", "HTTPS://erp/K3Cloud/"),
+        ("https://erp/site/K3Cloud", "https://erp/site/K3Cloud/"),
+    ],
+)
+def test_an_address_is_completed(tmp_path: Path, given: str, url: str) -> None:
+    """People copy it with and without its end (P 1.1)."""
+    assert read(tmp_path, changed("https://erp.example.com", given)).erp.url == url
+
+
+# -- routes ------------------------------------------------------------------------------------
+
+
+def test_the_only_route_needs_no_name(tmp_path: Path) -> None:
+    """Most files have one; the field of a known pair is built in."""
+    assert read(tmp_path).route(None) == Route(
+        "in",
+        "PUR_PurchaseOrder",
+        "STK_InStock",
+        "PUR_PurchaseOrder-STK_InStock",
+        "FSRCBillNo",
+    )
+
+
+@pytest.mark.parametrize(("given", "field"), [('""', ""), ('"FMine"', "FMine")])
+def test_a_source_number_field_that_is_given_wins(tmp_path: Path, given: str, field: str) -> None:
+    """An empty one says that there is none."""
+    text = changed(ROUTE, f"{ROUTE}\nsource_number_field = {given}")
+    assert read(tmp_path, text).route("in").source_number_field == field
+
+
+def test_a_pair_that_is_not_known_has_no_field(tmp_path: Path) -> None:
+    """It is not guessed at."""
+    assert read(tmp_path, changed("STK_InStock", "X_Y")).route("in").source_number_field == ""
+
+
+def test_a_route_must_be_named_where_there_are_two(tmp_path: Path) -> None:
+    """Taking the first would push into the wrong form."""
+    two = read(tmp_path, GOOD + GOOD[GOOD.index("[routes.in]") :].replace("in]", "out]"))
+    with pytest.raises(SettingsError, match="name one of: in, out"):
+        two.route(None)
+    with pytest.raises(SettingsError, match="did you mean 'out'"):
+        two.route("outt")
+
+
+# -- secrets -----------------------------------------------------------------------------------
+
+
+def secret_of(folder: Path, text: str) -> Secret:
+    """Read the password's setting."""
+    secret = read(folder, changed(PASSWORD, f"password = {text}")).erp.password
+    assert secret is not None
+    return secret
+
+
+def test_a_secret_comes_from_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When it is used, and not before."""
+    secret = secret_of(tmp_path, '{ env = "ERP_PASSWORD" }')
+    monkeypatch.setenv("ERP_PASSWORD", SECRET)
+    assert secret.resolve("erp.password", tmp_path) == SECRET
+
+
+def test_a_secret_comes_from_a_file_beside_the_settings(tmp_path: Path) -> None:
+    """Its last line end does not count."""
+    (tmp_path / "pw").write_text(f"{SECRET}\n", encoding="utf-8")
+    secret = secret_of(tmp_path, '{ file = "pw" }')
+    assert secret.resolve("erp.password", tmp_path) == SECRET
+
+
+def test_a_secret_comes_from_a_command(tmp_path: Path) -> None:
+    """No shell reads the words."""
+    words = [sys.executable, "-c", f"print('{SECRET}')"]
+    secret = secret_of(tmp_path, "{ command = [" + ", ".join(f'"{w}"' for w in words) + "] }")
+    assert secret.resolve("erp.password", tmp_path) == SECRET
+
+
+def test_a_plain_secret_is_known_as_such(tmp_path: Path) -> None:
+    """It works, and a warning is due."""
+    settings = read(tmp_path, changed(PASSWORD, f'password = "{SECRET}"'))
+    assert settings.plain_secrets == ["erp.password"]
+    assert settings.erp.password is not None
+    assert settings.erp.password.resolve("erp.password", tmp_path) == SECRET
+    assert read(tmp_path).plain_secrets == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{ env = "ERP_PASSWORD" }',
+        '{ file = "nowhere" }',
+        '{ file = "empty" }',
+        '{ file = "binary" }',
+        '{ command = ["k3push-no-such-command"] }',
+        f'{{ command = [{sys.executable!r}, "-c", "print({SECRET!r}); raise SystemExit(3)"] }}',
+        f'{{ command = [{sys.executable!r}, "-c", ""] }}',
+        '""',
+    ],
+)
+def test_a_secret_that_is_not_there_names_its_key_and_shows_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    """A command's output may be half of the secret."""
+    monkeypatch.delenv("ERP_PASSWORD", raising=False)
+    (tmp_path / "empty").write_bytes(b"\n")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    secret = secret_of(tmp_path, text)
+    with pytest.raises(SettingsError, match="erp.password") as raised:
+        secret.resolve("erp.password", tmp_path)
+    assert SECRET not in str(raised.value)
+    assert raised.value.__suppress_context__
+
+
+def test_no_text_of_the_settings_shows_a_secret(tmp_path: Path) -> None:
+    """They are written into logs and tracebacks."""
+    settings = read(tmp_path, changed(PASSWORD, f'password = "{SECRET}"\napp_secret = "{SECRET}"'))
+    shown = f"{settings} {settings!r} {settings.erp} {settings.erp.password!r}"
+    assert SECRET not in shown
+    assert SECRET not in str(settings.model_dump())
+    assert SECRET not in repr([Secret("plain", SECRET)])
