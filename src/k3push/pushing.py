@@ -236,10 +236,10 @@ class _Tasks:
         dead = await ledger.run(run)
         try:
             async with ledger.own(run):
-                settled = await settle_once(self.job, run)
                 if dead and dead.exit is not None and dead.ended_at:
-                    # To own a run clears how it ended, and this was no execution of it.
+                    # To own a run clears how it ended, and this is no execution of it.
                     await ledger.end_run(run, dead.exit, dead.ended_at)
+                settled = await settle_once(self.job, run)
         except RunIsAliveError:
             return frozenset()
         return settled.hopeless

@@ -349,7 +349,10 @@ def _overlay(values: dict[str, Any], environment: Mapping[str, str]) -> None:
 
 
 def _same_key(part: str, place: Mapping[str, Any]) -> str:
-    return next((key for key in place if key.lower() == part), part)
+    # A shell takes no hyphen in a name, so po-instock is also PO_INSTOCK.
+    return next(
+        (key for key in place if part in {key.lower(), key.lower().replace("-", "_")}), part
+    )
 
 
 def _from_environment(value: str) -> Any:

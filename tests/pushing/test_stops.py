@@ -78,9 +78,7 @@ class FailingLedger(MemoryLedger):
     ) -> None:
         """Record, or fail."""
         self._spend("record")
-        await super().record(
-            attempt, exchange, verdict, outcomes, at=at, keep_claims=keep_claims
-        )
+        await super().record(attempt, exchange, verdict, outcomes, at=at, keep_claims=keep_claims)
 
 
 # -- the login ------------------------------------------------------------------------------------

@@ -448,7 +448,9 @@ def _add_beginning(app: typer.Typer, say: Say, lang: Lang) -> None:
         queue: Annotated[
             Literal["user", "site"] | None, typer.Option(help=say("opt.queue"))
         ] = None,
-        policy: Annotated[Literal["one-to-one", "merge", "split"], typer.Option()] = "one-to-one",
+        policy: Annotated[
+            Literal["one-to-one", "merge", "split"], typer.Option(help=say("opt.policy"))
+        ] = "one-to-one",
         orders: Annotated[int, typer.Option(min=1, metavar="N", help=say("opt.orders"))] = 1000,
     ) -> int:
         from k3push.cli import trying  # noqa: PLC0415

@@ -7,7 +7,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -239,7 +239,7 @@ class Runner:
                 target=by_name[name].target,
                 url=self.settings.erp.url,
             )
-            answer = self.errors.input(f"{escape(question)} [y/N] ")
+            answer = self.errors.input(escape(f"{question} [y/N] "))
             if answer.strip().lower() not in {"y", "yes", "是"}:
                 return False
         return True
@@ -273,6 +273,7 @@ class Runner:
         self, ledger: SqliteLedger, run: Run, *, only_settle: bool = False
     ) -> Ending:
         """Execute a run once, write its results, and return how it ended."""
+        run = replace(run, route=self._route_now(run))
         began_s = anyio.current_time()
         stop = Stop()
         async with ledger.own(run.id):
@@ -320,6 +321,22 @@ class Runner:
         if not self.options.json:
             await self._summarize(ledger, ending)
         return ending
+
+    def _route_now(self, run: Run) -> Route:
+        """Return the run's route as the settings have it now, so that mending it helps `resume`.
+
+        Raises:
+            Problem: The settings name another account or rule, where the run's numbers would
+                be other bills.
+        """
+        if run.route.name not in self.settings.routes:
+            known = ", ".join(self.settings.routes)
+            raise Problem(self.say("route_gone", run=run.id, route=run.route.name, known=known))
+        route = self.settings.route(run.route.name)
+        scope = scope_of(self.settings.erp.acct_id, route)
+        if scope != run.scope:
+            raise Problem(self.say("other_scope", run=run.id, scope=run.scope, now=scope))
+        return route
 
     async def _work(self, job: Job, erp: ErpHttp, watch: RunProgress, *, only_settle: bool) -> None:
         async with anyio.create_task_group() as others:

@@ -9,7 +9,6 @@ from typing import Literal
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from k3push.cli.problem import Problem
 from k3push.cli.progress import state_table
@@ -63,17 +62,12 @@ async def status(config: Path | None, name: str | None, say: Say) -> Exit:
 async def runs(config: Path | None, say: Say) -> Exit:
     """Print all runs, the newest first."""
     async with ledger_of(load_settings(config, say), say) as ledger:
-        table = Table(box=None, pad_edge=False)
-        for heading in ("run", "route", "exit"):
-            table.add_column(heading, no_wrap=True)
-        for state in State:
-            table.add_column(state.value, justify="right", no_wrap=True)
+        console = Console(soft_wrap=True, highlight=False)
         for run in reversed(await ledger.runs()):
             counts = await ledger.counts(run.id)
-            code = "-" if run.exit is None else str(run.exit)
-            numbers = (str(counts[state]) if counts.get(state) else "" for state in State)
-            table.add_row(run.id, escape(run.route.name), code, *numbers)
-    Console().print(table)
+            numbers = " · ".join(f"{state} {counts[state]}" for state in State if counts.get(state))
+            code = "-" if run.exit is None else f"exit {run.exit}"
+            console.print(f"{run.id}  {escape(run.route.name)}  {code}  {numbers}")
     return Exit.DONE
 
 

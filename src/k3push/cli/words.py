@@ -168,6 +168,14 @@ _WORDS: Mapping[str, _Said] = {
         "run {run} is being executed by another process; wait for it, or stop it there",
         "执行 {run} 正由另一进程进行；请等待，或在该处停止",
     ),
+    "other_scope": _Said(
+        "run {run} was made for {scope}, and the settings now say {now}; put them back, or start a new run",
+        "执行 {run} 针对 {scope}，而当前配置为 {now}；请恢复配置，或开始新的执行",
+    ),
+    "route_gone": _Said(
+        "run {run} went by route {route}, which the settings no longer have (there are: {known}); put it back",
+        "执行 {run} 使用路线 {route}，而配置中已没有（现有：{known}）；请恢复",
+    ),
     "empty_job": _Said(
         "{job}: the list is empty; there is nothing to push", "{job}：清单为空，没有可下推的编号"
     ),

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.conftest import Start
+from tests.cli.terminal import SALES_ROUTE, Desk, Sandbox, assert_all_once, assert_true, orders
+
+KEYS = {"run", "route", "exit", "seconds", "counts", "pushes", "logins", "targets"}
+
+COLUMNS = [
+    "line",
+    "number",
+    "state",
+    "targets",
+    "target_ids",
+    "code",
+    "reason",
+    "attempts",
+    "chunk",
+    "run",
+    "route",
+    "sent_at",
+    "settled_at",
+]
+
+
+@pytest.mark.parametrize("policy", ["one-to-one", "merge", "split"])
+def test_a_run_pushes_every_number_once(desk: Desk, start: Start, policy: str) -> None:
+    """Whatever documents the rule makes, each row names them and the figures are right."""
+    sandbox = start("--policy", policy)
+    numbers = orders(500)
+    ran = desk.configure(sandbox.url).k3push("run", desk.job(numbers), "--json")
+    assert ran.exit == 0, ran
+    truth, rows = sandbox.truth(), desk.rows()
+    assert_all_once(rows, truth, numbers)
+    assert {row["state"] for row in rows} == {"pushed"}
+    assert list(rows[0]) == COLUMNS
+    assert [row["line"] for row in rows] == [str(line) for line in range(2, 502)]
+    said = ran.said
+    assert set(said) == KEYS
+    assert said["counts"] == {"pushed": 500}
+    assert (said["exit"], said["route"]) == (0, "po-instock")
+    assert desk.results().name == f"orders.{said['run']}"
+    assert (said["targets"], said["pushes"], said["logins"]) == (
+        truth["documents"],
+        truth["calls"]["push"],
+        truth["logins"],
+    )
+
+
+def test_a_second_run_sends_nothing(desk: Desk, sandbox: Sandbox) -> None:
+    """What has a target already is reported as such and never sent again."""
+    job = desk.configure(sandbox.url).job(orders(100))
+    assert desk.k3push("run", job, "--json").exit == 0
+    before = sandbox.truth()
+    again = desk.k3push("run", job, "--json")
+    assert (again.exit, again.said["counts"], again.said["pushes"]) == (0, {"already": 100}, 0)
+    after = sandbox.truth()
+    assert after["sources"] == before["sources"]
+    assert after["calls"]["push"] == before["calls"]["push"]
+    assert_true(desk.rows(again.said["run"]), after)
+
+
+def test_a_fresh_ledger_sends_nothing_either(desk: Desk, sandbox: Sandbox) -> None:
+    """The ERP's own books stop a second push, also when the ledger is gone."""
+    job = desk.configure(sandbox.url).job(orders(30))
+    assert desk.k3push("run", job).exit == 0
+    for path in desk.folder.glob("ledger.db*"):
+        if path.is_file():
+            path.unlink()
+    again = desk.k3push("run", job, "--json")
+    assert (again.exit, again.said["counts"], again.said["pushes"]) == (0, {"already": 30}, 0)
+    assert_true(desk.rows(again.said["run"]), sandbox.truth())
+
+
+def test_again_with_a_reason_pushes_what_is_there(desk: Desk, sandbox: Sandbox) -> None:
+    """Only a person who gives a reason makes k3push ask for more of a bill that has a target."""
+    job = desk.configure(sandbox.url).job(orders(2))
+    assert desk.k3push("run", job).exit == 0
+    again = desk.k3push("run", job, "--json", "--again", "--because", "rest quantities")
+    assert again.exit == 3, again
+    assert again.said["counts"] == {"rejected": 2}
+    assert sandbox.truth()["calls"]["push"] > 1
+    assert all("没有可下推的数量" in row["reason"] for row in desk.rows(again.said["run"]))
+
+
+def test_a_limit_leaves_the_rest_to_resume(desk: Desk, sandbox: Sandbox) -> None:
+    """With `--limit` so many numbers are taken up, exit 5, and `resume` does the others."""
+    numbers = orders(40)
+    ran = desk.configure(sandbox.url).k3push("run", desk.job(numbers), "--limit", "10", "--json")
+    assert (ran.exit, ran.said["counts"]) == (5, {"planned": 30, "pushed": 10})
+    assert sandbox.made() == 10
+    assert [row["number"] for row in desk.rows(name="planned.csv")] == numbers[10:]
+    resumed = desk.k3push("resume", "--json")
+    assert (resumed.exit, resumed.said["counts"]) == (0, {"pushed": 40})
+    assert resumed.said["run"] == ran.said["run"]
+    assert not (desk.results() / "planned.csv").exists()
+    assert_all_once(desk.rows(), sandbox.truth(), numbers)
+
+
+def test_an_empty_job_is_done_at_once(desk: Desk, untouched: Sandbox) -> None:
+    """A list with a heading and no numbers is said in one line, and is no error."""
+    ran = desk.configure(untouched.url).k3push("run", desk.job([]))
+    assert ran.exit == 0
+    assert len(ran.text.splitlines()) == 1
+    assert "orders.csv" in ran.text
+    assert not (desk.folder / "ledger.db").exists()
+
+
+def test_numbers_come_from_standard_input(desk: Desk, sandbox: Sandbox) -> None:
+    """`-` reads a list from a pipe."""
+    numbers = orders(5)
+    ran = desk.configure(sandbox.url).k3push("run", "-", "--json", given="\n".join(numbers))
+    assert (ran.exit, ran.said["counts"]) == (0, {"pushed": 5})
+    assert desk.results().name == f"stdin.{ran.said['run']}"
+    assert_all_once(desk.rows(), sandbox.truth(), numbers)
+
+
+def test_several_job_files_are_one_run(desk: Desk, sandbox: Sandbox) -> None:
+    """Files of several kinds go into one run, in their order, and repeats are pushed once."""
+    jobs = [
+        desk.job(orders(5)),
+        desk.write("more.json", '["CGDD0000004", "CGDD0000005"]'),
+        desk.write("last.txt", "CGDD0000006\n"),
+    ]
+    ran = desk.configure(sandbox.url).k3push("run", *jobs, "--json")
+    assert (ran.exit, ran.said["counts"]) == (0, {"pushed": 7})
+    assert_all_once(desk.rows(), sandbox.truth(), orders(7))
+    assert [repeat["number"] for repeat in desk.summary()["repeats"]] == ["CGDD0000004"]
+
+
+def test_two_routes_are_two_runs_and_one_object(desk: Desk, sandbox: Sandbox) -> None:
+    """A `route` column parts a list into a run for each route; one JSON object tells of both."""
+    desk.configure(sandbox.url, more=SALES_ROUTE)
+    lines = [f"{number},po-instock" for number in orders(6)]
+    lines += [f"XSDD{index:07d},so-outstock" for index in range(4)]
+    ran = desk.k3push("run", desk.write("mixed.csv", "\n".join(["单号,route", *lines])), "--json")
+    assert ran.exit == 0, ran
+    assert set(ran.said) == KEYS
+    assert (ran.said["counts"], ran.said["targets"]) == ({"pushed": 10}, 10)
+    runs, routes = ran.said["run"].split(";"), ran.said["route"].split(";")
+    assert routes == ["po-instock", "so-outstock"]
+    truth = sandbox.truth()
+    for run, route, count in zip(runs, routes, (6, 4), strict=True):
+        rows = desk.rows(run)
+        assert_true(rows, truth)
+        assert ({row["route"] for row in rows}, len(rows)) == ({route}, count)
+
+
+def test_spellings_of_one_bill_are_one_document(desk: Desk, sandbox: Sandbox) -> None:
+    """Letter case and width make no second document, and each repeat is reported."""
+    job = desk.job(["cgdd0000017", "CGDD0000017", "ＣＧＤＤ００００００１７", "CGDD0000018"])
+    ran = desk.configure(sandbox.url).k3push("run", job)
+    assert ran.exit == 0, ran
+    truth, rows = sandbox.truth(), desk.rows()
+    assert truth["documents"] == 2
+    assert_true(rows, truth)
+    assert [row["number"] for row in rows] == ["cgdd0000017", "CGDD0000018"]
+    assert [(each["line"], each["first_line"]) for each in desk.summary()["repeats"]] == [
+        (3, 2),
+        (4, 2),
+    ]
+    for line in ("line 3", "line 4"):
+        assert line in ran.out
+
+
+def test_two_runs_at_once_push_each_number_once(desk: Desk, start: Start) -> None:
+    """Runs over overlapping lists on one ledger share the numbers out between them."""
+    sandbox = start("--latency", "0.02")
+    desk.configure(sandbox.url)
+    one, two = desk.job(orders(120), "one.csv"), desk.job(orders(120, first=60), "two.csv")
+    options = ("--json", "--chunk-size", "5")
+    both = [desk.begin("run", one, *options), desk.begin("run", two, *options)]
+    endings = [process.communicate(timeout=40) for process in both]
+    assert [process.returncode for process in both] == [0, 0], endings
+    truth = sandbox.truth()
+    assert set(truth["sources"]) == set(orders(180))
+    for folder in sorted(desk.folder.glob("results/*")):
+        assert_true(desk.rows(folder.suffix.removeprefix(".")), truth)
