@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -22,6 +23,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     PrivateAttr,
     ValidationError,
 )
@@ -144,8 +146,16 @@ def _base_url(url: str) -> str:
     """
     if not url.lower().startswith(("http://", "https://")):
         raise ValueError("it must begin with http:// or https://")
+    if not urlsplit(url).hostname:
+        raise ValueError("it names no host")
     url = url.rstrip("/")
     return f"{url}/" if url.lower().endswith("/k3cloud") else f"{url}/K3Cloud/"
+
+
+def _yes_or_no(value: Any) -> Any:
+    """Read the words for yes and no, which come as text from the environment."""
+    words = {"true": True, "1": True, "false": False, "0": False}
+    return words.get(value.strip().lower(), value) if isinstance(value, str) else value
 
 
 def _halt_rule(text: str) -> str:
@@ -153,14 +163,16 @@ def _halt_rule(text: str) -> str:
     return text
 
 
-SecretValue = Annotated[Secret, BeforeValidator(_secret)]
+SecretValue = Annotated[Secret, BeforeValidator(_secret), PlainSerializer(repr)]
 Auto = Literal["auto"]
 Positive = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(ge=0)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, arbitrary_types_allowed=True, allow_inf_nan=False
+    )
 
 
 class Identity(_Section):
@@ -185,7 +197,7 @@ class ErpSettings(_Section):
     connect_timeout_s: Annotated[float, Field(gt=0)] = 10
     answer_timeout_s: Annotated[float, Field(gt=0)] = 300
     encoding: Literal["json", "form"] = "json"
-    verify: bool | str = True
+    verify: Annotated[bool | str, BeforeValidator(_yes_or_no)] = True
     identities: tuple[Identity, ...] = ()
 
 
@@ -322,30 +334,38 @@ def read_settings(path: Path, environment: Mapping[str, str]) -> Settings:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(str(path), [Fault("", None, f"no valid TOML: {error}")]) from error
-    _overlay(values, environment)
+    variables = _overlay(values, environment)
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
-        faults = [_fault(text, each["loc"], each["type"], each["msg"]) for each in error.errors()]
+        found = [_what_is_wrong(each["loc"], each["type"], each["msg"]) for each in error.errors()]
+        faults = [_fault(text, variables, keys, what) for keys, what in found]
         raise SettingsError(str(path), faults) from None
-    faults = [Fault(key, _line_of(text, key.split(".")), what) for key, what in _unusable(settings)]
+    faults = [_fault(text, variables, key.split("."), what) for key, what in _unusable(settings)]
     if faults:
         raise SettingsError(str(path), faults)
     settings._folder = path.resolve().parent  # noqa: SLF001  # its own module sets it
     return settings
 
 
-def _overlay(values: dict[str, Any], environment: Mapping[str, str]) -> None:
+def _overlay(values: dict[str, Any], environment: Mapping[str, str]) -> dict[tuple[str, ...], str]:
+    """Lay the environment over *values*; return which variable each key came from."""
+    variables: dict[tuple[str, ...], str] = {}
     for name, value in environment.items():
         if not name.upper().startswith(ENVIRONMENT_PREFIX) or "__" not in name:
             continue
         *path, last = name[len(ENVIRONMENT_PREFIX) :].lower().split("__")
         place: Any = values
+        keys = []
         for part in path:
-            place = place.setdefault(_same_key(part, place), {})
+            keys.append(_same_key(part, place))
+            place = place.setdefault(keys[-1], {})
             if not isinstance(place, dict):
                 raise SettingsError("environment", [Fault(name, None, "names no setting")])
-        place[_same_key(last, place)] = _from_environment(value)
+        keys.append(_same_key(last, place))
+        place[keys[-1]] = _from_environment(value)
+        variables[tuple(keys)] = name
+    return variables
 
 
 def _same_key(part: str, place: Mapping[str, Any]) -> str:
@@ -372,7 +392,8 @@ def _unusable(settings: Settings) -> Iterator[tuple[str, str]]:
     for key, value in (by_password if erp.auth == "password" else by_application).items():
         if not value:
             yield key, f'is needed for auth = "{erp.auth}"'
-    if not settings.ledger.url.startswith("sqlite:///"):
+    scheme, _, ledger_file = settings.ledger.url.partition(":///")
+    if scheme != "sqlite" or not ledger_file:
         yield "ledger.url", "this version keeps its ledger in SQLite: sqlite:///FILE"
     for name, route in settings.routes.items():
         if bool(route.rule) == route.default_rule:
@@ -390,15 +411,30 @@ def _unusable(settings: Settings) -> Iterator[tuple[str, str]]:
             yield key, "comes with a later version; leave it empty"
 
 
-def _fault(text: str, loc: Sequence[int | str], kind: str, message: str) -> Fault:
-    # A union adds the name of its branch to the place; keys of ours are lower case.
-    path = [str(part) for part in loc if not str(part).startswith(("literal[", "constrained-"))]
+def _fault(
+    text: str, variables: Mapping[tuple[str, ...], str], keys: Sequence[str], what: str
+) -> Fault:
+    key = ".".join(keys)
+    for depth in range(len(keys), 0, -1):
+        if variable := variables.get(tuple(keys[:depth])):
+            return Fault(key, None, f"{what} (from {variable})")
+    return Fault(key, _line_of(text, keys), what)
+
+
+def _what_is_wrong(loc: Sequence[int | str], kind: str, message: str) -> tuple[Sequence[str], str]:
+    """Put an error of pydantic into our words: the key, and what is wrong with it."""
+    # A union adds the name of its branch to the place, and a list the place in it.
+    while isinstance(loc[-1], int) or loc[-1].startswith(("literal[", "constrained-")):
+        loc = loc[:-1]
+    if loc[-1] in {"bool", "str"} and loc[0] == "erp":
+        loc = loc[:-1]
+    path = [str(part) for part in loc]
     what = message.removeprefix("Value error, ")
     if kind == "extra_forbidden":
         what = f"unknown key{_nearest(path[-1], _known_keys(path[:-1]))}"
     elif kind == "missing":
         what = "is missing"
-    return Fault(".".join(path), _line_of(text, path), what)
+    return path, what
 
 
 def _nearest(word: str, known: Mapping[str, Any] | Sequence[str]) -> str:

@@ -149,7 +149,7 @@ def test_two_routes_are_two_runs_and_one_object(desk: Desk, sandbox: Sandbox) ->
 
 def test_spellings_of_one_bill_are_one_document(desk: Desk, sandbox: Sandbox) -> None:
     """Letter case and width make no second document, and each repeat is reported."""
-    job = desk.job(["cgdd0000017", "CGDD0000017", "ＣＧＤＤ００００００１７", "CGDD0000018"])
+    job = desk.job(["cgdd0000017", "CGDD0000017", "ＣＧＤＤ０００００１７", "CGDD0000018"])
     ran = desk.configure(sandbox.url).k3push("run", job)
     assert ran.exit == 0, ran
     truth, rows = sandbox.truth(), desk.rows()

@@ -235,7 +235,7 @@ def test_without_a_look_a_lock_is_tried_later_until_the_last_try() -> None:
     [
         ("CGDD01", "CGDD01"),
         ("单据CGDD01未审核", "CGDD01"),
-        ("编码值[\"CGDD01\"]不存在", "CGDD01"),
+        ('编码值["CGDD01"]不存在', "CGDD01"),
         ("“CGDD01”", "CGDD01"),
         ("CGDD01.", "CGDD01"),
         ("CGDD01-", "CGDD01"),

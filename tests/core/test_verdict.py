@@ -166,8 +166,7 @@ RESPONSE_ERRORS = {
     "blanks": ("\r\n response_error: deadlock \n", "deadlock"),
     "JSON": ('response_error:{"Message":"deadlock"}', "deadlock"),
     "nested": (
-        'response_error:{"Message":"outer","InnerExWrapper":{"Message":"deadlock",'
-        '"InnerExWrapper":null}}',
+        'response_error:{"Message":"outer","InnerExWrapper":{"Message":"deadlock"}}',
         "deadlock",
     ),
     "inner without words": (

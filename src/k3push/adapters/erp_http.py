@@ -268,6 +268,10 @@ class ErpHttp:
 
     async def _log_in(self, session: Session) -> None:
         if isinstance(self._site.login, HeaderSignature):
+            try:
+                self._site.login.headers("/", timestamp_s=0)
+            except LoginFailedError as error:
+                raise LoginRefusedError(str(error)) from error
             return
         login = self._site.login(int(self._now_s()))
         body = urlencode(login.arguments).encode() if self._site.form_encoded else login.as_json()
@@ -304,8 +308,9 @@ class ErpHttp:
         cookies: dict[str, str] = {}
         with session.travelling():
             exchange = await self._post(service, self._body(form, data), headers, cookies)
-        if SESSION_KEY in cookies and not session.headers:
-            # Without it the server would open a session for every signed call (P 2.7).
+        if SESSION_KEY in cookies and isinstance(self._site.login, HeaderSignature):
+            # Without it the server would open a session for every signed call, and it puts
+            # another in the place of one that has ended (P 2.7).
             session.cookies = cookies
             session.headers = _session_headers(cookies)
         if isinstance(exchange, Answered):

@@ -38,7 +38,7 @@ from k3push.planning import (
     scope_of,
     survey,
 )
-from k3push.ports import ErpUnreachableError, LoginRefusedError
+from k3push.ports import ErpUnreachableError, LedgerLostError, LoginRefusedError
 from k3push.pushing import push_run
 from k3push.reporting.ending import Ending, Exit, exit_of
 from k3push.reporting.results import count_targets, write_results
@@ -315,9 +315,12 @@ class Runner:
                 repeats=await ledger.repeats(run.id),
                 unverified=self.settings.erp.verify is False,
             )
-            if Cause.LEDGER_LOST not in stop.causes:
+            try:
                 await ledger.end_run(run.id, ending.exit, self.clock.now())
-            await write_results(ledger, ending)
+                await write_results(ledger, ending)
+            except (LedgerLostError, OSError) as error:
+                # The rows are in the ledger; only what tells of them could not be written.
+                self.warn("results_lost", folder=run.folder, why=error)
         if not self.options.json:
             await self._summarize(ledger, ending)
         return ending

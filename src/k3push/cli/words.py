@@ -176,6 +176,10 @@ _WORDS: Mapping[str, _Said] = {
         "run {run} went by route {route}, which the settings no longer have (there are: {known}); put it back",
         "执行 {run} 使用路线 {route}，而配置中已没有（现有：{known}）；请恢复",
     ),
+    "results_lost": _Said(
+        "warning: {folder} could not be written ({why}); make room, then `k3push export`",
+        "警告：无法写入 {folder}（{why}）；请腾出空间后用 `k3push export` 导出",
+    ),
     "empty_job": _Said(
         "{job}: the list is empty; there is nothing to push", "{job}：清单为空，没有可下推的编号"
     ),

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
+import anyio
 import anyio.to_thread
 import orjson
 
@@ -109,13 +110,20 @@ Put = Callable[[IO[str], Iterable[dict[str, Any]]], None]
 async def _write(
     ledger: Ledger, run: Run, path: Path, states: Collection[State], *, encoding: str, put: Put
 ) -> int:
+    # A disk that fills up leaves the file of an earlier execution whole.
+    part = path.with_name(f"{path.name}.part")
     count = 0
-    with await anyio.to_thread.run_sync(opened_for_owner, path, encoding) as file:
-        if put is _put_csv:
-            csv.writer(file).writerow(COLUMNS)
-        async for rows in pages_of(ledger, run, states):
-            count += len(rows)
-            await anyio.to_thread.run_sync(put, file, [record_of(row, run) for row in rows])
+    try:
+        with await anyio.to_thread.run_sync(opened_for_owner, part, encoding) as file:
+            if put is _put_csv:
+                csv.writer(file).writerow(COLUMNS)
+            async for rows in pages_of(ledger, run, states):
+                count += len(rows)
+                await anyio.to_thread.run_sync(put, file, [record_of(row, run) for row in rows])
+        await anyio.Path(part).replace(path)
+    except OSError:
+        await anyio.Path(part).unlink(missing_ok=True)
+        raise
     return count
 
 

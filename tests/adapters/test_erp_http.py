@@ -1,0 +1,657 @@
+from __future__ import annotations
+
+import gzip
+from collections.abc import Mapping
+from typing import Any
+
+import anyio
+import httpx
+import orjson
+import pytest
+from trio.testing import MockClock
+
+from k3push.adapters.erp_http import ErpHttp
+from k3push.core import wire
+from k3push.core.logins import HeaderSignature
+from k3push.core.model import (
+    Answered,
+    BillNumber,
+    Exchange,
+    NeverSent,
+    NoAnswer,
+    Source,
+    Target,
+)
+from k3push.core.verdict import ReadBack, judge
+from k3push.ports import (
+    ErpUnreachableError,
+    LoginRefusedError,
+    LookFailedError,
+    LookRefusedError,
+)
+from k3push.simulator import Accounts, Channel, FaultPlan, Policy, QueryLimits, Step, fault
+from tests.adapters.erp_sites import (
+    APP,
+    LOGINS,
+    ORDERS,
+    ROUTE,
+    Recorder,
+    Scripted,
+    by_password,
+    erp_of,
+    is_success,
+    push,
+    sandbox,
+    short_lived,
+)
+
+pytestmark = pytest.mark.anyio
+
+A, B, C = ORDERS[:3]
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    """Run on virtual time, so that an hour passes at once and always the same way."""
+    return "trio", {"clock": MockClock(autojump_threshold=0)}
+
+
+def plan_of(*names: str, on: Channel = Channel.PUSH) -> FaultPlan:
+    """Plan faults for the next requests of a kind."""
+    return FaultPlan(steps=tuple(Step(fault(name), on) for name in names))
+
+
+# -- logins and sessions -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form_encoded", [False, True])
+@pytest.mark.parametrize("login", LOGINS)
+async def test_every_login_can_look_and_push(login: str, *, form_encoded: bool) -> None:
+    """In both encodings that servers take (P 1.5, 2.1)."""
+    site = sandbox()
+    async with erp_of(site, LOGINS[login], form_encoded=form_encoded) as erp:
+        sources = await erp.sources_of(ROUTE, [A, BillNumber("NOWHERE")])
+        assert [source.number for source in sources[A]] == [A]
+        assert sources[BillNumber("NOWHERE")] == ()
+        assert await erp.targets_of(ROUTE, [A, B]) == {}
+        assert is_success(await push(erp, A))
+        found = await erp.targets_of(ROUTE, [A, B])
+    assert [target.number for target in found[A]] == ["CGRK0000001"]
+    assert list(found) == [A]
+    assert (site.logins.successes, site.logins.failures) == (1, 0)
+
+
+@pytest.mark.parametrize("login", LOGINS)
+async def test_a_session_travels_in_its_header_and_in_the_cookies(login: str) -> None:
+    """Sites differ in which of them they read (P 2.5)."""
+    site = sandbox()
+    seen = Recorder(site)
+    async with erp_of(seen, LOGINS[login]) as erp:
+        await push(erp, A)
+        await push(erp, B)
+    headers = seen.named("Push")[1].headers
+    session = headers["kdservice-sessionid"]
+    cookies = dict(part.strip().split("=") for part in headers["cookie"].split(";"))
+    assert cookies == {
+        "kdservice-sessionid": session,
+        "ASP.NET_SessionId": session.replace("-", "")[:24],
+    }
+
+
+@pytest.mark.parametrize("carrier", ["kdservice-sessionid", "cookie"])
+async def test_either_carrier_is_enough(carrier: str) -> None:
+    """A proxy may strip the other."""
+    site = sandbox()
+
+    class Stripping(Recorder):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            for name in {"kdservice-sessionid", "cookie"} - {carrier}:
+                request.headers.pop(name, None)
+            return await super().handle_async_request(request)
+
+    async with erp_of(Stripping(site)) as erp:
+        assert is_success(await push(erp, A))
+
+
+async def test_all_who_lose_one_session_share_one_login() -> None:
+    """Contexts pile up in the server's memory (P 2.10)."""
+    site = sandbox(latency_s=1.0)
+    async with erp_of(site) as erp:
+        await erp.open_session()
+        site.logins.lose_all()
+        async with anyio.create_task_group() as tasks:
+            for number in ORDERS[:8]:
+                tasks.start_soon(erp.targets_of, ROUTE, [number])
+        assert (erp.logins, site.logins.successes) == (2, 2)
+
+
+async def test_a_push_without_a_session_is_not_repeated_by_the_adapter() -> None:
+    """Whether to send again is for the verdict alone."""
+    site = sandbox()
+    async with erp_of(site) as erp:
+        await erp.open_session()
+        site.logins.lose_all()
+        exchange = await push(erp, A)
+        assert isinstance(exchange, Answered)
+        assert exchange.session == 1
+        assert site.calls[Channel.PUSH] == 1
+        erp.lose_session(exchange.session)
+        assert is_success(await push(erp, A))
+        erp.lose_session(exchange.session)
+        assert is_success(await push(erp, B))
+        assert erp.logins == 2
+
+
+async def test_a_refused_login_is_tried_once() -> None:
+    """Five wrong ones lock the account (P 2.4)."""
+    site = sandbox()
+    async with erp_of(site, by_password("wrong")) as erp:
+        with pytest.raises(LoginRefusedError, match="用户名或密码错误"):
+            await erp.open_session()
+        assert isinstance(await push(erp, A), NeverSent)
+        for _ in range(3):
+            with pytest.raises(LoginRefusedError, match="用户名或密码错误"):
+                await erp.targets_of(ROUTE, [A])
+    assert site.calls == {Channel.LOGIN: 1}
+
+
+async def test_callers_at_once_share_a_refused_login() -> None:
+    """Eight callers must not be eight wrong passwords."""
+    site = sandbox(latency_s=1.0)
+    exchanges: list[Exchange] = []
+    async with erp_of(site, by_password("wrong")) as erp, anyio.create_task_group() as tasks:
+
+        async def one(number: BillNumber) -> None:
+            exchanges.append(await push(erp, number))
+
+        for number in ORDERS[:8]:
+            tasks.start_soon(one, number)
+    assert all(isinstance(each, NeverSent) for each in exchanges)
+    assert (len(exchanges), site.logins.failures) == (8, 1)
+
+
+async def test_a_licence_warning_is_a_refusal() -> None:
+    """It says IsSuccessByAPI and carries no session (P 2.2)."""
+    site = sandbox(accounts=Accounts(licence_warning=True))
+    async with erp_of(site) as erp:
+        with pytest.raises(LoginRefusedError, match="还剩26天"):
+            await erp.open_session()
+
+
+async def test_a_reopened_session_that_is_refused_as_well_ends_the_logins() -> None:
+    """The words also stand for a missing right, which no login gives (P 3.4)."""
+    site = sandbox(faults=plan_of(*["lose-session"] * 9, on=Channel.QUERY))
+    async with erp_of(site) as erp:
+        for _ in range(2):
+            with pytest.raises(LoginRefusedError, match="just opened"):
+                await erp.targets_of(ROUTE, [A])
+        assert erp.logins == 2
+
+
+async def test_sessions_that_were_of_use_may_be_lost_again_and_again() -> None:
+    """A server that recycles every hour must not end a long run."""
+    site = sandbox(accounts=short_lived(1))
+    async with erp_of(site) as erp:
+        for number in ORDERS[:6]:
+            await erp.targets_of(ROUTE, [number])
+        assert erp.logins == 6
+
+
+async def test_a_call_on_its_way_may_still_prove_a_reopened_session() -> None:
+    """The others wait for it before they give up."""
+    site = sandbox(
+        faults=FaultPlan(
+            steps=(
+                Step(fault("lose-session"), Channel.QUERY),
+                Step(fault("make-then-delay:5"), Channel.QUERY),
+                Step(fault("lose-session"), Channel.QUERY),
+            )
+        )
+    )
+    found: list[Mapping[BillNumber, tuple[Target, ...]]] = []
+    async with erp_of(site) as erp:
+        await erp.open_session()
+
+        async def look() -> None:
+            found.append(await erp.targets_of(ROUTE, [A]))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(look)
+            await anyio.sleep(1)
+            tasks.start_soon(look)
+        assert (found, erp.logins) == ([{}, {}], 3)
+
+
+@pytest.mark.parametrize(
+    "name", ["refuse-connection", "connect-timeout", "reset", "silence", "html-503", "empty"]
+)
+async def test_a_login_that_meets_a_fault_of_the_network_may_be_tried_again(name: str) -> None:
+    """Nothing was said of the password."""
+    site = sandbox(faults=plan_of(name, name, on=Channel.LOGIN))
+    async with erp_of(site) as erp:
+        with pytest.raises(ErpUnreachableError, match="sandbox"):
+            await erp.open_session()
+        assert isinstance(await push(erp, A), NeverSent)
+        assert is_success(await push(erp, A))
+
+
+async def test_a_signing_client_takes_up_the_session_that_replaces_a_lost_one() -> None:
+    """Else the server would open another for every call (P 2.7)."""
+    site = sandbox(accounts=Accounts(session_idle_s=600))
+    async with erp_of(site, LOGINS["signature"]) as erp:
+        await push(erp, A)
+        await anyio.sleep(700)
+        for number in ORDERS[1:5]:
+            assert is_success(await push(erp, number))
+    assert site.logins.successes == 2
+
+
+async def test_a_signature_that_is_refused_ends_the_logins() -> None:
+    """The hollow session that comes with it opens nothing (P 2.7)."""
+    site = sandbox()
+    signer = HeaderSignature("sandbox", "sandbox", APP[0], "wrong", 2052)
+    async with erp_of(site, signer) as erp:
+        with pytest.raises(LoginRefusedError):
+            await erp.targets_of(ROUTE, [A])
+    assert site.calls[Channel.QUERY] == 2
+
+
+async def test_an_application_id_that_cannot_sign_is_a_refused_login() -> None:
+    """A push says it as a value, like any login that fails on the way."""
+    site = sandbox()
+    async with erp_of(site, HeaderSignature("sandbox", "sandbox", "x", "y", 2052)) as erp:
+        assert isinstance(await push(erp, A), NeverSent)
+        with pytest.raises(LoginRefusedError, match="app_id"):
+            await erp.open_session()
+        with pytest.raises(LoginRefusedError, match="app_id"):
+            await erp.targets_of(ROUTE, [A])
+    assert not site.calls
+
+
+@pytest.mark.parametrize("login", LOGINS)
+async def test_it_logs_out_at_the_end(login: str) -> None:
+    """Contexts that are left behind pile up (P 2.10)."""
+    site = sandbox()
+    seen = Recorder(site)
+    async with erp_of(seen, LOGINS[login]) as erp:
+        await push(erp, A)
+        session = seen.named("Push")[0].headers.get("kdservice-sessionid")
+    (logout,) = seen.named("Logout")
+    assert session in {None, logout.headers["kdservice-sessionid"]}
+
+
+async def test_without_a_session_there_is_no_logout() -> None:
+    """Nor a login to make one."""
+    site = sandbox()
+    async with erp_of(site):
+        pass
+    assert not site.calls
+
+
+async def test_a_logout_that_is_not_answered_holds_nobody() -> None:
+    """The run is over."""
+    site = sandbox(faults=plan_of("silence", on=Channel.OTHER))
+    async with erp_of(site) as erp:
+        await erp.open_session()
+        began_s = anyio.current_time()
+    assert anyio.current_time() - began_s <= 5
+
+
+# -- what a push came to -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["refuse-connection", "connect-timeout"])
+async def test_a_connection_that_is_never_made_sends_nothing(name: str) -> None:
+    """So the chunk may travel again."""
+    site = sandbox(faults=plan_of(name))
+    async with erp_of(site) as erp:
+        assert isinstance(await push(erp, A), NeverSent)
+
+
+@pytest.mark.parametrize("error", [httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout])
+async def test_three_errors_prove_that_nothing_was_sent(error: type[httpx.HTTPError]) -> None:
+    """And no others do."""
+    async with erp_of(Scripted(error("no"))) as erp:
+        assert await push(erp, A) == NeverSent(f"{error.__name__}: no")
+
+
+@pytest.mark.parametrize(
+    ("error", "timed_out"),
+    [
+        (httpx.ReadTimeout, True),
+        (httpx.WriteTimeout, True),
+        (httpx.ReadError, False),
+        (httpx.WriteError, False),
+        (httpx.CloseError, False),
+        (httpx.RemoteProtocolError, False),
+        (httpx.LocalProtocolError, False),
+        (httpx.ProxyError, False),
+        (httpx.DecodingError, False),
+    ],
+)
+async def test_all_other_errors_are_doubt(error: type[httpx.HTTPError], *, timed_out: bool) -> None:
+    """A write that broke may have arrived whole."""
+    async with erp_of(Scripted(error("no"))) as erp:
+        assert await push(erp, A) == NoAnswer(f"{error.__name__}: no", timed_out=timed_out)
+
+
+@pytest.mark.parametrize("work", ["", "make-then-"])
+@pytest.mark.parametrize(
+    ("ending", "timed_out"),
+    [("reset", False), ("close", False), ("cut-off", False), ("silence", True)],
+)
+async def test_an_answer_that_does_not_come_whole_is_none(
+    work: str, ending: str, *, timed_out: bool
+) -> None:
+    """Whether the ERP acted cannot be seen from here."""
+    site = sandbox(faults=plan_of(work + ending))
+    async with erp_of(site) as erp:
+        exchange = await push(erp, A)
+        assert isinstance(exchange, NoAnswer)
+        assert exchange.timed_out == timed_out
+        assert bool(await erp.targets_of(ROUTE, [A])) == bool(work)
+
+
+async def test_an_answer_that_drips_is_given_up_in_the_end() -> None:
+    """Each byte would begin the read's own time-out anew."""
+
+    class Dripping(httpx.AsyncByteStream):
+        async def __aiter__(self) -> Any:
+            while True:
+                await anyio.sleep(100)
+                yield b" "
+
+    async with erp_of(Scripted(httpx.Response(200, stream=Dripping()))) as erp:
+        exchange = await push(erp, A)
+        assert isinstance(exchange, NoAnswer)
+        assert exchange.timed_out
+
+
+@pytest.mark.parametrize("name", ["gzip", "base64-gzip"])
+async def test_a_packed_answer_is_read(name: str) -> None:
+    """By its header, or by its looks (P 1.8)."""
+    site = sandbox(faults=plan_of(name))
+    async with erp_of(site) as erp:
+        assert is_success(await push(erp, A))
+
+
+async def test_a_packed_answer_that_does_not_unpack_is_none() -> None:
+    """Something broke on its way."""
+    cut = httpx.Response(
+        200,
+        headers={"content-encoding": "gzip"},
+        stream=httpx.ByteStream(b"no gzip at all"),
+    )
+    async with erp_of(Scripted(cut)) as erp:
+        assert isinstance(await push(erp, A), NoAnswer)
+    whole = httpx.Response(
+        200,
+        headers={"content-encoding": "gzip"},
+        stream=httpx.ByteStream(gzip.compress(b'{"Result":{"ResponseStatus":{"IsSuccess":true}}}')),
+    )
+    async with erp_of(Scripted(whole)) as erp:
+        assert isinstance(judge(await push(erp, A)), ReadBack)
+
+
+async def test_redirects_are_not_followed() -> None:
+    """A Push must not travel twice, nor to another host."""
+    moved = httpx.Response(307, headers={"location": "http://other/"})
+    async with erp_of(Scripted(moved)) as erp:
+        assert await push(erp, A) == Answered(307, b"")
+
+
+# -- looks -------------------------------------------------------------------------------------
+
+
+async def test_sources_are_told_apart() -> None:
+    """Unapproved, closed, cancelled, absent; by the job file's spelling."""
+    site = sandbox()
+    asked = [
+        BillNumber(text)
+        for text in ("cgdd0000000", "CGDDU000000", "CGDDC000000", "CGDDX000000", "NO")
+    ]
+    async with erp_of(site) as erp:
+        found = await erp.sources_of(ROUTE, asked)
+    assert [(each.number, each.blocked) for sources in found.values() for each in sources] == [
+        ("CGDD0000000", ""),
+        ("CGDDU000000", "unapproved"),
+        ("CGDDC000000", "closed"),
+        ("CGDDX000000", "cancelled"),
+    ]
+    assert list(found) == asked
+
+
+async def test_a_number_in_two_organisations_has_two_sources() -> None:
+    """Push has no organisation: which would it take? (P 9)."""
+    site = sandbox(twins=(str(A),))
+    async with erp_of(site) as erp:
+        found = await erp.sources_of(ROUTE, [A, B])
+    assert (len(found[A]), len(found[B])) == (2, 1)
+
+
+@pytest.mark.parametrize("exact", [False, True])
+async def test_two_spellings_are_asked_for_apart(*, exact: bool) -> None:
+    """Whether they are one bill only the database knows (P 4.7)."""
+    site = sandbox(exact_numbers=exact)
+    lower = BillNumber(A.lower())
+    async with erp_of(site) as erp:
+        found = await erp.sources_of(ROUTE, [A, lower])
+    assert [each.number for each in found[A]] == [A]
+    assert found[lower] == (() if exact else found[A])
+
+
+async def test_rows_of_an_unknown_spelling_are_asked_for_one_by_one() -> None:
+    """The database compares in a way that is not known here."""
+    answers = Scripted(
+        [["É1", 1, "C", "A", "A"], ["B", 2, "C", "A", "A"]],
+        [["É1", 1, "C", "A", "A"]],
+        [["B", 2, "C", "A", "A"]],
+    )
+    e, b = BillNumber("E1"), BillNumber("B")
+    async with erp_of(answers) as erp:
+        found = await erp.sources_of(ROUTE, [e, b])
+    assert found == {e: (Source(BillNumber("É1"), "1"),), b: (Source(b, "2"),)}
+    assert [query["FilterString"] for query in answers.queries[1:3]] == [
+        "FBillNo in ('E1')",
+        "FBillNo in ('B')",
+    ]
+
+
+@pytest.mark.parametrize("policy", list(Policy))
+async def test_every_target_is_found_by_its_link(policy: Policy) -> None:
+    """One for each, one for several, several for one (P 5.6)."""
+    site = sandbox(policy=policy)
+    async with erp_of(site) as erp:
+        await push(erp, *ORDERS)
+        found = await erp.targets_of(ROUTE, ORDERS)
+    assert sorted(found) == ORDERS
+    each = {len(targets) for targets in found.values()}
+    assert each == ({2} if policy is Policy.SPLIT else {1})
+    ids = {target.id for targets in found.values() for target in targets}
+    assert len(ids) == site.truth()["documents"]
+
+
+@pytest.mark.parametrize("rows", [500, 1000, 2000, 10_000])
+async def test_answers_longer_than_a_page_are_read_whole(rows: int) -> None:
+    """A page that was cut in silence must not pass for the end (rule 7)."""
+    site = sandbox(orders=2600, limits=QueryLimits(rows=rows))
+    async with erp_of(site) as erp:
+        await erp.open_session()
+        every = await erp._rows("PUR_PurchaseOrder", ["FBillNo", "FID"], "FBillNo like 'CGDD0%'")
+    numbers = {str(row[0]) for row in every}
+    assert len(numbers) == 2600
+
+
+async def test_a_page_is_asked_for_where_the_last_one_ended() -> None:
+    """Until one comes that cannot have been cut."""
+    pages = [[["A", i] for i in range(n)] for n in (2000, 500, 499)]
+    answers = Scripted(*pages)
+    async with erp_of(answers) as erp:
+        assert len(await erp._rows("F", ["FBillNo", "FID"], "")) == 2999
+    asked = [(each["StartRow"], each["Limit"]) for each in answers.queries[:3]]
+    assert asked == [(0, 2000), (2000, 2000), (2500, 2000)]
+
+
+def refuse_missing(*missing: str) -> Any:
+    """Answer as a form does that lacks fields; else with a bill for the fields asked for."""
+
+    def answer(query: dict[str, Any]) -> Any:
+        fields = query["FieldKeys"].split(",")
+        for name in fields:
+            if name in missing:
+                message = f"元数据中标识为{name}的字段不存在"
+                status = {"IsSuccess": False, "Errors": [{"Message": message}], "MsgCode": 9}
+                return [[{"Result": {"ResponseStatus": status}}]]
+        values = {"FBillNo": "A", "FID": 1, "FDocumentStatus": "C"}
+        return [[values.get(name, "A") for name in fields]]
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        ["FCloseStatus"],
+        ["FCancelStatus"],
+        ["FCloseStatus", "FCancelStatus"],
+        ["FDocumentStatus", "FCloseStatus", "FCancelStatus"],
+    ],
+)
+async def test_status_fields_that_a_form_lacks_are_left_out(missing: list[str]) -> None:
+    """And not asked for again (P 6.7)."""
+    answers = Scripted(*[refuse_missing(*missing)] * (len(missing) + 2))
+    a = BillNumber("A")
+    async with erp_of(answers) as erp:
+        for _ in range(2):
+            assert await erp.sources_of(ROUTE, [a]) == {a: (Source(a, "1"),)}
+    assert len(answers.queries) == len(missing) + 2
+
+
+async def test_a_form_that_lacks_its_numbers_refuses_the_look() -> None:
+    """Nothing can be left out of that."""
+    async with erp_of(Scripted(refuse_missing("FBillNo"))) as erp:
+        with pytest.raises(LookRefusedError, match="FBillNo"):
+            await erp.sources_of(ROUTE, [A])
+
+
+async def test_a_filter_that_the_erp_refuses_is_told_apart_from_a_failure() -> None:
+    """Trying again would not help."""
+    site = sandbox(limits=QueryLimits(filter_chars=10))
+    async with erp_of(site) as erp:
+        with pytest.raises(LookRefusedError, match="STK_InStock"):
+            await erp.targets_of(ROUTE, [A])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("refuse-connection", "reset", "close", "cut-off", "silence", "empty", "garbage"),
+        *("result-null", "html-200", "html-502", "response-error", "response-error-text"),
+        *("forbidden-text", "gateway-519", "too-many-429", "edit-lock", "call-limit"),
+        "no-permission",
+    ],
+)
+async def test_no_fault_of_a_look_is_an_absence(name: str) -> None:
+    """A number that seems absent would be sent again (rule 7)."""
+    site = sandbox(faults=plan_of(name, name, on=Channel.QUERY))
+    async with erp_of(site) as erp:
+        await push(erp, A)
+        with pytest.raises(LookFailedError):
+            await erp.targets_of(ROUTE, [A])
+        with pytest.raises(LookFailedError):
+            await erp.sources_of(ROUTE, [A])
+        assert list(await erp.targets_of(ROUTE, [A])) == [A]
+
+
+@pytest.mark.parametrize("body", [b"[[null,null,null,null]]", b'[["A"]]', b"[[1,2,3]]", b"{}"])
+async def test_rows_that_cannot_be_read_fail_the_look(body: bytes) -> None:
+    """For targets and for sources."""
+    async with erp_of(Scripted(body, body)) as erp:
+        with pytest.raises(LookFailedError):
+            await erp.targets_of(ROUTE, [A])
+        with pytest.raises(LookFailedError):
+            await erp.sources_of(ROUTE, [A])
+
+
+async def test_a_source_without_an_id_fails_the_look() -> None:
+    """Two bills of one number could not be told apart."""
+    async with erp_of(Scripted([[str(A), " ", "C", "A", "A"]])) as erp:
+        with pytest.raises(LookFailedError, match="without an id"):
+            await erp.sources_of(ROUTE, [A])
+
+
+async def test_a_look_at_a_form_tells_whether_it_can_be_read() -> None:
+    """`check` asks before anything is sent."""
+    site = sandbox()
+    async with erp_of(site) as erp:
+        assert await erp.look_at_form("PUR_PurchaseOrder", ["FID"], "") == 1
+        with pytest.raises(LookRefusedError):
+            await erp.look_at_form("NO_SUCH_FORM", ["FID"], "")
+
+
+# -- clients -----------------------------------------------------------------------------------
+
+
+async def test_there_are_never_more_clients_than_calls_at_once() -> None:
+    """Each keeps one connection to the server."""
+    site = sandbox(latency_s=1.0)
+    seen = Recorder(site)
+    made: list[Recorder] = []
+
+    def transport() -> Recorder:
+        made.append(seen)
+        return seen
+
+    erp = erp_of(seen)
+    erp = ErpHttp(erp._site, transport=transport)
+    async with erp:
+        for _ in range(3):
+            async with anyio.create_task_group() as tasks:
+                for number in ORDERS[:5]:
+                    tasks.start_soon(erp.targets_of, ROUTE, [number])
+    assert (seen.most_at_once, len(made)) == (5, 5)
+
+
+async def test_no_cookie_of_an_old_answer_comes_back() -> None:
+    """It would bring a lost session to life, or mix two."""
+    site = sandbox()
+
+    class Baking(Recorder):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            response = await super().handle_async_request(request)
+            if "Push" in str(request.url):
+                response.headers["set-cookie"] = "kdservice-sessionid=old; path=/"
+            return response
+
+    seen = Baking(site)
+    async with erp_of(seen) as erp:
+        await push(erp, A)
+        await push(erp, B)
+        site.logins.lose_all()
+        await erp.targets_of(ROUTE, [A])
+    assert not [each for each in seen.requests if "old" in each.headers.get("cookie", "")]
+    assert "cookie" not in seen.named("ValidateUser")[1].headers
+
+
+async def test_the_servers_time_is_kept() -> None:
+    """`check` compares the clocks."""
+    dated = httpx.Response(200, headers={"Date": "Fri, 02 Jan 2026 04:00:00 GMT"}, content=b"[]")
+    async with erp_of(Scripted(dated)) as erp:
+        assert erp.server_time == ""
+        await erp.targets_of(ROUTE, [A])
+        assert erp.server_time == "Fri, 02 Jan 2026 04:00:00 GMT"
+
+
+async def test_a_request_is_what_the_official_client_would_send() -> None:
+    """Beside the form id, as an object; queries send the data alone (P 1.5)."""
+    seen = Recorder(sandbox())
+    async with erp_of(seen) as erp:
+        await push(erp, A)
+        await erp.targets_of(ROUTE, [A])
+    (pushed,), (asked,) = seen.named("Push"), seen.named("ExecuteBillQuery")
+    assert pushed.headers["content-type"].startswith("application/json")
+    assert orjson.loads(pushed.content) == {
+        "formid": "PUR_PurchaseOrder",
+        "data": orjson.loads(wire.push_data(ROUTE, [A])),
+    }
+    assert list(orjson.loads(asked.content)) == ["data"]

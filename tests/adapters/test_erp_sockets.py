@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+
+from k3push.adapters.erp_http import ErpHttp, Site
+from k3push.core.model import NeverSent, NoAnswer
+from k3push.ports import ErpUnreachableError
+from k3push.simulator import Channel, FaultPlan, Step, fault, serve
+from k3push.simulator import Site as Sandbox
+from tests.adapters.erp_sites import LOGINS, ORDERS, ROUTE, Login, is_success, push, sandbox
+
+pytestmark = pytest.mark.anyio
+
+A, B, C = ORDERS[:3]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Run as the command line does."""
+    return "asyncio"
+
+
+@asynccontextmanager
+async def over_sockets(site: Sandbox, login: Login, timeout_s: float = 5) -> AsyncIterator[ErpHttp]:
+    """Serve a sandbox and give an adapter that talks to it."""
+    address: list[str] = []
+    listening = anyio.Event()
+
+    def started(url: str) -> None:
+        address.append(url)
+        listening.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: serve(site, started=started))
+        await listening.wait()
+        erp = ErpHttp(
+            Site(address[0], login, answer_timeout_s=timeout_s), now_s=lambda: 1_767_326_400
+        )
+        async with erp:
+            yield erp
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("login", LOGINS)
+async def test_every_login_works_over_sockets(login: str) -> None:
+    """The transport in memory stands for this one."""
+    site = sandbox()
+    async with over_sockets(site, LOGINS[login]) as erp:
+        assert [len(found) for found in (await erp.sources_of(ROUTE, [A, B])).values()] == [1, 1]
+        assert is_success(await push(erp, A, B))
+        assert list(await erp.targets_of(ROUTE, [A, B, C])) == [A, B]
+    assert site.logins.successes == 1
+
+
+@pytest.mark.parametrize("work", ["", "make-then-"])
+@pytest.mark.parametrize("ending", ["reset", "close", "cut-off"])
+async def test_a_broken_connection_is_no_answer(work: str, ending: str) -> None:
+    """And the client that it broke under goes on."""
+    site = sandbox(faults=FaultPlan(steps=(Step(fault(work + ending)),)))
+    async with over_sockets(site, LOGINS["password"]) as erp:
+        exchange = await push(erp, A)
+        assert isinstance(exchange, NoAnswer)
+        assert not exchange.timed_out
+        assert bool(await erp.targets_of(ROUTE, [A])) == bool(work)
+
+
+async def test_silence_is_a_time_out() -> None:
+    """The time is the settings'."""
+    site = sandbox(faults=FaultPlan(steps=(Step(fault("make-then-silence")),)))
+    async with over_sockets(site, LOGINS["password"], timeout_s=0.2) as erp:
+        exchange = await push(erp, A)
+        assert isinstance(exchange, NoAnswer)
+        assert exchange.timed_out
+
+
+async def test_a_port_that_nobody_listens_on_is_never_sent() -> None:
+    """The operating system says so at once."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{held.getsockname()[1]}/K3Cloud/"
+        async with ErpHttp(Site(url, LOGINS["signature"])) as signing:
+            assert isinstance(await push(signing, A), NeverSent)
+        async with ErpHttp(Site(url, LOGINS["password"])) as erp:
+            with pytest.raises(ErpUnreachableError, match="127.0.0.1"):
+                await erp.open_session()
+
+
+async def test_calls_at_once_share_one_session_over_sockets() -> None:
+    """Each has a connection of its own."""
+    site = sandbox()
+    async with over_sockets(site, LOGINS["password"]) as erp:
+        async with anyio.create_task_group() as tasks:
+            for number in ORDERS[:8]:
+                tasks.start_soon(push, erp, number)
+        assert len(await erp.targets_of(ROUTE, ORDERS[:8])) == 8
+    assert (site.logins.successes, site.calls[Channel.PUSH]) == (1, 8)

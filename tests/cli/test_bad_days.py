@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+import socket
+import time
+
+import pytest
+
+from tests.cli.conftest import Start
+from tests.cli.terminal import Desk, Sandbox, assert_all_once, assert_true, orders
+
+REFUSALS = """
+[[refusal]]
+number = "CGDD0000004"
+code = 11
+text = "单据编号为“{number}”的采购订单，数量超出可入库数量！"
+
+[[refusal]]
+number = "CGDD0000021"
+code = 11
+text = "第1行分录，仓库是必填项"
+whole_call = true
+
+[[refusal]]
+number = "CGDD0000033"
+code = 4
+text = "=cmd|' /C calc'!A0"
+"""
+
+WORDS = {
+    "CGDD0000004": "单据编号为“CGDD0000004”的采购订单，数量超出可入库数量！",
+    "CGDD0000021": "第1行分录，仓库是必填项",
+    "CGDD0000033": "=cmd|' /C calc'!A0",
+}
+
+# The one chunk of a job is made and its answer lost; so is the call that makes nothing.
+LOST = '[[step]]\nfault = "make-then-reset"\n'
+BROKEN = '[[step]]\nfault = "reset"\n'
+
+
+def test_lost_sessions_are_renewed_once_each(desk: Desk, start: Start) -> None:
+    """Eight workers log in once for each session that was lost, and nothing is made twice."""
+    sandbox, numbers = start("--faults", "lost-session"), orders(200)
+    desk.configure(sandbox.url)
+    ran = desk.k3push("run", desk.job(numbers), "--concurrency", "8", "--json")
+    truth = sandbox.truth()
+    assert ran.exit == 0, ran
+    assert_all_once(desk.rows(), truth, numbers)
+    assert truth["sessions_lost"] > 0
+    assert truth["logins"] <= truth["sessions_lost"] + 1
+    assert ran.said["logins"] == truth["logins"]
+
+
+def test_refused_bills_are_rejected_alone(desk: Desk, start: Start) -> None:
+    """Just the refused bills are rejected, in the ERP's words; their list is a job file."""
+    sandbox, numbers = start("--faults", desk.write("script.toml", REFUSALS)), orders(60)
+    desk.configure(sandbox.url)
+    ran = desk.k3push("run", desk.job(numbers), "--json")
+    assert (ran.exit, ran.said["counts"]) == (3, {"pushed": 57, "rejected": 3}), ran
+    rows, rejected = desk.rows(), desk.rows(name="rejected.csv")
+    assert_true(rows, sandbox.truth())
+    assert rejected == [row for row in rows if row["state"] == "rejected"]
+    assert {row["number"]: row["reason"].lstrip("'") for row in rejected} == WORDS
+    assert [row["code"] for row in rejected] == ["11", "11", "4"]
+    for path in desk.results().glob("*.csv"):
+        assert_no_formula(path.read_text("utf-8-sig"))
+
+    again = desk.k3push("run", str(desk.results() / "rejected.csv"), "--json")
+    assert (again.exit, again.said["counts"]) == (3, {"rejected": 3}), again
+
+
+def test_a_number_is_no_formula(desk: Desk, untouched: Sandbox) -> None:
+    """No cell of the results can start a formula, whatever a job file holds."""
+    numbers = ["=1+1", "@SUM(A1)", "+CGDD", "-CGDD", "＝1"]
+    ran = desk.configure(untouched.url).k3push("run", desk.job(numbers))
+    assert ran.exit == 3, ran
+    assert [row["number"] for row in desk.rows()] == [f"'{number}" for number in numbers]
+    assert_no_formula((desk.results() / "ledger.csv").read_text("utf-8-sig"))
+
+
+def assert_no_formula(table: str) -> None:
+    """See that no cell begins like a formula; no cell of these tables holds a comma."""
+    for line in table.splitlines():
+        for cell in line.split(","):
+            assert not cell.lstrip('"').startswith(("=", "+", "-", "@")), line
+
+
+def test_retry_plans_the_rejected_again(desk: Desk, start: Start) -> None:
+    """`retry` sends them again, with more attempts; what is refused again stays rejected."""
+    sandbox = start("--faults", desk.write("script.toml", REFUSALS))
+    desk.configure(sandbox.url).k3push("run", desk.job(orders(40)))
+    first = {row["number"]: int(row["attempts"]) for row in desk.rows(name="rejected.csv")}
+    assert set(first) == set(WORDS)
+    one = desk.k3push("retry", "--reason", "必填", "--json")
+    assert (one.exit, one.said["counts"]) == (3, {"pushed": 37, "rejected": 3}), one
+    then = {row["number"]: int(row["attempts"]) for row in desk.rows(name="rejected.csv")}
+    assert {number for number in WORDS if then[number] > first[number]} == {"CGDD0000021"}
+    assert desk.k3push("retry").exit == 3
+    now = {row["number"]: int(row["attempts"]) for row in desk.rows(name="rejected.csv")}
+    assert all(now[number] > then[number] for number in WORDS)
+    assert_true(desk.rows(), sandbox.truth())
+    none = desk.k3push("retry", "--reason", "no such words")
+    assert none.exit == 3
+    assert "no such rejected" in none.err
+
+
+@pytest.mark.parametrize(
+    "script",
+    ["lost-answer", '[[step]]\nfault = "late-commit:1"\n[[step]]\nfault = "late-commit:1"\n'],
+    ids=["lost-answer", "late-commit"],
+)
+def test_lost_answers_make_no_second_document(desk: Desk, start: Start, script: str) -> None:
+    """What became of a lost answer is looked up, also where the work shows up late."""
+    faults = script if script == "lost-answer" else desk.write("script.toml", script)
+    sandbox, numbers = start("--faults", faults), orders(120)
+    ran = desk.configure(sandbox.url).k3push("run", desk.job(numbers), "--json")
+    truth = sandbox.truth()
+    assert ran.exit == 0, ran
+    assert truth["faults_left"] == []
+    assert_all_once(desk.rows(), truth, numbers)
+    assert truth["documents"] == len(numbers)
+
+
+def test_unapproved_and_closed_bills_are_not_sent(desk: Desk, untouched: Sandbox) -> None:
+    """Bills that cannot be pushed are rejected by the pre-check, unsent."""
+    numbers = ["CGDDU000000", "CGDDC000001", "CGDDX000002", "CGDD9999999"]
+    ran = desk.configure(untouched.url).k3push("run", desk.job(numbers), "--json")
+    assert (ran.exit, ran.said["counts"], ran.said["pushes"]) == (3, {"rejected": 4}, 0), ran
+    for row in desk.rows():
+        assert row["code"] == "precheck", row
+        assert row["reason"], row
+        assert (row["attempts"], row["sent_at"]) == ("0", ""), row
+    assert untouched.truth()["calls"].get("push", 0) == 0
+
+
+def test_blocked_bills_are_sent_when_the_route_says_so(desk: Desk, sandbox: Sandbox) -> None:
+    """With `blocked = "send"` the ERP's own rule decides, and its words are kept."""
+    numbers = ["CGDDU000000", "CGDDC000001", "CGDD0000001"]
+    desk.configure(sandbox.url, more='blocked = "send"\n')
+    ran = desk.k3push("run", desk.job(numbers), "--json")
+    assert (ran.exit, ran.said["counts"]) == (3, {"pushed": 1, "rejected": 2}), ran
+    unapproved, closed, _ = rows = desk.rows()
+    assert_true(rows, sandbox.truth())
+    assert "未审核" in unapproved["reason"]
+    assert "已关闭" in closed["reason"]
+
+
+def test_a_wrong_password_is_tried_once(desk: Desk, sandbox: Sandbox) -> None:
+    """One refused login ends the run with the cure; the password is written nowhere."""
+    desk.configure(sandbox.url, password="Wr0ng-and-secret")
+    ran = desk.k3push("run", desk.job(orders(50)), "-v")
+    assert ran.exit == 6, ran
+    truth = sandbox.truth()
+    assert (truth["failed_logins"], truth["logins"], truth["pushes"]) == (1, 0, 0)
+    assert "erp.username" in ran.text
+    assert "Wr0ng-and-secret" not in ran.text
+    assert desk.k3push("check").exit == 6
+    assert {row["state"] for row in desk.rows()} == {"planned"}
+    files = [path for path in desk.folder.rglob("*") if path.is_file()]
+    assert len(files) > 4
+    for path in files:
+        if path.name != "config.toml":
+            assert b"Wr0ng-and-secret" not in path.read_bytes(), path
+
+    desk.configure(sandbox.url)
+    assert desk.k3push("resume").exit == 0
+    assert_all_once(desk.rows(), sandbox.truth(), orders(50))
+
+
+def test_an_address_where_nobody_listens_is_said_at_once(desk: Desk) -> None:
+    """A closed port ends the run with exit 6 within seconds, and names the address."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    desk.configure(f"http://127.0.0.1:{port}/K3Cloud/")
+    began_s = time.monotonic()
+    ran = desk.k3push("run", desk.job(orders(3)), "--json")
+    assert (ran.exit, ran.said["exit"], ran.said["counts"]) == (6, 6, {"planned": 3}), ran
+    assert time.monotonic() - began_s < 5
+    assert desk.k3push("check").exit == 6
+
+
+def test_settle_finds_what_a_lost_answer_made(desk: Desk, start: Start) -> None:
+    """A run that stops with numbers in doubt ends with 4; `settle` looks them up."""
+    sandbox, numbers = start("--faults", desk.write("script.toml", LOST)), orders(8)
+    desk.configure(sandbox.url)
+    ran = desk.k3push("run", desk.job(numbers), "--no-canary", "--halt", "unknown=1", "--json")
+    assert (ran.exit, ran.said["counts"]) == (4, {"unknown": 8}), ran
+    assert "k3push settle" in desk.k3push("status").out
+    assert len(desk.rows(name="unknown.csv")) == 8
+    settled = desk.k3push("settle", "--json")
+    assert (settled.exit, settled.said["counts"]) == (0, {"pushed": 8}), settled
+    assert_all_once(desk.rows(), sandbox.truth(), numbers)
+    assert desk.k3push("settle").exit == 0
+
+
+def test_settle_waits_until_absence_counts(desk: Desk, start: Start) -> None:
+    """What a lost call did not make is planned again after the window, for `resume`."""
+    sandbox, numbers = start("--faults", desk.write("script.toml", BROKEN)), orders(8)
+    desk.configure(sandbox.url, window_s="window_s = 1")
+    ran = desk.k3push("run", desk.job(numbers), "--no-canary", "--halt", "unknown=1")
+    assert ran.exit == 4, ran
+    settled = desk.k3push("settle", "--json")
+    assert (settled.exit, settled.said["counts"]) == (5, {"planned": 8}), settled
+    assert sandbox.made() == 0
+    assert desk.k3push("resume").exit == 0
+    assert_all_once(desk.rows(), sandbox.truth(), numbers)
+
+
+@pytest.mark.parametrize(("word", "fault"), [("pushed", LOST), ("absent", BROKEN)])
+def test_a_person_settles_by_a_word(desk: Desk, start: Start, word: str, fault: str) -> None:
+    """`settle --as` takes a person's word for one number, and `explain` says whose it was."""
+    sandbox, numbers = start("--faults", desk.write("script.toml", fault)), orders(3)
+    desk.configure(sandbox.url)
+    ran = desk.k3push("run", desk.job(numbers), "--no-canary", "--halt", "unknown=1")
+    assert ran.exit == 4, ran
+    reasonless = desk.k3push("settle", "--as", word, numbers[0])
+    assert reasonless.exit == 2
+    settled = desk.k3push("settle", "--as", word, numbers[0], "--because", "seen by Wang")
+    assert settled.exit == 0, settled
+    told = desk.k3push("explain", numbers[0]).out
+    assert "seen by Wang" in told
+    assert "person" in told
+    wrong = desk.k3push("settle", "--as", word, "CGDD0000900", "--because", "x")
+    assert (wrong.exit, "CGDD0000900" in wrong.err) == (2, True)
+    assert desk.k3push("resume").exit == 0
+    assert {row["state"] for row in desk.rows()} == {"pushed"}
+    assert sandbox.made() == 3
+    assert sandbox.truth()["documents"] == 3

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+
+import pytest
+
+from tests.cli.conftest import Start
+from tests.cli.terminal import Desk, Ran, Sandbox, assert_all_once, assert_true, end, orders, until
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+
+NUMBERS = orders(200)
+
+
+@pytest.fixture
+def slow(start: Start) -> Sandbox:
+    """A sandbox whose calls take a while, so that a run can be met in its middle."""
+    return start("--latency", "0.05")
+
+
+@pytest.fixture
+def running(desk: Desk, slow: Sandbox) -> subprocess.Popen[str]:
+    """A run in its middle: something is pushed, and much is not."""
+    desk.configure(slow.url)
+    job = desk.job(NUMBERS)
+    process = desk.begin("run", job, "--json", "--chunk-size", "5", "--concurrency", "3")
+    until(lambda: slow.made() >= 15)
+    assert process.poll() is None
+    return process
+
+
+def resume(desk: Desk, *options: str) -> Ran:
+    """Resume fast."""
+    return desk.k3push("resume", "--json", "--chunk-size", "50", "--no-canary", *options)
+
+
+def test_a_killed_run_is_resumed(
+    desk: Desk, slow: Sandbox, running: subprocess.Popen[str]
+) -> None:
+    """After SIGKILL `resume` settles what was open and does the rest: no number twice."""
+    running.kill()
+    assert end(running).exit == -signal.SIGKILL
+    assert slow.made() < len(NUMBERS)
+    resumed = resume(desk)
+    assert (resumed.exit, resumed.said["counts"]) == (0, {"pushed": 200}), resumed
+    assert_all_once(desk.rows(), slow.truth(), NUMBERS)
+
+
+def test_a_run_killed_again_and_again_is_resumed(
+    desk: Desk, slow: Sandbox, running: subprocess.Popen[str]
+) -> None:
+    """It may be killed while it resumes, too."""
+    running.kill()
+    end(running)
+    made = slow.made()
+    second = desk.begin("resume", "--chunk-size", "5", "--concurrency", "3")
+    until(lambda: slow.made() >= made + 10)
+    second.kill()
+    end(second)
+    assert slow.made() < len(NUMBERS)
+    assert resume(desk).exit == 0
+    assert_all_once(desk.rows(), slow.truth(), NUMBERS)
+
+
+def test_a_new_run_over_a_killed_one(
+    desk: Desk, slow: Sandbox, running: subprocess.Popen[str]
+) -> None:
+    """Who forgets to resume and runs the list again gets no second document either."""
+    running.kill()
+    end(running)
+    again = desk.k3push("run", "orders.csv", "--json", "--chunk-size", "50", "--no-canary")
+    assert again.exit == 0, again
+    assert_all_once(desk.rows(again.said["run"]), slow.truth(), NUMBERS)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_one_interrupt_waits_for_open_calls(
+    desk: Desk, slow: Sandbox, running: subprocess.Popen[str], number: signal.Signals
+) -> None:
+    """Ctrl-C and SIGTERM record what is open, send nothing new, and end with 5."""
+    running.send_signal(number)
+    ran = end(running)
+    assert ran.exit == 5, ran
+    assert ran.said["exit"] == 5
+    assert set(ran.said["counts"]) == {"planned", "pushed"}
+    assert "Ctrl-C again" in ran.err
+    truth, rows = slow.truth(), desk.rows()
+    assert_true(rows, truth)
+    assert len(truth["sources"]) < len(NUMBERS)
+    assert len(desk.rows(name="planned.csv")) == ran.said["counts"]["planned"]
+    resumed = resume(desk)
+    assert (resumed.exit, resumed.said["counts"]) == (0, {"pushed": 200}), resumed
+    assert_all_once(desk.rows(), slow.truth(), NUMBERS)
+
+
+def test_a_second_interrupt_stops_at_once(desk: Desk, start: Start) -> None:
+    """It leaves what is open to `resume`, which settles it."""
+    script = '[[step]]\nfault = "make-then-delay:30"\n'
+    sandbox = start("--faults", desk.write("script.toml", script))
+    numbers = orders(40)
+    desk.configure(sandbox.url)
+    process = desk.begin("run", desk.job(numbers), "--json", "--no-canary", "--chunk-size", "20")
+    until(lambda: sandbox.made() == len(numbers))
+    process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
+    assert "Ctrl-C again" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    ran = end(process)
+    assert ran.exit == 4, ran
+    resumed = resume(desk)
+    assert (resumed.exit, resumed.said["counts"]) == (0, {"pushed": 40}), resumed
+    assert_all_once(desk.rows(), sandbox.truth(), numbers)
+
+
+def test_a_living_run_is_left_alone(
+    desk: Desk, slow: Sandbox, running: subprocess.Popen[str]
+) -> None:
+    """`resume`, `retry` and `settle` refuse a run that another process executes; `status` shows it."""
+    for command in ("resume", "retry", "settle"):
+        refused = desk.k3push(command)
+        assert (refused.exit, "living" in refused.err or "another process" in refused.err) == (
+            2,
+            True,
+        ), refused
+    assert "pushed" in desk.k3push("status").out
+    assert end(running).exit == 0
+    assert_all_once(desk.rows(), slow.truth(), NUMBERS)
+
+
+def test_a_deadline_ends_a_run(desk: Desk, slow: Sandbox) -> None:
+    """`--max-duration` ends a run with 5, and `resume` goes on."""
+    desk.configure(slow.url)
+    options = ("--chunk-size", "5", "--concurrency", "1", "--max-duration", "1s")
+    ran = desk.k3push("run", desk.job(NUMBERS), *options)
+    assert ran.exit == 5, ran
+    assert "--max-duration" in ran.out
+    assert 0 < slow.made() < len(NUMBERS)
+    assert_true(desk.rows(), slow.truth())
+    assert resume(desk).exit == 0
+    assert_all_once(desk.rows(), slow.truth(), NUMBERS)
+
+
+def test_a_halt_rule_ends_a_run(desk: Desk, start: Start) -> None:
+    """Too many refusals stop the run with 5, and the rule is named."""
+    refusal = '[[refusal]]\nnumber = "CGDD{:07d}"\ncode = 11\ntext = "不行"\n'
+    script = "".join(refusal.format(index) for index in range(5, 25))
+    sandbox = start("--faults", desk.write("script.toml", script))
+    desk.configure(sandbox.url)
+    options = ("--chunk-size", "10", "--concurrency", "1", "--halt", "fail=5")
+    ran = desk.k3push("run", desk.job(orders(60)), *options)
+    assert ran.exit == 5, ran
+    assert "the limit is 5" in ran.out
+    assert_true(desk.rows(), sandbox.truth())
+    assert desk.k3push("resume", "--halt", "").exit == 3
+    states = [row["state"] for row in desk.rows()]
+    assert (states.count("pushed"), states.count("rejected")) == (40, 20)
+    assert_true(desk.rows(), sandbox.truth())
