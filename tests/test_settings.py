@@ -3,6 +3,7 @@ from __future__ import annotations
 import sys
 import tomllib
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -203,6 +204,10 @@ BAD: list[tuple[str, str, str, int | None, str]] = [
     ('"https://erp.example.com"', '"erp.example.com"', "erp.url", 2, "http://"),
     ('"https://erp.example.com"', '"ftp://erp"', "erp.url", 2, "http://"),
     ('"https://erp.example.com"', '"https://"', "erp.url", 2, "host"),
+    ('"https://erp.example.com"', '"https://erp:port"', "erp.url", 2, "Port"),
+    ('"https://erp.example.com"', '"https://erp .com"', "erp.url", 2, "must end"),
+    ('"https://erp.example.com"', '"https://erp/K3Cloud/?a=1"', "erp.url", 2, "must end"),
+    ('"https://erp.example.com"', '"https://[erp"', "erp.url", 2, "URL"),
     ('"https://erp.example.com"', "7", "erp.url", 2, "string"),
     ('acct_id = "64f0"\n', "", "erp.acct_id", 1, "is missing"),
     ('acct_id = "64f0"', 'acct_id = ""', "erp.acct_id", 3, "at least 1"),
@@ -389,6 +394,50 @@ def test_a_secret_comes_from_a_command(tmp_path: Path) -> None:
     words = [sys.executable, "-c", f"print('{SECRET}')"]
     secret = secret_of(tmp_path, "{ command = [" + ", ".join(f'"{w}"' for w in words) + "] }")
     assert secret.resolve("erp.password", tmp_path) == SECRET
+
+
+class Keyring(ModuleType):
+    """Stands for the package of that name.
+
+    Args:
+        says: What it answers, or raises.
+    """
+
+    class KeyringError(Exception):
+        """Its own error, which is no OSError."""
+
+    def __init__(self, says: str | Exception | None) -> None:
+        super().__init__("keyring")
+        self._says = says
+        self.errors = self
+        self.asked: list[tuple[str, str]] = []
+
+    def get_password(self, service: str, name: str) -> str | None:
+        """Answer."""
+        self.asked.append((service, name))
+        if isinstance(self._says, Exception):
+            raise self._says
+        return self._says
+
+
+def test_a_secret_comes_from_the_keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under the name that the settings give it."""
+    keyring = Keyring(SECRET)
+    monkeypatch.setitem(sys.modules, "keyring", keyring)
+    secret = secret_of(tmp_path, '{ keyring = "erp" }')
+    assert secret.resolve("erp.password", tmp_path) == SECRET
+    assert keyring.asked == [("k3push", "erp")]
+
+
+@pytest.mark.parametrize("keyring", [None, Keyring(None), Keyring(Keyring.KeyringError("locked"))])
+def test_a_keyring_without_the_secret_is_a_fault_of_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keyring: ModuleType | None
+) -> None:
+    """It is not installed, does not know the name, or is locked."""
+    monkeypatch.setitem(sys.modules, "keyring", keyring)
+    secret = secret_of(tmp_path, '{ keyring = "erp" }')
+    with pytest.raises(SettingsError, match=r"erp\.password: keyring"):
+        secret.resolve("erp.password", tmp_path)
 
 
 def test_a_plain_secret_is_known_as_such(tmp_path: Path) -> None:

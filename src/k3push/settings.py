@@ -115,10 +115,18 @@ class Secret:
                 )
                 return ran.stdout.decode().strip()
             case "keyring":
-                keyring = importlib.import_module("keyring")
-                return str(keyring.get_password("k3push", self._where) or "")
+                return _from_keyring(str(self._where))
             case _:
                 return str(self._where)
+
+
+def _from_keyring(name: str) -> str:
+    keyring = importlib.import_module("keyring")
+    try:
+        return str(keyring.get_password("k3push", name) or "")
+    except keyring.errors.KeyringError as error:
+        # A locked keyring, or a host without one.
+        raise OSError(type(error).__name__) from None
 
 
 def _secret(value: Any) -> Any:
@@ -146,8 +154,12 @@ def _base_url(url: str) -> str:
     """
     if not url.lower().startswith(("http://", "https://")):
         raise ValueError("it must begin with http:// or https://")
-    if not urlsplit(url).hostname:
+    parts = urlsplit(url)
+    # Reading the port raises for one that is no number.
+    if not parts.hostname or parts.port == 0:
         raise ValueError("it names no host")
+    if parts.query or parts.fragment or any(character.isspace() for character in url):
+        raise ValueError("it must end with the host, or with /K3Cloud/")
     url = url.rstrip("/")
     return f"{url}/" if url.lower().endswith("/k3cloud") else f"{url}/K3Cloud/"
 

@@ -33,13 +33,13 @@ ORDERS = [BillNumber(f"CGDD{i:07d}") for i in range(20)]
 Login = Callable[[int], LoginCall] | HeaderSignature
 
 
-def by_password(password: str = "sandbox") -> Login:
-    """Log in with a password."""
+def by_password(password: str) -> Login:
+    """Log in with a password; the sandbox's is its name."""
     return lambda _: password_login("sandbox", "sandbox", password, 2052)
 
 
 LOGINS: dict[str, Login] = {
-    "password": by_password(),
+    "password": by_password("sandbox"),
     "app_secret": lambda _: app_secret_login("sandbox", "sandbox", *APP, 2052),
     "sign": lambda now_s: sign_login("sandbox", "sandbox", *APP, 2052, timestamp_s=now_s),
     "signature": HeaderSignature("sandbox", "sandbox", *APP, 2052),
@@ -71,7 +71,7 @@ def erp_of(
     """Make the adapter of a site in memory."""
     transport = SandboxTransport(site) if isinstance(site, Sandbox) else site
     return ErpHttp(
-        Site(url, login or by_password(), form_encoded=form_encoded),
+        Site(url, login or by_password("sandbox"), form_encoded=form_encoded),
         now_s=lambda: 1_767_326_400.5,
         transport=lambda: transport,
     )

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
+import httpx
 import pytest
 
 from k3push.adapters.erp_http import ErpHttp, Site
@@ -12,7 +13,17 @@ from k3push.core.model import NeverSent, NoAnswer
 from k3push.ports import ErpUnreachableError
 from k3push.simulator import Channel, FaultPlan, Step, fault, serve
 from k3push.simulator import Site as Sandbox
-from tests.adapters.erp_sites import LOGINS, ORDERS, ROUTE, Login, is_success, push, sandbox
+from tests.adapters.erp_sites import (
+    LOGINS,
+    ORDERS,
+    ROUTE,
+    Login,
+    Scripted,
+    erp_of,
+    is_success,
+    push,
+    sandbox,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -57,16 +68,28 @@ async def test_every_login_works_over_sockets(login: str) -> None:
     assert site.logins.successes == 1
 
 
-@pytest.mark.parametrize("work", ["", "make-then-"])
-@pytest.mark.parametrize("ending", ["reset", "close", "cut-off"])
-async def test_a_broken_connection_is_no_answer(work: str, ending: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["reset", "close", "make-then-reset", "make-then-close", "make-then-cut-off"]
+)
+async def test_a_broken_connection_is_no_answer(name: str) -> None:
     """And the client that it broke under goes on."""
-    site = sandbox(faults=FaultPlan(steps=(Step(fault(work + ending)),)))
+    site = sandbox(faults=FaultPlan(steps=(Step(fault(name)),)))
     async with over_sockets(site, LOGINS["password"]) as erp:
         exchange = await push(erp, A)
         assert isinstance(exchange, NoAnswer)
         assert not exchange.timed_out
-        assert bool(await erp.targets_of(ROUTE, [A])) == bool(work)
+        assert bool(await erp.targets_of(ROUTE, [A])) == name.startswith("make")
+
+
+async def test_a_packed_answer_that_does_not_unpack_is_none() -> None:
+    """Something broke on its way."""
+    cut = httpx.Response(
+        200,
+        headers={"content-encoding": "gzip"},
+        stream=httpx.ByteStream(b"no gzip at all"),
+    )
+    async with erp_of(Scripted(cut)) as erp:
+        assert isinstance(await push(erp, A), NoAnswer)
 
 
 async def test_silence_is_a_time_out() -> None:
@@ -86,7 +109,7 @@ async def test_a_port_that_nobody_listens_on_is_never_sent() -> None:
         async with ErpHttp(Site(url, LOGINS["signature"])) as signing:
             assert isinstance(await push(signing, A), NeverSent)
         async with ErpHttp(Site(url, LOGINS["password"])) as erp:
-            with pytest.raises(ErpUnreachableError, match="127.0.0.1"):
+            with pytest.raises(ErpUnreachableError, match="http://127"):
                 await erp.open_session()
 
 

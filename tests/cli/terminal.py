@@ -137,6 +137,13 @@ class Sandbox(AbstractContextManager["Sandbox"]):
         self._process.terminate()
         end(self._process)
 
+    def printed_configuration(self) -> str:
+        """Read what it prints under its address, up to the route's last key."""
+        assert self._process.stdout is not None
+        lines = list(iter(self._process.stdout.readline, "follow = []\n"))
+        start = next(place for place, line in enumerate(lines) if line.startswith("#"))
+        return "".join(lines[start:])
+
     def truth(self) -> dict[str, Any]:
         """Ask what really happened."""
         address = self.url.replace("K3Cloud/", "sandbox/truth")
@@ -157,11 +164,16 @@ class Desk:
     environment: dict[str, str] = field(default_factory=dict)
 
     def configure(
-        self, url: str, *, password: str = "sandbox", more: str = "", **replaced: str
+        self,
+        url: str,
+        *,
+        password: str = "sandbox",
+        lines: Mapping[str, str] | None = None,
+        more: str = "",
     ) -> Self:
-        """Write config.toml; *replaced* are whole lines, by their key."""
+        """Write config.toml; *lines* replace those of their keys, *more* goes to the end."""
         text = CONFIG.format(url=url, password=password)
-        for key, line in replaced.items():
+        for key, line in (lines or {}).items():
             old = next(each for each in text.splitlines() if each.startswith(f"{key} = "))
             text = text.replace(old, line)
         (self.folder / "config.toml").write_text(text + more, "utf-8")

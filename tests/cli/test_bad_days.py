@@ -196,7 +196,7 @@ def test_settle_finds_what_a_lost_answer_made(desk: Desk, start: Start) -> None:
 def test_settle_waits_until_absence_counts(desk: Desk, start: Start) -> None:
     """What a lost call did not make is planned again after the window, for `resume`."""
     sandbox, numbers = start("--faults", desk.write("script.toml", BROKEN)), orders(8)
-    desk.configure(sandbox.url, window_s="window_s = 1")
+    desk.configure(sandbox.url, lines={"window_s": "window_s = 1"})
     ran = desk.k3push("run", desk.job(numbers), "--no-canary", "--halt", "unknown=1")
     assert ran.exit == 4, ran
     settled = desk.k3push("settle", "--json")

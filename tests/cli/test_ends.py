@@ -36,9 +36,7 @@ def resume(desk: Desk, *options: str) -> Ran:
     return desk.k3push("resume", "--json", "--chunk-size", "50", "--no-canary", *options)
 
 
-def test_a_killed_run_is_resumed(
-    desk: Desk, slow: Sandbox, running: subprocess.Popen[str]
-) -> None:
+def test_a_killed_run_is_resumed(desk: Desk, slow: Sandbox, running: subprocess.Popen[str]) -> None:
     """After SIGKILL `resume` settles what was open and does the rest: no number twice."""
     running.kill()
     assert end(running).exit == -signal.SIGKILL

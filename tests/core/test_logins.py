@@ -66,7 +66,8 @@ def test_requests_are_signed_as_the_official_client_signs_them(
 
 
 @pytest.mark.parametrize(
-    "app_id", ["", "208001", "208001_", "208001_???", "208001_QQ", "208001_" + "QUJD" * 20]
+    "app_id",
+    ["", "208001", "208001_", "208001_???", "208001_QQ", "应用_QUJD", "208001_" + "QUJD" * 20],
 )
 def test_an_application_id_that_cannot_sign_is_named(app_id: str) -> None:
     """It was copied in part, and no server is needed to say so."""

@@ -259,7 +259,7 @@ def test_a_status_that_was_not_asked_for_blocks_nothing() -> None:
 
 def test_one_source_in_several_rows_counts_once_and_two_of_one_number_twice() -> None:
     """Pages overlap; organisations do not share a bill."""
-    rows = [["A", 7], ["A", "7"], [" A ", 8]]
+    rows: list[list[Any]] = [["A", 7], ["A", "7"], [" A ", 8]]
     assert wire.read_sources(rows, FIELDS[:2]) == [Source(A, "7"), Source(A, "8")]
 
 

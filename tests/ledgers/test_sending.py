@@ -149,7 +149,7 @@ async def test_what_is_not_claimed_may_not_begin(ledger: Ledger) -> None:
     assert await ledger.attempt_count(run) == 0
 
 
-@pytest.mark.parametrize("state", [*FINAL - {State.ALREADY}, *OPEN])
+@pytest.mark.parametrize("state", sorted((FINAL | OPEN) - {State.ALREADY}))
 async def test_only_planned_numbers_may_begin(ledger: Ledger, state: State) -> None:
     """A number that may have made a document is not sent, claimed or not."""
     run = await planned(ledger, "A B")

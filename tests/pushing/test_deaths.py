@@ -19,9 +19,10 @@ from k3push.core.model import (
     RunId,
     State,
 )
-from k3push.job import PushPace
+from k3push.job import Cause, PushPace
 from k3push.ports import Holder
 from k3push.simulator import FaultPlan, Refusal, Site
+from k3push.simulator.script import Channel
 from k3push.simulator.transport import SandboxTransport
 from tests.pushing.office import FIRST, ROUTE, SECOND, Office, Pushed, orders, sandbox, steps
 
@@ -36,19 +37,23 @@ class Fate:
         at: The step, from 1.
         steps: Steps so far: each verb of the ledger and each request, before and after.
         scope: What the process does.
+        ledger: What it sees of the ledger.
+        lives_on: The process goes on, and its ledger alone is gone.
     """
 
     at: int
     steps: int = 0
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     ledger: MemoryLedger | None = None
+    lives_on: bool = False
 
     def step(self) -> None:
         """Take a step; at the last one, nothing more reaches the ledger."""
         self.steps += 1
         if self.steps == self.at and self.ledger is not None:
             self.ledger.die()
-            self.scope.cancel()
+            if not self.lives_on:
+                self.scope.cancel()
 
 
 class MortalLedger(MemoryLedger):
@@ -116,9 +121,11 @@ class MortalTransport(SandboxTransport):
         return response
 
 
-async def _execute_until(office: Office, ledger: MortalLedger, at: int) -> int:
-    """Execute a run and kill it at a step; return the steps it took."""
-    fate = ledger.fate = Fate(at, ledger=ledger)
+async def _execute_until(
+    office: Office, ledger: MortalLedger, at: int, *, lives_on: bool = False
+) -> int:
+    """Execute the first run and kill it at a step; return the steps it took."""
+    fate = ledger.fate = Fate(at, ledger=ledger, lives_on=lives_on)
 
     def transport(site: Site) -> SandboxTransport:
         mortal = MortalTransport(site)
@@ -126,7 +133,9 @@ async def _execute_until(office: Office, ledger: MortalLedger, at: int) -> int:
         return mortal
 
     with fate.scope:
-        await office.execute(ledger=ledger, transport=transport, pace=SMALL, check=False)
+        pushed = await office.execute(ledger=ledger, transport=transport, pace=SMALL, check=False)
+        dead = fate.steps >= at
+        assert set(pushed.stop.causes) == ({Cause.LEDGER_LOST} if dead else set())
     return fate.steps
 
 
@@ -157,6 +166,40 @@ async def test_a_process_may_be_killed_at_any_step(plan: FaultPlan) -> None:
         assert pushed.of(State.REJECTED) == bad
         assert pushed.of(State.PUSHED) == set(orders(BILLS)) - bad
     assert at > 40
+
+
+@pytest.mark.parametrize("plan", FAULTS, ids=["calm", "stormy"])
+async def test_a_ledger_may_be_lost_at_any_step(plan: FaultPlan) -> None:
+    """A disk is full while the network is well; what is open then is in doubt."""
+    for at in range(1, 40, 2):
+        store = MortalLedger()
+        office = Office(sandbox(plan, orders=BILLS, latency_s=0.5), ledger=store)
+        await office.open_run(orders(BILLS))
+        await _execute_until(office, store, at, lives_on=True)
+        assert office.site.calls[Channel.PUSH] <= await office.store.attempt_count(FIRST)
+        pushed = await office.execute()
+        assert pushed.of(State.PUSHED) == set(orders(BILLS)) - set(plan.refusals)
+
+
+@pytest.mark.parametrize("plan", FAULTS, ids=["calm", "stormy"])
+async def test_one_of_two_processes_may_be_killed_at_any_step(plan: FaultPlan) -> None:
+    """The other meets claims of the dead, and must neither take them on trust nor wait for ever."""
+    for at in range(1, 60, 3):
+        store = MortalLedger()
+        office = Office(sandbox(plan, orders=BILLS, latency_s=0.5), ledger=store)
+        await office.open_run(orders(BILLS), FIRST)
+        await office.open_run(orders(BILLS)[::-1], SECOND)
+
+        async def execute_second(office: Office = office) -> None:
+            await office.execute(SECOND, pace=SMALL, check=False)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(execute_second)
+            await _execute_until(office, store, at)
+        await office.execute(FIRST)
+        for run in (FIRST, SECOND):
+            states = {row.state for row in (await office.rows(run)).values()}
+            assert states <= {State.PUSHED, State.ALREADY, State.REJECTED}
 
 
 async def test_processes_may_be_killed_one_after_the_other() -> None:

@@ -1,14 +1,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
+import anyio
 import pytest
 
 from k3push.core.model import State
 from k3push.job import Cause, PushPace
 from k3push.simulator import FAULT_NAMES, Fault, fault
 from k3push.simulator.faults import Ending, Work
-from tests.pushing.office import FIRST, PACE, ROUTE, Office, orders, push, sandbox, steps
+from tests.pushing.office import (
+    FIRST,
+    PACE,
+    ROUTE,
+    Office,
+    VirtualClock,
+    orders,
+    push,
+    sandbox,
+    steps,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -94,6 +106,36 @@ async def test_what_is_committed_late_is_found_and_never_sent_again() -> None:
     assert len(pushed.watch.carried) == 60
 
 
+class LeapingClock(VirtualClock):
+    """A clock that somebody sets a day forward, or back, soon after the run began."""
+
+    def __init__(self, days: int) -> None:
+        self._days = days
+
+    def now(self) -> datetime:
+        """Return the time, wrong from the tenth second on."""
+        leap = timedelta(days=self._days) if anyio.current_time() > 10 else timedelta()
+        return super().now() + leap
+
+
+@pytest.mark.parametrize("days", [1, -1])
+async def test_a_change_of_the_time_of_day_does_not_cut_a_window_short(days: int) -> None:
+    """Ten minutes of a clock that leaps are no ten minutes of the ERP's work."""
+    office = Office(sandbox(steps("ok", "late-commit:500"), latency_s=1.0))
+    await office.open_run(NUMBERS)
+    pushed = await office.execute(clock=LeapingClock(days))
+    assert pushed.of(State.PUSHED) == set(NUMBERS)
+    assert len(pushed.watch.carried) == len(NUMBERS)
+
+
+@pytest.mark.parametrize("latency_s", [0.1, 0.3, 0.7, 1.1])
+async def test_settling_comes_to_an_end_at_any_fraction_of_a_second(latency_s: float) -> None:
+    """Sums of fractions fall short of the window by less than a clock can tell."""
+    plan = steps("ok", "reset", "late-commit:100", "close")
+    pushed = await push(orders(60), sandbox(plan, latency_s=latency_s))
+    assert pushed.of(State.PUSHED) == set(orders(60))
+
+
 @pytest.mark.parametrize("name", ["edit-lock", "call-limit"])
 async def test_a_number_is_put_off_no_more_than_the_attempts_allowed(name: str) -> None:
     """A lock that nobody lifts must not keep a run for ever."""
@@ -140,3 +182,15 @@ async def test_without_a_source_number_field_a_lost_answer_stays_unknown(name: s
     again = await office.execute()
     assert again.of(State.UNKNOWN) == pushed.of(State.UNKNOWN)
     assert not again.watch.sendings
+
+
+@pytest.mark.parametrize(("name", "sendings"), [("edit-lock", 3 + 3), ("call-limit", 3)])
+async def test_a_chunk_is_put_off_no_more_than_the_attempts_allowed(
+    name: str, sendings: int
+) -> None:
+    """After them a lock is traced to its bill by halving; a limit on calls is about no bill."""
+    pace = PushPace(max_attempts=3, concurrency=1, chunk_size=8)
+    pushed = await push(orders(9), sandbox(steps("ok", *[name] * 40)), pace=pace)
+    assert pushed.of(State.PUSHED) == {CANARY}
+    assert pushed.of(State.REJECTED) == set(orders(8, 1))
+    assert {pushed.rows[number].attempts for number in orders(8, 1)} == {sendings}

@@ -7,7 +7,7 @@ import pytest
 from k3push.core.model import State
 from k3push.job import PushPace
 from k3push.simulator import FaultPlan, OnRefusal, Refusal
-from tests.pushing.office import ROUTE, Office, orders, push, sandbox
+from tests.pushing.office import FIRST, ROUTE, SECOND, Office, orders, push, sandbox, steps
 
 pytestmark = pytest.mark.anyio
 
@@ -109,3 +109,43 @@ async def test_a_spelling_that_the_erp_does_not_know_is_rejected() -> None:
     pushed = await push(["cgdd0000007", "CGDD0000008"], sandbox(exact_numbers=True))
     assert pushed.states == {"cgdd0000007": State.REJECTED, "CGDD0000008": State.PUSHED}
     assert pushed.rows["cgdd0000007"].code == "precheck"
+
+
+async def test_another_spelling_of_a_bill_far_down_the_list_is_a_repeat() -> None:
+    """By then the bill was pushed, and its row is history."""
+    office = Office(sandbox(orders=700))
+    await office.open_run([orders(1)[0].lower(), *orders(650, 1), *orders(1), "ＣＧＤＤ0000001"])
+    pushed = await office.execute()
+    assert pushed.of(State.PUSHED) == {orders(1)[0].lower(), *orders(650, 1)}
+    assert len(pushed.watch.carried) == 651
+    assert len(await office.store.repeats(FIRST)) == 2
+
+
+async def test_another_run_may_spell_a_bill_as_it_likes() -> None:
+    """Claims and looks go by the ERP's spelling."""
+    office = Office()
+    await office.open_run(["cgdd0000007"])
+    await office.execute()
+    await office.open_run(["CGDD0000007"], SECOND)
+    again = await office.execute(SECOND)
+    assert again.of(State.ALREADY) == {"CGDD0000007"}
+
+
+async def test_a_number_that_is_dropped_in_silence_is_sent_alone_once() -> None:
+    """An answer that succeeds may pass over a number without a word."""
+    pushed = await push(orders(21), sandbox(steps("ok", "drop-one", "drop-one")))
+    row = pushed.rows[orders(21)[-1]]
+    assert (row.state, row.code, row.attempts) == (State.REJECTED, "dropped", 2)
+    assert pushed.of(State.PUSHED) == set(orders(20))
+
+
+async def test_an_earlier_target_does_not_stop_a_route_that_pushes_in_parts() -> None:
+    """What was received last week is no reason not to receive the rest."""
+    office = Office(route=replace(ROUTE, allow_partial=True))
+    await office.open_run(orders(30))
+    await office.execute()
+    await office.open_run(orders(30), SECOND)
+    again = await office.execute(SECOND, check=False)
+    # Nothing is left to push, and it is the ERP that says so.
+    assert again.of(State.REJECTED) == set(orders(30))
+    assert all("没有可下推的数量" in row.reason for row in again.rows.values())

@@ -5,18 +5,21 @@ import pytest
 from k3push.core.model import State
 from k3push.job import Cause, PushPace
 from k3push.simulator import FAULT_NAMES, Accounts, FaultPlan, fault
+from k3push.simulator.faults import Ending
 from k3push.simulator.script import Channel
 from tests.pushing.office import FIRST, PACE, Office, orders, push, sandbox, steps
 
 pytestmark = pytest.mark.anyio
 
 NUMBERS = orders(24)
+# What becomes of the work is a matter of pushes; a read and a login do none.
+NAMES = [name for name in FAULT_NAMES if name in set(Ending)]
 READS = 5
 """The source form once, then the target form before and after the canary and a chunk."""
 
 
 @pytest.mark.parametrize("nth", range(READS))
-@pytest.mark.parametrize("name", FAULT_NAMES)
+@pytest.mark.parametrize("name", NAMES)
 async def test_a_read_that_fails_proves_nothing(name: str, nth: int) -> None:
     """Whoever takes a failed read for "nothing is there" rejects or repeats what is there."""
     office = Office(sandbox(steps(*["ok"] * nth, name, on=Channel.QUERY)))
@@ -46,7 +49,7 @@ async def test_an_erp_that_is_gone_for_reads_stops_the_run(nth: int) -> None:
 
 
 @pytest.mark.parametrize("lost", [False, True])
-@pytest.mark.parametrize("name", [name for name in FAULT_NAMES if fault(name).connects])
+@pytest.mark.parametrize("name", [name for name in NAMES if fault(name).connects])
 async def test_a_login_that_fails_sends_nothing(name: str, *, lost: bool) -> None:
     """At the start or in mid run, a call without a session must not leave."""
     logins = steps(*["ok"] * lost, name, on=Channel.LOGIN).steps

@@ -8,6 +8,7 @@ import pytest
 
 from k3push.adapters.ledger_memory import MemoryLedger
 from k3push.core.halting import HaltRule
+from k3push.core.logins import password_login
 from k3push.core.model import Attempt, Exchange, Intent, Outcome, State
 from k3push.core.verdict import Verdict
 from k3push.job import Cause, PushPace, Stop
@@ -88,7 +89,8 @@ async def test_a_wrong_password_is_tried_once() -> None:
     """Five wrong ones lock the account for all who use it."""
     office = Office()
     await office.open_run(orders(60))
-    pushed = await office.execute(pace=PushPace(concurrency=8), password="wrong")
+    wrong = password_login("sandbox", "sandbox", "wrong", 2052)
+    pushed = await office.execute(pace=PushPace(concurrency=8), login=wrong)
     assert set(pushed.stop.causes) == {Cause.LOGIN_REFUSED}
     assert (office.site.logins.failures, office.site.calls[Channel.PUSH]) == (1, 0)
     assert pushed.of(State.PLANNED) == set(orders(60))

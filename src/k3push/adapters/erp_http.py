@@ -207,12 +207,11 @@ class ErpHttp:
                 if missing is None:
                     raise
                 lacking.add(missing)
-            else:
-                break
-        try:
-            return [(source.number, source) for source in wire.read_sources(rows, fields)]
-        except wire.UnreadableError as error:
-            raise LookFailedError(f"{route.source}: {error}") from error
+                continue
+            try:
+                return [(source.number, source) for source in wire.read_sources(rows, fields)]
+            except wire.UnreadableError as error:
+                raise LookFailedError(f"{route.source}: {error}") from error
 
     async def _ask_targets(
         self, route: Route, numbers: Sequence[BillNumber]

@@ -90,7 +90,8 @@ def conclude(
     elif said.success:
         dropped = {n: still_planned(n, "dropped") for n in rest}
         return Conclusion(_ordered(numbers, found, refused, dropped), alone=tuple(rest))
-    elif len(numbers) == 1:
+    elif len(numbers) == 1 or said.code == CALL_LIMIT:
+        # A call limit is about no number, and parts would only be more calls.
         refused |= {n: _rejected(n, said.code, reason) for n in rest}
     else:
         parted = {n: still_planned(n) for n in rest}

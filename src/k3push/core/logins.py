@@ -140,6 +140,7 @@ class HeaderSignature:
         """
         client_id, _, scrambled = self.app_id.partition("_")
         try:
+            client_id.encode("ascii")
             client_secret = _unscrambled(scrambled)
         except ValueError as error:
             raise LoginFailedError("erp.app_id is not of the form CLIENTID_SECRETPART") from error

@@ -14,6 +14,7 @@ import anyio
 import anyio.to_thread
 import orjson
 
+from k3push.core.cells import marked
 from k3push.core.model import Row, Run, State
 from k3push.ports import Ledger
 
@@ -35,9 +36,6 @@ COLUMNS = (
 
 PAGE_ROWS = 5000
 
-# What makes a spreadsheet take a text for a formula.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-
 
 def record_of(row: Row, run: Run) -> dict[str, Any]:
     """Return one row of the export, by column."""
@@ -56,19 +54,6 @@ def record_of(row: Row, run: Run) -> dict[str, Any]:
         "sent_at": _local(row.sent_at),
         "settled_at": _local(row.settled_at),
     }
-
-
-def as_cell(value: object) -> object:
-    """Return a value that no spreadsheet takes for a formula.
-
-    >>> as_cell("=1+1"), as_cell("CGDD01"), as_cell(None)
-    ("'=1+1", 'CGDD01', '')
-    """
-    if value is None:
-        return ""
-    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
-        return "'" + value
-    return value
 
 
 async def pages_of(
@@ -128,7 +113,10 @@ async def _write(
 
 
 def _put_csv(file: IO[str], records: Iterable[dict[str, Any]]) -> None:
-    csv.writer(file).writerows([as_cell(record[c]) for c in COLUMNS] for record in records)
+    csv.writer(file).writerows(
+        [marked(value) if isinstance(value := record[column], str) else value for column in COLUMNS]
+        for record in records
+    )
 
 
 def _put_jsonl(file: IO[str], records: Iterable[dict[str, Any]]) -> None:

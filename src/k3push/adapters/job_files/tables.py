@@ -11,6 +11,7 @@ from typing import Final
 from k3push.adapters.job_files.numbers import Headings, flaw, is_route, plain, tidy
 from k3push.adapters.job_files.sources import LONGEST_LINE, Source
 from k3push.adapters.job_files.troubles import BadLines, Code, names, shown
+from k3push.core.cells import unmarked
 from k3push.core.model import BillNumber, Listed
 
 # The first of two that fit equally well is taken.
@@ -55,7 +56,7 @@ def read_table(source: Source, headings: Headings, bad: BadLines) -> Iterator[Li
         for line, last, row in _rows(text, layout, bad):
             cells = len(row)
             if at < cells <= width and plain(row[at]):
-                number = row[at]
+                number = row[at] if row[at][0] != "'" else unmarked(row[at])
             else:
                 checked = _number(row, layout, bad, line, last)
                 if checked is None:
@@ -97,7 +98,7 @@ def _number(row: list[str], layout: _Layout, bad: BadLines, line: int, last: int
     """Return the number of a row that is out of the ordinary; None if it has none."""
     if not row or (len(row) == 1 and row[0] and not tidy(row[0])):
         return None  # a blank line
-    number = tidy(row[layout.number_at]) if layout.number_at < len(row) else ""
+    number = unmarked(tidy(row[layout.number_at])) if layout.number_at < len(row) else ""
     if any(map(tidy, row[layout.width :])):
         if layout.width == 1 and layout.delimiter == ",":
             bad.add(Code.COMMA, line, value=shown(",".join(row)))

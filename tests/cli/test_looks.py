@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.terminal import Desk, Sandbox, assert_true, orders, read_csv
+
+COMMANDS = (
+    "run",
+    "resume",
+    "retry",
+    "settle",
+    "status",
+    "runs",
+    "explain",
+    "export",
+    "check",
+    "init",
+    "sandbox",
+    "demo",
+)
+
+posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Desk, str]]:
+    """A desk with one run: forty numbers pushed, two rejected; and the run's id."""
+    desk = Desk(tmp_path_factory.mktemp("done"))
+    with Sandbox(desk.folder) as sandbox:
+        job = desk.configure(sandbox.url).job([*orders(40), "CGDDU000000", "CGDDC000000"])
+        ran = desk.k3push("run", job, "--json", "-v")
+        assert ran.exit == 3, ran
+        assert_true(desk.rows(), sandbox.truth())
+        yield desk, ran.said["run"]
+
+
+Done = tuple[Desk, str]
+
+
+def test_status_shows_how_a_run_stands(done: Done) -> None:
+    """`status` takes a run's id, the beginning of it, or nothing for the last one."""
+    desk, run = done
+    for names in ((), (run,), (run[:-1],)):
+        ran = desk.k3push("status", *names)
+        assert ran.exit == 0, ran
+        words = ran.out.split()
+        assert words[:2] == [run, "po-instock"]
+        assert words[words.index("pushed") + 1] == "40"
+        assert words[words.index("rejected") + 1] == "2"
+        assert "exit 3" in ran.out
+    unknown = desk.k3push("status", "19990101")
+    assert (unknown.exit, "19990101" in unknown.err) == (2, True)
+
+
+def test_runs_lists_them_all(done: Done) -> None:
+    """`runs` has a line for each run, with its exit code and counts."""
+    desk, run = done
+    ran = desk.k3push("runs")
+    assert ran.exit == 0
+    (line,) = [line for line in ran.out.splitlines() if run in line]
+    assert line.split(maxsplit=4)[:4] == [run, "po-instock", "exit", "3"]
+    assert line.endswith("pushed 40 · rejected 2")
+
+
+def test_explain_tells_all_of_one_number(done: Done) -> None:
+    """`explain` shows the row, the request and the answer; of an unknown number nothing."""
+    desk, run = done
+    ran = desk.k3push("explain", "CGDD0000017")
+    assert ran.exit == 0
+    row = next(row for row in desk.rows() if row["number"] == "CGDD0000017")
+    for words in (run, "pushed", row["targets"], "request", '"Numbers"', "answer", "HTTP 200"):
+        assert words in ran.out, ran.out
+    rejected = desk.k3push("explain", "CGDDU000000")
+    assert (rejected.exit, "precheck" in rejected.out) == (0, True)
+    nobody = desk.k3push("explain", "NOBODY")
+    assert (nobody.exit, "NOBODY" in nobody.err) == (2, True)
+
+
+def test_export_writes_the_rows(done: Done) -> None:
+    """CSV and JSONL hold the ledger's rows, all of them or those of some states."""
+    desk, _ = done
+    assert desk.k3push("export", "--output", "all.csv").exit == 0
+    assert read_csv(desk.folder / "all.csv") == desk.rows()
+    states = ("--state", "rejected", "--state", "draft")
+    ran = desk.k3push("export", "--format", "jsonl", "--output", "some.jsonl", *states)
+    assert ran.exit == 0, ran
+    lines = (desk.folder / "some.jsonl").read_text("utf-8").splitlines()
+    records = [json.loads(line) for line in lines]
+    assert [record["number"] for record in records] == ["CGDDU000000", "CGDDC000000"]
+    assert list(records[0]) == list(desk.rows()[0])
+    nowhere = desk.k3push("export", "--output", "missing/all.csv")
+    assert nowhere.exit == 2, nowhere
+    assert str(Path("missing/all.csv")) in nowhere.err
+
+
+def test_the_summary_says_what_the_run_was(done: Done) -> None:
+    """summary.json has the figures of `--json`, and the job files."""
+    desk, run = done
+    told = desk.summary()
+    assert (told["run"], told["exit"], told["jobs"]) == (run, 3, ["orders.csv"])
+    assert told["counts"] == {"pushed": 40, "rejected": 2}
+    assert told["targets"] == 40
+
+
+@posix
+def test_files_are_the_owners_alone(done: Done) -> None:
+    """The ledger and the results cannot be read by others."""
+    desk, _ = done
+    paths = [*desk.folder.glob("ledger.db*"), *desk.folder.glob("results/*/*")]
+    assert len(paths) > 3
+    for path in paths:
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_check_finds_all_well(desk: Desk, untouched: Sandbox) -> None:
+    """`check` reads only, has a line for each thing, and finds a good configuration good."""
+    ran = desk.configure(untouched.url).k3push("check")
+    assert ran.exit == 0, ran
+    lines = ran.out.splitlines()
+    assert len(lines) >= 4
+    assert all(line.startswith("✓") for line in lines), ran.out
+    assert not (desk.folder / "ledger.db").exists()
+
+
+def test_check_finds_a_wrong_field(desk: Desk, untouched: Sandbox) -> None:
+    """A field that the target form does not have is found before anything is sent."""
+    desk.configure(untouched.url, more='source_number_field = "FNoSuchField"\n')
+    ran = desk.k3push("check")
+    assert ran.exit == 2, ran
+    assert [line for line in ran.out.splitlines() if line.startswith("✗")]
+    assert "FNoSuchField" in ran.out
+
+
+@posix
+def test_init_writes_a_configuration_without_a_secret(desk: Desk, untouched: Sandbox) -> None:
+    """The answers become a configuration that works; the password stays in the environment."""
+    answers = [untouched.url, "sandbox", "sandbox", "MY_PASSWORD", "", "", ""]
+    ran = desk.k3push("init", given="".join(f"{answer}\n" for answer in answers))
+    assert ran.exit == 0, ran
+    path = desk.folder / "config.toml"
+    assert path.stat().st_mode & 0o777 == 0o600
+    text = path.read_text("utf-8")
+    assert 'password = { env = "MY_PASSWORD" }' in text
+    desk.environment["MY_PASSWORD"] = "sandbox"
+    assert desk.k3push("check").exit == 0
+    again = desk.k3push("init", given="x\n" * 9)
+    assert (again.exit, "config.toml" in again.err) == (2, True)
+    assert path.read_text("utf-8") == text
+
+
+def test_the_environment_overrides_a_setting(desk: Desk, untouched: Sandbox) -> None:
+    """`K3PUSH_<SECTION>__<KEY>` wins over the file."""
+    desk.configure("http://127.0.0.1:1/")
+    desk.environment["K3PUSH_ERP__URL"] = untouched.url
+    assert desk.k3push("check").exit == 0
+
+
+def test_the_sandbox_prints_a_configuration_that_works(desk: Desk) -> None:
+    """What `sandbox` prints under its address is a config.toml for that address."""
+    with Sandbox(desk.folder) as sandbox:
+        desk.write("config.toml", sandbox.printed_configuration())
+        ran = desk.k3push("check")
+    assert ran.exit == 0, ran
+    assert sandbox.url in ran.out
+
+
+def test_a_demo_audits_itself(desk: Desk) -> None:
+    """`demo` needs no configuration, ends with 3, and holds its ledger against the books."""
+    ran = desk.k3push("demo", "--json")
+    assert ran.exit == 3, ran
+    assert ran.said["exit"] == 3
+    assert "books agree" in ran.err
+    folder = desk.folder / "k3push-demo"
+    (ledger,) = folder.glob("results/*/ledger.csv")
+    assert {row["state"] for row in read_csv(ledger)} == {"pushed", "rejected"}
+    told = desk.k3push("explain", "CGDD0000033", "--config", str(folder / "config.toml"))
+    assert told.out.count("attempt") >= 1
+
+
+def test_chinese_is_spoken_when_asked(done: Done, desk: Desk) -> None:
+    """`--lang zh` and a Chinese locale give Chinese words, in help, results and errors."""
+    with_run, _ = done
+    assert "批量下推" in desk.k3push("--lang", "zh", "--help").out
+    assert "结果：" in with_run.k3push("--lang", "zh", "status").out
+    assert "k3push init" in desk.k3push("--lang=zh", "run", "x.csv").err
+    desk.environment["LANG"] = "zh_CN.UTF-8"
+    assert "错误：" in desk.k3push("run", "x.csv").err
+    assert "error:" in desk.k3push("--lang", "en", "run", "x.csv").err
+
+
+def test_the_version_is_told(desk: Desk) -> None:
+    """`--version` prints name and version."""
+    ran = desk.k3push("--version")
+    assert ran.exit == 0
+    assert ran.out.startswith("k3push 0.")
+
+
+def test_help_is_quick(desk: Desk) -> None:
+    """Help comes within 0.3 s, and names every command."""
+    best_s = float("inf")
+    for _ in range(5):
+        began_s = time.perf_counter()
+        ran = desk.k3push("--help")
+        best_s = min(best_s, time.perf_counter() - began_s)
+        assert ran.exit == 0
+        for command in COMMANDS:
+            assert command in ran.out
+        if best_s <= 0.3:
+            break
+    assert best_s <= 0.3
+    assert desk.k3push("run", "--help").exit == 0
+
+
+def test_importing_k3push_loads_little() -> None:
+    """`import k3push` loads neither extras nor what only a command needs."""
+    heavy = ["keyring", "openpyxl", "xlsxwriter", "psycopg", "starlette", "httpx", "rich"]
+    program = f"import k3push, sys; print(*(set({heavy}) & set(sys.modules)))"
+    ran = subprocess.run(  # noqa: S603  # our own interpreter
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.strip() == ""
