@@ -84,7 +84,7 @@ def _rows_of_settings(readme: str) -> dict[tuple[str, str], str]:
     for line in _text(readme).splitlines():
         if heading := re.match(r"\| \*\*`\[([\w.]+)\]`\*\* \|", line):
             section = heading[1]
-        elif section and (row := re.match(r"\| `(\w+)` \| ([^|]*) \|", line)):
+        elif section and (row := re.match(r"\| `(\w+)` \|\s*([^|]*?)\s*\|", line)):
             rows[section, row[1]] = row[2]
         elif not line.startswith("|"):
             section = ""
@@ -123,10 +123,8 @@ def test_each_command_has_its_row_and_an_example(readme: str) -> None:
     """A command that no table shows is found by nobody."""
     text = _text(readme)
     for command in _commands():
-        row = re.search(
-            rf"^\| `{command}` \|[^|]+\| `k3push {command}\b[^|]*` \|$", text, re.MULTILINE
-        )
-        assert row, command
+        cells = rf"^\| `{command}` \|[^|]+\| `k3push {command}\b[^|]*` \|$"
+        assert re.search(cells, text, re.MULTILINE), command
 
 
 @pytest.mark.parametrize("readme", READMES)
@@ -224,10 +222,9 @@ def test_no_document_holds_a_machine_path_or_a_registry(document: str) -> None:
 def test_help_lists_each_command(lang: Lang, capsys: pytest.CaptureFixture[str]) -> None:
     """Help is where everybody begins."""
     assert run(["--lang", lang, "--help"], lang) == 0
-    said = capsys.readouterr().out
-    assert [
-        name for name in _commands(lang) if not re.search(rf"^ .*\b{name}\b", said, re.MULTILINE)
-    ] == []
+    lines = capsys.readouterr().out.splitlines()
+    listed = {line.split()[0] for line in lines if line.startswith(" ")}
+    assert listed >= set(_commands(lang))
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

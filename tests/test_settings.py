@@ -204,6 +204,7 @@ BAD: list[tuple[str, str, str, int | None, str]] = [
     ('"https://erp.example.com"', '"erp.example.com"', "erp.url", 2, "http://"),
     ('"https://erp.example.com"', '"ftp://erp"', "erp.url", 2, "http://"),
     ('"https://erp.example.com"', '"https://"', "erp.url", 2, "host"),
+    ('"https://erp.example.com"', '"https://me:pw@erp.com"', "erp.url", 2, "their own keys"),
     ('"https://erp.example.com"', '"https://erp:port"', "erp.url", 2, "Port"),
     ('"https://erp.example.com"', '"https://erp .com"', "erp.url", 2, "must end"),
     ('"https://erp.example.com"', '"https://erp/K3Cloud/?a=1"', "erp.url", 2, "must end"),

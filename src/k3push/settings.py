@@ -158,6 +158,8 @@ def _base_url(url: str) -> str:
     # Reading the port raises for one that is no number.
     if not parts.hostname or parts.port == 0:
         raise ValueError("it names no host")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("put the user and the password under their own keys, not here")
     if parts.query or parts.fragment or any(character.isspace() for character in url):
         raise ValueError("it must end with the host, or with /K3Cloud/")
     url = url.rstrip("/")

@@ -90,7 +90,8 @@ async def _look(
         await job.ledger.conclude(
             run, outcomes, at=job.clock.now(), note="settled by a look at the target form"
         )
-        job.watch.concluded(outcomes)
+        if run == job.run.id:
+            job.watch.concluded(outcomes)
     return tuple(outcomes), frozenset(hopeless)
 
 

@@ -197,6 +197,23 @@ async def test_sessions_that_were_of_use_may_be_lost_again_and_again() -> None:
         assert erp.logins == 6
 
 
+async def test_a_form_that_always_loses_its_session_is_given_up() -> None:
+    """Where other calls fare well under each new session, nothing else would end the logins."""
+    lost = {"ErrorCode": 500, "IsSuccess": False, "Errors": [], "MsgCode": 1}
+
+    class Denying(Scripted):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            if b"STK_InStock" not in await request.aread():
+                return await super().handle_async_request(request)
+            await erp.sources_of(ROUTE, [A])
+            body = orjson.dumps([[{"Result": {"ResponseStatus": lost}}]])
+            return httpx.Response(200, content=body)
+
+    async with erp_of(Denying(*[[]] * 99)) as erp:
+        with pytest.raises(LookFailedError, match="10 sessions were lost"):
+            await erp.targets_of(ROUTE, [A])
+
+
 async def test_a_call_on_its_way_may_still_prove_a_reopened_session() -> None:
     """The others wait for it before they give up."""
     site = sandbox(

@@ -19,6 +19,8 @@ from urllib.request import ProxyHandler, build_opener
 
 PATIENCE_S = 40.0
 
+PASSWORD = "sandbox"
+
 CONFIG = """\
 [erp]
 url = "{url}"
@@ -121,11 +123,14 @@ class Sandbox(AbstractContextManager["Sandbox"]):
     """A sandbox process."""
 
     def __init__(self, folder: Path, *options: str) -> None:
-        """Start it, and read its address from its first line."""
+        """Start it, and read its address from its first line, then the configuration under it."""
         self._process = begin(folder, "sandbox", "--port", "0", *options)
         assert self._process.stdout is not None
         self.url = self._process.stdout.readline().strip()
         assert self.url.startswith("http://127.0.0.1:"), self.url
+        # Read to its last line, since a pipe that nobody reads can hold a process up.
+        lines = iter(self._process.stdout.readline, "follow = []\n")
+        self.config = "".join(line for line in lines).partition("\n\n")[2]
 
     def __exit__(
         self,
@@ -136,13 +141,6 @@ class Sandbox(AbstractContextManager["Sandbox"]):
         """Stop it."""
         self._process.terminate()
         end(self._process)
-
-    def printed_configuration(self) -> str:
-        """Read what it prints under its address, up to the route's last key."""
-        assert self._process.stdout is not None
-        lines = list(iter(self._process.stdout.readline, "follow = []\n"))
-        start = next(place for place, line in enumerate(lines) if line.startswith("#"))
-        return "".join(lines[start:])
 
     def truth(self) -> dict[str, Any]:
         """Ask what really happened."""
@@ -167,7 +165,7 @@ class Desk:
         self,
         url: str,
         *,
-        password: str = "sandbox",
+        password: str = PASSWORD,
         lines: Mapping[str, str] | None = None,
         more: str = "",
     ) -> Self:

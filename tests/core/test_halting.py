@@ -28,7 +28,7 @@ def test_a_rule_is_read(text: str, rule: HaltRule) -> None:
     "text",
     [
         *("fail", "fail=", "fail=x", "fail=-1", "fail=1.5%", "fail = 3", "fails=3", "fail=3%%"),
-        *("min=5%", "unknown=5%", "20%", "fail=20%;min=50", "now"),
+        *("min=5%", "unknown=5%", "20%", "fail=20%;min=50", "now", "fail=0", "fail=0%"),
     ],
 )
 def test_a_rule_that_cannot_be_read_says_what_can(text: str) -> None:
@@ -47,7 +47,7 @@ def test_a_rule_that_cannot_be_read_says_what_can(text: str) -> None:
         ("fail=3", Tally(1000, 3), "3 numbers were refused, and the limit is 3"),
         ("unknown=2", Tally(1000, 999, 1), ""),
         ("unknown=2", Tally(1000, 0, 2), "2 numbers are in doubt, and the limit is 2"),
-        ("fail=0%", Tally(), ""),
+        ("fail=1%", Tally(), ""),
         ("min=1", Tally(9, 9, 9), ""),
         ("", Tally(9, 9, 9), ""),
     ],

@@ -61,6 +61,10 @@ class MortalLedger(MemoryLedger):
 
     fate: Fate
 
+    def next_process(self) -> MortalLedger:
+        """Return what the next process that is going to be killed sees."""
+        return MortalLedger(self._store)
+
     async def claim(self, run: RunId, numbers: Sequence[BillNumber]) -> Mapping[BillNumber, Holder]:
         """Claim, a step before and one after."""
         self.fate.step()
@@ -208,7 +212,7 @@ async def test_processes_may_be_killed_one_after_the_other() -> None:
     office = Office(sandbox(FAULTS[1], orders=30, latency_s=0.5), ledger=store)
     await office.open_run(orders(30))
     for at in range(5, 60, 3):
-        ledger = MortalLedger(store._store)
+        ledger = store.next_process()
         await _execute_until(office, ledger, at)
     pushed = await office.execute()
     assert pushed.of(State.PUSHED) == set(orders(30)) - set(FAULTS[1].refusals)

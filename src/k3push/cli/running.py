@@ -24,7 +24,7 @@ from k3push.cli.problem import Problem
 from k3push.cli.progress import RunProgress, state_table
 from k3push.cli.showing import find_run
 from k3push.cli.signals import on_interrupt
-from k3push.cli.wiring import SystemClock, erp_of, ledger_of, load_settings
+from k3push.cli.wiring import SystemClock, ledger_of, load_settings, site_of
 from k3push.cli.words import Lang, Say
 from k3push.core.halting import HaltRule
 from k3push.core.model import BillNumber, Listed, Outcome, Route, Run, State
@@ -103,6 +103,8 @@ class Runner:
         self.output = Console(soft_wrap=True)
         self.clock = SystemClock()
         self.settings: Settings = load_settings(options.config, say)
+        # Before any ledger is made, so that a secret that is not there leaves nothing behind.
+        self.site = site_of(self.settings)
         for key in self.settings.plain_secrets:
             # The sandbox's own password is no secret.
             if self.settings.erp.acct_id != "sandbox":
@@ -277,7 +279,7 @@ class Runner:
         began_s = anyio.current_time()
         stop = Stop()
         async with ledger.own(run.id):
-            erp = erp_of(self.settings)
+            erp = ErpHttp(self.site)
             with RunProgress(
                 self.errors,
                 self.say,

@@ -14,7 +14,7 @@ from rich.prompt import Prompt
 
 from k3push.adapters.erp_http import ErpHttp
 from k3push.cli.problem import Problem
-from k3push.cli.wiring import SystemClock, erp_of, find_config
+from k3push.cli.wiring import SystemClock, find_config, site_of
 from k3push.cli.words import Say
 from k3push.core import wire
 from k3push.core.model import BillNumber, Route
@@ -96,7 +96,7 @@ class _Check:
         routes = [settings.route(name)] if name else [settings.route(n) for n in settings.routes]
         self._good(self.say("check.config", path=path))
         login = self.say("check.login", url=settings.erp.url, user=settings.erp.username)
-        async with erp_of(settings) as erp:
+        async with ErpHttp(site_of(settings)) as erp:
             try:
                 await erp.open_session()
                 self._good(login)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import platformdirs
 
-from k3push.adapters.erp_http import ErpHttp, Site
+from k3push.adapters.erp_http import Site
 from k3push.adapters.ledger_sqlite import SqliteLedger, open_sqlite
 from k3push.cli.problem import Problem
 from k3push.cli.words import Say
@@ -48,19 +48,17 @@ def load_settings(named: Path | None, say: Say) -> Settings:
     return read_settings(find_config(named, say), os.environ)
 
 
-def erp_of(settings: Settings) -> ErpHttp:
-    """Return the ERP that the settings name; its secrets are resolved now."""
+def site_of(settings: Settings) -> Site:
+    """Return where the ERP is and how to talk to it; the secrets are resolved now."""
     erp = settings.erp
     verify = erp.verify if isinstance(erp.verify, bool) else settings.folder / erp.verify
-    return ErpHttp(
-        Site(
-            url=erp.url,
-            login=_login(erp, settings.folder),
-            form_encoded=erp.encoding == "form",
-            verify=verify,
-            connect_timeout_s=erp.connect_timeout_s,
-            answer_timeout_s=erp.answer_timeout_s,
-        )
+    return Site(
+        url=erp.url,
+        login=_login(erp, settings.folder),
+        form_encoded=erp.encoding == "form",
+        verify=verify,
+        connect_timeout_s=erp.connect_timeout_s,
+        answer_timeout_s=erp.answer_timeout_s,
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_PART = re.compile(r"(fail|unknown|min)=(\d+)(%?)")
+_PART = re.compile(r"(fail|unknown|min)=0*([1-9]\d*)(%?)")
 
 
 class HaltRuleError(ValueError):
@@ -56,7 +56,7 @@ class HaltRule:
         HaltRule(fail_percent=20, fail_min=50, fail_count=None, unknown_count=None)
 
         Raises:
-            HaltRuleError: If a part is not fail=N, fail=N%, min=N or unknown=N.
+            HaltRuleError: If a part is not fail=N, fail=N%, min=N or unknown=N, with N from 1.
         """
         percent = fails = unknown = None
         least = 0
