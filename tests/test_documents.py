@@ -201,6 +201,16 @@ def test_a_link_within_a_document_leads_somewhere(readme: str) -> None:
     assert [link for link in links if link not in anchors] == []
 
 
+@pytest.mark.parametrize("readme", READMES)
+def test_each_module_of_the_front_and_the_core_stands_in_the_tree(readme: str) -> None:
+    """The tree is the map with which a newcomer finds the rules."""
+    package = ROOT / "src" / "k3push"
+    modules = {path.name for path in (*package.glob("*.py"), *package.glob("core/*.py"))}
+    tree = next(block for lang, block in _blocks(readme) if block.startswith("src/k3push/\n"))
+    drawn = set(re.findall(r"── (\w+\.py) ", tree))
+    assert drawn == {name for name in modules if not name.startswith("__")}
+
+
 def test_the_changelog_keeps_the_usual_sections_in_their_order() -> None:
     """A reader looks for what was added, changed and removed, in this order."""
     releases = re.split(r"^## ", _text("CHANGELOG.md"), flags=re.MULTILINE)[1:]
