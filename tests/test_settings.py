@@ -234,7 +234,7 @@ BAD: list[tuple[str, str, str, int | None, str]] = [
     (PASSWORD, "password = { command = [] }", "erp.password", 5, "command"),
     (PASSWORD, "password = 1234", "erp.password", 5, "env"),
     (RUN, 'chunk_size = "many"', "run.chunk_size", 7, "auto"),
-    (RUN, "chunk_size = 0", "run.chunk_size", 7, "greater than or equal to 1"),
+    (RUN, "chunk_size = 0", "run.chunk_size", 7, "from 1 to 10000"),
     (RUN, "chunk_size = 10001", "run.chunk_size", 7, "10000"),
     (RUN, "concurrency = 257", "run.concurrency", 7, "256"),
     (RUN, "max_attempts = 0", "run.max_attempts", 7, "1"),

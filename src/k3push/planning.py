@@ -34,18 +34,30 @@ class JobSource:
     read: Callable[[], Iterator[Listed]]
 
 
-async def survey(jobs: Sequence[JobSource]) -> dict[str, int]:
+@dataclass(slots=True)
+class Asked:
+    """How many lines of a job ask for one route, and where the first of them stands."""
+
+    named: bool
+    place: str
+    count: int = 0
+
+
+async def survey(jobs: Sequence[JobSource]) -> dict[str, Asked]:
     """Read job files to their ends, so that every bad line is known before a run exists.
 
     Returns:
-        How many lines ask for each route, by its name; "" where a line asks for none.
+        What asks for each route, by its name; "" where a line asks for none.
     """
 
-    def count() -> dict[str, int]:
-        lines: dict[str, int] = {}
+    def count() -> dict[str, Asked]:
+        lines: dict[str, Asked] = {}
         for job in jobs:
             for listed in job.read():
-                lines[listed.route] = lines.get(listed.route, 0) + 1
+                if listed.route not in lines:
+                    place = f"{job.name}, line {listed.line}"
+                    lines[listed.route] = Asked(bool(listed.route), place)
+                lines[listed.route].count += 1
         return lines
 
     return await anyio.to_thread.run_sync(count)

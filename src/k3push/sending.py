@@ -178,7 +178,10 @@ def _in_words(verdict: SendAgain | InDoubt | ReadBack) -> str:
         case InDoubt(code, because):
             return f"in doubt ({code}: {because})"
         case ReadBack(said, twice):
-            success = "success" if said.success else f"refused, MsgCode {said.code or 'absent'}"
+            code = (
+                f"MsgCode {said.code or 'absent'}" if said.code != "response_error" else said.code
+            )
+            success = "success" if said.success else f"refused, {code}"
             return f"finished ({success}); read back{' twice' if twice else ''}"
 
 

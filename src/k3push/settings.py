@@ -13,6 +13,7 @@ import subprocess
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -172,6 +173,15 @@ def _yes_or_no(value: Any) -> Any:
     return words.get(value.strip().lower(), value) if isinstance(value, str) else value
 
 
+def _auto_or(value: Any, most: int) -> Any:
+    text = str(value).strip()
+    if text == "auto":
+        return text
+    if isinstance(value, bool) or not text.isdecimal() or not 1 <= int(text) <= most:
+        raise ValueError(f'use a number from 1 to {most}, or "auto"')
+    return int(text)
+
+
 def _halt_rule(text: str) -> str:
     HaltRule.parse(text)
     return text
@@ -224,8 +234,8 @@ class LedgerSettings(_Section):
 class RunSettings(_Section):
     """`[run]`: how fast, and when to stop."""
 
-    chunk_size: Auto | Annotated[int, Field(ge=1, le=10_000)] = "auto"
-    concurrency: Auto | Annotated[int, Field(ge=1, le=256)] = "auto"
+    chunk_size: Annotated[Auto | int, BeforeValidator(partial(_auto_or, most=10_000))] = "auto"
+    concurrency: Annotated[Auto | int, BeforeValidator(partial(_auto_or, most=256))] = "auto"
     max_attempts: Positive = 5
     canary: bool = True
     halt: Annotated[str, AfterValidator(_halt_rule)] = "fail=20%,min=50"

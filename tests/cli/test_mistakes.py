@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 
 import pytest
@@ -100,6 +101,27 @@ def test_a_secret_that_is_not_set_is_named(desk: Desk, untouched: Sandbox) -> No
     assert (ran.exit, ran.out) == (2, ""), ran
     assert "erp.password" in ran.err
     assert "NOT_SET" in ran.err
+    assert not (desk.folder / "ledger.db").exists()
+
+
+def test_a_route_that_a_line_names_wrongly_is_found_there(desk: Desk, untouched: Sandbox) -> None:
+    """A list of a thousand lines is mended where it is wrong."""
+    desk.configure(untouched.url)
+    job = desk.write("orders.csv", "number,route\nCGDD0000001,\nCGDD0000002,po-instok\n")
+    ran = desk.k3push("run", job)
+    assert (ran.exit, ran.out) == (2, ""), ran
+    assert "orders.csv, line 3" in ran.err
+    assert "did you mean 'po-instock'" in ran.err
+
+
+def test_an_empty_job_and_nothing_to_retry_still_print_their_object(
+    desk: Desk, untouched: Sandbox
+) -> None:
+    """A script parses what `--json` prints, whatever there was to do."""
+    desk.configure(untouched.url)
+    ran = desk.k3push("run", desk.write("empty.csv", "number\n"), "--json", "--lang", "zh")
+    assert (ran.exit, json.loads(ran.out)["counts"]) == (0, {}), ran
+    assert "清单为空" in ran.err
 
 
 def test_every_bad_line_is_told(desk: Desk, untouched: Sandbox) -> None:

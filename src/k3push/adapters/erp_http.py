@@ -407,5 +407,9 @@ def _tls_context(verify: bool | Path) -> ssl.SSLContext:  # noqa: FBT001  # http
 
 
 def _words(error: Exception) -> str:
-    """Say what the network layer said, and its name where it said nothing."""
-    return f"{type(error).__name__}: {error}".rstrip(": ")
+    """Say what the network layer said, or in words of ours where it said nothing."""
+    name = type(error).__name__
+    if str(error):
+        return f"{name}: {error}"
+    late = isinstance(error, (httpx.TimeoutException, TimeoutError))
+    return f"{'no answer in time' if late else 'the connection broke'} ({name})"

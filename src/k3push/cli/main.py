@@ -28,7 +28,23 @@ def main() -> None:
         # A console that lacks a character shows a question mark, and the run goes on.
         sys.stdout.reconfigure(errors="replace")
         sys.stderr.reconfigure(errors="replace")
-    sys.exit(run(arguments, lang))
+    sys.exit(run(_without_language(arguments), lang))
+
+
+def _without_language(arguments: Sequence[str]) -> list[str]:
+    """Take `--lang` out, which may stand anywhere and has done its work.
+
+    >>> _without_language(["run", "--lang", "zh", "a.csv", "--lang=en"])
+    ['run', 'a.csv']
+    """
+    left = []
+    rest = iter(arguments)
+    for argument in rest:
+        if argument == "--lang":
+            next(rest, None)
+        elif not argument.startswith("--lang="):
+            left.append(argument)
+    return left
 
 
 def run(arguments: Sequence[str], lang: Lang) -> int:

@@ -30,6 +30,7 @@ from k3push.core.halting import HaltRule
 from k3push.core.model import BillNumber, Listed, Outcome, Route, Run, State
 from k3push.job import Cause, DoubtAges, Job, PushPace, SettlePace, Stop
 from k3push.planning import (
+    Asked,
     JobSource,
     new_run_id,
     open_run,
@@ -43,7 +44,7 @@ from k3push.pushing import push_run
 from k3push.reporting.ending import Ending, Exit, exit_of
 from k3push.reporting.results import count_targets, write_results
 from k3push.reporting.tables import pages_of
-from k3push.settings import Settings
+from k3push.settings import Settings, SettingsError
 from k3push.settling import settle_once
 
 if TYPE_CHECKING:
@@ -124,10 +125,8 @@ class Runner:
             lines = await survey(jobs)
             if not lines:
                 self.warn("empty_job", job=", ".join(names))
-                return Exit.DONE
-            routes: dict[str, Route] = {}
-            for asked in lines:
-                routes[asked] = self.settings.route(asked or how.route)
+                return self._report_all([])
+            routes = {asked: self._route(asked or how.route, at) for asked, at in lines.items()}
             if not self._agreed(lines, routes, asks="-" not in names):
                 self.warn("not_run")
                 return Exit.STOPPED
@@ -154,7 +153,7 @@ class Runner:
                 planned = await plan_rejected(ledger, self.clock, run, reason)
             if not planned:
                 self.warn("nothing_rejected", run=run.id)
-                return exit_of(await ledger.counts(run.id), ())
+                return self._report_all([await self._ending(ledger, run, Stop())])
             ending = await self._execute(ledger, run)
         return self._report_all([ending])
 
@@ -168,6 +167,7 @@ class Runner:
                 doubts = await ledger.doubts(run.id)
             if not doubts:
                 self.warn("nothing_unknown", run=run.id)
+                return self._report_all([await self._ending(ledger, run, Stop())])
             ending = await self._execute(ledger, run, only_settle=True)
         return self._report_all([ending])
 
@@ -225,12 +225,21 @@ class Runner:
                     jobs.append(JobSource(name, partial(read, path)))
             yield jobs
 
-    def _agreed(self, lines: dict[str, int], routes: dict[str, Route], *, asks: bool) -> bool:
+    def _route(self, name: str | None, asked: Asked) -> Route:
+        """Return a route; where a line of a job file names it, an error names the line."""
+        try:
+            return self.settings.route(name)
+        except SettingsError as error:
+            if not asked.named:
+                raise
+            raise Problem(f"{asked.place}: {error}") from error
+
+    def _agreed(self, lines: dict[str, Asked], routes: dict[str, Route], *, asks: bool) -> bool:
         if self.options.yes or not asks or not (sys.stdin.isatty() and sys.stderr.isatty()):
             return True
         numbers: Counter[str] = Counter()
-        for asked, count in lines.items():
-            numbers[routes[asked].name] += count
+        for name, asked in lines.items():
+            numbers[routes[name].name] += asked.count
         by_name = {route.name: route for route in routes.values()}
         for name, count in numbers.items():
             question = self.say(
@@ -276,56 +285,87 @@ class Runner:
     ) -> Ending:
         """Execute a run once, write its results, and return how it ended."""
         run = replace(run, route=self._route_now(run))
-        began_s = anyio.current_time()
-        stop = Stop()
-        async with ledger.own(run.id):
-            erp = ErpHttp(self.site)
-            with RunProgress(
-                self.errors,
-                self.say,
-                await ledger.counts(run.id),
-                quiet=self.options.quiet,
-                log=self._log(),
-            ) as watch:
-                job = Job(
-                    run=run,
-                    erp=erp,
-                    ledger=ledger,
-                    clock=self.clock,
-                    watch=watch,
-                    stop=stop,
-                    pace=self._pace(),
-                    settle=SettlePace(
-                        self.settings.settle.first_wait_s,
-                        self.settings.settle.poll_s,
-                        self.settings.settle.window_s,
-                    ),
-                    ages=DoubtAges(self.clock),
+        stop, scope = Stop(), anyio.CancelScope()
+        # Until the results are written, so that no third signal takes them away.
+        with on_interrupt(partial(self._interrupt, stop, scope)):
+            async with ledger.own(run.id):
+                ending = await self._execute_owned(
+                    ledger, run, stop, scope, only_settle=only_settle
                 )
-                async with erp:
-                    await self._work(job, erp, watch, only_settle=only_settle)
-            counts = await ledger.counts(run.id)
-            ending = Ending(
-                run=run,
-                exit=exit_of(counts, stop.causes),
-                seconds=anyio.current_time() - began_s,
-                counts=counts,
-                pushes=await ledger.attempt_count(run.id),
-                logins=erp.logins,
-                targets=await count_targets(ledger, run),
-                causes=stop.causes,
-                repeats=await ledger.repeats(run.id),
-                unverified=self.settings.erp.verify is False,
-            )
-            try:
-                await ledger.end_run(run.id, ending.exit, self.clock.now())
-                await write_results(ledger, ending)
-            except (LedgerLostError, OSError) as error:
-                # The rows are in the ledger; only what tells of them could not be written.
-                self.warn("results_lost", folder=run.folder, why=error)
         if not self.options.json:
             await self._summarize(ledger, ending)
         return ending
+
+    async def _execute_owned(
+        self,
+        ledger: SqliteLedger,
+        run: Run,
+        stop: Stop,
+        scope: anyio.CancelScope,
+        *,
+        only_settle: bool,
+    ) -> Ending:
+        began_s = anyio.current_time()
+        erp = ErpHttp(self.site)
+        with RunProgress(
+            self.errors,
+            self.say,
+            await ledger.counts(run.id),
+            quiet=self.options.quiet,
+            log=self._log(),
+        ) as watch:
+            job = Job(
+                run=run,
+                erp=erp,
+                ledger=ledger,
+                clock=self.clock,
+                watch=watch,
+                stop=stop,
+                pace=self._pace(),
+                settle=SettlePace(
+                    self.settings.settle.first_wait_s,
+                    self.settings.settle.poll_s,
+                    self.settings.settle.window_s,
+                ),
+                ages=DoubtAges(self.clock),
+            )
+            async with erp:
+                with scope:
+                    await self._work(job, erp, watch, only_settle=only_settle)
+        ending = await self._ending(
+            ledger, run, stop, seconds=anyio.current_time() - began_s, logins=erp.logins
+        )
+        try:
+            await ledger.end_run(run.id, ending.exit, self.clock.now())
+            await write_results(ledger, ending)
+        except (LedgerLostError, OSError) as error:
+            # The rows are in the ledger; only what tells of them could not be written.
+            self.warn("results_lost", folder=run.folder, why=error)
+        return ending
+
+    async def _ending(
+        self,
+        ledger: SqliteLedger,
+        run: Run,
+        stop: Stop,
+        *,
+        seconds: float = 0.0,
+        logins: int = 0,
+    ) -> Ending:
+        """Say how a run stands, after an execution or without one."""
+        counts = await ledger.counts(run.id)
+        return Ending(
+            run=run,
+            exit=exit_of(counts, stop.causes),
+            seconds=seconds,
+            counts=counts,
+            pushes=await ledger.attempt_count(run.id),
+            logins=logins,
+            targets=await count_targets(ledger, run),
+            causes=stop.causes,
+            repeats=await ledger.repeats(run.id),
+            unverified=self.settings.erp.verify is False,
+        )
 
     def _route_now(self, run: Run) -> Route:
         """Return the run's route as the settings have it now, so that mending it helps `resume`.
@@ -345,17 +385,13 @@ class Runner:
 
     async def _work(self, job: Job, erp: ErpHttp, watch: RunProgress, *, only_settle: bool) -> None:
         async with anyio.create_task_group() as others:
-            with (
-                anyio.CancelScope() as scope,
-                on_interrupt(partial(self._interrupt, job.stop, scope)),
-            ):
-                others.start_soon(watch.tell_now_and_then)
-                for option, seconds in self._deadlines():
-                    others.start_soon(self._stop_after, job.stop, option, seconds)
-                if only_settle:
-                    await self._settle_all(job)
-                elif watch.total > watch.done:
-                    await self._push(job, erp)
+            others.start_soon(watch.tell_now_and_then)
+            for option, seconds in self._deadlines():
+                others.start_soon(self._stop_after, job.stop, option, seconds)
+            if only_settle:
+                await self._settle_all(job)
+            elif watch.total > watch.done:
+                await self._push(job, erp)
             others.cancel_scope.cancel()
 
     async def _push(self, job: Job, erp: ErpHttp) -> None:
@@ -460,7 +496,8 @@ class Runner:
             words = say(key, why=why) if cause in _EXPLAINED else why
             out("[yellow]" + escape(say("summary.stopped", why=words)) + "[/]")
         out(escape(say("summary.folder", folder=run.folder)))
-        out(say("summary.exit", code=int(ending.exit), what=say(f"exit.{int(ending.exit)}")))
+        advice = "exit.sent" if ending.counts.get(State.SENT) else f"exit.{int(ending.exit)}"
+        out(say("summary.exit", code=int(ending.exit), what=say(advice)))
 
     async def _tell_reasons(self, ledger: SqliteLedger, run: Run) -> None:
         reasons: Counter[str] = Counter()
@@ -472,7 +509,7 @@ class Runner:
             self.output.print(f"    {count} × {escape(reason)}", highlight=False)
 
     def _report_all(self, endings: Sequence[Ending]) -> Exit:
-        worst = max((ending.exit for ending in endings), key=_RANK.index)
+        worst = max((ending.exit for ending in endings), key=_RANK.index, default=Exit.DONE)
         if self.options.json:
             said = endings[0].as_json() if len(endings) == 1 else _joined(endings, worst)
             sys.stdout.write(orjson.dumps(said).decode() + "\n")

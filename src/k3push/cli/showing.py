@@ -50,7 +50,7 @@ async def status(config: Path | None, name: str | None, say: Say) -> Exit:
         alive = await ledger.is_alive(run.id)
     console = Console(soft_wrap=True)
     started = f"{run.started_at.astimezone():%Y-%m-%d %H:%M:%S}"
-    how = "…" if alive else "-" if run.exit is None else f"exit {run.exit}"
+    how = say("alive") if alive else say("killed") if run.exit is None else f"exit {run.exit}"
     console.print(f"{run.id}  {escape(run.route.name)}  {started}  {how}", highlight=False)
     console.print(state_table(counts), highlight=False)
     if not alive and run.exit not in {None, 0}:

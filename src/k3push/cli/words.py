@@ -238,7 +238,7 @@ _WORDS: Mapping[str, _Said] = {
         "{pushes} 次下推，{logins} 次登录，{targets} 张下游单据",
     ),
     "summary.repeats": _Said(
-        "{count} repeated lines, each bill pushed once", "{count} 行重复，每张单据只下推一次"
+        "repeated lines: {count}, each bill pushed once", "{count} 行重复，每张单据只下推一次"
     ),
     "summary.stopped": _Said("stopped: {why}", "已停止：{why}"),
     "summary.folder": _Said("results: {folder}", "结果：{folder}"),
@@ -248,8 +248,18 @@ _WORDS: Mapping[str, _Said] = {
         "some numbers are rejected or draft; read the results", "有编号被拒绝或为暂存；请查看结果"
     ),
     "exit.4": _Said(
-        "some numbers are unknown; run `k3push settle`", "有编号状态未知；请执行 `k3push settle`"
+        "some numbers are unknown; run `k3push settle`, and `settle --as` for what it cannot find out",
+        "有编号状态未知；请执行 `k3push settle`，查不清的用 `settle --as` 人工确认",
     ),
+    "exit.sent": _Said(
+        "stopped at once; run `k3push resume`, which first asks for what was on its way",
+        "已立即停止；请执行 `k3push resume`，它会先核实已发出的编号",
+    ),
+    "killed": _Said(
+        "killed, or lost its ledger; run `k3push resume`",
+        "被终止或失去台账；请执行 `k3push resume`",
+    ),
+    "alive": _Said("under way", "执行中"),
     "exit.5": _Said(
         "stopped before the end; run `k3push resume`", "未执行完；请执行 `k3push resume`"
     ),
