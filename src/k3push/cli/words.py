@@ -185,8 +185,8 @@ _WORDS: Mapping[str, _Said] = {
     ),
     "skipped": _Said("skipped: {what}", "已跳过：{what}"),
     "repeated": _Said(
-        "line {line}: {number} repeats line {first}; pushed once",
-        "第 {line} 行：{number} 与第 {first} 行重复；只下推一次",
+        "line {line}: {number} repeats line {first}",
+        "第 {line} 行：{number} 与第 {first} 行重复",
     ),
     "ask_run": _Said(
         "Push {count} numbers by route {route} ({source} → {target}) on {url}?",
@@ -234,7 +234,7 @@ _WORDS: Mapping[str, _Said] = {
         "run {run}, route {route}, {seconds:.1f} s", "执行 {run}，路线 {route}，{seconds:.1f} 秒"
     ),
     "summary.calls": _Said(
-        "{pushes} pushes, {logins} logins, {targets} documents",
+        "pushes {pushes} · logins {logins} · documents {targets}",
         "{pushes} 次下推，{logins} 次登录，{targets} 张下游单据",
     ),
     "summary.repeats": _Said(
