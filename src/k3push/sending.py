@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import anyio
-from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
+from tenacity import AsyncRetrying, RetryCallState, retry_if_result
 
 from k3push.core import wire
 from k3push.core.evidence import Conclusion, conclude, conclude_unread, made_outcome, new_targets
@@ -19,6 +19,16 @@ from k3push.core.verdict import Cure, InDoubt, ReadBack, SendAgain, judge
 from k3push.job import Cause, Job
 from k3push.looking import look_at_targets, wait_for_erp
 from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError
+
+# Many who share a session that lasts for a few calls lose it often, each by no fault of its
+# own. A user who may read and not push loses it always (P 3.4).
+MOST_SESSIONS_A_CHUNK = 30
+
+# Those who lose each other's sessions in step never get further, so each falls back by a time
+# of its own, which doubles until it is longer than a call.
+STEP_S = 0.05
+STEPS = 16
+LONGEST_STEP_S = 60.0
 
 
 @dataclass(slots=True)
@@ -30,6 +40,7 @@ class Sending:
         numbers: What is left to send: claimed, and without a target.
         links_proved: Targets were found by their link on this route before.
         nth: Sendings so far.
+        lost: How many of them met a lost session.
         in_doubt: Whether the last sending left numbers `unknown`.
         conclusion: What the last sending came to, once the ERP has finished one.
     """
@@ -38,6 +49,7 @@ class Sending:
     numbers: tuple[BillNumber, ...]
     links_proved: bool
     nth: int = 0
+    lost: int = 0
     in_doubt: bool = False
     conclusion: Conclusion | None = None
 
@@ -46,14 +58,21 @@ async def push_chunk(job: Job, sending: Sending) -> None:
     """Send a claimed chunk until the ERP has acted, or may have."""
     retrying = AsyncRetrying(
         retry=retry_if_result(lambda verdict: isinstance(verdict, SendAgain)),
-        stop=stop_after_attempt(job.pace.max_attempts),
-        wait=_wait_for_cure,
+        stop=lambda _: (
+            sending.nth - sending.lost >= job.pace.max_attempts
+            or sending.lost >= MOST_SESSIONS_A_CHUNK
+        ),
+        wait=lambda state: _wait_for_cure(state, sending),
         sleep=job.stop.sleep,
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
     )
     verdict: SendAgain | None = await retrying(send_once, job, sending)
-    if isinstance(verdict, SendAgain):
-        job.stop.ask(Cause.UNREACHABLE, verdict.because)
+    match verdict:
+        case SendAgain(Cure.LOG_IN, because):
+            why = f"{because} (at {sending.lost} pushes of one chunk, while other calls passed)"
+            job.stop.ask(Cause.LOGIN_REFUSED, why)
+        case SendAgain(_, because):
+            job.stop.ask(Cause.UNREACHABLE, because)
 
 
 async def send_once(job: Job, sending: Sending) -> SendAgain | None:
@@ -88,6 +107,7 @@ async def send_once(job: Job, sending: Sending) -> SendAgain | None:
     match verdict:
         case SendAgain(cure, because, session):
             if cure is Cure.LOG_IN:
+                sending.lost += 1
                 job.erp.lose_session(session)
             outcomes = tuple(Outcome(n, State.PLANNED, reason=because) for n in numbers)
         case InDoubt(code, because):
@@ -185,8 +205,9 @@ def _in_words(verdict: SendAgain | InDoubt | ReadBack) -> str:
             return f"finished ({success}); read back{' twice' if twice else ''}"
 
 
-def _wait_for_cure(state: RetryCallState) -> float:
+def _wait_for_cure(state: RetryCallState, sending: Sending) -> float:
     verdict = state.outcome.result() if state.outcome else None
     if isinstance(verdict, SendAgain) and verdict.cure is Cure.LOG_IN:
-        return 0.0
+        step_s = STEP_S * (2.0 ** (sending.lost - 1) - 1)
+        return min(step_s * (sending.chunk.index % STEPS), LONGEST_STEP_S)
     return float(wait_for_erp(state))

@@ -12,6 +12,7 @@ from k3push.core.logins import password_login
 from k3push.core.model import Attempt, Exchange, Intent, Outcome, State
 from k3push.core.verdict import Verdict
 from k3push.job import Cause, PushPace, Stop
+from k3push.sending import MOST_SESSIONS_A_CHUNK
 from k3push.simulator import Accounts, FaultPlan, Refusal
 from k3push.simulator.script import Channel
 from tests.pushing.office import (
@@ -108,9 +109,9 @@ async def test_a_new_session_that_is_refused_as_well_ends_the_run() -> None:
 async def test_a_session_that_never_lasts_to_a_push_ends_the_run() -> None:
     """Each push loses it, though each look was answered, so no chunk may go on for ever."""
     pushed = await push(orders(60), sandbox(steps(*["lose-session"] * 40)))
-    assert len(pushed.stop.causes) == 1
+    assert set(pushed.stop.causes) == {Cause.LOGIN_REFUSED}
     assert not pushed.of(State.PUSHED)
-    assert len(pushed.watch.sendings) == PACE.max_attempts
+    assert len(pushed.watch.sendings) == MOST_SESSIONS_A_CHUNK
 
 
 async def test_a_site_that_forgets_sessions_at_once_ends_the_run() -> None:
