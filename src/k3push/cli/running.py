@@ -332,8 +332,11 @@ class Runner:
             async with erp:
                 with scope:
                     await self._work(job, erp, watch, only_settle=only_settle)
-        ending = await self._ending(
-            ledger, run, stop, seconds=anyio.current_time() - began_s, logins=erp.logins
+        ending = replace(
+            await self._ending(ledger, run, stop),
+            seconds=anyio.current_time() - began_s,
+            logins=erp.logins,
+            doubted=job.tally.unknown,
         )
         try:
             await ledger.end_run(run.id, ending.exit, self.clock.now())
@@ -343,24 +346,16 @@ class Runner:
             self.warn("results_lost", folder=run.folder, why=error)
         return ending
 
-    async def _ending(
-        self,
-        ledger: SqliteLedger,
-        run: Run,
-        stop: Stop,
-        *,
-        seconds: float = 0.0,
-        logins: int = 0,
-    ) -> Ending:
+    async def _ending(self, ledger: SqliteLedger, run: Run, stop: Stop) -> Ending:
         """Say how a run stands, after an execution or without one."""
         counts = await ledger.counts(run.id)
         return Ending(
             run=run,
             exit=exit_of(counts, stop.causes),
-            seconds=seconds,
+            seconds=0.0,
             counts=counts,
             pushes=await ledger.attempt_count(run.id),
-            logins=logins,
+            logins=0,
             targets=await count_targets(ledger, run),
             causes=stop.causes,
             repeats=await ledger.repeats(run.id),
@@ -485,6 +480,9 @@ class Runner:
                 targets=ending.targets,
             )
         )
+        if ending.doubted:
+            left = ending.counts.get(State.UNKNOWN, 0)
+            out("  " + say("summary.doubted", doubted=ending.doubted, left=left))
         if ending.repeats:
             out("  " + say("summary.repeats", count=len(ending.repeats)))
         for repeat in ending.repeats[:REPEATS_SHOWN]:

@@ -237,6 +237,10 @@ _WORDS: Mapping[str, _Said] = {
         "pushes {pushes} · logins {logins} · documents {targets}",
         "{pushes} 次下推，{logins} 次登录，{targets} 张下游单据",
     ),
+    "summary.doubted": _Said(
+        "answers lost: {doubted} numbers in doubt, {left} of them still",
+        "应答丢失：{doubted} 个编号曾未决，仍未决 {left} 个",
+    ),
     "summary.repeats": _Said(
         "repeated lines: {count}, each bill pushed once", "{count} 行重复，每张单据只下推一次"
     ),

@@ -72,6 +72,7 @@ class Ending:
         logins: Logins of this execution.
         targets: Documents that the rows name, each once.
         causes: Why it stopped before its end, in words.
+        doubted: Numbers whose answer was lost in this execution, settled since or not.
         repeats: Lines that named a number again.
         unverified: The ERP's certificate was not checked.
     """
@@ -84,6 +85,7 @@ class Ending:
     logins: int
     targets: int
     causes: Mapping[Cause, str]
+    doubted: int = 0
     repeats: Sequence[Repeat] = ()
     unverified: bool = False
 
