@@ -138,9 +138,10 @@ class Sandbox(AbstractContextManager["Sandbox"]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop it."""
+        """Stop it; to be told to stop is no failure of a server."""
         self._process.terminate()
         end(self._process)
+        assert kind is not None or self._process.returncode == 0
 
     def truth(self) -> dict[str, Any]:
         """Ask what really happened."""

@@ -15,6 +15,7 @@ import anyio
 
 from k3push.cli.problem import Problem
 from k3push.cli.running import JobOptions, Runner, RunOptions
+from k3push.cli.signals import on_interrupt
 from k3push.cli.wiring import ledger_of
 from k3push.cli.words import Lang, Say
 from k3push.core.model import Run
@@ -59,7 +60,8 @@ async def sandbox(options: SandboxOptions, port: int, say: Say) -> Exit:
         sys.stdout.flush()
 
     try:
-        await serve(site, port=port, started=started)
+        with anyio.CancelScope() as serving, on_interrupt(serving.cancel):
+            await serve(site, port=port, started=started)
     except OSError as error:
         raise Problem(say("port_taken", port=port, why=error.strerror)) from error
     return Exit.DONE
