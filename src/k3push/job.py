@@ -21,6 +21,7 @@ class Cause(StrEnum):
     DEADLINE = "deadline"
     LIMIT = "limit"
     CONTRADICTION = "contradiction"
+    BARRED = "barred"
     LOOK_REFUSED = "look refused"
     UNREACHABLE = "unreachable"
     LOGIN_REFUSED = "login refused"

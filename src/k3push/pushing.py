@@ -60,6 +60,7 @@ class _Tasks:
         doubtful: Some number's answer is lost, and settling may plan it again.
         news_of_doubt: How often that was said, so that a settling under way misses none.
         held: Numbers that another run has claimed, and which.
+        barred: Those of them that only a person can settle; they stay planned here.
     """
 
     def __init__(self, job: Job, backlog: Backlog, doubted: frozenset[BillNumber]) -> None:
@@ -71,6 +72,7 @@ class _Tasks:
         self.doubtful = bool(doubted) and job.reads_back
         self.news_of_doubt = 0
         self.held: dict[BillNumber, RunId] = {}
+        self.barred: dict[BillNumber, RunId] = {}
         self._changed = anyio.Event()
 
     async def run(self) -> None:
@@ -81,9 +83,12 @@ class _Tasks:
                 for _ in range(self.job.pace.concurrency):
                     workers.start_soon(self._guarded, self._work)
             others.cancel_scope.cancel()
-        if self.cut and not self.job.stop.asked:
-            why = f"the limit of {self.job.pace.limit} numbers is reached"
-            self.job.stop.ask(Cause.LIMIT, why)
+        stop = self.job.stop
+        if self.cut and not stop.asked:
+            stop.ask(Cause.LIMIT, f"the limit of {self.job.pace.limit} numbers is reached")
+        if self.barred:
+            runs = ", ".join(sorted(set(self.barred.values())))
+            stop.ask(Cause.BARRED, f"{len(self.barred)} numbers wait for a person in run {runs}")
 
     async def _guarded(self, task: Callable[[], Awaitable[None]]) -> None:
         """Turn what ends an execution into its stop; a defect of ours stays an exception."""
@@ -218,12 +223,12 @@ class _Tasks:
             if self.doubtful or self.held:
                 await anyio.sleep(pause_s)
             held = dict(self.held)
-            hopeless: set[BillNumber] = set()
             for run in set(held.values()):
-                hopeless |= await self._settle_dead(run)
+                hopeless = await self._settle_dead(run)
+                self.barred |= {number: run for number in held if number in hopeless}
             for number in held:
                 del self.held[number]
-            backlog.add(number for number in held if number not in hopeless)
+            backlog.add(number for number in held if number not in self.barred)
             self._wake()
 
     async def _settle_dead(self, run: RunId) -> frozenset[BillNumber]:

@@ -284,6 +284,7 @@ async def test_a_number_that_nobody_can_settle_does_not_hold_a_run_for_ever() ->
         second = await office.execute(SECOND, check=False)
     assert second.states[orders(1)[0]] is State.PLANNED
     assert orders(1)[0] not in second.watch.carried
+    assert FIRST in second.stop.causes[Cause.BARRED]
 
 
 async def test_a_number_that_a_contradiction_holds_does_not_hold_a_run_for_ever() -> None:
@@ -296,3 +297,4 @@ async def test_a_number_that_a_contradiction_holds_does_not_hold_a_run_for_ever(
         second = await office.execute(SECOND, check=False)
     assert second.states[orders(1)[0]] is State.PLANNED
     assert second.of(State.PUSHED) == set(orders(2, 1))
+    assert FIRST in second.stop.causes[Cause.BARRED]

@@ -521,6 +521,7 @@ _EXPLAINED = frozenset(
         Cause.LOGIN_REFUSED,
         Cause.LOOK_REFUSED,
         Cause.CONTRADICTION,
+        Cause.BARRED,
         Cause.LEDGER_LOST,
     }
 )

@@ -290,6 +290,10 @@ _WORDS: Mapping[str, _Said] = {
         "answer and read-back contradict each other: {why} Check the route's source_number_field.",
         "应答与回查矛盾：{why} 请检查路线的 source_number_field。",
     ),
+    "cause.barred": _Said(
+        "{why}: their answers were lost there. Look them up in the ERP, then `k3push settle --as`.",
+        "{why}：应答在该次执行中丢失。请在 ERP 中查明后用 `k3push settle --as` 记录。",
+    ),
     "cause.ledger lost": _Said(
         "the ledger cannot be written, so nothing more is sent: {why}",
         "台账无法写入，因此不再发送：{why}",
