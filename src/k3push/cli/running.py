@@ -24,7 +24,8 @@ from k3push.cli.problem import Problem
 from k3push.cli.progress import RunProgress, state_table
 from k3push.cli.showing import find_run
 from k3push.cli.signals import on_interrupt
-from k3push.cli.wiring import SystemClock, ledger_of, load_settings, site_of
+from k3push.cli.sites import site_of
+from k3push.cli.wiring import SystemClock, ledger_of, load_settings
 from k3push.cli.words import Lang, Say
 from k3push.core.halting import HaltRule
 from k3push.core.model import BillNumber, Listed, Outcome, Route, Run, State

@@ -14,7 +14,8 @@ from rich.prompt import Prompt
 
 from k3push.adapters.erp_http import ErpHttp
 from k3push.cli.problem import Problem
-from k3push.cli.wiring import SystemClock, find_config, site_of
+from k3push.cli.sites import site_of
+from k3push.cli.wiring import SystemClock, find_config
 from k3push.cli.words import Say
 from k3push.core import wire
 from k3push.core.model import BillNumber, Route
