@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -10,7 +11,18 @@ import anyio
 
 from k3push.core.halting import HaltRule, Tally
 from k3push.core.model import Outcome, Route, Run, State
-from k3push.ports import Clock, Doubt, Erp, Ledger, Watch
+from k3push.ports import (
+    Clock,
+    Doubt,
+    Erp,
+    ErpUnreachableError,
+    Ledger,
+    LedgerLostError,
+    LoginRefusedError,
+    LookFailedError,
+    LookRefusedError,
+    Watch,
+)
 
 
 class Cause(StrEnum):
@@ -55,6 +67,24 @@ class Stop:
         """Sleep, but no longer than until a stop is asked."""
         with anyio.move_on_after(seconds):
             await self.event.wait()
+
+
+@contextmanager
+def stopping(stop: Stop) -> Iterator[None]:
+    """Turn what the ERP or the ledger ends an execution with into its stop, with the cause.
+
+    A defect of ours stays an exception.
+    """
+    try:
+        yield
+    except LedgerLostError as error:
+        stop.ask(Cause.LEDGER_LOST, str(error))
+    except LoginRefusedError as error:
+        stop.ask(Cause.LOGIN_REFUSED, str(error))
+    except LookRefusedError as error:
+        stop.ask(Cause.LOOK_REFUSED, str(error))
+    except (ErpUnreachableError, LookFailedError) as error:
+        stop.ask(Cause.UNREACHABLE, str(error))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +171,7 @@ class Job:
 
     @property
     def route(self) -> Route:
-        """The route, as it was when the run began."""
+        """The route of the run."""
         return self.run.route
 
     @property

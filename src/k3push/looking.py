@@ -24,7 +24,20 @@ T = TypeVar("T")
 
 # 2, 6, 18, 54, 60 ... seconds: an application pool that recycles is back within them, and a
 # wrong address is not held up long.
-wait_for_erp = wait_exponential(multiplier=2, exp_base=3, max=60)
+FIRST_WAIT_S = 2.0
+WAIT_GROWTH = 3.0
+LONGEST_WAIT_S = 60.0
+wait_for_erp = wait_exponential(multiplier=FIRST_WAIT_S, exp_base=WAIT_GROWTH, max=LONGEST_WAIT_S)
+
+
+def pause_s(nth: int) -> float:
+    """Return the *nth* of these waits, from 1.
+
+    >>> [pause_s(nth) for nth in range(1, 7)]
+    [2.0, 6.0, 18.0, 54.0, 60.0, 60.0]
+    """
+    return min(FIRST_WAIT_S * WAIT_GROWTH ** (nth - 1), LONGEST_WAIT_S)
+
 
 _BLOCKED_WORDS = {
     "unapproved": "源单未审核 (the source bill is not approved)",

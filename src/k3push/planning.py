@@ -13,6 +13,7 @@ import anyio.to_thread
 
 from k3push.core.model import BillNumber, Listed, Outcome, Route, Run, RunId, State
 from k3push.ports import Clock, Ledger
+from k3push.reporting.tables import pages_of
 
 # Numbers that are written to the ledger at once.
 BATCH = 5000
@@ -38,7 +39,6 @@ class JobSource:
 class Asked:
     """How many lines of a job ask for one route, and where the first of them stands."""
 
-    named: bool
     place: str
     count: int = 0
 
@@ -55,8 +55,7 @@ async def survey(jobs: Sequence[JobSource]) -> dict[str, Asked]:
         for job in jobs:
             for listed in job.read():
                 if listed.route not in lines:
-                    place = f"{job.name}, line {listed.line}"
-                    lines[listed.route] = Asked(bool(listed.route), place)
+                    lines[listed.route] = Asked(f"{job.name}, line {listed.line}")
                 lines[listed.route].count += 1
         return lines
 
@@ -103,9 +102,7 @@ async def plan_rejected(ledger: Ledger, clock: Clock, run: Run, reason: str = ""
         How many.
     """
     planned = 0
-    place = 0
-    while rows := await ledger.rows(run.id, states={State.REJECTED}, after=place, limit=BATCH):
-        place = rows[-1].place
+    async for rows in pages_of(ledger, run, {State.REJECTED}):
         outcomes = [
             Outcome(
                 BillNumber(row.bill or row.number), State.PLANNED, code=row.code, reason=row.reason

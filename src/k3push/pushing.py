@@ -13,16 +13,9 @@ import anyio
 
 from k3push.core.backlog import Backlog
 from k3push.core.model import BillNumber, Chunk, Row, RunId, State
-from k3push.job import Cause, Job
-from k3push.looking import look_at_sources, refusal
-from k3push.ports import (
-    ErpUnreachableError,
-    LedgerLostError,
-    LoginRefusedError,
-    LookFailedError,
-    LookRefusedError,
-    RunIsAliveError,
-)
+from k3push.job import Cause, Job, stopping
+from k3push.looking import look_at_sources, pause_s, refusal
+from k3push.ports import RunIsAliveError
 from k3push.sending import Sending, push_chunk
 from k3push.settling import settle_once
 
@@ -36,18 +29,15 @@ async def push_run(job: Job) -> None:
     The caller owns the run. Faults of the ERP and of the ledger end in `job.stop` with
     their cause; they are not raised.
     """
-    try:
+    with stopping(job.stop):
         first_index = await job.ledger.next_chunk(job.run.id)
         doubts = await job.ledger.doubts(job.run.id)
-    except LedgerLostError as error:
-        job.stop.ask(Cause.LEDGER_LOST, str(error))
-        return
-    backlog = Backlog(
-        size=job.pace.chunk_size if job.reads_back else 1,
-        canary=job.pace.canary and job.reads_back,
-        first_index=first_index,
-    )
-    await _Tasks(job, backlog, frozenset(doubt.number for doubt in doubts)).run()
+        backlog = Backlog(
+            size=job.pace.chunk_size if job.reads_back else 1,
+            canary=job.pace.canary and job.reads_back,
+            first_index=first_index,
+        )
+        await _Tasks(job, backlog, frozenset(doubt.number for doubt in doubts)).run()
 
 
 class _Tasks:
@@ -91,18 +81,8 @@ class _Tasks:
             stop.ask(Cause.BARRED, f"{len(self.barred)} numbers wait for a person in run {runs}")
 
     async def _guarded(self, task: Callable[[], Awaitable[None]]) -> None:
-        """Turn what ends an execution into its stop; a defect of ours stays an exception."""
-        stop = self.job.stop
-        try:
+        with stopping(self.job.stop):
             await task()
-        except LedgerLostError as error:
-            stop.ask(Cause.LEDGER_LOST, str(error))
-        except LoginRefusedError as error:
-            stop.ask(Cause.LOGIN_REFUSED, str(error))
-        except LookRefusedError as error:
-            stop.ask(Cause.LOOK_REFUSED, str(error))
-        except (ErpUnreachableError, LookFailedError) as error:
-            stop.ask(Cause.UNREACHABLE, str(error))
 
     async def _wake_at_stop(self) -> None:
         await self.job.stop.event.wait()
@@ -194,9 +174,9 @@ class _Tasks:
         tries = chunk.tries
         if conclusion.try_later:
             tries += 1
-            pause_s = min(2.0 * 3.0**tries, 60.0)
-            job.watch.waiting(conclusion.outcomes[-1].reason, pause_s)
-            await job.stop.sleep(pause_s)
+            seconds = pause_s(tries + 1)
+            job.watch.waiting(conclusion.outcomes[-1].reason, seconds)
+            await job.stop.sleep(seconds)
         for part in conclusion.parts:
             self.backlog.add_part(part, tries=tries)
         for number in conclusion.alone:
@@ -210,7 +190,7 @@ class _Tasks:
         while True:
             while not (self.doubtful or self.held):
                 await self._changed.wait()
-            pause_s = job.settle.poll_s
+            next_s = job.settle.poll_s
             if self.doubtful:
                 news = self.news_of_doubt
                 settled = await settle_once(job, job.run.id)
@@ -218,10 +198,10 @@ class _Tasks:
                 backlog.links_proved = backlog.links_proved or found
                 backlog.add(settled.planned)
                 self.doubtful = bool(settled.left) or news != self.news_of_doubt
-                pause_s = min(pause_s, settled.next_due_s)
+                next_s = min(next_s, settled.next_due_s)
                 self._wake()
             if self.doubtful or self.held:
-                await anyio.sleep(pause_s)
+                await anyio.sleep(next_s)
             held = dict(self.held)
             for run in set(held.values()):
                 hopeless = await self._settle_dead(run)

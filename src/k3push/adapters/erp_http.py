@@ -8,13 +8,21 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import anyio
@@ -42,6 +50,8 @@ from k3push.ports import (
     LookFailedError,
     LookRefusedError,
 )
+
+T = TypeVar("T")
 
 # httpx raises ReadError both when the server read nothing and when it read everything
 # (measured on sockets), so only these three prove that nothing was sent.
@@ -162,28 +172,12 @@ class ErpHttp:
         self, route: Route, numbers: Sequence[BillNumber]
     ) -> Mapping[BillNumber, tuple[Source, ...]]:
         """Ask the source form for bills, by the job file's spellings."""
-        found: dict[BillNumber, tuple[Source, ...]] = dict.fromkeys(numbers, ())
-        for question in questions(numbers):
-            rows = await self._ask_sources(route, question)
-            matched, left = assign(question, rows)
-            if left:
-                # The database compares in a way that `fold` does not know: ask one by one.
-                for number in question:
-                    matched |= assign([number], await self._ask_sources(route, [number]))[0]
-            for number, sources in matched.items():
-                found[number] = tuple(sources)
-        return found
+        found = await _by_number(numbers, lambda asked: self._ask_sources(route, asked))
+        return {number: found.get(number, ()) for number in numbers}
 
     async def targets_of(self, route: Route, numbers: Collection[BillNumber]) -> Targets:
         """Ask the target form for every document linked to *numbers*, drafts included."""
-        found: dict[BillNumber, tuple[Target, ...]] = {}
-        for question in questions(numbers):
-            matched, left = assign(question, await self._ask_targets(route, question))
-            if left:
-                for number in question:
-                    matched |= assign([number], await self._ask_targets(route, [number]))[0]
-            found |= {number: tuple(targets) for number, targets in matched.items()}
-        return found
+        return await _by_number(numbers, lambda asked: self._ask_targets(route, asked))
 
     # -- looks --------------------------------------------------------------------------------
 
@@ -380,6 +374,22 @@ class ErpHttp:
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             transport=self._transport() if self._transport else None,
         )
+
+
+async def _by_number(
+    numbers: Iterable[BillNumber],
+    ask: Callable[[Sequence[BillNumber]], Awaitable[list[tuple[BillNumber, T]]]],
+) -> dict[BillNumber, tuple[T, ...]]:
+    """Ask in as few questions as may be, and give each number the rows that answer it."""
+    found: dict[BillNumber, tuple[T, ...]] = {}
+    for question in questions(numbers):
+        matched, left = assign(question, await ask(question))
+        if left:
+            # The database compares in a way that `fold` does not know: ask one by one.
+            for number in question:
+                matched |= assign([number], await ask([number]))[0]
+        found |= {number: tuple(rows) for number, rows in matched.items()}
+    return found
 
 
 def _is_accepted(exchange: Answered) -> bool:

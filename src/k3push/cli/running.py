@@ -29,7 +29,7 @@ from k3push.cli.wiring import SystemClock, ledger_of, load_settings
 from k3push.cli.words import Lang, Say
 from k3push.core.halting import HaltRule
 from k3push.core.model import BillNumber, Listed, Outcome, Route, Run, State
-from k3push.job import Cause, DoubtAges, Job, PushPace, SettlePace, Stop
+from k3push.job import Cause, DoubtAges, Job, PushPace, SettlePace, Stop, stopping
 from k3push.planning import (
     Asked,
     JobSource,
@@ -40,7 +40,7 @@ from k3push.planning import (
     scope_of,
     survey,
 )
-from k3push.ports import ErpUnreachableError, LedgerLostError, LoginRefusedError
+from k3push.ports import LedgerLostError
 from k3push.pushing import push_run
 from k3push.reporting.ending import Ending, Exit, exit_of
 from k3push.reporting.results import count_targets, write_results
@@ -127,7 +127,7 @@ class Runner:
             if not lines:
                 self.warn("empty_job", job=", ".join(names))
                 return self._report_all([])
-            routes = {asked: self._route(asked or how.route, at) for asked, at in lines.items()}
+            routes = {name: self._route(name, how, asked) for name, asked in lines.items()}
             if not self._agreed(lines, routes, asks="-" not in names):
                 self.warn("not_run")
                 return Exit.STOPPED
@@ -226,13 +226,13 @@ class Runner:
                     jobs.append(JobSource(name, partial(read, path)))
             yield jobs
 
-    def _route(self, name: str | None, asked: Asked) -> Route:
+    def _route(self, name: str, how: JobOptions, asked: Asked) -> Route:
         """Return a route; where a line of a job file names it, an error names the line."""
+        if not name:
+            return self.settings.route(how.route)
         try:
             return self.settings.route(name)
         except SettingsError as error:
-            if not asked.named:
-                raise
             raise Problem(f"{asked.place}: {error}") from error
 
     def _agreed(self, lines: dict[str, Asked], routes: dict[str, Route], *, asks: bool) -> bool:
@@ -391,30 +391,22 @@ class Runner:
             others.cancel_scope.cancel()
 
     async def _push(self, job: Job, erp: ErpHttp) -> None:
-        try:
+        with stopping(job.stop):
             # Before anything else, so that a wrong address or password is said at once.
             await erp.open_session()
-        except LoginRefusedError as error:
-            job.stop.ask(Cause.LOGIN_REFUSED, str(error))
-        except ErpUnreachableError as error:
-            job.stop.ask(Cause.UNREACHABLE, str(error))
-        else:
             await push_run(job)
 
     async def _settle_all(self, job: Job) -> None:
         told = False
-        while not job.stop.asked:
-            try:
+        with stopping(job.stop):
+            while not job.stop.asked:
                 settled = await settle_once(job, job.run.id)
-            except LoginRefusedError as error:
-                job.stop.ask(Cause.LOGIN_REFUSED, str(error))
-                return
-            if not settled.left or not job.reads_back:
-                return
-            if not told:
-                told = True
-                self.warn("settling", unknown=settled.left, window=job.settle.window_s)
-            await job.stop.sleep(settled.next_due_s)
+                if not settled.left or not job.reads_back:
+                    return
+                if not told:
+                    told = True
+                    self.warn("settling", unknown=settled.left, window=job.settle.window_s)
+                await job.stop.sleep(settled.next_due_s)
 
     def _interrupt(self, stop: Stop, scope: anyio.CancelScope) -> None:
         if stop.asked:

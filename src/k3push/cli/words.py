@@ -298,7 +298,6 @@ _WORDS: Mapping[str, _Said] = {
         "the ledger cannot be written, so nothing more is sent: {why}",
         "台账无法写入，因此不再发送：{why}",
     ),
-    "check.ok": _Said("ok", "正常"),
     "check.config": _Said("configuration {path}", "配置文件 {path}"),
     "check.login": _Said("login at {url} as {user}", "以 {user} 登录 {url}"),
     "check.source": _Said("source form {form}", "源单 {form}"),

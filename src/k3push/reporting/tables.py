@@ -72,7 +72,9 @@ async def write_csv(ledger: Ledger, run: Run, path: Path, states: Collection[Sta
     Returns:
         How many rows it has.
     """
-    return await _write(ledger, run, path, states, encoding="utf-8-sig", put=_put_csv)
+    return await _write(
+        ledger, run, path, states, encoding="utf-8-sig", put=_put_csv, heading=",".join(COLUMNS)
+    )
 
 
 async def write_jsonl(ledger: Ledger, run: Run, path: Path, states: Collection[State] = ()) -> int:
@@ -93,15 +95,22 @@ Put = Callable[[IO[str], Iterable[dict[str, Any]]], None]
 
 
 async def _write(
-    ledger: Ledger, run: Run, path: Path, states: Collection[State], *, encoding: str, put: Put
+    ledger: Ledger,
+    run: Run,
+    path: Path,
+    states: Collection[State],
+    *,
+    encoding: str,
+    put: Put,
+    heading: str = "",
 ) -> int:
     # A disk that fills up leaves the file of an earlier execution whole.
     part = path.with_name(f"{path.name}.part")
     count = 0
     try:
         with await anyio.to_thread.run_sync(opened_for_owner, part, encoding) as file:
-            if put is _put_csv:
-                csv.writer(file).writerow(COLUMNS)
+            if heading:
+                file.write(f"{heading}\r\n")
             async for rows in pages_of(ledger, run, states):
                 count += len(rows)
                 await anyio.to_thread.run_sync(put, file, [record_of(row, run) for row in rows])
