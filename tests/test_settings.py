@@ -250,7 +250,6 @@ BAD: list[tuple[str, str, str, int | None, str]] = [
     ("[run]", "[settle]\npoll_s = inf\n[run]", "settle.poll_s", 7, "finite"),
     ("[run]", "[settle]\nwindow_s = -1\n[run]", "settle.window_s", 7, "equal to 0"),
     ("[run]", '[notify]\non = ["end"]\n[run]', "notify.on", 7, "'finish'"),
-    ("[run]", '[notify]\nurls = ["x://y"]\n[run]', "notify.urls", 7, "later version"),
     (ROUTE, "", "routes.in.rule", 8, "default_rule"),
     (ROUTE, f"{ROUTE}\ndefault_rule = true", "routes.in.rule", 11, "either"),
     (ROUTE, f'{ROUTE}\nblocked = "maybe"', "routes.in.blocked", 12, "'skip'"),

@@ -35,6 +35,7 @@ from k3push.core.pairs import known_pair
 
 ENVIRONMENT_PREFIX = "K3PUSH_"
 COMMAND_TIMEOUT_S = 60
+KEYRING_SERVICE = "k3push"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,11 @@ class Secret:
         """Show the kind alone."""
         return f"Secret({self.kind})"
 
+    @property
+    def entry(self) -> str:
+        """The keyring's entry, where the secret is in one."""
+        return str(self._where) if self.kind == "keyring" else ""
+
     def resolve(self, key: str, folder: Path) -> str:
         """Return the secret.
 
@@ -124,9 +130,23 @@ class Secret:
 def _from_keyring(name: str) -> str:
     keyring = importlib.import_module("keyring")
     try:
-        return str(keyring.get_password("k3push", name) or "")
+        return str(keyring.get_password(KEYRING_SERVICE, name) or "")
     except keyring.errors.KeyringError as error:
         # A locked keyring, or a host without one.
+        raise OSError(type(error).__name__) from None
+
+
+def store_in_keyring(name: str, secret: str) -> None:
+    """Store a secret where `{ keyring = "NAME" }` finds it.
+
+    Raises:
+        ImportError: The package keyring is not installed.
+        OSError: The keyring is locked, or there is none.
+    """
+    keyring = importlib.import_module("keyring")
+    try:
+        keyring.set_password(KEYRING_SERVICE, name, secret)
+    except keyring.errors.KeyringError as error:
         raise OSError(type(error).__name__) from None
 
 
@@ -252,9 +272,9 @@ class SettleSettings(_Section):
 
 
 class NotifySettings(_Section):
-    """`[notify]`: whom to tell."""
+    """`[notify]`: whom to tell; an address holds a token, so it is a secret."""
 
-    urls: tuple[str, ...] = ()
+    urls: tuple[SecretValue, ...] = ()
     on: tuple[Literal["finish", "halt", "unknown", "login"], ...] = (
         "finish",
         "halt",
@@ -306,6 +326,14 @@ class Settings(_Section):
         """Keys whose secret stands in the file itself."""
         secrets = {"erp.password": self.erp.password, "erp.app_secret": self.erp.app_secret}
         return [key for key, secret in secrets.items() if secret and secret.kind == "plain"]
+
+    @property
+    def keyring_entries(self) -> list[str]:
+        """Names of the keyring's entries that secrets are taken from, each once."""
+        secrets = [self.erp.password, self.erp.app_secret, *self.notify.urls]
+        secrets += [identity.password for identity in self.erp.identities]
+        names = [s.entry for s in secrets if s is not None and s.kind == "keyring"]
+        return list(dict.fromkeys(names))
 
     def route(self, name: str | None) -> Route:
         """Return a route by its name, or the only one.
@@ -428,7 +456,6 @@ def _unusable(settings: Settings) -> Iterator[tuple[str, str]]:
         "erp.identities": erp.identities,
         "run.max_calls_per_minute": settings.run.max_calls_per_minute,
         "run.window": settings.run.window,
-        "notify.urls": settings.notify.urls,
     }
     for key, value in later.items():
         if value:

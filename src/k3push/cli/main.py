@@ -154,6 +154,7 @@ def build_app(say: Say, lang: Lang) -> typer.Typer:
     _add_pushing(app, say, lang)
     _add_looking(app, say)
     _add_beginning(app, say, lang)
+    _add_nights(app, say)
     return app
 
 
@@ -231,6 +232,9 @@ def _add_pushing(app: typer.Typer, say: Say, lang: Lang) -> None:
         limit: Limit = None,
         again: Again = False,
         because: Because = "",
+        overlap: Annotated[
+            Literal["share", "wait", "quit"], typer.Option("--overlap", help=say("opt.overlap"))
+        ] = "share",
         yes: Yes = False,
         json: Json = False,
         quiet: Quiet = False,
@@ -245,6 +249,7 @@ def _add_pushing(app: typer.Typer, say: Say, lang: Lang) -> None:
             lambda runner: runner.run(jobs, how),
             config=config,
             because=because if again else "",
+            overlap=overlap,
             yes=yes,
             json=json,
             quiet=quiet,
@@ -497,6 +502,48 @@ def _add_beginning(app: typer.Typer, say: Say, lang: Lang) -> None:
 
         options = RunOptions(json=json, quiet=quiet, verbose=verbose)
         return _await(lambda: trying.demo(options, folder, say, lang))
+
+
+def _add_nights(app: typer.Typer, say: Say) -> None:
+    """Add the commands that prepare runs which nobody watches."""
+    Config = Annotated[Path | None, typer.Option("--config", help=say("opt.config"))]
+
+    @app.command(
+        help=say("schedule"),
+        short_help=say("schedule.short"),
+        epilog="k3push schedule --at 20:00 --for systemd batches/inbox/",
+    )
+    def schedule(
+        jobs: Annotated[list[str], typer.Argument(metavar="JOB...", help=say("arg.jobs"))],
+        at: Annotated[str, typer.Option("--at", metavar="HH:MM", help=say("opt.at"))],
+        scheduler: Annotated[
+            Literal["systemd", "cron", "schtasks"], typer.Option("--for", help=say("opt.for"))
+        ],
+        route: Annotated[str | None, typer.Option("--route", help=say("opt.route"))] = None,
+        config: Config = None,
+    ) -> int:
+        from k3push.cli import schedule as scheduling  # noqa: PLC0415
+
+        time = parse_until(at, datetime.now().astimezone()).time()
+        return scheduling.schedule(scheduler, time, jobs, config=config, route=route, say=say)
+
+    login = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    app.add_typer(login, name="login", help=say("login.help"), short_help=say("login.help"))
+
+    @login.callback()
+    def _login() -> None:
+        pass
+
+    @login.command(
+        "set", help=say("login.set"), epilog="k3push login set · k3push login set webapi"
+    )
+    def login_set(
+        name: Annotated[str | None, typer.Argument(metavar="[NAME]", help=say("arg.entry"))] = None,
+        config: Config = None,
+    ) -> int:
+        from k3push.cli import secrets  # noqa: PLC0415
+
+        return secrets.login_set(config, name, say)
 
 
 def _await(act: Callable[[], Awaitable[int]]) -> int:

@@ -20,6 +20,8 @@ from rich.markup import escape
 
 from k3push.adapters.erp_http import ErpHttp
 from k3push.adapters.ledger_sqlite import SqliteLedger
+from k3push.cli.notifying import recipients, tell_people
+from k3push.cli.overlap import Overlap, make_way
 from k3push.cli.problem import Problem
 from k3push.cli.progress import RunProgress, state_table
 from k3push.cli.showing import find_run
@@ -73,6 +75,7 @@ class RunOptions:
     max_duration: timedelta | None = None
     limit: int | None = None
     because: str = ""
+    overlap: Overlap = "share"
     yes: bool = False
     json: bool = False
     quiet: bool = False
@@ -107,6 +110,7 @@ class Runner:
         self.settings: Settings = load_settings(options.config, say)
         # Before any ledger is made, so that a secret that is not there leaves nothing behind.
         self.site = site_of(self.settings)
+        self.recipients = recipients(self.settings)
         for key in self.settings.plain_secrets:
             # The sandbox's own password is no secret.
             if self.settings.erp.acct_id != "sandbox":
@@ -132,6 +136,9 @@ class Runner:
                 self.warn("not_run")
                 return Exit.STOPPED
             async with ledger_of(self.settings, self.say, create=True) as ledger:
+                acct_id = self.settings.erp.acct_id
+                scopes = {scope_of(acct_id, route) for route in routes.values()}
+                await make_way(ledger, scopes, self.options.overlap, self.say, self.warn)
                 runs = [
                     await self._open(ledger, jobs, names, routes, name)
                     for name in dict.fromkeys(route.name for route in routes.values())
@@ -295,6 +302,7 @@ class Runner:
                 )
         if not self.options.json:
             await self._summarize(ledger, ending)
+        await tell_people(self.settings, self.recipients, ending, self.say, self.warn)
         return ending
 
     async def _execute_owned(

@@ -143,6 +143,10 @@ _WORDS: Mapping[str, _Said] = {
     ),
     "opt.keep": _Said("Folder for the results.", "结果目录。"),
     "arg.jobs": _Said("Job files, or - for standard input.", "清单文件，或用 - 表示标准输入。"),
+    "arg.entry": _Said(
+        "Keyring entry; default: those that the configuration names.",
+        "凭据库条目；默认为配置中所写的。",
+    ),
     "arg.run": _Said("Id of the run; default: the last one.", "执行编号；默认最近一次。"),
     "arg.number": _Said("Bill number.", "单据编号。"),
     "arg.settle": _Said(
@@ -353,6 +357,78 @@ _WORDS: Mapping[str, _Said] = {
         "查看其中一个：k3push explain CGDD0000033 --config {config}",
     ),
     "explain.none": _Said("{number} is in no run", "{number} 不在任何执行中"),
+    "notify.title": _Said(
+        "k3push {route}: exit {code}, {what}", "k3push {route}：退出码 {code}，{what}"
+    ),
+    "notify.report": _Said("report: {path}", "报告：{path}"),
+    "notify_failed": _Said(
+        "warning: {service} took no message; the run is not touched by that",
+        "警告：{service} 未能送达通知；不影响本次执行",
+    ),
+    "notify_missing": _Said(
+        "notify.urls needs Apprise: pip install 'k3push[notify]'",
+        "notify.urls 需要 Apprise：pip install 'k3push[notify]'",
+    ),
+    "schedule": _Said(
+        "Print what to install so that a job runs every day; nothing is installed.",
+        "输出每日定时执行所需的配置；不做任何安装。",
+    ),
+    "schedule.short": _Said("Print a timer for a nightly run", "输出每晚定时执行的配置"),
+    "opt.at": _Said("Time of day (HH:MM).", "每天的时刻（HH:MM）。"),
+    "opt.for": _Said("systemd, cron or schtasks.", "systemd、cron 或 schtasks。"),
+    "schedule.systemd": _Said(
+        "Save both parts in ~/.config/systemd/user under the names above them, write\n"
+        "K3PUSH_PASSWORD=... into {secrets} (mode 600), then:\n"
+        "systemctl --user daemon-reload && systemctl --user enable --now k3push.timer\n"
+        "loginctl enable-linger lets it run while you are logged out.",
+        "请把两部分按其上方的名称存入 ~/.config/systemd/user，\n"
+        "在 {secrets} 中写入 K3PUSH_PASSWORD=…（权限 600），然后执行：\n"
+        "systemctl --user daemon-reload && systemctl --user enable --now k3push.timer\n"
+        "loginctl enable-linger 可使其在您注销后继续运行。",
+    ),
+    "schedule.stdin": _Said(
+        "standard input cannot be scheduled; name a file or a folder",
+        "标准输入不能定时执行；请指定文件或文件夹",
+    ),
+    "schedule.cron": _Said(
+        "Add the line with `crontab -e`; cron has no K3PUSH_PASSWORD, so keep the secret in a file "
+        "or a keyring.",
+        "请用 `crontab -e` 加入此行；cron 中没有 K3PUSH_PASSWORD，密码请存放在文件或凭据库中。",
+    ),
+    "schedule.schtasks": _Said(
+        "Run the line in a command prompt of the user who is to push; keep the secret in the "
+        "keyring: k3push login set",
+        "请以执行下推的用户在命令提示符中运行此行；密码请存入系统凭据库：k3push login set",
+    ),
+    "login.help": _Said("Secrets in the system's keyring.", "系统凭据库中的密码。"),
+    "login.set": _Said(
+        "Ask for a secret and store it in the system's keyring.", "询问密码并存入系统凭据库。"
+    ),
+    "login.ask": _Said("Secret for keyring entry {name}", "凭据库条目 {name} 的密码"),
+    "login.empty": _Said("an empty secret is not stored", "空密码不予保存"),
+    "login.done": _Said("stored as {name}", "已保存为 {name}"),
+    "login.none": _Said(
+        'config.toml names no keyring entry; write password = {{ keyring = "NAME" }} there, or '
+        "give the name: k3push login set NAME",
+        '配置中没有凭据库条目；请写 password = {{ keyring = "NAME" }}，或指定名称：k3push login set NAME',
+    ),
+    "login.no_keyring": _Said(
+        "no keyring can be used ({why}): pip install 'k3push[keyring]', or keep the secret in the "
+        "environment or a file",
+        "没有可用的凭据库（{why}）：请 pip install 'k3push[keyring]'，或把密码放在环境变量或文件中",
+    ),
+    "opt.overlap": _Said(
+        "While another run of this route is under way: share (its numbers are waited for), wait, or quit.",
+        "同一路线已有执行在进行时：share（等待其占用的编号）、wait（等其结束）或 quit（退出）。",
+    ),
+    "overlap.waiting": _Said(
+        "run {run} of this route is under way; waiting for its end",
+        "同一路线的执行 {run} 正在进行；等待其结束",
+    ),
+    "overlap.quit": _Said(
+        "run {run} of this route is under way; nothing was sent (--overlap quit)",
+        "同一路线的执行 {run} 正在进行；没有发送任何内容（--overlap quit）",
+    ),
     "exported": _Said("{count} rows written to {path}", "已写入 {count} 行：{path}"),
 }
 

@@ -1,0 +1,78 @@
+"""Messages to people through Apprise: DingTalk, WeCom, Feishu, e-mail, Slack and many more.
+
+An address holds a token, so no text of this module shows one.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import anyio
+import anyio.to_thread
+
+# Long enough for a slow mail server; a run's end waits for it.
+MOST_WAIT_S = 30.0
+
+
+class NotifierMissingError(Exception):
+    """Apprise, which carries the messages, is not installed."""
+
+
+def unknown_services(urls: Sequence[str]) -> list[str]:
+    """Return the schemes of the addresses that Apprise knows no service for.
+
+    Raises:
+        NotifierMissingError: Apprise is not installed.
+    """
+    apprise = _apprise()
+    return [_scheme(url) for url in urls if apprise.Apprise.instantiate(url) is None]
+
+
+async def notify(urls: Sequence[str], title: str, body: str) -> list[str]:
+    """Send one message to each address, once, all at the same time.
+
+    Raises nothing for a message that does not arrive: that is what is returned.
+
+    Args:
+        urls: Addresses as Apprise reads them.
+        title: Some words.
+        body: Lines of text.
+
+    Returns:
+        The schemes of the addresses that took no message, such as `dingtalk`.
+    """
+    failed: list[str] = []
+
+    async def send(url: str) -> None:
+        taken = False
+        with anyio.move_on_after(MOST_WAIT_S):
+            taken = await anyio.to_thread.run_sync(_send, url, title, body, abandon_on_cancel=True)
+        if not taken:
+            failed.append(_scheme(url))
+
+    async with anyio.create_task_group() as tasks:
+        for url in urls:
+            tasks.start_soon(send, url)
+    return sorted(failed)
+
+
+def _send(url: str, title: str, body: str) -> bool:
+    try:
+        service = _apprise().Apprise.instantiate(url)
+        return service is not None and bool(service.notify(title=title, body=body))
+    except Exception:  # noqa: BLE001  # some plug-in's own fault must not fail a run
+        return False
+
+
+def _apprise() -> Any:
+    try:
+        return importlib.import_module("apprise")
+    except ImportError as error:
+        raise NotifierMissingError from error
+
+
+def _scheme(url: str) -> str:
+    return urlsplit(url).scheme or "?"
