@@ -167,11 +167,15 @@ class Note:
     """Something that happened to a number apart from its attempts, for `explain`.
 
     Attributes:
+        id: Grows from note to note of one ledger.
+        number: The ERP's spelling, or the job file's where it has none.
         at: When.
         run: In which run.
         text: What, in words: a read-back, a person's word, a take-over.
     """
 
+    id: int
+    number: BillNumber
     at: datetime
     run: RunId
     text: str
@@ -340,6 +344,22 @@ class Ledger(Protocol):
 
     async def notes_of(self, number: BillNumber) -> Sequence[Note]:
         """Return the notes on a number (the ERP's spelling), the oldest first."""
+        ...
+
+    async def attempts_in(
+        self, run: RunId, *, after: int = 0, limit: int = 100
+    ) -> Sequence[AttemptRecord]:
+        """Return a page of the attempts of a run, the oldest first.
+
+        The next page begins *after* the last one's id.
+        """
+        ...
+
+    async def notes_in(self, run: RunId, *, after: int = 0, limit: int = 1000) -> Sequence[Note]:
+        """Return a page of the notes that a run has made, the oldest first.
+
+        The next page begins *after* the last one's id.
+        """
         ...
 
     async def attempt_count(self, run: RunId) -> int:

@@ -12,6 +12,7 @@ from k3push.core.model import (
     NeverSent,
     NoAnswer,
     Outcome,
+    RunId,
     State,
     Target,
 )
@@ -436,3 +437,23 @@ async def test_attempts_of_a_number_come_from_all_runs(ledger: Ledger) -> None:
     assert [kept.attempt for kept in await ledger.attempts_of(A)] == told
     assert [kept.attempt for kept in await ledger.attempts_of(B)] == told[1:]
     assert await ledger.attempts_of(C) == []
+
+
+async def test_attempts_and_notes_of_a_run_come_in_pages(ledger: Ledger) -> None:
+    """A report reads a whole run, and no other, without holding it in memory."""
+    first = await planned(ledger, "A B C")
+    second = await planned(ledger, "A B C", "r2")
+    told = [await pushed(ledger, first, name, State.REJECTED) for name in "ABC"]
+    other = await pushed(ledger, second, "B", State.REJECTED)
+    for run in (first, second, first):
+        await ledger.conclude(run, outcomes("B", State.PLANNED), at=later(2), note=f"of {run}")
+        await ledger.conclude(run, outcomes("B", State.REJECTED), at=later(3))
+    page = await ledger.attempts_in(first, limit=2)
+    rest = await ledger.attempts_in(first, after=page[-1].attempt.id)
+    assert [kept.attempt for kept in (*page, *rest)] == told
+    assert [kept.attempt for kept in await ledger.attempts_in(second)] == [other]
+    notes = await ledger.notes_in(first)
+    assert [(note.number, note.text) for note in notes] == [(B, "of r1")] * 2
+    assert await ledger.notes_in(first, after=notes[0].id, limit=1) == notes[1:]
+    with pytest.raises(LookupError):
+        await ledger.attempts_in(RunId("nobody"))

@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 
 from anyio.lowlevel import checkpoint
 
@@ -269,7 +270,8 @@ class MemoryLedger(Ledger):
         move(store, rows, outcomes, standings, at=at)
         if note:
             for outcome in outcomes:
-                store.notes.setdefault(outcome.number, []).append(Note(at, run, note))
+                made = Note(len(store.notes) + 1, outcome.number, at, run, note)
+                store.notes.append(made)
 
     async def doubts(self, run: RunId) -> Sequence[Doubt]:
         """Return the numbers of *run* that are `unknown`."""
@@ -297,7 +299,22 @@ class MemoryLedger(Ledger):
 
     async def notes_of(self, number: BillNumber) -> Sequence[Note]:
         """Return the notes on a number, the oldest first."""
-        return list((await self._turn()).notes.get(number, ()))
+        return [note for note in (await self._turn()).notes if note.number == number]
+
+    async def attempts_in(
+        self, run: RunId, *, after: int = 0, limit: int = 100
+    ) -> Sequence[AttemptRecord]:
+        """Return a page of the attempts of a run."""
+        store = await self._turn()
+        known(store, run)
+        found = (kept for kept in store.attempts[after:] if kept.attempt.intent.run == run)
+        return list(islice(found, limit))
+
+    async def notes_in(self, run: RunId, *, after: int = 0, limit: int = 1000) -> Sequence[Note]:
+        """Return a page of the notes that a run has made."""
+        store = await self._turn()
+        known(store, run)
+        return list(islice((note for note in store.notes[after:] if note.run == run), limit))
 
     async def attempt_count(self, run: RunId) -> int:
         """Count the attempts of a run."""

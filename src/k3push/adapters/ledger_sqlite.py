@@ -206,6 +206,16 @@ class SqliteLedger(Ledger):
         """Return the notes on a number."""
         return await self._read(lambda c: reads.notes_of(c, number))
 
+    async def attempts_in(
+        self, run: RunId, *, after: int = 0, limit: int = 100
+    ) -> Sequence[AttemptRecord]:
+        """Return a page of the attempts of a run."""
+        return await self._read(lambda c: reads.attempts_in(c, run, after, limit))
+
+    async def notes_in(self, run: RunId, *, after: int = 0, limit: int = 1000) -> Sequence[Note]:
+        """Return a page of the notes that a run has made."""
+        return await self._read(lambda c: reads.notes_in(c, run, after, limit))
+
     async def attempt_count(self, run: RunId) -> int:
         """Count the attempts of a run."""
         return await self._read(lambda c: reads.attempt_count(c, run))

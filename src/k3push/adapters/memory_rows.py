@@ -66,7 +66,7 @@ class Store:
     owners: dict[RunId, object] = field(default_factory=dict)
     claims: dict[tuple[str, BillNumber], RunId] = field(default_factory=dict)
     attempts: list[AttemptRecord] = field(default_factory=list)
-    notes: dict[BillNumber, list[Note]] = field(default_factory=dict)
+    notes: list[Note] = field(default_factory=list)
 
 
 def known(store: Store, run: RunId) -> RunRows:

@@ -98,10 +98,22 @@ def attempts_of(connection: Connection, number: BillNumber) -> Sequence[AttemptR
 
 def notes_of(connection: Connection, number: BillNumber) -> Sequence[Note]:
     """Return the notes on a number, the oldest first."""
-    return [
-        Note(text.to_time(at), RunId(run_id), words)
-        for at, run_id, words in connection.all("notes_of", number=number)
-    ]
+    return [_note(found) for found in connection.all("notes_of", number=number)]
+
+
+def attempts_in(
+    connection: Connection, id_: RunId, after: int, limit: int
+) -> Sequence[AttemptRecord]:
+    """Return a page of the attempts of a run, the oldest first."""
+    key = run_key(connection, id_).key
+    page = connection.all("attempts_in", run=key, after=after, limit=limit)
+    return [_attempt(found) for found in page]
+
+
+def notes_in(connection: Connection, id_: RunId, after: int, limit: int) -> Sequence[Note]:
+    """Return a page of the notes that a run has made, the oldest first."""
+    key = run_key(connection, id_).key
+    return [_note(found) for found in connection.all("notes_in", run=key, after=after, limit=limit)]
 
 
 def attempt_count(connection: Connection, id_: RunId) -> int:
@@ -174,3 +186,8 @@ def _attempt(found: Sequence[Any]) -> AttemptRecord:
         verdict=verdict or "",
         ended_at=text.to_time_or_none(ended_at),
     )
+
+
+def _note(found: Sequence[Any]) -> Note:
+    id_, number, at, run_id, words = found
+    return Note(id_, BillNumber(number), text.to_time(at), RunId(run_id), words)

@@ -194,6 +194,21 @@ ORDER BY rows.place;
 -- name: last_chunk
 SELECT coalesce(max(chunk), 0) FROM attempts WHERE run = :run;
 
+-- name: attempts_in
+-- In the order of their ids, which no index has for one run alone.
+SELECT attempts.id, runs.id, chunk, nth, began_at, numbers, before, request,
+    attempts.ended_at, verdict, answer, status, because, body
+FROM attempts NOT INDEXED
+JOIN runs ON runs.key = attempts.run
+WHERE attempts.run = :run AND attempts.id > :after
+ORDER BY attempts.id LIMIT :limit;
+
+-- name: notes_in
+SELECT notes.id, notes.number, notes.at, runs.id, notes.text
+FROM notes JOIN runs ON runs.key = notes.run
+WHERE notes.run = :run AND notes.id > :after
+ORDER BY notes.id LIMIT :limit;
+
 -- name: attempts_of
 SELECT attempts.id, runs.id, chunk, nth, began_at, numbers, before, request,
     attempts.ended_at, verdict, answer, status, because, body
@@ -204,6 +219,6 @@ WHERE carried.number = :number
 ORDER BY attempts.id;
 
 -- name: notes_of
-SELECT notes.at, runs.id, notes.text
+SELECT notes.id, notes.number, notes.at, runs.id, notes.text
 FROM notes JOIN runs ON runs.key = notes.run
 WHERE notes.number = :number ORDER BY notes.id;
