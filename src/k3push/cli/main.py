@@ -152,7 +152,7 @@ def build_app(say: Say, lang: Lang) -> typer.Typer:
     )
     _add_global_options(app, say)
     _add_pushing(app, say, lang)
-    _add_looking(app, say)
+    _add_looking(app, say, lang)
     _add_beginning(app, say, lang)
     _add_nights(app, say)
     return app
@@ -376,7 +376,7 @@ def _pace(
     }
 
 
-def _add_looking(app: typer.Typer, say: Say) -> None:
+def _add_looking(app: typer.Typer, say: Say, lang: Lang) -> None:
     """Add the commands that look at the ledger."""
     Config = Annotated[Path | None, typer.Option("--config", help=say("opt.config"))]
     RunName = Annotated[str | None, typer.Argument(metavar="[RUN]", help=say("arg.run"))]
@@ -402,6 +402,20 @@ def _add_looking(app: typer.Typer, say: Say) -> None:
         from k3push.cli import showing  # noqa: PLC0415
 
         return _await(lambda: showing.explain(config, number, say))
+
+    @app.command(
+        help=say("report"),
+        short_help=say("report.short"),
+        epilog="k3push report --output night.html",
+    )
+    def report(
+        output: Annotated[Path, typer.Option("--output", metavar="F.html", help=say("opt.page"))],
+        name: RunName = None,
+        config: Config = None,
+    ) -> int:
+        from k3push.cli import showing  # noqa: PLC0415
+
+        return _await(lambda: showing.report(config, name, say, lang, output))
 
     @app.command(
         help=say("export"),

@@ -348,8 +348,10 @@ class Runner:
             doubted=job.tally.unknown,
         )
         try:
-            await ledger.end_run(run.id, ending.exit, self.clock.now())
-            await write_results(ledger, ending)
+            now = self.clock.now()
+            await ledger.end_run(run.id, ending.exit, now)
+            ending = replace(ending, run=replace(run, ended_at=now))
+            await write_results(ledger, ending, self.say, lang=self.lang, now=now)
         except (LedgerLostError, OSError) as error:
             # The rows are in the ledger; only what tells of them could not be written.
             self.warn("results_lost", folder=run.folder, why=error)

@@ -12,11 +12,13 @@ from rich.markup import escape
 
 from k3push.cli.problem import Problem
 from k3push.cli.progress import state_table
-from k3push.cli.wiring import ledger_of, load_settings
-from k3push.cli.words import Say
+from k3push.cli.wiring import SystemClock, ledger_of, load_settings
+from k3push.cli.words import Lang, Say
 from k3push.core.model import Answered, BillNumber, Exchange, Run, RunId, State
 from k3push.ports import AttemptRecord, Ledger
-from k3push.reporting.ending import Exit
+from k3push.reporting.ending import Ending, Exit, exit_of
+from k3push.reporting.report import write_report
+from k3push.reporting.results import count_targets
 from k3push.reporting.tables import write_csv, write_jsonl
 
 # An answer longer than this is cut on the terminal; the ledger has it whole.
@@ -122,6 +124,34 @@ async def export(
             raise Problem(f"{output}: {error.strerror}") from error
     Console(stderr=True, soft_wrap=True).print(
         say("exported", count=count, path=output), highlight=False, markup=False
+    )
+    return Exit.DONE
+
+
+async def report(config: Path | None, name: str | None, say: Say, lang: Lang, output: Path) -> Exit:
+    """Write the page of a run."""
+    settings = load_settings(config, say)
+    async with ledger_of(settings, say) as ledger:
+        run = await find_run(ledger, name, say)
+        counts = await ledger.counts(run.id)
+        ending = Ending(
+            run=run,
+            exit=exit_of(counts, ()) if run.exit is None else Exit(run.exit),
+            seconds=0.0,
+            counts=counts,
+            pushes=await ledger.attempt_count(run.id),
+            logins=0,
+            targets=await count_targets(ledger, run),
+            causes={},
+            repeats=await ledger.repeats(run.id),
+            unverified=settings.erp.verify is False,
+        )
+        try:
+            await write_report(ledger, ending, output, say, lang=lang, now=SystemClock().now())
+        except OSError as error:
+            raise Problem(f"{output}: {error.strerror}") from error
+    Console(stderr=True, soft_wrap=True).print(
+        say("report.written", path=output), highlight=False, markup=False
     )
     return Exit.DONE
 

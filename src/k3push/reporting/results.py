@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import anyio
@@ -11,7 +12,9 @@ import orjson
 from k3push.core.model import Run, State
 from k3push.ports import Ledger
 from k3push.reporting.ending import Ending
+from k3push.reporting.report import write_report
 from k3push.reporting.tables import opened_for_owner, pages_of, write_csv
+from k3push.reporting.timeline import Say
 
 # What a person acts on; each is a job file of its own.
 PARTS = (State.REJECTED, State.DRAFT, State.UNKNOWN, State.PLANNED)
@@ -25,7 +28,9 @@ async def count_targets(ledger: Ledger, run: Run) -> int:
     return len(ids)
 
 
-async def write_results(ledger: Ledger, ending: Ending) -> Path:
+async def write_results(
+    ledger: Ledger, ending: Ending, say: Say, *, lang: str, now: datetime
+) -> Path:
     """Write the results of a run into its folder, over those of an earlier execution."""
     run = ending.run
     folder = Path(run.folder)
@@ -48,6 +53,7 @@ async def write_results(ledger: Ledger, ending: Ending) -> Path:
         "certificate_checked": not ending.unverified,
     }
     await anyio.to_thread.run_sync(_write_summary, folder / "summary.json", summary)
+    await write_report(ledger, ending, folder / "report.html", say, lang=lang, now=now)
     return folder
 
 

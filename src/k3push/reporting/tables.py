@@ -51,8 +51,8 @@ def record_of(row: Row, run: Run) -> dict[str, Any]:
         "chunk": row.chunk or None,
         "run": run.id,
         "route": run.route.name,
-        "sent_at": _local(row.sent_at),
-        "settled_at": _local(row.settled_at),
+        "sent_at": local(row.sent_at),
+        "settled_at": local(row.settled_at),
     }
 
 
@@ -132,5 +132,6 @@ def _put_jsonl(file: IO[str], records: Iterable[dict[str, Any]]) -> None:
     file.writelines(orjson.dumps(record).decode() + "\n" for record in records)
 
 
-def _local(moment: datetime | None) -> str | None:
+def local(moment: datetime | None) -> str | None:
+    """Return a time as the ledger's exports write it: ISO 8601 with offset."""
     return moment.astimezone().isoformat(timespec="seconds") if moment else None

@@ -1,0 +1,133 @@
+"""What a run did when, gathered while its rows and attempts are read once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from html import escape
+from itertools import accumulate
+from statistics import median, quantiles
+
+from k3push.core.model import Row, State
+from k3push.ports import AttemptRecord
+from k3push.reporting.charts import BINS, Series, TimeAxis, lines, stacked
+
+Say = Callable[..., str]
+
+# In the order in which they lie upon one another.
+_DONE = (State.PUSHED, State.ALREADY, State.DRAFT, State.REJECTED)
+
+
+@dataclass(slots=True)
+class Timeline:
+    """Moments of a run; seconds are as fine as its pictures need.
+
+    Attributes:
+        calls: Beginning, seconds and numbers of each attempt; the seconds of one that was
+            never recorded are None.
+        settled: How many numbers came to each state in each second.
+    """
+
+    calls: list[tuple[datetime, float | None, int]] = field(default_factory=list)
+    settled: Counter[tuple[datetime, State]] = field(default_factory=Counter)
+
+    def add_attempt(self, kept: AttemptRecord) -> None:
+        """Note an attempt."""
+        intent = kept.attempt.intent
+        took_s = (kept.ended_at - intent.began_at).total_seconds() if kept.ended_at else None
+        self.calls.append((intent.began_at, took_s, len(intent.numbers)))
+
+    def add_row(self, row: Row) -> None:
+        """Note a number that is done."""
+        if row.settled_at is not None and row.state in _DONE:
+            self.settled[row.settled_at.replace(microsecond=0), row.state] += 1
+
+    def pictures(self, say: Say) -> list[str]:
+        """Draw numbers over time, calls, answer times and pace; none where nothing was done."""
+        moments = [began for began, _, _ in self.calls] + [at for at, _ in self.settled]
+        if not moments:
+            return []
+        axis = TimeAxis(moments)
+        drawn = [self._numbers(axis, say)]
+        if self.calls:
+            drawn += [
+                self._calls(axis, say),
+                self._answers(axis, say),
+                self._at_once(axis, say),
+                self._sizes(axis, say),
+            ]
+        if axis.cuts():
+            drawn.append(f'<p class="soft">{escape(say("report.idle"))}</p>')
+        return drawn
+
+    def _numbers(self, axis: TimeAxis, say: Say) -> str:
+        series = []
+        for state in _DONE:
+            bins = [0] * BINS
+            for (at, came_to), count in self.settled.items():
+                if came_to is state:
+                    bins[axis.bin(at)] += count
+            if any(bins):
+                series.append(Series(state.value, f"c-{state}", list(accumulate(bins))))
+        return stacked(axis, series, say("report.numbers_over_time"))
+
+    def _calls(self, axis: TimeAxis, say: Say) -> str:
+        title = say("report.calls_over_time")
+        bins = [0] * BINS
+        for began, _, _ in self.calls:
+            bins[axis.bin(began)] += 1
+        return stacked(axis, [Series(title, "c-calls", bins)], title)
+
+    def _answers(self, axis: TimeAxis, say: Say) -> str:
+        took: list[list[float]] = [[] for _ in range(BINS)]
+        for began, took_s, _ in self.calls:
+            if took_s is not None:
+                took[axis.bin(began)].append(took_s)
+        middle = [median(each) if each else None for each in took]
+        slow = [_slowest_twentieth(each) for each in took]
+        return lines(
+            axis,
+            [
+                Series(say("report.median"), "c-median", middle),
+                Series(say("report.slow"), "c-slow", slow),
+            ],
+            say("report.answer_times"),
+        )
+
+    def _at_once(self, axis: TimeAxis, say: Say) -> str:
+        events = [(began, 1) for began, _, _ in self.calls]
+        events += [
+            (began + timedelta(seconds=took_s), -1)
+            for began, took_s, _ in self.calls
+            if took_s is not None
+        ]
+        peaks: list[float | None] = [None] * BINS
+        there = 0
+        last = 0
+        # At one moment, an end comes before the beginning that it made room for.
+        for at, change in sorted(events):
+            now = axis.bin(at)
+            for each in range(last, now + 1):
+                peaks[each] = max(peaks[each] or 0, there)
+            there += change
+            peaks[now] = max(peaks[now] or 0, there)
+            last = now
+        name = say("report.at_once")
+        return lines(axis, [Series(name, "c-at-once", peaks)], name)
+
+    def _sizes(self, axis: TimeAxis, say: Say) -> str:
+        largest: list[float | None] = [None] * BINS
+        for began, _, numbers in self.calls:
+            here = axis.bin(began)
+            largest[here] = max(largest[here] or 0, numbers)
+        name = say("report.chunk")
+        return lines(axis, [Series(name, "c-chunk", largest)], name)
+
+
+def _slowest_twentieth(took_s: list[float]) -> float | None:
+    """Return the 95th percentile."""
+    if len(took_s) < 2:  # noqa: PLR2004  # a percentile needs two values
+        return took_s[0] if took_s else None
+    return quantiles(took_s, n=20, method="inclusive")[-1]

@@ -1,0 +1,101 @@
+"""Runs for the report: a ledger in memory, filled without an ERP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from k3push.adapters.ledger_memory import MemoryLedger
+from k3push.core.model import (
+    Answered,
+    BillNumber,
+    Intent,
+    Listed,
+    NoAnswer,
+    Outcome,
+    Route,
+    Run,
+    RunId,
+    State,
+    Target,
+)
+from k3push.reporting.ending import Ending, exit_of
+from k3push.reporting.results import count_targets
+
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+ROUTE = Route("po-instock", "PUR_PurchaseOrder", "STK_InStock", rule="r")
+RUN = Run(RunId("20260102-120000-abc"), "acct|PO|r", ROUTE, ("批次 a.csv",), "results", NOON)
+CHUNK = 100
+
+Refused = Mapping[int, tuple[str, str]]
+
+
+def number(index: int) -> BillNumber:
+    """Name a bill."""
+    return BillNumber(f"CGDD{index:07d}")
+
+
+async def filled(
+    count: int, refused: Refused | None = None, names: Mapping[int, str] | None = None
+) -> MemoryLedger:
+    """Return a ledger with one run of *count* numbers, pushed in chunks.
+
+    Args:
+        count: Numbers.
+        refused: Code and reason by index, for those that are rejected.
+        names: Bill numbers by index, instead of our own.
+    """
+    refused, names = refused or {}, names or {}
+    ledger = MemoryLedger()
+    await ledger.open_run(RUN)
+    bills = [BillNumber(names.get(index, number(index))) for index in range(count)]
+    await ledger.add(RUN.id, [Listed(line, bill) for line, bill in enumerate(bills, start=2)])
+    await ledger.identify(RUN.id, {bill: bill for bill in bills})
+    for nth, first in enumerate(range(0, count, CHUNK), start=1):
+        chunk = tuple(bills[first : first + CHUNK])
+        began = NOON + timedelta(seconds=2 * nth)
+        await ledger.claim(RUN.id, chunk)
+        attempt = await ledger.begin(Intent(RUN.id, nth, 1, chunk, {}, b'{"Numbers":[]}', began))
+        outcomes = []
+        for index, bill in enumerate(chunk, start=first):
+            if index in refused:
+                code, reason = refused[index]
+                outcomes.append(Outcome(bill, State.REJECTED, (), code, reason))
+            else:
+                made = (Target(str(index), f"CGRK{index:07d}"),)
+                outcomes.append(Outcome(bill, State.PUSHED, made))
+        answer = Answered(200, '{"Result":"完成 </script><b>"}'.encode())
+        ended = began + timedelta(seconds=1.5)
+        await ledger.record(attempt, answer, "finished; read back", outcomes, at=ended)
+    return ledger
+
+
+async def lost(ledger: MemoryLedger, name: str) -> None:
+    """Add a number whose answer was lost and found again."""
+    bill = BillNumber(name)
+    at = NOON + timedelta(hours=9)
+    await ledger.add(RUN.id, [Listed(9999, bill)])
+    await ledger.identify(RUN.id, {bill: bill})
+    await ledger.claim(RUN.id, [bill])
+    attempt = await ledger.begin(Intent(RUN.id, 9999, 1, (bill,), {}, b"{}", at))
+    unknown = [Outcome(bill, State.UNKNOWN, (), "broken", "the connection broke")]
+    await ledger.record(attempt, NoAnswer("the connection broke"), "in doubt", unknown, at=at)
+    made = [Outcome(bill, State.PUSHED, (Target("77", "CGRK-LATE"),))]
+    later = at + timedelta(seconds=30)
+    await ledger.conclude(RUN.id, made, at=later, note="settled by a look at the target form")
+
+
+async def ending(ledger: MemoryLedger) -> Ending:
+    """Return how the run stands."""
+    counts = await ledger.counts(RUN.id)
+    return Ending(
+        run=RUN,
+        exit=exit_of(counts, ()),
+        seconds=1.0,
+        counts=counts,
+        pushes=await ledger.attempt_count(RUN.id),
+        logins=1,
+        targets=await count_targets(ledger, RUN),
+        causes={},
+        repeats=await ledger.repeats(RUN.id),
+    )

@@ -1,0 +1,241 @@
+"""The report's page as it is written, and as a browser shows it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import stat
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import anyio
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from k3push.adapters.ledger_memory import MemoryLedger
+from k3push.cli.words import Lang, speaker
+from k3push.reporting.report import write_report
+from tests.reporting.pages import NOON, ending, filled, lost, number
+
+CHROMIUM = next(
+    (path for path in map(Path, ("/usr/bin/chromium", "/usr/bin/google-chrome")) if path.exists()),
+    None,
+)
+UNSAFE = "<img src=x onerror=\"document.title='run'\">"
+REFUSED = {
+    3: ("11", f"单据编号为“{number(3)}”的采购订单未审核"),
+    5: ("11", f"单据编号为“{number(5)}”的采购订单未审核"),
+    8: ("4", "=1+1，数据有误"),
+    9: ("4", UNSAFE),
+}
+
+
+# Playwright's own loop is asyncio's, and two of these do not go together in one thread.
+in_trio = partial(anyio.run, backend="trio")
+
+
+def write(ledger: MemoryLedger, path: Path, lang: Lang = "en") -> str:
+    """Write the page of a run, and return it."""
+
+    async def written() -> None:
+        await write_report(ledger, await ending(ledger), path, speaker(lang), lang=lang, now=NOON)
+
+    in_trio(written)
+    return path.read_text("utf-8")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser without a window."""
+    if CHROMIUM is None:
+        assert not os.environ.get("CI"), "CI installs Chromium"
+        pytest.skip("there is no Chromium")
+    with sync_playwright() as playwright:
+        options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, tmp_path: Path) -> Iterator[Page]:
+    """The page of twelve numbers, of which four are rejected, one settled and one evil."""
+    ledger = in_trio(filled, 12, REFUSED, {10: UNSAFE, 11: "=cmd|'/C calc'!A0"})
+    in_trio(lost, ledger, "CGDD-LOST")
+    write(ledger, tmp_path / "report.html")
+    yield from opened(browser, tmp_path / "report.html")
+
+
+def opened(browser: Browser, path: Path, width: int = 1280) -> Iterator[Page]:
+    """Open a page; it may ask the network for nothing, and no script of it may fail."""
+    context = browser.new_context(viewport={"width": width, "height": 900}, accept_downloads=True)
+    page = context.new_page()
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+    page.on(
+        "request", lambda asked: None if asked.url == path.as_uri() else faults.append(asked.url)
+    )
+    page.goto(path.as_uri())
+    page.wait_for_selector("body[data-ready=yes]")
+    title = page.title()
+    yield page
+    assert page.title() == title, "a text of a bill ran as a script"
+    assert [fault for fault in faults if not fault.startswith("blob:")] == []
+    context.close()
+
+
+def numbers(page: Page) -> list[str]:
+    """Return the numbers that the table shows."""
+    return page.locator("#rows .row > :nth-child(2)").all_text_contents()
+
+
+# -- the file -------------------------------------------------------------------------------------
+
+
+def test_a_page_stands_alone(tmp_path: Path) -> None:
+    """It is opened from a mail at home, without a network and without k3push."""
+    text = write(in_trio(filled, 3), tmp_path / "report.html")
+    assert re.findall(r"(?:src|href)=|url\(|@import|https?:", text) == []
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]+)"', text)
+    assert policy.startswith("default-src 'none'; ")
+    assert "unsafe" not in policy
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
+def test_a_page_is_for_its_owner(tmp_path: Path) -> None:
+    """It holds the company's bills."""
+    write(in_trio(filled, 1), tmp_path / "report.html")
+    assert stat.S_IMODE((tmp_path / "report.html").stat().st_mode) == 0o600
+
+
+def test_a_page_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
+    """A disk that fills up must not take the report of last night along."""
+    (tmp_path / "report.html.part").mkdir()
+    (tmp_path / "report.html").write_text("last night")
+    with pytest.raises(OSError, match="report"):
+        write(in_trio(filled, 1), tmp_path / "report.html")
+    assert (tmp_path / "report.html").read_text() == "last night"
+
+
+def test_a_run_without_numbers_has_a_page(tmp_path: Path) -> None:
+    """Nothing to show is shown as such, and is no crash at the end of a run."""
+    text = write(in_trio(filled, 0), tmp_path / "report.html")
+    assert "<svg" not in text
+
+
+# -- in a browser ---------------------------------------------------------------------------------
+
+
+def test_texts_of_bills_are_never_markup(page: Page) -> None:
+    """A bill number or a message is written by whoever writes bills."""
+    assert UNSAFE in numbers(page)
+    assert "<img src=x" in page.locator(".clusters").inner_text()
+    assert page.locator("img").count() == 0
+    page.locator("#rows .row", has_text=UNSAFE).first.click()
+    assert "</script><b>" in page.locator("#evidence").inner_text()
+
+
+def test_search_and_states_narrow_the_table(page: Page) -> None:
+    """An administrator is asked about one bill, or about all that failed."""
+    assert len(numbers(page)) == 13
+    page.fill("#search", "cgrk0000002")
+    assert numbers(page) == [number(2)]
+    page.fill("#search", "")
+    page.click("button[data-state=rejected]")
+    assert numbers(page) == [number(3), number(5), number(8), number(9)]
+    assert page.locator("#found").inner_text() == "4 numbers"
+
+
+def test_a_heading_sorts(page: Page) -> None:
+    """Whoever compares with another list sorts by number."""
+    page.click("button[data-by='1']")
+    up = numbers(page)
+    page.click("button[data-by='1']")
+    assert (up, numbers(page)) == (sorted(up), sorted(up)[::-1])
+
+
+def test_the_evidence_of_a_number_is_a_click_away(page: Page) -> None:
+    """What was sent, what came back, and what was found out later, in the order of time."""
+    page.locator("#rows .row", has_text="CGDD-LOST").click()
+    told = page.locator("#evidence").inner_text()
+    assert told.index("the connection broke") < told.index("settled by a look")
+    assert "CGRK-LATE" in told
+    page.keyboard.press("Escape")
+    page.locator("#rows .row").nth(0).focus()
+    page.keyboard.press("Enter")
+    assert 'HTTP 200  {"Result":"完成' in page.locator("#evidence").inner_text()
+
+
+def test_a_cluster_shows_its_numbers_and_makes_a_job_file(page: Page) -> None:
+    """312 numbers with one cause are mended together and pushed together."""
+    first = page.locator(".clusters tbody tr").first
+    assert first.locator("td").first.inner_text() == "2"
+    assert "approve it" in first.inner_text()
+    first.locator("button[data-show]").click()
+    assert numbers(page) == [number(3), number(5)]
+    with page.expect_download() as download:
+        first.locator("button[data-save]").click()
+    content = Path(download.value.path()).read_bytes()
+    assert content.startswith(b"\xef\xbb\xbf")
+    rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"))))
+    assert [row[0] for row in rows] == ["number", number(3), number(5)]
+
+
+def test_no_cell_of_a_saved_list_starts_a_formula(page: Page) -> None:
+    """It is opened in Excel a minute later."""
+    with page.expect_download() as download:
+        page.click("#save")
+    rows = list(csv.reader(io.StringIO(Path(download.value.path()).read_text("utf-8-sig"))))
+    cells = [cell for row in rows for cell in row]
+    assert "'=cmd|'/C calc'!A0" in cells
+    assert "'=1+1，数据有误" in cells
+    assert [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))] == []
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_nothing_overflows(browser: Browser, tmp_path: Path, width: int) -> None:
+    """A page that scrolls sideways hides its last column."""
+    long = {1: ("4", "很长的原因" * 60), 2: ("4", "x" * 400)}
+    ledger = in_trio(filled, 6, long, {4: "N" * 80})
+    write(ledger, tmp_path / "report.html", "zh")
+    for page in opened(browser, tmp_path / "report.html", width):
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        page.emulate_media(media="print")
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_on_paper_stands_what_a_person_has_to_look_at(page: Page) -> None:
+    """Nobody prints 900 bills that went well."""
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    printed = page.locator("#printed tbody tr")
+    assert printed.locator(":nth-child(2)").all_text_contents() == [
+        number(index) for index in sorted(REFUSED)
+    ]
+    assert printed.last.inner_text() == "and 9 numbers that are not printed"
+    assert not page.locator("#search").is_visible()
+    assert page.locator("svg").first.is_visible()
+
+
+SEARCH = """() => {
+    const box = document.getElementById("search"), began = performance.now();
+    box.value = "cgdd0099";
+    box.dispatchEvent(new Event("input"));
+    return performance.now() - began;
+}"""
+
+
+def test_a_hundred_thousand_rows_stay_quick(browser: Browser, tmp_path: Path) -> None:
+    """A migration is looked at in the same page; only the rows in sight are drawn."""
+    refused = {index: ("11", f"单据{number(index)}未审核") for index in range(0, 100_000, 50)}
+    write(in_trio(filled, 100_000, refused), tmp_path / "report.html")
+    for page in opened(browser, tmp_path / "report.html"):
+        assert page.locator("#rows .row").count() < 60
+        took_ms = page.evaluate(SEARCH)
+        assert page.locator("#found").inner_text() == "1,000 numbers"
+        # A tenth of a second is felt as at once; here a browser shares two cores with tests.
+        assert took_ms < 1000
