@@ -23,6 +23,7 @@ from k3push.ports import (
     LookRefusedError,
     Watch,
 )
+from k3push.steering import Steering
 
 
 class Cause(StrEnum):
@@ -89,19 +90,15 @@ def stopping(stop: Stop) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class PushPace:
-    """How fast to go.
+    """What bounds an execution from its beginning to its end; `steering` has the rest.
 
     Attributes:
-        chunk_size: Numbers in each chunk; a route that cannot be read back takes 1.
-        concurrency: Chunks on their way at once.
         max_attempts: Sendings of a chunk that are proved to have done nothing.
         canary: Prove the route with one number, then with one chunk.
         halt: When refusals or doubts stop the run.
         limit: Numbers that this execution takes up at most, or None.
     """
 
-    chunk_size: int = 20
-    concurrency: int = 4
     max_attempts: int = 5
     canary: bool = True
     halt: HaltRule = field(default_factory=HaltRule)
@@ -155,6 +152,7 @@ class Job:
     """One execution of one run.
 
     Attributes:
+        steering: How it is driven; may change while it goes.
         tally: What this execution's sendings have come to, for the halt rule.
     """
 
@@ -165,6 +163,7 @@ class Job:
     watch: Watch
     stop: Stop
     pace: PushPace
+    steering: Steering
     settle: SettlePace
     ages: DoubtAges
     tally: Tally = field(default_factory=Tally)

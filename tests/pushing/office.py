@@ -28,6 +28,7 @@ from k3push.simulator import FaultPlan, SandboxOptions, Site, World, audit, buil
 from k3push.simulator.faults import fault
 from k3push.simulator.script import Channel, Step
 from k3push.simulator.transport import SandboxTransport
+from k3push.steering import Steering
 
 ROUTE = Route(
     "po-instock",
@@ -128,6 +129,11 @@ def steps(*names: str, on: Channel = Channel.PUSH) -> FaultPlan:
     return FaultPlan(steps=tuple(Step(fault(name), on) for name in names))
 
 
+def steered(*, concurrency: int | None = None, chunk_size: int | None = None) -> Steering:
+    """Return what an execution is driven with; None is auto."""
+    return Steering(VirtualClock(), concurrency=concurrency, chunk_size=chunk_size)
+
+
 def sandbox(faults: FaultPlan | None = None, **options: object) -> SandboxOptions:
     """Return the options of a small sandbox."""
     base = SandboxOptions(orders=60, faults=faults or FaultPlan())
@@ -173,6 +179,7 @@ class Office:
         run: RunId = FIRST,
         *,
         pace: PushPace = PACE,
+        steering: Steering | None = None,
         settle: SettlePace = SETTLE,
         stop: Stop | None = None,
         watch: Notebook | None = None,
@@ -195,7 +202,8 @@ class Office:
             opened = await self.store.run(run)
             assert opened is not None
             ages = DoubtAges(clock)
-            job = Job(opened, erp, ledger, clock, watch, stop, pace, settle, ages)
+            steering = steering or steered()
+            job = Job(opened, erp, ledger, clock, watch, stop, pace, steering, settle, ages)
             async with ledger.own(run):
                 await push_run(job)
         pushed = Pushed(self.site, await self.rows(run), watch, stop, erp.logins)
@@ -252,9 +260,10 @@ async def push(
     *,
     route: Route = ROUTE,
     pace: PushPace = PACE,
+    steering: Steering | None = None,
     settle: SettlePace = SETTLE,
 ) -> Pushed:
     """Push numbers in an office of their own."""
     office = Office(options, route)
     await office.open_run(numbers)
-    return await office.execute(pace=pace, settle=settle)
+    return await office.execute(pace=pace, steering=steering, settle=settle)

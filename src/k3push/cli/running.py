@@ -49,14 +49,10 @@ from k3push.reporting.results import count_targets, write_results
 from k3push.reporting.tables import pages_of
 from k3push.settings import Settings, SettingsError
 from k3push.settling import settle_once
+from k3push.steering import Steering
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
-
-# What "auto" stands for until pace is steered by measured answers: few numbers, so that an
-# answer stays far below the time-out, and few calls, since the ERP may queue a user's calls.
-AUTO_CHUNK_SIZE = 20
-AUTO_CONCURRENCY = 4
 
 REPEATS_SHOWN = 10
 REASONS_SHOWN = 5
@@ -331,6 +327,7 @@ class Runner:
                 watch=watch,
                 stop=stop,
                 pace=self._pace(),
+                steering=self._steering(),
                 settle=SettlePace(
                     self.settings.settle.first_wait_s,
                     self.settings.settle.poll_s,
@@ -438,15 +435,21 @@ class Runner:
 
     def _pace(self) -> PushPace:
         options, run = self.options, self.settings.run
-        chunk_size = options.chunk_size or run.chunk_size
-        concurrency = options.concurrency or run.concurrency
         return PushPace(
-            chunk_size=AUTO_CHUNK_SIZE if chunk_size == "auto" else chunk_size,
-            concurrency=AUTO_CONCURRENCY if concurrency == "auto" else concurrency,
             max_attempts=run.max_attempts,
             canary=run.canary if options.canary is None else options.canary,
             halt=HaltRule.parse(run.halt if options.halt is None else options.halt),
             limit=options.limit,
+        )
+
+    def _steering(self) -> Steering:
+        options, run = self.options, self.settings.run
+        chunk_size = options.chunk_size or run.chunk_size
+        concurrency = options.concurrency or run.concurrency
+        return Steering(
+            self.clock,
+            chunk_size=None if chunk_size == "auto" else chunk_size,
+            concurrency=None if concurrency == "auto" else concurrency,
         )
 
     def _log(self) -> FilteringBoundLogger | None:
