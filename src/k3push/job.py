@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import anyio
 
-from k3push.core.halting import HaltRule, Tally
+from k3push.core.halting import Breach, HaltRule, Tally
 from k3push.core.model import Outcome, Route, Run, State
 from k3push.ports import (
     Clock,
@@ -32,6 +32,7 @@ class Cause(StrEnum):
     INTERRUPTED = "interrupted"
     HALTED = "halted"
     DEADLINE = "deadline"
+    CONTROL = "control"
     LIMIT = "limit"
     CONTRADICTION = "contradiction"
     BARRED = "barred"
@@ -47,12 +48,15 @@ class Stop:
     Attributes:
         causes: Why, the first cause first, each with its words.
         event: Set when it is asked.
+        scope: Holds all that the execution does; cancelling it stops at once, and leaves what
+            is on its way to the next execution, which settles it.
     """
 
     def __init__(self) -> None:
         """Begin unasked."""
         self.causes: dict[Cause, str] = {}
         self.event = anyio.Event()
+        self.scope = anyio.CancelScope()
 
     @property
     def asked(self) -> bool:
@@ -154,6 +158,8 @@ class Job:
     Attributes:
         steering: How it is driven; may change while it goes.
         tally: What this execution's sendings have come to, for the halt rule.
+        breach: The limit of the halt rule that was reached first.
+        on_their_way: Chunks whose attempt has begun and is not recorded.
     """
 
     run: Run
@@ -167,6 +173,8 @@ class Job:
     settle: SettlePace
     ages: DoubtAges
     tally: Tally = field(default_factory=Tally)
+    breach: Breach | None = None
+    on_their_way: int = 0
 
     @property
     def route(self) -> Route:
@@ -192,6 +200,9 @@ class Job:
             failed=self.tally.failed + states.count(State.REJECTED),
             unknown=self.tally.unknown + states.count(State.UNKNOWN),
         )
-        why = self.pace.halt.check(self.tally)
-        if why:
-            self.stop.ask(Cause.HALTED, why)
+        breach = self.pace.halt.check(self.tally)
+        if breach is not None and self.breach is None:
+            self.breach = breach
+            self.stop.ask(Cause.HALTED, str(breach))
+            if self.pace.halt.now:
+                self.stop.scope.cancel()

@@ -17,6 +17,7 @@ import anyio
 from k3push.core.backlog import Backlog
 from k3push.core.commands import Key
 from k3push.core.evidence import CALL_LIMIT, Conclusion
+from k3push.core.holds import Hold
 from k3push.core.model import BillNumber, Chunk, Row, RunId, State
 from k3push.job import Cause, Job, stopping
 from k3push.looking import look_at_sources, pause_s, refusal
@@ -61,6 +62,7 @@ class _Tasks:
         news_of_doubt: How often that was said, so that a settling under way misses none.
         held: Numbers that another run has claimed, and which.
         barred: Those of them that only a person can settle; they stay planned here.
+        hold: What kept chunks from leaving when it was last looked at.
         overloads: Answers in a row that said that the ERP is overloaded.
     """
 
@@ -75,6 +77,7 @@ class _Tasks:
         self.held: dict[BillNumber, RunId] = {}
         self.barred: dict[BillNumber, RunId] = {}
         self.overloads = 0
+        self.hold: Hold | None = None
         self._changed = anyio.Event()
 
     async def run(self) -> None:
@@ -163,7 +166,10 @@ class _Tasks:
     def _next_chunk(self) -> Chunk | None:
         """Give out what may leave now, as it is steered now."""
         steering = self.job.steering
-        if steering.hold or self.backlog.open >= steering[Key.CONCURRENCY]:
+        if steering.hold != self.hold:
+            self.hold = steering.hold
+            self.job.watch.held(self.hold)
+        if self.hold is not None or self.backlog.open >= steering[Key.CONCURRENCY]:
             return None
         self.backlog.size = _chunk_size(self.job)
         return self.backlog.take()
@@ -209,7 +215,7 @@ class _Tasks:
 
     def _ease_off(self, sending: Sending) -> None:
         """Spare an ERP that says that it is overloaded, longer each time."""
-        if sending.overload and not self.job.steering.hold:
+        if sending.overload and self.job.steering.hold is None:
             self.overloads += 1
             self._spare_erp(sending.overload, self.overloads)
         elif sending.conclusion is not None:

@@ -87,28 +87,38 @@ async def send_once(job: Job, sending: Sending) -> SendAgain | None:
         come to something else, or where a stop or a hold came before they left.
     """
     before = await _look_first(job, sending)
+    if sending.numbers and not job.stop.asked:
+        await job.erp.turn()
     if not sending.numbers or job.stop.asked:
         return None
-    if job.steering.hold:
+    if job.steering.hold is not None:
         sending.held_back = True
         return None
-    numbers = sending.numbers
     sending.nth += 1
-    data = wire.push_data(job.route, numbers)
     attempt = await job.ledger.begin(
         Intent(
             run=job.run.id,
             chunk=sending.chunk.index,
             nth=sending.nth,
-            numbers=numbers,
+            numbers=sending.numbers,
             before=before,
-            request=data,
+            request=wire.push_data(job.route, sending.numbers),
             began_at=job.clock.now(),
         )
     )
     job.ages.began(attempt.id)
+    job.on_their_way += 1
+    try:
+        return await _send(job, sending, attempt)
+    finally:
+        job.on_their_way -= 1
+
+
+async def _send(job: Job, sending: Sending, attempt: Attempt) -> SendAgain | None:
+    """Send an attempt that is written down, and record what came of it."""
+    numbers = attempt.intent.numbers
     began_s = anyio.current_time()
-    exchange = await job.erp.push(job.route, data)
+    exchange = await job.erp.push(job.route, attempt.intent.request)
     verdict = judge(exchange)
     outcomes: tuple[Outcome, ...]
     match verdict:

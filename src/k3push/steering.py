@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import StrEnum
+from datetime import timedelta
 
 import anyio
 
 from k3push.core.commands import Key
+from k3push.core.holds import Hold, HoldCause, outside
+from k3push.core.window import Window
 from k3push.ports import Clock
 
 # What "auto" begins with: few numbers, so that an answer stays far below the time-out, and few
@@ -22,31 +23,9 @@ from k3push.ports import Clock
 AUTO_CHUNK_SIZE = 20
 AUTO_CONCURRENCY = 4
 
-
-class HoldCause(StrEnum):
-    """Why nothing is sent for now, the strongest first."""
-
-    CONTROL = "control"
-    """A person said so."""
-
-    ERP = "erp"
-    """The ERP asked to be spared."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """Nothing new is sent for now; what is on its way goes on.
-
-    Attributes:
-        why: What the ERP said, or "".
-        since: When it began.
-        until: When it ends by itself, or None.
-    """
-
-    cause: HoldCause
-    why: str = ""
-    since: datetime | None = None
-    until: datetime | None = None
+# The time of day may be set, and daylight saving begins and ends, while an edge of the window
+# is waited for.
+CLOCK_LOOK_S = 30.0
 
 
 @dataclass(slots=True)
@@ -70,18 +49,25 @@ class Steering:
         *,
         concurrency: int | None = None,
         chunk_size: int | None = None,
+        calls_per_minute: int = 0,
+        window: Window | None = None,
     ) -> None:
         """Begin as the settings say.
 
         Args:
-            clock: For the times of a hold.
+            clock: For the window and the times of a hold.
             concurrency: Chunks on their way at once, or None for auto.
             chunk_size: Numbers in each, or None for auto.
+            calls_per_minute: Calls to the ERP that may begin in a minute; 0 is no limit. Auto
+                is what is said here.
+            window: When chunks may leave; None is always.
         """
         self._clock = clock
+        self._window = window
         self._dials: Mapping[Key, _Dial] = {
             Key.CONCURRENCY: _Dial(AUTO_CONCURRENCY, concurrency),
             Key.CHUNK_SIZE: _Dial(AUTO_CHUNK_SIZE, chunk_size),
+            Key.CALLS_PER_MINUTE: _Dial(calls_per_minute, None),
         }
         self._paused: Hold | None = None
         self._spared: Hold | None = None
@@ -103,13 +89,20 @@ class Steering:
         """What keeps chunks from leaving, or None."""
         if self._paused is not None:
             return self._paused
+        if self._window is not None and (hold := outside(self._window, self._clock.now())):
+            return hold
         return self._spared if anyio.current_time() < self._spared_until_s else None
 
     async def changed(self) -> None:
-        """Wait until something is steered, or a hold ends by itself."""
+        """Wait until something is steered, or a hold may have begun or ended by itself."""
         event = self._changed
-        ends_s = self._spared_until_s
-        with anyio.CancelScope(deadline=ends_s if ends_s > anyio.current_time() else math.inf):
+        now_s = anyio.current_time()
+        ends_s = self._spared_until_s if self._spared_until_s > now_s else math.inf
+        if self._window is not None:
+            now = self._clock.now()
+            left_s = (self._window.next_edge(now) - now).total_seconds()
+            ends_s = min(ends_s, now_s + min(left_s, CLOCK_LOOK_S))
+        with anyio.CancelScope(deadline=ends_s):
             await event.wait()
 
     # -- who steers ---------------------------------------------------------------------------

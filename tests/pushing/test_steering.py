@@ -7,11 +7,12 @@ import anyio
 import pytest
 
 from k3push.core.commands import Key
+from k3push.core.holds import Hold, HoldCause
 from k3push.core.model import Attempt, Outcome, State
 from k3push.core.verdict import Verdict
 from k3push.job import Cause, Stop
 from k3push.simulator.script import Channel
-from k3push.steering import AUTO_CHUNK_SIZE, AUTO_CONCURRENCY, Hold, HoldCause, Steering
+from k3push.steering import AUTO_CHUNK_SIZE, AUTO_CONCURRENCY, Steering
 from tests.pushing.office import (
     FIRST,
     NOON,

@@ -22,6 +22,7 @@ from k3push.adapters.erp_http import ErpHttp
 from k3push.adapters.ledger_sqlite import SqliteLedger
 from k3push.cli.notifying import recipients, tell_people
 from k3push.cli.overlap import Overlap, make_way
+from k3push.cli.phrases import cause_words
 from k3push.cli.problem import Problem
 from k3push.cli.progress import RunProgress, state_table
 from k3push.cli.showing import find_run
@@ -29,8 +30,11 @@ from k3push.cli.signals import on_interrupt
 from k3push.cli.sites import site_of
 from k3push.cli.wiring import SystemClock, ledger_of, load_settings
 from k3push.cli.words import Lang, Say
+from k3push.controlling import obey
+from k3push.core.commands import Key
 from k3push.core.halting import HaltRule
 from k3push.core.model import BillNumber, Listed, Outcome, Route, Run, State
+from k3push.core.window import Window
 from k3push.job import Cause, DoubtAges, Job, PushPace, SettlePace, Stop, stopping
 from k3push.planning import (
     Asked,
@@ -289,13 +293,11 @@ class Runner:
     ) -> Ending:
         """Execute a run once, write its results, and return how it ended."""
         run = replace(run, route=self._route_now(run))
-        stop, scope = Stop(), anyio.CancelScope()
+        stop = Stop()
         # Until the results are written, so that no third signal takes them away.
-        with on_interrupt(partial(self._interrupt, stop, scope)):
+        with on_interrupt(partial(self._interrupt, stop)):
             async with ledger.own(run.id):
-                ending = await self._execute_owned(
-                    ledger, run, stop, scope, only_settle=only_settle
-                )
+                ending = await self._execute_owned(ledger, run, stop, only_settle=only_settle)
         if not self.options.json:
             await self._summarize(ledger, ending)
         await tell_people(self.settings, self.recipients, ending, self.say, self.warn)
@@ -306,16 +308,17 @@ class Runner:
         ledger: SqliteLedger,
         run: Run,
         stop: Stop,
-        scope: anyio.CancelScope,
         *,
         only_settle: bool,
     ) -> Ending:
         began_s = anyio.current_time()
-        erp = ErpHttp(self.site)
+        steering = self._steering()
+        erp = ErpHttp(self.site, calls_per_minute=lambda: steering[Key.CALLS_PER_MINUTE])
         with RunProgress(
             self.errors,
             self.say,
             await ledger.counts(run.id),
+            steering,
             quiet=self.options.quiet,
             log=self._log(),
         ) as watch:
@@ -327,7 +330,7 @@ class Runner:
                 watch=watch,
                 stop=stop,
                 pace=self._pace(),
-                steering=self._steering(),
+                steering=steering,
                 settle=SettlePace(
                     self.settings.settle.first_wait_s,
                     self.settings.settle.poll_s,
@@ -336,12 +339,13 @@ class Runner:
                 ages=DoubtAges(self.clock),
             )
             async with erp:
-                with scope:
+                with stop.scope:
                     await self._work(job, erp, watch, only_settle=only_settle)
         ending = replace(
             await self._ending(ledger, run, stop),
             seconds=anyio.current_time() - began_s,
             logins=erp.logins,
+            breach=job.breach,
             doubted=job.tally.unknown,
         )
         try:
@@ -387,6 +391,7 @@ class Runner:
     async def _work(self, job: Job, erp: ErpHttp, watch: RunProgress, *, only_settle: bool) -> None:
         async with anyio.create_task_group() as others:
             others.start_soon(watch.tell_now_and_then)
+            others.start_soon(obey, job)
             for option, seconds in self._deadlines():
                 others.start_soon(self._stop_after, job.stop, option, seconds)
             if only_settle:
@@ -413,9 +418,9 @@ class Runner:
                     self.warn("settling", unknown=settled.left, window=job.settle.window_s)
                 await job.stop.sleep(settled.next_due_s)
 
-    def _interrupt(self, stop: Stop, scope: anyio.CancelScope) -> None:
-        if stop.asked:
-            scope.cancel()
+    def _interrupt(self, stop: Stop) -> None:
+        if Cause.INTERRUPTED in stop.causes:
+            stop.scope.cancel()
         else:
             self.warn("stopping")
             stop.ask(Cause.INTERRUPTED, self.say("interrupted"))
@@ -450,6 +455,8 @@ class Runner:
             self.clock,
             chunk_size=None if chunk_size == "auto" else chunk_size,
             concurrency=None if concurrency == "auto" else concurrency,
+            calls_per_minute=run.max_calls_per_minute,
+            window=Window.parse(run.window) if run.window else None,
         )
 
     def _log(self) -> FilteringBoundLogger | None:
@@ -457,11 +464,12 @@ class Runner:
             return None
         import structlog  # noqa: PLC0415  # a sixth of a second that only -v pays
 
+        coloured = self.errors.is_terminal and not self.errors.no_color
         structlog.configure(
             processors=[
                 structlog.processors.add_log_level,
                 structlog.processors.TimeStamper(fmt="iso", utc=False),
-                structlog.dev.ConsoleRenderer(colors=self.errors.is_terminal),
+                structlog.dev.ConsoleRenderer(colors=coloured),
             ],
             logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         )
@@ -494,9 +502,8 @@ class Runner:
             out("    " + escape(words))
         await self._tell_reasons(ledger, run)
         for cause, why in ending.causes.items():
-            key = f"cause.{cause.value}"
-            words = say(key, why=why) if cause in _EXPLAINED else why
-            out("[yellow]" + escape(say("summary.stopped", why=words)) + "[/]")
+            words = cause_words(cause, why, ending.breach, say)
+            out("[yellow]" + escape(words) + "[/]")
         out(escape(say("summary.folder", folder=run.folder)))
         advice = "exit.sent" if ending.counts.get(State.SENT) else f"exit.{int(ending.exit)}"
         out(say("summary.exit", code=int(ending.exit), what=say(advice)))
@@ -517,18 +524,6 @@ class Runner:
             sys.stdout.write(orjson.dumps(said).decode() + "\n")
         return worst
 
-
-_EXPLAINED = frozenset(
-    {
-        Cause.INTERRUPTED,
-        Cause.UNREACHABLE,
-        Cause.LOGIN_REFUSED,
-        Cause.LOOK_REFUSED,
-        Cause.CONTRADICTION,
-        Cause.BARRED,
-        Cause.LEDGER_LOST,
-    }
-)
 
 # From the best to the worst: the order in which exit codes win.
 _RANK = (Exit.DONE, Exit.SOME_REJECTED, Exit.STOPPED, Exit.SOME_UNKNOWN, Exit.UNREACHABLE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -10,12 +10,16 @@ from typing import Literal
 from rich.console import Console
 from rich.markup import escape
 
+from k3push.cli.phrases import clock, hold_words
 from k3push.cli.problem import Problem
 from k3push.cli.progress import state_table
-from k3push.cli.wiring import ledger_of, load_settings
+from k3push.cli.wiring import SystemClock, ledger_of, load_settings
 from k3push.cli.words import Say
+from k3push.core.commands import Key, Verb
+from k3push.core.holds import Hold, HoldCause, outside
 from k3push.core.model import Answered, BillNumber, Exchange, Run, RunId, State
-from k3push.ports import AttemptRecord, Ledger
+from k3push.core.window import Window
+from k3push.ports import AttemptRecord, Commanded, Ledger
 from k3push.reporting.ending import Exit
 from k3push.reporting.tables import write_csv, write_jsonl
 
@@ -44,19 +48,46 @@ async def find_run(ledger: Ledger, name: str | None, say: Say) -> Run:
 
 async def status(config: Path | None, name: str | None, say: Say) -> Exit:
     """Print how a run stands."""
-    async with ledger_of(load_settings(config, say), say) as ledger:
+    settings = load_settings(config, say)
+    async with ledger_of(settings, say) as ledger:
         run = await find_run(ledger, name, say)
         counts = await ledger.counts(run.id)
         alive = await ledger.is_alive(run.id)
+        commands = await ledger.commands(run.id) if alive else ()
     console = Console(soft_wrap=True)
     started = f"{run.started_at.astimezone():%Y-%m-%d %H:%M:%S}"
     how = say("alive") if alive else say("killed") if run.exit is None else f"exit {run.exit}"
     console.print(f"{run.id}  {escape(run.route.name)}  {started}  {how}", highlight=False)
+    if alive:
+        for line in _steered(commands, settings.run.window, say):
+            console.print(line, highlight=False, markup=False)
     console.print(state_table(counts), highlight=False)
     if not alive and run.exit not in {None, 0}:
         console.print(say(f"exit.{run.exit}"), highlight=False)
     console.print(escape(say("summary.folder", folder=run.folder)), highlight=False)
     return Exit.DONE
+
+
+def _steered(commands: Sequence[Commanded], window: str, say: Say) -> list[str]:
+    """Say what a person has made of a run that is under way, and since when."""
+    paused: Hold | None = None
+    fixed: dict[Key, str] = {}
+    asked = []
+    for given in commands:
+        what = given.command
+        if given.obeyed_at is None:
+            asked.append(say("status.asked", command=what, at=clock(given.given_at)))
+        elif what.key is not None:
+            fixed.pop(what.key, None)
+            if what.value is not None:
+                since = clock(given.obeyed_at)
+                fixed[what.key] = say("status.set", key=what.key, value=what.value, since=since)
+        elif what.verb is Verb.PAUSE:
+            paused = paused or Hold(HoldCause.CONTROL, since=given.obeyed_at)
+        elif what.verb is Verb.CONTINUE:
+            paused = None
+    hold = paused or (outside(Window.parse(window), SystemClock().now()) if window else None)
+    return [*([f"  {hold_words(hold, say)}"] if hold else []), *fixed.values(), *asked]
 
 
 async def runs(config: Path | None, say: Say) -> Exit:
