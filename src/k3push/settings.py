@@ -462,12 +462,8 @@ def _unusable(settings: Settings) -> Iterator[tuple[str, str]]:
             yield f"routes.{name}.rule", "give either rule or default_rule = true"
         if route.follow:
             yield f"routes.{name}.follow", "comes with a later version; leave it empty"
-    later = {
-        "erp.identities": erp.identities,
-    }
-    for key, value in later.items():
-        if value:
-            yield key, "comes with a later version; leave it empty"
+    if erp.identities:
+        yield "erp.identities", "comes with a later version; leave it empty"
 
 
 def _fault(
