@@ -27,16 +27,6 @@ if TYPE_CHECKING:
 
 LINE_EVERY_S = 30
 
-_COLOURS = {
-    State.PUSHED: "green",
-    State.ALREADY: "cyan",
-    State.DRAFT: "yellow",
-    State.REJECTED: "red",
-    State.UNKNOWN: "magenta",
-    State.PLANNED: "white",
-    State.SENT: "white",
-}
-
 
 class RunProgress:
     """Counts what a run comes to, and shows it. Fulfils `ports.Watch`."""
@@ -153,12 +143,3 @@ class RunProgress:
             if self.counts[state]
         ]
         return " · ".join([self._say("progress", done=self.done, total=self.total), *parts])
-
-
-def state_table(counts: Mapping[State, int]) -> str:
-    """Return the counts as lines for a terminal, with rich's colours."""
-    return "\n".join(
-        f"  [{_COLOURS[state]}]{state.value:<9}[/] {counts[state]:>9,}"
-        for state in State
-        if counts.get(state)
-    )
