@@ -32,8 +32,8 @@ def advise(code: str, reason: str) -> Advice | None:
         reason: The ledger's `reason`, or the shape of one.
 
     >>> found = advise("11", "单据编号为“CGDD0000017”的采购订单未审核，不能下推！")
-    >>> found.key, found.cause[0], found.cure[0]
-    ('not-approved', 'the source bill is not approved', 'approve it in the ERP, then k3push retry')
+    >>> found.key, found.cause[0], found.cure[1]
+    ('not-approved', 'the source bill is not approved', '请在 ERP 中审核，然后 `k3push retry`')
     >>> advise("timeout", "no answer in time (ReadTimeout)").cause[1]
     'ERP 未在时限内应答，可能仍在处理'
     """
@@ -59,8 +59,13 @@ def shape_of(reason: str, number: str = "") -> str:
     """
     if number:
         reason = reason.replace(number, "…")
-    words = _WORD.sub(lambda word: "…" if _VARIES.search(word[0]) else word[0], reason)
+    words = _WORD.sub(_without_number, reason)
     return _QUOTED.sub(lambda part: f"{part[0][0]}…{part[0][-1]}", words)[:_LONGEST_SHAPE]
+
+
+def _without_number(word: re.Match[str]) -> str:
+    # A lone 0 is no bill's own: "the price must not be 0".
+    return "…" if word[0] != "0" and _VARIES.search(word[0]) else word[0]
 
 
 def _says(shape: str, words: str) -> bool:

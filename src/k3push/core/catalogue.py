@@ -204,9 +204,9 @@ ENTRIES = (
         "password-wrong",
         words="用户名或密码|密码错误|(wrong|incorrect|invalid) (user name or )?password",
         cause="the user name or the password is wrong",
-        cure="mend the secret; about five wrong logins lock the account",
+        cure="mend erp.username or its secret, then `k3push resume`",
         cause_zh="用户名或密码错误",
-        cure_zh="请更正密码；连续约五次错误会锁定账号",
+        cure_zh="请更正 erp.username 或其密码，然后 `k3push resume`",
     ),
     Entry(
         "password-expired",
