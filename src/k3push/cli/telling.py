@@ -90,7 +90,7 @@ def next_step(counts: Mapping[State, int], code: Exit, say: Say) -> str:
 
 def _headline(cluster: Cluster) -> str:
     """Count, message and an example, if there is room for it."""
-    line = f"    {cluster.count} × {cluster.shape or cluster.code}"
+    line = f"    {cluster.count:,} × {cluster.shape or cluster.code}"
     example = f" ({cluster.examples[0]}{', …' if cluster.count > 1 else ''})"
     if _columns(line + example) <= COLUMNS:
         return line + example
