@@ -42,7 +42,11 @@ def test_reasons_fit_a_terminal_and_account_for_every_number(
         clusters.add(code, " ".join(reason.split()), " ".join(number.split()))
     lines = reason_lines(clusters, speaker(lang))
     assert [line for line in lines if columns(line) > 80] == []
-    counts = [int(line.split()[0].replace(",", "")) for line in lines if " × " in line and line[4].isdigit()]
+    counts = [
+        int(line.split()[0].replace(",", ""))
+        for line in lines
+        if " × " in line and line[4].isdigit()
+    ]
     assert len(counts) == min(CLUSTERS_SHOWN, len(clusters.largest()))
     assert (sum(counts) < len(rows)) == (len(clusters.largest()) > CLUSTERS_SHOWN)
 

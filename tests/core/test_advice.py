@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import k3push
-from k3push.core.advice import advise, shape_of
+from k3push.core.advice import advise, code_of, shape_of
 from k3push.core.catalogue import ENTRIES
-from k3push.core.model import State
+from k3push.core.model import BillNumber, Row, State
 
 PACKAGE = Path(k3push.__file__).parent
 
@@ -120,6 +120,22 @@ def test_a_word_of_ours_wins_over_the_words_of_a_page() -> None:
         assert found is not None
         assert "k3push " in found.cure[0]
         assert found.key != "not-approved"
+
+
+@pytest.mark.parametrize("code", ["", "0", "11", "response_error"])
+@pytest.mark.parametrize(
+    ("state", "key"), [(State.UNKNOWN, "in-doubt"), (State.DRAFT, "draft"), (State.REJECTED, None)]
+)
+def test_a_number_that_may_have_a_document_is_never_to_be_pushed_by_hand(
+    code: str, state: State, key: str | None
+) -> None:
+    """Whatever the ERP said beside it, a second push would make a second document."""
+    number = BillNumber("A-1")
+    row = Row(1, 1, number, number, state, code=code, reason="第1行分录，序列号是必填项")
+    found = advise(code_of(row), row.reason)
+    assert found is not None
+    assert found.key == (key or "serial-needed")
+    assert ("by hand" in found.cure[0]) == (key is None)
 
 
 def test_what_nobody_knows_gets_no_advice() -> None:

@@ -15,7 +15,7 @@ from k3push.cli.problem import Problem
 from k3push.cli.telling import advice_lines, cause_lines, next_step, reason_lines, state_table
 from k3push.cli.wiring import ledger_of, load_settings
 from k3push.cli.words import Say
-from k3push.core.advice import advise
+from k3push.core.advice import advise, code_of
 from k3push.core.model import Answered, BillNumber, Exchange, Row, Run, RunId, State
 from k3push.ports import AttemptRecord, Ledger
 from k3push.reporting.ending import Exit, exit_of
@@ -141,7 +141,7 @@ def _row_lines(run: RunId, row: Row, say: Say) -> list[str]:
         row.code,
         row.reason,
     ]
-    advice = advise(row.code or row.state.value, row.reason)
+    advice = advise(code_of(row), row.reason)
     line = " · ".join(part for part in parts if part)
     return [line, *advice_lines(advice, row.reason, say, indent=2)]
 

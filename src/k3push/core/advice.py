@@ -10,8 +10,9 @@ import re
 from itertools import chain
 
 from k3push.core.catalogue import ENTRIES, Advice
+from k3push.core.model import Row, State
 
-__all__ = ["Advice", "advise", "shape_of"]
+__all__ = ["Advice", "advise", "code_of", "shape_of"]
 
 _LONGEST_SHAPE = 300
 
@@ -27,8 +28,7 @@ def advise(code: str, reason: str) -> Advice | None:
     """Say what a row's code and reason mean and what to do, or None where nothing is known.
 
     Args:
-        code: The ledger's `code`: a MsgCode, a word of ours, or "". A state may stand in for
-            it where a row has none: a draft has no code.
+        code: A MsgCode, a word of ours, or ""; see `code_of` for that of a row.
         reason: The ledger's `reason`, or the shape of one.
 
     >>> found = advise("11", "单据编号为“CGDD0000017”的采购订单未审核，不能下推！")
@@ -43,6 +43,18 @@ def advise(code: str, reason: str) -> Advice | None:
     by_code = (each for each in ENTRIES if each.code and re.fullmatch(each.code, code))
     entry = next(chain(by_own, by_words, by_code), None)
     return entry.advice if entry else None
+
+
+def code_of(row: Row) -> str:
+    """Return the code that a row is advised by: its own, or its state where that says more.
+
+    A draft and a number in doubt stay what they are, whatever the ERP said beside it: to mend
+    a refusal and push by hand could make a second document.
+    """
+    erps_own = row.code.isdecimal() or row.code == "response_error"
+    if not row.code or (erps_own and row.state in {State.DRAFT, State.UNKNOWN}):
+        return row.state.value
+    return row.code
 
 
 def shape_of(reason: str, number: str = "") -> str:

@@ -35,7 +35,7 @@ class Entry:
 
     Attributes:
         key: Names the advice.
-        own: A code of ours that says all, whatever the message is.
+        own: A code or a state of ours that says all, whatever the message is.
         words: Found in the message, in any letter case. Numbers and quoted parts are "…"
             there (`advice.shape_of`). Of several entries that fit, the first counts.
         code: A code that says something where no entry knows the words.
@@ -181,6 +181,14 @@ ENTRIES = (
         cure="complete and save the draft in the ERP; pushing again adds another",
         cause_zh="ERP 无法保存目标单，已暂存为草稿",
         cure_zh="请在 ERP 中补全并保存暂存单；再次下推会多出一张",
+    ),
+    Entry(
+        "in-doubt",
+        own="unknown",
+        cause="the ERP may have made a document, and no look can tell",
+        cure="look it up in the ERP, then `k3push settle --as`",
+        cause_zh="ERP 可能已生成单据，且无法回查",
+        cure_zh="请在 ERP 中查明，然后 `k3push settle --as`",
     ),
     # -- what the rows themselves say ------------------------------------------------------
     Entry(
@@ -467,7 +475,7 @@ ENTRIES = (
     ),
     Entry(
         "price-zero",
-        words="单价.{0,6}(不能|不允许|必须)|price.{0,16}(zero|greater than)",
+        words="单价.{0,4}(不能为|不允许为|必须大于)|price.{0,16}(zero|greater than)",
         cause="a line that is no gift (赠品) has no price",
         cure="fill in the price on the source bill, or mark it as a gift; retry",
         cause_zh="非赠品分录的单价为 0",

@@ -8,6 +8,7 @@ import anyio
 import anyio.to_thread
 import orjson
 
+from k3push.core.advice import code_of
 from k3push.core.clusters import Clusters
 from k3push.core.model import Run, State
 from k3push.job import Cause
@@ -24,14 +25,11 @@ TOLD = (State.REJECTED, State.DRAFT, State.UNKNOWN)
 
 
 async def clusters_of(ledger: Ledger, run: Run) -> Clusters:
-    """Return the rows that came to nothing certain, by what they say.
-
-    A draft has no code of its own, so its state stands for one.
-    """
+    """Return the rows that came to nothing certain, by what they say."""
     clusters = Clusters()
     async for rows in pages_of(ledger, run, TOLD):
         for row in rows:
-            clusters.add(row.code or row.state.value, row.reason, row.bill or row.number)
+            clusters.add(code_of(row), row.reason, row.bill or row.number)
     return clusters
 
 
