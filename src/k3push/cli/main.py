@@ -81,7 +81,7 @@ def _exit_of(error: Exception, say: Say, lang: Lang) -> int:
         case SettingsError() | RunIsAliveError():
             return _tell(say("error", what=cause), USAGE)
         case LedgerLostError():
-            return _tell(say("error", what=say("cause.ledger lost", why=cause)), INTERRUPTED)
+            return _tell(say("error", what=cause), INTERRUPTED)
     if hasattr(cause, "format_message") and hasattr(cause, "exit_code"):
         return _tell(say("error", what=cause.format_message()), USAGE)
     import traceback  # noqa: PLC0415

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from k3push.adapters.notify import NotifierMissingError, notify, unknown_services
-from k3push.cli.phrases import cause_words
+from k3push.cli.telling import cause_lines
 from k3push.cli.words import Say
 from k3push.core.model import State
 from k3push.job import Cause
@@ -73,7 +73,7 @@ def message(ending: Ending, say: Say) -> tuple[str, str]:
     lines = [
         say("summary.run", run=run.id, route=run.route.name, seconds=ending.seconds),
         counts,
-        *(cause_words(*each, ending.breach, say) for each in ending.causes.items()),
+        *cause_lines(ending.causes, say, ending.breach),
         say("notify.report", path=Path(run.folder) / "report.html"),
     ]
     return title, "\n".join(lines)

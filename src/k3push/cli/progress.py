@@ -34,16 +34,6 @@ BAR_CELLS = 16
 # Long enough for slow calls to even out, short enough to follow what is steered.
 RATE_OVER_S = 60.0
 
-_COLOURS = {
-    State.PUSHED: "green",
-    State.ALREADY: "cyan",
-    State.DRAFT: "yellow",
-    State.REJECTED: "red",
-    State.UNKNOWN: "magenta",
-    State.PLANNED: "white",
-    State.SENT: "white",
-}
-
 
 class RunProgress:
     """Counts what a run comes to, and shows it. Fulfils `ports.Watch`."""
@@ -221,12 +211,3 @@ class RunProgress:
     def _print(self, line: str) -> None:
         if not self._quiet:
             self._console.print(line, highlight=False, markup=False)
-
-
-def state_table(counts: Mapping[State, int]) -> str:
-    """Return the counts as lines for a terminal, with rich's colours."""
-    return "\n".join(
-        f"  [{_COLOURS[state]}]{state.value:<9}[/] {counts[state]:>9,}"
-        for state in State
-        if counts.get(state)
-    )

@@ -22,12 +22,12 @@ from k3push.adapters.erp_http import ErpHttp
 from k3push.adapters.ledger_sqlite import SqliteLedger
 from k3push.cli.notifying import recipients, tell_people
 from k3push.cli.overlap import Overlap, make_way
-from k3push.cli.phrases import cause_words
 from k3push.cli.problem import Problem
-from k3push.cli.progress import RunProgress, state_table
+from k3push.cli.progress import RunProgress
 from k3push.cli.showing import find_run
 from k3push.cli.signals import on_interrupt
 from k3push.cli.sites import site_of
+from k3push.cli.telling import cause_lines, next_step, reason_lines, state_table
 from k3push.cli.wiring import SystemClock, ledger_of, load_settings
 from k3push.cli.words import Lang, Say
 from k3push.controlling import obey
@@ -49,8 +49,7 @@ from k3push.planning import (
 from k3push.ports import LedgerLostError
 from k3push.pushing import push_run
 from k3push.reporting.ending import Ending, Exit, exit_of
-from k3push.reporting.results import count_targets, write_results
-from k3push.reporting.tables import pages_of
+from k3push.reporting.results import clusters_of, count_targets, write_results
 from k3push.settings import Settings, SettingsError
 from k3push.settling import settle_once
 from k3push.steering import Steering
@@ -59,7 +58,6 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
 REPEATS_SHOWN = 10
-REASONS_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -500,22 +498,13 @@ class Runner:
         for repeat in ending.repeats[:REPEATS_SHOWN]:
             words = say("repeated", line=repeat.line, number=repeat.number, first=repeat.first_line)
             out("    " + escape(words))
-        await self._tell_reasons(ledger, run)
-        for cause, why in ending.causes.items():
-            words = cause_words(cause, why, ending.breach, say)
-            out("[yellow]" + escape(words) + "[/]")
+        for line in reason_lines(await clusters_of(ledger, run), say):
+            out(escape(line))
+        for line in cause_lines(ending.causes, say, ending.breach):
+            out("[yellow]" + escape(line) + "[/]")
         out(escape(say("summary.folder", folder=run.folder)))
-        advice = "exit.sent" if ending.counts.get(State.SENT) else f"exit.{int(ending.exit)}"
-        out(say("summary.exit", code=int(ending.exit), what=say(advice)))
-
-    async def _tell_reasons(self, ledger: SqliteLedger, run: Run) -> None:
-        reasons: Counter[str] = Counter()
-        async for rows in pages_of(ledger, run, {State.REJECTED}):
-            reasons.update(row.reason.replace(row.bill or row.number, "…") for row in rows)
-        if reasons:
-            self.output.print("  " + self.say("reason.heading"), highlight=False)
-        for reason, count in reasons.most_common(REASONS_SHOWN):
-            self.output.print(f"    {count} × {escape(reason)}", highlight=False)
+        what = next_step(ending.counts, ending.exit, say)
+        out(say("summary.exit", code=int(ending.exit), what=what))
 
     def _report_all(self, endings: Sequence[Ending]) -> Exit:
         worst = max((ending.exit for ending in endings), key=_RANK.index, default=Exit.DONE)

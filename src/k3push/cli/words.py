@@ -5,7 +5,10 @@ from __future__ import annotations
 import locale
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from k3push.core.catalogue import Bilingual
 
 Lang = Literal["en", "zh"]
 Say = Callable[..., str]
@@ -175,12 +178,16 @@ _WORDS: Mapping[str, _Said] = {
         "当前目录和 {folder} 都没有 config.toml；请用 `k3push init` 生成",
     ),
     "no_ledger": _Said(
-        "{path}: there is no ledger yet; nothing has been run", "{path}：还没有台账；尚未执行过"
+        "{path}: there is no ledger yet; nothing has been run. Begin with `k3push run LIST.csv`",
+        "{path}：还没有台账；尚未执行过。请从 `k3push run 清单.csv` 开始",
     ),
     "no_run": _Said(
         "there is no run {run}; `k3push runs` lists them", "没有执行 {run}；可用 `k3push runs` 查看"
     ),
-    "no_runs": _Said("nothing has been run yet", "尚未执行过"),
+    "no_runs": _Said(
+        "nothing has been run yet. Begin with `k3push run LIST.csv`",
+        "尚未执行过。请从 `k3push run 清单.csv` 开始",
+    ),
     "run_alive": _Said(
         "run {run} is being executed by another process; wait for it, or stop it there",
         "执行 {run} 正由另一进程进行；请等待，或在该处停止",
@@ -343,7 +350,10 @@ _WORDS: Mapping[str, _Said] = {
         "the ERP could not be reached or refused the login; mend it, then `k3push resume`",
         "无法连接 ERP 或登录被拒绝；处理后执行 `k3push resume`",
     ),
-    "reason.heading": _Said("why rejected:", "被拒绝的原因："),
+    "reason.heading": _Said("why, and what to do:", "原因与处理："),
+    "reason.more": _Said(
+        "and {reasons} more reasons, {rows} numbers", "另有 {reasons} 种原因，{rows} 个编号"
+    ),
     "cause.interrupted": _Said("it was told to stop", "收到停止指令"),
     "cause.control": _Said("stopped by control", "由 control 停止"),
     "cause.halted": _Said("halted: {why}", "触发停止规则：{why}"),
@@ -499,16 +509,52 @@ _WORDS: Mapping[str, _Said] = {
         "run {run} of this route is under way; nothing was sent (--overlap quit)",
         "同一路线的执行 {run} 正在进行；没有发送任何内容（--overlap quit）",
     ),
+    "explain.run": _Said("run {run}", "执行 {run}"),
+    "explain.line": _Said("line {line}", "第 {line} 行"),
+    "explain.draft": _Said("id {id} (draft)", "id {id}（暂存）"),
+    "explain.attempt": _Said(
+        "attempt {id}: run {run}, chunk {chunk}, sending {nth}, {count} numbers",
+        "调用 {id}：执行 {run}，第 {chunk} 批，第 {nth} 次发送，{count} 个编号",
+    ),
+    "explain.request": _Said("request  {what}", "请求  {what}"),
+    "explain.answer": _Said("answer   {what}", "应答  {what}"),
+    "explain.verdict": _Said("verdict  {what}", "判断  {what}"),
+    "explain.no_answer": _Said(
+        "nothing was recorded: k3push was killed, or lost its ledger",
+        "没有记录：k3push 被终止，或失去了台账",
+    ),
+    "explain.cut": _Said("… ({bytes} bytes)", "…（共 {bytes} 字节）"),
+    "kept.wait": _Said(
+        "nothing was done ({why}); wait, then send again", "没有执行（{why}）；等待后重新发送"
+    ),
+    "kept.log in": _Said(
+        "nothing was done ({why}); log in, then send again", "没有执行（{why}）；登录后重新发送"
+    ),
+    "kept.doubt": _Said("in doubt ({code}: {why})", "存疑（{code}：{why}）"),
+    "kept.success": _Said("finished (success); read back", "已完成（成功）；已回查"),
+    "kept.refused": _Said(
+        "finished (refused, {code}); read back", "已完成（被拒绝，{code}）；已回查"
+    ),
+    "kept.refused twice": _Said(
+        "finished (refused, {code}); read back twice", "已完成（被拒绝，{code}）；已回查两次"
+    ),
+    "kept.killed": _Said(
+        "the process that sent it ended before an answer was written down",
+        "发送它的进程在记下应答之前结束",
+    ),
+    "kept.settled": _Said("settled by a look at the target form", "经查询目标单核实"),
+    "kept.retry": _Said("planned again by retry", "由 retry 重新列入计划"),
+    "kept.person": _Said("a person's word: {state} ({why})", "人工结论：{state}（{why}）"),
     "exported": _Said("{count} rows written to {path}", "已写入 {count} 行：{path}"),
 }
 
 
 def speaker(lang: Lang) -> Say:
-    """Return the function that says a sentence in *lang*."""
+    """Return the function that says a sentence in *lang*: one of ours by its key, or advice."""
 
-    def say(sentence: str, /, **facts: object) -> str:
-        said = _WORDS[sentence]
-        text = said.zh if lang == "zh" else said.en
+    def say(sentence: str | Bilingual, /, **facts: object) -> str:
+        english, chinese = _WORDS[sentence] if isinstance(sentence, str) else sentence
+        text = chinese if lang == "zh" else english
         return text.format(**facts) if facts else text
 
     return say
