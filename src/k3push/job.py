@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import anyio
 
-from k3push.core.halting import HaltRule, Tally
+from k3push.core.halting import Breach, HaltRule, Tally
 from k3push.core.model import Outcome, Route, Run, State
 from k3push.ports import (
     Clock,
@@ -23,6 +23,7 @@ from k3push.ports import (
     LookRefusedError,
     Watch,
 )
+from k3push.steering import Steering
 
 
 class Cause(StrEnum):
@@ -31,6 +32,7 @@ class Cause(StrEnum):
     INTERRUPTED = "interrupted"
     HALTED = "halted"
     DEADLINE = "deadline"
+    CONTROL = "control"
     LIMIT = "limit"
     CONTRADICTION = "contradiction"
     BARRED = "barred"
@@ -46,12 +48,15 @@ class Stop:
     Attributes:
         causes: Why, the first cause first, each with its words.
         event: Set when it is asked.
+        scope: Holds all that the execution does; cancelling it stops at once, and leaves what
+            is on its way to the next execution, which settles it.
     """
 
     def __init__(self) -> None:
         """Begin unasked."""
         self.causes: dict[Cause, str] = {}
         self.event = anyio.Event()
+        self.scope = anyio.CancelScope()
 
     @property
     def asked(self) -> bool:
@@ -89,19 +94,15 @@ def stopping(stop: Stop) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class PushPace:
-    """How fast to go.
+    """What bounds an execution from its beginning to its end; `steering` has the rest.
 
     Attributes:
-        chunk_size: Numbers in each chunk; a route that cannot be read back takes 1.
-        concurrency: Chunks on their way at once.
         max_attempts: Sendings of a chunk that are proved to have done nothing.
         canary: Prove the route with one number, then with one chunk.
         halt: When refusals or doubts stop the run.
         limit: Numbers that this execution takes up at most, or None.
     """
 
-    chunk_size: int = 20
-    concurrency: int = 4
     max_attempts: int = 5
     canary: bool = True
     halt: HaltRule = field(default_factory=HaltRule)
@@ -155,7 +156,10 @@ class Job:
     """One execution of one run.
 
     Attributes:
+        steering: How it is driven; may change while it goes.
         tally: What this execution's sendings have come to, for the halt rule.
+        breach: The limit of the halt rule that was reached first.
+        on_their_way: Chunks whose attempt has begun and is not recorded.
     """
 
     run: Run
@@ -165,9 +169,12 @@ class Job:
     watch: Watch
     stop: Stop
     pace: PushPace
+    steering: Steering
     settle: SettlePace
     ages: DoubtAges
     tally: Tally = field(default_factory=Tally)
+    breach: Breach | None = None
+    on_their_way: int = 0
 
     @property
     def route(self) -> Route:
@@ -193,6 +200,9 @@ class Job:
             failed=self.tally.failed + states.count(State.REJECTED),
             unknown=self.tally.unknown + states.count(State.UNKNOWN),
         )
-        why = self.pace.halt.check(self.tally)
-        if why:
-            self.stop.ask(Cause.HALTED, why)
+        breach = self.pace.halt.check(self.tally)
+        if breach is not None and self.breach is None:
+            self.breach = breach
+            self.stop.ask(Cause.HALTED, str(breach))
+            if self.pace.halt.now:
+                self.stop.scope.cancel()

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from k3push.core.commands import Command
+from k3push.core.holds import Hold
 from k3push.core.model import (
     Attempt,
     BillNumber,
@@ -65,12 +67,21 @@ class Clock(Protocol):
 class Erp(Protocol):
     """The ERP of one account set, with one user's session.
 
+    Reads wait for their own turns under the limit of calls a minute.
+
     Logging in, keeping the session and the shape of requests are the adapter's business.
     Whether to send again is not: `push` sends at most once, whatever happens.
     """
 
+    async def turn(self) -> None:
+        """Wait until one push may leave at once, under the limit of calls a minute.
+
+        An attempt begins after it, and not before: it is aged from its beginning.
+        """
+        ...
+
     async def push(self, route: Route, data: bytes) -> Exchange:
-        """Send one Push request, once, and say what came back.
+        """Send one Push request, once, without waiting, and say what came back.
 
         Raises nothing for a fault of the network, nor for a login that fails on the way:
         these are values. The next look raises what the login met.
@@ -181,6 +192,24 @@ class Note:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Commanded:
+    """A person's command to a run, as the ledger keeps it.
+
+    Attributes:
+        id: Later commands have greater ones.
+        given_at: When it was given.
+        obeyed_at: When the executor obeyed it; None while it has not.
+        on_their_way: How many chunks were on their way then.
+    """
+
+    id: int
+    command: Command
+    given_at: datetime
+    obeyed_at: datetime | None = None
+    on_their_way: int = 0
+
+
 class Ledger(Protocol):
     """The durable memory of runs, attempts and one row for each number of a run.
 
@@ -219,7 +248,8 @@ class Ledger(Protocol):
         nor a pause can fake a death.
 
         On entry, attempts that a dead executor left open become `unknown` and are closed,
-        claims of `planned` numbers are given up, and the run's ending is cleared.
+        claims of `planned` numbers are given up, and the run's ending and the commands to
+        earlier executors are cleared.
 
         Raises:
             RunIsAliveError: Another process holds it.
@@ -228,6 +258,26 @@ class Ledger(Protocol):
 
     async def is_alive(self, run: RunId) -> bool:
         """Say whether some process owns *run* now."""
+        ...
+
+    # -- commands -----------------------------------------------------------------------------
+
+    async def command(self, run: RunId, command: Command, *, at: datetime) -> int:
+        """Leave a command for the executor of *run*, and return the command's id.
+
+        It is for the execution that is under way: the next one that owns the run clears it.
+        """
+        ...
+
+    async def commands(self, run: RunId) -> Sequence[Commanded]:
+        """Return the commands for the present execution of *run*, the oldest first."""
+        ...
+
+    async def obeyed(self, command: int, *, at: datetime, on_their_way: int) -> None:
+        """Write down that the executor has obeyed, with so many chunks on their way.
+
+        A command that was cleared meanwhile, or is obeyed already, is left as it is.
+        """
         ...
 
     # -- numbers ------------------------------------------------------------------------------
@@ -382,4 +432,8 @@ class Watch(Protocol):
 
     def waiting(self, why: str, seconds: float) -> None:
         """Some work is put off for *seconds*."""
+        ...
+
+    def held(self, hold: Hold | None) -> None:
+        """What keeps all chunks from leaving has changed; None: they leave again."""
         ...

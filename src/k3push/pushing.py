@@ -1,17 +1,23 @@
 """Push the planned numbers of a run: the tasks that go on side by side.
 
 Run, resume and retry all come through `push_run`. One task feeds the backlog from the
-source form, some workers send chunks through `sending`, and one task settles doubts.
+source form, each chunk on its way is a task that goes through `sending`, and one task
+settles doubts. How many chunks are on their way is steered (`steering`), and may change
+between two of them.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import anyio
 
 from k3push.core.backlog import Backlog
+from k3push.core.commands import Key
+from k3push.core.evidence import CALL_LIMIT, Conclusion
+from k3push.core.holds import Hold
 from k3push.core.model import BillNumber, Chunk, Row, RunId, State
 from k3push.job import Cause, Job, stopping
 from k3push.looking import look_at_sources, pause_s, refusal
@@ -33,11 +39,16 @@ async def push_run(job: Job) -> None:
         first_index = await job.ledger.next_chunk(job.run.id)
         doubts = await job.ledger.doubts(job.run.id)
         backlog = Backlog(
-            size=job.pace.chunk_size if job.reads_back else 1,
+            size=_chunk_size(job),
             canary=job.pace.canary and job.reads_back,
             first_index=first_index,
         )
         await _Tasks(job, backlog, frozenset(doubt.number for doubt in doubts)).run()
+
+
+def _chunk_size(job: Job) -> int:
+    """Return how many numbers the next chunk takes; nothing else decides it."""
+    return job.steering[Key.CHUNK_SIZE] if job.reads_back else 1
 
 
 class _Tasks:
@@ -51,6 +62,8 @@ class _Tasks:
         news_of_doubt: How often that was said, so that a settling under way misses none.
         held: Numbers that another run has claimed, and which.
         barred: Those of them that only a person can settle; they stay planned here.
+        hold: What kept chunks from leaving when it was last looked at.
+        overloads: Answers in a row that said that the ERP is overloaded.
     """
 
     def __init__(self, job: Job, backlog: Backlog, doubted: frozenset[BillNumber]) -> None:
@@ -63,15 +76,15 @@ class _Tasks:
         self.news_of_doubt = 0
         self.held: dict[BillNumber, RunId] = {}
         self.barred: dict[BillNumber, RunId] = {}
+        self.overloads = 0
+        self.hold: Hold | None = None
         self._changed = anyio.Event()
 
     async def run(self) -> None:
         async with anyio.create_task_group() as others:
-            for task in (self._feed, self._settle, self._wake_at_stop):
+            for task in (self._feed, self._settle, self._wake_at_stop, self._wake_at_steering):
                 others.start_soon(self._guarded, task)
-            async with anyio.create_task_group() as workers:
-                for _ in range(self.job.pace.concurrency):
-                    workers.start_soon(self._guarded, self._work)
+            await self._send_all()
             others.cancel_scope.cancel()
         stop = self.job.stop
         if self.cut and not stop.asked:
@@ -87,6 +100,11 @@ class _Tasks:
     async def _wake_at_stop(self) -> None:
         await self.job.stop.event.wait()
         self._wake()
+
+    async def _wake_at_steering(self) -> None:
+        while True:
+            await self.job.steering.changed()
+            self._wake()
 
     def _wake(self) -> None:
         """Let every task that waits for a change look again."""
@@ -131,34 +149,46 @@ class _Tasks:
             job.watch.concluded(refused)
         return [bills[number] for number, outcome in refusals.items() if outcome is None]
 
-    # -- working ------------------------------------------------------------------------------
+    # -- sending ------------------------------------------------------------------------------
 
-    async def _work(self) -> None:
-        """Push chunks until there are none and none can come back."""
-        while not self.job.stop.asked:
-            chunk = self.backlog.take()
-            if chunk is not None:
-                await self._push(chunk)
-            elif self.fed and self.backlog.empty and not self._may_grow():
-                return
-            else:
-                await self._changed.wait()
+    async def _send_all(self) -> None:
+        """Send chunks on their way until there are none and none can come back."""
+        async with anyio.create_task_group() as on_their_way:
+            while not self.job.stop.asked:
+                chunk = self._next_chunk()
+                if chunk is not None:
+                    on_their_way.start_soon(self._guarded, partial(self._push, chunk))
+                elif self.fed and self.backlog.empty and not self._may_grow():
+                    return
+                else:
+                    await self._changed.wait()
+
+    def _next_chunk(self) -> Chunk | None:
+        """Give out what may leave now, as it is steered now."""
+        steering = self.job.steering
+        if steering.hold != self.hold:
+            self.hold = steering.hold
+            self.job.watch.held(self.hold)
+        if self.hold is not None or self.backlog.open >= steering[Key.CONCURRENCY]:
+            return None
+        self.backlog.size = _chunk_size(self.job)
+        return self.backlog.take()
 
     def _may_grow(self) -> bool:
         return bool(self.backlog.open or self.held or self.doubtful)
 
     async def _push(self, chunk: Chunk) -> None:
         job, backlog = self.job, self.backlog
+        sending = Sending(chunk, (), backlog.links_proved)
         try:
             held = await job.ledger.claim(job.run.id, chunk.numbers)
             self.held.update({number: holder.run for number, holder in held.items()})
-            mine = tuple(number for number in chunk.numbers if number not in held)
-            sending = Sending(chunk, mine, backlog.links_proved)
+            sending.numbers = tuple(number for number in chunk.numbers if number not in held)
             await push_chunk(job, sending)
             backlog.links_proved = backlog.links_proved or sending.links_proved
             await self._go_on(sending)
         finally:
-            backlog.done(chunk)
+            backlog.done(chunk, sent=not sending.held_back)
             self._wake()
 
     async def _go_on(self, sending: Sending) -> None:
@@ -167,6 +197,9 @@ class _Tasks:
         if sending.in_doubt and job.reads_back:
             self.doubtful = True
             self.news_of_doubt += 1
+        if sending.held_back:
+            self.backlog.add_part(sending.numbers, alone=chunk.alone, tries=chunk.tries)
+        self._ease_off(sending)
         if conclusion is None:
             return
         if conclusion.contradiction:
@@ -174,13 +207,34 @@ class _Tasks:
         tries = chunk.tries
         if conclusion.try_later:
             tries += 1
-            seconds = pause_s(tries + 1)
-            job.watch.waiting(conclusion.outcomes[-1].reason, seconds)
-            await job.stop.sleep(seconds)
+            await self._put_off(conclusion, tries + 1)
         for part in conclusion.parts:
             self.backlog.add_part(part, tries=tries)
         for number in conclusion.alone:
             self.backlog.add_part((number,), alone=True)
+
+    def _ease_off(self, sending: Sending) -> None:
+        """Spare an ERP that says that it is overloaded, longer each time."""
+        if sending.overload and self.job.steering.hold is None:
+            self.overloads += 1
+            self._spare_erp(sending.overload, self.overloads)
+        elif sending.conclusion is not None:
+            self.overloads = 0
+
+    async def _put_off(self, conclusion: Conclusion, nth: int) -> None:
+        """Wait before a chunk that was put off travels again (rule 5)."""
+        last = next(o for o in conclusion.outcomes if o.state is State.PLANNED)
+        if last.code == CALL_LIMIT:
+            self._spare_erp(last.reason, nth)
+        else:
+            # A bill that somebody edits is no reason for the others to wait.
+            self.job.watch.waiting(last.reason, pause_s(nth))
+            await self.job.stop.sleep(pause_s(nth))
+
+    def _spare_erp(self, why: str, nth: int) -> None:
+        """Let all wait, since it is their calls together that were too many."""
+        self.job.watch.waiting(why, pause_s(nth))
+        self.job.steering.back_off(pause_s(nth), why)
 
     # -- settling -----------------------------------------------------------------------------
 

@@ -42,6 +42,8 @@ class Sending:
         nth: Sendings so far.
         lost: How many of them met a lost session.
         in_doubt: Whether the last sending left numbers `unknown`.
+        overload: What the last answer said of an overloaded ERP, or "".
+        held_back: Nothing left, since a hold began meanwhile; the numbers wait for its end.
         conclusion: What the last sending came to, once the ERP has finished one.
     """
 
@@ -51,6 +53,8 @@ class Sending:
     nth: int = 0
     lost: int = 0
     in_doubt: bool = False
+    overload: str = ""
+    held_back: bool = False
     conclusion: Conclusion | None = None
 
 
@@ -80,28 +84,41 @@ async def send_once(job: Job, sending: Sending) -> SendAgain | None:
 
     Returns:
         `SendAgain` where the ERP is proved to have done nothing; None where the numbers have
-        come to something else, or where a stop was asked before they left.
+        come to something else, or where a stop or a hold came before they left.
     """
     before = await _look_first(job, sending)
+    if sending.numbers and not job.stop.asked:
+        await job.erp.turn()
     if not sending.numbers or job.stop.asked:
         return None
-    numbers = sending.numbers
+    if job.steering.hold is not None:
+        sending.held_back = True
+        return None
     sending.nth += 1
-    data = wire.push_data(job.route, numbers)
     attempt = await job.ledger.begin(
         Intent(
             run=job.run.id,
             chunk=sending.chunk.index,
             nth=sending.nth,
-            numbers=numbers,
+            numbers=sending.numbers,
             before=before,
-            request=data,
+            request=wire.push_data(job.route, sending.numbers),
             began_at=job.clock.now(),
         )
     )
     job.ages.began(attempt.id)
+    job.on_their_way += 1
+    try:
+        return await _send(job, sending, attempt)
+    finally:
+        job.on_their_way -= 1
+
+
+async def _send(job: Job, sending: Sending, attempt: Attempt) -> SendAgain | None:
+    """Send an attempt that is written down, and record what came of it."""
+    numbers = attempt.intent.numbers
     began_s = anyio.current_time()
-    exchange = await job.erp.push(job.route, data)
+    exchange = await job.erp.push(job.route, attempt.intent.request)
     verdict = judge(exchange)
     outcomes: tuple[Outcome, ...]
     match verdict:
@@ -111,6 +128,7 @@ async def send_once(job: Job, sending: Sending) -> SendAgain | None:
                 job.erp.lose_session(session)
             outcomes = tuple(Outcome(n, State.PLANNED, reason=because) for n in numbers)
         case InDoubt(code, because):
+            sending.overload = because if verdict.overloaded else ""
             outcomes = tuple(Outcome(n, State.UNKNOWN, (), code, because) for n in numbers)
         case ReadBack():
             sending.conclusion = await _read_back(job, attempt, sending, verdict)

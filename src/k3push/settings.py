@@ -29,9 +29,11 @@ from pydantic import (
     ValidationError,
 )
 
+from k3push.core.commands import LIMITS, Key
 from k3push.core.halting import HaltRule
 from k3push.core.model import Route
 from k3push.core.pairs import known_pair
+from k3push.core.window import Window
 
 ENVIRONMENT_PREFIX = "K3PUSH_"
 COMMAND_TIMEOUT_S = 60
@@ -193,12 +195,12 @@ def _yes_or_no(value: Any) -> Any:
     return words.get(value.strip().lower(), value) if isinstance(value, str) else value
 
 
-def _auto_or(value: Any, most: int) -> Any:
+def _auto_or(value: Any, key: Key) -> Any:
     text = str(value).strip()
     if text == "auto":
         return text
-    if isinstance(value, bool) or not text.isdecimal() or not 1 <= int(text) <= most:
-        raise ValueError(f'use a number from 1 to {most}, or "auto"')
+    if isinstance(value, bool) or not text.isdecimal() or int(text) not in LIMITS[key]:
+        raise ValueError(f'use a number from 1 to {LIMITS[key][-1]}, or "auto"')
     return int(text)
 
 
@@ -207,8 +209,16 @@ def _halt_rule(text: str) -> str:
     return text
 
 
+def _window(text: str) -> str:
+    if text:
+        Window.parse(text)
+    return text
+
+
 SecretValue = Annotated[Secret, BeforeValidator(_secret), PlainSerializer(repr)]
 Auto = Literal["auto"]
+ChunkSize = Annotated[Auto | int, BeforeValidator(partial(_auto_or, key=Key.CHUNK_SIZE))]
+Concurrency = Annotated[Auto | int, BeforeValidator(partial(_auto_or, key=Key.CONCURRENCY))]
 Positive = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(ge=0)]
 
@@ -254,13 +264,13 @@ class LedgerSettings(_Section):
 class RunSettings(_Section):
     """`[run]`: how fast, and when to stop."""
 
-    chunk_size: Annotated[Auto | int, BeforeValidator(partial(_auto_or, most=10_000))] = "auto"
-    concurrency: Annotated[Auto | int, BeforeValidator(partial(_auto_or, most=256))] = "auto"
+    chunk_size: ChunkSize = "auto"
+    concurrency: Concurrency = "auto"
     max_attempts: Positive = 5
     canary: bool = True
     halt: Annotated[str, AfterValidator(_halt_rule)] = "fail=20%,min=50"
     max_calls_per_minute: Annotated[int, Field(ge=0)] = 0
-    window: str = ""
+    window: Annotated[str, AfterValidator(_window)] = ""
 
 
 class SettleSettings(_Section):
@@ -452,14 +462,8 @@ def _unusable(settings: Settings) -> Iterator[tuple[str, str]]:
             yield f"routes.{name}.rule", "give either rule or default_rule = true"
         if route.follow:
             yield f"routes.{name}.follow", "comes with a later version; leave it empty"
-    later = {
-        "erp.identities": erp.identities,
-        "run.max_calls_per_minute": settings.run.max_calls_per_minute,
-        "run.window": settings.run.window,
-    }
-    for key, value in later.items():
-        if value:
-            yield key, "comes with a later version; leave it empty"
+    if erp.identities:
+        yield "erp.identities", "comes with a later version; leave it empty"
 
 
 def _fault(

@@ -212,6 +212,9 @@ def test_a_person_settles_by_a_word(desk: Desk, start: Start, word: str, fault: 
     told = desk.k3push("explain", numbers[0]).out
     assert "a person's word" in told
     assert "seen by Wang" in told
+    told_zh = desk.k3push("--lang", "zh", "explain", numbers[0]).out
+    assert "人工结论：" in told_zh
+    assert "（seen by Wang）" in told_zh
     assert desk.k3push("resume").exit == 0
     assert {row["state"] for row in desk.rows()} == {"pushed"}
     assert (sandbox.made(), sandbox.truth()["documents"]) == (3, 3)

@@ -45,6 +45,8 @@ def test_a_killed_run_is_resumed(desk: Desk, slow: Sandbox, running: subprocess.
     running.kill()
     assert end(running).exit == -signal.SIGKILL
     assert slow.made() < len(NUMBERS)
+    told = desk.k3push("status")
+    assert (told.exit, "killed" in told.out, "`k3push resume`" in told.out) == (0, True, True)
     resumed = resume(desk)
     assert (resumed.exit, resumed.said["counts"]) == (0, {"pushed": 200}), resumed
     assert_all_once(desk.rows(), slow.truth(), NUMBERS)
@@ -116,7 +118,10 @@ def test_a_living_run_is_left_alone(desk: Desk, hanging: Hanging) -> None:
         refused = desk.k3push(command)
         assert refused.exit == 2, refused
         assert "process" in refused.err
-    assert "pushed" in desk.k3push("status").out
+    told = desk.k3push("status").out
+    assert "pushed" in told
+    assert "under way" in told
+    assert "k3push resume" not in told
     process.kill()
     end(process)
     assert resume(desk).exit == 0
@@ -146,6 +151,7 @@ def test_a_halt_rule_ends_a_run(desk: Desk, start: Start) -> None:
     ran = desk.k3push("run", desk.job(orders(60)), *options)
     assert ran.exit == 5, ran
     assert "the limit is 5" in ran.out
+    assert "the limit is 5" in desk.k3push("status").out
     assert_true(desk.rows(), sandbox.truth())
     assert desk.k3push("resume", "--halt", "").exit == 3
     states = [row["state"] for row in desk.rows()]

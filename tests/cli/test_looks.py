@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import Start
 from tests.cli.terminal import Desk, Sandbox, assert_true, orders, read_csv
 
 COMMANDS = (
@@ -26,6 +28,13 @@ COMMANDS = (
     "sandbox",
     "demo",
 )
+
+# What became of numbers of the demo, in words that `explain` alone uses.
+IN_CHINESE = {
+    "CGDD0000033": ("请求  ", "应答  ", "存疑（broken：", "经查询目标单核实"),
+    "CGDD0000108": ("已完成（被拒绝，response_error）；已回查两次", "已完成（成功）；已回查"),
+    "CGDD0000007": ("已完成（被拒绝，MsgCode 11）；已回查", "由 retry 重新列入计划", "→ 请核对"),
+}
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
 
@@ -82,6 +91,61 @@ def test_explain_tells_all_of_one_number(done: Done) -> None:
     assert (rejected.exit, "precheck" in rejected.out) == (0, True)
     nobody = desk.k3push("explain", "NOBODY")
     assert (nobody.exit, "NOBODY" in nobody.err) == (2, True)
+
+
+def test_explain_and_status_say_what_to_do(done: Done) -> None:
+    """Under the ERP's words stands what a person does about them, in the chosen language."""
+    desk, _ = done
+    for command in (("explain", "CGDDU000000"), ("status",)):
+        assert "→ approve it in the ERP, then `k3push retry`" in desk.k3push(*command).out
+        told = desk.k3push("--lang", "zh", *command).out
+        assert "→ 请在 ERP 中审核，然后 `k3push retry`" in told
+    assert "→" not in desk.k3push("explain", "CGDD0000017").out
+    assert {row["reason"] for row in desk.rows(name="rejected.csv")} == {
+        "源单未审核 (the source bill is not approved)",
+        "源单已关闭 (the source bill is closed)",
+    }
+
+
+def test_status_names_what_stopped_a_run(desk: Desk, start: Start) -> None:
+    """In the morning the cause of the night's stop is still there, and what to do."""
+    desk.configure(start().url, password="wrong")
+    assert desk.k3push("run", desk.job(orders(3))).exit == 6
+    told = desk.k3push("status").out
+    for words in ("exit 6", "the ERP refused the login", "→ mend", "`k3push resume`"):
+        assert words in told, told
+    shutil.rmtree(desk.folder / "results")
+    assert "`k3push resume`" in desk.k3push("status").out
+
+
+def test_status_goes_by_the_rows_as_they_are(desk: Desk, start: Start) -> None:
+    """A person's word after the run may leave nothing to settle, and status then says so."""
+    sandbox = start("--faults", desk.write("script.toml", '[[step]]\nfault = "make-then-reset"\n'))
+    desk.configure(sandbox.url)
+    ran = desk.k3push("run", desk.job(orders(1)), "--halt", "unknown=1")
+    assert ran.exit == 4, ran
+    assert "`k3push settle`" in desk.k3push("status").out
+    assert desk.k3push("settle", "--as", "absent", *orders(1), "--because", "seen").exit == 0
+    told = desk.k3push("status").out
+    assert "`k3push resume`" in told
+    assert "settle" not in told
+
+
+def test_without_a_run_a_look_says_how_to_begin(desk: Desk, untouched: Sandbox) -> None:
+    """No ledger, an empty file and a ledger without runs are beginnings, not defects."""
+    desk.configure(untouched.url)
+    for command in ("status", "runs"):
+        ran = desk.k3push(command)
+        assert (ran.exit, "`k3push run LIST.csv`" in ran.err) == (2, True), ran
+    assert not (desk.folder / "ledger.db").exists()
+    desk.write("ledger.db", "")
+    for _ in ("an empty file", "a ledger without runs"):
+        ran = desk.k3push("status")
+        assert (ran.exit, "`k3push run LIST.csv`" in ran.err) == (2, True), ran
+    desk.write("ledger.db", "no database " * 100)
+    ran = desk.k3push("status")
+    assert "[ledger] url" in ran.err
+    assert "Traceback" not in ran.err
 
 
 def test_export_writes_the_rows(done: Done) -> None:
@@ -181,8 +245,15 @@ def test_a_demo_audits_itself(desk: Desk) -> None:
     folder = desk.folder / "k3push-demo"
     (ledger,) = folder.glob("results/*/ledger.csv")
     assert {row["state"] for row in read_csv(ledger)} == {"pushed", "rejected"}
-    told = desk.k3push("explain", "CGDD0000033", "--config", str(folder / "config.toml"))
-    assert told.out.count("attempt") >= 1
+    config = ("--config", str(folder / "config.toml"))
+    assert desk.k3push("explain", "CGDD0000033", *config).out.count("attempt") >= 1
+    desk.k3push("retry", *config)  # nobody listens any more, so the numbers stay planned
+    for number, words in IN_CHINESE.items():
+        told_zh = desk.k3push("--lang", "zh", "explain", number, *config).out
+        for word in words:
+            assert word in told_zh, told_zh
+        for english in ("attempt ", "request", "answer ", "verdict", "read back", "planned again"):
+            assert english not in told_zh, told_zh
 
 
 def test_chinese_is_spoken_when_asked(done: Done, desk: Desk) -> None:

@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import anyio
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 from trio.testing import MockClock
 
 from k3push.cli.progress import LINE_EVERY_S, RunProgress
-from k3push.cli.words import speaker
+from k3push.cli.wiring import SystemClock
+from k3push.cli.words import Lang, speaker
+from k3push.core.commands import Key
+from k3push.core.holds import Hold, HoldCause
 from k3push.core.model import Attempt, BillNumber, Intent, Outcome, RunId, State, Target
 from k3push.core.verdict import InDoubt
+from k3push.steering import Steering
 
 NUMBERS = tuple(BillNumber(f"CGDD{index:07d}") for index in range(4))
 ATTEMPT = Attempt(
     1, Intent(RunId("r1"), 1, 1, NUMBERS, {}, b"{}", datetime(2026, 11, 25, tzinfo=UTC))
 )
+MADE = [Outcome(number, State.PUSHED, (Target("1", "CGRK1"),)) for number in NUMBERS]
+EVENING = datetime(2026, 11, 25, 21, 4).astimezone()  # the wall's own time
+HOLDS = [
+    Hold(HoldCause.CONTROL, since=EVENING),
+    Hold(HoldCause.WINDOW, until=EVENING.replace(hour=20, minute=0)),
+    Hold(HoldCause.ERP, "调用限制：请稍后再试" * 9, EVENING, EVENING),
+]
 LOST = [Outcome(number, State.UNKNOWN, code="broken") for number in NUMBERS]
 
 
@@ -34,6 +47,26 @@ def screen(*, terminal: bool) -> Console:
     return Console(file=io.StringIO(), width=80, force_terminal=terminal, color_system=None)
 
 
+def steered(
+    concurrency: int | None = None, chunk_size: int | None = None, calls_per_minute: int = 0
+) -> Steering:
+    """Return what the run is driven with."""
+    return Steering(
+        SystemClock(),
+        concurrency=concurrency,
+        chunk_size=chunk_size,
+        calls_per_minute=calls_per_minute,
+    )
+
+
+def drawn(console: Console, progress: RunProgress) -> list[str]:
+    """Return the lines of the bar, and see that each fits the screen."""
+    lines = console.render_lines(progress.render(), pad=False)
+    texts = ["".join(segment.text for segment in line) for line in lines]
+    assert all(cell_len(text) <= console.width for text in texts), texts
+    return [text.rstrip() for text in texts]
+
+
 def written(console: Console) -> str:
     """Return what a console was given."""
     assert isinstance(console.file, io.StringIO)
@@ -44,48 +77,125 @@ def written(console: Console) -> str:
 async def test_without_a_terminal_there_is_a_line_now_and_then() -> None:
     """A log file of a night shows that the run went on, and holds no bar."""
     console = screen(terminal=False)
-    with RunProgress(console, speaker("en"), {State.PLANNED: 4}) as progress:
+    with RunProgress(console, speaker("en"), {State.PLANNED: 4}, steered()) as progress:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(progress.tell_now_and_then)
             await anyio.sleep(LINE_EVERY_S + 1)
             progress.recorded(ATTEMPT, LOST, InDoubt("broken", "reset"), 1.0)
             await anyio.sleep(LINE_EVERY_S)
             tasks.cancel_scope.cancel()
-    assert written(console).splitlines() == ["0/4", "0/4 · unknown 4"]
+    assert written(console).splitlines() == [
+        "0/4 · 4 calls × 20",
+        "0/4 · 4 calls × 20 · unknown 4",
+    ]
 
 
 def test_a_number_counts_once_whatever_becomes_of_it() -> None:
     """Doubt that is settled must not be counted as done twice."""
-    progress = RunProgress(screen(terminal=False), speaker("en"), {State.PLANNED: 5})
+    progress = RunProgress(screen(terminal=False), speaker("en"), {State.PLANNED: 5}, steered())
     rejected = Outcome(BillNumber("CGDD9"), State.REJECTED, code="precheck")
     progress.concluded([rejected])
     progress.recorded(ATTEMPT, LOST, InDoubt("broken", "reset"), 1.0)
     assert progress.done == 1
-    made = [Outcome(number, State.PUSHED, (Target("1", "CGRK1"),)) for number in NUMBERS]
-    progress.concluded(made)
+    progress.concluded(MADE)
     assert progress.done == 5
     assert +progress.counts == {State.PUSHED: 4, State.REJECTED: 1}
 
 
-def test_on_a_terminal_the_bar_fits_into_80_columns() -> None:
-    """A bar that wraps fills the screen with its remains."""
-    console = screen(terminal=True)
+@dataclass
+class Watch:
+    """A clock that is set by hand."""
+
+    now_s: float = 0.0
+
+    def __call__(self) -> float:
+        """Return its time."""
+        return self.now_s
+
+
+@pytest.mark.parametrize("width", [80, 40, 20])
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("held", [None, *HOLDS])
+def test_on_a_terminal_the_bar_never_wraps(width: int, lang: Lang, held: Hold | None) -> None:
+    """A bar that wraps fills the screen with its remains, and Chinese is twice as wide."""
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
     counts = {State.PLANNED: 400_000, State.PUSHED: 350_000, State.REJECTED: 9_999}
-    with RunProgress(console, speaker("zh"), counts) as progress:
-        progress.recorded(ATTEMPT, LOST, InDoubt("broken", "reset"), 1.0)
-        bar = progress._bar
-        assert bar is not None
-        lines = console.render_lines(bar.get_renderable(), pad=False)
-    assert len(lines) == 1
-    text = "".join(segment.text for segment in lines[0])
-    assert "359999/759999" in text
-    assert "unknown 4" in text
+    time_s = Watch()
+    steering = steered(concurrency=256, chunk_size=10_000, calls_per_minute=6_000)
+    progress = RunProgress(console, speaker(lang), counts, steering, now_s=time_s)
+    time_s.now_s = 3.0
+    progress.concluded([Outcome(BillNumber("CGDD9"), State.ALREADY)])
+    progress.held(held)
+    assert len(drawn(console, progress)) == 2
+
+
+def test_the_bar_tells_how_fast_it_goes_and_when_it_ends() -> None:
+    """An operator who steers must see at once what came of it."""
+    console, time_s = screen(terminal=True), Watch()
+    steering = steered(concurrency=4, chunk_size=20, calls_per_minute=60)
+    counts = {State.PLANNED: 100, State.REJECTED: 2}
+    progress = RunProgress(console, speaker("en"), counts, steering, now_s=time_s)
+    time_s.now_s = 2.0
+    progress.recorded(ATTEMPT, MADE, InDoubt("broken", "reset"), 1.0)
+    course, standing = drawn(console, progress)
+    assert course.endswith("6/102 · ETA 0:00:48 · 2.0/s · 4 calls × 20 · at most 60/min")
+    assert standing == "rejected 2 · pushed 4"
+    steering.fix(Key.CONCURRENCY, 9)
+    assert "9 calls × 20" in drawn(console, progress)[0]
+
+
+def test_the_rate_is_that_of_the_last_minute() -> None:
+    """After a night's pause the mean of the night says nothing."""
+    time_s = Watch()
+    console = screen(terminal=True)
+    progress = RunProgress(console, speaker("en"), {State.PLANNED: 100}, steered(), now_s=time_s)
+    for time_s.now_s in (30_000.0, 30_050.0, 30_061.0):
+        progress.concluded([Outcome(BillNumber(str(time_s.now_s)), State.ALREADY)])
+    assert "3/100 · ETA 0:49:19 · 2.0/min" in drawn(console, progress)[0]
+
+
+@pytest.mark.parametrize(
+    ("hold", "lang", "words"),
+    [
+        (HOLDS[0], "en", "paused by control since 21:04"),
+        (HOLDS[0], "zh", "已于 21:04 由 control 暂停"),
+        (HOLDS[1], "en", "outside window until 20:00"),
+        (HOLDS[1], "zh", "不在发送时段，20:00 开始"),
+    ],
+)
+def test_a_hold_is_named_with_its_time(hold: Hold, lang: Lang, words: str) -> None:
+    """Whoever finds a bar that stands still must not have to guess."""
+    console = screen(terminal=True)
+    with RunProgress(console, speaker(lang), {State.PLANNED: 4}, steered()) as progress:
+        progress.held(hold)
+        assert words in drawn(console, progress)[0]
+
+
+def test_without_a_terminal_a_hold_has_a_line_of_its_own() -> None:
+    """A log tells when the sending ended and when it went on."""
+    console = screen(terminal=False)
+    progress = RunProgress(console, speaker("en"), {State.PLANNED: 4}, steered())
+    for hold in (HOLDS[1], None, HOLDS[2], None):
+        progress.held(hold)
+    assert written(console).splitlines() == ["outside window until 20:00", "sending again"]
+
+
+def test_a_wait_is_counted_down_in_the_bar() -> None:
+    """What is waited for, and how long still."""
+    console, time_s = screen(terminal=True), Watch()
+    progress = RunProgress(console, speaker("en"), {State.PLANNED: 4}, steered(), now_s=time_s)
+    with progress:
+        progress.waiting("connection refused", 6.0)
+        time_s.now_s = 1.5
+        assert "waiting 5 s: connection refused" in drawn(console, progress)[0]
+        time_s.now_s = 6.0
+        assert "waiting" not in drawn(console, progress)[0]
 
 
 def test_quiet_means_quiet() -> None:
     """What was asked for with --quiet is a summary and nothing before it."""
     console = screen(terminal=True)
-    with RunProgress(console, speaker("en"), {State.PLANNED: 4}, quiet=True) as progress:
+    with RunProgress(console, speaker("en"), {State.PLANNED: 4}, steered(), quiet=True) as progress:
         progress.waiting("HTTP 503", 2.0)
         progress.recorded(ATTEMPT, LOST, InDoubt("broken", "reset"), 1.0)
     assert written(console) == ""

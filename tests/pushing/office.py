@@ -6,7 +6,7 @@ the HTTP adapter to the simulator, and each run ends with an audit against its b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -18,6 +18,8 @@ import certifi
 from k3push.adapters.erp_http import ErpHttp
 from k3push.adapters.erp_http import Site as Address
 from k3push.adapters.ledger_memory import MemoryLedger
+from k3push.core.commands import Key
+from k3push.core.holds import Hold
 from k3push.core.logins import LoginCall, password_login
 from k3push.core.model import Attempt, BillNumber, Listed, Outcome, Route, Row, Run, RunId, State
 from k3push.core.verdict import InDoubt, Verdict, judge
@@ -28,6 +30,7 @@ from k3push.simulator import FaultPlan, SandboxOptions, Site, World, audit, buil
 from k3push.simulator.faults import fault
 from k3push.simulator.script import Channel, Step
 from k3push.simulator.transport import SandboxTransport
+from k3push.steering import Steering
 
 ROUTE = Route(
     "po-instock",
@@ -65,11 +68,13 @@ class Notebook:
         sendings: Attempt, what became of it, and what was made of its answer.
         moves: Numbers that moved apart from a sending.
         waits: Why, and how long, some work was put off.
+        holds: What kept chunks from leaving, and None where they left again.
     """
 
     sendings: list[tuple[Attempt, Sequence[Outcome], Verdict]] = field(default_factory=list)
     moves: list[Outcome] = field(default_factory=list)
     waits: list[tuple[str, float]] = field(default_factory=list)
+    holds: list[Hold | None] = field(default_factory=list)
 
     def concluded(self, outcomes: Sequence[Outcome]) -> None:
         """Note moves."""
@@ -86,6 +91,10 @@ class Notebook:
     def waiting(self, why: str, seconds: float) -> None:
         """Note a wait."""
         self.waits.append((why, seconds))
+
+    def held(self, hold: Hold | None) -> None:
+        """Note what holds."""
+        self.holds.append(hold)
 
     @property
     def carried(self) -> list[BillNumber]:
@@ -126,6 +135,11 @@ def orders(count: int, first: int = 0) -> list[str]:
 def steps(*names: str, on: Channel = Channel.PUSH) -> FaultPlan:
     """Return a plan: the first requests of a kind meet these faults."""
     return FaultPlan(steps=tuple(Step(fault(name), on) for name in names))
+
+
+def steered(*, concurrency: int | None = None, chunk_size: int | None = None) -> Steering:
+    """Return what an execution is driven with; None is auto."""
+    return Steering(VirtualClock(), concurrency=concurrency, chunk_size=chunk_size)
 
 
 def sandbox(faults: FaultPlan | None = None, **options: object) -> SandboxOptions:
@@ -173,6 +187,7 @@ class Office:
         run: RunId = FIRST,
         *,
         pace: PushPace = PACE,
+        steering: Steering | None = None,
         settle: SettlePace = SETTLE,
         stop: Stop | None = None,
         watch: Notebook | None = None,
@@ -180,24 +195,34 @@ class Office:
         login: LoginCall = LOGIN,
         transport: Callable[[Site], SandboxTransport] = SandboxTransport,
         clock: Clock | None = None,
+        beside: Callable[[Job], Coroutine[None, None, None]] | None = None,
         check: bool = True,
     ) -> Pushed:
         """Execute a run as a process of its own would, and compare the ledger with the books.
 
-        The comparison is left out where *check* says so: where a process dies, or another is
-        still at work.
+        *beside* goes on until its end. The comparison is left out where *check* says so: where
+        a process dies, or another is still at work.
         """
         ledger = ledger or self.store.another_process()
         watch, stop, clock = watch or Notebook(), stop or Stop(), clock or VirtualClock()
         address = Address("http://sandbox/K3Cloud/", lambda _: login, verify=CERTIFICATES)
-        site = self.site
-        async with ErpHttp(address, transport=lambda: transport(site)) as erp:
+        driven, site = steering or steered(), self.site
+        async with ErpHttp(
+            address,
+            calls_per_minute=lambda: driven[Key.CALLS_PER_MINUTE],
+            transport=lambda: transport(site),
+        ) as erp:
             opened = await self.store.run(run)
             assert opened is not None
             ages = DoubtAges(clock)
-            job = Job(opened, erp, ledger, clock, watch, stop, pace, settle, ages)
+            job = Job(opened, erp, ledger, clock, watch, stop, pace, driven, settle, ages)
             async with ledger.own(run):
-                await push_run(job)
+                with stop.scope:
+                    async with anyio.create_task_group() as others:
+                        if beside is not None:
+                            others.start_soon(beside, job)
+                        await push_run(job)
+                        others.cancel_scope.cancel()
         pushed = Pushed(self.site, await self.rows(run), watch, stop, erp.logins)
         if check:
             await self.check(settle)
@@ -252,9 +277,10 @@ async def push(
     *,
     route: Route = ROUTE,
     pace: PushPace = PACE,
+    steering: Steering | None = None,
     settle: SettlePace = SETTLE,
 ) -> Pushed:
     """Push numbers in an office of their own."""
     office = Office(options, route)
     await office.open_run(numbers)
-    return await office.execute(pace=pace, settle=settle)
+    return await office.execute(pace=pace, steering=steering, settle=settle)

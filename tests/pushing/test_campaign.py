@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import count
 
@@ -9,7 +10,7 @@ import pytest
 
 from k3push.core.life import FINAL
 from k3push.core.model import State
-from k3push.job import Cause, PushPace
+from k3push.job import Cause
 from k3push.simulator import (
     FAULT_NAMES,
     AnswerStyle,
@@ -25,7 +26,7 @@ from k3push.simulator import (
     fault,
 )
 from k3push.simulator.faults import Ending, Work
-from tests.pushing.office import ROUTE, Office, Pushed, orders, steps
+from tests.pushing.office import ROUTE, Office, Pushed, orders, steered, steps
 from tests.simulator.clients import logged_in, site_of
 
 pytestmark = pytest.mark.anyio
@@ -51,7 +52,7 @@ REFUSALS = [
 ]
 
 
-def _options(seed: int) -> tuple[SandboxOptions, PushPace, bool]:
+def _options(seed: int) -> tuple[SandboxOptions, Mapping[str, int], bool]:
     chance = random.Random(seed)  # noqa: S311  # the same trials every time
     faults = tuple(
         replace(fault(name), seconds=chance.choice([5.0, 45.0, 400.0]))
@@ -80,14 +81,16 @@ def _options(seed: int) -> tuple[SandboxOptions, PushPace, bool]:
         on_refusal=chance.choice(list(OnRefusal)),
         style=style,
     )
-    pace = PushPace(chunk_size=chance.choice([1, 5, 12]), concurrency=chance.choice([1, 4]))
-    return options, pace, chance.random() < 0.5
+    drive = {"chunk_size": chance.choice([1, 5, 12]), "concurrency": chance.choice([1, 4])}
+    return options, drive, chance.random() < 0.5
 
 
-async def _until_final(office: Office, pace: PushPace) -> Pushed:
+async def _until_final(office: Office, drive: Mapping[str, int]) -> Pushed:
     """Execute a run again and again, as a patient person would after each stop."""
     for nth in count(1):
-        pushed = await office.execute(pace=pace)
+        pushed = await office.execute(
+            steering=steered(chunk_size=drive["chunk_size"], concurrency=drive["concurrency"])
+        )
         assert Cause.CONTRADICTION not in pushed.stop.causes
         if set(pushed.states.values()) <= FINAL:
             return pushed
@@ -100,10 +103,10 @@ async def _until_final(office: Office, pace: PushPace) -> Pushed:
 async def test_whatever_goes_wrong_the_ledger_tells_the_truth(tens: int) -> None:
     """Faults meet in ways that nobody thinks of, so a seed mixes them."""
     for seed in range(10 * tens, 10 * tens + 10):
-        options, pace, drafts = _options(seed)
+        options, drive, drafts = _options(seed)
         office = Office(options, replace(ROUTE, draft_when_save_fails=drafts))
         await office.open_run(orders(BILLS))
-        pushed = await _until_final(office, pace)
+        pushed = await _until_final(office, drive)
         assert len(pushed.of(State.PUSHED)) >= BILLS // 2, seed
 
 

@@ -19,12 +19,22 @@ from k3push.core.model import (
     RunId,
     State,
 )
-from k3push.job import Cause, PushPace
+from k3push.job import Cause
 from k3push.ports import Holder
 from k3push.simulator import FaultPlan, Refusal, Site
 from k3push.simulator.script import Channel
 from k3push.simulator.transport import SandboxTransport
-from tests.pushing.office import FIRST, ROUTE, SECOND, Office, Pushed, orders, sandbox, steps
+from tests.pushing.office import (
+    FIRST,
+    ROUTE,
+    SECOND,
+    Office,
+    Pushed,
+    orders,
+    sandbox,
+    steered,
+    steps,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -137,14 +147,16 @@ async def _execute_until(
         return mortal
 
     with fate.scope:
-        pushed = await office.execute(ledger=ledger, transport=transport, pace=SMALL, check=False)
+        pushed = await office.execute(
+            ledger=ledger, transport=transport, steering=steered(chunk_size=SMALL), check=False
+        )
         dead = fate.steps >= at
         assert set(pushed.stop.causes) == ({Cause.LEDGER_LOST} if dead else set())
     return fate.steps
 
 
 BILLS = 12
-SMALL = PushPace(chunk_size=4)
+SMALL = 4
 
 FAULTS = [
     FaultPlan(),
@@ -195,7 +207,7 @@ async def test_one_of_two_processes_may_be_killed_at_any_step(plan: FaultPlan) -
         await office.open_run(orders(BILLS)[::-1], SECOND)
 
         async def execute_second(office: Office = office) -> None:
-            await office.execute(SECOND, pace=SMALL, check=False)
+            await office.execute(SECOND, steering=steered(chunk_size=SMALL), check=False)
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(execute_second)
@@ -251,7 +263,7 @@ async def test_doubts_of_a_dead_run_are_settled_by_the_run_that_they_stand_in_th
     office = Office(sandbox(steps("ok", "make-then-silence", "reset"), latency_s=0.5))
     await office.open_run(orders(60), FIRST)
     with anyio.move_on_after(60):
-        await office.execute(FIRST, pace=PushPace(concurrency=2), check=False)
+        await office.execute(FIRST, steering=steered(concurrency=2), check=False)
     await office.open_run(orders(60), SECOND)
     second = await office.execute(SECOND, check=False)
     assert set(second.states.values()) == {State.PUSHED, State.ALREADY}
@@ -278,7 +290,7 @@ async def test_a_number_that_nobody_can_settle_does_not_hold_a_run_for_ever() ->
     """Without a field to ask by, the doubt of another run stays, and so does our number."""
     office = Office(sandbox(steps("reset")), replace(ROUTE, source_number_field=""))
     await office.open_run(orders(3), FIRST)
-    await office.execute(FIRST, pace=PushPace(concurrency=1))
+    await office.execute(FIRST, steering=steered(concurrency=1))
     await office.open_run(orders(3), SECOND)
     with anyio.fail_after(100_000):
         second = await office.execute(SECOND, check=False)

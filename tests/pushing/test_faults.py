@@ -19,6 +19,7 @@ from tests.pushing.office import (
     orders,
     push,
     sandbox,
+    steered,
     steps,
 )
 
@@ -26,7 +27,6 @@ pytestmark = pytest.mark.anyio
 
 NUMBERS = orders(24)
 CANARY, CHUNK = NUMBERS[0], NUMBERS[1:21]
-ONE_BY_ONE = PushPace(concurrency=1)
 
 NEVER_SENT = {Ending.REFUSE_CONNECTION, Ending.CONNECT_TIMEOUT, Ending.LOSE_SESSION}
 PUT_OFF = {Ending.EDIT_LOCK, Ending.CALL_LIMIT}
@@ -80,7 +80,7 @@ async def test_a_fault_makes_nothing_twice_and_loses_nothing(name: str, place: i
     """Every way in which a call can fail ends in the truth, with no sending too many."""
     met = fault(name)
     plan = steps(*["ok"] * place, _timely(met))
-    pushed = await push(NUMBERS, sandbox(plan), pace=ONE_BY_ONE)
+    pushed = await push(NUMBERS, sandbox(plan), steering=steered(concurrency=1))
     assert pushed.site.faults.unused() == ()
     hit = [CANARY] if place == 0 else CHUNK
     if _contradicts(met, place):
@@ -148,7 +148,9 @@ async def test_a_number_is_put_off_no_more_than_the_attempts_allowed(name: str) 
 
 async def test_a_put_off_chunk_travels_whole_after_the_pause() -> None:
     """Splitting would only make more calls of a site that asked for fewer."""
-    pushed = await push(NUMBERS, sandbox(steps("ok", "call-limit")), pace=ONE_BY_ONE)
+    pushed = await push(
+        NUMBERS, sandbox(steps("ok", "call-limit")), steering=steered(concurrency=1)
+    )
     sizes = [len(attempt.intent.numbers) for attempt, _, _ in pushed.watch.sendings]
     assert sizes == [1, 20, 20, 3]
     assert pushed.of(State.PUSHED) == set(NUMBERS)
@@ -189,8 +191,11 @@ async def test_a_chunk_is_put_off_no_more_than_the_attempts_allowed(
     name: str, sendings: int
 ) -> None:
     """After them a lock is traced to its bill by halving; a limit on calls is about no bill."""
-    pace = PushPace(max_attempts=3, concurrency=1, chunk_size=8)
-    pushed = await push(orders(9), sandbox(steps("ok", *[name] * 40)), pace=pace)
+    plan = steps("ok", *[name] * 40)
+    pace = PushPace(max_attempts=3)
+    pushed = await push(
+        orders(9), sandbox(plan), pace=pace, steering=steered(concurrency=1, chunk_size=8)
+    )
     assert pushed.of(State.PUSHED) == {CANARY}
     assert pushed.of(State.REJECTED) == set(orders(8, 1))
     assert {pushed.rows[number].attempts for number in orders(8, 1)} == {sendings}

@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 
 from k3push.core.model import State
-from k3push.job import Cause, PushPace
+from k3push.job import Cause
 from k3push.simulator import FAULT_NAMES, Accounts, FaultPlan, fault
 from k3push.simulator.faults import Ending
 from k3push.simulator.script import Channel
-from tests.pushing.office import FIRST, PACE, Office, orders, push, sandbox, steps
+from tests.pushing.office import FIRST, PACE, Office, orders, push, sandbox, steered, steps
 
 pytestmark = pytest.mark.anyio
 
@@ -24,7 +24,7 @@ async def test_a_read_that_fails_proves_nothing(name: str, nth: int) -> None:
     """Whoever takes a failed read for "nothing is there" rejects or repeats what is there."""
     office = Office(sandbox(steps(*["ok"] * nth, name, on=Channel.QUERY)))
     await office.open_run(NUMBERS)
-    pushed = await office.execute(pace=PushPace(concurrency=1))
+    pushed = await office.execute(steering=steered(concurrency=1))
     assert office.site.faults.unused() == ()
     assert not pushed.of(State.REJECTED)
     if pushed.stop.causes:
@@ -40,7 +40,7 @@ async def test_an_erp_that_is_gone_for_reads_stops_the_run(nth: int) -> None:
     plan = steps(*["ok"] * nth, *["html-502"] * PACE.max_attempts, on=Channel.QUERY)
     office = Office(sandbox(plan))
     await office.open_run(NUMBERS)
-    pushed = await office.execute(pace=PushPace(concurrency=1))
+    pushed = await office.execute(steering=steered(concurrency=1))
     before_a_sending = nth in {0, 1, 3}
     assert set(pushed.stop.causes) == ({Cause.UNREACHABLE} if before_a_sending else set())
     again = await office.execute()
@@ -86,7 +86,7 @@ async def test_sessions_that_are_lost_all_the_time_only_cost_logins(
 ) -> None:
     """Many who share a short session lose it often, each by no fault of its own."""
     options = sandbox(accounts=Accounts(session_calls=calls), orders=300, latency_s=latency_s)
-    pushed = await push(orders(300), options, pace=PushPace(concurrency=8))
+    pushed = await push(orders(300), options, steering=steered(concurrency=8))
     assert not pushed.stop.causes
     assert pushed.of(State.PUSHED) == set(orders(300))
 

@@ -30,6 +30,7 @@ import certifi
 import httpx
 
 from k3push.adapters.erp_session import Session, SessionKeeper
+from k3push.adapters.erp_turns import Turns
 from k3push.core import wire
 from k3push.core.logins import HeaderSignature, LoginCall, LoginFailedError, read_login
 from k3push.core.matching import assign, questions
@@ -101,6 +102,7 @@ class ErpHttp:
         self,
         site: Site,
         *,
+        calls_per_minute: Callable[[], int] = lambda: 0,
         now_s: Callable[[], float] = time.time,
         transport: Callable[[], httpx.AsyncBaseTransport] | None = None,
     ) -> None:
@@ -108,12 +110,14 @@ class ErpHttp:
 
         Args:
             site: Where and how.
+            calls_per_minute: How many calls may begin in a minute, as it is now; 0 is any.
             now_s: The time of day in seconds, for signatures.
             transport: Makes what carries a client's requests, instead of sockets.
         """
         self._site = site
         self._now_s = now_s
         self._transport = transport
+        self._turns = Turns(calls_per_minute)
         self._tls: ssl.SSLContext | None = None
         self._idle: list[httpx.AsyncClient] = []
         self._keeper = SessionKeeper(self._log_in)
@@ -152,6 +156,10 @@ class ErpHttp:
         await self._keeper.open()
 
     # -- ports.Erp ----------------------------------------------------------------------------
+
+    async def turn(self) -> None:
+        """Wait until a push may leave at once."""
+        await self._turns.take(first=True)
 
     async def push(self, route: Route, data: bytes) -> Exchange:
         """Send one Push request, once, and say what came back."""
@@ -241,6 +249,7 @@ class ErpHttp:
         data = wire.query_data(form, fields, filter_string, start=start, limit=limit)
         for _ in range(MOST_SESSIONS_A_LOOK):
             # A lost session leads to a new one until the keeper refuses; a read may be repeated.
+            await self._turns.take()
             session = await self._keeper.open()
             exchange = await self._call(f"{FORM_SERVICE}.ExecuteBillQuery", session, "", data)
             if not isinstance(exchange, Answered):
@@ -271,6 +280,9 @@ class ErpHttp:
             except LoginFailedError as error:
                 raise LoginRefusedError(str(error)) from error
             return
+        # It may be needed while an attempt is open, whose age counts from its beginning (rule
+        # 6), so it does not wait; the calls after it do.
+        self._turns.count()
         login = self._site.login(int(self._now_s()))
         body = urlencode(login.arguments).encode() if self._site.form_encoded else login.as_json()
         cookies: dict[str, str] = {}

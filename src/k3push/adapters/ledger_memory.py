@@ -36,6 +36,7 @@ from k3push.adapters.memory_rows import (
     place_of,
 )
 from k3push.core import life
+from k3push.core.commands import Command
 from k3push.core.model import (
     Attempt,
     BillNumber,
@@ -51,6 +52,7 @@ from k3push.core.model import (
 )
 from k3push.ports import (
     AttemptRecord,
+    Commanded,
     Doubt,
     Holder,
     Ledger,
@@ -129,6 +131,30 @@ class MemoryLedger(Ledger):
     async def is_alive(self, run: RunId) -> bool:
         """Say whether some process owns *run* now."""
         return run in (await self._turn()).owners
+
+    # -- commands -----------------------------------------------------------------------------
+
+    async def command(self, run: RunId, command: Command, *, at: datetime) -> int:
+        """Keep a command for the executor of *run*."""
+        store = await self._turn()
+        known(store, run)
+        store.commanded += 1
+        store.commands[store.commanded] = (run, Commanded(store.commanded, command, at))
+        return store.commanded
+
+    async def commands(self, run: RunId) -> Sequence[Commanded]:
+        """Return the commands for the present execution."""
+        store = await self._turn()
+        known(store, run)
+        return [kept for of, kept in store.commands.values() if of == run]
+
+    async def obeyed(self, command: int, *, at: datetime, on_their_way: int) -> None:
+        """Keep that the executor has obeyed, once."""
+        store = await self._turn()
+        run, kept = store.commands.get(command, (None, None))
+        if run is not None and kept is not None and kept.obeyed_at is None:
+            obeyed = replace(kept, obeyed_at=at, on_their_way=on_their_way)
+            store.commands[command] = (run, obeyed)
 
     # -- numbers ------------------------------------------------------------------------------
 

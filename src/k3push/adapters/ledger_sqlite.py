@@ -29,6 +29,7 @@ from k3push.adapters import sqlite_sending as sending
 from k3push.adapters.group_commit import GroupCommit, Reader
 from k3push.adapters.run_locks import RunLocks
 from k3push.adapters.sqlite_file import connect, locks_folder, lost_as_ledger
+from k3push.core.commands import Command
 from k3push.core.model import (
     Attempt,
     BillNumber,
@@ -42,7 +43,7 @@ from k3push.core.model import (
     RunId,
     State,
 )
-from k3push.ports import AttemptRecord, Doubt, Holder, Ledger, Note
+from k3push.ports import AttemptRecord, Commanded, Doubt, Holder, Ledger, Note
 
 T = TypeVar("T")
 
@@ -117,6 +118,20 @@ class SqliteLedger(Ledger):
     async def is_alive(self, run: RunId) -> bool:
         """Say whether some process owns *run* now."""
         return await self._block(self._locks.is_alive, run)
+
+    # -- commands -----------------------------------------------------------------------------
+
+    async def command(self, run: RunId, command: Command, *, at: datetime) -> int:
+        """Leave a command for the executor of *run*."""
+        return await self._write(lambda c: sqlite_runs.command(c, run, command, at))
+
+    async def commands(self, run: RunId) -> Sequence[Commanded]:
+        """Return the commands for the present execution."""
+        return await self._read(lambda c: reads.commands(c, run))
+
+    async def obeyed(self, command: int, *, at: datetime, on_their_way: int) -> None:
+        """Write down that the executor has obeyed, once."""
+        await self._write(lambda c: sqlite_runs.obeyed(c, command, at, on_their_way))
 
     # -- numbers ------------------------------------------------------------------------------
 

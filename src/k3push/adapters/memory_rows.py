@@ -22,7 +22,7 @@ from k3push.core.model import (
     RunId,
     State,
 )
-from k3push.ports import AttemptRecord, Note
+from k3push.ports import AttemptRecord, Commanded, Note
 
 
 @dataclass(slots=True)
@@ -67,6 +67,8 @@ class Store:
     claims: dict[tuple[str, BillNumber], RunId] = field(default_factory=dict)
     attempts: list[AttemptRecord] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
+    commands: dict[int, tuple[RunId, Commanded]] = field(default_factory=dict)
+    commanded: int = 0
 
 
 def known(store: Store, run: RunId) -> RunRows:
@@ -113,6 +115,7 @@ def bury_executor(store: Store, rows: RunRows) -> None:
         standing = rows.standing(rows.bills.get(number))
         if holder == run and not (standing and standing.state in life.OPEN):
             del store.claims[scope, number]
+    store.commands = {id_: kept for id_, kept in store.commands.items() if kept[0] != run}
 
 
 def identify(rows: RunRows, bills: Mapping[BillNumber, BillNumber]) -> Sequence[int]:

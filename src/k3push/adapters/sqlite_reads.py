@@ -12,6 +12,7 @@ import orjson
 from k3push.adapters import ledger_text as text
 from k3push.adapters.sqlite_file import Connection
 from k3push.adapters.sqlite_runs import run_key
+from k3push.core.commands import Command
 from k3push.core.model import (
     Attempt,
     BillNumber,
@@ -22,7 +23,7 @@ from k3push.core.model import (
     RunId,
     State,
 )
-from k3push.ports import AttemptRecord, Doubt, Note
+from k3push.ports import AttemptRecord, Commanded, Doubt, Note
 
 
 def run(connection: Connection, id_: RunId) -> Run | None:
@@ -119,6 +120,23 @@ def notes_in(connection: Connection, id_: RunId, after: int, limit: int) -> Sequ
 def attempt_count(connection: Connection, id_: RunId) -> int:
     """Count the attempts of a run."""
     return run_key(connection, id_).attempts
+
+
+def commands(connection: Connection, id_: RunId) -> Sequence[Commanded]:
+    """Return the commands for the present execution of a run, the oldest first."""
+    key = run_key(connection, id_).key
+    return [
+        Commanded(
+            id=number,
+            command=Command.parse(words.split(" ")),
+            given_at=text.to_time(given_at),
+            obeyed_at=text.to_time_or_none(obeyed_at),
+            on_their_way=on_their_way,
+        )
+        for number, words, given_at, obeyed_at, on_their_way in connection.all(
+            "select_commands", run=key
+        )
+    ]
 
 
 def _run(found: Sequence[Any]) -> Run:

@@ -13,6 +13,7 @@ from datetime import datetime
 from k3push.adapters import ledger_rules as rules
 from k3push.adapters import ledger_text as text
 from k3push.adapters.sqlite_file import Connection
+from k3push.core.commands import Command
 from k3push.core.model import BillNumber, Listed, Repeat, Run, RunId, State
 
 
@@ -56,6 +57,17 @@ def end_run(connection: Connection, run: RunId, exit_code: int, at: datetime) ->
     """Write down how an execution ended."""
     key = run_key(connection, run).key
     connection.do("set_ending", run=key, ended_at=text.from_time(at), exit=exit_code)
+
+
+def command(connection: Connection, run: RunId, command: Command, at: datetime) -> int:
+    """Leave a command for the executor of a run."""
+    key = run_key(connection, run).key
+    return connection.do("insert_command", run=key, given_at=text.from_time(at), words=str(command))
+
+
+def obeyed(connection: Connection, command: int, at: datetime, on_their_way: int) -> None:
+    """Write down that a command was obeyed, once."""
+    connection.do("set_obeyed", id=command, obeyed_at=text.from_time(at), on_their_way=on_their_way)
 
 
 def add(connection: Connection, run: RunId, listed: Sequence[Listed]) -> Sequence[Repeat]:

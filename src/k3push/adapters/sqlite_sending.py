@@ -36,6 +36,7 @@ def bury_executor(connection: Connection, run: RunId) -> None:
         "delete_claim", ({"scope": s, "number": number, "run": key} for s, number in idle)
     )
     connection.do("set_ending", run=key, ended_at=None, exit=None)
+    connection.do("delete_commands", run=key)
 
 
 def claim(

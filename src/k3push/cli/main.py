@@ -2,6 +2,7 @@
 
 # No `from __future__ import annotations` here: typer reads the annotations, and these hold
 # sentences in the language that was chosen.
+import os
 import re
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -28,13 +29,15 @@ def main() -> None:
         # A console that lacks a character shows a question mark, and the run goes on.
         sys.stdout.reconfigure(errors="replace")
         sys.stderr.reconfigure(errors="replace")
-    sys.exit(run(_without_language(arguments), lang))
+    if "--no-color" in arguments:
+        os.environ["NO_COLOR"] = "1"  # rich and whatever else writes to the terminal obey it
+    sys.exit(run(_without_globals(arguments), lang))
 
 
-def _without_language(arguments: Sequence[str]) -> list[str]:
-    """Take `--lang` out, which may stand anywhere and has done its work.
+def _without_globals(arguments: Sequence[str]) -> list[str]:
+    """Take `--lang` and `--no-color` out, which may stand anywhere and have done their work.
 
-    >>> _without_language(["run", "--lang", "zh", "a.csv", "--lang=en"])
+    >>> _without_globals(["run", "--lang", "zh", "a.csv", "--lang=en", "--no-color"])
     ['run', 'a.csv']
     """
     left = []
@@ -42,7 +45,7 @@ def _without_language(arguments: Sequence[str]) -> list[str]:
     for argument in rest:
         if argument == "--lang":
             next(rest, None)
-        elif not argument.startswith("--lang="):
+        elif argument != "--no-color" and not argument.startswith("--lang="):
             left.append(argument)
     return left
 
@@ -78,7 +81,7 @@ def _exit_of(error: Exception, say: Say, lang: Lang) -> int:
         case SettingsError() | RunIsAliveError():
             return _tell(say("error", what=cause), USAGE)
         case LedgerLostError():
-            return _tell(say("error", what=say("cause.ledger lost", why=cause)), INTERRUPTED)
+            return _tell(say("error", what=cause), INTERRUPTED)
     if hasattr(cause, "format_message") and hasattr(cause, "exit_code"):
         return _tell(say("error", what=cause.format_message()), USAGE)
     import traceback  # noqa: PLC0415
@@ -152,6 +155,7 @@ def build_app(say: Say, lang: Lang) -> typer.Typer:
     )
     _add_global_options(app, say)
     _add_pushing(app, say, lang)
+    _add_control(app, say)
     _add_looking(app, say, lang)
     _add_beginning(app, say, lang)
     _add_nights(app, say)
@@ -173,6 +177,7 @@ def _add_global_options(app: typer.Typer, say: Say) -> None:
             typer.Option("--version", help=say("opt.version"), callback=version, is_eager=True),
         ] = False,
         _lang: Annotated[str, typer.Option("--lang", help=say("opt.lang"))] = "",
+        _no_color: Annotated[bool, typer.Option("--no-color", help=say("opt.no_color"))] = False,
     ) -> None:
         pass
 
@@ -374,6 +379,29 @@ def _pace(
         "max_duration": parse_duration(max_duration) if max_duration else None,
         "limit": limit,
     }
+
+
+def _add_control(app: typer.Typer, say: Say) -> None:
+    """Add the command to a run that is under way."""
+    Config = Annotated[Path | None, typer.Option("--config", help=say("opt.config"))]
+
+    @app.command(
+        help=say("control"),
+        short_help=say("control.short"),
+        epilog="k3push control pause · k3push control 20261125-2000 set concurrency=8",
+    )
+    def control(
+        words: Annotated[
+            list[str],
+            typer.Argument(
+                metavar="[RUN] pause|continue|stop|set KEY=VALUE", help=say("arg.control")
+            ),
+        ],
+        config: Config = None,
+    ) -> int:
+        from k3push.cli import controlling  # noqa: PLC0415
+
+        return _await(lambda: controlling.control(config, words, say))
 
 
 def _add_looking(app: typer.Typer, say: Say, lang: Lang) -> None:

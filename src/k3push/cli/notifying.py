@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from k3push.adapters.notify import NotifierMissingError, notify, unknown_services
+from k3push.cli.telling import cause_lines
 from k3push.cli.words import Say
 from k3push.core.model import State
 from k3push.job import Cause
@@ -43,7 +44,7 @@ def events_of(ending: Ending) -> set[str]:
     events = set()
     if ending.exit is Exit.UNREACHABLE:
         events.add("login")
-    elif set(ending.causes) - {Cause.INTERRUPTED}:
+    elif set(ending.causes) - {Cause.INTERRUPTED, Cause.CONTROL}:
         events.add("halt")
     elif not ending.causes:
         events.add("finish")
@@ -72,7 +73,7 @@ def message(ending: Ending, say: Say) -> tuple[str, str]:
     lines = [
         say("summary.run", run=run.id, route=run.route.name, seconds=ending.seconds),
         counts,
-        *(say("summary.stopped", why=why) for why in ending.causes.values()),
+        *cause_lines(ending.causes, say, ending.breach),
         say("notify.report", path=Path(run.folder) / "report.html"),
     ]
     return title, "\n".join(lines)

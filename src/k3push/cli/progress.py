@@ -2,40 +2,37 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+import math
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import anyio
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.cells import cell_len
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
 
+from k3push.cli.phrases import hold_words
 from k3push.cli.words import Say
+from k3push.core.commands import Key
+from k3push.core.holds import Hold, HoldCause
 from k3push.core.model import Attempt, Outcome, State
 from k3push.core.verdict import Verdict
+from k3push.steering import Steering
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
 LINE_EVERY_S = 30
-
-_COLOURS = {
-    State.PUSHED: "green",
-    State.ALREADY: "cyan",
-    State.DRAFT: "yellow",
-    State.REJECTED: "red",
-    State.UNKNOWN: "magenta",
-    State.PLANNED: "white",
-    State.SENT: "white",
-}
+BAR_CELLS = 16
+# Long enough for slow calls to even out, short enough to follow what is steered.
+RATE_OVER_S = 60.0
 
 
 class RunProgress:
@@ -46,9 +43,11 @@ class RunProgress:
         console: Console,
         say: Say,
         counts: Mapping[State, int],
+        steering: Steering,
         *,
         quiet: bool = False,
         log: FilteringBoundLogger | None = None,
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """Begin with the rows as they are.
 
@@ -56,33 +55,29 @@ class RunProgress:
             console: Standard error.
             say: Sentences.
             counts: Rows by state.
+            steering: How the run is driven.
             quiet: Show nothing.
             log: Takes one event for each attempt, or None.
+            now_s: A clock that only goes forward, in seconds.
         """
         self.counts: Counter[State] = Counter(counts)
         self.total = sum(counts.values())
         self._console = console
         self._say = say
+        self._steering = steering
         self._quiet = quiet
         self._log = log
-        self._bar: Progress | None = None
-        self._task: TaskID | None = None
+        self._now_s = now_s
+        self._steps = deque([(now_s(), self.done)])
+        self._hold: Hold | None = None
+        self._wait = ("", -math.inf)
+        self._bar: Live | None = None
 
     def __enter__(self) -> Self:
         """Show the bar, where there is a terminal."""
         if self._console.is_terminal and not self._quiet:
-            self._bar = Progress(
-                BarColumn(bar_width=24),
-                TextColumn("{task.fields[line]}"),
-                TimeElapsedColumn(),
-                TextColumn("ETA"),
-                TimeRemainingColumn(),
-                console=self._console,
-                transient=True,
-            )
+            self._bar = Live(get_renderable=self.render, console=self._console, transient=True)
             self._bar.start()
-            self._task = self._bar.add_task("", total=self.total, completed=self.done, line="")
-            self._show()
         return self
 
     def __exit__(
@@ -104,7 +99,7 @@ class RunProgress:
         """Without a terminal, write a line every 30 s until cancelled."""
         while self._bar is None and not self._quiet:
             await anyio.sleep(LINE_EVERY_S)
-            self._console.print(self._line(), highlight=False, markup=False)
+            self._print(" · ".join([*self._course(), *self._standing()]))
 
     # -- ports.Watch --------------------------------------------------------------------------
 
@@ -114,7 +109,7 @@ class RunProgress:
             unsent = outcome.state in {State.ALREADY, State.REJECTED}
             self.counts[State.PLANNED if unsent else State.UNKNOWN] -= 1
             self.counts[outcome.state] += 1
-        self._show()
+        self._step()
 
     def recorded(
         self, attempt: Attempt, outcomes: Sequence[Outcome], verdict: Verdict, seconds: float
@@ -133,32 +128,86 @@ class RunProgress:
                 **states,
                 seconds=round(seconds, 2),
             )
-        self._show()
+        self._step()
 
     def waiting(self, why: str, seconds: float) -> None:
-        """Say what is waited for."""
-        if not self._quiet:
-            self._console.print(
-                self._say("waiting", why=why, seconds=seconds), highlight=False, markup=False
-            )
+        """Say what is waited for: in the bar while it lasts, or in a line."""
+        self._wait = (why, self._now_s() + seconds)
+        if self._bar is None:
+            self._print(self._say("waiting", why=why, seconds=seconds))
 
-    def _show(self) -> None:
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=self.done, line=self._line())
+    def held(self, hold: Hold | None) -> None:
+        """Say what keeps all chunks from leaving, and when they leave again."""
+        before, self._hold = self._hold, hold
+        erp = {HoldCause.ERP}  # `waiting` has told of these
+        if self._bar is None and {h.cause for h in (before, hold) if h} - erp:
+            self._print(hold_words(hold, self._say) if hold else self._say("hold.over"))
 
-    def _line(self) -> str:
-        parts = [
+    # -- showing ------------------------------------------------------------------------------
+
+    def render(self) -> Group:
+        """Draw two lines: the bar and how it goes, and below what the numbers have become."""
+        grid = Table.grid(padding=(0, 1))
+        bar = ProgressBar(total=max(self.total, 1), completed=self.done, width=BAR_CELLS)
+        width = self._console.width
+        grid.add_row(bar, self._fitting(self._course(), width - BAR_CELLS - 1))
+        return Group(grid, self._fitting(self._standing(), width))
+
+    def _fitting(self, parts: Sequence[str], cells: int) -> Text:
+        """Join as many parts as there is room for, the first ones first."""
+        text = ""
+        for part in parts:
+            longer = f"{text} · {part}" if text else part
+            if cell_len(longer) > cells:
+                break
+            text = longer
+        whole = Text(text or " · ".join(parts), no_wrap=True, overflow="ellipsis")
+        whole.truncate(cells, overflow="ellipsis")
+        return whole
+
+    def _course(self) -> list[str]:
+        """Say how it goes, what matters most first."""
+        say, rate = self._say, self._rate()
+        parts = [say("progress", done=self.done, total=self.total)]
+        why, until_s = self._wait
+        left_s = until_s - self._now_s()
+        if self._hold is not None:
+            parts.append(hold_words(self._hold, say))
+        elif left_s > 0:
+            parts.append(say("waiting", why=why, seconds=math.ceil(left_s)))
+        elif rate and self.done < self.total:
+            eta_s = math.ceil((self.total - self.done) / rate)
+            parts.append(say("progress.eta", left=timedelta(seconds=eta_s)))
+        if rate:
+            name, of = ("rate", rate) if rate >= 1 else ("slow", rate * 60)
+            parts.append(say(f"progress.{name}", rate=f"{of:.1f}"))
+        steering = self._steering
+        size, calls = steering[Key.CHUNK_SIZE], steering[Key.CONCURRENCY]
+        parts.append(say("progress.drive", calls=calls, size=size))
+        if limit := steering[Key.CALLS_PER_MINUTE]:
+            parts.append(say("progress.limit", calls=limit))
+        return parts
+
+    def _standing(self) -> list[str]:
+        """Say what the numbers have become, what needs a person first."""
+        return [
             f"{state.value} {self.counts[state]}"
-            for state in (State.PUSHED, State.ALREADY, State.DRAFT, State.REJECTED, State.UNKNOWN)
+            for state in (State.UNKNOWN, State.REJECTED, State.DRAFT, State.PUSHED, State.ALREADY)
             if self.counts[state]
         ]
-        return " · ".join([self._say("progress", done=self.done, total=self.total), *parts])
 
+    def _step(self) -> None:
+        now_s = self._now_s()
+        self._steps.append((now_s, self.done))
+        while len(self._steps) > 2 and self._steps[1][0] < now_s - RATE_OVER_S:  # noqa: PLR2004
+            self._steps.popleft()
 
-def state_table(counts: Mapping[State, int]) -> str:
-    """Return the counts as lines for a terminal, with rich's colours."""
-    return "\n".join(
-        f"  [{_COLOURS[state]}]{state.value:<9}[/] {counts[state]:>9,}"
-        for state in State
-        if counts.get(state)
-    )
+    def _rate(self) -> float:
+        """Return numbers a second of late."""
+        then_s, done = self._steps[0]
+        seconds = self._now_s() - then_s
+        return (self.done - done) / seconds if seconds > 0 else 0.0
+
+    def _print(self, line: str) -> None:
+        if not self._quiet:
+            self._console.print(line, highlight=False, markup=False)

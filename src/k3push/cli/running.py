@@ -23,14 +23,18 @@ from k3push.adapters.ledger_sqlite import SqliteLedger
 from k3push.cli.notifying import recipients, tell_people
 from k3push.cli.overlap import Overlap, make_way
 from k3push.cli.problem import Problem
-from k3push.cli.progress import RunProgress, state_table
+from k3push.cli.progress import RunProgress
 from k3push.cli.showing import find_run
 from k3push.cli.signals import on_interrupt
 from k3push.cli.sites import site_of
+from k3push.cli.telling import cause_lines, next_step, reason_lines, state_table
 from k3push.cli.wiring import SystemClock, ledger_of, load_settings
 from k3push.cli.words import Lang, Say
+from k3push.controlling import obey
+from k3push.core.commands import Key
 from k3push.core.halting import HaltRule
 from k3push.core.model import BillNumber, Listed, Outcome, Route, Run, State
+from k3push.core.window import Window
 from k3push.job import Cause, DoubtAges, Job, PushPace, SettlePace, Stop, stopping
 from k3push.planning import (
     Asked,
@@ -45,21 +49,15 @@ from k3push.planning import (
 from k3push.ports import LedgerLostError
 from k3push.pushing import push_run
 from k3push.reporting.ending import Ending, Exit, exit_of
-from k3push.reporting.results import count_targets, write_results
-from k3push.reporting.tables import pages_of
+from k3push.reporting.results import clusters_of, count_targets, write_results
 from k3push.settings import Settings, SettingsError
 from k3push.settling import settle_once
+from k3push.steering import Steering
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
-# What "auto" stands for until pace is steered by measured answers: few numbers, so that an
-# answer stays far below the time-out, and few calls, since the ERP may queue a user's calls.
-AUTO_CHUNK_SIZE = 20
-AUTO_CONCURRENCY = 4
-
 REPEATS_SHOWN = 10
-REASONS_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,13 +291,11 @@ class Runner:
     ) -> Ending:
         """Execute a run once, write its results, and return how it ended."""
         run = replace(run, route=self._route_now(run))
-        stop, scope = Stop(), anyio.CancelScope()
+        stop = Stop()
         # Until the results are written, so that no third signal takes them away.
-        with on_interrupt(partial(self._interrupt, stop, scope)):
+        with on_interrupt(partial(self._interrupt, stop)):
             async with ledger.own(run.id):
-                ending = await self._execute_owned(
-                    ledger, run, stop, scope, only_settle=only_settle
-                )
+                ending = await self._execute_owned(ledger, run, stop, only_settle=only_settle)
         if not self.options.json:
             await self._summarize(ledger, ending)
         await tell_people(self.settings, self.recipients, ending, self.say, self.warn)
@@ -310,16 +306,17 @@ class Runner:
         ledger: SqliteLedger,
         run: Run,
         stop: Stop,
-        scope: anyio.CancelScope,
         *,
         only_settle: bool,
     ) -> Ending:
         began_s = anyio.current_time()
-        erp = ErpHttp(self.site)
+        steering = self._steering()
+        erp = ErpHttp(self.site, calls_per_minute=lambda: steering[Key.CALLS_PER_MINUTE])
         with RunProgress(
             self.errors,
             self.say,
             await ledger.counts(run.id),
+            steering,
             quiet=self.options.quiet,
             log=self._log(),
         ) as watch:
@@ -331,6 +328,7 @@ class Runner:
                 watch=watch,
                 stop=stop,
                 pace=self._pace(),
+                steering=steering,
                 settle=SettlePace(
                     self.settings.settle.first_wait_s,
                     self.settings.settle.poll_s,
@@ -339,12 +337,13 @@ class Runner:
                 ages=DoubtAges(self.clock),
             )
             async with erp:
-                with scope:
+                with stop.scope:
                     await self._work(job, erp, watch, only_settle=only_settle)
         ending = replace(
             await self._ending(ledger, run, stop),
             seconds=anyio.current_time() - began_s,
             logins=erp.logins,
+            breach=job.breach,
             doubted=job.tally.unknown,
         )
         try:
@@ -392,6 +391,7 @@ class Runner:
     async def _work(self, job: Job, erp: ErpHttp, watch: RunProgress, *, only_settle: bool) -> None:
         async with anyio.create_task_group() as others:
             others.start_soon(watch.tell_now_and_then)
+            others.start_soon(obey, job)
             for option, seconds in self._deadlines():
                 others.start_soon(self._stop_after, job.stop, option, seconds)
             if only_settle:
@@ -418,9 +418,9 @@ class Runner:
                     self.warn("settling", unknown=settled.left, window=job.settle.window_s)
                 await job.stop.sleep(settled.next_due_s)
 
-    def _interrupt(self, stop: Stop, scope: anyio.CancelScope) -> None:
-        if stop.asked:
-            scope.cancel()
+    def _interrupt(self, stop: Stop) -> None:
+        if Cause.INTERRUPTED in stop.causes:
+            stop.scope.cancel()
         else:
             self.warn("stopping")
             stop.ask(Cause.INTERRUPTED, self.say("interrupted"))
@@ -440,15 +440,23 @@ class Runner:
 
     def _pace(self) -> PushPace:
         options, run = self.options, self.settings.run
-        chunk_size = options.chunk_size or run.chunk_size
-        concurrency = options.concurrency or run.concurrency
         return PushPace(
-            chunk_size=AUTO_CHUNK_SIZE if chunk_size == "auto" else chunk_size,
-            concurrency=AUTO_CONCURRENCY if concurrency == "auto" else concurrency,
             max_attempts=run.max_attempts,
             canary=run.canary if options.canary is None else options.canary,
             halt=HaltRule.parse(run.halt if options.halt is None else options.halt),
             limit=options.limit,
+        )
+
+    def _steering(self) -> Steering:
+        options, run = self.options, self.settings.run
+        chunk_size = options.chunk_size or run.chunk_size
+        concurrency = options.concurrency or run.concurrency
+        return Steering(
+            self.clock,
+            chunk_size=None if chunk_size == "auto" else chunk_size,
+            concurrency=None if concurrency == "auto" else concurrency,
+            calls_per_minute=run.max_calls_per_minute,
+            window=Window.parse(run.window) if run.window else None,
         )
 
     def _log(self) -> FilteringBoundLogger | None:
@@ -456,11 +464,12 @@ class Runner:
             return None
         import structlog  # noqa: PLC0415  # a sixth of a second that only -v pays
 
+        coloured = self.errors.is_terminal and not self.errors.no_color
         structlog.configure(
             processors=[
                 structlog.processors.add_log_level,
                 structlog.processors.TimeStamper(fmt="iso", utc=False),
-                structlog.dev.ConsoleRenderer(colors=self.errors.is_terminal),
+                structlog.dev.ConsoleRenderer(colors=coloured),
             ],
             logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         )
@@ -491,23 +500,13 @@ class Runner:
         for repeat in ending.repeats[:REPEATS_SHOWN]:
             words = say("repeated", line=repeat.line, number=repeat.number, first=repeat.first_line)
             out("    " + escape(words))
-        await self._tell_reasons(ledger, run)
-        for cause, why in ending.causes.items():
-            key = f"cause.{cause.value}"
-            words = say(key, why=why) if cause in _EXPLAINED else why
-            out("[yellow]" + escape(say("summary.stopped", why=words)) + "[/]")
+        for line in reason_lines(await clusters_of(ledger, run), say):
+            out(escape(line))
+        for line in cause_lines(ending.causes, say, ending.breach):
+            out("[yellow]" + escape(line) + "[/]")
         out(escape(say("summary.folder", folder=run.folder)))
-        advice = "exit.sent" if ending.counts.get(State.SENT) else f"exit.{int(ending.exit)}"
-        out(say("summary.exit", code=int(ending.exit), what=say(advice)))
-
-    async def _tell_reasons(self, ledger: SqliteLedger, run: Run) -> None:
-        reasons: Counter[str] = Counter()
-        async for rows in pages_of(ledger, run, {State.REJECTED}):
-            reasons.update(row.reason.replace(row.bill or row.number, "…") for row in rows)
-        if reasons:
-            self.output.print("  " + self.say("reason.heading"), highlight=False)
-        for reason, count in reasons.most_common(REASONS_SHOWN):
-            self.output.print(f"    {count} × {escape(reason)}", highlight=False)
+        what = next_step(ending.counts, ending.exit, say)
+        out(say("summary.exit", code=int(ending.exit), what=what))
 
     def _report_all(self, endings: Sequence[Ending]) -> Exit:
         worst = max((ending.exit for ending in endings), key=_RANK.index, default=Exit.DONE)
@@ -516,18 +515,6 @@ class Runner:
             sys.stdout.write(orjson.dumps(said).decode() + "\n")
         return worst
 
-
-_EXPLAINED = frozenset(
-    {
-        Cause.INTERRUPTED,
-        Cause.UNREACHABLE,
-        Cause.LOGIN_REFUSED,
-        Cause.LOOK_REFUSED,
-        Cause.CONTRADICTION,
-        Cause.BARRED,
-        Cause.LEDGER_LOST,
-    }
-)
 
 # From the best to the worst: the order in which exit codes win.
 _RANK = (Exit.DONE, Exit.SOME_REJECTED, Exit.STOPPED, Exit.SOME_UNKNOWN, Exit.UNREACHABLE)

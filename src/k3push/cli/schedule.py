@@ -79,8 +79,10 @@ def schedule(
 
 
 def _program() -> tuple[str, ...]:
-    """Return what starts this k3push: a module of its Python, or a single file."""
+    """Return what starts this k3push: a program, a single file for Python, or a module of it."""
     started = Path(sys.argv[0])
+    if getattr(sys, "frozen", False):
+        return (sys.executable,)
     if started.suffix == ".pyz":
         return (sys.executable, str(started.resolve()))
     return (sys.executable, "-m", "k3push")

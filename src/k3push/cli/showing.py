@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -10,15 +10,21 @@ from typing import Literal
 from rich.console import Console
 from rich.markup import escape
 
+from k3push.cli.kept import kept
+from k3push.cli.phrases import clock, hold_words
 from k3push.cli.problem import Problem
-from k3push.cli.progress import state_table
+from k3push.cli.telling import advice_lines, cause_lines, next_step, reason_lines, state_table
 from k3push.cli.wiring import SystemClock, ledger_of, load_settings
 from k3push.cli.words import Lang, Say
-from k3push.core.model import Answered, BillNumber, Exchange, Run, RunId, State
-from k3push.ports import AttemptRecord, Ledger
+from k3push.core.advice import advise, code_of
+from k3push.core.commands import Key, Verb
+from k3push.core.holds import Hold, HoldCause, outside
+from k3push.core.model import Answered, BillNumber, Exchange, Row, Run, RunId, State
+from k3push.core.window import Window
+from k3push.ports import AttemptRecord, Commanded, Ledger
 from k3push.reporting.ending import Ending, Exit, exit_of
 from k3push.reporting.report import write_report
-from k3push.reporting.results import count_targets
+from k3push.reporting.results import clusters_of, count_targets, read_causes
 from k3push.reporting.tables import write_csv, write_jsonl
 
 # An answer longer than this is cut on the terminal; the ledger has it whole.
@@ -45,20 +51,55 @@ async def find_run(ledger: Ledger, name: str | None, say: Say) -> Run:
 
 
 async def status(config: Path | None, name: str | None, say: Say) -> Exit:
-    """Print how a run stands."""
-    async with ledger_of(load_settings(config, say), say) as ledger:
+    """Print how a run stands, why numbers came to nothing, and what to do next."""
+    settings = load_settings(config, say)
+    async with ledger_of(settings, say) as ledger:
         run = await find_run(ledger, name, say)
         counts = await ledger.counts(run.id)
         alive = await ledger.is_alive(run.id)
-    console = Console(soft_wrap=True)
+        commands = await ledger.commands(run.id) if alive else ()
+        clusters = await clusters_of(ledger, run)
+    console = Console(soft_wrap=True, highlight=False)
     started = f"{run.started_at.astimezone():%Y-%m-%d %H:%M:%S}"
     how = say("alive") if alive else say("killed") if run.exit is None else f"exit {run.exit}"
-    console.print(f"{run.id}  {escape(run.route.name)}  {started}  {how}", highlight=False)
-    console.print(state_table(counts), highlight=False)
-    if not alive and run.exit not in {None, 0}:
-        console.print(say(f"exit.{run.exit}"), highlight=False)
-    console.print(escape(say("summary.folder", folder=run.folder)), highlight=False)
+    console.print(f"{run.id}  {escape(run.route.name)}  {started}  {how}")
+    if alive:
+        for line in _steered(commands, settings.run.window, say):
+            console.print(line, markup=False)
+    if counts:
+        console.print(state_table(counts))
+    for line in reason_lines(clusters, say):
+        console.print(escape(line))
+    if not alive and run.exit is not None:
+        # A person's word may have moved rows since the execution ended.
+        causes = read_causes(run)
+        for line in cause_lines(causes, say):
+            console.print(f"[yellow]{escape(line)}[/]")
+        console.print(next_step(counts, exit_of(counts, causes), say))
+    console.print(escape(say("summary.folder", folder=run.folder)))
     return Exit.DONE
+
+
+def _steered(commands: Sequence[Commanded], window: str, say: Say) -> list[str]:
+    """Say what a person has made of a run that is under way, and since when."""
+    paused: Hold | None = None
+    fixed: dict[Key, str] = {}
+    asked = []
+    for given in commands:
+        what = given.command
+        if given.obeyed_at is None:
+            asked.append(say("status.asked", command=what, at=clock(given.given_at)))
+        elif what.key is not None:
+            fixed.pop(what.key, None)
+            if what.value is not None:
+                since = clock(given.obeyed_at)
+                fixed[what.key] = say("status.set", key=what.key, value=what.value, since=since)
+        elif what.verb is Verb.PAUSE:
+            paused = paused or Hold(HoldCause.CONTROL, since=given.obeyed_at)
+        elif what.verb is Verb.CONTINUE:
+            paused = None
+    hold = paused or (outside(Window.parse(window), SystemClock().now()) if window else None)
+    return [*([f"  {hold_words(hold, say)}"] if hold else []), *fixed.values(), *asked]
 
 
 async def runs(config: Path | None, say: Say) -> Exit:
@@ -81,22 +122,16 @@ async def explain(config: Path | None, number: str, say: Say) -> Exit:
         if not rows:
             raise Problem(say("explain.none", number=number))
         for run, row in rows:
-            targets = ", ".join(t.number or f"id {t.id} (draft)" for t in row.targets)
-            parts = [
-                f"run {run}",
-                f"line {row.line}",
-                row.state.value,
-                targets,
-                row.code,
-                row.reason,
-            ]
-            console.print(" · ".join(part for part in parts if part))
+            for line in _row_lines(run, row, say):
+                console.print(line)
         bill = next((row.bill for _, row in rows if row.bill), BillNumber(number))
         told = [
-            (r.attempt.intent.began_at, _attempt_lines(r)) for r in await ledger.attempts_of(bill)
+            (r.attempt.intent.began_at, _attempt_lines(r, say))
+            for r in await ledger.attempts_of(bill)
         ]
         told += [
-            (note.at, [f"{_clock(note.at)}  {note.text}"]) for note in await ledger.notes_of(bill)
+            (note.at, [f"{_clock(note.at)}  {kept(note.text, say)}"])
+            for note in await ledger.notes_of(bill)
         ]
     for _, lines in sorted(told, key=lambda each: each[0]):
         console.print()
@@ -134,15 +169,16 @@ async def report(config: Path | None, name: str | None, say: Say, lang: Lang, ou
     async with ledger_of(settings, say) as ledger:
         run = await find_run(ledger, name, say)
         counts = await ledger.counts(run.id)
+        causes = read_causes(run) if run.exit is not None else {}
         ending = Ending(
             run=run,
-            exit=exit_of(counts, ()) if run.exit is None else Exit(run.exit),
+            exit=exit_of(counts, causes),
             seconds=0.0,
             counts=counts,
             pushes=await ledger.attempt_count(run.id),
             logins=0,
             targets=await count_targets(ledger, run),
-            causes={},
+            causes=causes,
             repeats=await ledger.repeats(run.id),
             unverified=settings.erp.verify is False,
         )
@@ -156,34 +192,54 @@ async def report(config: Path | None, name: str | None, say: Say, lang: Lang, ou
     return Exit.DONE
 
 
-def _attempt_lines(record: AttemptRecord) -> list[str]:
+def _row_lines(run: RunId, row: Row, say: Say) -> list[str]:
+    targets = ", ".join(t.number or say("explain.draft", id=t.id) for t in row.targets)
+    parts = [
+        say("explain.run", run=run),
+        say("explain.line", line=row.line),
+        row.state.value,
+        targets,
+        row.code,
+        row.reason,
+    ]
+    advice = advise(code_of(row), row.reason)
+    line = " · ".join(part for part in parts if part)
+    return [line, *advice_lines(advice, row.reason, say, indent=2)]
+
+
+def _attempt_lines(record: AttemptRecord, say: Say) -> list[str]:
     intent = record.attempt.intent
+    attempt = say(
+        "explain.attempt",
+        id=record.attempt.id,
+        run=intent.run,
+        chunk=intent.chunk,
+        nth=intent.nth,
+        count=len(intent.numbers),
+    )
     lines = [
-        (
-            f"{_clock(intent.began_at)}  attempt {record.attempt.id}: run {intent.run}, "
-            f"chunk {intent.chunk}, sending {intent.nth}, {len(intent.numbers)} numbers"
-        ),
-        f"  request  {_shown(intent.request)}",
-        f"  answer   {_answer(record.exchange)}",
+        f"{_clock(intent.began_at)}  {attempt}",
+        "  " + say("explain.request", what=_shown(intent.request, say)),
+        "  " + say("explain.answer", what=_answer(record.exchange, say)),
     ]
     if record.verdict:
-        lines.append(f"  verdict  {record.verdict}")
+        lines.append("  " + say("explain.verdict", what=kept(record.verdict, say)))
     return lines
 
 
-def _answer(exchange: Exchange | None) -> str:
+def _answer(exchange: Exchange | None, say: Say) -> str:
     if exchange is None:
-        return "nothing was recorded: k3push was killed, or lost its ledger"
+        return say("explain.no_answer")
     if isinstance(exchange, Answered):
-        return f"HTTP {exchange.status}  {_shown(exchange.body)}"
+        return f"HTTP {exchange.status}  {_shown(exchange.body, say)}"
     return exchange.because
 
 
-def _shown(body: bytes) -> str:
+def _shown(body: bytes, say: Say) -> str:
     text = body.decode("utf-8", "replace")
     if len(text) <= MOST_SHOWN:
         return text
-    return f"{text[:MOST_SHOWN]}… ({len(body)} bytes)"
+    return text[:MOST_SHOWN] + say("explain.cut", bytes=len(body))
 
 
 def _clock(moment: datetime) -> str:

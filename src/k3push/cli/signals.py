@@ -1,17 +1,23 @@
-"""Ctrl-C and SIGTERM: the first asks to stop, the second stops at once."""
+"""Ctrl-C, SIGTERM and Ctrl-Break: the first asks to stop, the second stops at once."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+_SIGNALS = [signal.SIGINT, signal.SIGTERM]
+if sys.platform == "win32":
+    # Where a console cannot send Ctrl-C, it can send Ctrl-Break.
+    _SIGNALS.append(signal.SIGBREAK)
+
 
 @contextmanager
 def on_interrupt(act: Callable[[], None]) -> Iterator[None]:
-    """Call *act* on the event loop at every Ctrl-C or SIGTERM, on every system.
+    """Call *act* on the event loop at every such signal, on every system.
 
     Windows has no signal handlers on the loop, so the interpreter's own are used, and the
     loop is woken from there.
@@ -21,7 +27,7 @@ def on_interrupt(act: Callable[[], None]) -> Iterator[None]:
     def handle(_number: int, _frame: FrameType | None) -> None:
         loop.call_soon_threadsafe(act)
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, handle) for number in _SIGNALS}
     try:
         yield
     finally:

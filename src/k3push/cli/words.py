@@ -5,7 +5,10 @@ from __future__ import annotations
 import locale
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from k3push.core.catalogue import Bilingual
 
 Lang = Literal["en", "zh"]
 Say = Callable[..., str]
@@ -44,6 +47,11 @@ _WORDS: Mapping[str, _Said] = {
     "status": _Said(
         "Show how a run stands (default: the last one).", "查看一次执行的状态（默认最近一次）。"
     ),
+    "control": _Said(
+        "Pause, continue, stop or re-pace a run that another terminal executes. KEY: concurrency, "
+        "chunk-size, calls-per-minute; VALUE: a number, or auto to give it back.",
+        "让另一终端中的执行暂停、继续、停止或改变节奏。KEY：concurrency、chunk-size、calls-per-minute；VALUE：数字，或 auto 交还自动。",
+    ),
     "runs": _Said("List all runs.", "列出所有执行记录。"),
     "explain": _Said(
         "Show what happened to one number: every request and answer.",
@@ -70,6 +78,7 @@ _WORDS: Mapping[str, _Said] = {
     "retry.short": _Said("Push the rejected numbers of a run again", "重新下推被拒绝的编号"),
     "settle.short": _Said("Ask the ERP what became of unknown numbers", "向 ERP 核实未知的编号"),
     "status.short": _Said("Show how a run stands", "查看一次执行的状态"),
+    "control.short": _Said("Pause, continue, stop or re-pace a run", "暂停、继续、停止或调整执行"),
     "runs.short": _Said("List all runs", "列出所有执行记录"),
     "explain.short": _Said(
         "Show every request and answer of one number", "查看一个编号的每次请求与应答"
@@ -102,8 +111,8 @@ _WORDS: Mapping[str, _Said] = {
     "opt.concurrency": _Said("Calls at once, or auto.", "同时进行的调用数，或 auto。"),
     "opt.canary": _Said("First one number, verified; then all.", "先推一个编号并核实，再推其余。"),
     "opt.halt": _Said(
-        "When to stop: fail=20%,min=50 or fail=N or unknown=N.",
-        "何时停止：fail=20%,min=50、fail=N 或 unknown=N。",
+        "When to stop: fail=20%,min=50 or fail=N or unknown=N; with now, at once.",
+        "何时停止：fail=20%,min=50、fail=N 或 unknown=N；加 now 则立即停止。",
     ),
     "opt.until": _Said(
         "Send nothing new after this time of day (HH:MM).", "到此时刻（HH:MM）后不再发送。"
@@ -123,6 +132,9 @@ _WORDS: Mapping[str, _Said] = {
         "No progress; errors and the summary only.", "不显示进度，只显示错误和小结。"
     ),
     "opt.verbose": _Said("Log each attempt.", "逐次记录每个调用。"),
+    "opt.no_color": _Said(
+        "No colours, as with the variable NO_COLOR.", "不用颜色，同环境变量 NO_COLOR。"
+    ),
     "opt.lang": _Said("Language: en or zh.", "语言：en 或 zh。"),
     "opt.version": _Said("Show the version.", "显示版本。"),
     "opt.reason": _Said("Only those whose reason holds this text.", "只重试原因中含此文字的编号。"),
@@ -149,6 +161,10 @@ _WORDS: Mapping[str, _Said] = {
         "凭据库条目；默认为配置中所写的。",
     ),
     "arg.run": _Said("Id of the run; default: the last one.", "执行编号；默认最近一次。"),
+    "arg.control": _Said(
+        "Id of the run (default: the last one), then what to do.",
+        "执行编号（默认最近一次），然后是要做的事。",
+    ),
     "arg.number": _Said("Bill number.", "单据编号。"),
     "arg.settle": _Said(
         "Id of the run; with --as, bill numbers.", "执行编号；与 --as 同用时为单据编号。"
@@ -163,15 +179,53 @@ _WORDS: Mapping[str, _Said] = {
         "当前目录和 {folder} 都没有 config.toml；请用 `k3push init` 生成",
     ),
     "no_ledger": _Said(
-        "{path}: there is no ledger yet; nothing has been run", "{path}：还没有台账；尚未执行过"
+        "{path}: there is no ledger yet; nothing has been run. Begin with `k3push run LIST.csv`",
+        "{path}：还没有台账；尚未执行过。请从 `k3push run 清单.csv` 开始",
     ),
     "no_run": _Said(
         "there is no run {run}; `k3push runs` lists them", "没有执行 {run}；可用 `k3push runs` 查看"
     ),
-    "no_runs": _Said("nothing has been run yet", "尚未执行过"),
+    "no_runs": _Said(
+        "nothing has been run yet. Begin with `k3push run LIST.csv`",
+        "尚未执行过。请从 `k3push run 清单.csv` 开始",
+    ),
     "run_alive": _Said(
         "run {run} is being executed by another process; wait for it, or stop it there",
         "执行 {run} 正由另一进程进行；请等待，或在该处停止",
+    ),
+    "control.not_alive": _Said(
+        "run {run} is not under way, so there is nothing to control; `k3push resume {run}` goes on",
+        "执行 {run} 未在进行，无可控制；可用 `k3push resume {run}` 继续",
+    ),
+    "control.silent": _Said(
+        "run {run} has not answered within {seconds:.0f} s; it obeys as soon as it can, see `k3push status {run}`",
+        "执行 {run} 在 {seconds:.0f} 秒内没有回应；它会尽快照办，见 `k3push status {run}`",
+    ),
+    "control.one_by_one": _Said(
+        "run {run}: route {route} has no source_number_field, so each call carries one number",
+        "执行 {run}：路线 {route} 没有 source_number_field，每次调用只能推一个编号",
+    ),
+    "control.what": _Said(
+        "{what!r}: say pause, continue, stop, or set with concurrency=N (1 to {concurrency}), "
+        "chunk-size=N (1 to {chunk_size}) or calls-per-minute=N (0: no limit), or =auto",
+        "{what!r}：请用 pause、continue、stop，或 set 加 concurrency=N（1 到 {concurrency}）、"
+        "chunk-size=N（1 到 {chunk_size}）、calls-per-minute=N（0 为不限），或 =auto",
+    ),
+    "control.paused": _Said("run {run}: paused", "执行 {run}：已暂停"),
+    "control.stopped": _Said("run {run}: stopped", "执行 {run}：已停止"),
+    "control.continues": _Said("run {run}: continues", "执行 {run}：继续发送"),
+    "control.set": _Said(
+        "run {run}: {key} is {value} from the next chunk on",
+        "执行 {run}：下一批起 {key} 为 {value}",
+    ),
+    "control.open": _Said(
+        "; {count} chunks are on their way and will be recorded", "；{count} 批已发出，会照常记录"
+    ),
+    "status.set": _Said(
+        "  {key} {value}, by control since {since}", "  {key} {value}，由 control 于 {since} 设定"
+    ),
+    "status.asked": _Said(
+        "  {command}: asked at {at}, not obeyed yet", "  {command}：{at} 下达，尚未执行"
     ),
     "other_scope": _Said(
         "run {run} was made for {scope}, and the settings now say {now}; put them back, or start a new run",
@@ -231,6 +285,27 @@ _WORDS: Mapping[str, _Said] = {
     "deadline": _Said("the time given by {option} is over", "{option} 给定的时间已到"),
     "progress": _Said("{done}/{total}", "{done}/{total}"),
     "waiting": _Said("waiting {seconds:.0f} s: {why}", "等待 {seconds:.0f} 秒：{why}"),
+    "progress.eta": _Said("ETA {left}", "剩余 {left}"),
+    "progress.rate": _Said("{rate}/s", "{rate} 个/秒"),
+    "progress.slow": _Said("{rate}/min", "{rate} 个/分"),
+    "progress.drive": _Said("{calls} calls × {size}", "并发 {calls} × 每批 {size}"),
+    "progress.limit": _Said("at most {calls}/min", "限 {calls} 次/分"),
+    "hold.control": _Said("paused by control since {since}", "已于 {since} 由 control 暂停"),
+    "hold.window": _Said("outside window until {until}", "不在发送时段，{until} 开始"),
+    "hold.erp": _Said("sparing the ERP until {until}: {why}", "暂缓至 {until}：{why}"),
+    "hold.over": _Said("sending again", "继续发送"),
+    "breach.percent": _Said(
+        "{value} % of {sent} numbers were refused (limit {limit})",
+        "{sent} 个编号中有 {value} % 被拒绝（上限 {limit}）",
+    ),
+    "breach.fail": _Said(
+        "{value} of {sent} numbers were refused (limit {limit})",
+        "{sent} 个编号中有 {value} 个被拒绝（上限 {limit}）",
+    ),
+    "breach.unknown": _Said(
+        "{value} of {sent} numbers are in doubt (limit {limit})",
+        "{sent} 个编号中有 {value} 个未决（上限 {limit}）",
+    ),
     "settling": _Said(
         "{unknown} in doubt; absence counts {window:.0f} s after the sending",
         "{unknown} 个未决；发送 {window:.0f} 秒后仍查不到才算未下推",
@@ -276,8 +351,13 @@ _WORDS: Mapping[str, _Said] = {
         "the ERP could not be reached or refused the login; mend it, then `k3push resume`",
         "无法连接 ERP 或登录被拒绝；处理后执行 `k3push resume`",
     ),
-    "reason.heading": _Said("why rejected:", "被拒绝的原因："),
+    "reason.heading": _Said("why, and what to do:", "原因与处理："),
+    "reason.more": _Said(
+        "and {reasons} more reasons, {rows} numbers", "另有 {reasons} 种原因，{rows} 个编号"
+    ),
     "cause.interrupted": _Said("it was told to stop", "收到停止指令"),
+    "cause.control": _Said("stopped by control", "由 control 停止"),
+    "cause.halted": _Said("halted: {why}", "触发停止规则：{why}"),
     "cause.unreachable": _Said(
         "the ERP cannot be reached: {why}. Check erp.url and the network.",
         "无法连接 ERP：{why}。请检查 erp.url 和网络。",
@@ -516,16 +596,52 @@ _WORDS: Mapping[str, _Said] = {
         "run {run} of this route is under way; nothing was sent (--overlap quit)",
         "同一路线的执行 {run} 正在进行；没有发送任何内容（--overlap quit）",
     ),
+    "explain.run": _Said("run {run}", "执行 {run}"),
+    "explain.line": _Said("line {line}", "第 {line} 行"),
+    "explain.draft": _Said("id {id} (draft)", "id {id}（暂存）"),
+    "explain.attempt": _Said(
+        "attempt {id}: run {run}, chunk {chunk}, sending {nth}, {count} numbers",
+        "调用 {id}：执行 {run}，第 {chunk} 批，第 {nth} 次发送，{count} 个编号",
+    ),
+    "explain.request": _Said("request  {what}", "请求  {what}"),
+    "explain.answer": _Said("answer   {what}", "应答  {what}"),
+    "explain.verdict": _Said("verdict  {what}", "判断  {what}"),
+    "explain.no_answer": _Said(
+        "nothing was recorded: k3push was killed, or lost its ledger",
+        "没有记录：k3push 被终止，或失去了台账",
+    ),
+    "explain.cut": _Said("… ({bytes} bytes)", "…（共 {bytes} 字节）"),
+    "kept.wait": _Said(
+        "nothing was done ({why}); wait, then send again", "没有执行（{why}）；等待后重新发送"
+    ),
+    "kept.log in": _Said(
+        "nothing was done ({why}); log in, then send again", "没有执行（{why}）；登录后重新发送"
+    ),
+    "kept.doubt": _Said("in doubt ({code}: {why})", "存疑（{code}：{why}）"),
+    "kept.success": _Said("finished (success); read back", "已完成（成功）；已回查"),
+    "kept.refused": _Said(
+        "finished (refused, {code}); read back", "已完成（被拒绝，{code}）；已回查"
+    ),
+    "kept.refused twice": _Said(
+        "finished (refused, {code}); read back twice", "已完成（被拒绝，{code}）；已回查两次"
+    ),
+    "kept.killed": _Said(
+        "the process that sent it ended before an answer was written down",
+        "发送它的进程在记下应答之前结束",
+    ),
+    "kept.settled": _Said("settled by a look at the target form", "经查询目标单核实"),
+    "kept.retry": _Said("planned again by retry", "由 retry 重新列入计划"),
+    "kept.person": _Said("a person's word: {state} ({why})", "人工结论：{state}（{why}）"),
     "exported": _Said("{count} rows written to {path}", "已写入 {count} 行：{path}"),
 }
 
 
 def speaker(lang: Lang) -> Say:
-    """Return the function that says a sentence in *lang*."""
+    """Return the function that says a sentence in *lang*: one of ours by its key, or advice."""
 
-    def say(sentence: str, /, **facts: object) -> str:
-        said = _WORDS[sentence]
-        text = said.zh if lang == "zh" else said.en
+    def say(sentence: str | Bilingual, /, **facts: object) -> str:
+        english, chinese = _WORDS[sentence] if isinstance(sentence, str) else sentence
+        text = chinese if lang == "zh" else english
         return text.format(**facts) if facts else text
 
     return say

@@ -31,7 +31,7 @@ class Backlog:
         """Begin empty.
 
         Args:
-            size: Numbers in a chunk.
+            size: Numbers in the next chunk; may be set anew between two.
             canary: Whether to prove the links first.
             first_index: Index of the first chunk.
         """
@@ -96,10 +96,10 @@ class Backlog:
             self._canaries.add(chunk.index)
         return chunk
 
-    def done(self, chunk: Chunk) -> None:
-        """Say that *chunk* has come to something."""
+    def done(self, chunk: Chunk, *, sent: bool = True) -> None:
+        """Say that *chunk* has come to something, or is on its way no longer, unsent."""
         self._open -= 1
-        if chunk.index not in self._canaries:
+        if sent and chunk.index not in self._canaries:
             self._needs_first_chunk = False
 
     def _split_canary(self) -> Chunk:

@@ -2,13 +2,15 @@
 
 The rules are those of GNU parallel's `--halt`, in our words: `fail=20%,min=50` stops when
 a fifth of the numbers sent was refused and at least fifty were; `fail=N` and `unknown=N`
-stop at a count.
+stop at a count. `soon`, which is what is meant without a word, lets open chunks end; `now`
+does not wait for them.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 _PART = re.compile(r"(fail|unknown|min)=0*([1-9]\d*)(%?)")
 
@@ -33,6 +35,38 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
+class Breach:
+    """A limit that is reached.
+
+    Attributes:
+        kind: Which: refused numbers in percent, refused numbers, numbers in doubt.
+        value: What the tally came to: percent, or numbers.
+        sent: Numbers that had come to something.
+        limit: The part of the rule that it broke, as it is written.
+    """
+
+    kind: Literal["percent", "fail", "unknown"]
+    value: float
+    sent: int
+    limit: str
+
+    def __str__(self) -> str:
+        """Say it with the value and its limit.
+
+        >>> str(Breach("percent", 20.408, 98, "fail=20%,min=50"))
+        '20.4 % of 98 numbers were refused (limit fail=20%,min=50)'
+        """
+        match self.kind:
+            case "percent":
+                what = f"{self.value:.1f} % of {self.sent} numbers were refused"
+            case "fail":
+                what = f"{self.value:.0f} of {self.sent} numbers were refused"
+            case _:
+                what = f"{self.value:.0f} of {self.sent} numbers are in doubt"
+        return f"{what} (limit {self.limit})"
+
+
+@dataclass(frozen=True, slots=True)
 class HaltRule:
     """When to stop. A limit of None never stops.
 
@@ -41,30 +75,38 @@ class HaltRule:
         fail_min: Below this many sent numbers the percentage is not looked at.
         fail_count: Refused numbers.
         unknown_count: Numbers in doubt.
+        now: Stop at once, without waiting for what is on its way.
     """
 
     fail_percent: int | None = None
     fail_min: int = 0
     fail_count: int | None = None
     unknown_count: int | None = None
+    now: bool = False
 
     @classmethod
     def parse(cls, text: str) -> HaltRule:
         """Read a rule; an empty text never halts.
 
         >>> HaltRule.parse("fail=20%,min=50")
-        HaltRule(fail_percent=20, fail_min=50, fail_count=None, unknown_count=None)
+        HaltRule(fail_percent=20, fail_min=50, fail_count=None, unknown_count=None, now=False)
 
         Raises:
-            HaltRuleError: If a part is not fail=N, fail=N%, min=N or unknown=N, with N from 1.
+            HaltRuleError: If a part is not fail=N, fail=N%, min=N or unknown=N, with N from 1, nor
+                soon or now; or if they contradict each other.
         """
         percent = fails = unknown = None
         least = 0
+        when = set()
         for part in filter(None, (part.strip() for part in text.split(","))):
+            if part in {"soon", "now"}:
+                when.add(part)
+                continue
             match = _PART.fullmatch(part)
             if match is None or (match[3] and match[1] != "fail"):
                 raise HaltRuleError(
-                    f"{part!r} is not a halt rule; use fail=20%,min=50 or fail=N or unknown=N"
+                    f"{part!r} is not a halt rule; use fail=20%,min=50 or fail=N or unknown=N, "
+                    "and before it soon or now"
                 )
             name, value = match[1], int(match[2])
             if name == "min":
@@ -75,25 +117,25 @@ class HaltRule:
                 percent = value
             else:
                 fails = value
-        return cls(percent, least, fails, unknown)
+        if len(when) > 1:
+            raise HaltRuleError("a halt rule is either soon or now")
+        return cls(percent, least, fails, unknown, now="now" in when)
 
-    def check(self, tally: Tally) -> str:
-        """Say why to stop, with the value and its limit, or "" to go on.
+    def check(self, tally: Tally) -> Breach | None:
+        """Return the limit that is reached, or None to go on.
 
         >>> HaltRule.parse("fail=20%,min=50").check(Tally(sent=50, failed=10))
-        '10 of 50 numbers sent were refused: 20 %, and the limit is 20 %'
+        Breach(kind='percent', value=20.0, sent=50, limit='fail=20%,min=50')
         >>> HaltRule.parse("fail=20%,min=50").check(Tally(sent=49, failed=49))
-        ''
         """
         if self.fail_count is not None and tally.failed >= self.fail_count:
-            return f"{tally.failed} numbers were refused, and the limit is {self.fail_count}"
+            return Breach("fail", tally.failed, tally.sent, f"fail={self.fail_count}")
         if self.unknown_count is not None and tally.unknown >= self.unknown_count:
-            return f"{tally.unknown} numbers are in doubt, and the limit is {self.unknown_count}"
+            return Breach("unknown", tally.unknown, tally.sent, f"unknown={self.unknown_count}")
         if self.fail_percent is None or not tally.sent or tally.sent < self.fail_min:
-            return ""
+            return None
         if tally.failed * 100 < self.fail_percent * tally.sent:
-            return ""
-        return (
-            f"{tally.failed} of {tally.sent} numbers sent were refused: "
-            f"{tally.failed * 100 // tally.sent} %, and the limit is {self.fail_percent} %"
-        )
+            return None
+        least = f",min={self.fail_min}" if self.fail_min else ""
+        percent = tally.failed * 100 / tally.sent
+        return Breach("percent", percent, tally.sent, f"fail={self.fail_percent}%{least}")

@@ -71,6 +71,9 @@ class ReadBack:
     twice: bool = False
 
 
+_OVERLOADED = frozenset({"http_429", "http_503"})
+
+
 @dataclass(frozen=True, slots=True)
 class InDoubt:
     """No usable answer: the ERP may have acted, may be acting still, or not (rule 6).
@@ -81,6 +84,15 @@ class InDoubt:
 
     code: str
     because: str
+
+    @property
+    def overloaded(self) -> bool:
+        """Whether the ERP asks to be spared: too many requests, or no service now.
+
+        >>> InDoubt("http_503", "busy").overloaded, InDoubt("http_502", "bad gateway").overloaded
+        (True, False)
+        """
+        return self.code in _OVERLOADED
 
 
 Verdict = SendAgain | ReadBack | InDoubt

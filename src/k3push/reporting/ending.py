@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
+from k3push.core.halting import Breach
 from k3push.core.model import Repeat, Run, State
 from k3push.job import Cause
 
@@ -72,6 +73,7 @@ class Ending:
         logins: Logins of this execution.
         targets: Documents that the rows name, each once.
         causes: Why it stopped before its end, in words.
+        breach: The limit of the halt rule that stopped it, or None.
         doubted: Numbers whose answer was lost in this execution, settled since or not.
         repeats: Lines that named a number again.
         unverified: The ERP's certificate was not checked.
@@ -85,6 +87,7 @@ class Ending:
     logins: int
     targets: int
     causes: Mapping[Cause, str]
+    breach: Breach | None = None
     doubted: int = 0
     repeats: Sequence[Repeat] = ()
     unverified: bool = False

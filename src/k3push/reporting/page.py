@@ -127,11 +127,10 @@ def _facts(ending: Ending, say: Say) -> str:
 def _clusters(contents: Contents, say: Say) -> str:
     if not contents.clusters:
         return ""
-    place = 1 if contents.lang == "zh" else 0
     rows = []
     for cluster in contents.clusters[:MOST_CLUSTERS]:
         advice = cluster.advice
-        cause, cure = (advice.cause[place], advice.cure[place]) if advice else ("", "")
+        cause, cure = (say(advice.cause), say(advice.cure)) if advice else ("", "")
         name = f"{contents.ending.run.id}.{cluster.place + 1}.csv"
         shape = cluster.shape or say("report.no_words")
         rows.append(
@@ -222,9 +221,8 @@ def _words(contents: Contents, say: Say) -> dict[str, object]:
         "broken",
     )  # fmt: skip
     holes = {key: f"{{{key}}}" for key in ("n", "id", "chunk", "nth", "at", "why")}
-    place = 1 if contents.lang == "zh" else 0
     advice = {
-        str(each.place): (each.advice.cause[place], each.advice.cure[place])
+        str(each.place): (say(each.advice.cause), say(each.advice.cure))
         for each in contents.clusters
         if each.advice
     }

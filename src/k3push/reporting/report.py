@@ -14,7 +14,8 @@ from typing import IO
 import anyio
 import anyio.to_thread
 
-from k3push.core.clusters import Clusters
+from k3push.core.advice import code_of
+from k3push.core.clusters import TOLD, Clusters
 from k3push.core.model import BillNumber, Row, Run, State
 from k3push.ports import AttemptRecord, Ledger, Note
 from k3push.reporting.ending import Ending
@@ -30,7 +31,6 @@ ATTEMPTS_A_PAGE = 200
 NOTES_A_PAGE = 2000
 
 _WELL = frozenset({State.PUSHED, State.ALREADY})
-_EXPLAINED = frozenset({State.REJECTED, State.DRAFT, State.UNKNOWN})
 
 
 async def write_report(
@@ -77,9 +77,8 @@ class _Gatherer:
             self.timeline.add_row(row)
             number = row.bill or row.number
             cluster = None
-            if row.state in _EXPLAINED:
-                # A draft has no code, so its state stands for one.
-                cluster = self.clusters.add(row.code or row.state, row.reason, number)
+            if row.state in TOLD:
+                cluster = self.clusters.add(code_of(row), row.reason, number)
             if self._whole or row.state not in _WELL:
                 self._packed.row(row, cluster.place if cluster else -1)
                 self._told.add(number)

@@ -9,7 +9,10 @@ import anyio
 import anyio.to_thread
 import orjson
 
+from k3push.core.advice import code_of
+from k3push.core.clusters import TOLD, Clusters
 from k3push.core.model import Run, State
+from k3push.job import Cause
 from k3push.ports import Ledger
 from k3push.reporting.ending import Ending
 from k3push.reporting.report import write_report
@@ -18,6 +21,15 @@ from k3push.reporting.timeline import Say
 
 # What a person acts on; each is a job file of its own.
 PARTS = (State.REJECTED, State.DRAFT, State.UNKNOWN, State.PLANNED)
+
+
+async def clusters_of(ledger: Ledger, run: Run) -> Clusters:
+    """Return the rows that came to nothing certain, by what they say."""
+    clusters = Clusters()
+    async for rows in pages_of(ledger, run, TOLD):
+        for row in rows:
+            clusters.add(code_of(row), row.reason, row.bill or row.number)
+    return clusters
 
 
 async def count_targets(ledger: Ledger, run: Run) -> int:
@@ -55,6 +67,20 @@ async def write_results(
     await anyio.to_thread.run_sync(_write_summary, folder / "summary.json", summary)
     await write_report(ledger, ending, folder / "report.html", say, lang=lang, now=now)
     return folder
+
+
+def read_causes(run: Run) -> dict[Cause, str]:
+    """Return why the last execution of a run stopped, as its summary has it.
+
+    A summary that is gone, or is another run's, says nothing.
+    """
+    try:
+        told = orjson.loads((Path(run.folder) / "summary.json").read_bytes())
+        if told["run"] == run.id:
+            return {Cause(cause): str(why) for cause, why in told["stopped_by"].items()}
+    except (OSError, ValueError, LookupError, TypeError):
+        return {}
+    return {}
 
 
 def _write_summary(path: Path, summary: dict[str, object]) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import IO, Final
 
 from k3push.adapters.job_files.troubles import Code, JobFileError, Trouble
 
@@ -67,7 +67,7 @@ class Source:
     """
 
     file: str
-    handle: BinaryIO
+    handle: IO[bytes]
     start: int
     encoding: str
     long_line: int | None = None
@@ -113,7 +113,7 @@ class Source:
 
 
 @contextmanager
-def opened(source: Path | BinaryIO, file: str) -> Iterator[BinaryIO]:
+def opened(source: Path | IO[bytes], file: str) -> Iterator[IO[bytes]]:
     """Open *source* so that it can be read more than once.
 
     What cannot be read twice (standard input, a named pipe) is copied to a temporary file.
@@ -142,14 +142,14 @@ def opened(source: Path | BinaryIO, file: str) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _copied(stream: BinaryIO) -> Iterator[BinaryIO]:
+def _copied(stream: IO[bytes]) -> Iterator[IO[bytes]]:
     with tempfile.TemporaryFile() as copy:
         shutil.copyfileobj(stream, copy, _CHUNK)
         copy.seek(0)
         yield copy
 
 
-def survey(handle: BinaryIO, file: str) -> Source:
+def survey(handle: IO[bytes], file: str) -> Source:
     """Find out the encoding, by decoding all of the file.
 
     Raises:
@@ -170,7 +170,7 @@ def survey(handle: BinaryIO, file: str) -> Source:
     return source
 
 
-def _decoded(handle: BinaryIO, file: str, head: bytes) -> Source:
+def _decoded(handle: IO[bytes], file: str, head: bytes) -> Source:
     """Return the source in the first encoding that fits all of it."""
     start, encoding = _marked(head)
     if encoding:

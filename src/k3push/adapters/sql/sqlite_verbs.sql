@@ -222,3 +222,16 @@ ORDER BY attempts.id;
 SELECT notes.id, notes.number, notes.at, runs.id, notes.text
 FROM notes JOIN runs ON runs.key = notes.run
 WHERE notes.number = :number ORDER BY notes.id;
+
+-- name: insert_command
+INSERT INTO commands (run, given_at, words) VALUES (:run, :given_at, :words);
+
+-- name: select_commands
+SELECT id, words, given_at, obeyed_at, on_their_way FROM commands WHERE run = :run ORDER BY id;
+
+-- name: set_obeyed
+UPDATE commands SET obeyed_at = :obeyed_at, on_their_way = :on_their_way
+WHERE id = :id AND obeyed_at IS NULL;
+
+-- name: delete_commands
+DELETE FROM commands WHERE run = :run;

@@ -1,0 +1,69 @@
+"""`control`: a person's word to a run that another process executes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from k3push.cli.problem import Problem
+from k3push.cli.showing import find_run
+from k3push.cli.wiring import SystemClock, ledger_of, load_settings
+from k3push.cli.words import Say
+from k3push.controlling import command
+from k3push.core.commands import LIMITS, Command, CommandError, Key, Verb
+from k3push.core.model import Run
+from k3push.ports import Commanded
+from k3push.reporting.ending import Exit
+
+# The run looks once a second; a disk or a machine that is busy may take longer.
+PATIENCE_S = 10.0
+
+
+async def control(config: Path | None, words: Sequence[str], say: Say) -> Exit:
+    """Tell a run to pause, continue, stop or change its pace, and say what came of it."""
+    what, name = _command(words, say)
+    async with ledger_of(load_settings(config, say), say) as ledger:
+        run = await find_run(ledger, name, say)
+        if not await ledger.is_alive(run.id):
+            raise Problem(say("control.not_alive", run=run.id))
+        if what.key is Key.CHUNK_SIZE and not run.route.source_number_field:
+            raise Problem(say("control.one_by_one", run=run.id, route=run.route.name))
+        clock = SystemClock()
+        obeyed = await command(ledger, clock, run.id, what, patience_s=PATIENCE_S)
+        if obeyed is None:
+            alive = await ledger.is_alive(run.id)
+            silent = "control.silent" if alive else "control.not_alive"
+            raise Problem(say(silent, run=run.id, seconds=PATIENCE_S))
+    Console(soft_wrap=True).print(_told(run, obeyed, say), highlight=False, markup=False)
+    return Exit.DONE
+
+
+def _command(words: Sequence[str], say: Say) -> tuple[Command, str | None]:
+    """Read `[RUN] VERB [KEY=VALUE]`; return the command, and the name of the run if it is there.
+
+    Raises:
+        Problem: It is none.
+    """
+    name, rest = (None, words) if words[0] in set(Verb) else (words[0], words[1:])
+    try:
+        return Command.parse(rest), name
+    except CommandError as error:
+        limits = {key.name.lower(): LIMITS[key][-1] for key in Key}
+        raise Problem(say("control.what", what=str(error) or words[-1], **limits)) from error
+
+
+def _told(run: Run, obeyed: Commanded, say: Say) -> str:
+    what, open_chunks = obeyed.command, obeyed.on_their_way
+    on_their_way = say("control.open", count=open_chunks) if open_chunks else ""
+    match what.verb:
+        case Verb.PAUSE:
+            return say("control.paused", run=run.id) + on_their_way
+        case Verb.STOP:
+            return say("control.stopped", run=run.id) + on_their_way
+        case Verb.CONTINUE:
+            return say("control.continues", run=run.id)
+        case Verb.SET:
+            value = "auto" if what.value is None else what.value
+            return say("control.set", run=run.id, key=what.key, value=value)

@@ -1,0 +1,46 @@
+"""Sentences that are put together from what a run came to, in the language of the one who reads."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from k3push.cli.words import Say
+from k3push.core.halting import Breach
+from k3push.core.holds import Hold, HoldCause
+from k3push.job import Cause
+
+
+def hold_words(hold: Hold, say: Say) -> str:
+    """Say what keeps chunks from leaving, since when or until when."""
+    facts = {name: clock(at) for name, at in (("since", hold.since), ("until", hold.until)) if at}
+    match hold.cause:
+        case HoldCause.CONTROL:
+            return say("hold.control", **facts)
+        case HoldCause.WINDOW:
+            return say("hold.window", **facts)
+        case HoldCause.ERP:
+            return say("hold.erp", why=hold.why, **facts)
+
+
+def breach_words(breach: Breach, say: Say) -> str:
+    """Say which limit of the halt rule was reached, and by what."""
+    value = f"{breach.value:.1f}" if breach.kind == "percent" else f"{breach.value:.0f}"
+    return say(f"breach.{breach.kind}", value=value, sent=breach.sent, limit=breach.limit)
+
+
+def cause_words(cause: Cause, why: str, breach: Breach | None, say: Say) -> str:
+    """Say why an execution stopped before its end."""
+    match cause:
+        case Cause.HALTED if breach is not None:
+            return say("cause.halted", why=breach_words(breach, say))
+        case Cause.CONTROL:
+            return say("cause.control")
+        case Cause.DEADLINE | Cause.LIMIT | Cause.HALTED:
+            return say("summary.stopped", why=why)
+        case _:
+            return say("summary.stopped", why=say(f"cause.{cause.value}", why=why))
+
+
+def clock(moment: datetime) -> str:
+    """Return the time of day by the clock on the wall."""
+    return f"{moment.astimezone():%H:%M}"

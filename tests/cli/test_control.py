@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.cli.conftest import Start
+from tests.cli.terminal import (
+    Desk,
+    Sandbox,
+    assert_all_once,
+    assert_true,
+    end,
+    orders,
+    until,
+)
+
+NUMBERS = orders(200)
+SLOWLY = ("--json", "--chunk-size", "2", "--concurrency", "2")
+
+
+@pytest.fixture
+def slow(start: Start) -> Sandbox:
+    """A sandbox whose calls take a while, so that a run can be met in its middle."""
+    return start("--latency", "0.1")
+
+
+@contextmanager
+def running(desk: Desk, sandbox: Sandbox, **lines: str) -> Iterator[subprocess.Popen[str]]:
+    """Run two hundred numbers, and be there in the middle."""
+    desk.configure(sandbox.url, lines={key: f"{key} = {line}" for key, line in lines.items()})
+    process = desk.begin("run", desk.job(NUMBERS), *SLOWLY)
+    with process:
+        try:
+            until(lambda: sandbox.made() >= 5)
+            assert process.poll() is None
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_paused_run_sends_nothing_and_continues(desk: Desk, slow: Sandbox) -> None:
+    """Another terminal pauses it, sees that it is paused and since when, and lets it go on."""
+    with running(desk, slow) as process:
+        paused = desk.k3push("control", "pause")
+        assert paused.exit == 0, paused
+        assert re.fullmatch(
+            r"run \S+: paused(; [12] chunks are on their way and will be recorded)?\n", paused.out
+        )
+        time.sleep(1)
+        made = slow.made()
+        time.sleep(1)
+        assert slow.made() == made < len(NUMBERS)
+        status = desk.k3push("status").out
+        assert re.search(r"paused by control since \d\d:\d\d", status), status
+        assert "sent" not in status
+        assert desk.k3push("control", "continue").out.endswith(": continues\n")
+        assert "paused by" not in desk.k3push("status").out
+        ran = end(process)
+    assert (ran.exit, ran.said["counts"]) == (0, {"pushed": 200}), ran
+    assert "paused by control since" in ran.err
+    assert "sending again" in ran.err
+    assert_all_once(desk.rows(), slow.truth(), NUMBERS)
+
+
+def test_what_is_set_while_a_run_goes_is_seen_in_its_attempts(desk: Desk, slow: Sandbox) -> None:
+    """More numbers in each call and fewer calls at once, from the next chunk on."""
+    with running(desk, slow) as process:
+        assert desk.k3push("control", "pause").exit == 0
+        for setting in ("chunk-size=25", "concurrency=1"):
+            done = desk.k3push("control", "set", setting)
+            assert (done.exit, done.err) == (0, ""), done
+            assert setting.replace("=", " is ") in done.out
+        status = desk.k3push("status").out
+        assert re.search(r"chunk-size 25, by control since \d\d:\d\d", status), status
+        assert re.search(r"concurrency 1, by control since \d\d:\d\d", status), status
+        assert desk.k3push("control", "continue").exit == 0
+        ran = end(process)
+    assert (ran.exit, ran.said["counts"]) == (0, {"pushed": 200}), ran
+    rows = desk.rows()
+    assert_all_once(rows, slow.truth(), NUMBERS)
+    chunks = [row["chunk"] for row in rows]
+    sizes = [chunks.count(chunk) for chunk in dict.fromkeys(chunks)]
+    assert sizes[:2] == [1, 2]
+    assert set(sizes[:-1]) == {1, 2, 25}
+    assert sizes.count(25) >= 5
+
+
+def test_a_run_that_is_told_to_stop_ends_with_5_and_resumes(desk: Desk, slow: Sandbox) -> None:
+    """It is Ctrl-C from another terminal: open calls are recorded, and the cause is named."""
+    with running(desk, slow) as process:
+        run = desk.k3push("status").out.split()[0]
+        stopped = desk.k3push("control", run[:11], "stop")
+        assert stopped.exit == 0, stopped
+        assert stopped.out.startswith(f"run {run}: stopped")
+        ran = end(process)
+    assert (ran.exit, set(ran.said["counts"])) == (5, {"planned", "pushed"}), ran
+    assert set(desk.summary()["stopped_by"]) == {"control"}
+    assert_true(desk.rows(), slow.truth())
+    resumed = desk.k3push("resume", "--chunk-size", "50", "--no-canary")
+    assert resumed.exit == 0, resumed
+    assert_all_once(desk.rows(), slow.truth(), NUMBERS)
+
+
+def test_a_run_that_is_not_under_way_takes_no_command(desk: Desk, sandbox: Sandbox) -> None:
+    """The person hears what to do instead."""
+    desk.configure(sandbox.url).k3push("run", desk.job(orders(3)))
+    refused = desk.k3push("control", "pause")
+    assert refused.exit == 2
+    assert "k3push resume" in refused.err
+    assert desk.k3push("control", "20990101", "pause").exit == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["halt"],
+        ["pause", "now"],
+        ["last", "set"],
+        ["set", "concurrency=0"],
+        ["set", "chunk-size=ten"],
+        ["set", "speed=9"],
+    ],
+)
+def test_what_is_no_command_is_said_with_the_cure(
+    desk: Desk, untouched: Sandbox, words: list[str]
+) -> None:
+    """A slip of the finger at night must not change anything, and says what may be typed."""
+    desk.configure(untouched.url)
+    refused = desk.k3push("control", *words)
+    assert refused.exit == 2, refused
+    assert "concurrency=N (1 to 256)" in refused.err
+    assert words[-1] in refused.err
+
+
+def test_outside_its_window_a_run_waits_and_obeys(desk: Desk, sandbox: Sandbox) -> None:
+    """It says until when it waits, and can be stopped meanwhile."""
+    # Nobody waits for this window to open: it is a minute of the day before this one.
+    hour = (time.localtime().tm_hour + 12) % 24
+    desk.configure(sandbox.url, lines={"halt": f'window = "{hour:02}:00-{hour:02}:30"'})
+    process = desk.begin("run", desk.job(orders(3)))
+    assert process.stderr is not None
+    assert f"outside window until {hour:02}:00" in process.stderr.readline()
+    assert f"outside window until {hour:02}:00" in desk.k3push("status").out
+    assert desk.k3push("control", "stop").exit == 0
+    ran = end(process)
+    assert ran.exit == 5, ran
+    assert "stopped by control" in ran.out
+    assert sandbox.made() == 0
+
+
+def test_calls_per_minute_can_be_lifted_while_a_run_waits(desk: Desk, sandbox: Sandbox) -> None:
+    """A limit that turns out too low need not be waited for until the morning."""
+    desk.configure(sandbox.url, lines={"halt": "max_calls_per_minute = 2"})
+    process = desk.begin("run", desk.job(orders(40)), "--json", "--chunk-size", "20")
+    until(lambda: "under way" in desk.k3push("status").out)
+    began_s = time.monotonic()
+    assert desk.k3push("control", "set", "calls-per-minute=0").exit == 0
+    ran = end(process)
+    assert (ran.exit, ran.said["counts"]) == (0, {"pushed": 40}), ran
+    assert time.monotonic() - began_s < 30
+
+
+def test_a_thousand_refusals_stop_early_and_the_limit_is_named(desk: Desk, start: Start) -> None:
+    """A wrong setting in the ERP costs fifty refusals and not nine hundred."""
+    refusal = '[[refusal]]\nnumber = "CGDD{:07d}"\ncode = 11\ntext = "仓库 {{number}} 必录"\n'
+    script = "".join(refusal.format(index) for index in range(100, 1000))
+    sandbox = start("--faults", desk.write("script.toml", script))
+    ran = desk.configure(sandbox.url).k3push("run", desk.job(orders(1000)))
+    assert ran.exit == 5, ran
+    said = re.search(
+        r"halted: (\d+\.\d) % of (\d+) numbers were refused \(limit fail=20%,min=50\)", ran.out
+    )
+    assert said, ran.out
+    assert 20 <= float(said[1]) < 100
+    states = [row["state"] for row in desk.rows()]
+    assert states.count("pushed") == 100
+    assert 25 <= states.count("rejected") <= 125
+    assert_true(desk.rows(), sandbox.truth())
+    again = desk.k3push("resume", "--halt", "now,fail=30", "--lang", "zh")
+    assert again.exit in {4, 5}, again
+    assert re.search(r"触发停止规则：\d+ 个编号中有 \d+ 个被拒绝（上限 fail=30）", again.out), again
+
+
+def test_no_color_means_no_escape_codes(desk: Desk, sandbox: Sandbox) -> None:
+    """A log that is read in an editor shows each of them."""
+    desk.environment = {"FORCE_COLOR": "1"}
+    desk.configure(sandbox.url)
+    job = desk.job(orders(1))
+    assert "\x1b[3" in desk.k3push("run", job).out
+    assert "\x1b[3" not in desk.k3push("status", "--no-color").out
+    desk.environment["NO_COLOR"] = "1"
+    assert "\x1b[3" not in desk.k3push("status").out

@@ -1,0 +1,274 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import anyio
+import pytest
+
+from k3push.core.commands import Key
+from k3push.core.holds import Hold, HoldCause
+from k3push.core.model import Attempt, Outcome, State
+from k3push.core.verdict import Verdict
+from k3push.job import Cause, Stop
+from k3push.simulator.script import Channel
+from k3push.steering import AUTO_CHUNK_SIZE, AUTO_CONCURRENCY, Steering
+from tests.pushing.office import (
+    FIRST,
+    NOON,
+    ROUTE,
+    Notebook,
+    Office,
+    Pushed,
+    VirtualClock,
+    orders,
+    sandbox,
+    steered,
+    steps,
+)
+
+pytestmark = pytest.mark.anyio
+
+
+@dataclass(slots=True)
+class Driver(Notebook):
+    """A watch that steers after some attempts, as the automatic pace or a person would.
+
+    Attributes:
+        acts: What it does after the nth attempt.
+        peaks: Calls that were open when each attempt was recorded, itself included.
+    """
+
+    acts: dict[int, Callable[[], None]] = field(default_factory=dict)
+
+    def recorded(
+        self, attempt: Attempt, outcomes: Sequence[Outcome], verdict: Verdict, seconds: float
+    ) -> None:
+        """Note a sending, then act."""
+        Notebook.recorded(self, attempt, outcomes, verdict, seconds)
+        self.acts.get(len(self.sendings), lambda: None)()
+
+    @property
+    def sizes(self) -> list[int]:
+        """Numbers in each attempt, in the order of their beginning."""
+        attempts = sorted((attempt for attempt, _, _ in self.sendings), key=lambda one: one.id)
+        return [len(attempt.intent.numbers) for attempt in attempts]
+
+    @property
+    def began_s(self) -> list[float]:
+        """When each attempt began, in seconds of virtual time."""
+        begun = (attempt.intent.began_at - NOON for attempt, _, _ in self.sendings)
+        return sorted(each.total_seconds() for each in begun)
+
+
+async def drive(
+    count: int,
+    steering: Steering,
+    acts: dict[int, Callable[[], None]],
+    *,
+    latency_s: float = 1.0,
+) -> tuple[Pushed, Driver]:
+    """Push orders in an office of their own, and steer on the way."""
+    office = Office(sandbox(orders=count, latency_s=latency_s))
+    await office.open_run(orders(count))
+    driver = Driver(acts=acts)
+    return await office.execute(steering=steering, watch=driver), driver
+
+
+async def test_what_a_person_fixed_stands_until_they_give_it_back() -> None:
+    """Whoever set a value at night must not find it moved by a program."""
+    steering = steered(concurrency=3)
+    steering.advise(Key.CONCURRENCY, 9)
+    steering.advise(Key.CHUNK_SIZE, 50)
+    assert (steering[Key.CONCURRENCY], steering[Key.CHUNK_SIZE]) == (3, 50)
+    assert not steering.is_auto(Key.CONCURRENCY)
+    steering.fix(Key.CONCURRENCY, None)
+    assert (steering[Key.CONCURRENCY], steering.is_auto(Key.CONCURRENCY)) == (9, True)
+
+
+async def test_auto_begins_carefully() -> None:
+    """Nothing is known of an ERP before it has answered."""
+    steering = steered()
+    assert steering[Key.CONCURRENCY] == AUTO_CONCURRENCY
+    assert steering[Key.CHUNK_SIZE] == AUTO_CHUNK_SIZE
+
+
+async def test_a_longer_wait_is_not_cut_by_a_shorter_one() -> None:
+    """The ERP that asked for a minute is not helped by ten seconds."""
+    steering = steered()
+    steering.back_off(60, "调用限制")
+    steering.back_off(10, "busy")
+    assert steering.hold is not None
+    assert (steering.hold.cause, steering.hold.why) == (HoldCause.ERP, "调用限制")
+    await anyio.sleep(59)
+    assert steering.hold is not None
+    await steering.changed()
+    assert anyio.current_time() == 60
+    assert steering.hold is None
+
+
+async def test_a_pause_outlives_a_wait() -> None:
+    """A person's pause ends by a person's word alone, and keeps the time of its beginning."""
+    steering = steered()
+    steering.pause()
+    since = VirtualClock().now()
+    steering.back_off(5, "busy")
+    await anyio.sleep(10)
+    steering.pause()
+    assert steering.hold == Hold(HoldCause.CONTROL, since=since)
+    steering.go_on()
+    assert steering.hold is None
+
+
+async def test_the_next_chunk_is_cut_at_the_present_size() -> None:
+    """A size that is set while a run goes must not wait for the next run."""
+    steering = steered(concurrency=1, chunk_size=10)
+    acts = {3: lambda: steering.fix(Key.CHUNK_SIZE, 4), 5: lambda: steering.fix(Key.CHUNK_SIZE, 7)}
+    pushed, driver = await drive(60, steering, acts)
+    assert driver.sizes == [1, 10, 10, 4, 4, 7, 7, 7, 7, 3]
+    assert pushed.of(State.PUSHED) == set(orders(60))
+
+
+async def test_calls_at_once_grow_and_shrink_between_chunks() -> None:
+    """More are sent at once; fewer means that open ones end and none takes their place."""
+    steering = steered(concurrency=1, chunk_size=1)
+    acts = {
+        5: lambda: steering.fix(Key.CONCURRENCY, 6),
+        23: lambda: steering.fix(Key.CONCURRENCY, 2),
+    }
+    pushed, driver = await drive(41, steering, acts)
+    assert pushed.of(State.PUSHED) == set(orders(41))
+    begun = driver.began_s
+    assert len(set(begun[:5])) == 5
+    assert begun[5:23:6] == begun[10:23:6]
+    assert len(set(begun[23:])) == 9
+
+
+async def test_a_route_that_cannot_be_read_back_takes_one_number_whatever_is_set() -> None:
+    """With two in a call nobody could say whose document an answer names."""
+    steering = steered(chunk_size=50)
+    office = Office(sandbox(), replace(ROUTE, source_number_field=""))
+    await office.open_run(orders(9))
+    driver = Driver(acts={2: lambda: steering.fix(Key.CHUNK_SIZE, 20)})
+    await office.execute(steering=steering, watch=driver)
+    assert driver.sizes == [1] * 9
+
+
+async def test_nothing_leaves_while_paused_and_open_chunks_are_recorded() -> None:
+    """A person who pauses wants to look into the ERP, with nothing on its way."""
+    steering = steered(concurrency=3, chunk_size=2)
+    office = Office(sandbox(orders=40, latency_s=1.0))
+    await office.open_run(orders(40))
+    driver = Driver(acts={6: steering.pause})
+    seen: dict[State, int] = {}
+
+    async def wait_and_go_on() -> None:
+        await anyio.sleep(500)
+        seen.update(await office.store.counts(FIRST))
+        steering.go_on()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(wait_and_go_on)
+        pushed = await office.execute(steering=steering, watch=driver)
+    assert pushed.of(State.PUSHED) == set(orders(40))
+    assert set(seen) == {State.PUSHED, State.PLANNED}
+    assert not [second for second in driver.began_s if 20 < second < 500]
+
+
+async def test_a_chunk_that_has_not_left_is_held_back_by_a_pause() -> None:
+    """Between its look and its sending there is time for a person's word."""
+    steering = steered(concurrency=1, chunk_size=5)
+    office = Office(sandbox(orders=20, latency_s=10.0))
+    await office.open_run(orders(20))
+
+    async def pause_in_the_look() -> None:
+        # After a login, a look at the sources, and the canary's look, push and read-back.
+        await anyio.sleep(55)
+        assert (office.site.calls[Channel.QUERY], office.site.calls[Channel.PUSH]) == (4, 1)
+        steering.pause()
+        await anyio.sleep(300)
+        assert (office.site.calls[Channel.QUERY], office.site.calls[Channel.PUSH]) == (4, 1)
+        steering.go_on()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(pause_in_the_look)
+        pushed = await office.execute(steering=steering)
+    assert pushed.of(State.PUSHED) == set(orders(20))
+    assert [len(one.intent.numbers) for one, _, _ in pushed.watch.sendings] == [1, 5, 5, 5, 4]
+
+
+async def test_a_paused_run_obeys_a_stop() -> None:
+    """Whoever paused it may also decide to end it."""
+    steering = steered()
+    stop = Stop()
+    steering.pause()
+    office = Office()
+    await office.open_run(orders(10))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_ask_later, stop)
+        pushed = await office.execute(steering=steering, stop=stop)
+    assert pushed.of(State.PLANNED) == set(orders(10))
+    assert not pushed.watch.sendings
+
+
+async def test_doubts_are_settled_while_paused() -> None:
+    """A look changes nothing in the ERP, and the morning wants to know."""
+    steering = steered(concurrency=1)
+    office = Office(sandbox(steps("ok", "make-then-reset"), latency_s=1.0))
+    await office.open_run(orders(41))
+    driver = Driver(acts={2: steering.pause})
+    stop = Stop()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_ask_later, stop)
+        pushed = await office.execute(steering=steering, watch=driver, stop=stop)
+    assert pushed.of(State.PUSHED) == set(orders(21))
+    assert pushed.of(State.PLANNED) == set(orders(41)) - set(orders(21))
+
+
+async def _ask_later(stop: Stop) -> None:
+    await anyio.sleep(400)
+    stop.ask(Cause.INTERRUPTED, "Ctrl-C")
+
+
+async def storm(
+    fault: str, *more: str, chunk_size: int = 5, concurrency: int = 4
+) -> tuple[Pushed, Driver, float]:
+    """Push orders; the canary and the first chunk go well, and then one call meets a fault.
+
+    Returns:
+        What was pushed, its watch, and when that call had ended.
+    """
+    plan = steps("ok", "ok", fault, *more)
+    office = Office(sandbox(plan, orders=60, latency_s=1.0))
+    await office.open_run(orders(60))
+    met: list[float] = []
+    driver = Driver(acts={3: lambda: met.append(anyio.current_time())})
+    pushed = await office.execute(
+        watch=driver, steering=steered(concurrency=concurrency, chunk_size=chunk_size)
+    )
+    assert pushed.of(State.PUSHED) == set(orders(60))
+    return pushed, driver, met[0]
+
+
+async def test_a_limit_on_calls_makes_all_wait() -> None:
+    """MsgCode 14 counts the calls of all, so one that waits alone helps nobody."""
+    _, driver, met_s = await storm("call-limit")
+    ((_, seconds),) = driver.waits
+    assert not [s for s in driver.began_s if met_s < s < met_s + seconds]
+
+
+async def test_a_lock_on_a_bill_makes_only_its_chunk_wait() -> None:
+    """MsgCode 13 is about a bill that somebody edits, and the others are not edited."""
+    _, driver, met_s = await storm("edit-lock")
+    ((_, seconds),) = driver.waits
+    assert len([s for s in driver.began_s if met_s < s < met_s + seconds]) > 3
+
+
+@pytest.mark.parametrize("name", ["html-503", "too-many-429"])
+async def test_an_overloaded_erp_is_spared_longer_each_time(name: str) -> None:
+    """Its answers leave numbers in doubt, and more calls would only add to them."""
+    _, driver, met_s = await storm(name, name, concurrency=1)
+    assert [seconds for _, seconds in driver.waits] == [2.0, 6.0]
+    assert not [s for s in driver.began_s if met_s < s < met_s + 2.0]
