@@ -21,8 +21,8 @@ NUMBERS = tuple(f"CGDD{index:07d}" for index in range(COUNT))
 HIT = NUMBERS[7]
 UNKNOWN = "CGDD9999999"
 
-# Short, so that a trial takes seconds; the ERP's late commit lies between the time-out and the
-# end of k3push's window, as 30 s lie between a proxy's time-out and ten minutes.
+# Short, so that a trial takes seconds; what the ERP commits late comes within k3push's window, as
+# it must, and later than a loop without patience tries again.
 ANSWER_TIMEOUT_S = 5
 LATE_COMMIT_S = 3
 FIRST_WAIT_S = 0.5

@@ -19,6 +19,7 @@ from k3push.simulator import (
     Channel,
     FaultPlan,
     OnRefusal,
+    QueryLimits,
     Refusal,
     SandboxOptions,
     Step,
@@ -50,6 +51,8 @@ class Row(BaseModel):
     session_calls: int = 0
     style: AnswerStyle = AnswerStyle()
     texts: Texts = Texts()
+    limits: QueryLimits = QueryLimits()
+    entries: int = 1
     route: dict[str, str | bool] = {}  # pydantic copies it
     stops: Cause | None = None
     outcome: State | dict[State, int] | None = None
@@ -76,6 +79,7 @@ class Row(BaseModel):
             on_refusal=self.on_refusal,
             style=self.style,
             texts=self.texts,
+            limits=self.limits,
         )
 
 
@@ -99,7 +103,7 @@ async def test_a_fault_comes_to_what_the_table_says(row: Row, script: tuple[Step
     world, numbers = office.site.world, row.wanted
     for number in numbers:
         if not number.startswith("CGDD"):
-            world.add_source(PURCHASE_ORDER, number)
+            world.add_source(PURCHASE_ORDER, number, quantities=[1] * row.entries)
     await office.open_run(numbers)
     pushed = await office.execute(pace=ONE_CALL)
     assert set(pushed.stop.causes) == ({row.stops} if row.stops else set())
