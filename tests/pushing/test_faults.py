@@ -8,8 +8,6 @@ import pytest
 
 from k3push.core.model import State
 from k3push.job import Cause, PushPace
-from k3push.simulator import FAULT_NAMES, Fault, fault
-from k3push.simulator.faults import Ending, Work
 from tests.pushing.office import (
     FIRST,
     PACE,
@@ -26,76 +24,35 @@ from tests.pushing.office import (
 pytestmark = pytest.mark.anyio
 
 NUMBERS = orders(24)
-CANARY, CHUNK = NUMBERS[0], NUMBERS[1:21]
-
-NEVER_SENT = {Ending.REFUSE_CONNECTION, Ending.CONNECT_TIMEOUT, Ending.LOSE_SESSION}
-PUT_OFF = {Ending.EDIT_LOCK, Ending.CALL_LIMIT}
-BROKE_ON_THE_SERVER = {Ending.RESPONSE_ERROR, Ending.RESPONSE_ERROR_TEXT}
-READABLE = {Ending.OK, Ending.GZIP, Ending.BASE64_GZIP, Ending.DELAY}
+CANARY = NUMBERS[0]
 
 
-def _playable(name: str) -> bool:
-    """Leave out what no client can see through: a wrong link, and no answer that shows it."""
-    met = fault(name)
-    return met.work is not Work.MISLINK or met.ending in READABLE
-
-
-def _timely(met: Fault) -> str:
-    """Let a late commit of a call that broke on the server come before its second look."""
-    late = met.work is Work.COMMIT_LATE and met.ending in BROKE_ON_THE_SERVER
-    return f"{met.name}:15" if late else met.name
-
-
-def _sendings(met: Fault, place: int) -> tuple[int, int]:
-    """Say how often the first and the last number of the call that meets a fault travel."""
-    if met.ending in NEVER_SENT | PUT_OFF:
-        return 2, 2
-    if met.ending is Ending.NO_PERMISSION or (
-        met.ending in BROKE_ON_THE_SERVER and met.work is Work.NONE
-    ):
-        return (1, 1) if place == 0 else (2, 2)  # a single number is rejected, a chunk is halved
-    if met.work is Work.NONE:
-        return (1, 1) if met.ending is Ending.DELAY else (2, 2)
-    if met.work is Work.DROP_ONE:
-        alone = place == 0
-        if met.ending in BROKE_ON_THE_SERVER and alone:
-            return 1, 1
-        return (2, 2) if alone else (1, 2)
-    return 1, 1
-
-
-def _contradicts(met: Fault, place: int) -> bool:
-    """Say whether a readable answer names what no look finds, or says nothing of the first."""
-    if met.ending not in READABLE:
-        return False
-    dropped_canary = met.work is Work.DROP_ONE and place == 0
-    # An answer that is delayed as long as the commit comes when all can be seen.
-    late = met.work is Work.COMMIT_LATE and met.ending is not Ending.DELAY
-    return met.work is Work.MISLINK or late or dropped_canary
-
-
-@pytest.mark.parametrize("place", [0, 1])
-@pytest.mark.parametrize("name", [name for name in FAULT_NAMES if _playable(name)])
-async def test_a_fault_makes_nothing_twice_and_loses_nothing(name: str, place: int) -> None:
-    """Every way in which a call can fail ends in the truth, with no sending too many."""
-    met = fault(name)
-    plan = steps(*["ok"] * place, _timely(met))
-    pushed = await push(NUMBERS, sandbox(plan), steering=steered(concurrency=1))
+@pytest.mark.parametrize(
+    "name",
+    [
+        "reset",
+        "make-then-reset",
+        "late-commit",
+        "drop-one-then-html-502",
+        "edit-lock",
+        "lose-session",
+        "refuse-connection",
+        "make-then-response-error",
+    ],
+)
+async def test_no_chunk_leaves_before_a_canary_has_come_through(name: str) -> None:
+    """Whatever the canary meets, the route is proved by single numbers and not by twenty."""
+    pushed = await push(NUMBERS, sandbox(steps(name)), steering=steered(concurrency=1))
     assert pushed.site.faults.unused() == ()
-    hit = [CANARY] if place == 0 else CHUNK
-    if _contradicts(met, place):
-        assert set(pushed.stop.causes) == {Cause.CONTRADICTION}
-        assert pushed.of(State.UNKNOWN) == set(hit)
-        assert {pushed.rows[number].attempts for number in hit} == {1}
-        return
-    assert not pushed.stop.causes
-    given_up = pushed.of(State.REJECTED)
-    refused = met.ending is Ending.NO_PERMISSION or met.ending in BROKE_ON_THE_SERVER
-    nothing_made = met.work in {Work.NONE, Work.DROP_ONE}
-    assert given_up == ({CANARY} if refused and nothing_made and place == 0 else set())
-    assert pushed.of(State.PUSHED) == set(NUMBERS) - given_up
-    first, last = pushed.rows[hit[0]].attempts, pushed.rows[hit[-1]].attempts
-    assert (first, last) == _sendings(met, place)
+    assert pushed.of(State.PUSHED) == set(NUMBERS)
+    sizes = [len(attempt.intent.numbers) for attempt, _, _ in pushed.watch.sendings]
+    proved = next(
+        nth
+        for nth, (_, outcomes, _) in enumerate(pushed.watch.sendings)
+        if outcomes[0].state is State.PUSHED
+    )
+    assert set(sizes[: proved + 1]) == {1}
+    assert max(sizes) == 20
 
 
 async def test_what_is_committed_late_is_found_and_never_sent_again() -> None:

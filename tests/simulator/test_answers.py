@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from k3push.simulator import AnswerStyle, DraftForm, OnRefusal, PushOrder, Refusal
+from k3push.simulator import AnswerStyle, DraftForm, FailedQuery, OnRefusal, PushOrder, Refusal
 from k3push.simulator.answers import failure, push_answer, session_lost
 from tests.simulator.clients import site_of
 
@@ -114,6 +114,27 @@ def test_a_lost_session_is_bare_or_nested_as_the_service_has_it() -> None:
     bare = failure(style, 1, "会话信息已丢失，请重新登录")
     assert session_lost(style, "会话信息已丢失，请重新登录", rows=True, objects=False) == [[bare]]
     assert session_lost(style, "会话信息已丢失，请重新登录", rows=True, objects=True) == bare
+
+
+def test_a_failed_query_is_told_in_each_form_that_was_seen() -> None:
+    """Nulls may fill the row, and some servers give nothing but the lines of Errors (P 3.2)."""
+    wrapped, padded, errors = (
+        session_lost(AnswerStyle(failed_query=form), "会话已过期", rows=True, objects=False)
+        for form in FailedQuery
+    )
+    assert padded == [[*wrapped[0], None, None]]
+    assert errors == [{"FieldName": None, "Message": "会话已过期", "DIndex": 0}]
+
+
+def test_a_refusal_names_its_field_where_it_has_one() -> None:
+    """Old saving errors stand under the field AbstractInteractionResult (P 3.5)."""
+    world = site_of().world
+    field, text = "AbstractInteractionResult", "InteractionContext is null"
+    world.refuse(GOOD, Refusal(11, text, saving=True, field=field))
+    order = PushOrder("PUR_PurchaseOrder", (GOOD,), rule_id="PUR_PurchaseOrder-STK_InStock")
+    answer = push_answer(AnswerStyle(old=True), world.push(order), OnRefusal.PARTIAL)
+    errors = answer["Result"]["ResponseStatus"]["Errors"]
+    assert errors == [{"FieldName": field, "Message": text}]
 
 
 def _entities(status: dict[str, object]) -> list[dict[str, object]]:

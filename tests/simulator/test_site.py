@@ -14,6 +14,7 @@ from k3push.simulator import (
     Channel,
     FaultPlan,
     Refusal,
+    Texts,
     fault,
 )
 from k3push.simulator.options import beijing_time
@@ -202,6 +203,24 @@ async def test_logins_and_queries_meet_faults_of_their_own() -> None:
     empty = await client.call("DynamicFormService.ExecuteBillQuery", {"data": {}})
     assert empty.content == b""
     assert site.logins.successes == 1
+
+
+async def test_a_login_without_the_right_is_refused_as_the_door_refuses() -> None:
+    """No login ever answers with a ResponseStatus (P 2.2)."""
+    site = site_of()
+    site.faults.add("no-permission", on=Channel.LOGIN)
+    answer = await client_of(site).log_in()
+    assert (answer["LoginResultType"], answer["KDSVCSessionId"]) == (-1, None)
+    assert site.logins.failures == 1
+
+
+@pytest.mark.parametrize("name", ["html-200", "response-error", "response-error-text"])
+async def test_a_server_says_what_the_trial_wants_to_hear(name: str) -> None:
+    """A page or an exception with the words of a lost session catches who searches for them."""
+    site = site_of(texts=Texts(page="会话已过期", exception="会话已过期"))
+    client = await logged_in(site)
+    site.faults.add(name)
+    assert "会话已过期" in (await client.push_raw(NUMBER)).text
 
 
 async def test_a_fault_and_a_refusal_can_be_aimed_at_a_number() -> None:

@@ -13,7 +13,7 @@ in-memory transport needs httpx and is therefore not imported here:
 ``from k3push.simulator.transport import SandboxTransport``.
 """
 
-from k3push.simulator.answers import AnswerStyle, DraftForm
+from k3push.simulator.answers import AnswerStyle, DraftForm, FailedQuery
 from k3push.simulator.audit import audit
 from k3push.simulator.faults import FAULT_NAMES, Fault, fault
 from k3push.simulator.forms import Policy
@@ -46,6 +46,7 @@ __all__ = [
     "AnswerStyle",
     "Channel",
     "DraftForm",
+    "FailedQuery",
     "Fault",
     "FaultPlan",
     "FaultScript",

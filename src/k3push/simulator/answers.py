@@ -22,6 +22,19 @@ class DraftForm(StrEnum):
     """ResponseStatus succeeds and names the draft among the others."""
 
 
+class FailedQuery(StrEnum):
+    """How ExecuteBillQuery tells that it failed (P 3.2)."""
+
+    WRAPPED = "wrapped"
+    """The failure, where the first value of the first row would be."""
+
+    PADDED = "padded"
+    """The same, and nulls in the row's other places."""
+
+    ERRORS = "errors"
+    """The lines of its Errors and nothing around them."""
+
+
 @dataclass(frozen=True, slots=True)
 class AnswerStyle:
     """How answers look.
@@ -32,12 +45,14 @@ class AnswerStyle:
         draft_form: How drafts are told.
         draft_number: Number of a draft in answers and query rows: null, "", " " or "id"
             for its internal id (P 5.9).
+        failed_query: How failed queries are told.
     """
 
     old: bool = False
     text_values: bool = False
     draft_form: DraftForm = DraftForm.B
     draft_number: str | None = None
+    failed_query: FailedQuery = FailedQuery.WRAPPED
 
     def number_of(self, bill: Bill) -> str | None:
         """Give the number that is shown for *bill*."""
@@ -87,7 +102,11 @@ def query_failure(style: AnswerStyle, code: int, text: str, *, objects: bool) ->
         objects: Whether rows are objects (BillQuery), which leaves the failure bare.
     """
     answer = failure(style, code, text)
-    return answer if objects else [[answer]]
+    if objects:
+        return answer
+    if style.failed_query is FailedQuery.ERRORS:
+        return answer["Result"]["ResponseStatus"]["Errors"]
+    return [[answer, None, None]] if style.failed_query is FailedQuery.PADDED else [[answer]]
 
 
 def session_lost(style: AnswerStyle, text: str, *, rows: bool, objects: bool) -> Any:

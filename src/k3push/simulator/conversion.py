@@ -138,7 +138,7 @@ class Converter:
             if refusal is None or refusal.saving:
                 good.append((bill, entries))
                 continue
-            problem = Problem(refusal.code, self._say(refusal.text, bill))
+            problem = Problem(refusal.code, self._say(refusal.text, bill), refusal.field)
             if refusal.thrown:
                 return Conversion(thrown=problem.text)
             if refusal.whole_call or self.on_refusal is OnRefusal.WHOLE:
@@ -241,7 +241,8 @@ class Converter:
         for share in shares:
             refusal = self.refusals.get(self.store.collation(share.bill.number))
             if refusal is not None and refusal.saving:
-                return refusal, Problem(refusal.code, self._say(refusal.text, share.bill))
+                text = self._say(refusal.text, share.bill)
+                return refusal, Problem(refusal.code, text, refusal.field)
         return None
 
     def _group(self, good: Sequence[tuple[Bill, list[Entry]]]) -> Iterable[tuple[Share, ...]]:

@@ -82,8 +82,6 @@ def _base64_gzipped(answer: Reply) -> Reply:
     return Reply(answer.status, packed, answer.headers)
 
 
-_NULL_REFERENCE = "未将对象引用设置到对象的实例。"
-
 # Endings that look the same whatever the true answer is.
 _FIXED: Mapping[Ending, Fate] = {
     Ending.REFUSE_CONNECTION: Break.REFUSED,
@@ -94,11 +92,8 @@ _FIXED: Mapping[Ending, Fate] = {
     Ending.EMPTY: Reply(200, b""),
     Ending.GARBAGE: Reply(200, b"\x00\xff\xfe\x1f{\x80\x81Result"),
     Ending.RESULT_NULL: json_reply({"Result": None}),
-    Ending.HTML_200: html_reply(200, "金蝶云星空"),
     Ending.HTML_502: html_reply(502, "502 Bad Gateway"),
     Ending.HTML_503: html_reply(503, "503 Service Unavailable"),
-    Ending.RESPONSE_ERROR: thrown(_NULL_REFERENCE, as_json=True),
-    Ending.RESPONSE_ERROR_TEXT: thrown(_NULL_REFERENCE, as_json=False),
     Ending.FORBIDDEN_TEXT: text_reply(
         "401 Forbidden ByRspRetStatusCode -- N001: Unexpectable request."
     ),
@@ -118,8 +113,18 @@ _CHANGED: Mapping[Ending, Callable[[Reply], Fate]] = {
 }
 
 
-def shown(ending: Ending, answer: Reply) -> Fate:
+# Endings in which the server speaks for itself.
+_SAID: Mapping[Ending, Callable[[Texts], Fate]] = {
+    Ending.HTML_200: lambda texts: html_reply(200, texts.page),
+    Ending.RESPONSE_ERROR: lambda texts: thrown(texts.exception, as_json=True),
+    Ending.RESPONSE_ERROR_TEXT: lambda texts: thrown(texts.exception, as_json=False),
+}
+
+
+def shown(ending: Ending, answer: Reply, texts: Texts) -> Fate:
     """Give what arrives at the client where the true answer is *answer*."""
     if ending in _FIXED:
         return _FIXED[ending]
+    if ending in _SAID:
+        return _SAID[ending](texts)
     return _CHANGED[ending](answer) if ending in _CHANGED else answer

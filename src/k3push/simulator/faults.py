@@ -103,7 +103,7 @@ class Ending(StrEnum):
     """Refused with MsgCode 14."""
 
     NO_PERMISSION = "no-permission"
-    """Refused with MsgCode 2."""
+    """Refused with MsgCode 2; a login, as the door refuses (P 2.4)."""
 
     GZIP = "gzip"
     """It arrives with `Content-Encoding: gzip`."""

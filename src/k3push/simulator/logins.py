@@ -108,6 +108,11 @@ class Logins:
         session = self._open(user, now_s)
         return self._welcome(session), session
 
+    def turn_down(self, text: str) -> dict[str, Any]:
+        """Answer a login that is refused whoever asks, with the words *text*."""
+        self.failures += 1
+        return _refused(text, -1)
+
     def log_out(self, headers: Mapping[str, str]) -> bool:
         """Forget the session that *headers* carry; tell whether there was one."""
         return self._sessions.pop(_session_id(headers), None) is not None

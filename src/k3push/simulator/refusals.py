@@ -71,6 +71,7 @@ class Refusal:
         whole_call: Whether nothing of the call is kept.
         thrown: Whether the server throws, so that the answer is `response_error:` text
             (P 1.10) and nothing of the call is kept.
+        field: FieldName of the line, if there is one.
     """
 
     code: int
@@ -78,6 +79,7 @@ class Refusal:
     saving: bool = False
     whole_call: bool = False
     thrown: bool = False
+    field: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +103,6 @@ class Texts:
     no_permission: str = "当前用户没有此业务对象的权限"
     edit_lock: str = '"demo"使用业务单据："采购订单"业务操作-"[采购订单-修改]"冲突，请稍候再使用。'
     call_limit: str = "调用过于频繁，请稍后再试"
+    login_refused: str = "用户未指定允许调用WebAPI接口，请联系系统管理员"
+    exception: str = "未将对象引用设置到对象的实例。"
+    page: str = "金蝶云星空"

@@ -180,8 +180,8 @@ def plan_from(content: Mapping[str, Any]) -> FaultPlan:
     """Read a plan from what a TOML file holds.
 
     Tables: `step` (fault, on, times), `bill` (number, fault, once), `refusal` (number,
-    code, text, saving, whole_call, thrown), `seeded` (rate, faults, seed, most); and the
-    key `session_calls`.
+    code, text, saving, whole_call, thrown, field), `seeded` (rate, faults, seed, most); and
+    the key `session_calls`.
 
     Raises:
         ValueError: If a fault, a kind or a key is not known.
@@ -201,7 +201,7 @@ def plan_from(content: Mapping[str, Any]) -> FaultPlan:
         aimed[item["number"]] = Aimed(fault(item["fault"]), bool(item.get("once", True)))
     refusals: dict[str, Refusal] = {}
     for item in content.get("refusal", ()):
-        _check("a refusal", item, "number code text", "saving whole_call thrown")
+        _check("a refusal", item, "number code text", "saving whole_call thrown field")
         rest = {key: value for key, value in item.items() if key != "number"}
         refusals[item["number"]] = Refusal(**rest)
     seeded: Seeded | None = None

@@ -148,7 +148,7 @@ class Site:
                 return await self._turn_away(call, request, now_s)
         met = self.faults.next(channel, numbers)
         if not met.connects:
-            return shown(met.ending, Reply(200, b""))
+            return shown(met.ending, Reply(200, b""), self.world.texts)
         if met.ending is Ending.LOSE_SESSION:
             if session is not None:
                 self.logins.lose(session)
@@ -188,7 +188,7 @@ class Site:
         self._agenda.run_until(max(due_s, anyio.current_time()))
         if met.delay_after_work_s:
             await anyio.sleep(met.delay_after_work_s)
-        return shown(met.ending, visit.reply.with_headers(*visit.cookies))
+        return shown(met.ending, visit.reply.with_headers(*visit.cookies), self.world.texts)
 
     async def _turn_away(self, call: Call, request: Request, now_s: float) -> Reply:
         """Answer a call whose session is lost; nothing of it is executed."""
@@ -203,6 +203,9 @@ class Site:
     def _work(self, visit: _Visit, now_s: float) -> None:
         """Do the work of *visit* and note its true answer."""
         style, texts = self._manners.style, self.world.texts
+        if visit.channel is Channel.LOGIN and visit.fault.ending is Ending.NO_PERMISSION:
+            visit.reply = json_reply(self.logins.turn_down(texts.login_refused))
+            return
         rows, objects = _rows(visit.call.service)
         refusal = refuse(visit.fault.ending, style, texts, rows=rows, objects=objects)
         if refusal is not None:
