@@ -150,8 +150,8 @@ def test_a_halt_rule_ends_a_run(desk: Desk, start: Start) -> None:
     options = ("--chunk-size", "10", "--concurrency", "1", "--halt", "fail=5")
     ran = desk.k3push("run", desk.job(orders(60)), *options)
     assert ran.exit == 5, ran
-    assert "the limit is 5" in ran.out
-    assert "the limit is 5" in desk.k3push("status").out
+    assert "limit fail=5" in ran.out
+    assert "limit fail=5" in desk.k3push("status").out
     assert_true(desk.rows(), sandbox.truth())
     assert desk.k3push("resume", "--halt", "").exit == 3
     states = [row["state"] for row in desk.rows()]
