@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from k3push.cli.streams import prepare_streams
 from k3push.cli.words import Lang, Say, choose_language, speaker
 
 DEFECT = 1
@@ -25,10 +26,7 @@ def main() -> None:
     """Run the command line; the one place where exceptions become exit codes."""
     arguments = sys.argv[1:]
     lang = choose_language(arguments)
-    if hasattr(sys.stdout, "reconfigure") and hasattr(sys.stderr, "reconfigure"):
-        # A console that lacks a character shows a question mark, and the run goes on.
-        sys.stdout.reconfigure(errors="replace")
-        sys.stderr.reconfigure(errors="replace")
+    prepare_streams()
     if "--no-color" in arguments:
         os.environ["NO_COLOR"] = "1"  # rich and whatever else writes to the terminal obey it
     sys.exit(run(_without_globals(arguments), lang))
