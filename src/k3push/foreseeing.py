@@ -143,7 +143,7 @@ async def _look_by(outlook: Outlook, numbers: Sequence[BillNumber]) -> dict[Bill
     return seen
 
 
-_HELD = "另一次执行尚无结论 (run {run} waits for its answer; k3push settle {run})"
+_HELD = "结果未知 (unknown in run {run}; settle that first)"
 
 
 def _repeat_or_not(foreseen: Foreseen, first_lines: dict[tuple[str, BillNumber], int]) -> Foreseen:

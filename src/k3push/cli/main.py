@@ -552,14 +552,14 @@ def _add_beginning(app: typer.Typer, say: Say, lang: Lang) -> None:
     """Add the commands that come before the first run."""
     Config = Annotated[Path | None, typer.Option("--config", help=say("opt.config"))]
 
-    @app.command(help=say("check"), short_help=say("check.short"))
-    def check(
+    @app.command("check", help=say("check"), short_help=say("check.short"))
+    def check_(
         route: Annotated[str | None, typer.Option("--route", help=say("opt.route"))] = None,
         config: Config = None,
     ) -> int:
-        from k3push.cli import starting  # noqa: PLC0415
+        from k3push.cli.checking import check  # noqa: PLC0415
 
-        return _await(lambda: starting.check(config, route, say))
+        return _await(lambda: check(config, route, say))
 
     @app.command(help=say("init"), short_help=say("init.short"))
     def init(config: Config = None) -> int:

@@ -69,8 +69,9 @@ _WORDS: Mapping[str, _Said] = {
         "Write the rows of a run as CSV or JSONL.", "把一次执行的结果导出为 CSV 或 JSONL。"
     ),
     "check": _Said(
-        "Check configuration, login, forms and fields by reading only.",
-        "只读检查：配置、登录、单据与字段。",
+        "Check configuration, ledger, login, clock, forms and fields by reading only; "
+        "a line for each, with the cure.",
+        "只读检查：配置、台账、登录、时钟、单据与字段；每项一行，并给出处理办法。",
     ),
     "init": _Said("Ask a few questions and write config.toml.", "回答几个问题，生成 config.toml。"),
     "sandbox": _Said(
@@ -457,6 +458,31 @@ _WORDS: Mapping[str, _Said] = {
     ),
     "check.config": _Said("configuration {path}", "配置文件 {path}"),
     "check.login": _Said("login at {url} as {user}", "以 {user} 登录 {url}"),
+    "check.ledger": _Said("ledger {path}", "台账 {path}"),
+    "check.ledger_folder": _Said(
+        "ledger: {folder} is missing or cannot be written; make it writable, or change ledger.url",
+        "台账：{folder} 不存在或不可写；请调整权限，或修改 ledger.url",
+    ),
+    "check.ledger_lost": _Said("ledger: {why}", "台账：{why}"),
+    "check.results": _Said("results: this folder can be written", "结果：当前文件夹可写"),
+    "check.results_unwritable": _Said(
+        "results: {folder} cannot be written; results go beside the job file, so keep it elsewhere",
+        "结果：{folder} 不可写；结果写在清单旁边，请把清单放到别处",
+    ),
+    "check.lacking": _Said(
+        "{what} has no {fields}: such bills are not held back before they are sent",
+        "{what} 没有 {fields}：相应状态的单据在发送前无法拦下",
+    ),
+    "check.linked": _Said(
+        "{field} of {rows} rows of {form} names {found} bills of {source}",
+        "{form} 最近 {rows} 行的 {field} 中有 {found} 张 {source}",
+    ),
+    "check.not_linked": _Said(
+        "{field} of the newest {rows} rows of {form} names no bill of {source}: if some were "
+        "pushed, it is the wrong field; mend source_number_field. Else run with --limit 1 first",
+        "{form} 最近 {rows} 行的 {field} 中没有 {source} 的单号：如曾下推过，则字段有误，"
+        "请修改 source_number_field；否则请先用 --limit 1 试推",
+    ),
     "check.source": _Said("source form {form}", "源单 {form}"),
     "check.target": _Said("target form {form}, field {field}", "目标单 {form}，字段 {field}"),
     "check.nofield": _Said(
