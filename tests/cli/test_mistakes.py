@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -238,18 +237,6 @@ MISTAKES = {
     for kind, mistakes in (("job", JOB_FILES), ("setting", SETTINGS), ("argument", ARGUMENTS))
     for name, mistake in mistakes.items()
 }
-
-
-@pytest.fixture
-def cleared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    """Nothing of our own environment, and the desk's folder as the place to type in."""
-    for name in os.environ:
-        if name.upper().startswith("K3PUSH_"):
-            monkeypatch.delenv(name)
-    for name in ("HOME", "XDG_CONFIG_HOME", "LOCALAPPDATA"):
-        monkeypatch.setenv(name, str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    return monkeypatch
 
 
 @pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES.keys())
