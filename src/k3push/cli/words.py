@@ -278,7 +278,7 @@ _WORDS: Mapping[str, _Said] = {
         "targets cannot be asked for (no source_number_field): what is there is not known",
         "无法查询下游单据（没有 source_number_field）：不知道哪些已下推",
     ),
-    "plan.chunks": _Said("calls {chunks} · time {time}", "{chunks} 次调用，用时 {time}"),
+    "plan.chunks": _Said("calls {chunks} · time {time}", "{chunks} 次调用 · 用时：{time}"),
     "plan.time_unknown": _Said("unknown until the first run", "首次执行后才能估计"),
     "about.seconds": _Said("about {n} s, as the last run went", "约 {n} 秒（按上次执行）"),
     "about.minutes": _Said("about {n} min, as the last run went", "约 {n} 分钟（按上次执行）"),
