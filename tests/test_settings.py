@@ -381,21 +381,21 @@ def test_a_secret_comes_from_the_environment(
     """When it is used, and not before."""
     secret = secret_of(tmp_path, '{ env = "ERP_PASSWORD" }')
     monkeypatch.setenv("ERP_PASSWORD", SECRET)
-    assert secret.resolve("erp.password", tmp_path) == SECRET
+    assert secret.resolve("erp.password", tmp_path / "config.toml") == SECRET
 
 
 def test_a_secret_comes_from_a_file_beside_the_settings(tmp_path: Path) -> None:
     """Its last line end does not count."""
     (tmp_path / "pw").write_text(f"{SECRET}\n", encoding="utf-8")
     secret = secret_of(tmp_path, '{ file = "pw" }')
-    assert secret.resolve("erp.password", tmp_path) == SECRET
+    assert secret.resolve("erp.password", tmp_path / "config.toml") == SECRET
 
 
 def test_a_secret_comes_from_a_command(tmp_path: Path) -> None:
     """No shell reads the words."""
     words = [sys.executable, "-c", f"print('{SECRET}')"]
     secret = secret_of(tmp_path, "{ command = [" + ", ".join(f'"{w}"' for w in words) + "] }")
-    assert secret.resolve("erp.password", tmp_path) == SECRET
+    assert secret.resolve("erp.password", tmp_path / "config.toml") == SECRET
 
 
 class Keyring(ModuleType):
@@ -427,7 +427,7 @@ def test_a_secret_comes_from_the_keyring(tmp_path: Path, monkeypatch: pytest.Mon
     keyring = Keyring(SECRET)
     monkeypatch.setitem(sys.modules, "keyring", keyring)
     secret = secret_of(tmp_path, '{ keyring = "erp" }')
-    assert secret.resolve("erp.password", tmp_path) == SECRET
+    assert secret.resolve("erp.password", tmp_path / "config.toml") == SECRET
     assert keyring.asked == [("k3push", "erp")]
 
 
@@ -439,7 +439,7 @@ def test_a_keyring_without_the_secret_is_a_fault_of_the_settings(
     monkeypatch.setitem(sys.modules, "keyring", keyring)
     secret = secret_of(tmp_path, '{ keyring = "erp" }')
     with pytest.raises(SettingsError, match=r"erp\.password: keyring"):
-        secret.resolve("erp.password", tmp_path)
+        secret.resolve("erp.password", tmp_path / "config.toml")
 
 
 def test_a_plain_secret_is_known_as_such(tmp_path: Path) -> None:
@@ -447,7 +447,7 @@ def test_a_plain_secret_is_known_as_such(tmp_path: Path) -> None:
     settings = read(tmp_path, changed(PASSWORD, f'password = "{SECRET}"'))
     assert settings.plain_secrets == ["erp.password"]
     assert settings.erp.password is not None
-    assert settings.erp.password.resolve("erp.password", tmp_path) == SECRET
+    assert settings.erp.password.resolve("erp.password", tmp_path / "config.toml") == SECRET
     assert read(tmp_path).plain_secrets == []
 
 
@@ -473,7 +473,7 @@ def test_a_secret_that_is_not_there_names_its_key_and_shows_nothing(
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
     secret = secret_of(tmp_path, text)
     with pytest.raises(SettingsError, match=r"erp\.password") as raised:
-        secret.resolve("erp.password", tmp_path)
+        secret.resolve("erp.password", tmp_path / "config.toml")
     assert SECRET not in str(raised.value)
     assert raised.value.__context__ is None or raised.value.__suppress_context__
 

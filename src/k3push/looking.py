@@ -6,7 +6,7 @@ A read that fails for good raises; it never turns into "nothing is there" (rule 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import anyio
 from tenacity import (
@@ -16,9 +16,10 @@ from tenacity import (
     wait_exponential,
 )
 
-from k3push.core.model import BillNumber, Outcome, Route, Source, State, Targets
-from k3push.job import Job
-from k3push.ports import ErpUnreachableError, LookFailedError, LookRefusedError
+from k3push.core.evidence import made_outcome
+from k3push.core.model import BillNumber, Outcome, Route, Source, State, Target, Targets
+from k3push.job import PushPace, Stop
+from k3push.ports import Erp, ErpUnreachableError, LookFailedError, LookRefusedError
 
 T = TypeVar("T")
 
@@ -39,6 +40,43 @@ def pause_s(nth: int) -> float:
     return min(FIRST_WAIT_S * WAIT_GROWTH ** (nth - 1), LONGEST_WAIT_S)
 
 
+class Waiter(Protocol):
+    """Who is told that a look is put off; a `ports.Watch` is one."""
+
+    def waiting(self, why: str, seconds: float) -> None:
+        """Some work is put off for *seconds*."""
+        ...
+
+
+class Looker(Protocol):
+    """What a look is made with; a `Job` is one."""
+
+    @property
+    def route(self) -> Route:
+        """Whose forms are looked at."""
+        ...
+
+    @property
+    def erp(self) -> Erp:
+        """Who is asked."""
+        ...
+
+    @property
+    def pace(self) -> PushPace:
+        """How often a look is tried."""
+        ...
+
+    @property
+    def stop(self) -> Stop:
+        """Whether to go on trying."""
+        ...
+
+    @property
+    def watch(self) -> Waiter:
+        """Who is told of waits."""
+        ...
+
+
 _BLOCKED_WORDS = {
     "unapproved": "源单未审核 (the source bill is not approved)",
     "closed": "源单已关闭 (the source bill is closed)",
@@ -47,14 +85,14 @@ _BLOCKED_WORDS = {
 
 
 async def look_at_sources(
-    job: Job, numbers: Sequence[BillNumber]
+    job: Looker, numbers: Sequence[BillNumber]
 ) -> Mapping[BillNumber, tuple[Source, ...]]:
     """Read the bills that *numbers* spell from the source form."""
     return await _read(job, lambda: job.erp.sources_of(job.route, numbers))
 
 
 async def look_at_targets(
-    job: Job, numbers: Collection[BillNumber], *, stop_or_not: bool = False
+    job: Looker, numbers: Collection[BillNumber], *, stop_or_not: bool = False
 ) -> Targets:
     """Read every target that is linked to *numbers*.
 
@@ -81,7 +119,15 @@ def refusal(number: BillNumber, sources: Sequence[Source], route: Route) -> Outc
     return Outcome(number, State.REJECTED, code="precheck", reason=_BLOCKED_WORDS[blocked])
 
 
-async def _read(job: Job, read: Callable[[], Awaitable[T]], *, stop_or_not: bool = False) -> T:
+def already(number: BillNumber, targets: tuple[Target, ...]) -> Outcome:
+    """Say what becomes of a number that has targets and is not sent for that (rule 3)."""
+    there = made_outcome(number, targets)
+    draft = there.state is State.DRAFT
+    reason = "已有暂存单 (a draft was there before)" if draft else ""
+    return Outcome(number, State.ALREADY, there.targets, reason=reason)
+
+
+async def _read(job: Looker, read: Callable[[], Awaitable[T]], *, stop_or_not: bool = False) -> T:
     async def once() -> T:  # tenacity awaits a coroutine function alone, and no lambda is one
         return await read()
 

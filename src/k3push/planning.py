@@ -12,6 +12,7 @@ from pathlib import Path
 import anyio.to_thread
 
 from k3push.core.model import BillNumber, Listed, Outcome, Route, Run, RunId, State
+from k3push.core.plan import Foreseen
 from k3push.ports import Clock, Ledger
 from k3push.reporting.tables import pages_of
 
@@ -28,10 +29,12 @@ class JobSource:
 
     Attributes:
         name: What messages call it.
+        path: Where its bytes are.
         read: Reads it anew at each call.
     """
 
     name: str
+    path: Path
     read: Callable[[], Iterator[Listed]]
 
 
@@ -89,6 +92,33 @@ async def open_run(
         lines = filter(takes, job.read())
         while batch := await anyio.to_thread.run_sync(_next_batch, lines):
             await ledger.add(run.id, batch)
+
+
+async def fill_planned_run(
+    ledger: Ledger, run: Run, lines: Iterator[Foreseen], *, lines_listed: int, at: datetime
+) -> None:
+    """Write the rows of a plan into a run that the caller owns, and what will not be sent.
+
+    Args:
+        ledger: Where to.
+        run: One that is there.
+        lines: The lines of the run's route, in their order.
+        lines_listed: How many of them an execution that died has written down.
+        at: When.
+    """
+    rest = islice(lines, lines_listed, None)
+    while batch := await anyio.to_thread.run_sync(_next_foreseen, rest):
+        await ledger.add(run.id, [Listed(one.line, one.number) for one in batch])
+        await ledger.identify(run.id, {one.number: one.bill for one in batch if one.bill})
+        again = bool(run.again_because)
+        outcomes = [one.outcome(again=again) for one in batch]
+        unsent = [outcome for outcome in outcomes if outcome is not None]
+        if unsent:
+            await ledger.conclude(run.id, unsent, at=at, note="as the plan has found it")
+
+
+def _next_foreseen(lines: Iterator[Foreseen]) -> list[Foreseen]:
+    return list(islice(lines, BATCH))
 
 
 def _next_batch(lines: Iterator[Listed]) -> list[Listed]:

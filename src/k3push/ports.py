@@ -416,6 +416,10 @@ class Ledger(Protocol):
         """Count the attempts of a run."""
         ...
 
+    async def spans(self, run: RunId) -> Sequence[tuple[datetime, datetime]]:
+        """Return when each attempt of a run that was recorded began and ended, oldest first."""
+        ...
+
 
 class Watch(Protocol):
     """Who is told what happens, as it happens: the progress bar, the log."""

@@ -13,11 +13,11 @@ import anyio
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result
 
 from k3push.core import wire
-from k3push.core.evidence import Conclusion, conclude, conclude_unread, made_outcome, new_targets
+from k3push.core.evidence import Conclusion, conclude, conclude_unread, new_targets
 from k3push.core.model import Attempt, BillNumber, Chunk, Intent, Outcome, State, Targets
 from k3push.core.verdict import Cure, InDoubt, ReadBack, SendAgain, judge
 from k3push.job import Cause, Job
-from k3push.looking import look_at_targets, wait_for_erp
+from k3push.looking import already, look_at_targets, wait_for_erp
 from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError
 
 # Many who share a session that lasts for a few calls lose it often, each by no fault of its
@@ -160,7 +160,7 @@ async def _look_first(job: Job, sending: Sending) -> Mapping[BillNumber, tuple[s
     if job.repeats_pushes:
         return {number: tuple(target.id for target in found[number]) for number in found}
     if found:
-        outcomes = [_already(number, found) for number in sending.numbers if number in found]
+        outcomes = [already(n, found[n]) for n in sending.numbers if n in found]
         await job.ledger.conclude(job.run.id, outcomes, at=job.clock.now())
         job.watch.concluded(outcomes)
         sending.numbers = tuple(number for number in sending.numbers if number not in found)
@@ -199,13 +199,6 @@ async def _look_for_new(job: Job, attempt: Attempt) -> Targets:
 
 def _unread(numbers: tuple[BillNumber, ...], why: str) -> Conclusion:
     return Conclusion(tuple(Outcome(n, State.UNKNOWN, (), "unread", why) for n in numbers))
-
-
-def _already(number: BillNumber, found: Targets) -> Outcome:
-    there = made_outcome(number, found[number])
-    draft = there.state is State.DRAFT
-    reason = "已有暂存单 (a draft was there before)" if draft else ""
-    return Outcome(number, State.ALREADY, there.targets, reason=reason)
 
 
 def _in_words(verdict: SendAgain | InDoubt | ReadBack) -> str:

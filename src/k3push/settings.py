@@ -89,27 +89,26 @@ class Secret:
         """The keyring's entry, where the secret is in one."""
         return str(self._where) if self.kind == "keyring" else ""
 
-    def resolve(self, key: str, folder: Path) -> str:
+    def resolve(self, key: str, config: Path) -> str:
         """Return the secret.
 
         Args:
             key: The setting's name, for the error.
-            folder: Where a relative file starts.
+            config: The configuration file; a relative file starts at its folder.
 
         Raises:
             SettingsError: It is not where it should be.
         """
         try:
-            found = self._find(folder)
+            found = self._find(config.resolve().parent)
         except (OSError, subprocess.SubprocessError, UnicodeDecodeError, ImportError) as error:
             # The error of a command may hold its output; its kind says enough.
             what = f"{self.kind} gave no secret ({type(error).__name__})"
-            raise SettingsError("settings", [Fault(key, None, what)]) from None
+            raise SettingsError(str(config), [Fault(key, None, what)]) from None
         if not found:
             where = f" {self._where}" if self.kind in {"env", "file"} else ""
-            raise SettingsError(
-                "settings", [Fault(key, None, f"{self.kind}{where} is not set, or is empty")]
-            )
+            what = f"{self.kind}{where} is not set, or is empty"
+            raise SettingsError(str(config), [Fault(key, None, what)])
         return found
 
     def _find(self, folder: Path) -> str:
@@ -319,12 +318,17 @@ class Settings(_Section):
     settle: SettleSettings = SettleSettings()
     notify: NotifySettings = NotifySettings()
     routes: Annotated[dict[str, RouteSettings], Field(min_length=1)]
-    _folder: Path = PrivateAttr(default=Path())
+    _file: Path = PrivateAttr(default=Path("config.toml"))
+
+    @property
+    def file(self) -> Path:
+        """The configuration file, as it was named."""
+        return self._file
 
     @property
     def folder(self) -> Path:
         """The configuration file's own folder; relative paths start there."""
-        return self._folder
+        return self._file.resolve().parent
 
     @property
     def ledger_path(self) -> Path:
@@ -353,12 +357,13 @@ class Settings(_Section):
         """
         known = ", ".join(self.routes)
         if name is None and len(self.routes) > 1:
-            raise SettingsError("settings", [Fault("--route", None, f"name one of: {known}")])
+            what = f"name one of: {known}"
+            raise SettingsError(str(self.file), [Fault("--route", None, what)])
         if name is None:
             name = next(iter(self.routes))
         if name not in self.routes:
             what = f"no route {name!r}{_nearest(name, self.routes)}; there are: {known}"
-            raise SettingsError("settings", [Fault("routes", None, what)])
+            raise SettingsError(str(self.file), [Fault("routes", None, what)])
         route = self.routes[name]
         pair = known_pair(route.source, route.target)
         field = route.source_number_field
@@ -406,7 +411,7 @@ def read_settings(path: Path, environment: Mapping[str, str]) -> Settings:
     faults = [_fault(text, variables, key.split("."), what) for key, what in _unusable(settings)]
     if faults:
         raise SettingsError(str(path), faults)
-    settings._folder = path.resolve().parent  # noqa: SLF001  # its own module sets it
+    settings._file = path  # noqa: SLF001  # its own module sets it
     return settings
 
 

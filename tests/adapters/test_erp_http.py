@@ -590,13 +590,40 @@ async def test_a_source_without_an_id_fails_the_look() -> None:
             await erp.sources_of(ROUTE, [A])
 
 
-async def test_a_look_at_a_form_tells_whether_it_can_be_read() -> None:
-    """`check` asks before anything is sent."""
+async def test_the_newest_values_of_a_field_come_the_last_first() -> None:
+    """`check` looks there for numbers of sources; a blank is an empty text."""
     site = sandbox()
     async with erp_of(site) as erp:
-        assert await erp.look_at_form("PUR_PurchaseOrder", ["FID"], "") == 1
+        ids = [int(value) for value in await erp.newest_values("PUR_PurchaseOrder", "FID", 9999)]
+        assert ids == sorted(ids, reverse=True)
+        newest = await erp.newest_values("PUR_PurchaseOrder", "FID", 3)
+        assert newest == [str(each) for each in ids[:3]]
+        assert await erp.newest_values("PUR_PurchaseOrder", "FNote", 2) == ["", ""]
         with pytest.raises(LookRefusedError):
-            await erp.look_at_form("NO_SUCH_FORM", ["FID"], "")
+            await erp.newest_values("NO_SUCH_FORM", "FID", 1)
+        with pytest.raises(LookRefusedError):
+            await erp.newest_values("PUR_PurchaseOrder", "FNoSuchField", 1)
+
+
+async def test_a_status_field_that_a_form_lacks_is_known_after_a_look() -> None:
+    """`check` says what the look before a sending cannot see there."""
+    refused = [
+        [
+            {
+                "Result": {
+                    "ResponseStatus": {
+                        "IsSuccess": False,
+                        "MsgCode": 4,
+                        "Errors": [{"Message": "元数据中标识为FCloseStatus的字段不存在"}],
+                    }
+                }
+            }
+        ]
+    ]
+    async with erp_of(Scripted(refused, [])) as erp:
+        await erp.sources_of(ROUTE, [A])
+        assert erp.lacking(ROUTE.source) == ["FCloseStatus"]
+        assert erp.lacking(ROUTE.target) == []
 
 
 # -- clients -----------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -39,3 +40,15 @@ def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 def desk(tmp_path: Path) -> Desk:
     """A folder without a configuration."""
     return Desk(tmp_path)
+
+
+@pytest.fixture
+def cleared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """Nothing of our own environment, and the desk's folder as the place to type in."""
+    for name in os.environ:
+        if name.upper().startswith("K3PUSH_"):
+            monkeypatch.delenv(name)
+    for name in ("HOME", "XDG_CONFIG_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return monkeypatch

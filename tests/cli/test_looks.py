@@ -174,6 +174,25 @@ def test_the_summary_says_what_the_run_was(done: Done) -> None:
     assert told["targets"] == 40
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(("runs",), 0), (("--help",), 0), (("explain", "NOBODY"), 2)]
+)
+def test_a_reader_who_leaves_changes_no_exit_code(
+    done: Done, arguments: tuple[str, ...], code: int
+) -> None:
+    """`k3push runs | head -1` is no defect, and a run must end with its own exit code."""
+    desk, _ = done
+    process = desk.begin(*arguments)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    said = process.stderr.read()
+    process.stderr.close()
+    assert process.wait() == code
+    assert "Traceback" not in said
+    assert bool(said) == bool(code)
+
+
 @posix
 def test_files_are_the_owners_alone(done: Done) -> None:
     """The ledger and the results cannot be read by others."""

@@ -1,117 +1,277 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
+from k3push.cli.main import run
 from tests.cli.terminal import Desk, Sandbox
 
 GOOD = "单据编号\nCGDD0000001\n"
 
 RUN = ("run", "orders.csv")
 
+SECRET = "do-not-show-me"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mistake:
-    """Something that cannot work, and what must be named."""
+    """Something that cannot work, and what must be named.
 
-    types: tuple[str, ...] = RUN
+    Attributes:
+        named: Words of the place and of the cure.
+        types: What the user types.
+        job: What is in the job file; None for no such file.
+        name: The job file's name.
+        lines: Lines of config.toml, by the key whose line they replace.
+        more: What stands at the end of config.toml.
+        configured: Whether there is a config.toml.
+        environment: Variables that are set.
+        files: More files.
+    """
+
     named: tuple[str, ...]
-    name: str = "orders.csv"
+    types: tuple[str, ...] = RUN
     job: str | bytes | None = GOOD
-    lines: dict[str, str] = field(default_factory=dict)
+    name: str = "orders.csv"
+    lines: Mapping[str, str] = field(default_factory=dict)
     more: str = ""
     configured: bool = True
+    environment: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str | bytes] = field(default_factory=dict)
 
+
+def bad_job(job: str | bytes, *named: str, name: str = "orders.csv") -> Mistake:
+    """Return a job file that must be mended; it is always named."""
+    return Mistake(types=("run", name), name=name, job=job, named=(name, *named))
+
+
+def bad_key(key: str, line: str, *named: str) -> Mistake:
+    """Return a config.toml with another line for a key."""
+    return Mistake(lines={key: line}, named=("error: config.toml", *named))
+
+
+def bad_end(more: str, *named: str) -> Mistake:
+    """Return a config.toml with more at its end."""
+    return Mistake(more=more, named=("error: config.toml", *named))
+
+
+def bad_words(*types: str, named: tuple[str, ...]) -> Mistake:
+    """Return arguments that cannot be taken."""
+    return Mistake(types=types, named=named)
+
+
+JOB_FILES = {
+    "missing": Mistake(job=None, named=("orders.csv", "no such file", "Check the name")),
+    "folder": Mistake(
+        types=("run", "lists"), files={"lists/a.csv": GOOD}, named=("lists: this is a folder",)
+    ),
+    "no-byte": bad_job(b"", "empty", "Export it again"),
+    "only-blanks": bad_job(" \n \n", "nothing in the file but blanks", name="orders.json"),
+    "comma": bad_job('单据编号\nCGDD0000001\n"A,B"\n', "line 3", "comma", "a line of its own"),
+    "pasted-list": bad_job("单据编号\nCGDD0000001,CGDD0000002\n", "line 2"),
+    "empty-number": bad_job("单据编号,备注\nCGDD0000001,\n,x\n", "line 3", "empty"),
+    "too-long": bad_job(f"单据编号\n{'9' * 81}\n", "line 2", "80"),
+    "control-character": bad_job("单据编号\nA\x07B\n", "line 2", "U+0007", "anew"),
+    "line-break-in-a-number": bad_job('单据编号\n"A\nB"\n', "line 2"),
+    "open-quote": bad_job('单据编号\n"A\nB\nC\n', "line 2", "quot"),
+    "unknown-headings": bad_job("foo,bar\nCGDD0000001,x\n", "foo", "--column"),
+    "two-columns-of-numbers": bad_job("number,单号\nA,B\n", "number", "单号", "--column"),
+    "no-such-column": Mistake(
+        types=(*RUN, "--column", "采购单"), named=("orders.csv", "采购单", "单据编号")
+    ),
+    "no-text": bad_job(b"\xff\xfe\x00\xd8\x00\xd8", "orders.csv"),
+    "undecodable": bad_job("单据编号\n".encode() + b"\xc3\x28\x81\n", "line"),
+    "nul": bad_job(b"number\nA\x00B\x00\n\x00\x00", "orders.csv"),
+    "a-picture": bad_job(b"\x89PNG\r\n\x1a\n" + bytes(40), "not a list", "Export"),
+    "json-in-csv": bad_job('["CGDD0000001"]', "JSON", "line 1"),
+    "csv-in-json": bad_job(GOOD, "line 1", name="orders.json"),
+    "csv-in-jsonl": bad_job(GOOD, "line 1", name="orders.jsonl"),
+    "half-json": bad_job('[\n"CGDD0000001",\n"CGDD', "line 3", name="orders.json"),
+    "json-syntax": bad_job('["A" "B"]', "line 1", name="orders.json"),
+    "deep-json": bad_job("[" * 500, "nested", name="orders.json"),
+    "json-without-a-list": bad_job('{"count": 3}', "numbers", name="orders.json"),
+    "json-numbers-twice": bad_job(
+        '{"numbers": ["A"], "numbers": ["B"]}', "twice", name="orders.json"
+    ),
+    "json-route-no-text": bad_job('{"route": 7, "numbers": ["A"]}', "route", name="orders.json"),
+    "json-record-without-a-number": bad_job('[{"bill": "A"}]', "line 1", name="orders.json"),
+    "json-null": bad_job('["A", null]', "line 1", name="orders.json"),
+    "jsonl-half": bad_job('"A"\n{"number": "B"\n', "line 2", name="orders.jsonl"),
+    "route-of-a-line": bad_job(
+        "单号,route\nCGDD0000001,\nCGDD0000002,po-instok\n", "line 3", "mean 'po-instock'"
+    ),
+    "second-file": Mistake(
+        types=(*RUN, "more.txt"), files={"more.txt": ""}, named=("more.txt", "empty")
+    ),
+}
+
+SETTINGS = {
+    "none": Mistake(configured=False, named=("config.toml", "k3push init")),
+    "named-and-missing": Mistake(
+        types=(*RUN, "--config", "other.toml"), named=("other.toml", "No such file")
+    ),
+    "no-toml": bad_end("\n[run\n", "no valid TOML", "line"),
+    "no-utf-8": Mistake(
+        types=(*RUN, "--config", "gbk.toml"),
+        files={"gbk.toml": "# 采购".encode("gb18030")},
+        named=("gbk.toml", "save it as UTF-8"),
+    ),
+    "unknown-key": bad_key("halt", "halts = 'fail=5'", "line 8", "run.halts", "mean 'halt'"),
+    "unknown-section": bad_end("\n[notfy]\non = []\n", "line", "notfy", "mean 'notify'"),
+    "url-missing": bad_key("url", "", "line 1", "erp.url", "is missing"),
+    "url-without-scheme": bad_key("url", "url = 'erp.com'", "line 2", "erp.url", "https://"),
+    "url-without-host": bad_key("url", "url = 'https://'", "line 2", "erp.url", "no host"),
+    "url-with-a-password": bad_key("url", f"url = 'http://a:{SECRET}@b'", "erp.url", "own keys"),
+    "account-empty": bad_key("acct_id", "acct_id = ''", "line 3", "erp.acct_id"),
+    "user-no-text": bad_key("username", "username = 7", "line 4", "erp.username", "string"),
+    "auth": bad_key("username", "username='a'\nauth='oauth'", "line 5", "erp.auth", "signature"),
+    "auth-without-an-app": bad_key(
+        "username", "username='a'\nauth='sign'", "erp.app_id", "erp.app_secret", "is needed"
+    ),
+    "encoding": bad_key("username", "username='a'\nencoding='xml'", "erp.encoding", "'form'"),
+    "time-out-of-nothing": bad_key(
+        "username", "username='a'\nanswer_timeout_s=0", "erp.answer_timeout_s", "greater than 0"
+    ),
+    "lcid": bad_key("username", "username='a'\nlcid='zh'", "erp.lcid", "integer"),
+    "password-missing": bad_key("password", "", "erp.password", "is needed"),
+    "password-of-no-kind": bad_key(
+        "password", f"password = {{ envv = '{SECRET}' }}", "line 5", "erp.password", "env"
+    ),
+    "password-not-set": bad_key(
+        "password", "password = { env = 'NOT_SET' }", "erp.password", "NOT_SET is not set"
+    ),
+    "password-file-missing": bad_key(
+        "password", "password = { file = 'nowhere' }", "erp.password", "file gave no secret"
+    ),
+    "password-command-fails": bad_key(
+        "password", "password = { command = ['k3push-none'] }", "erp.password", "command gave"
+    ),
+    "halt": bad_key("halt", "halt = 'fail=lots'", "line 8", "run.halt", "fail=20%"),
+    "chunk-size": bad_key("halt", "chunk_size = 0", "line 8", "run.chunk_size", "auto"),
+    "concurrency": bad_key("halt", "concurrency = 257", "line 8", "run.concurrency", "256"),
+    "attempts": bad_key("halt", "max_attempts = 0", "line 8", "run.max_attempts"),
+    "calls-below-nothing": bad_key(
+        "halt", "max_calls_per_minute = -1", "line 8", "run.max_calls_per_minute"
+    ),
+    "window": bad_key("halt", "window = '20:00-25:00'", "line 8", "run.window"),
+    "settle-window": bad_key("window_s", "window_s = -1", "line 13", "settle.window_s"),
+    "settle-poll": bad_key("poll_s", "poll_s = 0", "line 12", "settle.poll_s"),
+    "ledger-url": bad_end("\n[ledger]\nurl = 'ledger.db'\n", "ledger.url", "sqlite:///"),
+    "ledger-of-mysql": bad_end("\n[ledger]\nurl = 'mysql://h/db'\n", "ledger.url", "sqlite:///"),
+    "notify-on": bad_end("\n[notify]\non = ['end']\n", "notify.on", "'finish'"),
+    "route-without-source": bad_key("source", "", "routes.po-instock.source", "is missing"),
+    "route-without-rule": bad_key("rule", "", "routes.po-instock.rule", "default_rule"),
+    "rule-twice": bad_end("default_rule = true\n", "routes.po-instock.rule", "either"),
+    "follow": bad_end("follow = ['submit']\n", "line 19", "routes.po-instock.follow", "later"),
+    "blocked": bad_end("blocked = 'ask'\n", "routes.po-instock.blocked", "'skip'"),
+    "partial-no-bool": bad_end("allow_partial = 'some'\n", "routes.po-instock.allow_partial"),
+    "two-routes": bad_end(
+        '\n[routes.b]\nsource="A"\ntarget="B"\nrule="C"\n', "--route", "po-instock, b"
+    ),
+    "variable-of-no-setting": Mistake(
+        environment={"K3PUSH_RUN__CHUNKSIZE": "5"},
+        named=("config.toml", "mean 'chunk_size'", "K3PUSH_RUN__CHUNKSIZE"),
+    ),
+    "variable-with-a-bad-value": Mistake(
+        environment={"K3PUSH_RUN__CANARY": "perhaps"},
+        named=("run.canary", "boolean", "from K3PUSH_RUN__CANARY"),
+    ),
+    "check-of-a-bad-file": Mistake(
+        types=("check",), lines={"url": "url = 'x'"}, named=("config.toml, line 2: erp.url",)
+    ),
+}
+
+ARGUMENTS = {
+    "command": bad_words("push", "orders.csv", named=("push",)),
+    "option": bad_words(*RUN, "--chunksize", "5", named=("--chunksize", "--chunk-size")),
+    "no-job": bad_words("run", named=("JOB...",)),
+    "route": bad_words(*RUN, "--route", "po-instok", named=("config.toml", "mean 'po-instock'")),
+    "route-of-check": bad_words("check", "--route", "x", named=("config.toml", "po-instock")),
+    "chunk-size": bad_words(*RUN, "--chunk-size", "0", named=("'0'", "at least 1")),
+    "chunk-size-no-number": bad_words(*RUN, "--chunk-size", "ten", named=("'ten'", "auto")),
+    "concurrency": bad_words(*RUN, "--concurrency", "-2", named=("'-2'", "auto")),
+    "limit": bad_words(*RUN, "--limit", "0", named=("--limit", "equal to 1")),
+    "limit-no-number": bad_words(*RUN, "--limit", "few", named=("--limit", "integer")),
+    "halt": bad_words(*RUN, "--halt", "fail=x", named=("--halt", "fail=x", "fail=20%")),
+    "until": bad_words(*RUN, "--until", "25:00", named=("25:00", "HH:MM")),
+    "max-duration": bad_words(*RUN, "--max-duration", "soon", named=("soon", "90s")),
+    "again": bad_words(*RUN, "--again", named=("--because",)),
+    "again-of-apply": bad_words("apply", "x", "--again", named=("--because",)),
+    "option-without-value": bad_words(*RUN, "--route", named=("--route", "requires an argument")),
+    "resume-nothing": bad_words("resume", named=("ledger.db", "no ledger yet")),
+    "retry-nothing": bad_words("retry", "20261125", named=("ledger.db", "no ledger yet")),
+    "status-nothing": bad_words("status", named=("ledger.db", "no ledger yet")),
+    "settle-as": bad_words("settle", "--as", "gone", "A", named=("--as", "absent")),
+    "settle-no-number": bad_words("settle", "--as", "absent", named=("--because",)),
+    "settle-no-reason": bad_words("settle", "--as", "absent", "A", named=("--because",)),
+    "state": bad_words(
+        "export", "--output", "a.csv", "--state", "done", named=("--state", "done", "pushed")
+    ),
+    "format": bad_words("export", "--output", "a", "--format", "pdf", named=("pdf", "jsonl")),
+    "export-to-nowhere": bad_words("export", named=("--output",)),
+    "explain-nothing": bad_words("explain", named=("number",)),
+    "sandbox-port": bad_words("sandbox", "--port", "70000", named=("--port", "65535")),
+    "sandbox-faults": bad_words(
+        "sandbox", "--port", "0", "--faults", "no", named=("no", "night", "lost-answer")
+    ),
+    "plan-of-nothing": Mistake(types=("plan", "x.csv"), named=("x.csv", "no such file")),
+    "plan-to-nowhere": bad_words(
+        "plan", "orders.csv", "-o", "no/p.jsonl", named=(str(Path("no/p.jsonl")), "-o")
+    ),
+    "apply-of-nothing": bad_words("apply", "x.jsonl", named=("x.jsonl", "k3push plan")),
+    "apply-of-a-job": bad_words("apply", "orders.csv", named=("orders.csv is no plan", "run")),
+    "apply-of-a-later-format": Mistake(
+        types=("apply", "p"), files={"p": '{"k3push_plan":2}\n'}, named=("p", "another version")
+    ),
+    "apply-of-half-a-plan": Mistake(
+        types=("apply", "p"), files={"p": '{"k3push_plan":1}\n{"li'}, named=("p", "cut off")
+    ),
+}
 
 MISTAKES = {
-    # Job files: the file and the line.
-    "missing-file": Mistake(job=None, named=("orders.csv", "no such file")),
-    "no-byte": Mistake(job=b"", named=("orders.csv", "empty")),
-    "comma": Mistake(
-        job='单据编号\nCGDD0000001\n"CGDD0000002,CGDD0000003"\n', named=("orders.csv", "3", "comma")
-    ),
-    "empty-number": Mistake(job="单据编号,备注\nCGDD0000001,\n,x\n", named=("orders.csv", "3")),
-    "heading": Mistake(job="foo,bar\nCGDD0000001,x\n", named=("orders.csv", "foo", "--column")),
-    "half-json": Mistake(
-        types=("run", "orders.json"),
-        name="orders.json",
-        job='[\n"CGDD0000001",\n"CGDD',
-        named=("orders.json", "3"),
-    ),
-    "route-of-a-line": Mistake(
-        job="单号,route\nCGDD0000001,po-instok\n", named=("po-instok", "po-instock")
-    ),
-    # Settings: the file, the line and the key.
-    "no-settings": Mistake(configured=False, named=("config.toml", "k3push init")),
-    "no-toml": Mistake(more="\n[run\n", named=("config.toml", "TOML")),
-    "unknown-key": Mistake(
-        lines={"halt": "halts = 'fail=5'"}, named=("config.toml, line 8", "run.halts", "'halt'")
-    ),
-    "halt-rule": Mistake(lines={"halt": "halt = 'fail=lots'"}, named=("line 8", "run.halt")),
-    "no-url": Mistake(lines={"url": "url = 'erp.example.com'"}, named=("line 2", "erp.url")),
-    "follow": Mistake(more="follow = ['submit']\n", named=("follow", "later")),
-    "rule-twice": Mistake(more="default_rule = true\n", named=("routes.po-instock.rule",)),
-    # Arguments: the option and its value.
-    "unknown-route": Mistake(types=(*RUN, "--route", "nope"), named=("nope", "po-instock")),
-    "chunk-size": Mistake(types=(*RUN, "--chunk-size", "0"), named=("'0'",)),
-    "limit": Mistake(types=(*RUN, "--limit", "0"), named=("--limit",)),
-    "again": Mistake(types=(*RUN, "--again"), named=("--because",)),
-    "unknown-option": Mistake(types=(*RUN, "--chunksize", "5"), named=("--chunksize",)),
-    "unknown-command": Mistake(types=("push", "orders.csv"), named=("push",)),
-    "until": Mistake(types=(*RUN, "--until", "25:00"), named=("25:00", "HH:MM")),
-    "max-duration": Mistake(types=(*RUN, "--max-duration", "soon"), named=("soon", "90s")),
-    "halt-option": Mistake(types=(*RUN, "--halt", "fail=x"), named=("--halt", "fail=x")),
-    "nothing-run-yet": Mistake(types=("resume",), named=("ledger.db",)),
-    "state": Mistake(
-        types=("export", "--output", "a.csv", "--state", "done"), named=("done", "pushed")
-    ),
-    "export-to-nowhere": Mistake(types=("export",), named=("--output",)),
-    "faults": Mistake(types=("sandbox", "--port", "0", "--faults", "no"), named=("no", "night")),
+    f"{kind}-{name}": mistake
+    for kind, mistakes in (("job", JOB_FILES), ("setting", SETTINGS), ("argument", ARGUMENTS))
+    for name, mistake in mistakes.items()
 }
 
 
 @pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES.keys())
 def test_a_mistake_is_named_and_nothing_is_sent(
-    desk: Desk, untouched: Sandbox, mistake: Mistake
+    desk: Desk,
+    untouched: Sandbox,
+    cleared: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    mistake: Mistake,
 ) -> None:
     """Exit 2, the place and the cure on standard error, no run in the ledger, no request."""
     if mistake.configured:
         desk.configure(untouched.url, more=mistake.more, lines=mistake.lines)
     if mistake.job is not None:
         desk.write(mistake.name, mistake.job)
-    calls = untouched.truth()["calls"].get("push", 0)
-    ran = desk.k3push(*mistake.types)
-    assert ran.exit == 2, ran
-    assert ran.out == ""
-    assert "Traceback" not in ran.err
+    for name, content in mistake.files.items():
+        (desk.folder / name).parent.mkdir(exist_ok=True)
+        desk.write(name, content)
+    for name, value in mistake.environment.items():
+        cleared.setenv(name, value)
+    before = untouched.truth()
+    code = run(mistake.types, "en")
+    said = capsys.readouterr()
+    assert (code, said.out) == (2, ""), said
     for words in mistake.named:
-        assert words in ran.err, ran.err
-    assert not list(desk.folder.glob("results"))
+        assert words in said.err, said.err
+    assert "Traceback" not in said.err
+    assert SECRET not in said.err
+    assert not list(desk.folder.glob("**/results"))
     assert not (desk.folder / "ledger.db").exists()
-    assert untouched.truth()["calls"].get("push", 0) == calls == 0
-
-
-def test_a_secret_that_is_not_set_is_named(desk: Desk, untouched: Sandbox) -> None:
-    """A password whose variable is not set ends the run with 2; its key and name are told."""
-    line = "password = { env = 'NOT_SET' }"
-    desk.configure(untouched.url, lines={"password": line})
-    ran = desk.k3push("run", desk.write("orders.csv", GOOD))
-    assert (ran.exit, ran.out) == (2, ""), ran
-    assert "erp.password" in ran.err
-    assert "NOT_SET" in ran.err
-    assert not (desk.folder / "ledger.db").exists()
-
-
-def test_a_route_that_a_line_names_wrongly_is_found_there(desk: Desk, untouched: Sandbox) -> None:
-    """A list of a thousand lines is mended where it is wrong."""
-    desk.configure(untouched.url)
-    job = desk.write("orders.csv", "number,route\nCGDD0000001,\nCGDD0000002,po-instok\n")
-    ran = desk.k3push("run", job)
-    assert (ran.exit, ran.out) == (2, ""), ran
-    assert "orders.csv, line 3" in ran.err
-    assert "did you mean 'po-instock'" in ran.err
+    assert not list(desk.folder.glob("*.plan.jsonl*"))
+    after = untouched.truth()
+    assert after["documents"] == before["documents"] == 0
+    assert after["calls"].get("push", 0) == before["calls"].get("push", 0)
+    assert run(("--lang", "zh", *mistake.types), "zh") == 2
 
 
 def test_an_empty_job_and_nothing_to_retry_still_print_their_object(

@@ -73,6 +73,7 @@ class Player:
             assert counts == {row.state: sum(r.state == row.state for r in rows) for row in rows}
             seen += [rows, counts, await self.ledger.repeats(run), await self.ledger.doubts(run)]
             seen += [await self.ledger.is_alive(run), await self.ledger.attempt_count(run)]
+            seen.append(await self.ledger.spans(run))
         for number in NUMBERS:
             seen.append(await self.ledger.attempts_of(number))
             seen.append(await self.ledger.notes_of(number))

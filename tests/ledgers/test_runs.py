@@ -164,3 +164,14 @@ async def test_a_new_executor_gives_up_claims_of_numbers_never_sent(
     async with ledger.own(run), other.own(second):
         held = await other.claim(second, numbers("A B"))
         assert held == {numbers("B")[0]: Holder(run, alive=True)}
+
+
+async def test_spans_are_those_of_recorded_attempts(ledger: Ledger, other: Ledger) -> None:
+    """A plan takes its pace from them; an attempt that is open has no length yet."""
+    run = await planned(ledger, "A B")
+    first = await sent(ledger, run, "A", chunk=1)
+    await sent(ledger, run, "B", chunk=2)
+    await ledger.record(first, ANSWER, "finished", outcomes("A", State.PUSHED), at=later(3))
+    assert await other.spans(run) == [(first.intent.began_at, later(3))]
+    with pytest.raises(LookupError):
+        await ledger.spans(RunId("r9"))

@@ -189,16 +189,21 @@ class ErpHttp:
 
     # -- looks --------------------------------------------------------------------------------
 
-    async def look_at_form(self, form: str, fields: Sequence[str], filter_string: str) -> int:
-        """Ask for one row of a form, and return how many came; for `check`.
+    async def newest_values(self, form: str, field: str, limit: int) -> list[str]:
+        """Return what the newest rows of a form hold in a field, "" for a blank; for `check`.
 
         Raises:
-            LookRefusedError: The form or a field does not exist, or a right is missing.
+            LookRefusedError: The form or the field does not exist, or a right is missing.
             LookFailedError: The answer was not whole.
             ErpUnreachableError: Nothing answered.
             LoginRefusedError: No session could be opened.
         """
-        return len(await self._page(form, fields, filter_string, start=0, limit=1))
+        page = await self._page(form, [field], "", start=0, limit=limit, newest_first=True)
+        return [str(row[0] or "").strip() for row in page]
+
+    def lacking(self, form: str) -> list[str]:
+        """Return the status fields that a form was found to lack when it was looked at."""
+        return sorted(self._lacking.get(form, ()))
 
     async def _ask_sources(
         self, route: Route, numbers: Sequence[BillNumber]
@@ -244,9 +249,18 @@ class ErpHttp:
                 return rows
 
     async def _page(
-        self, form: str, fields: Sequence[str], filter_string: str, *, start: int, limit: int
+        self,
+        form: str,
+        fields: Sequence[str],
+        filter_string: str,
+        *,
+        start: int,
+        limit: int,
+        newest_first: bool = False,
     ) -> list[list[object]]:
-        data = wire.query_data(form, fields, filter_string, start=start, limit=limit)
+        data = wire.query_data(
+            form, fields, filter_string, start=start, limit=limit, newest_first=newest_first
+        )
         for _ in range(MOST_SESSIONS_A_LOOK):
             # A lost session leads to a new one until the keeper refuses; a read may be repeated.
             await self._turns.take()

@@ -345,3 +345,13 @@ class MemoryLedger(Ledger):
     async def attempt_count(self, run: RunId) -> int:
         """Count the attempts of a run."""
         return len(intents(await self._turn(), run))
+
+    async def spans(self, run: RunId) -> Sequence[tuple[datetime, datetime]]:
+        """Return when each recorded attempt of a run began and ended."""
+        store = await self._turn()
+        known(store, run)
+        return [
+            (kept.attempt.intent.began_at, kept.ended_at)
+            for kept in store.attempts
+            if kept.ended_at and kept.attempt.intent.run == run
+        ]

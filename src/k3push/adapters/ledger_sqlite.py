@@ -234,3 +234,7 @@ class SqliteLedger(Ledger):
     async def attempt_count(self, run: RunId) -> int:
         """Count the attempts of a run."""
         return await self._read(lambda c: reads.attempt_count(c, run))
+
+    async def spans(self, run: RunId) -> Sequence[tuple[datetime, datetime]]:
+        """Return when each recorded attempt of a run began and ended."""
+        return await self._read(lambda c: reads.spans(c, run))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from heapq import merge
 from itertools import islice
 from typing import Any
@@ -136,6 +137,15 @@ def commands(connection: Connection, id_: RunId) -> Sequence[Commanded]:
         for number, words, given_at, obeyed_at, on_their_way in connection.all(
             "select_commands", run=key
         )
+    ]
+
+
+def spans(connection: Connection, id_: RunId) -> Sequence[tuple[datetime, datetime]]:
+    """Return when each recorded attempt of a run began and ended."""
+    key = run_key(connection, id_).key
+    return [
+        (text.to_time(began_at), text.to_time(ended_at))
+        for began_at, ended_at in connection.all("spans", run=key)
     ]
 
 

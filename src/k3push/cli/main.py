@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from k3push.cli.streams import prepare_streams
 from k3push.cli.words import Lang, Say, choose_language, speaker
 
 DEFECT = 1
@@ -25,10 +26,7 @@ def main() -> None:
     """Run the command line; the one place where exceptions become exit codes."""
     arguments = sys.argv[1:]
     lang = choose_language(arguments)
-    if hasattr(sys.stdout, "reconfigure") and hasattr(sys.stderr, "reconfigure"):
-        # A console that lacks a character shows a question mark, and the run goes on.
-        sys.stdout.reconfigure(errors="replace")
-        sys.stderr.reconfigure(errors="replace")
+    prepare_streams()
     if "--no-color" in arguments:
         os.environ["NO_COLOR"] = "1"  # rich and whatever else writes to the terminal obey it
     sys.exit(run(_without_globals(arguments), lang))
@@ -184,6 +182,10 @@ def _add_global_options(app: typer.Typer, say: Say) -> None:
 
 def _add_pushing(app: typer.Typer, say: Say, lang: Lang) -> None:
     """Add the commands that move numbers."""
+    Jobs = Annotated[list[str], typer.Argument(metavar="JOB...", help=say("arg.jobs"))]
+    RouteName = Annotated[str | None, typer.Option("--route", help=say("opt.route"))]
+    Column = Annotated[str | None, typer.Option("--column", help=say("opt.column"))]
+    SkipBadLines = Annotated[bool, typer.Option("--skip-bad-lines", help=say("opt.skip"))]
     Config = Annotated[Path | None, typer.Option("--config", help=say("opt.config"))]
     RunName = Annotated[str | None, typer.Argument(metavar="[RUN]", help=say("arg.run"))]
     ChunkSize = Annotated[
@@ -203,30 +205,60 @@ def _add_pushing(app: typer.Typer, say: Say, lang: Lang) -> None:
     ]
     Again = Annotated[bool, typer.Option("--again", help=say("opt.again"))]
     Because = Annotated[str, typer.Option("--because", metavar="TEXT", help=say("opt.because"))]
+    Overlap = Annotated[
+        Literal["share", "wait", "quit"], typer.Option("--overlap", help=say("opt.overlap"))
+    ]
     Yes = Annotated[bool, typer.Option("--yes", "-y", help=say("opt.yes"))]
     Json = Annotated[bool, typer.Option("--json", help=say("opt.json"))]
     Quiet = Annotated[bool, typer.Option("--quiet", "-q", help=say("opt.quiet"))]
     Verbose = Annotated[bool, typer.Option("--verbose", "-v", help=say("opt.verbose"))]
 
     def execute(act: Callable[[Any], Awaitable[int]], **options: Any) -> int:
-        """Make a Runner of the options, and let it act."""
-        from k3push.cli.running import Runner, RunOptions  # noqa: PLC0415
+        """Make a Planner of the options, which is a Runner too, and let it act."""
+        from k3push.cli.plans import Planner  # noqa: PLC0415
+        from k3push.cli.running import RunOptions  # noqa: PLC0415
 
-        return _await(lambda: act(Runner(RunOptions(**options), say, lang)))
+        return _await(lambda: act(Planner(RunOptions(**options), say, lang)))
 
     @app.command(
-        "run",
-        help=say("run"),
-        short_help=say("run.short"),
-        epilog="k3push run orders.csv · k3push run - < list.txt",
+        help=say("plan"),
+        short_help=say("plan.short"),
+        epilog="k3push plan orders.csv · k3push plan orders.csv -o tonight.plan.jsonl",
     )
-    def run_(
-        jobs: Annotated[list[str], typer.Argument(metavar="JOB...", help=say("arg.jobs"))],
-        route: Annotated[str | None, typer.Option("--route", help=say("opt.route"))] = None,
-        column: Annotated[str | None, typer.Option("--column", help=say("opt.column"))] = None,
-        skip_bad_lines: Annotated[
-            bool, typer.Option("--skip-bad-lines", help=say("opt.skip"))
-        ] = False,
+    def plan(
+        jobs: Jobs,
+        output: Annotated[
+            Path | None, typer.Option("--output", "-o", metavar="F", help=say("opt.plan_output"))
+        ] = None,
+        route: RouteName = None,
+        column: Column = None,
+        skip_bad_lines: SkipBadLines = False,
+        config: Config = None,
+        chunk_size: ChunkSize = None,
+        concurrency: Concurrency = None,
+        canary: Canary = None,
+        json: Json = False,
+        quiet: Quiet = False,
+    ) -> int:
+        from k3push.cli.jobs import JobOptions  # noqa: PLC0415
+
+        how = JobOptions(route=route, column=column, skip_bad_lines=skip_bad_lines)
+        return execute(
+            lambda runner: runner.plan(jobs, how, output),
+            config=config,
+            json=json,
+            quiet=quiet,
+            **_pace(chunk_size, concurrency, canary),
+        )
+
+    @app.command(
+        "apply",
+        help=say("apply"),
+        short_help=say("apply.short"),
+        epilog="k3push apply orders.plan.jsonl",
+    )
+    def apply_(
+        plan: Annotated[Path, typer.Argument(metavar="PLAN", help=say("arg.plan"))],
         config: Config = None,
         chunk_size: ChunkSize = None,
         concurrency: Concurrency = None,
@@ -237,23 +269,58 @@ def _add_pushing(app: typer.Typer, say: Say, lang: Lang) -> None:
         limit: Limit = None,
         again: Again = False,
         because: Because = "",
-        overlap: Annotated[
-            Literal["share", "wait", "quit"], typer.Option("--overlap", help=say("opt.overlap"))
-        ] = "share",
+        overlap: Overlap = "share",
         yes: Yes = False,
         json: Json = False,
         quiet: Quiet = False,
         verbose: Verbose = False,
     ) -> int:
-        from k3push.cli.running import JobOptions  # noqa: PLC0415
+        return execute(
+            lambda runner: runner.apply(plan),
+            config=config,
+            because=_reason_of(again, because, say),
+            overlap=overlap,
+            yes=yes,
+            json=json,
+            quiet=quiet,
+            verbose=verbose,
+            **_pace(chunk_size, concurrency, canary, halt, until, max_duration, limit),
+        )
 
-        if again and not because:
-            raise typer.BadParameter(say("again_needs_because"))
+    @app.command(
+        "run",
+        help=say("run"),
+        short_help=say("run.short"),
+        epilog="k3push run orders.csv · k3push run - < list.txt",
+    )
+    def run_(
+        jobs: Jobs,
+        route: RouteName = None,
+        column: Column = None,
+        skip_bad_lines: SkipBadLines = False,
+        config: Config = None,
+        chunk_size: ChunkSize = None,
+        concurrency: Concurrency = None,
+        canary: Canary = None,
+        halt: Halt = None,
+        until: Until = None,
+        max_duration: MaxDuration = None,
+        limit: Limit = None,
+        again: Again = False,
+        because: Because = "",
+        overlap: Overlap = "share",
+        yes: Yes = False,
+        json: Json = False,
+        quiet: Quiet = False,
+        verbose: Verbose = False,
+    ) -> int:
+        from k3push.cli.jobs import JobOptions  # noqa: PLC0415
+
         how = JobOptions(route=route, column=column, skip_bad_lines=skip_bad_lines)
         return execute(
             lambda runner: runner.run(jobs, how),
             config=config,
-            because=because if again else "",
+            because=_reason_of(again, because, say),
             overlap=overlap,
             yes=yes,
             json=json,
@@ -353,14 +420,21 @@ def _add_pushing(app: typer.Typer, say: Say, lang: Lang) -> None:
         )
 
 
+def _reason_of(again: bool, because: str, say: Say) -> str:  # noqa: FBT001  # as it is typed
+    """Return why targets that are there do not stop a push, or "" if they do."""
+    if again and not because:
+        raise typer.BadParameter(say("again_needs_because"))
+    return because if again else ""
+
+
 def _pace(
     chunk_size: str | None,
     concurrency: str | None,
     canary: bool | None,  # noqa: FBT001  # as it stands on the command line
-    halt: str | None,
-    until: str | None,
-    max_duration: str | None,
-    limit: int | None,
+    halt: str | None = None,
+    until: str | None = None,
+    max_duration: str | None = None,
+    limit: int | None = None,
 ) -> dict[str, Any]:
     """Read the options that say how fast and how long."""
     from k3push.core.halting import HaltRule, HaltRuleError  # noqa: PLC0415
@@ -478,14 +552,14 @@ def _add_beginning(app: typer.Typer, say: Say, lang: Lang) -> None:
     """Add the commands that come before the first run."""
     Config = Annotated[Path | None, typer.Option("--config", help=say("opt.config"))]
 
-    @app.command(help=say("check"), short_help=say("check.short"))
-    def check(
+    @app.command("check", help=say("check"), short_help=say("check.short"))
+    def check_(
         route: Annotated[str | None, typer.Option("--route", help=say("opt.route"))] = None,
         config: Config = None,
     ) -> int:
-        from k3push.cli import starting  # noqa: PLC0415
+        from k3push.cli.checking import check  # noqa: PLC0415
 
-        return _await(lambda: starting.check(config, route, say))
+        return _await(lambda: check(config, route, say))
 
     @app.command(help=say("init"), short_help=say("init.short"))
     def init(config: Config = None) -> int:

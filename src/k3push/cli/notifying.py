@@ -21,7 +21,7 @@ def recipients(settings: Settings) -> list[str]:
         SettingsError: One cannot be had, or no service answers to it.
     """
     key = "notify.urls"
-    urls = [secret.resolve(key, settings.folder) for secret in settings.notify.urls]
+    urls = [secret.resolve(key, settings.file) for secret in settings.notify.urls]
     if not urls:
         return []
     try:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import anyio
 import orjson
@@ -20,8 +18,11 @@ from rich.markup import escape
 
 from k3push.adapters.erp_http import ErpHttp
 from k3push.adapters.ledger_sqlite import SqliteLedger
+from k3push.cli.jobs import STDIN, JobOptions, opened_jobs, routes_of
 from k3push.cli.notifying import recipients, tell_people
 from k3push.cli.overlap import Overlap, make_way
+from k3push.cli.phrases import cause_words
+from k3push.cli.preview import Lookout, Preview
 from k3push.cli.problem import Problem
 from k3push.cli.progress import RunProgress
 from k3push.cli.showing import find_run
@@ -33,11 +34,10 @@ from k3push.cli.words import Lang, Say
 from k3push.controlling import obey
 from k3push.core.commands import Key
 from k3push.core.halting import HaltRule
-from k3push.core.model import BillNumber, Listed, Outcome, Route, Run, State
+from k3push.core.model import BillNumber, Outcome, Route, Run, State
 from k3push.core.window import Window
 from k3push.job import Cause, DoubtAges, Job, PushPace, SettlePace, Stop, stopping
 from k3push.planning import (
-    Asked,
     JobSource,
     new_run_id,
     open_run,
@@ -50,7 +50,7 @@ from k3push.ports import LedgerLostError
 from k3push.pushing import push_run
 from k3push.reporting.ending import Ending, Exit, exit_of
 from k3push.reporting.results import clusters_of, count_targets, write_results
-from k3push.settings import Settings, SettingsError
+from k3push.settings import Settings
 from k3push.settling import settle_once
 from k3push.steering import Steering
 
@@ -80,15 +80,6 @@ class RunOptions:
     verbose: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobOptions:
-    """How job files are read."""
-
-    route: str | None = None
-    column: str | None = None
-    skip_bad_lines: bool = False
-
-
 class Runner:
     """What the commands that move numbers share: settings, words, and where to print."""
 
@@ -116,6 +107,10 @@ class Runner:
         if self.settings.erp.verify is False:
             self.warn("unverified")
 
+    def tell_skipped(self, what: str) -> None:
+        """Say that a bad line is passed over."""
+        self.warn("skipped", what=what)
+
     def warn(self, sentence: str, /, **facts: object) -> None:
         """Print a sentence to standard error."""
         self.errors.print(self.say(sentence, **facts), highlight=False, markup=False)
@@ -124,15 +119,21 @@ class Runner:
 
     async def run(self, names: Sequence[str], how: JobOptions) -> Exit:
         """Push the numbers of job files."""
-        with self._jobs(names, how) as jobs:
+        with opened_jobs(names, how, self.lang, skipped=self.tell_skipped) as jobs:
             lines = await survey(jobs)
             if not lines:
                 self.warn("empty_job", job=", ".join(names))
                 return self._report_all([])
-            routes = {name: self._route(name, how, asked) for name, asked in lines.items()}
-            if not self._agreed(lines, routes, asks="-" not in names):
-                self.warn("not_run")
-                return Exit.STOPPED
+            routes = routes_of(self.settings, how, lines)
+            if self.asks(names):
+                count = sum(asked.count for asked in lines.values())
+                preview = await self.lookout().look(jobs, routes, count)
+                self.show(preview, self.errors)
+                to_send = {name: totals.to_send for name, totals in preview.totals.items()}
+                if preview.stop.asked or not self.agreed(preview.routes, to_send):
+                    self.tell_causes(preview.stop)
+                    self.warn("not_run")
+                    return preview.exit if preview.stop.asked else Exit.STOPPED
             async with ledger_of(self.settings, self.say, create=True) as ledger:
                 acct_id = self.settings.erp.acct_id
                 scopes = {scope_of(acct_id, route) for route in routes.values()}
@@ -199,67 +200,60 @@ class Runner:
                 self.warn("settled_by_person", number=bill, state=state.value)
         return Exit.DONE
 
-    # -- planning -----------------------------------------------------------------------------
+    # -- asking -------------------------------------------------------------------------------
 
-    @contextmanager
-    def _jobs(self, names: Sequence[str], how: JobOptions) -> Iterator[list[JobSource]]:
-        from k3push.adapters.job_files import Trouble, read_job  # noqa: PLC0415
-
-        told: set[str] = set()
-
-        def skipped(trouble: Trouble) -> None:
-            # A file is read twice, and each bad line is told once.
-            text = trouble.text(self.lang)
-            if text not in told:
-                told.add(text)
-                self.warn("skipped", what=text)
-
-        read = partial(
-            read_job,
-            column=how.column,
-            skip_bad_lines=how.skip_bad_lines,
-            on_bad_line=skipped,
+    def asks(self, names: Sequence[str]) -> bool:
+        """Whether a person sits there who can be asked before anything is sent."""
+        return (
+            not self.options.yes
+            and STDIN not in names
+            and sys.stdin.isatty()
+            and sys.stderr.isatty()
         )
-        with ExitStack() as stack:
-            jobs = []
-            for name in names:
-                path = Path(name)
-                if name == "-":
-                    path = stack.enter_context(_spooled())
-                    jobs.append(JobSource(name, partial(_from_start, path, read)))
-                else:
-                    jobs.append(JobSource(name, partial(read, path)))
-            yield jobs
 
-    def _route(self, name: str, how: JobOptions, asked: Asked) -> Route:
-        """Return a route; where a line of a job file names it, an error names the line."""
-        if not name:
-            return self.settings.route(how.route)
-        try:
-            return self.settings.route(name)
-        except SettingsError as error:
-            raise Problem(f"{asked.place}: {error}") from error
-
-    def _agreed(self, lines: dict[str, Asked], routes: dict[str, Route], *, asks: bool) -> bool:
-        if self.options.yes or not asks or not (sys.stdin.isatty() and sys.stderr.isatty()):
-            return True
-        numbers: Counter[str] = Counter()
-        for name, asked in lines.items():
-            numbers[routes[name].name] += asked.count
-        by_name = {route.name: route for route in routes.values()}
-        for name, count in numbers.items():
+    def agreed(self, routes: Mapping[str, Route], to_send: Mapping[str, int]) -> bool:
+        """Ask for each route that has numbers to send; anything but yes is no."""
+        for name, route in routes.items():
             question = self.say(
                 "ask_run",
-                count=count,
+                count=to_send[name],
                 route=name,
-                source=by_name[name].source,
-                target=by_name[name].target,
+                source=route.source,
+                target=route.target,
                 url=self.settings.erp.url,
+                acct=self.settings.erp.acct_id,
             )
-            answer = self.errors.input(escape(f"{question} [y/N] "))
+            answer = self.errors.input(escape(f"{question} [y/N] ")) if to_send[name] else "y"
             if answer.strip().lower() not in {"y", "yes", "是"}:
                 return False
         return True
+
+    def lookout(self) -> Lookout:
+        """Return what looks ahead for a job."""
+        return Lookout(
+            settings=self.settings,
+            site=self.site,
+            pace=self.pace(),
+            steering=self._steering(),
+            say=self.say,
+            errors=self.errors,
+            quiet=self.options.quiet,
+        )
+
+    def show(self, preview: Preview, console: Console) -> None:
+        """Print what a run would do."""
+        erp = self.settings.erp
+        for line in preview.lines(self.say, erp.url, erp.acct_id):
+            console.print(line, highlight=False)
+
+    def tell_causes(self, stop: Stop) -> None:
+        """Say why a look ahead ended before its end."""
+        for cause, why in stop.causes.items():
+            self.errors.print(
+                cause_words(cause, why, None, self.say), highlight=False, markup=False
+            )
+
+    # -- opening ------------------------------------------------------------------------------
 
     async def _open(
         self,
@@ -327,7 +321,7 @@ class Runner:
                 clock=self.clock,
                 watch=watch,
                 stop=stop,
-                pace=self._pace(),
+                pace=self.pace(),
                 steering=steering,
                 settle=SettlePace(
                     self.settings.settle.first_wait_s,
@@ -438,7 +432,8 @@ class Runner:
         await anyio.sleep(seconds)
         stop.ask(Cause.DEADLINE, self.say("deadline", option=option))
 
-    def _pace(self) -> PushPace:
+    def pace(self) -> PushPace:
+        """Return how fast to go: as the options say, else the settings."""
         options, run = self.options, self.settings.run
         return PushPace(
             max_attempts=run.max_attempts,
@@ -534,19 +529,3 @@ def _joined(endings: Sequence[Ending], worst: Exit) -> dict[str, object]:
         "counts": dict(counts),
         **{key: sum(part[key] for part in parts) for key in ("pushes", "logins", "targets")},
     }
-
-
-def _from_start(path: Path, read: Callable[[BinaryIO], Iterator[Listed]]) -> Iterator[Listed]:
-    with path.open("rb") as file:
-        yield from read(file)
-
-
-@contextmanager
-def _spooled() -> Iterator[Path]:
-    """Copy standard input to a file, since a job is read twice: checked, then listed."""
-    with tempfile.TemporaryDirectory(prefix="k3push-") as folder:
-        path = Path(folder) / "stdin"
-        with path.open("wb") as file:
-            while block := sys.stdin.buffer.read(1 << 20):
-                file.write(block)
-        yield path

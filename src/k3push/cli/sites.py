@@ -22,7 +22,7 @@ def site_of(settings: Settings) -> Site:
     verify = erp.verify if isinstance(erp.verify, bool) else settings.folder / erp.verify
     return Site(
         url=erp.url,
-        login=_login(erp, settings.folder),
+        login=_login(erp, settings.file),
         form_encoded=erp.encoding == "form",
         verify=verify,
         connect_timeout_s=erp.connect_timeout_s,
@@ -30,12 +30,12 @@ def site_of(settings: Settings) -> Site:
     )
 
 
-def _login(erp: ErpSettings, folder: Path) -> Callable[[int], LoginCall] | HeaderSignature:
+def _login(erp: ErpSettings, config: Path) -> Callable[[int], LoginCall] | HeaderSignature:
     if erp.auth == "password":
-        password = _resolved(erp.password, "erp.password", folder)
+        password = _resolved(erp.password, "erp.password", config)
         call = password_login(erp.acct_id, erp.username, password, erp.lcid)
         return lambda _: call
-    secret = _resolved(erp.app_secret, "erp.app_secret", folder)
+    secret = _resolved(erp.app_secret, "erp.app_secret", config)
     if erp.auth == "app_secret":
         call = app_secret_login(erp.acct_id, erp.username, erp.app_id, secret, erp.lcid)
         return lambda _: call
@@ -46,7 +46,7 @@ def _login(erp: ErpSettings, folder: Path) -> Callable[[int], LoginCall] | Heade
     return HeaderSignature(erp.acct_id, erp.username, erp.app_id, secret, erp.lcid, erp.org_num)
 
 
-def _resolved(secret: Secret | None, key: str, folder: Path) -> str:
+def _resolved(secret: Secret | None, key: str, config: Path) -> str:
     if secret is None:
         raise ValueError(f"{key} was checked when the settings were read")
-    return secret.resolve(key, folder)
+    return secret.resolve(key, config)

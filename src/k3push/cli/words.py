@@ -25,12 +25,20 @@ _WORDS: Mapping[str, _Said] = {
         "在金蝶云星空中批量下推单据，绝不重复下推。",
     ),
     "app.epilog": _Said(
-        "Begin with:  k3push demo  ·  then: k3push init, k3push check, k3push run LIST.csv",
-        "入门：k3push demo  ·  然后：k3push init、k3push check、k3push run 清单.csv",
+        "Begin with:  k3push demo  ·  then: k3push init, check, plan LIST.csv, run LIST.csv",
+        "入门：k3push demo  ·  然后：k3push init、check、plan 清单.csv、run 清单.csv",
     ),
     "run": _Said(
         "Push the numbers of job files; every number ends with a truthful row.",
         "下推清单中的单据编号；每个编号都有如实的结果。",
+    ),
+    "plan": _Said(
+        "Look ahead, and send nothing: which numbers of job files are ready, already there, partly there or blocked. Writes a plan for `apply`.",
+        "只查询、不发送：清单中哪些编号可下推、已下推、部分下推或被阻止，并写出供 `apply` 执行的计划文件。",
+    ),
+    "apply": _Said(
+        "Push exactly what a plan says. Refused if job file, route, address or account have changed since, or the plan was edited or applied before.",
+        "严格按计划文件下推。若清单、路线、地址或账套已变，或计划被改动、已执行过，则拒绝。",
     ),
     "resume": _Said(
         "Go on where a run stopped (default: the last one); settles what is open first.",
@@ -61,8 +69,9 @@ _WORDS: Mapping[str, _Said] = {
         "Write the rows of a run as CSV or JSONL.", "把一次执行的结果导出为 CSV 或 JSONL。"
     ),
     "check": _Said(
-        "Check configuration, login, forms and fields by reading only.",
-        "只读检查：配置、登录、单据与字段。",
+        "Check configuration, ledger, login, clock, forms and fields by reading only; "
+        "a line for each, with the cure.",
+        "只读检查：配置、台账、登录、时钟、单据与字段；每项一行，并给出处理办法。",
     ),
     "init": _Said("Ask a few questions and write config.toml.", "回答几个问题，生成 config.toml。"),
     "sandbox": _Said(
@@ -74,6 +83,8 @@ _WORDS: Mapping[str, _Said] = {
         "看一遍演示：模拟服务加示例清单，含被拒绝的单据和丢失的应答。",
     ),
     "run.short": _Said("Push the numbers of job files", "下推清单中的单据编号"),
+    "plan.short": _Said("Say what a run would do, and send nothing", "查看将会下推什么，不发送"),
+    "apply.short": _Said("Push exactly what a plan says", "严格按计划文件下推"),
     "resume.short": _Said("Go on where a run stopped", "从中断处继续执行"),
     "retry.short": _Said("Push the rejected numbers of a run again", "重新下推被拒绝的编号"),
     "settle.short": _Said("Ask the ERP what became of unknown numbers", "向 ERP 核实未知的编号"),
@@ -155,6 +166,11 @@ _WORDS: Mapping[str, _Said] = {
         "出什么错：none、lost-session、lost-answer、late-commit、refusals、flaky、night，或脚本文件。",
     ),
     "opt.keep": _Said("Folder for the results.", "结果目录。"),
+    "opt.plan_output": _Said(
+        "Plan file to write; default: beside the first job file.",
+        "要写的计划文件；默认在第一个清单旁边。",
+    ),
+    "arg.plan": _Said("Plan file that `k3push plan` wrote.", "`k3push plan` 写出的计划文件。"),
     "arg.jobs": _Said("Job files, or - for standard input.", "清单文件，或用 - 表示标准输入。"),
     "arg.entry": _Said(
         "Keyring entry; default: those that the configuration names.",
@@ -248,10 +264,67 @@ _WORDS: Mapping[str, _Said] = {
         "第 {line} 行：{number} 与第 {first} 行重复",
     ),
     "ask_run": _Said(
-        "Push {count} numbers by route {route} ({source} → {target}) on {url}?",
-        "要在 {url} 上按路线 {route}（{source} → {target}）下推 {count} 个编号吗？",
+        "Push {count} numbers by route {route} ({source} → {target})\non {url}, account {acct}?",
+        "要在 {url}（账套 {acct}）上\n按路线 {route}（{source} → {target}）下推 {count} 个编号吗？",
     ),
     "not_run": _Said("Nothing was sent.", "没有发送任何内容。"),
+    "plan.route": _Said(
+        "plan for route {route} ({source} → {target})",
+        "计划：路线 {route}（{source} → {target}）",
+    ),
+    "plan.site": _Said("on {url}, account {acct}", "目标 {url}，账套 {acct}"),
+    "plan.reasons": _Said("why blocked:", "被阻止的原因："),
+    "plan.unread": _Said(
+        "targets cannot be asked for (no source_number_field): what is there is not known",
+        "无法查询下游单据（没有 source_number_field）：不知道哪些已下推",
+    ),
+    "plan.chunks": _Said("calls {chunks} · time {time}", "{chunks} 次调用 · 用时：{time}"),
+    "plan.time_unknown": _Said("unknown until the first run", "首次执行后才能估计"),
+    "about.seconds": _Said("about {n} s, as the last run went", "约 {n} 秒（按上次执行）"),
+    "about.minutes": _Said("about {n} min, as the last run went", "约 {n} 分钟（按上次执行）"),
+    "about.hours": _Said(
+        "about {hours} h {minutes} min, as the last run went",
+        "约 {hours} 小时 {minutes} 分钟（按上次执行）",
+    ),
+    "plan.reading": _Said("looked at {done}/{total}", "已查询 {done}/{total}"),
+    "plan.next": _Said(
+        "plan: {path}\nto run it: k3push apply {path}", "计划：{path}\n执行：k3push apply {path}"
+    ),
+    "plan.nothing": _Said(
+        "plan: {path}\nthere is nothing to push", "计划：{path}\n没有可下推的编号"
+    ),
+    "plan.unwritable": _Said(
+        "{path} cannot be written ({why}); name another file with -o",
+        "无法写入 {path}（{why}）；请用 -o 指定另一个文件",
+    ),
+    "plan.unreadable": _Said(
+        "{path} cannot be read ({why}); make it with `k3push plan`",
+        "无法读取 {path}（{why}）；请用 `k3push plan` 生成",
+    ),
+    "plan.no plan": _Said(
+        "{path} is no plan; `k3push plan` makes one, and `k3push run` takes job files",
+        "{path} 不是计划文件；请用 `k3push plan` 生成，清单则用 `k3push run`",
+    ),
+    "plan.newer": _Said(
+        "{path} was made by another version of k3push; make it anew with `k3push plan`",
+        "{path} 由其他版本的 k3push 生成；请用 `k3push plan` 重新生成",
+    ),
+    "plan.edited": _Said(
+        "{path} was edited or cut off since it was made; make it anew with `k3push plan`",
+        "{path} 生成后被改动或不完整；请用 `k3push plan` 重新生成",
+    ),
+    "plan.changed": _Said(
+        "{path} was made for other settings ({what}); put them back, or make it anew with `k3push plan`",
+        "{path} 针对的配置已变（{what}）；请恢复配置，或用 `k3push plan` 重新生成",
+    ),
+    "plan.job_changed": _Said(
+        "{path}: the job file has changed since it was planned: {what}; make the plan anew with `k3push plan`",
+        "{path}：清单在生成计划后有变化：{what}；请用 `k3push plan` 重新生成",
+    ),
+    "plan.applied": _Said(
+        "{path} was applied already, as run {run}; to go on with it: k3push resume {run}",
+        "{path} 已执行过，即执行 {run}；如需继续：k3push resume {run}",
+    ),
     "plain_secret": _Said(
         'warning: {key} stands in config.toml as plain text; use {{ env = "NAME" }}',
         '警告：{key} 以明文写在 config.toml 中；请改用 {{ env = "NAME" }}',
@@ -385,6 +458,31 @@ _WORDS: Mapping[str, _Said] = {
     ),
     "check.config": _Said("configuration {path}", "配置文件 {path}"),
     "check.login": _Said("login at {url} as {user}", "以 {user} 登录 {url}"),
+    "check.ledger": _Said("ledger {path}", "台账 {path}"),
+    "check.ledger_folder": _Said(
+        "ledger: {folder} is missing or cannot be written; make it writable, or change ledger.url",
+        "台账：{folder} 不存在或不可写；请调整权限，或修改 ledger.url",
+    ),
+    "check.ledger_lost": _Said("ledger: {why}", "台账：{why}"),
+    "check.results": _Said("results: this folder can be written", "结果：当前文件夹可写"),
+    "check.results_unwritable": _Said(
+        "results: {folder} cannot be written; results go beside the job file, so keep it elsewhere",
+        "结果：{folder} 不可写；结果写在清单旁边，请把清单放到别处",
+    ),
+    "check.lacking": _Said(
+        "{what} has no {fields}: such bills are not held back before they are sent",
+        "{what} 没有 {fields}：相应状态的单据在发送前无法拦下",
+    ),
+    "check.linked": _Said(
+        "{field} of {rows} rows of {form} names {found} bills of {source}",
+        "{form} 最近 {rows} 行的 {field} 中有 {found} 张 {source}",
+    ),
+    "check.not_linked": _Said(
+        "{field} of the newest {rows} rows of {form} names no bill of {source}: if some were "
+        "pushed, it is the wrong field; mend source_number_field. Else run with --limit 1 first",
+        "{form} 最近 {rows} 行的 {field} 中没有 {source} 的单号：如曾下推过，则字段有误，"
+        "请修改 source_number_field；否则请先用 --limit 1 试推",
+    ),
     "check.source": _Said("source form {form}", "源单 {form}"),
     "check.target": _Said("target form {form}, field {field}", "目标单 {form}，字段 {field}"),
     "check.nofield": _Said(

@@ -23,6 +23,18 @@ def split(numbers: Sequence[T], size: int) -> list[tuple[T, ...]]:
     return [tuple(numbers[i : i + size]) for i in range(0, len(numbers), size)]
 
 
+def count_chunks(numbers: int, size: int, *, canary: bool) -> int:
+    """Say in how many chunks *numbers* travel if none is refused.
+
+    >>> count_chunks(41, 20, canary=True), count_chunks(41, 20, canary=False)
+    (3, 3)
+    >>> count_chunks(40, 20, canary=True)
+    3
+    """
+    first = 1 if canary and numbers else 0
+    return first - (first - numbers) // size
+
+
 def halve(numbers: Sequence[T]) -> list[tuple[T, ...]]:
     """Cut a refused chunk in two, so that one bad number among n costs about 2 log2(n) calls.
 

@@ -159,19 +159,27 @@ def one_of(field: str, numbers: Iterable[BillNumber]) -> str:
 
 
 def query_data(
-    form: str, fields: Sequence[str], filter_string: str, *, start: int, limit: int
+    form: str,
+    fields: Sequence[str],
+    filter_string: str,
+    *,
+    start: int,
+    limit: int,
+    newest_first: bool = False,
 ) -> bytes:
     """Write the `data` of one page of ExecuteBillQuery (P 6.1).
 
     Rows are ordered by all the *fields*, so that rows which could change places between two
-    pages are equal.
+    pages are equal; or by the internal id, the last first.
     """
     return orjson.dumps(
         {
             "FormId": form,
             "FieldKeys": ",".join(fields),
             "FilterString": filter_string,
-            "OrderString": ",".join(f"{field} ASC" for field in fields),
+            "OrderString": (
+                f"{ID} DESC" if newest_first else ",".join(f"{field} ASC" for field in fields)
+            ),
             "TopRowCount": 0,
             "StartRow": start,
             "Limit": limit,

@@ -209,6 +209,9 @@ FROM notes JOIN runs ON runs.key = notes.run
 WHERE notes.run = :run AND notes.id > :after
 ORDER BY notes.id LIMIT :limit;
 
+-- name: spans
+SELECT began_at, ended_at FROM attempts WHERE run = :run AND ended_at IS NOT NULL ORDER BY id;
+
 -- name: attempts_of
 SELECT attempts.id, runs.id, chunk, nth, began_at, numbers, before, request,
     attempts.ended_at, verdict, answer, status, because, body

@@ -1,0 +1,341 @@
+from __future__ import annotations
+
+import json
+import os
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from k3push.adapters.ledger_sqlite import open_sqlite
+from k3push.cli.main import run
+from k3push.core.model import BillNumber, Listed, Route, Run, RunId
+from tests.cli.terminal import (
+    SALES_ROUTE,
+    Desk,
+    Sandbox,
+    assert_all_once,
+    assert_true,
+    orders,
+)
+
+PLAN = "orders.plan.jsonl"
+
+BLOCKED = ["CGDDU000000", "CGDDC000000", "NOBODY"]
+
+
+def planned(desk: Desk, sandbox: Sandbox, *numbers: str) -> Desk:
+    """Configure a desk and plan a list."""
+    desk.configure(sandbox.url).job(numbers)
+    ran = desk.k3push("plan", "orders.csv")
+    assert ran.exit in {0, 3}, ran
+    return desk
+
+
+def test_a_plan_says_what_a_run_would_do_and_sends_nothing(desk: Desk, sandbox: Sandbox) -> None:
+    """Ready, already and blocked are counted, with reasons and repeats, in 80 columns."""
+    desk.configure(sandbox.url).job(orders(5))
+    assert desk.k3push("run", "orders.csv").exit == 0
+    before = sandbox.truth()
+    desk.job([*orders(45), *BLOCKED, "cgdd0000007"])
+    ran = desk.k3push("plan", "orders.csv")
+    assert ran.exit == 3, ran
+    words = ran.out.split()
+    for fate, count in (("ready", "40"), ("already", "5"), ("blocked", "3")):
+        assert words[words.index(fate) + 1] == count
+    for words_of in ("未审核", "已关闭", "源单不存在", "repeated lines: 1", "calls 3", PLAN):
+        assert words_of in ran.out, ran.out
+    assert "about" in ran.out, "a run was measured"
+    assert max(map(len, ran.out.splitlines())) <= 80
+    after = sandbox.truth()
+    assert (after["sources"], after["calls"]["push"]) == (
+        before["sources"],
+        before["calls"]["push"],
+    )
+
+
+def test_the_time_is_unknown_before_the_first_run(desk: Desk, untouched: Sandbox) -> None:
+    """A figure that nobody has measured is none; nor is a ledger made to keep it in."""
+    desk.configure(untouched.url).job(orders(5))
+    ran = desk.k3push("plan", "orders.csv", "--json", "-o", "p")
+    assert ran.exit == 0
+    said = ran.said
+    assert (said["counts"], said["estimated_seconds"]) == ({"ready": 5}, None)
+    assert (said["plan"], said["route"], said["chunks"]) == ("p", "po-instock", 2)
+    assert len(said["sha256"]) == 64
+    assert not (desk.folder / "ledger.db").exists()
+    assert "unknown until the first run" in desk.k3push("plan", "orders.csv").out
+
+
+def test_a_plan_is_applied_as_it_is(desk: Desk, sandbox: Sandbox) -> None:
+    """Each number has its row, in the order of the job file; only the ready ones travel."""
+    numbers = [*orders(45), *BLOCKED]
+    desk.configure(sandbox.url).job(orders(5))
+    assert desk.k3push("run", "orders.csv").exit == 0
+    planned(desk, sandbox, *numbers)
+    ran = desk.k3push("apply", PLAN, "--json")
+    assert ran.exit == 3, ran
+    assert ran.said["counts"] == {"pushed": 40, "already": 5, "rejected": 3}
+    rows = desk.rows(ran.said["run"])
+    assert [row["number"] for row in rows] == numbers
+    assert_true(rows, sandbox.truth())
+    assert {row["code"] for row in rows if row["state"] == "rejected"} == {"precheck"}
+    assert "as the plan has found it" in desk.k3push("explain", BLOCKED[0]).out
+
+
+def test_a_bill_that_the_plan_left_out_is_not_pushed(desk: Desk, sandbox: Sandbox) -> None:
+    """What nobody has agreed to is left to the next plan, though it could be pushed by now."""
+    desk.configure(sandbox.url).job(orders(3))
+    assert desk.k3push("plan", "orders.csv").exit == 0
+    text = (desk.folder / PLAN).read_text("utf-8")
+    assert '"fate":"ready"' in text
+    # The ERP's books change between plan and apply: somebody else pushes one of them.
+    assert desk.k3push("run", desk.job(orders(1), "one.csv")).exit == 0
+    ran = desk.k3push("apply", PLAN, "--json")
+    assert (ran.exit, ran.said["counts"]) == (0, {"already": 1, "pushed": 2}), ran
+    assert_all_once(desk.rows(ran.said["run"]), sandbox.truth(), orders(3))
+
+
+def test_a_plan_is_applied_once(desk: Desk, sandbox: Sandbox) -> None:
+    """The second time the run is named that went on from it; a limit left numbers to resume."""
+    planned(desk, sandbox, *orders(30))
+    first = desk.k3push("apply", PLAN, "--limit", "10", "--json")
+    assert (first.exit, first.said["counts"]) == (5, {"pushed": 10, "planned": 20}), first
+    again = desk.k3push("apply", PLAN)
+    assert again.exit == 2
+    assert f"k3push resume {first.said['run']}" in again.err
+    assert sandbox.made() == 10
+    assert desk.k3push("resume", first.said["run"]).exit == 0
+    assert_all_once(desk.rows(), sandbox.truth(), orders(30))
+
+
+CHANGES = {
+    "rule": 'default_rule = true\n# rule = ""',
+    "target": 'target = "PUR_ReceiveBill"',
+    "source": 'source = "SAL_SaleOrder"',
+    "acct_id": 'acct_id = "other"',
+    "url": 'url = "http://127.0.0.1:1/K3Cloud/"',
+}
+
+
+def test_a_plan_for_other_settings_is_refused(
+    desk: Desk,
+    untouched: Sandbox,
+    cleared: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What was looked at is not what would be pushed; the key and the cure are named."""
+    planned(desk, untouched, *orders(3))
+    for key, line in CHANGES.items():
+        desk.configure(untouched.url, lines={key: line})
+        assert run(["apply", PLAN], "en") == 2
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert f".{key}: " in said.err
+        assert "k3push plan" in said.err
+    cleared.setenv("K3PUSH_LEDGER__URL", "sqlite:///other.db")
+    desk.configure(untouched.url)
+    assert run(["apply", PLAN], "zh") == 2
+    assert "ledger.url" in capsys.readouterr().err
+    assert untouched.made() == 0
+    assert not list(desk.folder.glob("*.db"))
+
+
+def test_settings_that_change_nothing_of_a_plan_may_change(desk: Desk, sandbox: Sandbox) -> None:
+    """How fast it goes and when it halts is decided when it is applied."""
+    planned(desk, sandbox, *orders(3))
+    desk.configure(sandbox.url, lines={"halt": 'halt = "fail=1"'}, more=SALES_ROUTE)
+    assert desk.k3push("apply", PLAN, "--chunk-size", "2").exit == 0
+
+
+def test_a_changed_job_file_is_refused(desk: Desk, untouched: Sandbox) -> None:
+    """The list is what somebody has signed; so is one that is gone, or changed by a blank."""
+    planned(desk, untouched, *orders(3))
+    for change in ("more", "gone"):
+        job = desk.folder / "orders.csv"
+        job.write_bytes(job.read_bytes() + b" ") if change == "more" else job.unlink()
+        ran = desk.k3push("apply", PLAN)
+        assert (ran.exit, ran.out) == (2, "")
+        assert "orders.csv" in ran.err
+        assert "k3push plan" in ran.err
+    assert not (desk.folder / "ledger.db").exists()
+
+
+def test_an_edited_plan_is_refused(desk: Desk, untouched: Sandbox) -> None:
+    """Who wants other numbers changes the list."""
+    planned(desk, untouched, *orders(2), *BLOCKED)
+    path = desk.folder / PLAN
+    path.write_text(path.read_text("utf-8").replace('"blocked"', '"ready"'), "utf-8")
+    ran = desk.k3push("apply", PLAN)
+    assert (ran.exit, "was edited" in ran.err) == (2, True)
+    assert untouched.made() == 0
+
+
+def test_a_plan_holds_no_secret(desk: Desk, untouched: Sandbox) -> None:
+    """It is sent around to be signed."""
+    desk.environment["PW"] = "sandbox"
+    desk.configure(untouched.url, lines={"password": 'password = { env = "PW" }'}).job(orders(2))
+    assert desk.k3push("plan", "orders.csv").exit == 0
+    text = (desk.folder / PLAN).read_text("utf-8")
+    assert "password" not in text
+    assert '"PW"' not in text
+
+
+def test_standard_input_is_kept_in_the_plan(desk: Desk, sandbox: Sandbox) -> None:
+    """Its bytes are gone by the time it is applied, so the plan is the list."""
+    desk.configure(sandbox.url)
+    ran = desk.k3push("plan", "-", "--json", given="\n".join(orders(3)))
+    assert (ran.exit, ran.said["plan"]) == (0, "stdin.plan.jsonl")
+    assert desk.k3push("apply", "stdin.plan.jsonl").exit == 0
+    assert_all_once(desk.rows(), sandbox.truth(), orders(3))
+
+
+def test_two_routes_are_one_plan_and_two_runs(desk: Desk, sandbox: Sandbox) -> None:
+    """A `route` column parts the plan as it parts a run."""
+    desk.configure(sandbox.url, more=SALES_ROUTE)
+    desk.write("mixed.csv", "单号,route\nCGDD0000001,po-instock\nXSDD0000001,so-outstock\n")
+    ran = desk.k3push("plan", "mixed.csv", "--json")
+    assert (ran.exit, ran.said["counts"]) == (0, {"ready": 2}), ran
+    applied = desk.k3push("apply", "mixed.plan.jsonl", "--json")
+    assert (applied.exit, applied.said["counts"]) == (0, {"pushed": 2}), applied
+    assert applied.said["route"] == "po-instock;so-outstock"
+
+
+def test_a_plan_that_cannot_be_made_leaves_none(desk: Desk) -> None:
+    """Nobody answers: exit 6, the cause, and no file that looks like a plan."""
+    desk.configure("http://127.0.0.1:1/").job(orders(3))
+    ran = desk.k3push("plan", "orders.csv", "--json")
+    assert (ran.exit, ran.said["plan"]) == (6, None), ran
+    assert "erp.url" in ran.err
+    assert not (desk.folder / PLAN).exists()
+    assert not list(desk.folder.glob("*.part"))
+
+
+def test_a_form_that_is_refused_is_a_wrong_setting(desk: Desk, untouched: Sandbox) -> None:
+    """There is no run to resume, so the exit code is that of bad settings."""
+    desk.configure(untouched.url, lines={"source": 'source = "NO_SUCH_FORM"'}).job(orders(3))
+    ran = desk.k3push("plan", "orders.csv")
+    assert (ran.exit, "NO_SUCH_FORM" in ran.err) == (2, True), ran
+
+
+def test_an_empty_job_needs_no_plan(desk: Desk, untouched: Sandbox) -> None:
+    """One line says so; a script still gets its object."""
+    desk.configure(untouched.url).job([])
+    ran = desk.k3push("plan", "orders.csv", "--json")
+    assert (ran.exit, ran.said["plan"], ran.said["counts"]) == (0, None, {})
+    assert len(ran.err.splitlines()) == 1
+
+
+def test_again_pushes_what_the_plan_found_there(desk: Desk, sandbox: Sandbox) -> None:
+    """A person says so and why; the ERP has the last word."""
+    desk.configure(sandbox.url).job(orders(2))
+    assert desk.k3push("run", "orders.csv").exit == 0
+    planned(desk, sandbox, *orders(2))
+    ran = desk.k3push("apply", PLAN, "--again", "--because", "rest", "--json")
+    assert (ran.exit, ran.said["counts"]) == (3, {"rejected": 2}), ran
+    assert all("没有可下推的数量" in row["reason"] for row in desk.rows(ran.said["run"]))
+
+
+def test_what_a_death_left_out_of_the_ledger_is_filled_in(desk: Desk, sandbox: Sandbox) -> None:
+    """A kill while the rows were written must not lose the rest of the list."""
+    planned(desk, sandbox, *orders(6), *BLOCKED)
+    head: dict[str, Any] = json.loads((desk.folder / PLAN).read_bytes().splitlines()[0])["made_for"]
+    anyio.run(_begin_filling, desk.folder / "ledger.db", head)
+    ran = desk.k3push("apply", PLAN, "--json")
+    assert (ran.exit, ran.said["counts"]) == (3, {"pushed": 6, "rejected": 3}), ran
+    assert [row["number"] for row in desk.rows()] == [*orders(6), *BLOCKED]
+    assert desk.k3push("apply", PLAN).exit == 2
+
+
+async def _begin_filling(path: Path, head: dict[str, Any]) -> None:
+    """Write what `apply` has written when it is killed after one of nine lines."""
+    (planned_run,) = head["runs"]
+    opened = Run(
+        RunId(planned_run["id"]),
+        planned_run["scope"],
+        Route(**planned_run["route"]),
+        ("orders.csv",),
+        str(path.parent / "results" / f"orders.{planned_run['id']}"),
+        datetime.fromisoformat(head["created_at"]),
+    )
+    async with open_sqlite(path) as ledger:
+        await ledger.open_run(opened)
+        await ledger.add(opened.id, [Listed(2, BillNumber(orders(1)[0]))])
+
+
+@pytest.mark.parametrize(
+    ("field", "checked", "exit_code", "cause", "documents"),
+    [("FNoSuchField", 2, 5, "look refused", 0), ("FNote", 0, 4, "contradiction", 1)],
+)
+def test_a_wrong_field_costs_one_document_at_most(
+    desk: Desk,
+    sandbox: Sandbox,
+    *,
+    field: str,
+    checked: int,
+    exit_code: int,
+    cause: str,
+    documents: int,
+) -> None:
+    """`check` tells of it, with the cure; whoever skips `check` is stopped by the canary."""
+    desk.configure(sandbox.url).job(orders(5))
+    assert desk.k3push("run", "orders.csv").exit == 0
+    before = sandbox.truth()["documents"]
+    desk.configure(sandbox.url, more=f'source_number_field = "{field}"\n')
+    ran = desk.k3push("check")
+    assert ran.exit == checked
+    (line,) = [each for each in ran.out.splitlines() if not each.startswith("✓")]
+    assert field in line
+    assert "source_number_field" in line
+    ran = desk.k3push("run", desk.job(orders(40, first=100)), "--json")
+    assert ran.exit == exit_code, ran
+    assert list(desk.summary(ran.said["run"])["stopped_by"]) == [cause]
+    assert sandbox.truth()["documents"] - before == documents
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals")
+@pytest.mark.parametrize("answer", ["n", "y"])
+def test_a_run_on_a_terminal_shows_its_plan_and_asks(
+    desk: Desk, sandbox: Sandbox, answer: str
+) -> None:
+    """What would be pushed, and where, is read before it is agreed to."""
+    desk.configure(sandbox.url).job([*orders(7), *BLOCKED])
+    code, text = typed(desk, answer, "run", "orders.csv")
+    for words in ("ready", "blocked", "7", sandbox.url, "account", "po-instock"):
+        assert words in text, text
+    assert (code, sandbox.made()) == ((3, 7) if answer == "y" else (5, 0))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals")
+def test_yes_asks_nothing_and_looks_once(desk: Desk, sandbox: Sandbox) -> None:
+    """A big job is not held up by a look that nobody waits for."""
+    desk.configure(sandbox.url).job(orders(7))
+    code, text = typed(desk, "", "run", "orders.csv", "--yes")
+    assert (code, sandbox.made(), "plan for" in text) == (0, 7, False)
+
+
+def typed(desk: Desk, answer: str, *arguments: str) -> tuple[int, str]:
+    """Run a command on a terminal of its own, and answer its question."""
+    import pty  # noqa: PLC0415  # Windows lacks it
+
+    pid, terminal = pty.fork()
+    if not pid:
+        os.chdir(desk.folder)
+        clean = {"PATH": os.defpath, "HOME": str(desk.folder), "LANG": "C.UTF-8", "TERM": "dumb"}
+        os.execve(sys.executable, [sys.executable, "-m", "k3push", *arguments], clean)  # noqa: S606
+    text = ""
+    asked = False
+    while True:
+        try:
+            block = os.read(terminal, 4096)
+        except OSError:  # its other end is closed
+            break
+        text += block.decode("utf-8", "replace")
+        if "y/N" in text and not asked:
+            asked = True
+            os.write(terminal, f"{answer}\n".encode())
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), text
