@@ -211,13 +211,19 @@ def _add_pushing(app: typer.Typer, say: Say, lang: Lang) -> None:
     Yes = Annotated[bool, typer.Option("--yes", "-y", help=say("opt.yes"))]
     Json = Annotated[bool, typer.Option("--json", help=say("opt.json"))]
     Quiet = Annotated[bool, typer.Option("--quiet", "-q", help=say("opt.quiet"))]
-    Verbose = Annotated[bool, typer.Option("--verbose", "-v", help=say("opt.verbose"))]
+    Verbose = Annotated[int, typer.Option("--verbose", "-v", count=True, help=say("opt.verbose"))]
+    LogJson = Annotated[bool, typer.Option("--log-json", help=say("opt.log_json"))]
+    LogFile = Annotated[
+        Path | None, typer.Option("--log-file", metavar="F", help=say("opt.log_file"))
+    ]
 
     def execute(act: Callable[[Any], Awaitable[int]], **options: Any) -> int:
         """Make a Planner of the options, which is a Runner too, and let it act."""
+        from k3push.cli.logs import LogOptions  # noqa: PLC0415
         from k3push.cli.plans import Planner  # noqa: PLC0415
         from k3push.cli.running import RunOptions  # noqa: PLC0415
 
+        options["log"] = LogOptions(*options.get("log", ()))
         return _await(lambda: act(Planner(RunOptions(**options), say, lang)))
 
     @app.command(
@@ -273,7 +279,9 @@ def _add_pushing(app: typer.Typer, say: Say, lang: Lang) -> None:
         yes: Yes = False,
         json: Json = False,
         quiet: Quiet = False,
-        verbose: Verbose = False,
+        verbose: Verbose = 0,
+        log_json: LogJson = False,
+        log_file: LogFile = None,
     ) -> int:
         return execute(
             lambda runner: runner.apply(plan),
@@ -283,7 +291,7 @@ def _add_pushing(app: typer.Typer, say: Say, lang: Lang) -> None:
             yes=yes,
             json=json,
             quiet=quiet,
-            verbose=verbose,
+            log=(verbose, log_json, log_file),
             **_pace(chunk_size, concurrency, canary, halt, until, max_duration, limit),
         )
 
@@ -312,7 +320,9 @@ def _add_pushing(app: typer.Typer, say: Say, lang: Lang) -> None:
         yes: Yes = False,
         json: Json = False,
         quiet: Quiet = False,
-        verbose: Verbose = False,
+        verbose: Verbose = 0,
+        log_json: LogJson = False,
+        log_file: LogFile = None,
     ) -> int:
         from k3push.cli.jobs import JobOptions  # noqa: PLC0415
 
@@ -325,7 +335,7 @@ def _add_pushing(app: typer.Typer, say: Say, lang: Lang) -> None:
             yes=yes,
             json=json,
             quiet=quiet,
-            verbose=verbose,
+            log=(verbose, log_json, log_file),
             **_pace(chunk_size, concurrency, canary, halt, until, max_duration, limit),
         )
 
@@ -346,14 +356,16 @@ def _add_pushing(app: typer.Typer, say: Say, lang: Lang) -> None:
         limit: Limit = None,
         json: Json = False,
         quiet: Quiet = False,
-        verbose: Verbose = False,
+        verbose: Verbose = 0,
+        log_json: LogJson = False,
+        log_file: LogFile = None,
     ) -> int:
         return execute(
             lambda runner: runner.resume(name),
             config=config,
             json=json,
             quiet=quiet,
-            verbose=verbose,
+            log=(verbose, log_json, log_file),
             **_pace(chunk_size, concurrency, canary, halt, until, max_duration, limit),
         )
 
@@ -375,14 +387,16 @@ def _add_pushing(app: typer.Typer, say: Say, lang: Lang) -> None:
         limit: Limit = None,
         json: Json = False,
         quiet: Quiet = False,
-        verbose: Verbose = False,
+        verbose: Verbose = 0,
+        log_json: LogJson = False,
+        log_file: LogFile = None,
     ) -> int:
         return execute(
             lambda runner: runner.retry(name, reason),
             config=config,
             json=json,
             quiet=quiet,
-            verbose=verbose,
+            log=(verbose, log_json, log_file),
             **_pace(chunk_size, concurrency, canary, halt, until, max_duration, limit),
         )
 
@@ -611,12 +625,15 @@ def _add_beginning(app: typer.Typer, say: Say, lang: Lang) -> None:
         ),
         json: Annotated[bool, typer.Option("--json", help=say("opt.json"))] = False,
         quiet: Annotated[bool, typer.Option("--quiet", "-q", help=say("opt.quiet"))] = False,
-        verbose: Annotated[bool, typer.Option("--verbose", "-v", help=say("opt.verbose"))] = False,
+        verbose: Annotated[
+            int, typer.Option("--verbose", "-v", count=True, help=say("opt.verbose"))
+        ] = 0,
     ) -> int:
         from k3push.cli import trying  # noqa: PLC0415
+        from k3push.cli.logs import LogOptions  # noqa: PLC0415
         from k3push.cli.running import RunOptions  # noqa: PLC0415
 
-        options = RunOptions(json=json, quiet=quiet, verbose=verbose)
+        options = RunOptions(json=json, quiet=quiet, log=LogOptions(verbose))
         return _await(lambda: trying.demo(options, folder, say, lang))
 
 

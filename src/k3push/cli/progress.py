@@ -8,7 +8,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Self
 
 import anyio
 from rich.cells import cell_len
@@ -25,9 +25,6 @@ from k3push.core.holds import Hold, HoldCause
 from k3push.core.model import Attempt, Outcome, State
 from k3push.core.verdict import Verdict
 from k3push.steering import Steering
-
-if TYPE_CHECKING:
-    from structlog.typing import FilteringBoundLogger
 
 LINE_EVERY_S = 30
 BAR_CELLS = 16
@@ -46,7 +43,6 @@ class RunProgress:
         steering: Steering,
         *,
         quiet: bool = False,
-        log: FilteringBoundLogger | None = None,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """Begin with the rows as they are.
@@ -57,7 +53,6 @@ class RunProgress:
             counts: Rows by state.
             steering: How the run is driven.
             quiet: Show nothing.
-            log: Takes one event for each attempt, or None.
             now_s: A clock that only goes forward, in seconds.
         """
         self.counts: Counter[State] = Counter(counts)
@@ -66,7 +61,6 @@ class RunProgress:
         self._say = say
         self._steering = steering
         self._quiet = quiet
-        self._log = log
         self._now_s = now_s
         self._steps = deque([(now_s(), self.done)])
         self._hold: Hold | None = None
@@ -112,22 +106,16 @@ class RunProgress:
         self._step()
 
     def recorded(
-        self, attempt: Attempt, outcomes: Sequence[Outcome], verdict: Verdict, seconds: float
+        self,
+        attempt: Attempt,  # noqa: ARG002  # a log tells of these, a bar does not
+        outcomes: Sequence[Outcome],
+        verdict: Verdict,  # noqa: ARG002
+        seconds: float,  # noqa: ARG002
     ) -> None:
         """Count what an attempt came to."""
         self.counts[State.PLANNED] -= len(outcomes)
         came_to = Counter(outcome.state for outcome in outcomes)
         self.counts.update(came_to)
-        if self._log is not None:
-            states: dict[str, Any] = {state.value: count for state, count in came_to.items()}
-            self._log.info(
-                "attempt.recorded",
-                chunk=attempt.intent.chunk,
-                nth=attempt.intent.nth,
-                verdict=type(verdict).__name__,
-                **states,
-                seconds=round(seconds, 2),
-            )
         self._step()
 
     def waiting(self, why: str, seconds: float) -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import anyio
 import orjson
@@ -19,6 +18,7 @@ from rich.markup import escape
 from k3push.adapters.erp_http import ErpHttp
 from k3push.adapters.ledger_sqlite import SqliteLedger
 from k3push.cli.jobs import STDIN, JobOptions, opened_jobs, routes_of
+from k3push.cli.logs import LogOptions, Watches, open_log, warning_as_json
 from k3push.cli.notifying import recipients, tell_people
 from k3push.cli.overlap import Overlap, make_way
 from k3push.cli.phrases import cause_words
@@ -54,9 +54,6 @@ from k3push.settings import Settings
 from k3push.settling import settle_once
 from k3push.steering import Steering
 
-if TYPE_CHECKING:
-    from structlog.typing import FilteringBoundLogger
-
 REPEATS_SHOWN = 10
 
 
@@ -77,7 +74,7 @@ class RunOptions:
     yes: bool = False
     json: bool = False
     quiet: bool = False
-    verbose: bool = False
+    log: LogOptions = field(default_factory=LogOptions)
 
 
 class Runner:
@@ -100,6 +97,10 @@ class Runner:
         # Before any ledger is made, so that a secret that is not there leaves nothing behind.
         self.site = site_of(self.settings)
         self.recipients = recipients(self.settings)
+        try:
+            options.log.check()
+        except OSError as error:
+            raise Problem(say("bad_log_file", path=options.log.file, why=error.strerror)) from error
         for key in self.settings.plain_secrets:
             # The sandbox's own password is no secret.
             if self.settings.erp.acct_id != "sandbox":
@@ -112,8 +113,10 @@ class Runner:
         self.warn("skipped", what=what)
 
     def warn(self, sentence: str, /, **facts: object) -> None:
-        """Print a sentence to standard error."""
-        self.errors.print(self.say(sentence, **facts), highlight=False, markup=False)
+        """Print a sentence to standard error, which may be a log."""
+        text = self.say(sentence, **facts)
+        line = warning_as_json(text) if self.options.log.json else text
+        self.errors.print(line, highlight=False, markup=False)
 
     # -- commands -----------------------------------------------------------------------------
 
@@ -306,20 +309,19 @@ class Runner:
         began_s = anyio.current_time()
         steering = self._steering()
         erp = ErpHttp(self.site, calls_per_minute=lambda: steering[Key.CALLS_PER_MINUTE])
-        with RunProgress(
-            self.errors,
-            self.say,
-            await ledger.counts(run.id),
-            steering,
-            quiet=self.options.quiet,
-            log=self._log(),
-        ) as watch:
+        counts = await ledger.counts(run.id)
+        quiet = self.options.quiet or self.options.log.json
+        with (
+            open_log(self.options.log, self.errors) as log,
+            RunProgress(self.errors, self.say, counts, steering, quiet=quiet) as progress,
+        ):
+            log.began(run, sum(counts.values()))
             job = Job(
                 run=run,
                 erp=erp,
                 ledger=ledger,
                 clock=self.clock,
-                watch=watch,
+                watch=Watches(progress, log),
                 stop=stop,
                 pace=self.pace(),
                 steering=steering,
@@ -332,14 +334,15 @@ class Runner:
             )
             async with erp:
                 with stop.scope:
-                    await self._work(job, erp, watch, only_settle=only_settle)
-        ending = replace(
-            await self._ending(ledger, run, stop),
-            seconds=anyio.current_time() - began_s,
-            logins=erp.logins,
-            breach=job.breach,
-            doubted=job.tally.unknown,
-        )
+                    await self._work(job, erp, progress, only_settle=only_settle)
+            ending = replace(
+                await self._ending(ledger, run, stop),
+                seconds=anyio.current_time() - began_s,
+                logins=erp.logins,
+                breach=job.breach,
+                doubted=job.tally.unknown,
+            )
+            log.ended(ending)
         try:
             now = self.clock.now()
             await ledger.end_run(run.id, ending.exit, now)
@@ -382,15 +385,17 @@ class Runner:
             raise Problem(self.say("other_scope", run=run.id, scope=run.scope, now=scope))
         return route
 
-    async def _work(self, job: Job, erp: ErpHttp, watch: RunProgress, *, only_settle: bool) -> None:
+    async def _work(
+        self, job: Job, erp: ErpHttp, progress: RunProgress, *, only_settle: bool
+    ) -> None:
         async with anyio.create_task_group() as others:
-            others.start_soon(watch.tell_now_and_then)
+            others.start_soon(progress.tell_now_and_then)
             others.start_soon(obey, job)
             for option, seconds in self._deadlines():
                 others.start_soon(self._stop_after, job.stop, option, seconds)
             if only_settle:
                 await self._settle_all(job)
-            elif watch.total > watch.done:
+            elif progress.total > progress.done:
                 await self._push(job, erp)
             others.cancel_scope.cancel()
 
@@ -453,23 +458,6 @@ class Runner:
             calls_per_minute=run.max_calls_per_minute,
             window=Window.parse(run.window) if run.window else None,
         )
-
-    def _log(self) -> FilteringBoundLogger | None:
-        if not self.options.verbose:
-            return None
-        import structlog  # noqa: PLC0415  # a sixth of a second that only -v pays
-
-        coloured = self.errors.is_terminal and not self.errors.no_color
-        structlog.configure(
-            processors=[
-                structlog.processors.add_log_level,
-                structlog.processors.TimeStamper(fmt="iso", utc=False),
-                structlog.dev.ConsoleRenderer(colors=coloured),
-            ],
-            logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        )
-        log: FilteringBoundLogger = structlog.get_logger()
-        return log
 
     # -- telling ------------------------------------------------------------------------------
 

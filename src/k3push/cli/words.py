@@ -142,7 +142,20 @@ _WORDS: Mapping[str, _Said] = {
     "opt.quiet": _Said(
         "No progress; errors and the summary only.", "不显示进度，只显示错误和小结。"
     ),
-    "opt.verbose": _Said("Log each attempt.", "逐次记录每个调用。"),
+    "opt.verbose": _Said(
+        "Log each attempt; -vv also each number.", "逐次记录每个调用；-vv 也记录每个编号。"
+    ),
+    "opt.log_json": _Said(
+        "Standard error is a log of JSON lines, without progress.",
+        "标准错误输出 JSON 日志，不显示进度。",
+    ),
+    "opt.log_file": _Said(
+        "Log to this file too, as JSON lines; turned over at 10 MB.",
+        "同时以 JSON 行记入此文件；满 10 MB 轮换。",
+    ),
+    "bad_log_file": _Said(
+        "--log-file {path} cannot be written: {why}", "无法写入 --log-file {path}：{why}"
+    ),
     "opt.no_color": _Said(
         "No colours, as with the variable NO_COLOR.", "不用颜色，同环境变量 NO_COLOR。"
     ),

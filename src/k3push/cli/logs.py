@@ -1,0 +1,247 @@
+"""Logs: events with keys, one for each attempt; for a person, or as JSON for a machine.
+
+Bill numbers and reasons appear at debug alone. Secrets and sessions are in no event, since
+nothing that holds one is ever given to a log.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from k3push.core.holds import Hold
+from k3push.core.model import Attempt, Outcome, Run
+from k3push.core.verdict import Verdict
+from k3push.ports import Watch
+from k3push.reporting.ending import Ending
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from structlog.typing import FilteringBoundLogger, Processor
+
+# A month of nights, and never so much that the log fills the ledger's disk.
+MOST_BYTES = 10_000_000
+OLD_FILES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class LogOptions:
+    """What is logged, and where.
+
+    Attributes:
+        verbosity: 0 for nothing on the terminal, 1 for an event an attempt, 2 for one a number.
+        json: Lines of JSON on standard error.
+        file: Lines of JSON in this file too; from verbosity 2 at debug, else at info.
+    """
+
+    verbosity: int = 0
+    json: bool = False
+    file: Path | None = None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anything is logged."""
+        return bool(self.verbosity or self.json or self.file)
+
+    @property
+    def level(self) -> int:
+        """The least level that is logged."""
+        return logging.DEBUG if self.verbosity > 1 else logging.INFO
+
+    def check(self) -> None:
+        """See that the file can be written, before anything is sent.
+
+        Raises:
+            OSError: It cannot.
+        """
+        if self.file is not None:
+            with open(self.file, "a", encoding="utf-8", opener=_for_owner):
+                pass
+
+
+class RunLog:
+    """One event for whatever happens in a run. Fulfils `ports.Watch`."""
+
+    def __init__(self, logs: Sequence[FilteringBoundLogger]) -> None:
+        """Log to each of *logs*."""
+        self._logs = logs
+
+    def began(self, run: Run, numbers: int) -> None:
+        """Log the beginning of an execution; later events bear its run."""
+        self._logs = [log.bind(run=run.id) for log in self._logs]
+        self._info("run.began", route=run.route.name, numbers=numbers)
+
+    def ended(self, ending: Ending) -> None:
+        """Log how an execution ended."""
+        for cause, why in ending.causes.items():
+            self._info("run.stopped", cause=cause.value, why=why)
+        self._info("run.ended", **{k: v for k, v in ending.as_json().items() if k != "run"})
+
+    def concluded(self, outcomes: Sequence[Outcome]) -> None:
+        """Log numbers that have moved apart from a sending."""
+        self._info("numbers.concluded", **_counted(outcomes))
+        self._numbers(outcomes)
+
+    def recorded(
+        self, attempt: Attempt, outcomes: Sequence[Outcome], verdict: Verdict, seconds: float
+    ) -> None:
+        """Log an attempt."""
+        self._info(
+            "attempt.recorded",
+            attempt=attempt.id,
+            chunk=attempt.intent.chunk,
+            nth=attempt.intent.nth,
+            verdict=type(verdict).__name__,
+            **_counted(outcomes),
+            seconds=round(seconds, 2),
+        )
+        self._numbers(outcomes)
+
+    def waiting(self, why: str, seconds: float) -> None:
+        """Log a wait."""
+        self._info("waiting", why=why, seconds=round(seconds, 1))
+
+    def held(self, hold: Hold | None) -> None:
+        """Log that nothing may leave, or may leave again."""
+        if hold is None:
+            self._info("sending.goes_on")
+        else:
+            self._info("sending.held", cause=hold.cause.value, why=hold.why)
+
+    def _info(self, event: str, **facts: Any) -> None:
+        for log in self._logs:
+            log.info(event, **facts)
+
+    def _numbers(self, outcomes: Sequence[Outcome]) -> None:
+        for log in self._logs:
+            for outcome in outcomes:
+                log.debug(
+                    "number",
+                    number=outcome.number,
+                    state=outcome.state.value,
+                    targets=[target.number or target.id for target in outcome.targets],
+                    code=outcome.code,
+                    reason=outcome.reason,
+                )
+
+
+class Watches:
+    """Several who are told the same. Fulfils `ports.Watch`."""
+
+    def __init__(self, *watches: Watch) -> None:
+        self._watches = watches
+
+    def concluded(self, outcomes: Sequence[Outcome]) -> None:
+        """Tell each."""
+        for watch in self._watches:
+            watch.concluded(outcomes)
+
+    def recorded(
+        self, attempt: Attempt, outcomes: Sequence[Outcome], verdict: Verdict, seconds: float
+    ) -> None:
+        """Tell each."""
+        for watch in self._watches:
+            watch.recorded(attempt, outcomes, verdict, seconds)
+
+    def waiting(self, why: str, seconds: float) -> None:
+        """Tell each."""
+        for watch in self._watches:
+            watch.waiting(why, seconds)
+
+    def held(self, hold: Hold | None) -> None:
+        """Tell each."""
+        for watch in self._watches:
+            watch.held(hold)
+
+
+@contextmanager
+def open_log(options: LogOptions, console: Console) -> Iterator[RunLog]:
+    """Open what is logged to, which may be nothing.
+
+    Args:
+        options: What is wanted.
+        console: Standard error, which may be showing a bar.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    if not options.wanted:
+        yield RunLog([])
+        return
+    import structlog  # noqa: PLC0415  # a sixth of a second that only a log pays
+
+    filtering = structlog.make_filtering_bound_logger(options.level)
+    time: list[Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=False),
+    ]
+    as_json: list[Processor] = [*time, structlog.processors.JSONRenderer(ensure_ascii=False)]
+    for_people: list[Processor] = [
+        *time,
+        structlog.dev.ConsoleRenderer(colors=console.is_terminal and not console.no_color),
+    ]
+    logs = []
+    if options.json or options.verbosity:
+        shape = as_json if options.json else for_people
+        logs.append(structlog.wrap_logger(_ToConsole(console), shape, filtering))
+    file = _file_log(options.file) if options.file else None
+    if file is not None:
+        logs.append(structlog.wrap_logger(file, as_json, filtering))
+    try:
+        yield RunLog(logs)
+    finally:
+        for handler in file.handlers if file is not None else ():
+            handler.close()
+
+
+class _ToConsole:
+    """Prints lines above the bar, where there is one."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def info(self, line: str) -> None:
+        from rich.text import Text  # noqa: PLC0415
+
+        self._console.print(Text.from_ansi(line), soft_wrap=True)
+
+    debug = info
+
+
+class _OwnersFile(RotatingFileHandler):
+    """A log file that is turned over when it is full, readable by its owner only."""
+
+    def _open(self) -> IO[Any]:  # type: ignore[override]  # the base says TextIOWrapper
+        return open(self.baseFilename, self.mode, encoding=self.encoding, opener=_for_owner)
+
+
+def _for_owner(name: str, flags: int) -> int:
+    return os.open(name, flags, 0o600)
+
+
+def warning_as_json(text: str) -> str:
+    """Return a warning as a line of a JSON log."""
+    now = datetime.now().astimezone().isoformat()
+    return json.dumps({"event": text, "level": "warning", "timestamp": now}, ensure_ascii=False)
+
+
+def _file_log(path: Path) -> logging.Logger:
+    # Not one of logging's global loggers, which other packages reach and which never go.
+    log = logging.Logger("k3push")  # noqa: LOG001
+    handler = _OwnersFile(path, maxBytes=MOST_BYTES, backupCount=OLD_FILES, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    log.addHandler(handler)
+    return log
+
+
+def _counted(outcomes: Sequence[Outcome]) -> dict[str, int]:
+    return {state.value: n for state, n in Counter(o.state for o in outcomes).items()}
