@@ -224,6 +224,7 @@ def _add_pushing(app: typer.Typer, say: Say, lang: Lang) -> None:
         jobs: Annotated[list[str], typer.Argument(metavar="JOB...", help=say("arg.jobs"))],
         route: Annotated[str | None, typer.Option("--route", help=say("opt.route"))] = None,
         column: Annotated[str | None, typer.Option("--column", help=say("opt.column"))] = None,
+        sheet: Annotated[str | None, typer.Option("--sheet", help=say("opt.sheet"))] = None,
         skip_bad_lines: Annotated[
             bool, typer.Option("--skip-bad-lines", help=say("opt.skip"))
         ] = False,
@@ -249,7 +250,7 @@ def _add_pushing(app: typer.Typer, say: Say, lang: Lang) -> None:
 
         if again and not because:
             raise typer.BadParameter(say("again_needs_because"))
-        how = JobOptions(route=route, column=column, skip_bad_lines=skip_bad_lines)
+        how = JobOptions(route=route, column=column, sheet=sheet, skip_bad_lines=skip_bad_lines)
         return execute(
             lambda runner: runner.run(jobs, how),
             config=config,

@@ -86,6 +86,7 @@ class JobOptions:
 
     route: str | None = None
     column: str | None = None
+    sheet: str | None = None
     skip_bad_lines: bool = False
 
 
@@ -217,6 +218,7 @@ class Runner:
         read = partial(
             read_job,
             column=how.column,
+            sheet=how.sheet,
             skip_bad_lines=how.skip_bad_lines,
             on_bad_line=skipped,
         )

@@ -106,6 +106,10 @@ _WORDS: Mapping[str, _Said] = {
     ),
     "opt.route": _Said("Route of numbers that name none.", "未注明路线的编号使用的路线。"),
     "opt.column": _Said("Heading of the column of bill numbers.", "单据编号所在列的标题。"),
+    "opt.sheet": _Said(
+        "Sheet of a workbook; default: the first that is not hidden.",
+        "工作簿中的工作表；默认第一个未隐藏的。",
+    ),
     "opt.skip": _Said("Go on without bad lines, and list them.", "跳过有错误的行并列出。"),
     "opt.chunk": _Said("Numbers in one call, or auto.", "每次调用的编号数，或 auto。"),
     "opt.concurrency": _Said("Calls at once, or auto.", "同时进行的调用数，或 auto。"),
