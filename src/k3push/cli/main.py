@@ -435,14 +435,15 @@ def _add_looking(app: typer.Typer, say: Say) -> None:
     @app.command(
         help=say("export"),
         short_help=say("export.short"),
-        epilog="k3push export --format csv --output all.csv --state rejected --state draft",
+        epilog="k3push export --format xlsx --output all.xlsx --state rejected --state draft",
     )
     def export(
         output: Annotated[Path, typer.Option("--output", help=say("opt.output"))],
         name: RunName = None,
         form: Annotated[
-            Literal["csv", "jsonl"], typer.Option("--format", help=say("opt.format"))
-        ] = "csv",
+            Literal["csv", "jsonl", "xlsx", "parquet"] | None,
+            typer.Option("--format", help=say("opt.format")),
+        ] = None,
         states: Annotated[
             list[str] | None, typer.Option("--state", metavar="S", help=say("opt.state"))
         ] = None,

@@ -58,7 +58,8 @@ _WORDS: Mapping[str, _Said] = {
         "查看一个编号的经过：每次请求与应答。",
     ),
     "export": _Said(
-        "Write the rows of a run as CSV or JSONL.", "把一次执行的结果导出为 CSV 或 JSONL。"
+        "Write the rows of a run as CSV, JSONL, XLSX or Parquet.",
+        "把一次执行的结果导出为 CSV、JSONL、XLSX 或 Parquet。",
     ),
     "check": _Said(
         "Check configuration, login, forms and fields by reading only.",
@@ -83,7 +84,7 @@ _WORDS: Mapping[str, _Said] = {
     "explain.short": _Said(
         "Show every request and answer of one number", "查看一个编号的每次请求与应答"
     ),
-    "export.short": _Said("Write the rows of a run as CSV or JSONL", "把结果导出为 CSV 或 JSONL"),
+    "export.short": _Said("Write the rows of a run to a file", "把结果导出到文件"),
     "check.short": _Said(
         "Check configuration, login, forms and fields", "检查配置、登录、单据与字段"
     ),
@@ -145,7 +146,10 @@ _WORDS: Mapping[str, _Said] = {
     "opt.as": _Said(
         "A person's word: pushed or absent.", "人工结论：pushed（已下推）或 absent（未下推）。"
     ),
-    "opt.format": _Said("csv or jsonl.", "csv 或 jsonl。"),
+    "opt.format": _Said(
+        "Format of the file; default: what its extension says, else csv.",
+        "文件格式；默认按扩展名，否则为 csv。",
+    ),
     "opt.output": _Said("File to write.", "输出文件。"),
     "opt.state": _Said(
         "Only rows of this state; may be given several times.", "只导出此状态的行；可重复给出。"
@@ -441,6 +445,13 @@ _WORDS: Mapping[str, _Said] = {
         "查看其中一个：k3push explain CGDD0000033 --config {config}",
     ),
     "explain.none": _Said("{number} is in no run", "{number} 不在任何执行中"),
+    "output_is_folder": _Said(
+        "{path}: this is a folder; name a file", "{path}：这是文件夹；请指定文件"
+    ),
+    "no_parquet": _Said(
+        "--format parquet needs pyarrow ({why}); install it with: pip install 'k3push[parquet]'",
+        "--format parquet 需要 pyarrow（{why}）；请安装：pip install 'k3push[parquet]'",
+    ),
     "notify.title": _Said(
         "k3push {route}: exit {code}, {what}", "k3push {route}：退出码 {code}，{what}"
     ),
