@@ -186,9 +186,9 @@ def test_parquet_without_its_library_names_the_cure(done: Done) -> None:
     (desk.folder / "without").mkdir()
     desk.write("without/pyarrow.py", "raise ImportError('No module named pyarrow')")
     without = Desk(desk.folder, {"PYTHONPATH": str(desk.folder / "without")})
-    ran = without.k3push("export", "--output", "all.parquet")
+    ran = without.k3push("export", "--output", "none.parquet")
     assert (ran.exit, "pip install 'k3push[parquet]'" in ran.err) == (2, True), ran
-    assert not (desk.folder / "all.parquet").exists()
+    assert not (desk.folder / "none.parquet").exists()
 
 
 def test_an_export_onto_a_folder_is_refused(done: Done) -> None:
