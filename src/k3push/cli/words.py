@@ -162,7 +162,10 @@ _WORDS: Mapping[str, _Said] = {
         "出什么错：none、lost-session、lost-answer、late-commit、refusals、flaky、night，或脚本文件。",
     ),
     "opt.keep": _Said("Folder for the results.", "结果目录。"),
-    "arg.jobs": _Said("Job files, or - for standard input.", "清单文件，或用 - 表示标准输入。"),
+    "arg.jobs": _Said(
+        "Job files, folders of them, or - for standard input.",
+        "清单文件、存放清单的文件夹，或用 - 表示标准输入。",
+    ),
     "arg.entry": _Said(
         "Keyring entry; default: those that the configuration names.",
         "凭据库条目；默认为配置中所写的。",
@@ -248,6 +251,26 @@ _WORDS: Mapping[str, _Said] = {
     ),
     "empty_job": _Said(
         "{job}: the list is empty; there is nothing to push", "{job}：清单为空，没有可下推的编号"
+    ),
+    "inbox.nothing": _Said(
+        "{folder}: nothing new; {known} files were taken before",
+        "{folder}：没有新文件；已处理过 {known} 个",
+    ),
+    "inbox.unfinished": _Said(
+        "{file}: left for next time; it is still being written",
+        "{file}：留待下次；文件仍在写入",
+    ),
+    "inbox.open": _Said(
+        "{file}: left for next time; it is open in another program",
+        "{file}：留待下次；文件正由其他程序打开",
+    ),
+    "inbox.unknown kind": _Said(
+        "{file}: passed over; it is no kind of list that is known",
+        "{file}：已略过；不是可识别的清单格式",
+    ),
+    "inbox.waiting": _Said(
+        "{file}: not begun, since the run before it was stopped; it is taken next time",
+        "{file}：未开始，因为前一次执行已停止；留待下次处理",
     ),
     "skipped": _Said("skipped: {what}", "已跳过：{what}"),
     "repeated": _Said(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import IO, BinaryIO, Final
 
 import orjson
 
@@ -85,7 +85,7 @@ def read_job(
     bad.end()
 
 
-def _is_workbook(handle: BinaryIO, suffix: str, bad: BadLines) -> bool:
+def _is_workbook(handle: IO[bytes], suffix: str, bad: BadLines) -> bool:
     """Whether a file is an XLSX workbook, or is called one."""
     begin = handle.read(len(ZIP))
     handle.seek(0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from itertools import chain
-from typing import BinaryIO, Final
+from typing import IO, Final
 
 from k3push.adapters.job_files.numbers import Headings, flaw, is_route, tidy
 from k3push.adapters.job_files.sources import OLE, ZIP
@@ -47,7 +47,7 @@ _CODES: Final = {
 
 
 def read_workbook(
-    handle: BinaryIO, wanted: str | None, headings: Headings, bad: BadLines
+    handle: IO[bytes], wanted: str | None, headings: Headings, bad: BadLines
 ) -> Iterator[Listed]:
     """Read a sheet row by row; a line is a row of the sheet.
 
@@ -70,7 +70,7 @@ def read_workbook(
         raise bad.stop(Code.DAMAGED_WORKBOOK, reason=shown(str(error))) from error
 
 
-def _check_kind(handle: BinaryIO, bad: BadLines) -> None:
+def _check_kind(handle: IO[bytes], bad: BadLines) -> None:
     begin = handle.read(len(OLE))
     if not begin:
         raise bad.stop(Code.NO_BYTE)

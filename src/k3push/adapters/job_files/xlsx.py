@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
-from typing import BinaryIO, Final
+from typing import IO, Final
 from xml.parsers import expat
 
 _CHUNK: Final = 1 << 16
@@ -98,7 +98,7 @@ Row = tuple[int, Mapping[int, Cell]]
 
 
 @contextmanager
-def opened_workbook(handle: BinaryIO) -> Iterator[Workbook]:
+def opened_workbook(handle: IO[bytes]) -> Iterator[Workbook]:
     """Open a workbook.
 
     Raises:
