@@ -149,8 +149,8 @@ class Runner:
                 await make_way(ledger, scopes, self.options.overlap, self.say, self.warn)
                 for (batch, its_jobs), asked in zip(parts, surveys, strict=True):
                     its_routes = {name: routes[name] for name in asked}
-                    if not its_routes:
-                        continue
+                    if not its_routes or (batch.file and await ledger.has_taken(batch.file)):
+                        continue  # empty, or taken by a run that this one has waited for
                     if any(ending.causes for ending in endings):
                         # What stopped one would meet the next: a refused login, five of which
                         # lock the account, a dead server, Ctrl-C.

@@ -2,7 +2,7 @@
 
 ``read_job`` is the door. Behind it, ``sources`` opens the file and finds out its encoding,
 ``tables`` reads CSV, TSV and TXT, ``documents`` reads JSON, ``records`` reads JSONL and
-``workbooks`` reads XLSX, whose cells ``xlsx`` takes out of the file;
+``workbooks`` reads XLSX, whose sheets ``xlsx`` and ``xlsx_cells`` take out of the file;
 ``numbers`` says what a bill number may look like, and ``troubles`` holds every sentence
 that an operator may be shown, in English and Chinese.
 

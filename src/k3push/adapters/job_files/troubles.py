@@ -393,9 +393,9 @@ _SENTENCES: Final[Mapping[Code, _Said]] = MappingProxyType(
             "请将该列设为“文本”格式，然后重新填入编号。",
         ),
         Code.SHAPED_CELL: _Said(
-            "cell {cell} holds the number {value}, and its format shows zeros or words before it",
+            "cell {cell} holds the number {value}, and its format shows zeros or words around it",
             "Format the column as text, and put the bill number in again.",
-            "单元格 {cell} 的值是 {value}，但其数字格式在前面显示了零或文字",
+            "单元格 {cell} 的值是 {value}，但其数字格式还显示了零或文字",
             "请将该列设为“文本”格式，然后重新填入编号。",
         ),
         Code.DATE_CELL: _Said(

@@ -15,16 +15,8 @@ from k3push.adapters.job_files.numbers import Headings, flaw, is_route, tidy
 from k3push.adapters.job_files.sources import OLE, ZIP
 from k3push.adapters.job_files.tables import FirstRow, Layout, columns
 from k3push.adapters.job_files.troubles import BadLines, Code, names, shown
-from k3push.adapters.job_files.xlsx import (
-    Cell,
-    Kind,
-    Row,
-    Sheet,
-    Workbook,
-    XlsxError,
-    column_name,
-    opened_workbook,
-)
+from k3push.adapters.job_files.xlsx import Sheet, Workbook, XlsxError, opened_workbook
+from k3push.adapters.job_files.xlsx_cells import Cell, Kind, Row
 from k3push.core.cells import unmarked
 from k3push.core.model import BillNumber, Listed
 
@@ -117,7 +109,7 @@ def _listed(
             continue
         beside = next((column for column in others if _is_there(found[column])), None)
         if beside is not None:
-            bad.add(Code.MORE_CELLS, row, cell=f"{column_name(beside)}{row}")
+            bad.add(Code.MORE_CELLS, row, cell=f"{_letters(beside)}{row}")
             continue
         route = found.get(route_at, _NO_CELL)
         name = tidy(route.text)
@@ -147,7 +139,7 @@ def _number(cells: Mapping[int, Cell], column: int, row: int, bad: BadLines) -> 
         return None
     if cell.kind is Kind.NUMBER and (whole := _whole(cell.text)) is not None:
         return whole
-    place = f"{column_name(column)}{row}"
+    place = f"{_letters(column)}{row}"
     bad.add(_CODES[cell.kind], row, cell=place, value=shown(cell.text))
     return None
 
@@ -175,3 +167,16 @@ def _is_there(cell: Cell) -> bool:
 
 def _is_blank(cells: Iterable[Cell]) -> bool:
     return not any(map(_is_there, cells))
+
+
+def _letters(column: int) -> str:
+    """Return the letters of a column, from 1.
+
+    >>> _letters(1), _letters(26), _letters(27), _letters(16384)
+    ('A', 'Z', 'AA', 'XFD')
+    """
+    letters = ""
+    while column:
+        column, rest = divmod(column - 1, 26)
+        letters = chr(ord("A") + rest) + letters
+    return letters
