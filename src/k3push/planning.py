@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -63,6 +63,19 @@ async def survey(jobs: Sequence[JobSource]) -> dict[str, Asked]:
         return lines
 
     return await anyio.to_thread.run_sync(count)
+
+
+def merged(surveys: Iterable[dict[str, Asked]]) -> dict[str, Asked]:
+    """Add up what several surveys have found.
+
+    >>> merged([{"": Asked("a, line 2", 3)}, {"": Asked("b, line 1", 4)}])
+    {'': Asked(place='a, line 2', count=7)}
+    """
+    lines: dict[str, Asked] = {}
+    for found in surveys:
+        for route, asked in found.items():
+            lines.setdefault(route, Asked(asked.place)).count += asked.count
+    return lines
 
 
 def new_run_id(now: datetime) -> RunId:

@@ -17,6 +17,7 @@ from k3push.core.model import (
     Attempt,
     BillNumber,
     Exchange,
+    FolderFile,
     Intent,
     Listed,
     Outcome,
@@ -258,6 +259,14 @@ class Ledger(Protocol):
 
     async def is_alive(self, run: RunId) -> bool:
         """Say whether some process owns *run* now."""
+        ...
+
+    async def take(self, file: FolderFile, run: RunId) -> None:
+        """Write down that *run* has all numbers of a file; doing it again changes nothing."""
+        ...
+
+    async def has_taken(self, file: FolderFile) -> bool:
+        """Say whether some run has the numbers of that file."""
         ...
 
     # -- commands -----------------------------------------------------------------------------

@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -165,6 +164,40 @@ def test_export_writes_the_rows(done: Done) -> None:
     assert str(Path("missing/all.csv")) in nowhere.err
 
 
+def test_the_name_of_an_export_says_its_format(done: Done) -> None:
+    """`--format` says it where the name does not."""
+    desk, _ = done
+    for name, begin, options in (
+        ("all.xlsx", b"PK", ()),
+        ("all.parquet", b"PAR1", ()),
+        ("all.jsonl", b'{"line":', ()),
+        ("all.bin", b"PAR1", ("--format", "parquet")),
+    ):
+        ran = desk.k3push("export", "--output", name, *options)
+        assert ran.exit == 0, ran
+        assert (desk.folder / name).read_bytes().startswith(begin)
+        assert (desk.folder / name).stat().st_mode & 0o077 == 0 or os.name == "nt"
+
+
+def test_parquet_without_its_library_names_the_cure(done: Done) -> None:
+    """The library is large, so it is an extra."""
+    desk, _ = done
+    (desk.folder / "without").mkdir()
+    desk.write("without/pyarrow.py", "raise ImportError('No module named pyarrow')")
+    without = Desk(desk.folder, {"PYTHONPATH": str(desk.folder / "without")})
+    ran = without.k3push("export", "--output", "none.parquet")
+    assert (ran.exit, "pip install 'k3push[parquet]'" in ran.err) == (2, True), ran
+    assert not (desk.folder / "none.parquet").exists()
+
+
+def test_an_export_onto_a_folder_is_refused(done: Done) -> None:
+    """Also where the folder has no name of its own."""
+    desk, _ = done
+    for name in ("results", "."):
+        ran = desk.k3push("export", "--output", name)
+        assert (ran.exit, "folder" in ran.err) == (2, True), ran
+
+
 def test_the_summary_says_what_the_run_was(done: Done) -> None:
     """summary.json has the figures of `--json`, and the job files."""
     desk, run = done
@@ -292,24 +325,24 @@ def test_the_version_is_told(desk: Desk) -> None:
 
 
 def test_help_is_quick(desk: Desk) -> None:
-    """Help comes within 0.3 s, and names every command."""
-    best_s = float("inf")
-    for _ in range(5):
-        began_s = time.perf_counter()
-        ran = desk.k3push("--help")
-        best_s = min(best_s, time.perf_counter() - began_s)
-        assert ran.exit == 0
-        for command in COMMANDS:
-            assert command in ran.out
-        if best_s <= 0.3:
-            break
-    assert best_s <= 0.3
+    """Help takes less than 0.3 s of a processor, and names every command.
+
+    What the clock on the wall says is a matter of what else the machine does.
+    """
+    before = os.times()
+    ran = desk.k3push("--help")
+    after = os.times()
+    spent_s = sum(after[2:4]) - sum(before[2:4])  # the children's, user and system
+    assert ran.exit == 0
+    for command in COMMANDS:
+        assert command in ran.out
+    assert spent_s <= 0.3
     assert desk.k3push("run", "--help").exit == 0
 
 
 def test_importing_k3push_loads_little() -> None:
     """`import k3push` loads neither extras nor what only a command needs."""
-    heavy = ["keyring", "openpyxl", "xlsxwriter", "psycopg", "starlette", "httpx", "rich"]
+    heavy = ["keyring", "pyarrow", "xlsxwriter", "psycopg", "starlette", "httpx", "rich"]
     program = f"import k3push, sys; print(*(set({heavy}) & set(sys.modules)))"
     ran = subprocess.run(  # noqa: S603  # our own interpreter
         [sys.executable, "-c", program], capture_output=True, text=True, check=True

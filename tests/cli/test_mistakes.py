@@ -67,7 +67,7 @@ def bad_words(*types: str, named: tuple[str, ...]) -> Mistake:
 JOB_FILES = {
     "missing": Mistake(job=None, named=("orders.csv", "no such file", "Check the name")),
     "folder": Mistake(
-        types=("run", "lists"), files={"lists/a.csv": GOOD}, named=("lists: this is a folder",)
+        types=("plan", "lists"), files={"lists/a.csv": GOOD}, named=("lists: this is a folder",)
     ),
     "no-byte": bad_job(b"", "empty", "Export it again"),
     "only-blanks": bad_job(" \n \n", "nothing in the file but blanks", name="orders.json"),

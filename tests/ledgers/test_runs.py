@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from k3push.core.life import IllegalMoveError
-from k3push.core.model import RunId, State
+from k3push.core.model import FolderFile, RunId, State
 from k3push.ports import Holder, Ledger, RunIsAliveError
 from tests.ledgers.samples import (
     ANSWER,
@@ -53,6 +53,26 @@ async def test_verbs_on_an_unknown_run_are_refused(ledger: Ledger) -> None:
     with pytest.raises(LookupError):
         async with ledger.own(RunId("r9")):
             pass
+
+
+async def test_a_file_of_a_folder_is_taken_once(ledger: Ledger, other: Ledger) -> None:
+    """Its folder, its name and its content tell it; another of any of them is a new file."""
+    run = await planned(ledger, "A")
+    file = FolderFile("/inbox", "订单 1.csv", "00ff")
+    assert not await other.has_taken(file)
+    for ledger_of_each in (ledger, other):
+        await ledger_of_each.take(file, run)
+    assert await other.has_taken(file)
+    for changed in ({"folder": "/x"}, {"name": "订单 2.csv"}, {"digest": "00fe"}):
+        assert not await ledger.has_taken(replace(file, **changed))
+
+
+async def test_a_file_is_taken_by_a_run_that_is_there(ledger: Ledger) -> None:
+    """Else its numbers would be in no ledger, and the file would be passed over."""
+    file = FolderFile("/inbox", "a.csv", "00ff")
+    with pytest.raises(LookupError):
+        await ledger.take(file, RunId("r9"))
+    assert not await ledger.has_taken(file)
 
 
 async def test_runs_come_the_oldest_first(ledger: Ledger) -> None:

@@ -16,7 +16,7 @@ from k3push.adapters.ledger_memory import MemoryLedger
 from k3push.adapters.ledger_sqlite import SqliteLedger, open_sqlite
 from k3push.adapters.sqlite_file import Connection, connect, lost_as_ledger
 from k3push.core.commands import Command, Verb
-from k3push.core.model import State
+from k3push.core.model import FolderFile, State
 from k3push.ports import Ledger, LedgerLostError
 from tests.ledgers.samples import NOON, a_run, numbers, outcomes, planned, pushed, sent, states
 
@@ -80,6 +80,9 @@ async def test_a_ledger_of_the_first_version_is_brought_up_to_date(tmp_path: Pat
         async with ledger.own(old.id):
             await ledger.command(old.id, Command(Verb.PAUSE), at=NOON)
             assert len(await ledger.commands(old.id)) == 1
+        file = FolderFile("/inbox", "a.csv", "00ff")
+        await ledger.take(file, old.id)
+        assert await ledger.has_taken(file)
 
 
 async def test_a_newer_ledger_is_left_alone(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ from k3push.core.model import (
     Attempt,
     BillNumber,
     Exchange,
+    FolderFile,
     Intent,
     Listed,
     Outcome,
@@ -131,6 +132,15 @@ class MemoryLedger(Ledger):
     async def is_alive(self, run: RunId) -> bool:
         """Say whether some process owns *run* now."""
         return run in (await self._turn()).owners
+
+    async def take(self, file: FolderFile, run: RunId) -> None:
+        """Keep that a run has the numbers of a file."""
+        await self._rows_of_run(run)
+        self._store.taken.add(file)
+
+    async def has_taken(self, file: FolderFile) -> bool:
+        """Say whether some run has the numbers of a file."""
+        return file in (await self._turn()).taken
 
     # -- commands -----------------------------------------------------------------------------
 

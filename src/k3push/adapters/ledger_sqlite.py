@@ -34,6 +34,7 @@ from k3push.core.model import (
     Attempt,
     BillNumber,
     Exchange,
+    FolderFile,
     Intent,
     Listed,
     Outcome,
@@ -118,6 +119,14 @@ class SqliteLedger(Ledger):
     async def is_alive(self, run: RunId) -> bool:
         """Say whether some process owns *run* now."""
         return await self._block(self._locks.is_alive, run)
+
+    async def take(self, file: FolderFile, run: RunId) -> None:
+        """Write down that a run has the numbers of a file."""
+        await self._write(lambda c: sqlite_runs.take(c, file, run))
+
+    async def has_taken(self, file: FolderFile) -> bool:
+        """Say whether some run has the numbers of a file."""
+        return await self._read(lambda c: reads.has_taken(c, file))
 
     # -- commands -----------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from k3push.adapters import ledger_rules as rules
 from k3push.core import life
 from k3push.core.model import (
     BillNumber,
+    FolderFile,
     Intent,
     Listed,
     Outcome,
@@ -63,6 +64,7 @@ class Store:
     """What survives every process."""
 
     runs: dict[RunId, RunRows] = field(default_factory=dict)
+    taken: set[FolderFile] = field(default_factory=set)
     owners: dict[RunId, object] = field(default_factory=dict)
     claims: dict[tuple[str, BillNumber], RunId] = field(default_factory=dict)
     attempts: list[AttemptRecord] = field(default_factory=list)

@@ -17,7 +17,7 @@ from filelock import FileLock
 
 from k3push.ports import LedgerLostError
 
-VERSION = 2
+VERSION = 3
 """The newest schema that this code knows: there is an `sql/sqlite_N.sql` for every version N."""
 
 APPLICATION_ID = 0x4B335055

@@ -17,6 +17,7 @@ from k3push.core.commands import Command
 from k3push.core.model import (
     Attempt,
     BillNumber,
+    FolderFile,
     Intent,
     Repeat,
     Row,
@@ -36,6 +37,12 @@ def run(connection: Connection, id_: RunId) -> Run | None:
 def runs(connection: Connection) -> Sequence[Run]:
     """Return all runs, the oldest first."""
     return [_run(found) for found in connection.all("select_runs")]
+
+
+def has_taken(connection: Connection, file: FolderFile) -> bool:
+    """Say whether some run has the numbers of a file."""
+    found = connection.one("taken_file", folder=file.folder, file=file.name, digest=file.digest)
+    return found is not None
 
 
 def repeats(connection: Connection, id_: RunId) -> Sequence[Repeat]:

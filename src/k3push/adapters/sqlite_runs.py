@@ -14,7 +14,7 @@ from k3push.adapters import ledger_rules as rules
 from k3push.adapters import ledger_text as text
 from k3push.adapters.sqlite_file import Connection
 from k3push.core.commands import Command
-from k3push.core.model import BillNumber, Listed, Repeat, Run, RunId, State
+from k3push.core.model import BillNumber, FolderFile, Listed, Repeat, Run, RunId, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,12 @@ def end_run(connection: Connection, run: RunId, exit_code: int, at: datetime) ->
     """Write down how an execution ended."""
     key = run_key(connection, run).key
     connection.do("set_ending", run=key, ended_at=text.from_time(at), exit=exit_code)
+
+
+def take(connection: Connection, file: FolderFile, run: RunId) -> None:
+    """Write down that a run has the numbers of a file."""
+    key = run_key(connection, run).key
+    connection.do("take_file", folder=file.folder, file=file.name, digest=file.digest, run=key)
 
 
 def command(connection: Connection, run: RunId, command: Command, at: datetime) -> int:

@@ -27,6 +27,7 @@ class JobOptions:
 
     route: str | None = None
     column: str | None = None
+    sheet: str | None = None
     skip_bad_lines: bool = False
 
 
@@ -52,7 +53,11 @@ def opened_jobs(
             skipped(text)
 
     read = partial(
-        read_job, column=how.column, skip_bad_lines=how.skip_bad_lines, on_bad_line=on_bad_line
+        read_job,
+        column=how.column,
+        sheet=how.sheet,
+        skip_bad_lines=how.skip_bad_lines,
+        on_bad_line=on_bad_line,
     )
     with ExitStack() as stack:
         jobs = []

@@ -185,6 +185,7 @@ def _add_pushing(app: typer.Typer, say: Say, lang: Lang) -> None:
     Jobs = Annotated[list[str], typer.Argument(metavar="JOB...", help=say("arg.jobs"))]
     RouteName = Annotated[str | None, typer.Option("--route", help=say("opt.route"))]
     Column = Annotated[str | None, typer.Option("--column", help=say("opt.column"))]
+    Sheet = Annotated[str | None, typer.Option("--sheet", help=say("opt.sheet"))]
     SkipBadLines = Annotated[bool, typer.Option("--skip-bad-lines", help=say("opt.skip"))]
     Config = Annotated[Path | None, typer.Option("--config", help=say("opt.config"))]
     RunName = Annotated[str | None, typer.Argument(metavar="[RUN]", help=say("arg.run"))]
@@ -238,6 +239,7 @@ def _add_pushing(app: typer.Typer, say: Say, lang: Lang) -> None:
         ] = None,
         route: RouteName = None,
         column: Column = None,
+        sheet: Sheet = None,
         skip_bad_lines: SkipBadLines = False,
         config: Config = None,
         chunk_size: ChunkSize = None,
@@ -248,7 +250,7 @@ def _add_pushing(app: typer.Typer, say: Say, lang: Lang) -> None:
     ) -> int:
         from k3push.cli.jobs import JobOptions  # noqa: PLC0415
 
-        how = JobOptions(route=route, column=column, skip_bad_lines=skip_bad_lines)
+        how = JobOptions(route=route, column=column, sheet=sheet, skip_bad_lines=skip_bad_lines)
         return execute(
             lambda runner: runner.plan(jobs, how, output),
             config=config,
@@ -305,6 +307,7 @@ def _add_pushing(app: typer.Typer, say: Say, lang: Lang) -> None:
         jobs: Jobs,
         route: RouteName = None,
         column: Column = None,
+        sheet: Sheet = None,
         skip_bad_lines: SkipBadLines = False,
         config: Config = None,
         chunk_size: ChunkSize = None,
@@ -326,7 +329,7 @@ def _add_pushing(app: typer.Typer, say: Say, lang: Lang) -> None:
     ) -> int:
         from k3push.cli.jobs import JobOptions  # noqa: PLC0415
 
-        how = JobOptions(route=route, column=column, skip_bad_lines=skip_bad_lines)
+        how = JobOptions(route=route, column=column, sheet=sheet, skip_bad_lines=skip_bad_lines)
         return execute(
             lambda runner: runner.run(jobs, how),
             config=config,
@@ -536,14 +539,15 @@ def _add_looking(app: typer.Typer, say: Say, lang: Lang) -> None:
     @app.command(
         help=say("export"),
         short_help=say("export.short"),
-        epilog="k3push export --format csv --output all.csv --state rejected --state draft",
+        epilog="k3push export --format xlsx --output all.xlsx --state rejected --state draft",
     )
     def export(
         output: Annotated[Path, typer.Option("--output", help=say("opt.output"))],
         name: RunName = None,
         form: Annotated[
-            Literal["csv", "jsonl"], typer.Option("--format", help=say("opt.format"))
-        ] = "csv",
+            Literal["csv", "jsonl", "xlsx", "parquet"] | None,
+            typer.Option("--format", help=say("opt.format")),
+        ] = None,
         states: Annotated[
             list[str] | None, typer.Option("--state", metavar="S", help=say("opt.state"))
         ] = None,

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import anyio
@@ -17,6 +18,7 @@ from rich.markup import escape
 
 from k3push.adapters.erp_http import ErpHttp
 from k3push.adapters.ledger_sqlite import SqliteLedger
+from k3push.cli.inbox import Batch, batches_of
 from k3push.cli.jobs import STDIN, JobOptions, opened_jobs, routes_of
 from k3push.cli.logs import LogOptions, Watches, open_log, warning_as_json
 from k3push.cli.notifying import recipients, tell_people
@@ -38,7 +40,9 @@ from k3push.core.model import BillNumber, Outcome, Route, Run, State
 from k3push.core.window import Window
 from k3push.job import Cause, DoubtAges, Job, PushPace, SettlePace, Stop, stopping
 from k3push.planning import (
+    Asked,
     JobSource,
+    merged,
     new_run_id,
     open_run,
     plan_rejected,
@@ -93,6 +97,7 @@ class Runner:
         self.errors = Console(stderr=True, soft_wrap=True)
         self.output = Console(soft_wrap=True)
         self.clock = SystemClock()
+        self._began_s: float | None = None
         self.settings: Settings = load_settings(options.config, say)
         # Before any ledger is made, so that a secret that is not there leaves nothing behind.
         self.site = site_of(self.settings)
@@ -121,11 +126,16 @@ class Runner:
     # -- commands -----------------------------------------------------------------------------
 
     async def run(self, names: Sequence[str], how: JobOptions) -> Exit:
-        """Push the numbers of job files."""
-        with opened_jobs(names, how, self.lang, skipped=self.tell_skipped) as jobs:
-            lines = await survey(jobs)
+        """Push the numbers of job files, and of each new file of a folder in a run of its own."""
+        batches = await batches_of(names, self.settings, self.say, self.warn)
+        every = [name for batch in batches for name in batch.names]
+        with opened_jobs(every, how, self.lang, skipped=self.tell_skipped) as jobs:
+            rest = iter(jobs)
+            parts = [(batch, list(islice(rest, len(batch.names)))) for batch in batches]
+            # All of them are read before any is pushed, so that exit 2 means: nothing was sent.
+            surveys = await self._surveyed(parts)
+            lines = merged(surveys)
             if not lines:
-                self.warn("empty_job", job=", ".join(names))
                 return self._report_all([])
             routes = routes_of(self.settings, how, lines)
             if self.asks(names):
@@ -137,15 +147,21 @@ class Runner:
                     self.tell_causes(preview.stop)
                     self.warn("not_run")
                     return preview.exit if preview.stop.asked else Exit.STOPPED
+            endings: list[Ending] = []
             async with ledger_of(self.settings, self.say, create=True) as ledger:
                 acct_id = self.settings.erp.acct_id
                 scopes = {scope_of(acct_id, route) for route in routes.values()}
                 await make_way(ledger, scopes, self.options.overlap, self.say, self.warn)
-                runs = [
-                    await self._open(ledger, jobs, names, routes, name)
-                    for name in dict.fromkeys(route.name for route in routes.values())
-                ]
-                endings = [await self._execute(ledger, run) for run in runs]
+                for (batch, its_jobs), asked in zip(parts, surveys, strict=True):
+                    its_routes = {name: routes[name] for name in asked}
+                    if not its_routes or (batch.file and await ledger.has_taken(batch.file)):
+                        continue  # empty, or taken by a run that this one has waited for
+                    if any(ending.causes for ending in endings):
+                        # What stopped one would meet the next: a refused login, five of which
+                        # lock the account, a dead server, Ctrl-C.
+                        self.warn("inbox.waiting", file=batch.names[0])
+                        continue
+                    endings += await self._run_batch(ledger, batch, its_jobs, its_routes)
         return self._report_all(endings)
 
     async def resume(self, name: str | None) -> Exit:
@@ -258,6 +274,48 @@ class Runner:
 
     # -- opening ------------------------------------------------------------------------------
 
+    async def _surveyed(
+        self, parts: Sequence[tuple[Batch, Sequence[JobSource]]]
+    ) -> list[dict[str, Asked]]:
+        """Read all job files; what is wrong with any is told at once.
+
+        Raises:
+            JobFileError: With the troubles of all.
+        """
+        from k3push.adapters.job_files import JobFileError  # noqa: PLC0415
+
+        surveys = []
+        errors = []
+        for batch, jobs in parts:
+            try:
+                surveys.append(await survey(jobs))
+            except JobFileError as error:
+                errors.append(error)
+            else:
+                if not surveys[-1]:
+                    self.warn("empty_job", job=", ".join(batch.names))
+        if errors:
+            troubles = [trouble for error in errors for trouble in error.troubles]
+            raise JobFileError(*troubles, more=sum(error.more for error in errors))
+        return surveys
+
+    async def _run_batch(
+        self,
+        ledger: SqliteLedger,
+        batch: Batch,
+        jobs: Sequence[JobSource],
+        routes: dict[str, Route],
+    ) -> list[Ending]:
+        """Open a run for each route, then execute them."""
+        runs = [
+            await self._open(ledger, jobs, batch.names, routes, name)
+            for name in dict.fromkeys(route.name for route in routes.values())
+        ]
+        if batch.file is not None:
+            # Only now: a file that is taken must have all its numbers in the ledger.
+            await ledger.take(batch.file, runs[0].id)
+        return [await self._execute(ledger, run) for run in runs]
+
     async def _open(
         self,
         ledger: SqliteLedger,
@@ -307,6 +365,7 @@ class Runner:
         only_settle: bool,
     ) -> Ending:
         began_s = anyio.current_time()
+        self._began_s = began_s if self._began_s is None else self._began_s
         steering = self._steering()
         erp = ErpHttp(self.site, calls_per_minute=lambda: steering[Key.CALLS_PER_MINUTE])
         counts = await ledger.counts(run.id)
@@ -429,8 +488,10 @@ class Runner:
         if self.options.until is not None:
             left = self.options.until - self.clock.now()
             deadlines.append(("--until", left.total_seconds()))
-        if self.options.max_duration is not None:
-            deadlines.append(("--max-duration", self.options.max_duration.total_seconds()))
+        if self.options.max_duration is not None and self._began_s is not None:
+            # Of the command as a whole, however many runs it comes to.
+            ends_s = self._began_s + self.options.max_duration.total_seconds()
+            deadlines.append(("--max-duration", ends_s - anyio.current_time()))
         return deadlines
 
     async def _stop_after(self, stop: Stop, option: str, seconds: float) -> None:
@@ -504,14 +565,14 @@ _RANK = (Exit.DONE, Exit.SOME_REJECTED, Exit.STOPPED, Exit.SOME_UNKNOWN, Exit.UN
 
 
 def _joined(endings: Sequence[Ending], worst: Exit) -> dict[str, object]:
-    """Join the objects of a job that went by several routes."""
+    """Join the objects of several runs."""
     parts = [ending.as_json() for ending in endings]
     counts: Counter[str] = Counter()
     for part in parts:
         counts.update(part["counts"])
     return {
         "run": ";".join(part["run"] for part in parts),
-        "route": ";".join(part["route"] for part in parts),
+        "route": ";".join(dict.fromkeys(part["route"] for part in parts)),
         "exit": int(worst),
         "seconds": round(sum(part["seconds"] for part in parts), 2),
         "counts": dict(counts),

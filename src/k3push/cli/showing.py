@@ -25,7 +25,7 @@ from k3push.ports import AttemptRecord, Commanded, Ledger
 from k3push.reporting.ending import Ending, Exit, exit_of
 from k3push.reporting.report import write_report
 from k3push.reporting.results import clusters_of, count_targets, read_causes
-from k3push.reporting.tables import write_csv, write_jsonl
+from k3push.reporting.tables import Form, csv_table, jsonl_table, write_table
 
 # An answer longer than this is cut on the terminal; the ledger has it whole.
 MOST_SHOWN = 4000
@@ -140,23 +140,26 @@ async def explain(config: Path | None, number: str, say: Say) -> Exit:
     return Exit.DONE
 
 
+FileFormat = Literal["csv", "jsonl", "xlsx", "parquet"]
+
+
 async def export(
     config: Path | None,
     name: str | None,
     say: Say,
     *,
-    form: Literal["csv", "jsonl"],
+    form: FileFormat | None,
     output: Path,
     states: Collection[State],
 ) -> Exit:
-    """Write the rows of a run to a file."""
+    """Write the rows of a run to a file; without a *form*, the file's extension says which."""
+    table = _table(form, output, say)
     async with ledger_of(load_settings(config, say), say) as ledger:
         run = await find_run(ledger, name, say)
-        write = write_csv if form == "csv" else write_jsonl
         try:
-            count = await write(ledger, run, output, states)
+            count = await write_table(ledger, run, output, table, states)
         except OSError as error:
-            raise Problem(f"{output}: {error.strerror}") from error
+            raise Problem(f"{output}: {error.strerror or error}") from error
     Console(stderr=True, soft_wrap=True).print(
         say("exported", count=count, path=output), highlight=False, markup=False
     )
@@ -190,6 +193,27 @@ async def report(config: Path | None, name: str | None, say: Say, lang: Lang, ou
         say("report.written", path=output), highlight=False, markup=False
     )
     return Exit.DONE
+
+
+def _table(form: FileFormat | None, output: Path, say: Say) -> Form:
+    """Return what writes a format; those that need a library of their own are imported here."""
+    if output.is_dir():
+        raise Problem(say("output_is_folder", path=output))
+    match form or output.suffix.lower()[1:]:
+        case "jsonl":
+            return jsonl_table
+        case "xlsx":
+            from k3push.reporting.xlsx_table import xlsx_table  # noqa: PLC0415
+
+            return xlsx_table
+        case "parquet":
+            try:
+                from k3push.reporting.parquet_table import parquet_table  # noqa: PLC0415
+            except ImportError as error:
+                raise Problem(say("no_parquet", why=error)) from error
+            return parquet_table
+        case _:
+            return csv_table
 
 
 def _row_lines(run: RunId, row: Row, say: Say) -> list[str]:

@@ -66,7 +66,8 @@ _WORDS: Mapping[str, _Said] = {
         "查看一个编号的经过：每次请求与应答。",
     ),
     "export": _Said(
-        "Write the rows of a run as CSV or JSONL.", "把一次执行的结果导出为 CSV 或 JSONL。"
+        "Write the rows of a run as CSV, JSONL, XLSX or Parquet.",
+        "把一次执行的结果导出为 CSV、JSONL、XLSX 或 Parquet。",
     ),
     "check": _Said(
         "Check configuration, ledger, login, clock, forms and fields by reading only; "
@@ -94,7 +95,7 @@ _WORDS: Mapping[str, _Said] = {
     "explain.short": _Said(
         "Show every request and answer of one number", "查看一个编号的每次请求与应答"
     ),
-    "export.short": _Said("Write the rows of a run as CSV or JSONL", "把结果导出为 CSV 或 JSONL"),
+    "export.short": _Said("Write the rows of a run to a file", "把结果导出到文件"),
     "check.short": _Said(
         "Check configuration, login, forms and fields", "检查配置、登录、单据与字段"
     ),
@@ -117,6 +118,10 @@ _WORDS: Mapping[str, _Said] = {
     ),
     "opt.route": _Said("Route of numbers that name none.", "未注明路线的编号使用的路线。"),
     "opt.column": _Said("Heading of the column of bill numbers.", "单据编号所在列的标题。"),
+    "opt.sheet": _Said(
+        "Sheet of a workbook; default: the first that is not hidden.",
+        "工作簿中的工作表；默认第一个未隐藏的。",
+    ),
     "opt.skip": _Said("Go on without bad lines, and list them.", "跳过有错误的行并列出。"),
     "opt.chunk": _Said("Numbers in one call, or auto.", "每次调用的编号数，或 auto。"),
     "opt.concurrency": _Said("Calls at once, or auto.", "同时进行的调用数，或 auto。"),
@@ -165,7 +170,10 @@ _WORDS: Mapping[str, _Said] = {
     "opt.as": _Said(
         "A person's word: pushed or absent.", "人工结论：pushed（已下推）或 absent（未下推）。"
     ),
-    "opt.format": _Said("csv or jsonl.", "csv 或 jsonl。"),
+    "opt.format": _Said(
+        "Format of the file; default: what its extension says, else csv.",
+        "文件格式；默认按扩展名，否则为 csv。",
+    ),
     "opt.page": _Said("File to write (.html).", "输出文件（.html）。"),
     "opt.output": _Said("File to write.", "输出文件。"),
     "opt.state": _Said(
@@ -184,7 +192,10 @@ _WORDS: Mapping[str, _Said] = {
         "要写的计划文件；默认在第一个清单旁边。",
     ),
     "arg.plan": _Said("Plan file that `k3push plan` wrote.", "`k3push plan` 写出的计划文件。"),
-    "arg.jobs": _Said("Job files, or - for standard input.", "清单文件，或用 - 表示标准输入。"),
+    "arg.jobs": _Said(
+        "Job files, folders of them, or - for standard input.",
+        "清单文件、存放清单的文件夹，或用 - 表示标准输入。",
+    ),
     "arg.entry": _Said(
         "Keyring entry; default: those that the configuration names.",
         "凭据库条目；默认为配置中所写的。",
@@ -270,6 +281,26 @@ _WORDS: Mapping[str, _Said] = {
     ),
     "empty_job": _Said(
         "{job}: the list is empty; there is nothing to push", "{job}：清单为空，没有可下推的编号"
+    ),
+    "inbox.nothing": _Said(
+        "{folder}: nothing new; {known} files were taken before",
+        "{folder}：没有新文件；已处理过 {known} 个",
+    ),
+    "inbox.unfinished": _Said(
+        "{file}: left for next time; it is still being written",
+        "{file}：留待下次；文件仍在写入",
+    ),
+    "inbox.open": _Said(
+        "{file}: left for next time; it is open in another program",
+        "{file}：留待下次；文件正由其他程序打开",
+    ),
+    "inbox.unknown kind": _Said(
+        "{file}: passed over; it is no kind of list that is known",
+        "{file}：已略过；不是可识别的清单格式",
+    ),
+    "inbox.waiting": _Said(
+        "{file}: not begun, since the run before it was stopped; it is taken next time",
+        "{file}：未开始，因为前一次执行已停止；留待下次处理",
     ),
     "skipped": _Said("skipped: {what}", "已跳过：{what}"),
     "repeated": _Said(
@@ -635,6 +666,13 @@ _WORDS: Mapping[str, _Said] = {
     ),
     "report.written": _Said("written: {path}", "已写入：{path}"),
     "report.short": _Said("Write a page about a run", "生成一次执行的网页报告"),
+    "output_is_folder": _Said(
+        "{path}: this is a folder; name a file", "{path}：这是文件夹；请指定文件"
+    ),
+    "no_parquet": _Said(
+        "--format parquet needs pyarrow ({why}); install it with: pip install 'k3push[parquet]'",
+        "--format parquet 需要 pyarrow（{why}）；请安装：pip install 'k3push[parquet]'",
+    ),
     "notify.title": _Said(
         "k3push {route}: exit {code}, {what}", "k3push {route}：退出码 {code}，{what}"
     ),

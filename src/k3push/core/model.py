@@ -274,6 +274,21 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class FolderFile:
+    """A job file that was found in a folder. Another name or another content is another file.
+
+    Attributes:
+        folder: The folder, whole.
+        name: Name in it.
+        digest: SHA-256 of its content, in hexadecimal digits.
+    """
+
+    folder: str
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One execution over one job.
 

@@ -1,11 +1,11 @@
-"""The ledger as a table: the columns, and the files that hold them."""
+"""The ledger as a table: its columns, and files of CSV and JSONL that hold them."""
 
 from __future__ import annotations
 
 import csv
 import os
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
@@ -67,69 +67,90 @@ async def pages_of(
 
 
 async def write_csv(ledger: Ledger, run: Run, path: Path, states: Collection[State] = ()) -> int:
-    """Write the rows of a run as CSV, UTF-8 with BOM for Excel, readable by its owner only.
+    """Write the rows of a run as CSV; returns how many there are."""
+    return await write_table(ledger, run, path, csv_table, states)
+
+
+Record = Mapping[str, Any]
+Put = Callable[[Sequence[Record]], None]
+"""Puts rows at the end of a table."""
+
+Form = Callable[[Path, Sequence[State]], AbstractContextManager[Put]]
+"""Begins a table in an empty file, for rows in the given states; it is whole when the block ends.
+
+Everything in it blocks, and runs in worker threads.
+"""
+
+
+async def write_table(
+    ledger: Ledger, run: Run, path: Path, form: Form, states: Collection[State] = ()
+) -> int:
+    """Write the rows of a run, in any of *states* (all if empty), to a file for its owner only.
 
     Returns:
         How many rows it has.
+
+    Raises:
+        OSError: The disk refused; an earlier file of that name is as it was.
     """
-    return await _write(
-        ledger, run, path, states, encoding="utf-8-sig", put=_put_csv, heading=",".join(COLUMNS)
-    )
+    counts = await ledger.counts(run.id)
+    present = [state for state in State if counts.get(state) and (not states or state in states)]
+    # What is interrupted, or fills the disk, leaves no half file under the name that was asked for.
+    part = path.with_name(f"{path.name}.part")
+    count = 0
+    try:
+        with ExitStack() as opened:
+            await anyio.to_thread.run_sync(_begin_for_owner, part)
+            put = await anyio.to_thread.run_sync(opened.enter_context, form(part, present))
+            async for rows in pages_of(ledger, run, states):
+                count += len(rows)
+                await anyio.to_thread.run_sync(put, [record_of(row, run) for row in rows])
+            await anyio.to_thread.run_sync(opened.close)
+        await anyio.Path(part).replace(path)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await anyio.Path(part).unlink(missing_ok=True)
+    return count
 
 
-async def write_jsonl(ledger: Ledger, run: Run, path: Path, states: Collection[State] = ()) -> int:
-    """Write the rows of a run as one JSON object a line; returns how many there are."""
-    return await _write(ledger, run, path, states, encoding="utf-8", put=_put_jsonl)
+@contextmanager
+def csv_table(path: Path, _: Sequence[State]) -> Iterator[Put]:
+    """Write CSV, UTF-8 with BOM for Excel."""
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(COLUMNS)
+
+        def put(records: Sequence[Record]) -> None:
+            table.writerows([_cell(record[column]) for column in COLUMNS] for record in records)
+
+        yield put
 
 
-def opened_for_owner(path: Path, encoding: str = "utf-8") -> AbstractContextManager[IO[str]]:
+@contextmanager
+def jsonl_table(path: Path, _: Sequence[State]) -> Iterator[Put]:
+    """Write one JSON object a line."""
+    with path.open("wb") as file:
+        yield lambda records: file.writelines(
+            orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in records
+        )
+
+
+def opened_for_owner(path: Path) -> AbstractContextManager[IO[str]]:
     """Open a file for writing that only its owner may read."""
 
     def owner_only(name: str, flags: int) -> int:
         return os.open(name, flags, 0o600)
 
-    return open(path, "w", encoding=encoding, newline="", opener=owner_only)
+    return open(path, "w", encoding="utf-8", newline="", opener=owner_only)
 
 
-Put = Callable[[IO[str], Iterable[dict[str, Any]]], None]
+def _begin_for_owner(path: Path) -> None:
+    with opened_for_owner(path):
+        pass
 
 
-async def _write(
-    ledger: Ledger,
-    run: Run,
-    path: Path,
-    states: Collection[State],
-    *,
-    encoding: str,
-    put: Put,
-    heading: str = "",
-) -> int:
-    # A disk that fills up leaves the file of an earlier execution whole.
-    part = path.with_name(f"{path.name}.part")
-    count = 0
-    try:
-        with await anyio.to_thread.run_sync(opened_for_owner, part, encoding) as file:
-            if heading:
-                file.write(f"{heading}\r\n")
-            async for rows in pages_of(ledger, run, states):
-                count += len(rows)
-                await anyio.to_thread.run_sync(put, file, [record_of(row, run) for row in rows])
-        await anyio.Path(part).replace(path)
-    except OSError:
-        await anyio.Path(part).unlink(missing_ok=True)
-        raise
-    return count
-
-
-def _put_csv(file: IO[str], records: Iterable[dict[str, Any]]) -> None:
-    csv.writer(file).writerows(
-        [marked(value) if isinstance(value := record[column], str) else value for column in COLUMNS]
-        for record in records
-    )
-
-
-def _put_jsonl(file: IO[str], records: Iterable[dict[str, Any]]) -> None:
-    file.writelines(orjson.dumps(record).decode() + "\n" for record in records)
+def _cell(value: object) -> object:
+    return marked(value) if isinstance(value, str) else value
 
 
 def local(moment: datetime | None) -> str | None:

@@ -25,6 +25,11 @@ _BEIJING = timezone(timedelta(hours=8))
 # Bills of each kind that a rule refuses; enough for a page of them in a report.
 BLOCKED = 30
 
+# Approved purchase orders whose numbers are digits only, as many sites have them; spreadsheets
+# hold such numbers in cells that are no text.
+ALL_DIGITS = 40
+FIRST_ALL_DIGITS = 20180321170000
+
 _SUPPLIERS = 7
 
 
@@ -157,6 +162,8 @@ def _stock(world: World, options: SandboxOptions) -> None:
         for number in options.twins:
             if number.startswith(prefix):
                 _order(world, form, number, chance, org="200")
+    for index in range(ALL_DIGITS):
+        _order(world, PURCHASE_ORDER, f"{FIRST_ALL_DIGITS + index}", chance)
 
 
 def _order(

@@ -1,7 +1,8 @@
 """Job files: a list of bill numbers, from whatever the operator's spreadsheet or script saved.
 
 ``read_job`` is the door. Behind it, ``sources`` opens the file and finds out its encoding,
-``tables`` reads CSV, TSV and TXT, ``documents`` reads JSON and ``records`` reads JSONL;
+``tables`` reads CSV, TSV and TXT, ``documents`` reads JSON, ``records`` reads JSONL and
+``workbooks`` reads XLSX, whose sheets ``xlsx`` and ``xlsx_cells`` take out of the file;
 ``numbers`` says what a bill number may look like, and ``troubles`` holds every sentence
 that an operator may be shown, in English and Chinese.
 

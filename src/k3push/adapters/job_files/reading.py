@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import IO, BinaryIO, Final
 
 import orjson
 
 from k3push.adapters.job_files.documents import read_document
 from k3push.adapters.job_files.numbers import Headings, tidy
 from k3push.adapters.job_files.records import read_records
-from k3push.adapters.job_files.sources import Source, opened, survey
+from k3push.adapters.job_files.sources import ZIP, Source, opened, survey
 from k3push.adapters.job_files.tables import read_table
 from k3push.adapters.job_files.troubles import BadLines, Code, Trouble
 from k3push.core.model import Listed
@@ -22,7 +22,11 @@ _Reader = Callable[[Source, Headings, BadLines], Iterator[Listed]]
 _TABLES: Final = (".csv", ".tsv", ".txt")
 _DOCUMENTS: Final = (".json",)
 _RECORDS: Final = (".jsonl", ".ndjson")
-_WORKBOOKS: Final = (".xlsx", ".xlsm", ".xlsb", ".xls", ".et", ".ods")
+_WORKBOOKS: Final = (".xlsx", ".xlsm")
+_OTHER_WORKBOOKS: Final = (".xlsb", ".xls", ".et", ".ods")
+
+SUFFIXES: Final = (*_TABLES, *_DOCUMENTS, *_RECORDS, *_WORKBOOKS)
+"""Extensions of job files."""
 
 # A bill number may begin with a bracket; JSON has one of these behind it.
 _JSON_BEGINS: Final = re.compile(r'\s*(?:\[\s*(?:["{\[\]\d-]|$)|\{\s*(?:["}]|$))')
@@ -33,6 +37,7 @@ def read_job(
     *,
     name: str = "-",
     column: str | None = None,
+    sheet: str | None = None,
     skip_bad_lines: bool = False,
     on_bad_line: Callable[[Trouble], None] | None = None,
 ) -> Iterator[Listed]:
@@ -48,6 +53,7 @@ def read_job(
             and any other extension is found out.
         name: What messages call a stream; "-" is standard input.
         column: Heading or key of the bill numbers, instead of the known ones.
+        sheet: Sheet of a workbook, instead of the first that can be seen.
         skip_bad_lines: Whether to go on without lines that have no usable number.
         on_bad_line: Told of each line that is skipped.
 
@@ -63,9 +69,15 @@ def read_job(
     bad = BadLines(file, skip=skip_bad_lines, on_bad_line=on_bad_line)
     try:
         with opened(source, file) as handle:
-            surveyed = survey(handle, file)
-            reader = _reader(surveyed, suffix, bad)
-            yield from reader(surveyed, Headings(column), bad)
+            if _is_workbook(handle, suffix, bad):
+                # Few lists are workbooks, and help and status need none of it.
+                from k3push.adapters.job_files.workbooks import read_workbook  # noqa: PLC0415
+
+                yield from read_workbook(handle, sheet, Headings(column), bad)
+            else:
+                surveyed = survey(handle, file)
+                reader = _reader(surveyed, suffix, bad)
+                yield from reader(surveyed, Headings(column), bad)
     except UnicodeDecodeError as error:  # every byte could be decoded a moment ago
         raise bad.stop(Code.CHANGED) from error
     except OSError as error:
@@ -73,11 +85,18 @@ def read_job(
     bad.end()
 
 
-def _reader(source: Source, suffix: str, bad: BadLines) -> _Reader:
-    """Choose the reader by extension, else by content; they must not contradict each other."""
-    if suffix in _WORKBOOKS:
+def _is_workbook(handle: IO[bytes], suffix: str, bad: BadLines) -> bool:
+    """Whether a file is an XLSX workbook, or is called one."""
+    begin = handle.read(len(ZIP))
+    handle.seek(0)
+    if begin and suffix in _OTHER_WORKBOOKS:
         # Text that is only called a workbook would be misread by what its name promises.
         raise bad.stop(Code.WORKBOOK, kind=suffix[1:].upper())
+    return suffix in _WORKBOOKS or (begin == ZIP and suffix not in SUFFIXES)
+
+
+def _reader(source: Source, suffix: str, bad: BadLines) -> _Reader:
+    """Choose the reader by extension, else by content; they must not contradict each other."""
     head = source.head()
     begins = tidy(head)[:1]
     if suffix in _DOCUMENTS or suffix in _RECORDS:

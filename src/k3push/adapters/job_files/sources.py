@@ -33,7 +33,12 @@ _BOMS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
     (b"\x84\x31\x95\x33", _GB18030),
 )
-_WORKBOOKS: Final = ((b"PK\x03\x04", "XLSX"), (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "XLS"))
+ZIP: Final = b"PK\x03\x04"
+"""How a ZIP archive begins, and with it an XLSX workbook."""
+
+OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+"""How a file of Office 97 begins, and with it an XLSX workbook that has a password."""
+
 _OTHER_KINDS: Final = (
     (b"\x89PNG", "PNG"),
     (b"\xff\xd8\xff", "JPEG"),
@@ -158,9 +163,10 @@ def survey(handle: IO[bytes], file: str) -> Source:
     head = handle.read(_CHUNK)
     if not head:
         raise JobFileError(Trouble(Code.NO_BYTE, file))
-    for magic, kind in _WORKBOOKS:
-        if head.startswith(magic):
-            raise JobFileError(Trouble(Code.WORKBOOK, file, facts={"kind": kind}))
+    if head.startswith(ZIP):
+        raise JobFileError(Trouble(Code.WORKBOOK_BY_ANOTHER_NAME, file))
+    if head.startswith(OLE):
+        raise JobFileError(Trouble(Code.WORKBOOK, file, facts={"kind": "XLS"}))
     for magic, kind in _OTHER_KINDS:
         if head.startswith(magic):
             raise JobFileError(Trouble(Code.OTHER_KIND, file, facts={"kind": kind}))

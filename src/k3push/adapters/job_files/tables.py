@@ -22,7 +22,7 @@ _SAMPLE: Final = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
-class _Layout:
+class Layout:
     """Where the numbers stand.
 
     Attributes:
@@ -70,7 +70,7 @@ def read_table(source: Source, headings: Headings, bad: BadLines) -> Iterator[Li
 
 
 def _rows(
-    text: io.TextIOWrapper, layout: _Layout, bad: BadLines
+    text: io.TextIOWrapper, layout: Layout, bad: BadLines
 ) -> Iterator[tuple[int, int, list[str]]]:
     """Yield each row with its first and last line."""
     reader = csv.reader(text, delimiter=layout.delimiter, strict=True)
@@ -94,7 +94,7 @@ def _rows(
             return
 
 
-def _number(row: list[str], layout: _Layout, bad: BadLines, line: int, last: int) -> str | None:
+def _number(row: list[str], layout: Layout, bad: BadLines, line: int, last: int) -> str | None:
     """Return the number of a row that is out of the ordinary; None if it has none."""
     if not row or (len(row) == 1 and row[0] and not tidy(row[0])):
         return None  # a blank line
@@ -115,7 +115,7 @@ def _number(row: list[str], layout: _Layout, bad: BadLines, line: int, last: int
     return number
 
 
-def _layout(source: Source, headings: Headings, bad: BadLines) -> _Layout:
+def _layout(source: Source, headings: Headings, bad: BadLines) -> Layout:
     """Find out delimiter and columns from the first line that is not blank."""
     delimiters: Sequence[str] = _DELIMITERS
     line = 1
@@ -138,11 +138,11 @@ def _layout(source: Source, headings: Headings, bad: BadLines) -> _Layout:
             len(row.cells),
         ),
     )
-    return _columns(best, line, headings, bad)
+    return columns(best, line, headings, bad)
 
 
 @dataclass(frozen=True, slots=True)
-class _FirstRow:
+class FirstRow:
     """The first row as one delimiter cuts it.
 
     Attributes:
@@ -158,11 +158,11 @@ class _FirstRow:
     lines: int
 
 
-def _first_row(sample: str, delimiter: str) -> _FirstRow:
+def _first_row(sample: str, delimiter: str) -> FirstRow:
     reader = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter)
     cells = [tidy(cell) for cell in next(reader)]
     filled = max((index for index, cell in enumerate(cells, 1) if cell), default=0)
-    return _FirstRow(delimiter, cells, filled, reader.line_num)
+    return FirstRow(delimiter, cells, filled, reader.line_num)
 
 
 def _named_delimiter(line: str) -> str:
@@ -176,8 +176,12 @@ def _named_delimiter(line: str) -> str:
     return value if key.casefold() == "sep" and usable else ""
 
 
-def _columns(row: _FirstRow, line: int, headings: Headings, bad: BadLines) -> _Layout:
-    """Find the columns in the first row, which is a heading unless it is one bare number."""
+def columns(row: FirstRow, line: int, headings: Headings, bad: BadLines) -> Layout:
+    """Find the columns in the first row, which is a heading unless it is one bare number.
+
+    Raises:
+        JobFileError: If no column, or more than one, can be meant.
+    """
     roles = [headings.role(cell) for cell in row.cells]
     for role in ("number", "route"):
         if roles.count(role) > 1:
@@ -186,13 +190,13 @@ def _columns(row: _FirstRow, line: int, headings: Headings, bad: BadLines) -> _L
     if "number" in roles:
         route_at = roles.index("route") if "route" in roles else -1
         number_at = roles.index("number")
-        return _Layout(row.delimiter, line + row.lines, number_at, route_at, len(row.cells))
+        return Layout(row.delimiter, line + row.lines, number_at, route_at, len(row.cells))
     seen = names(row.cells)
     if headings.column is not None:
         column = shown(headings.column)
         raise bad.stop(Code.NO_SUCH_COLUMN, line, column=column, headings=seen)
     if row.filled <= 1:
-        return _Layout(row.delimiter, line, 0, -1, 1)
+        return Layout(row.delimiter, line, 0, -1, 1)
     # Headings seldom have digits and bill numbers always do.
     if all(any(c.isdigit() for c in cell) for cell in row.cells[: row.filled] if cell):
         raise bad.stop(Code.PASTED_LIST, line, headings=seen)

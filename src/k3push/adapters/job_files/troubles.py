@@ -33,6 +33,13 @@ class Code(StrEnum):
     NO_BYTE = "no_byte"
     BLANK = "blank"
     WORKBOOK = "workbook"
+    WORKBOOK_BY_ANOTHER_NAME = "workbook_by_another_name"
+    NOT_A_WORKBOOK = "not_a_workbook"
+    ENCRYPTED = "encrypted"
+    DAMAGED_WORKBOOK = "damaged_workbook"
+    NO_SUCH_SHEET = "no_such_sheet"
+    NO_SHEET = "no_sheet"
+    BLANK_SHEET = "blank_sheet"
     OTHER_KIND = "other_kind"
     UNDECODABLE = "undecodable"
     NUL = "nul"
@@ -68,6 +75,13 @@ class Code(StrEnum):
     NO_KEY = "no_key"
     TWO_KEYS = "two_keys"
     BAD_RECORD = "bad_record"
+    NUMBER_CELL = "number_cell"
+    SHAPED_CELL = "shaped_cell"
+    DATE_CELL = "date_cell"
+    TRUTH_CELL = "truth_cell"
+    ERROR_CELL = "error_cell"
+    NO_RESULT = "no_result"
+    MORE_CELLS = "more_cells"
 
 
 class _Said(NamedTuple):
@@ -125,10 +139,52 @@ _SENTENCES: Final[Mapping[Code, _Said]] = MappingProxyType(
             "请重新导出。空清单也应保留标题行。",
         ),
         Code.WORKBOOK: _Said(
-            "this is a workbook ({kind}), which cannot be read yet",
-            "Open it and save it as CSV UTF-8.",
-            "这是工作簿文件（{kind}），目前还不能读取",
-            "请打开后另存为“CSV UTF-8”格式。",
+            "this is a workbook of the kind {kind}, of which only XLSX is read",
+            "Open it and save it as an Excel workbook (.xlsx).",
+            "这是 {kind} 格式的工作簿，只能读取 XLSX",
+            "请打开后另存为“Excel 工作簿 (.xlsx)”。",
+        ),
+        Code.WORKBOOK_BY_ANOTHER_NAME: _Said(
+            "this is a workbook (XLSX), whatever its name says",
+            "Name it .xlsx.",
+            "文件内容是工作簿（XLSX），与扩展名不符",
+            "请将扩展名改为 .xlsx。",
+        ),
+        Code.NOT_A_WORKBOOK: _Said(
+            "this is not a workbook (XLSX), whatever its name says",
+            "If it is a list or a table of text, name it .csv; else save it as .xlsx again.",
+            "文件内容不是工作簿（XLSX），与扩展名不符",
+            "如果是文本清单或表格，请将扩展名改为 .csv；否则请重新另存为 .xlsx。",
+        ),
+        Code.ENCRYPTED: _Said(
+            "the workbook is locked with a password",
+            "Save it without a password to open, or save the list as CSV UTF-8.",
+            "工作簿已用密码加密",
+            "请取消打开密码后保存，或将清单另存为“CSV UTF-8”格式。",
+        ),
+        Code.DAMAGED_WORKBOOK: _Said(
+            "the workbook is damaged or not complete ({reason})",
+            "Copy or export it again, or open it in Excel and save it.",
+            "工作簿已损坏或不完整（{reason}）",
+            "请重新复制或导出，或用 Excel 打开后重新保存。",
+        ),
+        Code.NO_SUCH_SHEET: _Said(
+            "there is no sheet {wanted}; there are: {sheets}",
+            "Name one of these with --sheet.",
+            "没有名为 {wanted} 的工作表；现有：{sheets}",
+            "请用 --sheet 指定其中一个。",
+        ),
+        Code.NO_SHEET: _Said(
+            "the workbook has no visible sheet with cells (hidden: {sheets})",
+            "Name a hidden one with --sheet, or show it and save the workbook.",
+            "工作簿中没有可见的工作表（隐藏的：{sheets}）",
+            "请用 --sheet 指定隐藏的工作表，或取消隐藏后保存。",
+        ),
+        Code.BLANK_SHEET: _Said(
+            "there is nothing in this sheet",
+            "Name another with --sheet ({sheets}). An empty list still has its heading.",
+            "此工作表中没有内容",
+            "请用 --sheet 指定其他工作表（{sheets}）。空清单也应保留标题行。",
         ),
         Code.OTHER_KIND: _Said(
             "this is not a list of numbers but {kind}, whatever its name says",
@@ -328,6 +384,50 @@ _SENTENCES: Final[Mapping[Code, _Said]] = MappingProxyType(
             "该行不是合法的 JSON",
             "请修正或删除该行。",
         ),
+        Code.NUMBER_CELL: _Said(
+            "cell {cell} holds the number {value}, which Excel may have rounded: it keeps "
+            "15 digits, and no zeros at the end of a fraction",
+            "Format the column as text, and put the bill number in again.",
+            "单元格 {cell} 是数值 {value}，可能已被 Excel 改变：Excel 只保留 15 位有效数字，"
+            "且不保留小数末尾的零",
+            "请将该列设为“文本”格式，然后重新填入编号。",
+        ),
+        Code.SHAPED_CELL: _Said(
+            "cell {cell} holds the number {value}, and its format shows zeros or words around it",
+            "Format the column as text, and put the bill number in again.",
+            "单元格 {cell} 的值是 {value}，但其数字格式还显示了零或文字",
+            "请将该列设为“文本”格式，然后重新填入编号。",
+        ),
+        Code.DATE_CELL: _Said(
+            "cell {cell} holds a date or a time",
+            "Format the column as text, and put the bill number in again.",
+            "单元格 {cell} 是日期或时间",
+            "请将该列设为“文本”格式，然后重新填入编号。",
+        ),
+        Code.TRUTH_CELL: _Said(
+            "cell {cell} holds TRUE or FALSE",
+            "Format the column as text, and put the bill number in again.",
+            "单元格 {cell} 是逻辑值（TRUE 或 FALSE）",
+            "请将该列设为“文本”格式，然后重新填入编号。",
+        ),
+        Code.ERROR_CELL: _Said(
+            "cell {cell} holds an error ({value})",
+            "Mend its formula, or remove the row.",
+            "单元格 {cell} 是错误值（{value}）",
+            "请修正公式，或删除该行。",
+        ),
+        Code.NO_RESULT: _Said(
+            "cell {cell} holds a formula that was never worked out",
+            "Open the workbook in Excel and save it.",
+            "单元格 {cell} 中的公式没有计算结果",
+            "请用 Excel 打开后保存。",
+        ),
+        Code.MORE_CELLS: _Said(
+            "cell {cell} holds something beside the number, and there is no line of headings",
+            "Put a line of headings above the numbers, or remove the other cells.",
+            "编号之外的单元格 {cell} 也有内容，而表中没有标题行",
+            "请在编号上方加一行标题，或删除其他单元格的内容。",
+        ),
     }
 )
 
@@ -342,6 +442,7 @@ class Trouble:
         line: Line in the file, from 1, or None if it is the file as a whole.
         item: Element of the JSON list, from 1, or None; a list of millions may be one line.
         facts: What the sentences mention.
+        sheet: Sheet of a workbook, or "".
 
     >>> print(Trouble(Code.EMPTY, "orders.csv", 41))
     orders.csv, line 41: the bill number is empty. Remove the line or fill it in.
@@ -354,16 +455,21 @@ class Trouble:
     line: int | None = None
     item: int | None = None
     facts: Mapping[str, str | int] = field(default_factory=dict, hash=False)
+    sheet: str = ""
 
     def place(self, lang: Lang = "en") -> str:
-        """Say where it is: file, line, element."""
+        """Say where it is: file, sheet, line, element."""
         if lang == "zh":
             file = "标准输入" if self.file == "-" else self.file
+            sheet = f"，工作表 {shown(self.sheet)}" if self.sheet else ""
             line = "" if self.line is None else f"，第 {self.line} 行"
-            return file + line + ("" if self.item is None else f"，第 {self.item} 个元素")
-        file = "standard input" if self.file == "-" else self.file
-        line = "" if self.line is None else f", line {self.line}"
-        return file + line + ("" if self.item is None else f", element {self.item}")
+            item = "" if self.item is None else f"，第 {self.item} 个元素"
+        else:
+            file = "standard input" if self.file == "-" else self.file
+            sheet = f", sheet {shown(self.sheet)}" if self.sheet else ""
+            line = "" if self.line is None else f", line {self.line}"
+            item = "" if self.item is None else f", element {self.item}"
+        return file + sheet + line + item
 
     def what(self, lang: Lang = "en") -> str:
         """Say what is wrong, without place and full stop."""
@@ -414,12 +520,17 @@ class BadLines:
 
     They are kept so that an operator can mend many in one go. Nothing is sent meanwhile:
     a caller sends nothing before the reading has ended without an error.
+
+    Attributes:
+        file: Name of the file.
+        sheet: Sheet of the workbook that is being read, or "".
     """
 
     def __init__(
         self, file: str, *, skip: bool, on_bad_line: Callable[[Trouble], None] | None
     ) -> None:
         self.file = file
+        self.sheet = ""
         self._skip = skip
         self._on_bad_line = on_bad_line
         self._kept: list[Trouble] = []
@@ -431,15 +542,15 @@ class BadLines:
             if len(self._kept) >= _TOLD_AT_MOST:
                 self._more += 1
                 return
-            self._kept.append(Trouble(code, self.file, line, item, facts))
+            self._kept.append(Trouble(code, self.file, line, item, facts, self.sheet))
         elif self._on_bad_line is not None:
-            self._on_bad_line(Trouble(code, self.file, line, item, facts))
+            self._on_bad_line(Trouble(code, self.file, line, item, facts, self.sheet))
 
     def stop(
         self, code: Code, line: int | None = None, item: int | None = None, /, **facts: str | int
     ) -> JobFileError:
         """Return the error that ends the reading here, with what was kept so far before it."""
-        last = Trouble(code, self.file, line, item, facts)
+        last = Trouble(code, self.file, line, item, facts, self.sheet)
         return JobFileError(*self._kept, last, more=self._more)
 
     def end(self) -> None:

@@ -38,6 +38,13 @@ ROLLBACK TO work;
 INSERT INTO runs (id, scope, route, jobs, folder, started_at, ended_at, exit, again_because)
 VALUES (:id, :scope, :route, :jobs, :folder, :started_at, :ended_at, :exit, :again_because);
 
+-- name: take_file
+INSERT OR IGNORE INTO taken_files (folder, name, digest, run)
+VALUES (:folder, :file, :digest, :run);
+
+-- name: taken_file
+SELECT run FROM taken_files WHERE folder = :folder AND name = :file AND digest = :digest;
+
 -- name: run_key
 SELECT key, scope, listed, attempts FROM runs WHERE id = :run;
 

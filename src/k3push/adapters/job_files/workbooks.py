@@ -1,0 +1,182 @@
+"""XLSX: rows of cells in a sheet, under a heading or as one bare column.
+
+Hidden rows count, those that a filter hides too: a list says which bills it means by what
+is in it, and not by how it was last looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal, InvalidOperation
+from itertools import chain
+from typing import IO, Final
+
+from k3push.adapters.job_files.numbers import Headings, flaw, is_route, tidy
+from k3push.adapters.job_files.sources import OLE, ZIP
+from k3push.adapters.job_files.tables import FirstRow, Layout, columns
+from k3push.adapters.job_files.troubles import BadLines, Code, names, shown
+from k3push.adapters.job_files.xlsx import Sheet, Workbook, XlsxError, opened_workbook
+from k3push.adapters.job_files.xlsx_cells import Cell, Kind, Row
+from k3push.core.cells import unmarked
+from k3push.core.model import BillNumber, Listed
+
+# Digits of a number that Excel keeps.
+_DIGITS: Final = 15
+
+_NO_CELL: Final = Cell(Kind.TEXT, "")
+
+# What Office 97 called a stream in which an encrypted workbook lies.
+_ENCRYPTED: Final = "EncryptedPackage".encode("utf-16-le")
+
+_CODES: Final = {
+    Kind.NUMBER: Code.NUMBER_CELL,
+    Kind.SHAPED: Code.SHAPED_CELL,
+    Kind.DATE: Code.DATE_CELL,
+    Kind.BOOLEAN: Code.TRUTH_CELL,
+    Kind.ERROR: Code.ERROR_CELL,
+    Kind.NO_RESULT: Code.NO_RESULT,
+}
+
+
+def read_workbook(
+    handle: IO[bytes], wanted: str | None, headings: Headings, bad: BadLines
+) -> Iterator[Listed]:
+    """Read a sheet row by row; a line is a row of the sheet.
+
+    Args:
+        handle: The file, from its start.
+        wanted: Name of the sheet, in any letter case; None is the first that can be seen.
+        headings: Which of them stand for what.
+        bad: Where bad lines go.
+
+    Raises:
+        JobFileError: If it is no whole workbook, or has no such sheet or column.
+    """
+    _check_kind(handle, bad)
+    try:
+        with opened_workbook(handle) as workbook:
+            sheet = _sheet(workbook, wanted, bad)
+            bad.sheet = sheet.name
+            yield from _listed(workbook, sheet, headings, bad)
+    except XlsxError as error:
+        raise bad.stop(Code.DAMAGED_WORKBOOK, reason=shown(str(error))) from error
+
+
+def _check_kind(handle: IO[bytes], bad: BadLines) -> None:
+    begin = handle.read(len(OLE))
+    if not begin:
+        raise bad.stop(Code.NO_BYTE)
+    if begin == OLE:
+        if _ENCRYPTED in handle.read():
+            raise bad.stop(Code.ENCRYPTED)
+        raise bad.stop(Code.WORKBOOK, kind="XLS")
+    if not begin.startswith(ZIP):
+        raise bad.stop(Code.NOT_A_WORKBOOK)
+    handle.seek(0)
+
+
+def _sheet(workbook: Workbook, wanted: str | None, bad: BadLines) -> Sheet:
+    every = names(sheet.name for sheet in workbook.sheets)
+    if wanted is None:
+        for sheet in workbook.sheets:
+            if not sheet.hidden:
+                return sheet
+        raise bad.stop(Code.NO_SHEET, sheets=every)
+    for sheet in workbook.sheets:
+        if tidy(sheet.name).casefold() == tidy(wanted).casefold():
+            return sheet
+    raise bad.stop(Code.NO_SUCH_SHEET, wanted=shown(wanted), sheets=every)
+
+
+def _listed(
+    workbook: Workbook, sheet: Sheet, headings: Headings, bad: BadLines
+) -> Iterator[Listed]:
+    rows = (row for row in workbook.rows(sheet) if not _is_blank(row[1].values()))
+    first = next(rows, None)
+    if first is None:
+        raise bad.stop(Code.BLANK_SHEET, sheets=names(each.name for each in workbook.sheets))
+    line, cells = first
+    # A list may begin in any column.
+    offset = min(column for column, cell in cells.items() if _is_there(cell))
+    layout = _layout(first, offset, headings, bad)
+    number_at = offset + layout.number_at
+    route_at = offset + layout.route_at if layout.route_at >= 0 else -1
+    has_heading = layout.first > line
+    for row, found in rows if has_heading else chain([first], rows):
+        others = () if has_heading else (column for column in found if column != number_at)
+        number = _number(found, number_at, row, bad)
+        if number is None:
+            continue
+        beside = next((column for column in others if _is_there(found[column])), None)
+        if beside is not None:
+            bad.add(Code.MORE_CELLS, row, cell=f"{_letters(beside)}{row}")
+            continue
+        route = found.get(route_at, _NO_CELL)
+        name = tidy(route.text)
+        if route.kind is Kind.TEXT and is_route(name):
+            yield Listed(row, BillNumber(number), name)
+        else:
+            bad.add(Code.BAD_ROUTE, row, value=shown(route.text or route.kind.value))
+
+
+def _layout(row: Row, offset: int, headings: Headings, bad: BadLines) -> Layout:
+    """Find the columns in the first row, counted from its first cell that is not empty."""
+    line, found = row
+    last = max(column for column, cell in found.items() if _is_there(cell))
+    cells = [tidy(found.get(column, _NO_CELL).text) for column in range(offset, last + 1)]
+    return columns(FirstRow("\t", cells, len(cells), 1), line, headings, bad)
+
+
+def _number(cells: Mapping[int, Cell], column: int, row: int, bad: BadLines) -> str | None:
+    """Return the bill number of a row; None if it has none, which is noted."""
+    cell = cells.get(column, _NO_CELL)
+    if cell.kind is Kind.TEXT:
+        number = unmarked(tidy(cell.text))
+        wrong = flaw(number)
+        if wrong is None:
+            return number
+        bad.add(wrong.code, row, **wrong.facts)
+        return None
+    if cell.kind is Kind.NUMBER and (whole := _whole(cell.text)) is not None:
+        return whole
+    place = f"{_letters(column)}{row}"
+    bad.add(_CODES[cell.kind], row, cell=place, value=shown(cell.text))
+    return None
+
+
+def _whole(number: str) -> str | None:
+    """Return a number as Excel shows it without a format, if it is certain to be that number.
+
+    >>> _whole("17"), _whole("17.0"), _whole("2.0180321174312E13"), _whole("-5")
+    ('17', '17', '20180321174312', '-5')
+    >>> _whole("1234567890123456"), _whole("17.5"), _whole("1E400"), _whole("x")
+    (None, None, None, None)
+    """
+    try:
+        value = Decimal(number)
+    except InvalidOperation:
+        return None
+    if not value.is_finite() or value.adjusted() >= _DIGITS or value != value.to_integral_value():
+        return None
+    return str(int(value))
+
+
+def _is_there(cell: Cell) -> bool:
+    return cell.kind is not Kind.TEXT or bool(tidy(cell.text))
+
+
+def _is_blank(cells: Iterable[Cell]) -> bool:
+    return not any(map(_is_there, cells))
+
+
+def _letters(column: int) -> str:
+    """Return the letters of a column, from 1.
+
+    >>> _letters(1), _letters(26), _letters(27), _letters(16384)
+    ('A', 'Z', 'AA', 'XFD')
+    """
+    letters = ""
+    while column:
+        column, rest = divmod(column - 1, 26)
+        letters = chr(ord("A") + rest) + letters
+    return letters

@@ -1,0 +1,187 @@
+"""XLSX as its file has it: the sheets of a workbook, and the cells of one as a stream.
+
+Read here and not by a spreadsheet library, since what those give is too late or too little:
+a cell that holds an error comes as an empty one, a number with its digits rounded, and a
+stray cell in the last row and column costs the memory of all that lie between.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, Final
+from xml.parsers import expat
+
+from k3push.adapters.job_files.xlsx_cells import (
+    Kind,
+    Row,
+    SheetParser,
+    TextParser,
+    shown_as,
+    xml_parser,
+)
+
+_CHUNK: Final = 1 << 16
+
+# Formats of dates that a file need not spell out (ECMA-376 18.8.30, those of East Asia included).
+_DATE_FORMATS: Final = (*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59))
+
+
+class XlsxError(Exception):
+    """The file is no whole XLSX workbook."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A sheet with cells, so no chart.
+
+    Attributes:
+        name: As its tab shows it.
+        part: Where it is in the file.
+        hidden: Whether its tab cannot be seen.
+    """
+
+    name: str
+    part: str
+    hidden: bool
+
+
+@contextmanager
+def opened_workbook(handle: IO[bytes]) -> Iterator[Workbook]:
+    """Open a workbook.
+
+    Raises:
+        XlsxError: If it is none, or not whole; what is read later may raise it too.
+    """
+    with _damage(), zipfile.ZipFile(handle) as archive:
+        root = _relations(archive, "")
+        part = next((r.part for r in root.values() if r.kind == "officeDocument"), "")
+        yield Workbook(archive, part, _relations(archive, part))
+
+
+class Workbook:
+    """An open workbook; made by `opened_workbook`."""
+
+    def __init__(
+        self, archive: zipfile.ZipFile, part: str, relations: Mapping[str, _Relation]
+    ) -> None:
+        self._archive = archive
+        self._relations = relations
+        sheets = [
+            Sheet(
+                attributes["name"],
+                relations[key].part,
+                attributes.get("state", "visible") != "visible",
+            )
+            for tag, attributes in _starts(archive, part)
+            if tag == "sheet"
+            and (key := _local(attributes, "id")) in relations
+            and relations[key].kind == "worksheet"
+        ]
+        self.sheets: Sequence[Sheet] = sheets
+
+    def rows(self, sheet: Sheet) -> Iterator[Row]:
+        """Yield the rows of a sheet that have cells, as a stream."""
+        texts = [text for part in self._parts("sharedStrings") for text in self._texts(part)]
+        styles: dict[str, Kind] = {}
+        for part in self._parts("styles"):
+            styles |= _styles(self._archive, part)
+        parser = SheetParser(texts, styles)
+        for chunk in _chunks(self._archive, sheet.part):
+            parser.feed(chunk)
+            yield from parser.rows
+            parser.rows.clear()
+        parser.close()
+
+    def _parts(self, kind: str) -> list[str]:
+        return [relation.part for relation in self._relations.values() if relation.kind == kind]
+
+    def _texts(self, part: str) -> Iterator[str]:
+        parser = TextParser()
+        for chunk in _chunks(self._archive, part):
+            parser.feed(chunk)
+            yield from parser.texts
+            parser.texts.clear()
+        parser.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Relation:
+    kind: str
+    part: str
+
+
+@contextmanager
+def _damage() -> Iterator[None]:
+    """Turn what damaged archives and XML raise into `XlsxError`."""
+    try:
+        yield
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        expat.ExpatError,
+        EOFError,
+        LookupError,  # a part, a text or an encoding that is not there
+        RuntimeError,  # a member with a password, or a compression that zipfile does not know
+        ValueError,
+    ) as error:
+        raise XlsxError(str(error)) from error
+
+
+def _chunks(archive: zipfile.ZipFile, part: str) -> Iterator[bytes]:
+    with archive.open(part) as file:
+        while chunk := file.read(_CHUNK):
+            yield chunk
+
+
+def _starts(archive: zipfile.ZipFile, part: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the beginning of each element of a part: its tag and attributes."""
+    found: list[tuple[str, dict[str, str]]] = []
+    parser = xml_parser()
+    parser.StartElementHandler = lambda name, attributes: found.append(
+        (name.rpartition(" ")[2], attributes)
+    )
+    for chunk in _chunks(archive, part):
+        parser.Parse(chunk)
+        yield from found
+        found.clear()
+    parser.Parse(b"", True)  # noqa: FBT003 - expat's own way to say that this is the end
+
+
+def _local(attributes: Mapping[str, str], name: str) -> str:
+    """Return an attribute of any namespace, or ""."""
+    return next((text for key, text in attributes.items() if key.endswith(f" {name}")), "")
+
+
+def _relations(archive: zipfile.ZipFile, part: str) -> dict[str, _Relation]:
+    """Return what a part says belongs to it, by id; "" is the file as a whole."""
+    folder, name = posixpath.split(part)
+    found = {}
+    for tag, attributes in _starts(archive, posixpath.join(folder, "_rels", f"{name}.rels")):
+        if tag == "Relationship":
+            target = posixpath.normpath(posixpath.join("/", folder, attributes["Target"]))
+            kind = attributes["Type"].rpartition("/")[2]
+            found[attributes["Id"]] = _Relation(kind, target.lstrip("/"))
+    return found
+
+
+def _styles(archive: zipfile.ZipFile, part: str) -> dict[str, Kind]:
+    """Return the styles that make something else of a number, by their index."""
+    formats = dict.fromkeys(map(str, _DATE_FORMATS), Kind.DATE)
+    styles: dict[str, Kind] = {}
+    index = -1
+    for tag, attributes in _starts(archive, part):
+        if tag == "numFmt":
+            formats[attributes["numFmtId"]] = shown_as(attributes["formatCode"])
+        elif tag == "cellXfs":
+            index = 0
+        elif tag == "cellStyles":
+            break
+        elif tag == "xf" and index >= 0:
+            styles[str(index)] = formats.get(attributes.get("numFmtId", ""), Kind.NUMBER)
+            index += 1
+    return styles

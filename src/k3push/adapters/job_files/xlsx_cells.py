@@ -1,0 +1,226 @@
+"""The XML of XLSX: the rows of a sheet, the texts that cells share, and what formats show."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+from xml.parsers import expat
+
+# Characters that Excel itself allows in a cell are 32,767; what is longer is no spreadsheet.
+_LONGEST_TEXT: Final = 1 << 20
+
+_SPACES: Final = (
+    "http://schemas.openxmlformats.org/spreadsheetml/2006/main",
+    "http://purl.oclc.org/ooxml/spreadsheetml/main",
+)
+_TAGS: Final = ("row", "c", "f", "v", "t", "si", "rPh")
+_TAG_OF: Final = {f"{space} {tag}": tag for space in _SPACES for tag in _TAGS}
+
+_LITERAL: Final = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?!(?:h+|m+|s+)\])[^\]]*\]', re.IGNORECASE)
+_DATE: Final = re.compile(r"[ymdhs]", re.IGNORECASE)
+_SHAPED: Final = re.compile(r'[^.]*0,?0|.*(?:"[^"]*\w|\\\w)')
+
+_ESCAPED: Final = re.compile(r"_x([0-9A-Fa-f]{4})_")
+
+
+class Kind(Enum):
+    """What a cell holds."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    DATE = "date"
+    SHAPED = "number that is shown with zeros or words around it"
+    BOOLEAN = "boolean"
+    ERROR = "error"
+    NO_RESULT = "formula without a result"
+
+
+# The types of cells, but for numbers and shared texts.
+_KINDS: Final = {
+    "str": Kind.TEXT,
+    "inlineStr": Kind.TEXT,
+    "b": Kind.BOOLEAN,
+    "d": Kind.DATE,
+    "e": Kind.ERROR,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell.
+
+    Attributes:
+        kind: What it holds.
+        text: The text, or the number as the file writes it.
+    """
+
+    kind: Kind
+    text: str
+
+
+Row = tuple[int, Mapping[int, Cell]]
+"""Number of a row, from 1, and its cells by column, from 1; those that are not there are empty."""
+
+
+def shown_as(code: str) -> Kind:
+    """Return what a format makes of a number.
+
+    >>> shown_as("yyyy-mm-dd").name, shown_as("[h]:mm").name, shown_as("[Red]#,##0.00").name
+    ('DATE', 'DATE', 'NUMBER')
+    >>> shown_as("000000").name, shown_as('"CGDD"0').name
+    ('SHAPED', 'SHAPED')
+    """
+    if _DATE.search(_LITERAL.sub("", code)):
+        return Kind.DATE
+    return Kind.SHAPED if _SHAPED.match(code.partition(";")[0]) else Kind.NUMBER
+
+
+def xml_parser() -> expat.XMLParserType:
+    """Return a parser whose names have their namespace before them; it takes no document type."""
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.buffer_text = True
+
+    def refuse(*_: object) -> None:
+        raise ValueError("a document type, which no workbook has")
+
+    parser.StartDoctypeDeclHandler = refuse
+    return parser
+
+
+class TextParser:
+    """Reads texts out of XML; phonetic ones, which explain a text, are none of it.
+
+    Attributes:
+        texts: The shared texts that have ended since they were last taken.
+    """
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self._pieces: list[str] = []
+        self._length = 0
+        self._keeping = False
+        self._phonetic = False
+        self._parser = xml_parser()
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.CharacterDataHandler = self._characters
+
+    def feed(self, chunk: bytes) -> None:
+        """Read on."""
+        self._parser.Parse(chunk)
+
+    def close(self) -> None:
+        """Say that this was all."""
+        self._parser.Parse(b"", True)  # noqa: FBT003 - as above
+
+    def _start(self, name: str, _attributes: dict[str, str]) -> None:
+        tag = _TAG_OF.get(name)
+        if tag == "t":
+            self._keeping = not self._phonetic
+        elif tag == "rPh":
+            self._phonetic = True
+
+    def _end(self, name: str) -> None:
+        self._keeping = False
+        tag = _TAG_OF.get(name)
+        if tag == "rPh":
+            self._phonetic = False
+        elif tag == "si":
+            self.texts.append(self._taken())
+
+    def _characters(self, text: str) -> None:
+        if self._keeping:
+            self._length += len(text)
+            if self._length > _LONGEST_TEXT:
+                raise ValueError("a text without end")
+            self._pieces.append(text)
+
+    def _taken(self) -> str:
+        """Return the text so far, and begin anew."""
+        text = "".join(self._pieces)
+        self._pieces.clear()
+        self._length = 0
+        return _ESCAPED.sub(lambda code: chr(int(code[1], 16)), text) if "_x" in text else text
+
+
+@dataclass(slots=True)
+class _Open:
+    """The cell that is being read."""
+
+    kind: str = "n"
+    style: str = ""
+    has_formula: bool = False
+    has_value: bool = False
+
+
+class SheetParser(TextParser):
+    """Reads rows out of the XML of a sheet.
+
+    Attributes:
+        rows: The rows that have ended since they were last taken.
+    """
+
+    def __init__(self, texts: Sequence[str], styles: Mapping[str, Kind]) -> None:
+        super().__init__()
+        self.rows: list[Row] = []
+        self._shared = texts
+        self._styles = styles
+        self._columns: dict[str, int] = {}
+        self._row = 0
+        self._column = 0
+        self._cells: dict[int, Cell] = {}
+        self._cell = _Open()
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        tag = _TAG_OF.get(name)
+        if tag == "c":
+            place = attributes.get("r")
+            self._column = self._column_of(place) if place else self._column + 1
+            self._cell = _Open(attributes.get("t", "n"), attributes.get("s", "0"))
+        elif tag == "v":
+            self._keeping = self._cell.has_value = True
+        elif tag == "f":
+            self._cell.has_formula = True
+        elif tag == "row":
+            self._row = int(attributes.get("r", self._row + 1))
+            self._column = 0
+        else:
+            super()._start(name, attributes)
+
+    def _end(self, name: str) -> None:
+        self._keeping = False
+        tag = _TAG_OF.get(name)
+        if tag == "c":
+            cell = self._ended()
+            if cell.text or cell.kind is Kind.NO_RESULT:
+                self._cells[self._column] = cell
+        elif tag == "row":
+            if self._cells:
+                self.rows.append((self._row, self._cells))
+                self._cells = {}
+        else:
+            super()._end(name)
+
+    def _ended(self) -> Cell:
+        cell, text = self._cell, self._taken()
+        if cell.has_formula and not cell.has_value:
+            return Cell(Kind.NO_RESULT, "")
+        if cell.kind == "s":
+            return Cell(Kind.TEXT, self._shared[int(text)] if text else "")
+        if cell.kind == "n":
+            return Cell(self._styles.get(cell.style, Kind.NUMBER), text)
+        return Cell(_KINDS.get(cell.kind, Kind.NUMBER), text)
+
+    def _column_of(self, place: str) -> int:
+        """Return the column of a place such as B17."""
+        letters = place.rstrip("0123456789")
+        column = self._columns.get(letters)
+        if column is None:
+            column = 0
+            for letter in letters.upper():
+                column = 26 * column + ord(letter) - ord("A") + 1
+            self._columns[letters] = column
+        return column

@@ -1,0 +1,171 @@
+"""Lists as they come: nine formats, workbooks there and back, folders of lists."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.adapters.test_job_files_xlsx import workbook
+from tests.cli.terminal import Desk, Sandbox, assert_true, orders
+
+# Orders of the sandbox whose numbers are digits only.
+DIGITS = [f"{20180321170000 + index}" for index in range(40)]
+
+
+@pytest.fixture
+def inbox(desk: Desk) -> Path:
+    """A folder in which lists are dropped."""
+    folder = desk.folder / "inbox"
+    folder.mkdir()
+    return folder
+
+
+def drop(inbox: Path, name: str, numbers: list[str], *, minutes_ago: float = 1) -> None:
+    """Put a list into the folder, written some time ago."""
+    path = inbox / name
+    path.write_text("number\n" + "".join(f"{number}\n" for number in numbers), "utf-8")
+    written_s = time.time() - 60 * minutes_ago
+    os.utime(path, (written_s, written_s))
+
+
+def nine_formats(numbers: list[str]) -> dict[str, bytes]:
+    """Return a list of numbers in all formats."""
+    column = "".join(f"{number}\n" for number in numbers)
+    return {
+        "gb18030.csv": "".join(
+            f"{each}\n" for each in ["单据编号,备注", *(f"{n},急" for n in numbers)]
+        ).encode("gb18030"),
+        "utf16.tsv": ("日期\t单号\n" + "".join(f"今天\t{n}\n" for n in numbers)).encode("utf-16"),
+        "bom.txt": column.encode("utf-8-sig"),
+        "semicolons.csv": ("FBillNo;x\r\n" + "".join(f"{n};1,5\r\n" for n in numbers)).encode(),
+        "list.json": json.dumps(numbers).encode(),
+        "objects.json": json.dumps([{"number": n} for n in numbers]).encode(),
+        "route.json": json.dumps({"route": "po-instock", "numbers": numbers}).encode(),
+        "lines.jsonl": "".join(json.dumps({"bill_no": n}) + "\n" for n in numbers).encode(),
+        "cells.xlsx": workbook(
+            {"A1": "编号", **{f"A{row}": int(n) for row, n in enumerate(numbers, 2)}}
+        ),
+    }
+
+
+def test_nine_formats_give_the_same_forty_numbers(desk: Desk, sandbox: Sandbox) -> None:
+    """The first of them is pushed; what the others name is there already, digit for digit."""
+    desk.configure(sandbox.url)
+    states = iter(["pushed", *["already"] * 8])
+    for name, content in nine_formats(DIGITS).items():
+        ran = desk.k3push("run", desk.write(name, content), "--json")
+        assert (ran.exit, ran.said["counts"]) == (0, {next(states): 40}), (name, ran)
+        rows = desk.rows(ran.said["run"])
+        assert [row["number"] for row in rows] == DIGITS, name
+        assert_true(rows, sandbox.truth())
+    assert set(sandbox.truth()["sources"]) == set(DIGITS)
+    assert sandbox.truth()["documents"] == 40
+
+
+def test_a_workbook_of_refused_numbers_is_a_job_file_again(desk: Desk, sandbox: Sandbox) -> None:
+    """A rejected part goes from the ledger through Excel's format back into a run."""
+    desk.configure(sandbox.url).job([*orders(3), "CGDDU000000", "CGDDC000000"])
+    assert desk.k3push("run", "orders.csv").exit == 3
+    ran = desk.k3push("export", "--output", "rejected.xlsx", "--state", "rejected")
+    assert ran.exit == 0, ran
+    again = desk.k3push("run", "rejected.xlsx", "--json")
+    assert (again.exit, again.said["counts"]) == (3, {"rejected": 2}), again
+    rows = desk.rows(again.said["run"])
+    assert [(row["line"], row["number"]) for row in rows] == [
+        ("2", "CGDDU000000"),
+        ("3", "CGDDC000000"),
+    ]
+
+
+def test_another_sheet_is_read_when_it_is_named(desk: Desk, untouched: Sandbox) -> None:
+    """A sheet that is not there is an error that lists those that are."""
+    desk.configure(untouched.url).write("orders.xlsx", workbook({"A1": "number", "A2": "X"}))
+    ran = desk.k3push("run", "orders.xlsx", "--sheet", "sheet1", "--json")
+    assert ran.said["counts"] == {"rejected": 1}, ran
+    ran = desk.k3push("run", "orders.xlsx", "--sheet", "Orders")
+    assert (ran.exit, "there are: Sheet1" in ran.err) == (2, True), ran
+
+
+def test_a_folder_is_taken_file_by_file_the_oldest_first_and_once(
+    desk: Desk, sandbox: Sandbox, inbox: Path
+) -> None:
+    """Each is a run of its own, none is moved, and the next night only what is new is pushed."""
+    desk.configure(sandbox.url)
+    drop(inbox, "late.csv", orders(2), minutes_ago=1)
+    drop(inbox, "early.csv", [*orders(2, 2), "CGDDU000000"], minutes_ago=9)
+    first = desk.k3push("run", "inbox/", "--json")
+    assert (first.exit, first.said["counts"]) == (3, {"pushed": 4, "rejected": 1}), first
+    runs = first.said["run"].split(";")
+    folders = [next(inbox.glob(f"results/*.{run}")).name.partition(".")[0] for run in runs]
+    assert folders == ["early", "late"]
+    assert sorted(path.name for path in inbox.iterdir()) == ["early.csv", "late.csv", "results"]
+
+    again = desk.k3push("run", "inbox", "--json")
+    assert (again.exit, again.said["counts"]) == (0, {}), again
+    assert "nothing new; 2 files were taken before" in again.err
+
+    drop(inbox, "early.csv", orders(5))
+    (inbox / "late.csv").rename(inbox / "later.csv")
+    changed = desk.k3push("run", "inbox", "--json")
+    assert (changed.exit, changed.said["counts"]) == (0, {"already": 6, "pushed": 1}), changed
+    assert sandbox.truth()["documents"] == 5
+
+
+def test_what_is_no_whole_list_is_left_and_named(
+    desk: Desk, untouched: Sandbox, inbox: Path
+) -> None:
+    """A file that is still being copied, or open in Excel, is one for the next time."""
+    desk.configure(untouched.url)
+    for name in (".hidden.csv", "~$open.xlsx", "open.xlsx", "notes.docx", "copy.csv.part"):
+        drop(inbox, name, ["X"])
+    drop(inbox, "now.csv", ["X"], minutes_ago=0)
+    drop(inbox, "tomorrow.csv", ["X"], minutes_ago=-600)
+    (inbox / "results").mkdir()
+    ran = desk.k3push("run", "inbox", "--json")
+    assert (ran.exit, ran.said["counts"]) == (3, {"rejected": 1}), ran
+    said = ran.err.splitlines()
+    for name, words in {
+        "open.xlsx": "open in another program",
+        "notes.docx": "no kind of list",
+        "copy.csv.part": "still being written",
+        "now.csv": "still being written",
+    }.items():
+        assert [line for line in said if str(Path("inbox", name)) in line and words in line], name
+    assert "hidden" not in ran.err
+    assert "~$" not in ran.err
+
+
+def test_one_bad_file_and_none_is_sent(desk: Desk, untouched: Sandbox, inbox: Path) -> None:
+    """Exit 2 says that nothing was sent, so all are read first, and every bad one is named."""
+    desk.configure(untouched.url)
+    drop(inbox, "a.csv", ["X"])
+    drop(inbox, "b.csv", ["X,Y"])
+    drop(inbox, "c.csv", ["X", "Y,Z"])
+    ran = desk.k3push("run", "inbox")
+    assert ran.exit == 2, ran
+    for place in ("b.csv, line 2", "c.csv, line 3"):
+        assert place in ran.err
+    assert not (desk.folder / "ledger.db").exists()
+    skipping = desk.k3push("run", "inbox", "--skip-bad-lines", "--json")
+    assert (skipping.exit, skipping.said["counts"]) == (3, {"rejected": 2}), skipping
+    assert "b.csv: the list is empty" in skipping.err
+
+
+def test_a_refused_login_is_tried_once_for_all_files(
+    desk: Desk, untouched: Sandbox, inbox: Path
+) -> None:
+    """Five lock the account. What was not begun is taken the next time."""
+    desk.configure(untouched.url, password="wrong")
+    for at in range(6):
+        drop(inbox, f"{at}.csv", ["X"], minutes_ago=9 - at)
+    ran = desk.k3push("run", "inbox", "--json")
+    assert (ran.exit, ran.said["counts"]) == (6, {"planned": 1}), ran
+    assert ran.err.count("not begun") == 5
+    again = desk.configure(untouched.url).k3push("run", "inbox", "--json")
+    assert (again.exit, again.said["counts"]) == (3, {"rejected": 5}), again
+    resumed = desk.k3push("resume", ran.said["run"], "--json")
+    assert resumed.said["counts"] == {"rejected": 1}, resumed
