@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 
 import anyio
 
@@ -135,9 +134,8 @@ class Steering:
         until_s = anyio.current_time() + seconds
         if until_s <= self._spared_until_s:
             return
-        now = self._clock.now()
         self._spared_until_s = until_s
-        self._spared = Hold(HoldCause.ERP, why, now, now + timedelta(seconds=seconds))
+        self._spared = Hold(HoldCause.ERP, why)
         self._change()
 
     def _change(self) -> None:

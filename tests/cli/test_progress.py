@@ -31,7 +31,7 @@ EVENING = datetime(2026, 11, 25, 21, 4).astimezone()  # the wall's own time
 HOLDS = [
     Hold(HoldCause.CONTROL, since=EVENING),
     Hold(HoldCause.WINDOW, until=EVENING.replace(hour=20, minute=0)),
-    Hold(HoldCause.ERP, "调用限制：请稍后再试" * 9, EVENING, EVENING),
+    Hold(HoldCause.ERP, "调用限制：请稍后再试" * 9),
 ]
 LOST = [Outcome(number, State.UNKNOWN, code="broken") for number in NUMBERS]
 
@@ -186,10 +186,15 @@ def test_a_wait_is_counted_down_in_the_bar() -> None:
     progress = RunProgress(console, speaker("en"), {State.PLANNED: 4}, steered(), now_s=time_s)
     with progress:
         progress.waiting("connection refused", 6.0)
+        progress.held(HOLDS[2])
         time_s.now_s = 1.5
         assert "waiting 5 s: connection refused" in drawn(console, progress)[0]
         time_s.now_s = 6.0
+        progress.held(None)
         assert "waiting" not in drawn(console, progress)[0]
+        progress.waiting("connection refused", 6.0)
+        progress.held(HOLDS[0])
+        assert "paused by control" in drawn(console, progress)[0]
 
 
 def test_quiet_means_quiet() -> None:

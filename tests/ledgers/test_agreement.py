@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from k3push.adapters.ledger_memory import MemoryLedger
 from k3push.adapters.ledger_sqlite import open_sqlite
+from k3push.core.commands import Command, Key, Verb
 from k3push.core.life import IllegalMoveError
 from k3push.core.model import Attempt, BillNumber, Listed, NeverSent, Outcome, RunId, State
 from k3push.ports import Ledger, RunIsAliveError
@@ -72,6 +73,7 @@ class Player:
             counts = await self.ledger.counts(run)
             assert counts == {row.state: sum(r.state == row.state for r in rows) for row in rows}
             seen += [rows, counts, await self.ledger.repeats(run), await self.ledger.doubts(run)]
+            seen += [await self.ledger.commands(run)]
             seen += [await self.ledger.is_alive(run), await self.ledger.attempt_count(run)]
             seen.append(await self.ledger.spans(run))
         for number in NUMBERS:
@@ -115,6 +117,17 @@ def record(back: int, state: State, *, keep: bool) -> Step:
     return lambda player: player.record(back, state, keep=keep)
 
 
+def command(run: RunId, value: int) -> Step:
+    """Leave a command."""
+    what = Command(Verb.SET, Key.CONCURRENCY, value)
+    return lambda player: player.ledger.command(run, what, at=later(3))
+
+
+def obeyed(number: int) -> Step:
+    """Say that a command was obeyed, whether there is one or not."""
+    return lambda player: player.ledger.obeyed(number, at=later(4), on_their_way=number)
+
+
 def conclude(run: RunId, outcomes: Sequence[Outcome]) -> Step:
     """Move rows apart from an attempt."""
     return lambda player: player.ledger.conclude(run, outcomes, at=later(2), note="looked")
@@ -133,6 +146,8 @@ steps = st.one_of(
     st.builds(send, run_ids, some_bills),
     st.builds(record, st.integers(1, 2), st.sampled_from(State), keep=st.booleans()),
     st.builds(conclude, run_ids, outcomes),
+    st.builds(command, run_ids, st.integers(1, 256)),
+    st.builds(obeyed, st.integers(1, 3)),
 )
 BEGINNING = [
     *(add(run, NUMBERS) for run in RUNS),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -10,7 +11,8 @@ from k3push.core.commands import Key
 from k3push.core.holds import Hold, HoldCause
 from k3push.core.model import Attempt, Outcome, State
 from k3push.core.verdict import Verdict
-from k3push.job import Cause, Stop
+from k3push.job import Cause, Job, Stop
+from k3push.simulator import FaultPlan, Seeded, fault
 from k3push.simulator.script import Channel
 from k3push.steering import AUTO_CHUNK_SIZE, AUTO_CONCURRENCY, Steering
 from tests.pushing.office import (
@@ -272,3 +274,37 @@ async def test_an_overloaded_erp_is_spared_longer_each_time(name: str) -> None:
     _, driver, met_s = await storm(name, name, concurrency=1)
     assert [seconds for _, seconds in driver.waits] == [2.0, 6.0]
     assert not [s for s in driver.began_s if met_s < s < met_s + 2.0]
+
+
+STORM = ["lose-session", "reset", "make-then-reset", "call-limit", "edit-lock", "html-503"]
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_whatever_is_steered_no_number_travels_twice_and_none_is_lost(seed: int) -> None:
+    """Chunks are held back, cut anew and put off while answers break off, in every order."""
+    chance = random.Random(seed)  # noqa: S311  # the same trials every time
+    plan = FaultPlan(seeded=Seeded(0.3, tuple(map(fault, STORM)), seed, most=20))
+    office = Office(sandbox(plan, orders=80, latency_s=1.0))
+    await office.open_run(orders(80))
+    steering = steered(concurrency=3, chunk_size=5)
+    acts: list[Callable[[], None]] = [
+        steering.pause,
+        steering.go_on,
+        lambda: steering.back_off(chance.uniform(0.1, 20), "busy"),
+        lambda: steering.fix(Key.CONCURRENCY, chance.choice([None, 1, 2, 9])),
+        lambda: steering.fix(Key.CHUNK_SIZE, chance.choice([None, 1, 7, 40])),
+        lambda: steering.fix(Key.CALLS_PER_MINUTE, chance.choice([0, 30, 600])),
+        lambda: steering.advise(Key.CONCURRENCY, chance.randint(1, 12)),
+        lambda: steering.advise(Key.CHUNK_SIZE, chance.randint(1, 30)),
+    ]
+
+    async def steer(_job: Job) -> None:
+        for _ in range(60):
+            await anyio.sleep(chance.uniform(0, 8))
+            chance.choice(acts)()
+        steering.go_on()
+        steering.fix(Key.CALLS_PER_MINUTE, 0)
+
+    pushed = await office.execute(steering=steering, beside=steer)
+    assert pushed.of(State.PUSHED) == set(orders(80))
+    assert not pushed.stop.causes

@@ -14,7 +14,7 @@ from k3push.cli.words import Say
 from k3push.controlling import command
 from k3push.core.commands import LIMITS, Command, CommandError, Key, Verb
 from k3push.core.model import Run
-from k3push.ports import Commanded
+from k3push.ports import Commanded, Ledger
 from k3push.reporting.ending import Exit
 
 # The run looks once a second; a disk or a machine that is busy may take longer.
@@ -25,7 +25,7 @@ async def control(config: Path | None, words: Sequence[str], say: Say) -> Exit:
     """Tell a run to pause, continue, stop or change its pace, and say what came of it."""
     what, name = _command(words, say)
     async with ledger_of(load_settings(config, say), say) as ledger:
-        run = await find_run(ledger, name, say)
+        run = await _run_meant(ledger, name, say)
         if not await ledger.is_alive(run.id):
             raise Problem(say("control.not_alive", run=run.id))
         if what.key is Key.CHUNK_SIZE and not run.route.source_number_field:
@@ -38,6 +38,24 @@ async def control(config: Path | None, words: Sequence[str], say: Say) -> Exit:
             raise Problem(say(silent, run=run.id, seconds=PATIENCE_S))
     Console(soft_wrap=True).print(_told(run, obeyed, say), highlight=False, markup=False)
     return Exit.DONE
+
+
+async def _run_meant(ledger: Ledger, name: str | None, say: Say) -> Run:
+    """Return the run of that name or, without one, the run that is under way.
+
+    A job of two routes is two runs, and the one that was opened last waits for the other.
+
+    Raises:
+        Problem: There is none, or several are under way.
+    """
+    if name is None:
+        open_runs = [run for run in await ledger.runs() if run.exit is None]
+        alive = [run for run in open_runs if await ledger.is_alive(run.id)]
+        if len(alive) > 1:
+            raise Problem(say("control.several", runs=", ".join(run.id for run in alive)))
+        if alive:
+            return alive[0]
+    return await find_run(ledger, name, say)
 
 
 def _command(words: Sequence[str], say: Say) -> tuple[Command, str | None]:

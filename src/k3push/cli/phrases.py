@@ -11,7 +11,7 @@ from k3push.job import Cause
 
 
 def hold_words(hold: Hold, say: Say) -> str:
-    """Say what keeps chunks from leaving, since when or until when."""
+    """Say what keeps all chunks from leaving, since when or until when."""
     facts = {name: clock(at) for name, at in (("since", hold.since), ("until", hold.until)) if at}
     match hold.cause:
         case HoldCause.CONTROL:
@@ -19,7 +19,7 @@ def hold_words(hold: Hold, say: Say) -> str:
         case HoldCause.WINDOW:
             return say("hold.window", **facts)
         case HoldCause.ERP:
-            return say("hold.erp", why=hold.why, **facts)
+            return say("hold.erp", why=hold.why)
 
 
 def breach_words(breach: Breach, say: Say) -> str:
@@ -31,11 +31,12 @@ def breach_words(breach: Breach, say: Say) -> str:
 def cause_words(cause: Cause, why: str, breach: Breach | None, say: Say) -> str:
     """Say why an execution stopped before its end."""
     match cause:
-        case Cause.HALTED if breach is not None:
-            return say("cause.halted", why=breach_words(breach, say))
+        case Cause.HALTED:
+            # Of an earlier execution only the words are kept.
+            return say("cause.halted", why=breach_words(breach, say) if breach else why)
         case Cause.CONTROL:
             return say("cause.control")
-        case Cause.DEADLINE | Cause.LIMIT | Cause.HALTED:
+        case Cause.DEADLINE | Cause.LIMIT:
             return say("summary.stopped", why=why)
         case _:
             return say("summary.stopped", why=say(f"cause.{cause.value}", why=why))

@@ -159,10 +159,10 @@ class RunProgress:
         parts = [say("progress", done=self.done, total=self.total)]
         why, until_s = self._wait
         left_s = until_s - self._now_s()
-        if self._hold is not None:
-            parts.append(hold_words(self._hold, say))
-        elif left_s > 0:
+        if left_s > 0 and (self._hold is None or self._hold.cause is HoldCause.ERP):
             parts.append(say("waiting", why=why, seconds=math.ceil(left_s)))
+        elif self._hold is not None:
+            parts.append(hold_words(self._hold, say))
         elif rate and self.done < self.total:
             eta_s = math.ceil((self.total - self.done) / rate)
             parts.append(say("progress.eta", left=timedelta(seconds=eta_s)))

@@ -202,8 +202,8 @@ _WORDS: Mapping[str, _Said] = {
     ),
     "arg.run": _Said("Id of the run; default: the last one.", "执行编号；默认最近一次。"),
     "arg.control": _Said(
-        "Id of the run (default: the last one), then what to do.",
-        "执行编号（默认最近一次），然后是要做的事。",
+        "Id of the run (default: the one under way), then what to do.",
+        "执行编号（默认正在进行的那次），然后是要做的事。",
     ),
     "arg.number": _Said("Bill number.", "单据编号。"),
     "arg.settle": _Said(
@@ -236,6 +236,9 @@ _WORDS: Mapping[str, _Said] = {
     "control.not_alive": _Said(
         "run {run} is not under way, so there is nothing to control; `k3push resume {run}` goes on",
         "执行 {run} 未在进行，无可控制；可用 `k3push resume {run}` 继续",
+    ),
+    "control.several": _Said(
+        "several runs are under way; name one of {runs}", "有多个执行正在进行；请指定其一：{runs}"
     ),
     "control.silent": _Said(
         "run {run} has not answered within {seconds:.0f} s; it obeys as soon as it can, see `k3push status {run}`",
@@ -409,7 +412,7 @@ _WORDS: Mapping[str, _Said] = {
     "progress.limit": _Said("at most {calls}/min", "限 {calls} 次/分"),
     "hold.control": _Said("paused by control since {since}", "已于 {since} 由 control 暂停"),
     "hold.window": _Said("outside window until {until}", "不在发送时段，{until} 开始"),
-    "hold.erp": _Said("sparing the ERP until {until}: {why}", "暂缓至 {until}：{why}"),
+    "hold.erp": _Said("sparing the ERP: {why}", "暂缓发送：{why}"),
     "hold.over": _Said("sending again", "继续发送"),
     "breach.percent": _Said(
         "{value} % of {sent} numbers were refused (limit {limit})",

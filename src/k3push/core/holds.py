@@ -28,8 +28,8 @@ class Hold:
 
     Attributes:
         why: What the ERP said, or "".
-        since: When it began.
-        until: When it ends by itself, or None.
+        since: When a person began it.
+        until: When the window opens.
     """
 
     cause: HoldCause
