@@ -74,7 +74,8 @@ def _command(words: Sequence[str], say: Say) -> tuple[Command, str | None]:
 
 def _told(run: Run, obeyed: Commanded, say: Say) -> str:
     what, open_chunks = obeyed.command, obeyed.on_their_way
-    on_their_way = say("control.open", count=open_chunks) if open_chunks else ""
+    sentence = "control.open.one" if open_chunks == 1 else "control.open"
+    on_their_way = say(sentence, count=open_chunks) if open_chunks else ""
     match what.verb:
         case Verb.PAUSE:
             return say("control.paused", run=run.id) + on_their_way

@@ -261,6 +261,9 @@ _WORDS: Mapping[str, _Said] = {
         "run {run}: {key} is {value} from the next chunk on",
         "执行 {run}：下一批起 {key} 为 {value}",
     ),
+    "control.open.one": _Said(
+        "; one chunk is on its way and will be recorded", "；1 批已发出，会照常记录"
+    ),
     "control.open": _Said(
         "; {count} chunks are on their way and will be recorded", "；{count} 批已发出，会照常记录"
     ),
