@@ -18,6 +18,7 @@ COMMANDS = (
     "resume",
     "retry",
     "settle",
+    "control",
     "status",
     "runs",
     "explain",
