@@ -32,6 +32,7 @@ class Outlook:
 
     Attributes:
         held: Numbers that another run has sent and whose answer it does not have, and which.
+        again: A person wants numbers pushed that have a target.
     """
 
     route: Route
@@ -40,6 +41,7 @@ class Outlook:
     stop: Stop
     watch: Waiter
     held: Mapping[BillNumber, RunId]
+    again: bool = False
 
 
 async def foresee(
@@ -137,7 +139,8 @@ async def _look_by(outlook: Outlook, numbers: Sequence[BillNumber]) -> dict[Bill
             foreseen = replace(foreseen, fate=Fate.BLOCKED, code="held", reason=reason)
         elif bill in targets:
             there = already(bill, targets[bill])
-            fate = Fate.PARTLY if route.allow_partial else Fate.ALREADY
+            repeats_pushes = route.allow_partial or outlook.again
+            fate = Fate.PARTLY if repeats_pushes else Fate.ALREADY
             foreseen = replace(foreseen, fate=fate, targets=there.targets, reason=there.reason)
         seen[number] = foreseen
     return seen

@@ -63,6 +63,7 @@ def test_a_plan_is_read_as_it_was_written(path: Path) -> None:
     plan = read_plan(path)
     assert plan.head == HEAD
     assert (plan.lines, plan.to_send) == ({"in": 5, "out": 1}, {"in": 2, "out": 1})
+    assert plan.already == {"in": 1}
     assert list(lines_of(path, "in")) == [each for each in LINES if each.route == "in"]
     assert list(lines_of(path, "out")) == [LINES[2]]
 

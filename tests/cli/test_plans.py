@@ -310,6 +310,19 @@ def test_a_run_on_a_terminal_shows_its_plan_and_asks(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals")
+def test_more_documents_on_purpose_are_asked_for_too(desk: Desk, sandbox: Sandbox) -> None:
+    """With `--again` what is there is pushed, so a person must be able to say no to it."""
+    planned(desk, sandbox, *orders(3))
+    assert desk.k3push("apply", PLAN).exit == 0
+    pushes = sandbox.truth()["calls"]["push"]
+    assert desk.k3push("plan", "orders.csv").exit == 0
+    for command in (("run", "orders.csv"), ("apply", PLAN)):
+        code, text = typed(desk, "n", *command, "--again", "--because", "rest")
+        assert (code, "Push 3 numbers" in text) == (5, True), text
+    assert sandbox.truth()["calls"]["push"] == pushes
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals")
 def test_yes_asks_nothing_and_looks_once(desk: Desk, sandbox: Sandbox) -> None:
     """A big job is not held up by a look that nobody waits for."""
     desk.configure(sandbox.url).job(orders(7))

@@ -47,13 +47,14 @@ async def look(
     route: Route = ROUTE,
     stop: Stop | None = None,
     at_once: int = 4,
+    again: bool = False,
 ) -> list[Foreseen]:
     """Look ahead as `plan` does."""
     stop = stop or Stop()
     address = Address("http://sandbox/K3Cloud/", lambda _: LOGIN, verify=CERTIFICATES)
     async with ErpHttp(address, transport=lambda: SandboxTransport(office.site)) as erp:
         held = await held_numbers(office.store, f"sandbox|{route.source}|{route.rule}")
-        outlook = Outlook(route, erp, PACE, stop, Notebook(), held)
+        outlook = Outlook(route, erp, PACE, stop, Notebook(), held, again)
         pages = foresee(jobs, {"": outlook}, stop, at_once=at_once)
         return [one async for page in pages for one in page]
 
@@ -118,6 +119,8 @@ async def test_an_earlier_target_makes_a_number_partly_where_the_route_allows_it
     await office.execute()
     (one,) = await look(office, [job(orders(1))], route=replace(ROUTE, allow_partial=True))
     assert (one.fate, len(one.targets)) == (Fate.PARTLY, 1)
+    (again,) = await look(office, [job(orders(1))], again=True)
+    assert again == one
 
 
 async def test_a_number_in_doubt_elsewhere_is_blocked() -> None:

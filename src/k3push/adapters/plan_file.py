@@ -49,11 +49,13 @@ class Plan:
         head: What it was made for.
         lines: How many lines of the job each route has, by the route's name.
         to_send: How many numbers of each would be sent.
+        already: How many of each have a target.
     """
 
     head: PlanHead
     lines: Mapping[str, int]
     to_send: Mapping[str, int]
+    already: Mapping[str, int]
 
 
 @dataclass(slots=True)
@@ -70,6 +72,7 @@ class PlanWriter:
     _numbers: Any = field(default_factory=hashlib.sha256)
     _lines: Counter[str] = field(default_factory=Counter)
     _to_send: Counter[str] = field(default_factory=Counter)
+    _already: Counter[str] = field(default_factory=Counter)
 
     def begin(self, head: PlanHead) -> None:
         """Write what the plan is made for."""
@@ -80,7 +83,11 @@ class PlanWriter:
         for one in lines:
             self._put(one)
             self._lines[one.route] += 1
-            if one.fate in SENT_FATES and not one.first_line:
+            if one.first_line:
+                continue
+            if one.fate is Fate.ALREADY:
+                self._already[one.route] += 1
+            if one.fate in SENT_FATES:
                 self._to_send[one.route] += 1
                 self._numbers.update(f"{one.route} {one.bill}\n".encode())
 
@@ -90,6 +97,7 @@ class PlanWriter:
             {
                 "lines": self._lines,
                 "to_send": self._to_send,
+                "already": self._already,
                 "numbers_sha256": self._numbers.hexdigest(),
             }
         )
@@ -134,7 +142,7 @@ def read_plan(path: Path) -> Plan:
     for last in values:  # noqa: B007  # the last is wanted, and all must be read
         pass
     with _as_edited():
-        return Plan(_head(first["made_for"]), last["lines"], last["to_send"])
+        return Plan(_head(first["made_for"]), last["lines"], last["to_send"], last["already"])
 
 
 def lines_of(path: Path, route: str) -> Iterator[Foreseen]:

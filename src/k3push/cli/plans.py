@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -91,12 +92,15 @@ class Planner(Runner):
 
     async def _apply(self, plan: Plan, path: Path) -> Exit:
         routes = {run.route.name: run.route for run in plan.head.runs}
+        to_send = Counter(plan.to_send)
+        if self.options.because:
+            to_send.update(plan.already)
         async with ledger_of(self.settings, self.say, create=True) as ledger:
             listed = {run.id: await _lines_listed(ledger, run) for run in plan.head.runs}
             if all(listed[run.id] == plan.lines[run.route.name] for run in plan.head.runs):
                 first = plan.head.runs[0].id
                 raise Problem(self.say("plan.applied", path=path, run=first))
-            if self.asks(plan_names(plan)) and not self.agreed(routes, plan.to_send):
+            if self.asks(()) and not self.agreed(routes, to_send):
                 self.warn("not_run")
                 return Exit.STOPPED
             scopes = {run.scope for run in plan.head.runs}
@@ -114,12 +118,11 @@ class Planner(Runner):
         """Write a planned run into the ledger, or what a death in the midst of that left out."""
         run = await ledger.run(planned.id)
         if run is None:
-            names = plan_names(plan)
             run = Run(
                 id=planned.id,
                 scope=planned.scope,
                 route=planned.route,
-                jobs=names,
+                jobs=tuple(job.name for job in plan.head.jobs),
                 folder=str(results_folder(plan.head.jobs[0].path or STDIN, planned.id)),
                 started_at=self.clock.now(),
                 again_because=self.options.because,
@@ -190,11 +193,6 @@ def plan_path(first_job: str) -> Path:
     """
     job = Path(first_job if first_job != STDIN else "stdin")
     return job.with_name(f"{job.stem}.plan.jsonl")
-
-
-def plan_names(plan: Plan) -> tuple[str, ...]:
-    """Return the job files of a plan as they were typed."""
-    return tuple(job.name for job in plan.head.jobs)
 
 
 def _changed_jobs(head: PlanHead) -> Iterator[str]:

@@ -136,6 +136,7 @@ class Lookout:
         steering: How many pages are asked for at once, and how many calls in a minute.
         errors: Where progress goes.
         quiet: Whether it is left out.
+        again: A person wants numbers pushed that have a target.
     """
 
     settings: Settings
@@ -145,6 +146,7 @@ class Lookout:
     say: Say
     errors: Console
     quiet: bool
+    again: bool = False
 
     async def look(
         self,
@@ -180,7 +182,13 @@ class Lookout:
                     await erp.open_session()
                     outlooks = {
                         asked: Outlook(
-                            route, erp, self.pace, stop, reading, held.get(route.name, {})
+                            route,
+                            erp,
+                            self.pace,
+                            stop,
+                            reading,
+                            held.get(route.name, {}),
+                            self.again,
                         )
                         for asked, route in routes.items()
                     }

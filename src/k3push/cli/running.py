@@ -257,6 +257,7 @@ class Runner:
             say=self.say,
             errors=self.errors,
             quiet=self.options.quiet,
+            again=bool(self.options.because),
         )
 
     def show(self, preview: Preview, console: Console) -> None:

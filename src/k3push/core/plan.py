@@ -18,7 +18,7 @@ class Fate(StrEnum):
     """It would be pushed."""
 
     PARTLY = "partly"
-    """A target is there, and the route pushes what is left of the source."""
+    """A target is there, and the route, or a person, wants the rest of the source pushed."""
 
     ALREADY = "already"
     """A target is there; nothing would be sent."""
