@@ -159,6 +159,14 @@ ENTRIES = (
         cure_zh="请在 ERP 中手工下推这些单据",
     ),
     Entry(
+        "held",
+        own="held",
+        cause="another run has sent it and its answer was lost there",
+        cure="`k3push settle` that run; the number can be pushed once it is certain",
+        cause_zh="另一次执行已发送此编号，应答在那里丢失",
+        cure_zh="请对该次执行 `k3push settle`；查明后才能再推",
+    ),
+    Entry(
         "absent",
         own="absent",
         cause="its answer was lost, and the ERP made nothing of it",
