@@ -42,9 +42,9 @@ class Clusters:
     """Rows by what they say, in bounded memory: a million rows may be added.
 
     >>> clusters = Clusters()
-    >>> clusters.add("11", "单据A-1未审核", "A-1")
-    >>> clusters.add("11", "单据B-22未审核", "B-22")
-    >>> clusters.add("timeout", "no answer in time", "C-3")
+    >>> _ = clusters.add("11", "单据A-1未审核", "A-1")
+    >>> _ = clusters.add("11", "单据B-22未审核", "B-22")
+    >>> _ = clusters.add("timeout", "no answer in time", "C-3")
     >>> [(cluster.count, cluster.shape, cluster.examples) for cluster in clusters.largest()]
     [(2, '单据…未审核', ['A-1', 'B-22']), (1, 'no answer in time', ['C-3'])]
     >>> clusters.total, clusters.other
