@@ -257,7 +257,7 @@ class _Tasks:
             if self.doubtful or self.held:
                 await anyio.sleep(next_s)
             held = dict(self.held)
-            for run in set(held.values()):
+            for run in dict.fromkeys(held.values()):
                 hopeless = await self._settle_dead(run)
                 self.barred |= {number: run for number in held if number in hopeless}
             for number in held:

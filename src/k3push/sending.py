@@ -172,7 +172,8 @@ async def _read_back(job: Job, attempt: Attempt, sending: Sending, verdict: Read
     numbers, said = attempt.intent.numbers, verdict.said
     last_try = sending.chunk.tries + 1 >= job.pace.max_attempts
     if not job.reads_back:
-        return conclude_unread(said, numbers[0], last_try=last_try)
+        drafts = job.route.draft_when_save_fails
+        return conclude_unread(said, numbers[0], last_try=last_try, drafts=drafts)
     try:
         made = await _look_for_new(job, attempt)
         if verdict.twice and len(made) < len(numbers):

@@ -10,10 +10,8 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from pathlib import Path
 
 import anyio
-import certifi
 
 from k3push.adapters.erp_http import ErpHttp
 from k3push.adapters.erp_http import Site as Address
@@ -23,7 +21,7 @@ from k3push.core.holds import Hold
 from k3push.core.logins import LoginCall, password_login
 from k3push.core.model import Attempt, BillNumber, Listed, Outcome, Route, Row, Run, RunId, State
 from k3push.core.verdict import InDoubt, Verdict, judge
-from k3push.job import DoubtAges, Job, PushPace, SettlePace, Stop
+from k3push.job import DoubtAges, Job, PushPace, SettlePace, Stop, stopping
 from k3push.ports import Clock, Ledger
 from k3push.pushing import push_run
 from k3push.simulator import FaultPlan, SandboxOptions, Site, World, audit, build
@@ -40,8 +38,6 @@ ROUTE = Route(
     source_number_field="FSRCBillNo",
 )
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
-# Nothing is encrypted in memory; one list of certificates is read faster than two.
-CERTIFICATES = Path(certifi.where())
 LOGIN = password_login("sandbox", "sandbox", "sandbox", 2052)
 FIRST = RunId("r1")
 SECOND = RunId("r2")
@@ -205,7 +201,7 @@ class Office:
         """
         ledger = ledger or self.store.another_process()
         watch, stop, clock = watch or Notebook(), stop or Stop(), clock or VirtualClock()
-        address = Address("http://sandbox/K3Cloud/", lambda _: login, verify=CERTIFICATES)
+        address = Address("http://sandbox/K3Cloud/", lambda _: login)
         driven, site = steering or steered(), self.site
         async with ErpHttp(
             address,
@@ -216,13 +212,14 @@ class Office:
             assert opened is not None
             ages = DoubtAges(clock)
             job = Job(opened, erp, ledger, clock, watch, stop, pace, driven, settle, ages)
-            async with ledger.own(run):
-                with stop.scope:
-                    async with anyio.create_task_group() as others:
-                        if beside is not None:
-                            others.start_soon(beside, job)
-                        await push_run(job)
-                        others.cancel_scope.cancel()
+            with stopping(stop):
+                async with ledger.own(run):
+                    with stop.scope:
+                        async with anyio.create_task_group() as others:
+                            if beside is not None:
+                                others.start_soon(beside, job)
+                            await push_run(job)
+                            others.cancel_scope.cancel()
         pushed = Pushed(self.site, await self.rows(run), watch, stop, erp.logins)
         if check:
             await self.check(settle)

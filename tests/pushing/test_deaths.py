@@ -1,29 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 
 import anyio
-import httpx
 import pytest
 
-from k3push.adapters.ledger_memory import MemoryLedger
-from k3push.core.model import (
-    Attempt,
-    BillNumber,
-    Exchange,
-    Intent,
-    Outcome,
-    Repeat,
-    RunId,
-    State,
-)
+from k3push.core.model import RunId, State
 from k3push.job import Cause
-from k3push.ports import Holder
-from k3push.simulator import FaultPlan, Refusal, Site
+from k3push.simulator import FaultPlan, Refusal
 from k3push.simulator.script import Channel
-from k3push.simulator.transport import SandboxTransport
+from tests.pushing.mortals import Act, Fate, MortalLedger, carried_by
 from tests.pushing.office import (
     FIRST,
     ROUTE,
@@ -39,119 +26,18 @@ from tests.pushing.office import (
 pytestmark = pytest.mark.anyio
 
 
-@dataclass(slots=True)
-class Fate:
-    """The step at which a process is killed.
-
-    Attributes:
-        at: The step, from 1.
-        steps: Steps so far: each verb of the ledger and each request, before and after.
-        scope: What the process does.
-        ledger: What it sees of the ledger.
-        lives_on: The process goes on, and its ledger alone is gone.
-    """
-
-    at: int
-    steps: int = 0
-    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
-    ledger: MemoryLedger | None = None
-    lives_on: bool = False
-
-    def step(self) -> None:
-        """Take a step; at the last one, nothing more reaches the ledger."""
-        self.steps += 1
-        if self.steps == self.at and self.ledger is not None:
-            self.ledger.die()
-            if not self.lives_on:
-                self.scope.cancel()
-
-
-class MortalLedger(MemoryLedger):
-    """What a process that is going to be killed sees of a ledger."""
-
-    fate: Fate
-
-    def next_process(self) -> MortalLedger:
-        """Return what the next process that is going to be killed sees."""
-        return MortalLedger(self._store)
-
-    async def claim(self, run: RunId, numbers: Sequence[BillNumber]) -> Mapping[BillNumber, Holder]:
-        """Claim, a step before and one after."""
-        self.fate.step()
-        held = await super().claim(run, numbers)
-        self.fate.step()
-        return held
-
-    async def identify(
-        self, run: RunId, bills: Mapping[BillNumber, BillNumber]
-    ) -> Sequence[Repeat]:
-        """Identify, a step before and one after."""
-        self.fate.step()
-        repeats = await super().identify(run, bills)
-        self.fate.step()
-        return repeats
-
-    async def begin(self, intent: Intent) -> Attempt:
-        """Begin, a step before and one after."""
-        self.fate.step()
-        attempt = await super().begin(intent)
-        self.fate.step()
-        return attempt
-
-    async def record(
-        self,
-        attempt: Attempt,
-        exchange: Exchange,
-        verdict: str,
-        outcomes: Sequence[Outcome],
-        *,
-        at: datetime,
-        keep_claims: bool = False,
-    ) -> None:
-        """Record, a step before and one after."""
-        self.fate.step()
-        await super().record(attempt, exchange, verdict, outcomes, at=at, keep_claims=keep_claims)
-        self.fate.step()
-
-    async def conclude(
-        self, run: RunId, outcomes: Sequence[Outcome], *, at: datetime, note: str = ""
-    ) -> None:
-        """Conclude, a step before and one after."""
-        self.fate.step()
-        await super().conclude(run, outcomes, at=at, note=note)
-        self.fate.step()
-
-
-class MortalTransport(SandboxTransport):
-    """Carries the requests of a process that is going to be killed."""
-
-    fate: Fate
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Carry a request, a step before and one after."""
-        self.fate.step()
-        response = await super().handle_async_request(request)
-        self.fate.step()
-        return response
-
-
-async def _execute_until(
-    office: Office, ledger: MortalLedger, at: int, *, lives_on: bool = False
-) -> int:
-    """Execute the first run and kill it at a step; return the steps it took."""
-    fate = ledger.fate = Fate(at, ledger=ledger, lives_on=lives_on)
-
-    def transport(site: Site) -> SandboxTransport:
-        mortal = MortalTransport(site)
-        mortal.fate = fate
-        return mortal
-
+async def _execute_until(office: Office, ledger: MortalLedger, at: int, act: Act = Act.KILL) -> int:
+    """Execute the first run until something happens at a step; return the steps it took."""
+    fate = Fate({at: act})
     with fate.scope:
         pushed = await office.execute(
-            ledger=ledger, transport=transport, steering=steered(chunk_size=SMALL), check=False
+            ledger=ledger.process(fate),
+            transport=carried_by(fate),
+            steering=steered(chunk_size=SMALL),
+            check=False,
         )
-        dead = fate.steps >= at
-        assert set(pushed.stop.causes) == ({Cause.LEDGER_LOST} if dead else set())
+        over = fate.steps >= at
+        assert set(pushed.stop.causes) == ({Cause.LEDGER_LOST} if over else set())
     return fate.steps
 
 
@@ -173,7 +59,7 @@ async def test_a_process_may_be_killed_at_any_step(plan: FaultPlan) -> None:
     at, took = 0, 0
     while at <= took:
         at += 1
-        store = MortalLedger()
+        store = MortalLedger(Fate())
         office = Office(sandbox(plan, orders=BILLS, latency_s=0.5), ledger=store)
         await office.open_run(orders(BILLS))
         took = await _execute_until(office, store, at)
@@ -188,10 +74,10 @@ async def test_a_process_may_be_killed_at_any_step(plan: FaultPlan) -> None:
 async def test_a_ledger_may_be_lost_at_any_step(plan: FaultPlan) -> None:
     """A disk is full while the network is well; what is open then is in doubt."""
     for at in range(1, 40, 2):
-        store = MortalLedger()
+        store = MortalLedger(Fate())
         office = Office(sandbox(plan, orders=BILLS, latency_s=0.5), ledger=store)
         await office.open_run(orders(BILLS))
-        await _execute_until(office, store, at, lives_on=True)
+        await _execute_until(office, store, at, Act.FULL_DISK)
         assert office.site.calls[Channel.PUSH] <= await office.store.attempt_count(FIRST)
         pushed = await office.execute()
         assert pushed.of(State.PUSHED) == set(orders(BILLS)) - set(plan.refusals)
@@ -201,7 +87,7 @@ async def test_a_ledger_may_be_lost_at_any_step(plan: FaultPlan) -> None:
 async def test_one_of_two_processes_may_be_killed_at_any_step(plan: FaultPlan) -> None:
     """The other meets claims of the dead, and must neither take them on trust nor wait for ever."""
     for at in range(1, 60, 3):
-        store = MortalLedger()
+        store = MortalLedger(Fate())
         office = Office(sandbox(plan, orders=BILLS, latency_s=0.5), ledger=store)
         await office.open_run(orders(BILLS), FIRST)
         await office.open_run(orders(BILLS)[::-1], SECOND)
@@ -220,12 +106,11 @@ async def test_one_of_two_processes_may_be_killed_at_any_step(plan: FaultPlan) -
 
 async def test_processes_may_be_killed_one_after_the_other() -> None:
     """A supervisor that starts a dying process again and again must not make it worse."""
-    store = MortalLedger()
+    store = MortalLedger(Fate())
     office = Office(sandbox(FAULTS[1], orders=30, latency_s=0.5), ledger=store)
     await office.open_run(orders(30))
     for at in range(5, 60, 3):
-        ledger = store.next_process()
-        await _execute_until(office, ledger, at)
+        await _execute_until(office, store, at)
     pushed = await office.execute()
     assert pushed.of(State.PUSHED) == set(orders(30)) - set(FAULTS[1].refusals)
 

@@ -100,3 +100,12 @@ async def test_a_second_push_of_which_nothing_came_is_not_covered_up_by_the_firs
     again = await office.execute(SECOND, check=False)
     assert again.of(State.REJECTED) == {BAD}
     assert Cause.CONTRADICTION not in again.stop.causes
+
+
+async def test_a_refusal_that_may_hide_a_draft_is_in_doubt_where_no_look_can_tell() -> None:
+    """An old server sends no status of the conversion, and that alone may name the draft."""
+    style = AnswerStyle(old=True, draft_form=DraftForm.A)
+    route = replace(DRAFTS, source_number_field="")
+    pushed = await push(orders(30), _sandbox(style), route=route)
+    assert pushed.of(State.UNKNOWN) == {BAD}
+    assert pushed.rows[BAD].reason == "仓库必录"

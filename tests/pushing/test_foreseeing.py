@@ -18,7 +18,6 @@ from k3push.pushing import LOOK_AHEAD
 from k3push.simulator.script import Channel
 from k3push.simulator.transport import SandboxTransport
 from tests.pushing.office import (
-    CERTIFICATES,
     FIRST,
     LOGIN,
     NOON,
@@ -51,7 +50,7 @@ async def look(
 ) -> list[Foreseen]:
     """Look ahead as `plan` does."""
     stop = stop or Stop()
-    address = Address("http://sandbox/K3Cloud/", lambda _: LOGIN, verify=CERTIFICATES)
+    address = Address("http://sandbox/K3Cloud/", lambda _: LOGIN)
     async with ErpHttp(address, transport=lambda: SandboxTransport(office.site)) as erp:
         held = await held_numbers(office.store, f"sandbox|{route.source}|{route.rule}")
         outlook = Outlook(route, erp, PACE, stop, Notebook(), held, again)

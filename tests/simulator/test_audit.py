@@ -2,8 +2,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
+import pytest
+
 from k3push.simulator import Policy, PushOrder, Refusal, World, audit
-from tests.simulator.clients import site_of
+from tests.pushing.office import orders, steps
+from tests.simulator.clients import logged_in, site_of
 
 A, B = "CGDD0000001", "CGDD0000002"
 
@@ -102,3 +106,42 @@ def test_missing_rows_are_found() -> None:
     push(world, A)
     findings = audit([], world, expected=[B])
     assert [finding.split(":")[0] for finding in findings] == [A, B]
+
+
+@pytest.mark.anyio
+async def test_the_audit_sees_what_a_naive_client_does() -> None:
+    """A checker that never finds anything would find nothing here either."""
+    site = site_of(faults=steps("late-commit:30", "make-then-html-502"))
+    client = await logged_in(site)
+    rows = []
+    for number in orders(3):
+        row: dict[str, object] = {"number": number, "state": "rejected"}
+        while True:
+            try:
+                status = await client.push(number)
+            except (httpx.HTTPError, ValueError):
+                continue
+            break
+        if status["IsSuccess"]:
+            made = status["SuccessEntitys"]
+            row |= {"state": "pushed", "targets": [one["Number"] for one in made]}
+            row["target_ids"] = [one["Id"] for one in made]
+        rows.append(row)
+    site.finish()
+    findings = audit(rows, site.world, orders(3))
+    assert any("made by 2 pushes" in finding for finding in findings)
+    assert any("`rejected`, yet" in finding for finding in findings)
+
+
+def test_what_was_there_before_may_be_passed_over() -> None:
+    """A number that is pushed again on purpose has two pushes, and only the later one is told."""
+    world = unpriced()
+    push(world, A, drafts=True)
+    before = world.pushes
+    push(world, A, drafts=True)
+    old, new = world.documents_of(A)
+    told = [row(world, A, "draft", target_ids=str(new.id))]
+    assert audit(told, world, since=before) == []
+    assert len(audit(told, world)) == 2
+    (wrong,) = audit([row(world, A, "draft", target_ids=str(old.id))], world, since=before)
+    assert str(new.id) in wrong

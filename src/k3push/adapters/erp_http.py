@@ -120,6 +120,7 @@ class ErpHttp:
         self._turns = Turns(calls_per_minute)
         self._tls: ssl.SSLContext | None = None
         self._idle: list[httpx.AsyncClient] = []
+        self._urls: dict[str, httpx.URL] = {}
         self._keeper = SessionKeeper(self._log_in)
         self._lacking: dict[str, set[str]] = {}
         self.server_time: str = ""
@@ -327,7 +328,7 @@ class ErpHttp:
         """Make one call under a session; the answer bears the session's number."""
         headers = session.headers
         if isinstance(self._site.login, HeaderSignature):
-            path = urlsplit(self._url(service)).path
+            path = urlsplit(str(self._url(service))).path
             headers = self._site.login.headers(path, timestamp_s=int(self._now_s())) | headers
         cookies: dict[str, str] = {}
         with session.travelling():
@@ -367,8 +368,10 @@ class ErpHttp:
         self.server_time = response.headers.get("Date", "")
         return Answered(response.status_code, response.content)
 
-    def _url(self, service: str) -> str:
-        return f"{self._site.url}{service}.common.kdsvc"
+    def _url(self, service: str) -> httpx.URL:
+        if service not in self._urls:
+            self._urls[service] = httpx.URL(f"{self._site.url}{service}.common.kdsvc")
+        return self._urls[service]
 
     def _body(self, form: str, data: bytes) -> bytes:
         if self._site.form_encoded:
@@ -386,7 +389,10 @@ class ErpHttp:
 
     def _new_client(self) -> httpx.AsyncClient:
         if self._tls is None:
-            self._tls = _tls_context(self._site.verify)
+            # To read all certificates takes longer than a call, and plain http needs none.
+            plain = urlsplit(self._site.url).scheme == "http"
+            trusting_none = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            self._tls = trusting_none if plain else _tls_context(self._site.verify)
         timeout = httpx.Timeout(
             self._site.answer_timeout_s,
             connect=self._site.connect_timeout_s,

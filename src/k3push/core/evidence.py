@@ -100,10 +100,19 @@ def conclude(
     return Conclusion(_ordered(numbers, found, refused))
 
 
-def conclude_unread(said: Said, number: BillNumber, *, last_try: bool = False) -> Conclusion:
+def conclude_unread(
+    said: Said, number: BillNumber, *, last_try: bool = False, drafts: bool = False
+) -> Conclusion:
     """Say what came of one number on a route whose targets cannot be asked for.
 
     The number travelled alone, so what the answer names is its own.
+
+    Args:
+        said: The answer.
+        number: The number of the attempt.
+        last_try: The ERP may not be asked to try later again.
+        drafts: The push asked for a draft where the target cannot be saved, and a refusal
+            without the conversion's status says nothing of one.
     """
     reason = " ".join(said.messages)
     targets = _named(said, [number])
@@ -116,6 +125,8 @@ def conclude_unread(said: Said, number: BillNumber, *, last_try: bool = False) -
     elif said.code in TRY_LATER_CODES and not last_try:
         outcome = Outcome(number, State.PLANNED, code=said.code, reason=reason)
         return Conclusion((outcome,), parts=((number,),), try_later=True)
+    elif drafts and not said.converted and said.code not in TRY_LATER_CODES:
+        outcome = Outcome(number, State.UNKNOWN, code="unnamed", reason=reason)
     else:
         outcome = _rejected(number, said.code, reason)
     return Conclusion((outcome,))

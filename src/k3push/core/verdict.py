@@ -46,12 +46,15 @@ class Said:
         code: MsgCode as text, `response_error`, or "".
         messages: Errors of saving and converting, in order, each once.
         named: Targets that either status names.
+        converted: Whether the conversion's own status was there, in which alone some servers
+            tell of drafts (P 5.8); old ones do not send it.
     """
 
     success: bool
     code: str
     messages: tuple[str, ...]
     named: tuple[Target, ...]
+    converted: bool = False
 
     @property
     def acted(self) -> bool:
@@ -144,4 +147,5 @@ def _said(answer: wire.PushAnswer) -> Said:
         code=answer.saved.code,
         messages=tuple(messages),
         named=tuple(named.values()),
+        converted=answer.converted is not None,
     )

@@ -12,7 +12,11 @@ _NOTHING_MADE = frozenset({"rejected", "planned"})
 
 
 def audit(
-    ledger: Iterable[Mapping[str, Any]], world: World, expected: Iterable[str] = ()
+    ledger: Iterable[Mapping[str, Any]],
+    world: World,
+    expected: Iterable[str] = (),
+    *,
+    since: int = 0,
 ) -> list[str]:
     """List what is wrong, in plain text; an empty list is a clean bill of health.
 
@@ -27,19 +31,27 @@ def audit(
         world: What really happened. Late work must be done first (`Site.finish`).
 
         expected: Numbers that must have a row.
+
+        since: Pushes to pass over, the oldest: what was there before, where a ledger is meant to
+            push it again.
     """
+
+    def makings_of(number: str) -> tuple[Making, ...]:
+        return tuple(making for making in world.makings_of(number) if making.push > since)
+
     findings: list[str] = []
     told: set[str] = set()
     for row in ledger:
         number = str(row["number"])
         told.add(world.collation(number))
-        findings += _check(row, number, world.makings_of(number))
+        findings += _check(row, number, makings_of(number))
     for number in world.numbers_with_documents():
-        pushes = {making.push for making in world.makings_of(number)}
+        makings = makings_of(number)
+        pushes = {making.push for making in makings}
         if len(pushes) > 1:
-            ids = _ids(world.makings_of(number))
+            ids = _ids(makings)
             findings.append(f"{number}: made by {len(pushes)} pushes: {', '.join(sorted(ids))}")
-        if world.collation(number) not in told:
+        if makings and world.collation(number) not in told:
             findings.append(f"{number}: documents were made and no row tells of them")
     missing = (number for number in expected if world.collation(number) not in told)
     findings += [f"{number}: there is no row" for number in missing]

@@ -22,9 +22,6 @@ from k3push.simulator.world import World
 
 _BEIJING = timezone(timedelta(hours=8))
 
-# Bills of each kind that a rule refuses; enough for a page of them in a report.
-BLOCKED = 30
-
 # Approved purchase orders whose numbers are digits only, as many sites have them; spreadsheets
 # hold such numbers in cells that are no text.
 ALL_DIGITS = 40
@@ -44,6 +41,7 @@ class SandboxOptions:
 
     Attributes:
         orders: Approved purchase orders, and as many sale orders.
+        blocked: Orders of each kind that a rule refuses: unapproved, closed, cancelled.
         seed: Where suppliers, quantities, session ids and seeded faults come from.
         latency_s: Seconds that a call takes on an idle site.
         per_number_s: Seconds more, for each bill number of a push.
@@ -63,6 +61,7 @@ class SandboxOptions:
     """
 
     orders: int = 1000
+    blocked: int = 30
     seed: int = 0
     latency_s: float = 0.0
     per_number_s: float = 0.0
@@ -155,7 +154,7 @@ def _stock(world: World, options: SandboxOptions) -> None:
         prefix = form.prefix
         for index in range(options.orders):
             _order(world, form, f"{prefix}{index:07d}", chance)
-        for index in range(BLOCKED):
+        for index in range(options.blocked):
             _order(world, form, f"{prefix}U{index:06d}", chance, status="ABD"[index % 3])
             _order(world, form, f"{prefix}C{index:06d}", chance, closed=True)
             _order(world, form, f"{prefix}X{index:06d}", chance, cancelled=True)

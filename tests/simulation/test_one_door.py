@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import k3push
+
+SOURCE = Path(k3push.__file__).parent
+
+
+def _callers(name: str) -> set[str]:
+    """Name the modules outside the simulator that call something of this name."""
+    return {
+        path.relative_to(SOURCE).as_posix()
+        for path in SOURCE.rglob("*.py")
+        if "simulator" not in path.parts
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and name in {getattr(node.func, "attr", ""), getattr(node.func, "id", "")}
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "modules"),
+    [
+        ("push", {"sending.py"}),
+        ("send_once", set()),
+        ("push_chunk", {"pushing.py"}),
+        ("push_data", {"sending.py"}),
+        ("SendAgain", {"core/verdict.py"}),
+        ("targets_of", {"looking.py", "settling.py", "cli/checking.py"}),
+        ("sources_of", {"looking.py", "cli/checking.py"}),
+    ],
+)
+def test_there_is_one_door_to_the_erp(name: str, modules: set[str]) -> None:
+    """A second place that sends would have to remember every rule of the first (rule 10)."""
+    assert _callers(name) == modules
