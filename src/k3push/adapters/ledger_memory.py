@@ -317,8 +317,11 @@ class MemoryLedger(Ledger):
         for place, row in sorted(rows.rows.items()):
             if row.state is State.UNKNOWN:
                 attempt = store.attempts[rows.attempts[place] - 1].attempt
-                before = attempt.intent.before.get(row.bill, ())
-                doubts.append(Doubt(run, row.bill, attempt.id, attempt.intent.began_at, before))
+                intent = attempt.intent
+                before = intent.before.get(row.bill, ())
+                doubts.append(
+                    Doubt(run, row.bill, attempt.id, intent.began_at, intent.uptime, before)
+                )
         return doubts
 
     async def next_chunk(self, run: RunId) -> int:

@@ -139,8 +139,8 @@ FROM json_each(:bills) AS j CROSS JOIN claims ON claims.scope = :scope AND claim
 WHERE claims.run = :run;
 
 -- name: insert_attempt
-INSERT INTO attempts (run, chunk, nth, began_at, numbers, before, request)
-VALUES (:run, :chunk, :nth, :began_at, :numbers, :before, :request);
+INSERT INTO attempts (run, chunk, nth, began_at, boot, uptime_s, numbers, before, request)
+VALUES (:run, :chunk, :nth, :began_at, :boot, :uptime_s, :numbers, :before, :request);
 
 -- name: insert_carried
 INSERT INTO carried (number, attempt) VALUES (:number, :attempt);
@@ -193,7 +193,7 @@ WHERE number = :number OR bill = :number
 ORDER BY runs.started_at, runs.id, place;
 
 -- name: doubts
-SELECT rows.bill, attempts.id, attempts.began_at, attempts.before
+SELECT rows.bill, attempts.id, attempts.began_at, boot, uptime_s, attempts.before
 FROM rows JOIN attempts ON attempts.id = rows.attempt
 WHERE rows.run = :run AND rows.state = 'unknown'
 ORDER BY rows.place;
@@ -220,7 +220,7 @@ ORDER BY notes.id LIMIT :limit;
 SELECT began_at, ended_at FROM attempts WHERE run = :run AND ended_at IS NOT NULL ORDER BY id;
 
 -- name: attempts_of
-SELECT attempts.id, runs.id, chunk, nth, began_at, numbers, before, request,
+SELECT attempts.id, runs.id, chunk, nth, began_at, boot, uptime_s, numbers, before, request,
     attempts.ended_at, verdict, answer, status, because, body
 FROM carried
 JOIN attempts ON attempts.id = carried.attempt
