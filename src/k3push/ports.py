@@ -305,6 +305,10 @@ class Ledger(Protocol):
         """
         ...
 
+    async def close_list(self, run: RunId) -> None:
+        """Write down that all lines of the run are there (`Run.whole`)."""
+        ...
+
     async def identify(
         self, run: RunId, bills: Mapping[BillNumber, BillNumber]
     ) -> Sequence[Repeat]:

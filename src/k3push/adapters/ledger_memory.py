@@ -182,6 +182,11 @@ class MemoryLedger(Ledger):
                 repeats.append(rows.repeat_at(rows.listed))
         return repeats
 
+    async def close_list(self, run: RunId) -> None:
+        """Keep that all lines of the run are there."""
+        rows = await self._rows_of_run(run)
+        rows.run = replace(rows.run, whole=True)
+
     async def identify(
         self, run: RunId, bills: Mapping[BillNumber, BillNumber]
     ) -> Sequence[Repeat]:

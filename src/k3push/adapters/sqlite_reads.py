@@ -159,7 +159,7 @@ def spans(connection: Connection, id_: RunId) -> Sequence[tuple[datetime, dateti
 
 
 def _run(found: Sequence[Any]) -> Run:
-    id_, scope, route, jobs, folder, started_at, ended_at, exit_code, again_because = found
+    id_, scope, route, jobs, folder, started_at, ended_at, exit_code, again_because, whole = found
     return Run(
         id=RunId(id_),
         scope=scope,
@@ -170,6 +170,7 @@ def _run(found: Sequence[Any]) -> Run:
         ended_at=text.to_time_or_none(ended_at),
         exit=exit_code,
         again_because=again_because or "",
+        whole=bool(whole),
     )
 
 

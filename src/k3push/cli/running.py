@@ -167,14 +167,14 @@ class Runner:
     async def resume(self, name: str | None) -> Exit:
         """Go on where a run stopped."""
         async with ledger_of(self.settings, self.say) as ledger:
-            run = await find_run(ledger, name, self.say)
+            run = await self._find_whole(ledger, name)
             ending = await self._execute(ledger, run)
         return self._report_all([ending])
 
     async def retry(self, name: str | None, reason: str) -> Exit:
         """Push the rejected numbers of a run again."""
         async with ledger_of(self.settings, self.say) as ledger:
-            run = await find_run(ledger, name, self.say)
+            run = await self._find_whole(ledger, name)
             async with ledger.own(run.id):
                 planned = await plan_rejected(ledger, self.clock, run, reason)
             if not planned:
@@ -186,7 +186,7 @@ class Runner:
     async def settle(self, name: str | None) -> Exit:
         """Ask the ERP about unknown numbers until none is left."""
         async with ledger_of(self.settings, self.say) as ledger:
-            run = await find_run(ledger, name, self.say)
+            run = await self._find_whole(ledger, name)
             if await ledger.is_alive(run.id):
                 raise Problem(self.say("run_alive", run=run.id))
             async with ledger.own(run.id):
@@ -337,6 +337,13 @@ class Runner:
             again_because=self.options.because,
         )
         await open_run(ledger, run, jobs, lambda listed: routes[listed.route].name == route_name)
+        return run
+
+    async def _find_whole(self, ledger: SqliteLedger, name: str | None) -> Run:
+        """Find a run to be executed; one with half a list would lose the other half."""
+        run = await find_run(ledger, name, self.say)
+        if not run.whole:
+            raise Problem(self.say("half_listed", run=run.id, jobs=", ".join(run.jobs)))
         return run
 
     # -- executing ----------------------------------------------------------------------------

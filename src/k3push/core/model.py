@@ -317,6 +317,7 @@ class Run:
         ended_at: When its last execution ended; None while one is under way or was killed.
         exit: Exit code of the last execution, or None.
         again_because: Why targets that are there already do not stop it; "" if they do.
+        whole: Whether its list was written down to the end; half of one is no job.
     """
 
     id: RunId
@@ -328,3 +329,4 @@ class Run:
     ended_at: datetime | None = None
     exit: int | None = None
     again_because: str = ""
+    whole: bool = False

@@ -35,8 +35,11 @@ RELEASE work;
 ROLLBACK TO work;
 
 -- name: insert_run
-INSERT INTO runs (id, scope, route, jobs, folder, started_at, ended_at, exit, again_because)
-VALUES (:id, :scope, :route, :jobs, :folder, :started_at, :ended_at, :exit, :again_because);
+INSERT INTO runs (id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole)
+VALUES (:id, :scope, :route, :jobs, :folder, :started_at, :ended_at, :exit, :again_because, :whole);
+
+-- name: set_whole
+UPDATE runs SET whole = 1 WHERE key = :run;
 
 -- name: take_file
 INSERT OR IGNORE INTO taken_files (folder, name, digest, run)
@@ -52,11 +55,11 @@ SELECT key, scope, listed, attempts FROM runs WHERE id = :run;
 UPDATE runs SET ended_at = :ended_at, exit = :exit WHERE key = :run;
 
 -- name: select_run
-SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because
+SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole
 FROM runs WHERE id = :run;
 
 -- name: select_runs
-SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because
+SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole
 FROM runs ORDER BY started_at, id;
 
 -- name: places_of_numbers
