@@ -358,7 +358,10 @@ class Runner:
         with on_interrupt(partial(self._interrupt, stop)):
             async with ledger.own(run.id):
                 ending = await self._execute_owned(ledger, run, stop, only_settle=only_settle)
-        if not self.options.json:
+        if self.options.json:
+            # The object has no room for words, and the folder may be on the disk that is full.
+            self._tell_causes(self.errors, ending)
+        else:
             await self._summarize(ledger, ending)
         await tell_people(self.settings, self.recipients, ending, self.say, self.warn)
         return ending
@@ -553,11 +556,14 @@ class Runner:
             out("    " + escape(words))
         for line in reason_lines(await clusters_of(ledger, run), say):
             out(escape(line))
-        for line in cause_lines(ending.causes, say, ending.breach):
-            out("[yellow]" + escape(line) + "[/]")
+        self._tell_causes(self.output, ending)
         out(escape(say("summary.folder", folder=run.folder)))
         what = next_step(ending.counts, ending.exit, say)
         out(say("summary.exit", code=int(ending.exit), what=what))
+
+    def _tell_causes(self, console: Console, ending: Ending) -> None:
+        for line in cause_lines(ending.causes, self.say, ending.breach):
+            console.print("[yellow]" + escape(line) + "[/]", highlight=False)
 
     def _report_all(self, endings: Sequence[Ending]) -> Exit:
         worst = max((ending.exit for ending in endings), key=_RANK.index, default=Exit.DONE)
