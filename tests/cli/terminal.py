@@ -114,10 +114,12 @@ class Ran:
         return self.out + self.err
 
 
-def end(process: subprocess.Popen[str], given: str | None = None) -> Ran:
+def end(
+    process: subprocess.Popen[str], given: str | None = None, patience_s: float = PATIENCE_S
+) -> Ran:
     """Wait for the end of a command."""
     try:
-        out, err = process.communicate(given, timeout=PATIENCE_S)
+        out, err = process.communicate(given, timeout=patience_s)
     finally:
         process.kill()
     return Ran(process.returncode, out, err)

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tests.cli.terminal import end
 from tests.processes.victims import DONE, STOPPED, Victim
 
 # What SQLite writes with. Of the shared memory only the file's making and growing are calls.
@@ -46,7 +45,7 @@ def strace(victim: Victim, *options: str) -> list[str]:
 
 def count_calls(victim: Victim) -> Counter[str]:
     """Bring a run to its end, and count the calls of the thread that makes most of each kind."""
-    ran = end(victim.begin(strace(victim, "-e", f"trace={','.join(CALLS)}")))
+    ran = victim.ending(victim.begin(strace(victim, "-e", f"trace={','.join(CALLS)}")))
     assert ran.exit in DONE, ran
     victim.audit(ran)
     lines = (victim.desk.folder / "strace.log").read_text().splitlines()
@@ -76,7 +75,7 @@ def break_the_disk(victim: Victim, met: DiskError) -> bool:
     when = f"when={met.nth}{'' if met.once else '+'}"
     injection = f"inject={met.call}:error={met.error}:{when}"
     options = ("-e", f"trace={met.call}", "-e", injection)
-    ran = end(victim.begin(strace(victim, *options)))
+    ran = victim.ending(victim.begin(strace(victim, *options)))
     hit = "INJECTED" in (victim.desk.folder / "strace.log").read_text()
     assert ran.exit in STOPPED | DONE | {2}, (met, ran)
     assert "Traceback" not in ran.text, (met, ran)

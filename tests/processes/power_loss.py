@@ -18,8 +18,8 @@ from pathlib import Path
 
 import orjson
 
-from tests.cli.terminal import end, until
-from tests.processes.victims import Victim
+from tests.cli.terminal import until
+from tests.processes.victims import PATIENCE_S, Victim
 
 SECTOR = 512
 TRACED = "trace=pwrite64,ftruncate,fsync,fdatasync,sendto,unlink"
@@ -102,11 +102,11 @@ def lose_power(victim: Victim, seed: int) -> int:
     before = victim.pushes()
     options = ("-D", "-f", "-q", "-y", "-xx", "-s", "1000000", "--seccomp-bpf")
     process = victim.begin(["strace", *options, "-o", str(log), "-e", TRACED])
-    until(lambda: victim.pushes() > before or process.poll() is not None)
+    until(lambda: victim.pushes() > before or process.poll() is not None, PATIENCE_S)
     time.sleep(chance.uniform(0, 0.8))
     process.kill()
-    ended = end(process)
-    until(lambda: log.read_text().rstrip().endswith("+++"))
+    ended = victim.ending(process)
+    until(lambda: log.read_text().rstrip().endswith("+++"), PATIENCE_S)
     seen = read_log(log, victim.desk.folder.resolve() / "ledger.db")
     apart = victim.desk.folder / "apart"
     apart.mkdir()

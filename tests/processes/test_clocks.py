@@ -13,11 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.terminal import assert_all_once, assert_true, end, orders, until
+from tests.cli.terminal import assert_all_once, assert_true, orders, until
 from tests.processes.conftest import Start, need
-from tests.processes.victims import DONE, FINAL, MOST_RESUMES, Victim, night
+from tests.processes.victims import DONE, FINAL, MOST_RESUMES, PATIENCE_S, Victim, night
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux's signals and clocks")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="Linux's signals and clocks"),
+    pytest.mark.timeout(300),
+]
 
 # The call that is open at the kill is made, and can be seen seconds later.
 LATE = '[[step]]\nfault = "commit-late-then-delay:4"\n'
@@ -42,14 +45,14 @@ def test_a_clock_that_is_set_between_kill_and_resume_doubles_nothing(
     victim = Victim.of(tmp_path / "desk", sandbox, 20, lines=lines)
     victim.options = ("--chunk-size", "20", "--no-canary")
     process = victim.begin()
-    until(lambda: victim.pushes() == 1)
+    until(lambda: victim.pushes() == 1, PATIENCE_S)
     process.kill()
-    end(process)
-    ran = end(victim.begin(faked(days)))
+    victim.ending(process)
+    ran = victim.ending(victim.begin(faked(days)))
     assert victim.look(ran), ran
     victim.audit(ran)
     assert ran.said["pushes"] == 1
-    assert ran.said["seconds"] < 12
+    assert ran.said["seconds"] < 60
 
 
 def pause_between_writes(victim: Victim, process: subprocess.Popen[str]) -> None:
@@ -66,7 +69,7 @@ def pause_between_writes(victim: Victim, process: subprocess.Popen[str]) -> None
                 return False
             return True
 
-    until(paused)
+    until(paused, PATIENCE_S)
 
 
 def test_a_paused_run_keeps_what_it_has_claimed(tmp_path: Path, start: Start) -> None:
@@ -75,7 +78,7 @@ def test_a_paused_run_keeps_what_it_has_claimed(tmp_path: Path, start: Start) ->
     lines = {"username": 'username = "sandbox"\nanswer_timeout_s = 1'}
     victim = Victim.of(tmp_path / "desk", sandbox, 100, lines=lines)
     first = victim.begin()
-    until(lambda: sandbox.made() >= 15)
+    until(lambda: sandbox.made() >= 15, PATIENCE_S)
     pause_between_writes(victim, first)
     claimed = {number for (number,) in victim.told("SELECT number FROM claims")}
     assert claimed
@@ -85,13 +88,14 @@ def test_a_paused_run_keeps_what_it_has_claimed(tmp_path: Path, start: Start) ->
     paused_s = time.monotonic()
     second = victim.desk.begin("run", "orders.csv", "--json", *victim.options)
     rows = "SELECT number, state FROM ledger WHERE run = (SELECT max(id) FROM runs)"
-    until(lambda: {state for number, state in victim.told(rows) if number not in claimed} <= FINAL)
-    until(lambda: time.monotonic() - paused_s > 5)
+    done = len(victim.numbers) - len(claimed)
+    until(lambda: sum(state in FINAL for _, state in victim.told(rows)) == done, PATIENCE_S)
+    until(lambda: time.monotonic() - paused_s > 5, PATIENCE_S)
     held = {number for number, state in victim.told(rows) if state == "planned"}
     assert held == claimed
 
     first.send_signal(signal.SIGCONT)
-    endings = [end(first), end(second)]
+    endings = [victim.ending(first), victim.ending(second)]
     for ran in endings:
         assert ran.exit == 0, endings
         assert_all_once(victim.desk.rows(ran.said["run"]), sandbox.truth(), victim.numbers)
@@ -105,7 +109,7 @@ def test_two_runs_of_overlapping_lists_push_each_number_once(tmp_path: Path, sta
     victim.desk.job(lists["more.csv"], "more.csv")
     options = ("--json", "--no-canary", *victim.options)
     runs = {name: victim.desk.begin("run", name, *options) for name in lists}
-    endings = {name: end(process) for name, process in runs.items()}
+    endings = {name: victim.ending(process) for name, process in runs.items()}
     for name, numbers in lists.items():
         ran = endings[name]
         for _ in range(MOST_RESUMES):

@@ -12,10 +12,13 @@ import pytest
 from tests.processes.conftest import Start
 from tests.processes.victims import Victim, kill_again_and_again, night
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+pytestmark = [
+    pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals"),
+    pytest.mark.timeout(300),
+]
 
-AT_ONCE = 3
-KILLS = 5
+AT_ONCE = 2
+KILLS = 4
 
 
 def test_a_run_may_be_killed_again_and_again(tmp_path: Path, start: Start) -> None:

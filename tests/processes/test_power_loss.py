@@ -11,7 +11,10 @@ from tests.processes.conftest import Start, need
 from tests.processes.power_loss import lose_power
 from tests.processes.victims import Victim, night
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has strace")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="only Linux has strace"),
+    pytest.mark.timeout(300),
+]
 
 
 @pytest.mark.parametrize("seed", range(2))

@@ -32,6 +32,9 @@ faults = ["reset", "make-then-reset", "make-then-close", "make-then-html-502", "
   "late-commit:1", "edit-lock", "call-limit", "lose-session", "drop-one", "gzip"]
 """
 
+# Several processes at a time on a machine that others are busy on as well.
+PATIENCE_S = 150.0
+
 DONE = {0, 3}
 STOPPED = {4, 5, 6}
 NOTHING_WAS_SENT = ("nothing has been run", "no runs", "nothing of it was sent")
@@ -83,6 +86,10 @@ class Victim:
         self.knows_run = True
         return self.desk.begin(*command, "--json", *self.options, wrapper=wrapper)
 
+    def ending(self, process: subprocess.Popen[str]) -> Ran:
+        """Wait for the end of a command."""
+        return end(process, patience_s=PATIENCE_S)
+
     def pushes(self) -> int:
         """Count the pushes that the sandbox has seen, whoever made them."""
         return int(self.sandbox.truth()["calls"].get("push", 0))
@@ -111,14 +118,14 @@ class Victim:
 
     def finish(self) -> Ran:
         """Resume to the end, with nothing in the way, and hold the rows against the books."""
-        ran = end(self.begin())
+        ran = self.ending(self.begin())
         for _ in range(MOST_RESUMES):
             if self.look(ran):
                 self.audit(ran)
                 break
             if ran.exit == 4:
                 self._give_a_word(ran)
-            ran = end(self.begin())
+            ran = self.ending(self.begin())
         assert ran.exit in DONE, ran
         return ran
 
@@ -133,7 +140,7 @@ class Victim:
 
     def audit(self, ran: Ran) -> None:
         """See that every number has one true, final row, and none was made twice."""
-        until(lambda: self.sandbox.truth()["work_to_come"] == 0)
+        until(lambda: self.sandbox.truth()["work_to_come"] == 0, PATIENCE_S)
         rows = self.desk.rows(ran.said["run"])
         truth = self.sandbox.truth()
         assert_true(rows, truth)
@@ -156,7 +163,7 @@ def kill_again_and_again(victim: Victim, seed: int, most: int) -> int:
             time.sleep(0.01)
         time.sleep(chance.uniform(0, 0.8))
         process.kill()
-        ran = end(process)
+        ran = victim.ending(process)
         if ran.exit >= 0 and victim.look(ran):
             break
         kills += ran.exit < 0
