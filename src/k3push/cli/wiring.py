@@ -36,9 +36,10 @@ class SystemClock:
         Other systems name no boot that the standard library can read, and a wait that it
         counts short is only a longer wait.
         """
-        if sys.platform != "linux":
-            return Uptime("", time.monotonic())
-        return Uptime(self._boot, time.clock_gettime(time.CLOCK_BOOTTIME))
+        seconds = time.monotonic()
+        if sys.platform == "linux":
+            seconds = time.clock_gettime(time.CLOCK_BOOTTIME)
+        return Uptime(self._boot, seconds)
 
 
 def find_config(named: Path | None, say: Say) -> Path:
