@@ -106,7 +106,7 @@ class HeldTransport(SandboxTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Carry a request, some minutes later where it is that push."""
-        if ".Push." in request.url.path and CHUNK[0].encode() in request.content:
+        if ".Push." in request.url.path and NUMBERS[1].encode() in request.content:
             await anyio.sleep(250)
         return await super().handle_async_request(request)
 

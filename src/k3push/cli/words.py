@@ -231,8 +231,9 @@ _WORDS: Mapping[str, _Said] = {
     ),
     "half_listed": _Said(
         "the list of run {run} was not written down to its end, and nothing of it was sent;"
-        " `k3push run {jobs}` again",
-        "执行 {run} 的清单没有写完，一条也没有发送；请重新 `k3push run {jobs}`",
+        " `k3push run {jobs}` again, or `k3push apply` its plan again",
+        "执行 {run} 的清单没有写完，一条也没有发送；请重新 `k3push run {jobs}`，"
+        "或再次 `k3push apply` 其计划",
     ),
     "run_alive": _Said(
         "run {run} is being executed by another process; wait for it, or stop it there",

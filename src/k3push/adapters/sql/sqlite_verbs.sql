@@ -206,7 +206,7 @@ SELECT coalesce(max(chunk), 0) FROM attempts WHERE run = :run;
 
 -- name: attempts_in
 -- In the order of their ids, which no index has for one run alone.
-SELECT attempts.id, runs.id, chunk, nth, began_at, numbers, before, request,
+SELECT attempts.id, runs.id, chunk, nth, began_at, boot, uptime_s, numbers, before, request,
     attempts.ended_at, verdict, answer, status, because, body
 FROM attempts NOT INDEXED
 JOIN runs ON runs.key = attempts.run
