@@ -37,7 +37,7 @@ PATIENCE_S = 150.0
 
 DONE = {0, 3}
 STOPPED = {4, 5, 6}
-NOTHING_WAS_SENT = ("nothing has been run", "no runs", "nothing of it was sent")
+NOTHING_WAS_SENT = ("nothing has been run", "nothing of it was sent")
 FINAL = {"pushed", "already", "rejected"}
 MOST_RESUMES = 12
 

@@ -16,7 +16,7 @@ CREATE TABLE runs (
     ended_at      TEXT,
     exit          INTEGER,
     again_because TEXT,
-    whole         INTEGER NOT NULL,            -- 1 once all lines are there
+    whole         INTEGER NOT NULL DEFAULT 0,  -- 1 once all lines are there
     listed        INTEGER NOT NULL DEFAULT 0,  -- lines so far, rows and repeats
     attempts      INTEGER NOT NULL DEFAULT 0
 );
