@@ -9,6 +9,7 @@ from enum import StrEnum
 
 import anyio
 
+from k3push.core.ages import least_age_s
 from k3push.core.halting import Breach, HaltRule, Tally
 from k3push.core.model import Outcome, Route, Run, State
 from k3push.ports import (
@@ -116,7 +117,7 @@ class SettlePace:
     Attributes:
         first_wait_s: From the beginning of the attempt to the first look.
         poll_s: Between looks.
-        window_s: Absence counts only when this long has passed since the attempt began; the
+        window_s: Absence counts only when this long has surely passed since the attempt left; the
             ERP may finish a call long after the connection broke (P 5.15).
     """
 
@@ -126,10 +127,12 @@ class SettlePace:
 
 
 class DoubtAges:
-    """How long ago attempts in doubt began, for one process.
+    """How long ago attempts in doubt have surely left, for one process.
 
-    An attempt that this process has made is timed by the monotonic clock, so that a change
-    of the time of day cannot cut its window short.
+    An attempt of this process is timed by the monotonic clock from the end of its exchange:
+    a machine may have been suspended after the attempt was written down and before it left.
+    One of an earlier process counts what has surely passed until it is first seen. So no
+    change of the time of day cuts a window short.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -137,16 +140,16 @@ class DoubtAges:
         self._clock = clock
         self._seen: dict[int, tuple[float, float]] = {}
 
-    def began(self, attempt: int) -> None:
-        """Note that *attempt* begins now, in this process."""
+    def ended(self, attempt: int) -> None:
+        """Note that the exchange of *attempt* ends now, in this process."""
         self._seen[attempt] = (anyio.current_time(), 0.0)
 
     def age_s(self, doubt: Doubt) -> float:
-        """Return the seconds since the attempt began."""
+        """Return the seconds since the attempt left."""
         if doubt.attempt not in self._seen:
-            age = (self._clock.now() - doubt.began_at).total_seconds()
-            # A clock that was set back makes no attempt younger than when first seen.
-            self._seen[doubt.attempt] = (anyio.current_time(), max(0.0, age))
+            now, uptime = self._clock.now(), self._clock.uptime()
+            age = least_age_s(doubt.began_at, doubt.uptime, now, uptime)
+            self._seen[doubt.attempt] = (anyio.current_time(), age)
         first_seen, age_then = self._seen[doubt.attempt]
         return age_then + anyio.current_time() - first_seen
 

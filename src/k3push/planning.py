@@ -105,6 +105,7 @@ async def open_run(
         lines = filter(takes, job.read())
         while batch := await anyio.to_thread.run_sync(_next_batch, lines):
             await ledger.add(run.id, batch)
+    await ledger.close_list(run.id)
 
 
 async def fill_planned_run(

@@ -29,6 +29,7 @@ from k3push.core.model import (
     Source,
     State,
     Targets,
+    Uptime,
 )
 from k3push.core.verdict import Verdict
 
@@ -58,10 +59,14 @@ class RunIsAliveError(Exception):
 
 
 class Clock(Protocol):
-    """Where the time of day comes from."""
+    """Where the time comes from: the time of day, which can be set, and one that cannot."""
 
     def now(self) -> datetime:
         """Return the wall-clock time, aware."""
+        ...
+
+    def uptime(self) -> Uptime:
+        """Return how long the machine has been up; never more than that."""
         ...
 
 
@@ -148,6 +153,7 @@ class Doubt:
         number: The ERP's spelling.
         attempt: The attempt that is in doubt.
         began_at: When that attempt began.
+        uptime: Of the machine that made it, at that time.
         before: Ids of the targets that were there before it.
     """
 
@@ -155,6 +161,7 @@ class Doubt:
     number: BillNumber
     attempt: int
     began_at: datetime
+    uptime: Uptime
     before: tuple[str, ...]
 
 
@@ -296,6 +303,10 @@ class Ledger(Protocol):
 
         Repeats are kept (see `repeats`) and returned; `Listed.route` is not stored.
         """
+        ...
+
+    async def close_list(self, run: RunId) -> None:
+        """Write down that all lines of the run are there (`Run.whole`)."""
         ...
 
     async def identify(

@@ -104,9 +104,9 @@ async def send_once(job: Job, sending: Sending) -> SendAgain | None:
             before=before,
             request=wire.push_data(job.route, sending.numbers),
             began_at=job.clock.now(),
+            uptime=job.clock.uptime(),
         )
     )
-    job.ages.began(attempt.id)
     job.on_their_way += 1
     try:
         return await _send(job, sending, attempt)
@@ -119,6 +119,7 @@ async def _send(job: Job, sending: Sending, attempt: Attempt) -> SendAgain | Non
     numbers = attempt.intent.numbers
     began_s = anyio.current_time()
     exchange = await job.erp.push(job.route, attempt.intent.request)
+    job.ages.ended(attempt.id)
     verdict = judge(exchange)
     outcomes: tuple[Outcome, ...]
     match verdict:

@@ -71,13 +71,17 @@ def begin(
     *arguments: str,
     environment: Mapping[str, str] | None = None,
     stdin: int | None = subprocess.DEVNULL,
+    wrapper: Sequence[str] = (),
 ) -> subprocess.Popen[str]:
-    """Start ``k3push`` in *folder*, with nothing of our own environment."""
+    """Start ``k3push`` in *folder*, with nothing of our own environment.
+
+    A *wrapper* is a program that runs the command which follows it.
+    """
     clean = {"PATH": os.defpath, "HOME": str(folder), "LANG": "C.UTF-8", **(environment or {})}
     if "SYSTEMROOT" in os.environ:
         clean["SYSTEMROOT"] = os.environ["SYSTEMROOT"]  # Windows has no sockets without it
     return subprocess.Popen(  # noqa: S603  # our own interpreter
-        [sys.executable, "-m", "k3push", *arguments],
+        [*wrapper, sys.executable, "-m", "k3push", *arguments],
         cwd=folder,
         env=clean,
         stdin=stdin,
@@ -110,10 +114,12 @@ class Ran:
         return self.out + self.err
 
 
-def end(process: subprocess.Popen[str], given: str | None = None) -> Ran:
+def end(
+    process: subprocess.Popen[str], given: str | None = None, patience_s: float = PATIENCE_S
+) -> Ran:
     """Wait for the end of a command."""
     try:
-        out, err = process.communicate(given, timeout=PATIENCE_S)
+        out, err = process.communicate(given, timeout=patience_s)
     finally:
         process.kill()
     return Ran(process.returncode, out, err)
@@ -188,9 +194,9 @@ class Desk:
         """Write a job file, and return its name."""
         return self.write(name, "单据编号\n" + "".join(f"{number}\n" for number in numbers))
 
-    def begin(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start a command."""
-        return begin(self.folder, *arguments, environment=self.environment)
+    def begin(self, *arguments: str, wrapper: Sequence[str] = ()) -> subprocess.Popen[str]:
+        """Start a command, bare or inside another program."""
+        return begin(self.folder, *arguments, environment=self.environment, wrapper=wrapper)
 
     def k3push(self, *arguments: str, given: str | None = None) -> Ran:
         """Run a command to its end."""

@@ -171,6 +171,7 @@ def test_an_address_where_nobody_listens_is_said_at_once(desk: Desk) -> None:
     began_s = time.monotonic()
     ran = desk.k3push("run", desk.job(orders(3)), "--json")
     assert (ran.exit, ran.said["exit"], ran.said["counts"]) == (6, 6, {"planned": 3}), ran
+    assert f"127.0.0.1:{port}" in ran.err
     assert time.monotonic() - began_s < 5
 
 

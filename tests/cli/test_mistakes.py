@@ -5,10 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import anyio
 import pytest
 
+from k3push.adapters.ledger_sqlite import open_sqlite
 from k3push.cli.main import run
 from tests.cli.terminal import Desk, Sandbox
+from tests.ledgers.samples import planned
 
 GOOD = "单据编号\nCGDD0000001\n"
 
@@ -300,3 +303,18 @@ def test_bad_lines_are_skipped_when_asked(desk: Desk, untouched: Sandbox) -> Non
     assert (ran.exit, ran.said["counts"]) == (3, {"rejected": 1}), ran
     assert ran.err.count("skipped") == 1
     assert "A,B" in ran.err
+
+
+@pytest.mark.parametrize("command", ["resume", "retry", "settle"])
+def test_half_a_list_is_not_taken_for_the_whole(
+    desk: Desk, untouched: Sandbox, command: str
+) -> None:
+    """A kill while the list was written down: exit 0 for its first half would lose the rest."""
+
+    async def leave_half() -> None:
+        async with open_sqlite(desk.folder / "ledger.db") as ledger:
+            await planned(ledger, "CGDD0000001")
+
+    anyio.run(leave_half)
+    refused = desk.configure(untouched.url).k3push(command)
+    assert (refused.exit, "k3push run orders.csv" in refused.err) == (2, True), refused

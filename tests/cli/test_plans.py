@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -239,19 +240,23 @@ def test_again_pushes_what_the_plan_found_there(desk: Desk, sandbox: Sandbox) ->
     assert all("没有可下推的数量" in row["reason"] for row in desk.rows(ran.said["run"]))
 
 
-def test_what_a_death_left_out_of_the_ledger_is_filled_in(desk: Desk, sandbox: Sandbox) -> None:
-    """A kill while the rows were written must not lose the rest of the list."""
+@pytest.mark.parametrize("written", [1, 9])
+def test_what_a_death_left_out_of_the_ledger_is_filled_in(
+    desk: Desk, sandbox: Sandbox, written: int
+) -> None:
+    """A kill while the rows were written, or after the last, must not lose the rest of the list."""
     planned(desk, sandbox, *orders(6), *BLOCKED)
     head: dict[str, Any] = json.loads((desk.folder / PLAN).read_bytes().splitlines()[0])["made_for"]
-    anyio.run(_begin_filling, desk.folder / "ledger.db", head)
+    numbers = [*orders(6), *BLOCKED][:written]
+    anyio.run(_begin_filling, desk.folder / "ledger.db", head, numbers)
     ran = desk.k3push("apply", PLAN, "--json")
     assert (ran.exit, ran.said["counts"]) == (3, {"pushed": 6, "rejected": 3}), ran
     assert [row["number"] for row in desk.rows()] == [*orders(6), *BLOCKED]
     assert desk.k3push("apply", PLAN).exit == 2
 
 
-async def _begin_filling(path: Path, head: dict[str, Any]) -> None:
-    """Write what `apply` has written when it is killed after one of nine lines."""
+async def _begin_filling(path: Path, head: dict[str, Any], numbers: Sequence[str]) -> None:
+    """Write what `apply` has written when it is killed after some of nine lines."""
     (planned_run,) = head["runs"]
     opened = Run(
         RunId(planned_run["id"]),
@@ -263,7 +268,8 @@ async def _begin_filling(path: Path, head: dict[str, Any]) -> None:
     )
     async with open_sqlite(path) as ledger:
         await ledger.open_run(opened)
-        await ledger.add(opened.id, [Listed(2, BillNumber(orders(1)[0]))])
+        lines = enumerate(map(BillNumber, numbers), start=2)
+        await ledger.add(opened.id, [Listed(line, number) for line, number in lines])
 
 
 @pytest.mark.parametrize(

@@ -18,13 +18,16 @@ from k3push.cli.wiring import SystemClock
 from k3push.cli.words import Lang, speaker
 from k3push.core.commands import Key
 from k3push.core.holds import Hold, HoldCause
-from k3push.core.model import Attempt, BillNumber, Intent, Outcome, RunId, State, Target
+from k3push.core.model import Attempt, BillNumber, Intent, Outcome, RunId, State, Target, Uptime
 from k3push.core.verdict import InDoubt
 from k3push.steering import Steering
 
 NUMBERS = tuple(BillNumber(f"CGDD{index:07d}") for index in range(4))
 ATTEMPT = Attempt(
-    1, Intent(RunId("r1"), 1, 1, NUMBERS, {}, b"{}", datetime(2026, 11, 25, tzinfo=UTC))
+    1,
+    Intent(
+        RunId("r1"), 1, 1, NUMBERS, {}, b"{}", datetime(2026, 11, 25, tzinfo=UTC), Uptime("", 0)
+    ),
 )
 MADE = [Outcome(number, State.PUSHED, (Target("1", "CGRK1"),)) for number in NUMBERS]
 EVENING = datetime(2026, 11, 25, 21, 4).astimezone()  # the wall's own time

@@ -18,10 +18,12 @@ from k3push.core.model import (
     RunId,
     State,
     Target,
+    Uptime,
 )
 from k3push.ports import Ledger
 
 NOON = datetime(2024, 5, 17, 12, 0, 0, 250_000, tzinfo=UTC)
+UPTIME = Uptime("3f1c", 86_400.125)
 ANSWER = Answered(200, b'{"Result":{}}')
 ROUTE = Route("po-instock", "PUR_PurchaseOrder", "STK_InStock", custom_params={"k": [1, "二"]})
 
@@ -58,7 +60,7 @@ async def planned(ledger: Ledger, text: str, name: str = "r1", scope: str = "s")
 def intent(run: RunId, text: str, *, chunk: int = 1, nth: int = 1) -> Intent:
     """Return an intent to send numbers, each with one target there before."""
     before = {number: (f"before-{number}",) for number in numbers(text)}
-    return Intent(run, chunk, nth, numbers(text), before, b'{"Numbers":"..."}', NOON)
+    return Intent(run, chunk, nth, numbers(text), before, b'{"Numbers":"..."}', NOON, UPTIME)
 
 
 async def sent(ledger: Ledger, run: RunId, text: str, *, chunk: int = 1) -> Attempt:

@@ -25,7 +25,7 @@ async def a_writer(path: Path) -> AsyncIterator[tuple[GroupCommit, list[str]]]:
         def __init__(self) -> None:
             super().__init__(path, "rw")
 
-        def do(self, name: str, **values: str | int | bytes | None) -> int:
+        def do(self, name: str, **values: str | float | bytes | None) -> int:
             said.append(name)
             return super().do(name, **values)
 

@@ -14,6 +14,7 @@ from tests.ledgers.samples import (
     a_run,
     intent,
     later,
+    lines,
     numbers,
     outcomes,
     planned,
@@ -30,6 +31,16 @@ async def test_a_run_is_returned_as_it_was_opened(ledger: Ledger, other: Ledger)
     run = replace(a_run(), again_because="the first receipt was cancelled")
     await ledger.open_run(run)
     assert await other.run(run.id) == run
+
+
+async def test_a_list_is_whole_when_it_is_said_to_be(ledger: Ledger, other: Ledger) -> None:
+    """A process may be killed between two pages of a list, which must not pass for all of it."""
+    await ledger.open_run(a_run())
+    await ledger.add(RunId("r1"), lines("A B"))
+    assert not (await other.runs())[0].whole
+    await ledger.close_list(RunId("r1"))
+    assert (await other.runs())[0].whole
+    assert await other.run(RunId("r1")) == replace(a_run(), whole=True)
 
 
 async def test_an_unknown_run_is_none(ledger: Ledger) -> None:

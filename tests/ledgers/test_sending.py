@@ -20,6 +20,7 @@ from k3push.ports import Doubt, Holder, Ledger
 from tests.ledgers.samples import (
     ANSWER,
     NOON,
+    UPTIME,
     a_run,
     intent,
     later,
@@ -398,8 +399,8 @@ async def test_doubts_come_with_what_settling_needs(ledger: Ledger) -> None:
     told = outcomes("C A", State.UNKNOWN)
     await ledger.record(attempt, NoAnswer("reset"), "", told, at=later(1))
     assert await ledger.doubts(run) == [
-        Doubt(run, A, attempt.id, NOON, ("before-A",)),
-        Doubt(run, C, attempt.id, NOON, ("before-C",)),
+        Doubt(run, A, attempt.id, NOON, UPTIME, ("before-A",)),
+        Doubt(run, C, attempt.id, NOON, UPTIME, ("before-C",)),
     ]
 
 

@@ -19,7 +19,18 @@ from k3push.adapters.ledger_memory import MemoryLedger
 from k3push.core.commands import Key
 from k3push.core.holds import Hold
 from k3push.core.logins import LoginCall, password_login
-from k3push.core.model import Attempt, BillNumber, Listed, Outcome, Route, Row, Run, RunId, State
+from k3push.core.model import (
+    Attempt,
+    BillNumber,
+    Listed,
+    Outcome,
+    Route,
+    Row,
+    Run,
+    RunId,
+    State,
+    Uptime,
+)
 from k3push.core.verdict import InDoubt, Verdict, judge
 from k3push.job import DoubtAges, Job, PushPace, SettlePace, Stop, stopping
 from k3push.ports import Clock, Ledger
@@ -54,6 +65,10 @@ class VirtualClock:
     def now(self) -> datetime:
         """Return noon and what has passed since the test began."""
         return NOON + timedelta(seconds=anyio.current_time())
+
+    def uptime(self) -> Uptime:
+        """Return what has passed since the test began, by a machine that names its boot."""
+        return Uptime("virtual", anyio.current_time())
 
 
 @dataclass(slots=True)

@@ -175,7 +175,7 @@ async def test_a_run_that_does_not_look_is_waited_for_no_longer_than_a_person_wo
 
 
 @dataclass(frozen=True, slots=True)
-class WallClock:
+class WallClock(VirtualClock):
     """A clock on the wall, which somebody may set while it goes.
 
     Attributes:

@@ -4,10 +4,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import anyio
+import httpx
 import pytest
 
 from k3push.core.model import State
 from k3push.job import Cause, PushPace
+from k3push.simulator.transport import SandboxTransport
 from tests.pushing.office import (
     FIRST,
     PACE,
@@ -83,6 +85,39 @@ async def test_a_change_of_the_time_of_day_does_not_cut_a_window_short(days: int
     pushed = await office.execute(clock=LeapingClock(days))
     assert pushed.of(State.PUSHED) == set(NUMBERS)
     assert len(pushed.watch.carried) == len(NUMBERS)
+
+
+@pytest.mark.parametrize("days", [1, -1])
+async def test_a_time_of_day_that_leaps_over_a_restart_does_not_cut_a_window_short(
+    days: int,
+) -> None:
+    """The next process knows of the attempt from the ledger alone, and not by the time of day."""
+    office = Office(sandbox(steps("ok", "late-commit:500"), latency_s=1.0))
+    await office.open_run(NUMBERS)
+    with anyio.move_on_after(15):
+        await office.execute(check=False)
+    pushed = await office.execute(clock=LeapingClock(days))
+    assert pushed.of(State.PUSHED) == set(NUMBERS)
+    assert await office.store.attempt_count(FIRST) == 3
+
+
+class HeldTransport(SandboxTransport):
+    """Carries requests for a machine that sleeps right before the second push leaves."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Carry a request, some minutes later where it is that push."""
+        if ".Push." in request.url.path and NUMBERS[1].encode() in request.content:
+            await anyio.sleep(250)
+        return await super().handle_async_request(request)
+
+
+async def test_a_window_begins_no_earlier_than_the_request_left() -> None:
+    """A machine that is suspended between writing down and sending wakes up with an old attempt."""
+    office = Office(sandbox(steps("ok", "late-commit:500"), latency_s=1.0))
+    await office.open_run(NUMBERS[:21])
+    pushed = await office.execute(transport=HeldTransport)
+    assert pushed.of(State.PUSHED) == set(NUMBERS[:21])
+    assert len(pushed.watch.carried) == 21
 
 
 @pytest.mark.parametrize("latency_s", [0.1, 0.3, 0.7, 1.1])

@@ -9,7 +9,7 @@ import pytest
 
 from k3push.adapters.erp_http import ErpHttp
 from k3push.adapters.erp_http import Site as Address
-from k3push.core.model import BillNumber, Intent, Listed, Route, RunId, State
+from k3push.core.model import BillNumber, Intent, Listed, Route, RunId, State, Uptime
 from k3push.core.plan import Fate, Foreseen
 from k3push.foreseeing import Outlook, foresee, held_numbers, measured_pace
 from k3push.job import Cause, Stop
@@ -129,7 +129,7 @@ async def test_a_number_in_doubt_elsewhere_is_blocked() -> None:
     number = BillNumber(orders(1)[0])
     await office.store.identify(FIRST, {number: number})
     await office.store.claim(FIRST, [number])
-    await office.store.begin(Intent(FIRST, 1, 1, (number,), {}, b"", NOON))
+    await office.store.begin(Intent(FIRST, 1, 1, (number,), {}, b"", NOON, Uptime("", 0)))
     foreseen = await look(office, [job(orders(3))])
     assert [(one.fate, one.code) for one in foreseen] == [
         (Fate.BLOCKED, "held"),

@@ -18,6 +18,7 @@ from k3push.core.model import (
     RunId,
     State,
     Target,
+    Uptime,
 )
 from k3push.reporting.ending import Ending, exit_of
 from k3push.reporting.results import count_targets
@@ -25,6 +26,7 @@ from k3push.reporting.results import count_targets
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 ROUTE = Route("po-instock", "PUR_PurchaseOrder", "STK_InStock", rule="r")
 RUN = Run(RunId("20260102-120000-abc"), "acct|PO|r", ROUTE, ("批次 a.csv",), "results", NOON)
+UP = Uptime("boot", 500)
 CHUNK = 100
 
 Refused = Mapping[int, tuple[str, str]]
@@ -55,7 +57,9 @@ async def filled(
         chunk = tuple(bills[first : first + CHUNK])
         began = NOON + timedelta(seconds=2 * nth)
         await ledger.claim(RUN.id, chunk)
-        attempt = await ledger.begin(Intent(RUN.id, nth, 1, chunk, {}, b'{"Numbers":[]}', began))
+        attempt = await ledger.begin(
+            Intent(RUN.id, nth, 1, chunk, {}, b'{"Numbers":[]}', began, UP)
+        )
         outcomes = []
         for index, bill in enumerate(chunk, start=first):
             if index in refused:
@@ -77,7 +81,7 @@ async def lost(ledger: MemoryLedger, name: str) -> None:
     await ledger.add(RUN.id, [Listed(9999, bill)])
     await ledger.identify(RUN.id, {bill: bill})
     await ledger.claim(RUN.id, [bill])
-    attempt = await ledger.begin(Intent(RUN.id, 9999, 1, (bill,), {}, b"{}", at))
+    attempt = await ledger.begin(Intent(RUN.id, 9999, 1, (bill,), {}, b"{}", at, UP))
     unknown = [Outcome(bill, State.UNKNOWN, (), "broken", "the connection broke")]
     await ledger.record(attempt, NoAnswer("the connection broke"), "in doubt", unknown, at=at)
     made = [Outcome(bill, State.PUSHED, (Target("77", "CGRK-LATE"),))]

@@ -182,6 +182,11 @@ class MemoryLedger(Ledger):
                 repeats.append(rows.repeat_at(rows.listed))
         return repeats
 
+    async def close_list(self, run: RunId) -> None:
+        """Keep that all lines of the run are there."""
+        rows = await self._rows_of_run(run)
+        rows.run = replace(rows.run, whole=True)
+
     async def identify(
         self, run: RunId, bills: Mapping[BillNumber, BillNumber]
     ) -> Sequence[Repeat]:
@@ -317,8 +322,11 @@ class MemoryLedger(Ledger):
         for place, row in sorted(rows.rows.items()):
             if row.state is State.UNKNOWN:
                 attempt = store.attempts[rows.attempts[place] - 1].attempt
-                before = attempt.intent.before.get(row.bill, ())
-                doubts.append(Doubt(run, row.bill, attempt.id, attempt.intent.began_at, before))
+                intent = attempt.intent
+                before = intent.before.get(row.bill, ())
+                doubts.append(
+                    Doubt(run, row.bill, attempt.id, intent.began_at, intent.uptime, before)
+                )
         return doubts
 
     async def next_chunk(self, run: RunId) -> int:

@@ -148,6 +148,10 @@ class SqliteLedger(Ledger):
         """Append rows and repeats."""
         return await self._write(lambda c: sqlite_runs.add(c, run, listed))
 
+    async def close_list(self, run: RunId) -> None:
+        """Write down that all lines of the run are there."""
+        await self._write(lambda c: sqlite_runs.close_list(c, run))
+
     async def identify(
         self, run: RunId, bills: Mapping[BillNumber, BillNumber]
     ) -> Sequence[Repeat]:

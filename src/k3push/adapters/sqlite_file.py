@@ -29,7 +29,7 @@ DURABLE = ("wal", 2)
 
 OPENING_PATIENCE_S = 60.0
 
-Values = Mapping[str, str | int | bytes | None]
+Values = Mapping[str, str | float | bytes | None]
 
 
 @contextmanager
@@ -77,7 +77,7 @@ class Connection:
         )
         self._statements = _statements(_sql("sqlite_verbs.sql"))
 
-    def do(self, name: str, **values: str | int | bytes | None) -> int:
+    def do(self, name: str, **values: str | float | bytes | None) -> int:
         """Run a statement; return the key of the row that it inserted, if any."""
         return self._connection.execute(self._statements[name], values).lastrowid or 0
 
@@ -85,11 +85,11 @@ class Connection:
         """Run a statement with each of many sets of values."""
         self._connection.executemany(self._statements[name], each)
 
-    def all(self, name: str, **values: str | int | bytes | None) -> list[tuple[Any, ...]]:
+    def all(self, name: str, **values: str | float | bytes | None) -> list[tuple[Any, ...]]:
         """Return all rows of a query."""
         return self._connection.execute(self._statements[name], values).fetchall()
 
-    def one(self, name: str, **values: str | int | bytes | None) -> tuple[Any, ...] | None:
+    def one(self, name: str, **values: str | float | bytes | None) -> tuple[Any, ...] | None:
         """Return the first row of a query."""
         return next(iter(self.all(name, **values)), None)
 

@@ -24,6 +24,7 @@ from k3push.core.model import (
     Run,
     RunId,
     State,
+    Uptime,
 )
 from k3push.ports import AttemptRecord, Commanded, Doubt, Note
 
@@ -86,11 +87,12 @@ def doubts(connection: Connection, id_: RunId) -> Sequence[Doubt]:
     # A chunk's numbers share an attempt: its mapping is read once, not for every number.
     before: dict[int, dict[BillNumber, tuple[str, ...]]] = {}
     found = []
-    for bill, attempt, began_at, json in connection.all("doubts", run=key):
+    for bill, attempt, began_at, boot, uptime_s, json in connection.all("doubts", run=key):
         if attempt not in before:
             before[attempt] = text.to_before(json)
         there = before[attempt].get(bill, ())
-        found.append(Doubt(id_, bill, attempt, text.to_time(began_at), there))
+        uptime = Uptime(boot or "", uptime_s)
+        found.append(Doubt(id_, bill, attempt, text.to_time(began_at), uptime, there))
     return found
 
 
@@ -157,7 +159,7 @@ def spans(connection: Connection, id_: RunId) -> Sequence[tuple[datetime, dateti
 
 
 def _run(found: Sequence[Any]) -> Run:
-    id_, scope, route, jobs, folder, started_at, ended_at, exit_code, again_because = found
+    id_, scope, route, jobs, folder, started_at, ended_at, exit_code, again_because, whole = found
     return Run(
         id=RunId(id_),
         scope=scope,
@@ -168,6 +170,7 @@ def _run(found: Sequence[Any]) -> Run:
         ended_at=text.to_time_or_none(ended_at),
         exit=exit_code,
         again_because=again_because or "",
+        whole=bool(whole),
     )
 
 
@@ -203,9 +206,8 @@ def _row(found: Sequence[Any]) -> Row:
 
 
 def _attempt(found: Sequence[Any]) -> AttemptRecord:
-    id_, run_id, chunk, nth, began_at, numbers, before, request, ended_at, verdict, *exchange = (
-        found
-    )
+    id_, run_id, chunk, nth, began_at, boot, uptime_s, *found = found
+    numbers, before, request, ended_at, verdict, *exchange = found
     intent = Intent(
         run=RunId(run_id),
         chunk=chunk,
@@ -214,6 +216,7 @@ def _attempt(found: Sequence[Any]) -> AttemptRecord:
         before=text.to_before(before),
         request=text.to_bytes(request),
         began_at=text.to_time(began_at),
+        uptime=Uptime(boot or "", uptime_s),
     )
     return AttemptRecord(
         attempt=Attempt(id_, intent),

@@ -50,6 +50,7 @@ def open_run(connection: Connection, run: Run) -> None:
         ended_at=text.from_time(run.ended_at),
         exit=run.exit,
         again_because=text.from_text(run.again_because),
+        whole=run.whole,
     )
 
 
@@ -114,6 +115,11 @@ def add(connection: Connection, run: RunId, listed: Sequence[Listed]) -> Sequenc
     connection.do("set_listed", run=found.key, listed=found.listed + len(listed))
     tally(connection, found.key, {State.PLANNED: len(new)})
     return _repeats_at(connection, found.key, [place for place, _, _ in again])
+
+
+def close_list(connection: Connection, run: RunId) -> None:
+    """Write down that all lines of the run are there."""
+    connection.do("set_whole", run=run_key(connection, run).key)
 
 
 def identify(

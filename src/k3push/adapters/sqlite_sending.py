@@ -89,6 +89,8 @@ def begin(connection: Connection, intent: Intent) -> Attempt:
         chunk=intent.chunk,
         nth=intent.nth,
         began_at=text.from_time(intent.began_at),
+        boot=text.from_text(intent.uptime.boot),
+        uptime_s=intent.uptime.seconds,
         numbers=bills,
         before=text.from_before(intent.before),
         request=text.from_bytes(intent.request),

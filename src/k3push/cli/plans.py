@@ -97,7 +97,8 @@ class Planner(Runner):
             to_send.update(plan.already)
         async with ledger_of(self.settings, self.say, create=True) as ledger:
             listed = {run.id: await _lines_listed(ledger, run) for run in plan.head.runs}
-            if all(listed[run.id] == plan.lines[run.route.name] for run in plan.head.runs):
+            there = [await ledger.run(run.id) for run in plan.head.runs]
+            if all(run is not None and run.whole for run in there):
                 first = plan.head.runs[0].id
                 raise Problem(self.say("plan.applied", path=path, run=first))
             if self.asks(()) and not self.agreed(routes, to_send):
@@ -136,6 +137,7 @@ class Planner(Runner):
                 lines_listed=lines_listed,
                 at=self.clock.now(),
             )
+            await ledger.close_list(run.id)
         return run
 
     def _head(self, jobs: Sequence[JobSource], routes: Mapping[str, Route]) -> PlanHead:

@@ -167,14 +167,14 @@ class Runner:
     async def resume(self, name: str | None) -> Exit:
         """Go on where a run stopped."""
         async with ledger_of(self.settings, self.say) as ledger:
-            run = await find_run(ledger, name, self.say)
+            run = await self._find_whole(ledger, name)
             ending = await self._execute(ledger, run)
         return self._report_all([ending])
 
     async def retry(self, name: str | None, reason: str) -> Exit:
         """Push the rejected numbers of a run again."""
         async with ledger_of(self.settings, self.say) as ledger:
-            run = await find_run(ledger, name, self.say)
+            run = await self._find_whole(ledger, name)
             async with ledger.own(run.id):
                 planned = await plan_rejected(ledger, self.clock, run, reason)
             if not planned:
@@ -186,7 +186,7 @@ class Runner:
     async def settle(self, name: str | None) -> Exit:
         """Ask the ERP about unknown numbers until none is left."""
         async with ledger_of(self.settings, self.say) as ledger:
-            run = await find_run(ledger, name, self.say)
+            run = await self._find_whole(ledger, name)
             if await ledger.is_alive(run.id):
                 raise Problem(self.say("run_alive", run=run.id))
             async with ledger.own(run.id):
@@ -340,6 +340,13 @@ class Runner:
         await open_run(ledger, run, jobs, lambda listed: routes[listed.route].name == route_name)
         return run
 
+    async def _find_whole(self, ledger: SqliteLedger, name: str | None) -> Run:
+        """Find a run to be executed; one with half a list would lose the other half."""
+        run = await find_run(ledger, name, self.say)
+        if not run.whole:
+            raise Problem(self.say("half_listed", run=run.id, jobs=", ".join(run.jobs)))
+        return run
+
     # -- executing ----------------------------------------------------------------------------
 
     async def _execute(
@@ -352,7 +359,10 @@ class Runner:
         with on_interrupt(partial(self._interrupt, stop)):
             async with ledger.own(run.id):
                 ending = await self._execute_owned(ledger, run, stop, only_settle=only_settle)
-        if not self.options.json:
+        if self.options.json:
+            # The object has no room for words, and the folder may be on the disk that is full.
+            self._tell_causes(self.errors, ending)
+        else:
             await self._summarize(ledger, ending)
         await tell_people(self.settings, self.recipients, ending, self.say, self.warn)
         return ending
@@ -547,11 +557,14 @@ class Runner:
             out("    " + escape(words))
         for line in reason_lines(await clusters_of(ledger, run), say):
             out(escape(line))
-        for line in cause_lines(ending.causes, say, ending.breach):
-            out("[yellow]" + escape(line) + "[/]")
+        self._tell_causes(self.output, ending)
         out(escape(say("summary.folder", folder=run.folder)))
         what = next_step(ending.counts, ending.exit, say)
         out(say("summary.exit", code=int(ending.exit), what=what))
+
+    def _tell_causes(self, console: Console, ending: Ending) -> None:
+        for line in cause_lines(ending.causes, self.say, ending.breach):
+            console.print("[yellow]" + escape(line) + "[/]", highlight=False)
 
     def _report_all(self, endings: Sequence[Ending]) -> Exit:
         worst = max((ending.exit for ending in endings), key=_RANK.index, default=Exit.DONE)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+import time
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
@@ -12,15 +14,32 @@ import platformdirs
 from k3push.adapters.ledger_sqlite import SqliteLedger, open_sqlite
 from k3push.cli.problem import Problem
 from k3push.cli.words import Say
+from k3push.core.model import Uptime
 from k3push.settings import Settings, read_settings
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class SystemClock:
-    """The computer's time of day."""
+    """The computer's time of day, and how long it has been up."""
+
+    def __init__(self) -> None:
+        self._boot = BOOT_ID.read_text("ascii").strip() if BOOT_ID.exists() else ""
 
     def now(self) -> datetime:
         """Return the time, aware."""
         return datetime.now().astimezone()
+
+    def uptime(self) -> Uptime:
+        """Return the time since the machine came up, on Linux with the time it was suspended.
+
+        Other systems name no boot that the standard library can read, and a wait that it
+        counts short is only a longer wait.
+        """
+        seconds = time.monotonic()
+        if sys.platform == "linux":
+            seconds = time.clock_gettime(time.CLOCK_BOOTTIME)
+        return Uptime(self._boot, seconds)
 
 
 def find_config(named: Path | None, say: Say) -> Path:

@@ -229,6 +229,12 @@ _WORDS: Mapping[str, _Said] = {
         "nothing has been run yet. Begin with `k3push run LIST.csv`",
         "尚未执行过。请从 `k3push run 清单.csv` 开始",
     ),
+    "half_listed": _Said(
+        "the list of run {run} was not written down to its end, and nothing of it was sent;"
+        " `k3push run {jobs}` again, or `k3push apply` its plan again",
+        "执行 {run} 的清单没有写完，一条也没有发送；请重新 `k3push run {jobs}`，"
+        "或再次 `k3push apply` 其计划",
+    ),
     "run_alive": _Said(
         "run {run} is being executed by another process; wait for it, or stop it there",
         "执行 {run} 正由另一进程进行；请等待，或在该处停止",

@@ -157,6 +157,19 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
+class Uptime:
+    """How long a machine has been up, which nobody can set.
+
+    Attributes:
+        boot: What the system calls its present boot; "" where it has no name for it.
+        seconds: Since then.
+    """
+
+    boot: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Intent:
     """An attempt that is about to be made.
 
@@ -168,6 +181,7 @@ class Intent:
         before: Ids of the targets that each number had before the sending.
         request: The request's `data`, as it will leave.
         began_at: Wall-clock time, aware.
+        uptime: Of the machine that makes it, at that time.
     """
 
     run: RunId
@@ -177,6 +191,7 @@ class Intent:
     before: Mapping[BillNumber, tuple[str, ...]]
     request: bytes
     began_at: datetime
+    uptime: Uptime
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +317,7 @@ class Run:
         ended_at: When its last execution ended; None while one is under way or was killed.
         exit: Exit code of the last execution, or None.
         again_because: Why targets that are there already do not stop it; "" if they do.
+        whole: Whether its list was written down to the end; half of one is no job.
     """
 
     id: RunId
@@ -313,3 +329,4 @@ class Run:
     ended_at: datetime | None = None
     exit: int | None = None
     again_because: str = ""
+    whole: bool = False

@@ -16,6 +16,7 @@ CREATE TABLE runs (
     ended_at      TEXT,
     exit          INTEGER,
     again_because TEXT,
+    whole         INTEGER NOT NULL DEFAULT 0,  -- 1 once all lines are there
     listed        INTEGER NOT NULL DEFAULT 0,  -- lines so far, rows and repeats
     attempts      INTEGER NOT NULL DEFAULT 0
 );
@@ -70,6 +71,7 @@ CREATE TABLE claims (
 
 CREATE INDEX claims_by_run ON claims (run, number);
 
+-- `boot` and `uptime_s` are of the machine, when the attempt began: nobody can set them.
 -- `answer` is answered, never-sent, no-answer or timed-out. Request and body are zlib streams.
 -- A verdict without `ended_at` says that the executor was found dead.
 CREATE TABLE attempts (
@@ -78,6 +80,8 @@ CREATE TABLE attempts (
     chunk    INTEGER NOT NULL,
     nth      INTEGER NOT NULL,
     began_at TEXT NOT NULL,
+    boot     TEXT,
+    uptime_s REAL NOT NULL,
     numbers  TEXT NOT NULL,
     before   TEXT,
     request  BLOB NOT NULL,

@@ -35,8 +35,11 @@ RELEASE work;
 ROLLBACK TO work;
 
 -- name: insert_run
-INSERT INTO runs (id, scope, route, jobs, folder, started_at, ended_at, exit, again_because)
-VALUES (:id, :scope, :route, :jobs, :folder, :started_at, :ended_at, :exit, :again_because);
+INSERT INTO runs (id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole)
+VALUES (:id, :scope, :route, :jobs, :folder, :started_at, :ended_at, :exit, :again_because, :whole);
+
+-- name: set_whole
+UPDATE runs SET whole = 1 WHERE key = :run;
 
 -- name: take_file
 INSERT OR IGNORE INTO taken_files (folder, name, digest, run)
@@ -52,11 +55,11 @@ SELECT key, scope, listed, attempts FROM runs WHERE id = :run;
 UPDATE runs SET ended_at = :ended_at, exit = :exit WHERE key = :run;
 
 -- name: select_run
-SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because
+SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole
 FROM runs WHERE id = :run;
 
 -- name: select_runs
-SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because
+SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole
 FROM runs ORDER BY started_at, id;
 
 -- name: places_of_numbers
@@ -139,8 +142,8 @@ FROM json_each(:bills) AS j CROSS JOIN claims ON claims.scope = :scope AND claim
 WHERE claims.run = :run;
 
 -- name: insert_attempt
-INSERT INTO attempts (run, chunk, nth, began_at, numbers, before, request)
-VALUES (:run, :chunk, :nth, :began_at, :numbers, :before, :request);
+INSERT INTO attempts (run, chunk, nth, began_at, boot, uptime_s, numbers, before, request)
+VALUES (:run, :chunk, :nth, :began_at, :boot, :uptime_s, :numbers, :before, :request);
 
 -- name: insert_carried
 INSERT INTO carried (number, attempt) VALUES (:number, :attempt);
@@ -193,7 +196,7 @@ WHERE number = :number OR bill = :number
 ORDER BY runs.started_at, runs.id, place;
 
 -- name: doubts
-SELECT rows.bill, attempts.id, attempts.began_at, attempts.before
+SELECT rows.bill, attempts.id, attempts.began_at, boot, uptime_s, attempts.before
 FROM rows JOIN attempts ON attempts.id = rows.attempt
 WHERE rows.run = :run AND rows.state = 'unknown'
 ORDER BY rows.place;
@@ -203,7 +206,7 @@ SELECT coalesce(max(chunk), 0) FROM attempts WHERE run = :run;
 
 -- name: attempts_in
 -- In the order of their ids, which no index has for one run alone.
-SELECT attempts.id, runs.id, chunk, nth, began_at, numbers, before, request,
+SELECT attempts.id, runs.id, chunk, nth, began_at, boot, uptime_s, numbers, before, request,
     attempts.ended_at, verdict, answer, status, because, body
 FROM attempts NOT INDEXED
 JOIN runs ON runs.key = attempts.run
@@ -220,7 +223,7 @@ ORDER BY notes.id LIMIT :limit;
 SELECT began_at, ended_at FROM attempts WHERE run = :run AND ended_at IS NOT NULL ORDER BY id;
 
 -- name: attempts_of
-SELECT attempts.id, runs.id, chunk, nth, began_at, numbers, before, request,
+SELECT attempts.id, runs.id, chunk, nth, began_at, boot, uptime_s, numbers, before, request,
     attempts.ended_at, verdict, answer, status, because, body
 FROM carried
 JOIN attempts ON attempts.id = carried.attempt
