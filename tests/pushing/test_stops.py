@@ -10,12 +10,12 @@ from k3push.adapters.ledger_memory import MemoryLedger
 from k3push.core.halting import HaltRule
 from k3push.core.logins import password_login
 from k3push.core.model import Attempt, Exchange, Intent, Outcome, State
+from k3push.core.pace import FIRST_CONCURRENCY
 from k3push.core.verdict import Verdict
 from k3push.job import Cause, PushPace, Stop
 from k3push.sending import MOST_SESSIONS_A_CHUNK
 from k3push.simulator import Accounts, FaultPlan, Refusal
 from k3push.simulator.script import Channel
-from k3push.steering import AUTO_CONCURRENCY
 from tests.pushing.office import (
     PACE,
     ROUTE,
@@ -258,5 +258,5 @@ async def test_without_a_ledger_nothing_leaves(verb: str, good: int) -> None:
     pushed = await office.execute(ledger=ledger, check=False)
     assert set(pushed.stop.causes) == {Cause.LEDGER_LOST}
     calls = office.site.calls[Channel.PUSH]
-    assert calls <= good + (0 if verb == "begin" else AUTO_CONCURRENCY)
+    assert calls <= good + (0 if verb == "begin" else FIRST_CONCURRENCY)
     assert (await office.execute()).of(State.PUSHED) == set(orders(60))

@@ -73,6 +73,7 @@ class Load:
         per_number_s: float = 0.0,
         capacity: int = 0,
         queue: Queue = Queue.NONE,
+        *,
         round_trip_s: float = 0.0,
         slow_spell: SlowSpell | None = None,
     ) -> None:
@@ -116,23 +117,33 @@ class Load:
             # Only the first of each lane works; the rest wait and slow nobody down.
             others = (free_s for key, free_s in self._lane_free_s.items() if key != lane)
             working = sum(free_s > now_s for free_s in others) + 1
-        capacity, slower = self._state(now_s)
-        if capacity:
-            slower *= max(1.0, working / capacity)
-        end_s = begin_s + (self.latency_s + self.per_number_s * numbers) * slower
+        end_s = self._end_s(begin_s, self.latency_s + self.per_number_s * numbers, working)
         if lane is not None:
             self._lane_free_s[lane] = end_s
         heapq.heappush(self._ends, end_s)
         self._begun.append(now_s)
         return end_s + self.round_trip_s
 
-    def _state(self, now_s: float) -> tuple[int, float]:
-        """Give the capacity now, and how many times longer everything takes."""
-        self._first_s = now_s if self._first_s is None else self._first_s
-        spell = self.slow_spell
-        if spell and spell.from_s <= now_s - self._first_s < spell.to_s:
-            return spell.capacity, spell.slower
-        return self.capacity, 1.0
+    def _end_s(self, begin_s: float, work_s: float, working: int) -> float:
+        """Give the end of work that takes *work_s* on an idle site, before, in or after a spell."""
+        crowded = max(1.0, working / self.capacity) if self.capacity else 1.0
+        if self._first_s is None:
+            self._first_s = begin_s
+        if self.slow_spell is not None:
+            spell = self.slow_spell
+            slower = max(1.0, working / spell.capacity) if spell.capacity else 1.0
+            stages = ((spell.from_s, crowded), (spell.to_s, slower * spell.slower))
+            for to_s, times in stages:
+                left_s = self._first_s + to_s - begin_s
+                if left_s >= work_s * times:
+                    break
+                if left_s > 0:
+                    work_s -= left_s / times
+                    begin_s += left_s
+            else:
+                times = crowded
+            return begin_s + work_s * times
+        return begin_s + work_s * crowded
 
 
 class Agenda:
