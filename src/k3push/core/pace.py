@@ -369,17 +369,15 @@ class Pace:
     def _hold(self, at_s: float, rate: float) -> None:
         """Keep the setting until it is time to try another, or the throughput has changed."""
         before = self._rate or rate
-        self._rate = before + (rate - before) / 2
+        another_hour = not SLOWER < rate / max(before, 1e-9) < FASTER
+        self._rate = rate if another_hour else before + (rate - before) / 2
         self._held += 1
         refused, self._window = self._window.refused, _Window(self._window.since_s)
         if refused * 2 > self._enough():
             self._try(at_s, _Move.SMALLER)
-        elif rate < before * SLOWER:
+        elif another_hour:
             self._patience = PATIENCE
-            self._try(at_s, _Move.FEWER_CALLS)
-        elif rate > before * FASTER:
-            self._patience = PATIENCE
-            self._try(at_s, _Move.MORE_CALLS)
+            self._try(at_s, _Move.FEWER_CALLS if rate < before else _Move.MORE_CALLS)
         elif self._held >= self._patience:
             self._patience = min(self._patience * 2, MOST_PATIENCE)
             for _ in _IN_TURN:
