@@ -206,13 +206,11 @@ class Job:
             ready: Those of them that could leave now.
             open_chunks: Chunks on their way.
         """
+        free = max(1, self.steering[Key.CONCURRENCY] - open_chunks)
+        steered = self.auto.size(left, ready, free)
         if not self.reads_back:
             return 1
-        fixed = not self.steering.is_auto(Key.CHUNK_SIZE)
-        if fixed:
-            return self.steering[Key.CHUNK_SIZE]
-        free = max(1, self.steering[Key.CONCURRENCY] - open_chunks)
-        return self.auto.size(left, ready, free)
+        return steered if self.steering.is_auto(Key.CHUNK_SIZE) else self.steering[Key.CHUNK_SIZE]
 
     def spare(self, began_s: float, seconds: float, why: str) -> None:
         """Let nothing new leave for some seconds: the ERP turned a look away."""

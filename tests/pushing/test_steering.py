@@ -217,7 +217,7 @@ async def test_a_paused_run_obeys_a_stop() -> None:
 
 async def test_doubts_are_settled_while_paused() -> None:
     """A look changes nothing in the ERP, and the morning wants to know."""
-    steering = steered(concurrency=1)
+    steering = steered(concurrency=1, chunk_size=20)
     office = Office(sandbox(steps("ok", "make-then-reset"), latency_s=1.0))
     await office.open_run(orders(41))
     driver = Driver(acts={2: steering.pause})
