@@ -93,7 +93,7 @@ async def test_a_wrong_password_is_tried_once() -> None:
     office = Office()
     await office.open_run(orders(60))
     wrong = password_login("sandbox", "sandbox", "wrong", 2052)
-    pushed = await office.execute(steering=steered(concurrency=8), login=wrong)
+    pushed = await office.execute(steering=steered(concurrency=8, chunk_size=20), login=wrong)
     assert set(pushed.stop.causes) == {Cause.LOGIN_REFUSED}
     assert (office.site.logins.failures, office.site.calls[Channel.PUSH]) == (1, 0)
     assert pushed.of(State.PLANNED) == set(orders(60))

@@ -58,6 +58,7 @@ WORTH_TRYING = 2
 
 # Windows that a setting is held before another is tried.
 PATIENCE = 8
+PATIENCE_AFTER_OVERLOAD = 2
 MOST_PATIENCE = 128
 
 MOST_STEPS = 500
@@ -198,9 +199,11 @@ class Pace:
         self._fixes_size = False
         self.setting = Setting(FIRST_CONCURRENCY, FIRST_CHUNK_SIZE)
         self.steps: deque[Step] = deque(maxlen=MOST_STEPS)
+        # The beginning.
         self._canary: Sample | None = None
         self._started = False
         self._wanted_size = 0
+        # What is measured now, and what was before.
         self._window = _Window()
         self._trial: _Trial | None = None
         self._rate = 0.0
@@ -208,10 +211,10 @@ class Pace:
         self._held = 0
         self._patience = PATIENCE
         self._turn = 0
-        self._merges = False
         self._left = 0
+        self._merges = False
         self._climbed = False
-        self._untested = False
+        self._untested = False  # nothing has come through since the ERP was eased off
 
     def size(self, left: int, ready: int, free: int) -> int:
         """Return the size of the next chunk.
@@ -314,7 +317,8 @@ class Pace:
         """Take what the ERP says outright, once for each setting."""
         if sample.began_s >= self._window.since_s and not self._untested:
             self._trial, self._rate = None, 0.0
-            self._held, self._patience, self._turn = 0, 2, _IN_TURN.index(_Move.MORE_CALLS)
+            self._held, self._patience = 0, PATIENCE_AFTER_OVERLOAD
+            self._turn = _IN_TURN.index(_Move.MORE_CALLS)
             self._climbed = self._untested = True
             self._set(sample.ended_s, setting or self.setting, why)
 
