@@ -43,6 +43,9 @@ class Outlook:
     held: Mapping[BillNumber, RunId]
     again: bool = False
 
+    def spare(self, began_s: float, seconds: float, why: str) -> None:
+        """Do no more than wait with the look itself: nothing is sent."""
+
 
 async def foresee(
     jobs: Sequence[JobSource], outlooks: Mapping[str, Outlook], stop: Stop, *, at_once: int

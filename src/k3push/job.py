@@ -10,8 +10,10 @@ from enum import StrEnum
 import anyio
 
 from k3push.core.ages import least_age_s
+from k3push.core.commands import Key
 from k3push.core.halting import Breach, HaltRule, Tally
 from k3push.core.model import Outcome, Route, Run, State
+from k3push.core.pace import Ended, Pace, Sample
 from k3push.ports import (
     Clock,
     Doubt,
@@ -160,6 +162,7 @@ class Job:
 
     Attributes:
         steering: How it is driven; may change while it goes.
+        auto: Advises the steering, from samples.
         tally: What this execution's sendings have come to, for the halt rule.
         breach: The limit of the halt rule that was reached first.
         on_their_way: Chunks whose attempt has begun and is not recorded.
@@ -175,6 +178,7 @@ class Job:
     steering: Steering
     settle: SettlePace
     ages: DoubtAges
+    auto: Pace = field(default_factory=Pace)
     tally: Tally = field(default_factory=Tally)
     breach: Breach | None = None
     on_their_way: int = 0
@@ -193,6 +197,35 @@ class Job:
     def repeats_pushes(self) -> bool:
         """Whether a target that was there before does not stop a push."""
         return self.route.allow_partial or bool(self.run.again_because)
+
+    def chunk_size(self, left: int, ready: int, open_chunks: int) -> int:
+        """Return how many numbers the next chunk takes.
+
+        Args:
+            left: Numbers that are still to be sent.
+            ready: Those of them that could leave now.
+            open_chunks: Chunks on their way.
+        """
+        free = max(1, self.steering[Key.CONCURRENCY] - open_chunks)
+        steered = self.auto.size(left, ready, free)
+        if not self.reads_back:
+            return 1
+        return steered if self.steering.is_auto(Key.CHUNK_SIZE) else self.steering[Key.CHUNK_SIZE]
+
+    def spare(self, began_s: float, seconds: float, why: str) -> None:
+        """Let nothing new leave for some seconds: the ERP turned a look away."""
+        self.learn(Sample(began_s, anyio.current_time(), ended=Ended.OVERLOADED))
+        self.steering.back_off(seconds, why)
+
+    def learn(self, sample: Sample) -> None:
+        """Take in what a sending has shown of the ERP, and steer by it."""
+        steering = self.steering
+        fixed = {key: None if steering.is_auto(key) else steering[key] for key in Key}
+        if not self.reads_back:
+            fixed[Key.CHUNK_SIZE] = 1
+        self.auto.add(sample, concurrency=fixed[Key.CONCURRENCY], chunk_size=fixed[Key.CHUNK_SIZE])
+        steering.advise(Key.CONCURRENCY, self.auto.setting.concurrency)
+        steering.advise(Key.CHUNK_SIZE, self.auto.setting.chunk_size)
 
     def count(self, outcomes: Sequence[Outcome]) -> None:
         """Add what a sending came to, and stop if that breaks the halt rule."""

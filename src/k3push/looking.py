@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 import anyio
 from tenacity import (
     AsyncRetrying,
+    RetryCallState,
     retry_if_exception,
     stop_after_attempt,
     wait_exponential,
@@ -19,7 +20,13 @@ from tenacity import (
 from k3push.core.evidence import made_outcome
 from k3push.core.model import BillNumber, Outcome, Route, Source, State, Target, Targets
 from k3push.job import PushPace, Stop
-from k3push.ports import Erp, ErpUnreachableError, LookFailedError, LookRefusedError
+from k3push.ports import (
+    Erp,
+    ErpBusyError,
+    ErpUnreachableError,
+    LookFailedError,
+    LookRefusedError,
+)
 
 T = TypeVar("T")
 
@@ -69,6 +76,10 @@ class Looker(Protocol):
     @property
     def stop(self) -> Stop:
         """Whether to go on trying."""
+        ...
+
+    def spare(self, began_s: float, seconds: float, why: str) -> None:
+        """Take in that a look that began at *began_s* was turned away, and ease off."""
         ...
 
     @property
@@ -128,6 +139,8 @@ def already(number: BillNumber, targets: tuple[Target, ...]) -> Outcome:
 
 
 async def _read(job: Looker, read: Callable[[], Awaitable[T]], *, stop_or_not: bool = False) -> T:
+    began_s = anyio.current_time()
+
     async def once() -> T:  # tenacity awaits a coroutine function alone, and no lambda is one
         return await read()
 
@@ -138,12 +151,18 @@ async def _read(job: Looker, read: Callable[[], Awaitable[T]], *, stop_or_not: b
         stop=stop_after_attempt(job.pace.max_attempts),
         wait=wait_for_erp,
         sleep=anyio.sleep if stop_or_not else job.stop.sleep,
-        before_sleep=lambda state: job.watch.waiting(
-            str(state.outcome.exception()) if state.outcome else "", state.upcoming_sleep
-        ),
+        before_sleep=lambda state: _put_off(job, began_s, state),
         reraise=True,
     )
     return await retrying(once)
+
+
+def _put_off(job: Looker, began_s: float, state: RetryCallState) -> None:
+    """Tell that a read is tried again later; all wait where the ERP asks to be spared."""
+    error = state.outcome.exception() if state.outcome else None
+    job.watch.waiting(str(error), state.upcoming_sleep)
+    if isinstance(error, ErpBusyError):
+        job.spare(began_s, state.upcoming_sleep, str(error))
 
 
 def _may_pass(error: BaseException) -> bool:

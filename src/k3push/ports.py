@@ -46,6 +46,10 @@ class LookFailedError(Exception):
     """A read gave no whole, certain answer. It proves nothing (rule 7)."""
 
 
+class ErpBusyError(LookFailedError):
+    """The ERP turned a read away since there are too many calls, or it serves none now."""
+
+
 class LookRefusedError(LookFailedError):
     """The ERP understood a read and refused it: a form, a field or a right is wrong."""
 

@@ -27,6 +27,8 @@ from k3push.settling import settle_once
 
 # Numbers of one look at the source form.
 LOOK_AHEAD = 500
+# Numbers that are looked at before anything is known of how fast they leave.
+MOST_READY = 2000
 
 
 async def push_run(job: Job) -> None:
@@ -39,16 +41,11 @@ async def push_run(job: Job) -> None:
         first_index = await job.ledger.next_chunk(job.run.id)
         doubts = await job.ledger.doubts(job.run.id)
         backlog = Backlog(
-            size=_chunk_size(job),
+            size=1,
             canary=job.pace.canary and job.reads_back,
             first_index=first_index,
         )
         await _Tasks(job, backlog, frozenset(doubt.number for doubt in doubts)).run()
-
-
-def _chunk_size(job: Job) -> int:
-    """Return how many numbers the next chunk takes; nothing else decides it."""
-    return job.steering[Key.CHUNK_SIZE] if job.reads_back else 1
 
 
 class _Tasks:
@@ -63,6 +60,7 @@ class _Tasks:
         held: Numbers that another run has claimed, and which.
         barred: Those of them that only a person can settle; they stay planned here.
         hold: What kept chunks from leaving when it was last looked at.
+        coming: Planned rows that have not been read yet.
         overloads: Answers in a row that said that the ERP is overloaded.
     """
 
@@ -78,6 +76,7 @@ class _Tasks:
         self.barred: dict[BillNumber, RunId] = {}
         self.overloads = 0
         self.hold: Hold | None = None
+        self.coming = 0
         self._changed = anyio.Event()
 
     async def run(self) -> None:
@@ -118,6 +117,8 @@ class _Tasks:
         job = self.job
         place = 0
         left = math.inf if job.pace.limit is None else job.pace.limit
+        planned = (await job.ledger.counts(job.run.id)).get(State.PLANNED, 0)
+        self.coming = int(min(left, planned))
         while not job.stop.asked:
             rows = await job.ledger.rows(
                 job.run.id, states={State.PLANNED}, after=place, limit=LOOK_AHEAD
@@ -129,11 +130,18 @@ class _Tasks:
             place = rows[-1].place
             left -= len(rows)
             self.backlog.add(await self._bills_of([r for r in rows if r.bill not in self.doubted]))
+            self.coming = max(0, self.coming - len(rows))
             self._wake()
-            while self.backlog.waiting >= LOOK_AHEAD and not job.stop.asked:
+            while self.backlog.waiting >= self._ahead() and not job.stop.asked:
                 await self._changed.wait()
+        self.coming = 0
         self.fed = True
         self._wake()
+
+    def _ahead(self) -> int:
+        """Return how many numbers are to wait: enough to give each call its next chunk."""
+        steering = self.job.steering
+        return max(MOST_READY, 2 * steering[Key.CONCURRENCY] * steering[Key.CHUNK_SIZE])
 
     async def _bills_of(self, rows: Sequence[Row]) -> list[BillNumber]:
         """Return the bills that may be sent; the other rows are `rejected` unsent (rule 3)."""
@@ -165,21 +173,25 @@ class _Tasks:
 
     def _next_chunk(self) -> Chunk | None:
         """Give out what may leave now, as it is steered now."""
-        steering = self.job.steering
+        steering, backlog = self.job.steering, self.backlog
         if steering.hold != self.hold:
             self.hold = steering.hold
             self.job.watch.held(self.hold)
-        if self.hold is not None or self.backlog.open >= steering[Key.CONCURRENCY]:
+        if self.hold is not None or backlog.open >= steering[Key.CONCURRENCY]:
             return None
-        self.backlog.size = _chunk_size(self.job)
-        return self.backlog.take()
+        ready = backlog.waiting
+        backlog.size = self.job.chunk_size(ready + self.coming, ready, backlog.open)
+        chunk = backlog.take()
+        if chunk is not None:
+            self._wake()  # the feeding has room again
+        return chunk
 
     def _may_grow(self) -> bool:
         return bool(self.backlog.open or self.held or self.doubtful)
 
     async def _push(self, chunk: Chunk) -> None:
         job, backlog = self.job, self.backlog
-        sending = Sending(chunk, (), backlog.links_proved)
+        sending = Sending(chunk, (), backlog.links_proved, at_once=backlog.open)
         try:
             held = await job.ledger.claim(job.run.id, chunk.numbers)
             self.held.update({number: holder.run for number, holder in held.items()})
@@ -199,6 +211,8 @@ class _Tasks:
             self.news_of_doubt += 1
         if sending.held_back:
             self.backlog.add_part(sending.numbers, alone=chunk.alone, tries=chunk.tries)
+        if sending.sample is not None:
+            job.learn(sending.sample)
         self._ease_off(sending)
         if conclusion is None:
             return

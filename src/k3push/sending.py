@@ -6,15 +6,23 @@ Every sending of k3push is a call of `send_once`, and there is no second way (ru
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import anyio
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result
 
 from k3push.core import wire
-from k3push.core.evidence import Conclusion, conclude, conclude_unread, new_targets
+from k3push.core.evidence import (
+    CALL_LIMIT,
+    Conclusion,
+    are_merged,
+    conclude,
+    conclude_unread,
+    new_targets,
+)
 from k3push.core.model import Attempt, BillNumber, Chunk, Intent, Outcome, State, Targets
+from k3push.core.pace import Ended, Sample
 from k3push.core.verdict import Cure, InDoubt, ReadBack, SendAgain, judge
 from k3push.job import Cause, Job
 from k3push.looking import already, look_at_targets, wait_for_erp
@@ -45,6 +53,10 @@ class Sending:
         overload: What the last answer said of an overloaded ERP, or "".
         held_back: Nothing left, since a hold began meanwhile; the numbers wait for its end.
         conclusion: What the last sending came to, once the ERP has finished one.
+        began_s: When the last look before a sending began.
+        at_once: Chunks on their way as it left, itself counted.
+        merged: The last read-back found a target of several sources.
+        sample: What the last sending tells of the ERP's pace.
     """
 
     chunk: Chunk
@@ -56,6 +68,10 @@ class Sending:
     overload: str = ""
     held_back: bool = False
     conclusion: Conclusion | None = None
+    began_s: float = 0.0
+    at_once: int = 1
+    merged: bool = False
+    sample: Sample | None = None
 
 
 async def push_chunk(job: Job, sending: Sending) -> None:
@@ -86,6 +102,7 @@ async def send_once(job: Job, sending: Sending) -> SendAgain | None:
         `SendAgain` where the ERP is proved to have done nothing; None where the numbers have
         come to something else, or where a stop or a hold came before they left.
     """
+    sending.began_s = anyio.current_time()
     before = await _look_first(job, sending)
     if sending.numbers and not job.stop.asked:
         await job.erp.turn()
@@ -119,6 +136,7 @@ async def _send(job: Job, sending: Sending, attempt: Attempt) -> SendAgain | Non
     numbers = attempt.intent.numbers
     began_s = anyio.current_time()
     exchange = await job.erp.push(job.route, attempt.intent.request)
+    push_s = anyio.current_time() - began_s
     job.ages.ended(attempt.id)
     verdict = judge(exchange)
     outcomes: tuple[Outcome, ...]
@@ -144,6 +162,7 @@ async def _send(job: Job, sending: Sending, attempt: Attempt) -> SendAgain | Non
     )
     sending.in_doubt = any(outcome.state is State.UNKNOWN for outcome in outcomes)
     job.count(outcomes)
+    sending.sample = _sample(sending, verdict, outcomes, push_s)
     job.watch.recorded(attempt, outcomes, verdict, anyio.current_time() - began_s)
     return verdict if isinstance(verdict, SendAgain) else None
 
@@ -182,6 +201,7 @@ async def _read_back(job: Job, attempt: Attempt, sending: Sending, verdict: Read
             made = await _look_for_new(job, attempt)
     except (LookFailedError, ErpUnreachableError, LoginRefusedError) as error:
         return _unread(numbers, str(error))
+    sending.merged = are_merged(made)
     conclusion = conclude(
         said,
         numbers,
@@ -197,6 +217,36 @@ async def _read_back(job: Job, attempt: Attempt, sending: Sending, verdict: Read
 async def _look_for_new(job: Job, attempt: Attempt) -> Targets:
     found = await look_at_targets(job, attempt.intent.numbers, stop_or_not=True)
     return new_targets(found, attempt.intent.before)
+
+
+def _sample(
+    sending: Sending,
+    verdict: SendAgain | InDoubt | ReadBack,
+    outcomes: Sequence[Outcome],
+    push_s: float,
+) -> Sample | None:
+    """Say what a sending tells of the ERP's pace, or None where it tells nothing."""
+    came_to = sum(outcome.state is not State.PLANNED for outcome in outcomes)
+    match verdict:
+        case InDoubt() if verdict.overloaded:
+            ended = Ended.OVERLOADED
+        case InDoubt("timeout"):
+            ended = Ended.TIMED_OUT
+        case ReadBack(said):
+            ended = Ended.OK if came_to else Ended.REFUSED
+            if said.code == CALL_LIMIT:
+                ended = Ended.OVERLOADED
+        case _:
+            return None
+    return Sample(
+        sending.began_s,
+        anyio.current_time(),
+        push_s=push_s,
+        numbers=came_to,
+        at_once=sending.at_once,
+        ended=ended,
+        merged=sending.merged,
+    )
 
 
 def _unread(numbers: tuple[BillNumber, ...], why: str) -> Conclusion:

@@ -14,13 +14,9 @@ import anyio
 
 from k3push.core.commands import Key
 from k3push.core.holds import Hold, HoldCause, outside
+from k3push.core.pace import FIRST_CHUNK_SIZE, FIRST_CONCURRENCY
 from k3push.core.window import Window
 from k3push.ports import Clock
-
-# What "auto" begins with: few numbers, so that an answer stays far below the time-out, and few
-# calls, since the ERP may queue a user's calls (P 2.9).
-AUTO_CHUNK_SIZE = 20
-AUTO_CONCURRENCY = 4
 
 # The time of day may be set, and daylight saving begins and ends, while an edge of the window
 # is waited for.
@@ -64,8 +60,8 @@ class Steering:
         self._clock = clock
         self._window = window
         self._dials: Mapping[Key, _Dial] = {
-            Key.CONCURRENCY: _Dial(AUTO_CONCURRENCY, concurrency),
-            Key.CHUNK_SIZE: _Dial(AUTO_CHUNK_SIZE, chunk_size),
+            Key.CONCURRENCY: _Dial(FIRST_CONCURRENCY, concurrency),
+            Key.CHUNK_SIZE: _Dial(FIRST_CHUNK_SIZE, chunk_size),
             Key.CALLS_PER_MINUTE: _Dial(calls_per_minute, None),
         }
         self._paused: Hold | None = None

@@ -148,7 +148,7 @@ async def test_doubts_of_a_dead_run_are_settled_by_the_run_that_they_stand_in_th
     office = Office(sandbox(steps("ok", "make-then-silence", "reset"), latency_s=0.5))
     await office.open_run(orders(60), FIRST)
     with anyio.move_on_after(60):
-        await office.execute(FIRST, steering=steered(concurrency=2), check=False)
+        await office.execute(FIRST, steering=steered(concurrency=2, chunk_size=20), check=False)
     await office.open_run(orders(60), SECOND)
     second = await office.execute(SECOND, check=False)
     assert set(second.states.values()) == {State.PUSHED, State.ALREADY}
@@ -175,7 +175,7 @@ async def test_a_number_that_nobody_can_settle_does_not_hold_a_run_for_ever() ->
     """Without a field to ask by, the doubt of another run stays, and so does our number."""
     office = Office(sandbox(steps("reset")), replace(ROUTE, source_number_field=""))
     await office.open_run(orders(3), FIRST)
-    await office.execute(FIRST, steering=steered(concurrency=1))
+    await office.execute(FIRST, steering=steered(concurrency=1, chunk_size=20))
     await office.open_run(orders(3), SECOND)
     with anyio.fail_after(100_000):
         second = await office.execute(SECOND, check=False)

@@ -105,11 +105,13 @@ async def test_a_fault_comes_to_what_the_table_says(row: Row, script: tuple[Step
         if not number.startswith("CGDD"):
             world.add_source(PURCHASE_ORDER, number, quantities=[1] * row.entries)
     await office.open_run(numbers)
-    pushed = await office.execute(pace=NO_CANARY, steering=steered(concurrency=1))
+    pushed = await office.execute(pace=NO_CANARY, steering=steered(concurrency=1, chunk_size=20))
     assert set(pushed.stop.causes) == ({row.stops} if row.stops else set())
     assert _first_outcomes(pushed.watch) == _counted(row, numbers)
     if row.stops:
-        pushed = await office.execute(pace=NO_CANARY, steering=steered(concurrency=1))
+        pushed = await office.execute(
+            pace=NO_CANARY, steering=steered(concurrency=1, chunk_size=20)
+        )
     assert office.site.faults.unused() == ()
     hit = numbers[-1]
     assert (pushed.rows[hit].attempts, pushed.rows[hit].state) == (row.sendings, row.after_settling)

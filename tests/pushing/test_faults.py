@@ -44,7 +44,9 @@ CANARY = NUMBERS[0]
 )
 async def test_no_chunk_leaves_before_a_canary_has_come_through(name: str) -> None:
     """Whatever the canary meets, the route is proved by single numbers and not by twenty."""
-    pushed = await push(NUMBERS, sandbox(steps(name)), steering=steered(concurrency=1))
+    pushed = await push(
+        NUMBERS, sandbox(steps(name)), steering=steered(concurrency=1, chunk_size=20)
+    )
     assert pushed.site.faults.unused() == ()
     assert pushed.of(State.PUSHED) == set(NUMBERS)
     sizes = [len(attempt.intent.numbers) for attempt, _, _ in pushed.watch.sendings]
@@ -141,7 +143,7 @@ async def test_a_number_is_put_off_no_more_than_the_attempts_allowed(name: str) 
 async def test_a_put_off_chunk_travels_whole_after_the_pause() -> None:
     """Splitting would only make more calls of a site that asked for fewer."""
     pushed = await push(
-        NUMBERS, sandbox(steps("ok", "call-limit")), steering=steered(concurrency=1)
+        NUMBERS, sandbox(steps("ok", "call-limit")), steering=steered(concurrency=1, chunk_size=20)
     )
     sizes = [len(attempt.intent.numbers) for attempt, _, _ in pushed.watch.sendings]
     assert sizes == [1, 20, 20, 3]

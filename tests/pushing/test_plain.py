@@ -26,7 +26,7 @@ async def test_every_number_is_pushed_and_names_what_was_made(policy: str) -> No
 async def test_lost_sessions_lose_no_number_and_push_none_twice() -> None:
     """A lost session executes nothing, and all who lost it share one login."""
     options = sandbox(FaultPlan(session_calls=7), orders=500, latency_s=0.2)
-    pushed = await push(orders(500), options, steering=steered(concurrency=8))
+    pushed = await push(orders(500), options, steering=steered(concurrency=8, chunk_size=20))
     assert pushed.of(State.PUSHED) == set(orders(500))
     assert pushed.logins <= pushed.site.logins.sessions_lost + 1
     assert pushed.site.logins.successes == pushed.logins

@@ -24,7 +24,7 @@ async def test_a_read_that_fails_proves_nothing(name: str, nth: int) -> None:
     """Whoever takes a failed read for "nothing is there" rejects or repeats what is there."""
     office = Office(sandbox(steps(*["ok"] * nth, name, on=Channel.QUERY)))
     await office.open_run(NUMBERS)
-    pushed = await office.execute(steering=steered(concurrency=1))
+    pushed = await office.execute(steering=steered(concurrency=1, chunk_size=20))
     assert office.site.faults.unused() == ()
     assert not pushed.of(State.REJECTED)
     if pushed.stop.causes:
@@ -40,7 +40,7 @@ async def test_an_erp_that_is_gone_for_reads_stops_the_run(nth: int) -> None:
     plan = steps(*["ok"] * nth, *["html-502"] * PACE.max_attempts, on=Channel.QUERY)
     office = Office(sandbox(plan))
     await office.open_run(NUMBERS)
-    pushed = await office.execute(steering=steered(concurrency=1))
+    pushed = await office.execute(steering=steered(concurrency=1, chunk_size=20))
     before_a_sending = nth in {0, 1, 3}
     assert set(pushed.stop.causes) == ({Cause.UNREACHABLE} if before_a_sending else set())
     again = await office.execute()
@@ -86,7 +86,7 @@ async def test_sessions_that_are_lost_all_the_time_only_cost_logins(
 ) -> None:
     """Many who share a short session lose it often, each by no fault of its own."""
     options = sandbox(accounts=Accounts(session_calls=calls), orders=300, latency_s=latency_s)
-    pushed = await push(orders(300), options, steering=steered(concurrency=8))
+    pushed = await push(orders(300), options, steering=steered(concurrency=8, chunk_size=20))
     assert not pushed.stop.causes
     assert pushed.of(State.PUSHED) == set(orders(300))
 

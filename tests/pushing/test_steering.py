@@ -10,11 +10,12 @@ import pytest
 from k3push.core.commands import Key
 from k3push.core.holds import Hold, HoldCause
 from k3push.core.model import Attempt, Outcome, State
+from k3push.core.pace import FIRST_CHUNK_SIZE, FIRST_CONCURRENCY
 from k3push.core.verdict import Verdict
 from k3push.job import Cause, Job, Stop
 from k3push.simulator import FaultPlan, Seeded, fault
 from k3push.simulator.script import Channel
-from k3push.steering import AUTO_CHUNK_SIZE, AUTO_CONCURRENCY, Steering
+from k3push.steering import Steering
 from tests.pushing.office import (
     FIRST,
     NOON,
@@ -91,8 +92,8 @@ async def test_what_a_person_fixed_stands_until_they_give_it_back() -> None:
 async def test_auto_begins_carefully() -> None:
     """Nothing is known of an ERP before it has answered."""
     steering = steered()
-    assert steering[Key.CONCURRENCY] == AUTO_CONCURRENCY
-    assert steering[Key.CHUNK_SIZE] == AUTO_CHUNK_SIZE
+    assert steering[Key.CONCURRENCY] == FIRST_CONCURRENCY
+    assert steering[Key.CHUNK_SIZE] == FIRST_CHUNK_SIZE
 
 
 async def test_a_longer_wait_is_not_cut_by_a_shorter_one() -> None:
@@ -216,7 +217,7 @@ async def test_a_paused_run_obeys_a_stop() -> None:
 
 async def test_doubts_are_settled_while_paused() -> None:
     """A look changes nothing in the ERP, and the morning wants to know."""
-    steering = steered(concurrency=1)
+    steering = steered(concurrency=1, chunk_size=20)
     office = Office(sandbox(steps("ok", "make-then-reset"), latency_s=1.0))
     await office.open_run(orders(41))
     driver = Driver(acts={2: steering.pause})

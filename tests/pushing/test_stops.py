@@ -10,12 +10,12 @@ from k3push.adapters.ledger_memory import MemoryLedger
 from k3push.core.halting import HaltRule
 from k3push.core.logins import password_login
 from k3push.core.model import Attempt, Exchange, Intent, Outcome, State
+from k3push.core.pace import FIRST_CONCURRENCY
 from k3push.core.verdict import Verdict
 from k3push.job import Cause, PushPace, Stop
 from k3push.sending import MOST_SESSIONS_A_CHUNK
 from k3push.simulator import Accounts, FaultPlan, Refusal
 from k3push.simulator.script import Channel
-from k3push.steering import AUTO_CONCURRENCY
 from tests.pushing.office import (
     PACE,
     ROUTE,
@@ -93,7 +93,7 @@ async def test_a_wrong_password_is_tried_once() -> None:
     office = Office()
     await office.open_run(orders(60))
     wrong = password_login("sandbox", "sandbox", "wrong", 2052)
-    pushed = await office.execute(steering=steered(concurrency=8), login=wrong)
+    pushed = await office.execute(steering=steered(concurrency=8, chunk_size=20), login=wrong)
     assert set(pushed.stop.causes) == {Cause.LOGIN_REFUSED}
     assert (office.site.logins.failures, office.site.calls[Channel.PUSH]) == (1, 0)
     assert pushed.of(State.PLANNED) == set(orders(60))
@@ -258,5 +258,5 @@ async def test_without_a_ledger_nothing_leaves(verb: str, good: int) -> None:
     pushed = await office.execute(ledger=ledger, check=False)
     assert set(pushed.stop.causes) == {Cause.LEDGER_LOST}
     calls = office.site.calls[Channel.PUSH]
-    assert calls <= good + (0 if verb == "begin" else AUTO_CONCURRENCY)
+    assert calls <= good + (0 if verb == "begin" else FIRST_CONCURRENCY)
     assert (await office.execute()).of(State.PUSHED) == set(orders(60))

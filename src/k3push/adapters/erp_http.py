@@ -32,6 +32,7 @@ import httpx
 from k3push.adapters.erp_session import Session, SessionKeeper
 from k3push.adapters.erp_turns import Turns
 from k3push.core import wire
+from k3push.core.evidence import CALL_LIMIT
 from k3push.core.logins import HeaderSignature, LoginCall, LoginFailedError, read_login
 from k3push.core.matching import assign, questions
 from k3push.core.model import (
@@ -45,7 +46,9 @@ from k3push.core.model import (
     Target,
     Targets,
 )
+from k3push.core.verdict import BUSY_STATUSES
 from k3push.ports import (
+    ErpBusyError,
     ErpUnreachableError,
     LoginRefusedError,
     LookFailedError,
@@ -270,14 +273,16 @@ class ErpHttp:
             if not isinstance(exchange, Answered):
                 raise LookFailedError(exchange.because)
             if exchange.status not in wire.ANSWER_STATUSES:
-                words = wire.describe(exchange.body)
-                raise LookFailedError(f"HTTP {exchange.status}: {words}")
+                words = f"HTTP {exchange.status}: {wire.describe(exchange.body)}"
+                raise (ErpBusyError if exchange.status in BUSY_STATUSES else LookFailedError)(words)
             try:
                 rows = wire.read_rows(exchange.body, len(fields))
             except wire.SessionLostError:
                 self._keeper.lose(session.number)
             except wire.QueryRefusedError as error:
                 session.accepted = True
+                if error.code == CALL_LIMIT:
+                    raise ErpBusyError(f"{form}: {error}") from error
                 raise LookRefusedError(f"{form}: {error}") from error
             except wire.UnreadableError as error:
                 raise LookFailedError(f"{form}: {error}") from error

@@ -37,6 +37,7 @@ from k3push.controlling import obey
 from k3push.core.commands import Key
 from k3push.core.halting import HaltRule
 from k3push.core.model import BillNumber, Outcome, Route, Run, State
+from k3push.core.pace import Pace
 from k3push.core.window import Window
 from k3push.job import Cause, DoubtAges, Job, PushPace, SettlePace, Stop, stopping
 from k3push.planning import (
@@ -401,6 +402,7 @@ class Runner:
                     self.settings.settle.window_s,
                 ),
                 ages=DoubtAges(self.clock),
+                auto=Pace(answer_timeout_s=self.settings.erp.answer_timeout_s),
             )
             async with erp:
                 with stop.scope:
@@ -411,6 +413,7 @@ class Runner:
                 logins=erp.logins,
                 breach=job.breach,
                 doubted=job.tally.unknown,
+                pace=[replace(step, at_s=step.at_s - began_s) for step in job.auto.steps],
             )
             log.ended(ending)
         try:
@@ -547,6 +550,10 @@ class Runner:
                 targets=ending.targets,
             )
         )
+        if ending.pace:
+            last = ending.pace[-1].setting
+            words = say("summary.pace", calls=last.concurrency, numbers=last.chunk_size)
+            out("  " + words)
         if ending.doubted:
             left = ending.counts.get(State.UNKNOWN, 0)
             out("  " + say("summary.doubted", doubted=ending.doubted, left=left))

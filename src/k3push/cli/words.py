@@ -446,6 +446,9 @@ _WORDS: Mapping[str, _Said] = {
         "pushes {pushes} · logins {logins} · documents {targets}",
         "{pushes} 次下推，{logins} 次登录，{targets} 张下游单据",
     ),
+    "summary.pace": _Said(
+        "pace: {calls} at once × {numbers} numbers", "节奏：同时 {calls} 次 × 每次 {numbers} 个编号"
+    ),
     "summary.doubted": _Said(
         "answers lost: {doubted} numbers in doubt, {left} of them still",
         "应答丢失：{doubted} 个编号曾未决，仍未决 {left} 个",

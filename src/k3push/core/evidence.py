@@ -148,6 +148,12 @@ def new_targets(found: Targets, before: Mapping[BillNumber, Collection[str]]) ->
     }
 
 
+def are_merged(made: Targets) -> bool:
+    """Say whether some target was made of several sources (P 5.6)."""
+    targets = [target.id for each in made.values() for target in each]
+    return len(set(targets)) < len(targets)
+
+
 def messages_naming(
     messages: Sequence[str], numbers: Collection[BillNumber]
 ) -> dict[BillNumber, list[str]]:

@@ -74,7 +74,9 @@ class ReadBack:
     twice: bool = False
 
 
-_OVERLOADED = frozenset({"http_429", "http_503"})
+# Too many requests, or no service now.
+BUSY_STATUSES = frozenset({429, 503})
+_OVERLOADED = frozenset(f"http_{status}" for status in BUSY_STATUSES)
 
 
 @dataclass(frozen=True, slots=True)

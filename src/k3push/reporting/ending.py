@@ -9,6 +9,7 @@ from typing import Any
 
 from k3push.core.halting import Breach
 from k3push.core.model import Repeat, Run, State
+from k3push.core.pace import Step
 from k3push.job import Cause
 
 
@@ -75,6 +76,7 @@ class Ending:
         causes: Why it stopped before its end, in words.
         breach: The limit of the halt rule that stopped it, or None.
         doubted: Numbers whose answer was lost in this execution, settled since or not.
+        pace: Steps of the automatic pace, in seconds from the beginning.
         repeats: Lines that named a number again.
         unverified: The ERP's certificate was not checked.
     """
@@ -89,6 +91,7 @@ class Ending:
     causes: Mapping[Cause, str]
     breach: Breach | None = None
     doubted: int = 0
+    pace: Sequence[Step] = ()
     repeats: Sequence[Repeat] = ()
     unverified: bool = False
 

@@ -61,6 +61,15 @@ async def write_results(
             {"line": repeat.line, "number": repeat.number, "first_line": repeat.first_line}
             for repeat in ending.repeats
         ],
+        "pace": [
+            {
+                "seconds": round(step.at_s, 2),
+                "concurrency": step.setting.concurrency,
+                "chunk_size": step.setting.chunk_size,
+                "why": step.why,
+            }
+            for step in ending.pace
+        ],
         "stopped_by": {cause.value: why for cause, why in ending.causes.items()},
         "certificate_checked": not ending.unverified,
     }

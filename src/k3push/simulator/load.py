@@ -10,8 +10,12 @@ from __future__ import annotations
 
 import heapq
 import itertools
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
+
+_MINUTE_S = 60
 
 
 class Queue(StrEnum):
@@ -27,6 +31,23 @@ class Queue(StrEnum):
     """All do."""
 
 
+@dataclass(frozen=True, slots=True)
+class SlowSpell:
+    """A time in which the site is busy with something else.
+
+    Attributes:
+        from_s: When it begins, in seconds from the first request.
+        to_s: When it ends.
+        slower: How many times longer everything takes.
+        capacity: What `Load` calls by this name, during it.
+    """
+
+    from_s: float
+    to_s: float
+    slower: float
+    capacity: int = 0
+
+
 class Load:
     """Books the time of requests.
 
@@ -40,6 +61,10 @@ class Load:
             0 for no bound.
 
         queue: Which requests wait for one another.
+
+        round_trip_s: How much longer the network takes, which keeps no request waiting.
+
+        slow_spell: When all of this is worse.
     """
 
     def __init__(
@@ -48,11 +73,18 @@ class Load:
         per_number_s: float = 0.0,
         capacity: int = 0,
         queue: Queue = Queue.NONE,
+        *,
+        round_trip_s: float = 0.0,
+        slow_spell: SlowSpell | None = None,
     ) -> None:
         self.latency_s = latency_s
         self.per_number_s = per_number_s
         self.capacity = capacity
         self.queue = queue
+        self.round_trip_s = round_trip_s
+        self.slow_spell = slow_spell
+        self._first_s: float | None = None
+        self._begun: deque[float] = deque()
         self._ends: list[float] = []
         self._lane_free_s: dict[str, float] = {}
 
@@ -61,6 +93,12 @@ class Load:
         while self._ends and self._ends[0] <= now_s:
             heapq.heappop(self._ends)
         return len(self._ends)
+
+    def within_a_minute(self, now_s: float) -> int:
+        """Count the requests that were booked in the minute before."""
+        while self._begun and self._begun[0] <= now_s - _MINUTE_S:
+            self._begun.popleft()
+        return len(self._begun)
 
     def book(self, now_s: float, user: str, numbers: int = 0) -> float:
         """Book a request that arrives now, and give the time of its end.
@@ -79,12 +117,33 @@ class Load:
             # Only the first of each lane works; the rest wait and slow nobody down.
             others = (free_s for key, free_s in self._lane_free_s.items() if key != lane)
             working = sum(free_s > now_s for free_s in others) + 1
-        slower = max(1.0, working / self.capacity) if self.capacity else 1.0
-        end_s = begin_s + (self.latency_s + self.per_number_s * numbers) * slower
+        end_s = self._end_s(begin_s, self.latency_s + self.per_number_s * numbers, working)
         if lane is not None:
             self._lane_free_s[lane] = end_s
         heapq.heappush(self._ends, end_s)
-        return end_s
+        self._begun.append(now_s)
+        return end_s + self.round_trip_s
+
+    def _end_s(self, begin_s: float, work_s: float, working: int) -> float:
+        """Give the end of work that takes *work_s* on an idle site, before, in or after a spell."""
+        crowded = max(1.0, working / self.capacity) if self.capacity else 1.0
+        if self._first_s is None:
+            self._first_s = begin_s
+        if self.slow_spell is not None:
+            spell = self.slow_spell
+            slower = max(1.0, working / spell.capacity) if spell.capacity else 1.0
+            stages = ((spell.from_s, crowded), (spell.to_s, slower * spell.slower))
+            for to_s, times in stages:
+                left_s = self._first_s + to_s - begin_s
+                if left_s >= work_s * times:
+                    break
+                if left_s > 0:
+                    work_s -= left_s / times
+                    begin_s += left_s
+            else:
+                times = crowded
+            return begin_s + work_s * times
+        return begin_s + work_s * crowded
 
 
 class Agenda:

@@ -11,7 +11,7 @@ from pathlib import Path
 from k3push.simulator.answers import AnswerStyle
 from k3push.simulator.collation import exact, loose
 from k3push.simulator.forms import PURCHASE_ORDER, ROUTES, SALE_ORDER, Form, Policy
-from k3push.simulator.load import Load, Queue
+from k3push.simulator.load import Load, Queue, SlowSpell
 from k3push.simulator.logins import Accounts, Logins
 from k3push.simulator.presets import PRESETS
 from k3push.simulator.queries import Desk, QueryLimits
@@ -47,6 +47,9 @@ class SandboxOptions:
         per_number_s: Seconds more, for each bill number of a push.
         capacity: Calls at once up to which latency does not grow; 0 for no bound.
         most_at_once: Calls at once above which the rest get MsgCode 14; 0 for no bound.
+        most_a_minute: Calls within a minute above which the rest get MsgCode 14, likewise.
+        round_trip_s: Seconds more for each call, on the network.
+        slow_spell: When the site is busy with something else.
         queue: Which calls wait for one another: "user", "site" or None.
         policy: How rules group sources: "one-to-one", "merge" or "split".
         faults: Name of a preset, path of a script file, or a plan.
@@ -67,6 +70,9 @@ class SandboxOptions:
     per_number_s: float = 0.0
     capacity: int = 0
     most_at_once: int = 0
+    most_a_minute: int = 0
+    round_trip_s: float = 0.0
+    slow_spell: SlowSpell | None = None
     queue: str | None = None
     policy: str = Policy.ONE_TO_ONE
     faults: str | Path | FaultPlan = "none"
@@ -118,9 +124,11 @@ def build(options: SandboxOptions, clock: Callable[[], datetime] = beijing_time)
             options.per_number_s,
             options.capacity,
             Queue(options.queue or "none"),
+            round_trip_s=options.round_trip_s,
+            slow_spell=options.slow_spell,
         ),
         desk=Desk(world, options.limits, " " if shown_number is None else shown_number),
-        manners=Manners(options.style, on_refusal, options.most_at_once),
+        manners=Manners(options.style, on_refusal, options.most_at_once, options.most_a_minute),
     )
 
 

@@ -56,11 +56,13 @@ class Manners:
         on_refusal: Whether an answer mentions the sources that were refused.
         most_at_once: Calls at once above which the rest are refused with MsgCode 14; 0
             for no bound.
+        most_a_minute: Calls within a minute above which the rest are, likewise.
     """
 
     style: AnswerStyle = field(default_factory=AnswerStyle)
     on_refusal: OnRefusal = OnRefusal.PARTIAL
     most_at_once: int = 0
+    most_a_minute: int = 0
 
 
 @dataclass(slots=True)
@@ -177,9 +179,9 @@ class Site:
 
     async def _serve(self, visit: _Visit, now_s: float, numbers: int) -> Fate:
         """Have the work done when it is due, and give what the client sees of it."""
-        most = self._manners.most_at_once
-        if most and self._load.at_once(now_s) >= most:
+        if self._too_many(now_s):
             visit.fault = Fault(Work.NONE, Ending.CALL_LIMIT)
+            numbers = 0
         met = visit.fault
         due_s = self._load.book(now_s, visit.user, numbers) + met.delay_before_work_s
         self._agenda.add(due_s, partial(self._work, visit, due_s))
@@ -189,6 +191,13 @@ class Site:
         if met.delay_after_work_s:
             await anyio.sleep(met.delay_after_work_s)
         return shown(met.ending, visit.reply.with_headers(*visit.cookies), self.world.texts)
+
+    def _too_many(self, now_s: float) -> bool:
+        at_once, a_minute = self._manners.most_at_once, self._manners.most_a_minute
+        return bool(
+            (at_once and self._load.at_once(now_s) >= at_once)
+            or (a_minute and self._load.within_a_minute(now_s) >= a_minute)
+        )
 
     async def _turn_away(self, call: Call, request: Request, now_s: float) -> Reply:
         """Answer a call whose session is lost; nothing of it is executed."""

@@ -1,0 +1,46 @@
+"""`python -m tests.benchmarks NAME`: what is measured apart from the tests.
+
+Each benchmark prints a table and the machine's line, and writes its figures as JSON where
+`--json FILE` says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks import makespan
+
+BENCHMARKS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
+    "makespan": makespan.measure,
+}
+
+
+def machine() -> str:
+    """Say on what the figures were measured."""
+    system = f"{platform.system()} {platform.machine()}"
+    return f"{system}, {os.cpu_count()} cores, Python {platform.python_version()}"
+
+
+def main() -> None:
+    """Run one benchmark."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    commands = parser.add_subparsers(dest="name", required=True)
+    makespan.add_options(commands.add_parser("makespan", help=makespan.measure.__doc__))
+    arguments = parser.parse_args()
+    figures = BENCHMARKS[arguments.name](arguments)
+    sys.stdout.write(f"{machine()}\n")
+    if arguments.json:
+        text = json.dumps({"machine": machine(), **figures}, ensure_ascii=False, indent=1)
+        arguments.json.write_text(text + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

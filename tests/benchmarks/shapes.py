@@ -1,0 +1,124 @@
+"""Servers of many shapes, and how long a list takes on each, on virtual time.
+
+The simulator's load model stands for the ERP: it is k3push's own code that runs, over its
+HTTP adapter and the memory ledger, and only the waiting is virtual. So a makespan is exact,
+the same on every machine, and holds the looks before and after each push.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import anyio
+import trio
+from trio.testing import MockClock
+
+from k3push.core.model import State
+from k3push.core.pace import Setting
+from k3push.simulator import SandboxOptions
+from k3push.simulator.load import SlowSpell
+from tests.pushing.office import Office, orders, steered
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One kind of server, and a list that fits it.
+
+    Attributes:
+        what: In words.
+        numbers: Length of the list.
+        options: Of the sandbox, besides its orders.
+    """
+
+    what: str
+    numbers: int
+    options: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def sandbox(self) -> SandboxOptions:
+        """The server."""
+        return SandboxOptions(orders=self.numbers, **self.options)  # type: ignore[arg-type]  # names of its own fields
+
+
+SHAPES = {
+    "user-queue": Shape(
+        "one call of a user at a time",
+        2000,
+        {"latency_s": 0.2, "per_number_s": 0.05, "queue": "user"},
+    ),
+    "site-queue": Shape(
+        "one call at a time",
+        2000,
+        {"latency_s": 0.1, "per_number_s": 0.1, "queue": "site"},
+    ),
+    "capacity-4": Shape(
+        "4 calls at once, beyond them slower",
+        2000,
+        {"latency_s": 0.3, "per_number_s": 0.1, "capacity": 4},
+    ),
+    "capacity-16": Shape(
+        "16 calls at once, beyond them slower",
+        5000,
+        {"latency_s": 0.3, "per_number_s": 0.1, "capacity": 16},
+    ),
+    "capacity-64": Shape(
+        "64 calls at once, beyond them slower",
+        10_000,
+        {"latency_s": 0.3, "per_number_s": 0.2, "capacity": 64},
+    ),
+    "heavy": Shape(
+        "a second for each number",
+        2000,
+        {"latency_s": 0.1, "per_number_s": 1.0, "capacity": 8},
+    ),
+    "far": Shape(
+        "300 ms of network for each call, little work",
+        5000,
+        {"latency_s": 0.02, "per_number_s": 0.02, "capacity": 16, "round_trip_s": 0.3},
+    ),
+    "slow-hour": Shape(
+        "five times slower for a while, at half the capacity",
+        5000,
+        {
+            "latency_s": 0.2,
+            "per_number_s": 0.1,
+            "capacity": 16,
+            "slow_spell": SlowSpell(from_s=20, to_s=80, slower=5, capacity=8),
+        },
+    ),
+    "call-limit": Shape(
+        "MsgCode 14 above 900 calls a minute",
+        5000,
+        {"latency_s": 0.1, "per_number_s": 0.1, "capacity": 16, "most_a_minute": 900},
+    ),
+}
+
+
+def makespan_s(
+    shape: Shape, fixed: Setting | None = None, *, cut_s: float = math.inf
+) -> float | None:
+    """Return how long a list takes, in virtual seconds, from the login to the last record.
+
+    Args:
+        shape: The server and the list.
+        fixed: Calls at once and numbers in each; None for auto.
+        cut_s: Give up after so long, and return None.
+    """
+    return trio.run(_push, shape, fixed, cut_s, clock=MockClock(autojump_threshold=0))
+
+
+async def _push(shape: Shape, fixed: Setting | None, cut_s: float) -> float | None:
+    office = Office(shape.sandbox)
+    await office.open_run(orders(shape.numbers))
+    steering = steered()
+    if fixed is not None:
+        steering = steered(concurrency=fixed.concurrency, chunk_size=fixed.chunk_size)
+    began_s = anyio.current_time()
+    with anyio.move_on_after(cut_s):
+        pushed = await office.execute(steering=steering, check=False)
+        # A setting that the server's limit stops halfway has not finished the list.
+        if len(pushed.of(State.PUSHED)) == shape.numbers:
+            return anyio.current_time() - began_s
+    return None
