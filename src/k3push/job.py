@@ -207,7 +207,8 @@ class Job:
             open_chunks: Chunks on their way.
         """
         free = max(1, self.steering[Key.CONCURRENCY] - open_chunks)
-        steered = self.auto.size(left, ready, free)
+        made = self.tally.sent - self.tally.failed - self.tally.unknown
+        steered = self.auto.size(left, ready, free, made)
         if not self.reads_back:
             return 1
         return steered if self.steering.is_auto(Key.CHUNK_SIZE) else self.steering[Key.CHUNK_SIZE]

@@ -17,6 +17,9 @@ from k3push.core.verdict import ReadBack, judge
 from k3push.job import Job, SettlePace
 from k3push.ports import Doubt, ErpUnreachableError, LookFailedError
 
+# Times are floating-point numbers: one that is due in a billionth of a second may stay so.
+SHORTEST_WAIT_S = 0.01
+
 
 @dataclass(frozen=True, slots=True)
 class Settled:
@@ -57,12 +60,20 @@ async def settle_once(job: Job, run: RunId) -> Settled:
     if due:
         outcomes, hopeless = await _look(job, run, due)
     over = hopeless.union(outcome.number for outcome in outcomes)
-    waits = [
-        pace.first_wait_s - age if age < pace.first_wait_s else pace.poll_s
-        for doubt, age in aged
-        if doubt.number not in over
-    ]
+    waits = [wait_s(age, pace) for doubt, age in aged if doubt.number not in over]
     return Settled(outcomes, hopeless, len(waits), min(waits, default=math.inf))
+
+
+def wait_s(age_s: float, pace: SettlePace) -> float:
+    """Return how long to wait for the next look at a doubt, in seconds.
+
+    >>> pace = SettlePace(first_wait_s=20, poll_s=30)
+    >>> wait_s(5.0, pace), wait_s(20 - 4e-15, pace), wait_s(20.0, pace)
+    (15.0, 0.01, 30)
+    """
+    if age_s >= pace.first_wait_s:
+        return pace.poll_s
+    return max(pace.first_wait_s - age_s, SHORTEST_WAIT_S)
 
 
 async def _look(

@@ -179,7 +179,16 @@ def test_settle_finds_what_a_lost_answer_made(desk: Desk, start: Start) -> None:
     """A run that stops with numbers in doubt ends with 4; `settle` looks them up."""
     sandbox, numbers = start("--faults", desk.write("script.toml", LOST)), orders(8)
     desk.configure(sandbox.url)
-    ran = desk.k3push("run", desk.job(numbers), "--no-canary", "--halt", "unknown=1", "--json")
+    ran = desk.k3push(
+        "run",
+        desk.job(numbers),
+        "--no-canary",
+        "--chunk-size",
+        "8",
+        "--halt",
+        "unknown=1",
+        "--json",
+    )
     assert (ran.exit, ran.said["counts"]) == (4, {"unknown": 8}), ran
     assert "k3push settle" in desk.k3push("status").out
     assert len(desk.rows(name="unknown.csv")) == 8
@@ -192,7 +201,9 @@ def test_settle_waits_until_absence_counts(desk: Desk, start: Start) -> None:
     """What a lost call did not make is planned again after the window, for `resume`."""
     sandbox, numbers = start("--faults", desk.write("script.toml", BROKEN)), orders(8)
     desk.configure(sandbox.url, lines={"window_s": "window_s = 1"})
-    ran = desk.k3push("run", desk.job(numbers), "--no-canary", "--halt", "unknown=1")
+    ran = desk.k3push(
+        "run", desk.job(numbers), "--no-canary", "--chunk-size", "8", "--halt", "unknown=1"
+    )
     assert ran.exit == 4, ran
     settled = desk.k3push("settle", "--json")
     assert (settled.exit, settled.said["counts"]) == (5, {"planned": 8}), settled
@@ -206,7 +217,9 @@ def test_a_person_settles_by_a_word(desk: Desk, start: Start, word: str, fault: 
     """`settle --as` takes a person's word for one number, and `explain` says whose it was."""
     sandbox, numbers = start("--faults", desk.write("script.toml", fault)), orders(3)
     desk.configure(sandbox.url, lines={"window_s": "window_s = 1"})
-    ran = desk.k3push("run", desk.job(numbers), "--no-canary", "--halt", "unknown=1")
+    ran = desk.k3push(
+        "run", desk.job(numbers), "--no-canary", "--chunk-size", "8", "--halt", "unknown=1"
+    )
     assert ran.exit == 4, ran
     settled = desk.k3push("settle", "--as", word, numbers[0], "--because", "seen by Wang")
     assert settled.exit == 0, settled

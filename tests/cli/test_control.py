@@ -171,7 +171,10 @@ def test_calls_per_minute_can_be_lifted_while_a_run_waits(desk: Desk, sandbox: S
 
 
 def test_a_thousand_refusals_stop_early_and_the_limit_is_named(desk: Desk, start: Start) -> None:
-    """A wrong setting in the ERP costs fifty refusals and not nine hundred."""
+    """A wrong setting in the ERP costs what was on its way, and not nine hundred refusals.
+
+    That is at most three numbers for each that has come through.
+    """
     refusal = '[[refusal]]\nnumber = "CGDD{:07d}"\ncode = 11\ntext = "仓库 {{number}} 必录"\n'
     script = "".join(refusal.format(index) for index in range(100, 1000))
     sandbox = start("--faults", desk.write("script.toml", script))
@@ -184,7 +187,7 @@ def test_a_thousand_refusals_stop_early_and_the_limit_is_named(desk: Desk, start
     assert 20 <= float(said[1]) < 100
     states = [row["state"] for row in desk.rows()]
     assert states.count("pushed") == 100
-    assert 25 <= states.count("rejected") <= 125
+    assert 25 <= states.count("rejected") <= 325
     assert_true(desk.rows(), sandbox.truth())
     again = desk.k3push("resume", "--halt", "now,fail=30", "--lang", "zh")
     assert again.exit in {4, 5}, again

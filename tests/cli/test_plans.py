@@ -42,7 +42,7 @@ def test_a_plan_says_what_a_run_would_do_and_sends_nothing(desk: Desk, sandbox: 
     assert desk.k3push("run", "orders.csv").exit == 0
     before = sandbox.truth()
     desk.job([*orders(45), *BLOCKED, "cgdd0000007"])
-    ran = desk.k3push("plan", "orders.csv")
+    ran = desk.k3push("plan", "orders.csv", "--chunk-size", "20")
     assert ran.exit == 3, ran
     words = ran.out.split()
     for fate, count in (("ready", "40"), ("already", "5"), ("blocked", "3")):

@@ -88,8 +88,8 @@ async def test_without_a_terminal_there_is_a_line_now_and_then() -> None:
             await anyio.sleep(LINE_EVERY_S)
             tasks.cancel_scope.cancel()
     assert written(console).splitlines() == [
-        "0/4 · 4 calls × 20",
-        "0/4 · 4 calls × 20 · unknown 4",
+        "0/4 · 4 calls × 10",
+        "0/4 · 4 calls × 10 · unknown 4",
     ]
 
 

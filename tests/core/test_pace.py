@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 from k3push.core.pace import (
     FIRST_CHUNK_SIZE,
     FIRST_CONCURRENCY,
+    FIRST_ON_THEIR_WAY,
+    LEAST_CHUNK_SIZE,
     MERGING_CHUNK_SIZE,
     MOST_CHUNK_SIZE,
     MOST_CONCURRENCY,
     MOST_STEPS,
+    ON_THEIR_WAY_FOR_EACH,
     Ended,
     Pace,
     Sample,
@@ -57,7 +60,7 @@ class Server:
 
     def begin(self) -> None:
         """Send the canary and the first chunk."""
-        self.pace.size(100_000, 1000, 1)
+        self.pace.size(100_000, 1000, 1, 50_000)
         self.call(1, 1)
         self.call(1, FIRST_CHUNK_SIZE)
 
@@ -156,13 +159,13 @@ def test_where_sources_are_merged_the_size_stays() -> None:
     """The chunk decides which sources share a target (P 5.6)."""
     pace = Pace()
     site = Server(pace, 16)
-    pace.size(100_000, 1000, 1)
+    pace.size(100_000, 1000, 1, 50_000)
     site.call(1, 1)
     site.call(1, FIRST_CHUNK_SIZE, merged=True)
     for ended in (Ended.OK, Ended.TIMED_OUT, Ended.REFUSED, Ended.OK):
         site.rounds(6, ended)
         assert pace.setting.chunk_size == MERGING_CHUNK_SIZE
-        assert pace.size(5, 5, 8) == MERGING_CHUNK_SIZE
+        assert pace.size(5, 5, 8, 100) == MERGING_CHUNK_SIZE
     assert pace.setting.concurrency > FIRST_CONCURRENCY
 
 
@@ -179,15 +182,15 @@ def test_the_last_chunks_are_shared_out() -> None:
     site = server(8)
     site.rounds(6)
     now = site.pace.setting
-    assert site.pace.size(100_000, 2000, 1) == now.chunk_size
-    last = site.pace.size(now.concurrency * 10, 1000, 1)
+    assert site.pace.size(100_000, 2000, 1, 50_000) == now.chunk_size
+    last = site.pace.size(now.concurrency * 10, 1000, 1, 50_000)
     assert last == max(10, math.ceil(now.chunk_size / 4))
 
 
 def test_a_short_list_begins_with_a_small_chunk() -> None:
     """The first chunk travels alone, and ten of sixty numbers would be a sixth of the list."""
-    assert Pace().size(60, 59, 1) == 2
-    assert Pace().size(5000, 500, 1) == FIRST_CHUNK_SIZE
+    assert Pace().size(60, 59, 1, 1) == 2
+    assert Pace().size(5000, 500, 1, 1) == FIRST_CHUNK_SIZE
 
 
 @given(
@@ -217,7 +220,7 @@ def test_whatever_comes_the_setting_stays_in_its_bounds(
         assert 1 <= pace.setting.chunk_size <= 10_000
         if concurrency is not None:
             assert pace.setting.concurrency == concurrency
-        assert pace.size(numbers, numbers, 1) >= 1
+        assert pace.size(numbers, numbers, 1, 11) >= 1
 
 
 def test_the_same_samples_give_the_same_steps() -> None:
@@ -239,3 +242,15 @@ def test_the_steps_that_are_kept_are_bounded() -> None:
     for nth in range(4 * MOST_STEPS):
         site.rounds(1, Ended.OVERLOADED if nth % 2 else Ended.OK)
     assert 0 < len(site.pace.steps) <= MOST_STEPS
+
+
+@given(made=st.integers(0, 20_000), seconds=st.floats(0.01, 5))
+def test_few_travel_at_once_before_many_have_come_through(made: int, seconds: float) -> None:
+    """Refusals that set in at number 101 must not meet chunks of hundreds."""
+    pace = Pace()
+    pace.add(Sample(0, seconds, push_s=seconds, numbers=1))
+    pace.add(Sample(seconds, 2.1 * seconds, push_s=seconds, numbers=10))
+    size, calls = pace.size(100_000, 100_000, 1, made), pace.setting.concurrency
+    assert size * calls <= max(
+        FIRST_ON_THEIR_WAY, ON_THEIR_WAY_FOR_EACH * made, LEAST_CHUNK_SIZE * calls
+    )

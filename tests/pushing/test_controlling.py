@@ -253,7 +253,7 @@ async def test_doubts_are_settled_outside_the_window() -> None:
     office = Office(sandbox(steps("ok", "make-then-reset"), latency_s=60.0))
     await office.open_run(orders(41))
     clock = WallClock(EVENING)
-    steering = Steering(clock, concurrency=1, window=Window.parse("19:30-19:38"))
+    steering = Steering(clock, concurrency=1, chunk_size=20, window=Window.parse("19:30-19:38"))
     seen: dict[State, int] = {}
 
     async def look_at_nine(_: Job) -> None:

@@ -38,6 +38,11 @@ MOST_CHUNK_SIZE = 200
 # Smaller ones are mostly calls.
 LEAST_CHUNK_SIZE = 5
 
+# Refusals that set in are to meet few numbers that are on their way: so many before any has
+# come through, then so many for each that has. Fewer would hide what more calls bring.
+FIRST_ON_THEIR_WAY = 80
+ON_THEIR_WAY_FOR_EACH = 3
+
 # Costs of a call that are a sixteenth of those of its numbers are not worth a larger chunk,
 # which costs more when it is refused or comes last.
 NUMBERS_PER_CALL = 16
@@ -216,16 +221,18 @@ class Pace:
         self._climbed = False
         self._untested = False  # nothing has come through since the ERP was eased off
 
-    def size(self, left: int, ready: int, free: int) -> int:
+    def size(self, left: int, ready: int, free: int, made: int) -> int:
         """Return the size of the next chunk.
 
         Where few are ready they are shared out, and at the end of a list chunks get smaller,
-        so that all calls end at about one time.
+        so that all calls end at about one time. How many travel at once is bounded by how many
+        have come through, so that refusals that set in cannot outrun the halt rule.
 
         Args:
             left: Numbers that are still to be sent.
             ready: Those of them that could leave now.
             free: How many more calls could.
+            made: Numbers of this execution that the ERP has made targets from.
         """
         self._left = left
         size = self.setting.chunk_size
@@ -233,6 +240,8 @@ class Pace:
             return size
         if not self._started:
             return min(size, max(left // 25, 2))
+        proven = max(FIRST_ON_THEIR_WAY, ON_THEIR_WAY_FOR_EACH * made) // self.setting.concurrency
+        size = min(size, max(proven, LEAST_CHUNK_SIZE))
         share = math.ceil(min(left / self.setting.concurrency, ready / free))
         return min(size, max(share, math.ceil(size / 4)))
 
@@ -293,8 +302,9 @@ class Pace:
         if not self._fixes_size and per_call_s:
             push_s = sample.push_s / sample.numbers
             self._wanted_size = self._bounded(NUMBERS_PER_CALL * per_call_s / per_number_s, push_s)
-            # While the calls are found, rounds are to be short.
-            short = max(per_call_s / per_number_s, LEAST_CHUNK_SIZE)
+            # While the calls are found, rounds are to be short, and few numbers on their way.
+            short = min(per_call_s / per_number_s, FIRST_ON_THEIR_WAY / self.setting.concurrency)
+            short = max(short, LEAST_CHUNK_SIZE)
             size = min(self._wanted_size, self._bounded(short, push_s))
             if self._fixes_concurrency:
                 size = self._wanted_size
