@@ -15,6 +15,7 @@ import anyio
 
 from k3push.adapters.erp_http import ErpHttp
 from k3push.adapters.erp_http import Site as Address
+from k3push.adapters.erp_turns import Turns
 from k3push.adapters.ledger_memory import MemoryLedger
 from k3push.core.commands import Key
 from k3push.core.holds import Hold
@@ -220,7 +221,7 @@ class Office:
         driven, site = steering or steered(), self.site
         async with ErpHttp(
             address,
-            calls_per_minute=lambda: driven[Key.CALLS_PER_MINUTE],
+            turns=Turns(lambda: driven[Key.CALLS_PER_MINUTE]),
             transport=lambda: transport(site),
         ) as erp:
             opened = await self.store.run(run)

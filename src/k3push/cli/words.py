@@ -385,6 +385,10 @@ _WORDS: Mapping[str, _Said] = {
         'warning: {key} stands in config.toml as plain text; use {{ env = "NAME" }}',
         '警告：{key} 以明文写在 config.toml 中；请改用 {{ env = "NAME" }}',
     ),
+    "identity_aside": _Said(
+        "warning: {user} is set aside, the others go on; the ERP refused the login: {why}",
+        "警告：已停用 {user}，其他用户继续；ERP 拒绝其登录：{why}",
+    ),
     "unverified": _Said(
         "warning: erp.verify = false: the ERP's certificate is not checked",
         "警告：erp.verify = false：不验证 ERP 的证书",
@@ -541,6 +545,15 @@ _WORDS: Mapping[str, _Said] = {
     ),
     "check.source": _Said("source form {form}", "源单 {form}"),
     "check.target": _Said("target form {form}, field {field}", "目标单 {form}，字段 {field}"),
+    "check.same_rights": _Said(
+        "{user} sees the documents of {form} that {first} sees ({shared} of {rows})",
+        "{user} 能看到 {first} 所见的 {form} 单据（{rows} 张中 {shared} 张）",
+    ),
+    "check.other_rights": _Said(
+        "{user} and {first} see different documents of {form} ({shared} of the newest {rows} are "
+        "the same): give all users the same rights to data",
+        "{user} 与 {first} 看到的 {form} 单据不同（最新 {rows} 张中只有 {shared} 张相同）：请给所有用户相同的数据权限",
+    ),
     "check.nofield": _Said(
         "route {route}: no source_number_field; one number a call, and a lost answer waits for a person",
         "路线 {route}：没有 source_number_field；每次只推一个编号，应答丢失时需人工核实",
