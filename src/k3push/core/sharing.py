@@ -19,6 +19,10 @@ NEWEST_COUNTS = 0.3
 LEFT_WHEN_PASSED_BY = 0.9
 
 
+# One behind each push, and one before the next that takes its place.
+LOOKS_A_PUSH = 2
+
+
 class Call(StrEnum):
     """What a user's queue holds."""
 
@@ -88,15 +92,19 @@ class Lane:
 def choose(lanes: Sequence[Lane]) -> int:
     """Return the place of the lane that the next push takes; the others are passed by.
 
-    A lane that has not been tried is taken for as fast as the fastest; of equals it is
+    The first lane takes all looks, so those that the pushes on their way will need are added
+    to it. A lane that has not been tried is taken for as fast as the fastest; of equals it is
     preferred, then the one with fewer calls on their way, then the first.
     """
     known = [lane.seconds[Call.PUSH] for lane in lanes if Call.PUSH in lane.seconds]
     guess_s = min(known, default=1.0)
+    expected_s = [lane.expected_s(guess_s) for lane in lanes]
+    pushes = sum(lane.on_their_way[Call.PUSH] for lane in lanes) + 1
+    expected_s[0] += pushes * LOOKS_A_PUSH * lanes[0].seconds.get(Call.LOOK, 0.0)
     chosen = min(
         range(len(lanes)),
         key=lambda place: (
-            lanes[place].expected_s(guess_s),
+            expected_s[place],
             Call.PUSH in lanes[place].seconds,
             lanes[place].on_their_way.total(),
         ),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 
 
@@ -40,6 +40,8 @@ class Load:
             0 for no bound.
 
         queue: Which requests wait for one another.
+
+        slow: How many times as long the calls of a user take.
     """
 
     def __init__(
@@ -48,11 +50,13 @@ class Load:
         per_number_s: float = 0.0,
         capacity: int = 0,
         queue: Queue = Queue.NONE,
+        slow: Mapping[str, float] | None = None,
     ) -> None:
         self.latency_s = latency_s
         self.per_number_s = per_number_s
         self.capacity = capacity
         self.queue = queue
+        self.slow = slow or {}
         self._ends: list[float] = []
         self._lane_free_s: dict[str, float] = {}
 
@@ -80,6 +84,7 @@ class Load:
             others = (free_s for key, free_s in self._lane_free_s.items() if key != lane)
             working = sum(free_s > now_s for free_s in others) + 1
         slower = max(1.0, working / self.capacity) if self.capacity else 1.0
+        slower *= self.slow.get(user, 1.0)
         end_s = begin_s + (self.latency_s + self.per_number_s * numbers) * slower
         if lane is not None:
             self._lane_free_s[lane] = end_s

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -48,6 +48,7 @@ class SandboxOptions:
         capacity: Calls at once up to which latency does not grow; 0 for no bound.
         most_at_once: Calls at once above which the rest get MsgCode 14; 0 for no bound.
         queue: Which calls wait for one another: "user", "site" or None.
+        slow_users: How many times as long the calls of a user take.
         policy: How rules group sources: "one-to-one", "merge" or "split".
         faults: Name of a preset, path of a script file, or a plan.
         on_refusal: What a bad source does to its call: "partial", "silent" or "whole".
@@ -68,6 +69,7 @@ class SandboxOptions:
     capacity: int = 0
     most_at_once: int = 0
     queue: str | None = None
+    slow_users: Mapping[str, float] = field(default_factory=dict)
     policy: str = Policy.ONE_TO_ONE
     faults: str | Path | FaultPlan = "none"
     on_refusal: str = OnRefusal.PARTIAL
@@ -118,6 +120,7 @@ def build(options: SandboxOptions, clock: Callable[[], datetime] = beijing_time)
             options.per_number_s,
             options.capacity,
             Queue(options.queue or "none"),
+            options.slow_users,
         ),
         desk=Desk(world, options.limits, " " if shown_number is None else shown_number),
         manners=Manners(options.style, on_refusal, options.most_at_once),
