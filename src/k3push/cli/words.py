@@ -386,8 +386,8 @@ _WORDS: Mapping[str, _Said] = {
         '警告：{key} 以明文写在 config.toml 中；请改用 {{ env = "NAME" }}',
     ),
     "identity_aside": _Said(
-        "warning: {user} is set aside, the others go on; the ERP refused the login: {why}",
-        "警告：已停用 {user}，其他用户继续；ERP 拒绝其登录：{why}",
+        "warning: {user} is set aside, and the others go on: {why}",
+        "警告：已停用 {user}，其他用户继续：{why}",
     ),
     "unverified": _Said(
         "warning: erp.verify = false: the ERP's certificate is not checked",
@@ -505,8 +505,10 @@ _WORDS: Mapping[str, _Said] = {
         "ERP 拒绝查询：{why}。请检查路线的单据标识、source_number_field 和用户权限。",
     ),
     "cause.contradiction": _Said(
-        "answer and read-back contradict each other: {why} Check the route's source_number_field.",
-        "应答与回查矛盾：{why} 请检查路线的 source_number_field。",
+        "answer and read-back contradict each other: {why} Check the route's source_number_field; "
+        "with erp.identities, also that the user of [erp] sees what the others make.",
+        "应答与回查矛盾：{why} 请检查路线的 source_number_field；如有 erp.identities，"
+        "还请确认 [erp] 的用户能看到其他用户生成的单据。",
     ),
     "cause.barred": _Said(
         "{why}: their answers were lost there. Look them up in the ERP, then `k3push settle --as`.",
@@ -546,13 +548,13 @@ _WORDS: Mapping[str, _Said] = {
     "check.source": _Said("source form {form}", "源单 {form}"),
     "check.target": _Said("target form {form}, field {field}", "目标单 {form}，字段 {field}"),
     "check.same_rights": _Said(
-        "{user} sees the documents of {form} that {first} sees ({shared} of {rows})",
-        "{user} 能看到 {first} 所见的 {form} 单据（{rows} 张中 {shared} 张）",
+        "{user} sees what {first} sees of {form} ({shared} of the newest {rows} rows)",
+        "{user} 所见的 {form} 与 {first} 相同（最新 {rows} 行中 {shared} 行）",
     ),
     "check.other_rights": _Said(
-        "{user} and {first} see different documents of {form} ({shared} of the newest {rows} are "
-        "the same): give all users the same rights to data",
-        "{user} 与 {first} 看到的 {form} 单据不同（最新 {rows} 张中只有 {shared} 张相同）：请给所有用户相同的数据权限",
+        "{user} and {first} see different rows of {form} ({shared} of the newest {rows} are the "
+        "same): give all users the same rights to data",
+        "{user} 与 {first} 所见的 {form} 不同（最新 {rows} 行中只有 {shared} 行相同）：请给所有用户相同的数据权限",
     ),
     "check.nofield": _Said(
         "route {route}: no source_number_field; one number a call, and a lost answer waits for a person",
