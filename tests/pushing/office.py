@@ -82,7 +82,7 @@ class Notebook:
         moves: Numbers that moved apart from a sending.
         waits: Why, and how long, some work was put off.
         holds: What kept chunks from leaving, and None where they left again.
-        aside: Users whose login was refused while others were left, with the ERP's words.
+        aside: Users who were set aside, with the ERP's words.
     """
 
     sendings: list[tuple[Attempt, Sequence[Outcome], Verdict]] = field(default_factory=list)

@@ -249,3 +249,47 @@ async def test_all_looks_are_the_first_users() -> None:
     assert pushed.of(State.PUSHED) == set(orders(40))
     assert made_by(office.site)[SECOND]
     assert seen.looks == 0
+
+
+class Barred(SandboxTransport):
+    """Users who may not push; the ERP says so and does nothing."""
+
+    def __init__(self, site: Site, *users: str) -> None:
+        super().__init__(site)
+        self.logins, self.users = site.logins, users
+        self.refusals = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Refuse the pushes of those users after a second."""
+        session = self.logins._sessions.get(request.headers.get("kdservice-sessionid", ""))
+        pushes = ".Push." in str(request.url)
+        if not pushes or session is None or session.user not in self.users:
+            return await super().handle_async_request(request)
+        await anyio.sleep(1)
+        self.refusals += 1
+        status = {"IsSuccess": False, "MsgCode": 2, "Errors": [{"Message": "没有下推权限"}]}
+        return httpx.Response(200, content=orjson.dumps({"Result": {"ResponseStatus": status}}))
+
+
+@pytest.mark.parametrize("user", [FIRST, SECOND])
+async def test_a_user_who_may_not_push_is_set_aside_from_pushing(user: str) -> None:
+    """Else half of the night's bills would be rejected for a right that one of two lacks."""
+    office = office_of(100)
+    barred = Barred(office.site, user)
+    logins = [login(FIRST), login(SECOND)]
+    pushed, _ = await push_by(office, 100, logins, pace=NO_CANARY, transport=lambda _: barred)
+    assert pushed.of(State.PUSHED) == set(orders(100))
+    assert pushed.watch.aside == [(user, "没有下推权限")]
+    assert barred.refusals <= 8
+    assert office.site.logins.failures == 0
+
+
+async def test_where_nobody_may_push_the_rows_say_so() -> None:
+    """It is the ERP's word on every number, and no login is at fault."""
+    office = office_of(20)
+    barred = Barred(office.site, FIRST, SECOND)
+    logins = [login(FIRST), login(SECOND)]
+    pushed, _ = await push_by(office, 20, logins, transport=lambda _: barred)
+    assert pushed.of(State.REJECTED) == set(orders(20))
+    assert {row.reason for row in pushed.rows.values()} == {"没有下推权限"}
+    assert len(pushed.watch.aside) == 1

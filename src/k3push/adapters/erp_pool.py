@@ -33,6 +33,9 @@ from k3push.ports import LoginRefusedError, LookRefusedError
 
 T = TypeVar("T")
 
+# The MsgCode of a missing right (P 4.3).
+NO_PERMISSION = "2"
+
 
 @dataclass(frozen=True, slots=True)
 class _User:
@@ -45,7 +48,8 @@ class _User:
 class ErpPool:
     """Several users, each with a session of its own. Fulfils `ports.Erp`.
 
-    A user whose login is refused is set aside, and the others go on.
+    A user whose login is refused is set aside, and so is one who may not push from pushing;
+    the others go on.
     """
 
     def __init__(
@@ -61,10 +65,11 @@ class ErpPool:
             users: By name, in the order of the settings; they share one line of turns.
             refused: What the ERP said to users whose login it refused. It is added to, and a
                 user in it is left alone: five refusals lock the account (P 2.4).
-            set_aside: Is told of each such user once, with the ERP's words.
+            set_aside: Is told once of each user who is set aside, with the ERP's words.
         """
         self._users = [_User(place, *user) for place, user in enumerate(users.items())]
         self._refused = refused
+        self._barred: set[str] = set()
         self._tell = set_aside
 
     async def __aenter__(self) -> Self:
@@ -104,13 +109,14 @@ class ErpPool:
 
     async def push(self, route: Route, data: bytes) -> Exchange:
         """Send one Push request, once, through the user who is likely to be served first."""
-        while left := self._left:
-            user = left[choose([each.lane for each in left])]
+        while able := self._able:
+            user = able[choose([each.lane for each in able])]
             exchange = await self._push_by(user, route, data)
             if isinstance(exchange, NeverSent) and user.erp.refused is not None:
                 self._set_aside(user, user.erp.refused)
                 continue
             if isinstance(exchange, Answered):
+                self._bar_who_may_not(user, exchange)
                 # The number says whose session it was; `lose_session` takes it apart.
                 session = exchange.session * len(self._users) + user.place
                 return replace(exchange, session=session)
@@ -155,6 +161,21 @@ class ErpPool:
     @property
     def _left(self) -> list[_User]:
         return [user for user in self._users if user.name not in self._refused]
+
+    @property
+    def _able(self) -> list[_User]:
+        """Those who may push; where nobody may, it is not for us to hide what the ERP says."""
+        return [user for user in self._left if user.name not in self._barred] or self._left
+
+    def _bar_who_may_not(self, user: _User, exchange: Answered) -> None:
+        """Let a user push no more who lacks the right to, while others are left."""
+        verdict = judge(exchange)
+        if not isinstance(verdict, ReadBack) or verdict.said.acted:
+            return
+        able = self._able
+        if verdict.said.code == NO_PERMISSION and user in able and len(able) > 1:
+            self._barred.add(user.name)
+            self._tell(user.name, "; ".join(verdict.said.messages) or f"MsgCode {NO_PERMISSION}")
 
     @property
     def _refusals(self) -> str:

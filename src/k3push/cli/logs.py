@@ -87,7 +87,7 @@ class RunLog:
         self._info("run.ended", **{k: v for k, v in ending.as_json().items() if k != "run"})
 
     def set_aside(self, user: str, why: str) -> None:
-        """Log a user whose login was refused while others are left."""
+        """Log that the others go on without a user."""
         self._info("identity.set_aside", user=user, why=why)
 
     def concluded(self, outcomes: Sequence[Outcome]) -> None:

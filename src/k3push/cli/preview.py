@@ -134,7 +134,7 @@ class Lookout:
 
     Attributes:
         steering: How many pages are asked for at once, and how many calls in a minute.
-        set_aside: Is told of a user whose login is refused while others are left.
+        set_aside: Is told of a user who is set aside while others are left.
         errors: Where progress goes.
         quiet: Whether it is left out.
         again: A person wants numbers pushed that have a target.

@@ -125,7 +125,7 @@ class Runner:
         self.errors.print(line, highlight=False, markup=False)
 
     def _set_aside(self, log: RunLog | None, user: str, why: str) -> None:
-        """Tell of a user whose login was refused; a log of JSON has an event of its own."""
+        """Tell of a user who is set aside; a log of JSON has an event of its own."""
         if log is not None:
             log.set_aside(user, why)
         if log is None or not self.options.log.json:

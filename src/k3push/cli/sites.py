@@ -58,8 +58,8 @@ class Door:
 
         Args:
             calls_per_minute: The limit as it is now, for all users together.
-            set_aside: Is told of a user whose login is refused while others are left, with
-                the ERP's words.
+            set_aside: Is told of a user who is set aside while others are left, with the ERP's
+                words.
         """
         turns = Turns(calls_per_minute)
         users = {name: ErpHttp(site, turns=turns) for name, site in self.sites.items()}
