@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+import anyio
 import pytest
 from trio.testing import MockClock
 
 from k3push.adapters.erp_http import ErpHttp
 from k3push.adapters.erp_pool import ErpPool
 from k3push.core.logins import password_login
-from k3push.core.model import Answered, NeverSent
+from k3push.core.model import Answered, Exchange, NeverSent
 from k3push.core.verdict import Cure, SendAgain, judge
 from k3push.ports import ErpUnreachableError, LoginRefusedError
 from k3push.simulator import Channel, FaultPlan, Step, fault
@@ -120,6 +122,38 @@ async def test_a_user_who_was_refused_before_is_not_tried_again() -> None:
         assert list(await erp.targets_of(ROUTE, [A])) == [A]
     assert site.logins.failures == 0
     assert pool.told == []
+
+
+async def test_a_push_that_was_answered_is_not_repeated_for_a_refused_login() -> None:
+    """The login was refused while the push was on its way, under a session that was good."""
+    site = sandbox(latency_s=1.0)
+    pool = Pool(site)
+    answers: list[Exchange] = []
+
+    async def push_a() -> None:
+        answers.append(await push(pool.erp, A))
+
+    async with pool.erp as erp:
+        await erp.open_session()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(push_a)
+            await anyio.sleep(0.1)
+            users = {**site.logins.accounts.users, "sandbox": "changed"}
+            site.logins.accounts = replace(site.logins.accounts, users=users)
+            pool.users["sandbox"].lose_session(1)
+            await erp.targets_of(ROUTE, [B])
+    assert [user for user, _ in pool.told] == ["sandbox"]
+    assert [is_success(answer) for answer in answers] == [True]
+    assert site.calls[Channel.PUSH] == 1
+
+
+async def test_a_document_that_all_users_see_is_there_once() -> None:
+    """Else one target would look like two."""
+    async with Pool(sandbox()).erp as erp:
+        await push(erp, A)
+        alone = await erp.targets_of(ROUTE, [A, B])
+        assert [len(targets) for targets in alone.values()] == [1]
+        assert await erp.targets_of(ROUTE, [A, B], by_all=True) == alone
 
 
 async def test_unreachable_is_not_refused() -> None:

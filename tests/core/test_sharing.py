@@ -90,6 +90,8 @@ def test_a_look_on_its_way_counts_by_its_own_time() -> None:
     lanes = [Lane(), Lane(), Lane()]
     for lane in lanes:
         lane.seconds |= {Call.PUSH: 10.0, Call.LOOK: 1.0}
+    lanes[2].seconds[Call.PUSH] = 10.5
+    assert choose(lanes) == 1
     lanes[1].leaves(Call.LOOK)
     assert choose(lanes) == 2
 
