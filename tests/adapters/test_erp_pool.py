@@ -126,22 +126,20 @@ async def test_a_user_who_was_refused_before_is_not_tried_again() -> None:
 
 async def test_a_push_that_was_answered_is_not_repeated_for_a_refused_login() -> None:
     """The login was refused while the push was on its way, under a session that was good."""
-    site = sandbox(latency_s=1.0)
+    site = sandbox(latency_s=1.0, per_number_s=9.0)
     pool = Pool(site)
     answers: list[Exchange] = []
 
     async def push_a() -> None:
         answers.append(await push(pool.erp, A))
 
-    async with pool.erp as erp:
-        await erp.open_session()
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(push_a)
-            await anyio.sleep(0.1)
-            users = {**site.logins.accounts.users, "sandbox": "changed"}
-            site.logins.accounts = replace(site.logins.accounts, users=users)
-            pool.users["sandbox"].lose_session(1)
-            await erp.targets_of(ROUTE, [B])
+    async with pool.erp as erp, anyio.create_task_group() as tasks:
+        tasks.start_soon(push_a)
+        await anyio.sleep(1.5)
+        users = {**site.logins.accounts.users, "sandbox": "changed"}
+        site.logins.accounts = replace(site.logins.accounts, users=users)
+        pool.users["sandbox"].lose_session(1)
+        await erp.targets_of(ROUTE, [B])
     assert [user for user, _ in pool.told] == ["sandbox"]
     assert [is_success(answer) for answer in answers] == [True]
     assert site.calls[Channel.PUSH] == 1

@@ -85,15 +85,15 @@ def test_the_user_who_looks_has_less_time_for_pushes() -> None:
     assert (order.count(0), order.count(1)) == (5, 7)
 
 
-def test_a_look_on_its_way_counts_by_its_own_time() -> None:
+@pytest.mark.parametrize(("looks", "chosen"), [(0, 1), (1, 2)])
+def test_a_look_on_its_way_counts_by_its_own_time(looks: int, chosen: int) -> None:
     """It stands in the queue before the push."""
     lanes = [Lane(), Lane(), Lane()]
-    for lane in lanes:
-        lane.seconds |= {Call.PUSH: 10.0, Call.LOOK: 1.0}
-    lanes[2].seconds[Call.PUSH] = 10.5
-    assert choose(lanes) == 1
-    lanes[1].leaves(Call.LOOK)
-    assert choose(lanes) == 2
+    for lane, push_s in zip(lanes, (10.0, 10.0, 10.5), strict=True):
+        lane.seconds |= {Call.PUSH: push_s, Call.LOOK: 1.0}
+    for _ in range(looks):
+        lanes[1].leaves(Call.LOOK)
+    assert choose(lanes) == chosen
 
 
 def test_a_call_that_measures_nothing_leaves_the_average_alone() -> None:
