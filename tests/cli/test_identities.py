@@ -62,6 +62,15 @@ def test_a_refused_user_is_set_aside_with_one_warning(desk: Desk, sandbox: Sandb
     assert SECRET not in ran.text
 
 
+def test_a_log_for_programs_tells_of_it_in_one_event(desk: Desk, sandbox: Sandbox) -> None:
+    """Standard error is read line by line then, and each line is JSON."""
+    configured(desk, sandbox, second=SECRET)
+    ran = desk.k3push("run", desk.job(orders(12)), "--chunk-size", "2", "--log-json")
+    assert ran.exit == 0, ran
+    told = [json.loads(line) for line in ran.err.splitlines()]
+    assert [e["user"] for e in told if "sandbox2" in str(e)] == ["sandbox2"]
+
+
 def test_when_every_user_is_refused_the_run_ends_with_6(desk: Desk, sandbox: Sandbox) -> None:
     """Each was tried once."""
     configured(desk, sandbox, second=SECRET)

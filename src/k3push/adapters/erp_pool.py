@@ -65,7 +65,8 @@ class ErpPool:
             users: By name, in the order of the settings; they share one line of turns.
             refused: What the ERP said to users whose login it refused. It is added to, and a
                 user in it is left alone: five refusals lock the account (P 2.4).
-            set_aside: Is told once of each user who is set aside, with the ERP's words.
+            set_aside: Is told once of each user who is set aside while others are left, with
+                the ERP's words; the error tells of the last one.
         """
         self._users = [_User(place, *user) for place, user in enumerate(users.items())]
         self._refused = refused
@@ -184,7 +185,8 @@ class ErpPool:
     def _set_aside(self, user: _User, refusal: LoginRefusedError) -> None:
         if user.name not in self._refused:
             self._refused[user.name] = str(refusal)
-            self._tell(user.name, str(refusal))
+            if self._left:
+                self._tell(user.name, str(refusal))
 
     async def _by_first(self, ask: Callable[[ErpHttp], Awaitable[T]]) -> tuple[_User, T]:
         """Ask through the first user who is not refused, and say who that was."""

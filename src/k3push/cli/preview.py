@@ -13,7 +13,7 @@ from rich.status import Status
 
 from k3push.cli.progress import LINE_EVERY_S
 from k3push.cli.signals import on_interrupt
-from k3push.cli.sites import Door
+from k3push.cli.sites import Entrance
 from k3push.cli.wiring import ledger_of
 from k3push.cli.words import Say
 from k3push.core.chunking import count_chunks
@@ -141,7 +141,7 @@ class Lookout:
     """
 
     settings: Settings
-    door: Door
+    entrance: Entrance
     set_aside: Callable[[str, str], None]
     pace: PushPace
     steering: Steering
@@ -179,7 +179,7 @@ class Lookout:
                 stack.enter_context(reading)
                 others.start_soon(reading.tell_now_and_then)
                 with stopping(stop):
-                    erp = self.door.opened(
+                    erp = self.entrance.opened(
                         lambda: self.steering[Key.CALLS_PER_MINUTE], self.set_aside
                     )
                     await stack.enter_async_context(erp)

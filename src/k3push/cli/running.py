@@ -30,7 +30,7 @@ from k3push.cli.problem import Problem
 from k3push.cli.progress import RunProgress
 from k3push.cli.showing import find_run
 from k3push.cli.signals import on_interrupt
-from k3push.cli.sites import Door, sites_of
+from k3push.cli.sites import Entrance, sites_of
 from k3push.cli.telling import cause_lines, next_step, reason_lines, state_table
 from k3push.cli.wiring import SystemClock, ledger_of, load_settings
 from k3push.cli.words import Lang, Say
@@ -101,7 +101,7 @@ class Runner:
         self._began_s: float | None = None
         self.settings: Settings = load_settings(options.config, say)
         # Before any ledger is made, so that a secret that is not there leaves nothing behind.
-        self.door = Door(sites_of(self.settings))
+        self.entrance = Entrance(sites_of(self.settings))
         self.recipients = recipients(self.settings)
         try:
             options.log.check()
@@ -259,7 +259,7 @@ class Runner:
         """Return what looks ahead for a job."""
         return Lookout(
             settings=self.settings,
-            door=self.door,
+            entrance=self.entrance,
             set_aside=partial(self._set_aside, None),
             pace=self.pace(),
             steering=self._steering(),
@@ -394,7 +394,7 @@ class Runner:
             RunProgress(self.errors, self.say, counts, steering, quiet=quiet) as progress,
         ):
             log.began(run, sum(counts.values()))
-            erp = self.door.opened(
+            erp = self.entrance.opened(
                 lambda: steering[Key.CALLS_PER_MINUTE], partial(self._set_aside, log)
             )
             job = Job(

@@ -40,7 +40,7 @@ def sites_of(settings: Settings) -> dict[str, Site]:
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class Entrance:
     """The way to the ERP that all executions of one command take.
 
     Attributes:
