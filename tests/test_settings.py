@@ -92,9 +92,10 @@ def shipped_keys(section: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_the_shipped_file_names_every_key(section: str) -> None:
-    """It is the manual of the settings; identities come with a later version."""
+    """It is the manual of the settings; identities are tables of their own."""
     known = set(SECTIONS[section].model_fields) - {"identities"}
     assert set(shipped_keys(section)) == known
+    assert "# [[erp.identities]]\n" in SHIPPED.read_text("utf-8")
 
 
 @pytest.mark.parametrize("section", SECTIONS)
@@ -200,6 +201,8 @@ RUN = "canary = true"
 ROUTE = 'rule = "PUR_PurchaseOrder-STK_InStock"'
 PASSWORD = 'password = { env = "ERP_PASSWORD" }'
 
+MORE = '[[erp.identities]]\nusername = "api2"\n'
+
 BAD: list[tuple[str, str, str, int | None, str]] = [
     ('"https://erp.example.com"', '"erp.example.com"', "erp.url", 2, "http://"),
     ('"https://erp.example.com"', '"ftp://erp"', "erp.url", 2, "http://"),
@@ -245,6 +248,12 @@ BAD: list[tuple[str, str, str, int | None, str]] = [
     (RUN, 'window = "20:00"', "run.window", 7, 'use two times such as "20:00-06:00"'),
     (RUN, 'window = "20:00-25:00"', "run.window", 7, 'use times from "00:00" to "24:00"'),
     (RUN, 'window = "06:00-06:00"', "run.window", 7, 'use "" to send at any time'),
+    ("[run]", f"{MORE}[run]", "erp.identities.0.password", 6, 'needed for auth = "password"'),
+    ("[run]", f"{MORE}passwort = 'x'\n[run]", "erp.identities.0.passwort", 8, "'password'"),
+    ("[run]", MORE + MORE.replace("api2", "") + "[run]", "erp.identities.1.username", 9, "least 1"),
+    ("[run]", MORE.replace("api2", "API") + "[run]", "erp.identities.0.username", 7, "already"),
+    ("[run]", MORE * 2 + "[run]", "erp.identities.1.username", 9, "already"),
+    ("[run]", '[erp.identities]\nusername = "api2"\n[run]', "erp.identities", 6, "tuple"),
     ("[run]", "[runs]", "runs", 6, "did you mean 'run'?"),
     ("[run]", '[ledger]\nurl = "ledger.db"\n[run]', "ledger.url", 7, "sqlite:///"),
     ("[run]", '[ledger]\nurl = "sqlite:///"\n[run]', "ledger.url", 7, "sqlite:///"),
@@ -442,6 +451,20 @@ def test_a_keyring_without_the_secret_is_a_fault_of_the_settings(
         secret.resolve("erp.password", tmp_path / "config.toml")
 
 
+def test_each_user_has_a_secret_of_its_own(tmp_path: Path) -> None:
+    """With an application's secret the users need none."""
+    more = '[[erp.identities]]\nusername = "api2"\npassword = { keyring = "two" }\n[run]'
+    settings = read(tmp_path, changed("[run]", more))
+    assert [user.username for user in settings.erp.users] == ["api", "api2"]
+    assert settings.keyring_entries == ["two"]
+    by_app = 'auth = "sign"\napp_id = "a_b"\napp_secret = { keyring = "app" }'
+    text = changed(PASSWORD, by_app).replace("[run]", f"{MORE}[run]")
+    assert [user.password for user in read(tmp_path, text).erp.users] == [None, None]
+    given = '[{"username": "api3", "password": {"env": "THREE"}}]'
+    from_environment = read(tmp_path, GOOD, K3PUSH_ERP__IDENTITIES=given)
+    assert [user.username for user in from_environment.erp.users] == ["api", "api3"]
+
+
 def test_a_plain_secret_is_known_as_such(tmp_path: Path) -> None:
     """It works, and a warning is due."""
     settings = read(tmp_path, changed(PASSWORD, f'password = "{SECRET}"'))
@@ -480,8 +503,15 @@ def test_a_secret_that_is_not_there_names_its_key_and_shows_nothing(
 
 def test_no_text_of_the_settings_shows_a_secret(tmp_path: Path) -> None:
     """They are written into logs and tracebacks."""
-    settings = read(tmp_path, changed(PASSWORD, f'password = "{SECRET}"\napp_secret = "{SECRET}"'))
-    shown = f"{settings} {settings!r} {settings.erp} {settings.erp.password!r}"
+    more = f'[[erp.identities]]\nusername = "api2"\npassword = "{SECRET}"\n[run]'
+    text = changed(PASSWORD, f'password = "{SECRET}"\napp_secret = "{SECRET}"')
+    settings = read(tmp_path, text.replace("[run]", more))
+    assert settings.plain_secrets == [
+        "erp.app_secret",
+        "erp.password",
+        "erp.identities.0.password",
+    ]
+    shown = f"{settings} {settings!r} {settings.erp} {settings.erp.users}"
     assert SECRET not in shown
     assert SECRET not in str(settings.model_dump())
     assert SECRET not in repr([Secret("plain", SECRET)])

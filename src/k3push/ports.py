@@ -75,7 +75,7 @@ class Clock(Protocol):
 
 
 class Erp(Protocol):
-    """The ERP of one account set, with one user's session.
+    """The ERP of one account set, with a session for each of its users.
 
     Reads wait for their own turns under the limit of calls a minute.
 
@@ -121,11 +121,19 @@ class Erp(Protocol):
         """
         ...
 
-    async def targets_of(self, route: Route, numbers: Collection[BillNumber]) -> Targets:
+    async def targets_of(
+        self, route: Route, numbers: Collection[BillNumber], *, by_all: bool = False
+    ) -> Targets:
         """Ask the target form for every document linked to *numbers*, drafts included.
 
         A number without targets is absent from the answer; that is proof of absence only
         because an answer in doubt is raised instead.
+
+        Args:
+            route: Whose target form is asked.
+            numbers: The ERP's spellings.
+            by_all: Ask through every user that there is, since one with narrower rights sees
+                less without an error. Where absence lets a number travel again it must be so.
 
         Raises:
             LookFailedError: The answer was an error, or not whole.

@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -228,11 +229,30 @@ class _Section(BaseModel):
     )
 
 
-class Identity(_Section):
-    """`[[erp.identities]]`: one more user."""
+@dataclass(frozen=True, slots=True)
+class User:
+    """One who logs in.
 
+    Attributes:
+        section: Where the settings name the user.
+        password: None where the application's secret is used.
+    """
+
+    section: str
     username: str
-    password: SecretValue
+    password: Secret | None
+
+    @property
+    def password_key(self) -> str:
+        """The key of the password."""
+        return f"{self.section}.password"
+
+
+class Identity(_Section):
+    """`[[erp.identities]]`: one more user, who logs in as the first one does."""
+
+    username: Annotated[str, Field(min_length=1)]
+    password: SecretValue | None = None
 
 
 class ErpSettings(_Section):
@@ -252,6 +272,16 @@ class ErpSettings(_Section):
     encoding: Literal["json", "form"] = "json"
     verify: Annotated[bool | str, BeforeValidator(_yes_or_no)] = True
     identities: tuple[Identity, ...] = ()
+
+    @property
+    def users(self) -> list[User]:
+        """All users, the first one of `[erp]` first."""
+        first = User("erp", self.username, self.password)
+        others = enumerate(self.identities)
+        return [
+            first,
+            *(User(f"erp.identities.{n}", each.username, each.password) for n, each in others),
+        ]
 
 
 class LedgerSettings(_Section):
@@ -338,14 +368,15 @@ class Settings(_Section):
     @property
     def plain_secrets(self) -> list[str]:
         """Keys whose secret stands in the file itself."""
-        secrets = {"erp.password": self.erp.password, "erp.app_secret": self.erp.app_secret}
+        secrets = {"erp.app_secret": self.erp.app_secret}
+        secrets |= {each.password_key: each.password for each in self.erp.users}
         return [key for key, secret in secrets.items() if secret and secret.kind == "plain"]
 
     @property
     def keyring_entries(self) -> list[str]:
         """Names of the keyring's entries that secrets are taken from, each once."""
-        secrets = [self.erp.password, self.erp.app_secret, *self.notify.urls]
-        secrets += [identity.password for identity in self.erp.identities]
+        secrets = [self.erp.app_secret, *self.notify.urls]
+        secrets += [user.password for user in self.erp.users]
         names = [s.entry for s in secrets if s is not None and s.kind == "keyring"]
         return list(dict.fromkeys(names))
 
@@ -454,7 +485,7 @@ def _from_environment(value: str) -> Any:
 def _unusable(settings: Settings) -> Iterator[tuple[str, str]]:
     """Find what is well-formed and cannot be run."""
     erp = settings.erp
-    by_password: dict[str, object] = {"erp.password": erp.password}
+    by_password: dict[str, object] = {user.password_key: user.password for user in erp.users}
     by_application: dict[str, object] = {"erp.app_id": erp.app_id, "erp.app_secret": erp.app_secret}
     for key, value in (by_password if erp.auth == "password" else by_application).items():
         if not value:
@@ -467,8 +498,12 @@ def _unusable(settings: Settings) -> Iterator[tuple[str, str]]:
             yield f"routes.{name}.rule", "give either rule or default_rule = true"
         if route.follow:
             yield f"routes.{name}.follow", "comes with a later version; leave it empty"
-    if erp.identities:
-        yield "erp.identities", "comes with a later version; leave it empty"
+    seen: set[str] = set()
+    for user in erp.users:
+        if user.username.strip().casefold() in seen:
+            # Two sessions of one user share one queue, and its wrong logins add up (P 2.4).
+            yield f"{user.section}.username", f"{user.username} is there already"
+        seen.add(user.username.strip().casefold())
 
 
 def _fault(
@@ -521,11 +556,16 @@ def _known_keys(path: Sequence[str]) -> list[str]:
 def _line_of(text: str, path: Sequence[str]) -> int | None:
     """Find the line of a key, or of the table that it is missing from."""
     section: list[str] = []
+    tables: Counter[str] = Counter()
     found = None
     for number, line in enumerate(text.splitlines(), 1):
         stripped = line.strip()
         if stripped.startswith("["):
             section = [part.strip(" \"'") for part in stripped.split("]")[0].strip("[").split(".")]
+            if stripped.startswith("[["):
+                name = ".".join(section)
+                section.append(str(tables[name]))
+                tables[name] += 1
             if section == list(path[: len(section)]):
                 found = number
         elif "=" in stripped and not stripped.startswith("#"):

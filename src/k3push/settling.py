@@ -81,7 +81,8 @@ async def _look(
 ) -> tuple[tuple[Outcome, ...], frozenset[BillNumber]]:
     """Look for targets; return what was settled, and the numbers that no look can settle."""
     try:
-        found = await job.erp.targets_of(job.route, [doubt.number for doubt, _ in due])
+        numbers = [doubt.number for doubt, _ in due]
+        found = await job.erp.targets_of(job.route, numbers, by_all=True)
     except (LookFailedError, ErpUnreachableError) as error:
         job.watch.waiting(str(error), job.settle.poll_s)
         return (), frozenset()

@@ -19,6 +19,7 @@ from k3push.core.logins import (
     sign_login,
 )
 from k3push.core.model import Answered, BillNumber, Exchange, Route
+from k3push.ports import Erp
 from k3push.simulator import Accounts, SandboxOptions, build
 from k3push.simulator import Site as Sandbox
 from k3push.simulator.transport import SandboxTransport
@@ -77,7 +78,7 @@ def erp_of(
     )
 
 
-async def push(erp: ErpHttp, *numbers: BillNumber) -> Exchange:
+async def push(erp: Erp, *numbers: BillNumber) -> Exchange:
     """Push purchase orders to stock."""
     return await erp.push(ROUTE, wire.push_data(ROUTE, numbers))
 

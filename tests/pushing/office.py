@@ -6,7 +6,7 @@ the HTTP adapter to the simulator, and each run ends with an audit against its b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -15,6 +15,8 @@ import anyio
 
 from k3push.adapters.erp_http import ErpHttp
 from k3push.adapters.erp_http import Site as Address
+from k3push.adapters.erp_pool import ErpPool
+from k3push.adapters.erp_turns import Turns
 from k3push.adapters.ledger_memory import MemoryLedger
 from k3push.core.commands import Key
 from k3push.core.holds import Hold
@@ -80,12 +82,14 @@ class Notebook:
         moves: Numbers that moved apart from a sending.
         waits: Why, and how long, some work was put off.
         holds: What kept chunks from leaving, and None where they left again.
+        aside: Users who were set aside, with the ERP's words.
     """
 
     sendings: list[tuple[Attempt, Sequence[Outcome], Verdict]] = field(default_factory=list)
     moves: list[Outcome] = field(default_factory=list)
     waits: list[tuple[str, float]] = field(default_factory=list)
     holds: list[Hold | None] = field(default_factory=list)
+    aside: list[tuple[str, str]] = field(default_factory=list)
 
     def concluded(self, outcomes: Sequence[Outcome]) -> None:
         """Note moves."""
@@ -159,6 +163,16 @@ def sandbox(faults: FaultPlan | None = None, **options: object) -> SandboxOption
     return replace(base, **options)  # type: ignore[arg-type]  # names of its own fields
 
 
+def several(
+    logins: Mapping[str, LoginCall], user: Callable[[LoginCall], ErpHttp], watch: Notebook
+) -> ErpHttp | ErpPool:
+    """Make one user or several of an ERP."""
+    users = {name: user(login) for name, login in logins.items()}
+    if len(users) == 1:
+        return next(iter(users.values()))
+    return ErpPool(users, refused={}, set_aside=lambda *told: watch.aside.append(told))
+
+
 class Office:
     """One ERP and one ledger.
 
@@ -204,6 +218,7 @@ class Office:
         watch: Notebook | None = None,
         ledger: Ledger | None = None,
         login: LoginCall = LOGIN,
+        more_users: Mapping[str, LoginCall] | None = None,
         transport: Callable[[Site], SandboxTransport] = SandboxTransport,
         clock: Clock | None = None,
         beside: Callable[[Job], Coroutine[None, None, None]] | None = None,
@@ -217,14 +232,14 @@ class Office:
         """
         ledger = ledger or self.store.another_process()
         watch, stop, clock = watch or Notebook(), stop or Stop(), clock or VirtualClock()
-        address = Address("http://sandbox/K3Cloud/", lambda _: login)
-        driven = steering or steered(concurrency=4, chunk_size=20)
-        site = self.site
-        async with ErpHttp(
-            address,
-            calls_per_minute=lambda: driven[Key.CALLS_PER_MINUTE],
-            transport=lambda: transport(site),
-        ) as erp:
+        driven, site = steering or steered(concurrency=4, chunk_size=20), self.site
+        turns = Turns(lambda: driven[Key.CALLS_PER_MINUTE])
+
+        def user(login: LoginCall) -> ErpHttp:
+            address = Address("http://sandbox/K3Cloud/", lambda _: login)
+            return ErpHttp(address, turns=turns, transport=lambda: transport(site))
+
+        async with several({"sandbox": login, **(more_users or {})}, user, watch) as erp:
             opened = await self.store.run(run)
             assert opened is not None
             ages = DoubtAges(clock)

@@ -9,6 +9,9 @@ import k3push
 
 SOURCE = Path(k3push.__file__).parent
 
+# It hands each call on to one of several users.
+POOL = "adapters/erp_pool.py"
+
 
 def _callers(name: str) -> set[str]:
     """Name the modules outside the simulator that call something of this name."""
@@ -25,13 +28,13 @@ def _callers(name: str) -> set[str]:
 @pytest.mark.parametrize(
     ("name", "modules"),
     [
-        ("push", {"sending.py"}),
+        ("push", {"sending.py", POOL}),
         ("send_once", set()),
         ("push_chunk", {"pushing.py"}),
         ("push_data", {"sending.py"}),
         ("SendAgain", {"core/verdict.py"}),
-        ("targets_of", {"looking.py", "settling.py", "cli/checking.py"}),
-        ("sources_of", {"looking.py", "cli/checking.py"}),
+        ("targets_of", {"looking.py", "settling.py", "cli/checking.py", POOL}),
+        ("sources_of", {"looking.py", "cli/checking.py", POOL}),
     ],
 )
 def test_there_is_one_door_to_the_erp(name: str, modules: set[str]) -> None:

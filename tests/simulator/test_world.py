@@ -221,6 +221,7 @@ def test_the_truth_names_each_document_of_a_source_and_its_push() -> None:
                     "id": bill.id,
                     "number": "CGRK0000001",
                     "status": "A",
+                    "creator": bill.creator,
                     "push": 1,
                 }
             ]

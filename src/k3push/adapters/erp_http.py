@@ -105,7 +105,7 @@ class ErpHttp:
         self,
         site: Site,
         *,
-        calls_per_minute: Callable[[], int] = lambda: 0,
+        turns: Turns | None = None,
         now_s: Callable[[], float] = time.time,
         transport: Callable[[], httpx.AsyncBaseTransport] | None = None,
     ) -> None:
@@ -113,14 +113,14 @@ class ErpHttp:
 
         Args:
             site: Where and how.
-            calls_per_minute: How many calls may begin in a minute, as it is now; 0 is any.
+            turns: The line in which calls wait, which users of one site share; None is no limit.
             now_s: The time of day in seconds, for signatures.
             transport: Makes what carries a client's requests, instead of sockets.
         """
         self._site = site
         self._now_s = now_s
         self._transport = transport
-        self._turns = Turns(calls_per_minute)
+        self._turns = turns or Turns(lambda: 0)
         self._tls: ssl.SSLContext | None = None
         self._idle: list[httpx.AsyncClient] = []
         self._urls: dict[str, httpx.URL] = {}
@@ -149,6 +149,11 @@ class ErpHttp:
     def logins(self) -> int:
         """How often it has logged in."""
         return self._keeper.logins
+
+    @property
+    def refused(self) -> LoginRefusedError | None:
+        """The refusal after which it logs in no more."""
+        return self._keeper.refused
 
     async def open_session(self) -> None:
         """Log in if there is no session.
@@ -187,7 +192,13 @@ class ErpHttp:
         found = await _by_number(numbers, lambda asked: self._ask_sources(route, asked))
         return {number: found.get(number, ()) for number in numbers}
 
-    async def targets_of(self, route: Route, numbers: Collection[BillNumber]) -> Targets:
+    async def targets_of(
+        self,
+        route: Route,
+        numbers: Collection[BillNumber],
+        *,
+        by_all: bool = False,  # noqa: ARG002  # one user is all there are
+    ) -> Targets:
         """Ask the target form for every document linked to *numbers*, drafts included."""
         return await _by_number(numbers, lambda asked: self._ask_targets(route, asked))
 

@@ -64,7 +64,7 @@ class SessionKeeper:
         self._lock = anyio.Lock()
         self._session: Session | None = None
         self._lost: Session | None = None
-        self._refused: LoginRefusedError | None = None
+        self.refused: LoginRefusedError | None = None
         self.logins = 0
 
     @property
@@ -88,15 +88,15 @@ class SessionKeeper:
         # Whoever waited for the lock may find the work done.
         if self._session is not None:
             return self._session
-        if self._refused is not None:
-            raise LoginRefusedError(*self._refused.args)
+        if self.refused is not None:
+            raise LoginRefusedError(*self.refused.args)
         try:
             await self._check_lost()
             session = Session(self.logins + 1, reopened=self._lost is not None)
             self.logins += 1
             await self._log_in(session)
         except LoginRefusedError as refusal:
-            self._refused = refusal
+            self.refused = refusal
             raise
         self._session = session
         return session

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from k3push.adapters.erp_http import ErpHttp
-from k3push.cli.sites import site_of
+from k3push.cli.sites import sites_of
 from k3push.cli.wiring import SystemClock, find_config, ledger_of
 from k3push.cli.words import Say
 from k3push.core.model import BillNumber, Route
@@ -33,6 +34,9 @@ NOBODY = [BillNumber("k3push-check")]
 # Documents in which the source's number is looked for.
 NEWEST = 100
 
+# The newest documents may have changed between the looks of two users, but not by more.
+SHARED_AT_LEAST = 0.9
+
 
 async def check(config: Path | None, route: str | None, say: Say) -> Exit:
     """Look at everything that a run relies on; say each thing in a line, with the cure."""
@@ -46,27 +50,34 @@ class _Check:
         self.say = say
         self.console = Console(soft_wrap=True)
         self.exit = Exit.DONE
+        self.seen: dict[str, list[str]] = {}
 
     async def run(self, config: Path | None, name: str | None) -> Exit:
         path = find_config(config, self.say)
         settings = read_settings(path, os.environ)
         routes = [settings.route(name)] if name else [settings.route(n) for n in settings.routes]
-        site = site_of(settings)
+        sites = sites_of(settings)
         self._good(self.say("check.config", path=path))
         await self._ledger(settings)
         self._results()
-        login = self.say("check.login", url=settings.erp.url, user=settings.erp.username)
-        async with ErpHttp(site) as erp:
-            try:
-                await erp.open_session()
-                self._good(login)
-                self._clock(erp.server_time)
-                for route in routes:
-                    await self._route(erp, route)
-            except LoginRefusedError as error:
-                self._bad(self.say("cause.login refused", why=error), Exit.UNREACHABLE)
-            except ErpUnreachableError as error:
-                self._bad(self.say("cause.unreachable", why=error), Exit.UNREACHABLE)
+        for user, site in sites.items():
+            async with ErpHttp(site) as erp:
+                try:
+                    await erp.open_session()
+                    self._good(self.say("check.login", url=site.url, user=user))
+                    if user == settings.erp.username:
+                        self._clock(erp.server_time)
+                        for route in routes:
+                            await self._route(erp, route)
+                    else:
+                        for route in routes:
+                            await self._rights(erp, user, settings.erp.username, route)
+                except LoginRefusedError as error:
+                    why = error if len(sites) == 1 else f"{user}: {error}"
+                    self._bad(self.say("cause.login refused", why=why), Exit.UNREACHABLE)
+                except ErpUnreachableError as error:
+                    self._bad(self.say("cause.unreachable", why=error), Exit.UNREACHABLE)
+                    break
         return self.exit
 
     # -- this machine -------------------------------------------------------------------------
@@ -134,10 +145,35 @@ class _Check:
             found.extend(number for number in numbers if sources[number])
 
         facts = {"form": route.target, "field": field, "source": route.source}
-        if await self._form(self.say("check.target", **facts), look) and values:
+        well = await self._form(self.say("check.target", **facts), look)
+        if well:
+            self.seen[route.name] = values
+        if well and values:
             tell = self._good if found else self._doubtful
             sentence = "check.linked" if found else "check.not_linked"
             tell(self.say(sentence, rows=len(values), found=len(found), **facts))
+
+    async def _rights(self, erp: ErpHttp, user: str, first: str, route: Route) -> None:
+        """See whether another user sees the documents that the first one sees.
+
+        A user with narrower rights sees fewer of them, and no error says so.
+        """
+        if route.name not in self.seen:
+            return
+        theirs, form = self.seen[route.name], route.target
+        mine: list[str] = []
+
+        async def look() -> None:
+            mine.extend(await erp.newest_values(form, route.source_number_field, NEWEST))
+
+        if await self._form(
+            self.say("check.target", form=form, field=route.source_number_field), look
+        ):
+            shared, rows = (Counter(mine) & Counter(theirs)).total(), max(len(mine), len(theirs))
+            same = shared >= rows * SHARED_AT_LEAST
+            sentence = "check.same_rights" if same else "check.other_rights"
+            tell = self._good if same else self._doubtful
+            tell(self.say(sentence, user=user, first=first, form=form, shared=shared, rows=rows))
 
     async def _form(self, what: str, look: Callable[[], Awaitable[object]]) -> bool:
         """Look at a form, and say what is wrong if that is refused."""

@@ -86,6 +86,10 @@ class RunLog:
             self._info("run.stopped", cause=cause.value, why=why)
         self._info("run.ended", **{k: v for k, v in ending.as_json().items() if k != "run"})
 
+    def set_aside(self, user: str, why: str) -> None:
+        """Log that the others go on without a user."""
+        self._info("identity.set_aside", user=user, why=why)
+
     def concluded(self, outcomes: Sequence[Outcome]) -> None:
         """Log numbers that have moved apart from a sending."""
         self._info("numbers.concluded", **_counted(outcomes))

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
 
-from k3push.adapters.erp_http import ErpHttp, Site
 from k3push.cli.progress import LINE_EVERY_S
 from k3push.cli.signals import on_interrupt
+from k3push.cli.sites import Entrance
 from k3push.cli.wiring import ledger_of
 from k3push.cli.words import Say
 from k3push.core.chunking import count_chunks
@@ -134,13 +134,15 @@ class Lookout:
 
     Attributes:
         steering: How many pages are asked for at once, and how many calls in a minute.
+        set_aside: Is told of a user who is set aside while others are left.
         errors: Where progress goes.
         quiet: Whether it is left out.
         again: A person wants numbers pushed that have a target.
     """
 
     settings: Settings
-    site: Site
+    entrance: Entrance
+    set_aside: Callable[[str, str], None]
     pace: PushPace
     steering: Steering
     say: Say
@@ -177,7 +179,10 @@ class Lookout:
                 stack.enter_context(reading)
                 others.start_soon(reading.tell_now_and_then)
                 with stopping(stop):
-                    erp = await stack.enter_async_context(self._erp())
+                    erp = self.entrance.opened(
+                        lambda: self.steering[Key.CALLS_PER_MINUTE], self.set_aside
+                    )
+                    await stack.enter_async_context(erp)
                     held = await self._ask_ledger(preview)
                     await erp.open_session()
                     outlooks = {
@@ -203,9 +208,6 @@ class Lookout:
         if scope.cancelled_caught:
             stop.ask(Cause.INTERRUPTED, self.say("interrupted"))
         return preview
-
-    def _erp(self) -> ErpHttp:
-        return ErpHttp(self.site, calls_per_minute=lambda: self.steering[Key.CALLS_PER_MINUTE])
 
     async def _ask_ledger(self, preview: Preview) -> dict[str, dict[BillNumber, RunId]]:
         """Ask what other runs hold, and how fast the last one was; where there is a ledger."""

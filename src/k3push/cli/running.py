@@ -17,10 +17,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from k3push.adapters.erp_http import ErpHttp
+from k3push.adapters.erp_pool import ErpPool
 from k3push.adapters.ledger_sqlite import SqliteLedger
 from k3push.cli.inbox import Batch, batches_of
 from k3push.cli.jobs import STDIN, JobOptions, opened_jobs, routes_of
-from k3push.cli.logs import LogOptions, Watches, open_log, warning_as_json
+from k3push.cli.logs import LogOptions, RunLog, Watches, open_log, warning_as_json
 from k3push.cli.notifying import recipients, tell_people
 from k3push.cli.overlap import Overlap, make_way
 from k3push.cli.phrases import cause_words
@@ -29,7 +30,7 @@ from k3push.cli.problem import Problem
 from k3push.cli.progress import RunProgress
 from k3push.cli.showing import find_run
 from k3push.cli.signals import on_interrupt
-from k3push.cli.sites import site_of
+from k3push.cli.sites import Entrance, sites_of
 from k3push.cli.telling import cause_lines, next_step, reason_lines, state_table
 from k3push.cli.wiring import SystemClock, ledger_of, load_settings
 from k3push.cli.words import Lang, Say
@@ -101,7 +102,7 @@ class Runner:
         self._began_s: float | None = None
         self.settings: Settings = load_settings(options.config, say)
         # Before any ledger is made, so that a secret that is not there leaves nothing behind.
-        self.site = site_of(self.settings)
+        self.entrance = Entrance(sites_of(self.settings))
         self.recipients = recipients(self.settings)
         try:
             options.log.check()
@@ -123,6 +124,13 @@ class Runner:
         text = self.say(sentence, **facts)
         line = warning_as_json(text) if self.options.log.json else text
         self.errors.print(line, highlight=False, markup=False)
+
+    def _set_aside(self, log: RunLog | None, user: str, why: str) -> None:
+        """Tell of a user who is set aside; a log of JSON has an event of its own."""
+        if log is not None:
+            log.set_aside(user, why)
+        if log is None or not self.options.log.json:
+            self.warn("identity_aside", user=user, why=why)
 
     # -- commands -----------------------------------------------------------------------------
 
@@ -252,7 +260,8 @@ class Runner:
         """Return what looks ahead for a job."""
         return Lookout(
             settings=self.settings,
-            site=self.site,
+            entrance=self.entrance,
+            set_aside=partial(self._set_aside, None),
             pace=self.pace(),
             steering=self._steering(),
             say=self.say,
@@ -379,7 +388,6 @@ class Runner:
         began_s = anyio.current_time()
         self._began_s = began_s if self._began_s is None else self._began_s
         steering = self._steering()
-        erp = ErpHttp(self.site, calls_per_minute=lambda: steering[Key.CALLS_PER_MINUTE])
         counts = await ledger.counts(run.id)
         quiet = self.options.quiet or self.options.log.json
         with (
@@ -387,6 +395,9 @@ class Runner:
             RunProgress(self.errors, self.say, counts, steering, quiet=quiet) as progress,
         ):
             log.began(run, sum(counts.values()))
+            erp = self.entrance.opened(
+                lambda: steering[Key.CALLS_PER_MINUTE], partial(self._set_aside, log)
+            )
             job = Job(
                 run=run,
                 erp=erp,
@@ -459,7 +470,7 @@ class Runner:
         return route
 
     async def _work(
-        self, job: Job, erp: ErpHttp, progress: RunProgress, *, only_settle: bool
+        self, job: Job, erp: ErpHttp | ErpPool, progress: RunProgress, *, only_settle: bool
     ) -> None:
         async with anyio.create_task_group() as others:
             others.start_soon(progress.tell_now_and_then)
@@ -472,7 +483,7 @@ class Runner:
                 await self._push(job, erp)
             others.cancel_scope.cancel()
 
-    async def _push(self, job: Job, erp: ErpHttp) -> None:
+    async def _push(self, job: Job, erp: ErpHttp | ErpPool) -> None:
         with stopping(job.stop):
             # Before anything else, so that a wrong address or password is said at once.
             await erp.open_session()

@@ -385,6 +385,10 @@ _WORDS: Mapping[str, _Said] = {
         'warning: {key} stands in config.toml as plain text; use {{ env = "NAME" }}',
         '警告：{key} 以明文写在 config.toml 中；请改用 {{ env = "NAME" }}',
     ),
+    "identity_aside": _Said(
+        "warning: {user} is set aside, and the others go on: {why}",
+        "警告：已停用 {user}，其他用户继续：{why}",
+    ),
     "unverified": _Said(
         "warning: erp.verify = false: the ERP's certificate is not checked",
         "警告：erp.verify = false：不验证 ERP 的证书",
@@ -504,8 +508,10 @@ _WORDS: Mapping[str, _Said] = {
         "ERP 拒绝查询：{why}。请检查路线的单据标识、source_number_field 和用户权限。",
     ),
     "cause.contradiction": _Said(
-        "answer and read-back contradict each other: {why} Check the route's source_number_field.",
-        "应答与回查矛盾：{why} 请检查路线的 source_number_field。",
+        "answer and read-back contradict each other: {why} Check the route's source_number_field; "
+        "with erp.identities, also that the user of [erp] sees what the others make.",
+        "应答与回查矛盾：{why} 请检查路线的 source_number_field；如有 erp.identities，"
+        "还请确认 [erp] 的用户能看到其他用户生成的单据。",
     ),
     "cause.barred": _Said(
         "{why}: their answers were lost there. Look them up in the ERP, then `k3push settle --as`.",
@@ -544,6 +550,15 @@ _WORDS: Mapping[str, _Said] = {
     ),
     "check.source": _Said("source form {form}", "源单 {form}"),
     "check.target": _Said("target form {form}, field {field}", "目标单 {form}，字段 {field}"),
+    "check.same_rights": _Said(
+        "{user} sees what {first} sees of {form} ({shared} of the newest {rows} rows)",
+        "{user} 所见的 {form} 与 {first} 相同（最新 {rows} 行中 {shared} 行）",
+    ),
+    "check.other_rights": _Said(
+        "{user} and {first} see different rows of {form} ({shared} of the newest {rows} are the "
+        "same): give all users the same rights to data",
+        "{user} 与 {first} 所见的 {form} 不同（最新 {rows} 行中只有 {shared} 行相同）：请给所有用户相同的数据权限",
+    ),
     "check.nofield": _Said(
         "route {route}: no source_number_field; one number a call, and a lost answer waits for a person",
         "路线 {route}：没有 source_number_field；每次只推一个编号，应答丢失时需人工核实",

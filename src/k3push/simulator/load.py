@@ -11,7 +11,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -65,6 +65,8 @@ class Load:
         round_trip_s: How much longer the network takes, which keeps no request waiting.
 
         slow_spell: When all of this is worse.
+
+        slow: How many times as long the calls of a user take.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Load:
         capacity: int = 0,
         queue: Queue = Queue.NONE,
         *,
+        slow: Mapping[str, float] | None = None,
         round_trip_s: float = 0.0,
         slow_spell: SlowSpell | None = None,
     ) -> None:
@@ -85,6 +88,7 @@ class Load:
         self.slow_spell = slow_spell
         self._first_s: float | None = None
         self._begun: deque[float] = deque()
+        self.slow = slow or {}
         self._ends: list[float] = []
         self._lane_free_s: dict[str, float] = {}
 
@@ -117,7 +121,8 @@ class Load:
             # Only the first of each lane works; the rest wait and slow nobody down.
             others = (free_s for key, free_s in self._lane_free_s.items() if key != lane)
             working = sum(free_s > now_s for free_s in others) + 1
-        end_s = self._end_s(begin_s, self.latency_s + self.per_number_s * numbers, working)
+        work_s = (self.latency_s + self.per_number_s * numbers) * self.slow.get(user, 1.0)
+        end_s = self._end_s(begin_s, work_s, working)
         if lane is not None:
             self._lane_free_s[lane] = end_s
         heapq.heappush(self._ends, end_s)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -51,6 +51,7 @@ class SandboxOptions:
         round_trip_s: Seconds more for each call, on the network.
         slow_spell: When the site is busy with something else.
         queue: Which calls wait for one another: "user", "site" or None.
+        slow_users: How many times as long the calls of a user take.
         policy: How rules group sources: "one-to-one", "merge" or "split".
         faults: Name of a preset, path of a script file, or a plan.
         on_refusal: What a bad source does to its call: "partial", "silent" or "whole".
@@ -74,6 +75,7 @@ class SandboxOptions:
     round_trip_s: float = 0.0
     slow_spell: SlowSpell | None = None
     queue: str | None = None
+    slow_users: Mapping[str, float] = field(default_factory=dict)
     policy: str = Policy.ONE_TO_ONE
     faults: str | Path | FaultPlan = "none"
     on_refusal: str = OnRefusal.PARTIAL
@@ -124,6 +126,7 @@ def build(options: SandboxOptions, clock: Callable[[], datetime] = beijing_time)
             options.per_number_s,
             options.capacity,
             Queue(options.queue or "none"),
+            slow=options.slow_users,
             round_trip_s=options.round_trip_s,
             slow_spell=options.slow_spell,
         ),

@@ -175,6 +175,7 @@ class World:
                         "id": making.target.id,
                         "number": making.target.number,
                         "status": making.target.status,
+                        "creator": making.target.creator,
                         "push": making.push,
                     }
                     for making in makings
