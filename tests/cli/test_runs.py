@@ -177,3 +177,15 @@ def test_two_runs_at_once_push_each_number_once(desk: Desk, start: Start) -> Non
     assert set(truth["sources"]) == set(orders(180))
     for folder in sorted(desk.folder.glob("results/*")):
         assert_true(desk.rows(folder.suffix.removeprefix(".")), truth)
+
+
+def test_a_certificate_that_nobody_checks_is_said_in_the_summary(
+    desk: Desk, sandbox: Sandbox
+) -> None:
+    """What was switched off for a trial is forgotten, unless each run says it."""
+    desk.configure(sandbox.url, lines={"password": 'password = "sandbox"\nverify = false'})
+    ran = desk.k3push("run", desk.job(orders(2)))
+    assert ran.exit == 0, ran
+    assert "erp.verify = false" in ran.out
+    assert desk.summary()["certificate_checked"] is False
+    assert "erp.verify = false" in (desk.results() / "report.html").read_text("utf-8")

@@ -8,6 +8,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from k3push.adapters.ledger_memory import MemoryLedger
 from k3push.cli.words import Lang, speaker
+from k3push.core.pace import Setting, Step
 from k3push.reporting.report import write_report
 from tests.reporting.pages import NOON, ending, filled, lost, number
 
@@ -119,6 +121,21 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> Non
     with pytest.raises(OSError, match="report"):
         write(in_trio(filled, 1), tmp_path / "report.html")
     assert (tmp_path / "report.html").read_text() == "last night"
+
+
+def test_the_steps_of_the_pace_stand_on_the_page(tmp_path: Path) -> None:
+    """Whoever asks why a night was slow finds what was tried, and why."""
+    step = Step(12.5, Setting(8, 50), "more calls would only wait <b>")
+
+    async def written() -> None:
+        ledger = await filled(3)
+        told = replace(await ending(ledger), pace=[step])
+        path = tmp_path / "report.html"
+        await write_report(ledger, told, path, speaker("en"), lang="en", now=NOON)
+
+    in_trio(written)
+    text = (tmp_path / "report.html").read_text("utf-8")
+    assert "12.5 s: 8 calls at once × 50 numbers (more calls would only wait &lt;b&gt;)" in text
 
 
 def test_a_run_without_numbers_has_a_page(tmp_path: Path) -> None:

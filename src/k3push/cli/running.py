@@ -576,6 +576,8 @@ class Runner:
         for line in reason_lines(await clusters_of(ledger, run), say):
             out(escape(line))
         self._tell_causes(self.output, ending)
+        if ending.unverified:
+            out("[yellow]" + escape(say("unverified")) + "[/]")
         out(escape(say("summary.folder", folder=run.folder)))
         what = next_step(ending.counts, ending.exit, say)
         out(say("summary.exit", code=int(ending.exit), what=what))

@@ -468,7 +468,7 @@ _WORDS: Mapping[str, _Said] = {
         "some numbers are rejected or draft; read the results", "有编号被拒绝或为暂存；请查看结果"
     ),
     "exit.4": _Said(
-        "some numbers are unknown; run `k3push settle`, and `settle --as` for what it cannot find out",
+        "some numbers are unknown; run `k3push settle`, or `settle --as`",
         "有编号状态未知；请执行 `k3push settle`，查不清的用 `settle --as` 人工确认",
     ),
     "exit.sent": _Said(
@@ -637,6 +637,11 @@ _WORDS: Mapping[str, _Said] = {
     "report.more": _Said("and {n} more", "另有 {n} 条"),
     "report.unprinted": _Said("and {n} numbers that are not printed", "另有 {n} 个编号未打印"),
     "report.course": _Said("How it went", "执行过程"),
+    "report.steps": _Said("Steps of the pace", "节奏的调整"),
+    "report.step": _Said(
+        "{seconds:.1f} s: {calls} calls at once × {numbers} numbers ({why})",
+        "{seconds:.1f} 秒：并发 {calls} × 每批 {numbers} 个（{why}）",
+    ),
     "report.idle": _Said(
         "A dashed line is an idle time that was cut short.", "虚线处略去了空闲时间。"
     ),

@@ -60,7 +60,8 @@ def head(contents: Contents, say: Say) -> str:
     title = say("report.title", run=contents.ending.run.id)
     sections = [_verdict(contents.ending, say), _tiles(contents.ending.counts, say)]
     sections += [_facts(contents.ending, say), _clusters(contents, say)]
-    sections += [_pictures(contents.pictures, say), _repeats(contents.ending.repeats, say)]
+    sections += [_pictures(contents.pictures, say), _steps(contents.ending, say)]
+    sections += [_repeats(contents.ending.repeats, say)]
     sections += [_table(contents, say)]
     return (
         f'<!doctype html>\n<html lang="{"zh-CN" if contents.lang == "zh" else "en"}">\n'
@@ -160,6 +161,26 @@ def _pictures(pictures: Sequence[str], say: Say) -> str:
     if not pictures:
         return ""
     return f'<h2>{escape(say("report.course"))}</h2>\n<div class="charts">{"".join(pictures)}</div>'
+
+
+def _steps(ending: Ending, say: Say) -> str:
+    """List what the automatic pace did, and why, where this execution has it."""
+    if not ending.pace:
+        return ""
+    lines = [
+        say(
+            "report.step",
+            seconds=step.at_s,
+            calls=step.setting.concurrency,
+            numbers=step.setting.chunk_size,
+            why=step.why,
+        )
+        for step in ending.pace
+    ]
+    return (
+        f"<details><summary>{escape(say('report.steps'))}</summary>"
+        f'<p class="mono">{"<br>".join(map(escape, lines))}</p></details>'
+    )
 
 
 def _repeats(repeats: Sequence[Repeat], say: Say) -> str:
