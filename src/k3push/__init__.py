@@ -10,8 +10,9 @@ Where to look:
 - `core`: the rules, pure. `core.verdict.judge` says whether a chunk may travel twice,
   `core.evidence.conclude` what became of each number, `core.life` which moves are legal.
 - `ports`: what the rules need from outside. `adapters`: HTTP, SQLite, job files.
-- `planning`, `pushing`, `sending`, `looking`, `settling`: the use cases, over a `job.Job`.
-  `sending` is the one door to the ERP.
+- `planning`, `foreseeing`, `pushing`, `sending`, `looking`, `settling`: the use cases, most over
+  a `job.Job`. `sending` is the one door to the ERP. `steering` and `controlling`: what may change
+  while a run goes.
 - `settings`, `reporting`, `cli`: configuration, results, commands.
 - `simulator`: a stand-in K/3 Cloud server, which shares no code with the rest.
 """
