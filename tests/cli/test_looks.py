@@ -325,6 +325,17 @@ def test_the_version_is_told(desk: Desk) -> None:
     assert ran.out.startswith("k3push 0.")
 
 
+def test_the_beginning_of_an_id_must_fit_one_run(desk: Desk, sandbox: Sandbox) -> None:
+    """Whoever types two letters too few is told which runs there are."""
+    desk.configure(sandbox.url)
+    ids = [desk.k3push("run", desk.job(orders(1)), "--json").said["run"] for _ in range(2)]
+    ran = desk.k3push("status", "20")
+    assert ran.exit == 2, ran
+    assert all(run in ran.err for run in ids)
+    assert desk.k3push("status", ids[0]).exit == 0
+    assert "there is no run 19" in desk.k3push("status", "19").err
+
+
 def test_help_is_quick(desk: Desk) -> None:
     """Help takes less than 0.3 s of a processor, and names every command.
 

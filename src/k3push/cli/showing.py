@@ -30,6 +30,9 @@ from k3push.reporting.tables import Form, csv_table, jsonl_table, write_table
 # An answer longer than this is cut on the terminal; the ledger has it whole.
 MOST_SHOWN = 4000
 
+# Runs that are named where the beginning of an id fits several.
+MOST_NAMED = 5
+
 
 async def find_run(ledger: Ledger, name: str | None, say: Say) -> Run:
     """Return a run by its id or the beginning of it, or the last one.
@@ -45,8 +48,11 @@ async def find_run(ledger: Ledger, name: str | None, say: Say) -> Run:
     if name is None:
         return runs[-1]
     fitting = [run for run in runs if run.id.startswith(name)]
-    if len(fitting) != 1:
+    if not fitting:
         raise Problem(say("no_run", run=name))
+    if len(fitting) > 1:
+        ids = ", ".join(run.id for run in fitting[-MOST_NAMED:])
+        raise Problem(say("many_runs", count=len(fitting), run=name, runs=ids))
     return fitting[0]
 
 

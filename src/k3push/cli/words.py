@@ -225,6 +225,10 @@ _WORDS: Mapping[str, _Said] = {
     "no_run": _Said(
         "there is no run {run}; `k3push runs` lists them", "没有执行 {run}；可用 `k3push runs` 查看"
     ),
+    "many_runs": _Said(
+        "{count} runs begin with {run}: {runs}; type more of the id",
+        "有 {count} 次执行以 {run} 开头：{runs}；请多输入几位",
+    ),
     "no_runs": _Said(
         "nothing has been run yet. Begin with `k3push run LIST.csv`",
         "尚未执行过。请从 `k3push run 清单.csv` 开始",

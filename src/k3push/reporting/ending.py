@@ -40,10 +40,17 @@ class Exit(IntEnum):
 
 _OF_CAUSE = {Cause.UNREACHABLE: Exit.UNREACHABLE, Cause.LOGIN_REFUSED: Exit.UNREACHABLE}
 
+# A person has to know of these, whatever the rows say.
+_GRAVE = frozenset({Cause.LEDGER_LOST, Cause.CONTRADICTION})
+
 
 def exit_of(counts: Mapping[State, int], causes: Collection[Cause]) -> Exit:
     """Return the highest of 6, 4, 5 and 3 that applies, in that order, else 0.
 
+    A stop that came while the last numbers were on their way has stopped nothing.
+
+    >>> exit_of({State.PUSHED: 9}, (Cause.INTERRUPTED,)).name
+    'DONE'
     >>> exit_of({State.PUSHED: 9, State.REJECTED: 1}, ()).name
     'SOME_REJECTED'
     >>> exit_of({State.PLANNED: 9, State.UNKNOWN: 1}, (Cause.INTERRUPTED,)).name
@@ -54,7 +61,7 @@ def exit_of(counts: Mapping[State, int], causes: Collection[Cause]) -> Exit:
     # A number that is still `sent` was left by a second Ctrl-C: the ERP may have acted.
     if counts.get(State.UNKNOWN) or counts.get(State.SENT):
         return Exit.SOME_UNKNOWN
-    if counts.get(State.PLANNED) or causes:
+    if counts.get(State.PLANNED) or _GRAVE.intersection(causes):
         return Exit.STOPPED
     if counts.get(State.REJECTED) or counts.get(State.DRAFT):
         return Exit.SOME_REJECTED
