@@ -356,6 +356,10 @@ class Ledger(Protocol):
         """Count the rows of each state; a state without rows is absent."""
         ...
 
+    async def target_count(self, run: RunId) -> int:
+        """Count the documents that the rows of a run name, each once; merged sources share one."""
+        ...
+
     async def rows_of(self, number: BillNumber) -> Sequence[tuple[RunId, Row]]:
         """Return the rows of one number in all runs, by either spelling, the oldest run first."""
         ...

@@ -8,10 +8,15 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import anyio
 import pytest
 
+from k3push.adapters.ledger_sqlite import open_sqlite
+from k3push.core.model import BillNumber, Listed, Outcome, State
+from k3push.reporting.results import MOST_READ
 from tests.cli.conftest import Start
 from tests.cli.terminal import Desk, Sandbox, assert_true, orders, read_csv
+from tests.ledgers.samples import NOON, a_run
 
 COMMANDS = (
     "run",
@@ -105,6 +110,26 @@ def test_explain_and_status_say_what_to_do(done: Done) -> None:
         "源单未审核 (the source bill is not approved)",
         "源单已关闭 (the source bill is closed)",
     }
+
+
+def test_status_reads_no_more_reasons_than_it_can_at_once(desk: Desk) -> None:
+    """A million refusals take seconds to read; how many there are it says at once."""
+    desk.configure("http://127.0.0.1:9/K3Cloud/")
+
+    async def refuse(count: int) -> None:
+        async with open_sqlite(desk.folder / "ledger.db") as ledger:
+            run = a_run()
+            await ledger.open_run(run)
+            bills = [BillNumber(f"CGDD{index:07d}") for index in range(count)]
+            await ledger.add(run.id, [Listed(line, bill) for line, bill in enumerate(bills, 1)])
+            refused = [Outcome(bill, State.REJECTED, (), "11", "未审核") for bill in bills]
+            await ledger.conclude(run.id, refused, at=NOON)
+
+    anyio.run(refuse, MOST_READ + 3)
+    told = desk.k3push("status").out
+    assert f"{MOST_READ + 3:,}" in told
+    assert f"{MOST_READ:,} × 未审核" in told
+    assert "3 numbers more" in told
 
 
 def test_status_names_what_stopped_a_run(desk: Desk, start: Start) -> None:

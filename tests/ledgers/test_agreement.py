@@ -75,6 +75,7 @@ class Player:
             seen += [rows, counts, await self.ledger.repeats(run), await self.ledger.doubts(run)]
             seen += [await self.ledger.commands(run)]
             seen += [await self.ledger.is_alive(run), await self.ledger.attempt_count(run)]
+            seen += [await self.ledger.target_count(run)]
             seen.append(await self.ledger.spans(run))
         for number in NUMBERS:
             seen.append(await self.ledger.attempts_of(number))

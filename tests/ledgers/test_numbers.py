@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 
 from k3push.core.life import IllegalMoveError
-from k3push.core.model import BillNumber, Listed, Repeat, Row, State
+from k3push.core.model import BillNumber, Listed, Outcome, Repeat, Row, State, Target
 from k3push.ports import Ledger
 from tests.ledgers.samples import (
+    ANSWER,
     a_run,
     in_words,
     later,
@@ -14,12 +15,13 @@ from tests.ledgers.samples import (
     outcomes,
     planned,
     pushed,
+    sent,
     states,
 )
 
 pytestmark = pytest.mark.anyio
 
-A, B, X, Y = numbers("A B X Y")
+A, B, C, X, Y = numbers("A B C X Y")
 
 
 async def test_listed_numbers_become_planned_rows(ledger: Ledger) -> None:
@@ -196,6 +198,25 @@ async def test_counts_follow_every_move(ledger: Ledger) -> None:
     assert await ledger.counts(run) == {State.REJECTED: 3}
     await ledger.conclude(run, outcomes("B", State.PLANNED), at=later(2))
     assert await ledger.counts(run) == {State.REJECTED: 2, State.PLANNED: 1}
+
+
+async def test_a_document_of_many_sources_counts_once(ledger: Ledger) -> None:
+    """Merged sources share a document, also one of an earlier chunk, and a split one has two."""
+    run = await planned(ledger, "A B C D E")
+    assert await ledger.target_count(run) == 0
+    merged = Target("7", "CGRK-7")
+    first = await sent(ledger, run, "A")
+    made = [Outcome(A, State.PUSHED, (merged,))]
+    await ledger.record(first, ANSWER, "made", made, at=later(1))
+    second = await sent(ledger, run, "B")
+    made = [Outcome(B, State.DRAFT, (merged, Target("8", "", draft=True)))]
+    await ledger.record(second, ANSWER, "made", made, at=later(1))
+    split = (Target("9", "CGRK-9"), Target('1"0', "CGRK-10"))
+    await ledger.conclude(run, [Outcome(C, State.ALREADY, split)], at=later(2))
+    await pushed(ledger, run, "D", State.REJECTED)
+    assert await ledger.target_count(run) == 4
+    other = await planned(ledger, "A", name="r2")
+    assert await ledger.target_count(other) == 0
 
 
 async def test_a_number_is_found_in_all_runs_by_either_spelling(ledger: Ledger) -> None:

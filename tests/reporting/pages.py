@@ -21,7 +21,6 @@ from k3push.core.model import (
     Uptime,
 )
 from k3push.reporting.ending import Ending, exit_of
-from k3push.reporting.results import count_targets
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 ROUTE = Route("po-instock", "PUR_PurchaseOrder", "STK_InStock", rule="r")
@@ -38,7 +37,10 @@ def number(index: int) -> BillNumber:
 
 
 async def filled(
-    count: int, refused: Refused | None = None, names: Mapping[int, str] | None = None
+    count: int,
+    refused: Refused | None = None,
+    names: Mapping[int, str] | None = None,
+    ledger: MemoryLedger | None = None,
 ) -> MemoryLedger:
     """Return a ledger with one run of *count* numbers, pushed in chunks.
 
@@ -46,9 +48,10 @@ async def filled(
         count: Numbers.
         refused: Code and reason by index, for those that are rejected.
         names: Bill numbers by index, instead of our own.
+        ledger: An empty one to fill, instead of a new one.
     """
     refused, names = refused or {}, names or {}
-    ledger = MemoryLedger()
+    ledger = ledger or MemoryLedger()
     await ledger.open_run(RUN)
     bills = [BillNumber(names.get(index, number(index))) for index in range(count)]
     await ledger.add(RUN.id, [Listed(line, bill) for line, bill in enumerate(bills, start=2)])
@@ -99,7 +102,7 @@ async def ending(ledger: MemoryLedger) -> Ending:
         counts=counts,
         pushes=await ledger.attempt_count(RUN.id),
         logins=1,
-        targets=await count_targets(ledger, RUN),
+        targets=await ledger.target_count(RUN.id),
         causes={},
         repeats=await ledger.repeats(RUN.id),
     )

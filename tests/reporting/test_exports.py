@@ -29,7 +29,7 @@ from k3push.reporting.tables import (
     Put,
     csv_table,
     jsonl_table,
-    record_of,
+    records_of,
     write_table,
 )
 from k3push.reporting.xlsx_table import xlsx_table
@@ -93,7 +93,7 @@ def sheets_of(path: Path) -> dict[str, list[list[Any]]]:
     return found
 
 
-def records_of(form: str, path: Path) -> list[dict[str, Any]]:
+def exported(form: str, path: Path) -> list[dict[str, Any]]:
     """Return the rows of an exported file, empty cells as None."""
     if form == "jsonl":
         records = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
@@ -128,11 +128,11 @@ async def test_every_format_has_the_same_rows_in_the_same_order(
     wanted = [
         {
             key: None if value in {"", None} else str(value)
-            for key, value in record_of(row, RUN).items()
+            for key, value in record._asdict().items()
         }
-        for row in await ledger.rows(RUN.id)
+        for record in records_of(await ledger.rows(RUN.id), RUN)
     ]
-    records = records_of(form, path)
+    records = exported(form, path)
     if form == "parquet":
         for record in (*wanted, *records):
             settled = record["settled_at"]

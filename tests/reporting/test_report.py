@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
+import json
 import os
 import re
 import stat
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -19,8 +22,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from k3push.adapters.ledger_memory import MemoryLedger
 from k3push.cli.words import Lang, speaker
 from k3push.core.pace import Setting, Step
-from k3push.reporting.report import write_report
-from tests.reporting.pages import NOON, ending, filled, lost, number
+from k3push.reporting.report import Gatherer, write_report
+from tests.reporting.pages import NOON, RUN, ending, filled, lost, number
 
 CHROMIUM = next(
     (path for path in map(Path, ("/usr/bin/chromium", "/usr/bin/google-chrome")) if path.exists()),
@@ -142,6 +145,21 @@ def test_a_run_without_numbers_has_a_page(tmp_path: Path) -> None:
     """Nothing to show is shown as such, and is no crash at the end of a run."""
     text = write(in_trio(filled, 0), tmp_path / "report.html")
     assert "<svg" not in text
+
+
+def test_a_page_holds_no_more_rows_than_a_browser_bears() -> None:
+    """A million refusals are counted by what they say, and the ledger has them all."""
+    refused = {index: ("11", f"单据编号为“{number(index)}”的采购订单未审核") for index in (1, 2, 3)}
+    rows = in_trio(in_trio(filled, 6, refused).rows, RUN.id)
+    out = io.StringIO()
+    gatherer = Gatherer(len(rows), out, "", most_rows=2)
+    gatherer.rows(rows)
+    gatherer.close()
+    packed = zlib.decompress(base64.b64decode(out.getvalue()), wbits=31)
+    shown = [json.loads(line)[2] for line in packed.splitlines()]
+    assert shown == [number(1), number(2)]
+    assert gatherer.left_out == 4
+    assert gatherer.clusters.total == 3
 
 
 # -- in a browser ---------------------------------------------------------------------------------

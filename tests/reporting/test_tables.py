@@ -10,7 +10,7 @@ import pytest
 from k3push.adapters.job_files import read_job
 from k3push.adapters.ledger_memory import MemoryLedger
 from k3push.core.model import BillNumber, Listed, Outcome, Route, Run, RunId, State
-from k3push.reporting.tables import write_csv
+from k3push.reporting.tables import csv_table, write_table
 
 NOW = datetime(2026, 11, 25, 20, 0, tzinfo=UTC)
 RUN = Run(RunId("r1"), "s", Route("po", "A", "B", "A-B"), ("job.csv",), "", NOW)
@@ -34,7 +34,7 @@ async def test_an_exported_part_is_a_job_file_of_the_same_numbers(
     refused = Outcome(BillNumber(number), State.REJECTED, code="11", reason="=cmd|'/c calc'!A1")
     await ledger.conclude(RUN.id, [refused], at=NOW)
     path = tmp_path / "rejected.csv"
-    assert await write_csv(ledger, RUN, path, {State.REJECTED}) == 1
+    assert await write_table(ledger, RUN, path, csv_table, {State.REJECTED}) == 1
     assert [listed.number for listed in read_job(path)] == [number]
     cells = path.read_text("utf-8-sig").splitlines()[1].split(",")
     assert not any(cell.strip('"').startswith(("=", "+", "-", "@", "＝")) for cell in cells)

@@ -223,6 +223,11 @@ class MemoryLedger(Ledger):
         rows = await self._rows_of_run(run)
         return dict(Counter(row.state for row in rows.rows.values()))
 
+    async def target_count(self, run: RunId) -> int:
+        """Count the documents that the rows of a run name."""
+        rows = known(await self._turn(), run).rows.values()
+        return len({target.id for row in rows for target in row.targets})
+
     async def rows_of(self, number: BillNumber) -> Sequence[tuple[RunId, Row]]:
         """Return the rows of one number in all runs, by either spelling."""
         return [

@@ -177,6 +177,10 @@ class SqliteLedger(Ledger):
         """Count the rows of each state; at once, whatever their number."""
         return await self._read(lambda c: reads.counts(c, run))
 
+    async def target_count(self, run: RunId) -> int:
+        """Count the documents that the rows of a run name."""
+        return await self._read(lambda c: reads.target_count(c, run))
+
     async def rows_of(self, number: BillNumber) -> Sequence[tuple[RunId, Row]]:
         """Return the rows of one number in all runs."""
         return await self._read(lambda c: reads.rows_of(c, number))

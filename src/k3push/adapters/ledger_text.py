@@ -74,7 +74,7 @@ def to_targets(text: str | None) -> tuple[Target, ...]:
     """Read targets."""
     if text is None:
         return ()
-    return tuple(Target(id_, number, bool(draft)) for id_, number, *draft in orjson.loads(text))
+    return tuple([Target(id_, number, bool(draft)) for id_, number, *draft in orjson.loads(text)])
 
 
 def from_json(value: object) -> str:

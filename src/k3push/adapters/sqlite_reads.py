@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from heapq import merge
 from itertools import islice
 from typing import Any
@@ -27,6 +28,9 @@ from k3push.core.model import (
     Uptime,
 )
 from k3push.ports import AttemptRecord, Commanded, Doubt, Note
+
+_STATES = {state.value: state for state in State}
+_NO_BILL = BillNumber("")
 
 
 def run(connection: Connection, id_: RunId) -> Run | None:
@@ -58,14 +62,14 @@ def rows(
     """Return a page of rows, in the order of the job files."""
     run_key(connection, id_)
     if not states:
-        return [_row(found) for found in connection.all("page", run=id_, after=after, limit=limit)]
+        return _rows(connection.all("page", run=id_, after=after, limit=limit))
     # Each state is read by an index of its own, so that the few rows of a rare one are found
     # at once among a million others.
     pages = (
         connection.all("page_in_state", run=id_, state=state, after=after, limit=limit)
         for state in set(states)
     )
-    return [_row(found) for found in islice(merge(*pages), limit)]
+    return _rows(islice(merge(*pages), limit))
 
 
 def counts(connection: Connection, id_: RunId) -> Mapping[State, int]:
@@ -74,11 +78,17 @@ def counts(connection: Connection, id_: RunId) -> Mapping[State, int]:
     return {State(state): n for state, n in connection.all("select_tallies", run=key)}
 
 
+def target_count(connection: Connection, id_: RunId) -> int:
+    """Count the documents that the rows of a run name, each once."""
+    ((count,),) = connection.all("count_targets", run=run_key(connection, id_).key)
+    return int(count)
+
+
 def rows_of(connection: Connection, number: BillNumber) -> Sequence[tuple[RunId, Row]]:
     """Return the rows of one number in all runs, by either spelling."""
-    return [
-        (RunId(run_id), _row(found)) for run_id, *found in connection.all("rows_of", number=number)
-    ]
+    found = connection.all("rows_of", number=number)
+    rows = _rows(row for _, *row in found)
+    return [(RunId(run), row) for (run, *_), row in zip(found, rows, strict=True)]
 
 
 def doubts(connection: Connection, id_: RunId) -> Sequence[Doubt]:
@@ -174,35 +184,39 @@ def _run(found: Sequence[Any]) -> Run:
     )
 
 
-def _row(found: Sequence[Any]) -> Row:
-    (
-        place,
-        line,
-        number,
-        bill,
-        state,
-        targets,
-        code,
-        reason,
-        attempts,
-        chunk,
-        sent_at,
-        settled_at,
-    ) = found
-    return Row(
-        place=place,
-        line=line,
-        number=BillNumber(number),
-        bill=BillNumber(bill or ""),
-        state=State(state),
-        targets=text.to_targets(targets),
-        code=code or "",
-        reason=reason or "",
-        attempts=attempts,
-        chunk=chunk or 0,
-        sent_at=text.to_time_or_none(sent_at),
-        settled_at=text.to_time_or_none(settled_at),
-    )
+def _rows(found: Iterable[Sequence[Any]]) -> list[Row]:
+    """Read rows; those of one chunk share their times, which are read once."""
+    to_time = cache(text.to_time_or_none)
+    return [
+        Row(
+            place,
+            line,
+            number,
+            bill or _NO_BILL,
+            _STATES[state],
+            text.to_targets(targets),
+            code or "",
+            reason or "",
+            attempts,
+            chunk or 0,
+            to_time(sent_at),
+            to_time(settled_at),
+        )
+        for (
+            place,
+            line,
+            number,
+            bill,
+            state,
+            targets,
+            code,
+            reason,
+            attempts,
+            chunk,
+            sent_at,
+            settled_at,
+        ) in found
+    ]
 
 
 def _attempt(found: Sequence[Any]) -> AttemptRecord:

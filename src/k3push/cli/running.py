@@ -35,6 +35,7 @@ from k3push.cli.telling import cause_lines, next_step, reason_lines, state_table
 from k3push.cli.wiring import SystemClock, ledger_of, load_settings
 from k3push.cli.words import Lang, Say
 from k3push.controlling import obey
+from k3push.core.clusters import Clusters
 from k3push.core.commands import Key
 from k3push.core.halting import HaltRule
 from k3push.core.model import BillNumber, Outcome, Route, Run, State
@@ -55,7 +56,7 @@ from k3push.planning import (
 from k3push.ports import LedgerLostError
 from k3push.pushing import push_run
 from k3push.reporting.ending import Ending, Exit, exit_of
-from k3push.reporting.results import clusters_of, count_targets, write_results
+from k3push.reporting.results import clusters_of, write_results
 from k3push.settings import Settings
 from k3push.settling import settle_once
 from k3push.steering import Steering
@@ -369,11 +370,12 @@ class Runner:
         with on_interrupt(partial(self._interrupt, stop)):
             async with ledger.own(run.id):
                 ending = await self._execute_owned(ledger, run, stop, only_settle=only_settle)
+                reasons = await self._write_results(ledger, ending)
         if self.options.json:
             # The object has no room for words, and the folder may be on the disk that is full.
             self._tell_causes(self.errors, ending)
         else:
-            await self._summarize(ledger, ending)
+            self._summarize(ending, reasons)
         await tell_people(self.settings, self.recipients, ending, self.say, self.warn)
         return ending
 
@@ -427,15 +429,19 @@ class Runner:
                 pace=[replace(step, at_s=step.at_s - began_s) for step in job.auto.steps],
             )
             log.ended(ending)
+        return ending
+
+    async def _write_results(self, ledger: SqliteLedger, ending: Ending) -> Clusters:
+        """Write down that the execution has ended, and its results; return why rows failed."""
+        run, now = ending.run, self.clock.now()
         try:
-            now = self.clock.now()
             await ledger.end_run(run.id, ending.exit, now)
             ending = replace(ending, run=replace(run, ended_at=now))
-            await write_results(ledger, ending, self.say, lang=self.lang, now=now)
+            return await write_results(ledger, ending, self.say, lang=self.lang, now=now)
         except (LedgerLostError, OSError) as error:
             # The rows are in the ledger; only what tells of them could not be written.
             self.warn("results_lost", folder=run.folder, why=error)
-        return ending
+            return await clusters_of(ledger, run)
 
     async def _ending(self, ledger: SqliteLedger, run: Run, stop: Stop) -> Ending:
         """Say how a run stands, after an execution or without one."""
@@ -447,7 +453,7 @@ class Runner:
             counts=counts,
             pushes=await ledger.attempt_count(run.id),
             logins=0,
-            targets=await count_targets(ledger, run),
+            targets=await ledger.target_count(run.id),
             causes=stop.causes,
             repeats=await ledger.repeats(run.id),
             unverified=self.settings.erp.verify is False,
@@ -547,7 +553,7 @@ class Runner:
 
     # -- telling ------------------------------------------------------------------------------
 
-    async def _summarize(self, ledger: SqliteLedger, ending: Ending) -> None:
+    def _summarize(self, ending: Ending, reasons: Clusters) -> None:
         say, out = self.say, partial(self.output.print, highlight=False)
         run = ending.run
         out(escape(say("summary.run", run=run.id, route=run.route.name, seconds=ending.seconds)))
@@ -573,7 +579,7 @@ class Runner:
         for repeat in ending.repeats[:REPEATS_SHOWN]:
             words = say("repeated", line=repeat.line, number=repeat.number, first=repeat.first_line)
             out("    " + escape(words))
-        for line in reason_lines(await clusters_of(ledger, run), say):
+        for line in reason_lines(reasons, say):
             out(escape(line))
         self._tell_causes(self.output, ending)
         if ending.unverified:

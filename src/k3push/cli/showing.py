@@ -17,6 +17,7 @@ from k3push.cli.telling import advice_lines, cause_lines, next_step, reason_line
 from k3push.cli.wiring import SystemClock, ledger_of, load_settings
 from k3push.cli.words import Lang, Say
 from k3push.core.advice import advise, code_of
+from k3push.core.clusters import TOLD
 from k3push.core.commands import Key, Verb
 from k3push.core.holds import Hold, HoldCause, outside
 from k3push.core.model import Answered, BillNumber, Exchange, Row, Run, RunId, State
@@ -24,7 +25,7 @@ from k3push.core.window import Window
 from k3push.ports import AttemptRecord, Commanded, Ledger
 from k3push.reporting.ending import Ending, Exit, exit_of
 from k3push.reporting.report import write_report
-from k3push.reporting.results import clusters_of, count_targets, read_causes
+from k3push.reporting.results import MOST_READ, clusters_of, read_causes
 from k3push.reporting.tables import Form, csv_table, jsonl_table, write_table
 
 # An answer longer than this is cut on the terminal; the ledger has it whole.
@@ -65,6 +66,7 @@ async def status(config: Path | None, name: str | None, say: Say) -> Exit:
         alive = await ledger.is_alive(run.id)
         commands = await ledger.commands(run.id) if alive else ()
         clusters = await clusters_of(ledger, run)
+    unread = sum(counts.get(state, 0) for state in TOLD) - MOST_READ
     console = Console(soft_wrap=True, highlight=False)
     started = f"{run.started_at.astimezone():%Y-%m-%d %H:%M:%S}"
     how = say("alive") if alive else say("killed") if run.exit is None else f"exit {run.exit}"
@@ -76,6 +78,8 @@ async def status(config: Path | None, name: str | None, say: Say) -> Exit:
         console.print(state_table(counts))
     for line in reason_lines(clusters, say):
         console.print(escape(line))
+    if unread > 0:
+        console.print("    " + say("status.unread", rows=unread))
     if not alive and run.exit is not None:
         # A person's word may have moved rows since the execution ended.
         causes = read_causes(run)
@@ -186,7 +190,7 @@ async def report(config: Path | None, name: str | None, say: Say, lang: Lang, ou
             counts=counts,
             pushes=await ledger.attempt_count(run.id),
             logins=0,
-            targets=await count_targets(ledger, run),
+            targets=await ledger.target_count(run.id),
             causes=causes,
             repeats=await ledger.repeats(run.id),
             unverified=settings.erp.verify is False,

@@ -21,7 +21,7 @@ from k3push.cli.wiring import ledger_of
 from k3push.cli.words import Lang, Say
 from k3push.core.model import Run
 from k3push.reporting.ending import Exit
-from k3push.reporting.tables import pages_of, record_of
+from k3push.reporting.tables import pages_of, records_of
 from k3push.simulator import SandboxOptions, Site, audit, build, serve
 
 CONFIG_PORT = "127.0.0.1:8100"
@@ -80,8 +80,8 @@ async def demo(options: RunOptions, folder: Path, say: Say, lang: Lang) -> Exit:
         site.finish()
         async with ledger_of(runner.settings, say) as ledger:
             run: Run = (await ledger.runs())[-1]
-            rows = [record_of(row, run) async for page in pages_of(ledger, run) for row in page]
-    findings = audit(rows, site.world)
+            pages = [records_of(rows, run) async for rows in pages_of(ledger, run)]
+    findings = audit((record._asdict() for page in pages for record in page), site.world)
     if findings:
         raise Problem(say("demo.untrue", what="; ".join(findings)), Exit.DEFECT)
     runner.warn("demo.audit", documents=len(_documents(site)))

@@ -283,6 +283,10 @@ _WORDS: Mapping[str, _Said] = {
     "status.asked": _Said(
         "  {command}: asked at {at}, not obeyed yet", "  {command}：{at} 下达，尚未执行"
     ),
+    "status.unread": _Said(
+        "and {rows:,} numbers more, not read here; `k3push report` tells of all",
+        "另有 {rows:,} 个编号此处未读取；`k3push report` 列出全部",
+    ),
     "other_scope": _Said(
         "run {run} was made for {scope}, and the settings now say {now}; put them back, or start a new run",
         "执行 {run} 针对 {scope}，而当前配置为 {now}；请恢复配置，或开始新的执行",

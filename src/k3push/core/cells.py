@@ -5,7 +5,7 @@ What an export writes is a job file again, so the mark that it sets is taken off
 
 from __future__ import annotations
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_FORMULA_STARTS = frozenset("=+-@\t\r\n＝＋－＠")
 
 
 def marked(text: str) -> str:
@@ -14,7 +14,7 @@ def marked(text: str) -> str:
     >>> marked("=1+1"), marked("CGDD01")
     ("'=1+1", 'CGDD01')
     """
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    return f"'{text}" if text[:1] in _FORMULA_STARTS else text
 
 
 def unmarked(cell: str) -> str:
@@ -23,4 +23,4 @@ def unmarked(cell: str) -> str:
     >>> unmarked("'=1+1"), unmarked("CGDD01"), unmarked("'CGDD01")
     ('=1+1', 'CGDD01', "'CGDD01")
     """
-    return cell[1:] if cell[:1] == "'" and cell[1:].startswith(_FORMULA_STARTS) else cell
+    return cell[1:] if cell[:1] == "'" and cell[1:2] in _FORMULA_STARTS else cell

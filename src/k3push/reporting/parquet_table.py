@@ -36,6 +36,7 @@ def parquet_table(path: Path, _: Sequence[State]) -> Iterator[Put]:
     with parquet.ParquetWriter(path, SCHEMA) as file:
 
         def put(records: Sequence[Record]) -> None:
-            file.write_table(pa.Table.from_pylist(records, schema=_GIVEN).cast(SCHEMA))
+            columns = [list(column) for column in zip(*records, strict=True)]
+            file.write_table(pa.table(columns, schema=_GIVEN).cast(SCHEMA))
 
         yield put

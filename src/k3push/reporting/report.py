@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -24,7 +24,8 @@ from k3push.reporting.page import Contents, head, tail
 from k3push.reporting.tables import opened_for_owner, pages_of
 from k3push.reporting.timeline import Say, Timeline
 
-# Of a larger run, the page holds only the numbers that a person may have to look at.
+# Of a larger run, the page holds only numbers that a person may have to look at, and no more
+# than so many of them.
 MOST_ROWS = 200_000
 
 ATTEMPTS_A_PAGE = 200
@@ -46,10 +47,34 @@ async def write_report(
         lang: `en` or `zh`.
         now: When the page is made.
     """
+    async with new_report(ledger, ending, path, say, lang=lang, now=now) as gatherer:
+        async for rows in pages_of(ledger, ending.run):
+            await anyio.to_thread.run_sync(gatherer.rows, rows)
+
+
+@asynccontextmanager
+async def new_report(
+    ledger: Ledger, ending: Ending, path: Path, say: Say, *, lang: str, now: datetime
+) -> AsyncIterator[Gatherer]:
+    """Begin what `write_report` writes, for a caller who gives it all rows of the run.
+
+    The page is there when the block has ended.
+    """
     part = path.with_name(f"{path.name}.part")
+    run = ending.run
     try:
-        with tempfile.TemporaryFile("w+", encoding="ascii") as packed:
-            contents = await _gather(ledger, ending, packed, say, lang)
+        # Beside the page: the folder of temporary files may be small, or in memory.
+        with tempfile.TemporaryFile("w+", encoding="ascii", dir=path.parent) as packed:
+            gatherer = Gatherer(sum(ending.counts.values()), packed, say("report.nothing"))
+            yield gatherer
+            async for attempts in _attempts(ledger, run):
+                await anyio.to_thread.run_sync(gatherer.attempts, attempts)
+            async for notes in _notes(ledger, run):
+                await anyio.to_thread.run_sync(gatherer.notes, notes)
+            gatherer.close()
+            pictures = await anyio.to_thread.run_sync(gatherer.timeline.pictures, say)
+            largest = gatherer.clusters.largest()
+            contents = Contents(ending, largest, pictures, gatherer.left_out, lang)
             made = tail(contents, say, version("k3push"), moment(now))
             await anyio.to_thread.run_sync(_join, part, head(contents, say), packed, made)
         await anyio.Path(part).replace(path)
@@ -59,14 +84,24 @@ async def write_report(
         raise
 
 
-class _Gatherer:
-    """Reads a run once: packs what the page shows into *out*, and sums up the rest."""
+class Gatherer:
+    """Reads a run once: packs what the page shows into *out*, and sums up the rest.
 
-    def __init__(self, total: int, out: IO[str], nothing: str) -> None:
+    Attributes:
+        clusters: Why numbers are where they are.
+        timeline: What was done when.
+        left_out: Numbers whose rows the page does not hold.
+    """
+
+    def __init__(
+        self, total: int, out: IO[str], nothing: str, *, most_rows: int = MOST_ROWS
+    ) -> None:
+        """Begin with a run of *total* rows; *nothing* stands for an answer that never came."""
         self.clusters = Clusters()
         self.timeline = Timeline()
         self.left_out = 0
-        self._whole = total <= MOST_ROWS
+        self._whole = total <= most_rows
+        self._room = most_rows
         self._packed = Packed(out)
         self._nothing = nothing
         self._told: set[BillNumber] = set()
@@ -79,9 +114,11 @@ class _Gatherer:
             cluster = None
             if row.state in TOLD:
                 cluster = self.clusters.add(code_of(row), row.reason, number)
-            if self._whole or row.state not in _WELL:
+            if self._whole or (row.state not in _WELL and self._room):
+                self._room -= 1
                 self._packed.row(row, cluster.place if cluster else -1)
-                self._told.add(number)
+                if not self._whole:
+                    self._told.add(number)
             else:
                 self.left_out += 1
 
@@ -101,20 +138,6 @@ class _Gatherer:
     def close(self) -> None:
         """Write what is left."""
         self._packed.close()
-
-
-async def _gather(ledger: Ledger, ending: Ending, out: IO[str], say: Say, lang: str) -> Contents:
-    run = ending.run
-    gatherer = _Gatherer(sum(ending.counts.values()), out, say("report.nothing"))
-    async for rows in pages_of(ledger, run):
-        await anyio.to_thread.run_sync(gatherer.rows, rows)
-    async for attempts in _attempts(ledger, run):
-        await anyio.to_thread.run_sync(gatherer.attempts, attempts)
-    async for notes in _notes(ledger, run):
-        await anyio.to_thread.run_sync(gatherer.notes, notes)
-    gatherer.close()
-    pictures = await anyio.to_thread.run_sync(gatherer.timeline.pictures, say)
-    return Contents(ending, gatherer.clusters.largest(), pictures, gatherer.left_out, lang)
 
 
 async def _attempts(ledger: Ledger, run: Run) -> AsyncIterator[list[AttemptRecord]]:

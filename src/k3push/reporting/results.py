@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from datetime import datetime
 from pathlib import Path
 
@@ -11,50 +13,76 @@ import orjson
 
 from k3push.core.advice import code_of
 from k3push.core.clusters import TOLD, Clusters
-from k3push.core.model import Run, State
+from k3push.core.model import Row, Run, State
 from k3push.job import Cause
 from k3push.ports import Ledger
 from k3push.reporting.ending import Ending
-from k3push.reporting.report import write_report
-from k3push.reporting.tables import opened_for_owner, pages_of, write_csv
+from k3push.reporting.report import new_report
+from k3push.reporting.tables import (
+    Put,
+    csv_table,
+    new_table,
+    opened_for_owner,
+    pages_of,
+    records_of,
+)
 from k3push.reporting.timeline import Say
 
 # What a person acts on; each is a job file of its own.
 PARTS = (State.REJECTED, State.DRAFT, State.UNKNOWN, State.PLANNED)
 
+# Rows whose reasons are read where the answer must come at once.
+MOST_READ = 2000
+
 
 async def clusters_of(ledger: Ledger, run: Run) -> Clusters:
-    """Return the rows that came to nothing certain, by what they say."""
+    """Return the rows that came to nothing certain by what they say, `MOST_READ` of them."""
     clusters = Clusters()
-    async for rows in pages_of(ledger, run, TOLD):
-        for row in rows:
-            clusters.add(code_of(row), row.reason, row.bill or row.number)
+    for row in await ledger.rows(run.id, states=TOLD, limit=MOST_READ):
+        clusters.add(code_of(row), row.reason, row.bill or row.number)
     return clusters
-
-
-async def count_targets(ledger: Ledger, run: Run) -> int:
-    """Count the documents that the rows name; merged sources share one."""
-    ids: set[str] = set()
-    async for rows in pages_of(ledger, run, {State.PUSHED, State.DRAFT, State.ALREADY}):
-        ids.update(target.id for row in rows for target in row.targets)
-    return len(ids)
 
 
 async def write_results(
     ledger: Ledger, ending: Ending, say: Say, *, lang: str, now: datetime
-) -> Path:
-    """Write the results of a run into its folder, over those of an earlier execution."""
+) -> Clusters:
+    """Write the results of a run into its folder, over those of an earlier execution.
+
+    The rows are read once, whatever is made of them.
+
+    Returns:
+        All rows that came to nothing certain, by what they say.
+    """
     run = ending.run
     folder = Path(run.folder)
     await anyio.Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
-    await write_csv(ledger, run, folder / "ledger.csv")
-    for state in PARTS:
-        part = folder / f"{state}.csv"
-        if ending.counts.get(state):
-            await write_csv(ledger, run, part, {state})
-        else:
-            await anyio.Path(part).unlink(missing_ok=True)
-    summary = ending.as_json() | {
+    await anyio.to_thread.run_sync(_write_summary, folder / "summary.json", _summary(ending))
+    page = new_report(ledger, ending, folder / "report.html", say, lang=lang, now=now)
+    async with page as gatherer, AsyncExitStack() as tables:
+        whole = await tables.enter_async_context(new_table(folder / "ledger.csv", csv_table))
+        parts: dict[State, Put] = {}
+        for state in PARTS:
+            path = folder / f"{state}.csv"
+            if ending.counts.get(state):
+                parts[state] = await tables.enter_async_context(new_table(path, csv_table))
+            else:
+                await anyio.Path(path).unlink(missing_ok=True)
+
+        def put(rows: Sequence[Row]) -> None:
+            records = records_of(rows, run)
+            whole(records)
+            for state, part in parts.items():
+                part([record for record in records if record.state == state])
+            gatherer.rows(rows)
+
+        async for rows in pages_of(ledger, run):
+            await anyio.to_thread.run_sync(put, rows)
+    return gatherer.clusters
+
+
+def _summary(ending: Ending) -> dict[str, object]:
+    run = ending.run
+    return ending.as_json() | {
         "started_at": run.started_at.astimezone().isoformat(timespec="seconds"),
         "jobs": list(run.jobs),
         "repeats": [
@@ -73,9 +101,6 @@ async def write_results(
         "stopped_by": {cause.value: why for cause, why in ending.causes.items()},
         "certificate_checked": not ending.unverified,
     }
-    await anyio.to_thread.run_sync(_write_summary, folder / "summary.json", summary)
-    await write_report(ledger, ending, folder / "report.html", say, lang=lang, now=now)
-    return folder
 
 
 def read_causes(run: Run) -> dict[Cause, str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
 from datetime import datetime
+from functools import cache
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, NamedTuple
 
 import anyio
 import anyio.to_thread
@@ -18,42 +19,51 @@ from k3push.core.cells import marked
 from k3push.core.model import Row, Run, State
 from k3push.ports import Ledger
 
-COLUMNS = (
-    "line",
-    "number",
-    "state",
-    "targets",
-    "target_ids",
-    "code",
-    "reason",
-    "attempts",
-    "chunk",
-    "run",
-    "route",
-    "sent_at",
-    "settled_at",
-)
 
-PAGE_ROWS = 5000
+class Record(NamedTuple):
+    """A row of the export; its fields are the columns of every format, in their order."""
+
+    line: int
+    number: str
+    state: str
+    targets: str
+    target_ids: str
+    code: str
+    reason: str
+    attempts: int
+    chunk: int | None
+    run: str
+    route: str
+    sent_at: str | None
+    settled_at: str | None
 
 
-def record_of(row: Row, run: Run) -> dict[str, Any]:
-    """Return one row of the export, by column."""
-    return {
-        "line": row.line,
-        "number": row.number,
-        "state": row.state.value,
-        "targets": ";".join(target.number for target in row.targets),
-        "target_ids": ";".join(target.id for target in row.targets),
-        "code": row.code,
-        "reason": row.reason,
-        "attempts": row.attempts,
-        "chunk": row.chunk or None,
-        "run": run.id,
-        "route": run.route.name,
-        "sent_at": local(row.sent_at),
-        "settled_at": local(row.settled_at),
-    }
+COLUMNS = Record._fields
+
+PAGE_ROWS = 2000
+
+
+def records_of(rows: Iterable[Row], run: Run) -> list[Record]:
+    """Return rows of a run as rows of the export."""
+    at = cache(local)  # the numbers of a chunk share their times
+    return [
+        Record(
+            row.line,
+            row.number,
+            row.state.value,
+            ";".join([target.number for target in row.targets]),
+            ";".join([target.id for target in row.targets]),
+            row.code,
+            row.reason,
+            row.attempts,
+            row.chunk or None,
+            run.id,
+            run.route.name,
+            at(row.sent_at),
+            at(row.settled_at),
+        )
+        for row in rows
+    ]
 
 
 async def pages_of(
@@ -66,12 +76,6 @@ async def pages_of(
         yield list(rows)
 
 
-async def write_csv(ledger: Ledger, run: Run, path: Path, states: Collection[State] = ()) -> int:
-    """Write the rows of a run as CSV; returns how many there are."""
-    return await write_table(ledger, run, path, csv_table, states)
-
-
-Record = Mapping[str, Any]
 Put = Callable[[Sequence[Record]], None]
 """Puts rows at the end of a table."""
 
@@ -95,22 +99,34 @@ async def write_table(
     """
     counts = await ledger.counts(run.id)
     present = [state for state in State if counts.get(state) and (not states or state in states)]
-    # What is interrupted, or fills the disk, leaves no half file under the name that was asked for.
-    part = path.with_name(f"{path.name}.part")
     count = 0
+    async with new_table(path, form, present) as put:
+
+        def put_rows(rows: Sequence[Row]) -> None:
+            put(records_of(rows, run))
+
+        async for rows in pages_of(ledger, run, states):
+            count += len(rows)
+            await anyio.to_thread.run_sync(put_rows, rows)
+    return count
+
+
+@asynccontextmanager
+async def new_table(path: Path, form: Form, states: Sequence[State] = ()) -> AsyncIterator[Put]:
+    """Begin a table in a file for its owner only; it has its name when the block has ended.
+
+    What is interrupted, or fills the disk, leaves no half file under that name.
+    """
+    part = path.with_name(f"{path.name}.part")
     try:
         with ExitStack() as opened:
             await anyio.to_thread.run_sync(_begin_for_owner, part)
-            put = await anyio.to_thread.run_sync(opened.enter_context, form(part, present))
-            async for rows in pages_of(ledger, run, states):
-                count += len(rows)
-                await anyio.to_thread.run_sync(put, [record_of(row, run) for row in rows])
+            yield await anyio.to_thread.run_sync(opened.enter_context, form(part, states))
             await anyio.to_thread.run_sync(opened.close)
         await anyio.Path(part).replace(path)
     finally:
         with anyio.CancelScope(shield=True):
             await anyio.Path(part).unlink(missing_ok=True)
-    return count
 
 
 @contextmanager
@@ -119,11 +135,7 @@ def csv_table(path: Path, _: Sequence[State]) -> Iterator[Put]:
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         table = csv.writer(file)
         table.writerow(COLUMNS)
-
-        def put(records: Sequence[Record]) -> None:
-            table.writerows([_cell(record[column]) for column in COLUMNS] for record in records)
-
-        yield put
+        yield lambda records: table.writerows(map(_cells, records))
 
 
 @contextmanager
@@ -131,7 +143,7 @@ def jsonl_table(path: Path, _: Sequence[State]) -> Iterator[Put]:
     """Write one JSON object a line."""
     with path.open("wb") as file:
         yield lambda records: file.writelines(
-            orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in records
+            orjson.dumps(record._asdict(), option=orjson.OPT_APPEND_NEWLINE) for record in records
         )
 
 
@@ -149,8 +161,23 @@ def _begin_for_owner(path: Path) -> None:
         pass
 
 
-def _cell(value: object) -> object:
-    return marked(value) if isinstance(value, str) else value
+def _cells(record: Record) -> tuple[object, ...]:
+    """Return the cells of a row; of those that are texts of others, none starts a formula."""
+    line, number, state, targets, ids, code, reason, attempts, chunk, run, route, *times = record
+    return (
+        line,
+        marked(number),
+        state,
+        marked(targets),
+        marked(ids),
+        marked(code),
+        marked(reason),
+        attempts,
+        chunk,
+        run,
+        marked(route),
+        *times,
+    )
 
 
 def local(moment: datetime | None) -> str | None:

@@ -54,7 +54,7 @@ def xlsx_table(
             for record in records:
                 every.add(record)
                 # A run that goes on meanwhile may reach a state that had no rows before.
-                if table := by_state.get(record["state"]):
+                if table := by_state.get(record.state):
                     table.add(record)
 
         try:
@@ -87,8 +87,7 @@ class _Table:
         if self._row > self._sheet_rows:
             self.end()
             self._begin()
-        for column, name in enumerate(COLUMNS):
-            value = record[name]
+        for column, value in enumerate(record):
             if isinstance(value, int):
                 self._sheet.write_number(self._row, column, value)
             elif value:

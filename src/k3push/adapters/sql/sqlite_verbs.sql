@@ -83,6 +83,12 @@ ON CONFLICT (run, state) DO UPDATE SET n = n + excluded.n;
 -- name: select_tallies
 SELECT state, n FROM tallies WHERE run = :run AND n > 0;
 
+-- name: count_targets
+-- The ids are sorted out in SQLite's own temporary storage, so a million cost no memory.
+SELECT count(DISTINCT json_extract(target.value, '$[0]'))
+FROM rows CROSS JOIN json_each(rows.targets) AS target
+WHERE rows.run = :run;
+
 -- name: rows_by_number
 SELECT r.place, r.state, coalesce(r.attempt, 0), r.number, coalesce(r.bill, '')
 FROM json_each(:numbers) AS j CROSS JOIN rows AS r ON r.number = j.value AND r.run = :run;
