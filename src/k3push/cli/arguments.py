@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
@@ -58,4 +59,6 @@ def awaited(act: Callable[[], Awaitable[int]]) -> int:
     async def awaited() -> int:
         return await act()
 
+    # What was imported stays, and no search for garbage among many rows needs to look at it.
+    gc.freeze()
     return anyio.run(awaited)
