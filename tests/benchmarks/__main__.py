@@ -15,10 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import makespan, throughput
+from tests.benchmarks import makespan, start, throughput
 
 BENCHMARKS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "makespan": makespan.measure,
+    "start": start.measure,
     "throughput": throughput.measure,
 }
 
@@ -35,6 +36,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     commands = parser.add_subparsers(dest="name", required=True)
     makespan.add_options(commands.add_parser("makespan", help=makespan.measure.__doc__))
+    start.add_options(commands.add_parser("start", help=start.measure.__doc__))
     throughput.add_options(commands.add_parser("throughput", help=throughput.measure.__doc__))
     arguments = parser.parse_args()
     figures = BENCHMARKS[arguments.name](arguments)

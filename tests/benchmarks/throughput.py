@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -161,7 +162,7 @@ def _take(name: str, task: Task) -> Took:
         with Sandbox(folder, *options) as sandbox:
             command = _command(name, task, Desk(folder).configure(sandbox.url), sandbox.url)
             server = psutil.Process(sandbox.pid)
-            began_s, cpu_s, server_cpu_s = time.monotonic(), _children_s(), _cpu_s(server)
+            began_s, cpu_s, server_cpu_s = time.monotonic(), children_s(), _cpu_s(server)
             ran = subprocess.run(  # noqa: S603  # our own interpreter
                 [sys.executable, "-m", *command],
                 cwd=folder,
@@ -170,7 +171,7 @@ def _take(name: str, task: Task) -> Took:
                 check=True,
                 text=True,
             )
-            whole_s, cpu_s = time.monotonic() - began_s, _children_s() - cpu_s
+            whole_s, cpu_s = time.monotonic() - began_s, children_s() - cpu_s
             server_cpu_s = _cpu_s(server) - server_cpu_s
             truth = sandbox.truth()
             assert set(truth["sources"]) == set(numbers), name
@@ -189,10 +190,10 @@ def _command(name: str, task: Task, desk: Desk, url: str) -> list[str]:
     return [f"tests.benchmarks.peers.{module}", url, job, str(at_once), str(task.size)]
 
 
-def _children_s() -> float:
+def children_s() -> float:
     """Return the processor time of children that have ended; the sandbox has not."""
-    times = os.times()
-    return times.children_user + times.children_system
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _cpu_s(process: psutil.Process) -> float:
