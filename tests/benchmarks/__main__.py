@@ -15,11 +15,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import makespan, scale
+from tests.benchmarks import makespan, scale, start, throughput
 
 BENCHMARKS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "makespan": makespan.measure,
     "scale": scale.measure,
+    "start": start.measure,
+    "throughput": throughput.measure,
 }
 
 
@@ -36,6 +38,8 @@ def main() -> None:
     commands = parser.add_subparsers(dest="name", required=True)
     makespan.add_options(commands.add_parser("makespan", help=makespan.measure.__doc__))
     scale.add_options(commands.add_parser("scale", help=scale.measure.__doc__))
+    start.add_options(commands.add_parser("start", help=start.measure.__doc__))
+    throughput.add_options(commands.add_parser("throughput", help=throughput.measure.__doc__))
     arguments = parser.parse_args()
     figures = BENCHMARKS[arguments.name](arguments)
     sys.stdout.write(f"{machine()}\n")

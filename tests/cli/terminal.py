@@ -149,6 +149,11 @@ class Sandbox(AbstractContextManager["Sandbox"]):
         end(self._process)
         assert kind is not None or self._process.returncode == 0
 
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
     def truth(self) -> dict[str, Any]:
         """Ask what really happened."""
         address = self.url.replace("K3Cloud/", "sandbox/truth")

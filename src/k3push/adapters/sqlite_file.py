@@ -13,6 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import orjson
 from filelock import FileLock
 
 from k3push.ports import LedgerLostError
@@ -29,7 +30,7 @@ DURABLE = ("wal", 2)
 
 OPENING_PATIENCE_S = 60.0
 
-Values = Mapping[str, str | float | bytes | None]
+Values = Mapping[str, str | float | None]
 
 
 @contextmanager
@@ -81,13 +82,22 @@ class Connection:
         """Run a statement; return the key of the row that it inserted, if any."""
         return self._connection.execute(self._statements[name], values).lastrowid or 0
 
-    def do_each(self, name: str, each: Iterable[Values]) -> None:
-        """Run a statement with each of many sets of values."""
-        self._connection.executemany(self._statements[name], each)
+    def do_each(
+        self, name: str, each: Iterable[Values], **values: str | float | bytes | None
+    ) -> None:
+        """Run a statement once, for each of many sets of values and those that they share."""
+        text = orjson.dumps(list(each)).decode()
+        self._connection.execute(self._statements[name], {"each": text, **values})
 
     def all(self, name: str, **values: str | float | bytes | None) -> list[tuple[Any, ...]]:
         """Return all rows of a query."""
         return self._connection.execute(self._statements[name], values).fetchall()
+
+    def listed(self, name: str, **values: str | float | bytes | None) -> list[Any]:
+        """Return the JSON array that is the one value of a query."""
+        ((text,),) = self.all(name, **values)
+        listed: list[Any] = orjson.loads(text)
+        return listed
 
     def one(self, name: str, **values: str | float | bytes | None) -> tuple[Any, ...] | None:
         """Return the first row of a query."""

@@ -94,23 +94,16 @@ def add(connection: Connection, run: RunId, listed: Sequence[Listed]) -> Sequenc
         (new if first == place else again).append((place, one, first))
     connection.do_each(
         "insert_row",
-        (
-            {"run": found.key, "place": place, "line": one.line, "number": one.number}
-            for place, one, _ in new
-        ),
+        ({"place": place, "line": one.line, "number": one.number} for place, one, _ in new),
+        run=found.key,
     )
     connection.do_each(
         "insert_repeat",
         (
-            {
-                "run": found.key,
-                "place": place,
-                "line": one.line,
-                "number": one.number,
-                "first_place": first,
-            }
+            {"place": place, "line": one.line, "number": one.number, "first_place": first}
             for place, one, first in again
         ),
+        run=found.key,
     )
     connection.do("set_listed", run=found.key, listed=found.listed + len(listed))
     tally(connection, found.key, {State.PLANNED: len(new)})
@@ -135,10 +128,11 @@ def identify(
         for place, state, attempt, _, bill in rows
     }
     spelled, taken = rules.spell(before.values(), wanted)
-    moves = [{"run": key, "place": lost, "kept": kept} for lost, kept in taken.items()]
-    connection.do_each("repoint_repeats", moves)
-    connection.do_each("row_to_repeat", moves)
-    connection.do_each("delete_row", ({"run": key, "place": lost} for lost in taken))
+    if taken:
+        moves = [{"run": key, "place": lost, "kept": kept} for lost, kept in taken.items()]
+        connection.do_each("repoint_repeats", moves)
+        connection.do_each("row_to_repeat", moves, run=key)
+        connection.do_each("delete_row", moves, run=key)
     # Old spellings go first: two rows may have changed theirs for each other's.
     respelled = [place for place in spelled if before[place].bill]
     connection.do_each(
@@ -155,7 +149,7 @@ def identify(
 def tally(connection: Connection, run: int, change: Mapping[State, int]) -> None:
     """Keep count of the rows of each state."""
     connection.do_each(
-        "tally", ({"run": run, "state": state, "n": n} for state, n in change.items() if n)
+        "tally", ({"state": state, "n": n} for state, n in change.items() if n), run=run
     )
 
 

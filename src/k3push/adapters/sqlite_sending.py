@@ -21,20 +21,19 @@ from k3push.ports import Holder
 
 def bury_executor(connection: Connection, run: RunId) -> None:
     """Put in order what a dead executor of the run left behind, for the next one."""
-    key = run_key(connection, run).key
+    mine = run_key(connection, run)
+    key = mine.key
     sent = connection.all("sent_rows", run=key)
     for _, state, bill in sent:
         life.check(bill, State(state), State.UNKNOWN)
     _kill(connection, key, [place for place, _, _ in sent])
     connection.do("close_attempts", run=key, verdict=rules.KILLED_BECAUSE)
     idle = [
-        (scope, number)
-        for scope, number, state in connection.all("claims_of_run", run=key)
+        number
+        for number, state in connection.all("claims_of_run", run=key)
         if state is None or not rules.keeps_claim(State(state))
     ]
-    connection.do_each(
-        "delete_claim", ({"scope": s, "number": number, "run": key} for s, number in idle)
-    )
+    connection.do("delete_claims", scope=mine.scope, run=key, bills=text.from_json(idle))
     connection.do("set_ending", run=key, ended_at=None, exit=None)
     connection.do("delete_commands", run=key)
 
@@ -65,10 +64,7 @@ def claim(
         if not alive[holder] and state == State.SENT:
             life.check(number, State.SENT, State.UNKNOWN)
             _kill(connection, key, [place])
-    connection.do_each(
-        "set_claim",
-        ({"scope": mine.scope, "number": number, "run": mine.key} for number in free),
-    )
+    connection.do("set_claims", scope=mine.scope, run=mine.key, bills=text.from_json(list(free)))
     return held
 
 
@@ -77,10 +73,7 @@ def begin(connection: Connection, intent: Intent) -> Attempt:
     run = run_key(connection, intent.run)
     bills = text.from_json(intent.numbers)
     rules.check_once(intent.numbers)
-    standings = _standings_by_bill(connection, run.key, bills)
-    claimed = {
-        number for (number,) in connection.all("claimed", run=run.key, scope=run.scope, bills=bills)
-    }
+    standings, claimed = _standings(connection, run, intent.numbers)
     for number in intent.numbers:
         rules.check_begin(number, standings.get(number), claimed=number in claimed)
     attempt = connection.do(
@@ -96,16 +89,9 @@ def begin(connection: Connection, intent: Intent) -> Attempt:
         request=text.from_bytes(intent.request),
     )
     connection.do("count_attempt", run=run.key)
-    connection.do_each(
-        "insert_carried", ({"number": number, "attempt": attempt} for number in intent.numbers)
-    )
-    connection.do_each(
-        "set_sent",
-        (
-            {"run": run.key, "place": standing.place, "attempt": attempt}
-            for standing in standings.values()
-        ),
-    )
+    connection.do("insert_carried", attempt=attempt, numbers=bills)
+    places = [standing.place for standing in standings.values()]
+    connection.do("set_sent", run=run.key, attempt=attempt, places=text.from_json(places))
     moved = len(intent.numbers)
     tally(connection, run.key, {State.PLANNED: -moved, State.SENT: moved})
     return Attempt(attempt, intent)
@@ -130,9 +116,7 @@ def record(
         return
     rules.check_recording(attempt.id, text.to_numbers(numbers), outcomes, killed=bool(killed))
     run = run_key(connection, attempt.intent.run)
-    standings = _standings_by_bill(
-        connection, run.key, text.from_json([outcome.number for outcome in outcomes])
-    )
+    standings, _ = _standings(connection, run, [outcome.number for outcome in outcomes])
     _move(
         connection,
         run,
@@ -162,38 +146,39 @@ def conclude(
 ) -> None:
     """Move rows apart from an attempt, and keep the note beside each."""
     found = run_key(connection, run)
-    numbers = text.from_json(list({outcome.number for outcome in outcomes}))
+    numbers = list({outcome.number for outcome in outcomes})
+    by_bill, _ = _standings(connection, found, numbers)
     standings = {
         number: rules.Standing(place, State(state), attempt)
         for place, state, attempt, number, bill in connection.all(
-            "rows_by_number", run=found.key, numbers=numbers
+            "rows_by_number", run=found.key, numbers=text.from_json(numbers)
         )
         if not bill
-    } | _standings_by_bill(connection, found.key, numbers)
+    } | by_bill
     moves = rules.check_outcomes(outcomes, [standings.get(each.number) for each in outcomes])
     _move(connection, found, moves, standings.values(), at=at)
     if note:
-        connection.do_each(
-            "insert_note",
-            (
-                {
-                    "number": outcome.number,
-                    "run": found.key,
-                    "at": text.from_time(at),
-                    "text": text.from_text(note),
-                }
-                for outcome in outcomes
-            ),
+        connection.do(
+            "insert_notes",
+            numbers=text.from_json([outcome.number for outcome in outcomes]),
+            run=found.key,
+            at=text.from_time(at),
+            text=text.from_text(note),
         )
 
 
-def _standings_by_bill(
-    connection: Connection, run: int, bills: str
-) -> dict[BillNumber, rules.Standing]:
-    return {
+def _standings(
+    connection: Connection, run: RunKey, bills: Sequence[BillNumber]
+) -> tuple[dict[BillNumber, rules.Standing], set[BillNumber]]:
+    """Find the rows of bills, and which of them the run has claimed."""
+    found = connection.listed(
+        "standings", run=run.key, scope=run.scope, bills=text.from_json(bills)
+    )
+    standings = {
         bill: rules.Standing(place, State(state), attempt)
-        for place, state, attempt, _, bill in connection.all("rows_by_bill", run=run, bills=bills)
+        for place, state, attempt, bill, _ in found
     }
+    return standings, {bill for *_, bill, claimed in found if claimed}
 
 
 def _move(
@@ -222,14 +207,12 @@ def _move(
             for place, outcome in moves
         ),
     )
-    connection.do_each(
-        "delete_claim",
-        (
-            {"scope": run.scope, "number": outcome.number, "run": run.key}
-            for _, outcome in moves
-            if not rules.keeps_claim(outcome.state, keep_planned=keep_planned)
-        ),
-    )
+    done = [
+        outcome.number
+        for _, outcome in moves
+        if not rules.keeps_claim(outcome.state, keep_planned=keep_planned)
+    ]
+    connection.do("delete_claims", scope=run.scope, run=run.key, bills=text.from_json(done))
     change = Counter(outcome.state for _, outcome in moves)
     change.subtract(before[place] for place, _ in moves)
     tally(connection, run.key, change)

@@ -1,5 +1,8 @@
--- The statements of the SQLite ledger, each under its name. Parameters called :numbers and
--- :bills are JSON arrays, so that one statement serves a chunk of any size.
+-- The statements of the SQLite ledger, each under its name. Parameters called :numbers, :bills
+-- and :places are JSON arrays, and :each is one of objects, so that one statement serves a chunk of
+-- any size: each step of a statement has to wait for the interpreter's lock again, which the
+-- thread that makes the calls holds. An UPDATE takes the run from :each as well, or SQLite would
+-- go through all rows of the run for each.
 
 -- name: application_id
 PRAGMA application_id;
@@ -67,17 +70,22 @@ SELECT j.value, r.place
 FROM json_each(:numbers) AS j CROSS JOIN rows AS r ON r.number = j.value AND r.run = :run;
 
 -- name: insert_row
-INSERT INTO rows (run, place, line, number) VALUES (:run, :place, :line, :number);
+INSERT INTO rows (run, place, line, number)
+SELECT :run, json_extract(value, '$.place'), json_extract(value, '$.line'), json_extract(value, '$.number')
+FROM json_each(:each);
 
 -- name: insert_repeat
 INSERT INTO repeats (run, place, line, number, first_place)
-VALUES (:run, :place, :line, :number, :first_place);
+SELECT :run, json_extract(value, '$.place'), json_extract(value, '$.line'), json_extract(value, '$.number'),
+    json_extract(value, '$.first_place')
+FROM json_each(:each);
 
 -- name: set_listed
 UPDATE runs SET listed = :listed WHERE key = :run;
 
 -- name: tally
-INSERT INTO tallies (run, state, n) VALUES (:run, :state, :n)
+INSERT INTO tallies (run, state, n)
+SELECT :run, json_extract(value, '$.state'), json_extract(value, '$.n') FROM json_each(:each) WHERE true
 ON CONFLICT (run, state) DO UPDATE SET n = n + excluded.n;
 
 -- name: select_tallies
@@ -97,18 +105,28 @@ FROM json_each(:numbers) AS j CROSS JOIN rows AS r ON r.number = j.value AND r.r
 SELECT r.place, r.state, coalesce(r.attempt, 0), r.number, r.bill
 FROM json_each(:bills) AS j CROSS JOIN rows AS r ON r.bill = j.value AND r.run = :run;
 
+-- name: standings
+SELECT json_group_array(json_array(r.place, r.state, coalesce(r.attempt, 0), r.bill, c.run = :run))
+FROM json_each(:bills) AS j
+CROSS JOIN rows AS r ON r.bill = j.value AND r.run = :run
+LEFT JOIN claims AS c ON c.scope = :scope AND c.number = r.bill;
+
 -- name: set_bill
-UPDATE rows SET bill = :bill WHERE run = :run AND place = :place;
+UPDATE rows SET bill = json_extract(value, '$.bill') FROM json_each(:each)
+WHERE run = json_extract(value, '$.run') AND place = json_extract(value, '$.place');
 
 -- name: row_to_repeat
 INSERT INTO repeats (run, place, line, number, first_place)
-SELECT run, place, line, number, :kept FROM rows WHERE run = :run AND place = :place;
+SELECT run, place, line, number, json_extract(value, '$.kept')
+FROM json_each(:each) CROSS JOIN rows ON run = :run AND place = json_extract(value, '$.place');
 
 -- name: repoint_repeats
-UPDATE repeats SET first_place = :kept WHERE run = :run AND first_place = :place;
+UPDATE repeats SET first_place = json_extract(value, '$.kept') FROM json_each(:each)
+WHERE run = json_extract(value, '$.run') AND first_place = json_extract(value, '$.place');
 
 -- name: delete_row
-DELETE FROM rows WHERE run = :run AND place = :place;
+DELETE FROM rows
+WHERE run = :run AND place IN (SELECT json_extract(value, '$.place') FROM json_each(:each));
 
 -- name: select_repeats
 SELECT repeats.place, repeats.line, repeats.number, rows.line
@@ -130,21 +148,18 @@ CROSS JOIN claims ON claims.scope = :scope AND claims.number = j.value
 CROSS JOIN runs ON runs.key = claims.run
 LEFT JOIN rows ON rows.bill = claims.number AND rows.run = claims.run;
 
--- name: set_claim
-INSERT INTO claims (scope, number, run) VALUES (:scope, :number, :run)
+-- name: set_claims
+INSERT INTO claims (scope, number, run)
+SELECT :scope, value, :run FROM json_each(:bills) WHERE true
 ON CONFLICT (scope, number) DO UPDATE SET run = excluded.run;
 
--- name: delete_claim
-DELETE FROM claims WHERE scope = :scope AND number = :number AND run = :run;
+-- name: delete_claims
+DELETE FROM claims
+WHERE scope = :scope AND number IN (SELECT value FROM json_each(:bills)) AND run = :run;
 
 -- name: claims_of_run
-SELECT claims.scope, claims.number, rows.state
+SELECT claims.number, rows.state
 FROM claims LEFT JOIN rows ON rows.bill = claims.number AND rows.run = claims.run
-WHERE claims.run = :run;
-
--- name: claimed
-SELECT claims.number
-FROM json_each(:bills) AS j CROSS JOIN claims ON claims.scope = :scope AND claims.number = j.value
 WHERE claims.run = :run;
 
 -- name: insert_attempt
@@ -152,7 +167,7 @@ INSERT INTO attempts (run, chunk, nth, began_at, boot, uptime_s, numbers, before
 VALUES (:run, :chunk, :nth, :began_at, :boot, :uptime_s, :numbers, :before, :request);
 
 -- name: insert_carried
-INSERT INTO carried (number, attempt) VALUES (:number, :attempt);
+INSERT INTO carried (number, attempt) SELECT value, :attempt FROM json_each(:numbers);
 
 -- name: count_attempt
 UPDATE runs SET attempts = attempts + 1 WHERE key = :run;
@@ -161,12 +176,15 @@ UPDATE runs SET attempts = attempts + 1 WHERE key = :run;
 UPDATE rows
 SET state = 'sent', targets = NULL, code = NULL, reason = NULL,
     attempts = attempts + 1, attempt = :attempt
-WHERE run = :run AND place = :place;
+WHERE run = :run AND place IN (SELECT value FROM json_each(:places));
 
 -- name: set_outcome
 UPDATE rows
-SET state = :state, targets = :targets, code = :code, reason = :reason, settled_at = :settled_at
-WHERE run = :run AND place = :place;
+SET state = json_extract(value, '$.state'), targets = json_extract(value, '$.targets'),
+    code = json_extract(value, '$.code'), reason = json_extract(value, '$.reason'),
+    settled_at = json_extract(value, '$.settled_at')
+FROM json_each(:each)
+WHERE run = json_extract(value, '$.run') AND place = json_extract(value, '$.place');
 
 -- name: recording_of
 SELECT numbers, ended_at IS NOT NULL, verdict IS NOT NULL FROM attempts WHERE id = :attempt;
@@ -183,8 +201,9 @@ SELECT place, state, bill FROM rows WHERE run = :run AND state = 'sent';
 -- name: close_attempts
 UPDATE attempts SET verdict = :verdict WHERE run = :run AND ended_at IS NULL;
 
--- name: insert_note
-INSERT INTO notes (number, run, at, text) VALUES (:number, :run, :at, :text);
+-- name: insert_notes
+INSERT INTO notes (number, run, at, text)
+SELECT value, :run, :at, :text FROM json_each(:numbers);
 
 -- name: page
 SELECT place, line, number, bill, state, targets, code, reason, attempts, chunk, sent_at, settled_at

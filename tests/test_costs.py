@@ -1,0 +1,148 @@
+"""What a chunk and a start cost, counted and not timed, so that no slow machine can fail these."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from anyio import to_thread
+
+from k3push.adapters.group_commit import GroupCommit, Reader
+from k3push.adapters.ledger_sqlite import SqliteLedger
+from k3push.adapters.sqlite_file import Connection, Values, connect
+from k3push.core.model import BillNumber, Listed, State
+from k3push.job import PushPace
+from k3push.simulator.script import Channel
+from tests.cli.terminal import Desk
+from tests.pushing.office import FIRST, Office, orders, sandbox, steered
+
+NUMBERS = 1000
+LISTED = [Listed(line, BillNumber(number)) for line, number in enumerate(orders(NUMBERS), start=2)]
+
+MOST_STATEMENTS = 30
+MOST_BYTES = 350
+
+# What is imported before a command acts, Python's own modules included.
+MOST_MODULES = {"--help": 165, "status": 540, "run orders.csv": 800}
+NEVER = {"keyring", "apprise", "pyarrow", "k3push.simulator"}
+NOT_FOR_HELP = {"anyio", "httpx", "orjson", "pydantic", "rich", "sqlite3"}
+
+
+class Counted(Connection):
+    """Counts the statements that it runs."""
+
+    def __init__(self, path: Path, said: Counter[str]) -> None:
+        super().__init__(path, "rw")
+        self._said = said
+
+    def do(self, name: str, **values: str | float | bytes | None) -> int:
+        """Count a statement."""
+        self._said[name] += 1
+        return super().do(name, **values)
+
+    def do_each(
+        self, name: str, each: Iterable[Values], **values: str | float | bytes | None
+    ) -> None:
+        """Count a statement for many rows."""
+        self._said[name] += 1
+        super().do_each(name, each, **values)
+
+    def all(self, name: str, **values: str | float | bytes | None) -> list[tuple[Any, ...]]:
+        """Count a query."""
+        self._said[name] += 1
+        return super().all(name, **values)
+
+
+@asynccontextmanager
+async def counting(path: Path, said: Counter[str]) -> AsyncIterator[SqliteLedger]:
+    """Open a SQLite ledger that counts what it writes."""
+    writer, reader = await to_thread.run_sync(lambda: connect(path, create=True))
+    await to_thread.run_sync(writer.close)
+    commits = GroupCommit(path, await to_thread.run_sync(Counted, path, said))
+    try:
+        yield SqliteLedger(path, commits, Reader(path, reader))
+    finally:
+        await to_thread.run_sync(reader.close)
+        await to_thread.run_sync(commits.close)
+
+
+async def _pushed(path: Path, size: int) -> tuple[Office, Counter[str]]:
+    """Push the list, one chunk after the other, and count the statements that write."""
+    said: Counter[str] = Counter()
+    office = Office(sandbox(orders=NUMBERS))
+    await office.open_run(())
+    async with counting(path, said) as ledger:
+        run = await office.store.run(FIRST)
+        assert run is not None
+        await ledger.open_run(run)
+        await ledger.add(FIRST, LISTED)
+        said.clear()
+        await office.execute(
+            ledger=ledger,
+            pace=PushPace(canary=False),
+            steering=steered(concurrency=1, chunk_size=size),
+            check=False,
+        )
+        assert await ledger.counts(FIRST) == {State.PUSHED: NUMBERS}
+    return office, said
+
+
+def pushed(path: Path, size: int) -> tuple[Office, Counter[str]]:
+    """Push the list on real time, since SQLite's threads know no other."""
+    return anyio.run(_pushed, path, size)
+
+
+def test_a_chunk_takes_two_looks_and_one_push(tmp_path: Path) -> None:
+    """A look at the source form is shared by a hundred numbers, whatever the chunks are."""
+    office, _ = pushed(tmp_path / "ledger.db", 50)
+    assert office.site.calls[Channel.PUSH] == 20
+    assert office.site.calls[Channel.QUERY] == 2 * 20 + NUMBERS // 100
+
+
+def test_a_chunk_takes_three_commits(tmp_path: Path) -> None:
+    """One for its claim, one before it leaves and one for what came of it, each on disk."""
+    _, said = pushed(tmp_path / "ledger.db", 50)
+    # Besides: one to own the run, and one for the spelling of each 500 numbers.
+    assert said["savepoint"] == 3 * 20 + 1 + NUMBERS // 500
+    assert said["commit"] <= said["savepoint"]
+
+
+def test_a_chunk_takes_few_statements_whatever_its_size(tmp_path: Path) -> None:
+    """Each step of one waits for the interpreter's lock, which the thread of the calls holds."""
+    totals = {size: pushed(tmp_path / f"{size}.db", size)[1].total() for size in (50, 250)}
+    assert (totals[50] - totals[250]) / (20 - 4) <= MOST_STATEMENTS
+
+
+def test_a_number_takes_little_room(tmp_path: Path) -> None:
+    """A ledger of a million numbers is to fit on any disk, answers and all."""
+    path = tmp_path / "ledger.db"
+    pushed(path, 50)
+    assert path.stat().st_size / NUMBERS <= MOST_BYTES
+
+
+@pytest.mark.parametrize("line", MOST_MODULES)
+def test_a_start_imports_no_more_than_it_needs(tmp_path: Path, line: str) -> None:
+    """Somebody waits for each module."""
+    desk = Desk(tmp_path).configure("http://127.0.0.1:9/K3Cloud/")
+    desk.job(orders(1))
+    program = "import sys; from k3push.cli.main import run; run(sys.argv[1:], 'en')"
+    ran = subprocess.run(  # noqa: S603  # our own interpreter
+        [sys.executable, "-c", f"{program}; print(*sys.modules)", *line.split()],
+        cwd=desk.folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        check=True,
+        text=True,
+    )
+    modules = ran.stdout.splitlines()[-1].split()
+    assert len(modules) <= MOST_MODULES[line]
+    assert NEVER.isdisjoint(modules)
+    if line == "--help":
+        assert NOT_FOR_HELP.isdisjoint(modules)
