@@ -346,12 +346,13 @@ class ErpHttp:
         if isinstance(self._site.login, HeaderSignature):
             path = urlsplit(str(self._url(service))).path
             headers = self._site.login.headers(path, timestamp_s=int(self._now_s())) | headers
-        cookies: dict[str, str] = {}
+        # Without it the server would open a session for every signed call, and it puts
+        # another in the place of one that has ended (P 2.7).
+        signed = isinstance(self._site.login, HeaderSignature)
+        cookies: dict[str, str] | None = {} if signed else None
         with session.travelling():
             exchange = await self._post(service, self._body(form, data), headers, cookies)
-        if SESSION_KEY in cookies and isinstance(self._site.login, HeaderSignature):
-            # Without it the server would open a session for every signed call, and it puts
-            # another in the place of one that has ended (P 2.7).
+        if cookies and SESSION_KEY in cookies:
             session.cookies = cookies
             session.headers = _session_headers(cookies)
         if isinstance(exchange, Answered):
@@ -359,9 +360,9 @@ class ErpHttp:
         return exchange
 
     async def _post(
-        self, service: str, body: bytes, headers: Mapping[str, str], cookies: dict[str, str]
+        self, service: str, body: bytes, headers: Mapping[str, str], cookies: dict[str, str] | None
     ) -> Exchange:
-        """Post once; *cookies* takes up those that the answer sets."""
+        """Post once; *cookies*, if there, takes up those that the answer sets."""
         kind = (
             "application/x-www-form-urlencoded" if self._site.form_encoded else "application/json"
         )
@@ -380,7 +381,8 @@ class ErpHttp:
             return NoAnswer(_words(error), timed_out=True)
         except httpx.RequestError as error:
             return NoAnswer(_words(error))
-        cookies.update(response.cookies)
+        if cookies is not None:
+            cookies.update(response.cookies)
         self.server_time = response.headers.get("Date", "")
         return Answered(response.status_code, response.content)
 

@@ -63,12 +63,15 @@ def assign(
     >>> assign([BillNumber("a1"), BillNumber("B2")], [(BillNumber("A1"), "row")])
     ({'a1': ['row']}, False)
     """
-    by_fold = {fold(number): number for number in asked}
     exact = set(asked)
+    by_fold: dict[str, BillNumber] = {}
     found: dict[BillNumber, list[Row]] = {}
     left = False
     for spelling, row in rows:
-        number = spelling if spelling in exact else by_fold.get(fold(spelling))
+        number: BillNumber | None = spelling
+        if spelling not in exact:
+            by_fold = by_fold or {fold(asked_for): asked_for for asked_for in asked}
+            number = by_fold.get(fold(spelling))
         if number is None and len(asked) == 1:
             number = asked[0]
         if number is None:

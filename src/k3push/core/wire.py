@@ -461,6 +461,6 @@ def _boolean(value: Any) -> bool | None:
 
 def _text(value: Any) -> str:
     """Read an id, a code or a text, which come as numbers, as text, as null or as one blank."""
-    if value is None or isinstance(value, dict | list):
-        return ""
-    return str(value).strip()
+    if isinstance(value, str):
+        return value.strip()
+    return "" if value is None or isinstance(value, dict | list) else str(value)
