@@ -45,7 +45,20 @@ async def push_run(job: Job) -> None:
             canary=job.pace.canary and job.reads_back,
             first_index=first_index,
         )
-        await _Tasks(job, backlog, frozenset(doubt.number for doubt in doubts)).run()
+        tasks = _Tasks(job, backlog, frozenset(doubt.number for doubt in doubts))
+        tasks.proved_before = await _links_proved(job)
+        await tasks.run()
+
+
+async def _links_proved(job: Job) -> bool:
+    """Whether an earlier execution has found targets by the field that is asked by now."""
+    opened = await job.ledger.run(job.run.id)
+    if opened is None or opened.route.source_number_field != job.route.source_number_field:
+        return False
+    made = {State.PUSHED, State.DRAFT, State.ALREADY}
+    # A person's word has no targets; among a page of rows there is one that has.
+    rows = await job.ledger.rows(job.run.id, states=made)
+    return any(row.targets for row in rows)
 
 
 class _Tasks:
@@ -53,6 +66,8 @@ class _Tasks:
 
     Attributes:
         doubted: Numbers that were in doubt at the start; settling feeds these.
+        proved_before: An earlier execution has proved the links. The canary travels all the
+            same, but silence about it is then no sign of a wrong field.
         fed: All planned rows that may be taken up have been read.
         cut: The limit has left planned rows out.
         doubtful: Some number's answer is lost, and settling may plan it again.
@@ -68,6 +83,7 @@ class _Tasks:
         self.job = job
         self.backlog = backlog
         self.doubted = doubted
+        self.proved_before = False
         self.fed = False
         self.cut = False
         self.doubtful = bool(doubted) and job.reads_back
@@ -191,13 +207,14 @@ class _Tasks:
 
     async def _push(self, chunk: Chunk) -> None:
         job, backlog = self.job, self.backlog
-        sending = Sending(chunk, (), backlog.links_proved, at_once=backlog.open)
+        proved = backlog.links_proved or self.proved_before
+        sending = Sending(chunk, (), proved, at_once=backlog.open)
         try:
             held = await job.ledger.claim(job.run.id, chunk.numbers)
             self.held.update({number: holder.run for number, holder in held.items()})
             sending.numbers = tuple(number for number in chunk.numbers if number not in held)
             await push_chunk(job, sending)
-            backlog.links_proved = backlog.links_proved or sending.links_proved
+            backlog.links_proved = backlog.links_proved or sending.found_links
             await self._go_on(sending)
         finally:
             backlog.done(chunk, sent=not sending.held_back)

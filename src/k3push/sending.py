@@ -47,6 +47,7 @@ class Sending:
         chunk: As the backlog gave it.
         numbers: What is left to send: claimed, and without a target.
         links_proved: Targets were found by their link on this route before.
+        found_links: They were found on the way of this chunk.
         nth: Sendings so far.
         lost: How many of them met a lost session.
         in_doubt: Whether the last sending left numbers `unknown`.
@@ -62,6 +63,7 @@ class Sending:
     chunk: Chunk
     numbers: tuple[BillNumber, ...]
     links_proved: bool
+    found_links: bool = False
     nth: int = 0
     lost: int = 0
     in_doubt: bool = False
@@ -176,7 +178,7 @@ async def _look_first(job: Job, sending: Sending) -> Mapping[BillNumber, tuple[s
     if not job.reads_back:
         return {}
     found = await look_at_targets(job, sending.numbers)
-    sending.links_proved = sending.links_proved or bool(found)
+    sending.found_links = sending.found_links or bool(found)
     if job.repeats_pushes:
         return {number: tuple(target.id for target in found[number]) for number in found}
     if found:
@@ -208,9 +210,9 @@ async def _read_back(job: Job, attempt: Attempt, sending: Sending, verdict: Read
         made,
         alone=sending.chunk.alone,
         last_try=last_try,
-        links_proved=sending.links_proved,
+        links_proved=sending.links_proved or sending.found_links,
     )
-    sending.links_proved = sending.links_proved or bool(made)
+    sending.found_links = sending.found_links or bool(made)
     return conclusion
 
 

@@ -221,14 +221,16 @@ class Office:
         more_users: Mapping[str, LoginCall] | None = None,
         transport: Callable[[Site], SandboxTransport] = SandboxTransport,
         clock: Clock | None = None,
+        route: Route | None = None,
         beside: Callable[[Job], Coroutine[None, None, None]] | None = None,
         check: bool = True,
     ) -> Pushed:
         """Execute a run as a process of its own would, and compare the ledger with the books.
 
-        Without a *steering* 4 chunks of 20 numbers are sent at once. *beside* goes on until its
-        end. The comparison is left out where *check* says so: where a process dies, or another
-        is still at work.
+        Without a *steering* 4 chunks of 20 numbers are sent at once. *route* is what the
+        settings have made of the run's own meanwhile. *beside* goes on until its end. The
+        comparison is left out where *check* says so: where a process dies, or another is still
+        at work.
         """
         ledger = ledger or self.store.another_process()
         watch, stop, clock = watch or Notebook(), stop or Stop(), clock or VirtualClock()
@@ -242,6 +244,7 @@ class Office:
         async with several({"sandbox": login, **(more_users or {})}, user, watch) as erp:
             opened = await self.store.run(run)
             assert opened is not None
+            opened = replace(opened, route=route or opened.route)
             ages = DoubtAges(clock)
             job = Job(opened, erp, ledger, clock, watch, stop, pace, driven, settle, ages)
             with stopping(stop):

@@ -260,3 +260,23 @@ async def test_without_a_ledger_nothing_leaves(verb: str, good: int) -> None:
     calls = office.site.calls[Channel.PUSH]
     assert calls <= good + (0 if verb == "begin" else FIRST_CONCURRENCY)
     assert (await office.execute()).of(State.PUSHED) == set(orders(60))
+
+
+async def test_links_that_an_earlier_execution_has_proved_stay_proved() -> None:
+    """A bill that is passed over right after a resume is no sign of a wrong field."""
+    office = Office(sandbox(steps("ok", "drop-one")))
+    await office.open_run(orders(5))
+    first = await office.execute(pace=PushPace(limit=1))
+    assert len(first.of(State.PUSHED)) == 1
+    second = await office.execute()
+    assert not second.stop.causes
+    assert second.of(State.PUSHED) == set(orders(5))
+
+
+async def test_links_of_another_field_prove_nothing() -> None:
+    """Whoever mends the field between two executions is asked for the proof again."""
+    office = Office(sandbox(steps("ok", "drop-one")))
+    await office.open_run(orders(5))
+    await office.execute(pace=PushPace(limit=1))
+    second = await office.execute(route=replace(ROUTE, source_number_field="FSrcBillNo"))
+    assert set(second.stop.causes) == {Cause.CONTRADICTION}
