@@ -41,9 +41,10 @@ print(sum(1 for _ in read_job(Path(sys.argv[1]))))
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a command took: seconds, and MiB at its peak."""
+    """What a command took: seconds, those of its own on a processor, and MiB at its peak."""
 
     seconds: float
+    cpu_s: float
     peak_mib: float
 
 
@@ -55,6 +56,7 @@ class Scaled:
         numbers: Length of the list.
         run: Of `k3push run`, its results included.
         number_us: Microseconds of `run` for each number.
+        number_cpu_us: Those of them that it was on a processor, whatever else ran there.
         row_bytes: Bytes of the ledger for each number, with every request and answer.
         first_chunk_s: From the start of `resume` to its first sending.
         status: Of `k3push status`, as all others in the state after `resume`.
@@ -63,6 +65,7 @@ class Scaled:
     numbers: int
     run: Cost
     number_us: float
+    number_cpu_us: float
     row_bytes: float
     first_chunk_s: float
     status: Cost
@@ -81,17 +84,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Push up to a million numbers, and export, report and resume them."""
     sys.stdout.write(
-        f"{'numbers':>9} {'run':>8} {'a number':>9} {'memory':>8} {'ledger':>9} {'resume':>7} "
-        f"{'status':>7} {'csv':>7} {'xlsx':>8} {'report':>7}\n"
+        f"{'numbers':>9} {'run':>8} {'a number':>9} {'cpu':>6} {'memory':>8} {'ledger':>9} "
+        f"{'resume':>7} {'status':>7} {'csv':>7} {'xlsx':>8} {'report':>7}\n"
     )
     found = []
     for numbers in arguments.numbers:
         with tempfile.TemporaryDirectory() as folder:
             scaled = _scaled(Desk(Path(folder)), numbers)
         found.append(asdict(scaled))
-        peak = max(scaled.run.peak_mib, scaled.csv.peak_mib, scaled.report.peak_mib)
         sys.stdout.write(
-            f"{numbers:9,} {scaled.run.seconds:6.1f} s {scaled.number_us:6.0f} µs {peak:4.0f} MiB "
+            f"{numbers:9,} {scaled.run.seconds:6.1f} s {scaled.number_us:6.0f} µs "
+            f"{scaled.number_cpu_us:3.0f} µs {scaled.run.peak_mib:4.0f} MiB "
             f"{scaled.row_bytes:4.0f} B/no {scaled.first_chunk_s:5.2f} s "
             f"{scaled.status.seconds:5.2f} s {scaled.csv.seconds:5.2f} s "
             f"{scaled.xlsx.seconds:6.2f} s {scaled.report.seconds:5.2f} s\n"
@@ -118,6 +121,7 @@ def _scaled(desk: Desk, numbers: int) -> Scaled:
         numbers=numbers,
         run=ran,
         number_us=ran.seconds / (numbers - LEFT) * 1e6,
+        number_cpu_us=ran.cpu_s / (numbers - LEFT) * 1e6,
         row_bytes=ledger.stat().st_size / numbers,
         first_chunk_s=_first_sending(ledger, began_at) - began_at,
         status=_cost(desk, "status"),
@@ -172,4 +176,5 @@ def _waited(command: Sequence[str], folder: Path, exit_code: int) -> Cost:
             said.seek(0)
             raise SystemExit(f"{command} ended with {process.returncode}: {said.read()}")
     unit = 1 if sys.platform == "darwin" else 1024
-    return Cost(round(seconds, 3), round(used.ru_maxrss * unit / 2**20, 1))
+    cpu_s = used.ru_utime + used.ru_stime
+    return Cost(round(seconds, 3), round(cpu_s, 3), round(used.ru_maxrss * unit / 2**20, 1))
