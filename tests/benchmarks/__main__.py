@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import platform
+import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -26,9 +27,12 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
 
 
 def machine() -> str:
-    """Say on what the figures were measured."""
+    """Say on what the figures are measured, and how busy it is."""
     system = f"{platform.system()} {platform.machine()}"
-    return f"{system}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    python = f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
+    # Windows counts no load.
+    load = f", load {os.getloadavg()[0]:.1f} before" if hasattr(os, "getloadavg") else ""
+    return f"{system}, {os.cpu_count()} cores, {python}{load}"
 
 
 def main() -> None:
@@ -41,10 +45,11 @@ def main() -> None:
     start.add_options(commands.add_parser("start", help=start.measure.__doc__))
     throughput.add_options(commands.add_parser("throughput", help=throughput.measure.__doc__))
     arguments = parser.parse_args()
+    measured_on = machine()
     figures = BENCHMARKS[arguments.name](arguments)
-    sys.stdout.write(f"{machine()}\n")
+    sys.stdout.write(f"{measured_on}\n")
     if arguments.json:
-        text = json.dumps({"machine": machine(), **figures}, ensure_ascii=False, indent=1)
+        text = json.dumps({"machine": measured_on, **figures}, ensure_ascii=False, indent=1)
         arguments.json.write_text(text + "\n", "utf-8")
 
 

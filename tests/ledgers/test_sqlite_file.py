@@ -212,6 +212,22 @@ async def test_a_million_rows_are_not_walked_through(
     assert "TEMP B-TREE" not in steps
 
 
+@pytest.mark.parametrize("name", ["set_outcome", "set_bill", "repoint_repeats"])
+async def test_a_row_is_changed_without_a_walk_through_the_run(tmp_path: Path, name: str) -> None:
+    """SQLite chooses the order of the join, and the wrong one costs each chunk the whole run."""
+    path = tmp_path / "ledger.db"
+    async with open_sqlite(path):
+        pass
+    verbs = files("k3push.adapters") / "sql" / "sqlite_verbs.sql"
+    text = await to_thread.run_sync(lambda: verbs.read_text(encoding="utf-8"))
+    statement = text.partition(f"-- name: {name}\n")[2].partition(";")[0]
+    query = f"EXPLAIN QUERY PLAN {statement}".replace(":each", "'[]'")
+    plan = await to_thread.run_sync(with_sqlite, path, query)
+    first, second = (str(step[-1]) for step in plan)
+    assert "json_each" in first
+    assert "(run=? AND" in second
+
+
 async def test_a_view_shows_the_ledger_to_any_program(tmp_path: Path) -> None:
     """A person with a database browser needs no k3push to see what became of a number."""
     path = tmp_path / "ledger.db"
