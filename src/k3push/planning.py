@@ -88,6 +88,13 @@ def new_run_id(now: datetime) -> RunId:
     return RunId(f"{now:%Y%m%d-%H%M%S}-{tail}")
 
 
+async def free_run_id(ledger: Ledger, now: datetime) -> RunId:
+    """Return an id that no run of the ledger has; two may begin within one second."""
+    while await ledger.run(found := new_run_id(now)) is not None:
+        pass
+    return found
+
+
 def scope_of(acct_id: str, route: Route) -> str:
     """Name the scope in which a bill number means one bill and one kind of target."""
     return f"{acct_id}|{route.source}|{route.rule or route.target}"

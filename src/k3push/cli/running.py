@@ -45,8 +45,8 @@ from k3push.job import Cause, DoubtAges, Job, PushPace, SettlePace, Stop, stoppi
 from k3push.planning import (
     Asked,
     JobSource,
+    free_run_id,
     merged,
-    new_run_id,
     open_run,
     plan_rejected,
     results_folder,
@@ -337,7 +337,7 @@ class Runner:
         route_name: str,
     ) -> Run:
         now = self.clock.now()
-        run_id = new_run_id(now)
+        run_id = await free_run_id(ledger, now)
         route = next(route for route in routes.values() if route.name == route_name)
         run = Run(
             id=run_id,
