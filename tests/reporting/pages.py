@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from k3push.adapters.ledger_memory import MemoryLedger
@@ -20,7 +21,7 @@ from k3push.core.model import (
     Target,
     Uptime,
 )
-from k3push.reporting.ending import Ending, exit_of
+from k3push.reporting.ending import Ending, ending_of
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 ROUTE = Route("po-instock", "PUR_PurchaseOrder", "STK_InStock", rule="r")
@@ -94,15 +95,4 @@ async def lost(ledger: MemoryLedger, name: str) -> None:
 
 async def ending(ledger: MemoryLedger) -> Ending:
     """Return how the run stands."""
-    counts = await ledger.counts(RUN.id)
-    return Ending(
-        run=RUN,
-        exit=exit_of(counts, ()),
-        seconds=1.0,
-        counts=counts,
-        pushes=await ledger.attempt_count(RUN.id),
-        logins=1,
-        targets=await ledger.target_count(RUN.id),
-        causes={},
-        repeats=await ledger.repeats(RUN.id),
-    )
+    return replace(await ending_of(ledger, RUN, {}, unverified=False), seconds=1.0, logins=1)

@@ -55,7 +55,7 @@ from k3push.planning import (
 )
 from k3push.ports import LedgerLostError
 from k3push.pushing import push_run
-from k3push.reporting.ending import Ending, Exit, exit_of
+from k3push.reporting.ending import Ending, Exit, ending_of
 from k3push.reporting.results import clusters_of, write_results
 from k3push.settings import Settings
 from k3push.settling import settle_once
@@ -445,19 +445,8 @@ class Runner:
 
     async def _ending(self, ledger: SqliteLedger, run: Run, stop: Stop) -> Ending:
         """Say how a run stands, after an execution or without one."""
-        counts = await ledger.counts(run.id)
-        return Ending(
-            run=run,
-            exit=exit_of(counts, stop.causes),
-            seconds=0.0,
-            counts=counts,
-            pushes=await ledger.attempt_count(run.id),
-            logins=0,
-            targets=await ledger.target_count(run.id),
-            causes=stop.causes,
-            repeats=await ledger.repeats(run.id),
-            unverified=self.settings.erp.verify is False,
-        )
+        unverified = self.settings.erp.verify is False
+        return await ending_of(ledger, run, stop.causes, unverified=unverified)
 
     def _route_now(self, run: Run) -> Route:
         """Return the run's route as the settings have it now, so that mending it helps `resume`.

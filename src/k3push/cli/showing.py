@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -23,7 +22,8 @@ from k3push.core.holds import Hold, HoldCause, outside
 from k3push.core.model import Answered, BillNumber, Exchange, Row, Run, RunId, State
 from k3push.core.window import Window
 from k3push.ports import AttemptRecord, Commanded, Ledger
-from k3push.reporting.ending import Ending, Exit, exit_of
+from k3push.reporting.ending import Exit, ending_of, exit_of
+from k3push.reporting.evidence import moment
 from k3push.reporting.report import write_report
 from k3push.reporting.results import MOST_READ, clusters_of, read_causes
 from k3push.reporting.tables import Form, csv_table, jsonl_table, write_table
@@ -140,7 +140,7 @@ async def explain(config: Path | None, number: str, say: Say) -> Exit:
             for r in await ledger.attempts_of(bill)
         ]
         told += [
-            (note.at, [f"{_clock(note.at)}  {kept(note.text, say)}"])
+            (note.at, [f"{moment(note.at)}  {kept(note.text, say)}"])
             for note in await ledger.notes_of(bill)
         ]
     for _, lines in sorted(told, key=lambda each: each[0]):
@@ -181,20 +181,9 @@ async def report(config: Path | None, name: str | None, say: Say, lang: Lang, ou
     settings = load_settings(config, say)
     async with ledger_of(settings, say) as ledger:
         run = await find_run(ledger, name, say)
-        counts = await ledger.counts(run.id)
         causes = read_causes(run) if run.exit is not None else {}
-        ending = Ending(
-            run=run,
-            exit=exit_of(counts, causes),
-            seconds=0.0,
-            counts=counts,
-            pushes=await ledger.attempt_count(run.id),
-            logins=0,
-            targets=await ledger.target_count(run.id),
-            causes=causes,
-            repeats=await ledger.repeats(run.id),
-            unverified=settings.erp.verify is False,
-        )
+        unverified = settings.erp.verify is False
+        ending = await ending_of(ledger, run, causes, unverified=unverified)
         try:
             await write_report(ledger, ending, output, say, lang=lang, now=SystemClock().now())
         except OSError as error:
@@ -252,7 +241,7 @@ def _attempt_lines(record: AttemptRecord, say: Say) -> list[str]:
         count=len(intent.numbers),
     )
     lines = [
-        f"{_clock(intent.began_at)}  {attempt}",
+        f"{moment(intent.began_at)}  {attempt}",
         "  " + say("explain.request", what=_shown(intent.request, say)),
         "  " + say("explain.answer", what=_answer(record.exchange, say)),
     ]
@@ -274,7 +263,3 @@ def _shown(body: bytes, say: Say) -> str:
     if len(text) <= MOST_SHOWN:
         return text
     return text[:MOST_SHOWN] + say("explain.cut", bytes=len(body))
-
-
-def _clock(moment: datetime) -> str:
-    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"

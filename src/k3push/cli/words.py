@@ -688,10 +688,6 @@ _WORDS: Mapping[str, _Said] = {
         "{at}：第 {id} 次尝试，第 {chunk} 批，第 {nth} 次发送，{n} 个编号",
     ),
     "report.unsent": _Said("It was never sent.", "从未发送。"),
-    "report.nothing": _Said(
-        "nothing was recorded: k3push was killed, or lost its ledger",
-        "没有记录：k3push 被终止，或失去了台账",
-    ),
     "report.close": _Said("close", "关闭"),
     "report.found": _Said("{n} numbers", "{n} 个编号"),
     "report.broken": _Said(
@@ -723,10 +719,6 @@ _WORDS: Mapping[str, _Said] = {
     "notify_failed": _Said(
         "warning: {service} took no message; the run is not touched by that",
         "警告：{service} 未能送达通知；不影响本次执行",
-    ),
-    "notify_missing": _Said(
-        "notify.urls needs Apprise: pip install 'k3push[notify]'",
-        "notify.urls 需要 Apprise：pip install 'k3push[notify]'",
     ),
     "schedule": _Said(
         "Print what to install so that a job runs every day; nothing is installed.",

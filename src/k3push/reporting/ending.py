@@ -11,6 +11,7 @@ from k3push.core.halting import Breach
 from k3push.core.model import Repeat, Run, State
 from k3push.core.pace import Step
 from k3push.job import Cause
+from k3push.ports import Ledger
 
 
 class Exit(IntEnum):
@@ -114,3 +115,29 @@ class Ending:
             "logins": self.logins,
             "targets": self.targets,
         }
+
+
+async def ending_of(
+    ledger: Ledger, run: Run, causes: Mapping[Cause, str], *, unverified: bool
+) -> Ending:
+    """Say how a run stands, after an execution or without one.
+
+    Args:
+        ledger: Holds the run.
+        run: The run.
+        causes: Why its last execution stopped before its end.
+        unverified: The ERP's certificate is not checked.
+    """
+    counts = await ledger.counts(run.id)
+    return Ending(
+        run=run,
+        exit=exit_of(counts, causes),
+        seconds=0.0,
+        counts=counts,
+        pushes=await ledger.attempt_count(run.id),
+        logins=0,
+        targets=await ledger.target_count(run.id),
+        causes=causes,
+        repeats=await ledger.repeats(run.id),
+        unverified=unverified,
+    )

@@ -65,7 +65,7 @@ async def new_report(
     try:
         # Beside the page: the folder of temporary files may be small, or in memory.
         with tempfile.TemporaryFile("w+", encoding="ascii", dir=path.parent) as packed:
-            gatherer = Gatherer(sum(ending.counts.values()), packed, say("report.nothing"))
+            gatherer = Gatherer(sum(ending.counts.values()), packed, say("explain.no_answer"))
             yield gatherer
             async for attempts in _attempts(ledger, run):
                 await anyio.to_thread.run_sync(gatherer.attempts, attempts)
