@@ -127,6 +127,15 @@ class SettlePace:
     poll_s: float = 20
     window_s: float = 600
 
+    @property
+    def held_up_s(self) -> float:
+        """How old an attempt may be when it leaves.
+
+        Another process may have taken the run over meanwhile, which counts the window from the
+        attempt's beginning; what leaves so late must come to its end well within it.
+        """
+        return self.window_s / 10
+
 
 class DoubtAges:
     """How long ago attempts in doubt have surely left, for one process.

@@ -21,7 +21,16 @@ from k3push.core.evidence import (
     conclude_unread,
     new_targets,
 )
-from k3push.core.model import Attempt, BillNumber, Chunk, Intent, Outcome, State, Targets
+from k3push.core.model import (
+    Attempt,
+    BillNumber,
+    Chunk,
+    Intent,
+    NeverSent,
+    Outcome,
+    State,
+    Targets,
+)
 from k3push.core.pace import Ended, Sample
 from k3push.core.verdict import Cure, InDoubt, ReadBack, SendAgain, judge
 from k3push.job import Cause, Job
@@ -137,7 +146,7 @@ async def _send(job: Job, sending: Sending, attempt: Attempt) -> SendAgain | Non
     """Send an attempt that is written down, and record what came of it."""
     numbers = attempt.intent.numbers
     began_s = anyio.current_time()
-    exchange = await job.erp.push(job.route, attempt.intent.request)
+    exchange = _held_up(job, attempt) or await job.erp.push(job.route, attempt.intent.request)
     push_s = anyio.current_time() - began_s
     job.ages.ended(attempt.id)
     verdict = judge(exchange)
@@ -167,6 +176,14 @@ async def _send(job: Job, sending: Sending, attempt: Attempt) -> SendAgain | Non
     sending.sample = _sample(sending, verdict, outcomes, push_s)
     job.watch.recorded(attempt, outcomes, verdict, anyio.current_time() - began_s)
     return verdict if isinstance(verdict, SendAgain) else None
+
+
+def _held_up(job: Job, attempt: Attempt) -> NeverSent | None:
+    """Say why an attempt may not leave any more: this process stood still after its beginning."""
+    held_s = job.clock.uptime().seconds - attempt.intent.uptime.seconds
+    if held_s <= job.settle.held_up_s:
+        return None
+    return NeverSent(f"k3push stood still for {held_s:.0f} s before it was to leave")
 
 
 async def _look_first(job: Job, sending: Sending) -> Mapping[BillNumber, tuple[str, ...]]:

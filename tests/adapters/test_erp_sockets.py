@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
+import anyio.abc
 import httpx
 import pytest
+from anyio.abc import SocketStream
 
 from k3push.adapters.erp_http import ErpHttp, Site
 from k3push.core.model import NeverSent, NoAnswer
@@ -122,3 +124,30 @@ async def test_calls_at_once_share_one_session_over_sockets() -> None:
                 tasks.start_soon(push, erp, number)
         assert len(await erp.targets_of(ROUTE, ORDERS[:8])) == 8
     assert (site.logins.successes, site.calls[Channel.PUSH]) == (1, 8)
+
+
+@pytest.mark.parametrize("excepted", [False, True])
+async def test_the_proxy_of_the_environment_is_used(
+    monkeypatch: pytest.MonkeyPatch, *, excepted: bool
+) -> None:
+    """Many ERPs are behind one, and what NO_PROXY names is reached directly."""
+    asked: list[bytes] = []
+
+    async def answer(stream: SocketStream) -> None:
+        async with stream:
+            asked.append((await stream.receive()).split(b"\r\n")[0])
+            await stream.send(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+
+    proxy = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=0)
+    port = proxy.extra(anyio.abc.SocketAttribute.local_port)  # noqa: S610  # no query of Django
+    monkeypatch.setenv("http_proxy", f"127.0.0.1:{port}")
+    monkeypatch.setenv("no_proxy", "erp.invalid" if excepted else "")
+    url = "http://erp.invalid/K3Cloud/"
+    async with anyio.create_task_group() as tasks, ErpHttp(Site(url, LOGINS["password"])) as erp:
+        tasks.start_soon(proxy.serve, answer)
+        with pytest.raises(ErpUnreachableError):
+            await erp.open_session()
+        tasks.cancel_scope.cancel()
+    await proxy.aclose()
+    assert len(asked) == (not excepted)
+    assert all(line.startswith(b"POST http://erp.invalid/K3Cloud/") for line in asked)

@@ -7,13 +7,18 @@ import anyio
 import httpx
 import pytest
 
-from k3push.core.model import State
+from k3push.adapters.ledger_memory import MemoryLedger
+from k3push.adapters.memory_rows import Store
+from k3push.core.model import Attempt, Intent, State
+from k3push.core.verdict import ReadBack, SendAgain
 from k3push.job import Cause, PushPace
+from k3push.simulator import Channel
 from k3push.simulator.transport import SandboxTransport
 from tests.pushing.office import (
     FIRST,
     PACE,
     ROUTE,
+    WINDOW_S,
     Office,
     VirtualClock,
     orders,
@@ -120,6 +125,31 @@ async def test_a_window_begins_no_earlier_than_the_request_left() -> None:
     pushed = await office.execute(transport=HeldTransport)
     assert pushed.of(State.PUSHED) == set(NUMBERS[:21])
     assert len(pushed.watch.carried) == 21
+
+
+class StandingStillLedger(MemoryLedger):
+    """The ledger of a process that stands still after its second attempt is written down."""
+
+    async def begin(self, intent: Intent) -> Attempt:
+        """Begin an attempt, and come back minutes later where it is that one."""
+        attempt = await super().begin(intent)
+        if attempt.id == 2:
+            await anyio.sleep(WINDOW_S / 2)
+        return attempt
+
+
+async def test_what_stood_still_too_long_before_it_was_to_leave_does_not_leave() -> None:
+    """Another process may have taken the run over, and counts the window from the beginning."""
+    store = Store()
+    office = Office(ledger=MemoryLedger(store))
+    await office.open_run(NUMBERS[:21])
+    pushed = await office.execute(ledger=StandingStillLedger(store))
+    assert pushed.of(State.PUSHED) == set(NUMBERS[:21])
+    held, again = (verdict for attempt, _, verdict in pushed.watch.sendings if attempt.id > 1)
+    assert isinstance(held, SendAgain)
+    assert "stood still for 300 s" in held.because
+    assert isinstance(again, ReadBack)
+    assert pushed.site.calls[Channel.PUSH] == 2
 
 
 @pytest.mark.parametrize("latency_s", [0.1, 0.3, 0.7, 1.1])
