@@ -109,8 +109,8 @@ def test_a_chunk_takes_two_looks_and_one_push(tmp_path: Path) -> None:
 def test_a_chunk_takes_three_commits(tmp_path: Path) -> None:
     """One for its claim, one before it leaves and one for what came of it, each on disk."""
     _, said = pushed(tmp_path / "ledger.db", 50)
-    # Besides: one to own the run, and one for the spelling of each 500 numbers.
-    assert said["savepoint"] == 3 * 20 + 1 + NUMBERS // 500
+    # Besides: one to own the run, and one for the spelling of each 100 numbers.
+    assert said["savepoint"] == 3 * 20 + 1 + NUMBERS // 100
     assert said["commit"] <= said["savepoint"]
 
 

@@ -16,13 +16,13 @@ import anyio.to_thread
 
 from k3push.core.chunking import split
 from k3push.core.life import OPEN
+from k3push.core.matching import MOST_NUMBERS
 from k3push.core.model import BillNumber, Listed, Route, RunId, State
 from k3push.core.plan import Fate, Foreseen, busy_seconds
 from k3push.job import PushPace, Stop, stopping
 from k3push.looking import Waiter, already, look_at_sources, look_at_targets, refusal
 from k3push.planning import JobSource
 from k3push.ports import Erp, Ledger
-from k3push.pushing import LOOK_AHEAD
 from k3push.reporting.tables import pages_of
 
 
@@ -62,8 +62,8 @@ async def foresee(
     """
     lines = chain.from_iterable(job.read() for job in jobs)
     first_lines: dict[tuple[str, BillNumber], int] = {}
-    while listed := await anyio.to_thread.run_sync(_next, lines, at_once * LOOK_AHEAD):
-        pages = split(listed, LOOK_AHEAD)
+    while listed := await anyio.to_thread.run_sync(_next, lines, at_once * MOST_NUMBERS):
+        pages = split(listed, MOST_NUMBERS)
         looked = await _look_at_all(pages, outlooks, stop)
         if looked is None:
             return

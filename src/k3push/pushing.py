@@ -9,24 +9,24 @@ between two of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
 import anyio
 
 from k3push.core.backlog import Backlog
+from k3push.core.chunking import split
 from k3push.core.commands import Key
 from k3push.core.evidence import CALL_LIMIT, Conclusion
 from k3push.core.holds import Hold
-from k3push.core.model import BillNumber, Chunk, Row, RunId, State
+from k3push.core.matching import MOST_NUMBERS
+from k3push.core.model import BillNumber, Chunk, Row, RunId, Source, State
 from k3push.job import Cause, Job, stopping
 from k3push.looking import look_at_sources, pause_s, refusal
 from k3push.ports import RunIsAliveError
 from k3push.sending import Sending, push_chunk
 from k3push.settling import settle_once
 
-# Numbers of one look at the source form.
-LOOK_AHEAD = 500
 # Numbers that are looked at before anything is known of how fast they leave.
 MOST_READY = 2000
 
@@ -136,13 +136,14 @@ class _Tasks:
         planned = (await job.ledger.counts(job.run.id)).get(State.PLANNED, 0)
         self.coming = int(min(left, planned))
         while not job.stop.asked:
+            page = job.steering.looks_at_once * MOST_NUMBERS
             rows = await job.ledger.rows(
-                job.run.id, states={State.PLANNED}, after=place, limit=LOOK_AHEAD
+                job.run.id, states={State.PLANNED}, after=place, limit=page
             )
             self.cut = bool(rows) and not left
             if not rows or not left:
                 break
-            rows = rows[: int(min(left, LOOK_AHEAD))]
+            rows = rows[: int(min(left, page))]
             place = rows[-1].place
             left -= len(rows)
             self.backlog.add(await self._bills_of([r for r in rows if r.bill not in self.doubted]))
@@ -163,7 +164,9 @@ class _Tasks:
         """Return the bills that may be sent; the other rows are `rejected` unsent (rule 3)."""
         job = self.job
         numbers = [row.number for row in rows]
-        found = await look_at_sources(job, numbers)
+        found = await self._sources_of(numbers)
+        if job.stop.asked:
+            return []
         bills = {n: found[n][0].number for n in numbers if len(found[n]) == 1}
         repeats = {repeat.number for repeat in await job.ledger.identify(job.run.id, bills)}
         refusals = {n: refusal(n, found[n], job.route) for n in numbers if n not in repeats}
@@ -172,6 +175,20 @@ class _Tasks:
             await job.ledger.conclude(job.run.id, refused, at=job.clock.now())
             job.watch.concluded(refused)
         return [bills[number] for number, outcome in refusals.items() if outcome is None]
+
+    async def _sources_of(
+        self, numbers: Sequence[BillNumber]
+    ) -> Mapping[BillNumber, tuple[Source, ...]]:
+        """Look at the source form, a page's questions side by side; not all where a stop comes."""
+        found: dict[BillNumber, tuple[Source, ...]] = {}
+
+        async def look(part: Sequence[BillNumber]) -> None:
+            found.update(await look_at_sources(self.job, part))
+
+        async with anyio.create_task_group() as looks:
+            for part in split(numbers, MOST_NUMBERS):
+                looks.start_soon(self._guarded, partial(look, part))
+        return found
 
     # -- sending ------------------------------------------------------------------------------
 

@@ -22,6 +22,9 @@ from k3push.ports import Clock
 # is waited for.
 CLOCK_LOOK_S = 30.0
 
+# Of the calls at once, one in so many looks.
+CALLS_A_LOOK = 4
+
 
 @dataclass(slots=True)
 class _Dial:
@@ -78,6 +81,11 @@ class Steering:
     def is_auto(self, key: Key) -> bool:
         """Say whether nobody has fixed it."""
         return self._dials[key].fixed is None
+
+    @property
+    def looks_at_once(self) -> int:
+        """How many of the calls at once may be looks of one kind: the pushes are to go on."""
+        return max(1, self[Key.CONCURRENCY] // CALLS_A_LOOK)
 
     @property
     def hold(self) -> Hold | None:

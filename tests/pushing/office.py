@@ -15,6 +15,7 @@ import anyio
 
 from k3push.adapters.erp_http import ErpHttp
 from k3push.adapters.erp_http import Site as Address
+from k3push.adapters.erp_joining import JoinedLooks
 from k3push.adapters.erp_pool import ErpPool
 from k3push.adapters.erp_turns import Turns
 from k3push.adapters.ledger_memory import MemoryLedger
@@ -246,7 +247,8 @@ class Office:
             assert opened is not None
             opened = replace(opened, route=route or opened.route)
             ages = DoubtAges(clock)
-            job = Job(opened, erp, ledger, clock, watch, stop, pace, driven, settle, ages)
+            looks = JoinedLooks(erp, lambda: driven[Key.CONCURRENCY])
+            job = Job(opened, looks, ledger, clock, watch, stop, pace, driven, settle, ages)
             with stopping(stop):
                 async with ledger.own(run):
                     with stop.scope:

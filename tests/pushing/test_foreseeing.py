@@ -9,12 +9,12 @@ import pytest
 
 from k3push.adapters.erp_http import ErpHttp
 from k3push.adapters.erp_http import Site as Address
+from k3push.core.matching import MOST_NUMBERS
 from k3push.core.model import BillNumber, Intent, Listed, Route, RunId, State, Uptime
 from k3push.core.plan import Fate, Foreseen
 from k3push.foreseeing import Outlook, foresee, held_numbers, measured_pace
 from k3push.job import Cause, Stop
 from k3push.planning import JobSource
-from k3push.pushing import LOOK_AHEAD
 from k3push.simulator.script import Channel
 from k3push.simulator.transport import SandboxTransport
 from tests.pushing.office import (
@@ -149,7 +149,7 @@ async def test_a_route_that_cannot_be_read_back_is_not_asked_for_targets() -> No
 
 async def test_many_pages_come_in_the_order_of_the_job() -> None:
     """They are looked at side by side, and a plan is compared with its list line by line."""
-    count = 2 * LOOK_AHEAD + 7
+    count = 2 * MOST_NUMBERS + 7
     office = Office(sandbox(orders=count))
     numbers = list(reversed(orders(count)))
     foreseen = await look(office, [job(numbers)], at_once=2)

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from k3push.adapters.erp_http import ErpHttp
+from k3push.adapters.erp_joining import JoinedLooks
 from k3push.adapters.erp_pool import ErpPool
 from k3push.adapters.ledger_sqlite import SqliteLedger
 from k3push.cli.inbox import Batch, batches_of
@@ -402,7 +403,7 @@ class Runner:
             )
             job = Job(
                 run=run,
-                erp=erp,
+                erp=JoinedLooks(erp, lambda: steering[Key.CONCURRENCY]),
                 ledger=ledger,
                 clock=self.clock,
                 watch=Watches(progress, log),

@@ -50,6 +50,9 @@ NUMBERS_PER_CALL = 16
 # Calls that bring this part of what they could are not waiting for one another.
 NEARLY_ALL = 0.8
 
+# The first calls of a climb meet an ERP that is not busy yet, so that its short rounds flatter.
+FLATTERED = 0.9
+
 # A throughput that is less than this much higher may be so by chance.
 NOISE = 1.1
 # One that is lower or higher by this much is another hour.
@@ -148,6 +151,7 @@ class _Window:
         since_s: When the setting began.
         seconds: All their times together.
         at_once: All their numbers of calls at once together.
+        alone_s: What they would take together if each went alone.
     """
 
     since_s: float = -math.inf
@@ -157,9 +161,11 @@ class _Window:
     seconds: float = 0.0
     at_once: int = 0
     push_s: float = 0.0
+    alone_s: float = 0.0
 
-    def add(self, sample: Sample) -> None:
+    def add(self, sample: Sample, alone_s: float) -> None:
         self.sendings += 1
+        self.alone_s += alone_s
         self.refused += sample.ended is Ended.REFUSED
         self.numbers += sample.numbers
         self.seconds += sample.ended_s - sample.began_s
@@ -171,6 +177,11 @@ class _Window:
         """Numbers a second."""
         return self.at_once / self.sendings * self.numbers / max(self.seconds, 1e-9)
 
+    @property
+    def working(self) -> float:
+        """How many of the calls at once the ERP works on, whatever numbers each carries."""
+        return self.at_once / self.sendings * self.alone_s / max(self.seconds, 1e-9)
+
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
@@ -179,6 +190,7 @@ class _Trial:
     move: _Move
     before: Setting
     rate: float
+    working: float
 
 
 class Pace:
@@ -208,10 +220,11 @@ class Pace:
         self._canary: Sample | None = None
         self._started = False
         self._wanted_size = 0
+        self._per_call_s = self._per_number_s = 0.0
         # What is measured now, and what was before.
         self._window = _Window()
         self._trial: _Trial | None = None
-        self._rate = 0.0
+        self._rate = self._working = 0.0
         self._push_s = 0.0
         self._held = 0
         self._patience = PATIENCE
@@ -266,7 +279,7 @@ class Pace:
             self._start(sample)
         elif sample.began_s >= self._window.since_s:
             self._untested = False
-            self._window.add(sample)
+            self._window.add(sample, self._per_call_s + self._per_number_s * sample.numbers)
             if self._window.sendings >= self._enough():
                 self._judge(sample.ended_s)
 
@@ -298,6 +311,7 @@ class Pace:
             return
         self._started = True
         per_call_s, per_number_s = _costs(self._canary, sample)
+        self._per_call_s, self._per_number_s = per_call_s, per_number_s
         size = self.setting.chunk_size
         if not self._fixes_size and per_call_s:
             push_s = sample.push_s / sample.numbers
@@ -311,7 +325,7 @@ class Pace:
         alone = Setting(1, size)
         if not self._fixes_concurrency:
             rate = size / (per_call_s + per_number_s * size)
-            self._trial = _Trial(_Move.MORE_CALLS, alone, rate)
+            self._trial = _Trial(_Move.MORE_CALLS, alone, rate, working=1.0)
         self._set(
             sample.ended_s, replace(self.setting, chunk_size=size), "the first chunk is through"
         )
@@ -343,13 +357,15 @@ class Pace:
         """Keep a move or take it back, and decide what is tried next."""
         self._push_s = self._window.push_s
         rate, trial = self._window.rate, self._trial
+        self._working = self._window.working
         if trial is None:
             self._hold(at_s, rate)
             return
         self._trial, self._held = None, 0
         gain = rate / max(trial.rate, 1e-9)
         if trial.move is _Move.MORE_CALLS:
-            self._judge_calls(at_s, trial, gain)
+            self._rate = rate
+            self._judge_calls(at_s, trial, self._working / max(trial.working, 1e-9))
         elif gain < _WORTH[trial.move]:
             self._rate = trial.rate
             self._set(at_s, trial.before, f"{trial.move} did not help")
@@ -367,7 +383,6 @@ class Pace:
         1.5 times as many would have.
         """
         before = trial.before.concurrency
-        self._rate = trial.rate * gain
         self._window = _Window(self._window.since_s)
         if gain / (self.setting.concurrency / before) >= NEARLY_ALL:
             self._patience = PATIENCE
@@ -378,6 +393,7 @@ class Pace:
             self._climbed = True
             setting = replace(self.setting, concurrency=min(working, self.setting.concurrency))
             self._set(at_s, setting, "more calls would only wait")
+        self._rate *= FLATTERED
         self._try(at_s, _Move.LARGER)
 
     def _hold(self, at_s: float, rate: float) -> None:
@@ -406,7 +422,7 @@ class Pace:
         rounds_left = self._left / (self.setting.concurrency * self.setting.chunk_size)
         if setting is None or rounds_left < (1 if move is _Move.MORE_CALLS else WORTH_TRYING):
             return False
-        self._trial = _Trial(move, self.setting, self._rate)
+        self._trial = _Trial(move, self.setting, self._rate, self._working)
         self._held = 0
         self._set(at_s, setting, f"trying {move}")
         return True

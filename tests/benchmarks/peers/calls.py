@@ -11,7 +11,7 @@ import json
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,9 +21,10 @@ from anyio.streams.memory import MemoryObjectReceiveStream
 
 from k3push.adapters.erp_http import AUTH_SERVICE, FORM_SERVICE, PAGE_ROWS, SESSION_KEY
 from k3push.core import wire
-from k3push.core.matching import questions
+from k3push.core.chunking import split
+from k3push.core.matching import MOST_NUMBERS, questions
 from k3push.core.model import BillNumber, Route
-from k3push.pushing import LOOK_AHEAD
+from k3push.steering import CALLS_A_LOOK
 
 Post = Callable[[str, bytes], Awaitable[bytes]]
 """Posts a body to an address, and returns that of the answer."""
@@ -103,15 +104,32 @@ async def push_all(
                 made.update(await Erp(post, url).push(chunk))
 
     chunks_in, chunks_out = anyio.create_memory_object_stream[Sequence[BillNumber]](at_once)
-    async with anyio.create_task_group() as tasks, connect(headers) as post, chunks_in:
+    looks = max(1, at_once // CALLS_A_LOOK)
+    async with AsyncExitStack() as opened, anyio.create_task_group() as tasks, chunks_in:
+        lookers = [
+            Erp(await opened.enter_async_context(connect(headers)), url) for _ in range(looks)
+        ]
         for _ in range(at_once):
             tasks.start_soon(work, chunks_out.clone())
         chunks_out.close()
-        for first in range(0, len(numbers), LOOK_AHEAD):
-            bills = await Erp(post, url).bills(numbers[first : first + LOOK_AHEAD])
-            for start in range(0, len(bills), size):
-                await chunks_in.send(bills[start : start + size])
+        for page in split(numbers, looks * MOST_NUMBERS):
+            bills = await _bills(lookers, page)
+            for chunk in split(bills, size):
+                await chunks_in.send(chunk)
     return len(made)
+
+
+async def _bills(lookers: Sequence[Erp], numbers: Sequence[BillNumber]) -> list[BillNumber]:
+    """Ask for a page of numbers, the questions side by side."""
+    found: dict[int, list[BillNumber]] = {}
+
+    async def look(nth: int, asked: Sequence[BillNumber]) -> None:
+        found[nth] = await lookers[nth].bills(asked)
+
+    async with anyio.create_task_group() as tasks:
+        for nth, asked in enumerate(split(numbers, MOST_NUMBERS)):
+            tasks.start_soon(look, nth, asked)
+    return [bill for nth in sorted(found) for bill in found[nth]]
 
 
 def main(connect: Connect) -> None:
