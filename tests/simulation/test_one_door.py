@@ -9,8 +9,9 @@ import k3push
 
 SOURCE = Path(k3push.__file__).parent
 
-# It hands each call on to one of several users.
+# They hand each call on: to one of several users, or together with others.
 POOL = "adapters/erp_pool.py"
+JOINED = "adapters/erp_joining.py"
 
 
 def _callers(name: str) -> set[str]:
@@ -28,13 +29,13 @@ def _callers(name: str) -> set[str]:
 @pytest.mark.parametrize(
     ("name", "modules"),
     [
-        ("push", {"sending.py", POOL}),
+        ("push", {"sending.py", POOL, JOINED}),
         ("send_once", set()),
         ("push_chunk", {"pushing.py"}),
         ("push_data", {"sending.py"}),
         ("SendAgain", {"core/verdict.py"}),
-        ("targets_of", {"looking.py", "settling.py", "cli/checking.py", POOL}),
-        ("sources_of", {"looking.py", "cli/checking.py", POOL}),
+        ("targets_of", {"looking.py", "settling.py", "cli/checking.py", POOL, JOINED}),
+        ("sources_of", {"looking.py", "cli/checking.py", POOL, JOINED}),
     ],
 )
 def test_there_is_one_door_to_the_erp(name: str, modules: set[str]) -> None:
