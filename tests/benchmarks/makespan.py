@@ -13,7 +13,7 @@ from itertools import product
 from typing import Any
 
 from k3push.core.pace import Setting
-from tests.benchmarks.shapes import SHAPES, Shape, makespan_s
+from tests.benchmarks.shapes import SHAPES, Shape, makespan_s, sdk_loop_s
 
 CONCURRENCIES = (16, 64, 32, 8, 4, 2, 1)
 CHUNK_SIZES = (50, 100, 20, 200, 5, 1)
@@ -29,6 +29,17 @@ class Compared:
     best_s: float
     best: Setting
     auto_s: float
+    sdk_s: float
+
+    @property
+    def gain(self) -> float:
+        """How many times as fast as the official SDK's usual loop auto is."""
+        return self.sdk_s / self.auto_s
+
+    @property
+    def most_gain(self) -> float:
+        """How many times as fast the server lets the best fixed pair be."""
+        return self.sdk_s / self.best_s
 
     @property
     def ratio(self) -> float:
@@ -47,17 +58,27 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Compare auto with the best of 42 fixed pairs, on virtual time."""
     names = arguments.shapes or list(SHAPES)
     found = []
-    sys.stdout.write(f"{'server':12} {'numbers':>7} {'best fixed':>18} {'auto':>9} {'ratio':>6}\n")
+    sys.stdout.write(
+        f"{'server':12} {'numbers':>7} {'best fixed':>18} {'auto':>9} {'ratio':>6}"
+        f" {'SDK loop':>9} {'gain':>6} {'of':>6}\n"
+    )
     with ProcessPoolExecutor(arguments.processes) as pool:
         for compared in pool.map(partial(compare, numbers=arguments.numbers), names):
             found.append(compared)
             best = f"{compared.best.concurrency}×{compared.best.chunk_size}"
             sys.stdout.write(
                 f"{compared.shape:12} {compared.numbers:7,} {best:>8} {compared.best_s:7.1f} s "
-                f"{compared.auto_s:7.1f} s {compared.ratio:6.2f}\n"
+                f"{compared.auto_s:7.1f} s {compared.ratio:6.2f} {compared.sdk_s:7.1f} s "
+                f"{compared.gain:6.2f} {compared.most_gain:6.2f}\n"
             )
             sys.stdout.flush()
-    return {"makespan": [asdict(each) | {"ratio": round(each.ratio, 3)} for each in found]}
+    figures = ("ratio", "gain", "most_gain")
+    return {
+        "makespan": [
+            asdict(each) | {name: round(getattr(each, name), 3) for name in figures}
+            for each in found
+        ]
+    }
 
 
 def compare(name: str, numbers: int | None = None) -> Compared:
@@ -67,7 +88,9 @@ def compare(name: str, numbers: int | None = None) -> Compared:
         shape = replace(shape, numbers=numbers)
     best, best_s = best_fixed(shape)
     auto_s = makespan_s(shape)
-    return Compared(name, shape.what, shape.numbers, best_s, best, auto_s or math.inf)
+    return Compared(
+        name, shape.what, shape.numbers, best_s, best, auto_s or math.inf, sdk_loop_s(shape)
+    )
 
 
 def best_fixed(

@@ -15,11 +15,16 @@ import anyio
 import trio
 from trio.testing import MockClock
 
-from k3push.core.model import State
+from k3push.adapters.erp_http import ErpHttp, Site
+from k3push.core import wire
+from k3push.core.chunking import split
+from k3push.core.model import BillNumber, State
 from k3push.core.pace import Setting
-from k3push.simulator import SandboxOptions
+from k3push.core.verdict import ReadBack, judge
+from k3push.simulator import SandboxOptions, build
 from k3push.simulator.load import SlowSpell
-from tests.pushing.office import Office, orders, steered
+from k3push.simulator.transport import SandboxTransport
+from tests.pushing.office import LOGIN, NOON, ROUTE, Office, orders, steered
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,3 +127,24 @@ async def _push(shape: Shape, fixed: Setting | None, cut_s: float) -> float | No
         if len(pushed.of(State.PUSHED)) == shape.numbers:
             return anyio.current_time() - began_s
     return None
+
+
+SDK_CHUNK_SIZE = 50
+
+
+def sdk_loop_s(shape: Shape) -> float:
+    """Return how long the official SDK's usual loop takes: a Push after the other, and no look."""
+    return trio.run(_push_in_a_loop, shape, clock=MockClock(autojump_threshold=0))
+
+
+async def _push_in_a_loop(shape: Shape) -> float:
+    site = build(shape.sandbox, clock=lambda: NOON)
+    address = Site("http://sandbox/K3Cloud/", lambda _: LOGIN)
+    began_s = anyio.current_time()
+    async with ErpHttp(address, transport=lambda: SandboxTransport(site)) as erp:
+        await erp.open_session()
+        for chunk in split([BillNumber(n) for n in orders(shape.numbers)], SDK_CHUNK_SIZE):
+            verdict = judge(await erp.push(ROUTE, wire.push_data(ROUTE, chunk)))
+            assert isinstance(verdict, ReadBack), verdict
+            assert verdict.said.success, verdict
+        return anyio.current_time() - began_s
