@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from blockbuster import blockbuster_ctx
 
-from k3push.adapters.ledger_memory import MemoryLedger
-from k3push.adapters.ledger_sqlite import open_sqlite
+from k3push.adapters.memory import MemoryLedger
+from k3push.adapters.sqlite import open_sqlite
 from k3push.ports import Ledger
 
 

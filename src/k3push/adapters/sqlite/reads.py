@@ -12,8 +12,8 @@ from typing import Any
 import orjson
 
 from k3push.adapters import ledger_text as text
-from k3push.adapters.sqlite_file import Connection
-from k3push.adapters.sqlite_runs import run_key
+from k3push.adapters.sqlite.file import Connection
+from k3push.adapters.sqlite.runs import run_key
 from k3push.core.commands import Command
 from k3push.core.model import (
     Attempt,
