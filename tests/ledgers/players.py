@@ -15,7 +15,7 @@ from pathlib import Path
 import anyio
 from anyio import to_thread
 
-from k3push.adapters.ledger_sqlite import SqliteLedger, open_sqlite
+from k3push.adapters.sqlite import SqliteLedger, open_sqlite
 from k3push.core.model import BillNumber, RunId
 from k3push.ports import LedgerLostError
 from tests.ledgers.samples import intent

@@ -14,7 +14,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from k3push.adapters.ledger_sqlite import open_sqlite
+from k3push.adapters.sqlite import open_sqlite
 from k3push.core.model import BillNumber, RunId, State
 from k3push.ports import RunIsAliveError
 from tests.ledgers.samples import intent, numbers, planned

@@ -11,7 +11,6 @@ import anyio
 import anyio.to_thread
 import orjson
 
-from k3push.adapters.ledger_sqlite import SqliteLedger
 from k3push.adapters.plan_file import (
     Plan,
     PlanFileError,
@@ -20,6 +19,7 @@ from k3push.adapters.plan_file import (
     read_plan,
     sha256_of,
 )
+from k3push.adapters.sqlite import SqliteLedger
 from k3push.cli.jobs import STDIN, JobOptions, opened_jobs, routes_of
 from k3push.cli.overlap import make_way
 from k3push.cli.preview import Preview

@@ -19,7 +19,7 @@ from rich.markup import escape
 from k3push.adapters.erp_http import ErpHttp
 from k3push.adapters.erp_joining import JoinedLooks
 from k3push.adapters.erp_pool import ErpPool
-from k3push.adapters.ledger_sqlite import SqliteLedger
+from k3push.adapters.sqlite import SqliteLedger
 from k3push.cli.inbox import Batch, batches_of
 from k3push.cli.jobs import STDIN, JobOptions, opened_jobs, routes_of
 from k3push.cli.logs import LogOptions, RunLog, Watches, open_log, warning_as_json

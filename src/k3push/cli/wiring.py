@@ -11,7 +11,7 @@ from pathlib import Path
 
 import platformdirs
 
-from k3push.adapters.ledger_sqlite import SqliteLedger, open_sqlite
+from k3push.adapters.sqlite import SqliteLedger, open_sqlite
 from k3push.cli.problem import Problem
 from k3push.cli.words import Say
 from k3push.core.model import Uptime

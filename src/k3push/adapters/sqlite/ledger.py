@@ -23,12 +23,10 @@ from typing import TypeVar
 import anyio
 from anyio import to_thread
 
-from k3push.adapters import sqlite_reads as reads
-from k3push.adapters import sqlite_runs
-from k3push.adapters import sqlite_sending as sending
-from k3push.adapters.group_commit import GroupCommit, Reader
-from k3push.adapters.run_locks import RunLocks
-from k3push.adapters.sqlite_file import connect, locks_folder, lost_as_ledger
+from k3push.adapters.sqlite import reads, runs, sending
+from k3push.adapters.sqlite.file import connect, locks_folder, lost_as_ledger
+from k3push.adapters.sqlite.group_commit import GroupCommit, Reader
+from k3push.adapters.sqlite.run_locks import RunLocks
 from k3push.core.commands import Command
 from k3push.core.model import (
     Attempt,
@@ -90,11 +88,11 @@ class SqliteLedger(Ledger):
 
     async def open_run(self, run: Run) -> None:
         """Write down a new run; an id that is taken is refused."""
-        await self._write(lambda c: sqlite_runs.open_run(c, run))
+        await self._write(lambda c: runs.open_run(c, run))
 
     async def end_run(self, run: RunId, exit_code: int, at: datetime) -> None:
         """Write down how an execution ended."""
-        await self._write(lambda c: sqlite_runs.end_run(c, run, exit_code, at))
+        await self._write(lambda c: runs.end_run(c, run, exit_code, at))
 
     async def run(self, run: RunId) -> Run | None:
         """Return the run of that id."""
@@ -107,7 +105,7 @@ class SqliteLedger(Ledger):
     @asynccontextmanager
     async def own(self, run: RunId) -> AsyncIterator[None]:
         """Hold the lock of *run* until the block ends or the process dies."""
-        await self._read(lambda c: sqlite_runs.run_key(c, run))
+        await self._read(lambda c: runs.run_key(c, run))
         await self._block(self._locks.take, run)
         try:
             await self._write(lambda c: sending.bury_executor(c, run))
@@ -122,7 +120,7 @@ class SqliteLedger(Ledger):
 
     async def take(self, file: FolderFile, run: RunId) -> None:
         """Write down that a run has the numbers of a file."""
-        await self._write(lambda c: sqlite_runs.take(c, file, run))
+        await self._write(lambda c: runs.take(c, file, run))
 
     async def has_taken(self, file: FolderFile) -> bool:
         """Say whether some run has the numbers of a file."""
@@ -132,7 +130,7 @@ class SqliteLedger(Ledger):
 
     async def command(self, run: RunId, command: Command, *, at: datetime) -> int:
         """Leave a command for the executor of *run*."""
-        return await self._write(lambda c: sqlite_runs.command(c, run, command, at))
+        return await self._write(lambda c: runs.command(c, run, command, at))
 
     async def commands(self, run: RunId) -> Sequence[Commanded]:
         """Return the commands for the present execution."""
@@ -140,23 +138,23 @@ class SqliteLedger(Ledger):
 
     async def obeyed(self, command: int, *, at: datetime, on_their_way: int) -> None:
         """Write down that the executor has obeyed, once."""
-        await self._write(lambda c: sqlite_runs.obeyed(c, command, at, on_their_way))
+        await self._write(lambda c: runs.obeyed(c, command, at, on_their_way))
 
     # -- numbers ------------------------------------------------------------------------------
 
     async def add(self, run: RunId, listed: Sequence[Listed]) -> Sequence[Repeat]:
         """Append rows and repeats."""
-        return await self._write(lambda c: sqlite_runs.add(c, run, listed))
+        return await self._write(lambda c: runs.add(c, run, listed))
 
     async def close_list(self, run: RunId) -> None:
         """Write down that all lines of the run are there."""
-        await self._write(lambda c: sqlite_runs.close_list(c, run))
+        await self._write(lambda c: runs.close_list(c, run))
 
     async def identify(
         self, run: RunId, bills: Mapping[BillNumber, BillNumber]
     ) -> Sequence[Repeat]:
         """Write down the ERP's spellings."""
-        return await self._write(lambda c: sqlite_runs.identify(c, run, bills))
+        return await self._write(lambda c: runs.identify(c, run, bills))
 
     async def repeats(self, run: RunId) -> Sequence[Repeat]:
         """Return all repeats of a run."""
