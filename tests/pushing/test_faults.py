@@ -7,8 +7,8 @@ import anyio
 import httpx
 import pytest
 
-from k3push.adapters.ledger_memory import MemoryLedger
-from k3push.adapters.memory_rows import Store
+from k3push.adapters.memory import MemoryLedger
+from k3push.adapters.memory.rows import Store
 from k3push.core.model import Attempt, Intent, State
 from k3push.core.verdict import ReadBack, SendAgain
 from k3push.job import Cause, PushPace
