@@ -80,7 +80,7 @@ SHAPES = {
     ),
     "far": Shape(
         "300 ms of network for each call, little work",
-        5000,
+        20_000,
         {"latency_s": 0.02, "per_number_s": 0.02, "capacity": 16, "round_trip_s": 0.3},
     ),
     "slow-hour": Shape(
