@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from importlib.resources import files
 
 import psycopg
@@ -42,6 +42,10 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+IDLE = b"Z\x00\x00\x00\x05I"
+"""How the answers to a transaction that was committed end."""
+
+
 class Line:
     """The line to a server, which can be cut at the worst moment."""
 
@@ -50,46 +54,52 @@ class Line:
         self._host = str(given["host"])
         self._port = int(given.get("port") or 5432)
         self._user, self._database = given["user"], given["dbname"]
+        self._tasks: list[asyncio.Task[None]] = []
         self.cut = ""
         """`before` the next COMMIT reaches the server, or `after` it was answered; "": never."""
 
     @asynccontextmanager
     async def __call__(self) -> AsyncIterator[str]:
         """Listen, and give the URL of the line."""
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         yield f"postgresql://{self._user}@127.0.0.1:{port}/{self._database}?sslmode=disable"
         server.close()
+        await asyncio.gather(*self._tasks)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._carry(reader, writer))
+        self._tasks.append(task)
+        await task
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._host.startswith("/"):
             socket = f"{self._host}/.s.PGSQL.{self._port}"
             answers, server = await asyncio.open_unix_connection(socket)
         else:
             answers, server = await asyncio.open_connection(self._host, self._port)
-        back = asyncio.create_task(_copy(answers, writer))
+        lost = asyncio.Event()
+        back = asyncio.create_task(self._carry_back(answers, writer, lost))
         while data := await reader.read(65536):
-            cut, self.cut = (self.cut, "") if b"COMMIT" in data else ("", self.cut)
-            if cut == "before":
+            if b"COMMIT" in data and self.cut == "before":
+                self.cut = ""
                 break
-            if cut == "after":
-                back.cancel()
+            if b"COMMIT" in data and self.cut == "after":
+                self.cut = ""
+                lost.set()
             server.write(data)
-            if cut == "after":
-                with suppress(asyncio.CancelledError):
-                    await back
-                while not (await answers.read(65536)).endswith(b"Z\x00\x00\x00\x05I"):
-                    pass
-                break
-        back.cancel()
-        writer.close()
         server.close()
+        await back
 
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(65536):
-        writer.write(data)
-    writer.close()
+    async def _carry_back(
+        self, answers: asyncio.StreamReader, writer: asyncio.StreamWriter, lost: asyncio.Event
+    ) -> None:
+        while data := await answers.read(65536):
+            if not lost.is_set():
+                writer.write(data)
+            elif data.endswith(IDLE):
+                break
+        writer.close()
 
 
 async def told(url: str, statement: str) -> list[tuple[object, ...]]:
