@@ -73,7 +73,7 @@ def test_a_ledger_moves_to_postgres_and_goes_on(
     desk.configure(sandbox.url, more=ledger(postgres_url))
     checked = desk.k3push("ledger", "check")
     assert (checked.exit, checked.out.count("✓"), "✗" in checked.out) == (0, 6, False)
-    assert desk.k3push("resume", "--yes", "--json").said["counts"] == {"pushed": 60}
+    assert desk.k3push("resume", "--json").said["counts"] == {"pushed": 60}
     assert_all_once(desk.rows(), sandbox.truth(), numbers)
 
 
@@ -96,7 +96,7 @@ def test_a_fault_of_the_ledger_is_told_with_its_cure(desk: Desk, sandbox: Sandbo
 
 def test_a_ledger_in_use_is_not_copied(desk: Desk, start: Start) -> None:
     """Half of a run in two places would be sent from both."""
-    sandbox = start("--latency", "2s")
+    sandbox = start("--latency", "2")
     desk.configure(sandbox.url)
     running = desk.begin("run", desk.job(orders(20)), "--yes")
     try:
