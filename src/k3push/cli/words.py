@@ -278,10 +278,10 @@ _WORDS: Mapping[str, _Said] = {
         "; {count} chunks are on their way and will be recorded", "；{count} 批已发出，会照常记录"
     ),
     "status.set": _Said(
-        "  {key} {value}, by control since {since}", "  {key} {value}，由 control 于 {since} 设定"
+        "{key} {value}, by control since {since}", "{key} {value}，由 control 于 {since} 设定"
     ),
     "status.asked": _Said(
-        "  {command}: asked at {at}, not obeyed yet", "  {command}：{at} 下达，尚未执行"
+        "{command}: asked at {at}, not obeyed yet", "{command}：{at} 下达，尚未执行"
     ),
     "status.unread": _Said(
         "and {rows:,} numbers more, not read here; `k3push report` tells of all",
@@ -815,6 +815,9 @@ _WORDS: Mapping[str, _Said] = {
     ),
     "kept.settled": _Said("settled by a look at the target form", "经查询目标单核实"),
     "kept.retry": _Said("planned again by retry", "由 retry 重新列入计划"),
+    "kept.user": _Said(
+        "a person's word: {state} ({why}), by {user}", "人工结论：{state}（{why}），{user}"
+    ),
     "kept.person": _Said("a person's word: {state} ({why})", "人工结论：{state}（{why}）"),
     "exported": _Said("{count} rows written to {path}", "已写入 {count} 行：{path}"),
 }
