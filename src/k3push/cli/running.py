@@ -24,7 +24,6 @@ from k3push.cli.jobs import STDIN, JobOptions, opened_jobs, routes_of
 from k3push.cli.logs import LogOptions, RunLog, Watches, open_log, warning_as_json
 from k3push.cli.notifying import recipients, tell_people
 from k3push.cli.overlap import Overlap, make_way
-from k3push.cli.phrases import cause_words
 from k3push.cli.preview import Lookout, Preview
 from k3push.cli.problem import Problem
 from k3push.cli.progress import RunProgress
@@ -38,7 +37,7 @@ from k3push.controlling import obey
 from k3push.core.clusters import Clusters
 from k3push.core.commands import Key
 from k3push.core.halting import HaltRule
-from k3push.core.model import BillNumber, Outcome, Route, Run, State
+from k3push.core.model import BillNumber, Route, Run, State
 from k3push.core.pace import Pace
 from k3push.core.window import Window
 from k3push.job import Cause, DoubtAges, Job, PushPace, SettlePace, Stop, stopping
@@ -56,9 +55,10 @@ from k3push.planning import (
 from k3push.ports import LedgerLostError
 from k3push.pushing import push_run
 from k3push.reporting.ending import Ending, Exit, ending_of
+from k3push.reporting.phrases import cause_words
 from k3push.reporting.results import clusters_of, write_results
 from k3push.settings import Settings
-from k3push.settling import settle_once
+from k3push.settling import in_doubt, settle_by_word, settle_once
 from k3push.steering import Steering
 
 REPEATS_SHOWN = 10
@@ -212,20 +212,14 @@ class Runner:
         async with ledger_of(self.settings, self.say) as ledger:
             doubtful = []
             for number in map(BillNumber, numbers):
-                rows = await ledger.rows_of(number)
-                mine = [(run, row.bill) for run, row in rows if row.state is State.UNKNOWN]
-                if not mine:
+                found = await in_doubt(ledger, number)
+                if not found:
                     raise Problem(self.say("not_unknown", number=number))
-                doubtful += mine
+                doubtful += found
             for run, bill in doubtful:
-                async with ledger.own(run):
-                    outcome = Outcome(bill, state, code="person", reason=self.options.because)
-                    await ledger.conclude(
-                        run,
-                        [outcome],
-                        at=self.clock.now(),
-                        note=f"a person's word: {state} ({self.options.because})",
-                    )
+                await settle_by_word(
+                    ledger, self.clock, run, bill, state, because=self.options.because
+                )
                 self.warn("settled_by_person", number=bill, state=state.value)
         return Exit.DONE
 
