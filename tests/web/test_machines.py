@@ -8,11 +8,12 @@ from datetime import timedelta
 from k3push.adapters.memory import MemoryLedger
 from k3push.core.model import BillNumber, Listed, Route, Run, RunId
 from k3push.ports import LedgerLostError
-from k3push.reporting.metrics import EXIT, HELP, OLDEST, QUIET, RUNS_LOOKED_AT, samples_of
+from k3push.reporting.metrics import ANSWERED, EXIT, HELP, OLDEST, RUNS_LOOKED_AT, samples_of
 from tests.reporting.pages import NOON, RUN, filled, in_doubt
 from tests.web.visits import house, in_time, tenant
 
 LATER = NOON + timedelta(hours=10)
+AN_HOUR = timedelta(hours=1)
 
 
 class Losable(MemoryLedger):
@@ -29,7 +30,7 @@ class Losable(MemoryLedger):
 
 async def values(ledger: MemoryLedger) -> dict[str, float]:
     """Return the samples of a ledger, by name and state."""
-    samples = await samples_of(ledger, LATER)
+    samples = await samples_of(ledger)
     assert {sample.labels["route"] for sample in samples} == {RUN.route.name}
     assert {sample.name for sample in samples} <= set(HELP)
     return {
@@ -55,13 +56,13 @@ def test_the_samples_tell_how_the_last_run_stands() -> None:
                 "k3push_numbers unknown": 1,
                 "k3push_run_alive": 1,
                 "k3push_run_start_timestamp_seconds": NOON.timestamp(),
-                "k3push_run_seconds_since_last_answer": 3600,
+                "k3push_run_last_answer_timestamp_seconds": (LATER - AN_HOUR).timestamp(),
                 "k3push_unknown_numbers": 1,
-                "k3push_oldest_unknown_age_seconds": 3600,
+                "k3push_oldest_unknown_timestamp_seconds": (LATER - AN_HOUR).timestamp(),
             }
         await ledger.end_run(RUN.id, 4, LATER)
         ended = await values(ledger)
-        assert (ended[EXIT], ended["k3push_run_alive"], QUIET in ended) == (4, 0, False)
+        assert (ended[EXIT], ended["k3push_run_alive"], ANSWERED in ended) == (4, 0, False)
 
     in_time(look)
 
@@ -77,7 +78,11 @@ def test_a_number_in_doubt_counts_though_a_later_run_went_well() -> None:
         await ledger.open_run(run)
         await ledger.end_run(run.id, 0, LATER)
         told = await values(ledger)
-        assert (told[EXIT], told["k3push_unknown_numbers"], told[OLDEST]) == (0, 1, 3600)
+        assert (told[EXIT], told["k3push_unknown_numbers"], told[OLDEST]) == (
+            0,
+            1,
+            (LATER - AN_HOUR).timestamp(),
+        )
 
     in_time(look)
 

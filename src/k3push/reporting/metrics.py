@@ -1,13 +1,13 @@
 """What a collector of metrics wants to know of a ledger, as samples that any format can hold.
 
-They tell of the last run of each route, and of numbers in doubt wherever they are.
+They tell of the last run of each route, and of numbers in doubt wherever they are. Times are
+told, not ages: an age stands still in a file that is written once a night.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from k3push.core.model import Run, State
 from k3push.ports import Ledger
@@ -16,18 +16,22 @@ NUMBERS = "k3push_numbers"
 ALIVE = "k3push_run_alive"
 STARTED = "k3push_run_start_timestamp_seconds"
 EXIT = "k3push_run_exit_code"
-QUIET = "k3push_run_seconds_since_last_answer"
+ANSWERED = "k3push_run_last_answer_timestamp_seconds"
 UNKNOWN = "k3push_unknown_numbers"
-OLDEST = "k3push_oldest_unknown_age_seconds"
+OLDEST = "k3push_oldest_unknown_timestamp_seconds"
+LEDGER_UP = "k3push_ledger_up"
 
 HELP: Mapping[str, str] = {
     NUMBERS: "Numbers of the last run of a route, by state.",
     ALIVE: "Whether a process executes the last run of a route: 1 or 0.",
     STARTED: "When the last run of a route began, in seconds since 1970.",
     EXIT: "Exit code of the last run of a route; absent while it is under way or was killed.",
-    QUIET: "Seconds since the last call of a run under way was answered or given up.",
+    ANSWERED: "When the last call of a run under way was answered or given up, in seconds since "
+    "1970; absent before the first, and when no process executes the run.",
     UNKNOWN: "Numbers in doubt, in all runs of a route that are looked at.",
-    OLDEST: "Seconds since the oldest call in doubt of a route began; absent without one.",
+    OLDEST: "When the oldest call in doubt of a route began, in seconds since 1970; absent "
+    "without one.",
+    LEDGER_UP: "Whether the ledger can be read: 1 or 0.",
 }
 
 # In older runs nobody settles any more; the number of runs must not slow a collector down.
@@ -57,7 +61,6 @@ def _all_runs(_: Run) -> bool:
 
 async def samples_of(
     ledger: Ledger,
-    now: datetime,
     *,
     labels: Mapping[str, str] | None = None,
     has: Callable[[Run], bool] = _all_runs,
@@ -66,7 +69,6 @@ async def samples_of(
 
     Args:
         ledger: Where they come from; it is only read.
-        now: For ages.
         labels: What the ledger is of, such as a tenant.
         has: Which of its runs count.
     """
@@ -77,14 +79,12 @@ async def samples_of(
     samples = []
     for route, of_route in sorted(by_route.items()):
         known = {**(labels or {}), "route": route}
-        samples += await _of_last(ledger, of_route[-1], now, known)
-        samples += await _in_doubt(ledger, of_route, now, known)
+        samples += await _of_last(ledger, of_route[-1], known)
+        samples += await _in_doubt(ledger, of_route, known)
     return samples
 
 
-async def _of_last(
-    ledger: Ledger, run: Run, now: datetime, labels: Mapping[str, str]
-) -> list[Sample]:
+async def _of_last(ledger: Ledger, run: Run, labels: Mapping[str, str]) -> list[Sample]:
     counts = await ledger.counts(run.id)
     alive = await ledger.is_alive(run.id)
     samples = [
@@ -96,13 +96,11 @@ async def _of_last(
         samples.append(Sample(EXIT, labels, run.exit))
     if alive and (spans := await ledger.spans(run.id)):
         last = max(ended for _, ended in spans)
-        samples.append(Sample(QUIET, labels, _age_s(last, now)))
+        samples.append(Sample(ANSWERED, labels, last.timestamp()))
     return samples
 
 
-async def _in_doubt(
-    ledger: Ledger, runs: Sequence[Run], now: datetime, labels: Mapping[str, str]
-) -> list[Sample]:
+async def _in_doubt(ledger: Ledger, runs: Sequence[Run], labels: Mapping[str, str]) -> list[Sample]:
     open_runs = [run for run in runs if run.exit not in _SETTLED]
     counts = [(run, (await ledger.counts(run.id)).get(State.UNKNOWN, 0)) for run in open_runs]
     samples = [Sample(UNKNOWN, labels, sum(count for _, count in counts))]
@@ -110,10 +108,5 @@ async def _in_doubt(
         doubt.began_at for run, count in counts if count for doubt in await ledger.doubts(run.id)
     ]
     if oldest:
-        samples.append(Sample(OLDEST, labels, _age_s(min(oldest), now)))
+        samples.append(Sample(OLDEST, labels, min(oldest).timestamp()))
     return samples
-
-
-def _age_s(since: datetime, now: datetime) -> float:
-    """Return seconds since then; none are below 0, whoever has set a clock back."""
-    return max(0.0, (now - since).total_seconds())
