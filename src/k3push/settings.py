@@ -339,6 +339,12 @@ class NotifySettings(_Section):
     )
 
 
+class MetricsSettings(_Section):
+    """`[metrics]`: what machines are told of each execution."""
+
+    textfile: str = ""
+
+
 class ServeSettings(_Section):
     """`[serve]`: who may look at the dashboard, and from where."""
 
@@ -379,6 +385,7 @@ class Settings(_Section):
     run: RunSettings = RunSettings()
     settle: SettleSettings = SettleSettings()
     notify: NotifySettings = NotifySettings()
+    metrics: MetricsSettings = MetricsSettings()
     serve: ServeSettings = ServeSettings()
     routes: Annotated[dict[str, RouteSettings], Field(min_length=1)]
     _file: Path = PrivateAttr(default=Path("config.toml"))
@@ -586,6 +593,7 @@ def _known_keys(path: Sequence[str]) -> list[str]:
         "run": RunSettings,
         "settle": SettleSettings,
         "notify": NotifySettings,
+        "metrics": MetricsSettings,
         "serve": ServeSettings,
         "routes": RouteSettings,
     }

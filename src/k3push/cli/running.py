@@ -22,6 +22,7 @@ from k3push.adapters.sqlite import SqliteLedger
 from k3push.cli.inbox import Batch, batches_of
 from k3push.cli.jobs import STDIN, JobOptions, opened_jobs, routes_of
 from k3push.cli.logs import LogOptions, RunLog, Watches, open_log, warning_as_json
+from k3push.cli.measuring import check_measuring, measured
 from k3push.cli.notifying import recipients, tell_people
 from k3push.cli.overlap import Overlap, make_way
 from k3push.cli.preview import Lookout, Preview
@@ -105,6 +106,7 @@ class Runner:
         # Before any ledger is made, so that a secret that is not there leaves nothing behind.
         self.entrance = Entrance(sites_of(self.settings))
         self.recipients = recipients(self.settings)
+        check_measuring(self.settings)
         try:
             options.log.check()
         except OSError as error:
@@ -209,7 +211,10 @@ class Runner:
 
     async def settle_as(self, state: State, numbers: Sequence[str]) -> Exit:
         """Record a person's word about unknown numbers."""
-        async with ledger_of(self.settings, self.say) as ledger:
+        async with (
+            ledger_of(self.settings, self.say) as ledger,
+            measured(self.settings, ledger, self.warn),
+        ):
             doubtful = []
             for number in map(BillNumber, numbers):
                 found = await in_doubt(ledger, number)
@@ -362,7 +367,7 @@ class Runner:
         stop = Stop()
         # Until the results are written, so that no third signal takes them away.
         with on_interrupt(partial(self._interrupt, stop)):
-            async with ledger.own(run.id):
+            async with measured(self.settings, ledger, self.warn), ledger.own(run.id):
                 ending = await self._execute_owned(ledger, run, stop, only_settle=only_settle)
                 reasons = await self._write_results(ledger, ending)
         if self.options.json:

@@ -720,6 +720,10 @@ _WORDS: Mapping[str, _Said] = {
         "warning: {service} took no message; the run is not touched by that",
         "警告：{service} 未能送达通知；不影响本次执行",
     ),
+    "textfile_lost": _Said(
+        "warning: no metrics in {path} ({why}); the run is not touched by that",
+        "警告：无法写入指标文件 {path}（{why}）；不影响本次执行",
+    ),
     "schedule": _Said(
         "Print what to install so that a job runs every day; nothing is installed.",
         "输出每日定时执行所需的配置；不做任何安装。",

@@ -1,0 +1,69 @@
+"""Tell machines of an execution, where the settings name a file or a collector for that."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import anyio
+import anyio.to_thread
+
+from k3push.core.model import Run
+from k3push.ports import Ledger, LedgerLostError
+from k3push.reporting.metrics import LEDGER_UP, Sample, samples_of
+from k3push.settings import Fault, Settings, SettingsError
+
+Warn = Callable[..., None]
+
+
+def check_measuring(settings: Settings) -> None:
+    """See that what is asked for can be had, before anything is sent.
+
+    Raises:
+        SettingsError: A package is not installed.
+    """
+    if settings.metrics.textfile:
+        _needed(settings, "metrics.textfile", "prometheus_client", "metrics")
+
+
+@asynccontextmanager
+async def measured(settings: Settings, ledger: Ledger, warn: Warn) -> AsyncIterator[None]:
+    """Tell machines how things stand when the block has ended, however it does.
+
+    Nothing here fails an execution: what could not be told is a warning.
+    """
+    try:
+        yield
+    finally:
+        if settings.metrics.textfile:
+            await _write_textfile(settings, ledger, warn)
+
+
+async def _write_textfile(settings: Settings, ledger: Ledger, warn: Warn) -> None:
+    from k3push.reporting.prometheus_text import write_textfile  # noqa: PLC0415
+
+    # As the dashboard names its tenants, so that one rule serves both.
+    labels = {"tenant": settings.file.stem}
+
+    def has(run: Run) -> bool:
+        return run.scope.startswith(f"{settings.erp.acct_id}|")
+
+    try:
+        samples = await samples_of(ledger, labels=labels, has=has)
+        samples.append(Sample(LEDGER_UP, labels, 1))
+    except LedgerLostError:
+        samples = [Sample(LEDGER_UP, labels, 0)]
+    path = settings.folder / settings.metrics.textfile
+    try:
+        await anyio.to_thread.run_sync(write_textfile, path, samples)
+    except OSError as error:
+        warn("textfile_lost", path=path, why=error.strerror or error)
+
+
+def _needed(settings: Settings, key: str, module: str, extra: str) -> None:
+    try:
+        importlib.import_module(module)
+    except ImportError:
+        what = f"needs a package: pip install 'k3push[{extra}]'"
+        raise SettingsError(str(settings.file), [Fault(key, None, what)]) from None

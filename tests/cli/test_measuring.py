@@ -1,0 +1,130 @@
+"""What machines are told of an execution: the file of metrics."""
+
+from __future__ import annotations
+
+import stat
+import sys
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.cli.conftest import Start
+from tests.cli.terminal import Desk, Sandbox, orders
+
+BROKEN = '[[step]]\nfault = "reset"\n'
+OLDEST = "k3push_oldest_unknown_timestamp_seconds"
+TEXTFILE = '\n[metrics]\ntextfile = "collected/k3push.prom"\n'
+
+
+def collected(desk: Desk) -> dict[str, float]:
+    """Read the file as a collector does: the value of each metric, and of each state."""
+    text = (desk.folder / "collected" / "k3push.prom").read_text("utf-8")
+    return {
+        " ".join((sample.name, *filter(None, [sample.labels.get("state")]))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.labels["tenant"] == "config"
+    }
+
+
+@pytest.fixture
+def measured(desk: Desk, sandbox: Sandbox) -> Desk:
+    """A desk that keeps a file of metrics."""
+    (desk.folder / "collected").mkdir()
+    return desk.configure(sandbox.url, more=TEXTFILE)
+
+
+def test_a_run_that_has_ended_is_in_the_file(measured: Desk) -> None:
+    """Cron users have no server that a collector could ask."""
+    ran = measured.k3push("run", measured.job([*orders(3), "NOWHERE-1"]))
+    assert ran.exit == 3, ran
+    told = collected(measured)
+    assert told["k3push_numbers pushed"] == 3
+    assert told["k3push_numbers rejected"] == 1
+    assert told["k3push_run_exit_code"] == 3
+    assert told["k3push_run_alive"] == 0, "it has ended"
+    assert told["k3push_ledger_up"] == 1
+    file = measured.folder / "collected" / "k3push.prom"
+    assert "CGDD" not in file.read_text("utf-8"), "other users read it"
+    assert list(file.parent.iterdir()) == [file], "a collector would read what is left over"
+    if sys.platform != "win32":
+        assert stat.S_IMODE(file.stat().st_mode) == 0o644
+
+
+def test_a_run_that_failed_is_in_the_file(measured: Desk, sandbox: Sandbox) -> None:
+    """Nobody has to look at a night that went well."""
+    measured.configure(sandbox.url, password="wrong", more=TEXTFILE)
+    assert measured.k3push("run", measured.job(orders(2))).exit == 6
+    assert collected(measured)["k3push_run_exit_code"] == 6
+    measured.configure(sandbox.url, more=TEXTFILE)
+    assert measured.k3push("resume").exit == 0
+    assert collected(measured)["k3push_run_exit_code"] == 0
+
+
+def test_a_plan_and_a_retry_are_in_the_file(measured: Desk) -> None:
+    """Whatever moves numbers is told."""
+    plan = measured.k3push("plan", measured.job([*orders(2), "NOWHERE-1"]))
+    assert plan.exit == 3, plan
+    file = measured.folder / "collected" / "k3push.prom"
+    assert not file.exists(), "a plan executes nothing"
+    assert measured.k3push("apply", "orders.plan.jsonl").exit == 3
+    first = file.stat().st_mtime_ns
+    assert collected(measured)["k3push_run_exit_code"] == 3
+    assert measured.k3push("retry").exit == 3
+    assert file.stat().st_mtime_ns > first
+
+
+def test_a_persons_word_ends_the_alert(measured: Desk, start: Start) -> None:
+    """Who has settled a number does not want to be woken for it again."""
+    sandbox, numbers = start("--faults", measured.write("script.toml", BROKEN)), orders(1)
+    measured.configure(sandbox.url, more=TEXTFILE)
+    ran = measured.k3push("run", measured.job(numbers), "--no-canary", "--halt", "unknown=1")
+    assert ran.exit == 4, ran
+    told = collected(measured)
+    assert told["k3push_unknown_numbers"] == 1
+    assert told[OLDEST] <= told["k3push_run_start_timestamp_seconds"] + 10
+    settled = measured.k3push("settle", "--as", "absent", *numbers, "--because", "seen")
+    assert settled.exit == 0, settled
+    told = collected(measured)
+    assert (told["k3push_unknown_numbers"], OLDEST in told) == (0, False)
+
+
+def test_only_the_own_runs_of_a_shared_ledger_are_in_the_file(measured: Desk) -> None:
+    """Each tenant's file tells of that tenant, or one alert would ring for all of them."""
+    assert measured.k3push("run", measured.job(orders(2))).exit == 0
+    other = (
+        (measured.folder / "config.toml")
+        .read_text("utf-8")
+        .replace('acct_id = "sandbox"', 'acct_id = "another"')
+    )
+    measured.write("config.toml", other)
+    assert measured.k3push("run", measured.job(orders(1), "more.csv")).exit == 6
+    told = collected(measured)
+    assert (told["k3push_numbers planned"], told["k3push_numbers pushed"]) == (1, 0)
+
+
+def test_a_folder_that_is_not_there_fails_no_run(desk: Desk, sandbox: Sandbox) -> None:
+    """The bills are pushed, whatever becomes of a collector."""
+    desk.configure(sandbox.url, more=TEXTFILE)
+    ran = desk.k3push("run", desk.job(orders(2)))
+    assert ran.exit == 0, ran
+    (line,) = [line for line in ran.err.splitlines() if "no metrics in" in line]
+    assert "k3push.prom" in line
+
+
+@pytest.mark.parametrize(
+    ("setting", "module", "extra"), [('textfile = "a.prom"', "prometheus_client", "metrics")]
+)
+def test_a_package_that_is_missing_is_said_before_anything_is_sent(
+    desk: Desk, untouched: Sandbox, setting: str, module: str, extra: str
+) -> None:
+    """A night without metrics would be noticed by nobody; a run that does not begin is."""
+    (desk.folder / "absent").mkdir()
+    desk.write(f"absent/{module}.py", "raise ModuleNotFoundError(name=__name__)\n")
+    desk.environment["PYTHONPATH"] = str(desk.folder / "absent")
+    desk.configure(untouched.url, more=f"\n[metrics]\n{setting}\n")
+    ran = desk.k3push("run", desk.job(orders(1)))
+    assert ran.exit == 2, ran
+    assert f"metrics.{setting.split(maxsplit=1)[0]}: " in ran.err
+    assert f"pip install 'k3push[{extra}]'" in ran.err
+    assert not list(desk.folder.glob("*.db")), "no ledger was made"
