@@ -211,6 +211,16 @@ def _halt_rule(text: str) -> str:
     return text
 
 
+def _collector(url: str) -> str:
+    if url:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
+            raise ValueError('use an address such as "http://127.0.0.1:4318"')
+        if parts.username is not None or parts.query or parts.fragment:
+            raise ValueError("it holds no secret; OTEL_EXPORTER_OTLP_HEADERS takes one")
+    return url.rstrip("/")
+
+
 def _header_name(name: str) -> str:
     if name and re.fullmatch(r"[A-Za-z0-9-]+", name) is None:
         raise ValueError('name a header, such as "X-Remote-User"')
@@ -343,6 +353,7 @@ class MetricsSettings(_Section):
     """`[metrics]`: what machines are told of each execution."""
 
     textfile: str = ""
+    otlp: Annotated[str, AfterValidator(_collector)] = ""
 
 
 class ServeSettings(_Section):

@@ -1,11 +1,18 @@
-"""What machines are told of an execution: the file of metrics."""
+"""What machines are told of an execution: the file of metrics, and traces."""
 
 from __future__ import annotations
 
+import socket
 import stat
 import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.cli.conftest import Start
@@ -112,8 +119,120 @@ def test_a_folder_that_is_not_there_fails_no_run(desk: Desk, sandbox: Sandbox) -
     assert "k3push.prom" in line
 
 
+# -- traces ---------------------------------------------------------------------------------------
+
+
+class Collector:
+    """A collector of traces on loopback, which keeps what it is sent."""
+
+    def __init__(self) -> None:
+        """Listen on a free port."""
+        self.posts: list[bytes] = []
+        posts = self.posts
+
+        class Take(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                assert self.path == "/v1/traces"
+                posts.append(self.rfile.read(int(self.headers["Content-Length"])))
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # its name
+                """Say nothing."""
+
+        self._server = HTTPServer(("127.0.0.1", 0), Take)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+        self._thread.start()
+
+    def names(self) -> list[str]:
+        """Return the names of all spans."""
+        return [
+            span.name
+            for post in self.posts
+            for resource in ExportTraceServiceRequest.FromString(post).resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
+        ]
+
+    def close(self) -> None:
+        """Listen no longer."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    """A collector of traces."""
+    service = Collector()
+    yield service
+    service.close()
+
+
+@contextmanager
+def silent() -> Iterator[str]:
+    """Return the address of a collector that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+def traces_to(url: str) -> str:
+    """Return the table of settings that names a collector."""
+    return f'\n[metrics]\notlp = "{url}"\n'
+
+
+def test_each_execution_is_sent_to_the_collector(
+    desk: Desk, sandbox: Sandbox, collector: Collector
+) -> None:
+    """Each attempt is a span, and no bill's number leaves the machine."""
+    desk.configure(sandbox.url, more=traces_to(collector.url))
+    ran = desk.k3push("run", desk.job(orders(5)), "--chunk-size", "2", "--json")
+    assert ran.exit == 0, ran
+    names = collector.names()
+    assert names.count("k3push.execution") == 1
+    assert names.count("k3push.attempt") == ran.said["pushes"] > 1
+    assert len(collector.posts) < len(names), "one by one would be a call for each call"
+    assert not any(b"CGDD" in post for post in collector.posts)
+    assert ran.said["run"].encode() in b"".join(collector.posts)
+    assert "span" not in ran.err
+
+
+def test_a_collector_that_never_answers_holds_up_no_run(desk: Desk, sandbox: Sandbox) -> None:
+    """The bills are pushed, and the end waits two seconds for it and no longer."""
+    desk.environment["OTEL_EXPORTER_OTLP_TIMEOUT"] = "60"  # of the collector's own client
+    with silent() as url:
+        desk.configure(sandbox.url, more=traces_to(url))
+        began_s = time.monotonic()
+        ran = desk.k3push("run", desk.job(orders(5)), "--chunk-size", "2", "--log-json")
+        took_s = time.monotonic() - began_s
+    assert ran.exit == 0, ran
+    lines = [line for line in ran.err.splitlines() if "did not reach" in line]
+    assert len(lines) == 1, ran.err
+    assert url in lines[0]
+    assert all(line.startswith("{") for line in ran.err.splitlines()), "libraries keep quiet"
+    assert took_s < 25, "the libraries alone would wait for half a minute"
+
+
+def test_a_collector_that_is_away_fails_no_run(desk: Desk, sandbox: Sandbox) -> None:
+    """Nothing listens there: the same warning, once, and the exit code of the run."""
+    desk.configure(sandbox.url, more=traces_to("http://127.0.0.1:9"))
+    ran = desk.k3push("run", desk.job([*orders(2), "NOWHERE-1"]))
+    assert ran.exit == 3, ran
+    assert ran.err.count("did not reach http://127.0.0.1:9") == 1
+    assert "Traceback" not in ran.err
+    assert "Max retries" not in ran.err
+
+
+# -- packages -------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
-    ("setting", "module", "extra"), [('textfile = "a.prom"', "prometheus_client", "metrics")]
+    ("setting", "module", "extra"),
+    [
+        ('textfile = "a.prom"', "prometheus_client", "metrics"),
+        ('otlp = "http://127.0.0.1:4318"', "opentelemetry", "otel"),
+    ],
 )
 def test_a_package_that_is_missing_is_said_before_anything_is_sent(
     desk: Desk, untouched: Sandbox, setting: str, module: str, extra: str

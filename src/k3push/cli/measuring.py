@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
@@ -13,6 +14,9 @@ from k3push.core.model import Run
 from k3push.ports import Ledger, LedgerLostError
 from k3push.reporting.metrics import LEDGER_UP, Sample, samples_of
 from k3push.settings import Fault, Settings, SettingsError
+
+if TYPE_CHECKING:
+    from k3push.reporting.traces import Trace
 
 Warn = Callable[..., None]
 
@@ -25,6 +29,8 @@ def check_measuring(settings: Settings) -> None:
     """
     if settings.metrics.textfile:
         _needed(settings, "metrics.textfile", "prometheus_client", "metrics")
+    if settings.metrics.otlp:
+        _needed(settings, "metrics.otlp", "opentelemetry.exporter.otlp.proto.http", "otel")
 
 
 @asynccontextmanager
@@ -38,6 +44,22 @@ async def measured(settings: Settings, ledger: Ledger, warn: Warn) -> AsyncItera
     finally:
         if settings.metrics.textfile:
             await _write_textfile(settings, ledger, warn)
+
+
+@asynccontextmanager
+async def traced(settings: Settings, run: Run, warn: Warn) -> AsyncIterator[Trace | None]:
+    """Trace an execution, if there is a collector for that."""
+    url = settings.metrics.otlp
+    if not url:
+        yield None
+        return
+    from k3push.reporting.traces import otlp_exporter, traced  # noqa: PLC0415
+
+    def lost(spans: int, made: int) -> None:
+        warn("spans_lost", lost=spans, made=made, url=url)
+
+    async with traced(otlp_exporter(url), run, settings.file.stem, lost) as trace:
+        yield trace
 
 
 async def _write_textfile(settings: Settings, ledger: Ledger, warn: Warn) -> None:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 import orjson
@@ -22,7 +23,7 @@ from k3push.adapters.sqlite import SqliteLedger
 from k3push.cli.inbox import Batch, batches_of
 from k3push.cli.jobs import STDIN, JobOptions, opened_jobs, routes_of
 from k3push.cli.logs import LogOptions, RunLog, Watches, open_log, warning_as_json
-from k3push.cli.measuring import check_measuring, measured
+from k3push.cli.measuring import check_measuring, measured, traced
 from k3push.cli.notifying import recipients, tell_people
 from k3push.cli.overlap import Overlap, make_way
 from k3push.cli.preview import Lookout, Preview
@@ -61,6 +62,9 @@ from k3push.reporting.results import clusters_of, write_results
 from k3push.settings import Settings
 from k3push.settling import in_doubt, settle_by_word, settle_once
 from k3push.steering import Steering
+
+if TYPE_CHECKING:
+    from k3push.reporting.traces import Trace
 
 REPEATS_SHOWN = 10
 
@@ -367,8 +371,14 @@ class Runner:
         stop = Stop()
         # Until the results are written, so that no third signal takes them away.
         with on_interrupt(partial(self._interrupt, stop)):
-            async with measured(self.settings, ledger, self.warn), ledger.own(run.id):
-                ending = await self._execute_owned(ledger, run, stop, only_settle=only_settle)
+            async with (
+                measured(self.settings, ledger, self.warn),
+                ledger.own(run.id),
+                traced(self.settings, run, self.warn) as trace,
+            ):
+                ending = await self._execute_owned(
+                    ledger, run, stop, trace, only_settle=only_settle
+                )
                 reasons = await self._write_results(ledger, ending)
         if self.options.json:
             # The object has no room for words, and the folder may be on the disk that is full.
@@ -383,6 +393,7 @@ class Runner:
         ledger: SqliteLedger,
         run: Run,
         stop: Stop,
+        trace: Trace | None,
         *,
         only_settle: bool,
     ) -> Ending:
@@ -404,7 +415,7 @@ class Runner:
                 erp=erp,
                 ledger=ledger,
                 clock=self.clock,
-                watch=Watches(progress, log),
+                watch=Watches(progress, log, *([trace] if trace else [])),
                 stop=stop,
                 pace=self.pace(),
                 steering=steering,
@@ -428,6 +439,8 @@ class Runner:
                 pace=[replace(step, at_s=step.at_s - began_s) for step in job.auto.steps],
             )
             log.ended(ending)
+            if trace is not None:
+                trace.ended(ending)
         return ending
 
     async def _write_results(self, ledger: SqliteLedger, ending: Ending) -> Clusters:

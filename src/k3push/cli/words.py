@@ -724,6 +724,10 @@ _WORDS: Mapping[str, _Said] = {
         "warning: no metrics in {path} ({why}); the run is not touched by that",
         "警告：无法写入指标文件 {path}（{why}）；不影响本次执行",
     ),
+    "spans_lost": _Said(
+        "warning: {lost} of {made} spans did not reach {url}; the run is not touched by that",
+        "警告：{made} 个跟踪片段（span）中有 {lost} 个未能送达 {url}；不影响本次执行",
+    ),
     "schedule": _Said(
         "Print what to install so that a job runs every day; nothing is installed.",
         "输出每日定时执行所需的配置；不做任何安装。",

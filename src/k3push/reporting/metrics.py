@@ -25,7 +25,7 @@ HELP: Mapping[str, str] = {
     NUMBERS: "Numbers of the last run of a route, by state.",
     ALIVE: "Whether a process executes the last run of a route: 1 or 0.",
     STARTED: "When the last run of a route began, in seconds since 1970.",
-    EXIT: "Exit code of the last run of a route; absent while it is under way or was killed.",
+    EXIT: "Exit code of the last run of a route; absent until an execution of it has ended.",
     ANSWERED: "When the last call of a run under way was answered or given up, in seconds since "
     "1970; absent before the first, and when no process executes the run.",
     UNKNOWN: "Numbers in doubt, in all runs of a route that are looked at.",
