@@ -17,6 +17,7 @@ from k3push.settings import (
     RouteSettings,
     RunSettings,
     Secret,
+    ServeSettings,
     Settings,
     SettingsError,
     SettleSettings,
@@ -72,6 +73,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "run": RunSettings,
     "settle": SettleSettings,
     "notify": NotifySettings,
+    "serve": ServeSettings,
     "routes.po-instock": RouteSettings,
 }
 
