@@ -562,6 +562,23 @@ def test_tenants_of_one_ledger_see_their_own_runs_alone() -> None:
     in_time(visit)
 
 
+def test_on_a_ledger_of_many_one_tenant_alone_sees_its_own_runs() -> None:
+    """Those of the others are there, though this dashboard does not show them."""
+
+    async def visit() -> None:
+        ledger, theirs = await two_tenants()
+        async with (
+            house(replace(tenant(ledger), shared=True)) as home,
+            home.signed_in() as browser,
+        ):
+            text = (await browser.get("/")).text
+            assert (RUN.id in text, theirs["run"] in text) == (True, False)
+            assert (await browser.get(f"/runs/{theirs['run']}")).status_code == 404
+            assert (await browser.get(f"/numbers/{theirs['number']}")).status_code == 404
+
+    in_time(visit)
+
+
 def test_the_overview_shows_the_last_run_of_each_tenant() -> None:
     """One look in the morning; a ledger that is lost is one tenant's trouble."""
 

@@ -127,12 +127,14 @@ def _configs(options: ServeOptions, say: Say) -> list[Path]:
 
 def _tenant(settings: Settings, say: Say) -> Tenant:
     url = settings.ledger.url
+    is_file = url.startswith("sqlite:")
     return Tenant(
         name=settings.file.stem,
         acct_id=settings.erp.acct_id,
-        ledger=str(settings.ledger_path.resolve()) if url.startswith("sqlite:") else url,
+        ledger=str(settings.ledger_path.resolve()) if is_file else url,
         window=settings.run.window,
         opened=partial(_opened, settings, say),
+        shared=not is_file,
     )
 
 
