@@ -18,7 +18,7 @@ from k3push.adapters.memory import MemoryLedger
 from k3push.core.model import BillNumber, Listed, Row, Run, RunId, State
 from k3push.ports import Ledger, LedgerLostError
 from k3push.reporting.results import MOST_READ
-from k3push.web.runs import ROWS_A_PAGE
+from k3push.web.runs import DRAW_EVERY_S, ROWS_A_PAGE
 from tests.reporting.pages import NOON, RUN, filled, in_doubt, lost, number
 from tests.web.visits import PROXY, house, in_time, seal_of, tenant
 
@@ -200,6 +200,30 @@ def test_a_wrong_address_is_answered_with_a_page(path: str) -> None:
             assert 400 <= answer.status_code < 500
             assert "<h1>" in answer.text
             assert "content-security-policy" in answer.headers
+
+    in_time(visit)
+
+
+def test_the_pace_is_drawn_now_and_then_however_many_look() -> None:
+    """A run of a hundred thousand calls takes a second to draw."""
+
+    class Spanned(MemoryLedger):
+        drawn = 0
+
+        async def spans(self, run: RunId) -> Any:
+            self.drawn += 1
+            return await super().spans(run)
+
+    async def visit() -> None:
+        ledger = Spanned()
+        await filled(5, ledger=ledger)
+        async with house(tenant(ledger)) as home, home.signed_in() as browser:
+            for _ in range(20):
+                assert "<svg" in (await browser.get(f"{URL}/pace?part=1")).text
+            assert ledger.drawn == 1
+            await anyio.sleep(DRAW_EVERY_S + 1)
+            assert "<h1>Pace over time" in (await browser.get(f"{URL}/pace")).text
+            assert ledger.drawn == 2
 
     in_time(visit)
 
@@ -534,6 +558,23 @@ def test_tenants_of_one_ledger_see_their_own_runs_alone() -> None:
             )
             assert answer.status_code == 404
             assert (await browser.get("/t/c/")).status_code == 404
+
+    in_time(visit)
+
+
+def test_on_a_ledger_of_many_one_tenant_alone_sees_its_own_runs() -> None:
+    """Those of the others are there, though this dashboard does not show them."""
+
+    async def visit() -> None:
+        ledger, theirs = await two_tenants()
+        async with (
+            house(replace(tenant(ledger), shared=True)) as home,
+            home.signed_in() as browser,
+        ):
+            text = (await browser.get("/")).text
+            assert (RUN.id in text, theirs["run"] in text) == (True, False)
+            assert (await browser.get(f"/runs/{theirs['run']}")).status_code == 404
+            assert (await browser.get(f"/numbers/{theirs['number']}")).status_code == 404
 
     in_time(visit)
 

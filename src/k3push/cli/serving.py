@@ -8,8 +8,8 @@ import sys
 import tempfile
 import webbrowser
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -65,7 +65,7 @@ class ServeOptions:
 async def serve(options: ServeOptions, say: Say, lang: Lang) -> Exit:
     """Serve until interrupted."""
     settings = [load_settings(path, say) for path in _configs(options, say)]
-    rules_of = partial(_rules, options, _door_of(settings, say), say)
+    rules = await to_thread.run_sync(_rules, options, _door_of(settings, say), say)
     errors = Console(stderr=True, soft_wrap=True)
     try:
         options.log.check()
@@ -75,14 +75,11 @@ async def serve(options: ServeOptions, say: Say, lang: Lang) -> Exit:
         raise Problem(say("port_taken", port=options.port, why=why)) from error
     with listener, open_loggers(options.log, errors) as loggers:
         port: int = listener.getsockname()[1]
-        rules = await to_thread.run_sync(rules_of, port)
         async with dashboard(
             [_tenant(each, say) for each in settings],
-            rules,
-            {
-                each: Speech(each, speaker(each), partial(kept, say=speaker(each)))
-                for each in LANGUAGES
-            },
+            # Cookies know no ports, and two dashboards of one machine must not share one.
+            replace(rules, cookie=f"k3push-{port}"),
+            {each: _speech(each) for each in LANGUAGES},
             SystemClock(),
             lang=lang,
             log=_logger(loggers),
@@ -91,14 +88,19 @@ async def serve(options: ServeOptions, say: Say, lang: Lang) -> Exit:
             address = f"http://{_named(options.host)}:{port}/"
             if rules.entry == "token":
                 address += f"enter?token={ready.token}"
-            sys.stdout.write(f"{address}\n")
-            sys.stdout.flush()
-            errors.print(say(f"serve.{rules.entry}"), highlight=False, markup=False)
-            if rules.entry == "password" and not _is_loopback(options.host):
-                errors.print(say("serve.plain"), highlight=False, markup=False)
-            with _browser(address) if options.browser else nullcontext():
-                await _run(ready, listener)
+            with _until_interrupted(ready) as server, _browser(address, wanted=options.browser):
+                sys.stdout.write(f"{address}\n")
+                sys.stdout.flush()
+                errors.print(say(f"serve.{rules.entry}"), highlight=False, markup=False)
+                if rules.entry == "password" and not _is_loopback(options.host):
+                    errors.print(say("serve.plain"), highlight=False, markup=False)
+                await server.serve(sockets=[listener])
     return Exit.DONE
+
+
+def _speech(lang: Lang) -> Speech:
+    say = speaker(lang)
+    return Speech(lang, say, partial(kept, say=say))
 
 
 # -- tenants --------------------------------------------------------------------------------------
@@ -125,12 +127,14 @@ def _configs(options: ServeOptions, say: Say) -> list[Path]:
 
 def _tenant(settings: Settings, say: Say) -> Tenant:
     url = settings.ledger.url
+    is_file = url.startswith("sqlite:")
     return Tenant(
         name=settings.file.stem,
         acct_id=settings.erp.acct_id,
-        ledger=str(settings.ledger_path.resolve()) if url.startswith("sqlite:") else url,
+        ledger=str(settings.ledger_path.resolve()) if is_file else url,
         window=settings.run.window,
         opened=partial(_opened, settings, say),
+        shared=not is_file,
     )
 
 
@@ -161,7 +165,7 @@ def _door_of(settings: Sequence[Settings], say: Say) -> Settings:
     return saying[0]
 
 
-def _rules(options: ServeOptions, settings: Settings, say: Say, port: int) -> Rules:
+def _rules(options: ServeOptions, settings: Settings, say: Say) -> Rules:
     """Say who may come in.
 
     Raises:
@@ -181,8 +185,7 @@ def _rules(options: ServeOptions, settings: Settings, say: Say, port: int) -> Ru
     own = {options.host.lower()} if not _is_any(options.host) else set()
     return Rules(
         hosts=LOOPBACK | own | {host.lower() for host in serve.hosts},
-        # Cookies know no ports, and two dashboards of one machine must not share one.
-        cookie=f"k3push-{port}",
+        cookie="k3push",
         password=password,
         user_header=serve.user_header,
         proxies=[ipaddress.ip_network(each) for each in serve.trusted_proxies],
@@ -223,8 +226,9 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _run(ready: Dashboard, listener: socket.socket) -> None:
-    """Serve until interrupted; a second signal waits for no answer."""
+@contextmanager
+def _until_interrupted(ready: Dashboard) -> Iterator[uvicorn.Server]:
+    """Make a server that a signal ends; a second one waits for no answer."""
     server = _Server(
         uvicorn.Config(
             ready.app,
@@ -246,7 +250,7 @@ async def _run(ready: Dashboard, listener: socket.socket) -> None:
         ready.close()
 
     with on_interrupt(stop):
-        await server.serve(sockets=[listener])
+        yield server
 
 
 def _listener(host: str, port: int) -> socket.socket:
@@ -280,8 +284,11 @@ def _logger(loggers: Sequence[FilteringBoundLogger]) -> Log:
 
 
 @contextmanager
-def _browser(address: str) -> Iterator[None]:
+def _browser(address: str, *, wanted: bool) -> Iterator[None]:
     """Open a browser, by a file for its owner: all may see the arguments of a program."""
+    if not wanted:
+        yield
+        return
     folder = platformdirs.user_cache_path("k3push", ensure_exists=True)
     with tempfile.TemporaryDirectory(dir=folder) as private:
         page = Path(private) / "open.html"

@@ -97,7 +97,7 @@ def _verdict(ending: Ending, say: Say) -> str:
 
 def verdict(kind: str, lines: Sequence[str]) -> str:
     """Say how a run stands, the first line above all; *kind* is a class of the style sheet."""
-    first, *others = map(escape, lines)
+    first, *others = map(with_code, lines)
     return f'<div class="verdict {kind}">{"<br>".join([f"<b>{first}</b>", *others])}</div>'
 
 

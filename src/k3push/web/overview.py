@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from html import escape
-
 from starlette.requests import Request
 from starlette.responses import Response
 
 from k3push.ports import LedgerLostError
+from k3push.reporting.page import with_code
 from k3push.web import standing as show
 from k3push.web.desk import Desk, Visit
 from k3push.web.live import Eye
@@ -45,7 +44,7 @@ class Overview:
                 return [name, "", "", ""]
             seen = await Eye(ledger, tenant.window, desk.clock).look(runs[0])
         except LedgerLostError as error:
-            return [name, "", "", f'<span class="soft">{escape(str(error))}</span>']
+            return [name, "", "", f'<span class="soft">{with_code(str(error))}</span>']
         return [
             name,
             link(run_url(base, seen.run), seen.run.id),

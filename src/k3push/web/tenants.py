@@ -22,6 +22,7 @@ class Tenant:
         ledger: What tells its ledger from others; equal for two tenants of one ledger.
         window: When its chunks may leave, as its settings say.
         opened: Opens the ledger; raises `LedgerLostError` where there is none yet.
+        shared: Whether it is a server's, where tenants that are not shown here may be too.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Tenant:
     ledger: str
     window: str
     opened: Callable[[], AbstractAsyncContextManager[Ledger]]
+    shared: bool = False
 
 
 @dataclass(slots=True)
@@ -78,7 +80,8 @@ class Books:
 
     def has(self, tenant: Tenant, run: Run) -> bool:
         """Say whether a run of the tenant's ledger is the tenant's own."""
-        return tenant.ledger not in self._shared or run.scope.startswith(f"{tenant.acct_id}|")
+        shared = tenant.shared or tenant.ledger in self._shared
+        return not shared or run.scope.startswith(f"{tenant.acct_id}|")
 
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:

@@ -48,7 +48,8 @@ def add_watching(app: typer.Typer, say: Say, lang: Lang) -> None:
         try:
             from k3push.cli import serving  # noqa: PLC0415
         except ModuleNotFoundError as error:
-            if error.name not in {"prometheus_client", "starlette", "uvicorn"}:
+            package, _, _ = (error.name or "").partition(".")
+            if package not in {"prometheus_client", "starlette", "uvicorn"}:
                 raise
             raise Problem(say("no_web", why=error)) from error
         options = serving.ServeOptions(
