@@ -417,6 +417,11 @@ class Settings(_Section):
         return self.folder / self.ledger.url.removeprefix("sqlite:///")
 
     @property
+    def textfile_path(self) -> Path:
+        """Where the file of metrics is, if there is to be one."""
+        return self.folder / self.metrics.textfile
+
+    @property
     def plain_secrets(self) -> list[str]:
         """Keys whose secret stands in the file itself."""
         secrets = {"erp.app_secret": self.erp.app_secret}

@@ -113,6 +113,7 @@ def test_only_the_own_runs_of_a_shared_ledger_are_in_the_file(measured: Desk) ->
 def test_a_folder_that_is_not_there_fails_no_run(desk: Desk, sandbox: Sandbox) -> None:
     """The bills are pushed, whatever becomes of a collector."""
     desk.configure(sandbox.url, more=TEXTFILE)
+    assert "collected is not there" in desk.k3push("check").out
     ran = desk.k3push("run", desk.job(orders(2)))
     assert ran.exit == 0, ran
     (line,) = [line for line in ran.err.splitlines() if "no metrics in" in line]
@@ -247,3 +248,26 @@ def test_a_package_that_is_missing_is_said_before_anything_is_sent(
     assert f"metrics.{setting.split(maxsplit=1)[0]}: " in ran.err
     assert f"pip install 'k3push[{extra}]'" in ran.err
     assert not list(desk.folder.glob("*.db")), "no ledger was made"
+
+
+def test_what_the_environment_asks_of_a_package_in_vain_is_said_before_anything_is_sent(
+    desk: Desk, untouched: Sandbox
+) -> None:
+    """The libraries read many variables, and what those hold must end no run half-way."""
+    desk.environment["OTEL_PYTHON_EXPORTER_OTLP_HTTP_TRACES_CREDENTIAL_PROVIDER"] = "nobody"
+    desk.configure(untouched.url, more=traces_to("http://127.0.0.1:4318"))
+    for words in (["run", desk.job(orders(1))], ["check"]):
+        ran = desk.k3push(*words)
+        assert ran.exit == 2, ran
+        assert "metrics.otlp: " in ran.err
+    assert not list(desk.folder.glob("*.db")), "no ledger was made"
+
+
+def test_a_queue_of_the_environment_ends_no_run(
+    desk: Desk, sandbox: Sandbox, collector: Collector
+) -> None:
+    """A batch that is larger than the queue is an error to the library, in the midst of a run."""
+    desk.environment["OTEL_BSP_MAX_QUEUE_SIZE"] = "1"
+    desk.configure(sandbox.url, more=traces_to(collector.url))
+    assert desk.k3push("run", desk.job(orders(2))).exit == 0
+    assert "k3push.execution" in collector.names()

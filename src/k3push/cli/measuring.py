@@ -25,12 +25,19 @@ def check_measuring(settings: Settings) -> None:
     """See that what is asked for can be had, before anything is sent.
 
     Raises:
-        SettingsError: A package is not installed.
+        SettingsError: A package is not installed, or the environment asks it for what it lacks.
     """
     if settings.metrics.textfile:
         _needed(settings, "metrics.textfile", "prometheus_client", "metrics")
     if settings.metrics.otlp:
         _needed(settings, "metrics.otlp", "opentelemetry.exporter.otlp.proto.http", "otel")
+        from k3push.reporting import traces  # noqa: PLC0415
+
+        try:
+            traces.otlp_exporter(settings.metrics.otlp).shutdown()
+        except Exception as error:  # noqa: BLE001  # of any kind, by what OTEL_… holds
+            fault = Fault("metrics.otlp", None, f"{type(error).__name__}: {error}")
+            raise SettingsError(str(settings.file), [fault]) from None
 
 
 @asynccontextmanager
@@ -53,12 +60,13 @@ async def traced(settings: Settings, run: Run, warn: Warn) -> AsyncIterator[Trac
     if not url:
         yield None
         return
-    from k3push.reporting.traces import otlp_exporter, traced  # noqa: PLC0415
+    from k3push.reporting import traces  # noqa: PLC0415
 
     def lost(spans: int, made: int) -> None:
         warn("spans_lost", lost=spans, made=made, url=url)
 
-    async with traced(otlp_exporter(url), run, settings.file.stem, lost) as trace:
+    exporter = traces.otlp_exporter(url)
+    async with traces.traced(exporter, run, settings.file.stem, lost) as trace:
         yield trace
 
 
@@ -76,7 +84,7 @@ async def _write_textfile(settings: Settings, ledger: Ledger, warn: Warn) -> Non
         samples.append(Sample(LEDGER_UP, labels, 1))
     except LedgerLostError:
         samples = [Sample(LEDGER_UP, labels, 0)]
-    path = settings.folder / settings.metrics.textfile
+    path = settings.textfile_path
     try:
         await anyio.to_thread.run_sync(write_textfile, path, samples)
     except OSError as error:

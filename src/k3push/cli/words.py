@@ -542,6 +542,10 @@ _WORDS: Mapping[str, _Said] = {
         "results: {folder} cannot be written; results go beside the job file, so keep it elsewhere",
         "结果：{folder} 不可写；结果写在清单旁边，请把清单放到别处",
     ),
+    "check.textfile_unwritable": _Said(
+        "metrics: {folder} is not there or cannot be written; no run fails by that",
+        "指标：{folder} 不存在或不可写；不影响执行",
+    ),
     "check.lacking": _Said(
         "{what} has no {fields}: such bills are not held back before they are sent",
         "{what} 没有 {fields}：相应状态的单据在发送前无法拦下",

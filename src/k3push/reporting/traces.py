@@ -29,6 +29,10 @@ from k3push.reporting.ending import Ending, Exit
 PATIENCE_S = 2.0
 """How long the end of an execution waits for a collector."""
 
+QUEUE = 2048
+BATCH = 512
+"""Spans that wait for a collector, and that go to it at once: of more, the oldest are lost."""
+
 # All went as it should, though some numbers may have been refused.
 _WELL = frozenset({Exit.DONE, Exit.SOME_REJECTED})
 
@@ -139,7 +143,9 @@ async def traced(exporter: SpanExporter, run: Run, tenant: str, lost: Lost) -> A
         # The interpreter's end would wait for the collector once more, and for longer.
         shutdown_on_exit=False,
     )
-    provider.add_span_processor(BatchSpanProcessor(counted))
+    provider.add_span_processor(
+        BatchSpanProcessor(counted, max_queue_size=QUEUE, max_export_batch_size=BATCH)
+    )
     trace = Trace(provider.get_tracer("k3push"), run, tenant)
     try:
         yield trace
