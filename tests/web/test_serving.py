@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import httpx
 import pytest
 
 from k3push.cli.main import run
-from tests.cli.terminal import Desk, end
+from tests.cli.terminal import Desk, end, until
 from tests.web.server import Serve
 
 NOWHERE = "http://127.0.0.1:9/K3Cloud/"
@@ -137,6 +139,30 @@ def test_the_address_works_once_and_stands_in_no_log(desk: Desk, serve: Serve) -
         assert token not in text
     paths = [json.loads(line)["path"] for line in logged.splitlines()]
     assert paths == ["/enter", "/enter"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
+def test_a_browser_is_opened_without_showing_the_token_to_others(desk: Desk, serve: Serve) -> None:
+    """Every user of a machine sees the arguments of its programs."""
+    configured(desk)
+    script = desk.write(
+        "browser.py",
+        "import os, pathlib, sys, urllib.parse\n"
+        "page = pathlib.Path(urllib.parse.urlparse(sys.argv[1]).path)\n"
+        "told = f'{sys.argv[1]}\\n{page.stat().st_mode & 0o777:o}\\n{page.read_text()}'\n"
+        "pathlib.Path('part.txt').write_text(told)\n"
+        "os.replace('part.txt', 'told.txt')\n",
+    )
+    desk.environment["BROWSER"] = f"{sys.executable} {script} %s"
+    served = serve("--open")
+    told = desk.folder / "told.txt"
+    until(told.exists)
+    url, mode, page = told.read_text().splitlines()
+    assert (url.startswith("file://"), mode) == (True, "600")
+    assert served.address in page
+    assert served.address.partition("token=")[2] not in url
+    served.stop()
+    assert not Path(url.removeprefix("file://")).exists()
 
 
 # -- tenants --------------------------------------------------------------------------------------

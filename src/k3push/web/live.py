@@ -76,7 +76,8 @@ class Eye:
     async def look(self, run: Run) -> Standing:
         """Return how a run stands now."""
         counts = await self._ledger.counts(run.id)
-        alive = await self._ledger.is_alive(run.id)
+        # An ending is cleared when an execution begins, so one that is there says enough.
+        alive = run.exit is None and await self._ledger.is_alive(run.id)
         if not alive:
             self._courses.pop(run.id, None)
             return Standing(run, counts, alive=False)
