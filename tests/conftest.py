@@ -7,7 +7,10 @@ import zlib
 import pytest
 from hypothesis import settings
 
+from tests.postgres import _postgres_home, postgres_server, postgres_url
 from tests.schedules import seed_schedule
+
+__all__ = ["_postgres_home", "postgres_server", "postgres_url"]
 
 # The same examples every time, and no clock: the machine may be busy.
 settings.register_profile("k3push", derandomize=True, deadline=None, database=None)

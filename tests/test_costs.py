@@ -14,9 +14,9 @@ import anyio
 import pytest
 from anyio import to_thread
 
-from k3push.adapters.group_commit import GroupCommit, Reader
-from k3push.adapters.ledger_sqlite import SqliteLedger
-from k3push.adapters.sqlite_file import Connection, Values, connect
+from k3push.adapters.sqlite import SqliteLedger
+from k3push.adapters.sqlite.file import Connection, Values, connect
+from k3push.adapters.sqlite.group_commit import GroupCommit, Reader
 from k3push.core.model import BillNumber, Listed, State
 from k3push.job import PushPace
 from k3push.simulator.script import Channel

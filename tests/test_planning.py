@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import anyio
 
-from k3push.adapters.ledger_memory import MemoryLedger
+from k3push.adapters.memory import MemoryLedger
 from k3push.core.model import Run, RunId
 from k3push.planning import free_run_id
 from tests.ledgers.samples import NOON, a_run

@@ -11,7 +11,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from k3push.adapters.ledger_sqlite import open_sqlite
+from k3push.adapters.sqlite import open_sqlite
 from k3push.core.model import BillNumber, Listed, Outcome, State
 from k3push.reporting.results import MOST_READ
 from tests.cli.conftest import Start

@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from k3push.adapters.ledger_sqlite import open_sqlite
+from k3push.adapters.sqlite import open_sqlite
 from k3push.cli.main import run
 from tests.cli.terminal import Desk, Sandbox
 from tests.ledgers.samples import planned

@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 import pytest
 
-from k3push.adapters.ledger_sqlite import open_sqlite
+from k3push.adapters.sqlite import open_sqlite
 from k3push.cli.main import run
 from k3push.core.model import BillNumber, Listed, Route, Run, RunId
 from tests.cli.terminal import (

@@ -10,8 +10,8 @@ import anyio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from k3push.adapters.ledger_memory import MemoryLedger
-from k3push.adapters.ledger_sqlite import open_sqlite
+from k3push.adapters.memory import MemoryLedger
+from k3push.adapters.sqlite import open_sqlite
 from k3push.core.commands import Command, Key, Verb
 from k3push.core.life import IllegalMoveError
 from k3push.core.model import Attempt, BillNumber, Listed, NeverSent, Outcome, RunId, State

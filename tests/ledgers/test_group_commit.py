@@ -9,8 +9,8 @@ from pathlib import Path
 import anyio
 from anyio import to_thread
 
-from k3push.adapters.group_commit import GroupCommit
-from k3push.adapters.sqlite_file import Connection, connect
+from k3push.adapters.sqlite.file import Connection, connect
+from k3push.adapters.sqlite.group_commit import GroupCommit
 
 
 @asynccontextmanager

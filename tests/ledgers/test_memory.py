@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from k3push.adapters.ledger_memory import MemoryLedger
+from k3push.adapters.memory import MemoryLedger
 from k3push.core.model import State
 from k3push.ports import LedgerLostError
 from tests.ledgers.samples import ANSWER, later, outcomes, planned, sent, states

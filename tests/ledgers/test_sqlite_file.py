@@ -11,14 +11,13 @@ import anyio
 import pytest
 from anyio import to_thread
 
-from k3push.adapters.group_commit import GroupCommit, Reader
-from k3push.adapters.ledger_memory import MemoryLedger
-from k3push.adapters.ledger_sqlite import SqliteLedger, open_sqlite
-from k3push.adapters.sqlite_file import Connection, connect, lost_as_ledger
-from k3push.core.commands import Command, Verb
-from k3push.core.model import FolderFile, State
+from k3push.adapters.memory import MemoryLedger
+from k3push.adapters.sqlite import SqliteLedger, open_sqlite
+from k3push.adapters.sqlite.file import Connection, connect, lost_as_ledger
+from k3push.adapters.sqlite.group_commit import GroupCommit, Reader
+from k3push.core.model import State
 from k3push.ports import Ledger, LedgerLostError
-from tests.ledgers.samples import NOON, a_run, numbers, outcomes, planned, pushed, sent, states
+from tests.ledgers.samples import a_run, numbers, outcomes, planned, pushed, sent, states
 
 pytestmark = pytest.mark.anyio
 
@@ -57,32 +56,6 @@ async def test_looking_does_not_make_a_ledger(tmp_path: Path) -> None:
         async with open_sqlite(path, create=False):
             pass
     assert not await to_thread.run_sync(lambda: list(tmp_path.iterdir()))
-
-
-async def test_a_ledger_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
-    """Whoever installs a newer k3push goes on with the runs of the older one."""
-    path = tmp_path / "ledger.db"
-
-    def make_first_version() -> None:
-        script = files("k3push.adapters") / "sql" / "sqlite_1.sql"
-        with closing(sqlite3.connect(path)) as connection:
-            connection.executescript(script.read_text(encoding="utf-8"))
-            connection.execute(
-                "INSERT INTO runs (id, scope, route, jobs, folder, started_at) VALUES"
-                """ ('old', 's', '{"name":"r","source":"A","target":"B"}', '[]', 'f', ?)""",
-                [NOON.isoformat()],
-            )
-            connection.commit()
-
-    await to_thread.run_sync(make_first_version)
-    async with open_sqlite(path) as ledger:
-        (old,) = await ledger.runs()
-        async with ledger.own(old.id):
-            await ledger.command(old.id, Command(Verb.PAUSE), at=NOON)
-            assert len(await ledger.commands(old.id)) == 1
-        file = FolderFile("/inbox", "a.csv", "00ff")
-        await ledger.take(file, old.id)
-        assert await ledger.has_taken(file)
 
 
 async def test_a_newer_ledger_is_left_alone(tmp_path: Path) -> None:
@@ -168,13 +141,13 @@ async def test_a_commit_is_flushed_before_it_returns(tmp_path: Path) -> None:
 
 async def test_every_statement_is_used() -> None:
     """A statement without a caller is a rule that nobody tests."""
-    adapters = files("k3push.adapters")
+    sqlite = files("k3push.adapters.sqlite")
 
     def unused() -> list[str]:
-        verbs = (adapters / "sql" / "sqlite_verbs.sql").read_text(encoding="utf-8")
+        verbs = (sqlite / "sql" / "verbs.sql").read_text(encoding="utf-8")
         code = "".join(
             entry.read_text(encoding="utf-8")
-            for entry in adapters.iterdir()
+            for entry in sqlite.iterdir()
             if entry.name.endswith(".py")
         )
         names = [part.split("\n")[0] for part in verbs.split("-- name: ")[1:]]
@@ -218,7 +191,7 @@ async def test_a_row_is_changed_without_a_walk_through_the_run(tmp_path: Path, n
     path = tmp_path / "ledger.db"
     async with open_sqlite(path):
         pass
-    verbs = files("k3push.adapters") / "sql" / "sqlite_verbs.sql"
+    verbs = files("k3push.adapters.sqlite") / "sql" / "verbs.sql"
     text = await to_thread.run_sync(lambda: verbs.read_text(encoding="utf-8"))
     statement = text.partition(f"-- name: {name}\n")[2].partition(";")[0]
     query = f"EXPLAIN QUERY PLAN {statement}".replace(":each", "'[]'")

@@ -9,8 +9,8 @@ from enum import StrEnum
 import anyio
 import httpx
 
-from k3push.adapters.ledger_memory import MemoryLedger
-from k3push.adapters.memory_rows import Store
+from k3push.adapters.memory import MemoryLedger
+from k3push.adapters.memory.rows import Store
 from k3push.job import Cause, Stop
 from k3push.ports import AttemptRecord
 from k3push.simulator import Site

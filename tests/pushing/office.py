@@ -17,7 +17,7 @@ from k3push.adapters.erp_http import ErpHttp
 from k3push.adapters.erp_http import Site as Address
 from k3push.adapters.erp_pool import ErpPool
 from k3push.adapters.erp_turns import Turns
-from k3push.adapters.ledger_memory import MemoryLedger
+from k3push.adapters.memory import MemoryLedger
 from k3push.core.commands import Key
 from k3push.core.holds import Hold
 from k3push.core.logins import LoginCall, password_login

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from k3push.adapters.ledger_memory import MemoryLedger
+from k3push.adapters.memory import MemoryLedger
 from k3push.core.halting import HaltRule
 from k3push.core.logins import password_login
 from k3push.core.model import Attempt, Exchange, Intent, Outcome, State

@@ -20,7 +20,7 @@ from pyarrow import parquet  # type: ignore[import-untyped]  # it has no types o
 from k3push.adapters.job_files import read_job
 from k3push.adapters.job_files.xlsx import opened_workbook
 from k3push.adapters.job_files.xlsx_cells import Kind
-from k3push.adapters.ledger_memory import MemoryLedger
+from k3push.adapters.memory import MemoryLedger
 from k3push.core.model import BillNumber, Listed, Outcome, Route, Run, RunId, State, Target
 from k3push.reporting.parquet_table import parquet_table
 from k3push.reporting.tables import (

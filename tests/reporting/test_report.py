@@ -19,7 +19,7 @@ import anyio
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from k3push.adapters.ledger_memory import MemoryLedger
+from k3push.adapters.memory import MemoryLedger
 from k3push.cli.words import Lang, speaker
 from k3push.core.pace import Setting, Step
 from k3push.reporting.report import Gatherer, write_report

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from k3push.adapters.job_files import read_job
-from k3push.adapters.ledger_memory import MemoryLedger
+from k3push.adapters.memory import MemoryLedger
 from k3push.cli.words import speaker
 from k3push.core.model import Row, RunId, State
 from k3push.reporting.ending import Ending

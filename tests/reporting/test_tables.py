@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from k3push.adapters.job_files import read_job
-from k3push.adapters.ledger_memory import MemoryLedger
+from k3push.adapters.memory import MemoryLedger
 from k3push.core.model import BillNumber, Listed, Outcome, Route, Run, RunId, State
 from k3push.reporting.tables import csv_table, write_table
 

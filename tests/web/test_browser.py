@@ -12,7 +12,7 @@ import anyio
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from k3push.adapters.ledger_sqlite import open_sqlite
+from k3push.adapters.sqlite import open_sqlite
 from k3push.core.model import BillNumber, Listed, Outcome, State
 from tests.cli.terminal import Desk, Sandbox, assert_all_once, assert_true, end, orders, until
 from tests.reporting.pages import NOON, RUN

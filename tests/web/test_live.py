@@ -14,7 +14,7 @@ import anyio
 import pytest
 from trio.testing import wait_all_tasks_blocked
 
-from k3push.adapters.ledger_memory import MemoryLedger
+from k3push.adapters.memory import MemoryLedger
 from k3push.core.commands import Command
 from k3push.core.model import Listed, Outcome, RunId, State
 from k3push.ports import LedgerLostError

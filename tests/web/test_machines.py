@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from k3push.adapters.ledger_memory import MemoryLedger
+from k3push.adapters.memory import MemoryLedger
 from k3push.core.model import BillNumber, Listed, Route, Run, RunId
 from k3push.ports import LedgerLostError
 from k3push.reporting.metrics import EXIT, HELP, OLDEST, QUIET, RUNS_LOOKED_AT, samples_of

@@ -14,7 +14,7 @@ from typing import Any
 import anyio
 import pytest
 
-from k3push.adapters.ledger_memory import MemoryLedger
+from k3push.adapters.memory import MemoryLedger
 from k3push.core.model import BillNumber, Listed, Row, Run, RunId, State
 from k3push.ports import Ledger, LedgerLostError
 from k3push.reporting.results import MOST_READ

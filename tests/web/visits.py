@@ -14,7 +14,7 @@ import anyio
 import httpx
 from trio.testing import MockClock
 
-from k3push.adapters.ledger_memory import MemoryLedger
+from k3push.adapters.memory import MemoryLedger
 from k3push.cli.kept import kept
 from k3push.cli.words import Lang, speaker
 from k3push.core.model import Uptime

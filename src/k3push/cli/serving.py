@@ -126,15 +126,14 @@ def _configs(options: ServeOptions, say: Say) -> list[Path]:
 
 
 def _tenant(settings: Settings, say: Say) -> Tenant:
-    url = settings.ledger.url
-    is_file = url.startswith("sqlite:")
+    path = settings.ledger_path
     return Tenant(
         name=settings.file.stem,
         acct_id=settings.erp.acct_id,
-        ledger=str(settings.ledger_path.resolve()) if is_file else url,
+        ledger=settings.ledger.url if path is None else str(path.resolve()),
         window=settings.run.window,
         opened=partial(_opened, settings, say),
-        shared=not is_file,
+        shared=path is None,
     )
 
 

@@ -23,7 +23,7 @@ import anyio
 from anyio import to_thread
 from anyio.lowlevel import checkpoint_if_cancelled
 
-from k3push.adapters.sqlite_file import Connection, lost_as_ledger
+from k3push.adapters.sqlite.file import Connection, lost_as_ledger
 from k3push.ports import LedgerLostError
 
 T = TypeVar("T")

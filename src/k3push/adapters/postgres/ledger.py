@@ -1,34 +1,31 @@
-"""A ledger in one SQLite file, for the processes of one machine.
+"""A ledger in PostgreSQL, for the processes of many machines.
 
-    async with open_sqlite(Path("ledger.db")) as ledger:
+    async with open_postgres("postgresql://k3push@db.example.com/k3push") as ledger:
         ...
 
-Durable by WAL with `synchronous=FULL`; quick all the same, since verbs share commits (see
-`group_commit`). Several processes may have the file open: SQLite lets one transaction write
-at a time, and each looks at the rows and at the claims before it sending. The file must be on
-a disk of this machine; over a network neither SQLite's locks nor those of the runs are sure.
+Durable by `synchronous_commit`; a server that may forget is refused. Verbs that go on at the same
+time share the flush of the server's disk. They need asyncio, on which psycopg works.
+
+Sessions hold the locks of runs, so a pooler that shares sessions between clients (PgBouncer in
+transaction mode) must not stand between.
 
 Times are kept to the millisecond.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+import logging
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from functools import partial
-from pathlib import Path
-from typing import TypeVar
 
 import anyio
-from anyio import to_thread
 
-from k3push.adapters import sqlite_reads as reads
-from k3push.adapters import sqlite_runs
-from k3push.adapters import sqlite_sending as sending
-from k3push.adapters.group_commit import GroupCommit, Reader
-from k3push.adapters.run_locks import RunLocks
-from k3push.adapters.sqlite_file import connect, locks_folder, lost_as_ledger
+from k3push.adapters.postgres import reads, runs, sending
+from k3push.adapters.postgres.holds import Holds
+from k3push.adapters.postgres.schema import bring_up_to_date, schema_version
+from k3push.adapters.postgres.server import Server
+from k3push.adapters.postgres.transactions import Pool, Transactions, pool_of
 from k3push.core.commands import Command
 from k3push.core.model import (
     Attempt,
@@ -46,55 +43,69 @@ from k3push.core.model import (
 )
 from k3push.ports import AttemptRecord, Commanded, Doubt, Holder, Ledger, Note
 
-T = TypeVar("T")
-
 
 @asynccontextmanager
-async def open_sqlite(path: Path, *, create: bool = True) -> AsyncIterator[SqliteLedger]:
-    """Open the ledger at *path*.
+async def open_postgres(
+    url: str, *, password: str = "", create: bool = True
+) -> AsyncIterator[PostgresLedger]:
+    """Open the ledger in a database, whose schema is brought up to date.
 
     Args:
-        path: The database file. `-wal`, `-shm` and `-locks` stand beside it.
-        create: Make it if it is missing; a command that only reads leaves that to others.
+        url: `postgresql://USER@HOST:PORT/DATABASE`, with whatever else libpq takes.
+        password: The password, if it is neither in the URL nor where libpq finds it itself
+            (`PGPASSWORD`, `.pgpass`).
+        create: Make the ledger if it is missing; a command that only reads leaves that to others.
 
     Raises:
         LedgerLostError: There is no ledger, or none that this version can use.
     """
-    with anyio.CancelScope(shield=True):
-        writer, reader = await to_thread.run_sync(partial(connect, path, create=create))
-    commits, looks = GroupCommit(path, writer), Reader(path, reader)
+    server = Server.of(url, password)
+    # What it would say of lost connections, our errors say.
+    logging.getLogger("psycopg").addHandler(logging.NullHandler())
+    with anyio.CancelScope(shield=True), server.lost_as_ledger():
+        connection = await server.connect()
+        try:
+            await bring_up_to_date(server, connection, create=create)
+        finally:
+            await connection.close()
+    pool = pool_of(server)
+    await pool.open()
     try:
-        yield SqliteLedger(path, commits, looks)
+        yield PostgresLedger(server, pool)
     finally:
         with anyio.CancelScope(shield=True):
-            # The writer last: whoever closes last clears the WAL away, and a reader cannot.
-            await to_thread.run_sync(looks.close)
-            await to_thread.run_sync(commits.close)
+            await pool.close()
 
 
-class SqliteLedger(Ledger):
-    """A ledger in a SQLite file; made by `open_sqlite`."""
+async def version_of(url: str, password: str = "") -> int:
+    """Return the version of the ledger that a database holds; 0 if it holds none."""
+    server = Server.of(url, password)
+    with server.lost_as_ledger():
+        connection = await server.connect()
+        try:
+            return await schema_version(server, connection)
+        finally:
+            await connection.close()
 
-    def __init__(self, path: Path, commits: GroupCommit, looks: Reader) -> None:
-        self._path = path
-        self._locks = RunLocks(locks_folder(path))
-        self._write = commits.write
-        self._read = looks.read
 
-    async def _block(self, act: Callable[[RunId], T], run: RunId) -> T:
-        """Do something with the lock of a run, in a thread: not at all, or to the end."""
-        with lost_as_ledger(self._path):
-            return await to_thread.run_sync(act, run)
+class PostgresLedger(Ledger):
+    """A ledger in PostgreSQL; made by `open_postgres`."""
+
+    def __init__(self, server: Server, pool: Pool) -> None:
+        transactions = Transactions(server, pool)
+        self._holds = Holds(server)
+        self._write = transactions.write
+        self._read = transactions.read
 
     # -- runs ---------------------------------------------------------------------------------
 
     async def open_run(self, run: Run) -> None:
         """Write down a new run; an id that is taken is refused."""
-        await self._write(lambda c: sqlite_runs.open_run(c, run))
+        await self._write(lambda c: runs.open_run(c, run))
 
     async def end_run(self, run: RunId, exit_code: int, at: datetime) -> None:
         """Write down how an execution ended."""
-        await self._write(lambda c: sqlite_runs.end_run(c, run, exit_code, at))
+        await self._write(lambda c: runs.end_run(c, self._holds, run, exit_code, at))
 
     async def run(self, run: RunId) -> Run | None:
         """Return the run of that id."""
@@ -106,23 +117,22 @@ class SqliteLedger(Ledger):
 
     @asynccontextmanager
     async def own(self, run: RunId) -> AsyncIterator[None]:
-        """Hold the lock of *run* until the block ends or the process dies."""
-        await self._read(lambda c: sqlite_runs.run_key(c, run))
-        await self._block(self._locks.take, run)
+        """Hold the lock of *run* until the block ends, or the process or its machine dies."""
+        with anyio.CancelScope(shield=True):
+            await self._holds.take(run, lambda c: sending.bury_executor(c, self._holds, run))
         try:
-            await self._write(lambda c: sending.bury_executor(c, run))
             yield
         finally:
             with anyio.CancelScope(shield=True):
-                await self._block(self._locks.give_back, run)
+                await self._holds.give_back(run)
 
     async def is_alive(self, run: RunId) -> bool:
         """Say whether some process owns *run* now."""
-        return await self._block(self._locks.is_alive, run)
+        return await self._read(lambda c: reads.is_alive(c, run))
 
     async def take(self, file: FolderFile, run: RunId) -> None:
         """Write down that a run has the numbers of a file."""
-        await self._write(lambda c: sqlite_runs.take(c, file, run))
+        await self._write(lambda c: runs.take(c, self._holds, file, run))
 
     async def has_taken(self, file: FolderFile) -> bool:
         """Say whether some run has the numbers of a file."""
@@ -132,7 +142,7 @@ class SqliteLedger(Ledger):
 
     async def command(self, run: RunId, command: Command, *, at: datetime) -> int:
         """Leave a command for the executor of *run*."""
-        return await self._write(lambda c: sqlite_runs.command(c, run, command, at))
+        return await self._write(lambda c: runs.command(c, self._holds, run, command, at))
 
     async def commands(self, run: RunId) -> Sequence[Commanded]:
         """Return the commands for the present execution."""
@@ -140,23 +150,23 @@ class SqliteLedger(Ledger):
 
     async def obeyed(self, command: int, *, at: datetime, on_their_way: int) -> None:
         """Write down that the executor has obeyed, once."""
-        await self._write(lambda c: sqlite_runs.obeyed(c, command, at, on_their_way))
+        await self._write(lambda c: runs.obeyed(c, self._holds, command, at, on_their_way))
 
     # -- numbers ------------------------------------------------------------------------------
 
     async def add(self, run: RunId, listed: Sequence[Listed]) -> Sequence[Repeat]:
         """Append rows and repeats."""
-        return await self._write(lambda c: sqlite_runs.add(c, run, listed))
+        return await self._write(lambda c: runs.add(c, self._holds, run, listed))
 
     async def close_list(self, run: RunId) -> None:
         """Write down that all lines of the run are there."""
-        await self._write(lambda c: sqlite_runs.close_list(c, run))
+        await self._write(lambda c: runs.close_list(c, self._holds, run))
 
     async def identify(
         self, run: RunId, bills: Mapping[BillNumber, BillNumber]
     ) -> Sequence[Repeat]:
         """Write down the ERP's spellings."""
-        return await self._write(lambda c: sqlite_runs.identify(c, run, bills))
+        return await self._write(lambda c: runs.identify(c, self._holds, run, bills))
 
     async def repeats(self, run: RunId) -> Sequence[Repeat]:
         """Return all repeats of a run."""
@@ -189,13 +199,11 @@ class SqliteLedger(Ledger):
 
     async def claim(self, run: RunId, numbers: Sequence[BillNumber]) -> Mapping[BillNumber, Holder]:
         """Claim what is free, or was held by the dead for numbers that nobody sent."""
-        return await self._write(
-            lambda c: sending.claim(c, run, numbers, is_alive=self._locks.is_alive)
-        )
+        return await self._write(lambda c: sending.claim(c, self._holds, run, numbers))
 
     async def begin(self, intent: Intent) -> Attempt:
         """Write the intent down and move its rows to `sent`."""
-        return await self._write(lambda c: sending.begin(c, intent))
+        return await self._write(lambda c: sending.begin(c, self._holds, intent))
 
     async def record(
         self,
@@ -210,7 +218,14 @@ class SqliteLedger(Ledger):
         """Write down what came of *attempt*, once."""
         await self._write(
             lambda c: sending.record(
-                c, attempt, exchange, verdict, outcomes, at=at, keep_claims=keep_claims
+                c,
+                self._holds,
+                attempt,
+                exchange,
+                verdict,
+                outcomes=outcomes,
+                at=at,
+                keep_claims=keep_claims,
             )
         )
 
@@ -218,7 +233,9 @@ class SqliteLedger(Ledger):
         self, run: RunId, outcomes: Sequence[Outcome], *, at: datetime, note: str = ""
     ) -> None:
         """Move rows apart from an attempt."""
-        await self._write(lambda c: sending.conclude(c, run, outcomes, at=at, note=note))
+        await self._write(
+            lambda c: sending.conclude(c, self._holds, run, outcomes, at=at, note=note)
+        )
 
     async def doubts(self, run: RunId) -> Sequence[Doubt]:
         """Return the numbers of *run* that are `unknown`."""

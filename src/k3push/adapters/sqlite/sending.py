@@ -1,6 +1,6 @@
 """The steps of the SQLite ledger around a sending: claim, begin, record, and what is left.
 
-Like those of `sqlite_runs` they read, ask `ledger_rules` and `life`, and then write, for a
+Like those of `runs` they read, ask `ledger_rules` and `life`, and then write, for a
 whole chunk at once.
 """
 
@@ -12,8 +12,8 @@ from datetime import datetime
 
 from k3push.adapters import ledger_rules as rules
 from k3push.adapters import ledger_text as text
-from k3push.adapters.sqlite_file import Connection
-from k3push.adapters.sqlite_runs import RunKey, run_key, tally
+from k3push.adapters.sqlite.file import Connection
+from k3push.adapters.sqlite.runs import RunKey, run_key, tally
 from k3push.core import life
 from k3push.core.model import Attempt, BillNumber, Exchange, Intent, Outcome, RunId, State
 from k3push.ports import Holder

@@ -23,7 +23,7 @@ from itertools import islice
 from anyio.lowlevel import checkpoint
 
 from k3push.adapters import ledger_rules as rules
-from k3push.adapters.memory_rows import (
+from k3push.adapters.memory.rows import (
     RunRows,
     Store,
     bury_executor,

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from k3push.adapters import ledger_rules as rules
 from k3push.adapters import ledger_text as text
-from k3push.adapters.sqlite_file import Connection
+from k3push.adapters.sqlite.file import Connection
 from k3push.core.commands import Command
 from k3push.core.model import BillNumber, FolderFile, Listed, Repeat, Run, RunId, State
 

@@ -19,12 +19,12 @@ from filelock import FileLock
 from k3push.ports import LedgerLostError
 
 VERSION = 3
-"""The newest schema that this code knows: there is an `sql/sqlite_N.sql` for every version N."""
+"""The newest schema that this code knows: there is an `sql/N.sql` for every version N."""
 
 APPLICATION_ID = 0x4B335055
 """What `PRAGMA application_id` says of a file that is a ledger: "K3PU"."""
 
-# What `sqlite_open.sql` asks for. A disk that cannot share memory (most network disks) stays at
+# What `sql/open.sql` asks for. A disk that cannot share memory (most network disks) stays at
 # another journal mode without saying so.
 DURABLE = ("wal", 2)
 
@@ -64,7 +64,7 @@ def _cure(name: str) -> str:
 
 
 class Connection:
-    """A connection that runs statements of `sqlite_verbs.sql` by their names."""
+    """A connection that runs statements of `sql/verbs.sql` by their names."""
 
     def __init__(self, path: Path, mode: str) -> None:
         # Worker threads take turns, so the connection cannot belong to one. Transactions are
@@ -76,7 +76,7 @@ class Connection:
             check_same_thread=False,
             cached_statements=256,
         )
-        self._statements = _statements(_sql("sqlite_verbs.sql"))
+        self._statements = _statements(_sql("verbs.sql"))
 
     def do(self, name: str, **values: str | float | bytes | None) -> int:
         """Run a statement; return the key of the row that it inserted, if any."""
@@ -143,6 +143,19 @@ def connect(path: Path, *, create: bool) -> tuple[Connection, Connection]:
                 raise
 
 
+def version_of(path: Path) -> int:
+    """Return the version of the schema in a file; 0 if there is no file, or nothing in it."""
+    if not path.exists():
+        return 0
+    with lost_as_ledger(path):
+        connection = Connection(path, "ro")
+        try:
+            ((version,),) = connection.all("user_version")
+            return int(version)
+        finally:
+            connection.close()
+
+
 def locks_folder(path: Path) -> Path:
     """Return the folder that holds the locks of the ledger at *path*."""
     return path.with_name(f"{path.name}-locks")
@@ -161,15 +174,15 @@ def _bring_up_to_date(path: Path, writer: Connection) -> None:
             f"{path}: written by a newer k3push (ledger version {version}, this one knows"
             f" {VERSION}). Install the newer k3push."
         )
-    writer.script("sqlite_open.sql")
+    writer.script("open.sql")
     if writer.all("durability") != [DURABLE]:
         raise LedgerLostError(f"{path}: its disk cannot hold a ledger safely; use a local disk")
     for next_version in range(version + 1, VERSION + 1):
-        writer.script(f"sqlite_{next_version}.sql")
+        writer.script(f"{next_version}.sql")
 
 
 def _sql(file: str) -> str:
-    return (files("k3push.adapters") / "sql" / file).read_text(encoding="utf-8")
+    return (files("k3push.adapters.sqlite") / "sql" / file).read_text(encoding="utf-8")
 
 
 def _statements(text: str) -> Mapping[str, str]:

@@ -1,0 +1,260 @@
+"""A ledger in one SQLite file, for the processes of one machine.
+
+    async with open_sqlite(Path("ledger.db")) as ledger:
+        ...
+
+Durable by WAL with `synchronous=FULL`; quick all the same, since verbs share commits (see
+`group_commit`). Several processes may have the file open: SQLite lets one transaction write
+at a time, and each looks at the rows and at the claims before it sending. The file must be on
+a disk of this machine; over a network neither SQLite's locks nor those of the runs are sure.
+
+Times are kept to the millisecond.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+from anyio import to_thread
+
+from k3push.adapters.sqlite import file, reads, runs, sending
+from k3push.adapters.sqlite.file import connect, locks_folder, lost_as_ledger
+from k3push.adapters.sqlite.group_commit import GroupCommit, Reader
+from k3push.adapters.sqlite.run_locks import RunLocks
+from k3push.core.commands import Command
+from k3push.core.model import (
+    Attempt,
+    BillNumber,
+    Exchange,
+    FolderFile,
+    Intent,
+    Listed,
+    Outcome,
+    Repeat,
+    Row,
+    Run,
+    RunId,
+    State,
+)
+from k3push.ports import AttemptRecord, Commanded, Doubt, Holder, Ledger, Note
+
+T = TypeVar("T")
+
+
+@asynccontextmanager
+async def open_sqlite(path: Path, *, create: bool = True) -> AsyncIterator[SqliteLedger]:
+    """Open the ledger at *path*.
+
+    Args:
+        path: The database file. `-wal`, `-shm` and `-locks` stand beside it.
+        create: Make it if it is missing; a command that only reads leaves that to others.
+
+    Raises:
+        LedgerLostError: There is no ledger, or none that this version can use.
+    """
+    with anyio.CancelScope(shield=True):
+        writer, reader = await to_thread.run_sync(partial(connect, path, create=create))
+    commits, looks = GroupCommit(path, writer), Reader(path, reader)
+    try:
+        yield SqliteLedger(path, commits, looks)
+    finally:
+        with anyio.CancelScope(shield=True):
+            # The writer last: whoever closes last clears the WAL away, and a reader cannot.
+            await to_thread.run_sync(looks.close)
+            await to_thread.run_sync(commits.close)
+
+
+async def version_of(path: Path) -> int:
+    """Return the version of the ledger in a file; 0 if there is none."""
+    return await to_thread.run_sync(file.version_of, path)
+
+
+class SqliteLedger(Ledger):
+    """A ledger in a SQLite file; made by `open_sqlite`."""
+
+    def __init__(self, path: Path, commits: GroupCommit, looks: Reader) -> None:
+        self._path = path
+        self._locks = RunLocks(locks_folder(path))
+        self._write = commits.write
+        self._read = looks.read
+
+    async def _block(self, act: Callable[[RunId], T], run: RunId) -> T:
+        """Do something with the lock of a run, in a thread: not at all, or to the end."""
+        with lost_as_ledger(self._path):
+            return await to_thread.run_sync(act, run)
+
+    # -- runs ---------------------------------------------------------------------------------
+
+    async def open_run(self, run: Run) -> None:
+        """Write down a new run; an id that is taken is refused."""
+        await self._write(lambda c: runs.open_run(c, run))
+
+    async def end_run(self, run: RunId, exit_code: int, at: datetime) -> None:
+        """Write down how an execution ended."""
+        await self._write(lambda c: runs.end_run(c, run, exit_code, at))
+
+    async def run(self, run: RunId) -> Run | None:
+        """Return the run of that id."""
+        return await self._read(lambda c: reads.run(c, run))
+
+    async def runs(self) -> Sequence[Run]:
+        """Return all runs, the oldest first."""
+        return await self._read(reads.runs)
+
+    @asynccontextmanager
+    async def own(self, run: RunId) -> AsyncIterator[None]:
+        """Hold the lock of *run* until the block ends or the process dies."""
+        await self._read(lambda c: runs.run_key(c, run))
+        await self._block(self._locks.take, run)
+        try:
+            await self._write(lambda c: sending.bury_executor(c, run))
+            yield
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._block(self._locks.give_back, run)
+
+    async def is_alive(self, run: RunId) -> bool:
+        """Say whether some process owns *run* now."""
+        return await self._block(self._locks.is_alive, run)
+
+    async def take(self, file: FolderFile, run: RunId) -> None:
+        """Write down that a run has the numbers of a file."""
+        await self._write(lambda c: runs.take(c, file, run))
+
+    async def has_taken(self, file: FolderFile) -> bool:
+        """Say whether some run has the numbers of a file."""
+        return await self._read(lambda c: reads.has_taken(c, file))
+
+    # -- commands -----------------------------------------------------------------------------
+
+    async def command(self, run: RunId, command: Command, *, at: datetime) -> int:
+        """Leave a command for the executor of *run*."""
+        return await self._write(lambda c: runs.command(c, run, command, at))
+
+    async def commands(self, run: RunId) -> Sequence[Commanded]:
+        """Return the commands for the present execution."""
+        return await self._read(lambda c: reads.commands(c, run))
+
+    async def obeyed(self, command: int, *, at: datetime, on_their_way: int) -> None:
+        """Write down that the executor has obeyed, once."""
+        await self._write(lambda c: runs.obeyed(c, command, at, on_their_way))
+
+    # -- numbers ------------------------------------------------------------------------------
+
+    async def add(self, run: RunId, listed: Sequence[Listed]) -> Sequence[Repeat]:
+        """Append rows and repeats."""
+        return await self._write(lambda c: runs.add(c, run, listed))
+
+    async def close_list(self, run: RunId) -> None:
+        """Write down that all lines of the run are there."""
+        await self._write(lambda c: runs.close_list(c, run))
+
+    async def identify(
+        self, run: RunId, bills: Mapping[BillNumber, BillNumber]
+    ) -> Sequence[Repeat]:
+        """Write down the ERP's spellings."""
+        return await self._write(lambda c: runs.identify(c, run, bills))
+
+    async def repeats(self, run: RunId) -> Sequence[Repeat]:
+        """Return all repeats of a run."""
+        return await self._read(lambda c: reads.repeats(c, run))
+
+    async def rows(
+        self,
+        run: RunId,
+        *,
+        states: Collection[State] = (),
+        after: int = 0,
+        limit: int = 1000,
+    ) -> Sequence[Row]:
+        """Return a page of rows."""
+        return await self._read(lambda c: reads.rows(c, run, states, after, limit))
+
+    async def counts(self, run: RunId) -> Mapping[State, int]:
+        """Count the rows of each state; at once, whatever their number."""
+        return await self._read(lambda c: reads.counts(c, run))
+
+    async def target_count(self, run: RunId) -> int:
+        """Count the documents that the rows of a run name."""
+        return await self._read(lambda c: reads.target_count(c, run))
+
+    async def rows_of(self, number: BillNumber) -> Sequence[tuple[RunId, Row]]:
+        """Return the rows of one number in all runs."""
+        return await self._read(lambda c: reads.rows_of(c, number))
+
+    # -- sending ------------------------------------------------------------------------------
+
+    async def claim(self, run: RunId, numbers: Sequence[BillNumber]) -> Mapping[BillNumber, Holder]:
+        """Claim what is free, or was held by the dead for numbers that nobody sent."""
+        return await self._write(
+            lambda c: sending.claim(c, run, numbers, is_alive=self._locks.is_alive)
+        )
+
+    async def begin(self, intent: Intent) -> Attempt:
+        """Write the intent down and move its rows to `sent`."""
+        return await self._write(lambda c: sending.begin(c, intent))
+
+    async def record(
+        self,
+        attempt: Attempt,
+        exchange: Exchange,
+        verdict: str,
+        outcomes: Sequence[Outcome],
+        *,
+        at: datetime,
+        keep_claims: bool = False,
+    ) -> None:
+        """Write down what came of *attempt*, once."""
+        await self._write(
+            lambda c: sending.record(
+                c, attempt, exchange, verdict, outcomes, at=at, keep_claims=keep_claims
+            )
+        )
+
+    async def conclude(
+        self, run: RunId, outcomes: Sequence[Outcome], *, at: datetime, note: str = ""
+    ) -> None:
+        """Move rows apart from an attempt."""
+        await self._write(lambda c: sending.conclude(c, run, outcomes, at=at, note=note))
+
+    async def doubts(self, run: RunId) -> Sequence[Doubt]:
+        """Return the numbers of *run* that are `unknown`."""
+        return await self._read(lambda c: reads.doubts(c, run))
+
+    async def next_chunk(self, run: RunId) -> int:
+        """Return an index above that of every chunk the run has sent."""
+        return await self._read(lambda c: reads.next_chunk(c, run))
+
+    # -- looking back -------------------------------------------------------------------------
+
+    async def attempts_of(self, number: BillNumber) -> Sequence[AttemptRecord]:
+        """Return every attempt that carried a number."""
+        return await self._read(lambda c: reads.attempts_of(c, number))
+
+    async def notes_of(self, number: BillNumber) -> Sequence[Note]:
+        """Return the notes on a number."""
+        return await self._read(lambda c: reads.notes_of(c, number))
+
+    async def attempts_in(
+        self, run: RunId, *, after: int = 0, limit: int = 100
+    ) -> Sequence[AttemptRecord]:
+        """Return a page of the attempts of a run."""
+        return await self._read(lambda c: reads.attempts_in(c, run, after, limit))
+
+    async def notes_in(self, run: RunId, *, after: int = 0, limit: int = 1000) -> Sequence[Note]:
+        """Return a page of the notes that a run has made."""
+        return await self._read(lambda c: reads.notes_in(c, run, after, limit))
+
+    async def attempt_count(self, run: RunId) -> int:
+        """Count the attempts of a run."""
+        return await self._read(lambda c: reads.attempt_count(c, run))
+
+    async def spans(self, run: RunId) -> Sequence[tuple[datetime, datetime]]:
+        """Return when each recorded attempt of a run began and ended."""
+        return await self._read(lambda c: reads.spans(c, run))
