@@ -172,12 +172,17 @@ def test_each_file_of_a_folder_is_a_tenant(desk: Desk, serve: Serve) -> None:
     """A service provider adds a file, and starts it again."""
     for name in ("甲.toml", "b.toml"):
         configured(desk, name=f"tenants/{name}")
+    # One without its secret is shown, and the others are as well.
+    password = 'url = "postgresql://u@127.0.0.1/d"\npassword = { env = "NOT_SET" }\n'
+    desk.configure(NOWHERE, more=f"[ledger]\n{password}")
+    (desk.folder / "config.toml").rename(desk.folder / "tenants" / "c.toml")
     served = serve("--tenants", "tenants")
     with httpx.Client(trust_env=False, base_url=served.base) as browser:
         browser.get(served.address)
         page = browser.get("/").text
         assert page.index("/t/b/") < page.index("/t/%E7%94%B2/")
         assert "there is no ledger yet" in page
+        assert "NOT_SET is not set" in page
         assert browser.get("/t/b/").status_code == 503
 
 

@@ -5,7 +5,7 @@ They tell of the last run of each route, and of numbers in doubt wherever they a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -51,28 +51,23 @@ class Sample:
     value: float
 
 
-def _all_runs(_: Run) -> bool:
-    return True
-
-
 async def samples_of(
     ledger: Ledger,
+    runs: Sequence[Run],
     now: datetime,
     *,
     labels: Mapping[str, str] | None = None,
-    has: Callable[[Run], bool] = _all_runs,
 ) -> list[Sample]:
     """Return the samples of a ledger, with a label `route` beside the given ones.
 
     Args:
         ledger: Where they come from; it is only read.
+        runs: Those of its runs that count, the oldest first.
         now: For ages.
-        labels: What the ledger is of, such as a tenant.
-        has: Which of its runs count.
+        labels: What the runs are of, such as a tenant.
     """
-    runs = [run for run in await ledger.runs() if has(run)][-RUNS_LOOKED_AT:]
     by_route: dict[str, list[Run]] = {}
-    for run in runs:
+    for run in runs[-RUNS_LOOKED_AT:]:
         by_route.setdefault(run.route.name, []).append(run)
     samples = []
     for route, of_route in sorted(by_route.items()):

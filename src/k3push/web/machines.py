@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -32,13 +31,15 @@ class Machines:
     async def metrics(self, _: Request) -> Response:
         """Return the metrics of all tenants, in the format of Prometheus."""
         now = self._desk.clock.now()
+        books = self._desk.books
         samples = []
-        for tenant in self._desk.books.tenants.values():
-            labels = {"tenant": tenant.name}
+        for name, runs in (await books.runs_of_all()).items():
+            labels = {"tenant": name}
             try:
-                ledger = await self._desk.books.of(tenant)
-                mine = partial(self._desk.books.has, tenant)
-                samples += await samples_of(ledger, now, labels=labels, has=mine)
+                if isinstance(runs, LedgerLostError):
+                    raise runs
+                ledger = await books.of(books.tenants[name])
+                samples += await samples_of(ledger, runs, now, labels=labels)
                 samples.append(Sample(LEDGER_UP, labels, 1))
             except LedgerLostError:
                 samples.append(Sample(LEDGER_UP, labels, 0))
