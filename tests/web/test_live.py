@@ -262,6 +262,8 @@ def test_a_view_ends_with_the_dashboard_or_the_ledger() -> None:
             ledger.lost = True
             await anyio.sleep(1)
             assert first.ended
+            failed = [facts["why"] for event, facts in home.logged if event == "look.failed"]
+            assert failed == ["LedgerLostError('the disk is gone')"]
             ledger.lost = False
             tasks.start_soon(second.view, home, cookie)
             await anyio.sleep(1)
