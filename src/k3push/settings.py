@@ -19,7 +19,7 @@ from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -41,6 +41,7 @@ from k3push.core.window import Window
 ENVIRONMENT_PREFIX = "K3PUSH_"
 COMMAND_TIMEOUT_S = 60
 KEYRING_SERVICE = "k3push"
+POSTGRES = ("postgresql://", "postgres://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +243,27 @@ def _window(text: str) -> str:
     return text
 
 
+def _without_password(url: str) -> str:
+    """Return a URL as it may be shown.
+
+    >>> _without_password("postgresql://k3push:secret@db:5432/k3push?password=secret")
+    'postgresql://k3push@db:5432/k3push'
+    >>> _without_password("postgresql:///k3push?host=/run/postgresql")
+    'postgresql:///run/postgresql/k3push'
+    >>> _without_password("sqlite:///ledger.db")
+    'sqlite:///ledger.db'
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in {"postgresql", "postgres"}:
+        return url
+    user = f"{parts.username}@" if parts.username else ""
+    # A socket's folder stands in the query, and so may a password.
+    host = parts.netloc.rpartition("@")[2] or "".join(parse_qs(parts.query).get("host", []))
+    return f"postgresql://{user}{host}{parts.path}"
+
+
 SecretValue = Annotated[Secret, BeforeValidator(_secret), PlainSerializer(repr)]
+LedgerUrl = Annotated[str, Field(repr=False), PlainSerializer(_without_password)]
 Auto = Literal["auto"]
 ChunkSize = Annotated[Auto | int, BeforeValidator(partial(_auto_or, key=Key.CHUNK_SIZE))]
 Concurrency = Annotated[Auto | int, BeforeValidator(partial(_auto_or, key=Key.CONCURRENCY))]
@@ -314,7 +335,24 @@ class ErpSettings(_Section):
 class LedgerSettings(_Section):
     """`[ledger]`: where the ledger is."""
 
-    url: str = "sqlite:///ledger.db"
+    url: LedgerUrl = "sqlite:///ledger.db"
+    password: SecretValue | None = None
+
+    @property
+    def in_postgres(self) -> bool:
+        """Whether it is in PostgreSQL, else in a file of SQLite."""
+        return self.url.startswith(POSTGRES)
+
+    @property
+    def shown(self) -> str:
+        """The URL without its password, for people."""
+        return _without_password(self.url)
+
+    @property
+    def has_password(self) -> bool:
+        """Whether the URL itself holds a password."""
+        parts = urlsplit(self.url)
+        return bool(parts.password) or "password" in parse_qs(parts.query)
 
 
 class RunSettings(_Section):
@@ -412,8 +450,10 @@ class Settings(_Section):
         return self._file.resolve().parent
 
     @property
-    def ledger_path(self) -> Path:
-        """Where the SQLite ledger is."""
+    def ledger_path(self) -> Path | None:
+        """Where the SQLite ledger is; None where the ledger is in PostgreSQL."""
+        if self.ledger.in_postgres:
+            return None
         return self.folder / self.ledger.url.removeprefix("sqlite:///")
 
     @property
@@ -422,17 +462,26 @@ class Settings(_Section):
         return self.folder / self.metrics.textfile
 
     @property
+    def ledger_place(self) -> str:
+        """Where the ledger is, for people: a path, or a URL without its password."""
+        path = self.ledger_path
+        return self.ledger.shown if path is None else str(path)
+
+    @property
     def plain_secrets(self) -> list[str]:
         """Keys whose secret stands in the file itself."""
         secrets = {"erp.app_secret": self.erp.app_secret}
         secrets |= {each.password_key: each.password for each in self.erp.users}
         secrets |= self.serve.secrets
-        return [key for key, secret in secrets.items() if secret and secret.kind == "plain"]
+        secrets["ledger.password"] = self.ledger.password
+        plain = [key for key, secret in secrets.items() if secret and secret.kind == "plain"]
+        return [*plain, "ledger.url"] if self.ledger.has_password else plain
 
     @property
     def keyring_entries(self) -> list[str]:
         """Names of the keyring's entries that secrets are taken from, each once."""
-        secrets = [self.erp.app_secret, *self.notify.urls, *self.serve.secrets.values()]
+        secrets = [self.erp.app_secret, self.ledger.password, *self.notify.urls]
+        secrets += self.serve.secrets.values()
         secrets += [user.password for user in self.erp.users]
         names = [s.entry for s in secrets if s is not None and s.kind == "keyring"]
         return list(dict.fromkeys(names))
@@ -547,9 +596,7 @@ def _unusable(settings: Settings) -> Iterator[tuple[str, str]]:
     for key, value in (by_password if erp.auth == "password" else by_application).items():
         if not value:
             yield key, f'is needed for auth = "{erp.auth}"'
-    scheme, _, ledger_file = settings.ledger.url.partition(":///")
-    if scheme != "sqlite" or not ledger_file:
-        yield "ledger.url", "this version keeps its ledger in SQLite: sqlite:///FILE"
+    yield from faults_of_ledger(settings.ledger)
     for name, route in settings.routes.items():
         if bool(route.rule) == route.default_rule:
             yield f"routes.{name}.rule", "give either rule or default_rule = true"
@@ -569,6 +616,21 @@ def _unusable_door(serve: ServeSettings) -> Iterator[tuple[str, str]]:
         yield "serve.password", "give either a password or the header of a reverse proxy"
     if serve.user_header and not serve.trusted_proxies:
         yield "serve.trusted_proxies", "is needed for user_header: whose word is taken for it"
+
+
+def faults_of_ledger(ledger: LedgerSettings) -> Iterator[tuple[str, str]]:
+    """Find what is wrong with where the ledger is said to be: key, and the cure."""
+    if ledger.in_postgres:
+        if not urlsplit(ledger.url).path.strip("/"):
+            yield "ledger.url", "name the database: postgresql://USER@HOST:PORT/DATABASE"
+        if ledger.password and ledger.has_password:
+            yield "ledger.password", "the password stands in ledger.url as well; leave one"
+        return
+    scheme, _, file = ledger.url.partition(":///")
+    if scheme != "sqlite" or not file:
+        yield "ledger.url", "use sqlite:///FILE or postgresql://USER@HOST:PORT/DATABASE"
+    if ledger.password:
+        yield "ledger.password", "is for a ledger in PostgreSQL"
 
 
 def _fault(

@@ -19,7 +19,7 @@ from tests.reporting.pages import NOON, RUN
 from tests.web.server import Serve, Served
 
 UNSAFE = '"><img src=x onerror="document.title=\'run\'">'
-NUMBERS = orders(120)
+NUMBERS = orders(80)
 
 
 @contextmanager

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import anyio
+import pytest
 from trio.testing import wait_all_tasks_blocked
 
 from k3push.adapters.memory import MemoryLedger
@@ -179,6 +181,37 @@ def test_the_end_of_a_run_is_told_as_another_state() -> None:
     in_time(visit)
 
 
+@pytest.mark.parametrize("path", ["/", f"/runs/{RUN.id}"])
+@pytest.mark.parametrize(
+    ("owned", "ended"), [(True, False), (False, False), (False, True), (True, True)]
+)
+def test_a_page_and_its_live_view_agree_on_how_things_stand(
+    path: str, *, owned: bool, ended: bool
+) -> None:
+    """A browser that is told of another state than the page's loads it again, and again."""
+
+    async def visit() -> None:
+        ledger = await run_of(3)
+        viewer = Viewer()
+        async with AsyncExitStack() as stack:
+            if owned:
+                await stack.enter_async_context(ledger.another_process().own(RUN.id))
+            if ended:
+                await ledger.end_run(RUN.id, 3, NOON)
+            home = await stack.enter_async_context(house(tenant(ledger)))
+            browser = await stack.enter_async_context(home.signed_in())
+            text = (await browser.get(path)).text
+            (state,) = re.findall(r'data-state="([^"]+)"', text)
+            async with anyio.create_task_group() as tasks:
+                cookie = f"{COOKIE}={browser.cookies[COOKIE]}"
+                tasks.start_soon(viewer.view, home, cookie, f"{path.rstrip('/')}/events")
+                await anyio.sleep(1.5)
+                assert {each["state"] for each in viewer.heard} == {state}
+                viewer.gone.set()
+
+    in_time(visit)
+
+
 def test_however_many_watch_the_ledger_is_asked_once_a_second() -> None:
     """A whole department must not slow a run down; nor may nobody."""
 
@@ -229,6 +262,8 @@ def test_a_view_ends_with_the_dashboard_or_the_ledger() -> None:
             ledger.lost = True
             await anyio.sleep(1)
             assert first.ended
+            failed = [facts["why"] for event, facts in home.logged if event == "look.failed"]
+            assert failed == ["LedgerLostError('the disk is gone')"]
             ledger.lost = False
             tasks.start_soon(second.view, home, cookie)
             await anyio.sleep(1)

@@ -30,7 +30,7 @@ class Losable(MemoryLedger):
 
 async def values(ledger: MemoryLedger) -> dict[str, float]:
     """Return the samples of a ledger, by name and state."""
-    samples = await samples_of(ledger)
+    samples = await samples_of(ledger, await ledger.runs())
     assert {sample.labels["route"] for sample in samples} == {RUN.route.name}
     assert {sample.name for sample in samples} <= set(HELP)
     return {

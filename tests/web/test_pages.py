@@ -562,6 +562,31 @@ def test_tenants_of_one_ledger_see_their_own_runs_alone() -> None:
     in_time(visit)
 
 
+def test_a_ledger_that_tenants_share_is_opened_once() -> None:
+    """A database server counts connections, and there may be hundreds of tenants."""
+
+    async def visit() -> None:
+        ledger, theirs = await two_tenants()
+        opened: list[str] = []
+
+        @asynccontextmanager
+        async def opening() -> AsyncIterator[Ledger]:
+            opened.append("opened")
+            yield ledger
+            opened.append("closed")
+
+        tenants = [replace(tenant(ledger, name), opened=opening) for name in ("a", "b")]
+        async with house(*tenants, several=True) as home, home.signed_in() as browser:
+            assert not opened
+            for path in ("/", "/t/a/", "/t/b/", "/metrics"):
+                text = (await browser.get(path)).text
+                assert theirs["run"] not in text
+            assert opened == ["opened"]
+        assert opened == ["opened", "closed"]
+
+    in_time(visit)
+
+
 def test_on_a_ledger_of_many_one_tenant_alone_sees_its_own_runs() -> None:
     """Those of the others are there, though this dashboard does not show them."""
 

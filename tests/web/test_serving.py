@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import httpx
 import pytest
 
 from k3push.cli.main import run
-from tests.cli.terminal import Desk, end
+from tests.cli.terminal import Desk, end, until
 from tests.web.server import Serve
 
 NOWHERE = "http://127.0.0.1:9/K3Cloud/"
@@ -139,6 +141,30 @@ def test_the_address_works_once_and_stands_in_no_log(desk: Desk, serve: Serve) -
     assert paths == ["/enter", "/enter"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
+def test_a_browser_is_opened_without_showing_the_token_to_others(desk: Desk, serve: Serve) -> None:
+    """Every user of a machine sees the arguments of its programs."""
+    configured(desk)
+    script = desk.write(
+        "browser.py",
+        "import os, pathlib, sys, urllib.parse\n"
+        "page = pathlib.Path(urllib.parse.urlparse(sys.argv[1]).path)\n"
+        "told = f'{sys.argv[1]}\\n{page.stat().st_mode & 0o777:o}\\n{page.read_text()}'\n"
+        "pathlib.Path('part.txt').write_text(told)\n"
+        "os.replace('part.txt', 'told.txt')\n",
+    )
+    desk.environment["BROWSER"] = f"{sys.executable} {script} %s"
+    served = serve("--open")
+    told = desk.folder / "told.txt"
+    until(told.exists)
+    url, mode, page = told.read_text().splitlines()
+    assert (url.startswith("file://"), mode) == (True, "600")
+    assert served.address in page
+    assert served.address.partition("token=")[2] not in url
+    served.stop()
+    assert not Path(url.removeprefix("file://")).exists()
+
+
 # -- tenants --------------------------------------------------------------------------------------
 
 
@@ -146,12 +172,17 @@ def test_each_file_of_a_folder_is_a_tenant(desk: Desk, serve: Serve) -> None:
     """A service provider adds a file, and starts it again."""
     for name in ("甲.toml", "b.toml"):
         configured(desk, name=f"tenants/{name}")
+    # One without its secret is shown, and the others are as well.
+    password = 'url = "postgresql://u@127.0.0.1/d"\npassword = { env = "NOT_SET" }\n'
+    desk.configure(NOWHERE, more=f"[ledger]\n{password}")
+    (desk.folder / "config.toml").rename(desk.folder / "tenants" / "c.toml")
     served = serve("--tenants", "tenants")
     with httpx.Client(trust_env=False, base_url=served.base) as browser:
         browser.get(served.address)
         page = browser.get("/").text
         assert page.index("/t/b/") < page.index("/t/%E7%94%B2/")
         assert "there is no ledger yet" in page
+        assert "NOT_SET is not set" in page
         assert browser.get("/t/b/").status_code == 503
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio.to_thread
 
 from k3push.adapters.job_files.folders import look_into
-from k3push.cli.wiring import SystemClock, ledger_of
+from k3push.cli.wiring import SystemClock, is_there, ledger_of
 from k3push.cli.words import Say
 from k3push.core.model import FolderFile
 from k3push.settings import Settings
@@ -58,7 +58,7 @@ async def batches_of(
 
 
 async def _new(files: Sequence[FolderFile], settings: Settings, say: Say) -> list[FolderFile]:
-    if not settings.ledger_path.exists():
+    if not await is_there(settings, say):
         return list(files)
     async with ledger_of(settings, say) as ledger:
         return [file for file in files if not await ledger.has_taken(file)]

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from k3push.cli.commands.beginning import add_beginning
+from k3push.cli.commands.ledgers import add_ledgers
 from k3push.cli.commands.looking import add_looking
 from k3push.cli.commands.nights import add_nights
 from k3push.cli.commands.pushing import add_control, add_pushing
@@ -118,6 +119,7 @@ def build_app(say: Say, lang: Lang) -> typer.Typer:
     add_watching(app, say, lang)
     add_beginning(app, say, lang)
     add_nights(app, say)
+    add_ledgers(app, say)
     return app
 
 

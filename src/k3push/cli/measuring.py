@@ -76,11 +76,11 @@ async def _write_textfile(settings: Settings, ledger: Ledger, warn: Warn) -> Non
     # As the dashboard names its tenants, so that one rule serves both.
     labels = {"tenant": settings.file.stem}
 
-    def has(run: Run) -> bool:
-        return run.scope.startswith(f"{settings.erp.acct_id}|")
-
     try:
-        samples = await samples_of(ledger, labels=labels, has=has)
+        runs = [
+            run for run in await ledger.runs() if run.scope.startswith(f"{settings.erp.acct_id}|")
+        ]
+        samples = await samples_of(ledger, runs, labels=labels)
         samples.append(Sample(LEDGER_UP, labels, 1))
     except LedgerLostError:
         samples = [Sample(LEDGER_UP, labels, 0)]

@@ -19,7 +19,6 @@ from rich.markup import escape
 
 from k3push.adapters.erp_http import ErpHttp
 from k3push.adapters.erp_pool import ErpPool
-from k3push.adapters.sqlite import SqliteLedger
 from k3push.cli.inbox import Batch, batches_of
 from k3push.cli.jobs import STDIN, JobOptions, opened_jobs, routes_of
 from k3push.cli.logs import LogOptions, RunLog, Watches, open_log, warning_as_json
@@ -54,7 +53,7 @@ from k3push.planning import (
     scope_of,
     survey,
 )
-from k3push.ports import LedgerLostError
+from k3push.ports import Ledger, LedgerLostError
 from k3push.pushing import push_run
 from k3push.reporting.ending import Ending, Exit, ending_of
 from k3push.reporting.phrases import cause_words
@@ -316,7 +315,7 @@ class Runner:
 
     async def _run_batch(
         self,
-        ledger: SqliteLedger,
+        ledger: Ledger,
         batch: Batch,
         jobs: Sequence[JobSource],
         routes: dict[str, Route],
@@ -333,7 +332,7 @@ class Runner:
 
     async def _open(
         self,
-        ledger: SqliteLedger,
+        ledger: Ledger,
         jobs: Sequence[JobSource],
         names: Sequence[str],
         routes: dict[str, Route],
@@ -354,7 +353,7 @@ class Runner:
         await open_run(ledger, run, jobs, lambda listed: routes[listed.route].name == route_name)
         return run
 
-    async def _find_whole(self, ledger: SqliteLedger, name: str | None) -> Run:
+    async def _find_whole(self, ledger: Ledger, name: str | None) -> Run:
         """Find a run to be executed; one with half a list would lose the other half."""
         run = await find_run(ledger, name, self.say)
         if not run.whole:
@@ -363,9 +362,7 @@ class Runner:
 
     # -- executing ----------------------------------------------------------------------------
 
-    async def _execute(
-        self, ledger: SqliteLedger, run: Run, *, only_settle: bool = False
-    ) -> Ending:
+    async def _execute(self, ledger: Ledger, run: Run, *, only_settle: bool = False) -> Ending:
         """Execute a run once, write its results, and return how it ended."""
         run = replace(run, route=self._route_now(run))
         stop = Stop()
@@ -390,7 +387,7 @@ class Runner:
 
     async def _execute_owned(
         self,
-        ledger: SqliteLedger,
+        ledger: Ledger,
         run: Run,
         stop: Stop,
         trace: Trace | None,
@@ -443,7 +440,7 @@ class Runner:
                 trace.ended(ending)
         return ending
 
-    async def _write_results(self, ledger: SqliteLedger, ending: Ending) -> Clusters:
+    async def _write_results(self, ledger: Ledger, ending: Ending) -> Clusters:
         """Write down that the execution has ended, and its results; return why rows failed."""
         run, now = ending.run, self.clock.now()
         try:
@@ -455,7 +452,7 @@ class Runner:
             self.warn("results_lost", folder=run.folder, why=error)
             return await clusters_of(ledger, run)
 
-    async def _ending(self, ledger: SqliteLedger, run: Run, stop: Stop) -> Ending:
+    async def _ending(self, ledger: Ledger, run: Run, stop: Stop) -> Ending:
         """Say how a run stands, after an execution or without one."""
         unverified = self.settings.erp.verify is False
         return await ending_of(ledger, run, stop.causes, unverified=unverified)

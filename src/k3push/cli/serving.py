@@ -29,7 +29,7 @@ from k3push.cli.words import Lang, Say, speaker
 from k3push.ports import Ledger, LedgerLostError
 from k3push.reporting.ending import Exit
 from k3push.reporting.tables import opened_for_owner
-from k3push.settings import Secret, ServeSettings, Settings
+from k3push.settings import Secret, ServeSettings, Settings, SettingsError
 from k3push.web.app import Dashboard, dashboard
 from k3push.web.door import LOOPBACK, Log, Rules
 from k3push.web.speech import Speech
@@ -126,25 +126,24 @@ def _configs(options: ServeOptions, say: Say) -> list[Path]:
 
 
 def _tenant(settings: Settings, say: Say) -> Tenant:
-    url = settings.ledger.url
-    is_file = url.startswith("sqlite:")
+    path = settings.ledger_path
     return Tenant(
         name=settings.file.stem,
         acct_id=settings.erp.acct_id,
-        ledger=str(settings.ledger_path.resolve()) if is_file else url,
+        ledger=settings.ledger.url if path is None else str(path.resolve()),
         window=settings.run.window,
         opened=partial(_opened, settings, say),
-        shared=not is_file,
+        shared=path is None,
     )
 
 
 @asynccontextmanager
 async def _opened(settings: Settings, say: Say) -> AsyncIterator[Ledger]:
-    """Open a tenant's ledger; one that is not there yet is a trouble of that tenant alone."""
+    """Open a tenant's ledger; what it lacks, such as a secret, is that tenant's trouble alone."""
     try:
         opening = ledger_of(settings, say)
-    except Problem as problem:
-        raise LedgerLostError(str(problem)) from None
+    except (Problem, SettingsError) as lacking:
+        raise LedgerLostError(str(lacking)) from None
     async with opening as ledger:
         yield ledger
 

@@ -6,7 +6,7 @@ told, not ages: an age stands still in a file that is written once a night.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from k3push.core.model import Run, State
@@ -55,26 +55,21 @@ class Sample:
     value: float
 
 
-def _all_runs(_: Run) -> bool:
-    return True
-
-
 async def samples_of(
     ledger: Ledger,
+    runs: Sequence[Run],
     *,
     labels: Mapping[str, str] | None = None,
-    has: Callable[[Run], bool] = _all_runs,
 ) -> list[Sample]:
     """Return the samples of a ledger, with a label `route` beside the given ones.
 
     Args:
         ledger: Where they come from; it is only read.
-        labels: What the ledger is of, such as a tenant.
-        has: Which of its runs count.
+        runs: Those of its runs that count, the oldest first.
+        labels: What the runs are of, such as a tenant.
     """
-    runs = [run for run in await ledger.runs() if has(run)][-RUNS_LOOKED_AT:]
     by_route: dict[str, list[Run]] = {}
-    for run in runs:
+    for run in runs[-RUNS_LOOKED_AT:]:
         by_route.setdefault(run.route.name, []).append(run)
     samples = []
     for route, of_route in sorted(by_route.items()):

@@ -72,7 +72,8 @@ async def dashboard(
         speeches: The languages, by `en` and `zh`.
         clock: The time of day.
         lang: The language of who asks for none of them.
-        log: Told of commands and settlements, of logins, and for debugging of each request.
+        log: Told of commands and settlements, of logins, of looks that failed, and for debugging
+            of each request.
         several: Show tenants, even if there is one.
     """
     books = Books(tenants)
@@ -88,7 +89,7 @@ async def dashboard(
             sessions=Sessions(anyio.current_time),
             token=Token(),
             brake=Brake(anyio.current_time),
-            watchers=Watchers(tasks),
+            watchers=Watchers(tasks, log),
         )
         app = Starlette(
             routes=_routes(desk),

@@ -20,6 +20,7 @@ from k3push.controlling import Orders, orders_of
 from k3push.core.course import Course, done_of
 from k3push.core.model import Run, RunId, State
 from k3push.ports import Clock, Commanded, Ledger
+from k3push.web.door import Log
 
 LOOK_EVERY_S = 1.0
 # A line that says nothing, so that a proxy does not take the silence for a dead connection.
@@ -76,7 +77,8 @@ class Eye:
     async def look(self, run: Run) -> Standing:
         """Return how a run stands now."""
         counts = await self._ledger.counts(run.id)
-        alive = await self._ledger.is_alive(run.id)
+        # An ending is cleared when an execution begins, so one that is there says enough.
+        alive = run.exit is None and await self._ledger.is_alive(run.id)
         if not alive:
             self._courses.pop(run.id, None)
             return Standing(run, counts, alive=False)
@@ -117,9 +119,10 @@ class Feed(Generic[T]):
 class Watchers:
     """Who watches what; a look is shared by all who watch the same thing."""
 
-    def __init__(self, tasks: TaskGroup) -> None:
-        """Look in tasks of this group."""
+    def __init__(self, tasks: TaskGroup, log: Log) -> None:
+        """Look in tasks of this group, and log what fails."""
         self._tasks = tasks
+        self._log = log
         self._feeds: dict[Hashable, Feed[Any]] = {}
 
     @asynccontextmanager
@@ -146,7 +149,8 @@ class Watchers:
                 while True:
                     feed.show(await look())
                     await anyio.sleep(LOOK_EVERY_S)
-            except Exception:  # noqa: BLE001  # one broken look must not end those of others
+            except Exception as error:  # noqa: BLE001  # one broken look must not end others
+                self._log("look.failed", why=repr(error))
                 self._forget(what, feed)
                 feed.over = True
                 feed.changed.set()

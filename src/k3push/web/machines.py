@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
@@ -26,13 +24,15 @@ class Machines:
 
     async def metrics(self, _: Request) -> Response:
         """Return the metrics of all tenants, in the format of Prometheus."""
+        books = self._desk.books
         samples: list[Sample] = []
-        for tenant in self._desk.books.tenants.values():
-            labels = {"tenant": tenant.name}
+        for name, runs in (await books.runs_of_all()).items():
+            labels = {"tenant": name}
             try:
-                ledger = await self._desk.books.of(tenant)
-                mine = partial(self._desk.books.has, tenant)
-                samples += await samples_of(ledger, labels=labels, has=mine)
+                if isinstance(runs, LedgerLostError):
+                    raise runs
+                ledger = await books.of(books.tenants[name])
+                samples += await samples_of(ledger, runs, labels=labels)
                 samples.append(Sample(LEDGER_UP, labels, 1))
             except LedgerLostError:
                 samples.append(Sample(LEDGER_UP, labels, 0))

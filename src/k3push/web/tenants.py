@@ -52,8 +52,9 @@ class Books:
         self.tenants: Mapping[str, Tenant] = {tenant.name: tenant for tenant in tenants}
         self._open: dict[str, Ledger] = {}
         self._send, self._receive = anyio.create_memory_object_stream[_Wish](1)
-        ledgers = [tenant.ledger for tenant in tenants]
-        self._shared = {each for each in ledgers if ledgers.count(each) > 1}
+        self._by_ledger: dict[str, list[Tenant]] = {}
+        for tenant in tenants:
+            self._by_ledger.setdefault(tenant.ledger, []).append(tenant)
 
     async def of(self, tenant: Tenant) -> Ledger:
         """Return the ledger of a tenant.
@@ -69,6 +70,26 @@ class Books:
                 raise wish.error
         return self._open[tenant.ledger]
 
+    async def runs_of_all(self) -> dict[str, Sequence[Run] | LedgerLostError]:
+        """Return the runs of each tenant by its name, the oldest first, or why there are none.
+
+        Each ledger is read once, however many tenants share it.
+        """
+        found: dict[str, Sequence[Run] | LedgerLostError] = {}
+        for tenants in self._by_ledger.values():
+            try:
+                runs = await (await self.of(tenants[0])).runs()
+            except LedgerLostError as error:
+                found |= dict.fromkeys([each.name for each in tenants], error)
+                continue
+            by_account: dict[str, list[Run]] = {}
+            for run in runs:
+                by_account.setdefault(run.scope.partition("|")[0], []).append(run)
+            for each in tenants:
+                own = by_account.get(each.acct_id, ()) if self._is_shared(each) else runs
+                found[each.name] = own
+        return {name: found[name] for name in self.tenants}
+
     async def answer(self) -> bool:
         """Say whether all ledgers that are open can be read; none is opened for it."""
         try:
@@ -80,8 +101,10 @@ class Books:
 
     def has(self, tenant: Tenant, run: Run) -> bool:
         """Say whether a run of the tenant's ledger is the tenant's own."""
-        shared = tenant.shared or tenant.ledger in self._shared
-        return not shared or run.scope.startswith(f"{tenant.acct_id}|")
+        return not self._is_shared(tenant) or run.scope.startswith(f"{tenant.acct_id}|")
+
+    def _is_shared(self, tenant: Tenant) -> bool:
+        return tenant.shared or len(self._by_ledger[tenant.ledger]) > 1
 
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:

@@ -4,6 +4,7 @@
 const main = document.getElementById("main");
 const HEARD_EVERY_MS = 15000;
 const PACE_EVERY_MS = 15000;
+const AGAIN_MS = 5000;
 const byId = id => document.getElementById(id);
 const shown = { parts: {}, heardAt: 0 };
 let source = null;
@@ -34,7 +35,11 @@ function isFillingIn() {
 function listen() {
   source = new EventSource(main.dataset.live);
   source.onopen = () => { byId("offline").hidden = true; };
-  source.onerror = () => { byId("offline").hidden = false; };
+  source.onerror = event => {
+    byId("offline").hidden = false;
+    // After an answer that is an error, a browser does not come again by itself.
+    if (event.target.readyState === EventSource.CLOSED) setTimeout(comeAgain, AGAIN_MS);
+  };
   source.onmessage = event => {
     const { parts, state, heard } = JSON.parse(event.data);
     put(parts);
@@ -43,6 +48,12 @@ function listen() {
     if (isFillingIn()) byId("changed").hidden = false;
     else location.reload();
   };
+}
+
+function comeAgain() {
+  if (document.hidden) return;
+  stopListening();
+  listen();
 }
 
 function stopListening() {
