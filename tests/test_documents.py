@@ -19,6 +19,7 @@ from k3push.cli.words import Lang, speaker
 from k3push.core.life import MOVES
 from k3push.core.model import State
 from k3push.reporting.ending import Exit
+from k3push.reporting.metrics import HELP
 from k3push.reporting.tables import COLUMNS
 from k3push.settings import Settings
 from k3push.simulator.presets import PRESETS
@@ -172,6 +173,12 @@ def test_each_column_of_the_export_has_its_row_in_order(readme: str) -> None:
 def test_each_preset_of_the_sandbox_has_its_row(readme: str) -> None:
     """Training starts from this table."""
     assert [name for name in PRESETS if f"\n| `{name}` |" not in _text(readme)] == []
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_each_metric_has_its_row(readme: str) -> None:
+    """Whoever writes an alert needs the names, and what their absence means."""
+    assert re.findall(r"^\| `(k3push_\w+)` \|", _text(readme), re.MULTILINE) == list(HELP)
 
 
 @pytest.mark.parametrize("readme", READMES)

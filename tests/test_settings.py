@@ -17,6 +17,7 @@ from k3push.settings import (
     RouteSettings,
     RunSettings,
     Secret,
+    ServeSettings,
     Settings,
     SettingsError,
     SettleSettings,
@@ -72,6 +73,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "run": RunSettings,
     "settle": SettleSettings,
     "notify": NotifySettings,
+    "serve": ServeSettings,
     "routes.po-instock": RouteSettings,
 }
 
@@ -546,3 +548,30 @@ def test_the_ledgers_password_may_be_kept_where_others_are(tmp_path: Path) -> No
     kept = read(tmp_path, GOOD.replace("[run]", section.format('{ keyring = "ledger" }')))
     assert kept.plain_secrets == []
     assert "ledger" in kept.keyring_entries
+
+
+@pytest.mark.parametrize(
+    ("lines", "what"),
+    [
+        (
+            'password = "long enough"\nuser_header = "X-User"\ntrusted_proxies = ["10.0.0.5"]',
+            "serve.password: give either",
+        ),
+        ('user_header = "X-User"', "serve.trusted_proxies: is needed"),
+        ('user_header = "X User"', "serve.user_header: name a header"),
+        ('trusted_proxies = ["proxy"]', "serve.trusted_proxies: 'proxy'"),
+        ("pasword = 1", "did you mean 'password'?"),
+    ],
+)
+def test_a_door_that_is_half_closed_is_refused(tmp_path: Path, lines: str, what: str) -> None:
+    """The dashboard can stop runs, and a gap in its settings looks closed."""
+    assert what in str(faults(tmp_path, f"{GOOD}[serve]\n{lines}\n"))
+
+
+def test_the_dashboards_secrets_are_secrets(tmp_path: Path) -> None:
+    """They are warned about in the file, and stored by `login set`."""
+    lines = '[serve]\npassword = "plain as day"\nmetrics_token = { keyring = "collector" }\n'
+    settings = read(tmp_path, f"{GOOD}{lines}")
+    assert settings.plain_secrets == ["serve.password"]
+    assert settings.keyring_entries == ["collector"]
+    assert "plain as day" not in repr(settings)

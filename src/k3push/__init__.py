@@ -13,6 +13,6 @@ Where to look:
 - `planning`, `foreseeing`, `pushing`, `sending`, `looking`, `settling`: the use cases, most over
   a `job.Job`. `sending` is the one door to the ERP. `steering` and `controlling`: what may change
   while a run goes.
-- `settings`, `reporting`, `cli`: configuration, results, commands.
+- `settings`, `reporting`, `web`, `cli`: configuration, results, the dashboard, commands.
 - `simulator`: a stand-in K/3 Cloud server, which shares no code with the rest.
 """

@@ -6,10 +6,16 @@ obeyed once, in the order in which commands were given, and that is written down
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
 import anyio
 
-from k3push.core.commands import Command, Verb
-from k3push.core.model import RunId
+from k3push.core.commands import Command, Key, Verb
+from k3push.core.holds import Hold, HoldCause, outside
+from k3push.core.model import Run, RunId
+from k3push.core.window import Window
 from k3push.job import Cause, Job, stopping
 from k3push.ports import Clock, Commanded, Ledger
 
@@ -64,3 +70,47 @@ async def command(
                 return None
             await anyio.sleep(ANSWER_LOOK_S)
     return None
+
+
+async def hindrance(ledger: Ledger, run: Run, what: Command) -> str:
+    """Return why a command cannot be given to *run*, as the key of a sentence; "" if it can."""
+    if not await ledger.is_alive(run.id):
+        return "control.not_alive"
+    if what.key is Key.CHUNK_SIZE and not run.route.source_number_field:
+        return "control.one_by_one"
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What a person has made of a run that is under way.
+
+    Attributes:
+        hold: A pause, or the time of day, that keeps chunks from leaving; None without one.
+        fixed: The command that set each quantity that is no longer automatic.
+        asked: Commands that were not obeyed yet, the oldest first.
+    """
+
+    hold: Hold | None = None
+    fixed: Mapping[Key, Commanded] = field(default_factory=dict)
+    asked: Sequence[Commanded] = ()
+
+
+def orders_of(commands: Sequence[Commanded], window: str, now: datetime) -> Orders:
+    """Say what commands to the present execution and the *window* of its settings come to."""
+    paused: Hold | None = None
+    fixed: dict[Key, Commanded] = {}
+    asked = []
+    for given in commands:
+        what = given.command
+        if given.obeyed_at is None:
+            asked.append(given)
+        elif what.key is not None:
+            fixed.pop(what.key, None)
+            if what.value is not None:
+                fixed[what.key] = given
+        elif what.verb is Verb.PAUSE:
+            paused = paused or Hold(HoldCause.CONTROL, since=given.obeyed_at)
+        elif what.verb is Verb.CONTINUE:
+            paused = None
+    return Orders(paused or (outside(Window.parse(window), now) if window else None), fixed, asked)

@@ -9,12 +9,14 @@ import difflib
 import importlib
 import json
 import os
+import re
 import subprocess
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qs, urlsplit
@@ -210,6 +212,31 @@ def _halt_rule(text: str) -> str:
     return text
 
 
+def _collector(url: str) -> str:
+    if url:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
+            raise ValueError('use an address such as "http://127.0.0.1:4318"')
+        if parts.username is not None or parts.query or parts.fragment:
+            raise ValueError("it holds no secret; OTEL_EXPORTER_OTLP_HEADERS takes one")
+    return url.rstrip("/")
+
+
+def _header_name(name: str) -> str:
+    if name and re.fullmatch(r"[A-Za-z0-9-]+", name) is None:
+        raise ValueError('name a header, such as "X-Remote-User"')
+    return name
+
+
+def _networks(proxies: tuple[str, ...]) -> tuple[str, ...]:
+    for each in proxies:
+        try:
+            ip_network(each)
+        except ValueError as error:
+            raise ValueError(f"{error}; use addresses such as 10.0.0.5 or 10.0.0.0/24") from error
+    return proxies
+
+
 def _window(text: str) -> str:
     if text:
         Window.parse(text)
@@ -360,6 +387,28 @@ class NotifySettings(_Section):
     )
 
 
+class MetricsSettings(_Section):
+    """`[metrics]`: what machines are told of each execution."""
+
+    textfile: str = ""
+    otlp: Annotated[str, AfterValidator(_collector)] = ""
+
+
+class ServeSettings(_Section):
+    """`[serve]`: who may look at the dashboard, and from where."""
+
+    password: SecretValue | None = None
+    user_header: Annotated[str, AfterValidator(_header_name)] = ""
+    trusted_proxies: Annotated[tuple[str, ...], AfterValidator(_networks)] = ()
+    hosts: tuple[str, ...] = ()
+    metrics_token: SecretValue | None = None
+
+    @property
+    def secrets(self) -> dict[str, Secret | None]:
+        """Its secrets, by their keys."""
+        return {"serve.password": self.password, "serve.metrics_token": self.metrics_token}
+
+
 class RouteSettings(_Section):
     """`[routes.NAME]`: a pair of forms and how it is pushed."""
 
@@ -385,6 +434,8 @@ class Settings(_Section):
     run: RunSettings = RunSettings()
     settle: SettleSettings = SettleSettings()
     notify: NotifySettings = NotifySettings()
+    metrics: MetricsSettings = MetricsSettings()
+    serve: ServeSettings = ServeSettings()
     routes: Annotated[dict[str, RouteSettings], Field(min_length=1)]
     _file: Path = PrivateAttr(default=Path("config.toml"))
 
@@ -406,6 +457,11 @@ class Settings(_Section):
         return self.folder / self.ledger.url.removeprefix("sqlite:///")
 
     @property
+    def textfile_path(self) -> Path:
+        """Where the file of metrics is, if there is to be one."""
+        return self.folder / self.metrics.textfile
+
+    @property
     def ledger_place(self) -> str:
         """Where the ledger is, for people: a path, or a URL without its password."""
         path = self.ledger_path
@@ -416,6 +472,7 @@ class Settings(_Section):
         """Keys whose secret stands in the file itself."""
         secrets = {"erp.app_secret": self.erp.app_secret}
         secrets |= {each.password_key: each.password for each in self.erp.users}
+        secrets |= self.serve.secrets
         secrets["ledger.password"] = self.ledger.password
         plain = [key for key, secret in secrets.items() if secret and secret.kind == "plain"]
         return [*plain, "ledger.url"] if self.ledger.has_password else plain
@@ -424,6 +481,7 @@ class Settings(_Section):
     def keyring_entries(self) -> list[str]:
         """Names of the keyring's entries that secrets are taken from, each once."""
         secrets = [self.erp.app_secret, self.ledger.password, *self.notify.urls]
+        secrets += self.serve.secrets.values()
         secrets += [user.password for user in self.erp.users]
         names = [s.entry for s in secrets if s is not None and s.kind == "keyring"]
         return list(dict.fromkeys(names))
@@ -544,12 +602,20 @@ def _unusable(settings: Settings) -> Iterator[tuple[str, str]]:
             yield f"routes.{name}.rule", "give either rule or default_rule = true"
         if route.follow:
             yield f"routes.{name}.follow", "comes with a later version; leave it empty"
+    yield from _unusable_door(settings.serve)
     seen: set[str] = set()
     for user in erp.users:
         if user.username.strip().casefold() in seen:
             # Two sessions of one user share one queue, and its wrong logins add up (P 2.4).
             yield f"{user.section}.username", f"{user.username} is there already"
         seen.add(user.username.strip().casefold())
+
+
+def _unusable_door(serve: ServeSettings) -> Iterator[tuple[str, str]]:
+    if serve.user_header and serve.password:
+        yield "serve.password", "give either a password or the header of a reverse proxy"
+    if serve.user_header and not serve.trusted_proxies:
+        yield "serve.trusted_proxies", "is needed for user_header: whose word is taken for it"
 
 
 def faults_of_ledger(ledger: LedgerSettings) -> Iterator[tuple[str, str]]:
@@ -605,6 +671,8 @@ def _known_keys(path: Sequence[str]) -> list[str]:
         "run": RunSettings,
         "settle": SettleSettings,
         "notify": NotifySettings,
+        "metrics": MetricsSettings,
+        "serve": ServeSettings,
         "routes": RouteSettings,
     }
     if not path:

@@ -15,7 +15,7 @@ from k3push.core.evidence import made_outcome, new_targets
 from k3push.core.model import BillNumber, Outcome, RunId, State
 from k3push.core.verdict import ReadBack, judge
 from k3push.job import Job, SettlePace
-from k3push.ports import Doubt, ErpUnreachableError, LookFailedError
+from k3push.ports import Clock, Doubt, ErpUnreachableError, Ledger, LookFailedError
 
 # Times are floating-point numbers: one that is due in a billionth of a second may stay so.
 SHORTEST_WAIT_S = 0.01
@@ -74,6 +74,47 @@ def wait_s(age_s: float, pace: SettlePace) -> float:
     if age_s >= pace.first_wait_s:
         return pace.poll_s
     return max(pace.first_wait_s - age_s, SHORTEST_WAIT_S)
+
+
+async def in_doubt(ledger: Ledger, number: BillNumber) -> list[tuple[RunId, BillNumber]]:
+    """Return the runs in which a number, by either spelling, is `unknown`, and the ERP's own."""
+    rows = await ledger.rows_of(number)
+    return [(run, row.bill) for run, row in rows if row.state is State.UNKNOWN]
+
+
+async def settle_by_word(
+    ledger: Ledger,
+    clock: Clock,
+    run: RunId,
+    bill: BillNumber,
+    state: State,
+    *,
+    because: str,
+    user: str = "",
+) -> None:
+    """Record what a person found out about a number that is in doubt.
+
+    Args:
+        ledger: Where it is recorded.
+        clock: When.
+        run: Where it is in doubt.
+        bill: The ERP's spelling.
+        state: `pushed`, or `planned` where the ERP made nothing.
+        because: How the person knows.
+        user: Who, where that is known.
+
+    Raises:
+        RunIsAliveError: The run is under way, and may settle it by itself.
+        IllegalMoveError: It was settled meanwhile.
+    """
+    before = await ledger.run(run)
+    async with ledger.own(run):
+        note = f"a person's word: {state} ({because})" + (f", by {user}" if user else "")
+        outcome = Outcome(bill, state, code="person", reason=because)
+        await ledger.conclude(run, [outcome], at=clock.now(), note=note)
+        if before is not None and before.exit is not None and before.ended_at is not None:
+            # A word is no execution, so the last one's ending stays.
+            await ledger.end_run(run, before.exit, before.ended_at)
 
 
 async def _look(

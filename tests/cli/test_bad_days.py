@@ -223,6 +223,8 @@ def test_a_person_settles_by_a_word(desk: Desk, start: Start, word: str, fault: 
     assert ran.exit == 4, ran
     settled = desk.k3push("settle", "--as", word, numbers[0], "--because", "seen by Wang")
     assert settled.exit == 0, settled
+    # A word is no execution: the last one ended as it did, and was not killed.
+    assert desk.k3push("status").out.splitlines()[0].endswith("  exit 4")
     told = desk.k3push("explain", numbers[0]).out
     assert "a person's word" in told
     assert "seen by Wang" in told

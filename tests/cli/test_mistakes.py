@@ -166,6 +166,11 @@ SETTINGS = {
     "ledger-url": bad_end("\n[ledger]\nurl = 'ledger.db'\n", "ledger.url", "sqlite:///"),
     "ledger-of-mysql": bad_end("\n[ledger]\nurl = 'mysql://h/db'\n", "ledger.url", "sqlite:///"),
     "notify-on": bad_end("\n[notify]\non = ['end']\n", "notify.on", "'finish'"),
+    "otlp-of-no-kind": bad_end("\n[metrics]\notlp = '127.0.0.1:4318'\n", "metrics.otlp", "http://"),
+    "otlp-port": bad_end("\n[metrics]\notlp = 'http://a:b'\n", "metrics.otlp", "Port"),
+    "otlp-with-a-password": bad_end(
+        f"\n[metrics]\notlp = 'http://a:{SECRET}@b'\n", "metrics.otlp", "OTEL_EXPORTER_OTLP_HEADERS"
+    ),
     "route-without-source": bad_key("source", "", "routes.po-instock.source", "is missing"),
     "route-without-rule": bad_key("rule", "", "routes.po-instock.rule", "default_rule"),
     "rule-twice": bad_end("default_rule = true\n", "routes.po-instock.rule", "either"),

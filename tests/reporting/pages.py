@@ -78,8 +78,8 @@ async def filled(
     return ledger
 
 
-async def lost(ledger: MemoryLedger, name: str) -> None:
-    """Add a number whose answer was lost and found again."""
+async def in_doubt(ledger: MemoryLedger, name: str) -> BillNumber:
+    """Add a number whose answer was lost."""
     bill = BillNumber(name)
     at = NOON + timedelta(hours=9)
     await ledger.add(RUN.id, [Listed(9999, bill)])
@@ -88,8 +88,14 @@ async def lost(ledger: MemoryLedger, name: str) -> None:
     attempt = await ledger.begin(Intent(RUN.id, 9999, 1, (bill,), {}, b"{}", at, UP))
     unknown = [Outcome(bill, State.UNKNOWN, (), "broken", "the connection broke")]
     await ledger.record(attempt, NoAnswer("the connection broke"), "in doubt", unknown, at=at)
+    return bill
+
+
+async def lost(ledger: MemoryLedger, name: str) -> None:
+    """Add a number whose answer was lost and found again."""
+    bill = await in_doubt(ledger, name)
     made = [Outcome(bill, State.PUSHED, (Target("77", "CGRK-LATE"),))]
-    later = at + timedelta(seconds=30)
+    later = NOON + timedelta(hours=9, seconds=30)
     await ledger.conclude(RUN.id, made, at=later, note="settled by a look at the target form")
 
 

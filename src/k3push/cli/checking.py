@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from k3push.adapters.erp_http import ErpHttp
+from k3push.cli.measuring import check_measuring
 from k3push.cli.sites import sites_of
 from k3push.cli.wiring import SystemClock, find_config, is_there, ledger_of
 from k3push.cli.words import Say
@@ -57,9 +58,11 @@ class _Check:
         settings = read_settings(path, os.environ)
         routes = [settings.route(name)] if name else [settings.route(n) for n in settings.routes]
         sites = sites_of(settings)
+        check_measuring(settings)
         self._good(self.say("check.config", path=path))
         await self._ledger(settings)
         self._results()
+        self._textfile(settings)
         for user, site in sites.items():
             async with ErpHttp(site) as erp:
                 try:
@@ -102,6 +105,11 @@ class _Check:
             self._good(self.say("check.results"))
         else:
             self._doubtful(self.say("check.results_unwritable", folder=folder))
+
+    def _textfile(self, settings: Settings) -> None:
+        folder = settings.textfile_path.parent
+        if settings.metrics.textfile and not os.access(folder, os.W_OK | os.X_OK):
+            self._doubtful(self.say("check.textfile_unwritable", folder=folder))
 
     def _clock(self, server_time: str) -> None:
         if not server_time:

@@ -11,7 +11,7 @@ from k3push.cli.problem import Problem
 from k3push.cli.showing import find_run
 from k3push.cli.wiring import SystemClock, ledger_of, load_settings
 from k3push.cli.words import Say
-from k3push.controlling import command
+from k3push.controlling import command, hindrance
 from k3push.core.commands import LIMITS, Command, CommandError, Key, Verb
 from k3push.core.model import Run
 from k3push.ports import Commanded, Ledger
@@ -26,10 +26,8 @@ async def control(config: Path | None, words: Sequence[str], say: Say) -> Exit:
     what, name = _command(words, say)
     async with ledger_of(load_settings(config, say), say) as ledger:
         run = await _run_meant(ledger, name, say)
-        if not await ledger.is_alive(run.id):
-            raise Problem(say("control.not_alive", run=run.id))
-        if what.key is Key.CHUNK_SIZE and not run.route.source_number_field:
-            raise Problem(say("control.one_by_one", run=run.id, route=run.route.name))
+        if why := await hindrance(ledger, run, what):
+            raise Problem(say(why, run=run.id, route=run.route.name))
         clock = SystemClock()
         obeyed = await command(ledger, clock, run.id, what, patience_s=PATIENCE_S)
         if obeyed is None:

@@ -19,6 +19,7 @@ _KEPT = (
     "kept.killed",
     "kept.settled",
     "kept.retry",
+    "kept.user",
     "kept.person",
 )
 

@@ -169,7 +169,7 @@ class Watches:
 
 @contextmanager
 def open_log(options: LogOptions, console: Console) -> Iterator[RunLog]:
-    """Open what is logged to, which may be nothing.
+    """Open what a run is logged to, which may be nothing.
 
     Args:
         options: What is wanted.
@@ -181,6 +181,13 @@ def open_log(options: LogOptions, console: Console) -> Iterator[RunLog]:
     if not options.wanted:
         yield RunLog([])
         return
+    with open_loggers(options, console) as logs:
+        yield RunLog(logs)
+
+
+@contextmanager
+def open_loggers(options: LogOptions, console: Console) -> Iterator[Sequence[FilteringBoundLogger]]:
+    """Open the terminal's and the file's log, as far as they are wanted."""
     import structlog  # noqa: PLC0415  # a sixth of a second that only a log pays
 
     filtering = structlog.make_filtering_bound_logger(options.level)
@@ -201,7 +208,7 @@ def open_log(options: LogOptions, console: Console) -> Iterator[RunLog]:
     if file is not None:
         logs.append(structlog.wrap_logger(file, as_json, filtering))
     try:
-        yield RunLog(logs)
+        yield logs
     finally:
         for handler in file.handlers if file is not None else ():
             handler.close()

@@ -14,6 +14,7 @@ from k3push.cli.commands.ledgers import add_ledgers
 from k3push.cli.commands.looking import add_looking
 from k3push.cli.commands.nights import add_nights
 from k3push.cli.commands.pushing import add_control, add_pushing
+from k3push.cli.commands.watching import add_watching
 from k3push.cli.streams import prepare_streams
 from k3push.cli.words import Lang, Say, choose_language, speaker
 
@@ -115,6 +116,7 @@ def build_app(say: Say, lang: Lang) -> typer.Typer:
     add_pushing(app, say, lang)
     add_control(app, say)
     add_looking(app, say, lang)
+    add_watching(app, say, lang)
     add_beginning(app, say, lang)
     add_nights(app, say)
     add_ledgers(app, say)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from types import TracebackType
@@ -18,18 +18,17 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from k3push.cli.phrases import hold_words
 from k3push.cli.words import Say
 from k3push.core.commands import Key
+from k3push.core.course import Course, done_of
 from k3push.core.holds import Hold, HoldCause
 from k3push.core.model import Attempt, Outcome, State
 from k3push.core.verdict import Verdict
+from k3push.reporting.phrases import hold_words
 from k3push.steering import Steering
 
 LINE_EVERY_S = 30
 BAR_CELLS = 16
-# Long enough for slow calls to even out, short enough to follow what is steered.
-RATE_OVER_S = 60.0
 
 
 class RunProgress:
@@ -62,7 +61,7 @@ class RunProgress:
         self._steering = steering
         self._quiet = quiet
         self._now_s = now_s
-        self._steps = deque([(now_s(), self.done)])
+        self._speed = Course(now_s(), self.done)
         self._hold: Hold | None = None
         self._wait = ("", -math.inf)
         self._bar: Live | None = None
@@ -87,7 +86,7 @@ class RunProgress:
     @property
     def done(self) -> int:
         """How many numbers have a final state."""
-        return self.total - sum(self.counts[s] for s in (State.PLANNED, State.SENT, State.UNKNOWN))
+        return done_of(self.counts)
 
     async def tell_now_and_then(self) -> None:
         """Without a terminal, write a line every 30 s until cancelled."""
@@ -155,7 +154,7 @@ class RunProgress:
 
     def _course(self) -> list[str]:
         """Say how it goes, what matters most first."""
-        say, rate = self._say, self._rate()
+        say, rate = self._say, self._speed.rate(self._now_s())
         parts = [say("progress", done=self.done, total=self.total)]
         why, until_s = self._wait
         left_s = until_s - self._now_s()
@@ -185,16 +184,7 @@ class RunProgress:
         ]
 
     def _step(self) -> None:
-        now_s = self._now_s()
-        self._steps.append((now_s, self.done))
-        while len(self._steps) > 2 and self._steps[1][0] < now_s - RATE_OVER_S:  # noqa: PLR2004
-            self._steps.popleft()
-
-    def _rate(self) -> float:
-        """Return numbers a second of late."""
-        then_s, done = self._steps[0]
-        seconds = self._now_s() - then_s
-        return (self.done - done) / seconds if seconds > 0 else 0.0
+        self._speed.step(self._now_s(), self.done)
 
     def _print(self, line: str) -> None:
         if not self._quiet:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 import orjson
@@ -22,9 +23,9 @@ from k3push.adapters.erp_pool import ErpPool
 from k3push.cli.inbox import Batch, batches_of
 from k3push.cli.jobs import STDIN, JobOptions, opened_jobs, routes_of
 from k3push.cli.logs import LogOptions, RunLog, Watches, open_log, warning_as_json
+from k3push.cli.measuring import check_measuring, measured, traced
 from k3push.cli.notifying import recipients, tell_people
 from k3push.cli.overlap import Overlap, make_way
-from k3push.cli.phrases import cause_words
 from k3push.cli.preview import Lookout, Preview
 from k3push.cli.problem import Problem
 from k3push.cli.progress import RunProgress
@@ -38,7 +39,7 @@ from k3push.controlling import obey
 from k3push.core.clusters import Clusters
 from k3push.core.commands import Key
 from k3push.core.halting import HaltRule
-from k3push.core.model import BillNumber, Outcome, Route, Run, State
+from k3push.core.model import BillNumber, Route, Run, State
 from k3push.core.pace import Pace
 from k3push.core.window import Window
 from k3push.job import Cause, DoubtAges, Job, PushPace, SettlePace, Stop, stopping
@@ -56,10 +57,14 @@ from k3push.planning import (
 from k3push.ports import Ledger, LedgerLostError
 from k3push.pushing import push_run
 from k3push.reporting.ending import Ending, Exit, ending_of
+from k3push.reporting.phrases import cause_words
 from k3push.reporting.results import clusters_of, write_results
 from k3push.settings import Settings
-from k3push.settling import settle_once
+from k3push.settling import in_doubt, settle_by_word, settle_once
 from k3push.steering import Steering
+
+if TYPE_CHECKING:
+    from k3push.reporting.traces import Trace
 
 REPEATS_SHOWN = 10
 
@@ -105,6 +110,7 @@ class Runner:
         # Before any ledger is made, so that a secret that is not there leaves nothing behind.
         self.entrance = Entrance(sites_of(self.settings))
         self.recipients = recipients(self.settings)
+        check_measuring(self.settings)
         try:
             options.log.check()
         except OSError as error:
@@ -209,23 +215,20 @@ class Runner:
 
     async def settle_as(self, state: State, numbers: Sequence[str]) -> Exit:
         """Record a person's word about unknown numbers."""
-        async with ledger_of(self.settings, self.say) as ledger:
+        async with (
+            ledger_of(self.settings, self.say) as ledger,
+            measured(self.settings, ledger, self.warn),
+        ):
             doubtful = []
             for number in map(BillNumber, numbers):
-                rows = await ledger.rows_of(number)
-                mine = [(run, row.bill) for run, row in rows if row.state is State.UNKNOWN]
-                if not mine:
+                found = await in_doubt(ledger, number)
+                if not found:
                     raise Problem(self.say("not_unknown", number=number))
-                doubtful += mine
+                doubtful += found
             for run, bill in doubtful:
-                async with ledger.own(run):
-                    outcome = Outcome(bill, state, code="person", reason=self.options.because)
-                    await ledger.conclude(
-                        run,
-                        [outcome],
-                        at=self.clock.now(),
-                        note=f"a person's word: {state} ({self.options.because})",
-                    )
+                await settle_by_word(
+                    ledger, self.clock, run, bill, state, because=self.options.because
+                )
                 self.warn("settled_by_person", number=bill, state=state.value)
         return Exit.DONE
 
@@ -366,8 +369,14 @@ class Runner:
         stop = Stop()
         # Until the results are written, so that no third signal takes them away.
         with on_interrupt(partial(self._interrupt, stop)):
-            async with ledger.own(run.id):
-                ending = await self._execute_owned(ledger, run, stop, only_settle=only_settle)
+            async with (
+                measured(self.settings, ledger, self.warn),
+                ledger.own(run.id),
+                traced(self.settings, run, self.warn) as trace,
+            ):
+                ending = await self._execute_owned(
+                    ledger, run, stop, trace, only_settle=only_settle
+                )
                 reasons = await self._write_results(ledger, ending)
         if self.options.json:
             # The object has no room for words, and the folder may be on the disk that is full.
@@ -382,6 +391,7 @@ class Runner:
         ledger: Ledger,
         run: Run,
         stop: Stop,
+        trace: Trace | None,
         *,
         only_settle: bool,
     ) -> Ending:
@@ -403,7 +413,7 @@ class Runner:
                 erp=JoinedLooks(erp, lambda: steering[Key.CONCURRENCY]),
                 ledger=ledger,
                 clock=self.clock,
-                watch=Watches(progress, log),
+                watch=Watches(progress, log, *([trace] if trace else [])),
                 stop=stop,
                 pace=self.pace(),
                 steering=steering,
@@ -427,6 +437,8 @@ class Runner:
                 pace=[replace(step, at_s=step.at_s - began_s) for step in job.auto.steps],
             )
             log.ended(ending)
+            if trace is not None:
+                trace.ended(ending)
         return ending
 
     async def _write_results(self, ledger: Ledger, ending: Ending) -> Clusters:

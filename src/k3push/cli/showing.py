@@ -10,20 +10,18 @@ from rich.console import Console
 from rich.markup import escape
 
 from k3push.cli.kept import kept
-from k3push.cli.phrases import clock, hold_words
 from k3push.cli.problem import Problem
 from k3push.cli.telling import advice_lines, cause_lines, next_step, reason_lines, state_table
 from k3push.cli.wiring import SystemClock, ledger_of, load_settings
 from k3push.cli.words import Lang, Say
+from k3push.controlling import orders_of
 from k3push.core.advice import advise, code_of
 from k3push.core.clusters import TOLD
-from k3push.core.commands import Key, Verb
-from k3push.core.holds import Hold, HoldCause, outside
 from k3push.core.model import Answered, BillNumber, Exchange, Row, Run, RunId, State
-from k3push.core.window import Window
 from k3push.ports import AttemptRecord, Commanded, Ledger
 from k3push.reporting.ending import Exit, ending_of, exit_of
 from k3push.reporting.evidence import moment
+from k3push.reporting.phrases import order_lines
 from k3push.reporting.report import write_report
 from k3push.reporting.results import MOST_READ, clusters_of, read_causes
 from k3push.reporting.tables import Form, csv_table, jsonl_table, write_table
@@ -92,24 +90,8 @@ async def status(config: Path | None, name: str | None, say: Say) -> Exit:
 
 def _steered(commands: Sequence[Commanded], window: str, say: Say) -> list[str]:
     """Say what a person has made of a run that is under way, and since when."""
-    paused: Hold | None = None
-    fixed: dict[Key, str] = {}
-    asked = []
-    for given in commands:
-        what = given.command
-        if given.obeyed_at is None:
-            asked.append(say("status.asked", command=what, at=clock(given.given_at)))
-        elif what.key is not None:
-            fixed.pop(what.key, None)
-            if what.value is not None:
-                since = clock(given.obeyed_at)
-                fixed[what.key] = say("status.set", key=what.key, value=what.value, since=since)
-        elif what.verb is Verb.PAUSE:
-            paused = paused or Hold(HoldCause.CONTROL, since=given.obeyed_at)
-        elif what.verb is Verb.CONTINUE:
-            paused = None
-    hold = paused or (outside(Window.parse(window), SystemClock().now()) if window else None)
-    return [*([f"  {hold_words(hold, say)}"] if hold else []), *fixed.values(), *asked]
+    orders = orders_of(commands, window, SystemClock().now())
+    return [f"  {line}" for line in order_lines(orders, say)]
 
 
 async def runs(config: Path | None, say: Say) -> Exit:

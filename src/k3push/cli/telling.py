@@ -5,7 +5,6 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 
-from k3push.cli.phrases import cause_words
 from k3push.cli.words import Say
 from k3push.core.advice import Advice, advise
 from k3push.core.clusters import Cluster, Clusters
@@ -13,6 +12,7 @@ from k3push.core.halting import Breach
 from k3push.core.model import State
 from k3push.job import Cause
 from k3push.reporting.ending import Exit
+from k3push.reporting.phrases import cause_words
 
 COLUMNS = 80
 CLUSTERS_SHOWN = 5

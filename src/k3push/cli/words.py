@@ -282,10 +282,10 @@ _WORDS: Mapping[str, _Said] = {
         "; {count} chunks are on their way and will be recorded", "；{count} 批已发出，会照常记录"
     ),
     "status.set": _Said(
-        "  {key} {value}, by control since {since}", "  {key} {value}，由 control 于 {since} 设定"
+        "{key} {value}, by control since {since}", "{key} {value}，由 control 于 {since} 设定"
     ),
     "status.asked": _Said(
-        "  {command}: asked at {at}, not obeyed yet", "  {command}：{at} 下达，尚未执行"
+        "{command}: asked at {at}, not obeyed yet", "{command}：{at} 下达，尚未执行"
     ),
     "status.unread": _Said(
         "and {rows:,} numbers more, not read here; `k3push report` tells of all",
@@ -546,6 +546,10 @@ _WORDS: Mapping[str, _Said] = {
         "results: {folder} cannot be written; results go beside the job file, so keep it elsewhere",
         "结果：{folder} 不可写；结果写在清单旁边，请把清单放到别处",
     ),
+    "check.textfile_unwritable": _Said(
+        "metrics: {folder} is not there or cannot be written; no run fails by that",
+        "指标：{folder} 不存在或不可写；不影响执行",
+    ),
     "check.lacking": _Said(
         "{what} has no {fields}: such bills are not held back before they are sent",
         "{what} 没有 {fields}：相应状态的单据在发送前无法拦下",
@@ -724,6 +728,14 @@ _WORDS: Mapping[str, _Said] = {
         "warning: {service} took no message; the run is not touched by that",
         "警告：{service} 未能送达通知；不影响本次执行",
     ),
+    "textfile_lost": _Said(
+        "warning: no metrics in {path} ({why}); the run is not touched by that",
+        "警告：无法写入指标文件 {path}（{why}）；不影响本次执行",
+    ),
+    "spans_lost": _Said(
+        "warning: {lost} of {made} spans did not reach {url}; the run is not touched by that",
+        "警告：{made} 个跟踪片段（span）中有 {lost} 个未能送达 {url}；不影响本次执行",
+    ),
     "schedule": _Said(
         "Print what to install so that a job runs every day; nothing is installed.",
         "输出每日定时执行所需的配置；不做任何安装。",
@@ -848,6 +860,65 @@ _WORDS: Mapping[str, _Said] = {
         "environment or a file",
         "没有可用的凭据库（{why}）：请 pip install 'k3push[keyring]'，或把密码放在环境变量或文件中",
     ),
+    "serve": _Said(
+        "Show runs, numbers and their evidence in a browser, live; pause, continue, stop and re-pace runs; settle numbers by your word.",
+        "在浏览器中实时查看执行、编号及其依据；可暂停、继续、停止执行和调整节奏，也可人工核实编号。",
+    ),
+    "serve.short": _Said("Show runs in a browser, live", "在浏览器中实时查看执行"),
+    "opt.host": _Said(
+        "Address to listen on; other than loopback only with a password or a proxy's header.",
+        "监听地址；非本机地址须设置密码或反向代理的用户头。",
+    ),
+    "opt.serve_port": _Said("Port; 0 takes any free one.", "端口；0 为任意空闲端口。"),
+    "opt.configs": _Said(
+        "Configuration file; may be repeated, one for each tenant.",
+        "配置文件；可重复给出，每个租户一个。",
+    ),
+    "opt.tenants": _Said(
+        "Folder of configuration files; each *.toml is a tenant.",
+        "存放配置文件的文件夹；每个 *.toml 为一个租户。",
+    ),
+    "opt.open": _Said("Open a browser.", "打开浏览器。"),
+    "opt.verbose_serve": _Said("Log each request.", "记录每个请求。"),
+    "serve.token": _Said(
+        "The address lets one browser in, once. Stop with Ctrl-C.",
+        "此地址只允许一个浏览器进入一次。按 Ctrl-C 停止。",
+    ),
+    "serve.password": _Said(
+        "Sign in with the password of [serve]. Stop with Ctrl-C.",
+        "请用 [serve] 中的密码登录。按 Ctrl-C 停止。",
+    ),
+    "serve.proxy": _Said(
+        "Requests are taken from the reverse proxy only. Stop with Ctrl-C.",
+        "只接受来自反向代理的请求。按 Ctrl-C 停止。",
+    ),
+    "serve.plain": _Said(
+        "warning: the password travels unencrypted; put a reverse proxy with TLS before it",
+        "警告：密码以明文传输；请在前面设置启用 TLS 的反向代理",
+    ),
+    "serve.open_door": _Said(
+        "--host {host}: other machines could come in; set password or user_header in [serve]",
+        "--host {host}：其他机器也能访问；请在 [serve] 中设置 password 或 user_header",
+    ),
+    "serve.short_password": _Said(
+        "serve.password: it has fewer than {least} characters",
+        "serve.password：密码少于 {least} 个字符",
+    ),
+    "serve.no_tenants": _Said(
+        "{folder}: there is no *.toml in it", "{folder}：其中没有 *.toml 文件"
+    ),
+    "serve.same_name": _Said(
+        "{path}: two tenants are named {name}; a tenant is named by its file, so rename one",
+        "{path}：有两个租户名为 {name}；租户以文件名命名，请改名",
+    ),
+    "serve.two_doors": _Said(
+        "{one} and {other} differ in [serve]; keep it in one of them",
+        "{one} 与 {other} 的 [serve] 不同；请只保留一处",
+    ),
+    "no_web": _Said(
+        'serve needs more packages ({why}); install them with: pip install "k3push[web]"',
+        'serve 需要额外的包（{why}）；请安装：pip install "k3push[web]"',
+    ),
     "opt.overlap": _Said(
         "While another run of this route is under way: share (its numbers are waited for), wait, or quit.",
         "同一路线已有执行在进行时：share（等待其占用的编号）、wait（等其结束）或 quit（退出）。",
@@ -895,6 +966,9 @@ _WORDS: Mapping[str, _Said] = {
     ),
     "kept.settled": _Said("settled by a look at the target form", "经查询目标单核实"),
     "kept.retry": _Said("planned again by retry", "由 retry 重新列入计划"),
+    "kept.user": _Said(
+        "a person's word: {state} ({why}), by {user}", "人工结论：{state}（{why}），{user}"
+    ),
     "kept.person": _Said("a person's word: {state} ({why})", "人工结论：{state}（{why}）"),
     "exported": _Said("{count} rows written to {path}", "已写入 {count} 行：{path}"),
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib import resources
@@ -52,13 +52,13 @@ class Contents:
 
 def head(contents: Contents, say: Say) -> str:
     """Return everything before the packed rows."""
-    style, script = _asset("report.css"), _asset("report.js")
+    style, script = asset("report.css"), asset("report.js")
     policy = (
         f"default-src 'none'; style-src {_digest(style)}; script-src {_digest(script)}; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
     title = say("report.title", run=contents.ending.run.id)
-    sections = [_verdict(contents.ending, say), _tiles(contents.ending.counts, say)]
+    sections = [_verdict(contents.ending, say), tiles(contents.ending.counts, say)]
     sections += [_facts(contents.ending, say), _clusters(contents, say)]
     sections += [_pictures(contents.pictures, say), _steps(contents.ending, say)]
     sections += [_repeats(contents.ending.repeats, say)]
@@ -82,69 +82,98 @@ def tail(contents: Contents, say: Say, version: str, made_at: str) -> str:
     return (
         f"</script>\n<footer>{escape(made)}</footer>\n"
         f'<script type="application/json" id="words">{words}</script>\n'
-        f"<script>{_asset('report.js')}</script>\n</body></html>\n"
+        f"<script>{asset('report.js')}</script>\n</body></html>\n"
     )
 
 
 def _verdict(ending: Ending, say: Say) -> str:
     code = int(ending.exit)
-    lines = [f"<b>{escape(say('summary.exit', code=code, what=say(f'exit.{code}')))}</b>"]
-    lines += [escape(say("summary.stopped", why=why)) for why in ending.causes.values()]
+    lines = [say("summary.exit", code=code, what=say(f"exit.{code}"))]
+    lines += [say("summary.stopped", why=why) for why in ending.causes.values()]
     if ending.unverified:
-        lines.append(escape(say("unverified")))
-    return f'<div class="verdict exit-{code}">{"<br>".join(lines)}</div>'
+        lines.append(say("unverified"))
+    return verdict(f"exit-{code}", lines)
 
 
-def _tiles(counts: Mapping[State, int], say: Say) -> str:
-    tiles = "".join(
+def verdict(kind: str, lines: Sequence[str]) -> str:
+    """Say how a run stands, the first line above all; *kind* is a class of the style sheet."""
+    first, *others = map(with_code, lines)
+    return f'<div class="verdict {kind}">{"<br>".join([f"<b>{first}</b>", *others])}</div>'
+
+
+def tiles(counts: Mapping[State, int], say: Say) -> str:
+    """Show how many numbers are in each state."""
+    shown = "".join(
         f'<div class="tile {state}"><b>{counts[state]:,}</b>{state}'
         f'<div class="soft">{escape(say(f"state.{state}"))}</div></div>'
         for state in State
         if counts.get(state)
     )
-    return f'<div class="tiles">{tiles}</div>'
+    return f'<div class="tiles">{shown}</div>'
 
 
 def _facts(ending: Ending, say: Say) -> str:
     run, route = ending.run, ending.run.route
-    facts = {
-        "report.route": f"{route.name}: {route.source} → {route.target}",
-        "report.jobs": ", ".join(Path(job).name or job for job in run.jobs),
-        "report.began": moment(run.started_at),
-        "report.ended": moment(run.ended_at) if run.ended_at else "",
-        "report.made": f"{ending.targets:,}",
-        "report.pushes": f"{ending.pushes:,}",
-        "report.account": run.scope.partition("|")[0],
-        "report.again": run.again_because,
-    }
+    return facts(
+        {
+            "report.route": f"{route.name}: {route.source} → {route.target}",
+            "report.jobs": ", ".join(Path(job).name or job for job in run.jobs),
+            "report.began": moment(run.started_at),
+            "report.ended": moment(run.ended_at) if run.ended_at else "",
+            "report.made": f"{ending.targets:,}",
+            "report.pushes": f"{ending.pushes:,}",
+            "report.account": run.scope.partition("|")[0],
+            "report.again": run.again_because,
+        },
+        say,
+    )
+
+
+def facts(known: Mapping[str, str], say: Say) -> str:
+    """List facts by the keys of their names; an empty one is left out."""
     rows = "".join(
         f"<dt>{escape(say(key))}</dt><dd>{escape(value)}</dd>"
-        for key, value in facts.items()
+        for key, value in known.items()
         if value
     )
     return f'<dl class="facts">{rows}</dl>'
 
 
 def _clusters(contents: Contents, say: Say) -> str:
-    if not contents.clusters:
+    def buttons(cluster: Cluster) -> str:
+        name = f"{contents.ending.run.id}.{cluster.place + 1}.csv"
+        return (
+            f'<button data-show="{cluster.place}">{escape(say("report.show"))}</button> '
+            f'<button data-save="{cluster.place}" data-name="{name}">'
+            f"{escape(say('report.job_file'))}</button>"
+        )
+
+    return clusters(contents.clusters, say, buttons)
+
+
+def clusters(largest: Sequence[Cluster], say: Say, links: Callable[[Cluster], str]) -> str:
+    """Show why numbers are where they are, with cause and cure.
+
+    Args:
+        largest: The clusters, the largest first.
+        say: Sentences.
+        links: What leads from a cluster to its numbers, as HTML.
+    """
+    if not largest:
         return ""
     rows = []
-    for cluster in contents.clusters[:MOST_CLUSTERS]:
+    for cluster in largest[:MOST_CLUSTERS]:
         advice = cluster.advice
         cause, cure = (say(advice.cause), say(advice.cure)) if advice else ("", "")
-        name = f"{contents.ending.run.id}.{cluster.place + 1}.csv"
         shape = cluster.shape or say("report.no_words")
         rows.append(
             f"<tr><td>{cluster.count:,}</td>"
             f'<td class="reason">{escape(shape)}'
             f'<div class="soft mono">{escape(cluster.code)}</div></td>'
-            f"<td>{escape(cause)}</td><td>{_with_code(cure)}</td>"
-            f'<td class="screen"><button data-show="{cluster.place}">'
-            f"{escape(say('report.show'))}</button> "
-            f'<button data-save="{cluster.place}" data-name="{name}">'
-            f"{escape(say('report.job_file'))}</button></td></tr>"
+            f"<td>{escape(cause)}</td><td>{with_code(cure)}</td>"
+            f'<td class="screen">{links(cluster)}</td></tr>'
         )
-    left = len(contents.clusters) - MOST_CLUSTERS
+    left = len(largest) - MOST_CLUSTERS
     if left > 0:
         rows.append(f'<tr><td></td><td colspan="4">{escape(say("report.more", n=left))}</td></tr>')
     headings = "".join(
@@ -250,16 +279,17 @@ def _words(contents: Contents, say: Say) -> dict[str, object]:
     return {key: say(f"report.{key}", **holes) for key in keys} | {"advice": advice}
 
 
-def _with_code(text: str) -> str:
+def with_code(text: str) -> str:
     """Escape a text, and show what stands between backticks as code.
 
-    >>> _with_code("mend it, then `k3push retry`")
+    >>> with_code("mend it, then `k3push retry`")
     'mend it, then <code>k3push retry</code>'
     """
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """Return a file of `assets`."""
     return (resources.files("k3push.reporting") / "assets" / name).read_text("utf-8")
 
 

@@ -39,6 +39,10 @@ class Timeline:
         took_s = (kept.ended_at - intent.began_at).total_seconds() if kept.ended_at else None
         self.calls.append((intent.began_at, took_s, len(intent.numbers)))
 
+    def add_span(self, began: datetime, ended: datetime) -> None:
+        """Note an attempt of which only the times are known."""
+        self.calls.append((began, (ended - began).total_seconds(), 0))
+
     def add_row(self, row: Row) -> None:
         """Note a number that is done."""
         if row.settled_at is not None and row.state in _DONE:
@@ -52,15 +56,18 @@ class Timeline:
         axis = TimeAxis(moments)
         drawn = [self._numbers(axis, say)]
         if self.calls:
-            drawn += [
-                self._calls(axis, say),
-                self._answers(axis, say),
-                self._at_once(axis, say),
-                self._sizes(axis, say),
-            ]
-        if axis.cuts():
-            drawn.append(f'<p class="soft">{escape(say("report.idle"))}</p>')
-        return drawn
+            drawn += [*self._pace(axis, say), self._sizes(axis, say)]
+        return drawn + _idle(axis, say)
+
+    def pace(self, say: Say) -> list[str]:
+        """Draw what the times of attempts alone tell; none where nothing was sent."""
+        if not self.calls:
+            return []
+        axis = TimeAxis([began for began, _, _ in self.calls])
+        return [*self._pace(axis, say), *_idle(axis, say)]
+
+    def _pace(self, axis: TimeAxis, say: Say) -> list[str]:
+        return [self._calls(axis, say), self._answers(axis, say), self._at_once(axis, say)]
 
     def _numbers(self, axis: TimeAxis, say: Say) -> str:
         series = []
@@ -124,6 +131,10 @@ class Timeline:
             largest[here] = max(largest[here] or 0, numbers)
         name = say("report.chunk")
         return lines(axis, [Series(name, "c-chunk", largest)], name)
+
+
+def _idle(axis: TimeAxis, say: Say) -> list[str]:
+    return [f'<p class="soft">{escape(say("report.idle"))}</p>'] if axis.cuts() else []
 
 
 def _slowest_twentieth(took_s: list[float]) -> float | None:

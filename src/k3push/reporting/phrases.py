@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from k3push.cli.words import Say
+from k3push.controlling import Orders
 from k3push.core.halting import Breach
 from k3push.core.holds import Hold, HoldCause
 from k3push.job import Cause
+from k3push.reporting.timeline import Say
 
 
 def hold_words(hold: Hold, say: Say) -> str:
@@ -20,6 +21,18 @@ def hold_words(hold: Hold, say: Say) -> str:
             return say("hold.window", **facts)
         case HoldCause.ERP:
             return say("hold.erp", why=hold.why)
+
+
+def order_lines(orders: Orders, say: Say) -> list[str]:
+    """Say what keeps a run from sending, what a person has set, and what they have asked for."""
+    lines = [hold_words(orders.hold, say)] if orders.hold else []
+    for key, given in orders.fixed.items():
+        since = clock(given.obeyed_at or given.given_at)
+        lines.append(say("status.set", key=key, value=given.command.value, since=since))
+    return lines + [
+        say("status.asked", command=given.command, at=clock(given.given_at))
+        for given in orders.asked
+    ]
 
 
 def breach_words(breach: Breach, say: Say) -> str:

@@ -1,0 +1,107 @@
+"""What a collector of metrics wants to know of a ledger, as samples that any format can hold.
+
+They tell of the last run of each route, and of numbers in doubt wherever they are. Times are
+told, not ages: an age stands still in a file that is written once a night.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from k3push.core.model import Run, State
+from k3push.ports import Ledger
+
+NUMBERS = "k3push_numbers"
+ALIVE = "k3push_run_alive"
+STARTED = "k3push_run_start_timestamp_seconds"
+EXIT = "k3push_run_exit_code"
+ANSWERED = "k3push_run_last_answer_timestamp_seconds"
+UNKNOWN = "k3push_unknown_numbers"
+OLDEST = "k3push_oldest_unknown_timestamp_seconds"
+LEDGER_UP = "k3push_ledger_up"
+
+HELP: Mapping[str, str] = {
+    NUMBERS: "Numbers of the last run of a route, by state.",
+    ALIVE: "Whether a process executes the last run of a route: 1 or 0.",
+    STARTED: "When the last run of a route began, in seconds since 1970.",
+    EXIT: "Exit code of the last run of a route; absent until an execution of it has ended.",
+    ANSWERED: "When the last call of a run under way was answered or given up, in seconds since "
+    "1970; absent before the first, and when no process executes the run.",
+    UNKNOWN: "Numbers in doubt, in all runs of a route that are looked at.",
+    OLDEST: "When the oldest call in doubt of a route began, in seconds since 1970; absent "
+    "without one.",
+    LEDGER_UP: "Whether the ledger can be read: 1 or 0.",
+}
+
+# In older runs nobody settles any more; the number of runs must not slow a collector down.
+RUNS_LOOKED_AT = 200
+
+# A run that ended so has no number in doubt.
+_SETTLED = frozenset({0, 3})
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One value.
+
+    Attributes:
+        name: One of `HELP`; all of them are gauges.
+        labels: What it is of.
+    """
+
+    name: str
+    labels: Mapping[str, str]
+    value: float
+
+
+async def samples_of(
+    ledger: Ledger,
+    runs: Sequence[Run],
+    *,
+    labels: Mapping[str, str] | None = None,
+) -> list[Sample]:
+    """Return the samples of a ledger, with a label `route` beside the given ones.
+
+    Args:
+        ledger: Where they come from; it is only read.
+        runs: Those of its runs that count, the oldest first.
+        labels: What the runs are of, such as a tenant.
+    """
+    by_route: dict[str, list[Run]] = {}
+    for run in runs[-RUNS_LOOKED_AT:]:
+        by_route.setdefault(run.route.name, []).append(run)
+    samples = []
+    for route, of_route in sorted(by_route.items()):
+        known = {**(labels or {}), "route": route}
+        samples += await _of_last(ledger, of_route[-1], known)
+        samples += await _in_doubt(ledger, of_route, known)
+    return samples
+
+
+async def _of_last(ledger: Ledger, run: Run, labels: Mapping[str, str]) -> list[Sample]:
+    counts = await ledger.counts(run.id)
+    alive = await ledger.is_alive(run.id)
+    samples = [
+        Sample(NUMBERS, {**labels, "state": state.value}, counts.get(state, 0)) for state in State
+    ]
+    samples.append(Sample(ALIVE, labels, float(alive)))
+    samples.append(Sample(STARTED, labels, run.started_at.timestamp()))
+    if run.exit is not None:
+        samples.append(Sample(EXIT, labels, run.exit))
+    if alive and (spans := await ledger.spans(run.id)):
+        last = max(ended for _, ended in spans)
+        samples.append(Sample(ANSWERED, labels, last.timestamp()))
+    return samples
+
+
+async def _in_doubt(ledger: Ledger, runs: Sequence[Run], labels: Mapping[str, str]) -> list[Sample]:
+    open_runs = [run for run in runs if run.exit not in _SETTLED]
+    counts = [(run, (await ledger.counts(run.id)).get(State.UNKNOWN, 0)) for run in open_runs]
+    samples = [Sample(UNKNOWN, labels, sum(count for _, count in counts))]
+    oldest = [
+        doubt.began_at for run, count in counts if count for doubt in await ledger.doubts(run.id)
+    ]
+    if oldest:
+        samples.append(Sample(OLDEST, labels, min(oldest).timestamp()))
+    return samples

@@ -1,0 +1,275 @@
+"""Who comes in, and from where: every request passes here before any page is made.
+
+- The Host must be one of ours, or a foreign site's name that was pointed at this machine would
+  be served like our own (DNS rebinding).
+- A POST must come from our own page (Origin, Sec-Fetch-Site) and bring along what was put into
+  the form for this session or user.
+- All else needs a session, or the user that a trusted reverse proxy names.
+
+Every answer forbids the browser what no page of ours needs.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Literal
+from urllib.parse import parse_qsl, urlsplit
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from k3push.web.sessions import Sessions, same
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+MOST_BYTES = 64 * 1024
+MOST_FIELDS = 20
+
+# Same-origin rather than no-referrer: with that, browsers would send "Origin: null" with our
+# own forms, which could then not be told from foreign ones. No other site learns an address.
+HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "cache-control": "no-store",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "x-frame-options": "DENY",
+}
+
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._-]+)(?::\d{1,5})?")
+
+_OPEN_TO_ALL = ("/healthz", "/static/")
+_ENTRIES = ("/enter", "/login")
+
+Log = Callable[..., None]
+"""Takes the name of an event and its facts; `debug=True` for one that few want to see."""
+
+Refuse = Callable[[Request, int, str], Response]
+"""Makes the page that says why a request was refused, by status and key of the sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Who may come in.
+
+    Attributes:
+        hosts: Names by which the dashboard is reached, in small letters.
+        cookie: Name of the session's cookie.
+        password: What is asked for; "" for none.
+        user_header: Header in which a reverse proxy names the user; "" for none.
+        proxies: Whose headers are believed.
+        metrics_token: Lets a collector read /metrics; "" for none.
+    """
+
+    hosts: frozenset[str]
+    cookie: str
+    password: str = ""
+    user_header: str = ""
+    proxies: Sequence[IPv4Network | IPv6Network] = ()
+    metrics_token: str = ""
+
+    @property
+    def entry(self) -> Literal["token", "password", "proxy"]:
+        """How one comes in."""
+        if self.user_header:
+            return "proxy"
+        return "password" if self.password else "token"
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who makes a request.
+
+    Attributes:
+        admitted: Whether they may see pages.
+        owner: What their forms are bound to: a session's id, or a user.
+        user: Their name where a proxy gives it, else "".
+        address: Where they are, by a trusted proxy's word if they came through one.
+        secure: Whether their browser speaks https.
+    """
+
+    admitted: bool
+    owner: str
+    user: str
+    address: str
+    secure: bool
+
+
+class Guard:
+    """Lets in what the rules allow; all else is answered here."""
+
+    def __init__(
+        self, app: ASGIApp, rules: Rules, sessions: Sessions, refuse: Refuse, log: Log
+    ) -> None:
+        """Stand before *app*."""
+        self._app = app
+        self._rules = rules
+        self._sessions = sessions
+        self._refuse = refuse
+        self._log = log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            return
+        request = Request(scope, receive)
+        began_s = time.perf_counter()
+        status = 500
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        try:
+            visitor = self._visitor(request)
+            scope.setdefault("state", {}).update(visitor=visitor, form={})
+            answer = await self._answer(request, visitor)
+            await (answer or self._app)(scope, receive, sending)
+        finally:
+            self._log(
+                "request",
+                debug=True,
+                method=request.method,
+                path=scope["path"],  # never the query: the token travels in one
+                status=status,
+                user=visitor.user,
+                ms=round((time.perf_counter() - began_s) * 1000, 1),
+            )
+
+    async def _answer(self, request: Request, visitor: Visitor) -> Response | None:
+        """Return the answer to a request that may not pass, or None."""
+        if _host(request) not in self._rules.hosts:
+            return self._refuse(request, 421, "web.bad_host")
+        if request.method not in {"GET", "HEAD", "POST"}:
+            return self._refuse(request, 405, "web.no_method")
+        if request.method == "POST" and (refused := await self._foreign(request, visitor)):
+            return self._refuse(request, *refused)
+        # The path that is routed by; that of `request.url` is put together with the Host.
+        if request["path"].startswith(_OPEN_TO_ALL) or self._may_collect(request):
+            return None
+        return None if visitor.admitted else self._turned_away(request)
+
+    async def _foreign(self, request: Request, visitor: Visitor) -> tuple[int, str] | None:
+        """Read the form of a POST; return why it is none of ours, or None."""
+        if not _is_our_own(request):
+            return 403, "web.bad_origin"
+        form = await _form(request)
+        if form is None:
+            return 413, "web.too_much"
+        seal = form.get("seal", "")
+        if not visitor.owner or not self._sessions.is_sealed(visitor.owner, seal):
+            return 403, "web.bad_form"
+        request.state.form = form
+        return None
+
+    def _turned_away(self, request: Request) -> Response | None:
+        """Say how to come in, or let the page that does it be shown."""
+        if self._rules.entry == "proxy":
+            trusted = self._is_proxy(_peer(request))
+            why = "web.no_user" if trusted else "web.not_proxy"
+            return self._refuse(request, 401 if trusted else 403, why)
+        if request["path"] in _ENTRIES:
+            return None
+        if self._rules.entry == "password" and request.method == "GET":
+            return RedirectResponse("/login", 303)
+        return self._refuse(request, 403, "web.no_session")
+
+    def _may_collect(self, request: Request) -> bool:
+        given = request.headers.get("authorization", "")
+        token = self._rules.metrics_token
+        return bool(token) and request["path"] == "/metrics" and same(given, f"Bearer {token}")
+
+    # -- who it is ----------------------------------------------------------------------------
+
+    def _visitor(self, request: Request) -> Visitor:
+        peer = _peer(request)
+        by_proxy = self._is_proxy(peer)
+        address = self._forwarded_for(request) or peer if by_proxy else peer
+        proto = request.headers.get("x-forwarded-proto") if by_proxy else None
+        secure = (proto or request.url.scheme) == "https"
+        if self._rules.entry == "proxy":
+            names = request.headers.getlist(self._rules.user_header) if by_proxy else []
+            user = _as_utf8(names[0]).strip() if len(names) == 1 else ""
+            return Visitor(bool(user), f"user {user}" if user else "", user, address, secure)
+        id_ = request.cookies.get(self._rules.cookie, "")
+        return Visitor(bool(id_) and self._sessions.holds(id_), id_, "", address, secure)
+
+    def _is_proxy(self, address: str) -> bool:
+        try:
+            found = ip_address(address)
+        except ValueError:
+            return False
+        return any(found in network for network in self._rules.proxies)
+
+    def _forwarded_for(self, request: Request) -> str:
+        """Return the last address that is no proxy of ours; what stands before it may be forged."""
+        named = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
+        addresses = [each.strip() for each in reversed(named)]
+        return next((each for each in addresses if each and not self._is_proxy(each)), "")
+
+
+def _peer(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
+def _as_utf8(header: str) -> str:
+    """Return what a proxy has written, which is UTF-8 where it is more than ASCII.
+
+    >>> _as_utf8("王芳".encode().decode("latin-1"))
+    '王芳'
+    """
+    try:
+        return header.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return header
+
+
+def _host(request: Request) -> str:
+    """Return the name that the browser was pointed at, without the port; "" if it is no name."""
+    named = request.headers.getlist("host")
+    match = _HOST.fullmatch(named[0]) if len(named) == 1 else None
+    return match[1].strip("[]").lower() if match else ""
+
+
+def _is_our_own(request: Request) -> bool:
+    """Say whether a form was sent by a page of ours. A browser says so in one way at least."""
+    site = request.headers.get("sec-fetch-site")
+    origin = request.headers.get("origin")
+    if site not in {None, "same-origin"}:
+        return False
+    if origin is None:
+        return site is not None
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    own = request.headers.get("host", "")
+    return parts.scheme in {"http", "https"} and parts.netloc.lower() == own.lower()
+
+
+async def _form(request: Request) -> Mapping[str, str] | None:
+    """Read a form; None where it is too large. Of a field that is there twice, the last counts."""
+    body = b""
+    async with aclosing(request.stream()) as parts:
+        async for part in parts:
+            body += part
+            if len(body) > MOST_BYTES:
+                return None
+    try:
+        fields = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=MOST_FIELDS)
+    except ValueError:
+        return {}
+    return dict(fields)

@@ -1,0 +1,115 @@
+"""The way in and out: the printed address, the password, and signing out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from html import escape
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from k3push.web.desk import Desk
+from k3push.web.door import Visitor
+from k3push.web.pages import document, link, notice
+from k3push.web.sessions import same
+
+
+class Entry:
+    """Lets people in, by token or password."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def enter(self, request: Request) -> Response:
+        """Take the printed address, once."""
+        visitor: Visitor = request.state.visitor
+        if self._desk.rules.entry != "token":
+            return RedirectResponse("/", 303)
+        if visitor.admitted:
+            return self._welcome(request)
+        # A browser that fetches ahead, or asks for the head alone, is no person who comes in.
+        fetches_ahead = "sec-purpose" in request.headers or request.method != "GET"
+        if fetches_ahead or not self._desk.token.spend(request.query_params.get("token", "")):
+            return self._desk.refuse(request, 403, "web.no_session")
+        response = self._welcome(request)
+        self._admit(request, response)
+        return response
+
+    def _welcome(self, request: Request) -> Response:
+        """Lead to the first page from a page of ours, and not by a redirection.
+
+        Where the address was clicked in another site's page, a browser would not send the new
+        cookie along with one (SameSite=Strict).
+        """
+        frame = replace(self._desk.frame(request), search=False, leave=False, other="")
+        say = frame.say
+        main = f"<p>{link('/', say('web.enter'))}</p>"
+        text = document(frame, say("web.welcome"), main)
+        onward = '<meta http-equiv="refresh" content="0; url=/">'
+        return HTMLResponse(text.replace("</title>", f"</title>{onward}", 1))
+
+    async def login(self, request: Request) -> Response:
+        """Ask for the password, or take it."""
+        desk, visitor = self._desk, request.state.visitor
+        if visitor.admitted or desk.rules.entry != "password":
+            return RedirectResponse("/", 303)
+        if request.method != "POST":
+            return self._ask(request)
+        say = desk.speech(request).say
+        wait_s = desk.brake.wait_s(visitor.address)
+        if wait_s:
+            seconds = math.ceil(wait_s)
+            response = self._ask(request, say("web.wait", seconds=seconds), 429)
+            response.headers["retry-after"] = str(seconds)
+            return response
+        form: Mapping[str, str] = request.state.form
+        if not same(form.get("password", ""), desk.rules.password):
+            desk.brake.failed(visitor.address)
+            desk.log("login.refused", address=visitor.address)
+            return self._ask(request, say("web.wrong_password"), 403)
+        desk.brake.passed(visitor.address)
+        desk.log("login.passed", address=visitor.address)
+        response = RedirectResponse("/", 303)
+        self._admit(request, response)
+        return response
+
+    def _ask(self, request: Request, problem: str = "", status: int = 200) -> Response:
+        """Show the form, bound to an id that is no session yet."""
+        desk, visitor = self._desk, request.state.visitor
+        owner = visitor.owner or desk.sessions.new_id()
+        frame = replace(desk.frame(request), search=False, seal=desk.sessions.seal(owner))
+        say = frame.say
+        main = notice(problem) + (
+            f'<form method="post" action="/login" class="settle">{frame.hidden()}'
+            f'<label for="password">{escape(say("web.password"))}</label>'
+            f'<input id="password" name="password" type="password" required autofocus '
+            f'autocomplete="current-password"><button>{escape(say("web.sign_in"))}</button></form>'
+        )
+        response = desk.page(request, frame, say("web.sign_in"), main, status=status)
+        if not visitor.owner:
+            self._set_cookie(request, response, owner)
+        return response
+
+    async def leave(self, request: Request) -> Response:
+        """End the session."""
+        self._desk.sessions.end(request.state.visitor.owner)
+        response = self._desk.refuse(request, 200, "web.left_session")
+        if self._desk.rules.entry == "password":
+            response = RedirectResponse("/login", 303)
+        response.delete_cookie(self._desk.rules.cookie)
+        return response
+
+    def _admit(self, request: Request, response: Response) -> None:
+        """Begin a session, always under an id that nobody has seen before."""
+        self._set_cookie(request, response, self._desk.sessions.begin())
+
+    def _set_cookie(self, request: Request, response: Response, id_: str) -> None:
+        response.set_cookie(
+            self._desk.rules.cookie,
+            id_,
+            httponly=True,
+            samesite="strict",
+            secure=request.state.visitor.secure,
+        )

@@ -1,0 +1,227 @@
+"""How runs stand, as it changes: one look a second at what is watched, however many watch.
+
+Nobody looks at what nobody watches. A look counts nothing: the ledger keeps tallies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+import anyio
+import orjson
+from anyio.abc import TaskGroup
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from k3push.controlling import Orders, orders_of
+from k3push.core.course import Course, done_of
+from k3push.core.model import Run, RunId, State
+from k3push.ports import Clock, Commanded, Ledger
+from k3push.web.door import Log
+
+LOOK_EVERY_S = 1.0
+# A line that says nothing, so that a proxy does not take the silence for a dead connection.
+SILENCE_S = 15.0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a run stands at a moment.
+
+    Attributes:
+        alive: Whether a process executes it.
+        rate: Numbers a second of late; 0 where that is not known.
+        orders: What a person has made of it.
+        commands: Their commands to this execution, the oldest first.
+    """
+
+    run: Run
+    counts: Mapping[State, int]
+    alive: bool
+    rate: float = 0.0
+    orders: Orders = field(default_factory=Orders)
+    commands: Sequence[Commanded] = ()
+
+    @property
+    def total(self) -> int:
+        """How many numbers it has."""
+        return sum(self.counts.values())
+
+    @property
+    def done(self) -> int:
+        """How many of them have a final state."""
+        return done_of(self.counts)
+
+    @property
+    def left_s(self) -> float | None:
+        """How long it will take, or None where that is not known."""
+        if not self.alive or not self.rate or self.orders.hold or self.done == self.total:
+            return None
+        return (self.total - self.done) / self.rate
+
+
+class Eye:
+    """Looks at runs of one ledger again and again, and so sees how quickly they go."""
+
+    def __init__(self, ledger: Ledger, window: str, clock: Clock) -> None:
+        self._ledger = ledger
+        self._window = window
+        self._clock = clock
+        self._courses: dict[RunId, Course] = {}
+
+    async def look(self, run: Run) -> Standing:
+        """Return how a run stands now."""
+        counts = await self._ledger.counts(run.id)
+        # An ending is cleared when an execution begins, so one that is there says enough.
+        alive = run.exit is None and await self._ledger.is_alive(run.id)
+        if not alive:
+            self._courses.pop(run.id, None)
+            return Standing(run, counts, alive=False)
+        commands = await self._ledger.commands(run.id)
+        now_s, done = anyio.current_time(), done_of(counts)
+        course = self._courses.setdefault(run.id, Course(now_s, done))
+        course.step(now_s, done)
+        orders = orders_of(commands, self._window, self._clock.now())
+        return Standing(
+            run, counts, alive=True, rate=course.rate(now_s), orders=orders, commands=commands
+        )
+
+
+@dataclass(slots=True)
+class Feed(Generic[T]):
+    """What is seen of one thing.
+
+    Attributes:
+        seen: The latest; None before the first look.
+        viewers: How many wait for it.
+        over: Whether a look has failed; the browsers come again, and begin anew.
+    """
+
+    seen: T | None = None
+    viewers: int = 0
+    over: bool = False
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    changed: anyio.Event = field(default_factory=anyio.Event)
+
+    def show(self, seen: T) -> None:
+        """Tell all viewers, if it is something new."""
+        if seen != self.seen:
+            self.seen = seen
+            self.changed.set()
+            self.changed = anyio.Event()
+
+
+class Watchers:
+    """Who watches what; a look is shared by all who watch the same thing."""
+
+    def __init__(self, tasks: TaskGroup, log: Log) -> None:
+        """Look in tasks of this group, and log what fails."""
+        self._tasks = tasks
+        self._log = log
+        self._feeds: dict[Hashable, Feed[Any]] = {}
+
+    @asynccontextmanager
+    async def watching(
+        self, what: Hashable, look: Callable[[], Awaitable[T]]
+    ) -> AsyncIterator[Feed[T]]:
+        """Have *what* looked at until the block ends; *look* is the first viewer's."""
+        feed: Feed[T] | None = self._feeds.get(what)
+        if feed is None:
+            feed = self._feeds[what] = Feed()
+            self._tasks.start_soon(self._look, what, feed, look)
+        feed.viewers += 1
+        try:
+            yield feed
+        finally:
+            feed.viewers -= 1
+            if not feed.viewers:
+                feed.scope.cancel()
+                self._forget(what, feed)
+
+    async def _look(self, what: Hashable, feed: Feed[T], look: Callable[[], Awaitable[T]]) -> None:
+        with feed.scope:
+            try:
+                while True:
+                    feed.show(await look())
+                    await anyio.sleep(LOOK_EVERY_S)
+            except Exception as error:  # noqa: BLE001  # one broken look must not end others
+                self._log("look.failed", why=repr(error))
+                self._forget(what, feed)
+                feed.over = True
+                feed.changed.set()
+
+    def _forget(self, what: Hashable, feed: Feed[T]) -> None:
+        if self._feeds.get(what) is feed:
+            del self._feeds[what]
+
+
+class EventStream(Response):
+    """Server-sent events: a message for each change, until the browser or the dashboard goes."""
+
+    media_type = "text/event-stream"
+
+    def __init__(
+        self,
+        watching: AbstractAsyncContextManager[Feed[T]],
+        message: Callable[[T], Mapping[str, object]],
+        closing: anyio.Event,
+    ) -> None:
+        """Prepare to tell of a feed.
+
+        Args:
+            watching: Gives the feed, and is left in any case.
+            message: What a browser is told of one look, as JSON.
+            closing: Set when the dashboard ends.
+        """
+        super().__init__()
+        del self.headers["content-length"]
+        self._watching = watching
+        self._message = message
+        self._closing = closing
+
+    async def __call__(
+        self,
+        scope: Scope,  # noqa: ARG002  # ASGI
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        """Tell until there is nobody to tell, or the dashboard closes."""
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        async with self._watching as feed, anyio.create_task_group() as tasks:
+
+            async def until_gone() -> None:
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+                tasks.cancel_scope.cancel()
+
+            async def until_closed() -> None:
+                await self._closing.wait()
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(until_gone)
+            tasks.start_soon(until_closed)
+            await self._tell(feed, send)
+            tasks.cancel_scope.cancel()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _tell(self, feed: Feed[Any], send: Send) -> None:
+        told = None
+        await _say(send, b"retry: 3000")
+        while not feed.over:
+            changed = feed.changed
+            if feed.seen is not None and feed.seen is not told:
+                told = feed.seen
+                await _say(send, b"data: " + orjson.dumps(self._message(told)))
+            with anyio.move_on_after(SILENCE_S) as waiting:
+                await changed.wait()
+            if waiting.cancelled_caught:
+                await _say(send, b": ")
+
+
+async def _say(send: Send, line: bytes) -> None:
+    await send({"type": "http.response.body", "body": line + b"\n\n", "more_body": True})

@@ -1,0 +1,83 @@
+"use strict";
+// Live changes of a page: the server makes the parts, escaped as the page itself, and they are
+// put in their places here. A page that nobody sees asks for nothing.
+const main = document.getElementById("main");
+const HEARD_EVERY_MS = 15000;
+const PACE_EVERY_MS = 15000;
+const AGAIN_MS = 5000;
+const byId = id => document.getElementById(id);
+const shown = { parts: {}, heardAt: 0 };
+let source = null;
+
+function put(parts) {
+  for (const [id, html] of Object.entries(parts)) {
+    const place = byId(id);
+    if (!place || shown.parts[id] === html) continue;
+    shown.parts[id] = html;
+    place.innerHTML = html;
+  }
+}
+
+// A screen reader is told now and then, and not with every second.
+function tell(text) {
+  const now = Date.now();
+  if (!text || now - shown.heardAt < HEARD_EVERY_MS) return;
+  shown.heardAt = now;
+  byId("heard").textContent = text;
+}
+
+// Somebody may be filling in a form, which a new page would empty.
+function isFillingIn() {
+  return [...document.querySelectorAll("main input:not([type=hidden]), main textarea")]
+    .some(field => field === document.activeElement || field.value !== field.defaultValue);
+}
+
+function listen() {
+  source = new EventSource(main.dataset.live);
+  source.onopen = () => { byId("offline").hidden = true; };
+  source.onerror = event => {
+    byId("offline").hidden = false;
+    // After an answer that is an error, a browser does not come again by itself.
+    if (event.target.readyState === EventSource.CLOSED) setTimeout(comeAgain, AGAIN_MS);
+  };
+  source.onmessage = event => {
+    const { parts, state, heard } = JSON.parse(event.data);
+    put(parts);
+    tell(heard);
+    if (state === main.dataset.state) return;
+    if (isFillingIn()) byId("changed").hidden = false;
+    else location.reload();
+  };
+}
+
+function comeAgain() {
+  if (document.hidden) return;
+  stopListening();
+  listen();
+}
+
+function stopListening() {
+  if (source) source.close();
+  source = null;
+}
+
+async function load(place) {
+  const answer = await fetch(`${place.dataset.load}?part=1`);
+  if (answer.ok) place.lastElementChild.innerHTML = await answer.text();
+}
+
+if (main.dataset.live) {
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) stopListening();
+    else if (!source) listen();
+  });
+  addEventListener("pagehide", stopListening);
+  if (!document.hidden) listen();
+}
+
+const pace = byId("pace");
+if (pace) {
+  load(pace);
+  if (main.dataset.state === "alive")
+    setInterval(() => { if (!document.hidden) load(pace); }, PACE_EVERY_MS);
+}

@@ -1,0 +1,155 @@
+"""The sentences of the dashboard, in English and Chinese; it shares the others with the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from k3push.core.catalogue import Bilingual
+
+WORDS: Mapping[str, Bilingual] = {
+    "web.title": ("k3push", "k3push 下推"),
+    "web.skip": ("Skip to the content", "跳到正文"),
+    "web.here": ("where you are", "当前位置"),
+    "web.tenants": ("Tenants", "租户"),
+    "web.tenant": ("tenant", "租户"),
+    "web.last_run": ("last run", "最近一次执行"),
+    "web.runs": ("Runs", "执行记录"),
+    "web.run": ("run", "执行"),
+    "web.route": ("route", "路线"),
+    "web.how": ("state", "状态"),
+    "web.numbers": ("numbers", "编号"),
+    "web.no_runs": (
+        "Nothing has been run yet. Begin with `k3push run LIST.csv`.",
+        "尚未执行过。请从 `k3push run 清单.csv` 开始。",
+    ),
+    "web.next": ("next page", "下一页"),
+    "web.first": ("first page", "第一页"),
+    "web.number": ("bill number", "单据编号"),
+    "web.search": ("Find", "查找"),
+    "web.language": ("中文", "English"),
+    "web.leave": ("Sign out", "退出"),
+    "web.left_session": ("You are signed out.", "已退出。"),
+    "web.user": ("Signed in as {user}", "当前用户：{user}"),
+    "web.under_way": ("under way", "执行中"),
+    "web.killed": ("killed", "被终止"),
+    "web.exit": ("exit {code}", "退出码 {code}"),
+    "web.progress": ("{done:,} of {total:,} numbers done", "已完成 {done:,} / {total:,} 个编号"),
+    "web.progress_label": ("progress", "进度"),
+    "web.left": ("about {left} left", "约剩 {left}"),
+    "web.heard": ("{done:,} of {total:,} done, {how}", "已完成 {done:,} / {total:,}，{how}"),
+    "web.control": ("Control", "控制"),
+    "web.pause": ("Pause", "暂停"),
+    "web.continue": ("Continue", "继续"),
+    "web.stop": ("Stop", "停止"),
+    "web.stop_sure": (
+        "Nothing new is sent, what is on its way is recorded, and the run ends. `k3push resume` goes on later.",
+        "不再发送新的批次，已发出的照常记录，然后结束；之后可用 `k3push resume` 继续。",
+    ),
+    "web.concurrency": ("calls at once", "并发调用数"),
+    "web.chunk-size": ("numbers in a call", "每批编号数"),
+    "web.calls-per-minute": ("calls a minute", "每分钟调用数"),
+    "web.auto": ("auto, or 1 to {most}", "auto 或 1 到 {most}"),
+    "web.no_limit": ("auto, or 0 (no limit) to {most}", "auto 或 0（不限）到 {most}"),
+    "web.set": ("Set", "设定"),
+    "web.obeyed": ("{command}: obeyed at {at}", "{command}：已于 {at} 执行"),
+    "web.obeyed_open": (
+        "{command}: obeyed at {at}, with {count} chunks on their way",
+        "{command}：已于 {at} 执行，当时有 {count} 批已发出",
+    ),
+    "web.bad_command": (
+        "{what!r} cannot be set; use auto, or a number within the limits",
+        "{what!r} 无法设定；请用 auto 或范围内的数字",
+    ),
+    "web.pace": ("Pace over time", "节奏变化"),
+    "web.pace_show": ("Show the pace over time", "查看节奏变化"),
+    "web.no_pace": ("No call has been recorded yet.", "尚无调用记录。"),
+    "web.rows": ("Numbers", "编号明细"),
+    "web.no_rows": ("No number is in this state.", "没有处于此状态的编号。"),
+    "web.examples": ("such as", "例如"),
+    "web.results": ("results", "结果目录"),
+    "web.found": ("Where {number} is", "{number} 的记录"),
+    "web.not_found": (
+        "{number} is in no run. It is searched as a whole, in the spelling of the list or of the ERP.",
+        "{number} 不在任何执行中。请输入完整编号，清单或 ERP 中的写法均可。",
+    ),
+    "web.search_title": ("Find a number", "查找编号"),
+    "web.evidence": ("What happened", "经过"),
+    "web.settle": ("Settle by your own word", "人工核实"),
+    "web.settle_why": (
+        "This number is in doubt: the answer to its push was lost. Look it up in the ERP, then say what is there. `k3push settle` asks the ERP instead.",
+        "此编号存疑：下推的应答已丢失。请先在 ERP 中查明，再填写结论；也可用 `k3push settle` 向 ERP 核实。",
+    ),
+    "web.settle_pushed": (
+        "pushed: the document is there",
+        "已下推：下游单据已存在",
+    ),
+    "web.settle_absent": (
+        "absent: there is no document, and the number may be sent again",
+        "未下推：没有下游单据，可再次发送",
+    ),
+    "web.because": ("How do you know?", "依据"),
+    "web.go_on": ("Go on", "下一步"),
+    "web.sure": ("Is this right?", "请确认"),
+    "web.sure_pushed": (
+        "{number} is recorded as pushed, and is never sent again.",
+        "{number} 将记为已下推，以后不再发送。",
+    ),
+    "web.sure_absent": (
+        "{number} is planned again. If a document does exist, the next `k3push resume` makes a second one.",
+        "{number} 将重新列入计划。若下游单据其实存在，下次 `k3push resume` 会重复下推。",
+    ),
+    "web.confirm": ("Record it", "确认记录"),
+    "web.back": ("Back", "返回"),
+    "web.settle_needs": (
+        "Say what is there, and how you know.",
+        "请选择结论并填写依据。",
+    ),
+    "web.settled": ("Recorded: {number} is {state}.", "已记录：{number} 为 {state}。"),
+    "web.not_in_doubt": (
+        "{number} is in doubt no longer.",
+        "{number} 已不再存疑。",
+    ),
+    "web.password": ("Password", "密码"),
+    "web.sign_in": ("Sign in", "登录"),
+    "web.wrong_password": ("The password is wrong.", "密码错误。"),
+    "web.wait": (
+        "Too many wrong passwords. Try again in {seconds} s.",
+        "密码错误次数过多，请在 {seconds} 秒后再试。",
+    ),
+    "web.welcome": ("You are signed in.", "已登录。"),
+    "web.enter": ("Go to the runs", "进入"),
+    "web.refused": ("Refused", "已拒绝"),
+    "web.no_session": (
+        "Open the address that `k3push serve` has printed. It works once; for another browser, start `k3push serve` again.",
+        "请打开 `k3push serve` 输出的地址。该地址只能使用一次；如需在另一浏览器中查看，请重新启动 `k3push serve`。",
+    ),
+    "web.bad_host": (
+        "This name is not one of the dashboard's. Add it to `hosts` in `[serve]`.",
+        "此主机名不在允许之列。请加入 `[serve]` 的 `hosts`。",
+    ),
+    "web.bad_origin": (
+        "The form was not sent by the dashboard's own page.",
+        "该请求不是由本页面发出的。",
+    ),
+    "web.bad_form": (
+        "The form is not of this session. Load the page again.",
+        "表单不属于当前会话，请重新加载页面。",
+    ),
+    "web.too_much": ("The form is too large.", "提交的内容过大。"),
+    "web.no_user": (
+        "The reverse proxy has named no user.",
+        "反向代理没有给出用户名。",
+    ),
+    "web.not_proxy": (
+        "Requests are taken from the reverse proxy only.",
+        "只接受来自反向代理的请求。",
+    ),
+    "web.no_method": ("There is no such request here.", "不支持此请求方式。"),
+    "web.nothing_here": ("There is nothing here.", "没有此页面。"),
+    "web.ledger_lost": ("The ledger cannot be read", "无法读取台账"),
+    "web.offline": (
+        "The live view is interrupted; it goes on by itself.",
+        "实时更新已中断，会自动恢复。",
+    ),
+    "web.changed": ("The run has changed; load the page again.", "执行状态已变，请重新加载页面。"),
+}

@@ -1,0 +1,42 @@
+"""A dashboard in a process of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import TracebackType
+
+from tests.cli.terminal import Desk, Ran, end
+
+
+class Served(AbstractContextManager["Served"]):
+    """A dashboard that a terminal serves."""
+
+    def __init__(self, desk: Desk, *options: str) -> None:
+        """Start it, and read its address from its first line."""
+        self._process = desk.begin("serve", "--port", "0", *options)
+        assert self._process.stdout is not None
+        self.address = self._process.stdout.readline().strip()
+        assert self.address.startswith("http://"), end(self._process)
+        self.base = "/".join(self.address.split("/")[:3])
+        self.ran: Ran | None = None
+
+    def stop(self) -> Ran:
+        """Stop it by SIGTERM."""
+        if self.ran is None:
+            self._process.terminate()
+            self.ran = end(self._process)
+        return self.ran
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop it; to be told to stop is no failure of a server."""
+        ran = self.stop()
+        assert kind is not None or (ran.exit, "Traceback" in ran.err) == (0, False), ran
+
+
+Serve = Callable[..., Served]

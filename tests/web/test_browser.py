@@ -1,0 +1,227 @@
+"""The dashboard as a person clicks through it, in a real browser, beside a real run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from k3push.adapters.sqlite import open_sqlite
+from k3push.core.model import BillNumber, Listed, Outcome, State
+from tests.cli.terminal import Desk, Sandbox, assert_all_once, assert_true, end, orders, until
+from tests.reporting.pages import NOON, RUN
+from tests.web.server import Serve, Served
+
+UNSAFE = '"><img src=x onerror="document.title=\'run\'">'
+NUMBERS = orders(80)
+
+
+@contextmanager
+def opened(browser: Browser, base: str, **options: Any) -> Iterator[Page]:
+    """Open a window; no script of a page may fail, and none may ask elsewhere."""
+    context = browser.new_context(**options)
+    page = context.new_page()
+    page.set_default_timeout(15_000)
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on(
+        "console",
+        lambda said: faults.append(said.text) if "Content Security" in said.text else None,
+    )
+    page.on(
+        "request",
+        lambda asked: None if asked.url.startswith(f"{base}/") else faults.append(asked.url),
+    )
+    yield page
+    assert faults == []
+    context.close()
+
+
+@contextmanager
+def entered(browser: Browser, served: Served, **options: Any) -> Iterator[Page]:
+    """Open the printed address, and be led to the first page."""
+    with opened(browser, served.base, locale="en-US", **options) as page:
+        page.goto(served.address)
+        page.wait_for_url(f"{served.base}/")
+        yield page
+
+
+def fill(desk: Desk) -> None:
+    """Make a ledger of one ended run without an ERP: evil texts, and one number in doubt."""
+
+    async def filled() -> None:
+        async with open_sqlite(desk.folder / "ledger.db") as ledger:
+            await ledger.open_run(RUN)
+            names = [BillNumber(name) for name in (*orders(300), UNSAFE)]
+            await ledger.add(RUN.id, [Listed(line, name) for line, name in enumerate(names, 2)])
+            await ledger.identify(RUN.id, {name: name for name in names})
+            long = "很长的原因" * 60
+            reasons = {2: UNSAFE, 3: long, 4: "x" * 400, 300: UNSAFE}
+            outcomes = [
+                Outcome(names[at], State.REJECTED, (), "4", why) for at, why in reasons.items()
+            ]
+            await ledger.conclude(RUN.id, outcomes, at=NOON)
+            await ledger.end_run(RUN.id, 3, NOON)
+
+    anyio.run(filled, backend="trio")
+
+
+@dataclass(frozen=True)
+class Night:
+    """A dashboard over a ledger of one ended run, and the session of who has entered it."""
+
+    base: str
+    session: Any
+
+    def opened(self, browser: Browser, width: int = 1280, **options: Any) -> Any:
+        """Open a window of the session."""
+        view = {"width": width, "height": 900}
+        options = {"locale": "en-US", "viewport": view, "storage_state": self.session, **options}
+        return opened(browser, self.base, **options)
+
+
+@pytest.fixture(scope="module")
+def night(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
+    """A dashboard that all may look at who change nothing."""
+    desk = Desk(tmp_path_factory.mktemp("night")).configure("http://127.0.0.1:9/K3Cloud/")
+    fill(desk)
+    with Served(desk) as served:
+        with entered(browser, served) as page:
+            session = page.context.storage_state()
+        yield Night(served.base, session)
+
+
+def test_a_person_finds_a_refused_number_and_its_cause(browser: Browser, night: Night) -> None:
+    """From the printed address to the one bill somebody asks about; evil texts stay texts."""
+    with night.opened(browser) as page:
+        page.goto(night.base)
+        page.get_by_role("link", name=RUN.id).click()
+        expect(page.get_by_role("heading", level=1)).to_have_text(f"Push-down run {RUN.id}")
+        page.locator("a.choice", has_text="rejected").click()
+        rows = page.locator(".rows-list tbody tr")
+        expect(rows).to_have_count(4)
+        expect(rows.last).to_contain_text(UNSAFE)
+        page.get_by_role("searchbox").fill(UNSAFE)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_have_text(UNSAFE)
+        expect(page.locator("main")).to_contain_text("It was never sent.")
+        assert page.locator("img").count() == 0
+        assert page.title() == f"{UNSAFE} · k3push"
+        page.get_by_role("searchbox").fill("CGDD")
+        page.get_by_role("button", name="Find").click()
+        expect(page.get_by_role("alert")).to_contain_text("CGDD is in no run")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_overflows_in_any_light(browser: Browser, night: Night, width: int) -> None:
+    """A telephone is 390 points wide, and at night its pages are dark."""
+    paths = ["/", f"/runs/{RUN.id}", f"/runs/{RUN.id}?state=rejected", f"/numbers/{orders(3)[2]}"]
+    dark = {"locale": "zh-CN", "color_scheme": "dark"}
+    with night.opened(browser, width, **dark) as page:
+        for path in paths:
+            page.goto(night.base + path)
+            assert page.evaluate("document.documentElement.scrollWidth") == width, path
+            assert page.locator("html").get_attribute("lang") == "zh-CN"
+        colour = "getComputedStyle(document.body)"
+        paper = page.evaluate(f"{colour}.backgroundColor")
+        ink = page.evaluate(f"{colour}.color")
+        light_of = [sum(map(int, re.findall(r"\d+", each)[:3])) for each in (paper, ink)]
+        assert light_of[0] < 150
+        assert light_of[1] > 500
+
+
+def test_the_pages_work_without_a_script(browser: Browser, night: Night) -> None:
+    """Only what changes by itself needs one."""
+    with night.opened(browser, 390, java_script_enabled=False) as page:
+        page.goto(night.base)
+        page.get_by_role("link", name=RUN.id).click()
+        page.get_by_role("link", name="next page").click()
+        expect(page.locator(".rows-list tbody tr").first).to_contain_text(orders(101)[100])
+        page.get_by_role("link", name="Show the pace over time").click()
+        expect(page.get_by_role("alert")).to_contain_text("No call has been recorded yet.")
+        page.get_by_role("link", name="中文").click()
+        expect(page.get_by_role("heading", level=1)).to_contain_text("节奏变化")
+
+
+def test_every_control_has_a_name_and_the_keyboard_reaches_the_content(
+    browser: Browser, night: Night
+) -> None:
+    """Who does not see the page hears it."""
+    unnamed = """() => [...document.querySelectorAll(
+        "input:not([type=hidden]), button, a, select, textarea, progress, svg, nav"
+    )].filter(each => !(
+        each.labels?.length || each.getAttribute("aria-label") || each.textContent.trim()
+    )).map(each => each.outerHTML)"""
+    with night.opened(browser) as page:
+        for path in ("/", f"/runs/{RUN.id}", f"/numbers/{orders(3)[2]}"):
+            page.goto(night.base + path)
+            assert page.evaluate(unnamed) == []
+            assert page.locator("main h1").count() == 1
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        assert page.url.endswith("#main")
+
+
+def test_a_run_is_watched_paused_and_continued(browser: Browser, desk: Desk, serve: Serve) -> None:
+    """What a person clicks reaches a real run, and the page shows that it did."""
+    with Sandbox(desk.folder, "--latency", "0.15") as sandbox:
+        desk.configure(sandbox.url)
+        process = desk.begin(
+            "run", desk.job(NUMBERS), "--json", "--chunk-size", "2", "--concurrency", "2"
+        )
+        until(lambda: sandbox.made() >= 3)
+        served = serve()
+        with entered(browser, served) as page:
+            page.locator(".runs tbody a").first.click()
+            tiles = page.locator("#standing .tile.pushed b")
+            before = tiles.inner_text()
+            # It grows without a click.
+            expect(tiles).not_to_have_text(before)
+            page.get_by_role("button", name="Pause").click()
+            expect(page.locator("#orders")).to_contain_text("pause: obeyed at")
+            expect(page.locator("#standing .held")).to_contain_text("paused by control since")
+            until(lambda: "sent" not in desk.k3push("status").out)
+            made = sandbox.made()
+            page.get_by_label("numbers in a call").fill("40")
+            page.locator(".dial", has_text="numbers in a call").get_by_role("button").click()
+            expect(page.locator("#orders")).to_contain_text("set chunk-size=40: obeyed at")
+            assert sandbox.made() == made < len(NUMBERS)
+            page.get_by_role("button", name="Continue").click()
+            ran = end(process)
+            assert (ran.exit, ran.said["counts"]) == (0, {"pushed": len(NUMBERS)}), ran
+            # The page sees the end by itself.
+            expect(page.locator(".verdict")).to_contain_text("exit 0")
+            expect(page.locator("#pace svg").first).to_be_visible()
+        assert "set chunk-size=40" in served.stop().err
+        assert_all_once(desk.rows(), sandbox.truth(), NUMBERS)
+
+
+def test_a_person_settles_a_number_by_their_word(
+    browser: Browser, desk: Desk, serve: Serve
+) -> None:
+    """They have looked it up in the ERP, and say how they know."""
+    script = '[[step]]\nfault = "make-then-reset"\n'
+    numbers = orders(3)
+    with Sandbox(desk.folder, "--faults", desk.write("script.toml", script)) as sandbox:
+        desk.configure(sandbox.url, lines={"window_s": "window_s = 1000"})
+        ran = desk.k3push("run", desk.job(numbers), "--no-canary", "--halt", "now,unknown=1")
+        assert ran.exit == 4, ran
+        with entered(browser, serve()) as page:
+            page.goto(f"{page.url}numbers/{numbers[0]}")
+            page.get_by_label("pushed: the document is there").check()
+            page.get_by_label("How do you know?").fill("Wang <saw> it")
+            page.get_by_role("button", name="Go on").click()
+            expect(page.locator("main")).to_contain_text("is never sent again")
+            page.get_by_role("button", name="Record it").click()
+            expect(page.locator(".events")).to_contain_text(
+                "a person's word: pushed (Wang <saw> it)"
+            )
+            expect(page.locator(".state")).to_have_text("pushed")
+            assert page.get_by_text("Settle by your own word").count() == 0
+        assert_true(desk.rows(), sandbox.truth())

@@ -1,0 +1,79 @@
+"""The dashboard over PostgreSQL: tenants of one database, one of which has a run under way."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+
+import anyio
+import httpx
+
+from k3push.adapters.postgres import open_postgres
+from k3push.core.model import BillNumber, Intent, Listed, NoAnswer, Outcome, RunId, State
+from tests.cli.terminal import Desk, Sandbox, end, orders, until
+from tests.reporting.pages import NOON, RUN, UP
+from tests.web.server import Serve
+
+DOUBTED = BillNumber("CGDD-LOST")
+
+
+async def fill(url: str, acct_id: str) -> None:
+    """Make a run of a tenant, with one number in doubt."""
+    async with open_postgres(url) as ledger:
+        run = replace(RUN, id=RunId(f"20260102-120000-{acct_id}"), scope=f"{acct_id}|PO|r")
+        await ledger.open_run(run)
+        await ledger.add(run.id, [Listed(2, DOUBTED)])
+        await ledger.identify(run.id, {DOUBTED: DOUBTED})
+        await ledger.claim(run.id, [DOUBTED])
+        attempt = await ledger.begin(Intent(run.id, 1, 1, (DOUBTED,), {}, b"{}", NOON, UP))
+        unknown = [Outcome(DOUBTED, State.UNKNOWN, (), "broken", "it broke")]
+        await ledger.record(attempt, NoAnswer("it broke"), "in doubt", unknown, at=NOON)
+        await ledger.end_run(run.id, 4, NOON)
+
+
+def test_tenants_of_one_database_are_watched_controlled_and_settled_apart(
+    desk: Desk, serve: Serve, postgres_url: str
+) -> None:
+    """A service provider has one database for all, and each company's runs are its own."""
+    (desk.folder / "tenants").mkdir()
+    ledger = f"\n[ledger]\nurl = {json.dumps(postgres_url)}\n"
+    with Sandbox(desk.folder, "--latency", "0.1") as sandbox:
+        for name, acct_id in (("a", "sandbox"), ("b", "beta")):
+            desk.configure(sandbox.url, lines={"acct_id": f'acct_id = "{acct_id}"'}, more=ledger)
+            (desk.folder / "config.toml").rename(desk.folder / "tenants" / f"{name}.toml")
+        anyio.run(fill, postgres_url, "beta")
+        run = desk.begin(
+            "run",
+            desk.job(orders(200)),
+            "--json",
+            "--chunk-size",
+            "1",
+            "--config",
+            "tenants/a.toml",
+        )
+        until(lambda: sandbox.made() >= 2)
+        served = serve("--tenants", "tenants")
+        own = {"origin": served.base, "sec-fetch-site": "same-origin"}
+        with httpx.Client(
+            base_url=served.base, headers=own, trust_env=False, follow_redirects=True, timeout=20
+        ) as browser:
+            browser.get(served.address)
+            overview = browser.get("/").text
+            (id_,) = re.findall(r'href="/t/a/runs/([^"]+)"', overview)
+            assert "under way" in overview
+            assert "/t/b/runs/20260102-120000-beta" in overview
+            page = browser.get(f"/t/a/runs/{id_}").text
+            assert browser.get(f"/t/b/runs/{id_}").status_code == 404
+            assert browser.get(f"/t/a/numbers/{DOUBTED}").status_code == 404
+            seal = re.findall(r'name="seal" value="(\w+)"', page)[0]
+            stopped = browser.post(f"/t/a/runs/{id_}/control", data={"seal": seal, "words": "stop"})
+            assert stopped.status_code == 200
+            assert end(run).exit == 5
+            word = {"seal": seal, "number": DOUBTED, "word": "absent", "because": "seen"}
+            assert browser.post("/t/a/settle", data={**word, "sure": "yes"}).status_code == 404
+            settled = browser.post("/t/b/settle", data={**word, "sure": "yes"})
+            assert "a person&#x27;s word: planned (seen)" in settled.text
+            metrics = browser.get("/metrics").text
+            assert 'k3push_run_exit_code{route="po-instock",tenant="a"} 5.0' in metrics
+            assert 'k3push_unknown_numbers{route="po-instock",tenant="b"} 0.0' in metrics

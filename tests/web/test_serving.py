@@ -1,0 +1,211 @@
+"""`k3push serve` as a command: when it refuses to begin, what it prints, how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from k3push.cli.main import run
+from tests.cli.terminal import Desk, end, until
+from tests.web.server import Serve
+
+NOWHERE = "http://127.0.0.1:9/K3Cloud/"
+LONG = 'password = "long enough"'
+PROXY = 'user_header = "X-Remote-User"\ntrusted_proxies = ["10.0.0.0/24"]'
+
+
+def configured(desk: Desk, serve: str = "", name: str = "config.toml") -> None:
+    """Write a configuration, with lines of `[serve]`."""
+    desk.configure(NOWHERE, more=f"[serve]\n{serve}\n" if serve else "")
+    if name != "config.toml":
+        path = desk.folder / name
+        path.parent.mkdir(exist_ok=True)
+        (desk.folder / "config.toml").rename(path)
+
+
+def status_of(url: str, **headers: str) -> int:
+    """Ask for a page, and return how it was answered."""
+    return httpx.get(url, headers=headers, follow_redirects=True, trust_env=False).status_code
+
+
+def refused(told: pytest.CaptureFixture[str], *options: str) -> str:
+    """Have a dashboard refuse to begin, and return why."""
+    assert run(["serve", "--port", "0", *options], "en") == 2
+    out, err = told.readouterr()
+    assert out == ""
+    return err
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "erp.example"])  # noqa: S104  # refused
+def test_an_open_door_is_refused(desk: Desk, capsys: pytest.CaptureFixture[str], host: str) -> None:
+    """Every machine of the network could stop runs."""
+    configured(desk)
+    config = str(desk.folder / "config.toml")
+    said = refused(capsys, "--host", host, "--config", config)
+    assert "set password or user_header in [serve]" in said
+
+
+@pytest.mark.parametrize("lines", [LONG, PROXY])
+def test_other_addresses_are_served_behind_a_password_or_a_proxy(
+    desk: Desk, serve: Serve, lines: str
+) -> None:
+    """Nobody comes in by the address alone."""
+    configured(desk, f'{lines}\nhosts = ["dash.example"]')
+    served = serve("--host", "0.0.0.0")  # noqa: S104  # what is tested
+    assert "token" not in served.address
+    port = served.base.rpartition(":")[2]
+    url = f"http://127.0.0.1:{port}"
+    assert status_of(f"{url}/") == (200 if lines == LONG else 403)  # 200: the way to sign in
+    assert status_of(f"{url}/healthz", Host="dash.example") == 200
+    assert status_of(f"{url}/healthz", Host="other.example") == 421
+    unencrypted = "travels unencrypted" in served.stop().err
+    assert unencrypted == (lines == LONG)
+
+
+def test_a_password_may_come_from_the_environment_and_must_be_long_enough(
+    desk: Desk, serve: Serve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A service has its secrets from elsewhere."""
+    configured(desk, 'password = "short"')
+    assert "fewer than 8" in refused(capsys, "--config", str(desk.folder / "config.toml"))
+    desk.environment["K3PUSH_SERVE__PASSWORD"] = "long enough"
+    served = serve()
+    assert served.address == f"{served.base}/"
+    assert "long enough" not in served.stop().text
+
+
+def test_without_the_extra_the_cure_is_named(desk: Desk) -> None:
+    """Most installations have no need of it."""
+    configured(desk)
+    program = (
+        "import sys; from k3push.cli.main import run\n"
+        "for package in ('starlette', 'uvicorn', 'prometheus_client'):\n"
+        "    sys.modules[package] = None\n"
+        "    print(run(['serve', '--port', '0'], 'en'))\n"
+        "    del sys.modules[package]\n"
+    )
+    ran = subprocess.run(  # noqa: S603  # our own interpreter
+        [sys.executable, "-c", program],
+        cwd=desk.folder,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=40,
+    )
+    assert ran.stdout.split() == ["2", "2", "2"]
+    assert ran.stderr.count('pip install "k3push[web]"') == 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_with_0(desk: Desk, number: signal.Signals) -> None:
+    """A service that is stopped has not failed."""
+    configured(desk)
+    process = desk.begin("serve", "--port", "0")
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(number)
+    ran = end(process)
+    assert (ran.exit, "Traceback" in ran.err) == (0, False), ran
+
+
+def test_a_port_that_is_taken_is_named(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two dashboards of one machine need two ports."""
+    configured(desk)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        config = str(desk.folder / "config.toml")
+        assert f"port {port}" in refused(capsys, "--port", port, "--config", config)
+
+
+def test_the_address_works_once_and_stands_in_no_log(desk: Desk, serve: Serve) -> None:
+    """Before there is a ledger, too; requests are logged without their queries."""
+    configured(desk)
+    served = serve("-v", "--log-file", "serve.log", "--log-json")
+    assert status_of(served.address) == 200
+    assert status_of(served.address) == 403
+    token = served.address.partition("token=")[2]
+    assert len(token) >= 40
+    ran = served.stop()
+    logged = (desk.folder / "serve.log").read_text("utf-8")
+    for text in (ran.err, logged):
+        assert token not in text
+    paths = [json.loads(line)["path"] for line in logged.splitlines()]
+    assert paths == ["/enter", "/enter"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
+def test_a_browser_is_opened_without_showing_the_token_to_others(desk: Desk, serve: Serve) -> None:
+    """Every user of a machine sees the arguments of its programs."""
+    configured(desk)
+    script = desk.write(
+        "browser.py",
+        "import os, pathlib, sys, urllib.parse\n"
+        "page = pathlib.Path(urllib.parse.urlparse(sys.argv[1]).path)\n"
+        "told = f'{sys.argv[1]}\\n{page.stat().st_mode & 0o777:o}\\n{page.read_text()}'\n"
+        "pathlib.Path('part.txt').write_text(told)\n"
+        "os.replace('part.txt', 'told.txt')\n",
+    )
+    desk.environment["BROWSER"] = f"{sys.executable} {script} %s"
+    served = serve("--open")
+    told = desk.folder / "told.txt"
+    until(told.exists)
+    url, mode, page = told.read_text().splitlines()
+    assert (url.startswith("file://"), mode) == (True, "600")
+    assert served.address in page
+    assert served.address.partition("token=")[2] not in url
+    served.stop()
+    assert not Path(url.removeprefix("file://")).exists()
+
+
+# -- tenants --------------------------------------------------------------------------------------
+
+
+def test_each_file_of_a_folder_is_a_tenant(desk: Desk, serve: Serve) -> None:
+    """A service provider adds a file, and starts it again."""
+    for name in ("甲.toml", "b.toml"):
+        configured(desk, name=f"tenants/{name}")
+    # One without its secret is shown, and the others are as well.
+    password = 'url = "postgresql://u@127.0.0.1/d"\npassword = { env = "NOT_SET" }\n'
+    desk.configure(NOWHERE, more=f"[ledger]\n{password}")
+    (desk.folder / "config.toml").rename(desk.folder / "tenants" / "c.toml")
+    served = serve("--tenants", "tenants")
+    with httpx.Client(trust_env=False, base_url=served.base) as browser:
+        browser.get(served.address)
+        page = browser.get("/").text
+        assert page.index("/t/b/") < page.index("/t/%E7%94%B2/")
+        assert "there is no ledger yet" in page
+        assert "NOT_SET is not set" in page
+        assert browser.get("/t/b/").status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        (("--tenants", "empty"), "there is no *.toml"),
+        (("--tenants", "a", "--config", "b/x.toml"), "two tenants are named x"),
+        (("--config", "a/x.toml", "--config", "b/y.toml"), "differ in [serve]"),
+        (("--config", "gone.toml"), "gone.toml: No such file"),
+    ],
+)
+def test_tenants_that_cannot_be_told_apart_are_refused(
+    desk: Desk,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: tuple[str, ...],
+    what: str,
+) -> None:
+    """The page would show one of them under the name of the other."""
+    (desk.folder / "empty").mkdir()
+    configured(desk, LONG, "a/x.toml")
+    configured(desk, PROXY, "b/y.toml")
+    configured(desk, LONG, "b/x.toml")
+    monkeypatch.chdir(desk.folder)
+    assert what in refused(capsys, *options)

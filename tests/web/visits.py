@@ -1,0 +1,119 @@
+"""A dashboard in memory, and browsers of different manners that come to it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from ipaddress import ip_network
+from typing import Any
+
+import anyio
+import httpx
+from trio.testing import MockClock
+
+from k3push.adapters.memory import MemoryLedger
+from k3push.cli.kept import kept
+from k3push.cli.words import Lang, speaker
+from k3push.core.model import Uptime
+from k3push.ports import Ledger
+from k3push.web.app import Dashboard, dashboard
+from k3push.web.door import LOOPBACK, Rules
+from k3push.web.speech import Speech
+from k3push.web.tenants import Tenant
+from tests.reporting.pages import NOON, RUN
+
+HOST = "http://127.0.0.1:8200"
+COOKIE = "k3push-8200"
+RULES = Rules(hosts=LOOPBACK, cookie=COOKIE)
+PASSWORD = Rules(hosts=LOOPBACK, cookie=COOKIE, password="correct horse")
+PROXY = Rules(
+    hosts=LOOPBACK,
+    cookie=COOKIE,
+    user_header="X-Remote-User",
+    proxies=[ip_network("10.0.0.0/24")],
+)
+ACCT = RUN.scope.partition("|")[0]
+LANGUAGES: Sequence[Lang] = ("en", "zh")
+SPEECHES: Mapping[str, Speech] = {
+    each: Speech(each, speaker(each), partial(kept, say=speaker(each))) for each in LANGUAGES
+}
+
+
+class StoppedClock:
+    """A time of day that stands still."""
+
+    def now(self) -> Any:
+        """Return the time, aware."""
+        return NOON
+
+    def uptime(self) -> Uptime:
+        """Return the time since the machine came up."""
+        return Uptime("boot", 1000)
+
+
+def tenant(ledger: Ledger, name: str = "config", acct_id: str = ACCT) -> Tenant:
+    """Return a tenant whose ledger is open already."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Ledger]:
+        yield ledger
+
+    return Tenant(name, acct_id, str(id(ledger)), "", opened)
+
+
+@dataclass
+class House:
+    """A dashboard, and what it has logged."""
+
+    ready: Dashboard
+    logged: list[tuple[str, dict[str, object]]] = field(default_factory=list)
+
+    def browser(self, address: str = "127.0.0.1", **headers: str) -> httpx.AsyncClient:
+        """Return a browser without cookies, that says where its forms come from."""
+        return httpx.AsyncClient(
+            transport=httpx.ASGITransport(self.ready.app, client=(address, 50000)),
+            base_url=HOST,
+            headers=httpx.Headers(
+                {"sec-fetch-site": "same-origin", "origin": HOST, **headers}, encoding="utf-8"
+            ),
+        )
+
+    @asynccontextmanager
+    async def signed_in(self) -> AsyncIterator[httpx.AsyncClient]:
+        """Open a browser that has used the printed address."""
+        async with self.browser() as browser:
+            answer = await browser.get("/enter", params={"token": self.ready.token})
+            assert answer.status_code == 200, answer.text
+            yield browser
+
+
+@asynccontextmanager
+async def house(
+    *tenants: Tenant, rules: Rules = RULES, several: bool = False
+) -> AsyncIterator[House]:
+    """Open a dashboard."""
+    logged: list[tuple[str, dict[str, object]]] = []
+
+    def log(event: str, *, debug: bool = False, **facts: object) -> None:
+        logged.append((event, {**facts, "debug": debug}))
+
+    shown = tenants or (tenant(MemoryLedger()),)
+    async with dashboard(
+        shown, rules, SPEECHES, StoppedClock(), lang="en", log=log, several=several
+    ) as ready:
+        yield House(ready, logged)
+
+
+def seal_of(answer: httpx.Response) -> str:
+    """Return what the forms of a page bring along."""
+    found = re.search(r'name="seal" value="([0-9a-f]+)"', answer.text)
+    assert found, answer.text
+    return found[1]
+
+
+def in_time(act: Callable[[], Awaitable[None]]) -> None:
+    """Run on a clock that jumps over all waiting."""
+    anyio.run(act, backend="trio", backend_options={"clock": MockClock(autojump_threshold=0)})
