@@ -31,6 +31,7 @@ from pydantic import (
 )
 
 from k3push.core.commands import LIMITS, Key
+from k3push.core.cron import Cron, check_cron, zone_of
 from k3push.core.halting import HaltRule
 from k3push.core.model import Route
 from k3push.core.pairs import known_pair
@@ -215,6 +216,20 @@ def _window(text: str) -> str:
     return text
 
 
+def _cron(text: str) -> str:
+    check_cron(text)
+    return text
+
+
+def _zone(text: str) -> str:
+    zone_of(text)
+    return text
+
+
+def _one_or_more(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
 SecretValue = Annotated[Secret, BeforeValidator(_secret), PlainSerializer(repr)]
 Auto = Literal["auto"]
 ChunkSize = Annotated[Auto | int, BeforeValidator(partial(_auto_or, key=Key.CHUNK_SIZE))]
@@ -339,6 +354,27 @@ class RouteSettings(_Section):
     follow: tuple[str, ...] = ()
 
 
+class FleetSettings(_Section):
+    """`[fleet]`: where the queue of the fleet is."""
+
+    database: str = ""
+
+
+class ScheduleSettings(_Section):
+    """`[schedules.NAME]`: when the fleet looks for new job files."""
+
+    cron: Annotated[str, AfterValidator(_cron)]
+    time_zone: Annotated[str, AfterValidator(_zone)] = "Asia/Shanghai"
+    jobs: Annotated[tuple[str, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
+    route: str | None = None
+    window: Annotated[str, AfterValidator(_window)] = ""
+
+    @property
+    def due(self) -> Cron:
+        """When it is due."""
+        return Cron(self.cron, zone_of(self.time_zone))
+
+
 class Settings(_Section):
     """All settings."""
 
@@ -348,6 +384,8 @@ class Settings(_Section):
     settle: SettleSettings = SettleSettings()
     notify: NotifySettings = NotifySettings()
     routes: Annotated[dict[str, RouteSettings], Field(min_length=1)]
+    fleet: FleetSettings = FleetSettings()
+    schedules: dict[str, ScheduleSettings] = Field(default_factory=dict)
     _file: Path = PrivateAttr(default=Path("config.toml"))
 
     @property
@@ -498,12 +536,20 @@ def _unusable(settings: Settings) -> Iterator[tuple[str, str]]:
             yield f"routes.{name}.rule", "give either rule or default_rule = true"
         if route.follow:
             yield f"routes.{name}.follow", "comes with a later version; leave it empty"
+    yield from _unknown_routes(settings)
     seen: set[str] = set()
     for user in erp.users:
         if user.username.strip().casefold() in seen:
             # Two sessions of one user share one queue, and its wrong logins add up (P 2.4).
             yield f"{user.section}.username", f"{user.username} is there already"
         seen.add(user.username.strip().casefold())
+
+
+def _unknown_routes(settings: Settings) -> Iterator[tuple[str, str]]:
+    for name, schedule in settings.schedules.items():
+        if schedule.route is not None and schedule.route not in settings.routes:
+            near = _nearest(schedule.route, settings.routes)
+            yield f"schedules.{name}.route", f"no route {schedule.route!r}{near}"
 
 
 def _fault(
@@ -545,6 +591,8 @@ def _known_keys(path: Sequence[str]) -> list[str]:
         "settle": SettleSettings,
         "notify": NotifySettings,
         "routes": RouteSettings,
+        "fleet": FleetSettings,
+        "schedules": ScheduleSettings,
     }
     if not path:
         return list(Settings.model_fields)
