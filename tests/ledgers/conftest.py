@@ -10,6 +10,7 @@ import pytest
 from blockbuster import blockbuster_ctx
 
 from k3push.adapters.memory import MemoryLedger
+from k3push.adapters.postgres import open_postgres
 from k3push.adapters.sqlite import open_sqlite
 from k3push.ports import Ledger
 
@@ -20,6 +21,18 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out PostgreSQL on trio: psycopg works on asyncio."""
+    for item in tuple(items):
+        drawn = (
+            item.callspec.params
+            if isinstance(item, pytest.Function) and hasattr(item, "callspec")
+            else {}
+        )
+        if drawn.get("kind") == "postgres" and drawn.get("anyio_backend") == "trio":
+            items.remove(item)
+
+
 @pytest.fixture(autouse=True)
 def _no_blocking() -> Iterator[None]:
     """Fail a test that touches SQLite or the disk on asyncio's thread."""
@@ -27,16 +40,32 @@ def _no_blocking() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-async def processes(
-    request: pytest.FixtureRequest, tmp_path: Path
-) -> AsyncIterator[tuple[Ledger, Ledger]]:
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Say which ledger a test is about."""
+    return str(request.param)
+
+
+@pytest.fixture
+def place(kind: str, request: pytest.FixtureRequest) -> str:
+    """Return where the ledger is to be, which a fixture of the loop cannot ask for itself."""
+    return str(request.getfixturevalue("postgres_url")) if kind == "postgres" else ""
+
+
+@pytest.fixture
+async def processes(kind: str, place: str, tmp_path: Path) -> AsyncIterator[tuple[Ledger, Ledger]]:
     """Open one ledger twice, as two processes would."""
-    if request.param == "memory":
+    if kind == "memory":
         first = MemoryLedger()
         yield first, first.another_process()
         return
     async with AsyncExitStack() as opened:
+        if kind == "postgres":
+            yield (
+                await opened.enter_async_context(open_postgres(place)),
+                await opened.enter_async_context(open_postgres(place)),
+            )
+            return
         path = tmp_path / "ledger.db"
         yield (
             await opened.enter_async_context(open_sqlite(path)),

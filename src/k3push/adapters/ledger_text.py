@@ -48,10 +48,10 @@ def to_time_or_none(text: str | None) -> datetime | None:
 def from_text(text: str) -> str | None:
     """Write words from outside; "" is None.
 
-    An answer may hold half of a surrogate pair, which no database takes as text. Losing the
-    outcome for that would be worse than a question mark.
+    An answer may hold half of a surrogate pair, which no database takes as text, or a NUL,
+    which PostgreSQL does not. Losing the outcome for that would be worse than a question mark.
     """
-    return text.encode(errors="replace").decode() or None
+    return text.encode(errors="replace").decode().replace("\0", "?") or None
 
 
 def from_targets(targets: Sequence[Target]) -> str | None:

@@ -2,46 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from functools import cache
 from heapq import merge
 from itertools import islice
-from typing import Any
 
-import orjson
-
+from k3push.adapters import ledger_records as records
 from k3push.adapters import ledger_text as text
 from k3push.adapters.sqlite.file import Connection
 from k3push.adapters.sqlite.runs import run_key
-from k3push.core.commands import Command
 from k3push.core.model import (
-    Attempt,
     BillNumber,
     FolderFile,
-    Intent,
     Repeat,
     Row,
     Run,
     RunId,
     State,
-    Uptime,
 )
 from k3push.ports import AttemptRecord, Commanded, Doubt, Note
-
-_STATES = {state.value: state for state in State}
-_NO_BILL = BillNumber("")
 
 
 def run(connection: Connection, id_: RunId) -> Run | None:
     """Return the run of that id."""
     found = connection.one("select_run", run=id_)
-    return _run(found) if found else None
+    return records.to_run(found) if found else None
 
 
 def runs(connection: Connection) -> Sequence[Run]:
     """Return all runs, the oldest first."""
-    return [_run(found) for found in connection.all("select_runs")]
+    return [records.to_run(found) for found in connection.all("select_runs")]
 
 
 def has_taken(connection: Connection, file: FolderFile) -> bool:
@@ -62,14 +52,14 @@ def rows(
     """Return a page of rows, in the order of the job files."""
     run_key(connection, id_)
     if not states:
-        return _rows(connection.all("page", run=id_, after=after, limit=limit))
+        return records.to_rows(connection.all("page", run=id_, after=after, limit=limit))
     # Each state is read by an index of its own, so that the few rows of a rare one are found
     # at once among a million others.
     pages = (
         connection.all("page_in_state", run=id_, state=state, after=after, limit=limit)
         for state in set(states)
     )
-    return _rows(islice(merge(*pages), limit))
+    return records.to_rows(islice(merge(*pages), limit))
 
 
 def counts(connection: Connection, id_: RunId) -> Mapping[State, int]:
@@ -87,23 +77,14 @@ def target_count(connection: Connection, id_: RunId) -> int:
 def rows_of(connection: Connection, number: BillNumber) -> Sequence[tuple[RunId, Row]]:
     """Return the rows of one number in all runs, by either spelling."""
     found = connection.all("rows_of", number=number)
-    rows = _rows(row for _, *row in found)
+    rows = records.to_rows(row for _, *row in found)
     return [(RunId(run), row) for (run, *_), row in zip(found, rows, strict=True)]
 
 
 def doubts(connection: Connection, id_: RunId) -> Sequence[Doubt]:
     """Return the numbers of a run that are `unknown`."""
     key = run_key(connection, id_).key
-    # A chunk's numbers share an attempt: its mapping is read once, not for every number.
-    before: dict[int, dict[BillNumber, tuple[str, ...]]] = {}
-    found = []
-    for bill, attempt, began_at, boot, uptime_s, json in connection.all("doubts", run=key):
-        if attempt not in before:
-            before[attempt] = text.to_before(json)
-        there = before[attempt].get(bill, ())
-        uptime = Uptime(boot or "", uptime_s)
-        found.append(Doubt(id_, bill, attempt, text.to_time(began_at), uptime, there))
-    return found
+    return records.to_doubts(id_, connection.all("doubts", run=key))
 
 
 def next_chunk(connection: Connection, id_: RunId) -> int:
@@ -114,12 +95,12 @@ def next_chunk(connection: Connection, id_: RunId) -> int:
 
 def attempts_of(connection: Connection, number: BillNumber) -> Sequence[AttemptRecord]:
     """Return every attempt that carried a number."""
-    return [_attempt(found) for found in connection.all("attempts_of", number=number)]
+    return [records.to_attempt(found) for found in connection.all("attempts_of", number=number)]
 
 
 def notes_of(connection: Connection, number: BillNumber) -> Sequence[Note]:
     """Return the notes on a number, the oldest first."""
-    return [_note(found) for found in connection.all("notes_of", number=number)]
+    return [records.to_note(found) for found in connection.all("notes_of", number=number)]
 
 
 def attempts_in(
@@ -128,13 +109,16 @@ def attempts_in(
     """Return a page of the attempts of a run, the oldest first."""
     key = run_key(connection, id_).key
     page = connection.all("attempts_in", run=key, after=after, limit=limit)
-    return [_attempt(found) for found in page]
+    return [records.to_attempt(found) for found in page]
 
 
 def notes_in(connection: Connection, id_: RunId, after: int, limit: int) -> Sequence[Note]:
     """Return a page of the notes that a run has made, the oldest first."""
     key = run_key(connection, id_).key
-    return [_note(found) for found in connection.all("notes_in", run=key, after=after, limit=limit)]
+    return [
+        records.to_note(found)
+        for found in connection.all("notes_in", run=key, after=after, limit=limit)
+    ]
 
 
 def attempt_count(connection: Connection, id_: RunId) -> int:
@@ -145,18 +129,7 @@ def attempt_count(connection: Connection, id_: RunId) -> int:
 def commands(connection: Connection, id_: RunId) -> Sequence[Commanded]:
     """Return the commands for the present execution of a run, the oldest first."""
     key = run_key(connection, id_).key
-    return [
-        Commanded(
-            id=number,
-            command=Command.parse(words.split(" ")),
-            given_at=text.to_time(given_at),
-            obeyed_at=text.to_time_or_none(obeyed_at),
-            on_their_way=on_their_way,
-        )
-        for number, words, given_at, obeyed_at, on_their_way in connection.all(
-            "select_commands", run=key
-        )
-    ]
+    return [records.to_commanded(found) for found in connection.all("select_commands", run=key)]
 
 
 def spans(connection: Connection, id_: RunId) -> Sequence[tuple[datetime, datetime]]:
@@ -166,80 +139,3 @@ def spans(connection: Connection, id_: RunId) -> Sequence[tuple[datetime, dateti
         (text.to_time(began_at), text.to_time(ended_at))
         for began_at, ended_at in connection.all("spans", run=key)
     ]
-
-
-def _run(found: Sequence[Any]) -> Run:
-    id_, scope, route, jobs, folder, started_at, ended_at, exit_code, again_because, whole = found
-    return Run(
-        id=RunId(id_),
-        scope=scope,
-        route=text.to_route(route),
-        jobs=tuple(orjson.loads(jobs)),
-        folder=folder,
-        started_at=text.to_time(started_at),
-        ended_at=text.to_time_or_none(ended_at),
-        exit=exit_code,
-        again_because=again_because or "",
-        whole=bool(whole),
-    )
-
-
-def _rows(found: Iterable[Sequence[Any]]) -> list[Row]:
-    """Read rows; those of one chunk share their times, which are read once."""
-    to_time = cache(text.to_time_or_none)
-    return [
-        Row(
-            place,
-            line,
-            number,
-            bill or _NO_BILL,
-            _STATES[state],
-            text.to_targets(targets),
-            code or "",
-            reason or "",
-            attempts,
-            chunk or 0,
-            to_time(sent_at),
-            to_time(settled_at),
-        )
-        for (
-            place,
-            line,
-            number,
-            bill,
-            state,
-            targets,
-            code,
-            reason,
-            attempts,
-            chunk,
-            sent_at,
-            settled_at,
-        ) in found
-    ]
-
-
-def _attempt(found: Sequence[Any]) -> AttemptRecord:
-    id_, run_id, chunk, nth, began_at, boot, uptime_s, *found = found
-    numbers, before, request, ended_at, verdict, *exchange = found
-    intent = Intent(
-        run=RunId(run_id),
-        chunk=chunk,
-        nth=nth,
-        numbers=text.to_numbers(numbers),
-        before=text.to_before(before),
-        request=text.to_bytes(request),
-        began_at=text.to_time(began_at),
-        uptime=Uptime(boot or "", uptime_s),
-    )
-    return AttemptRecord(
-        attempt=Attempt(id_, intent),
-        exchange=text.to_exchange(*exchange),
-        verdict=verdict or "",
-        ended_at=text.to_time_or_none(ended_at),
-    )
-
-
-def _note(found: Sequence[Any]) -> Note:
-    id_, number, at, run_id, words = found
-    return Note(id_, BillNumber(number), text.to_time(at), RunId(run_id), words)

@@ -1,0 +1,339 @@
+-- The statements of the PostgreSQL ledger, each under its name. :each is a JSON array of objects
+-- and :numbers, :bills and :places are arrays, so that one statement serves a chunk of any size.
+--
+-- Locks are taken in one order, so that two writers never wait for each other in a ring: the run,
+-- claims by number, rows by place, the attempt, tallies by state.
+
+-- name: transaction_id
+SELECT pg_current_xact_id()::text;
+
+-- name: fate_of_transaction
+SELECT pg_xact_status(:id::text::xid8);
+
+-- name: durability
+SELECT current_setting('synchronous_commit'), current_setting('fsync'),
+    current_setting('server_encoding'), pg_is_in_recovery();
+
+-- name: schema_there
+SELECT to_regnamespace('k3push') IS NOT NULL, to_regclass('k3push.schema_version') IS NOT NULL;
+
+-- name: schema_version
+SELECT version FROM k3push.schema_version;
+
+-- name: lock_schema
+-- "K3PU", and no run has the key 0.
+SELECT pg_advisory_xact_lock(1261654101, 0);
+
+-- name: try_run_lock
+SELECT pg_try_advisory_lock(1261654101, :run::int);
+
+-- name: give_run_lock_back
+SELECT pg_advisory_unlock(1261654101, :run::int);
+
+-- name: is_alive
+SELECT EXISTS (
+    SELECT FROM pg_locks
+    WHERE locktype = 'advisory' AND granted AND classid = 1261654101 AND objid = :run::bigint::oid
+        AND objsubid = 2
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+);
+
+-- name: new_epoch
+UPDATE runs SET epoch = epoch + 1 WHERE key = :run RETURNING epoch;
+
+-- name: epoch
+SELECT epoch FROM runs WHERE key = :run;
+
+-- name: insert_run
+INSERT INTO runs (id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole)
+VALUES (
+    :id, :scope, :route, :jobs, :folder, :started_at, :ended_at, :exit, :again_because,
+    :whole::boolean::int
+)
+ON CONFLICT (id) DO NOTHING
+RETURNING key;
+
+-- name: run_key
+SELECT key, scope, listed, epoch FROM runs WHERE id = :run;
+
+-- name: run_shared
+-- Many may write for one run at once, but none while another process takes the run over.
+SELECT key, scope, listed, epoch FROM runs WHERE id = :run FOR SHARE;
+
+-- name: run_alone
+SELECT key, scope, listed, epoch FROM runs WHERE id = :run FOR NO KEY UPDATE;
+
+-- name: set_whole
+UPDATE runs SET whole = 1 WHERE key = :run;
+
+-- name: set_listed
+UPDATE runs SET listed = :listed WHERE key = :run;
+
+-- name: set_ending
+UPDATE runs SET ended_at = :ended_at, exit = :exit WHERE key = :run;
+
+-- name: take_file
+INSERT INTO taken_files (folder, name, digest, run) VALUES (:folder, :file, :digest, :run)
+ON CONFLICT DO NOTHING;
+
+-- name: taken_file
+SELECT run FROM taken_files WHERE folder = :folder AND name = :file AND digest = :digest;
+
+-- name: select_run
+SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole
+FROM runs WHERE id = :run;
+
+-- name: select_runs
+SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole
+FROM runs ORDER BY started_at, id;
+
+-- name: places_of_numbers
+SELECT number, place, line FROM rows WHERE run = :run AND number = ANY(:numbers::text[]);
+
+-- name: insert_row
+INSERT INTO rows (run, place, line, number)
+SELECT :run, e.place, e.line, e.number
+FROM json_to_recordset(:each::json) AS e (place bigint, line bigint, number text);
+
+-- name: insert_repeat
+INSERT INTO repeats (run, place, line, number, first_place)
+SELECT :run, e.place, e.line, e.number, e.first_place
+FROM json_to_recordset(:each::json)
+    AS e (place bigint, line bigint, number text, first_place bigint);
+
+-- name: tally
+INSERT INTO tallies (run, state, shard, n)
+SELECT :run, e.state, pg_backend_pid() % 16, e.n
+FROM json_to_recordset(:each::json) AS e (state text, n bigint)
+ORDER BY e.state
+ON CONFLICT (run, state, shard) DO UPDATE SET n = tallies.n + excluded.n;
+
+-- name: select_tallies
+SELECT state, sum(n)::bigint FROM tallies WHERE run = :run GROUP BY state HAVING sum(n) > 0;
+
+-- name: count_targets
+SELECT count(DISTINCT (target -> 0)::text)
+FROM rows CROSS JOIN LATERAL json_array_elements(rows.targets::json) AS target
+WHERE rows.run = :run;
+
+-- name: lock_claims
+SELECT number, run FROM claims
+WHERE scope = (SELECT scope FROM runs WHERE id = :run) AND number = ANY(:bills::text[])
+ORDER BY number
+FOR UPDATE;
+
+-- name: lock_rows
+SELECT place, state, coalesce(attempt, 0), number, coalesce(bill, '')
+FROM rows
+WHERE run = (SELECT key FROM runs WHERE id = :run)
+    AND (bill = ANY(:bills::text[]) OR number = ANY(:numbers::text[]))
+ORDER BY place
+FOR UPDATE;
+
+-- name: set_bill
+UPDATE rows SET bill = e.bill
+FROM json_to_recordset(:each::json) AS e (place bigint, bill text)
+WHERE rows.run = :run AND rows.place = e.place;
+
+-- name: row_to_repeat
+INSERT INTO repeats (run, place, line, number, first_place)
+SELECT rows.run, rows.place, rows.line, rows.number, e.kept
+FROM json_to_recordset(:each::json) AS e (place bigint, kept bigint)
+JOIN rows ON rows.run = :run AND rows.place = e.place;
+
+-- name: repoint_repeats
+UPDATE repeats SET first_place = e.kept
+FROM json_to_recordset(:each::json) AS e (place bigint, kept bigint)
+WHERE repeats.run = :run AND repeats.first_place = e.place;
+
+-- name: delete_row
+DELETE FROM rows
+USING json_to_recordset(:each::json) AS e (place bigint, kept bigint)
+WHERE rows.run = :run AND rows.place = e.place;
+
+-- name: select_repeats
+SELECT repeats.place, repeats.line, repeats.number, rows.line
+FROM repeats
+JOIN rows ON rows.run = repeats.run AND rows.place = repeats.first_place
+WHERE repeats.run = :run
+ORDER BY repeats.place;
+
+-- name: repeats_at
+SELECT repeats.line, repeats.number, rows.line
+FROM repeats
+JOIN rows ON rows.run = repeats.run AND rows.place = repeats.first_place
+WHERE repeats.run = :run AND repeats.place = ANY(:places::bigint[])
+ORDER BY repeats.place;
+
+-- name: claim_free
+INSERT INTO claims (scope, number, run)
+SELECT runs.scope, bill, runs.key
+FROM runs CROSS JOIN unnest(:bills::text[]) AS bill
+WHERE runs.id = :run
+ORDER BY bill
+ON CONFLICT DO NOTHING;
+
+-- name: holders
+-- After `lock_claims`: from then on no state of these numbers can change but by this transaction.
+SELECT claims.number, claims.run, runs.id, rows.place, rows.state
+FROM claims
+JOIN runs ON runs.key = claims.run
+LEFT JOIN rows ON rows.bill = claims.number AND rows.run = claims.run
+WHERE claims.scope = (SELECT scope FROM runs WHERE id = :run)
+    AND claims.number = ANY(:bills::text[])
+    AND runs.id <> :run
+ORDER BY claims.number;
+
+-- name: move_claims
+UPDATE claims SET run = :run WHERE scope = :scope AND number = ANY(:bills::text[]);
+
+-- name: delete_claims
+DELETE FROM claims WHERE scope = :scope AND number = ANY(:bills::text[]) AND run = :run;
+
+-- name: claims_of_run
+SELECT claims.number, rows.state
+FROM claims LEFT JOIN rows ON rows.bill = claims.number AND rows.run = claims.run
+WHERE claims.run = :run
+ORDER BY claims.number
+FOR UPDATE OF claims;
+
+-- name: insert_attempt
+WITH made AS (
+    INSERT INTO attempts (run, chunk, nth, began_at, boot, uptime_s, numbers, before, request)
+    VALUES (:run, :chunk, :nth, :began_at, :boot, :uptime_s, :numbers, :before, :request)
+    RETURNING id
+), carry AS (
+    INSERT INTO carried (number, attempt)
+    SELECT bill, made.id FROM made CROSS JOIN unnest(:bills::text[]) AS bill
+), send AS (
+    UPDATE rows
+    SET state = 'sent', targets = NULL, code = NULL, reason = NULL,
+        attempts = rows.attempts + 1, attempt = made.id
+    FROM made
+    WHERE rows.run = :run AND rows.place = ANY(:places::bigint[])
+)
+SELECT id FROM made;
+
+-- name: set_outcome
+UPDATE rows
+SET state = e.state, targets = e.targets, code = e.code, reason = e.reason,
+    settled_at = e.settled_at
+FROM json_to_recordset(:each::json)
+    AS e (place bigint, state text, targets text, code text, reason text, settled_at text)
+WHERE rows.run = :run AND rows.place = e.place;
+
+-- name: kill
+-- The holder's next executor may be doing the same, so only rows that are sent still.
+UPDATE rows
+SET state = 'unknown', targets = NULL, code = :code, reason = :reason, settled_at = NULL
+WHERE run = :run AND place = ANY(:places::bigint[]) AND state = 'sent'
+RETURNING place;
+
+-- name: recording_of
+SELECT numbers, ended_at IS NOT NULL, verdict IS NOT NULL
+FROM attempts WHERE id = :attempt FOR NO KEY UPDATE;
+
+-- name: set_exchange
+UPDATE attempts
+SET ended_at = :ended_at, verdict = :verdict, answer = :answer, status = :status,
+    because = :because, body = :body
+WHERE id = :attempt;
+
+-- name: sent_rows
+SELECT place, state, bill FROM rows WHERE run = :run AND state = 'sent' ORDER BY place FOR UPDATE;
+
+-- name: close_attempts
+UPDATE attempts SET verdict = :verdict WHERE run = :run AND ended_at IS NULL;
+
+-- name: insert_notes
+INSERT INTO notes (number, run, at, text)
+SELECT number, :run, :at, :text
+FROM unnest(:numbers::text[]) WITH ORDINALITY AS each (number, nth) ORDER BY nth;
+
+-- name: page
+SELECT rows.place, rows.line, rows.number, rows.bill, rows.state, rows.targets, rows.code,
+    rows.reason, rows.attempts, attempts.chunk, attempts.began_at, rows.settled_at
+FROM rows LEFT JOIN attempts ON attempts.id = rows.attempt
+WHERE rows.run = :run AND rows.place > :after
+ORDER BY rows.place LIMIT :limit;
+
+-- name: page_in_states
+-- Each state is read by an index of its own, so that the few rows of a rare one are found at once.
+SELECT found.place, found.line, found.number, found.bill, found.state, found.targets, found.code,
+    found.reason, found.attempts, attempts.chunk, attempts.began_at, found.settled_at
+FROM (
+    SELECT rows.* FROM unnest(:states::text[]) AS wanted CROSS JOIN LATERAL (
+        SELECT * FROM rows WHERE run = :run AND state = wanted AND place > :after
+        ORDER BY place LIMIT :limit
+    ) AS rows
+    ORDER BY rows.place LIMIT :limit
+) AS found
+LEFT JOIN attempts ON attempts.id = found.attempt
+ORDER BY found.place;
+
+-- name: rows_of
+SELECT runs.id, rows.place, rows.line, rows.number, rows.bill, rows.state, rows.targets, rows.code,
+    rows.reason, rows.attempts, attempts.chunk, attempts.began_at, rows.settled_at
+FROM rows
+JOIN runs ON runs.key = rows.run
+LEFT JOIN attempts ON attempts.id = rows.attempt
+WHERE rows.number = :number OR rows.bill = :number
+ORDER BY runs.started_at, runs.id, rows.place;
+
+-- name: doubts
+SELECT rows.bill, attempts.id, attempts.began_at, boot, uptime_s, attempts.before
+FROM rows JOIN attempts ON attempts.id = rows.attempt
+WHERE rows.run = :run AND rows.state = 'unknown'
+ORDER BY rows.place;
+
+-- name: last_chunk
+SELECT coalesce(max(chunk), 0) FROM attempts WHERE run = :run;
+
+-- name: count_attempts
+SELECT count(*) FROM attempts WHERE run = :run;
+
+-- name: attempts_in
+SELECT attempts.id, runs.id, chunk, nth, began_at, boot, uptime_s, numbers, before, request,
+    attempts.ended_at, verdict, answer, status, because, body
+FROM attempts JOIN runs ON runs.key = attempts.run
+WHERE attempts.run = :run AND attempts.id > :after
+ORDER BY attempts.id LIMIT :limit;
+
+-- name: notes_in
+SELECT notes.id, notes.number, notes.at, runs.id, notes.text
+FROM notes JOIN runs ON runs.key = notes.run
+WHERE notes.run = :run AND notes.id > :after
+ORDER BY notes.id LIMIT :limit;
+
+-- name: spans
+SELECT began_at, ended_at FROM attempts WHERE run = :run AND ended_at IS NOT NULL ORDER BY id;
+
+-- name: attempts_of
+SELECT attempts.id, runs.id, chunk, nth, began_at, boot, uptime_s, numbers, before, request,
+    attempts.ended_at, verdict, answer, status, because, body
+FROM carried
+JOIN attempts ON attempts.id = carried.attempt
+JOIN runs ON runs.key = attempts.run
+WHERE carried.number = :number
+ORDER BY attempts.id;
+
+-- name: notes_of
+SELECT notes.id, notes.number, notes.at, runs.id, notes.text
+FROM notes JOIN runs ON runs.key = notes.run
+WHERE notes.number = :number ORDER BY notes.id;
+
+-- name: insert_command
+INSERT INTO commands (run, given_at, words) VALUES (:run, :given_at, :words) RETURNING id;
+
+-- name: select_commands
+SELECT id, words, given_at, obeyed_at, on_their_way FROM commands WHERE run = :run ORDER BY id;
+
+-- name: run_of_command
+SELECT runs.id FROM commands JOIN runs ON runs.key = commands.run WHERE commands.id = :id;
+
+-- name: set_obeyed
+UPDATE commands SET obeyed_at = :obeyed_at, on_their_way = :on_their_way
+WHERE id = :id AND obeyed_at IS NULL;
+
+-- name: delete_commands
+DELETE FROM commands WHERE run = :run;
