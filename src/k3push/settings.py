@@ -529,7 +529,9 @@ def _unusable(settings: Settings) -> Iterator[tuple[str, str]]:
         if not value:
             yield key, f'is needed for auth = "{erp.auth}"'
     scheme, _, ledger_file = settings.ledger.url.partition(":///")
-    if scheme != "sqlite" or not ledger_file:
+    if scheme.startswith("postgresql:"):
+        pass
+    elif scheme != "sqlite" or not ledger_file:
         yield "ledger.url", "this version keeps its ledger in SQLite: sqlite:///FILE"
     for name, route in settings.routes.items():
         if bool(route.rule) == route.default_rule:

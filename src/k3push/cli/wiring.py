@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
+from datetime import datetime, tzinfo
 from pathlib import Path
 
 import platformdirs
@@ -23,12 +23,14 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 class SystemClock:
     """The computer's time of day, and how long it has been up."""
 
-    def __init__(self) -> None:
+    def __init__(self, zone: tzinfo | None = None) -> None:
+        """Begin with a zone to tell the time of day in; the computer's own if it is None."""
+        self._zone = zone
         self._boot = BOOT_ID.read_text("ascii").strip() if BOOT_ID.exists() else ""
 
     def now(self) -> datetime:
         """Return the time, aware."""
-        return datetime.now().astimezone()
+        return datetime.now().astimezone(self._zone)
 
     def uptime(self) -> Uptime:
         """Return the time since the machine came up, on Linux with the time it was suspended.
