@@ -68,7 +68,18 @@ def test_two_files_of_one_account_are_told(tmp_path: Path) -> None:
     write(tmp_path, "acme.toml", "1")
     write(tmp_path, "acme-copy.toml", "1")
     write(tmp_path, "other.toml", "2")
-    assert read(tmp_path).doubles == (("acme-copy", "acme"),)
+    assert read(tmp_path).doubles == (("acme", "acme-copy"),)
+
+
+def test_a_copy_of_an_erp_that_shares_a_ledger_is_told(tmp_path: Path) -> None:
+    """A restored copy has its original's id, and doubts would be settled in the other one."""
+    write(tmp_path, "acme.toml", "1")
+    text = TENANT.format(acct="1").replace("erp.example", "test.example")
+    (tmp_path / "acme-test.toml").write_text(text, "utf-8")
+    write(tmp_path, "other.toml", "2")
+    found = read(tmp_path)
+    assert found.doubles == ()
+    assert found.clashes == {"acme": ("acme-test",), "acme-test": ("acme",)}
 
 
 def test_a_change_of_any_file_is_seen(tmp_path: Path) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from k3push.settings import Settings, SettingsError, read_settings
+from k3push.settings import ErpSettings, Settings, SettingsError, read_settings
 
 SUFFIX = ".toml"
 
@@ -42,12 +42,15 @@ class Tenants:
         by_name: Tenants that can be served.
         faulty: Files that cannot be used, each with why.
         doubles: Names of tenants that are one account of one ERP.
+        clashes: Tenants whose numbers their ledger would take for those of others, whom they
+            map to: it tells accounts apart by their id, and an ERP's copy for tests has the same.
         digest: Changes when any of the files does.
     """
 
     by_name: Mapping[str, Tenant]
     faulty: Mapping[Path, str]
     doubles: tuple[tuple[str, ...], ...]
+    clashes: Mapping[str, tuple[str, ...]]
     digest: str
 
 
@@ -73,7 +76,6 @@ def read_tenants(folder: Path, environment: Mapping[str, str]) -> Tenants:
     found: dict[str, Tenant] = {}
     faulty: dict[Path, str] = {}
     digest = hashlib.sha256()
-    accounts: dict[tuple[str, str], list[str]] = defaultdict(list)
     for path in sorted(folder.iterdir()):
         if path.suffix != SUFFIX or path.name.startswith((".", "#", "~")) or not path.is_file():
             continue
@@ -84,7 +86,26 @@ def read_tenants(folder: Path, environment: Mapping[str, str]) -> Tenants:
             faulty[path] = str(error)
             continue
         found[tenant.name] = tenant
-        erp = tenant.settings.erp
-        accounts[erp.url.casefold(), erp.acct_id].append(tenant.name)
-    doubles = tuple(tuple(names) for names in accounts.values() if len(names) > 1)
-    return Tenants(found, faulty, doubles, digest.hexdigest())
+    accounts = _together(found, lambda erp, _: (erp.url.casefold(), erp.acct_id))
+    doubles = tuple(tuple(sorted(names)) for names in accounts if len(names) > 1)
+    clashes = {
+        name: tuple(sorted(other for other in names if _url(found[other]) != _url(found[name])))
+        for names in _together(found, lambda erp, ledger: (ledger, erp.acct_id))
+        for name in names
+    }
+    clashes = {name: others for name, others in clashes.items() if others}
+    return Tenants(found, faulty, doubles, clashes, digest.hexdigest())
+
+
+def _together(
+    tenants: Mapping[str, Tenant], key: Callable[[ErpSettings, str], Hashable]
+) -> Iterable[list[str]]:
+    """Put tenants together whose *key* is the same, of the ERP and the ledger's URL."""
+    groups: dict[Hashable, list[str]] = defaultdict(list)
+    for name, tenant in tenants.items():
+        groups[key(tenant.settings.erp, tenant.settings.ledger.url)].append(name)
+    return groups.values()
+
+
+def _url(tenant: Tenant) -> str:
+    return tenant.settings.erp.url.casefold()

@@ -97,7 +97,10 @@ class FleetWork:
         left = [self.say("worker.faulty", why=why) for why in found.faulty.values()]
         left += [self.say("fleet.doubles", names=", ".join(names)) for names in found.doubles]
         for name, tenant in found.by_name.items():
-            if why := await anyio.to_thread.run_sync(self._why_left, tenant):
+            clashes = ", ".join(found.clashes.get(name, ()))
+            if clashes:
+                left.append(self.say("fleet.clash", tenant=name, others=clashes))
+            elif why := await anyio.to_thread.run_sync(self._why_left, tenant):
                 left.append(self.say("worker.left", tenant=name, why=why))
             else:
                 served[name] = tenant

@@ -883,6 +883,10 @@ _WORDS: Mapping[str, _Said] = {
         "warning: {names} are one account of one ERP; their runs will wait for each other's numbers",
         "警告：{names} 是同一 ERP 的同一账套；它们会互相等待对方占用的编号",
     ),
+    "fleet.clash": _Said(
+        "leaves {tenant} alone: its acct_id and its ledger are those of {others}, but its ERP is another, so their numbers could not be told apart; give it a database of its own under [ledger] url",
+        "不执行 {tenant}：其 acct_id 和台账与 {others} 相同，而 ERP 不同，编号无法区分；请在 [ledger] url 中为它单独指定数据库",
+    ),
     "fleet.unknown": _Said(
         "there is no tenant {tenant!r}; there are: {known}", "没有租户 {tenant!r}；现有：{known}"
     ),
