@@ -23,7 +23,7 @@ from k3push.cli.words import Say
 from k3push.controlling import command
 from k3push.core.commands import Command, Verb
 from k3push.core.model import RunId
-from k3push.fleet.queue import SILENCE_S, Queue, open_queue
+from k3push.fleet.queue import Queue, Rhythm, open_queue
 from k3push.reporting.ending import Exit
 from k3push.tenants import Tenant, Tenants
 
@@ -180,7 +180,7 @@ async def _standing(queue: Queue, mine: set[str]) -> dict[str, Any]:
             }
         )
     workers = [
-        {**row, "alive": row["age_s"] < SILENCE_S, "age_s": round(row["age_s"], 1)}
+        {**row, "alive": row["age_s"] < Rhythm().silence, "age_s": round(row["age_s"], 1)}
         for row in await queue.all("workers")
     ]
     return {"tenants": tenants, "workers": workers}

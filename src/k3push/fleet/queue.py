@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -24,13 +25,6 @@ from k3push.ports import LedgerLostError
 
 PUSH = "k3push.push"
 LOOK = "k3push.look"
-
-HEARTBEAT_S = 5.0
-SILENCE_S = 20.0
-"""A worker that has not been heard of for so long counts as dead."""
-
-GONE_S = 6.0
-"""One without a session counts as dead after so long; a restart of the server ends all sessions."""
 
 POOL_PATIENCE_S = 5.0
 PAUSE_S = 1.0
@@ -84,6 +78,24 @@ class PatientManager(JobManager):
                     await anyio.sleep(PAUSE_S)
                 else:
                     return
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How often a worker does what, in seconds; all workers of a fleet keep to the same.
+
+    Attributes:
+        poll: Between looks for a job.
+        tick: Between signs of life, and looks for what is due or left behind.
+        gone: A worker that has no session counts as dead after so long without a sign of life;
+            a restart of the server ends all sessions.
+        silence: Any other does so after so long.
+    """
+
+    poll: float = 1.0
+    tick: float = 2.0
+    gone: float = 6.0
+    silence: float = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,27 +176,34 @@ class Queue:
             why=why,
         )
 
-    async def stalled(self) -> Sequence[Job]:
+    async def stalled(self, rhythm: Rhythm) -> Sequence[Job]:
         """Return the jobs of engines that have been silent for too long."""
         with self._lost():
             return list(
-                await self.app.job_manager.get_stalled_jobs(seconds_since_heartbeat=SILENCE_S)
+                await self.app.job_manager.get_stalled_jobs(seconds_since_heartbeat=rhythm.silence)
             )
 
-    async def left_behind(self) -> Sequence[tuple[str, RunId, str]]:
+    async def left_behind(self, rhythm: Rhythm) -> Sequence[tuple[str, RunId, str]]:
         """Return runs of workers that are dead: tenant, run, worker.
 
         A process that dies takes its sessions with it, which is seen at once. One that is paused
         or cut off is only silent.
         """
-        rows = await self.all("left_behind", gone_s=GONE_S, silence_s=SILENCE_S)
+        rows = await self.all("left_behind", gone_s=rhythm.gone, silence_s=rhythm.silence)
         return [(row["tenant"], RunId(row["run"]), row["worker"]) for row in rows]
 
-    async def let_go(self, tenant: str, run: RunId, worker: str) -> None:
-        """Take a run away from a dead worker, and its job out of the engine."""
-        for job in await self.all("jobs_of", name=f"{tenant}/{run}"):
+    async def let_go(self, tenant: str, run: RunId, worker: str) -> bool:
+        """Take a run away from a dead worker, and its job out of the engine.
+
+        Returns:
+            Whether that was done here, and not by another before.
+        """
+        jobs = await self.all("jobs_of", name=f"{tenant}/{run}")
+        if not await self.all("let_go", tenant=tenant, run=run, worker=worker):
+            return False
+        for job in jobs:
             await self.finish(job["id"])
-        await self.do("let_go", tenant=tenant, run=run, worker=worker)
+        return True
 
     async def finish(self, job: int) -> None:
         """Take a job that nobody works at out of the engine; if it has ended, that is well too."""
@@ -236,6 +255,9 @@ async def open_queue(
         LedgerLostError: It cannot be reached, or has no fleet and none is to be made.
     """
     server = Server.of(url)
+    for name_of_logger in ("psycopg", "procrastinate"):
+        # What they would say of lost connections, our errors say.
+        logging.getLogger(name_of_logger).addHandler(logging.NullHandler())
     connector = PsycopgConnector(
         conninfo=url,
         kwargs=SESSION | {"application_name": name},

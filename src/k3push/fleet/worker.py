@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -15,11 +17,10 @@ from k3push.core.model import RunId
 from k3push.core.window import Window
 from k3push.fleet.ending import LEDGER_WAIT_S, Done, ForPerson, Later, next_of, wait_s, words_of
 from k3push.fleet.queue import (
-    HEARTBEAT_S,
     LOOK,
     PUSH,
-    SILENCE_S,
     Queue,
+    Rhythm,
     Slot,
     end_sessions,
     open_queue,
@@ -29,10 +30,9 @@ from k3push.ports import LedgerLostError, RunIsAliveError
 from k3push.reporting.ending import Ending
 from k3push.tenants import Tenant
 
-POLL_S = 1.0
-TICK_S = 2.0
 TICK_PATIENCE_S = 8.0
 DATABASE_WAIT_S = 2.0
+STARTING_PATIENCE_S = 60.0
 
 # A list of millions takes a while to be written down.
 LISTING_PATIENCE_S = 30.0
@@ -100,6 +100,7 @@ class Worker:
         name: What people call it.
         host: Where it runs.
         concurrency: Runs at once.
+        rhythm: How often it does what.
         draining: It was told to end; nothing begins any more.
     """
 
@@ -109,6 +110,7 @@ class Worker:
     name: str
     host: str
     concurrency: int
+    rhythm: Rhythm = field(default_factory=Rhythm)
     draining: bool = False
     _served: Mapping[str, Tenant] = field(default_factory=dict)
     _running: dict[tuple[str, RunId], Stop] = field(default_factory=dict)
@@ -131,7 +133,8 @@ class Worker:
             LedgerLostError: The database cannot be reached at the beginning.
         """
         self._served = await self.work.tenants()
-        async with open_queue(self.url, create=True, most=4, name=self.id) as queue:
+        async with AsyncExitStack() as stack:
+            queue = await self._opened(stack)
             queue.app.task(name=PUSH)(self._job(queue, self._push))
             queue.app.task(name=LOOK)(self._job(queue, self._look))
             async with anyio.create_task_group() as others:
@@ -141,6 +144,20 @@ class Worker:
                 others.cancel_scope.cancel()
             with anyio.move_on_after(TICK_PATIENCE_S):
                 await queue.do("gone", worker=self.id)
+
+    async def _opened(self, stack: AsyncExitStack) -> Queue:
+        """Open the database, which may still be starting, as our own machine may be."""
+        until_s = anyio.current_time() + STARTING_PATIENCE_S
+        while True:
+            try:
+                return await stack.enter_async_context(
+                    open_queue(self.url, create=True, most=4, name=self.id)
+                )
+            except LedgerLostError as error:
+                if self.draining or anyio.current_time() > until_s:
+                    raise
+                self.work.tell("worker.lost", why=error)
+                await anyio.sleep(DATABASE_WAIT_S)
 
     async def _run_engine(self, queue: Queue) -> None:
         """Let the engine work until it is told to stop, or loses its database."""
@@ -152,10 +169,10 @@ class Worker:
                 concurrency=self.concurrency,
                 # Its channels are those of its first queues; ours come and go.
                 listen_notify=False,
-                fetch_job_polling_interval=POLL_S,
+                fetch_job_polling_interval=self.rhythm.poll,
                 install_signal_handlers=False,
-                update_heartbeat_interval=HEARTBEAT_S,
-                stalled_worker_timeout=SILENCE_S,
+                update_heartbeat_interval=self.rhythm.silence / 4,
+                stalled_worker_timeout=self.rhythm.silence,
                 delete_jobs="always",
             )
             try:
@@ -177,20 +194,23 @@ class Worker:
                     await act(queue, self._served[tenant], run or schedule)
             except LedgerLostError as error:
                 self.work.tell("worker.lost", why=error)
+            except Exception:  # a defect, of which the engine would say nothing
+                self.work.tell("worker.lost", why=traceback.format_exc())
+                raise
 
         return job
 
     async def _push(self, queue: Queue, tenant: Tenant, name: str) -> None:
         run = RunId(name)
-        slot = await queue.begin(tenant.name, run, self.id)
-        if slot is None:
-            return
-        order = _order(tenant, slot, await queue.now())
-        if isinstance(order, Later):
-            await queue.put_off(slot, order, None, "window")
-            return
         stop = self._running[tenant.name, run] = Stop()
         try:
+            slot = await queue.begin(tenant.name, run, self.id)
+            if slot is None:
+                return
+            order = _order(tenant, slot, await queue.now())
+            if isinstance(order, Later):
+                await queue.put_off(slot, order, None, "window")
+                return
             self.work.tell("worker.begins", tenant=tenant.name, run=run)
             await self._execute(queue, tenant, slot, order, stop)
         finally:
@@ -252,10 +272,10 @@ class Worker:
                     heard_s = anyio.current_time()
                 except (LedgerLostError, TimeoutError) as error:
                     self.work.tell("worker.lost", why=str(error) or "timeout")
-                    if anyio.current_time() - heard_s > SILENCE_S / 2:
+                    if anyio.current_time() - heard_s > self.rhythm.silence / 2:
                         # Others will count us as dead, and take up what we execute.
                         self._stop_all("the fleet's database is away")
-                await anyio.sleep(TICK_S)
+                await anyio.sleep(self.rhythm.tick)
         finally:
             if not self.draining:
                 self.drain()
@@ -294,14 +314,18 @@ class Worker:
 
     async def _take_up(self, queue: Queue) -> None:
         """Free what dead workers hold, and finish lists of which all is there."""
-        for name, run, worker in await queue.left_behind():
+        for name, run, worker in await queue.left_behind(self.rhythm):
             tenant = self._served.get(name)
             if tenant is not None and (name, run) not in self._running:
-                self.work.tell("worker.takes_up", tenant=name, run=run, worker=worker)
                 if worker != self.id:
                     await end_sessions(tenant.settings.ledger.url, worker)
-                await queue.let_go(name, run, worker)
-        for job in await queue.stalled():
+                if await queue.let_go(name, run, worker):
+                    self.work.tell("worker.takes_up", tenant=name, run=run, worker=worker)
+        for row in await queue.all("executed_by", worker=self.id):
+            if (row["tenant"], row["run"]) not in self._running:
+                # It ended while the database was away, which could not be written down.
+                await queue.let_go(row["tenant"], row["run"], self.id)
+        for job in await queue.stalled(self.rhythm):
             if (job.queue, job.task_kwargs.get("run")) not in self._running:
                 await queue.finish(job.id or 0)
         for row in await queue.all("unlisted", tenants=list(self._served)):

@@ -27,7 +27,7 @@ WHERE outcome IS NULL AND NOT listed AND tenant = ANY(%(tenants)s);
 -- name: due
 SELECT tenant, run, lock
 FROM fleet_runs AS r
-WHERE outcome IS NULL AND listed AND not_before <= now()
+WHERE outcome IS NULL AND worker IS NULL AND listed AND not_before <= now()
     AND NOT EXISTS (SELECT FROM fleet_pauses AS p WHERE p.tenant = r.tenant)
     AND NOT EXISTS (
         SELECT FROM procrastinate_jobs AS j
@@ -37,7 +37,8 @@ ORDER BY asked_at, run;
 
 -- name: begin
 UPDATE fleet_runs AS r SET worker = %(worker)s, began_at = now()
-WHERE tenant = %(tenant)s AND run = %(run)s AND outcome IS NULL AND not_before <= now()
+WHERE tenant = %(tenant)s AND run = %(run)s
+    AND outcome IS NULL AND worker IS NULL AND not_before <= now()
     AND NOT EXISTS (SELECT FROM fleet_pauses AS p WHERE p.tenant = r.tenant)
 RETURNING send_window, time_zone, waits, only_settle;
 
@@ -62,7 +63,7 @@ WHERE tenant = %(tenant)s AND outcome IS NULL
 RETURNING run;
 
 -- name: retry
-UPDATE fleet_runs SET outcome = NULL, not_before = now(), waits = 0, only_settle = false
+UPDATE fleet_runs SET outcome = NULL, not_before = now(), waits = 0, only_settle = false, worker = NULL
 WHERE tenant = %(tenant)s AND outcome IN ('person', 'cancelled')
     AND (%(run)s = '' OR run = %(run)s)
 RETURNING run;
@@ -88,12 +89,16 @@ WHERE r.outcome IS NULL AND r.worker IS NOT NULL
         AND NOT EXISTS (SELECT FROM pg_stat_activity AS a WHERE a.application_name = r.worker)
     );
 
+-- name: executed_by
+SELECT tenant, run FROM fleet_runs WHERE worker = %(worker)s AND outcome IS NULL;
+
 -- name: jobs_of
 SELECT id FROM procrastinate_jobs WHERE queueing_lock = %(name)s AND status = 'doing';
 
 -- name: let_go
 UPDATE fleet_runs SET worker = NULL
-WHERE tenant = %(tenant)s AND run = %(run)s AND worker = %(worker)s;
+WHERE tenant = %(tenant)s AND run = %(run)s AND worker = %(worker)s
+RETURNING run;
 
 -- name: cancelled_of
 SELECT tenant, run FROM fleet_runs WHERE worker = %(worker)s AND outcome = 'cancelled';
