@@ -11,6 +11,7 @@ import os
 import tempfile
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -62,12 +63,13 @@ class PostgresServer:
 
     def close(self) -> None:
         """Stop it for good; none of its processes is left."""
-        postmaster = int((self._folder / "data" / "postmaster.pid").read_text("utf-8").split()[0])
         # A restart has changed the process that the wheel's handle knows.
-        self.stop("immediate")
+        self._server.ensure_postgres_running()
+        postmaster = self._server.get_pid()
         self._server.cleanup()
         self._folder.rmdir()
-        assert not psutil.pid_exists(postmaster)
+        with suppress(psutil.NoSuchProcess):
+            assert psutil.Process(postmaster).status() == psutil.STATUS_ZOMBIE
 
 
 @pytest.fixture(scope="session")

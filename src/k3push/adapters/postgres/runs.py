@@ -17,7 +17,7 @@ from psycopg import AsyncCursor
 from k3push.adapters import ledger_rules as rules
 from k3push.adapters import ledger_text as text
 from k3push.adapters.postgres.holds import Holds
-from k3push.adapters.postgres.server import Connection
+from k3push.adapters.postgres.server import Connection, to_each
 from k3push.core.commands import Command
 from k3push.core.model import BillNumber, FolderFile, Listed, Repeat, Run, RunId, State
 
@@ -118,23 +118,34 @@ async def add(
     there = await connection.all(
         "places_of_numbers", run=found.key, numbers=list({one.number for one in listed})
     )
-    firsts: dict[str, tuple[int, int]] = {number: (place, line) for number, place, line in there}
+    lines: dict[str, int] = {number: line for number, _, line in there}
     new: list[dict[str, object]] = []
-    again: list[dict[str, object]] = []
-    repeats = []
+    again: list[tuple[int, Repeat]] = []
     for place, one in enumerate(listed, start=found.listed + 1):
-        first_place, first_line = firsts.setdefault(one.number, (place, one.line))
-        values = {"place": place, "line": one.line, "number": one.number}
-        if first_place == place:
-            new.append(values)
+        if one.number in lines:
+            again.append((place, Repeat(one.line, one.number, lines[one.number])))
         else:
-            again.append(values | {"first_place": first_place})
-            repeats.append(Repeat(one.line, one.number, first_line))
-    await connection.do_each("insert_row", new, run=found.key)
-    await connection.do_each("insert_repeat", again, run=found.key)
+            lines[one.number] = one.line
+            new.append({"place": place, "line": one.line, "number": one.number})
+    ids: dict[str, int] = {number: row for number, row, _ in there}
+    if new:
+        ids |= dict(await connection.all("insert_row", run=found.key, each=to_each(new)))
+    await connection.do_each(
+        "insert_repeat",
+        (
+            {
+                "place": place,
+                "line": repeat.line,
+                "number": repeat.number,
+                "first_row": ids[repeat.number],
+            }
+            for place, repeat in again
+        ),
+        run=found.key,
+    )
     await connection.do("set_listed", run=found.key, listed=found.listed + len(listed))
     await tally(connection, found.key, {State.PLANNED: len(new)})
-    return repeats
+    return [repeat for _, repeat in again]
 
 
 async def close_list(connection: Connection, holds: Holds, run: RunId) -> None:
@@ -148,33 +159,31 @@ async def identify(
     """Write down the ERP's spellings, and make repeats of rows that turn out to be one bill."""
     key = (await run_alone(connection, holds, run)).key
     rows = await connection.all(
-        "lock_rows", run=run, numbers=list(bills), bills=list(set(bills.values()))
+        "lock_rows_by_either", run=run, numbers=list(bills), bills=list(set(bills.values()))
     )
-    wanted = {place: bills[number] for place, _, _, number, _ in rows if number in bills}
+    wanted = {row: bills[number] for row, _, _, number, _ in rows if number in bills}
+    # Ids are in the order of places, and tell a row from others as those do.
     before = {
-        place: rules.Spelled(place, State(state), attempt, BillNumber(bill))
-        for place, state, attempt, _, bill in rows
+        row: rules.Spelled(row, State(state), attempt, BillNumber(bill))
+        for row, state, attempt, _, bill in rows
     }
     spelled, taken = rules.spell(before.values(), wanted)
-    moves = [{"place": lost, "kept": kept} for lost, kept in taken.items()]
-    await connection.do_each("repoint_repeats", moves, run=key)
-    await connection.do_each("row_to_repeat", moves, run=key)
-    await connection.do_each("delete_row", moves, run=key)
+    repeats: list[Repeat] = []
+    if taken:
+        moves = to_each({"id": lost, "kept": kept} for lost, kept in taken.items())
+        await connection.do("repoint_repeats", each=moves)
+        places = [place for (place,) in await connection.all("row_to_repeat", each=moves)]
+        await connection.do("delete_row", each=moves)
+        found = await connection.all("repeats_at", run=key, places=places)
+        repeats = [Repeat(*repeat) for repeat in found]
     # Old spellings go first: two rows may have changed theirs for each other's.
-    respelled = [place for place in spelled if before[place].bill]
+    respelled = [row for row in spelled if before[row].bill]
+    await connection.do_each("set_bill", ({"id": row, "bill": None} for row in respelled))
     await connection.do_each(
-        "set_bill", ({"place": place, "bill": None} for place in respelled), run=key
-    )
-    await connection.do_each(
-        "set_bill", ({"place": place, "bill": bill} for place, bill in spelled.items()), run=key
+        "set_bill", ({"id": row, "bill": bill} for row, bill in spelled.items())
     )
     await tally(connection, key, {State.PLANNED: -len(taken)})
-    if not taken:
-        return []
-    return [
-        Repeat(*found)
-        for found in await connection.all("repeats_at", run=key, places=sorted(taken))
-    ]
+    return repeats
 
 
 async def tally(connection: Connection, run: int, change: Mapping[State, int]) -> None:

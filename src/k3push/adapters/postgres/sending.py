@@ -37,7 +37,7 @@ async def bury_executor(connection: Connection, holds: Holds, run: RunId) -> tup
     sent = await connection.all("sent_rows", run=mine.key)
     for _, state, bill in sent:
         life.check(bill, State(state), State.UNKNOWN)
-    await _kill(connection, mine.key, [place for place, _, _ in sent])
+    await _kill(connection, mine.key, [row for row, _, _ in sent])
     await connection.do("close_attempts", run=mine.key, verdict=rules.KILLED_BECAUSE)
     idle = [
         number for number, state in claims if state is None or not rules.keeps_claim(State(state))
@@ -61,7 +61,7 @@ async def claim(
     alive: dict[int, bool] = {}
     held: dict[BillNumber, Holder] = {}
     over: list[str] = []
-    for number, key, holder, place, state in await holders.fetchall():
+    for number, key, holder, row, state in await holders.fetchall():
         if key not in alive:
             ((alive[key],),) = await connection.all("is_alive", run=key)
         if alive[key] or (state and State(state) in life.OPEN):
@@ -70,7 +70,7 @@ async def claim(
             over.append(number)
         if not alive[key] and state == State.SENT:
             life.check(number, State.SENT, State.UNKNOWN)
-            await _kill(connection, key, [place])
+            await _kill(connection, key, [row])
     if over:
         await connection.do("move_claims", scope=mine.scope, run=mine.key, bills=over)
     return held
@@ -95,7 +95,7 @@ async def begin(connection: Connection, holds: Holds, intent: Intent) -> Attempt
         before=text.from_before(intent.before),
         request=text.from_bytes(intent.request),
         bills=list(intent.numbers),
-        places=[standing.place for standing in standings.values()],
+        rows=[standing.place for standing in standings.values()],
     )
     moved = len(intent.numbers)
     await tally(connection, run.key, {State.PLANNED: -moved, State.SENT: moved})
@@ -187,19 +187,24 @@ async def _ask(
     return _Asked(
         await connection.ask("run_shared", run=run),
         await connection.ask("lock_claims", run=run, bills=bills),
-        await connection.ask("lock_rows", run=run, bills=bills, numbers=bills if by_number else []),
+        await connection.ask("lock_rows_by_either", run=run, bills=bills, numbers=bills)
+        if by_number
+        else await connection.ask("lock_rows", run=run, bills=bills),
     )
 
 
 async def _standings(
     asked: _Asked, holds: Holds, run: RunId
 ) -> tuple[RunKey, dict[BillNumber, rules.Standing], set[BillNumber]]:
-    """Return the run, where its rows stand, and which numbers it has claimed."""
+    """Return the run, where its rows stand, and which numbers it has claimed.
+
+    What tells a row from others is its id here, in the place of `Row.place`.
+    """
     found = await checked(asked.run, run, holds)
     standings: dict[BillNumber, rules.Standing] = {}
-    for place, state, attempt, number, bill in await asked.rows.fetchall():
+    for row, state, attempt, number, bill in await asked.rows.fetchall():
         if bill or number not in standings:
-            standings[bill or number] = rules.Standing(place, State(state), attempt)
+            standings[bill or number] = rules.Standing(row, State(state), attempt)
     claimed = {bill for bill, key in await asked.claims.fetchall() if key == found.key}
     return found, standings, claimed
 
@@ -219,16 +224,15 @@ async def _move(
         "set_outcome",
         (
             {
-                "place": place,
+                "id": row,
                 "state": outcome.state,
                 "targets": text.from_targets(outcome.targets),
                 "code": text.from_text(outcome.code),
                 "reason": text.from_text(outcome.reason),
                 "settled_at": text.from_time(rules.settled_at(outcome.state, at)),
             }
-            for place, outcome in moves
+            for row, outcome in moves
         ),
-        run=run.key,
     )
     done: list[str] = [
         outcome.number
@@ -238,13 +242,13 @@ async def _move(
     if done:
         await connection.do("delete_claims", scope=run.scope, run=run.key, bills=done)
     change = Counter(outcome.state for _, outcome in moves)
-    change.subtract(before[place] for place, _ in moves)
+    change.subtract(before[row] for row, _ in moves)
     await tally(connection, run.key, change)
 
 
-async def _kill(connection: Connection, run: int, places: Sequence[int]) -> None:
+async def _kill(connection: Connection, run: int, rows: Sequence[int]) -> None:
     """Make rows `unknown` whose executor died while they were sent."""
     killed = await connection.all(
-        "kill", run=run, places=list(places), code=rules.KILLED, reason=rules.KILLED_BECAUSE
+        "kill", rows=list(rows), code=rules.KILLED, reason=rules.KILLED_BECAUSE
     )
     await tally(connection, run, {State.SENT: -len(killed), State.UNKNOWN: len(killed)})

@@ -29,8 +29,8 @@ KEEPALIVE = {
 }
 
 # What every session is told. Nobody can stop while holding locks for longer than half a minute.
-# Each statement begins with a few rows and finds others by an index; a plan that was made while
-# a table was small must not walk through it when it has a million rows.
+# Each statement begins with a few rows and finds others by an index: a plan that was made while
+# a table was small must not walk through it when it has a million rows (see `verbs.sql`).
 SESSION = KEEPALIVE | {
     "search_path": SCHEMA,
     "timezone": "UTC",
@@ -38,7 +38,11 @@ SESSION = KEEPALIVE | {
     "idle_in_transaction_session_timeout": "30s",
     "idle_session_timeout": "0",
     "statement_timeout": "0",
+    "plan_cache_mode": "force_custom_plan",
+    "random_page_cost": "1.1",
     "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_material": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "jit": "off",
@@ -154,7 +158,7 @@ class Connection:
     ) -> None:
         """Send a statement once for many sets of values and those that they share."""
         if rows := list(each):
-            await self.ask(name, each=orjson.dumps(rows).decode(), **values)
+            await self.ask(name, each=to_each(rows), **values)
 
     async def all(self, name: str, **values: Value) -> list[tuple[Any, ...]]:
         """Return all rows of a query."""
@@ -212,6 +216,11 @@ def is_of_the_line(said: psycopg.Error) -> bool:
 def is_of_the_moment(said: psycopg.Error) -> bool:
     """Say whether the server undid the transaction for another one's sake."""
     return isinstance(said, errors.SerializationFailure | errors.DeadlockDetected)
+
+
+def to_each(rows: Iterable[Mapping[str, object]]) -> str:
+    """Write many sets of values as the parameter `:each`."""
+    return orjson.dumps(list(rows)).decode()
 
 
 @cache

@@ -1,8 +1,13 @@
 -- The statements of the PostgreSQL ledger, each under its name. :each is a JSON array of objects
 -- and :numbers, :bills and :places are arrays, so that one statement serves a chunk of any size.
 --
+-- The planner knows nothing of a run that has just been written down, and takes it for a row or
+-- two. So each statement leaves it one index that is any good, or a million rows are walked
+-- through for each chunk: rows are found by id, or one by one by number or bill (`run + 0` is no
+-- index's); pages are cut by comparing as many columns as their index has.
+--
 -- Locks are taken in one order, so that two writers never wait for each other in a ring: the run,
--- claims by number, rows by place, the attempt, tallies by state.
+-- claims by number, rows by id, the attempt, tallies by state.
 
 -- name: transaction_id
 SELECT pg_current_xact_id()::text;
@@ -88,18 +93,23 @@ SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because
 FROM runs ORDER BY started_at, id;
 
 -- name: places_of_numbers
-SELECT number, place, line FROM rows WHERE run = :run AND number = ANY(:numbers::text[]);
+SELECT rows.number, rows.id, rows.line
+FROM unnest(:numbers::text[]) AS wanted CROSS JOIN LATERAL (
+    SELECT * FROM rows WHERE number = wanted AND run + 0 = :run LIMIT 1
+) AS rows;
 
 -- name: insert_row
 INSERT INTO rows (run, place, line, number)
 SELECT :run, e.place, e.line, e.number
-FROM json_to_recordset(:each::json) AS e (place bigint, line bigint, number text);
+FROM json_to_recordset(:each::json) AS e (place bigint, line bigint, number text)
+ORDER BY e.place
+RETURNING number, id;
 
 -- name: insert_repeat
-INSERT INTO repeats (run, place, line, number, first_place)
-SELECT :run, e.place, e.line, e.number, e.first_place
+INSERT INTO repeats (run, place, line, number, first_row)
+SELECT :run, e.place, e.line, e.number, e.first_row
 FROM json_to_recordset(:each::json)
-    AS e (place bigint, line bigint, number text, first_place bigint);
+    AS e (place bigint, line bigint, number text, first_row bigint);
 
 -- name: tally
 INSERT INTO tallies (run, state, shard, n)
@@ -123,45 +133,63 @@ ORDER BY number
 FOR UPDATE;
 
 -- name: lock_rows
-SELECT place, state, coalesce(attempt, 0), number, coalesce(bill, '')
-FROM rows
-WHERE run = (SELECT key FROM runs WHERE id = :run)
-    AND (bill = ANY(:bills::text[]) OR number = ANY(:numbers::text[]))
-ORDER BY place
-FOR UPDATE;
+SELECT rows.id, state, coalesce(attempt, 0), number, coalesce(bill, '')
+FROM unnest(:bills::text[]) AS wanted CROSS JOIN LATERAL (
+    SELECT id FROM rows WHERE bill = wanted AND run + 0 = (SELECT key FROM runs WHERE id = :run) LIMIT 1
+) AS found
+JOIN rows ON rows.id = found.id
+ORDER BY rows.id
+FOR UPDATE OF rows;
+
+-- name: lock_rows_by_either
+-- By the ERP's spelling or the job file's.
+SELECT rows.id, state, coalesce(attempt, 0), number, coalesce(bill, '')
+FROM (
+    SELECT rows.id FROM unnest(:bills::text[]) AS wanted CROSS JOIN LATERAL (
+        SELECT id FROM rows WHERE bill = wanted AND run + 0 = (SELECT key FROM runs WHERE id = :run) LIMIT 1
+    ) AS rows
+    UNION
+    SELECT rows.id FROM unnest(:numbers::text[]) AS wanted CROSS JOIN LATERAL (
+        SELECT id FROM rows WHERE number = wanted AND run + 0 = (SELECT key FROM runs WHERE id = :run) LIMIT 1
+    ) AS rows
+) AS found
+JOIN rows ON rows.id = found.id
+ORDER BY rows.id
+FOR UPDATE OF rows;
 
 -- name: set_bill
 UPDATE rows SET bill = e.bill
-FROM json_to_recordset(:each::json) AS e (place bigint, bill text)
-WHERE rows.run = :run AND rows.place = e.place;
+FROM json_to_recordset(:each::json) AS e (id bigint, bill text)
+WHERE rows.id = e.id;
 
 -- name: row_to_repeat
-INSERT INTO repeats (run, place, line, number, first_place)
+INSERT INTO repeats (run, place, line, number, first_row)
 SELECT rows.run, rows.place, rows.line, rows.number, e.kept
-FROM json_to_recordset(:each::json) AS e (place bigint, kept bigint)
-JOIN rows ON rows.run = :run AND rows.place = e.place;
+FROM json_to_recordset(:each::json) AS e (id bigint, kept bigint)
+JOIN rows ON rows.id = e.id
+RETURNING place;
 
 -- name: repoint_repeats
-UPDATE repeats SET first_place = e.kept
-FROM json_to_recordset(:each::json) AS e (place bigint, kept bigint)
-WHERE repeats.run = :run AND repeats.first_place = e.place;
+UPDATE repeats SET first_row = e.kept
+FROM json_to_recordset(:each::json) AS e (id bigint, kept bigint)
+WHERE repeats.first_row = e.id;
 
 -- name: delete_row
 DELETE FROM rows
-USING json_to_recordset(:each::json) AS e (place bigint, kept bigint)
-WHERE rows.run = :run AND rows.place = e.place;
+USING json_to_recordset(:each::json) AS e (id bigint, kept bigint)
+WHERE rows.id = e.id;
 
 -- name: select_repeats
 SELECT repeats.place, repeats.line, repeats.number, rows.line
 FROM repeats
-JOIN rows ON rows.run = repeats.run AND rows.place = repeats.first_place
+JOIN rows ON rows.id = repeats.first_row
 WHERE repeats.run = :run
 ORDER BY repeats.place;
 
 -- name: repeats_at
 SELECT repeats.line, repeats.number, rows.line
 FROM repeats
-JOIN rows ON rows.run = repeats.run AND rows.place = repeats.first_place
+JOIN rows ON rows.id = repeats.first_row
 WHERE repeats.run = :run AND repeats.place = ANY(:places::bigint[])
 ORDER BY repeats.place;
 
@@ -175,10 +203,12 @@ ON CONFLICT DO NOTHING;
 
 -- name: holders
 -- After `lock_claims`: from then on no state of these numbers can change but by this transaction.
-SELECT claims.number, claims.run, runs.id, rows.place, rows.state
+SELECT claims.number, claims.run, runs.id, rows.id, rows.state
 FROM claims
 JOIN runs ON runs.key = claims.run
-LEFT JOIN rows ON rows.bill = claims.number AND rows.run = claims.run
+LEFT JOIN LATERAL (
+    SELECT id, state FROM rows WHERE bill = claims.number AND run + 0 = claims.run LIMIT 1
+) AS rows ON true
 WHERE claims.scope = (SELECT scope FROM runs WHERE id = :run)
     AND claims.number = ANY(:bills::text[])
     AND runs.id <> :run
@@ -192,7 +222,9 @@ DELETE FROM claims WHERE scope = :scope AND number = ANY(:bills::text[]) AND run
 
 -- name: claims_of_run
 SELECT claims.number, rows.state
-FROM claims LEFT JOIN rows ON rows.bill = claims.number AND rows.run = claims.run
+FROM claims LEFT JOIN LATERAL (
+    SELECT id, state FROM rows WHERE bill = claims.number AND run + 0 = claims.run LIMIT 1
+) AS rows ON true
 WHERE claims.run = :run
 ORDER BY claims.number
 FOR UPDATE OF claims;
@@ -209,8 +241,8 @@ WITH made AS (
     UPDATE rows
     SET state = 'sent', targets = NULL, code = NULL, reason = NULL,
         attempts = rows.attempts + 1, attempt = made.id
-    FROM made
-    WHERE rows.run = :run AND rows.place = ANY(:places::bigint[])
+    FROM made CROSS JOIN unnest(:rows::bigint[]) AS wanted
+    WHERE rows.id = wanted
 )
 SELECT id FROM made;
 
@@ -219,15 +251,16 @@ UPDATE rows
 SET state = e.state, targets = e.targets, code = e.code, reason = e.reason,
     settled_at = e.settled_at
 FROM json_to_recordset(:each::json)
-    AS e (place bigint, state text, targets text, code text, reason text, settled_at text)
-WHERE rows.run = :run AND rows.place = e.place;
+    AS e (id bigint, state text, targets text, code text, reason text, settled_at text)
+WHERE rows.id = e.id;
 
 -- name: kill
 -- The holder's next executor may be doing the same, so only rows that are sent still.
 UPDATE rows
 SET state = 'unknown', targets = NULL, code = :code, reason = :reason, settled_at = NULL
-WHERE run = :run AND place = ANY(:places::bigint[]) AND state = 'sent'
-RETURNING place;
+FROM unnest(:rows::bigint[]) AS wanted
+WHERE rows.id = wanted AND rows.state = 'sent'
+RETURNING rows.id;
 
 -- name: recording_of
 SELECT numbers, ended_at IS NOT NULL, verdict IS NOT NULL
@@ -240,7 +273,11 @@ SET ended_at = :ended_at, verdict = :verdict, answer = :answer, status = :status
 WHERE id = :attempt;
 
 -- name: sent_rows
-SELECT place, state, bill FROM rows WHERE run = :run AND state = 'sent' ORDER BY place FOR UPDATE;
+SELECT id, state, bill
+FROM rows
+WHERE run = :run AND state >= 'sent' AND state <= 'sent'
+ORDER BY state, place
+FOR UPDATE;
 
 -- name: close_attempts
 UPDATE attempts SET verdict = :verdict WHERE run = :run AND ended_at IS NULL;
@@ -254,8 +291,8 @@ FROM unnest(:numbers::text[]) WITH ORDINALITY AS each (number, nth) ORDER BY nth
 SELECT rows.place, rows.line, rows.number, rows.bill, rows.state, rows.targets, rows.code,
     rows.reason, rows.attempts, attempts.chunk, attempts.began_at, rows.settled_at
 FROM rows LEFT JOIN attempts ON attempts.id = rows.attempt
-WHERE rows.run = :run AND rows.place > :after
-ORDER BY rows.place LIMIT :limit;
+WHERE (rows.run, rows.place) > (:run, :after) AND rows.run <= :run
+ORDER BY rows.run, rows.place LIMIT :limit;
 
 -- name: page_in_states
 -- Each state is read by an index of its own, so that the few rows of a rare one are found at once.
@@ -263,8 +300,9 @@ SELECT found.place, found.line, found.number, found.bill, found.state, found.tar
     found.reason, found.attempts, attempts.chunk, attempts.began_at, found.settled_at
 FROM (
     SELECT rows.* FROM unnest(:states::text[]) AS wanted CROSS JOIN LATERAL (
-        SELECT * FROM rows WHERE run = :run AND state = wanted AND place > :after
-        ORDER BY place LIMIT :limit
+        SELECT * FROM rows
+        WHERE run = :run AND (state, place) > (wanted, :after) AND state <= wanted
+        ORDER BY state, place LIMIT :limit
     ) AS rows
     ORDER BY rows.place LIMIT :limit
 ) AS found
@@ -274,17 +312,19 @@ ORDER BY found.place;
 -- name: rows_of
 SELECT runs.id, rows.place, rows.line, rows.number, rows.bill, rows.state, rows.targets, rows.code,
     rows.reason, rows.attempts, attempts.chunk, attempts.began_at, rows.settled_at
-FROM rows
+FROM (
+    SELECT id FROM rows WHERE number = :number UNION SELECT id FROM rows WHERE bill = :number
+) AS found
+JOIN rows ON rows.id = found.id
 JOIN runs ON runs.key = rows.run
 LEFT JOIN attempts ON attempts.id = rows.attempt
-WHERE rows.number = :number OR rows.bill = :number
 ORDER BY runs.started_at, runs.id, rows.place;
 
 -- name: doubts
 SELECT rows.bill, attempts.id, attempts.began_at, boot, uptime_s, attempts.before
 FROM rows JOIN attempts ON attempts.id = rows.attempt
-WHERE rows.run = :run AND rows.state = 'unknown'
-ORDER BY rows.place;
+WHERE rows.run = :run AND rows.state >= 'unknown' AND rows.state <= 'unknown'
+ORDER BY rows.state, rows.place;
 
 -- name: last_chunk
 SELECT coalesce(max(chunk), 0) FROM attempts WHERE run = :run;
@@ -296,14 +336,14 @@ SELECT count(*) FROM attempts WHERE run = :run;
 SELECT attempts.id, runs.id, chunk, nth, began_at, boot, uptime_s, numbers, before, request,
     attempts.ended_at, verdict, answer, status, because, body
 FROM attempts JOIN runs ON runs.key = attempts.run
-WHERE attempts.run = :run AND attempts.id > :after
-ORDER BY attempts.id LIMIT :limit;
+WHERE (attempts.run, attempts.id) > (:run, :after) AND attempts.run <= :run
+ORDER BY attempts.run, attempts.id LIMIT :limit;
 
 -- name: notes_in
 SELECT notes.id, notes.number, notes.at, runs.id, notes.text
 FROM notes JOIN runs ON runs.key = notes.run
-WHERE notes.run = :run AND notes.id > :after
-ORDER BY notes.id LIMIT :limit;
+WHERE (notes.run, notes.id) > (:run, :after) AND notes.run <= :run
+ORDER BY notes.run, notes.id LIMIT :limit;
 
 -- name: spans
 SELECT began_at, ended_at FROM attempts WHERE run = :run AND ended_at IS NOT NULL ORDER BY id;
