@@ -196,7 +196,8 @@ class Night:
         self._forget(worker)
 
     def drain(self, worker: subprocess.Popen[bytes], patience_s: float = 60.0) -> int:
-        """Tell a worker to end; return its exit code."""
+        """Tell a worker that has begun to end; return its exit code."""
+        until(lambda: "serves" in self.log_of(worker))
         self.signal(worker, signal.SIGTERM)
         code = worker.wait(patience_s)
         self._forget(worker)
@@ -204,8 +205,14 @@ class Night:
 
     def signal(self, worker: subprocess.Popen[bytes], number: signal.Signals) -> None:
         """Send a signal to a worker, and to nothing but it."""
-        # The wrapper of a clock runs the interpreter in its own place.
-        os.killpg(worker.pid, number)
+        if number == signal.SIGTERM and (inner := psutil.Process(worker.pid).children()):
+            inner[0].send_signal(number)  # the wrapper of a clock does not hand it on
+        else:
+            os.killpg(worker.pid, number)
+
+    def log_of(self, worker: subprocess.Popen[bytes]) -> str:
+        """Return what a worker that lives has said."""
+        return Path(self._logs[worker.pid].name).read_text("utf-8", "replace")
 
     def said(self) -> str:
         """Return what all workers have said."""

@@ -230,8 +230,10 @@ def _worker_lines(workers: Sequence[dict[str, Any]], say: Say) -> list[str]:
 
 
 def _cell(text: str, wide: int) -> str:
-    """Fill a text up to so many columns of a terminal."""
-    return text + " " * max(1, wide - columns(text))
+    """Fill a text up to so many columns of a terminal, or cut it off there."""
+    while columns(text) >= wide:
+        text = text.removesuffix("…")[:-1] + "…"
+    return text + " " * (wide - columns(text))
 
 
 def _moment(at: datetime | None) -> str:

@@ -65,7 +65,6 @@ RETURNING run;
 -- name: retry
 UPDATE fleet_runs SET outcome = NULL, not_before = now(), waits = 0, only_settle = false, worker = NULL
 WHERE tenant = %(tenant)s AND outcome IN ('person', 'cancelled')
-    AND (%(run)s = '' OR run = %(run)s)
 RETURNING run;
 
 -- name: hurry
