@@ -207,6 +207,7 @@ PASSWORD = 'password = { env = "ERP_PASSWORD" }'
 
 MORE = '[[erp.identities]]\nusername = "api2"\n'
 
+TWICE = '[ledger]\nurl = "postgresql://u:p@h/d"\npassword = "p"\n'
 BAD: list[tuple[str, str, str, int | None, str]] = [
     ('"https://erp.example.com"', '"erp.example.com"', "erp.url", 2, "http://"),
     ('"https://erp.example.com"', '"ftp://erp"', "erp.url", 2, "http://"),
@@ -261,6 +262,9 @@ BAD: list[tuple[str, str, str, int | None, str]] = [
     ("[run]", "[runs]", "runs", 6, "did you mean 'run'?"),
     ("[run]", '[ledger]\nurl = "ledger.db"\n[run]', "ledger.url", 7, "sqlite:///"),
     ("[run]", '[ledger]\nurl = "sqlite:///"\n[run]', "ledger.url", 7, "sqlite:///"),
+    ("[run]", '[ledger]\nurl = "postgresql://h"\n[run]', "ledger.url", 7, "the database"),
+    ("[run]", '[ledger]\npassword = "x"\n[run]', "ledger.password", 7, "in PostgreSQL"),
+    ("[run]", f"{TWICE}[run]", "ledger.password", 8, "leave one"),
     ("[run]", "[settle]\npoll_s = 0\n[run]", "settle.poll_s", 7, "greater than 0"),
     ("[run]", "[settle]\npoll_s = inf\n[run]", "settle.poll_s", 7, "finite"),
     ("[run]", "[settle]\nwindow_s = -1\n[run]", "settle.window_s", 7, "equal to 0"),
@@ -519,6 +523,33 @@ def test_no_text_of_the_settings_shows_a_secret(tmp_path: Path) -> None:
     assert SECRET not in shown
     assert SECRET not in str(settings.model_dump())
     assert SECRET not in repr([Secret("plain", SECRET)])
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"postgresql://k3push:{SECRET}@db.example.com:5433/nights",
+        f"postgres://k3push@db.example.com:5433/nights?sslmode=require&password={SECRET}",
+    ],
+)
+def test_the_password_of_the_ledger_is_shown_nowhere(tmp_path: Path, url: str) -> None:
+    """Its place stands in plans, logs and errors."""
+    settings = read(tmp_path, GOOD.replace("[run]", f'[ledger]\nurl = "{url}"\n[run]'))
+    assert settings.ledger_path is None
+    assert settings.ledger_place == "postgresql://k3push@db.example.com:5433/nights"
+    assert settings.plain_secrets == ["ledger.url"]
+    shown = f"{settings} {settings!r} {settings.ledger!r} {settings.model_dump()}"
+    assert SECRET not in shown
+
+
+def test_the_ledgers_password_may_be_kept_where_others_are(tmp_path: Path) -> None:
+    """A plain one is warned about, as in `[erp]`; one in the keyring `login set` asks for."""
+    section = '[ledger]\nurl = "postgresql://u@h/d"\npassword = {}\n[run]'
+    plain = read(tmp_path, GOOD.replace("[run]", section.format(f'"{SECRET}"')))
+    assert plain.plain_secrets == ["ledger.password"]
+    kept = read(tmp_path, GOOD.replace("[run]", section.format('{ keyring = "ledger" }')))
+    assert kept.plain_secrets == []
+    assert "ledger" in kept.keyring_entries
 
 
 # -- schedules ---------------------------------------------------------------------------------

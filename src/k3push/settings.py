@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -40,6 +40,7 @@ from k3push.core.window import Window
 ENVIRONMENT_PREFIX = "K3PUSH_"
 COMMAND_TIMEOUT_S = 60
 KEYRING_SERVICE = "k3push"
+POSTGRES = ("postgresql://", "postgres://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +231,27 @@ def _one_or_more(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
+def _without_password(url: str) -> str:
+    """Return a URL as it may be shown.
+
+    >>> _without_password("postgresql://k3push:secret@db:5432/k3push?password=secret")
+    'postgresql://k3push@db:5432/k3push'
+    >>> _without_password("postgresql:///k3push?host=/run/postgresql")
+    'postgresql:///run/postgresql/k3push'
+    >>> _without_password("sqlite:///ledger.db")
+    'sqlite:///ledger.db'
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in {"postgresql", "postgres"}:
+        return url
+    user = f"{parts.username}@" if parts.username else ""
+    # A socket's folder stands in the query, and so may a password.
+    host = parts.netloc.rpartition("@")[2] or "".join(parse_qs(parts.query).get("host", []))
+    return f"postgresql://{user}{host}{parts.path}"
+
+
 SecretValue = Annotated[Secret, BeforeValidator(_secret), PlainSerializer(repr)]
+LedgerUrl = Annotated[str, Field(repr=False), PlainSerializer(_without_password)]
 Auto = Literal["auto"]
 ChunkSize = Annotated[Auto | int, BeforeValidator(partial(_auto_or, key=Key.CHUNK_SIZE))]
 Concurrency = Annotated[Auto | int, BeforeValidator(partial(_auto_or, key=Key.CONCURRENCY))]
@@ -302,7 +323,19 @@ class ErpSettings(_Section):
 class LedgerSettings(_Section):
     """`[ledger]`: where the ledger is."""
 
-    url: str = "sqlite:///ledger.db"
+    url: LedgerUrl = "sqlite:///ledger.db"
+    password: SecretValue | None = None
+
+    @property
+    def in_postgres(self) -> bool:
+        """Whether it is in PostgreSQL, else in a file of SQLite."""
+        return self.url.startswith(POSTGRES)
+
+    @property
+    def has_password(self) -> bool:
+        """Whether the URL itself holds a password."""
+        parts = urlsplit(self.url)
+        return bool(parts.password) or "password" in parse_qs(parts.query)
 
 
 class RunSettings(_Section):
@@ -357,7 +390,8 @@ class RouteSettings(_Section):
 class FleetSettings(_Section):
     """`[fleet]`: where the queue of the fleet is."""
 
-    database: str = ""
+    database: LedgerUrl = ""
+    password: SecretValue | None = None
 
 
 class ScheduleSettings(_Section):
@@ -399,21 +433,33 @@ class Settings(_Section):
         return self._file.resolve().parent
 
     @property
-    def ledger_path(self) -> Path:
-        """Where the SQLite ledger is."""
+    def ledger_path(self) -> Path | None:
+        """Where the SQLite ledger is; None where the ledger is in PostgreSQL."""
+        if self.ledger.in_postgres:
+            return None
         return self.folder / self.ledger.url.removeprefix("sqlite:///")
+
+    @property
+    def ledger_place(self) -> str:
+        """Where the ledger is, for people: a path, or a URL without its password."""
+        path = self.ledger_path
+        return _without_password(self.ledger.url) if path is None else str(path)
 
     @property
     def plain_secrets(self) -> list[str]:
         """Keys whose secret stands in the file itself."""
         secrets = {"erp.app_secret": self.erp.app_secret}
         secrets |= {each.password_key: each.password for each in self.erp.users}
-        return [key for key, secret in secrets.items() if secret and secret.kind == "plain"]
+        secrets["ledger.password"] = self.ledger.password
+        secrets["fleet.password"] = self.fleet.password
+        plain = [key for key, secret in secrets.items() if secret and secret.kind == "plain"]
+        return [*plain, "ledger.url"] if self.ledger.has_password else plain
 
     @property
     def keyring_entries(self) -> list[str]:
         """Names of the keyring's entries that secrets are taken from, each once."""
-        secrets = [self.erp.app_secret, *self.notify.urls]
+        secrets = [self.erp.app_secret, self.ledger.password, self.fleet.password]
+        secrets += self.notify.urls
         secrets += [user.password for user in self.erp.users]
         names = [s.entry for s in secrets if s is not None and s.kind == "keyring"]
         return list(dict.fromkeys(names))
@@ -528,17 +574,13 @@ def _unusable(settings: Settings) -> Iterator[tuple[str, str]]:
     for key, value in (by_password if erp.auth == "password" else by_application).items():
         if not value:
             yield key, f'is needed for auth = "{erp.auth}"'
-    scheme, _, ledger_file = settings.ledger.url.partition(":///")
-    if scheme.startswith("postgresql:"):
-        pass
-    elif scheme != "sqlite" or not ledger_file:
-        yield "ledger.url", "this version keeps its ledger in SQLite: sqlite:///FILE"
+    yield from _unusable_ledger(settings.ledger)
     for name, route in settings.routes.items():
         if bool(route.rule) == route.default_rule:
             yield f"routes.{name}.rule", "give either rule or default_rule = true"
         if route.follow:
             yield f"routes.{name}.follow", "comes with a later version; leave it empty"
-    yield from _unknown_routes(settings)
+    yield from _unusable_fleet(settings)
     seen: set[str] = set()
     for user in erp.users:
         if user.username.strip().casefold() in seen:
@@ -547,11 +589,27 @@ def _unusable(settings: Settings) -> Iterator[tuple[str, str]]:
         seen.add(user.username.strip().casefold())
 
 
-def _unknown_routes(settings: Settings) -> Iterator[tuple[str, str]]:
+def _unusable_fleet(settings: Settings) -> Iterator[tuple[str, str]]:
+    if settings.fleet.database and not settings.fleet.database.startswith(POSTGRES):
+        yield "fleet.database", "use postgresql://USER@HOST:PORT/DATABASE"
     for name, schedule in settings.schedules.items():
         if schedule.route is not None and schedule.route not in settings.routes:
             near = _nearest(schedule.route, settings.routes)
             yield f"schedules.{name}.route", f"no route {schedule.route!r}{near}"
+
+
+def _unusable_ledger(ledger: LedgerSettings) -> Iterator[tuple[str, str]]:
+    if ledger.in_postgres:
+        if not urlsplit(ledger.url).path.strip("/"):
+            yield "ledger.url", "name the database: postgresql://USER@HOST:PORT/DATABASE"
+        if ledger.password and ledger.has_password:
+            yield "ledger.password", "the password stands in ledger.url as well; leave one"
+        return
+    scheme, _, file = ledger.url.partition(":///")
+    if scheme != "sqlite" or not file:
+        yield "ledger.url", "use sqlite:///FILE or postgresql://USER@HOST:PORT/DATABASE"
+    if ledger.password:
+        yield "ledger.password", "is for a ledger in PostgreSQL"
 
 
 def _fault(

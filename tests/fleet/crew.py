@@ -9,8 +9,9 @@ from pathlib import Path
 
 import anyio
 
+from k3push.adapters.postgres.server import Server
 from k3push.core.model import RunId
-from k3push.fleet.queue import Queue, Rhythm, open_queue
+from k3push.fleet.queue import Queue, Rhythm, end_sessions, open_queue
 from k3push.fleet.worker import Order, Worker
 from k3push.job import Cause, Stop
 from k3push.ports import LedgerLostError
@@ -103,6 +104,10 @@ class FakeWork:
         """Say what the test says."""
         return self.whole
 
+    async def end_sessions(self, tenant: Tenant, worker: str) -> None:
+        """End what a dead worker holds."""
+        await end_sessions(Server.of(tenant.settings.ledger.url), worker)
+
     def tell(self, sentence: str, /, **facts: object) -> None:  # noqa: ARG002
         """Note what was told."""
         self.said.append(sentence)
@@ -110,14 +115,14 @@ class FakeWork:
 
 def worker(work: FakeWork, url: str, name: str = "w1") -> Worker:
     """Return a worker that is quick."""
-    return Worker(work, url, f"k3push-{name}", name, "host", 4, QUICK)
+    return Worker(work, Server.of(url), f"k3push-{name}", name, "host", 4, QUICK)
 
 
 @asynccontextmanager
 async def serving(*workers: Worker) -> AsyncIterator[Queue]:
     """Let workers serve beside the block."""
     async with (
-        open_queue(workers[0].url, create=True) as queue,
+        open_queue(workers[0].database, create=True) as queue,
         anyio.create_task_group() as tasks,
     ):
         for each in workers:

@@ -7,6 +7,7 @@ import anyio
 import psycopg
 import pytest
 
+from k3push.adapters.postgres.server import Server
 from k3push.core.model import RunId
 from k3push.fleet.queue import open_queue
 from k3push.job import Cause
@@ -123,7 +124,7 @@ async def test_a_second_signal_stops_at_once(postgres_url: str, tmp_path: Path) 
 async def test_what_a_dead_worker_held_is_taken_up(postgres_url: str, tmp_path: Path) -> None:
     """It has no session any more, which is seen long before its silence is."""
     work = FakeWork({"acme": tenant(tmp_path, postgres_url)})
-    async with open_queue(postgres_url, create=True) as queue:
+    async with open_queue(Server.of(postgres_url), create=True) as queue:
         await ask(queue, "acme", "r1")
         (engine,) = do(postgres_url, "SELECT worker_id FROM procrastinate_register_worker_v1()")[0]
         job = await queue.app.job_manager.fetch_job(["acme"], int(str(engine)))
@@ -141,7 +142,7 @@ async def test_a_silent_worker_loses_its_sessions_and_cannot_end_what_another_ha
 ) -> None:
     """It is only paused, and holds the run's lock; when it wakes it must find itself replaced."""
     work = FakeWork({"acme": tenant(tmp_path, postgres_url)})
-    async with open_queue(postgres_url, create=True, name="zombie") as zombie:
+    async with open_queue(Server.of(postgres_url), create=True, name="zombie") as zombie:
         await ask(zombie, "acme", "r1")
         (engine,) = do(postgres_url, "SELECT worker_id FROM procrastinate_register_worker_v1()")[0]
         assert await zombie.app.job_manager.fetch_job(["acme"], int(str(engine))) is not None

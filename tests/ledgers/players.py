@@ -1,4 +1,4 @@
-"""What the other processes do in `test_sqlite_processes.py`.
+"""What the other processes do in `test_processes.py` and `test_postgres_server.py`.
 
 Each says "ready", waits for a line where others are to begin with it, and then says what it
 has done.
@@ -10,14 +10,16 @@ import json
 import resource
 import signal
 import sys
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import anyio
 from anyio import to_thread
 
-from k3push.adapters.sqlite import SqliteLedger, open_sqlite
+from k3push.adapters.postgres import open_postgres
+from k3push.adapters.sqlite import open_sqlite
 from k3push.core.model import BillNumber, RunId
-from k3push.ports import LedgerLostError
+from k3push.ports import Ledger, LedgerLostError
 from tests.ledgers.samples import intent
 
 
@@ -33,13 +35,20 @@ async def wait_for_others() -> None:
     await to_thread.run_sync(sys.stdin.readline)
 
 
-async def own(ledger: SqliteLedger, run: RunId) -> None:
+def open_ledger(place: str, *, create: bool = True) -> AbstractAsyncContextManager[Ledger]:
+    """Open a ledger: a URL of PostgreSQL, or a file."""
+    if place.startswith("postgresql://"):
+        return open_postgres(place, create=create)
+    return open_sqlite(Path(place), create=create)
+
+
+async def own(ledger: Ledger, run: RunId) -> None:
     """Own a run until the end of the process."""
     async with ledger.own(run):
         await wait_for_others()
 
 
-async def claim(ledger: SqliteLedger, run: RunId) -> None:
+async def claim(ledger: Ledger, run: RunId) -> None:
     """Claim all rows in small chunks, several at once, and say which were had."""
     had: list[str] = []
 
@@ -58,7 +67,7 @@ async def claim(ledger: SqliteLedger, run: RunId) -> None:
         await to_thread.run_sync(sys.stdin.readline)
 
 
-async def begin(ledger: SqliteLedger, run: RunId) -> None:
+async def begin(ledger: Ledger, run: RunId) -> None:
     """Begin attempts of one number, several at once, and say each."""
 
     async def begin_each(numbers: list[BillNumber]) -> None:
@@ -74,7 +83,22 @@ async def begin(ledger: SqliteLedger, run: RunId) -> None:
                 tasks.start_soon(begin_each, bills[first::4])
 
 
-async def fill(ledger: SqliteLedger, run: RunId) -> None:
+async def sleepwalk(ledger: Ledger, run: RunId) -> None:
+    """Own a run, and begin an attempt when told to, which may be too late."""
+    async with ledger.own(run):
+        bills = [row.bill for row in await ledger.rows(run)]
+        await ledger.claim(run, bills)
+        await ledger.begin(intent(run, bills[0]))
+        await wait_for_others()
+        for number in bills[1:]:
+            try:
+                await ledger.begin(intent(run, number))
+                say(f"began {number}")
+            except LedgerLostError as lost:
+                say(f"LedgerLostError {lost}")
+
+
+async def fill(ledger: Ledger, run: RunId) -> None:
     """Begin attempts on a disk that fills up, and say each, and the error at the end."""
     async with ledger.own(run):
         bills = [row.bill for row in await ledger.rows(run, limit=2000)]
@@ -90,10 +114,10 @@ async def fill(ledger: SqliteLedger, run: RunId) -> None:
             say(f"LedgerLostError {lost}")
 
 
-async def main(role: str, path: str, run: str) -> None:
+async def main(role: str, place: str, run: str) -> None:
     """Play one role."""
-    roles = {"own": own, "claim": claim, "begin": begin, "fill": fill}
-    async with open_sqlite(Path(path), create=False) as ledger:
+    roles = {"own": own, "claim": claim, "begin": begin, "fill": fill, "sleepwalk": sleepwalk}
+    async with open_ledger(place, create=False) as ledger:
         await roles[role](ledger, RunId(run))
 
 

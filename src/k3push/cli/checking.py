@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from k3push.adapters.erp_http import ErpHttp
 from k3push.cli.sites import sites_of
-from k3push.cli.wiring import SystemClock, find_config, ledger_of
+from k3push.cli.wiring import SystemClock, find_config, is_there, ledger_of
 from k3push.cli.words import Say
 from k3push.core.model import BillNumber, Route
 from k3push.ports import (
@@ -84,17 +84,17 @@ class _Check:
 
     async def _ledger(self, settings: Settings) -> None:
         path = settings.ledger_path
-        if path.exists():
-            try:
+        try:
+            if await is_there(settings, self.say):
                 async with ledger_of(settings, self.say) as ledger:
                     await ledger.runs()
-            except LedgerLostError as error:
-                self._bad(self.say("check.ledger_lost", why=error), Exit.USAGE)
+            elif path and not os.access(path.parent, os.W_OK | os.X_OK):
+                self._bad(self.say("check.ledger_folder", folder=path.parent), Exit.USAGE)
                 return
-        elif not os.access(path.parent, os.W_OK | os.X_OK):
-            self._bad(self.say("check.ledger_folder", folder=path.parent), Exit.USAGE)
+        except LedgerLostError as error:
+            self._bad(self.say("check.ledger_lost", why=error), Exit.USAGE)
             return
-        self._good(self.say("check.ledger", path=path))
+        self._good(self.say("check.ledger", path=settings.ledger_place))
 
     def _results(self) -> None:
         folder = Path.cwd()

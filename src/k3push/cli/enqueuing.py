@@ -16,7 +16,7 @@ import orjson
 from k3push.cli.inbox import Batch, batches_of, new_of_ledger, surveyed
 from k3push.cli.jobs import JobOptions, opened_jobs, routes_of
 from k3push.cli.problem import Problem
-from k3push.cli.wiring import SystemClock, find_config
+from k3push.cli.wiring import SystemClock, find_config, ledger_of
 from k3push.cli.words import Lang, Say
 from k3push.core.model import BillNumber, Listed, Route, Run, RunId
 from k3push.planning import JobSource, list_numbers, merged, new_run
@@ -26,6 +26,7 @@ from k3push.settings import Settings
 from k3push.tenants import Tenant, tenant_of
 
 if TYPE_CHECKING:
+    from k3push.adapters.postgres.server import Server
     from k3push.fleet.queue import Queue
 
 
@@ -48,8 +49,24 @@ def needs_postgres(settings: Settings, say: Say) -> None:
     Raises:
         Problem: They cannot.
     """
-    if settings.ledger.url.startswith("sqlite:"):
+    if not settings.ledger.in_postgres:
         raise Problem(say("fleet.sqlite", file=settings.file))
+
+
+def queue_of(tenant: Tenant) -> Server:
+    """Return the database that queues a tenant's runs.
+
+    Raises:
+        SettingsError: Its password is not where it should be.
+    """
+    from k3push.adapters.postgres.server import Server  # noqa: PLC0415
+
+    settings = tenant.settings
+    secret, key = settings.fleet.password, "fleet.password"
+    if secret is None and not settings.fleet.database:
+        secret, key = settings.ledger.password, "ledger.password"
+    password = secret.resolve(key, settings.file) if secret else ""
+    return Server.of(tenant.database, password)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +173,6 @@ async def enqueue(names: Sequence[str], options: EnqueueOptions, say: Say, lang:
     needs_fleet(say)
     import os  # noqa: PLC0415
 
-    from k3push.adapters.postgres import open_postgres  # noqa: PLC0415
     from k3push.fleet.queue import open_queue  # noqa: PLC0415
 
     config = find_config(options.config, say)
@@ -171,8 +187,8 @@ async def enqueue(names: Sequence[str], options: EnqueueOptions, say: Say, lang:
 
     asker = Asker(tenant, say, lang, warn, slices=options.slices)
     async with (
-        open_postgres(tenant.settings.ledger.url) as ledger,
-        open_queue(tenant.database, create=True) as queue,
+        ledger_of(tenant.settings, say, create=True) as ledger,
+        open_queue(queue_of(tenant), create=True) as queue,
     ):
         runs = await asker.ask(ledger, queue, names, options.how)
     if options.json:

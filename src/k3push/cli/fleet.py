@@ -13,12 +13,11 @@ import orjson
 from rich.console import Console
 from rich.markup import escape
 
-from k3push.adapters.postgres import open_postgres
 from k3push.cli.controlling import PATIENCE_S
 from k3push.cli.problem import Problem
 from k3push.cli.serving import database_of, read_folder
 from k3push.cli.telling import columns
-from k3push.cli.wiring import SystemClock
+from k3push.cli.wiring import SystemClock, ledger_of
 from k3push.cli.words import Say
 from k3push.controlling import command
 from k3push.core.commands import Command, Verb
@@ -115,7 +114,7 @@ async def _command(
     """Give a command to the runs of a tenant that are under way."""
     if not (runs := await _doing(queue, tenant) if runs is None else runs):
         return
-    async with open_postgres(tenant.settings.ledger.url, create=False) as ledger:
+    async with ledger_of(tenant.settings, say) as ledger:
         for run in runs:
             what = Command(verb)
             obeyed = await command(ledger, SystemClock(), run, what, patience_s=PATIENCE_S)

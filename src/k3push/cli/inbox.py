@@ -10,7 +10,7 @@ import anyio.to_thread
 
 from k3push.adapters.job_files import JobFileError
 from k3push.adapters.job_files.folders import look_into
-from k3push.cli.wiring import SystemClock, ledger_of
+from k3push.cli.wiring import SystemClock, is_there, ledger_of
 from k3push.cli.words import Say
 from k3push.core.model import FolderFile
 from k3push.planning import Asked, JobSource, survey
@@ -89,7 +89,7 @@ async def new_of_settings(
     files: Sequence[FolderFile], settings: Settings, say: Say
 ) -> list[FolderFile]:
     """Leave out the files that the ledger of *settings* knows; none is made."""
-    if not settings.ledger_path.exists():
+    if not await is_there(settings, say):
         return list(files)
     async with ledger_of(settings, say) as ledger:
         return await new_of_ledger(files, ledger)

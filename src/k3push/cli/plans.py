@@ -19,7 +19,6 @@ from k3push.adapters.plan_file import (
     read_plan,
     sha256_of,
 )
-from k3push.adapters.sqlite import SqliteLedger
 from k3push.cli.jobs import STDIN, JobOptions, opened_jobs, routes_of
 from k3push.cli.overlap import make_way
 from k3push.cli.preview import Preview
@@ -36,6 +35,7 @@ from k3push.planning import (
     scope_of,
     survey,
 )
+from k3push.ports import Ledger
 from k3push.reporting.ending import Exit
 
 
@@ -79,7 +79,7 @@ class Planner(Runner):
                     plan.head,
                     self.settings.erp.url,
                     self.settings.erp.acct_id,
-                    str(self.settings.ledger_path),
+                    self.settings.ledger_place,
                     {name: self.settings.route(name) for name in self.settings.routes},
                 )
             )
@@ -114,7 +114,7 @@ class Planner(Runner):
         return self._report_all(endings)
 
     async def _fill(
-        self, ledger: SqliteLedger, plan: Plan, planned: PlannedRun, path: Path, lines_listed: int
+        self, ledger: Ledger, plan: Plan, planned: PlannedRun, path: Path, lines_listed: int
     ) -> Run:
         """Write a planned run into the ledger, or what a death in the midst of that left out."""
         run = await ledger.run(planned.id)
@@ -148,7 +148,7 @@ class Planner(Runner):
             created_at=now,
             url=self.settings.erp.url,
             acct_id=acct_id,
-            ledger=str(self.settings.ledger_path),
+            ledger=self.settings.ledger_place,
             jobs=tuple(
                 PlannedJob(
                     job.name,
@@ -208,7 +208,7 @@ def _changed_jobs(head: PlanHead) -> Iterator[str]:
                 yield job.path
 
 
-async def _lines_listed(ledger: SqliteLedger, planned: PlannedRun) -> int | None:
+async def _lines_listed(ledger: Ledger, planned: PlannedRun) -> int | None:
     """Count the lines that a run has in the ledger, or None if it is not there."""
     if await ledger.run(planned.id) is None:
         return None

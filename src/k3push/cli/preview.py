@@ -14,7 +14,7 @@ from rich.status import Status
 from k3push.cli.progress import LINE_EVERY_S
 from k3push.cli.signals import on_interrupt
 from k3push.cli.sites import Entrance
-from k3push.cli.wiring import ledger_of
+from k3push.cli.wiring import is_there, ledger_of
 from k3push.cli.words import Say
 from k3push.core.chunking import count_chunks
 from k3push.core.commands import Key
@@ -212,7 +212,7 @@ class Lookout:
     async def _ask_ledger(self, preview: Preview) -> dict[str, dict[BillNumber, RunId]]:
         """Ask what other runs hold, and how fast the last one was; where there is a ledger."""
         held: dict[str, dict[BillNumber, RunId]] = {}
-        if not self.settings.ledger_path.exists():
+        if not await is_there(self.settings, self.say):
             return held
         async with ledger_of(self.settings, self.say) as ledger:
             for name, route in preview.routes.items():

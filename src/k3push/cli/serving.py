@@ -18,15 +18,17 @@ import anyio
 import anyio.to_thread
 
 from k3push.adapters.postgres import PostgresLedger, open_postgres
-from k3push.cli.enqueuing import Asker
+from k3push.adapters.postgres.server import Server
+from k3push.cli.enqueuing import Asker, queue_of
 from k3push.cli.jobs import JobOptions
 from k3push.cli.problem import Problem, innermost
 from k3push.cli.running import Runner, RunOptions
 from k3push.cli.signals import on_interrupt
 from k3push.cli.sites import sites_of
-from k3push.cli.wiring import SystemClock
+from k3push.cli.wiring import SystemClock, ledger_password
 from k3push.cli.words import Lang, Say
 from k3push.core.model import RunId
+from k3push.fleet.queue import end_sessions
 from k3push.fleet.worker import CannotBeginError, Order, Worker
 from k3push.job import Stop
 from k3push.ports import LedgerLostError, RunIsAliveError
@@ -112,10 +114,11 @@ class FleetWork:
         self._served, self._told = served, frozenset(left)
 
     def _why_left(self, tenant: Tenant) -> str:
-        if tenant.settings.ledger.url.startswith("sqlite:"):
+        if not tenant.settings.ledger.in_postgres:
             return self.say("fleet.sqlite", file=tenant.settings.file)
         try:
             sites_of(tenant.settings)
+            ledger_password(tenant.settings)
         except SettingsError as error:
             return str(error)
         return ""
@@ -174,6 +177,11 @@ class FleetWork:
             return None
         return found is not None and found.whole
 
+    async def end_sessions(self, tenant: Tenant, worker: str) -> None:
+        """End what a dead worker holds in a tenant's ledger."""
+        password = await anyio.to_thread.run_sync(ledger_password, tenant.settings)
+        await end_sessions(Server.of(tenant.settings.ledger.url, password), worker)
+
     def tell(self, sentence: str, /, **facts: object) -> None:
         """Write a line, which may go into a log."""
         self._write(self.say(sentence, **facts))
@@ -188,7 +196,9 @@ class FleetWork:
         async with self._opening:
             if url not in self._ledgers:
                 named = f"{url}{'&' if '?' in url else '?'}application_name={self.id}"
-                self._ledgers[url] = await self.stack.enter_async_context(open_postgres(named))
+                password = await anyio.to_thread.run_sync(ledger_password, tenant.settings)
+                opening = open_postgres(named, password=password)
+                self._ledgers[url] = await self.stack.enter_async_context(opening)
             return self._ledgers[url]
 
 
@@ -236,18 +246,20 @@ def read_folder(folder: Path, say: Say) -> Tenants:
     return found
 
 
-def database_of(tenants: Tenants, say: Say) -> str:
+def database_of(tenants: Tenants, say: Say) -> Server:
     """Return the one database that queues the runs of all tenants.
 
     Raises:
         Problem: They name several, or none that machines can share.
+        SettingsError: No tenant's password for it is here.
     """
-    names: dict[str, str] = {}
-    for name, tenant in tenants.by_name.items():
-        if not tenant.database.startswith("sqlite:"):
-            names.setdefault(tenant.database, name)
-    if len(names) > 1:
-        raise Problem(say("fleet.databases", names=", ".join(names.values())))
-    if not names:
+    shared = {
+        tenant.database: tenant
+        for tenant in tenants.by_name.values()
+        if tenant.settings.fleet.database or tenant.settings.ledger.in_postgres
+    }
+    if len(shared) > 1:
+        raise Problem(say("fleet.databases", names=", ".join(t.name for t in shared.values())))
+    if not shared:
         raise Problem(say("fleet.sqlite", file=next(iter(tenants.by_name.values())).settings.file))
-    return next(iter(names))
+    return queue_of(next(iter(shared.values())))

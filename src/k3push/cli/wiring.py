@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import sys
 import time
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import datetime, tzinfo
 from pathlib import Path
 
 import platformdirs
 
-from k3push.adapters.sqlite import SqliteLedger, open_sqlite
+from k3push.adapters.sqlite import open_sqlite
 from k3push.cli.problem import Problem
 from k3push.cli.words import Say
 from k3push.core.model import Uptime
+from k3push.ports import Ledger
 from k3push.settings import Settings, read_settings
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -62,9 +64,38 @@ def load_settings(named: Path | None, say: Say) -> Settings:
 
 def ledger_of(
     settings: Settings, say: Say, *, create: bool = False
-) -> AbstractAsyncContextManager[SqliteLedger]:
+) -> AbstractAsyncContextManager[Ledger]:
     """Open the ledger; a command that only reads does not make one."""
     path = settings.ledger_path
+    if path is None:
+        with needs_postgres(say):
+            from k3push.adapters.postgres import open_postgres  # noqa: PLC0415
+        return open_postgres(settings.ledger.url, password=ledger_password(settings), create=create)
     if not create and not path.exists():
         raise Problem(say("no_ledger", path=path))
     return open_sqlite(path, create=create)
+
+
+async def is_there(settings: Settings, say: Say) -> bool:
+    """Say whether there is a ledger already."""
+    path = settings.ledger_path
+    if path is None:
+        with needs_postgres(say):
+            from k3push.adapters import postgres  # noqa: PLC0415
+        return await postgres.is_there(settings.ledger.url, ledger_password(settings))
+    return path.exists()
+
+
+def ledger_password(settings: Settings) -> str:
+    """Return the password of `[ledger]`; libpq looks for others itself."""
+    secret = settings.ledger.password
+    return secret.resolve("ledger.password", settings.file) if secret else ""
+
+
+@contextmanager
+def needs_postgres(say: Say) -> Iterator[None]:
+    """Say which extra is missing, where an import of PostgreSQL's adapter fails."""
+    try:
+        yield
+    except ImportError as missing:
+        raise Problem(say("no_postgres", why=missing)) from None

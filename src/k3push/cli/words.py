@@ -222,6 +222,10 @@ _WORDS: Mapping[str, _Said] = {
         "{path}: there is no ledger yet; nothing has been run. Begin with `k3push run LIST.csv`",
         "{path}：还没有台账；尚未执行过。请从 `k3push run 清单.csv` 开始",
     ),
+    "no_postgres": _Said(
+        'a ledger in PostgreSQL needs an extra ({why}): pip install "k3push[postgres]"',
+        'PostgreSQL 台账需要附加组件（{why}）：pip install "k3push[postgres]"',
+    ),
     "no_run": _Said(
         "there is no run {run}; `k3push runs` lists them", "没有执行 {run}；可用 `k3push runs` 查看"
     ),

@@ -247,19 +247,18 @@ class Queue:
 
 @asynccontextmanager
 async def open_queue(
-    url: str, *, create: bool, most: int = 2, name: str = "k3push"
+    server: Server, *, create: bool, most: int = 2, name: str = "k3push"
 ) -> AsyncIterator[Queue]:
     """Open the fleet's database, with at *most* so many sessions, which are called *name*.
 
     Raises:
         LedgerLostError: It cannot be reached, or has no fleet and none is to be made.
     """
-    server = Server.of(url)
     for name_of_logger in ("psycopg", "procrastinate"):
         # What they would say of lost connections, our errors say.
         logging.getLogger(name_of_logger).addHandler(logging.NullHandler())
     connector = PsycopgConnector(
-        conninfo=url,
+        conninfo=server.conninfo,
         kwargs=SESSION | {"application_name": name},
         min_size=1,
         max_size=most,
@@ -268,7 +267,7 @@ async def open_queue(
     app = App(connector=connector)
     app.job_manager = PatientManager(connector)
     with lost(server):
-        await _prepare(url, server, app, create=create)
+        await _prepare(server, app, create=create)
         await app.open_async()
     try:
         yield Queue(app, server)
@@ -277,11 +276,11 @@ async def open_queue(
             await app.close_async()
 
 
-async def _prepare(url: str, server: Server, app: App, *, create: bool) -> None:
+async def _prepare(server: Server, app: App, *, create: bool) -> None:
     """Make the engine's tables and ours, once."""
     statements = _statements(_sql("verbs.sql"))
     async with (
-        await AsyncConnection.connect(url, autocommit=True, **SESSION) as session,
+        await AsyncConnection.connect(server.conninfo, autocommit=True, **SESSION) as session,
         session.transaction(),
     ):
         await session.execute(statements["one_at_a_time"])
@@ -295,14 +294,16 @@ async def _prepare(url: str, server: Server, app: App, *, create: bool) -> None:
             await session.execute(_sql("1.sql"))
 
 
-async def end_sessions(url: str, worker: str) -> None:
+async def end_sessions(server: Server, worker: str) -> None:
     """End all sessions of a worker in a database, so that what it holds there is free.
 
     A worker that is only paused finds its sessions gone when it wakes, and sends nothing.
     """
     statement = _statements(_sql("verbs.sql"))["end_sessions"]
-    with lost(Server.of(url)):
-        async with await AsyncConnection.connect(url, autocommit=True, **SESSION) as session:
+    with lost(server):
+        async with await AsyncConnection.connect(
+            server.conninfo, autocommit=True, **SESSION
+        ) as session:
             await session.execute(statement, {"worker": worker})
 
 

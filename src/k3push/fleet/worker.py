@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import anyio
 from procrastinate.worker import Worker as Engine
 
+from k3push.adapters.postgres.server import Server
 from k3push.core.model import RunId
 from k3push.core.window import Window
 from k3push.fleet.ending import LEDGER_WAIT_S, Done, ForPerson, Later, next_of, wait_s, words_of
@@ -22,7 +23,6 @@ from k3push.fleet.queue import (
     Queue,
     Rhythm,
     Slot,
-    end_sessions,
     open_queue,
 )
 from k3push.job import Cause, Stop
@@ -85,6 +85,10 @@ class Work(Protocol):
         """Say whether a run has all its numbers; None while somebody writes them down."""
         ...
 
+    async def end_sessions(self, tenant: Tenant, worker: str) -> None:
+        """End what a dead worker holds in a tenant's ledger."""
+        ...
+
     def tell(self, sentence: str, /, **facts: object) -> None:
         """Say what happens."""
         ...
@@ -95,7 +99,7 @@ class Worker:
     """One process that serves.
 
     Attributes:
-        url: Of the fleet's database.
+        database: Where the queue is.
         id: Names this process among all; its sessions carry it.
         name: What people call it.
         host: Where it runs.
@@ -105,7 +109,7 @@ class Worker:
     """
 
     work: Work
-    url: str
+    database: Server
     id: str
     name: str
     host: str
@@ -151,7 +155,7 @@ class Worker:
         while True:
             try:
                 return await stack.enter_async_context(
-                    open_queue(self.url, create=True, most=4, name=self.id)
+                    open_queue(self.database, create=True, most=4, name=self.id)
                 )
             except LedgerLostError as error:
                 if self.draining or anyio.current_time() > until_s:
@@ -318,7 +322,7 @@ class Worker:
             tenant = self._served.get(name)
             if tenant is not None and (name, run) not in self._running:
                 if worker != self.id:
-                    await end_sessions(tenant.settings.ledger.url, worker)
+                    await self.work.end_sessions(tenant, worker)
                 if await queue.let_go(name, run, worker):
                     self.work.tell("worker.takes_up", tenant=name, run=run, worker=worker)
         for row in await queue.all("executed_by", worker=self.id):

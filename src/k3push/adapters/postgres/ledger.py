@@ -23,7 +23,7 @@ import anyio
 
 from k3push.adapters.postgres import reads, runs, sending
 from k3push.adapters.postgres.holds import Holds
-from k3push.adapters.postgres.schema import bring_up_to_date
+from k3push.adapters.postgres.schema import bring_up_to_date, schema_version
 from k3push.adapters.postgres.server import Server
 from k3push.adapters.postgres.transactions import Pool, Transactions, pool_of
 from k3push.core.commands import Command
@@ -75,6 +75,17 @@ async def open_postgres(
     finally:
         with anyio.CancelScope(shield=True):
             await pool.close()
+
+
+async def is_there(url: str, password: str = "") -> bool:
+    """Say whether a database holds a ledger."""
+    server = Server.of(url, password)
+    with server.lost_as_ledger():
+        connection = await server.connect()
+        try:
+            return await schema_version(server, connection) > 0
+        finally:
+            await connection.close()
 
 
 class PostgresLedger(Ledger):

@@ -31,6 +31,7 @@ async def bring_up_to_date(server: Server, connection: Connection, *, create: bo
             raise LedgerLostError(f"{server.place}: there is no ledger yet; `k3push run` makes one")
         for following in range(version + 1, VERSION + 1):
             await connection.script(f"{following}.sql")
+        await connection.do("forget_signatures")
     return version
 
 

@@ -1,14 +1,16 @@
 """Transactions that outlive a lost connection, such as a restart of the server.
 
 A transaction that was not committed is gone with its connection and can be done again. One whose
-COMMIT was on its way may be there or not: the server is asked by the transaction's id, so a verb
-is never done twice, and never taken for done when it is not.
+COMMIT was on its way may be there or not: it has written a number of its own beside its work, and
+the server is asked for that. So no verb is done twice, or taken for done when it is not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from itertools import count
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import anyio
 import psycopg
@@ -22,7 +24,6 @@ from k3push.adapters.postgres.server import (
     is_of_the_line,
     is_of_the_moment,
 )
-from k3push.ports import LedgerLostError
 
 T = TypeVar("T")
 
@@ -56,6 +57,8 @@ class Transactions:
     def __init__(self, server: Server, pool: Pool) -> None:
         self._server = server
         self._pool = pool
+        self._slots: list[str] = []
+        self._numbers = count(1)
 
     async def write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Run *work* in a transaction and return its value once that is on the server's disk.
@@ -75,39 +78,30 @@ class Transactions:
 
     async def _write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         patience = _Patience(self._server)
-        while True:
-            begun = _Begun()
-            try:
-                async with self._pool.connection() as raw:
-                    await begun.run(Connection(raw), work)
-            except psycopg.Error as said:
-                await patience.after(said)
-                if not (begun.id and await self._is_there(begun.id, patience)):
-                    continue
-            value: T = begun.value
-            return value
+        slot = self._slots.pop() if self._slots else uuid4().hex
+        try:
+            while True:
+                begun = _Begun(slot, next(self._numbers))
+                try:
+                    async with self._pool.connection() as raw:
+                        await begun.run(Connection(raw), work)
+                except psycopg.Error as said:
+                    await patience.after(said)
+                    if not (begun.signed and await self._is_there(begun, patience)):
+                        continue
+                value: T = begun.value
+                return value
+        finally:
+            self._slots.append(slot)
 
-    async def _is_there(self, transaction: str, patience: _Patience) -> bool:
+    async def _is_there(self, begun: _Begun, patience: _Patience) -> bool:
         """Find out whether a transaction was committed, whose connection was lost meanwhile."""
         while True:
             try:
                 async with self._pool.connection() as raw:
-                    found = await Connection(raw).one("fate_of_transaction", id=transaction)
+                    return await Connection(raw).one("signed", slot=begun.slot) == (begun.nth,)
             except psycopg.Error as said:
                 await patience.after(said)
-                continue
-            match found:
-                case ("committed",):
-                    return True
-                case ("aborted",):
-                    return False
-                case ("in progress",):
-                    await patience.wait()
-                case _:
-                    raise LedgerLostError(
-                        f"{self._server.place}: the server does not know any more what became of"
-                        " a write. `k3push resume` finds out."
-                    )
 
     async def read(self, look: Callable[[Connection], Awaitable[T]]) -> T:
         """Return what *look* sees; what it asks travels together.
@@ -131,21 +125,25 @@ class Transactions:
 
 
 class _Begun:
-    """A transaction; when its id is known, its work is done and only its commit is in doubt."""
+    """A transaction; when it is signed, its work is done and only its commit is in doubt."""
 
-    __slots__ = ("id", "value")
+    __slots__ = ("nth", "signed", "slot", "value")
 
-    def __init__(self) -> None:
-        self.id = ""
+    def __init__(self, slot: str, nth: int) -> None:
+        self.slot = slot
+        self.nth = nth
+        self.signed = False
         self.value: Any = None
 
     async def run(
         self, connection: Connection, work: Callable[[Connection], Awaitable[Any]]
     ) -> None:
         async with connection.transaction():
-            asked = await connection.ask("transaction_id")
+            signature = await connection.ask("sign", slot=self.slot, nth=self.nth)
             self.value = await work(connection)
-            ((self.id,),) = await asked.fetchall()
+            # Read before COMMIT is sent: from here on the server holds the slot to its end.
+            await signature.fetchall()
+            self.signed = True
 
 
 class _Patience:
@@ -161,17 +159,5 @@ class _Patience:
         passing = is_of_the_line(said) or is_of_the_moment(said)
         if not passing or anyio.current_time() >= self._until:
             raise self._server.lost(said) from said
-        await self._sleep()
-
-    async def wait(self) -> None:
-        """Wait a moment for the server to end what it is doing."""
-        if anyio.current_time() >= self._until:
-            raise LedgerLostError(
-                f"{self._server.place}: a write has not ended for {PATIENCE_S:g} s."
-                " `k3push resume` finds out what became of it."
-            )
-        await self._sleep()
-
-    async def _sleep(self) -> None:
         await anyio.sleep(self._pause)
         self._pause = min(2 * self._pause, LONGEST_PAUSE_S)

@@ -145,6 +145,15 @@ CREATE TABLE taken_files (
     PRIMARY KEY (folder, name, digest)
 );
 
+-- By which a process whose connection was lost in mid-commit finds out whether it was committed:
+-- each transaction writes its number into a slot that only its process uses. (A transaction's own
+-- id would not do: a crash of the server gives ids that it had not flushed to others.)
+CREATE TABLE signatures (
+    slot TEXT COLLATE "C" PRIMARY KEY,
+    nth  BIGINT NOT NULL,
+    at   TIMESTAMPTZ NOT NULL DEFAULT now()
+) WITH (fillfactor = 50);
+
 -- What a person or a report wants to see of the rows.
 CREATE VIEW ledger AS
 SELECT

@@ -9,11 +9,19 @@
 -- Locks are taken in one order, so that two writers never wait for each other in a ring: the run,
 -- claims by number, rows by id, the attempt, tallies by state.
 
--- name: transaction_id
-SELECT pg_current_xact_id()::text;
+-- name: sign
+INSERT INTO signatures (slot, nth) VALUES (:slot, :nth)
+ON CONFLICT (slot) DO UPDATE SET nth = excluded.nth, at = excluded.at
+RETURNING nth;
 
--- name: fate_of_transaction
-SELECT pg_xact_status(:id::text::xid8);
+-- name: signed
+-- A writing statement, since it must wait for a transaction of that slot which still goes on.
+INSERT INTO signatures (slot, nth) VALUES (:slot, 0)
+ON CONFLICT (slot) DO UPDATE SET at = excluded.at
+RETURNING nth;
+
+-- name: forget_signatures
+DELETE FROM signatures WHERE at < now() - interval '7 days';
 
 -- name: durability
 SELECT current_setting('synchronous_commit'), current_setting('fsync'),

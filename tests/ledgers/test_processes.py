@@ -1,12 +1,9 @@
-"""Several real processes on one SQLite ledger, some of them killed."""
+"""Several real processes on one ledger, some of them killed."""
 
 from __future__ import annotations
 
 import json
 import random
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,57 +11,28 @@ from pathlib import Path
 import anyio
 import pytest
 
-from k3push.adapters.sqlite import open_sqlite
 from k3push.core.model import BillNumber, RunId, State
 from k3push.ports import RunIsAliveError
+from tests.ledgers.players import open_ledger
+from tests.ledgers.playing import Player
 from tests.ledgers.samples import intent, numbers, planned
 
-REPOSITORY = Path(__file__).parents[2]
 
-
-class Player:
-    """A process that plays a role of `players.py`."""
-
-    def __init__(self, path: Path, role: str, run: str) -> None:
-        self.process = subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, "-m", "tests.ledgers.players", role, str(path), run],
-            cwd=REPOSITORY,
-            env={"PYTHONPATH": f"{REPOSITORY / 'src'}:{REPOSITORY}"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def line(self) -> str:
-        """Return the next line that it says."""
-        assert self.process.stdout
-        return self.process.stdout.readline().strip()
-
-    def go(self) -> None:
-        """Let it go on."""
-        assert self.process.stdin
-        self.process.stdin.write("go\n")
-        self.process.stdin.flush()
-
-    def kill(self) -> list[str]:
-        """Kill it, and return what it had still said."""
-        self.process.kill()
-        said = self.rest()
-        assert self.process.returncode == -signal.SIGKILL
-        return said
-
-    def rest(self) -> list[str]:
-        """Wait for its end, and return what it said before."""
-        return self.process.communicate()[0].splitlines()
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return where the ledger is."""
+    if request.param == "sqlite":
+        return str(tmp_path / "ledger.db")
+    return str(request.getfixturevalue("postgres_url"))
 
 
 @pytest.fixture
-def play(tmp_path: Path) -> Iterator[Callable[[str, str], Player]]:
+def play(place: str) -> Iterator[Callable[[str, str], Player]]:
     """Start players on one ledger, and leave none behind."""
     players = []
 
     def start(role: str, run: str) -> Player:
-        players.append(Player(tmp_path / "ledger.db", role, run))
+        players.append(Player(place, role, run))
         return players[-1]
 
     yield start
@@ -76,17 +44,17 @@ def play(tmp_path: Path) -> Iterator[Callable[[str, str], Player]]:
 Play = Callable[[str, str], Player]
 
 
-async def prepare(path: Path, **jobs: Sequence[str]) -> None:
+async def prepare(place: str, **jobs: Sequence[str]) -> None:
     """Open runs, each with its numbers."""
-    async with open_sqlite(path) as ledger:
+    async with open_ledger(place) as ledger:
         for run, names in jobs.items():
             await planned(ledger, " ".join(names), run)
 
 
-def test_each_number_has_one_winner(tmp_path: Path, play: Play) -> None:
+def test_each_number_has_one_winner(place: str, play: Play) -> None:
     """Two processes claim overlapping lists at the same time, in opposite orders."""
     names = [f"N{index}" for index in range(300)]
-    anyio.run(partial(prepare, tmp_path / "ledger.db", r1=names[:200], r2=names[:99:-1]))
+    anyio.run(partial(prepare, place, r1=names[:200], r2=names[:99:-1]))
     players = [play("claim", run) for run in ("r1", "r2")]
     assert [player.line() for player in players] == ["ready"] * 2
     for player in players:
@@ -98,18 +66,17 @@ def test_each_number_has_one_winner(tmp_path: Path, play: Play) -> None:
     assert second >= set(names[200:])
 
 
-def test_a_run_has_one_executor_over_processes(tmp_path: Path, play: Play) -> None:
+def test_a_run_has_one_executor_over_processes(place: str, play: Play) -> None:
     """And whoever asked in vain can have it as soon as that one is killed."""
-    path = tmp_path / "ledger.db"
     run = RunId("r1")
 
     async def own(*, alive: bool) -> None:
-        async with open_sqlite(path, create=False) as ledger:
+        async with open_ledger(place, create=False) as ledger:
             assert await ledger.is_alive(run) == alive
             async with ledger.own(run):
                 pass
 
-    anyio.run(partial(prepare, path, r1=["A"]))
+    anyio.run(partial(prepare, place, r1=["A"]))
     holder = play("own", run)
     assert holder.line() == "ready"
     with pytest.raises(RunIsAliveError):
@@ -119,13 +86,12 @@ def test_a_run_has_one_executor_over_processes(tmp_path: Path, play: Play) -> No
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_what_was_begun_before_a_kill_is_there(tmp_path: Path, play: Play, seed: int) -> None:
+def test_what_was_begun_before_a_kill_is_there(place: str, play: Play, seed: int) -> None:
     """Every attempt that a caller was told of, though the process was killed in mid-write."""
-    path = tmp_path / "ledger.db"
     run = RunId("r1")
 
     async def look(told: Sequence[str]) -> None:
-        async with open_sqlite(path, create=False) as ledger, ledger.own(run):
+        async with open_ledger(place, create=False) as ledger, ledger.own(run):
             for attempt, number in map(json.loads, told):
                 (kept,) = await ledger.attempts_of(BillNumber(number))
                 assert kept.attempt.id == attempt
@@ -135,7 +101,7 @@ def test_what_was_begun_before_a_kill_is_there(tmp_path: Path, play: Play, seed:
             assert await ledger.counts(run) == {State.UNKNOWN: begun, State.PLANNED: 4000 - begun}
             assert len(await ledger.doubts(run)) == begun
 
-    anyio.run(partial(prepare, path, r1=[f"N{index}" for index in range(4000)]))
+    anyio.run(partial(prepare, place, r1=[f"N{index}" for index in range(4000)]))
     sender = play("begin", run)
     told = [sender.line() for _ in range(1 + random.Random(seed).randrange(400))]  # noqa: S311
     told += sender.kill()
@@ -143,13 +109,13 @@ def test_what_was_begun_before_a_kill_is_there(tmp_path: Path, play: Play, seed:
     anyio.run(look, [line for line in told if line.endswith("]")])
 
 
-def test_a_full_disk_is_said_and_loses_nothing(tmp_path: Path, play: Play) -> None:
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+def test_a_full_disk_is_said_and_loses_nothing(place: str, play: Play) -> None:
     """What was begun before it is there; what could not be written down raised."""
-    path = tmp_path / "ledger.db"
     run = RunId("r1")
 
     async def look(told: Sequence[str]) -> None:
-        async with open_sqlite(path, create=False) as ledger, ledger.own(run):
+        async with open_ledger(place, create=False) as ledger, ledger.own(run):
             for number in told:
                 assert len(await ledger.attempts_of(BillNumber(number))) == 1
             assert await ledger.attempt_count(run) == len(told)
@@ -157,8 +123,8 @@ def test_a_full_disk_is_said_and_loses_nothing(tmp_path: Path, play: Play) -> No
             await ledger.claim(run, numbers("N1999"))
             await ledger.begin(intent(run, "N1999"))
 
-    anyio.run(partial(prepare, path, r1=[f"N{index}" for index in range(2000)]))
+    anyio.run(partial(prepare, place, r1=[f"N{index}" for index in range(2000)]))
     *told, lost = play("fill", run).rest()
-    assert lost.startswith(f"LedgerLostError {path}")
+    assert lost.startswith(f"LedgerLostError {place}")
     assert told
     anyio.run(look, told)
