@@ -913,7 +913,7 @@ _WORDS: Mapping[str, _Said] = {
         "没有工作进程；请启动：k3push worker --tenants 文件夹",
     ),
     "fleet.alive": _Said(
-        "worker {name} on {host}: {busy} runs, serves {serves} tenants, heard {seconds:.0f} s ago",
+        "worker {name} on {host}: runs {busy}, tenants {serves}, heard {seconds:.0f} s ago",
         "工作进程 {name}（{host}）：{busy} 个执行，服务 {serves} 个租户，{seconds:.0f} 秒前有消息",
     ),
     "fleet.silent": _Said(
@@ -921,7 +921,7 @@ _WORDS: Mapping[str, _Said] = {
         "工作进程 {name}（{host}）：已停止或失联，{seconds:.0f} 秒没有消息",
     ),
     "enqueue.queued": _Said("{tenant}: run {run} is queued", "{tenant}：执行 {run} 已排队"),
-    "worker.serves": _Said("serves {count} tenants: {names}", "服务 {count} 个租户：{names}"),
+    "worker.serves": _Said("serves {names}", "服务租户：{names}"),
     "worker.left": _Said("leaves {tenant} to others: {why}", "{tenant} 留给其他工作进程：{why}"),
     "worker.faulty": _Said("passed over: {why}", "已略过：{why}"),
     "worker.begins": _Said("{tenant}: run {run} begins", "{tenant}：执行 {run} 开始"),
