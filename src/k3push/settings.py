@@ -332,6 +332,11 @@ class LedgerSettings(_Section):
         return self.url.startswith(POSTGRES)
 
     @property
+    def shown(self) -> str:
+        """The URL without its password, for people."""
+        return _without_password(self.url)
+
+    @property
     def has_password(self) -> bool:
         """Whether the URL itself holds a password."""
         parts = urlsplit(self.url)
@@ -443,7 +448,7 @@ class Settings(_Section):
     def ledger_place(self) -> str:
         """Where the ledger is, for people: a path, or a URL without its password."""
         path = self.ledger_path
-        return _without_password(self.ledger.url) if path is None else str(path)
+        return self.ledger.shown if path is None else str(path)
 
     @property
     def plain_secrets(self) -> list[str]:
@@ -574,7 +579,7 @@ def _unusable(settings: Settings) -> Iterator[tuple[str, str]]:
     for key, value in (by_password if erp.auth == "password" else by_application).items():
         if not value:
             yield key, f'is needed for auth = "{erp.auth}"'
-    yield from _unusable_ledger(settings.ledger)
+    yield from faults_of_ledger(settings.ledger)
     for name, route in settings.routes.items():
         if bool(route.rule) == route.default_rule:
             yield f"routes.{name}.rule", "give either rule or default_rule = true"
@@ -598,7 +603,8 @@ def _unusable_fleet(settings: Settings) -> Iterator[tuple[str, str]]:
             yield f"schedules.{name}.route", f"no route {schedule.route!r}{near}"
 
 
-def _unusable_ledger(ledger: LedgerSettings) -> Iterator[tuple[str, str]]:
+def faults_of_ledger(ledger: LedgerSettings) -> Iterator[tuple[str, str]]:
+    """Find what is wrong with where the ledger is said to be: key, and the cure."""
     if ledger.in_postgres:
         if not urlsplit(ledger.url).path.strip("/"):
             yield "ledger.url", "name the database: postgresql://USER@HOST:PORT/DATABASE"

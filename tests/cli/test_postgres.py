@@ -1,6 +1,10 @@
 from __future__ import annotations
 
-from tests.cli.terminal import Desk, Sandbox, assert_all_once, orders
+import sqlite3
+from contextlib import closing
+
+from tests.cli.conftest import Start
+from tests.cli.terminal import Desk, Sandbox, assert_all_once, end, orders, until
 
 SECRET = "nobody-reads-this"
 
@@ -51,3 +55,55 @@ def test_a_missing_extra_is_named(desk: Desk, sandbox: Sandbox) -> None:
     ran = desk.k3push("run", desk.job(orders(3)), "--yes")
     assert ran.exit == 2
     assert 'pip install "k3push[postgres]"' in ran.err
+
+
+def test_a_ledger_moves_to_postgres_and_goes_on(
+    desk: Desk, sandbox: Sandbox, postgres_url: str
+) -> None:
+    """Begun on one machine in SQLite, stopped half way, and resumed where many can reach it."""
+    desk.configure(sandbox.url)
+    numbers = orders(60)
+    stopped = desk.k3push("run", desk.job(numbers), "--limit", "20", "--yes", "--json")
+    assert (stopped.exit, stopped.said["counts"]) == (5, {"pushed": 20, "planned": 40})
+    assert "version 3, up to date" in desk.k3push("ledger", "migrate").out
+    copied = desk.k3push("ledger", "copy", "config", postgres_url)
+    assert (copied.exit, "60 rows" in copied.out) == (0, True), copied
+    again = desk.k3push("ledger", "copy", "sqlite:///ledger.db", postgres_url)
+    assert (again.exit, "has runs already" in again.err) == (2, True)
+    desk.configure(sandbox.url, more=ledger(postgres_url))
+    checked = desk.k3push("ledger", "check")
+    assert (checked.exit, checked.out.count("✓"), "✗" in checked.out) == (0, 6, False)
+    assert desk.k3push("resume", "--json").said["counts"] == {"pushed": 60}
+    assert_all_once(desk.rows(), sandbox.truth(), numbers)
+
+
+def test_a_fault_of_the_ledger_is_told_with_its_cure(desk: Desk, sandbox: Sandbox) -> None:
+    """Somebody has written into it with another program."""
+    desk.configure(sandbox.url)
+    assert desk.k3push("run", desk.job(orders(3)), "--yes").exit == 0
+    with closing(sqlite3.connect(desk.folder / "ledger.db")) as connection:
+        connection.execute("UPDATE tallies SET n = 7")
+        connection.commit()
+    checked = desk.k3push("ledger", "check")
+    assert checked.exit == 2
+    (fault,) = (line for line in checked.out.splitlines() if line.startswith("✗"))
+    assert "`k3push ledger copy` counts anew" in fault
+    moved = desk.k3push("ledger", "copy", "config", "sqlite:///sound.db")
+    assert moved.exit == 0, moved
+    desk.configure(sandbox.url, more=ledger("sqlite:///sound.db"))
+    assert desk.k3push("ledger", "check").exit == 0
+
+
+def test_a_ledger_in_use_is_not_copied(desk: Desk, start: Start) -> None:
+    """Half of a run in two places would be sent from both."""
+    sandbox = start("--latency", "2")
+    desk.configure(sandbox.url)
+    running = desk.begin("run", desk.job(orders(20)), "--yes")
+    try:
+        until(lambda: desk.k3push("runs").exit == 0)
+        until(lambda: sandbox.truth()["logins"] > 0)
+        ran = desk.k3push("ledger", "copy", "config", "sqlite:///other.db")
+    finally:
+        running.kill()
+        end(running)
+    assert (ran.exit, "is under way" in ran.err) == (2, True), ran

@@ -174,11 +174,11 @@ def test_a_drained_worker_leaves_the_rest_of_a_run_to_another(fleet: Fleet) -> N
     slow = (fleet.folder / config).read_text("utf-8")
     pace = "[run]\nchunk_size = 2\nconcurrency = 1\nmax_calls_per_minute = 600\n"
     (fleet.folder / config).write_text(slow.replace("[run]\n", pace), "utf-8")
-    numbers = orders(60)
+    numbers = orders(36)
     fleet.enqueue(numbers, config)
     with fleet.worker():
         until(lambda: fleet.sandbox.made() >= 4)
-    assert fleet.sandbox.made() < 60
+    assert fleet.sandbox.made() < 36
     assert fleet.do("SELECT outcome, worker, exit FROM fleet_runs") == [(None, None, 5)]
     with fleet.worker():
         until(fleet.done)
@@ -218,7 +218,7 @@ def test_cancel_and_retry(fleet: Fleet) -> None:
     ran = fleet.k3push("fleet", "cancel", "--tenant", "acme")
     assert "is cancelled" in ran.out, ran
     with fleet.worker():
-        time.sleep(3)
+        time.sleep(1.5)
         assert fleet.sandbox.made() == 0
         ran = fleet.k3push("fleet", "retry", "--tenant", "acme")
         assert "is queued" in ran.out, ran

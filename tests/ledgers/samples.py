@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from k3push.core.commands import Command, Verb
 from k3push.core.model import (
     Answered,
     Attempt,
     BillNumber,
+    FolderFile,
     Intent,
     Listed,
+    NoAnswer,
     Outcome,
     Route,
     Row,
@@ -101,3 +104,28 @@ async def states(ledger: Ledger, run: RunId) -> dict[str, State]:
 def in_words(rows: Sequence[Row]) -> str:
     """Return the numbers of rows, in their order."""
     return " ".join(row.number for row in rows)
+
+
+async def lived_in(ledger: Ledger) -> RunId:
+    """Fill a ledger with something in each of its tables."""
+    await planned(ledger, "A B", "r0", "other scope")
+    run = a_run("r1", "s")
+    await ledger.open_run(run)
+    await ledger.add(run.id, lines("A B C 丁 e E F A"))
+    await ledger.identify(run.id, {n: BillNumber(n.upper()) for n in numbers("A B C 丁 e E F")})
+    await ledger.close_list(run.id)
+    await ledger.take(FolderFile("/inbox", "订单.csv", "00ff"), run.id)
+    async with ledger.own(run.id):
+        command = await ledger.command(run.id, Command(Verb.PAUSE), at=NOON)
+        await ledger.obeyed(command, at=later(1), on_their_way=2)
+        await pushed(ledger, run.id, "A B")
+        attempt = await sent(ledger, run.id, "C 丁", chunk=2)
+        await ledger.record(
+            attempt, NoAnswer("reset"), "doubt", outcomes("C 丁", State.UNKNOWN), at=later(2)
+        )
+        await ledger.conclude(
+            run.id, outcomes("E", State.REJECTED), at=later(3), note="未审核 (precheck)"
+        )
+        await ledger.claim(run.id, numbers("F"))
+    await ledger.end_run(run.id, 4, later(9))
+    return run.id

@@ -13,7 +13,7 @@ import pytest
 from anyio import to_thread
 from psycopg.conninfo import conninfo_to_dict
 
-from k3push.adapters.postgres import is_there, open_postgres
+from k3push.adapters.postgres import open_postgres, version_of
 from k3push.adapters.postgres.schema import VERSION
 from k3push.adapters.postgres.server import Server, statements
 from k3push.core.model import RunId, State
@@ -244,12 +244,12 @@ async def test_many_who_open_a_new_ledger_make_one(postgres_url: str) -> None:
 
 async def test_a_ledger_that_is_missing_is_not_made_by_a_look(postgres_url: str) -> None:
     """`status` on the wrong database must not look like a ledger without runs."""
-    assert not await is_there(postgres_url)
+    assert await version_of(postgres_url) == 0
     with pytest.raises(LedgerLostError, match="there is no ledger yet"):
         async with open_postgres(postgres_url, create=False):
             pass
     async with open_postgres(postgres_url):
-        assert await is_there(postgres_url)
+        assert await version_of(postgres_url) == VERSION
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,9 @@ from k3push.adapters.memory import MemoryLedger
 from k3push.adapters.sqlite import SqliteLedger, open_sqlite
 from k3push.adapters.sqlite.file import Connection, connect, lost_as_ledger
 from k3push.adapters.sqlite.group_commit import GroupCommit, Reader
-from k3push.core.commands import Command, Verb
-from k3push.core.model import FolderFile, State
+from k3push.core.model import State
 from k3push.ports import Ledger, LedgerLostError
-from tests.ledgers.samples import NOON, a_run, numbers, outcomes, planned, pushed, sent, states
+from tests.ledgers.samples import a_run, numbers, outcomes, planned, pushed, sent, states
 
 pytestmark = pytest.mark.anyio
 
@@ -57,32 +56,6 @@ async def test_looking_does_not_make_a_ledger(tmp_path: Path) -> None:
         async with open_sqlite(path, create=False):
             pass
     assert not await to_thread.run_sync(lambda: list(tmp_path.iterdir()))
-
-
-async def test_a_ledger_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
-    """Whoever installs a newer k3push goes on with the runs of the older one."""
-    path = tmp_path / "ledger.db"
-
-    def make_first_version() -> None:
-        script = files("k3push.adapters.sqlite") / "sql" / "1.sql"
-        with closing(sqlite3.connect(path)) as connection:
-            connection.executescript(script.read_text(encoding="utf-8"))
-            connection.execute(
-                "INSERT INTO runs (id, scope, route, jobs, folder, started_at) VALUES"
-                """ ('old', 's', '{"name":"r","source":"A","target":"B"}', '[]', 'f', ?)""",
-                [NOON.isoformat()],
-            )
-            connection.commit()
-
-    await to_thread.run_sync(make_first_version)
-    async with open_sqlite(path) as ledger:
-        (old,) = await ledger.runs()
-        async with ledger.own(old.id):
-            await ledger.command(old.id, Command(Verb.PAUSE), at=NOON)
-            assert len(await ledger.commands(old.id)) == 1
-        file = FolderFile("/inbox", "a.csv", "00ff")
-        await ledger.take(file, old.id)
-        assert await ledger.has_taken(file)
 
 
 async def test_a_newer_ledger_is_left_alone(tmp_path: Path) -> None:

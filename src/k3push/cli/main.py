@@ -11,6 +11,7 @@ import typer
 
 from k3push.cli.commands.beginning import add_beginning
 from k3push.cli.commands.fleet import add_fleet
+from k3push.cli.commands.ledgers import add_ledgers
 from k3push.cli.commands.looking import add_looking
 from k3push.cli.commands.nights import add_nights
 from k3push.cli.commands.pushing import add_control, add_pushing
@@ -111,6 +112,7 @@ def build_app(say: Say, lang: Lang) -> typer.Typer:
     add_beginning(app, say, lang)
     add_nights(app, say)
     add_fleet(app, say, lang)
+    add_ledgers(app, say)
     return app
 
 

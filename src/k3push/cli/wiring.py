@@ -93,7 +93,7 @@ async def is_there(settings: Settings, say: Say) -> bool:
     if path is None:
         with needs_postgres(say):
             from k3push.adapters import postgres  # noqa: PLC0415
-        return await postgres.is_there(settings.ledger.url, ledger_password(settings))
+        return await postgres.version_of(settings.ledger.url, ledger_password(settings)) > 0
     return path.exists()
 
 

@@ -755,6 +755,82 @@ _WORDS: Mapping[str, _Said] = {
         "keyring: k3push login set",
         "请以执行下推的用户在命令提示符中运行此行；密码请存入系统凭据库：k3push login set",
     ),
+    "ledger.help": _Said("The ledger as a whole.", "整个台账。"),
+    "ledger.migrate": _Said(
+        "Bring the ledger's schema up to date; every command that opens it does so as well.",
+        "把台账升级到本版本的结构；任何打开台账的命令也会这样做。",
+    ),
+    "ledger.check": _Said(
+        "Look through the ledger for what cannot be: one line each, with the cure. Exit code 2 if anything is wrong.",
+        "检查台账是否自相矛盾：每项一行，附处理办法。有问题时退出码为 2。",
+    ),
+    "ledger.copy": _Said(
+        "Copy a ledger into an empty one, from SQLite to PostgreSQL or back, and compare both row by row.",
+        "把台账复制到一个空台账（SQLite 与 PostgreSQL 之间均可），并逐行比对。",
+    ),
+    "arg.ledger": _Said(
+        "sqlite:///FILE, postgresql://USER@HOST:PORT/DATABASE, or config for that of [ledger].",
+        "sqlite:///文件、postgresql://用户@主机:端口/数据库，或用 config 表示配置中的台账。",
+    ),
+    "ledger.url": _Said("ledger: {what}", "台账：{what}"),
+    "ledger.migrated": _Said(
+        "ledger {place}: version {before} → {after}", "台账 {place}：版本 {before} → {after}"
+    ),
+    "ledger.up_to_date": _Said(
+        "ledger {place}: version {after}, up to date", "台账 {place}：版本 {after}，已是最新"
+    ),
+    "ledger.bad": _Said(
+        "{what}: {n} wrong, the first: {example}. {cure}",
+        "{what}：{n} 处有误，第一处：{example}。{cure}",
+    ),
+    "ledger.check.file": _Said("the database's own checks", "数据库自检"),
+    "ledger.check.tallies": _Said("counts are those of the rows", "计数与各行一致"),
+    "ledger.check.attempts": _Said(
+        "each sent or unknown number has its attempt", "每个已发送或未知的编号都有其发送记录"
+    ),
+    "ledger.check.claims": _Said("each claim has its number", "每个占用都有其编号"),
+    "ledger.check.unclaimed": _Said(
+        "each sent or unknown number is claimed", "每个已发送或未知的编号都被占用"
+    ),
+    "ledger.check.answers": _Said("every request and answer can be read", "所有请求与应答均可读取"),
+    "ledger.cure.file": _Said(
+        "Restore the file from a backup, on a sound disk.", "请在完好的磁盘上从备份恢复该文件。"
+    ),
+    "ledger.cure.tallies": _Said(
+        "Figures of status are wrong, no row is: `k3push ledger copy` counts anew.",
+        "仅 status 的数字有误，各行无误：`k3push ledger copy` 会重新计数。",
+    ),
+    "ledger.cure.attempts": _Said(
+        "Look in the ERP, then `k3push settle --as`.",
+        "请在 ERP 中查明，再用 `k3push settle --as`。",
+    ),
+    "ledger.cure.claims": _Said(
+        "`k3push resume` of its run gives it up.", "对其执行 `k3push resume` 即可放弃占用。"
+    ),
+    "ledger.cure.unclaimed": _Said(
+        "`k3push settle` before any other run of these numbers.",
+        "在其他执行处理这些编号之前，请先 `k3push settle`。",
+    ),
+    "ledger.cure.answers": _Said(
+        "Evidence is lost, no outcome is; restore it from a backup.",
+        "丢失的是证据而非结果；请从备份恢复。",
+    ),
+    "ledger.alive": _Said(
+        "run {run} is under way; copy the ledger when it has ended",
+        "执行 {run} 正在进行；请在其结束后再复制台账",
+    ),
+    "ledger.not_empty": _Said(
+        "{place}: this ledger has runs already; name an empty one",
+        "{place}：该台账已有执行记录；请指定一个空台账",
+    ),
+    "ledger.differs": _Said(
+        "the copy differs from its source in {what}; nothing was kept",
+        "副本与来源在 {what} 处不同；未保留任何内容",
+    ),
+    "ledger.copied": _Said(
+        "{source} → {target}, compared row by row: {told}",
+        "{source} → {target}，已逐行比对：{told}",
+    ),
     "login.help": _Said("Secrets in the system's keyring.", "系统凭据库中的密码。"),
     "login.set": _Said(
         "Ask for a secret and store it in the system's keyring.", "询问密码并存入系统凭据库。"
@@ -940,6 +1016,10 @@ _WORDS: Mapping[str, _Said] = {
     "worker.held": _Said(
         "{tenant} is paused, since the ERP refused the login: {why}; mend it, then k3push fleet retry --tenant {tenant}",
         "{tenant} 已暂停，因为 ERP 拒绝登录：{why}；处理后 k3push fleet retry --tenant {tenant}",
+    ),
+    "worker.dropped": _Said(
+        "{tenant}: the list of run {run} was not written down to its end, and nothing of it is sent; enqueue it again",
+        "{tenant}：执行 {run} 的清单没有写完，不会发送；请重新排队",
     ),
     "worker.takes_up": _Said(
         "{tenant}: run {run} is taken from {worker}, which is silent",

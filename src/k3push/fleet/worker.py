@@ -301,6 +301,7 @@ class Worker:
             await self._keep_schedules(queue)
             await queue.make_jobs()
         await queue.do("forget_workers")
+        await queue.do("forget_runs")
 
     async def _be_heard(self, queue: Queue) -> None:
         engine = self._engine
@@ -343,6 +344,7 @@ class Worker:
         if whole:
             await queue.listed(tenant.name, run)
         elif whole is not None and age_s > OPENING_PATIENCE_S:
+            self.work.tell("worker.dropped", tenant=tenant.name, run=run)
             await queue.do("drop", tenant=tenant.name, run=run, why="half listed")
 
     async def _keep_schedules(self, queue: Queue) -> None:

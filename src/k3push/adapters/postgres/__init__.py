@@ -1,5 +1,5 @@
 """The ledger in PostgreSQL, for the processes of many machines."""
 
-from k3push.adapters.postgres.ledger import PostgresLedger, is_there, open_postgres
+from k3push.adapters.postgres.ledger import PostgresLedger, open_postgres, version_of
 
-__all__ = ["PostgresLedger", "is_there", "open_postgres"]
+__all__ = ["PostgresLedger", "open_postgres", "version_of"]

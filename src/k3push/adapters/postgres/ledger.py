@@ -77,13 +77,13 @@ async def open_postgres(
             await pool.close()
 
 
-async def is_there(url: str, password: str = "") -> bool:
-    """Say whether a database holds a ledger."""
+async def version_of(url: str, password: str = "") -> int:
+    """Return the version of the ledger that a database holds; 0 if it holds none."""
     server = Server.of(url, password)
     with server.lost_as_ledger():
         connection = await server.connect()
         try:
-            return await schema_version(server, connection) > 0
+            return await schema_version(server, connection)
         finally:
             await connection.close()
 

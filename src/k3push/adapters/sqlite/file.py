@@ -143,6 +143,19 @@ def connect(path: Path, *, create: bool) -> tuple[Connection, Connection]:
                 raise
 
 
+def version_of(path: Path) -> int:
+    """Return the version of the schema in a file; 0 if there is no file, or nothing in it."""
+    if not path.exists():
+        return 0
+    with lost_as_ledger(path):
+        connection = Connection(path, "ro")
+        try:
+            ((version,),) = connection.all("user_version")
+            return int(version)
+        finally:
+            connection.close()
+
+
 def locks_folder(path: Path) -> Path:
     """Return the folder that holds the locks of the ledger at *path*."""
     return path.with_name(f"{path.name}-locks")

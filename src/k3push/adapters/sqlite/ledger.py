@@ -23,7 +23,7 @@ from typing import TypeVar
 import anyio
 from anyio import to_thread
 
-from k3push.adapters.sqlite import reads, runs, sending
+from k3push.adapters.sqlite import file, reads, runs, sending
 from k3push.adapters.sqlite.file import connect, locks_folder, lost_as_ledger
 from k3push.adapters.sqlite.group_commit import GroupCommit, Reader
 from k3push.adapters.sqlite.run_locks import RunLocks
@@ -68,6 +68,11 @@ async def open_sqlite(path: Path, *, create: bool = True) -> AsyncIterator[Sqlit
             # The writer last: whoever closes last clears the WAL away, and a reader cannot.
             await to_thread.run_sync(looks.close)
             await to_thread.run_sync(commits.close)
+
+
+async def version_of(path: Path) -> int:
+    """Return the version of the ledger in a file; 0 if there is none."""
+    return await to_thread.run_sync(file.version_of, path)
 
 
 class SqliteLedger(Ledger):

@@ -156,6 +156,10 @@ DELETE FROM fleet_workers AS w
 WHERE seen_at < now() - interval '1 day'
     AND NOT EXISTS (SELECT FROM fleet_runs AS r WHERE r.worker = w.worker);
 
+-- name: forget_runs
+DELETE FROM fleet_runs
+WHERE outcome IN ('done', 'dropped', 'cancelled') AND ended_at < now() - interval '90 days';
+
 -- name: workers
 SELECT w.name, w.host, w.serves, w.seen_at, extract(epoch FROM now() - w.seen_at)::float8 AS age_s,
     (SELECT count(*) FROM fleet_runs AS r WHERE r.worker = w.worker AND outcome IS NULL)

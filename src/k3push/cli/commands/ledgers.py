@@ -1,0 +1,44 @@
+"""The commands about the ledger as a whole."""
+
+# No `from __future__ import annotations` here: typer reads the annotations, and these hold
+# sentences in the language that was chosen.
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from k3push.cli.arguments import awaited
+from k3push.cli.words import Say
+
+
+def add_ledgers(app: typer.Typer, say: Say) -> None:
+    """Add the commands about the ledger as a whole."""
+    Config = Annotated[Path | None, typer.Option("--config", help=say("opt.config"))]
+
+    ledger = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    app.add_typer(ledger, name="ledger", help=say("ledger.help"), short_help=say("ledger.help"))
+
+    @ledger.command(help=say("ledger.migrate"), epilog="k3push ledger migrate")
+    def migrate(config: Config = None) -> int:
+        from k3push.cli import ledgers  # noqa: PLC0415
+
+        return awaited(lambda: ledgers.migrate(config, say))
+
+    @ledger.command(help=say("ledger.check"), epilog="k3push ledger check")
+    def check(config: Config = None) -> int:
+        from k3push.cli import ledgers  # noqa: PLC0415
+
+        return awaited(lambda: ledgers.check(config, say))
+
+    @ledger.command(
+        help=say("ledger.copy"),
+        epilog="k3push ledger copy sqlite:///ledger.db postgresql://k3push@db.example.com/k3push",
+    )
+    def copy(
+        source: Annotated[str, typer.Argument(metavar="SRC", help=say("arg.ledger"))],
+        target: Annotated[str, typer.Argument(metavar="DST", help=say("arg.ledger"))],
+        config: Config = None,
+    ) -> int:
+        from k3push.cli import ledgers  # noqa: PLC0415
+
+        return awaited(lambda: ledgers.copy(source, target, config, say))
