@@ -151,11 +151,13 @@ class _Patience:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._until = anyio.current_time() + PATIENCE_S
+        self._until = 0.0
         self._pause = FIRST_PAUSE_S
 
     async def after(self, said: psycopg.Error) -> None:
         """Wait a moment after an error that may pass; any other is raised as ours."""
+        # From the first error on: a line that is dead may take long to be known as such.
+        self._until = self._until or anyio.current_time() + PATIENCE_S
         passing = is_of_the_line(said) or is_of_the_moment(said)
         if not passing or anyio.current_time() >= self._until:
             raise self._server.lost(said) from said
