@@ -10,8 +10,9 @@ import pytest
 from k3push.adapters.postgres.server import Server
 from k3push.core.model import RunId
 from k3push.fleet.queue import open_queue
+from k3push.fleet.worker import NotHereError
 from k3push.job import Cause
-from k3push.ports import LedgerLostError, RunIsAliveError
+from k3push.ports import RunIsAliveError
 from k3push.reporting.ending import Exit
 from tests.fleet.crew import LOST, FakeWork, ask, outcome, serving, tenant, until, worker
 from tests.fleet.test_ending import ended
@@ -230,11 +231,11 @@ async def test_a_refused_login_holds_all_runs_of_its_tenant(
     assert sorted(run for _, run, _ in work.began) == ["r1", "r2", "r3"]
 
 
-@pytest.mark.parametrize("error", [LOST, RunIsAliveError("by a person")])
-async def test_a_ledger_that_is_lost_or_taken_is_tried_again(
-    postgres_url: str, tmp_path: Path, error: LedgerLostError | RunIsAliveError
+@pytest.mark.parametrize("error", [LOST, RunIsAliveError("by a person"), NotHereError("no secret")])
+async def test_what_is_no_fault_of_the_run_is_tried_again(
+    postgres_url: str, tmp_path: Path, error: Exception
 ) -> None:
-    """Neither is a fault of the run."""
+    """The ledger is away, a person executes it, the secret is not here any more."""
     work = FakeWork({"acme": tenant(tmp_path, postgres_url)}, endings=[error])
     async with serving(worker(work, postgres_url)) as queue:
         await ask(queue, "acme", "r1")

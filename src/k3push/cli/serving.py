@@ -7,7 +7,7 @@ import secrets
 import socket
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,7 +29,7 @@ from k3push.cli.wiring import SystemClock, ledger_password
 from k3push.cli.words import Lang, Say
 from k3push.core.model import RunId
 from k3push.fleet.queue import end_sessions
-from k3push.fleet.worker import CannotBeginError, Order, Worker
+from k3push.fleet.worker import CannotBeginError, NotHereError, Order, Worker
 from k3push.job import Stop
 from k3push.ports import LedgerLostError, RunIsAliveError
 from k3push.reporting.ending import Ending, Exit
@@ -88,13 +88,14 @@ class FleetWork:
             raise Problem(
                 self.say("fleet.no_folder", folder=self.folder, why=error.strerror)
             ) from error
-        old = self._seen is not None and anyio.current_time() - self._seen_at_s > SECRETS_LOOK_S
-        if self._seen is None or found.digest != self._seen.digest or old:
+        new = self._seen is None or found.digest != self._seen.digest
+        if new or anyio.current_time() - self._seen_at_s > SECRETS_LOOK_S:
             self._seen, self._seen_at_s = found, anyio.current_time()
-            await self._look_at(found)
+            await self._look_at(found, frozenset() if new else frozenset(self._served))
         return self._served
 
-    async def _look_at(self, found: Tenants) -> None:
+    async def _look_at(self, found: Tenants, known: Collection[str]) -> None:
+        """See which tenants can be served; those that are *known* can, by their files as read."""
         served = {}
         left = [self.say("worker.faulty", why=why) for why in found.faulty.values()]
         left += [self.say("fleet.doubles", names=", ".join(names)) for names in found.doubles]
@@ -102,7 +103,9 @@ class FleetWork:
             clashes = ", ".join(found.clashes.get(name, ()))
             if clashes:
                 left.append(self.say("fleet.clash", tenant=name, others=clashes))
-            elif why := await anyio.to_thread.run_sync(self._why_left, tenant):
+            elif name not in known and (
+                why := await anyio.to_thread.run_sync(self._why_left, tenant)
+            ):
                 left.append(self.say("worker.left", tenant=name, why=why))
             else:
                 served[name] = tenant
@@ -142,7 +145,10 @@ class FleetWork:
             cause = innermost(error)
             if isinstance(cause, LedgerLostError | RunIsAliveError):
                 raise cause from error
-            if not isinstance(cause, Problem | SettingsError):
+            if isinstance(cause, SettingsError):
+                self._seen = None  # so that it is looked at anew
+                raise NotHereError(str(cause)) from error
+            if not isinstance(cause, Problem):
                 sys.stderr.write("".join(traceback.format_exception(error)))
             raise CannotBeginError(str(cause) or type(cause).__name__) from error
 

@@ -934,8 +934,8 @@ _WORDS: Mapping[str, _Said] = {
     "opt.tenant": _Said("Name of a tenant; may be given several times.", "租户名；可重复给出。"),
     "opt.all": _Said("All tenants.", "所有租户。"),
     "opt.slices": _Said(
-        "Part the list into N runs, which workers may execute side by side.",
-        "把清单分成 N 个执行，可由多个工作进程同时进行。",
+        "Part the list into N runs (4 at most), which workers may execute side by side.",
+        "把清单分成 N 个执行（最多 4 个），可由多个工作进程同时进行。",
     ),
     "opt.runs": _Said("Runs at once.", "同时进行的执行数。"),
     "opt.worker": _Said("Name of the worker; default: the host's.", "工作进程名；默认为主机名。"),

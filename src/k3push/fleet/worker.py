@@ -39,6 +39,10 @@ LISTING_PATIENCE_S = 30.0
 OPENING_PATIENCE_S = 600.0
 
 
+class NotHereError(Exception):
+    """The tenant cannot be served here any more, and perhaps elsewhere."""
+
+
 class CannotBeginError(Exception):
     """A run cannot be executed as things are, and a person has to mend them."""
 
@@ -72,6 +76,7 @@ class Work(Protocol):
 
         Raises:
             CannotBeginError: A person has to mend something first.
+            NotHereError: A secret is gone, or the file is being changed.
             RunIsAliveError: Another executes it.
             LedgerLostError: The ledger cannot be reached.
         """
@@ -143,6 +148,7 @@ class Worker:
             queue.app.task(name=LOOK)(self._job(queue, self._look))
             async with anyio.create_task_group() as others:
                 others.start_soon(self._tick_on, queue)
+                others.start_soon(self._watch_tenants)
                 while not self.draining:
                     await self._run_engine(queue)
                 others.cancel_scope.cancel()
@@ -232,7 +238,7 @@ class Worker:
             self.work.tell("worker.cannot", **told, why=error)
             await queue.end(slot, "person", None, str(error))
             return
-        except (LedgerLostError, RunIsAliveError) as error:
+        except (LedgerLostError, RunIsAliveError, NotHereError) as error:
             later = Later(
                 wait_s(slot.waits, LEDGER_WAIT_S), vain=True, only_settle=slot.only_settle
             )
@@ -284,15 +290,20 @@ class Worker:
             if not self.draining:
                 self.drain()
 
+    async def _watch_tenants(self) -> None:
+        """Keep up with the tenants' files; a command that has a secret may take its time."""
+        while True:
+            await anyio.sleep(self.rhythm.tick)
+            self._served = await self.work.tenants()
+
     async def _tick(self, queue: Queue) -> None:
         """Be heard of, and take up what is due or left behind."""
         await self._be_heard(queue)
-        served = self._served = await self.work.tenants()
-        values = {"name": self.name, "host": self.host, "serves": len(served)}
+        values = {"name": self.name, "host": self.host, "serves": len(self._served)}
         await queue.do("here", worker=self.id, **values)
         paused = {row["tenant"] for row in await queue.all("pauses")}
         if self._engine is not None:
-            self._engine.queues = [name for name in served if name not in paused]
+            self._engine.queues = [name for name in self._served if name not in paused]
         for row in await queue.all("cancelled_of", worker=self.id):
             if (stop := self._running.get((row["tenant"], row["run"]))) is not None:
                 stop.ask(Cause.CONTROL, "k3push fleet cancel")
@@ -309,10 +320,8 @@ class Worker:
             return
         # The engine itself falls silent while it waits for its last jobs.
         await queue.app.job_manager.update_heartbeat(engine.worker_id)
-        ((known,),) = [
-            row.values() for row in await queue.all("is_registered", engine=engine.worker_id)
-        ]
-        if not known:
+        found = await queue.all("is_registered", engine=engine.worker_id)
+        if not found[0]["found"]:
             # We were silent for so long that others have forgotten us; begin anew.
             self._stop_all("counted as dead")
             engine.stop()  # type: ignore[no-untyped-call]  # it has no annotations

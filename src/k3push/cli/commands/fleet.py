@@ -10,6 +10,9 @@ import typer
 from k3push.cli.arguments import awaited
 from k3push.cli.words import Lang, Say
 
+# Each slice logs in, and five wrong logins lock the account (P 2.4).
+MOST_SLICES = 4
+
 
 def add_fleet(app: typer.Typer, say: Say, lang: Lang) -> None:
     """Add the commands that spread runs over machines."""
@@ -31,7 +34,8 @@ def add_fleet(app: typer.Typer, say: Say, lang: Lang) -> None:
         ] = False,
         config: Annotated[Path | None, typer.Option("--config", help=say("opt.config"))] = None,
         slices: Annotated[
-            int, typer.Option("--slices", min=1, max=64, metavar="N", help=say("opt.slices"))
+            int,
+            typer.Option("--slices", min=1, max=MOST_SLICES, metavar="N", help=say("opt.slices")),
         ] = 1,
         json: Json = False,
     ) -> int:
