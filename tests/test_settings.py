@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import sys
 import tomllib
 from pathlib import Path
@@ -12,10 +13,12 @@ from pydantic import BaseModel
 from k3push.core.model import Route
 from k3push.settings import (
     ErpSettings,
+    FleetSettings,
     LedgerSettings,
     NotifySettings,
     RouteSettings,
     RunSettings,
+    ScheduleSettings,
     Secret,
     ServeSettings,
     Settings,
@@ -75,6 +78,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "notify": NotifySettings,
     "serve": ServeSettings,
     "routes.po-instock": RouteSettings,
+    "fleet": FleetSettings,
 }
 
 
@@ -575,3 +579,51 @@ def test_the_dashboards_secrets_are_secrets(tmp_path: Path) -> None:
     assert settings.plain_secrets == ["serve.password"]
     assert settings.keyring_entries == ["collector"]
     assert "plain as day" not in repr(settings)
+
+
+# -- schedules ---------------------------------------------------------------------------------
+
+SCHEDULE = """
+[schedules.nightly]
+cron = "0 20 * * 1-5"
+jobs = "inbox"
+route = "in"
+window = "20:00-06:00"
+"""
+
+
+def test_the_shipped_file_names_every_key_of_a_schedule() -> None:
+    """It is the manual of the settings, though the sandbox's file has no schedule."""
+    shipped = SHIPPED.read_text("utf-8").partition("[schedules.nightly]")[2]
+    assert set(re.findall(r"^#   (\w+) =", shipped, re.MULTILINE)) == set(
+        ScheduleSettings.model_fields
+    )
+
+
+def test_a_schedule_is_read(tmp_path: Path) -> None:
+    """One folder may stand without brackets."""
+    nightly = read(tmp_path, GOOD + SCHEDULE).schedules["nightly"]
+    assert nightly.jobs == ("inbox",)
+    assert nightly.due.zone.key == "Asia/Shanghai"
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "key", "what"),
+    [
+        ('"0 20 * * 1-5"', '"0 25 * * *"', "cron", "bad hour"),
+        ('jobs = "inbox"', "jobs = []", "jobs", "at least 1"),
+        ('route = "in"', 'route = "inn"', "route", "did you mean 'in'"),
+        ('"20:00-06:00"', '"20-6"', "window", "20:00-06:00"),
+        ('route = "in"', 'rout = "in"', "rout", "did you mean 'route'"),
+        ('route = "in"', 'time_zone = "Asia/Peking"', "time_zone", "Asia/Shanghai"),
+    ],
+)
+def test_a_fault_of_a_schedule_is_told_by_key_and_line(
+    tmp_path: Path, good: str, bad: str, key: str, what: str
+) -> None:
+    """A schedule that cannot be read is found by whoever writes it, and not in the night."""
+    error = faults(tmp_path, GOOD + SCHEDULE.replace(good, bad))
+    (fault,) = error.faults
+    assert fault.key == f"schedules.nightly.{key}"
+    assert fault.line is not None
+    assert what in fault.what

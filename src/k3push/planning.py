@@ -100,6 +100,22 @@ def scope_of(acct_id: str, route: Route) -> str:
     return f"{acct_id}|{route.source}|{route.rule or route.target}"
 
 
+async def new_run(
+    ledger: Ledger, clock: Clock, acct_id: str, route: Route, jobs: Sequence[str]
+) -> Run:
+    """Return a run that is not in the ledger yet."""
+    now = clock.now()
+    run_id = await free_run_id(ledger, now)
+    return Run(
+        id=run_id,
+        scope=scope_of(acct_id, route),
+        route=route,
+        jobs=tuple(jobs),
+        folder=str(results_folder(jobs[0], run_id)),
+        started_at=now,
+    )
+
+
 async def open_run(
     ledger: Ledger,
     run: Run,
@@ -108,6 +124,16 @@ async def open_run(
 ) -> None:
     """Write a run and the numbers that it *takes* from job files into the ledger."""
     await ledger.open_run(run)
+    await list_numbers(ledger, run, jobs, takes)
+
+
+async def list_numbers(
+    ledger: Ledger,
+    run: Run,
+    jobs: Sequence[JobSource],
+    takes: Callable[[Listed], bool],
+) -> None:
+    """Write the numbers that an open run *takes* from job files into the ledger."""
     for job in jobs:
         lines = filter(takes, job.read())
         while batch := await anyio.to_thread.run_sync(_next_batch, lines):

@@ -33,6 +33,7 @@ from pydantic import (
 )
 
 from k3push.core.commands import LIMITS, Key
+from k3push.core.cron import Cron, check_cron, zone_of
 from k3push.core.halting import HaltRule
 from k3push.core.model import Route
 from k3push.core.pairs import known_pair
@@ -243,6 +244,20 @@ def _window(text: str) -> str:
     return text
 
 
+def _cron(text: str) -> str:
+    check_cron(text)
+    return text
+
+
+def _zone(text: str) -> str:
+    zone_of(text)
+    return text
+
+
+def _one_or_more(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
 def _without_password(url: str) -> str:
     """Return a URL as it may be shown.
 
@@ -426,6 +441,28 @@ class RouteSettings(_Section):
     follow: tuple[str, ...] = ()
 
 
+class FleetSettings(_Section):
+    """`[fleet]`: where the queue of the fleet is."""
+
+    database: LedgerUrl = ""
+    password: SecretValue | None = None
+
+
+class ScheduleSettings(_Section):
+    """`[schedules.NAME]`: when the fleet looks for new job files."""
+
+    cron: Annotated[str, AfterValidator(_cron)]
+    time_zone: Annotated[str, AfterValidator(_zone)] = "Asia/Shanghai"
+    jobs: Annotated[tuple[str, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
+    route: str | None = None
+    window: Annotated[str, AfterValidator(_window)] = ""
+
+    @property
+    def due(self) -> Cron:
+        """When it is due."""
+        return Cron(self.cron, zone_of(self.time_zone))
+
+
 class Settings(_Section):
     """All settings."""
 
@@ -437,6 +474,8 @@ class Settings(_Section):
     metrics: MetricsSettings = MetricsSettings()
     serve: ServeSettings = ServeSettings()
     routes: Annotated[dict[str, RouteSettings], Field(min_length=1)]
+    fleet: FleetSettings = FleetSettings()
+    schedules: dict[str, ScheduleSettings] = Field(default_factory=dict)
     _file: Path = PrivateAttr(default=Path("config.toml"))
 
     @property
@@ -474,13 +513,15 @@ class Settings(_Section):
         secrets |= {each.password_key: each.password for each in self.erp.users}
         secrets |= self.serve.secrets
         secrets["ledger.password"] = self.ledger.password
+        secrets["fleet.password"] = self.fleet.password
         plain = [key for key, secret in secrets.items() if secret and secret.kind == "plain"]
         return [*plain, "ledger.url"] if self.ledger.has_password else plain
 
     @property
     def keyring_entries(self) -> list[str]:
         """Names of the keyring's entries that secrets are taken from, each once."""
-        secrets = [self.erp.app_secret, self.ledger.password, *self.notify.urls]
+        secrets = [self.erp.app_secret, self.ledger.password, self.fleet.password]
+        secrets += self.notify.urls
         secrets += self.serve.secrets.values()
         secrets += [user.password for user in self.erp.users]
         names = [s.entry for s in secrets if s is not None and s.kind == "keyring"]
@@ -603,6 +644,7 @@ def _unusable(settings: Settings) -> Iterator[tuple[str, str]]:
         if route.follow:
             yield f"routes.{name}.follow", "comes with a later version; leave it empty"
     yield from _unusable_door(settings.serve)
+    yield from _unusable_fleet(settings)
     seen: set[str] = set()
     for user in erp.users:
         if user.username.strip().casefold() in seen:
@@ -616,6 +658,15 @@ def _unusable_door(serve: ServeSettings) -> Iterator[tuple[str, str]]:
         yield "serve.password", "give either a password or the header of a reverse proxy"
     if serve.user_header and not serve.trusted_proxies:
         yield "serve.trusted_proxies", "is needed for user_header: whose word is taken for it"
+
+
+def _unusable_fleet(settings: Settings) -> Iterator[tuple[str, str]]:
+    if settings.fleet.database and not settings.fleet.database.startswith(POSTGRES):
+        yield "fleet.database", "use postgresql://USER@HOST:PORT/DATABASE"
+    for name, schedule in settings.schedules.items():
+        if schedule.route is not None and schedule.route not in settings.routes:
+            near = _nearest(schedule.route, settings.routes)
+            yield f"schedules.{name}.route", f"no route {schedule.route!r}{near}"
 
 
 def faults_of_ledger(ledger: LedgerSettings) -> Iterator[tuple[str, str]]:
@@ -674,6 +725,8 @@ def _known_keys(path: Sequence[str]) -> list[str]:
         "metrics": MetricsSettings,
         "serve": ServeSettings,
         "routes": RouteSettings,
+        "fleet": FleetSettings,
+        "schedules": ScheduleSettings,
     }
     if not path:
         return list(Settings.model_fields)

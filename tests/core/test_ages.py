@@ -42,3 +42,13 @@ def test_on_another_machine_the_time_of_day_is_all_there_is() -> None:
     """A ledger that was moved to a machine which has been up for a year."""
     later = NOON + timedelta(hours=1)
     assert least_age_s(NOON, Uptime("a", 5), later, Uptime("b", 3e7)) == 3600
+
+
+@given(up=seconds, here=seconds, passed=seconds, leap=leaps, names=st.booleans())
+def test_of_another_machines_attempt_nothing_is_sure(
+    up: int, here: int, passed: int, leap: int, *, names: bool
+) -> None:
+    """Its clock may be minutes behind ours, and a window that ends early makes a second one."""
+    later = NOON + timedelta(seconds=passed + leap)
+    old, new = ("boot@one", "next@two") if names else ("@one", "@two")
+    assert least_age_s(NOON, Uptime(old, up), later, Uptime(new, here)) == 0

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import anyio.to_thread
 
+from k3push.adapters.job_files import JobFileError
 from k3push.adapters.job_files.folders import look_into
 from k3push.cli.wiring import SystemClock, is_there, ledger_of
 from k3push.cli.words import Say
 from k3push.core.model import FolderFile
+from k3push.planning import Asked, JobSource, survey
+from k3push.ports import Ledger
 from k3push.settings import Settings
 
 
@@ -28,15 +31,16 @@ class Batch:
     file: FolderFile | None = None
 
 
-async def batches_of(
-    names: Sequence[str], settings: Settings, say: Say, warn: Callable[..., None]
-) -> list[Batch]:
+NewOf = Callable[[Sequence[FolderFile]], Awaitable[list[FolderFile]]]
+"""Leaves out the files that a ledger knows."""
+
+
+async def batches_of(names: Sequence[str], new_of: NewOf, warn: Callable[..., None]) -> list[Batch]:
     """Return what job files and folders come to: the files are one batch, as they are named.
 
     Args:
         names: Job files, "-", and folders.
-        settings: Where the ledger is that knows which files were taken.
-        say: Sentences.
+        new_of: Leaves out the files of a folder that were taken.
         warn: Prints one: what is passed over, and what has nothing new.
 
     Raises:
@@ -50,15 +54,47 @@ async def batches_of(
         found = await anyio.to_thread.run_sync(look_into, Path(folder), now_s)
         for name, why in found.left:
             warn(f"inbox.{why}", file=Path(folder, name))
-        new = await _new(found.files, settings, say)
+        new = await new_of(found.files)
         if not new:
             warn("inbox.nothing", folder=folder, known=len(found.files))
         batches += [Batch((str(Path(folder, file.name)),), file) for file in new]
     return batches
 
 
-async def _new(files: Sequence[FolderFile], settings: Settings, say: Say) -> list[FolderFile]:
+async def surveyed(
+    parts: Sequence[tuple[Batch, Sequence[JobSource]]], warn: Callable[..., None]
+) -> list[dict[str, Asked]]:
+    """Read all job files; what is wrong with any is told at once.
+
+    Raises:
+        JobFileError: With the troubles of all.
+    """
+    surveys = []
+    errors = []
+    for batch, jobs in parts:
+        try:
+            surveys.append(await survey(jobs))
+        except JobFileError as error:
+            errors.append(error)
+        else:
+            if not surveys[-1]:
+                warn("empty_job", job=", ".join(batch.names))
+    if errors:
+        troubles = [trouble for error in errors for trouble in error.troubles]
+        raise JobFileError(*troubles, more=sum(error.more for error in errors))
+    return surveys
+
+
+async def new_of_settings(
+    files: Sequence[FolderFile], settings: Settings, say: Say
+) -> list[FolderFile]:
+    """Leave out the files that the ledger of *settings* knows; none is made."""
     if not await is_there(settings, say):
         return list(files)
     async with ledger_of(settings, say) as ledger:
-        return [file for file in files if not await ledger.has_taken(file)]
+        return await new_of_ledger(files, ledger)
+
+
+async def new_of_ledger(files: Sequence[FolderFile], ledger: Ledger) -> list[FolderFile]:
+    """Leave out the files that *ledger* knows."""
+    return [file for file in files if not await ledger.has_taken(file)]

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from k3push.cli.commands.beginning import add_beginning
+from k3push.cli.commands.fleet import add_fleet
 from k3push.cli.commands.ledgers import add_ledgers
 from k3push.cli.commands.looking import add_looking
 from k3push.cli.commands.nights import add_nights
@@ -67,11 +68,11 @@ def run(arguments: Sequence[str], lang: Lang) -> int:
 def _exit_of(error: Exception, say: Say, lang: Lang) -> int:
     """Say what went wrong, and return the exit code for it; a defect shows its trace."""
     from k3push.adapters.job_files import JobFileError  # noqa: PLC0415
-    from k3push.cli.problem import Problem  # noqa: PLC0415
+    from k3push.cli.problem import Problem, innermost  # noqa: PLC0415
     from k3push.ports import LedgerLostError, RunIsAliveError  # noqa: PLC0415
     from k3push.settings import SettingsError  # noqa: PLC0415
 
-    cause = _innermost(error)
+    cause = innermost(error)
     match cause:
         case JobFileError():
             return _tell(say("error", what=cause.text(lang)), USAGE)
@@ -87,13 +88,6 @@ def _exit_of(error: Exception, say: Say, lang: Lang) -> int:
 
     sys.stderr.write("".join(traceback.format_exception(error)))
     return _tell(say("defect"), DEFECT)
-
-
-def _innermost(error: BaseException) -> BaseException:
-    """Unwrap the groups that task groups make of one exception."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
 
 
 def _tell(words: str, code: int) -> int:
@@ -119,6 +113,7 @@ def build_app(say: Say, lang: Lang) -> typer.Typer:
     add_watching(app, say, lang)
     add_beginning(app, say, lang)
     add_nights(app, say)
+    add_fleet(app, say, lang)
     add_ledgers(app, say)
     return app
 

@@ -15,3 +15,10 @@ class Problem(Exception):  # noqa: N818  # it is reported, not handled
     def __init__(self, what: str, exit_code: Exit = Exit.USAGE) -> None:
         super().__init__(what)
         self.exit = exit_code
+
+
+def innermost(error: BaseException) -> BaseException:
+    """Unwrap the groups that task groups make of one exception."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -20,7 +21,7 @@ from rich.markup import escape
 from k3push.adapters.erp_http import ErpHttp
 from k3push.adapters.erp_joining import JoinedLooks
 from k3push.adapters.erp_pool import ErpPool
-from k3push.cli.inbox import Batch, batches_of
+from k3push.cli.inbox import Batch, batches_of, new_of_settings, surveyed
 from k3push.cli.jobs import STDIN, JobOptions, opened_jobs, routes_of
 from k3push.cli.logs import LogOptions, RunLog, Watches, open_log, warning_as_json
 from k3push.cli.measuring import check_measuring, measured, traced
@@ -44,15 +45,12 @@ from k3push.core.pace import Pace
 from k3push.core.window import Window
 from k3push.job import Cause, DoubtAges, Job, PushPace, SettlePace, Stop, stopping
 from k3push.planning import (
-    Asked,
     JobSource,
-    free_run_id,
     merged,
+    new_run,
     open_run,
     plan_rejected,
-    results_folder,
     scope_of,
-    survey,
 )
 from k3push.ports import Ledger, LedgerLostError
 from k3push.pushing import push_run
@@ -71,7 +69,13 @@ REPEATS_SHOWN = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """What the commands' options say; None leaves it to the settings."""
+    """What the commands' options say; None leaves it to the settings.
+
+    Attributes:
+        window: In its place, from a schedule.
+        zone: Whose clock the window goes by; None is the computer's.
+        closes_in_s: When the execution ends since its window does; None where it waits.
+    """
 
     config: Path | None = None
     chunk_size: int | None = None
@@ -82,6 +86,9 @@ class RunOptions:
     max_duration: timedelta | None = None
     limit: int | None = None
     because: str = ""
+    window: Window | None = None
+    zone: tzinfo | None = None
+    closes_in_s: float | None = None
     overlap: Overlap = "share"
     yes: bool = False
     json: bool = False
@@ -104,7 +111,7 @@ class Runner:
         self.lang = lang
         self.errors = Console(stderr=True, soft_wrap=True)
         self.output = Console(soft_wrap=True)
-        self.clock = SystemClock()
+        self.clock = SystemClock(options.zone)
         self._began_s: float | None = None
         self.settings: Settings = load_settings(options.config, say)
         # Before any ledger is made, so that a secret that is not there leaves nothing behind.
@@ -143,13 +150,14 @@ class Runner:
 
     async def run(self, names: Sequence[str], how: JobOptions) -> Exit:
         """Push the numbers of job files, and of each new file of a folder in a run of its own."""
-        batches = await batches_of(names, self.settings, self.say, self.warn)
+        new_of = partial(new_of_settings, settings=self.settings, say=self.say)
+        batches = await batches_of(names, new_of, self.warn)
         every = [name for batch in batches for name in batch.names]
         with opened_jobs(every, how, self.lang, skipped=self.tell_skipped) as jobs:
             rest = iter(jobs)
             parts = [(batch, list(islice(rest, len(batch.names)))) for batch in batches]
             # All of them are read before any is pushed, so that exit 2 means: nothing was sent.
-            surveys = await self._surveyed(parts)
+            surveys = await surveyed(parts, self.warn)
             lines = merged(surveys)
             if not lines:
                 return self._report_all([])
@@ -183,9 +191,13 @@ class Runner:
     async def resume(self, name: str | None) -> Exit:
         """Go on where a run stopped."""
         async with ledger_of(self.settings, self.say) as ledger:
-            run = await self._find_whole(ledger, name)
-            ending = await self._execute(ledger, run)
+            ending = await self.go_on(ledger, name)
         return self._report_all([ending])
+
+    async def go_on(self, ledger: Ledger, name: str | None, *, only_settle: bool = False) -> Ending:
+        """Go on where a run of an open ledger stopped; return how that ended."""
+        run = await self._find_whole(ledger, name)
+        return await self._execute(ledger, run, only_settle=only_settle)
 
     async def retry(self, name: str | None, reason: str) -> Exit:
         """Push the rejected numbers of a run again."""
@@ -289,31 +301,6 @@ class Runner:
 
     # -- opening ------------------------------------------------------------------------------
 
-    async def _surveyed(
-        self, parts: Sequence[tuple[Batch, Sequence[JobSource]]]
-    ) -> list[dict[str, Asked]]:
-        """Read all job files; what is wrong with any is told at once.
-
-        Raises:
-            JobFileError: With the troubles of all.
-        """
-        from k3push.adapters.job_files import JobFileError  # noqa: PLC0415
-
-        surveys = []
-        errors = []
-        for batch, jobs in parts:
-            try:
-                surveys.append(await survey(jobs))
-            except JobFileError as error:
-                errors.append(error)
-            else:
-                if not surveys[-1]:
-                    self.warn("empty_job", job=", ".join(batch.names))
-        if errors:
-            troubles = [trouble for error in errors for trouble in error.troubles]
-            raise JobFileError(*troubles, more=sum(error.more for error in errors))
-        return surveys
-
     async def _run_batch(
         self,
         ledger: Ledger,
@@ -339,18 +326,9 @@ class Runner:
         routes: dict[str, Route],
         route_name: str,
     ) -> Run:
-        now = self.clock.now()
-        run_id = await free_run_id(ledger, now)
         route = next(route for route in routes.values() if route.name == route_name)
-        run = Run(
-            id=run_id,
-            scope=scope_of(self.settings.erp.acct_id, route),
-            route=route,
-            jobs=tuple(names),
-            folder=str(results_folder(names[0], run_id)),
-            started_at=now,
-            again_because=self.options.because,
-        )
+        run = await new_run(ledger, self.clock, self.settings.erp.acct_id, route, names)
+        run = replace(run, again_because=self.options.because)
         await open_run(ledger, run, jobs, lambda listed: routes[listed.route].name == route_name)
         return run
 
@@ -366,9 +344,8 @@ class Runner:
     async def _execute(self, ledger: Ledger, run: Run, *, only_settle: bool = False) -> Ending:
         """Execute a run once, write its results, and return how it ended."""
         run = replace(run, route=self._route_now(run))
-        stop = Stop()
         # Until the results are written, so that no third signal takes them away.
-        with on_interrupt(partial(self._interrupt, stop)):
+        with self.stoppable() as stop:
             async with (
                 measured(self.settings, ledger, self.warn),
                 ledger.own(run.id),
@@ -506,6 +483,13 @@ class Runner:
                     self.warn("settling", unknown=settled.left, window=job.settle.window_s)
                 await job.stop.sleep(settled.next_due_s)
 
+    @contextmanager
+    def stoppable(self) -> Iterator[Stop]:
+        """Let signals stop an execution."""
+        stop = Stop()
+        with on_interrupt(partial(self._interrupt, stop)):
+            yield stop
+
     def _interrupt(self, stop: Stop) -> None:
         if Cause.INTERRUPTED in stop.causes:
             stop.scope.cancel()
@@ -522,6 +506,8 @@ class Runner:
             # Of the command as a whole, however many runs it comes to.
             ends_s = self._began_s + self.options.max_duration.total_seconds()
             deadlines.append(("--max-duration", ends_s - anyio.current_time()))
+        if self.options.closes_in_s is not None:
+            deadlines.append(("window", self.options.closes_in_s))
         return deadlines
 
     async def _stop_after(self, stop: Stop, option: str, seconds: float) -> None:
@@ -547,7 +533,7 @@ class Runner:
             chunk_size=None if chunk_size == "auto" else chunk_size,
             concurrency=None if concurrency == "auto" else concurrency,
             calls_per_minute=run.max_calls_per_minute,
-            window=Window.parse(run.window) if run.window else None,
+            window=options.window or (Window.parse(run.window) if run.window else None),
         )
 
     # -- telling ------------------------------------------------------------------------------

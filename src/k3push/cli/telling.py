@@ -81,12 +81,13 @@ def _headline(cluster: Cluster) -> str:
     """Count, message and an example, if there is room for it."""
     line = f"    {cluster.count:,} × {cluster.shape or cluster.code}"
     example = f" ({cluster.examples[0]}{', …' if cluster.count > 1 else ''})"
-    if _columns(line + example) <= COLUMNS:
+    if columns(line + example) <= COLUMNS:
         return line + example
-    while _columns(line) > COLUMNS:
+    while columns(line) > COLUMNS:
         line = line.removesuffix("…")[:-1] + "…"
     return line
 
 
-def _columns(text: str) -> int:
+def columns(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
     return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)

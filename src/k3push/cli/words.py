@@ -971,6 +971,140 @@ _WORDS: Mapping[str, _Said] = {
     ),
     "kept.person": _Said("a person's word: {state} ({why})", "人工结论：{state}（{why}）"),
     "exported": _Said("{count} rows written to {path}", "已写入 {count} 行：{path}"),
+    "enqueue": _Said(
+        "Write runs into a tenant's ledger and queue them, for whichever worker is free. The tenant is named as its configuration file.",
+        "把执行写入租户的台账并排队，由空闲的工作进程执行。租户名即其配置文件名。",
+    ),
+    "enqueue.short": _Said("Queue job files for the fleet", "把清单交给集群排队执行"),
+    "worker": _Said(
+        "Execute the queued runs of all tenants whose secrets are here, until told to stop; a first Ctrl-C or SIGTERM hands open runs to other workers, a second stops at once.",
+        "执行本机拥有密钥的所有租户的排队任务，直到收到停止指令；第一次 Ctrl-C 或 SIGTERM 把未完成的执行交给其他工作进程，第二次立即停止。",
+    ),
+    "worker.short": _Said("Execute queued runs", "执行排队的任务"),
+    "fleet.help": _Said(
+        "How the tenants stand, and a person's word.", "各租户的状态，以及人工指令。"
+    ),
+    "fleet.short": _Said("Look at the fleet and steer it", "查看和控制集群"),
+    "fleet.status": _Said(
+        "Show tenants, their queued, running and failed runs, schedules and workers.",
+        "查看租户及其排队、执行中、失败的执行，以及日程和工作进程。",
+    ),
+    "fleet.pause": _Said(
+        "Let nothing of a tenant begin, and pause what is under way.",
+        "不再开始租户的执行，并暂停正在进行的。",
+    ),
+    "fleet.continue": _Said("End a pause.", "结束暂停。"),
+    "fleet.cancel": _Said(
+        "Cancel a tenant's queued runs, and stop those under way.",
+        "取消租户排队的执行，并停止正在进行的。",
+    ),
+    "fleet.retry": _Said(
+        "Queue a tenant's failed and cancelled runs again, and what waits to be tried again now.",
+        "把租户失败或取消的执行重新排队，等待重试的立即重试。",
+    ),
+    "opt.tenant": _Said("Name of a tenant; may be given several times.", "租户名；可重复给出。"),
+    "opt.all": _Said("All tenants.", "所有租户。"),
+    "opt.slices": _Said(
+        "Part the list into N runs (4 at most), which workers may execute side by side.",
+        "把清单分成 N 个执行（最多 4 个），可由多个工作进程同时进行。",
+    ),
+    "opt.runs": _Said("Runs at once.", "同时进行的执行数。"),
+    "opt.worker": _Said("Name of the worker; default: the host's.", "工作进程名；默认为主机名。"),
+    "fleet.missing": _Said(
+        "the fleet needs PostgreSQL and Procrastinate ({why}); install them with: pip install 'k3push[fleet]'",
+        "集群需要 PostgreSQL 和 Procrastinate（{why}）；请安装：pip install 'k3push[fleet]'",
+    ),
+    "fleet.sqlite": _Said(
+        "{file}: machines cannot share an SQLite ledger; name a database under [ledger] url: postgresql://…",
+        "{file}：多台机器不能共用 SQLite 台账；请在 [ledger] url 中写 postgresql://…",
+    ),
+    "fleet.databases": _Said(
+        "the tenants {names} name different databases for the queue; give all the same [fleet] database, or set K3PUSH_FLEET__DATABASE",
+        "租户 {names} 的排队数据库不同；请统一 [fleet] database，或设置 K3PUSH_FLEET__DATABASE",
+    ),
+    "fleet.no_folder": _Said(
+        "{folder}: this folder of tenants cannot be read ({why}); name it with --tenants",
+        "{folder}：无法读取租户文件夹（{why}）；请用 --tenants 指定",
+    ),
+    "fleet.no_tenants": _Said(
+        "{folder}: there is no tenant whose file can be used ({why})",
+        "{folder}：没有可用的租户配置（{why}）",
+    ),
+    "fleet.doubles": _Said(
+        "warning: {names} are one account of one ERP; their runs will wait for each other's numbers",
+        "警告：{names} 是同一 ERP 的同一账套；它们会互相等待对方占用的编号",
+    ),
+    "fleet.clash": _Said(
+        "leaves {tenant} alone: its acct_id and its ledger are those of {others}, but its ERP is another, so their numbers could not be told apart; give it a database of its own under [ledger] url",
+        "不执行 {tenant}：其 acct_id 和台账与 {others} 相同，而 ERP 不同，编号无法区分；请在 [ledger] url 中为它单独指定数据库",
+    ),
+    "fleet.unknown": _Said(
+        "there is no tenant {tenant!r}; there are: {known}", "没有租户 {tenant!r}；现有：{known}"
+    ),
+    "fleet.which": _Said(
+        "say which tenant: --tenant NAME, or --all", "请指明租户：--tenant 名称，或 --all"
+    ),
+    "fleet.paused": _Said("{tenant}: nothing begins any more", "{tenant}：不再开始新的执行"),
+    "fleet.continues": _Said("{tenant}: runs begin again", "{tenant}：恢复执行"),
+    "fleet.cancelled": _Said("{tenant}: run {run} is cancelled", "{tenant}：执行 {run} 已取消"),
+    "fleet.nothing": _Said("{tenant}: nothing to try again", "{tenant}：没有可重试的"),
+    "fleet.tenant": _Said("tenant", "租户"),
+    "fleet.queued": _Said("queued", "排队"),
+    "fleet.doing": _Said("doing", "执行中"),
+    "fleet.failed": _Said("failed", "失败"),
+    "fleet.last": _Said("last run, exit", "最近执行、退出码"),
+    "fleet.next": _Said("next", "下次"),
+    "fleet.is_paused": _Said("paused: {why}", "已暂停：{why}"),
+    "fleet.no_workers": _Said(
+        "no worker has been here; start one: k3push worker --tenants DIR",
+        "没有工作进程；请启动：k3push worker --tenants 文件夹",
+    ),
+    "fleet.alive": _Said(
+        "worker {name} on {host}: runs {busy}, tenants {serves}, heard {seconds:.0f} s ago",
+        "工作进程 {name}（{host}）：{busy} 个执行，服务 {serves} 个租户，{seconds:.0f} 秒前有消息",
+    ),
+    "fleet.silent": _Said(
+        "worker {name} on {host}: dead or cut off, not heard for {seconds:.0f} s",
+        "工作进程 {name}（{host}）：已停止或失联，{seconds:.0f} 秒没有消息",
+    ),
+    "enqueue.queued": _Said("{tenant}: run {run} is queued", "{tenant}：执行 {run} 已排队"),
+    "worker.serves": _Said("serves {names}", "服务租户：{names}"),
+    "worker.left": _Said("leaves {tenant} to others: {why}", "{tenant} 留给其他工作进程：{why}"),
+    "worker.faulty": _Said("passed over: {why}", "已略过：{why}"),
+    "worker.begins": _Said("{tenant}: run {run} begins", "{tenant}：执行 {run} 开始"),
+    "worker.ended": _Said(
+        "{tenant}: run {run} ended after {seconds:.1f} s, exit {code}",
+        "{tenant}：执行 {run} 用时 {seconds:.1f} 秒，退出码 {code}",
+    ),
+    "worker.later": _Said(
+        "{tenant}: run {run} is tried again in {seconds:.0f} s: {why}",
+        "{tenant}：执行 {run} 将在 {seconds:.0f} 秒后重试：{why}",
+    ),
+    "worker.cannot": _Said(
+        "{tenant}: run {run} waits for a person: {why}; then k3push fleet retry --tenant {tenant}",
+        "{tenant}：执行 {run} 待人工处理：{why}；然后 k3push fleet retry --tenant {tenant}",
+    ),
+    "worker.held": _Said(
+        "{tenant} is paused, since the ERP refused the login: {why}; mend it, then k3push fleet retry --tenant {tenant}",
+        "{tenant} 已暂停，因为 ERP 拒绝登录：{why}；处理后 k3push fleet retry --tenant {tenant}",
+    ),
+    "worker.dropped": _Said(
+        "{tenant}: the list of run {run} was not written down to its end, and nothing of it is sent; enqueue it again",
+        "{tenant}：执行 {run} 的清单没有写完，不会发送；请重新排队",
+    ),
+    "worker.takes_up": _Said(
+        "{tenant}: run {run} is taken from {worker}, which is silent",
+        "{tenant}：从失联的 {worker} 接手执行 {run}",
+    ),
+    "worker.schedule": _Said(
+        "{tenant}: schedule {schedule}: {why}", "{tenant}：日程 {schedule}：{why}"
+    ),
+    "worker.lost": _Said("{why}", "{why}"),
+    "worker.stopping": _Said(
+        "stopping: open calls are recorded, and runs handed to others; again stops at once",
+        "正在停止：记录进行中的调用，并把执行交给其他工作进程；再次则立即停止",
+    ),
+    "worker.gone": _Said("stopped", "已停止"),
 }
 
 

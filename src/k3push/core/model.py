@@ -161,7 +161,8 @@ class Uptime:
     """How long a machine has been up, which nobody can set.
 
     Attributes:
-        boot: What the system calls its present boot; "" where it has no name for it.
+        boot: What the system calls its present boot, and after "@" what tells the machine from
+            others; each is "" where there is no name for it.
         seconds: Since then.
     """
 

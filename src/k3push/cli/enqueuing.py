@@ -1,0 +1,199 @@
+"""`enqueue`: runs into a tenant's ledger, for whichever worker of the fleet is free."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+import orjson
+
+from k3push.cli.inbox import Batch, batches_of, new_of_ledger, surveyed
+from k3push.cli.jobs import JobOptions, opened_jobs, routes_of
+from k3push.cli.problem import Problem
+from k3push.cli.wiring import SystemClock, find_config, ledger_of
+from k3push.cli.words import Lang, Say
+from k3push.core.model import BillNumber, Listed, Route, Run, RunId
+from k3push.planning import JobSource, list_numbers, merged, new_run
+from k3push.ports import Ledger
+from k3push.reporting.ending import Exit
+from k3push.settings import Settings
+from k3push.tenants import Tenant, tenant_of
+
+if TYPE_CHECKING:
+    from k3push.adapters.postgres.server import Server
+    from k3push.fleet.queue import Queue
+
+
+def needs_fleet(say: Say) -> None:
+    """See that what the fleet needs is installed.
+
+    Raises:
+        Problem: It is not, with the command that installs it.
+    """
+    try:
+        import procrastinate  # noqa: F401, PLC0415
+        import psycopg_pool  # noqa: F401, PLC0415
+    except ImportError as error:
+        raise Problem(say("fleet.missing", why=error)) from error
+
+
+def needs_postgres(settings: Settings, say: Say) -> None:
+    """See that machines can share the ledger.
+
+    Raises:
+        Problem: They cannot.
+    """
+    if not settings.ledger.in_postgres:
+        raise Problem(say("fleet.sqlite", file=settings.file))
+
+
+def queue_of(tenant: Tenant) -> Server:
+    """Return the database that queues a tenant's runs.
+
+    Raises:
+        SettingsError: Its password is not where it should be.
+    """
+    from k3push.adapters.postgres.server import Server  # noqa: PLC0415
+
+    settings = tenant.settings
+    secret, key = settings.fleet.password, "fleet.password"
+    if secret is None and not settings.fleet.database:
+        secret, key = settings.ledger.password, "ledger.password"
+    password = secret.resolve(key, settings.file) if secret else ""
+    return Server.of(tenant.database, password)
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Writes runs of one tenant down, and asks the fleet to execute them.
+
+    Attributes:
+        window: When they may send; "" is as the tenant's settings say.
+        zone: Whose clock the window goes by; "" is the worker's.
+        slices: Into how many runs each list is parted, which may be executed side by side.
+    """
+
+    tenant: Tenant
+    say: Say
+    lang: Lang
+    warn: Callable[..., None]
+    window: str = ""
+    zone: str = ""
+    slices: int = 1
+
+    async def ask(
+        self, ledger: Ledger, queue: Queue, names: Sequence[str], how: JobOptions
+    ) -> list[RunId]:
+        """Ask for runs of job files, and of each new file of a folder.
+
+        Raises:
+            JobFileError: A list cannot be read; nothing was asked.
+            SettingsError: A route is not known, or must be named.
+        """
+        batches = await batches_of(names, partial(new_of_ledger, ledger=ledger), self.warn)
+        every = [name for batch in batches for name in batch.names]
+        skipped = partial(self.warn, "skipped")
+        runs: list[RunId] = []
+        with opened_jobs(every, how, self.lang, skipped=lambda what: skipped(what=what)) as jobs:
+            rest = iter(jobs)
+            parts = [(batch, list(islice(rest, len(batch.names)))) for batch in batches]
+            surveys = await surveyed(parts, self.warn)
+            routes = routes_of(self.tenant.settings, how, merged(surveys))
+            for (batch, its_jobs), asked in zip(parts, surveys, strict=True):
+                its_routes = {name: routes[name] for name in asked}
+                if its_routes:
+                    most = sum(each.count for each in asked.values())
+                    slices = min(self.slices, most)
+                    runs += await self._batch(
+                        ledger, queue, batch, its_jobs, its_routes, slices=slices
+                    )
+        await queue.make_jobs()
+        return runs
+
+    async def _batch(
+        self,
+        ledger: Ledger,
+        queue: Queue,
+        batch: Batch,
+        jobs: Sequence[JobSource],
+        routes: dict[str, Route],
+        *,
+        slices: int,
+    ) -> list[RunId]:
+        runs = []
+        for route in {route.name: route for route in routes.values()}.values():
+            for part in range(slices):
+
+                def takes(listed: Listed, route: Route = route, part: int = part) -> bool:
+                    mine = _slice_of(listed.number, slices) == part
+                    return mine and routes[listed.route].name == route.name
+
+                run = await self._new_run(ledger, route, batch.names)
+                lock = self.tenant.name if slices == 1 else f"{self.tenant.name}/{part + 1}"
+                # First of all, so that a death at any later moment leaves a trace.
+                await queue.ask(self.tenant.name, run.id, lock, self.window, self.zone)
+                await ledger.open_run(run)
+                async with ledger.own(run.id):
+                    await list_numbers(ledger, run, jobs, takes)
+                runs.append(run.id)
+        if batch.file is not None:
+            await ledger.take(batch.file, runs[0])
+        for each in runs:
+            await queue.listed(self.tenant.name, each)
+        return runs
+
+    async def _new_run(self, ledger: Ledger, route: Route, names: Sequence[str]) -> Run:
+        acct_id = self.tenant.settings.erp.acct_id
+        return await new_run(ledger, SystemClock(), acct_id, route, names)
+
+
+def _slice_of(number: BillNumber, slices: int) -> int:
+    """Return the slice of a number; spellings that differ by case are in one."""
+    return crc32(number.casefold().encode()) % slices
+
+
+@dataclass(frozen=True, slots=True)
+class EnqueueOptions:
+    """What the command's options say."""
+
+    config: Path | None
+    how: JobOptions
+    slices: int
+    json: bool
+
+
+async def enqueue(names: Sequence[str], options: EnqueueOptions, say: Say, lang: Lang) -> Exit:
+    """Ask the fleet for runs of job files."""
+    needs_fleet(say)
+    import os  # noqa: PLC0415
+
+    from k3push.fleet.queue import open_queue  # noqa: PLC0415
+
+    config = find_config(options.config, say)
+    try:
+        tenant = tenant_of(config, os.environ)
+    except ValueError as error:
+        raise Problem(str(error)) from error
+    needs_postgres(tenant.settings, say)
+
+    def warn(sentence: str, /, **facts: object) -> None:
+        sys.stderr.write(say(sentence, **facts) + "\n")
+
+    asker = Asker(tenant, say, lang, warn, slices=options.slices)
+    async with (
+        ledger_of(tenant.settings, say, create=True) as ledger,
+        open_queue(queue_of(tenant), create=True) as queue,
+    ):
+        runs = await asker.ask(ledger, queue, names, options.how)
+    if options.json:
+        sys.stdout.write(orjson.dumps({"tenant": tenant.name, "runs": runs}).decode() + "\n")
+    else:
+        for run in runs:
+            sys.stdout.write(say("enqueue.queued", tenant=tenant.name, run=run) + "\n")
+    return Exit.DONE

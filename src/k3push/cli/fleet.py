@@ -1,0 +1,239 @@
+"""`fleet`: how the tenants stand, and a person's word to all their runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.markup import escape
+
+from k3push.cli.controlling import PATIENCE_S
+from k3push.cli.problem import Problem
+from k3push.cli.telling import columns
+from k3push.cli.wiring import SystemClock, ledger_of
+from k3push.cli.words import Say
+from k3push.cli.working import database_of, read_folder
+from k3push.controlling import command
+from k3push.core.commands import Command, Verb
+from k3push.core.model import RunId
+from k3push.fleet.queue import Queue, Rhythm, open_queue
+from k3push.reporting.ending import Exit
+from k3push.tenants import Tenant, Tenants
+
+_COLOURS = {0: "green", 3: "yellow", 4: "magenta", 5: "yellow", 6: "red"}
+
+
+@asynccontextmanager
+async def _opened(folder: Path, say: Say) -> AsyncIterator[tuple[Queue, Tenants]]:
+    tenants = read_folder(folder, say)
+    async with open_queue(database_of(tenants, say), create=False) as queue:
+        yield queue, tenants
+
+
+def _meant(tenants: Tenants, names: Sequence[str], *, everybody: bool, say: Say) -> list[Tenant]:
+    """Return the tenants that are named, or all.
+
+    Raises:
+        Problem: One is not known, or none is named.
+    """
+    for name in names:
+        if name not in tenants.by_name:
+            known = ", ".join(tenants.by_name)
+            raise Problem(say("fleet.unknown", tenant=name, known=known))
+    if not names and not everybody:
+        raise Problem(say("fleet.which"))
+    return [tenants.by_name[name] for name in names or tenants.by_name]
+
+
+# -- a person's word -------------------------------------------------------------------------------
+
+
+async def pause(folder: Path, names: Sequence[str], *, everybody: bool, say: Say) -> Exit:
+    """Let nothing of tenants begin, and pause what is under way."""
+    async with _opened(folder, say) as (queue, tenants):
+        for tenant in _meant(tenants, names, everybody=everybody, say=say):
+            await queue.do("pause", tenant=tenant.name, why="")
+            _tell(say("fleet.paused", tenant=tenant.name))
+            await _command(queue, tenant, Verb.PAUSE, say)
+    return Exit.DONE
+
+
+async def go_on(folder: Path, names: Sequence[str], *, everybody: bool, say: Say) -> Exit:
+    """End a pause."""
+    async with _opened(folder, say) as (queue, tenants):
+        for tenant in _meant(tenants, names, everybody=everybody, say=say):
+            if await queue.all("go_on", tenant=tenant.name):
+                _tell(say("fleet.continues", tenant=tenant.name))
+            await _command(queue, tenant, Verb.CONTINUE, say)
+        await queue.make_jobs()
+    return Exit.DONE
+
+
+async def cancel(folder: Path, names: Sequence[str], *, everybody: bool, say: Say) -> Exit:
+    """Cancel what is queued, and stop what is under way."""
+    async with _opened(folder, say) as (queue, tenants):
+        for tenant in _meant(tenants, names, everybody=everybody, say=say):
+            doing = await _doing(queue, tenant)
+            for run in await queue.cancel(tenant.name):
+                _tell(say("fleet.cancelled", tenant=tenant.name, run=run))
+            await _command(queue, tenant, Verb.STOP, say, doing)
+    return Exit.DONE
+
+
+async def retry(folder: Path, names: Sequence[str], *, everybody: bool, say: Say) -> Exit:
+    """Queue again what waits for a person or was cancelled; end a pause for a refused login."""
+    async with _opened(folder, say) as (queue, tenants):
+        for tenant in _meant(tenants, names, everybody=everybody, say=say):
+            pauses = await queue.all("pauses")
+            if any(row["tenant"] == tenant.name and row["why"] for row in pauses):
+                await queue.do("go_on", tenant=tenant.name)
+                _tell(say("fleet.continues", tenant=tenant.name))
+            again = [*await queue.all("retry", tenant=tenant.name)]
+            again += await queue.all("hurry", tenant=tenant.name)
+            for row in again:
+                _tell(say("enqueue.queued", tenant=tenant.name, run=row["run"]))
+            if not again:
+                _tell(say("fleet.nothing", tenant=tenant.name))
+        await queue.make_jobs()
+    return Exit.DONE
+
+
+async def _doing(queue: Queue, tenant: Tenant) -> list[RunId]:
+    return [RunId(row["run"]) for row in await queue.all("doing", tenant=tenant.name)]
+
+
+async def _command(
+    queue: Queue, tenant: Tenant, verb: Verb, say: Say, runs: Sequence[RunId] | None = None
+) -> None:
+    """Give a command to the runs of a tenant that are under way."""
+    if not (runs := await _doing(queue, tenant) if runs is None else runs):
+        return
+    async with ledger_of(tenant.settings, say) as ledger:
+        for run in runs:
+            what = Command(verb)
+            obeyed = await command(ledger, SystemClock(), run, what, patience_s=PATIENCE_S)
+            if obeyed is None and await ledger.is_alive(run):
+                _tell(say("control.silent", run=run, seconds=PATIENCE_S))
+            elif obeyed is not None:
+                _tell("  " + say(_OBEYED[verb], run=run))
+
+
+_OBEYED = {
+    Verb.PAUSE: "control.paused",
+    Verb.CONTINUE: "control.continues",
+    Verb.STOP: "control.stopped",
+}
+
+
+def _tell(line: str) -> None:
+    Console(soft_wrap=True).print(line, highlight=False, markup=False)
+
+
+# -- how it stands ---------------------------------------------------------------------------------
+
+
+async def status(folder: Path, names: Sequence[str], *, json: bool, say: Say) -> Exit:
+    """Print how tenants, workers and schedules stand."""
+    async with _opened(folder, say) as (queue, tenants):
+        mine = {each.name for each in _meant(tenants, names, everybody=True, say=say)}
+        said = await _standing(queue, mine)
+    if json:
+        sys.stdout.write(orjson.dumps(said).decode() + "\n")
+        return Exit.DONE
+    console = Console(soft_wrap=True, highlight=False)
+    for line in [*_tenant_lines(said["tenants"], say), "", *_worker_lines(said["workers"], say)]:
+        console.print(line)
+    return Exit.DONE
+
+
+async def _standing(queue: Queue, mine: set[str]) -> dict[str, Any]:
+    pauses = {row["tenant"]: row for row in await queue.all("pauses")}
+    counts = {row["tenant"]: row for row in await queue.all("tenants")}
+    schedules: dict[str, list[dict[str, Any]]] = {}
+    for row in await queue.all("schedules"):
+        schedules.setdefault(row["tenant"], []).append(row)
+    tenants = []
+    for name in sorted(mine):
+        count = counts.get(name, {})
+        last = count.get("last_run")
+        run = (await queue.all("run", tenant=name, run=last))[0] if last else {}
+        dues = schedules.get(name, [])
+        tenants.append(
+            {
+                "tenant": name,
+                "paused": name in pauses,
+                "paused_because": pauses[name]["why"] if name in pauses else "",
+                **{key: count.get(key, 0) for key in ("queued", "doing", "failed")},
+                "last_run": last,
+                "last_exit": run.get("exit"),
+                "last_why": run.get("why", ""),
+                "last_ended_at": run.get("ended_at"),
+                "next_due_at": min((row["due_at"] for row in dues), default=None),
+                "schedules_failed": {row["schedule"]: row["why"] for row in dues if row["why"]},
+            }
+        )
+    workers = [
+        {**row, "alive": row["age_s"] < Rhythm().silence, "age_s": round(row["age_s"], 1)}
+        for row in await queue.all("workers")
+    ]
+    return {"tenants": tenants, "workers": workers}
+
+
+def _tenant_lines(tenants: Sequence[dict[str, Any]], say: Say) -> list[str]:
+    wide = max([columns(say("fleet.tenant")), *(columns(row["tenant"]) for row in tenants)]) + 1
+    wide = min(wide, 24)
+    heads = [say(f"fleet.{key}") for key in ("queued", "doing", "failed")]
+    lines = [
+        _cell(say("fleet.tenant"), wide)
+        + "".join(_cell(head, 8) for head in heads)
+        + _cell(say("fleet.last"), 27)
+        + say("fleet.next")
+    ]
+    for row in tenants:
+        exit_code = row["last_exit"]
+        last = "-" if row["last_run"] is None else str(row["last_run"])
+        if exit_code is not None:
+            last += f" {exit_code}"
+        colour = _COLOURS.get(exit_code, "white") if exit_code is not None else "white"
+        due = _moment(row["next_due_at"])
+        numbers = "".join(_cell(str(row[key]), 8) for key in ("queued", "doing", "failed"))
+        lines.append(
+            f"{escape(_cell(row['tenant'], wide))}{numbers}[{colour}]{_cell(last, 27)}[/]{due}"
+        )
+        if row["paused"]:
+            why = row["paused_because"]
+            lines.append(f"  [yellow]{escape(say('fleet.is_paused', why=why).rstrip(' :：'))}[/]")
+        elif row["failed"] and row["last_why"]:
+            lines.append(f"  [red]{escape(row['last_why'])}[/]")
+        for schedule, why in row["schedules_failed"].items():
+            lines.append(f"  [red]{escape(f'{schedule}: {why}')}[/]")
+    return lines
+
+
+def _worker_lines(workers: Sequence[dict[str, Any]], say: Say) -> list[str]:
+    if not workers:
+        return [f"[yellow]{escape(say('fleet.no_workers'))}[/]"]
+    lines = []
+    for row in workers:
+        colour = "green" if row["alive"] else "red"
+        sentence = "fleet.alive" if row["alive"] else "fleet.silent"
+        facts = {key: row[key] for key in ("name", "host", "serves", "busy")}
+        lines.append(f"[{colour}]{escape(say(sentence, **facts, seconds=row['age_s']))}[/]")
+    return lines
+
+
+def _cell(text: str, wide: int) -> str:
+    """Fill a text up to so many columns of a terminal, or cut it off there."""
+    while columns(text) >= wide:
+        text = text.removesuffix("…")[:-1] + "…"
+    return text + " " * (wide - columns(text))
+
+
+def _moment(at: datetime | None) -> str:
+    return f"{at.astimezone():%m-%d %H:%M}" if at else "-"

@@ -1,0 +1,74 @@
+"""When a schedule is due: a cron expression, read in a time zone.
+
+Where daylight saving begins and skips a time, a job of that time is due right after the gap;
+where it ends and a time comes twice, a job of a fixed hour is due once, at the first of the two.
+That is what Debian's cron does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cronsim import CronSim, CronSimError
+
+FIELDS = 5
+
+_BEGIN = datetime(2026, 1, 1)  # noqa: DTZ001  # any moment does, to read an expression
+
+
+class CronError(ValueError):
+    """The text is no cron expression, or names no time zone."""
+
+
+def check_cron(expression: str) -> None:
+    """Read an expression.
+
+    Raises:
+        CronError: It is none, or never due.
+    """
+    example = 'use five fields: minute hour day month weekday, such as "0 20 * * 1-5"'
+    if len(expression.split()) != FIELDS:
+        raise CronError(f"{expression!r}: {example}")
+    try:
+        next(CronSim(expression, _BEGIN))
+    except CronSimError as error:
+        raise CronError(f"{expression!r}: {str(error).lower()}; {example}") from error
+    except StopIteration:
+        raise CronError(f"{expression!r} names no day that ever comes") from None
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """Return a time zone by its IANA name.
+
+    Raises:
+        CronError: There is none of that name.
+    """
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        what = f'there is no time zone {name!r}; use an IANA name such as "Asia/Shanghai"'
+        raise CronError(what) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Cron:
+    """A schedule.
+
+    Attributes:
+        expression: Minute, hour, day, month, weekday; `check_cron` has passed it.
+        zone: Whose clock it is read by.
+    """
+
+    expression: str
+    zone: ZoneInfo
+
+    def next_after(self, moment: datetime) -> datetime:
+        """Return when it is due next.
+
+        >>> night = Cron("30 2 * * *", ZoneInfo("Europe/Berlin"))
+        >>> night.next_after(datetime.fromisoformat("2026-03-29T00:00+01:00")).isoformat()
+        '2026-03-29T03:00:00+02:00'
+        """
+        return next(CronSim(self.expression, moment.astimezone(self.zone)))

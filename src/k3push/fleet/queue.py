@@ -1,0 +1,329 @@
+"""What the fleet has to do, in PostgreSQL: tables of our own, and the engine's jobs for them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.resources import files
+from typing import Any
+
+import anyio
+import psycopg
+from procrastinate import App, PsycopgConnector
+from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
+from procrastinate.jobs import Job, Status
+from procrastinate.manager import JobManager
+from psycopg import AsyncConnection, errors
+
+from k3push.adapters.postgres.server import Server
+from k3push.core.model import RunId
+from k3push.fleet.ending import Later
+from k3push.ports import LedgerLostError
+
+PUSH = "k3push.push"
+LOOK = "k3push.look"
+
+POOL_PATIENCE_S = 5.0
+PAUSE_S = 1.0
+FINISHING_PATIENCE_S = 60.0
+
+SCHEMA = "k3push_fleet"
+
+SESSION: dict[str, Any] = {
+    "options": f"-c search_path={SCHEMA} -c lock_timeout=30s -c statement_timeout=30s",
+    "connect_timeout": 5,
+    # A server that is cut off says nothing, so the system is told to give up by itself.
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+
+
+class PatientManager(JobManager):
+    """What the engine asks of its database; one that is away is waited for.
+
+    The engine itself ends at the first error, and lets all its jobs end before.
+    """
+
+    async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
+        """Return a job; none where the database cannot be asked."""
+        try:
+            return await super().fetch_job(queues, worker_id)
+        except ConnectorException:
+            return None
+
+    async def update_heartbeat(self, worker_id: int) -> None:
+        """Be heard of, if that can be."""
+        with suppress(ConnectorException):
+            await super().update_heartbeat(worker_id)
+
+    async def finish_job(
+        self,
+        job: Job,
+        status: Status,
+        delete_job: bool,  # noqa: FBT001  # as the engine has it
+    ) -> None:
+        """Take a job out of the engine, unless whoever took us for dead has done so."""
+        with anyio.move_on_after(FINISHING_PATIENCE_S):
+            while True:
+                try:
+                    await super().finish_job(job, status, delete_job)
+                except ConnectorException as error:
+                    if isinstance(error.__cause__, errors.RaiseException):
+                        return
+                    await anyio.sleep(PAUSE_S)
+                else:
+                    return
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How often a worker does what, in seconds; all workers of a fleet keep to the same.
+
+    Attributes:
+        poll: Between looks for a job.
+        tick: Between signs of life, and looks for what is due or left behind.
+        gone: A worker that has no session counts as dead after so long without a sign of life;
+            a restart of the server ends all sessions.
+        silence: Any other does so after so long.
+    """
+
+    poll: float = 1.0
+    tick: float = 2.0
+    gone: float = 6.0
+    silence: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A run that a worker has begun.
+
+    Attributes:
+        worker: Who.
+        window: Of the run's schedule; "" is the tenant's own.
+        zone: Whose clock the window goes by; "" is the host's.
+        waits: Vain executions in a row before this one.
+        only_settle: Nothing is sent.
+    """
+
+    tenant: str
+    run: RunId
+    worker: str
+    window: str
+    zone: str
+    waits: int
+    only_settle: bool
+
+    @property
+    def key(self) -> dict[str, str]:
+        """What names it in the database."""
+        return {"tenant": self.tenant, "run": self.run, "worker": self.worker}
+
+
+class Queue:
+    """The fleet's database. Every verb raises `LedgerLostError` where it cannot be reached."""
+
+    def __init__(self, app: App, server: Server) -> None:
+        self.app = app
+        self._server = server
+        self._statements = _statements(_sql("verbs.sql"))
+
+    # -- runs ---------------------------------------------------------------------------------
+
+    async def ask(self, tenant: str, run: RunId, lock: str, window: str, zone: str) -> None:
+        """Write down that a run is to be executed; nothing begins before it is `listed`."""
+        await self.do("ask", tenant=tenant, run=run, lock=lock, window=window, zone=zone)
+
+    async def listed(self, tenant: str, run: RunId) -> None:
+        """Write down that all numbers of a run are in the tenant's ledger."""
+        await self.do("listed", tenant=tenant, run=run)
+
+    async def make_jobs(self) -> None:
+        """Give a job to each run and each schedule that is due and has none.
+
+        Workers do so side by side: the engine takes one job of a name at a time.
+        """
+        for row in await self.all("due"):
+            name = f"{row['tenant']}/{row['run']}"
+            await self._defer(PUSH, name, row["lock"], tenant=row["tenant"], run=row["run"])
+        for row in await self.all("wanted"):
+            tenant, schedule = row["tenant"], row["schedule"]
+            name = f"{tenant}//{schedule}"
+            await self._defer(LOOK, name, f"{tenant}//", tenant=tenant, schedule=schedule)
+
+    async def begin(self, tenant: str, run: RunId, worker: str) -> Slot | None:
+        """Become the one who executes a run; None where it is not to be executed now."""
+        rows = await self.all("begin", tenant=tenant, run=run, worker=worker)
+        return Slot(tenant, run, worker, *rows[0].values()) if rows else None
+
+    async def end(self, slot: Slot, outcome: str, exit_code: int | None, why: str) -> None:
+        """Write down that a run is `done`, or waits for a `person`, unless another has it now."""
+        await self.do("end", **slot.key, outcome=outcome, exit=exit_code, why=why)
+
+    async def put_off(self, slot: Slot, later: Later, exit_code: int | None, why: str) -> None:
+        """Give a run back, to be taken up later, unless another has it now."""
+        await self.do(
+            "put_off",
+            **slot.key,
+            seconds=later.seconds,
+            waits=slot.waits + 1 if later.vain else 0,
+            only_settle=later.only_settle,
+            exit=exit_code,
+            why=why,
+        )
+
+    async def stalled(self, rhythm: Rhythm) -> Sequence[Job]:
+        """Return the jobs of engines that have been silent for too long."""
+        with self._lost():
+            return list(
+                await self.app.job_manager.get_stalled_jobs(seconds_since_heartbeat=rhythm.silence)
+            )
+
+    async def left_behind(self, rhythm: Rhythm) -> Sequence[tuple[str, RunId, str]]:
+        """Return runs of workers that are dead: tenant, run, worker.
+
+        A process that dies takes its sessions with it, which is seen at once. One that is paused
+        or cut off is only silent.
+        """
+        rows = await self.all("left_behind", gone_s=rhythm.gone, silence_s=rhythm.silence)
+        return [(row["tenant"], RunId(row["run"]), row["worker"]) for row in rows]
+
+    async def let_go(self, tenant: str, run: RunId, worker: str) -> bool:
+        """Take a run away from a dead worker, and its job out of the engine.
+
+        Returns:
+            Whether that was done here, and not by another before.
+        """
+        jobs = await self.all("jobs_of", name=f"{tenant}/{run}")
+        if not await self.all("let_go", tenant=tenant, run=run, worker=worker):
+            return False
+        for job in jobs:
+            await self.finish(job["id"])
+        return True
+
+    async def finish(self, job: int) -> None:
+        """Take a job that nobody works at out of the engine; if it has ended, that is well too."""
+        with suppress(ConnectorException):
+            await self.app.job_manager.finish_job_by_id_async(job, Status.FAILED, delete_job=False)
+
+    async def cancel(self, tenant: str) -> Sequence[RunId]:
+        """Cancel all open runs of a tenant, those that are being executed as well."""
+        cancelled = await self.all("cancel", tenant=tenant)
+        for job in await self.all("waiting_jobs", tenant=tenant):
+            await self.app.job_manager.cancel_job_by_id_async(job["id"], delete_job=True)
+        return [RunId(row["run"]) for row in cancelled]
+
+    # -- plumbing -----------------------------------------------------------------------------
+
+    async def now(self) -> datetime:
+        """Return the database's time."""
+        now: datetime = (await self.all("now"))[0]["now"]
+        return now
+
+    async def all(self, name: str, /, **values: object) -> Sequence[dict[str, Any]]:
+        """Return all rows of a statement of `sql/verbs.sql`."""
+        with self._lost():
+            return await self.app.connector.execute_query_all_async(
+                self._statements[name], **values
+            )
+
+    async def do(self, name: str, /, **values: object) -> None:
+        """Run a statement of `sql/verbs.sql`."""
+        with self._lost():
+            await self.app.connector.execute_query_async(self._statements[name], **values)
+
+    async def _defer(self, task: str, name: str, lock: str, tenant: str, **what: str) -> None:
+        job = self.app.configure_task(task, queue=tenant, lock=lock, queueing_lock=name)
+        with self._lost(), suppress(AlreadyEnqueued):
+            await job.defer_async(tenant=tenant, **what)
+
+    def _lost(self) -> AbstractContextManager[None]:
+        return lost(self._server)
+
+
+@asynccontextmanager
+async def open_queue(
+    server: Server, *, create: bool, most: int = 2, name: str = "k3push"
+) -> AsyncIterator[Queue]:
+    """Open the fleet's database, with at *most* so many sessions, which are called *name*.
+
+    Raises:
+        LedgerLostError: It cannot be reached, or has no fleet and none is to be made.
+    """
+    for name_of_logger in ("psycopg", "procrastinate"):
+        # What they would say of lost connections, our errors say.
+        logging.getLogger(name_of_logger).addHandler(logging.NullHandler())
+    connector = PsycopgConnector(
+        conninfo=server.conninfo,
+        kwargs=SESSION | {"application_name": name},
+        min_size=1,
+        max_size=most,
+        timeout=POOL_PATIENCE_S,
+    )
+    app = App(connector=connector)
+    app.job_manager = PatientManager(connector)
+    with lost(server):
+        await _prepare(server, app, create=create)
+        await app.open_async()
+    try:
+        yield Queue(app, server)
+    finally:
+        with suppress(ConnectorException):
+            await app.close_async()
+
+
+async def _prepare(server: Server, app: App, *, create: bool) -> None:
+    """Make the engine's tables and ours, once."""
+    statements = _statements(_sql("verbs.sql"))
+    async with (
+        await AsyncConnection.connect(server.conninfo, autocommit=True, **SESSION) as session,
+        session.transaction(),
+    ):
+        await session.execute(statements["one_at_a_time"])
+        found = await (await session.execute(statements["version"])).fetchone()
+        if found == (0,):
+            if not create:
+                words = f"{server.place}: there is no fleet yet; `k3push enqueue` makes one"
+                raise LedgerLostError(words)
+            await session.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+            await session.execute(app.schema_manager.get_schema())
+            await session.execute(_sql("1.sql"))
+
+
+async def end_sessions(server: Server, worker: str) -> None:
+    """End all sessions of a worker in a database, so that what it holds there is free.
+
+    A worker that is only paused finds its sessions gone when it wakes, and sends nothing.
+    """
+    statement = _statements(_sql("verbs.sql"))["end_sessions"]
+    with lost(server):
+        async with await AsyncConnection.connect(
+            server.conninfo, autocommit=True, **SESSION
+        ) as session:
+            await session.execute(statement, {"worker": worker})
+
+
+@contextmanager
+def lost(server: Server) -> Iterator[None]:
+    """Turn what the engine and PostgreSQL say into `LedgerLostError`."""
+    try:
+        yield
+    except ConnectorException as error:
+        if isinstance(error.__cause__, psycopg.Error):
+            raise server.lost(error.__cause__) from error
+        raise LedgerLostError(f"{server.place}: {error}") from error
+    except psycopg.Error as error:
+        raise server.lost(error) from error
+
+
+def _sql(file: str) -> str:
+    return (files("k3push.fleet") / "sql" / file).read_text(encoding="utf-8")
+
+
+def _statements(text: str) -> Mapping[str, str]:
+    named = (part.split("\n", 1) for part in text.split("-- name: ")[1:])
+    return {name.strip(): statement.strip() for name, statement in named}

@@ -1,0 +1,394 @@
+"""A worker: it serves the tenants whose secrets it has, and takes up what others have left."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+import anyio
+from procrastinate.worker import Worker as Engine
+
+from k3push.adapters.postgres.server import Server
+from k3push.core.model import RunId
+from k3push.core.window import Window
+from k3push.fleet.ending import LEDGER_WAIT_S, Done, ForPerson, Later, next_of, wait_s, words_of
+from k3push.fleet.queue import (
+    LOOK,
+    PUSH,
+    Queue,
+    Rhythm,
+    Slot,
+    open_queue,
+)
+from k3push.job import Cause, Stop
+from k3push.ports import LedgerLostError, RunIsAliveError
+from k3push.reporting.ending import Ending
+from k3push.tenants import Tenant
+
+TICK_PATIENCE_S = 8.0
+DATABASE_WAIT_S = 2.0
+STARTING_PATIENCE_S = 60.0
+
+# A list of millions takes a while to be written down.
+LISTING_PATIENCE_S = 30.0
+OPENING_PATIENCE_S = 600.0
+
+
+class NotHereError(Exception):
+    """The tenant cannot be served here any more, and perhaps elsewhere."""
+
+
+class CannotBeginError(Exception):
+    """A run cannot be executed as things are, and a person has to mend them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How an execution is to go.
+
+    Attributes:
+        window: When chunks may leave; None is always.
+        zone: Whose clock it goes by; None is the host's.
+        seconds: How long the window stays open; None without one.
+        only_settle: Nothing is sent.
+    """
+
+    window: Window | None
+    zone: ZoneInfo | None
+    seconds: float | None
+    only_settle: bool
+
+
+class Work(Protocol):
+    """What a worker does for its tenants; the command line gives it."""
+
+    async def tenants(self) -> Mapping[str, Tenant]:
+        """Return the tenants to serve, as their files are now."""
+        ...
+
+    async def execute(self, tenant: Tenant, run: RunId, order: Order, stop: Stop) -> Ending:
+        """Resume a run.
+
+        Raises:
+            CannotBeginError: A person has to mend something first.
+            NotHereError: A secret is gone, or the file is being changed.
+            RunIsAliveError: Another executes it.
+            LedgerLostError: The ledger cannot be reached.
+        """
+        ...
+
+    async def look(self, tenant: Tenant, schedule: str, queue: Queue) -> str:
+        """Ask for runs of what is new for a schedule; return what is wrong, or ""."""
+        ...
+
+    async def is_whole(self, tenant: Tenant, run: RunId) -> bool | None:
+        """Say whether a run has all its numbers; None while somebody writes them down."""
+        ...
+
+    async def end_sessions(self, tenant: Tenant, worker: str) -> None:
+        """End what a dead worker holds in a tenant's ledger."""
+        ...
+
+    def tell(self, sentence: str, /, **facts: object) -> None:
+        """Say what happens."""
+        ...
+
+
+@dataclass(slots=True)
+class Worker:
+    """One process that serves.
+
+    Attributes:
+        database: Where the queue is.
+        id: Names this process among all; its sessions carry it.
+        name: What people call it.
+        host: Where it runs.
+        concurrency: Runs at once.
+        rhythm: How often it does what.
+        draining: It was told to end; nothing begins any more.
+    """
+
+    work: Work
+    database: Server
+    id: str
+    name: str
+    host: str
+    concurrency: int
+    rhythm: Rhythm = field(default_factory=Rhythm)
+    draining: bool = False
+    _served: Mapping[str, Tenant] = field(default_factory=dict)
+    _running: dict[tuple[str, RunId], Stop] = field(default_factory=dict)
+    _engine: Engine | None = None
+
+    def drain(self) -> None:
+        """End: no new chunk is sent, and what is on its way is recorded; again, at once."""
+        if self.draining:
+            for stop in self._running.values():
+                stop.scope.cancel()
+        self.draining = True
+        self._stop_all(self.name)
+        if self._engine is not None:
+            self._engine.stop()  # type: ignore[no-untyped-call]  # it has no annotations
+
+    async def serve(self) -> None:
+        """Serve until told to end.
+
+        Raises:
+            LedgerLostError: The database cannot be reached at the beginning.
+        """
+        self._served = await self.work.tenants()
+        async with AsyncExitStack() as stack:
+            queue = await self._opened(stack)
+            queue.app.task(name=PUSH)(self._job(queue, self._push))
+            queue.app.task(name=LOOK)(self._job(queue, self._look))
+            async with anyio.create_task_group() as others:
+                others.start_soon(self._tick_on, queue)
+                others.start_soon(self._watch_tenants)
+                while not self.draining:
+                    await self._run_engine(queue)
+                others.cancel_scope.cancel()
+            with anyio.move_on_after(TICK_PATIENCE_S):
+                await queue.do("gone", worker=self.id)
+
+    async def _opened(self, stack: AsyncExitStack) -> Queue:
+        """Open the database, which may still be starting, as our own machine may be."""
+        until_s = anyio.current_time() + STARTING_PATIENCE_S
+        while True:
+            try:
+                return await stack.enter_async_context(
+                    open_queue(self.database, create=True, most=4, name=self.id)
+                )
+            except LedgerLostError as error:
+                if self.draining or anyio.current_time() > until_s:
+                    raise
+                self.work.tell("worker.lost", why=error)
+                await anyio.sleep(DATABASE_WAIT_S)
+
+    async def _run_engine(self, queue: Queue) -> None:
+        """Let the engine work until it is told to stop, or loses its database."""
+        with anyio.CancelScope(shield=True):
+            self._engine = Engine(
+                app=queue.app,
+                queues=list(self._served),
+                name=self.name,
+                concurrency=self.concurrency,
+                # Its channels are those of its first queues; ours come and go.
+                listen_notify=False,
+                fetch_job_polling_interval=self.rhythm.poll,
+                install_signal_handlers=False,
+                update_heartbeat_interval=self.rhythm.silence / 4,
+                stalled_worker_timeout=self.rhythm.silence,
+                delete_jobs="always",
+            )
+            try:
+                await self._engine.run()  # type: ignore[no-untyped-call]  # likewise
+            except Exception as error:  # noqa: BLE001  # of the engine, whose errors are many
+                self.work.tell("worker.lost", why=error)
+            if not self.draining:
+                await anyio.sleep(DATABASE_WAIT_S)
+
+    # -- what the engine's jobs do ------------------------------------------------------------
+
+    def _job(
+        self, queue: Queue, act: Callable[[Queue, Tenant, str], Awaitable[None]]
+    ) -> Callable[..., Awaitable[None]]:
+        async def job(tenant: str, run: str = "", schedule: str = "") -> None:
+            # What is lost with the database is taken up again, since the tables say it is open.
+            try:
+                if tenant in self._served and not self.draining:
+                    await act(queue, self._served[tenant], run or schedule)
+            except LedgerLostError as error:
+                self.work.tell("worker.lost", why=error)
+            except Exception:  # a defect, of which the engine would say nothing
+                self.work.tell("worker.lost", why=traceback.format_exc())
+                raise
+
+        return job
+
+    async def _push(self, queue: Queue, tenant: Tenant, name: str) -> None:
+        run = RunId(name)
+        stop = self._running[tenant.name, run] = Stop()
+        try:
+            slot = await queue.begin(tenant.name, run, self.id)
+            if slot is None:
+                return
+            order = _order(tenant, slot, await queue.now())
+            if isinstance(order, Later):
+                await queue.put_off(slot, order, None, "window")
+                return
+            self.work.tell("worker.begins", tenant=tenant.name, run=run)
+            await self._execute(queue, tenant, slot, order, stop)
+        finally:
+            del self._running[tenant.name, run]
+
+    async def _execute(
+        self, queue: Queue, tenant: Tenant, slot: Slot, order: Order, stop: Stop
+    ) -> None:
+        told = {"tenant": slot.tenant, "run": slot.run}
+        if self.draining:
+            stop.ask(Cause.INTERRUPTED, self.name)
+        try:
+            ending = await self.work.execute(tenant, slot.run, order, stop)
+        except CannotBeginError as error:
+            self.work.tell("worker.cannot", **told, why=error)
+            await queue.end(slot, "person", None, str(error))
+            return
+        except (LedgerLostError, RunIsAliveError, NotHereError) as error:
+            later = Later(
+                wait_s(slot.waits, LEDGER_WAIT_S), vain=True, only_settle=slot.only_settle
+            )
+            self.work.tell("worker.later", **told, why=error, seconds=later.seconds)
+            await queue.put_off(slot, later, None, str(error))
+            return
+        why = words_of(ending.causes)
+        code = int(ending.exit)
+        self.work.tell("worker.ended", **told, code=code, seconds=ending.seconds)
+        match next_of(ending, slot.waits, only_settle=slot.only_settle):
+            case Done():
+                await queue.end(slot, "done", code, why)
+            case ForPerson(holds_tenant):
+                if holds_tenant:
+                    self.work.tell("worker.held", tenant=slot.tenant, why=why)
+                    await queue.do("pause", tenant=slot.tenant, why=why)
+                await queue.end(slot, "person", code, why)
+            case Later() as later:
+                if later.vain:
+                    self.work.tell("worker.later", **told, why=why, seconds=later.seconds)
+                await queue.put_off(slot, later, code, why)
+                # At once, for others who are not at their end.
+                await queue.make_jobs()
+
+    async def _look(self, queue: Queue, tenant: Tenant, schedule: str) -> None:
+        why = ""
+        if schedule in tenant.settings.schedules:
+            why = await self.work.look(tenant, schedule, queue)
+        await queue.do("looked_after", tenant=tenant.name, schedule=schedule, why=why)
+        await queue.make_jobs()
+
+    # -- now and then -------------------------------------------------------------------------
+
+    async def _tick_on(self, queue: Queue) -> None:
+        heard_s = anyio.current_time()
+        try:
+            while True:
+                try:
+                    with anyio.fail_after(TICK_PATIENCE_S):
+                        await self._tick(queue)
+                    heard_s = anyio.current_time()
+                except (LedgerLostError, TimeoutError) as error:
+                    self.work.tell("worker.lost", why=str(error) or "timeout")
+                    if anyio.current_time() - heard_s > self.rhythm.silence / 2:
+                        # Others will count us as dead, and take up what we execute.
+                        self._stop_all("the fleet's database is away")
+                await anyio.sleep(self.rhythm.tick)
+        finally:
+            if not self.draining:
+                self.drain()
+
+    async def _watch_tenants(self) -> None:
+        """Keep up with the tenants' files; a command that has a secret may take its time."""
+        while True:
+            await anyio.sleep(self.rhythm.tick)
+            self._served = await self.work.tenants()
+
+    async def _tick(self, queue: Queue) -> None:
+        """Be heard of, and take up what is due or left behind."""
+        await self._be_heard(queue)
+        values = {"name": self.name, "host": self.host, "serves": len(self._served)}
+        await queue.do("here", worker=self.id, **values)
+        paused = {row["tenant"] for row in await queue.all("pauses")}
+        if self._engine is not None:
+            self._engine.queues = [name for name in self._served if name not in paused]
+        for row in await queue.all("cancelled_of", worker=self.id):
+            if (stop := self._running.get((row["tenant"], row["run"]))) is not None:
+                stop.ask(Cause.CONTROL, "k3push fleet cancel")
+        await self._take_up(queue)
+        if not self.draining:
+            await self._keep_schedules(queue)
+            await queue.make_jobs()
+        await queue.do("forget_workers")
+        await queue.do("forget_runs")
+
+    async def _be_heard(self, queue: Queue) -> None:
+        engine = self._engine
+        if engine is None or engine.worker_id is None:
+            return
+        # The engine itself falls silent while it waits for its last jobs.
+        await queue.app.job_manager.update_heartbeat(engine.worker_id)
+        found = await queue.all("is_registered", engine=engine.worker_id)
+        if not found[0]["found"]:
+            # We were silent for so long that others have forgotten us; begin anew.
+            self._stop_all("counted as dead")
+            engine.stop()  # type: ignore[no-untyped-call]  # it has no annotations
+
+    async def _take_up(self, queue: Queue) -> None:
+        """Free what dead workers hold, and finish lists of which all is there."""
+        for name, run, worker in await queue.left_behind(self.rhythm):
+            tenant = self._served.get(name)
+            if tenant is not None and (name, run) not in self._running:
+                if worker != self.id:
+                    await self.work.end_sessions(tenant, worker)
+                if await queue.let_go(name, run, worker):
+                    self.work.tell("worker.takes_up", tenant=name, run=run, worker=worker)
+        for row in await queue.all("executed_by", worker=self.id):
+            if (row["tenant"], row["run"]) not in self._running:
+                # It ended while the database was away, which could not be written down.
+                await queue.let_go(row["tenant"], row["run"], self.id)
+        for job in await queue.stalled(self.rhythm):
+            if (job.queue, job.task_kwargs.get("run")) not in self._running:
+                await queue.finish(job.id or 0)
+        for row in await queue.all("unlisted", tenants=list(self._served)):
+            await self._finish_list(queue, self._served[row["tenant"]], row["run"], row["age_s"])
+
+    async def _finish_list(self, queue: Queue, tenant: Tenant, run: RunId, age_s: float) -> None:
+        """Take up a run whose asker ended before it had said that the list is whole."""
+        if age_s < LISTING_PATIENCE_S:
+            return
+        whole = await self.work.is_whole(tenant, run)
+        if whole:
+            await queue.listed(tenant.name, run)
+        elif whole is not None and age_s > OPENING_PATIENCE_S:
+            self.work.tell("worker.dropped", tenant=tenant.name, run=run)
+            await queue.do("drop", tenant=tenant.name, run=run, why="half listed")
+
+    async def _keep_schedules(self, queue: Queue) -> None:
+        """See which schedules are due by the database's clock; one worker gets each."""
+        now = await queue.now()
+        kept = {(row["tenant"], row["schedule"]): row for row in await queue.all("schedules")}
+        for name, tenant in self._served.items():
+            mine = tenant.settings.schedules
+            if any(key[0] == name and key[1] not in mine for key in kept):
+                await queue.do("forget_schedules", tenant=name, schedules=list(mine))
+            for schedule, settings in mine.items():
+                values = {"tenant": name, "schedule": schedule}
+                cron = f"{settings.cron} {settings.time_zone}"
+                row = kept.get((name, schedule))
+                due = settings.due.next_after(now)
+                if row is None or row["cron"] != cron:
+                    await queue.do("plan_schedule", **values, cron=cron, due=due)
+                elif row["due"]:
+                    await queue.do("take_due", **values, due=row["due_at"], next=due)
+
+    def _stop_all(self, why: str) -> None:
+        for stop in self._running.values():
+            stop.ask(Cause.INTERRUPTED, why)
+
+
+def _order(tenant: Tenant, slot: Slot, now: datetime) -> Order | Later:
+    """Say how a run is to be executed now, or when to look again."""
+    text = slot.window or tenant.settings.run.window
+    zone = ZoneInfo(slot.zone) if slot.zone else None
+    if not text:
+        return Order(None, zone, None, slot.only_settle)
+    window = Window.parse(text)
+    local = now.astimezone(zone)
+    # Across a change of the clock an edge is computed by the wall, and found anew at the next look.
+    left = max(window.next_edge(local) - local, timedelta(seconds=1)).total_seconds()
+    if not window.holds(local):
+        return Later(left, only_settle=slot.only_settle)
+    return Order(window, zone, left, slot.only_settle)

@@ -1,0 +1,335 @@
+"""The fleet as people type it: commands in processes of their own, against a sandbox."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.cli.terminal import (
+    CONFIG,
+    PASSWORD,
+    Desk,
+    Ran,
+    Sandbox,
+    assert_all_once,
+    begin,
+    end,
+    orders,
+    until,
+)
+
+pytestmark = pytest.mark.timeout(120)
+
+SECRET = "TENANT_PASSWORD"
+
+# Its folder was looked into long ago, so that the test need not wait for eight in the evening.
+SCHEDULE = """
+[schedules.nightly]
+cron = "0 20 * * *"
+jobs = "inbox"
+"""
+
+OLD_S = 60.0
+
+
+@dataclass
+class Fleet:
+    """Tenants of one sandbox in a folder."""
+
+    folder: Path
+    sandbox: Sandbox
+    database: str
+    environment: dict[str, str] = field(default_factory=lambda: {SECRET: PASSWORD})
+    said: str = ""
+
+    def tenant(self, name: str, more: str = "", secret: str = SECRET) -> str:
+        """Write a tenant's file; return its name."""
+        text = CONFIG.format(url=self.sandbox.url, password="")
+        text = text.replace('password = ""', f'password = {{ env = "{secret}" }}')
+        (self.folder / "tenants").mkdir(exist_ok=True)
+        path = self.folder / "tenants" / f"{name}.toml"
+        path.write_text(f'{text}\n[ledger]\nurl = "{self.database}"\n{more}', "utf-8")
+        return f"tenants/{name}.toml"
+
+    def k3push(self, *arguments: str) -> Ran:
+        """Run a command to its end."""
+        return end(begin(self.folder, *arguments, environment=self.environment))
+
+    def enqueue(self, numbers: list[str], config: str, *options: str) -> Ran:
+        """Queue a list."""
+        job = Desk(self.folder).job(numbers, f"list-{numbers[0]}.csv")
+        return self.k3push("enqueue", job, "--config", config, *options)
+
+    @contextmanager
+    def worker(self, *options: str) -> Iterator[subprocess.Popen[str]]:
+        """Let a worker serve beside the block; it has to end well, and `said` has its words."""
+        command = ("worker", "--name", "w1", *options)
+        process = begin(self.folder, *command, environment=self.environment)
+        try:
+            until(lambda: bool(self.workers()))
+            yield process
+        finally:
+            process.terminate()
+            ran = end(process)
+            self.said = ran.err
+        assert ran.exit == 0, ran
+
+    def workers(self) -> list[tuple[Any, ...]]:
+        """Return the workers that are there."""
+        try:
+            return self.do("SELECT name FROM fleet_workers")
+        except psycopg.Error:
+            return []
+
+    def standing(self) -> dict[str, Any]:
+        """Return what `fleet status --json` says."""
+        ran = self.k3push("fleet", "status", "--json")
+        assert ran.exit == 0, ran
+        return dict(ran.said)
+
+    def row(self, tenant: str) -> dict[str, Any]:
+        """Return how a tenant stands."""
+        (row,) = (each for each in self.standing()["tenants"] if each["tenant"] == tenant)
+        return dict(row)
+
+    def do(self, statement: str) -> list[tuple[Any, ...]]:
+        """Run a statement in the fleet's schema."""
+        options = "-c search_path=k3push_fleet"
+        with psycopg.connect(self.database, autocommit=True, options=options) as session:
+            cursor = session.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def done(self) -> bool:
+        """Say whether nothing is to be done."""
+        return self.do("SELECT count(*) FROM fleet_runs WHERE outcome IS NULL") == [(0,)]
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, postgres_url: str) -> Iterator[Fleet]:
+    """A fleet without tenants, and their one ERP."""
+    with Sandbox(tmp_path) as sandbox:
+        yield Fleet(tmp_path, sandbox, postgres_url)
+
+
+def test_a_list_is_queued_on_one_host_and_pushed_on_another(fleet: Fleet) -> None:
+    """The host that queues needs no secret; the exit and the results are those of `run`."""
+    config = fleet.tenant("acme")
+    numbers = orders(30)
+    secret = fleet.environment.pop(SECRET)
+    ran = fleet.enqueue(numbers, config, "--json")
+    assert ran.exit == 0, ran
+    (run,) = ran.said["runs"]
+    fleet.environment[SECRET] = secret
+    assert fleet.row("acme")["queued"] == 1
+    with fleet.worker():
+        until(fleet.done)
+    assert_all_once(Desk(fleet.folder).rows(run), fleet.sandbox.truth(), numbers)
+    row = fleet.row("acme")
+    assert (row["last_run"], row["last_exit"], row["queued"], row["doing"]) == (run, 0, 0, 0)
+
+
+def test_slices_hold_each_number_once(fleet: Fleet) -> None:
+    """And repeats of a number are in the slice of the first."""
+    config = fleet.tenant("acme")
+    numbers = orders(60)
+    ran = fleet.enqueue([*numbers, *numbers[:10]], config, "--slices", "3", "--json")
+    assert len(ran.said["runs"]) == 3, ran
+    with fleet.worker():
+        until(fleet.done)
+    desk = Desk(fleet.folder)
+    parts = [desk.rows(run) for run in ran.said["runs"]]
+    rows = sorted((row for part in parts for row in part), key=lambda row: int(row["line"]))
+    assert_all_once(rows, fleet.sandbox.truth(), numbers)
+    assert all(len(part) >= 10 for part in parts)
+
+
+def test_a_worker_without_a_secret_says_so_and_leaves_the_tenant(fleet: Fleet) -> None:
+    """Where the secret should be is said, and never what it is."""
+    fleet.tenant("acme")
+    config = fleet.tenant("basf", secret="BASF_PASSWORD")
+    fleet.enqueue(orders(5), config)
+    fleet.environment[SECRET] = "not-to-be-seen"
+    with fleet.worker():
+        time.sleep(1.5)
+    assert "leaves basf to others" in fleet.said
+    assert "env BASF_PASSWORD is not set" in fleet.said
+    assert "serves acme\n" in fleet.said
+    assert "not-to-be-seen" not in fleet.said
+    assert fleet.row("basf")["queued"] == 1
+    assert fleet.sandbox.made() == 0
+
+
+def test_a_drained_worker_leaves_the_rest_of_a_run_to_another(fleet: Fleet) -> None:
+    """SIGTERM in the middle: what is on its way is recorded, and the next goes on at once."""
+    config = fleet.tenant("acme", "[fleet]\n")
+    slow = (fleet.folder / config).read_text("utf-8")
+    pace = "[run]\nchunk_size = 2\nconcurrency = 1\nmax_calls_per_minute = 600\n"
+    (fleet.folder / config).write_text(slow.replace("[run]\n", pace), "utf-8")
+    numbers = orders(36)
+    fleet.enqueue(numbers, config)
+    with fleet.worker():
+        until(lambda: fleet.sandbox.made() >= 4)
+    assert fleet.sandbox.made() < 36
+    assert fleet.do("SELECT outcome, worker, exit FROM fleet_runs") == [(None, None, 5)]
+    with fleet.worker():
+        until(fleet.done)
+    ((run,),) = fleet.do("SELECT run FROM fleet_runs")
+    assert_all_once(Desk(fleet.folder).rows(run), fleet.sandbox.truth(), numbers)
+
+
+def test_a_pause_holds_the_run_that_is_under_way(fleet: Fleet) -> None:
+    """And a second run of the tenant does not begin; `continue` lets both go on."""
+    config = fleet.tenant("acme")
+    slow = (fleet.folder / config).read_text("utf-8")
+    pace = "[run]\nchunk_size = 2\nconcurrency = 1\nmax_calls_per_minute = 1200\n"
+    (fleet.folder / config).write_text(slow.replace("[run]\n", pace), "utf-8")
+    fleet.enqueue(orders(40), config)
+    with fleet.worker():
+        until(lambda: fleet.sandbox.made() >= 2)
+        ran = fleet.k3push("fleet", "pause", "--tenant", "acme")
+        assert ran.exit == 0, ran
+        assert "acme: nothing begins any more" in ran.out
+        assert "paused" in ran.out
+        made = fleet.sandbox.made()
+        assert made < 40
+        fleet.enqueue(orders(5, 40), config)
+        time.sleep(1.5)
+        assert fleet.sandbox.made() <= made + 2  # the chunk that was on its way
+        row = fleet.row("acme")
+        assert (row["paused"], row["queued"], row["doing"]) == (True, 1, 1)
+        assert fleet.k3push("fleet", "continue", "--tenant", "acme").exit == 0
+        until(fleet.done)
+    assert fleet.sandbox.made() == 45
+
+
+def test_cancel_and_retry(fleet: Fleet) -> None:
+    """A cancelled run stays as it is until somebody wants it."""
+    config = fleet.tenant("acme")
+    fleet.enqueue(orders(5), config)
+    ran = fleet.k3push("fleet", "cancel", "--tenant", "acme")
+    assert "is cancelled" in ran.out, ran
+    with fleet.worker():
+        time.sleep(1.5)
+        assert fleet.sandbox.made() == 0
+        ran = fleet.k3push("fleet", "retry", "--tenant", "acme")
+        assert "is queued" in ran.out, ran
+        until(lambda: fleet.sandbox.made() == 5)
+
+
+def test_a_refused_login_is_tried_once_and_told(fleet: Fleet) -> None:
+    """Five wrong logins lock the account (P 2.4), and three runs are queued."""
+    config = fleet.tenant("acme")
+    for first in (0, 5, 10):
+        fleet.enqueue(orders(5, first), config)
+    fleet.environment[SECRET] = "wrong"
+    with fleet.worker():
+        until(lambda: bool(fleet.do("SELECT 1 FROM fleet_runs WHERE outcome = 'person'")))
+        time.sleep(2)
+    row = fleet.row("acme")
+    assert (row["paused"], row["failed"], row["queued"]) == (True, 1, 2)
+    assert fleet.sandbox.truth()["calls"].get("login", 0) <= 1
+    ran = fleet.k3push("fleet", "status")
+    assert "paused: login refused" in ran.out
+    fleet.environment[SECRET] = PASSWORD
+    fleet.k3push("fleet", "retry", "--tenant", "acme")
+    with fleet.worker():
+        until(fleet.done)
+    assert fleet.sandbox.made() == 15
+
+
+def test_a_due_schedule_takes_what_is_new_in_its_folder_once(fleet: Fleet) -> None:
+    """A file that is taken stays taken, whichever worker looks."""
+    fleet.tenant("acme", SCHEDULE)
+    inbox = fleet.folder / "tenants" / "inbox"
+    inbox.mkdir()
+    path = inbox / "night.csv"
+    path.write_text("number\n" + "\n".join(orders(10)), "utf-8")
+    old_s = time.time() - OLD_S
+    os.utime(path, (old_s, old_s))
+    due = "UPDATE fleet_schedules SET due_at = now() - interval '1 minute'"
+    with fleet.worker():
+        until(lambda: bool(fleet.do("SELECT 1 FROM fleet_schedules")))
+        fleet.do(due)
+        until(lambda: fleet.sandbox.made() == 10)
+        until(fleet.done)
+        fleet.do(due)
+        until(
+            lambda: fleet.do("SELECT wanted OR due_at < now() FROM fleet_schedules") == [(False,)]
+        )
+    assert fleet.do("SELECT count(*) FROM fleet_runs") == [(1,)]
+    assert (inbox / "results").is_dir()
+
+
+def test_a_faulty_list_of_a_schedule_is_told_in_the_status(fleet: Fleet) -> None:
+    """The other tenants' night goes on, and somebody reads it in the morning."""
+    fleet.tenant("acme", SCHEDULE.replace('"inbox"', '"gone.csv"'))
+    with fleet.worker():
+        until(lambda: bool(fleet.do("SELECT 1 FROM fleet_schedules")))
+        fleet.do("UPDATE fleet_schedules SET due_at = now() - interval '1 minute'")
+        until(lambda: bool(fleet.do("SELECT 1 FROM fleet_schedules WHERE why <> ''")))
+    assert "gone.csv" in fleet.k3push("fleet", "status").out
+
+
+def test_the_status_fits_a_terminal(fleet: Fleet) -> None:
+    """Of eighty columns, in both languages."""
+    fleet.enqueue(orders(5), fleet.tenant("acme"))
+    fleet.tenant("a-tenant-with-a-very-long-name-indeed", SCHEDULE)
+    for lang in ("en", "zh"):
+        ran = fleet.k3push("fleet", "status", "--lang", lang)
+        assert ran.exit == 0, ran
+        lines = ran.out.splitlines()
+        assert all(len(line) <= 80 for line in lines), lines
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (("worker",), "this folder of tenants cannot be read"),
+        (("fleet", "status", "--tenants", "nowhere"), "nowhere"),
+        (("fleet", "cancel", "--tenants", "mine"), "--tenant NAME, or --all"),
+        (("fleet", "cancel", "--tenants", "mine", "--tenant", "b"), "there is no tenant 'b'"),
+        (("worker", "--tenants", "sqlite"), "postgresql://"),
+        (("enqueue", "a.csv", "--config", "sqlite/a.toml"), "postgresql://"),
+        (("worker", "--tenants", "two"), "K3PUSH_FLEET__DATABASE"),
+    ],
+)
+def test_a_mistake_is_told_with_the_cure(
+    tmp_path: Path, postgres_url: str, arguments: tuple[str, ...], what: str
+) -> None:
+    """Exit 2: nothing was sent."""
+    text = CONFIG.format(url="http://127.0.0.1:9/K3Cloud/", password="x")
+    for folder, name, url in (
+        ("mine", "a", postgres_url),
+        ("sqlite", "a", "sqlite:///ledger.db"),
+        ("two", "a", postgres_url),
+        ("two", "b", "postgresql://elsewhere.example.com/k3push"),
+    ):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / f"{name}.toml").write_text(f'{text}\n[ledger]\nurl = "{url}"\n')
+    if arguments[:2] == ("fleet", "cancel"):
+        Desk(tmp_path).job(["A"])
+        end(begin(tmp_path, "enqueue", "orders.csv", "--config", "mine/a.toml"))
+    ran = end(begin(tmp_path, *arguments))
+    assert ran.exit == 2, ran
+    assert what in ran.err
+
+
+def test_without_the_extra_the_command_that_installs_it_is_told(tmp_path: Path) -> None:
+    """Most people need no fleet."""
+    (tmp_path / "without").mkdir()
+    stub = "raise ImportError('No module named procrastinate')"
+    (tmp_path / "without" / "procrastinate.py").write_text(stub, "utf-8")
+    without = {"PYTHONPATH": str(tmp_path / "without")}
+    for command in (("worker",), ("fleet", "status"), ("enqueue", "a.csv")):
+        ran = end(begin(tmp_path, *command, environment=without))
+        assert (ran.exit, ran.out) == (2, ""), ran
+        assert "pip install 'k3push[fleet]'" in ran.err

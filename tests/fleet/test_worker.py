@@ -1,0 +1,409 @@
+from __future__ import annotations
+
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import anyio
+import psycopg
+import pytest
+
+from k3push.adapters.postgres.server import Server
+from k3push.core.model import RunId
+from k3push.fleet.queue import open_queue
+from k3push.fleet.worker import NotHereError
+from k3push.job import Cause
+from k3push.ports import RunIsAliveError
+from k3push.reporting.ending import Exit
+from tests.fleet.crew import LOST, FakeWork, ask, outcome, serving, tenant, until, worker
+from tests.fleet.test_ending import ended
+
+pytestmark = pytest.mark.anyio
+
+SCHEDULE = '[schedules.nightly]\ncron = "0 20 * * *"\njobs = "inbox"\n'
+
+
+def do(url: str, statement: str) -> list[tuple[object, ...]]:
+    """Run a statement in the fleet's schema, as any program may."""
+    options = "-c search_path=k3push_fleet"
+    with psycopg.connect(url, autocommit=True, options=options) as session:
+        cursor = session.execute(statement.encode())
+        return cursor.fetchall() if cursor.description else []
+
+
+async def test_a_run_is_executed_once_and_its_exit_is_kept(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """Two workers look for it at the same time."""
+    work = FakeWork({"acme": tenant(tmp_path, postgres_url)})
+    work.endings = [ended(Exit.SOME_REJECTED)]
+    pair = (worker(work, postgres_url, "w1"), worker(work, postgres_url, "w2"))
+    async with serving(*pair) as queue:
+        await ask(queue, "acme", "r1")
+        row = await outcome(queue, "acme", "r1")
+        await anyio.sleep(0.3)
+    assert (row["outcome"], row["exit"]) == ("done", 3)
+    assert [run for _, run, _ in work.began] == ["r1"]
+
+
+async def test_runs_of_a_tenant_go_one_after_another(postgres_url: str, tmp_path: Path) -> None:
+    """Side by side they would only wait for each other's numbers."""
+    served = {name: tenant(tmp_path, postgres_url, name) for name in ("acme", "basf")}
+    work = FakeWork(served)
+    async with serving(worker(work, postgres_url), worker(work, postgres_url, "w2")) as queue:
+        for run in ("r1", "r2", "r3"):
+            await ask(queue, "acme", run)
+        for run in ("r1", "r2", "r3"):
+            await outcome(queue, "acme", run)
+    assert [run for _, run, _ in work.began] == ["r1", "r2", "r3"]
+    assert work.most_at_once == 1
+
+
+async def test_slices_of_a_list_go_side_by_side(postgres_url: str, tmp_path: Path) -> None:
+    """That is what they are for."""
+    work = FakeWork({"acme": tenant(tmp_path, postgres_url)}, waits=True)
+    async with serving(worker(work, postgres_url)) as queue:
+        await ask(queue, "acme", "r1", lock="acme/1")
+        await ask(queue, "acme", "r2", lock="acme/2")
+        await until(lambda: work.at_once == 2)
+
+
+async def test_a_tenant_that_is_not_served_here_is_left_to_others(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """A host without the secret must not take the job, nor hold it up."""
+    here = FakeWork({"acme": tenant(tmp_path, postgres_url)})
+    there = FakeWork({"basf": tenant(tmp_path, postgres_url, "basf")})
+    async with serving(worker(here, postgres_url), worker(there, postgres_url, "w2")) as queue:
+        await ask(queue, "basf", "r1")
+        await outcome(queue, "basf", "r1")
+    assert here.began == []
+    assert [name for name, _, _ in there.began] == ["basf"]
+
+
+async def test_a_tenant_that_comes_later_is_served(postgres_url: str, tmp_path: Path) -> None:
+    """A file is added to the folder, and no worker is started anew."""
+    work = FakeWork({})
+    async with serving(worker(work, postgres_url)) as queue:
+        await ask(queue, "acme", "r1")
+        await anyio.sleep(0.3)
+        assert work.began == []
+        work.served = {"acme": tenant(tmp_path, postgres_url)}
+        await outcome(queue, "acme", "r1")
+
+
+async def test_a_drained_run_is_handed_on_at_once(postgres_url: str, tmp_path: Path) -> None:
+    """A host that is updated costs the night a few seconds, and not a heartbeat."""
+    served = {"acme": tenant(tmp_path, postgres_url)}
+    first, second = FakeWork(served, waits=True), FakeWork(served)
+    leaving, staying = worker(first, postgres_url, "w1"), worker(second, postgres_url, "w2")
+    async with serving(leaving) as queue:
+        await ask(queue, "acme", "r1")
+        await until(lambda: first.at_once == 1)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(staying.serve)
+            leaving.drain()
+            with anyio.fail_after(2.5):  # sooner than silence counts as death
+                row = await outcome(queue, "acme", "r1")
+            staying.drain()
+    assert row["outcome"] == "done"
+    assert [run for _, run, _ in second.began] == ["r1"]
+
+
+async def test_a_second_signal_stops_at_once(postgres_url: str, tmp_path: Path) -> None:
+    """What is on its way is left to the next execution, which settles it."""
+    work = FakeWork({"acme": tenant(tmp_path, postgres_url)}, waits=True)
+    leaving = worker(work, postgres_url)
+    async with serving(leaving) as queue:
+        await ask(queue, "acme", "r1")
+        await until(lambda: work.at_once == 1)
+        leaving.drain()
+        leaving.drain()
+    (row,) = do(postgres_url, "SELECT outcome, worker FROM fleet_runs")
+    assert row == (None, None)
+
+
+async def test_what_a_dead_worker_held_is_taken_up(postgres_url: str, tmp_path: Path) -> None:
+    """It has no session any more, which is seen long before its silence is."""
+    work = FakeWork({"acme": tenant(tmp_path, postgres_url)})
+    async with open_queue(Server.of(postgres_url), create=True) as queue:
+        await ask(queue, "acme", "r1")
+        (engine,) = do(postgres_url, "SELECT worker_id FROM procrastinate_register_worker_v1()")[0]
+        job = await queue.app.job_manager.fetch_job(["acme"], int(str(engine)))
+        assert job is not None
+        assert await queue.begin("acme", RunId("r1"), "dead-worker") is not None
+        await queue.do("here", worker="dead-worker", name="w0", host="host", serves=1)
+    async with serving(worker(work, postgres_url)) as queue:
+        with anyio.fail_after(2.5):
+            await outcome(queue, "acme", "r1")
+    assert "worker.takes_up" in work.said
+
+
+async def test_a_silent_worker_loses_its_sessions_and_cannot_end_what_another_has(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """It is only paused, and holds the run's lock; when it wakes it must find itself replaced."""
+    work = FakeWork({"acme": tenant(tmp_path, postgres_url)})
+    async with open_queue(Server.of(postgres_url), create=True, name="zombie") as zombie:
+        await ask(zombie, "acme", "r1")
+        (engine,) = do(postgres_url, "SELECT worker_id FROM procrastinate_register_worker_v1()")[0]
+        assert await zombie.app.job_manager.fetch_job(["acme"], int(str(engine))) is not None
+        slot = await zombie.begin("acme", RunId("r1"), "zombie")
+        assert slot is not None
+        await zombie.do("here", worker="zombie", name="w0", host="host", serves=1)
+        with psycopg.connect(postgres_url, application_name="zombie", autocommit=True) as held:
+            held.execute("SELECT pg_advisory_lock(1)")
+            async with serving(worker(work, postgres_url)) as queue:
+                row = await outcome(queue, "acme", "r1")
+            with pytest.raises(psycopg.OperationalError):
+                held.execute("SELECT 1")
+        await zombie.end(slot, "person", 5, "woken")
+        assert row["outcome"] == "done"
+        (row,) = await zombie.all("run", tenant="acme", run="r1")
+        assert (row["outcome"], row["why"]) == ("done", "")
+
+
+async def test_a_run_whose_asker_died_before_it_had_a_job_is_not_lost(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """The ledger is written first, then the queue, and between the two the power fails."""
+    work = FakeWork({"acme": tenant(tmp_path, postgres_url)}, whole=True)
+    async with serving(worker(work, postgres_url)) as queue:
+        await queue.ask("acme", RunId("r1"), "acme", "", "")
+        await anyio.sleep(0.3)
+        assert work.began == []  # its list may still be being written
+        do(postgres_url, "UPDATE fleet_runs SET asked_at = now() - interval '1 minute'")
+        await outcome(queue, "acme", "r1")
+
+
+@pytest.mark.parametrize(("whole", "comes_to"), [(None, None), (False, "dropped")])
+async def test_half_a_list_is_never_executed(
+    postgres_url: str,
+    tmp_path: Path,
+    *,
+    whole: bool | None,
+    comes_to: str | None,
+) -> None:
+    """Its other half would be lost; while its asker lives it is waited for."""
+    work = FakeWork({"acme": tenant(tmp_path, postgres_url)}, whole=whole)
+    async with serving(worker(work, postgres_url)) as queue:
+        await queue.ask("acme", RunId("r1"), "acme", "", "")
+        do(postgres_url, "UPDATE fleet_runs SET asked_at = now() - interval '1 hour'")
+        await anyio.sleep(0.5)
+        (row,) = await queue.all("run", tenant="acme", run="r1")
+    assert row["outcome"] == comes_to
+    assert work.began == []
+
+
+async def test_an_erp_that_is_away_is_tried_later(postgres_url: str, tmp_path: Path) -> None:
+    """The wait is in the database, so it outlives the worker."""
+    work = FakeWork({"acme": tenant(tmp_path, postgres_url)})
+    work.endings = [ended(Exit.UNREACHABLE, Cause.UNREACHABLE)]
+    async with serving(worker(work, postgres_url)) as queue:
+        await ask(queue, "acme", "r1")
+        await until(lambda: "worker.later" in work.said)
+        await anyio.sleep(0.3)
+        assert len(work.began) == 1
+        ((left, waits, code),) = do(
+            postgres_url,
+            "SELECT extract(epoch FROM not_before - now())::int, waits, exit FROM fleet_runs",
+        )
+        assert 50 <= int(str(left)) <= 60
+        assert (waits, code) == (1, 6)
+        do(postgres_url, "UPDATE fleet_runs SET not_before = now()")
+        await outcome(queue, "acme", "r1")
+
+
+async def test_a_refused_login_holds_all_runs_of_its_tenant(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """Each would try once, and the fifth locks the account (P 2.4)."""
+    work = FakeWork({"acme": tenant(tmp_path, postgres_url)})
+    work.endings = [ended(Exit.UNREACHABLE, Cause.LOGIN_REFUSED)]
+    async with serving(worker(work, postgres_url)) as queue:
+        for run in ("r1", "r2", "r3"):
+            await ask(queue, "acme", run)
+        assert (await outcome(queue, "acme", "r1"))["outcome"] == "person"
+        await anyio.sleep(0.4)
+        assert [run for _, run, _ in work.began] == ["r1"]
+        await queue.do("go_on", tenant="acme")
+        await outcome(queue, "acme", "r3")
+        await outcome(queue, "acme", "r2")
+    assert sorted(run for _, run, _ in work.began) == ["r1", "r2", "r3"]
+
+
+@pytest.mark.parametrize("error", [LOST, RunIsAliveError("by a person"), NotHereError("no secret")])
+async def test_what_is_no_fault_of_the_run_is_tried_again(
+    postgres_url: str, tmp_path: Path, error: Exception
+) -> None:
+    """The ledger is away, a person executes it, the secret is not here any more."""
+    work = FakeWork({"acme": tenant(tmp_path, postgres_url)}, endings=[error])
+    async with serving(worker(work, postgres_url)) as queue:
+        await ask(queue, "acme", "r1")
+        await until(lambda: "worker.later" in work.said)
+        do(postgres_url, "UPDATE fleet_runs SET not_before = now()")
+        await outcome(queue, "acme", "r1")
+    assert len(work.began) == 2
+
+
+async def test_what_is_in_doubt_is_settled_after_a_halt(postgres_url: str, tmp_path: Path) -> None:
+    """A person decides whether more is sent, and the doubts need not wait for that."""
+    work = FakeWork({"acme": tenant(tmp_path, postgres_url)})
+    work.endings = [ended(Exit.SOME_UNKNOWN, Cause.HALTED), ended(Exit.STOPPED)]
+    async with serving(worker(work, postgres_url)) as queue:
+        await ask(queue, "acme", "r1")
+        assert (await outcome(queue, "acme", "r1"))["outcome"] == "person"
+    assert [order.only_settle for _, _, order in work.began] == [False, True]
+
+
+async def test_a_paused_tenant_waits_for_its_word(postgres_url: str, tmp_path: Path) -> None:
+    """Other tenants go on."""
+    served = {name: tenant(tmp_path, postgres_url, name) for name in ("acme", "basf")}
+    work = FakeWork(served)
+    async with serving(worker(work, postgres_url)) as queue:
+        await queue.do("pause", tenant="acme", why="")
+        await ask(queue, "acme", "r1")
+        await ask(queue, "basf", "r2")
+        await outcome(queue, "basf", "r2")
+        await anyio.sleep(0.3)
+        assert [name for name, _, _ in work.began] == ["basf"]
+        await queue.do("go_on", tenant="acme")
+        await outcome(queue, "acme", "r1")
+
+
+async def test_a_cancelled_run_is_stopped_and_a_queued_one_never_begins(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """Until a person queues them again."""
+    work = FakeWork({"acme": tenant(tmp_path, postgres_url)}, waits=True)
+    async with serving(worker(work, postgres_url)) as queue:
+        await ask(queue, "acme", "r1")
+        await ask(queue, "acme", "r2")
+        await until(lambda: work.at_once == 1)
+        assert sorted(await queue.cancel("acme")) == ["r1", "r2"]
+        await until(lambda: work.at_once == 0)
+        await anyio.sleep(0.3)
+        assert [run for _, run, _ in work.began] == ["r1"]
+        work.waits = False
+        await queue.all("retry", tenant="acme")
+        await outcome(queue, "acme", "r1")
+        await outcome(queue, "acme", "r2")
+
+
+async def test_outside_its_window_a_run_takes_nobodys_place(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """It would hold a worker for a day; it begins when the window does."""
+    work = FakeWork({"acme": tenant(tmp_path, postgres_url)})
+    ((hour,),) = do(
+        postgres_url, "SELECT extract(hour FROM now() AT TIME ZONE 'Asia/Shanghai')::int"
+    )
+    begins = (int(str(hour)) + 2) % 24
+    window = f"{begins:02}:00-{(begins + 3) % 24:02}:00"
+    async with serving(worker(work, postgres_url)) as queue:
+        await ask(queue, "acme", "r1", window=window)
+        await until(lambda: bool(do(postgres_url, "SELECT 1 FROM fleet_runs WHERE why = 'window'")))
+        ((left,),) = do(
+            postgres_url, "SELECT extract(epoch FROM not_before - now())::int FROM fleet_runs"
+        )
+        assert 3600 <= int(str(left)) <= 7200
+        assert work.began == []
+
+
+async def test_a_run_is_given_its_schedules_window(postgres_url: str, tmp_path: Path) -> None:
+    """It ends when the window does, by the clock of the schedule's zone."""
+    work = FakeWork({"acme": tenant(tmp_path, postgres_url)})
+    async with serving(worker(work, postgres_url)) as queue:
+        await ask(queue, "acme", "r1", window="00:00-24:00".replace("24:00", "23:59"))
+        await outcome(queue, "acme", "r1")
+    order = work.began[0][2]
+    assert order.zone == ZoneInfo("Asia/Shanghai")
+    assert order.window is not None
+    assert order.seconds is not None
+    assert 0 < order.seconds < 86400
+
+
+async def test_a_due_schedule_is_looked_after_by_one_worker(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """Each sees that it is due, by the database's clock."""
+    work = FakeWork({"acme": tenant(tmp_path, postgres_url, more=SCHEDULE)})
+    pair = [worker(work, postgres_url, name) for name in ("w1", "w2")]
+    async with serving(*pair):
+        await until(lambda: bool(do(postgres_url, "SELECT 1 FROM fleet_schedules")))
+        await anyio.sleep(0.3)
+        assert work.looked == []  # it has not been due since it is known
+        do(postgres_url, "UPDATE fleet_schedules SET due_at = now() - interval '3 days'")
+        await until(lambda: bool(work.looked))
+        await anyio.sleep(0.4)
+    assert work.looked == [("acme", "nightly")]
+    ((due, wanted),) = do(postgres_url, "SELECT due_at > now(), wanted FROM fleet_schedules")
+    assert (due, wanted) == (True, False)
+
+
+async def test_a_schedule_whose_looker_died_is_looked_after_by_another(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """The night's list must not be lost with a host."""
+    work = FakeWork({"acme": tenant(tmp_path, postgres_url, more=SCHEDULE)})
+    async with serving(worker(work, postgres_url)):
+        await until(lambda: bool(do(postgres_url, "SELECT 1 FROM fleet_schedules")))
+        do(postgres_url, "UPDATE fleet_schedules SET wanted = true")
+        await until(lambda: bool(work.looked))
+
+
+async def test_a_schedule_that_is_changed_is_due_by_its_new_times(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """And one that is taken out of the file is due no more."""
+    work = FakeWork({"acme": tenant(tmp_path, postgres_url, more=SCHEDULE)})
+    due = "SELECT extract(hour FROM due_at AT TIME ZONE 'Asia/Shanghai')::int FROM fleet_schedules"
+    async with serving(worker(work, postgres_url)):
+        await until(lambda: do(postgres_url, due) == [(20,)])
+        later = SCHEDULE.replace("0 20", "0 21")
+        work.served = {"acme": tenant(tmp_path, postgres_url, more=later)}
+        await until(lambda: do(postgres_url, due) == [(21,)])
+        work.served = {"acme": tenant(tmp_path, postgres_url)}
+        await until(lambda: do(postgres_url, due) == [])
+
+
+async def test_the_database_holds_no_secret(postgres_url: str, tmp_path: Path) -> None:
+    """Whoever can read the queue learns names and run ids."""
+    work = FakeWork({"acme": tenant(tmp_path, postgres_url)}, waits=True)
+    async with serving(worker(work, postgres_url)) as queue:
+        await ask(queue, "acme", "r1")
+        await until(lambda: work.at_once == 1)
+        ((arguments,),) = do(postgres_url, "SELECT args FROM procrastinate_jobs")
+    assert arguments == {"tenant": "acme", "run": "r1"}
+
+
+async def test_a_worker_says_who_it_is(postgres_url: str, tmp_path: Path) -> None:
+    """A person at night looks for the host that is gone."""
+    work = FakeWork({"acme": tenant(tmp_path, postgres_url)}, waits=True)
+    async with serving(worker(work, postgres_url)) as queue:
+        await ask(queue, "acme", "r1")
+        await until(lambda: work.at_once == 1)
+        rows = await queue.all("workers")
+        (row,) = (replaced for replaced in rows if replaced["busy"])
+        assert (row["name"], row["host"], row["serves"]) == ("w1", "host", 1)
+    assert do(postgres_url, "SELECT 1 FROM fleet_workers") == []
+
+
+async def test_a_server_that_restarts_ends_neither_runs_nor_workers(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """All sessions are gone at once, and come back."""
+    work = FakeWork({"acme": tenant(tmp_path, postgres_url)}, waits=True)
+    async with serving(worker(work, postgres_url)) as queue:
+        await ask(queue, "acme", "r1")
+        await until(lambda: work.at_once == 1)
+        query = (
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE pid <> pg_backend_pid() AND datname = current_database()"
+        )
+        do(postgres_url, query)
+        await ask(queue, "acme", "r2")
+        await anyio.sleep(0.5)
+        assert work.at_once == 1
+        work.waits = False
+        await queue.cancel("acme")
+        await until(lambda: work.at_once == 0)
