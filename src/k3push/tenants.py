@@ -67,8 +67,23 @@ def tenant_of(config: Path, environment: Mapping[str, str]) -> Tenant:
     return Tenant(name, read_settings(config, environment))
 
 
+def files_of(folder: Path) -> list[Path]:
+    """Return the configurations of a folder; hidden files and copies that editors keep are none.
+
+    Raises:
+        OSError: The folder cannot be read.
+    """
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix == SUFFIX
+        if not path.name.startswith((".", "#", "~"))
+        if path.is_file()
+    )
+
+
 def read_tenants(folder: Path, environment: Mapping[str, str]) -> Tenants:
-    """Read all configurations of a folder; hidden files and copies that editors keep are none.
+    """Read all configurations of a folder.
 
     Raises:
         OSError: The folder cannot be read.
@@ -76,9 +91,7 @@ def read_tenants(folder: Path, environment: Mapping[str, str]) -> Tenants:
     found: dict[str, Tenant] = {}
     faulty: dict[Path, str] = {}
     digest = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        if path.suffix != SUFFIX or path.name.startswith((".", "#", "~")) or not path.is_file():
-            continue
+    for path in files_of(folder):
         try:
             digest.update(f"{path.name}\0{path.read_bytes()!r}\0".encode())
             tenant = tenant_of(path, environment)

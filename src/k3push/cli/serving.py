@@ -30,6 +30,7 @@ from k3push.ports import Ledger, LedgerLostError
 from k3push.reporting.ending import Exit
 from k3push.reporting.tables import opened_for_owner
 from k3push.settings import Secret, ServeSettings, Settings, SettingsError
+from k3push.tenants import files_of
 from k3push.web.app import Dashboard, dashboard
 from k3push.web.door import LOOPBACK, Log, Rules
 from k3push.web.speech import Speech
@@ -114,7 +115,7 @@ def _configs(options: ServeOptions, say: Say) -> list[Path]:
     """
     found = list(options.configs)
     if options.tenants is not None:
-        found += sorted(options.tenants.glob("*.toml"))
+        found += _files_of(options.tenants)
         if not found:
             raise Problem(say("serve.no_tenants", folder=options.tenants))
     found = found or [find_config(None, say)]
@@ -123,6 +124,13 @@ def _configs(options: ServeOptions, say: Say) -> list[Path]:
         if stems.count(path.stem) > 1:
             raise Problem(say("serve.same_name", name=path.stem, path=path))
     return found
+
+
+def _files_of(folder: Path) -> list[Path]:
+    try:
+        return files_of(folder)
+    except OSError:
+        return []
 
 
 def _tenant(settings: Settings, say: Say) -> Tenant:
