@@ -45,6 +45,18 @@ async def test_a_run_is_executed_once_and_its_exit_is_kept(
     assert [run for _, run, _ in work.began] == ["r1"]
 
 
+async def test_a_run_that_is_held_or_done_is_not_begun(postgres_url: str) -> None:
+    """A job of the engine may come late, or twice; the tables say what is to be done."""
+    run = RunId("r1")
+    async with open_queue(Server.of(postgres_url), create=True) as queue:
+        await ask(queue, "acme", "r1")
+        slot = await queue.begin("acme", run, "w1")
+        assert slot is not None
+        assert await queue.begin("acme", run, "w2") is None
+        await queue.end(slot, "done", 0, "")
+        assert await queue.begin("acme", run, "w2") is None
+
+
 async def test_runs_of_a_tenant_go_one_after_another(postgres_url: str, tmp_path: Path) -> None:
     """Side by side they would only wait for each other's numbers."""
     served = {name: tenant(tmp_path, postgres_url, name) for name in ("acme", "basf")}
