@@ -14,6 +14,7 @@ from k3push.fleet.worker import NotHereError
 from k3push.job import Cause
 from k3push.ports import RunIsAliveError
 from k3push.reporting.ending import Exit
+from k3push.tenants import LONGEST_NAME
 from tests.fleet.crew import LOST, FakeWork, ask, outcome, serving, tenant, until, worker
 from tests.fleet.test_ending import ended
 
@@ -43,6 +44,29 @@ async def test_a_run_is_executed_once_and_its_exit_is_kept(
         await anyio.sleep(0.3)
     assert (row["outcome"], row["exit"]) == ("done", 3)
     assert [run for _, run, _ in work.began] == ["r1"]
+
+
+async def test_the_longest_name_of_a_tenant_is_no_trouble(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """PostgreSQL refuses a job whose channel is longer than 63 bytes."""
+    name = "租" * (LONGEST_NAME // 3) + "x" * (LONGEST_NAME % 3)
+    work = FakeWork({name: tenant(tmp_path, postgres_url, name)})
+    async with serving(worker(work, postgres_url)) as queue:
+        await ask(queue, name, "r1")
+        await outcome(queue, name, "r1")
+
+
+async def test_a_run_that_is_held_or_done_is_not_begun(postgres_url: str) -> None:
+    """A job of the engine may come late, or twice; the tables say what is to be done."""
+    run = RunId("r1")
+    async with open_queue(Server.of(postgres_url), create=True) as queue:
+        await ask(queue, "acme", "r1")
+        slot = await queue.begin("acme", run, "w1")
+        assert slot is not None
+        assert await queue.begin("acme", run, "w2") is None
+        await queue.end(slot, "done", 0, "")
+        assert await queue.begin("acme", run, "w2") is None
 
 
 async def test_runs_of_a_tenant_go_one_after_another(postgres_url: str, tmp_path: Path) -> None:

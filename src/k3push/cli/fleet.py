@@ -22,7 +22,8 @@ from k3push.cli.working import database_of, read_folder
 from k3push.controlling import command
 from k3push.core.commands import Command, Verb
 from k3push.core.model import RunId
-from k3push.fleet.queue import Queue, Rhythm, open_queue
+from k3push.fleet.queue import Queue, open_queue
+from k3push.fleet.standing import standing
 from k3push.reporting.ending import Exit
 from k3push.tenants import Tenant, Tenants
 
@@ -142,7 +143,7 @@ async def status(folder: Path, names: Sequence[str], *, json: bool, say: Say) ->
     """Print how tenants, workers and schedules stand."""
     async with _opened(folder, say) as (queue, tenants):
         mine = {each.name for each in _meant(tenants, names, everybody=True, say=say)}
-        said = await _standing(queue, mine)
+        said = await standing(queue, mine)
     if json:
         sys.stdout.write(orjson.dumps(said).decode() + "\n")
         return Exit.DONE
@@ -150,39 +151,6 @@ async def status(folder: Path, names: Sequence[str], *, json: bool, say: Say) ->
     for line in [*_tenant_lines(said["tenants"], say), "", *_worker_lines(said["workers"], say)]:
         console.print(line)
     return Exit.DONE
-
-
-async def _standing(queue: Queue, mine: set[str]) -> dict[str, Any]:
-    pauses = {row["tenant"]: row for row in await queue.all("pauses")}
-    counts = {row["tenant"]: row for row in await queue.all("tenants")}
-    schedules: dict[str, list[dict[str, Any]]] = {}
-    for row in await queue.all("schedules"):
-        schedules.setdefault(row["tenant"], []).append(row)
-    tenants = []
-    for name in sorted(mine):
-        count = counts.get(name, {})
-        last = count.get("last_run")
-        run = (await queue.all("run", tenant=name, run=last))[0] if last else {}
-        dues = schedules.get(name, [])
-        tenants.append(
-            {
-                "tenant": name,
-                "paused": name in pauses,
-                "paused_because": pauses[name]["why"] if name in pauses else "",
-                **{key: count.get(key, 0) for key in ("queued", "doing", "failed")},
-                "last_run": last,
-                "last_exit": run.get("exit"),
-                "last_why": run.get("why", ""),
-                "last_ended_at": run.get("ended_at"),
-                "next_due_at": min((row["due_at"] for row in dues), default=None),
-                "schedules_failed": {row["schedule"]: row["why"] for row in dues if row["why"]},
-            }
-        )
-    workers = [
-        {**row, "alive": row["age_s"] < Rhythm().silence, "age_s": round(row["age_s"], 1)}
-        for row in await queue.all("workers")
-    ]
-    return {"tenants": tenants, "workers": workers}
 
 
 def _tenant_lines(tenants: Sequence[dict[str, Any]], say: Say) -> list[str]:

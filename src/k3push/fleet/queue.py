@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +18,7 @@ from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
 from psycopg import AsyncConnection, errors
 
-from k3push.adapters.postgres.server import Server
+from k3push.adapters.postgres.server import Server, named
 from k3push.core.model import RunId
 from k3push.fleet.ending import Later
 from k3push.ports import LedgerLostError
@@ -130,7 +130,7 @@ class Queue:
     def __init__(self, app: App, server: Server) -> None:
         self.app = app
         self._server = server
-        self._statements = _statements(_sql("verbs.sql"))
+        self._statements = named(_sql("verbs.sql"))
 
     # -- runs ---------------------------------------------------------------------------------
 
@@ -278,7 +278,7 @@ async def open_queue(
 
 async def _prepare(server: Server, app: App, *, create: bool) -> None:
     """Make the engine's tables and ours, once."""
-    statements = _statements(_sql("verbs.sql"))
+    statements = named(_sql("verbs.sql"))
     async with (
         await AsyncConnection.connect(server.conninfo, autocommit=True, **SESSION) as session,
         session.transaction(),
@@ -299,7 +299,7 @@ async def end_sessions(server: Server, worker: str) -> None:
 
     A worker that is only paused finds its sessions gone when it wakes, and sends nothing.
     """
-    statement = _statements(_sql("verbs.sql"))["end_sessions"]
+    statement = named(_sql("verbs.sql"))["end_sessions"]
     with lost(server):
         async with await AsyncConnection.connect(
             server.conninfo, autocommit=True, **SESSION
@@ -322,8 +322,3 @@ def lost(server: Server) -> Iterator[None]:
 
 def _sql(file: str) -> str:
     return (files("k3push.fleet") / "sql" / file).read_text(encoding="utf-8")
-
-
-def _statements(text: str) -> Mapping[str, str]:
-    named = (part.split("\n", 1) for part in text.split("-- name: ")[1:])
-    return {name.strip(): statement.strip() for name, statement in named}

@@ -231,17 +231,17 @@ def to_each(rows: Iterable[Mapping[str, object]]) -> str:
 @cache
 def statements() -> Mapping[str, bytes]:
     """Return the statements of `sql/verbs.sql`, by name, as psycopg wants them."""
-    return {name: text.encode() for name, text in _named(_sql("verbs.sql")).items()}
+    return {name: text.encode() for name, text in named(_sql("verbs.sql")).items()}
 
 
-def _named(text: str) -> Mapping[str, str]:
-    r"""Split a file of statements by the line that names each.
+def named(text: str) -> Mapping[str, str]:
+    r"""Split a file of statements by the line that names each, as psycopg wants them.
 
-    >>> _named("-- All.\n\n-- name: one\n-- Why.\nSELECT :run::int % 2;\n")
+    >>> named("-- All.\n\n-- name: one\n-- Why.\nSELECT :run::int % 2;\n")
     {'one': 'SELECT %(run)s::int %% 2;'}
     """
-    named = (part.split("\n", 1) for part in text.split("-- name: ")[1:])
-    return {name.strip(): _as_psycopg(statement) for name, statement in named}
+    parts = (part.split("\n", 1) for part in text.split("-- name: ")[1:])
+    return {name.strip(): _as_psycopg(statement) for name, statement in parts}
 
 
 def _as_psycopg(statement: str) -> str:

@@ -7,22 +7,22 @@ SELECT CASE WHEN to_regclass('k3push_fleet.fleet_runs') IS NULL THEN 0 ELSE 1 EN
 SELECT pg_advisory_xact_lock(hashtext('k3push_fleet'));
 
 -- name: is_registered
-SELECT EXISTS (SELECT FROM procrastinate_workers WHERE id = %(engine)s) AS found;
+SELECT EXISTS (SELECT FROM procrastinate_workers WHERE id = :engine) AS found;
 
 -- name: now
 SELECT now() AS now;
 
 -- name: ask
 INSERT INTO fleet_runs (tenant, run, lock, send_window, time_zone)
-VALUES (%(tenant)s, %(run)s, %(lock)s, %(window)s, %(zone)s);
+VALUES (:tenant, :run, :lock, :window, :zone);
 
 -- name: listed
-UPDATE fleet_runs SET listed = true WHERE tenant = %(tenant)s AND run = %(run)s;
+UPDATE fleet_runs SET listed = true WHERE tenant = :tenant AND run = :run;
 
 -- name: unlisted
 SELECT tenant, run, extract(epoch FROM now() - asked_at)::float8 AS age_s
 FROM fleet_runs
-WHERE outcome IS NULL AND NOT listed AND tenant = ANY(%(tenants)s);
+WHERE outcome IS NULL AND NOT listed AND tenant = ANY(:tenants);
 
 -- name: due
 SELECT tenant, run, lock
@@ -36,84 +36,84 @@ WHERE outcome IS NULL AND worker IS NULL AND listed AND not_before <= now()
 ORDER BY asked_at, run;
 
 -- name: begin
-UPDATE fleet_runs AS r SET worker = %(worker)s, began_at = now()
-WHERE tenant = %(tenant)s AND run = %(run)s
+UPDATE fleet_runs AS r SET worker = :worker, began_at = now()
+WHERE tenant = :tenant AND run = :run
     AND outcome IS NULL AND worker IS NULL AND not_before <= now()
     AND NOT EXISTS (SELECT FROM fleet_pauses AS p WHERE p.tenant = r.tenant)
 RETURNING send_window, time_zone, waits, only_settle;
 
 -- name: end
 UPDATE fleet_runs
-SET outcome = %(outcome)s, exit = %(exit)s, why = %(why)s, ended_at = now(), worker = NULL
-WHERE tenant = %(tenant)s AND run = %(run)s AND outcome IS NULL AND worker = %(worker)s;
+SET outcome = :outcome, exit = :exit, why = :why, ended_at = now(), worker = NULL
+WHERE tenant = :tenant AND run = :run AND outcome IS NULL AND worker = :worker;
 
 -- name: put_off
 UPDATE fleet_runs
-SET not_before = now() + %(seconds)s * interval '1 second', waits = %(waits)s,
-    only_settle = %(only_settle)s, exit = coalesce(%(exit)s, exit), why = %(why)s, ended_at = now(), worker = NULL
-WHERE tenant = %(tenant)s AND run = %(run)s AND outcome IS NULL AND worker = %(worker)s;
+SET not_before = now() + :seconds * interval '1 second', waits = :waits,
+    only_settle = :only_settle, exit = coalesce(:exit, exit), why = :why, ended_at = now(), worker = NULL
+WHERE tenant = :tenant AND run = :run AND outcome IS NULL AND worker = :worker;
 
 -- name: drop
-UPDATE fleet_runs SET outcome = 'dropped', why = %(why)s, ended_at = now()
-WHERE tenant = %(tenant)s AND run = %(run)s AND outcome IS NULL AND NOT listed;
+UPDATE fleet_runs SET outcome = 'dropped', why = :why, ended_at = now()
+WHERE tenant = :tenant AND run = :run AND outcome IS NULL AND NOT listed;
 
 -- name: cancel
 UPDATE fleet_runs SET outcome = 'cancelled', ended_at = now()
-WHERE tenant = %(tenant)s AND outcome IS NULL
+WHERE tenant = :tenant AND outcome IS NULL
 RETURNING run;
 
 -- name: retry
 UPDATE fleet_runs SET outcome = NULL, not_before = now(), waits = 0, only_settle = false, worker = NULL
-WHERE tenant = %(tenant)s AND outcome IN ('person', 'cancelled')
+WHERE tenant = :tenant AND outcome IN ('person', 'cancelled')
 RETURNING run;
 
 -- name: hurry
 UPDATE fleet_runs SET not_before = now(), waits = 0
-WHERE tenant = %(tenant)s AND outcome IS NULL AND worker IS NULL AND not_before > now()
+WHERE tenant = :tenant AND outcome IS NULL AND worker IS NULL AND not_before > now()
 RETURNING run;
 
 -- name: waiting_jobs
-SELECT id FROM procrastinate_jobs WHERE queue_name = %(tenant)s AND status = 'todo';
+SELECT id FROM procrastinate_jobs WHERE queue_name = :tenant AND status = 'todo';
 
 -- name: doing
-SELECT run FROM fleet_runs WHERE tenant = %(tenant)s AND outcome IS NULL AND worker IS NOT NULL;
+SELECT run FROM fleet_runs WHERE tenant = :tenant AND outcome IS NULL AND worker IS NOT NULL;
 
 -- name: left_behind
 SELECT r.tenant, r.run, r.worker
 FROM fleet_runs AS r LEFT JOIN fleet_workers AS w ON w.worker = r.worker
 WHERE r.outcome IS NULL AND r.worker IS NOT NULL
     AND (
-        coalesce(w.seen_at, r.began_at) < now() - %(silence_s)s * interval '1 second'
-        OR coalesce(w.seen_at, r.began_at) < now() - %(gone_s)s * interval '1 second'
+        coalesce(w.seen_at, r.began_at) < now() - :silence_s * interval '1 second'
+        OR coalesce(w.seen_at, r.began_at) < now() - :gone_s * interval '1 second'
         AND NOT EXISTS (SELECT FROM pg_stat_activity AS a WHERE a.application_name = r.worker)
     );
 
 -- name: executed_by
-SELECT tenant, run FROM fleet_runs WHERE worker = %(worker)s AND outcome IS NULL;
+SELECT tenant, run FROM fleet_runs WHERE worker = :worker AND outcome IS NULL;
 
 -- name: jobs_of
-SELECT id FROM procrastinate_jobs WHERE queueing_lock = %(name)s AND status = 'doing';
+SELECT id FROM procrastinate_jobs WHERE queueing_lock = :name AND status = 'doing';
 
 -- name: let_go
 UPDATE fleet_runs SET worker = NULL
-WHERE tenant = %(tenant)s AND run = %(run)s AND worker = %(worker)s
+WHERE tenant = :tenant AND run = :run AND worker = :worker
 RETURNING run;
 
 -- name: cancelled_of
-SELECT tenant, run FROM fleet_runs WHERE worker = %(worker)s AND outcome = 'cancelled';
+SELECT tenant, run FROM fleet_runs WHERE worker = :worker AND outcome = 'cancelled';
 
 -- name: pause
-INSERT INTO fleet_pauses (tenant, why) VALUES (%(tenant)s, %(why)s) ON CONFLICT DO NOTHING;
+INSERT INTO fleet_pauses (tenant, why) VALUES (:tenant, :why) ON CONFLICT DO NOTHING;
 
 -- name: go_on
-DELETE FROM fleet_pauses WHERE tenant = %(tenant)s RETURNING why;
+DELETE FROM fleet_pauses WHERE tenant = :tenant RETURNING why;
 
 -- name: pauses
 SELECT tenant, since, why FROM fleet_pauses ORDER BY tenant;
 
 -- name: plan_schedule
 INSERT INTO fleet_schedules AS s (tenant, schedule, cron, due_at)
-VALUES (%(tenant)s, %(schedule)s, %(cron)s, %(due)s)
+VALUES (:tenant, :schedule, :cron, :due)
 ON CONFLICT (tenant, schedule) DO UPDATE SET cron = excluded.cron, due_at = excluded.due_at
 WHERE s.cron <> excluded.cron;
 
@@ -122,12 +122,12 @@ SELECT tenant, schedule, cron, due_at, wanted, why, due_at <= now() AS due
 FROM fleet_schedules ORDER BY tenant, schedule;
 
 -- name: take_due
-UPDATE fleet_schedules SET due_at = %(next)s, wanted = true
-WHERE tenant = %(tenant)s AND schedule = %(schedule)s AND due_at = %(due)s AND due_at <= now();
+UPDATE fleet_schedules SET due_at = :next, wanted = true
+WHERE tenant = :tenant AND schedule = :schedule AND due_at = :due AND due_at <= now();
 
 -- name: forget_schedules
 DELETE FROM fleet_schedules
-WHERE tenant = %(tenant)s AND NOT schedule = ANY(%(schedules)s);
+WHERE tenant = :tenant AND NOT schedule = ANY(:schedules);
 
 -- name: wanted
 SELECT tenant, schedule
@@ -140,16 +140,16 @@ WHERE wanted
     );
 
 -- name: looked_after
-UPDATE fleet_schedules SET wanted = false, why = %(why)s
-WHERE tenant = %(tenant)s AND schedule = %(schedule)s;
+UPDATE fleet_schedules SET wanted = false, why = :why
+WHERE tenant = :tenant AND schedule = :schedule;
 
 -- name: here
 INSERT INTO fleet_workers AS w (worker, name, host, serves)
-VALUES (%(worker)s, %(name)s, %(host)s, %(serves)s)
+VALUES (:worker, :name, :host, :serves)
 ON CONFLICT (worker) DO UPDATE SET serves = excluded.serves, seen_at = now();
 
 -- name: gone
-DELETE FROM fleet_workers WHERE worker = %(worker)s;
+DELETE FROM fleet_workers WHERE worker = :worker;
 
 -- name: forget_workers
 DELETE FROM fleet_workers AS w
@@ -176,7 +176,7 @@ FROM fleet_runs GROUP BY tenant ORDER BY tenant;
 
 -- name: run
 SELECT run, outcome, exit, why, worker, ended_at, not_before
-FROM fleet_runs WHERE tenant = %(tenant)s AND run = %(run)s;
+FROM fleet_runs WHERE tenant = :tenant AND run = :run;
 
 -- name: end_sessions
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %(worker)s;
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = :worker;

@@ -1,0 +1,47 @@
+"""How a fleet stands: its tenants, their runs and schedules, its workers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from k3push.fleet.queue import Queue, Rhythm
+
+
+async def standing(queue: Queue, names: Collection[str]) -> dict[str, Any]:
+    """Say how tenants and workers stand, in what `fleet status --json` prints.
+
+    Args:
+        queue: Where that is written down.
+        names: The tenants; those of whom the queue knows nothing are there as well.
+    """
+    pauses = {row["tenant"]: row for row in await queue.all("pauses")}
+    counts = {row["tenant"]: row for row in await queue.all("tenants")}
+    schedules: dict[str, list[dict[str, Any]]] = {}
+    for row in await queue.all("schedules"):
+        schedules.setdefault(row["tenant"], []).append(row)
+    tenants = []
+    for name in sorted(names):
+        count = counts.get(name, {})
+        last = count.get("last_run")
+        run = (await queue.all("run", tenant=name, run=last))[0] if last else {}
+        dues = schedules.get(name, [])
+        tenants.append(
+            {
+                "tenant": name,
+                "paused": name in pauses,
+                "paused_because": pauses[name]["why"] if name in pauses else "",
+                **{key: count.get(key, 0) for key in ("queued", "doing", "failed")},
+                "last_run": last,
+                "last_exit": run.get("exit"),
+                "last_why": run.get("why", ""),
+                "last_ended_at": run.get("ended_at"),
+                "next_due_at": min((row["due_at"] for row in dues), default=None),
+                "schedules_failed": {row["schedule"]: row["why"] for row in dues if row["why"]},
+            }
+        )
+    workers = [
+        {**row, "alive": row["age_s"] < Rhythm().silence, "age_s": round(row["age_s"], 1)}
+        for row in await queue.all("workers")
+    ]
+    return {"tenants": tenants, "workers": workers}
