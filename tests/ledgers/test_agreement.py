@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import anyio
-from hypothesis import given, settings
+import psycopg
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from k3push.adapters.memory import MemoryLedger
+from k3push.adapters.postgres import open_postgres
 from k3push.adapters.sqlite import open_sqlite
 from k3push.core.commands import Command, Key, Verb
 from k3push.core.life import IllegalMoveError
@@ -158,25 +160,55 @@ BEGINNING = [
 ]
 
 
+async def compare(ledgers: Sequence[Ledger], taken: Sequence[Step], *, always: bool) -> None:
+    """Take the same steps on ledgers, and compare what each tells; *always* or at the end."""
+    players = [Player(ledger) for ledger in ledgers]
+    for player in players:
+        for run in RUNS:
+            await player.ledger.open_run(a_run(run))
+    for step in taken:
+        one, other = [await player.take(step) for player in players]
+        assert one == other
+        if always:
+            one, other = [await player.everything() for player in players]
+            assert one == other
+    one, other = [await player.everything() for player in players]
+    assert one == other
+    for player in players:
+        for run in tuple(player.owned):
+            await player.own(run)
+
+
 @settings(max_examples=60, deadline=None, derandomize=True, database=None)
 @given(st.booleans(), st.lists(steps, max_size=25))
 def test_ledgers_agree_on_whatever_is_asked_of_them(begun: bool, taken: list[Step]) -> None:  # noqa: FBT001
     """Simulations run on memory, people on SQLite: what is proved of one must hold for both."""
 
-    async def compare() -> None:
+    async def compare_both() -> None:
         with tempfile.TemporaryDirectory() as folder:
             async with open_sqlite(Path(folder) / "ledger.db") as sqlite:
-                players = [Player(MemoryLedger()), Player(sqlite)]
-                for player in players:
-                    for run in RUNS:
-                        await player.ledger.open_run(a_run(run))
-                for step in [*(BEGINNING if begun else []), *taken]:
-                    memory, file = [await player.take(step) for player in players]
-                    assert memory == file
-                    memory, file = [await player.everything() for player in players]
-                    assert memory == file
-                for player in players:
-                    for run in tuple(player.owned):
-                        await player.own(run)
+                all_steps = [*(BEGINNING if begun else []), *taken]
+                await compare([MemoryLedger(), sqlite], all_steps, always=True)
 
-    anyio.run(compare, backend="trio")
+    anyio.run(compare_both, backend="trio")
+
+
+# Each example begins with a new schema in the same database.
+@settings(
+    max_examples=25,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(taken=st.lists(steps, max_size=25))
+def test_postgres_agrees_as_well(postgres_url: str, taken: list[Step]) -> None:
+    """What is proved of one ledger must hold for the one that many machines share."""
+
+    async def compare_both() -> None:
+        async with open_postgres(postgres_url) as postgres:
+            await compare([MemoryLedger(), postgres], [*BEGINNING, *taken], always=False)
+
+    with psycopg.connect(postgres_url) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS k3push CASCADE")
+    anyio.run(compare_both)

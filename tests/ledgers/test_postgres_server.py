@@ -16,7 +16,8 @@ from psycopg.conninfo import conninfo_to_dict
 from k3push.adapters.postgres import open_postgres, version_of
 from k3push.adapters.postgres.schema import VERSION
 from k3push.adapters.postgres.server import Server, statements
-from k3push.core.model import RunId, State
+from k3push.core.commands import Command, Verb
+from k3push.core.model import FolderFile, RunId, State
 from k3push.ports import LedgerLostError
 from tests.ledgers.playing import Player
 from tests.ledgers.samples import (
@@ -24,6 +25,7 @@ from tests.ledgers.samples import (
     a_run,
     intent,
     later,
+    lines,
     numbers,
     outcomes,
     planned,
@@ -180,6 +182,35 @@ async def test_a_zombie_writes_nothing_more(postgres_url: str) -> None:
         finally:
             await to_thread.run_sync(zombie.process.kill)
             await to_thread.run_sync(zombie.rest)
+
+
+async def test_no_verb_of_an_owner_that_was_replaced_writes(postgres_url: str) -> None:
+    """It may not have noticed yet that its lock is gone: each verb sees for itself."""
+    async with open_postgres(postgres_url) as ledger:
+        run = await planned(ledger, "A B C")
+        async with ledger.own(run):
+            attempt = await sent(ledger, run, "A")
+            await ledger.claim(run, numbers("B"))
+            command = await ledger.command(run, Command(Verb.PAUSE), at=later(1))
+            # What the next owner does first.
+            await told(postgres_url, "UPDATE k3push.runs SET epoch = epoch + 1")
+            before = await told(postgres_url, "SELECT * FROM k3push.rows ORDER BY id")
+            for verb in (
+                ledger.claim(run, numbers("C")),
+                ledger.begin(intent(run, "B")),
+                ledger.record(attempt, ANSWER, "", outcomes("A", State.PUSHED), at=later(2)),
+                ledger.conclude(run, outcomes("C", State.REJECTED), at=later(2)),
+                ledger.identify(run, {number: number for number in numbers("A")}),
+                ledger.add(run, lines("D")),
+                ledger.close_list(run),
+                ledger.take(FolderFile("/inbox", "a.csv", "00"), run),
+                ledger.obeyed(command, at=later(2), on_their_way=1),
+                ledger.end_run(run, 0, later(3)),
+            ):
+                with pytest.raises(LedgerLostError, match="another process took over run r1"):
+                    await verb
+            assert await told(postgres_url, "SELECT * FROM k3push.rows ORDER BY id") == before
+            assert await ledger.attempt_count(run) == 1
 
 
 async def test_an_owner_that_was_cut_off_is_dead_to_nobody_for_long(postgres_url: str) -> None:

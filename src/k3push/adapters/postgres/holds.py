@@ -15,6 +15,7 @@ import anyio
 import psycopg
 
 from k3push.adapters.postgres.server import Connection, Server
+from k3push.adapters.postgres.transactions import Patience
 from k3push.core.model import RunId
 from k3push.ports import LedgerLostError, RunIsAliveError
 
@@ -77,18 +78,29 @@ class Holds:
             LookupError: There is no such run.
             RunIsAliveError: Another process, or another task of this one, is.
         """
-        with self._server.lost_as_ledger():
-            connection = await self._server.connect()
+        patience = Patience(self._server)
+        hold: Hold | None = None
+        while hold is None:
+            try:
+                hold = await self._enter(run, enter)
+            except psycopg.Error as said:
+                # Whatever of it was committed, to enter again changes nothing for anybody else.
+                await patience.after(said)
+        self._held[run] = hold
+        hold.keeper = asyncio.create_task(self._keep(hold))
+
+    async def _enter(
+        self, run: RunId, enter: Callable[[Connection], Awaitable[tuple[int, int]]]
+    ) -> Hold:
+        connection = await self._server.connect()
         try:
-            with self._server.lost_as_ledger():
-                await _lock(connection, run)
-                async with connection.transaction():
-                    key, epoch = await enter(connection)
+            await _lock(connection, run)
+            async with connection.transaction():
+                key, epoch = await enter(connection)
         except BaseException:
             await connection.close()
             raise
-        hold = self._held[run] = Hold(run, key, epoch, connection)
-        hold.keeper = asyncio.create_task(self._keep(hold))
+        return Hold(run, key, epoch, connection)
 
     async def give_back(self, run: RunId) -> None:
         """Be the executor of *run* no longer."""

@@ -205,7 +205,12 @@ def _check_commit(commit: AsyncCursor[Any]) -> None:
 
 def is_of_the_line(said: psycopg.Error) -> bool:
     """Say whether the connection or the server went away, so that another may be tried."""
-    gone = (errors.AdminShutdown, errors.CrashShutdown, errors.CannotConnectNow)
+    gone = (
+        errors.AdminShutdown,
+        errors.CrashShutdown,
+        errors.CannotConnectNow,
+        errors.IdleInTransactionSessionTimeout,
+    )
     if said.sqlstate is None:
         return isinstance(said, psycopg.OperationalError) and not isinstance(
             said, errors.PipelineAborted

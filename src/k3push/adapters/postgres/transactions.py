@@ -77,7 +77,7 @@ class Transactions:
         return value  # noqa: RET504  # mypy thinks that a scope may swallow errors
 
     async def _write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        patience = _Patience(self._server)
+        patience = Patience(self._server)
         slot = self._slots.pop() if self._slots else uuid4().hex
         try:
             while True:
@@ -94,7 +94,7 @@ class Transactions:
         finally:
             self._slots.append(slot)
 
-    async def _is_there(self, begun: _Begun, patience: _Patience) -> bool:
+    async def _is_there(self, begun: _Begun, patience: Patience) -> bool:
         """Find out whether a transaction was committed, whose connection was lost meanwhile."""
         while True:
             try:
@@ -115,7 +115,7 @@ class Transactions:
         return seen  # noqa: RET504  # as above
 
     async def _read(self, look: Callable[[Connection], Awaitable[T]]) -> T:
-        patience = _Patience(self._server)
+        patience = Patience(self._server)
         while True:
             try:
                 async with self._pool.connection() as raw, raw.pipeline():
@@ -146,16 +146,18 @@ class _Begun:
             self.signed = True
 
 
-class _Patience:
+class Patience:
     """How long a verb goes on trying."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._until = anyio.current_time() + PATIENCE_S
+        self._until = 0.0
         self._pause = FIRST_PAUSE_S
 
     async def after(self, said: psycopg.Error) -> None:
         """Wait a moment after an error that may pass; any other is raised as ours."""
+        # From the first error on: a line that is dead may take long to be known as such.
+        self._until = self._until or anyio.current_time() + PATIENCE_S
         passing = is_of_the_line(said) or is_of_the_moment(said)
         if not passing or anyio.current_time() >= self._until:
             raise self._server.lost(said) from said
