@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from k3push.adapters.sqlite import open_sqlite
 from k3push.core.model import BillNumber, Listed, Outcome, State
-from tests.cli.terminal import Desk, Sandbox, assert_all_once, assert_true, end, orders, until
+from tests.cli.terminal import Desk, Sandbox, assert_all_once, end, orders, until
 from tests.reporting.pages import NOON, RUN
 from tests.web.server import Serve, Served
 
@@ -210,7 +210,10 @@ def test_a_person_settles_a_number_by_their_word(
     numbers = orders(3)
     with Sandbox(desk.folder, "--faults", desk.write("script.toml", script)) as sandbox:
         desk.configure(sandbox.url, lines={"window_s": "window_s = 1000"})
-        ran = desk.k3push("run", desk.job(numbers), "--no-canary", "--halt", "now,unknown=1")
+        # One call carries all three, so that none is on its way when the run stops.
+        ran = desk.k3push(
+            "run", desk.job(numbers), "--no-canary", "--chunk-size", "8", "--halt", "unknown=1"
+        )
         assert ran.exit == 4, ran
         with entered(browser, serve()) as page:
             page.goto(f"{page.url}numbers/{numbers[0]}")
@@ -224,4 +227,7 @@ def test_a_person_settles_a_number_by_their_word(
             )
             expect(page.locator(".state")).to_have_text("pushed")
             assert page.get_by_text("Settle by your own word").count() == 0
-        assert_true(desk.rows(), sandbox.truth())
+        # The word stands, the other two are settled by a look, and nothing is made twice.
+        assert desk.k3push("resume").exit == 0
+        assert {row["state"] for row in desk.rows()} == {"pushed"}
+        assert (sandbox.made(), sandbox.truth()["documents"]) == (3, 3)

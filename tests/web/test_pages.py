@@ -18,7 +18,8 @@ from k3push.adapters.memory import MemoryLedger
 from k3push.core.model import BillNumber, Listed, Row, Run, RunId, State
 from k3push.ports import Ledger, LedgerLostError
 from k3push.reporting.results import MOST_READ
-from k3push.web.runs import DRAW_EVERY_S, ROWS_A_PAGE
+from k3push.web.runs import DRAW_EVERY_S
+from k3push.web.sections import ROWS_A_PAGE
 from tests.reporting.pages import NOON, RUN, filled, in_doubt, lost, number
 from tests.web.visits import PROXY, house, in_time, seal_of, tenant
 

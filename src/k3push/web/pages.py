@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from html import escape
 from urllib.parse import quote, urlencode
 
+from starlette.exceptions import HTTPException
+
 from k3push.core.model import BillNumber
 from k3push.reporting.page import with_code
 from k3push.reporting.timeline import Say
@@ -166,3 +168,14 @@ def number_url(base: str, number: BillNumber | str) -> str:
 def shortened(reason: str) -> str:
     """Return the words of the ERP, cut where a page of a hundred rows would grow too long."""
     return reason if len(reason) <= LONGEST_REASON else f"{reason[:LONGEST_REASON]}…"
+
+
+def whole(text: str) -> int:
+    """Read a place in a list from an address.
+
+    Raises:
+        HTTPException: It is none.
+    """
+    if not (text.isascii() and text.isdecimal() and len(text) < 16):  # noqa: PLR2004  # 64 bits
+        raise HTTPException(400)
+    return int(text)

@@ -14,27 +14,21 @@ from urllib.parse import quote, urlencode
 
 import anyio
 from anyio import to_thread
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from k3push.controlling import command, hindrance
-from k3push.core.clusters import TOLD, Cluster
-from k3push.core.commands import LIMITS, Command, CommandError, Key, Verb
-from k3push.core.model import Row, Run, RunId, State
-from k3push.reporting.ending import exit_of
+from k3push.core.commands import Command, CommandError
+from k3push.core.model import Run, RunId
 from k3push.reporting.evidence import moment
-from k3push.reporting.page import clusters, facts, verdict, with_code
-from k3push.reporting.phrases import cause_words
-from k3push.reporting.results import MOST_READ, clusters_of, read_causes
 from k3push.reporting.timeline import Say, Timeline
+from k3push.web import sections
 from k3push.web import standing as show
 from k3push.web.desk import Desk, Visit
 from k3push.web.live import EventStream, Eye, Feed, Standing
-from k3push.web.pages import link, notice, number_url, shortened, table
+from k3push.web.pages import link, notice, table, whole
 
 RUNS_A_PAGE = 50
-ROWS_A_PAGE = 100
 # A run obeys within a second or so; the page shows later obedience by itself.
 PATIENCE_S = 3.0
 
@@ -59,7 +53,7 @@ class RunPages:
         """List the runs, the newest first."""
         visit = await self._desk.visit(request)
         say = visit.frame.say
-        first = _whole(request.query_params.get("from", "0"))
+        first = whole(request.query_params.get("from", "0"))
         runs = await self._desk.runs(visit)
         shown = runs[first : first + RUNS_A_PAGE]
         eye = self._eye(visit)
@@ -112,20 +106,20 @@ class RunPages:
         url = run_url(visit.base, run)
         main = notice(problem)
         if not standing.alive:
-            main += await _verdict(standing, say)
+            main += await sections.verdict(standing, say)
         main += (
             f'<section id="standing">{show.progress(standing, say)}</section>'
             '<p id="heard" class="unseen" role="status"></p>'
         )
         if standing.alive:
-            main += _controls(visit, standing, url)
-        main += _facts(run, say)
-        main += await _reasons(visit, standing)
+            main += sections.controls(visit, standing, url)
+        main += sections.facts(run, say)
+        main += await sections.reasons(visit, standing)
         main += (
             f'<section id="pace" data-load="{escape(url)}/pace"><h2>{escape(say("web.pace"))}</h2>'
             f"<div><p>{link(f'{url}/pace', say('web.pace_show'))}</p></div></section>"
         )
-        main += await _rows(request, visit, standing, url)
+        main += await sections.rows(request, visit, standing, url)
         title = say("report.title", run=run.id)
         if problem:
             return self._desk.page(request, visit.frame, title, main, status=409)
@@ -232,17 +226,6 @@ def run_url(base: str, run: Run) -> str:
     return f"{base}/runs/{quote(run.id, safe='')}"
 
 
-def _whole(text: str) -> int:
-    """Read a place in a list from an address.
-
-    Raises:
-        HTTPException: It is none.
-    """
-    if not (text.isascii() and text.isdecimal() and len(text) < 16):  # noqa: PLR2004  # 64 bits
-        raise HTTPException(400)
-    return int(text)
-
-
 def _state(standings: Sequence[Standing]) -> str:
     """Return which runs there are and how they stand: where it changes, the page does."""
     kinds = (f"{each.run.id} {show.kind(each.run, alive=each.alive)}" for each in standings)
@@ -261,135 +244,4 @@ def _in_list(standing: Standing, base: str, say: Say) -> list[str]:
         escape(run.route.name),
         show.badge(standing, say),
         f'<div id="numbers-{escape(run.id)}">{show.brief(standing, say)}</div>',
-    ]
-
-
-async def _verdict(standing: Standing, say: Say) -> str:
-    run = standing.run
-    if run.exit is None:
-        return verdict("exit-6", [say("killed")])
-    causes = await to_thread.run_sync(read_causes, run)
-    code = int(exit_of(standing.counts, causes))
-    lines = [say("summary.exit", code=code, what=say(f"exit.{code}"))]
-    lines += [cause_words(cause, why, None, say) for cause, why in causes.items()]
-    return verdict(f"exit-{code}", lines)
-
-
-def _controls(visit: Visit, standing: Standing, url: str) -> str:
-    say, hidden = visit.frame.say, visit.frame.hidden
-    verbs = "".join(
-        f'<button name="words" value="{verb}">{escape(say(f"web.{verb}"))}</button>'
-        for verb in (Verb.PAUSE, Verb.CONTINUE, Verb.STOP)
-    )
-    return (
-        f'<section id="control" aria-labelledby="control-name">'
-        f'<h2 id="control-name">{escape(say("web.control"))}</h2>'
-        f'<form method="post" action="{escape(url)}/control" class="tools">{hidden()}{verbs}</form>'
-        f'<p class="soft">{escape(say("web.stop"))}: {with_code(say("web.stop_sure"))}</p>'
-        f'<div class="tools">{"".join(_dial(visit, key, url) for key in Key)}</div>'
-        f'<ul id="orders" aria-live="polite">{show.orders(standing, say)}</ul></section>'
-    )
-
-
-def _dial(visit: Visit, key: Key, url: str) -> str:
-    say = visit.frame.say
-    limits = LIMITS[key]
-    hint = say("web.auto" if limits[0] else "web.no_limit", most=limits[-1])
-    return (
-        f'<form method="post" action="{escape(url)}/control" class="dial">'
-        f"{visit.frame.hidden(key=key)}"
-        f'<label for="{key}">{escape(say(f"web.{key}"))}</label>'
-        f'<input id="{key}" name="value" required size="8" maxlength="6" autocomplete="off" '
-        f'placeholder="auto" title="{escape(hint)}" aria-describedby="{key}-hint">'
-        f"<button>{escape(say('web.set'))}</button>"
-        f'<span class="soft" id="{key}-hint">{escape(hint)}</span></form>'
-    )
-
-
-def _facts(run: Run, say: Say) -> str:
-    route = run.route
-    known = {
-        "report.route": f"{route.name}: {route.source} → {route.target}",
-        "report.jobs": ", ".join(Path(job).name or job for job in run.jobs),
-        "report.began": moment(run.started_at),
-        "report.ended": moment(run.ended_at) if run.ended_at else "",
-        "report.account": run.scope.partition("|")[0],
-        "report.again": run.again_because,
-        "web.results": run.folder,
-    }
-    return facts(known, say)
-
-
-async def _reasons(visit: Visit, standing: Standing) -> str:
-    """Show why numbers came to nothing certain; read no more rows than answer at once."""
-    say = visit.frame.say
-    told = sum(standing.counts.get(state, 0) for state in TOLD)
-    if not told:
-        return ""
-    found = await clusters_of(visit.ledger, standing.run)
-
-    def examples(cluster: Cluster) -> str:
-        links = ", ".join(link(number_url(visit.base, each), each) for each in cluster.examples)
-        return f'<span class="soft">{escape(say("web.examples"))}</span> {links}'
-
-    shown = clusters(found.largest(), say, examples)
-    if told > MOST_READ:
-        shown += f'<p class="soft">{escape(say("status.unread", rows=told - MOST_READ))}</p>'
-    return shown
-
-
-async def _rows(request: Request, visit: Visit, standing: Standing, url: str) -> str:
-    """Show a page of rows, which begins after a place of the job file."""
-    say = visit.frame.say
-    wanted = request.query_params.get("state", "")
-    if wanted and wanted not in set(State):
-        raise HTTPException(400)
-    after = _whole(request.query_params.get("after", "0"))
-    states = [State(wanted)] if wanted else []
-    rows = await visit.ledger.rows(
-        standing.run.id, states=states, after=after, limit=ROWS_A_PAGE + 1
-    )
-    shown = rows[:ROWS_A_PAGE]
-    names = ("line", "number", "state", "targets", "code", "reason")
-    main = f'<h2 id="rows">{escape(say("web.rows"))}</h2>{_states(standing, wanted, url, say)}'
-    if not shown:
-        return f'{main}<p class="soft">{escape(say("web.no_rows"))}</p>'
-    cells = [_row(row, visit.base, say) for row in shown]
-    main += table([say(f"report.{name}") for name in names], cells, "rows-list")
-    pages = []
-    state = {"state": wanted} if wanted else {}
-    if after:
-        pages.append(link(f"{url}?{urlencode(state)}#rows", say("web.first")))
-    if len(rows) > ROWS_A_PAGE:
-        query = urlencode({**state, "after": shown[-1].place})
-        pages.append(link(f"{url}?{query}#rows", say("web.next")))
-    return f'{main}<p class="pages">{" · ".join(pages)}</p>'
-
-
-def _states(standing: Standing, wanted: str, url: str, say: Say) -> str:
-    """Show the states that there are, each a link to its rows."""
-    there = [state for state in State if standing.counts.get(state)]
-    links = [("", say("report.every"), standing.total)]
-    links += [(state.value, state.value, standing.counts[state]) for state in there]
-    choices = []
-    for state, name, count in links:
-        query = f"?{urlencode({'state': state})}" if state else ""
-        current = ' aria-current="true"' if state == wanted else ""
-        choices.append(
-            f'<a class="choice" href="{escape(url + query)}#rows"{current}>'
-            f"{escape(name)} {count:,}</a>"
-        )
-    label = escape(say("report.state"))
-    return f'<nav class="tools" aria-label="{label}">{"".join(choices)}</nav>'
-
-
-def _row(row: Row, base: str, say: Say) -> list[str]:
-    targets = ", ".join(t.number or say("explain.draft", id=t.id) for t in row.targets)
-    return [
-        str(row.line),
-        link(number_url(base, row.number), row.number),
-        f'<span class="state s-{row.state}">{row.state}</span>',
-        escape(targets),
-        escape(row.code),
-        escape(shortened(row.reason)),
     ]
