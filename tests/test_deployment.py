@@ -35,9 +35,7 @@ PROGRAM = "/opt/k3push/bin/k3push"
 MOST_EXPOSED = 20
 """Of `systemd-analyze security`, where 100 is no protection at all."""
 
-# Both end when the branch with the fleet is in, and then say so.
-NO_WORKER = pytest.mark.xfail(reason="k3push worker and its extra are not there yet", strict=True)
-BOTH = [pytest.param("worker", marks=NO_WORKER), "serve"]
+BOTH = ["worker", "serve"]
 
 
 def text_of(name: str) -> str:
@@ -226,7 +224,7 @@ def test_the_health_check_tells_a_dashboard_from_none(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "extra",
-    [pytest.param("fleet", marks=NO_WORKER), "metrics", "notify", "otel", "postgres", "web"],
+    ["fleet", "metrics", "notify", "otel", "postgres", "web"],
 )
 def test_a_server_has_what_its_commands_need(extra: str) -> None:
     """An extra that the lock lacks is one that a server does not have."""

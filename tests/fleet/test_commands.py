@@ -168,6 +168,26 @@ def test_a_worker_without_a_secret_says_so_and_leaves_the_tenant(fleet: Fleet) -
     assert fleet.sandbox.made() == 0
 
 
+def test_a_worker_says_what_changes_in_its_folder_once(fleet: Fleet) -> None:
+    """Its words may be a log of years; a folder that is away for a moment ends nothing."""
+    fleet.tenant("acme")
+    with fleet.worker():
+        fleet.tenant("basf", secret="BASF_PASSWORD")
+        fleet.tenant("cola")
+        until(lambda: fleet.do("SELECT serves FROM fleet_workers") == [(2,)])
+        (fleet.folder / "tenants").rename(fleet.folder / "away")
+        time.sleep(2.5)
+        (fleet.folder / "away").rename(fleet.folder / "tenants")
+        fleet.tenant("other", '[fleet]\ndatabase = "postgresql://elsewhere.example.com/k3push"\n')
+        time.sleep(4.5)
+    lines = [line[len("2026-11-25 20:00:00 ") :] for line in fleet.said.splitlines()]
+    assert lines.count("serves acme") == 1
+    assert lines.count("serves acme, cola") <= 2  # again after the folder was away
+    assert sum("this folder of tenants cannot be read" in line for line in lines) == 1
+    assert sum("leaves basf to others" in line for line in lines) <= 2
+    assert sum("leaves other to others" in line for line in lines) == 1
+
+
 def test_a_drained_worker_leaves_the_rest_of_a_run_to_another(fleet: Fleet) -> None:
     """SIGTERM in the middle: what is on its way is recorded, and the next goes on at once."""
     config = fleet.tenant("acme", "[fleet]\n")

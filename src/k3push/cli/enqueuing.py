@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ def needs_fleet(say: Say) -> None:
         raise Problem(say("fleet.missing", why=error)) from error
 
 
-def needs_postgres(settings: Settings, say: Say) -> None:
+def needs_shared_ledger(settings: Settings, say: Say) -> None:
     """See that machines can share the ledger.
 
     Raises:
@@ -171,8 +172,6 @@ class EnqueueOptions:
 async def enqueue(names: Sequence[str], options: EnqueueOptions, say: Say, lang: Lang) -> Exit:
     """Ask the fleet for runs of job files."""
     needs_fleet(say)
-    import os  # noqa: PLC0415
-
     from k3push.fleet.queue import open_queue  # noqa: PLC0415
 
     config = find_config(options.config, say)
@@ -180,7 +179,7 @@ async def enqueue(names: Sequence[str], options: EnqueueOptions, say: Say, lang:
         tenant = tenant_of(config, os.environ)
     except ValueError as error:
         raise Problem(str(error)) from error
-    needs_postgres(tenant.settings, say)
+    needs_shared_ledger(tenant.settings, say)
 
     def warn(sentence: str, /, **facts: object) -> None:
         sys.stderr.write(say(sentence, **facts) + "\n")

@@ -14,11 +14,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from k3push.cli.controlling import PATIENCE_S
+from k3push.cli.enqueuing import queue_of
 from k3push.cli.problem import Problem
 from k3push.cli.telling import columns
 from k3push.cli.wiring import SystemClock, ledger_of
 from k3push.cli.words import Say
-from k3push.cli.working import database_of, read_folder
+from k3push.cli.working import one_queue_of, read_folder
 from k3push.controlling import command
 from k3push.core.commands import Command, Verb
 from k3push.core.model import RunId
@@ -33,7 +34,7 @@ _COLOURS = {0: "green", 3: "yellow", 4: "magenta", 5: "yellow", 6: "red"}
 @asynccontextmanager
 async def _opened(folder: Path, say: Say) -> AsyncIterator[tuple[Queue, Tenants]]:
     tenants = read_folder(folder, say)
-    async with open_queue(database_of(tenants, say), create=False) as queue:
+    async with open_queue(queue_of(one_queue_of(tenants, say)), create=False) as queue:
         yield queue, tenants
 
 

@@ -1022,6 +1022,10 @@ _WORDS: Mapping[str, _Said] = {
         "the tenants {names} name different databases for the queue; give all the same [fleet] database, or set K3PUSH_FLEET__DATABASE",
         "租户 {names} 的排队数据库不同；请统一 [fleet] database，或设置 K3PUSH_FLEET__DATABASE",
     ),
+    "fleet.other_queue": _Said(
+        "{file}: its queue is in another database than ours ([fleet] database); start a worker for it apart",
+        "{file}：其队列在另一个数据库（[fleet] database）；请另启工作进程",
+    ),
     "fleet.no_folder": _Said(
         "{folder}: this folder of tenants cannot be read ({why}); name it with --tenants",
         "{folder}：无法读取租户文件夹（{why}）；请用 --tenants 指定",

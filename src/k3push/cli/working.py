@@ -7,7 +7,7 @@ import secrets
 import socket
 import sys
 import traceback
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -65,10 +65,12 @@ class FleetWork:
 
     Attributes:
         folder: Of the tenants' files.
+        database: URL of the queue that the worker looks into.
         id: Of the worker; its sessions carry it.
     """
 
     folder: Path
+    database: str
     id: str
     say: Say
     lang: Lang
@@ -85,9 +87,9 @@ class FleetWork:
         try:
             found = await anyio.to_thread.run_sync(read_tenants, self.folder, os.environ)
         except OSError as error:
-            raise Problem(
-                self.say("fleet.no_folder", folder=self.folder, why=error.strerror)
-            ) from error
+            # It was there at the beginning; a network disk comes back.
+            self._tell_new([self.say("fleet.no_folder", folder=self.folder, why=error.strerror)])
+            return self._served
         new = self._seen is None or found.digest != self._seen.digest
         if new or anyio.current_time() - self._seen_at_s > SECRETS_LOOK_S:
             self._seen, self._seen_at_s = found, anyio.current_time()
@@ -109,16 +111,21 @@ class FleetWork:
                 left.append(self.say("worker.left", tenant=name, why=why))
             else:
                 served[name] = tenant
-        if served.keys() != self._served.keys() or not self._told:
-            left.append(self.say("worker.serves", count=len(served), names=", ".join(served)))
-        for line in left:
+        self._tell_new([*left, self.say("worker.serves", names=", ".join(served))])
+        self._served = served
+
+    def _tell_new(self, lines: Sequence[str]) -> None:
+        """Write the lines that were not among the last ones."""
+        for line in lines:
             if line not in self._told:
                 self._write(line)
-        self._served, self._told = served, frozenset(left)
+        self._told = frozenset(lines)
 
     def _why_left(self, tenant: Tenant) -> str:
         if not tenant.settings.ledger.in_postgres:
             return self.say("fleet.sqlite", file=tenant.settings.file)
+        if tenant.database != self.database:
+            return self.say("fleet.other_queue", file=tenant.settings.file)
         try:
             sites_of(tenant.settings)
             ledger_password(tenant.settings)
@@ -216,15 +223,12 @@ async def serve(folder: Path, *, concurrency: int, name: str | None, say: Say, l
     """
     host = socket.gethostname()
     name = name or host
-    tail = secrets.token_hex(3)
-    identity = f"k3push-{os.getpid()}-{tail}-{name.encode('ascii', 'replace').decode()}"[
-        :LONGEST_ID
-    ]
+    shown = name.encode("ascii", "replace").decode()
+    identity = f"k3push-{os.getpid()}-{secrets.token_hex(3)}-{shown}"[:LONGEST_ID]
+    first = one_queue_of(read_folder(folder, say), say)
     async with AsyncExitStack() as stack:
-        work = FleetWork(folder, identity, say, lang, stack)
-        worker = Worker(
-            work, database_of(read_folder(folder, say), say), identity, name, host, concurrency
-        )
+        work = FleetWork(folder, first.database, identity, say, lang, stack)
+        worker = Worker(work, queue_of(first), identity, name, host, concurrency)
 
         def stop() -> None:
             work.tell("worker.stopping")
@@ -252,12 +256,11 @@ def read_folder(folder: Path, say: Say) -> Tenants:
     return found
 
 
-def database_of(tenants: Tenants, say: Say) -> Server:
-    """Return the one database that queues the runs of all tenants.
+def one_queue_of(tenants: Tenants, say: Say) -> Tenant:
+    """Return a tenant who names the one database that queues the runs of all.
 
     Raises:
         Problem: They name several, or none that machines can share.
-        SettingsError: No tenant's password for it is here.
     """
     shared = {
         tenant.database: tenant
@@ -268,4 +271,4 @@ def database_of(tenants: Tenants, say: Say) -> Server:
         raise Problem(say("fleet.databases", names=", ".join(t.name for t in shared.values())))
     if not shared:
         raise Problem(say("fleet.sqlite", file=next(iter(tenants.by_name.values())).settings.file))
-    return queue_of(next(iter(shared.values())))
+    return next(iter(shared.values()))
