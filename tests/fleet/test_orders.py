@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from k3push.cli.executing import RunOptions
 from k3push.cli.jobs import JobOptions
-from k3push.cli.running import Runner, RunOptions
+from k3push.cli.running import Runner
 from k3push.cli.words import speaker
 from k3push.core.window import Window
 from k3push.reporting.ending import Exit

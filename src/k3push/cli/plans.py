@@ -110,7 +110,7 @@ class Planner(Runner):
                 await self._fill(ledger, plan, planned, path, listed[planned.id] or 0)
                 for planned in plan.head.runs
             ]
-            endings = [await self._execute(ledger, run) for run in runs]
+            endings = [await self.execute(ledger, run) for run in runs]
         return self._report_all(endings)
 
     async def _fill(

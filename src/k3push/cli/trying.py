@@ -14,9 +14,10 @@ from pathlib import Path
 
 import anyio
 
+from k3push.cli.executing import RunOptions
 from k3push.cli.jobs import JobOptions
 from k3push.cli.problem import Problem
-from k3push.cli.running import Runner, RunOptions
+from k3push.cli.running import Runner
 from k3push.cli.signals import on_interrupt
 from k3push.cli.wiring import ledger_of
 from k3push.cli.words import Lang, Say

@@ -20,9 +20,10 @@ import anyio.to_thread
 from k3push.adapters.postgres import PostgresLedger, open_postgres
 from k3push.adapters.postgres.server import Server
 from k3push.cli.enqueuing import Asker, queue_of
+from k3push.cli.executing import RunOptions
 from k3push.cli.jobs import JobOptions
 from k3push.cli.problem import Problem, innermost
-from k3push.cli.running import Runner, RunOptions
+from k3push.cli.running import Runner
 from k3push.cli.signals import on_interrupt
 from k3push.cli.sites import sites_of
 from k3push.cli.wiring import SystemClock, ledger_password

@@ -79,8 +79,8 @@ def add_beginning(app: typer.Typer, say: Say, lang: Lang) -> None:
         ] = 0,
     ) -> int:
         from k3push.cli import trying  # noqa: PLC0415
+        from k3push.cli.executing import RunOptions  # noqa: PLC0415
         from k3push.cli.logs import LogOptions  # noqa: PLC0415
-        from k3push.cli.running import RunOptions  # noqa: PLC0415
 
         options = RunOptions(json=json, quiet=quiet, log=LogOptions(verbose))
         return awaited(lambda: trying.demo(options, folder, say, lang))

@@ -53,9 +53,9 @@ def add_pushing(app: typer.Typer, say: Say, lang: Lang) -> None:
 
     def execute(act: Callable[[Any], Awaitable[int]], **options: Any) -> int:
         """Make a Planner of the options, which is a Runner too, and let it act."""
+        from k3push.cli.executing import RunOptions  # noqa: PLC0415
         from k3push.cli.logs import LogOptions  # noqa: PLC0415
         from k3push.cli.plans import Planner  # noqa: PLC0415
-        from k3push.cli.running import RunOptions  # noqa: PLC0415
 
         options["log"] = LogOptions(*options.get("log", ()))
         return awaited(lambda: act(Planner(RunOptions(**options), say, lang)))
