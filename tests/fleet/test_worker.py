@@ -4,6 +4,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import anyio
+import anyio.to_thread
 import psycopg
 import pytest
 
@@ -29,6 +30,11 @@ def do(url: str, statement: str) -> list[tuple[object, ...]]:
     with psycopg.connect(url, autocommit=True, options=options) as session:
         cursor = session.execute(statement.encode())
         return cursor.fetchall() if cursor.description else []
+
+
+async def change(url: str, statement: str) -> None:
+    """Change the tables; rows may be locked by what goes on in this loop, which must not stop."""
+    await anyio.to_thread.run_sync(do, url, statement)
 
 
 async def test_a_run_is_executed_once_and_its_exit_is_kept(
@@ -195,7 +201,7 @@ async def test_a_run_whose_asker_died_before_it_had_a_job_is_not_lost(
         await queue.ask("acme", RunId("r1"), "acme", "", "")
         await anyio.sleep(0.3)
         assert work.began == []  # its list may still be being written
-        do(postgres_url, "UPDATE fleet_runs SET asked_at = now() - interval '1 minute'")
+        await change(postgres_url, "UPDATE fleet_runs SET asked_at = now() - interval '1 minute'")
         await outcome(queue, "acme", "r1")
 
 
@@ -211,7 +217,7 @@ async def test_half_a_list_is_never_executed(
     work = FakeWork({"acme": tenant(tmp_path, postgres_url)}, whole=whole)
     async with serving(worker(work, postgres_url)) as queue:
         await queue.ask("acme", RunId("r1"), "acme", "", "")
-        do(postgres_url, "UPDATE fleet_runs SET asked_at = now() - interval '1 hour'")
+        await change(postgres_url, "UPDATE fleet_runs SET asked_at = now() - interval '1 hour'")
         await anyio.sleep(0.5)
         (row,) = await queue.all("run", tenant="acme", run="r1")
     assert row["outcome"] == comes_to
@@ -233,7 +239,7 @@ async def test_an_erp_that_is_away_is_tried_later(postgres_url: str, tmp_path: P
         )
         assert 50 <= int(str(left)) <= 60
         assert (waits, code) == (1, 6)
-        do(postgres_url, "UPDATE fleet_runs SET not_before = now()")
+        await change(postgres_url, "UPDATE fleet_runs SET not_before = now()")
         await outcome(queue, "acme", "r1")
 
 
@@ -264,7 +270,7 @@ async def test_what_is_no_fault_of_the_run_is_tried_again(
     async with serving(worker(work, postgres_url)) as queue:
         await ask(queue, "acme", "r1")
         await until(lambda: "worker.later" in work.said)
-        do(postgres_url, "UPDATE fleet_runs SET not_before = now()")
+        await change(postgres_url, "UPDATE fleet_runs SET not_before = now()")
         await outcome(queue, "acme", "r1")
     assert len(work.began) == 2
 
@@ -356,7 +362,7 @@ async def test_a_due_schedule_is_looked_after_by_one_worker(
         await until(lambda: bool(do(postgres_url, "SELECT 1 FROM fleet_schedules")))
         await anyio.sleep(0.3)
         assert work.looked == []  # it has not been due since it is known
-        do(postgres_url, "UPDATE fleet_schedules SET due_at = now() - interval '3 days'")
+        await change(postgres_url, "UPDATE fleet_schedules SET due_at = now() - interval '3 days'")
         await until(lambda: bool(work.looked))
         await anyio.sleep(0.4)
     assert work.looked == [("acme", "nightly")]
@@ -371,7 +377,7 @@ async def test_a_schedule_whose_looker_died_is_looked_after_by_another(
     work = FakeWork({"acme": tenant(tmp_path, postgres_url, more=SCHEDULE)})
     async with serving(worker(work, postgres_url)):
         await until(lambda: bool(do(postgres_url, "SELECT 1 FROM fleet_schedules")))
-        do(postgres_url, "UPDATE fleet_schedules SET wanted = true")
+        await change(postgres_url, "UPDATE fleet_schedules SET wanted = true")
         await until(lambda: bool(work.looked))
 
 
@@ -424,7 +430,7 @@ async def test_a_server_that_restarts_ends_neither_runs_nor_workers(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE pid <> pg_backend_pid() AND datname = current_database()"
         )
-        do(postgres_url, query)
+        await change(postgres_url, query)
         await ask(queue, "acme", "r2")
         await anyio.sleep(0.5)
         assert work.at_once == 1
