@@ -9,7 +9,7 @@ between two of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 
 import anyio
@@ -25,7 +25,7 @@ from k3push.job import Cause, Job, stopping
 from k3push.looking import look_at_sources, pause_s, refusal
 from k3push.ports import RunIsAliveError
 from k3push.sending import Sending, push_chunk
-from k3push.settling import settle_once
+from k3push.settling import hopeless_in, settle_once
 
 # Numbers that are looked at before anything is known of how fast they leave.
 MOST_READY = 2000
@@ -306,18 +306,19 @@ class _Tasks:
                 await anyio.sleep(next_s)
             held = dict(self.held)
             for run in dict.fromkeys(held.values()):
-                hopeless = await self._settle_dead(run)
+                hopeless = await self._settle_for(run, held)
                 self.barred |= {number: run for number in held if number in hopeless}
             for number in held:
                 del self.held[number]
             backlog.add(number for number in held if number not in self.barred)
             self._wake()
 
-    async def _settle_dead(self, run: RunId) -> frozenset[BillNumber]:
+    async def _settle_for(self, run: RunId, held: Collection[BillNumber]) -> Collection[BillNumber]:
         """Settle the doubts of a run that nobody executes, as they stand in our way.
 
         Returns:
-            Those that only a person can settle; they stay planned in our run.
+            Those that only a person can settle; they stay planned in our run. A living run may
+            wait for us as we wait for it, so it is asked for these as well.
         """
         ledger = self.job.ledger
         dead = await ledger.run(run)
@@ -328,5 +329,5 @@ class _Tasks:
                     await ledger.end_run(run, dead.exit, dead.ended_at)
                 settled = await settle_once(self.job, run)
         except RunIsAliveError:
-            return frozenset()
+            return await hopeless_in(self.job, run, held)
         return settled.hopeless

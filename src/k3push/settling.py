@@ -8,7 +8,7 @@ answer says that it acted, absence proves that the look is wrong, and only a per
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from k3push.core.evidence import made_outcome, new_targets
@@ -62,6 +62,18 @@ async def settle_once(job: Job, run: RunId) -> Settled:
     over = hopeless.union(outcome.number for outcome in outcomes)
     waits = [wait_s(age, pace) for doubt, age in aged if doubt.number not in over]
     return Settled(outcomes, hopeless, len(waits), min(waits, default=math.inf))
+
+
+async def hopeless_in(job: Job, run: RunId, numbers: Collection[BillNumber]) -> set[BillNumber]:
+    """Return those of *numbers* that only a person can settle, in a run that another executes.
+
+    Nothing is settled here: whoever executes it looks by itself.
+    """
+    doubts = [doubt for doubt in await job.ledger.doubts(run) if doubt.number in numbers]
+    if not job.reads_back:
+        return {doubt.number for doubt in doubts}
+    old = [doubt for doubt in doubts if job.ages.age_s(doubt) >= job.settle.window_s]
+    return {doubt.number for doubt in old if await _was_said_to_act(job, doubt)}
 
 
 def wait_s(age_s: float, pace: SettlePace) -> float:

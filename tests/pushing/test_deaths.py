@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from k3push.core.model import RunId, State
-from k3push.job import Cause
+from k3push.job import Cause, PushPace
 from k3push.simulator import FaultPlan, Refusal
 from k3push.simulator.script import Channel
 from tests.pushing.mortals import Act, Fate, MortalLedger, carried_by
@@ -15,6 +15,7 @@ from tests.pushing.office import (
     FIRST,
     ROUTE,
     SECOND,
+    WINDOW_S,
     Office,
     Pushed,
     orders,
@@ -195,3 +196,28 @@ async def test_a_number_that_a_contradiction_holds_does_not_hold_a_run_for_ever(
     assert second.states[orders(1)[0]] is State.PLANNED
     assert second.of(State.PUSHED) == set(orders(2, 1))
     assert FIRST in second.stop.causes[Cause.BARRED]
+
+
+@pytest.mark.parametrize("field", [ROUTE.source_number_field, ""])
+async def test_two_living_runs_that_hold_each_other_up_both_end(field: str) -> None:
+    """Each holds a number that only a person can settle, and wants the other's."""
+    a, b = orders(2)
+    lost = "drop-one" if field else "reset"
+    office = Office(sandbox(steps(lost, lost)), replace(ROUTE, source_number_field=field))
+    await office.open_run([a, b])
+    await office.open_run([b, a], SECOND)
+    for run in (FIRST, SECOND):
+        await office.execute(run, pace=PushPace(canary=False, limit=1), check=False)
+    assert (await office.rows())[a].state is State.UNKNOWN
+    assert (await office.rows(SECOND))[b].state is State.UNKNOWN
+    ended: list[Pushed] = []
+
+    async def resume(run: RunId) -> None:
+        ended.append(await office.execute(run, pace=PushPace(canary=False), check=False))
+
+    with anyio.move_on_after(10 * WINDOW_S):
+        async with anyio.create_task_group() as both:
+            both.start_soon(resume, FIRST)
+            both.start_soon(resume, SECOND)
+    assert [set(pushed.stop.causes) for pushed in ended] == [{Cause.BARRED}] * 2
+    assert office.site.calls[Channel.PUSH] == 2
