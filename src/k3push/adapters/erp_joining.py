@@ -16,7 +16,7 @@ import anyio
 
 from k3push.core.matching import MOST_NUMBERS
 from k3push.core.model import BillNumber, Exchange, Route, Source, Targets
-from k3push.ports import Erp
+from k3push.ports import Erp, ErpUnreachableError, LoginRefusedError, LookFailedError
 
 # A chunk looks before its push and after it.
 LOOKS_A_CHUNK = 2
@@ -111,7 +111,7 @@ class JoinedLooks:
         began_s = anyio.current_time()
         try:
             found = await self._erp.targets_of(looks[0].route, numbers)
-        except Exception as error:  # noqa: BLE001  # it is raised again, where each of them waits
+        except (LookFailedError, ErpUnreachableError, LoginRefusedError) as error:
             for look in looks:
                 look.error = error
         else:

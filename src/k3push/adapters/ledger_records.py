@@ -6,14 +6,16 @@ Every function takes the columns of one query, in the order in which `verbs.sql`
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any
 
 import orjson
 
+from k3push.adapters import ledger_rules as rules
 from k3push.adapters import ledger_text as text
 from k3push.core.commands import Command
-from k3push.core.model import Attempt, BillNumber, Intent, Row, Run, RunId, State, Uptime
+from k3push.core.model import Attempt, BillNumber, Intent, Outcome, Row, Run, RunId, State, Uptime
 from k3push.ports import AttemptRecord, Commanded, Doubt, Note
 
 _STATES = {state.value: state for state in State}
@@ -35,6 +37,33 @@ def to_run(found: Sequence[Any]) -> Run:
         again_because=again_because or "",
         whole=bool(whole),
     )
+
+
+def from_run(run: Run) -> dict[str, str | int | None]:
+    """Write a run."""
+    return {
+        "id": run.id,
+        "scope": run.scope,
+        "route": text.from_route(run.route),
+        "jobs": text.from_json(run.jobs),
+        "folder": run.folder,
+        "started_at": text.from_time(run.started_at),
+        "ended_at": text.from_time(run.ended_at),
+        "exit": run.exit,
+        "again_because": text.from_text(run.again_because),
+        "whole": run.whole,
+    }
+
+
+def from_outcome(outcome: Outcome, at: datetime) -> dict[str, str | int | None]:
+    """Write what a row becomes with an outcome."""
+    return {
+        "state": outcome.state,
+        "targets": text.from_targets(outcome.targets),
+        "code": text.from_text(outcome.code),
+        "reason": text.from_text(outcome.reason),
+        "settled_at": text.from_time(rules.settled_at(outcome.state, at)),
+    }
 
 
 def to_rows(found: Iterable[Sequence[Any]]) -> list[Row]:

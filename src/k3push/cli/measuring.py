@@ -77,9 +77,7 @@ async def _write_textfile(settings: Settings, ledger: Ledger, warn: Warn) -> Non
     labels = {"tenant": settings.file.stem}
 
     try:
-        runs = [
-            run for run in await ledger.runs() if run.scope.startswith(f"{settings.erp.acct_id}|")
-        ]
+        runs = [run for run in await ledger.runs() if run.account == settings.erp.acct_id]
         samples = await samples_of(ledger, runs, labels=labels)
         samples.append(Sample(LEDGER_UP, labels, 1))
     except LedgerLostError:

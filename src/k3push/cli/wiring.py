@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import datetime, tzinfo
+from functools import cached_property
 from pathlib import Path
 
 import platformdirs
@@ -31,8 +32,6 @@ class SystemClock:
     def __init__(self, zone: tzinfo | None = None) -> None:
         """Begin with a zone to tell the time of day in; the computer's own if it is None."""
         self._zone = zone
-        boot = BOOT_ID.read_text("ascii").strip() if BOOT_ID.exists() else ""
-        self._boot = f"{boot}@{_machine()}"
 
     def now(self) -> datetime:
         """Return the time, aware."""
@@ -48,6 +47,11 @@ class SystemClock:
         if sys.platform == "linux":
             seconds = time.clock_gettime(time.CLOCK_BOOTTIME)
         return Uptime(self._boot, seconds)
+
+    @cached_property
+    def _boot(self) -> str:
+        boot = BOOT_ID.read_text("ascii").strip() if BOOT_ID.exists() else ""
+        return f"{boot}@{_machine()}"
 
 
 def _machine() -> str:

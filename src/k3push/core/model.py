@@ -331,3 +331,8 @@ class Run:
     exit: int | None = None
     again_because: str = ""
     whole: bool = False
+
+    @property
+    def account(self) -> str:
+        """The account set, with which the scope begins."""
+        return self.scope.partition("|")[0]

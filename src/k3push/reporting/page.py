@@ -122,7 +122,7 @@ def _facts(ending: Ending, say: Say) -> str:
             "report.ended": moment(run.ended_at) if run.ended_at else "",
             "report.made": f"{ending.targets:,}",
             "report.pushes": f"{ending.pushes:,}",
-            "report.account": run.scope.partition("|")[0],
+            "report.account": run.account,
             "report.again": run.again_because,
         },
         say,

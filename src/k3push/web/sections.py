@@ -79,7 +79,7 @@ def facts(run: Run, say: Say) -> str:
         "report.jobs": ", ".join(Path(job).name or job for job in run.jobs),
         "report.began": moment(run.started_at),
         "report.ended": moment(run.ended_at) if run.ended_at else "",
-        "report.account": run.scope.partition("|")[0],
+        "report.account": run.account,
         "report.again": run.again_because,
         "web.results": run.folder,
     }

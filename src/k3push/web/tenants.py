@@ -84,7 +84,7 @@ class Books:
                 continue
             by_account: dict[str, list[Run]] = {}
             for run in runs:
-                by_account.setdefault(run.scope.partition("|")[0], []).append(run)
+                by_account.setdefault(run.account, []).append(run)
             for each in tenants:
                 own = by_account.get(each.acct_id, ()) if self._is_shared(each) else runs
                 found[each.name] = own
@@ -101,7 +101,7 @@ class Books:
 
     def has(self, tenant: Tenant, run: Run) -> bool:
         """Say whether a run of the tenant's ledger is the tenant's own."""
-        return not self._is_shared(tenant) or run.scope.startswith(f"{tenant.acct_id}|")
+        return not self._is_shared(tenant) or run.account == tenant.acct_id
 
     def _is_shared(self, tenant: Tenant) -> bool:
         return tenant.shared or len(self._by_ledger[tenant.ledger]) > 1

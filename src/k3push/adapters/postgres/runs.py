@@ -14,6 +14,7 @@ from typing import Any
 
 from psycopg import AsyncCursor
 
+from k3push.adapters import ledger_records as records
 from k3push.adapters import ledger_rules as rules
 from k3push.adapters import ledger_text as text
 from k3push.adapters.postgres.holds import Holds
@@ -53,19 +54,7 @@ async def run_shared(connection: Connection, holds: Holds, run: RunId) -> RunKey
 
 async def open_run(connection: Connection, run: Run) -> None:
     """Write down a new run."""
-    made = await connection.one(
-        "insert_run",
-        id=run.id,
-        scope=run.scope,
-        route=text.from_route(run.route),
-        jobs=text.from_json(run.jobs),
-        folder=run.folder,
-        started_at=text.from_time(run.started_at),
-        ended_at=text.from_time(run.ended_at),
-        exit=run.exit,
-        again_because=text.from_text(run.again_because),
-        whole=run.whole,
-    )
+    made = await connection.one("insert_run", **records.from_run(run))
     if made is None:
         raise ValueError(f"run {run.id} is there already")
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from psycopg import AsyncCursor
 
+from k3push.adapters import ledger_records as records
 from k3push.adapters import ledger_rules as rules
 from k3push.adapters import ledger_text as text
 from k3push.adapters.postgres.holds import Holds
@@ -222,17 +223,7 @@ async def _move(
     before = {standing.place: standing.state for standing in standings}
     await connection.do_each(
         "set_outcome",
-        (
-            {
-                "id": row,
-                "state": outcome.state,
-                "targets": text.from_targets(outcome.targets),
-                "code": text.from_text(outcome.code),
-                "reason": text.from_text(outcome.reason),
-                "settled_at": text.from_time(rules.settled_at(outcome.state, at)),
-            }
-            for row, outcome in moves
-        ),
+        ({"id": row, **records.from_outcome(outcome, at)} for row, outcome in moves),
     )
     done: list[str] = [
         outcome.number

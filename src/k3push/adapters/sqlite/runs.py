@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from k3push.adapters import ledger_records as records
 from k3push.adapters import ledger_rules as rules
 from k3push.adapters import ledger_text as text
 from k3push.adapters.sqlite.file import Connection
@@ -39,19 +40,7 @@ def open_run(connection: Connection, run: Run) -> None:
     """Write down a new run."""
     if connection.one("run_key", run=run.id):
         raise ValueError(f"run {run.id} is there already")
-    connection.do(
-        "insert_run",
-        id=run.id,
-        scope=run.scope,
-        route=text.from_route(run.route),
-        jobs=text.from_json(run.jobs),
-        folder=run.folder,
-        started_at=text.from_time(run.started_at),
-        ended_at=text.from_time(run.ended_at),
-        exit=run.exit,
-        again_because=text.from_text(run.again_because),
-        whole=run.whole,
-    )
+    connection.do("insert_run", **records.from_run(run))
 
 
 def end_run(connection: Connection, run: RunId, exit_code: int, at: datetime) -> None:

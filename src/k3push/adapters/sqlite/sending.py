@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
+from k3push.adapters import ledger_records as records
 from k3push.adapters import ledger_rules as rules
 from k3push.adapters import ledger_text as text
 from k3push.adapters.sqlite.file import Connection
@@ -195,15 +196,7 @@ def _move(
     connection.do_each(
         "set_outcome",
         (
-            {
-                "run": run.key,
-                "place": place,
-                "state": outcome.state,
-                "targets": text.from_targets(outcome.targets),
-                "code": text.from_text(outcome.code),
-                "reason": text.from_text(outcome.reason),
-                "settled_at": text.from_time(rules.settled_at(outcome.state, at)),
-            }
+            {"run": run.key, "place": place, **records.from_outcome(outcome, at)}
             for place, outcome in moves
         ),
     )
