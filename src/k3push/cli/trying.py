@@ -48,10 +48,14 @@ def sandbox_config() -> str:
     raise FileNotFoundError("config.toml")
 
 
+OLDEST_SELDOM = 1000
+"""After how many collections of younger objects the sandbox looks through its oldest."""
+
+
 async def sandbox(options: SandboxOptions, port: int, say: Say) -> Exit:
     """Serve until interrupted."""
-    # A million orders are many millions of objects that stay: to look through them for garbage
-    # again and again would take most of the time.
+    # A million orders are many millions of objects that stay, and what is made of them stays as
+    # well: to look through them for garbage again and again would take most of the time.
     gc.disable()
     try:
         site = build(options)
@@ -59,6 +63,7 @@ async def sandbox(options: SandboxOptions, port: int, say: Say) -> Exit:
         raise Problem(str(error)) from error
     finally:
         gc.freeze()
+        gc.set_threshold(*gc.get_threshold()[:2], OLDEST_SELDOM)
         gc.enable()
 
     def started(address: str) -> None:

@@ -98,35 +98,36 @@ class Store:
 
     def __init__(self, collation: Collation) -> None:
         self.collation = collation
-        self._forms: defaultdict[Form, dict[int, Bill]] = defaultdict(dict)
-        self._numbers: defaultdict[tuple[Form, str], list[Bill]] = defaultdict(list)
-        self._source_numbers: defaultdict[tuple[Form, str], list[Bill]] = defaultdict(list)
-        self._source_ids: defaultdict[tuple[Form, int], list[Bill]] = defaultdict(list)
+        self._forms: defaultdict[str, dict[int, Bill]] = defaultdict(dict)
+        self._numbers: defaultdict[tuple[str, str], list[Bill]] = defaultdict(list)
+        self._source_numbers: defaultdict[tuple[str, str], list[Bill]] = defaultdict(list)
+        self._source_ids: defaultdict[tuple[str, int], list[Bill]] = defaultdict(list)
         self._entries: dict[int, Bill] = {}
 
     def add(self, bill: Bill) -> None:
         """Take *bill* in."""
-        self._forms[bill.form][bill.id] = bill
-        self._numbers[bill.form, self.collation(bill.number)].append(bill)
+        form = bill.form.id
+        self._forms[form][bill.id] = bill
+        self._numbers[form, self.collation(bill.number)].append(bill)
         for entry in bill.entries:
             self._entries[entry.id] = bill
         links = [entry.link for entry in bill.entries if entry.link is not None]
         for number in {self.collation(link.number) for link in links}:
-            self._source_numbers[bill.form, number].append(bill)
+            self._source_numbers[form, number].append(bill)
         for bill_id in {link.bill_id for link in links}:
-            self._source_ids[bill.form, bill_id].append(bill)
+            self._source_ids[form, bill_id].append(bill)
 
     def of_form(self, form: Form) -> Iterable[Bill]:
         """Give every bill of *form*, in the order in which they were taken in."""
-        return self._forms[form].values() if form in self._forms else ()
+        return self._forms[form.id].values() if form.id in self._forms else ()
 
     def by_id(self, form: Form, bill_id: int) -> Bill | None:
         """Give the bill with this internal id."""
-        return self._forms[form].get(bill_id) if form in self._forms else None
+        return self._forms[form.id].get(bill_id) if form.id in self._forms else None
 
     def by_number(self, form: Form, number: str) -> list[Bill]:
         """Give the bills with this number: more than one where organisations share it."""
-        return self._numbers.get((form, self.collation(number)), [])
+        return self._numbers.get((form.id, self.collation(number)), [])
 
     def by_entry(self, entry_id: int) -> Bill | None:
         """Give the bill that holds this entry."""
@@ -134,8 +135,8 @@ class Store:
 
     def by_source_number(self, form: Form, number: str) -> list[Bill]:
         """Give the bills of *form* whose entries name *number* as their source."""
-        return self._source_numbers.get((form, self.collation(number)), [])
+        return self._source_numbers.get((form.id, self.collation(number)), [])
 
     def by_source_id(self, form: Form, bill_id: int) -> list[Bill]:
         """Give the bills of *form* whose entries link to the source bill *bill_id*."""
-        return self._source_ids.get((form, bill_id), [])
+        return self._source_ids.get((form.id, bill_id), [])

@@ -222,6 +222,7 @@ class Converter:
         """Group the good sources and save a target for each group."""
         made: list[Made] = []
         draft_problems: list[Problem] = []
+        created = self.now()
         for shares in self._group(good):
             refused = self._save_refusal(shares)
             if refused is not None:
@@ -234,7 +235,9 @@ class Converter:
                     problems.append(problem)
                     continue
             status = CREATED if refused is None else DRAFT
-            made.append(Made(self._target(route, shares, status, user, mislink=mislink), shares))
+            made.append(
+                Made(self._target(route, shares, status, user, created, mislink=mislink), shares)
+            )
         return Conversion(tuple(made), tuple(problems), tuple(draft_problems))
 
     def _save_refusal(self, shares: Sequence[Share]) -> tuple[Refusal, Problem] | None:
@@ -264,7 +267,14 @@ class Converter:
         return (tuple(shares) for shares in groups.values())
 
     def _target(
-        self, route: Route, shares: Sequence[Share], status: str, user: str, *, mislink: bool
+        self,
+        route: Route,
+        shares: Sequence[Share],
+        status: str,
+        user: str,
+        created: str,
+        *,
+        mislink: bool,
     ) -> Bill:
         entries = [
             Entry(
@@ -291,7 +301,7 @@ class Converter:
             org=first.org,
             party=first.party,
             status=status,
-            created=self.now(),
+            created=created,
             creator=user,
             entries=entries,
         )

@@ -95,10 +95,11 @@ class Desk:
         tree = self._filter(data.get("filterstring"))
         used = [*selected, *(field for field, _ in order)]
         used += [self._field(form, key) for key in _keys_of(tree)]
+        by_entry = any(field.of_entry for field in used)
         rows: list[Row] = []
         passes = self._predicate(form, tree)
         for bill in self._candidates(form, tree):
-            if any(field.of_entry for field in used):
+            if by_entry:
                 rows += [row for entry in bill.entries if passes(row := (bill, entry))]
             elif passes((bill, None)):
                 rows.append((bill, None))
@@ -182,19 +183,19 @@ class Desk:
                 union |= bills
             return union
         if isinstance(node, Test) and node.operator in {"=", "in"}:
-            look_up = self._look_up(form, node.field.lower())
+            key = node.field.lower()
+            look_up = self._look_up(form, key)
             if look_up is not None:
-                return {bill.id: bill for value in node.values for bill in look_up(value)}
+                # What a draft shows as its number is not what the store knows it by.
+                drafts = self._world.store.by_number(form, "") if key == "fbillno" else ()
+                found = {bill.id: bill for value in node.values for bill in look_up(value)}
+                return found | {bill.id: bill for bill in drafts}
         return None
 
     def _look_up(self, form: Form, key: str) -> Callable[[Literal], Sequence[Bill]] | None:
         store = self._world.store
         if key == "fbillno":
-            # What a draft shows as its number is not what the store knows it by.
-            return lambda value: (
-                *store.by_number(form, str(value)),
-                *store.by_number(form, ""),
-            )
+            return lambda value: store.by_number(form, str(value))
         if key == "fid":
             return lambda value: _present(store.by_id(form, _whole(value)))
         if key in {field.lower() for field in form.source_fields}:
