@@ -119,7 +119,7 @@ async def test_what_is_set_counts_from_the_next_chunk_on() -> None:
 
 async def test_a_stop_records_what_is_open_and_leaves_the_rest_planned() -> None:
     """It is Ctrl-C from another terminal."""
-    office = Office(sandbox(orders=60, latency_s=2.0))
+    office = Office(sandbox(orders=60, latency_s=2.3))
     await office.open_run(orders(60))
     person = Person(office, {21: "stop"})
     pushed = await office.execute(

@@ -64,7 +64,7 @@ def made_by(site: Site) -> Counter[str]:
     return Counter(bill.creator for bill in site.world.store.of_form(IN_STOCK))
 
 
-@pytest.mark.parametrize(("users", "faster"), [(2, 1.7), (3, 2.2)])
+@pytest.mark.parametrize(("users", "faster"), [(2, 1.6), (3, 2.1)])
 async def test_more_users_are_faster_where_each_has_a_queue(users: int, faster: float) -> None:
     """It is what they are for (P 2.9); the looks of one of them keep it from being all."""
     _, alone_s = await push_by(office_of(200), 200, [login(FIRST)])

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from k3push.core.matching import MOST_NUMBERS
 from k3push.core.model import BillNumber, Exchange, Route, Source, Targets
@@ -20,6 +21,8 @@ from k3push.ports import Erp, ErpUnreachableError, LoginRefusedError, LookFailed
 
 # A chunk looks before its push and after it.
 LOOKS_A_CHUNK = 2
+# How often others get their turn before a look is made: a commit lets several chunks go at once.
+BREATH = 2
 # How much the last call weighs in what a call takes.
 WEIGHT = 0.2
 
@@ -81,6 +84,8 @@ class JoinedLooks:
         look = _Look(route, numbers)
         self._waiting.append(look)
         try:
+            for _ in range(BREATH):
+                await checkpoint()
             while look.found is None and look.error is None:
                 if look in self._waiting and self._under_way < self._most:
                     await self._ask_together()
