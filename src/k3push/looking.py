@@ -140,8 +140,15 @@ def already(number: BillNumber, targets: tuple[Target, ...]) -> Outcome:
 
 async def _read(job: Looker, read: Callable[[], Awaitable[T]], *, stop_or_not: bool = False) -> T:
     began_s = anyio.current_time()
+    # Nearly every look succeeds at once, and to set up the trying would cost it a tenth more.
+    try:
+        return await read()
+    except (LookFailedError, ErpUnreachableError) as error:
+        met = [error]
 
-    async def once() -> T:  # tenacity awaits a coroutine function alone, and no lambda is one
+    async def once() -> T:
+        if met:
+            raise met.pop()
         return await read()
 
     retrying = AsyncRetrying(

@@ -28,6 +28,8 @@ def fold(number: str) -> str:
     >>> fold("ＣＧＤＤ0000017 ") == fold("cgdd0000017")
     True
     """
+    if number.isascii():  # which the normal form is of
+        return number.lower().strip()
     return unicodedata.normalize("NFKC", number).casefold().strip()
 
 
@@ -40,8 +42,9 @@ def questions(numbers: Iterable[BillNumber]) -> list[tuple[BillNumber, ...]]:
     rounds: list[list[BillNumber]] = []
     seen: dict[str, int] = {}
     for number in dict.fromkeys(numbers):
-        nth = seen.get(fold(number), 0)
-        seen[fold(number)] = nth + 1
+        folded = fold(number)
+        nth = seen.get(folded, 0)
+        seen[folded] = nth + 1
         if nth == len(rounds):
             rounds.append([])
         rounds[nth].append(number)

@@ -347,7 +347,7 @@ def read_sources(rows: Iterable[Sequence[Any]], fields: Sequence[str]) -> list[S
     """
     found: dict[str, Source] = {}
     for row in rows:
-        said = dict(zip(fields, (_text(value) for value in row), strict=True))
+        said = dict(zip(fields, map(_text, row), strict=True))
         blocked = ""
         if said.get(CANCEL_STATUS) == CANCELLED:
             blocked = "cancelled"
@@ -370,7 +370,7 @@ def read_targets(rows: Iterable[Sequence[Any]]) -> list[tuple[BillNumber, Target
     """
     found: dict[tuple[BillNumber, Target], None] = {}
     for row in rows:
-        target_id, number, status, source = (_text(value) for value in row)
+        target_id, number, status, source = map(_text, row)
         if not target_id:
             raise UnreadableError("a target without an id")
         found[(BillNumber(source), _target(target_id, number, draft=status == DRAFT))] = None
