@@ -7,10 +7,13 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import anyio
+import pytest
 from anyio import to_thread
 
+from k3push.adapters.sqlite import reads, runs
 from k3push.adapters.sqlite.file import Connection, connect
 from k3push.adapters.sqlite.group_commit import GroupCommit
+from tests.ledgers.samples import a_run
 
 
 @asynccontextmanager
@@ -24,6 +27,7 @@ async def a_writer(path: Path) -> AsyncIterator[tuple[GroupCommit, list[str]]]:
 
         def __init__(self) -> None:
             super().__init__(path, "rw")
+            self.script("write.sql")
 
         def do(self, name: str, **values: str | float | bytes | None) -> int:
             said.append(name)
@@ -41,6 +45,7 @@ def test_verbs_that_wait_share_a_commit(tmp_path: Path) -> None:
     async def write() -> None:
         async with a_writer(tmp_path / "ledger.db") as (commits, said):
             begun, go = threading.Event(), threading.Event()
+            done: list[int] = []
 
             def hold(_: Connection) -> None:
                 begun.set()
@@ -49,12 +54,47 @@ def test_verbs_that_wait_share_a_commit(tmp_path: Path) -> None:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(commits.write, hold)
                 await to_thread.run_sync(begun.wait)
-                for _ in range(50):
-                    tasks.start_soon(commits.write, lambda _: None)
+                for nth in range(50):
+                    tasks.start_soon(commits.write, lambda _, nth=nth: done.append(nth))
                 await anyio.wait_all_tasks_blocked()
                 go.set()
             assert said.count("commit") == 2
-            assert said.count("savepoint") == 51
+            assert sorted(done) == list(range(50))
+
+    anyio.run(write, backend="trio")
+
+
+def test_a_work_that_is_refused_is_undone_alone(tmp_path: Path) -> None:
+    """What shares a commit with it is as if it had never been there, before it and after it."""
+
+    def refuse(connection: Connection) -> None:
+        runs.open_run(connection, a_run("refused"))
+        raise LookupError("refused")
+
+    async def write() -> None:
+        async with a_writer(tmp_path / "ledger.db") as (commits, said):
+            begun, go = threading.Event(), threading.Event()
+
+            def hold(_: Connection) -> None:
+                begun.set()
+                go.wait()
+
+            async def be_refused() -> None:
+                with pytest.raises(LookupError, match="refused"):
+                    await commits.write(refuse)
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(commits.write, hold)
+                await to_thread.run_sync(begun.wait)
+                tasks.start_soon(commits.write, lambda c: runs.open_run(c, a_run("before")))
+                tasks.start_soon(be_refused)
+                tasks.start_soon(be_refused)
+                tasks.start_soon(commits.write, lambda c: runs.open_run(c, a_run("after")))
+                await anyio.wait_all_tasks_blocked()
+                go.set()
+            assert said.count("commit") == 2
+            kept = await commits.write(reads.runs)
+            assert {run.id for run in kept} == {"before", "after"}
 
     anyio.run(write, backend="trio")
 

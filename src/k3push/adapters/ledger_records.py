@@ -6,7 +6,6 @@ Every function takes the columns of one query, in the order in which `verbs.sql`
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -18,7 +17,12 @@ from k3push.core.commands import Command
 from k3push.core.model import Attempt, BillNumber, Intent, Outcome, Row, Run, RunId, State, Uptime
 from k3push.ports import AttemptRecord, Commanded, Doubt, Note
 
-_STATES = {state.value: state for state in State}
+STATES = {state.value: state for state in State}
+"""States by the words that columns hold, since an enum's own look-up is slow."""
+
+OutcomeColumns = dict[str, str | None]
+"""The columns of a row that an outcome sets, by name."""
+
 _NO_BILL = BillNumber("")
 
 
@@ -48,21 +52,21 @@ def from_run(run: Run) -> dict[str, str | int | None]:
         "jobs": text.from_json(run.jobs),
         "folder": run.folder,
         "started_at": text.from_time(run.started_at),
-        "ended_at": text.from_time(run.ended_at),
+        "ended_at": text.from_time_or_none(run.ended_at),
         "exit": run.exit,
         "again_because": text.from_text(run.again_because),
         "whole": run.whole,
     }
 
 
-def from_outcome(outcome: Outcome, at: datetime) -> dict[str, str | int | None]:
-    """Write what a row becomes with an outcome."""
+def from_outcome(outcome: Outcome, at: str) -> OutcomeColumns:
+    """Write what a row becomes with an outcome of that time, which is written already."""
     return {
         "state": outcome.state,
         "targets": text.from_targets(outcome.targets),
         "code": text.from_text(outcome.code),
         "reason": text.from_text(outcome.reason),
-        "settled_at": text.from_time(rules.settled_at(outcome.state, at)),
+        "settled_at": rules.settled_at(outcome.state, at),
     }
 
 
@@ -75,7 +79,7 @@ def to_rows(found: Iterable[Sequence[Any]]) -> list[Row]:
             line,
             number,
             bill or _NO_BILL,
-            _STATES[state],
+            STATES[state],
             text.to_targets(targets),
             code or "",
             reason or "",

@@ -10,9 +10,12 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from k3push.core import life
 from k3push.core.model import BillNumber, Outcome, State
+
+Time = TypeVar("Time", datetime, str)
 
 KILLED = "killed"
 """`Row.code` of a number whose executor died while its attempt was open."""
@@ -121,8 +124,8 @@ def keeps_claim(state: State, *, keep_planned: bool = False) -> bool:
     return state in life.OPEN or (keep_planned and state is State.PLANNED)
 
 
-def settled_at(state: State, at: datetime) -> datetime | None:
-    """Return what `Row.settled_at` becomes with a move to *state*."""
+def settled_at(state: State, at: Time) -> Time | None:
+    """Return what `Row.settled_at` becomes with a move to *state*, as a time or as its text."""
     return at if state in life.FINAL else None
 
 

@@ -24,15 +24,18 @@ from k3push.core.model import (
 )
 
 
-def from_time(at: datetime | None) -> str | None:
+def from_time(at: datetime) -> str:
     """Write a time.
 
     >>> from_time(datetime(2024, 5, 17, 8, 30, 0, 123456, tzinfo=UTC))
     '2024-05-17T08:30:00.123Z'
     """
-    if at is None:
-        return None
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def from_time_or_none(at: datetime | None) -> str | None:
+    """Write a time that may be missing."""
+    return None if at is None else from_time(at)
 
 
 def to_time(text: str) -> datetime:
@@ -51,7 +54,9 @@ def from_text(text: str) -> str | None:
     An answer may hold half of a surrogate pair, which no database takes as text, or a NUL,
     which PostgreSQL does not. Losing the outcome for that would be worse than a question mark.
     """
-    return text.encode(errors="replace").decode().replace("\0", "?") or None
+    if not text.isascii():
+        text = text.encode(errors="replace").decode()
+    return text.replace("\0", "?") or None
 
 
 def from_targets(targets: Sequence[Target]) -> str | None:

@@ -221,9 +221,10 @@ async def _move(
 ) -> None:
     """Make moves that are known to be legal, and give up the claims that end with them."""
     before = {standing.place: standing.state for standing in standings}
+    at_text = text.from_time(at)
     await connection.do_each(
         "set_outcome",
-        ({"id": row, **records.from_outcome(outcome, at)} for row, outcome in moves),
+        ({"id": row, **records.from_outcome(outcome, at_text)} for row, outcome in moves),
     )
     done: list[str] = [
         outcome.number

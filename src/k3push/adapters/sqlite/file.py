@@ -18,7 +18,7 @@ from filelock import FileLock
 
 from k3push.ports import LedgerLostError
 
-VERSION = 3
+VERSION = 4
 """The newest schema that this code knows: there is an `sql/N.sql` for every version N."""
 
 APPLICATION_ID = 0x4B335055
@@ -137,6 +137,7 @@ def connect(path: Path, *, create: bool) -> tuple[Connection, Connection]:
             writer = Connection(path, "rw")
             try:
                 _bring_up_to_date(path, writer)
+                writer.script("write.sql")
                 return writer, Connection(path, "ro")
             except BaseException:
                 writer.close()

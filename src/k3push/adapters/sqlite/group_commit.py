@@ -5,15 +5,15 @@ verb or fifty. So a verb hands its work in; if no commit is under way it leads o
 a worker thread; otherwise it waits, and whoever is first among those who waited leads for all
 of them. There is never more than one writing thread, and none while nothing is to be written.
 
-Each work has a savepoint of its own: a refused one is undone alone. The commit is shared, and
-so is its failure.
+A work that is refused is undone alone, by doing the others once more: that is rare, and a
+savepoint for each would cost them all. The commit is shared, and so is its failure.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -121,30 +121,36 @@ class GroupCommit:
         with self._lock:
             if self._broken:
                 return [(None, LedgerLostError(self._broken)) for _ in batch]
+            refused: dict[_Waiting, Exception] = {}
             try:
-                with lost_as_ledger(self._path):
-                    self._connection.do("begin_write")
-                    results = [self._run(waiting.work) for waiting in batch]
-                    self._connection.do("commit")
+                while not self._done_but(refused, batch):
+                    pass
             except LedgerLostError as lost:
                 self._give_up(lost)
                 # An exception of its own for each: every caller adds its traceback.
                 return [(None, LedgerLostError(str(lost))) for _ in batch]
-            return results
+            return [(waiting.value, refused.get(waiting)) for waiting in batch]
 
-    def _run(self, work: Callable[[Connection], Any]) -> tuple[Any, Exception | None]:
-        self._connection.do("savepoint")
-        try:
-            with lost_as_ledger(self._path):
-                value = work(self._connection)
-        except Exception as error:
-            if not self._connection.in_transaction or _of_the_disk(error):
-                raise  # the whole transaction is gone, or must go
-            self._connection.do("undo_work")
-            self._connection.do("keep_work")
-            return None, error
-        self._connection.do("keep_work")
-        return value, None
+    def _done_but(self, refused: dict[_Waiting, Exception], batch: Iterable[_Waiting]) -> bool:
+        """Commit all works that are not *refused*; False if one more is, and all is undone."""
+        with lost_as_ledger(self._path):
+            self._connection.do("begin_write")
+        for waiting in batch:
+            if waiting in refused:
+                continue
+            try:
+                with lost_as_ledger(self._path):
+                    waiting.value = waiting.work(self._connection)
+            except Exception as error:
+                if not self._connection.in_transaction or _of_the_disk(error):
+                    raise  # the whole transaction is gone, or must go
+                with lost_as_ledger(self._path):
+                    self._connection.do("rollback")
+                refused[waiting] = error
+                return False
+        with lost_as_ledger(self._path):
+            self._connection.do("commit")
+        return True
 
     def _give_up(self, lost: LedgerLostError) -> None:
         """Undo the transaction; after an error of the disk itself, refuse all that follows.

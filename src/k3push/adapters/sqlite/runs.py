@@ -109,9 +109,11 @@ def identify(
 ) -> Sequence[Repeat]:
     """Write down the ERP's spellings, and make repeats of rows that turn out to be one bill."""
     key = run_key(connection, run).key
-    rows = connection.all("rows_by_number", run=key, numbers=text.from_json(list(bills)))
+    rows = connection.listed("rows_by_number", run=key, numbers=text.from_json(list(bills)))
     wanted = {place: bills[number] for place, _, _, number, _ in rows}
-    rows += connection.all("rows_by_bill", run=key, bills=text.from_json(list(set(bills.values()))))
+    rows += connection.listed(
+        "rows_by_bill", run=key, bills=text.from_json(list(set(bills.values())))
+    )
     before = {
         place: rules.Spelled(place, State(state), attempt, bill)
         for place, state, attempt, _, bill in rows
@@ -123,14 +125,11 @@ def identify(
         connection.do_each("row_to_repeat", moves, run=key)
         connection.do_each("delete_row", moves, run=key)
     # Old spellings go first: two rows may have changed theirs for each other's.
-    respelled = [place for place in spelled if before[place].bill]
-    connection.do_each(
-        "set_bill", ({"run": key, "place": place, "bill": None} for place in respelled)
-    )
-    connection.do_each(
-        "set_bill",
-        ({"run": key, "place": place, "bill": bill} for place, bill in spelled.items()),
-    )
+    respelled = {str(place): None for place in spelled if before[place].bill}
+    if respelled:
+        connection.do("set_bills", run=key, bills=text.from_json(respelled))
+    bills_by_place = {str(place): bill for place, bill in spelled.items()}
+    connection.do("set_bills", run=key, bills=text.from_json(bills_by_place))
     tally(connection, key, {State.PLANNED: -len(taken)})
     return _repeats_at(connection, key, sorted(taken))
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
+
+import orjson
 
 from k3push.adapters import ledger_records as records
 from k3push.adapters import ledger_rules as rules
 from k3push.adapters import ledger_text as text
 from k3push.adapters.sqlite.file import Connection
-from k3push.adapters.sqlite.runs import RunKey, run_key, tally
+from k3push.adapters.sqlite.runs import run_key
 from k3push.core import life
 from k3push.core.model import Attempt, BillNumber, Exchange, Intent, Outcome, RunId, State
 from k3push.ports import Holder
@@ -47,14 +50,12 @@ def claim(
     is_alive: Callable[[RunId], bool],
 ) -> Mapping[BillNumber, Holder]:
     """Claim what is free, or was held by the dead for numbers that nobody sent."""
-    mine = run_key(connection, run)
     free = dict.fromkeys(numbers)
+    key, scope, holders = _of_run(connection, "holders", run, numbers)
     held: dict[BillNumber, Holder] = {}
     alive: dict[RunId, bool] = {}
-    for number, key, holder, place, state in connection.all(
-        "holders", scope=mine.scope, bills=text.from_json(list(free))
-    ):
-        if key == mine.key:
+    for number, holder_key, holder, place, state in orjson.loads(holders):
+        if holder_key == key:
             del free[number]
             continue
         if holder not in alive:
@@ -64,22 +65,23 @@ def claim(
             held[number] = Holder(holder, alive=alive[holder])
         if not alive[holder] and state == State.SENT:
             life.check(number, State.SENT, State.UNKNOWN)
-            _kill(connection, key, [place])
-    connection.do("set_claims", scope=mine.scope, run=mine.key, bills=text.from_json(list(free)))
+            _kill(connection, holder_key, [place])
+    connection.do("set_claims", scope=scope, run=key, bills=text.from_json(list(free)))
     return held
 
 
 def begin(connection: Connection, intent: Intent) -> Attempt:
     """Write the intent down and move its rows to `sent`."""
-    run = run_key(connection, intent.run)
-    bills = text.from_json(intent.numbers)
     rules.check_once(intent.numbers)
-    standings, claimed = _standings(connection, run, intent.numbers)
+    bills = text.from_json(intent.numbers)
+    key, _, attempt, found = _of_run(connection, "standings", intent.run, intent.numbers)
+    standings, claimed = _standings(found)
     for number in intent.numbers:
         rules.check_begin(number, standings.get(number), claimed=number in claimed)
-    attempt = connection.do(
-        "insert_attempt",
-        run=run.key,
+    connection.do(
+        "begin_attempt",
+        attempt=attempt,
+        run=key,
         chunk=intent.chunk,
         nth=intent.nth,
         began_at=text.from_time(intent.began_at),
@@ -89,12 +91,6 @@ def begin(connection: Connection, intent: Intent) -> Attempt:
         before=text.from_before(intent.before),
         request=text.from_bytes(intent.request),
     )
-    connection.do("count_attempt", run=run.key)
-    connection.do("insert_carried", attempt=attempt, numbers=bills)
-    places = [standing.place for standing in standings.values()]
-    connection.do("set_sent", run=run.key, attempt=attempt, places=text.from_json(places))
-    moved = len(intent.numbers)
-    tally(connection, run.key, {State.PLANNED: -moved, State.SENT: moved})
     return Attempt(attempt, intent)
 
 
@@ -112,22 +108,15 @@ def record(
     found = connection.one("recording_of", attempt=attempt.id)
     if found is None:
         raise LookupError(f"the ledger has no attempt {attempt.id}")
-    numbers, recorded, killed = found
+    key, scope, numbers, recorded, killed, rows = found
     if recorded:
         return
     rules.check_recording(attempt.id, text.to_numbers(numbers), outcomes, killed=bool(killed))
-    run = run_key(connection, attempt.intent.run)
-    standings, _ = _standings(connection, run, [outcome.number for outcome in outcomes])
-    _move(
-        connection,
-        run,
-        rules.check_outcomes(
-            outcomes, [standings.get(each.number) for each in outcomes], attempt=attempt.id
-        ),
-        standings.values(),
-        at=at,
-        keep_planned=keep_claims,
+    standings, _ = _standings(rows)
+    moves = rules.check_outcomes(
+        outcomes, [standings.get(each.number) for each in outcomes], attempt=attempt.id
     )
+    _move(connection, key, scope, moves, standings.values(), at=at, keep_planned=keep_claims)
     connection.do(
         "set_exchange",
         attempt=attempt.id,
@@ -146,45 +135,52 @@ def conclude(
     note: str,
 ) -> None:
     """Move rows apart from an attempt, and keep the note beside each."""
-    found = run_key(connection, run)
     numbers = list({outcome.number for outcome in outcomes})
-    by_bill, _ = _standings(connection, found, numbers)
+    key, scope, _, found = _of_run(connection, "standings", run, numbers)
     standings = {
         number: rules.Standing(place, State(state), attempt)
-        for place, state, attempt, number, bill in connection.all(
-            "rows_by_number", run=found.key, numbers=text.from_json(numbers)
+        for place, state, attempt, number, bill in connection.listed(
+            "rows_by_number", run=key, numbers=text.from_json(numbers)
         )
         if not bill
-    } | by_bill
+    } | _standings(found)[0]
     moves = rules.check_outcomes(outcomes, [standings.get(each.number) for each in outcomes])
-    _move(connection, found, moves, standings.values(), at=at)
+    _move(connection, key, scope, moves, standings.values(), at=at)
     if note:
         connection.do(
             "insert_notes",
             numbers=text.from_json([outcome.number for outcome in outcomes]),
-            run=found.key,
+            run=key,
             at=text.from_time(at),
             text=text.from_text(note),
         )
 
 
-def _standings(
-    connection: Connection, run: RunKey, bills: Sequence[BillNumber]
-) -> tuple[dict[BillNumber, rules.Standing], set[BillNumber]]:
-    """Find the rows of bills, and which of them the run has claimed."""
-    found = connection.listed(
-        "standings", run=run.key, scope=run.scope, bills=text.from_json(bills)
-    )
-    standings = {
-        bill: rules.Standing(place, State(state), attempt)
-        for place, state, attempt, bill, _ in found
-    }
-    return standings, {bill for *_, bill, claimed in found if claimed}
+def _of_run(
+    connection: Connection, query: str, run: RunId, bills: Sequence[BillNumber]
+) -> tuple[Any, ...]:
+    """Return what a query says of a run, which must be there, and of bills."""
+    found = connection.one(query, run=run, bills=text.from_json(bills))
+    if found is None:
+        raise LookupError(f"the ledger has no run {run}")
+    return found
+
+
+def _standings(found: str) -> tuple[dict[BillNumber, rules.Standing], set[BillNumber]]:
+    """Read where the rows of bills stand, and which of them the run has claimed."""
+    standings: dict[BillNumber, rules.Standing] = {}
+    claimed: set[BillNumber] = set()
+    for place, state, attempt, bill, mine in orjson.loads(found):
+        standings[bill] = rules.Standing(place, records.STATES[state], attempt)
+        if mine:
+            claimed.add(bill)
+    return standings, claimed
 
 
 def _move(
     connection: Connection,
-    run: RunKey,
+    run: int,
+    scope: str,
     moves: Sequence[tuple[int, Outcome]],
     standings: Iterable[rules.Standing],
     *,
@@ -193,39 +189,45 @@ def _move(
 ) -> None:
     """Make moves that are known to be legal, and give up the claims that end with them."""
     before = {standing.place: standing.state for standing in standings}
-    connection.do_each(
-        "set_outcome",
-        (
-            {"run": run.key, "place": place, **records.from_outcome(outcome, at)}
-            for place, outcome in moves
-        ),
-    )
+    change = Counter(outcome.state for _, outcome in moves)
+    change.subtract(before[place] for place, _ in moves)
     done = [
         outcome.number
         for _, outcome in moves
         if not rules.keeps_claim(outcome.state, keep_planned=keep_planned)
     ]
-    connection.do("delete_claims", scope=run.scope, run=run.key, bills=text.from_json(done))
-    change = Counter(outcome.state for _, outcome in moves)
-    change.subtract(before[place] for place, _ in moves)
-    tally(connection, run.key, change)
+    at_text = text.from_time(at)
+    rows = {place: records.from_outcome(outcome, at_text) for place, outcome in moves}
+    _move_rows(connection, run, rows, change, scope=scope, done=done)
 
 
 def _kill(connection: Connection, run: int, places: Sequence[int]) -> None:
     """Make rows `unknown` whose executor died while they were sent."""
-    connection.do_each(
-        "set_outcome",
-        (
-            {
-                "run": run,
-                "place": place,
-                "state": State.UNKNOWN,
-                "targets": None,
-                "code": rules.KILLED,
-                "reason": rules.KILLED_BECAUSE,
-                "settled_at": None,
-            }
-            for place in places
-        ),
+    killed: records.OutcomeColumns = {
+        "state": State.UNKNOWN,
+        "targets": None,
+        "code": rules.KILLED,
+        "reason": rules.KILLED_BECAUSE,
+        "settled_at": None,
+    }
+    change = {State.SENT: -len(places), State.UNKNOWN: len(places)}
+    _move_rows(connection, run, dict.fromkeys(places, killed), change)
+
+
+def _move_rows(
+    connection: Connection,
+    run: int,
+    rows: Mapping[int, records.OutcomeColumns],
+    change: Mapping[State, int],
+    *,
+    scope: str = "",
+    done: Sequence[BillNumber] = (),
+) -> None:
+    connection.do(
+        "move",
+        run=run,
+        scope=scope,
+        rows=text.from_json({str(place): columns for place, columns in rows.items()}),
+        done=text.from_json(done),
+        change=text.from_json(list(change.items())),
     )
-    tally(connection, run, {State.SENT: -len(places), State.UNKNOWN: len(places)})

@@ -1,8 +1,8 @@
--- The statements of the SQLite ledger, each under its name. Parameters called :numbers, :bills
--- and :places are JSON arrays, and :each is one of objects, so that one statement serves a chunk of
--- any size: each step of a statement has to wait for the interpreter's lock again, which the
--- thread that makes the calls holds. An UPDATE takes the run from :each as well, or SQLite would
--- go through all rows of the run for each.
+-- The statements of the SQLite ledger, each under its name. Parameters called :numbers and :bills
+-- are JSON arrays, and :each is one of objects, so that one statement serves a chunk of any size;
+-- and what returns many rows returns them as one JSON array. Each step of a statement has to wait
+-- for the interpreter's lock again, which the thread that makes the calls holds. In an UPDATE the
+-- run depends on each item, or SQLite would go through all rows of the run for it.
 
 -- name: application_id
 PRAGMA application_id;
@@ -27,15 +27,6 @@ COMMIT;
 
 -- name: rollback
 ROLLBACK;
-
--- name: savepoint
-SAVEPOINT work;
-
--- name: keep_work
-RELEASE work;
-
--- name: undo_work
-ROLLBACK TO work;
 
 -- name: insert_run
 INSERT INTO runs (id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole)
@@ -98,22 +89,17 @@ FROM rows CROSS JOIN json_each(rows.targets) AS target
 WHERE rows.run = :run;
 
 -- name: rows_by_number
-SELECT r.place, r.state, coalesce(r.attempt, 0), r.number, coalesce(r.bill, '')
+SELECT json_group_array(json_array(r.place, r.state, coalesce(r.attempt, 0), r.number, coalesce(r.bill, '')))
 FROM json_each(:numbers) AS j CROSS JOIN rows AS r ON r.number = j.value AND r.run = :run;
 
 -- name: rows_by_bill
-SELECT r.place, r.state, coalesce(r.attempt, 0), r.number, r.bill
+SELECT json_group_array(json_array(r.place, r.state, coalesce(r.attempt, 0), r.number, r.bill))
 FROM json_each(:bills) AS j CROSS JOIN rows AS r ON r.bill = j.value AND r.run = :run;
 
--- name: standings
-SELECT json_group_array(json_array(r.place, r.state, coalesce(r.attempt, 0), r.bill, c.run = :run))
-FROM json_each(:bills) AS j
-CROSS JOIN rows AS r ON r.bill = j.value AND r.run = :run
-LEFT JOIN claims AS c ON c.scope = :scope AND c.number = r.bill;
-
--- name: set_bill
-UPDATE rows SET bill = json_extract(value, '$.bill') FROM json_each(:each)
-WHERE run = json_extract(value, '$.run') AND place = json_extract(value, '$.place');
+-- name: set_bills
+-- :bills are bills by place.
+UPDATE rows SET bill = value FROM json_each(:bills)
+WHERE run = :run + 0 * id AND place = CAST(key AS INTEGER);
 
 -- name: row_to_repeat
 INSERT INTO repeats (run, place, line, number, first_place)
@@ -142,11 +128,14 @@ JOIN rows ON rows.run = repeats.run AND rows.place = repeats.first_place
 WHERE repeats.run = :run AND repeats.place = :place;
 
 -- name: holders
-SELECT j.value, claims.run, runs.id, rows.place, rows.state
-FROM json_each(:bills) AS j
-CROSS JOIN claims ON claims.scope = :scope AND claims.number = j.value
-CROSS JOIN runs ON runs.key = claims.run
-LEFT JOIN rows ON rows.bill = claims.number AND rows.run = claims.run;
+SELECT key, scope, (
+    SELECT json_group_array(json_array(j.value, claims.run, holder.id, rows.place, rows.state))
+    FROM json_each(:bills) AS j
+    CROSS JOIN claims ON claims.scope = runs.scope AND claims.number = j.value
+    CROSS JOIN runs AS holder ON holder.key = claims.run
+    LEFT JOIN rows ON rows.bill = claims.number AND rows.run = claims.run
+)
+FROM runs WHERE id = :run;
 
 -- name: set_claims
 INSERT INTO claims (scope, number, run)
@@ -162,32 +151,31 @@ SELECT claims.number, rows.state
 FROM claims LEFT JOIN rows ON rows.bill = claims.number AND rows.run = claims.run
 WHERE claims.run = :run;
 
--- name: insert_attempt
-INSERT INTO attempts (run, chunk, nth, began_at, boot, uptime_s, numbers, before, request)
-VALUES (:run, :chunk, :nth, :began_at, :boot, :uptime_s, :numbers, :before, :request);
-
--- name: insert_carried
-INSERT INTO carried (number, attempt) SELECT value, :attempt FROM json_each(:numbers);
-
--- name: count_attempt
-UPDATE runs SET attempts = attempts + 1 WHERE key = :run;
-
--- name: set_sent
-UPDATE rows
-SET state = 'sent', targets = NULL, code = NULL, reason = NULL,
-    attempts = attempts + 1, attempt = :attempt
-WHERE run = :run AND place IN (SELECT value FROM json_each(:places));
-
--- name: set_outcome
-UPDATE rows
-SET state = json_extract(value, '$.state'), targets = json_extract(value, '$.targets'),
-    code = json_extract(value, '$.code'), reason = json_extract(value, '$.reason'),
-    settled_at = json_extract(value, '$.settled_at')
-FROM json_each(:each)
-WHERE run = json_extract(value, '$.run') AND place = json_extract(value, '$.place');
+-- name: standings
+SELECT key, scope, (SELECT coalesce(max(id), 0) + 1 FROM attempts), (
+    SELECT json_group_array(json_array(r.place, r.state, coalesce(r.attempt, 0), r.bill, c.run = runs.key))
+    FROM json_each(:bills) AS j
+    CROSS JOIN rows AS r ON r.bill = j.value AND r.run = runs.key
+    LEFT JOIN claims AS c ON c.scope = runs.scope AND c.number = r.bill
+)
+FROM runs WHERE id = :run;
 
 -- name: recording_of
-SELECT numbers, ended_at IS NOT NULL, verdict IS NOT NULL FROM attempts WHERE id = :attempt;
+SELECT run, scope, numbers, attempts.ended_at IS NOT NULL, verdict IS NOT NULL, (
+    SELECT json_group_array(json_array(r.place, r.state, coalesce(r.attempt, 0), r.bill, 0))
+    FROM json_each(numbers) AS j
+    CROSS JOIN rows AS r ON r.bill = j.value AND r.run = attempts.run
+)
+FROM attempts JOIN runs ON runs.key = attempts.run WHERE attempts.id = :attempt;
+
+-- name: begin_attempt
+INSERT INTO beginnings
+VALUES (
+    :attempt, :run, :chunk, :nth, :began_at, :boot, :uptime_s, :numbers, :before, :request
+);
+
+-- name: move
+INSERT INTO moves VALUES (:run, :scope, :rows, :done, :change);
 
 -- name: set_exchange
 UPDATE attempts
@@ -206,12 +194,28 @@ INSERT INTO notes (number, run, at, text)
 SELECT value, :run, :at, :text FROM json_each(:numbers);
 
 -- name: page
-SELECT place, line, number, bill, state, targets, code, reason, attempts, chunk, sent_at, settled_at
-FROM ledger WHERE run = :run AND place > :after ORDER BY place LIMIT :limit;
+SELECT json_group_array(json_array(
+    place, line, number, bill, state, targets, code, reason, attempts, chunk, sent_at, settled_at
+)) FROM (SELECT * FROM ledger WHERE run = :run AND place > :after ORDER BY place LIMIT :limit);
 
 -- name: page_in_state
-SELECT place, line, number, bill, state, targets, code, reason, attempts, chunk, sent_at, settled_at
-FROM ledger WHERE run = :run AND state = :state AND place > :after ORDER BY place LIMIT :limit;
+SELECT json_group_array(json_array(
+    place, line, number, bill, state, targets, code, reason, attempts, chunk, sent_at, settled_at
+)) FROM (
+    SELECT * FROM ledger
+    WHERE run = :run AND state = :state AND place > :after ORDER BY place LIMIT :limit
+);
+
+-- name: page_in_rare_state
+-- The condition of the index, word for word, or SQLite would not use it.
+SELECT json_group_array(json_array(
+    place, line, number, bill, state, targets, code, reason, attempts, chunk, sent_at, settled_at
+)) FROM (
+    SELECT * FROM ledger
+    WHERE run = :run AND state = :state AND state NOT IN ('planned', 'sent', 'pushed')
+        AND place > :after
+    ORDER BY place LIMIT :limit
+);
 
 -- name: rows_of
 SELECT ledger.run, place, line, number, bill, state, targets, code, reason,
@@ -222,8 +226,8 @@ ORDER BY runs.started_at, runs.id, place;
 
 -- name: doubts
 SELECT rows.bill, attempts.id, attempts.began_at, boot, uptime_s, attempts.before
-FROM rows JOIN attempts ON attempts.id = rows.attempt
-WHERE rows.run = :run AND rows.state = 'unknown'
+FROM rows INDEXED BY rows_by_state JOIN attempts ON attempts.id = rows.attempt
+WHERE rows.run = :run AND rows.state = :unknown AND rows.state NOT IN ('planned', 'sent', 'pushed')
 ORDER BY rows.place;
 
 -- name: last_chunk
