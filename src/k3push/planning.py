@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -65,7 +65,7 @@ async def survey(jobs: Sequence[JobSource]) -> dict[str, Asked]:
     return await anyio.to_thread.run_sync(count)
 
 
-def merged(surveys: Iterable[dict[str, Asked]]) -> dict[str, Asked]:
+def merged(surveys: Iterable[Mapping[str, Asked]]) -> dict[str, Asked]:
     """Add up what several surveys have found.
 
     >>> merged([{"": Asked("a, line 2", 3)}, {"": Asked("b, line 1", 4)}])

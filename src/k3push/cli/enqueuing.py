@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zlib import crc32
 
 import orjson
 
-from k3push.cli.inbox import Batch, batches_of, new_of_ledger, surveyed
-from k3push.cli.jobs import JobOptions, opened_jobs, routes_of
+from k3push.cli.inbox import Part, new_of_ledger, opened
+from k3push.cli.jobs import JobOptions, routes_of
 from k3push.cli.problem import Problem
 from k3push.cli.wiring import SystemClock, find_config, ledger_of
 from k3push.cli.words import Lang, Say
 from k3push.core.model import BillNumber, Listed, Route, Run, RunId
-from k3push.planning import JobSource, list_numbers, merged, new_run
+from k3push.planning import list_numbers, merged, new_run
 from k3push.ports import Ledger
 from k3push.reporting.ending import Exit
 from k3push.settings import Settings
@@ -97,51 +96,38 @@ class Asker:
             JobFileError: A list cannot be read; nothing was asked.
             SettingsError: A route is not known, or must be named.
         """
-        batches = await batches_of(names, partial(new_of_ledger, ledger=ledger), self.warn)
-        every = [name for batch in batches for name in batch.names]
-        skipped = partial(self.warn, "skipped")
+        new_of = partial(new_of_ledger, ledger=ledger)
         runs: list[RunId] = []
-        with opened_jobs(every, how, self.lang, skipped=lambda what: skipped(what=what)) as jobs:
-            rest = iter(jobs)
-            parts = [(batch, list(islice(rest, len(batch.names)))) for batch in batches]
-            surveys = await surveyed(parts, self.warn)
-            routes = routes_of(self.tenant.settings, how, merged(surveys))
-            for (batch, its_jobs), asked in zip(parts, surveys, strict=True):
-                its_routes = {name: routes[name] for name in asked}
-                if its_routes:
-                    most = sum(each.count for each in asked.values())
-                    slices = min(self.slices, most)
-                    runs += await self._batch(
-                        ledger, queue, batch, its_jobs, its_routes, slices=slices
-                    )
+        async with opened(names, how, self.lang, new_of, self.warn) as parts:
+            lines = merged([part.asked for part in parts])
+            routes = routes_of(self.tenant.settings, how, lines)
+            for part in parts:
+                if part.asked:
+                    runs += await self._part(ledger, queue, part, routes)
         await queue.make_jobs()
         return runs
 
-    async def _batch(
-        self,
-        ledger: Ledger,
-        queue: Queue,
-        batch: Batch,
-        jobs: Sequence[JobSource],
-        routes: dict[str, Route],
-        *,
-        slices: int,
+    async def _part(
+        self, ledger: Ledger, queue: Queue, part: Part, routes: Mapping[str, Route]
     ) -> list[RunId]:
+        batch = part.batch
+        asked_for = {name: routes[name] for name in part.asked}
+        slices = min(self.slices, sum(asked.count for asked in part.asked.values()))
         runs = []
-        for route in {route.name: route for route in routes.values()}.values():
-            for part in range(slices):
+        for route in {route.name: route for route in asked_for.values()}.values():
+            for nth in range(slices):
 
-                def takes(listed: Listed, route: Route = route, part: int = part) -> bool:
-                    mine = _slice_of(listed.number, slices) == part
-                    return mine and routes[listed.route].name == route.name
+                def takes(listed: Listed, route: Route = route, nth: int = nth) -> bool:
+                    mine = _slice_of(listed.number, slices) == nth
+                    return mine and asked_for[listed.route].name == route.name
 
                 run = await self._new_run(ledger, route, batch.names)
-                lock = self.tenant.name if slices == 1 else f"{self.tenant.name}/{part + 1}"
+                lock = self.tenant.name if slices == 1 else f"{self.tenant.name}/{nth + 1}"
                 # First of all, so that a death at any later moment leaves a trace.
                 await queue.ask(self.tenant.name, run.id, lock, self.window, self.zone)
                 await ledger.open_run(run)
                 async with ledger.own(run.id):
-                    await list_numbers(ledger, run, jobs, takes)
+                    await list_numbers(ledger, run, part.jobs, takes)
                 runs.append(run.id)
         if batch.file is not None:
             await ledger.take(batch.file, runs[0])

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import anyio.to_thread
 
 from k3push.adapters.job_files import JobFileError
 from k3push.adapters.job_files.folders import look_into
+from k3push.cli.jobs import JobOptions, opened_jobs
 from k3push.cli.wiring import SystemClock, is_there, ledger_of
-from k3push.cli.words import Say
+from k3push.cli.words import Lang, Say
 from k3push.core.model import FolderFile
 from k3push.planning import Asked, JobSource, survey
 from k3push.ports import Ledger
@@ -29,6 +32,15 @@ class Batch:
 
     names: tuple[str, ...]
     file: FolderFile | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A batch whose job files are open, and how often their lines ask for each route."""
+
+    batch: Batch
+    jobs: Sequence[JobSource]
+    asked: Mapping[str, Asked]
 
 
 NewOf = Callable[[Sequence[FolderFile]], Awaitable[list[FolderFile]]]
@@ -61,28 +73,40 @@ async def batches_of(names: Sequence[str], new_of: NewOf, warn: Callable[..., No
     return batches
 
 
-async def surveyed(
-    parts: Sequence[tuple[Batch, Sequence[JobSource]]], warn: Callable[..., None]
-) -> list[dict[str, Asked]]:
-    """Read all job files; what is wrong with any is told at once.
+@asynccontextmanager
+async def opened(
+    names: Sequence[str], how: JobOptions, lang: Lang, new_of: NewOf, warn: Callable[..., None]
+) -> AsyncIterator[Sequence[Part]]:
+    """Open what job files and folders come to; all of it is read before any is pushed.
+
+    Args:
+        names: Job files, "-", and folders.
+        how: How files are read.
+        lang: The language of what is told of bad lines.
+        new_of: Leaves out the files of a folder that were taken.
+        warn: Prints what is passed over.
 
     Raises:
-        JobFileError: With the troubles of all.
+        JobFileError: Some cannot be read; what is wrong with any is told at once.
     """
-    surveys = []
-    errors = []
-    for batch, jobs in parts:
-        try:
-            surveys.append(await survey(jobs))
-        except JobFileError as error:
-            errors.append(error)
-        else:
-            if not surveys[-1]:
-                warn("empty_job", job=", ".join(batch.names))
-    if errors:
-        troubles = [trouble for error in errors for trouble in error.troubles]
-        raise JobFileError(*troubles, more=sum(error.more for error in errors))
-    return surveys
+    batches = await batches_of(names, new_of, warn)
+    every = [name for batch in batches for name in batch.names]
+    with opened_jobs(every, how, lang, warn) as jobs:
+        rest = iter(jobs)
+        parts, errors = [], []
+        for batch in batches:
+            its_jobs = list(islice(rest, len(batch.names)))
+            try:
+                parts.append(Part(batch, its_jobs, await survey(its_jobs)))
+            except JobFileError as error:
+                errors.append(error)
+            else:
+                if not parts[-1].asked:
+                    warn("empty_job", job=", ".join(batch.names))
+        if errors:
+            troubles = [trouble for error in errors for trouble in error.troubles]
+            raise JobFileError(*troubles, more=sum(error.more for error in errors))
+        yield parts
 
 
 async def new_of_settings(

@@ -33,7 +33,7 @@ class JobOptions:
 
 @contextmanager
 def opened_jobs(
-    names: Sequence[str], how: JobOptions, lang: Lang, *, skipped: Callable[[str], None]
+    names: Sequence[str], how: JobOptions, lang: Lang, warn: Callable[..., None]
 ) -> Iterator[list[JobSource]]:
     """Make job files readable, several times over.
 
@@ -41,7 +41,7 @@ def opened_jobs(
         names: Files, or "-".
         how: How they are read.
         lang: The language of what is told of bad lines.
-        skipped: Told of each bad line that is passed over, once.
+        warn: Prints each bad line that is passed over, once.
     """
     told: set[str] = set()
 
@@ -50,7 +50,7 @@ def opened_jobs(
         text = trouble.text(lang)
         if text not in told:
             told.add(text)
-            skipped(text)
+            warn("skipped", what=text)
 
     read = partial(
         read_job,

@@ -46,7 +46,7 @@ class Planner(Runner):
         """Say what a run would do with job files, and write it down for `apply`."""
         began_s = anyio.current_time()
         path = output or plan_path(names[0])
-        with opened_jobs(names, how, self.lang, skipped=self.tell_skipped) as jobs:
+        with opened_jobs(names, how, self.lang, self.warn) as jobs:
             lines = await survey(jobs)
             if not lines:
                 self.warn("empty_job", job=", ".join(names))

@@ -7,15 +7,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import islice
 
 import orjson
 from rich.console import Console
 from rich.markup import escape
 
 from k3push.cli.executing import Executor
-from k3push.cli.inbox import Batch, batches_of, new_of_settings, surveyed
-from k3push.cli.jobs import STDIN, JobOptions, opened_jobs, routes_of
+from k3push.cli.inbox import Part, new_of_settings, opened
+from k3push.cli.jobs import STDIN, JobOptions, routes_of
 from k3push.cli.measuring import measured
 from k3push.cli.overlap import make_way
 from k3push.cli.preview import Lookout, Preview
@@ -25,7 +24,6 @@ from k3push.cli.wiring import ledger_of
 from k3push.core.model import BillNumber, Route, Run, State
 from k3push.job import Stop
 from k3push.planning import (
-    JobSource,
     merged,
     new_run,
     open_run,
@@ -41,29 +39,21 @@ from k3push.settling import in_doubt, settle_by_word
 class Runner(Executor):
     """The commands that move numbers."""
 
-    def tell_skipped(self, what: str) -> None:
-        """Say that a bad line is passed over."""
-        self.warn("skipped", what=what)
-
     # -- commands -----------------------------------------------------------------------------
 
     async def run(self, names: Sequence[str], how: JobOptions) -> Exit:
         """Push the numbers of job files, and of each new file of a folder in a run of its own."""
         new_of = partial(new_of_settings, settings=self.settings, say=self.say)
-        batches = await batches_of(names, new_of, self.warn)
-        every = [name for batch in batches for name in batch.names]
-        with opened_jobs(every, how, self.lang, skipped=self.tell_skipped) as jobs:
-            rest = iter(jobs)
-            parts = [(batch, list(islice(rest, len(batch.names)))) for batch in batches]
-            # All of them are read before any is pushed, so that exit 2 means: nothing was sent.
-            surveys = await surveyed(parts, self.warn)
-            lines = merged(surveys)
+        async with opened(names, how, self.lang, new_of, self.warn) as parts:
+            lines = merged([part.asked for part in parts])
             if not lines:
                 return self._report_all([])
             routes = routes_of(self.settings, how, lines)
             if self.asks(names):
                 count = sum(asked.count for asked in lines.values())
-                preview = await self.lookout().look(jobs, routes, count)
+                preview = await self.lookout().look(
+                    [job for part in parts for job in part.jobs], routes, count
+                )
                 self.show(preview, self.errors)
                 to_send = {name: totals.to_send for name, totals in preview.totals.items()}
                 if preview.stop.asked or not self.agreed(preview.routes, to_send):
@@ -75,16 +65,16 @@ class Runner(Executor):
                 acct_id = self.settings.erp.acct_id
                 scopes = {scope_of(acct_id, route) for route in routes.values()}
                 await make_way(ledger, scopes, self.options.overlap, self.say, self.warn)
-                for (batch, its_jobs), asked in zip(parts, surveys, strict=True):
-                    its_routes = {name: routes[name] for name in asked}
-                    if not its_routes or (batch.file and await ledger.has_taken(batch.file)):
+                for part in parts:
+                    file = part.batch.file
+                    if not part.asked or (file and await ledger.has_taken(file)):
                         continue  # empty, or taken by a run that this one has waited for
                     if any(ending.causes for ending in endings):
                         # What stopped one would meet the next: a refused login, five of which
                         # lock the account, a dead server, Ctrl-C.
-                        self.warn("inbox.waiting", file=batch.names[0])
+                        self.warn("inbox.waiting", file=part.batch.names[0])
                         continue
-                    endings += await self._run_batch(ledger, batch, its_jobs, its_routes)
+                    endings += await self._run_part(ledger, part, routes)
         return self._report_all(endings)
 
     async def resume(self, name: str | None) -> Exit:
@@ -200,35 +190,29 @@ class Runner(Executor):
 
     # -- opening ------------------------------------------------------------------------------
 
-    async def _run_batch(
-        self,
-        ledger: Ledger,
-        batch: Batch,
-        jobs: Sequence[JobSource],
-        routes: dict[str, Route],
+    async def _run_part(
+        self, ledger: Ledger, part: Part, routes: Mapping[str, Route]
     ) -> list[Ending]:
         """Open a run for each route, then execute them."""
+        asked_for = {name: routes[name] for name in part.asked}
         runs = [
-            await self._open(ledger, jobs, batch.names, routes, name)
-            for name in dict.fromkeys(route.name for route in routes.values())
+            await self._open(ledger, part, asked_for, route)
+            for route in {route.name: route for route in asked_for.values()}.values()
         ]
-        if batch.file is not None:
+        if part.batch.file is not None:
             # Only now: a file that is taken must have all its numbers in the ledger.
-            await ledger.take(batch.file, runs[0].id)
+            await ledger.take(part.batch.file, runs[0].id)
         return [await self.execute(ledger, run) for run in runs]
 
     async def _open(
-        self,
-        ledger: Ledger,
-        jobs: Sequence[JobSource],
-        names: Sequence[str],
-        routes: dict[str, Route],
-        route_name: str,
+        self, ledger: Ledger, part: Part, routes: Mapping[str, Route], route: Route
     ) -> Run:
-        route = next(route for route in routes.values() if route.name == route_name)
-        run = await new_run(ledger, self.clock, self.settings.erp.acct_id, route, names)
+        acct_id = self.settings.erp.acct_id
+        run = await new_run(ledger, self.clock, acct_id, route, part.batch.names)
         run = replace(run, again_because=self.options.because)
-        await open_run(ledger, run, jobs, lambda listed: routes[listed.route].name == route_name)
+        await open_run(
+            ledger, run, part.jobs, lambda listed: routes[listed.route].name == route.name
+        )
         return run
 
     async def _find_whole(self, ledger: Ledger, name: str | None) -> Run:
