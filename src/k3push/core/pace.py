@@ -50,8 +50,9 @@ NUMBERS_PER_CALL = 16
 # Calls that bring this part of what they could are not waiting for one another.
 NEARLY_ALL = 0.8
 
-# The first calls of a climb meet an ERP that is not busy yet, so that its short rounds flatter.
-FLATTERED = 0.9
+# The first calls of a climb meet an ERP that is not busy yet, and their looks are joined most, so
+# that its short rounds flatter.
+FLATTERED = 0.7
 
 # A throughput that is less than this much higher may be so by chance.
 NOISE = 1.1
