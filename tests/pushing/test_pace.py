@@ -28,6 +28,11 @@ def test_auto_is_near_the_best_fixed_setting(name: str) -> None:
     assert auto_s is not None, f"more than {SLACK} × {best_s:.1f} s"
 
 
+def test_auto_does_not_run_into_a_limit_on_calls_that_larger_chunks_avoid() -> None:
+    """The first round of a climb flatters small chunks, which are mostly calls."""
+    assert makespan_s(SHAPES["call-limit"], cut_s=60) is not None
+
+
 @pytest.mark.anyio
 async def test_a_look_that_is_turned_away_for_too_many_calls_is_made_again() -> None:
     """MsgCode 14 is about the rate of calls and not about a form or a right."""
