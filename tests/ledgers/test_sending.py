@@ -41,6 +41,15 @@ A, B, C = numbers("A B C")
 # -- claim ------------------------------------------------------------------------------------
 
 
+async def test_a_number_that_is_named_twice_is_claimed_once(ledger: Ledger) -> None:
+    """Whoever has it: nobody, the run itself, or another."""
+    run, other = await planned(ledger, "A"), await planned(ledger, "A", "r2")
+    for _ in range(2):
+        assert await ledger.claim(run, numbers("A A")) == {}
+    await ledger.begin(intent(run, "A"))
+    assert set(await ledger.claim(other, numbers("A A"))) == set(numbers("A"))
+
+
 async def test_a_number_is_claimed_by_one_run(ledger: Ledger, other: Ledger) -> None:
     """Over all runs of one scope, and the loser learns who has it."""
     first = await planned(ledger, "A B")

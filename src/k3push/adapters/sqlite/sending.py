@@ -51,7 +51,7 @@ def claim(
 ) -> Mapping[BillNumber, Holder]:
     """Claim what is free, or was held by the dead for numbers that nobody sent."""
     free = dict.fromkeys(numbers)
-    key, scope, holders = _of_run(connection, "holders", run, numbers)
+    key, scope, holders = _of_run(connection, "holders", run, list(free))
     held: dict[BillNumber, Holder] = {}
     alive: dict[RunId, bool] = {}
     for number, holder_key, holder, place, state in orjson.loads(holders):
