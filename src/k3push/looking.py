@@ -140,7 +140,7 @@ def already(number: BillNumber, targets: tuple[Target, ...]) -> Outcome:
 
 async def _read(job: Looker, read: Callable[[], Awaitable[T]], *, stop_or_not: bool = False) -> T:
     began_s = anyio.current_time()
-    # Nearly every look succeeds at once, and to set up the trying would cost it a tenth more.
+    # Nearly every look succeeds at once, so the trying is set up where one did not.
     try:
         return await read()
     except (LookFailedError, ErpUnreachableError) as error:

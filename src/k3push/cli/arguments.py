@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import typer
 
 GARBAGE_AFTER = 10_000
-"""How many new objects a search for garbage waits for; Python's own 700 cost 4 % of a run."""
+"""How many new objects a search for garbage waits for; Python's own 700 cost some 3 % of a run."""
 
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
@@ -62,8 +62,8 @@ def awaited(act: Callable[[], Awaitable[int]]) -> int:
     async def awaited() -> int:
         return await act()
 
-    # What was imported stays, and no search for garbage among many rows needs to look at it;
-    # and rows are nearly all there is, which hold no other rows.
+    # What was imported stays, and no search for garbage among many rows needs to look at it.
+    # What comes after it is mostly rows, which are in no cycle.
     gc.freeze()
     gc.set_threshold(GARBAGE_AFTER)
     return anyio.run(awaited)

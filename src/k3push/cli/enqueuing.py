@@ -111,15 +111,14 @@ class Asker:
         self, ledger: Ledger, queue: Queue, part: Part, routes: Mapping[str, Route]
     ) -> list[RunId]:
         batch = part.batch
-        asked_for = {name: routes[name] for name in part.asked}
         slices = min(self.slices, sum(asked.count for asked in part.asked.values()))
         runs = []
-        for route in {route.name: route for route in asked_for.values()}.values():
+        for route in part.routes_among(routes):
             for nth in range(slices):
 
                 def takes(listed: Listed, route: Route = route, nth: int = nth) -> bool:
                     mine = _slice_of(listed.number, slices) == nth
-                    return mine and asked_for[listed.route].name == route.name
+                    return mine and routes[listed.route].name == route.name
 
                 run = await self._new_run(ledger, route, batch.names)
                 lock = self.tenant.name if slices == 1 else f"{self.tenant.name}/{nth + 1}"

@@ -15,7 +15,7 @@ from k3push.adapters.job_files.folders import look_into
 from k3push.cli.jobs import JobOptions, opened_jobs
 from k3push.cli.wiring import SystemClock, is_there, ledger_of
 from k3push.cli.words import Lang, Say
-from k3push.core.model import FolderFile
+from k3push.core.model import FolderFile, Route
 from k3push.planning import Asked, JobSource, survey
 from k3push.ports import Ledger
 from k3push.settings import Settings
@@ -41,6 +41,10 @@ class Part:
     batch: Batch
     jobs: Sequence[JobSource]
     asked: Mapping[str, Asked]
+
+    def routes_among(self, routes: Mapping[str, Route]) -> list[Route]:
+        """Return the routes that its lines ask for, each once; each becomes a run."""
+        return list({routes[name].name: routes[name] for name in self.asked}.values())
 
 
 NewOf = Callable[[Sequence[FolderFile]], Awaitable[list[FolderFile]]]

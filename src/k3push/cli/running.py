@@ -194,10 +194,8 @@ class Runner(Executor):
         self, ledger: Ledger, part: Part, routes: Mapping[str, Route]
     ) -> list[Ending]:
         """Open a run for each route, then execute them."""
-        asked_for = {name: routes[name] for name in part.asked}
         runs = [
-            await self._open(ledger, part, asked_for, route)
-            for route in {route.name: route for route in asked_for.values()}.values()
+            await self._open(ledger, part, routes, route) for route in part.routes_among(routes)
         ]
         if part.batch.file is not None:
             # Only now: a file that is taken must have all its numbers in the ledger.
