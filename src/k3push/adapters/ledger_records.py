@@ -11,17 +11,13 @@ from typing import Any
 
 import orjson
 
-from k3push.adapters import ledger_rules as rules
 from k3push.adapters import ledger_text as text
 from k3push.core.commands import Command
-from k3push.core.model import Attempt, BillNumber, Intent, Outcome, Row, Run, RunId, State, Uptime
+from k3push.core.model import Attempt, BillNumber, Intent, Row, Run, RunId, State, Uptime
 from k3push.ports import AttemptRecord, Commanded, Doubt, Note
 
 STATES = {state.value: state for state in State}
 """States by the words that columns hold, since an enum's own look-up is slow."""
-
-OutcomeColumns = dict[str, str | None]
-"""The columns of a row that an outcome sets, by name."""
 
 _NO_BILL = BillNumber("")
 
@@ -56,17 +52,6 @@ def from_run(run: Run) -> dict[str, str | int | None]:
         "exit": run.exit,
         "again_because": text.from_text(run.again_because),
         "whole": run.whole,
-    }
-
-
-def from_outcome(outcome: Outcome, at: str) -> OutcomeColumns:
-    """Write what a row becomes with an outcome of that time, which is written already."""
-    return {
-        "state": outcome.state,
-        "targets": text.from_targets(outcome.targets),
-        "code": text.from_text(outcome.code),
-        "reason": text.from_text(outcome.reason),
-        "settled_at": rules.settled_at(outcome.state, at),
     }
 
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from k3push.core import life
 from k3push.core.model import BillNumber, Outcome, State
@@ -23,8 +23,7 @@ KILLED = "killed"
 KILLED_BECAUSE = "the process that sent it ended before an answer was written down"
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """Where a row stands when a verb is about to move it.
 
     Attributes:

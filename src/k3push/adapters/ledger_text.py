@@ -65,14 +65,19 @@ def from_targets(targets: Sequence[Target]) -> str | None:
     >>> from_targets([Target("100", "CGRK01"), Target("101", "", draft=True)])
     '[["100","CGRK01"],["101","",1]]'
     """
-    if not targets:
-        return None
-    return from_json(
-        [
-            [from_text(t.id) or "", from_text(t.number) or "", *([1] if t.draft else [])]
-            for t in targets
-        ]
-    )
+    return from_json(target_items(targets)) if targets else None
+
+
+def target_items(targets: Sequence[Target]) -> list[list[object]] | None:
+    """Return what `from_targets` writes, for JSON that holds it.
+
+    >>> target_items([Target("100", "CGRK01"), Target("101", "", draft=True)])
+    [['100', 'CGRK01'], ['101', '', 1]]
+    """
+    return [
+        [from_text(t.id) or "", from_text(t.number) or "", *([1] if t.draft else [])]
+        for t in targets
+    ] or None
 
 
 def to_targets(text: str | None) -> tuple[Target, ...]:

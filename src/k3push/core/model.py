@@ -20,6 +20,9 @@ RunId = NewType("RunId", str)
 class State(StrEnum):
     """Where one number stands (README, "States"). `life.MOVES` has the legal moves."""
 
+    # An enum's own is written in Python, and a state is looked up some ten times for each number.
+    __hash__ = str.__hash__
+
     PLANNED = "planned"
     """Never sent, or certainly not acted upon."""
 

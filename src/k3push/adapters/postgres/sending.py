@@ -15,7 +15,6 @@ from typing import Any
 
 from psycopg import AsyncCursor
 
-from k3push.adapters import ledger_records as records
 from k3push.adapters import ledger_rules as rules
 from k3push.adapters import ledger_text as text
 from k3push.adapters.postgres.holds import Holds
@@ -224,7 +223,17 @@ async def _move(
     at_text = text.from_time(at)
     await connection.do_each(
         "set_outcome",
-        ({"id": row, **records.from_outcome(outcome, at_text)} for row, outcome in moves),
+        (
+            {
+                "id": row,
+                "state": outcome.state,
+                "targets": text.from_targets(outcome.targets),
+                "code": text.from_text(outcome.code),
+                "reason": text.from_text(outcome.reason),
+                "settled_at": rules.settled_at(outcome.state, at_text),
+            }
+            for row, outcome in moves
+        ),
     )
     done: list[str] = [
         outcome.number

@@ -6,7 +6,7 @@ whole chunk at once.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -189,45 +189,42 @@ def _move(
 ) -> None:
     """Make moves that are known to be legal, and give up the claims that end with them."""
     before = {standing.place: standing.state for standing in standings}
-    change = Counter(outcome.state for _, outcome in moves)
-    change.subtract(before[place] for place, _ in moves)
-    done = [
-        outcome.number
-        for _, outcome in moves
-        if not rules.keeps_claim(outcome.state, keep_planned=keep_planned)
-    ]
+    alike: defaultdict[tuple[State, str, str], list[tuple[int, Outcome]]] = defaultdict(list)
+    for place, outcome in moves:
+        alike[outcome.state, outcome.code, outcome.reason].append((place, outcome))
     at_text = text.from_time(at)
-    rows = {place: records.from_outcome(outcome, at_text) for place, outcome in moves}
-    _move_rows(connection, run, rows, change, scope=scope, done=done)
+    for (state, code, reason), parts in alike.items():
+        keeps = rules.keeps_claim(state, keep_planned=keep_planned)
+        connection.do(
+            "move",
+            run=run,
+            scope=scope,
+            state=state,
+            code=text.from_text(code),
+            reason=text.from_text(reason),
+            settled_at=rules.settled_at(state, at_text),
+            targets=text.from_json({str(p): text.target_items(o.targets) for p, o in parts}),
+            done=text.from_json([] if keeps else [outcome.number for _, outcome in parts]),
+            change=_change(state, [before[place] for place, _ in parts]),
+        )
 
 
 def _kill(connection: Connection, run: int, places: Sequence[int]) -> None:
     """Make rows `unknown` whose executor died while they were sent."""
-    killed: records.OutcomeColumns = {
-        "state": State.UNKNOWN,
-        "targets": None,
-        "code": rules.KILLED,
-        "reason": rules.KILLED_BECAUSE,
-        "settled_at": None,
-    }
-    change = {State.SENT: -len(places), State.UNKNOWN: len(places)}
-    _move_rows(connection, run, dict.fromkeys(places, killed), change)
-
-
-def _move_rows(
-    connection: Connection,
-    run: int,
-    rows: Mapping[int, records.OutcomeColumns],
-    change: Mapping[State, int],
-    *,
-    scope: str = "",
-    done: Sequence[BillNumber] = (),
-) -> None:
     connection.do(
         "move",
         run=run,
-        scope=scope,
-        rows=text.from_json({str(place): columns for place, columns in rows.items()}),
-        done=text.from_json(done),
-        change=text.from_json(list(change.items())),
+        scope="",
+        state=State.UNKNOWN,
+        code=rules.KILLED,
+        reason=rules.KILLED_BECAUSE,
+        settled_at=None,
+        targets=text.from_json({str(place): None for place in places}),
+        done="[]",
+        change=_change(State.UNKNOWN, [State.SENT] * len(places)),
     )
+
+
+def _change(now: State, before: Sequence[State]) -> str:
+    """Write how many rows more each state has."""
+    return text.from_json([(now, len(before)), *((old, -n) for old, n in Counter(before).items())])

@@ -175,7 +175,8 @@ VALUES (
 );
 
 -- name: move
-INSERT INTO moves VALUES (:run, :scope, :rows, :done, :change);
+INSERT INTO moves
+VALUES (:run, :scope, :state, :code, :reason, :settled_at, :targets, :done, :change);
 
 -- name: set_exchange
 UPDATE attempts

@@ -33,18 +33,18 @@ BEGIN
     ON CONFLICT (run, state) DO UPDATE SET n = n + excluded.n;
 END;
 
--- `rows` are the new columns of rows, by place; `done` are bills whose claims end; `change` are
--- pairs of a state and how many rows more it has. The id of an item, times nothing, keeps SQLite
--- from going through all rows of the run for each.
-CREATE TEMP VIEW moves (run, scope, rows, done, change) AS SELECT NULL, NULL, NULL, NULL, NULL;
+-- `targets` are those of rows, by place, of which all else becomes the same; `done` are bills whose
+-- claims end; `change` are pairs of a state and how many rows more it has. The id of an item, times
+-- nothing, keeps SQLite from going through all rows of the run for each.
+CREATE TEMP VIEW moves (run, scope, state, code, reason, settled_at, targets, done, change)
+AS SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL;
 
 CREATE TEMP TRIGGER move_rows INSTEAD OF INSERT ON moves
 BEGIN
     UPDATE rows
-    SET state = json_extract(value, '$.state'), targets = json_extract(value, '$.targets'),
-        code = json_extract(value, '$.code'), reason = json_extract(value, '$.reason'),
-        settled_at = json_extract(value, '$.settled_at')
-    FROM json_each(new.rows)
+    SET state = new.state, targets = json_each.value, code = new.code, reason = new.reason,
+        settled_at = new.settled_at
+    FROM json_each(new.targets)
     WHERE run = new.run + 0 * json_each.id AND place = CAST(key AS INTEGER);
     DELETE FROM claims
     WHERE scope = new.scope AND number IN (SELECT value FROM json_each(new.done)) AND run = new.run;
