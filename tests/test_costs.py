@@ -48,6 +48,11 @@ class Counted(Connection):
         self._said[name] += 1
         return super().do(name, **values)
 
+    def changed(self, name: str, **values: str | float | bytes | None) -> int:
+        """Count a statement that counts."""
+        self._said[name] += 1
+        return super().changed(name, **values)
+
     def do_each(
         self, name: str, each: Iterable[Values], **values: str | float | bytes | None
     ) -> None:
@@ -110,7 +115,7 @@ def test_a_chunk_takes_two_looks_and_one_push(tmp_path: Path) -> None:
 def test_a_chunk_takes_three_commits(tmp_path: Path) -> None:
     """One for its claim, one before it leaves and one for what came of it, each on disk."""
     _, said = pushed(tmp_path / "ledger.db", 50)
-    assert said["set_claims"] == said["begin_attempt"] == said["set_exchange"] == 20
+    assert said["claim_free"] == said["begin_attempt"] == said["set_exchange"] == 20
     # Besides: one to own the run, and one for the spelling of each 100 numbers.
     assert said["commit"] <= 3 * 20 + 1 + NUMBERS // 100
 

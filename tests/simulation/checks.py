@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 
 from k3push.core.evidence import made_outcome
 from k3push.core.life import FINAL
@@ -61,7 +60,7 @@ def _with_targets(scene: Scene, row: Row) -> Row:
         return row
     targets = [Target(str(bill.id), bill.number, not bill.number) for bill in bills]
     told = made_outcome(row.bill, targets)
-    return replace(row, state=told.state, targets=told.targets)
+    return row._replace(state=told.state, targets=told.targets)
 
 
 def _check_sent(scene: Scene) -> Iterator[str]:

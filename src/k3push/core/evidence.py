@@ -134,9 +134,10 @@ def conclude_unread(
 
 def made_outcome(number: BillNumber, targets: Sequence[Target]) -> Outcome:
     """Say what a number became whose targets were found: `draft` if any of them is one."""
-    draft = any(target.draft for target in targets)
-    ordered = tuple(sorted(targets, key=lambda target: (len(target.id), target.id)))
-    return Outcome(number, State.DRAFT if draft else State.PUSHED, ordered)
+    if len(targets) > 1:
+        targets = sorted(targets, key=lambda target: (len(target.id), target.id))
+    drafts = [target for target in targets if target.draft]
+    return Outcome(number, State.DRAFT if drafts else State.PUSHED, tuple(targets))
 
 
 def new_targets(found: Targets, before: Mapping[BillNumber, Collection[str]]) -> Targets:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NewType
+from typing import Any, NamedTuple, NewType
 
 BillNumber = NewType("BillNumber", str)
 RunId = NewType("RunId", str)
@@ -45,8 +45,7 @@ class State(StrEnum):
     """The ERP may have acted; only settling may move it on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(NamedTuple):
     """One number of a job file.
 
     Attributes:
@@ -108,8 +107,7 @@ class Route:
     custom_params: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """What the source form says of one bill.
 
     Attributes:
@@ -123,8 +121,7 @@ class Source:
     blocked: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """A document that the ERP made.
 
     Attributes:
@@ -244,8 +241,7 @@ class NoAnswer:
 Exchange = Answered | NeverSent | NoAnswer
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of one number.
 
     Attributes:
@@ -263,8 +259,7 @@ class Outcome:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One number of one run, as the ledger has it.
 
     Attributes:

@@ -11,6 +11,7 @@ import binascii
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import orjson
@@ -345,20 +346,22 @@ def read_sources(rows: Iterable[Sequence[Any]], fields: Sequence[str]) -> list[S
         UnreadableError: If a bill comes without an id, which alone tells two bills of one
             number from one bill that came twice.
     """
+
+    @cache  # nearly all bills of a list stand alike
+    def blocked(*statuses: str) -> str:
+        said = dict(zip(fields[2:], statuses, strict=True))
+        if said.get(CANCEL_STATUS) == CANCELLED:
+            return "cancelled"
+        if said.get(CLOSE_STATUS) == CLOSED:
+            return "closed"
+        return "unapproved" if said.get(DOCUMENT_STATUS, APPROVED) != APPROVED else ""
+
     found: dict[str, Source] = {}
     for row in rows:
-        said = dict(zip(fields, map(_text, row), strict=True))
-        blocked = ""
-        if said.get(CANCEL_STATUS) == CANCELLED:
-            blocked = "cancelled"
-        elif said.get(CLOSE_STATUS) == CLOSED:
-            blocked = "closed"
-        elif said.get(DOCUMENT_STATUS, APPROVED) != APPROVED:
-            blocked = "unapproved"
-        if not said[ID]:
+        number, source_id, *statuses = map(_text, row)
+        if not source_id:
             raise UnreadableError("a source without an id")
-        source = Source(BillNumber(said[BILL_NO]), said[ID], blocked)
-        found.setdefault(source.id, source)
+        found.setdefault(source_id, Source(BillNumber(number), source_id, blocked(*statuses)))
     return list(found.values())
 
 

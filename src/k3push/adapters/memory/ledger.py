@@ -272,8 +272,7 @@ class MemoryLedger(Ledger):
         store.attempts.append(AttemptRecord(attempt, None, "", None))
         for place in (rows.bills[number] for number in intent.numbers):
             rows.attempts[place] = attempt.id
-            rows.rows[place] = replace(
-                rows.rows[place],
+            rows.rows[place] = rows.rows[place]._replace(
                 state=State.SENT,
                 targets=(),
                 code="",

@@ -101,7 +101,7 @@ def place_of(rows: RunRows, number: BillNumber) -> int | None:
 def killed(row: Row) -> Row:
     """Return a row that was sent by a process that is dead now."""
     life.check(row.bill, row.state, State.UNKNOWN)
-    return replace(row, state=State.UNKNOWN, code=rules.KILLED, reason=rules.KILLED_BECAUSE)
+    return row._replace(state=State.UNKNOWN, code=rules.KILLED, reason=rules.KILLED_BECAUSE)
 
 
 def bury_executor(store: Store, rows: RunRows) -> None:
@@ -133,7 +133,7 @@ def identify(rows: RunRows, bills: Mapping[BillNumber, BillNumber]) -> Sequence[
     for lost, kept in taken.items():
         rows.take_away(lost, kept=kept)
     for place, bill in spelled.items():
-        rows.rows[place] = replace(rows.rows[place], bill=bill)
+        rows.rows[place] = rows.rows[place]._replace(bill=bill)
     rows.bills = {row.bill: place for place, row in rows.rows.items() if row.bill}
     return sorted(taken)
 
@@ -152,8 +152,7 @@ def move(
     moves = rules.check_outcomes(outcomes, standings, attempt=attempt)
     for place, outcome in moves:
         row = rows.rows[place]
-        rows.rows[place] = replace(
-            row,
+        rows.rows[place] = row._replace(
             state=outcome.state,
             targets=outcome.targets,
             code=outcome.code,

@@ -82,6 +82,10 @@ class Connection:
         """Run a statement; return the key of the row that it inserted, if any."""
         return self._connection.execute(self._statements[name], values).lastrowid or 0
 
+    def changed(self, name: str, **values: str | float | bytes | None) -> int:
+        """Run a statement; return how many rows it inserted or changed."""
+        return self._connection.execute(self._statements[name], values).rowcount
+
     def do_each(
         self, name: str, each: Iterable[Values], **values: str | float | bytes | None
     ) -> None:

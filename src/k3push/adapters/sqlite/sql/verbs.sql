@@ -137,6 +137,12 @@ SELECT key, scope, (
 )
 FROM runs WHERE id = :run;
 
+-- name: claim_free
+INSERT INTO claims (scope, number, run)
+SELECT runs.scope, bills.value, runs.key
+FROM runs CROSS JOIN json_each(:bills) AS bills WHERE runs.id = :run
+ON CONFLICT (scope, number) DO NOTHING;
+
 -- name: set_claims
 INSERT INTO claims (scope, number, run)
 SELECT :scope, value, :run FROM json_each(:bills) WHERE true
