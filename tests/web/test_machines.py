@@ -6,9 +6,18 @@ from dataclasses import replace
 from datetime import timedelta
 
 from k3push.adapters.memory import MemoryLedger
+from k3push.core.commands import Command, Verb
 from k3push.core.model import BillNumber, Listed, Route, Run, RunId
 from k3push.ports import LedgerLostError
-from k3push.reporting.metrics import ANSWERED, EXIT, HELP, OLDEST, RUNS_LOOKED_AT, samples_of
+from k3push.reporting.metrics import (
+    ANSWERED,
+    EXIT,
+    HELD,
+    HELP,
+    OLDEST,
+    RUNS_LOOKED_AT,
+    samples_of,
+)
 from tests.reporting.pages import NOON, RUN, filled, in_doubt
 from tests.web.visits import house, in_time, tenant
 
@@ -28,9 +37,9 @@ class Losable(MemoryLedger):
         return await super().run(run)
 
 
-async def values(ledger: MemoryLedger) -> dict[str, float]:
+async def values(ledger: MemoryLedger, *, window: str = "") -> dict[str, float]:
     """Return the samples of a ledger, by name and state."""
-    samples = await samples_of(ledger, await ledger.runs())
+    samples = await samples_of(ledger, await ledger.runs(), NOON, window=window)
     assert {sample.labels["route"] for sample in samples} == {RUN.route.name}
     assert {sample.name for sample in samples} <= set(HELP)
     return {
@@ -55,6 +64,7 @@ def test_the_samples_tell_how_the_last_run_stands() -> None:
                 "k3push_numbers rejected": 1,
                 "k3push_numbers unknown": 1,
                 "k3push_run_alive": 1,
+                "k3push_run_held": 0,
                 "k3push_run_start_timestamp_seconds": NOON.timestamp(),
                 "k3push_run_last_answer_timestamp_seconds": (LATER - AN_HOUR).timestamp(),
                 "k3push_unknown_numbers": 1,
@@ -63,6 +73,23 @@ def test_the_samples_tell_how_the_last_run_stands() -> None:
         await ledger.end_run(RUN.id, 4, LATER)
         ended = await values(ledger)
         assert (ended[EXIT], ended["k3push_run_alive"], ANSWERED in ended) == (4, 0, False)
+
+    in_time(look)
+
+
+def test_a_run_that_is_held_is_told_from_one_that_hangs() -> None:
+    """Nobody is to be woken for a run that a person has paused, or that waits for its window."""
+
+    async def look() -> None:
+        ledger = await filled(1)
+        async with ledger.another_process().own(RUN.id):
+            assert (await values(ledger, window="11:00-13:00"))[HELD] == 0
+            assert (await values(ledger, window="22:00-06:00"))[HELD] == 1
+            pause = await ledger.command(RUN.id, Command(Verb.PAUSE), at=NOON)
+            assert (await values(ledger))[HELD] == 0, "it was not obeyed yet"
+            await ledger.obeyed(pause, at=NOON, on_their_way=0)
+            assert (await values(ledger))[HELD] == 1
+        assert HELD not in await values(ledger)
 
     in_time(look)
 

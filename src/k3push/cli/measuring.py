@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
+from k3push.cli.wiring import SystemClock
 from k3push.core.model import Run
 from k3push.ports import Ledger, LedgerLostError
 from k3push.reporting.metrics import LEDGER_UP, Sample, samples_of
@@ -78,7 +79,7 @@ async def _write_textfile(settings: Settings, ledger: Ledger, warn: Warn) -> Non
 
     try:
         runs = [run for run in await ledger.runs() if run.account == settings.erp.acct_id]
-        samples = await samples_of(ledger, runs, labels=labels)
+        samples = await samples_of(ledger, runs, SystemClock().now(), labels=labels)
         samples.append(Sample(LEDGER_UP, labels, 1))
     except LedgerLostError:
         samples = [Sample(LEDGER_UP, labels, 0)]

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
+from k3push.controlling import orders_of
 from k3push.core.model import Run, State
 from k3push.ports import Ledger
 
 NUMBERS = "k3push_numbers"
 ALIVE = "k3push_run_alive"
+HELD = "k3push_run_held"
 STARTED = "k3push_run_start_timestamp_seconds"
 EXIT = "k3push_run_exit_code"
 ANSWERED = "k3push_run_last_answer_timestamp_seconds"
@@ -24,6 +27,8 @@ LEDGER_UP = "k3push_ledger_up"
 HELP: Mapping[str, str] = {
     NUMBERS: "Numbers of the last run of a route, by state.",
     ALIVE: "Whether a process executes the last run of a route: 1 or 0.",
+    HELD: "Whether a person has paused a run under way, or it waits for its window: 1 or 0; absent "
+    "when no process executes the run.",
     STARTED: "When the last run of a route began, in seconds since 1970.",
     EXIT: "Exit code of the last run of a route; absent until an execution of it has ended.",
     ANSWERED: "When the last call of a run under way was answered or given up, in seconds since "
@@ -58,7 +63,9 @@ class Sample:
 async def samples_of(
     ledger: Ledger,
     runs: Sequence[Run],
+    now: datetime,
     *,
+    window: str = "",
     labels: Mapping[str, str] | None = None,
 ) -> list[Sample]:
     """Return the samples of a ledger, with a label `route` beside the given ones.
@@ -66,6 +73,8 @@ async def samples_of(
     Args:
         ledger: Where they come from; it is only read.
         runs: Those of its runs that count, the oldest first.
+        now: The time of day that the window goes by.
+        window: When chunks may leave, as the settings say.
         labels: What the runs are of, such as a tenant.
     """
     by_route: dict[str, list[Run]] = {}
@@ -74,12 +83,14 @@ async def samples_of(
     samples = []
     for route, of_route in sorted(by_route.items()):
         known = {**(labels or {}), "route": route}
-        samples += await _of_last(ledger, of_route[-1], known)
+        samples += await _of_last(ledger, of_route[-1], window, now, known)
         samples += await _in_doubt(ledger, of_route, known)
     return samples
 
 
-async def _of_last(ledger: Ledger, run: Run, labels: Mapping[str, str]) -> list[Sample]:
+async def _of_last(
+    ledger: Ledger, run: Run, window: str, now: datetime, labels: Mapping[str, str]
+) -> list[Sample]:
     counts = await ledger.counts(run.id)
     alive = await ledger.is_alive(run.id)
     samples = [
@@ -89,7 +100,11 @@ async def _of_last(ledger: Ledger, run: Run, labels: Mapping[str, str]) -> list[
     samples.append(Sample(STARTED, labels, run.started_at.timestamp()))
     if run.exit is not None:
         samples.append(Sample(EXIT, labels, run.exit))
-    if alive and (spans := await ledger.spans(run.id)):
+    if not alive:
+        return samples
+    orders = orders_of(await ledger.commands(run.id), window, now)
+    samples.append(Sample(HELD, labels, float(orders.hold is not None)))
+    if spans := await ledger.spans(run.id):
         last = max(ended for _, ended in spans)
         samples.append(Sample(ANSWERED, labels, last.timestamp()))
     return samples

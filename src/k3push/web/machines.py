@@ -27,12 +27,14 @@ class Machines:
         books = self._desk.books
         samples: list[Sample] = []
         for name, runs in (await books.runs_of_all()).items():
-            labels = {"tenant": name}
+            tenant, labels = books.tenants[name], {"tenant": name}
             try:
                 if isinstance(runs, LedgerLostError):
                     raise runs
-                ledger = await books.of(books.tenants[name])
-                samples += await samples_of(ledger, runs, labels=labels)
+                ledger = await books.of(tenant)
+                samples += await samples_of(
+                    ledger, runs, self._desk.clock.now(), window=tenant.window, labels=labels
+                )
                 samples.append(Sample(LEDGER_UP, labels, 1))
             except LedgerLostError:
                 samples.append(Sample(LEDGER_UP, labels, 0))
