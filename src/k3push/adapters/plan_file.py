@@ -105,7 +105,7 @@ class PlanWriter:
         self._put({"sha256": self.sha256})
 
     def _put(self, value: object) -> None:
-        line = orjson.dumps(value) + b"\n"
+        line = orjson.dumps(value, default=Target._asdict) + b"\n"
         self._digest.update(line)
         self._file.write(line.decode())
 
