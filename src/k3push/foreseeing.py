@@ -74,7 +74,9 @@ async def held_numbers(ledger: Ledger, scope: str) -> dict[BillNumber, RunId]:
     """Return the numbers of a scope that some run has sent without an answer, and that run."""
     held: dict[BillNumber, RunId] = {}
     for run in await ledger.runs():
-        counts = await ledger.counts(run.id) if run.scope == scope else {}
+        if run.scope != scope or run.is_settled:
+            continue
+        counts = await ledger.counts(run.id)
         if any(counts.get(state) for state in OPEN):
             async for rows in pages_of(ledger, run, OPEN):
                 held.update((row.bill, run.id) for row in rows)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +9,9 @@ import pytest
 
 from k3push.adapters.erp_http import ErpHttp
 from k3push.adapters.erp_http import Site as Address
+from k3push.adapters.memory import MemoryLedger
 from k3push.core.matching import MOST_NUMBERS
-from k3push.core.model import BillNumber, Intent, Listed, Route, RunId, State, Uptime
+from k3push.core.model import BillNumber, Intent, Listed, Route, Run, RunId, State, Uptime
 from k3push.core.plan import Fate, Foreseen
 from k3push.foreseeing import Outlook, foresee, held_numbers, measured_pace
 from k3push.job import Cause, Stop
@@ -31,6 +32,19 @@ from tests.pushing.office import (
 )
 
 pytestmark = pytest.mark.anyio
+
+
+class Counting(MemoryLedger):
+    """Knows of which runs the numbers were counted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counted: list[str] = []
+
+    async def counts(self, run: RunId) -> Mapping[State, int]:
+        """Count, and remember it."""
+        self.counted.append(run)
+        return await super().counts(run)
 
 
 def job(numbers: Iterable[str], name: str = "a.csv") -> JobSource:
@@ -137,6 +151,18 @@ async def test_a_number_in_doubt_elsewhere_is_blocked() -> None:
         (Fate.READY, ""),
     ]
     assert FIRST in foreseen[0].reason
+
+
+async def test_runs_that_left_nothing_in_doubt_are_not_asked_for_numbers() -> None:
+    """A plan is as quick beside thousands of them."""
+    ledger, scope = Counting(), f"sandbox|{ROUTE.source}|{ROUTE.rule}"
+    for nth, ended in enumerate((0, 3, 4, None, 0)):
+        run = Run(RunId(f"20260101-{nth:06}-old"), scope, ROUTE, (), "", NOON)
+        await ledger.open_run(run)
+        if ended is not None:
+            await ledger.end_run(run.id, ended, NOON)
+    await held_numbers(ledger, scope)
+    assert ledger.counted == ["20260101-000002-old", "20260101-000003-old"]
 
 
 async def test_a_route_that_cannot_be_read_back_is_not_asked_for_targets() -> None:

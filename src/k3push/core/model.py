@@ -334,3 +334,8 @@ class Run:
     def account(self) -> str:
         """The account set, with which the scope begins."""
         return self.scope.partition("|")[0]
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether its last execution left no number in doubt, as its exit code says."""
+        return self.exit in {0, 3}

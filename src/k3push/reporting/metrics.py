@@ -42,9 +42,6 @@ HELP: Mapping[str, str] = {
 # In older runs nobody settles any more; the number of runs must not slow a collector down.
 RUNS_LOOKED_AT = 200
 
-# A run that ended so has no number in doubt.
-_SETTLED = frozenset({0, 3})
-
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -111,7 +108,7 @@ async def _of_last(
 
 
 async def _in_doubt(ledger: Ledger, runs: Sequence[Run], labels: Mapping[str, str]) -> list[Sample]:
-    open_runs = [run for run in runs if run.exit not in _SETTLED]
+    open_runs = [run for run in runs if not run.is_settled]
     counts = [(run, (await ledger.counts(run.id)).get(State.UNKNOWN, 0)) for run in open_runs]
     samples = [Sample(UNKNOWN, labels, sum(count for _, count in counts))]
     oldest = [
