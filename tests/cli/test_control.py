@@ -58,8 +58,8 @@ def test_a_paused_run_sends_nothing_and_continues(desk: Desk, slow: Sandbox) -> 
         until(lambda: "sent" not in desk.k3push("status").out)
         made = slow.made()
         # It answers after it has looked for commands, which takes a second on the average.
-        for _ in range(2):
-            assert desk.k3push("control", "set", "concurrency=2").exit == 0
+        for setting in ("concurrency=2", "chunk-size=50"):
+            assert desk.k3push("control", "set", setting).exit == 0
         assert slow.made() == made < len(NUMBERS)
         status = desk.k3push("status").out
         assert re.search(r"paused by control since \d\d:\d\d", status), status
