@@ -288,6 +288,14 @@ class Ledger(Protocol):
         """Say whether some run has the numbers of that file."""
         ...
 
+    async def keep_calls_at_once(self, scope: str, calls: int) -> None:
+        """Keep how many calls at once an execution came to, in the place of what was kept."""
+        ...
+
+    async def calls_at_once(self, scope: str) -> int | None:
+        """Return what the last execution in *scope* (`Run.scope`) that came to some has kept."""
+        ...
+
     # -- commands -----------------------------------------------------------------------------
 
     async def command(self, run: RunId, command: Command, *, at: datetime) -> int:

@@ -38,6 +38,7 @@ async def push_run(job: Job) -> None:
     their cause; they are not raised.
     """
     with stopping(job.stop):
+        job.auto.last_time = await job.ledger.calls_at_once(job.run.scope)
         first_index = await job.ledger.next_chunk(job.run.id)
         doubts = await job.ledger.doubts(job.run.id)
         backlog = Backlog(
@@ -48,6 +49,8 @@ async def push_run(job: Job) -> None:
         tasks = _Tasks(job, backlog, frozenset(doubt.number for doubt in doubts))
         tasks.proved_before = await _links_proved(job)
         await tasks.run()
+        if job.auto.came_to is not None:
+            await job.ledger.keep_calls_at_once(job.run.scope, job.auto.came_to)
 
 
 async def _links_proved(job: Job) -> bool:

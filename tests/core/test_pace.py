@@ -177,6 +177,69 @@ def test_what_a_person_has_fixed_is_left_alone() -> None:
         assert pace.setting == Setting(3, 7)
 
 
+def next_time(before: Server, *, capacity: float | None = None) -> Server:
+    """Begin another run on the same server, the next night."""
+    made = Server(Pace(), capacity or before.capacity)
+    made.pace.last_time = before.pace.came_to
+    made.begin()
+    return made
+
+
+@pytest.mark.parametrize("capacity", [1, 4, 10, 16])
+def test_the_next_execution_begins_with_what_the_last_one_came_to(capacity: int) -> None:
+    """A short list is at its end before its pace is found, and comes every night."""
+    first = server(capacity)
+    first.rounds(6)
+    second = next_time(first)
+    assert second.pace.setting.concurrency == min(first.pace.setting.concurrency, 16)
+    second.rounds(6)
+    assert capacity <= second.pace.setting.concurrency <= capacity * 1.6
+
+
+def test_a_server_that_serves_fewer_than_the_last_time_gets_fewer() -> None:
+    """What was right last night may be wrong tonight."""
+    first = server(16)
+    first.rounds(6)
+    second = next_time(first, capacity=2)
+    second.rounds(6)
+    assert second.pace.setting.concurrency <= 3
+
+
+@pytest.mark.parametrize("size", [None, 50])
+def test_what_worked_last_time_brings_no_more_numbers_at_first(size: int | None) -> None:
+    """Refusals may set in tonight."""
+    pace = Pace()
+    pace.last_time = MOST_CONCURRENCY
+    for began_s, numbers in ((0.0, 1), (1.0, 10)):
+        pace.add(Sample(began_s, began_s + 1, 0.5, numbers), chunk_size=size)
+    calls = pace.setting.concurrency
+    if size is None:
+        assert calls * pace.size(100_000, 1000, 1, 11) <= FIRST_ON_THEIR_WAY
+        assert calls > FIRST_CONCURRENCY
+    else:
+        assert calls == FIRST_CONCURRENCY
+
+
+def test_a_list_that_ends_before_more_calls_are_tried_lets_the_next_one_try_them() -> None:
+    """Else a list of sixty numbers would go as slowly every night."""
+    site = server(16)
+    site.pace.size(20, 20, 1, 11)
+    site.rounds(1)
+    assert site.pace.setting.concurrency == FIRST_CONCURRENCY
+    assert site.pace.came_to == FIRST_CONCURRENCY * FIRST_CONCURRENCY
+    site.rounds(1, Ended.OVERLOADED)
+    assert site.pace.came_to == FIRST_CONCURRENCY // 2
+
+
+def test_nothing_is_kept_of_what_a_person_has_fixed_or_nobody_has_seen() -> None:
+    """The next execution would take it for found."""
+    pace = Pace()
+    assert pace.came_to is None
+    for began_s, numbers in ((0.0, 1), (1.0, 10), (2.0, 10)):
+        pace.add(Sample(began_s, began_s + 1, 0.5, numbers, 3), concurrency=3)
+    assert pace.came_to is None
+
+
 def test_the_last_chunks_are_shared_out() -> None:
     """One long call at the end would keep the others idle."""
     site = server(8)

@@ -115,6 +115,7 @@ async def lived_in(ledger: Ledger) -> RunId:
     await ledger.identify(run.id, {n: BillNumber(n.upper()) for n in numbers("A B C 丁 e E F")})
     await ledger.close_list(run.id)
     await ledger.take(FolderFile("/inbox", "订单.csv", "00ff"), run.id)
+    await ledger.keep_calls_at_once(run.scope, 16)
     async with ledger.own(run.id):
         command = await ledger.command(run.id, Command(Verb.PAUSE), at=NOON)
         await ledger.obeyed(command, at=later(1), on_their_way=2)

@@ -202,7 +202,9 @@ async def test_a_fault_is_found_and_named(
     assert (found[fault].wrong, found[fault].example) == (1, example)
 
 
-@pytest.mark.parametrize("old", ["sqlite_1", "sqlite_2", "sqlite_3", "sqlite_4", "postgres_1"])
+@pytest.mark.parametrize(
+    "old", ["sqlite_1", "sqlite_2", "sqlite_3", "sqlite_4", "sqlite_5", "postgres_1", "postgres_2"]
+)
 async def test_a_ledger_of_every_version_goes_on(
     request: pytest.FixtureRequest, tmp_path: Path, old: str
 ) -> None:

@@ -86,6 +86,15 @@ async def test_a_file_is_taken_by_a_run_that_is_there(ledger: Ledger) -> None:
     assert not await ledger.has_taken(file)
 
 
+async def test_what_the_pace_came_to_is_kept_for_each_scope(ledger: Ledger, other: Ledger) -> None:
+    """The next night begins where this one ended, on its own forms."""
+    assert await ledger.calls_at_once("s") is None
+    await ledger.keep_calls_at_once("s", 16)
+    await other.keep_calls_at_once("s", 24)
+    assert await ledger.calls_at_once("s") == 24
+    assert await ledger.calls_at_once("S") is None
+
+
 async def test_runs_come_the_oldest_first(ledger: Ledger) -> None:
     """`k3push runs` lists them, and the last one is what `resume` means."""
     for name, seconds in [("b", 2), ("c", 0), ("a", 1)]:

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import anyio
 import pytest
 
 from k3push.core.commands import Key
-from k3push.core.model import State
+from k3push.core.model import RunId, State
 from k3push.core.pace import MERGING_CHUNK_SIZE, Setting
 from k3push.simulator.script import Channel
 from tests.benchmarks.shapes import SHAPES, makespan_s
@@ -31,6 +32,21 @@ def test_auto_is_near_the_best_fixed_setting(name: str) -> None:
 def test_auto_does_not_run_into_a_limit_on_calls_that_larger_chunks_avoid() -> None:
     """The first round of a climb flatters small chunks, which are mostly calls."""
     assert makespan_s(SHAPES["call-limit"], cut_s=60) is not None
+
+
+@pytest.mark.anyio
+async def test_the_next_night_is_quicker() -> None:
+    """It begins with as many calls as this one came to, on these forms."""
+    office = Office(sandbox(orders=240, latency_s=0.3, per_number_s=0.1, capacity=16))
+    took_s = []
+    for nth in range(2):
+        run = RunId(f"night-{nth}")
+        await office.open_run(orders(240)[nth * 120 : (nth + 1) * 120], run)
+        began_s = anyio.current_time()
+        await office.execute(run, steering=steered())
+        took_s.append(anyio.current_time() - began_s)
+    assert took_s[1] < 0.8 * took_s[0]
+    assert await office.store.calls_at_once("another") is None
 
 
 @pytest.mark.anyio

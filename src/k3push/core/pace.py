@@ -7,7 +7,8 @@ numbers a second (Little's law), so one round of calls tells the throughput of a
    which size on a larger chunk brings next to nothing.
 2. Calls are climbed in fours, in short rounds, while four times as many bring nearly four
    times the numbers. Where they do not, the gain itself tells how many work and how many only
-   wait, be it for a user's queue (P 2.9) or for a server that is busy; the size follows.
+   wait, be it for a user's queue (P 2.9) or for a server that is busy; the size follows. Who
+   has seen how many worked the last time begins with as many, and asks for no short rounds.
 3. Then the setting is held, and a small move of one quantity is tried at growing intervals,
    or at once where the throughput changes by itself, since a slow hour passes. A move stays
    if the throughput after it is better, or no worse with less load.
@@ -43,9 +44,15 @@ LEAST_CHUNK_SIZE = 5
 FIRST_ON_THEIR_WAY = 80
 ON_THEIR_WAY_FOR_EACH = 3
 
+# So many calls bring no more than that, even of the smallest chunks.
+MOST_CALLS_AT_FIRST = FIRST_ON_THEIR_WAY // LEAST_CHUNK_SIZE
+
 # Costs of a call that are a sixteenth of those of its numbers are not worth a larger chunk,
 # which costs more when it is refused or comes last.
 NUMBERS_PER_CALL = 16
+
+# So many times the calls are tried once the first climb is over.
+CALLS_STEP = 1.5
 
 # Calls that bring this part of what they could are not waiting for one another.
 NEARLY_ALL = 0.8
@@ -204,6 +211,10 @@ class Pace:
     >>> pace.add(Sample(1.1, 4.0, push_s=2.3, numbers=10))
     >>> pace.setting
     Setting(concurrency=4, chunk_size=5)
+
+    Attributes:
+        last_time: How many calls at once an earlier execution came to, or None; to be set before
+            the first sample.
     """
 
     def __init__(self, *, answer_timeout_s: float = 300) -> None:
@@ -212,6 +223,7 @@ class Pace:
         Args:
             answer_timeout_s: How long an answer is waited for.
         """
+        self.last_time: int | None = None
         self._answer_timeout_s = answer_timeout_s
         self._fixes_concurrency = False
         self._fixes_size = False
@@ -231,6 +243,7 @@ class Pace:
         self._patience = PATIENCE
         self._turn = 0
         self._left = 0
+        self._promised = 0
         self._merges = False
         self._climbed = False
         self._untested = False  # nothing has come through since the ERP was eased off
@@ -321,15 +334,33 @@ class Pace:
             short = min(per_call_s / per_number_s, FIRST_ON_THEIR_WAY / self.setting.concurrency)
             short = max(short, LEAST_CHUNK_SIZE)
             size = min(self._wanted_size, self._bounded(short, push_s))
-            if self._fixes_concurrency:
+            known = self.last_time is not None and self.last_time <= MOST_CALLS_AT_FIRST
+            if self._fixes_concurrency or known:
                 size = self._wanted_size
-        alone = Setting(1, size)
+        concurrency = self.setting.concurrency
         if not self._fixes_concurrency:
+            concurrency = self._first_calls(size)
             rate = size / (per_call_s + per_number_s * size)
-            self._trial = _Trial(_Move.MORE_CALLS, alone, rate, working=1.0)
-        self._set(
-            sample.ended_s, replace(self.setting, chunk_size=size), "the first chunk is through"
-        )
+            self._trial = _Trial(_Move.MORE_CALLS, Setting(1, size), rate, working=1.0)
+        self._set(sample.ended_s, Setting(concurrency, size), "the first chunk is through")
+
+    def _first_calls(self, size: int) -> int:
+        """Say how many calls follow the first chunk: what worked the last time, within bounds."""
+        if self.last_time is None or self._climbed:
+            return self.setting.concurrency
+        least = size if self._fixes_size else LEAST_CHUNK_SIZE
+        most = min(FIRST_ON_THEIR_WAY // least, MOST_CALLS_AT_FIRST)
+        return min(self.last_time, max(FIRST_CONCURRENCY, most))
+
+    @property
+    def came_to(self) -> int | None:
+        """How many calls at once the next execution is to begin with.
+
+        None before the first chunk is through, and where a person has fixed it.
+        """
+        if not self._started or self._fixes_concurrency:
+            return None
+        return max(self.setting.concurrency, self._promised)
 
     def _bounded(self, wanted: float, push_s_per_number: float) -> int:
         """Bound a chunk by the time-out and by what anybody would send."""
@@ -389,6 +420,9 @@ class Pace:
             self._patience = PATIENCE
             if self._try(at_s, _Move.MORE_CALLS):
                 return
+            # Had the list been longer, more would have been tried.
+            more = self._calls(CALLS_STEP if self.last_time else FIRST_CONCURRENCY)
+            self._promised = more.concurrency if more else 0
         else:
             working = math.ceil(before * gain) if gain > NOISE else before
             self._climbed = True
@@ -431,7 +465,7 @@ class Pace:
     def _moved(self, move: _Move) -> Setting | None:
         match move:
             case _Move.MORE_CALLS:
-                return self._calls(1.5 if self._climbed else FIRST_CONCURRENCY)
+                return self._calls(CALLS_STEP if self._climbed else FIRST_CONCURRENCY)
             case _Move.FEWER_CALLS:
                 return self._calls(0.7)
             case _Move.LARGER:
@@ -463,7 +497,7 @@ class Pace:
     def _set(self, at_s: float, setting: Setting, why: str) -> None:
         self._window = _Window(at_s)
         if setting != self.setting:
-            self.setting = setting
+            self.setting, self._promised = setting, 0
             self.steps.append(Step(at_s, setting, why))
 
 

@@ -56,6 +56,7 @@ TABLES = (
     _table("notes", "id number run at text"),
     _table("commands", "id run given_at words obeyed_at on_their_way"),
     _table("taken_files", "folder name digest run", keys=3),
+    _table("paces", "scope calls"),
 )
 
 ATTEMPTS = TABLES[1]

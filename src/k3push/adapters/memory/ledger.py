@@ -142,6 +142,14 @@ class MemoryLedger(Ledger):
         """Say whether some run has the numbers of a file."""
         return file in (await self._turn()).taken
 
+    async def keep_calls_at_once(self, scope: str, calls: int) -> None:
+        """Keep how many calls at once an execution came to."""
+        (await self._turn()).paces[scope] = calls
+
+    async def calls_at_once(self, scope: str) -> int | None:
+        """Return what was kept last."""
+        return (await self._turn()).paces.get(scope)
+
     # -- commands -----------------------------------------------------------------------------
 
     async def command(self, run: RunId, command: Command, *, at: datetime) -> int:

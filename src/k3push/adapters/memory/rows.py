@@ -65,6 +65,7 @@ class Store:
 
     runs: dict[RunId, RunRows] = field(default_factory=dict)
     taken: set[FolderFile] = field(default_factory=set)
+    paces: dict[str, int] = field(default_factory=dict)
     owners: dict[RunId, object] = field(default_factory=dict)
     claims: dict[tuple[str, BillNumber], RunId] = field(default_factory=dict)
     attempts: list[AttemptRecord] = field(default_factory=list)

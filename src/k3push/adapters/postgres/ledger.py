@@ -138,6 +138,14 @@ class PostgresLedger(Ledger):
         """Say whether some run has the numbers of a file."""
         return await self._read(lambda c: reads.has_taken(c, file))
 
+    async def keep_calls_at_once(self, scope: str, calls: int) -> None:
+        """Keep how many calls at once an execution came to."""
+        await self._write(lambda c: runs.keep_calls_at_once(c, scope, calls))
+
+    async def calls_at_once(self, scope: str) -> int | None:
+        """Return what was kept last."""
+        return await self._read(lambda c: reads.calls_at_once(c, scope))
+
     # -- commands -----------------------------------------------------------------------------
 
     async def command(self, run: RunId, command: Command, *, at: datetime) -> int:

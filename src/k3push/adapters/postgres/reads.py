@@ -45,6 +45,12 @@ async def has_taken(connection: Connection, file: FolderFile) -> bool:
     return found is not None
 
 
+async def calls_at_once(connection: Connection, scope: str) -> int | None:
+    """Return what was kept last."""
+    found = await connection.one("pace", scope=scope)
+    return found[0] if found else None
+
+
 async def repeats(connection: Connection, id_: RunId) -> Sequence[Repeat]:
     """Return all repeats of a run, in the order of the job files."""
     key = await run_key(connection, id_)

@@ -75,6 +75,11 @@ async def take(connection: Connection, holds: Holds, file: FolderFile, run: RunI
     )
 
 
+async def keep_calls_at_once(connection: Connection, scope: str, calls: int) -> None:
+    """Keep how many calls at once an execution came to."""
+    await connection.do("set_pace", scope=scope, calls=calls)
+
+
 async def command(
     connection: Connection, holds: Holds, run: RunId, command: Command, at: datetime
 ) -> int:

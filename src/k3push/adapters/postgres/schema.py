@@ -5,7 +5,7 @@ from __future__ import annotations
 from k3push.adapters.postgres.server import SCHEMA, Connection, Server
 from k3push.ports import LedgerLostError
 
-VERSION = 1
+VERSION = 2
 """The newest schema that this code knows: there is an `sql/N.sql` for every version N."""
 
 OLDEST_SERVER = 13

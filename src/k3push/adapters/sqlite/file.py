@@ -18,7 +18,7 @@ from filelock import FileLock
 
 from k3push.ports import LedgerLostError
 
-VERSION = 4
+VERSION = 5
 """The newest schema that this code knows: there is an `sql/N.sql` for every version N."""
 
 APPLICATION_ID = 0x4B335055

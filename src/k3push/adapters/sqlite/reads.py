@@ -43,6 +43,12 @@ def has_taken(connection: Connection, file: FolderFile) -> bool:
     return found is not None
 
 
+def calls_at_once(connection: Connection, scope: str) -> int | None:
+    """Return what was kept last."""
+    found = connection.one("pace", scope=scope)
+    return found[0] if found else None
+
+
 def repeats(connection: Connection, id_: RunId) -> Sequence[Repeat]:
     """Return all repeats of a run, in the order of the job files."""
     key = run_key(connection, id_).key

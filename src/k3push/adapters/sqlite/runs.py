@@ -55,6 +55,11 @@ def take(connection: Connection, file: FolderFile, run: RunId) -> None:
     connection.do("take_file", folder=file.folder, file=file.name, digest=file.digest, run=key)
 
 
+def keep_calls_at_once(connection: Connection, scope: str, calls: int) -> None:
+    """Keep how many calls at once an execution came to."""
+    connection.do("set_pace", scope=scope, calls=calls)
+
+
 def command(connection: Connection, run: RunId, command: Command, at: datetime) -> int:
     """Leave a command for the executor of a run."""
     key = run_key(connection, run).key

@@ -57,6 +57,13 @@ UPDATE runs SET epoch = epoch + 1 WHERE key = :run RETURNING epoch;
 -- name: epoch
 SELECT epoch FROM runs WHERE key = :run;
 
+-- name: set_pace
+INSERT INTO paces (scope, calls) VALUES (:scope, :calls::integer)
+ON CONFLICT (scope) DO UPDATE SET calls = excluded.calls;
+
+-- name: pace
+SELECT calls FROM paces WHERE scope = :scope;
+
 -- name: insert_run
 INSERT INTO runs (id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole)
 VALUES (

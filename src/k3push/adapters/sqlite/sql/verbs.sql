@@ -42,6 +42,13 @@ VALUES (:folder, :file, :digest, :run);
 -- name: taken_file
 SELECT run FROM taken_files WHERE folder = :folder AND name = :file AND digest = :digest;
 
+-- name: set_pace
+INSERT INTO paces (scope, calls) VALUES (:scope, :calls)
+ON CONFLICT (scope) DO UPDATE SET calls = excluded.calls;
+
+-- name: pace
+SELECT calls FROM paces WHERE scope = :scope;
+
 -- name: run_key
 SELECT key, scope, listed, attempts FROM runs WHERE id = :run;
 
