@@ -10,21 +10,23 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import anyio
 import trio
 from trio.testing import MockClock
 
 from k3push.adapters.erp_http import ErpHttp, Site
+from k3push.adapters.memory import MemoryLedger
 from k3push.core import wire
 from k3push.core.chunking import split
-from k3push.core.model import BillNumber, State
+from k3push.core.model import BillNumber, RunId, State
 from k3push.core.pace import Setting
 from k3push.core.verdict import ReadBack, judge
 from k3push.simulator import SandboxOptions, build
 from k3push.simulator.load import SlowSpell
 from k3push.simulator.transport import SandboxTransport
-from tests.pushing.office import LOGIN, NOON, ROUTE, Office, orders, steered
+from tests.pushing.office import FIRST, LOGIN, NOON, ROUTE, Office, orders, steered
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +116,35 @@ def makespan_s(
     return trio.run(_push, shape, fixed, cut_s, clock=MockClock(autojump_threshold=0))
 
 
-async def _push(shape: Shape, fixed: Setting | None, cut_s: float) -> float | None:
-    office = Office(shape.sandbox)
-    await office.open_run(orders(shape.numbers))
+def nights_s(shape: Shape, count: int) -> list[float]:
+    """Return how long `auto` takes night after night: each begins with what the last came to."""
+    took_s: list[float] = []
+    ledger = MemoryLedger()
+    for nth in range(count):
+        run = RunId(f"night-{nth}")
+        each_s = trio.run(
+            partial(_push, shape, None, math.inf, ledger, run),
+            clock=MockClock(autojump_threshold=0),
+        )
+        took_s.append(each_s or math.inf)
+    return took_s
+
+
+async def _push(
+    shape: Shape,
+    fixed: Setting | None,
+    cut_s: float,
+    ledger: MemoryLedger | None = None,
+    run: RunId = FIRST,
+) -> float | None:
+    office = Office(shape.sandbox, ledger=ledger)
+    await office.open_run(orders(shape.numbers), run)
     steering = steered()
     if fixed is not None:
         steering = steered(concurrency=fixed.concurrency, chunk_size=fixed.chunk_size)
     began_s = anyio.current_time()
     with anyio.move_on_after(cut_s):
-        pushed = await office.execute(steering=steering, check=False)
+        pushed = await office.execute(run, steering=steering, check=False)
         # A setting that the server's limit stops halfway has not finished the list.
         if len(pushed.of(State.PUSHED)) == shape.numbers:
             return anyio.current_time() - began_s

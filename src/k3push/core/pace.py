@@ -51,7 +51,7 @@ MOST_CALLS_AT_FIRST = FIRST_ON_THEIR_WAY // LEAST_CHUNK_SIZE
 # which costs more when it is refused or comes last.
 NUMBERS_PER_CALL = 16
 
-# So many times the calls are tried once the first climb is over.
+# So many times the calls are tried where it is known about how many work.
 CALLS_STEP = 1.5
 
 # Calls that bring this part of what they could are not waiting for one another.
@@ -334,8 +334,7 @@ class Pace:
             short = min(per_call_s / per_number_s, FIRST_ON_THEIR_WAY / self.setting.concurrency)
             short = max(short, LEAST_CHUNK_SIZE)
             size = min(self._wanted_size, self._bounded(short, push_s))
-            known = self.last_time is not None and self.last_time <= MOST_CALLS_AT_FIRST
-            if self._fixes_concurrency or known:
+            if self._fixes_concurrency or self._is_known:
                 size = self._wanted_size
         concurrency = self.setting.concurrency
         if not self._fixes_concurrency:
@@ -343,6 +342,11 @@ class Pace:
             rate = size / (per_call_s + per_number_s * size)
             self._trial = _Trial(_Move.MORE_CALLS, Setting(1, size), rate, working=1.0)
         self._set(sample.ended_s, Setting(concurrency, size), "the first chunk is through")
+
+    @property
+    def _is_known(self) -> bool:
+        """Whether the last time has told how many calls work, and all may be made at once."""
+        return self.last_time is not None and self.last_time <= MOST_CALLS_AT_FIRST
 
     def _first_calls(self, size: int) -> int:
         """Say how many calls follow the first chunk: what worked the last time, within bounds."""
@@ -421,7 +425,7 @@ class Pace:
             if self._try(at_s, _Move.MORE_CALLS):
                 return
             # Had the list been longer, more would have been tried.
-            more = self._calls(CALLS_STEP if self.last_time else FIRST_CONCURRENCY)
+            more = self._moved(_Move.MORE_CALLS)
             self._promised = more.concurrency if more else 0
         else:
             working = math.ceil(before * gain) if gain > NOISE else before
@@ -465,7 +469,8 @@ class Pace:
     def _moved(self, move: _Move) -> Setting | None:
         match move:
             case _Move.MORE_CALLS:
-                return self._calls(CALLS_STEP if self._climbed else FIRST_CONCURRENCY)
+                known = self._climbed or self._is_known
+                return self._calls(CALLS_STEP if known else FIRST_CONCURRENCY)
             case _Move.FEWER_CALLS:
                 return self._calls(0.7)
             case _Move.LARGER:
