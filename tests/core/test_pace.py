@@ -220,6 +220,20 @@ def test_what_worked_last_time_brings_no_more_numbers_at_first(size: int | None)
         assert calls == FIRST_CONCURRENCY
 
 
+def test_what_is_seen_tonight_goes_before_what_worked_last_time() -> None:
+    """An ERP that is overloaded by looks, or merges sources, is met as one that nobody knows."""
+    busy, merging = Server(Pace(), 16), Server(Pace(), 16)
+    for site in (busy, merging):
+        site.pace.last_time = 16
+        site.pace.size(100_000, 1000, 1, 11)
+        site.call(1, 1)
+    busy.call(1, 0, Ended.OVERLOADED)
+    busy.call(1, FIRST_CHUNK_SIZE)
+    assert busy.pace.setting.concurrency < FIRST_CONCURRENCY
+    merging.call(1, FIRST_CHUNK_SIZE, merged=True)
+    assert merging.pace.setting.concurrency == FIRST_CONCURRENCY
+
+
 def test_a_list_that_ends_before_more_calls_are_tried_lets_the_next_one_try_them() -> None:
     """Else a list of sixty numbers would go as slowly every night."""
     site = server(16)
