@@ -75,7 +75,6 @@ def claim(
 def begin(connection: Connection, intent: Intent) -> Attempt:
     """Write the intent down and move its rows to `sent`."""
     rules.check_once(intent.numbers)
-    bills = text.from_json(intent.numbers)
     key, _, attempt, found = _of_run(connection, "standings", intent.run, intent.numbers)
     standings, claimed = _standings(found)
     for number in intent.numbers:
@@ -89,7 +88,8 @@ def begin(connection: Connection, intent: Intent) -> Attempt:
         began_at=text.from_time(intent.began_at),
         boot=text.from_text(intent.uptime.boot),
         uptime_s=intent.uptime.seconds,
-        numbers=bills,
+        numbers=text.from_json(intent.numbers),
+        places=text.from_json([standing.place for standing in standings.values()]),
         before=text.from_before(intent.before),
         request=text.from_bytes(intent.request),
     )

@@ -184,7 +184,8 @@ FROM attempts JOIN runs ON runs.key = attempts.run WHERE attempts.id = :attempt;
 -- name: begin_attempt
 INSERT INTO beginnings
 VALUES (
-    :attempt, :run, :chunk, :nth, :began_at, :boot, :uptime_s, :numbers, :before, :request
+    :attempt, :run, :chunk, :nth, :began_at, :boot, :uptime_s, :numbers, :places, :before,
+    :request
 );
 
 -- name: move

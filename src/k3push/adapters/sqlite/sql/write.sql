@@ -6,8 +6,8 @@ PRAGMA temp_store = MEMORY;  -- first, since it takes away what is temporary alr
 -- the time. Without its trigger the insert would fail, so none is half done; and which moves are
 -- legal is not said here.
 CREATE TEMP VIEW beginnings
-    (attempt, run, chunk, nth, began_at, boot, uptime_s, numbers, before, request)
-AS SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL;
+    (attempt, run, chunk, nth, began_at, boot, uptime_s, numbers, places, before, request)
+AS SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL;
 
 CREATE TEMP TRIGGER begin_attempt INSTEAD OF INSERT ON beginnings
 BEGIN
@@ -21,11 +21,7 @@ BEGIN
     UPDATE rows
     SET state = 'sent', targets = NULL, code = NULL, reason = NULL,
         attempts = attempts + 1, attempt = new.attempt
-    WHERE run = new.run AND place IN (
-        SELECT r.place
-        FROM json_each(new.numbers) AS j
-        CROSS JOIN rows AS r ON r.bill = j.value AND r.run = new.run
-    );
+    WHERE run = new.run AND place IN (SELECT value FROM json_each(new.places));
     INSERT INTO tallies (run, state, n)
     VALUES
         (new.run, 'planned', -json_array_length(new.numbers)),
