@@ -1,9 +1,12 @@
-"""The ERP over HTTP: logins, sessions, pushes and looks. The one module that knows httpx.
+"""The ERP over HTTP: logins, sessions, pushes and looks.
+
+This and `erp_line` are what knows httpx.
 
 httpx slows down when many calls share one pool (3.7 ms of CPU a call at 256 at once, against
 0.6 ms with a pool for each), so a call takes a line of its own from a stack of idle ones. A
-line is httpx's transport without its client: redirects, cookies and logins are not the
-library's to decide here, and the client's share is a sixth of what a call costs.
+line is a transport without httpx's client: redirects, cookies and logins are not the library's
+to decide here, and the client's share is a sixth of what a call costs. Where a proxy stands
+between, it is httpx's own transport, which knows proxies.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ import anyio
 import certifi
 import httpx
 
+from k3push.adapters.erp_line import Line
 from k3push.adapters.erp_session import Session, SessionKeeper
 from k3push.adapters.erp_turns import Turns
 from k3push.core import wire
@@ -424,11 +428,11 @@ class ErpHttp:
             plain = urlsplit(self._site.url).scheme == "http"
             trusting_none = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             self._tls = trusting_none if plain else _tls_context(self._site.verify)
-        return httpx.AsyncHTTPTransport(
-            verify=self._tls,
-            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
-            proxy=_proxy_to(self._site.url),
-        )
+            self._tls.set_alpn_protocols(["http/1.1"])
+        if proxy := _proxy_to(self._site.url):
+            limits = httpx.Limits(max_connections=1, max_keepalive_connections=1)
+            return httpx.AsyncHTTPTransport(verify=self._tls, limits=limits, proxy=proxy)
+        return Line(self._tls)
 
 
 async def _answer(line: httpx.AsyncBaseTransport, request: httpx.Request) -> httpx.Response:
