@@ -239,6 +239,22 @@ async def test_what_comes_late_is_no_answer_to_the_next_call() -> None:
         await line.aclose()
 
 
+async def test_an_answer_that_drips_for_ever_is_late() -> None:
+    """The time is that of the whole answer, and not of each piece."""
+
+    async def drip(_: Server, __: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(b"1\r\n.\r\n")
+            await writer.drain()
+            await checkpoint()
+
+    async with served(drip) as server:
+        with pytest.raises(httpx.ReadTimeout):
+            await call(a_line(), server.url, read_s=LATE_S)
+        await server.closed.wait()
+
+
 async def test_a_call_that_is_cancelled_takes_its_connection_with_it() -> None:
     """Half an answer may be on its way."""
     began = anyio.Event()

@@ -14,7 +14,6 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import (
-    AsyncIterator,
     Awaitable,
     Callable,
     Collection,
@@ -22,7 +21,6 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -385,17 +383,17 @@ class ErpHttp:
             headers={**HEADERS, "Content-Type": f"{kind}; charset=utf-8", **headers},
             extensions={"timeout": self._timeouts},
         )
-        deadline_s = self._site.connect_timeout_s + self._site.answer_timeout_s
+        line = self._idle.pop() if self._idle else self._new_line()
         try:
-            async with self._line() as line:
-                with anyio.fail_after(deadline_s):
-                    response = await _answer(line, request)
+            response = await line.handle_async_request(request)
         except NEVER_SENT as error:
             return NeverSent(_words(error))
         except (httpx.TimeoutException, TimeoutError) as error:
             return NoAnswer(_words(error), timed_out=True)
         except httpx.RequestError as error:
             return NoAnswer(_words(error))
+        finally:
+            self._idle.append(line)
         if cookies is not None:
             cookies.update(response.cookies)
         self.server_time = response.headers.get("Date", "")
@@ -412,17 +410,9 @@ class ErpHttp:
             return urlencode(fields | {"data": data.decode()}).encode()
         return wire.call_body(form, data)
 
-    @asynccontextmanager
-    async def _line(self) -> AsyncIterator[httpx.AsyncBaseTransport]:
-        line = self._idle.pop() if self._idle else self._new_line()
-        try:
-            yield line
-        finally:
-            self._idle.append(line)
-
     def _new_line(self) -> httpx.AsyncBaseTransport:
         if self._transport:
-            return self._transport()
+            return _Whole(self._transport())
         if self._tls is None:
             # To read all certificates takes longer than a call, and plain http needs none.
             plain = urlsplit(self._site.url).scheme == "http"
@@ -431,20 +421,32 @@ class ErpHttp:
             self._tls.set_alpn_protocols(["http/1.1"])
         if proxy := _proxy_to(self._site.url):
             limits = httpx.Limits(max_connections=1, max_keepalive_connections=1)
-            return httpx.AsyncHTTPTransport(verify=self._tls, limits=limits, proxy=proxy)
+            return _Whole(httpx.AsyncHTTPTransport(verify=self._tls, limits=limits, proxy=proxy))
         return Line(self._tls)
 
 
-async def _answer(line: httpx.AsyncBaseTransport, request: httpx.Request) -> httpx.Response:
-    """Send a request, and read the whole answer."""
-    response = await line.handle_async_request(request)
-    response.request = request
-    try:
-        await response.aread()
-    finally:
-        # Else the line would stay taken by an answer that broke off.
-        await response.aclose()
-    return response
+class _Whole(httpx.AsyncBaseTransport):
+    """A transport whose answers are read whole and in time, as those of a `Line` are."""
+
+    def __init__(self, carrier: httpx.AsyncBaseTransport) -> None:
+        self._carrier = carrier
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request, and read the whole answer."""
+        limits = request.extensions["timeout"]
+        with anyio.fail_after(limits["connect"] + limits["read"]):
+            response = await self._carrier.handle_async_request(request)
+            response.request = request
+            try:
+                await response.aread()
+            finally:
+                # Else the line would stay taken by an answer that broke off.
+                await response.aclose()
+        return response
+
+    async def aclose(self) -> None:
+        """Close what carries."""
+        await self._carrier.aclose()
 
 
 def _proxy_to(url: str) -> str | None:

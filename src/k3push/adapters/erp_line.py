@@ -51,14 +51,16 @@ class Line(httpx.AsyncBaseTransport):
             httpx.LocalProtocolError: The request is none that HTTP can carry.
         """
         limits = request.extensions["timeout"]
-        wire = self._usable() or await self._connect(request.url, limits["connect"])
+        loop = asyncio.get_running_loop()
+        wire = self._usable(loop.time()) or await self._connect(request.url, limits["connect"])
         self._wire = None
+        # A cancel scope would do the same for ten times the price.
+        deadline = loop.call_later(limits["read"], wire.be_late)
         try:
-            with anyio.fail_after(limits["read"]):
-                response = await self._exchange(wire, request)
+            response = await self._exchange(wire, request)
             if self._http.our_state is self._http.their_state is h11.DONE:
                 self._http.start_next_cycle()
-                self._idle_since_s = anyio.current_time()
+                self._idle_since_s = loop.time()
                 self._wire, wire.busy = wire, False
         except TimeoutError:
             raise httpx.ReadTimeout("no answer in time") from None
@@ -69,6 +71,7 @@ class Line(httpx.AsyncBaseTransport):
         except h11.LocalProtocolError as error:
             raise httpx.LocalProtocolError(str(error)) from error
         finally:
+            deadline.cancel()
             if self._wire is None:
                 wire.transport.abort()
         return response
@@ -79,12 +82,12 @@ class Line(httpx.AsyncBaseTransport):
             self._wire.transport.abort()
             await self._wire.lost.wait()
 
-    def _usable(self) -> _Wire | None:
+    def _usable(self, now_s: float) -> _Wire | None:
         """Return the last connection, if nothing has come over it since and it is not old."""
         wire, self._wire = self._wire, None
         if wire is None or wire.ended:
             return None
-        if anyio.current_time() - self._idle_since_s > IDLE_S or self._http.trailing_data[0]:
+        if now_s - self._idle_since_s > IDLE_S or self._http.trailing_data[0]:
             wire.transport.abort()
             return None
         return wire
@@ -150,7 +153,7 @@ class _Wire(asyncio.Protocol):
     transport: asyncio.Transport
 
     def __init__(self) -> None:
-        self.busy = self.ended = False
+        self.busy = self.ended = self._late = False
         self.lost = anyio.Event()
         self._came: list[bytes] = []
         self._error: Exception | None = None
@@ -161,10 +164,13 @@ class _Wire(asyncio.Protocol):
 
         Raises:
             ConnectionError: The connection broke.
+            TimeoutError: It has come to its deadline.
         """
         if not self._came and not self.ended:
             self._reader = asyncio.get_running_loop().create_future()
             await self._reader
+        if self._late:
+            raise TimeoutError
         if self._came:
             data, self._came = b"".join(self._came), []
             return data
@@ -190,6 +196,11 @@ class _Wire(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.ended, self._error = True, exc
         self.lost.set()
+        self._wake()
+
+    def be_late(self) -> None:
+        """Wait no longer, whatever has come."""
+        self.ended = self._late = True
         self._wake()
 
     def _wake(self) -> None:

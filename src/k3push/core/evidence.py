@@ -207,7 +207,8 @@ def _named(said: Said, numbers: Collection[BillNumber]) -> tuple[Target, ...]:
     Nobody has seen what the conversion's status names on plain success; should it be the
     sources (P "Unknown" 3), these are not targets.
     """
-    return tuple(target for target in said.named if target.number not in numbers)
+    sources = set(numbers)
+    return tuple(target for target in said.named if target.number not in sources)
 
 
 def _unlinked(said: Said, numbers: Sequence[BillNumber], made: Targets) -> list[Target]:

@@ -18,7 +18,7 @@ from filelock import FileLock
 
 from k3push.ports import LedgerLostError
 
-VERSION = 5
+VERSION = 6
 """The newest schema that this code knows: there is an `sql/N.sql` for every version N."""
 
 APPLICATION_ID = 0x4B335055
@@ -81,6 +81,17 @@ class Connection:
     def do(self, name: str, **values: str | float | bytes | None) -> int:
         """Run a statement; return the key of the row that it inserted, if any."""
         return self._connection.execute(self._statements[name], values).lastrowid or 0
+
+    def begin(self, *, patient: bool) -> None:
+        """Begin to write; without patience, raise at once where another process is writing."""
+        if not patient:
+            self.do("begin_write")
+            return
+        self.do("wait_for_others")
+        try:
+            self.do("begin_write")
+        finally:
+            self.do("wait_for_nobody")
 
     def changed(self, name: str, **values: str | float | bytes | None) -> int:
         """Run a statement; return how many rows it inserted or changed."""

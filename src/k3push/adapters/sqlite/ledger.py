@@ -167,7 +167,7 @@ class SqliteLedger(Ledger):
         self, run: RunId, bills: Mapping[BillNumber, BillNumber]
     ) -> Sequence[Repeat]:
         """Write down the ERP's spellings."""
-        return await self._write(lambda c: runs.identify(c, run, bills))
+        return await self._write(lambda c: runs.identify(c, run, bills), brief=True)
 
     async def repeats(self, run: RunId) -> Sequence[Repeat]:
         """Return all repeats of a run."""
@@ -200,13 +200,16 @@ class SqliteLedger(Ledger):
 
     async def claim(self, run: RunId, numbers: Sequence[BillNumber]) -> Mapping[BillNumber, Holder]:
         """Claim what is free, or was held by the dead for numbers that nobody sent."""
+        if await self._write(lambda c: sending.claim_free(c, run, numbers), brief=True):
+            return {}
+        # Whether a holder is alive is asked of the file system.
         return await self._write(
             lambda c: sending.claim(c, run, numbers, is_alive=self._locks.is_alive)
         )
 
     async def begin(self, intent: Intent) -> Attempt:
         """Write the intent down and move its rows to `sent`."""
-        return await self._write(lambda c: sending.begin(c, intent))
+        return await self._write(lambda c: sending.begin(c, intent), brief=True)
 
     async def record(
         self,
@@ -222,7 +225,8 @@ class SqliteLedger(Ledger):
         await self._write(
             lambda c: sending.record(
                 c, attempt, exchange, verdict, outcomes, at=at, keep_claims=keep_claims
-            )
+            ),
+            brief=True,
         )
 
     async def conclude(

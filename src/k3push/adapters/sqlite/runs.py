@@ -120,7 +120,7 @@ def identify(
         "rows_by_bill", run=key, bills=text.from_json(list(set(bills.values())))
     )
     before = {
-        place: rules.Spelled(place, State(state), attempt, bill)
+        place: rules.Spelled(place, records.STATES[state], attempt, bill)
         for place, state, attempt, _, bill in rows
     }
     spelled, taken = rules.spell(before.values(), wanted)

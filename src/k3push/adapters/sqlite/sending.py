@@ -42,6 +42,12 @@ def bury_executor(connection: Connection, run: RunId) -> None:
     connection.do("delete_commands", run=key)
 
 
+def claim_free(connection: Connection, run: RunId, numbers: Sequence[BillNumber]) -> bool:
+    """Claim what is free; say whether all of it was."""
+    bills = list(dict.fromkeys(numbers))
+    return connection.changed("claim_free", run=run, bills=text.from_json(bills)) == len(bills)
+
+
 def claim(
     connection: Connection,
     run: RunId,
@@ -49,10 +55,8 @@ def claim(
     *,
     is_alive: Callable[[RunId], bool],
 ) -> Mapping[BillNumber, Holder]:
-    """Claim what is free, or was held by the dead for numbers that nobody sent."""
+    """Claim what was held by the dead for numbers that nobody sent, and say who holds the rest."""
     free = dict.fromkeys(numbers)
-    if connection.changed("claim_free", run=run, bills=text.from_json(list(free))) == len(free):
-        return {}
     key, scope, holders = _of_run(connection, "holders", run, list(free))
     held: dict[BillNumber, Holder] = {}
     alive: dict[RunId, bool] = {}

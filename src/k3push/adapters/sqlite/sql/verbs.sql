@@ -16,6 +16,12 @@ SELECT count(*) FROM sqlite_master;
 -- name: durability
 SELECT journal_mode, synchronous FROM pragma_journal_mode, pragma_synchronous;
 
+-- name: wait_for_others
+PRAGMA busy_timeout = 30000;
+
+-- name: wait_for_nobody
+PRAGMA busy_timeout = 0;
+
 -- name: begin_write
 BEGIN IMMEDIATE;
 
@@ -227,8 +233,8 @@ SELECT json_group_array(json_array(
     place, line, number, bill, state, targets, code, reason, attempts, chunk, sent_at, settled_at
 )) FROM (
     SELECT * FROM ledger
-    WHERE run = :run AND state = :state AND state NOT IN ('planned', 'sent', 'pushed')
-        AND place > :after
+    WHERE run = :run AND state = :state AND state <> 'planned' AND state <> 'sent'
+        AND state <> 'pushed' AND place > :after
     ORDER BY place LIMIT :limit
 );
 
@@ -242,7 +248,8 @@ ORDER BY runs.started_at, runs.id, place;
 -- name: doubts
 SELECT rows.bill, attempts.id, attempts.began_at, boot, uptime_s, attempts.before
 FROM rows INDEXED BY rows_by_state JOIN attempts ON attempts.id = rows.attempt
-WHERE rows.run = :run AND rows.state = :unknown AND rows.state NOT IN ('planned', 'sent', 'pushed')
+WHERE rows.run = :run AND rows.state = :unknown AND rows.state <> 'planned'
+    AND rows.state <> 'sent' AND rows.state <> 'pushed'
 ORDER BY rows.place;
 
 -- name: last_chunk

@@ -1,5 +1,6 @@
 -- What a connection that writes is told besides.
 PRAGMA temp_store = MEMORY;  -- first, since it takes away what is temporary already
+PRAGMA busy_timeout = 0;  -- who may wait for other processes says so (`Connection.begin`)
 
 -- What belongs together when numbers move, as one statement each: an insert into a view. Each
 -- statement waits for the interpreter's lock, which the thread that makes the calls holds most of
