@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from k3push.simulator.collation import Collation
 from k3push.simulator.forms import Form
@@ -18,8 +19,7 @@ CREATED = "A"
 APPROVED = "C"
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """Where a target's entry says that it came from.
 
     Attributes:

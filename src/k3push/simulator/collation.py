@@ -8,12 +8,14 @@ one of the two functions below and use it for every comparison of text.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 Collation = Callable[[str], str]
 
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
 
 
+@lru_cache(maxsize=4096)  # a number is compared some thirty times on its way
 def loose(text: str) -> str:
     """Give the key under which SQL Server's usual Chinese collation compares *text*.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from k3push.simulator.bills import APPROVED, CREATED, DRAFT, Bill, Entry, Link, Store
 from k3push.simulator.forms import Policy, Route
@@ -19,8 +20,7 @@ from k3push.simulator.refusals import MsgCode, OnRefusal, Problem, Refusal, Text
 ELSEWHERE = "ELSEWHERE0000001"
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(NamedTuple):
     """A part of a source entry that goes into a target."""
 
     bill: Bill
@@ -28,8 +28,7 @@ class Share:
     quantity: int
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(NamedTuple):
     """A target and what it was made of."""
 
     target: Bill

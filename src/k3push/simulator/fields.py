@@ -44,22 +44,22 @@ def _head_fields(form: Form, draft_number: str | None) -> tuple[Field, ...]:
     def number(bill: Bill, _: Entry | None) -> Value:
         return bill.number or (str(bill.id) if draft_number == "id" else draft_number)
 
-    def head(key: str, name: str, of: Callable[[Bill], Value]) -> Field:
-        return Field(key, name, of_entry=False, of=lambda bill, _: of(bill))
+    def head(key: str, name: str, of: Callable[[Bill, Entry | None], Value]) -> Field:
+        return Field(key, name, of_entry=False, of=of)
 
     return (
-        head("FID", "内码", lambda bill: bill.id),
-        Field("FBillNo", "单据编号", of_entry=False, of=number),
-        head("FDocumentStatus", "单据状态", lambda bill: bill.status),
-        head("FCloseStatus", "关闭状态", lambda bill: "B" if bill.closed else "A"),
-        head("FCancelStatus", "作废状态", lambda bill: "B" if bill.cancelled else "A"),
-        head("FDate", "日期", lambda bill: bill.created[:10] + "T00:00:00"),
-        head("FCreateDate", "创建日期", lambda bill: bill.created),
-        head("FCreatorId.FName", "创建人", lambda bill: bill.creator),
+        head("FID", "内码", lambda bill, _: bill.id),
+        head("FBillNo", "单据编号", number),
+        head("FDocumentStatus", "单据状态", lambda bill, _: bill.status),
+        head("FCloseStatus", "关闭状态", lambda bill, _: "B" if bill.closed else "A"),
+        head("FCancelStatus", "作废状态", lambda bill, _: "B" if bill.cancelled else "A"),
+        head("FDate", "日期", lambda bill, _: bill.created[:10] + "T00:00:00"),
+        head("FCreateDate", "创建日期", lambda bill, _: bill.created),
+        head("FCreatorId.FName", "创建人", lambda bill, _: bill.creator),
         # A text field that nobody filled holds one blank (P 6.4).
-        head("FNote", "备注", lambda _: " "),
-        head(f"{form.party_field}.FNumber", "往来单位", lambda bill: bill.party),
-        head(f"{form.org_field}.FNumber", "组织", lambda bill: bill.org),
+        head("FNote", "备注", lambda _, __: " "),
+        head(f"{form.party_field}.FNumber", "往来单位", lambda bill, _: bill.party),
+        head(f"{form.org_field}.FNumber", "组织", lambda bill, _: bill.org),
     )
 
 

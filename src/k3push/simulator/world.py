@@ -8,9 +8,8 @@ count makings, not links, so that a wrong link cannot hide a document.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from k3push.simulator.bills import APPROVED, Bill, Entry, Store
 from k3push.simulator.collation import Collation, loose
@@ -20,8 +19,7 @@ from k3push.simulator.orders import PushOrder
 from k3push.simulator.refusals import OnRefusal, Refusal, Texts
 
 
-@dataclass(frozen=True, slots=True)
-class Making:
+class Making(NamedTuple):
     """One target made from one source.
 
     Attributes:
