@@ -203,7 +203,7 @@ async def test_a_fault_is_found_and_named(
 
 
 @pytest.mark.parametrize(
-    "old", ["sqlite_1", "sqlite_2", "sqlite_3", "sqlite_4", "sqlite_5", "postgres_1", "postgres_2"]
+    "old", [*(f"sqlite_{version}" for version in range(1, 7)), "postgres_1", "postgres_2"]
 )
 async def test_a_ledger_of_every_version_goes_on(
     request: pytest.FixtureRequest, tmp_path: Path, old: str
