@@ -466,4 +466,6 @@ def _text(value: Any) -> str:
     """Read an id, a code or a text, which come as numbers, as text, as null or as one blank."""
     if isinstance(value, str):
         return value.strip()
+    if isinstance(value, int):  # the ids of every row, and quicker told than what they are not
+        return str(value)
     return "" if value is None or isinstance(value, dict | list) else str(value)
