@@ -1,6 +1,6 @@
 """One SQLite file: opening it safely, and connections that know the statements by name.
 
-Everything here blocks, and runs in worker threads only.
+Everything here blocks, and runs in worker threads, save what `group_commit` knows to be brief.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 -- The statements of the SQLite ledger, each under its name. Parameters called :numbers and :bills
 -- are JSON arrays, and :each is one of objects, so that one statement serves a chunk of any size;
--- and what returns many rows returns them as one JSON array. Each step of a statement has to wait
--- for the interpreter's lock again, which the thread that makes the calls holds. In an UPDATE the
--- run depends on each item, or SQLite would go through all rows of the run for it.
+-- and what returns many rows returns them as one JSON array. Each step of a statement gives the
+-- interpreter's lock away, and has to have it again. In an UPDATE the run depends on each item, or
+-- SQLite would go through all rows of the run for it.
 
 -- name: application_id
 PRAGMA application_id;

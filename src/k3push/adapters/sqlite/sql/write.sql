@@ -3,9 +3,8 @@ PRAGMA temp_store = MEMORY;  -- first, since it takes away what is temporary alr
 PRAGMA busy_timeout = 0;  -- who may wait for other processes says so (`Connection.begin`)
 
 -- What belongs together when numbers move, as one statement each: an insert into a view. Each
--- statement waits for the interpreter's lock, which the thread that makes the calls holds most of
--- the time. Without its trigger the insert would fail, so none is half done; and which moves are
--- legal is not said here.
+-- statement has a price of its own (see `verbs.sql`). Without its trigger the insert would fail, so
+-- none is half done; and which moves are legal is not said here.
 CREATE TEMP VIEW beginnings
     (attempt, run, chunk, nth, began_at, boot, uptime_s, numbers, places, before, request)
 AS SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL;
