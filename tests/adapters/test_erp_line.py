@@ -312,6 +312,26 @@ async def test_a_call_that_may_have_been_read_is_not_repeated(
     assert (server.connections, server.calls) == (1, [b"1", b"2"])
 
 
+async def test_what_came_unasked_ends_its_connection_at_once() -> None:
+    """The next call may leave before the system has closed it."""
+    async with served(answering(OK)) as server:
+        line = a_line()
+        await call(line, server.url, b"1")
+        assert line._wire is not None
+        line._wire.data_received(b"unasked")
+        assert (await call(line, server.url, b"2")).content == b"ok"
+        await line.aclose()
+    assert (server.connections, server.calls) == (2, [b"1", b"2"])
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\n"], ids=["none", "half a head"])
+async def test_a_server_that_hangs_up_is_said_to(answer: bytes) -> None:
+    """`explain` shows the words to people."""
+    async with served(answering(answer, then_close=True)) as server:
+        with pytest.raises(httpx.RemoteProtocolError, match="hung up before its answer"):
+            await call(a_line(), server.url)
+
+
 async def test_a_reset_is_no_end_of_an_answer() -> None:
     """One that only its end would frame may have been cut off there."""
 

@@ -127,7 +127,11 @@ class Line(httpx.AsyncBaseTransport):
         while True:
             event = http.next_event()
             if event is h11.NEED_DATA:
-                http.receive_data(await wire.read())
+                data = await wire.read()
+                if not data and http.their_state is h11.SEND_RESPONSE:
+                    # h11 would say so in words about its own states.
+                    raise h11.RemoteProtocolError("the server hung up before its answer")
+                http.receive_data(data)
             elif isinstance(event, h11.Response):
                 answer = event
             elif isinstance(event, h11.Data):
@@ -184,6 +188,7 @@ class _Wire(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if not self.busy:
             # Nobody asked, so it is no answer to the next call.
+            self.ended = True
             self.transport.abort()
             return
         self._came.append(data)

@@ -240,18 +240,19 @@ class GroupCommit:
         """
         if _is(lost, "IOERR"):
             self._broken = str(lost)
-        with suppress(sqlite3.Error):
-            if self._connection.in_transaction:
-                self._connection.do("rollback")
+        self._roll_back()
         # An exception of its own for each: every caller adds its traceback.
         return [(None, LedgerLostError(str(lost))) for _ in batch]
 
     def _undo(self) -> None:
         """Leave no transaction behind, and give the lock back."""
+        self._roll_back()
+        self._lock.release()
+
+    def _roll_back(self) -> None:
         with suppress(sqlite3.Error):
             if self._connection.in_transaction:
                 self._connection.do("rollback")
-        self._lock.release()
 
 
 def _is(error: Exception, kind: str) -> bool:
