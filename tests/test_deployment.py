@@ -19,11 +19,11 @@ import typer.main
 import yaml
 from promql_parser import Expr, VectorSelector
 
-from k3push.cli.main import build_app
-from k3push.cli.words import speaker
-from k3push.reporting.ending import Exit
+from k3push.cli.app import build_app
+from k3push.config.settings import ErpSettings
 from k3push.reporting.metrics import HELP
-from k3push.settings import ErpSettings
+from k3push.runs.outcome import Exit
+from k3push.words.language import speaker
 from tests.cli.terminal import Desk
 from tests.processes.conftest import need
 from tests.web.server import Served
@@ -76,7 +76,7 @@ def told(instruction: str) -> str:
 
 def assert_understood(arguments: list[str]) -> None:
     """See that the command line takes *arguments*; it does nothing with them."""
-    group: Any = typer.main.get_command(build_app(speaker("en"), "en"))
+    group: Any = typer.main.get_command(build_app(speaker("en")))
     command = group.commands[arguments[0]]
     command.make_context(arguments[0], arguments[1:], resilient_parsing=False)
 
@@ -282,7 +282,7 @@ def test_an_alert_asks_for_metrics_that_there_are(rule: dict[str, Any]) -> None:
 
 def test_an_alert_names_commands_that_there_are() -> None:
     """It is read at night, by somebody who types what it says."""
-    group: Any = typer.main.get_command(build_app(speaker("en"), "en"))
+    group: Any = typer.main.get_command(build_app(speaker("en")))
     named = set(
         re.findall(r"k3push (\w+)", " ".join(r["annotations"]["description"] for r in rules()))
     )

@@ -1,29 +1,35 @@
-"""Hundreds of rounds of what `tests/processes` does in a few: kills, errors of the disk, power.
+"""Hundreds of rounds of what the suite does in a few: kills, errors of the disk, power, lines.
 
     python -m tests.torment --rounds 300
 
-Each round torments runs of `k3push` in processes of their own, brings them to their end with
-`resume`, and holds every row against the books of the sandbox. Rounds come from a seed, so a
-round that fails can be had again, as far as the system's own timing allows.
+Each round of the first three kinds torments runs of `k3push` in processes of their own, brings
+them to their end with `resume`, and holds every row against the books of the sandbox. Each of the
+others torments one connection, or pushes one list over such connections. Rounds come from a seed,
+so a round that fails can be had again, as far as the system's own timing allows.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import random
 import sys
 import tempfile
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from k3push.core.model import State
+from tests.adapters.erp.connection_torment import torment as torment_line
 from tests.cli.terminal import Sandbox
 from tests.processes.disk_errors import DiskError, all_errors, break_the_disk, count_calls
 from tests.processes.power_loss import lose_power
 from tests.processes.victims import Victim, kill_again_and_again, night
+from tests.runs.rough_runs import run_roughly
 
 # Rounds that share a sandbox, one after the other.
 BATCH = 10
@@ -58,6 +64,19 @@ def power_losses(batch: Batch) -> int:
             )
             for place, seed in enumerate(batch.rounds)
         )
+
+
+def lines(batch: Batch) -> int:
+    """Torment one line in each round; return how many calls were not simply answered."""
+    came: Counter[str] = Counter()
+    for seed in batch.rounds:
+        came += asyncio.run(torment_line(seed))
+    return came.total() - came["answered"]
+
+
+def runs(batch: Batch) -> int:
+    """Make one run over sockets in each round; return how many numbers were pushed."""
+    return sum(run_roughly(seed)[State.PUSHED] for seed in batch.rounds)
 
 
 def disk_errors(seed: int) -> Callable[[Batch], int]:
@@ -112,7 +131,7 @@ def say(line: str) -> None:
 def main() -> int:
     """Torment as the command line says."""
     parser = argparse.ArgumentParser(prog="python -m tests.torment", description=__doc__)
-    kinds = ("kills", "disk", "power")
+    kinds = ("kills", "disk", "power", "line", "runs")
     parser.add_argument("--rounds", type=int, default=300, help="of each kind")
     parser.add_argument("--seed", type=int, default=0, help="of the first round")
     parser.add_argument("--at-once", type=int, default=4, help="batches side by side")
@@ -122,7 +141,8 @@ def main() -> int:
     chosen = kinds if told.only is None else (told.only,)
     well = True
     for kind in chosen:
-        act = {"kills": kills, "power": power_losses}.get(kind) or disk_errors(told.seed)
+        acts = {"kills": kills, "power": power_losses, "line": lines, "runs": runs}
+        act = acts.get(kind) or disk_errors(told.seed)
         well = torment(kind, act, rounds, told.at_once) and well
     return 0 if well else 1
 

@@ -7,12 +7,13 @@ by asking the ERP.
 
 Where to look:
 
-- `core`: the rules, pure. `core.verdict.judge` says whether a chunk may travel twice,
-  `core.evidence.conclude` what became of each number, `core.life` which moves are legal.
-- `ports`: what the rules need from outside. `adapters`: HTTP, SQLite, job files.
-- `planning`, `foreseeing`, `pushing`, `sending`, `looking`, `settling`: the use cases, most over
-  a `job.Job`. `sending` is the one door to the ERP. `steering` and `controlling`: what may change
-  while a run goes.
-- `settings`, `reporting`, `web`, `cli`: configuration, results, the dashboard, commands.
+- `core`: the rules, pure. `core.safety.verdict.judge` says whether a chunk may travel twice,
+  `core.safety.evidence.conclude` what became of each number, `core.safety.life` which moves are
+  legal; `core.protocol` speaks the ERP's language, `core.pacing` says how much is sent when.
+- `ports`: what the rules need from outside. `adapters`: HTTP, ledgers, job files.
+- `runs`: the use cases. `runs.execute` executes a run; `runs.engine` holds the tasks that go on
+  side by side; `runs.attempt` is the one door to the ERP.
+- `config`, `words`, `wiring`: settings, sentences, and settings made into objects.
+- `reporting`, `web`, `fleet`, `cli`: results, the dashboard, many machines, commands.
 - `simulator`: a stand-in K/3 Cloud server, which shares no code with the rest.
 """

@@ -1,5 +1,5 @@
 """`python -m k3push`."""
 
-from k3push.cli.main import main
+from k3push.cli.app import main
 
 main()

@@ -5,19 +5,22 @@ Adapters fulfil these; one contract suite holds every ledger to the same words.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, Protocol
 
-from k3push.core.commands import Command
-from k3push.core.holds import Hold
+from k3push.core.control_words import Command
 from k3push.core.model import (
     Attempt,
     BillNumber,
+    Document,
     Exchange,
+    FlowTask,
     FolderFile,
+    Follow,
+    Identified,
     Intent,
     Listed,
     Outcome,
@@ -26,12 +29,24 @@ from k3push.core.model import (
     Row,
     Run,
     RunId,
+    Sighting,
     Source,
+    Standing,
     State,
-    Targets,
+    StepAttempt,
+    StepIntent,
+    Target,
     Uptime,
 )
-from k3push.core.verdict import Verdict
+from k3push.core.pacing.holds import Hold
+from k3push.core.protocol.selection import SelectedPage, Selection
+from k3push.core.safety.verdict import Verdict
+
+if TYPE_CHECKING:
+    # Every command imports this module, and one alone inspects.
+    from decimal import Decimal
+
+    from k3push.core.protocol.inspection import Inspected, Named
 
 
 class ErpUnreachableError(Exception):
@@ -51,11 +66,26 @@ class ErpBusyError(LookFailedError):
 
 
 class LookRefusedError(LookFailedError):
-    """The ERP understood a read and refused it: a form, a field or a right is wrong."""
+    """The ERP answered a read with an error.
+
+    Attributes:
+        code: The ERP's MsgCode, or "".
+        definite: Its code says that a form, a field or a right is wrong, so that the same
+            question is refused again. An exception or a failed database may pass.
+    """
+
+    def __init__(self, message: str, *, code: str = "", definite: bool = True) -> None:
+        super().__init__(message)
+        self.code = code
+        self.definite = definite
 
 
 class LedgerLostError(Exception):
     """The ledger could not write or read; nothing may be sent any more (rule 11)."""
+
+
+class LedgerDamagedError(LedgerLostError):
+    """The ledger holds what k3push never writes: a disk, or a hand, has changed it."""
 
 
 class RunIsAliveError(Exception):
@@ -74,27 +104,82 @@ class Clock(Protocol):
         ...
 
 
+class Turn(Protocol):
+    """The right to send one push at once: a session is open, and no limit stands in the way."""
+
+    @property
+    def user(self) -> str:
+        """The user that the push travels as."""
+        ...
+
+    async def perform(
+        self, operation: str, form: str, data: bytes, *, held_back: Callable[[], str]
+    ) -> Exchange:
+        """Make one call that writes, at most once, without waiting, and say what came back.
+
+        Raises nothing for a fault of the network: that is a value. Where the session was lost
+        since the turn came, nothing is sent; no other is opened here.
+
+        Args:
+            operation: Push, Submit or Audit.
+            form: The form that it is about.
+            data: The request's `data`.
+            held_back: Asked right before the first byte leaves, when the connection stands; a
+                reason means that nothing is sent.
+        """
+        ...
+
+
 class Erp(Protocol):
     """The ERP of one account set, with a session for each of its users.
 
     Reads wait for their own turns under the limit of calls a minute.
 
     Logging in, keeping the session and the shape of requests are the adapter's business.
-    Whether to send again is not: `push` sends at most once, whatever happens.
+    Whether to send again is not: a turn sends at most once, whatever happens.
     """
 
-    async def turn(self) -> None:
-        """Wait until one push may leave at once, under the limit of calls a minute.
+    def turn(self, user: str = "") -> AbstractAsyncContextManager[Turn]:
+        """Wait until one call may leave at once: log in if need be, and wait for the limit.
 
-        An attempt begins after it, and not before: it is aged from its beginning.
+        All that can wait comes here, before the attempt begins (rule 1 counts its age from
+        there).
+
+        Args:
+            user: Whose turn it had better be, since others may not see the document; whoever is
+                able where that user is not.
+
+        Raises:
+            ErpUnreachableError: No session could be opened, since nothing answered.
+            LoginRefusedError: No session could be opened, and trying again would harm.
         """
         ...
 
-    async def push(self, route: Route, data: bytes) -> Exchange:
-        """Send one Push request, once, without waiting, and say what came back.
+    @property
+    def users(self) -> Collection[str]:
+        """All users of the settings, by name."""
+        ...
 
-        Raises nothing for a fault of the network, nor for a login that fails on the way:
-        these are values. The next look raises what the login met.
+    async def standings_of(self, route: Route, ids: Collection[str]) -> Mapping[str, Standing]:
+        """Ask the target form for documents by their ids; one that it does not hold is absent.
+
+        Absent means absent for every user of the settings who may read the form.
+
+        Raises:
+            LookFailedError: The answer was an error, or not whole.
+            ErpUnreachableError: No session could be opened, since nothing answered.
+            LoginRefusedError: No session could be opened, and trying again would harm.
+        """
+        ...
+
+    async def flow_tasks_of(self, route: Route, numbers: Collection[str]) -> Mapping[str, FlowTask]:
+        """Ask for open tasks of approval flows, by the bill number of the target (P 10.5).
+
+        Raises:
+            LookRefusedError: The user may not read them, or the site has none.
+            LookFailedError: The answer was an error, or not whole.
+            ErpUnreachableError: No session could be opened, since nothing answered.
+            LoginRefusedError: No session could be opened, and trying again would harm.
         """
         ...
 
@@ -106,13 +191,10 @@ class Erp(Protocol):
         """
         ...
 
-    async def sources_of(
-        self, route: Route, numbers: Sequence[BillNumber]
-    ) -> Mapping[BillNumber, tuple[Source, ...]]:
-        """Ask the source form for bills, by the job file's spellings.
+    async def newest_of(self, route: Route) -> Sequence[tuple[str, BillNumber]]:
+        """Return the newest documents of the target form, and what each line names as its source.
 
-        A number that the form does not hold maps to (), one in two organisations to two sources.
-        Two spellings of one bill map to equal sources.
+        It is the document's id, and what the source-number field holds; "" for a blank.
 
         Raises:
             LookFailedError: The answer was an error, or not whole.
@@ -121,25 +203,151 @@ class Erp(Protocol):
         """
         ...
 
-    async def targets_of(
-        self, route: Route, numbers: Collection[BillNumber], *, by_all: bool = False
-    ) -> Targets:
-        """Ask the target form for every document linked to *numbers*, drafts included.
+    async def sources_of(
+        self, route: Route, numbers: Sequence[BillNumber]
+    ) -> Mapping[BillNumber, tuple[Source, ...]]:
+        """Ask the source form for bills, by the job file's spellings.
 
-        A number without targets is absent from the answer; that is proof of absence only
-        because an answer in doubt is raised instead.
-
-        Args:
-            route: Whose target form is asked.
-            numbers: The ERP's spellings.
-            by_all: Ask through every user that there is, since one with narrower rights sees
-                less without an error. Where absence lets a number travel again it must be so.
+        A number that the form does not hold maps to (), one in two organisations to two sources,
+        which tell their organisations where the ERP shows them. Two spellings of one bill map to
+        equal sources.
 
         Raises:
             LookFailedError: The answer was an error, or not whole.
             ErpUnreachableError: No session could be opened, since nothing answered.
             LoginRefusedError: No session could be opened, and trying again would harm.
         """
+        ...
+
+    async def sources_by_id(self, route: Route, ids: Sequence[str]) -> Mapping[str, Source]:
+        """Ask the source form for bills, by their ids; one that it does not hold is absent.
+
+        Raises:
+            LookFailedError: The answer was an error, or not whole.
+            ErpUnreachableError: No session could be opened, since nothing answered.
+            LoginRefusedError: No session could be opened, and trying again would harm.
+        """
+        ...
+
+    async def selected(
+        self, route: Route, selection: Selection, *, today: date, after: str
+    ) -> SelectedPage:
+        """Ask the source form for the bills that a selection names with the next higher ids.
+
+        The page is whole: no bill between its own is missing. Where it is empty no more follow.
+
+        Args:
+            route: Whose source form is asked.
+            selection: Which bills.
+            today: The day that the selection's dates are told from.
+            after: All ids are higher than this one; "0" at first.
+
+        Raises:
+            selection.FilterFlawError: The selection cannot be written as a filter.
+            LookFailedError: The answer was an error, or not whole.
+            ErpUnreachableError: No session could be opened, since nothing answered.
+            LoginRefusedError: No session could be opened, and trying again would harm.
+        """
+        ...
+
+    async def targets_of(
+        self, route: Route, numbers: Collection[BillNumber], *, by_all: bool = False
+    ) -> Sighting:
+        """Ask the target form for every document linked to *numbers*, drafts included.
+
+        A number without targets is absent from the answer. That is proof of absence only for
+        what the users of the sighting may see, and only where the field that is asked was proved
+        to find what is there.
+
+        A number with an id (`key_of`) is that of several bills: documents are this one's where
+        their links name it, and `Sighting.shared` where nothing tells.
+
+        Args:
+            route: Whose target form is asked.
+            numbers: The ERP's spellings.
+            by_all: Ask through every user that there is, since one with narrower rights sees
+                less without an error. Where absence lets a number travel again it must be so.
+                A user whose login is refused, or who may not read the form, is left out of
+                `Sighting.users`; any other look that fails is raised.
+
+        Raises:
+            LookFailedError: The answer was an error, or not whole.
+            ErpUnreachableError: No session could be opened, since nothing answered.
+            LoginRefusedError: No session could be opened, and trying again would harm.
+        """
+        ...
+
+    async def linked_targets_of(
+        self, route: Route, ids: Mapping[BillNumber, str], *, by_all: bool = False
+    ) -> Sighting | None:
+        """Ask the target form's links for every document that was made from bills (P 6.5).
+
+        The ERP keeps a link by the source's id whatever its number fields hold: a rule may merge
+        bills into one line, or a field be too short. None where the site does not let links be
+        queried, or the pair's links are not known.
+
+        Args:
+            route: Whose target form is asked.
+            ids: The ERP's spelling of each bill, and its internal id.
+            by_all: As for `targets_of`, whose errors this raises too.
+        """
+        ...
+
+    async def linked_sources(self, route: Route) -> Sequence[BillNumber]:
+        """Return bills of the source form that the links of the newest documents name.
+
+        Raises:
+            LookFailedError: The answer was an error, or not whole.
+            ErpUnreachableError: No session could be opened, since nothing answered.
+            LoginRefusedError: No session could be opened, and trying again would harm.
+        """
+        ...
+
+
+class Inspection(Protocol):
+    """Whole reads of an account set, for an audit; each is made through every user.
+
+    All raise what the looks of `Erp` do.
+    """
+
+    async def named_after(
+        self, route: Route, after: int, since: str = ""
+    ) -> tuple[Sequence[Named], int | None]:
+        """Return the sources that the next documents of the target form name, each once.
+
+        Args:
+            route: Whose target form is read.
+            after: Only documents with a higher id; 0 begins.
+            since: Only documents that were made at this local time of the server or later.
+
+        Returns:
+            The sources, and the *after* of the next call; None once nothing follows.
+        """
+        ...
+
+    async def documents(self, route: Route, ids: Sequence[str]) -> Mapping[str, Inspected]:
+        """Return documents of the target form by id; one that is not there is absent."""
+        ...
+
+    async def ordered(
+        self, route: Route, ids: Sequence[str]
+    ) -> Mapping[str, Mapping[str, Decimal | None]]:
+        """Return what the rows of source bills order, by the id of the row, by that of the bill.
+
+        A bill whose rows are not shown is absent; a quantity that is not shown is None.
+        """
+        ...
+
+    async def numbers(self, route: Route, ids: Sequence[str]) -> Mapping[str, BillNumber]:
+        """Return the numbers of source bills by id; one that is not there is absent."""
+        ...
+
+
+class Once(Protocol):
+    """Remembers names, so many that they do not fit into the memory. Its verbs block."""
+
+    def new(self, names: Collection[str]) -> Collection[str]:
+        """Return those of *names* that it is given for the first time; threads may call at once."""
         ...
 
 
@@ -167,6 +375,9 @@ class Doubt:
         began_at: When that attempt began.
         uptime: Of the machine that made it, at that time.
         before: Ids of the targets that were there before it.
+        sender: The user it travelled as; "" where an earlier version made it.
+        alone: Whether it carried no other number.
+        id: The id that the bill travels by; "" where it travels by its number.
     """
 
     run: RunId
@@ -175,6 +386,26 @@ class Doubt:
     began_at: datetime
     uptime: Uptime
     before: tuple[str, ...]
+    sender: str = ""
+    alone: bool = False
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a ledger knows that the ERP has made of a bill.
+
+    Attributes:
+        run: The run that says so.
+        number: The ERP's spelling.
+        state: `pushed` or `draft`.
+        targets: The documents; none where a person's word is all there is.
+    """
+
+    run: RunId
+    number: BillNumber
+    state: State
+    targets: tuple[Target, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +419,22 @@ class AttemptRecord:
     """
 
     attempt: Attempt
+    exchange: Exchange | None
+    verdict: str
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """An attempt at a step as the ledger keeps it, for `explain` and for settling.
+
+    Attributes:
+        exchange: What came back; None where nothing was recorded (a kill, a lost ledger).
+        verdict: What `judge` made of it, in words; "" while it is open.
+        ended_at: When it was recorded.
+    """
+
+    attempt: StepAttempt
     exchange: Exchange | None
     verdict: str
     ended_at: datetime | None
@@ -230,8 +477,34 @@ class Commanded:
     on_their_way: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Memo:
+    """What somebody outside of a run has asked for, done or is to be told, as JSON.
+
+    Attributes:
+        kind: Such as `request` or `act`; says what *value* holds.
+        id: Names it among those of its kind.
+        at: When it was written first.
+        value: The particulars; keys are text.
+        about: A run or the like by which it is found; "" for none.
+        open: Whether something is left to be done about it.
+        version: Grows with each change, from 1.
+    """
+
+    kind: str
+    id: str
+    at: datetime
+    value: Mapping[str, Any]
+    about: str = ""
+    open: bool = False
+    version: int = 1
+
+
 class Ledger(Protocol):
     """The durable memory of runs, attempts and one row for each number of a run.
+
+    A ledger is opened for one account: of the runs of another it knows nothing, and every verb
+    behaves as if they were not there.
 
     What a verb wrote is on disk, power loss included, when it returns. Every verb raises
     `LedgerLostError` when that cannot be said. A move that `life.MOVES` does not know is
@@ -239,13 +512,17 @@ class Ledger(Protocol):
     opened is refused with `LookupError`, save by `run`.
     """
 
+    def of_account(self, account: str) -> Ledger:
+        """Return the same ledger, opened for another account."""
+        ...
+
     # -- runs ---------------------------------------------------------------------------------
 
     async def open_run(self, run: Run) -> None:
         """Write down a new run, without numbers.
 
         Raises:
-            ValueError: The id is taken.
+            ValueError: The id is taken, by whichever account, or the run is another account's.
         """
         ...
 
@@ -261,15 +538,15 @@ class Ledger(Protocol):
         """Return all runs, the oldest first."""
         ...
 
-    def own(self, run: RunId) -> AbstractAsyncContextManager[None]:
+    def own(self, run: RunId, *, executes: bool = True) -> AbstractAsyncContextManager[None]:
         """Hold *run* as its one living executor, until the block or the process ends.
 
         The hold is a lock that the operating system releases at death, so neither a clock
         nor a pause can fake a death.
 
-        On entry, attempts that a dead executor left open become `unknown` and are closed,
-        claims of `planned` numbers are given up, and the run's ending and the commands to
-        earlier executors are cleared.
+        On entry, attempts that a dead executor left open become `unknown` and are closed, and
+        claims of `planned` numbers are given up. Where the run is to be executed, its ending
+        and the commands to earlier executors are cleared; a person's word, say, leaves both.
 
         Raises:
             RunIsAliveError: Another process holds it.
@@ -285,11 +562,15 @@ class Ledger(Protocol):
         ...
 
     async def has_taken(self, file: FolderFile) -> bool:
-        """Say whether some run has the numbers of that file."""
+        """Say whether some run of the account has the numbers of that file."""
         ...
 
     async def keep_calls_at_once(self, scope: str, calls: int) -> None:
-        """Keep how many calls at once an execution came to, in the place of what was kept."""
+        """Keep how many calls at once an execution came to, in the place of what was kept.
+
+        Raises:
+            ValueError: The scope is another account's.
+        """
         ...
 
     async def calls_at_once(self, scope: str) -> int | None:
@@ -316,10 +597,44 @@ class Ledger(Protocol):
         """
         ...
 
+    # -- memos --------------------------------------------------------------------------------
+
+    async def remember(self, memo: Memo) -> Memo:
+        """Write a memo down unless there is one of its kind and id; return the one that is there.
+
+        Of many who do so at once, one is the first, and all are told of that one.
+        """
+        ...
+
+    async def revise(self, memo: Memo) -> bool:
+        """Put a memo in the place of its own *version*, which then grows; its time stays.
+
+        Returns:
+            Whether that was done; false where somebody has changed it meanwhile.
+        """
+        ...
+
+    async def memo(self, kind: str, id_: str) -> Memo | None:
+        """Return one memo."""
+        ...
+
+    async def memos(
+        self, kind: str, *, about: str = "", only_open: bool = False, limit: int = 1000
+    ) -> Sequence[Memo]:
+        """Return memos of a kind, the newest first.
+
+        Args:
+            kind: The kind.
+            about: Only those about it, if it is named.
+            only_open: Only those about which something is left to be done.
+            limit: No more than this.
+        """
+        ...
+
     # -- numbers ------------------------------------------------------------------------------
 
     async def add(self, run: RunId, listed: Sequence[Listed]) -> Sequence[Repeat]:
-        """Append rows in state `planned`; a number that the run has already is a repeat.
+        """Append rows in state `planned`; a line that the run has already is a repeat.
 
         Repeats are kept (see `repeats`) and returned; `Listed.route` is not stored.
         """
@@ -330,15 +645,15 @@ class Ledger(Protocol):
         ...
 
     async def identify(
-        self, run: RunId, bills: Mapping[BillNumber, BillNumber]
+        self, run: RunId, bills: Mapping[BillNumber, Identified]
     ) -> Sequence[Repeat]:
-        """Write down the ERP's spelling of numbers: job file's spelling -> ERP's spelling.
+        """Write down which bills lines mean, by what the job file calls them (`Listed.key`).
 
-        Where two rows of the run turn out to be one bill, the earlier line keeps its row; the
-        other's row is taken away and becomes a repeat, which is kept and returned. A row that
-        was sent or has an outcome is never taken away, so its partner is; two of that kind are
-        refused. A row that was sent keeps its spelling, and numbers without a row are passed
-        over.
+        Where two rows of the run turn out to be one bill, by their ids or by what they are
+        called, the earlier line keeps its row; the other's row is taken away and becomes a
+        repeat, which is kept and returned. A row that was sent or has an outcome is never taken
+        away, so its partner is; two of that kind are refused. A row that was sent keeps what it
+        is called, and lines without a row are passed over.
         """
         ...
 
@@ -369,7 +684,73 @@ class Ledger(Protocol):
         ...
 
     async def rows_of(self, number: BillNumber) -> Sequence[tuple[RunId, Row]]:
-        """Return the rows of one number in all runs, by either spelling, the oldest run first."""
+        """Return the rows of one number in all runs, by either spelling, the oldest run first.
+
+        A number finds all bills that have it, a number with an id (`key_of`) only that one.
+        """
+        ...
+
+    async def find_rows(
+        self, words: str, *, remarks: Collection[str] = (), limit: int = 100
+    ) -> Sequence[tuple[RunId, Row]]:
+        """Return rows that hold a text in a spelling, a document or the reason, letter case aside.
+
+        All rows are looked through, so it takes a moment in a ledger of millions.
+
+        Args:
+            words: The text.
+            remarks: Keys of remarks that say it in some language; a reason of one is found too.
+            limit: No more than this, those of the newest run first.
+        """
+        ...
+
+    async def made_of(
+        self, run: RunId, numbers: Collection[BillNumber]
+    ) -> Mapping[BillNumber, Made]:
+        """Return what other runs of the scope of *run* have made of bills, the latest of each.
+
+        A row of the same number may be this bill unless both are known by different ids.
+        Asked after a claim it is the whole truth of this ledger: while *run* holds the claim,
+        no other run can make anything of the bill.
+
+        Args:
+            run: Whose scope counts; its own rows do not.
+            numbers: The ERP's spellings.
+        """
+        ...
+
+    async def made_of_namesakes(
+        self, scope: str, bills: Collection[BillNumber]
+    ) -> Mapping[BillNumber, frozenset[str]]:
+        """Return ids of documents that runs of a scope have made of other bills of a number.
+
+        Args:
+            scope: All runs of it count.
+            bills: Numbers with ids; one of whose namesakes nothing was made is absent.
+        """
+        ...
+
+    async def made_by(
+        self, run: RunId, sender: str | None = None, *, limit: int = 20
+    ) -> Sequence[Made]:
+        """Return the newest rows of the scope of *run* that name documents, its own included.
+
+        Those of the newest run come first, and of these those of its last attempt.
+        Rows of a person's word name none.
+
+        Args:
+            run: Whose scope counts.
+            sender: Only those whose last attempt travelled as this user; None is any.
+            limit: How many at most.
+        """
+        ...
+
+    async def twins(self, run: RunId) -> int:
+        """Count the rows of *run* whose code is `model.TWIN`."""
+        ...
+
+    async def partly(self, run: RunId) -> int:
+        """Count the rows of *run* whose code is `model.PARTLY`."""
         ...
 
     # -- sending ------------------------------------------------------------------------------
@@ -381,13 +762,18 @@ class Ledger(Protocol):
         until an outcome that is not `sent` or `unknown` is recorded without *keep_claims*.
         Claiming a number that *run* holds already changes nothing. A claim of a dead run whose
         row is `planned` is taken over; one whose row is `sent` becomes `unknown` and is held.
+
+        A number is claimed for one bill, since a document may name nothing but the number: of
+        several that have it, the next can be had once the one before is neither `sent` nor
+        `unknown`, and until then *run* itself may be the holder. Two of one number in one call
+        are refused with `life.IllegalMoveError`.
         """
         ...
 
     async def begin(self, intent: Intent) -> Attempt:
         """Write the intent down and move its rows to `sent`; only then may it be sent.
 
-        Every number must be claimed by `intent.run` and be `planned`, else all are refused
+        Every bill must be claimed by `intent.run` and be `planned`, else all are refused
         with `life.IllegalMoveError`. Targets, code and reason of the rows are cleared.
         """
         ...
@@ -422,12 +808,94 @@ class Ledger(Protocol):
         """
         ...
 
+    async def amend(
+        self, run: RunId, outcomes: Sequence[Outcome], *, at: datetime, note: str
+    ) -> None:
+        """Add documents that a later look has found to rows that name some already.
+
+        Documents are never taken away: an outcome's targets hold all that its row has, else
+        everything is refused (`life.IllegalMoveError`), as it is for a row that is not `pushed`
+        or `draft`. State, targets, code and reason become those of the outcome, which is
+        `pushed` or `draft`.
+        """
+        ...
+
     async def doubts(self, run: RunId) -> Sequence[Doubt]:
         """Return the numbers of *run* that are `unknown`, in the order of the job file."""
         ...
 
     async def next_chunk(self, run: RunId) -> int:
         """Return an index above that of every chunk the run has sent, from 1."""
+        ...
+
+    # -- what follows a push ------------------------------------------------------------------
+
+    async def enrol(self, run: RunId, documents: Sequence[Document], *, at: datetime) -> None:
+        """Begin to follow documents; one that the run follows already stays as it is."""
+        ...
+
+    async def documents(
+        self,
+        run: RunId,
+        *,
+        follows: Collection[Follow] = (),
+        after: str = "",
+        limit: int = 1000,
+    ) -> Sequence[Document]:
+        """Return documents that a run follows, in the order of their ids as text.
+
+        Args:
+            run: The run.
+            follows: Only those that have come so far, if any are named.
+            after: Only those behind this id.
+            limit: No more than this.
+        """
+        ...
+
+    async def documents_of(self, run: RunId, ids: Collection[str]) -> Mapping[str, Document]:
+        """Return documents that a run follows, by id."""
+        ...
+
+    async def document_counts(self, run: RunId) -> Mapping[Follow, int]:
+        """Count the documents that a run follows by how far they have come."""
+        ...
+
+    async def follow(self, run: RunId, documents: Sequence[Document], *, at: datetime) -> None:
+        """Write down how far documents have come, apart from an attempt."""
+        ...
+
+    async def begin_step(self, intent: StepIntent) -> StepAttempt:
+        """Write an attempt at a step down, before it leaves.
+
+        Whoever owns the run after a death finds its documents `unknown`.
+
+        Raises:
+            life.IllegalMoveError: The run does not follow one of them, or is in doubt of it.
+        """
+        ...
+
+    async def record_step(
+        self,
+        attempt: StepAttempt,
+        exchange: Exchange,
+        verdict: str,
+        documents: Sequence[Document],
+        *,
+        at: datetime,
+    ) -> None:
+        """Write down what came of an attempt at a step, once.
+
+        Raises:
+            life.IllegalMoveError: Its executor was found dead meanwhile.
+        """
+        ...
+
+    async def step(self, attempt: int) -> StepRecord | None:
+        """Return an attempt at a step by its id."""
+        ...
+
+    async def steps_of(self, document: str) -> Sequence[StepRecord]:
+        """Return every attempt at a step of a document, by its id, the oldest first."""
         ...
 
     # -- looking back -------------------------------------------------------------------------
@@ -476,6 +944,16 @@ class Watch(Protocol):
         self, attempt: Attempt, outcomes: Sequence[Outcome], verdict: Verdict, seconds: float
     ) -> None:
         """An attempt is in the ledger, *seconds* after it left."""
+        ...
+
+    def stepped(
+        self,
+        attempt: StepAttempt,
+        documents: Sequence[Document],
+        verdict: Verdict,
+        seconds: float,
+    ) -> None:
+        """An attempt at a step of documents is in the ledger, *seconds* after it left."""
         ...
 
     def waiting(self, why: str, seconds: float) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from k3push.adapters.plan_file import PlanFileError, lines_of, plan_written, read_plan, sha256_of
 from k3push.core.model import BillNumber, Route, RunId, Target
-from k3push.core.plan import Fate, Foreseen, PlanHead, PlannedJob, PlannedRun
+from k3push.core.plan import Forecast, Foreseen, PlanHead, PlannedJob, PlannedRun
 
 IN = Route("in", "PO", "IN", rule="R", source_number_field="F", custom_params={"k": [1, "二"]})
 OUT = Route("out", "SO", "OUT")
@@ -23,26 +23,42 @@ HEAD = PlanHead(
 )
 
 
-def line(number: str, fate: Fate = Fate.READY, route: str = "in", *, at: int = 2) -> Foreseen:
+def line(
+    number: str, fate: Forecast = Forecast.READY, route: str = "in", *, at: int = 2
+) -> Foreseen:
     """Return a line of a job."""
     return Foreseen(at, BillNumber(number), route, BillNumber(number.upper()), fate)
 
 
 LINES = [
     line("a"),
-    line("b", Fate.PARTLY, at=3),
+    line("b", Forecast.PARTLY, at=3),
     line("x", route="out", at=4),
-    Foreseen(5, BillNumber("A"), "in", BillNumber("A"), Fate.READY, first_line=2),
+    Foreseen(5, BillNumber("A"), "in", BillNumber("A"), Forecast.READY, first_line=2),
     Foreseen(
         6,
         BillNumber("c"),
         "in",
         BillNumber("C"),
-        Fate.ALREADY,
+        Forecast.ALREADY,
         targets=(Target("7", "T7"), Target("8", "", draft=True)),
         reason="已有暂存单",
     ),
-    Foreseen(7, BillNumber("d"), "in", BillNumber(""), Fate.BLOCKED, code="precheck", reason="无"),
+    Foreseen(
+        7, BillNumber("d"), "in", BillNumber(""), Forecast.BLOCKED, code="precheck", reason="无"
+    ),
+    Foreseen(
+        8,
+        BillNumber("e"),
+        "in",
+        BillNumber("E,9"),
+        Forecast.READY,
+        listed_id="9",
+        source_id="9",
+    ),
+    Foreseen(
+        9, BillNumber(""), "in", BillNumber("F"), Forecast.READY, listed_id="10", source_id="10"
+    ),
 ]
 
 
@@ -62,7 +78,7 @@ def test_a_plan_is_read_as_it_was_written(path: Path) -> None:
     """What a person agreed to is what is applied, to the last reason."""
     plan = read_plan(path)
     assert plan.head == HEAD
-    assert (plan.lines, plan.to_send) == ({"in": 5, "out": 1}, {"in": 2, "out": 1})
+    assert (plan.lines, plan.to_send) == ({"in": 7, "out": 1}, {"in": 4, "out": 1})
     assert plan.already == {"in": 1}
     assert list(lines_of(path, "in")) == [each for each in LINES if each.route == "in"]
     assert list(lines_of(path, "out")) == [LINES[2]]
@@ -147,3 +163,25 @@ def test_a_plan_that_is_not_ended_leaves_the_earlier_one(path: Path) -> None:
 def test_a_plan_is_its_owners_alone(path: Path) -> None:
     """It lists bills and documents."""
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        Foreseen(2, BillNumber("A,9"), "in", BillNumber(""), Forecast.BLOCKED),
+        Foreseen(2, BillNumber(""), "in", BillNumber(""), Forecast.BLOCKED),
+        Foreseen(2, BillNumber("A"), "in", BillNumber("A,9"), Forecast.READY, source_id="8"),
+        Foreseen(2, BillNumber("A"), "in", BillNumber("A"), Forecast.READY, source_id="x"),
+        Foreseen(2, BillNumber("A"), "in", BillNumber("A"), Forecast.READY, listed_id="1,2"),
+    ],
+)
+def test_a_bill_that_no_list_can_name_is_refused(tmp_path: Path, odd: Foreseen) -> None:
+    """What is written down with it would be another bill's."""
+    path = tmp_path / "x"
+    with plan_written(path) as writer:
+        writer.begin(HEAD)
+        writer.add([odd])
+        writer.end()
+    with pytest.raises(PlanFileError) as raised:
+        list(lines_of(path, "in"))
+    assert raised.value.why == "edited"

@@ -12,7 +12,7 @@ from functools import partial
 from itertools import product
 from typing import Any
 
-from k3push.core.pace import Setting
+from k3push.core.pacing.pace import Setting
 from tests.benchmarks.shapes import SHAPES, Shape, makespan_s, nights_s, sdk_loop_s
 
 CONCURRENCIES = (16, 64, 32, 8, 4, 2, 1)

@@ -154,14 +154,14 @@ def _read(lines: int) -> Cost:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "long.csv")
         _write_list(path, lines)
-        return _waited([sys.executable, "-c", _READ, str(path)], Path(folder), 0)
+        return waited([sys.executable, "-c", _READ, str(path)], Path(folder), 0)
 
 
 def _cost(desk: Desk, *arguments: str, exit_code: int = 0) -> Cost:
-    return _waited([sys.executable, "-m", "k3push", *arguments], desk.folder, exit_code)
+    return waited([sys.executable, "-m", "k3push", *arguments], desk.folder, exit_code)
 
 
-def _waited(command: Sequence[str], folder: Path, exit_code: int) -> Cost:
+def waited(command: Sequence[str], folder: Path, exit_code: int) -> Cost:
     """Run a program to its end, and see what the system says that it took."""
     environment = {"PATH": os.defpath, "HOME": str(folder), "LANG": "C.UTF-8"}
     with (folder / "said.txt").open("w+", encoding="utf-8") as said:

@@ -16,17 +16,17 @@ import anyio
 import trio
 from trio.testing import MockClock
 
-from k3push.adapters.erp_http import ErpHttp, Site
-from k3push.adapters.memory import MemoryLedger
-from k3push.core import wire
-from k3push.core.chunking import split
+from k3push.adapters.erp.client import Endpoint, ErpClient
+from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import BillNumber, RunId, State
-from k3push.core.pace import Setting
-from k3push.core.verdict import ReadBack, judge
+from k3push.core.pacing.chunking import split
+from k3push.core.pacing.pace import Setting
+from k3push.core.protocol import wire
+from k3push.core.safety.verdict import ReadBack, judge
 from k3push.simulator import SandboxOptions, build
 from k3push.simulator.load import SlowSpell
 from k3push.simulator.transport import SandboxTransport
-from tests.pushing.office import FIRST, LOGIN, NOON, ROUTE, Office, orders, steered
+from tests.runs.office import FIRST, LOGIN, NOON, ROUTE, Office, orders, steered
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def makespan_s(
 def nights_s(shape: Shape, count: int) -> list[float]:
     """Return how long `auto` takes night after night: each begins with what the last came to."""
     took_s: list[float] = []
-    ledger = MemoryLedger()
+    ledger = MemoryLedger(account="sandbox")
     for nth in range(count):
         run = RunId(f"night-{nth}")
         each_s = trio.run(
@@ -139,12 +139,12 @@ async def _push(
 ) -> float | None:
     office = Office(shape.sandbox, ledger=ledger)
     await office.open_run(orders(shape.numbers), run)
-    steering = steered()
+    throttle = steered()
     if fixed is not None:
-        steering = steered(concurrency=fixed.concurrency, chunk_size=fixed.chunk_size)
+        throttle = steered(concurrency=fixed.concurrency, chunk_size=fixed.chunk_size)
     began_s = anyio.current_time()
     with anyio.move_on_after(cut_s):
-        pushed = await office.execute(run, steering=steering, check=False)
+        pushed = await office.execute(run, throttle=throttle, check=False)
         # A setting that the server's limit stops halfway has not finished the list.
         if len(pushed.of(State.PUSHED)) == shape.numbers:
             return anyio.current_time() - began_s
@@ -161,12 +161,14 @@ def sdk_loop_s(shape: Shape) -> float:
 
 async def _push_in_a_loop(shape: Shape) -> float:
     site = build(shape.sandbox, clock=lambda: NOON)
-    address = Site("http://sandbox/K3Cloud/", lambda _: LOGIN)
+    address = Endpoint("http://sandbox/K3Cloud/", lambda _: LOGIN)
     began_s = anyio.current_time()
-    async with ErpHttp(address, transport=lambda: SandboxTransport(site)) as erp:
+    async with ErpClient(address, transport=lambda: SandboxTransport(site)) as erp:
         await erp.open_session()
         for chunk in split([BillNumber(n) for n in orders(shape.numbers)], SDK_CHUNK_SIZE):
-            verdict = judge(await erp.push(ROUTE, wire.push_data(ROUTE, chunk)))
+            async with erp.turn() as turn:
+                data = wire.push_data(ROUTE, chunk)
+                verdict = judge(await turn.perform(wire.PUSH, ROUTE.source, data, held_back=str))
             assert isinstance(verdict, ReadBack), verdict
             assert verdict.said.success, verdict
         return anyio.current_time() - began_s

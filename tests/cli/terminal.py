@@ -17,9 +17,14 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.request import ProxyHandler, build_opener
 
+from tests.forked import Forked, can_be_forked
+
 PATIENCE_S = 40.0
 
 PASSWORD = "sandbox"
+
+# What the sandbox prints a copy of.
+SHIPPED = Path(__file__).parents[2] / "config.toml"
 
 CONFIG = """\
 [erp]
@@ -27,6 +32,8 @@ url = "{url}"
 acct_id = "sandbox"
 username = "sandbox"
 password = "{password}"
+connect_timeout_s = 0.5
+answer_timeout_s = 3
 
 [run]
 halt = "fail=20%,min=50"
@@ -34,13 +41,16 @@ halt = "fail=20%,min=50"
 [settle]
 first_wait_s = 0.2
 poll_s = 0.2
-window_s = 3
+window_s = 4
 
 [routes.po-instock]
 source = "PUR_PurchaseOrder"
 target = "STK_InStock"
 rule = "PUR_PurchaseOrder-STK_InStock"
 """
+
+# For a server that is slow on purpose; the window must be longer than a call.
+PATIENT = {"answer_timeout_s": "answer_timeout_s = 60", "window_s": "window_s = 61"}
 
 SALES_ROUTE = """
 [routes.so-outstock]
@@ -80,8 +90,10 @@ def begin(
     clean = {"PATH": os.defpath, "HOME": str(folder), "LANG": "C.UTF-8", **(environment or {})}
     if "SYSTEMROOT" in os.environ:
         clean["SYSTEMROOT"] = os.environ["SYSTEMROOT"]  # Windows has no sockets without it
-    return subprocess.Popen(  # noqa: S603  # our own interpreter
-        [*wrapper, sys.executable, "-m", "k3push", *arguments],
+    command = [*wrapper, sys.executable, "-m", "k3push", *arguments]
+    kind = Forked if can_be_forked(command, clean) else subprocess.Popen
+    return kind(
+        command,
         cwd=folder,
         env=clean,
         stdin=stdin,
@@ -135,7 +147,8 @@ class Sandbox(AbstractContextManager["Sandbox"]):
         self.url = self._process.stdout.readline().strip()
         assert self.url.startswith("http://127.0.0.1:"), self.url
         # Read to its last line, since a pipe that nobody reads can hold a process up.
-        lines = iter(self._process.stdout.readline, "follow = []\n")
+        last = SHIPPED.read_text("utf-8").splitlines(keepends=True)[-1]
+        lines = iter(self._process.stdout.readline, last)
         self.config = "".join(line for line in lines).partition("\n\n")[2]
 
     def __exit__(

@@ -199,24 +199,46 @@ def test_settle_finds_what_a_lost_answer_made(desk: Desk, start: Start) -> None:
 
 def test_settle_waits_until_absence_counts(desk: Desk, start: Start) -> None:
     """What a lost call did not make is planned again after the window, for `resume`."""
-    sandbox, numbers = start("--faults", desk.write("script.toml", BROKEN)), orders(8)
-    desk.configure(sandbox.url, lines={"window_s": "window_s = 1"})
+    script = '[[step]]\nfault = "ok"\n' + BROKEN
+    sandbox, numbers = start("--faults", desk.write("script.toml", script)), orders(8)
+    desk.configure(sandbox.url)
+    # A document of another bill proves that the field finds what is there.
+    assert desk.k3push("run", desk.job(orders(1, first=50), "proof.csv")).exit == 0
     ran = desk.k3push(
         "run", desk.job(numbers), "--no-canary", "--chunk-size", "8", "--halt", "unknown=1"
     )
     assert ran.exit == 4, ran
     settled = desk.k3push("settle", "--json")
     assert (settled.exit, settled.said["counts"]) == (5, {"planned": 8}), settled
-    assert sandbox.made() == 0
+    assert sandbox.made() == 1
     assert desk.k3push("resume").exit == 0
-    assert_all_once(desk.rows(), sandbox.truth(), numbers)
+    truth = sandbox.truth()
+    del truth["sources"][orders(1, first=50)[0]]
+    assert_all_once(desk.rows(settled.said["run"]), truth, numbers)
+
+
+@pytest.mark.parametrize(
+    "words", [("settle",), ("retry",), ("retry", "--reason", "nothing says so"), ("resume",)]
+)
+def test_a_command_that_has_nothing_to_do_changes_nothing(
+    desk: Desk, sandbox: Sandbox, words: tuple[str, ...]
+) -> None:
+    """The run has ended as it did; it was not killed."""
+    numbers = [*orders(2), *(["CGDDU000000"] if "--reason" in words else [])]
+    before = desk.configure(sandbox.url).k3push("run", desk.job(numbers), "--json")
+    status, results = desk.k3push("status").out, desk.summary()
+    ran = desk.k3push(*words, "--json")
+    assert (ran.exit, ran.said["counts"]) == (before.exit, before.said["counts"]), ran
+    assert desk.k3push("status").out == status
+    assert f"  exit {before.exit}" in status
+    assert desk.summary() == results
 
 
 @pytest.mark.parametrize(("word", "fault"), [("pushed", LOST), ("absent", BROKEN)])
 def test_a_person_settles_by_a_word(desk: Desk, start: Start, word: str, fault: str) -> None:
     """`settle --as` takes a person's word for one number, and `explain` says whose it was."""
     sandbox, numbers = start("--faults", desk.write("script.toml", fault)), orders(3)
-    desk.configure(sandbox.url, lines={"window_s": "window_s = 1"})
+    desk.configure(sandbox.url)
     ran = desk.k3push(
         "run", desk.job(numbers), "--no-canary", "--chunk-size", "8", "--halt", "unknown=1"
     )
@@ -226,11 +248,11 @@ def test_a_person_settles_by_a_word(desk: Desk, start: Start, word: str, fault: 
     # A word is no execution: the last one ended as it did, and was not killed.
     assert desk.k3push("status").out.splitlines()[0].endswith("  exit 4")
     told = desk.k3push("explain", numbers[0]).out
-    assert "a person's word" in told
+    assert "settled by hand as" in told
     assert "seen by Wang" in told
     told_zh = desk.k3push("--lang", "zh", "explain", numbers[0]).out
-    assert "人工结论：" in told_zh
-    assert "（seen by Wang）" in told_zh
+    assert "人工核实为" in told_zh
+    assert "：seen by Wang" in told_zh
     assert desk.k3push("resume").exit == 0
     assert {row["state"] for row in desk.rows()} == {"pushed"}
     assert (sandbox.made(), sandbox.truth()["documents"]) == (3, 3)

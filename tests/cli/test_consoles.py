@@ -27,8 +27,9 @@ def test_a_console_of_any_encoding_shows_a_run(desk: Desk, sandbox: Sandbox, enc
     said = ran.stdout.decode(encoding)
     assert ran.returncode == 3, ran
     assert b"Traceback" not in ran.stderr
-    assert "pushed" in said
+    assert "results" in said
     if encoding != "ascii":
+        assert "已下推" in said
         assert "退出码 3" in said
     # What is read by programs does not depend on the console.
     assert desk.rows()[2]["number"] == "NOWHERE-ö-😀"
@@ -43,3 +44,63 @@ def test_paths_may_hold_blanks_and_chinese(desk: Desk, sandbox: Sandbox) -> None
     assert ran.exit == 0, ran
     assert [row["state"] for row in home.rows()] == ["pushed", "pushed"]
     assert home.k3push("status").exit == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell of Unix closes streams")
+@pytest.mark.parametrize(
+    "closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-", "> /dev/full", "2> /dev/full"]
+)
+def test_streams_that_are_closed_or_full_end_no_run(
+    desk: Desk, sandbox: Sandbox, closed: str
+) -> None:
+    """A unit, or a full disk under a log, may leave none; the run has its exit code all the same.
+
+    A ledger that is opened as number 1 or 2 would have the next message written into it.
+    """
+    desk.configure(sandbox.url)
+    job = desk.job(orders(2))
+    command = f'exec "{sys.executable}" -m k3push run {job} --json {closed}'
+    ran = subprocess.run(  # noqa: S603  # our own interpreter
+        ["/bin/sh", "-c", command],
+        cwd=desk.folder,
+        env={"PATH": "", "HOME": str(desk.folder), "LANG": "C.UTF-8"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ran.returncode == 0, ran
+    assert "Traceback" not in ran.stderr
+    assert ("No space left" in ran.stderr) == (closed == "> /dev/full"), ran
+    assert [row["state"] for row in desk.rows()] == ["pushed", "pushed"]
+    assert desk.k3push("ledger", "check").exit == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="arguments of Windows are text")
+def test_an_argument_that_is_not_utf_8_is_refused(desk: Desk, untouched: Sandbox) -> None:
+    """No ledger and no JSON could hold the name of that list."""
+    desk.configure(untouched.url)
+    ran = desk.k3push("run", "orders\udcff.csv")
+    assert (ran.exit, "is not UTF-8 text" in ran.err) == (2, True), ran
+
+
+@pytest.mark.parametrize(
+    "proxy", ["socks5://127.0.0.1:1", "ht!tp://x", "http://", "http://[::1", "://"]
+)
+def test_a_proxy_that_cannot_be_gone_through_is_named(
+    desk: Desk, untouched: Sandbox, proxy: str
+) -> None:
+    """It was found at the first call, by a package that is not installed."""
+    desk.configure(untouched.url).environment["HTTP_PROXY"] = proxy
+    ran = desk.k3push("run", desk.job(orders(1)))
+    assert (ran.exit, "HTTP_PROXY" in ran.err) == (2, True), ran
+    assert "Traceback" not in ran.err
+
+
+def test_questions_that_nobody_answers_end_in_a_line(desk: Desk) -> None:
+    """`init` in a pipeline, or a hand that presses Ctrl-D."""
+    ran = desk.k3push("init")
+    assert (ran.exit, "standard input ended" in ran.err) == (2, True), ran
+    assert not (desk.folder / "config.toml").exists()
+    ran = desk.k3push("init", "--config", "no/where.toml", given="a\n" * 9)
+    assert (ran.exit, "where.toml" in ran.err) == (2, True), ran

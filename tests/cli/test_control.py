@@ -12,6 +12,7 @@ import pytest
 
 from tests.cli.conftest import Start
 from tests.cli.terminal import (
+    PATIENT,
     Desk,
     Sandbox,
     assert_all_once,
@@ -149,8 +150,8 @@ def test_outside_its_window_a_run_waits_and_obeys(desk: Desk, sandbox: Sandbox) 
     desk.configure(sandbox.url, lines={"halt": f'window = "{hour:02}:00-{hour:02}:30"'})
     process = desk.begin("run", desk.job(orders(3)))
     assert process.stderr is not None
-    assert f"outside window until {hour:02}:00" in process.stderr.readline()
-    assert f"outside window until {hour:02}:00" in desk.k3push("status").out
+    assert f"outside the window until {hour:02}:00" in process.stderr.readline()
+    assert f"outside the window until {hour:02}:00" in desk.k3push("status").out
     assert desk.k3push("control", "stop").exit == 0
     ran = end(process)
     assert ran.exit == 5, ran
@@ -191,7 +192,7 @@ def test_a_thousand_refusals_stop_early_and_the_limit_is_named(desk: Desk, start
     assert_true(desk.rows(), sandbox.truth())
     again = desk.k3push("resume", "--halt", "now,fail=30", "--lang", "zh")
     assert again.exit in {4, 5}, again
-    assert re.search(r"触发停止规则：\d+ 个编号中有 \d+ 个被拒绝（上限 fail=30）", again.out), again
+    assert re.search(r"触发停止规则：\d+ 张单据中有 \d+ 张被拒绝（上限 fail=30）", again.out), again
 
 
 def test_no_color_means_no_escape_codes(desk: Desk, sandbox: Sandbox) -> None:
@@ -210,7 +211,7 @@ def test_the_first_ctrl_c_after_a_stop_still_waits_for_open_calls(desk: Desk, st
     """Whoever presses it once has not asked to leave calls behind, whatever else had stopped it."""
     script = '[[step]]\nfault = "make-then-delay:6"\n'
     sandbox, numbers = start("--faults", desk.write("script.toml", script)), orders(8)
-    desk.configure(sandbox.url)
+    desk.configure(sandbox.url, lines=PATIENT)
     process = desk.begin("run", desk.job(numbers), "--no-canary", "--json")
     until(lambda: sandbox.made() == len(numbers))
     assert "one chunk is on its way" in desk.k3push("control", "stop").out

@@ -7,7 +7,17 @@ import subprocess
 import pytest
 
 from tests.cli.conftest import Start
-from tests.cli.terminal import Desk, Ran, Sandbox, assert_all_once, assert_true, end, orders, until
+from tests.cli.terminal import (
+    PATIENT,
+    Desk,
+    Ran,
+    Sandbox,
+    assert_all_once,
+    assert_true,
+    end,
+    orders,
+    until,
+)
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 
@@ -87,7 +97,7 @@ def test_one_interrupt_waits_for_open_calls(
 def hanging(desk: Desk, start: Start) -> tuple[Sandbox, subprocess.Popen[str]]:
     """A run over forty numbers in two calls, one of which is made and never answered."""
     sandbox = start("--faults", desk.write("script.toml", HANGS))
-    desk.configure(sandbox.url)
+    desk.configure(sandbox.url, lines=PATIENT)
     options = ("--json", "--no-canary", "--chunk-size", "20")
     process = desk.begin("run", desk.job(FORTY), *options)
     until(lambda: sandbox.made() == len(FORTY))
@@ -117,7 +127,8 @@ def test_a_living_run_is_left_alone(desk: Desk, hanging: Hanging) -> None:
     for command in ("resume", "retry", "settle"):
         refused = desk.k3push(command)
         assert refused.exit == 2, refused
-        assert "process" in refused.err
+        assert "under way in another process" in refused.err
+        assert "正由另一进程执行" in desk.k3push(command, "--lang", "zh").err
     told = desk.k3push("status").out
     assert "pushed" in told
     assert "under way" in told
@@ -126,6 +137,29 @@ def test_a_living_run_is_left_alone(desk: Desk, hanging: Hanging) -> None:
     end(process)
     assert resume(desk).exit == 0
     assert_all_once(desk.rows(), sandbox.truth(), FORTY)
+
+
+def test_a_living_run_settles_by_itself_and_says_so(desk: Desk, start: Start) -> None:
+    """Neither `settle` nor `status` sends a person to do what the run does anyway."""
+    script = '[[step]]\nfault = "make-then-reset"\n'
+    sandbox = start("--faults", desk.write("script.toml", script))
+    desk.configure(
+        sandbox.url, lines={"first_wait_s": "first_wait_s = 60", "window_s": "window_s = 600"}
+    )
+    process = desk.begin("run", desk.job(orders(3)), "--no-canary", "--json")
+    with process:
+        until(lambda: "unknown" in desk.k3push("status").out)
+        told = desk.k3push("status").out
+        refused = desk.k3push("settle")
+        word = desk.k3push("settle", "--as", "pushed", *orders(1), "--because", "seen")
+        process.kill()
+    assert "asks the ERP about unknown numbers itself" in told, told
+    assert "k3push settle" not in told
+    for each in (refused, word):
+        assert each.exit == 2, each
+        assert "asks the ERP about unknown numbers itself" in each.err
+        assert "nothing to do" in each.err
+    assert "k3push resume" in desk.k3push("status").out
 
 
 def test_a_deadline_ends_a_run(desk: Desk, slow: Sandbox) -> None:

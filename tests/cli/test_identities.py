@@ -50,7 +50,7 @@ def test_a_refused_user_is_set_aside_with_one_warning(desk: Desk, sandbox: Sandb
     assert ran.exit == 0, ran
     assert ran.said["counts"] == {"pushed": 24}
     assert sandbox.truth()["failed_logins"] == 1
-    warnings = [line for line in ran.err.splitlines() if "set aside" in line]
+    warnings = [line for line in ran.err.splitlines() if "is no longer used" in line]
     assert len(warnings) == 1
     assert "sandbox2" in warnings[0]
     assert "用户名或密码错误" in warnings[0]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.adapters.test_job_files_xlsx import workbook
+from tests.adapters.job_files.test_xlsx import workbook
 from tests.cli.terminal import Desk, Sandbox, assert_true, orders
 
 # Orders of the sandbox whose numbers are digits only.
@@ -130,7 +130,7 @@ def test_what_is_no_whole_list_is_left_and_named(
     said = ran.err.splitlines()
     for name, words in {
         "open.xlsx": "open in another program",
-        "notes.docx": "no kind of list",
+        "notes.docx": "no known kind of list",
         "copy.csv.part": "still being written",
         "now.csv": "still being written",
     }.items():

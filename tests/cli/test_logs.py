@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from k3push.cli.logs import MOST_BYTES, OLD_FILES, LogOptions, open_log
+from k3push.cli.console.logs import MOST_BYTES, OLD_FILES, LogOptions, open_log
 from tests.cli.conftest import Start
 from tests.cli.terminal import Desk, Sandbox, orders
 
@@ -112,9 +113,25 @@ def test_a_full_file_is_turned_over(tmp_path: Path) -> None:
     """A log that grows for years fills the disk that the ledger needs."""
     path = tmp_path / "k3push.log"
     console = Console(file=io.StringIO())
+    lost: list[OSError] = []
     for _ in range(OLD_FILES + 3):
         path.write_bytes(b"x" * MOST_BYTES)
-        with open_log(LogOptions(file=path), console) as log:
+        with open_log(LogOptions(file=path), console, lost.append) as log:
             log.waiting("the ERP is busy", 3)
     assert len(list(tmp_path.iterdir())) == 1 + OLD_FILES
     assert events(path.read_text("utf-8"))[0]["why"] == "the ERP is busy"
+    assert not lost
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a disk that is always full")
+def test_a_log_on_a_full_disk_is_told_once_and_ends_no_run(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The night goes on without it."""
+    lost: list[OSError] = []
+    console = Console(file=io.StringIO())
+    with open_log(LogOptions(file=Path("/dev/full")), console, lost.append) as log:
+        for _ in range(3):
+            log.waiting("the ERP is busy", 3)
+    assert [error.errno for error in lost] == [errno.ENOSPC]
+    assert capsys.readouterr().err == ""

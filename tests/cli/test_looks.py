@@ -2,21 +2,23 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
 import pytest
 
-from k3push.adapters.sqlite import open_sqlite
+from k3push.adapters.ledger.sqlite import open_sqlite
 from k3push.core.model import BillNumber, Listed, Outcome, State
 from k3push.reporting.results import MOST_READ
+from tests.adapters.ledger.samples import NOON, a_run
 from tests.cli.conftest import Start
 from tests.cli.terminal import Desk, Sandbox, assert_true, orders, read_csv
-from tests.ledgers.samples import NOON, a_run
 
 COMMANDS = (
     "run",
@@ -36,9 +38,9 @@ COMMANDS = (
 
 # What became of numbers of the demo, in words that `explain` alone uses.
 IN_CHINESE = {
-    "CGDD0000033": ("请求  ", "应答  ", "存疑（broken：", "经查询目标单核实"),
-    "CGDD0000108": ("已完成（被拒绝，response_error）；已回查两次", "已完成（成功）；已回查"),
-    "CGDD0000007": ("已完成（被拒绝，MsgCode 11）；已回查", "由 retry 重新列入计划", "→ 请核对"),
+    "CGDD0000033": ("请求  ", "应答  ", "结果未知（broken：", "经查询目标单核实"),
+    "CGDD0000108": ("已处理（被拒绝，response_error）；已回查两次", "已处理（成功）；已回查"),
+    "CGDD0000007": ("已处理（被拒绝，MsgCode 11）；已回查", "由 retry 重新列入待下推", "→ 请核对"),
 }
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
@@ -80,8 +82,8 @@ def test_runs_lists_them_all(done: Done) -> None:
     ran = desk.k3push("runs")
     assert ran.exit == 0
     (line,) = [line for line in ran.out.splitlines() if run in line]
-    assert line.split(maxsplit=4)[:4] == [run, "po-instock", "exit", "3"]
-    assert line.endswith("pushed 40 · rejected 2")
+    assert line.split(maxsplit=3)[:3] == [run, "po-instock", "3"]
+    assert line.rstrip().endswith("pushed 40 · rejected 2")
 
 
 def test_explain_tells_all_of_one_number(done: Done) -> None:
@@ -117,8 +119,8 @@ def test_status_reads_no_more_reasons_than_it_can_at_once(desk: Desk) -> None:
     desk.configure("http://127.0.0.1:9/K3Cloud/")
 
     async def refuse(count: int) -> None:
-        async with open_sqlite(desk.folder / "ledger.db") as ledger:
-            run = a_run()
+        async with open_sqlite(desk.folder / "ledger.db", account="sandbox") as ledger:
+            run = a_run(scope="sandbox|po|in")
             await ledger.open_run(run)
             bills = [BillNumber(f"CGDD{index:07d}") for index in range(count)]
             await ledger.add(run.id, [Listed(line, bill) for line, bill in enumerate(bills, 1)])
@@ -129,7 +131,7 @@ def test_status_reads_no_more_reasons_than_it_can_at_once(desk: Desk) -> None:
     told = desk.k3push("status").out
     assert f"{MOST_READ + 3:,}" in told
     assert f"{MOST_READ:,} × 未审核" in told
-    assert "3 numbers more" in told
+    assert "3 more numbers" in told
 
 
 def test_status_names_what_stopped_a_run(desk: Desk, start: Start) -> None:
@@ -137,7 +139,7 @@ def test_status_names_what_stopped_a_run(desk: Desk, start: Start) -> None:
     desk.configure(start().url, password="wrong")
     assert desk.k3push("run", desk.job(orders(3))).exit == 6
     told = desk.k3push("status").out
-    for words in ("exit 6", "the ERP refused the login", "→ mend", "`k3push resume`"):
+    for words in ("exit 6", "the ERP refused the login", "→ correct", "`k3push resume`"):
         assert words in told, told
     shutil.rmtree(desk.folder / "results")
     assert "`k3push resume`" in desk.k3push("status").out
@@ -263,13 +265,58 @@ def test_files_are_the_owners_alone(done: Done) -> None:
 
 
 def test_check_finds_all_well(desk: Desk, untouched: Sandbox) -> None:
-    """`check` reads only, has a line for each thing, and finds a good configuration good."""
+    """`check` reads only, has a line for each thing, and finds a good configuration good.
+
+    What only documents can show is said to be unverified while there are none.
+    """
     ran = desk.configure(untouched.url).k3push("check")
     assert ran.exit == 0, ran
     lines = ran.out.splitlines()
     assert len(lines) >= 4
-    assert all(line.startswith("✓") for line in lines), ran.out
+    (unverified,) = [line for line in lines if not line.startswith("✓")]
+    assert unverified.startswith("! could not be verified: STK_InStock has no documents yet")
+    assert "✓ rule PUR_PurchaseOrder-STK_InStock is there, and enabled" in ran.out
     assert not (desk.folder / "ledger.db").exists()
+
+
+def test_check_asks_both_forms_whatever_the_route_names(desk: Desk, untouched: Sandbox) -> None:
+    """A route without a number field is one whose target form nobody else asks for."""
+    keys = {"target": 'target = "STK_Nowhere"', "rule": 'rule = "X"'}
+    wrong = desk.configure(untouched.url, lines=keys).k3push("check")
+    assert wrong.exit == 2, wrong
+    assert "✗ target form STK_Nowhere: " in wrong.out
+    assert "no source_number_field" in wrong.out
+    keys["target"] = 'target = "PUR_ReceiveBill"'
+    right = desk.configure(untouched.url, lines=keys).k3push("check")
+    assert right.exit == 0, right
+    assert "✓ target form PUR_ReceiveBill\n" in right.out
+    assert "! route po-instock: no source_number_field" in right.out
+
+
+def test_check_never_ticks_a_rule_that_is_not_there(desk: Desk, untouched: Sandbox) -> None:
+    """A slip in it costs a night of refusals; those that are near it are named."""
+    lines = {"rule": 'rule = "PUR_PurchaseOrder-STK_Instok"'}
+    ran = desk.configure(untouched.url, lines=lines).k3push("check")
+    (line,) = [line for line in ran.out.splitlines() if "STK_Instok" in line]
+    assert line.startswith("! rule PUR_PurchaseOrder-STK_Instok ")
+    assert "near it: PUR_PurchaseOrder-STK_InStock" in line
+    lines = {"rule": "default_rule = true"}
+    ran = desk.configure(untouched.url, lines=lines).k3push("check")
+    (line,) = [line for line in ran.out.splitlines() if "default rule" in line]
+    assert line.startswith("✓ route po-instock: PUR_PurchaseOrder-STK_InStock is the default rule")
+
+
+@pytest.mark.parametrize("fault", ["no-permission", "lose-session", "response-error", "empty"])
+def test_check_says_that_it_could_not_verify_a_rule(desk: Desk, start: Start, fault: str) -> None:
+    """A site that does not list its rules may have them all the same."""
+    script = '[[step]]\nfault = "make-then-gzip"\non = "query"\ntimes = 3\n'
+    script += f'[[step]]\nfault = "{fault}"\non = "query"\ntimes = 9\n'
+    sandbox = start("--faults", desk.write("script.toml", script))
+    ran = desk.configure(sandbox.url).k3push("check")
+    (line,) = [line for line in ran.out.splitlines() if "PUR_PurchaseOrder-STK_InStock" in line]
+    assert line.startswith("! rule PUR_PurchaseOrder-STK_InStock could not be verified"), ran
+    assert "✗" not in ran.out
+    assert ran.exit == 0, ran
 
 
 def test_check_finds_a_wrong_field(desk: Desk, untouched: Sandbox) -> None:
@@ -315,9 +362,12 @@ def test_the_sandbox_prints_a_configuration_that_works(desk: Desk) -> None:
 
 
 def test_a_demo_audits_itself(desk: Desk) -> None:
-    """`demo` needs no configuration, ends with 3, and holds its ledger against the books."""
+    """`demo` needs no configuration, and ends with 0 where its ledger agrees with the books.
+
+    That some bills are refused is a part of it.
+    """
     ran = desk.k3push("demo", "--json")
-    assert ran.exit == 3, ran
+    assert ran.exit == 0, ran
     assert ran.said["exit"] == 3
     assert "books agree" in ran.err
     folder = desk.folder / "k3push-demo"
@@ -332,6 +382,46 @@ def test_a_demo_audits_itself(desk: Desk) -> None:
             assert word in told_zh, told_zh
         for english in ("attempt ", "request", "answer ", "verdict", "read back", "planned again"):
             assert english not in told_zh, told_zh
+
+
+@posix
+@pytest.mark.parametrize("how", ["module", "script", "on the PATH", "uv run"])
+def test_the_next_command_of_a_demo_works_as_it_is_printed(tmp_path: Path, how: str) -> None:
+    """Whoever copies it may have started k3push in any of these ways, with blanks in the paths."""
+    script = Path(sysconfig.get_path("scripts"), "k3push")
+    environment = {"HOME": str(tmp_path), "LANG": "C.UTF-8", "PATH": os.defpath}
+    folder, begin = tmp_path, shlex.quote(str(script))
+    output = tmp_path / "a demo's folder"
+    if how == "module":
+        begin = f"{shlex.quote(sys.executable)} -m k3push"
+    elif how == "on the PATH":
+        environment["PATH"], begin = f"{script.parent}:{os.defpath}", "k3push"
+    elif how == "uv run":
+        uv = os.environ.get("UV")
+        if uv is None or Path(sys.prefix).name != ".venv":
+            pytest.skip("not started by uv run")
+        environment["PATH"], begin = f"{Path(uv).parent}:{os.defpath}", "uv run k3push"
+        environment["UV_OFFLINE"] = environment["UV_NO_SYNC"] = "1"
+        folder = Path(sys.prefix).parent
+
+    def shell(line: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(  # noqa: S602  # what a person types
+            line,
+            shell=True,
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    ran = shell(f"{begin} demo --quiet --output {shlex.quote(str(output))}")
+    assert ran.returncode == 0, ran
+    (line,) = [line for line in ran.stderr.splitlines() if "Look at one" in line]
+    command = line.split(": ", 1)[1]
+    assert command.startswith(f"{begin} explain CGDD0000033"), command
+    told = shell(command)
+    assert (told.returncode, "CGDD0000033" in told.stdout) == (0, True), told
 
 
 def test_chinese_is_spoken_when_asked(done: Done, desk: Desk) -> None:
@@ -379,7 +469,7 @@ def test_help_is_quick(desk: Desk) -> None:
 
 def test_importing_k3push_loads_little() -> None:
     """`import k3push` loads neither extras nor what only a command needs."""
-    heavy = ["keyring", "pyarrow", "xlsxwriter", "psycopg", "starlette", "httpx", "rich"]
+    heavy = ["keyring", "pyarrow", "xlsxwriter", "psycopg", "starlette", "httpx", "rich", "jinja2"]
     program = f"import k3push, sys; print(*(set({heavy}) & set(sys.modules)))"
     ran = subprocess.run(  # noqa: S603  # our own interpreter
         [sys.executable, "-c", program], capture_output=True, text=True, check=True

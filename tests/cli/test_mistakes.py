@@ -8,10 +8,10 @@ from pathlib import Path
 import anyio
 import pytest
 
-from k3push.adapters.sqlite import open_sqlite
-from k3push.cli.main import run
+from k3push.adapters.ledger.sqlite import open_sqlite
+from k3push.cli.app import run
+from tests.adapters.ledger.samples import planned
 from tests.cli.terminal import Desk, Sandbox
-from tests.ledgers.samples import planned
 
 GOOD = "单据编号\nCGDD0000001\n"
 
@@ -78,7 +78,7 @@ JOB_FILES = {
     "pasted-list": bad_job("单据编号\nCGDD0000001,CGDD0000002\n", "line 2"),
     "empty-number": bad_job("单据编号,备注\nCGDD0000001,\n,x\n", "line 3", "empty"),
     "too-long": bad_job(f"单据编号\n{'9' * 81}\n", "line 2", "80"),
-    "control-character": bad_job("单据编号\nA\x07B\n", "line 2", "U+0007", "anew"),
+    "control-character": bad_job("单据编号\nA\x07B\n", "line 2", "U+0007", "again"),
     "line-break-in-a-number": bad_job('单据编号\n"A\nB"\n', "line 2"),
     "open-quote": bad_job('单据编号\n"A\nB\nC\n', "line 2", "quot"),
     "unknown-headings": bad_job("foo,bar\nCGDD0000001,x\n", "foo", "--column"),
@@ -123,23 +123,35 @@ SETTINGS = {
         files={"gbk.toml": "# 采购".encode("gb18030")},
         named=("gbk.toml", "save it as UTF-8"),
     ),
-    "unknown-key": bad_key("halt", "halts = 'fail=5'", "line 8", "run.halts", "mean 'halt'"),
+    "unknown-key": bad_key("halt", "halts = 'fail=5'", "line 10", "run.halts", "mean 'halt'"),
     "unknown-section": bad_end("\n[notfy]\non = []\n", "line", "notfy", "mean 'notify'"),
     "url-missing": bad_key("url", "", "line 1", "erp.url", "is missing"),
     "url-without-scheme": bad_key("url", "url = 'erp.com'", "line 2", "erp.url", "https://"),
     "url-without-host": bad_key("url", "url = 'https://'", "line 2", "erp.url", "no host"),
     "url-with-a-password": bad_key("url", f"url = 'http://a:{SECRET}@b'", "erp.url", "own keys"),
     "account-empty": bad_key("acct_id", "acct_id = ''", "line 3", "erp.acct_id"),
-    "user-no-text": bad_key("username", "username = 7", "line 4", "erp.username", "string"),
+    "user-no-text": bad_key("username", "username = 7", "line 4", "erp.username", "must be text"),
     "auth": bad_key("username", "username='a'\nauth='oauth'", "line 5", "erp.auth", "signature"),
     "auth-without-an-app": bad_key(
         "username", "username='a'\nauth='sign'", "erp.app_id", "erp.app_secret", "is needed"
     ),
     "encoding": bad_key("username", "username='a'\nencoding='xml'", "erp.encoding", "'form'"),
     "time-out-of-nothing": bad_key(
-        "username", "username='a'\nanswer_timeout_s=0", "erp.answer_timeout_s", "greater than 0"
+        "answer_timeout_s", "answer_timeout_s=0", "line 7: erp.answer_timeout_s", "above 0"
     ),
-    "lcid": bad_key("username", "username='a'\nlcid='zh'", "erp.lcid", "integer"),
+    "window-shorter-than-a-call": bad_key(
+        "window_s", "window_s = 3.5", "settle.window_s", "above 3.5", "erp.answer_timeout_s"
+    ),
+    "window-of-nothing": bad_key("window_s", "window_s = 0", "settle.window_s", "above 0"),
+    "poll-after-the-window": bad_key("poll_s", "poll_s = 9", "settle.poll_s", "settle.window_s"),
+    "window-shorter-by-a-variable": Mistake(
+        environment={"K3PUSH_ERP__ANSWER_TIMEOUT_S": "9"},
+        named=("line 15: settle.window_s", "above 9.5", "with K3PUSH_ERP__ANSWER_TIMEOUT_S"),
+    ),
+    "source-number-of-the-document-itself": bad_end(
+        "source_number_field = 'fBillNo'\n", "source_number_field", "names the target document"
+    ),
+    "lcid": bad_key("username", "username='a'\nlcid='zh'", "erp.lcid", "whole number"),
     "password-missing": bad_key("password", "", "erp.password", "is needed"),
     "password-of-no-kind": bad_key(
         "password", f"password = {{ envv = '{SECRET}' }}", "line 5", "erp.password", "env"
@@ -153,28 +165,30 @@ SETTINGS = {
     "password-command-fails": bad_key(
         "password", "password = { command = ['k3push-none'] }", "erp.password", "command gave"
     ),
-    "halt": bad_key("halt", "halt = 'fail=lots'", "line 8", "run.halt", "fail=20%"),
-    "chunk-size": bad_key("halt", "chunk_size = 0", "line 8", "run.chunk_size", "auto"),
-    "concurrency": bad_key("halt", "concurrency = 257", "line 8", "run.concurrency", "256"),
-    "attempts": bad_key("halt", "max_attempts = 0", "line 8", "run.max_attempts"),
+    "halt": bad_key("halt", "halt = 'fail=lots'", "line 10", "run.halt", "fail=20%"),
+    "chunk-size": bad_key("halt", "chunk_size = 0", "line 10", "run.chunk_size", "auto"),
+    "concurrency": bad_key("halt", "concurrency = 257", "line 10", "run.concurrency", "256"),
+    "attempts": bad_key("halt", "max_attempts = 0", "line 10", "run.max_attempts"),
     "calls-below-nothing": bad_key(
-        "halt", "max_calls_per_minute = -1", "line 8", "run.max_calls_per_minute"
+        "halt", "max_calls_per_minute = -1", "line 10", "run.max_calls_per_minute"
     ),
-    "window": bad_key("halt", "window = '20:00-25:00'", "line 8", "run.window"),
-    "settle-window": bad_key("window_s", "window_s = -1", "line 13", "settle.window_s"),
-    "settle-poll": bad_key("poll_s", "poll_s = 0", "line 12", "settle.poll_s"),
+    "window": bad_key("halt", "window = '20:00-25:00'", "line 10", "run.window"),
+    "settle-window": bad_key("window_s", "window_s = -1", "line 15", "settle.window_s"),
+    "settle-poll": bad_key("poll_s", "poll_s = 0", "line 14", "settle.poll_s"),
     "ledger-url": bad_end("\n[ledger]\nurl = 'ledger.db'\n", "ledger.url", "sqlite:///"),
     "ledger-of-mysql": bad_end("\n[ledger]\nurl = 'mysql://h/db'\n", "ledger.url", "sqlite:///"),
     "notify-on": bad_end("\n[notify]\non = ['end']\n", "notify.on", "'finish'"),
     "otlp-of-no-kind": bad_end("\n[metrics]\notlp = '127.0.0.1:4318'\n", "metrics.otlp", "http://"),
-    "otlp-port": bad_end("\n[metrics]\notlp = 'http://a:b'\n", "metrics.otlp", "Port"),
+    "otlp-port": bad_end(
+        "\n[metrics]\notlp = 'http://a:b'\n", "metrics.otlp", "http://127.0.0.1:4318"
+    ),
     "otlp-with-a-password": bad_end(
         f"\n[metrics]\notlp = 'http://a:{SECRET}@b'\n", "metrics.otlp", "OTEL_EXPORTER_OTLP_HEADERS"
     ),
     "route-without-source": bad_key("source", "", "routes.po-instock.source", "is missing"),
     "route-without-rule": bad_key("rule", "", "routes.po-instock.rule", "default_rule"),
     "rule-twice": bad_end("default_rule = true\n", "routes.po-instock.rule", "either"),
-    "follow": bad_end("follow = ['submit']\n", "line 19", "routes.po-instock.follow", "later"),
+    "follow": bad_end("follow = ['audit']\n", "line 21", "routes.po-instock.follow", "submit"),
     "blocked": bad_end("blocked = 'ask'\n", "routes.po-instock.blocked", "'skip'"),
     "partial-no-bool": bad_end("allow_partial = 'some'\n", "routes.po-instock.allow_partial"),
     "two-routes": bad_end(
@@ -186,7 +200,7 @@ SETTINGS = {
     ),
     "variable-with-a-bad-value": Mistake(
         environment={"K3PUSH_RUN__CANARY": "perhaps"},
-        named=("run.canary", "boolean", "from K3PUSH_RUN__CANARY"),
+        named=("run.canary", "true or false", "from K3PUSH_RUN__CANARY"),
     ),
     "check-of-a-bad-file": Mistake(
         types=("check",), lines={"url": "url = 'x'"}, named=("config.toml, line 2: erp.url",)
@@ -199,13 +213,24 @@ ARGUMENTS = {
     "no-job": bad_words("run", named=("JOB...",)),
     "route": bad_words(*RUN, "--route", "po-instok", named=("config.toml", "mean 'po-instock'")),
     "route-of-check": bad_words("check", "--route", "x", named=("config.toml", "po-instock")),
-    "chunk-size": bad_words(*RUN, "--chunk-size", "0", named=("'0'", "at least 1")),
+    "chunk-size": bad_words(*RUN, "--chunk-size", "0", named=("--chunk-size '0'", "1 to 10000")),
+    "chunk-size-too-large": bad_words(*RUN, "--chunk-size", "10001", named=("1 to 10000", "auto")),
     "chunk-size-no-number": bad_words(*RUN, "--chunk-size", "ten", named=("'ten'", "auto")),
     "concurrency": bad_words(*RUN, "--concurrency", "-2", named=("'-2'", "auto")),
-    "limit": bad_words(*RUN, "--limit", "0", named=("--limit", "equal to 1")),
-    "limit-no-number": bad_words(*RUN, "--limit", "few", named=("--limit", "integer")),
+    "concurrency-too-large": bad_words(
+        *RUN, "--concurrency", "999", named=("--concurrency '999'", "1 to 256")
+    ),
+    "limit": bad_words(*RUN, "--limit", "0", named=("--limit", "at least 1")),
+    "limit-no-number": bad_words(*RUN, "--limit", "few", named=("--limit", "whole number")),
     "halt": bad_words(*RUN, "--halt", "fail=x", named=("--halt", "fail=x", "fail=20%")),
     "until": bad_words(*RUN, "--until", "25:00", named=("25:00", "HH:MM")),
+    "halt-of-more-than-all": bad_words(*RUN, "--halt", "fail=101%", named=("--halt", "100%")),
+    "max-duration-of-nothing": bad_words(*RUN, "--max-duration", "0s", named=("0s", "168h")),
+    "max-duration-of-ages": bad_words(
+        *RUN, "--max-duration", "99999999999h", named=("99999999999h", "90s")
+    ),
+    "max-duration-of-weeks": bad_words(*RUN, "--max-duration", "999h", named=("999h", "168h")),
+    "language": bad_words("--lang=fr", "status", named=("--lang", "en", "zh")),
     "max-duration": bad_words(*RUN, "--max-duration", "soon", named=("soon", "90s")),
     "again": bad_words(*RUN, "--again", named=("--because",)),
     "again-of-apply": bad_words("apply", "x", "--again", named=("--because",)),
@@ -317,8 +342,8 @@ def test_half_a_list_is_not_taken_for_the_whole(
     """A kill while the list was written down: exit 0 for its first half would lose the rest."""
 
     async def leave_half() -> None:
-        async with open_sqlite(desk.folder / "ledger.db") as ledger:
-            await planned(ledger, "CGDD0000001")
+        async with open_sqlite(desk.folder / "ledger.db", account="sandbox") as ledger:
+            await planned(ledger, "CGDD0000001", scope="sandbox|po|in")
 
     anyio.run(leave_half)
     refused = desk.configure(untouched.url).k3push(command)

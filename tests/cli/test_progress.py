@@ -13,14 +13,14 @@ from rich.cells import cell_len
 from rich.console import Console
 from trio.testing import MockClock
 
-from k3push.cli.progress import LINE_EVERY_S, RunProgress
-from k3push.cli.wiring import SystemClock
-from k3push.cli.words import Lang, speaker
-from k3push.core.commands import Key
-from k3push.core.holds import Hold, HoldCause
+from k3push.adapters.clock import SystemClock
+from k3push.cli.console.progress import LINE_EVERY_S, RunProgress
+from k3push.core.control_words import Key
 from k3push.core.model import Attempt, BillNumber, Intent, Outcome, RunId, State, Target, Uptime
-from k3push.core.verdict import InDoubt
-from k3push.steering import Steering
+from k3push.core.pacing.holds import Hold, HoldCause
+from k3push.core.safety.verdict import InDoubt
+from k3push.runs.throttle import Throttle
+from k3push.words.language import Lang, speaker
 
 NUMBERS = tuple(BillNumber(f"CGDD{index:07d}") for index in range(4))
 ATTEMPT = Attempt(
@@ -52,9 +52,9 @@ def screen(*, terminal: bool) -> Console:
 
 def steered(
     concurrency: int | None = None, chunk_size: int | None = None, calls_per_minute: int = 0
-) -> Steering:
+) -> Throttle:
     """Return what the run is driven with."""
-    return Steering(
+    return Throttle(
         SystemClock(),
         concurrency=concurrency,
         chunk_size=chunk_size,
@@ -124,8 +124,8 @@ def test_on_a_terminal_the_bar_never_wraps(width: int, lang: Lang, held: Hold | 
     console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
     counts = {State.PLANNED: 400_000, State.PUSHED: 350_000, State.REJECTED: 9_999}
     time_s = Watch()
-    steering = steered(concurrency=256, chunk_size=10_000, calls_per_minute=6_000)
-    progress = RunProgress(console, speaker(lang), counts, steering, now_s=time_s)
+    throttle = steered(concurrency=256, chunk_size=10_000, calls_per_minute=6_000)
+    progress = RunProgress(console, speaker(lang), counts, throttle, now_s=time_s)
     time_s.now_s = 3.0
     progress.concluded([Outcome(BillNumber("CGDD9"), State.ALREADY)])
     progress.held(held)
@@ -135,15 +135,15 @@ def test_on_a_terminal_the_bar_never_wraps(width: int, lang: Lang, held: Hold | 
 def test_the_bar_tells_how_fast_it_goes_and_when_it_ends() -> None:
     """An operator who steers must see at once what came of it."""
     console, time_s = screen(terminal=True), Watch()
-    steering = steered(concurrency=4, chunk_size=20, calls_per_minute=60)
+    throttle = steered(concurrency=4, chunk_size=20, calls_per_minute=60)
     counts = {State.PLANNED: 100, State.REJECTED: 2}
-    progress = RunProgress(console, speaker("en"), counts, steering, now_s=time_s)
+    progress = RunProgress(console, speaker("en"), counts, throttle, now_s=time_s)
     time_s.now_s = 2.0
     progress.recorded(ATTEMPT, MADE, InDoubt("broken", "reset"), 1.0)
     course, standing = drawn(console, progress)
     assert course.endswith("6/102 · ETA 0:00:48 · 2.0/s · 4 calls × 20 · at most 60/min")
     assert standing == "rejected 2 · pushed 4"
-    steering.fix(Key.CONCURRENCY, 9)
+    throttle.fix(Key.CONCURRENCY, 9)
     assert "9 calls × 20" in drawn(console, progress)[0]
 
 
@@ -161,8 +161,8 @@ def test_the_rate_is_that_of_the_last_minute() -> None:
     ("hold", "lang", "words"),
     [
         (HOLDS[0], "en", "paused by control since 21:04"),
-        (HOLDS[0], "zh", "已于 21:04 由 control 暂停"),
-        (HOLDS[1], "en", "outside window until 20:00"),
+        (HOLDS[0], "zh", "21:04 起由 control 暂停"),
+        (HOLDS[1], "en", "outside the window until 20:00"),
         (HOLDS[1], "zh", "不在发送时段，20:00 开始"),
     ],
 )
@@ -180,7 +180,7 @@ def test_without_a_terminal_a_hold_has_a_line_of_its_own() -> None:
     progress = RunProgress(console, speaker("en"), {State.PLANNED: 4}, steered())
     for hold in (HOLDS[1], None, HOLDS[2], None):
         progress.held(hold)
-    assert written(console).splitlines() == ["outside window until 20:00", "sending again"]
+    assert written(console).splitlines() == ["outside the window until 20:00", "sending again"]
 
 
 def test_a_wait_is_counted_down_in_the_bar() -> None:

@@ -5,7 +5,7 @@ import pytest
 from tests.cli.conftest import Start
 from tests.cli.terminal import SALES_ROUTE, Desk, Sandbox, assert_all_once, assert_true, orders
 
-KEYS = {"run", "route", "exit", "seconds", "counts", "pushes", "logins", "targets"}
+KEYS = {"run", "route", "exit", "seconds", "counts", "pushes", "logins", "targets", "follow"}
 
 COLUMNS = [
     "line",
@@ -21,6 +21,9 @@ COLUMNS = [
     "route",
     "sent_at",
     "settled_at",
+    "id",
+    "follow",
+    "follow_reason",
 ]
 
 
@@ -48,8 +51,10 @@ def test_a_run_pushes_every_number_once(desk: Desk, start: Start, policy: str) -
     )
 
 
-def test_a_second_run_sends_nothing(desk: Desk, sandbox: Sandbox) -> None:
-    """What has a target already is reported as such and never sent again."""
+@pytest.mark.parametrize("options", [(), ("--keep-open",)])
+def test_a_second_run_sends_nothing(desk: Desk, start: Start, options: tuple[str, ...]) -> None:
+    """What has a target already is reported as such, whether its source was closed or not."""
+    sandbox = start(*options)
     job = desk.configure(sandbox.url).job(orders(100))
     assert desk.k3push("run", job, "--json").exit == 0
     before = sandbox.truth()
@@ -73,8 +78,9 @@ def test_a_fresh_ledger_sends_nothing_either(desk: Desk, sandbox: Sandbox) -> No
     assert_true(desk.rows(again.said["run"]), sandbox.truth())
 
 
-def test_again_with_a_reason_pushes_what_is_there(desk: Desk, sandbox: Sandbox) -> None:
+def test_again_with_a_reason_pushes_what_is_there(desk: Desk, start: Start) -> None:
     """Only a person who gives a reason makes k3push ask for more of a bill that has a target."""
+    sandbox = start("--keep-open")
     job = desk.configure(sandbox.url).job(orders(2))
     assert desk.k3push("run", job).exit == 0
     again = desk.k3push("run", job, "--json", "--again", "--because", "rest quantities")

@@ -43,7 +43,7 @@ class K3push:
         self._desk = Desk(folder).configure(
             url,
             lines={
-                "password": f'password = "sandbox"\nanswer_timeout_s = {ANSWER_TIMEOUT_S}',
+                "answer_timeout_s": f"answer_timeout_s = {ANSWER_TIMEOUT_S}",
                 "first_wait_s": f"first_wait_s = {FIRST_WAIT_S}",
                 "poll_s": f"poll_s = {POLL_S}",
                 "window_s": f"window_s = {WINDOW_S}",

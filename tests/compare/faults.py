@@ -211,13 +211,13 @@ TRIALS = (
     ),
     Trial(
         key="dropped",
-        name={"en": "a success passes over one number", "zh": "返回成功，却漏掉一个编号"},
+        name={"en": "a success passes over one number", "zh": "返回成功，却漏掉一张单据"},
         does={"en": "misses it in the read-back, sends it alone", "zh": "回查发现缺少，单独重发"},
         meets="drop-one",
     ),
     Trial(
         key="unknown",
-        name={"en": "one number that the ERP does not know", "zh": "清单中有一个 ERP 没有的编号"},
+        name={"en": "one number that the ERP does not know", "zh": "清单中有一张 ERP 没有的单据"},
         does={"en": "rejects it unsent", "zh": "不发送，记为 `rejected`"},
         unknown=True,
     ),
@@ -235,11 +235,11 @@ TRIALS = (
         key="two-lists",
         name={
             "en": "two at the same time, ten numbers in both lists",
-            "zh": "两次执行同时进行，有十个编号在两份清单中",
+            "zh": "两个任务同时进行，有十张单据在两份清单中",
         },
         does={
             "en": "one run claims a number, the other finds it `already` there",
-            "zh": "编号由一次执行占用，另一次查到后记为 `already`",
+            "zh": "单据由一个任务占用，另一个查到后记为 `already`",
         },
         course=Course.TWO_LISTS,
     ),

@@ -1,4 +1,4 @@
-"""The comparison as a Markdown table, as README.md and README.zh-CN.md hold it."""
+"""The comparison as a Markdown table, as `docs/explanation/compared.md` and its twin hold it."""
 
 from __future__ import annotations
 

@@ -13,7 +13,10 @@ from tests.compare.measuring import measure
 from tests.compare.table import HEADINGS
 
 ROOT = Path(__file__).parents[2]
-READMES: list[tuple[Lang, str]] = [("en", "README.md"), ("zh", "README.zh-CN.md")]
+PAGES: list[tuple[Lang, str]] = [
+    ("en", "docs/explanation/compared.md"),
+    ("zh", "docs/zh/explanation/compared.md"),
+]
 FIGURES = r"\d+ · \d+ · \d+"
 
 # A comparison of all takes minutes, so a few trials stand for it: a lost answer, a silent loss, a
@@ -21,9 +24,9 @@ FIGURES = r"\d+ · \d+ · \d+"
 SAMPLE = [trial for trial in TRIALS if trial.key in {"reset-after", "dropped", "two-lists"}]
 
 
-def _table(lang: Lang, readme: str) -> dict[str, list[str]]:
+def _table(lang: Lang, page: str) -> dict[str, list[str]]:
     """Return the other cells of each row of the document's table by the fault's name."""
-    lines = (ROOT / readme).read_text("utf-8").splitlines()
+    lines = (ROOT / page).read_text("utf-8").splitlines()
     first = lines.index(f"| {' | '.join(HEADINGS[lang])} |") + 2
     rows = (line for line in lines[first : first + len(TRIALS)])
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
@@ -31,18 +34,18 @@ def _table(lang: Lang, readme: str) -> dict[str, list[str]]:
     return {name: rest for name, *rest in cells}
 
 
-@pytest.mark.parametrize(("lang", "readme"), READMES)
-def test_the_documents_show_every_trial_in_order(lang: Lang, readme: str) -> None:
+@pytest.mark.parametrize(("lang", "page"), PAGES)
+def test_the_documents_show_every_trial_in_order(lang: Lang, page: str) -> None:
     """A trial that the table lacks, or has in other words, cannot be checked by its reader."""
-    shown = [(name, *cells[:2]) for name, cells in _table(lang, readme).items()]
+    shown = [(name, *cells[:2]) for name, cells in _table(lang, page).items()]
     assert shown == [(t.name[lang], t.does[lang], str(t.possible)) for t in TRIALS]
 
 
-@pytest.mark.parametrize(("lang", "readme"), READMES)
-def test_the_documents_promise_what_was_wanted_of_k3push(lang: Lang, readme: str) -> None:
+@pytest.mark.parametrize(("lang", "page"), PAGES)
+def test_the_documents_promise_what_was_wanted_of_k3push(lang: Lang, page: str) -> None:
     """All that can be made is made once and reported rightly, whatever goes wrong."""
     for trial in TRIALS:
-        _, wanted, ours, *others = _table(lang, readme)[trial.name[lang]]
+        _, wanted, ours, *others = _table(lang, page)[trial.name[lang]]
         assert ours == f"{wanted} · 0 · 0"
         assert len(others) == len(CLIENTS) - 1
         assert all(re.fullmatch(f"{FIGURES}( / {FIGURES})?", other) for other in others)
@@ -50,9 +53,7 @@ def test_the_documents_promise_what_was_wanted_of_k3push(lang: Lang, readme: str
 
 def test_both_documents_show_the_same_figures() -> None:
     """They come from one measurement."""
-    one, other = (
-        [cells[2:] for cells in _table(lang, readme).values()] for lang, readme in READMES
-    )
+    one, other = ([cells[2:] for cells in _table(lang, page).values()] for lang, page in PAGES)
     assert one == other
 
 
@@ -60,5 +61,5 @@ def test_both_documents_show_the_same_figures() -> None:
 @pytest.mark.parametrize("trial", SAMPLE, ids=lambda trial: trial.key)
 def test_the_figures_of_the_documents_can_be_measured_again(trial: Trial, name: str) -> None:
     """A figure that nobody can have again is an advertisement."""
-    shown = _table(*READMES[0])[trial.name["en"]][2 + CLIENTS.index(name)]
+    shown = _table(*PAGES[0])[trial.name["en"]][2 + CLIENTS.index(name)]
     assert str(measure(trial, name, Books.DRAFTS)) == shown.rpartition(" / ")[2]

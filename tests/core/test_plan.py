@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from k3push.core.model import BillNumber, Outcome, Route, RunId, State, Target
-from k3push.core.plan import Fate, Foreseen, PlanHead, PlannedRun, Totals, differences
+from k3push.core.plan import Forecast, Foreseen, PlanHead, PlannedRun, Totals, differences
 
 ROUTE = Route("in", "PO", "IN", rule="R", custom_params={"k": 1})
 HEAD = PlanHead(
@@ -21,7 +21,7 @@ THERE = (Target("7", "T7"),)
 A = BillNumber("A")
 
 
-def seen(fate: Fate, **more: str) -> Foreseen:
+def seen(fate: Forecast, **more: str) -> Foreseen:
     """Return what was foreseen of A."""
     line = Foreseen(2, BillNumber("a"), "in", A, fate, targets=THERE)
     return replace(line, code=more.get("code", ""), reason=more.get("reason", ""))
@@ -30,14 +30,14 @@ def seen(fate: Fate, **more: str) -> Foreseen:
 @pytest.mark.parametrize(
     ("foreseen", "outcome"),
     [
-        (seen(Fate.READY), None),
-        (seen(Fate.PARTLY), None),
-        (seen(Fate.ALREADY), Outcome(A, State.ALREADY, THERE)),
+        (seen(Forecast.READY), None),
+        (seen(Forecast.PARTLY), None),
+        (seen(Forecast.ALREADY), Outcome(A, State.ALREADY, THERE)),
         (
-            seen(Fate.BLOCKED, code="precheck", reason="why"),
+            seen(Forecast.BLOCKED, code="precheck", reason="why"),
             Outcome(A, State.REJECTED, code="precheck", reason="why"),
         ),
-        (replace(seen(Fate.ALREADY), first_line=1), None),
+        (replace(seen(Forecast.ALREADY), first_line=1), None),
     ],
 )
 def test_what_is_not_sent_has_its_row_at_once(foreseen: Foreseen, outcome: Outcome | None) -> None:
@@ -47,16 +47,16 @@ def test_what_is_not_sent_has_its_row_at_once(foreseen: Foreseen, outcome: Outco
 
 def test_again_sends_what_is_there_and_not_what_is_blocked() -> None:
     """A person gives a reason for more documents, and none for bills that may not be pushed."""
-    assert seen(Fate.ALREADY).outcome(again=True) is None
-    assert seen(Fate.BLOCKED).outcome(again=True) is not None
+    assert seen(Forecast.ALREADY).outcome(again=True) is None
+    assert seen(Forecast.BLOCKED).outcome(again=True) is not None
 
 
 def test_only_blocked_numbers_have_reasons_in_the_totals() -> None:
     """A draft that is there has one as well, and it stops nothing."""
     totals = Totals()
-    totals.add(seen(Fate.BLOCKED, reason="closed"))
-    totals.add(seen(Fate.ALREADY, reason="a draft"))
-    totals.add(seen(Fate.PARTLY))
+    totals.add(seen(Forecast.BLOCKED, reason="closed"))
+    totals.add(seen(Forecast.ALREADY, reason="a draft"))
+    totals.add(seen(Forecast.PARTLY))
     assert (totals.reasons, totals.to_send) == ({"closed": 1}, 1)
 
 

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import anyio
 
-from k3push.adapters.postgres.server import Server
+from k3push.adapters.ledger.postgres.database import Server
+from k3push.config.settings import read_settings
+from k3push.config.tenants import Tenant
 from k3push.core.model import RunId
 from k3push.fleet.queue import Queue, Rhythm, end_sessions, open_queue
 from k3push.fleet.worker import Order, Worker
-from k3push.job import Cause, Stop
 from k3push.ports import LedgerLostError
-from k3push.reporting.ending import Ending, Exit
-from k3push.settings import read_settings
-from k3push.tenants import Tenant
-from tests.fleet.test_ending import ended
+from k3push.runs.outcome import Ending, Exit
+from k3push.runs.stop import Cause, Stop
+from tests.fleet.test_followup import ended
 
 QUICK = Rhythm(poll=0.05, tick=0.1, gone=0.6, silence=3.0)
 PATIENCE_S = 20.0

@@ -22,9 +22,10 @@ import anyio
 import psutil  # type: ignore[import-untyped]  # it has no types
 import psycopg
 
-from k3push.adapters.postgres import open_postgres
+from k3push.adapters.ledger.postgres import open_postgres
 from k3push.core.model import Run, RunId
-from k3push.reporting.tables import pages_of, records_of
+from k3push.reporting.table_files import records_of
+from k3push.runs.row_pages import followed_pages_of
 from tests.cli.terminal import Rows, assert_true, begin, end, orders, until
 from tests.postgres import PostgresServer
 
@@ -37,7 +38,8 @@ url = "{url}"
 acct_id = "{acct_id}"
 username = "sandbox"
 password = {{ env = "{secret}" }}
-answer_timeout_s = 30
+connect_timeout_s = {connect_timeout_s}
+answer_timeout_s = {answer_timeout_s}
 
 [ledger]
 url = "{ledger}"
@@ -136,11 +138,14 @@ class Night:
         for name, url in zip(self.names(), self.urls, strict=True):
             text = TENANT.format(
                 url=url,
-                acct_id=name.replace("tenant", "world"),
+                acct_id=_account(name),
                 secret=SECRET,
                 ledger=self.ledger,
                 first_wait_s=min(1.0, self.plan.window_s / 5),
                 window_s=self.plan.window_s,
+                # Together they must be shorter than the window.
+                connect_timeout_s=self.plan.window_s * 0.2,
+                answer_timeout_s=self.plan.window_s * 0.7,
             )
             options = f"[run]\n{self.plan.options}"
             (self.folder / "tenants" / f"{name}.toml").write_text(
@@ -281,13 +286,14 @@ class Night:
             query = "SELECT tenant, run FROM k3push_fleet.fleet_runs"
             runs: dict[str, RunId] = dict(session.execute(query).fetchall())
         found: dict[str, Rows] = {}
-        async with open_postgres(self.ledger, create=False) as ledger:
+        async with open_postgres(self.ledger, account="", create=False) as shared:
             for tenant, run_id in runs.items():
+                ledger = shared.of_account(_account(tenant))
                 run: Run | None = await ledger.run(run_id)
                 assert run is not None
                 found[tenant] = [
                     {key: str(value) for key, value in record._asdict().items()}
-                    async for rows in pages_of(ledger, run)
+                    async for rows in followed_pages_of(ledger, run)
                     for record in records_of(rows, run)
                 ]
         return found
@@ -420,3 +426,7 @@ def report(fleet: Night, seconds: float, documents: int) -> str:
 def lines_of(said: str, words: Sequence[str]) -> list[str]:
     """Return the lines that hold any of *words*."""
     return [line for line in said.splitlines() if any(word in line for word in words)]
+
+
+def _account(tenant: str) -> str:
+    return tenant.replace("tenant", "world")

@@ -217,7 +217,7 @@ def test_a_pause_holds_the_run_that_is_under_way(fleet: Fleet) -> None:
         until(lambda: fleet.sandbox.made() >= 2)
         ran = fleet.k3push("fleet", "pause", "--tenant", "acme")
         assert ran.exit == 0, ran
-        assert "acme: nothing begins any more" in ran.out
+        assert "acme: no run begins any more" in ran.out
         assert "paused" in ran.out
         made = fleet.sandbox.made()
         assert made < 40
@@ -258,7 +258,7 @@ def test_a_refused_login_is_tried_once_and_told(fleet: Fleet) -> None:
     assert (row["paused"], row["failed"], row["queued"]) == (True, 1, 2)
     assert fleet.sandbox.truth()["calls"].get("login", 0) <= 1
     ran = fleet.k3push("fleet", "status")
-    assert "paused: login refused" in ran.out
+    assert "paused: the ERP refused the login" in ran.out
     fleet.environment[SECRET] = PASSWORD
     fleet.k3push("fleet", "retry", "--tenant", "acme")
     with fleet.worker():
@@ -287,6 +287,20 @@ def test_a_due_schedule_takes_what_is_new_in_its_folder_once(fleet: Fleet) -> No
         )
     assert fleet.do("SELECT count(*) FROM fleet_runs") == [(1,)]
     assert (inbox / "results").is_dir()
+
+
+def test_a_due_schedule_pushes_what_its_route_selects(fleet: Fleet) -> None:
+    """Nobody has to export a list; what was selected lies with the tenant's results."""
+    where = "FBillNo like 'CGDD000000%'"
+    selects = f'[routes.po-instock.select]\nwhere = "{where}"\n'
+    fleet.tenant("acme", SCHEDULE.replace('"inbox"', '"select"') + selects)
+    with fleet.worker():
+        until(lambda: bool(fleet.do("SELECT 1 FROM fleet_schedules")))
+        fleet.do("UPDATE fleet_schedules SET due_at = now() - interval '1 minute'")
+        until(lambda: fleet.sandbox.made() == 10)
+        until(fleet.done)
+    (kept,) = (fleet.folder / "tenants" / "results").glob("selected.*/selected.csv")
+    assert orders(10)[-1] in kept.read_text("utf-8-sig")
 
 
 def test_a_faulty_list_of_a_schedule_is_told_in_the_status(fleet: Fleet) -> None:

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from k3push.cli.executing import RunOptions
-from k3push.cli.jobs import JobOptions
-from k3push.cli.running import Runner
-from k3push.cli.words import speaker
-from k3push.core.window import Window
-from k3push.reporting.ending import Exit
+from k3push.cli.actions.push_runs import CommandOptions, Runner
+from k3push.core.pacing.window import Window
+from k3push.runs.outcome import Exit
+from k3push.wiring.job_lists import JobOptions
+from k3push.words.language import speaker
 from tests.cli.terminal import Desk, Sandbox, orders
 
 pytestmark = pytest.mark.anyio
@@ -27,7 +26,7 @@ async def test_outside_its_window_nothing_leaves_and_the_execution_ends_with_it(
     with Sandbox(tmp_path) as sandbox:
         desk = Desk(tmp_path).configure(sandbox.url)
         job = str(tmp_path / desk.job(orders(5)))
-        options = RunOptions(
+        options = CommandOptions(
             config=tmp_path / "config.toml",
             window=Window.parse(f"{begins}-{ends}"),
             zone=UTC,
@@ -35,7 +34,7 @@ async def test_outside_its_window_nothing_leaves_and_the_execution_ends_with_it(
             quiet=True,
             json=True,
         )
-        runner = Runner(options, speaker("en"), "en")
+        runner = Runner(options, speaker("en"))
         assert await runner.run([job], JobOptions()) is Exit.STOPPED
         assert sandbox.made() == 0
-    assert "the time given by window is over" in capsys.readouterr().err
+    assert "the time set by window is over" in capsys.readouterr().err

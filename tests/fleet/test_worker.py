@@ -8,16 +8,16 @@ import anyio.to_thread
 import psycopg
 import pytest
 
-from k3push.adapters.postgres.server import Server
+from k3push.adapters.ledger.postgres.database import Server
+from k3push.config.tenants import LONGEST_NAME
 from k3push.core.model import RunId
 from k3push.fleet.queue import open_queue
 from k3push.fleet.worker import NotHereError
-from k3push.job import Cause
 from k3push.ports import RunIsAliveError
-from k3push.reporting.ending import Exit
-from k3push.tenants import LONGEST_NAME
+from k3push.runs.outcome import Exit
+from k3push.runs.stop import Cause
 from tests.fleet.crew import LOST, FakeWork, ask, outcome, serving, tenant, until, worker
-from tests.fleet.test_ending import ended
+from tests.fleet.test_followup import ended
 
 pytestmark = pytest.mark.anyio
 
@@ -331,7 +331,8 @@ async def test_outside_its_window_a_run_takes_nobodys_place(
     window = f"{begins:02}:00-{(begins + 3) % 24:02}:00"
     async with serving(worker(work, postgres_url)) as queue:
         await ask(queue, "acme", "r1", window=window)
-        await until(lambda: bool(do(postgres_url, "SELECT 1 FROM fleet_runs WHERE why = 'window'")))
+        held = "SELECT 1 FROM fleet_runs WHERE why LIKE 'fleet.outside_window%'"
+        await until(lambda: bool(do(postgres_url, held)))
         ((left,),) = do(
             postgres_url, "SELECT extract(epoch FROM not_before - now())::int FROM fleet_runs"
         )

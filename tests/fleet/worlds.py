@@ -15,7 +15,7 @@ from functools import partial
 import anyio
 
 from k3push.simulator import SandboxOptions, build, serve
-from k3push.simulator.logins import Accounts
+from k3push.simulator.sign_in import Accounts
 
 
 async def _serve_all(tenants: int, orders: int, faults: str, seed: int, latency_s: float) -> None:

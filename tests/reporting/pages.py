@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from k3push.adapters.memory import MemoryLedger
+from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import (
     Answered,
     BillNumber,
@@ -21,7 +21,9 @@ from k3push.core.model import (
     Target,
     Uptime,
 )
-from k3push.reporting.ending import Ending, ending_of
+from k3push.core.remark import remark
+from k3push.runs.outcome import Ending, ending_of
+from tests.adapters.ledger.samples import identified
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 ROUTE = Route("po-instock", "PUR_PurchaseOrder", "STK_InStock", rule="r")
@@ -52,11 +54,11 @@ async def filled(
         ledger: An empty one to fill, instead of a new one.
     """
     refused, names = refused or {}, names or {}
-    ledger = ledger or MemoryLedger()
+    ledger = ledger or MemoryLedger(account=RUN.account)
     await ledger.open_run(RUN)
     bills = [BillNumber(names.get(index, number(index))) for index in range(count)]
     await ledger.add(RUN.id, [Listed(line, bill) for line, bill in enumerate(bills, start=2)])
-    await ledger.identify(RUN.id, {bill: bill for bill in bills})
+    await ledger.identify(RUN.id, identified({bill: bill for bill in bills}))
     for nth, first in enumerate(range(0, count, CHUNK), start=1):
         chunk = tuple(bills[first : first + CHUNK])
         began = NOON + timedelta(seconds=2 * nth)
@@ -83,7 +85,7 @@ async def in_doubt(ledger: MemoryLedger, name: str) -> BillNumber:
     bill = BillNumber(name)
     at = NOON + timedelta(hours=9)
     await ledger.add(RUN.id, [Listed(9999, bill)])
-    await ledger.identify(RUN.id, {bill: bill})
+    await ledger.identify(RUN.id, identified({bill: bill}))
     await ledger.claim(RUN.id, [bill])
     attempt = await ledger.begin(Intent(RUN.id, 9999, 1, (bill,), {}, b"{}", at, UP))
     unknown = [Outcome(bill, State.UNKNOWN, (), "broken", "the connection broke")]
@@ -96,7 +98,7 @@ async def lost(ledger: MemoryLedger, name: str) -> None:
     bill = await in_doubt(ledger, name)
     made = [Outcome(bill, State.PUSHED, (Target("77", "CGRK-LATE"),))]
     later = NOON + timedelta(hours=9, seconds=30)
-    await ledger.conclude(RUN.id, made, at=later, note="settled by a look at the target form")
+    await ledger.conclude(RUN.id, made, at=later, note=remark("note.settled"))
 
 
 async def ending(ledger: MemoryLedger) -> Ending:

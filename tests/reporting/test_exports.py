@@ -20,10 +20,10 @@ from pyarrow import parquet  # type: ignore[import-untyped]  # it has no types o
 from k3push.adapters.job_files import read_job
 from k3push.adapters.job_files.xlsx import opened_workbook
 from k3push.adapters.job_files.xlsx_cells import Kind
-from k3push.adapters.memory import MemoryLedger
+from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import BillNumber, Listed, Outcome, Route, Run, RunId, State, Target
 from k3push.reporting.parquet_table import parquet_table
-from k3push.reporting.tables import (
+from k3push.reporting.table_files import (
     COLUMNS,
     Form,
     Put,
@@ -33,6 +33,7 @@ from k3push.reporting.tables import (
     write_table,
 )
 from k3push.reporting.xlsx_table import xlsx_table
+from k3push.runs.row_pages import FollowedRow
 
 pytestmark = pytest.mark.anyio
 
@@ -57,7 +58,7 @@ def anyio_backend() -> str:
 @pytest.fixture
 async def ledger() -> MemoryLedger:
     """A run of six numbers: two pushed, three rejected, one planned."""
-    ledger = MemoryLedger()
+    ledger = MemoryLedger(account=RUN.account)
     await ledger.open_run(RUN)
     await ledger.add(RUN.id, [Listed(line, BillNumber(n)) for line, n in enumerate(NUMBERS, 2)])
     pushed = [
@@ -130,7 +131,7 @@ async def test_every_format_has_the_same_rows_in_the_same_order(
             key: None if value in {"", None} else str(value)
             for key, value in record._asdict().items()
         }
-        for record in records_of(await ledger.rows(RUN.id), RUN)
+        for record in records_of(map(FollowedRow, await ledger.rows(RUN.id)), RUN)
     ]
     records = exported(form, path)
     if form == "parquet":
@@ -178,7 +179,7 @@ async def test_a_workbook_holds_no_formula_and_its_heading_stays_in_sight(
         xml = archive.read("xl/worksheets/sheet1.xml").decode()
     assert "<f>" not in xml
     assert "hyperlink" not in xml
-    assert '<autoFilter ref="A1:M7"/>' in xml
+    assert '<autoFilter ref="A1:P7"/>' in xml
     assert 'ySplit="1"' in xml
     assert 'state="frozen"' in xml
 

@@ -14,15 +14,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
-from k3push.adapters.memory import MemoryLedger
-from k3push.cli.words import Lang, speaker
-from k3push.core.pace import Setting, Step
+from k3push.adapters.ledger.memory import MemoryLedger
+from k3push.core.pacing.pace import Setting, Step
 from k3push.reporting.report import Gatherer, write_report
+from k3push.runs.row_pages import FollowedRow
+from k3push.words.language import Lang, speaker
+from tests.reporting.accessibility import barriers
 from tests.reporting.pages import NOON, RUN, ending, filled, lost, number
 
 CHROMIUM = next(
@@ -46,7 +49,7 @@ def write(ledger: MemoryLedger, path: Path, lang: Lang = "en") -> str:
     """Write the page of a run, and return it."""
 
     async def written() -> None:
-        await write_report(ledger, await ending(ledger), path, speaker(lang), lang=lang, now=NOON)
+        await write_report(ledger, await ending(ledger), path, speaker(lang), now=NOON)
 
     in_trio(written)
     return path.read_text("utf-8")
@@ -74,9 +77,10 @@ def page(browser: Browser, tmp_path: Path) -> Iterator[Page]:
     yield from opened(browser, tmp_path / "report.html")
 
 
-def opened(browser: Browser, path: Path, width: int = 1280) -> Iterator[Page]:
+def opened(browser: Browser, path: Path, width: int = 1280, **options: Any) -> Iterator[Page]:
     """Open a page; it may ask the network for nothing, and no script of it may fail."""
-    context = browser.new_context(viewport={"width": width, "height": 900}, accept_downloads=True)
+    view = ViewportSize(width=width, height=900)
+    context = browser.new_context(viewport=view, accept_downloads=True, **options)
     page = context.new_page()
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
@@ -134,7 +138,7 @@ def test_the_steps_of_the_pace_stand_on_the_page(tmp_path: Path) -> None:
         ledger = await filled(3)
         told = replace(await ending(ledger), pace=[step])
         path = tmp_path / "report.html"
-        await write_report(ledger, told, path, speaker("en"), lang="en", now=NOON)
+        await write_report(ledger, told, path, speaker("en"), now=NOON)
 
     in_trio(written)
     text = (tmp_path / "report.html").read_text("utf-8")
@@ -152,8 +156,8 @@ def test_a_page_holds_no_more_rows_than_a_browser_bears() -> None:
     refused = {index: ("11", f"单据编号为“{number(index)}”的采购订单未审核") for index in (1, 2, 3)}
     rows = in_trio(in_trio(filled, 6, refused).rows, RUN.id)
     out = io.StringIO()
-    gatherer = Gatherer(len(rows), out, "", most_rows=2)
-    gatherer.rows(rows)
+    gatherer = Gatherer(len(rows), out, speaker("en"), most_rows=2)
+    gatherer.rows(list(map(FollowedRow, rows)))
     gatherer.close()
     packed = zlib.decompress(base64.b64decode(out.getvalue()), wbits=31)
     shown = [json.loads(line)[2] for line in packed.splitlines()]
@@ -172,6 +176,20 @@ def test_texts_of_bills_are_never_markup(page: Page) -> None:
     assert page.locator("img").count() == 0
     page.locator("#rows .row", has_text=UNSAFE).first.click()
     assert "</script><b>" in page.locator("#evidence").inner_text()
+
+
+def test_no_number_changes_the_order_of_a_line(browser: Browser, tmp_path: Path) -> None:
+    """A control in it would make one bill look like another; a saved list has it as it is."""
+    turned = "CGDD\u202e100"
+    write(in_trio(filled, 2, None, {1: turned}), tmp_path / "report.html")
+    for page in opened(browser, tmp_path / "report.html"):
+        assert numbers(page) == [number(0), "CGDD[U+202E]100"]
+        page.locator("#rows .row").nth(1).click()
+        assert "CGDD[U+202E]100" in page.locator("#evidence h2").inner_text()
+        page.keyboard.press("Escape")
+        with page.expect_download() as download:
+            page.click("#save")
+        assert turned in Path(download.value.path()).read_text("utf-8-sig")
 
 
 def test_search_and_states_narrow_the_table(page: Page) -> None:
@@ -231,6 +249,72 @@ def test_no_cell_of_a_saved_list_starts_a_formula(page: Page) -> None:
     assert [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))] == []
 
 
+def test_a_reason_that_narrows_the_table_is_named_until_all_is_asked_for(page: Page) -> None:
+    """Whoever forgets it would miss the others."""
+    assert not page.locator("#filter").is_visible()
+    for clear in ("#all", "button[data-state='']"):
+        page.locator(".clusters button[data-show]").first.click()
+        assert "的采购订单未审核" in page.locator("#filter").inner_text()
+        everything = page.locator("button[data-state='']")
+        assert everything.get_attribute("aria-pressed") == "false"
+        page.click("button[data-state=rejected]")
+        assert numbers(page) == [number(3), number(5)]
+        page.click(clear)
+        assert not page.locator("#filter").is_visible()
+        page.click("button[data-state='']")
+        assert len(numbers(page)) == 13
+        assert everything.get_attribute("aria-pressed") == "true"
+
+
+def test_what_needs_a_person_stands_before_figures_and_plots(page: Page) -> None:
+    """It is why the page is opened."""
+    places = [
+        page.locator(each).first.bounding_box()
+        for each in (".verdict", ".clusters", ".tiles", ".facts", ".charts", "#rows")
+    ]
+    tops = [place["y"] for place in places if place]
+    assert len(tops) == 6
+    assert tops == sorted(tops)
+
+
+def test_few_states_take_little_room(browser: Browser, tmp_path: Path) -> None:
+    """One figure does not need the width of a screen."""
+    write(in_trio(filled, 3), tmp_path / "report.html")
+    for page in opened(browser, tmp_path / "report.html"):
+        (tile,) = [each.bounding_box() for each in page.locator(".tile").all()]
+        assert tile is not None
+        assert tile["width"] < 200
+
+
+def test_groups_stand_upon_one_another_on_a_telephone(browser: Browser, tmp_path: Path) -> None:
+    """Five columns side by side are five syllables wide."""
+    write(in_trio(filled, 12, REFUSED), tmp_path / "report.html")
+    for page in opened(browser, tmp_path / "report.html", 390):
+        cells = page.locator(".clusters tbody tr").first.locator("td").all()
+        places = [place for cell in cells if (place := cell.bounding_box())]
+        assert len(places) == 5
+        assert len({place["x"] for place in places}) == 1
+        ends = [place["y"] + place["height"] for place in places]
+        assert all(end <= place["y"] for end, place in zip(ends, places[1:], strict=False))
+        assert "cause the source bill is not approved" in " ".join(
+            page.evaluate(LABELLED, ".clusters tbody tr:first-child td")
+        )
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("light", ["light", "dark"])
+def test_nothing_bars_the_way(browser: Browser, tmp_path: Path, width: int, light: str) -> None:
+    """Also those read it who see little, hear it, or have no mouse."""
+    ledger = in_trio(filled, 12, REFUSED)
+    in_trio(lost, ledger, "CGDD-LOST")
+    write(ledger, tmp_path / "report.html")
+    for page in opened(browser, tmp_path / "report.html", width, color_scheme=light):
+        assert barriers(page) == []
+        page.locator(".clusters button[data-show]").first.click()
+        page.locator("#rows .row").first.click()
+        assert barriers(page) == []
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_nothing_overflows(browser: Browser, tmp_path: Path, width: int) -> None:
     """A page that scrolls sideways hides its last column."""
@@ -255,6 +339,22 @@ def test_on_paper_stands_what_a_person_has_to_look_at(page: Page) -> None:
     assert not page.locator("#search").is_visible()
     assert page.locator("svg").first.is_visible()
 
+
+def test_paper_is_white_at_night_too(browser: Browser, tmp_path: Path) -> None:
+    """Nobody prints a black page."""
+    write(in_trio(filled, 3), tmp_path / "report.html")
+    for page in opened(browser, tmp_path / "report.html", color_scheme="dark"):
+        paper = "getComputedStyle(document.body).backgroundColor"
+        assert page.evaluate(paper) == "rgb(21, 27, 34)"
+        page.emulate_media(media="print")
+        assert page.evaluate(paper) == "rgb(255, 255, 255)"
+
+
+# The name of a cell as its style shows it, and what stands in it.
+LABELLED = """cells => [...document.querySelectorAll(cells)].map(cell => {
+    const name = getComputedStyle(cell, "::before").content;
+    return (name === "none" ? "" : cell.dataset.name + " ") + cell.textContent.trim();
+})"""
 
 SEARCH = """() => {
     const box = document.getElementById("search"), began = performance.now();

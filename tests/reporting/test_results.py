@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from k3push.adapters.job_files import read_job
-from k3push.adapters.memory import MemoryLedger
-from k3push.cli.words import speaker
+from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import Row, RunId, State
-from k3push.reporting.ending import Ending
 from k3push.reporting.results import write_results
-from tests.reporting.pages import NOON, ending, filled, lost, number
+from k3push.runs.outcome import Ending
+from k3push.words.language import speaker
+from tests.reporting.pages import NOON, RUN, ending, filled, lost, number
 
 pytestmark = pytest.mark.anyio
 
@@ -31,7 +31,7 @@ class Counted(MemoryLedger):
     """A ledger that notes which pages of rows are asked for; its disk may fail at the second."""
 
     def __init__(self, *, fails: bool = False) -> None:
-        super().__init__()
+        super().__init__(account=RUN.account)
         self.asked: list[int] = []
         self._fails = fails
 
@@ -67,7 +67,7 @@ async def test_all_results_come_of_one_reading_of_the_rows(tmp_path: Path) -> No
     await filled(8, REFUSED, ledger=ledger)
     await lost(ledger, "CGDD-LOST")
     stands = await in_folder(ledger, tmp_path / "results")
-    clusters = await write_results(ledger, stands, speaker("en"), lang="en", now=NOON)
+    clusters = await write_results(ledger, stands, speaker("en"), now=NOON)
     assert ledger.asked == [0, 9]
     assert files_in(tmp_path / "results") == {
         "ledger.csv",
@@ -89,6 +89,6 @@ async def test_results_that_fail_leave_those_of_the_earlier_execution(tmp_path: 
     (tmp_path / "ledger.csv").write_text("earlier")
     stands = await in_folder(ledger, tmp_path)
     with pytest.raises(OSError, match="No space"):
-        await write_results(ledger, stands, speaker("en"), lang="en", now=NOON)
+        await write_results(ledger, stands, speaker("en"), now=NOON)
     assert (tmp_path / "ledger.csv").read_text() == "earlier"
     assert files_in(tmp_path) == {"ledger.csv", "summary.json"}

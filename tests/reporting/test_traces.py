@@ -12,12 +12,12 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
-from k3push.core.holds import Hold, HoldCause
 from k3push.core.model import Attempt, Intent, Outcome, State
-from k3push.core.verdict import Cure, InDoubt, ReadBack, Said, SendAgain, Verdict
-from k3push.job import Cause
-from k3push.reporting.ending import Ending, Exit
+from k3push.core.pacing.holds import Hold, HoldCause
+from k3push.core.safety.verdict import Cure, InDoubt, ReadBack, Said, SendAgain, Verdict
 from k3push.reporting.traces import Trace, traced
+from k3push.runs.outcome import Ending, Exit
+from k3push.runs.stop import Cause
 from tests.reporting.pages import NOON, RUN, UP, number
 
 pytestmark = pytest.mark.anyio

@@ -63,6 +63,18 @@ class Client:
         answer = await self.push_raw(*numbers, **more)
         return dict(answer.json()["Result"]["ResponseStatus"])
 
+    async def operate_raw(self, service: str, *ids: int, **more: Any) -> httpx.Response:
+        """Do something with stock bills, by their ids."""
+        data = {"Ids": ",".join(map(str, ids)), **more}
+        return await self.call(
+            f"DynamicFormService.{service}", {"formid": "STK_InStock", "data": data}
+        )
+
+    async def operate(self, service: str, *ids: int, **more: Any) -> dict[str, Any]:
+        """Do something with stock bills and read the ResponseStatus."""
+        answer = await self.operate_raw(service, *ids, **more)
+        return dict(answer.json()["Result"]["ResponseStatus"])
+
     async def query(self, filter_string: Any = "", **more: Any) -> Any:
         """Query what is in stock."""
         data = {**QUERY, "FilterString": filter_string, **more}

@@ -5,8 +5,9 @@ from typing import Any
 import httpx
 import pytest
 
-from k3push.simulator import Policy, PushOrder, Refusal, World, audit
-from tests.pushing.office import orders, steps
+from k3push.simulator import Maker, Policy, PushOrder, Refusal, World, audit
+from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER, RECEIVE_BILL
+from tests.runs.office import orders, steps
 from tests.simulator.clients import logged_in, site_of
 
 A, B = "CGDD0000001", "CGDD0000002"
@@ -145,3 +146,108 @@ def test_what_was_there_before_may_be_passed_over() -> None:
     assert len(audit(told, world)) == 2
     (wrong,) = audit([row(world, A, "draft", target_ids=str(old.id))], world, since=before)
     assert str(new.id) in wrong
+
+
+def test_a_cancelled_document_is_none() -> None:
+    """A number may travel again for it, and a row that finds it there already is untrue."""
+    world = site_of().world
+    cancelled = world.add_target(IN_STOCK, A, cancelled=True)
+    ids, numbers = str(cancelled.id), cancelled.number
+    assert audit([row(world, A, "rejected"), row(world, B, "planned")], world) == []
+    claims = row(world, A, "already", target_ids=ids, targets=numbers)
+    assert audit([claims], world) == [f"{A}: `already`, yet nothing was made"]
+    push(world, A)
+    (made,) = [bill for bill in world.documents_of(A) if not bill.cancelled]
+    true = row(world, A, "pushed", target_ids=str(made.id), targets=made.number)
+    assert audit([true], world) == []
+    assert len(audit([row(world, A, "pushed")], world)) == 1
+
+
+def test_a_push_after_a_cancelling_repeats_nothing_and_one_before_it_does() -> None:
+    """Whoever cancels one of two twins does not undo that there were two."""
+    again, twice = (site_of(write_back=way).world for way in ("save", "never"))
+    push(again, A)
+    again.cancel(again.documents_of(A)[0])
+    push(again, A)
+    push(twice, A)
+    push(twice, A)
+    twice.cancel(twice.documents_of(A)[0])
+    rows = [
+        row(world, A, "pushed", target_ids=str(bill.id), targets=bill.number)
+        for world in (again, twice)
+        for bill in world.documents_of(A)[1:]
+    ]
+    assert audit(rows[:1], again) == []
+    (finding,) = audit(rows[1:], twice)
+    assert "2 pushes" in finding
+
+
+def test_a_row_may_name_the_twin_that_another_program_made() -> None:
+    """The client cannot prevent it; what it made itself must be named in any case."""
+    world = site_of(write_back="never").world
+    push(world, A)
+    world.push(
+        PushOrder("PUR_PurchaseOrder", (A,), rule_id="PUR_PurchaseOrder-STK_InStock"),
+        "rival",
+        Maker.OTHER,
+    )
+    own, other = world.documents_of(A)
+    assert audit([row(world, A, "pushed")], world) == []
+    for bill, findings in ((own, 0), (other, 1)):
+        told = row(world, A, "pushed", target_ids=str(bill.id), targets=bill.number)
+        assert len(audit([told], world)) == findings
+
+
+def test_what_only_others_made_must_not_be_denied_unless_it_was_typed_in() -> None:
+    """A number in a text field proves nothing, a link does."""
+    world = site_of().world
+    world.add_target(IN_STOCK, A)
+    world.add_target(IN_STOCK, B, typed=True)
+    assert audit([], world) == []
+    assert audit([row(world, A, "already"), row(world, B, "already")], world) == []
+    findings = audit([row(world, A, "rejected"), row(world, B, "rejected")], world)
+    assert [finding.split(":")[0] for finding in findings] == [A]
+
+
+def test_a_target_of_another_source_form_is_no_document_of_the_number() -> None:
+    """Two modules may use the same number for two bills."""
+    world = site_of().world
+    foreign = world.add_target(IN_STOCK, A, source_form=RECEIVE_BILL)
+    told = row(world, A, "already", target_ids=str(foreign.id), targets=foreign.number)
+    assert audit([told], world) == [f"{A}: `already`, yet nothing was made"]
+
+
+def test_a_number_may_have_a_document_of_each_target_form() -> None:
+    """Two routes of one list are two pushes, and no duplicate; a row tells of its own."""
+    world = site_of(write_back="never").world
+    push(world, A)
+    rule = "PUR_PurchaseOrder-PUR_ReceiveBill"
+    world.push(PushOrder("PUR_PurchaseOrder", (A,), rule_id=rule))
+    rows = [
+        row(world, A, "pushed", target_ids=str(b.id), targets=b.number, target_form=b.form.id)
+        for b in world.documents_of(A)
+    ]
+    assert audit(rows, world) == []
+    push(world, A)
+    assert any("2 pushes" in finding for finding in audit(rows, world))
+
+
+def test_a_row_with_an_id_tells_of_that_source_alone() -> None:
+    """Two organisations may have one number, and each is pushed by its id."""
+    world = site_of(twins=(A,), write_back="never").world
+    rule = "PUR_PurchaseOrder-STK_InStock"
+    sources = world.store.by_number(PURCHASE_ORDER, A)
+    rows = []
+    for source in sources:
+        (made,) = world.push(PushOrder(PURCHASE_ORDER.id, ids=(source.id,), rule_id=rule)).made
+        told = {"target_ids": str(made.target.id), "targets": made.target.number}
+        rows.append({"number": A, "id": str(source.id), "state": "pushed", **told})
+    assert audit(rows, world, expected=[A]) == []
+    assert audit([rows[0], {**rows[1], "number": ""}], world) == []
+    assert audit(rows[:1], world) == [f"{A}: documents were made and no row tells of them"]
+    swapped = [
+        {**row, "id": str(source.id)} for row, source in zip(rows, sources[::-1], strict=True)
+    ]
+    assert len(audit(swapped, world)) == 2
+    world.push(PushOrder(PURCHASE_ORDER.id, ids=(sources[0].id,), rule_id=rule))
+    assert "2 pushes" in audit(rows, world)[-1]

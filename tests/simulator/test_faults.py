@@ -8,17 +8,24 @@ from k3push.simulator import (
     FAULT_NAMES,
     PRESETS,
     Aimed,
+    Approval,
     Channel,
+    Does,
     FaultPlan,
     FaultScript,
+    Flow,
+    FlowNode,
+    Hand,
+    Operation,
     Refusal,
+    Rival,
     Seeded,
     Step,
     fault,
     load_plan,
     plan_from,
 )
-from k3push.simulator.options import fault_plan
+from k3push.simulator.sandbox_options import fault_plan
 
 SCRIPT = """
 session_calls = 9
@@ -35,16 +42,69 @@ on = "query"
 number = "CGDD0000005"
 fault = "make-then-reset"
 
+[[step]]
+fault = "msgcode-6"
+on = "query"
+user = "sandbox2"
+
+[[guard]]
+number = "CGDD0000007"
+fault = "msgcode-4"
+once = false
+
 [[refusal]]
 number = "CGDD0000006"
 code = 11
 text = "不行"
 whole_call = true
 
+[[rival]]
+number = "CGDD0000008"
+nth = 2
+at_once = true
+
+[[bill]]
+number = "CGDD0000005"
+on = "audit"
+fault = "late-commit:9"
+
+[[refusal]]
+number = "CGDD0000009"
+on = "submit"
+code = 11
+text = "第1行分录，仓库是必填项"
+
+[[hand]]
+number = "CGDD0000010"
+does = "take-back"
+on = "audit"
+nth = 2
+after = true
+
+[[flow]]
+form = "STK_InStock"
+numbers = ["CGDD0000011"]
+
+[[flow.node]]
+name = "一审"
+person = "甲"
+after_s = 20
+decides = "reject"
+
 [seeded]
 rate = 0.5
 faults = ["reset", "late-commit:20"]
 seed = 3
+
+[seeded_follow]
+rate = 0.25
+faults = ["drop-one"]
+
+[seeded_reads]
+rate = 0.125
+faults = ["response-error"]
+most = 9
+user = "sandbox2"
 """
 
 
@@ -109,16 +169,68 @@ def test_a_seed_chooses_the_same_faults_every_time() -> None:
     assert len([name for name in names(1) if name != "ok"]) == 10
 
 
+def test_reads_have_a_seed_of_their_own() -> None:
+    """A night in which one read in eight fails need not lose a push."""
+    plan = FaultPlan(seeded_reads=Seeded(0.125, (fault("msgcode-6"),), seed=1))
+    script = FaultScript(plan)
+    reads = [script.next(Channel.QUERY).name for _ in range(800)]
+    assert 60 < reads.count("msgcode-6") < 140
+    assert {script.next(Channel.PUSH).name for _ in range(99)} == {"ok"}
+
+
+def test_a_seed_can_be_for_one_user() -> None:
+    """One user of several may be the one whose looks fail all night."""
+    reads = Seeded(1.0, (fault("response-error"),), user="sandbox2")
+    script = FaultScript(FaultPlan(seeded_reads=reads))
+    names = [script.next(Channel.QUERY, user=user).name for user in ("sandbox", "sandbox2")]
+    assert names == ["ok", "response-error"]
+
+
+def test_a_step_can_be_for_one_user() -> None:
+    """The look of one user may fail while the others see."""
+    script = FaultScript(FaultPlan(steps=(Step(fault("empty"), Channel.QUERY, "sandbox2"),)))
+    assert script.next(Channel.QUERY, user="sandbox").name == "ok"
+    assert script.next(Channel.QUERY, user="sandbox2").name == "empty"
+    assert script.unused() == ()
+
+
+def test_a_guard_meets_queries_and_no_pushes() -> None:
+    """What is aimed at a number in pushes leaves queries alone, and the other way round."""
+    plan = FaultPlan(
+        aimed={"A": Aimed(fault("reset"), once=False)},
+        guards={"B": Aimed(fault("msgcode-4"), once=False)},
+    )
+    script = FaultScript(plan)
+    names = [script.next(on, ["A", "B"]).name for on in (Channel.PUSH, Channel.QUERY) * 2]
+    assert names == ["reset", "msgcode-4"] * 2
+
+
+def test_a_rival_comes_before_the_push_that_the_plan_names() -> None:
+    """It counts the pushes of its number alone, and comes once."""
+    script = FaultScript(FaultPlan(rivals={"A": Rival(2)}))
+    met = [script.rivals(numbers) for numbers in (["A", "B"], ["B"], ["a", "B"], ["A"])]
+    assert met == [{}, {}, {"a": Rival(2)}, {}]
+
+
 def test_faults_end_on_command() -> None:
     """With faults ended, every run must come to rest."""
     plan = FaultPlan(
         steps=(Step(fault("reset")),),
         aimed={"A": Aimed(fault("close"))},
+        guards={"A": Aimed(fault("close"), once=False)},
+        rivals={"A": Rival()},
         seeded=Seeded(1.0, (fault("empty"),)),
+        seeded_reads=Seeded(1.0, (fault("empty"),)),
+        hands={"A": (Hand(Does.DELETE),)},
+        seeded_follow=Seeded(1.0, (fault("empty"),)),
     )
     script = FaultScript(plan)
     script.end()
+    assert script.next(Channel.SUBMIT, ["A"]).name == "ok"
+    assert script.hands(Channel.SUBMIT, ["A"]) == []
     assert script.next(Channel.PUSH, ["A"]).name == "ok"
+    assert script.next(Channel.QUERY, ["A"]).name == "ok"
+    assert script.rivals(["A"]) == {}
     assert script.unused() == ()
 
 
@@ -131,11 +243,23 @@ def test_a_script_file_says_all_that_a_plan_can(tmp_path: Path) -> None:
         Step(fault("make-then-delay:400")),
         Step(fault("make-then-delay:400")),
         Step(fault("html-503"), Channel.QUERY),
+        Step(fault("msgcode-6"), Channel.QUERY, "sandbox2"),
     )
+    assert plan.guards == {"CGDD0000007": Aimed(fault("msgcode-4"), once=False)}
+    assert plan.rivals == {"CGDD0000008": Rival(2, at_once=True)}
+    assert plan.seeded_reads == Seeded(0.125, (fault("response-error"),), most=9, user="sandbox2")
     assert plan.aimed == {"CGDD0000005": Aimed(fault("make-then-reset"))}
     assert plan.refusals == {"CGDD0000006": Refusal(11, "不行", whole_call=True)}
     assert plan.seeded == Seeded(0.5, (fault("reset"), fault("late-commit:20")), seed=3)
     assert plan.session_calls == 9
+    assert plan.aimed_follow == {(Channel.AUDIT, "CGDD0000005"): Aimed(fault("late-commit:9"))}
+    assert plan.refused_follow == {
+        (Operation.SUBMIT, "CGDD0000009"): Refusal(11, "第1行分录，仓库是必填项")
+    }
+    assert plan.hands == {"CGDD0000010": [Hand(Does.TAKE_BACK, Channel.AUDIT, nth=2, after=True)]}
+    assert plan.seeded_follow == Seeded(0.25, (fault("drop-one"),))
+    node = FlowNode("一审", "甲", 20.0, Approval.REJECT)
+    assert plan.flows == (Flow("STK_InStock", (node,), ["CGDD0000011"]),)
 
 
 @pytest.mark.parametrize(
@@ -148,6 +272,15 @@ def test_a_script_file_says_all_that_a_plan_can(tmp_path: Path) -> None:
         ("[[bill]]\nnumber = 'A'", "needs the key 'fault'"),
         ("[[refusal]]\nnumber = 'A'\ncode = 1", "needs the key 'text'"),
         ("[seeded]\nrate = 1", "needs the key 'faults'"),
+        ("[seeded_reads]\nrate = 1", "needs the key 'faults'"),
+        ("[[guard]]\nnumber = 'A'", "needs the key 'fault'"),
+        ("[[hand]]\nnumber = 'A'\ndoes = 'shout'", "shout"),
+        ("[[flow]]\nform = 'F'", "needs the key 'node'"),
+        (
+            "[[flow]]\nform = 'F'\n[[flow.node]]\nname = 'A'\nperson = 'B'\ndecides = 'maybe'",
+            "a node decides pass or reject or end, not 'maybe'",
+        ),
+        ("[[rival]]\nnth = 1", "needs the key 'number'"),
         ("not toml", "script.toml"),
     ],
 )

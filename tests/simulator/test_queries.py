@@ -37,7 +37,10 @@ async def sources(client: Client, filter_string: Any) -> list[str]:
         ("FSRCBillNo <> 'CGDD0000001'", PUSHED[1:]),
         ("FSRCBillNo > 'CGDD0000001' and FSRCBillNo <= 'CGDD0000003'", PUSHED[1:]),
         ("FSRCBillNo < 'CGDD0000002' OR FDocumentStatus = 'Z'", (PUSHED[0], PUSHED[2])),
-        ("(FDocumentStatus='Z' or FDocumentStatus='A') and FQty>=0 and FQty < 1000", PUSHED),
+        (
+            "(FDocumentStatus='Z' or FDocumentStatus='A') and FRealQty>=0 and FRealQty < 1000",
+            PUSHED,
+        ),
         ("FBillNo like 'CGRK%' and not FSRCBillNo like '%0002'", PUSHED[:1]),
         ("FSRCBillNo not in ('CGDD0000001') and FBillNo not like 'X_'", PUSHED[1:]),
         ("FNote is null", ()),
@@ -153,7 +156,7 @@ def test_rows_without_a_value_come_first() -> None:
     world.push(PushOrder("PUR_PurchaseOrder", PUSHED, rule_id=rule, draft_when_save_fails=True))
     desk = Desk(world, draft_number=None)
     ask = {"formid": "STK_InStock", "fieldkeys": "FBillNo", "limit": "many"}
-    _, rows = desk.rows({**ask, "orderstring": "FBillNo"})
+    _, rows, _ = desk.rows({**ask, "orderstring": "FBillNo"})
     assert rows == [[None], ["CGRK0000001"], ["CGRK0000002"]]
     assert desk.rows({**ask, "filterstring": "FBillNo is null"})[1] == [[None]]
     assert desk.rows({**ask, "filterstring": "FBillNo <> 'x'"})[1] == rows[1:]
@@ -208,3 +211,14 @@ async def test_business_info_lists_the_fields_of_a_form() -> None:
     assert {"FBillNo", "FSRCBillNo"} <= keys
     nope = (await client.call(service, {"data": {"FormId": "Nope"}})).json()
     assert nope["Result"]["ResponseStatus"]["MsgCode"] == 4
+
+
+async def test_conversion_rules_are_listed() -> None:
+    """What `check` asks for; other columns of that form were not seen on a real site."""
+    client = await logged_in(site_of())
+    service = "DynamicFormService.ExecuteBillQuery"
+    asked = {"FormId": "BOS_ConvertRule", "FieldKeys": "FNumber,FName"}
+    rows = (await client.call(service, {"data": asked})).json()
+    assert ["PUR_PurchaseOrder-STK_InStock", "采购订单至采购入库单"] in rows
+    refused = (await client.call(service, {"data": asked | {"FieldKeys": "FGuess"}})).json()
+    assert refused[0][0]["Result"]["ResponseStatus"]["IsSuccess"] is False

@@ -7,17 +7,8 @@ import anyio
 import httpx
 import pytest
 
-from k3push.simulator import (
-    FAULT_NAMES,
-    Accounts,
-    Aimed,
-    Channel,
-    FaultPlan,
-    Refusal,
-    Texts,
-    fault,
-)
-from k3push.simulator.options import beijing_time
+from k3push.simulator import FAULT_NAMES, Accounts, Aimed, Channel, FaultPlan, Refusal, Texts, fault
+from k3push.simulator.sandbox_options import beijing_time
 from tests.simulator.clients import Client, client_of, logged_in, site_of
 
 pytestmark = pytest.mark.anyio
@@ -39,6 +30,8 @@ NOTHING_DONE = [
     "html-503",
     "response-error",
     "response-error-text",
+    "response-error-timeout",
+    "response-error-deadlock",
     "forbidden-text",
     "gateway-519",
     "too-many-429",
@@ -46,6 +39,9 @@ NOTHING_DONE = [
     "edit-lock",
     "call-limit",
     "no-permission",
+    "msgcode-4",
+    "msgcode-6",
+    "interrupted",
 ]
 
 
@@ -99,7 +95,14 @@ async def test_answers_that_are_no_answers(name: str, status: int, begin: str) -
 
 
 @pytest.mark.parametrize(
-    ("name", "code"), [("edit-lock", 13), ("call-limit", 14), ("no-permission", 2)]
+    ("name", "code"),
+    [
+        ("edit-lock", 13),
+        ("call-limit", 14),
+        ("no-permission", 2),
+        ("msgcode-4", 4),
+        ("msgcode-6", 6),
+    ],
 )
 async def test_refusals_that_did_nothing_have_their_code(name: str, code: int) -> None:
     """The code is official, the text is not known (P 4.3); a query nests it."""

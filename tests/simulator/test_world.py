@@ -201,7 +201,7 @@ def test_a_push_needs_sources_and_a_rule() -> None:
     world = world_of("A1")
     assert [code for code, _ in said(world.push(order()))] == [8]
     no_rule = PushOrder(PURCHASE_ORDER.id, ("A1",), target_form=IN_STOCK.id)
-    assert [code for code, _ in said(world.push(no_rule))] == [4]
+    assert said(world.push(no_rule)) == [(4, "未启用默认转换规则，转换规则内码（RuleId）必填")]
     default = PushOrder(PURCHASE_ORDER.id, ("A1",), target_form="stk_instock", default_rule=True)
     assert len(world.push(default).made) == 1
 
@@ -223,6 +223,11 @@ def test_the_truth_names_each_document_of_a_source_and_its_push() -> None:
                     "status": "A",
                     "creator": bill.creator,
                     "push": 1,
+                    "by": "client",
+                    "cancelled": False,
+                    "deleted": False,
+                    "in_flow": False,
+                    "deeds": [],
                 }
             ]
         },

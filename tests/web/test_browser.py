@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import anyio
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from k3push.adapters.sqlite import open_sqlite
+from k3push.adapters.ledger.sqlite import open_sqlite
 from k3push.core.model import BillNumber, Listed, Outcome, State
+from tests.adapters.ledger.samples import identified
 from tests.cli.terminal import Desk, Sandbox, assert_all_once, end, orders, until
+from tests.reporting.accessibility import barriers
 from tests.reporting.pages import NOON, RUN
 from tests.web.server import Serve, Served
 
@@ -56,11 +58,11 @@ def fill(desk: Desk) -> None:
     """Make a ledger of one ended run without an ERP: evil texts, and one number in doubt."""
 
     async def filled() -> None:
-        async with open_sqlite(desk.folder / "ledger.db") as ledger:
-            await ledger.open_run(RUN)
+        async with open_sqlite(desk.folder / "ledger.db", account="sandbox") as ledger:
+            await ledger.open_run(replace(RUN, scope="sandbox|po|in"))
             names = [BillNumber(name) for name in (*orders(300), UNSAFE)]
             await ledger.add(RUN.id, [Listed(line, name) for line, name in enumerate(names, 2)])
-            await ledger.identify(RUN.id, {name: name for name in names})
+            await ledger.identify(RUN.id, identified({name: name for name in names}))
             long = "很长的原因" * 60
             reasons = {2: UNSAFE, 3: long, 4: "x" * 400, 300: UNSAFE}
             outcomes = [
@@ -101,7 +103,7 @@ def test_a_person_finds_a_refused_number_and_its_cause(browser: Browser, night: 
     """From the printed address to the one bill somebody asks about; evil texts stay texts."""
     with night.opened(browser) as page:
         page.goto(night.base)
-        page.get_by_role("link", name=RUN.id).click()
+        page.get_by_role("link", name=RUN.id).first.click()
         expect(page.get_by_role("heading", level=1)).to_have_text(f"Push-down run {RUN.id}")
         page.locator("a.choice", has_text="rejected").click()
         rows = page.locator(".rows-list tbody tr")
@@ -113,9 +115,9 @@ def test_a_person_finds_a_refused_number_and_its_cause(browser: Browser, night: 
         expect(page.locator("main")).to_contain_text("It was never sent.")
         assert page.locator("img").count() == 0
         assert page.title() == f"{UNSAFE} · k3push"
-        page.get_by_role("searchbox").fill("CGDD")
+        page.get_by_role("searchbox").fill("CGDX")
         page.get_by_role("button", name="Find").click()
-        expect(page.get_by_role("alert")).to_contain_text("CGDD is in no run")
+        expect(page.get_by_role("alert")).to_contain_text("CGDX is in no run")
 
 
 @pytest.mark.parametrize("width", [390, 1280])
@@ -136,11 +138,53 @@ def test_nothing_overflows_in_any_light(browser: Browser, night: Night, width: i
         assert light_of[1] > 500
 
 
+@pytest.mark.parametrize("light", ["light", "dark"])
+def test_nothing_bars_the_way(browser: Browser, night: Night, light: str) -> None:
+    """Also those work with it who see little, hear the page, or have no mouse."""
+    paths = ["/", f"/runs/{RUN.id}", f"/runs/{RUN.id}?state=rejected", f"/runs/{RUN.id}/pace"]
+    paths += [f"/numbers/{orders(3)[2]}", "/numbers", "/numbers?q=none", "/none"]
+    with night.opened(browser, color_scheme=light) as page:
+        for path in paths:
+            page.goto(night.base + path)
+            assert barriers(page) == [], path
+        page.set_viewport_size({"width": 390, "height": 700})
+        for path in paths[:3]:
+            page.goto(night.base + path)
+            assert barriers(page) == [], path
+
+
+def test_nothing_bars_the_way_to_the_tenants(browser: Browser, desk: Desk, serve: Serve) -> None:
+    """They are behind a password, and each is a line of the first page."""
+    (desk.folder / "tenants").mkdir()
+    for name in ("a", "b"):
+        desk.configure("http://127.0.0.1:9/K3Cloud/")
+        (desk.folder / "config.toml").rename(desk.folder / "tenants" / f"{name}.toml")
+    desk.environment["K3PUSH_SERVE__PASSWORD"] = "long enough"
+    served = serve("--tenants", "tenants")
+    with opened(browser, served.base, locale="en-US") as page:
+        page.goto(served.base)
+        assert barriers(page) == []
+        page.get_by_label("Password").fill("long enough")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Tenants")
+        assert barriers(page) == []
+
+
+def test_how_a_run_stands_stays_in_sight_on_a_telephone(browser: Browser, night: Night) -> None:
+    """Whoever reads its hundredth row sees that it goes on."""
+    with night.opened(browser, 390) as page:
+        page.goto(f"{night.base}/runs/{RUN.id}")
+        page.locator(".pages").scroll_into_view_if_needed()
+        expect(page.locator("h1")).not_to_be_in_viewport()
+        expect(page.locator(".now .badge")).to_be_in_viewport()
+        expect(page.locator(".now")).to_contain_text("numbers done")
+
+
 def test_the_pages_work_without_a_script(browser: Browser, night: Night) -> None:
     """Only what changes by itself needs one."""
     with night.opened(browser, 390, java_script_enabled=False) as page:
         page.goto(night.base)
-        page.get_by_role("link", name=RUN.id).click()
+        page.get_by_role("link", name=RUN.id).first.click()
         page.get_by_role("link", name="next page").click()
         expect(page.locator(".rows-list tbody tr").first).to_contain_text(orders(101)[100])
         page.get_by_role("link", name="Show the pace over time").click()
@@ -186,7 +230,16 @@ def test_a_run_is_watched_paused_and_continued(browser: Browser, desk: Desk, ser
             page.get_by_role("button", name="Pause").click()
             expect(page.locator("#orders")).to_contain_text("pause: obeyed at")
             expect(page.locator("#standing .held")).to_contain_text("paused by control since")
+            expect(page.get_by_role("button", name="Pause")).to_have_count(0)
             until(lambda: "sent" not in desk.k3push("status").out)
+            assert barriers(page) == []
+            # Stop asks.
+            stop = page.get_by_role("button", name="Stop the run")
+            expect(stop).to_be_hidden()
+            page.get_by_text("Stop", exact=True).click()
+            expect(stop).to_be_visible()
+            expect(page.locator(".ask")).to_contain_text("continues it later")
+            page.get_by_text("Stop", exact=True).click()
             made = sandbox.made()
             page.get_by_label("numbers in a call").fill("40")
             page.locator(".dial", has_text="numbers in a call").get_by_role("button").click()
@@ -217,13 +270,15 @@ def test_a_person_settles_a_number_by_their_word(
         assert ran.exit == 4, ran
         with entered(browser, serve()) as page:
             page.goto(f"{page.url}numbers/{numbers[0]}")
+            assert barriers(page) == []
             page.get_by_label("pushed: the document is there").check()
             page.get_by_label("How do you know?").fill("Wang <saw> it")
-            page.get_by_role("button", name="Go on").click()
+            page.get_by_role("button", name="Continue").click()
             expect(page.locator("main")).to_contain_text("is never sent again")
+            assert barriers(page) == []
             page.get_by_role("button", name="Record it").click()
             expect(page.locator(".events")).to_contain_text(
-                "a person's word: pushed (Wang <saw> it)"
+                "settled by hand as pushed: Wang <saw> it"
             )
             expect(page.locator(".state")).to_have_text("pushed")
             assert page.get_by_text("Settle by your own word").count() == 0

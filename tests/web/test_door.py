@@ -150,9 +150,9 @@ def test_a_session_ends() -> None:
     sessions = Sessions(lambda: now_s[0])
     id_ = sessions.begin()
     now_s[0] = IDLE_S
-    assert sessions.holds(id_)
+    assert sessions.user_of(id_) == ""
     now_s[0] = 2 * IDLE_S + 1
-    assert not sessions.holds(id_)
+    assert sessions.user_of(id_) is None
 
 
 def test_no_log_holds_the_token() -> None:
@@ -201,7 +201,10 @@ def test_a_forged_form_is_refused() -> None:
             url = f"/runs/{RUN.id}/control"
             for forged in ({}, {"seal": ""}, {"seal": seal[:-1]}, {"seal": "é"}):
                 answer = await browser.post(url, data={**forged, "words": "stop"})
-                assert (answer.status_code, "not of this session" in answer.text) == (403, True)
+                assert (answer.status_code, "not belong to this session" in answer.text) == (
+                    403,
+                    True,
+                )
             async with home.browser() as other:
                 other.cookies.set(COOKIE, "another session")
                 answer = await other.post(url, data={"seal": seal, "words": "stop"})

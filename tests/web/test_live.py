@@ -14,13 +14,14 @@ import anyio
 import pytest
 from trio.testing import wait_all_tasks_blocked
 
-from k3push.adapters.memory import MemoryLedger
-from k3push.core.commands import Command
+from k3push.adapters.ledger.memory import MemoryLedger
+from k3push.core.control_words import Command
 from k3push.core.model import Listed, Outcome, RunId, State
 from k3push.ports import LedgerLostError
 from k3push.web.live import LOOK_EVERY_S, SILENCE_S
+from tests.adapters.ledger.samples import identified
 from tests.reporting.pages import NOON, RUN, number
-from tests.web.visits import COOKIE, House, house, in_time, tenant
+from tests.web.visits import ACCT, COOKIE, House, house, in_time, tenant
 
 URL = f"/runs/{RUN.id}/events"
 
@@ -29,7 +30,7 @@ class Counted(MemoryLedger):
     """Counts the looks at a run, and can be lost."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(account=ACCT)
         self.looks: Counter[RunId] = Counter()
         self.lost = False
 
@@ -90,7 +91,7 @@ async def run_of(count: int) -> Counted:
     await ledger.open_run(RUN)
     listed = [Listed(line, number(line)) for line in range(count)]
     await ledger.add(RUN.id, listed)
-    await ledger.identify(RUN.id, {each.number: each.number for each in listed})
+    await ledger.identify(RUN.id, identified({each.number: each.number for each in listed}))
     return ledger
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from k3push.adapters.memory import MemoryLedger
-from k3push.core.commands import Command, Verb
+from k3push.adapters.ledger.memory import MemoryLedger
+from k3push.core.control_words import Command, Verb
 from k3push.core.model import BillNumber, Listed, Route, Run, RunId
 from k3push.ports import LedgerLostError
 from k3push.reporting.metrics import (
+    ALIVE,
     ANSWERED,
     EXIT,
     HELD,
@@ -19,7 +20,7 @@ from k3push.reporting.metrics import (
     samples_of,
 )
 from tests.reporting.pages import NOON, RUN, filled, in_doubt
-from tests.web.visits import house, in_time, tenant
+from tests.web.visits import ACCT, house, in_time, tenant
 
 LATER = NOON + timedelta(hours=10)
 AN_HOUR = timedelta(hours=1)
@@ -73,6 +74,24 @@ def test_the_samples_tell_how_the_last_run_stands() -> None:
         await ledger.end_run(RUN.id, 4, LATER)
         ended = await values(ledger)
         assert (ended[EXIT], ended["k3push_run_alive"], ANSWERED in ended) == (4, 0, False)
+
+    in_time(look)
+
+
+def test_a_run_that_waits_for_another_of_its_command_was_not_killed() -> None:
+    """No alert is due while the command executes its other route."""
+
+    async def look() -> None:
+        ledger = MemoryLedger(account=ACCT)
+        first = replace(RUN, id=RunId("20260101-120000-one"), group=RunId("20260101-120000-one"))
+        second = replace(first, id=RunId("20260101-120000-two"))
+        for run in (first, second):
+            await ledger.open_run(run)
+        async with ledger.another_process().own(first.id):
+            waits = await values(ledger)
+        assert (waits[ALIVE], waits[HELD], EXIT in waits) == (1, 1, False)
+        killed = await values(ledger)
+        assert (killed[ALIVE], HELD in killed, EXIT in killed) == (0, False, False)
 
     in_time(look)
 
@@ -155,7 +174,7 @@ def test_health_is_a_word_for_everybody() -> None:
     """Whoever may not look may know whether it works, and nothing more."""
 
     async def visit() -> None:
-        ledger = Losable()
+        ledger = Losable(account=ACCT)
         async with house(tenant(ledger)) as home, home.browser() as stranger:
             assert (await stranger.get("/healthz")).text == "ok\n"
             async with home.signed_in() as browser:

@@ -8,20 +8,25 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
-from html import escape, unescape
+from html import unescape
 from typing import Any
 
 import anyio
 import pytest
+from markupsafe import escape
 
-from k3push.adapters.memory import MemoryLedger
+from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import BillNumber, Listed, Row, Run, RunId, State
+from k3push.core.remark import remark
 from k3push.ports import Ledger, LedgerLostError
 from k3push.reporting.results import MOST_READ
-from k3push.web.runs import DRAW_EVERY_S
-from k3push.web.sections import ROWS_A_PAGE
+from k3push.runs.request_stages import Act, note_act
+from k3push.web.run_pages import DRAW_EVERY_S
+from k3push.web.run_sections import ROWS_A_PAGE
+from tests.adapters.ledger.samples import identified
 from tests.reporting.pages import NOON, RUN, filled, in_doubt, lost, number
-from tests.web.visits import PROXY, house, in_time, seal_of, tenant
+from tests.said import english
+from tests.web.visits import ACCT, PROXY, house, in_time, seal_of, tenant
 
 HOSTILE = (
     '"><img src=x onerror=alert(1)>',
@@ -32,13 +37,14 @@ HOSTILE = (
     "%3Cscript%3E&lt;b&gt;&amp;",
 )
 URL = f"/runs/{RUN.id}"
+BLOCKED = remark("note.blocked.unapproved")
 
 
 class Counted(MemoryLedger):
     """Counts the rows and the attempts that are read."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(account=ACCT)
         self.read: Counter[str] = Counter()
 
     async def rows(
@@ -88,13 +94,35 @@ def test_runs_stand_the_newest_first() -> None:
     in_time(visit)
 
 
+def test_a_run_that_waits_for_another_of_its_command_was_not_killed() -> None:
+    """They go one after another; whoever resumes it by hand would be refused."""
+
+    async def visit() -> None:
+        ledger = MemoryLedger(account=ACCT)
+        first = await another(ledger, "20260103-120000-one", group="20260103-120000-one")
+        second = await another(ledger, "20260103-120000-two", group=first.id)
+        async with (
+            ledger.another_process().own(first.id),
+            house(tenant(ledger)) as home,
+            home.signed_in() as browser,
+        ):
+            for page in ("/", f"/runs/{second.id}"):
+                text = (await browser.get(page)).text
+                assert ("waits" in text, "killed" in text) == (True, False), text
+        async with house(tenant(ledger)) as home, home.signed_in() as browser:
+            assert "killed" in (await browser.get(f"/runs/{second.id}")).text
+
+    in_time(visit)
+
+
 def test_many_runs_come_in_pages() -> None:
     """A ledger of a year holds hundreds."""
 
     async def visit() -> None:
-        ledger = MemoryLedger()
+        ledger = MemoryLedger(account=ACCT)
         for index in range(120):
-            await another(ledger, f"20260103-120000-{index:03}")
+            run = await another(ledger, f"20260103-120000-{index:03}")
+            await ledger.end_run(run.id, 0, NOON)
         async with house(tenant(ledger)) as home, home.signed_in() as browser:
             seen: list[str] = []
             url = "/"
@@ -132,7 +160,7 @@ def test_a_page_of_a_long_run_reads_few_rows() -> None:
                 answer = await browser.get(f"{URL}{query}")
                 assert answer.text.count('<tr role="row">') == ROWS_A_PAGE + 1
                 assert ledger.read == {"rows": ROWS_A_PAGE + 1 + MOST_READ}
-                assert f"{2500 - MOST_READ:,} numbers more" in answer.text
+                assert f"{2500 - MOST_READ:,} more numbers" in answer.text
             ledger.read.clear()
             assert "<svg" in (await browser.get(f"{URL}/pace?part=1")).text
             await browser.get("/")
@@ -171,7 +199,7 @@ def test_clusters_stand_with_cause_and_cure() -> None:
         async with house(tenant(await filled(5, refused))) as home, home.signed_in() as browser:
             text = (await browser.get(URL)).text
             assert "approve it in the ERP, then <code>k3push retry</code>" in text
-            assert f'<a href="/numbers/{number(3)}">' in text.partition("What needs a look")[2]
+            assert f'<a href="/numbers/{number(3)}">' in text.partition("What needs attention")[2]
 
     in_time(visit)
 
@@ -216,7 +244,7 @@ def test_the_pace_is_drawn_now_and_then_however_many_look() -> None:
             return await super().spans(run)
 
     async def visit() -> None:
-        ledger = Spanned()
+        ledger = Spanned(account=ACCT)
         await filled(5, ledger=ledger)
         async with house(tenant(ledger)) as home, home.signed_in() as browser:
             for _ in range(20):
@@ -276,15 +304,15 @@ def test_the_language_is_the_browsers_or_the_chosen_one() -> None:
     async def visit() -> None:
         async with house(tenant(await filled(1))) as home, home.signed_in() as browser:
             chinese = {"accept-language": "zh-CN,zh;q=0.9,en;q=0.8"}
-            assert "<h1>执行记录</h1>" in (await browser.get("/", headers=chinese)).text
+            assert "<h1>任务</h1>" in (await browser.get("/", headers=chinese)).text
             page = await browser.get(f"{URL}?state=pushed")
             assert '<h2 id="rows">Numbers</h2>' in page.text
             assert 'href="?state=pushed&amp;lang=zh"' in page.text
             chosen = await browser.get(f"{URL}?state=pushed&lang=zh")
             assert '<html lang="zh-CN">' in chosen.text
-            assert "编号明细" in chosen.text
+            assert "单据明细" in chosen.text
             assert "HttpOnly" in chosen.headers["set-cookie"]
-            assert "<h1>执行记录</h1>" in (await browser.get("/")).text
+            assert "<h1>任务</h1>" in (await browser.get("/")).text
             assert "<h1>Runs</h1>" in (await browser.get("/?lang=en", headers=chinese)).text
             assert "<h1>Runs</h1>" in (await browser.get("/?lang=xx", headers=chinese)).text
 
@@ -298,18 +326,74 @@ def test_a_number_is_found_by_both_spellings() -> None:
     """The list has one, and the ERP may have another."""
 
     async def visit() -> None:
-        ledger = MemoryLedger()
+        ledger = MemoryLedger(account=ACCT)
         await ledger.open_run(RUN)
         await ledger.add(RUN.id, [Listed(2, BillNumber("cgdd１"))])
-        await ledger.identify(RUN.id, {BillNumber("cgdd１"): BillNumber("CGDD1")})
+        await ledger.identify(RUN.id, identified({BillNumber("cgdd１"): BillNumber("CGDD1")}))
         async with house(tenant(ledger)) as home, home.signed_in() as browser:
             for spelling in ("cgdd１", "CGDD1", " CGDD1 "):
                 answer = await browser.get("/numbers", params={"q": spelling})
                 assert answer.status_code == 303
                 evidence = await browser.get(answer.headers["location"])
                 assert (evidence.status_code, RUN.id in evidence.text) == (200, True)
-            answer = await browser.get("/numbers", params={"q": "CGDD"})
-            assert (answer.status_code, "CGDD is in no run" in answer.text) == (404, True)
+            answer = await browser.get("/numbers", params={"q": "CGD"})
+            assert (answer.status_code, "CGD is in no run" in answer.text) == (404, True)
+
+    in_time(visit)
+
+
+def test_a_part_of_whatever_a_person_has_in_hand_finds_where_it_is() -> None:
+    """A document, four characters of a number, a list, a cause, or who has done something."""
+
+    async def visit() -> None:
+        ledger = await filled(4, {1: ("11", "单据未审核"), 2: ("precheck", BLOCKED)})
+        other = await another(ledger, "20260103-120000-two", jobs=("lists/late.csv",))
+        await note_act(ledger, Act(NOON, other.id, "王芳", "resume"))
+        document = next(row.targets[0].number for row in await ledger.rows(RUN.id) if row.targets)
+        async with house(tenant(ledger)) as home, home.signed_in() as browser:
+
+            async def found(words: str) -> str:
+                return (await browser.get("/numbers", params={"q": words})).text
+
+            assert number(0) in await found(number(0)[-5:])
+            assert number(0) in await found(document)
+            assert number(1) in await found("单据未审核")
+            assert number(2) in await found("is not approved")
+            for words in ("late.csv", "王芳", other.id):
+                assert f'href="/runs/{other.id}"' in await found(words), words
+            assert "is in no run" in await found("%%%%")
+
+    in_time(visit)
+
+
+def test_runs_are_filtered_and_those_that_need_a_person_stand_on_top() -> None:
+    """Of a year of nights a few are wanted."""
+
+    async def visit() -> None:
+        ledger = await filled(2)
+        await ledger.end_run(RUN.id, 0, NOON)
+        late = await another(ledger, "20260103-120000-two", jobs=("lists/late.csv",))
+        await ledger.end_run(late.id, 3, NOON)
+        await another(ledger, "20260103-120000-ill")
+        async with house(tenant(ledger)) as home, home.signed_in() as browser:
+
+            async def shown(**asked: str) -> list[str]:
+                text = (await browser.get("/", params=asked)).text
+                return re.findall(r'href="/runs/([^"]+)"', text)
+
+            ill, late_id = "20260103-120000-ill", late.id
+            assert await shown() == [late_id, ill, late_id, ill, RUN.id]
+            assert await shown(how="needs") == [late_id, ill]
+            assert await shown(exit="3") == [late_id]
+            assert await shown(exit="-1") == [ill]
+            assert await shown(words="LATE") == [late_id]
+            assert await shown(until="2026-01-02") == [RUN.id]
+            assert await shown(since="2026-01-03", route=RUN.route.name) == [late_id, ill]
+            assert await shown(route="nowhere") == []
+            async with ledger.another_process().own(RunId(ill)):
+                assert await shown(how="alive") == [ill]
+            for bad in ({"exit": "x"}, {"since": "yesterday"}, {"from": "-1"}):
+                assert (await browser.get("/", params=bad)).status_code == 400, bad
 
     in_time(visit)
 
@@ -383,13 +467,11 @@ def test_a_word_is_asked_for_twice_and_recorded_with_its_reason_and_its_user() -
             done = await browser.post("/settle", data={**whole, "sure": "yes"})
             assert (done.status_code, await state()) == (303, State.PLANNED)
             evidence = await browser.get(done.headers["location"])
-            assert (
-                "a person&#x27;s word: planned (looked it up in the ERP), by 王芳" in evidence.text
-            )
+            assert "settled by hand as planned by 王芳: looked it up in the ERP" in evidence.text
             again = await browser.post("/settle", data={**whole, "sure": "yes"})
-            assert (again.status_code, "in doubt no longer" in again.text) == (409, True)
+            assert (again.status_code, "is no longer unknown" in again.text) == (409, True)
         (note,) = await ledger.notes_of(name)
-        assert note.text == "a person's word: planned (looked it up in the ERP), by 王芳"
+        assert english(note.text) == "settled by hand as planned by 王芳: looked it up in the ERP"
         run = await ledger.run(RUN.id)
         assert run is not None
         assert run.exit == 4
@@ -481,6 +563,38 @@ def test_a_command_is_given_and_shown_as_obeyed() -> None:
     in_time(visit)
 
 
+def test_only_what_would_change_something_is_offered() -> None:
+    """A button that does nothing makes people press it twice."""
+
+    async def visit() -> None:
+        ledger = await filled(1)
+        name = await in_doubt(ledger, "CGDD-LOST")
+        async with house(tenant(ledger)) as home, home.signed_in() as browser:
+
+            async def offered() -> list[str]:
+                text = (await browser.get(URL)).text
+                return re.findall(r'name="words" value="(\w+)"', text)
+
+            assert await offered() == []
+            assert 'action="/settle"' in (await browser.get(f"/numbers/{name}")).text
+            async with executor(ledger):
+                seal = seal_of(await browser.get(URL))
+                seen = [await offered()]
+                for command in ("pause", "continue", "pause", "stop"):
+                    form = {"seal": seal, "words": command}
+                    await browser.post(f"{URL}/control", data=form)
+                    seen.append(await offered())
+                going, paused = ["pause", "stop"], ["continue", "stop"]
+                assert seen == [going, paused, going, paused, []]
+                # One by one, numbers have no chunks; and the run settles its doubts by itself.
+                assert 'name="key" value="chunk-size"' not in (await browser.get(URL)).text
+                doubted = (await browser.get(f"/numbers/{name}")).text
+                assert 'action="/settle"' not in doubted
+                assert "asks the ERP about unknown numbers itself" in doubted
+
+    in_time(visit)
+
+
 def test_a_command_that_is_not_obeyed_yet_is_shown_as_asked() -> None:
     """A machine may be busy; the command stays."""
 
@@ -519,7 +633,7 @@ def test_what_is_no_command_is_refused() -> None:
             ):
                 answer = await browser.post(f"{URL}/control", data={"seal": seal, **form})
                 assert answer.status_code == 409, form
-                assert "<b>&#x27;" not in answer.text
+                assert "<b>&#39;" not in answer.text
         assert not await ledger.commands(RUN.id)
 
     in_time(visit)
@@ -531,7 +645,7 @@ def test_what_is_no_command_is_refused() -> None:
 async def two_tenants() -> tuple[MemoryLedger, Mapping[str, str]]:
     """Return a ledger that two tenants share, and the run of the second."""
     ledger = await filled(2)
-    theirs = await another(ledger, "20260103-120000-b", scope="other|PO|r")
+    theirs = await another(ledger.of_account("other"), "20260103-120000-b", scope="other|PO|r")
     return ledger, {"run": theirs.id, "number": f"CGDD-{theirs.id}"}
 
 
@@ -593,10 +707,7 @@ def test_on_a_ledger_of_many_one_tenant_alone_sees_its_own_runs() -> None:
 
     async def visit() -> None:
         ledger, theirs = await two_tenants()
-        async with (
-            house(replace(tenant(ledger), shared=True)) as home,
-            home.signed_in() as browser,
-        ):
+        async with house(tenant(ledger)) as home, home.signed_in() as browser:
             text = (await browser.get("/")).text
             assert (RUN.id in text, theirs["run"] in text) == (True, False)
             assert (await browser.get(f"/runs/{theirs['run']}")).status_code == 404
@@ -611,15 +722,15 @@ def test_the_overview_shows_the_last_run_of_each_tenant() -> None:
     @asynccontextmanager
     async def broken() -> AsyncIterator[Ledger]:
         raise LedgerLostError("no <ledger> yet")
-        yield MemoryLedger()  # type: ignore[unreachable]  # makes it a generator
+        yield MemoryLedger(account=ACCT)  # type: ignore[unreachable]  # makes it a generator
 
     async def visit() -> None:
         ledger, theirs = await two_tenants()
         tenants = (
             tenant(ledger, "a"),
             tenant(ledger, "b", "other"),
-            replace(tenant(MemoryLedger(), "c"), ledger="c", opened=broken),
-            tenant(MemoryLedger(), "d"),
+            replace(tenant(MemoryLedger(account=ACCT), "c"), ledger="c", opened=broken),
+            tenant(MemoryLedger(account=ACCT), "d"),
         )
         async with house(*tenants, several=True) as home, home.signed_in() as browser:
             text = (await browser.get("/")).text

@@ -9,8 +9,9 @@ from dataclasses import replace
 import anyio
 import httpx
 
-from k3push.adapters.postgres import open_postgres
+from k3push.adapters.ledger.postgres import open_postgres
 from k3push.core.model import BillNumber, Intent, Listed, NoAnswer, Outcome, RunId, State
+from tests.adapters.ledger.samples import identified
 from tests.cli.terminal import Desk, Sandbox, end, orders, until
 from tests.reporting.pages import NOON, RUN, UP
 from tests.web.server import Serve
@@ -20,11 +21,11 @@ DOUBTED = BillNumber("CGDD-LOST")
 
 async def fill(url: str, acct_id: str) -> None:
     """Make a run of a tenant, with one number in doubt."""
-    async with open_postgres(url) as ledger:
+    async with open_postgres(url, account=acct_id) as ledger:
         run = replace(RUN, id=RunId(f"20260102-120000-{acct_id}"), scope=f"{acct_id}|PO|r")
         await ledger.open_run(run)
         await ledger.add(run.id, [Listed(2, DOUBTED)])
-        await ledger.identify(run.id, {DOUBTED: DOUBTED})
+        await ledger.identify(run.id, identified({DOUBTED: DOUBTED}))
         await ledger.claim(run.id, [DOUBTED])
         attempt = await ledger.begin(Intent(run.id, 1, 1, (DOUBTED,), {}, b"{}", NOON, UP))
         unknown = [Outcome(DOUBTED, State.UNKNOWN, (), "broken", "it broke")]
@@ -73,7 +74,7 @@ def test_tenants_of_one_database_are_watched_controlled_and_settled_apart(
             word = {"seal": seal, "number": DOUBTED, "word": "absent", "because": "seen"}
             assert browser.post("/t/a/settle", data={**word, "sure": "yes"}).status_code == 404
             settled = browser.post("/t/b/settle", data={**word, "sure": "yes"})
-            assert "a person&#x27;s word: planned (seen)" in settled.text
+            assert "settled by hand as planned: seen" in settled.text
             metrics = browser.get("/metrics").text
             assert 'k3push_run_exit_code{route="po-instock",tenant="a"} 5.0' in metrics
             assert 'k3push_unknown_numbers{route="po-instock",tenant="b"} 0.0' in metrics

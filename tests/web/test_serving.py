@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from k3push.cli.main import run
+from k3push.cli.app import run
 from tests.cli.terminal import Desk, end, until
 from tests.web.server import Serve
 
@@ -86,7 +86,7 @@ def test_without_the_extra_the_cure_is_named(desk: Desk) -> None:
     """Most installations have no need of it."""
     configured(desk)
     program = (
-        "import sys; from k3push.cli.main import run\n"
+        "import sys; from k3push.cli.app import run\n"
         "for package in ('starlette', 'uvicorn', 'prometheus_client'):\n"
         "    sys.modules[package] = None\n"
         "    print(run(['serve', '--port', '0'], 'en'))\n"

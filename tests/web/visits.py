@@ -6,23 +6,21 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from ipaddress import ip_network
 from typing import Any
 
 import anyio
 import httpx
+from starlette.routing import BaseRoute
 from trio.testing import MockClock
 
-from k3push.adapters.memory import MemoryLedger
-from k3push.cli.kept import kept
-from k3push.cli.words import Lang, speaker
+from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import Uptime
-from k3push.ports import Ledger
-from k3push.web.app import Dashboard, dashboard
+from k3push.ports import Clock, Ledger
+from k3push.web.asgi import Dashboard, dashboard
 from k3push.web.door import LOOPBACK, Rules
-from k3push.web.speech import Speech
-from k3push.web.tenants import Tenant
+from k3push.web.tenant_ledgers import Tenant
+from k3push.words.language import LANGUAGES, Say, speaker
 from tests.reporting.pages import NOON, RUN
 
 HOST = "http://127.0.0.1:8200"
@@ -36,10 +34,7 @@ PROXY = Rules(
     proxies=[ip_network("10.0.0.0/24")],
 )
 ACCT = RUN.scope.partition("|")[0]
-LANGUAGES: Sequence[Lang] = ("en", "zh")
-SPEECHES: Mapping[str, Speech] = {
-    each: Speech(each, speaker(each), partial(kept, say=speaker(each))) for each in LANGUAGES
-}
+SPEAKERS: Mapping[str, Say] = {each: speaker(each) for each in LANGUAGES}
 
 
 class StoppedClock:
@@ -71,6 +66,11 @@ class House:
     ready: Dashboard
     logged: list[tuple[str, dict[str, object]]] = field(default_factory=list)
 
+    @property
+    def routes(self) -> Sequence[BaseRoute]:
+        """All addresses of the dashboard."""
+        return self.ready.routes
+
     def browser(self, address: str = "127.0.0.1", **headers: str) -> httpx.AsyncClient:
         """Return a browser without cookies, that says where its forms come from."""
         return httpx.AsyncClient(
@@ -92,7 +92,10 @@ class House:
 
 @asynccontextmanager
 async def house(
-    *tenants: Tenant, rules: Rules = RULES, several: bool = False
+    *tenants: Tenant,
+    rules: Rules = RULES,
+    several: bool = False,
+    clock: Clock | None = None,
 ) -> AsyncIterator[House]:
     """Open a dashboard."""
     logged: list[tuple[str, dict[str, object]]] = []
@@ -100,9 +103,15 @@ async def house(
     def log(event: str, *, debug: bool = False, **facts: object) -> None:
         logged.append((event, {**facts, "debug": debug}))
 
-    shown = tenants or (tenant(MemoryLedger()),)
+    shown = tenants or (tenant(MemoryLedger(account=ACCT)),)
     async with dashboard(
-        shown, rules, SPEECHES, StoppedClock(), lang="en", log=log, several=several
+        shown,
+        rules,
+        SPEAKERS,
+        clock or StoppedClock(),
+        lang="en",
+        log=log,
+        several=several,
     ) as ready:
         yield House(ready, logged)
 

@@ -8,25 +8,39 @@ secret is in it.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
 import orjson
+from pydantic import TypeAdapter
 
-from k3push.core.model import Route, RunId, Target
-from k3push.core.plan import SENT_FATES, Fate, Foreseen, PlanHead, PlannedJob, PlannedRun
-from k3push.reporting.tables import opened_for_owner
+from k3push.adapters.job_files.number_columns import flaw, internal_id
+from k3push.adapters.private_files import opened_for_owner
+from k3push.core.foreign_text import flaw_of
+from k3push.core.model import Target, id_in
+from k3push.core.plan import SENT_FATES, Forecast, Foreseen, PlanHead
 
 FORMAT = 1
 _MARK = "k3push_plan"
 
 # No line of a plan is longer; a file of another kind may be one line of gigabytes.
 LONGEST_LINE_BYTES = 1 << 24
+
+
+# No list has more lines, and every ledger can count them.
+MOST_LINES = (1 << 53) - 1
+
+# The plan gives a run its name, which is part of its folder's.
+_RUN_ID = re.compile(r"[0-9A-Za-z-]{1,40}")
+
+_HEAD = TypeAdapter(PlanHead)
+_LINE = TypeAdapter(Foreseen)
+_COUNTS = TypeAdapter(dict[str, int])
 
 
 class PlanFileError(Exception):
@@ -85,7 +99,7 @@ class PlanWriter:
             self._lines[one.route] += 1
             if one.first_line:
                 continue
-            if one.fate is Fate.ALREADY:
+            if one.fate is Forecast.ALREADY:
                 self._already[one.route] += 1
             if one.fate in SENT_FATES:
                 self._to_send[one.route] += 1
@@ -130,6 +144,19 @@ def plan_written(path: Path) -> Iterator[PlanWriter]:
         part.unlink(missing_ok=True)
 
 
+def is_plan(path: Path) -> bool:
+    """Say whether a file begins as a plan, of whatever format.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file:
+        try:
+            return _MARK in _parsed(file.readline(LONGEST_LINE_BYTES))
+        except PlanFileError:
+            return False
+
+
 def read_plan(path: Path) -> Plan:
     """Read a plan to its end, and see that it is whole and was not edited.
 
@@ -139,14 +166,22 @@ def read_plan(path: Path) -> Plan:
     values = _values(path)
     first = next(values)
     last: dict[str, Any] = {}
+    count = -1
     for last in values:  # noqa: B007  # the last is wanted, and all must be read
-        pass
+        count += 1
     with _as_edited():
-        return Plan(_head(first["made_for"]), last["lines"], last["to_send"], last["already"])
+        head = _head(first["made_for"])
+        lines, to_send, already = (
+            _COUNTS.validate_python(last[key]) for key in ("lines", "to_send", "already")
+        )
+        # A line of a route that has no run would go unseen.
+        if not set(lines) <= {run.route.name for run in head.runs} or sum(lines.values()) != count:
+            raise ValueError("the sums are not those of the lines")
+        return Plan(head, lines, to_send, already)
 
 
-def lines_of(path: Path, route: str) -> Iterator[Foreseen]:
-    """Yield the lines of one route of a plan, in the order of the job.
+def lines_of(path: Path, route: str = "") -> Iterator[Foreseen]:
+    """Yield the lines of one route of a plan, or of all, in the order of the job.
 
     Raises:
         PlanFileError: At the end, if the file is not what it was when it was made.
@@ -154,7 +189,7 @@ def lines_of(path: Path, route: str) -> Iterator[Foreseen]:
     values = _values(path)
     next(values)
     for value in values:
-        if value.get("route") == route:
+        if "route" in value and value["route"] == (route or value["route"]):
             yield _foreseen(value)
 
 
@@ -220,23 +255,31 @@ def _as_edited() -> Iterator[None]:
 
 
 def _head(value: dict[str, Any]) -> PlanHead:
-    return PlanHead(
-        created_at=datetime.fromisoformat(value["created_at"]),
-        url=value["url"],
-        acct_id=value["acct_id"],
-        ledger=value["ledger"],
-        jobs=tuple(PlannedJob(**job) for job in value["jobs"]),
-        runs=tuple(
-            PlannedRun(RunId(run["id"]), run["scope"], Route(**run["route"]))
-            for run in value["runs"]
-        ),
-    )
+    head = _HEAD.validate_python(value)
+    ids = [run.id for run in head.runs]
+    names = [run.route.name for run in head.runs]
+    texts = [text for job in head.jobs for text in (job.name, job.path)]
+    if not head.jobs or any(map(flaw_of, texts)) or not all(map(_RUN_ID.fullmatch, ids)):
+        raise ValueError("no plan is written so")
+    if len(set(ids)) < len(ids) or len(set(names)) < len(names):
+        raise ValueError("two runs of one name")
+    return head
 
 
 def _foreseen(value: dict[str, Any]) -> Foreseen:
     with _as_edited():
-        kept = value | {
-            "fate": Fate(value["fate"]),
-            "targets": tuple(Target(**target) for target in value["targets"]),
-        }
-        return Foreseen(**kept)
+        foreseen = _LINE.validate_python(value)
+        by_id = not foreseen.number and foreseen.listed_id
+        named_with_id = foreseen.bill and id_in(foreseen.bill) == foreseen.source_id != ""
+        if (flaw(foreseen.number) and not by_id) or (
+            foreseen.bill and flaw(foreseen.bill) and not named_with_id
+        ):
+            raise ValueError("a number that no list can hold")
+        if any(internal_id(id_) != id_ for id_ in (foreseen.listed_id, foreseen.source_id)):
+            raise ValueError("an id that no bill has")
+        if (
+            max(foreseen.line, foreseen.first_line) > MOST_LINES
+            or min(foreseen.line, foreseen.first_line) < 0
+        ):
+            raise ValueError("a line that no list has")
+        return foreseen

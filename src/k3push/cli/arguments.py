@@ -5,54 +5,84 @@ from __future__ import annotations
 import gc
 import re
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 import typer
+
+from k3push.core.control_words import Key, size_of
+from k3push.words.language import Say
 
 GARBAGE_AFTER = 10_000
 """How many new objects a search for garbage waits for; Python's own 700 cost some 3 % of a run."""
 
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+LONGEST_H = 7 * 24
+"""The longest execution that an option may ask for, in hours: a week."""
+
+MOST_NUMBERS = 1_000_000_000
+"""More numbers than any list has; an option that counts them takes no more."""
+
+_DAYS_BACK = re.compile(r"today(?:-([0-9]{1,5}))?")
+_DURATION = re.compile(r"(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9})s)?")
 
 
-def parse_duration(text: str) -> timedelta:
+def parse_duration(text: str, say: Say) -> timedelta:
     """Read a duration.
 
-    >>> parse_duration("1h30m")
+    >>> parse_duration("1h30m", Say("en"))
     datetime.timedelta(seconds=5400)
     """
     match = _DURATION.fullmatch(text.strip().lower())
     if match is None or not any(match.groups()):
-        raise typer.BadParameter(f"{text!r}: use 90s, 30m, 2h or 1h30m")
+        raise typer.BadParameter(say("error.bad_duration", text=text))
     hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    return timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    duration = timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    if not timedelta(0) < duration <= timedelta(hours=LONGEST_H):
+        raise typer.BadParameter(say("error.long_duration", text=text, most=LONGEST_H))
+    return duration
 
 
-def parse_until(text: str, now: datetime) -> datetime:
+def parse_until(text: str, now: datetime, say: Say) -> datetime:
     """Read a time of day, today or, if that is over, tomorrow.
 
-    >>> parse_until("06:00", datetime(2026, 11, 25, 22, 0))
+    >>> parse_until("06:00", datetime(2026, 11, 25, 22, 0), Say("en"))
     datetime.datetime(2026, 11, 26, 6, 0)
     """
     try:
-        time = datetime.strptime(text.strip(), "%H:%M").time()  # noqa: DTZ007  # a time alone
+        at = datetime.strptime(text.strip(), "%H:%M").time()  # noqa: DTZ007  # a time alone
     except ValueError as error:
-        raise typer.BadParameter(f"{text!r}: use HH:MM, such as 06:00") from error
-    until = datetime.combine(now.date(), time, now.tzinfo)
+        raise typer.BadParameter(say("error.bad_time", text=text)) from error
+    until = datetime.combine(now.date(), at, now.tzinfo)
     return until if until > now else until + timedelta(days=1)
 
 
-def parse_size(text: str | None) -> int | None:
-    """Read a number that is at least 1; "auto" and None leave it to the settings.
+def parse_since(text: str, now: datetime, say: Say) -> datetime:
+    """Read a day, counted back from today or written out; it begins at midnight.
 
-    >>> parse_size("50"), parse_size("auto")
-    (50, None)
+    >>> parse_since("today-1", datetime(2026, 11, 25, 22, 0), Say("en"))
+    datetime.datetime(2026, 11, 24, 0, 0)
+    >>> parse_since("2026-11-01", datetime(2026, 11, 25, 22, 0), Say("en"))
+    datetime.datetime(2026, 11, 1, 0, 0)
     """
-    if text is None or text == "auto":
+    match = _DAYS_BACK.fullmatch(text.strip().lower())
+    try:
+        day = now.date() - timedelta(days=int(match[1] or 0)) if match else date.fromisoformat(text)
+    except (ValueError, OverflowError) as error:
+        raise typer.BadParameter(say("audit.bad_since", text=text)) from error
+    return datetime.combine(day, time.min, now.tzinfo)
+
+
+def parse_size(text: str | None, key: Key, say: Say) -> int | None:
+    """Read a quantity as the settings take it; "auto" and None leave it to them.
+
+    >>> parse_size("50", Key.CHUNK_SIZE, Say("en"))
+    50
+    """
+    if text is None:
         return None
-    if not text.isdecimal() or int(text) < 1:
-        raise typer.BadParameter(f"{text!r}: use a number of at least 1, or auto")
-    return int(text)
+    try:
+        return size_of(text, key)
+    except ValueError as error:
+        raise typer.BadParameter(say("error.bad_size", key=key, text=text, why=error)) from error
 
 
 def awaited(act: Callable[[], Awaitable[int]]) -> int:

@@ -13,13 +13,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 
+from k3push.core.remark import remark
+
 FIELDS = 5
 
 _BEGIN = datetime(2026, 1, 1)  # noqa: DTZ001  # any moment does, to read an expression
 
 
 class CronError(ValueError):
-    """The text is no cron expression, or names no time zone."""
+    """The text is no cron expression, or names no time zone; a remark says why."""
 
 
 def check_cron(expression: str) -> None:
@@ -28,15 +30,14 @@ def check_cron(expression: str) -> None:
     Raises:
         CronError: It is none, or never due.
     """
-    example = 'use five fields: minute hour day month weekday, such as "0 20 * * 1-5"'
     if len(expression.split()) != FIELDS:
-        raise CronError(f"{expression!r}: {example}")
+        raise CronError(remark("cron.form", text=expression))
     try:
         next(CronSim(expression, _BEGIN))
     except CronSimError as error:
-        raise CronError(f"{expression!r}: {str(error).lower()}; {example}") from error
+        raise CronError(remark("cron.bad", text=expression, why=str(error).lower())) from error
     except StopIteration:
-        raise CronError(f"{expression!r} names no day that ever comes") from None
+        raise CronError(remark("cron.never", text=expression)) from None
 
 
 def zone_of(name: str) -> ZoneInfo:
@@ -48,8 +49,7 @@ def zone_of(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        what = f'there is no time zone {name!r}; use an IANA name such as "Asia/Shanghai"'
-        raise CronError(what) from None
+        raise CronError(remark("cron.zone", name=name)) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,43 @@ from enum import StrEnum
 from typing import Any, NamedTuple, NewType
 
 BillNumber = NewType("BillNumber", str)
+"""What a bill is called: its number or, where that alone does not tell it, its `key_of`."""
+
 RunId = NewType("RunId", str)
+
+# No number of a job file holds one, since it is a paste error there.
+_BEFORE_ID = ","
+
+
+def key_of(number: str, id_: str = "") -> BillNumber:
+    """Name a bill by its number, or by number and id: organisations may share a number.
+
+    >>> key_of("CGDD01"), key_of("CGDD01", "100017"), key_of("", "100017")
+    ('CGDD01', 'CGDD01,100017', ',100017')
+    """
+    return BillNumber(f"{number}{_BEFORE_ID}{id_}" if id_ else number)
+
+
+def number_in(key: BillNumber) -> BillNumber:
+    """Return the number that a key names.
+
+    >>> number_in(key_of("CGDD01")), number_in(key_of("CGDD01", "100017"))
+    ('CGDD01', 'CGDD01')
+    """
+    return BillNumber(key.rpartition(_BEFORE_ID)[0] if _BEFORE_ID in key else key)
+
+
+def id_in(key: BillNumber) -> str:
+    """Return the id that a key names, or "".
+
+    >>> id_in(key_of("CGDD01")), id_in(key_of("CGDD01", "100017"))
+    ('', '100017')
+    """
+    return key.rpartition(_BEFORE_ID)[2] if _BEFORE_ID in key else ""
 
 
 class State(StrEnum):
-    """Where one number stands (README, "States"). `life.MOVES` has the legal moves."""
+    """Where one number stands (docs/reference/states.md). `life.MOVES` has the legal moves."""
 
     # An enum's own is written in Python, and a state is looked up some ten times for each number.
     __hash__ = str.__hash__
@@ -45,18 +77,57 @@ class State(StrEnum):
     """The ERP may have acted; only settling may move it on."""
 
 
+class Step(StrEnum):
+    """What is done with a document after its push (`Route.follow`), by the ERP's own names."""
+
+    SUBMIT = "submit"
+    """提交: status A or D becomes B."""
+
+    AUDIT = "audit"
+    """审核: status B becomes C."""
+
+
+class Follow(StrEnum):
+    """How far a document has come after its push (README, "Follow")."""
+
+    OPEN = ""
+    """Nothing has been done yet, or nothing was asked for."""
+
+    SUBMITTED = "submitted"
+    """Its status was read as B."""
+
+    APPROVED = "approved"
+    """Its status was read as C."""
+
+    WAITING = "waiting"
+    """It is in an approval flow (审批流), and a person has to act in the ERP."""
+
+    REFUSED = "refused"
+    """The ERP refused a step, or a person has changed the document in between."""
+
+    UNKNOWN = "unknown"
+    """The answer to a step was lost, and its status does not tell yet."""
+
+
 class Listed(NamedTuple):
-    """One number of a job file.
+    """One bill of a job file, by its number, its id or both.
 
     Attributes:
         line: Line in the file, from 1, the heading counted.
-        number: As written, spaces around it trimmed.
+        number: As written, spaces around it trimmed; or "".
         route: Name of the route that the line asks for, or "".
+        id: Internal id of the source bill (源单内码), in digits; or "".
     """
 
     line: int
     number: BillNumber
     route: str = ""
+    id: str = ""
+
+    @property
+    def key(self) -> BillNumber:
+        """What it is called until the source form was asked."""
+        return key_of(self.number, self.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +136,8 @@ class Repeat:
 
     Attributes:
         line: Where the repeat stands.
-        number: As written there; it may be another spelling of the same bill (P 4.7).
+        number: As written there, with the id where one is (`Listed.key`); it may be another
+            spelling of the same bill (P 4.7).
         first_line: The line whose row stands for both.
     """
 
@@ -92,6 +164,12 @@ class Route:
         target_bill_type_id: Internal id of the target's bill type, or "".
         target_org_id: Organisation of the target, or 0.
         custom_params: Handed to convert plug-ins as it is.
+        follow: Steps that each document takes after its push, in their order.
+        follow_already: Documents that were there before take them too.
+        follow_wait_s: Seconds between the push and the first step, and between two steps.
+        verify_flow: The ERP refuses to approve a document that is in a running flow (P 10.1).
+        target_entry: Key of the target's entry that carries the links to the source; "" where it
+            is the known pair's.
     """
 
     name: str
@@ -105,20 +183,40 @@ class Route:
     target_bill_type_id: str = ""
     target_org_id: int = 0
     custom_params: Mapping[str, Any] = field(default_factory=dict)
+    follow: tuple[Step, ...] = ()
+    follow_already: bool = False
+    follow_wait_s: float = 0.0
+    verify_flow: bool = True
+    target_entry: str = ""
 
 
 class Source(NamedTuple):
     """What the source form says of one bill.
 
     Attributes:
-        number: The ERP's own spelling.
+        number: The ERP's own spelling; "" for a draft (P 5.9).
         id: Internal id, as text.
         blocked: Why the ERP would not push it: "unapproved", "closed", "cancelled"; or "".
+        organisation: Number and name of the organisation that it belongs to; "" where nobody
+            asked, since one bill has the number.
     """
 
     number: BillNumber
     id: str
     blocked: str = ""
+    organisation: str = ""
+
+
+class Identified(NamedTuple):
+    """Which bill a line of a job file means, as the ERP tells bills apart.
+
+    Attributes:
+        bill: The ERP's spelling of its number; with the id where another bill has it too.
+        id: Internal id, as text.
+    """
+
+    bill: BillNumber
+    id: str
 
 
 class Target(NamedTuple):
@@ -134,26 +232,169 @@ class Target(NamedTuple):
     number: str
     draft: bool = False
 
+    @property
+    def label(self) -> str:
+        """What to call it in a sentence: a draft has no number.
+
+        >>> Target("100001", "CGRK0000001").label, Target("100002", "", draft=True).label
+        ('CGRK0000001', 'id 100002')
+        """
+        return self.number or f"id {self.id}"
+
 
 Targets = Mapping[BillNumber, tuple[Target, ...]]
 """Targets by the source number that they are linked to; a number without targets is absent."""
 
 
 @dataclass(frozen=True, slots=True)
+class Sighting:
+    """What a look at the target form has seen.
+
+    Attributes:
+        targets: Documents by source number, drafts included, cancelled ones left out.
+        users: The users whose looks were whole. What none of them may see is not shown.
+        cancelled: Cancelled (作废) documents by source number; these count as no target.
+        refused: Numbers whose query the ERP refuses, though it answers others, with its words.
+        thin: Numbers whose documents are known by the source number alone: neither a field of
+            the source's form nor a link says which form that number belongs to.
+        linked: Numbers whose links were asked for as well, by the id of the source (P 6.5).
+        by_link: Ids of documents that the links have found.
+        by_field: Ids of documents that the number field has found, where links were asked as well.
+        shared: Documents by source number that may as well be of another bill which has it, and
+            whose links do not tell; `targets` has none of these.
+        denied: Documents by source number of which a field says that they were made from another
+            form, and no link tells. They are nobody's, and prove no absence.
+        namesakes: Documents by source number whose links name other bills of it alone.
+        sources: Ids of the bills that links of a document name, by its id; "" for a line that
+            does not tell. Documents without a link are left out.
+    """
+
+    targets: Targets = field(default_factory=dict)
+    users: frozenset[str] = frozenset()
+    cancelled: Targets = field(default_factory=dict)
+    refused: Mapping[BillNumber, str] = field(default_factory=dict)
+    thin: frozenset[BillNumber] = frozenset()
+    linked: frozenset[BillNumber] = frozenset()
+    by_link: frozenset[str] = frozenset()
+    by_field: frozenset[str] = frozenset()
+    shared: Targets = field(default_factory=dict)
+    denied: Targets = field(default_factory=dict)
+    namesakes: Targets = field(default_factory=dict)
+    sources: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def by_the_field(self) -> frozenset[str]:
+        """Return the ids of documents that the number field has found, cancelled ones included."""
+        if self.linked:
+            return self.by_field
+        every = (*self.targets.values(), *self.shared.values(), *self.cancelled.values())
+        return frozenset(target.id for targets in every for target in targets)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the target form says of one document.
+
+    Attributes:
+        number: Its bill number.
+        status: FDocumentStatus: Z (暂存), A (创建), B (审核中), C (已审核), D (重新审核).
+        cancelled: Whether somebody has cancelled it (作废).
+        creator: Name of the user who made it; "" where the form does not tell.
+    """
+
+    number: str
+    status: str
+    cancelled: bool = False
+    creator: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowTask:
+    """An open task of an approval flow (P 10.5).
+
+    Attributes:
+        node: Name of the node.
+        person: Who has to act, or "".
+    """
+
+    node: str
+    person: str = ""
+
+    def __str__(self) -> str:
+        """Say where it waits, and for whom."""
+        return ": ".join(part for part in (self.node, self.person) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document that a run follows, as the ledger has it.
+
+    Attributes:
+        id: Internal id, as text.
+        number: Its bill number, or "".
+        follow: How far it has come.
+        reason: Why it stands there: the ERP's words, or who has to act.
+        step: Id of the last attempt at a step of it, or 0.
+        sender: Whose push has made it, as its answer names it; "" where a look alone has found it.
+    """
+
+    id: str
+    number: str = ""
+    follow: Follow = Follow.OPEN
+    reason: str = ""
+    step: int = 0
+    sender: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepIntent:
+    """An attempt at a step, for several documents, that is about to be made.
+
+    Attributes:
+        run: The run that makes it.
+        step: Which step.
+        ids: Internal ids of the documents.
+        status: FDocumentStatus that each of them was read to have.
+        request: The request's `data`, as it will leave.
+        began_at: Wall-clock time, aware.
+        uptime: Of the machine that makes it, at that time.
+        sender: The ERP user it travels as.
+    """
+
+    run: RunId
+    step: Step
+    ids: tuple[str, ...]
+    status: str
+    request: bytes
+    began_at: datetime
+    uptime: Uptime
+    sender: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepAttempt:
+    """One call for one step. Only `Ledger.begin_step` makes one, after it is on disk."""
+
+    id: int
+    intent: StepIntent
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
-    """Numbers that travel together in one `Numbers` array.
+    """Bills that travel together, all by number or all by id; no two of one number.
 
     Attributes:
         index: Its place in the run, from 1; a part of a split chunk has an index of its own.
         numbers: The ERP's spellings, no two the same.
         alone: The numbers were dropped in silence once and get their one more try (rule 8).
         tries: How often the ERP has asked to try these later (rule 5).
+        due_s: On the loop's clock, when it may travel at the earliest.
     """
 
     index: int
     numbers: tuple[BillNumber, ...]
     alone: bool = False
     tries: int = 0
+    due_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +424,7 @@ class Intent:
         request: The request's `data`, as it will leave.
         began_at: Wall-clock time, aware.
         uptime: Of the machine that makes it, at that time.
+        sender: The ERP user it travels as; "" in attempts of earlier versions.
     """
 
     run: RunId
@@ -193,6 +435,7 @@ class Intent:
     request: bytes
     began_at: datetime
     uptime: Uptime
+    sender: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +484,15 @@ class NoAnswer:
 Exchange = Answered | NeverSent | NoAnswer
 
 
+TWIN = "twin"
+"""`Outcome.code` of a number that has more documents than its push made: another program or
+person pushed the same bill, or a call was carried out long after its connection broke."""
+
+
+PARTLY = "partly"
+"""`Outcome.code` of a number that has documents, and a part of which the ERP has refused."""
+
+
 class Outcome(NamedTuple):
     """What became of one number.
 
@@ -265,12 +517,14 @@ class Row(NamedTuple):
     Attributes:
         place: Place among all lines of the run's job files, from 1; repeats leave gaps.
         line: Line in the job file, from 1.
-        number: As the job file spells it.
-        bill: As the ERP spells it; "" until the source form was read.
+        number: As the job file spells it; "" where it has an id alone.
+        bill: As the ERP spells it (`Identified.bill`); "" until the source form was read.
         attempts: How often it was sent.
         chunk: The chunk that it last travelled in, or 0.
         sent_at: When it was last sent.
         settled_at: When its state became final.
+        listed_id: The id that the job file has, or "". A bill that has one travels by id.
+        source_id: The id as the ERP told it; "" until the source form was read.
     """
 
     place: int
@@ -285,6 +539,38 @@ class Row(NamedTuple):
     chunk: int = 0
     sent_at: datetime | None = None
     settled_at: datetime | None = None
+    listed_id: str = ""
+    source_id: str = ""
+
+    @property
+    def listed(self) -> BillNumber:
+        """What the job file calls the bill (`Listed.key`)."""
+        return key_of(self.number, self.listed_id)
+
+    @property
+    def key(self) -> BillNumber:
+        """What the ledger knows the bill by."""
+        return self.bill or self.listed
+
+    @property
+    def shown_number(self) -> BillNumber:
+        """The number, for people and lists: the job file's or, where that has none, the ERP's."""
+        return self.number or number_in(self.bill)
+
+    @property
+    def label(self) -> str:
+        """What to call it in a sentence: a bill that is listed by its id may have no number."""
+        return self.shown_number or f"id {self.shown_id}"
+
+    @property
+    def label_in_erp(self) -> str:
+        """What the ERP calls it in a sentence, as far as it is known there."""
+        return number_in(self.bill) or self.label
+
+    @property
+    def shown_id(self) -> str:
+        """The id, for people and lists: the ERP's or, where it told none, the job file's."""
+        return self.source_id or self.listed_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,7 +594,8 @@ class Run:
 
     Attributes:
         id: Sorts by time and can be typed.
-        scope: Which numbers are the same bill: account, source form, rule or target form.
+        scope: Which numbers are the same bill: account, source form and target form, with the
+            forms in lower case (`planning.scope_of`).
         route: The route as it was when the run began.
         jobs: Names of the job files.
         folder: Where the results go.
@@ -317,6 +604,8 @@ class Run:
         exit: Exit code of the last execution, or None.
         again_because: Why targets that are there already do not stop it; "" if they do.
         whole: Whether its list was written down to the end; half of one is no job.
+        group: Id of the first run that the same command began; a list of several routes makes
+            several runs, and `resume` goes on with all of them. "" in runs of earlier versions.
     """
 
     id: RunId
@@ -329,6 +618,7 @@ class Run:
     exit: int | None = None
     again_because: str = ""
     whole: bool = False
+    group: str = ""
 
     @property
     def account(self) -> str:

@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from k3push.core.model import BillNumber, Outcome, Route, RunId, State, Target
+from k3push.core.model import BillNumber, Outcome, Route, RunId, State, Target, key_of
 
 
-class Fate(StrEnum):
+class Forecast(StrEnum):
     """What a run would do with one number, as the ERP and the ledger stand now."""
 
     READY = "ready"
@@ -27,7 +27,7 @@ class Fate(StrEnum):
     """It would be rejected unsent, or another run has lost its answer."""
 
 
-SENT_FATES = frozenset({Fate.READY, Fate.PARTLY})
+SENT_FATES = frozenset({Forecast.READY, Forecast.PARTLY})
 """Fates of numbers that would be sent."""
 
 
@@ -37,7 +37,7 @@ class Foreseen:
 
     Attributes:
         line: Line in the job file, from 1.
-        number: As the job file spells it.
+        number: As the job file spells it; "" where it has an id alone.
         route: Name of the route.
         bill: As the ERP spells it; "" where it knows none, or more than one.
         fate: What would be done with the bill.
@@ -45,22 +45,31 @@ class Foreseen:
         targets: Documents that are there.
         code: Why it is blocked, as in a row that is `rejected`.
         reason: The same in words; or that what is there is a draft.
+        listed_id: The id that the job file has, or "".
+        source_id: The id as the ERP told it, or "".
     """
 
     line: int
     number: BillNumber
     route: str
     bill: BillNumber
-    fate: Fate
+    fate: Forecast
     first_line: int = 0
     targets: tuple[Target, ...] = ()
     code: str = ""
     reason: str = ""
+    listed_id: str = ""
+    source_id: str = ""
+
+    @property
+    def listed(self) -> BillNumber:
+        """What the job file calls the bill."""
+        return key_of(self.number, self.listed_id)
 
     @property
     def key(self) -> BillNumber:
-        """What the ledger knows the number by."""
-        return self.bill or self.number
+        """What the ledger knows the bill by."""
+        return self.bill or self.listed
 
     def outcome(self, *, again: bool = False) -> Outcome | None:
         """Return what `apply` writes down without sending it, or None for what it sends.
@@ -68,9 +77,9 @@ class Foreseen:
         Args:
             again: Push what has a target, too.
         """
-        if self.first_line or self.fate in SENT_FATES or (again and self.fate is Fate.ALREADY):
+        if self.first_line or self.fate in SENT_FATES or (again and self.fate is Forecast.ALREADY):
             return None
-        if self.fate is Fate.ALREADY:
+        if self.fate is Forecast.ALREADY:
             return Outcome(self.key, State.ALREADY, self.targets, reason=self.reason)
         return Outcome(self.key, State.REJECTED, code=self.code, reason=self.reason)
 
@@ -85,7 +94,7 @@ class Totals:
         reasons: Why numbers are blocked.
     """
 
-    fates: Counter[Fate] = field(default_factory=Counter)
+    fates: Counter[Forecast] = field(default_factory=Counter)
     repeats: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
 
@@ -98,8 +107,8 @@ class Totals:
         """Count one line.
 
         >>> totals = Totals()
-        >>> totals.add(Foreseen(2, BillNumber("A"), "r", BillNumber("A"), Fate.READY))
-        >>> totals.add(Foreseen(3, BillNumber("a"), "r", BillNumber("A"), Fate.READY, 2))
+        >>> totals.add(Foreseen(2, BillNumber("A"), "r", BillNumber("A"), Forecast.READY))
+        >>> totals.add(Foreseen(3, BillNumber("a"), "r", BillNumber("A"), Forecast.READY, 2))
         >>> totals.to_send, totals.repeats
         (1, 1)
         """
@@ -107,7 +116,7 @@ class Totals:
             self.repeats += 1
             return
         self.fates[foreseen.fate] += 1
-        if foreseen.fate is Fate.BLOCKED:
+        if foreseen.fate is Forecast.BLOCKED:
             self.reasons[foreseen.reason] += 1
 
 

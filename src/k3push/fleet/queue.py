@@ -18,9 +18,10 @@ from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
 from psycopg import AsyncConnection, errors
 
-from k3push.adapters.postgres.server import Server, named
+from k3push.adapters.ledger.postgres.database import Server, named
 from k3push.core.model import RunId
-from k3push.fleet.ending import Later
+from k3push.core.remark import remark
+from k3push.fleet.followup import Later
 from k3push.ports import LedgerLostError
 
 PUSH = "k3push.push"
@@ -287,8 +288,8 @@ async def _prepare(server: Server, app: App, *, create: bool) -> None:
         found = await (await session.execute(statements["version"])).fetchone()
         if found == (0,):
             if not create:
-                words = f"{server.place}: there is no fleet yet; `k3push enqueue` makes one"
-                raise LedgerLostError(words)
+                why = remark("ledger.no_fleet")
+                raise LedgerLostError(remark("ledger.lost", place=server.place, why=why))
             await session.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
             await session.execute(app.schema_manager.get_schema())
             await session.execute(_sql("1.sql"))
@@ -315,7 +316,7 @@ def lost(server: Server) -> Iterator[None]:
     except ConnectorException as error:
         if isinstance(error.__cause__, psycopg.Error):
             raise server.lost(error.__cause__) from error
-        raise LedgerLostError(f"{server.place}: {error}") from error
+        raise LedgerLostError(remark("ledger.lost", place=server.place, why=str(error))) from error
     except psycopg.Error as error:
         raise server.lost(error) from error
 

@@ -13,22 +13,16 @@ from zoneinfo import ZoneInfo
 import anyio
 from procrastinate.worker import Worker as Engine
 
-from k3push.adapters.postgres.server import Server
+from k3push.adapters.ledger.postgres.database import Server
+from k3push.config.tenants import Tenant
 from k3push.core.model import RunId
-from k3push.core.window import Window
-from k3push.fleet.ending import LEDGER_WAIT_S, Done, ForPerson, Later, next_of, wait_s, words_of
-from k3push.fleet.queue import (
-    LOOK,
-    PUSH,
-    Queue,
-    Rhythm,
-    Slot,
-    open_queue,
-)
-from k3push.job import Cause, Stop
+from k3push.core.pacing.window import Window
+from k3push.core.remark import remark
+from k3push.fleet.followup import LEDGER_WAIT_S, Done, ForPerson, Later, next_of, remark_on, wait_s
+from k3push.fleet.queue import LOOK, PUSH, Queue, Rhythm, Slot, open_queue
 from k3push.ports import LedgerLostError, RunIsAliveError
-from k3push.reporting.ending import Ending
-from k3push.tenants import Tenant
+from k3push.runs.outcome import Ending
+from k3push.runs.stop import Cause, Stop
 
 TICK_PATIENCE_S = 8.0
 DATABASE_WAIT_S = 2.0
@@ -219,7 +213,7 @@ class Worker:
                 return
             order = _order(tenant, slot, await queue.now())
             if isinstance(order, Later):
-                await queue.put_off(slot, order, None, "window")
+                await queue.put_off(slot, order, None, remark("fleet.outside_window"))
                 return
             self.work.tell("worker.begins", tenant=tenant.name, run=run)
             await self._execute(queue, tenant, slot, order, stop)
@@ -245,7 +239,7 @@ class Worker:
             self.work.tell("worker.later", **told, why=error, seconds=later.seconds)
             await queue.put_off(slot, later, None, str(error))
             return
-        why = words_of(ending.causes)
+        why = remark_on(ending.causes)
         code = int(ending.exit)
         self.work.tell("worker.ended", **told, code=code, seconds=ending.seconds)
         match next_of(ending, slot.waits, only_settle=slot.only_settle):
@@ -281,10 +275,10 @@ class Worker:
                         await self._tick(queue)
                     heard_s = anyio.current_time()
                 except (LedgerLostError, TimeoutError) as error:
-                    self.work.tell("worker.lost", why=str(error) or "timeout")
+                    self.work.tell("worker.lost", why=str(error) or remark("fleet.timeout"))
                     if anyio.current_time() - heard_s > self.rhythm.silence / 2:
                         # Others will count us as dead, and take up what we execute.
-                        self._stop_all("the fleet's database is away")
+                        self._stop_all(remark("fleet.away"))
                 await anyio.sleep(self.rhythm.tick)
         finally:
             if not self.draining:
@@ -323,7 +317,7 @@ class Worker:
         found = await queue.all("is_registered", engine=engine.worker_id)
         if not found[0]["found"]:
             # We were silent for so long that others have forgotten us; begin anew.
-            self._stop_all("counted as dead")
+            self._stop_all(remark("fleet.forgotten"))
             engine.stop()  # type: ignore[no-untyped-call]  # it has no annotations
 
     async def _take_up(self, queue: Queue) -> None:
@@ -354,7 +348,7 @@ class Worker:
             await queue.listed(tenant.name, run)
         elif whole is not None and age_s > OPENING_PATIENCE_S:
             self.work.tell("worker.dropped", tenant=tenant.name, run=run)
-            await queue.do("drop", tenant=tenant.name, run=run, why="half listed")
+            await queue.do("drop", tenant=tenant.name, run=run, why=remark("fleet.half_listed"))
 
     async def _keep_schedules(self, queue: Queue) -> None:
         """See which schedules are due by the database's clock; one worker gets each."""

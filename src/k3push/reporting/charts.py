@@ -1,4 +1,4 @@
-"""Pictures of a run as SVG, which prints well and needs no library and no network.
+"""Figures of a run, laid out for SVG, which prints well and needs no library and no network.
 
 All of them share one time axis, in which an idle hour takes no more room than an idle minute:
 a run that was resumed the next morning would otherwise be two dots.
@@ -11,12 +11,13 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from html import escape
+from itertools import pairwise
+from typing import ClassVar, Literal
 
 WIDTH, HEIGHT = 720, 200
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 12, 26
 BINS = 120
-TICKS = 6
+TICKS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,51 @@ class Series:
     name: str
     colour: str
     values: Sequence[float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What is drawn of one series: an SVG path, filled or not."""
+
+    kind: Literal["area", "bar", "line"]
+    colour: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A word on an axis."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A figure, in the units of its SVG.
+
+    Attributes:
+        title: As its caption calls it.
+        series: For the legend.
+        shapes: In the order in which they are drawn.
+        levels: Words on the vertical axis.
+        ticks: Words on the time axis.
+        cuts: Where idle time was cut.
+    """
+
+    width: ClassVar = WIDTH
+    height: ClassVar = HEIGHT
+    left: ClassVar = LEFT
+    right: ClassVar = WIDTH - RIGHT
+    top: ClassVar = TOP
+    bottom: ClassVar = HEIGHT - BOTTOM
+
+    title: str
+    series: Sequence[Series]
+    shapes: Sequence[Shape]
+    levels: Sequence[Mark]
+    ticks: Sequence[Mark]
+    cuts: Sequence[float]
 
 
 class TimeAxis:
@@ -95,98 +141,92 @@ class TimeAxis:
         ]
 
 
-def stacked(axis: TimeAxis, series: Sequence[Series], title: str) -> str:
-    """Draw areas upon one another."""
+def stacked(axis: TimeAxis, series: Sequence[Series], title: str) -> Chart:
+    """Draw counts as areas upon one another."""
     tops: list[list[float]] = []
     below = [0.0] * BINS
     for each in series:
         below = [low + (value or 0) for low, value in zip(below, each.values, strict=True)]
         tops.append(below)
-    most = nice(max(below, default=0))
+    most = nice(max(1, *below))
     shapes = []
     floor = [0.0] * BINS
     for each, top in zip(series, tops, strict=True):
         there = [_point(index, value, most) for index, value in enumerate(top)]
         back = [_point(index, value, most) for index, value in reversed(list(enumerate(floor)))]
-        shapes.append(f'<polygon class="area {each.colour}" points="{" ".join(there + back)}"/>')
+        shapes.append(Shape("area", each.colour, f"M{'L'.join(there + back)}Z"))
         floor = top
-    return _figure(axis, series, title, most, "".join(shapes))
+    return _chart(axis, series, title, most, shapes, whole=True)
 
 
-def lines(axis: TimeAxis, series: Sequence[Series], title: str) -> str:
-    """Draw lines; a bin without a value leaves a gap."""
-    most = nice(max((value or 0 for each in series for value in each.values), default=0))
+def bars(axis: TimeAxis, series: Series, title: str) -> Chart:
+    """Draw counts, a bar for each bin that has any."""
+    most = nice(max(1, *(value or 0 for value in series.values)))
+    path = "".join(
+        f"M{_x(index / BINS)},{_y(0)}V{_y(value / most)}H{_x((index + 1) / BINS)}V{_y(0)}Z"
+        for index, value in enumerate(series.values)
+        if value
+    )
+    return _chart(axis, [series], title, most, [Shape("bar", series.colour, path)], whole=True)
+
+
+def lines(axis: TimeAxis, series: Sequence[Series], title: str) -> Chart:
+    """Draw quantities as lines; a bin without a value leaves a gap."""
+    most = nice(max(value or 0 for each in series for value in each.values))
     shapes = []
     for each in series:
-        known = [(index, value) for index, value in enumerate(each.values) if value is not None]
-        for part in _unbroken(known):
-            points = " ".join(_point(index, value, most) for index, value in part)
-            shapes.append(f'<polyline class="line {each.colour}" points="{points}"/>')
-            if len(part) == 1:
-                x, y = points.split(",")
-                shapes.append(f'<circle class="dot {each.colour}" cx="{x}" cy="{y}" r="2.5"/>')
-    return _figure(axis, series, title, most, "".join(shapes))
+        path = ""
+        for index, (before, value) in enumerate(pairwise([None, *each.values])):
+            if value is not None:
+                # A line of no length is a dot, since its ends are round.
+                point = _point(index, value, most)
+                path += f"M{point}h0" if before is None else f"L{point}"
+        shapes.append(Shape("line", each.colour, path))
+    return _chart(axis, series, title, most, shapes, whole=False)
 
 
 def nice(value: float) -> float:
-    """Return a round number that is at least *value*, and at least 1.
+    """Return a round number that is at least *value*; 1 for nothing.
 
-    >>> [nice(value) for value in (0, 3, 11, 260, 99_000)]
-    [1, 5, 20, 500, 100000]
+    >>> [nice(value) for value in (0, 0.25, 3, 11, 260, 99_000)]
+    [1, 0.5, 5, 20, 500, 100000]
     """
-    if value <= 1:
+    if not value:
         return 1
     unit: float = 10 ** math.floor(math.log10(value))
-    return next(step * unit for step in (1, 2, 5, 10) if step * unit >= value)
+    return next((step * unit for step in (1, 2, 5) if step * unit >= value), 10 * unit)
 
 
 def _point(index: int, value: float, most: float) -> str:
-    x = LEFT + (index + 0.5) / BINS * (WIDTH - LEFT - RIGHT)
-    y = TOP + (1 - value / most) * (HEIGHT - TOP - BOTTOM)
-    return f"{x:.1f},{y:.1f}"
+    return f"{_x((index + 0.5) / BINS)},{_y(value / most)}"
 
 
-def _unbroken(points: Sequence[tuple[int, float]]) -> list[list[tuple[int, float]]]:
-    parts: list[list[tuple[int, float]]] = []
-    for point in points:
-        if parts and point[0] == parts[-1][-1][0] + 1:
-            parts[-1].append(point)
-        else:
-            parts.append([point])
-    return parts
-
-
-def _figure(axis: TimeAxis, series: Sequence[Series], title: str, most: float, shapes: str) -> str:
-    legend = "".join(
-        f'<span class="key"><i class="swatch {each.colour}"></i>{escape(each.name)}</span>'
-        for each in series
-        if each.name != title
-    )
-    return (
-        f"<figure><figcaption>{escape(title)} {legend}</figcaption>"
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">'
-        f"{_grid(axis, most)}{shapes}</svg></figure>"
-    )
-
-
-def _grid(axis: TimeAxis, most: float) -> str:
-    parts = []
-    for share in (0, 0.5, 1):
-        y = TOP + (1 - share) * (HEIGHT - TOP - BOTTOM)
-        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>')
-        parts.append(f'<text class="y" x="{LEFT - 6}" y="{y + 4}">{most * share:,.6g}</text>')
+def _chart(
+    axis: TimeAxis,
+    series: Sequence[Series],
+    title: str,
+    most: float,
+    shapes: Sequence[Shape],
+    *,
+    whole: bool,
+) -> Chart:
+    """Lay out a figure whose vertical axis ends at *most*; that of counts has *whole* numbers."""
     form = "%H:%M:%S" if axis.seconds < TICKS * 60 else "%H:%M"
-    for tick in range(TICKS):
-        place = tick / (TICKS - 1)
-        x = LEFT + place * (WIDTH - LEFT - RIGHT)
-        anchor = "start" if tick == 0 else "end" if tick == TICKS - 1 else "middle"
-        words = axis.moment(place).astimezone().strftime(form)
-        parts.append(
-            f'<text class="x" x="{x:.1f}" y="{HEIGHT - 8}" text-anchor="{anchor}">{words}</text>'
-        )
-    for place in axis.cuts():
-        x = LEFT + place * (WIDTH - LEFT - RIGHT)
-        parts.append(
-            f'<line class="cut" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
-        )
-    return "".join(parts)
+    places = [tick / (TICKS - 1) for tick in range(TICKS)]
+    levels = [share for share in (0.0, 0.5, 1.0) if not whole or (most * share).is_integer()]
+    return Chart(
+        title,
+        series,
+        shapes,
+        levels=[Mark(_y(share), f"{most * share:,.6g}") for share in levels],
+        ticks=[Mark(_x(at), axis.moment(at).astimezone().strftime(form)) for at in places],
+        cuts=[_x(at) for at in axis.cuts()],
+    )
+
+
+def _x(share: float) -> float:
+    return round(LEFT + share * (WIDTH - LEFT - RIGHT), 1)
+
+
+def _y(share: float) -> float:
+    return round(TOP + (1 - share) * (HEIGHT - TOP - BOTTOM), 1)

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from k3push.controlling import orders_of
 from k3push.core.model import Run, State
 from k3push.ports import Ledger
+from k3push.runs.control import living_beside, orders_of
 
 NUMBERS = "k3push_numbers"
 ALIVE = "k3push_run_alive"
@@ -26,9 +26,10 @@ LEDGER_UP = "k3push_ledger_up"
 
 HELP: Mapping[str, str] = {
     NUMBERS: "Numbers of the last run of a route, by state.",
-    ALIVE: "Whether a process executes the last run of a route: 1 or 0.",
-    HELD: "Whether a person has paused a run under way, or it waits for its window: 1 or 0; absent "
-    "when no process executes the run.",
+    ALIVE: "Whether a process executes the last run of a route, or comes to it after another run "
+    "of the same command: 1 or 0.",
+    HELD: "Whether a person has paused a run under way, or it waits for its window or for another "
+    "run of its command: 1 or 0; absent when no process executes the run.",
     STARTED: "When the last run of a route began, in seconds since 1970.",
     EXIT: "Exit code of the last run of a route; absent until an execution of it has ended.",
     ANSWERED: "When the last call of a run under way was answered or given up, in seconds since "
@@ -93,10 +94,14 @@ async def _of_last(
     samples = [
         Sample(NUMBERS, {**labels, "state": state.value}, counts.get(state, 0)) for state in State
     ]
-    samples.append(Sample(ALIVE, labels, float(alive)))
+    # One that waits for another run of its command is neither dead nor without answers.
+    waits = not alive and run.exit is None and await living_beside(ledger, run) is not None
+    samples.append(Sample(ALIVE, labels, float(alive or waits)))
     samples.append(Sample(STARTED, labels, run.started_at.timestamp()))
     if run.exit is not None:
         samples.append(Sample(EXIT, labels, run.exit))
+    if waits:
+        samples.append(Sample(HELD, labels, 1))
     if not alive:
         return samples
     orders = orders_of(await ledger.commands(run.id), window, now)

@@ -11,7 +11,7 @@ import pyarrow as pa  # type: ignore[import-untyped]  # it has no types of its o
 from pyarrow import parquet
 
 from k3push.core.model import State
-from k3push.reporting.tables import COLUMNS, Put, Record
+from k3push.reporting.table_files import COLUMNS, Put, Record
 
 _WHOLE: Final = frozenset({"line", "attempts", "chunk"})
 _TIMES: Final = frozenset({"sent_at", "settled_at"})

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from k3push.controlling import Orders
-from k3push.core.halting import Breach
-from k3push.core.holds import Hold, HoldCause
-from k3push.job import Cause
-from k3push.reporting.timeline import Say
+from k3push.core.pacing.holds import Hold, HoldCause
+from k3push.runs.control import Orders
+from k3push.runs.stop import Cause
+from k3push.words.language import Say
 
 
 def hold_words(hold: Hold, say: Say) -> str:
     """Say what keeps all chunks from leaving, since when or until when."""
-    facts = {name: clock(at) for name, at in (("since", hold.since), ("until", hold.until)) if at}
     match hold.cause:
         case HoldCause.CONTROL:
-            return say("hold.control", **facts)
+            return say("hold.control", since=clock(hold.since) if hold.since else "")
         case HoldCause.WINDOW:
-            return say("hold.window", **facts)
+            return say("hold.window", until=clock(hold.until) if hold.until else "")
         case HoldCause.ERP:
             return say("hold.erp", why=hold.why)
 
@@ -35,26 +33,23 @@ def order_lines(orders: Orders, say: Say) -> list[str]:
     ]
 
 
-def breach_words(breach: Breach, say: Say) -> str:
-    """Say which limit of the halt rule was reached, and by what."""
-    value = f"{breach.value:.1f}" if breach.kind == "percent" else f"{breach.value:.0f}"
-    return say(f"breach.{breach.kind}", value=value, sent=breach.sent, limit=breach.limit)
-
-
-def cause_words(cause: Cause, why: str, breach: Breach | None, say: Say) -> str:
+def cause_words(cause: Cause, why: str, say: Say) -> str:
     """Say why an execution stopped before its end."""
-    match cause:
-        case Cause.HALTED:
-            # Of an earlier execution only the words are kept.
-            return say("cause.halted", why=breach_words(breach, say) if breach else why)
-        case Cause.CONTROL:
-            return say("cause.control")
-        case Cause.DEADLINE | Cause.LIMIT:
-            return say("summary.stopped", why=why)
-        case _:
-            return say("summary.stopped", why=say(f"cause.{cause.value}", why=why))
+    words = say(f"cause.{cause}", why=why)
+    # These two say by themselves that it stopped.
+    return words if cause in {Cause.HALTED, Cause.CONTROL} else say("summary.stopped", why=words)
 
 
 def clock(moment: datetime) -> str:
     """Return the time of day by the clock on the wall."""
     return f"{moment.astimezone():%H:%M}"
+
+
+def duration(seconds: float, say: Say) -> str:
+    """Say how long something takes, no finer than it can be known."""
+    if seconds < 100:  # noqa: PLR2004  # about a minute and a half
+        return say("plan.seconds", n=max(1, round(seconds)))
+    minutes = round(seconds / 60)
+    if minutes < 100:  # noqa: PLR2004
+        return say("plan.minutes", n=minutes)
+    return say("plan.hours", hours=minutes // 60, minutes=minutes % 60)

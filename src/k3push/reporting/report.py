@@ -2,40 +2,44 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
-from importlib.metadata import version
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 import anyio
 import anyio.to_thread
 
-from k3push.core.advice import code_of
-from k3push.core.clusters import TOLD, Clusters
-from k3push.core.model import BillNumber, Row, Run, State
+from k3push.adapters.private_files import opened_for_owner
+from k3push.core.advice.clusters import TOLD, Clusters
+from k3push.core.advice.diagnosis import code_of
+from k3push.core.model import BillNumber, Follow, Run, State
+from k3push.core.safety.follow import FOR_PERSON
 from k3push.ports import AttemptRecord, Ledger, Note
-from k3push.reporting.ending import Ending
-from k3push.reporting.evidence import Packed, moment, words_of
-from k3push.reporting.page import Contents, head, tail
-from k3push.reporting.tables import opened_for_owner, pages_of
-from k3push.reporting.timeline import Say, Timeline
+from k3push.reporting.packed_rows import Packed
+from k3push.reporting.page import Contents, page
+from k3push.reporting.timeline import Timeline
+from k3push.runs.outcome import Ending
+from k3push.runs.row_pages import FollowedRow, followed_pages_of
+from k3push.words.language import Say
 
 # Of a larger run, the page holds only numbers that a person may have to look at, and no more
 # than so many of them.
 MOST_ROWS = 200_000
 
+COPIED_AT_ONCE = 64 * 1024
 ATTEMPTS_A_PAGE = 200
 NOTES_A_PAGE = 2000
 
 _WELL = frozenset({State.PUSHED, State.ALREADY})
+_FOLLOWED_WELL = frozenset(Follow) - FOR_PERSON
 
 
 async def write_report(
-    ledger: Ledger, ending: Ending, path: Path, say: Say, *, lang: str, now: datetime
+    ledger: Ledger, ending: Ending, path: Path, say: Say, *, now: datetime
 ) -> None:
     """Write the page of a run, readable by its owner only; an older one is replaced whole.
 
@@ -43,18 +47,17 @@ async def write_report(
         ledger: Holds the run.
         ending: How it stands.
         path: The file.
-        say: Sentences in *lang*.
-        lang: `en` or `zh`.
+        say: Sentences, in the page's language.
         now: When the page is made.
     """
-    async with new_report(ledger, ending, path, say, lang=lang, now=now) as gatherer:
-        async for rows in pages_of(ledger, ending.run):
+    async with new_report(ledger, ending, path, say, now=now) as gatherer:
+        async for rows in followed_pages_of(ledger, ending.run):
             await anyio.to_thread.run_sync(gatherer.rows, rows)
 
 
 @asynccontextmanager
 async def new_report(
-    ledger: Ledger, ending: Ending, path: Path, say: Say, *, lang: str, now: datetime
+    ledger: Ledger, ending: Ending, path: Path, say: Say, *, now: datetime
 ) -> AsyncIterator[Gatherer]:
     """Begin what `write_report` writes, for a caller who gives it all rows of the run.
 
@@ -65,18 +68,17 @@ async def new_report(
     try:
         # Beside the page: the folder of temporary files may be small, or in memory.
         with tempfile.TemporaryFile("w+", encoding="ascii", dir=path.parent) as packed:
-            gatherer = Gatherer(sum(ending.counts.values()), packed, say("explain.no_answer"))
+            gatherer = Gatherer(sum(ending.counts.values()), packed, say)
             yield gatherer
             async for attempts in _attempts(ledger, run):
                 await anyio.to_thread.run_sync(gatherer.attempts, attempts)
             async for notes in _notes(ledger, run):
                 await anyio.to_thread.run_sync(gatherer.notes, notes)
             gatherer.close()
-            pictures = await anyio.to_thread.run_sync(gatherer.timeline.pictures, say)
+            charts = await anyio.to_thread.run_sync(gatherer.timeline.charts, say)
             largest = gatherer.clusters.largest()
-            contents = Contents(ending, largest, pictures, gatherer.left_out, lang)
-            made = tail(contents, say, version("k3push"), moment(now))
-            await anyio.to_thread.run_sync(_join, part, head(contents, say), packed, made)
+            contents = Contents(ending, largest, charts, gatherer.left_out, now)
+            await anyio.to_thread.run_sync(_write, part, contents, packed, say)
         await anyio.Path(part).replace(path)
     except OSError:
         with suppress(OSError):
@@ -93,30 +95,31 @@ class Gatherer:
         left_out: Numbers whose rows the page does not hold.
     """
 
-    def __init__(
-        self, total: int, out: IO[str], nothing: str, *, most_rows: int = MOST_ROWS
-    ) -> None:
-        """Begin with a run of *total* rows; *nothing* stands for an answer that never came."""
+    def __init__(self, total: int, out: IO[str], say: Say, *, most_rows: int = MOST_ROWS) -> None:
+        """Begin with a run of *total* rows."""
         self.clusters = Clusters()
         self.timeline = Timeline()
         self.left_out = 0
         self._whole = total <= most_rows
         self._room = most_rows
-        self._packed = Packed(out)
-        self._nothing = nothing
+        self._packed = Packed(out, say)
         self._told: set[BillNumber] = set()
 
-    def rows(self, rows: Sequence[Row]) -> None:
+    def rows(self, rows: Sequence[FollowedRow]) -> None:
         """Take a page of rows."""
-        for row in rows:
+        for each in rows:
+            row, follow, why = each
             self.timeline.add_row(row)
-            number = row.bill or row.number
+            number = row.key
             cluster = None
             if row.state in TOLD:
-                cluster = self.clusters.add(code_of(row), row.reason, number)
-            if self._whole or (row.state not in _WELL and self._room):
+                cluster = self.clusters.add(code_of(row), row.reason, row.label_in_erp)
+            elif follow in FOR_PERSON:
+                cluster = self.clusters.add(follow.value, why, row.label_in_erp)
+            well = row.state in _WELL and follow in _FOLLOWED_WELL
+            if self._whole or (not well and self._room):
                 self._room -= 1
-                self._packed.row(row, cluster.place if cluster else -1)
+                self._packed.row(each, cluster.place if cluster else -1)
                 if not self._whole:
                     self._told.add(number)
             else:
@@ -127,7 +130,7 @@ class Gatherer:
         for kept in page:
             self.timeline.add_attempt(kept)
             if self._whole or not self._told.isdisjoint(kept.attempt.intent.numbers):
-                self._packed.attempt(kept, words_of(kept.exchange, self._nothing))
+                self._packed.attempt(kept)
 
     def notes(self, page: Sequence[Note]) -> None:
         """Take a page of notes."""
@@ -154,9 +157,7 @@ async def _notes(ledger: Ledger, run: Run) -> AsyncIterator[list[Note]]:
         yield list(page)
 
 
-def _join(path: Path, head: str, packed: IO[str], tail: str) -> None:
+def _write(path: Path, contents: Contents, packed: IO[str], say: Say) -> None:
     packed.seek(0)
     with opened_for_owner(path) as file:
-        file.write(head)
-        shutil.copyfileobj(packed, file)
-        file.write(tail)
+        file.writelines(page(contents, iter(partial(packed.read, COPIED_AT_ONCE), ""), say))

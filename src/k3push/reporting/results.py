@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
 from pathlib import Path
@@ -11,41 +11,43 @@ import anyio
 import anyio.to_thread
 import orjson
 
-from k3push.core.advice import code_of
-from k3push.core.clusters import TOLD, Clusters
-from k3push.core.model import Row, Run, State
-from k3push.job import Cause
+from k3push.adapters.private_files import opened_for_owner
+from k3push.core.advice.clusters import TOLD, Clusters
+from k3push.core.advice.diagnosis import code_of
+from k3push.core.model import Run, State
+from k3push.core.safety.follow import FOR_PERSON
 from k3push.ports import Ledger
-from k3push.reporting.ending import Ending
 from k3push.reporting.report import new_report
-from k3push.reporting.tables import (
-    Put,
-    csv_table,
-    new_table,
-    opened_for_owner,
-    pages_of,
-    records_of,
-)
-from k3push.reporting.timeline import Say
+from k3push.reporting.table_files import Put, csv_table, new_table, records_of
+from k3push.runs.outcome import Ending
+from k3push.runs.row_pages import FollowedRow, followed_pages_of
+from k3push.runs.stop import Cause
+from k3push.words.language import Say, speaker
 
 # What a person acts on; each is a job file of its own.
 PARTS = (State.REJECTED, State.DRAFT, State.UNKNOWN, State.PLANNED)
+
+# What programs read of a run is English.
+_ENGLISH = speaker("en")
 
 # Rows whose reasons are read where the answer must come at once.
 MOST_READ = 2000
 
 
-async def clusters_of(ledger: Ledger, run: Run) -> Clusters:
-    """Return the rows that came to nothing certain by what they say, `MOST_READ` of them."""
+async def clusters_of(ledger: Ledger, run: Run, states: Collection[State] = TOLD) -> Clusters:
+    """Return the rows in *states* by what they say, and documents that need a person.
+
+    Only `MOST_READ` of either are read.
+    """
     clusters = Clusters()
-    for row in await ledger.rows(run.id, states=TOLD, limit=MOST_READ):
-        clusters.add(code_of(row), row.reason, row.bill or row.number)
+    for row in await ledger.rows(run.id, states=states, limit=MOST_READ):
+        clusters.add(code_of(row), row.reason, row.label_in_erp)
+    for each in await ledger.documents(run.id, follows=FOR_PERSON, limit=MOST_READ):
+        clusters.add(each.follow.value, each.reason, each.number or each.id)
     return clusters
 
 
-async def write_results(
-    ledger: Ledger, ending: Ending, say: Say, *, lang: str, now: datetime
-) -> Clusters:
+async def write_results(ledger: Ledger, ending: Ending, say: Say, *, now: datetime) -> Clusters:
     """Write the results of a run into its folder, over those of an earlier execution.
 
     The rows are read once, whatever is made of them.
@@ -57,7 +59,7 @@ async def write_results(
     folder = Path(run.folder)
     await anyio.Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
     await anyio.to_thread.run_sync(_write_summary, folder / "summary.json", _summary(ending))
-    page = new_report(ledger, ending, folder / "report.html", say, lang=lang, now=now)
+    page = new_report(ledger, ending, folder / "report.html", say, now=now)
     async with page as gatherer, AsyncExitStack() as tables:
         whole = await tables.enter_async_context(new_table(folder / "ledger.csv", csv_table))
         parts: dict[State, Put] = {}
@@ -68,14 +70,14 @@ async def write_results(
             else:
                 await anyio.Path(path).unlink(missing_ok=True)
 
-        def put(rows: Sequence[Row]) -> None:
+        def put(rows: Sequence[FollowedRow]) -> None:
             records = records_of(rows, run)
             whole(records)
             for state, part in parts.items():
                 part([record for record in records if record.state == state])
             gatherer.rows(rows)
 
-        async for rows in pages_of(ledger, run):
+        async for rows in followed_pages_of(ledger, run):
             await anyio.to_thread.run_sync(put, rows)
     return gatherer.clusters
 
@@ -94,11 +96,12 @@ def _summary(ending: Ending) -> dict[str, object]:
                 "seconds": round(step.at_s, 2),
                 "concurrency": step.setting.concurrency,
                 "chunk_size": step.setting.chunk_size,
-                "why": step.why,
+                "why": _ENGLISH.said(step.why),
             }
             for step in ending.pace
         ],
-        "stopped_by": {cause.value: why for cause, why in ending.causes.items()},
+        "stopped_by": {cause.value: _ENGLISH.said(why) for cause, why in ending.causes.items()},
+        "remarks": {cause.value: why for cause, why in ending.causes.items()},
         "certificate_checked": not ending.unverified,
     }
 
@@ -111,7 +114,9 @@ def read_causes(run: Run) -> dict[Cause, str]:
     try:
         told = orjson.loads((Path(run.folder) / "summary.json").read_bytes())
         if told["run"] == run.id:
-            return {Cause(cause): str(why) for cause, why in told["stopped_by"].items()}
+            # What an older version wrote has words alone.
+            causes = told.get("remarks", told["stopped_by"])
+            return {Cause(cause): str(why) for cause, why in causes.items()}
     except (OSError, ValueError, LookupError, TypeError):
         return {}
     return {}

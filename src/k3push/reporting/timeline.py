@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from html import escape
 from itertools import accumulate
 from statistics import median, quantiles
 
 from k3push.core.model import Row, State
 from k3push.ports import AttemptRecord
-from k3push.reporting.charts import BINS, Series, TimeAxis, lines, stacked
-
-Say = Callable[..., str]
+from k3push.reporting.charts import BINS, Chart, Series, TimeAxis, bars, lines, stacked
+from k3push.words.language import Say
 
 # In the order in which they lie upon one another.
 _DONE = (State.PUSHED, State.ALREADY, State.DRAFT, State.REJECTED)
@@ -48,7 +45,7 @@ class Timeline:
         if row.settled_at is not None and row.state in _DONE:
             self.settled[row.settled_at.replace(microsecond=0), row.state] += 1
 
-    def pictures(self, say: Say) -> list[str]:
+    def charts(self, say: Say) -> list[Chart]:
         """Draw numbers over time, calls, answer times and pace; none where nothing was done."""
         moments = [began for began, _, _ in self.calls] + [at for at, _ in self.settled]
         if not moments:
@@ -57,19 +54,19 @@ class Timeline:
         drawn = [self._numbers(axis, say)]
         if self.calls:
             drawn += [*self._pace(axis, say), self._sizes(axis, say)]
-        return drawn + _idle(axis, say)
+        return drawn
 
-    def pace(self, say: Say) -> list[str]:
+    def pace(self, say: Say) -> list[Chart]:
         """Draw what the times of attempts alone tell; none where nothing was sent."""
         if not self.calls:
             return []
         axis = TimeAxis([began for began, _, _ in self.calls])
-        return [*self._pace(axis, say), *_idle(axis, say)]
+        return self._pace(axis, say)
 
-    def _pace(self, axis: TimeAxis, say: Say) -> list[str]:
+    def _pace(self, axis: TimeAxis, say: Say) -> list[Chart]:
         return [self._calls(axis, say), self._answers(axis, say), self._at_once(axis, say)]
 
-    def _numbers(self, axis: TimeAxis, say: Say) -> str:
+    def _numbers(self, axis: TimeAxis, say: Say) -> Chart:
         series = []
         for state in _DONE:
             bins = [0] * BINS
@@ -77,17 +74,19 @@ class Timeline:
                 if came_to is state:
                     bins[axis.bin(at)] += count
             if any(bins):
-                series.append(Series(state.value, f"c-{state}", list(accumulate(bins))))
+                series.append(Series(say(f"state.{state}"), f"c-{state}", list(accumulate(bins))))
         return stacked(axis, series, say("report.numbers_over_time"))
 
-    def _calls(self, axis: TimeAxis, say: Say) -> str:
-        title = say("report.calls_over_time")
+    def _calls(self, axis: TimeAxis, say: Say) -> Chart:
+        # What one bar stands for, as long as no idle time was cut in it.
+        seconds = round(max(axis.seconds, 1) / BINS, 2)
         bins = [0] * BINS
         for began, _, _ in self.calls:
             bins[axis.bin(began)] += 1
-        return stacked(axis, [Series(title, "c-calls", bins)], title)
+        name = say("report.calls_in", seconds=seconds)
+        return bars(axis, Series(name, "c-calls", bins), say("report.calls_over_time"))
 
-    def _answers(self, axis: TimeAxis, say: Say) -> str:
+    def _answers(self, axis: TimeAxis, say: Say) -> Chart:
         took: list[list[float]] = [[] for _ in range(BINS)]
         for began, took_s, _ in self.calls:
             if took_s is not None:
@@ -97,13 +96,14 @@ class Timeline:
         return lines(
             axis,
             [
-                Series(say("report.median"), "c-median", middle),
+                # Broad and pale, so that the median is seen upon it.
                 Series(say("report.slow"), "c-slow", slow),
+                Series(say("report.median"), "c-median", middle),
             ],
             say("report.answer_times"),
         )
 
-    def _at_once(self, axis: TimeAxis, say: Say) -> str:
+    def _at_once(self, axis: TimeAxis, say: Say) -> Chart:
         events = [(began, 1) for began, _, _ in self.calls]
         events += [
             (began + timedelta(seconds=took_s), -1)
@@ -121,20 +121,16 @@ class Timeline:
             there += change
             peaks[now] = max(peaks[now] or 0, there)
             last = now
-        name = say("report.at_once")
-        return lines(axis, [Series(name, "c-at-once", peaks)], name)
+        name = say("report.most_at_once")
+        return bars(axis, Series(name, "c-at-once", peaks), say("report.at_once"))
 
-    def _sizes(self, axis: TimeAxis, say: Say) -> str:
+    def _sizes(self, axis: TimeAxis, say: Say) -> Chart:
         largest: list[float | None] = [None] * BINS
         for began, _, numbers in self.calls:
             here = axis.bin(began)
             largest[here] = max(largest[here] or 0, numbers)
-        name = say("report.chunk")
-        return lines(axis, [Series(name, "c-chunk", largest)], name)
-
-
-def _idle(axis: TimeAxis, say: Say) -> list[str]:
-    return [f'<p class="soft">{escape(say("report.idle"))}</p>'] if axis.cuts() else []
+        name = say("report.largest_chunk")
+        return bars(axis, Series(name, "c-chunk", largest), say("report.chunk"))
 
 
 def _slowest_twentieth(took_s: list[float]) -> float | None:

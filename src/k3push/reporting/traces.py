@@ -21,10 +21,10 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace import Span, StatusCode, Tracer, set_span_in_context
 
-from k3push.core.holds import Hold
-from k3push.core.model import Attempt, Outcome, Run, State
-from k3push.core.verdict import InDoubt, ReadBack, SendAgain, Verdict
-from k3push.reporting.ending import Ending, Exit
+from k3push.core.model import Attempt, Document, Outcome, Run, State, StepAttempt
+from k3push.core.pacing.holds import Hold
+from k3push.core.safety.verdict import InDoubt, ReadBack, SendAgain, Verdict
+from k3push.runs.outcome import Ending, Exit
 
 PATIENCE_S = 2.0
 """How long the end of an execution waits for a collector."""
@@ -94,18 +94,46 @@ class Trace:
     ) -> None:
         """Tell of an attempt."""
         intent = attempt.intent
+        attributes: dict[str, str | int] = {
+            "k3push.attempt": attempt.id,
+            "k3push.chunk": intent.chunk,
+            "k3push.nth": intent.nth,
+            "k3push.numbers": len(intent.numbers),
+            **_by_state(Counter(outcome.state for outcome in outcomes)),
+        }
+        self._call("k3push.attempt", intent.began_at, seconds, attributes, verdict)
+
+    def stepped(
+        self,
+        attempt: StepAttempt,
+        documents: Sequence[Document],
+        verdict: Verdict,
+        seconds: float,
+    ) -> None:
+        """Tell of an attempt at a step."""
+        intent = attempt.intent
+        came_to = Counter(document.follow.value or "open" for document in documents)
+        attributes: dict[str, str | int] = {
+            "k3push.attempt": attempt.id,
+            "k3push.step": intent.step.value,
+            "k3push.documents": len(intent.ids),
+            **{f"k3push.{follow}": count for follow, count in came_to.items()},
+        }
+        self._call("k3push.step", intent.began_at, seconds, attributes, verdict)
+
+    def _call(
+        self,
+        name: str,
+        began_at: datetime,
+        seconds: float,
+        attributes: Mapping[str, str | int],
+        verdict: Verdict,
+    ) -> None:
         span = self._tracer.start_span(
-            "k3push.attempt",
+            name,
             set_span_in_context(self._execution),
-            start_time=_nanoseconds(intent.began_at),
-            attributes={
-                "k3push.attempt": attempt.id,
-                "k3push.chunk": intent.chunk,
-                "k3push.nth": intent.nth,
-                "k3push.numbers": len(intent.numbers),
-                **_by_state(Counter(outcome.state for outcome in outcomes)),
-                "k3push.verdict": type(verdict).__name__,
-            },
+            start_time=_nanoseconds(began_at),
+            attributes={**attributes, "k3push.verdict": type(verdict).__name__},
         )
         match verdict:
             case ReadBack(said):
@@ -114,7 +142,7 @@ class Trace:
                 span.set_status(StatusCode.ERROR, code)
             case SendAgain(cure):
                 span.set_status(StatusCode.ERROR, cure.value)
-        self._end(span, _nanoseconds(intent.began_at + timedelta(seconds=seconds)))
+        self._end(span, _nanoseconds(began_at + timedelta(seconds=seconds)))
 
     def waiting(self, why: str, seconds: float) -> None:
         """Tell nothing: the gap between two attempts shows it."""

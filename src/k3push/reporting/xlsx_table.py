@@ -16,7 +16,7 @@ import xlsxwriter  # type: ignore[import-untyped]  # it has no types of its own
 from xlsxwriter.exceptions import FileCreateError  # type: ignore[import-untyped]  # as above
 
 from k3push.core.model import State
-from k3push.reporting.tables import COLUMNS, Put, Record
+from k3push.reporting.table_files import COLUMNS, Put, Record
 
 ALL = "ledger"
 """Name of the sheet with all rows."""

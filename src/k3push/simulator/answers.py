@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from k3push.simulator.bills import Bill
+from k3push.simulator.bills import APPROVED, Bill
 from k3push.simulator.conversion import Conversion
-from k3push.simulator.refusals import MsgCode, OnRefusal, Problem
+from k3push.simulator.operations import Operated
+from k3push.simulator.refusals import MsgCode, OnRefusal, Problem, Texts
 
 
 class DraftForm(StrEnum):
@@ -46,6 +47,7 @@ class AnswerStyle:
         draft_number: Number of a draft in answers and query rows: null, "", " " or "id"
             for its internal id (P 5.9).
         failed_query: How failed queries are told.
+        conversion_names_all: Whether the conversion names every target, by id alone.
     """
 
     old: bool = False
@@ -53,6 +55,7 @@ class AnswerStyle:
     draft_form: DraftForm = DraftForm.B
     draft_number: str | None = None
     failed_query: FailedQuery = FailedQuery.WRAPPED
+    conversion_names_all: bool = False
 
     def number_of(self, bill: Bill) -> str | None:
         """Give the number that is shown for *bill*."""
@@ -67,6 +70,7 @@ def status(
     success: bool,
     problems: Sequence[Problem] = (),
     entities: Sequence[dict[str, Any]] = (),
+    messages: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Give a ResponseStatus (P 4.1). ErrorCode is there on failure only."""
     errors: list[dict[str, Any]] = [
@@ -74,10 +78,13 @@ def status(
     ]
     answer: dict[str, Any] = {} if success else {"ErrorCode": 500}
     answer["IsSuccess"] = str(success).lower() if style.text_values else success
-    answer |= {"Errors": errors, "SuccessEntitys": list(entities), "SuccessMessages": []}
+    told: list[dict[str, Any]] = [{"FieldName": None, "Message": text} for text in messages]
+    answer |= {"Errors": errors, "SuccessEntitys": list(entities), "SuccessMessages": told}
     if not style.old:
-        for error in errors:
-            error["DIndex"] = 0
+        for message in told:
+            message["DIndex"] = 0
+        for error, problem in zip(errors, problems, strict=True):
+            error["DIndex"] = problem.index
         code = 0 if success or not problems else int(problems[0].code)
         answer["MsgCode"] = str(code) if style.text_values else code
     return answer
@@ -136,6 +143,11 @@ def push_answer(style: AnswerStyle, conversion: Conversion, on_refusal: OnRefusa
             for index, target in enumerate(targets)
             if not target.number
         ]
+    if style.conversion_names_all:
+        drafts = [
+            {"Id": str(target.id), "Number": None, "DIndex": index}
+            for index, target in enumerate(targets)
+        ]
     entities = [_entity(style, target, index) for index, target in enumerate(shown)]
     saving = status(style, success=not problems, problems=problems, entities=entities)
     if style.old:
@@ -149,12 +161,38 @@ def push_answer(style: AnswerStyle, conversion: Conversion, on_refusal: OnRefusa
     return {"Result": {"ResponseStatus": saving, "ConvertResponseStatus": converting}}
 
 
-def _entity(style: AnswerStyle, target: Bill, index: int) -> dict[str, Any]:
+def operation_answer(style: AnswerStyle, operated: Operated, texts: Texts) -> Any:
+    """Give the answer to an operation on documents (P 7.2, 11)."""
+    places = {bill.id: index for index, bill in enumerate(operated.addressed)}
+    entities = [_document(style, bill, places[bill.id]) for bill in operated.named]
+    messages = []
+    for change in operated.changes:
+        if change.successor is not None:
+            bill = change.successor
+            text = texts.approved_as_well if bill.status == APPROVED else texts.made_as_well
+            messages.append(text.replace("{number}", bill.number).replace("{form}", bill.form.name))
+    told = status(
+        style,
+        success=not operated.problems,
+        problems=operated.problems,
+        entities=entities,
+        messages=messages,
+    )
+    return {"Result": {"ResponseStatus": told}}
+
+
+def _document(style: AnswerStyle, bill: Bill, index: int) -> dict[str, Any]:
     entity: dict[str, Any] = {
-        "Id": str(target.id) if style.text_values else target.id,
-        "Number": style.number_of(target),
+        "Id": str(bill.id) if style.text_values else bill.id,
+        "Number": style.number_of(bill),
     }
     if not style.old:
         entity["DIndex"] = index
+    return entity
+
+
+def _entity(style: AnswerStyle, target: Bill, index: int) -> dict[str, Any]:
+    entity = _document(style, target, index)
+    if not style.old:
         entity["EntryIds"] = {target.form.entry_key: [entry.id for entry in target.entries]}
     return entity

@@ -6,17 +6,33 @@ that they were made from, as the link tables of the ERP do (P 6.5).
 
 from __future__ import annotations
 
+from bisect import bisect_right, insort
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from k3push.simulator.collation import Collation
 from k3push.simulator.forms import Form
 
+# FDocumentStatus (P 6.7).
 DRAFT = "Z"
 CREATED = "A"
+IN_APPROVAL = "B"
 APPROVED = "C"
+REOPENED = "D"
+
+
+class Stamp(NamedTuple):
+    """When and by whom something was done.
+
+    Attributes:
+        at: Local time in ISO 8601 without offset.
+        by: Name of the user.
+    """
+
+    at: str
+    by: str
 
 
 class Link(NamedTuple):
@@ -27,13 +43,23 @@ class Link(NamedTuple):
         table: Entry table of the source.
         bill_id: Id of the source bill.
         entry_id: Id of the source entry.
-        number: Number of the source bill, as the target's text fields show it.
     """
 
     rule_id: str
     table: str
     bill_id: int
     entry_id: int
+
+
+class Origin(NamedTuple):
+    """What a target's entry says of its source for people to read (P 6.6).
+
+    Attributes:
+        form: Id of the source's form; a blank where somebody typed the number in.
+        number: Number of the source bill.
+    """
+
+    form: str
     number: str
 
 
@@ -46,8 +72,10 @@ class Entry:
         seq: Place in the bill, from 1.
         material: Material number.
         quantity: What the line orders or delivers.
-        left: What may still be pushed; saved targets take from it, drafts do not (P 5.12).
-        link: Set on targets.
+        left: What may still be pushed; below 0 where two pushes took the same at once.
+        link: Set on targets that a rule made.
+        origin: Set on targets.
+        closed: Whether its quantity was used up, on a site that closes such lines.
     """
 
     id: int
@@ -56,6 +84,8 @@ class Entry:
     quantity: int
     left: int
     link: Link | None = None
+    origin: Origin | None = None
+    closed: bool = False
 
 
 @dataclass(slots=True)
@@ -74,6 +104,11 @@ class Bill:
         entries: Its lines.
         closed: Whether FCloseStatus is B.
         cancelled: Whether FCancelStatus is B.
+        deleted: Whether it was deleted, so that no query shows it.
+        gone_after: How many pushes there had been when it was cancelled or deleted.
+        dated: FDate, if it is not the day when it was made.
+        changed: The last change of what it says; None since it was made.
+        approved: The approval that holds.
     """
 
     form: Form
@@ -87,6 +122,27 @@ class Bill:
     entries: list[Entry] = field(default_factory=list)
     closed: bool = False
     cancelled: bool = False
+    deleted: bool = False
+    gone_after: int = 0
+    dated: str = ""
+    changed: Stamp | None = None
+    approved: Stamp | None = None
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The numbers of its sources, each once."""
+        origins = (entry.origin for entry in self.entries)
+        return tuple(dict.fromkeys(origin.number for origin in origins if origin is not None))
+
+    @property
+    def living(self) -> bool:
+        """Whether it still counts as a document."""
+        return not (self.cancelled or self.deleted)
+
+    @property
+    def used_up(self) -> bool:
+        """Whether it is closed because all of its lines were."""
+        return all(entry.closed for entry in self.entries)
 
 
 class Store:
@@ -99,6 +155,7 @@ class Store:
     def __init__(self, collation: Collation) -> None:
         self.collation = collation
         self._forms: defaultdict[str, dict[int, Bill]] = defaultdict(dict)
+        self._ids: defaultdict[str, list[int]] = defaultdict(list)
         self._numbers: defaultdict[tuple[str, str], list[Bill]] = defaultdict(list)
         self._source_numbers: defaultdict[tuple[str, str], list[Bill]] = defaultdict(list)
         self._source_ids: defaultdict[tuple[str, int], list[Bill]] = defaultdict(list)
@@ -108,18 +165,45 @@ class Store:
         """Take *bill* in."""
         form = bill.form.id
         self._forms[form][bill.id] = bill
+        insort(self._ids[form], bill.id)
         self._numbers[form, self.collation(bill.number)].append(bill)
         for entry in bill.entries:
             self._entries[entry.id] = bill
-        links = [entry.link for entry in bill.entries if entry.link is not None]
-        for number in {self.collation(link.number) for link in links}:
-            self._source_numbers[form, number].append(bill)
-        for bill_id in {link.bill_id for link in links}:
-            self._source_ids[form, bill_id].append(bill)
+        for lists in self._by_source(bill):
+            lists.append(bill)
 
-    def of_form(self, form: Form) -> Iterable[Bill]:
-        """Give every bill of *form*, in the order in which they were taken in."""
-        return self._forms[form.id].values() if form.id in self._forms else ()
+    def remove(self, bill: Bill) -> None:
+        """Forget *bill*."""
+        form = bill.form.id
+        del self._forms[form][bill.id]
+        self._ids[form].remove(bill.id)
+        self._numbers[form, self.collation(bill.number)].remove(bill)
+        for entry in bill.entries:
+            del self._entries[entry.id]
+        for lists in self._by_source(bill):
+            lists.remove(bill)
+
+    def number(self, bill: Bill, number: str) -> None:
+        """Give *bill*, a draft so far, its number."""
+        self._numbers[bill.form.id, self.collation(bill.number)].remove(bill)
+        bill.number = number
+        self._numbers[bill.form.id, self.collation(number)].append(bill)
+
+    def _by_source(self, bill: Bill) -> Iterator[list[Bill]]:
+        """Give the lists in which *bill* stands for what its entries name."""
+        form = bill.form.id
+        origins = {entry.origin.number for entry in bill.entries if entry.origin is not None}
+        for number in {self.collation(number) for number in origins}:
+            yield self._source_numbers[form, number]
+        for bill_id in {entry.link.bill_id for entry in bill.entries if entry.link is not None}:
+            yield self._source_ids[form, bill_id]
+
+    def of_form(self, form: Form, above: int = 0) -> Iterator[Bill]:
+        """Give the bills of *form* whose ids are larger than *above*, by their ids."""
+        if form.id in self._forms:
+            bills, ids = self._forms[form.id], self._ids[form.id]
+            for place in range(bisect_right(ids, above), len(ids)):
+                yield bills[ids[place]]
 
     def by_id(self, form: Form, bill_id: int) -> Bill | None:
         """Give the bill with this internal id."""

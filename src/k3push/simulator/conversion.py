@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from k3push.simulator.bills import APPROVED, CREATED, DRAFT, Bill, Entry, Link, Store
+from k3push.simulator.bills import APPROVED, CREATED, DRAFT, Bill, Entry, Link, Origin, Store
 from k3push.simulator.forms import Policy, Route
 from k3push.simulator.orders import PushOrder
 from k3push.simulator.refusals import MsgCode, OnRefusal, Problem, Refusal, Texts
@@ -121,8 +121,11 @@ class Converter:
             mislink: Let the targets' links name a source that is not theirs.
         """
         route = self._route_of(order)
-        if route is None:
-            text = self.texts.no_rule.replace("{value}", order.rule_id or order.target_form)
+        if route is None or not route.enabled:
+            text = self.texts.no_rule if order.rule_id else self.texts.no_default_rule
+            if route is not None:
+                text = self.texts.rule_disabled
+            text = text.replace("{value}", order.rule_id)
             return Conversion(problems=(Problem(MsgCode.EXCEPTION, text),))
         picked, unknown = self._pick(order, route)
         if not picked:
@@ -201,7 +204,7 @@ class Converter:
                 return Refusal(MsgCode.INVALID, self.texts.closed)
             if bill.status != APPROVED:
                 return Refusal(MsgCode.INVALID, self.texts.not_approved)
-        if not any(entry.left for entry in entries):
+        if not any(entry.left > 0 for entry in entries):
             return Refusal(MsgCode.INVALID, self.texts.fully_pushed)
         return ordered
 
@@ -252,7 +255,7 @@ class Converter:
         groups: dict[object, list[Share]] = {}
         for bill, entries in good:
             for entry in entries:
-                if not entry.left:
+                if entry.left <= 0:
                     continue
                 key: object = (bill.id, "first")
                 if self.policy is Policy.MERGE:
@@ -287,8 +290,8 @@ class Converter:
                     route.source.entry_table,
                     0 if mislink else share.bill.id,
                     0 if mislink else share.entry.id,
-                    ELSEWHERE if mislink else share.bill.number,
                 ),
+                origin=Origin(route.source.id, ELSEWHERE if mislink else share.bill.number),
             )
             for seq, share in enumerate(shares, start=1)
         ]

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import base64
 import gzip
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 import orjson
 
 from k3push.simulator.answers import AnswerStyle, failure, query_failure
-from k3push.simulator.exchange import (
-    Break,
-    CutOff,
-    Fate,
-    Reply,
-    html_reply,
-    json_reply,
-    text_reply,
-)
+from k3push.simulator.exchange import Break, CutOff, Fate, Reply, html_reply, json_reply, text_reply
 from k3push.simulator.faults import Ending
 from k3push.simulator.refusals import MsgCode, Texts
 
@@ -62,6 +55,9 @@ def refuse(
         Ending.EDIT_LOCK: (MsgCode.EDIT_LOCK, texts.edit_lock),
         Ending.CALL_LIMIT: (MsgCode.CALL_LIMIT, texts.call_limit),
         Ending.NO_PERMISSION: (MsgCode.NO_PERMISSION, texts.no_permission),
+        Ending.MSGCODE_4: (MsgCode.EXCEPTION, texts.exception),
+        Ending.MSGCODE_6: (MsgCode.DATABASE, texts.database),
+        Ending.INTERRUPTED: (MsgCode.EXCEPTION, texts.interrupted),
     }
     if ending not in codes:
         return None
@@ -80,6 +76,39 @@ def _gzipped(answer: Reply) -> Reply:
 def _base64_gzipped(answer: Reply) -> Reply:
     packed = base64.b64encode(gzip.compress(answer.body, mtime=0))
     return Reply(answer.status, packed, answer.headers)
+
+
+def _with_nulls(answer: Reply) -> Reply:
+    """Put a null into each row, the first time where a number usually stands."""
+    content = orjson.loads(answer.body)
+    if isinstance(content, list):
+        for nth, row in enumerate(_plain_rows(content), start=1):
+            row[list(_places(row))[nth % len(row)]] = None
+    elif "ResponseStatus" in (content.get("Result") or {}):
+        for entity in content["Result"]["ResponseStatus"]["SuccessEntitys"]:
+            entity["Number"] = None
+    return Reply(answer.status, orjson.dumps(content), answer.headers)
+
+
+def _with_short_rows(answer: Reply) -> Reply:
+    """Take the last value of each row away."""
+    content = orjson.loads(answer.body)
+    if isinstance(content, list):
+        for row in _plain_rows(content):
+            del row[list(_places(row))[-1]]
+    return Reply(answer.status, orjson.dumps(content), answer.headers)
+
+
+def _plain_rows(rows: list[Any]) -> Iterator[Any]:
+    """Give the rows that tell of bills: a failed query is told in a row as well (P 6.3)."""
+    for row in rows:
+        values = row.values() if isinstance(row, dict) else row
+        if not any(isinstance(value, dict | list) for value in values):
+            yield row
+
+
+def _places(row: Any) -> Iterable[Any]:
+    return row if isinstance(row, dict) else range(len(row))
 
 
 # Endings that look the same whatever the true answer is.
@@ -110,6 +139,8 @@ _CHANGED: Mapping[Ending, Callable[[Reply], Fate]] = {
     Ending.CUT_OFF: CutOff,
     Ending.GZIP: _gzipped,
     Ending.BASE64_GZIP: _base64_gzipped,
+    Ending.NULL_VALUES: _with_nulls,
+    Ending.SHORT_ROWS: _with_short_rows,
 }
 
 
@@ -117,6 +148,8 @@ _CHANGED: Mapping[Ending, Callable[[Reply], Fate]] = {
 _SAID: Mapping[Ending, Callable[[Texts], Fate]] = {
     Ending.HTML_200: lambda texts: html_reply(200, texts.page),
     Ending.RESPONSE_ERROR: lambda texts: thrown(texts.exception, as_json=True),
+    Ending.RESPONSE_ERROR_TIMEOUT: lambda texts: thrown(texts.timed_out, as_json=True),
+    Ending.RESPONSE_ERROR_DEADLOCK: lambda texts: thrown(texts.deadlock, as_json=True),
     Ending.RESPONSE_ERROR_TEXT: lambda texts: thrown(texts.exception, as_json=False),
 }
 

@@ -27,10 +27,10 @@ class Work(StrEnum):
     """It is done, and kept only seconds later: until then nobody can see it (P 5.15)."""
 
     DROP_ONE = "drop-one-then-"
-    """It is done for all sources but the last, which nobody mentions (P 4.6)."""
+    """It is done for all but the last source or document, which nobody mentions (P 4.6)."""
 
     MISLINK = "mislink-then-"
-    """It is done, and the targets' links name a source that is not theirs."""
+    """It is done, and the links of what a push has made name a source that is not theirs."""
 
 
 class Ending(StrEnum):
@@ -84,6 +84,12 @@ class Ending(StrEnum):
     RESPONSE_ERROR_TEXT = "response-error-text"
     """`response_error:` and free text (P 1.10)."""
 
+    RESPONSE_ERROR_TIMEOUT = "response-error-timeout"
+    """`response_error:` with the words of a statement that ran out of time."""
+
+    RESPONSE_ERROR_DEADLOCK = "response-error-deadlock"
+    """`response_error:` with the words of a deadlock's victim."""
+
     FORBIDDEN_TEXT = "forbidden-text"
     """HTTP 200 with the text of P 1.11."""
 
@@ -94,7 +100,8 @@ class Ending(StrEnum):
     """HTTP 429."""
 
     LOSE_SESSION = "lose-session"
-    """The session is lost before anything is looked at (P 3)."""
+    """The session is lost before anything is looked at (P 3); or, after the work, the server
+    says that it has none."""
 
     EDIT_LOCK = "edit-lock"
     """Refused with MsgCode 13."""
@@ -105,11 +112,26 @@ class Ending(StrEnum):
     NO_PERMISSION = "no-permission"
     """Refused with MsgCode 2; a login, as the door refuses (P 2.4)."""
 
+    MSGCODE_4 = "msgcode-4"
+    """Refused with MsgCode 4."""
+
+    MSGCODE_6 = "msgcode-6"
+    """Refused with MsgCode 6."""
+
+    INTERRUPTED = "interrupted"
+    """MsgCode 4 and the words of a task that was stopped; what it began may go on."""
+
     GZIP = "gzip"
     """It arrives with `Content-Encoding: gzip`."""
 
     BASE64_GZIP = "base64-gzip"
     """It arrives as base64 of gzip, without a header that says so (P 1.8)."""
+
+    NULL_VALUES = "null-values"
+    """It arrives with a null in each row, each time in the next place; targets have no number."""
+
+    SHORT_ROWS = "short-rows"
+    """It arrives with rows that lack their last value."""
 
 
 # These come before the ERP sees the request, or are its word that nothing was done.
@@ -121,11 +143,18 @@ _NEVER_WORKED = frozenset(
         Ending.EDIT_LOCK,
         Ending.CALL_LIMIT,
         Ending.NO_PERMISSION,
+        Ending.MSGCODE_4,
+        Ending.MSGCODE_6,
     }
 )
+# Some servers say that there is no session when they have done the work all the same, and an
+# exception may come from a plug-in that is called after it.
+_WORKED_ALL_THE_SAME = frozenset({Ending.LOSE_SESSION, Ending.MSGCODE_4, Ending.MSGCODE_6})
 
 # These are a true answer in another form, which there is none of without the work.
-_ALWAYS_WORKED = frozenset({Ending.OK, Ending.GZIP, Ending.BASE64_GZIP})
+_ALWAYS_WORKED = frozenset(
+    {Ending.OK, Ending.GZIP, Ending.BASE64_GZIP, Ending.NULL_VALUES, Ending.SHORT_ROWS}
+)
 
 _SHORT = {"late-commit": "commit-late-then-reset", "drop-one": "drop-one-then-ok"}
 _SHORT |= {"mislink": "mislink-then-ok"}
@@ -163,6 +192,21 @@ class Fault:
     def works(self) -> bool:
         """Whether the work is done at some time."""
         return self.work is not Work.NONE or self.ending is Ending.DELAY
+
+    @property
+    def denies(self) -> bool:
+        """Whether the client knows that nothing was done."""
+        return self.ending in _NEVER_WORKED and not self.works
+
+    @property
+    def tells(self) -> bool:
+        """Whether the true answer arrives, which is not there before the work has ended."""
+        return self.ending in _ALWAYS_WORKED or self.ending is Ending.DELAY
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the true answer arrives undamaged."""
+        return self.tells and self.ending not in {Ending.NULL_VALUES, Ending.SHORT_ROWS}
 
     @property
     def connects(self) -> bool:
@@ -215,7 +259,8 @@ def _all_faults() -> dict[str, Fault]:
         for work in Work:
             never = ending in _NEVER_WORKED and work is not Work.NONE
             always = ending in _ALWAYS_WORKED and work is Work.NONE
-            if never or always:
+            all_the_same = work is Work.MAKE and ending in _WORKED_ALL_THE_SAME
+            if (never and not all_the_same) or always:
                 continue
             made = Fault(work, ending)
             faults[made.name] = made

@@ -1,4 +1,4 @@
-"""The fields of each form that queries can select, filter and sort by (P 6.4, 6.5)."""
+"""The fields of each form that queries can select, filter and sort by (P 6.4, 6.5, 13.4)."""
 
 from __future__ import annotations
 
@@ -7,80 +7,161 @@ from dataclasses import dataclass
 
 from k3push.simulator.bills import Bill, Entry
 from k3push.simulator.forms import Form
+from k3push.simulator.selecting import Field, Kind, Value, whole
 
-Value = str | int | None
+Row = tuple[Bill, Entry | None]
+"""A bill, and one of its entries where rows are flattened by entries."""
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
-    """A field of a form.
+class Build:
+    """Which of the fields that not every site has a site has.
 
     Attributes:
-        key: Its key; requests may spell it in any letter case.
-        name: What users call it.
-        of_entry: Whether each entry has its own, so that rows are flattened by entries.
-        of: Reads it from a bill and, for a field of entries, one of its entries.
+        source_forms: Those that hold the form of a target's source.
+        links: Those of the link tables.
+        rules: Those of the conversion rules: "all"; "names", for FNumber and FName alone; or
+            "none", where no rule is listed (P 12.1).
     """
 
-    key: str
-    name: str
-    of_entry: bool
-    of: Callable[[Bill, Entry | None], Value]
+    source_forms: bool = True
+    links: bool = True
+    rules: str = "all"
 
 
-def fields_of(form: Form, draft_number: str | None) -> Mapping[str, Field]:
+def fields_of(form: Form, draft_number: str | None, site: Build) -> Mapping[str, Field[Row]]:
     """Give the fields of *form* by their keys in lower case.
 
     Args:
         form: The form.
 
         draft_number: What a draft shows as its number; "id" for its internal id (P 5.9).
+
+        site: Which fields the site has.
     """
-    head = _head_fields(form, draft_number)
-    return {field.key.lower(): field for field in (*head, *_entry_fields(form))}
+    fields = [*_head_fields(form, draft_number), *_entry_fields(form), *_source_fields(form)]
+    if site.source_forms:
+        fields += _source_form_fields(form)
+    if site.links:
+        fields += _link_fields(form)
+    return {field.key.lower(): field for field in fields}
 
 
-def _head_fields(form: Form, draft_number: str | None) -> tuple[Field, ...]:
-    def number(bill: Bill, _: Entry | None) -> Value:
+def _head_fields(form: Form, draft_number: str | None) -> tuple[Field[Row], ...]:
+    def number(bill: Bill) -> Value:
         return bill.number or (str(bill.id) if draft_number == "id" else draft_number)
 
-    def head(key: str, name: str, of: Callable[[Bill, Entry | None], Value]) -> Field:
-        return Field(key, name, of_entry=False, of=of)
+    def head(
+        key: str, name: str, of: Callable[[Bill], Value], kind: Kind = Kind.TEXT
+    ) -> Field[Row]:
+        return Field(key, name, lambda row: of(row[0]), kind)
 
+    org, party = form.org_field, form.party_field
     return (
-        head("FID", "内码", lambda bill, _: bill.id),
+        head("FID", "内码", lambda bill: bill.id, Kind.NUMBER),
         head("FBillNo", "单据编号", number),
-        head("FDocumentStatus", "单据状态", lambda bill, _: bill.status),
-        head("FCloseStatus", "关闭状态", lambda bill, _: "B" if bill.closed else "A"),
-        head("FCancelStatus", "作废状态", lambda bill, _: "B" if bill.cancelled else "A"),
-        head("FDate", "日期", lambda bill, _: bill.created[:10] + "T00:00:00"),
-        head("FCreateDate", "创建日期", lambda bill, _: bill.created),
-        head("FCreatorId.FName", "创建人", lambda bill, _: bill.creator),
+        head("FDocumentStatus", "单据状态", lambda bill: bill.status),
+        head("FCloseStatus", "关闭状态", lambda bill: "B" if bill.closed else "A"),
+        head("FCancelStatus", "作废状态", lambda bill: "B" if bill.cancelled else "A"),
+        head(
+            "FDate", "日期", lambda bill: f"{bill.dated or bill.created[:10]}T00:00:00", Kind.DATE
+        ),
+        head("FCreateDate", "创建日期", lambda bill: bill.created, Kind.DATE),
+        head("FCreatorId.FName", "创建人", lambda bill: bill.creator, Kind.BASE),
+        head(
+            "FModifyDate",
+            "最后修改日期",
+            lambda bill: bill.changed.at if bill.changed else bill.created,
+            Kind.DATE,
+        ),
+        head(
+            "FModifierId.FName",
+            "最后修改人",
+            lambda bill: bill.changed.by if bill.changed else bill.creator,
+            Kind.BASE,
+        ),
+        head(
+            "FApproveDate",
+            "审核日期",
+            lambda bill: bill.approved.at if bill.approved else None,
+            Kind.DATE,
+        ),
+        head(
+            "FApproverId.FName",
+            "审核人",
+            lambda bill: bill.approved.by if bill.approved else " ",
+            Kind.BASE,
+        ),
         # A text field that nobody filled holds one blank (P 6.4).
-        head("FNote", "备注", lambda _, __: " "),
-        head(f"{form.party_field}.FNumber", "往来单位", lambda bill, _: bill.party),
-        head(f"{form.org_field}.FNumber", "组织", lambda bill, _: bill.org),
+        head("FNote", "备注", lambda _: " "),
+        head(f"{party}.FNumber", "往来单位", lambda bill: bill.party, Kind.BASE),
+        head(org, "组织内码", lambda bill: whole(bill.org), Kind.NUMBER),
+        head(f"{org}.FNumber", "组织", lambda bill: bill.org, Kind.BASE),
+        head(f"{org}.FName", "组织名称", lambda bill: f"组织{bill.org}", Kind.BASE),
     )
 
 
-def _entry_fields(form: Form) -> tuple[Field, ...]:
-    def line(key: str, name: str, of: Callable[[Entry], Value]) -> Field:
-        return Field(key, name, of_entry=True, of=lambda _, e: None if e is None else of(e))
+def _line(key: str, name: str, of: Callable[[Entry], Value], kind: Kind = Kind.TEXT) -> Field[Row]:
+    return Field(key, name, lambda row: None if row[1] is None else of(row[1]), kind, of_entry=True)
 
+
+def _entry_fields(form: Form) -> list[Field[Row]]:
     key = form.entry_key
-    link = f"{key}_Link"
     fields = [
-        line(f"{key}_FEntryId", "分录内码", lambda e: e.id),
-        line(f"{key}_FSeq", "行号", lambda e: e.seq),
-        line("FMaterialId.FNumber", "物料编码", lambda e: e.material),
-        line("FQty", "数量", lambda e: e.quantity),
-        line(f"{link}_FSBillId", "源单内码", lambda e: str(e.link.bill_id) if e.link else " "),
-        line(f"{link}_FSId", "源单分录内码", lambda e: str(e.link.entry_id) if e.link else " "),
-        line(f"{link}_FSTableName", "源单表", lambda e: e.link.table if e.link else " "),
-        line(f"{link}_FRuleId", "转换规则", lambda e: e.link.rule_id if e.link else " "),
+        _line(f"{key}_FEntryId", "分录内码", lambda e: e.id, Kind.NUMBER),
+        _line(f"{key}_FSeq", "行号", lambda e: e.seq, Kind.NUMBER),
+        _line("FMaterialId.FNumber", "物料编码", lambda e: e.material, Kind.BASE),
+        _line(form.quantity_field, "数量", lambda e: e.quantity, Kind.QUANTITY),
+        # Everything is ordered and delivered in its base unit.
+        _line("FBaseUnitQty", "基本单位数量", lambda e: e.quantity, Kind.QUANTITY),
     ]
     fields += [
-        line(source, "源单编号", lambda e: e.link.number if e.link else " ")
-        for source in form.source_fields
+        _line(left, "剩余数量", lambda e: max(0, e.left), Kind.QUANTITY)
+        for left in form.left_fields
     ]
-    return tuple(fields)
+    fields += [
+        _line(taken, "累计数量", lambda e: e.quantity - max(0, e.left), Kind.QUANTITY)
+        for taken in form.taken_fields
+    ]
+    if form.left_fields:
+        fields += [_line("FMrpCloseStatus", "业务关闭", lambda e: "B" if e.closed else "A")]
+    return fields
+
+
+def _source_fields(form: Form) -> list[Field[Row]]:
+    return [
+        _line(key, "源单编号", lambda e: e.origin.number if e.origin else " ")
+        for key in form.source_fields
+    ]
+
+
+def _source_form_fields(form: Form) -> list[Field[Row]]:
+    key = form.source_form_field
+    return [_line(key, "源单类型", lambda e: e.origin.form if e.origin else " ")] if key else []
+
+
+def _link_fields(form: Form) -> list[Field[Row]]:
+    link = f"{form.entry_key}_Link"
+    return [
+        _line(
+            f"{link}_FSBillId",
+            "源单内码",
+            lambda e: str(e.link.bill_id) if e.link else " ",
+            Kind.NUMBER,
+        ),
+        _line(
+            f"{link}_FSId",
+            "源单分录内码",
+            lambda e: str(e.link.entry_id) if e.link else " ",
+            Kind.NUMBER,
+        ),
+        _line(f"{link}_FSTableName", "源单表", lambda e: e.link.table if e.link else " "),
+        _line(f"{link}_FRuleId", "转换规则", lambda e: e.link.rule_id if e.link else " "),
+        # Each form has such a field, and each calls it otherwise (P 14.3).
+        _line(
+            f"{link}_FBaseUnitQty",
+            "基本单位数量",
+            lambda e: e.quantity if e.link else None,
+            Kind.QUANTITY,
+        ),
+    ]

@@ -7,11 +7,18 @@ A quote inside text is doubled. The official array is turned into the same token
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-Literal = str | float
+Literal = str | int | float
+
+
+class Untyped(str):
+    """A literal of the official array, where numbers stand in quotes as well."""
+
+    __slots__ = ()
+
 
 # Compare codes of the official array that are known (P 6.1), as operators.
 COMPARE = {"67": "=", "17": "contains", "39": ">="}
@@ -99,6 +106,28 @@ def parse(filter_string: Any) -> Node | None:
     return tree
 
 
+def texts_in(filter_string: Any) -> list[str]:
+    """Give the texts that a filter compares with; none where it cannot be read.
+
+    >>> texts_in("FBillNo in ('a', 'b') and FID > 7")
+    ['a', 'b']
+    """
+    try:
+        return [str(value) for value in _literals(parse(filter_string)) if isinstance(value, str)]
+    except FilterError:
+        return []
+
+
+def _literals(node: Node | None) -> Iterator[Literal]:
+    if isinstance(node, Test):
+        yield from node.values
+    elif isinstance(node, Not):
+        yield from _literals(node.part)
+    elif node is not None:
+        for part in node.parts:
+            yield from _literals(part)
+
+
 def _tokens(text: str) -> list[Token]:
     tokens: list[Token] = []
     place = 0
@@ -112,7 +141,7 @@ def _tokens(text: str) -> list[Token]:
         if kind == "text":
             tokens.append((kind, value.replace("''", "'")))
         elif kind == "number":
-            tokens.append((kind, float(value)))
+            tokens.append((kind, float(value) if "." in value else int(value)))
         elif kind == "word" and value.lower() in _KEYWORDS:
             tokens.append(("sign", value.lower()))
         else:
@@ -140,7 +169,7 @@ def _tokens_of_array(items: Sequence[Any]) -> list[Token]:
         tokens += [
             ("word", part.get("fieldname", "")),
             ("sign", operator),
-            ("text", part.get("value", "")),
+            ("text", Untyped(part.get("value", ""))),
         ]
         tokens.extend(("sign", sign) for sign in part.get("right", "").strip())
         logic = "or" if part.get("logic") == "1" else "and"

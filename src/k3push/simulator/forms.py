@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -32,6 +33,10 @@ class Form:
         party_field: Field of the supplier or customer.
         org_field: Field of the organisation that owns the bill.
         source_fields: Entry fields that carry the number of the source bill.
+        source_form_field: Entry field that carries the id of the source's form (P 6.6).
+        quantity_field: Entry field of the quantity.
+        left_fields: Entry fields that tell what may still be pushed (P 13.4).
+        taken_fields: Entry fields that tell what was pushed.
     """
 
     id: str
@@ -42,6 +47,10 @@ class Form:
     party_field: str
     org_field: str
     source_fields: tuple[str, ...] = ()
+    source_form_field: str = ""
+    quantity_field: str = "FQty"
+    left_fields: tuple[str, ...] = ()
+    taken_fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +62,7 @@ class Route:
         source: Where sources come from.
         target: What the rule makes.
         default: Whether a push that asks for the default rule of the pair gets this one.
+        enabled: Whether it can be used at all (P 12.1).
         allow_blocked: Whether the rule was customised to take sources that are not
             approved, or closed, or cancelled (P 5.11).
     """
@@ -62,6 +72,7 @@ class Route:
     target: Form
     default: bool = True
     allow_blocked: bool = False
+    enabled: bool = True
 
 
 PURCHASE_ORDER = Form(
@@ -72,6 +83,8 @@ PURCHASE_ORDER = Form(
     "t_PUR_POOrderEntry",
     "FSupplierId",
     "FPurchaseOrgId",
+    left_fields=("FRemainStockINQty", "FRemainReceiveQty"),
+    taken_fields=("FStockInQty", "FReceiveQty"),
 )
 IN_STOCK = Form(
     "STK_InStock",
@@ -82,6 +95,8 @@ IN_STOCK = Form(
     "FSupplierId",
     "FStockOrgId",
     ("FSRCBillNo", "FPOOrderNo"),
+    "FSRCBILLTYPEID",
+    "FRealQty",
 )
 RECEIVE_BILL = Form(
     "PUR_ReceiveBill",
@@ -92,6 +107,7 @@ RECEIVE_BILL = Form(
     "FSupplierId",
     "FStockOrgId",
     ("FSrcBillNo", "FOrderBillNo"),
+    quantity_field="FActReceiveQty",
 )
 SALE_ORDER = Form(
     "SAL_SaleOrder",
@@ -101,6 +117,8 @@ SALE_ORDER = Form(
     "T_SAL_ORDERENTRY",
     "FCustId",
     "FSaleOrgId",
+    left_fields=("FRemainOutQty", "FCanOutQty", "FBaseCanOutQty"),
+    taken_fields=("FStockOutQty",),
 )
 OUT_STOCK = Form(
     "SAL_OUTSTOCK",
@@ -111,6 +129,8 @@ OUT_STOCK = Form(
     "FCustomerID",
     "FStockOrgId",
     ("FSrcBillNo", "FSoorDerno"),
+    "FSrcType",
+    "FRealQty",
 )
 
 FORMS = (PURCHASE_ORDER, IN_STOCK, RECEIVE_BILL, SALE_ORDER, OUT_STOCK)
@@ -120,3 +140,45 @@ ROUTES = (
     Route("PUR_PurchaseOrder-PUR_ReceiveBill", PURCHASE_ORDER, RECEIVE_BILL),
     Route("SaleOrder-OutStock", SALE_ORDER, OUT_STOCK),
 )
+
+PAYABLE = Form(
+    "AP_Payable",
+    "应付单",
+    "AP",
+    "FEntityDetail",
+    "T_AP_PAYABLEENTRY",
+    "FSUPPLIERID",
+    "FSETTLEORGID",
+    ("FSOURCEBILLNO",),
+    "FSOURCETYPE",
+    "FPriceQty",
+)
+STOCK_TO_PAYABLE = Route("AP_InStockToPayableMap", IN_STOCK, PAYABLE)
+"""A rule whose sources are the targets of another; no site has it unless its options say so."""
+
+
+SHIPMENT = Form(
+    "ZMER_Shipment",
+    "自定义发货单",
+    "ZFH",
+    "FShipEntry",
+    "T_ZMER_SHIPMENTENTRY",
+    "FCustId",
+    "FShipOrgId",
+    ("F_ZMER_SrcNo",),
+)
+ORDER_TO_SHIPMENT = Route("ZMER_SaleOrder-Shipment", SALE_ORDER, SHIPMENT)
+"""A site's own pair, which no client has built in; no site has it unless its options say so."""
+
+
+def with_second_rule(routes: Sequence[Route] = ROUTES, *, default: bool = False) -> Sequence[Route]:
+    """Add a second rule for the pair of forms of the first one.
+
+    Args:
+        routes: The rules.
+
+        default: Whether the second one is the pair's default, instead of the first.
+    """
+    first, *others = routes
+    second = replace(first, rule_id=f"ZMER_{first.rule_id}", default=default)
+    return (replace(first, default=not default), *others, second)

@@ -155,13 +155,13 @@ class Agenda:
     """Work by the time when it is due; equal times keep the order of arrival."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Callable[[], None]]] = []
+        self._heap: list[tuple[float, int, Callable[[], object]]] = []
         self._count = itertools.count()
 
     def __len__(self) -> int:
         return len(self._heap)
 
-    def add(self, due_s: float, work: Callable[[], None]) -> None:
+    def add(self, due_s: float, work: Callable[[], object]) -> None:
         """Put *work* down for *due_s*."""
         heapq.heappush(self._heap, (due_s, next(self._count), work))
 

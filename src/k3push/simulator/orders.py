@@ -1,9 +1,10 @@
-"""What a push asks for, read from its `data` with the tolerance of real servers (P 5.1)."""
+"""What a push or another operation asks for, read with the tolerance of real servers (P 5.1)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import IntEnum, StrEnum
 from typing import Any
 
 
@@ -30,6 +31,84 @@ class PushOrder:
     target_form: str = ""
     default_rule: bool = False
     draft_when_save_fails: bool = False
+
+
+class Operation(StrEnum):
+    """What can be done with a document; a WebAPI service has the same name."""
+
+    SUBMIT = "submit"
+    AUDIT = "audit"
+    UNAUDIT = "unaudit"
+    CANCEL_ASSIGN = "cancelassign"
+    """Take a submit back (P 11.5)."""
+
+    DELETE = "delete"
+    WORKFLOW_AUDIT = "workflowaudit"
+    """Process a node of a flow (P 10.4)."""
+
+    CANCEL = "cancel"
+    """At the screen only, as the following are."""
+
+    SAVE = "save"
+    """Fill in and save a draft, or change a document."""
+
+
+SERVICES = frozenset(Operation) - {Operation.CANCEL, Operation.SAVE}
+
+
+class Approval(IntEnum):
+    """What is done with a node of a flow (ApprovalType, P 10.4)."""
+
+    PASS = 1
+    REJECT = 2
+    END = 3
+
+
+@dataclass(frozen=True, slots=True)
+class OperationOrder:
+    """An operation on documents.
+
+    Attributes:
+        operation: Which.
+        form: Key of their form.
+        ids: Documents by internal id.
+        numbers: Documents by number; they count only where no ids are given (P 11.1).
+        verify_flow: Whether documents in a running flow are refused (IsVerifyProcInst).
+        user_id: Who processes a node, by id.
+        approval: What he decides.
+        opinion: What he says.
+    """
+
+    operation: Operation
+    form: str
+    ids: tuple[int, ...] = ()
+    numbers: tuple[str, ...] = ()
+    verify_flow: bool = True
+    user_id: int = 0
+    approval: Approval = Approval.PASS
+    opinion: str = ""
+
+
+def read_operation(operation: Operation, form: str, data: Mapping[str, Any]) -> OperationOrder:
+    """Read an operation on documents of *form*; see `read_order`.
+
+    WorkflowAudit names its form in *data*, and an ApprovalType that is none passes nothing.
+
+    >>> order = read_operation(Operation.AUDIT, "F", {"ids": "7,8", "isverifyprocinst": "false"})
+    >>> order.ids, order.verify_flow
+    ((7, 8), False)
+    """
+    kind = str(data.get("approvaltype"))
+    return OperationOrder(
+        operation=operation,
+        form=form or str(data.get("formid") or ""),
+        ids=_ids(data.get("ids")),
+        numbers=numbers_of(data),
+        verify_flow=str(data.get("isverifyprocinst")).lower() != "false",
+        user_id=next(iter(_ids(data.get("userid"))), 0),
+        approval=Approval(int(kind)) if kind in {"1", "2", "3"} else Approval.END,
+        opinion=str(data.get("disposition") or ""),
+    )
 
 
 def read_order(form: str, data: Mapping[str, Any]) -> PushOrder:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from k3push.simulator.faults import fault
+from k3push.simulator.flows import Flow, FlowNode
+from k3push.simulator.orders import Approval, Operation
 from k3push.simulator.refusals import MsgCode, Refusal
-from k3push.simulator.script import FaultPlan, Seeded, Step
+from k3push.simulator.script import Channel, Does, FaultPlan, Hand, Seeded, Step
 
 
 def _steps(*names: str) -> tuple[Step, ...]:
@@ -79,6 +81,62 @@ def _night(seed: int) -> FaultPlan:
     )
 
 
+def _follow(seed: int) -> FaultPlan:
+    """Submits and audits: one in five fails, some are refused, people come in between."""
+    names = (
+        "reset",
+        "make-then-reset",
+        "make-then-close",
+        "make-then-html-502",
+        "html-503",
+        "make-then-garbage",
+        "response-error",
+        "make-then-response-error-text",
+        "late-commit:20",
+        "edit-lock",
+        "call-limit",
+        "lose-session",
+        "drop-one",
+    )
+    warehouse = Refusal(MsgCode.INVALID, "第1行分录，仓库是必填项")
+    stock = Refusal(
+        MsgCode.INVALID,
+        "单据编号为“{number}”的{form}，更新库存出现异常情况，更新库存不成功！",
+    )
+    return FaultPlan(
+        refused_follow={
+            **{(Operation.SUBMIT, f"CGDD{n:07d}"): warehouse for n in range(5, 1000, 40)},
+            **{(Operation.AUDIT, f"CGDD{n:07d}"): stock for n in range(17, 1000, 40)},
+        },
+        hands={
+            **{f"CGDD{n:07d}": (Hand(Does.DELETE),) for n in range(21, 1000, 200)},
+            **{
+                f"CGDD{n:07d}": (Hand(Does.TAKE_BACK, Channel.AUDIT),) for n in range(27, 1000, 200)
+            },
+            **{f"CGDD{n:07d}": (Hand(Does.CHANGE),) for n in range(33, 1000, 200)},
+        },
+        seeded_follow=Seeded(0.2, tuple(map(fault, names)), seed, most=40),
+    )
+
+
+def _flows(_: int) -> FaultPlan:
+    """One document in five enters a flow: it waits there, is approved later, or rejected."""
+    nodes = {
+        2: (FlowNode("仓库主管审批", "王经理"),),
+        9: (
+            FlowNode("仓库主管审批", "王经理", after_s=20),
+            FlowNode("财务审批", "李会计", after_s=20),
+        ),
+        14: (FlowNode("仓库主管审批", "王经理", after_s=20, decides=Approval.REJECT),),
+    }
+    return FaultPlan(
+        flows=tuple(
+            Flow("STK_InStock", row, [f"CGDD{n:07d}" for n in range(first, 1000, 15)])
+            for first, row in nodes.items()
+        )
+    )
+
+
 PRESETS: Mapping[str, Callable[[int], FaultPlan]] = {
     "none": _none,
     "lost-session": _lost_session,
@@ -87,5 +145,7 @@ PRESETS: Mapping[str, Callable[[int], FaultPlan]] = {
     "refusals": _refusals,
     "flaky": _flaky,
     "night": _night,
+    "follow": _follow,
+    "flows": _flows,
 }
 """Makers of plans by name; each takes a seed, and its docstring says what goes wrong."""

@@ -1,4 +1,4 @@
-"""ExecuteBillQuery, BillQuery and QueryBusinessInfo over the world's bills (P 6).
+"""ExecuteBillQuery, BillQuery and QueryBusinessInfo over the world's bills (P 6, 15.1).
 
 A query reads bills in the order of the database. Where a filter pins a number or an
 id, the store's look-ups give the candidates, so that a query by links stays quick in
@@ -7,38 +7,59 @@ a world of many bills; the whole filter is then tested on each candidate.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
-from k3push.simulator.bills import Bill, Entry
-from k3push.simulator.fields import Field, Value, fields_of
-from k3push.simulator.filters import And, FilterError, Literal, Node, Not, Or, Test, parse
+from k3push.simulator.bills import Bill
+from k3push.simulator.fields import Build, Row, fields_of
+from k3push.simulator.filters import And, Literal, Node, Or, Test
 from k3push.simulator.forms import Form
+from k3push.simulator.orders import SERVICES
 from k3push.simulator.refusals import MsgCode
+from k3push.simulator.replica import Replica
+from k3push.simulator.selecting import (
+    Dialect,
+    Field,
+    Kind,
+    Query,
+    QueryError,
+    Quoted,
+    R,
+    Value,
+    read_query,
+    whole,
+)
+from k3push.simulator.sights import Rights
+from k3push.simulator.tables import (
+    DONE_TASKS,
+    INSTANCES,
+    OPEN_TASKS,
+    RULES,
+    Table,
+    instances_of,
+    rules_of,
+    tasks_of,
+)
 from k3push.simulator.world import World
 
-Row = tuple[Bill, Entry | None]
+# FieldType of QueryBusinessInfo; only 61, 106 and 127 are known (P 15.1).
+_FIELD_TYPES = {Kind.TEXT: 167, Kind.NUMBER: 56, Kind.DATE: 61, Kind.QUANTITY: 106, Kind.BASE: 127}
 
 
-class QueryError(Exception):
-    """The ERP refuses a query.
+class Found(NamedTuple):
+    """What a query has found.
 
     Attributes:
-        code: MsgCode.
-        text: What the ERP says.
+        keys: Field keys, as asked for.
+        rows: The selected values of each row.
+        looked: The targets whose status is told.
     """
 
-    def __init__(self, code: int, text: str) -> None:
-        super().__init__(text)
-        self.code = code
-        self.text = text
-
-
-class FilterTooLongError(Exception):
-    """The database cannot take the filter: the server throws instead of answering."""
+    keys: Sequence[str]
+    rows: list[list[Value]]
+    looked: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +69,18 @@ class QueryLimits:
     Attributes:
         rows: Rows in one answer: 10,000 now, 2,000 in 2020 (P 6.1). More are cut in silence.
         filter_chars: Length of a filter above which the server throws; 0 for none.
+        user_rows: What `rows` is for some users.
+        quoted: What becomes of quoted numbers: "false", "fine" or "refused" (P 13.4).
     """
 
     rows: int = 10_000
     filter_chars: int = 0
+    user_rows: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    quoted: str = Quoted.FALSE
+
+    def rows_for(self, user: str) -> int:
+        """Give the rows in one answer to *user*."""
+        return self.user_rows.get(user, self.rows)
 
 
 class Desk:
@@ -63,67 +92,126 @@ class Desk:
         limits: Where the server stops.
 
         draft_number: What a draft shows as its number (P 5.9).
+
+        build: Which fields the site has.
+
+        rights: Who may read what.
+
+    Attributes:
+        replica: What is read, where it lags behind the books.
     """
 
     def __init__(
-        self, world: World, limits: QueryLimits | None = None, draft_number: str | None = " "
+        self,
+        world: World,
+        limits: QueryLimits | None = None,
+        draft_number: str | None = " ",
+        *,
+        build: Build | None = None,
+        rights: Rights | None = None,
     ) -> None:
         self._world = world
         self._limits = limits or QueryLimits()
-        self._fields = {form.id: fields_of(form, draft_number) for form in world.forms.values()}
+        self._rights = rights or Rights()
+        self.replica = Replica()
+        site = build or Build()
+        self._fields = {
+            form.id: fields_of(form, draft_number, site) for form in world.forms.values()
+        }
+        self._dialect = Dialect(
+            world.texts, world.collation, self._limits.filter_chars, Quoted(self._limits.quoted)
+        )
+        flows = world.documents.flows
+        self._rules = rules_of(world, site)
+        self._instances = instances_of(flows)
+        self._tasks = {
+            OPEN_TASKS.lower(): tasks_of(flows, done=False),
+            DONE_TASKS.lower(): tasks_of(flows, done=True),
+        }
 
-    def rows(self, data: Mapping[str, Any]) -> tuple[list[str], list[list[Value]]]:
-        """Answer a query with its field keys, as asked for, and its rows.
+    def rows(self, data: Mapping[str, Any], user: str = "") -> Found:
+        """Answer a query.
 
         Args:
             data: The query, keys in lower case.
+
+            user: Who asks.
 
         Raises:
             QueryError: If the ERP would refuse it.
             FilterTooLongError: If the filter is longer than the server can take.
         """
+        form_id = str(data.get("formid") or "").lower()
+        if not self._rights.may_read(user, form_id):
+            raise QueryError(MsgCode.NO_PERMISSION, self._world.texts.no_permission)
+        if form_id == RULES.lower():
+            return self._table(self._rules, data, user)
+        if form_id == INSTANCES.lower():
+            return self._table(self._instances, data, user)
+        if form_id in self._tasks:
+            return self._table(self._tasks[form_id], data, user)
         form = self._form(data)
-        keys = [key.strip() for key in str(data.get("fieldkeys") or "").split(",") if key.strip()]
-        if not keys:
-            raise QueryError(MsgCode.BAD_PARAMETER, self._world.texts.no_field_keys)
-        selected = [self._field(form, key) for key in keys]
-        order = [
-            (self._field(form, part.split()[0]), part.lower().endswith(" desc"))
-            for part in str(data.get("orderstring") or "").split(",")
-            if part.strip()
-        ]
-        tree = self._filter(data.get("filterstring"))
-        used = [*selected, *(field for field, _ in order)]
-        used += [self._field(form, key) for key in _keys_of(tree)]
-        by_entry = any(field.of_entry for field in used)
-        rows: list[Row] = []
-        passes = self._predicate(form, tree)
-        for bill in self._candidates(form, tree):
-            if by_entry:
-                rows += [row for entry in bill.entries if passes(row := (bill, entry))]
-            elif passes((bill, None)):
-                rows.append((bill, None))
-        for field, descending in reversed(order):
-            rows.sort(key=partial(self._sort_key, field), reverse=descending)
-        window = rows[self._window(data, len(rows))]
-        return keys, [[field.of(*row) for field in selected] for row in window]
+        fields = self._fields[form.id]
+        query = read_query(data, fields, self._dialect, self._limits.rows_for(user))
+        page = query.page(
+            self._rows(form, query, user), self._world.collation, ordered=_by_id(form, query)
+        )
+        looks = form.id in self._world.made_forms and _STATUS in map(str.lower, query.keys)
+        looked = tuple(bill.id for bill, _ in page) if looks else ()
+        return Found(query.keys, query.values(page), looked)
 
-    def business_info(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """Describe a form's fields; the official shape is not known, this one is plausible.
+    def _table(self, table: Table[R], data: Mapping[str, Any], user: str) -> Found:
+        query = read_query(data, table.fields, self._dialect, self._limits.rows_for(user))
+        return Found(query.keys, query.values(query.page(table.rows(), self._world.collation)))
+
+    def _rows(self, form: Form, query: Query[Row], user: str) -> Iterator[Row]:
+        """Give all rows that may pass a query, by the ids of bills."""
+        for kept in self._candidates(form, query.tree):
+            bill = self.replica.shown(kept)
+            if bill is None or not self._is_shown(bill, user):
+                continue
+            if query.by_entry:
+                for entry in bill.entries:
+                    yield bill, entry
+            else:
+                yield bill, None
+
+    def business_info(self, data: Mapping[str, Any], user: str = "") -> dict[str, Any]:
+        """Describe a form: its tables with their fields, and its operations (P 15.1).
 
         Raises:
-            QueryError: If there is no such form.
+            QueryError: If there is no such form, or the user may not read it.
         """
         form = self._form(data)
-        tables = []
-        for key, of_entry in (("FBillHead", False), (form.entry_key, True)):
-            fields = [
-                {"Key": field.key, "Name": [{"Key": 2052, "Value": field.name}]}
-                for field in self._fields[form.id].values()
-                if field.of_entry is of_entry
-            ]
-            tables.append({"Key": key, "Fields": fields})
-        return {"Id": form.id, "Name": [{"Key": 2052, "Value": form.name}], "Entrys": tables}
+        if not self._rights.may_read(user, form.id):
+            raise QueryError(MsgCode.NO_PERMISSION, self._world.texts.no_permission)
+        link = f"{form.entry_key}_Link"
+        tables: dict[str, list[Field[Row]]] = {"FBillHead": [], form.entry_key: [], link: []}
+        for field in self._fields[form.id].values():
+            table = form.entry_key if field.of_entry else "FBillHead"
+            tables[link if field.key.startswith(f"{link}_") else table].append(field)
+        parents = {"FBillHead": None, form.entry_key: "FBillHead", link: form.entry_key}
+        return {
+            "Id": form.id,
+            "Name": _named(form.name),
+            "Entrys": [
+                {
+                    "Key": key,
+                    "Name": _named(key),
+                    "TableName": form.entry_table if key == form.entry_key else f"T_{key}".upper(),
+                    "ParentKey": parents[key],
+                    "EntryName": key.removeprefix("F"),
+                    "EntryPkFieldName": "FID" if key == "FBillHead" else "FEntryID",
+                    "Fields": [_told(field) for field in fields],
+                }
+                for key, fields in tables.items()
+                if fields
+            ],
+            "Operations": [
+                {"OperationNumber": service.title(), "OperationName": _named(service)}
+                for service in sorted(SERVICES)
+            ],
+        }
 
     def _form(self, data: Mapping[str, Any]) -> Form:
         key = str(data.get("formid") or "")
@@ -133,40 +221,15 @@ class Desk:
             raise QueryError(MsgCode.EXCEPTION, text)
         return form
 
-    def _field(self, form: Form, key: str) -> Field:
-        field = self._fields[form.id].get(key.lower())
-        if field is None:
-            text = self._world.texts.no_such_field.replace("{value}", key)
-            raise QueryError(MsgCode.NO_SUCH_VALUE, text)
-        return field
-
-    def _filter(self, filter_string: Any) -> Node | None:
-        longest = self._limits.filter_chars
-        if longest and isinstance(filter_string, str) and len(filter_string) > longest:
-            raise FilterTooLongError
-        try:
-            return parse(filter_string)
-        except FilterError as error:
-            text = self._world.texts.bad_filter.replace("{value}", str(error))
-            raise QueryError(MsgCode.EXCEPTION, text) from error
-
-    def _window(self, data: Mapping[str, Any], count: int) -> slice:
-        """Give the rows asked for; TopRowCount is the absolute last row (P 6.2)."""
-        start = _whole(data.get("startrow"))
-        limit = _whole(data.get("limit")) or self._limits.rows
-        top = _whole(data.get("toprowcount")) or count
-        return slice(start, min(start + min(limit, self._limits.rows), top))
-
-    def _sort_key(self, field: Field, row: Row) -> tuple[int, int | str]:
-        value = field.of(*row)
-        if value is None:
-            return 0, 0
-        return (1, value) if isinstance(value, int) else (2, self._world.collation(value))
+    def _is_shown(self, bill: Bill, user: str) -> bool:
+        if bill.form.id in self._world.made_forms:
+            return self._rights.shows(user, bill)
+        return bill.org not in self._rights.unseen_orgs
 
     def _candidates(self, form: Form, tree: Node | None) -> Iterable[Bill]:
         pinned = None if tree is None else self._pinned(form, tree)
         if pinned is None:
-            return self._world.store.of_form(form)
+            return self._world.store.of_form(form, _least_id(tree) - 1)
         return [pinned[key] for key in sorted(pinned)]
 
     def _pinned(self, form: Form, node: Node) -> dict[int, Bill] | None:
@@ -197,86 +260,54 @@ class Desk:
         if key == "fbillno":
             return lambda value: store.by_number(form, str(value))
         if key == "fid":
-            return lambda value: _present(store.by_id(form, _whole(value)))
+            return lambda value: _present(store.by_id(form, whole(value)))
         if key in {field.lower() for field in form.source_fields}:
             return lambda value: store.by_source_number(form, str(value))
         if key == f"{form.entry_key}_Link_FSBillId".lower():
-            return lambda value: store.by_source_id(form, _whole(value))
+            return lambda value: store.by_source_id(form, whole(value))
         return None
 
-    def _predicate(self, form: Form, node: Node | None) -> Callable[[Row], bool]:
-        if node is None:
-            return lambda _: True
-        if isinstance(node, And):
-            parts = [self._predicate(form, part) for part in node.parts]
-            return lambda row: all(part(row) for part in parts)
-        if isinstance(node, Or):
-            parts = [self._predicate(form, part) for part in node.parts]
-            return lambda row: any(part(row) for part in parts)
-        if isinstance(node, Not):
-            inner = self._predicate(form, node.part)
-            return lambda row: not inner(row)
-        field = self._field(form, node.field)
-        test = _tester(node, self._world.collation)
-        return lambda row: test(field.of(*row))
+
+_ID = "fid"
+_STATUS = "fdocumentstatus"
 
 
-def _tester(node: Test, collate: Callable[[str], str]) -> Callable[[Value], bool]:
-    """Give the comparison of *node* as a function; nothing but ``null`` is true of NULL."""
-    if node.operator == "null":
-        return lambda value: value is None
-    texts = [collate(_text(value)) for value in node.values]
-    if node.operator in {"=", "in", "<>"}:
-        wanted = frozenset(texts)
-        equal = node.operator != "<>"
-        return lambda value: value is not None and (collate(_text(value)) in wanted) is equal
-    if node.operator in {"like", "contains"}:
-        pattern = re.escape(texts[0])
-        if node.operator == "like":
-            pattern = pattern.replace("%", ".*").replace("_", ".")
-        match = re.compile(pattern, re.DOTALL)
-        meets = match.fullmatch if node.operator == "like" else match.search
-        return lambda value: value is not None and meets(collate(_text(value))) is not None
-    return lambda value: value is not None and _in_order(node, value, texts[0], collate)
+def _by_id(form: Form, query: Query[Row]) -> bool:
+    """Tell whether rows are asked for as they come: by the ids of bills and then of entries."""
+    if not query.order:
+        return True
+    (first, descends), *others = query.order
+    if first.key.lower() != _ID or descends:
+        return False
+    # Where each bill has one row, what it is sorted by after the id moves nothing.
+    in_order = {f"{form.entry_key}_{key}".lower() for key in ("FEntryId", "FSeq")}
+    return not query.by_entry or all(
+        field.key.lower() in in_order and not descending for field, descending in others
+    )
 
 
-def _in_order(node: Test, value: Value, text: str, collate: Callable[[str], str]) -> bool:
-    """Compare by size: numbers as numbers, everything else as text."""
-    left: Any = value
-    right: Any = text
-    if isinstance(value, int):
-        try:
-            right = float(text)
-        except ValueError:
-            return False
-    else:
-        left = collate(_text(value))
-    if node.operator in {"<", "<="}:
-        left, right = right, left
-    return bool(left >= right) if node.operator.endswith("=") else bool(left > right)
+def _least_id(node: Node | None) -> int:
+    """Give an id below which no bill passes a filter."""
+    if isinstance(node, And):
+        return max(map(_least_id, node.parts))
+    if isinstance(node, Test) and node.field.lower() == _ID and node.operator in {">", ">="}:
+        bound = node.values[0]
+        return 0 if isinstance(bound, str) else whole(bound) + (node.operator == ">")
+    return 0
 
 
-def _text(value: Value | float) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def _named(name: str) -> list[dict[str, Any]]:
+    return [{"Key": 2052, "Value": name}]
 
 
-def _whole(value: Any) -> int:
-    try:
-        return max(0, int(value or 0))
-    except ValueError:
-        return 0
+def _told(field: Field[Row]) -> dict[str, Any]:
+    return {
+        "Key": field.key,
+        "Name": _named(field.name),
+        "FieldType": _FIELD_TYPES[field.kind],
+        "MustInput": False,
+    }
 
 
 def _present(bill: Bill | None) -> tuple[Bill, ...]:
     return () if bill is None else (bill,)
-
-
-def _keys_of(node: Node | None) -> Iterable[str]:
-    """Give the key of each field that *node* tests."""
-    if isinstance(node, Test):
-        yield node.field
-    elif isinstance(node, Not):
-        yield from _keys_of(node.part)
-    elif node is not None:
-        for part in node.parts:
-            yield from _keys_of(part)

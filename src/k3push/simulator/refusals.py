@@ -52,11 +52,13 @@ class Problem:
         code: The answer's MsgCode, if this is its first line.
         text: What the ERP says.
         field: FieldName of the line, if there is one.
+        index: DIndex of the line: the document's place in the database's order.
     """
 
     code: int
     text: str
     field: str | None = None
+    index: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,23 @@ class Texts:
     closed: str = "单据编号为“{number}”的{form}已关闭，不能下推！"
     cancelled: str = "单据编号为“{number}”的{form}已作废，不能下推！"
     fully_pushed: str = "单据编号为“{number}”的{form}没有可下推的数量！"
+    not_submittable: str = (
+        "单据编号为“{number}”的{form}，只有暂存、创建和重新审核的数据才允许提交！"
+    )
+    submit_first: str = "请先提交审核!"
+    already_approved: str = "单据编号为“{number}”的{form}，单据已经审核！"
+    approved_as_well: str = "单据编号为“{number}”的{form}，审核成功！"
+    made_as_well: str = "单据编号为“{number}”的{form}，保存成功！"
+    not_unapprovable: str = "单据编号为“{number}”的{form}，只有已审核的数据才允许反审核！"
+    not_submitted: str = "单据编号为“{number}”的{form}，只有审核中的数据才允许撤销！"
+    not_deletable: str = "单据编号为“{number}”的{form}，只有暂存、创建和重新审核的数据才允许删除！"
+    in_flow: str = "单据编号为“{number}”的{form}，存在运行中的工作流实例，不允许执行此操作！"
+    no_task: str = "单据编号为“{number}”的{form}，没有待处理的工作流任务！"
+    not_his_task: str = "单据编号为“{number}”的{form}，当前用户不是任务处理人！"
+    busy: str = "单据编号为“{number}”的{form}，后台处理尚未完成，请稍后再试！"
     no_rule: str = "没有可用的单据转换规则：{value}"
+    no_default_rule: str = "未启用默认转换规则，转换规则内码（RuleId）必填"
+    rule_disabled: str = "标识为“{value}”的单据转换规则在运行时不允许加载"
     no_such_number: str = '编码值["{number}"]不存在'
     no_such_id: str = '内码值["{number}"]不存在'
     nothing_named: str = "编码值或内码值必须传其一"
@@ -105,4 +123,14 @@ class Texts:
     call_limit: str = "调用过于频繁，请稍后再试"
     login_refused: str = "用户未指定允许调用WebAPI接口，请联系系统管理员"
     exception: str = "未将对象引用设置到对象的实例。"
+    database: str = "数据库操作失败"
+    timed_out: str = (
+        "执行超时已过期。完成操作之前已超时或服务器未响应。"
+        " Execution Timeout Expired.  The timeout period elapsed prior to completion."
+    )
+    deadlock: str = (
+        "事务(进程 ID 72)与另一个进程被死锁在 锁 资源上，并且已被选作死锁牺牲品。请重新运行该事务。"
+    )
+    interrupted: str = "已取消一个任务。"
+    context_is_null: str = "Context Is Null"
     page: str = "金蝶云星空"

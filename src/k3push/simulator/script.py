@@ -1,22 +1,21 @@
 """Which request meets which fault: by order, by bill number, or by seed; never by chance.
 
-A plan is data: presets and script files make one. A script is a plan being played: it
-hands out one fault for each request and knows what it has not handed out.
+A plan is data: presets and script files (`plan_files`) make one. A script is a plan being
+played: it hands out one fault for each request and knows what it has not handed out.
 """
 
 from __future__ import annotations
 
 import random
-import tomllib
-from collections import deque
-from collections.abc import Iterable, Mapping
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
-from typing import Any
 
 from k3push.simulator.collation import Collation, loose
 from k3push.simulator.faults import NO_FAULT, Fault, fault
+from k3push.simulator.flows import Flow
+from k3push.simulator.orders import Operation
 from k3push.simulator.refusals import Refusal
 
 
@@ -24,7 +23,11 @@ class Channel(StrEnum):
     """A kind of request."""
 
     PUSH = "push"
+    SUBMIT = "submit"
+    AUDIT = "audit"
     QUERY = "query"
+    PAGE = "page"
+    """A query for rows behind those of a page before; it moves no fault of another query."""
     LOGIN = "login"
     OTHER = "other"
     ANY = "any"
@@ -33,19 +36,30 @@ class Channel(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The next request of its kind meets this fault."""
+    """The next request of its kind meets this fault.
+
+    Attributes:
+        fault: The fault.
+        on: The kind.
+        user: Whose request; anybody's unless named.
+    """
 
     fault: Fault
     on: Channel = Channel.PUSH
+    user: str = ""
+
+    def is_for(self, channel: Channel, user: str) -> bool:
+        """Tell whether a request of *user* is meant."""
+        return self.on in {channel, Channel.ANY} and self.user in {user, ""}
 
 
 @dataclass(frozen=True, slots=True)
 class Aimed:
-    """A push that holds a certain number meets this fault.
+    """A request that holds a certain number meets this fault.
 
     Attributes:
         fault: The fault.
-        once: Whether only the first such push does.
+        once: Whether only the first such request does.
     """
 
     fault: Fault
@@ -53,20 +67,70 @@ class Aimed:
 
 
 @dataclass(frozen=True, slots=True)
-class Seeded:
-    """Pushes meet faults that a seed chooses.
+class Rival:
+    """Another program pushes a bill that the client pushes, between his look and his push.
 
     Attributes:
-        rate: Share of pushes that meet one, from 0 to 1.
+        nth: Which of the client's pushes of the bill it comes before.
+        at_once: Whether neither push sees the other: then both make their documents, whatever
+            the quantities say.
+    """
+
+    nth: int = 1
+    at_once: bool = False
+
+
+class Does(StrEnum):
+    """What a person does with a document of the client, at the screen."""
+
+    SUBMIT = "submit"
+    APPROVE = "approve"
+    UNAPPROVE = "unapprove"
+    TAKE_BACK = "take-back"
+    SAVE = "save"
+    """Fills a draft in."""
+
+    CHANGE = "change"
+    """Changes its quantities."""
+
+    CANCEL = "cancel"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """A person's hand in between.
+
+    Attributes:
+        does: What he does with each document of the source.
+        on: The kind of call that it comes before or after: submit or audit.
+        nth: Which of these calls that name one of the documents.
+        after: Whether it comes after the call.
+    """
+
+    does: Does
+    on: Channel = Channel.SUBMIT
+    nth: int = 1
+    after: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Seeded:
+    """Requests of a kind meet faults that a seed chooses.
+
+    Attributes:
+        rate: Share of requests that meet one, from 0 to 1.
         faults: What may be chosen.
         seed: The seed.
         most: Number of faults after which there are no more; 0 for no end.
+        user: Whose requests; anybody's unless named.
     """
 
     rate: float
     faults: tuple[Fault, ...]
     seed: int = 0
     most: int = 0
+    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +139,54 @@ class FaultPlan:
 
     Attributes:
         steps: Used up one by one, each by the next request of its kind.
-        aimed: By bill number.
+        aimed: What pushes meet, by the number of a bill in them.
+        guards: What queries meet, by a text that their filter holds.
         refusals: What the ERP refuses, by bill number.
+        rivals: What another program pushes, by bill number.
         seeded: Faults by seed, for pushes that meet no other.
+        seeded_reads: The same for queries.
         session_calls: Calls after which each session is lost; 0 for never.
+        aimed_follow: What submits and audits meet, by kind and number of a source.
+        refused_follow: What the ERP refuses of the documents of a source, by operation.
+        hands: What people do with the documents of a source.
+        seeded_follow: Faults by seed, for submits and audits that meet no other.
+        flows: Approval flows that documents enter when they are submitted.
     """
 
     steps: tuple[Step, ...] = ()
     aimed: Mapping[str, Aimed] = field(default_factory=dict)
+    guards: Mapping[str, Aimed] = field(default_factory=dict)
     refusals: Mapping[str, Refusal] = field(default_factory=dict)
+    rivals: Mapping[str, Rival] = field(default_factory=dict)
     seeded: Seeded | None = None
+    seeded_reads: Seeded | None = None
     session_calls: int = 0
+    aimed_follow: Mapping[tuple[Channel, str], Aimed] = field(default_factory=dict)
+    refused_follow: Mapping[tuple[Operation, str], Refusal] = field(default_factory=dict)
+    hands: Mapping[str, Sequence[Hand]] = field(default_factory=dict)
+    seeded_follow: Seeded | None = None
+    flows: tuple[Flow, ...] = ()
+
+
+class _Draws:
+    """Faults being drawn by a seed."""
+
+    def __init__(self, seeded: Seeded) -> None:
+        self.seeded = seeded
+        self._random = random.Random(seeded.seed)  # noqa: S311 - the same every time
+        self._chosen = 0
+
+    def next(self, user: str) -> Fault:
+        """Draw for one request of *user*."""
+        seeded = self.seeded
+        if seeded.user not in {user, ""} or (seeded.most and self._chosen >= seeded.most):
+            return NO_FAULT
+        # Both are drawn every time, so that one request more or less shifts no later choice.
+        chance, choice = self._random.random(), self._random.choice(seeded.faults)
+        if chance >= seeded.rate:
+            return NO_FAULT
+        self._chosen += 1
+        return choice
 
 
 class FaultScript:
@@ -101,12 +202,29 @@ class FaultScript:
         plan = plan or FaultPlan()
         self._collation = collation
         self._steps: deque[Step] = deque(plan.steps)
-        self._aimed = {collation(number): aimed for number, aimed in plan.aimed.items()}
-        self._seeded = plan.seeded
-        self._random = random.Random(plan.seeded.seed if plan.seeded else 0)  # noqa: S311
-        self._chosen = 0
+        aims = {Channel.PUSH: plan.aimed, Channel.QUERY: plan.guards}
+        self._aimed = {
+            (channel, collation(number)): aimed
+            for channel, by_number in aims.items()
+            for number, aimed in by_number.items()
+        }
+        self._aimed |= {
+            (channel, collation(number)): aimed
+            for (channel, number), aimed in plan.aimed_follow.items()
+        }
+        self._hands = {collation(number): tuple(hands) for number, hands in plan.hands.items()}
+        self._followed: Counter[tuple[Channel, str]] = Counter()
+        self._rivals = {collation(number): rival for number, rival in plan.rivals.items()}
+        self._pushed: Counter[str] = Counter()
+        draws = {
+            Channel.PUSH: plan.seeded,
+            Channel.QUERY: plan.seeded_reads,
+            Channel.SUBMIT: plan.seeded_follow,
+            Channel.AUDIT: plan.seeded_follow,
+        }
+        self._draws = {channel: _Draws(seeded) for channel, seeded in draws.items() if seeded}
 
-    def next(self, channel: Channel, numbers: Iterable[str] = ()) -> Fault:
+    def next(self, channel: Channel, numbers: Iterable[str] = (), user: str = "") -> Fault:
         """Give what the request at hand meets.
 
         The order is: a fault aimed at one of its numbers, the next step for its kind, the seed.
@@ -114,20 +232,51 @@ class FaultScript:
         Args:
             channel: Its kind.
 
-            numbers: Bill numbers in it.
+            numbers: Bill numbers in it; of a query, the texts in its filter; of a submit or
+                audit, the numbers of the documents' sources.
+
+            user: Who asks.
         """
-        for number in numbers:
-            key = self._collation(number)
+        for number in numbers if self._aimed else ():
+            key = channel, self._collation(number)
             aimed = self._aimed.get(key)
             if aimed is not None:
                 if aimed.once:
                     del self._aimed[key]
                 return aimed.fault
         for place, step in enumerate(self._steps):
-            if step.on in {channel, Channel.ANY}:
+            if step.is_for(channel, user):
                 del self._steps[place]
                 return step.fault
-        return self._by_seed() if channel is Channel.PUSH else NO_FAULT
+        draws = self._draws.get(channel)
+        return draws.next(user) if draws else NO_FAULT
+
+    @property
+    def reads_filters(self) -> bool:
+        """Whether what a query meets depends on its filter."""
+        return any(channel is Channel.QUERY for channel, _ in self._aimed)
+
+    def rivals(self, numbers: Iterable[str]) -> dict[str, Rival]:
+        """Count a push of *numbers*; give those that another program pushes as well by now."""
+        met: dict[str, Rival] = {}
+        for number in numbers if self._rivals else ():
+            key = self._collation(number)
+            self._pushed[key] += 1
+            rival = self._rivals.get(key)
+            if rival is not None and rival.nth == self._pushed[key]:
+                met[number] = rival
+        return met
+
+    def hands(self, channel: Channel, numbers: Iterable[str]) -> list[tuple[str, Hand]]:
+        """Count a submit or audit of the documents of *numbers*; give what people do beside it."""
+        met: list[tuple[str, Hand]] = []
+        for number in numbers if self._hands else ():
+            key = self._collation(number)
+            self._followed[channel, key] += 1
+            nth = self._followed[channel, key]
+            hands = self._hands.get(key, ())
+            met += [(number, hand) for hand in hands if (hand.on, hand.nth) == (channel, nth)]
+        return met
 
     def add(self, *names: str, on: Channel = Channel.PUSH) -> None:
         """Put more steps at the end."""
@@ -137,89 +286,19 @@ class FaultScript:
         """From now on, nothing goes wrong."""
         self._steps.clear()
         self._aimed.clear()
-        self._seeded = None
+        self._rivals.clear()
+        self._hands.clear()
+        self._draws.clear()
 
     def needs_memory(self) -> bool:
         """Tell whether a fault to come cannot be played once there is a connection."""
         faults = [step.fault for step in self._steps]
         faults += [aimed.fault for aimed in self._aimed.values()]
-        faults += self._seeded.faults if self._seeded else ()
+        faults += [each for draws in self._draws.values() for each in draws.seeded.faults]
         return not all(each.connects for each in faults)
 
     def unused(self) -> tuple[str, ...]:
         """Name the steps and the aimed faults that no request has met yet."""
         steps = [f"{step.on}: {step.fault.name}" for step in self._steps]
-        aims = [f"{key}: {aim.fault.name}" for key, aim in self._aimed.items() if aim.once]
+        aims = [f"{key}: {aim.fault.name}" for (_, key), aim in self._aimed.items() if aim.once]
         return (*steps, *aims)
-
-    def _by_seed(self) -> Fault:
-        seeded = self._seeded
-        if seeded is None or (seeded.most and self._chosen >= seeded.most):
-            return NO_FAULT
-        # Both are drawn every time, so that one push more or less shifts no later choice.
-        chance, choice = self._random.random(), self._random.choice(seeded.faults)
-        if chance >= seeded.rate:
-            return NO_FAULT
-        self._chosen += 1
-        return choice
-
-
-def load_plan(path: Path) -> FaultPlan:
-    """Read a plan from a TOML file.
-
-    Raises:
-        ValueError: If something in it is not as it should be; the message names the file.
-    """
-    try:
-        return plan_from(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{path}: {error}") from error
-
-
-def plan_from(content: Mapping[str, Any]) -> FaultPlan:
-    """Read a plan from what a TOML file holds.
-
-    Tables: `step` (fault, on, times), `bill` (number, fault, once), `refusal` (number,
-    code, text, saving, whole_call, thrown, field), `seeded` (rate, faults, seed, most); and
-    the key `session_calls`.
-
-    Raises:
-        ValueError: If a fault, a kind or a key is not known.
-
-    >>> plan_from({"step": [{"fault": "reset", "times": 2}]}).steps[1].fault.name
-    'reset'
-    """
-    _check("the script", content, optional="step bill refusal seeded session_calls")
-    steps: list[Step] = []
-    for item in content.get("step", ()):
-        _check("a step", item, "fault", "on times")
-        step = Step(fault(item["fault"]), Channel(item.get("on", "push")))
-        steps += [step] * int(item.get("times", 1))
-    aimed: dict[str, Aimed] = {}
-    for item in content.get("bill", ()):
-        _check("a bill", item, "number fault", "once")
-        aimed[item["number"]] = Aimed(fault(item["fault"]), bool(item.get("once", True)))
-    refusals: dict[str, Refusal] = {}
-    for item in content.get("refusal", ()):
-        _check("a refusal", item, "number code text", "saving whole_call thrown field")
-        rest = {key: value for key, value in item.items() if key != "number"}
-        refusals[item["number"]] = Refusal(**rest)
-    seeded: Seeded | None = None
-    if "seeded" in content:
-        item = content["seeded"]
-        _check("seeded", item, "rate faults", "seed most")
-        faults = tuple(fault(name) for name in item["faults"])
-        seeded = Seeded(
-            float(item["rate"]), faults, int(item.get("seed", 0)), int(item.get("most", 0))
-        )
-    return FaultPlan(tuple(steps), aimed, refusals, seeded, int(content.get("session_calls", 0)))
-
-
-def _check(what: str, item: Mapping[str, Any], required: str = "", optional: str = "") -> None:
-    """Refuse *item* if a key is missing or not known; keys are parted by blanks."""
-    missing = set(required.split()) - set(item)
-    if missing:
-        raise ValueError(f"{what} needs the key {min(missing)!r}")
-    unknown = set(item) - set(required.split()) - set(optional.split())
-    if unknown:
-        raise ValueError(f"{what} has no key {min(unknown)!r}")

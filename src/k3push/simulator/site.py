@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import anyio
 
 from k3push.simulator.answers import AnswerStyle, push_answer, query_failure, session_lost, status
+from k3push.simulator.conversion import Conversion
 from k3push.simulator.endings import refuse, shown, thrown
 from k3push.simulator.exchange import (
     Break,
@@ -27,13 +28,17 @@ from k3push.simulator.exchange import (
     text_reply,
 )
 from k3push.simulator.faults import Ending, Fault, Work
+from k3push.simulator.filters import texts_in
+from k3push.simulator.history import By, Maker
 from k3push.simulator.load import Agenda, Load
-from k3push.simulator.logins import ForeignAccountError, Logins, session_cookies
-from k3push.simulator.orders import numbers_of, read_order
-from k3push.simulator.queries import Desk, FilterTooLongError, QueryError
+from k3push.simulator.operation_desk import OperationDesk
+from k3push.simulator.orders import OperationOrder, PushOrder, read_order
+from k3push.simulator.queries import Desk
 from k3push.simulator.refusals import OnRefusal
 from k3push.simulator.requests import BadCallError, Call, read_call, service_of
-from k3push.simulator.script import Channel, FaultScript
+from k3push.simulator.script import Channel, Does, FaultScript
+from k3push.simulator.selecting import FilterTooLongError, QueryError
+from k3push.simulator.sign_in import ForeignAccountError, Logins, Session
 from k3push.simulator.world import World
 
 _LOGINS = frozenset(
@@ -43,6 +48,9 @@ _LOGINS = frozenset(
 )
 _QUERIES = frozenset({"executebillquery", "billquery", "querybusinessinfo"})
 _NEED_NO_SESSION = _LOGINS | {"getdatacenterlist", "logout"}
+
+RIVAL = "rival"
+"""Whom another program logs in as."""
 
 _WELCOME = "k3push sandbox: a stand-in K/3 Cloud server. What really happened: /sandbox/truth"
 
@@ -57,12 +65,18 @@ class Manners:
         most_at_once: Calls at once above which the rest are refused with MsgCode 14; 0
             for no bound.
         most_a_minute: Calls within a minute above which the rest are, likewise.
+        query_lag_s: How long what was committed is not seen by queries.
+        save_gap_s: How much later than the one before each target of a push is saved.
+        pause_s: How long plug-ins are at work on a document after a push or a submit.
     """
 
     style: AnswerStyle = field(default_factory=AnswerStyle)
     on_refusal: OnRefusal = OnRefusal.PARTIAL
     most_at_once: int = 0
     most_a_minute: int = 0
+    query_lag_s: float = 0.0
+    save_gap_s: float = 0.0
+    pause_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -74,6 +88,19 @@ class _Visit:
     fault: Fault
     user: str
     headers: Mapping[str, str]
+    session: Session | None = None
+    operation: OperationOrder | None = None
+    """What it asks to do with documents."""
+    nth: int = 0
+    """Its place among the calls that named documents."""
+    hands: tuple[tuple[str, Does], ...] = ()
+    """What people do with documents of sources once its work is due."""
+    looked: tuple[int, ...] = ()
+    """The documents whose status it tells."""
+    beside: tuple[str, ...] = ()
+    """Numbers that another program pushes at the same time."""
+    saving_s: float = 0.0
+    """How long the work goes on after the first target was saved."""
     cookies: tuple[tuple[str, str], ...] = ()
     reply: Reply = field(default_factory=lambda: Reply(200, b""))
 
@@ -118,6 +145,14 @@ class Site:
         self._desk = desk
         self._manners = manners
         self._agenda = Agenda()
+        self._operations = OperationDesk(
+            world,
+            self._agenda,
+            desk.replica,
+            manners.style,
+            lag_s=manners.query_lag_s,
+            pause_s=manners.pause_s,
+        )
 
     async def handle(self, request: Request) -> Fate:
         """Answer *request*, when its time has come."""
@@ -140,26 +175,34 @@ class Site:
         if service is None or request.method != "POST":
             return html_reply(404, "404 Not Found")
         call = read_call(service, request)
-        numbers = numbers_of(call.data(1)) if service == "push" else ()
-        channel = _channel(service)
+        channel = _channel(call)
+        operation = self._operations.read(call)
+        numbers = self._numbers_in(call, channel, operation)
         self.calls[channel] += 1
         session = None
         if service not in _NEED_NO_SESSION:
             session = self.logins.find(request.headers, request.target, now_s)
             if session is None:
                 return await self._turn_away(call, request, now_s)
-        met = self.faults.next(channel, numbers)
+        user = session.user if session is not None else call.text(1, "username")
+        met = self.faults.next(channel, numbers, user)
         if not met.connects:
             return shown(met.ending, Reply(200, b""), self.world.texts)
-        if met.ending is Ending.LOSE_SESSION:
+        if met.ending is Ending.LOSE_SESSION and not met.works:
             if session is not None:
                 self.logins.lose(session)
             return await self._turn_away(call, request, now_s)
-        visit = _Visit(call, channel, met, call.text(1, "username"), request.headers)
+        visit = _Visit(call, channel, met, user, request.headers, session, operation)
         if session is not None:
-            visit.user = session.user
             visit.cookies = self.logins.use(session, request.headers, now_s)
-        return await self._serve(visit, now_s, len(numbers))
+        named = 0
+        if channel is Channel.PUSH:
+            self._let_rivals_push(visit, numbers, now_s)
+            named = len(numbers)
+        elif operation is not None:
+            self._let_people_act(visit, numbers, now_s)
+            named = len(operation.ids or operation.numbers)
+        return await self._serve(visit, now_s, named)
 
     def truth(self) -> dict[str, Any]:
         """Tell what really happened: the world's truth, logins, lost sessions, calls."""
@@ -177,19 +220,70 @@ class Site:
         """Do at once all work that is still to come, late commits included."""
         self._agenda.run_until(float("inf"))
 
+    def _numbers_in(
+        self, call: Call, channel: Channel, operation: OperationOrder | None
+    ) -> tuple[str, ...]:
+        """Give what faults may be aimed at in a call."""
+        if operation is not None:
+            return self._operations.sources_in(operation)
+        if channel is Channel.PUSH:
+            return self._sources_in(read_order(call.text(0, "formid"), call.data(1)))
+        if channel is Channel.QUERY and self.faults.reads_filters:
+            return tuple(texts_in(call.data(0).get("filterstring")))
+        return ()
+
+    def _sources_in(self, order: PushOrder) -> tuple[str, ...]:
+        """Give the numbers of the bills that a push names, be it by their ids."""
+        form = self.world.forms.get(order.form.lower())
+        if form is None or not order.ids:
+            return order.numbers
+        bills = (self.world.store.by_id(form, each) for each in order.ids)
+        return (*order.numbers, *(bill.number for bill in bills if bill is not None))
+
+    def _let_rivals_push(self, visit: _Visit, numbers: tuple[str, ...], now_s: float) -> None:
+        """Let another program push bills of this push, now or while it is worked on."""
+        for number, rival in self.faults.rivals(numbers).items():
+            if rival.at_once and visit.fault.works:
+                visit.beside += (number,)
+            else:
+                self._push_as_rival(self._order(visit), number, now_s)
+
+    def _let_people_act(self, visit: _Visit, numbers: tuple[str, ...], now_s: float) -> None:
+        """Let people do something with documents of this call, now or right after its work."""
+        for number, hand in self.faults.hands(visit.channel, numbers):
+            if hand.after:
+                visit.hands += ((number, hand.does),)
+            else:
+                self._operations.by_hand(hand.does, number, now_s)
+
+    def _push_as_rival(self, order: PushOrder, number: str, now_s: float) -> None:
+        rivals = replace(
+            order, numbers=(number,), ids=(), entry_ids=(), draft_when_save_fails=False
+        )
+        self._commit(self.world.convert(rivals, RIVAL), now_s, Maker.OTHER)
+
+    def _order(self, visit: _Visit) -> PushOrder:
+        return read_order(visit.call.text(0, "formid"), visit.call.data(1))
+
     async def _serve(self, visit: _Visit, now_s: float, numbers: int) -> Fate:
         """Have the work done when it is due, and give what the client sees of it."""
         if self._too_many(now_s):
             visit.fault = Fault(Work.NONE, Ending.CALL_LIMIT)
             numbers = 0
         met = visit.fault
+        if visit.operation is not None and not met.denies:
+            visit.nth = self._operations.arrived(visit.operation)
         due_s = self._load.book(now_s, visit.user, numbers) + met.delay_before_work_s
         self._agenda.add(due_s, partial(self._work, visit, due_s))
         await anyio.sleep(due_s - now_s)
         # A timer may fire a little early; the work of this request is due in any case.
         self._agenda.run_until(max(due_s, anyio.current_time()))
-        if met.delay_after_work_s:
-            await anyio.sleep(met.delay_after_work_s)
+        more_s = met.delay_after_work_s + (visit.saving_s if met.tells else 0.0)
+        if more_s:
+            await anyio.sleep(more_s)
+            self._agenda.run_until(max(due_s + visit.saving_s, anyio.current_time()))
+        if visit.looked and met.is_whole:
+            self.world.documents.history.looked(visit.looked)
         return shown(met.ending, visit.reply.with_headers(*visit.cookies), self.world.texts)
 
     def _too_many(self, now_s: float) -> bool:
@@ -206,7 +300,7 @@ class Site:
         rows, objects = _rows(call.service)
         reply = json_reply(session_lost(self._manners.style, text, rows=rows, objects=objects))
         if "x-kd-signature" in request.headers:
-            return reply.with_headers(*session_cookies(self.logins.hollow_id()))
+            return reply.with_headers(*self.logins.cookies(self.logins.hollow_id()))
         return reply
 
     def _work(self, visit: _Visit, now_s: float) -> None:
@@ -217,58 +311,104 @@ class Site:
             return
         rows, objects = _rows(visit.call.service)
         refusal = refuse(visit.fault.ending, style, texts, rows=rows, objects=objects)
-        if refusal is not None:
-            visit.reply = refusal
-        elif visit.fault.works:
+        if visit.fault.works:
             try:
                 visit.reply = self._answer(visit, now_s)
             except BadCallError as error:
                 visit.reply = thrown(str(error), as_json=True)
+        if refusal is not None:
+            visit.reply = refusal
+        for number, does in visit.hands:
+            self._operations.by_hand(does, number, now_s)
+        if visit.fault.ending is Ending.LOSE_SESSION:
+            text = texts.context_is_null
+            visit.reply = json_reply(session_lost(style, text, rows=rows, objects=objects))
+            if visit.session is not None:
+                self.logins.lose(visit.session)
 
     def _answer(self, visit: _Visit, now_s: float) -> Reply:
         call = visit.call
+        if visit.operation is not None:
+            by = By(Maker.CLIENT, visit.user, visit.nth)
+            return self._operations.work(visit.operation, by, visit.fault, now_s)
+        if call.service == "push":
+            return self._push(visit, now_s)
+        if call.service in _QUERIES:
+            return self._query(visit)
+        return self._door(call, visit.headers, now_s)
+
+    def _door(self, call: Call, headers: Mapping[str, str], now_s: float) -> Reply:
+        """Answer what needs no session."""
         if call.service in _LOGINS:
             answer, session = self.logins.log_in(call, now_s)
             reply = json_reply(answer)
-            return reply.with_headers(*session_cookies(session.id)) if session else reply
-        if call.service in _QUERIES:
-            return self._query(call)
-        if call.service == "push":
-            return self._push(visit, now_s)
+            return reply.with_headers(*self.logins.cookies(session.id)) if session else reply
         if call.service == "logout":
-            return json_reply(self.logins.log_out(visit.headers))
+            return json_reply(self.logins.log_out(headers))
         if call.service == "getdatacenterlist":
             acct_id = self.logins.accounts.acct_id
             return json_reply([{"Id": acct_id, "Number": acct_id, "Name": "sandbox"}])
         return thrown(f"未找到服务：{call.service}", as_json=True)
 
     def _push(self, visit: _Visit, now_s: float) -> Reply:
-        order = read_order(visit.call.text(0, "formid"), visit.call.data(1))
+        order = self._order(visit)
         conversion = self.world.convert(
             order,
             visit.user,
             drop_one=visit.fault.work is Work.DROP_ONE,
             mislink=visit.fault.work is Work.MISLINK,
         )
-        commit = partial(self.world.commit, conversion)
+        for number in visit.beside:
+            self._push_as_rival(order, number, now_s)
+        due_s = now_s + visit.fault.commit_delay_s
+        visit.saving_s = self._manners.save_gap_s * max(0, len(conversion.made) - 1)
         if visit.fault.commit_delay_s:
-            self._agenda.add(now_s + visit.fault.commit_delay_s, commit)
+            self._agenda.add(due_s, partial(self._save, conversion, due_s))
         else:
-            commit()
+            self._save(conversion, due_s)
         if conversion.thrown:
             return thrown(conversion.thrown, as_json=True)
         return json_reply(push_answer(self._manners.style, conversion, self._manners.on_refusal))
 
-    def _query(self, call: Call) -> Reply:
-        style = self._manners.style
+    def _save(self, conversion: Conversion, now_s: float) -> None:
+        """Keep the targets of a push, all at once or one after the other."""
+        gap_s = self._manners.save_gap_s
+        if not gap_s:
+            self._commit(conversion, now_s)
+            return
+        first, rest = conversion.made[:1], conversion.made[1:]
+        push = self._commit(replace(conversion, made=first), now_s)
+        for nth, made in enumerate(rest, start=1):
+            part, due_s = replace(conversion, made=(made,)), now_s + nth * gap_s
+            self._agenda.add(due_s, partial(self._commit, part, due_s, push=push))
+
+    def _commit(
+        self,
+        conversion: Conversion,
+        now_s: float,
+        maker: Maker = Maker.CLIENT,
+        *,
+        push: int = 0,
+    ) -> int:
+        """Keep what was made, and have queries see it when it has reached what they read."""
+        if self._manners.query_lag_s:
+            sources = {bill.id: bill for made in conversion.made for bill in made.sources}
+            targets = [made.target for made in conversion.made]
+            arrive = self._desk.replica.keep(sources.values(), targets)
+            self._agenda.add(now_s + self._manners.query_lag_s, arrive)
+        self._operations.changed((made.target for made in conversion.made), now_s)
+        return self.world.commit(conversion, maker, push=push)
+
+    def _query(self, visit: _Visit) -> Reply:
+        call, style = visit.call, self._manners.style
         rows, objects = _rows(call.service)
         try:
             data = call.data(0)
             if not rows:
-                info = self._desk.business_info(data)
+                info = self._desk.business_info(data, visit.user)
                 answer = {"ResponseStatus": status(style, success=True), "NeedReturnData": info}
                 return json_reply({"Result": answer})
-            keys, found = self._desk.rows(data)
+            keys, found, visit.looked = self._desk.rows(data, visit.user)
         except QueryError as error:
             bare = objects or not rows
             return json_reply(query_failure(style, error.code, error.text, objects=bare))
@@ -286,12 +426,21 @@ class Site:
         return html_reply(404, "404 Not Found")
 
 
-def _channel(service: str) -> Channel:
-    if service == "push":
+def _channel(call: Call) -> Channel:
+    if call.service == "push":
         return Channel.PUSH
-    if service in _QUERIES:
-        return Channel.QUERY
-    return Channel.LOGIN if service in _LOGINS else Channel.OTHER
+    if call.service in {Channel.SUBMIT, Channel.AUDIT}:
+        return Channel(call.service)
+    if call.service in _QUERIES:
+        return Channel.PAGE if _goes_on(call) else Channel.QUERY
+    return Channel.LOGIN if call.service in _LOGINS else Channel.OTHER
+
+
+def _goes_on(query: Call) -> bool:
+    try:
+        return bool(query.data(0).get("startrow"))
+    except BadCallError:
+        return False
 
 
 def _rows(service: str) -> tuple[bool, bool]:

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 import anyio
 import httpx
 
-from k3push.simulator.exchange import Break, CutOff, Fate, Request
+from k3push.simulator.exchange import Break, CutOff, Fate, Reply, Request
 from k3push.simulator.site import Site
 
 
@@ -64,9 +64,13 @@ class SandboxTransport(httpx.AsyncBaseTransport):
                 raise httpx.ReadTimeout("the sandbox does not answer", request=request)
             case CutOff(reply):
                 return httpx.Response(
-                    reply.status, headers=reply.headers, stream=_Cut(fate.part, request)
+                    reply.status, headers=_raw(reply), stream=_Cut(fate.part, request)
                 )
-        return httpx.Response(fate.status, headers=fate.headers, stream=httpx.ByteStream(fate.body))
+        return httpx.Response(fate.status, headers=_raw(fate), stream=httpx.ByteStream(fate.body))
+
+
+def _raw(reply: Reply) -> list[tuple[bytes, bytes]]:
+    return [(name.encode(), value.encode()) for name, value in reply.headers]
 
 
 class _Cut(httpx.AsyncByteStream):

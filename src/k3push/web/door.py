@@ -14,8 +14,8 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Literal
 from urllib.parse import parse_qsl, urlsplit
@@ -25,11 +25,13 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from k3push.web.roles import Role, role_of
 from k3push.web.sessions import Sessions, same
+from k3push.web.uploads import TooLargeError, read_upload
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 MOST_BYTES = 64 * 1024
-MOST_FIELDS = 20
+MOST_FIELDS = 150  # a page of rows can be chosen from
 
 # Same-origin rather than no-referrer: with that, browsers would send "Origin: null" with our
 # own forms, which could then not be told from foreign ones. No other site learns an address.
@@ -47,6 +49,9 @@ HEADERS = {
 }
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._-]+)(?::\d{1,5})?")
+
+TAKES_FILES = "/push"
+"""How an address ends that takes a file."""
 
 _OPEN_TO_ALL = ("/healthz", "/static/")
 _ENTRIES = ("/enter", "/login")
@@ -66,6 +71,9 @@ class Rules:
         hosts: Names by which the dashboard is reached, in small letters.
         cookie: Name of the session's cookie.
         password: What is asked for; "" for none.
+        passwords: What each user is asked for by name, in its place.
+        roles: What users may do; none where all may do all.
+        four_eyes: Whether who has planned a push may not approve it.
         user_header: Header in which a reverse proxy names the user; "" for none.
         proxies: Whose headers are believed.
         metrics_token: Lets a collector read /metrics; "" for none.
@@ -74,6 +82,9 @@ class Rules:
     hosts: frozenset[str]
     cookie: str
     password: str = ""
+    passwords: Mapping[str, str] = field(default_factory=dict)
+    roles: Mapping[str, Role] = field(default_factory=dict)
+    four_eyes: bool = False
     user_header: str = ""
     proxies: Sequence[IPv4Network | IPv6Network] = ()
     metrics_token: str = ""
@@ -83,7 +94,7 @@ class Rules:
         """How one comes in."""
         if self.user_header:
             return "proxy"
-        return "password" if self.password else "token"
+        return "password" if self.password or self.passwords else "token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +104,8 @@ class Visitor:
     Attributes:
         admitted: Whether they may see pages.
         owner: What their forms are bound to: a session's id, or a user.
-        user: Their name where a proxy gives it, else "".
+        user: Their name where a proxy gives it or they have signed in by one, else "".
+        role: What they may do.
         address: Where they are, by a trusted proxy's word if they came through one.
         secure: Whether their browser speaks https.
     """
@@ -101,8 +113,13 @@ class Visitor:
     admitted: bool
     owner: str
     user: str
+    role: Role
     address: str
     secure: bool
+
+    def may(self, role: str) -> bool:
+        """Say whether they may do what needs a role, by its name in small letters."""
+        return self.admitted and self.role >= Role[role.upper()]
 
 
 class Guard:
@@ -135,9 +152,10 @@ class Guard:
 
         try:
             visitor = self._visitor(request)
-            scope.setdefault("state", {}).update(visitor=visitor, form={})
-            answer = await self._answer(request, visitor)
-            await (answer or self._app)(scope, receive, sending)
+            scope.setdefault("state", {}).update(visitor=visitor, form={}, file=None)
+            async with AsyncExitStack() as opened:
+                answer = await self._answer(request, visitor, opened)
+                await (answer or self._app)(scope, receive, sending)
         finally:
             self._log(
                 "request",
@@ -149,25 +167,40 @@ class Guard:
                 ms=round((time.perf_counter() - began_s) * 1000, 1),
             )
 
-    async def _answer(self, request: Request, visitor: Visitor) -> Response | None:
+    async def _answer(
+        self, request: Request, visitor: Visitor, opened: AsyncExitStack
+    ) -> Response | None:
         """Return the answer to a request that may not pass, or None."""
         if _host(request) not in self._rules.hosts:
             return self._refuse(request, 421, "web.bad_host")
         if request.method not in {"GET", "HEAD", "POST"}:
             return self._refuse(request, 405, "web.no_method")
-        if request.method == "POST" and (refused := await self._foreign(request, visitor)):
+        if request.method == "POST" and (refused := await self._foreign(request, visitor, opened)):
             return self._refuse(request, *refused)
         # The path that is routed by; that of `request.url` is put together with the Host.
         if request["path"].startswith(_OPEN_TO_ALL) or self._may_collect(request):
             return None
         return None if visitor.admitted else self._turned_away(request)
 
-    async def _foreign(self, request: Request, visitor: Visitor) -> tuple[int, str] | None:
-        """Read the form of a POST; return why it is none of ours, or None."""
+    async def _foreign(
+        self, request: Request, visitor: Visitor, opened: AsyncExitStack
+    ) -> tuple[int, str] | None:
+        """Read the form of a POST; return why it is none of ours, or None.
+
+        Only who may begin a push may send a file, and only where one is asked for.
+        """
         if not _is_our_own(request):
             return 403, "web.bad_origin"
-        form = await _form(request)
-        if form is None:
+        sends_file = request.headers.get("content-type", "").startswith("multipart/")
+        if sends_file and not (visitor.may("operate") and request["path"].endswith(TAKES_FILES)):
+            return 403, "web.no_right" if visitor.admitted else "web.bad_form"
+        try:
+            if sends_file:
+                upload = await opened.enter_async_context(read_upload(request))
+                form, request.state.file = upload.fields, upload.file
+            else:
+                form = await _form(request)
+        except TooLargeError:
             return 413, "web.too_much"
         seal = form.get("seal", "")
         if not visitor.owner or not self._sessions.is_sealed(visitor.owner, seal):
@@ -203,9 +236,14 @@ class Guard:
         if self._rules.entry == "proxy":
             names = request.headers.getlist(self._rules.user_header) if by_proxy else []
             user = _as_utf8(names[0]).strip() if len(names) == 1 else ""
-            return Visitor(bool(user), f"user {user}" if user else "", user, address, secure)
-        id_ = request.cookies.get(self._rules.cookie, "")
-        return Visitor(bool(id_) and self._sessions.holds(id_), id_, "", address, secure)
+            admitted = bool(user)
+            owner = f"user {user}" if user else ""
+        else:
+            owner = request.cookies.get(self._rules.cookie, "")
+            found = self._sessions.user_of(owner) if owner else None
+            admitted, user = found is not None, found or ""
+        role = role_of(user, self._rules.roles)
+        return Visitor(admitted, owner, user, role, address, secure)
 
     def _is_proxy(self, address: str) -> bool:
         try:
@@ -260,16 +298,23 @@ def _is_our_own(request: Request) -> bool:
     return parts.scheme in {"http", "https"} and parts.netloc.lower() == own.lower()
 
 
-async def _form(request: Request) -> Mapping[str, str] | None:
-    """Read a form; None where it is too large. Of a field that is there twice, the last counts."""
+async def _form(request: Request) -> Mapping[str, str]:
+    """Read a form. Fields of one name come as lines of one.
+
+    Raises:
+        TooLargeError: It has more bytes than are taken.
+    """
     body = b""
     async with aclosing(request.stream()) as parts:
         async for part in parts:
             body += part
             if len(body) > MOST_BYTES:
-                return None
+                raise TooLargeError
     try:
         fields = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=MOST_FIELDS)
     except ValueError:
         return {}
-    return dict(fields)
+    form: dict[str, str] = {}
+    for name, value in fields:
+        form[name] = f"{form[name]}\n{value}" if name in form else value
+    return form

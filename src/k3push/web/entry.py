@@ -5,21 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from html import escape
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
-from k3push.web.desk import Desk
 from k3push.web.door import Visitor
-from k3push.web.pages import document, link, notice
+from k3push.web.page_context import PageContext
 from k3push.web.sessions import same
 
 
 class Entry:
     """Lets people in, by token or password."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: PageContext) -> None:
         self._desk = desk
 
     async def enter(self, request: Request) -> Response:
@@ -44,11 +42,7 @@ class Entry:
         cookie along with one (SameSite=Strict).
         """
         frame = replace(self._desk.frame(request), search=False, leave=False, other="")
-        say = frame.say
-        main = f"<p>{link('/', say('web.enter'))}</p>"
-        text = document(frame, say("web.welcome"), main)
-        onward = '<meta http-equiv="refresh" content="0; url=/">'
-        return HTMLResponse(text.replace("</title>", f"</title>{onward}", 1))
+        return self._desk.page(request, frame, "welcome.html")
 
     async def login(self, request: Request) -> Response:
         """Ask for the password, or take it."""
@@ -57,7 +51,7 @@ class Entry:
             return RedirectResponse("/", 303)
         if request.method != "POST":
             return self._ask(request)
-        say = desk.speech(request).say
+        say = desk.speaker(request)
         wait_s = desk.brake.wait_s(visitor.address)
         if wait_s:
             seconds = math.ceil(wait_s)
@@ -65,14 +59,17 @@ class Entry:
             response.headers["retry-after"] = str(seconds)
             return response
         form: Mapping[str, str] = request.state.form
-        if not same(form.get("password", ""), desk.rules.password):
+        user = form.get("user", "").strip() if desk.rules.passwords else ""
+        # Somebody of that name or not, a comparison is made, so that time tells nothing.
+        wanted = desk.rules.passwords.get(user, "") if desk.rules.passwords else desk.rules.password
+        if not same(form.get("password", ""), wanted) or not wanted:
             desk.brake.failed(visitor.address)
             desk.log("login.refused", address=visitor.address)
             return self._ask(request, say("web.wrong_password"), 403)
         desk.brake.passed(visitor.address)
-        desk.log("login.passed", address=visitor.address)
+        desk.log("login.passed", address=visitor.address, user=user)
         response = RedirectResponse("/", 303)
-        self._admit(request, response)
+        self._admit(request, response, user)
         return response
 
     def _ask(self, request: Request, problem: str = "", status: int = 200) -> Response:
@@ -80,14 +77,14 @@ class Entry:
         desk, visitor = self._desk, request.state.visitor
         owner = visitor.owner or desk.sessions.new_id()
         frame = replace(desk.frame(request), search=False, seal=desk.sessions.seal(owner))
-        say = frame.say
-        main = notice(problem) + (
-            f'<form method="post" action="/login" class="settle">{frame.hidden()}'
-            f'<label for="password">{escape(say("web.password"))}</label>'
-            f'<input id="password" name="password" type="password" required autofocus '
-            f'autocomplete="current-password"><button>{escape(say("web.sign_in"))}</button></form>'
+        response = desk.page(
+            request,
+            frame,
+            "login.html",
+            problem=problem,
+            by_name=bool(desk.rules.passwords),
+            status=status,
         )
-        response = desk.page(request, frame, say("web.sign_in"), main, status=status)
         if not visitor.owner:
             self._set_cookie(request, response, owner)
         return response
@@ -101,9 +98,9 @@ class Entry:
         response.delete_cookie(self._desk.rules.cookie)
         return response
 
-    def _admit(self, request: Request, response: Response) -> None:
+    def _admit(self, request: Request, response: Response, user: str = "") -> None:
         """Begin a session, always under an id that nobody has seen before."""
-        self._set_cookie(request, response, self._desk.sessions.begin())
+        self._set_cookie(request, response, self._desk.sessions.begin(user))
 
     def _set_cookie(self, request: Request, response: Response, id_: str) -> None:
         response.set_cookie(

@@ -16,10 +16,12 @@ from anyio.abc import TaskGroup
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from k3push.controlling import Orders, orders_of
-from k3push.core.course import Course, done_of
 from k3push.core.model import Run, RunId, State
+from k3push.core.progress_rate import ProgressRate, done_of
 from k3push.ports import Clock, Commanded, Ledger
+from k3push.runs.control import Orders, living_beside, orders_of
+from k3push.runs.outcome import NOT_FOLLOWED, Followed, followed_of
+from k3push.runs.request_stages import is_asked_for
 from k3push.web.door import Log
 
 LOOK_EVERY_S = 1.0
@@ -30,11 +32,14 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RunView:
     """How a run stands at a moment.
 
     Attributes:
         alive: Whether a process executes it.
+        followed: How far its documents have come after their push.
+        waits: Whether it has no ending since another run of its command is under way.
+        asked: Whether a server is about to execute it.
         rate: Numbers a second of late; 0 where that is not known.
         orders: What a person has made of it.
         commands: Their commands to this execution, the oldest first.
@@ -43,9 +48,12 @@ class Standing:
     run: Run
     counts: Mapping[State, int]
     alive: bool
+    followed: Followed = NOT_FOLLOWED
     rate: float = 0.0
     orders: Orders = field(default_factory=Orders)
     commands: Sequence[Commanded] = ()
+    waits: bool = False
+    asked: bool = False
 
     @property
     def total(self) -> int:
@@ -72,23 +80,32 @@ class Eye:
         self._ledger = ledger
         self._window = window
         self._clock = clock
-        self._courses: dict[RunId, Course] = {}
+        self._courses: dict[RunId, ProgressRate] = {}
 
-    async def look(self, run: Run) -> Standing:
+    async def look(self, run: Run) -> RunView:
         """Return how a run stands now."""
         counts = await self._ledger.counts(run.id)
+        followed = await followed_of(self._ledger, run, at_a_glance=True)
         # An ending is cleared when an execution begins, so one that is there says enough.
         alive = run.exit is None and await self._ledger.is_alive(run.id)
         if not alive:
             self._courses.pop(run.id, None)
-            return Standing(run, counts, alive=False)
+            waits = run.exit is None and await living_beside(self._ledger, run) is not None
+            asked = not waits and await is_asked_for(self._ledger, run.id)
+            return RunView(run, counts, alive=False, followed=followed, waits=waits, asked=asked)
         commands = await self._ledger.commands(run.id)
         now_s, done = anyio.current_time(), done_of(counts)
-        course = self._courses.setdefault(run.id, Course(now_s, done))
+        course = self._courses.setdefault(run.id, ProgressRate(now_s, done))
         course.step(now_s, done)
         orders = orders_of(commands, self._window, self._clock.now())
-        return Standing(
-            run, counts, alive=True, rate=course.rate(now_s), orders=orders, commands=commands
+        return RunView(
+            run,
+            counts,
+            alive=True,
+            followed=followed,
+            rate=course.rate(now_s),
+            orders=orders,
+            commands=commands,
         )
 
 

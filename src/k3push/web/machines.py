@@ -8,13 +8,13 @@ from starlette.responses import PlainTextResponse, Response
 from k3push.ports import LedgerLostError
 from k3push.reporting.metrics import LEDGER_UP, Sample, samples_of
 from k3push.reporting.prometheus_text import CONTENT_TYPE, prometheus_text
-from k3push.web.desk import Desk
+from k3push.web.page_context import PageContext
 
 
 class Machines:
     """Answers what is asked by programs."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: PageContext) -> None:
         self._desk = desk
 
     async def healthz(self, _: Request) -> Response:

@@ -1,21 +1,30 @@
-"""What all pages have in common, as HTML; every text that is not ours is escaped here.
-
-The pieces that a report has too are the report's.
-"""
+"""What all pages have in common: what stands around them, their templates and addresses."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
+from functools import cache
+from pathlib import PurePath
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from starlette.exceptions import HTTPException
 
-from k3push.core.model import BillNumber
-from k3push.reporting.page import with_code
-from k3push.reporting.timeline import Say
-from k3push.web.speech import Speech
+from k3push.core.model import BillNumber, Run
+from k3push.core.plan import Forecast
+from k3push.reporting.html_templates import environment
+from k3push.reporting.phrases import hold_words
+from k3push.reporting.results import PARTS
+from k3push.reporting.summary import follow_line
+from k3push.runs.request_stages import Act
+from k3push.web.roles import Role
+from k3push.web.run_status import how, kind, offered, orders, pace
+from k3push.words.language import Say
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 LONGEST_REASON = 2000
 
@@ -25,7 +34,7 @@ class Frame:
     """What stands around a page.
 
     Attributes:
-        speech: Its language.
+        say: Sentences, in its language.
         seal: What its forms bring along.
         base: Where the tenant's pages begin: "" or `/t/NAME`.
         crumbs: Where the page is: address and name of each step above it.
@@ -33,10 +42,12 @@ class Frame:
         leave: Whether there is a session that one can leave.
         other: The same page in the other language.
         found: What was searched for.
+        role: What the visitor may do; None for who was not let in.
+        works: Whether a push can be begun here.
         search: Whether there is something to be searched.
     """
 
-    speech: Speech
+    say: Say
     seal: str
     base: str = ""
     crumbs: Sequence[tuple[str, str]] = ()
@@ -45,112 +56,44 @@ class Frame:
     other: str = ""
     found: str = ""
     search: bool = True
+    role: Role | None = None
+    works: bool = False
 
-    @property
-    def say(self) -> Say:
-        """Sentences."""
-        return self.speech.say
-
-    def hidden(self, **fields: str) -> str:
-        """Return the fields of a form that nobody fills in."""
-        return "".join(
-            f'<input type="hidden" name="{name}" value="{escape(value)}">'
-            for name, value in {"seal": self.seal, **fields}.items()
-        )
+    def may(self, role: str) -> bool:
+        """Say whether the visitor may do what needs a role, by its name in small letters."""
+        return self.role is not None and self.role >= Role[role.upper()]
 
 
-def document(frame: Frame, title: str, main: str, *, live: str = "", state: str = "") -> str:
-    """Return a whole page.
-
-    Args:
-        frame: What stands around it.
-        title: Its name.
-        main: Its content, as HTML.
-        live: Where its changes are told; "" if it has none.
-        state: What a change of, told there, asks for another page.
-    """
-    say, lang = frame.say, frame.speech.lang
-    watched = f' data-live="{escape(live)}" data-state="{escape(state)}"' if live else ""
-    return (
-        f'<!doctype html>\n<html lang="{"zh-CN" if lang == "zh" else "en"}">\n'
-        f'<head><meta charset="utf-8"><title>{escape(title)} · k3push</title>\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n'
-        '<link rel="icon" href="/static/icon.svg">\n'
-        '<link rel="stylesheet" href="/static/report.css">\n'
-        '<link rel="stylesheet" href="/static/web.css">\n'
-        '<script src="/static/live.js" defer></script></head>\n<body>\n'
-        f'<a class="skip" href="#main">{escape(say("web.skip"))}</a>\n'
-        f"{_header(frame)}\n"
-        f'<main id="main"{watched}>\n<h1>{escape(title)}</h1>\n{main}\n</main>\n'
-        f'<p id="offline" class="notice" role="status" hidden>{escape(say("web.offline"))}</p>\n'
-        f'<p id="changed" class="notice" role="status" hidden>{escape(say("web.changed"))}</p>\n'
-        "</body></html>\n"
+@cache
+def _templates() -> Environment:
+    made = environment("k3push.web", "k3push.reporting")
+    made.globals.update(
+        Forecast=Forecast,
+        PARTS=PARTS,
+        act_words=act_words,
+        cause_id=cause_id,
+        hold_words=hold_words,
+        follow_line=follow_line,
+        how=how,
+        kind=kind,
+        number_url=number_url,
+        offered=offered,
+        orders=orders,
+        pace=pace,
+        run_url=run_url,
     )
+    made.filters.update(file_name=file_name, shortened=shortened)
+    return made
 
 
-def _header(frame: Frame) -> str:
-    say = frame.say
-    steps = [("/", say("web.title")), *frame.crumbs]
-    crumbs = "".join(f'<li><a href="{escape(url)}">{escape(name)}</a></li>' for url, name in steps)
-    parts = [f'<nav aria-label="{escape(say("web.here"))}"><ol class="crumbs">{crumbs}</ol></nav>']
-    if frame.search:
-        parts.append(
-            f'<form role="search" action="{escape(frame.base)}/numbers">'
-            f'<input type="search" name="q" value="{escape(frame.found)}" autocomplete="off" '
-            f'spellcheck="false" maxlength="80" placeholder="{escape(say("web.number"))}" '
-            f'aria-label="{escape(say("web.number"))}">'
-            f"<button>{escape(say('web.search'))}</button></form>"
-        )
-    parts.append('<div class="who">')
-    if frame.user:
-        parts.append(f"<span>{escape(say('web.user', user=frame.user))}</span>")
-    if frame.other:
-        other = "en" if frame.speech.lang == "zh" else "zh-CN"
-        name = escape(say("web.language"))
-        parts.append(
-            f'<a href="{escape(frame.other)}" hreflang="{other}" lang="{other}">{name}</a>'
-        )
-    if frame.leave:
-        parts.append(
-            f'<form method="post" action="/leave">{frame.hidden()}'
-            f"<button>{escape(say('web.leave'))}</button></form>"
-        )
-    return f'<header class="bar">{"".join(parts)}</div></header>'
+def rendered(template: str, say: Say, **values: object) -> str:
+    """Return a page, or a part of one, from its template."""
+    return _templates().get_template(template).render(say=say, **values)
 
 
-def notice(text: str) -> str:
-    """Return a sentence that has to be read first; what is between backticks is code."""
-    return f'<p class="notice" role="alert">{with_code(text)}</p>' if text else ""
-
-
-def table(headings: Iterable[str], rows: Iterable[Sequence[str]], kind: str) -> str:
-    """Return a table; its cells are HTML, its headings are not.
-
-    On a narrow screen each row is a block, whose cells bear their headings; the roles keep it a
-    table for those who hear it.
-    """
-    names = [escape(each) for each in headings]
-    head = "".join(f'<th scope="col" role="columnheader">{name}</th>' for name in names)
-    body = "".join(
-        '<tr role="row">'
-        + "".join(
-            f'<td role="cell" data-name="{name}">{cell}</td>'
-            for name, cell in zip(names, row, strict=True)
-        )
-        + "</tr>"
-        for row in rows
-    )
-    return (
-        f'<table class="list {kind}" role="table">'
-        f'<thead role="rowgroup"><tr role="row">{head}</tr></thead>'
-        f'<tbody role="rowgroup">{body}</tbody></table>'
-    )
-
-
-def link(url: str, text: str) -> str:
-    """Return a link."""
-    return f'<a href="{escape(url)}">{escape(text)}</a>'
+def run_url(base: str, run: Run) -> str:
+    """Return where a run's page is."""
+    return f"{base}/runs/{quote(run.id, safe='')}"
 
 
 def number_url(base: str, number: BillNumber | str) -> str:
@@ -168,6 +111,30 @@ def number_url(base: str, number: BillNumber | str) -> str:
 def shortened(reason: str) -> str:
     """Return the words of the ERP, cut where a page of a hundred rows would grow too long."""
     return reason if len(reason) <= LONGEST_REASON else f"{reason[:LONGEST_REASON]}…"
+
+
+def as_file(name: str) -> dict[str, str]:
+    """Return the headers of an answer that a browser keeps under a name.
+
+    >>> as_file("采购.csv")
+    {'content-disposition': "attachment; filename*=utf-8''%E9%87%87%E8%B4%AD.csv"}
+    """
+    return {"content-disposition": f"attachment; filename*=utf-8''{quote(name, safe='')}"}
+
+
+def file_name(path: str) -> str:
+    """Return a file's name without its folders, whose machine it may be of."""
+    return PurePath(path).name
+
+
+def act_words(act: Act, say: Say) -> str:
+    """Say what somebody has done."""
+    return say(f"desk.act.{act.what}", detail=act.detail)
+
+
+def cause_id(code: str, shape: str) -> str:
+    """Name a cause in an address or a form: the code and the shape that its rows share."""
+    return hashlib.sha256(f"{code}\0{shape}".encode(errors="replace")).hexdigest()[:16]
 
 
 def whole(text: str) -> int:

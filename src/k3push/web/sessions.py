@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import math
 import secrets
 from collections.abc import Callable
 
@@ -20,29 +21,33 @@ class Sessions:
     def __init__(self, now_s: Callable[[], float]) -> None:
         """Begin without any, by a clock that only goes forward."""
         self._now_s = now_s
-        self._used: dict[bytes, float] = {}
+        self._used: dict[bytes, tuple[float, str]] = {}
         self._key = secrets.token_bytes(32)
 
     def new_id(self) -> str:
         """Return an id that is no session yet; a form of login is bound to it."""
         return secrets.token_urlsafe(32)
 
-    def begin(self) -> str:
-        """Begin a session, and return its id. The one that was idle longest makes room."""
+    def begin(self, user: str = "") -> str:
+        """Begin a session of a user, and return its id.
+
+        The one that was idle longest makes room.
+        """
         if len(self._used) >= MOST_SESSIONS:
             del self._used[min(self._used, key=lambda each: self._used[each])]
         id_ = self.new_id()
-        self._used[_digest(id_)] = self._now_s()
+        self._used[_digest(id_)] = (self._now_s(), user)
         return id_
 
-    def holds(self, id_: str) -> bool:
-        """Say whether a session is under way, which is a use of it."""
+    def user_of(self, id_: str) -> str | None:
+        """Return whose session is under way, which is a use of it; None where none is."""
         digest = _digest(id_)
-        if digest not in self._used or self._now_s() - self._used[digest] > IDLE_S:
+        used_s, user = self._used.get(digest, (-math.inf, ""))
+        if self._now_s() - used_s > IDLE_S:
             self._used.pop(digest, None)
-            return False
-        self._used[digest] = self._now_s()
-        return True
+            return None
+        self._used[digest] = (self._now_s(), user)
+        return user
 
     def end(self, id_: str) -> None:
         """End a session."""

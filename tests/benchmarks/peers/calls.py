@@ -19,12 +19,13 @@ import anyio
 import orjson
 from anyio.streams.memory import MemoryObjectReceiveStream
 
-from k3push.adapters.erp_http import AUTH_SERVICE, FORM_SERVICE, PAGE_ROWS, SESSION_KEY
-from k3push.core import wire
-from k3push.core.chunking import split
-from k3push.core.matching import MOST_NUMBERS, questions
+from k3push.adapters.erp.client import AUTH_SERVICE, FORM_SERVICE, SESSION_KEY
 from k3push.core.model import BillNumber, Route
-from k3push.steering import CALLS_A_LOOK
+from k3push.core.pacing.chunking import split
+from k3push.core.protocol import wire
+from k3push.core.protocol.paging import PAGE_ROWS
+from k3push.core.safety.matching import MOST_NUMBERS, questions
+from k3push.runs.throttle import CALLS_A_LOOK
 
 Post = Callable[[str, bytes], Awaitable[bytes]]
 """Posts a body to an address, and returns that of the answer."""
@@ -71,7 +72,7 @@ class Erp:
     async def _pushed(self, chunk: Sequence[BillNumber]) -> list[BillNumber]:
         fields = wire.target_fields(ROUTE)
         rows = await self._look(ROUTE.target, fields, ROUTE.source_number_field, chunk)
-        return [number for number, _ in wire.read_targets(rows)]
+        return [number for number, _ in wire.read_targets(rows, fields, ROUTE)]
 
     async def _look(
         self, form: str, fields: Sequence[str], field: str, numbers: Sequence[BillNumber]

@@ -10,6 +10,6 @@ Whatever the bytes are, they end as valid ``Listed`` values or as one ``JobFileE
 """
 
 from k3push.adapters.job_files.reading import read_job
-from k3push.adapters.job_files.troubles import Code, JobFileError, Lang, Trouble
+from k3push.adapters.job_files.troubles import Code, JobFileError, Trouble
 
-__all__ = ["Code", "JobFileError", "Lang", "Trouble", "read_job"]
+__all__ = ["Code", "JobFileError", "Trouble", "read_job"]

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import ijson  # type: ignore[import-untyped]  # it has no types of its own
 
-from k3push.adapters.job_files.elements import Elements, json_shown, route_name
-from k3push.adapters.job_files.numbers import Headings
+from k3push.adapters.job_files.elements import Elements, json_shown, put_field, route_name
+from k3push.adapters.job_files.number_columns import Headings
 from k3push.adapters.job_files.sources import Source
 from k3push.adapters.job_files.troubles import BadLines, Code, names
 from k3push.core.model import Listed
@@ -170,7 +170,7 @@ class _Walk:
     def _note(self, value: object) -> None:
         """Keep a field of the element, unless nobody will ask for it."""
         if self._fields is not None and (len(self._fields) < _KEYS_KEPT or self._role(self._field)):
-            self._fields[self._field] = value
+            put_field(self._fields, self._field, value)
 
     def _open(self, line: int, *, is_map: bool) -> None:
         """Go one deeper. What is nested in an element is noted as empty: only its kind counts."""
@@ -208,6 +208,6 @@ class _Walk:
                 self._floor = 0
         if self._depth == 0 and not self._has_list:
             # An object that would be an element itself is the first line of JSONL.
-            is_element = any(self._role(key) == "number" for key in self._keys)
+            is_element = any(self._role(key) in {"number", "id"} for key in self._keys)
             code = Code.LINES_NOT_JSON if is_element else Code.NO_LIST
             raise self._bad.stop(code, line, keys=names(self._keys))

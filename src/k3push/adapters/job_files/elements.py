@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from k3push.adapters.job_files.numbers import Headings, flaw, is_route, plain, tidy
+from k3push.adapters.job_files.number_columns import (
+    ROLES,
+    Headings,
+    flaw,
+    internal_id,
+    is_route,
+    plain,
+    tidy,
+)
 from k3push.adapters.job_files.troubles import BadLines, Code, names, shown
 from k3push.core.model import BillNumber, Listed
 
@@ -19,6 +27,7 @@ class Elements:
     def __init__(self, headings: Headings, bad: BadLines) -> None:
         self.route = ""
         self._bad = bad
+        self._headings = headings
         # The objects of one file share few keys, but a hostile one may have any number.
         self.role = lru_cache(maxsize=256)(headings.role)
 
@@ -32,30 +41,33 @@ class Elements:
     def _listed_object(
         self, fields: dict[str, object], line: int, item: int | None
     ) -> Listed | None:
-        numbers: list[str] = []
-        routes: list[str] = []
+        keys: dict[str, list[str]] = {role: [] for role in ("", *ROLES)}
         for key in fields:
-            role = self.role(key)
-            if role == "number":
-                numbers.append(key)
-            elif role:
-                routes.append(key)
-        if not numbers:
+            keys[self.role(key)].append(key)
+        if twice := next((keys[role] for role in ROLES if len(keys[role]) > 1), None):
+            self._bad.add(Code.TWO_KEYS, line, item, keys=names(twice))
+            return None
+        number_of, id_of, route_of = (fields[keys[r][0]] if keys[r] else None for r in ROLES)
+        id_ = _id(id_of)
+        if id_ is None:
+            self._bad.add(Code.BAD_ID, line, item, value=json_shown(id_of))
+            return None
+        if not keys["number"] and not (id_ and self._stands_for_bill(keys["id"][0], keys[""])):
             self._bad.add(Code.NO_KEY, line, item, keys=names(fields))
             return None
-        if len(numbers) > 1 or len(routes) > 1:
-            keys = numbers if len(numbers) > 1 else routes
-            self._bad.add(Code.TWO_KEYS, line, item, keys=names(keys))
-            return None
-        number = self._number(fields[numbers[0]], line, item)
+        by_id = id_ and number_of in (None, "")
+        number = BillNumber("") if by_id else self._number(number_of, line, item)
         if number is None:
             return None
-        route = fields[routes[0]] if routes else None
-        name = route_name(route)
+        name = route_name(route_of)
         if name is None:
-            self._bad.add(Code.BAD_ROUTE, line, item, value=json_shown(route))
+            self._bad.add(Code.BAD_ROUTE, line, item, value=json_shown(route_of))
             return None
-        return Listed(line, number, name or self.route)
+        return Listed(line, number, name or self.route, id_)
+
+    def _stands_for_bill(self, key: str, strangers: list[str]) -> bool:
+        """Say whether an id stands for the bill of an object that has no number."""
+        return not (strangers and self._headings.is_plain_id(key))
 
     def _number(self, value: object, line: int, item: int | None) -> BillNumber | None:
         if isinstance(value, str):
@@ -72,6 +84,34 @@ class Elements:
             self._bad.add(wrong.code, line, item, **wrong.facts)
             return None
         return BillNumber(number)
+
+
+def _id(value: object) -> str | None:
+    """Return an internal id, "" where there is none, None for what is no id.
+
+    >>> _id(100017), _id(" 100017 "), _id(None), _id(True), _id("A")
+    ('100017', '100017', '', None, None)
+    """
+    if value is None:
+        return ""
+    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+        return internal_id(tidy(str(value)))
+    return None
+
+
+def put_field(fields: dict[str, object], key: str, value: object) -> None:
+    """Put a field of an object beside the others; one that is there already hides no other.
+
+    Spaces behind a key change nothing about what it stands for.
+
+    >>> fields: dict[str, object] = {"number": "A"}
+    >>> put_field(fields, "number", "B")
+    >>> fields
+    {'number': 'A', 'number ': 'B'}
+    """
+    while key in fields:
+        key += " "
+    fields[key] = value
 
 
 def route_name(value: object) -> str | None:

@@ -9,11 +9,11 @@ from typing import IO, BinaryIO, Final
 
 import orjson
 
+from k3push.adapters.job_files.delimited import read_table
 from k3push.adapters.job_files.documents import read_document
-from k3push.adapters.job_files.numbers import Headings, tidy
-from k3push.adapters.job_files.records import read_records
+from k3push.adapters.job_files.jsonl import read_records
+from k3push.adapters.job_files.number_columns import Headings, tidy
 from k3push.adapters.job_files.sources import ZIP, Source, opened, survey
-from k3push.adapters.job_files.tables import read_table
 from k3push.adapters.job_files.troubles import BadLines, Code, Trouble
 from k3push.core.model import Listed
 
@@ -62,7 +62,7 @@ def read_job(
 
     >>> import io
     >>> list(read_job(io.BytesIO("单据编号;备注\nCGDD0000017;急\n".encode("gb18030"))))
-    [Listed(line=2, number='CGDD0000017', route='')]
+    [Listed(line=2, number='CGDD0000017', route='', id='')]
     """
     file = str(source) if isinstance(source, Path) else name
     suffix = source.suffix.lower() if isinstance(source, Path) else ""

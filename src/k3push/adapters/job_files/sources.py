@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import codecs
 import io
+import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -139,6 +141,9 @@ def opened(source: Path | IO[bytes], file: str) -> Iterator[IO[bytes]]:
     except PermissionError as error:
         raise JobFileError(Trouble(Code.NO_PERMISSION, file)) from error
     with handle:
+        mode = os.fstat(handle.fileno()).st_mode
+        if (stat.S_ISCHR(mode) or stat.S_ISBLK(mode)) and not handle.isatty():
+            raise JobFileError(Trouble(Code.DEVICE, file))
         if handle.seekable():
             yield handle
         else:

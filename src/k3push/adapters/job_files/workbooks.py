@@ -11,9 +11,9 @@ from decimal import Decimal, InvalidOperation
 from itertools import chain
 from typing import IO, Final
 
-from k3push.adapters.job_files.numbers import Headings, flaw, is_route, tidy
+from k3push.adapters.job_files.delimited import FirstRow, Layout, columns
+from k3push.adapters.job_files.number_columns import Headings, flaw, internal_id, is_route, tidy
 from k3push.adapters.job_files.sources import OLE, ZIP
-from k3push.adapters.job_files.tables import FirstRow, Layout, columns
 from k3push.adapters.job_files.troubles import BadLines, Code, names, shown
 from k3push.adapters.job_files.xlsx import Sheet, Workbook, XlsxError, opened_workbook
 from k3push.adapters.job_files.xlsx_cells import Cell, Kind, Row
@@ -99,13 +99,19 @@ def _listed(
     # A list may begin in any column.
     offset = min(column for column, cell in cells.items() if _is_there(cell))
     layout = _layout(first, offset, headings, bad)
-    number_at = offset + layout.number_at
-    route_at = offset + layout.route_at if layout.route_at >= 0 else -1
+    number_at, id_at, route_at = (
+        offset + at if at >= 0 else -1 for at in (layout.number_at, layout.id_at, layout.route_at)
+    )
     has_heading = layout.first > line
     for row, found in rows if has_heading else chain([first], rows):
         others = () if has_heading else (column for column in found if column != number_at)
-        number = _number(found, number_at, row, bad)
+        id_ = _id(found.get(id_at, _NO_CELL))
+        by_id = id_ and not _is_there(found.get(number_at, _NO_CELL))
+        number = "" if by_id else _number(found, number_at, row, bad)
         if number is None:
+            continue
+        if id_ is None:
+            bad.add(Code.BAD_ID, row, value=shown(found[id_at].text))
             continue
         beside = next((column for column in others if _is_there(found[column])), None)
         if beside is not None:
@@ -114,7 +120,7 @@ def _listed(
         route = found.get(route_at, _NO_CELL)
         name = tidy(route.text)
         if route.kind is Kind.TEXT and is_route(name):
-            yield Listed(row, BillNumber(number), name)
+            yield Listed(row, BillNumber(number), name, id_)
         else:
             bad.add(Code.BAD_ROUTE, row, value=shown(route.text or route.kind.value))
 
@@ -140,8 +146,18 @@ def _number(cells: Mapping[int, Cell], column: int, row: int, bad: BadLines) -> 
     if cell.kind is Kind.NUMBER and (whole := _whole(cell.text)) is not None:
         return whole
     place = f"{_letters(column)}{row}"
+    if cell.kind is Kind.NO_RESULT and cell.text:
+        place = shown(cell.text)
     bad.add(_CODES[cell.kind], row, cell=place, value=shown(cell.text))
     return None
+
+
+def _id(cell: Cell) -> str | None:
+    """Return the id in a cell, "" where it has none, None for what is no id."""
+    if cell.kind is Kind.TEXT:
+        return internal_id(unmarked(tidy(cell.text)))
+    whole = _whole(cell.text) if cell.kind is Kind.NUMBER else None
+    return internal_id(whole) if whole is not None else None
 
 
 def _whole(number: str) -> str | None:

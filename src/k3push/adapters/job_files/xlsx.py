@@ -78,9 +78,8 @@ class Workbook:
                 attributes.get("state", "visible") != "visible",
             )
             for tag, attributes in _starts(archive, part)
-            if tag == "sheet"
-            and (key := _local(attributes, "id")) in relations
-            and relations[key].kind == "worksheet"
+            # A sheet whose part is not there ends the reading: its list would vanish.
+            if tag == "sheet" and relations[key := _local(attributes, "id")].kind == "worksheet"
         ]
         self.sheets: Sequence[Sheet] = sheets
 

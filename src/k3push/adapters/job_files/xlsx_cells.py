@@ -9,6 +9,11 @@ from enum import Enum
 from typing import Final
 from xml.parsers import expat
 
+MOST_ROWS: Final = 1 << 20
+"""Rows of the longest sheet, and with `MOST_COLUMNS` all that a workbook may have (ECMA-376)."""
+
+MOST_COLUMNS: Final = 1 << 14
+
 # Characters that Excel itself allows in a cell are 32,767; what is longer is no spreadsheet.
 _LONGEST_TEXT: Final = 1 << 20
 
@@ -22,6 +27,9 @@ _TAG_OF: Final = {f"{space} {tag}": tag for space in _SPACES for tag in _TAGS}
 _LITERAL: Final = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?!(?:h+|m+|s+)\])[^\]]*\]', re.IGNORECASE)
 _DATE: Final = re.compile(r"[ymdhs]", re.IGNORECASE)
 _SHAPED: Final = re.compile(r'[^.]*0,?0|.*(?:"[^"]*\w|\\\w)')
+
+_PLACE: Final = re.compile(r"([A-Za-z]{1,3})[0-9]*")
+_ROW: Final = re.compile(r"[0-9]{1,7}")
 
 _ESCAPED: Final = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
@@ -54,7 +62,8 @@ class Cell:
 
     Attributes:
         kind: What it holds.
-        text: The text, or the number as the file writes it.
+        text: The text, or the number as the file writes it; of a formula that was to fill
+            several cells and was never worked out, their places.
     """
 
     kind: Kind
@@ -154,6 +163,7 @@ class _Open:
     style: str = ""
     has_formula: bool = False
     has_value: bool = False
+    fills: str = ""
 
 
 class SheetParser(TextParser):
@@ -179,13 +189,17 @@ class SheetParser(TextParser):
         if tag == "c":
             place = attributes.get("r")
             self._column = self._column_of(place) if place else self._column + 1
+            if self._column > MOST_COLUMNS:
+                raise ValueError(f"a cell in column {self._column}, which no sheet has")
             self._cell = _Open(attributes.get("t", "n"), attributes.get("s", "0"))
         elif tag == "v":
             self._keeping = self._cell.has_value = True
         elif tag == "f":
             self._cell.has_formula = True
+            if attributes.get("t") == "array":
+                self._cell.fills = attributes.get("ref", "")
         elif tag == "row":
-            self._row = int(attributes.get("r", self._row + 1))
+            self._row = self._row_of(attributes.get("r"))
             self._column = 0
         else:
             super()._start(name, attributes)
@@ -196,6 +210,8 @@ class SheetParser(TextParser):
         if tag == "c":
             cell = self._ended()
             if cell.text or cell.kind is Kind.NO_RESULT:
+                if self._column in self._cells:
+                    raise ValueError(f"two cells in one place, in row {self._row}")
                 self._cells[self._column] = cell
         elif tag == "row":
             if self._cells:
@@ -206,17 +222,36 @@ class SheetParser(TextParser):
 
     def _ended(self) -> Cell:
         cell, text = self._cell, self._taken()
-        if cell.has_formula and not cell.has_value:
-            return Cell(Kind.NO_RESULT, "")
+        # A result may be an empty text, which says so and is there; whatever else is empty
+        # was left by a program that writes formulas and works none out.
+        if cell.has_formula and not (text or (cell.kind == "str" and cell.has_value)):
+            return Cell(Kind.NO_RESULT, cell.fills)
         if cell.kind == "s":
-            return Cell(Kind.TEXT, self._shared[int(text)] if text else "")
+            return Cell(Kind.TEXT, self._shared_text(text) if text else "")
         if cell.kind == "n":
             return Cell(self._styles.get(cell.style, Kind.NUMBER), text)
         return Cell(_KINDS.get(cell.kind, Kind.NUMBER), text)
 
+    def _shared_text(self, index: str) -> str:
+        if not index.strip().isdecimal():  # a negative one would count from the end
+            raise ValueError(f"a text that is not there ({index})")
+        return self._shared[int(index)]
+
+    def _row_of(self, number: str | None) -> int:
+        """Return the number of a row, which follows the last one where it has none."""
+        row = self._row + 1
+        if number is not None:
+            row = int(number) if _ROW.fullmatch(number) else 0
+        if not 1 <= row <= MOST_ROWS:
+            raise ValueError(f"a row {number or row}, which no sheet has")
+        return row
+
     def _column_of(self, place: str) -> int:
         """Return the column of a place such as B17."""
-        letters = place.rstrip("0123456789")
+        found = _PLACE.fullmatch(place)
+        if found is None:
+            raise ValueError(f"a cell in {place}, which is no place")
+        letters = found[1]
         column = self._columns.get(letters)
         if column is None:
             column = 0

@@ -3,16 +3,23 @@
 const words = JSON.parse(document.getElementById("words").textContent);
 const HEIGHT = 30, PRINTED = 2000;
 const LINE = 0, NUMBER = 1, BILL = 2, STATE = 3, TARGETS = 4, IDS = 5, CODE = 6, REASON = 7,
-  ATTEMPTS = 8, CHUNK = 9, SENT = 10, SETTLED = 11, CLUSTER = 12;
+  ATTEMPTS = 8, CHUNK = 9, SENT = 10, SETTLED = 11, CLUSTER = 12, ID = 13, KEY = 14,
+  FOLLOW = 15, WHY = 16;
 const all = [], attempts = [], notes = new Map();
 const chosen = { text: "", state: "", cluster: -1, by: -1, down: false };
 let shown = [];
 
 const byId = id => document.getElementById(id);
 
+// As the templates do: characters that change the order of a line are shown by their codes.
+const visible = text => String(text).replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+  found => `[U+${found.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}]`);
+// A bill that is listed by its id may have no number.
+const name = row => row[NUMBER] || `id ${row[ID]}`;
+
 function element(name, text, ...classes) {
   const made = document.createElement(name);
-  if (text !== undefined) made.textContent = text;
+  if (text !== undefined) made.textContent = visible(text);
   made.classList.add(...classes.filter(Boolean));
   return made;
 }
@@ -26,7 +33,7 @@ async function unpack() {
     if (!line) continue;
     const [kind, ...items] = JSON.parse(line);
     if (kind === "row") {
-      items.searched = [items[NUMBER], items[BILL], items[TARGETS], items[CODE], items[REASON]]
+      items.searched = [...[NUMBER, BILL, TARGETS, CODE, ID].map(at => items[at]), told(items)]
         .join("\n").toLowerCase();
       all.push(items);
     } else if (kind === "attempt") {
@@ -38,6 +45,13 @@ async function unpack() {
   }
   byId("data").remove();
 }
+
+// The reason of a row, and how far its documents have come after their push.
+function told(row) {
+  return [row[REASON], words.follows[row[FOLLOW]], row[WHY]].filter(Boolean).join(" · ");
+}
+
+const isNarrowed = () => Boolean(chosen.state) || chosen.cluster >= 0;
 
 function choose() {
   const text = chosen.text.toLowerCase();
@@ -51,9 +65,11 @@ function choose() {
   }
   byId("found").textContent = words.found.replace("{n}", shown.length.toLocaleString());
   byId("space").style.height = `${shown.length * HEIGHT}px`;
-  byId("all").hidden = chosen.cluster < 0;
-  for (const button of document.querySelectorAll("button[data-state]"))
-    button.setAttribute("aria-pressed", String(button.dataset.state === chosen.state));
+  byId("filter").hidden = chosen.cluster < 0;
+  for (const button of document.querySelectorAll("button[data-state]")) {
+    const { state } = button.dataset;
+    button.setAttribute("aria-pressed", String(state ? state === chosen.state : !isNarrowed()));
+  }
   byId("rows").scrollTop = 0;
   draw();
 }
@@ -68,11 +84,12 @@ function draw() {
     line.tabIndex = 0;
     line.setAttribute("role", "row");
     line.append(
-      element("span", row[LINE]), element("span", row[NUMBER], "number"),
-      element("span", row[STATE], "state", `c-${row[STATE]}`),
+      element("span", row[LINE]), element("span", name(row), "number"),
+      element("span", words.states[row[STATE]], "state", `c-${row[STATE]}`),
       element("span", row[TARGETS] || row[IDS], "number"), element("span", row[CODE]),
-      element("span", row[REASON]));
-    line.title = row[REASON];
+      element("span", told(row)));
+    for (const each of line.children) each.setAttribute("role", "cell");
+    line.title = visible(told(row));
     line.addEventListener("click", () => explain(row));
     line.addEventListener("keydown", event => { if (event.key === "Enter") explain(row); });
     made.push(line);
@@ -81,7 +98,7 @@ function draw() {
 }
 
 function explain(row) {
-  const bill = row[BILL] || row[NUMBER], box = byId("evidence");
+  const bill = row[KEY] || row[NUMBER], box = byId("evidence");
   const facts = element("dl", undefined, "facts");
   const fact = (name, value) => {
     if (value !== "" && value !== null && value !== 0)
@@ -89,9 +106,12 @@ function explain(row) {
   };
   const close = element("button", words.close);
   close.addEventListener("click", () => box.close());
-  box.replaceChildren(element("h3", `${row[NUMBER]} · ${row[STATE]}`), facts);
+  const heading = element("h2", `${name(row)} · ${row[STATE]}`);
+  heading.id = "evidence-name";
+  box.replaceChildren(heading, facts);
   fact(words.line, row[LINE]);
   fact(words.bill, row[BILL]);
+  fact(words.id, row[ID]);
   fact(words.targets, row[TARGETS]);
   fact(words.ids, row[IDS]);
   fact(words.code, row[CODE]);
@@ -101,9 +121,10 @@ function explain(row) {
     fact(words.cause, advice[0]);
     fact(words.cure, advice[1]);
   }
+  fact(words.follow, [words.follows[row[FOLLOW]], row[WHY]].filter(Boolean).join(" · "));
   fact(words.sent, row[SENT]);
   fact(words.settled, row[SETTLED]);
-  const told = attempts.filter(each => each[5].includes(bill)).map(each => [each[3], () => {
+  const deeds = attempts.filter(each => each[5].includes(bill)).map(each => [each[3], () => {
     box.append(element("p", words.attempt.replace("{id}", each[0]).replace("{chunk}", each[1])
       .replace("{nth}", each[2]).replace("{at}", each[3]).replace("{n}", each[5].length)));
     box.append(element("div", words.request, "soft"), element("pre", each[6]));
@@ -111,9 +132,9 @@ function explain(row) {
     if (each[8]) box.append(element("p", `${words.verdict}: ${each[8]}`));
   }]);
   for (const note of notes.get(bill) || [])
-    told.push([note[1], () => box.append(element("p", `${note[1]} · ${note[2]}`))]);
-  told.sort((a, b) => (a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0)).forEach(([, tell]) => tell());
-  if (!told.length) box.append(element("p", words.unsent, "soft"));
+    deeds.push([note[1], () => box.append(element("p", `${note[1]} · ${note[2]}`))]);
+  deeds.sort((a, b) => (a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0)).forEach(([, tell]) => tell());
+  if (!deeds.length) box.append(element("p", words.unsent, "soft"));
   box.append(close);
   box.showModal();
   box.scrollTop = 0;
@@ -126,8 +147,8 @@ const cell = text => {
 };
 
 function save(rows, name) {
-  const lines = ["number,code,reason", ...rows.map(row =>
-    [row[NUMBER], row[CODE], row[REASON]].map(text => cell(String(text))).join(","))];
+  const lines = ["number,code,reason,id", ...rows.map(row =>
+    [row[NUMBER], row[CODE], told(row), row[ID]].map(text => cell(String(text))).join(","))];
   const link = element("a");
   link.href = URL.createObjectURL(new Blob(["\ufeff", lines.join("\r\n"), "\r\n"], { type: "text/csv" }));
   link.download = name;
@@ -139,10 +160,12 @@ function save(rows, name) {
 function print() {
   const body = byId("printed").tBodies[0];
   const asked = chosen.text || chosen.state || chosen.cluster >= 0;
-  const wanted = asked ? shown : shown.filter(row => row[STATE] !== "pushed" && row[STATE] !== "already");
+  const wanted = asked ? shown : shown.filter(row =>
+    (row[STATE] !== "pushed" && row[STATE] !== "already") || row[CLUSTER] >= 0);
   const rows = wanted.slice(0, PRINTED).map(row => {
     const line = element("tr");
-    line.append(...[LINE, NUMBER, STATE, TARGETS, CODE, REASON].map(at => element("td", row[at])));
+    line.append(...[LINE, NUMBER, STATE, TARGETS, CODE].map(at => element("td", row[at])),
+      element("td", told(row)));
     return line;
   });
   const left = shown.length - rows.length;
@@ -157,7 +180,11 @@ function print() {
 
 byId("search").addEventListener("input", event => { chosen.text = event.target.value; choose(); });
 for (const button of document.querySelectorAll("button[data-state]"))
-  button.addEventListener("click", () => { chosen.state = button.dataset.state; choose(); });
+  button.addEventListener("click", () => {
+    chosen.state = button.dataset.state;
+    if (!chosen.state) chosen.cluster = -1;
+    choose();
+  });
 for (const button of document.querySelectorAll("button[data-by]"))
   button.addEventListener("click", () => {
     const by = Number(button.dataset.by);
@@ -169,6 +196,7 @@ for (const button of document.querySelectorAll("button[data-show]"))
   button.addEventListener("click", () => {
     Object.assign(chosen, { cluster: Number(button.dataset.show), state: "", text: "" });
     byId("search").value = "";
+    byId("filtered").textContent = button.closest("tr").querySelector(".shape").textContent;
     choose();
     byId("table").scrollIntoView();
   });

@@ -1,0 +1,256 @@
+"""Looks of several chunks in one query: what asks for the same form at one time asks together.
+
+A query costs the ERP about as much for two chunks as for one, and takes a place among the
+calls at once. So no more are made at a time than chunks need on average, and what comes
+beyond that waits and is asked together. A look never shares a query that began before it: what
+it is to see may have been made since.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import date
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from k3push.core.model import BillNumber, Exchange, FlowTask, Route, Sighting, Source, Standing
+from k3push.core.protocol.selection import SelectedPage, Selection
+from k3push.core.protocol.wire import PUSH
+from k3push.core.safety.matching import MOST_NUMBERS
+from k3push.ports import Erp, ErpUnreachableError, LoginRefusedError, LookFailedError, Turn
+
+# A chunk looks at the field before its push and after it, and at the links before it.
+FIELD_LOOKS_A_CHUNK = 2
+LINK_LOOKS_A_CHUNK = 1
+# How often others get their turn before a look is made: a commit lets several chunks go at once.
+BREATH = 2
+# How much the last call weighs in what a call takes.
+WEIGHT = 0.2
+
+
+@dataclass(slots=True, eq=False)
+class _Look:
+    """What one caller wants to know, and the answer or the error that the query met.
+
+    Attributes:
+        asked: Numbers, each with its internal id where links are asked.
+        answered: Whether *found* is the answer, which may be None.
+    """
+
+    route: Route
+    asked: Mapping[BillNumber, str]
+    found: Sighting | None = None
+    answered: bool = False
+    error: Exception | None = None
+
+
+class BatchedQueries:
+    """An ERP whose looks at the target form are joined. Fulfils `ports.Erp`."""
+
+    def __init__(self, erp: Erp, at_once: Callable[[], int]) -> None:
+        """Begin without a look.
+
+        Args:
+            erp: Who is asked.
+            at_once: How many chunks may be on their way now.
+        """
+        self._erp = erp
+        self._at_once = at_once
+        self._push_s = 0.0
+        self._by_field = _Joined(self._ask_field, lambda: self._most(FIELD_LOOKS_A_CHUNK))
+        self._by_links = _Joined(erp.linked_targets_of, lambda: self._most(LINK_LOOKS_A_CHUNK))
+
+    @property
+    def users(self) -> Collection[str]:
+        """Return all users."""
+        return self._erp.users
+
+    @asynccontextmanager
+    async def turn(self, user: str = "") -> AsyncIterator[Turn]:
+        """Wait until a call may leave at once."""
+        async with self._erp.turn(user) as turn:
+            yield _TimedTurn(turn, self._time)
+
+    def _time(self, push_s: float) -> None:
+        self._push_s = _smoothed(self._push_s, push_s)
+
+    async def newest_of(self, route: Route) -> Sequence[tuple[str, BillNumber]]:
+        """Return the newest documents, and what each line names as its source."""
+        return await self._erp.newest_of(route)
+
+    async def linked_sources(self, route: Route) -> Sequence[BillNumber]:
+        """Return the bills that the newest documents' links name."""
+        return await self._erp.linked_sources(route)
+
+    async def standings_of(self, route: Route, ids: Collection[str]) -> Mapping[str, Standing]:
+        """Ask the target form for documents by their ids."""
+        return await self._erp.standings_of(route, ids)
+
+    async def flow_tasks_of(self, route: Route, numbers: Collection[str]) -> Mapping[str, FlowTask]:
+        """Ask for open tasks of approval flows."""
+        return await self._erp.flow_tasks_of(route, numbers)
+
+    def lose_session(self, session: int) -> None:
+        """Say that an answer showed *session* to be lost."""
+        self._erp.lose_session(session)
+
+    async def sources_of(
+        self, route: Route, numbers: Sequence[BillNumber]
+    ) -> Mapping[BillNumber, tuple[Source, ...]]:
+        """Ask the source form for bills; whole questions come here already."""
+        return await self._erp.sources_of(route, numbers)
+
+    async def sources_by_id(self, route: Route, ids: Sequence[str]) -> Mapping[str, Source]:
+        """Ask the source form for bills by id; whole questions come here already."""
+        return await self._erp.sources_by_id(route, ids)
+
+    async def selected(
+        self, route: Route, selection: Selection, *, today: date, after: str
+    ) -> SelectedPage:
+        """Ask the source form for the bills that a selection names."""
+        return await self._erp.selected(route, selection, today=today, after=after)
+
+    async def targets_of(
+        self, route: Route, numbers: Collection[BillNumber], *, by_all: bool = False
+    ) -> Sighting:
+        """Ask the target form for the documents of *numbers*, together with who asks now."""
+        if by_all:
+            return await self._erp.targets_of(route, numbers, by_all=True)
+        return await self._by_field.look(route, dict.fromkeys(numbers, "")) or Sighting()
+
+    async def linked_targets_of(
+        self, route: Route, ids: Mapping[BillNumber, str], *, by_all: bool = False
+    ) -> Sighting | None:
+        """Ask the links of the target form, together with who asks now."""
+        if by_all:
+            return await self._erp.linked_targets_of(route, ids, by_all=True)
+        return await self._by_links.look(route, ids)
+
+    async def _ask_field(self, route: Route, asked: Mapping[BillNumber, str]) -> Sighting | None:
+        return await self._erp.targets_of(route, list(asked))
+
+    def _most(self, looks_a_chunk: int) -> int:
+        """Say how many queries may be under way: so many as chunks would make on average.
+
+        Those beyond it come in a crowd, and what they wait for the others they save the ERP.
+        """
+        look_s = max(self._by_field.look_s, self._by_links.look_s)
+        # The two looks before a push are made at the same time.
+        chunk_s = FIELD_LOOKS_A_CHUNK * look_s + self._push_s
+        part = looks_a_chunk * look_s / chunk_s if self._push_s else 1.0
+        return max(1, math.ceil(part * self._at_once()))
+
+
+class _Joined:
+    """Looks of one kind that wait, and the queries that answer several of them."""
+
+    def __init__(
+        self,
+        ask: Callable[[Route, Mapping[BillNumber, str]], Awaitable[Sighting | None]],
+        most: Callable[[], int],
+    ) -> None:
+        self._ask = ask
+        self._most = most
+        self._waiting: list[_Look] = []
+        self._under_way = 0
+        self.look_s = 0.0
+        self._moved = anyio.Event()
+
+    async def look(self, route: Route, asked: Mapping[BillNumber, str]) -> Sighting | None:
+        """Return the part of a query that is about *asked*."""
+        look = _Look(route, asked)
+        self._waiting.append(look)
+        try:
+            for _ in range(BREATH):
+                await checkpoint()
+            while not look.answered and look.error is None:
+                if look in self._waiting and self._under_way < self._most():
+                    await self._ask_together()
+                else:
+                    await self._moved.wait()
+        finally:
+            if look in self._waiting:
+                self._waiting.remove(look)
+        if look.error is not None:
+            raise look.error
+        return look.found
+
+    async def _ask_together(self) -> None:
+        """Make one query for those who have waited longest."""
+        looks = self._take()
+        asked = {number: id_ for look in looks for number, id_ in look.asked.items()}
+        self._under_way += 1
+        began_s = anyio.current_time()
+        try:
+            found = await self._ask(looks[0].route, asked)
+        except (LookFailedError, ErpUnreachableError, LoginRefusedError) as error:
+            for look in looks:
+                look.error = error
+        else:
+            self.look_s = _smoothed(self.look_s, anyio.current_time() - began_s)
+            for look in looks:
+                look.found = None if found is None else _of(found, look.asked)
+                look.answered = True
+        finally:
+            self._under_way -= 1
+            # Where the one who asked is cancelled, the others still want to know.
+            self._waiting[:0] = [look for look in looks if not look.answered and not look.error]
+            self._moved.set()
+            self._moved = anyio.Event()
+
+    def _take(self) -> list[_Look]:
+        """Take the oldest look, and others of its route as long as they fit into one question."""
+        route, room = self._waiting[0].route, MOST_NUMBERS
+        taken: list[_Look] = []
+        for look in self._waiting:
+            if not taken or (look.route == route and len(look.asked) <= room):
+                taken.append(look)
+                room -= len(look.asked)
+        self._waiting = [look for look in self._waiting if look not in taken]
+        return taken
+
+
+@dataclass(frozen=True, slots=True)
+class _TimedTurn:
+    """A turn whose push is timed. Fulfils `ports.Turn`."""
+
+    turn: Turn
+    timed: Callable[[float], None]
+
+    @property
+    def user(self) -> str:
+        """The user that the push travels as."""
+        return self.turn.user
+
+    async def perform(
+        self, operation: str, form: str, data: bytes, *, held_back: Callable[[], str]
+    ) -> Exchange:
+        """Make one call that writes, at most once."""
+        began_s = anyio.current_time()
+        exchange = await self.turn.perform(operation, form, data, held_back=held_back)
+        if operation == PUSH:
+            self.timed(anyio.current_time() - began_s)
+        return exchange
+
+
+def _of(seen: Sighting, numbers: Collection[BillNumber]) -> Sighting:
+    """Return what was seen of some of the numbers."""
+    return Sighting(
+        {number: seen.targets[number] for number in numbers if number in seen.targets},
+        seen.users,
+        {number: seen.cancelled[number] for number in numbers if number in seen.cancelled},
+        thin=seen.thin.intersection(numbers) if seen.thin else seen.thin,
+        linked=seen.linked.intersection(numbers) if seen.linked else seen.linked,
+        by_link=seen.by_link,
+        shared={number: seen.shared[number] for number in numbers if number in seen.shared},
+        denied={number: seen.denied[number] for number in numbers if number in seen.denied},
+        sources=seen.sources,
+    )
+
+
+def _smoothed(before_s: float, now_s: float) -> float:
+    return now_s if not before_s else before_s + WEIGHT * (now_s - before_s)

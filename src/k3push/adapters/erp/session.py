@@ -1,0 +1,122 @@
+"""The session that all calls of one user share, and the one login that opens it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import anyio
+
+from k3push.core.remark import remark
+from k3push.ports import LoginRefusedError
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """One session with the ERP.
+
+    Attributes:
+        number: Its place among the sessions of this process, from 1.
+        reopened: It was opened because one before it was lost.
+        cookies: What goes into the Cookie header; signed requests learn it from an answer.
+        headers: Headers that carry it.
+        accepted: Some call was answered under it with anything but a lost session.
+        in_flight: Calls that travel under it.
+        quiet: Set while none does.
+    """
+
+    number: int
+    reopened: bool = False
+    cookies: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+    accepted: bool = False
+    in_flight: int = 0
+    quiet: anyio.Event = field(default_factory=anyio.Event)
+
+    @contextmanager
+    def travelling(self) -> Iterator[None]:
+        """Count a call that travels under this session."""
+        self.in_flight += 1
+        try:
+            yield
+        finally:
+            self.in_flight -= 1
+            if not self.in_flight:
+                self.quiet.set()
+                self.quiet = anyio.Event()
+
+
+class SessionKeeper:
+    """Keeps one session, and opens another for all who lost it.
+
+    A login that was refused is not tried again: five wrong ones lock the account (P 2.4).
+    Nor is one tried when a session that was just opened after a loss is refused as well,
+    since the words for a lost session also stand for a missing right (P 3.4).
+    """
+
+    def __init__(self, log_in: Callable[[Session], Awaitable[None]]) -> None:
+        """Begin without a session.
+
+        Args:
+            log_in: Fills the session in, or raises LoginRefusedError or ErpUnreachableError.
+        """
+        self._log_in = log_in
+        self._lock = anyio.Lock()
+        self._session: Session | None = None
+        self._lost: Session | None = None
+        self.refused: LoginRefusedError | None = None
+        self.logins = 0
+
+    @property
+    def current(self) -> Session | None:
+        """The session as it is, without a login."""
+        return self._session
+
+    async def open(self) -> Session:
+        """Return the session; log in if there is none.
+
+        Raises:
+            LoginRefusedError: Now, or at an earlier call.
+            ErpUnreachableError: No login could be made now.
+        """
+        if self._session is not None:
+            return self._session
+        async with self._lock:
+            return await self._open_alone()
+
+    async def _open_alone(self) -> Session:
+        # Whoever waited for the lock may find the work done.
+        if self._session is not None:
+            return self._session
+        if self.refused is not None:
+            raise LoginRefusedError(*self.refused.args)
+        try:
+            await self._check_lost()
+            session = Session(self.logins + 1, reopened=self._lost is not None)
+            self.logins += 1
+            await self._log_in(session)
+        except LoginRefusedError as refusal:
+            self.refused = refusal
+            raise
+        self._session = session
+        return session
+
+    def lose(self, number: int) -> None:
+        """Say that the session of that *number* is lost."""
+        if self._session is not None and self._session.number == number:
+            self._lost, self._session = self._session, None
+
+    def forget(self) -> None:
+        """Drop the session after a logout."""
+        self._session = None
+
+    async def _check_lost(self) -> None:
+        lost = self._lost
+        if lost is None or not lost.reopened:
+            return
+        # Calls that left before the loss may still prove that the session was good.
+        while lost.in_flight and not lost.accepted:
+            await lost.quiet.wait()
+        if not lost.accepted:
+            raise LoginRefusedError(remark("answer.session_useless"))

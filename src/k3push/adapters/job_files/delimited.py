@@ -1,0 +1,240 @@
+"""CSV, TSV and TXT: rows of cells, under a heading or as one bare column."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from k3push.adapters.job_files.number_columns import (
+    ROLES,
+    Headings,
+    flaw,
+    internal_id,
+    is_route,
+    plain,
+    tidy,
+)
+from k3push.adapters.job_files.sources import LONGEST_LINE, Source
+from k3push.adapters.job_files.troubles import BadLines, Code, names, shown
+from k3push.core.cells import unmarked
+from k3push.core.model import BillNumber, Listed
+
+# The first of two that fit equally well is taken.
+_DELIMITERS: Final = (",", ";", "\t", "|")
+
+# Characters after the first line's beginning in which a heading must end.
+_SAMPLE: Final = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the numbers stand.
+
+    Attributes:
+        delimiter: Between the cells.
+        first: The first line with data, from 1.
+        number_at: Index of the number's cell, or -1 if there is none.
+        id_at: Index of the id's cell, or -1 if there is none.
+        route_at: Index of the route's cell, or -1 if there is none.
+        width: Cells of the heading.
+    """
+
+    delimiter: str
+    first: int
+    number_at: int
+    id_at: int
+    route_at: int
+    width: int
+
+
+def read_table(source: Source, headings: Headings, bad: BadLines) -> Iterator[Listed]:
+    """Read a table row by row.
+
+    Raises:
+        JobFileError: If it has no such column, or a quotation mark is left open.
+    """
+    if source.long_line is not None:
+        raise bad.stop(Code.LONG_LINE, source.long_line, most=LONGEST_LINE)
+    layout = _layout(source, headings, bad)
+    at, id_at, route_at, width = layout.number_at, layout.id_at, layout.route_at, layout.width
+    with source.text() as text:
+        for _ in range(layout.first - 1):
+            text.readline()
+        for line, last, row in _rows(text, layout, bad):
+            cells = len(row)
+            if 0 <= at < cells <= width and plain(row[at]):
+                number = row[at] if row[at][0] != "'" else unmarked(row[at])
+            else:
+                checked = _number(row, layout, bad, line, last)
+                if checked is None:
+                    continue
+                number = checked
+            id_ = internal_id(_cell(row, id_at)) if 0 <= id_at < cells else ""
+            route = tidy(row[route_at]) if 0 <= route_at < cells else ""
+            if id_ is None:
+                bad.add(Code.BAD_ID, line, value=shown(row[id_at]))
+            elif is_route(route):
+                yield Listed(line, BillNumber(number), route, id_)
+            else:
+                bad.add(Code.BAD_ROUTE, line, value=shown(route))
+
+
+def _cell(row: Sequence[str], at: int) -> str:
+    """Return what a cell holds, "" where the row has none."""
+    return unmarked(tidy(row[at])) if 0 <= at < len(row) else ""
+
+
+def _rows(
+    text: io.TextIOWrapper, layout: Layout, bad: BadLines
+) -> Iterator[tuple[int, int, list[str]]]:
+    """Yield each row with its first and last line."""
+    reader = csv.reader(text, delimiter=layout.delimiter, strict=True)
+    before = layout.first - 1
+    line = layout.first
+    while True:
+        try:
+            for row in reader:
+                last = before + reader.line_num
+                yield line, last, row
+                line = last + 1
+        except csv.Error as error:
+            last = before + reader.line_num
+            # Only an error within one line can be passed over: one that spans lines has
+            # swallowed rows. The module tells the end of the file by this text alone.
+            if last > line or str(error) == "unexpected end of data":
+                raise bad.stop(Code.OPEN_QUOTE, line) from error
+            bad.add(Code.STRAY_QUOTE, line)
+            line = last + 1
+        else:
+            return
+
+
+def _number(row: list[str], layout: Layout, bad: BadLines, line: int, last: int) -> str | None:
+    """Return the number of a row that is out of the ordinary; None if it names no bill."""
+    if not row or (len(row) == 1 and row[0] and not tidy(row[0])):
+        return None  # a blank line
+    number = _cell(row, layout.number_at)
+    if any(map(tidy, row[layout.width :])):
+        if layout.width == 1 and layout.delimiter == ",":
+            bad.add(Code.COMMA, line, value=shown(",".join(row)))
+        else:
+            bad.add(Code.TOO_MANY_CELLS, line, cells=len(row), headings=layout.width)
+        return None
+    if "\n" in number or "\r" in number:
+        bad.add(Code.LINE_BREAK, line, last=last, value=shown(number))
+        return None
+    if not number and _cell(row, layout.id_at):
+        return ""
+    wrong = flaw(number)
+    if wrong:
+        bad.add(wrong.code, line, **wrong.facts)
+        return None
+    return number
+
+
+def _layout(source: Source, headings: Headings, bad: BadLines) -> Layout:
+    """Find out delimiter and columns from the first line that is not blank."""
+    delimiters: Sequence[str] = _DELIMITERS
+    line = 1
+    with source.text() as text:
+        start = text.readline()
+        named = _named_delimiter(start)
+        if named:
+            delimiters = (named,)
+            line, start = 2, text.readline()
+        while start and not tidy(start):
+            line, start = line + 1, text.readline()
+        if not start:
+            raise bad.stop(Code.BLANK)
+        sample = start + text.read(_SAMPLE)
+    best = max(
+        (_first_row(sample, delimiter) for delimiter in delimiters),
+        key=lambda row: (
+            any(headings.role(cell) == "number" for cell in row.cells),
+            any(headings.role(cell) == "id" for cell in row.cells),
+            len(row.cells),
+        ),
+    )
+    if not best.closed:
+        # A quotation mark that opens in the heading would swallow the rows under it.
+        raise bad.stop(Code.OPEN_QUOTE, line)
+    return columns(best, line, headings, bad)
+
+
+@dataclass(frozen=True, slots=True)
+class FirstRow:
+    """The first row as one delimiter cuts it.
+
+    Attributes:
+        delimiter: Between the cells.
+        cells: All of them, spaces around them trimmed.
+        filled: Cells up to the last one that is not empty; spreadsheets leave empty ones behind.
+        lines: Lines that the row takes.
+        closed: Whether each quotation mark that opens in it closes where a cell ends.
+    """
+
+    delimiter: str
+    cells: list[str]
+    filled: int
+    lines: int
+    closed: bool = True
+
+
+def _first_row(sample: str, delimiter: str) -> FirstRow:
+    reader = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter)
+    cells = [tidy(cell) for cell in next(reader)]
+    filled = max((index for index, cell in enumerate(cells, 1) if cell), default=0)
+    strict = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter, strict=True)
+    try:
+        next(strict)
+    except csv.Error:
+        return FirstRow(delimiter, cells, filled, reader.line_num, closed=False)
+    return FirstRow(delimiter, cells, filled, reader.line_num)
+
+
+def _named_delimiter(line: str) -> str:
+    """Return the delimiter that Excel's own first line names, or "".
+
+    >>> _named_delimiter("sep=;"), _named_delimiter("number;route")
+    (';', '')
+    """
+    key, _, value = line.strip("\r\n").strip('"').partition("=")
+    usable = len(value) == 1 and not value.isalnum() and value not in '" '
+    return value if key.casefold() == "sep" and usable else ""
+
+
+def columns(row: FirstRow, line: int, headings: Headings, bad: BadLines) -> Layout:
+    """Find the columns in the first row, which is a heading unless it is one bare number.
+
+    Raises:
+        JobFileError: If no column, or more than one, can be meant.
+    """
+    roles = [headings.role(cell) for cell in row.cells]
+    for role in ROLES:
+        if roles.count(role) > 1:
+            same = [cell for cell, its in zip(row.cells, roles, strict=True) if its == role]
+            raise bad.stop(Code.TWO_COLUMNS, line, headings=names(same))
+    if "number" in roles or _has_ids_alone(row, roles, headings):
+        number_at, id_at, route_at = (roles.index(role) if role in roles else -1 for role in ROLES)
+        return Layout(row.delimiter, line + row.lines, number_at, id_at, route_at, len(row.cells))
+    seen = names(row.cells)
+    if headings.column is not None:
+        column = shown(headings.column)
+        raise bad.stop(Code.NO_SUCH_COLUMN, line, column=column, headings=seen)
+    if row.filled <= 1:
+        return Layout(row.delimiter, line, 0, -1, -1, 1)
+    # Headings seldom have digits and bill numbers always do.
+    if all(any(c.isdigit() for c in cell) for cell in row.cells[: row.filled] if cell):
+        raise bad.stop(Code.PASTED_LIST, line, headings=seen)
+    raise bad.stop(Code.UNKNOWN_HEADINGS, line, headings=seen)
+
+
+def _has_ids_alone(row: FirstRow, roles: Sequence[str], headings: Headings) -> bool:
+    """Say whether ids stand for the bills of a table that has no column of numbers."""
+    if "id" not in roles or headings.column is not None:
+        return False
+    strangers = any(cell and not role for cell, role in zip(row.cells, roles, strict=True))
+    return not (strangers and headings.is_plain_id(row.cells[roles.index("id")]))

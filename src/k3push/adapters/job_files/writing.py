@@ -1,0 +1,64 @@
+"""A list of bills as a job file, which is read again like any other."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+import orjson
+
+from k3push.adapters.private_files import opened_for_owner
+from k3push.core.cells import marked
+from k3push.core.protocol.selection import Selected
+
+ENDINGS = (".csv", ".jsonl")
+"""What the name of a list may end with, in any letter case."""
+
+Put = Callable[[Sequence[Selected]], None]
+
+
+@asynccontextmanager
+async def new_list(path: Path) -> AsyncIterator[Put]:
+    """Begin a list in a file for its owner only; it has its name when the block has ended.
+
+    What is interrupted or fails leaves no half list under that name. The functions that it gives
+    block, and are for worker threads.
+    """
+    part = path.with_name(f"{path.name}.part")
+    write = _jsonl if path.suffix.lower() == ".jsonl" else _csv
+    try:
+        with ExitStack() as opened:
+            yield await anyio.to_thread.run_sync(opened.enter_context, write(part))
+            await anyio.to_thread.run_sync(opened.close)
+        await anyio.Path(part).replace(path)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await anyio.Path(part).unlink(missing_ok=True)
+
+
+@contextmanager
+def _csv(path: Path) -> Iterator[Put]:
+    """Write CSV, UTF-8 with BOM for Excel."""
+    with opened_for_owner(path) as file:
+        file.write("\ufeff")
+        table = csv.writer(file)
+        table.writerow(Selected._fields)
+        yield lambda bills: table.writerows(
+            (marked(bill.number), bill.id, bill.date, marked(bill.organisation)) for bill in bills
+        )
+
+
+@contextmanager
+def _jsonl(path: Path) -> Iterator[Put]:
+    """Write one JSON object a line."""
+    with opened_for_owner(path) as file:
+
+        def put(bills: Sequence[Selected]) -> None:
+            lines = (orjson.dumps(bill._asdict()).decode() for bill in bills)
+            file.writelines(f"{line}\n" for line in lines)
+
+        yield put

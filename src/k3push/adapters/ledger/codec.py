@@ -1,0 +1,246 @@
+"""How the particulars of a row, a run and an attempt are written into a database, and read back.
+
+Times are ISO 8601 in UTC with milliseconds, so that they sort as text; lists are JSON; what is
+empty is None; requests and answers are kept whole, as zlib streams.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+import orjson
+
+from k3push.core.model import (
+    Answered,
+    BillNumber,
+    Exchange,
+    NeverSent,
+    NoAnswer,
+    Route,
+    Step,
+    Target,
+    Uptime,
+    id_in,
+    number_in,
+)
+from k3push.core.remark import remark
+from k3push.ports import LedgerDamagedError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# What the readers of times, lists, streams and words raise of what they cannot read.
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, zlib.error)
+
+
+def damaged(what: str, error: Exception) -> LedgerDamagedError:
+    """Return the error for what a ledger holds and k3push never writes."""
+    why = f"{type(error).__name__}: {error}"
+    return LedgerDamagedError(remark("ledger.damaged", what=what, why=why))
+
+
+def whole(read: Callable[P, T]) -> Callable[P, T]:
+    """Let a reader of columns raise `LedgerDamagedError` for what k3push never writes."""
+
+    @wraps(read)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return read(*args, **kwargs)
+        except UNREADABLE as error:
+            raise damaged(read.__name__.removeprefix("to_"), error) from error
+
+    return checked
+
+
+def to_words(cell: object) -> str:
+    """Read a text that must be there; SQLite keeps anything in any column."""
+    if not isinstance(cell, str):
+        raise TypeError(f"{cell!r} is no text")
+    return cell
+
+
+def to_whole_number(cell: object) -> int:
+    """Read a whole number that must be there."""
+    if not isinstance(cell, int):
+        raise TypeError(f"{cell!r} is no whole number")
+    return cell
+
+
+def to_uptime(boot: object, seconds: object) -> Uptime:
+    """Read how long a machine had been up, and since which boot."""
+    if not isinstance(seconds, int | float):
+        raise TypeError(f"{seconds!r} is no time in seconds")
+    return Uptime("" if boot is None else to_words(boot), seconds)
+
+
+def from_time(at: datetime) -> str:
+    """Write a time.
+
+    >>> from_time(datetime(2024, 5, 17, 8, 30, 0, 123456, tzinfo=UTC))
+    '2024-05-17T08:30:00.123Z'
+    """
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def from_time_or_none(at: datetime | None) -> str | None:
+    """Write a time that may be missing."""
+    return None if at is None else from_time(at)
+
+
+@whole
+def to_time(text: str) -> datetime:
+    """Read a time, aware."""
+    return datetime.fromisoformat(text)
+
+
+def to_time_or_none(text: str | None) -> datetime | None:
+    """Read a time that may be missing."""
+    return None if text is None else to_time(text)
+
+
+def from_text(text: str) -> str | None:
+    """Write words from outside; "" is None.
+
+    An answer may hold half of a surrogate pair, which no database takes as text, or a NUL,
+    which PostgreSQL does not. Losing the outcome for that would be worse than a question mark.
+    """
+    if not text.isascii():
+        text = text.encode(errors="replace").decode()
+    return text.replace("\0", "?") or None
+
+
+def like(words: str) -> str:
+    r"""Write what a LIKE compares texts with that hold *words*.
+
+    >>> like("CG_5%")
+    '%CG\\_5\\%%'
+    """
+    for special in ("\\", "%", "_"):
+        words = words.replace(special, f"\\{special}")
+    return f"%{from_text(words) or ''}%"
+
+
+def from_targets(targets: Sequence[Target]) -> str | None:
+    """Write targets, as lists of id and number, and 1 behind a draft.
+
+    >>> from_targets([Target("100", "CGRK01"), Target("101", "", draft=True)])
+    '[["100","CGRK01"],["101","",1]]'
+    """
+    return from_json(target_items(targets)) if targets else None
+
+
+def target_items(targets: Sequence[Target]) -> list[list[object]] | None:
+    """Return what `from_targets` writes, for JSON that holds it.
+
+    >>> target_items([Target("100", "CGRK01"), Target("101", "", draft=True)])
+    [['100', 'CGRK01'], ['101', '', 1]]
+    """
+    return [
+        [from_text(t.id) or "", from_text(t.number) or "", *([1] if t.draft else [])]
+        for t in targets
+    ] or None
+
+
+def to_targets(text: str | None) -> tuple[Target, ...]:
+    """Read targets."""
+    if text is None:
+        return ()
+    return tuple([Target(id_, number, bool(draft)) for id_, number, *draft in orjson.loads(text)])
+
+
+def from_json(value: object) -> str:
+    """Write compact JSON."""
+    return orjson.dumps(value).decode()
+
+
+@whole
+def to_numbers(text: str) -> tuple[BillNumber, ...]:
+    """Read a list of numbers."""
+    return tuple(orjson.loads(text))
+
+
+def listed(lines: Iterable[BillNumber]) -> list[tuple[str, str]]:
+    """Return number and id of lines, as the job file has them.
+
+    >>> listed([BillNumber("CGDD01"), BillNumber(",100017")])
+    [('CGDD01', ''), ('', '100017')]
+    """
+    return [(number_in(line), id_in(line)) for line in dict.fromkeys(lines)]
+
+
+def called(bills: Iterable[BillNumber]) -> list[tuple[str, str]]:
+    """Return bills with their numbers, by which they are claimed.
+
+    >>> called([BillNumber("CGDD01"), BillNumber("CGDD02,100017")])
+    [('CGDD01', 'CGDD01'), ('CGDD02', 'CGDD02,100017')]
+    """
+    return [(number_in(bill), bill) for bill in dict.fromkeys(bills)]
+
+
+def from_before(before: Mapping[BillNumber, tuple[str, ...]]) -> str | None:
+    """Write which targets numbers had before an attempt."""
+    return from_json(before) if before else None
+
+
+def to_before(text: str | None) -> dict[BillNumber, tuple[str, ...]]:
+    """Read which targets numbers had before an attempt."""
+    if text is None:
+        return {}
+    return {number: tuple(ids) for number, ids in orjson.loads(text).items()}
+
+
+def from_route(route: Route) -> str:
+    """Write a route, to be read by people as well."""
+    return from_json(asdict(route))
+
+
+def to_route(text: str) -> Route:
+    """Read a route."""
+    said = orjson.loads(text)
+    # A ledger of before has none.
+    return Route(**said | {"follow": tuple(Step(step) for step in said.get("follow", ()))})
+
+
+def from_bytes(data: bytes) -> bytes:
+    """Compress a request or an answer.
+
+    With 4 KiB to look back on instead of 32, since to make room for more takes several times as
+    long as to pack a chunk of 50, and answers repeat themselves every few lines.
+    """
+    packing = zlib.compressobj(wbits=12, memLevel=5)
+    return packing.compress(data) + packing.flush()
+
+
+def to_bytes(data: bytes) -> bytes:
+    """Read a request or an answer back."""
+    return zlib.decompress(data)
+
+
+def from_exchange(exchange: Exchange) -> dict[str, str | int | bytes | None]:
+    """Write an exchange as the columns `answer`, `status`, `because` and `body`."""
+    if isinstance(exchange, Answered):
+        body = from_bytes(exchange.body)
+        return {"answer": "answered", "status": exchange.status, "because": None, "body": body}
+    answer = "never-sent"
+    if isinstance(exchange, NoAnswer):
+        answer = "timed-out" if exchange.timed_out else "no-answer"
+    because = from_text(exchange.because)
+    return {"answer": answer, "status": None, "because": because, "body": None}
+
+
+def to_exchange(
+    answer: str | None, status: int, because: str | None, body: bytes
+) -> Exchange | None:
+    """Read an exchange from its columns; None where nothing was recorded."""
+    if answer is None:
+        return None
+    if answer == "answered":
+        return Answered(status, to_bytes(body))
+    if answer == "never-sent":
+        return NeverSent(because or "")
+    return NoAnswer(because or "", timed_out=answer == "timed-out")

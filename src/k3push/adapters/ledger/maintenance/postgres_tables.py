@@ -1,0 +1,106 @@
+"""The tables of a ledger in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from k3push.adapters.ledger.maintenance.sql_tables import (
+    Cells,
+    SqlTables,
+    Table,
+    insertion,
+    page_query,
+)
+from k3push.adapters.ledger.postgres.database import Connection, Server
+
+# Whole tables are joined here, which the plans of the ledger's verbs never do.
+WHOLE_TABLES = b"""
+SET LOCAL enable_seqscan = on;
+SET LOCAL enable_hashjoin = on;
+SET LOCAL enable_mergejoin = on;
+SET LOCAL enable_bitmapscan = on;
+SET LOCAL enable_material = on;
+SET LOCAL idle_in_transaction_session_timeout = 0;
+"""
+
+# Repeats refer to rows by their ids, which SQLite does not have.
+REPEATS = """(
+    SELECT repeats.run, repeats.place, repeats.line, repeats.number, rows.place AS first_place
+    FROM repeats JOIN rows ON rows.id = repeats.first_row
+) AS repeats"""
+
+ADD_REPEAT = b"""
+INSERT INTO repeats (run, place, line, number, first_row)
+SELECT given.run, given.place, given.line, given.number, rows.id
+FROM (VALUES (%s::bigint, %s::bigint, %s::bigint, %s, %s::bigint))
+    AS given (run, place, line, number, first_place)
+JOIN rows ON rows.run = given.run AND rows.place = given.first_place
+"""
+
+COUNT_ANEW = b"""
+INSERT INTO tallies (run, state, shard, n)
+SELECT run, state, 0, count(*) FROM rows GROUP BY run, state;
+SELECT setval(pg_get_serial_sequence('runs', 'key'), max(key)) FROM runs;
+SELECT setval(pg_get_serial_sequence('attempts', 'id'), max(id)) FROM attempts;
+SELECT setval(pg_get_serial_sequence('notes', 'id'), max(id)) FROM notes;
+SELECT setval(pg_get_serial_sequence('commands', 'id'), max(id)) FROM commands;
+SELECT setval(pg_get_serial_sequence('steps', 'id'), max(id)) FROM steps;
+"""
+
+
+# As the ledger's own `is_alive`, for all runs at once.
+ALIVE = b"""
+SELECT min(runs.id)
+FROM pg_locks JOIN runs ON runs.key::oid = pg_locks.objid
+WHERE locktype = 'advisory' AND granted AND classid = 1261654101 AND objsubid = 2
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
+
+@asynccontextmanager
+async def books_in_postgres(url: str, password: str = "") -> AsyncIterator[SqlTables]:
+    """Open the tables of a ledger that is up to date, in one transaction."""
+    server = Server.of(url, password)
+    with server.lost_as_ledger():
+        connection = await server.connect()
+        try:
+            await connection.raw.execute(b"BEGIN ISOLATION LEVEL REPEATABLE READ")
+            await connection.raw.execute(WHOLE_TABLES)
+            yield _Books(connection)
+        finally:
+            # What was not committed is undone.
+            await connection.close()
+
+
+class _Books(SqlTables):
+    def __init__(self, connection: Connection) -> None:
+        self._raw = connection.raw
+
+    async def page(self, table: Table, after: Cells, limit: int) -> Sequence[Cells]:
+        source = REPEATS if table.name == "repeats" else table.name
+        query = page_query(table, source, "%s", first=not after)
+        return await (await self._raw.execute(query.encode(), (*after, limit))).fetchall()
+
+    async def add(self, table: Table, rows: Sequence[Cells]) -> None:
+        statement = ADD_REPEAT if table.name == "repeats" else insertion(table, "%s").encode()
+        async with self._raw.cursor() as cursor:
+            await cursor.executemany(statement, rows)
+
+    async def count_anew(self) -> None:
+        await self._raw.execute(COUNT_ANEW)
+
+    async def ask(self, question: str) -> Cells:
+        ((*found,),) = await (await self._raw.execute(question.encode())).fetchall()
+        return tuple(found)
+
+    async def alive(self) -> str:
+        ((found,),) = await (await self._raw.execute(ALIVE)).fetchall()
+        return found or ""
+
+    async def broken(self) -> str:
+        # The server checks its pages and keys itself, as it reads and writes them.
+        return ""
+
+    async def commit(self) -> None:
+        await self._raw.execute(b"COMMIT")

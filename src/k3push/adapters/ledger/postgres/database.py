@@ -1,0 +1,265 @@
+"""Where the server is: connections that know the statements by name, and errors with a cure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import orjson
+import psycopg
+from anyio import to_thread
+from psycopg import AsyncConnection, AsyncCursor, errors
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from k3push.core.remark import remark
+from k3push.ports import LedgerLostError
+
+SCHEMA = "k3push"
+CONNECT_TIMEOUT_S = 10
+
+# A host that is gone, or cut off, answers no probe: within half a minute its locks are free.
+KEEPALIVE = {
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
+
+# What every session is told. Nobody can stop while holding locks for longer than half a minute.
+# Each statement begins with a few rows and finds others by an index: a plan that was made while
+# a table was small must not walk through it when it has a million rows (see `verbs.sql`).
+SESSION = KEEPALIVE | {
+    "search_path": SCHEMA,
+    "timezone": "UTC",
+    "lock_timeout": "30s",
+    "idle_in_transaction_session_timeout": "30s",
+    "idle_session_timeout": "0",
+    "statement_timeout": "0",
+    "plan_cache_mode": "force_custom_plan",
+    "random_page_cost": "1.1",
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_material": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+}
+
+CURES = {
+    "28000": remark("ledger.password"),
+    "28P01": remark("ledger.password"),
+    "3D000": remark("ledger.no_database"),
+    "42501": remark("ledger.no_right"),
+    "53100": remark("ledger.server_full"),
+    "53300": remark("ledger.connections"),
+    "55P03": remark("ledger.rows_locked"),
+    "25006": remark("ledger.no_writes"),
+}
+"""What to do about an error, by its SQLSTATE."""
+
+Value = str | float | bytes | Sequence[str] | Sequence[int] | None
+"""Sequences must be lists, which psycopg makes arrays of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A database on a server, as a URL names it.
+
+    Attributes:
+        place: The URL without its password, for people.
+    """
+
+    place: str
+    _conninfo: str = field(repr=False)
+
+    @classmethod
+    def of(cls, url: str, password: str = "") -> Server:
+        """Read a URL; *password* is used where it has none.
+
+        Raises:
+            LedgerLostError: It is no URL of PostgreSQL.
+        """
+        try:
+            given = conninfo_to_dict(url)
+        except psycopg.Error:
+            # The error's words may hold the password.
+            raise LedgerLostError(remark("ledger.bad_url")) from None
+        if password:
+            given.setdefault("password", password)
+        told = " ".join(f"-c {name}={value}" for name, value in SESSION.items())
+        client: dict[str, Any] = {
+            "application_name": "k3push",
+            "connect_timeout": CONNECT_TIMEOUT_S,
+            "client_encoding": "UTF8",
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 30_000,
+        }
+        options = f"{given.pop('options', '') or ''} {told}".strip()
+        return cls(_place(given), make_conninfo("", **(client | given), options=options))
+
+    @property
+    def conninfo(self) -> str:
+        """All that libpq needs, the password included."""
+        return self._conninfo
+
+    async def connect(self, account: str = "") -> Connection:
+        """Open a connection for the runs of an account, outside a transaction."""
+        await to_thread.run_sync(statements)  # read from the disk once
+        raw = await AsyncConnection.connect(self._conninfo, autocommit=True)
+        return Connection(raw, account)
+
+    @contextmanager
+    def lost_as_ledger(self) -> Iterator[None]:
+        """Turn whatever psycopg says into `LedgerLostError`; its error stays the cause."""
+        try:
+            yield
+        except psycopg.Error as said:
+            raise self.lost(said) from said
+
+    def lost(self, said: psycopg.Error) -> LedgerLostError:
+        """Put an error of psycopg into our words: the place, what it said, the cure."""
+        words = " ".join((said.diag.message_primary or str(said) or type(said).__name__).split())
+        why = remark("ledger.postgres", why=words, cure=_cure(said))
+        return LedgerLostError(remark("ledger.lost", place=self.place, why=why))
+
+
+def _place(given: Mapping[str, Any]) -> str:
+    user = f"{given['user']}@" if given.get("user") else ""
+    port = f":{given['port']}" if given.get("port") else ""
+    host = given.get("host") or given.get("hostaddr") or ""
+    return f"postgresql://{user}{host}{port}/{given.get('dbname') or ''}"
+
+
+def _cure(said: psycopg.Error) -> str:
+    return CURES.get(said.sqlstate or "", remark("ledger.unreachable"))
+
+
+class Connection:
+    """A connection that runs statements of `sql/verbs.sql` by their names.
+
+    Attributes:
+        account: Whose runs the statements see.
+    """
+
+    def __init__(self, connection: AsyncConnection[Any], account: str = "") -> None:
+        self._connection = connection
+        self.account = account
+
+    def of_account(self, account: str) -> Connection:
+        """Return the same connection for the runs of an account."""
+        return Connection(self._connection, account)
+
+    async def ask(self, name: str, **values: Value) -> AsyncCursor[tuple[Any, ...]]:
+        """Send a statement; in a pipeline its answer comes with the next that is waited for."""
+        values["account"] = self.account
+        return await self._connection.execute(statements()[name], values)
+
+    async def do(self, name: str, **values: Value) -> None:
+        """Send a statement whose answer nobody needs."""
+        await self.ask(name, **values)
+
+    async def do_each(
+        self, name: str, each: Iterable[Mapping[str, object]], **values: Value
+    ) -> None:
+        """Send a statement once for many sets of values and those that they share."""
+        if rows := list(each):
+            await self.ask(name, each=to_each(rows), **values)
+
+    async def all(self, name: str, **values: Value) -> list[tuple[Any, ...]]:
+        """Return all rows of a query."""
+        return await (await self.ask(name, **values)).fetchall()
+
+    async def one(self, name: str, **values: Value) -> tuple[Any, ...] | None:
+        """Return the first row of a query."""
+        return next(iter(await self.all(name, **values)), None)
+
+    async def script(self, file: str) -> None:
+        """Run a file of `sql/`."""
+        await self._connection.execute((await to_thread.run_sync(_sql, file)).encode())
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """Do all of the block's statements or none; they travel together (a pipeline)."""
+        try:
+            async with self._connection.pipeline():
+                await self._connection.execute("BEGIN")
+                yield
+                commit = await self._connection.execute("COMMIT")
+            _check_commit(commit)
+        except BaseException:
+            if not self._connection.closed:
+                with suppress(psycopg.Error):
+                    await self._connection.rollback()
+            raise
+
+    @property
+    def raw(self) -> AsyncConnection[Any]:
+        """The connection itself."""
+        return self._connection
+
+    async def close(self) -> None:
+        """Close it."""
+        await self._connection.close()
+
+
+def _check_commit(commit: AsyncCursor[Any]) -> None:
+    # COMMIT of a transaction that has failed is no error to the server, which answers ROLLBACK.
+    if commit.statusmessage != "COMMIT":
+        raise errors.InFailedSqlTransaction("the transaction was undone")
+
+
+def is_of_the_line(said: psycopg.Error) -> bool:
+    """Say whether the connection or the server went away, so that another may be tried."""
+    gone = (
+        errors.AdminShutdown,
+        errors.CrashShutdown,
+        errors.CannotConnectNow,
+        errors.IdleInTransactionSessionTimeout,
+    )
+    if said.sqlstate is None:
+        return isinstance(said, psycopg.OperationalError) and not isinstance(
+            said, errors.PipelineAborted
+        )
+    return isinstance(said, gone) or said.sqlstate.startswith("08")
+
+
+def is_of_the_moment(said: psycopg.Error) -> bool:
+    """Say whether the server undid the transaction for another one's sake."""
+    return isinstance(said, errors.SerializationFailure | errors.DeadlockDetected)
+
+
+def to_each(rows: Iterable[Mapping[str, object]]) -> str:
+    """Write many sets of values as the parameter `:each`."""
+    return orjson.dumps(list(rows)).decode()
+
+
+@cache
+def statements() -> Mapping[str, bytes]:
+    """Return the statements of `sql/verbs.sql`, by name, as psycopg wants them."""
+    return {name: text.encode() for name, text in named(_sql("verbs.sql")).items()}
+
+
+def named(text: str) -> Mapping[str, str]:
+    r"""Split a file of statements by the line that names each, as psycopg wants them.
+
+    >>> named("-- All.\n\n-- name: one\n-- Why.\nSELECT :run::int % 2;\n")
+    {'one': 'SELECT %(run)s::int %% 2;'}
+    """
+    parts = (part.split("\n", 1) for part in text.split("-- name: ")[1:])
+    return {name.strip(): _as_psycopg(statement) for name, statement in parts}
+
+
+def _as_psycopg(statement: str) -> str:
+    lines = [line for line in statement.splitlines() if not line.startswith("--")]
+    text = "\n".join(lines).strip().replace("%", "%%")
+    return re.sub(r"(?<!:):([a-z_]+)", r"%(\1)s", text)
+
+
+def _sql(file: str) -> str:
+    return (files("k3push.adapters.ledger.postgres") / "sql" / file).read_text(encoding="utf-8")

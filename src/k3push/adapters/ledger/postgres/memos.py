@@ -1,0 +1,43 @@
+"""What the PostgreSQL ledger remembers of people and programs outside of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from k3push.adapters.ledger import codec as text
+from k3push.adapters.ledger import records
+from k3push.adapters.ledger.postgres.database import Connection
+from k3push.ports import Memo
+
+
+async def remember(connection: Connection, new: Memo) -> Memo:
+    """Write a memo down unless it is there; return the one that is."""
+    await connection.do("insert_memo", at=text.from_time(new.at), **records.from_memo(new))
+    return await memo(connection, new.kind, new.id) or new
+
+
+async def revise(connection: Connection, new: Memo) -> bool:
+    """Put a memo in the place of its own version."""
+    written = records.from_memo(new)
+    return bool(await connection.all("revise_memo", version=new.version, **written))
+
+
+async def memo(connection: Connection, kind: str, id_: str) -> Memo | None:
+    """Return one memo."""
+    found = await connection.one("select_memo", kind=kind, id=id_)
+    return records.to_memo(found) if found else None
+
+
+async def memos(
+    connection: Connection, kind: str, about: str, limit: int, *, only_open: bool
+) -> Sequence[Memo]:
+    """Return memos of a kind, the newest first."""
+    if about:
+        least = int(only_open)
+        found = await connection.all(
+            "memos_about", kind=kind, about=about, least=least, limit=limit
+        )
+    else:
+        query = "open_memos" if only_open else "select_memos"
+        found = await connection.all(query, kind=kind, limit=limit)
+    return [records.to_memo(each) for each in found]

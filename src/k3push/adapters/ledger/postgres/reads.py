@@ -1,0 +1,226 @@
+"""The verbs of the PostgreSQL ledger that only read, each as a step over a connection."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from k3push.adapters.ledger import codec as text
+from k3push.adapters.ledger import records, rules
+from k3push.adapters.ledger.postgres.database import Connection
+from k3push.adapters.ledger.postgres.runs import called_columns
+from k3push.core.model import (
+    BillNumber,
+    FolderFile,
+    Repeat,
+    Row,
+    Run,
+    RunId,
+    State,
+    id_in,
+    number_in,
+)
+from k3push.ports import AttemptRecord, Commanded, Doubt, Made, Note
+
+
+async def run(connection: Connection, id_: RunId) -> Run | None:
+    """Return the run of that id."""
+    found = await connection.one("select_run", run=id_)
+    return records.to_run(found) if found else None
+
+
+async def runs(connection: Connection) -> Sequence[Run]:
+    """Return all runs, the oldest first."""
+    return [records.to_run(found) for found in await connection.all("select_runs")]
+
+
+async def run_key(connection: Connection, id_: RunId) -> int:
+    """Find a run that must be there."""
+    return (await _key_and_scope(connection, id_))[0]
+
+
+async def _key_and_scope(connection: Connection, id_: RunId) -> tuple[int, str]:
+    found = await connection.one("run_key", run=id_)
+    if found is None:
+        raise LookupError(f"the ledger has no run {id_}")
+    return int(found[0]), str(found[1])
+
+
+async def is_alive(connection: Connection, id_: RunId) -> bool:
+    """Say whether some process holds the lock of a run."""
+    found = await connection.one("run_key", run=id_)
+    return found is not None and await connection.one("is_alive", run=found[0]) == (True,)
+
+
+async def has_taken(connection: Connection, file: FolderFile) -> bool:
+    """Say whether some run has the numbers of a file."""
+    found = await connection.one(
+        "taken_file", folder=file.folder, file=file.name, digest=file.digest
+    )
+    return found is not None
+
+
+async def calls_at_once(connection: Connection, scope: str) -> int | None:
+    """Return what was kept last."""
+    if not rules.is_of_account(scope, connection.account):
+        return None
+    found = await connection.one("pace", scope=scope)
+    return found[0] if found else None
+
+
+async def repeats(connection: Connection, id_: RunId) -> Sequence[Repeat]:
+    """Return all repeats of a run, in the order of the job files."""
+    key = await run_key(connection, id_)
+    return [Repeat(*found[1:]) for found in await connection.all("select_repeats", run=key)]
+
+
+async def rows(
+    connection: Connection, id_: RunId, states: Collection[State], after: int, limit: int
+) -> Sequence[Row]:
+    """Return a page of rows, in the order of the job files."""
+    key = await run_key(connection, id_)
+    if not states:
+        return records.to_rows(await connection.all("page", run=key, after=after, limit=limit))
+    wanted: list[str] = sorted(set(states))
+    found = await connection.all("page_in_states", run=key, states=wanted, after=after, limit=limit)
+    return records.to_rows(found)
+
+
+async def counts(connection: Connection, id_: RunId) -> Mapping[State, int]:
+    """Count the rows of each state."""
+    key = await run_key(connection, id_)
+    return {State(state): n for state, n in await connection.all("select_tallies", run=key)}
+
+
+async def target_count(connection: Connection, id_: RunId) -> int:
+    """Count the documents that the rows of a run name, each once."""
+    ((count,),) = await connection.all("count_targets", run=await run_key(connection, id_))
+    return int(count)
+
+
+async def rows_of(connection: Connection, number: BillNumber) -> Sequence[tuple[RunId, Row]]:
+    """Return the rows of one number in all runs, by either spelling."""
+    if id_ := id_in(number):
+        found = await connection.all("rows_of_bill", number=number_in(number), id=id_, bill=number)
+    else:
+        found = await connection.all("rows_of_number", number=number)
+    rows = records.to_rows(row for _, *row in found)
+    return [(RunId(run), row) for (run, *_), row in zip(found, rows, strict=True)]
+
+
+async def find_rows(
+    connection: Connection, words: str, remarks: Collection[str], limit: int
+) -> Sequence[tuple[RunId, Row]]:
+    """Return rows that hold a text, the newest run first."""
+    found = await connection.all(
+        "find_rows", like=text.like(words), remarks=list(remarks), limit=limit
+    )
+    rows = records.to_rows(row for _, *row in found)
+    return [(RunId(run), row) for (run, *_), row in zip(found, rows, strict=True)]
+
+
+async def made_of(
+    connection: Connection, id_: RunId, numbers: Collection[BillNumber]
+) -> Mapping[BillNumber, Made]:
+    """Return what other runs of the scope have made of bills, the latest of each."""
+    key, scope = await _key_and_scope(connection, id_)
+    found = await connection.all("made_of", run=key, scope=scope, **called_columns(numbers))
+    return records.to_made_of(found)
+
+
+async def made_of_namesakes(
+    connection: Connection, scope: str, bills: Collection[BillNumber]
+) -> Mapping[BillNumber, frozenset[str]]:
+    """Return ids of documents that runs of a scope have made of other bills of a number."""
+    if not rules.is_of_account(scope, connection.account):
+        return {}
+    found = await connection.all("made_of_namesakes", scope=scope, **called_columns(bills))
+    return records.to_made_of_namesakes(found)
+
+
+async def made_by(
+    connection: Connection, id_: RunId, sender: str | None, limit: int
+) -> Sequence[Made]:
+    """Return the newest rows of the scope that name documents."""
+    _, scope = await _key_and_scope(connection, id_)
+    made: list[Made] = []
+    for key, of in await connection.all("newest_with_documents", scope=scope):
+        left = limit - len(made)
+        if not left:
+            break
+        if sender is None:
+            found = await connection.all("made_by_any", run=key, id=of, limit=left)
+        else:
+            sender = text.from_text(sender) or ""
+            found = await connection.all("made_by_one", run=key, id=of, sender=sender, limit=left)
+        made += map(records.to_made, found)
+    return made
+
+
+async def twins(connection: Connection, id_: RunId) -> int:
+    """Count the rows of a run that have documents of another's."""
+    ((count,),) = await connection.all("count_twins", run=await run_key(connection, id_))
+    return int(count)
+
+
+async def partly(connection: Connection, id_: RunId) -> int:
+    """Count the rows of a run that have documents of another's."""
+    ((count,),) = await connection.all("count_partly", run=await run_key(connection, id_))
+    return int(count)
+
+
+async def doubts(connection: Connection, id_: RunId) -> Sequence[Doubt]:
+    """Return the numbers of a run that are `unknown`."""
+    key = await run_key(connection, id_)
+    return records.to_doubts(id_, await connection.all("doubts", run=key))
+
+
+async def next_chunk(connection: Connection, id_: RunId) -> int:
+    """Return an index above that of every chunk the run has sent."""
+    ((last,),) = await connection.all("last_chunk", run=await run_key(connection, id_))
+    return int(last) + 1
+
+
+async def attempts_of(connection: Connection, number: BillNumber) -> Sequence[AttemptRecord]:
+    """Return every attempt that carried a number."""
+    found = await connection.all("attempts_of", number=number)
+    return [records.to_attempt(each) for each in found]
+
+
+async def notes_of(connection: Connection, number: BillNumber) -> Sequence[Note]:
+    """Return the notes on a number, the oldest first."""
+    return [records.to_note(found) for found in await connection.all("notes_of", number=number)]
+
+
+async def attempts_in(
+    connection: Connection, id_: RunId, after: int, limit: int
+) -> Sequence[AttemptRecord]:
+    """Return a page of the attempts of a run, the oldest first."""
+    key = await run_key(connection, id_)
+    page = await connection.all("attempts_in", run=key, after=after, limit=limit)
+    return [records.to_attempt(found) for found in page]
+
+
+async def notes_in(connection: Connection, id_: RunId, after: int, limit: int) -> Sequence[Note]:
+    """Return a page of the notes that a run has made, the oldest first."""
+    key = await run_key(connection, id_)
+    page = await connection.all("notes_in", run=key, after=after, limit=limit)
+    return [records.to_note(found) for found in page]
+
+
+async def attempt_count(connection: Connection, id_: RunId) -> int:
+    """Count the attempts of a run."""
+    ((count,),) = await connection.all("count_attempts", run=await run_key(connection, id_))
+    return int(count)
+
+
+async def commands(connection: Connection, id_: RunId) -> Sequence[Commanded]:
+    """Return the commands for the present execution of a run, the oldest first."""
+    found = await connection.all("select_commands", run=await run_key(connection, id_))
+    return [records.to_commanded(each) for each in found]
+
+
+async def spans(connection: Connection, id_: RunId) -> Sequence[tuple[datetime, datetime]]:
+    """Return when each recorded attempt of a run began and ended."""
+    found = await connection.all("spans", run=await run_key(connection, id_))
+    return [(text.to_time(began_at), text.to_time(ended_at)) for began_at, ended_at in found]

@@ -1,0 +1,158 @@
+"""Who executes a run: an advisory lock that the server releases with its connection.
+
+The lock says who lives. What keeps a process that was paused, cut off and given up from writing
+is the run's epoch: each new owner counts it up, and every verb compares it in its transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import anyio
+import psycopg
+
+from k3push.adapters.ledger.postgres.database import Connection, Server
+from k3push.adapters.ledger.postgres.transactions import Patience
+from k3push.core.model import RunId
+from k3push.core.remark import remark
+from k3push.ports import LedgerLostError, RunIsAliveError
+
+RETAKE_PATIENCE_S = 60.0
+"""For how long a lost lock is asked for again: longer than a server keeps a dead connection."""
+
+RETAKE_PAUSE_S = 0.5
+
+
+@dataclass(slots=True, eq=False)
+class RunLock:
+    """A run that this process owns.
+
+    Attributes:
+        epoch: The run's epoch under this owner.
+        lost: Why it does not own it any more, or "".
+    """
+
+    run: RunId
+    key: int
+    epoch: int
+    connection: Connection
+    lost: str = ""
+    keeper: asyncio.Task[None] | None = None
+
+
+class RunLocks:
+    """The runs that one process owns."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._held: dict[RunId, RunLock] = {}
+
+    def check(self, run: RunId, epoch: int) -> None:
+        """Raise if this process has owned *run* and another has taken it over.
+
+        Args:
+            run: The run that a verb is about to write for.
+            epoch: What the ledger says now, while nobody can change it.
+        """
+        hold = self._held.get(run)
+        if hold is None:
+            return
+        if hold.epoch != epoch:
+            hold.lost = _taken_over(run)
+        if hold.lost:
+            why = str(hold.lost)
+            raise LedgerLostError(remark("ledger.lost", place=self._server.place, why=why))
+
+    async def take(
+        self, run: RunId, account: str, enter: Callable[[Connection], Awaitable[tuple[int, int]]]
+    ) -> None:
+        """Become the executor of *run*.
+
+        Args:
+            run: The run.
+            account: Whose run it is.
+            enter: Puts in order what the last executor left behind, in a transaction that
+                begins with a new epoch; it returns the run's key and the epoch.
+
+        Raises:
+            LookupError: There is no such run.
+            RunIsAliveError: Another process, or another task of this one, is.
+        """
+        patience = Patience(self._server)
+        hold: RunLock | None = None
+        while hold is None:
+            try:
+                hold = await self._enter(run, account, enter)
+            except psycopg.Error as said:
+                # Whatever of it was committed, to enter again changes nothing for anybody else.
+                await patience.after(said)
+        self._held[run] = hold
+        hold.keeper = asyncio.create_task(self._keep(hold))
+
+    async def _enter(
+        self, run: RunId, account: str, enter: Callable[[Connection], Awaitable[tuple[int, int]]]
+    ) -> RunLock:
+        connection = await self._server.connect(account)
+        try:
+            await _lock(connection, run)
+            async with connection.transaction():
+                key, epoch = await enter(connection)
+        except BaseException:
+            await connection.close()
+            raise
+        return RunLock(run, key, epoch, connection)
+
+    async def give_back(self, run: RunId) -> None:
+        """Be the executor of *run* no longer."""
+        hold = self._held.pop(run)
+        if hold.keeper:
+            hold.keeper.cancel()
+            with suppress(asyncio.CancelledError):
+                await hold.keeper
+        # Said aloud, since the server notices the end of a connection only after a moment.
+        with suppress(psycopg.Error):
+            await hold.connection.do("give_run_lock_back", run=hold.key)
+        await hold.connection.close()
+
+    async def _keep(self, hold: RunLock) -> None:
+        """Wait for the connection to be lost, and take the lock again if nobody else has."""
+        while not hold.lost:
+            with suppress(psycopg.Error):
+                # Nobody notifies: it ends when the connection does.
+                async for _ in hold.connection.raw.notifies():
+                    pass
+            await hold.connection.close()
+            hold.lost = await self._retake(hold)
+
+    async def _retake(self, hold: RunLock) -> str:
+        """Take the lock again; return why not, or ""."""
+        until = anyio.current_time() + RETAKE_PATIENCE_S
+        while anyio.current_time() < until:
+            with suppress(psycopg.Error):
+                connection = await self._server.connect()
+                try:
+                    had = await connection.one("try_run_lock", run=hold.key) == (True,)
+                    if await connection.one("epoch", run=hold.key) != (hold.epoch,):
+                        return _taken_over(hold.run)
+                    if had:
+                        hold.connection, connection = connection, hold.connection
+                        return ""
+                finally:
+                    await connection.close()
+            await asyncio.sleep(RETAKE_PAUSE_S)
+        return f"the lock of run {hold.run} was lost and could not be had again. Resume it."
+
+
+async def _lock(connection: Connection, run: RunId) -> None:
+    found = await connection.one("run_key", run=run)
+    if found is None:
+        raise LookupError(f"the ledger has no run {run}")
+    if await connection.one("try_run_lock", run=found[0]) != (True,):
+        raise RunIsAliveError(remark("ledger.run_alive", run=run))
+
+
+def _taken_over(run: RunId) -> str:
+    return f"another process took over run {run}; this one sends nothing more of it"

@@ -1,0 +1,216 @@
+"""The steps of the PostgreSQL ledger that write runs and their rows, before anything is sent.
+
+A step is a function over a connection, inside a transaction: it locks the rows it is about, asks
+`rules`, and then writes, a whole page at once. What it asks first travels together, and
+so does what it writes: two trips to the server for each step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import AsyncCursor
+
+from k3push.adapters.ledger import codec as text
+from k3push.adapters.ledger import records, rules
+from k3push.adapters.ledger.postgres.database import Connection, to_each
+from k3push.adapters.ledger.postgres.run_locks import RunLocks
+from k3push.core.control_words import Command
+from k3push.core.model import (
+    BillNumber,
+    FolderFile,
+    Identified,
+    Listed,
+    Repeat,
+    Run,
+    RunId,
+    State,
+    key_of,
+    number_in,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RunKey:
+    """What a step needs to know of its run."""
+
+    key: int
+    scope: str
+    listed: int
+
+
+async def checked(asked: AsyncCursor[Any], run: RunId, holds: RunLocks) -> RunKey:
+    """Read what was asked of a run that must be there, and not be another process's by now."""
+    found = await asked.fetchone()
+    if found is None:
+        raise LookupError(f"the ledger has no run {run}")
+    *of_run, epoch = found
+    holds.check(run, epoch)
+    return RunKey(*of_run)
+
+
+async def run_alone(connection: Connection, holds: RunLocks, run: RunId) -> RunKey:
+    """Find a run, with nobody else writing for it."""
+    return await checked(await connection.ask("run_alone", run=run), run, holds)
+
+
+async def run_shared(connection: Connection, holds: RunLocks, run: RunId) -> RunKey:
+    """Find a run, which nobody can take over meanwhile."""
+    return await checked(await connection.ask("run_shared", run=run), run, holds)
+
+
+async def open_run(connection: Connection, run: Run) -> None:
+    """Write down a new run."""
+    rules.check_scope(run.scope, connection.account)
+    made = await connection.one("insert_run", **records.from_run(run))
+    if made is None:
+        raise ValueError(f"run {run.id} is there already")
+
+
+async def end_run(
+    connection: Connection, holds: RunLocks, run: RunId, exit_code: int, at: datetime
+) -> None:
+    """Write down how an execution ended."""
+    key = (await run_alone(connection, holds, run)).key
+    await connection.do("set_ending", run=key, ended_at=text.from_time(at), exit=exit_code)
+
+
+async def take(connection: Connection, holds: RunLocks, file: FolderFile, run: RunId) -> None:
+    """Write down that a run has the numbers of a file."""
+    key = (await run_shared(connection, holds, run)).key
+    await connection.do(
+        "take_file", folder=file.folder, file=file.name, digest=file.digest, run=key
+    )
+
+
+async def keep_calls_at_once(connection: Connection, scope: str, calls: int) -> None:
+    """Keep how many calls at once an execution came to."""
+    rules.check_scope(scope, connection.account)
+    await connection.do("set_pace", scope=scope, calls=calls)
+
+
+async def command(
+    connection: Connection, holds: RunLocks, run: RunId, command: Command, at: datetime
+) -> int:
+    """Leave a command for the executor of a run."""
+    key = (await run_shared(connection, holds, run)).key
+    ((number,),) = await connection.all(
+        "insert_command", run=key, given_at=text.from_time(at), words=str(command)
+    )
+    return int(number)
+
+
+async def obeyed(
+    connection: Connection, holds: RunLocks, command: int, at: datetime, on_their_way: int
+) -> None:
+    """Write down that a command was obeyed, once."""
+    found = await connection.one("run_of_command", id=command)
+    if found is None:
+        return
+    await run_shared(connection, holds, RunId(found[0]))
+    await connection.do(
+        "set_obeyed", id=command, obeyed_at=text.from_time(at), on_their_way=on_their_way
+    )
+
+
+async def add(
+    connection: Connection, holds: RunLocks, run: RunId, listed: Sequence[Listed]
+) -> Sequence[Repeat]:
+    """Append rows and repeats, in one order of places."""
+    found = await run_alone(connection, holds, run)
+    there = await connection.all(
+        "places_of_listed", run=found.key, **listed_columns(one.key for one in listed)
+    )
+    lines: dict[str, int] = {key_of(number, id_): line for number, id_, _, line in there}
+    new: list[dict[str, object]] = []
+    again: list[tuple[int, Repeat]] = []
+    for place, one in enumerate(listed, start=found.listed + 1):
+        if one.key in lines:
+            again.append((place, Repeat(one.line, one.key, lines[one.key])))
+        else:
+            lines[one.key] = one.line
+            row = {"place": place, "line": one.line, "number": one.number, "listed_id": one.id}
+            new.append(row)
+    ids: dict[str, int] = {key_of(number, id_): row for number, id_, row, _ in there}
+    if new:
+        made = await connection.all("insert_row", run=found.key, each=to_each(new))
+        ids |= {key_of(number, id_): row for number, id_, row in made}
+    await connection.do_each(
+        "insert_repeat",
+        (
+            {
+                "place": place,
+                "line": repeat.line,
+                "number": repeat.number,
+                "first_row": ids[repeat.number],
+            }
+            for place, repeat in again
+        ),
+        run=found.key,
+    )
+    await connection.do("set_listed", run=found.key, listed=found.listed + len(listed))
+    await tally(connection, found.key, {State.PLANNED: len(new)})
+    return [repeat for _, repeat in again]
+
+
+async def close_list(connection: Connection, holds: RunLocks, run: RunId) -> None:
+    """Write down that all lines of the run are there."""
+    await connection.do("set_whole", run=(await run_alone(connection, holds, run)).key)
+
+
+async def identify(
+    connection: Connection, holds: RunLocks, run: RunId, bills: Mapping[BillNumber, Identified]
+) -> Sequence[Repeat]:
+    """Write down which bills lines mean, and make repeats of rows that turn out to be one bill."""
+    key = (await run_alone(connection, holds, run)).key
+    of: list[str] = list({number_in(named.bill) for named in bills.values()})
+    rows = await connection.all("lock_rows_by_number", run=run, of=of, **listed_columns(bills))
+    lines = ((row, key_of(number, id_)) for row, _, _, number, id_, *_ in rows)
+    wanted = {row: bills[line] for row, line in lines if line in bills}
+    # Ids are in the order of places, and tell a row from others as those do.
+    before = {
+        row: rules.Spelled(row, State(state), attempt, BillNumber(bill), id_)
+        for row, state, attempt, _, _, bill, id_ in rows
+    }
+    spelled, taken = rules.spell(before.values(), wanted)
+    repeats: list[Repeat] = []
+    if taken:
+        moves = to_each({"id": lost, "kept": kept} for lost, kept in taken.items())
+        await connection.do("repoint_repeats", each=moves)
+        places = [place for (place,) in await connection.all("row_to_repeat", each=moves)]
+        await connection.do("delete_row", each=moves)
+        found = await connection.all("repeats_at", run=key, places=places)
+        repeats = [Repeat(*repeat) for repeat in found]
+    # Old spellings go first: two rows may have changed theirs for each other's.
+    respelled = [row for row in spelled if before[row].bill]
+    await connection.do_each(
+        "set_bill", ({"id": row, "bill": None, "source_id": None} for row in respelled)
+    )
+    await connection.do_each(
+        "set_bill",
+        ({"id": row, "bill": named.bill, "source_id": named.id} for row, named in spelled.items()),
+    )
+    await tally(connection, key, {State.PLANNED: -len(taken)})
+    return repeats
+
+
+def listed_columns(lines: Iterable[BillNumber]) -> dict[str, list[str]]:
+    """Return the parameters that lines of the job file go into."""
+    pairs = text.listed(lines)
+    return {"numbers": [number for number, _ in pairs], "ids": [id_ for _, id_ in pairs]}
+
+
+def called_columns(bills: Iterable[BillNumber]) -> dict[str, list[str]]:
+    """Return the parameters that bills go into."""
+    named = text.called(bills)
+    return {"numbers": [number for number, _ in named], "bills": [bill for _, bill in named]}
+
+
+async def tally(connection: Connection, run: int, change: Mapping[State, int]) -> None:
+    """Keep count of the rows of each state."""
+    await connection.do_each(
+        "tally", ({"state": state, "n": n} for state, n in change.items() if n), run=run
+    )

@@ -1,0 +1,329 @@
+"""The steps of the PostgreSQL ledger around a sending: claim, begin, record, and what is left.
+
+Like those of `runs` they lock, ask `rules` and `life`, and then write, for a whole chunk at
+once. All that may move a claimed number lock its claim first, so that while a step holds the
+claim, nothing that it has read of the number changes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import AsyncCursor
+
+from k3push.adapters.ledger import codec as text
+from k3push.adapters.ledger import rules
+from k3push.adapters.ledger.postgres import steps
+from k3push.adapters.ledger.postgres.database import Connection
+from k3push.adapters.ledger.postgres.run_locks import RunLocks
+from k3push.adapters.ledger.postgres.runs import (
+    RunKey,
+    called_columns,
+    checked,
+    listed_columns,
+    run_alone,
+    tally,
+)
+from k3push.core.model import (
+    Attempt,
+    BillNumber,
+    Exchange,
+    Intent,
+    Outcome,
+    RunId,
+    State,
+    key_of,
+    number_in,
+)
+from k3push.core.safety import life
+from k3push.ports import Holder
+
+
+async def bury_executor(
+    connection: Connection, holds: RunLocks, run: RunId, *, executes: bool
+) -> tuple[int, int]:
+    """Put in order what a dead executor of the run left behind, for the next one.
+
+    Where that one *executes* the run, its ending and its commands go as well.
+
+    Returns:
+        The run's key, and the epoch of the next executor.
+    """
+    mine = await run_alone(connection, holds, run)
+    ((epoch,),) = await connection.all("new_epoch", run=mine.key)
+    claims = await connection.all("claims_of_run", run=mine.key)
+    sent = await connection.all("sent_rows", run=mine.key)
+    for _, state, bill in sent:
+        life.check(bill, State(state), State.UNKNOWN)
+    await _kill(connection, mine.key, [row for row, _, _ in sent])
+    await connection.do("close_attempts", run=mine.key, verdict=rules.KILLED_BECAUSE)
+    await steps.bury(connection, mine.key)
+    idle = [bill for bill, state in claims if state is None or not rules.keeps_claim(State(state))]
+    await connection.do("delete_claims", scope=mine.scope, run=mine.key, **called_columns(idle))
+    if executes:
+        await connection.do("set_ending", run=mine.key, ended_at=None, exit=None)
+        await connection.do("delete_commands", run=mine.key)
+    return mine.key, int(epoch)
+
+
+async def claim(
+    connection: Connection, holds: RunLocks, run: RunId, numbers: Sequence[BillNumber]
+) -> Mapping[BillNumber, Holder]:
+    """Claim what is free, or was held by the dead for numbers that nobody sent."""
+    rules.check_claim(numbers)
+    called = called_columns(numbers)
+    asked = await connection.ask("run_shared", run=run)
+    await connection.do("claim_free", run=run, **called)
+    await connection.do("lock_claims", run=run, numbers=called["numbers"])
+    found = await connection.ask("holders", run=run, **called)
+    mine = await checked(asked, run, holds)
+    claimed: dict[BillNumber, rules.Claimed] = {}
+    holders: dict[BillNumber, Holder] = {}
+    alive: dict[int, bool] = {}
+    for bill, key, holder, row, word in await found.fetchall():
+        number = number_in(bill)
+        if key not in alive:
+            ((alive[key],),) = await connection.all("is_alive", run=key)
+        state = State(word) if word else None
+        claimed[number] = rules.Claimed(bill, key == mine.key, alive[key], state)
+        holders[number] = Holder(RunId(holder), alive=alive[key])
+        if key != mine.key and not alive[key] and state is State.SENT:
+            life.check(bill, State.SENT, State.UNKNOWN)
+            await _kill(connection, key, [row])
+    taken, held = rules.share_out(numbers, claimed)
+    over = [bill for number, bill in taken.items() if number in claimed]
+    if over:
+        await connection.do("move_claims", scope=mine.scope, run=mine.key, **called_columns(over))
+    return {bill: holders[number_in(bill)] for bill in held}
+
+
+async def begin(connection: Connection, holds: RunLocks, intent: Intent) -> Attempt:
+    """Write the intent down and move its rows to `sent`."""
+    rules.check_once(intent.numbers)
+    asked = await _ask(connection, intent.run, intent.numbers)
+    run, standings, claimed = await _standings(asked, holds, intent.run)
+    for number in intent.numbers:
+        rules.check_begin(number, standings.get(number), claimed=number in claimed)
+    made = await connection.ask(
+        "insert_attempt",
+        run=run.key,
+        chunk=intent.chunk,
+        nth=intent.nth,
+        began_at=text.from_time(intent.began_at),
+        boot=text.from_text(intent.uptime.boot),
+        uptime_s=float(intent.uptime.seconds),
+        numbers=text.from_json(intent.numbers),
+        before=text.from_before(intent.before),
+        request=text.from_bytes(intent.request),
+        sender=text.from_text(intent.sender) or "",
+        bills=list(intent.numbers),
+        rows=[standing.place for standing in standings.values()],
+    )
+    moved = len(intent.numbers)
+    await tally(connection, run.key, {State.PLANNED: -moved, State.SENT: moved})
+    ((attempt,),) = await made.fetchall()
+    return Attempt(attempt, intent)
+
+
+async def record(
+    connection: Connection,
+    holds: RunLocks,
+    attempt: Attempt,
+    exchange: Exchange,
+    verdict: str,
+    *,
+    outcomes: Sequence[Outcome],
+    at: datetime,
+    keep_claims: bool,
+) -> None:
+    """Write down what came of *attempt*, once."""
+    asked = await _ask(connection, attempt.intent.run, [outcome.number for outcome in outcomes])
+    recording = await connection.ask("recording_of", attempt=attempt.id)
+    run, standings, _ = await _standings(asked, holds, attempt.intent.run)
+    found = await recording.fetchone()
+    if found is None:
+        raise LookupError(f"the ledger has no attempt {attempt.id}")
+    carried, recorded, killed = found
+    if recorded:
+        return
+    rules.check_recording(attempt.id, text.to_numbers(carried), outcomes, killed=killed)
+    moves = rules.check_outcomes(
+        outcomes, [standings.get(each.number) for each in outcomes], attempt=attempt.id
+    )
+    await _move(connection, run, moves, standings.values(), at=at, keep_planned=keep_claims)
+    await connection.do(
+        "set_exchange",
+        attempt=attempt.id,
+        ended_at=text.from_time(at),
+        verdict=text.from_text(verdict) or "",
+        **text.from_exchange(exchange),
+    )
+
+
+async def conclude(
+    connection: Connection,
+    holds: RunLocks,
+    run: RunId,
+    outcomes: Sequence[Outcome],
+    *,
+    at: datetime,
+    note: str,
+) -> None:
+    """Move rows apart from an attempt, and keep the note beside each."""
+    numbers = list(dict.fromkeys(outcome.number for outcome in outcomes))
+    asked = await _ask(connection, run, numbers, by_number=True)
+    found, standings, _ = await _standings(asked, holds, run)
+    moves = rules.check_outcomes(outcomes, [standings.get(each.number) for each in outcomes])
+    await _move(connection, found, moves, standings.values(), at=at)
+    if settled := rules.settled(outcomes, standings):
+        await connection.do("pass_claims_on", scope=found.scope, **called_columns(settled))
+    if note:
+        await _take_down(connection, found.key, outcomes, at, note)
+
+
+async def amend(
+    connection: Connection,
+    holds: RunLocks,
+    run: RunId,
+    outcomes: Sequence[Outcome],
+    *,
+    at: datetime,
+    note: str,
+) -> None:
+    """Add documents to rows that name some already, and keep the note beside each."""
+    bills: list[str] = list({outcome.number for outcome in outcomes})
+    asked = await connection.ask("run_shared", run=run)
+    rows = await connection.ask("lock_documents", run=run, bills=bills)
+    key = (await checked(asked, run, holds)).key
+    before = {
+        bill: (row, State(state), [target.id for target in text.to_targets(targets)])
+        for bill, row, state, targets in await rows.fetchall()
+    }
+    amended = rules.check_amending(outcomes, [before.get(each.number) for each in outcomes])
+    await connection.do_each(
+        "amend",
+        (
+            {
+                "id": row,
+                "state": outcome.state,
+                "targets": text.from_targets(outcome.targets),
+                "code": text.from_text(outcome.code),
+                "reason": text.from_text(outcome.reason),
+            }
+            for row, outcome in amended
+        ),
+    )
+    change = Counter(outcome.state for _, outcome in amended)
+    change.subtract(state for _, state, _ in before.values())
+    await tally(connection, key, change)
+    await _take_down(connection, key, outcomes, at, note)
+
+
+async def _take_down(
+    connection: Connection, run: int, outcomes: Sequence[Outcome], at: datetime, note: str
+) -> None:
+    """Keep a note beside each number."""
+    await connection.do(
+        "insert_notes",
+        numbers=[outcome.number for outcome in outcomes],
+        run=run,
+        at=text.from_time(at),
+        text=text.from_text(note) or "",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What was asked of a run and of numbers, which are locked; answers may be on the way."""
+
+    run: AsyncCursor[Any]
+    claims: AsyncCursor[Any]
+    rows: AsyncCursor[Any]
+
+
+async def _ask(
+    connection: Connection,
+    run: RunId,
+    numbers: Sequence[BillNumber],
+    *,
+    by_number: bool = False,
+) -> _Asked:
+    """Lock a run, and the claims and the rows of numbers (the ERP's spelling).
+
+    *by_number* finds rows without the ERP's spelling by the job file's as well.
+    """
+    bills: list[str] = list(numbers)
+    return _Asked(
+        await connection.ask("run_shared", run=run),
+        await connection.ask("lock_claims", run=run, numbers=called_columns(numbers)["numbers"]),
+        await connection.ask("lock_rows_by_either", run=run, bills=bills, **listed_columns(numbers))
+        if by_number
+        else await connection.ask("lock_rows", run=run, bills=bills),
+    )
+
+
+async def _standings(
+    asked: _Asked, holds: RunLocks, run: RunId
+) -> tuple[RunKey, dict[BillNumber, rules.Standing], set[BillNumber]]:
+    """Return the run, where its rows stand, and which numbers it has claimed.
+
+    What tells a row from others is its id here, in the place of `Row.place`.
+    """
+    found = await checked(asked.run, run, holds)
+    standings: dict[BillNumber, rules.Standing] = {}
+    for row, state, attempt, number, id_, bill, _ in await asked.rows.fetchall():
+        key = BillNumber(bill) or key_of(number, id_)
+        if bill or key not in standings:
+            standings[key] = rules.Standing(row, State(state), attempt)
+    claimed = {bill for bill, key in await asked.claims.fetchall() if key == found.key}
+    return found, standings, claimed
+
+
+async def _move(
+    connection: Connection,
+    run: RunKey,
+    moves: Sequence[tuple[int, Outcome]],
+    standings: Iterable[rules.Standing],
+    *,
+    at: datetime,
+    keep_planned: bool = False,
+) -> None:
+    """Make moves that are known to be legal, and give up the claims that end with them."""
+    before = {standing.place: standing.state for standing in standings}
+    at_text = text.from_time(at)
+    await connection.do_each(
+        "set_outcome",
+        (
+            {
+                "id": row,
+                "state": outcome.state,
+                "targets": text.from_targets(outcome.targets),
+                "code": text.from_text(outcome.code),
+                "reason": text.from_text(outcome.reason),
+                "settled_at": rules.settled_at(outcome.state, at_text),
+            }
+            for row, outcome in moves
+        ),
+    )
+    done = [
+        outcome.number
+        for _, outcome in moves
+        if not rules.keeps_claim(outcome.state, keep_planned=keep_planned)
+    ]
+    if done:
+        await connection.do("delete_claims", scope=run.scope, run=run.key, **called_columns(done))
+    change = Counter(outcome.state for _, outcome in moves)
+    change.subtract(before[row] for row, _ in moves)
+    await tally(connection, run.key, change)
+
+
+async def _kill(connection: Connection, run: int, rows: Sequence[int]) -> None:
+    """Make rows `unknown` whose executor died while they were sent."""
+    killed = await connection.all(
+        "kill", rows=list(rows), code=rules.KILLED, reason=rules.KILLED_BECAUSE
+    )
+    await tally(connection, run, {State.SENT: -len(killed), State.UNKNOWN: len(killed)})

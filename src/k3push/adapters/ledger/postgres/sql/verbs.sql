@@ -1,0 +1,679 @@
+-- The statements of the PostgreSQL ledger, each under its name. :each is a JSON array of objects
+-- and :numbers, :bills and :places are arrays, so that one statement serves a chunk of any size.
+-- :numbers and :ids are lines as the job file has them, :numbers and :bills bills and their numbers;
+-- bills of one number are those that are called so, or so and a comma and an id ('-' comes after it).
+--
+-- The planner knows nothing of a run that has just been written down, and takes it for a row or
+-- two. So each statement leaves it one index that is any good, or a million rows are walked
+-- through for each chunk: rows are found by id, or one by one by number or bill (`run + 0` is no
+-- index's); pages are cut by comparing as many columns as their index has.
+--
+-- Every statement is given :account, the one that the ledger is opened for; each that finds a run,
+-- or finds something over all runs, asks for it.
+--
+-- Locks are taken in one order, so that two writers never wait for each other in a ring: the run,
+-- claims by number, rows by id, the attempt, tallies by state.
+
+-- name: sign
+INSERT INTO signatures (slot, nth) VALUES (:slot, :nth)
+ON CONFLICT (slot) DO UPDATE SET nth = excluded.nth, at = excluded.at
+RETURNING nth;
+
+-- name: signed
+-- A writing statement, since it must wait for a transaction of that slot which still goes on.
+INSERT INTO signatures (slot, nth) VALUES (:slot, 0)
+ON CONFLICT (slot) DO UPDATE SET at = excluded.at
+RETURNING nth;
+
+-- name: forget_signatures
+DELETE FROM signatures WHERE at < now() - interval '7 days';
+
+-- name: durability
+SELECT current_setting('synchronous_commit'), current_setting('fsync'),
+    current_setting('server_encoding'), pg_is_in_recovery();
+
+-- name: schema_there
+SELECT to_regnamespace('k3push') IS NOT NULL, to_regclass('k3push.schema_version') IS NOT NULL;
+
+-- name: schema_version
+SELECT version FROM k3push.schema_version;
+
+-- name: lock_schema
+-- "K3PU", and no run has the key 0.
+SELECT pg_advisory_xact_lock(1261654101, 0);
+
+-- name: try_run_lock
+SELECT pg_try_advisory_lock(1261654101, :run::int);
+
+-- name: give_run_lock_back
+SELECT pg_advisory_unlock(1261654101, :run::int);
+
+-- name: is_alive
+SELECT EXISTS (
+    SELECT FROM pg_locks
+    WHERE locktype = 'advisory' AND granted AND classid = 1261654101 AND objid = :run::bigint::oid
+        AND objsubid = 2
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+);
+
+-- name: new_epoch
+UPDATE runs SET epoch = epoch + 1 WHERE key = :run RETURNING epoch;
+
+-- name: epoch
+SELECT epoch FROM runs WHERE key = :run;
+
+-- name: set_pace
+INSERT INTO paces (scope, calls) VALUES (:scope, :calls::integer)
+ON CONFLICT (scope) DO UPDATE SET calls = excluded.calls;
+
+-- name: pace
+SELECT calls FROM paces WHERE scope = :scope;
+
+-- name: insert_run
+INSERT INTO runs (
+    id, account, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole,
+    begun_with
+)
+VALUES (
+    :id, :account, :scope, :route, :jobs, :folder, :started_at, :ended_at, :exit, :again_because,
+    :whole::boolean::int, :begun_with
+)
+ON CONFLICT (id) DO NOTHING
+RETURNING key;
+
+-- name: run_key
+SELECT key, scope, listed, epoch FROM runs WHERE id = :run AND account = :account;
+
+-- name: run_shared
+-- Many may write for one run at once, but none while another process takes the run over.
+SELECT key, scope, listed, epoch FROM runs WHERE id = :run AND account = :account FOR SHARE;
+
+-- name: run_alone
+SELECT key, scope, listed, epoch FROM runs WHERE id = :run AND account = :account
+FOR NO KEY UPDATE;
+
+-- name: set_whole
+UPDATE runs SET whole = 1 WHERE key = :run;
+
+-- name: set_listed
+UPDATE runs SET listed = :listed WHERE key = :run;
+
+-- name: set_ending
+UPDATE runs SET ended_at = :ended_at, exit = :exit WHERE key = :run;
+
+-- name: take_file
+INSERT INTO taken_files (folder, name, digest, run) VALUES (:folder, :file, :digest, :run)
+ON CONFLICT DO NOTHING;
+
+-- name: taken_file
+SELECT run FROM taken_files AS taken JOIN runs ON runs.key = taken.run
+WHERE taken.folder = :folder AND name = :file AND digest = :digest AND account = :account
+LIMIT 1;
+
+-- name: select_run
+SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with
+FROM runs WHERE id = :run AND account = :account;
+
+-- name: select_runs
+SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with
+FROM runs WHERE account = :account ORDER BY started_at, id;
+
+-- name: places_of_listed
+SELECT rows.number, rows.listed_id, rows.id, rows.line
+FROM unnest(:numbers::text[], :ids::text[]) AS wanted (number, id) CROSS JOIN LATERAL (
+    SELECT * FROM rows
+    WHERE number = wanted.number AND listed_id = wanted.id AND run + 0 = :run LIMIT 1
+) AS rows;
+
+-- name: insert_row
+INSERT INTO rows (run, place, line, number, listed_id)
+SELECT :run, e.place, e.line, e.number, e.listed_id
+FROM json_to_recordset(:each::json) AS e (place bigint, line bigint, number text, listed_id text)
+ORDER BY e.place
+RETURNING number, listed_id, id;
+
+-- name: insert_repeat
+INSERT INTO repeats (run, place, line, number, first_row)
+SELECT :run, e.place, e.line, e.number, e.first_row
+FROM json_to_recordset(:each::json)
+    AS e (place bigint, line bigint, number text, first_row bigint);
+
+-- name: tally
+INSERT INTO tallies (run, state, shard, n)
+SELECT :run, e.state, pg_backend_pid() % 16, e.n
+FROM json_to_recordset(:each::json) AS e (state text, n bigint)
+ORDER BY e.state
+ON CONFLICT (run, state, shard) DO UPDATE SET n = tallies.n + excluded.n;
+
+-- name: select_tallies
+SELECT state, sum(n)::bigint FROM tallies WHERE run = :run GROUP BY state HAVING sum(n) > 0;
+
+-- name: count_targets
+SELECT count(DISTINCT (target -> 0)::text)
+FROM rows CROSS JOIN LATERAL json_array_elements(rows.targets::json) AS target
+WHERE rows.run = :run;
+
+-- name: lock_claims
+SELECT bill, run FROM claims
+WHERE scope = (SELECT scope FROM runs WHERE id = :run AND account = :account) AND number = ANY(:numbers::text[])
+ORDER BY number
+FOR UPDATE;
+
+-- name: lock_rows
+SELECT rows.id, state, coalesce(attempt, 0), number, listed_id, coalesce(bill, ''),
+    coalesce(source_id, '')
+FROM unnest(:bills::text[]) AS wanted CROSS JOIN LATERAL (
+    SELECT id FROM rows WHERE bill = wanted AND run + 0 = (SELECT key FROM runs WHERE id = :run AND account = :account) LIMIT 1
+) AS found
+JOIN rows ON rows.id = found.id
+ORDER BY rows.id
+FOR UPDATE OF rows;
+
+-- name: lock_rows_by_either
+-- By what the ERP calls them or the job file does.
+SELECT rows.id, state, coalesce(attempt, 0), number, listed_id, coalesce(bill, ''),
+    coalesce(source_id, '')
+FROM (
+    SELECT rows.id FROM unnest(:bills::text[]) AS wanted CROSS JOIN LATERAL (
+        SELECT id FROM rows WHERE bill = wanted AND run + 0 = (SELECT key FROM runs WHERE id = :run AND account = :account) LIMIT 1
+    ) AS rows
+    UNION
+    SELECT rows.id FROM unnest(:numbers::text[], :ids::text[]) AS wanted (number, id) CROSS JOIN LATERAL (
+        SELECT id FROM rows
+        WHERE number = wanted.number AND listed_id = wanted.id
+            AND run + 0 = (SELECT key FROM runs WHERE id = :run AND account = :account) LIMIT 1
+    ) AS rows
+) AS found
+JOIN rows ON rows.id = found.id
+ORDER BY rows.id
+FOR UPDATE OF rows;
+
+-- name: lock_rows_by_number
+-- By the number that either has; those of the job file are whole lines.
+SELECT rows.id, state, coalesce(attempt, 0), number, listed_id, coalesce(bill, ''),
+    coalesce(source_id, '')
+FROM (
+    -- As the number alone, and with an id behind its comma.
+    SELECT rows.id FROM unnest(:of::text[]) AS wanted CROSS JOIN LATERAL (
+        SELECT id FROM rows
+        WHERE bill = wanted
+            AND run + 0 = (SELECT key FROM runs WHERE id = :run AND account = :account)
+        UNION ALL
+        SELECT id FROM rows
+        WHERE bill >= wanted || ',' AND bill < wanted || '-'
+            AND run + 0 = (SELECT key FROM runs WHERE id = :run AND account = :account)
+    ) AS rows
+    UNION
+    SELECT rows.id FROM unnest(:numbers::text[], :ids::text[]) AS wanted (number, id) CROSS JOIN LATERAL (
+        SELECT id FROM rows
+        WHERE number = wanted.number AND listed_id = wanted.id
+            AND run + 0 = (SELECT key FROM runs WHERE id = :run AND account = :account) LIMIT 1
+    ) AS rows
+) AS found
+JOIN rows ON rows.id = found.id
+ORDER BY rows.id
+FOR UPDATE OF rows;
+
+-- name: set_bill
+UPDATE rows SET bill = e.bill, source_id = e.source_id
+FROM json_to_recordset(:each::json) AS e (id bigint, bill text, source_id text)
+WHERE rows.id = e.id;
+
+-- name: row_to_repeat
+INSERT INTO repeats (run, place, line, number, first_row)
+SELECT rows.run, rows.place, rows.line,
+    CASE rows.listed_id WHEN '' THEN rows.number ELSE rows.number || ',' || rows.listed_id END, e.kept
+FROM json_to_recordset(:each::json) AS e (id bigint, kept bigint)
+JOIN rows ON rows.id = e.id
+RETURNING place;
+
+-- name: repoint_repeats
+UPDATE repeats SET first_row = e.kept
+FROM json_to_recordset(:each::json) AS e (id bigint, kept bigint)
+WHERE repeats.first_row = e.id;
+
+-- name: delete_row
+DELETE FROM rows
+USING json_to_recordset(:each::json) AS e (id bigint, kept bigint)
+WHERE rows.id = e.id;
+
+-- name: select_repeats
+SELECT repeats.place, repeats.line, repeats.number, rows.line
+FROM repeats
+JOIN rows ON rows.id = repeats.first_row
+WHERE repeats.run = :run
+ORDER BY repeats.place;
+
+-- name: repeats_at
+SELECT repeats.line, repeats.number, rows.line
+FROM repeats
+JOIN rows ON rows.id = repeats.first_row
+WHERE repeats.run = :run AND repeats.place = ANY(:places::bigint[])
+ORDER BY repeats.place;
+
+-- name: claim_free
+INSERT INTO claims (scope, number, bill, run)
+SELECT runs.scope, wanted.number, wanted.bill, runs.key
+FROM runs CROSS JOIN unnest(:numbers::text[], :bills::text[]) AS wanted (number, bill)
+WHERE runs.id = :run AND runs.account = :account
+ORDER BY wanted.number
+ON CONFLICT DO NOTHING;
+
+-- name: holders
+-- After `lock_claims`: from then on no state of these numbers can change but by this transaction.
+SELECT claims.bill, claims.run, runs.id, rows.id, rows.state
+FROM claims
+JOIN runs ON runs.key = claims.run
+LEFT JOIN LATERAL (
+    SELECT id, state FROM rows WHERE bill = claims.bill AND run + 0 = claims.run LIMIT 1
+) AS rows ON true
+WHERE claims.scope = (SELECT scope FROM runs WHERE id = :run AND account = :account)
+    AND claims.number = ANY(:numbers::text[])
+    AND (runs.id <> :run OR claims.bill NOT IN (SELECT unnest(:bills::text[])))
+ORDER BY claims.number;
+
+-- name: move_claims
+UPDATE claims SET run = :run, bill = wanted.bill
+FROM unnest(:numbers::text[], :bills::text[]) AS wanted (number, bill)
+WHERE claims.scope = :scope AND claims.number = wanted.number;
+
+-- name: delete_claims
+DELETE FROM claims USING unnest(:numbers::text[], :bills::text[]) AS given (number, bill)
+WHERE scope = :scope AND claims.number = given.number AND claims.bill = given.bill AND run = :run;
+
+-- name: pass_claims_on
+-- Two runs may be in doubt over one bill if an earlier version told claims apart by rules.
+INSERT INTO claims (scope, number, bill, run)
+SELECT runs.scope, wanted.number, rows.bill, rows.run
+FROM unnest(:numbers::text[], :bills::text[]) AS wanted (number, bill) CROSS JOIN LATERAL (
+    SELECT * FROM rows WHERE bill = wanted.bill AND state IN ('sent', 'unknown')
+) AS rows
+JOIN runs ON runs.key = rows.run
+WHERE runs.scope = :scope
+ORDER BY rows.bill, rows.run
+ON CONFLICT DO NOTHING;
+
+-- name: claims_of_run
+SELECT claims.bill, rows.state
+FROM claims LEFT JOIN LATERAL (
+    SELECT id, state FROM rows WHERE bill = claims.bill AND run + 0 = claims.run LIMIT 1
+) AS rows ON true
+WHERE claims.run = :run
+ORDER BY claims.number
+FOR UPDATE OF claims;
+
+-- name: insert_attempt
+WITH made AS (
+    INSERT INTO attempts (
+        run, chunk, nth, began_at, boot, uptime_s, numbers, before, request, sender
+    )
+    VALUES (
+        :run, :chunk, :nth, :began_at, :boot, :uptime_s, :numbers, :before, :request, :sender
+    )
+    RETURNING id
+), carry AS (
+    INSERT INTO carried (number, attempt)
+    SELECT bill, made.id FROM made CROSS JOIN unnest(:bills::text[]) AS bill
+), send AS (
+    UPDATE rows
+    SET state = 'sent', targets = NULL, code = NULL, reason = NULL,
+        attempts = rows.attempts + 1, attempt = made.id
+    FROM made CROSS JOIN unnest(:rows::bigint[]) AS wanted
+    WHERE rows.id = wanted
+)
+SELECT id FROM made;
+
+-- name: set_outcome
+UPDATE rows
+SET state = e.state, targets = e.targets, code = e.code, reason = e.reason,
+    settled_at = e.settled_at
+FROM json_to_recordset(:each::json)
+    AS e (id bigint, state text, targets text, code text, reason text, settled_at text)
+WHERE rows.id = e.id;
+
+-- name: kill
+-- The holder's next executor may be doing the same, so only rows that are sent still.
+UPDATE rows
+SET state = 'unknown', targets = NULL, code = :code, reason = :reason, settled_at = NULL
+FROM unnest(:rows::bigint[]) AS wanted
+WHERE rows.id = wanted AND rows.state = 'sent'
+RETURNING rows.id;
+
+-- name: recording_of
+SELECT numbers, ended_at IS NOT NULL, verdict IS NOT NULL
+FROM attempts WHERE id = :attempt FOR NO KEY UPDATE;
+
+-- name: set_exchange
+UPDATE attempts
+SET ended_at = :ended_at, verdict = :verdict, answer = :answer, status = :status,
+    because = :because, body = :body
+WHERE id = :attempt;
+
+-- name: sent_rows
+SELECT id, state, bill
+FROM rows
+WHERE run = :run AND state >= 'sent' AND state <= 'sent'
+ORDER BY state, place
+FOR UPDATE;
+
+-- name: close_attempts
+UPDATE attempts SET verdict = :verdict WHERE run = :run AND ended_at IS NULL;
+
+-- name: insert_notes
+INSERT INTO notes (number, run, at, text)
+SELECT number, :run, :at, :text
+FROM unnest(:numbers::text[]) WITH ORDINALITY AS each (number, nth) ORDER BY nth;
+
+-- name: page
+SELECT rows.place, rows.line, rows.number, rows.bill, rows.state, rows.targets, rows.code,
+    rows.reason, rows.attempts, attempts.chunk, attempts.began_at, rows.settled_at, rows.listed_id,
+    rows.source_id
+FROM rows LEFT JOIN attempts ON attempts.id = rows.attempt
+WHERE (rows.run, rows.place) > (:run, :after) AND rows.run <= :run
+ORDER BY rows.run, rows.place LIMIT :limit;
+
+-- name: page_in_states
+-- Each state is read by an index of its own, so that the few rows of a rare one are found at once.
+SELECT found.place, found.line, found.number, found.bill, found.state, found.targets, found.code,
+    found.reason, found.attempts, attempts.chunk, attempts.began_at, found.settled_at,
+    found.listed_id, found.source_id
+FROM (
+    SELECT rows.* FROM unnest(:states::text[]) AS wanted CROSS JOIN LATERAL (
+        SELECT * FROM rows
+        WHERE run = :run AND (state, place) > (wanted, :after) AND state <= wanted
+        ORDER BY state, place LIMIT :limit
+    ) AS rows
+    ORDER BY rows.place LIMIT :limit
+) AS found
+LEFT JOIN attempts ON attempts.id = found.attempt
+ORDER BY found.place;
+
+-- name: rows_of_number
+SELECT runs.id, rows.place, rows.line, rows.number, rows.bill, rows.state, rows.targets, rows.code,
+    rows.reason, rows.attempts, attempts.chunk, attempts.began_at, rows.settled_at, rows.listed_id,
+    rows.source_id
+FROM (
+    SELECT id FROM rows WHERE number = :number
+    UNION
+    SELECT id FROM rows WHERE bill = :number
+    UNION
+    SELECT id FROM rows WHERE bill > :number || ',' AND bill < :number || '-'
+) AS found
+JOIN rows ON rows.id = found.id
+JOIN runs ON runs.key = rows.run
+LEFT JOIN attempts ON attempts.id = rows.attempt
+WHERE runs.account = :account
+ORDER BY runs.started_at, runs.id, rows.place;
+
+-- name: rows_of_bill
+SELECT runs.id, rows.place, rows.line, rows.number, rows.bill, rows.state, rows.targets, rows.code,
+    rows.reason, rows.attempts, attempts.chunk, attempts.began_at, rows.settled_at, rows.listed_id,
+    rows.source_id
+FROM (
+    SELECT id FROM rows WHERE number = :number AND listed_id = :id
+    UNION
+    SELECT id FROM rows WHERE bill = :bill
+) AS found
+JOIN rows ON rows.id = found.id
+JOIN runs ON runs.key = rows.run
+LEFT JOIN attempts ON attempts.id = rows.attempt
+WHERE runs.account = :account
+ORDER BY runs.started_at, runs.id, rows.place;
+
+-- name: find_rows
+SELECT runs.id, rows.place, rows.line, rows.number, rows.bill, rows.state, rows.targets, rows.code,
+    rows.reason, rows.attempts, attempts.chunk, attempts.began_at, rows.settled_at, rows.listed_id,
+    rows.source_id
+FROM rows
+JOIN runs ON runs.key = rows.run
+LEFT JOIN attempts ON attempts.id = rows.attempt
+WHERE runs.account = :account AND (
+    rows.number ILIKE :like OR rows.bill ILIKE :like OR rows.targets ILIKE :like
+    OR rows.reason ILIKE :like OR split_part(rows.reason, '{', 1) = ANY (:remarks)
+)
+ORDER BY runs.started_at DESC, runs.id DESC, rows.place LIMIT :limit;
+
+-- name: made_of
+-- The latest of each bill last.
+SELECT wanted.bill, own.source_id, rows.bill, rows.source_id, runs.id, rows.state, rows.targets
+FROM unnest(:numbers::text[], :bills::text[]) AS wanted (number, bill) CROSS JOIN LATERAL (
+    SELECT * FROM rows
+    WHERE (bill = wanted.number OR (bill >= wanted.number || ',' AND bill < wanted.number || '-'))
+        AND run <> :run AND state IN ('pushed', 'draft')
+) AS rows
+JOIN runs ON runs.key = rows.run
+LEFT JOIN LATERAL (
+    SELECT source_id FROM rows WHERE bill = wanted.bill AND run + 0 = :run LIMIT 1
+) AS own ON true
+WHERE runs.scope = :scope
+ORDER BY runs.started_at, runs.id;
+
+-- name: made_of_namesakes
+SELECT wanted.bill, rows.bill, rows.source_id, rows.targets
+FROM unnest(:numbers::text[], :bills::text[]) AS wanted (number, bill) CROSS JOIN LATERAL (
+    SELECT * FROM rows
+    WHERE (bill = wanted.number OR (bill >= wanted.number || ',' AND bill < wanted.number || '-'))
+        AND state IN ('pushed', 'draft')
+) AS rows
+JOIN runs ON runs.key = rows.run
+WHERE runs.scope = :scope;
+
+-- name: newest_with_documents
+-- A run at a time, the newest first, since most often one is enough.
+SELECT key, id FROM runs
+WHERE scope = :scope AND EXISTS (
+    SELECT FROM tallies WHERE run = runs.key AND state IN ('pushed', 'draft') AND n > 0
+)
+ORDER BY started_at DESC, id DESC;
+
+-- name: made_by_any
+-- Documents are made by attempts, so the newest are those of the newest attempts, and no index is
+-- needed that each number would have to pay for.
+SELECT :id, rows.bill, rows.state, rows.targets
+FROM attempts
+CROSS JOIN LATERAL json_array_elements_text(attempts.numbers::json)
+    WITH ORDINALITY AS each (wanted, nth)
+CROSS JOIN LATERAL (
+    SELECT * FROM rows WHERE bill = wanted AND run + 0 = :run LIMIT 1
+) AS rows
+WHERE attempts.run = :run AND rows.attempt = attempts.id
+    AND rows.targets IS NOT NULL AND rows.state IN ('pushed', 'draft')
+ORDER BY attempts.run DESC, attempts.id DESC, each.nth LIMIT :limit;
+
+-- name: made_by_one
+SELECT :id, rows.bill, rows.state, rows.targets
+FROM attempts
+CROSS JOIN LATERAL json_array_elements_text(attempts.numbers::json)
+    WITH ORDINALITY AS each (wanted, nth)
+CROSS JOIN LATERAL (
+    SELECT * FROM rows WHERE bill = wanted AND run + 0 = :run LIMIT 1
+) AS rows
+WHERE attempts.run = :run AND attempts.sender = :sender AND rows.attempt = attempts.id
+    AND rows.targets IS NOT NULL AND rows.state IN ('pushed', 'draft')
+ORDER BY attempts.run DESC, attempts.sender DESC, attempts.id DESC, each.nth LIMIT :limit;
+
+-- name: count_twins
+SELECT count(*) FROM rows WHERE run = :run AND code = 'twin';
+
+-- name: count_partly
+SELECT count(*) FROM rows WHERE run = :run AND code = 'partly';
+
+-- name: lock_documents
+SELECT rows.bill, rows.id, rows.state, rows.targets
+FROM unnest(:bills::text[]) AS wanted CROSS JOIN LATERAL (
+    SELECT id FROM rows WHERE bill = wanted AND run + 0 = (SELECT key FROM runs WHERE id = :run AND account = :account) LIMIT 1
+) AS found
+JOIN rows ON rows.id = found.id
+ORDER BY rows.id
+FOR UPDATE OF rows;
+
+-- name: amend
+UPDATE rows
+SET state = e.state, targets = e.targets, code = e.code, reason = e.reason
+FROM json_to_recordset(:each::json)
+    AS e (id bigint, state text, targets text, code text, reason text)
+WHERE rows.id = e.id;
+
+-- name: doubts
+SELECT rows.bill, attempts.id, attempts.began_at, boot, uptime_s, attempts.before,
+    attempts.sender, json_array_length(attempts.numbers::json),
+    CASE rows.listed_id WHEN '' THEN '' ELSE rows.source_id END
+FROM rows JOIN attempts ON attempts.id = rows.attempt
+WHERE rows.run = :run AND rows.state >= 'unknown' AND rows.state <= 'unknown'
+ORDER BY rows.state, rows.place;
+
+-- name: last_chunk
+SELECT coalesce(max(chunk), 0) FROM attempts WHERE run = :run;
+
+-- name: count_attempts
+SELECT count(*) FROM attempts WHERE run = :run;
+
+-- name: attempts_in
+SELECT attempts.id, runs.id, chunk, nth, began_at, boot, uptime_s, numbers, before, request,
+    sender, attempts.ended_at, verdict, answer, status, because, body
+FROM attempts JOIN runs ON runs.key = attempts.run
+WHERE (attempts.run, attempts.id) > (:run, :after) AND attempts.run <= :run
+ORDER BY attempts.run, attempts.id LIMIT :limit;
+
+-- name: notes_in
+SELECT notes.id, notes.number, notes.at, runs.id, notes.text
+FROM notes JOIN runs ON runs.key = notes.run
+WHERE (notes.run, notes.id) > (:run, :after) AND notes.run <= :run
+ORDER BY notes.run, notes.id LIMIT :limit;
+
+-- name: spans
+SELECT began_at, ended_at FROM attempts WHERE run = :run AND ended_at IS NOT NULL ORDER BY id;
+
+-- name: attempts_of
+SELECT attempts.id, runs.id, chunk, nth, began_at, boot, uptime_s, numbers, before, request,
+    sender, attempts.ended_at, verdict, answer, status, because, body
+FROM carried
+JOIN attempts ON attempts.id = carried.attempt
+JOIN runs ON runs.key = attempts.run
+WHERE carried.number = :number AND runs.account = :account
+ORDER BY attempts.id;
+
+-- name: notes_of
+SELECT notes.id, notes.number, notes.at, runs.id, notes.text
+FROM notes JOIN runs ON runs.key = notes.run
+WHERE notes.number = :number AND runs.account = :account ORDER BY notes.id;
+
+-- name: insert_command
+INSERT INTO commands (run, given_at, words) VALUES (:run, :given_at, :words) RETURNING id;
+
+-- name: select_commands
+SELECT id, words, given_at, obeyed_at, on_their_way FROM commands WHERE run = :run ORDER BY id;
+
+-- name: run_of_command
+SELECT runs.id FROM commands JOIN runs ON runs.key = commands.run
+WHERE commands.id = :id AND runs.account = :account;
+
+-- name: set_obeyed
+UPDATE commands SET obeyed_at = :obeyed_at, on_their_way = :on_their_way
+WHERE id = :id AND obeyed_at IS NULL;
+
+-- name: delete_commands
+DELETE FROM commands WHERE run = :run;
+
+-- name: enrol
+INSERT INTO documents (run, id, number, sender, follow, reason, at)
+SELECT :run, e.id, e.number, e.sender, e.follow, e.reason, :at
+FROM json_to_recordset(:each::json)
+    AS e (id text, number text, sender text, follow text, reason text)
+ON CONFLICT (run, id) DO NOTHING;
+
+-- name: select_documents
+SELECT id, number, sender, follow, reason, step FROM documents
+WHERE run = :run AND id > :after AND (:every::boolean OR coalesce(follow, '') = ANY (:follows::text[]))
+ORDER BY id LIMIT :limit;
+
+-- name: documents_by_id
+SELECT id, number, sender, follow, reason, step FROM documents
+WHERE run = :run AND id = ANY (:ids::text[]);
+
+-- name: count_documents
+SELECT coalesce(follow, ''), count(*) FROM documents WHERE run = :run GROUP BY 1;
+
+-- name: set_documents
+UPDATE documents
+SET number = e.number, follow = e.follow, reason = e.reason, at = :at
+FROM json_to_recordset(:each::json) AS e (id text, number text, follow text, reason text)
+WHERE documents.run = :run AND documents.id = e.id;
+
+-- name: insert_step
+WITH made AS (
+    INSERT INTO steps (run, kind, ids, stood, began_at, boot, uptime_s, sender, request)
+    VALUES (:run, :kind, :ids, :stood, :began_at, :boot, :uptime_s, :sender, :request)
+    RETURNING id
+), carry AS (
+    UPDATE documents SET step = made.id
+    FROM made
+    WHERE run = :run AND documents.id = ANY (:documents::text[])
+)
+SELECT id FROM made;
+
+-- name: step_recording
+SELECT runs.id, steps.ended_at IS NOT NULL, verdict IS NOT NULL
+FROM steps JOIN runs ON runs.key = steps.run
+WHERE steps.id = :step AND runs.account = :account
+FOR NO KEY UPDATE OF steps;
+
+-- name: set_step_exchange
+UPDATE steps
+SET ended_at = :ended_at, verdict = :verdict, answer = :answer, status = :status,
+    because = :because, body = :body
+WHERE id = :step;
+
+-- name: doubt_open_steps
+UPDATE documents SET follow = 'unknown', reason = :reason
+WHERE run = :run AND step IN (
+    SELECT id FROM steps WHERE run = :run AND ended_at IS NULL AND verdict IS NULL
+);
+
+-- name: close_steps
+UPDATE steps SET verdict = :verdict WHERE run = :run AND ended_at IS NULL AND verdict IS NULL;
+
+-- name: select_step
+SELECT steps.id, runs.id, kind, ids, stood, began_at, boot, uptime_s, request, steps.sender,
+    steps.ended_at, verdict, answer, status, because, body
+FROM steps JOIN runs ON runs.key = steps.run
+WHERE steps.id = :step AND runs.account = :account;
+
+-- name: steps_of
+SELECT steps.id, runs.id, kind, ids, stood, began_at, boot, uptime_s, request, steps.sender,
+    steps.ended_at, verdict, answer, status, because, body
+FROM documents AS d
+JOIN runs ON runs.key = d.run AND runs.account = :account
+JOIN steps ON steps.run = d.run AND steps.ids::jsonb ? d.id
+WHERE d.id = :document
+ORDER BY steps.id;
+
+-- name: insert_memo
+INSERT INTO memos (account, kind, id, at, value, about, open)
+VALUES (:account, :kind, :id, :at, :value, :about, :open)
+ON CONFLICT (account, kind, id) DO NOTHING;
+
+-- name: revise_memo
+UPDATE memos SET value = :value, about = :about, open = :open, version = version + 1
+WHERE account = :account AND kind = :kind AND id = :id AND version = :version
+RETURNING version;
+
+-- name: select_memo
+SELECT kind, id, at, value, about, open, version FROM memos
+WHERE account = :account AND kind = :kind AND id = :id;
+
+-- name: select_memos
+SELECT kind, id, at, value, about, open, version FROM memos
+WHERE account = :account AND kind = :kind
+ORDER BY at DESC, id DESC LIMIT :limit;
+
+-- name: memos_about
+SELECT kind, id, at, value, about, open, version FROM memos
+WHERE account = :account AND kind = :kind AND about = :about AND about <> ''
+    AND open >= :least
+ORDER BY at DESC, id DESC LIMIT :limit;
+
+-- name: open_memos
+SELECT kind, id, at, value, about, open, version FROM memos
+WHERE account = :account AND kind = :kind AND open = 1
+ORDER BY at DESC, id DESC LIMIT :limit;

@@ -1,0 +1,165 @@
+"""Transactions that outlive a lost connection, such as a restart of the server.
+
+A transaction that was not committed is gone with its connection and can be done again. One whose
+COMMIT was on its way may be there or not: it has written a number of its own beside its work, and
+the server is asked for that. So no verb is done twice, or taken for done when it is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from itertools import count
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import anyio
+import psycopg
+from anyio.lowlevel import checkpoint_if_cancelled
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from k3push.adapters.ledger.postgres.database import (
+    Connection,
+    Server,
+    is_of_the_line,
+    is_of_the_moment,
+)
+
+T = TypeVar("T")
+
+PATIENCE_S = 30.0
+"""For how long a server that went away is waited for."""
+
+FIRST_PAUSE_S = 0.05
+LONGEST_PAUSE_S = 1.0
+
+CONNECTIONS = 8
+
+Pool = AsyncConnectionPool[AsyncConnection[Any]]
+
+
+def pool_of(server: Server) -> Pool:
+    """Return the connections that the verbs of one process share; it is still closed."""
+    return AsyncConnectionPool(
+        server.conninfo,
+        kwargs={"autocommit": True},
+        min_size=1,
+        max_size=CONNECTIONS,
+        timeout=PATIENCE_S,
+        reconnect_timeout=PATIENCE_S,
+        open=False,
+    )
+
+
+class Transactions:
+    """The one way to read and to write."""
+
+    def __init__(self, server: Server, pool: Pool) -> None:
+        self._server = server
+        self._pool = pool
+        self._slots: list[str] = []
+        self._numbers = count(1)
+
+    async def write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Run *work* in a transaction and return its value once that is on the server's disk.
+
+        A caller that is cancelled before it begins writes nothing; afterwards it is not let go
+        before the commit. *work* may be run again, in a new transaction, after one that is
+        known to have been undone.
+
+        Raises:
+            LedgerLostError: It is not certain that the work is on disk.
+            Exception: Whatever *work* raised; it has changed nothing.
+        """
+        await checkpoint_if_cancelled()
+        with anyio.CancelScope(shield=True):
+            value = await self._write(work)
+        return value  # noqa: RET504  # mypy thinks that a scope may swallow errors
+
+    async def _write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        patience = Patience(self._server)
+        slot = self._slots.pop() if self._slots else uuid4().hex
+        try:
+            while True:
+                begun = _Begun(slot, next(self._numbers))
+                try:
+                    async with self._pool.connection() as raw:
+                        await begun.run(Connection(raw), work)
+                except psycopg.Error as said:
+                    await patience.after(said)
+                    if not (begun.signed and await self._is_there(begun, patience)):
+                        continue
+                value: T = begun.value
+                return value
+        finally:
+            self._slots.append(slot)
+
+    async def _is_there(self, begun: _Begun, patience: Patience) -> bool:
+        """Find out whether a transaction was committed, whose connection was lost meanwhile."""
+        while True:
+            try:
+                async with self._pool.connection() as raw:
+                    return await Connection(raw).one("signed", slot=begun.slot) == (begun.nth,)
+            except psycopg.Error as said:
+                await patience.after(said)
+
+    async def read(self, look: Callable[[Connection], Awaitable[T]]) -> T:
+        """Return what *look* sees; what it asks travels together.
+
+        Raises:
+            LedgerLostError: The server could not be reached, or did not answer.
+        """
+        await checkpoint_if_cancelled()
+        with anyio.CancelScope(shield=True):
+            seen = await self._read(look)
+        return seen  # noqa: RET504  # as above
+
+    async def _read(self, look: Callable[[Connection], Awaitable[T]]) -> T:
+        patience = Patience(self._server)
+        while True:
+            try:
+                async with self._pool.connection() as raw, raw.pipeline():
+                    return await look(Connection(raw))
+            except psycopg.Error as said:
+                await patience.after(said)
+
+
+class _Begun:
+    """A transaction; when it is signed, its work is done and only its commit is in doubt."""
+
+    __slots__ = ("nth", "signed", "slot", "value")
+
+    def __init__(self, slot: str, nth: int) -> None:
+        self.slot = slot
+        self.nth = nth
+        self.signed = False
+        self.value: Any = None
+
+    async def run(
+        self, connection: Connection, work: Callable[[Connection], Awaitable[Any]]
+    ) -> None:
+        async with connection.transaction():
+            signature = await connection.ask("sign", slot=self.slot, nth=self.nth)
+            self.value = await work(connection)
+            # Read before COMMIT is sent: from here on the server holds the slot to its end.
+            await signature.fetchall()
+            self.signed = True
+
+
+class Patience:
+    """How long a verb goes on trying."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._until = 0.0
+        self._pause = FIRST_PAUSE_S
+
+    async def after(self, said: psycopg.Error) -> None:
+        """Wait a moment after an error that may pass; any other is raised as ours."""
+        # From the first error on: a line that is dead may take long to be known as such.
+        self._until = self._until or anyio.current_time() + PATIENCE_S
+        passing = is_of_the_line(said) or is_of_the_moment(said)
+        if not passing or anyio.current_time() >= self._until:
+            raise self._server.lost(said) from said
+        await anyio.sleep(self._pause)
+        self._pause = min(2 * self._pause, LONGEST_PAUSE_S)

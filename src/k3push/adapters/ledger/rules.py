@@ -1,0 +1,324 @@
+"""What every ledger decides in the same way, whatever it keeps its rows in.
+
+A ledger reads the rows a verb is about, asks here, and only then writes: so two ledgers can
+differ in how they store, and never in what they allow.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple, TypeVar
+
+from k3push.core.model import BillNumber, Document, Follow, Identified, Outcome, State, number_in
+from k3push.core.remark import remark
+from k3push.core.safety import life
+
+Time = TypeVar("Time", datetime, str)
+
+KILLED = "killed"
+"""`Row.code` of a number whose executor died while its attempt was open."""
+
+KILLED_BECAUSE = remark("note.killed")
+
+
+class Standing(NamedTuple):
+    """Where a row stands when a verb is about to move it.
+
+    Attributes:
+        place: `Row.place`.
+        state: Its state now.
+        attempt: The last attempt that carried it, or 0.
+    """
+
+    place: int
+    state: State
+    attempt: int = 0
+
+
+class Spelled(NamedTuple):
+    """How a row is spelled, and whether it has a past.
+
+    Attributes:
+        place: `Row.place`.
+        state: Its state now.
+        attempt: The last attempt that carried it, or 0.
+        bill: What the ERP calls it, or "".
+        id: Its id, or "": rows of earlier versions have none.
+    """
+
+    place: int
+    state: State
+    attempt: int
+    bill: BillNumber
+    id: str = ""
+
+
+def is_of_account(scope: str, account: str) -> bool:
+    """Say whether a scope is of an account.
+
+    >>> is_of_account("a1|pur|stk", "a1"), is_of_account("a12|pur|stk", "a1")
+    (True, False)
+    """
+    return scope.partition("|")[0] == account
+
+
+def check_scope(scope: str, account: str) -> None:
+    """Raise unless a scope is of the account that a ledger is opened for."""
+    if not is_of_account(scope, account):
+        raise ValueError(f"the ledger is opened for account {account}, not for scope {scope}")
+
+
+class Claimed(NamedTuple):
+    """Who has claimed a number, and for which bill.
+
+    Attributes:
+        bill: What the ERP calls it.
+        mine: Whether the run that asks holds it.
+        alive: Whether a process executes the run that holds it.
+        state: Where the row of the bill stands in that run; None where it has none.
+    """
+
+    bill: BillNumber
+    mine: bool
+    alive: bool
+    state: State | None
+
+    def yields(self, bill: BillNumber) -> bool:
+        """Say whether the claim can be had for a bill of the number."""
+        is_open = self.state in life.OPEN
+        if self.mine:
+            return bill == self.bill or not is_open
+        return not self.alive and not is_open
+
+
+def share_out(
+    bills: Iterable[BillNumber], claimed: Mapping[BillNumber, Claimed]
+) -> tuple[dict[BillNumber, BillNumber], list[BillNumber]]:
+    """Say for which bill each number is claimed now, and which bills cannot be had.
+
+    Args:
+        bills: Those that are wanted.
+        claimed: Who has claimed each number; what is free is absent.
+    """
+    taken: dict[BillNumber, BillNumber] = {}
+    held = []
+    for bill in bills:
+        number = number_in(bill)
+        if number not in claimed or claimed[number].yields(bill):
+            taken[number] = bill
+        else:
+            held.append(bill)
+    return taken, held
+
+
+def check_begin(number: BillNumber, standing: Standing | None, *, claimed: bool) -> None:
+    """Raise unless a number may travel: a row of the run, planned, and claimed by the run."""
+    if standing is None:
+        raise life.IllegalMoveError(f"{number}: the run has no such row")
+    if not claimed:
+        raise life.IllegalMoveError(f"{number}: the run does not hold its claim")
+    life.check(number, standing.state, State.SENT)
+
+
+def check_once(bills: Iterable[BillNumber]) -> None:
+    """Raise if a number would travel twice in one attempt, for one bill or for two."""
+    twice = [number for number, times in Counter(map(number_in, bills)).items() if times > 1]
+    if twice:
+        raise life.IllegalMoveError(f"{twice[0]}: named twice in one attempt")
+
+
+def check_claim(bills: Iterable[BillNumber]) -> None:
+    """Raise if a number would be claimed for two bills at once."""
+    check_once(set(bills))
+
+
+def check_recording(
+    attempt: int, carried: Collection[BillNumber], outcomes: Iterable[Outcome], *, killed: bool
+) -> None:
+    """Raise unless *outcomes* tell once of every number that the attempt carried.
+
+    A number that was left out would stay `sent` for ever. An attempt whose executor was found
+    dead is closed: its numbers are settled by looking, and may be travelling again by now.
+    """
+    if killed:
+        raise life.IllegalMoveError(f"attempt {attempt}: it was closed after its process had ended")
+    told = Counter(outcome.number for outcome in outcomes)
+    wrong = sorted(told.keys() ^ set(carried)) or [n for n, times in told.items() if times > 1]
+    if wrong:
+        raise life.IllegalMoveError(
+            f"attempt {attempt}: the outcomes must tell of each number once, see {wrong[0]}"
+        )
+
+
+def check_outcomes(
+    outcomes: Sequence[Outcome], standings: Sequence[Standing | None], *, attempt: int = 0
+) -> Sequence[tuple[int, Outcome]]:
+    """Return the moves that *outcomes* make, by place, if every one of them is legal.
+
+    Args:
+        outcomes: What became of numbers.
+        standings: Where their rows stand, one for each outcome; None where the run has no row.
+        attempt: The attempt that the outcomes come from, or 0.
+
+    Raises:
+        life.IllegalMoveError: A move is illegal, so none may be made.
+    """
+    moves: dict[int, Outcome] = {}
+    for outcome, standing in zip(outcomes, standings, strict=True):
+        if standing is None:
+            raise life.IllegalMoveError(f"{outcome.number}: the run has no such row")
+        if standing.place in moves:
+            raise life.IllegalMoveError(f"{outcome.number}: told of twice")
+        if outcome.state is State.SENT:
+            raise life.IllegalMoveError(f"{outcome.number}: only an attempt makes a number sent")
+        if attempt and standing.attempt != attempt:
+            raise life.IllegalMoveError(
+                f"{outcome.number}: attempt {standing.attempt} carried it after attempt {attempt}"
+            )
+        life.check(outcome.number, standing.state, outcome.state)
+        unsent = standing.state is State.PLANNED and not standing.attempt
+        if unsent and outcome.state in life.SENT_BEFORE:
+            raise life.IllegalMoveError(f"{outcome.number}: {outcome.state}, and was never sent")
+        moves[standing.place] = outcome
+    return tuple(moves.items())
+
+
+def settled(
+    outcomes: Iterable[Outcome], standings: Mapping[BillNumber, Standing]
+) -> list[BillNumber]:
+    """Return the numbers that are in doubt no longer after *outcomes*."""
+    return [
+        outcome.number
+        for outcome in outcomes
+        if standings[outcome.number].state is State.UNKNOWN is not outcome.state
+    ]
+
+
+def check_amending(
+    outcomes: Sequence[Outcome], rows: Sequence[tuple[int, State, Collection[str]] | None]
+) -> Sequence[tuple[int, Outcome]]:
+    """Return the rows that *outcomes* add documents to, by place.
+
+    Args:
+        outcomes: What a later look has found.
+        rows: Place, state and ids of the documents of each row; None where the run has no row.
+
+    Raises:
+        life.IllegalMoveError: A row is not `pushed` or `draft`, or would lose a document.
+    """
+    amended: dict[int, Outcome] = {}
+    for outcome, row in zip(outcomes, rows, strict=True):
+        if row is None:
+            raise life.IllegalMoveError(f"{outcome.number}: the run has no such row")
+        place, state, ids = row
+        if place in amended:
+            raise life.IllegalMoveError(f"{outcome.number}: told of twice")
+        if not {state, outcome.state} <= life.SENT_BEFORE:
+            raise life.IllegalMoveError(f"{outcome.number}: {state} is not amended")
+        if not set(ids) <= {target.id for target in outcome.targets}:
+            raise life.IllegalMoveError(f"{outcome.number}: a document would be taken away")
+        amended[place] = outcome
+    return tuple(amended.items())
+
+
+def keeps_claim(state: State, *, keep_planned: bool = False) -> bool:
+    """Say whether a number that moved to *state* stays claimed."""
+    return state in life.OPEN or (keep_planned and state is State.PLANNED)
+
+
+def settled_at(state: State, at: Time) -> Time | None:
+    """Return what `Row.settled_at` becomes with a move to *state*, as a time or as its text."""
+    return at if state in life.FINAL else None
+
+
+def may_be_one(one_id: str, other_id: str) -> bool:
+    """Say whether two rows of one number may be one bill; rows of earlier versions have no id.
+
+    >>> may_be_one("1", "1"), may_be_one("1", ""), may_be_one("1", "2")
+    (True, True, False)
+    """
+    return not one_id or not other_id or one_id == other_id
+
+
+def spell(
+    rows: Iterable[Spelled], wanted: Mapping[int, Identified]
+) -> tuple[Mapping[int, Identified], Mapping[int, int]]:
+    """Name rows as the ERP does, and find those that turn out to be one bill.
+
+    A row that was sent keeps what it was called then, so that its attempts and its claim are
+    found again.
+
+    Args:
+        rows: The rows of a run that are to be named, and those of the same numbers.
+        wanted: What they are to be called, by place.
+
+    Returns:
+        What to write, and the rows to take away with the row that stands for each.
+
+    Raises:
+        life.IllegalMoveError: Two rows are one bill, and neither may be taken away.
+    """
+    by_place = {row.place: row for row in rows}
+    new = {
+        place: named
+        for place, named in ((p, _named(by_place[p], w)) for p, w in wanted.items())
+        if named != (by_place[place].bill, by_place[place].id)
+    }
+    holders = {
+        key: row
+        for row in by_place.values()
+        if row.place not in new
+        for key in _keys(row.bill, row.id)
+    }
+    taken: dict[int, int] = {}
+    for place, named in sorted(new.items()):
+        row = by_place[place]
+        for key in _keys(*named):
+            holder = holders.setdefault(key, row)
+            if holder is row:
+                continue
+            lost = _loser(row, holder, named.bill)
+            kept = row if lost is holder else holder
+            taken = {p: kept.place if k == lost.place else k for p, k in taken.items()}
+            taken[lost.place] = kept.place
+            holders = {k: kept if held is lost else held for k, held in holders.items()}
+            if lost is row:
+                break
+    return {place: named for place, named in new.items() if place not in taken}, taken
+
+
+def _named(row: Spelled, wanted: Identified) -> Identified:
+    return Identified(row.bill, row.id or wanted.id) if row.attempt else wanted
+
+
+def _keys(bill: BillNumber, id_: str) -> list[tuple[str, str]]:
+    """Return what tells a bill from others: its id above all."""
+    return [*([("id", id_)] if id_ else []), *([("bill", bill)] if bill else [])]
+
+
+def _loser(one: Spelled, other: Spelled, bill: BillNumber) -> Spelled:
+    """Choose which of two rows that are one bill is taken away: the later one, if it may be.
+
+    A row that was sent or has an outcome is history, and history is never taken away.
+    """
+    for row in sorted((one, other), key=lambda each: each.place, reverse=True):
+        if row.state is State.PLANNED and not row.attempt:
+            return row
+    raise life.IllegalMoveError(f"{bill}: two rows of the run are this bill, and both have a past")
+
+
+def check_step(ids: Collection[str], known: Mapping[str, Document]) -> None:
+    """Raise unless each of *ids* is a document that the run follows, and is in doubt of none."""
+    for id_ in ids:
+        if id_ not in known:
+            raise life.IllegalMoveError(f"document {id_}: the run does not follow it")
+        if known[id_].follow is Follow.UNKNOWN:
+            raise life.IllegalMoveError(f"document {id_}: the answer to a step of it was lost")
+
+
+def check_step_recording(attempt: int, *, killed: bool) -> None:
+    """Raise where the executor of an attempt at a step was found dead."""
+    if killed:
+        raise life.IllegalMoveError(f"step {attempt}: {KILLED_BECAUSE}")

@@ -1,0 +1,294 @@
+"""One SQLite file: opening it safely, and connections that know the statements by name.
+
+Everything here blocks, and runs in worker threads, save what `group_commit` knows to be brief.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from copy import copy
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Self
+
+import orjson
+from filelock import FileLock
+
+from k3push.adapters.ledger.codec import damaged
+from k3push.core.remark import remark
+from k3push.ports import LedgerDamagedError, LedgerLostError
+
+VERSION = 9
+"""The newest schema that this code knows: there is an `sql/N.sql` for every version N."""
+
+APPLICATION_ID = 0x4B335055
+"""What `PRAGMA application_id` says of a file that is a ledger: "K3PU"."""
+
+# What `sql/open.sql` asks for. A disk that cannot share memory (most network disks) stays at
+# another journal mode without saying so.
+DURABLE = ("wal", 2)
+
+OPENING_PATIENCE_S = 60.0
+
+Values = Mapping[str, str | float | None]
+
+
+@contextmanager
+def lost_as_ledger(path: Path) -> Iterator[None]:
+    """Turn whatever SQLite or the disk says into `LedgerLostError`, with the path.
+
+    SQLite's error stays the cause.
+    """
+    try:
+        yield
+    except LedgerDamagedError as said:
+        if str(said).startswith("ledger.lost{"):
+            raise
+        raise LedgerDamagedError(of_file(path, str(said))) from said
+    except UnicodeDecodeError as said:
+        # SQLite's own words may hold bytes of a damaged file.
+        raise LedgerDamagedError(of_file(path, str(damaged("text", said)))) from said
+    except sqlite3.Error as said:
+        name = getattr(said, "sqlite_errorname", "") or type(said).__name__
+        why = remark("ledger.sqlite", why=str(said), name=name, cure=_cure(name))
+        raise LedgerLostError(of_file(path, why)) from said
+    except OSError as said:
+        because = said.strerror or type(said).__name__
+        raise LedgerLostError(of_file(path, remark("ledger.disk", why=because))) from said
+
+
+def of_file(path: Path | str, why: str) -> str:
+    """Say of which file something is, as a remark."""
+    return remark("ledger.lost", place=path, why=why)
+
+
+def _cure(name: str) -> str:
+    match name.removeprefix("SQLITE_").split("_")[0]:
+        case "FULL":
+            return remark("ledger.full")
+        case "BUSY" | "LOCKED":
+            return remark("ledger.busy")
+        case "NOTADB":
+            return remark("ledger.no_ledger")
+        case "CORRUPT":
+            return remark("ledger.corrupt")
+        case "READONLY" | "CANTOPEN" | "PERM":
+            return remark("ledger.read_only")
+        case _:
+            return remark("ledger.other")
+
+
+class Connection:
+    """A connection that runs statements of `sql/verbs.sql` by their names.
+
+    Attributes:
+        account: Whose runs the statements see.
+    """
+
+    account = ""
+
+    def __init__(self, path: Path, mode: str) -> None:
+        # Worker threads take turns, so the connection cannot belong to one. Transactions are
+        # begun and ended by name, never behind our back.
+        self._connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+        )
+        self._statements = _statements(_sql("verbs.sql"))
+        self._bound: dict[str, Self] = {}
+
+    def of_account(self, account: str) -> Self:
+        """Return the same connection for the runs of an account."""
+        bound = self._bound.get(account)
+        if bound is None:
+            bound = self._bound[account] = copy(self)
+            bound.account = account
+        return bound
+
+    def do(self, name: str, **values: str | float | bytes | None) -> int:
+        """Run a statement; return the key of the row that it inserted, if any."""
+        values["account"] = self.account
+        return self._connection.execute(self._statements[name], values).lastrowid or 0
+
+    def begin(self, *, patient: bool) -> None:
+        """Begin to write; without patience, raise at once where another process is writing."""
+        if not patient:
+            self.do("begin_write")
+            return
+        self.do("wait_for_others")
+        try:
+            self.do("begin_write")
+        finally:
+            self.do("wait_for_nobody")
+
+    def changed(self, name: str, **values: str | float | bytes | None) -> int:
+        """Run a statement; return how many rows it inserted or changed."""
+        values["account"] = self.account
+        return self._connection.execute(self._statements[name], values).rowcount
+
+    def do_each(
+        self, name: str, each: Iterable[Values], **values: str | float | bytes | None
+    ) -> None:
+        """Run a statement once, for each of many sets of values and those that they share."""
+        text = orjson.dumps(list(each)).decode()
+        self._connection.execute(
+            self._statements[name], {"each": text, "account": self.account, **values}
+        )
+
+    def all(self, name: str, **values: str | float | bytes | None) -> list[tuple[Any, ...]]:
+        """Return all rows of a query."""
+        values["account"] = self.account
+        return self._connection.execute(self._statements[name], values).fetchall()
+
+    def listed(self, name: str, **values: str | float | bytes | None) -> list[Any]:
+        """Return the JSON array that is the one value of a query."""
+        ((text,),) = self.all(name, **values)
+        listed: list[Any] = orjson.loads(text)
+        return listed
+
+    def one(self, name: str, **values: str | float | bytes | None) -> tuple[Any, ...] | None:
+        """Return the first row of a query."""
+        return next(iter(self.all(name, **values)), None)
+
+    def script(self, file: str) -> None:
+        """Run a file of `sql/`."""
+        self._connection.executescript(_sql(file))
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open; SQLite itself ends one on some errors."""
+        return self._connection.in_transaction
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+def connect(path: Path, *, create: bool) -> tuple[Connection, Connection]:
+    """Open the ledger at *path*, bring its schema up to date, and return a writer and a reader.
+
+    Files are made for their owner only; SQLite gives its own files beside it the same mode.
+
+    Raises:
+        LedgerLostError: There is none and *create* is false; it is newer than this code, or is
+            no ledger; or the disk refused.
+    """
+    if not create and not path.exists():
+        raise LedgerLostError(of_file(path, remark("ledger.none")))
+    with lost_as_ledger(path):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        _check_names(path)
+        locks_folder(path).mkdir(mode=0o700, exist_ok=True)
+        # One process at a time, since the switch to WAL does not wait for others.
+        lock = FileLock(locks_folder(path) / "opening", mode=0o600, thread_local=False)
+        with lock.acquire(OPENING_PATIENCE_S):
+            writer = Connection(path, "rw")
+            try:
+                _bring_up_to_date(path, writer)
+                writer.script("write.sql")
+                return writer, Connection(path, "ro")
+            except BaseException:
+                writer.close()
+                raise
+
+
+def version_of(path: Path) -> int:
+    """Return the version of the schema in a file; 0 if there is no file, or nothing in it."""
+    if not path.exists():
+        return 0
+    with lost_as_ledger(path):
+        connection = Connection(path, "ro")
+        try:
+            ((version,),) = connection.all("user_version")
+            return int(version)
+        finally:
+            connection.close()
+
+
+def locks_folder(path: Path) -> Path:
+    """Return the folder that holds the locks of a ledger, by whichever link it is reached."""
+    return _beside(path, "locks")
+
+
+def _beside(path: Path, what: str) -> Path:
+    real = path.resolve()
+    return real.with_name(f"{real.name}-{what}")
+
+
+def _check_names(path: Path) -> None:
+    """Raise if the file has a second name.
+
+    SQLite keeps what is new in a file beside the name that it was given, and so do the locks: those
+    who come by one name would not see what those who come by the other have written.
+    """
+    if path.stat().st_nlink > 1:
+        raise LedgerLostError(of_file(path, remark("ledger.two_names")))
+
+
+class SameFiles:
+    """Sees whether the files of a ledger that is open are still those that were opened.
+
+    What is written to a file that was removed is lost with the last process that has it open, and
+    another process would begin a new one in its place.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with lost_as_ledger(path):
+            files = (str(path), str(_beside(path, "wal")))
+            self._files = [(file, identity(file)) for file in files]
+
+    def check(self) -> None:
+        """Raise if a file is gone, or another is in its place.
+
+        Raises:
+            LedgerLostError: One is.
+        """
+        for file, known in self._files:
+            if identity(file) != known:
+                raise LedgerLostError(of_file(file, remark("ledger.replaced")))
+
+
+def identity(file: str) -> tuple[int, int] | None:
+    """Return what tells a file from others, whatever its name; None if it is not there."""
+    try:
+        found = os.stat(file)  # noqa: PTH116  # asked after each commit, and a path takes longer
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _bring_up_to_date(path: Path, writer: Connection) -> None:
+    ((application,),) = writer.all("application_id")
+    ((version,),) = writer.all("user_version")
+    ((tables,),) = writer.all("count_tables")
+    if tables and application != APPLICATION_ID:
+        raise LedgerLostError(of_file(path, remark("ledger.other_program")))
+    if version > VERSION:
+        why = remark("ledger.newer", version=version, known=VERSION)
+        raise LedgerLostError(of_file(path, why))
+    writer.script("open.sql")
+    if writer.all("durability") != [DURABLE]:
+        raise LedgerLostError(of_file(path, remark("ledger.unsafe_disk")))
+    for next_version in range(version + 1, VERSION + 1):
+        writer.script(f"{next_version}.sql")
+
+
+def _sql(file: str) -> str:
+    return (files("k3push.adapters.ledger.sqlite") / "sql" / file).read_text(encoding="utf-8")
+
+
+def _statements(text: str) -> Mapping[str, str]:
+    r"""Split a file of statements by the line that names each.
+
+    >>> _statements("-- All.\n\n-- name: one\nSELECT 1;\n\n-- name: two\nSELECT 2;\n")
+    {'one': 'SELECT 1;', 'two': 'SELECT 2;'}
+    """
+    named = (part.split("\n", 1) for part in text.split("-- name: ")[1:])
+    return {name.strip(): statement.strip() for name, statement in named}

@@ -1,0 +1,42 @@
+"""What the SQLite ledger remembers of people and programs outside of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from k3push.adapters.ledger import codec as text
+from k3push.adapters.ledger import records
+from k3push.adapters.ledger.sqlite.file import Connection
+from k3push.ports import Memo
+
+
+def remember(connection: Connection, new: Memo) -> Memo:
+    """Write a memo down unless it is there; return the one that is."""
+    connection.do("insert_memo", at=text.from_time(new.at), **records.from_memo(new))
+    return memo(connection, new.kind, new.id) or new
+
+
+def revise(connection: Connection, new: Memo) -> bool:
+    """Put a memo in the place of its own version."""
+    written = records.from_memo(new)
+    return connection.changed("revise_memo", version=new.version, **written) == 1
+
+
+def memo(connection: Connection, kind: str, id_: str) -> Memo | None:
+    """Return one memo."""
+    found = connection.one("select_memo", kind=kind, id=id_)
+    return records.to_memo(found) if found else None
+
+
+def memos(
+    connection: Connection, kind: str, about: str, limit: int, *, only_open: bool
+) -> Sequence[Memo]:
+    """Return memos of a kind, the newest first."""
+    if about:
+        least = int(only_open)
+        found = connection.all("memos_about", kind=kind, about=about, least=least, limit=limit)
+    else:
+        found = connection.all(
+            "open_memos" if only_open else "select_memos", kind=kind, limit=limit
+        )
+    return [records.to_memo(each) for each in found]

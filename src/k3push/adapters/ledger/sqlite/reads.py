@@ -1,0 +1,228 @@
+"""The verbs of the SQLite ledger that only read, each as a step over a connection."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from heapq import merge
+from itertools import islice
+
+from k3push.adapters.ledger import codec as text
+from k3push.adapters.ledger import records, rules
+from k3push.adapters.ledger.sqlite.file import Connection
+from k3push.adapters.ledger.sqlite.runs import run_key
+from k3push.core.model import (
+    BillNumber,
+    FolderFile,
+    Repeat,
+    Row,
+    Run,
+    RunId,
+    State,
+    id_in,
+    number_in,
+)
+from k3push.ports import AttemptRecord, Commanded, Doubt, Made, Note
+
+# What nearly all rows are in: these have no index, and are found by walking on from a place.
+WIDESPREAD = {State.PLANNED, State.SENT, State.PUSHED}
+
+
+def run(connection: Connection, id_: RunId) -> Run | None:
+    """Return the run of that id."""
+    found = connection.one("select_run", run=id_)
+    return records.to_run(found) if found else None
+
+
+def runs(connection: Connection) -> Sequence[Run]:
+    """Return all runs, the oldest first."""
+    return [records.to_run(found) for found in connection.all("select_runs")]
+
+
+def has_taken(connection: Connection, file: FolderFile) -> bool:
+    """Say whether some run has the numbers of a file."""
+    found = connection.one("taken_file", folder=file.folder, file=file.name, digest=file.digest)
+    return found is not None
+
+
+def calls_at_once(connection: Connection, scope: str) -> int | None:
+    """Return what was kept last."""
+    if not rules.is_of_account(scope, connection.account):
+        return None
+    found = connection.one("pace", scope=scope)
+    return found[0] if found else None
+
+
+def is_there(connection: Connection, id_: RunId) -> bool:
+    """Say whether there is a run of that id."""
+    return connection.one("run_key", run=id_) is not None
+
+
+def repeats(connection: Connection, id_: RunId) -> Sequence[Repeat]:
+    """Return all repeats of a run, in the order of the job files."""
+    key = run_key(connection, id_).key
+    return records.to_repeats(found[1:] for found in connection.all("select_repeats", run=key))
+
+
+def rows(
+    connection: Connection, id_: RunId, states: Collection[State], after: int, limit: int
+) -> Sequence[Row]:
+    """Return a page of rows, in the order of the job files."""
+    key = run_key(connection, id_).key
+    if not states:
+        return records.to_rows(connection.listed("page", run=id_, after=after, limit=limit))
+    there = {state for state, _ in connection.all("select_tallies", run=key)}
+    pages = (
+        connection.listed(
+            "page_in_state" if state in WIDESPREAD else "page_in_rare_state",
+            run=id_,
+            state=state,
+            after=after,
+            limit=limit,
+        )
+        for state in set(states) & there
+    )
+    return records.to_rows(islice(merge(*pages), limit))
+
+
+def counts(connection: Connection, id_: RunId) -> Mapping[State, int]:
+    """Count the rows of each state."""
+    key = run_key(connection, id_).key
+    return records.to_counts(connection.all("select_tallies", run=key))
+
+
+def target_count(connection: Connection, id_: RunId) -> int:
+    """Count the documents that the rows of a run name, each once."""
+    ((count,),) = connection.all("count_targets", run=run_key(connection, id_).key)
+    return int(count)
+
+
+def rows_of(connection: Connection, number: BillNumber) -> Sequence[tuple[RunId, Row]]:
+    """Return the rows of one number in all runs, by either spelling."""
+    if id_ := id_in(number):
+        found = connection.all("rows_of_bill", number=number_in(number), id=id_, bill=number)
+    else:
+        found = connection.all("rows_of_number", number=number)
+    rows = records.to_rows(row for _, *row in found)
+    return [(RunId(run), row) for (run, *_), row in zip(found, rows, strict=True)]
+
+
+def find_rows(
+    connection: Connection, words: str, remarks: Collection[str], limit: int
+) -> Sequence[tuple[RunId, Row]]:
+    """Return rows that hold a text, the newest run first."""
+    found = connection.all(
+        "find_rows", like=text.like(words), remarks=text.from_json(list(remarks)), limit=limit
+    )
+    rows = records.to_rows(row for _, *row in found)
+    return [(RunId(run), row) for (run, *_), row in zip(found, rows, strict=True)]
+
+
+def made_of(
+    connection: Connection, id_: RunId, numbers: Collection[BillNumber]
+) -> Mapping[BillNumber, Made]:
+    """Return what other runs of the scope have made of bills, the latest of each."""
+    key = run_key(connection, id_).key
+    found = connection.all("made_of", run=key, called=text.from_json(text.called(numbers)))
+    return records.to_made_of(found)
+
+
+def made_of_namesakes(
+    connection: Connection, scope: str, bills: Collection[BillNumber]
+) -> Mapping[BillNumber, frozenset[str]]:
+    """Return ids of documents that runs of a scope have made of other bills of a number."""
+    if not rules.is_of_account(scope, connection.account):
+        return {}
+    called = text.from_json(text.called(bills))
+    return records.to_made_of_namesakes(
+        connection.all("made_of_namesakes", scope=scope, called=called)
+    )
+
+
+def made_by(connection: Connection, id_: RunId, sender: str | None, limit: int) -> Sequence[Made]:
+    """Return the newest rows of the scope that name documents."""
+    scope = run_key(connection, id_).scope
+    made: list[Made] = []
+    for key, of in connection.all("newest_with_documents", scope=scope):
+        left = limit - len(made)
+        if not left:
+            break
+        if sender is None:
+            found = connection.all("made_by_any", run=key, id=of, limit=left)
+        else:
+            sender = text.from_text(sender) or ""
+            found = connection.all("made_by_one", run=key, id=of, sender=sender, limit=left)
+        made += map(records.to_made, found)
+    return made
+
+
+def twins(connection: Connection, id_: RunId) -> int:
+    """Count the rows of a run that have documents of another's."""
+    ((count,),) = connection.all("count_twins", run=run_key(connection, id_).key)
+    return int(count)
+
+
+def partly(connection: Connection, id_: RunId) -> int:
+    """Count the rows of a run that have documents of another's."""
+    ((count,),) = connection.all("count_partly", run=run_key(connection, id_).key)
+    return int(count)
+
+
+def doubts(connection: Connection, id_: RunId) -> Sequence[Doubt]:
+    """Return the numbers of a run that are `unknown`."""
+    key = run_key(connection, id_).key
+    return records.to_doubts(id_, connection.all("doubts", run=key, unknown=State.UNKNOWN))
+
+
+def next_chunk(connection: Connection, id_: RunId) -> int:
+    """Return an index above that of every chunk the run has sent."""
+    ((last,),) = connection.all("last_chunk", run=run_key(connection, id_).key)
+    return int(last) + 1
+
+
+def attempts_of(connection: Connection, number: BillNumber) -> Sequence[AttemptRecord]:
+    """Return every attempt that carried a number."""
+    return [records.to_attempt(found) for found in connection.all("attempts_of", number=number)]
+
+
+def notes_of(connection: Connection, number: BillNumber) -> Sequence[Note]:
+    """Return the notes on a number, the oldest first."""
+    return [records.to_note(found) for found in connection.all("notes_of", number=number)]
+
+
+def attempts_in(
+    connection: Connection, id_: RunId, after: int, limit: int
+) -> Sequence[AttemptRecord]:
+    """Return a page of the attempts of a run, the oldest first."""
+    key = run_key(connection, id_).key
+    page = connection.all("attempts_in", run=key, after=after, limit=limit)
+    return [records.to_attempt(found) for found in page]
+
+
+def notes_in(connection: Connection, id_: RunId, after: int, limit: int) -> Sequence[Note]:
+    """Return a page of the notes that a run has made, the oldest first."""
+    key = run_key(connection, id_).key
+    return [
+        records.to_note(found)
+        for found in connection.all("notes_in", run=key, after=after, limit=limit)
+    ]
+
+
+def attempt_count(connection: Connection, id_: RunId) -> int:
+    """Count the attempts of a run."""
+    return run_key(connection, id_).attempts
+
+
+def commands(connection: Connection, id_: RunId) -> Sequence[Commanded]:
+    """Return the commands for the present execution of a run, the oldest first."""
+    key = run_key(connection, id_).key
+    return [records.to_commanded(found) for found in connection.all("select_commands", run=key)]
+
+
+def spans(connection: Connection, id_: RunId) -> Sequence[tuple[datetime, datetime]]:
+    """Return when each recorded attempt of a run began and ended."""
+    key = run_key(connection, id_).key
+    return [
+        (text.to_time(began_at), text.to_time(ended_at))
+        for began_at, ended_at in connection.all("spans", run=key)
+    ]

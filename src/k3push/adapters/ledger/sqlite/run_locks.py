@@ -1,0 +1,122 @@
+"""Who executes a run: a file lock for each run, which the operating system releases at death."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from filelock import FileLock, Timeout
+
+from k3push.adapters.ledger.sqlite.file import identity, of_file
+from k3push.core.model import RunId
+from k3push.core.remark import remark
+from k3push.ports import LedgerLostError, RunIsAliveError
+
+# Behind the gate a lock is tried, never waited for: all that can make others wait is a few
+# calls to the file system.
+GATE_PATIENCE_S = 30.0
+GATE_POLL_S = 0.002
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """The lock of a run, and the file that it was taken on."""
+
+    lock: FileLock
+    place: str
+    file: tuple[int, int] | None
+
+    def is_there(self) -> bool:
+        return identity(self.place) == self.file
+
+
+class RunLocks:
+    """The locks of one ledger's runs, in a folder of their own. Every method blocks.
+
+    To see whether a run is alive, its lock is tried. So that two who try at once do not take
+    each other for the executor, a lock is only ever taken or given back behind a gate, itself
+    a lock. That makes it safe to delete the file of a run that nobody owns, and it is deleted:
+    by the executor that ends, or by whoever finds the executor dead.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._held: dict[RunId, _Held] = {}
+
+    def take(self, run: RunId) -> None:
+        """Become the executor of *run*.
+
+        Raises:
+            RunIsAliveError: Another process, or another task of this one, is.
+        """
+        lock = self._lock_of(run)
+        with self._gate():
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:
+                raise RunIsAliveError(remark("ledger.run_alive", run=run)) from None
+            self._held[run] = _Held(lock, lock.lock_file, identity(lock.lock_file))
+
+    def give_back(self, run: RunId) -> None:
+        """Be the executor of *run* no longer."""
+        held = self._held.pop(run)
+        with self._gate():
+            if held.is_there():
+                self._release(held.lock)
+            else:
+                # What stands there by now is the lock of another executor.
+                held.lock.release()
+
+    def check(self) -> None:
+        """Raise if the lock of a run that this process executes is gone.
+
+        Raises:
+            LedgerLostError: One is; another process may be executing its run.
+        """
+        for run, held in tuple(self._held.items()):
+            if not held.is_there():
+                raise LedgerLostError(of_file(held.place, remark("ledger.lock_gone", run=run)))
+
+    def is_alive(self, run: RunId) -> bool:
+        """Say whether any process, this one included, executes *run*."""
+        if run in self._held:
+            return True
+        lock = self._lock_of(run)
+        with self._gate():
+            if not Path(lock.lock_file).exists():
+                return False
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:
+                return True
+            self._release(lock)
+            return False
+
+    def alive(self) -> Iterator[RunId]:
+        """Yield the runs that any process executes."""
+        for file in sorted(self._folder.glob("*.lock")):
+            run = RunId(unquote(file.stem))
+            if self.is_alive(run):
+                yield run
+
+    def _lock_of(self, run: RunId) -> FileLock:
+        return _lock(self._folder / f"{quote(run, safe='')}.lock")
+
+    def _release(self, lock: FileLock) -> None:
+        lock.release()
+        Path(lock.lock_file).unlink(missing_ok=True)
+
+    @contextmanager
+    def _gate(self) -> Iterator[None]:
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        with _lock(self._folder / "gate").acquire(GATE_PATIENCE_S, GATE_POLL_S):
+            yield
+
+
+def _lock(path: Path) -> FileLock:
+    # Not bound to a thread, since worker threads come and go while a run is owned. A lock that
+    # the operating system does not know would outlive its process, so there is no fall-back.
+    return FileLock(path, mode=0o600, thread_local=False, fallback_to_soft=False)

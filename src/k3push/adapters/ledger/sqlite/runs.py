@@ -1,0 +1,164 @@
+"""The steps of the SQLite ledger that write runs and their rows, before anything is sent.
+
+A step is a function over a connection, inside a transaction that is the only one writing: it
+reads the rows it is about, asks `rules`, and then writes, a whole page at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from k3push.adapters.ledger import codec as text
+from k3push.adapters.ledger import records, rules
+from k3push.adapters.ledger.sqlite.file import Connection
+from k3push.core.control_words import Command
+from k3push.core.model import (
+    BillNumber,
+    FolderFile,
+    Identified,
+    Listed,
+    Repeat,
+    Run,
+    RunId,
+    State,
+    key_of,
+    number_in,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RunKey:
+    """What a step needs to know of its run."""
+
+    key: int
+    scope: str
+    listed: int
+    attempts: int
+
+
+def run_key(connection: Connection, run: RunId) -> RunKey:
+    """Find a run that must be there."""
+    found = connection.one("run_key", run=run)
+    if found is None:
+        raise LookupError(f"the ledger has no run {run}")
+    return RunKey(*found)
+
+
+def open_run(connection: Connection, run: Run) -> None:
+    """Write down a new run."""
+    rules.check_scope(run.scope, connection.account)
+    if connection.one("is_taken", run=run.id):
+        raise ValueError(f"run {run.id} is there already")
+    connection.do("insert_run", **records.from_run(run))
+
+
+def end_run(connection: Connection, run: RunId, exit_code: int, at: datetime) -> None:
+    """Write down how an execution ended."""
+    key = run_key(connection, run).key
+    connection.do("set_ending", run=key, ended_at=text.from_time(at), exit=exit_code)
+
+
+def take(connection: Connection, file: FolderFile, run: RunId) -> None:
+    """Write down that a run has the numbers of a file."""
+    key = run_key(connection, run).key
+    connection.do("take_file", folder=file.folder, file=file.name, digest=file.digest, run=key)
+
+
+def keep_calls_at_once(connection: Connection, scope: str, calls: int) -> None:
+    """Keep how many calls at once an execution came to."""
+    rules.check_scope(scope, connection.account)
+    connection.do("set_pace", scope=scope, calls=calls)
+
+
+def command(connection: Connection, run: RunId, command: Command, at: datetime) -> int:
+    """Leave a command for the executor of a run."""
+    key = run_key(connection, run).key
+    return connection.do("insert_command", run=key, given_at=text.from_time(at), words=str(command))
+
+
+def obeyed(connection: Connection, command: int, at: datetime, on_their_way: int) -> None:
+    """Write down that a command was obeyed, once."""
+    connection.do("set_obeyed", id=command, obeyed_at=text.from_time(at), on_their_way=on_their_way)
+
+
+def add(connection: Connection, run: RunId, listed: Sequence[Listed]) -> Sequence[Repeat]:
+    """Append rows and repeats, in one order of places."""
+    found = run_key(connection, run)
+    there = connection.all(
+        "places_of_listed",
+        run=found.key,
+        listed=text.from_json(text.listed(one.key for one in listed)),
+    )
+    places = {key_of(number, id_): place for number, id_, place in there}
+    new: list[tuple[int, Listed, int]] = []
+    again: list[tuple[int, Listed, int]] = []
+    for place, one in enumerate(listed, start=found.listed + 1):
+        first = places.setdefault(one.key, place)
+        (new if first == place else again).append((place, one, first))
+    connection.do_each(
+        "insert_row",
+        (
+            {"place": place, "line": one.line, "number": one.number, "id": one.id}
+            for place, one, _ in new
+        ),
+        run=found.key,
+    )
+    connection.do_each(
+        "insert_repeat",
+        (
+            {"place": place, "line": one.line, "number": one.key, "first_place": first}
+            for place, one, first in again
+        ),
+        run=found.key,
+    )
+    connection.do("set_listed", run=found.key, listed=found.listed + len(listed))
+    tally(connection, found.key, {State.PLANNED: len(new)})
+    return _repeats_at(connection, found.key, [place for place, _, _ in again])
+
+
+def close_list(connection: Connection, run: RunId) -> None:
+    """Write down that all lines of the run are there."""
+    connection.do("set_whole", run=run_key(connection, run).key)
+
+
+def identify(
+    connection: Connection, run: RunId, bills: Mapping[BillNumber, Identified]
+) -> Sequence[Repeat]:
+    """Write down which bills lines mean, and make repeats of rows that turn out to be one bill."""
+    key = run_key(connection, run).key
+    rows = connection.listed("rows_by_listed", run=key, listed=text.from_json(text.listed(bills)))
+    wanted = {place: bills[key_of(number, id_)] for place, _, _, number, id_, *_ in rows}
+    numbers = {number_in(named.bill) for named in bills.values()}
+    rows += connection.listed("rows_by_number", run=key, numbers=text.from_json(list(numbers)))
+    before = {
+        place: rules.Spelled(place, records.STATES[state], attempt, bill, source_id)
+        for place, state, attempt, _, _, bill, source_id in rows
+    }
+    spelled, taken = rules.spell(before.values(), wanted)
+    if taken:
+        moves = [{"run": key, "place": lost, "kept": kept} for lost, kept in taken.items()]
+        connection.do_each("repoint_repeats", moves)
+        connection.do_each("row_to_repeat", moves, run=key)
+        connection.do_each("delete_row", moves, run=key)
+    # Old spellings go first: two rows may have changed theirs for each other's.
+    respelled = {str(place): (None, None) for place in spelled if before[place].bill}
+    if respelled:
+        connection.do("set_bills", run=key, bills=text.from_json(respelled))
+    bills_by_place = {str(place): tuple(named) for place, named in spelled.items()}
+    connection.do("set_bills", run=key, bills=text.from_json(bills_by_place))
+    tally(connection, key, {State.PLANNED: -len(taken)})
+    return _repeats_at(connection, key, sorted(taken))
+
+
+def tally(connection: Connection, run: int, change: Mapping[State, int]) -> None:
+    """Keep count of the rows of each state."""
+    connection.do_each(
+        "tally", ({"state": state, "n": n} for state, n in change.items() if n), run=run
+    )
+
+
+def _repeats_at(connection: Connection, run: int, places: Iterable[int]) -> Sequence[Repeat]:
+    found = (connection.one("repeat_at", run=run, place=place) for place in places)
+    return [Repeat(*repeat) for repeat in found if repeat]

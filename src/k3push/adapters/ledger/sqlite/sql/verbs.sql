@@ -1,0 +1,540 @@
+-- The statements of the SQLite ledger, each under its name. Parameters called :numbers and :bills
+-- are JSON arrays, and :each is one of objects, so that one statement serves a chunk of any size.
+-- :listed are pairs of a number and an id as the job file has them, :called of a number and a bill;
+-- bills of one number are those that are called so, or so and a comma and an id ('-' comes after it);
+-- and what returns many rows returns them as one JSON array. Each step of a statement gives the
+-- interpreter's lock away, and has to have it again. In an UPDATE the run depends on each item, or
+-- SQLite would go through all rows of the run for it. Every statement is given :account, the one
+-- that the ledger is opened for; each that finds a run, or finds something over all runs, asks for it.
+
+-- name: application_id
+PRAGMA application_id;
+
+-- name: user_version
+PRAGMA user_version;
+
+-- name: count_tables
+SELECT count(*) FROM sqlite_master;
+
+-- name: durability
+SELECT journal_mode, synchronous FROM pragma_journal_mode, pragma_synchronous;
+
+-- name: wait_for_others
+PRAGMA busy_timeout = 30000;
+
+-- name: wait_for_nobody
+PRAGMA busy_timeout = 0;
+
+-- name: begin_write
+BEGIN IMMEDIATE;
+
+-- name: begin_read
+BEGIN;
+
+-- name: commit
+COMMIT;
+
+-- name: rollback
+ROLLBACK;
+
+-- name: insert_run
+INSERT INTO runs (
+    id, account, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole,
+    begun_with
+)
+VALUES (
+    :id, :account, :scope, :route, :jobs, :folder, :started_at, :ended_at, :exit, :again_because,
+    :whole, :begun_with
+);
+
+-- name: is_taken
+-- By whichever account: ids name the locks of runs, and the folders of results.
+SELECT 1 FROM runs WHERE id = :run;
+
+-- name: set_whole
+UPDATE runs SET whole = 1 WHERE key = :run;
+
+-- name: take_file
+INSERT OR IGNORE INTO taken_files (folder, name, digest, run)
+VALUES (:folder, :file, :digest, :run);
+
+-- name: taken_file
+SELECT run FROM taken_files AS taken JOIN runs ON runs.key = taken.run
+WHERE taken.folder = :folder AND name = :file AND digest = :digest AND account = :account;
+
+-- name: set_pace
+INSERT INTO paces (scope, calls) VALUES (:scope, :calls)
+ON CONFLICT (scope) DO UPDATE SET calls = excluded.calls;
+
+-- name: pace
+SELECT calls FROM paces WHERE scope = :scope;
+
+-- name: run_key
+SELECT key, scope, listed, attempts FROM runs WHERE id = :run AND account = :account;
+
+-- name: set_ending
+UPDATE runs SET ended_at = :ended_at, exit = :exit WHERE key = :run;
+
+-- name: select_run
+SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with
+FROM runs WHERE id = :run AND account = :account;
+
+-- name: select_runs
+SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with
+FROM runs WHERE account = :account ORDER BY started_at, id;
+
+-- name: places_of_listed
+SELECT r.number, r.listed_id, r.place
+FROM json_each(:listed) AS j
+CROSS JOIN rows AS r ON r.number = json_extract(j.value, '$[0]')
+    AND r.listed_id = json_extract(j.value, '$[1]') AND r.run = :run;
+
+-- name: insert_row
+INSERT INTO rows (run, place, line, number, listed_id)
+SELECT :run, json_extract(value, '$.place'), json_extract(value, '$.line'),
+    json_extract(value, '$.number'), json_extract(value, '$.id')
+FROM json_each(:each);
+
+-- name: insert_repeat
+INSERT INTO repeats (run, place, line, number, first_place)
+SELECT :run, json_extract(value, '$.place'), json_extract(value, '$.line'), json_extract(value, '$.number'),
+    json_extract(value, '$.first_place')
+FROM json_each(:each);
+
+-- name: set_listed
+UPDATE runs SET listed = :listed WHERE key = :run;
+
+-- name: tally
+INSERT INTO tallies (run, state, n)
+SELECT :run, json_extract(value, '$.state'), json_extract(value, '$.n') FROM json_each(:each) WHERE true
+ON CONFLICT (run, state) DO UPDATE SET n = n + excluded.n;
+
+-- name: select_tallies
+SELECT state, n FROM tallies WHERE run = :run AND n > 0;
+
+-- name: count_targets
+-- The ids are sorted out in SQLite's own temporary storage, so a million cost no memory.
+SELECT count(DISTINCT json_extract(target.value, '$[0]'))
+FROM rows CROSS JOIN json_each(rows.targets) AS target
+WHERE rows.run = :run;
+
+-- name: rows_by_listed
+SELECT json_group_array(json_array(
+    r.place, r.state, coalesce(r.attempt, 0), r.number, r.listed_id, coalesce(r.bill, ''),
+    coalesce(r.source_id, '')
+))
+FROM json_each(:listed) AS j
+CROSS JOIN rows AS r ON r.number = json_extract(j.value, '$[0]')
+    AND r.listed_id = json_extract(j.value, '$[1]') AND r.run = :run;
+
+-- name: rows_by_number
+SELECT json_group_array(json_array(
+    r.place, r.state, coalesce(r.attempt, 0), r.number, r.listed_id, r.bill,
+    coalesce(r.source_id, '')
+))
+FROM json_each(:numbers) AS j
+CROSS JOIN rows AS r ON r.bill >= j.value AND r.bill < j.value || '-' AND +r.run = :run
+WHERE r.bill = j.value OR substr(r.bill, length(j.value) + 1, 1) = ',';
+
+-- name: set_bills
+-- :bills are pairs of what a bill is called and its id, by place.
+UPDATE rows SET bill = json_extract(value, '$[0]'), source_id = json_extract(value, '$[1]')
+FROM json_each(:bills)
+WHERE run = :run + 0 * id AND place = CAST(key AS INTEGER);
+
+-- name: row_to_repeat
+INSERT INTO repeats (run, place, line, number, first_place)
+SELECT run, place, line, CASE listed_id WHEN '' THEN number ELSE number || ',' || listed_id END,
+    json_extract(value, '$.kept')
+FROM json_each(:each) CROSS JOIN rows ON run = :run AND place = json_extract(value, '$.place');
+
+-- name: repoint_repeats
+UPDATE repeats SET first_place = json_extract(value, '$.kept') FROM json_each(:each)
+WHERE run = json_extract(value, '$.run') AND first_place = json_extract(value, '$.place');
+
+-- name: delete_row
+DELETE FROM rows
+WHERE run = :run AND place IN (SELECT json_extract(value, '$.place') FROM json_each(:each));
+
+-- name: select_repeats
+SELECT repeats.place, repeats.line, repeats.number, rows.line
+FROM repeats
+JOIN rows ON rows.run = repeats.run AND rows.place = repeats.first_place
+WHERE repeats.run = :run
+ORDER BY repeats.place;
+
+-- name: repeat_at
+SELECT repeats.line, repeats.number, rows.line
+FROM repeats
+JOIN rows ON rows.run = repeats.run AND rows.place = repeats.first_place
+WHERE repeats.run = :run AND repeats.place = :place;
+
+-- name: holders
+SELECT key, scope, (
+    SELECT json_group_array(json_array(
+        claims.bill, claims.run, holder.id, rows.place, rows.state
+    ))
+    FROM json_each(:called) AS j
+    CROSS JOIN claims ON claims.scope = runs.scope AND claims.number = json_extract(j.value, '$[0]')
+    CROSS JOIN runs AS holder ON holder.key = claims.run
+    LEFT JOIN rows ON rows.bill = claims.bill AND rows.run = claims.run
+)
+FROM runs WHERE id = :run AND account = :account;
+
+-- name: claim_free
+INSERT INTO claims (scope, number, bill, run)
+SELECT runs.scope, json_extract(j.value, '$[0]'), json_extract(j.value, '$[1]'), runs.key
+FROM runs CROSS JOIN json_each(:called) AS j
+WHERE runs.id = :run AND runs.account = :account
+ON CONFLICT (scope, number) DO NOTHING;
+
+-- name: set_claims
+INSERT INTO claims (scope, number, bill, run)
+SELECT :scope, json_extract(value, '$[0]'), json_extract(value, '$[1]'), :run
+FROM json_each(:called) WHERE true
+ON CONFLICT (scope, number) DO UPDATE SET bill = excluded.bill, run = excluded.run;
+
+-- name: delete_claims
+DELETE FROM claims
+WHERE scope = :scope AND number IN (SELECT json_extract(value, '$[0]') FROM json_each(:called))
+    AND bill IN (SELECT json_extract(value, '$[1]') FROM json_each(:called)) AND run = :run;
+
+-- name: pass_claims_on
+-- Two runs may be in doubt over one bill if an earlier version told claims apart by rules.
+INSERT INTO claims (scope, number, bill, run)
+SELECT :scope, json_extract(j.value, '$[0]'), r.bill, r.run
+FROM json_each(:called) AS j
+CROSS JOIN rows AS r ON r.bill = json_extract(j.value, '$[1]')
+CROSS JOIN runs ON runs.key = r.run
+WHERE runs.scope = :scope AND (r.state = 'sent' OR r.state = 'unknown')
+ON CONFLICT (scope, number) DO NOTHING;
+
+-- name: claims_of_run
+SELECT claims.bill, rows.state
+FROM claims LEFT JOIN rows ON rows.bill = claims.bill AND rows.run = claims.run
+WHERE claims.run = :run;
+
+-- name: standings
+SELECT key, scope, (SELECT coalesce(max(id), 0) + 1 FROM attempts), (
+    SELECT json_group_array(json_array(
+        r.place, r.state, coalesce(r.attempt, 0), r.bill, c.run = runs.key AND c.bill = r.bill
+    ))
+    FROM json_each(:called) AS j
+    CROSS JOIN rows AS r ON r.bill = json_extract(j.value, '$[1]') AND r.run = runs.key
+    LEFT JOIN claims AS c ON c.scope = runs.scope AND c.number = json_extract(j.value, '$[0]')
+)
+FROM runs WHERE id = :run AND account = :account;
+
+-- name: recording_of
+SELECT run, scope, numbers, attempts.ended_at IS NOT NULL, verdict IS NOT NULL, (
+    SELECT json_group_array(json_array(r.place, r.state, coalesce(r.attempt, 0), r.bill, 0))
+    FROM json_each(numbers) AS j
+    CROSS JOIN rows AS r ON r.bill = j.value AND r.run = attempts.run
+)
+FROM attempts JOIN runs ON runs.key = attempts.run
+WHERE attempts.id = :attempt AND runs.account = :account;
+
+-- name: begin_attempt
+INSERT INTO beginnings
+VALUES (
+    :attempt, :run, :chunk, :nth, :began_at, :boot, :uptime_s, :numbers, :places, :before,
+    :request, :sender
+);
+
+-- name: move
+INSERT INTO moves
+VALUES (:run, :scope, :state, :code, :reason, :settled_at, :targets, :done, :change);
+
+-- name: set_exchange
+UPDATE attempts
+SET ended_at = :ended_at, verdict = :verdict, answer = :answer, status = :status,
+    because = :because, body = :body
+WHERE id = :attempt;
+
+-- name: sent_rows
+SELECT place, state, bill FROM rows WHERE run = :run AND state = 'sent';
+
+-- name: close_attempts
+UPDATE attempts SET verdict = :verdict WHERE run = :run AND ended_at IS NULL;
+
+-- name: insert_notes
+INSERT INTO notes (number, run, at, text)
+SELECT value, :run, :at, :text FROM json_each(:numbers);
+
+-- name: page
+SELECT json_group_array(json_array(
+    place, line, number, bill, state, targets, code, reason, attempts, chunk, sent_at, settled_at,
+    listed_id, source_id
+)) FROM (SELECT * FROM ledger WHERE run = :run AND place > :after ORDER BY place LIMIT :limit);
+
+-- name: page_in_state
+SELECT json_group_array(json_array(
+    place, line, number, bill, state, targets, code, reason, attempts, chunk, sent_at, settled_at,
+    listed_id, source_id
+)) FROM (
+    SELECT * FROM ledger
+    WHERE run = :run AND state = :state AND place > :after ORDER BY place LIMIT :limit
+);
+
+-- name: page_in_rare_state
+-- The condition of the index, word for word, or SQLite would not use it.
+SELECT json_group_array(json_array(
+    place, line, number, bill, state, targets, code, reason, attempts, chunk, sent_at, settled_at,
+    listed_id, source_id
+)) FROM (
+    SELECT * FROM ledger
+    WHERE run = :run AND state = :state AND state <> 'planned' AND state <> 'sent'
+        AND state <> 'pushed' AND place > :after
+    ORDER BY place LIMIT :limit
+);
+
+-- name: rows_of_number
+SELECT ledger.run, place, line, number, bill, state, targets, code, reason,
+    ledger.attempts, chunk, sent_at, settled_at, listed_id, source_id
+FROM ledger JOIN runs ON runs.id = ledger.run
+WHERE (number = :number OR bill = :number OR (bill > :number || ',' AND bill < :number || '-'))
+    AND +runs.account = :account
+ORDER BY runs.started_at, runs.id, place;
+
+-- name: rows_of_bill
+SELECT ledger.run, place, line, number, bill, state, targets, code, reason,
+    ledger.attempts, chunk, sent_at, settled_at, listed_id, source_id
+FROM ledger JOIN runs ON runs.id = ledger.run
+WHERE ((number = :number AND listed_id = :id) OR bill = :bill) AND runs.account = :account
+ORDER BY runs.started_at, runs.id, place;
+
+-- name: find_rows
+SELECT ledger.run, place, line, number, bill, state, targets, code, reason,
+    ledger.attempts, chunk, sent_at, settled_at, listed_id, source_id
+FROM ledger JOIN runs ON runs.id = ledger.run
+WHERE runs.account = :account AND (
+    number LIKE :like ESCAPE '\' OR bill LIKE :like ESCAPE '\' OR targets LIKE :like ESCAPE '\'
+    OR reason LIKE :like ESCAPE '\'
+    OR substr(reason, 1, instr(reason, '{') - 1) IN (SELECT value FROM json_each(:remarks))
+)
+ORDER BY runs.started_at DESC, runs.id DESC, place LIMIT :limit;
+
+-- name: made_of
+-- The latest of each bill last.
+SELECT json_extract(j.value, '$[1]'), own.source_id, r.bill, r.source_id, other.id, r.state,
+    r.targets
+FROM runs AS mine
+CROSS JOIN json_each(:called) AS j
+CROSS JOIN rows AS r ON r.bill >= json_extract(j.value, '$[0]')
+    AND r.bill < json_extract(j.value, '$[0]') || '-'
+CROSS JOIN runs AS other ON other.key = r.run
+LEFT JOIN rows AS own ON own.bill = json_extract(j.value, '$[1]') AND own.run = mine.key
+WHERE mine.key = :run AND r.run <> mine.key AND other.scope = mine.scope
+    AND (r.state = 'pushed' OR r.state = 'draft')
+ORDER BY other.started_at, other.id;
+
+-- name: made_of_namesakes
+SELECT json_extract(j.value, '$[1]'), r.bill, r.source_id, r.targets
+FROM json_each(:called) AS j
+CROSS JOIN rows AS r ON r.bill >= json_extract(j.value, '$[0]')
+    AND r.bill < json_extract(j.value, '$[0]') || '-'
+CROSS JOIN runs ON runs.key = r.run
+WHERE runs.scope = :scope AND (r.state = 'pushed' OR r.state = 'draft');
+
+-- name: newest_with_documents
+SELECT key, id FROM runs
+WHERE scope = :scope AND EXISTS (
+    SELECT 1 FROM tallies
+    WHERE tallies.run = runs.key AND state IN ('pushed', 'draft') AND n > 0
+)
+ORDER BY started_at DESC, id DESC;
+
+-- name: made_by_any
+-- Documents are made by attempts, so the newest are those of the newest attempts, and no index is
+-- needed that each number would have to pay for. SQLite goes through the numbers of one in their
+-- order, and would sort all of the run if it were told to.
+SELECT :id, r.bill, r.state, r.targets
+FROM attempts AS a INDEXED BY attempts_in_order
+CROSS JOIN json_each(a.numbers) AS j
+CROSS JOIN rows AS r ON r.bill = j.value AND r.run = :run
+WHERE a.run = :run AND r.attempt = a.id AND r.targets IS NOT NULL
+    AND (r.state = 'pushed' OR r.state = 'draft')
+ORDER BY a.id DESC LIMIT :limit;
+
+-- name: made_by_one
+SELECT :id, r.bill, r.state, r.targets
+FROM attempts AS a INDEXED BY attempts_by_sender
+CROSS JOIN json_each(a.numbers) AS j
+CROSS JOIN rows AS r ON r.bill = j.value AND r.run = :run
+WHERE a.run = :run AND a.sender = :sender AND r.attempt = a.id AND r.targets IS NOT NULL
+    AND (r.state = 'pushed' OR r.state = 'draft')
+ORDER BY a.id DESC LIMIT :limit;
+
+-- name: count_twins
+SELECT count(*) FROM rows WHERE run = :run AND code = 'twin';
+
+-- name: count_partly
+SELECT count(*) FROM rows WHERE run = :run AND code = 'partly';
+
+-- name: documents
+SELECT r.bill, r.place, r.state, r.targets
+FROM json_each(:bills) AS j CROSS JOIN rows AS r ON r.bill = j.value AND r.run = :run;
+
+-- name: amend
+UPDATE rows
+SET state = json_extract(value, '$.state'), targets = json_extract(value, '$.targets'),
+    code = json_extract(value, '$.code'), reason = json_extract(value, '$.reason')
+FROM json_each(:each)
+WHERE run = :run + 0 * id AND place = json_extract(value, '$.place');
+
+-- name: doubts
+SELECT rows.bill, attempts.id, attempts.began_at, boot, uptime_s, attempts.before,
+    attempts.sender, json_array_length(attempts.numbers), iif(rows.listed_id = '', '', rows.source_id)
+FROM rows INDEXED BY rows_by_state JOIN attempts ON attempts.id = rows.attempt
+WHERE rows.run = :run AND rows.state = :unknown AND rows.state <> 'planned'
+    AND rows.state <> 'sent' AND rows.state <> 'pushed'
+ORDER BY rows.place;
+
+-- name: last_chunk
+SELECT coalesce(max(chunk), 0) FROM attempts WHERE run = :run;
+
+-- name: attempts_in
+SELECT attempts.id, runs.id, chunk, nth, began_at, boot, uptime_s, numbers, before, request,
+    sender, attempts.ended_at, verdict, answer, status, because, body
+FROM attempts INDEXED BY attempts_in_order
+JOIN runs ON runs.key = attempts.run
+WHERE attempts.run = :run AND attempts.id > :after
+ORDER BY attempts.id LIMIT :limit;
+
+-- name: notes_in
+SELECT notes.id, notes.number, notes.at, runs.id, notes.text
+FROM notes JOIN runs ON runs.key = notes.run
+WHERE notes.run = :run AND notes.id > :after
+ORDER BY notes.id LIMIT :limit;
+
+-- name: spans
+SELECT began_at, ended_at FROM attempts WHERE run = :run AND ended_at IS NOT NULL ORDER BY id;
+
+-- name: attempts_of
+SELECT attempts.id, runs.id, chunk, nth, began_at, boot, uptime_s, numbers, before, request,
+    sender, attempts.ended_at, verdict, answer, status, because, body
+FROM carried
+JOIN attempts ON attempts.id = carried.attempt
+JOIN runs ON runs.key = attempts.run
+WHERE carried.number = :number AND runs.account = :account
+ORDER BY attempts.id;
+
+-- name: notes_of
+SELECT notes.id, notes.number, notes.at, runs.id, notes.text
+FROM notes JOIN runs ON runs.key = notes.run
+WHERE notes.number = :number AND runs.account = :account ORDER BY notes.id;
+
+-- name: insert_command
+INSERT INTO commands (run, given_at, words) VALUES (:run, :given_at, :words);
+
+-- name: select_commands
+SELECT id, words, given_at, obeyed_at, on_their_way FROM commands WHERE run = :run ORDER BY id;
+
+-- name: set_obeyed
+UPDATE commands SET obeyed_at = :obeyed_at, on_their_way = :on_their_way
+WHERE id = :id AND obeyed_at IS NULL
+    AND EXISTS (SELECT 1 FROM runs WHERE key = commands.run AND account = :account);
+
+-- name: delete_commands
+DELETE FROM commands WHERE run = :run;
+
+-- name: enrol
+INSERT INTO documents (run, id, number, sender, follow, reason, at)
+SELECT :run, json_extract(value, '$.id'), json_extract(value, '$.number'),
+    json_extract(value, '$.sender'), json_extract(value, '$.follow'),
+    json_extract(value, '$.reason'), :at
+FROM json_each(:each) WHERE true
+ON CONFLICT (run, id) DO NOTHING;
+
+-- name: select_documents
+SELECT id, number, sender, follow, reason, step FROM documents
+WHERE run = :run AND id > :after
+    AND (:every OR coalesce(follow, '') IN (SELECT value FROM json_each(:follows)))
+ORDER BY id LIMIT :limit;
+
+-- name: documents_by_id
+SELECT d.id, d.number, d.sender, d.follow, d.reason, d.step
+FROM json_each(:ids) AS j CROSS JOIN documents AS d ON d.run = :run AND d.id = j.value;
+
+-- name: count_documents
+SELECT coalesce(follow, ''), count(*) FROM documents WHERE run = :run GROUP BY 1;
+
+-- name: set_documents
+UPDATE documents
+SET number = json_extract(value, '$.number'), follow = json_extract(value, '$.follow'),
+    reason = json_extract(value, '$.reason'), at = :at
+FROM json_each(:each)
+WHERE run = :run + 0 * json_each.id AND documents.id = json_extract(value, '$.id');
+
+-- name: insert_step
+INSERT INTO steps (run, kind, ids, stood, began_at, boot, uptime_s, sender, request)
+VALUES (:run, :kind, :ids, :stood, :began_at, :boot, :uptime_s, :sender, :request);
+
+-- name: set_step_of
+UPDATE documents SET step = :step
+WHERE run = :run AND id IN (SELECT value FROM json_each(:ids));
+
+-- name: step_recording
+SELECT steps.run, steps.ended_at IS NOT NULL, verdict IS NOT NULL
+FROM steps JOIN runs ON runs.key = steps.run
+WHERE steps.id = :step AND runs.account = :account;
+
+-- name: set_step_exchange
+UPDATE steps
+SET ended_at = :ended_at, verdict = :verdict, answer = :answer, status = :status,
+    because = :because, body = :body
+WHERE id = :step;
+
+-- name: doubt_open_steps
+UPDATE documents SET follow = 'unknown', reason = :reason
+WHERE run = :run AND step IN (
+    SELECT id FROM steps WHERE run = :run AND ended_at IS NULL AND verdict IS NULL
+);
+
+-- name: close_steps
+UPDATE steps SET verdict = :verdict WHERE run = :run AND ended_at IS NULL AND verdict IS NULL;
+
+-- name: select_step
+SELECT steps.id, runs.id, kind, ids, stood, began_at, boot, uptime_s, request, steps.sender,
+    steps.ended_at, verdict, answer, status, because, body
+FROM steps JOIN runs ON runs.key = steps.run
+WHERE steps.id = :step AND runs.account = :account;
+
+-- name: steps_of
+SELECT steps.id, runs.id, kind, ids, stood, began_at, boot, uptime_s, request, steps.sender,
+    steps.ended_at, verdict, answer, status, because, body
+FROM documents AS d
+JOIN runs ON runs.key = d.run AND runs.account = :account
+JOIN steps ON steps.run = d.run
+    AND EXISTS (SELECT 1 FROM json_each(steps.ids) AS j WHERE j.value = d.id)
+WHERE d.id = :document
+ORDER BY steps.id;
+
+-- name: insert_memo
+INSERT INTO memos (account, kind, id, at, value, about, open)
+VALUES (:account, :kind, :id, :at, :value, :about, :open)
+ON CONFLICT (account, kind, id) DO NOTHING;
+
+-- name: revise_memo
+UPDATE memos SET value = :value, about = :about, open = :open, version = version + 1
+WHERE account = :account AND kind = :kind AND id = :id AND version = :version;
+
+-- name: select_memo
+SELECT kind, id, at, value, about, open, version FROM memos
+WHERE account = :account AND kind = :kind AND id = :id;
+
+-- name: select_memos
+SELECT kind, id, at, value, about, open, version FROM memos
+WHERE account = :account AND kind = :kind
+ORDER BY at DESC, id DESC LIMIT :limit;
+
+-- name: memos_about
+SELECT kind, id, at, value, about, open, version FROM memos
+WHERE account = :account AND kind = :kind AND about = :about AND about <> ''
+    AND open >= :least
+ORDER BY at DESC, id DESC LIMIT :limit;
+
+-- name: open_memos
+SELECT kind, id, at, value, about, open, version FROM memos
+WHERE account = :account AND kind = :kind AND open = 1
+ORDER BY at DESC, id DESC LIMIT :limit;

@@ -1,0 +1,294 @@
+"""`check`: whether a configuration works, found out by reading alone."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from difflib import get_close_matches
+from email.utils import parsedate_to_datetime
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from k3push.adapters.clock import SystemClock
+from k3push.adapters.erp.client import ErpClient
+from k3push.config.settings import Settings, read_settings
+from k3push.core.model import BillNumber, Route
+from k3push.core.protocol import wire
+from k3push.core.protocol.rules import Finding, Rule, rule_of
+from k3push.core.remark import remark
+from k3push.ports import (
+    ErpUnreachableError,
+    LedgerLostError,
+    LoginRefusedError,
+    LookFailedError,
+    LookRefusedError,
+)
+from k3push.runs.outcome import Exit
+from k3push.wiring.config_file import find_config
+from k3push.wiring.erp import endpoints_of
+from k3push.wiring.ledger import is_there, ledger_of
+from k3push.wiring.measuring import check_measuring
+from k3push.words.language import Say
+
+CLOCK_TOLERANCE_S = 120
+
+# No bill has this number, so the look costs nothing and its fields must be known all the same.
+NOBODY = [BillNumber("k3push-check")]
+
+# Documents in which the source's number is looked for.
+NEWEST = 100
+
+NEAR_RULES = 3
+
+Look = Callable[[], Awaitable[object]]
+
+# The newest documents may have changed between the looks of two users, but not by more.
+SHARED_AT_LEAST = 0.9
+
+
+async def check(config: Path | None, route: str | None, say: Say) -> Exit:
+    """Look at everything that a run relies on; say each thing in a line, with the cure."""
+    return await _Check(say).run(config, route)
+
+
+class _Check:
+    """One run of `check`: a line for each thing, well (✓), in doubt (!) or wrong (✗)."""
+
+    def __init__(self, say: Say) -> None:
+        self.say = say
+        self.console = Console(soft_wrap=True)
+        self.exit = Exit.DONE
+        self.seen: dict[str, list[str]] = {}
+        self.routes: list[Route] = []
+
+    async def run(self, config: Path | None, name: str | None) -> Exit:
+        path = find_config(config)
+        settings = read_settings(path, os.environ)
+        self.routes = [settings.route(each) for each in ([name] if name else settings.routes)]
+        sites = endpoints_of(settings)
+        check_measuring(settings)
+        self._good(self.say("check.config", path=path))
+        await self._ledger(settings)
+        self._results()
+        self._textfile(settings)
+        for user, site in sites.items():
+            async with ErpClient(site) as erp:
+                try:
+                    await erp.open_session()
+                    self._good(self.say("check.login", url=site.url, user=user))
+                    if user == settings.erp.username:
+                        self._clock(erp.server_time)
+                        for route in self.routes:
+                            await self._route(erp, route)
+                        await self._rules(erp)
+                    else:
+                        for route in self.routes:
+                            await self._rights(erp, user, settings.erp.username, route)
+                except LoginRefusedError as error:
+                    why = str(error)
+                    if len(sites) > 1:
+                        why = remark("note.place", place=user, why=why)
+                    self._bad(self.say("cause.login refused", why=why), Exit.UNREACHABLE)
+                except ErpUnreachableError as error:
+                    self._bad(self.say("cause.unreachable", why=error), Exit.UNREACHABLE)
+                    break
+        return self.exit
+
+    # -- this machine -------------------------------------------------------------------------
+
+    async def _ledger(self, settings: Settings) -> None:
+        path = settings.ledger_path
+        try:
+            if await is_there(settings):
+                async with ledger_of(settings) as ledger:
+                    await ledger.runs()
+            elif path and not os.access(path.parent, os.W_OK | os.X_OK):
+                self._bad(self.say("check.ledger_folder", folder=path.parent), Exit.USAGE)
+                return
+        except LedgerLostError as error:
+            self._bad(self.say("check.ledger_lost", why=error), Exit.USAGE)
+            return
+        self._good(self.say("check.ledger", path=settings.ledger_place))
+
+    def _results(self) -> None:
+        folder = Path.cwd()
+        if os.access(folder, os.W_OK | os.X_OK):
+            self._good(self.say("check.results"))
+        else:
+            self._doubtful(self.say("check.results_unwritable", folder=folder))
+
+    def _textfile(self, settings: Settings) -> None:
+        folder = settings.textfile_path.parent
+        if settings.metrics.textfile and not os.access(folder, os.W_OK | os.X_OK):
+            self._doubtful(self.say("check.textfile_unwritable", folder=folder))
+
+    def _clock(self, server_time: str) -> None:
+        if not server_time:
+            return
+        ahead_s = (SystemClock().now() - parsedate_to_datetime(server_time)).total_seconds()
+        if abs(ahead_s) <= CLOCK_TOLERANCE_S:
+            self._good(self.say("check.clock", seconds=ahead_s))
+        else:
+            self._doubtful(self.say("check.clock_off", seconds=ahead_s))
+
+    # -- the ERP ------------------------------------------------------------------------------
+
+    async def _route(self, erp: ErpClient, route: Route) -> None:
+        """Look at both forms as a run does."""
+        source = self.say("check.source", form=route.source)
+        if await self._form(source, lambda: erp.sources_of(route, NOBODY)):
+            lacking = erp.lacking(route.source)
+            if lacking:
+                self._doubtful(self.say("check.lacking", what=source, fields=", ".join(lacking)))
+            else:
+                self._good(source)
+        field = route.source_number_field
+        if field:
+            target = self.say("check.target", form=route.target, field=field)
+            look: Look = partial(erp.targets_of, route, NOBODY)
+        else:
+            target = self.say("check.target_form", form=route.target)
+            look = partial(erp.newest_values, route.target, wire.ID, 1)
+        if await self._form(target, look):
+            self._good(target)
+            if field:
+                self._ground(erp, route)
+                await self._field(erp, route)
+        if not field:
+            self._doubtful(self.say("check.nofield", route=route.name))
+
+    async def _field(self, erp: ErpClient, route: Route) -> None:
+        """See whether documents that are there name bills of the source form in that field."""
+        field = route.source_number_field
+        values: list[str] = []
+        found: list[BillNumber] = []
+
+        async def look() -> None:
+            values.extend(await erp.newest_values(route.target, field, NEWEST))
+            numbers = [BillNumber(value) for value in dict.fromkeys(values) if value]
+            sources = await erp.sources_of(route, numbers)
+            found.extend(number for number in numbers if sources[number])
+
+        facts = {"form": route.target, "field": field, "source": route.source}
+        well = await self._form(self.say("check.target", form=route.target, field=field), look)
+        if well:
+            self.seen[route.name] = values
+        if well and values:
+            if found:
+                what = self.say("check.linked", rows=len(values), found=len(found), **facts)
+                self._good(what)
+            else:
+                self._doubtful(self.say("check.not_linked", rows=len(values), **facts))
+        elif well:
+            self._doubtful(self.say("check.no_documents", **facts))
+
+    def _ground(self, erp: ErpClient, route: Route) -> None:
+        """Say what tells the documents of this source form from those of another.
+
+        Asking for targets has found out which of the fields the form has.
+        """
+        has = wire.target_fields(route, erp.lacking(route.target))
+        telling = [field for field in wire.form_fields(route) if field in has]
+        facts = {"form": route.target, "source": route.source}
+        if telling:
+            self._good(self.say("check.ground", field=telling[0], **facts))
+        else:
+            self._doubtful(self.say("check.ground_thin", **facts))
+
+    async def _rules(self, erp: ErpClient) -> None:
+        """See whether the routes' rules are among those that the ERP lists (P 12.1).
+
+        It comes last: a user who may not read that form may get the words of a lost session,
+        after which no more is asked for him (P 3.4). What the site does not show is unknown.
+        """
+        try:
+            rules = await erp.rules()
+            why = self.say("check.rules_seen", count=len(rules))
+        except (LookFailedError, LoginRefusedError, ErpUnreachableError) as error:
+            rules, why = [], str(error)
+        for route in self.routes:
+            self._rule(route, rules, why)
+
+    def _rule(self, route: Route, rules: Sequence[Rule], why: str) -> None:
+        """Say what the site's list tells of the rule that a route relies on."""
+        finding, rule = rule_of(route, rules)
+        facts = {"rule": route.rule, "source": route.source, "target": route.target}
+        named = {"route": route.name, "source": route.source, "target": route.target}
+        mine = [each.number for each in rules if each.is_of(route.source, route.target)]
+        match finding:
+            case Finding.ENABLED:
+                self._good(self.say("check.rule_enabled", rule=route.rule))
+            case Finding.THERE:
+                self._good(self.say("check.rule", rule=route.rule))
+            case Finding.DEFAULT:
+                number = rule.number if rule else ""
+                self._good(self.say("check.default_rule_there", default=number, **named))
+            case Finding.DISABLED:
+                self._doubtful(self.say("check.rule_disabled", **facts))
+            case Finding.OF_OTHERS:
+                forms = f"{rule.source} → {rule.target}" if rule else ""
+                self._doubtful(self.say("check.rule_of_others", forms=forms, **facts))
+            case Finding.ABSENT:
+                numbers = mine or [each.number for each in rules]
+                near = ", ".join(get_close_matches(route.rule, numbers, NEAR_RULES) or mine) or "-"
+                self._doubtful(self.say("check.rule_absent", count=len(rules), near=near, **facts))
+            case Finding.NO_DEFAULT:
+                known = ", ".join(mine)
+                self._doubtful(self.say("check.no_default_rule", known=known, **named))
+            case Finding.UNKNOWN if route.rule:
+                self._doubtful(self.say("check.rule_unverified", rule=route.rule, why=why))
+            case _:
+                self._doubtful(self.say("check.default_rule", why=why, **named))
+
+    async def _rights(self, erp: ErpClient, user: str, first: str, route: Route) -> None:
+        """See whether another user sees the documents that the first one sees.
+
+        A user with narrower rights sees fewer of them, and no error says so.
+        """
+        if route.name not in self.seen:
+            return
+        theirs, form = self.seen[route.name], route.target
+        mine: list[str] = []
+
+        async def look() -> None:
+            mine.extend(await erp.newest_values(form, route.source_number_field, NEWEST))
+
+        if await self._form(
+            self.say("check.target", form=form, field=route.source_number_field), look
+        ):
+            shared, rows = (Counter(mine) & Counter(theirs)).total(), max(len(mine), len(theirs))
+            same = shared >= rows * SHARED_AT_LEAST
+            facts = {"user": user, "first": first, "form": form, "shared": shared, "rows": rows}
+            if same:
+                self._good(self.say("check.same_rights", **facts))
+            else:
+                self._doubtful(self.say("check.other_rights", **facts))
+
+    async def _form(self, what: str, look: Look) -> bool:
+        """Look at a form, and say what is wrong if that is refused."""
+        try:
+            await look()
+        except LookRefusedError as error:
+            why = self.say("cause.look refused", why=error)
+            self._bad(self.say("check.failed", what=what, why=why), Exit.USAGE)
+        except LookFailedError as error:
+            self._bad(self.say("check.failed", what=what, why=error), Exit.UNREACHABLE)
+        else:
+            return True
+        return False
+
+    # -- saying -------------------------------------------------------------------------------
+
+    def _good(self, what: str) -> None:
+        self.console.print(f"[green]✓[/] {escape(what)}", highlight=False)
+
+    def _doubtful(self, what: str) -> None:
+        self.console.print(f"[yellow]![/] {escape(what)}", highlight=False)
+
+    def _bad(self, what: str, code: Exit) -> None:
+        self.exit = max(self.exit, code)
+        self.console.print(f"[red]✗[/] {escape(what)}", highlight=False)

@@ -1,0 +1,193 @@
+"""`sandbox` and `demo`: to see k3push work before it meets an ERP."""
+
+from __future__ import annotations
+
+import gc
+import re
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import anyio
+
+from k3push.cli.actions.push_runs import CommandOptions, Runner
+from k3push.cli.console.shell import Shell
+from k3push.cli.console.signals import on_interrupt
+from k3push.core.model import Run
+from k3push.core.remark import remark
+from k3push.reporting.table_files import records_of
+from k3push.runs.outcome import Exit
+from k3push.runs.problem import Problem
+from k3push.runs.row_pages import followed_pages_of
+from k3push.simulator import SandboxOptions, Site, audit, build, serve
+from k3push.wiring.job_lists import JobOptions
+from k3push.wiring.ledger import ledger_of
+from k3push.words.language import Say
+
+CONFIG_PORT = "127.0.0.1:8100"
+DEMO_JOBS = ("orders.csv", "orders.json")
+CONFIG = "config.toml"
+
+DEMO_MARK = "# Written by `k3push demo`; the next demo in this folder writes it anew.\n"
+"""The first line of a demo's configuration; without it, a folder is somebody's own."""
+
+
+# A sandbox answers at once. The window must be longer than a call may take.
+DEMO_TIMES = {
+    "connect_timeout_s": 2,
+    "answer_timeout_s": 6,
+    "first_wait_s": 1,
+    "poll_s": 1,
+    "window_s": 10,
+}
+
+# Documents are submitted and approved; one of them waits in a flow.
+DEMO_FOLLOW = 'follow = ["submit", "audit"]'
+
+# The number whose answer is lost, by `demo-faults.toml`.
+DEMO_LOST = "CGDD0000033"
+
+
+def samples() -> Path:
+    """Return the folder of the sample jobs: in the wheel, or at the top of the repository."""
+    shipped = files("k3push") / "batches"
+    with as_file(shipped) as folder:
+        if folder.is_dir():
+            return folder
+    return Path(__file__).parents[4] / "batches"
+
+
+def sandbox_config() -> str:
+    """Return the configuration that works with the sandbox at its usual port."""
+    folder = samples()
+    for path in (folder / "config.toml", folder.parent / "config.toml"):
+        if path.is_file():
+            return path.read_text("utf-8")
+    raise FileNotFoundError("config.toml")
+
+
+OLDEST_SELDOM = 1000
+"""After how many collections of younger objects the sandbox looks through its oldest."""
+
+
+async def sandbox(options: SandboxOptions, port: int, say: Say) -> Exit:
+    """Serve until interrupted."""
+    # A million orders are many millions of objects that stay, and what is made of them stays as
+    # well: to look through them for garbage again and again would take most of the time.
+    gc.disable()
+    try:
+        site = build(options)
+    except ValueError as error:
+        raise Problem(str(error)) from error
+    finally:
+        gc.freeze()
+        gc.set_threshold(*gc.get_threshold()[:2], OLDEST_SELDOM)
+        gc.enable()
+
+    def started(address: str) -> None:
+        sys.stdout.write(f"{address}\n")
+        host = address.split("/")[2]
+        sys.stdout.write(f"{say('sandbox.ready')}\n{say('sandbox.config')}\n\n")
+        sys.stdout.write(sandbox_config().replace(CONFIG_PORT, host))
+        sys.stdout.flush()
+
+    try:
+        with anyio.CancelScope() as serving, on_interrupt(serving.cancel):
+            await serve(site, port=port, started=started)
+    except OSError as error:
+        raise Problem(remark("error.port_taken", port=port, why=error.strerror)) from error
+    return Exit.DONE
+
+
+async def demo(options: CommandOptions, folder: Path, say: Say) -> Exit:
+    """Push the sample jobs to a sandbox, and hold the ledger against the sandbox's books.
+
+    It ends well where that proof holds, whatever the run came to: some bills are to be refused.
+
+    Raises:
+        Problem: The proof does not hold.
+    """
+    jobs = _laid_out(folder)
+    site = build(SandboxOptions(faults=samples() / "demo-faults.toml"))
+    async with _serving(site) as address:
+        config = _configured(folder, address)
+        runner = Runner(replace(options, config=config, yes=True), say)
+        runner.warn("demo.begin", url=address)
+        await runner.run(jobs, JobOptions())
+        site.finish()
+        async with ledger_of(runner.settings) as ledger:
+            run: Run = (await ledger.runs())[-1]
+            pages = [records_of(rows, run) async for rows in followed_pages_of(ledger, run)]
+    findings = audit((record._asdict() for page in pages for record in page), site.world)
+    if findings:
+        raise Problem(remark("demo.untrue", what="; ".join(findings)), Exit.DEFECT)
+    runner.warn("demo.audit", documents=len(_documents(site)))
+    explain = Shell().command("explain", DEMO_LOST, "--config", config)
+    runner.warn("demo.next", command=explain)
+    return Exit.DONE
+
+
+def _laid_out(folder: Path) -> list[str]:
+    """Put the sample jobs into the demo's folder, and take away the ledger of an earlier demo.
+
+    Raises:
+        Problem: The folder holds something else of these names, or cannot be one.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        stale = sorted(folder.glob("ledger.db*"))
+        config = folder / CONFIG
+        if not (config.is_file() and config.read_bytes().startswith(DEMO_MARK.encode())):
+            for path in (config, *stale, *(folder / name for name in DEMO_JOBS)):
+                if path.exists() or path.is_symlink():
+                    raise Problem(remark("demo.not_ours", path=path))
+        for path in stale:
+            # It tells of a sandbox that is gone.
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        return [str(shutil.copyfile(samples() / name, folder / name)) for name in DEMO_JOBS]
+    except OSError as error:
+        why = error.strerror or error
+        raise Problem(remark("demo.no_folder", path=folder, why=why)) from error
+
+
+def _configured(folder: Path, address: str) -> Path:
+    """Write the sample configuration for a sandbox at *address*, with steps after the push.
+
+    Doubts are settled in seconds.
+    """
+    text = sandbox_config().replace(CONFIG_PORT, address.split("/")[2])
+    for key, value in DEMO_TIMES.items():
+        text = re.sub(rf"^{key} = \d+", f"{key} = {value}", text, flags=re.MULTILINE)
+    text = re.sub(r"^follow = \[\]", DEMO_FOLLOW, text, flags=re.MULTILINE)
+    config = folder / CONFIG
+    config.write_text(DEMO_MARK + text, "utf-8")
+    return config
+
+
+def _documents(site: Site) -> set[int]:
+    numbers = site.world.numbers_with_documents()
+    return {bill.id for number in numbers for bill in site.world.documents_of(number)}
+
+
+@asynccontextmanager
+async def _serving(site: Site) -> AsyncIterator[str]:
+    """Serve a sandbox beside us, and give its address."""
+    addresses: list[str] = []
+    ready = anyio.Event()
+
+    def started(address: str) -> None:
+        addresses.append(address)
+        ready.set()
+
+    async def run() -> None:
+        await serve(site, port=0, started=started)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run)
+        await ready.wait()
+        yield addresses[0]
+        tasks.cancel_scope.cancel()

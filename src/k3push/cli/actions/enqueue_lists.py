@@ -1,0 +1,55 @@
+"""`enqueue`: runs for whichever worker of the fleet is free."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from k3push.config.tenants import tenant_of
+from k3push.fleet.enqueue import Enqueuer, needs_fleet, needs_shared_ledger, queue_of
+from k3push.runs.outcome import Exit
+from k3push.wiring.config_file import find_config
+from k3push.wiring.job_lists import JobOptions
+from k3push.wiring.ledger import ledger_of
+from k3push.words.language import Say
+
+
+@dataclass(frozen=True, slots=True)
+class EnqueueOptions:
+    """What the command's options say."""
+
+    config: Path | None
+    how: JobOptions
+    slices: int
+    json: bool
+
+
+async def enqueue(names: Sequence[str], options: EnqueueOptions, say: Say) -> Exit:
+    """Ask the fleet for runs of job files."""
+    needs_fleet()
+    from k3push.fleet.queue import open_queue  # noqa: PLC0415
+
+    config = find_config(options.config)
+    tenant = tenant_of(config, os.environ)
+    needs_shared_ledger(tenant.settings)
+
+    def warn(sentence: str, /, **facts: object) -> None:
+        sys.stderr.write(say(sentence, **facts) + "\n")
+
+    asker = Enqueuer(tenant, warn, slices=options.slices)
+    async with (
+        ledger_of(tenant.settings, create=True) as ledger,
+        open_queue(queue_of(tenant), create=True) as queue,
+    ):
+        runs = await asker.ask(ledger, queue, names, options.how)
+    if options.json:
+        sys.stdout.write(orjson.dumps({"tenant": tenant.name, "runs": runs}).decode() + "\n")
+    else:
+        for run in runs:
+            sys.stdout.write(say("enqueue.queued", tenant=tenant.name, run=run) + "\n")
+    return Exit.DONE

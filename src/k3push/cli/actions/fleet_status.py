@@ -1,0 +1,222 @@
+"""`fleet`: how the tenants stand, and a person's word to all their runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.markup import escape
+
+from k3push.adapters.clock import SystemClock
+from k3push.cli.actions.control_run import PATIENCE_S
+from k3push.config.tenants import Tenant, Tenants
+from k3push.core.control_words import Command, Verb
+from k3push.core.model import RunId
+from k3push.core.remark import remark
+from k3push.fleet.enqueue import queue_of
+from k3push.fleet.queue import Queue, open_queue
+from k3push.fleet.status import standing
+from k3push.fleet.tenant_folder import one_queue_of, read_folder
+from k3push.runs.control import command
+from k3push.runs.outcome import Exit
+from k3push.runs.problem import Problem
+from k3push.wiring.ledger import ledger_of
+from k3push.words.language import Say, speaker
+from k3push.words.width import columns
+
+_COLOURS = {0: "green", 3: "yellow", 4: "magenta", 5: "yellow", 6: "red"}
+
+
+@asynccontextmanager
+async def _opened(folder: Path) -> AsyncIterator[tuple[Queue, Tenants]]:
+    tenants = read_folder(folder)
+    async with open_queue(queue_of(one_queue_of(tenants)), create=False) as queue:
+        yield queue, tenants
+
+
+def _meant(tenants: Tenants, names: Sequence[str], *, everybody: bool) -> list[Tenant]:
+    """Return the tenants that are named, or all.
+
+    Raises:
+        Problem: One is not known, or none is named.
+    """
+    for name in names:
+        if name not in tenants.by_name:
+            known = ", ".join(tenants.by_name)
+            raise Problem(remark("fleet.unknown", tenant=name, known=known))
+    if not names and not everybody:
+        raise Problem(remark("fleet.which"))
+    return [tenants.by_name[name] for name in names or tenants.by_name]
+
+
+# -- a person's word -------------------------------------------------------------------------------
+
+
+async def pause(folder: Path, names: Sequence[str], *, everybody: bool, say: Say) -> Exit:
+    """Let nothing of tenants begin, and pause what is under way."""
+    async with _opened(folder) as (queue, tenants):
+        for tenant in _meant(tenants, names, everybody=everybody):
+            await queue.do("pause", tenant=tenant.name, why="")
+            _tell(say("fleet.paused", tenant=tenant.name))
+            await _command(queue, tenant, Verb.PAUSE, say)
+    return Exit.DONE
+
+
+async def go_on(folder: Path, names: Sequence[str], *, everybody: bool, say: Say) -> Exit:
+    """End a pause."""
+    async with _opened(folder) as (queue, tenants):
+        for tenant in _meant(tenants, names, everybody=everybody):
+            if await queue.all("go_on", tenant=tenant.name):
+                _tell(say("fleet.continues", tenant=tenant.name))
+            await _command(queue, tenant, Verb.CONTINUE, say)
+        await queue.make_jobs()
+    return Exit.DONE
+
+
+async def cancel(folder: Path, names: Sequence[str], *, everybody: bool, say: Say) -> Exit:
+    """Cancel what is queued, and stop what is under way."""
+    async with _opened(folder) as (queue, tenants):
+        for tenant in _meant(tenants, names, everybody=everybody):
+            doing = await _doing(queue, tenant)
+            for run in await queue.cancel(tenant.name):
+                _tell(say("fleet.cancelled", tenant=tenant.name, run=run))
+            await _command(queue, tenant, Verb.STOP, say, doing)
+    return Exit.DONE
+
+
+async def retry(folder: Path, names: Sequence[str], *, everybody: bool, say: Say) -> Exit:
+    """Queue again what waits for a person or was cancelled; end a pause for a refused login."""
+    async with _opened(folder) as (queue, tenants):
+        for tenant in _meant(tenants, names, everybody=everybody):
+            pauses = await queue.all("pauses")
+            if any(row["tenant"] == tenant.name and row["why"] for row in pauses):
+                await queue.do("go_on", tenant=tenant.name)
+                _tell(say("fleet.continues", tenant=tenant.name))
+            again = [*await queue.all("retry", tenant=tenant.name)]
+            again += await queue.all("hurry", tenant=tenant.name)
+            for row in again:
+                _tell(say("enqueue.queued", tenant=tenant.name, run=row["run"]))
+            if not again:
+                _tell(say("fleet.nothing", tenant=tenant.name))
+        await queue.make_jobs()
+    return Exit.DONE
+
+
+async def _doing(queue: Queue, tenant: Tenant) -> list[RunId]:
+    return [RunId(row["run"]) for row in await queue.all("doing", tenant=tenant.name)]
+
+
+async def _command(
+    queue: Queue, tenant: Tenant, verb: Verb, say: Say, runs: Sequence[RunId] | None = None
+) -> None:
+    """Give a command to the runs of a tenant that are under way."""
+    if not (runs := await _doing(queue, tenant) if runs is None else runs):
+        return
+    async with ledger_of(tenant.settings) as ledger:
+        for run in runs:
+            what = Command(verb)
+            obeyed = await command(ledger, SystemClock(), run, what, patience_s=PATIENCE_S)
+            if obeyed is None and await ledger.is_alive(run):
+                _tell(say("control.silent", run=run, seconds=PATIENCE_S))
+            elif obeyed is not None:
+                _tell("  " + say(f"control.obeyed.{verb}", run=run))
+
+
+def _tell(line: str) -> None:
+    Console(soft_wrap=True).print(line, highlight=False, markup=False)
+
+
+# -- how it stands ---------------------------------------------------------------------------------
+
+
+async def status(folder: Path, names: Sequence[str], *, json: bool, say: Say) -> Exit:
+    """Print how tenants, workers and schedules stand."""
+    async with _opened(folder) as (queue, tenants):
+        mine = {each.name for each in _meant(tenants, names, everybody=True)}
+        said = await standing(queue, mine)
+    if json:
+        sys.stdout.write(orjson.dumps(_in_english(said)).decode() + "\n")
+        return Exit.DONE
+    console = Console(soft_wrap=True, highlight=False)
+    for line in [*_tenant_lines(said["tenants"], say), "", *_worker_lines(said["workers"], say)]:
+        console.print(line)
+    return Exit.DONE
+
+
+def _in_english(value: Any) -> Any:
+    """Put the remarks of an object for programs into words."""
+    match value:
+        case str():
+            return speaker("en").said(value)
+        case list():
+            return [_in_english(each) for each in value]
+        case dict():
+            return {key: _in_english(each) for key, each in value.items()}
+        case _:
+            return value
+
+
+def _tenant_lines(tenants: Sequence[dict[str, Any]], say: Say) -> list[str]:
+    wide = max([columns(say("fleet.tenant")), *(columns(row["tenant"]) for row in tenants)]) + 1
+    wide = min(wide, 24)
+    heads = [say(f"fleet.head.{key}") for key in ("queued", "doing", "failed")]
+    lines = [
+        _cell(say("fleet.tenant"), wide)
+        + "".join(_cell(head, 8) for head in heads)
+        + _cell(say("fleet.last"), 27)
+        + say("fleet.next")
+    ]
+    for row in tenants:
+        exit_code = row["last_exit"]
+        last = "-" if row["last_run"] is None else str(row["last_run"])
+        if exit_code is not None:
+            last += f" {exit_code}"
+        colour = _COLOURS.get(exit_code, "white") if exit_code is not None else "white"
+        due = _moment(row["next_due_at"])
+        numbers = "".join(_cell(str(row[key]), 8) for key in ("queued", "doing", "failed"))
+        lines.append(
+            f"{escape(_cell(row['tenant'], wide))}{numbers}[{colour}]{_cell(last, 27)}[/]{due}"
+        )
+        if row["paused"]:
+            why = row["paused_because"]
+            paused = say("fleet.is_paused_since", why=why) if why else say("fleet.is_paused")
+            lines.append(f"  [yellow]{escape(paused)}[/]")
+        elif row["failed"] and row["last_why"]:
+            lines.append(f"  [red]{escape(say.said(row['last_why']))}[/]")
+        for schedule, why in row["schedules_failed"].items():
+            failed = say("fleet.schedule", schedule=schedule, why=why)
+            lines.append(f"  [red]{escape(failed)}[/]")
+    return lines
+
+
+def _worker_lines(workers: Sequence[dict[str, Any]], say: Say) -> list[str]:
+    if not workers:
+        return [f"[yellow]{escape(say('fleet.no_workers'))}[/]"]
+    lines = []
+    for row in workers:
+        colour = "green" if row["alive"] else "red"
+        facts = {"name": row["name"], "host": row["host"], "seconds": row["age_s"]}
+        line = (
+            say("fleet.alive", **facts, serves=row["serves"], busy=row["busy"])
+            if row["alive"]
+            else say("fleet.silent", **facts)
+        )
+        lines.append(f"[{colour}]{escape(line)}[/]")
+    return lines
+
+
+def _cell(text: str, wide: int) -> str:
+    """Fill a text up to so many columns of a terminal, or cut it off there."""
+    while columns(text) >= wide:
+        text = text.removesuffix("…")[:-1] + "…"
+    return text + " " * (wide - columns(text))
+
+
+def _moment(at: datetime | None) -> str:
+    return f"{at.astimezone():%m-%d %H:%M}" if at else "-"

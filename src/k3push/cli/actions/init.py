@@ -1,0 +1,251 @@
+"""`init`: from nothing to a configuration, with what the site has to choose from.
+
+What the site does not tell is asked for, as it is where nothing answers. A password is used to
+look around, and never written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from rich.console import Console
+from rich.prompt import Prompt
+
+from k3push.adapters.erp.client import Endpoint, ErpClient
+from k3push.adapters.private_files import opened_for_owner
+from k3push.cli.console.shell import Shell
+from k3push.config.settings import Settings, SettingsError, read_settings
+from k3push.core.foreign_text import flaw_of
+from k3push.core.protocol.logins import AccountSet
+from k3push.core.protocol.pairs import known_pair
+from k3push.core.protocol.rules import Rule
+from k3push.core.remark import remark
+from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError
+from k3push.runs.outcome import Exit
+from k3push.runs.problem import Problem
+from k3push.wiring.erp import endpoints_of
+from k3push.wiring.outputs import check_output
+from k3push.words.language import Say
+
+_TEMPLATE = """\
+# Every other setting has a default: docs/reference/settings.md lists them.
+[erp]
+url = {url}
+acct_id = {acct_id}
+username = {username}
+{login}
+[routes.{name}]
+source = {source}
+target = {target}
+rule = {rule}
+"""
+
+# Ways in with an application's id, in the order in which they are tried.
+APP_LOGINS = ("app_secret", "sign", "signature")
+
+# So many things to choose from fit a screen.
+MOST_OFFERED = 20
+
+Option = tuple[str, str]
+"""What an answer may be, and what to call it."""
+
+
+async def init(config: Path | None, say: Say) -> Exit:
+    """Ask, and write a configuration without a secret in it."""
+    path = config or Path("config.toml")
+    check_output(path)
+    if path.exists():
+        raise Problem(remark("init.exists", path=path))
+    guide = _Guide(say)
+    text = _TEMPLATE.format(name="default", **await guide.answers())
+    try:
+        with opened_for_owner(path) as file:
+            file.write(text)
+    except OSError as error:
+        why = error.strerror or error
+        raise Problem(remark("output.unusable", path=path, why=why)) from error
+    read_settings(path, {})
+    shell = Shell()
+    check = shell.command("check") if config is None else shell.command("check", "--config", config)
+    done = say("init.done", path=path, env=guide.env, command=check)
+    guide.tell(done)
+    return Exit.DONE
+
+
+@dataclass(slots=True)
+class _Guide:
+    """Asks what a configuration needs.
+
+    Attributes:
+        env: The variable that holds the password.
+    """
+
+    say: Say
+    console: Console = field(default_factory=lambda: Console(stderr=True))
+    env: str = ""
+
+    async def answers(self) -> Mapping[str, str]:
+        """Ask everything; return the values as TOML has them."""
+        url = self._ask(self.say("init.url"), "https://example.ik3cloud.com/K3Cloud/")
+        acct_id = self._choose(
+            self.say("init.acct"), [(each.id, each.name) for each in await _account_sets(url)]
+        )
+        username = self._ask(self.say("init.user"))
+        self.env = self._ask(self.say("init.env"), "K3PUSH_PASSWORD")
+        erp = {"url": url, "acct_id": acct_id, "username": username}
+        login, rules = await self._look_around(erp)
+        source = self._choose(
+            self.say("init.source"), _sources(rules), _default(_sources(rules), "PUR_PurchaseOrder")
+        )
+        targets = _targets(rules, source)
+        target = self._choose(self.say("init.target"), targets, _default(targets, "STK_InStock"))
+        rule = self._rule(rules, source, target)
+        values = {**erp, "source": source, "target": target, "rule": rule}
+        return {"login": login, **{key: _toml(value) for key, value in values.items()}}
+
+    def tell(self, text: str) -> None:
+        """Print a line."""
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    # -- the site -----------------------------------------------------------------------------
+
+    async def _look_around(self, erp: Mapping[str, str]) -> tuple[str, Sequence[Rule]]:
+        """Log in, if that can be tried; return the lines for it, and the rules of the site."""
+        login = f"password = {{ env = {_toml(self.env)} }}\n"
+        secret = os.environ.get(self.env, "") or self._secret()
+        if not secret:
+            return login, []
+        entered = await self._enter({**erp, "auth": "password", "password": secret})
+        if entered is None:
+            app_id = self._ask(self.say("init.app_id"), "-").strip("-")
+            for auth in APP_LOGINS if app_id else ():
+                keys = {"auth": auth, "app_id": app_id}
+                login = "".join(f"{key} = {_toml(value)}\n" for key, value in keys.items())
+                login += f"app_secret = {{ env = {_toml(self.env)} }}\n"
+                entered = await self._enter({**erp, **keys, "app_secret": secret})
+                if entered is not None:
+                    break
+        return login, entered or []
+
+    async def _enter(self, erp: Mapping[str, str]) -> Sequence[Rule] | None:
+        """Log in one way, once; return the rules that are shown, or None if that is refused."""
+        try:
+            endpoint = _endpoint(erp)
+            async with ErpClient(endpoint) as site:
+                await site.open_session()
+                self.tell(self.say("init.entered", auth=erp["auth"]))
+                try:
+                    return await site.rules()
+                except LookFailedError as error:
+                    self.tell(self.say("init.no_rules", why=error))
+                    return []
+        except (LoginRefusedError, SettingsError) as error:
+            self.tell(self.say("init.refused", auth=erp["auth"], why=error))
+            return None
+        except ErpUnreachableError as error:
+            self.tell(self.say("init.unreachable", why=error))
+            return []
+
+    def _rule(self, rules: Sequence[Rule], source: str, target: str) -> str:
+        """Ask for the rule of a pair; the one that the ERP ships with, or the default, first."""
+        pair = known_pair(source, target)
+        usual = pair.rule if pair else f"{source}-{target}"
+        mine = [each for each in _usable(rules) if each.is_of(source, target)]
+        defaults = [each.number for each in mine if each.default]
+        first = next(iter([*defaults, *(each.number for each in mine)]), usual)
+        known = {each.number for each in mine} or {usual}
+        options = [(each.number, each.name) for each in mine]
+        return self._choose(
+            self.say("init.rule"), options, usual if usual in known or not options else first
+        )
+
+    # -- asking -------------------------------------------------------------------------------
+
+    def _choose(self, question: str, options: Sequence[Option], default: str = "") -> str:
+        """Ask for one of several, by its place or as it is; anything else may be typed as well."""
+        shown = options[:MOST_OFFERED]
+        for place, (value, name) in enumerate(shown, start=1):
+            self.tell(f"  {place}  {value}  {name}".rstrip())
+        if len(options) > len(shown):
+            self.tell(self.say("init.more", count=len(options) - len(shown)))
+        first = default or next((value for value, _ in options), "")
+        answer = self._ask(question, first)
+        is_place = answer.isascii() and answer.isdigit() and 1 <= int(answer) <= len(shown)
+        return shown[int(answer) - 1][0] if is_place else answer
+
+    def _ask(self, question: str, default: str = "") -> str:
+        answer = ""
+        while not answer or flaw_of(answer):
+            answer = self._prompt(question, default=default or None) or ""
+        return answer.strip()
+
+    def _secret(self) -> str:
+        """Ask for the password, of a person alone; it is used to look around, and forgotten."""
+        if not sys.stdin.isatty():
+            return ""
+        return self._prompt(self.say("init.secret"), default="", password=True) or ""
+
+    def _prompt(self, question: str, **how: Any) -> str | None:
+        try:
+            answer: str | None = Prompt.ask(question, console=self.console, **how)
+        except EOFError as error:
+            raise Problem(remark("init.ended")) from error
+        return answer
+
+
+def _endpoint(erp: Mapping[str, str]) -> Endpoint:
+    """Return how settings that are not written yet would reach the site.
+
+    Raises:
+        SettingsError: They would not.
+    """
+    route = {"source": "A", "target": "B", "rule": "C"}
+    settings = Settings.model_validate({"erp": dict(erp), "routes": {"default": route}})
+    return next(iter(endpoints_of(settings).values()))
+
+
+async def _account_sets(url: str) -> Sequence[AccountSet]:
+    """Return the account sets that a site tells everybody of; none where it does not."""
+    nobody = {"url": url, "acct_id": "-", "username": "-", "password": "-"}
+    try:
+        async with ErpClient(_endpoint(nobody)) as site:
+            return await site.account_sets()
+    except (LookFailedError, SettingsError, ValidationError):
+        return []
+
+
+def _usable(rules: Sequence[Rule]) -> Iterator[Rule]:
+    return (rule for rule in rules if rule.source and rule.target and rule.enabled is not False)
+
+
+def _forms(pairs: Sequence[tuple[str, bool]]) -> list[Option]:
+    """Return forms, each once, those of pairs that k3push knows first."""
+    known = {form for form, is_known in pairs if is_known}
+    every = sorted({form for form, _ in pairs}, key=lambda form: (form not in known, form))
+    return [(form, "") for form in every]
+
+
+def _sources(rules: Sequence[Rule]) -> list[Option]:
+    return _forms([(r.source, known_pair(r.source, r.target) is not None) for r in _usable(rules)])
+
+
+def _targets(rules: Sequence[Rule], source: str) -> list[Option]:
+    mine = [rule for rule in _usable(rules) if rule.is_of(source, "")]
+    return _forms([(r.target, known_pair(r.source, r.target) is not None) for r in mine])
+
+
+def _default(options: Sequence[Option], usual: str) -> str:
+    """Return the usual answer, where it is among the options or nobody knows any."""
+    return usual if not options or usual in dict(options) else ""
+
+
+def _toml(text: str) -> str:
+    """Write a text as a TOML string; JSON's escapes are among TOML's."""
+    return json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,209 @@
+"""`schedule`: what to install so that a job runs every day. Nothing is installed here."""
+
+from __future__ import annotations
+
+import math
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import time
+from pathlib import Path
+from typing import Literal
+
+from k3push.config.settings import read_settings
+from k3push.core.remark import remark
+from k3push.runs.outcome import Exit
+from k3push.runs.problem import Problem
+from k3push.wiring.config_file import find_config
+from k3push.words.language import Say
+
+Scheduler = Literal["systemd", "cron", "schtasks"]
+
+# schtasks takes no longer command (error "the value for /TR must not be more than 261").
+MOST_SCHTASKS = 261
+
+
+class ScheduleError(ValueError):
+    """The scheduler cannot take this job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nightly:
+    """A run of every day.
+
+    Attributes:
+        at: Local time of day.
+        folder: Where it runs.
+        command: Program and arguments, paths in full.
+        drain_s: How long open calls may take once it is told to stop, in seconds.
+    """
+
+    at: time
+    folder: Path
+    command: tuple[str, ...]
+    drain_s: int
+
+
+def schedule(
+    scheduler: Scheduler,
+    at: time,
+    jobs: Sequence[str],
+    *,
+    config: Path | None,
+    route: str | None,
+    say: Say,
+) -> Exit:
+    """Print what to install.
+
+    Raises:
+        Problem: The scheduler cannot take the command.
+        settings.SettingsError: The settings, which the run will read, cannot be used.
+    """
+    config = find_config(config)
+    settings = read_settings(config, os.environ)
+    if "-" in jobs:
+        raise Problem(remark("schedule.stdin"))
+    if route or not jobs:
+        settings.route(route)
+    drain_s = math.ceil(settings.erp.connect_timeout_s + settings.erp.answer_timeout_s) + 20
+    try:
+        text = print_for(
+            scheduler, nightly(at, jobs, config, route, drain_s=drain_s, program=_program()), say
+        )
+    except ScheduleError as error:
+        raise Problem(str(error)) from error
+    sys.stdout.write(text)
+    return Exit.DONE
+
+
+def _program() -> tuple[str, ...]:
+    """Return what starts this k3push: a program, a single file for Python, or a module of it."""
+    started = Path(sys.argv[0])
+    if getattr(sys, "frozen", False):
+        return (sys.executable,)
+    if started.suffix == ".pyz":
+        return (sys.executable, str(started.resolve()))
+    return (sys.executable, "-m", "k3push")
+
+
+def nightly(
+    at: time,
+    jobs: Sequence[str],
+    config: Path,
+    route: str | None,
+    *,
+    drain_s: int,
+    program: Sequence[str],
+) -> Nightly:
+    """Return the run of every day that pushes *jobs* or, without any, what the route selects.
+
+    It asks nothing, gives way to a run that is still under way, and shows no progress.
+    """
+    config = config.resolve()
+    where = ("--route", route) if route else ()
+    paths = tuple(str(Path(job).resolve()) for job in jobs) or ("--select",)
+    command = (
+        *program, "run", *paths, "--config", str(config), *where,
+        "--yes", "--quiet", "--overlap", "wait",
+    )  # fmt: skip
+    return Nightly(at, config.parent, command, drain_s)
+
+
+def print_for(scheduler: Scheduler, run: Nightly, say: Say) -> str:
+    """Return the text to install and, after it, how.
+
+    Raises:
+        ScheduleError: The scheduler cannot take the command.
+    """
+    match scheduler:
+        case "systemd":
+            return _systemd(run, say)
+        case "cron":
+            return f"{cron_line(run)}\n{_comment(say('schedule.cron'), '#')}\n"
+        case "schtasks":
+            return f"{schtasks_line(run)}\n{_comment(say('schedule.schtasks'), 'REM')}\n"
+
+
+def cron_line(run: Nightly) -> str:
+    r"""Return a line for `crontab -e`.
+
+    >>> print(cron_line(Nightly(time(20, 5), Path("/erp"), ("k3push", "run", "a 50%.csv"), 330)))
+    5 20 * * * cd /erp && k3push run 'a 50\%.csv' >> k3push.log 2>&1
+    """
+    # To cron, a percent sign that is not escaped ends the line.
+    command = f"cd {shlex.quote(str(run.folder))} && {shlex.join(run.command)}".replace("%", "\\%")
+    return f"{run.at.minute} {run.at.hour} * * * {command} >> k3push.log 2>&1"
+
+
+def schtasks_line(run: Nightly) -> str:
+    r"""Return a line for a Windows command prompt.
+
+    Raises:
+        ScheduleError: It is longer than schtasks takes.
+
+    >>> run = Nightly(time(20), Path("C:/erp"), ("k3push.exe", "run", "C:\\my lists\\a.csv"), 330)
+    >>> print(schtasks_line(run))
+    schtasks /Create /TN k3push /SC DAILY /ST 20:00 /TR "k3push.exe run \"C:\my lists\a.csv\""
+    """
+    command = subprocess.list2cmdline(run.command)
+    if len(command) > MOST_SCHTASKS:
+        raise ScheduleError(remark("schedule.too_long", most=MOST_SCHTASKS, length=len(command)))
+    whole = subprocess.list2cmdline(["/TR", command])
+    return f"schtasks /Create /TN k3push /SC DAILY /ST {run.at:%H:%M} {whole}"
+
+
+def _systemd(run: Nightly, say: Say) -> str:
+    secrets = run.folder / "k3push.env"
+    command = " ".join(_systemd_word(word) for word in run.command)
+    how = say("schedule.systemd", secrets=secrets)
+    return f"""\
+# k3push.service
+[Unit]
+Description=Push bills down in K/3 Cloud
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+Type=oneshot
+WorkingDirectory={_systemd_path(run.folder)}
+EnvironmentFile=-{_systemd_path(secrets)}
+ExecStart={command}
+# 3: finished, and some numbers are for a person to read.
+SuccessExitStatus=3
+# SIGTERM lets open calls end, and their answers are recorded.
+TimeoutStopSec={run.drain_s}
+
+# k3push.timer
+[Unit]
+Description=Push bills down every day
+
+[Timer]
+OnCalendar=*-*-* {run.at:%H:%M}:00
+Persistent=true
+
+[Install]
+WantedBy=timers.target
+
+{_comment(how, "#")}
+"""
+
+
+def _comment(text: str, sign: str) -> str:
+    return "\n".join(f"{sign} {line}" for line in text.splitlines())
+
+
+def _systemd_word(word: str) -> str:
+    """Quote a word of ExecStart, where % and $ mean something.
+
+    >>> _systemd_word("a 50%.csv")
+    '"a 50%%.csv"'
+    """
+    word = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return f'"{word}"' if any(char.isspace() for char in word) or not word else word
+
+
+def _systemd_path(path: Path) -> str:
+    return str(path).replace("%", "%%")

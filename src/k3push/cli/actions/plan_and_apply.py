@@ -1,0 +1,133 @@
+"""`plan` and `apply`: what a run would do, on paper, and then exactly that."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+import orjson
+
+from k3push.adapters.plan_file import Plan, PlanFileError, read_plan
+from k3push.cli.actions.push_runs import Runner
+from k3push.core.remark import remark
+from k3push.runs.create import SELECTED, survey
+from k3push.runs.outcome import Exit
+from k3push.runs.problem import Problem
+from k3push.wiring.job_lists import STDIN, JobOptions, opened_jobs, routes_of
+from k3push.wiring.ledger import ledger_of
+from k3push.wiring.outputs import check_output
+from k3push.wiring.overlap import make_way
+from k3push.wiring.planning import check_plan, take_up, write_plan
+from k3push.wiring.preview import Preview
+
+
+class Planner:
+    """`plan` and `apply`, with the settings and the words of a `Runner`."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self.options, self.settings = runner.options, runner.settings
+        self.say, self.warn = runner.say, runner.warn
+        self._terminal = runner.terminal
+
+    async def plan(self, names: Sequence[str], how: JobOptions, output: Path | None) -> Exit:
+        """Say what a run would do with job files, and write it down for `apply`."""
+        began_s = anyio.current_time()
+        path = plan_path(names[0]) if output is None else output
+        check_output(path, settings=[self.settings], jobs=names, may_be_plan=True)
+        with opened_jobs(names, how, self.warn) as jobs:
+            lines = await survey(jobs)
+            if not lines:
+                self.warn("notice.empty_job", job=", ".join(names))
+                return self._report(Preview({}), path, "", began_s)
+            routes = routes_of(self.settings, how, lines)
+            count = sum(asked.count for asked in lines.values())
+            try:
+                with self._runner.interruptible() as stop:
+                    async with self._runner.reading(count) as reading:
+                        preview, _, sha256 = await write_plan(
+                            self._runner.previewer(),
+                            jobs,
+                            routes,
+                            path,
+                            reading,
+                            at=self._runner.clock.now(),
+                            stop=stop,
+                        )
+            except OSError as error:
+                why = error.strerror
+                raise Problem(remark("plan.unwritable", path=path, why=why)) from error
+        return self._report(preview, path, sha256, began_s)
+
+    async def plan_selected(self, how: JobOptions, output: Path | None) -> Exit:
+        """Say what a run would do with what a route selects, and write it down."""
+        async with self._runner.selected(how) as (names, listed, found):
+            planned = await self.plan(names, listed, output)
+        is_whole = planned in {Exit.DONE, Exit.SOME_REJECTED}
+        return Exit.STOPPED if found.more and is_whole else planned
+
+    async def apply(self, path: Path) -> Exit:
+        """Push what a plan would have pushed, if it was made for what is there now."""
+        self._runner.keep([str(path)])
+        try:
+            plan = await anyio.to_thread.run_sync(read_plan, path)
+            self._runner.keep(job.path for job in plan.head.jobs if job.path)
+            await check_plan(self.settings, plan.head, path)
+            return await self._apply(plan, path)
+        except PlanFileError as error:
+            raise Problem(remark(f"plan.refused.{error.why}", path=path, why=error)) from error
+
+    async def _apply(self, plan: Plan, path: Path) -> Exit:
+        routes = {run.route.name: run.route for run in plan.head.runs}
+        to_send = Counter(plan.to_send)
+        if self.options.because:
+            to_send.update(plan.already)
+        async with ledger_of(self.settings, create=True) as ledger:
+            there = [await ledger.run(run.id) for run in plan.head.runs]
+            if all(run is not None and run.whole for run in there):
+                first = plan.head.runs[0].id
+                raise Problem(remark("plan.applied", path=path, run=first))
+            if self._runner.asks(()) and not self._runner.agreed(routes, to_send):
+                self.warn("notice.not_run")
+                return Exit.STOPPED
+            scopes = {run.scope for run in plan.head.runs}
+            await make_way(ledger, scopes, self.options.overlap, self.warn)
+            runs = await take_up(
+                ledger, plan, path, self._runner.clock, because=self.options.because
+            )
+            async with self._runner.fated():
+                endings = await self._runner.executor.execute_each(ledger, runs)
+        return self._runner.report_all(endings)
+
+    def _report(self, preview: Preview, path: Path, sha256: str, began_s: float) -> Exit:
+        """Print what was foreseen, and what comes next."""
+        said: dict[str, object] = {"plan": None, **preview.as_json()}
+        if preview.stop.asked:
+            self._runner.tell_causes(preview.stop)
+            self.warn("notice.not_run")
+        elif preview.routes:
+            said |= {"plan": str(path), "sha256": sha256}
+        if self.options.json:
+            said["seconds"] = round(anyio.current_time() - began_s, 2)
+            sys.stdout.write(orjson.dumps(said).decode() + "\n")
+        elif said["plan"]:
+            self._runner.show(preview, self._terminal.output)
+            text = self.say("plan.next" if preview.to_send else "plan.nothing", path=path)
+            self._terminal.output.print(text, highlight=False, markup=False)
+        return preview.exit
+
+
+def plan_path(first_job: str) -> Path:
+    """Return where a plan goes: beside its first job file.
+
+    >>> plan_path("lists/orders.csv").as_posix()
+    'lists/orders.plan.jsonl'
+    >>> plan_path(SELECTED).as_posix()
+    'selected.plan.jsonl'
+    """
+    job = Path({STDIN: "stdin", SELECTED: "selected"}.get(first_job, first_job))
+    return job.parent / f"{job.stem or 'jobs'}.plan.jsonl"

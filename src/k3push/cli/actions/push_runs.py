@@ -1,0 +1,482 @@
+"""`run`, `resume`, `retry` and `settle`: everything that moves numbers."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import anyio.to_thread
+import orjson
+from rich.console import Console
+from rich.markup import escape
+
+from k3push.cli.console.logs import LogOptions
+from k3push.cli.console.looking import Looking
+from k3push.cli.console.preview_lines import preview_lines, shown_reading
+from k3push.cli.console.signals import on_interrupt
+from k3push.cli.console.terminal import Terminal
+from k3push.core.model import BillNumber, Follow, Route, Run, RunId, State
+from k3push.core.remark import remark
+from k3push.ports import Ledger, RunIsAliveError
+from k3push.reporting.phrases import cause_words
+from k3push.runs.control import runs_beside
+from k3push.runs.create import SELECTED, merged, new_run, open_run, plan_rejected, saying, scope_of
+from k3push.runs.execute import Only
+from k3push.runs.find import MOST_NAMED, find_run, is_unfinished
+from k3push.runs.outcome import Ending, Exit
+from k3push.runs.problem import Problem
+from k3push.runs.select import Selecting
+from k3push.runs.settle import in_doubt, settle_by_word
+from k3push.runs.stop import Cause, Stop
+from k3push.wiring.config_file import load_settings
+from k3push.wiring.executor import Executor, RunOptions
+from k3push.wiring.inbox import Part, new_of_settings, opened
+from k3push.wiring.job_lists import STDIN, JobOptions, routes_of
+from k3push.wiring.ledger import ledger_of
+from k3push.wiring.measuring import measured
+from k3push.wiring.outputs import check_output, jobs_of
+from k3push.wiring.overlap import Overlap, make_way
+from k3push.wiring.preview import Preview, Previewer
+from k3push.wiring.selecting import Selector, keep_list
+from k3push.words.language import Say
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandOptions(RunOptions):
+    """What the options of a command say.
+
+    Attributes:
+        overlap: What to do while another run of the scope is under way.
+        yes: Nobody is asked.
+        json: One object for programs on standard output.
+        quiet: No progress.
+    """
+
+    overlap: Overlap = "share"
+    yes: bool = False
+    json: bool = False
+    quiet: bool = False
+    log: LogOptions = field(default_factory=LogOptions)
+
+
+class Runner:
+    """The commands that move numbers: which runs, in which order, and what is asked before.
+
+    How one of them is executed is for the `Executor`; what is printed, for the `Terminal`.
+    """
+
+    def __init__(self, options: CommandOptions, say: Say) -> None:
+        """Read the settings.
+
+        Raises:
+            Problem: There are none.
+            SettingsError: They cannot be used.
+        """
+        self.options = options
+        self.say = say
+        self.terminal = Terminal(say, options.log, quiet=options.quiet, json=options.json)
+        self.warn = self.terminal.warn
+        self.settings = load_settings(options.config)
+        self.executor = Executor(self.settings, options, self.terminal, say)
+        self.fate = self.executor.fate
+        self.clock = self.executor.clock
+        self.keep(())
+        try:
+            options.log.check()
+        except OSError as error:
+            raise Problem(
+                remark("error.bad_log_file", path=options.log.file, why=error.strerror)
+            ) from error
+        for key in self.settings.plain_secrets:
+            # The sandbox's own password is no secret.
+            if self.settings.erp.acct_id != "sandbox":
+                self.warn("warning.plain_secret", key=key)
+        if self.settings.erp.verify is False:
+            self.warn("warning.unverified")
+
+    def keep(self, jobs: Iterable[str]) -> None:
+        """See that the log is written over nothing of ours, nor over a job.
+
+        Raises:
+            Problem: It would be.
+        """
+        if self.options.log.file is not None:
+            check_output(
+                self.options.log.file,
+                settings=[self.settings],
+                jobs=jobs,
+                option="--log-file",
+            )
+
+    @asynccontextmanager
+    async def fated(self) -> AsyncIterator[None]:
+        """Let signals and deadlines stop all that this command executes."""
+        with on_interrupt(self._interrupt):
+            async with self.executor.deadlines():
+                yield
+
+    def _interrupt(self) -> None:
+        if Cause.INTERRUPTED in self.fate.causes:
+            self.fate.cut_short()
+        else:
+            self.warn("notice.stopping")
+            self.fate.ask(Cause.INTERRUPTED, "Ctrl-C")
+
+    # -- commands -----------------------------------------------------------------------------
+
+    async def run(self, names: Sequence[str], how: JobOptions, *, cut: bool = False) -> Exit:
+        """Push the numbers of job files, and of each new file of a folder in a run of its own.
+
+        Args:
+            names: Files and folders, "-", or `SELECTED`.
+            how: How they are read.
+            cut: They leave something out, so that not all is pushed.
+        """
+        self.keep(names)
+        new_of = partial(new_of_settings, settings=self.settings)
+        async with opened(names, how, new_of, self.warn) as parts:
+            lines = merged([part.asked for part in parts])
+            if not lines:
+                return self.report_all([], stopped=cut)
+            routes = routes_of(self.settings, how, lines)
+            if self.asks(names):
+                count = sum(asked.count for asked in lines.values())
+                jobs = [job for part in parts for job in part.jobs]
+                with self.interruptible() as stop:
+                    async with self.reading(count) as reading:
+                        preview = await self.previewer().look(jobs, routes, reading, stop=stop)
+                self.show(preview, self.terminal.errors)
+                to_send = {name: totals.to_send for name, totals in preview.totals.items()}
+                if preview.stop.asked or not self.agreed(preview.routes, to_send):
+                    self.tell_causes(preview.stop)
+                    self.warn("notice.not_run")
+                    return preview.exit if preview.stop.asked else Exit.STOPPED
+            endings: list[Ending] = []
+            waiting = cut
+            async with ledger_of(self.settings, create=True) as ledger:
+                acct_id = self.settings.erp.acct_id
+                scopes = {scope_of(acct_id, route) for route in routes.values()}
+                await make_way(ledger, scopes, self.options.overlap, self.warn)
+                async with self.fated():
+                    for part in parts:
+                        file = part.batch.file
+                        if not part.asked or (file and await ledger.has_taken(file)):
+                            continue  # empty, or taken by a run that this one has waited for
+                        if self.fate.over:
+                            waiting = True
+                            self.warn("inbox.waiting", file=part.batch.names[0])
+                        else:
+                            ended = await self._run_part(ledger, part, routes)
+                            waiting = waiting or not ended  # its list was cut short
+                            endings += ended
+        return self.report_all(endings, stopped=waiting)
+
+    async def run_selected(self, how: JobOptions) -> Exit:
+        """Push what a route selects."""
+        async with self.selected(how) as (names, listed, found):
+            return await self.run(names, listed, cut=found.more)
+
+    @asynccontextmanager
+    async def selected(
+        self, how: JobOptions
+    ) -> AsyncIterator[tuple[Sequence[str], JobOptions, Selecting]]:
+        """Select what a route's settings say; give it as the job that it is."""
+        route = self.settings.route(how.route)
+        selector = Selector(self.settings, self.executor.entrance, self.warn)
+        today = self.clock.now().date()
+        selection = self.settings.selection(route)
+        async with selector.spooled(route, selection, today=today) as (path, found):
+            yield [SELECTED], replace(how, selected=path), found
+
+    async def resume(self, name: str | None) -> Exit:
+        """Go on where a run stopped, and with all that the same command began."""
+        async with ledger_of(self.settings) as ledger:
+            runs, half = await self._whole_of_command(ledger, name)
+            await self._see_none_alive(ledger, runs)
+            left = [run for run in runs if await is_unfinished(ledger, run)]
+            for run in left:
+                self.executor.route_now(run)  # before any of them sends
+            if not left:
+                self.warn("notice.nothing_left", run=_ids(runs))
+            elif len(runs) > 1:
+                self.warn("notice.resume_all", count=len(runs), left=len(left), runs=_ids(left))
+            async with self.fated():
+                ended = await self.executor.execute_each(ledger, left)
+            endings = await self._among(ledger, runs, ended)
+        return self.report_all(endings, stopped=half)
+
+    async def retry(self, name: str | None, reason: str) -> Exit:
+        """Push rejected numbers again: of a run, or of all that the last command began."""
+        async with ledger_of(self.settings) as ledger:
+            runs, _ = await self._named_or_last(ledger, name)
+            for run in runs:
+                self.executor.route_now(run)  # before any number moves
+            await self._see_none_alive(ledger, runs)
+            planned = []
+            for run in runs:
+                with self._left_alone(run.id):
+                    # Nothing is executed yet, so how the last execution ended stays.
+                    async with ledger.own(run.id, executes=False):
+                        if await plan_rejected(ledger, self.clock, run, saying(reason)):
+                            planned.append(run)
+            if not planned:
+                self.warn("notice.nothing_rejected", run=_ids(runs))
+            async with self.fated():
+                ended = await self.executor.execute_each(ledger, planned)
+            endings = await self._among(ledger, runs, ended)
+        return self.report_all(endings)
+
+    async def settle(self, name: str | None) -> Exit:
+        """Ask the ERP about unknown numbers of a run or of the last command, until none is left."""
+        async with ledger_of(self.settings) as ledger:
+            runs, _ = await self._named_or_last(ledger, name)
+            await self._see_none_alive(ledger, runs)
+            doubtful = []
+            for run in runs:
+                with self._left_alone(run.id):
+                    async with ledger.own(run.id, executes=False):
+                        in_steps = (await ledger.document_counts(run.id)).get(Follow.UNKNOWN)
+                        if in_steps or await ledger.doubts(run.id):
+                            doubtful.append(run)
+            if not doubtful:
+                self.warn("notice.nothing_unknown", run=_ids(runs))
+            async with self.fated():
+                ended = await self.executor.execute_each(ledger, doubtful, only=Only.SETTLE)
+            endings = await self._among(ledger, runs, ended)
+        return self.report_all(endings)
+
+    async def follow(self, name: str | None) -> Exit:
+        """Submit and approve what was made, and look again at what waits or was refused."""
+        async with ledger_of(self.settings) as ledger:
+            runs, _ = await self._named_or_last(ledger, name)
+            await self._see_none_alive(ledger, runs)
+            asked = [run for run in runs if self.executor.route_now(run).follow]
+            if not asked:
+                raise Problem(remark("error.no_follow", run=_ids(runs)))
+            async with self.fated():
+                ended = await self.executor.execute_each(ledger, asked, only=Only.FOLLOW)
+            endings = await self._among(ledger, runs, ended)
+        return self.report_all(endings)
+
+    async def settle_as(self, state: State, numbers: Sequence[str]) -> Exit:
+        """Record a person's word about unknown numbers."""
+        async with (
+            ledger_of(self.settings) as ledger,
+            measured(self.settings, ledger, self.warn),
+        ):
+            doubtful = []
+            for number in map(BillNumber, numbers):
+                found = await in_doubt(ledger, number)
+                if not found:
+                    raise Problem(remark("error.not_unknown", number=number))
+                doubtful += found
+            for run, bill in doubtful:
+                with self._left_alone(run):
+                    await settle_by_word(
+                        ledger, self.clock, run, bill, state, because=self.options.because
+                    )
+                named = self.say(f"state.{state}")
+                self.warn("notice.settled_by_person", number=bill, state=named)
+        return Exit.DONE
+
+    # -- asking -------------------------------------------------------------------------------
+
+    def asks(self, names: Sequence[str]) -> bool:
+        """Whether a person sits there who can be asked before anything is sent."""
+        return (
+            not self.options.yes
+            and STDIN not in names
+            and sys.stdin.isatty()
+            and sys.stderr.isatty()
+        )
+
+    def agreed(self, routes: Mapping[str, Route], to_send: Mapping[str, int]) -> bool:
+        """Ask for each route that has numbers to send; anything but yes is no."""
+        for name, route in routes.items():
+            question = self.say(
+                "notice.ask_run",
+                count=to_send[name],
+                route=name,
+                source=route.source,
+                target=route.target,
+                url=self.settings.erp.url,
+                acct=self.settings.erp.acct_id,
+            )
+            answer = (
+                self.terminal.errors.input(escape(f"{question} [y/N] ")) if to_send[name] else "y"
+            )
+            if answer.strip().lower() not in {"y", "yes", "是"}:
+                return False
+        return True
+
+    def previewer(self) -> Previewer:
+        """Return what looks ahead for a job."""
+        return Previewer(
+            settings=self.settings,
+            entrance=self.executor.entrance,
+            set_aside=partial(self.terminal.set_aside, None),
+            pace=self.executor.pace(),
+            throttle=self.executor.throttle(),
+            again=bool(self.options.because),
+        )
+
+    def reading(self, count: int) -> AbstractAsyncContextManager[Looking]:
+        """Show how far a look ahead at so many lines is."""
+        return shown_reading(self.terminal.errors, self.say, count, quiet=self.options.quiet)
+
+    @contextmanager
+    def interruptible(self) -> Iterator[Stop]:
+        """Let a signal end a look ahead at once."""
+        stop = Stop()
+
+        def end() -> None:
+            stop.ask(Cause.INTERRUPTED, "Ctrl-C")
+            stop.scope.cancel()
+
+        with on_interrupt(end):
+            yield stop
+
+    def show(self, preview: Preview, console: Console) -> None:
+        """Print what a run would do."""
+        erp = self.settings.erp
+        for line in preview_lines(preview, self.say, erp.url, erp.acct_id):
+            console.print(line, highlight=False)
+
+    def tell_causes(self, stop: Stop) -> None:
+        """Say why a look ahead ended before its end."""
+        for cause, why in stop.causes.items():
+            self.terminal.errors.print(
+                cause_words(cause, why, self.say), highlight=False, markup=False
+            )
+
+    # -- opening ------------------------------------------------------------------------------
+
+    async def _run_part(
+        self, ledger: Ledger, part: Part, routes: Mapping[str, Route]
+    ) -> list[Ending]:
+        """Open a run for each route, then execute them."""
+        with self.fate.between() as listing:
+            runs = [
+                await self._open(ledger, part, routes, route) for route in part.routes_among(routes)
+            ]
+            if part.batch.file is not None:
+                # Only now: a file that is taken must have all its numbers in the ledger.
+                await ledger.take(part.batch.file, runs[0].id)
+        if listing.cancelled_caught:
+            return []  # half a list: whoever resumes it is told to run it again
+        return await self.executor.execute_each(ledger, runs)
+
+    async def _open(
+        self, ledger: Ledger, part: Part, routes: Mapping[str, Route], route: Route
+    ) -> Run:
+        acct_id = self.settings.erp.acct_id
+        run = await new_run(ledger, self.clock, acct_id, route, part.batch.names)
+        self.fate.group = self.fate.group or run.id
+        run = replace(run, again_because=self.options.because, group=self.fate.group)
+        try:
+            await anyio.to_thread.run_sync(keep_list, run, part.jobs)
+        except OSError as error:
+            self.warn("warning.results_lost", folder=run.folder, why=error)
+        await open_run(
+            ledger, run, part.jobs, lambda listed: routes[listed.route].name == route.name
+        )
+        return run
+
+    # -- finding ------------------------------------------------------------------------------
+
+    async def _whole_of_command(
+        self, ledger: Ledger, name: str | None
+    ) -> tuple[Sequence[Run], bool]:
+        """Return a run and all that its command began, the oldest first.
+
+        One with half a list would lose the other half, so it is left out and told; the second
+        value says whether there is one.
+
+        Raises:
+            Problem: None is whole, or not the one that was named.
+        """
+        run = await find_run(ledger, name)
+        every = await runs_beside(ledger, run)
+        for each in every:
+            self.keep(jobs_of(each))
+        whole = [each for each in every if each.whole]
+        if name is not None or not whole:
+            self.executor.see_whole(run)
+        for each in every:
+            if not each.whole:
+                self.warn("error.half_listed", run=each.id, jobs=", ".join(each.jobs))
+        return whole, len(whole) < len(every)
+
+    async def _named_or_last(self, ledger: Ledger, name: str | None) -> tuple[Sequence[Run], bool]:
+        """Return the run of that name alone or, without one, all that the last command began."""
+        if name is None:
+            return await self._whole_of_command(ledger, name)
+        run = await find_run(ledger, name)
+        self.keep(jobs_of(run))
+        self.executor.see_whole(run)
+        return [run], False
+
+    async def _see_none_alive(self, ledger: Ledger, runs: Sequence[Run]) -> None:
+        """Raise where another process executes one: the others wait for it there."""
+        for run in runs:
+            if await ledger.is_alive(run.id):
+                raise Problem(remark("error.run_alive", run=run.id))
+
+    @contextmanager
+    def _left_alone(self, run: RunId) -> Iterator[None]:
+        """Say what to do where another process executes a run: nothing."""
+        try:
+            yield
+        except RunIsAliveError as error:
+            raise Problem(remark("error.run_alive", run=run)) from error
+
+    async def _among(
+        self, ledger: Ledger, runs: Sequence[Run], ended: Sequence[Ending]
+    ) -> list[Ending]:
+        """Return how all *runs* stand, those that were not executed as they are."""
+        by_id = {ending.run.id: ending for ending in ended}
+        return [
+            by_id.get(run.id) or await self.executor.ending_now(ledger, run, Stop()) for run in runs
+        ]
+
+    def report_all(self, endings: Sequence[Ending], *, stopped: bool = False) -> Exit:
+        """Print the object of all runs together; *stopped*: something was not even begun."""
+        codes = [ending.exit for ending in endings] + [Exit.STOPPED] * stopped
+        worst = max(codes, key=_RANK.index, default=Exit.DONE)
+        if self.options.json:
+            said = endings[0].as_json() if len(endings) == 1 else _joined(endings)
+            sys.stdout.write(orjson.dumps(said | {"exit": int(worst)}).decode() + "\n")
+        return worst
+
+
+def _ids(runs: Sequence[Run]) -> str:
+    more = ", …" if len(runs) > MOST_NAMED else ""
+    return ", ".join(run.id for run in runs[:MOST_NAMED]) + more
+
+
+# From the best to the worst: the order in which exit codes win.
+_RANK = (Exit.DONE, Exit.SOME_REJECTED, Exit.STOPPED, Exit.SOME_UNKNOWN, Exit.UNREACHABLE)
+
+
+def _joined(endings: Sequence[Ending]) -> dict[str, Any]:
+    """Join the objects of several runs."""
+    parts = [ending.as_json() for ending in endings]
+    counts: Counter[str] = Counter()
+    follow: Counter[str] = Counter()
+    for part in parts:
+        counts.update(part["counts"])
+        follow.update(part["follow"])
+    return {
+        "run": ";".join(part["run"] for part in parts),
+        "route": ";".join(dict.fromkeys(part["route"] for part in parts)),
+        "exit": 0,
+        "seconds": round(sum(part["seconds"] for part in parts), 2),
+        "counts": dict(counts),
+        **{key: sum(part[key] for part in parts) for key in ("pushes", "logins", "targets")},
+        "follow": dict(follow),
+    }

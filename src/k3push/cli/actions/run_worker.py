@@ -1,0 +1,45 @@
+"""`worker`: serve the fleet's tenants until told to stop."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from k3push.cli.console.signals import on_interrupt
+from k3push.fleet.enqueue import queue_of
+from k3push.fleet.tenant_folder import one_queue_of, read_folder
+from k3push.fleet.work import FleetWork
+from k3push.fleet.worker import Worker
+from k3push.runs.outcome import Exit
+from k3push.words.language import Say
+
+LONGEST_ID = 63
+"""What PostgreSQL keeps of the name of a session."""
+
+
+async def serve(folder: Path, *, concurrency: int, name: str | None, say: Say) -> Exit:
+    """Serve until told to stop.
+
+    Raises:
+        Problem: There are no tenants, or they name several databases.
+    """
+    host = socket.gethostname()
+    name = name or host
+    shown = name.encode("ascii", "replace").decode()
+    identity = f"k3push-{os.getpid()}-{secrets.token_hex(3)}-{shown}"[:LONGEST_ID]
+    first = one_queue_of(read_folder(folder))
+    async with AsyncExitStack() as stack:
+        work = FleetWork(folder, first.database, identity, say, stack)
+        worker = Worker(work, queue_of(first), identity, name, host, concurrency)
+
+        def stop() -> None:
+            work.tell("worker.stopping")
+            worker.drain()
+
+        with on_interrupt(stop):
+            await worker.serve()
+        work.tell("worker.gone")
+    return Exit.DONE

@@ -1,0 +1,81 @@
+"""`select`: a job file from the ERP's own query."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import anyio
+import orjson
+
+from k3push.adapters.clock import SystemClock
+from k3push.adapters.job_files.writing import ENDINGS
+from k3push.cli.console.shell import Shell
+from k3push.cli.console.terminal import Terminal
+from k3push.core.protocol.selection import FilterFlawError, Selection, check_where
+from k3push.core.remark import remark
+from k3push.runs.outcome import Exit
+from k3push.runs.problem import Problem
+from k3push.wiring.config_file import load_settings
+from k3push.wiring.erp import ErpAccess, endpoints_of
+from k3push.wiring.outputs import check_output
+from k3push.wiring.selecting import Selector
+from k3push.words.language import Say
+
+
+@dataclass(frozen=True, slots=True)
+class SelectChoice:
+    """What the command's options say; None leaves it to the route's settings."""
+
+    config: Path | None
+    route: str | None
+    where: str | None
+    max_count: int | None
+    json: bool
+
+    def over(self, selection: Selection) -> Selection:
+        """Return the settings' selection with what the options say instead.
+
+        Raises:
+            Problem: The filter cannot be used.
+        """
+        if self.max_count is not None:
+            selection = replace(selection, max_count=self.max_count)
+        if self.where is None:
+            return selection
+        try:
+            return replace(selection, where=check_where(self.where))
+        except FilterFlawError as flaw:
+            raise Problem(remark("note.place", place="--where", why=str(flaw))) from flaw
+
+
+async def select(choice: SelectChoice, output: Path, say: Say) -> Exit:
+    """Write the bills that a route selects to a job file."""
+    began_s = anyio.current_time()
+    terminal = Terminal(say)
+    settings = load_settings(choice.config)
+    if output.suffix.lower() not in ENDINGS:
+        raise Problem(remark("select.ending", path=output, known=", ".join(ENDINGS)))
+    check_output(output, settings=[settings])
+    route = settings.route(choice.route)
+    selection = choice.over(settings.selection(route))
+    selector = Selector(settings, ErpAccess(endpoints_of(settings)), terminal.warn)
+    found = await selector.write(output, route, selection, today=SystemClock().now().date())
+    if choice.json:
+        told = {
+            "output": str(output),
+            "route": route.name,
+            "count": found.count,
+            "seconds": round(anyio.current_time() - began_s, 2),
+        }
+        sys.stdout.write(orjson.dumps(told).decode() + "\n")
+    else:
+        out = partial(terminal.output.print, highlight=False, markup=False)
+        out(say("select.written", count=found.count, form=route.source, path=output))
+        if found.count:
+            where = ("--config", choice.config) if choice.config else ()
+            which = ("--route", choice.route) if choice.route else ()
+            out(say("select.next", command=Shell().command("run", output, *which, *where)))
+    return Exit.STOPPED if found.more else Exit.DONE

@@ -1,0 +1,327 @@
+"""`serve`: the dashboard on a socket, for the tenants of configuration files."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import sys
+import tempfile
+import webbrowser
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import platformdirs
+import uvicorn
+from anyio import to_thread
+from rich.console import Console
+
+from k3push.adapters.clock import SystemClock
+from k3push.adapters.private_files import opened_for_owner
+from k3push.cli.console.logs import LogOptions, open_loggers
+from k3push.cli.console.signals import on_interrupt
+from k3push.config.settings import Secret, ServeSettings, Settings, SettingsError
+from k3push.config.tenants import files_of
+from k3push.core.remark import remark
+from k3push.ports import Ledger, LedgerLostError
+from k3push.runs.outcome import Exit
+from k3push.runs.problem import Problem
+from k3push.web.asgi import Dashboard, dashboard
+from k3push.web.door import LOOPBACK, Log, Rules
+from k3push.web.roles import Role
+from k3push.web.tenant_ledgers import Tenant
+from k3push.web.workshop import Workshop
+from k3push.wiring.config_file import find_config, load_settings
+from k3push.wiring.ledger import ledger_of
+from k3push.wiring.outputs import check_output
+from k3push.words.language import LANGUAGES, Say, speaker
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+SHORTEST_PASSWORD = 8
+# Answers are short, and live views end by themselves when the dashboard closes.
+GRACE_S = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeOptions:
+    """What the command's options say.
+
+    Attributes:
+        configs: Configuration files; none for the usual one.
+        tenants: A folder of configuration files, one a tenant.
+        browser: Open a browser.
+        work: What is started in it is executed.
+    """
+
+    host: str
+    port: int
+    configs: Sequence[Path]
+    tenants: Path | None
+    browser: bool
+    work: bool
+    log: LogOptions
+
+
+async def serve(options: ServeOptions, say: Say) -> Exit:
+    """Serve until interrupted."""
+    settings = [load_settings(path) for path in _configs(options)]
+    door = _door_of(settings)
+    rules = await to_thread.run_sync(_rules, options, door)
+    works = options.work or door.serve.work
+    errors = Console(stderr=True, soft_wrap=True)
+    if options.log.file is not None:
+        check_output(options.log.file, settings=settings, option="--log-file")
+    try:
+        options.log.check()
+        listener = _listener(options.host, options.port)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise Problem(remark("error.port_taken", port=options.port, why=why)) from error
+
+    def lost(error: OSError) -> None:
+        why = error.strerror or type(error).__name__
+        errors.print(say("warning.log_lost", path=options.log.file, why=why), markup=False)
+
+    with listener, open_loggers(options.log, errors, lost) as loggers:
+        port: int = listener.getsockname()[1]
+        log = _logger(loggers)
+        tenants = [
+            _tenant(each, Workshop(each, SystemClock(), say, log) if works else None)
+            for each in settings
+        ]
+        async with dashboard(
+            tenants,
+            # Cookies know no ports, and two dashboards of one machine must not share one.
+            replace(rules, cookie=f"k3push-{port}"),
+            {each: speaker(each) for each in LANGUAGES},
+            SystemClock(),
+            lang=say.lang,
+            log=log,
+            several=options.tenants is not None or len(settings) > 1,
+        ) as ready:
+            address = f"http://{_named(options.host)}:{port}/"
+            if rules.entry == "token":
+                address += f"enter?token={ready.token}"
+            with _until_interrupted(ready) as server, _browser(address, wanted=options.browser):
+                sys.stdout.write(f"{address}\n")
+                sys.stdout.flush()
+                errors.print(say(f"serve.entry.{rules.entry}"), highlight=False, markup=False)
+                if works:
+                    errors.print(say("serve.works"), highlight=False, markup=False)
+                if rules.entry == "password" and not _is_loopback(options.host):
+                    errors.print(say("serve.plain"), highlight=False, markup=False)
+                await server.serve(sockets=[listener])
+                await ready.drained()
+    return Exit.DONE
+
+
+# -- tenants --------------------------------------------------------------------------------------
+
+
+def _configs(options: ServeOptions) -> list[Path]:
+    """Return the configuration files, each of which is a tenant by its stem.
+
+    Raises:
+        Problem: There is none, or two have one name.
+    """
+    found = list(options.configs)
+    if options.tenants is not None:
+        found += _files_of(options.tenants)
+        if not found:
+            raise Problem(remark("serve.no_tenants", folder=options.tenants))
+    found = found or [find_config(None)]
+    stems = [path.stem for path in found]
+    for path in found:
+        if stems.count(path.stem) > 1:
+            raise Problem(remark("serve.same_name", name=path.stem, path=path))
+    return found
+
+
+def _files_of(folder: Path) -> list[Path]:
+    try:
+        return files_of(folder)
+    except OSError:
+        return []
+
+
+def _tenant(settings: Settings, workshop: Workshop | None) -> Tenant:
+    path = settings.ledger_path
+    return Tenant(
+        name=settings.file.stem,
+        acct_id=settings.erp.acct_id,
+        ledger=settings.ledger.url if path is None else str(path.resolve()),
+        window=settings.run.window,
+        opened=partial(_opened, settings, create=workshop is not None),
+        workshop=workshop,
+    )
+
+
+@asynccontextmanager
+async def _opened(settings: Settings, *, create: bool) -> AsyncIterator[Ledger]:
+    """Open a tenant's ledger; what it lacks, such as a secret, is that tenant's trouble alone."""
+    try:
+        opening = ledger_of(settings, create=create)
+    except (Problem, SettingsError) as lacking:
+        raise LedgerLostError(str(lacking)) from None
+    async with opening as ledger:
+        yield ledger
+
+
+# -- the door -------------------------------------------------------------------------------------
+
+
+def _door_of(settings: Sequence[Settings]) -> Settings:
+    """Return the settings whose `[serve]` counts: of several files, one may have it.
+
+    Raises:
+        Problem: Two files have it, and differ.
+    """
+    saying = [each for each in settings if each.serve != ServeSettings()] or settings[:1]
+    for each in saying[1:]:
+        if each.serve != saying[0].serve:
+            raise Problem(remark("serve.two_doors", one=saying[0].file, other=each.file))
+    return saying[0]
+
+
+def _rules(options: ServeOptions, settings: Settings) -> Rules:
+    """Say who may come in.
+
+    Raises:
+        Problem: Other machines could come in, and nothing would hold them up.
+        SettingsError: A secret is not where it should be.
+    """
+    serve = settings.serve
+
+    def secret(key: str, kept: Secret | None) -> str:
+        return kept.resolve(f"serve.{key}", settings.file) if kept else ""
+
+    password = secret("password", serve.password)
+    passwords = {name: secret(f"passwords.{name}", each) for name, each in serve.passwords.items()}
+    if not (_is_loopback(options.host) or password or passwords or serve.user_header):
+        raise Problem(remark("serve.open_door", host=options.host))
+    for each in (password, *passwords.values()):
+        if each and len(each) < SHORTEST_PASSWORD:
+            raise Problem(remark("serve.short_password", least=SHORTEST_PASSWORD))
+    own = {options.host.lower()} if not _is_any(options.host) else set()
+    return Rules(
+        hosts=LOOPBACK | own | {host.lower() for host in serve.hosts},
+        cookie="k3push",
+        password=password,
+        passwords=passwords,
+        roles={name: Role[role.upper()] for name, role in serve.roles.items()},
+        four_eyes=serve.four_eyes,
+        user_header=serve.user_header,
+        proxies=[ipaddress.ip_network(each) for each in serve.trusted_proxies],
+        metrics_token=secret("metrics_token", serve.metrics_token),
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_any(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
+def _named(host: str) -> str:
+    """Return a host as it stands in an address."""
+    if _is_any(host):
+        return socket.gethostname()
+    return f"[{host}]" if ":" in host else host
+
+
+# -- the server -----------------------------------------------------------------------------------
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to us."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+@contextmanager
+def _until_interrupted(ready: Dashboard) -> Iterator[uvicorn.Server]:
+    """Make a server that a signal ends; a second one waits for no answer."""
+    server = _Server(
+        uvicorn.Config(
+            ready.app,
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_S,
+        )
+    )
+
+    def stop() -> None:
+        server.force_exit = server.should_exit
+        server.should_exit = True
+        ready.close()
+
+    with on_interrupt(stop):
+        yield server
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    """Listen.
+
+    Raises:
+        OSError: The port is taken, or the host is none of this machine.
+    """
+    family, kind, proto, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listener = socket.socket(family, kind, proto)
+    try:
+        if sys.platform != "win32":  # where it would let two listen on one port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen()
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _logger(loggers: Sequence[FilteringBoundLogger]) -> Log:
+    def log(event: str, *, debug: bool = False, **facts: object) -> None:
+        known = {name: fact for name, fact in facts.items() if fact != ""}
+        for logger in loggers:
+            (logger.debug if debug else logger.info)(event, **known)
+
+    return log
+
+
+@contextmanager
+def _browser(address: str, *, wanted: bool) -> Iterator[None]:
+    """Open a browser, by a file for its owner: all may see the arguments of a program."""
+    if not wanted:
+        yield
+        return
+    folder = platformdirs.user_cache_path("k3push", ensure_exists=True)
+    with tempfile.TemporaryDirectory(dir=folder) as private:
+        page = Path(private) / "open.html"
+        with opened_for_owner(page) as file:
+            file.write(f'<meta http-equiv="refresh" content="0; url={escape(address)}">')
+        webbrowser.open(page.as_uri())
+        yield

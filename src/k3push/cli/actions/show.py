@@ -1,0 +1,348 @@
+"""`status`, `runs`, `explain` and `export`: everything that only looks at the ledger."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path, PurePath
+from typing import Literal
+
+import orjson
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from k3push.adapters.clock import SystemClock
+from k3push.core.advice.clusters import TOLD
+from k3push.core.advice.diagnosis import advise, code_of
+from k3push.core.model import Answered, BillNumber, Exchange, Run, RunId, State
+from k3push.core.remark import remark
+from k3push.core.safety.follow import FOR_PERSON
+from k3push.ports import AttemptRecord, Commanded, StepRecord
+from k3push.reporting.packed_rows import moment
+from k3push.reporting.phrases import order_lines
+from k3push.reporting.report import write_report
+from k3push.reporting.results import MOST_READ, clusters_of, read_causes
+from k3push.reporting.summary import (
+    advice_lines,
+    cause_lines,
+    follow_line,
+    next_step,
+    reason_lines,
+    state_table,
+)
+from k3push.reporting.table_files import Form, csv_table, jsonl_table, local, write_table
+from k3push.runs.control import living_beside, orders_of, runs_beside
+from k3push.runs.find import MOST_NAMED, RunFilter, find_run, rows_holding
+from k3push.runs.outcome import Exit, ending_of, exit_of, followed_of
+from k3push.runs.problem import Problem
+from k3push.runs.row_pages import FollowedRow, steps_of_row, with_follow
+from k3push.wiring.config_file import load_settings
+from k3push.wiring.ledger import ledger_of
+from k3push.wiring.outputs import check_output, jobs_of
+from k3push.words.language import Say
+
+# An answer longer than this is cut on the terminal; the ledger has it whole.
+MOST_SHOWN = 4000
+
+
+# Runs that are named where the beginning of an id fits several.
+async def status(config: Path | None, name: str | None, say: Say) -> Exit:
+    """Print how a run stands, why numbers came to nothing, and what to do next."""
+    settings = load_settings(config)
+    async with ledger_of(settings) as ledger:
+        run = await find_run(ledger, name)
+        beside = await runs_beside(ledger, run)
+        living = await living_beside(ledger, run)
+        if name is None and living is not None:
+            run = living
+        counts = await ledger.counts(run.id)
+        alive = living is not None and living.id == run.id
+        commands = await ledger.commands(run.id) if alive else ()
+        # A living run asks about what is unknown, so to advise `settle` would be wrong.
+        told = [state for state in TOLD if not (alive and state is State.UNKNOWN)]
+        clusters = await clusters_of(ledger, run, told)
+        twins, partly = await ledger.twins(run.id), await ledger.partly(run.id)
+        followed = await followed_of(ledger, run, settings.steps_of(run))
+    unread = sum(counts.get(state, 0) for state in told) - MOST_READ
+    console = Console(soft_wrap=True, highlight=False)
+    started = f"{run.started_at.astimezone():%Y-%m-%d %H:%M:%S}"
+    how = _how(run, living, say)
+    console.print(f"{run.id}  {escape(run.route.name)}  {started}  {how}")
+    for line in _steered(commands, settings.run.window, say) if alive else ():
+        console.print(line, markup=False)
+    if counts:
+        console.print(state_table(counts, say))
+    if line := follow_line(followed, say):
+        console.print("  " + line, markup=False)
+    for line in reason_lines(clusters, say):
+        console.print(escape(line))
+    notes = {
+        "    " + say("status.unread", rows=unread): unread > 0,
+        "  [red]" + escape(say("summary.twins", count=twins)) + "[/]": twins,
+        "  [red]" + escape(say("summary.partly", count=partly)) + "[/]": partly,
+        "  " + say("status.asks"): alive and counts.get(State.UNKNOWN),
+    }
+    for note in (note for note, applies in notes.items() if applies):
+        console.print(note)
+    if living is None and run.exit is not None:
+        # A person's word may have moved rows since the execution ended.
+        causes = read_causes(run)
+        for line in cause_lines(causes, say):
+            console.print(f"[yellow]{escape(line)}[/]")
+        code = exit_of(counts, causes, odd=twins + partly, followed=followed)
+        console.print(next_step(counts, code, say, followed))
+    console.print(escape(say("summary.folder", folder=run.folder)))
+    if others := [f"{each.id} {_how(each, living, say)}" for each in beside if each.id != run.id]:
+        shown = "; ".join(others[:MOST_NAMED]) + ("; …" if len(others) > MOST_NAMED else "")
+        console.print(escape(say("status.beside", count=len(beside), others=shown)))
+    return Exit.DONE
+
+
+def _how(run: Run, living: Run | None, say: Say) -> str:
+    """Say whether a run goes on or how it ended; *living* is the one of its command that does."""
+    if living is not None and living.id == run.id:
+        return say("status.alive")
+    if run.exit is not None:
+        return say("status.exit", code=run.exit)
+    return say("status.killed" if living is None else "status.waits")
+
+
+def _steered(commands: Sequence[Commanded], window: str, say: Say) -> list[str]:
+    """Say what a person has made of a run that is under way, and since when."""
+    orders = orders_of(commands, window, SystemClock().now())
+    return [f"  {line}" for line in order_lines(orders, say)]
+
+
+LONGEST_LINE = 4000
+
+
+async def runs(
+    config: Path | None, wanted: RunFilter, say: Say, *, limit: int | None, json: bool
+) -> Exit:
+    """Print runs, the newest first."""
+    async with ledger_of(load_settings(config)) as ledger:
+        found = (await wanted.of(ledger))[:limit]
+        counts = {run.id: await ledger.counts(run.id) for run in found}
+    if json:
+        told = [_run_as_json(run, counts[run.id]) for run in found]
+        sys.stdout.write(orjson.dumps(told).decode() + "\n")
+        return Exit.DONE
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="")
+    for key in ("run", "route", "exit", "list", "numbers"):
+        table.add_column(say(f"explain.head.{key}"), no_wrap=True, overflow="ignore")
+    for run in found:
+        numbers = " · ".join(
+            f"{say(f'state.{state}')} {counts[run.id][state]}"
+            for state in State
+            if counts[run.id].get(state)
+        )
+        code = "-" if run.exit is None else str(run.exit)
+        names = ", ".join(PurePath(job).name for job in run.jobs)
+        table.add_row(run.id, escape(run.route.name), code, escape(names), numbers)
+    if found:
+        # A line is longer than a terminal rather than cut: its id is copied from here.
+        Console(width=LONGEST_LINE, highlight=False).print(table, soft_wrap=True)
+    return Exit.DONE
+
+
+def _run_as_json(run: Run, counts: Mapping[State, int]) -> dict[str, object]:
+    return {
+        "run": run.id,
+        "route": run.route.name,
+        "exit": run.exit,
+        "jobs": list(run.jobs),
+        "started_at": local(run.started_at),
+        "ended_at": local(run.ended_at),
+        "counts": {state.value: counts[state] for state in State if state in counts},
+    }
+
+
+async def explain(config: Path | None, number: str, say: Say) -> Exit:
+    """Print every row, request, answer and note of one number."""
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    async with ledger_of(load_settings(config)) as ledger:
+        rows = await ledger.rows_of(BillNumber(number.strip()))
+        if not rows:
+            rows = await rows_holding(ledger, number.strip())
+            if not rows:
+                raise Problem(remark("error.no_number", number=number))
+            for run, row in rows:
+                (followed,) = await with_follow(ledger, run, [row])
+                for line in _row_lines(run, followed, say, name=row.label):
+                    console.print(line)
+            return Exit.DONE
+        steps: dict[int, StepRecord] = {}
+        for run, row in rows:
+            (followed,) = await with_follow(ledger, run, [row])
+            for line in _row_lines(run, followed, say):
+                console.print(line)
+            steps |= {kept.attempt.id: kept for kept in await steps_of_row(ledger, run, row)}
+        bills = dict.fromkeys(row.key for _, row in rows)
+        told = [
+            (r.attempt.intent.began_at, _attempt_lines(r, say))
+            for bill in bills
+            for r in await ledger.attempts_of(bill)
+        ]
+        told += [
+            (note.at, [f"{moment(note.at)}  {say.said(note.text)}"])
+            for bill in bills
+            for note in await ledger.notes_of(bill)
+        ]
+        told += [(each.attempt.intent.began_at, _step_lines(each, say)) for each in steps.values()]
+    for _, lines in sorted(told, key=lambda each: each[0]):
+        console.print()
+        for line in lines:
+            console.print(line)
+    return Exit.DONE
+
+
+FileFormat = Literal["csv", "jsonl", "xlsx", "parquet"]
+
+
+async def export(
+    config: Path | None,
+    name: str | None,
+    say: Say,
+    *,
+    form: FileFormat | None,
+    output: Path,
+    states: Collection[State],
+) -> Exit:
+    """Write the rows of a run to a file; without a *form*, the file's extension says which."""
+    settings = load_settings(config)
+    check_output(output, settings=[settings])
+    table = _table(form, output)
+    async with ledger_of(settings) as ledger:
+        run = await find_run(ledger, name)
+        check_output(output, jobs=jobs_of(run))
+        try:
+            count = await write_table(ledger, run, output, table, states)
+        except OSError as error:
+            why = error.strerror or error
+            raise Problem(remark("error.file", path=output, why=why)) from error
+    Console(stderr=True, soft_wrap=True).print(
+        say("notice.exported", count=count, path=output), highlight=False, markup=False
+    )
+    return Exit.DONE
+
+
+async def report(config: Path | None, name: str | None, say: Say, output: Path) -> Exit:
+    """Write the page of a run."""
+    settings = load_settings(config)
+    check_output(output, settings=[settings])
+    async with ledger_of(settings) as ledger:
+        run = await find_run(ledger, name)
+        check_output(output, jobs=jobs_of(run))
+        causes = read_causes(run) if run.exit is not None else {}
+        unverified = settings.erp.verify is False
+        steps = settings.steps_of(run)
+        ending = await ending_of(ledger, run, causes, unverified=unverified, steps=steps)
+        try:
+            await write_report(ledger, ending, output, say, now=SystemClock().now())
+        except OSError as error:
+            raise Problem(remark("error.file", path=output, why=error.strerror)) from error
+    Console(stderr=True, soft_wrap=True).print(
+        say("notice.report", path=output), highlight=False, markup=False
+    )
+    return Exit.DONE
+
+
+def _table(form: FileFormat | None, output: Path) -> Form:
+    """Return what writes a format; those that need a library of their own are imported here."""
+    match form or output.suffix.lower()[1:]:
+        case "jsonl":
+            return jsonl_table
+        case "xlsx":
+            from k3push.reporting.xlsx_table import xlsx_table  # noqa: PLC0415
+
+            return xlsx_table
+        case "parquet":
+            try:
+                from k3push.reporting.parquet_table import parquet_table  # noqa: PLC0415
+            except ImportError as error:
+                raise Problem(remark("error.no_parquet", why=error)) from error
+            return parquet_table
+        case _:
+            return csv_table
+
+
+def _row_lines(run: RunId, followed: FollowedRow, say: Say, name: str = "") -> list[str]:
+    row, follow, why = followed
+    targets = ", ".join(t.number or say("explain.draft", id=t.id) for t in row.targets)
+    reason = say.said(row.reason)
+    parts = [
+        name,
+        say("explain.run", run=run),
+        say("explain.line", line=row.line),
+        say("explain.id", id=row.shown_id) if row.shown_id else "",
+        say(f"state.{row.state}"),
+        targets,
+        row.code,
+        reason,
+    ]
+    advice = advise(code_of(row), row.reason)
+    line = " · ".join(part for part in parts if part)
+    lines = [line, *advice_lines(advice, reason, say, indent=2)]
+    if follow.value:
+        reason = say.said(why)
+        what = " · ".join(part for part in (say(f"follow.{follow}"), reason) if part)
+        lines.append("  " + say("explain.follow", what=what))
+        if follow in FOR_PERSON:
+            lines += advice_lines(advise(follow.value, why), reason, say, indent=2)
+    return lines
+
+
+def _attempt_lines(record: AttemptRecord, say: Say) -> list[str]:
+    intent = record.attempt.intent
+    attempt = say(
+        "explain.attempt",
+        id=record.attempt.id,
+        run=intent.run,
+        chunk=intent.chunk,
+        nth=intent.nth,
+        count=len(intent.numbers),
+    )
+    lines = [
+        f"{moment(intent.began_at)}  {attempt}",
+        "  " + say("explain.request", what=_shown(intent.request, say)),
+        "  " + say("explain.answer", what=_answer(record.exchange, say)),
+    ]
+    if record.verdict:
+        lines.append("  " + say("explain.verdict", what=record.verdict))
+    return lines
+
+
+def _step_lines(record: StepRecord, say: Say) -> list[str]:
+    intent = record.attempt.intent
+    attempt = say(
+        "explain.step",
+        id=record.attempt.id,
+        run=intent.run,
+        step=say(f"step.{intent.step}"),
+        status=intent.status,
+        count=len(intent.ids),
+    )
+    lines = [
+        f"{moment(intent.began_at)}  {attempt}",
+        "  " + say("explain.request", what=_shown(intent.request, say)),
+        "  " + say("explain.answer", what=_answer(record.exchange, say)),
+    ]
+    if record.verdict:
+        lines.append("  " + say("explain.verdict", what=record.verdict))
+    return lines
+
+
+def _answer(exchange: Exchange | None, say: Say) -> str:
+    if exchange is None:
+        return say("explain.no_answer")
+    if isinstance(exchange, Answered):
+        return f"HTTP {exchange.status}  {_shown(exchange.body, say)}"
+    return say.said(exchange.because)
+
+
+def _shown(body: bytes, say: Say) -> str:
+    text = body.decode("utf-8", "replace")
+    if len(text) <= MOST_SHOWN:
+        return text
+    return text[:MOST_SHOWN] + say("explain.cut", bytes=len(body))

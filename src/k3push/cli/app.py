@@ -1,0 +1,175 @@
+"""The command line: languages, commands, and the one place where exceptions become exit codes."""
+
+# No `from __future__ import annotations` here: typer reads the annotations, and these hold
+# sentences in the language that was chosen.
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated, get_args
+
+import typer
+import typer.main
+
+from k3push.cli.commands.dashboard import add_watching
+from k3push.cli.commands.erp_lists import add_lists
+from k3push.cli.commands.fleet_admin import add_fleet
+from k3push.cli.commands.inspect import add_audit, add_looking
+from k3push.cli.commands.ledger_admin import add_ledgers
+from k3push.cli.commands.push import add_control, add_pushing
+from k3push.cli.commands.schedules import add_nights
+from k3push.cli.commands.setup import add_beginning
+from k3push.cli.console.streams import prepare_streams
+from k3push.core.foreign_text import flaw_of
+from k3push.words.language import Lang, Say, choose_language, speaker
+
+DEFECT = 1
+USAGE = 2
+INTERRUPTED = 5
+
+
+def main() -> None:
+    """Run the command line; the one place where exceptions become exit codes."""
+    arguments = sys.argv[1:]
+    lang = choose_language(arguments)
+    streams = prepare_streams()
+    if "--no-color" in arguments:
+        os.environ["NO_COLOR"] = "1"  # rich and whatever else writes to the terminal obey it
+    code = run(_without_globals(arguments), lang)
+    if why := streams.lost():
+        _tell(speaker(lang)("error.stream_lost", why=why), code)
+    sys.exit(code)
+
+
+def _without_globals(arguments: Sequence[str]) -> list[str]:
+    """Take `--lang` and `--no-color` out, which may stand anywhere and have done their work.
+
+    What is no language goes to the front, where it is an option that is refused.
+
+    >>> _without_globals(["run", "--lang", "zh", "a.csv", "--lang=en", "--no-color"])
+    ['run', 'a.csv']
+    >>> _without_globals(["run", "--lang", "fr"])
+    ['--lang=fr', 'run']
+    """
+    left = []
+    rest = iter(arguments)
+    wrong = []
+    for argument in rest:
+        if argument == "--lang" or argument.startswith("--lang="):
+            named = next(rest, "") if argument == "--lang" else argument.partition("=")[2]
+            if named not in get_args(Lang):
+                wrong = [f"--lang={named}"]
+        elif argument != "--no-color":
+            left.append(argument)
+    return wrong + left
+
+
+def run(arguments: Sequence[str], lang: Lang) -> int:
+    """Run one command and return its exit code."""
+    say = speaker(lang)
+    for argument in arguments:
+        if why := flaw_of(argument):
+            what = say("error.bad_argument", argument=ascii(argument), why=why)
+            return _tell(say("error.line", what=what), USAGE)
+    group = typer.main.get_group(build_app(say))
+    if lang != "en":
+        from k3push.cli.framework import speak  # noqa: PLC0415
+
+        speak(group, say)
+    try:
+        code = group(list(arguments), prog_name="k3push", standalone_mode=False)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except typer.Abort:
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001  # whatever is left is sorted by kind, or raised
+        return _exit_of(error, say)
+    return int(code or 0)
+
+
+def _exit_of(error: Exception, say: Say) -> int:
+    """Say what went wrong, and return the exit code for it; a defect shows its trace."""
+    from k3push.adapters.job_files import JobFileError  # noqa: PLC0415
+    from k3push.cli.framework import what_is_wrong  # noqa: PLC0415
+    from k3push.config.settings import SettingsError  # noqa: PLC0415
+    from k3push.core.safety.life import IllegalMoveError  # noqa: PLC0415
+    from k3push.ports import LedgerLostError, RunIsAliveError  # noqa: PLC0415
+    from k3push.runs.problem import Problem, innermost  # noqa: PLC0415
+
+    cause = innermost(error)
+    what: object = cause
+    match cause:
+        case JobFileError():
+            code = USAGE
+        case Problem():
+            code = int(cause.exit)
+        case SettingsError() | RunIsAliveError():
+            code = USAGE
+        case LedgerLostError():
+            code = INTERRUPTED
+        case IllegalMoveError():
+            what, code = say("error.contradiction", why=cause), INTERRUPTED
+        case OSError():
+            # What nobody foresaw of a disk; whether anything was sent is for `status` to say.
+            place = f"{cause.filename}: " if cause.filename else ""
+            why = f"{place}{cause.strerror or type(cause).__name__}"
+            what, code = say("error.disk", why=why), INTERRUPTED
+        case _ if type(cause).__name__ == "NoArgsIsHelpError":
+            return _tell(what_is_wrong(cause, say), USAGE)
+        case _ if hasattr(cause, "format_message") and hasattr(cause, "exit_code"):
+            what, code = what_is_wrong(cause, say), USAGE
+        case _:
+            import traceback  # noqa: PLC0415
+
+            sys.stderr.write("".join(traceback.format_exception(error)))
+            return _tell(say("error.defect"), DEFECT)
+    return _tell(say("error.line", what=what), code)
+
+
+def _tell(words: str, code: int) -> int:
+    sys.stderr.write(words + "\n")
+    return code
+
+
+def build_app(say: Say) -> typer.Typer:
+    """Make the command line in one language."""
+    app = typer.Typer(
+        help=say("app.help"),
+        epilog=say("app.epilog"),
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,  # rich would double the time that help takes
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    _add_global_options(app, say)
+    add_pushing(app, say)
+    add_control(app, say)
+    add_lists(app, say)
+    add_looking(app, say)
+    add_audit(app, say)
+    add_watching(app, say)
+    add_beginning(app, say)
+    add_nights(app, say)
+    add_fleet(app, say)
+    add_ledgers(app, say)
+    return app
+
+
+def _add_global_options(app: typer.Typer, say: Say) -> None:
+    def version(wanted: bool) -> None:  # noqa: FBT001  # typer's own form of a callback
+        if wanted:
+            from importlib.metadata import version as version_of  # noqa: PLC0415
+
+            sys.stdout.write(f"k3push {version_of('k3push')}\n")
+            raise typer.Exit
+
+    @app.callback()
+    def options(
+        _version: Annotated[
+            bool,
+            typer.Option("--version", help=say("option.version"), callback=version, is_eager=True),
+        ] = False,
+        _lang: Annotated[Lang | None, typer.Option("--lang", help=say("option.lang"))] = None,
+        _no_color: Annotated[bool, typer.Option("--no-color", help=say("option.no_color"))] = False,
+    ) -> None:
+        pass

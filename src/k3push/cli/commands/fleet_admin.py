@@ -1,0 +1,168 @@
+"""The commands that spread runs over machines."""
+
+# No `from __future__ import annotations` here: typer reads the annotations, and these hold
+# sentences in the language that was chosen.
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from k3push.cli.arguments import awaited
+from k3push.cli.options import ConfigOptions, ListOptions, spread
+from k3push.core.control_words import LIMITS, Key
+from k3push.words.language import Say
+
+# Each slice logs in, and five wrong logins lock the account (P 2.4).
+MOST_SLICES = 4
+
+
+def add_fleet(app: typer.Typer, say: Say) -> None:
+    """Add the commands that spread runs over machines."""
+    Folder = Annotated[Path, typer.Option("--tenants", metavar="DIR", help=say("option.tenants"))]
+    Json = Annotated[bool, typer.Option("--json", help=say("option.json"))]
+
+    @app.command(
+        help=say("command.enqueue"),
+        short_help=say("command.enqueue.short"),
+        epilog="k3push enqueue orders.csv --config tenants/acme.toml",
+    )
+    @spread(say)
+    def enqueue(
+        jobs: Annotated[list[str], typer.Argument(metavar="JOB...", help=say("argument.jobs"))],
+        lists: ListOptions,
+        settings: ConfigOptions,
+        slices: Annotated[
+            int,
+            typer.Option(
+                "--slices", min=1, max=MOST_SLICES, metavar="N", help=say("option.slices")
+            ),
+        ] = 1,
+        json: Json = False,
+    ) -> int:
+        from k3push.cli.actions import enqueue_lists  # noqa: PLC0415
+
+        options = enqueue_lists.EnqueueOptions(settings.config, lists.made(), slices, json)
+        return awaited(lambda: enqueue_lists.enqueue(jobs, options, say))
+
+    @app.command(
+        help=say("command.worker"),
+        short_help=say("command.worker.short"),
+        epilog="k3push worker --tenants tenants",
+    )
+    def worker(
+        folder: Folder = Path("tenants"),
+        concurrency: Annotated[
+            int,
+            typer.Option(
+                "--concurrency",
+                min=LIMITS[Key.CONCURRENCY][0],
+                max=LIMITS[Key.CONCURRENCY][-1],
+                metavar="N",
+                help=say("option.runs"),
+            ),
+        ] = 4,
+        name: Annotated[str | None, typer.Option("--name", help=say("option.worker"))] = None,
+    ) -> int:
+        _needed()
+        from k3push.cli.actions import run_worker  # noqa: PLC0415
+
+        return awaited(
+            lambda: run_worker.serve(folder, concurrency=concurrency, name=name, say=say)
+        )
+
+    _add_group(app, say)
+
+
+def _add_group(app: typer.Typer, say: Say) -> None:
+    Folder = Annotated[Path, typer.Option("--tenants", metavar="DIR", help=say("option.tenants"))]
+    Names = Annotated[
+        list[str] | None, typer.Option("--tenant", metavar="T", help=say("option.tenant"))
+    ]
+    Everybody = Annotated[bool, typer.Option("--all", help=say("option.all"))]
+
+    fleet = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    app.add_typer(
+        fleet, name="fleet", help=say("command.fleet"), short_help=say("command.fleet.short")
+    )
+
+    @fleet.callback()
+    def _fleet() -> None:
+        _needed()
+
+    @fleet.command(
+        "status",
+        help=say("command.fleet.status"),
+        short_help=say("command.fleet.status.short"),
+        epilog="k3push fleet status",
+    )
+    def status(
+        folder: Folder = Path("tenants"),
+        names: Names = None,
+        json: Annotated[bool, typer.Option("--json", help=say("option.json"))] = False,
+    ) -> int:
+        from k3push.cli.actions import fleet_status  # noqa: PLC0415
+
+        return awaited(lambda: fleet_status.status(folder, names or [], json=json, say=say))
+
+    @fleet.command(
+        "pause",
+        help=say("command.fleet.pause"),
+        short_help=say("command.fleet.pause.short"),
+        epilog="k3push fleet pause --tenant acme",
+    )
+    def pause(
+        folder: Folder = Path("tenants"), names: Names = None, everybody: Everybody = False
+    ) -> int:
+        from k3push.cli.actions import fleet_status  # noqa: PLC0415
+
+        return awaited(
+            lambda: fleet_status.pause(folder, names or [], everybody=everybody, say=say)
+        )
+
+    @fleet.command(
+        "continue", help=say("command.fleet.continue"), epilog="k3push fleet continue --tenant acme"
+    )
+    def continue_(
+        folder: Folder = Path("tenants"), names: Names = None, everybody: Everybody = False
+    ) -> int:
+        from k3push.cli.actions import fleet_status  # noqa: PLC0415
+
+        return awaited(
+            lambda: fleet_status.go_on(folder, names or [], everybody=everybody, say=say)
+        )
+
+    @fleet.command(
+        "cancel",
+        help=say("command.fleet.cancel"),
+        short_help=say("command.fleet.cancel.short"),
+        epilog="k3push fleet cancel --tenant acme",
+    )
+    def cancel(
+        folder: Folder = Path("tenants"), names: Names = None, everybody: Everybody = False
+    ) -> int:
+        from k3push.cli.actions import fleet_status  # noqa: PLC0415
+
+        return awaited(
+            lambda: fleet_status.cancel(folder, names or [], everybody=everybody, say=say)
+        )
+
+    @fleet.command(
+        "retry",
+        help=say("command.fleet.retry"),
+        short_help=say("command.fleet.retry.short"),
+        epilog="k3push fleet retry --tenant acme",
+    )
+    def retry(
+        folder: Folder = Path("tenants"), names: Names = None, everybody: Everybody = False
+    ) -> int:
+        from k3push.cli.actions import fleet_status  # noqa: PLC0415
+
+        return awaited(
+            lambda: fleet_status.retry(folder, names or [], everybody=everybody, say=say)
+        )
+
+
+def _needed() -> None:
+    from k3push.fleet.enqueue import needs_fleet  # noqa: PLC0415
+
+    needs_fleet()

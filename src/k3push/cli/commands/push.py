@@ -1,0 +1,280 @@
+"""The commands that move numbers, and the one that steers them."""
+
+# No `from __future__ import annotations` here: typer reads the annotations, and these hold
+# sentences in the language that was chosen.
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from k3push.cli.arguments import awaited
+from k3push.cli.options import (
+    AgainOptions,
+    BoundOptions,
+    ConfigOptions,
+    ListOptions,
+    LogGroup,
+    OutputOptions,
+    PaceOptions,
+    SelectOptions,
+    spread,
+)
+from k3push.words.language import Say
+
+if TYPE_CHECKING:
+    from k3push.cli.actions.push_runs import Runner
+
+
+def add_pushing(app: typer.Typer, say: Say) -> None:
+    """Add the commands that move numbers."""
+
+    def act(
+        action: "Callable[[Runner], Awaitable[int]]",
+        settings: ConfigOptions,
+        output: OutputOptions,
+        **options: Any,
+    ) -> int:
+        """Make a Runner of the options, and let it act."""
+        from k3push.cli.actions.push_runs import CommandOptions, Runner  # noqa: PLC0415
+
+        made = CommandOptions(
+            config=settings.config, json=output.json, quiet=output.quiet, **options
+        )
+        return awaited(lambda: action(Runner(made, say)))
+
+    _add_plan_and_apply(app, say, act)
+    _add_run_and_resume(app, say, act)
+    _add_settle(app, say, act)
+    _add_follow(app, say, act)
+
+
+Act = Callable[..., int]
+
+
+def _add_run_and_resume(app: typer.Typer, say: Say, act: Act) -> None:
+    Jobs = Annotated[list[str] | None, typer.Argument(metavar="JOB...", help=say("argument.jobs"))]
+    RunName = Annotated[str | None, typer.Argument(metavar="[RUN]", help=say("argument.run"))]
+
+    @app.command(
+        help=say("command.run"),
+        short_help=say("command.run.short"),
+        epilog="k3push run orders.csv · k3push run - < list.txt · k3push run --select",
+    )
+    @spread(say)
+    def run(
+        lists: ListOptions,
+        choice: SelectOptions,
+        settings: ConfigOptions,
+        pace: PaceOptions,
+        bounds: BoundOptions,
+        again: AgainOptions,
+        output: OutputOptions,
+        log: LogGroup,
+        jobs: Jobs = None,
+    ) -> int:
+        names = choice.made(jobs, say)
+        return act(
+            lambda runner: (
+                runner.run(names, lists.made()) if names else runner.run_selected(lists.made())
+            ),
+            settings,
+            output,
+            **pace.made(say),
+            **bounds.made(say),
+            **again.made(say),
+            **log.made(),
+        )
+
+    @app.command(
+        help=say("command.resume"),
+        short_help=say("command.resume.short"),
+        epilog="k3push resume · k3push resume 20261125-2000",
+    )
+    @spread(say)
+    def resume(
+        settings: ConfigOptions,
+        pace: PaceOptions,
+        bounds: BoundOptions,
+        output: OutputOptions,
+        log: LogGroup,
+        name: RunName = None,
+    ) -> int:
+        return act(
+            lambda runner: runner.resume(name),
+            settings,
+            output,
+            **pace.made(say),
+            **bounds.made(say),
+            **log.made(),
+        )
+
+    @app.command(
+        help=say("command.retry"),
+        short_help=say("command.retry.short"),
+        epilog="k3push retry --reason 未审核",
+    )
+    @spread(say)
+    def retry(
+        settings: ConfigOptions,
+        pace: PaceOptions,
+        bounds: BoundOptions,
+        output: OutputOptions,
+        log: LogGroup,
+        name: RunName = None,
+        reason: Annotated[
+            str, typer.Option("--reason", metavar="TEXT", help=say("option.reason"))
+        ] = "",
+    ) -> int:
+        return act(
+            lambda runner: runner.retry(name, reason),
+            settings,
+            output,
+            **pace.made(say),
+            **bounds.made(say),
+            **log.made(),
+        )
+
+
+def _add_plan_and_apply(app: typer.Typer, say: Say, act: Act) -> None:
+    Jobs = Annotated[list[str] | None, typer.Argument(metavar="JOB...", help=say("argument.jobs"))]
+
+    @app.command(
+        help=say("command.plan"),
+        short_help=say("command.plan.short"),
+        epilog="k3push plan orders.csv · k3push plan --select -o tonight.plan.jsonl",
+    )
+    @spread(say)
+    def plan(
+        lists: ListOptions,
+        choice: SelectOptions,
+        settings: ConfigOptions,
+        pace: PaceOptions,
+        shown: OutputOptions,
+        output: Annotated[
+            Path | None, typer.Option("--output", "-o", metavar="F", help=say("option.plan_output"))
+        ] = None,
+        jobs: Jobs = None,
+    ) -> int:
+        from k3push.cli.actions.plan_and_apply import Planner  # noqa: PLC0415
+
+        names = choice.made(jobs, say)
+        return act(
+            lambda runner: (
+                Planner(runner).plan(names, lists.made(), output)
+                if names
+                else Planner(runner).plan_selected(lists.made(), output)
+            ),
+            settings,
+            shown,
+            **pace.made(say),
+        )
+
+    @app.command(
+        "apply",
+        help=say("command.apply"),
+        short_help=say("command.apply.short"),
+        epilog="k3push apply orders.plan.jsonl",
+    )
+    @spread(say)
+    def apply_(
+        plan: Annotated[Path, typer.Argument(metavar="PLAN", help=say("argument.plan"))],
+        settings: ConfigOptions,
+        pace: PaceOptions,
+        bounds: BoundOptions,
+        again: AgainOptions,
+        output: OutputOptions,
+        log: LogGroup,
+    ) -> int:
+        from k3push.cli.actions.plan_and_apply import Planner  # noqa: PLC0415
+
+        return act(
+            lambda runner: Planner(runner).apply(plan),
+            settings,
+            output,
+            **pace.made(say),
+            **bounds.made(say),
+            **again.made(say),
+            **log.made(),
+        )
+
+
+def _add_settle(app: typer.Typer, say: Say, act: Act) -> None:
+    @app.command(
+        help=say("command.settle"),
+        short_help=say("command.settle.short"),
+        epilog='k3push settle · k3push settle --as absent CGDD0000017 --because "looked it up"',
+    )
+    @spread(say)
+    def settle(
+        settings: ConfigOptions,
+        output: OutputOptions,
+        names: Annotated[
+            list[str] | None,
+            typer.Argument(metavar="[RUN | NUMBER...]", help=say("argument.settle")),
+        ] = None,
+        word: Annotated[
+            Literal["pushed", "absent"] | None, typer.Option("--as", help=say("option.as"))
+        ] = None,
+        because: Annotated[
+            str, typer.Option("--because", metavar="TEXT", help=say("option.because"))
+        ] = "",
+    ) -> int:
+        from k3push.core.model import State  # noqa: PLC0415
+
+        names = names or []
+        if word is None:
+            name = names[0] if names else None
+            return act(lambda runner: runner.settle(name), settings, output)
+        if not names or not because:
+            raise typer.BadParameter(say("error.as_needs"))
+        state = State.PUSHED if word == "pushed" else State.PLANNED
+        return act(lambda runner: runner.settle_as(state, names), settings, output, because=because)
+
+
+def _add_follow(app: typer.Typer, say: Say, act: Act) -> None:
+    RunName = Annotated[str | None, typer.Argument(metavar="[RUN]", help=say("argument.run"))]
+
+    @app.command(
+        help=say("command.follow"),
+        short_help=say("command.follow.short"),
+        epilog="k3push follow · k3push follow 20261125-2000",
+    )
+    @spread(say)
+    def follow(
+        settings: ConfigOptions,
+        bounds: BoundOptions,
+        output: OutputOptions,
+        log: LogGroup,
+        name: RunName = None,
+    ) -> int:
+        return act(
+            lambda runner: runner.follow(name),
+            settings,
+            output,
+            **bounds.made(say),
+            **log.made(),
+        )
+
+
+def add_control(app: typer.Typer, say: Say) -> None:
+    """Add the command to a run that is under way."""
+
+    @app.command(
+        help=say("command.control"),
+        short_help=say("command.control.short"),
+        epilog="k3push control pause · k3push control 20261125-2000 set concurrency=8",
+    )
+    @spread(say)
+    def control(
+        words: Annotated[
+            list[str],
+            typer.Argument(
+                metavar="[RUN] pause|continue|stop|set KEY=VALUE", help=say("argument.control")
+            ),
+        ],
+        settings: ConfigOptions,
+    ) -> int:
+        from k3push.cli.actions import control_run  # noqa: PLC0415
+
+        return awaited(lambda: control_run.control(settings.config, words, say))

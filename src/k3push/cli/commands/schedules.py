@@ -1,0 +1,67 @@
+"""The commands that prepare runs which nobody watches."""
+
+# No `from __future__ import annotations` here: typer reads the annotations, and these hold
+# sentences in the language that was chosen.
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from k3push.cli.arguments import parse_until
+from k3push.cli.options import SelectOptions, spread
+from k3push.words.language import Say
+
+
+def add_nights(app: typer.Typer, say: Say) -> None:
+    """Add the commands that prepare runs which nobody watches."""
+    Config = Annotated[Path | None, typer.Option("--config", help=say("option.config"))]
+
+    @app.command(
+        help=say("command.schedule"),
+        short_help=say("command.schedule.short"),
+        epilog="k3push schedule --at 20:00 --for systemd batches/inbox/",
+    )
+    @spread(say)
+    def schedule(
+        choice: SelectOptions,
+        at: Annotated[str, typer.Option("--at", metavar="HH:MM", help=say("option.at"))],
+        scheduler: Annotated[
+            Literal["systemd", "cron", "schtasks"], typer.Option("--for", help=say("option.for"))
+        ],
+        route: Annotated[str | None, typer.Option("--route", help=say("option.route"))] = None,
+        config: Config = None,
+        jobs: Annotated[
+            list[str] | None, typer.Argument(metavar="JOB...", help=say("argument.jobs"))
+        ] = None,
+    ) -> int:
+        from k3push.cli.actions import install_schedule as scheduling  # noqa: PLC0415
+
+        names = choice.made(jobs, say)
+        time = parse_until(at, datetime.now().astimezone(), say).time()
+        return scheduling.schedule(scheduler, time, names, config=config, route=route, say=say)
+
+    login = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    app.add_typer(
+        login, name="login", help=say("command.login"), short_help=say("command.login.short")
+    )
+
+    @login.callback()
+    def _login() -> None:
+        pass
+
+    @login.command(
+        "set",
+        help=say("command.login.set"),
+        short_help=say("command.login.set.short"),
+        epilog="k3push login set · k3push login set webapi",
+    )
+    def login_set(
+        name: Annotated[
+            str | None, typer.Argument(metavar="[NAME]", help=say("argument.entry"))
+        ] = None,
+        config: Config = None,
+    ) -> int:
+        from k3push.cli.actions import store_login  # noqa: PLC0415
+
+        return store_login.login_set(config, name, say)

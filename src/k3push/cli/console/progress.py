@@ -1,0 +1,207 @@
+"""Progress on standard error: a bar with ETA on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+import anyio
+from rich.cells import cell_len
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from k3push.core.control_words import Key
+from k3push.core.model import Attempt, Document, Follow, Outcome, State, StepAttempt
+from k3push.core.pacing.holds import Hold, HoldCause
+from k3push.core.progress_rate import ProgressRate, done_of
+from k3push.core.safety.verdict import Verdict
+from k3push.reporting.phrases import hold_words
+from k3push.runs.throttle import Throttle
+from k3push.words.language import Say
+
+LINE_EVERY_S = 30
+BAR_CELLS = 16
+
+
+class RunProgress:
+    """Counts what a run comes to, and shows it. Fulfils `ports.Watch`."""
+
+    def __init__(
+        self,
+        console: Console,
+        say: Say,
+        counts: Mapping[State, int],
+        throttle: Throttle,
+        *,
+        quiet: bool = False,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Begin with the rows as they are.
+
+        Args:
+            console: Standard error.
+            say: Sentences.
+            counts: Rows by state.
+            throttle: How the run is driven.
+            quiet: Show nothing.
+            now_s: A clock that only goes forward, in seconds.
+        """
+        self.counts: Counter[State] = Counter(counts)
+        self.follows: Counter[Follow] = Counter()
+        self.total = sum(counts.values())
+        self._console = console
+        self._say = say
+        self._throttle = throttle
+        self._quiet = quiet
+        self._now_s = now_s
+        self._speed = ProgressRate(now_s(), self.done)
+        self._hold: Hold | None = None
+        self._wait = ("", -math.inf)
+        self._bar: Live | None = None
+
+    def __enter__(self) -> Self:
+        """Show the bar, where there is a terminal."""
+        if self._console.is_terminal and not self._quiet:
+            self._bar = Live(get_renderable=self.render, console=self._console, transient=True)
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+
+    @property
+    def done(self) -> int:
+        """How many numbers have a final state."""
+        return done_of(self.counts)
+
+    async def tell_now_and_then(self) -> None:
+        """Without a terminal, write a line every 30 s until cancelled."""
+        while self._bar is None and not self._quiet:
+            await anyio.sleep(LINE_EVERY_S)
+            self._print(" · ".join([*self._course(), *self._standing()]))
+
+    # -- ports.Watch --------------------------------------------------------------------------
+
+    def concluded(self, outcomes: Sequence[Outcome]) -> None:
+        """Count numbers that have moved apart from a sending."""
+        for outcome in outcomes:
+            unsent = outcome.state in {State.ALREADY, State.REJECTED}
+            self.counts[State.PLANNED if unsent else State.UNKNOWN] -= 1
+            self.counts[outcome.state] += 1
+        self._step()
+
+    def recorded(
+        self,
+        attempt: Attempt,  # noqa: ARG002  # a log tells of these, a bar does not
+        outcomes: Sequence[Outcome],
+        verdict: Verdict,  # noqa: ARG002
+        seconds: float,  # noqa: ARG002
+    ) -> None:
+        """Count what an attempt came to."""
+        self.counts[State.PLANNED] -= len(outcomes)
+        came_to = Counter(outcome.state for outcome in outcomes)
+        self.counts.update(came_to)
+        self._step()
+
+    def stepped(
+        self,
+        attempt: StepAttempt,  # noqa: ARG002  # a log tells of these, a bar does not
+        documents: Sequence[Document],
+        verdict: Verdict,  # noqa: ARG002
+        seconds: float,  # noqa: ARG002
+    ) -> None:
+        """Count how far documents have come."""
+        self.follows.update(document.follow for document in documents)
+
+    def waiting(self, why: str, seconds: float) -> None:
+        """Say what is waited for: in the bar while it lasts, or in a line."""
+        self._wait = (why, self._now_s() + seconds)
+        if self._bar is None:
+            self._print(self._say("progress.waiting", why=why, seconds=seconds))
+
+    def held(self, hold: Hold | None) -> None:
+        """Say what keeps all chunks from leaving, and when they leave again."""
+        before, self._hold = self._hold, hold
+        erp = {HoldCause.ERP}  # `waiting` has told of these
+        if self._bar is None and {h.cause for h in (before, hold) if h} - erp:
+            self._print(hold_words(hold, self._say) if hold else self._say("hold.over"))
+
+    # -- showing ------------------------------------------------------------------------------
+
+    def render(self) -> Group:
+        """Draw two lines: the bar and how it goes, and below what the numbers have become."""
+        grid = Table.grid(padding=(0, 1))
+        bar = ProgressBar(total=max(self.total, 1), completed=self.done, width=BAR_CELLS)
+        width = self._console.width
+        grid.add_row(bar, self._fitting(self._course(), width - BAR_CELLS - 1))
+        return Group(grid, self._fitting(self._standing(), width))
+
+    def _fitting(self, parts: Sequence[str], cells: int) -> Text:
+        """Join as many parts as there is room for, the first ones first."""
+        text = ""
+        for part in parts:
+            longer = f"{text} · {part}" if text else part
+            if cell_len(longer) > cells:
+                break
+            text = longer
+        whole = Text(text or " · ".join(parts), no_wrap=True, overflow="ellipsis")
+        whole.truncate(cells, overflow="ellipsis")
+        return whole
+
+    def _course(self) -> list[str]:
+        """Say how it goes, what matters most first."""
+        say, rate = self._say, self._speed.rate(self._now_s())
+        parts = [say("progress.done", done=self.done, total=self.total)]
+        why, until_s = self._wait
+        left_s = until_s - self._now_s()
+        if left_s > 0 and (self._hold is None or self._hold.cause is HoldCause.ERP):
+            parts.append(say("progress.waiting", why=why, seconds=math.ceil(left_s)))
+        elif self._hold is not None:
+            parts.append(hold_words(self._hold, say))
+        elif rate and self.done < self.total:
+            eta_s = math.ceil((self.total - self.done) / rate)
+            parts.append(say("progress.eta", left=timedelta(seconds=eta_s)))
+        if rate:
+            slow = rate < 1
+            rate = rate * 60 if slow else rate
+            parts.append(say("progress.slow" if slow else "progress.rate", rate=f"{rate:.1f}"))
+        throttle = self._throttle
+        size, calls = throttle[Key.CHUNK_SIZE], throttle[Key.CONCURRENCY]
+        parts.append(say("progress.drive", calls=calls, size=size))
+        if limit := throttle[Key.CALLS_PER_MINUTE]:
+            parts.append(say("progress.limit", calls=limit))
+        return parts
+
+    def _standing(self) -> list[str]:
+        """Say what the numbers have become, what needs a person first; then their documents."""
+        return [
+            f"{self._say(f'state.{state}')} {self.counts[state]}"
+            for state in (State.UNKNOWN, State.REJECTED, State.DRAFT, State.PUSHED, State.ALREADY)
+            if self.counts[state]
+        ] + [
+            f"{self._say(f'follow.{follow}')} {self.follows[follow]}"
+            for follow in (Follow.REFUSED, Follow.SUBMITTED, Follow.APPROVED)
+            if self.follows[follow]
+        ]
+
+    def _step(self) -> None:
+        self._speed.step(self._now_s(), self.done)
+
+    def _print(self, line: str) -> None:
+        if not self._quiet:
+            self._console.print(line, highlight=False, markup=False)

@@ -1,0 +1,236 @@
+"""Options that several commands share, each written once, as typed groups.
+
+A command takes a group as one parameter, and `spread` shows typer the options of it:
+
+    @app.command()
+    @spread(say)
+    def run(jobs: Jobs, lists: ListOptions, pace: PaceOptions) -> int: ...
+"""
+
+# No `from __future__ import annotations` here: typer reads the annotations.
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, is_dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+
+import typer
+
+from k3push.cli.arguments import MOST_NUMBERS, parse_duration, parse_size, parse_until
+from k3push.core.control_words import Key
+from k3push.words.language import Say
+
+if TYPE_CHECKING:
+    from k3push.wiring.job_lists import JobOptions
+
+
+def option(*flags: str, default: Any = None, words: str, **more: Any) -> Any:
+    """Make a field of a group.
+
+    Args:
+        flags: As they are typed.
+        default: What is left out means.
+        words: Key of the sentence that helps.
+        more: What else `typer.Option` takes.
+    """
+    return field(default=default, metadata={"flags": flags, "words": words, "more": more})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigOptions:
+    """Which settings."""
+
+    config: Path | None = option("--config", words="option.config")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListOptions:
+    """How job files are read."""
+
+    route: str | None = option("--route", words="option.route")
+    column: str | None = option("--column", words="option.column")
+    sheet: str | None = option("--sheet", words="option.sheet")
+    skip_bad_lines: bool = option("--skip-bad-lines", default=False, words="option.skip")
+
+    def made(self) -> "JobOptions":
+        """Return them as the readers take them."""
+        from k3push.wiring.job_lists import JobOptions  # noqa: PLC0415
+
+        return JobOptions(
+            route=self.route,
+            column=self.column,
+            sheet=self.sheet,
+            skip_bad_lines=self.skip_bad_lines,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelectOptions:
+    """Whether the route selects its bills itself."""
+
+    select: bool = option("--select", default=False, words="option.select")
+
+    def made(self, jobs: list[str] | None, say: Say) -> list[str]:
+        """Return the job files; none where the route selects.
+
+        Raises:
+            BadParameter: Both are asked for, or neither.
+        """
+        if self.select and jobs:
+            raise typer.BadParameter(say("error.jobs_and_select"))
+        if not self.select and not jobs:
+            raise typer.BadParameter(say("error.no_jobs"))
+        return jobs or []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaceOptions:
+    """How fast."""
+
+    chunk_size: str | None = option("--chunk-size", metavar="N|auto", words="option.chunk")
+    concurrency: str | None = option("--concurrency", metavar="N|auto", words="option.concurrency")
+    canary: bool | None = option("--canary/--no-canary", words="option.canary")
+
+    def made(self, say: Say) -> dict[str, Any]:
+        """Return what `RunOptions` has of them.
+
+        Raises:
+            BadParameter: One is out of its range.
+        """
+        return {
+            "chunk_size": parse_size(self.chunk_size, Key.CHUNK_SIZE, say),
+            "concurrency": parse_size(self.concurrency, Key.CONCURRENCY, say),
+            "canary": self.canary,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoundOptions:
+    """When a command stops before its end."""
+
+    halt: str | None = option("--halt", metavar="RULE", words="option.halt")
+    until: str | None = option("--until", metavar="HH:MM", words="option.until")
+    max_duration: str | None = option("--max-duration", metavar="D", words="option.max_duration")
+    limit: int | None = option(
+        "--limit", min=1, max=MOST_NUMBERS, metavar="N", words="option.limit"
+    )
+
+    def made(self, say: Say) -> dict[str, Any]:
+        """Return what `RunOptions` has of them.
+
+        Raises:
+            BadParameter: One cannot be read.
+        """
+        from k3push.core.pacing.halting import HaltRule, HaltRuleError  # noqa: PLC0415
+
+        if self.halt is not None:
+            try:
+                HaltRule.parse(self.halt)
+            except HaltRuleError as error:
+                raise typer.BadParameter(say("error.bad_halt", why=error)) from error
+        now = datetime.now().astimezone()
+        return {
+            "halt": self.halt,
+            "until": None if self.until is None else parse_until(self.until, now, say),
+            "max_duration": None
+            if self.max_duration is None
+            else parse_duration(self.max_duration, say),
+            "limit": self.limit,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgainOptions:
+    """Whether targets that are there stop a push, and what to do beside another run."""
+
+    again: bool = option("--again", default=False, words="option.again")
+    because: str = option("--because", default="", metavar="TEXT", words="option.because")
+    overlap: Literal["share", "wait", "quit"] = option(
+        "--overlap", default="share", words="option.overlap"
+    )
+
+    def made(self, say: Say) -> dict[str, Any]:
+        """Return what `CommandOptions` has of them.
+
+        Raises:
+            BadParameter: A second document is wanted, and no reason is given.
+        """
+        if self.again and not self.because:
+            raise typer.BadParameter(say("error.again_needs_because"))
+        return {"because": self.because if self.again else "", "overlap": self.overlap}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputOptions:
+    """What is printed."""
+
+    json: bool = option("--json", default=False, words="option.json")
+    quiet: bool = option("--quiet", "-q", default=False, words="option.quiet")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogGroup:
+    """What is asked and logged while numbers move."""
+
+    yes: bool = option("--yes", "-y", default=False, words="option.yes")
+    verbose: int = option("--verbose", "-v", default=0, count=True, words="option.verbose")
+    log_json: bool = option("--log-json", default=False, words="option.log_json")
+    log_file: Path | None = option("--log-file", metavar="F", words="option.log_file")
+
+    def made(self) -> dict[str, Any]:
+        """Return what `CommandOptions` has of them."""
+        from k3push.cli.console.logs import LogOptions  # noqa: PLC0415
+
+        log: LogOptions = LogOptions(self.verbose, self.log_json, self.log_file)
+        return {"yes": self.yes, "log": log}
+
+
+def spread(say: Say) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Show typer each group that a command takes as the options of the group, in their order."""
+
+    def decorated(command: Callable[..., int]) -> Callable[..., int]:
+        hints = get_type_hints(command, include_extras=True)
+        groups: dict[str, type[Any]] = {}
+        parameters = []
+        for name, parameter in inspect.signature(command).parameters.items():
+            if is_dataclass(hints[name]):
+                groups[name] = hints[name]
+                parameters += _parameters(hints[name], say)
+            else:
+                kind = inspect.Parameter.KEYWORD_ONLY
+                parameters.append(parameter.replace(kind=kind, annotation=hints[name]))
+
+        def typed(**values: Any) -> int:
+            made = {
+                name: group(**{each.name: values.pop(each.name) for each in fields(group)})
+                for name, group in groups.items()
+            }
+            return command(**values, **made)
+
+        typed.__name__, typed.__doc__ = command.__name__, command.__doc__
+        typed.__annotations__ = {each.name: each.annotation for each in parameters}
+        typed.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        return typed
+
+    return decorated
+
+
+def _parameters(group: type[Any], say: Say) -> list[inspect.Parameter]:
+    hints = get_type_hints(group)
+    return [
+        inspect.Parameter(
+            each.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=each.default,
+            annotation=Annotated[
+                hints[each.name],
+                typer.Option(
+                    *each.metadata["flags"],
+                    help=say(each.metadata["words"]),
+                    **each.metadata["more"],
+                ),
+            ],
+        )
+        for each in fields(group)
+    ]

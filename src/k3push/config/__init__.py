@@ -1,0 +1,1 @@
+"""Configuration files into frozen objects."""

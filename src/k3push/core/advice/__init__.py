@@ -1,0 +1,1 @@
+"""From an ERP message to its cause and cure."""

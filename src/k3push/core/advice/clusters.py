@@ -1,0 +1,87 @@
+"""Many rows into few lines: rows of one code whose messages have one shape are one cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from k3push.core.advice.diagnosis import Advice, advise, shape_of
+from k3push.core.model import State
+
+# Rows that say why they are where they are, and ask for a person.
+TOLD = (State.REJECTED, State.DRAFT, State.UNKNOWN)
+
+MOST_CLUSTERS = 300
+MOST_EXAMPLES = 3
+
+
+@dataclass(slots=True)
+class Cluster:
+    """Rows that say the same.
+
+    Attributes:
+        place: From 0, in the order in which the clusters came.
+        code: Their code.
+        shape: Their message without numbers (`advice.shape_of`).
+        count: How many rows.
+        examples: The first few of their numbers.
+    """
+
+    place: int
+    code: str
+    shape: str
+    count: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    @property
+    def advice(self) -> Advice | None:
+        """Cause and cure, or None where nothing is known."""
+        return advise(self.code, self.shape)
+
+
+class Clusters:
+    """Rows by what they say, in bounded memory: a million rows may be added.
+
+    >>> clusters = Clusters()
+    >>> _ = clusters.add("11", "单据A-1未审核", "A-1")
+    >>> _ = clusters.add("11", "单据B-22未审核", "B-22")
+    >>> _ = clusters.add("timeout", "no answer in time", "C-3")
+    >>> [(cluster.count, cluster.shape, cluster.examples) for cluster in clusters.largest()]
+    [(2, '单据…未审核', ['A-1', 'B-22']), (1, 'no answer in time', ['C-3'])]
+    >>> clusters.total, clusters.other
+    (3, 0)
+
+    Attributes:
+        total: Rows that were added.
+        other: Rows that came when there were `MOST_CLUSTERS` clusters, none of them theirs.
+    """
+
+    def __init__(self) -> None:
+        """Begin without rows."""
+        self.total = 0
+        self.other = 0
+        self._clusters: dict[tuple[str, str], Cluster] = {}
+
+    def add(self, code: str, reason: str, number: str) -> Cluster | None:
+        """Add one row: its code, its reason, and its bill number in the ERP's spelling.
+
+        Returns:
+            Its cluster, or None where it is among the others.
+        """
+        self.total += 1
+        key = (code, shape_of(reason, number))
+        cluster = self._clusters.get(key)
+        if cluster is None:
+            if len(self._clusters) == MOST_CLUSTERS:
+                self.other += 1
+                return None
+            cluster = self._clusters[key] = Cluster(len(self._clusters), *key)
+        cluster.count += 1
+        if len(cluster.examples) < MOST_EXAMPLES:
+            cluster.examples.append(number)
+        return cluster
+
+    def largest(self) -> list[Cluster]:
+        """Return the clusters, the largest first."""
+        return sorted(
+            self._clusters.values(), key=lambda each: (-each.count, each.code, each.shape)
+        )

@@ -1,0 +1,23 @@
+"""What no text from outside may hold, wherever it is typed or stored."""
+
+from __future__ import annotations
+
+from k3push.core.remark import remark
+
+
+def flaw_of(text: str) -> str:
+    r"""Return what is wrong with a text, as a remark; "" if nothing is.
+
+    Bytes that are no text come from the system as lone surrogates, which no file of UTF-8, no
+    database and no call can hold; a NUL ends a name for the system, and a text for a driver.
+
+    >>> flaw_of("a\0b"), flaw_of("a\udcff"), flaw_of("采购")
+    ('text.nul{}', 'text.not_utf8{}', '')
+    """
+    if "\0" in text:
+        return remark("text.nul")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return remark("text.not_utf8")
+    return ""

@@ -1,0 +1,197 @@
+"""What travels next: the canary, whole chunks, parts of refused chunks."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from heapq import heappop, heappush
+from itertools import count
+
+from k3push.core.model import BillNumber, Chunk, number_in
+
+
+class Backlog:
+    """Numbers that wait for a place in a chunk, and the chunks that are on their way.
+
+    With a canary, one number travels alone until a target was found by its link, so that a
+    wrong source-number field is seen with one document and not with a thousand (rule 9).
+    Then one chunk travels alone, and from then on all go side by side.
+
+    >>> backlog = Backlog(canary=True, first_index=1)
+    >>> backlog.add(map(BillNumber, "ABCDE"))
+    >>> canary = backlog.take(2)
+    >>> canary.numbers, backlog.take(2)
+    (('A',), None)
+    >>> backlog.links_proved = True
+    >>> backlog.done(canary)
+    >>> backlog.take(2).numbers, backlog.take(2)
+    (('B', 'C'), None)
+
+    Where documents are followed after their push, chunks travel one by one until the document of
+    one number has come to its end.
+
+    What was in doubt once, or met an exception, waits behind all others and until it is due, in
+    parts that may be smaller: a bill that breaks its calls must not hold up its neighbours.
+
+    Bills travel by number or by id, and a chunk holds those of one kind. Of bills that share a
+    number one is on its way at a time, and the others wait for its end.
+    """
+
+    def __init__(
+        self,
+        *,
+        canary: bool,
+        first_index: int,
+        by_id: Callable[[BillNumber], bool] = lambda _: False,
+    ) -> None:
+        """Begin empty.
+
+        Args:
+            canary: Whether to prove the links first.
+            first_index: Index of the first chunk.
+            by_id: Whether a bill travels by id.
+        """
+        self.links_proved = False
+        self.follow_proved = True
+        self._needs_proof = canary
+        self._needs_first_chunk = canary
+        self._canaries: set[int] = set()
+        self._next_index = first_index
+        self._by_id = by_id
+        self._ready: tuple[deque[BillNumber], deque[BillNumber]] = (deque(), deque())
+        self._on_their_way: set[BillNumber] = set()
+        self._namesakes: list[Chunk] = []
+        self._parts: deque[Chunk] = deque()
+        self._suspects: list[tuple[float, int, Chunk]] = []
+        self._suspected = count()
+        self._open = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many numbers wait in no chunk yet."""
+        return sum(map(len, self._ready))
+
+    @property
+    def fresh(self) -> bool:
+        """Whether something waits that was never in doubt."""
+        return bool(self.waiting or self._parts or self._namesakes)
+
+    @property
+    def proving(self) -> bool:
+        """Whether numbers travel one by one, until one has shown that links are found."""
+        return self._needs_proof and not self.links_proved
+
+    @property
+    def open(self) -> int:
+        """How many chunks are on their way."""
+        return self._open
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits; chunks may be on their way still."""
+        return not self.fresh and not self._suspects
+
+    def add(self, numbers: Iterable[BillNumber]) -> None:
+        """Take numbers in, each once."""
+        for number in numbers:
+            self._ready[self._by_id(number)].append(number)
+
+    def add_part(
+        self, numbers: tuple[BillNumber, ...], *, alone: bool = False, tries: int = 0
+    ) -> None:
+        """Take in a part of a chunk that came back; it travels as it is, before the others.
+
+        Args:
+            numbers: What travels together.
+            alone: They were dropped in silence, and this is their one more try.
+            tries: How often the ERP has put these off.
+        """
+        self._parts.append(Chunk(0, numbers, alone, tries))
+
+    def add_suspect(
+        self,
+        numbers: tuple[BillNumber, ...],
+        *,
+        alone: bool = False,
+        tries: int = 0,
+        due_s: float = 0.0,
+    ) -> None:
+        """Take in numbers that broke a call together; they travel last, and as they are.
+
+        Args:
+            numbers: What travels together.
+            alone: They were dropped in silence, and this is their one more try.
+            tries: How often the ERP has put these off.
+            due_s: On the loop's clock, when they may travel at the earliest.
+        """
+        chunk = Chunk(0, numbers, alone, tries, due_s)
+        heappush(self._suspects, (due_s, next(self._suspected), chunk))
+
+    def due_s(self) -> float:
+        """Return when the next suspect may travel; infinite where there is none."""
+        return self._suspects[0][0] if self._suspects else math.inf
+
+    def take(self, size: int, now_s: float = math.inf) -> Chunk | None:
+        """Give out the next chunk, or None where nothing may travel now.
+
+        Args:
+            size: Numbers in a chunk of such as were never sent; others keep together.
+            now_s: On the loop's clock.
+        """
+        proving = self.proving
+        if self._open and (proving or self._needs_first_chunk or not self.follow_proved):
+            return None
+        chunk = None
+        while chunk is None or not chunk.numbers:
+            chunk = self._next(1 if proving else size, now_s)
+            if chunk is None:
+                return None
+            chunk = self._but_namesakes(chunk)
+        chunk = replace(chunk, index=self._next_index)
+        self._next_index += 1
+        self._open += 1
+        self._on_their_way.update(map(number_in, chunk.numbers))
+        if proving:
+            self._canaries.add(chunk.index)
+        return chunk
+
+    def _next(self, size: int, now_s: float) -> Chunk | None:
+        """Take what comes next from where it waits."""
+        proving = self.proving
+        if self._parts:
+            chunk = self._parts.popleft()
+            if proving and len(chunk.numbers) > 1:
+                self._parts.appendleft(replace(chunk, numbers=chunk.numbers[1:]))
+        elif ready := next(filter(None, self._ready), None):
+            chunk = Chunk(0, tuple(ready.popleft() for _ in range(min(size, len(ready)))))
+        elif self._suspects and self.due_s() <= now_s:
+            *_, chunk = heappop(self._suspects)
+            if proving and len(chunk.numbers) > 1:
+                rest = chunk.numbers[1:]
+                self.add_suspect(rest, tries=chunk.tries, due_s=chunk.due_s)
+        else:
+            return None
+        return replace(chunk, numbers=chunk.numbers[:1]) if proving else chunk
+
+    def _but_namesakes(self, chunk: Chunk) -> Chunk:
+        """Set aside what shares its number with a bill on its way, or one of the same chunk."""
+        taken = set(self._on_their_way)
+        going = []
+        for number in chunk.numbers:
+            if number_in(number) in taken:
+                self._namesakes.append(replace(chunk, numbers=(number,)))
+            else:
+                taken.add(number_in(number))
+                going.append(number)
+        return replace(chunk, numbers=tuple(going))
+
+    def done(self, chunk: Chunk, *, sent: bool = True) -> None:
+        """Say that *chunk* has come to something, or is on its way no longer, unsent."""
+        self._open -= 1
+        self._on_their_way.difference_update(map(number_in, chunk.numbers))
+        self._parts.extend(self._namesakes)
+        self._namesakes.clear()
+        if sent and chunk.index not in self._canaries:
+            self._needs_first_chunk = False

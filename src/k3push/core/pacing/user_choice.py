@@ -1,0 +1,169 @@
+"""Which of several users a push goes through: whoever is likely to be served first.
+
+The ERP may run the calls of one user one after another (P 2.9), and may serve one user
+faster than another.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from enum import StrEnum
+
+# How much the newest call counts in the average: chunks grow, and an ERP slows down by day.
+NEWEST_COUNTS = 0.3
+
+# How much of a user's average is left each time that a push passes by the idle user, so that
+# one slow answer does not bar the user for the rest of the night.
+LEFT_WHEN_PASSED_BY = 0.9
+
+
+# One behind each push, and one before the next that takes its place.
+LOOKS_A_PUSH = 2
+
+
+class Call(StrEnum):
+    """What a user's queue holds."""
+
+    PUSH = "push"
+    LOOK = "look"
+
+
+class Lane:
+    """The calls of one user: how many are on their way, and how long one takes.
+
+    A call is timed from its leaving, or from the return of the one before it where that was
+    later, so that time in the user's own queue does not pass for work.
+
+    >>> lane = Lane()
+    >>> for _ in range(2):
+    ...     lane.leaves(Call.PUSH)
+    >>> lane.returns(Call.PUSH, left_s=0, now_s=3)
+    >>> lane.returns(Call.PUSH, left_s=0, now_s=6)
+    >>> lane.seconds[Call.PUSH]
+    3.0
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing on its way and nothing known."""
+        self.on_their_way: Counter[Call] = Counter()
+        self.seconds: dict[Call, float] = {}
+        self._returned_s = -math.inf
+
+    def leaves(self, call: Call) -> None:
+        """Count a call that leaves now."""
+        self.on_their_way[call] += 1
+
+    def returns(self, call: Call, left_s: float, now_s: float, *, measures: bool = True) -> None:
+        """Count a call that is over.
+
+        Args:
+            call: Its kind.
+            left_s: When it left.
+            now_s: When it came back, on the same clock.
+            measures: Whether it tells how fast the user is served; a connection that breaks
+                at once does not.
+        """
+        self.on_their_way[call] -= 1
+        if measures:
+            took_s = float(now_s - max(left_s, self._returned_s))
+            average_s = self.seconds.get(call, took_s)
+            self.seconds[call] = average_s + NEWEST_COUNTS * (took_s - average_s)
+        self._returned_s = now_s
+
+    def expected_s(self, guess_s: float) -> float:
+        """Return when a push would be back that leaves now.
+
+        Args:
+            guess_s: What a push takes, where none was measured.
+        """
+        pushes = self.on_their_way[Call.PUSH] + 1
+        looks = self.on_their_way[Call.LOOK]
+        push_s, look_s = self.seconds.get(Call.PUSH, guess_s), self.seconds.get(Call.LOOK, 0.0)
+        return pushes * push_s + looks * look_s
+
+    def pass_by(self) -> None:
+        """Let what was measured fade, where nothing is on its way that would measure anew."""
+        if Call.PUSH in self.seconds and not self.on_their_way[Call.PUSH]:
+            self.seconds[Call.PUSH] *= LEFT_WHEN_PASSED_BY
+
+
+# Documents of another that a user has to be shown, and none missed, to pass for one who sees all.
+ENOUGH_TO_SEE = 10
+
+# Documents whose makers are remembered.
+MOST_MAKERS = 10_000
+
+
+class Views:
+    """Which user sees what another makes, learnt from the looks of a run.
+
+    >>> views = Views()
+    >>> made = [str(each) for each in range(ENOUGH_TO_SEE)]
+    >>> views.made("b", made)
+    >>> views.compare({"a": set(made)})
+    >>> views.sees("a", "b"), views.sees("b", "a")
+    (True, False)
+    >>> views.compare({"a": {"1"}, "b": {"1", "2"}})
+    >>> views.sees("a", "b")
+    False
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing known."""
+        self._makers: OrderedDict[str, str] = OrderedDict()
+        self._seen: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+        self._blind: set[tuple[str, str]] = set()
+
+    def made(self, maker: str, documents: Iterable[str]) -> None:
+        """Note the ids of documents that a user's push has made."""
+        for document in documents:
+            self._makers[document] = maker
+        while len(self._makers) > MOST_MAKERS:
+            self._makers.popitem(last=False)
+
+    def compare(self, looks: Mapping[str, Collection[str]]) -> None:
+        """Take in the ids that users have seen when they looked for the same numbers.
+
+        Who missed what another saw is blind to that one for good.
+        """
+        for viewer, documents in looks.items():
+            for document in documents:
+                maker = self._makers.get(document, viewer)
+                if maker != viewer and len(self._seen[viewer, maker]) < ENOUGH_TO_SEE:
+                    self._seen[viewer, maker].add(document)
+            for other, theirs in looks.items():
+                if not set(theirs) <= set(documents):
+                    self._blind.add((viewer, other))
+
+    def sees(self, viewer: str, maker: str) -> bool:
+        """Say whether one user has shown to see what another makes."""
+        known = len(self._seen.get((viewer, maker), ())) >= ENOUGH_TO_SEE
+        return known and (viewer, maker) not in self._blind
+
+
+def choose(lanes: Sequence[Lane]) -> int:
+    """Return the place of the lane that the next push takes; the others are passed by.
+
+    The first lane takes all looks, so those that the pushes on their way will need are added
+    to it. A lane that has not been tried is taken for as fast as the fastest; of equals it is
+    preferred, then the one with fewer calls on their way, then the first.
+    """
+    known = [lane.seconds[Call.PUSH] for lane in lanes if Call.PUSH in lane.seconds]
+    guess_s = min(known, default=1.0)
+    expected_s = [lane.expected_s(guess_s) for lane in lanes]
+    pushes = sum(lane.on_their_way[Call.PUSH] for lane in lanes) + 1
+    expected_s[0] += pushes * LOOKS_A_PUSH * lanes[0].seconds.get(Call.LOOK, 0.0)
+    chosen = min(
+        range(len(lanes)),
+        key=lambda place: (
+            expected_s[place],
+            Call.PUSH in lanes[place].seconds,
+            lanes[place].on_their_way.total(),
+        ),
+    )
+    for place, lane in enumerate(lanes):
+        if place != chosen:
+            lane.pass_by()
+    return chosen

@@ -1,0 +1,1 @@
+"""The ERP's own language: its JSON, logins, pairs of forms, pages, cookies and compression."""

@@ -1,0 +1,162 @@
+"""Pairs of forms that are known: their usual rule, and where the target keeps the source's number.
+
+From P 6.6. Customers copy rules under names of their own, so a route's settings win. A field
+that was only guessed at is not listed: `k3push check` would have nothing to stand on.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What is known of one pair.
+
+    Attributes:
+        rule: Id of the conversion rule that the ERP ships with, or "".
+        source_number_field: Field of the target form that holds the source's bill number.
+        source_form_field: Field beside it that holds the source's form id, or "".
+        target_entry: Key of the target's entry that carries the links to the source, or "".
+        source_table: The source's table as links name it, or "".
+    """
+
+    rule: str
+    source_number_field: str
+    source_form_field: str = ""
+    target_entry: str = ""
+    source_table: str = ""
+
+
+# Form ids differ in case between sites and still work (P "Traps"), so the keys are folded.
+_PAIRS = {
+    ("pur_purchaseorder", "stk_instock"): Pair(
+        "PUR_PurchaseOrder-STK_InStock",
+        "FSRCBillNo",
+        "FSRCBILLTYPEID",
+        "FInStockEntry",
+        "t_PUR_POOrderEntry",
+    ),
+    ("pur_receivebill", "stk_instock"): Pair(
+        "PUR_ReceiveBill-STK_InStock",
+        "FSRCBillNo",
+        "FSRCBILLTYPEID",
+        "FInStockEntry",
+        "T_PUR_ReceiveEntry",
+    ),
+    ("pur_requisition", "pur_purchaseorder"): Pair(
+        "PUR_Requisition-PUR_PurchaseOrder", "FSrcBillNo", "", "FPOOrderEntry", "T_PUR_ReqEntry"
+    ),
+    ("stk_instock", "ap_payable"): Pair(
+        "AP_InStockToPayableMap",
+        "FSOURCEBILLNO",
+        "FSOURCETYPE",
+        "FEntityDetail",
+        "T_STK_INSTOCKENTRY",
+    ),
+    ("stk_instock", "pur_mrb"): Pair(
+        "STK_InStock-PUR_MRB",
+        "FSRCBILLNO",
+        "FSRCBILLTYPEID",
+        "FPURMRBENTRY",
+        "T_STK_INSTOCKENTRY",
+    ),
+    ("pur_mrb", "ap_payable"): Pair(
+        "AP_MRBToPayableMap", "FSOURCEBILLNO", "FSOURCETYPE", "FEntityDetail", "T_PUR_MRBENTRY"
+    ),
+    ("ap_payable", "ap_paybill"): Pair(
+        "AP_PayableToPayBill", "FSRCBILLNO", "FSOURCETYPE", "FPAYBILLSRCENTRY"
+    ),
+    ("sal_saleorder", "sal_outstock"): Pair(
+        "SaleOrder-OutStock", "FSrcBillNo", "FSrcType", "FEntity", "T_SAL_ORDERENTRY"
+    ),
+    ("sal_saleorder", "sal_deliverynotice"): Pair(
+        "SaleOrder-DeliveryNotice", "FSrcBillNo", "", "FEntity", "T_SAL_ORDERENTRY"
+    ),
+    ("sal_deliverynotice", "sal_outstock"): Pair(
+        "DeliveryNotice-OutStock", "FSrcBillNo", "FSrcType", "FEntity", "T_SAL_DELIVERYNOTICEENTRY"
+    ),
+    ("sal_deliverynotice", "stk_transferdirect"): Pair(
+        "DeliveryNotice-StkTransferDirect", "FSrcBillNo", "", "FBillEntry"
+    ),
+    ("sal_outstock", "ar_receivable"): Pair(
+        "AR_OutStockToReceivableMap",
+        "FSourceBillNo",
+        "FSOURCETYPE",
+        "FEntityDetail",
+        "T_SAL_OUTSTOCKENTRY",
+    ),
+    ("ar_receivable", "ar_receivebill"): Pair(
+        "AR_recableToRecBill", "FSRCBILLNO", "", "FRECEIVEBILLSRCENTRY", "t_AR_receivablePlan"
+    ),
+    ("prd_ppbom", "prd_pickmtrl"): Pair(
+        "PRD_PPBOM2PICKMTRL_NORMAL", "FSrcBillNo", "", "FEntity", "T_PRD_PPBOMENTRY"
+    ),
+    ("prd_ppbom", "prd_feedmtrl"): Pair(
+        "PRD_PPBOM2FEEDMTRL", "FSrcBillNo", "", "FEntity", "T_PRD_PPBOMENTRY"
+    ),
+    ("prd_mo", "prd_morpt"): Pair("PRD_MO2MORPT", "FMoBillNo", source_table="T_PRD_MOENTRY"),
+}
+
+_TABLES = frozenset(pair.source_table.lower() for pair in _PAIRS.values()) - {""}
+
+# Form ids have a prefix of their module; ids of bill types, which may stand in the same field,
+# have none.
+_FORM_ID = re.compile(r"[A-Za-z0-9]+_\w+", re.ASCII)
+
+
+class Ground(IntEnum):
+    """What says that a document was made from a bill of the source form, the weakest first."""
+
+    FOREIGN = 0
+    """It names the source's number, and its link another form as its source."""
+
+    DENIED = 1
+    """It names the source's number, and a field alone names another form: a rule may copy it."""
+
+    NUMBER = 2
+    """It names the source's number, and nothing says of which form."""
+
+    FORM = 3
+    """It names the source's number and form, by a field or by its link."""
+
+
+def ground_of(source: str, pair: Pair | None, form: str, table: str) -> Ground:
+    """Say what a row of the target form shows of its source.
+
+    Only what is recognised as another form is another: a field may hold what nobody has seen
+    yet, and a bill whose document is taken for a foreign one would be pushed again.
+
+    Args:
+        source: Form id of the source bills.
+        pair: What is known of the pair.
+        form: What the field of the source's form holds, or "".
+        table: The source table that the row's link names, or "".
+
+    >>> order = known_pair("PUR_PurchaseOrder", "STK_InStock")
+    >>> ground_of("PUR_PurchaseOrder", order, "PUR_ReceiveBill", "").name
+    'DENIED'
+    >>> ground_of("PUR_PurchaseOrder", order, "PUR_ReceiveBill", "T_PUR_ReceiveEntry").name
+    'FOREIGN'
+    >>> ground_of("PUR_PurchaseOrder", order, "a1ff32276cd9469dad3b", "").name
+    'NUMBER'
+    >>> ground_of("PUR_PurchaseOrder", order, "", "T_PUR_POORDERENTRY").name
+    'FORM'
+    """
+    mine = pair.source_table.lower() if pair else ""
+    if form.lower() == source.lower() or (mine and table.lower() == mine):
+        return Ground.FORM
+    if mine and table.lower() in _TABLES:
+        return Ground.FOREIGN
+    return Ground.DENIED if _FORM_ID.fullmatch(form) else Ground.NUMBER
+
+
+def known_pair(source: str, target: str) -> Pair | None:
+    """Return what is known of a pair of forms, or None.
+
+    >>> known_pair("SAL_SaleOrder", "SAL_OutStock").source_number_field
+    'FSrcBillNo'
+    """
+    return _PAIRS.get((source.lower(), target.lower()))

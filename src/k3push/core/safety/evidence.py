@@ -1,0 +1,416 @@
+"""What a read-back proves, with an answer or without one.
+
+An answer names targets and never sources (P 5.4), and its order is not the request's
+(P 4.5). So it is the read-back that says which number became what; the answer adds the
+ERP's words, and a cross-check: a target that it names must be linked to one of our numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from k3push.core.model import PARTLY, BillNumber, Outcome, State, Target, Targets, number_in
+from k3push.core.pacing.chunking import halve
+from k3push.core.remark import remark
+from k3push.core.safety.named_bills import messages_naming
+from k3push.core.safety.verdict import RESPONSE_ERROR, Said
+
+# MsgCodes (P 4.3).
+NO_RIGHT = "2"
+EDIT_LOCK = "13"
+CALL_LIMIT = "14"
+TRY_LATER_CODES = frozenset({EDIT_LOCK, CALL_LIMIT})
+
+DROPPED = "dropped"
+"""Code of a number that a success has passed over in silence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """What came of one attempt that the ERP has finished.
+
+    Attributes:
+        outcomes: One for each number of the attempt, in its order.
+        parts: Planned numbers that go on as chunks of their own (rule 8).
+        alone: Planned numbers that were dropped in silence; each is sent alone once.
+        try_later: The part may travel unchanged after a pause: the ERP asked for it (edit lock,
+            call limit), or its exception was about a number that travelled alone.
+        broke: The call ended with an exception, so that the parts wait before they travel.
+        contradiction: Why the run must stop (rule 9), as a remark, or "".
+    """
+
+    outcomes: tuple[Outcome, ...]
+    parts: tuple[tuple[BillNumber, ...], ...] = ()
+    alone: tuple[BillNumber, ...] = ()
+    try_later: bool = False
+    broke: bool = False
+    contradiction: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was seen after an attempt, and how far silence counts.
+
+    Attributes:
+        made: Documents that were not there before the attempt, by source number.
+        proved: The field that is asked was proved to find what is there: on this account, for
+            these forms.
+        covered: Everybody was asked whose documents may be meant: the attempt's own sender, or
+            a user who is proved to see what that one makes.
+        trusted: No look has missed a document that an answer names, and enough were shown.
+        linked: The links of the target form were asked for each number that has no document, and
+            they tell: a rule may merge bills into lines that name one of them.
+    """
+
+    made: Targets
+    proved: bool = False
+    covered: bool = True
+    trusted: bool = True
+    linked: bool = False
+
+    @property
+    def absence_counts(self) -> bool:
+        """Whether a number without documents has none."""
+        return self.proved and self.covered and self.trusted
+
+
+def needs_patience(
+    said: Said, numbers: Sequence[BillNumber], made: Targets, *, drafts: bool = False
+) -> bool:
+    """Say whether there may be documents that no look shows yet: queries may lag behind.
+
+    An exception is looked at twice in any case (rule 6).
+
+    Args:
+        said: The answer.
+        numbers: The numbers of the attempt.
+        made: What a look shows.
+        drafts: The push asked for a draft where the target cannot be saved.
+
+    >>> needs_patience(Said(True, "0", (), (Target("1", "RK1"),)), [BillNumber("A")], {})
+    True
+    """
+    missing = any(number not in made for number in numbers)
+    if not said.acted:
+        return missing and not said.thrown and _may_hide_draft(said, drafts=drafts)
+    return bool(_unlinked(said, numbers, made)) or (missing and not _accounts(said, numbers, made))
+
+
+def conclude(
+    said: Said,
+    numbers: Sequence[BillNumber],
+    look: Look,
+    *,
+    alone: bool = False,
+    last_try: bool = False,
+    drafts: bool = False,
+) -> Conclusion:
+    """Say what came of every number of an attempt, from the answer and a read-back.
+
+    What was found is done, save where the answer names a document more: it may be a second one of
+    any of them. What became of the others, the first line that fits tells:
+
+    ============================================  ==========================================
+    the answer                                    a number that no look shows
+    ============================================  ==========================================
+    names a document that no look links           unknown; the run stops (rule 9)
+    success, and the field was never proved       unknown; the run stops if nothing is shown
+    asks to try later (13, 14)                    planned, after a pause; at last rejected
+    anything, and absence does not count          see `_by_word_alone`
+    refused, and a message names it               rejected with that message
+    success, and nothing accounts for it          unknown: it may be shown later
+    success, and no link was asked                unknown: it may be in a neighbour's document
+    success                                       dropped in silence: planned, sent alone once
+    an exception, and it travelled alone          planned, after a pause; at last rejected
+    refused, and it travelled alone               rejected
+    refused                                       planned, in smaller parts (rule 8)
+    ============================================  ==========================================
+
+    Args:
+        said: The answer.
+        numbers: The numbers of the attempt.
+        look: The read-back.
+        alone: The attempt was the one more try of a number that was dropped in silence.
+        last_try: The ERP may not be asked to try later again.
+        drafts: The push asked for a draft where the target cannot be saved.
+    """
+    made = look.made
+    done = () if look.covered and _unlinked(said, numbers, made) else made
+    found = {number: made_outcome(number, made[number]) for number in numbers if number in done}
+    found |= _made_in_part(said, numbers, found)
+    rest = _Rest(said, tuple(number for number in numbers if number not in done), whole=not found)
+    of_rest = _contradicted(rest, numbers, look)
+    if of_rest is None and not rest.numbers:
+        of_rest = Conclusion(())
+    elif of_rest is None and said.code in TRY_LATER_CODES and not last_try:
+        of_rest = rest.later()
+    elif of_rest is None and not look.absence_counts:
+        of_rest = _by_word_alone(rest, look, alone=alone, drafts=drafts)
+    elif of_rest is None and said.success:
+        of_rest = _passed_over(rest, numbers, look, alone=alone)
+    elif of_rest is None:
+        of_rest = _refused(rest, numbers, last_try=last_try)
+    outcomes = {outcome.number: outcome for outcome in of_rest.outcomes} | found
+    return replace(
+        of_rest,
+        outcomes=tuple(outcomes[number] for number in numbers),
+        broke=said.thrown,
+    )
+
+
+def _made_in_part(
+    said: Said, numbers: Sequence[BillNumber], found: Mapping[BillNumber, Outcome]
+) -> dict[BillNumber, Outcome]:
+    """Say of which numbers that have documents the ERP has refused a part (P 5.7).
+
+    A refusal names such a number. Where it names none, and each number of the call has documents,
+    it is about a draft that it could not save, or else about any of them.
+    """
+    if said.success or not said.messages or said.code in TRY_LATER_CODES | {RESPONSE_ERROR}:
+        return {}
+    named = messages_naming(said.messages, numbers)
+    partly = {number: " ".join(named[number]) for number in found if number in named}
+    if not partly and len(found) == len(numbers):
+        drafts = [number for number, each in found.items() if each.state is State.DRAFT]
+        partly = dict.fromkeys(drafts or found, " ".join(said.messages))
+    return {
+        number: found[number]._replace(
+            code=said.code if found[number].state is State.DRAFT else PARTLY, reason=why
+        )
+        for number, why in partly.items()
+    }
+
+
+def _contradicted(rest: _Rest, numbers: Sequence[BillNumber], look: Look) -> Conclusion | None:
+    """Conclude where the answer says that something was made, and no look links it to us."""
+    unlinked = _unlinked(rest.said, numbers, look.made)
+    blind = rest.said.success and not look.made and not look.proved
+    if not unlinked and not blind:
+        return None
+    if not look.covered:
+        return rest.unknown("unseen", remark("note.unseen"))
+    cause = _contradiction(unlinked)
+    return replace(rest.unknown("contradiction", cause), contradiction=cause)
+
+
+def _by_word_alone(rest: _Rest, look: Look, *, alone: bool, drafts: bool) -> Conclusion:
+    """Conclude where a look that shows nothing proves nothing: the answer's own word is left.
+
+    It names what was made, and a look has linked all of it: the others have nothing, save where
+    it may keep a draft to itself, as old servers tell of drafts nowhere (P 5.3, 5.8), or names
+    one target of several. An exception says nothing, nor does a success without names.
+    """
+    said = rest.said
+    hidden = _may_hide_draft(said, drafts=drafts)
+    silent = said.success and not said.named
+    if said.thrown or hidden or silent or said.partial:
+        return rest.unknown("unproved", rest.reason or remark("note.unproved"))
+    if said.success:
+        sure = alone or look.linked
+        if not sure:
+            return rest.unknown("unnamed", remark("note.merged"))
+        return rest.dropped({}, again=not alone)
+    # What is left of a chunk may have been refused for a neighbour that has documents by now.
+    if (rest.whole and len(rest.numbers) == 1) or said.code == CALL_LIMIT:
+        return rest.refused({})
+    return rest.parted({})
+
+
+def _passed_over(
+    rest: _Rest, numbers: Sequence[BillNumber], look: Look, *, alone: bool
+) -> Conclusion:
+    """Conclude a success that says nothing of some numbers."""
+    named = messages_naming(rest.said.messages, numbers)
+    told = set(rest.numbers) <= set(named)
+    sure = look.linked and _accounts(rest.said, numbers, look.made)
+    if not alone and not told and not sure:
+        why = remark("note.merged") if look.made else remark("note.unnamed")
+        return rest.unknown("unnamed", rest.reason or why)
+    return rest.dropped(named, again=not alone)
+
+
+def _refused(rest: _Rest, numbers: Sequence[BillNumber], *, last_try: bool) -> Conclusion:
+    """Conclude a refusal whose look shows that it made nothing of some numbers."""
+    said = rest.said
+    if said.code == RESPONSE_ERROR and len(numbers) == 1 and not last_try:
+        return rest.later()
+    # All numbers are looked for, so that one that was found does not pass for another in it.
+    named = messages_naming(said.messages, numbers)
+    if len(numbers) == 1 or said.code == CALL_LIMIT:
+        # A call limit is about no number, and parts would only be more calls.
+        return rest.refused(named)
+    return rest.parted(named)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """The numbers of an attempt that no look shows, and what may become of them.
+
+    Attributes:
+        whole: They are all that the attempt carried.
+    """
+
+    said: Said
+    numbers: tuple[BillNumber, ...]
+    whole: bool
+
+    @property
+    def reason(self) -> str:
+        return " ".join(self.said.messages)
+
+    def unknown(self, code: str, reason: str) -> Conclusion:
+        return Conclusion(
+            tuple(Outcome(n, State.UNKNOWN, code=code, reason=reason) for n in self.numbers)
+        )
+
+    def later(self) -> Conclusion:
+        """Let them travel together again after a pause."""
+        outcomes = tuple(self._planned(number) for number in self.numbers)
+        return Conclusion(outcomes, parts=(self.numbers,), try_later=True)
+
+    def dropped(self, named: Mapping[BillNumber, Sequence[str]], *, again: bool) -> Conclusion:
+        """A success passed over them in silence, but for those that it refuses by name."""
+        silent = [number for number in self.numbers if number not in named]
+        if not again:
+            last = [self._rejected(n, DROPPED, self.reason) for n in silent]
+            return Conclusion((*self._by_name(named), *last))
+        planned = [self._planned(number, DROPPED) for number in silent]
+        return Conclusion((*self._by_name(named), *planned), alone=tuple(silent))
+
+    def refused(self, named: Mapping[BillNumber, Sequence[str]]) -> Conclusion:
+        """All are rejected, with the messages that name them or with all there are."""
+        silent = [number for number in self.numbers if number not in named]
+        others = [self._rejected(n, self.said.code, self.reason) for n in silent]
+        return Conclusion((*self._by_name(named), *others))
+
+    def parted(self, named: Mapping[BillNumber, Sequence[str]]) -> Conclusion:
+        """Those that are named are rejected; the others go on in smaller chunks.
+
+        A refusal that names some numbers, or spares some, is lifted by leaving these out; one
+        that is about the whole chunk may be about any number of it.
+        """
+        silent = tuple(number for number in self.numbers if number not in named)
+        planned = [self._planned(number) for number in silent]
+        cut = tuple(halve(silent)) if self.whole and len(silent) == len(self.numbers) else (silent,)
+        parts = cut if silent else ()
+        return Conclusion((*self._by_name(named), *planned), parts=parts)
+
+    def _planned(self, number: BillNumber, code: str = "") -> Outcome:
+        code = code or self.said.code
+        return Outcome(number, State.PLANNED, code=code, reason=self.reason)
+
+    def _by_name(self, named: Mapping[BillNumber, Sequence[str]]) -> list[Outcome]:
+        mine = [number for number in self.numbers if number in named]
+        return [self._rejected(n, self.said.code, " ".join(named[n])) for n in mine]
+
+    def _rejected(self, number: BillNumber, code: str, reason: str) -> Outcome:
+        return Outcome(number, State.REJECTED, code=code, reason=reason)
+
+
+def conclude_unread(
+    said: Said, number: BillNumber, *, last_try: bool = False, drafts: bool = False
+) -> Conclusion:
+    """Say what came of one number on a route whose targets cannot be asked for.
+
+    The number travelled alone, so what the answer names is its own.
+
+    Args:
+        said: The answer.
+        number: The number of the attempt.
+        last_try: The ERP may not be asked to try later again.
+        drafts: The push asked for a draft where the target cannot be saved, and a refusal
+            without the conversion's status says nothing of one.
+    """
+    reason = " ".join(said.messages)
+    targets = _named(said, [number])
+    if targets:
+        outcome = made_outcome(number, targets)
+    elif said.success or said.thrown:
+        outcome = Outcome(
+            number, State.UNKNOWN, code=said.code if said.messages else "unnamed", reason=reason
+        )
+    elif said.code in TRY_LATER_CODES and not last_try:
+        outcome = Outcome(number, State.PLANNED, code=said.code, reason=reason)
+        return Conclusion((outcome,), parts=((number,),), try_later=True)
+    elif _may_hide_draft(said, drafts=drafts):
+        outcome = Outcome(number, State.UNKNOWN, code="unnamed", reason=reason)
+    else:
+        outcome = Outcome(number, State.REJECTED, code=said.code, reason=reason)
+    return Conclusion((outcome,))
+
+
+def made_outcome(number: BillNumber, targets: Sequence[Target]) -> Outcome:
+    """Say what a number became whose targets were found: `draft` if any of them is one."""
+    if len(targets) > 1:
+        targets = sorted(targets, key=lambda target: (len(target.id), target.id))
+    drafts = [target for target in targets if target.draft]
+    return Outcome(number, State.DRAFT if drafts else State.PUSHED, tuple(targets))
+
+
+def new_targets(found: Targets, before: Mapping[BillNumber, Collection[str]]) -> Targets:
+    """Leave out the targets that were there before the attempt."""
+    return {
+        number: new
+        for number, targets in found.items()
+        if (new := tuple(t for t in targets if t.id not in before.get(number, ())))
+    }
+
+
+def strangers(said: Said, made: Targets) -> dict[BillNumber, tuple[Target, ...]]:
+    """Find documents that came into being beside those that an answer names, by source number.
+
+    An answer of success names all that it made, so that somebody else has pushed the same bill.
+
+    >>> ours, theirs = Target("1", "RK1"), Target("2", "RK2")
+    >>> strangers(Said(True, "0", (), (ours,)), {BillNumber("A"): (ours, theirs)})
+    {'A': (Target(id='2', number='RK2', draft=False),)}
+    """
+    if not said.success or said.partial or not said.named:
+        return {}
+    named = {target.id for target in said.named}
+    return {
+        number: others
+        for number, targets in made.items()
+        if (others := tuple(t for t in targets if t.id not in named)) and len(others) < len(targets)
+    }
+
+
+def are_merged(made: Targets) -> bool:
+    """Say whether some target was made of several sources (P 5.6)."""
+    targets = [target.id for each in made.values() for target in each]
+    return len(set(targets)) < len(targets)
+
+
+def _may_hide_draft(said: Said, *, drafts: bool) -> bool:
+    """Say whether the call may have made a draft of which its answer says nothing (P 5.3, 5.8)."""
+    return drafts and not said.converted and said.code not in TRY_LATER_CODES
+
+
+def _named(said: Said, numbers: Collection[BillNumber]) -> tuple[Target, ...]:
+    """Return the targets that the answer names.
+
+    Nobody has seen what the conversion's status names on plain success; should it be the
+    sources (P "Unknown" 3), these are not targets.
+    """
+    sources = set(map(number_in, numbers))
+    return tuple(target for target in said.named if target.number not in sources)
+
+
+def _unlinked(said: Said, numbers: Sequence[BillNumber], made: Targets) -> list[Target]:
+    linked = {target.id for targets in made.values() for target in targets}
+    return [target for target in _named(said, numbers) if target.id not in linked]
+
+
+def _accounts(said: Said, numbers: Sequence[BillNumber], made: Targets) -> bool:
+    """Say whether what the look shows is all that the call made.
+
+    Its documents came into being together: where one is shown, the others would be.
+    """
+    return bool(made) and not _unlinked(said, numbers, made)
+
+
+def _contradiction(unlinked: Sequence[Target]) -> str:
+    if not unlinked:
+        return remark("note.not_linked")
+    return remark("note.names_unlinked", documents=", ".join(each.label for each in unlinked[:3]))

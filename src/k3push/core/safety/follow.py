@@ -1,0 +1,247 @@
+"""What follows a push: which step a document takes next, and what a call for a step came to.
+
+The document's status, as it is read, decides; never the words of an answer (P 11.2, 11.3). A call
+is followed by a look at each of its documents, since an answer for many passes over some in
+silence (P 11.11).
+
+    status read          nothing done yet    we have submitted it      in a running flow
+    ===================  ==================  ========================  =================
+    Z                    left to a person    left to a person          left to a person
+    A                    submit              taken back                -
+    D                    submit, once        taken back                -
+    B                    approve             approve                   waiting
+    C                    approved            approved                  approved
+    not there, 作废       left to a person    left to a person          left to a person
+
+Where only `submit` is asked for, B is the end. "Taken back", as by a person who withdraws, rejects
+or unapproves it, ends in D (P 11.5). So a document that stood at A when it was submitted, and
+stands at D after, has been taken back, whatever was answered; one that stood at D tells nothing,
+and is not submitted twice. All that is left to a person is `refused`, with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from k3push.core.model import Document, FlowTask, Follow, Standing, Step, StepIntent, Target
+from k3push.core.remark import remark
+from k3push.core.safety.evidence import TRY_LATER_CODES
+from k3push.core.safety.verdict import RESPONSE_ERROR, InDoubt, Said
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What becomes of one document now.
+
+    Attributes:
+        document: The document as it stands.
+        step: The step that it takes, or None.
+    """
+
+    document: Document
+    step: Step | None = None
+
+
+def next_step(
+    document: Document,
+    standing: Standing | None,
+    steps: Collection[Step],
+    task: FlowTask | None = None,
+    last: StepIntent | None = None,
+) -> Move:
+    """Say what a document does next.
+
+    Args:
+        document: As the ledger has it.
+        standing: What the target form says of it; None where it holds no such document.
+        steps: What the route asks for.
+        task: An open task of a flow that the document is in.
+        last: The last attempt at a step of it, unless that is proved to have done nothing.
+
+    >>> next_step(Document("1"), Standing("RK1", "A"), [Step.SUBMIT, Step.AUDIT]).step.value
+    'submit'
+    >>> next_step(Document("1"), Standing("RK1", "C"), [Step.SUBMIT]).document.follow.value
+    'approved'
+    """
+    if standing is None:
+        return Move(_refused(document, remark("note.document.gone")))
+    document = replace(document, number=standing.number or document.number)
+    if why := _hindrance(document, standing, last):
+        return Move(_refused(document, why))
+    step, follow = _BY_STATUS[standing.status]
+    if follow is not None and follow is not document.follow:
+        document = replace(document, follow=follow, reason="")
+    if step is Step.AUDIT and task is not None:
+        why = remark("note.document.in_flow", task=str(task))
+        return Move(replace(document, follow=Follow.WAITING, reason=why))
+    return Move(document, step if step in steps else None)
+
+
+# FDocumentStatus (P 7.1, 11.2): the step that it is for, and what it says of the past. A document
+# that a step was refused keeps the reason until it moves.
+_BY_STATUS: dict[str, tuple[Step | None, Follow | None]] = {
+    "A": (Step.SUBMIT, None),
+    "B": (Step.AUDIT, Follow.SUBMITTED),
+    "C": (None, Follow.APPROVED),
+    "D": (Step.SUBMIT, None),
+}
+DRAFT, TAKEN_BACK = "Z", "D"
+_WAS_SUBMITTED = frozenset({Follow.SUBMITTED, Follow.WAITING, Follow.APPROVED})
+
+
+def _hindrance(document: Document, standing: Standing, last: StepIntent | None) -> str:
+    """Say what a person has done to a document so that nothing may follow any more, or ""."""
+    if standing.cancelled:
+        return remark("note.document.cancelled")
+    if standing.status == DRAFT:
+        return remark("note.document.draft")
+    if standing.status not in _BY_STATUS:
+        return remark("note.document.strange", status=standing.status or "-")
+    step, _ = _BY_STATUS[standing.status]
+    if step is not Step.SUBMIT:
+        return ""
+    moved = last is not None and last.status != standing.status
+    if document.follow in _WAS_SUBMITTED or moved:
+        return remark("note.document.taken_back")
+    again = last is not None and standing.status == TAKEN_BACK
+    return remark("note.document.submitted_before") if again else ""
+
+
+def is_done(document: Document, steps: Sequence[Step]) -> bool:
+    """Say whether a document has come as far as the route asks for.
+
+    >>> is_done(Document("1", follow=Follow.SUBMITTED), [Step.SUBMIT, Step.AUDIT])
+    False
+    """
+    return document.follow in done_states(steps)
+
+
+def done_states(steps: Collection[Step]) -> frozenset[Follow]:
+    """Return the states in which a document has come as far as the route asks for."""
+    done = {Follow.APPROVED} if Step.AUDIT in steps else {Follow.APPROVED, Follow.SUBMITTED}
+    return frozenset(done)
+
+
+FOR_PERSON = frozenset({Follow.REFUSED, Follow.WAITING, Follow.UNKNOWN})
+"""States of documents that say why they are where they are, and ask for a person."""
+
+
+def of_row(targets: Iterable[Target], documents: Mapping[str, Document]) -> tuple[Follow, str]:
+    """Say how far the documents of a row have come: as far as the last of them.
+
+    >>> known = {"1": Document("1", follow=Follow.APPROVED)}
+    >>> of_row([Target("1", "RK1"), Target("2", "RK2")], known)
+    (<Follow.OPEN: ''>, '')
+    """
+    known = [documents.get(target.id, Document(target.id)) for target in targets]
+    if not known:
+        return Follow.OPEN, ""
+    last = min(known, key=lambda document: _FROM_THE_LAST.index(document.follow))
+    return last.follow, last.reason
+
+
+_FROM_THE_LAST = (
+    Follow.UNKNOWN,
+    Follow.REFUSED,
+    Follow.WAITING,
+    Follow.OPEN,
+    Follow.SUBMITTED,
+    Follow.APPROVED,
+)
+
+
+def conclude_step(
+    intent: StepIntent,
+    said: Said,
+    document: Document,
+    standing: Standing | None,
+    task: FlowTask | None = None,
+    *,
+    last_try: bool = False,
+) -> Move:
+    """Say what a finished call has made of one of its documents, from a look after it.
+
+    A refusal of several may be about another of them, and an answer for several may pass over one,
+    so that such a document goes once more, alone.
+
+    Args:
+        intent: The call.
+        said: Its answer.
+        document: As it stood before.
+        standing: What the target form says of it now.
+        task: An open task of a flow that the document is in.
+        last_try: It was asked for often enough.
+
+    Returns:
+        The document as it stands; with the step where it goes once more.
+    """
+    after = next_step(document, standing, (), task).document
+    if after.follow is not document.follow:
+        return Move(after)
+    if has_moved(intent, standing):
+        return Move(next_step(document, standing, (), task, intent).document)
+    if said.code in TRY_LATER_CODES and not last_try:
+        return Move(document, intent.step)
+    # D does not show whether a call has worked and somebody has taken the document back.
+    sure = intent.status != TAKEN_BACK
+    if (said.success or said.code == RESPONSE_ERROR) and sure and not last_try:
+        return Move(document, intent.step)
+    named = [each for each in said.messages if document.number and document.number in each]
+    if not (said.success or named) and len(intent.ids) > 1 and sure:
+        return Move(document, intent.step)
+    refusal = " ".join(named or said.messages) or f"MsgCode {said.code or '-'}"
+    return Move(_refused(document, remark("note.document.dropped") if said.success else refusal))
+
+
+def has_moved(intent: StepIntent, standing: Standing | None) -> bool:
+    """Say whether a look shows that a document has another status than it had before a call."""
+    return standing is not None and (standing.cancelled or standing.status != intent.status)
+
+
+def with_others(documents: Sequence[Document], said: Said) -> list[Document]:
+    """Name what an approval has made or approved besides (P 11.9), on the first that it approved.
+
+    The answer for several does not say which of them a message is about.
+    """
+    numbers = [document.number for document in documents if document.number]
+    others = [told for told in said.told if not any(number in told for number in numbers)]
+    approved = [each for each in documents if each.follow is Follow.APPROVED]
+    if not others or not approved:
+        return list(documents)
+    why = remark("note.document.others", told=" ".join(others))
+    named = replace(approved[0], reason=why)
+    return [named if each is approved[0] else each for each in documents]
+
+
+def in_doubt(document: Document, verdict: InDoubt) -> Document:
+    """Leave open what became of a document whose answer was lost."""
+    return replace(
+        document,
+        follow=Follow.UNKNOWN,
+        reason=remark("note.doubt", code=verdict.code, why=verdict.because),
+    )
+
+
+def settle_step(
+    intent: StepIntent, document: Document, standing: Standing | None, *, over: bool
+) -> Document | None:
+    """Say what became of a document whose answer was lost; None while that is open.
+
+    Args:
+        intent: The call.
+        document: As the ledger has it, in doubt.
+        standing: What the target form says of it now.
+        over: The window has passed, so that a status which has not changed will not.
+    """
+    if not over and not has_moved(intent, standing):
+        return None
+    before = replace(document, follow=_BEFORE[intent.step], reason="")
+    return next_step(before, standing, (), last=intent).document
+
+
+_BEFORE = {Step.SUBMIT: Follow.OPEN, Step.AUDIT: Follow.SUBMITTED}
+
+
+def _refused(document: Document, why: str) -> Document:
+    return replace(document, follow=Follow.REFUSED, reason=why)

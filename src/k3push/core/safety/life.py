@@ -1,0 +1,49 @@
+"""The life of one number: the legal moves, as a table.
+
+The documents' diagram is drawn from `MOVES`, and every ledger asks `check` before it writes.
+"""
+
+from __future__ import annotations
+
+from k3push.core.model import State
+
+MOVES: dict[State, frozenset[State]] = {
+    State.PLANNED: frozenset(
+        {State.SENT, State.ALREADY, State.REJECTED, State.PUSHED, State.DRAFT}
+    ),
+    State.SENT: frozenset(
+        {State.PLANNED, State.PUSHED, State.DRAFT, State.REJECTED, State.UNKNOWN}
+    ),
+    State.UNKNOWN: frozenset({State.PLANNED, State.PUSHED, State.DRAFT}),
+    State.REJECTED: frozenset({State.PLANNED}),
+    State.PUSHED: frozenset(),
+    State.DRAFT: frozenset(),
+    State.ALREADY: frozenset(),
+}
+
+SENT_BEFORE = frozenset({State.PUSHED, State.DRAFT})
+"""What a planned number becomes only if it was sent before: a look found, right before it was to
+be sent again, what the first sending made."""
+
+FINAL = frozenset({State.PUSHED, State.DRAFT, State.ALREADY, State.REJECTED})
+"""States that a run leaves alone; `retry` alone plans a rejected number again."""
+
+OPEN = frozenset({State.SENT, State.UNKNOWN})
+"""States in which the ERP may have acted and nobody knows yet: the claim is kept."""
+
+
+class IllegalMoveError(Exception):
+    """A move that would make the ledger lie, such as sending a number whose answer is in doubt."""
+
+
+def check(number: str, old: State, new: State) -> None:
+    """Raise unless a number may move from *old* to *new*.
+
+    >>> check("CGDD0000017", State.UNKNOWN, State.PLANNED)
+    >>> check("CGDD0000017", State.UNKNOWN, State.SENT)
+    Traceback (most recent call last):
+    ...
+    k3push.core.safety.life.IllegalMoveError: CGDD0000017: unknown -> sent
+    """
+    if new not in MOVES[old]:
+        raise IllegalMoveError(f"{number}: {old} -> {new}")

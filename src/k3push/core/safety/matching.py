@@ -1,0 +1,82 @@
+"""Which answer rows belong to which numbers that were asked for.
+
+The ERP's database may pass over letter case and width when it compares (P 4.7), so a row can
+come back in another spelling than the one asked for. Whether it does is asked, not guessed:
+two spellings that might be one bill never share a question.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+from k3push.core.model import BillNumber
+from k3push.core.pacing.chunking import apart, split
+
+Row = TypeVar("Row")
+
+# An IN list of this many numbers, and a filter of this many characters, went through on every
+# server that is known of; nothing official limits them.
+MOST_NUMBERS = 100
+MOST_CHARACTERS = 4000
+
+
+def fold(number: str) -> str:
+    """Reduce spellings that some database may take for one to one.
+
+    >>> fold("ＣＧＤＤ0000017 ") == fold("cgdd0000017")
+    True
+    """
+    if number.isascii():  # which the normal form is of
+        return number.lower().strip()
+    return unicodedata.normalize("NFKC", number).casefold().strip()
+
+
+def questions(numbers: Iterable[BillNumber]) -> list[tuple[BillNumber, ...]]:
+    """Divide numbers into lists of which each can be one filter.
+
+    >>> questions([BillNumber("a1"), BillNumber("B2"), BillNumber("A1")])
+    [('a1', 'B2'), ('A1',)]
+    """
+    rounds = apart(dict.fromkeys(numbers), fold)
+    return [part for each in rounds for part in _short_enough(each)]
+
+
+def assign(
+    asked: Sequence[BillNumber], rows: Iterable[tuple[BillNumber, Row]]
+) -> tuple[dict[BillNumber, list[Row]], bool]:
+    """Give each row to the number that it answers.
+
+    Args:
+        asked: The numbers of one question.
+        rows: The ERP's spelling, and what it belongs to.
+
+    Returns:
+        The rows of each number that has some, and whether a row was left that fits none.
+
+    >>> assign([BillNumber("a1"), BillNumber("B2")], [(BillNumber("A1"), "row")])
+    ({'a1': ['row']}, False)
+    """
+    exact = set(asked)
+    by_fold: dict[str, BillNumber] = {}
+    found: dict[BillNumber, list[Row]] = {}
+    left = False
+    for spelling, row in rows:
+        number: BillNumber | None = spelling
+        if spelling not in exact:
+            by_fold = by_fold or {fold(asked_for): asked_for for asked_for in asked}
+            number = by_fold.get(fold(spelling))
+        if number is None and len(asked) == 1:
+            number = asked[0]
+        if number is None:
+            left = True
+        else:
+            found.setdefault(number, []).append(row)
+    return found, left
+
+
+def _short_enough(numbers: list[BillNumber]) -> list[tuple[BillNumber, ...]]:
+    # A quote is written twice.
+    longest = max(len(number) + number.count("'") for number in numbers) + len("'',")
+    return split(numbers, max(1, min(MOST_NUMBERS, MOST_CHARACTERS // longest)))

@@ -1,0 +1,230 @@
+"""What an exchange means: the right to send again, a reason to read back, or doubt.
+
+This module alone decides whether a chunk may travel twice. `SendAgain` is built nowhere
+else, and nothing else is ever sent again. `judge` is total: any bytes give a verdict, and
+what it cannot read is `InDoubt`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from k3push.core.model import Answered, Exchange, NeverSent, NoAnswer, Target
+from k3push.core.protocol import wire
+from k3push.core.remark import remark
+
+
+class Cure(StrEnum):
+    """What must happen before a chunk may be sent again."""
+
+    WAIT = "wait"
+    """The connection could not be made: try later."""
+
+    LOG_IN = "log in"
+    """The session is lost: open a new one."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendAgain:
+    """Proof that the ERP did nothing (rule 4).
+
+    Attributes:
+        session: The session that is lost, where the cure is to log in.
+    """
+
+    cure: Cure
+    because: str
+    session: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a finished call said, whatever became of it.
+
+    Attributes:
+        success: `IsSuccess` of the saving.
+        code: MsgCode as text, `response_error`, or "".
+        messages: Errors of saving and converting, in order, each once.
+        named: Targets that either status names.
+        converted: Whether the conversion's own status was there, in which alone some servers
+            tell of drafts (P 5.8); old ones do not send it.
+        partial: There may be more targets than it names: an old server names one.
+        told: What a success has done besides, as an approval makes further documents (P 7.2).
+    """
+
+    success: bool
+    code: str
+    messages: tuple[str, ...]
+    named: tuple[Target, ...]
+    converted: bool = False
+    partial: bool = False
+    told: tuple[str, ...] = ()
+
+    @property
+    def acted(self) -> bool:
+        """Whether it says that something was made."""
+        return self.success or bool(self.named)
+
+    @property
+    def thrown(self) -> bool:
+        """Whether it tells of an exception, which says nothing of what was done before it."""
+        return not self.success and self.code in _THROWN
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBack:
+    """The ERP has finished: one complete query tells what it made (rule 5).
+
+    Attributes:
+        twice: The call broke on the server, so one look more is due after a while (rule 6).
+    """
+
+    said: Said
+    twice: bool = False
+
+
+RESPONSE_ERROR = "response_error"
+"""`Said.code` of an exception that the server wrote into its answer (P 1.10)."""
+
+# The MsgCodes of an exception and of a failed database (P 4.3).
+_THROWN = frozenset({RESPONSE_ERROR, "4", "6"})
+# Without a MsgCode an answer does not say what kind of failure it is.
+_UNCLASSIFIED = frozenset({"", "0"})
+
+# Where a wait ended, or a line broke, what was waited for may go on: the database may commit long
+# afterwards. The same holds for a transaction that was the victim of another, and for a thread or
+# a task that was stopped from outside. Nothing of this is what business says of a bill, so that it
+# counts in an answer of any kind.
+_INTERRUPTED = re.compile(
+    r"死锁|中止线程|事务[^，。]{0,6}中止|取消一个任务|任务已取消|(操作|命令)[^，。]{0,4}取消"
+    r"|(执行|操作|命令|请求|等待|连接)[^，。]{0,8}(超时|逾时|过时)|超时时间"
+    r"|基础连接|传输级|强迫关闭|连接[^，。]{0,8}(断开|中断|重置)|网络[^，。]{0,8}(断开|中断)"
+    r"|服务器内部错误|internal server error"
+    r"|deadlock|timed out|time-?\s?out (expired|period)|(execution|connection|request) time-?\s?out"
+    r"|(thread|transaction|connection)\b.{0,30}\b(abort|closed|reset|broken|lost)"
+    r"|\btask\b.{0,20}\bcancel|cancel+ed by (the )?user|transport-level|forcibly closed",
+    re.IGNORECASE,
+)
+
+# Words that business uses as well (a date has passed, an order was cancelled): they count where an
+# exception says them. Oracle's driver and .NET call a time-out a cancelling; Windows says "过时".
+# Who does not know what went wrong does not know what goes on either.
+_OF_TIME = re.compile(
+    r"超时|逾时|过时|中止|繁忙|未知错误|内部错误|服务失败|服务不可用"
+    r"|time-?\s?out|abort|busy|cancel|unknown error|internal error|unavailable",
+    re.IGNORECASE,
+)
+# And these only where it is a plain exception: a business check may be thrown as MsgCode 4.
+_OF_TIME_BARE = re.compile(r"取消|已过期|expired", re.IGNORECASE)
+
+# Too many requests, or no service now.
+BUSY_STATUSES = frozenset({429, 503})
+_OVERLOADED = frozenset(f"http_{status}" for status in BUSY_STATUSES)
+
+
+@dataclass(frozen=True, slots=True)
+class InDoubt:
+    """No usable answer: the ERP may have acted, may be acting still, or not (rule 6).
+
+    Attributes:
+        code: `timeout`, `broken`, `http_503`, `unreadable`: the word for the ledger.
+    """
+
+    code: str
+    because: str
+
+    @property
+    def overloaded(self) -> bool:
+        """Whether the ERP asks to be spared: too many requests, or no service now.
+
+        >>> InDoubt("http_503", "busy").overloaded, InDoubt("http_502", "bad gateway").overloaded
+        (True, False)
+        """
+        return self.code in _OVERLOADED
+
+
+Verdict = SendAgain | ReadBack | InDoubt
+
+
+def judge(exchange: Exchange) -> Verdict:
+    """Say what an exchange means.
+
+    >>> judge(NeverSent("connection refused"))
+    SendAgain(cure=<Cure.WAIT: 'wait'>, because='connection refused', session=0)
+    >>> judge(NoAnswer("the server closed the connection"))
+    InDoubt(code='broken', because='the server closed the connection')
+    >>> judge(Answered(502, b"<html>"))
+    InDoubt(code='http_502', because='note.page{"start":"<html>"}')
+    """
+    match exchange:
+        case NeverSent(because):
+            return SendAgain(Cure.WAIT, because)
+        case NoAnswer(because, timed_out):
+            return InDoubt("timeout" if timed_out else "broken", because)
+        case Answered():
+            return _judge_answer(exchange)
+
+
+def _judge_answer(answered: Answered) -> Verdict:
+    status, body = answered.status, answered.body
+    if status not in wire.ANSWER_STATUSES:
+        return InDoubt(f"http_{status}", wire.describe(body))
+    failure = wire.read_response_error(body)
+    if failure is not None:
+        said = Said(success=False, code=RESPONSE_ERROR, messages=(failure,), named=())
+        return _is_no_refusal(said) or ReadBack(said, twice=True)
+    try:
+        answer = wire.read_push(body)
+    except wire.UnreadableError as error:
+        return InDoubt("unreadable", str(error))
+    if status == 200 and wire.is_lost_session(answer.saved, answer.converted):  # noqa: PLR2004
+        because = " ".join(answer.saved.errors) or remark("note.session_lost")
+        return SendAgain(Cure.LOG_IN, because, answered.session)
+    said = _said(answer)
+    return _is_no_refusal(said) or ReadBack(said, twice=said.thrown)
+
+
+def _is_no_refusal(said: Said) -> InDoubt | None:
+    """Say why an answer without success leaves open what was done, or None where it refuses.
+
+    >>> _is_no_refusal(Said(False, "4", ("Execution Timeout Expired.",), ())).code
+    'server_timeout'
+    """
+    words = " ".join(said.messages).strip()
+    if said.acted:
+        return None
+    if _is_interrupted(said, words):
+        return InDoubt("server_timeout", words)
+    if not words and (said.thrown or said.code in _UNCLASSIFIED):
+        return InDoubt("wordless", remark("note.wordless"))
+    return None
+
+
+def _is_interrupted(said: Said, words: str) -> bool:
+    """Say whether what the call began may still go on, though it was answered (rule 6)."""
+    kinds = [_INTERRUPTED]
+    if said.thrown or said.code in _UNCLASSIFIED:
+        kinds.append(_OF_TIME)
+    if said.code == RESPONSE_ERROR:
+        kinds.append(_OF_TIME_BARE)
+    return any(kind.search(words) for kind in kinds)
+
+
+def _said(answer: wire.PushAnswer) -> Said:
+    statuses = [answer.saved, *([answer.converted] if answer.converted else [])]
+    messages = dict.fromkeys(error for status in statuses for error in status.errors)
+    # The saving comes first, and what it says of a target wins.
+    named: dict[str, Target] = {}
+    for target in (target for status in statuses for target in status.entities):
+        named.setdefault(target.id, target)
+    return Said(
+        success=answer.saved.success,
+        code=answer.saved.code,
+        messages=tuple(messages),
+        named=tuple(named.values()),
+        converted=answer.converted is not None,
+        partial=answer.beside,
+        told=answer.saved.told,
+    )

@@ -1,0 +1,146 @@
+"""Runs into a tenant's ledger, for whichever worker of the fleet is free."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+import anyio.to_thread
+
+from k3push.adapters.clock import SystemClock
+from k3push.config.settings import Settings
+from k3push.config.tenants import Tenant
+from k3push.core.model import Listed, Route, Run, RunId
+from k3push.core.remark import remark
+from k3push.ports import Ledger
+from k3push.runs.create import list_numbers, merged, new_run
+from k3push.runs.problem import Problem
+from k3push.wiring.inbox import Part, new_of_ledger, opened
+from k3push.wiring.job_lists import JobOptions, routes_of
+from k3push.wiring.selecting import keep_list
+
+if TYPE_CHECKING:
+    from k3push.adapters.ledger.postgres.database import Server
+    from k3push.fleet.queue import Queue
+
+
+def needs_fleet() -> None:
+    """See that what the fleet needs is installed.
+
+    Raises:
+        Problem: It is not, with the command that installs it.
+    """
+    try:
+        import procrastinate  # noqa: F401, PLC0415
+        import psycopg_pool  # noqa: F401, PLC0415
+    except ImportError as error:
+        raise Problem(remark("fleet.missing", why=error)) from error
+
+
+def needs_shared_ledger(settings: Settings) -> None:
+    """See that machines can share the ledger.
+
+    Raises:
+        Problem: They cannot.
+    """
+    if not settings.ledger.in_postgres:
+        raise Problem(remark("fleet.sqlite", file=settings.file))
+
+
+def queue_of(tenant: Tenant) -> Server:
+    """Return the database that queues a tenant's runs.
+
+    Raises:
+        SettingsError: Its password is not where it should be.
+    """
+    from k3push.adapters.ledger.postgres.database import Server  # noqa: PLC0415
+
+    settings = tenant.settings
+    secret, key = settings.fleet.password, "fleet.password"
+    if secret is None and not settings.fleet.database:
+        secret, key = settings.ledger.password, "ledger.password"
+    password = secret.resolve(key, settings.file) if secret else ""
+    return Server.of(tenant.database, password)
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueuer:
+    """Writes runs of one tenant down, and asks the fleet to execute them.
+
+    Attributes:
+        window: When they may send; "" is as the tenant's settings say.
+        zone: Whose clock the window goes by; "" is the worker's.
+        slices: Into how many runs each list is parted, which may be executed side by side.
+    """
+
+    tenant: Tenant
+    warn: Callable[..., None]
+    window: str = ""
+    zone: str = ""
+    slices: int = 1
+
+    async def ask(
+        self, ledger: Ledger, queue: Queue, names: Sequence[str], how: JobOptions
+    ) -> list[RunId]:
+        """Ask for runs of job files, and of each new file of a folder.
+
+        Raises:
+            JobFileError: A list cannot be read; nothing was asked.
+            SettingsError: A route is not known, or must be named.
+        """
+        new_of = partial(new_of_ledger, ledger=ledger)
+        runs: list[RunId] = []
+        async with opened(names, how, new_of, self.warn) as parts:
+            lines = merged([part.asked for part in parts])
+            routes = routes_of(self.tenant.settings, how, lines)
+            for part in parts:
+                if part.asked:
+                    runs += await self._part(ledger, queue, part, routes)
+        await queue.make_jobs()
+        return runs
+
+    async def _part(
+        self, ledger: Ledger, queue: Queue, part: Part, routes: Mapping[str, Route]
+    ) -> list[RunId]:
+        batch = part.batch
+        slices = min(self.slices, sum(asked.count for asked in part.asked.values()))
+        runs = []
+        for route in part.routes_among(routes):
+            for nth in range(slices):
+
+                def takes(listed: Listed, route: Route = route, nth: int = nth) -> bool:
+                    mine = _slice_of(listed.number or listed.id, slices) == nth
+                    return mine and routes[listed.route].name == route.name
+
+                run = await self._new_run(ledger, route, batch.names)
+                await self._keep(run, part)
+                lock = self.tenant.name if slices == 1 else f"{self.tenant.name}/{nth + 1}"
+                # First of all, so that a death at any later moment leaves a trace.
+                await queue.ask(self.tenant.name, run.id, lock, self.window, self.zone)
+                await ledger.open_run(run)
+                async with ledger.own(run.id):
+                    await list_numbers(ledger, run, part.jobs, takes)
+                runs.append(run.id)
+        if batch.file is not None:
+            await ledger.take(batch.file, runs[0])
+        for each in runs:
+            await queue.listed(self.tenant.name, each)
+        return runs
+
+    async def _keep(self, run: Run, part: Part) -> None:
+        try:
+            await anyio.to_thread.run_sync(keep_list, run, part.jobs)
+        except OSError as error:
+            self.warn("warning.results_lost", folder=run.folder, why=error)
+
+    async def _new_run(self, ledger: Ledger, route: Route, names: Sequence[str]) -> Run:
+        acct_id = self.tenant.settings.erp.acct_id
+        return await new_run(ledger, SystemClock(), acct_id, route, names)
+
+
+def _slice_of(name: str, slices: int) -> int:
+    """Return the slice of a number, or of an id; spellings that differ by case are in one."""
+    return crc32(name.casefold().encode()) % slices

@@ -1,0 +1,46 @@
+"""The folder of the tenants' files, and the one queue that all of them share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from k3push.config.tenants import Tenant, Tenants, read_tenants
+from k3push.core.remark import remark
+from k3push.runs.problem import Problem
+
+
+def read_folder(folder: Path) -> Tenants:
+    """Read the tenants.
+
+    Raises:
+        Problem: There are none.
+    """
+    try:
+        found = read_tenants(folder, os.environ)
+    except OSError as error:
+        raise Problem(remark("fleet.no_folder", folder=folder, why=error.strerror)) from error
+    if not found.by_name:
+        why = next(iter(found.faulty.values()), "*.toml")
+        raise Problem(remark("fleet.no_tenants", folder=folder, why=why))
+    return found
+
+
+def one_queue_of(tenants: Tenants) -> Tenant:
+    """Return a tenant who names the one database that queues the runs of all.
+
+    Raises:
+        Problem: They name several, or none that machines can share.
+    """
+    shared = {
+        tenant.database: tenant
+        for tenant in tenants.by_name.values()
+        if tenant.settings.fleet.database or tenant.settings.ledger.in_postgres
+    }
+    if len(shared) > 1:
+        raise Problem(remark("fleet.databases", names=", ".join(t.name for t in shared.values())))
+    if not shared:
+        raise Problem(
+            remark("fleet.sqlite", file=next(iter(tenants.by_name.values())).settings.file)
+        )
+    return next(iter(shared.values()))

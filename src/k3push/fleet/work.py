@@ -1,0 +1,226 @@
+"""What a worker does for its tenants: runs, schedules, and the ledgers behind them."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import anyio
+import anyio.to_thread
+
+from k3push.adapters.clock import SystemClock
+from k3push.adapters.ledger.postgres import PostgresLedger, open_postgres
+from k3push.adapters.ledger.postgres.database import Server
+from k3push.config.settings import ScheduleSettings, SettingsError
+from k3push.config.tenants import Tenant, Tenants, read_tenants
+from k3push.core.model import RunId
+from k3push.fleet.enqueue import Enqueuer
+from k3push.fleet.queue import end_sessions
+from k3push.fleet.worker import CannotBeginError, NotHereError, Order
+from k3push.ports import LedgerLostError, RunIsAliveError
+from k3push.runs.create import SELECTED
+from k3push.runs.execute import Only
+from k3push.runs.outcome import Ending
+from k3push.runs.problem import Problem, innermost
+from k3push.runs.shared_stop import SharedStop
+from k3push.runs.stop import Stop
+from k3push.wiring.config_file import load_settings
+from k3push.wiring.erp import ErpAccess, endpoints_of
+from k3push.wiring.executor import Executor, RunOptions
+from k3push.wiring.job_lists import JobOptions
+from k3push.wiring.ledger import ledger_password
+from k3push.wiring.line_observer import LineObserver
+from k3push.wiring.selecting import Selector
+from k3push.words.language import Say
+
+if TYPE_CHECKING:
+    from k3push.fleet.queue import Queue
+
+# A secret may come without a change of any file.
+SECRETS_LOOK_S = 60.0
+
+LONGEST_ID = 63
+"""What PostgreSQL keeps of the name of a session."""
+
+
+@dataclass(slots=True)
+class FleetWork:
+    """What a worker does for its tenants: the same as the commands do.
+
+    Attributes:
+        folder: Of the tenants' files.
+        database: URL of the queue that the worker looks into.
+        id: Of the worker; its sessions carry it.
+    """
+
+    folder: Path
+    database: str
+    id: str
+    say: Say
+    stack: AsyncExitStack
+    _seen: Tenants | None = None
+    _seen_at_s: float = 0.0
+    _served: Mapping[str, Tenant] = field(default_factory=dict)
+    _told: frozenset[str] = frozenset()
+    _ledgers: dict[str, PostgresLedger] = field(default_factory=dict)
+    _opening: anyio.Lock = field(default_factory=anyio.Lock)
+
+    async def tenants(self) -> Mapping[str, Tenant]:
+        """Return the tenants whose secrets are here; tell what has changed."""
+        try:
+            found = await anyio.to_thread.run_sync(read_tenants, self.folder, os.environ)
+        except OSError as error:
+            # It was there at the beginning; a network disk comes back.
+            self._tell_new([self.say("fleet.no_folder", folder=self.folder, why=error.strerror)])
+            return self._served
+        new = self._seen is None or found.digest != self._seen.digest
+        if new or anyio.current_time() - self._seen_at_s > SECRETS_LOOK_S:
+            self._seen, self._seen_at_s = found, anyio.current_time()
+            await self._look_at(found, frozenset() if new else frozenset(self._served))
+        return self._served
+
+    async def _look_at(self, found: Tenants, known: Collection[str]) -> None:
+        """See which tenants can be served; those that are *known* can, by their files as read."""
+        served = {}
+        left = [self.say("worker.faulty", why=why) for why in found.faulty.values()]
+        left += [self.say("fleet.doubles", names=", ".join(names)) for names in found.doubles]
+        for name, tenant in found.by_name.items():
+            clashes = ", ".join(found.clashes.get(name, ()))
+            if clashes:
+                left.append(self.say("fleet.clash", tenant=name, others=clashes))
+            elif name not in known and (
+                why := await anyio.to_thread.run_sync(self._why_left, tenant)
+            ):
+                left.append(self.say("worker.left", tenant=name, why=why))
+            else:
+                served[name] = tenant
+        self._tell_new([*left, self.say("worker.serves", names=", ".join(served))])
+        self._served = served
+
+    def _tell_new(self, lines: Sequence[str]) -> None:
+        """Write the lines that were not among the last ones."""
+        for line in lines:
+            if line not in self._told:
+                self._write(line)
+        self._told = frozenset(lines)
+
+    def _why_left(self, tenant: Tenant) -> str:
+        if not tenant.settings.ledger.in_postgres:
+            return self.say("fleet.sqlite", file=tenant.settings.file)
+        if tenant.database != self.database:
+            return self.say("fleet.other_queue", file=tenant.settings.file)
+        try:
+            endpoints_of(tenant.settings)
+            ledger_password(tenant.settings)
+        except SettingsError as error:
+            return str(error)
+        return ""
+
+    async def execute(self, tenant: Tenant, run: RunId, order: Order, stop: Stop) -> Ending:
+        """Resume a run as `k3push resume` does."""
+        options = RunOptions(
+            config=tenant.settings.file,
+            window=order.window,
+            zone=order.zone,
+            closes_in_s=order.seconds,
+        )
+
+        def made() -> Executor:
+            settings = load_settings(options.config)
+            lines = LineObserver(self.say, self.tell, self._write)
+            return Executor(settings, options, lines, self.say, SharedStop(stop=stop))
+
+        try:
+            executor = await anyio.to_thread.run_sync(made)  # a secret may come from a command
+            ledger = await self._ledger(tenant)
+            return await executor.go_on(
+                ledger, run, only=Only.SETTLE if order.only_settle else None
+            )
+        except Exception as error:  # whatever is left is sorted by kind
+            cause = innermost(error)
+            if isinstance(cause, LedgerLostError | RunIsAliveError):
+                raise cause from error
+            if isinstance(cause, SettingsError):
+                self._seen = None  # so that it is looked at anew
+                raise NotHereError(str(cause)) from error
+            if not isinstance(cause, Problem):
+                sys.stderr.write("".join(traceback.format_exception(error)))
+            raise CannotBeginError(str(cause) or type(cause).__name__) from error
+
+    async def look(self, tenant: Tenant, schedule: str, queue: Queue) -> str:
+        """Ask for runs of what is new in a schedule's folder, or of what its route selects."""
+        from k3push.adapters.job_files import JobFileError  # noqa: PLC0415
+
+        settings = tenant.settings.schedules[schedule]
+        asker = Enqueuer(tenant, self.tell, window=settings.window, zone=settings.time_zone)
+        try:
+            ledger = await self._ledger(tenant)
+            async with self._jobs_of(tenant, settings) as (names, how):
+                runs = await asker.ask(ledger, queue, names, how)
+        except JobFileError as error:
+            why = str(error)
+        except (SettingsError, Problem) as error:
+            why = str(error)
+        else:
+            for run in runs:
+                self.tell("enqueue.queued", tenant=tenant.name, run=run)
+            return ""
+        self.tell("worker.schedule", tenant=tenant.name, schedule=schedule, why=why)
+        return why
+
+    @asynccontextmanager
+    async def _jobs_of(
+        self, tenant: Tenant, schedule: ScheduleSettings
+    ) -> AsyncIterator[tuple[Sequence[str], JobOptions]]:
+        """Give the jobs of a schedule, and how they are read."""
+        settings, how = tenant.settings, JobOptions(route=schedule.route)
+        if not schedule.selects:
+            yield [str(settings.folder / job) for job in schedule.jobs], how
+            return
+        endpoints = await anyio.to_thread.run_sync(endpoints_of, settings)
+        selector = Selector(settings, ErpAccess(endpoints), self.tell)
+        today = SystemClock(ZoneInfo(schedule.time_zone)).now().date()
+        route = settings.route(schedule.route)
+        selection = settings.selection(route)
+        async with selector.spooled(route, selection, today=today) as (path, _):
+            yield [str(settings.folder / SELECTED)], replace(how, selected=path)
+
+    async def is_whole(self, tenant: Tenant, run: RunId) -> bool | None:
+        """Say whether a run has all its numbers; None while somebody writes them down."""
+        ledger = await self._ledger(tenant)
+        found = await ledger.run(run)
+        if found is not None and not found.whole and await ledger.is_alive(run):
+            return None
+        return found is not None and found.whole
+
+    async def end_sessions(self, tenant: Tenant, worker: str) -> None:
+        """End what a dead worker holds in a tenant's ledger."""
+        password = await anyio.to_thread.run_sync(ledger_password, tenant.settings)
+        await end_sessions(Server.of(tenant.settings.ledger.url, password), worker)
+
+    def tell(self, sentence: str, /, **facts: object) -> None:
+        """Write a line, which may go into a log."""
+        self._write(self.say(sentence, **facts))
+
+    def _write(self, line: str) -> None:
+        sys.stderr.write(f"{SystemClock().now():%Y-%m-%d %H:%M:%S} {line}\n")
+        sys.stderr.flush()
+
+    async def _ledger(self, tenant: Tenant) -> PostgresLedger:
+        """Return the tenant's ledger; all tenants of one database share its connections."""
+        url = tenant.settings.ledger.url
+        account = tenant.settings.erp.acct_id
+        async with self._opening:
+            if url not in self._ledgers:
+                named = f"{url}{'&' if '?' in url else '?'}application_name={self.id}"
+                password = await anyio.to_thread.run_sync(ledger_password, tenant.settings)
+                opening = open_postgres(named, account=account, password=password)
+                self._ledgers[url] = await self.stack.enter_async_context(opening)
+            return self._ledgers[url].of_account(account)

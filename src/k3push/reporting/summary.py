@@ -1,0 +1,123 @@
+"""What the end of a run, `status` and `explain` all tell: counts, reasons, causes, advice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from k3push.core.advice.clusters import Cluster, Clusters
+from k3push.core.advice.diagnosis import Advice, advise
+from k3push.core.model import Follow, State
+from k3push.reporting.phrases import cause_words
+from k3push.runs.outcome import NOT_FOLLOWED, Exit, Followed
+from k3push.runs.stop import Cause
+from k3push.words.language import Say
+from k3push.words.width import columns, filled
+
+COLUMNS = 80
+
+NAME_COLUMNS = 10
+"""Columns of the longest name of a state or a forecast, in either language."""
+CLUSTERS_SHOWN = 5
+
+_COLOURS = {
+    State.PUSHED: "green",
+    State.ALREADY: "cyan",
+    State.DRAFT: "yellow",
+    State.REJECTED: "red",
+    State.UNKNOWN: "magenta",
+    State.PLANNED: "white",
+    State.SENT: "white",
+}
+
+_IN_THE_ERPS_WORDS = frozenset({Cause.LOGIN_REFUSED, Cause.LOOK_REFUSED})
+
+
+def state_table(counts: Mapping[State, int], say: Say) -> str:
+    """Return the counts as lines for a terminal, with rich's colours."""
+    return "\n".join(
+        count_line(say(f"state.{state}"), counts[state], _COLOURS[state])
+        for state in State
+        if counts.get(state)
+    )
+
+
+def count_line(name: str, count: int, colour: str) -> str:
+    """Return one count, the figures of several below one another."""
+    return f"  [{colour}]{filled(name, NAME_COLUMNS)}[/] {count:>9,}"
+
+
+def reason_lines(clusters: Clusters, say: Say) -> list[str]:
+    """Return why numbers came to nothing and what to do, in lines of at most 80 columns."""
+    largest = clusters.largest()
+    shown = largest[:CLUSTERS_SHOWN]
+    lines = ["  " + say("reason.heading")] if shown else []
+    for cluster in shown:
+        lines.append(_headline(cluster, say))
+        lines += advice_lines(cluster.advice, say.said(cluster.shape), say, indent=6)
+    rows = clusters.total - sum(cluster.count for cluster in shown)
+    if rows:
+        lines.append("    " + say("reason.more", reasons=len(largest) - len(shown), rows=rows))
+    return lines
+
+
+def advice_lines(advice: Advice | None, reason: str, say: Say, *, indent: int) -> list[str]:
+    """Return the cause, unless *reason* has said it, and the cure; nothing if none is known.
+
+    Args:
+        advice: What is known.
+        reason: The reason as it was said.
+        say: Sentences.
+        indent: Spaces before each line.
+    """
+    if advice is None:
+        return []
+    cause = say(advice.cause)
+    lines = [f"→ {say(advice.cure)}"] if cause in reason else [cause, f"→ {say(advice.cure)}"]
+    return [" " * indent + line for line in lines]
+
+
+def cause_lines(causes: Mapping[Cause, str], say: Say) -> list[str]:
+    """Return why an execution stopped before its end."""
+    lines = []
+    for cause, why in causes.items():
+        lines.append(cause_words(cause, why, say))
+        if cause in _IN_THE_ERPS_WORDS:
+            lines += advice_lines(advise("", why), say.said(why), say, indent=2)
+    return lines
+
+
+def follow_line(followed: Followed, say: Say) -> str:
+    """Say how far documents have come after their push; "" where none were to be followed."""
+    parts = [
+        f"{say(f'follow.{follow}')} {followed.counts[follow]:,}"
+        for follow in Follow
+        if follow.value and followed.counts.get(follow)
+    ]
+    if followed.left:
+        parts.append(say("summary.follow_left", left=followed.left))
+    return say("summary.follow", counts=" · ".join(parts)) if parts else ""
+
+
+def next_step(
+    counts: Mapping[State, int], code: Exit, say: Say, followed: Followed = NOT_FOLLOWED
+) -> str:
+    """Say what a person does now."""
+    if counts.get(State.SENT):
+        return say("exit.sent")
+    of_follow = {
+        Exit.SOME_REJECTED: not any(map(counts.get, (State.REJECTED, State.DRAFT)))
+        and followed.for_person,
+        Exit.SOME_UNKNOWN: not counts.get(State.UNKNOWN),
+    }
+    return say(f"exit.{int(code)}.follow" if of_follow.get(code) else f"exit.{int(code)}")
+
+
+def _headline(cluster: Cluster, say: Say) -> str:
+    """Count, message and an example, if there is room for it."""
+    line = f"    {cluster.count:,} × {say.said(cluster.shape) or cluster.code}"
+    example = f" ({cluster.examples[0]}{', …' if cluster.count > 1 else ''})"
+    if columns(line + example) <= COLUMNS:
+        return line + example
+    while columns(line) > COLUMNS:
+        line = line.removesuffix("…")[:-1] + "…"
+    return line

@@ -1,0 +1,642 @@
+"""The one door to the ERP: look, write down, send once, judge, record.
+
+Every sending of k3push is a call of `send_once`, and there is no second way (rule 10).
+`push_chunk` repeats it only where it returns `SendAgain`, the proof that nothing was done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+
+import anyio
+from tenacity import AsyncRetrying, RetryCallState, retry_if_result
+
+from k3push.core.model import (
+    TWIN,
+    Attempt,
+    BillNumber,
+    Chunk,
+    Document,
+    Exchange,
+    Intent,
+    NeverSent,
+    Outcome,
+    Sighting,
+    State,
+    Step,
+    StepAttempt,
+    StepIntent,
+    Target,
+    Targets,
+    number_in,
+)
+from k3push.core.pacing.pace import Ended, Sample
+from k3push.core.protocol import wire
+from k3push.core.remark import remark
+from k3push.core.safety.evidence import (
+    CALL_LIMIT,
+    Conclusion,
+    Look,
+    are_merged,
+    conclude,
+    conclude_unread,
+    made_outcome,
+    needs_patience,
+    new_targets,
+    strangers,
+)
+from k3push.core.safety.life import SENT_BEFORE
+from k3push.core.safety.verdict import Cure, InDoubt, ReadBack, Said, SendAgain, judge
+from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError, Made, Turn
+from k3push.runs.context import Context
+from k3push.runs.lookup import look_at_targets, open_turn, wait_for_erp
+from k3push.runs.source_check import already, known_to_ledger, query_refused, unclear
+from k3push.runs.stop import Cause
+
+Untold = tuple[str, str]
+"""Code and reason of a number that stays in doubt, since no look tells what became of it."""
+
+# What is sent again is looked at once more if its turn took longer than this: the call before may
+# have been carried out meanwhile, or a person have come in between.
+LOOK_KEEPS_S = 5.0
+
+# Queries may be answered by a copy of the database that lags behind: pauses between looks for
+# what a success has made.
+FIRST_LAG_S = 0.5
+LAG_GROWTH = 2.0
+
+# Many who share a session that lasts for a few calls lose it often, each by no fault of its
+# own. A user who may read and not push loses it always (P 3.4).
+MOST_SESSIONS_A_CHUNK = 30
+
+# Those who lose each other's sessions in step never get further, so each falls back by a time
+# of its own, which doubles until it is longer than a call.
+STEP_S = 0.05
+STEPS = 16
+LONGEST_STEP_S = 60.0
+
+
+@dataclass(slots=True)
+class Sending:
+    """A claimed chunk on its way.
+
+    Attributes:
+        chunk: As the backlog gave it.
+        numbers: What is left to send: claimed, and without a target.
+        links_proved: Targets were found by their link on this route before.
+        one_only: All are looked at and one is sent, whose document has to come to its end first.
+        found_links: They were found on the way of this chunk.
+        nth: Sendings so far.
+        lost: How many of them met a lost session.
+        in_doubt: Whether the last sending left numbers `unknown`.
+        overload: What the last answer said of an overloaded ERP, or "".
+        held_back: Nothing left, since a hold began meanwhile; the numbers wait for its end.
+        conclusion: What the last sending came to, once the ERP has finished one.
+        began_s: When the last look before a sending began.
+        at_once: Chunks on their way as it left, itself counted.
+        merged: The last read-back found a target of several sources.
+        sample: What the last sending tells of the ERP's pace.
+        push_s: How long the last push took.
+        cancelled: Cancelled documents of the numbers, which count as none.
+        twins: Remarks on documents that the last answer does not name beside those that it does.
+        outcomes: What its numbers have come to: by the looks before, and by the last sending.
+        named: As whom a sending travelled, by id of the documents that its answer names.
+        postponed: Numbers that wait until the document of another has come to its end.
+    """
+
+    chunk: Chunk
+    numbers: tuple[BillNumber, ...]
+    links_proved: bool
+    one_only: bool = False
+    found_links: bool = False
+    nth: int = 0
+    lost: int = 0
+    in_doubt: bool = False
+    overload: str = ""
+    held_back: bool = False
+    conclusion: Conclusion | None = None
+    began_s: float = 0.0
+    at_once: int = 1
+    merged: bool = False
+    sample: Sample | None = None
+    push_s: float = 0.0
+    cancelled: dict[BillNumber, tuple[Target, ...]] = field(default_factory=dict)
+    twins: dict[BillNumber, str] = field(default_factory=dict)
+    outcomes: tuple[Outcome, ...] = ()
+    named: dict[str, str] = field(default_factory=dict)
+    postponed: tuple[BillNumber, ...] = ()
+
+    def annotated(self, outcome: Outcome) -> Outcome:
+        """Add to an outcome what else a person has to know of its number."""
+        if outcome.number in self.twins:
+            why = self.twins[outcome.number]
+            return outcome._replace(code=TWIN, reason=_also(outcome.reason, why))
+        ids = {target.id for target in outcome.targets}
+        gone = [t for t in self.cancelled.get(outcome.number, ()) if t.id not in ids]
+        if not gone or outcome.state in {State.PLANNED, State.UNKNOWN}:
+            return outcome
+        why = remark("note.cancelled_before", documents=", ".join(t.label for t in gone))
+        return outcome._replace(reason=_also(outcome.reason, why))
+
+
+def _also(reason: str, more: str) -> str:
+    return remark("note.also", first=reason, more=more) if reason else more
+
+
+async def push_chunk(context: Context, sending: Sending) -> None:
+    """Send a claimed chunk until the ERP has acted, or may have."""
+    retrying = AsyncRetrying(
+        retry=retry_if_result(lambda verdict: isinstance(verdict, SendAgain)),
+        stop=lambda _: (
+            sending.nth - sending.lost >= context.pace.max_attempts
+            or sending.lost >= MOST_SESSIONS_A_CHUNK
+        ),
+        wait=lambda state: _wait_for_cure(state, sending),
+        sleep=context.stop.sleep,
+        retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+    )
+    verdict: SendAgain | None = await retrying(send_once, context, sending)
+    match verdict:
+        case SendAgain(Cure.LOG_IN, because):
+            why = remark("why.sessions", why=because, times=sending.lost)
+            context.stop.ask(Cause.LOGIN_REFUSED, why)
+        case SendAgain(_, because):
+            context.stop.ask(Cause.UNREACHABLE, because)
+
+
+async def send_once(context: Context, sending: Sending) -> SendAgain | None:
+    """Look, write the attempt down, send it, and record what came of it.
+
+    All that can wait comes before the attempt begins: the look, the session, the turn. What is
+    written down leaves at once or not at all.
+
+    Returns:
+        `SendAgain` where the ERP is proved to have done nothing; None where the numbers have
+        come to something else, or where a stop or a hold came before they left.
+    """
+    sending.began_s = anyio.current_time()
+    before = await _look_first(context, sending)
+    if not sending.numbers or context.stop.asked:
+        return None
+    async with AsyncExitStack() as stack:
+        looked_s = anyio.current_time()
+        turn = await open_turn(context, lambda: stack.enter_async_context(context.erp.turn()))
+        waited_s = anyio.current_time() - looked_s
+        if waited_s > LOOK_KEEPS_S and any(n in context.sent_before for n in sending.numbers):
+            before = await _look_first(context, sending)
+        if not sending.numbers or context.stop.asked:
+            return None
+        if sending.one_only:
+            sending.postponed += sending.numbers[1:]
+            sending.numbers = sending.numbers[:1]
+        if context.throttle.hold is not None:
+            sending.held_back = True
+            return None
+        sending.nth += 1
+        attempt = await context.ledger.begin(
+            Intent(
+                run=context.run.id,
+                chunk=sending.chunk.index,
+                nth=sending.nth,
+                numbers=sending.numbers,
+                before=before,
+                request=_request(context, sending.numbers),
+                began_at=context.clock.now(),
+                uptime=context.clock.uptime(),
+                sender=turn.user,
+            )
+        )
+        for number in sending.numbers:
+            context.sent_before.setdefault(number, frozenset(before.get(number, ())))
+        context.on_their_way += 1
+        try:
+            began_s = anyio.current_time()
+            exchange = await _leave(context, turn, attempt.intent, wire.PUSH, context.route.source)
+            sending.push_s = anyio.current_time() - began_s
+            context.ages.ended(attempt.id)
+            await stack.aclose()
+            return await _record(context, sending, attempt, exchange, began_s)
+        finally:
+            context.on_their_way -= 1
+
+
+def _request(context: Context, bills: Sequence[BillNumber]) -> bytes:
+    """Write the request that names bills, all by number or all by id."""
+    ids = [id_ for id_ in map(context.id_of, bills) if id_]
+    if not ids:
+        return wire.push_data(context.route, bills)
+    if len(ids) != len(bills):
+        raise ValueError(f"chunk of {len(bills)} bills and {len(ids)} ids")
+    return wire.push_data(context.route, (), ids)
+
+
+@dataclass(frozen=True, slots=True)
+class StatusLook:
+    """What documents were read to have before a step.
+
+    Attributes:
+        status: FDocumentStatus of each.
+        at_s: On the loop's clock, when that was read.
+        still_so: Reads it again; asked where the call comes long after.
+    """
+
+    status: str
+    at_s: float
+    still_so: Callable[[], Awaitable[bool]]
+
+
+async def send_step(
+    context: Context, step: Step, documents: Sequence[Document], look: StatusLook
+) -> tuple[StepAttempt, Exchange] | None:
+    """Write an attempt at a step of documents down, and send it once.
+
+    Args:
+        context: The execution.
+        step: The step.
+        documents: Of one sender.
+        look: What they were read to have.
+
+    Returns:
+        The attempt and what came back; None where a stop, a hold or a person came before it left.
+    """
+    ids = tuple(document.id for document in documents)
+    async with AsyncExitStack() as stack:
+        sender = documents[0].sender
+        turn = await open_turn(context, lambda: stack.enter_async_context(context.erp.turn(sender)))
+        is_old = anyio.current_time() - look.at_s > LOOK_KEEPS_S
+        if is_old and not await look.still_so():
+            return None
+        if context.stop.asked or context.throttle.hold is not None:
+            return None
+        intent = StepIntent(
+            run=context.run.id,
+            step=step,
+            ids=ids,
+            status=look.status,
+            request=wire.step_data(context.route, step, ids),
+            began_at=context.clock.now(),
+            uptime=context.clock.uptime(),
+            sender=turn.user,
+        )
+        attempt = await context.ledger.begin_step(intent)
+        context.on_their_way += 1
+        try:
+            operation = wire.OPERATIONS[step]
+            return attempt, await _leave(context, turn, intent, operation, context.route.target)
+        finally:
+            context.on_their_way -= 1
+
+
+async def _leave(
+    context: Context, turn: Turn, intent: Intent | StepIntent, operation: str, form: str
+) -> Exchange:
+    """Send an attempt that is written down, unless something has come in between."""
+
+    def held_back() -> str:
+        held_s = context.clock.uptime().seconds - intent.uptime.seconds
+        if held_s > context.settle.held_up_s:
+            # Another process may have taken the run over.
+            return remark("note.stood_still", seconds=held_s)
+        return remark("note.stop_came") if context.stop.asked else ""
+
+    if why := held_back():
+        return NeverSent(why)
+    return await turn.perform(operation, form, intent.request, held_back=held_back)
+
+
+async def _record(
+    context: Context, sending: Sending, attempt: Attempt, exchange: Exchange, began_s: float
+) -> SendAgain | None:
+    """Judge what came back, read back where the ERP has finished, and write it down."""
+    numbers = attempt.intent.numbers
+    verdict = judge(exchange)
+    outcomes: tuple[Outcome, ...]
+    match verdict:
+        case SendAgain(cure, because, session):
+            if cure is Cure.LOG_IN:
+                sending.lost += 1
+                context.erp.lose_session(session)
+            outcomes = tuple(Outcome(n, State.PLANNED, reason=because) for n in numbers)
+        case InDoubt(code, because):
+            sending.overload = because if verdict.overloaded else ""
+            outcomes = tuple(Outcome(n, State.UNKNOWN, (), code, because) for n in numbers)
+        case ReadBack(said):
+            sending.named |= {target.id: attempt.intent.sender for target in said.named}
+            sending.conclusion = await _read_back(context, attempt, sending, verdict)
+            outcomes = tuple(map(sending.annotated, sending.conclusion.outcomes))
+    await context.ledger.record(
+        attempt,
+        exchange,
+        remark_on(verdict),
+        outcomes,
+        at=context.clock.now(),
+        # What goes on in this run keeps its claims, or two runs would take it in turns for ever.
+        keep_claims=not isinstance(verdict, InDoubt),
+    )
+    context.forget(outcomes)
+    sending.outcomes += outcomes
+    sending.in_doubt = any(outcome.state is State.UNKNOWN for outcome in outcomes)
+    context.count(outcomes)
+    sending.sample = _sample(sending, verdict, outcomes, sending.push_s)
+    context.watch.recorded(attempt, outcomes, verdict, anyio.current_time() - began_s)
+    return verdict if isinstance(verdict, SendAgain) else None
+
+
+async def _look_first(context: Context, sending: Sending) -> Mapping[BillNumber, tuple[str, ...]]:
+    """Take out of *sending* what has a target already (rule 3).
+
+    A document that was not there before our own first sending is what that one made, whatever
+    its answer said.
+
+    Returns:
+        The documents that name numbers which are sent in spite of them, by id.
+    """
+    known = await context.ledger.made_of(context.run.id, sending.numbers)
+    seen = Sighting()
+    if context.reads_back:
+        seen = await look_at_targets(context, sending.numbers, before_sending=True)
+        sending.cancelled.update(seen.cancelled)
+        _note_found(context, sending, seen)
+    outcomes = []
+    for number in sending.numbers:
+        outcome = _unsent(context, number, seen, known.get(number))
+        if outcome is not None:
+            outcomes.append(outcome)
+    if outcomes:
+        ours = any(outcome.state in SENT_BEFORE for outcome in outcomes)
+        note = remark("note.found_again") if ours else ""
+        await context.ledger.conclude(context.run.id, outcomes, at=context.clock.now(), note=note)
+        context.watch.concluded(outcomes)
+        context.forget(outcomes)
+        sending.outcomes += tuple(outcomes)
+        gone = {outcome.number for outcome in outcomes}
+        sending.numbers = tuple(number for number in sending.numbers if number not in gone)
+    kinds = (seen.targets, seen.shared, seen.denied, seen.namesakes)
+    there = {n: tuple(t.id for kind in kinds for t in kind.get(n, ())) for n in sending.numbers}
+    return {number: ids for number, ids in there.items() if ids}
+
+
+def _unsent(
+    context: Context, number: BillNumber, seen: Sighting, known: Made | None
+) -> Outcome | None:
+    """Say what becomes of a number that is not sent, from a look at its documents; None sends it.
+
+    Args:
+        context: The execution.
+        number: The ERP's spelling.
+        seen: The look.
+        known: What another run of this ledger has made of it.
+    """
+    if number in seen.refused:
+        return query_refused(number, seen.refused[number])
+    found = seen.targets.get(number, ())
+    before = context.sent_before.get(number)
+    if before is not None and any(target.id not in before for target in found):
+        # A rule that splits may be saving still, so that it is looked at once more at the end.
+        context.suspects.setdefault(number, before)
+        return made_outcome(number, [target for target in found if target.id not in before])
+    if found and not context.repeats_pushes:
+        return already(number, found, thin=number in seen.thin)
+    if before is not None or not context.repeats_pushes:
+        ours = {target.id for target in known.targets}.difference(before or ()) if known else set()
+        if mine := tuple(t for t in seen.shared.get(number, ()) if t.id in ours):
+            return already(number, mine)
+        if outcome := _unclear(context, number, seen, before):
+            return outcome
+    return _by_ledger(context, number, seen, known)
+
+
+def _unclear(
+    context: Context, number: BillNumber, seen: Sighting, before: Collection[str] | None
+) -> Outcome | None:
+    return unclear(context, number, seen, before, by_id=bool(context.id_of(number)))
+
+
+def _by_ledger(
+    context: Context, number: BillNumber, seen: Sighting, known: Made | None
+) -> Outcome | None:
+    """Say that a number is not sent since this ledger knows its documents, unless they are gone."""
+    if known is None or context.repeats_pushes:
+        return None
+    gone = {target.id for target in seen.cancelled.get(number, ())}
+    is_gone = known.targets and {target.id for target in known.targets} <= gone
+    return None if is_gone else known_to_ledger(number, known)
+
+
+async def _read_back(
+    context: Context, attempt: Attempt, sending: Sending, verdict: ReadBack
+) -> Conclusion:
+    """Conclude a call that the ERP has finished (rules 5, 6, 8 and 9)."""
+    numbers, said = attempt.intent.numbers, verdict.said
+    if not context.reads_back:
+        last_try = sending.chunk.tries + 1 >= context.pace.max_attempts
+        drafts = context.route.draft_when_save_fails
+        return conclude_unread(said, numbers[0], last_try=last_try, drafts=drafts)
+    try:
+        made, seen = await _look_after(context, attempt, said)
+        conclusion = await _conclude(context, attempt, sending, said, made=made, seen=seen)
+        if verdict.twice and any(o.state is not State.PLANNED for o in conclusion.outcomes):
+            # Whoever travels again is looked at before. Nobody is rejected after one look, and of
+            # what a rule splits, more may be saved still.
+            await anyio.sleep(context.settle.first_wait_s)
+            made, seen = await _look_after(context, attempt, said, by_all=True)
+            conclusion = await _conclude(context, attempt, sending, said, made=made, seen=seen)
+    except (LookFailedError, ErpUnreachableError, LoginRefusedError) as error:
+        return _unread(numbers, str(error))
+    conclusion = _without(conclusion, _untold(context, attempt, made, seen))
+    for number, others in strangers(said, made).items():
+        documents = ", ".join(other.label for other in others)
+        sending.twins[number] = remark("note.twin", documents=documents)
+    return conclusion
+
+
+async def _conclude(
+    context: Context,
+    attempt: Attempt,
+    sending: Sending,
+    said: Said,
+    *,
+    made: Targets,
+    seen: Sighting,
+) -> Conclusion:
+    """Say what came of each number, from an answer and what a look shows."""
+    numbers, sender = attempt.intent.numbers, attempt.intent.sender
+    sending.merged = are_merged(made)
+    _note_found(context, sending, seen)
+    look = Look(made, proved=sending.links_proved or sending.found_links)
+    if len(made) < len(numbers):
+        asked = seen.linked.issuperset(number for number in numbers if number not in made)
+        proved = await context.absence_proved()
+        look = replace(
+            look,
+            proved=proved and (asked or not context.links.tell),
+            covered=await context.covers(seen.users, sender),
+            trusted=not context.proofs.missed and context.knows_enough_of(sender),
+            linked=asked and context.links.tell,
+        )
+    ids = {target.id for targets in made.values() for target in targets}
+    sources = set(map(number_in, numbers))
+    named = {target.id for target in said.named if target.number not in sources}
+    context.proofs.compare(sender, named, ids)
+    return conclude(
+        said,
+        numbers,
+        look,
+        alone=sending.chunk.alone,
+        last_try=sending.chunk.tries + 1 >= context.pace.max_attempts,
+        drafts=context.route.draft_when_save_fails,
+    )
+
+
+async def _look_after(
+    context: Context, attempt: Attempt, said: Said, *, by_all: bool = False
+) -> tuple[Targets, Sighting]:
+    """Look for what an attempt has made, through as many users and as often as it takes.
+
+    What one complete look shows is enough where it shows all. Where a number is missing that may
+    travel again or be rejected for it, everybody is asked, and after a success, or a refusal that
+    may hide a draft, for as long as a document may take to be shown.
+
+    Returns:
+        New documents by source number, and the last look.
+    """
+    numbers = attempt.intent.numbers
+    seen = await look_at_targets(context, numbers, by_all=by_all, stop_or_not=True)
+    made = _made_in(attempt, said, seen)
+
+    async def look_again() -> None:
+        nonlocal seen, made
+        seen = await look_at_targets(context, numbers, by_all=True, stop_or_not=True)
+        made = _made_in(attempt, said, seen)
+
+    def is_open() -> bool:
+        return needs_patience(said, numbers, made, drafts=context.route.draft_when_save_fails)
+
+    is_all = len(made) == len(numbers) and not is_open()
+    if not is_all and not set(context.erp.users) <= seen.users:
+        await look_again()
+    waited_s, pause_s = 0.0, FIRST_LAG_S
+    while is_open() and waited_s < context.settle.first_wait_s:
+        pause_s = min(pause_s, context.settle.first_wait_s - waited_s)
+        await anyio.sleep(pause_s)
+        waited_s, pause_s = waited_s + pause_s, pause_s * LAG_GROWTH
+        await look_again()
+    return made, seen
+
+
+def _note_found(context: Context, sending: Sending, seen: Sighting) -> None:
+    """Note that documents were found, and by what."""
+    if seen.targets:
+        sending.found_links = True
+        field_ids = seen.by_the_field()
+        certain = (t.id for n, ts in seen.targets.items() if n not in seen.thin for t in ts)
+        context.proofs.field_finds = context.proofs.field_finds or any(
+            id_ in field_ids for id_ in certain
+        )
+
+
+def _untold(
+    context: Context, attempt: Attempt, made: Targets, seen: Sighting
+) -> Mapping[BillNumber, Untold]:
+    """Return the numbers of which a look does not tell what an attempt has made, and why."""
+    untold = {number: ("unread", words) for number, words in seen.refused.items()}
+    for number in attempt.intent.numbers:
+        before = attempt.intent.before.get(number, ())
+        if number not in made and (outcome := _unclear(context, number, seen, before)):
+            untold[number] = (outcome.code, outcome.reason)
+    return untold
+
+
+def _made_in(attempt: Attempt, said: Said, seen: Sighting) -> Targets:
+    """Return what a look shows that was not there before an attempt.
+
+    What the answer names was made by it, even if somebody has cancelled it since, or no link shows
+    of which bill of the number it is.
+    """
+    named = {target.id for target in said.named}
+    found = {number: list(targets) for number, targets in seen.targets.items()}
+    for number, targets in (*seen.cancelled.items(), *seen.shared.items()):
+        ours = [target for target in targets if target.id in named]
+        if ours:
+            found.setdefault(number, []).extend(ours)
+    all_found = {number: tuple(targets) for number, targets in found.items()}
+    return new_targets(all_found, attempt.intent.before)
+
+
+def _without(conclusion: Conclusion, untold: Mapping[BillNumber, Untold]) -> Conclusion:
+    """Leave in doubt the numbers of which no look tells."""
+    if not untold:
+        return conclusion
+    outcomes = [
+        Outcome(each.number, State.UNKNOWN, (), *untold[each.number])
+        if each.number in untold
+        else each
+        for each in conclusion.outcomes
+    ]
+    parts = [tuple(n for n in part if n not in untold) for part in conclusion.parts]
+    return replace(
+        conclusion,
+        outcomes=tuple(outcomes),
+        parts=tuple(part for part in parts if part),
+        alone=tuple(number for number in conclusion.alone if number not in untold),
+    )
+
+
+def _sample(
+    sending: Sending,
+    verdict: SendAgain | InDoubt | ReadBack,
+    outcomes: Sequence[Outcome],
+    push_s: float,
+) -> Sample | None:
+    """Say what a sending tells of the ERP's pace, or None where it tells nothing."""
+    came_to = sum(outcome.state is not State.PLANNED for outcome in outcomes)
+    match verdict:
+        case InDoubt() if verdict.overloaded:
+            ended = Ended.OVERLOADED
+        case InDoubt("timeout"):
+            ended = Ended.TIMED_OUT
+        case ReadBack(said):
+            ended = Ended.OK if came_to else Ended.REFUSED
+            if said.code == CALL_LIMIT:
+                ended = Ended.OVERLOADED
+        case _:
+            return None
+    return Sample(
+        sending.began_s,
+        anyio.current_time(),
+        push_s=push_s,
+        numbers=came_to,
+        at_once=sending.at_once,
+        ended=ended,
+        merged=sending.merged,
+    )
+
+
+def _unread(numbers: tuple[BillNumber, ...], why: str) -> Conclusion:
+    return Conclusion(tuple(Outcome(n, State.UNKNOWN, (), "unread", why) for n in numbers))
+
+
+def remark_on(verdict: SendAgain | InDoubt | ReadBack) -> str:
+    """Say for `explain` what the exchange meant."""
+    match verdict:
+        case SendAgain(Cure.LOG_IN, because):
+            return remark("note.log_in", why=because)
+        case SendAgain(_, because):
+            return remark("note.wait", why=because)
+        case InDoubt(code, because):
+            return remark("note.doubt", code=code, why=because)
+        case ReadBack(said, twice=True):
+            return remark("note.refused_twice", code=said.code)
+        case ReadBack(said):
+            code = f"MsgCode {said.code or '-'}"
+            return remark("note.success") if said.success else remark("note.refused", code=code)
+
+
+def _wait_for_cure(state: RetryCallState, sending: Sending) -> float:
+    verdict = state.outcome.result() if state.outcome else None
+    if isinstance(verdict, SendAgain) and verdict.cure is Cure.LOG_IN:
+        step_s = STEP_S * (2.0 ** (sending.lost - 1) - 1)
+        return min(step_s * (sending.chunk.index % STEPS), LONGEST_STEP_S)
+    return float(wait_for_erp(state))

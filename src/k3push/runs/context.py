@@ -1,0 +1,263 @@
+"""What one execution of a run works with, and how it is told to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import anyio
+
+from k3push.core.control_words import Key
+from k3push.core.model import BillNumber, Outcome, Route, Run, State, id_in
+from k3push.core.pacing.halting import HaltRule, Tally
+from k3push.core.pacing.pace import Ended, Pace, Sample
+from k3push.core.safety.ages import least_age_s
+from k3push.ports import Clock, Doubt, Erp, Ledger, Watch
+from k3push.runs.lookup import Links
+from k3push.runs.proof import Proofs
+from k3push.runs.stop import Cause, Stop
+from k3push.runs.throttle import Throttle
+
+# So many numbers that somebody else has pushed as well are no accident.
+MOST_TWINS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class PushPace:
+    """What bounds an execution from its beginning to its end; `throttle` has the rest.
+
+    Attributes:
+        max_attempts: Sendings of a chunk that are proved to have done nothing.
+        canary: Prove the route with one number, then with one chunk.
+        halt: When refusals or doubts stop the run.
+        limit: Numbers that this execution takes up at most, or None.
+    """
+
+    max_attempts: int = 5
+    canary: bool = True
+    halt: HaltRule = field(default_factory=HaltRule)
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SettlePace:
+    """When to ask what became of a number whose answer was lost (rule 6), in seconds.
+
+    Attributes:
+        first_wait_s: From the beginning of the attempt to the first look.
+        poll_s: Between looks.
+        window_s: Absence counts only when this long has surely passed since the attempt left; the
+            ERP may finish a call long after the connection broke (P 5.15).
+    """
+
+    first_wait_s: float = 20
+    poll_s: float = 20
+    window_s: float = 600
+
+    @property
+    def held_up_s(self) -> float:
+        """How old an attempt may be when it leaves.
+
+        Another process may have taken the run over meanwhile, which counts the window from the
+        attempt's beginning; what leaves so late must come to its end well within it.
+        """
+        return self.window_s / 10
+
+
+class DoubtAges:
+    """How long ago attempts in doubt have surely left, for one process.
+
+    An attempt of this process is timed by the monotonic clock from the end of its exchange:
+    a machine may have been suspended after the attempt was written down and before it left.
+    One of an earlier process counts what has surely passed until it is first seen. So no
+    change of the time of day cuts a window short.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        """Begin with no attempts known."""
+        self._clock = clock
+        self._seen: dict[int, tuple[float, float]] = {}
+        self._found: dict[tuple[int, BillNumber], tuple[set[str], float]] = {}
+
+    def ended(self, attempt: int) -> None:
+        """Note that the exchange of *attempt* ends now, in this process."""
+        self._seen[attempt] = (anyio.current_time(), 0.0)
+
+    def age_s(self, doubt: Doubt) -> float:
+        """Return the seconds since the attempt left."""
+        if doubt.attempt not in self._seen:
+            now, uptime = self._clock.now(), self._clock.uptime()
+            age = least_age_s(doubt.began_at, doubt.uptime, now, uptime)
+            self._seen[doubt.attempt] = (anyio.current_time(), age)
+        first_seen, age_then = self._seen[doubt.attempt]
+        return age_then + anyio.current_time() - first_seen
+
+    def watched_s(self, doubt: Doubt) -> float:
+        """Return the seconds since this process has first seen the doubt."""
+        self.age_s(doubt)
+        return anyio.current_time() - self._seen[doubt.attempt][0]
+
+    def agree(self, doubt: Doubt, ids: set[str], apart_s: float) -> bool:
+        """Say whether a look has found what an earlier one did, *apart_s* seconds before.
+
+        The first look, and one that finds other documents, are kept to be compared with.
+        """
+        key, now_s = (doubt.attempt, doubt.number), anyio.current_time()
+        found, found_s = self._found.get(key, (set(), now_s))
+        if ids != found:
+            self._found[key] = (ids, now_s)
+            return False
+        # Times are floating-point numbers: a wait may end a billionth of a second early.
+        return now_s - found_s >= apart_s * 0.99
+
+
+@dataclass(slots=True)
+class Context:
+    """One execution of one run.
+
+    Attributes:
+        throttle: How it is driven; may change while it goes.
+        auto: Advises the throttle, from samples.
+        tally: What this execution's sendings have come to, for the halt rule.
+        on_their_way: Chunks whose attempt has begun and is not recorded.
+        proofs: What is proved of the field that is asked, and of who sees whose documents.
+        worked: Forms of which a read has succeeded.
+        source_ids: Internal ids of bills that were read from the source form.
+        links: What is known of the target form's links.
+        sent_before: Numbers that may travel again, with the ids of the documents that were there
+            before their first sending: what a look finds beside these is our own.
+        ids: Of bills that travel by their ids.
+        suspects: Numbers that were in doubt and were settled or sent again, with what was there
+            before; they are looked at once more at the end.
+        twins: Numbers that were found to have more documents than their push made.
+        splits: Some bill has several documents, which the ERP saves one after another.
+        more_to_send: Whether numbers wait that have not travelled yet.
+    """
+
+    run: Run
+    erp: Erp
+    ledger: Ledger
+    clock: Clock
+    watch: Watch
+    stop: Stop
+    pace: PushPace
+    throttle: Throttle
+    settle: SettlePace
+    ages: DoubtAges
+    auto: Pace = field(default_factory=Pace)
+    tally: Tally = field(default_factory=Tally)
+    on_their_way: int = 0
+    proofs: Proofs = field(default_factory=Proofs)
+    worked: set[str] = field(default_factory=set)
+    source_ids: dict[BillNumber, str] = field(default_factory=dict)
+    links: Links = field(default_factory=Links)
+    sent_before: dict[BillNumber, frozenset[str]] = field(default_factory=dict)
+    ids: dict[BillNumber, str] = field(default_factory=dict)
+    suspects: dict[BillNumber, frozenset[str]] = field(default_factory=dict)
+    twins: int = 0
+    splits: bool = False
+    more_to_send: Callable[[], bool] = bool
+
+    @property
+    def route(self) -> Route:
+        """The route of the run."""
+        return self.run.route
+
+    @property
+    def reads_back(self) -> bool:
+        """Whether the target form can be asked for targets by source number."""
+        return bool(self.route.source_number_field)
+
+    @property
+    def repeats_pushes(self) -> bool:
+        """Whether a target that was there before does not stop a push."""
+        return self.route.allow_partial or bool(self.run.again_because)
+
+    def chunk_size(self, left: int, ready: int, open_chunks: int) -> int:
+        """Return how many numbers the next chunk takes.
+
+        Args:
+            left: Numbers that are still to be sent.
+            ready: Those of them that could leave now.
+            open_chunks: Chunks on their way.
+        """
+        free = max(1, self.throttle[Key.CONCURRENCY] - open_chunks)
+        made = self.tally.sent - self.tally.failed - self.tally.unknown
+        steered = self.auto.size(left, ready, free, made)
+        if not self.reads_back:
+            return 1
+        return steered if self.throttle.is_auto(Key.CHUNK_SIZE) else self.throttle[Key.CHUNK_SIZE]
+
+    def id_of(self, bill: BillNumber) -> str:
+        """Return the id that a bill travels by; "" where it travels by its number."""
+        return id_in(bill) or self.ids.get(bill, "")
+
+    def forget(self, outcomes: Sequence[Outcome]) -> None:
+        """Keep nothing of what may travel no more."""
+        for outcome in outcomes:
+            if outcome.state not in {State.PLANNED, State.UNKNOWN}:
+                self.sent_before.pop(outcome.number, None)
+                self.source_ids.pop(outcome.number, None)
+                self.ids.pop(outcome.number, None)
+
+    async def made_of_namesakes(
+        self, bills: Collection[BillNumber]
+    ) -> Mapping[BillNumber, frozenset[str]]:
+        """Return what the ledger has made of other bills of the same numbers."""
+        return await self.ledger.made_of_namesakes(self.run.scope, bills)
+
+    async def absence_proved(self) -> bool:
+        """Say whether absence counts at all on this route (`proof`)."""
+        return await self.proofs.absence_proved(self, self.ledger, self.run.id)
+
+    async def may_split(self) -> bool:
+        """Say whether a bill may have more documents than a first look shows."""
+        if not self.splits:
+            known = await self.ledger.made_by(self.run.id)
+            self.splits = any(len(each.targets) > 1 for each in known)
+        return self.splits
+
+    async def covers(self, users: Collection[str], sender: str) -> bool:
+        """Say whether *users* see what *sender* makes (`proof`)."""
+        return await self.proofs.covers(self, self.ledger, self.run.id, users=users, sender=sender)
+
+    def knows_enough_of(self, sender: str) -> bool:
+        """Say whether nothing more can be learnt of how much is shown of a user's documents."""
+        return self.proofs.enough_shown(sender) or not self.more_to_send()
+
+    def note_twin(self, why: str) -> None:
+        """Count a number that somebody else has pushed as well; a few stop the run."""
+        self.twins += 1
+        if self.twins >= MOST_TWINS:
+            self.stop.ask(Cause.TWINS, why)
+
+    def spare(self, began_s: float, seconds: float, why: str) -> None:
+        """Let nothing new leave for some seconds: the ERP turned a look away."""
+        self.learn(Sample(began_s, anyio.current_time(), ended=Ended.OVERLOADED))
+        self.throttle.back_off(seconds, why)
+
+    def learn(self, sample: Sample) -> None:
+        """Take in what a sending has shown of the ERP, and steer by it."""
+        throttle = self.throttle
+        fixed = {key: None if throttle.is_auto(key) else throttle[key] for key in Key}
+        if not self.reads_back:
+            fixed[Key.CHUNK_SIZE] = 1
+        self.auto.add(sample, concurrency=fixed[Key.CONCURRENCY], chunk_size=fixed[Key.CHUNK_SIZE])
+        throttle.advise(Key.CONCURRENCY, self.auto.setting.concurrency)
+        throttle.advise(Key.CHUNK_SIZE, self.auto.setting.chunk_size)
+
+    def count(self, outcomes: Sequence[Outcome]) -> None:
+        """Add what a sending came to, and stop if that breaks the halt rule."""
+        states = [outcome.state for outcome in outcomes if outcome.state is not State.PLANNED]
+        self.splits = self.splits or any(len(outcome.targets) > 1 for outcome in outcomes)
+        self.tally = replace(
+            self.tally,
+            sent=self.tally.sent + len(states),
+            failed=self.tally.failed + states.count(State.REJECTED),
+            unknown=self.tally.unknown + states.count(State.UNKNOWN),
+        )
+        breach = self.pace.halt.check(self.tally)
+        if breach is not None and Cause.HALTED not in self.stop.causes:
+            self.stop.ask(Cause.HALTED, breach.why)
+            if self.pace.halt.now:
+                self.stop.scope.cancel()

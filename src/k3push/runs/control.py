@@ -1,0 +1,140 @@
+"""Commands to a run that is under way: left in the ledger by one process, obeyed by another.
+
+The ledger carries them, since it is what all processes share on every system. A command is
+obeyed once, in the order in which commands were given, and that is written down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import anyio
+
+from k3push.core.control_words import Command, Key, Verb
+from k3push.core.model import Run, RunId
+from k3push.core.pacing.holds import Hold, HoldCause, outside
+from k3push.core.pacing.window import Window
+from k3push.core.remark import remark
+from k3push.ports import Clock, Commanded, Ledger
+from k3push.runs.context import Context
+from k3push.runs.stop import Cause, stopping
+
+# A person waits for the answer, and a read of the ledger costs next to nothing.
+LOOK_EVERY_S = 1.0
+ANSWER_LOOK_S = 0.1
+
+
+async def obey(context: Context) -> None:
+    """Obey the commands for the context's run as they come, until cancelled."""
+    with stopping(context.stop):
+        while True:
+            for given in await context.ledger.commands(context.run.id):
+                if given.obeyed_at is None:
+                    await _obey(context, given)
+            await anyio.sleep(LOOK_EVERY_S)
+
+
+async def _obey(context: Context, given: Commanded) -> None:
+    command, throttle = given.command, context.throttle
+    match command.verb:
+        case Verb.PAUSE:
+            throttle.pause()
+        case Verb.CONTINUE:
+            throttle.go_on()
+        case Verb.STOP:
+            context.stop.ask(Cause.CONTROL, f"k3push control {context.run.id} stop")
+        case Verb.SET if command.key is not None:
+            throttle.fix(command.key, command.value)
+    # A stop may end this task, and the one who gave it waits for the answer.
+    with anyio.CancelScope(shield=True):
+        await context.ledger.obeyed(
+            given.id, at=context.clock.now(), on_their_way=context.on_their_way
+        )
+
+
+async def command(
+    ledger: Ledger, clock: Clock, run: RunId, what: Command, *, patience_s: float
+) -> Commanded | None:
+    """Give a command to the executor of *run*, and wait until it is obeyed.
+
+    Returns:
+        What the executor wrote down; None where it did not within *patience_s*, and then the
+        command stays, or where it ended before.
+    """
+    given = await ledger.command(run, what, at=clock.now())
+    with anyio.move_on_after(patience_s):
+        while True:
+            alive = await ledger.is_alive(run)
+            for kept in await ledger.commands(run):
+                if kept.id == given and kept.obeyed_at is not None:
+                    return kept
+            if not alive:
+                return None
+            await anyio.sleep(ANSWER_LOOK_S)
+    return None
+
+
+async def runs_beside(ledger: Ledger, run: Run) -> list[Run]:
+    """Return all runs that the command began which began *run*, the oldest first."""
+    if not run.group:
+        return [run]
+    return [each for each in await ledger.runs() if each.group == run.group]
+
+
+async def living_beside(ledger: Ledger, run: Run) -> Run | None:
+    """Return the run that is under way among those that one command began, or None.
+
+    They are executed one after another and have one fate: a command to any of them is for this
+    one, and one without an ending waits for it.
+    """
+    for each in await runs_beside(ledger, run):
+        # An ending is cleared when an execution begins, so one that is there says enough.
+        if each.exit is None and await ledger.is_alive(each.id):
+            return each
+    return None
+
+
+async def hindrance(ledger: Ledger, run: Run, what: Command) -> str:
+    """Return why a command cannot be given to *run*, as a remark; "" if it can."""
+    if not await ledger.is_alive(run.id):
+        return remark("control.not_alive", run=run.id)
+    if what.key is Key.CHUNK_SIZE and not run.route.source_number_field:
+        return remark("control.one_by_one", run=run.id, route=run.route.name)
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What a person has made of a run that is under way.
+
+    Attributes:
+        hold: A pause, or the time of day, that keeps chunks from leaving; None without one.
+        fixed: The command that set each quantity that is no longer automatic.
+        asked: Commands that were not obeyed yet, the oldest first.
+    """
+
+    hold: Hold | None = None
+    fixed: Mapping[Key, Commanded] = field(default_factory=dict)
+    asked: Sequence[Commanded] = ()
+
+
+def orders_of(commands: Sequence[Commanded], window: str, now: datetime) -> Orders:
+    """Say what commands to the present execution and the *window* of its settings come to."""
+    paused: Hold | None = None
+    fixed: dict[Key, Commanded] = {}
+    asked = []
+    for given in commands:
+        what = given.command
+        if given.obeyed_at is None:
+            asked.append(given)
+        elif what.key is not None:
+            fixed.pop(what.key, None)
+            if what.value is not None:
+                fixed[what.key] = given
+        elif what.verb is Verb.PAUSE:
+            paused = paused or Hold(HoldCause.CONTROL, since=given.obeyed_at)
+        elif what.verb is Verb.CONTINUE:
+            paused = None
+    return Orders(paused or (outside(Window.parse(window), now) if window else None), fixed, asked)

@@ -1,0 +1,245 @@
+"""From job files to a run in the ledger. Nothing is asked of the ERP, and nothing is sent."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+
+import anyio.to_thread
+
+from k3push.core.model import Identified, Listed, Outcome, Route, Row, Run, RunId, State
+from k3push.core.plan import Foreseen
+from k3push.core.remark import remark
+from k3push.ports import Clock, Ledger
+from k3push.runs.row_pages import pages_of
+from k3push.words.language import in_files
+
+# Numbers that are written to the ledger at once.
+BATCH = 5000
+
+SELECTED = "--select"
+"""Stands for a job file where the route selects its bills itself."""
+
+# What results are called whose numbers come from no file.
+_STEMS = {"-": "stdin", SELECTED: "selected"}
+
+# Letters that cannot be taken for one another, for ids that are typed.
+_LETTERS = "abcdefghjkmnpqrstuvwxyz"
+
+
+@dataclass(frozen=True, slots=True)
+class JobSource:
+    """One job file.
+
+    Attributes:
+        name: What messages call it.
+        path: Where its bytes are.
+        read: Reads it anew at each call.
+    """
+
+    name: str
+    path: Path
+    read: Callable[[], Iterator[Listed]]
+
+
+@dataclass(slots=True)
+class Asked:
+    """How many lines of a job ask for one route, and where the first stands, as a remark."""
+
+    place: str
+    count: int = 0
+
+
+def _place(job: str, line: int) -> str:
+    return remark("setting.place", file=job, line=line)
+
+
+async def survey(jobs: Sequence[JobSource]) -> dict[str, Asked]:
+    """Read job files to their ends, so that every bad line is known before a run exists.
+
+    Returns:
+        What asks for each route, by its name; "" where a line asks for none.
+    """
+
+    def count() -> dict[str, Asked]:
+        lines: dict[str, Asked] = {}
+        for job in jobs:
+            for listed in job.read():
+                if listed.route not in lines:
+                    lines[listed.route] = Asked(_place(job.name, listed.line))
+                lines[listed.route].count += 1
+        return lines
+
+    return await anyio.to_thread.run_sync(count)
+
+
+def merged(surveys: Iterable[Mapping[str, Asked]]) -> dict[str, Asked]:
+    """Add up what several surveys have found.
+
+    >>> merged([{"": Asked("a, line 2", 3)}, {"": Asked("b, line 1", 4)}])
+    {'': Asked(place='a, line 2', count=7)}
+    """
+    lines: dict[str, Asked] = {}
+    for found in surveys:
+        for route, asked in found.items():
+            lines.setdefault(route, Asked(asked.place)).count += asked.count
+    return lines
+
+
+def new_run_id(now: datetime) -> RunId:
+    """Return an id that sorts by time and can be typed.
+
+    >>> new_run_id(datetime(2026, 11, 25, 20, 0, 5))[:-3]
+    '20261125-200005-'
+    """
+    tail = "".join(secrets.choice(_LETTERS) for _ in range(3))
+    return RunId(f"{now:%Y%m%d-%H%M%S}-{tail}")
+
+
+async def free_run_id(ledger: Ledger, now: datetime) -> RunId:
+    """Return an id that no run of the ledger has; two may begin within one second."""
+    while await ledger.run(found := new_run_id(now)) is not None:
+        pass
+    return found
+
+
+def scope_of(acct_id: str, route: Route) -> str:
+    """Name the scope in which a bill number means one bill and one kind of document.
+
+    Neither the rule nor the name of a route tells two bills apart, nor the letter case of a form
+    id (P "Traps"): two routes to one target form would make two documents of a bill.
+
+    >>> scope_of("a1", Route("r", "PUR_PurchaseOrder", "STK_InStock", rule="any"))
+    'a1|pur_purchaseorder|stk_instock'
+    """
+    return f"{acct_id}|{route.source.lower()}|{route.target.lower()}"
+
+
+async def new_run(
+    ledger: Ledger, clock: Clock, acct_id: str, route: Route, jobs: Sequence[str]
+) -> Run:
+    """Return a run that is not in the ledger yet."""
+    now = clock.now()
+    run_id = await free_run_id(ledger, now)
+    return Run(
+        id=run_id,
+        scope=scope_of(acct_id, route),
+        route=route,
+        jobs=tuple(jobs),
+        folder=str(results_folder(jobs[0], run_id)),
+        started_at=now,
+    )
+
+
+async def open_run(
+    ledger: Ledger,
+    run: Run,
+    jobs: Sequence[JobSource],
+    takes: Callable[[Listed], bool],
+) -> None:
+    """Write a run and the numbers that it *takes* from job files into the ledger."""
+    await ledger.open_run(run)
+    await list_numbers(ledger, run, jobs, takes)
+
+
+async def list_numbers(
+    ledger: Ledger,
+    run: Run,
+    jobs: Sequence[JobSource],
+    takes: Callable[[Listed], bool],
+) -> None:
+    """Write the numbers that an open run *takes* from job files into the ledger."""
+    for job in jobs:
+        lines = filter(takes, job.read())
+        while batch := await anyio.to_thread.run_sync(_next_batch, lines):
+            await ledger.add(run.id, batch)
+    await ledger.close_list(run.id)
+
+
+async def take_up_plan(
+    ledger: Ledger, planned: Run, lines: Iterator[Foreseen], *, at: datetime
+) -> Run:
+    """Write a planned run into the ledger, with the rows of its plan and what will not be sent.
+
+    Goes on where an execution that died has stopped, and changes nothing once all is there.
+
+    Args:
+        ledger: Where to.
+        planned: The run, with the id that the plan gives it.
+        lines: The lines of the run's route, in their order.
+        at: When.
+
+    Returns:
+        The run as it is in the ledger.
+
+    Raises:
+        RunIsAliveError: Another process does so, or executes the run.
+    """
+    if await ledger.run(planned.id) is None:
+        with suppress(ValueError):  # another process was faster
+            await ledger.open_run(planned)
+    async with ledger.own(planned.id, executes=False):
+        run = await ledger.run(planned.id) or planned
+        if run.whole:
+            return run
+        listed = sum((await ledger.counts(run.id)).values()) + len(await ledger.repeats(run.id))
+        rest = islice(lines, listed, None)
+        while batch := await anyio.to_thread.run_sync(_next_foreseen, rest):
+            await _write_down(ledger, run, batch, at)
+        await ledger.close_list(run.id)
+    return replace(run, whole=True)
+
+
+async def _write_down(ledger: Ledger, run: Run, batch: Sequence[Foreseen], at: datetime) -> None:
+    await ledger.add(run.id, [Listed(one.line, one.number, id=one.listed_id) for one in batch])
+    known = {one.listed: Identified(one.bill, one.source_id) for one in batch if one.bill}
+    await ledger.identify(run.id, known)
+    outcomes = [one.outcome(again=bool(run.again_because)) for one in batch]
+    unsent = [outcome for outcome in outcomes if outcome is not None]
+    if unsent:
+        await ledger.conclude(run.id, unsent, at=at, note=remark("note.planned"))
+
+
+def _next_foreseen(lines: Iterator[Foreseen]) -> list[Foreseen]:
+    return list(islice(lines, BATCH))
+
+
+def _next_batch(lines: Iterator[Listed]) -> list[Listed]:
+    return list(islice(lines, BATCH))
+
+
+def saying(reason: str) -> Callable[[Row], bool]:
+    """Return what takes rows whose reason holds *reason* in any language, or whose code it is."""
+    return lambda row: reason in in_files(row.reason) or reason == row.code
+
+
+async def plan_rejected(
+    ledger: Ledger, clock: Clock, run: Run, takes: Callable[[Row], bool]
+) -> int:
+    """Plan the rejected numbers of a run again that it *takes*.
+
+    Returns:
+        How many.
+    """
+    planned = 0
+    async for rows in pages_of(ledger, run, {State.REJECTED}):
+        outcomes = [
+            Outcome(row.key, State.PLANNED, code=row.code, reason=row.reason)
+            for row in filter(takes, rows)
+        ]
+        if outcomes:
+            await ledger.conclude(run.id, outcomes, at=clock.now(), note=remark("note.retry"))
+        planned += len(outcomes)
+    return planned
+
+
+def results_folder(first_job: str, run: RunId) -> Path:
+    """Return where the results of a run go: beside its first job file."""
+    path = Path(first_job)
+    stem = _STEMS.get(path.name) or path.stem
+    return (path.parent / "results" / f"{stem}.{run}").resolve()

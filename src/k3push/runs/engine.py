@@ -1,0 +1,382 @@
+"""Push the planned numbers of a run: the tasks that go on side by side.
+
+Run, resume and retry all come through `push_run`. Four tasks share one event loop, so none of
+them is interrupted between two awaits, and no lock is needed:
+
+- the *intake* reads planned rows, looks at their sources and fills the backlog (`intake`);
+- the *sender* starts a task for each chunk, as many as the throttle allows (`throttle`); such a
+  task claims the numbers of its chunk, goes through the one door (`attempt`), and puts back what
+  is left to do;
+- the *settler* asks what became of numbers in doubt, here and in runs that nobody executes and
+  that hold numbers of ours;
+- the *follower* submits and approves documents, where the route asks for it (`follow`);
+- two *wakers* tell the others that a stop or a throttle has come (`follow` has them).
+
+Who owns what:
+
+    Backlog       numbers that wait, and chunks on their way; filled by intake, sender, settler
+    HeldNumbers   numbers that another run has claimed; filled by intake and sender, emptied by
+                  the settler
+    _Doubts       whether numbers of ours wait to be settled, and whether the field is proved
+    Intake        how far the planned rows are read
+    Follower      documents on their way through the steps after the push
+
+Whoever changes one of these calls `Wakeup.notify`; whoever waits, waits for that and looks at
+all of them anew. The sender ends when nothing waits, nothing is on its way, and nothing can come
+back (`_may_grow`); its end ends the others.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import partial
+
+import anyio
+
+from k3push.core.control_words import Key
+from k3push.core.model import BillNumber, Chunk, RunId, State, number_in
+from k3push.core.pacing.backlog import Backlog
+from k3push.core.pacing.holds import Hold
+from k3push.core.remark import remark
+from k3push.core.safety.evidence import CALL_LIMIT, Conclusion
+from k3push.ports import RunIsAliveError
+from k3push.runs.attempt import Sending, push_chunk
+from k3push.runs.context import Context
+from k3push.runs.follow import Follower, follow_run
+from k3push.runs.held_numbers import HeldNumbers
+from k3push.runs.intake import Intake
+from k3push.runs.lookup import pause_s
+from k3push.runs.settle import hopeless_in, look_once_more, settle_once
+from k3push.runs.stop import Cause, guarded, stopping
+from k3push.runs.wakeup import Wakeup
+
+# Documents in a row that a step may refuse before a person has to look at the route.
+MOST_REFUSED_CANARIES = 3
+
+# Numbers that may be in doubt, each sent alone to prove the field, before the next waits until
+# they are settled.
+MOST_CANARIES = 3
+
+
+async def push_run(context: Context) -> None:
+    """Push what is planned and settle what is in doubt, until all is done or a stop is asked.
+
+    The caller owns the run. Faults of the ERP and of the ledger end in `context.stop` with
+    their cause; they are not raised.
+    """
+    with stopping(context.stop):
+        context.auto.last_time = await context.ledger.calls_at_once(context.run.scope)
+        first_index = await context.ledger.next_chunk(context.run.id)
+        doubts = await context.ledger.doubts(context.run.id)
+        backlog = Backlog(
+            canary=context.pace.canary and context.reads_back,
+            first_index=first_index,
+            by_id=lambda bill: bool(context.id_of(bill)),
+        )
+        engine = _Engine(context, backlog, frozenset(doubt.number for doubt in doubts))
+        await engine.run()
+        await look_once_more(context)
+        if context.route.follow and not context.stop.asked:
+            await follow_run(context, again=False)
+        if context.auto.came_to is not None:
+            await context.ledger.keep_calls_at_once(context.run.scope, context.auto.came_to)
+
+
+@dataclass(slots=True)
+class _Doubts:
+    """What is open of the answers that were lost.
+
+    Attributes:
+        open: Some number's answer is lost, and settling may plan it again.
+        news: How often that was said, so that a settling under way misses none.
+        unproved: Numbers that wait for the proof that the field finds what is there.
+        canaries: Numbers that travelled alone to prove it, and whose answer was lost.
+    """
+
+    open: bool
+    news: int = 0
+    unproved: frozenset[BillNumber] = frozenset()
+    canaries: int = 0
+
+    def add(self) -> None:
+        """Note that something has come into doubt, or can be settled now."""
+        self.open = True
+        self.news += 1
+
+
+class _Engine:
+    """The tasks of one execution; see above for what they share.
+
+    Attributes:
+        hold: What kept chunks from leaving when it was last looked at.
+        overloads: Answers in a row that said that the ERP is overloaded.
+        refused_canaries: Documents in a row that were sent to prove the steps, and were refused.
+    """
+
+    def __init__(self, context: Context, backlog: Backlog, doubted: frozenset[BillNumber]) -> None:
+        self.context = context
+        self.backlog = backlog
+        self.held = HeldNumbers()
+        self.doubts = _Doubts(open=bool(doubted) and context.reads_back)
+        self.wakeup = Wakeup()
+        self.intake = Intake(context, backlog, self.held, self.wakeup, doubted)
+        self.follower = Follower(context, self.wakeup)
+        self.hold: Hold | None = None
+        self.overloads = 0
+        self.refused_canaries = 0
+        backlog.follow_proved = not (self.follower.wanted and context.pace.canary)
+        context.more_to_send = self._has_more
+
+    async def run(self) -> None:
+        """Run all tasks until the sender is at its end."""
+        context = self.context
+        async with anyio.create_task_group() as others:
+            for task in (
+                self.intake.feed,
+                self._settle,
+                self._follow,
+                self.follower.wake_at_stop,
+                self.follower.wake_at_steering,
+            ):
+                others.start_soon(guarded, context.stop, task)
+            await self._send_all()
+            await self.follower.finish_all()
+            others.cancel_scope.cancel()
+        if self.intake.cut and not context.stop.asked:
+            context.stop.ask(Cause.LIMIT, remark("why.limit", limit=context.pace.limit))
+        if self.doubts.unproved:
+            context.stop.ask(Cause.UNPROVED, self._field_in_words())
+        if barred := self.held.barred:
+            runs = ", ".join(sorted(set(barred.values())))
+            why = remark("why.barred", count=len(barred), runs=runs)
+            context.stop.ask(Cause.BARRED, why)
+
+    async def _follow(self) -> None:
+        await self.follower.take_up()
+        self._note_followed()
+        await self.follower.run()
+
+    # -- what is left to do -------------------------------------------------------------------
+
+    def _has_more(self) -> bool:
+        """Say whether numbers wait that have not travelled yet; suspects have."""
+        return not self._waits_for_proof() and (not self.intake.fed or self.backlog.fresh)
+
+    def _waits_for_proof(self) -> bool:
+        """Say whether nothing leaves until one of the canaries in doubt is settled."""
+        known = self.context.proofs.field_finds or self.context.links.tell
+        proved = known or not self.backlog.proving
+        return not proved and self.doubts.canaries >= MOST_CANARIES
+
+    def _is_stuck(self) -> bool:
+        """Say whether nothing can prove the field any more: every canary's answer was lost."""
+        return self._waits_for_proof() and not self.backlog.open and not self.doubts.open
+
+    def _may_grow(self) -> bool:
+        """Say whether something may come back into the backlog."""
+        waits = self.held or self.doubts.open or self.intake.busy or self.follower.busy
+        return bool(self.backlog.open or waits)
+
+    def _field_in_words(self) -> str:
+        route = self.context.route
+        return f"{len(self.doubts.unproved)}: {route.target}.{route.source_number_field}"
+
+    # -- sending ------------------------------------------------------------------------------
+
+    async def _send_all(self) -> None:
+        """Send chunks on their way until there are none and none can come back."""
+        async with anyio.create_task_group() as on_their_way:
+            while not self.context.stop.asked:
+                chunk = self._next_chunk()
+                if chunk is not None:
+                    on_their_way.start_soon(guarded, self.context.stop, partial(self._push, chunk))
+                elif self.intake.fed and self.backlog.empty and not self._may_grow():
+                    return
+                elif self._is_stuck():
+                    self.context.stop.ask(Cause.UNPROVED, self._field_in_words())
+                else:
+                    # What is due already waits for a place, a hold's end or the canary.
+                    due_s = self.backlog.due_s() - anyio.current_time()
+                    with anyio.move_on_after(due_s if due_s > 0 else math.inf):
+                        await self.wakeup.wait()
+
+    def _next_chunk(self) -> Chunk | None:
+        """Give out what may leave now, as it is steered now."""
+        context, backlog = self.context, self.backlog
+        if context.throttle.hold != self.hold:
+            self.hold = context.throttle.hold
+            context.watch.held(self.hold)
+        if self.hold is not None or backlog.open >= context.throttle[Key.CONCURRENCY]:
+            return None
+        if self._waits_for_proof():
+            return None
+        ready = backlog.waiting
+        size = context.chunk_size(ready + self.intake.coming, ready, backlog.open)
+        chunk = backlog.take(size, anyio.current_time())
+        if chunk is not None:
+            self.wakeup.notify()  # the intake has room again
+        return chunk
+
+    async def _push(self, chunk: Chunk) -> None:
+        context, backlog = self.context, self.backlog
+        proving = backlog.proving
+        proved = backlog.links_proved or context.proofs.field_finds or context.links.tell
+        sending = Sending(chunk, (), proved, not backlog.follow_proved, at_once=backlog.open)
+        try:
+            held = await context.ledger.claim(context.run.id, chunk.numbers)
+            self.held.add(held)
+            sending.numbers = tuple(number for number in chunk.numbers if number not in held)
+            await push_chunk(context, sending)
+            if sending.found_links:
+                self._prove_links()
+            elif proving and sending.in_doubt:
+                self.doubts.canaries += 1
+            await self._go_on(sending)
+            await self._follow_up(sending)
+        finally:
+            backlog.done(chunk, sent=not sending.held_back)
+            self.wakeup.notify()
+
+    async def _follow_up(self, sending: Sending) -> None:
+        """Hand what was made to the follower; until one has done well, each is awaited."""
+        if sending.postponed:
+            chunk = sending.chunk
+            self.backlog.add_part(sending.postponed, alone=chunk.alone, tries=chunk.tries)
+        ids = await self.follower.pushed(sending.outcomes, sending.named)
+        if self.backlog.follow_proved or not ids:
+            return
+        if await self.follower.finish(ids):
+            self.backlog.follow_proved = True
+            return
+        self.refused_canaries += 1
+        if self.refused_canaries >= MOST_REFUSED_CANARIES:
+            self.context.stop.ask(Cause.FOLLOW, remark("why.follow", count=self.refused_canaries))
+
+    def _note_followed(self) -> None:
+        """Note that an earlier execution has taken a document to its end."""
+        self.backlog.follow_proved = self.backlog.follow_proved or self.follower.proved
+
+    def _prove_links(self) -> None:
+        """Note that a target was found by its link; what waited for it can be settled now."""
+        self.backlog.links_proved = True
+        if self.doubts.unproved:
+            self.doubts.unproved = frozenset()
+            self.doubts.add()
+
+    async def _go_on(self, sending: Sending) -> None:
+        """Put back into the backlog what a sending has left to do."""
+        context, chunk, conclusion = self.context, sending.chunk, sending.conclusion
+        if sending.in_doubt and context.reads_back:
+            self.doubts.add()
+        if sending.held_back:
+            self.backlog.add_part(sending.numbers, alone=chunk.alone, tries=chunk.tries)
+        if sending.sample is not None:
+            context.learn(sending.sample)
+        self._ease_off(sending)
+        if conclusion is None:
+            return
+        if conclusion.contradiction:
+            context.stop.ask(Cause.CONTRADICTION, conclusion.contradiction)
+        await self._put_back(chunk, conclusion)
+        for number, why in sending.twins.items():
+            context.note_twin(remark("note.twin_of", number=number_in(number), why=why))
+
+    async def _put_back(self, chunk: Chunk, conclusion: Conclusion) -> None:
+        """Put back what may travel again; what a later look may show waits behind the others."""
+        tries = chunk.tries + conclusion.try_later
+        if conclusion.try_later and not conclusion.broke:
+            await self._put_off(conclusion, tries + 1)
+        # The look before they travel again is the second one that rule 6 asks for.
+        wait_s = max(self.context.settle.first_wait_s, pause_s(tries + 1))
+        due_s = anyio.current_time() + wait_s
+        for part in conclusion.parts:
+            if conclusion.broke:
+                self.backlog.add_suspect(part, tries=tries, alone=chunk.alone, due_s=due_s)
+            else:
+                self.backlog.add_part(part, tries=tries, alone=chunk.alone)
+        # What a success passed over may be saved a moment after the answer.
+        for number in conclusion.alone:
+            self.backlog.add_suspect((number,), alone=True, tries=tries, due_s=due_s)
+
+    # -- sparing the ERP ----------------------------------------------------------------------
+
+    def _ease_off(self, sending: Sending) -> None:
+        """Spare an ERP that says that it is overloaded, longer each time."""
+        if sending.overload and self.context.throttle.hold is None:
+            self.overloads += 1
+            self._spare_erp(sending.overload, self.overloads)
+        elif sending.conclusion is not None:
+            self.overloads = 0
+
+    async def _put_off(self, conclusion: Conclusion, nth: int) -> None:
+        """Wait before a chunk that was put off travels again (rule 5)."""
+        last = next(o for o in conclusion.outcomes if o.state is State.PLANNED)
+        if last.code == CALL_LIMIT:
+            self._spare_erp(last.reason, nth)
+        else:
+            # A bill that somebody edits is no reason for the others to wait.
+            self.context.watch.waiting(last.reason, pause_s(nth))
+            await self.context.stop.sleep(pause_s(nth))
+
+    def _spare_erp(self, why: str, nth: int) -> None:
+        """Let all wait, since it is their calls together that were too many."""
+        self.context.watch.waiting(why, pause_s(nth))
+        self.context.throttle.back_off(pause_s(nth), why)
+
+    # -- settling -----------------------------------------------------------------------------
+
+    async def _settle(self) -> None:
+        """Settle doubts, and take up again the numbers that another run held."""
+        while True:
+            while not (self.doubts.open or self.held):
+                await self.wakeup.wait()
+            next_s = self.context.settle.poll_s
+            if self.doubts.open:
+                next_s = min(next_s, await self._settle_ours())
+                self.wakeup.notify()
+            if self.doubts.open or self.held:
+                await anyio.sleep(next_s)
+            await self._settle_held()
+            self.wakeup.notify()
+
+    async def _settle_ours(self) -> float:
+        """Ask once what became of our doubts; return the seconds until the next is due."""
+        news = self.doubts.news
+        settled = await settle_once(self.context, self.context.run.id)
+        for part in settled.parts:
+            self.backlog.add_suspect(part)
+        self.doubts.unproved = settled.unproved
+        if any(outcome.targets for outcome in settled.outcomes):
+            self._prove_links()
+        await self.follower.pushed(settled.outcomes, {})
+        self.doubts.open = bool(settled.left) or news != self.doubts.news
+        return settled.next_due_s
+
+    async def _settle_held(self) -> None:
+        """Ask for what other runs hold of ours, and let it go on its way again."""
+        holders = dict(self.held.holders)
+        for run in dict.fromkeys(holders.values()):
+            hopeless = set(map(number_in, await self._settle_for(run, holders)))
+            self.held.bar(run, [bill for bill in holders if number_in(bill) in hopeless])
+        rows, bills = self.held.release(holders)
+        # At once, or the sender would find nothing left to wait for.
+        self.backlog.add(bills)
+        if rows:
+            await self.intake.take_in(rows)
+
+    async def _settle_for(self, run: RunId, held: Collection[BillNumber]) -> Collection[BillNumber]:
+        """Settle the doubts of a run that nobody executes, as they stand in our way.
+
+        Returns:
+            Those that only a person can settle; they stay planned in our run. A living run may
+            wait for us as we wait for it, so it is asked for these as well.
+        """
+        ledger = self.context.ledger
+        try:
+            async with ledger.own(run, executes=False):
+                settled = await settle_once(self.context, run)
+        except RunIsAliveError:
+            return await hopeless_in(self.context, run, held)
+        return settled.hopeless | settled.unproved

@@ -1,0 +1,161 @@
+"""Execute one run once: what `run`, `apply`, `resume`, `retry`, `settle` and a worker do.
+
+`execute` takes what to do (`Execution`), tells a watcher what happens, and returns how it ended.
+It opens the session first, so that a wrong address or password is said at once; pushes what is
+planned or settles what is in doubt; and obeys commands from other terminals meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from types import TracebackType
+from typing import Protocol, Self
+
+import anyio
+
+from k3push.core.control_words import Key
+from k3push.core.model import Run
+from k3push.core.pacing.pace import Pace
+from k3push.ports import Clock, Erp, Ledger, Watch
+from k3push.runs.context import Context, DoubtAges, PushPace, SettlePace
+from k3push.runs.control import obey
+from k3push.runs.engine import push_run
+from k3push.runs.follow import follow_run, settle_steps
+from k3push.runs.outcome import Ending, anything_open, ending_of
+from k3push.runs.settle import settle_once
+from k3push.runs.stop import Stop, stopping
+from k3push.runs.throttle import Throttle
+
+
+class ErpSessions(Erp, Protocol):
+    """An ERP whose sessions are opened and closed with the block that it is entered for."""
+
+    @property
+    def logins(self) -> int:
+        """Logins so far."""
+        ...
+
+    async def open_session(self) -> None:
+        """Log in; see `ports` for what is raised."""
+        ...
+
+    async def __aenter__(self) -> Self:
+        """Make ready for calls."""
+        ...
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> None:
+        """Log out and close the connections."""
+        ...
+
+
+class Only(StrEnum):
+    """A part of what an execution may do."""
+
+    SETTLE = "settle"
+    """Nothing is sent; what is in doubt is asked for until nothing is."""
+
+    FOLLOW = "follow"
+    """Nothing is pushed; documents take the steps after their push, those that waited too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """What to do, and with what.
+
+    Attributes:
+        erp: Is entered and left by the execution.
+        batched: Wraps the ERP so that looks of several chunks share a query.
+        only: What is done, if not everything.
+        answer_timeout_s: How long an answer may take.
+        unverified: The ERP's certificate is not checked.
+        settling: Is told, once, how many numbers stay in doubt after a look, and for how many
+            seconds they are asked for.
+    """
+
+    run: Run
+    ledger: Ledger
+    erp: ErpSessions
+    batched: Callable[[Erp, Callable[[], int]], Erp]
+    clock: Clock
+    pace: PushPace
+    throttle: Throttle
+    settle: SettlePace
+    answer_timeout_s: float
+    only: Only | None = None
+    unverified: bool = False
+    settling: Callable[[int, float], None]
+
+
+async def execute(what: Execution, watch: Watch, stop: Stop) -> Ending:
+    """Execute a run, which the caller owns in the ledger, until its end or a stop.
+
+    What the ERP or the ledger ends it with becomes a cause of the ending; a defect of ours is
+    raised.
+    """
+    began_s = anyio.current_time()
+    throttle, run, ledger = what.throttle, what.run, what.ledger
+    context = Context(
+        run=run,
+        erp=what.batched(what.erp, lambda: throttle[Key.CONCURRENCY]),
+        ledger=ledger,
+        clock=what.clock,
+        watch=watch,
+        stop=stop,
+        pace=what.pace,
+        throttle=throttle,
+        settle=what.settle,
+        ages=DoubtAges(what.clock),
+        auto=Pace(answer_timeout_s=what.answer_timeout_s),
+    )
+    async with what.erp:
+        with stop.scope:
+            async with anyio.create_task_group() as others:
+                others.start_soon(obey, context)
+                if what.only is Only.SETTLE:
+                    await _settle_all(context, what.settling)
+                elif what.only is Only.FOLLOW:
+                    await _follow(context, what.erp)
+                elif await anything_open(ledger, run):
+                    await _push(context, what.erp)
+                others.cancel_scope.cancel()
+    return replace(
+        await ending_of(ledger, run, stop.causes, unverified=what.unverified),
+        seconds=anyio.current_time() - began_s,
+        logins=what.erp.logins,
+        doubted=context.tally.unknown,
+        pace=[replace(step, at_s=step.at_s - began_s) for step in context.auto.steps],
+    )
+
+
+async def _push(context: Context, erp: ErpSessions) -> None:
+    with stopping(context.stop):
+        await erp.open_session()
+        await push_run(context)
+
+
+async def _follow(context: Context, erp: ErpSessions) -> None:
+    with stopping(context.stop):
+        await erp.open_session()
+        await follow_run(context)
+
+
+async def _settle_all(context: Context, settling: Callable[[int, float], None]) -> None:
+    told = False
+    with stopping(context.stop):
+        while not context.stop.asked:
+            settled = await settle_once(context, context.run.id)
+            if not settled.left or not context.reads_back:
+                break
+            if not told:
+                told = True
+                settling(settled.left, context.settle.window_s)
+            await context.stop.sleep(settled.next_due_s)
+        await settle_steps(context)

@@ -1,0 +1,276 @@
+"""What a run of a job would do, number by number. The ERP is asked, and nothing is sent.
+
+The forms are read with the same functions as before a sending (`lookup`), a page at a time,
+so that a plan and a run cannot disagree on what they see. Of all numbers only the ERP's
+spellings are kept, to know repeats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from dataclasses import dataclass, field, replace
+from itertools import chain, islice
+
+import anyio
+import anyio.to_thread
+
+from k3push.core.model import (
+    BillNumber,
+    Identified,
+    Listed,
+    Outcome,
+    Route,
+    RunId,
+    Sighting,
+    State,
+    id_in,
+    number_in,
+)
+from k3push.core.pacing.chunking import split
+from k3push.core.plan import Forecast, Foreseen, busy_seconds
+from k3push.core.remark import remark
+from k3push.core.safety.life import OPEN, SENT_BEFORE
+from k3push.core.safety.matching import MOST_NUMBERS
+from k3push.ports import Erp, Ledger, Made
+from k3push.runs.context import PushPace
+from k3push.runs.create import JobSource
+from k3push.runs.lookup import Links, Waiter, look_at_targets
+from k3push.runs.row_pages import pages_of
+from k3push.runs.source_check import (
+    already,
+    known_to_ledger,
+    look_at_listed,
+    query_refused,
+    there_already,
+    unclear,
+    unsendable,
+)
+from k3push.runs.stop import Stop, stopping
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastContext:
+    """What the numbers of one route are looked at with. Fulfils `lookup.Looker`.
+
+    Attributes:
+        held: Numbers that another run has sent and whose answer it does not have, and which.
+        made: What the ledger has made of numbers on a route that cannot ask for targets, with the
+            id of each bill.
+        namesakes: Asks the ledger what it has made of other bills of the same numbers.
+        again: A person wants numbers pushed that have a target.
+        worked: Forms of which a read has succeeded.
+        source_ids: Internal ids of bills that were read from the source form.
+        links: What is known of the target form's links.
+    """
+
+    route: Route
+    erp: Erp
+    pace: PushPace
+    stop: Stop
+    watch: Waiter
+    held: Mapping[BillNumber, RunId]
+    made: MadeOf = field(default_factory=dict)
+    namesakes: Namesakes | None = None
+    again: bool = False
+    worked: set[str] = field(default_factory=set)
+    source_ids: dict[BillNumber, str] = field(default_factory=dict)
+    links: Links = field(default_factory=Links)
+
+    def spare(self, began_s: float, seconds: float, why: str) -> None:
+        """Do no more than wait with the look itself: nothing is sent."""
+
+    async def made_of_namesakes(
+        self, bills: Collection[BillNumber]
+    ) -> Mapping[BillNumber, frozenset[str]]:
+        """Return what the ledger has made of other bills of the same numbers."""
+        return await self.namesakes(bills) if self.namesakes else {}
+
+    def made_of(self, bill: BillNumber, source_id: str) -> Made | None:
+        """Return the latest that the ledger has made of a bill, on a route that cannot ask."""
+        made = self.made.get(number_in(bill), ())
+        fits = (
+            each for id_, each in reversed(made) if not id_ or not source_id or id_ == source_id
+        )
+        return next(fits, None)
+
+
+async def forecast(
+    jobs: Sequence[JobSource], outlooks: Mapping[str, ForecastContext], stop: Stop, *, at_once: int
+) -> AsyncIterator[list[Foreseen]]:
+    """Yield what would become of each line of a job, in its order, some pages at a time.
+
+    What ends a run ends this as well: the stop is asked with its cause, and no more comes.
+
+    Args:
+        jobs: Job files, which have been read to their ends before.
+        outlooks: What to look with, by the name of the route that a line asks for.
+        stop: That of the outlooks.
+        at_once: Pages that are looked at side by side.
+    """
+    lines = chain.from_iterable(job.read() for job in jobs)
+    first_lines: dict[tuple[str, BillNumber], int] = {}
+    while listed := await anyio.to_thread.run_sync(_next, lines, at_once * MOST_NUMBERS):
+        pages = split(listed, MOST_NUMBERS)
+        looked = await _look_at_all(pages, outlooks, stop)
+        if looked is None:
+            return
+        yield [_repeat_or_not(foreseen, first_lines) for foreseen in chain.from_iterable(looked)]
+
+
+async def held_numbers(ledger: Ledger, scope: str) -> dict[BillNumber, RunId]:
+    """Return the numbers of a scope that some run has sent without an answer, and that run."""
+    held: dict[BillNumber, RunId] = {}
+    for run in await ledger.runs():
+        if run.scope != scope or run.is_settled:
+            continue
+        counts = await ledger.counts(run.id)
+        if any(counts.get(state) for state in OPEN):
+            async for rows in pages_of(ledger, run, OPEN):
+                held.update((number_in(row.bill), run.id) for row in rows)
+    return held
+
+
+async def made_numbers(ledger: Ledger, scope: str) -> MadeOf:
+    """Return what the runs of a scope have made of numbers, with the ids of the bills.
+
+    The latest comes last.
+    """
+    made: dict[BillNumber, list[tuple[str, Made]]] = {}
+    for run in await ledger.runs():
+        if run.scope == scope:
+            async for rows in pages_of(ledger, run, SENT_BEFORE):
+                for row in rows:
+                    known = Made(run.id, row.bill, row.state, row.targets)
+                    made.setdefault(number_in(row.bill), []).append((row.source_id, known))
+    return made
+
+
+async def measured_pace(ledger: Ledger, scope: str) -> float | None:
+    """Return how many numbers a second the last run of a scope pushed, or None if none has."""
+    for run in reversed(await ledger.runs()):
+        counts = await ledger.counts(run.id) if run.scope == scope else {}
+        made = counts.get(State.PUSHED, 0) + counts.get(State.DRAFT, 0)
+        seconds = busy_seconds(await ledger.spans(run.id)) if made else 0.0
+        if seconds:
+            return made / seconds
+    return None
+
+
+def _next(lines: Iterator[Listed], most: int) -> list[Listed]:
+    return list(islice(lines, most))
+
+
+async def _look_at_all(
+    pages: Sequence[Sequence[Listed]], outlooks: Mapping[str, ForecastContext], stop: Stop
+) -> list[list[Foreseen]] | None:
+    """Look at pages side by side; None if one of them could not be."""
+    looked: dict[int, list[Foreseen]] = {}
+
+    async def look(nth: int) -> None:
+        with stopping(stop):
+            looked[nth] = await _look_at(pages[nth], outlooks)
+
+    async with anyio.create_task_group() as tasks:
+        for nth in range(len(pages)):
+            tasks.start_soon(look, nth)
+    return None if stop.asked else [looked[nth] for nth in range(len(pages))]
+
+
+async def _look_at(
+    page: Sequence[Listed], outlooks: Mapping[str, ForecastContext]
+) -> list[Foreseen]:
+    """Look at one page at both ends, for each of its routes."""
+    by_route: dict[str, dict[BillNumber, Foreseen]] = {}
+    for name in dict.fromkeys(listed.route for listed in page):
+        lines = dict.fromkeys(listed.key for listed in page if listed.route == name)
+        by_route[name] = await _look_by(outlooks[name], list(lines))
+    return [replace(by_route[one.route][one.key], line=one.line) for one in page]
+
+
+async def _look_by(
+    outlook: ForecastContext, lines: Sequence[BillNumber]
+) -> dict[BillNumber, Foreseen]:
+    """Say what would become of *lines*, wherever they stand."""
+    route = outlook.route
+    bills, refusals = unsendable(route, lines, await look_at_listed(outlook, lines))
+    outlook.source_ids.update(bills.values())
+    sendable = [bills[n].bill for n in lines if refusals[n] is None]
+    blocked = [outcome for outcome in refusals.values() if outcome is not None]
+    if not outlook.again:
+        ids = dict(bills.values())
+        known = {
+            each.number: made
+            for each in blocked
+            if (made := outlook.made_of(each.number, ids.get(each.number, "")))
+        }
+        blocked = await there_already(outlook, blocked, known)
+    ended = {outcome.number: outcome for outcome in blocked}
+    seen = Sighting()
+    if sendable and route.source_number_field:
+        seen = await look_at_targets(outlook, sendable, before_sending=True)
+    return {line: _foreseen(outlook, line, bills.get(line, NOBODY), ended, seen) for line in lines}
+
+
+def _foreseen(
+    outlook: ForecastContext,
+    line: BillNumber,
+    known: Identified,
+    ended: Mapping[BillNumber, Outcome],
+    seen: Sighting,
+) -> Foreseen:
+    """Say what would become of one line, from what both forms show."""
+    bill, made = known.bill, outlook.made_of(known.bill, known.id)
+    foreseen = Foreseen(
+        0,
+        number_in(line),
+        outlook.route.name,
+        bill,
+        Forecast.READY,
+        listed_id=id_in(line),
+        source_id=known.id,
+    )
+    outcome = ended.get(bill or line)
+    if outcome is None and bill in seen.refused:
+        outcome = query_refused(bill, seen.refused[bill])
+    repeats_pushes = outlook.route.allow_partial or outlook.again
+    if outcome is None and bill not in seen.targets and not repeats_pushes:
+        outcome = unclear(outlook, bill, seen, by_id=bool(id_in(line)))
+    if number_in(bill) in outlook.held:
+        reason = remark("note.held", run=outlook.held[number_in(bill)])
+        return replace(foreseen, fate=Forecast.BLOCKED, code="held", reason=reason)
+    if outcome is not None and outcome.state is State.REJECTED:
+        return replace(foreseen, fate=Forecast.BLOCKED, code=outcome.code, reason=outcome.reason)
+    if outcome is None and bill in seen.targets:
+        outcome = already(bill, seen.targets[bill], thin=bill in seen.thin)
+        if repeats_pushes:
+            reason = outcome.reason
+            return replace(foreseen, fate=Forecast.PARTLY, targets=outcome.targets, reason=reason)
+    elif outcome is None and made is not None and not outlook.again:
+        outcome = known_to_ledger(bill, made)
+    if outcome is None:
+        return foreseen
+    return replace(foreseen, fate=Forecast.ALREADY, targets=outcome.targets, reason=outcome.reason)
+
+
+MadeOf = Mapping[BillNumber, Sequence[tuple[str, Made]]]
+"""What was made of the bills of each number, with the ids of the bills, the latest last."""
+
+Namesakes = Callable[[Collection[BillNumber]], Awaitable[Mapping[BillNumber, frozenset[str]]]]
+
+NOBODY = Identified(BillNumber(""), "")
+
+
+def _repeat_or_not(foreseen: Foreseen, first_lines: dict[tuple[str, BillNumber], int]) -> Foreseen:
+    key = (foreseen.route, foreseen.key)
+    if key in first_lines:
+        return replace(foreseen, first_line=first_lines[key])
+    first_lines[key] = foreseen.line
+    return foreseen

@@ -1,0 +1,53 @@
+"""Numbers of this run that another run has claimed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from k3push.core.model import BillNumber, Row, RunId
+from k3push.ports import Holder
+
+
+@dataclass(slots=True)
+class HeldNumbers:
+    """Numbers that wait until the run that has claimed them knows what became of them.
+
+    Attributes:
+        holders: The run that has claimed each.
+        blocked: Rows of those whose source cannot be pushed as it is now: the other run may have
+            used it up, so they are looked at anew before they are refused.
+        barred: Those that only a person can settle, with the run; they stay planned here.
+    """
+
+    holders: dict[BillNumber, RunId] = field(default_factory=dict)
+    blocked: dict[BillNumber, Row] = field(default_factory=dict)
+    barred: dict[BillNumber, RunId] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        """Whether any waits."""
+        return bool(self.holders)
+
+    def add(self, held: Mapping[BillNumber, Holder]) -> None:
+        """Take in what a claim has left to others."""
+        self.holders.update({number: holder.run for number, holder in held.items()})
+
+    def bar(self, run: RunId, numbers: Collection[BillNumber]) -> None:
+        """Leave numbers that *run* holds to a person."""
+        self.barred |= dict.fromkeys(numbers, run)
+
+    def release(self, numbers: Collection[BillNumber]) -> tuple[list[Row], list[BillNumber]]:
+        """Let numbers go that were looked after.
+
+        Returns:
+            Rows whose source is looked at anew, and bills that go on as they are.
+        """
+        for number in numbers:
+            del self.holders[number]
+        rows = [self.blocked.pop(number) for number in numbers if number in self.blocked]
+        free = {number for number in numbers if number not in self.barred}
+        seen = {row.bill for row in rows}
+        return (
+            [row for row in rows if row.bill in free],
+            [number for number in numbers if number in free and number not in seen],
+        )

@@ -1,0 +1,680 @@
+"""Ask the ERP what is there. Reading is safe, so a read that fails is tried again.
+
+A read that fails for good raises; it never turns into "nothing is there" (rule 7). Three kinds of
+failure are told apart:
+
+- Nothing usable came back, or an error that may pass (an exception, a full database): tried again
+  with growing pauses, as long as a person would wait. Where the same form was never read before,
+  the settings may be wrong, and less patience is had.
+- The form, a field or a right is wrong, as the ERP says by its MsgCode: raised at once, unless the
+  same form was read before.
+- The ERP refuses the query of certain numbers and answers others, as a guard against odd filters
+  does. The question is halved until these numbers are found, and the others are answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any, Protocol, TypeVar
+
+import anyio
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception,
+    stop_after_attempt,
+    wait_exponential,
+)
+
+from k3push.core.model import (
+    BillNumber,
+    FlowTask,
+    Route,
+    Sighting,
+    Source,
+    Standing,
+    Target,
+    Targets,
+    id_in,
+)
+from k3push.core.pacing.chunking import halve
+from k3push.core.protocol import wire
+from k3push.core.protocol.selection import SelectedPage, Selection
+from k3push.core.safety.evidence import NO_RIGHT, new_targets
+from k3push.ports import (
+    Erp,
+    ErpBusyError,
+    ErpUnreachableError,
+    LoginRefusedError,
+    LookFailedError,
+    LookRefusedError,
+)
+from k3push.runs.stop import Stop
+
+T = TypeVar("T")
+U = TypeVar("U")
+Name = TypeVar("Name", bound=str)
+
+# 2, 6, 18, 54, 60 ... seconds: an application pool that recycles is back within them, and a
+# wrong address is not held up long.
+FIRST_WAIT_S = 2.0
+WAIT_GROWTH = 3.0
+LONGEST_WAIT_S = 60.0
+wait_for_erp = wait_exponential(multiplier=FIRST_WAIT_S, exp_base=WAIT_GROWTH, max=LONGEST_WAIT_S)
+
+# Some five minutes of waits for a read that has worked before, beside the setting's own number.
+LEAST_TRIES_OF_A_READ = 9
+
+# How often a lone number's query has to be refused that often, and a harmless one answered right
+# after it: of reads that fail by chance, one in eight, four in a million come to that.
+ROUNDS_OF_ONE = 3
+
+# Refusals of a question with several numbers before it is halved.
+TRIES_OF_A_PART = 2
+
+# Of what a field holds, so much has to be bills: people write some down among remarks.
+LEAST_SHARE = 0.5
+
+# No bill has this number: where its query is refused as well, it is not the numbers' fault.
+HARMLESS = BillNumber("k3push-check")
+
+
+def pause_s(nth: int) -> float:
+    """Return the *nth* of these waits, from 1.
+
+    >>> [pause_s(nth) for nth in range(1, 7)]
+    [2.0, 6.0, 18.0, 54.0, 60.0, 60.0]
+    """
+    return min(FIRST_WAIT_S * WAIT_GROWTH ** (nth - 1), LONGEST_WAIT_S)
+
+
+class Waiter(Protocol):
+    """Who is told that a look is put off; a `ports.Watch` is one."""
+
+    def waiting(self, why: str, seconds: float) -> None:
+        """Some work is put off for *seconds*."""
+        ...
+
+
+class Tries(Protocol):
+    """How often something is tried; a `context.PushPace` says so."""
+
+    @property
+    def max_attempts(self) -> int:
+        """Tries, the first among them."""
+        ...
+
+
+@dataclass(slots=True)
+class Links:
+    """What is known of the links of a route's target form (P 6.5).
+
+    Attributes:
+        find: They have found a document that another look, or an answer, knows of a bill.
+        missed: They have missed one.
+        absent: The site does not let them be queried, or the pair's are not known.
+    """
+
+    find: bool = False
+    missed: bool = False
+    absent: bool = False
+
+    @property
+    def tell(self) -> bool:
+        """Whether a bill that no link names has no document."""
+        return self.find and not self.missed and not self.absent
+
+    def compare(self, known: Collection[str], seen: Sighting) -> None:
+        """Take in whether the links have found documents of bills that they were asked for."""
+        if seen.linked and known:
+            self.find = self.find or bool(seen.by_link.intersection(known))
+            self.missed = self.missed or not seen.by_link.issuperset(known)
+
+
+class Reader(Protocol):
+    """What a form is read with."""
+
+    @property
+    def route(self) -> Route:
+        """Whose forms are looked at."""
+        ...
+
+    @property
+    def erp(self) -> Erp:
+        """Who is asked."""
+        ...
+
+    @property
+    def pace(self) -> Tries:
+        """How often a look is tried."""
+        ...
+
+    @property
+    def stop(self) -> Stop:
+        """Whether to go on trying."""
+        ...
+
+    @property
+    def worked(self) -> set[str]:
+        """Forms of which a read has succeeded."""
+        ...
+
+    @property
+    def watch(self) -> Waiter:
+        """Who is told of waits."""
+        ...
+
+    def spare(self, began_s: float, seconds: float, why: str) -> None:
+        """Take in that a look that began at *began_s* was turned away, and ease off."""
+        ...
+
+
+class Looker(Reader, Protocol):
+    """What a look is made with; a `Context` is one."""
+
+    @property
+    def source_ids(self) -> dict[BillNumber, str]:
+        """Internal ids of bills that were read from the source form."""
+        ...
+
+    @property
+    def links(self) -> Links:
+        """What is known of the target form's links."""
+        ...
+
+    async def made_of_namesakes(
+        self, bills: Collection[BillNumber]
+    ) -> Mapping[BillNumber, frozenset[str]]:
+        """Return what the ledger has made of other bills of the same numbers."""
+        ...
+
+
+async def look_at_sources(
+    context: Looker, numbers: Sequence[BillNumber]
+) -> tuple[Mapping[BillNumber, tuple[Source, ...]], Mapping[BillNumber, str]]:
+    """Read the bills that *numbers* spell from the source form.
+
+    Returns:
+        What it holds of each number, and the ERP's words for those whose query it refuses.
+    """
+    found: dict[BillNumber, tuple[Source, ...]] = {}
+    refused: dict[BillNumber, str] = {}
+
+    async def read(part: Sequence[BillNumber]) -> None:
+        found.update(await context.erp.sources_of(context.route, part))
+
+    await _read_in_parts(context, context.route.source, numbers, read, refused)
+    return found, refused
+
+
+async def look_at_ids(
+    context: Looker, ids: Sequence[str]
+) -> tuple[Mapping[str, Source], Mapping[str, str]]:
+    """Read the bills that have *ids* from the source form.
+
+    Returns:
+        Those that it holds, and the ERP's words for ids whose query it refuses.
+    """
+    found: dict[str, Source] = {}
+    refused: dict[str, str] = {}
+
+    async def read(part: Sequence[str]) -> None:
+        found.update(await context.erp.sources_by_id(context.route, part))
+
+    await _read_in_parts(context, context.route.source, ids, read, refused)
+    return found, refused
+
+
+async def look_at_selected(
+    context: Reader, selection: Selection, *, today: date, after: str
+) -> SelectedPage:
+    """Read the bills that a selection names with the next higher ids, some at a time.
+
+    Where a filter of the user's own is refused, and the same question without it is answered, it
+    is refused for good.
+    """
+    refusals = 0
+
+    async def ask(what: Selection) -> SelectedPage:
+        return await context.erp.selected(context.route, what, today=today, after=after)
+
+    async def read() -> SelectedPage:
+        nonlocal refusals
+        try:
+            return await ask(selection)
+        except LookRefusedError as refusal:
+            refusals += 1
+            if refusal.definite or not selection.where or refusals < TRIES_OF_A_PART:
+                raise
+            await ask(replace(selection, where=""))
+            raise LookRefusedError(str(refusal), code=refusal.code) from refusal
+
+    return await _read(context, context.route.source, read)
+
+
+async def look_at_targets(
+    context: Looker,
+    numbers: Collection[BillNumber],
+    *,
+    by_all: bool = False,
+    before_sending: bool = False,
+    stop_or_not: bool = False,
+) -> Sighting:
+    """Read every target that was made from *numbers*: by the number field, and by the links.
+
+    The links are asked for bills of which the field shows nothing, and for all where it is not
+    known yet whether they tell, or everybody is asked.
+
+    Args:
+        context: What to look with.
+        numbers: The ERP's spellings.
+        by_all: Ask through every user (see `ports.Erp.targets_of`).
+        before_sending: Most of them will have none, so that both are asked at the same time.
+        stop_or_not: Go on trying though a stop is asked: an open chunk is waited for.
+    """
+    links = context.links
+    links.absent = links.absent or not wire.link_fields(context.route)
+    if links.absent or not numbers:
+        return await _look_by_field(context, numbers, by_all=by_all, stop_or_not=stop_or_not)
+    together = before_sending and all(number in context.source_ids for number in numbers)
+    if together:
+        found, linked = await side_by_side(
+            lambda: _look_by_field(context, numbers, by_all=by_all, stop_or_not=stop_or_not),
+            lambda: _look_by_links(context, numbers, by_all=by_all, stop_or_not=stop_or_not),
+        )
+    else:
+        found = await _look_by_field(context, numbers, by_all=by_all, stop_or_not=stop_or_not)
+        found = _of_their_bills(context, found)
+        prove = by_all or not (links.find or links.missed)
+        asked = [n for n in numbers if n not in found.refused and (prove or n not in found.targets)]
+        linked = await _look_by_links(context, asked, by_all=by_all, stop_or_not=stop_or_not)
+    # What ids were not known before the look, it has asked for.
+    found = _of_their_bills(context, found)
+    return _with_links(context, found, linked) if linked is not None else found
+
+
+async def side_by_side(
+    one: Callable[[], Awaitable[T]], other: Callable[[], Awaitable[U]]
+) -> tuple[T, U]:
+    """Return what two looks have found that are made at the same time; the first error is raised.
+
+    A look that fails for good is an error by itself, and no group of errors.
+    """
+    results: dict[int, Any] = {}
+    errors: list[Exception] = []
+
+    async def keep(nth: int, look: Callable[[], Awaitable[Any]]) -> None:
+        try:
+            results[nth] = await look()
+        except (LookFailedError, ErpUnreachableError, LoginRefusedError) as error:
+            errors.append(error)
+
+    async with anyio.create_task_group() as looks:
+        looks.start_soon(keep, 0, one)
+        looks.start_soon(keep, 1, other)
+    if errors:
+        raise errors[0]
+    return results[0], results[1]
+
+
+async def _look_by_field(
+    context: Looker, numbers: Collection[BillNumber], *, by_all: bool, stop_or_not: bool
+) -> Sighting:
+    """Read the targets whose number field names one of *numbers*."""
+    seen: list[Sighting] = []
+    refused: dict[BillNumber, str] = {}
+
+    async def read(part: Sequence[BillNumber]) -> None:
+        seen.append(await context.erp.targets_of(context.route, part, by_all=by_all))
+
+    await _read_in_parts(
+        context, context.route.target, list(numbers), read, refused, stop_or_not=stop_or_not
+    )
+    if len(seen) == 1 and not refused and not seen[0].shared:
+        return seen[0]
+    return await _told_apart(context, replace(joined(seen), refused=refused))
+
+
+async def _told_apart(context: Looker, seen: Sighting) -> Sighting:
+    """Leave out documents that the ledger knows to be of other bills of the same numbers."""
+    if not seen.shared:
+        return seen
+    others = await context.made_of_namesakes(list(seen.shared))
+    return replace(seen, shared=new_targets(seen.shared, others))
+
+
+def _of_their_bills(context: Looker, seen: Sighting) -> Sighting:
+    """Set documents apart whose links name other bills of a number than the one that is meant."""
+    if not seen.sources:
+        return seen
+
+    def of_others(number: BillNumber, target: Target) -> bool:
+        id_, named = context.source_ids.get(number, ""), seen.sources.get(target.id)
+        # Of a bill that is asked for by its id nothing else was found.
+        return bool(id_ and named) and not id_in(number) and not {id_, ""} & (named or set())
+
+    def parted(found: Targets, *, others: bool) -> Targets:
+        kept = {n: tuple(t for t in ts if of_others(n, t) is others) for n, ts in found.items()}
+        return {number: targets for number, targets in kept.items() if targets}
+
+    namesakes = parted(seen.targets, others=True)
+    return replace(
+        seen,
+        targets=parted(seen.targets, others=False),
+        cancelled=parted(seen.cancelled, others=False),
+        namesakes=_united(seen.namesakes, namesakes),
+    )
+
+
+async def _look_by_links(
+    context: Looker, numbers: Collection[BillNumber], *, by_all: bool, stop_or_not: bool
+) -> Sighting | None:
+    """Read the targets whose links name one of *numbers*; None where nobody can be asked."""
+    ids = await _ids_of(context, numbers) if numbers else {}
+    if not ids:
+        return None
+    linked = await _read(
+        context,
+        f"the links of {context.route.target}",  # another field may be wrong while these are read
+        lambda: context.erp.linked_targets_of(context.route, ids, by_all=by_all),
+        stop_or_not=stop_or_not,
+    )
+    context.links.absent = linked is None
+    return linked
+
+
+def _with_links(context: Looker, found: Sighting, linked: Sighting) -> Sighting:
+    """Add to what the field shows what the links show."""
+    certain = [n for n in linked.linked if n not in found.thin]
+    known = {t.id for n in certain for t in found.targets.get(n, ())}
+    context.links.compare(known, linked)
+    thin = found.thin.difference(linked.targets)
+    if context.links.tell:
+        # Nothing but its number says that such a document was made from the bill.
+        thin |= found.targets.keys() & linked.linked - linked.targets.keys()
+    of_links = {n: [t.id for t in ts] for n, ts in linked.targets.items()}
+    return Sighting(
+        _united(found.targets, linked.targets),
+        found.users & linked.users,
+        _united(found.cancelled, linked.cancelled),
+        found.refused,
+        thin,
+        linked.linked,
+        linked.by_link,
+        found.by_the_field(),
+        new_targets(found.shared, of_links),
+        new_targets(found.denied, of_links),
+        found.namesakes,
+    )
+
+
+async def _ids_of(context: Looker, numbers: Collection[BillNumber]) -> dict[BillNumber, str]:
+    """Return the internal ids of bills; where nothing but the number of two is known, none."""
+    context.source_ids.update({number: id_in(number) for number in numbers if id_in(number)})
+    missing = [number for number in numbers if number not in context.source_ids]
+    if missing:
+        sources, _ = await look_at_sources(context, missing)
+        for number, bills in sources.items():
+            if len(bills) == 1:
+                context.source_ids[number] = bills[0].id
+    return {n: context.source_ids[n] for n in numbers if n in context.source_ids}
+
+
+def _united(one: Targets, other: Targets) -> Targets:
+    """Join documents by number, each once."""
+    both = dict(one)
+    for number, targets in other.items():
+        ids = {target.id for target in both.get(number, ())}
+        both[number] = (*both.get(number, ()), *(t for t in targets if t.id not in ids))
+    return both
+
+
+async def look_at_standings(context: Looker, ids: Collection[str]) -> Mapping[str, Standing]:
+    """Read how documents of the target form stand, by id; one that is gone is absent.
+
+    It goes on trying though a stop is asked: what a call has done is written down.
+    """
+    return await _read(
+        context,
+        context.route.target,
+        lambda: context.erp.standings_of(context.route, ids),
+        stop_or_not=True,
+    )
+
+
+async def look_at_flow_tasks(
+    context: Looker, numbers: Collection[str]
+) -> Mapping[str, FlowTask] | None:
+    """Read open tasks of approval flows; None where the site does not let them be read."""
+    try:
+        return await _read(
+            context,
+            wire.FLOW_TASKS,
+            lambda: context.erp.flow_tasks_of(context.route, numbers),
+            stop_or_not=True,
+        )
+    except LookRefusedError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """What the number field of the newest targets holds.
+
+    Attributes:
+        count: How many documents were looked at.
+        named: Bills of the source form that some of them name.
+        strange: Documents whose field is blank, or holds what is no bill of the source form.
+    """
+
+    count: int = 0
+    named: tuple[BillNumber, ...] = ()
+    strange: int = 0
+
+    @property
+    def proves(self) -> bool:
+        """Whether the field finds what is there; a few bills among other things are chance."""
+        return bool(self.named) and self.count - self.strange >= self.count * LEAST_SHARE
+
+
+async def look_at_newest(context: Looker) -> Newest:
+    """Read what the newest targets name; nothing is known where the ERP refuses the question."""
+    asked = f"the newest of {context.route.target}"
+    try:
+        rows = await _read(
+            context, asked, lambda: context.erp.newest_of(context.route), stop_or_not=True
+        )
+    except LookRefusedError:
+        return Newest()
+    values = list(dict.fromkeys(value for _, value in rows if value))
+    found, refused = await look_at_sources(context, values) if values else ({}, {})
+    # A bill whose query is refused may be one.
+    known = {value for value in values if found.get(value) or value in refused}
+    told = {id_ for id_, value in rows if value in known}
+    count = len({id_ for id_, _ in rows})
+    named = tuple(value for value in values if found.get(value))
+    return Newest(count, named, count - len(told))
+
+
+async def look_at_linked_sources(context: Looker) -> Sequence[BillNumber]:
+    """Read which bills of the source form the links of the newest targets name.
+
+    One proves that links can be queried and are kept; there is none where the ERP refuses it.
+    """
+    asked = f"the links of {context.route.target}"
+    try:
+        return await _read(
+            context, asked, lambda: context.erp.linked_sources(context.route), stop_or_not=True
+        )
+    except LookRefusedError:
+        return []
+
+
+def joined(seen: Sequence[Sighting]) -> Sighting:
+    """Join looks at different numbers; of users, those count who have made all of them."""
+    users = frozenset.intersection(*(each.users for each in seen)) if seen else frozenset()
+    return Sighting(
+        {number: found for each in seen for number, found in each.targets.items()},
+        users,
+        {number: found for each in seen for number, found in each.cancelled.items()},
+        thin=frozenset().union(*(each.thin for each in seen)),
+        linked=frozenset().union(*(each.linked for each in seen)),
+        by_link=frozenset().union(*(each.by_link for each in seen)),
+        by_field=frozenset().union(*(each.by_field for each in seen)),
+        shared={number: found for each in seen for number, found in each.shared.items()},
+        denied={number: found for each in seen for number, found in each.denied.items()},
+        sources={id_: named for each in seen for id_, named in each.sources.items()},
+    )
+
+
+async def look_whole(context: Looker, form: str, look: Callable[[], Awaitable[T]]) -> T:
+    """Read something else of a form, trying again as any read is.
+
+    Args:
+        context: What to look with.
+        form: What is read; another name than the form's own where other fields are.
+        look: Asks once.
+    """
+    return await _read(context, form, look)
+
+
+async def open_turn(context: Looker, turn: Callable[[], Awaitable[T]]) -> T:
+    """Log in if need be and wait for a turn, trying again as a read is."""
+    return await _read(context, "", turn)
+
+
+async def _read_in_parts(
+    context: Looker,
+    form: str,
+    numbers: Sequence[Name],
+    read: Callable[[Sequence[Name]], Awaitable[None]],
+    refused: dict[Name, str],
+    *,
+    stop_or_not: bool = False,
+) -> None:
+    """Read a question, in halves where the ERP refuses it for some of its numbers, or ids."""
+    # A lone number is rejected for it, which takes more than one round of refusals.
+    for rounds_left in reversed(range(1 if len(numbers) > 1 else ROUNDS_OF_ONE)):
+        try:
+            await _read(
+                context,
+                form,
+                lambda: read(numbers),
+                stop_or_not=stop_or_not,
+                enough=TRIES_OF_A_PART,
+            )
+        except _OfNumbersError as error:
+            if not rounds_left and len(numbers) == 1:
+                refused[numbers[0]] = str(error)
+        else:
+            return
+    if len(numbers) > 1:
+        for part in halve(numbers):
+            await _read_in_parts(context, form, part, read, refused, stop_or_not=stop_or_not)
+
+
+class _OfNumbersError(Exception):
+    """A query was refused for its numbers: the same query of a harmless one is answered."""
+
+
+async def _read(
+    context: Reader,
+    form: str,
+    read: Callable[[], Awaitable[T]],
+    *,
+    stop_or_not: bool = False,
+    enough: int = 0,
+) -> T:
+    """Read, and try again while that may help.
+
+    Args:
+        context: What to look with.
+        form: Whose rows are read; "" where none are.
+        read: Asks once.
+        stop_or_not: Go on trying though a stop is asked.
+        enough: After so many refusals the question is tried without its numbers, to see whether
+            it is refused for them; 0 where it holds none.
+
+    Raises:
+        _OfNumbersError: It is.
+        LookFailedError: It was tried for long, or cannot pass.
+    """
+    began_s = anyio.current_time()
+    # Nearly every look succeeds at once, so the trying is set up where one did not.
+    try:
+        found = await read()
+    except (LookFailedError, ErpUnreachableError) as error:
+        met = [error]
+    else:
+        context.worked.add(form)
+        return found
+    refusals = 0
+
+    async def once() -> T:
+        nonlocal refusals
+        try:
+            if met:
+                raise met.pop()
+            return await read()
+        except LookRefusedError as error:
+            refusals += 1
+            suspect = enough and error.code != NO_RIGHT and (refusals >= enough or error.definite)
+            if suspect and await _answers_harmless(context, form):
+                raise _OfNumbersError(str(error)) from error
+            raise
+
+    worked = form in context.worked
+    tries = max(context.pace.max_attempts, enough, LEAST_TRIES_OF_A_READ if worked else 0)
+    retrying = AsyncRetrying(
+        retry=retry_if_exception(
+            lambda error: (
+                _may_pass(error, worked=worked) and (stop_or_not or not context.stop.asked)
+            )
+        ),
+        stop=stop_after_attempt(tries),
+        wait=wait_for_erp,
+        sleep=anyio.sleep if stop_or_not else context.stop.sleep,
+        before_sleep=lambda state: _put_off(context, began_s, state),
+        reraise=True,
+    )
+    try:
+        found = await retrying(once)
+    except LookRefusedError as error:
+        if error.definite and not worked:
+            raise
+        # It may pass yet, so that whoever resumes the run may find it well.
+        raise LookFailedError(str(error)) from error
+    context.worked.add(form)
+    return found
+
+
+async def _answers_harmless(context: Reader, form: str) -> bool:
+    """Say whether the ERP answers the query of a number that no bill has."""
+    route, numbers = context.route, [HARMLESS]
+    try:
+        if form == route.source:
+            await context.erp.sources_of(route, numbers)
+        else:
+            await context.erp.targets_of(route, numbers)
+    except (LookFailedError, ErpUnreachableError):
+        return False
+    # The form can be read, so that no refusal of a part ends the whole look.
+    context.worked.add(form)
+    return True
+
+
+def _put_off(context: Reader, began_s: float, state: RetryCallState) -> None:
+    """Tell that a read is tried again later; all wait where the ERP asks to be spared."""
+    error = state.outcome.exception() if state.outcome else None
+    context.watch.waiting(str(error), state.upcoming_sleep)
+    if isinstance(error, ErpBusyError):
+        context.spare(began_s, state.upcoming_sleep, str(error))
+
+
+def _may_pass(error: BaseException, *, worked: bool) -> bool:
+    """Say whether a read may succeed if it is tried again: a right may be given back, say."""
+    if isinstance(error, LookRefusedError):
+        return worked or not error.definite
+    return isinstance(error, LookFailedError | ErpUnreachableError)

@@ -1,0 +1,248 @@
+"""How an execution ended: its exit code, and the object that scripts read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+from k3push.core.model import Follow, Repeat, Run, State
+from k3push.core.model import Step as FollowStep
+from k3push.core.pacing.pace import Step
+from k3push.core.safety.follow import done_states
+from k3push.ports import Ledger
+from k3push.runs.row_pages import not_enrolled
+from k3push.runs.stop import Cause, Stop
+
+
+class Exit(IntEnum):
+    """Exit codes, a promise to scripts (docs/reference/states.md)."""
+
+    DONE = 0
+    """Every number is `pushed` or `already`, and each step of `follow` is done."""
+
+    DEFECT = 1
+    """A defect of k3push."""
+
+    USAGE = 2
+    """Bad arguments, settings or job file; nothing was sent."""
+
+    SOME_REJECTED = 3
+    """Finished; some numbers are `rejected` or `draft`, or documents were refused or wait."""
+
+    SOME_UNKNOWN = 4
+    """Some numbers are `unknown`, or a step is in doubt."""
+
+    STOPPED = 5
+    """Stopped before the end; some numbers are `planned`, or documents not followed."""
+
+    UNREACHABLE = 6
+    """The ERP could not be reached, or refused the login."""
+
+
+_OF_CAUSE = {
+    Cause.UNREACHABLE: Exit.UNREACHABLE,
+    Cause.LOOK_FAILED: Exit.UNREACHABLE,
+    Cause.LOGIN_REFUSED: Exit.UNREACHABLE,
+}
+
+# A person has to know of these, whatever the rows say.
+_GRAVE = frozenset({Cause.LEDGER_LOST, Cause.CONTRADICTION})
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """How far the documents of a run have come, where the route asks for steps after the push.
+
+    Attributes:
+        counts: Documents by how far they have come.
+        left: How many go on by themselves, those of which the answer was lost left out.
+    """
+
+    counts: Mapping[Follow, int] = field(default_factory=dict)
+    left: int = 0
+
+    @property
+    def unknown(self) -> int:
+        """How many have a step in doubt."""
+        return self.counts.get(Follow.UNKNOWN, 0)
+
+    @property
+    def waiting(self) -> int:
+        """How many wait in an approval flow."""
+        return self.counts.get(Follow.WAITING, 0)
+
+    @property
+    def for_person(self) -> int:
+        """How many were refused a step, or wait in a flow."""
+        return self.counts.get(Follow.REFUSED, 0) + self.waiting
+
+
+NOT_FOLLOWED = Followed()
+
+
+async def followed_of(
+    ledger: Ledger, run: Run, steps: Collection[FollowStep] = (), *, at_a_glance: bool = False
+) -> Followed:
+    """Say how far the documents of a run have come.
+
+    Args:
+        ledger: Holds the run.
+        run: The run, with the route that it began with or is executed by.
+        steps: What its route asks for now, which counts where documents were followed.
+        at_a_glance: Documents that the ledger does not follow yet are not looked for, since all
+            rows are read for them.
+    """
+    counts = await ledger.document_counts(run.id)
+    steps = (steps if counts else ()) or run.route.follow
+    if not steps:
+        return NOT_FOLLOWED
+    going = {Follow.OPEN, Follow.SUBMITTED} - done_states(steps)
+    left = sum(counts.get(follow, 0) for follow in going)
+    return Followed(counts, left if at_a_glance else left + await not_enrolled(ledger, run))
+
+
+def exit_of(
+    counts: Mapping[State, int],
+    causes: Collection[Cause],
+    *,
+    odd: int = 0,
+    followed: Followed = NOT_FOLLOWED,
+) -> Exit:
+    """Return the highest of 6, 4, 5 and 3 that applies, in that order, else 0.
+
+    A stop that came while the last numbers were on their way has stopped nothing. A number that
+    somebody else has pushed as well, or of which the ERP has refused a part (*odd*), needs a
+    person as a rejected one does, and so does a document that was refused a step or waits.
+
+    >>> exit_of({State.PUSHED: 9}, (Cause.INTERRUPTED,)).name
+    'DONE'
+    >>> exit_of({State.PUSHED: 9, State.REJECTED: 1}, ()).name
+    'SOME_REJECTED'
+    >>> exit_of({State.PLANNED: 9, State.UNKNOWN: 1}, (Cause.INTERRUPTED,)).name
+    'SOME_UNKNOWN'
+    """
+    if any(cause in _OF_CAUSE for cause in causes):
+        return Exit.UNREACHABLE
+    # A number that is still `sent` was left by a second Ctrl-C: the ERP may have acted.
+    if counts.get(State.UNKNOWN) or counts.get(State.SENT) or followed.unknown:
+        return Exit.SOME_UNKNOWN
+    if counts.get(State.PLANNED) or followed.left or _GRAVE.intersection(causes):
+        return Exit.STOPPED
+    if counts.get(State.REJECTED) or counts.get(State.DRAFT) or odd or followed.for_person:
+        return Exit.SOME_REJECTED
+    return Exit.DONE
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How one execution of a run ended.
+
+    Attributes:
+        run: The run.
+        exit: Its exit code.
+        seconds: How long this execution took.
+        counts: Rows of the run by state.
+        pushes: Sendings of the run so far.
+        logins: Logins of this execution.
+        targets: Documents that the rows name, each once.
+        causes: Why it stopped before its end, each with a remark or somebody else's words.
+        doubted: Numbers whose answer was lost in this execution, settled since or not.
+        pace: Steps of the automatic pace, in seconds from the beginning.
+        twins: Numbers that have more documents than their push made.
+        partly: Numbers that have documents, and a part of which the ERP has refused.
+        followed: How far the documents have come after their push.
+        repeats: Lines that named a number again.
+        unverified: The ERP's certificate was not checked.
+    """
+
+    run: Run
+    exit: Exit
+    seconds: float
+    counts: Mapping[State, int]
+    pushes: int
+    logins: int
+    targets: int
+    causes: Mapping[Cause, str]
+    doubted: int = 0
+    pace: Sequence[Step] = ()
+    twins: int = 0
+    partly: int = 0
+    followed: Followed = NOT_FOLLOWED
+    repeats: Sequence[Repeat] = ()
+    unverified: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        return {
+            "run": self.run.id,
+            "route": self.run.route.name,
+            "exit": int(self.exit),
+            "seconds": round(self.seconds, 2),
+            "counts": {state.value: self.counts[state] for state in State if state in self.counts},
+            "pushes": self.pushes,
+            "logins": self.logins,
+            "targets": self.targets,
+            "follow": {f.value: n for f, n in self.followed.counts.items() if f.value},
+        }
+
+
+async def ending_of(
+    ledger: Ledger,
+    run: Run,
+    causes: Mapping[Cause, str],
+    *,
+    unverified: bool,
+    steps: Collection[FollowStep] = (),
+) -> Ending:
+    """Say how a run stands, after an execution or without one.
+
+    Args:
+        ledger: Holds the run.
+        run: The run.
+        causes: Why its last execution stopped before its end.
+        unverified: The ERP's certificate is not checked.
+        steps: What its route asks for now after the push (`followed_of`).
+    """
+    counts = await ledger.counts(run.id)
+    twins, partly = await ledger.twins(run.id), await ledger.partly(run.id)
+    followed = await followed_of(ledger, run, steps)
+    return Ending(
+        run=run,
+        exit=exit_of(counts, causes, odd=twins + partly, followed=followed),
+        seconds=0.0,
+        counts=counts,
+        pushes=await ledger.attempt_count(run.id),
+        logins=0,
+        targets=await ledger.target_count(run.id),
+        causes=causes,
+        twins=twins,
+        partly=partly,
+        followed=followed,
+        repeats=await ledger.repeats(run.id),
+        unverified=unverified,
+    )
+
+
+async def anything_open(ledger: Ledger, run: Run) -> bool:
+    """Say whether numbers are to be pushed or settled, or documents to be followed or looked at."""
+    counts = await ledger.counts(run.id)
+    if any(counts.get(state) for state in (State.PLANNED, State.SENT, State.UNKNOWN)):
+        return True
+    followed = await followed_of(ledger, run)
+    return bool(followed.left or followed.unknown or followed.waiting)
+
+
+# Nothing was begun that could be resumed; a form or field that is refused is a wrong setting.
+_EXITS_OF_LOOKS = {
+    Cause.UNREACHABLE: Exit.UNREACHABLE,
+    Cause.LOOK_FAILED: Exit.UNREACHABLE,
+    Cause.LOGIN_REFUSED: Exit.UNREACHABLE,
+    Cause.LOOK_REFUSED: Exit.USAGE,
+}
+
+
+def exit_of_looks(stop: Stop) -> Exit:
+    """Return the exit code for what has stopped a command that only looks."""
+    return max(_EXITS_OF_LOOKS.get(cause, Exit.STOPPED) for cause in stop.causes)

@@ -1,0 +1,143 @@
+"""What has to be proved before "nothing is there" counts (rules 6 and 7).
+
+Two things can make a document invisible, and neither raises an error: the field that is asked
+does not hold the source's number, and the user who asks may not see what another has made, or a
+part of what he makes himself. So absence counts only
+
+- where the links of the target form, which name a source by its id (P 6.5), were seen to find
+  what is there, and were asked for this bill; or, where links cannot be asked, where the number
+  field was seen to do so, on this account and for these forms, and none of the newest documents
+  is blank or names what is no bill: a field may be too short, or hold one of several sources,
+- where the user has looked who sent the number, or one who sees what that user makes, and
+- where no look has missed a document that an answer names. As long as there is more to send, and
+  so more to be learnt, a number of such documents has to have been shown.
+
+The first two are found out by looking at documents that are known: those that the ledger names,
+and the newest of the target form.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from k3push.core.model import RunId, Sighting
+from k3push.ports import Ledger, Made
+from k3push.runs.lookup import (
+    Looker,
+    look_at_linked_sources,
+    look_at_newest,
+    look_at_targets,
+)
+
+# Documents of the ledger that are looked for. Rights may hide some of a user's documents, so that
+# few do not tell.
+SAMPLE = 20
+LEAST_SAMPLE = 3
+
+# Documents that answers have named and looks have shown, before silence is believed: a user who
+# sees half of them misses one of ten with a chance of 1023 in 1024.
+ENOUGH_SHOWN = 10
+
+
+@dataclass(slots=True)
+class Proofs:
+    """What one execution has found out.
+
+    Attributes:
+        field_finds: The field that is asked has found a document of a known bill.
+        missed: A look through everybody has missed a document that an answer names.
+        shown: Documents that the answers to a user have named, and looks have shown.
+    """
+
+    field_finds: bool = False
+    missed: bool = False
+    shown: Counter[str] = field(default_factory=Counter)
+    _asked: bool = False
+    _sees: dict[tuple[str, frozenset[str]], bool] = field(default_factory=dict)
+
+    async def absence_proved(self, looker: Looker, ledger: Ledger, run: RunId) -> bool:
+        """Say whether a bill of which nothing is shown has nothing; ask for known documents once.
+
+        Where links tell, that is so for bills that they were asked for. A look that fails for good
+        is raised: it proves nothing, and disproves nothing either.
+        """
+        links = looker.links
+        asks = bool(looker.route.source_number_field)
+        if asks and not (links.tell or self.field_finds or self._asked):
+            known = await ledger.made_by(run, limit=SAMPLE)
+            seen = await _look_for(looker, known)
+            by_field = seen.by_the_field()
+            self.field_finds = any(_ids(each) & by_field for each in known)
+            for each in known:
+                if each.number in seen.linked:
+                    links.compare(_ids(each), seen)
+            await self._ask_newest(looker)
+            self._asked = True
+        return links.tell or self.field_finds
+
+    async def _ask_newest(self, looker: Looker) -> None:
+        """Look for a proof in the newest documents, where known ones have given none."""
+        links = looker.links
+        if not (links.find or links.missed or links.absent):
+            links.find = bool(await look_at_linked_sources(looker))
+        if not (links.tell or self.field_finds) and looker.route.source_number_field:
+            self.field_finds = (await look_at_newest(looker)).proves
+
+    async def none_is_strange(self, looker: Looker) -> bool:
+        """Say whether each of the newest documents names a bill, so that none may be a lost one.
+
+        It is asked where the number field alone can tell, each time anew.
+        """
+        return not (await look_at_newest(looker)).strange
+
+    def compare(self, sender: str, named: Collection[str], seen: Collection[str]) -> None:
+        """Take in which of the documents that an answer names a look through everybody shows."""
+        self.shown[sender] += len(set(named).intersection(seen))
+        self.missed = self.missed or not set(named) <= set(seen)
+
+    def enough_shown(self, sender: str) -> bool:
+        """Say whether enough of a user's documents were shown to believe that one is not there."""
+        return self.shown[sender] >= ENOUGH_SHOWN
+
+    async def covers(
+        self, looker: Looker, ledger: Ledger, run: RunId, *, users: Collection[str], sender: str
+    ) -> bool:
+        """Say whether *users*, who have looked, see what *sender* makes.
+
+        An attempt of an earlier version names no sender: then all users of the settings count.
+        A look that fails for good is raised.
+        """
+        if sender in users or (not sender and set(looker.erp.users) <= set(users)):
+            return True
+        if not sender:
+            return False
+        # Who sees what a sender makes may be set aside later, and the others may not see it.
+        asked = (sender, frozenset(users))
+        if asked not in self._sees:
+            known = await ledger.made_by(run, sender, limit=SAMPLE)
+            if len(known) < LEAST_SAMPLE:
+                return False  # the sender may make more of them yet
+            seen = await _look_for(looker, known)
+            if not seen.users <= asked[1]:
+                return False  # one of them may have seen it who has not looked before
+            self._sees[asked] = all(_ids(each) <= _ids_of(seen, each) for each in known)
+        return self._sees[asked]
+
+
+async def _look_for(looker: Looker, known: Collection[Made]) -> Sighting:
+    numbers = list(dict.fromkeys(each.number for each in known))
+    if not numbers:
+        return Sighting()
+    return await look_at_targets(looker, numbers, by_all=True)
+
+
+def _ids(made: Made) -> set[str]:
+    return {target.id for target in made.targets}
+
+
+def _ids_of(seen: Sighting, made: Made) -> set[str]:
+    """Return the documents that a look has found of a number, cancelled ones among them."""
+    kinds = (seen.targets, seen.shared, seen.cancelled, seen.denied, seen.namesakes)
+    return {target.id for kind in kinds for target in kind.get(made.number, ())}

@@ -1,0 +1,247 @@
+"""What people and programs ask a server for: a push with its plan, or one more execution of runs.
+
+A request is in the ledger before anything is done about it, and every step of it is a change of
+one memo, which one of many who try makes. So a server that dies finds again what was left, and
+whoever asks twice, or at the same time as somebody else, is told the same.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from k3push.core.model import RunId
+from k3push.ports import Ledger, Memo
+
+REQUEST = "request"
+ACT = "act"
+
+MOST_ACTS = 2000
+"""Acts that a search by user looks through."""
+
+
+class Stage(StrEnum):
+    """How far a request has come."""
+
+    PLANNING = "planning"
+    """The server looks ahead; nothing can have been sent."""
+
+    PLANNED = "planned"
+    """It waits for a person's approval."""
+
+    APPROVED = "approved"
+    """The server executes it, or does so as soon as it can."""
+
+    ENDED = "ended"
+    """The server has nothing left to do about it; its runs tell the rest."""
+
+    WITHDRAWN = "withdrawn"
+    """A person does not want it."""
+
+    FAILED = "failed"
+    """It could not be planned or begun; *why* says what is to be mended. Nothing was sent."""
+
+
+OPEN = frozenset({Stage.PLANNING, Stage.PLANNED, Stage.APPROVED})
+
+MOVES: Mapping[Stage, frozenset[Stage]] = {
+    Stage.PLANNING: frozenset({Stage.PLANNED, Stage.WITHDRAWN, Stage.FAILED}),
+    Stage.PLANNED: frozenset({Stage.APPROVED, Stage.WITHDRAWN}),
+    Stage.APPROVED: frozenset({Stage.ENDED, Stage.FAILED}),
+    Stage.ENDED: frozenset(),
+    Stage.WITHDRAWN: frozenset(),
+    Stage.FAILED: frozenset(),
+}
+
+
+class Kind(StrEnum):
+    """What is asked for."""
+
+    PUSH = "push"
+    """The numbers of a list are looked at, and pushed once the plan is approved."""
+
+    RESUME = "resume"
+    """Runs go on where they stopped."""
+
+    SETTLE = "settle"
+    """The ERP is asked about the numbers of runs that are in doubt; nothing is sent."""
+
+
+class OvertakenError(Exception):
+    """A request is no longer in the stage that a change needs.
+
+    Attributes:
+        request: As it is now.
+    """
+
+    def __init__(self, request: Request) -> None:
+        super().__init__(f"request {request.id} is {request.stage}")
+        self.request = request
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What somebody has asked for.
+
+    Attributes:
+        id: Such as a run's; of no run.
+        by: The user or the program; "" where nobody is known by name.
+        jobs: The lists, each with its whole path.
+        how: How they are read: route, column, sheet, skip_bad_lines.
+        runs: Its runs; those of a push are known when it is planned, and are in the ledger once
+            they are taken up.
+        plan: Where the plan is; "" without one.
+        sha256: What binds the plan.
+        seen: What the plan comes to, for people.
+        why: What is wrong, as a remark; "" if nothing is.
+        key: By which a program knows it; "" for a person's.
+        digest: Of what the program has asked with that key.
+    """
+
+    id: str
+    kind: Kind
+    by: str
+    at: datetime
+    stage: Stage
+    jobs: Sequence[str] = ()
+    how: Mapping[str, Any] = field(default_factory=dict)
+    runs: Sequence[RunId] = ()
+    plan: str = ""
+    sha256: str = ""
+    seen: Mapping[str, Any] = field(default_factory=dict)
+    approved_by: str = ""
+    approved_at: str = ""
+    why: str = ""
+    key: str = ""
+    digest: str = ""
+    version: int = 1
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something is left to be done about it."""
+        return self.stage in OPEN
+
+
+def _memo(request: Request) -> Memo:
+    value = {
+        "kind": request.kind,
+        "by": request.by,
+        "stage": request.stage,
+        "jobs": list(request.jobs),
+        "how": dict(request.how),
+        "runs": list(request.runs),
+        "plan": request.plan,
+        "sha256": request.sha256,
+        "seen": dict(request.seen),
+        "approved_by": request.approved_by,
+        "approved_at": request.approved_at,
+        "why": request.why,
+        "key": request.key,
+        "digest": request.digest,
+    }
+    return Memo(
+        REQUEST,
+        request.id,
+        request.at,
+        value,
+        about=request.runs[0] if request.runs else "",
+        open=request.is_open,
+        version=request.version,
+    )
+
+
+def _request(memo: Memo) -> Request:
+    value = dict(memo.value)
+    kind, stage = Kind(value.pop("kind")), Stage(value.pop("stage"))
+    runs = [RunId(run) for run in value.pop("runs")]
+    return Request(
+        id=memo.id, at=memo.at, version=memo.version, kind=kind, stage=stage, runs=runs, **value
+    )
+
+
+async def put_request(ledger: Ledger, request: Request) -> Request:
+    """Write a request down, unless one of its id is there; return the one that is."""
+    return _request(await ledger.remember(_memo(request)))
+
+
+async def find_request(ledger: Ledger, id_: str) -> Request | None:
+    """Return a request."""
+    memo = await ledger.memo(REQUEST, id_)
+    return _request(memo) if memo else None
+
+
+async def requests(
+    ledger: Ledger, *, only_open: bool = False, limit: int = 1000
+) -> Sequence[Request]:
+    """Return requests, the newest first."""
+    return [_request(m) for m in await ledger.memos(REQUEST, only_open=only_open, limit=limit)]
+
+
+async def requests_of(ledger: Ledger, run: RunId) -> Sequence[Request]:
+    """Return the requests whose first run a run is, the newest first."""
+    return [_request(memo) for memo in await ledger.memos(REQUEST, about=run)]
+
+
+async def is_asked_for(ledger: Ledger, run: RunId) -> bool:
+    """Say whether a server has something left to do about a run."""
+    return any(run in each.runs for each in await requests(ledger, only_open=True))
+
+
+async def move(ledger: Ledger, request: Request, stage: Stage, **changes: Any) -> Request:
+    """Bring a request to another stage, once, and return it as it is then.
+
+    Raises:
+        OvertakenError: It has come to a stage from where it does not go there; somebody else
+            may have been faster.
+    """
+    while stage in MOVES[request.stage]:
+        moved = replace(request, stage=stage, **changes)
+        if await ledger.revise(_memo(moved)):
+            return replace(moved, version=moved.version + 1)
+        request = await find_request(ledger, request.id) or request
+    raise OvertakenError(request)
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What a person or a program has done.
+
+    Attributes:
+        about: The run, or the request.
+        by: Who; "" where nobody is known by name.
+        what: Such as `planned`, `approved` or `control`; `desk.act.WHAT` says it.
+        detail: Particulars, such as a command.
+    """
+
+    at: datetime
+    about: str
+    by: str
+    what: str
+    detail: str = ""
+
+
+async def note_act(ledger: Ledger, act: Act, id_: str = "") -> None:
+    """Write an act down; with an id, once."""
+    id_ = id_ or f"{act.at.timestamp():.3f}-{secrets.token_hex(4)}"
+    value = {"by": act.by, "what": act.what, "detail": act.detail}
+    await ledger.remember(Memo(ACT, id_, act.at, value, about=act.about))
+
+
+async def acts_about(ledger: Ledger, about: str) -> Sequence[Act]:
+    """Return the acts about a run or a request, the oldest first."""
+    return [_act(memo) for memo in reversed(await ledger.memos(ACT, about=about))]
+
+
+async def latest_acts(ledger: Ledger) -> Sequence[Act]:
+    """Return the latest acts about anything, the newest first."""
+    return [_act(memo) for memo in await ledger.memos(ACT, limit=MOST_ACTS)]
+
+
+def _act(memo: Memo) -> Act:
+    return Act(
+        memo.at, memo.about, *(str(memo.value.get(key, "")) for key in ("by", "what", "detail"))
+    )

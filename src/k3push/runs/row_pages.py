@@ -1,0 +1,77 @@
+"""The rows of a run, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from typing import NamedTuple
+
+from k3push.core.model import TWIN, Document, Follow, Outcome, Row, Run, RunId, State
+from k3push.core.safety.follow import of_row
+from k3push.ports import Ledger, StepRecord
+
+PAGE_ROWS = 2000
+
+
+async def pages_of(
+    ledger: Ledger, run: Run, states: Collection[State] = ()
+) -> AsyncIterator[list[Row]]:
+    """Yield the rows of a run in the order of the job file, a page at a time."""
+    place = 0
+    while rows := await ledger.rows(run.id, states=states, after=place, limit=PAGE_ROWS):
+        place = rows[-1].place
+        yield list(rows)
+
+
+class FollowedRow(NamedTuple):
+    """A row, and how far its documents have come after their push.
+
+    Attributes:
+        follow: As far as the last of them.
+        why: Why they stand there, or "".
+    """
+
+    row: Row
+    follow: Follow = Follow.OPEN
+    why: str = ""
+
+
+async def followed_pages_of(
+    ledger: Ledger, run: Run, states: Collection[State] = ()
+) -> AsyncIterator[list[FollowedRow]]:
+    """Yield the rows of a run and how far their documents have come, a page at a time."""
+    follows = bool(await ledger.document_counts(run.id))
+    async for rows in pages_of(ledger, run, states):
+        yield await with_follow(ledger, run.id, rows) if follows else list(map(FollowedRow, rows))
+
+
+async def with_follow(ledger: Ledger, run: RunId, rows: Sequence[Row]) -> list[FollowedRow]:
+    """Look up how far the documents of rows have come."""
+    ids = {target.id for row in rows for target in row.targets}
+    documents = await ledger.documents_of(run, ids) if ids else {}
+    return [FollowedRow(row, *of_row(row.targets, documents)) for row in rows]
+
+
+async def steps_of_row(ledger: Ledger, run: RunId, row: Row) -> list[StepRecord]:
+    """Return the attempts of a run at steps of the documents of a row."""
+    kept = [each for target in row.targets for each in await ledger.steps_of(target.id)]
+    return [each for each in kept if each.attempt.intent.run == run]
+
+
+async def not_enrolled(ledger: Ledger, run: Run) -> int:
+    """Count documents of a run that wait to be followed and that the ledger does not follow yet.
+
+    There are some where an execution was cut short right after a push.
+    """
+    count = place = 0
+    while rows := await ledger.rows(run.id, states=[State.PUSHED], after=place, limit=PAGE_ROWS):
+        place = rows[-1].place
+        ids = {document.id for row in rows for document in documents_in(row)}
+        count += len(ids) - len(await ledger.documents_of(run.id, ids))
+    return count
+
+
+def documents_in(of: Row | Outcome) -> list[Document]:
+    """Return the documents that a row, or the outcome of a sending, gives to follow."""
+    if of.state is not State.PUSHED or of.code == TWIN:
+        return []
+    return [Document(target.id, target.number) for target in of.targets if not target.draft]

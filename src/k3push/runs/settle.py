@@ -1,0 +1,351 @@
+"""Find out what became of numbers whose answer was lost (rule 6). Only reads are made here.
+
+Found means done, once two looks a while apart show the same documents: a rule that splits a bill
+saves them one after another. Where such a rule was seen, the window has to pass as well. Absent
+ counts only
+
+- after the window, since the ERP may finish a call long after the connection broke (P 5.15), and
+  when no more documents of the same call come,
+- where the field that is asked was proved to find what is there, and
+- where the number's own sender has looked, or one who sees what that user makes (`proof`);
+
+until then a number stays `unknown`. Where the ERP's own answer names a document, absence proves
+that the look is wrong, and only a person can settle.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from k3push.core.model import TWIN, BillNumber, Outcome, RunId, Sighting, State, number_in
+from k3push.core.pacing.chunking import halve
+from k3push.core.remark import remark
+from k3push.core.safety.evidence import made_outcome, new_targets
+from k3push.core.safety.life import SENT_BEFORE
+from k3push.core.safety.verdict import ReadBack, SendAgain, judge
+from k3push.ports import Clock, Doubt, Ledger
+from k3push.runs.context import Context, SettlePace
+from k3push.runs.lookup import look_at_targets
+from k3push.runs.source_check import unclear
+
+# Times are floating-point numbers: one that is due in a billionth of a second may stay so.
+SHORTEST_WAIT_S = 0.01
+
+ABSENT = "absent"
+"""`Row.code` of a planned number whose sending was in doubt and has made nothing."""
+
+# Looks after the window that another executor is given to settle its own doubts.
+LOOKS_OF_OTHERS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What one round of settling came to.
+
+    Attributes:
+        outcomes: Numbers that are in doubt no longer.
+        parts: Those of them of which nothing was made, as they may travel again: what was in
+            doubt together goes on in smaller parts.
+        hopeless: Numbers that no look can settle, only a person.
+        unproved: Numbers that wait for the proof that the field finds what is there.
+        left: How many numbers a later look may settle.
+        next_due_s: Seconds until the next look is worth it; infinite if none is left.
+    """
+
+    outcomes: tuple[Outcome, ...] = ()
+    parts: tuple[tuple[BillNumber, ...], ...] = ()
+    hopeless: frozenset[BillNumber] = frozenset()
+    unproved: frozenset[BillNumber] = frozenset()
+    left: int = 0
+    next_due_s: float = math.inf
+
+
+async def settle_once(context: Context, run: RunId) -> Settled:
+    """Look once for the targets of every number of *run* that is in doubt and due.
+
+    The caller owns *run*, which may be another run of the context's scope. A look that fails for
+    good is raised; it settles nothing (rule 7).
+    """
+    doubts = await context.ledger.doubts(run)
+    if not context.reads_back:
+        return Settled(hopeless=frozenset(doubt.number for doubt in doubts))
+    pace = context.settle
+    if run == context.run.id:
+        context.ids |= {doubt.number: doubt.id for doubt in doubts if doubt.id}
+    aged = [(doubt, context.ages.age_s(doubt)) for doubt in doubts]
+    due = [(doubt, age) for doubt, age in aged if age >= pace.first_wait_s]
+    settled = await _look(context, run, due) if due else Settled()
+    over = settled.hopeless | settled.unproved | {each.number for each in settled.outcomes}
+    waits = [wait_s(age, pace) for doubt, age in aged if doubt.number not in over]
+    return replace(settled, left=len(waits), next_due_s=min(waits, default=math.inf))
+
+
+async def hopeless_in(
+    context: Context, run: RunId, numbers: Collection[BillNumber]
+) -> set[BillNumber]:
+    """Return doubts over *numbers* that only a person can settle, in a run that is executed.
+
+    Nothing is settled here: whoever executes it looks by itself. What is not settled after the
+    window and some looks more, it cannot settle: two runs might wait for each other for ever.
+    """
+    held = set(map(number_in, numbers))
+    doubts = [d for d in await context.ledger.doubts(run) if number_in(d.number) in held]
+    if not context.reads_back:
+        return {doubt.number for doubt in doubts}
+    pace = context.settle
+    old = [doubt for doubt in doubts if context.ages.age_s(doubt) >= pace.window_s]
+    # Whoever was paused has had no time to look, so its time counts from when we see the doubt.
+    enough_s = LOOKS_OF_OTHERS * pace.poll_s
+    hopeless = {doubt.number for doubt in old if context.ages.watched_s(doubt) >= enough_s}
+    rest = [doubt for doubt in old if doubt.number not in hopeless]
+    return hopeless | {doubt.number for doubt in rest if await _names_documents(context, doubt)}
+
+
+def wait_s(age_s: float, pace: SettlePace) -> float:
+    """Return how long to wait for the next look at a doubt, in seconds.
+
+    >>> pace = SettlePace(first_wait_s=20, poll_s=30)
+    >>> wait_s(5.0, pace), wait_s(20 - 4e-15, pace), wait_s(20.0, pace)
+    (15.0, 0.01, 30)
+    """
+    if age_s >= pace.first_wait_s:
+        return pace.poll_s
+    return max(pace.first_wait_s - age_s, SHORTEST_WAIT_S)
+
+
+async def in_doubt(ledger: Ledger, number: BillNumber) -> list[tuple[RunId, BillNumber]]:
+    """Return the runs in which a number, by either spelling, is `unknown`, and the ERP's own."""
+    rows = await ledger.rows_of(number)
+    return [(run, row.bill) for run, row in rows if row.state is State.UNKNOWN]
+
+
+async def settle_by_word(
+    ledger: Ledger,
+    clock: Clock,
+    run: RunId,
+    bill: BillNumber,
+    state: State,
+    *,
+    because: str,
+    user: str = "",
+) -> None:
+    """Record what a person found out about a number that is in doubt.
+
+    Args:
+        ledger: Where it is recorded.
+        clock: When.
+        run: Where it is in doubt.
+        bill: The ERP's spelling.
+        state: `pushed`, or `planned` where the ERP made nothing.
+        because: How the person knows.
+        user: Who, where that is known.
+
+    Raises:
+        RunIsAliveError: The run is under way, and may settle it by itself.
+        IllegalMoveError: It was settled meanwhile.
+    """
+    async with ledger.own(run, executes=False):
+        named = remark(f"state.{state}")
+        note = (
+            remark("note.person_named", state=named, why=because, user=user)
+            if user
+            else remark("note.person", state=named, why=because)
+        )
+        outcome = Outcome(bill, state, code="person", reason=because)
+        await ledger.conclude(run, [outcome], at=clock.now(), note=note)
+
+
+async def look_once_more(context: Context) -> None:
+    """Look again at what was in doubt in this execution and has documents by now.
+
+    A document that a rule saved later is added to its row. One of a number that was sent again is
+    a twin: a call was carried out after the window had passed.
+    """
+    if not context.suspects or not context.reads_back:
+        return
+    seen = await look_at_targets(context, list(context.suspects), by_all=True, stop_or_not=True)
+    amended = []
+    for number, before in context.suspects.items():
+        found = [t for t in seen.targets.get(number, ()) if t.id not in before]
+        for run, row in await context.ledger.rows_of(number):
+            ids = {target.id for target in row.targets}
+            more = [target for target in found if target.id not in ids]
+            if (
+                run != context.run.id
+                or row.bill != number
+                or row.state not in SENT_BEFORE
+                or not more
+            ):
+                continue
+            outcome = made_outcome(number, [*row.targets, *more])
+            if row.attempts > 1:
+                why = remark("note.late_twin", documents=", ".join(t.label for t in more))
+                outcome = outcome._replace(code=TWIN, reason=why)
+                context.note_twin(why)
+            amended.append(outcome._replace(reason=outcome.reason or row.reason))
+    if amended:
+        await context.ledger.amend(
+            context.run.id,
+            amended,
+            at=context.clock.now(),
+            note=remark("note.more_documents"),
+        )
+
+
+async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]) -> Settled:
+    """Look for the documents of doubts, and conclude those that the look settles."""
+    numbers = [doubt.number for doubt, _ in due]
+    seen = await look_at_targets(context, numbers, by_all=True, stop_or_not=True)
+    before: Mapping[BillNumber, Sequence[str]] = {d.number: d.before for d, _ in due}
+    made = new_targets(seen.targets, before)
+    found = []
+    at_work: set[int] = set()
+    splits = bool(made) and await context.may_split()
+    shown = [(doubt, age) for doubt, age in due if doubt.number in made]
+    short = await _of_short_looks(context, [doubt for doubt, _ in shown], seen)
+    for doubt, age in shown:
+        number = doubt.number
+        # Where bills are split, a part may come as late as any call; and where the answer names
+        # a document that nobody has seen, it may be a part of any of the call's bills.
+        waited = age >= context.settle.window_s or not (splits or doubt.attempt in short)
+        if waited and context.ages.agree(
+            doubt, {target.id for target in made[number]}, context.settle.poll_s
+        ):
+            found.append(made_outcome(number, made[number]))
+            by_field = seen.by_the_field().intersection(t.id for t in made[number])
+            context.proofs.field_finds = context.proofs.field_finds or bool(by_field)
+        else:
+            at_work.add(doubt.attempt)
+    # What is found is written down first: it proves what its sender's colleagues see.
+    await _conclude(context, run, found, ())
+    silent = [(doubt, age) for doubt, age in due if doubt.number not in made]
+    # A call whose documents still come may save more, though the window has passed.
+    over = [d for d, age in silent if age >= context.settle.window_s and d.attempt not in at_work]
+    absent, hopeless, unproved = await _judge_silence(context, over, seen)
+    outcomes = [*found, *(_absent(doubt.number, context.settle) for doubt in absent)]
+    if run == context.run.id:
+        settled = {outcome.number for outcome in outcomes}
+        for doubt in (doubt for doubt, _ in due if doubt.number in settled):
+            context.suspects.setdefault(doubt.number, frozenset(doubt.before))
+            context.sent_before.setdefault(doubt.number, frozenset(doubt.before))
+    parts = await _conclude(context, run, outcomes[len(found) :], absent)
+    return Settled(tuple(outcomes), parts, frozenset(hopeless), frozenset(unproved))
+
+
+async def _judge_silence(
+    context: Context, doubts: Sequence[Doubt], seen: Sighting
+) -> tuple[list[Doubt], set[BillNumber], set[BillNumber]]:
+    """Say what it means that a look shows nothing of numbers whose window has passed.
+
+    Where it shows documents that may as well be of another bill, nobody can say.
+
+    Returns:
+        Those of which nothing was made, those that only a person can settle, and those that wait
+        for the proof of the field. The others wait until more is known of what their sender sees.
+    """
+    named = {doubt.number for doubt in doubts if await _names_documents(context, doubt, seen)}
+    # A look that misses what is known to be there proves nothing of the others.
+    context.proofs.missed = context.proofs.missed or bool(named)
+    absent: list[Doubt] = []
+    hopeless: set[BillNumber] = set()
+    unproved: set[BillNumber] = set()
+    proved = bool(doubts) and await context.absence_proved()
+    by_field = proved and not context.links.tell
+    sure = not by_field or await context.proofs.none_is_strange(context)
+    for doubt in doubts:
+        by_id = bool(context.id_of(doubt.number) or doubt.id)
+        unread = doubt.number in seen.refused or doubt.number in named
+        if unread or unclear(context, doubt.number, seen, doubt.before, by_id=by_id):
+            hopeless.add(doubt.number)
+        elif not proved:
+            unproved.add(doubt.number)
+        elif not sure or not (by_field or doubt.number in seen.linked):  # noqa: SIM114  # two reasons
+            hopeless.add(doubt.number)
+        elif context.proofs.missed or not await context.covers(seen.users, doubt.sender):
+            hopeless.add(doubt.number)
+        elif context.knows_enough_of(doubt.sender):
+            absent.append(doubt)
+    return absent, hopeless, unproved
+
+
+async def _conclude(
+    context: Context, run: RunId, outcomes: Sequence[Outcome], absent: Sequence[Doubt]
+) -> tuple[tuple[BillNumber, ...], ...]:
+    """Write down what was settled; return what may travel again.
+
+    What was in doubt together is parted, so that one bill that breaks its calls does not take
+    the others with it. A number that broke every call it travelled in alone is given up.
+    """
+    if not outcomes:
+        return ()
+    now, note = context.clock.now(), remark("note.settled")
+    await context.ledger.conclude(run, outcomes, at=now, note=note)
+    if run == context.run.id:
+        context.forget(outcomes)
+    given_up = [doubt.number for doubt in absent if await _is_given_up(context, doubt)]
+    last = [_given_up(number, context.pace.max_attempts) for number in given_up]
+    if last:
+        await context.ledger.conclude(run, last, at=now)
+    if run == context.run.id:
+        context.watch.concluded([*(o for o in outcomes if o.number not in given_up), *last])
+    together: dict[int, list[BillNumber]] = {}
+    for doubt in absent:
+        if doubt.number not in given_up:
+            together.setdefault(doubt.attempt, []).append(doubt.number)
+    return tuple(part for numbers in together.values() for part in halve(numbers))
+
+
+async def _is_given_up(context: Context, doubt: Doubt) -> bool:
+    """Say whether a number was in doubt alone as often as a chunk may be sent."""
+    if not doubt.alone:
+        return False
+    alone = [
+        kept
+        for kept in await context.ledger.attempts_of(doubt.number)
+        if kept.attempt.intent.run == doubt.run
+        and len(kept.attempt.intent.numbers) == 1
+        and (kept.exchange is None or not isinstance(judge(kept.exchange), SendAgain))
+    ]
+    return len(alone) >= context.pace.max_attempts
+
+
+async def _of_short_looks(context: Context, doubts: Sequence[Doubt], seen: Sighting) -> set[int]:
+    """Return the attempts whose answers name documents that no look has shown."""
+    one_of_each = {doubt.attempt: doubt for doubt in doubts}.values()
+    return {doubt.attempt for doubt in one_of_each if await _names_documents(context, doubt, seen)}
+
+
+async def _names_documents(context: Context, doubt: Doubt, seen: Sighting | None = None) -> bool:
+    """Say whether the answer to an attempt names documents that are known of none of its numbers.
+
+    Those that the present look shows are known as well: a second look may be due yet.
+
+    One of them may be this number's, and is there then.
+    """
+    for kept in await context.ledger.attempts_of(doubt.number):
+        if kept.attempt.id != doubt.attempt or kept.exchange is None:
+            continue
+        verdict = judge(kept.exchange)
+        if not isinstance(verdict, ReadBack) or not verdict.said.named:
+            return False
+        known: set[str] = set()
+        for number in kept.attempt.intent.numbers:
+            rows = await context.ledger.rows_of(number)
+            mine = (row for run, row in rows if run == doubt.run and row.bill == number)
+            known |= {t.id for row in mine for t in row.targets}
+            known |= {t.id for t in seen.targets.get(number, ())} if seen else set()
+        sources = set(kept.attempt.intent.numbers)
+        return not {t.id for t in verdict.said.named if t.number not in sources} <= known
+    return False
+
+
+def _absent(number: BillNumber, pace: SettlePace) -> Outcome:
+    why = remark("note.absent", seconds=pace.window_s)
+    return Outcome(number, State.PLANNED, code=ABSENT, reason=why)
+
+
+def _given_up(number: BillNumber, times: int) -> Outcome:
+    why = remark("note.unanswered", times=times)
+    return Outcome(number, State.REJECTED, code="unanswered", reason=why)

@@ -1,0 +1,282 @@
+"""Which bills the lines of a job file mean, and which of these are not sent, and why (rule 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from k3push.core.model import (
+    BillNumber,
+    Identified,
+    Outcome,
+    Route,
+    Sighting,
+    Source,
+    State,
+    Target,
+    Targets,
+    id_in,
+    number_in,
+)
+from k3push.core.remark import remark
+from k3push.core.safety.evidence import made_outcome
+from k3push.core.safety.listed_bills import Meant, Unclear, meant
+from k3push.ports import Made
+from k3push.runs.lookup import Looker, look_at_ids, look_at_sources, look_at_targets
+
+PRECHECK = "precheck"
+"""`Outcome.code` of a number that is rejected unsent."""
+
+AMBIGUOUS = "ambiguous"
+"""`Outcome.code` of a number that several bills have, where nothing tells which is meant."""
+
+SHARED = "shared"
+"""`Outcome.code` of a bill whose number others have, where nothing tells whose a document is."""
+
+# Bills that a reason names.
+MOST_NAMED = 10
+
+
+@dataclass(slots=True)
+class SourceLook:
+    """What a look at the source form has shown of lines.
+
+    Attributes:
+        meant: Which bills they mean.
+        refused: The ERP's words for those whose query it refuses.
+    """
+
+    meant: dict[BillNumber, Meant] = field(default_factory=dict)
+    refused: dict[BillNumber, str] = field(default_factory=dict)
+
+    def add(self, other: SourceLook) -> None:
+        """Take in what another look has shown, of other lines."""
+        self.meant.update(other.meant)
+        self.refused.update(other.refused)
+
+
+async def look_at_listed(context: Looker, lines: Sequence[BillNumber]) -> SourceLook:
+    """Ask the source form which bills lines mean, by their numbers and by their ids.
+
+    A number that is listed with an id is asked for as any other, and most often the id is among
+    what it shows. Only the ids that are left take a question of their own, and the numbers of
+    those bills another, which shows whether a number tells its bill.
+    """
+    by_number, refused = await _look_at_numbers(context, map(number_in, lines))
+
+    def shows(line: BillNumber) -> bool:
+        sources = by_number.get(number_in(line), ())
+        return any(source.id == id_in(line) for source in sources)
+
+    ids = dict.fromkeys(id_in(line) for line in lines if id_in(line) and not shows(line))
+    by_id: Mapping[str, Source] = {}
+    refused_ids: Mapping[str, str] = {}
+    if ids:
+        by_id, refused_ids = await look_at_ids(context, list(ids))
+    found, refused_then = await _look_at_numbers(
+        context, (source.number for source in by_id.values() if source.number not in by_number)
+    )
+    by_number |= found
+    refused |= refused_then
+    listed = SourceLook()
+    for line in lines:
+        source = by_id.get(id_in(line))
+        number = number_in(line) or (source.number if source else "")
+        words = refused.get(BillNumber(number)) or refused_ids.get(id_in(line))
+        if words:
+            listed.refused[line] = words
+        listed.meant[line] = meant(line, by_number.get(BillNumber(number), ()), source)
+    return listed
+
+
+async def _look_at_numbers(
+    context: Looker, numbers: Iterable[BillNumber]
+) -> tuple[dict[BillNumber, tuple[Source, ...]], dict[BillNumber, str]]:
+    asked = [number for number in dict.fromkeys(numbers) if number]
+    found, refused = await look_at_sources(context, asked) if asked else ({}, {})
+    return dict(found), dict(refused)
+
+
+def unsendable(
+    route: Route, lines: Collection[BillNumber], listed: SourceLook
+) -> tuple[dict[BillNumber, Identified], dict[BillNumber, Outcome | None]]:
+    """Judge lines by what a look at the source form has shown of them.
+
+    Args:
+        route: Whose source form it is.
+        lines: As the job file has them (`model.Listed.key`).
+        listed: What the look has shown.
+
+    Returns:
+        The bill that each means which means one, and why each may not be sent, or None.
+    """
+    bills: dict[BillNumber, Identified] = {}
+    outcomes: dict[BillNumber, Outcome | None] = {}
+    for line in lines:
+        bill = listed.meant[line].bill
+        if line in listed.refused:
+            outcomes[line] = query_refused(line, listed.refused[line])
+            continue
+        if bill is not None:
+            bills[line] = bill
+        outcomes[line] = refusal(line, listed.meant[line], route)
+    return bills, outcomes
+
+
+def refusal(line: BillNumber, found: Meant, route: Route) -> Outcome | None:
+    """Say why a line is rejected unsent, or None if its bill may be sent."""
+    if found.bill is None:
+        code = AMBIGUOUS if found.unclear is Unclear.AMBIGUOUS else PRECHECK
+        return Outcome(line, State.REJECTED, code=code, reason=_unclear(line, found))
+    blocked = found.sources[0].blocked
+    if not blocked or route.send_blocked:
+        return None
+    why = remark(f"note.blocked.{blocked}")
+    return Outcome(found.bill.bill, State.REJECTED, code=PRECHECK, reason=why)
+
+
+def _unclear(line: BillNumber, found: Meant) -> str:
+    match found.unclear:
+        case Unclear.AMBIGUOUS:
+            return _ambiguous(found.sources)
+        case Unclear.TWO_BILLS:
+            other = found.sources[0].number
+            return remark("note.two_bills", id=id_in(line), number=other)
+        case Unclear.UNNUMBERED:
+            return remark("note.unnumbered")
+        case _:
+            return remark("note.no_source")
+
+
+def _ambiguous(sources: Sequence[Source]) -> str:
+    """Name the bills of one number, to choose from."""
+    ids = _few([f"{s.id} ({s.organisation})" if s.organisation else s.id for s in sources])
+    if any(each.organisation for each in sources):
+        return remark("note.ambiguous_there", ids=ids)
+    return remark("note.ambiguous", ids=ids)
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join([*names[:MOST_NAMED], *(["…"] if len(names) > MOST_NAMED else [])])
+
+
+def query_refused(number: BillNumber, words: str) -> Outcome:
+    """Say that a number is rejected unsent since the ERP refuses to be asked for it."""
+    why = remark("note.query_refused", why=words)
+    return Outcome(number, State.REJECTED, code=PRECHECK, reason=why)
+
+
+def renamed(bill: BillNumber) -> Outcome:
+    """Say that a bill is not sent again, since its number does not tell it any more.
+
+    It was sent under its number, and what it may have made is looked for by that.
+    """
+    return Outcome(bill, State.REJECTED, code=AMBIGUOUS, reason=remark("note.renamed"))
+
+
+def whose(bill: BillNumber, documents: Sequence[Target]) -> Outcome:
+    """Say that a bill is not sent, since documents are there that may be its own.
+
+    They name its number, which other bills have too, and no link and no ledger tells whose they
+    are: to push it might make a second one.
+    """
+    why = remark("note.whose", documents=_few([each.label for each in documents]))
+    return Outcome(bill, State.REJECTED, code=SHARED, reason=why)
+
+
+def of_namesakes(bill: BillNumber, documents: Sequence[Target]) -> Outcome:
+    """Say that a bill is not sent by its number, since documents were made from others of it.
+
+    The ERP may take the number for one of those, and the bill may be pushed by its id.
+    """
+    why = remark("note.of_namesakes", documents=_few([each.label for each in documents]))
+    return Outcome(bill, State.REJECTED, code=AMBIGUOUS, reason=why)
+
+
+def unclear(
+    context: Looker,
+    bill: BillNumber,
+    seen: Sighting,
+    before: Collection[str] | None = None,
+    *,
+    by_id: bool,
+) -> Outcome | None:
+    """Say that a look shows documents of a bill's number and not whether they are its own.
+
+    Where links tell, and were asked for the bill, what they do not name is not its own, whatever
+    a field says.
+
+    Args:
+        context: What was looked with.
+        bill: The ERP's spelling.
+        seen: The look.
+        before: Ids of the documents that were there before the bill was sent; None if it was not.
+        by_id: It travels by its id, which the ERP takes for no other bill.
+    """
+
+    def new(found: Targets) -> list[Target]:
+        return [target for target in found.get(bill, ()) if target.id not in (before or ())]
+
+    if documents := new(seen.shared):
+        return whose(bill, documents)
+    if (documents := new(seen.namesakes)) and not by_id:
+        return of_namesakes(bill, documents)
+    told = before is None or (context.links.tell and bill in seen.linked)
+    if (documents := new(seen.denied)) and not told:
+        why = remark("note.denied", documents=_few([each.label for each in documents]))
+        return Outcome(bill, State.REJECTED, code=SHARED, reason=why)
+    return None
+
+
+async def there_already(
+    context: Looker, refused: Sequence[Outcome], known: Mapping[BillNumber, Made]
+) -> list[Outcome]:
+    """Look at the targets of what is about to be refused unsent: a bill that has some is done.
+
+    The ERP closes a source whose quantity its targets have used up (P 13.3), so that a list that
+    is pushed twice is `already` there and not closed.
+
+    Args:
+        context: What to look with.
+        refused: Rejected numbers, in the ERP's spelling where it has one.
+        known: What other runs of this ledger have made of them.
+    """
+    asked = [each.number for each in refused if each.code == PRECHECK and number_in(each.number)]
+    seen = Sighting()
+    if asked and context.route.source_number_field:
+        seen = await look_at_targets(context, asked)
+    outcomes = []
+    for outcome in refused:
+        number = outcome.number
+        if number in seen.targets:
+            outcomes.append(already(number, seen.targets[number], thin=number in seen.thin))
+        elif number in known:
+            outcomes.append(known_to_ledger(number, known[number]))
+        else:
+            outcomes.append(outcome)
+    return outcomes
+
+
+def already(number: BillNumber, targets: tuple[Target, ...], *, thin: bool = False) -> Outcome:
+    """Say what becomes of a number that has targets and is not sent for that.
+
+    Args:
+        number: The ERP's spelling.
+        targets: The documents that are there.
+        thin: They are known by the source number alone.
+    """
+    there = made_outcome(number, targets)
+    draft = remark("note.draft_before") if there.state is State.DRAFT else ""
+    alone = remark("note.thin") if thin else ""
+    both = remark("note.also", first=draft, more=alone) if draft and alone else draft or alone
+    return Outcome(number, State.ALREADY, there.targets, reason=both)
+
+
+def known_to_ledger(number: BillNumber, made: Made) -> Outcome:
+    """Say what becomes of a number of which this ledger has made something.
+
+    The ERP shows nothing, since it cannot be asked or the document is hidden or gone: only a
+    person knows whether it may be pushed again (`--again`).
+    """
+    why = remark("note.made_by_run", run=made.run)
+    return Outcome(number, State.ALREADY, made.targets, code="ledger", reason=why)

@@ -1,0 +1,95 @@
+"""How an execution is told to stop, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+
+import anyio
+
+from k3push.ports import (
+    ErpUnreachableError,
+    LedgerLostError,
+    LoginRefusedError,
+    LookFailedError,
+    LookRefusedError,
+)
+
+
+class Cause(StrEnum):
+    """Why an execution stops before its end."""
+
+    INTERRUPTED = "interrupted"
+    HALTED = "halted"
+    DEADLINE = "deadline"
+    CONTROL = "control"
+    LIMIT = "limit"
+    CONTRADICTION = "contradiction"
+    TWINS = "twins"
+    UNPROVED = "unproved"
+    BARRED = "barred"
+    FOLLOW = "follow"
+    LOOK_REFUSED = "look refused"
+    LOOK_FAILED = "look failed"
+    UNREACHABLE = "unreachable"
+    LOGIN_REFUSED = "login refused"
+    LEDGER_LOST = "ledger lost"
+
+
+class Stop:
+    """Whether the execution is asked to stop: no new chunk leaves, open ones are waited for.
+
+    Attributes:
+        causes: Why, the first cause first, each with a remark or somebody else's words.
+        event: Set when it is asked.
+        scope: Holds all that the execution does; cancelling it stops at once, and leaves what
+            is on its way to the next execution, which settles it.
+    """
+
+    def __init__(self) -> None:
+        """Begin unasked."""
+        self.causes: dict[Cause, str] = {}
+        self.event = anyio.Event()
+        self.scope = anyio.CancelScope()
+
+    @property
+    def asked(self) -> bool:
+        """Whether to stop."""
+        return bool(self.causes)
+
+    def ask(self, cause: Cause, why: str) -> None:
+        """Ask to stop; a cause that is known already keeps its first words."""
+        self.causes.setdefault(cause, why)
+        self.event.set()
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep, but no longer than until a stop is asked."""
+        with anyio.move_on_after(seconds):
+            await self.event.wait()
+
+
+@contextmanager
+def stopping(stop: Stop) -> Iterator[None]:
+    """Turn what the ERP or the ledger ends an execution with into its stop, with the cause.
+
+    A defect of ours stays an exception.
+    """
+    try:
+        yield
+    except LedgerLostError as error:
+        stop.ask(Cause.LEDGER_LOST, str(error))
+    except LoginRefusedError as error:
+        stop.ask(Cause.LOGIN_REFUSED, str(error))
+    except LookRefusedError as error:
+        stop.ask(Cause.LOOK_REFUSED, str(error))
+    except LookFailedError as error:
+        stop.ask(Cause.LOOK_FAILED, str(error))
+    except ErpUnreachableError as error:
+        stop.ask(Cause.UNREACHABLE, str(error))
+
+
+async def guarded(stop: Stop, act: Callable[[], Awaitable[None]]) -> None:
+    """Do something in a task of its own; what ends it with a cause stops the execution."""
+    with stopping(stop):
+        await act()

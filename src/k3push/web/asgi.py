@@ -1,0 +1,234 @@
+"""The dashboard put together: addresses, pages, and the door before them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from importlib import resources
+
+import anyio
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp
+
+from k3push.ports import Clock, LedgerLostError
+from k3push.reporting.html_templates import asset
+from k3push.web.door import TAKES_FILES, Guard, Log, Rules, Visitor
+from k3push.web.entry import Entry
+from k3push.web.live import Watchers
+from k3push.web.machines import Machines
+from k3push.web.number_pages import NumberPages
+from k3push.web.overview import Overview
+from k3push.web.page_context import PageContext
+from k3push.web.push_pages import PushPages
+from k3push.web.result_files import ResultFiles
+from k3push.web.roles import Role
+from k3push.web.run_actions import RunActions
+from k3push.web.run_pages import RunPages
+from k3push.web.sessions import Brake, Sessions, Token
+from k3push.web.tenant_ledgers import Tenant, TenantLedgers
+from k3push.words.language import Say
+
+_STATIC = {
+    "web.css": "text/css",
+    "live.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    """A dashboard that is ready.
+
+    Attributes:
+        app: What a server serves.
+        routes: All its addresses.
+        token: What lets one browser in, where the rules ask for neither password nor proxy.
+        close: Ends all live views, so that a server need not wait for them, and begins nothing
+            any more; what is on its way is recorded. Again: that is not waited for either.
+        drained: Waits until nothing is executed.
+    """
+
+    app: ASGIApp
+    routes: Sequence[BaseRoute]
+    token: str
+    close: Callable[[], None]
+    drained: Callable[[], Awaitable[None]]
+
+
+@asynccontextmanager
+async def dashboard(
+    tenants: Sequence[Tenant],
+    rules: Rules,
+    languages: Mapping[str, Say],
+    clock: Clock,
+    *,
+    lang: str,
+    log: Log,
+    several: bool,
+) -> AsyncIterator[Dashboard]:
+    """Open a dashboard; its ledgers are closed at the end of the block.
+
+    Args:
+        tenants: At least one, each by a name of its own.
+        rules: Who may come in.
+        languages: What says sentences, by `en` and `zh`.
+        clock: The time of day.
+        lang: The language of who asks for none of them.
+        log: Told of commands and settlements, of logins, of looks that failed, and for debugging
+            of each request.
+        several: Show tenants, even if there is one.
+    """
+    books = TenantLedgers(tenants)
+    async with books.kept(), anyio.create_task_group() as tasks:
+        desk = PageContext(
+            books=books,
+            rules=rules,
+            languages=languages,
+            lang=lang,
+            clock=clock,
+            log=log,
+            several=several,
+            sessions=Sessions(anyio.current_time),
+            token=Token(),
+            brake=Brake(anyio.current_time),
+            watchers=Watchers(tasks, log),
+        )
+        app = Starlette(
+            routes=_routes(desk),
+            exception_handlers={HTTPException: _not_here(desk), LedgerLostError: _lost(desk)},
+        )
+        guard = Guard(app, rules, desk.sessions, desk.refuse, log)
+        workshops = {t.workshop: partial(books.of, t) for t in tenants if t.workshop is not None}
+        for workshop, ledger in workshops.items():
+            workshop.serve(tasks, ledger)
+
+        def close() -> None:
+            desk.closing.set()
+            for workshop in workshops:
+                workshop.drain()
+
+        async def drained() -> None:
+            for workshop in workshops:
+                await workshop.drained()
+
+        yield Dashboard(guard, app.routes, desk.token.text, close, drained)
+        tasks.cancel_scope.cancel()
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where something is answered.
+
+    Attributes:
+        path: As the router reads it; a tenant's begins behind `/t/NAME` where there are several.
+        needs: Who may ask for it; None where everybody may, before they have come in.
+    """
+
+    path: str
+    answer: Callable[[Request], Awaitable[Response]]
+    needs: Role | None = Role.VIEW
+    methods: Sequence[str] = ("GET",)
+
+
+def addresses_of_tenants(desk: PageContext) -> list[Address]:
+    """Return the addresses of one tenant."""
+    runs, numbers, pushes = RunPages(desk), NumberPages(desk), PushPages(desk)
+    actions, results = RunActions(desk, runs.show), ResultFiles(desk)
+    post = ["POST"]
+    return [
+        Address("/", runs.runs),
+        Address("/events", runs.runs_live),
+        Address("/runs/{run}", runs.run),
+        Address("/runs/{run}/events", runs.run_live),
+        Address("/runs/{run}/pace", runs.pace),
+        Address("/runs/{run}/control", runs.control, Role.OPERATE, post),
+        Address("/runs/{run}/resume", actions.resume, Role.OPERATE, post),
+        Address("/runs/{run}/retry", actions.retry, Role.OPERATE, post),
+        Address("/runs/{run}/settle", actions.settle, Role.OPERATE, post),
+        Address("/runs/{run}/files/{name}", results.file),
+        Address("/numbers", numbers.search),
+        Address("/numbers/{number:path}", numbers.number),
+        Address("/settle", numbers.settle, Role.OPERATE, post),
+        Address(TAKES_FILES, pushes.form, Role.OPERATE),
+        Address(TAKES_FILES, pushes.send, Role.OPERATE, post),
+        Address("/plans/{id}", pushes.plan),
+        Address("/plans/{id}/events", pushes.plan_live),
+        Address("/plans/{id}/files/{name}", pushes.download),
+        Address("/plans/{id}/approve", pushes.approve, Role.APPROVE, post),
+        Address("/plans/{id}/withdraw", pushes.withdraw, Role.OPERATE, post),
+        Address("/plans/{id}/again", pushes.again, Role.OPERATE, post),
+    ]
+
+
+def addresses_of_all(desk: PageContext) -> list[Address]:
+    """Return the addresses that are no tenant's."""
+    entry, machines = Entry(desk), Machines(desk)
+    own = [
+        Address("/healthz", machines.healthz, None),
+        Address("/metrics", machines.metrics, None),
+        Address("/enter", entry.enter, None),
+        Address("/login", entry.login, None, ["GET", "POST"]),
+        Address("/leave", entry.leave, None, ["POST"]),
+        Address("/static/{name}", _static, None),
+    ]
+    if desk.several:
+        own += [
+            Address("/", Overview(desk).tenants),
+            Address("/numbers", NumberPages(desk).search),
+        ]
+    return own
+
+
+def _routes(desk: PageContext) -> list[BaseRoute]:
+    of_tenants = [_route(desk, each) for each in addresses_of_tenants(desk)]
+    of_all = [_route(desk, each) for each in addresses_of_all(desk)]
+    return [*of_all, *([Mount("/t/{tenant}", routes=of_tenants)] if desk.several else of_tenants)]
+
+
+def _route(desk: PageContext, address: Address) -> Route:
+    async def answer(request: Request) -> Response:
+        visitor: Visitor = request.state.visitor
+        if address.needs is not None and visitor.admitted and visitor.role < address.needs:
+            return desk.refuse(request, HTTPStatus.FORBIDDEN, "web.no_right")
+        return await address.answer(request)
+
+    return Route(address.path, answer, methods=list(address.methods))
+
+
+async def _static(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name == "report.css":
+        return Response(asset(name), media_type="text/css")
+    if name not in _STATIC:
+        raise HTTPException(404)
+    text = (resources.files("k3push.web") / "static" / name).read_text("utf-8")
+    return Response(text, media_type=_STATIC[name])
+
+
+def _not_here(desk: PageContext) -> Callable[[Request, Exception], Response]:
+    def answer(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.NOT_FOUND
+        known = status == HTTPStatus.METHOD_NOT_ALLOWED
+        return desk.refuse(request, status, "web.no_method" if known else "web.nothing_here")
+
+    return answer
+
+
+def _lost(desk: PageContext) -> Callable[[Request, Exception], Response]:
+    def answer(request: Request, error: Exception) -> Response:
+        return desk.notice(
+            request,
+            desk.frame(request),
+            "web.ledger_lost",
+            desk.speaker(request).said(str(error)),
+            503,
+        )
+
+    return answer

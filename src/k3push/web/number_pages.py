@@ -1,0 +1,304 @@
+"""The pages of a number: where it is, what happened to it, and a person's word about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from k3push.core.advice.diagnosis import advise, code_of
+from k3push.core.model import BillNumber, Run, RunId, State
+from k3push.core.safety.follow import FOR_PERSON
+from k3push.core.safety.life import IllegalMoveError
+from k3push.ports import AttemptRecord, LedgerLostError, Note, RunIsAliveError, StepRecord
+from k3push.reporting.packed_rows import moment, shown, words_of
+from k3push.runs.find import RunFilter, rows_holding
+from k3push.runs.row_pages import FollowedRow, steps_of_row, with_follow
+from k3push.runs.settle import in_doubt, settle_by_word
+from k3push.web.page_context import PageContext, Visit
+from k3push.web.pages import Frame, number_url
+from k3push.words.language import Say
+
+LONGEST_NUMBER = 200
+LONGEST_WORD = 1000
+
+# What a person may find in the ERP, and where a number goes by it.
+WORDS: Mapping[str, State] = {"pushed": State.PUSHED, "absent": State.PLANNED}
+
+Found = tuple[Run, FollowedRow]
+
+MOST_RUNS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a search has found of one tenant.
+
+    Attributes:
+        runs: Those whose list, or whoever has done something with them, is called so.
+    """
+
+    tenant: str
+    base: str
+    found: Sequence[Found]
+    runs: Sequence[Run] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What happened to a number.
+
+    Attributes:
+        bodies: What was sent and came back, by the keys of their names; nothing of a note.
+        text: The verdict, or the note.
+    """
+
+    at: datetime
+    heading: str
+    bodies: Sequence[tuple[str, str]]
+    text: str
+
+
+class NumberPages:
+    """Answers what is asked of numbers."""
+
+    def __init__(self, desk: PageContext) -> None:
+        self._desk = desk
+
+    async def search(self, request: Request) -> Response:
+        """Find a number: one tenant's pages lead to its evidence, the overview to the tenants.
+
+        What is no whole number is looked for as a part of one, of a document or of a cause.
+        """
+        wanted = request.query_params.get("q", "").strip()[:LONGEST_NUMBER]
+        if self._desk.several and "tenant" not in request.path_params:
+            return await self._search_all(request, wanted)
+        visit = await self._desk.visit(request)
+        frame = replace(visit.frame, found=wanted)
+        if not wanted:
+            return self._desk.page(request, frame, "search.html", found=[], runs=[])
+        url = number_url(visit.base, wanted)
+        found = await self._rows(visit, BillNumber(wanted))
+        if found and "?" not in url:
+            return RedirectResponse(url, 303)
+        if found:
+            return await self._evidence(request, visit, BillNumber(wanted), found)
+        return self._answers(request, frame, [await self._parts(visit, wanted)])
+
+    async def _search_all(self, request: Request, wanted: str) -> Response:
+        frame = replace(self._desk.frame(request), found=wanted)
+        if not wanted:
+            return self._desk.page(request, frame, "search.html", found=[], runs=[])
+        answers = []
+        for tenant in self._desk.books.tenants.values():
+            base = self._desk.base(tenant)
+            try:
+                ledger = await self._desk.books.of(tenant)
+                visit = Visit(tenant, ledger, base, frame, request.state.visitor)
+                found = await self._rows(visit, BillNumber(wanted))
+                answers.append(
+                    _Answer(tenant.name, base, found) if found else await self._parts(visit, wanted)
+                )
+            except LedgerLostError:
+                continue  # the overview says so
+        return self._answers(request, frame, answers)
+
+    async def _parts(self, visit: Visit, wanted: str) -> _Answer:
+        """Look for a part of a number, a document or a cause, and for runs by list or user."""
+        rows = await rows_holding(visit.ledger, wanted)
+        runs = {id_: await visit.ledger.run(id_) for id_ in {id_ for id_, _ in rows}}
+        found: list[Found] = []
+        for id_, row in rows:
+            if (run := runs[id_]) is not None:
+                (followed,) = await with_follow(visit.ledger, id_, [row])
+                found.append((run, followed))
+        named = (await RunFilter(words=wanted).of(visit.ledger))[:MOST_RUNS]
+        if (called := await visit.ledger.run(RunId(wanted))) is not None:
+            named = [called, *named]
+        return _Answer(visit.tenant.name, visit.base, found, named)
+
+    def _answers(self, request: Request, frame: Frame, answers: Sequence[_Answer]) -> Response:
+        if not any(each.found or each.runs for each in answers):
+            return self._not_found(request, frame, frame.found)
+        found = [
+            (each.tenant, each.base, _with_cures(each.found, frame.say))
+            for each in answers
+            if each.found
+        ]
+        runs = [(each.base, run) for each in answers for run in each.runs]
+        several = self._desk.several
+        return self._desk.page(
+            request, frame, "search.html", found=found, runs=runs, several=several
+        )
+
+    def _not_found(self, request: Request, frame: Frame, wanted: str) -> Response:
+        text = frame.say("web.not_found", number=wanted)
+        return self._desk.notice(request, frame, "web.search_title", text, 404)
+
+    async def number(self, request: Request) -> Response:
+        """Show the evidence of a number."""
+        visit = await self._desk.visit(request)
+        number = BillNumber(request.path_params["number"])
+        found = await self._rows(visit, number)
+        if not found:
+            return self._not_found(request, visit.frame, number)
+        return await self._evidence(request, visit, number, found)
+
+    async def _evidence(
+        self,
+        request: Request,
+        visit: Visit,
+        number: BillNumber,
+        found: Sequence[Found],
+        problem: str = "",
+    ) -> Response:
+        mine = {run.id for run, _ in found}
+        say = visit.frame.say
+        steps: dict[int, StepRecord] = {}
+        for run, each in found:
+            kept = await steps_of_row(visit.ledger, run.id, each.row)
+            steps |= {step.attempt.id: step for step in kept}
+        events = [_step(each, say) for each in steps.values()]
+        for bill in dict.fromkeys(each.row.key for _, each in found):
+            attempts = await visit.ledger.attempts_of(bill)
+            notes = await visit.ledger.notes_of(bill)
+            events += [_attempt(each, say) for each in attempts if each.attempt.intent.run in mine]
+            events += [_note(each, say) for each in notes if each.run in mine]
+        doubting = [run.id for run, each in found if each.row.state is State.UNKNOWN]
+        return self._desk.page(
+            request,
+            visit.frame,
+            "number.html",
+            problem=problem,
+            number=number,
+            found=_with_cures(found, say),
+            in_doubt=bool(doubting),
+            # It settles its doubts by itself.
+            under_way=[run for run in doubting if await visit.ledger.is_alive(run)],
+            words=WORDS,
+            longest_word=LONGEST_WORD,
+            events=sorted(events, key=lambda each: each.at),
+            status=409 if problem else 200,
+        )
+
+    async def settle(self, request: Request) -> Response:
+        """Take a person's word about a number in doubt: ask whether it is right, then record it."""
+        visit = await self._desk.visit(request)
+        say = visit.frame.say
+        form: Mapping[str, str] = request.state.form
+        number = BillNumber(form.get("number", "")[:LONGEST_NUMBER])
+        word, because = form.get("word", ""), " ".join(form.get("because", "").split())
+        found = await self._rows(visit, number)
+        if not found:
+            raise HTTPException(404)
+        if word not in WORDS or not because:
+            sentence = say("web.settle_needs")
+            return await self._evidence(request, visit, number, found, sentence)
+        if form.get("sure") != "yes":
+            return self._desk.page(
+                request,
+                visit.frame,
+                "sure.html",
+                number=number,
+                word=word,
+                because=because[:LONGEST_WORD],
+            )
+        problem = await self._settle(visit, number, WORDS[word], because[:LONGEST_WORD], found)
+        if problem:
+            found = await self._rows(visit, number)
+            return await self._evidence(request, visit, number, found, problem)
+        return RedirectResponse(number_url(visit.base, number), 303)
+
+    async def _settle(
+        self,
+        visit: Visit,
+        number: BillNumber,
+        state: State,
+        because: str,
+        found: Sequence[Found],
+    ) -> str:
+        """Record a word in every run of the tenant that doubts; return what kept it from that."""
+        mine = {run.id for run, _ in found}
+        doubts = [each for each in await in_doubt(visit.ledger, number) if each[0] in mine]
+        user = visit.visitor.user
+        say = visit.frame.say
+        if not doubts:
+            return say("web.not_in_doubt", number=number)
+        for run, bill in doubts:
+            try:
+                await settle_by_word(
+                    visit.ledger, self._desk.clock, run, bill, state, because=because, user=user
+                )
+            except RunIsAliveError:
+                return say("error.run_alive", run=run)
+            except IllegalMoveError:
+                return say("web.not_in_doubt", number=number)
+            self._desk.log(
+                "number.settled",
+                tenant=visit.tenant.name,
+                run=run,
+                number=bill,
+                state=state.value,
+                user=user,
+            )
+        return ""
+
+    async def _rows(self, visit: Visit, number: BillNumber) -> list[Found]:
+        """Return the rows of a number in the tenant's runs, the oldest run first."""
+        found: list[Found] = []
+        for run_id, row in await visit.ledger.rows_of(number):
+            run = await visit.ledger.run(run_id)
+            if run is not None:
+                (followed,) = await with_follow(visit.ledger, run_id, [row])
+                found.append((run, followed))
+        return found
+
+
+def _with_cures(found: Sequence[Found], say: Say) -> list[tuple[Run, FollowedRow, str]]:
+    advices = [
+        advise(each.follow.value, each.why)
+        if each.follow in FOR_PERSON
+        else advise(code_of(each.row), each.row.reason)
+        for _, each in found
+    ]
+    cures = [say(advice.cure) if advice else "" for advice in advices]
+    return [(run, each, cure) for (run, each), cure in zip(found, cures, strict=True)]
+
+
+def _attempt(kept: AttemptRecord, say: Say) -> Event:
+    intent = kept.attempt.intent
+    heading = say(
+        "report.attempt",
+        at=moment(intent.began_at),
+        id=kept.attempt.id,
+        chunk=intent.chunk,
+        nth=intent.nth,
+        n=len(intent.numbers),
+    )
+    answer = words_of(kept.exchange, say)
+    bodies = [("report.request", shown(intent.request)), ("report.answer", answer)]
+    return Event(intent.began_at, heading, bodies, say.said(kept.verdict))
+
+
+def _step(kept: StepRecord, say: Say) -> Event:
+    intent = kept.attempt.intent
+    what = say(
+        "explain.step",
+        id=kept.attempt.id,
+        run=intent.run,
+        step=say(f"step.{intent.step}"),
+        status=intent.status,
+        count=len(intent.ids),
+    )
+    answer = words_of(kept.exchange, say)
+    bodies = [("report.request", shown(intent.request)), ("report.answer", answer)]
+    heading = f"{moment(intent.began_at)} · {what}"
+    return Event(intent.began_at, heading, bodies, say.said(kept.verdict))
+
+
+def _note(note: Note, say: Say) -> Event:
+    return Event(note.at, moment(note.at), (), say.said(note.text))

@@ -1,0 +1,180 @@
+"""What every page is made with: tenant, ledger, language, visitor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from urllib.parse import quote, urlencode
+
+import anyio
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from k3push.core.model import Run, RunId
+from k3push.ports import Clock, Ledger
+from k3push.web.door import Log, Rules, Visitor
+from k3push.web.live import Watchers
+from k3push.web.pages import Frame, rendered
+from k3push.web.sessions import Brake, Sessions, Token
+from k3push.web.tenant_ledgers import Tenant, TenantLedgers
+from k3push.web.workshop import Workshop
+from k3push.words.language import Say, browser_language
+
+LANG_COOKIE = "k3push-lang"
+YEAR_S = 365 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One look of one visitor at one tenant.
+
+    Attributes:
+        base: Where the tenant's pages begin.
+    """
+
+    tenant: Tenant
+    ledger: Ledger
+    base: str
+    frame: Frame
+    visitor: Visitor
+
+    def working(self) -> Workshop:
+        """Return what does what is asked of the tenant.
+
+        Raises:
+            HTTPException: The server only watches.
+        """
+        if self.tenant.workshop is None:
+            raise HTTPException(404)
+        return self.tenant.workshop
+
+
+@dataclass(frozen=True, slots=True)
+class PageContext:
+    """What lives as long as the dashboard.
+
+    Attributes:
+        languages: What says sentences, by language.
+        lang: The language of who asks for none that there is.
+        several: Whether tenants are shown; one alone needs no name.
+        closing: Set when the dashboard ends.
+    """
+
+    books: TenantLedgers
+    rules: Rules
+    languages: Mapping[str, Say]
+    lang: str
+    clock: Clock
+    log: Log
+    several: bool
+    sessions: Sessions
+    token: Token
+    brake: Brake
+    watchers: Watchers
+    closing: anyio.Event = field(default_factory=anyio.Event)
+
+    def speaker(self, request: Request) -> Say:
+        """Return the language of a page: what was chosen, else what the browser asks for."""
+        chosen = [request.query_params.get("lang"), request.cookies.get(LANG_COOKIE)]
+        accepted = request.headers.get("accept-language", "")
+        return self.languages[browser_language(chosen, accepted, self.lang)]
+
+    def frame(self, request: Request, *, base: str = "") -> Frame:
+        """Return what stands around a page."""
+        visitor: Visitor = request.state.visitor
+        say = self.speaker(request)
+        kept = [(key, value) for key, value in request.query_params.items() if key != "lang"]
+        other = urlencode([*kept, ("lang", "en" if say.lang == "zh" else "zh")])
+        return Frame(
+            say,
+            self.sessions.seal(visitor.owner) if visitor.owner else "",
+            base=base,
+            user=visitor.user,
+            leave=visitor.admitted and self.rules.entry != "proxy",
+            other=f"?{other}" if request.method == "GET" else "",
+            search=visitor.admitted,
+            role=visitor.role if visitor.admitted else None,
+        )
+
+    async def visit(self, request: Request) -> Visit:
+        """Return what a tenant's page is made with.
+
+        Raises:
+            HTTPException: There is no such tenant.
+            LedgerLostError: Its ledger cannot be read.
+        """
+        tenants = self.books.tenants
+        name = request.path_params.get("tenant") or next(iter(tenants))
+        if name not in tenants:
+            raise HTTPException(404)
+        tenant = tenants[name]
+        base = self.base(tenant)
+        works = tenant.workshop is not None
+        frame = replace(self.frame(request, base=base), works=works)
+        if self.several:
+            frame = replace(frame, crumbs=[(f"{base}/", name)])
+        ledger = await self.books.of(tenant)
+        return Visit(tenant, ledger, base, frame, request.state.visitor)
+
+    def base(self, tenant: Tenant) -> str:
+        """Return where a tenant's pages begin."""
+        return f"/t/{quote(tenant.name, safe='')}" if self.several else ""
+
+    async def run(self, visit: Visit, request: Request) -> Run:
+        """Return the run that the address names.
+
+        Raises:
+            HTTPException: The tenant has none of that id.
+        """
+        run = await visit.ledger.run(RunId(request.path_params["run"]))
+        if run is None:
+            raise HTTPException(404)
+        return run
+
+    def page(
+        self,
+        request: Request,
+        frame: Frame,
+        template: str,
+        *,
+        status: int = 200,
+        live: str = "",
+        state: str = "",
+        **values: object,
+    ) -> Response:
+        """Return a page, and keep the language that was chosen.
+
+        Args:
+            request: What asks for it.
+            frame: What stands around it.
+            template: Its template.
+            status: Of the answer.
+            live: Where its changes are told; "" if it has none.
+            state: What a change of, told there, asks for another page.
+            values: What its template shows.
+        """
+        text = rendered(template, frame.say, frame=frame, live=live, state=state, **values)
+        response = HTMLResponse(text, status)
+        if request.query_params.get("lang") in self.languages:
+            response.set_cookie(
+                LANG_COOKIE,
+                frame.say.lang,
+                max_age=YEAR_S,
+                httponly=True,
+                samesite="strict",
+                secure=request.state.visitor.secure,
+            )
+        return response
+
+    def refuse(self, request: Request, status: int, sentence: str) -> Response:
+        """Return the page that says why a request was refused."""
+        frame = replace(self.frame(request), search=False, leave=False)
+        return self.notice(request, frame, "web.refused", frame.say(sentence), status)
+
+    def notice(
+        self, request: Request, frame: Frame, title: str, text: str, status: int
+    ) -> Response:
+        """Return a page that says one thing, under a title that is given by its key."""
+        say = frame.say
+        return self.page(request, frame, "notice.html", title=say(title), text=text, status=status)

@@ -1,0 +1,445 @@
+"""The pages on which a list becomes a plan, and an approved plan becomes runs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+import re
+import secrets
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from itertools import islice
+from pathlib import Path
+
+from anyio import to_thread
+from starlette.exceptions import HTTPException
+from starlette.requests import Request as HttpRequest
+from starlette.responses import FileResponse, RedirectResponse, Response, StreamingResponse
+
+from k3push.adapters.job_files import JobFileError
+from k3push.adapters.plan_file import PlanFileError, lines_of
+from k3push.config.settings import SettingsError
+from k3push.core.advice.diagnosis import advise
+from k3push.core.cells import marked
+from k3push.core.plan import Forecast, Foreseen
+from k3push.runs.problem import Problem
+from k3push.runs.request_stages import (
+    Kind,
+    OvertakenError,
+    Request,
+    Stage,
+    find_request,
+    move,
+    put_request,
+)
+from k3push.web.live import EventStream
+from k3push.web.page_context import PageContext, Visit
+from k3push.web.pages import as_file, rendered, whole
+from k3push.web.uploads import MOST_UPLOAD_BYTES, Upload, keep
+from k3push.wiring.job_lists import JobOptions
+from k3push.words.language import Say, in_files
+
+LINES_A_PAGE = 100
+LONGEST_FIELD = 200
+
+# A pace that was measured once is no promise.
+QUICKEST, SLOWEST = 0.7, 1.6
+
+_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
+_COLUMNS = ("line", "number", "id", "route", "fate", "targets", "code", "reason")
+
+
+class _UnusableListError(Exception):
+    """A list cannot be looked at.
+
+    Attributes:
+        id: What the next try is to have.
+        problem: What is wrong, in words; "" where there are troubles.
+        troubles: What is wrong with its lines, as remarks.
+        kept: The list's name, where the server has it.
+    """
+
+    def __init__(
+        self, id_: str, problem: str = "", troubles: Sequence[str] = (), kept: str = ""
+    ) -> None:
+        super().__init__(problem)
+        self.id = id_
+        self.problem = problem
+        self.troubles = troubles
+        self.kept = kept
+
+
+class PushPages:
+    """Answers what is asked of lists and plans."""
+
+    def __init__(self, desk: PageContext) -> None:
+        self._desk = desk
+
+    # -- a list -------------------------------------------------------------------------------
+
+    async def form(self, request: HttpRequest) -> Response:
+        """Show what a push is begun with."""
+        visit = await self._desk.visit(request)
+        return self._form(request, visit, {"id": self._new_id()})
+
+    async def send(self, request: HttpRequest) -> Response:
+        """Take a list: say what is wrong with it, or look ahead for it."""
+        visit = await self._desk.visit(request)
+        form: Mapping[str, str] = request.state.form
+        id_ = form.get("id", "")
+        if not _ID.fullmatch(id_):
+            id_ = self._new_id()
+        asked = await find_request(visit.ledger, id_)
+        if asked is None:  # else it was pressed twice
+            try:
+                asked = await self._taken(visit, id_, Upload(form, request.state.file))
+            except _UnusableListError as bad:
+                fields = {**form, "id": bad.id or id_}
+                return self._form(request, visit, fields, bad)
+        return RedirectResponse(_url(visit, asked), 303)
+
+    async def _taken(self, visit: Visit, id_: str, upload: Upload) -> Request:
+        """Keep a list, read it to its end, and ask for a look ahead.
+
+        Raises:
+            _UnusableListError: Somebody has to mend it, or there is none.
+        """
+        workshop, say = visit.working(), visit.frame.say
+        kept = await to_thread.run_sync(_kept_in, workshop.lists / id_)
+        if upload.file or upload.fields.get("text", "").strip():
+            id_ = id_ if kept is None else self._new_id()
+            try:
+                kept = await keep(workshop.lists / id_, upload)
+            except OSError as error:
+                why = say("desk.disk", why=error.strerror or error)
+                raise _UnusableListError(id_, why) from error
+        if kept is None:
+            raise _UnusableListError(id_, say("desk.nothing_sent"))
+        how = _how(upload.fields)
+        try:
+            lines = await workshop.read([kept], how)
+        except JobFileError as error:
+            troubles = str(error).split("\n")
+            raise _UnusableListError(id_, troubles=troubles, kept=kept.name) from error
+        except (Problem, SettingsError) as error:
+            raise _UnusableListError(id_, say.said(str(error)), kept=kept.name) from error
+        if not lines:
+            raise _UnusableListError(id_, say("notice.empty_job", job=kept.name))
+        asked = Request(
+            id=id_,
+            kind=Kind.PUSH,
+            by=visit.visitor.user,
+            at=self._desk.clock.now(),
+            stage=Stage.PLANNING,
+            jobs=[str(kept)],
+            how=asdict(how),
+        )
+        asked = await put_request(visit.ledger, asked)
+        self._log("request.made", visit, asked)
+        workshop.begin(asked)
+        return asked
+
+    def _form(
+        self,
+        request: HttpRequest,
+        visit: Visit,
+        form: Mapping[str, str],
+        bad: _UnusableListError | None = None,
+    ) -> Response:
+        say = visit.frame.say
+        folder = visit.working().lists / form.get("id", "")
+        fields = {name: form.get(name, "") for name in ("id", "route", "column", "sheet", "text")}
+        return self._desk.page(
+            request,
+            visit.frame,
+            "push.html",
+            form=fields,
+            skip=form.get("skip") == "yes",
+            routes=list(visit.working().settings.routes),
+            most=MOST_UPLOAD_BYTES >> 20,
+            problem=bad.problem if bad else "",
+            troubles=[_here(say.said(each), folder) for each in bad.troubles] if bad else [],
+            kept=bad.kept if bad else "",
+            status=422 if bad else 200,
+        )
+
+    # -- a plan -------------------------------------------------------------------------------
+
+    async def plan(self, request: HttpRequest) -> Response:
+        """Show how a request stands, and what its plan comes to."""
+        visit, asked = await self._asked(request)
+        return await self._plan(request, visit, asked)
+
+    async def _plan(
+        self, request: HttpRequest, visit: Visit, asked: Request, problem: str = ""
+    ) -> Response:
+        say = visit.frame.say
+        fate = request.query_params.get("fate", "")
+        if fate and fate not in set(Forecast):
+            raise HTTPException(400)
+        after = whole(request.query_params.get("after", "0"))
+        lines: list[Foreseen] = []
+        if asked.plan and asked.stage in {Stage.PLANNED, Stage.APPROVED, Stage.ENDED}:
+            lines = await to_thread.run_sync(_page_of, Path(asked.plan), fate, after)
+        runs = [run for run in asked.runs if await visit.ledger.run(run) is not None]
+        settings = visit.working().settings
+        folder = visit.working().lists / Path(asked.jobs[0]).parent.name
+        view = self._view(visit, asked, bool(runs))
+        return self._desk.page(
+            request,
+            visit.frame,
+            "plan.html",
+            problem=problem,
+            asked=asked,
+            url=_url(visit, asked),
+            look=visit.working().reading(asked),
+            routes=[_with_words(each, say) for each in asked.seen.get("routes", ())],
+            skipped=[_here(say.said(each), folder) for each in asked.seen.get("skipped", ())],
+            lines=lines[:LINES_A_PAGE],
+            more=len(lines) > LINES_A_PAGE,
+            after=after,
+            fate_shown=fate,
+            runs=runs,
+            why=say.said(asked.why),
+            hindrance=self._hindrance(visit, asked),
+            site={"url": settings.erp.url, "acct": settings.erp.acct_id},
+            status=409 if problem else 200,
+            live="" if problem or not _moves(asked) else f"{_url(visit, asked)}/events",
+            state=view,
+        )
+
+    def _hindrance(self, visit: Visit, asked: Request) -> str:
+        """Say why the visitor may not approve a request; "" if they may."""
+        say = visit.frame.say
+        if not visit.visitor.may("approve"):
+            return say("desk.approve_role")
+        if self._desk.rules.four_eyes and asked.by == visit.visitor.user:
+            return say("desk.approve_other", by=asked.by)
+        return ""
+
+    async def plan_live(self, request: HttpRequest) -> Response:
+        """Tell how a request stands, as it changes."""
+        visit, asked = await self._asked(request)
+        say, id_ = visit.frame.say, asked.id
+
+        async def look() -> tuple[str, int, int, str]:
+            now = await find_request(visit.ledger, id_) or asked
+            there = bool(now.runs) and await visit.ledger.run(now.runs[0]) is not None
+            reading = visit.working().reading(now)
+            seen = (reading.done, reading.total, reading.waits) if reading else (0, 0, "")
+            return (self._view(visit, now, there), *seen)
+
+        def message(seen: tuple[str, int, int, str]) -> Mapping[str, object]:
+            state, done, total, waits = seen
+            told = {"done": done, "total": total, "waits": say.said(waits)}
+            return {"parts": {"look": rendered("look.html", say, look=told)}, "state": state}
+
+        watching = self._desk.watchers.watching((visit.tenant.name, "plan", id_), look)
+        return EventStream(watching, message, self._desk.closing)
+
+    def _view(self, visit: Visit, asked: Request, there: bool) -> str:  # noqa: FBT001  # one word
+        return f"{asked.stage} {visit.visitor.role} {there}"
+
+    # -- what is done about it ----------------------------------------------------------------
+
+    async def approve(self, request: HttpRequest) -> Response:
+        """Approve a plan; of two who do so at once, one has approved it."""
+        visit, asked = await self._asked(request)
+        if why := self._hindrance(visit, asked):
+            return self._desk.notice(request, visit.frame, "web.refused", why, 403)
+        try:
+            asked = await move(
+                visit.ledger,
+                asked,
+                Stage.APPROVED,
+                approved_by=visit.visitor.user,
+                approved_at=self._desk.clock.now().isoformat(),
+            )
+        except OvertakenError as overtaken:
+            return await self._overtaken(request, visit, overtaken.request)
+        self._log("request.approved", visit, asked)
+        visit.working().begin(asked)
+        return RedirectResponse(_url(visit, asked), 303)
+
+    async def withdraw(self, request: HttpRequest) -> Response:
+        """Withdraw a request that nobody has approved."""
+        visit, asked = await self._asked(request)
+        try:
+            asked = await move(visit.ledger, asked, Stage.WITHDRAWN)
+        except OvertakenError as overtaken:
+            return await self._overtaken(request, visit, overtaken.request)
+        self._log("request.withdrawn", visit, asked)
+        visit.working().give_up(asked)
+        return RedirectResponse(_url(visit, asked), 303)
+
+    async def again(self, request: HttpRequest) -> Response:
+        """Look ahead once more for the list of a request that came to nothing."""
+        visit, asked = await self._asked(request)
+        if asked.is_open or asked.kind is not Kind.PUSH or not asked.jobs:
+            return await self._overtaken(request, visit, asked)
+        new = replace(
+            asked,
+            id=self._new_id(),
+            by=visit.visitor.user,
+            at=self._desk.clock.now(),
+            stage=Stage.PLANNING,
+            runs=(),
+            plan="",
+            sha256="",
+            seen={},
+            why="",
+            version=1,
+        )
+        new = await put_request(visit.ledger, new)
+        self._log("request.made", visit, new)
+        visit.working().begin(new)
+        return RedirectResponse(_url(visit, new), 303)
+
+    async def _overtaken(self, request: HttpRequest, visit: Visit, asked: Request) -> Response:
+        say = visit.frame.say
+        problem = say("desk.overtaken", stage=say(f"desk.stage.{asked.stage}"))
+        return await self._plan(request, visit, asked, problem)
+
+    # -- to be taken away ---------------------------------------------------------------------
+
+    async def download(self, request: HttpRequest) -> Response:
+        """Return a plan: its file, a table of it, or the list of what is blocked."""
+        _, asked = await self._asked(request)
+        name = request.path_params["name"]
+        path = Path(asked.plan)
+        if not asked.plan or name not in {"plan.jsonl", "plan.csv", "blocked.csv"}:
+            raise HTTPException(404)
+        if not await to_thread.run_sync(path.is_file):
+            raise HTTPException(404)
+        if name == "plan.jsonl":
+            return FileResponse(path, filename=path.name, media_type="application/x-ndjson")
+        fate = Forecast.BLOCKED if name == "blocked.csv" else None
+        stem = path.name.removesuffix(".plan.jsonl")
+        return StreamingResponse(
+            _table(path, fate),
+            media_type="text/csv; charset=utf-8",
+            headers=as_file(f"{stem}.{name}"),
+        )
+
+    # -- parts --------------------------------------------------------------------------------
+
+    async def _asked(self, request: HttpRequest) -> tuple[Visit, Request]:
+        visit = await self._desk.visit(request)
+        visit.working()
+        asked = await find_request(visit.ledger, request.path_params["id"])
+        if asked is None or asked.kind is not Kind.PUSH:
+            raise HTTPException(404)
+        return visit, asked
+
+    def _new_id(self) -> str:
+        return f"{self._desk.clock.now():%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
+
+    def _log(self, event: str, visit: Visit, asked: Request) -> None:
+        self._desk.log(event, tenant=visit.tenant.name, request=asked.id, user=visit.visitor.user)
+
+
+def _url(visit: Visit, asked: Request) -> str:
+    return f"{visit.base}/plans/{asked.id}"
+
+
+def _how(form: Mapping[str, str]) -> JobOptions:
+    def field(name: str) -> str | None:
+        return form.get(name, "").strip()[:LONGEST_FIELD] or None
+
+    return JobOptions(
+        route=field("route"),
+        column=field("column"),
+        sheet=field("sheet"),
+        skip_bad_lines=form.get("skip") == "yes",
+    )
+
+
+def _kept_in(folder: Path) -> Path | None:
+    """Return the list that an earlier try has left in a folder of its own, or None."""
+    files = [path for path in folder.glob("*") if path.is_file()] if folder.is_dir() else []
+    return files[0] if len(files) == 1 else None
+
+
+def _here(told: str, folder: Path) -> str:
+    """Return what is told of a list without the folder that it is kept in."""
+    return told.replace(f"{folder}{os.sep}", "")
+
+
+def _moves(asked: Request) -> bool:
+    """Whether the server is at work on it, or another person may be."""
+    return asked.is_open
+
+
+def _page_of(path: Path, fate: str, after: int) -> list[Foreseen]:
+    """Return the lines of a plan behind a line of the list; none where it is gone."""
+    try:
+        fitting = (
+            one
+            for one in lines_of(path)
+            if one.line > after and (not fate or (one.fate == fate and not one.first_line))
+        )
+        return list(islice(fitting, LINES_A_PAGE + 1))
+    except PlanFileError:
+        return []
+
+
+def _with_words(route: Mapping[str, object], say: Say) -> dict[str, object]:
+    """Return what a plan comes to for one route, with words for reasons and times."""
+    seconds = route["seconds"]
+    time = say("desk.time_unknown")
+    if isinstance(seconds, int | float):
+        least, most = (_span(seconds * factor) for factor in (QUICKEST, SLOWEST))
+        time = say("desk.time", least=least, most=most)
+    reasons = []
+    told = route["reasons"]
+    for each in told if isinstance(told, list) else ():
+        advice = advise("", str(each["reason"]))
+        reasons.append(
+            {
+                "count": each["count"],
+                "reason": say.said(str(each["reason"])),
+                "cause": say(advice.cause) if advice else "",
+                "cure": say(advice.cure) if advice else "",
+            }
+        )
+    return {**route, "time": time, "reasons": reasons}
+
+
+def _span(seconds: float) -> str:
+    """Write a length of time, no finer than minutes where it has some.
+
+    >>> _span(12.3), _span(200), _span(9000)
+    ('13 s', '4 min', '2 h 30 min')
+    """
+    if seconds < 100:  # noqa: PLR2004  # about a minute and a half
+        return f"{math.ceil(seconds)} s"
+    hours, minutes = divmod(math.ceil(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+async def _table(path: Path, fate: Forecast | None) -> AsyncIterator[str]:
+    """Yield a plan as CSV, some lines at a time."""
+    lines = lines_of(path)
+    yield "\ufeff" + _rows([_COLUMNS])
+    while page := await to_thread.run_sync(_some, lines):
+        yield _rows(_cells(one) for one in page if fate in {None, one.fate})
+
+
+def _some(lines: Iterator[Foreseen]) -> list[Foreseen]:
+    return list(islice(lines, 1000))
+
+
+def _cells(one: Foreseen) -> tuple[object, ...]:
+    targets = ";".join(target.number or target.id for target in one.targets)
+    reason = in_files(one.reason)
+    texts = (marked(text) for text in (targets, one.code, reason))
+    names = (marked(text) for text in (one.number, one.listed_id, one.route))
+    return one.line, *names, one.fate.value, *texts
+
+
+def _rows(rows: object) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)  # type: ignore[arg-type]  # an iterable of tuples
+    return text.getvalue()

@@ -1,0 +1,100 @@
+"""The results of a run to be taken away, made anew from the ledger: tables, lists, the report."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+import anyio
+from anyio import to_thread
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from k3push.core.advice.clusters import TOLD
+from k3push.core.model import Run, State
+from k3push.reporting.report import write_report
+from k3push.reporting.results import PARTS, read_causes
+from k3push.reporting.table_files import Form, csv_table, jsonl_table, write_table
+from k3push.runs.outcome import ending_of
+from k3push.web.page_context import PageContext, Visit
+from k3push.web.pages import as_file
+from k3push.web.run_actions import of_cause
+
+_CAUSE = re.compile(r"[0-9a-f]{16}")
+
+
+class _PassingFile(FileResponse):
+    """A file in a folder of its own, which is gone once it was sent, or could not be."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await to_thread.run_sync(shutil.rmtree, Path(self.path).parent)
+
+
+class ResultFiles:
+    """Answers with files."""
+
+    def __init__(self, desk: PageContext) -> None:
+        self._desk = desk
+
+    async def file(self, request: Request) -> Response:
+        """Return a file of a run, by its name in the results folder, or a list of one cause."""
+        visit = await self._desk.visit(request)
+        run = await self._desk.run(visit, request)
+        name = request.path_params["name"]
+        folder = Path(await to_thread.run_sync(tempfile.mkdtemp, "", "k3push-"))
+        try:
+            await self._write(request, visit, run, folder / name)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await to_thread.run_sync(shutil.rmtree, folder)
+            raise
+        headers = as_file(f"{Path(run.folder).name}.{name}")
+        return _PassingFile(folder / name, headers=headers)
+
+    async def _write(self, request: Request, visit: Visit, run: Run, path: Path) -> None:
+        if path.name == "report.html":
+            causes = await to_thread.run_sync(read_causes, run) if run.exit is not None else {}
+            ending = await ending_of(visit.ledger, run, causes, unverified=False)
+            await write_report(
+                visit.ledger, ending, path, visit.frame.say, now=self._desk.clock.now()
+            )
+        elif path.name == "cause.csv":
+            cause = request.query_params.get("cause", "")
+            if not _CAUSE.fullmatch(cause):
+                raise HTTPException(400)
+            await write_table(visit.ledger, run, path, csv_table, TOLD, takes=of_cause(cause))
+        else:
+            form, states = _table_of(path.name)
+            await write_table(visit.ledger, run, path, form, states)
+
+
+def _table_of(name: str) -> tuple[Form, list[State]]:
+    """Return the format and the states of a table by its name.
+
+    Raises:
+        HTTPException: There is none of that name.
+    """
+    stem, _, suffix = name.partition(".")
+    states = [state for state in PARTS if state == stem]
+    if stem != "ledger" and not states:
+        raise HTTPException(404)
+    match suffix:
+        case "csv":
+            return csv_table, states
+        case "jsonl":
+            return jsonl_table, states
+        case "xlsx":
+            from k3push.reporting.xlsx_table import xlsx_table  # noqa: PLC0415  # takes a moment
+
+            return xlsx_table, states
+        case _:
+            raise HTTPException(404)

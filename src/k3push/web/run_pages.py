@@ -1,0 +1,280 @@
+"""The pages of runs: all of them, one of them, its pace, and commands to it."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import date, datetime
+from itertools import islice
+from typing import TypeVar
+
+import anyio
+from anyio import to_thread
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from k3push.core.control_words import LIMITS, Command, CommandError, Key
+from k3push.core.model import Run, RunId
+from k3push.reporting.charts import Chart
+from k3push.reporting.timeline import Timeline
+from k3push.runs.control import command, hindrance, living_beside
+from k3push.runs.find import RunFilter, needs_person
+from k3push.runs.request_stages import Act, Stage, acts_about, note_act, requests
+from k3push.runs.request_stages import Request as Asked
+from k3push.web import run_sections
+from k3push.web import run_status as show
+from k3push.web.live import EventStream, Eye, Feed, RunView
+from k3push.web.page_context import PageContext, Visit
+from k3push.web.pages import rendered, run_url, whole
+from k3push.web.run_actions import offer_of
+from k3push.words.language import Say
+
+RUNS_A_PAGE = 50
+MOST_NEEDING = 10
+# A run obeys within a second or so; the page shows later obedience by itself.
+PATIENCE_S = 3.0
+
+# A run of a hundred thousand calls takes a second to draw.
+DRAW_EVERY_S = 10.0
+MOST_DRAWN = 64
+
+T = TypeVar("T")
+
+
+class RunPages:
+    """Answers what is asked of runs."""
+
+    def __init__(self, desk: PageContext) -> None:
+        self._desk = desk
+        self._drawing = anyio.Lock()
+        self._charts: dict[tuple[str, RunId, str], tuple[float, list[Chart]]] = {}
+
+    # -- all runs -----------------------------------------------------------------------------
+
+    async def runs(self, request: Request) -> Response:
+        """List the runs, the newest first, below those that need a person."""
+        visit = await self._desk.visit(request)
+        say = visit.frame.say
+        first = whole(request.query_params.get("from", "0"))
+        asked = _filter_of(request.query_params)
+        runs = await asked.of(visit.ledger)
+        eye = self._eye(visit)
+        views = [await eye.look(run) for run in runs[first : first + RUNS_A_PAGE]]
+        after = first + RUNS_A_PAGE
+        plain = not (first or asked)
+        return self._desk.page(
+            request,
+            visit.frame,
+            "runs.html",
+            title=visit.tenant.name if self._desk.several else say("web.runs"),
+            views=views,
+            next_page=after if after < len(runs) else 0,
+            waiting=await self._waiting(visit) if plain else [],
+            needing=_needing(views) if plain else [],
+            asked=dict(request.query_params),
+            is_filtered=bool(asked),
+            routes=sorted({run.route.name for run in runs} | ({asked.route} - {""})),
+            # Only the newest are watched: older ones stand still.
+            live=f"{visit.base}/events" if plain else "",
+            state=_state(views),
+        )
+
+    async def _waiting(self, visit: Visit) -> Sequence[Asked]:
+        """Return the plans that wait for somebody."""
+        if visit.tenant.workshop is None:
+            return []
+        open_ones = await requests(visit.ledger, only_open=True)
+        return [each for each in open_ones if each.stage is Stage.PLANNED]
+
+    async def runs_live(self, request: Request) -> Response:
+        """Tell how the newest runs stand, as it changes."""
+        visit = await self._desk.visit(request)
+        say = visit.frame.say
+        eye = self._eye(visit)
+
+        async def look() -> Sequence[RunView]:
+            newest = (await RunFilter().of(visit.ledger))[:RUNS_A_PAGE]
+            # One that has ended is read no more; that it has is a change of the page's state.
+            return [
+                await eye.look(run) if run.exit is None else RunView(run, {}, alive=False)
+                for run in newest
+            ]
+
+        def message(seen: Sequence[RunView]) -> Mapping[str, object]:
+            moving = [each for each in seen if each.alive]
+            parts = {
+                f"numbers-{each.run.id}": rendered("brief.html", say, view=each) for each in moving
+            }
+            return {"parts": parts, "state": _state(seen)}
+
+        return self._stream(self._desk.watchers.watching(visit.tenant.name, look), message)
+
+    # -- one run ------------------------------------------------------------------------------
+
+    async def run(self, request: Request) -> Response:
+        """Show a run."""
+        visit = await self._desk.visit(request)
+        return await self.show(request, visit, await self._desk.run(visit, request))
+
+    async def show(self, request: Request, visit: Visit, run: Run, problem: str = "") -> Response:
+        """Show a run, and what stood in the way of what was asked for."""
+        view = await self._eye(visit).look(run)
+        return self._desk.page(
+            request,
+            visit.frame,
+            "run.html",
+            problem=problem,
+            view=view,
+            said=await run_sections.verdict(visit.ledger, view, visit.frame.say),
+            dials=_dials(run),
+            offer=offer_of(visit, view),
+            acts=await acts_about(visit.ledger, run.id),
+            **await run_sections.reasons(visit.ledger, view),
+            **await run_sections.rows(request, visit.ledger, view),
+            # A page that says what went wrong stays until it was read.
+            status=409 if problem else 200,
+            live="" if problem else f"{run_url(visit.base, run)}/events",
+            state="" if problem else show.kind(view),
+        )
+
+    async def run_live(self, request: Request) -> Response:
+        """Tell how a run stands, as it changes."""
+        visit = await self._desk.visit(request)
+        run_id = (await self._desk.run(visit, request)).id
+        say = visit.frame.say
+        eye = self._eye(visit)
+
+        async def look() -> RunView:
+            run = await visit.ledger.run(run_id)
+            if run is None:
+                raise LookupError(run_id)
+            return await eye.look(run)
+
+        def message(seen: RunView) -> Mapping[str, object]:
+            parts = {
+                each: rendered(f"{each}.html", say, view=seen, frame=visit.frame)
+                for each in ("standing", "verbs", "orders")
+            }
+            state = show.kind(seen)
+            return {"parts": parts, "state": state, "heard": show.heard(seen, say)}
+
+        watching = self._desk.watchers.watching((visit.tenant.name, run_id), look)
+        return self._stream(watching, message)
+
+    async def pace(self, request: Request) -> Response:
+        """Draw the pace of a run over time, by the times of its calls alone."""
+        visit = await self._desk.visit(request)
+        run = await self._desk.run(visit, request)
+        charts = await self._drawn(visit, run)
+        if request.query_params.get("part"):
+            return HTMLResponse(rendered("charts.html", visit.frame.say, charts=charts))
+        return self._desk.page(request, visit.frame, "pace.html", run=run, charts=charts)
+
+    async def _drawn(self, visit: Visit, run: Run) -> list[Chart]:
+        """Return the figures of the pace, drawn anew now and then, however many look at them."""
+        key = (visit.tenant.name, run.id, visit.frame.say.lang)
+        # One after the other: what the first has drawn is there for the next.
+        async with self._drawing:
+            now_s = anyio.current_time()
+            at_s, drawn = self._charts.pop(key, (-math.inf, []))
+            if now_s - at_s > DRAW_EVERY_S:
+                spans = await visit.ledger.spans(run.id)
+                at_s, drawn = now_s, await to_thread.run_sync(_charts, spans, visit.frame.say)
+            self._charts[key] = at_s, drawn
+            if len(self._charts) > MOST_DRAWN:
+                del self._charts[next(iter(self._charts))]
+            return drawn
+
+    # -- commands -----------------------------------------------------------------------------
+
+    async def control(self, request: Request) -> Response:
+        """Give a command to a run, and show what came of it."""
+        visit = await self._desk.visit(request)
+        run = await self._desk.run(visit, request)
+        say = visit.frame.say
+        form: Mapping[str, str] = request.state.form
+        words = form.get("words", "")
+        try:
+            wanted = [words] if words else ["set", f"{form.get('key', '')}={form.get('value', '')}"]
+            what = Command.parse(wanted)
+        except CommandError:
+            tried = form.get("value", words)
+            return await self.show(request, visit, run, say("web.bad_command", what=tried))
+        meant = await living_beside(visit.ledger, run) or run
+        if why := await hindrance(visit.ledger, meant, what):
+            return await self.show(request, visit, run, say.said(why))
+        self._desk.log(
+            "command.given",
+            tenant=visit.tenant.name,
+            run=meant.id,
+            command=str(what),
+            user=visit.visitor.user,
+        )
+        act = Act(self._desk.clock.now(), meant.id, visit.visitor.user, "control", str(what))
+        await note_act(visit.ledger, act)
+        await command(visit.ledger, self._desk.clock, meant.id, what, patience_s=PATIENCE_S)
+        return RedirectResponse(f"{run_url(visit.base, run)}#control", 303)
+
+    def _eye(self, visit: Visit) -> Eye:
+        return Eye(visit.ledger, visit.tenant.window, self._desk.clock)
+
+    def _stream(
+        self,
+        watching: AbstractAsyncContextManager[Feed[T]],
+        message: Callable[[T], Mapping[str, object]],
+    ) -> Response:
+        return EventStream(watching, message, self._desk.closing)
+
+
+def _needing(views: Sequence[RunView]) -> list[RunView]:
+    """Return the newest runs that need a person."""
+    found = (
+        view
+        for view in views
+        if needs_person(view.run, alive=view.alive) and not (view.waits or view.asked)
+    )
+    return list(islice(found, MOST_NEEDING))
+
+
+def _filter_of(asked: Mapping[str, str]) -> RunFilter:
+    """Read which runs an address asks for.
+
+    Raises:
+        HTTPException: It asks for what there cannot be.
+    """
+    try:
+        code = asked.get("exit", "")
+        since, until = (asked.get(key, "") for key in ("since", "until"))
+        return RunFilter(
+            route=asked.get("route", ""),
+            exit=int(code) if code else None,
+            since=date.fromisoformat(since) if since else None,
+            until=date.fromisoformat(until) if until else None,
+            words=asked.get("words", "").strip(),
+            alive=asked.get("how") == "alive",
+            needs=asked.get("how") == "needs",
+        )
+    except ValueError as error:
+        raise HTTPException(400) from error
+
+
+def _dials(run: Run) -> Mapping[Key, range]:
+    """Return what can be set, and to what; one by one, numbers have no chunks."""
+    sized = bool(run.route.source_number_field)
+    return {key: limits for key, limits in LIMITS.items() if sized or key is not Key.CHUNK_SIZE}
+
+
+def _charts(spans: Sequence[tuple[datetime, datetime]], say: Say) -> list[Chart]:
+    timeline = Timeline()
+    for began, ended in spans:
+        timeline.add_span(began, ended)
+    return timeline.pace(say)
+
+
+def _state(views: Sequence[RunView]) -> str:
+    """Return which runs there are and how they stand: where it changes, the page does."""
+    kinds = (f"{each.run.id} {show.kind(each)}" for each in views)
+    return hashlib.sha256("\n".join(kinds).encode()).hexdigest()

@@ -1,0 +1,75 @@
+"""How a run stands, in words."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+
+from k3push.core.control_words import Verb
+from k3push.reporting.phrases import clock
+from k3push.web.live import RunView
+from k3push.words.language import Say
+
+MOST_COMMANDS = 5
+
+
+def how(view: RunView, say: Say) -> str:
+    """Say in a word or two whether a run goes on, or how it ended."""
+    if view.alive:
+        return say("web.under_way")
+    if view.waits or view.asked:
+        return say("web.waits" if view.waits else "desk.begins")
+    code = view.run.exit
+    return say("web.killed") if code is None else say("status.exit", code=code)
+
+
+def kind(view: RunView) -> str:
+    """Return the class of the style sheet for how a run stands."""
+    if view.alive:
+        return "alive"
+    if view.waits or view.asked:
+        return "waits"
+    code = view.run.exit
+    return "exit-6" if code is None else f"exit-{code}"
+
+
+def pace(view: RunView, say: Say) -> list[str]:
+    """Say how quickly a run goes and how long it will take, as far as that is known."""
+    parts = []
+    if view.rate:
+        slow = view.rate < 1
+        rate = view.rate * 60 if slow else view.rate
+        parts.append(say("progress.slow" if slow else "progress.rate", rate=f"{rate:.1f}"))
+    if view.left_s is not None:
+        left = timedelta(seconds=math.ceil(view.left_s))
+        parts.append(say("web.left", left=left))
+    return parts
+
+
+def heard(view: RunView, say: Say) -> str:
+    """Say how a run stands, for those who hear the page."""
+    return say("web.heard", done=view.done, total=view.total, how=how(view, say))
+
+
+def offered(view: RunView) -> list[Verb]:
+    """Return the commands that would change something now."""
+    given = [each.command.verb for each in view.commands]
+    if Verb.STOP in given:
+        return []
+    paused = next((verb for verb in reversed(given) if verb is not Verb.SET), None) is Verb.PAUSE
+    return [Verb.CONTINUE if paused else Verb.PAUSE, Verb.STOP]
+
+
+def orders(view: RunView, say: Say) -> list[str]:
+    """Name the last commands to a run, and when each was obeyed."""
+    lines = []
+    for given in view.commands[-MOST_COMMANDS:]:
+        if given.obeyed_at is None:
+            lines.append(say("status.asked", command=given.command, at=clock(given.given_at)))
+            continue
+        facts = {"command": given.command, "at": clock(given.obeyed_at)}
+        if given.on_their_way:
+            lines.append(say("web.obeyed_open", **facts, count=given.on_their_way))
+        else:
+            lines.append(say("web.obeyed", **facts))
+    return lines

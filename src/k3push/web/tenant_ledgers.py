@@ -1,0 +1,115 @@
+"""The tenants, and their ledgers: each is opened once, when somebody first looks at it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+import anyio
+
+from k3push.core.model import Run, RunId
+from k3push.ports import Ledger, LedgerLostError
+from k3push.web.workshop import Workshop
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """One configuration.
+
+    Attributes:
+        name: The stem of its file.
+        acct_id: Its account set.
+        ledger: What tells its ledger from others; equal for two tenants of one ledger.
+        window: When its chunks may leave, as its settings say.
+        opened: Opens the ledger; raises `LedgerLostError` where there is none yet.
+        workshop: Does what is asked for; None where the server only watches.
+    """
+
+    name: str
+    acct_id: str
+    ledger: str
+    window: str
+    opened: Callable[[], AbstractAsyncContextManager[Ledger]]
+    workshop: Workshop | None = None
+
+
+@dataclass(slots=True)
+class _Wish:
+    """A ledger that is to be opened."""
+
+    tenant: Tenant
+    done: anyio.Event = field(default_factory=anyio.Event)
+    error: LedgerLostError | None = None
+
+
+class TenantLedgers:
+    """The ledgers of all tenants.
+
+    One task opens and closes them all: what a task has opened it must close as well.
+    """
+
+    def __init__(self, tenants: Sequence[Tenant]) -> None:
+        self.tenants: Mapping[str, Tenant] = {tenant.name: tenant for tenant in tenants}
+        self._open: dict[str, Ledger] = {}
+        self._send, self._receive = anyio.create_memory_object_stream[_Wish](1)
+
+    async def of(self, tenant: Tenant) -> Ledger:
+        """Return the ledger of a tenant.
+
+        Raises:
+            LedgerLostError: It cannot be opened, or is not there yet; it may be tried again.
+        """
+        if tenant.ledger not in self._open:
+            wish = _Wish(tenant)
+            await self._send.send(wish)
+            await wish.done.wait()
+            if wish.error is not None:
+                raise wish.error
+        return self._open[tenant.ledger].of_account(tenant.acct_id)
+
+    async def runs_of_all(self) -> dict[str, Sequence[Run] | LedgerLostError]:
+        """Return the runs of each tenant by its name, the oldest first, or why there are none."""
+        found: dict[str, Sequence[Run] | LedgerLostError] = {}
+        lost: dict[str, LedgerLostError] = {}
+        for name, tenant in self.tenants.items():
+            if tenant.ledger not in lost:
+                try:
+                    found[name] = await (await self.of(tenant)).runs()
+                    continue
+                except LedgerLostError as error:
+                    # Asked once, however many tenants share it: it may have been waited for.
+                    lost[tenant.ledger] = error
+            found[name] = lost[tenant.ledger]
+        return found
+
+    async def answer(self) -> bool:
+        """Say whether all ledgers that are open can be read; none is opened for it."""
+        try:
+            for ledger in self._open.values():
+                await ledger.run(RunId(""))
+        except LedgerLostError:
+            return False
+        return True
+
+    @asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """Open ledgers as they are wished for, and close them at the end of the block."""
+        async with self._receive, anyio.create_task_group() as tasks, self._send:
+            tasks.start_soon(self._serve)
+            yield
+
+    async def _serve(self) -> None:
+        async with AsyncExitStack() as opened:
+            async for wish in self._receive:
+                await self._grant(wish, opened)
+
+    async def _grant(self, wish: _Wish, opened: AsyncExitStack) -> None:
+        tenant = wish.tenant
+        try:
+            if tenant.ledger not in self._open:
+                self._open[tenant.ledger] = await opened.enter_async_context(tenant.opened())
+        except LedgerLostError as error:
+            wish.error = error
+        finally:
+            wish.done.set()

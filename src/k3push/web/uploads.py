@@ -1,0 +1,133 @@
+"""Lists that a browser sends: read with bounds on everything, and kept for their owner only."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+from anyio import to_thread
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+
+# A list of a million numbers has some 15 MB.
+MOST_UPLOAD_BYTES = 32 << 20
+MOST_PASTED_BYTES = 2 << 20
+MOST_FIELDS = 20
+
+PASTED = "pasted"
+"""The file that holds what was pasted; it has no extension, so what is in it is found out."""
+
+LONGEST_NAME = 80
+BLOCK_BYTES = 1 << 20
+
+_UNFIT = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]+')
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+
+
+class TooLargeError(Exception):
+    """More was sent than is taken."""
+
+
+@dataclass(slots=True)
+class Upload:
+    """A form that may bring a file along.
+
+    Attributes:
+        fields: Its texts; of one that is there twice, the last counts.
+        file: The file; None where none was chosen.
+    """
+
+    fields: Mapping[str, str] = field(default_factory=dict)
+    file: UploadFile | None = None
+
+
+@asynccontextmanager
+async def read_upload(request: Request) -> AsyncIterator[Upload]:
+    """Read a form of several parts; one that cannot be read has none. Its file ends with the block.
+
+    Raises:
+        TooLargeError: It has more bytes than are taken.
+    """
+    try:
+        async with aclosing(_bounded(request)) as parts:
+            parser = MultiPartParser(
+                request.headers,
+                parts,
+                max_files=1,
+                max_fields=MOST_FIELDS,
+                max_part_size=MOST_PASTED_BYTES,
+            )
+            form = await parser.parse()
+    except MultiPartException as error:
+        if "exceeded" in error.message:
+            raise TooLargeError from error
+        yield Upload()
+        return
+    fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
+    files = [value for value in form.values() if isinstance(value, UploadFile)]
+    try:
+        chosen = [each for each in files if each.filename or each.size]
+        yield Upload(fields, chosen[0] if chosen else None)
+    finally:
+        for each in files:
+            await each.close()
+
+
+async def _bounded(request: Request) -> AsyncGenerator[bytes, None]:
+    size = 0
+    async with aclosing(request.stream()) as parts:
+        async for part in parts:
+            size += len(part)
+            if size > MOST_UPLOAD_BYTES:
+                raise TooLargeError
+            yield part
+
+
+def fit_name(name: str) -> str:
+    r"""Return a file's name as it can stand in a folder of ours, whatever a browser has sent.
+
+    >>> fit_name("../../etc/passwd"), fit_name("C:\\fakepath\\采购 订单.xlsx"), fit_name("..")
+    ('passwd', '采购 订单.xlsx', 'list')
+    >>> fit_name("con.csv"), fit_name("a" * 300 + ".csv")[-10:]
+    ('_con.csv', 'aaaaaa.csv')
+    """
+    last = re.split(r"[/\\]", name)[-1]
+    fit = _UNFIT.sub("_", last).strip(" .")
+    stem, suffix = os.path.splitext(fit)  # noqa: PTH122  # a text, not a path
+    fit = stem[: LONGEST_NAME - len(suffix[:10])] + suffix[:10]
+    if _RESERVED.fullmatch(fit):
+        fit = f"_{fit}"
+    return fit or "list"
+
+
+async def keep(folder: Path, upload: Upload) -> Path:
+    """Write an upload, or else what was pasted, into a new folder; return the file.
+
+    Raises:
+        FileExistsError: The folder is there already.
+        OSError: The disk refused.
+    """
+
+    def begin() -> Path:
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700)
+        named = upload.file is not None and fit_name(upload.file.filename or "")
+        return folder / (named or PASTED)
+
+    path = await to_thread.run_sync(begin)
+    if upload.file is None:
+        text = upload.fields.get("text", "").encode(errors="replace")
+        await anyio.Path(path).touch(0o600)
+        await anyio.Path(path).write_bytes(text)
+        return path
+    await anyio.Path(path).touch(0o600)
+    async with await anyio.open_file(path, "wb") as kept:
+        while block := await upload.file.read(BLOCK_BYTES):
+            await kept.write(block)
+    return path

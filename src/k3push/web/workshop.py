@@ -1,0 +1,428 @@
+"""Plans and executes what people and programs ask of one tenant, in the server's own process.
+
+A request is in the ledger before anything is done about it (`runs.request_stages`), so a server
+that starts takes up what the last one has left. Executing is `wiring.executor`'s business, as for
+the command line: each request has an executor of its own, whose stop is that of its runs.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import anyio
+from anyio import to_thread
+from anyio.abc import TaskGroup
+
+from k3push.adapters.job_files import JobFileError
+from k3push.adapters.plan_file import PlanFileError, read_plan, sha256_of
+from k3push.config.settings import Settings, SettingsError
+from k3push.core.advice.diagnosis import shape_of
+from k3push.core.model import Run
+from k3push.core.plan import Totals
+from k3push.core.remark import remark
+from k3push.ports import Clock, Ledger, LedgerLostError, RunIsAliveError
+from k3push.runs.create import Asked, survey
+from k3push.runs.execute import Only
+from k3push.runs.find import is_unfinished
+from k3push.runs.problem import Problem, innermost
+from k3push.runs.request_stages import (
+    Act,
+    Kind,
+    OvertakenError,
+    Request,
+    Stage,
+    find_request,
+    move,
+    note_act,
+    requests,
+)
+from k3push.runs.shared_stop import SharedStop
+from k3push.runs.stop import Cause, Stop
+from k3push.runs.wakeup import Wakeup
+from k3push.web.door import Log
+from k3push.wiring.config_file import load_settings
+from k3push.wiring.executor import Executor, RunOptions
+from k3push.wiring.job_lists import JobOptions, opened_jobs, routes_of
+from k3push.wiring.line_observer import LineObserver
+from k3push.wiring.planning import check_plan, take_up, write_plan
+from k3push.wiring.preview import Preview, Previewer
+from k3push.words.language import Say
+
+LEDGER_WAIT_S = 30.0
+MOST_REASONS = 50
+MOST_SKIPPED = 20
+
+# Nothing is executed, and a person has to mend something first.
+_UNUSABLE = (JobFileError, OSError, PlanFileError, Problem, RunIsAliveError, SettingsError)
+
+
+class HandOver(Protocol):
+    """Gives runs that are in the ledger to those who execute them elsewhere."""
+
+    async def __call__(self, ledger: Ledger, runs: Sequence[Run], *, only_settle: bool) -> None:
+        """See that they are executed; doing it again changes nothing."""
+        ...
+
+
+MakeExecutor = Callable[[Settings, RunOptions, LineObserver, Say, SharedStop], Executor]
+
+
+@dataclass(slots=True)
+class Reading:
+    """How far a look ahead is. Fulfils `wiring.preview.Reading`."""
+
+    total: int = 0
+    done: int = 0
+    waits: str = ""
+
+    def add(self, count: int) -> None:
+        """So many lines more were seen."""
+        self.done += count
+        self.waits = ""
+
+    def waiting(self, why: str, seconds: float) -> None:  # noqa: ARG002  # the page shows why
+        """Some look is put off."""
+        self.waits = why
+
+
+@dataclass(slots=True)
+class _Work:
+    """What is being done about one request.
+
+    Attributes:
+        again: It has moved on meanwhile, and is to be looked at once more.
+    """
+
+    fate: SharedStop = field(default_factory=SharedStop)
+    look: Stop = field(default_factory=Stop)
+    reading: Reading = field(default_factory=Reading)
+    again: bool = False
+
+
+class Workshop:
+    """Does what is asked of one tenant.
+
+    Attributes:
+        settings: The tenant's, as they were when the server began; an execution reads them anew.
+        draining: The server ends; nothing is begun any more.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        say: Say,
+        log: Log,
+        *,
+        make: MakeExecutor = Executor,
+        load: Callable[[Path], Settings] = load_settings,
+        hand_over: HandOver | None = None,
+    ) -> None:
+        """Make it ready; `serve` lets it begin.
+
+        Args:
+            settings: The tenant's.
+            clock: The time of day.
+            say: The language of results.
+            log: Told of what begins, ends and fails.
+            make: Makes the executor of one request.
+            load: Reads the settings anew.
+            hand_over: Where runs are executed elsewhere.
+        """
+        self.settings = settings
+        self.draining = False
+        self._clock = clock
+        self._say = say
+        self._log = log
+        self._make = make
+        self._load = load
+        self._hand_over = hand_over
+        self._works: dict[str, _Work] = {}
+        self._idle = Wakeup()
+        self._tasks: TaskGroup | None = None
+        self._ledger: Callable[[], Awaitable[Ledger]] | None = None
+
+    @property
+    def lists(self) -> Path:
+        """The folder of lists that were uploaded."""
+        return self.settings.folder / self.settings.serve.lists
+
+    async def ledger(self) -> Ledger:
+        """Return the tenant's ledger, made if need be.
+
+        Raises:
+            LedgerLostError: It cannot be had.
+        """
+        if self._ledger is None:
+            raise RuntimeError("the workshop is not open yet")
+        return await self._ledger()
+
+    def serve(self, tasks: TaskGroup, ledger: Callable[[], Awaitable[Ledger]]) -> None:
+        """Work in *tasks* from now on, and take up what is left."""
+        self._tasks, self._ledger = tasks, ledger
+        tasks.start_soon(self._take_up)
+
+    def begin(self, request: Request) -> None:
+        """Do what is left to be done about a request, unless that is being done."""
+        work = self._works.get(request.id)
+        if work is not None:
+            work.again = True
+        elif self._tasks is not None and not self.draining:
+            self._works[request.id] = _Work()
+            self._tasks.start_soon(self._see_to, request.id)
+
+    def reading(self, request: Request) -> Reading | None:
+        """Say how far the look ahead of a request is; None where nobody looks."""
+        work = self._works.get(request.id)
+        return work.reading if work and request.stage is Stage.PLANNING else None
+
+    def give_up(self, request: Request) -> None:
+        """End the look ahead of a request that was withdrawn."""
+        if work := self._works.get(request.id):
+            work.look.ask(Cause.CONTROL, request.by)
+            work.look.scope.cancel()
+
+    def drain(self) -> None:
+        """Begin nothing any more; what is on its way is waited for. Again: end at once."""
+        for work in self._works.values():
+            work.look.ask(Cause.INTERRUPTED, "serve")
+            work.look.scope.cancel()
+            if self.draining:
+                work.fate.cut_short()
+            else:
+                work.fate.ask(Cause.INTERRUPTED, "serve")
+        self.draining = True
+
+    async def drained(self) -> None:
+        """Wait until nothing is being done."""
+        while self._works:
+            await self._idle.wait()
+
+    # -- lists --------------------------------------------------------------------------------
+
+    async def read(self, jobs: Sequence[Path], how: JobOptions) -> dict[str, Asked]:
+        """Read lists to their ends, and return how many lines ask for each route.
+
+        Raises:
+            JobFileError: Lines are to be mended first.
+            SettingsError: A route is not known, or must be named.
+            Problem: A line names a route that there is not.
+        """
+        with opened_jobs([str(job) for job in jobs], how, lambda *_, **__: None) as opened:
+            lines = await survey(opened)
+        if lines:
+            routes_of(self.settings, how, lines)
+        return lines
+
+    # -- one request --------------------------------------------------------------------------
+
+    async def _take_up(self) -> None:
+        """Take up what an earlier server has left."""
+        while True:
+            try:
+                left = await requests(await self.ledger(), only_open=True)
+            except LedgerLostError as error:
+                self._log("workshop.waits", why=str(error))
+                await anyio.sleep(LEDGER_WAIT_S)
+                continue
+            for request in reversed(left):
+                if request.stage is not Stage.PLANNED:
+                    self._log("request.taken_up", request=request.id)
+                    self.begin(request)
+            return
+
+    async def _see_to(self, id_: str) -> None:
+        work = self._works[id_]
+        try:
+            while True:
+                work.again = False
+                try:
+                    await self._do(id_, work)
+                except LedgerLostError as error:
+                    self._log("workshop.waits", request=id_, why=str(error))
+                    await anyio.sleep(LEDGER_WAIT_S)
+                    work.again = True
+                if self.draining or not work.again:
+                    return
+        finally:
+            del self._works[id_]
+            self._idle.notify()
+
+    async def _do(self, id_: str, work: _Work) -> None:
+        """Do the next thing about a request.
+
+        Raises:
+            LedgerLostError: It is to be done later.
+        """
+        ledger = await self.ledger()
+        request = await find_request(ledger, id_)
+        if request is None or self.draining:
+            return
+        try:
+            if request.stage is Stage.PLANNING:
+                await self._plan(ledger, request, work)
+            elif request.stage is Stage.APPROVED:
+                await self._execute(ledger, request, work)
+        except Exception as error:  # sorted by kind below
+            cause = innermost(error)
+            if isinstance(cause, LedgerLostError):
+                raise cause from error
+            if isinstance(cause, OvertakenError):
+                return
+            why = str(cause) or type(cause).__name__
+            if isinstance(cause, _UNUSABLE):
+                self._log("request.failed", request=id_, why=self._say.said(why))
+            else:
+                # A defect of ours ends this request, and no other.
+                self._log(
+                    "request.failed", request=id_, why="".join(traceback.format_exception(error))
+                )
+                why = remark("web.defect", what=f"{type(cause).__name__}: {cause}")
+            await self._fail(ledger, id_, why)
+
+    async def _fail(self, ledger: Ledger, id_: str, why: str) -> None:
+        request = await find_request(ledger, id_)
+        if request is not None and request.is_open:
+            await move(ledger, request, Stage.FAILED, why=why)
+
+    async def _executor(self, fate: SharedStop) -> Executor:
+        def made() -> Executor:
+            settings = self._load(self.settings.file)
+            options = RunOptions(config=settings.file)
+            observer = LineObserver(self._say, self._warn, lambda line: self._log("run", line=line))
+            return self._make(settings, options, observer, self._say, fate)
+
+        return await to_thread.run_sync(made)  # a secret may come from a command
+
+    def _warn(self, sentence: str, /, **facts: object) -> None:
+        self._log("warning", what=self._say(sentence, **facts))
+
+    # -- planning -----------------------------------------------------------------------------
+
+    async def _plan(self, ledger: Ledger, request: Request, work: _Work) -> None:
+        executor = await self._executor(work.fate)
+        previewer = Previewer(
+            settings=executor.settings,
+            entrance=executor.entrance,
+            set_aside=self._set_aside,
+            pace=executor.pace(),
+            throttle=executor.throttle(),
+            ledger=ledger,
+        )
+        how = JobOptions(**request.how)
+        skipped: list[str] = []
+
+        def warn(_: str, /, **facts: object) -> None:
+            skipped.append(str(facts["what"]))
+
+        with opened_jobs(list(request.jobs), how, warn) as jobs:
+            lines = await survey(jobs)
+            routes = routes_of(executor.settings, how, lines)
+            work.reading.total = sum(asked.count for asked in lines.values())
+            path = Path(request.jobs[0]).with_suffix(".plan.jsonl")
+            preview, head, sha256 = await write_plan(
+                previewer, jobs, routes, path, work.reading, at=self._clock.now(), stop=work.look
+            )
+        if self.draining:
+            return  # the next server plans it
+        if not sha256:
+            why = "\n".join(remark(f"cause.{c}", why=w) for c, w in preview.stop.causes.items())
+            await move(ledger, request, Stage.FAILED, why=why)
+            return
+        seen = seen_of(preview) | {
+            "lines": work.reading.total,
+            "skipped": skipped[:MOST_SKIPPED],
+            "skipped_more": max(0, len(skipped) - MOST_SKIPPED),
+        }
+        digest = await to_thread.run_sync(sha256_of, path)
+        runs = [run.id for run in head.runs]
+        await move(
+            ledger, request, Stage.PLANNED, runs=runs, plan=str(path), sha256=digest, seen=seen
+        )
+        self._log("request.planned", request=request.id, runs=", ".join(runs))
+
+    def _set_aside(self, user: str, why: str) -> None:
+        self._warn("warning.identity_aside", user=user, why=why)
+
+    # -- executing ----------------------------------------------------------------------------
+
+    async def _execute(self, ledger: Ledger, request: Request, work: _Work) -> None:
+        executor = await self._executor(work.fate)
+        only_settle = request.kind is Kind.SETTLE
+        runs = await self._runs(ledger, request, executor.settings)
+        left = [run for run in runs if await is_unfinished(ledger, run)]
+        for run in left:
+            executor.see_whole(run)
+            executor.route_now(run)  # before any of them sends
+        if self._hand_over is not None:
+            await self._hand_over(ledger, left, only_settle=only_settle)
+        elif left:
+            self._log("request.begins", request=request.id, runs=", ".join(r.id for r in left))
+            async with executor.deadlines():
+                await executor.execute_each(ledger, left, only=Only.SETTLE if only_settle else None)
+            if Cause.INTERRUPTED in work.fate.causes:
+                return  # the next server goes on
+        await move(ledger, request, Stage.ENDED)
+        self._log("request.ended", request=request.id)
+
+    async def _runs(self, ledger: Ledger, request: Request, settings: Settings) -> list[Run]:
+        """Return the runs of a request, those of a plan written down if they are not yet."""
+        there = [await ledger.run(run) for run in request.runs]
+        found = [run for run in there if run is not None]
+        if len(found) == len(there) and all(run.whole for run in found):
+            return found
+        if request.kind is not Kind.PUSH:
+            raise Problem(remark("error.no_run", run=", ".join(request.runs)))
+        path = Path(request.plan)
+        if await to_thread.run_sync(sha256_of, path) != request.sha256:
+            raise Problem(remark("plan.refused.edited", path=path))
+        plan = await to_thread.run_sync(read_plan, path)
+        await check_plan(settings, plan.head, path)
+        runs = await take_up(ledger, plan, path, self._clock)
+        approved_at = datetime.fromisoformat(request.approved_at)
+        for run in runs:
+            acts = (
+                Act(request.at, run.id, request.by, "planned", request.id),
+                Act(approved_at, run.id, request.approved_by, "approved", request.id),
+            )
+            for nth, act in enumerate(acts):
+                await note_act(ledger, act, f"{run.id} {nth}")
+        return runs
+
+
+def seen_of(preview: Preview) -> dict[str, Any]:
+    """Return what a plan comes to, for people, by route."""
+    return {
+        "routes": [
+            {
+                "name": name,
+                "source": route.source,
+                "target": route.target,
+                "blind": not route.source_number_field,
+                "fates": {fate.value: count for fate, count in preview.totals[name].fates.items()},
+                "repeats": preview.totals[name].repeats,
+                "to_send": preview.totals[name].to_send,
+                "chunks": preview.chunks(name),
+                "seconds": preview.seconds(name),
+                "reasons": [
+                    {"reason": reason, "count": count}
+                    for reason, count in _shapes(preview.totals[name]).most_common(MOST_REASONS)
+                ],
+            }
+            for name, route in preview.routes.items()
+        ]
+    }
+
+
+def _shapes(totals: Totals) -> Counter[str]:
+    """Count reasons without what differs from bill to bill."""
+    shapes: Counter[str] = Counter()
+    for reason, count in totals.reasons.items():
+        shapes[shape_of(reason)] += count
+    return shapes

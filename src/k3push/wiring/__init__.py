@@ -1,0 +1,1 @@
+"""Settings into the objects that the use cases work with."""

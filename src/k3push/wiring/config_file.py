@@ -1,0 +1,28 @@
+"""Which configuration file a command uses, and its settings."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+from k3push.config.settings import Settings, read_settings
+from k3push.core.remark import remark
+from k3push.runs.problem import Problem
+
+
+def find_config(named: Path | None) -> Path:
+    """Return the configuration file: the named one, the folder's own, or the user's."""
+    if named is not None:
+        return named
+    folder = platformdirs.user_config_path("k3push")
+    for path in (Path("config.toml"), folder / "config.toml"):
+        if path.is_file():
+            return path
+    raise Problem(remark("error.no_config", folder=folder))
+
+
+def load_settings(named: Path | None) -> Settings:
+    """Read the settings, the environment's included."""
+    return read_settings(find_config(named), os.environ)

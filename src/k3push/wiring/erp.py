@@ -1,0 +1,105 @@
+"""Settings into the ERP adapters; commands that only look at the ledger do without."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from k3push.adapters.erp.client import Endpoint, ErpClient, UnusableEndpointError, check_endpoint
+from k3push.adapters.erp.identities import Identities
+from k3push.adapters.erp.rate_limit import RateLimit
+from k3push.config.settings import ErpSettings, Fault, Secret, Settings, SettingsError, User
+from k3push.core.protocol.logins import (
+    HeaderSignature,
+    LoginCall,
+    app_secret_login,
+    password_login,
+    sign_login,
+)
+from k3push.core.remark import remark
+
+
+def endpoints_of(settings: Settings) -> dict[str, Endpoint]:
+    """Return where the ERP is and how to talk to it, by user, the first user first.
+
+    The secrets are resolved now.
+
+    Raises:
+        SettingsError: A secret is not where it should be, or no call can be made.
+    """
+    erp = settings.erp
+    verify = erp.verify if isinstance(erp.verify, bool) else settings.folder / erp.verify
+    sites = {
+        user.username: Endpoint(
+            url=erp.url,
+            login=_login(erp, user, settings.file),
+            form_encoded=erp.encoding == "form",
+            verify=verify,
+            connect_timeout_s=erp.connect_timeout_s,
+            answer_timeout_s=erp.answer_timeout_s,
+            user=user.username,
+        )
+        for user in erp.users
+    }
+    try:
+        check_endpoint(next(iter(sites.values())))
+    except UnusableEndpointError as error:
+        ours = error.key.startswith("erp.")
+        place = str(settings.file) if ours else remark("setting.environment")
+        raise SettingsError(place, [Fault(error.key, None, str(error))]) from error
+    return sites
+
+
+@dataclass(frozen=True, slots=True)
+class ErpAccess:
+    """The way to the ERP that all executions of one command take.
+
+    Attributes:
+        sites: How each user talks to it.
+        refused: Users who are set aside, for the rest of the command (P 2.4).
+    """
+
+    sites: Mapping[str, Endpoint]
+    refused: dict[str, str] = field(default_factory=dict)
+
+    def opened(
+        self, calls_per_minute: Callable[[], int], set_aside: Callable[[str, str], None]
+    ) -> ErpClient | Identities:
+        """Return the ERP for one execution.
+
+        Args:
+            calls_per_minute: The limit as it is now, for all users together.
+            set_aside: Is told of a user who is set aside while others are left, with the ERP's
+                words.
+        """
+        turns = RateLimit(calls_per_minute)
+        users = {name: ErpClient(site, turns=turns) for name, site in self.sites.items()}
+        if len(users) == 1:
+            return next(iter(users.values()))
+        return Identities(users, refused=self.refused, set_aside=set_aside)
+
+
+def _login(
+    erp: ErpSettings, user: User, config: Path
+) -> Callable[[int], LoginCall] | HeaderSignature:
+    name = user.username
+    if erp.auth == "password":
+        password = _resolved(user.password, user.password_key, config)
+        call = password_login(erp.acct_id, name, password, erp.lcid)
+        return lambda _: call
+    secret = _resolved(erp.app_secret, "erp.app_secret", config)
+    if erp.auth == "app_secret":
+        call = app_secret_login(erp.acct_id, name, erp.app_id, secret, erp.lcid)
+        return lambda _: call
+    if erp.auth == "sign":
+        return lambda timestamp_s: sign_login(
+            erp.acct_id, name, erp.app_id, secret, erp.lcid, timestamp_s=timestamp_s
+        )
+    return HeaderSignature(erp.acct_id, name, erp.app_id, secret, erp.lcid, erp.org_num)
+
+
+def _resolved(secret: Secret | None, key: str, config: Path) -> str:
+    if secret is None:
+        raise ValueError(f"{key} was checked when the settings were read")
+    return secret.resolve(key, config)

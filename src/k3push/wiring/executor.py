@@ -1,0 +1,328 @@
+"""Executes runs with what the settings name: ERP, ledger, metrics, results and messages.
+
+Every front (the command line, a worker, the dashboard) has one `Executor` for a command, and an
+`Observer` that tells people what happens. The executor itself writes to no console.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, tzinfo
+from pathlib import Path
+from typing import Protocol
+
+import anyio
+
+from k3push.adapters.clock import SystemClock
+from k3push.adapters.erp.query_batching import BatchedQueries
+from k3push.config.settings import Settings
+from k3push.core.advice.clusters import Clusters
+from k3push.core.control_words import Key
+from k3push.core.model import Route, Run, RunId, State, Step
+from k3push.core.pacing.halting import HaltRule
+from k3push.core.pacing.window import Window
+from k3push.core.remark import remark
+from k3push.ports import Ledger, LedgerLostError, RunIsAliveError, Watch
+from k3push.reporting.results import clusters_of, write_results
+from k3push.runs.context import PushPace, SettlePace
+from k3push.runs.create import scope_of
+from k3push.runs.execute import Execution, Only, execute
+from k3push.runs.outcome import Ending, ending_of, followed_of
+from k3push.runs.problem import Problem
+from k3push.runs.shared_stop import SharedStop
+from k3push.runs.stop import Cause, Stop
+from k3push.runs.throttle import Throttle
+from k3push.runs.watches import Watches
+from k3push.wiring.erp import ErpAccess, endpoints_of
+from k3push.wiring.measuring import check_measuring, measured, traced
+from k3push.wiring.notifying import recipients, tell_people
+from k3push.wiring.outputs import check_output
+from k3push.words.language import Say
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How a command's executions differ from the settings; None leaves it to them.
+
+    Attributes:
+        config: The configuration file.
+        because: Why targets that are there do not stop a push; "" if they do.
+        window: In place of the settings' own, from a schedule.
+        zone: Whose clock the window goes by; None is the computer's.
+        closes_in_s: When the execution ends since its window does; None where it waits.
+    """
+
+    config: Path | None = None
+    chunk_size: int | None = None
+    concurrency: int | None = None
+    canary: bool | None = None
+    halt: str | None = None
+    until: datetime | None = None
+    max_duration: timedelta | None = None
+    limit: int | None = None
+    because: str = ""
+    window: Window | None = None
+    zone: tzinfo | None = None
+    closes_in_s: float | None = None
+
+
+class Witness(Watch, Protocol):
+    """Is told what happens in one execution."""
+
+    def settling(self, unknown: int, window_s: float) -> None:
+        """Numbers stay in doubt after a look, and are asked for until *window_s* have passed."""
+        ...
+
+    def set_aside(self, user: str, why: str) -> None:
+        """The others go on without a user, whose login was refused."""
+        ...
+
+    def ended(self, ending: Ending) -> None:
+        """The execution is over; its results are not yet written."""
+        ...
+
+
+class Observer(Protocol):
+    """Is told what happens in all executions of one command."""
+
+    def warn(self, sentence: str, /, **facts: object) -> None:
+        """Something a person should know, as a sentence of `words` and its facts."""
+        ...
+
+    def watching(
+        self, run: Run, counts: Mapping[State, int], throttle: Throttle
+    ) -> AbstractAsyncContextManager[Witness]:
+        """An execution begins, with rows by state as they are; the block is its length."""
+        ...
+
+    def summarize(self, ending: Ending, reasons: Clusters) -> None:
+        """An execution is over and its results are written; why rows failed."""
+        ...
+
+
+class Executor:
+    """Executes runs as one command says."""
+
+    def __init__(  # each is one thing
+        self,
+        settings: Settings,
+        options: RunOptions,
+        observer: Observer,
+        say: Say,
+        fate: SharedStop | None = None,
+    ) -> None:
+        """See that what the settings name can be had; nothing is opened yet.
+
+        Raises:
+            Problem: A file that is written would take the place of one of ours.
+            SettingsError: A secret or a package is missing.
+        """
+        self.settings = settings
+        self.options = options
+        self.observer = observer
+        self.say = say
+        self.fate = fate or SharedStop(options.limit)
+        self.clock = SystemClock(options.zone)
+        # Before any ledger is made, so that a secret that is not there leaves nothing behind.
+        self.entrance = ErpAccess(endpoints_of(settings))
+        self._recipients = recipients(settings)
+        check_measuring(settings)
+        if settings.metrics.textfile:
+            check_output(settings.textfile_path, settings=[settings], option="metrics.textfile")
+
+    async def execute(self, ledger: Ledger, run: Run, *, only: Only | None = None) -> Ending:
+        """Execute a run once, write its results, and return how it ended.
+
+        Raises:
+            Problem: The settings name another account or rule than the run has.
+            RunIsAliveError: Another process executes it.
+        """
+        run = replace(run, route=self.route_now(run))
+        warn = self.observer.warn
+        if Step.AUDIT in run.route.follow and not run.route.verify_flow:
+            warn("warning.past_flows", route=run.route.name)
+        looked_at = await followed_of(ledger, run) if run.is_settled else None
+        with self.fate.execution() as stop:
+            async with (
+                measured(self.settings, ledger, warn),
+                ledger.own(run.id),
+                traced(self.settings, run, warn) as trace,
+            ):
+                counts = await ledger.counts(run.id)
+                planned = counts.get(State.PLANNED, 0)
+                throttle = self.throttle()
+                async with self.observer.watching(run, counts, throttle) as witness:
+                    watch = Watches(witness, *([trace] if trace else []))
+                    what = self._execution(ledger, run, throttle, witness, only=only)
+                    ending = await execute(what, watch, stop)
+                    witness.ended(ending)
+                    if trace is not None:
+                        trace.ended(ending)
+                reasons = await self._write_results(ledger, ending)
+        self.fate.took_up(planned)
+        self.observer.summarize(ending, reasons)
+        if ending.exit == run.exit and ending.followed == looked_at and not ending.causes:
+            return ending  # documents wait in flows as they did; people know
+        with self.fate.between():
+            await tell_people(self.settings, self._recipients, ending, self.say, warn)
+        return ending
+
+    async def execute_each(
+        self, ledger: Ledger, runs: Sequence[Run], *, only: Only | None = None
+    ) -> list[Ending]:
+        """Execute runs one after another; once the command is stopped, the others are not begun.
+
+        Raises:
+            Problem: Another process executes the first one.
+        """
+        endings: list[Ending] = []
+        for run in runs:
+            try:
+                if self.fate.over:
+                    endings.append(await self._leave(ledger, run))
+                else:
+                    endings.append(await self.execute(ledger, run, only=only))
+            except RunIsAliveError as error:
+                # Somebody has taken it up since the one before it ended.
+                if not endings:
+                    raise Problem(remark("error.run_alive", run=run.id)) from error
+                self.observer.warn("error.run_alive", run=run.id)
+                endings.append(await self.ending_now(ledger, run, Stop()))
+        return endings
+
+    async def go_on(self, ledger: Ledger, name: RunId, *, only: Only | None = None) -> Ending:
+        """Go on with one run of an open ledger, and no other; return how that ended.
+
+        Raises:
+            Problem: There is no such run, or half of its list is missing.
+        """
+        run = await ledger.run(name)
+        if run is None:
+            raise Problem(remark("error.no_run", run=name))
+        self.see_whole(run)
+        async with self.deadlines():
+            return await self.execute(ledger, run, only=only)
+
+    @asynccontextmanager
+    async def deadlines(self) -> AsyncIterator[None]:
+        """Let deadlines stop all that this command executes."""
+        async with anyio.create_task_group() as deadlines:
+            for option, seconds in self._deadlines():
+                deadlines.start_soon(self._stop_after, option, seconds)
+            yield
+            deadlines.cancel_scope.cancel()
+
+    def see_whole(self, run: Run) -> None:
+        """Raise `Problem` where a death has cut the list of a run short."""
+        if not run.whole:
+            raise Problem(remark("error.half_listed", run=run.id, jobs=", ".join(run.jobs)))
+
+    def route_now(self, run: Run) -> Route:
+        """Return the run's route as the settings have it now, so that mending it helps `resume`.
+
+        Raises:
+            Problem: The settings name another account or rule, where the run's numbers would
+                be other bills.
+        """
+        if run.route.name not in self.settings.routes:
+            known = ", ".join(self.settings.routes)
+            raise Problem(remark("error.route_gone", run=run.id, route=run.route.name, known=known))
+        route = self.settings.route(run.route.name)
+        scope = scope_of(self.settings.erp.acct_id, route)
+        if scope != run.scope:
+            raise Problem(remark("error.other_scope", run=run.id, scope=run.scope, now=scope))
+        return route
+
+    async def ending_now(self, ledger: Ledger, run: Run, stop: Stop | SharedStop) -> Ending:
+        """Say how a run stands, after an execution or without one."""
+        unverified = self.settings.erp.verify is False
+        steps = self.settings.steps_of(run)
+        return await ending_of(ledger, run, stop.causes, unverified=unverified, steps=steps)
+
+    def pace(self) -> PushPace:
+        """Return what bounds an execution: as the options say, else the settings."""
+        options, run = self.options, self.settings.run
+        return PushPace(
+            max_attempts=run.max_attempts,
+            canary=run.canary if options.canary is None else options.canary,
+            halt=HaltRule.parse(run.halt if options.halt is None else options.halt),
+            limit=self.fate.limit,
+        )
+
+    def throttle(self) -> Throttle:
+        """Return how an execution is driven: as the options say, else the settings."""
+        options, run = self.options, self.settings.run
+        chunk_size = options.chunk_size or run.chunk_size
+        concurrency = options.concurrency or run.concurrency
+        return Throttle(
+            self.clock,
+            chunk_size=None if chunk_size == "auto" else chunk_size,
+            concurrency=None if concurrency == "auto" else concurrency,
+            calls_per_minute=run.max_calls_per_minute,
+            window=options.window or (Window.parse(run.window) if run.window else None),
+        )
+
+    def _execution(
+        self, ledger: Ledger, run: Run, throttle: Throttle, witness: Witness, *, only: Only | None
+    ) -> Execution:
+        settings = self.settings
+        return Execution(
+            run=run,
+            ledger=ledger,
+            erp=self.entrance.opened(lambda: throttle[Key.CALLS_PER_MINUTE], witness.set_aside),
+            batched=BatchedQueries,
+            clock=self.clock,
+            pace=self.pace(),
+            throttle=throttle,
+            settle=SettlePace(
+                settings.settle.first_wait_s, settings.settle.poll_s, settings.settle.window_s
+            ),
+            answer_timeout_s=settings.erp.answer_timeout_s,
+            only=only,
+            unverified=settings.erp.verify is False,
+            settling=witness.settling,
+        )
+
+    async def _leave(self, ledger: Ledger, run: Run) -> Ending:
+        """Say how a run stands that is not begun, since the command was stopped before it.
+
+        One that has no ending yet is given one: it was not killed.
+        """
+        ending = await self.ending_now(ledger, run, self.fate)
+        if run.exit is None:
+            async with measured(self.settings, ledger, self.observer.warn), ledger.own(run.id):
+                ending = await self.ending_now(ledger, run, self.fate)
+                await self._write_results(ledger, ending)
+        planned = ending.counts.get(State.PLANNED, 0)
+        self.observer.warn("notice.not_begun", run=run.id, route=run.route.name, planned=planned)
+        return ending
+
+    async def _write_results(self, ledger: Ledger, ending: Ending) -> Clusters:
+        """Write down that the execution has ended, and its results; return why rows failed."""
+        run, now = ending.run, self.clock.now()
+        try:
+            await ledger.end_run(run.id, ending.exit, now)
+            ending = replace(ending, run=replace(run, ended_at=now))
+            return await write_results(ledger, ending, self.say, now=now)
+        except (LedgerLostError, OSError) as error:
+            # The rows are in the ledger; only what tells of them could not be written.
+            self.observer.warn("warning.results_lost", folder=run.folder, why=error)
+            return await clusters_of(ledger, run)
+
+    def _deadlines(self) -> list[tuple[str, float]]:
+        options = self.options
+        deadlines = []
+        if options.until is not None:
+            left = options.until - self.clock.now()
+            deadlines.append(("--until", left.total_seconds()))
+        if options.max_duration is not None:
+            deadlines.append(("--max-duration", options.max_duration.total_seconds()))
+        if options.closes_in_s is not None:
+            deadlines.append(("window", options.closes_in_s))
+        return deadlines
+
+    async def _stop_after(self, option: str, seconds: float) -> None:
+        await anyio.sleep(max(0.0, seconds))
+        self.fate.ask(Cause.DEADLINE, remark("why.deadline", option=option))

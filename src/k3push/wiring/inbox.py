@@ -1,0 +1,125 @@
+"""Folders as jobs: each new file of a folder is a run of its own, the oldest first, once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import anyio.to_thread
+
+from k3push.adapters.clock import SystemClock
+from k3push.adapters.job_files import JobFileError
+from k3push.adapters.job_files.folders import look_into
+from k3push.config.settings import Settings
+from k3push.core.model import FolderFile, Route
+from k3push.ports import Ledger
+from k3push.runs.create import Asked, JobSource, survey
+from k3push.wiring.job_lists import JobOptions, opened_jobs
+from k3push.wiring.ledger import is_there, ledger_of
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What becomes a run, or one for each of its routes.
+
+    Attributes:
+        names: Job files, as messages call them.
+        file: The file of a folder that it is, or None: then it may be pushed any number of times.
+    """
+
+    names: tuple[str, ...]
+    file: FolderFile | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A batch whose job files are open, and how often their lines ask for each route."""
+
+    batch: Batch
+    jobs: Sequence[JobSource]
+    asked: Mapping[str, Asked]
+
+    def routes_among(self, routes: Mapping[str, Route]) -> list[Route]:
+        """Return the routes that its lines ask for, each once; each becomes a run."""
+        return list({routes[name].name: routes[name] for name in self.asked}.values())
+
+
+NewOf = Callable[[Sequence[FolderFile]], Awaitable[list[FolderFile]]]
+"""Leaves out the files that a ledger knows."""
+
+
+async def batches_of(names: Sequence[str], new_of: NewOf, warn: Callable[..., None]) -> list[Batch]:
+    """Return what job files and folders come to: the files are one batch, as they are named.
+
+    Args:
+        names: Job files, "-", and folders.
+        new_of: Leaves out the files of a folder that were taken.
+        warn: Prints one: what is passed over, and what has nothing new.
+
+    Raises:
+        JobFileError: A folder cannot be read.
+    """
+    folders = [name for name in names if name != "-" and await anyio.Path(name).is_dir()]
+    files = tuple(name for name in names if name not in folders)
+    batches = [Batch(files)] if files else []
+    for folder in folders:
+        now_s = SystemClock().now().timestamp()
+        found = await anyio.to_thread.run_sync(look_into, Path(folder), now_s)
+        for name, why in found.left:
+            warn(f"inbox.left.{why}", file=Path(folder, name))
+        new = await new_of(found.files)
+        if not new:
+            warn("inbox.nothing", folder=folder, known=len(found.files))
+        batches += [Batch((str(Path(folder, file.name)),), file) for file in new]
+    return batches
+
+
+@asynccontextmanager
+async def opened(
+    names: Sequence[str], how: JobOptions, new_of: NewOf, warn: Callable[..., None]
+) -> AsyncIterator[Sequence[Part]]:
+    """Open what job files and folders come to; all of it is read before any is pushed.
+
+    Args:
+        names: Job files, "-", and folders.
+        how: How files are read.
+        new_of: Leaves out the files of a folder that were taken.
+        warn: Prints what is passed over.
+
+    Raises:
+        JobFileError: Some cannot be read; what is wrong with any is told at once.
+    """
+    batches = await batches_of(names, new_of, warn)
+    every = [name for batch in batches for name in batch.names]
+    with opened_jobs(every, how, warn) as jobs:
+        rest = iter(jobs)
+        parts, errors = [], []
+        for batch in batches:
+            its_jobs = list(islice(rest, len(batch.names)))
+            try:
+                parts.append(Part(batch, its_jobs, await survey(its_jobs)))
+            except JobFileError as error:
+                errors.append(error)
+            else:
+                if not parts[-1].asked:
+                    warn("notice.empty_job", job=", ".join(batch.names))
+        if errors:
+            troubles = [trouble for error in errors for trouble in error.troubles]
+            raise JobFileError(*troubles, more=sum(error.more for error in errors))
+        yield parts
+
+
+async def new_of_settings(files: Sequence[FolderFile], settings: Settings) -> list[FolderFile]:
+    """Leave out the files that the ledger of *settings* knows; none is made."""
+    if not await is_there(settings):
+        return list(files)
+    async with ledger_of(settings) as ledger:
+        return await new_of_ledger(files, ledger)
+
+
+async def new_of_ledger(files: Sequence[FolderFile], ledger: Ledger) -> list[FolderFile]:
+    """Leave out the files that *ledger* knows."""
+    return [file for file in files if not await ledger.has_taken(file)]

@@ -1,0 +1,112 @@
+"""Job files as the command line names them, and the routes that their lines ask for."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from k3push.adapters.job_files import Trouble, read_job
+from k3push.config.settings import Settings, SettingsError
+from k3push.core.model import Listed, Route
+from k3push.core.remark import remark
+from k3push.runs.create import SELECTED, Asked, JobSource
+from k3push.runs.problem import Problem
+
+STDIN = "-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobOptions:
+    """How job files are read.
+
+    Attributes:
+        selected: What the route has selected; `SELECTED` stands for it.
+    """
+
+    route: str | None = None
+    column: str | None = None
+    sheet: str | None = None
+    skip_bad_lines: bool = False
+    selected: Path | None = None
+
+
+@contextmanager
+def opened_jobs(
+    names: Sequence[str], how: JobOptions, warn: Callable[..., None]
+) -> Iterator[list[JobSource]]:
+    """Make job files readable, several times over.
+
+    Args:
+        names: Files, "-", or `SELECTED`.
+        how: How they are read.
+        warn: Prints each bad line that is passed over, once.
+    """
+    told: set[str] = set()
+
+    def on_bad_line(trouble: Trouble) -> None:
+        # A file is read more than once, and each bad line is told once.
+        text = str(trouble)
+        if text not in told:
+            told.add(text)
+            warn("notice.skipped", what=text)
+
+    read = partial(
+        read_job,
+        column=how.column,
+        sheet=how.sheet,
+        skip_bad_lines=how.skip_bad_lines,
+        on_bad_line=on_bad_line,
+    )
+    with ExitStack() as stack:
+        jobs = []
+        for name in names:
+            path = Path(name)
+            if how.selected is not None and path.name == SELECTED:
+                jobs.append(JobSource(name, how.selected, partial(read_job, how.selected)))
+            elif name == STDIN:
+                path = stack.enter_context(_spooled())
+                jobs.append(JobSource(name, path, partial(_from_start, path, read)))
+            else:
+                jobs.append(JobSource(name, path, partial(read, path)))
+        yield jobs
+
+
+def routes_of(settings: Settings, how: JobOptions, lines: Mapping[str, Asked]) -> dict[str, Route]:
+    """Return the route for each name that lines give, "" among them.
+
+    Raises:
+        SettingsError: `--route` names none, or must name one.
+        Problem: A line of a job file names none; the line is told.
+    """
+    return {name: _route(settings, name, how, asked) for name, asked in lines.items()}
+
+
+def _route(settings: Settings, name: str, how: JobOptions, asked: Asked) -> Route:
+    if not name:
+        return settings.route(how.route)
+    try:
+        return settings.route(name)
+    except SettingsError as error:
+        raise Problem(remark("note.place", place=asked.place, why=str(error))) from error
+
+
+def _from_start(path: Path, read: Callable[[BinaryIO], Iterator[Listed]]) -> Iterator[Listed]:
+    with path.open("rb") as file:
+        yield from read(file)
+
+
+@contextmanager
+def _spooled() -> Iterator[Path]:
+    """Copy standard input to a file, since a job is read more than once."""
+    with tempfile.TemporaryDirectory(prefix="k3push-") as folder:
+        path = Path(folder) / "stdin"
+        with path.open("wb") as file:
+            while block := sys.stdin.buffer.read(1 << 20):
+                file.write(block)
+        yield path

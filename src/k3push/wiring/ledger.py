@@ -1,0 +1,51 @@
+"""The ledger that the settings name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
+
+from k3push.adapters.ledger.sqlite import open_sqlite
+from k3push.config.settings import Settings
+from k3push.core.remark import remark
+from k3push.ports import Ledger
+from k3push.runs.problem import Problem
+
+
+def ledger_of(settings: Settings, *, create: bool = False) -> AbstractAsyncContextManager[Ledger]:
+    """Open the ledger for the account of the settings; a command that only reads makes none."""
+    account = settings.erp.acct_id
+    path = settings.ledger_path
+    if path is None:
+        with needs_postgres():
+            from k3push.adapters.ledger.postgres import open_postgres  # noqa: PLC0415
+        password = ledger_password(settings)
+        return open_postgres(settings.ledger.url, account=account, password=password, create=create)
+    if not create and not path.exists():
+        raise Problem(remark("error.no_ledger", path=path))
+    return open_sqlite(path, account=account, create=create)
+
+
+async def is_there(settings: Settings) -> bool:
+    """Say whether there is a ledger already."""
+    path = settings.ledger_path
+    if path is None:
+        with needs_postgres():
+            from k3push.adapters.ledger import postgres  # noqa: PLC0415
+        return await postgres.version_of(settings.ledger.url, ledger_password(settings)) > 0
+    return path.exists()
+
+
+def ledger_password(settings: Settings) -> str:
+    """Return the password of `[ledger]`; libpq looks for others itself."""
+    secret = settings.ledger.password
+    return secret.resolve("ledger.password", settings.file) if secret else ""
+
+
+@contextmanager
+def needs_postgres() -> Iterator[None]:
+    """Say which extra is missing, where an import of PostgreSQL's adapter fails."""
+    try:
+        yield
+    except ImportError as missing:
+        raise Problem(remark("error.no_postgres", why=missing)) from None

@@ -1,0 +1,98 @@
+"""Tell machines of an execution, where the settings name a file or a collector for that."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+
+from k3push.adapters.clock import SystemClock
+from k3push.config.settings import Fault, Settings, SettingsError
+from k3push.core.model import Run
+from k3push.core.remark import remark
+from k3push.ports import Ledger, LedgerLostError
+from k3push.reporting.metrics import LEDGER_UP, Sample, samples_of
+
+if TYPE_CHECKING:
+    from k3push.reporting.traces import Trace
+
+Warn = Callable[..., None]
+
+
+def check_measuring(settings: Settings) -> None:
+    """See that what is asked for can be had, before anything is sent.
+
+    Raises:
+        SettingsError: A package is not installed, or the environment asks it for what it lacks.
+    """
+    if settings.metrics.textfile:
+        _needed(settings, "metrics.textfile", "prometheus_client", "metrics")
+    if settings.metrics.otlp:
+        _needed(settings, "metrics.otlp", "opentelemetry.exporter.otlp.proto.http", "otel")
+        from k3push.reporting import traces  # noqa: PLC0415
+
+        try:
+            traces.otlp_exporter(settings.metrics.otlp).shutdown()
+        except Exception as error:  # noqa: BLE001  # of any kind, by what OTEL_… holds
+            fault = Fault("metrics.otlp", None, f"{type(error).__name__}: {error}")
+            raise SettingsError(str(settings.file), [fault]) from None
+
+
+@asynccontextmanager
+async def measured(settings: Settings, ledger: Ledger, warn: Warn) -> AsyncIterator[None]:
+    """Tell machines how things stand when the block has ended, however it does.
+
+    Nothing here fails an execution: what could not be told is a warning.
+    """
+    try:
+        yield
+    finally:
+        if settings.metrics.textfile:
+            await _write_textfile(settings, ledger, warn)
+
+
+@asynccontextmanager
+async def traced(settings: Settings, run: Run, warn: Warn) -> AsyncIterator[Trace | None]:
+    """Trace an execution, if there is a collector for that."""
+    url = settings.metrics.otlp
+    if not url:
+        yield None
+        return
+    from k3push.reporting import traces  # noqa: PLC0415
+
+    def lost(spans: int, made: int) -> None:
+        warn("warning.spans_lost", lost=spans, made=made, url=url)
+
+    exporter = traces.otlp_exporter(url)
+    async with traces.traced(exporter, run, settings.file.stem, lost) as trace:
+        yield trace
+
+
+async def _write_textfile(settings: Settings, ledger: Ledger, warn: Warn) -> None:
+    from k3push.reporting.prometheus_text import write_textfile  # noqa: PLC0415
+
+    # As the dashboard names its tenants, so that one rule serves both.
+    labels = {"tenant": settings.file.stem}
+
+    try:
+        samples = await samples_of(ledger, await ledger.runs(), SystemClock().now(), labels=labels)
+        samples.append(Sample(LEDGER_UP, labels, 1))
+    except LedgerLostError:
+        samples = [Sample(LEDGER_UP, labels, 0)]
+    path = settings.textfile_path
+    try:
+        await anyio.to_thread.run_sync(write_textfile, path, samples)
+    except OSError as error:
+        warn("warning.textfile_lost", path=path, why=error.strerror or error)
+
+
+def _needed(settings: Settings, key: str, module: str, extra: str) -> None:
+    try:
+        importlib.import_module(module)
+    except ImportError:
+        what = remark("setting.package", package=f"k3push[{extra}]")
+        raise SettingsError(str(settings.file), [Fault(key, None, what)]) from None

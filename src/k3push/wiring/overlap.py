@@ -1,0 +1,55 @@
+"""What a run does while another run of its scope is under way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Literal
+
+import anyio
+
+from k3push.core.model import RunId
+from k3push.core.remark import remark
+from k3push.ports import Ledger
+from k3push.runs.outcome import Exit
+from k3push.runs.problem import Problem
+
+Overlap = Literal["share", "wait", "quit"]
+
+LOOK_EVERY_S = 2.0
+
+
+async def make_way(
+    ledger: Ledger,
+    scopes: Collection[str],
+    overlap: Overlap,
+    warn: Callable[..., None],
+) -> None:
+    """Return once a run may begin.
+
+    Two that begin at the same moment both go on, which is safe: each number is claimed by
+    one of them.
+
+    Args:
+        ledger: Knows the other runs.
+        scopes: Of the run that is to begin.
+        overlap: `share` goes on at once, `wait` waits for their end, `quit` gives way.
+        warn: Prints one.
+
+    Raises:
+        Problem: It gives way.
+    """
+    told: set[RunId] = set()
+    while overlap != "share" and (other := await _under_way(ledger, scopes)) is not None:
+        if overlap == "quit":
+            raise Problem(remark("overlap.quit", run=other), Exit.STOPPED)
+        if other not in told:
+            told.add(other)
+            warn("overlap.waiting", run=other)
+        await anyio.sleep(LOOK_EVERY_S)
+
+
+async def _under_way(ledger: Ledger, scopes: Collection[str]) -> RunId | None:
+    for run in await ledger.runs():
+        if run.scope in scopes and run.exit is None and await ledger.is_alive(run.id):
+            return run.id
+    return None

@@ -1,0 +1,119 @@
+"""Bills that a route selects, as a job file."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from pathlib import Path
+
+import anyio.to_thread
+
+from k3push.adapters.job_files.writing import new_list
+from k3push.config.settings import Settings
+from k3push.core.model import Route, Run
+from k3push.core.protocol.selection import Selection
+from k3push.core.remark import remark
+from k3push.runs.context import PushPace
+from k3push.runs.create import SELECTED, JobSource
+from k3push.runs.outcome import Exit
+from k3push.runs.problem import Problem
+from k3push.runs.select import SelectContext, Selecting, select_bills
+from k3push.runs.stop import Cause, Stop, stopping
+from k3push.wiring.erp import ErpAccess
+
+LIST = "selected.csv"
+"""Name of the list in the results of its run."""
+
+_EXITS = {Cause.LOOK_REFUSED: Exit.USAGE}
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """Selects bills as the settings say. Fulfils `lookup.Waiter`.
+
+    Attributes:
+        access: The way to the ERP.
+        warn: Prints a sentence.
+    """
+
+    settings: Settings
+    access: ErpAccess
+    warn: Callable[..., None]
+
+    async def write(
+        self, path: Path, route: Route, selection: Selection, *, today: date
+    ) -> Selecting:
+        """Write what a route selects to a job file; say what a person has to know of it.
+
+        Raises:
+            Problem: The ERP could not be read to the end; no file was written.
+        """
+        run, stop = self.settings.run, Stop()
+        erp = self.access.opened(lambda: run.max_calls_per_minute, self._set_aside)
+        found = Selecting(0)
+        try:
+            async with erp, new_list(path) as put:
+                context = SelectContext(
+                    route, erp, PushPace(max_attempts=run.max_attempts), stop, self
+                )
+                with stopping(stop):
+                    found = await select_bills(
+                        context,
+                        selection,
+                        today=today,
+                        take=lambda bills: anyio.to_thread.run_sync(partial(put, bills)),
+                    )
+                if stop.asked:
+                    cause, why = next(iter(stop.causes.items()))
+                    what = remark("select.failed", form=route.source, why=why)
+                    raise Problem(what, _EXITS.get(cause, Exit.UNREACHABLE))
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise Problem(remark("output.unusable", path=path, why=reason)) from error
+        if found.lacking:
+            fields = ", ".join(found.lacking)
+            self.warn("select.lacking", form=route.source, fields=fields)
+        if found.more:
+            self.warn("select.more", count=found.count, form=route.source, route=route.name)
+        return found
+
+    def waiting(self, why: str, seconds: float) -> None:
+        """Say what is waited for."""
+        self.warn("progress.waiting", why=why, seconds=seconds)
+
+    def _set_aside(self, user: str, why: str) -> None:
+        self.warn("warning.identity_aside", user=user, why=why)
+
+    @asynccontextmanager
+    async def spooled(
+        self, route: Route, selection: Selection, *, today: date
+    ) -> AsyncIterator[tuple[Path, Selecting]]:
+        """Select what a route selects into a file, as long as it is needed.
+
+        Raises:
+            Problem: The ERP could not be read to the end.
+        """
+        with tempfile.TemporaryDirectory(prefix="k3push-") as folder:
+            path = Path(folder) / LIST
+            found = await self.write(path, route, selection, today=today)
+            self.warn("select.found", count=found.count, form=route.source, route=route.name)
+            yield path, found
+
+
+def keep_list(run: Run, jobs: Sequence[JobSource]) -> None:
+    """Keep the list of a run that pushes what its route selects beside its results.
+
+    The ledger has the numbers and ids; dates and organisations are for people.
+
+    Raises:
+        OSError: The disk refused.
+    """
+    if Path(run.jobs[0]).name == SELECTED:
+        folder = Path(run.folder)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        shutil.copy(jobs[0].path, folder / LIST)

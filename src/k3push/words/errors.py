@@ -1,0 +1,145 @@
+"""What ends a command before its end: what is wrong, and what to do."""
+
+from __future__ import annotations
+
+WORDS = {
+    "error.line": ("error: {what}", "错误：{what}"),
+    "error.defect": (
+        "This is a defect of k3push; please report it. `k3push resume` settles what is open.",
+        "这是 k3push 的缺陷，请报告。`k3push resume` 会先核实结果未知的单据。",
+    ),
+    "error.stream_lost": (
+        "standard output could not be written ({why}); what was printed there is lost",
+        "无法写入标准输出（{why}），其中的内容已丢失",
+    ),
+    # -- arguments -------------------------------------------------------------------------
+    "error.bad_argument": (
+        "argument {argument} {why}; rename the file or type it again",
+        "参数 {argument} {why}；请重命名文件或重新输入",
+    ),
+    "error.again_needs_because": (
+        "--again needs --because TEXT",
+        "--again 须同时给出 --because 说明",
+    ),
+    "error.as_needs": (
+        "--as needs bill numbers and --because TEXT",
+        "--as 须给出单据编号和 --because 说明",
+    ),
+    "error.jobs_and_select": (
+        "give job files or --select, not both",
+        "清单文件与 --select 只能给出其一",
+    ),
+    "error.no_jobs": (
+        "name job files (JOB...), or let the route select its bills with --select",
+        "请给出清单文件（JOB...），或用 --select 由路线自行选单",
+    ),
+    "error.bad_halt": ("--halt: {why}", "--halt：{why}"),
+    "error.bad_size": ("--{key} {text!r}: {why}", "--{key} {text!r}：{why}"),
+    "error.bad_duration": (
+        "{text!r}: use 90s, 30m, 2h or 1h30m",
+        "{text!r}：请用 90s、30m、2h 或 1h30m",
+    ),
+    "error.long_duration": (
+        "{text!r}: use a time from 1s to {most}h",
+        "{text!r}：请用 1s 到 {most}h 之间的时长",
+    ),
+    "error.bad_time": ("{text!r}: use HH:MM, such as 06:00", "{text!r}：请用 HH:MM，如 06:00"),
+    "error.bad_state": (
+        "--state: there is no state {text!r}; there are: {known}",
+        "--state：没有状态 {text!r}；现有：{known}",
+    ),
+    "error.bad_log_file": (
+        "--log-file {path} cannot be written: {why}",
+        "无法写入 --log-file {path}：{why}",
+    ),
+    "error.port_taken": (
+        "port {port} cannot be listened on ({why}); choose another one with --port",
+        "无法监听端口 {port}（{why}）；请用 --port 另选",
+    ),
+    # -- files -----------------------------------------------------------------------------
+    "error.disk": (
+        "{why}. Check the disk and the permissions; `k3push status` then shows the state of the run.",
+        "{why}。请检查磁盘和权限；之后可用 `k3push status` 查看任务状态。",
+    ),
+    "error.file": ("{path}: {why}", "{path}：{why}"),
+    "error.no_config": (
+        "there is no config.toml here or in {folder}; make one with `k3push init`",
+        "当前目录和 {folder} 都没有 config.toml；请用 `k3push init` 生成",
+    ),
+    "error.no_parquet": (
+        "--format parquet needs pyarrow ({why}); install it with: pip install 'k3push[parquet]'",
+        "--format parquet 需要 pyarrow（{why}）；请安装：pip install 'k3push[parquet]'",
+    ),
+    "error.no_web": (
+        'serve needs more packages ({why}); install them with: pip install "k3push[web]"',
+        'serve 需要更多组件（{why}）；请安装：pip install "k3push[web]"',
+    ),
+    "output.ours": (
+        "{path}: this is {what}, and would be overwritten; name another file",
+        "{path}：这是{what}，写入会将其覆盖；请指定其他文件",
+    ),
+    "output.taken.ledger": ("a ledger, or a file that belongs to it", "台账或台账的附属文件"),
+    "output.taken.config": ("the configuration in use", "正在使用的配置文件"),
+    "output.taken.job": ("a job file or a plan in use", "正在使用的清单或计划文件"),
+    "output.taken.plan": ("a plan, which `k3push apply` reads", "供 `k3push apply` 使用的计划文件"),
+    "output.unusable": ("{path} cannot be written: {why}", "无法写入 {path}：{why}"),
+    "output.is_folder": ("{path}: this is a folder; name a file", "{path}：这是文件夹；请指定文件"),
+    # -- runs ------------------------------------------------------------------------------
+    "error.no_run": (
+        "there is no run {run}; `k3push runs` lists them",
+        "没有任务 {run}；可用 `k3push runs` 查看",
+    ),
+    "error.no_follow": (
+        "the route of {run} asks for no steps after the push; set `follow` in its [routes] section",
+        "任务 {run} 的路线没有要求下推之后的步骤；请在其 [routes] 一节设置 `follow`",
+    ),
+    "error.many_runs": (
+        "{count} runs begin with {run}: {runs}; type more of the id",
+        "有 {count} 个任务号以 {run} 开头：{runs}；请多输入几位",
+    ),
+    "error.no_runs": (
+        "nothing has been run yet. Begin with `k3push run LIST.csv`",
+        "还没有任务。请从 `k3push run 清单.csv` 开始",
+    ),
+    "error.no_ledger": (
+        "{path}: there is no ledger yet; nothing has been run. Begin with `k3push run LIST.csv`",
+        "{path}：还没有台账，也没有任务。请从 `k3push run 清单.csv` 开始",
+    ),
+    "error.no_postgres": (
+        'a ledger in PostgreSQL needs more packages ({why}): pip install "k3push[postgres]"',
+        'PostgreSQL 台账需要更多组件（{why}）：pip install "k3push[postgres]"',
+    ),
+    "error.half_listed": (
+        "the list of run {run} was not written down to its end, and nothing of it was sent; `k3push run {jobs}` again, or `k3push apply` its plan again",
+        "任务 {run} 的清单没有登记完整，也没有发送任何单据；请重新 `k3push run {jobs}`，或再次 `k3push apply` 其计划",
+    ),
+    "error.run_alive": (
+        "run {run} is under way in another process, which asks the ERP about unknown numbers itself; there is nothing to do until it ends",
+        "任务 {run} 正由另一进程执行，结果未知的单据由它核实；在其结束前无需操作",
+    ),
+    "error.other_scope": (
+        "run {run} was made for {scope}, and the settings now say {now}; restore them, or start a new run",
+        "任务 {run} 针对 {scope}，而当前配置为 {now}；请恢复配置，或新建任务",
+    ),
+    "error.route_gone": (
+        "run {run} used route {route}, which the settings no longer have (there are: {known}); restore it",
+        "任务 {run} 使用路线 {route}，而配置中已没有该路线（现有：{known}）；请恢复",
+    ),
+    "error.not_unknown": (
+        "{number} is not unknown in any run; nothing was changed",
+        "{number} 在任何任务中都不是结果未知；未作更改",
+    ),
+    "error.contradiction": (
+        "the ledger contradicts itself ({why}); check it with `k3push ledger check`. If that finds nothing, this is a defect of k3push; please report it.",
+        "台账数据自相矛盾（{why}）；可用 `k3push ledger check` 检查。如检查无异常，则是 k3push 的缺陷，请报告。",
+    ),
+    "overlap.waiting": (
+        "run {run} of this route is under way; waiting for its end",
+        "同一路线的任务 {run} 正在进行；等待其结束",
+    ),
+    "overlap.quit": (
+        "run {run} of this route is under way; nothing was sent (--overlap quit)",
+        "同一路线的任务 {run} 正在进行；没有下推任何单据（--overlap quit）",
+    ),
+    "error.no_number": ("{number} is in no run", "{number} 不在任何任务中"),
+}

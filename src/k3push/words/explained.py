@@ -1,0 +1,228 @@
+"""What happened to a bill: the evidence of `explain`, the report and the dashboard.
+
+Sentences of `note` stand in ledgers as remarks (`core.remark`): as verdict of a call, as note of
+a bill, as reason of a row. So a key, once released, is never given another meaning, and a
+sentence that is written no longer stays for the ledgers that hold it.
+"""
+
+from __future__ import annotations
+
+WORDS = {
+    "explain.head.run": ("run", "任务"),
+    "explain.head.route": ("route", "路线"),
+    "explain.head.exit": ("exit", "退出码"),
+    "explain.head.list": ("list", "清单"),
+    "explain.head.numbers": ("numbers", "单据"),
+    "explain.run": ("run {run}", "任务 {run}"),
+    "explain.line": ("line {line}", "第 {line} 行"),
+    "explain.id": ("source id {id}", "源单内码 {id}"),
+    "explain.draft": ("id {id} (draft)", "内码 {id}（暂存）"),
+    "explain.step": (
+        "step {id}: run {run}, {step} of {count} documents that stood at {status}",
+        "步骤 {id}：任务 {run}，{step} {count} 张状态为 {status} 的单据",
+    ),
+    "explain.follow": ("after the push: {what}", "下推之后：{what}"),
+    "explain.attempt": (
+        "attempt {id}: run {run}, chunk {chunk}, sending {nth}, {count} numbers",
+        "调用 #{id}：任务 {run}，第 {chunk} 批，第 {nth} 次发送，{count} 张单据",
+    ),
+    "explain.request": ("request  {what}", "请求  {what}"),
+    "explain.answer": ("answer   {what}", "应答  {what}"),
+    "explain.verdict": ("verdict  {what}", "判定  {what}"),
+    "explain.no_answer": (
+        "nothing was recorded: k3push was killed, or lost its ledger",
+        "没有记录：k3push 被终止，或失去了台账",
+    ),
+    "explain.cut": ("… ({bytes} bytes)", "…（共 {bytes} 字节）"),
+    # -- what the exchange of a call meant ---------------------------------------------------
+    "note.wait": (
+        "nothing was done ({why}); wait, then send again",
+        "ERP 未处理（{why}）；等待后重新发送",
+    ),
+    "note.log_in": (
+        "nothing was done ({why}); log in, then send again",
+        "ERP 未处理（{why}）；登录后重新发送",
+    ),
+    "note.doubt": ("in doubt ({code}: {why})", "结果未知（{code}：{why}）"),
+    "note.success": ("finished (success); read back", "已处理（成功）；已回查"),
+    "note.refused": ("finished (refused, {code}); read back", "已处理（被拒绝，{code}）；已回查"),
+    "note.refused_twice": (
+        "finished (refused, {code}); read back twice",
+        "已处理（被拒绝，{code}）；已回查两次",
+    ),
+    "note.killed": (
+        "the process that sent it ended before an answer was written down",
+        "发送它的进程在记下应答之前结束",
+    ),
+    # -- why an exchange failed --------------------------------------------------------------
+    "note.no_answer": ("no answer in time ({name})", "未在时限内应答（{name}）"),
+    "note.broke": ("the connection broke ({name})", "连接中断（{name}）"),
+    "note.session_gone": (
+        "the session was lost before the {operation} left",
+        "{operation} 发送前会话已丢失",
+    ),
+    "note.bad_proxy": (
+        "the proxy that the environment names cannot be used: {why}",
+        "环境变量指定的代理无法使用：{why}",
+    ),
+    "note.stood_still": (
+        "k3push stood still for {seconds:.0f} s before it was to leave",
+        "发送前 k3push 停顿了 {seconds:.0f} 秒",
+    ),
+    "note.stop_came": ("a stop was asked for before it left", "发送前收到停止指令"),
+    "note.session_lost": ("session lost", "会话已丢失"),
+    "note.wordless": ("neither success nor a reason", "既未报告成功，也未说明原因"),
+    "note.page": ("a page instead of JSON: {start}", "应答是网页而不是 JSON：{start}"),
+    "note.text": ("a text instead of JSON: {start}", "应答是文本而不是 JSON：{start}"),
+    "note.empty_body": ("an empty body", "应答内容为空"),
+    # -- what happened apart from calls ------------------------------------------------------
+    "note.planned": ("as the plan has found it", "与计划文件一致"),
+    "note.found_again": (
+        "found by the look before it was to be sent again",
+        "重新发送前的查询发现已有下游单据",
+    ),
+    "note.settled": ("settled by a look at the target form", "经查询目标单核实"),
+    "note.more_documents": (
+        "a later look found more documents",
+        "后来的查询又发现下游单据",
+    ),
+    "note.retry": ("planned again by retry", "由 retry 重新列入待下推"),
+    "note.person": ("settled by hand as {state}: {why}", "人工核实为{state}：{why}"),
+    "note.person_named": (
+        "settled by hand as {state} by {user}: {why}",
+        "{user} 人工核实为{state}：{why}",
+    ),
+    # -- why a row stands where it does ------------------------------------------------------
+    "note.also": ("{first}; {more}", "{first}; {more}"),
+    "note.no_source": ("the source form holds no such bill", "源单不存在"),
+    "note.ambiguous": (
+        "more than one bill has this number: ids {ids}",
+        "单据编号不唯一：内码 {ids}",
+    ),
+    "note.ambiguous_there": (
+        "more than one bill has this number: ids (organisations) {ids}",
+        "单据编号不唯一：内码（组织） {ids}",
+    ),
+    "note.two_bills": (
+        "number and id are of two bills: id {id} is {number}",
+        "编号与内码不是同一张单据：内码 {id} 的编号是 {number}",
+    ),
+    "note.unnumbered": (
+        "the source bill is a draft without a number",
+        "源单为暂存，尚无编号",
+    ),
+    "note.renamed": (
+        "another bill has this number by now, so that it is not sent again",
+        "单据编号已不唯一，不再重新发送",
+    ),
+    "note.whose": (
+        "documents of this number are there, and nothing tells of which bill: {documents}",
+        "已有下游单据，无法判断属于哪张源单：{documents}",
+    ),
+    "note.of_namesakes": (
+        "documents of this number are there that were made from another bill of it; list this one by its id: {documents}",
+        "已有下游单据由另一张同编号的源单生成，请用内码指定源单：{documents}",
+    ),
+    "note.denied": (
+        "documents of this number have come since it was sent, and a field alone says that they are of another form: {documents}",
+        "发送后出现写有此编号的下游单据，仅凭源单类型字段无法断定不属于此单：{documents}",
+    ),
+    "note.blocked.unapproved": ("the source bill is not approved", "源单未审核"),
+    "note.blocked.closed": ("the source bill is closed", "源单已关闭"),
+    "note.blocked.cancelled": ("the source bill is cancelled", "源单已作废"),
+    "note.query_refused": (
+        "the ERP refuses to be asked for this bill: {why}",
+        "ERP 拒绝查询此单据：{why}",
+    ),
+    "note.draft_before": ("a draft was there before", "已有暂存单"),
+    "note.thin": ("known by the source number alone", "仅凭源单编号认定"),
+    "note.made_by_run": (
+        "pushed by run {run}, and the ERP shows no document",
+        "任务 {run} 已下推，但 ERP 中未见下游单据",
+    ),
+    "note.held": (
+        "unknown in run {run}; settle that first",
+        "在任务 {run} 中结果未知，请先核实",
+    ),
+    "note.twin": (
+        "somebody else has pushed this bill too: {documents}",
+        "他人也下推了此单据：{documents}",
+    ),
+    "note.late_twin": (
+        "a document appeared after the window, from a call sent before: {documents}",
+        "窗口期后又出现下游单据，来自更早的调用：{documents}",
+    ),
+    "note.cancelled_before": (
+        "cancelled documents were there: {documents}",
+        "原有下游单据已作废：{documents}",
+    ),
+    "note.absent": (
+        "no target {seconds:g} s after it was sent",
+        "发送 {seconds:g} 秒后仍无下游单据",
+    ),
+    "note.unanswered": (
+        "sent alone {times} times without a usable answer, and nothing was made",
+        "单独调用 {times} 次均无有效应答，且未生成下游单据",
+    ),
+    "note.unseen": (
+        "The answer names documents, and nobody could look who sees what its user makes.",
+        "应答给出了下游单据，但没有能看到该用户所生成单据的用户可供回查。",
+    ),
+    "note.unnamed": (
+        "The answer reports success, names no document, and none is shown.",
+        "应答报告成功，但没有给出下游单据，也没有查到。",
+    ),
+    "note.merged": (
+        "The answer names fewer documents than there are bills: one may be made of several.",
+        "应答给出的下游单据少于源单：可能由多张源单合并生成。",
+    ),
+    "note.unproved": (
+        "No document is shown, and the field that was asked has not found any so far.",
+        "没有查到下游单据，而查询所用字段至今未查到过任何单据。",
+    ),
+    "note.not_linked": (
+        "The answer reports success, and no target is linked to any of these numbers.",
+        "应答报告成功，但没有下游单据关联到这些单据。",
+    ),
+    "note.names_unlinked": (
+        "The answer names {documents}, which no look links to any of these numbers.",
+        "应答给出的 {documents} 没有关联到这些单据中的任何一张。",
+    ),
+    # -- what became of a document after the push --------------------------------------------
+    "note.document.gone": (
+        "the document is not there any more, or no user may see it",
+        "下游单据已不存在，或所有用户均无权查看",
+    ),
+    "note.document.cancelled": ("the document is cancelled", "下游单据已作废"),
+    "note.document.taken_back": (
+        "it was taken back, rejected or unapproved after its submission",
+        "提交后被撤销、驳回或反审核",
+    ),
+    "note.document.strange": (
+        "the document has a status that is not known: {status}",
+        "单据状态未知：{status}",
+    ),
+    "note.document.dropped": (
+        "the answer passes over it, and its status has not changed",
+        "应答未提及此单据，状态未变",
+    ),
+    "note.document.submitted_before": (
+        "it has status D as before it was submitted, which does not tell whether somebody has taken it back since; submit it in the ERP",
+        "提交前后状态均为 D（重新审核），无法判断提交后是否被撤回；请在 ERP 中手工提交",
+    ),
+    "note.document.draft": (
+        "it is a draft (status Z), which a person has to complete",
+        "单据为暂存状态（Z），需人工补全",
+    ),
+    "note.document.not_ours": (
+        "made by {creator}, and no answer names it: another program or person may have made it",
+        "创建人为 {creator}，且无应答提及此单据：可能由其他程序或人员生成",
+    ),
+    "note.document.others": (
+        "the answer also tells of further documents: {told}",
+        "应答中还提及其他单据：{told}",
+    ),
+    "note.document.in_flow": ("in an approval flow: {task}", "审批流中，待处理：{task}"),
+    "note.twin_of": ("{number}: {why}", "{number}：{why}"),
+    "note.place": ("{place}: {why}", "{place}：{why}"),
+}

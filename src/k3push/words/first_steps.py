@@ -1,0 +1,112 @@
+"""Before and around the first run: init, login, sandbox, demo, schedule."""
+
+from __future__ import annotations
+
+WORDS = {
+    "init.ended": (
+        "standard input ended before every question was answered; nothing was written",
+        "标准输入在回答完所有问题之前已结束，未写入任何文件",
+    ),
+    "init.exists": (
+        "{path} is there already; remove it first or name another with --config",
+        "{path} 已存在；请先删除，或用 --config 指定另一个",
+    ),
+    "init.url": ("Address of K/3 Cloud", "云星空地址"),
+    "init.acct": ("Id of the account set (数据中心 / 账套 id)", "数据中心（账套）id"),
+    "init.user": ("User name", "用户名"),
+    "init.env": ("Environment variable that will hold the password", "存放密码的环境变量名"),
+    "init.source": ("Source form id", "源单标识"),
+    "init.target": ("Target form id", "目标单标识"),
+    "init.rule": ("Conversion rule id", "转换规则标识"),
+    "init.secret": (
+        "Password, to look around with (not written; empty: do not look)",
+        "密码，仅用于查询站点（不会写入；留空则不查询）",
+    ),
+    "init.app_id": (
+        "App id of the third-party login, if that was its secret; -: none",
+        "第三方登录的应用 ID（如上面填的是应用密钥）；- 表示没有",
+    ),
+    "init.entered": ("login by {auth}: let in", "以 {auth} 方式登录成功"),
+    "init.refused": ("login by {auth}: refused: {why}", "以 {auth} 方式登录被拒绝：{why}"),
+    "init.unreachable": (
+        "the site does not answer, so that nothing can be offered: {why}",
+        "站点没有应答，无法列出可选项：{why}",
+    ),
+    "init.no_rules": (
+        "the site does not show its conversion rules: {why}",
+        "站点不提供转换规则：{why}",
+    ),
+    "init.more": ("  … and {count} more", "  …… 另有 {count} 项"),
+    "init.done": (
+        "{path} is written. Set {env}, then run: {command}",
+        "已生成 {path}。请设置 {env}，然后执行：{command}",
+    ),
+    "login.ask": ("Secret for keyring entry {name}", "凭据库条目 {name} 的密码"),
+    "login.no_text": ("the secret {why}; nothing is stored", "密码{why}，未存储"),
+    "login.empty": ("an empty secret is not stored", "空密码不予保存"),
+    "login.done": ("stored as {name}", "已保存为 {name}"),
+    "login.none": (
+        'config.toml names no keyring entry; write password = {{ keyring = "NAME" }} there, or give the name: k3push login set NAME',
+        'config.toml 中没有凭据库条目；请写 password = {{ keyring = "NAME" }}，或指定名称：k3push login set NAME',
+    ),
+    "login.no_keyring": (
+        "no keyring can be used ({why}): pip install 'k3push[keyring]', or keep the secret in the environment or a file",
+        "没有可用的凭据库（{why}）：请 pip install 'k3push[keyring]'，或把密码放在环境变量或文件中",
+    ),
+    "sandbox.ready": (
+        "account sandbox · user sandbox · password sandbox · stop with Ctrl-C",
+        "账套 sandbox · 用户 sandbox · 密码 sandbox · 按 Ctrl-C 停止",
+    ),
+    "sandbox.config": ("a config.toml for it:", "对应的 config.toml："),
+    "demo.not_ours": (
+        "{path} is there and is not from a demo, which would replace it; name another folder with --output",
+        "{path} 已存在且不是演示生成的文件，演示会将其覆盖；请用 --output 指定其他文件夹",
+    ),
+    "demo.no_folder": (
+        "{path} cannot be the folder of a demo: {why}; name another with --output",
+        "{path} 不能作为演示文件夹：{why}；请用 --output 指定其他文件夹",
+    ),
+    "demo.begin": (
+        "A sandbox at {url}. It loses sessions, refuses some bills, loses one answer after the work was done, and has one document wait in an approval flow.",
+        "模拟服务位于 {url}。它会丢失会话、拒绝部分单据，在完成后丢失一次应答，还有一张下游单据停在审批流中。",
+    ),
+    "demo.audit": (
+        "The sandbox's own books agree: {documents} documents, none twice, and each row of the ledger is true. So the demo ends with 0.",
+        "与模拟服务的账目一致：{documents} 张下游单据，无一重复，台账逐行属实。因此演示的退出码为 0。",
+    ),
+    "demo.untrue": (
+        "The ledger and the sandbox's books disagree: {what}",
+        "台账与模拟服务的账目不符：{what}",
+    ),
+    "demo.next": ("Look at one of them: {command}", "查看其中一张：{command}"),
+    "schedule.systemd": (
+        (
+            "Save both parts in ~/.config/systemd/user under the names above them, write\n"
+            "K3PUSH_PASSWORD=... into {secrets} (mode 600), then:\n"
+            "systemctl --user daemon-reload && systemctl --user enable --now k3push.timer\n"
+            "loginctl enable-linger lets it run while you are logged out."
+        ),
+        (
+            "请把两部分按其上方的名称存入 ~/.config/systemd/user，\n"
+            "在 {secrets} 中写入 K3PUSH_PASSWORD=…（权限 600），然后执行：\n"
+            "systemctl --user daemon-reload && systemctl --user enable --now k3push.timer\n"
+            "loginctl enable-linger 可使其在您注销后继续运行。"
+        ),
+    ),
+    "schedule.stdin": (
+        "standard input cannot be scheduled; name a file or a folder",
+        "标准输入不能定时执行；请指定文件或文件夹",
+    ),
+    "schedule.cron": (
+        "Add the line with `crontab -e`; cron has no K3PUSH_PASSWORD, so keep the secret in a file or a keyring.",
+        "请用 `crontab -e` 加入此行；cron 中没有 K3PUSH_PASSWORD，密码请存放在文件或凭据库中。",
+    ),
+    "schedule.schtasks": (
+        "Run the line in a command prompt of the user who is to push; keep the secret in the keyring: k3push login set",
+        "请以执行下推的用户在命令提示符中运行此行；密码请存入系统凭据库：k3push login set",
+    ),
+    "schedule.too_long": (
+        "schtasks takes {most} characters and the command has {length}; put it into a .cmd file and schedule that, or give a folder of job files",
+        "schtasks 最多接受 {most} 个字符，而命令有 {length} 个；请把命令写入 .cmd 文件再定时执行，或指定存放清单的文件夹",
+    ),
+}

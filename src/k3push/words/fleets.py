@@ -1,0 +1,120 @@
+"""The fleet: tenants, queued runs, workers."""
+
+from __future__ import annotations
+
+WORDS = {
+    "fleet.missing": (
+        "the fleet needs PostgreSQL and Procrastinate ({why}); install them with: pip install 'k3push[fleet]'",
+        "集群需要 PostgreSQL 和 Procrastinate（{why}）；请安装：pip install 'k3push[fleet]'",
+    ),
+    "fleet.sqlite": (
+        "{file}: machines cannot share an SQLite ledger; name a database under [ledger] url: postgresql://…",
+        "{file}：多台机器不能共用 SQLite 台账；请在 [ledger] url 中写 postgresql://…",
+    ),
+    "fleet.databases": (
+        "the tenants {names} name different databases for the queue; give all the same [fleet] database, or set K3PUSH_FLEET__DATABASE",
+        "租户 {names} 的排队数据库不同；请统一 [fleet] database，或设置 K3PUSH_FLEET__DATABASE",
+    ),
+    "fleet.other_queue": (
+        "{file}: its queue is in another database than ours ([fleet] database); start another worker for it",
+        "{file}：其队列在另一个数据库（[fleet] database）；请另启工作进程",
+    ),
+    "fleet.no_folder": (
+        "{folder}: this folder of tenants cannot be read ({why}); name it with --tenants",
+        "{folder}：无法读取租户文件夹（{why}）；请用 --tenants 指定",
+    ),
+    "fleet.no_tenants": (
+        "{folder}: there is no tenant whose file can be used ({why})",
+        "{folder}：没有可用的租户配置（{why}）",
+    ),
+    "fleet.doubles": (
+        "warning: {names} are one account of one ERP; their runs will wait for each other's numbers",
+        "警告：{names} 是同一 ERP 的同一账套；它们的任务会互相等待对方占用的单据",
+    ),
+    "fleet.clash": (
+        "leaves {tenant} alone: its acct_id and its ledger are those of {others}, but its ERP is another, so their numbers could not be told apart; give it a database of its own under [ledger] url",
+        "不执行 {tenant}：其 acct_id 和台账与 {others} 相同，而 ERP 不同，单据无法区分；请在 [ledger] url 中为它单独指定数据库",
+    ),
+    "fleet.unknown": (
+        "there is no tenant {tenant!r}; there are: {known}",
+        "没有租户 {tenant!r}；现有：{known}",
+    ),
+    "fleet.which": (
+        "say which tenant: --tenant NAME, or --all",
+        "请指明租户：--tenant 名称，或 --all",
+    ),
+    "fleet.paused": ("{tenant}: no run begins any more", "{tenant}：不再开始新任务"),
+    "fleet.continues": ("{tenant}: runs begin again", "{tenant}：恢复执行任务"),
+    "fleet.cancelled": ("{tenant}: run {run} is cancelled", "{tenant}：任务 {run} 已取消"),
+    "fleet.nothing": ("{tenant}: nothing to try again", "{tenant}：没有可重试的任务"),
+    "fleet.away": ("the fleet's database is away", "集群的数据库连接中断"),
+    "fleet.timeout": ("no answer in time", "未在时限内应答"),
+    "fleet.forgotten": ("counted as dead", "被其他进程视为已停止"),
+    "fleet.half_listed": (
+        "its list was not written down to its end",
+        "清单没有登记完整",
+    ),
+    "fleet.outside_window": ("outside the window", "不在发送时段"),
+    # -- how it stands -------------------------------------------------------------------------
+    "fleet.tenant": ("tenant", "租户"),
+    "fleet.head.queued": ("queued", "排队"),
+    "fleet.head.doing": ("doing", "进行中"),
+    "fleet.head.failed": ("failed", "失败"),
+    "fleet.last": ("last run, exit", "最近任务、退出码"),
+    "fleet.next": ("next", "下次"),
+    "fleet.is_paused": ("paused", "已暂停"),
+    "fleet.is_paused_since": ("paused: {why}", "已暂停：{why}"),
+    "fleet.schedule": ("{schedule}: {why}", "{schedule}：{why}"),
+    "fleet.no_workers": (
+        "no worker has been here; start one: k3push worker --tenants DIR",
+        "没有工作进程；请启动：k3push worker --tenants 文件夹",
+    ),
+    "fleet.alive": (
+        "worker {name} on {host}: runs {busy}, tenants {serves}, heard {seconds:.0f} s ago",
+        "工作进程 {name}（{host}）：{busy} 个任务，服务 {serves} 个租户，{seconds:.0f} 秒前有消息",
+    ),
+    "fleet.silent": (
+        "worker {name} on {host}: dead or cut off, not heard for {seconds:.0f} s",
+        "工作进程 {name}（{host}）：已停止或失联，{seconds:.0f} 秒没有消息",
+    ),
+    # -- asking for runs, and executing them -----------------------------------------------
+    "enqueue.queued": ("{tenant}: run {run} is queued", "{tenant}：任务 {run} 已排队"),
+    "worker.serves": ("serves {names}", "服务租户：{names}"),
+    "worker.left": ("leaves {tenant} to others: {why}", "{tenant} 留给其他工作进程：{why}"),
+    "worker.faulty": ("skipped: {why}", "已跳过：{why}"),
+    "worker.begins": ("{tenant}: run {run} begins", "{tenant}：任务 {run} 开始"),
+    "worker.ended": (
+        "{tenant}: run {run} ended after {seconds:.1f} s, exit {code}",
+        "{tenant}：任务 {run} 用时 {seconds:.1f} 秒，退出码 {code}",
+    ),
+    "worker.later": (
+        "{tenant}: run {run} is tried again in {seconds:.0f} s: {why}",
+        "{tenant}：任务 {run} 将在 {seconds:.0f} 秒后重试：{why}",
+    ),
+    "worker.cannot": (
+        "{tenant}: run {run} waits for a person: {why}; then k3push fleet retry --tenant {tenant}",
+        "{tenant}：任务 {run} 待人工处理：{why}；然后 k3push fleet retry --tenant {tenant}",
+    ),
+    "worker.held": (
+        "{tenant} is paused, since the ERP refused the login: {why}; fix it, then k3push fleet retry --tenant {tenant}",
+        "{tenant} 已暂停，因为 ERP 拒绝登录：{why}；处理后 k3push fleet retry --tenant {tenant}",
+    ),
+    "worker.dropped": (
+        "{tenant}: the list of run {run} was not written down to its end, and nothing of it is sent; enqueue it again",
+        "{tenant}：任务 {run} 的清单没有登记完整，不会下推；请重新排队",
+    ),
+    "worker.takes_up": (
+        "{tenant}: run {run} is taken over from {worker}, which is silent",
+        "{tenant}：从失联的 {worker} 接手任务 {run}",
+    ),
+    "worker.schedule": (
+        "{tenant}: schedule {schedule}: {why}",
+        "{tenant}：定时计划 {schedule}：{why}",
+    ),
+    "worker.lost": ("{why}", "{why}"),
+    "worker.stopping": (
+        "stopping: open calls are recorded, and runs handed to others; again stops at once",
+        "正在停止：记录进行中的调用，并把任务交给其他工作进程；再次则立即停止",
+    ),
+    "worker.gone": ("stopped", "已停止"),
+}

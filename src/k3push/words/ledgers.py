@@ -1,0 +1,200 @@
+"""The ledger: what can be wrong with it, its checks, its copies."""
+
+from __future__ import annotations
+
+WORDS = {
+    # -- why it cannot be used ---------------------------------------------------------------
+    "ledger.lost": ("{place}: {why}", "{place}：{why}"),
+    "ledger.none": (
+        "there is no ledger yet; `k3push run` makes one",
+        "还没有台账；`k3push run` 会建立",
+    ),
+    "ledger.no_fleet": (
+        "there is no fleet yet; `k3push enqueue` makes one",
+        "还没有集群；`k3push enqueue` 会建立",
+    ),
+    "ledger.sqlite": ("{why} ({name}). {cure}", "{why}（{name}）。{cure}"),
+    "ledger.full": ("Free some disk space, then resume.", "请清理磁盘空间，然后执行 resume。"),
+    "ledger.busy": (
+        "Another program keeps the file locked; end it, then resume.",
+        "文件被其他程序占用；请结束该程序，然后执行 resume。",
+    ),
+    "ledger.no_ledger": (
+        "This is no ledger; name another file under [ledger] url.",
+        "这不是台账；请在 [ledger] url 中指定其他文件。",
+    ),
+    "ledger.corrupt": (
+        "The file is damaged: `k3push ledger check` says where; restore a copy of it.",
+        "文件已损坏：`k3push ledger check` 可查明位置；请从备份恢复。",
+    ),
+    "ledger.read_only": (
+        "Make the file and its folder writable, then resume.",
+        "请使文件及其文件夹可写，然后执行 resume。",
+    ),
+    "ledger.other": ("Check the disk, then resume.", "请检查磁盘，然后执行 resume。"),
+    "ledger.postgres": ("{why}. {cure}", "{why}。{cure}"),
+    "ledger.password": (
+        "Check the user and the password of [ledger].",
+        "请检查 [ledger] 的用户和密码。",
+    ),
+    "ledger.no_database": (
+        "Make the database with `createdb`, or name another under [ledger] url.",
+        "请用 `createdb` 建立数据库，或在 [ledger] url 中指定其他数据库。",
+    ),
+    "ledger.no_right": (
+        "Give the user the right to create a schema in the database.",
+        "请授予该用户在数据库中创建模式的权限。",
+    ),
+    "ledger.server_full": (
+        "Free some disk space on the server, then resume.",
+        "请清理服务器磁盘空间，然后执行 resume。",
+    ),
+    "ledger.connections": (
+        "The server accepts no more connections; raise max_connections, then resume.",
+        "服务器连接数已满；请增大 max_connections，然后执行 resume。",
+    ),
+    "ledger.rows_locked": (
+        "Another program keeps rows locked; end it, then resume.",
+        "数据被其他程序锁定；请结束该程序，然后执行 resume。",
+    ),
+    "ledger.no_writes": (
+        "The server accepts no writes; name the primary under [ledger] url.",
+        "服务器不接受写入；请在 [ledger] url 中指定主库。",
+    ),
+    "ledger.unreachable": (
+        "Is the server up and reachable? Then resume.",
+        "请确认服务器已启动且可连接，然后执行 resume。",
+    ),
+    "ledger.disk": ("{why}. Is the path right, and writable?", "{why}。请确认路径正确且可写。"),
+    "ledger.damaged": (
+        "the {what} cannot be read ({why}); the ledger is damaged or was changed by hand. `k3push ledger check` says where",
+        "{what} 无法读取（{why}）；台账已损坏或被人为修改。可用 `k3push ledger check` 查明位置",
+    ),
+    "ledger.two_names": (
+        "the file has another name (a hard link), and whoever uses that one is not seen here. Leave it one name; a symbolic link beside it does no harm.",
+        "该文件另有硬链接，从那里打开的进程在此不可见。请只保留一个文件名；符号链接不受影响。",
+    ),
+    "ledger.replaced": (
+        "the file was removed or replaced while the ledger was in use. Restore the one that was there, then resume.",
+        "使用过程中台账文件被删除或替换。请放回原来的文件，然后执行 resume。",
+    ),
+    "ledger.lock_gone": (
+        "the lock of run {run} was removed while the run was under way, so another process may have taken it over. Leave the folder of locks alone, then resume.",
+        "任务 {run} 进行中其锁被删除，可能已被另一进程接管。请勿改动锁文件夹，然后执行 resume。",
+    ),
+    "ledger.other_program": (
+        "a database of another program; name another file under [ledger] url",
+        "这是其他程序的数据库；请在 [ledger] url 中另行指定",
+    ),
+    "ledger.other_schema": (
+        "its schema {schema} belongs to another program; name another database under [ledger] url",
+        "其中的模式 {schema} 属于其他程序；请在 [ledger] url 中指定其他数据库",
+    ),
+    "ledger.newer": (
+        "written by a newer k3push (ledger version {version}, this one knows {known}). Install the newer k3push.",
+        "由更新版本的 k3push 写入（台账版本 {version}，本程序支持到 {known}）。请安装新版 k3push。",
+    ),
+    "ledger.unsafe_disk": (
+        "its disk cannot hold a ledger safely; use a local disk",
+        "所在磁盘不能可靠保存台账；请使用本地磁盘",
+    ),
+    "ledger.old_server": (
+        "PostgreSQL {oldest} or later is needed",
+        "需要 PostgreSQL {oldest} 或更高版本",
+    ),
+    "ledger.standby": (
+        "this is a standby; name the primary under [ledger] url",
+        "这是备库；请在 [ledger] url 中指定主库",
+    ),
+    "ledger.unsure_commit": (
+        "synchronous_commit is {value}, so a commit may be lost; set it to on (ALTER ROLE … SET synchronous_commit = on)",
+        "synchronous_commit 为 {value}，提交可能丢失；请设为 on（ALTER ROLE … SET synchronous_commit = on）",
+    ),
+    "ledger.no_fsync": (
+        "fsync is off, so a power loss may lose the ledger; set it to on",
+        "fsync 已关闭，断电可能丢失台账；请设为 on",
+    ),
+    "ledger.encoding": (
+        "the database's encoding is {encoding}; make one with ENCODING 'UTF8'",
+        "数据库编码为 {encoding}；请建立 ENCODING 'UTF8' 的数据库",
+    ),
+    "ledger.bad_url": (
+        "the ledger's URL cannot be read; it is postgresql://USER@HOST:PORT/DATABASE",
+        "无法识别台账的 URL；格式为 postgresql://用户@主机:端口/数据库",
+    ),
+    "ledger.run_alive": (
+        "run {run} is being executed by a living process",
+        "任务 {run} 正由另一进程执行",
+    ),
+    # -- upkeep --------------------------------------------------------------------------------
+    "ledger.url": ("ledger: {what}", "台账：{what}"),
+    "ledger.migrated": (
+        "ledger {place}: version {before} → {after}",
+        "台账 {place}：版本 {before} → {after}",
+    ),
+    "ledger.up_to_date": (
+        "ledger {place}: version {after}, up to date",
+        "台账 {place}：版本 {after}，已是最新",
+    ),
+    "ledger.bad": (
+        "{what}: {n} wrong, the first: {example}. {cure}",
+        "{what}：{n} 处有误，第一处：{example}。{cure}",
+    ),
+    "ledger.check.file": ("the database's own checks", "数据库自检"),
+    "ledger.check.tallies": ("counts are those of the rows", "统计数与明细一致"),
+    "ledger.check.attempts": (
+        "each sent or unknown number has its attempt",
+        "每张已发出或结果未知的单据都有调用记录",
+    ),
+    "ledger.check.claims": ("each claim has its number", "每个占用都有对应的单据"),
+    "ledger.check.unclaimed": (
+        "each sent or unknown number is claimed",
+        "每张已发出或结果未知的单据都被占用",
+    ),
+    "ledger.check.answers": ("every request and answer can be read", "所有请求与应答均可读取"),
+    "ledger.check.cells": ("every cell can be read", "所有字段均可读取"),
+    "ledger.cure.cells": (
+        "Restore the ledger from a backup; nobody can tell by hand what was there.",
+        "请从备份恢复台账；原来的内容无法人工推断。",
+    ),
+    "ledger.cure.file": (
+        "Restore the file from a backup, on a sound disk.",
+        "请在完好的磁盘上从备份恢复该文件。",
+    ),
+    "ledger.cure.tallies": (
+        "Only the figures of status are wrong, the rows are right: `k3push ledger copy` counts again.",
+        "仅 status 的统计数有误，明细无误：`k3push ledger copy` 会重新统计。",
+    ),
+    "ledger.cure.attempts": (
+        "Look in the ERP, then `k3push settle --as`.",
+        "请在 ERP 中查明，再用 `k3push settle --as` 登记。",
+    ),
+    "ledger.cure.claims": (
+        "`k3push resume` of its run releases it.",
+        "对该任务执行 `k3push resume` 即可释放占用。",
+    ),
+    "ledger.cure.unclaimed": (
+        "`k3push settle` before any other run of these numbers.",
+        "在其他任务处理这些单据之前，请先 `k3push settle`。",
+    ),
+    "ledger.cure.answers": (
+        "Evidence is lost, no outcome is; restore it from a backup.",
+        "丢失的是依据而非结果；请从备份恢复。",
+    ),
+    "ledger.alive": (
+        "run {run} is under way; copy the ledger when it has ended",
+        "任务 {run} 正在进行；请在其结束后再复制台账",
+    ),
+    "ledger.not_empty": (
+        "{place}: this ledger already has runs; name an empty one",
+        "{place}：该台账已有任务；请指定一个空台账",
+    ),
+    "ledger.differs": (
+        "the copy differs from its source in {what}; nothing was kept",
+        "副本与来源在 {what} 处不同；未保留任何内容",
+    ),
+    "ledger.copied": (
+        "{source} → {target}, compared row by row: {told}",
+        "{source} → {target}，已逐行比对：{told}",
+    ),
+}

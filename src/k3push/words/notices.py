@@ -1,0 +1,115 @@
+"""What a command tells beside its result: warnings, and what was left out."""
+
+from __future__ import annotations
+
+WORDS = {
+    # -- warnings --------------------------------------------------------------------------
+    "warning.log_lost": (
+        "--log-file {path} can no longer be written ({why}); the run goes on without it",
+        "--log-file {path} 已无法写入（{why}）；任务继续，但不再记录日志",
+    ),
+    "warning.results_lost": (
+        "warning: {folder} could not be written ({why}); make room, then `k3push export`",
+        "警告：无法写入 {folder}（{why}）；请腾出空间后用 `k3push export` 导出",
+    ),
+    "warning.plain_secret": (
+        'warning: {key} is written in config.toml as plain text; use {{ env = "NAME" }}',
+        '警告：{key} 以明文写在 config.toml 中；请改用 {{ env = "NAME" }}',
+    ),
+    "warning.identity_aside": (
+        "warning: user {user} is no longer used, and the others go on: {why}",
+        "警告：不再使用用户 {user}，其他用户继续：{why}",
+    ),
+    "warning.unverified": (
+        "warning: erp.verify = false: the ERP's certificate is not checked",
+        "警告：erp.verify = false：不验证 ERP 的证书",
+    ),
+    "warning.past_flows": (
+        "warning: route {route}: verify_flow = false: documents are approved past running approval flows, which then never end",
+        "警告：路线 {route}：verify_flow = false：将越过运行中的审批流直接审核，这些审批流将无法正常结束",
+    ),
+    "warning.notify_failed": (
+        "warning: {service} did not accept the message; the run is not affected",
+        "警告：{service} 未能送达通知；不影响本次任务",
+    ),
+    "warning.textfile_lost": (
+        "warning: no metrics in {path} ({why}); the run is not affected",
+        "警告：无法写入指标文件 {path}（{why}）；不影响本次任务",
+    ),
+    "warning.spans_lost": (
+        "warning: {lost} of {made} spans did not reach {url}; the run is not affected",
+        "警告：{made} 个跟踪片段（span）中有 {lost} 个未能送达 {url}；不影响本次任务",
+    ),
+    # -- what was done, and what was not ---------------------------------------------------
+    "notice.ask_run": (
+        "Push {count} bills by route {route} ({source} → {target})\non {url}, account {acct}?",
+        "要在 {url}（账套 {acct}）上\n按路线 {route}（{source} → {target}）下推 {count} 张单据吗？",
+    ),
+    "notice.not_run": ("Nothing was sent.", "没有下推任何单据。"),
+    "notice.empty_job": (
+        "{job}: the list is empty; there is nothing to push",
+        "{job}：清单为空，没有可下推的单据",
+    ),
+    "notice.skipped": ("skipped: {what}", "已跳过：{what}"),
+    "notice.repeated": (
+        "line {line}: {number} repeats line {first}",
+        "第 {line} 行：{number} 与第 {first} 行重复",
+    ),
+    "notice.stopping": (
+        "Stopping: open calls are waited for. Ctrl-C again stops at once.",
+        "正在停止：等待进行中的调用。再按一次 Ctrl-C 立即停止。",
+    ),
+    "notice.not_begun": (
+        "run {run}, route {route}: not begun, since the command was stopped; {planned} numbers stay planned, `k3push resume` continues with them",
+        "任务 {run}，路线 {route}：命令已停止，因此未开始；{planned} 张单据仍待下推，可用 `k3push resume` 继续",
+    ),
+    "notice.resume_all": (
+        "one command began {count} runs; {left} are not finished and continue now: {runs}",
+        "同一条命令启动了 {count} 个任务；其中 {left} 个未完成，现在继续：{runs}",
+    ),
+    "notice.nothing_rejected": (
+        "run {run} has no such rejected numbers",
+        "任务 {run} 没有符合条件的被拒绝单据",
+    ),
+    "notice.nothing_left": (
+        "run {run} is finished; there is nothing left to do",
+        "任务 {run} 已完成；没有待处理的单据",
+    ),
+    "notice.nothing_unknown": (
+        "run {run} has no unknown numbers",
+        "任务 {run} 没有结果未知的单据",
+    ),
+    "notice.settled_by_person": (
+        "{number}: {state}, as you have found out",
+        "{number}：{state}，按人工核实登记",
+    ),
+    "notice.exported": ("{count} rows written to {path}", "已导出 {count} 行：{path}"),
+    "notice.report": ("written: {path}", "已生成：{path}"),
+    # -- folders of job files --------------------------------------------------------------
+    "inbox.nothing": (
+        "{folder}: nothing new; {known} files were taken before",
+        "{folder}：没有新文件；已处理过 {known} 个",
+    ),
+    "inbox.left.unfinished": (
+        "{file}: left for next time; it is still being written",
+        "{file}：留待下次；文件仍在写入",
+    ),
+    "inbox.left.open": (
+        "{file}: left for next time; it is open in another program",
+        "{file}：留待下次；文件正由其他程序打开",
+    ),
+    "inbox.left.unknown kind": (
+        "{file}: skipped; it is no known kind of list",
+        "{file}：已跳过；不是可识别的清单格式",
+    ),
+    "inbox.waiting": (
+        "{file}: not begun, since the run before it was stopped; it is taken next time",
+        "{file}：未开始，因为前一个任务已停止；留待下次处理",
+    ),
+    # -- messages to people ----------------------------------------------------------------
+    "notify.title": (
+        "k3push {route}: exit {code}, {what}",
+        "k3push {route}：退出码 {code}，{what}",
+    ),
+    "notify.report": ("report: {path}", "报告：{path}"),
+}

@@ -1,0 +1,169 @@
+"""What a run has come to: states, exit codes, causes of a stop, the summary."""
+
+from __future__ import annotations
+
+WORDS = {
+    # -- names of states; files, JSON and the ledger keep the English ones -------------------
+    "state.planned": ("planned", "待下推"),
+    "state.sent": ("sent", "已发出"),
+    "state.pushed": ("pushed", "已下推"),
+    "state.draft": ("draft", "暂存"),
+    "state.already": ("already", "此前已下推"),
+    "state.rejected": ("rejected", "被拒绝"),
+    "state.unknown": ("unknown", "结果未知"),
+    "meaning.planned": ("not sent yet", "尚未发送"),
+    "meaning.sent": ("on its way", "等待应答"),
+    "meaning.pushed": ("pushed now", "本次下推"),
+    "meaning.draft": ("draft, needs a person", "需人工补全"),
+    "meaning.already": ("had a document", "无需再推"),
+    "meaning.rejected": ("nothing was made", "未生成单据"),
+    "meaning.unknown": ("in doubt", "待核实"),
+    "step.submit": ("submission", "提交"),
+    "step.audit": ("approval", "审核"),
+    "follow.submitted": ("submitted", "已提交"),
+    "follow.approved": ("approved", "已审核"),
+    "follow.waiting": ("waiting in a flow", "审批流中"),
+    "follow.refused": ("refused", "提交或审核被拒绝"),
+    "follow.unknown": ("in doubt", "提交或审核结果未知"),
+    # -- exit codes ------------------------------------------------------------------------
+    "exit.0": ("every number is pushed or already", "所有单据均已下推或此前已下推"),
+    "exit.3": (
+        "some numbers are rejected or draft; read the results",
+        "有单据被拒绝或为暂存；请查看结果",
+    ),
+    "exit.3.follow": (
+        "some documents were refused a step or wait in a flow; read the results, then `k3push follow`",
+        "有下游单据提交或审核被拒绝，或在审批流中等待；请查看结果，处理后执行 `k3push follow`",
+    ),
+    "exit.4": (
+        "some numbers are unknown; run `k3push settle`, or `settle --as`",
+        "有单据结果未知；请执行 `k3push settle`，查不清的用 `settle --as` 登记",
+    ),
+    "exit.4.follow": (
+        "a submission or approval is in doubt; run `k3push settle`",
+        "有提交或审核的结果未知；请执行 `k3push settle`",
+    ),
+    "exit.5": (
+        "stopped before the end; run `k3push resume`",
+        "任务未完成；请执行 `k3push resume`",
+    ),
+    "exit.6": (
+        "the ERP could not be reached or refused the login; fix that, then `k3push resume`",
+        "无法连接 ERP 或登录被拒绝；处理后执行 `k3push resume`",
+    ),
+    "exit.sent": (
+        "stopped at once; run `k3push resume`, which first asks about what was on its way",
+        "已立即停止；请执行 `k3push resume`，它会先核实已发出的单据",
+    ),
+    # -- the summary -----------------------------------------------------------------------
+    "summary.run": (
+        "run {run}, route {route}, {seconds:.1f} s",
+        "任务 {run}，路线 {route}，{seconds:.1f} 秒",
+    ),
+    "summary.calls": (
+        "pushes {pushes} · logins {logins} · documents {targets}",
+        "{pushes} 次下推，{logins} 次登录，{targets} 张下游单据",
+    ),
+    "summary.pace": (
+        "pace: {calls} at once × {numbers} numbers",
+        "节奏：并发 {calls} 次调用 × 每批 {numbers} 张",
+    ),
+    "summary.doubted": (
+        "answers lost: {doubted} numbers in doubt, {left} of them still",
+        "应答丢失：涉及 {doubted} 张单据，其中 {left} 张仍未核实",
+    ),
+    "summary.twins": (
+        "pushed by somebody else as well: {count} numbers with more documents than this run made (code twin)",
+        "{count} 张单据另有他人下推：下游单据多于本次生成的数量（代码 twin）",
+    ),
+    "summary.partly": (
+        "made in part: {count} numbers have documents, and the ERP refused the rest (code partly)",
+        "部分生成：{count} 张单据已有下游单据，其余部分被 ERP 拒绝（代码 partly）",
+    ),
+    "summary.follow": ("after the push: {counts}", "下推之后：{counts}"),
+    "summary.follow_left": ("{left} not yet", "{left} 张尚未处理"),
+    "summary.repeats": (
+        "repeated lines: {count}, each bill pushed once",
+        "{count} 行重复，每张单据只下推一次",
+    ),
+    "summary.stopped": ("stopped: {why}", "已停止：{why}"),
+    "summary.folder": ("results: {folder}", "结果：{folder}"),
+    "summary.exit": ("exit {code}: {what}", "退出码 {code}：{what}"),
+    "reason.heading": ("why, and what to do:", "原因与处理："),
+    "reason.more": (
+        "and {reasons} more reasons, {rows} numbers",
+        "另有 {reasons} 种原因，{rows} 张单据",
+    ),
+    # -- why a run stopped before its end --------------------------------------------------
+    "cause.interrupted": ("it was told to stop", "收到停止指令"),
+    "cause.limit": ("--limit is reached", "已达到 --limit 的上限"),
+    "cause.control": ("stopped by control", "由 control 停止"),
+    "cause.deadline": ("{why}", "{why}"),
+    "cause.halted": ("halted: {why}", "触发停止规则：{why}"),
+    "cause.unreachable": (
+        "the ERP cannot be reached: {why}. Check erp.url and the network.",
+        "无法连接 ERP：{why}。请检查 erp.url 和网络。",
+    ),
+    "cause.login refused": (
+        "the ERP refused the login: {why}. Check erp.username, its password and acct_id; it was tried once, since five wrong logins lock the account.",
+        "ERP 拒绝登录：{why}。请检查 erp.username、密码和 acct_id；只尝试了一次，因为连续五次错误会锁定账号。",
+    ),
+    "cause.look refused": (
+        "the ERP refused a query: {why}. Check the route's forms, source_number_field and the user's rights.",
+        "ERP 拒绝查询：{why}。请检查路线的单据标识、source_number_field 和用户权限。",
+    ),
+    "cause.look failed": (
+        "the ERP answers, but its queries failed again and again: {why} Nothing is lost; try `k3push resume` later.",
+        "ERP 有应答，但查询多次失败：{why} 数据没有丢失，请稍后执行 `k3push resume`。",
+    ),
+    "cause.contradiction": (
+        "answer and read-back contradict each other: {why} Check the route's source_number_field; with erp.identities, also that the user of [erp] sees what the others make.",
+        "应答与回查矛盾：{why} 请检查路线的 source_number_field；如有 erp.identities，还请确认 [erp] 的用户能看到其他用户生成的单据。",
+    ),
+    "cause.twins": (
+        "another program or person pushes the same bills: {why} Stop that, then `k3push resume`; rows with the code twin name both documents.",
+        "有其他程序或人员在下推同一批单据：{why} 请先停止对方，再执行 `k3push resume`；代码为 twin 的行列出了两张下游单据。",
+    ),
+    "cause.unproved": (
+        "numbers stay unknown, since nothing proves that the source-number field finds documents ({why}). Check source_number_field with `k3push check`, or push one bill by hand and run `k3push resume`; else look them up in the ERP and use `k3push settle --as`.",
+        "部分单据结果未知：尚无单据证明源单编号字段能查到下游单据（{why}）。请用 `k3push check` 检查 source_number_field，或手工下推一张单据后执行 `k3push resume`；也可在 ERP 中查明后用 `k3push settle --as` 登记。",
+    ),
+    "cause.follow": (
+        "{why}; nothing more is pushed. Mend what the ERP says, then `k3push resume`.",
+        "{why}，不再下推。请按 ERP 的提示处理后执行 `k3push resume`。",
+    ),
+    "cause.barred": (
+        "{why}: their answers were lost there. Look them up in the ERP, then `k3push settle --as`.",
+        "{why}：应答在那里丢失。请在 ERP 中查明后用 `k3push settle --as` 登记。",
+    ),
+    "cause.ledger lost": (
+        "the ledger cannot be written, so nothing more is sent: {why}",
+        "台账无法写入，因此不再发送：{why}",
+    ),
+    "why.deadline": ("the time set by {option} is over", "{option} 设定的时间已到"),
+    "why.limit": ("the limit of {limit} numbers is reached", "已达到 {limit} 张单据的上限"),
+    "why.follow": (
+        "{count} documents in a row were refused when they were submitted or approved",
+        "连续 {count} 张下游单据提交或审核被拒绝",
+    ),
+    "why.barred": (
+        "{count} numbers wait for a person in run {runs}",
+        "{count} 张单据须在任务 {runs} 中人工核实",
+    ),
+    "why.sessions": (
+        "{why} (at {times} pushes of one chunk, while other calls passed)",
+        "{why}（同一批单据 {times} 次下推均如此，而其他调用正常）",
+    ),
+    "breach.percent": (
+        "{value:.1f} % of {sent} numbers were refused (limit {limit})",
+        "{sent} 张单据中有 {value:.1f} % 被拒绝（上限 {limit}）",
+    ),
+    "breach.fail": (
+        "{value:.0f} of {sent} numbers were refused (limit {limit})",
+        "{sent} 张单据中有 {value:.0f} 张被拒绝（上限 {limit}）",
+    ),
+    "breach.unknown": (
+        "{value:.0f} of {sent} numbers are in doubt (limit {limit})",
+        "{sent} 张单据中有 {value:.0f} 张结果未知（上限 {limit}）",
+    ),
+}

@@ -1,0 +1,67 @@
+"""What a run would do: the preview and the plan."""
+
+from __future__ import annotations
+
+WORDS = {
+    # -- names of what would become of a bill; plans and JSON keep the English ones ------------
+    "forecast.ready": ("ready", "可下推"),
+    "forecast.partly": ("partly", "部分下推"),
+    "forecast.already": ("already", "此前已下推"),
+    "forecast.blocked": ("blocked", "不可下推"),
+    "plan.route": (
+        "plan for route {route} ({source} → {target})",
+        "计划：路线 {route}（{source} → {target}）",
+    ),
+    "plan.site": ("on {url}, account {acct}", "位于 {url}，账套 {acct}"),
+    "plan.reasons": ("why blocked:", "不可下推的原因："),
+    "plan.blind": (
+        "targets cannot be asked for (no source_number_field): what is there already is not known",
+        "无法查询下游单据（没有 source_number_field）：不知道哪些此前已下推",
+    ),
+    "plan.chunks": ("calls {chunks} · time {time}", "{chunks} 次调用 · 用时：{time}"),
+    "plan.time_unknown": ("unknown until the first run", "首次执行后才能估计"),
+    "plan.seconds": ("about {n} s, judging by the last run", "约 {n} 秒（按上次任务估计）"),
+    "plan.minutes": ("about {n} min, judging by the last run", "约 {n} 分钟（按上次任务估计）"),
+    "plan.hours": (
+        "about {hours} h {minutes} min, judging by the last run",
+        "约 {hours} 小时 {minutes} 分钟（按上次任务估计）",
+    ),
+    "plan.reading": ("looked up {done}/{total}", "已查询 {done}/{total}"),
+    "plan.next": (
+        "plan: {path}\nto run it: k3push apply {path}",
+        "计划：{path}\n执行：k3push apply {path}",
+    ),
+    "plan.nothing": ("plan: {path}\nthere is nothing to push", "计划：{path}\n没有可下推的单据"),
+    "plan.unwritable": (
+        "{path} cannot be written ({why}); name another file with -o",
+        "无法写入 {path}（{why}）；请用 -o 指定另一个文件",
+    ),
+    "plan.refused.unreadable": (
+        "{path} cannot be read ({why}); make it with `k3push plan`",
+        "无法读取 {path}（{why}）；请用 `k3push plan` 生成",
+    ),
+    "plan.refused.no plan": (
+        "{path} is no plan; `k3push plan` makes one, and `k3push run` takes job files",
+        "{path} 不是计划文件；请用 `k3push plan` 生成，清单则用 `k3push run`",
+    ),
+    "plan.refused.newer": (
+        "{path} was made by another version of k3push; make it again with `k3push plan`",
+        "{path} 由其他版本的 k3push 生成；请用 `k3push plan` 重新生成",
+    ),
+    "plan.refused.edited": (
+        "{path} was edited or cut off since it was made; make it again with `k3push plan`",
+        "{path} 生成后被修改或不完整；请用 `k3push plan` 重新生成",
+    ),
+    "plan.changed": (
+        "{path} was made for other settings ({what}); restore them, or make it again with `k3push plan`",
+        "{path} 针对的配置已变（{what}）；请恢复配置，或用 `k3push plan` 重新生成",
+    ),
+    "plan.job_changed": (
+        "{path}: the job file has changed since it was planned: {what}; make the plan again with `k3push plan`",
+        "{path}：清单在生成计划后有变化：{what}；请用 `k3push plan` 重新生成",
+    ),
+    "plan.applied": (
+        "{path} was applied already, as run {run}; to continue it: k3push resume {run}",
+        "{path} 已执行过，即任务 {run}；如需继续：k3push resume {run}",
+    ),
+}

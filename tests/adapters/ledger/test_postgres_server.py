@@ -1,0 +1,355 @@
+"""The PostgreSQL ledger while its server restarts, cuts connections or cannot be trusted."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.resources import files
+
+import psycopg
+import pytest
+from anyio import to_thread
+from psycopg.conninfo import conninfo_to_dict
+
+from k3push.adapters.ledger.postgres import open_postgres, version_of
+from k3push.adapters.ledger.postgres.database import Server, statements
+from k3push.adapters.ledger.postgres.schema import VERSION
+from k3push.core.control_words import Command, Verb
+from k3push.core.model import FolderFile, RunId, State
+from k3push.ports import LedgerLostError
+from tests.adapters.ledger.playing import Player
+from tests.adapters.ledger.samples import (
+    ACCOUNT,
+    ANSWER,
+    a_run,
+    identified,
+    intent,
+    later,
+    lines,
+    numbers,
+    outcomes,
+    planned,
+    pushed,
+    sent,
+    states,
+)
+from tests.postgres import PostgresServer
+from tests.said import english, refused
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Psycopg works on asyncio."""
+    return "asyncio"
+
+
+IDLE = b"Z\x00\x00\x00\x05I"
+"""How the answers to a transaction that was committed end."""
+
+
+class Line:
+    """The line to a server, which can be cut at the worst moment."""
+
+    def __init__(self, url: str) -> None:
+        given = conninfo_to_dict(url)
+        self._host = str(given["host"])
+        self._port = int(given.get("port") or 5432)
+        self._user, self._database = given["user"], given["dbname"]
+        self._tasks: list[asyncio.Task[None]] = []
+        self.cut = ""
+        """`before` the next COMMIT reaches the server, or `after` it was answered; "": never."""
+
+    @asynccontextmanager
+    async def __call__(self) -> AsyncIterator[str]:
+        """Listen, and give the URL of the line."""
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        yield f"postgresql://{self._user}@127.0.0.1:{port}/{self._database}?sslmode=disable"
+        server.close()
+        await asyncio.gather(*self._tasks)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._carry(reader, writer))
+        self._tasks.append(task)
+        await task
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._host.startswith("/"):
+            socket = f"{self._host}/.s.PGSQL.{self._port}"
+            answers, server = await asyncio.open_unix_connection(socket)
+        else:
+            answers, server = await asyncio.open_connection(self._host, self._port)
+        lost = asyncio.Event()
+        back = asyncio.create_task(self._carry_back(answers, writer, lost))
+        while data := await reader.read(65536):
+            if b"COMMIT" in data and self.cut == "before":
+                self.cut = ""
+                break
+            if b"COMMIT" in data and self.cut == "after":
+                self.cut = ""
+                lost.set()
+            server.write(data)
+        server.close()
+        await back
+
+    async def _carry_back(
+        self, answers: asyncio.StreamReader, writer: asyncio.StreamWriter, lost: asyncio.Event
+    ) -> None:
+        while data := await answers.read(65536):
+            if not lost.is_set():
+                writer.write(data)
+            elif data.endswith(IDLE):
+                break
+        writer.close()
+
+
+async def told(url: str, statement: str) -> list[tuple[object, ...]]:
+    """Tell the server something, as an administrator would."""
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as administrator:
+        cursor = await administrator.execute(statement.encode())
+        return await cursor.fetchall() if cursor.description else []
+
+
+async def cut_all(url: str) -> None:
+    """End every session of the database but our own."""
+    await told(
+        url,
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    )
+
+
+async def test_a_restart_of_the_server_loses_and_doubles_nothing(
+    postgres_server: PostgresServer, postgres_url: str
+) -> None:
+    """An upgrade at night: verbs wait until the server is back, and the run goes on."""
+    names = numbers(" ".join(f"N{index}" for index in range(400)))
+    async with open_postgres(postgres_url, account=ACCOUNT) as ledger:
+        run = await planned(ledger, " ".join(names))
+        restarted = asyncio.Event()
+
+        async def push(chunk: str) -> None:
+            await ledger.claim(run, numbers(chunk))
+            attempt = await ledger.begin(intent(run, chunk))
+            await ledger.record(attempt, ANSWER, "", outcomes(chunk, State.PUSHED), at=later(1))
+
+        async def push_some(mine: list[str]) -> None:
+            while mine and not (restarted.is_set() and len(mine) % 10):
+                await push(mine.pop())
+
+        async with ledger.own(run):
+            work: list[list[str]] = [list(names[first::4]) for first in range(4)]
+            async with asyncio.TaskGroup() as tasks:
+                for mine in work:
+                    tasks.create_task(push_some(mine))
+                await to_thread.run_sync(postgres_server.restart, "immediate")
+                await to_thread.run_sync(postgres_server.restart, "fast")
+                restarted.set()
+            for name in (name for mine in work for name in mine):
+                await push(name)
+            # Nobody took the run over, so its lock was taken again.
+            while not await ledger.is_alive(run):  # noqa: ASYNC110  # the server tells nobody
+                await asyncio.sleep(0.05)
+        assert await ledger.counts(run) == {State.PUSHED: len(names)}
+        assert await ledger.attempt_count(run) == len(names)
+        for name in names[::40]:
+            (attempt,) = await ledger.attempts_of(name)
+            assert attempt.exchange == ANSWER
+
+
+async def test_a_zombie_writes_nothing_more(postgres_url: str) -> None:
+    """A process was paused and cut off, and another has taken its run over: it may not send."""
+    run = RunId("r1")
+    async with open_postgres(postgres_url, account=ACCOUNT) as ledger:
+        await planned(ledger, "A B C")
+        zombie = await to_thread.run_sync(Player, postgres_url, "sleepwalk", run)
+        try:
+            assert await to_thread.run_sync(zombie.line) == "ready"
+            zombie.process.send_signal(signal.SIGSTOP)
+            await cut_all(postgres_url)
+            async with ledger.own(run):
+                assert (await states(ledger, run))["A"] is State.UNKNOWN
+                assert await ledger.claim(run, numbers("B")) == {}
+                zombie.process.send_signal(signal.SIGCONT)
+                await to_thread.run_sync(zombie.go)
+                for _ in "BC":
+                    assert "another process took over run r1" in await to_thread.run_sync(
+                        zombie.line
+                    )
+                assert await ledger.attempt_count(run) == 1
+                await ledger.begin(intent(run, "B"))
+        finally:
+            await to_thread.run_sync(zombie.process.kill)
+            await to_thread.run_sync(zombie.rest)
+
+
+async def test_no_verb_of_an_owner_that_was_replaced_writes(postgres_url: str) -> None:
+    """It may not have noticed yet that its lock is gone: each verb sees for itself."""
+    async with open_postgres(postgres_url, account=ACCOUNT) as ledger:
+        run = await planned(ledger, "A B C")
+        async with ledger.own(run):
+            attempt = await sent(ledger, run, "A")
+            await ledger.claim(run, numbers("B"))
+            command = await ledger.command(run, Command(Verb.PAUSE), at=later(1))
+            # What the next owner does first.
+            await told(postgres_url, "UPDATE k3push.runs SET epoch = epoch + 1")
+            before = await told(postgres_url, "SELECT * FROM k3push.rows ORDER BY id")
+            for verb in (
+                ledger.claim(run, numbers("C")),
+                ledger.begin(intent(run, "B")),
+                ledger.record(attempt, ANSWER, "", outcomes("A", State.PUSHED), at=later(2)),
+                ledger.conclude(run, outcomes("C", State.REJECTED), at=later(2)),
+                ledger.identify(run, identified({number: number for number in numbers("A")})),
+                ledger.add(run, lines("D")),
+                ledger.close_list(run),
+                ledger.take(FolderFile("/inbox", "a.csv", "00"), run),
+                ledger.obeyed(command, at=later(2), on_their_way=1),
+                ledger.end_run(run, 0, later(3)),
+            ):
+                with refused(LedgerLostError, "another process took over run r1"):
+                    await verb
+            assert await told(postgres_url, "SELECT * FROM k3push.rows ORDER BY id") == before
+            assert await ledger.attempt_count(run) == 1
+
+
+async def test_an_owner_that_was_cut_off_is_dead_to_nobody_for_long(postgres_url: str) -> None:
+    """A network fails for a second: the owner takes its lock again and goes on."""
+    async with (
+        open_postgres(postgres_url, account=ACCOUNT) as ledger,
+        open_postgres(postgres_url, account=ACCOUNT) as other,
+    ):
+        run = await planned(ledger, "A")
+        async with ledger.own(run):
+            await cut_all(postgres_url)
+            await sent(ledger, run, "A")
+            while not await other.is_alive(run):  # noqa: ASYNC110  # the server tells nobody
+                await asyncio.sleep(0.05)
+        assert not await other.is_alive(run)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_begin_whose_commit_was_cut_off_is_done_once(postgres_url: str, when: str) -> None:
+    """Only the server knows whether it is there, so the server is asked; never is it guessed."""
+    line = Line(postgres_url)
+    async with line() as url, open_postgres(url, account=ACCOUNT) as ledger:
+        run = await planned(ledger, "A B")
+        async with ledger.own(run):
+            await ledger.claim(run, numbers("A B"))
+            line.cut = when
+            attempt = await ledger.begin(intent(run, "A"))
+            assert line.cut == ""
+            (kept,) = await ledger.attempts_of(numbers("A")[0])
+            assert kept.attempt == attempt
+            line.cut = when
+            await ledger.record(attempt, ANSWER, "", outcomes("A", State.PUSHED), at=later(1))
+            assert await ledger.counts(run) == {State.PUSHED: 1, State.PLANNED: 1}
+
+
+@pytest.mark.parametrize(
+    ("setting", "cure"),
+    [("synchronous_commit = off", "set it to on"), ("synchronous_commit = local", "set it to on")],
+)
+async def test_a_server_that_may_forget_is_refused(
+    postgres_url: str, setting: str, cure: str
+) -> None:
+    """An attempt that a power loss takes back would be sent again."""
+    database = postgres_url.partition("?")[0].rpartition("/")[2]
+    await told(postgres_url, f"ALTER DATABASE {database} SET {setting}")
+    with refused(LedgerLostError, cure):
+        async with open_postgres(postgres_url, account=ACCOUNT):
+            pass
+    assert await told(postgres_url, "SELECT to_regnamespace('k3push')") == [(None,)]
+
+
+async def test_many_who_open_a_new_ledger_make_one(postgres_url: str) -> None:
+    """Workers of all hosts start at the same second."""
+
+    async def use(number: int) -> None:
+        async with open_postgres(postgres_url, account=ACCOUNT) as ledger:
+            await ledger.open_run(a_run(f"r{number}"))
+
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(6):
+            tasks.create_task(use(number))
+    assert await told(postgres_url, "SELECT version FROM k3push.schema_version") == [(VERSION,)]
+    assert await told(postgres_url, "SELECT count(*) FROM k3push.runs") == [(6,)]
+
+
+async def test_a_ledger_that_is_missing_is_not_made_by_a_look(postgres_url: str) -> None:
+    """`status` on the wrong database must not look like a ledger without runs."""
+    assert await version_of(postgres_url) == 0
+    with refused(LedgerLostError, "there is no ledger yet"):
+        async with open_postgres(postgres_url, account=ACCOUNT, create=False):
+            pass
+    async with open_postgres(postgres_url, account=ACCOUNT):
+        assert await version_of(postgres_url) == VERSION
+
+
+@pytest.mark.parametrize(
+    ("statement", "because"),
+    [
+        ("CREATE SCHEMA k3push", "belongs to another program"),
+        (
+            "CREATE SCHEMA k3push CREATE VIEW schema_version AS SELECT 99 AS version",
+            "written by a newer k3push",
+        ),
+    ],
+    ids=["foreign", "newer"],
+)
+async def test_a_schema_that_is_not_ours_is_left_alone(
+    postgres_url: str, statement: str, because: str
+) -> None:
+    """Another program's tables, or those of a version to come, are not written into."""
+    await told(postgres_url, statement)
+    with refused(LedgerLostError, because):
+        async with open_postgres(postgres_url, account=ACCOUNT):
+            pass
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:sesame@127.0.0.1:1/nights",
+        "postgresql://me:sesame@127.0.0.1:1:2/nights",
+        "postgresql://me@127.0.0.1:1/nights?password=sesame",
+        "postgresql://me:sesame@[::1/nights",
+    ],
+)
+async def test_no_error_shows_the_password(url: str) -> None:
+    """Errors are logged, mailed and sent to chats."""
+    with pytest.raises(LedgerLostError) as raised:
+        async with open_postgres(url, account=ACCOUNT):
+            pass
+    assert "sesame" not in english(raised.value)
+    assert "sesame" not in repr(Server.of("postgresql://me:sesame@h/d"))
+
+
+async def test_every_statement_is_used() -> None:
+    """A statement without a caller is a rule that nobody tests."""
+    package = files("k3push.adapters.ledger.postgres")
+
+    def code() -> str:
+        return "".join(
+            entry.read_text(encoding="utf-8")
+            for entry in package.iterdir()
+            if entry.name.endswith(".py")
+        )
+
+    used = await to_thread.run_sync(code)
+    names = await to_thread.run_sync(statements)
+    assert [name for name in names if f'"{name}"' not in used] == []
+
+
+async def test_a_view_shows_the_ledger_to_any_program(postgres_url: str) -> None:
+    """A person with a database browser needs no k3push to see what became of a number."""
+    async with open_postgres(postgres_url, account=ACCOUNT) as ledger:
+        run = await planned(ledger, "A")
+        await pushed(ledger, run, "A")
+    shown = await told(
+        postgres_url, "SELECT run, number, state, targets, chunk, sent_at FROM k3push.ledger"
+    )
+    assert shown == [("r1", "A", "pushed", [["id-A", "CGRK-A"]], 1, a_run().started_at)]

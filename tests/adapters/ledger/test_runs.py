@@ -1,0 +1,242 @@
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+
+import anyio
+import pytest
+
+from k3push.core.control_words import Command, Verb
+from k3push.core.model import FolderFile, RunId, State
+from k3push.core.safety.life import IllegalMoveError
+from k3push.ports import Holder, Ledger, RunIsAliveError
+from tests.adapters.ledger.samples import (
+    ANSWER,
+    a_run,
+    intent,
+    later,
+    lines,
+    numbers,
+    outcomes,
+    planned,
+    pushed,
+    sent,
+    states,
+)
+from tests.said import english, refused
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_run_is_returned_as_it_was_opened(ledger: Ledger, other: Ledger) -> None:
+    """The route may have changed in config.toml since; the run keeps its own."""
+    run = replace(a_run(), again_because="the first receipt was cancelled")
+    await ledger.open_run(run)
+    assert await other.run(run.id) == run
+
+
+async def test_a_list_is_whole_when_it_is_said_to_be(ledger: Ledger, other: Ledger) -> None:
+    """A process may be killed between two pages of a list, which must not pass for all of it."""
+    await ledger.open_run(a_run())
+    await ledger.add(RunId("r1"), lines("A B"))
+    assert not (await other.runs())[0].whole
+    await ledger.close_list(RunId("r1"))
+    assert (await other.runs())[0].whole
+    assert await other.run(RunId("r1")) == replace(a_run(), whole=True)
+
+
+async def test_an_unknown_run_is_none(ledger: Ledger) -> None:
+    """`resume` says so in words, so the ledger need not raise."""
+    assert await ledger.run(RunId("r9")) is None
+
+
+async def test_a_run_id_is_given_once(ledger: Ledger, other: Ledger) -> None:
+    """Two processes may begin in one second, and must not share rows."""
+    await ledger.open_run(a_run())
+    with refused(ValueError, "r1"):
+        await other.open_run(a_run())
+
+
+async def test_verbs_on_an_unknown_run_are_refused(ledger: Ledger) -> None:
+    """An empty answer would look like an empty run."""
+    with pytest.raises(LookupError):
+        await ledger.counts(RunId("r9"))
+    with pytest.raises(LookupError):
+        await ledger.add(RunId("r9"), [])
+    with pytest.raises(LookupError):
+        async with ledger.own(RunId("r9")):
+            pass
+
+
+async def test_a_file_of_a_folder_is_taken_once(ledger: Ledger, other: Ledger) -> None:
+    """Its folder, its name and its content tell it; another of any of them is a new file."""
+    run = await planned(ledger, "A")
+    file = FolderFile("/inbox", "订单 1.csv", "00ff")
+    assert not await other.has_taken(file)
+    for ledger_of_each in (ledger, other):
+        await ledger_of_each.take(file, run)
+    assert await other.has_taken(file)
+    for changed in ({"folder": "/x"}, {"name": "订单 2.csv"}, {"digest": "00fe"}):
+        assert not await ledger.has_taken(replace(file, **changed))
+
+
+async def test_a_file_is_taken_by_a_run_that_is_there(ledger: Ledger) -> None:
+    """Else its numbers would be in no ledger, and the file would be passed over."""
+    file = FolderFile("/inbox", "a.csv", "00ff")
+    with pytest.raises(LookupError):
+        await ledger.take(file, RunId("r9"))
+    assert not await ledger.has_taken(file)
+
+
+async def test_what_the_pace_came_to_is_kept_for_each_scope(ledger: Ledger, other: Ledger) -> None:
+    """The next night begins where this one ended, on its own forms."""
+    assert await ledger.calls_at_once("s|po|in") is None
+    await ledger.keep_calls_at_once("s|po|in", 16)
+    await other.keep_calls_at_once("s|po|in", 24)
+    assert await ledger.calls_at_once("s|po|in") == 24
+    assert await ledger.calls_at_once("s|po|IN") is None
+
+
+async def test_runs_come_the_oldest_first(ledger: Ledger) -> None:
+    """`k3push runs` lists them, and the last one is what `resume` means."""
+    for name, seconds in [("b", 2), ("c", 0), ("a", 1)]:
+        await ledger.open_run(a_run(name, at=later(seconds)))
+    assert [run.id for run in await ledger.runs()] == ["c", "a", "b"]
+
+
+async def test_a_later_ending_overwrites_an_earlier_one(ledger: Ledger) -> None:
+    """A run that was resumed ended when its last execution did."""
+    run = a_run()
+    await ledger.open_run(run)
+    await ledger.end_run(run.id, 5, later(1))
+    await ledger.end_run(run.id, 0, later(9))
+    assert await ledger.run(run.id) == replace(run, exit=0, ended_at=later(9))
+
+
+async def test_a_run_under_way_has_no_ending(ledger: Ledger) -> None:
+    """A killed execution must not look as if it had ended like the one before it."""
+    run = a_run()
+    await ledger.open_run(run)
+    await ledger.end_run(run.id, 5, later(1))
+    async with ledger.own(run.id):
+        assert await ledger.run(run.id) == run
+
+
+async def test_a_word_to_a_run_keeps_its_ending_and_its_commands(
+    ledger: Ledger, other: Ledger
+) -> None:
+    """A person's word executes nothing, so the run that ended must not look killed after it."""
+    run = await planned(ledger, "A B")
+    async with ledger.own(run):
+        await pushed(ledger, run, "A", State.UNKNOWN)
+        await sent(ledger, run, "B")
+    await ledger.end_run(run, 4, later(3))
+    given = await ledger.command(run, Command(Verb.PAUSE), at=later(4))
+    async with other.own(run, executes=False):
+        assert await ledger.is_alive(run)
+        with pytest.raises(RunIsAliveError):
+            async with ledger.own(run, executes=False):
+                pass
+        # What the dead left behind is put in order all the same.
+        assert await other.counts(run) == {State.UNKNOWN: 2}
+    kept = await ledger.run(run)
+    assert kept is not None
+    assert (kept.exit, kept.ended_at) == (4, later(3))
+    assert [each.id for each in await ledger.commands(run)] == [given]
+
+
+async def test_a_run_has_one_executor(ledger: Ledger, other: Ledger) -> None:
+    """Two would claim, for one run, the same numbers."""
+    run = await planned(ledger, "A")
+    async with ledger.own(run):
+        for process in (other, ledger):
+            with refused(RunIsAliveError, "r1"):
+                async with process.own(run):
+                    pass
+
+
+async def test_everybody_sees_whether_a_run_is_alive(ledger: Ledger, other: Ledger) -> None:
+    """Its own process included, and asking changes nothing."""
+    run = await planned(ledger, "A")
+    assert not await other.is_alive(run)
+    async with ledger.own(run):
+        assert await ledger.is_alive(run)
+        assert await other.is_alive(run)
+        assert await other.is_alive(run)
+    assert not await ledger.is_alive(run)
+    assert not await other.is_alive(run)
+
+
+async def test_a_run_is_free_after_its_executor_failed(ledger: Ledger, other: Ledger) -> None:
+    """However the block is left, another process may go on at once."""
+    run = await planned(ledger, "A")
+    with suppress(ZeroDivisionError):
+        async with ledger.own(run):
+            raise ZeroDivisionError
+    with anyio.CancelScope() as scope:
+        async with ledger.own(run):
+            scope.cancel()
+            await anyio.sleep_forever()
+    async with other.own(run):
+        assert await ledger.is_alive(run)
+
+
+async def test_what_a_dead_executor_had_sent_becomes_unknown(ledger: Ledger, other: Ledger) -> None:
+    """The ERP may have acted, so only settling may touch these numbers."""
+    run = await planned(ledger, "A B C")
+    async with ledger.own(run):
+        await sent(ledger, run, "A B")
+    assert await states(other, run) == {"A": State.SENT, "B": State.SENT, "C": State.PLANNED}
+    async with other.own(run):
+        assert await other.counts(run) == {State.UNKNOWN: 2, State.PLANNED: 1}
+        row = (await other.rows(run))[0]
+        assert (row.state, row.code, row.attempts) == (State.UNKNOWN, "killed", 1)
+        assert "ended before" in english(row.reason)
+        (kept,) = await other.attempts_of(row.bill)
+        assert (kept.exchange, kept.ended_at) == (None, None)
+        assert "ended before" in english(kept.verdict)
+
+
+async def test_the_attempt_of_a_dead_executor_is_closed(ledger: Ledger, other: Ledger) -> None:
+    """Its numbers may be travelling again, and an old answer says nothing about that."""
+    run = await planned(ledger, "A")
+    attempt = await sent(ledger, run, "A")
+    async with other.own(run):
+        with pytest.raises(IllegalMoveError):
+            await ledger.record(attempt, ANSWER, "", outcomes("A", State.PUSHED), at=later(1))
+        assert await states(ledger, run) == {"A": State.UNKNOWN}
+
+
+async def test_what_a_dead_executor_had_recorded_stays(ledger: Ledger, other: Ledger) -> None:
+    """Only open attempts are in doubt."""
+    run = await planned(ledger, "A")
+    await pushed(ledger, run, "A")
+    before = await ledger.attempts_of(numbers("A")[0])
+    async with other.own(run):
+        assert await states(other, run) == {"A": State.PUSHED}
+        assert await other.attempts_of(numbers("A")[0]) == before
+
+
+async def test_a_new_executor_gives_up_claims_of_numbers_never_sent(
+    ledger: Ledger, other: Ledger
+) -> None:
+    """Another run may have them; those in doubt stay claimed."""
+    run = await planned(ledger, "A B")
+    second = await planned(ledger, "A B", "r2")
+    async with ledger.own(run):
+        await ledger.claim(run, numbers("A B"))
+        await ledger.begin(intent(run, "B"))
+    async with ledger.own(run), other.own(second):
+        held = await other.claim(second, numbers("A B"))
+        assert held == {numbers("B")[0]: Holder(run, alive=True)}
+
+
+async def test_spans_are_those_of_recorded_attempts(ledger: Ledger, other: Ledger) -> None:
+    """A plan takes its pace from them; an attempt that is open has no length yet."""
+    run = await planned(ledger, "A B")
+    first = await sent(ledger, run, "A", chunk=1)
+    await sent(ledger, run, "B", chunk=2)
+    await ledger.record(first, ANSWER, "finished", outcomes("A", State.PUSHED), at=later(3))
+    assert await other.spans(run) == [(first.intent.began_at, later(3))]
+    with pytest.raises(LookupError):
+        await ledger.spans(RunId("r9"))

@@ -1,0 +1,199 @@
+"""A ledger is its file, by whichever name it is reached, for as long as that file is there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from anyio import to_thread
+
+from k3push.adapters.ledger.sqlite import open_sqlite
+from k3push.core.model import State
+from k3push.ports import Ledger, LedgerLostError, RunIsAliveError
+from tests.adapters.ledger.samples import (
+    ACCOUNT,
+    a_run,
+    intent,
+    later,
+    numbers,
+    outcomes,
+    planned,
+    sent,
+)
+from tests.said import refused
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Return where the ledger is."""
+    (tmp_path / "there").mkdir()
+    return tmp_path / "there" / "ledger.db"
+
+
+def linked_file(path: Path) -> Path:
+    """Return a link to the file, in another folder."""
+    link = path.parent.parent / "link.db"
+    link.symlink_to(path)
+    return link
+
+
+def linked_folder(path: Path) -> Path:
+    """Return the file by a link to its folder."""
+    link = path.parent.parent / "link"
+    link.symlink_to(path.parent, target_is_directory=True)
+    return link / path.name
+
+
+def relative(path: Path) -> Path:
+    """Return the file by a path from here."""
+    return Path(os.path.relpath(path))
+
+
+@pytest.mark.parametrize("named", [linked_file, linked_folder, relative])
+async def test_a_run_is_alive_by_whichever_name_its_ledger_is_reached(
+    path: Path, named: Callable[[Path], Path]
+) -> None:
+    """A `resume` by another name would take over a living run, and send what it has sent."""
+    async with open_sqlite(path, account=ACCOUNT) as ledger:
+        run = await planned(ledger, "A")
+        async with (
+            ledger.own(run),
+            open_sqlite(await to_thread.run_sync(named, path), account=ACCOUNT) as other,
+        ):
+            assert await other.is_alive(run)
+            with pytest.raises(RunIsAliveError):
+                async with other.own(run):
+                    pass
+    left = await to_thread.run_sync(lambda: [each.name for each in path.parent.parent.iterdir()])
+    assert not [name for name in left if name.endswith(("-locks", "-wal"))]
+
+
+async def test_a_file_with_two_names_is_refused(path: Path) -> None:
+    """SQLite keeps what is new beside the name, so the two would not see each other's claims."""
+    async with open_sqlite(path, account=ACCOUNT):
+        pass
+    second = path.with_name("second.db")
+    await to_thread.run_sync(second.hardlink_to, path)
+    for each in (path, second):
+        with refused(LedgerLostError, "hard link"):
+            async with open_sqlite(each, account=ACCOUNT):
+                pass
+    await to_thread.run_sync(second.unlink)
+    async with open_sqlite(path, account=ACCOUNT) as ledger:
+        assert await ledger.runs() == []
+
+
+def removed(path: Path) -> None:
+    """Remove the file."""
+    path.unlink()
+
+
+def replaced(path: Path) -> None:
+    """Put a copy in its place, as a restored backup is."""
+    shutil.copy(path, path.with_name("copy"))
+    path.with_name("copy").replace(path)
+
+
+def moved(path: Path) -> None:
+    """Move the folder away."""
+    path.parent.rename(path.parent.with_name("away"))
+
+
+def without_new(path: Path) -> None:
+    """Remove what is not in the file yet."""
+    path.with_name("ledger.db-wal").unlink()
+
+
+@pytest.mark.parametrize("lose", [removed, replaced, moved, without_new])
+async def test_a_file_that_is_gone_is_a_lost_ledger(
+    path: Path, lose: Callable[[Path], None]
+) -> None:
+    """What is written to it goes with the process, and another would begin at the beginning."""
+    async with open_sqlite(path, account=ACCOUNT) as ledger:
+        run = await planned(ledger, "A B")
+        await sent(ledger, run, "A")
+        await ledger.claim(run, numbers("B"))
+        await to_thread.run_sync(lose, path)
+        for _ in range(2):
+            with refused(LedgerLostError, "removed or replaced"):
+                await ledger.begin(intent(run, "B", chunk=2))
+
+
+async def test_a_link_that_leads_elsewhere_is_a_lost_ledger(path: Path) -> None:
+    """Whoever comes by it next finds another ledger."""
+    link = await to_thread.run_sync(linked_file, path)
+    async with open_sqlite(link, account=ACCOUNT) as ledger:
+        await ledger.open_run(a_run())
+        other = path.with_name("other.db")
+        async with open_sqlite(other, account=ACCOUNT):
+            pass
+        await to_thread.run_sync(link.unlink)
+        await to_thread.run_sync(link.symlink_to, other)
+        with refused(LedgerLostError, "replaced"):
+            await ledger.open_run(a_run("r2"))
+
+
+def locks_of(path: Path) -> Path:
+    """Return the folder of locks."""
+    return path.with_name("ledger.db-locks")
+
+
+def folder_removed(path: Path) -> None:
+    """Remove the folder of locks."""
+    shutil.rmtree(locks_of(path))
+
+
+def lock_removed(path: Path) -> None:
+    """Remove the lock of the run."""
+    (locks_of(path) / "r1.lock").unlink()
+
+
+@pytest.mark.parametrize("lose", [folder_removed, lock_removed])
+async def test_a_run_whose_lock_is_gone_writes_nothing_more(
+    path: Path, lose: Callable[[Path], None]
+) -> None:
+    """Another process may have taken it over by then."""
+    async with open_sqlite(path, account=ACCOUNT) as ledger:
+        run = await planned(ledger, "A")
+        async with ledger.own(run):
+            await ledger.claim(run, numbers("A"))
+            await to_thread.run_sync(lose, path)
+            with refused(LedgerLostError, r"r1\.lock.*taken it over"):
+                await ledger.begin(intent(run, "A"))
+
+
+async def test_who_has_lost_his_lock_does_not_take_the_next_ones(path: Path) -> None:
+    """The lock that stands there when he ends is the other's."""
+    async with (
+        open_sqlite(path, account=ACCOUNT) as ledger,
+        open_sqlite(path, account=ACCOUNT) as other,
+    ):
+        run = await planned(ledger, "A")
+        first, second = ledger.own(run), other.own(run)
+        await first.__aenter__()
+        await to_thread.run_sync(folder_removed, path)
+        await second.__aenter__()
+        await first.__aexit__(None, None, None)
+        assert await ledger.is_alive(run)
+        await other.conclude(run, outcomes("A", State.REJECTED), at=later(1))
+        await second.__aexit__(None, None, None)
+        assert not await _alive(ledger)
+
+
+async def _alive(ledger: Ledger) -> bool:
+    return await ledger.is_alive(a_run().id)
+
+
+async def test_without_a_folder_of_locks_nobody_is_alive(path: Path) -> None:
+    """A look must not fail for it; it is made anew."""
+    async with open_sqlite(path, account=ACCOUNT) as ledger:
+        run = await planned(ledger, "A")
+        await to_thread.run_sync(folder_removed, path)
+        assert not await ledger.is_alive(run)
+        async with ledger.own(run):
+            assert await ledger.is_alive(run)

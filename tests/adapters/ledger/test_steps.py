@@ -1,0 +1,145 @@
+"""What every ledger keeps of the documents that a run follows, and of the steps that they take."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from k3push.core.model import (
+    Answered,
+    Document,
+    Exchange,
+    Follow,
+    NeverSent,
+    NoAnswer,
+    RunId,
+    Step,
+    StepIntent,
+)
+from k3push.core.safety.life import IllegalMoveError
+from k3push.ports import Ledger
+from tests.adapters.ledger.samples import ANSWER, NOON, OTHER_ACCOUNT, UPTIME, later, planned
+
+pytestmark = pytest.mark.anyio
+
+ONE, TWO, THREE = (Document(str(100 + n), f"RK{n}") for n in (1, 2, 3))
+
+
+def an_intent(run: RunId, *documents: Document, step: Step = Step.SUBMIT) -> StepIntent:
+    """Return an intent to take a step with documents."""
+    ids = tuple(document.id for document in documents)
+    return StepIntent(run, step, ids, "A", b'{"Ids":"..."}', NOON, UPTIME, "push")
+
+
+def come_to(document: Document, follow: Follow, reason: str = "") -> Document:
+    """Return a document that has come so far."""
+    return replace(document, follow=follow, reason=reason)
+
+
+async def followed(ledger: Ledger) -> RunId:
+    """Open a run that follows three documents."""
+    run = await planned(ledger, "A B C")
+    await ledger.enrol(run, [ONE, TWO, THREE], at=NOON)
+    return run
+
+
+async def test_a_document_is_followed_once(ledger: Ledger) -> None:
+    """It may be a target of several sources, and be found again by a run that is resumed."""
+    run = await followed(ledger)
+    await ledger.follow(run, [come_to(ONE, Follow.APPROVED)], at=later(1))
+    await ledger.enrol(run, [ONE, TWO], at=later(2))
+    assert await ledger.document_counts(run) == {Follow.APPROVED: 1, Follow.OPEN: 2}
+
+
+async def test_documents_come_in_pages_and_by_how_far_they_are(ledger: Ledger) -> None:
+    """A run of a million follows a million."""
+    run = await followed(ledger)
+    await ledger.follow(run, [come_to(TWO, Follow.WAITING, "主管审批")], at=later(1))
+    assert await ledger.documents(run, limit=2) == [ONE, come_to(TWO, Follow.WAITING, "主管审批")]
+    assert await ledger.documents(run, after=TWO.id) == [THREE]
+    assert await ledger.documents(run, follows=[Follow.OPEN]) == [ONE, THREE]
+    assert await ledger.documents_of(run, [THREE.id, "999"]) == {THREE.id: THREE}
+
+
+async def test_an_attempt_at_a_step_is_written_down_before_it_leaves(ledger: Ledger) -> None:
+    """And what came of it is kept whole."""
+    run = await followed(ledger)
+    attempt = await ledger.begin_step(an_intent(run, ONE, TWO))
+    (begun,) = await ledger.steps_of(ONE.id)
+    assert (begun.attempt, begun.exchange, begun.ended_at) == (attempt, None, None)
+    ended = [come_to(ONE, Follow.SUBMITTED), come_to(TWO, Follow.REFUSED, "仓库必录")]
+    await ledger.record_step(attempt, ANSWER, "finished", ended, at=later(3))
+    (kept,) = await ledger.steps_of(TWO.id)
+    assert (kept.exchange, kept.verdict, kept.ended_at) == (ANSWER, "finished", later(3))
+    assert kept == await ledger.step(attempt.id)
+    assert await ledger.steps_of(THREE.id) == []
+    one, two, three = await ledger.documents(run)
+    assert (one.follow, two.follow, two.reason) == (Follow.SUBMITTED, Follow.REFUSED, "仓库必录")
+    assert (one.step, two.step, three.step) == (attempt.id, attempt.id, 0)
+
+
+@pytest.mark.parametrize(
+    "exchange",
+    [
+        Answered(502, b"<html>"),
+        NeverSent("refused"),
+        NoAnswer("reset"),
+        NoAnswer("", timed_out=True),
+    ],
+)
+async def test_every_exchange_of_a_step_is_kept(ledger: Ledger, exchange: Exchange) -> None:
+    """`explain` shows it, and settling asks what it meant."""
+    run = await followed(ledger)
+    attempt = await ledger.begin_step(an_intent(run, ONE, step=Step.AUDIT))
+    await ledger.record_step(attempt, exchange, "doubt", [], at=later(1))
+    (kept,) = await ledger.steps_of(ONE.id)
+    assert (kept.exchange, kept.attempt.intent.step) == (exchange, Step.AUDIT)
+
+
+async def test_what_the_dead_had_begun_is_in_doubt(ledger: Ledger, other: Ledger) -> None:
+    """Whoever takes the run over reads the status before it does anything again."""
+    run = await followed(ledger)
+    async with ledger.own(run):
+        done = await ledger.begin_step(an_intent(run, THREE))
+        await ledger.record_step(done, ANSWER, "x", [come_to(THREE, Follow.SUBMITTED)], at=NOON)
+        attempt = await ledger.begin_step(an_intent(run, ONE))
+    async with other.own(run):
+        assert await other.document_counts(run) == {
+            Follow.UNKNOWN: 1,
+            Follow.OPEN: 1,
+            Follow.SUBMITTED: 1,
+        }
+        with pytest.raises(IllegalMoveError):
+            await other.record_step(attempt, ANSWER, "late", [], at=later(9))
+        with pytest.raises(IllegalMoveError):
+            await other.begin_step(an_intent(run, ONE))
+
+
+async def test_only_what_a_run_follows_takes_a_step(ledger: Ledger) -> None:
+    """A document of somebody else is none of ours."""
+    run = await followed(ledger)
+    with pytest.raises(IllegalMoveError):
+        await ledger.begin_step(an_intent(run, Document("999")))
+    assert await ledger.document_counts(run) == {Follow.OPEN: 3}
+
+
+async def test_recording_a_step_twice_changes_nothing(ledger: Ledger) -> None:
+    """A commit whose answer was lost is tried again."""
+    run = await followed(ledger)
+    attempt = await ledger.begin_step(an_intent(run, ONE))
+    await ledger.record_step(attempt, ANSWER, "x", [come_to(ONE, Follow.SUBMITTED)], at=NOON)
+    await ledger.record_step(attempt, ANSWER, "y", [come_to(ONE, Follow.REFUSED)], at=later(1))
+    (document,) = (await ledger.documents_of(run, [ONE.id])).values()
+    assert document.follow is Follow.SUBMITTED
+
+
+async def test_another_account_knows_nothing_of_it(ledger: Ledger) -> None:
+    """Two tenants may share a database, and two ERPs an id."""
+    run = await followed(ledger)
+    attempt = await ledger.begin_step(an_intent(run, ONE))
+    stranger = ledger.of_account(OTHER_ACCOUNT)
+    assert await stranger.steps_of(ONE.id) == []
+    assert await stranger.step(attempt.id) is None
+    with pytest.raises(LookupError):
+        await stranger.documents(run)

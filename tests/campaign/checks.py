@@ -1,0 +1,272 @@
+"""What must be true when a story has been played to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+from k3push.core.model import TWIN, Row, RunId, State, Target
+from k3push.core.safety.evidence import made_outcome
+from k3push.core.safety.life import FINAL
+from k3push.runs.source_check import PRECHECK
+from k3push.simulator import Channel, audit
+from k3push.simulator.bills import APPROVED
+from k3push.simulator.forms import PURCHASE_ORDER
+from k3push.simulator.history import Maker
+from k3push.simulator.script import Does
+from tests.campaign.conditions import Breaks, HasRival, IsGuarded, Lags
+from tests.campaign.events import HasWindow, Plans, Refuses
+from tests.campaign.lateness import check_noticed, late_targets
+from tests.campaign.scene import Scene
+from tests.campaign.steps_after import Follows, HasHand, check_steps
+from tests.runs.office import NOON
+
+# The code of a planned row that another run has in doubt.
+HELD = "held"
+
+
+async def check(scene: Scene) -> list[str]:
+    """List what is wrong."""
+    scene.site.finish()
+    rows = {run: await scene.office.rows(run) for run in scene.lists}
+    window_s = scene.times.settle.window_s
+    findings = [*scene.witness.findings, *scene.witness.check_sendings(window_s)]
+    bills = {row.bill for each in rows.values() for row in each.values()}
+    late = late_targets(scene, bills)
+    each_row = [(run, row) for run, each in rows.items() for row in each.values()]
+    findings += _audit(scene, each_row, late)
+    findings += check_noticed(scene, rows, late)
+    findings += _check_sent(scene)
+    findings += _check_windows(scene)
+    if scene.story.has(Follows) and not scene.story.is_dim:
+        findings += await check_steps(scene.office.store, scene.world, rows, window_s)
+    for run in scene.lists:
+        repeats = await scene.office.store.repeats(run)
+        told = sorted([*rows[run], *(repeat.number for repeat in repeats)])
+        if told != sorted(scene.lines(run)):
+            findings.append(f"{run}: rows and repeats are {told}")
+        left = await scene.rows_left(run, FINAL)
+        findings += [f"{number}: left `{row.state}`" for number, row in left.items()]
+        findings += _check_reasons(scene, run, rows[run], late)
+        if scene.routes[run].source_number_field:
+            findings += await _check_rivals(scene, rows[run])
+    return findings
+
+
+def _audit(
+    scene: Scene, of_runs: Iterable[tuple[RunId, Row]], late: Mapping[str, Collection[int]]
+) -> list[str]:
+    """Compare rows with the books, save those that tell less by right.
+
+    Args:
+        scene: Where it was played.
+        of_runs: All rows of all runs.
+        late: Targets that came after the window of their call, by number.
+    """
+    # Who cannot ask for what others made is refused for it by the ERP.
+    blind = {run for run, route in scene.routes.items() if not route.source_number_field}
+    unmade = {State.REJECTED, State.PLANNED}
+    as_one = scene.world.collation
+    guards = (IsGuarded, HasRival) if scene.story.has(Lags) else IsGuarded
+    unasked = {e.number for e in scene.story.happenings if isinstance(e, guards)}
+    guarded = set(map(as_one, unasked | scene.story.touched))
+
+    def is_excused(run: RunId, number: str) -> bool:
+        """Say whether a row may deny what others have made."""
+        unseen = run in blind or as_one(number) in guarded
+        return bool(scene.hidden(number)) or (unseen and scene.made_by_others(number))
+
+    rows = [
+        # It says nothing by right, and there it is.
+        row._replace(state=State.UNKNOWN)
+        if row.state in unmade and is_excused(run, row.bill or row.number)
+        else row
+        for run, row in of_runs
+    ]
+    made = {row.bill for row in rows if row.state in {State.PUSHED, State.DRAFT}}
+    # What the other run has in doubt for ever waits for it.
+    waits = {row.bill for row in rows if row.state is State.UNKNOWN}
+    rows = [
+        row._replace(state=State.UNKNOWN)
+        if row.state is State.PLANNED and not row.attempts and row.bill in waits
+        else row
+        for row in rows
+    ]
+    # One run may be refused a bill that the other has pushed since.
+    fair = [row for row in rows if row.state is not State.REJECTED or row.bill not in made]
+    # A person may have deleted what a row has met.
+    deleted = {
+        as_one(e.number)
+        for e in scene.story.happenings
+        if isinstance(e, HasHand) and e.hand.does is Does.DELETE
+    }
+    fair = [
+        row for row in fair if row.state is not State.ALREADY or as_one(row.bill) not in deleted
+    ]
+    # One run may have met what was there before, and the other may have pushed all the same.
+    fair = [
+        row
+        for row in fair
+        if not (row.state is State.ALREADY and row.bill in made and scene.made_by_others(row.bill))
+    ]
+    if scene.story.frame.partial:
+        # Nothing is left of a bill that is closed, so that what was there before is told.
+        fair = [row for row in fair if row.state is not State.ALREADY]
+    told = [
+        {
+            "number": row.bill or row.number,
+            "state": str(row.state),
+            "targets": [target.number for target in row.targets if target.number],
+            "target_ids": [target.id for target in row.targets],
+        }
+        for row in (_with_targets(scene, row) for row in fair)
+    ]
+    frame = scene.story.frame
+    since = scene.by_hand if frame.partial or frame.again else 0
+    found = audit(told, scene.world, since=since, follows_already=_follows_already(scene))
+    for number in {*late, *(row.bill for row in rows if scene.hidden(row.bill))}:
+        mine = [row for row in told if row["number"] == number]
+        unseen = {*late.get(number, ()), *(target.id for target in scene.hidden(number))}
+        found = [finding for finding in found if not finding.startswith(f"{number}:")]
+        found += _audit_but(scene, number, mine, unseen, since=since)
+    # After a lost answer nobody can tell what a rival has made from what is yet to be saved.
+    rivals = {event.number for event in scene.story.all_of(HasRival)} | scene.story.touched
+    unsure = [f"{number}:" for number in rivals if scene.witness.takes_s(number) >= 1]
+    return [finding for finding in found if not finding.startswith(tuple(unsure))]
+
+
+def _follows_already(scene: Scene) -> bool:
+    return any(event.already for event in scene.story.all_of(Follows))
+
+
+def _audit_but(
+    scene: Scene,
+    number: str,
+    told: Sequence[Mapping[str, Any]],
+    unseen: AbstractSet[int],
+    *,
+    since: int,
+) -> Iterator[str]:
+    """Compare the rows of a number with the books; they need not tell of what nobody could see."""
+    for row in told:
+        named = {int(target) for target in row["target_ids"]}
+        found = audit(
+            [row],
+            scene.world,
+            since=since,
+            but=unseen - named,
+            follows_already=_follows_already(scene),
+        )
+        yield from (f for f in found if f.startswith(f"{number}:") and ": made by " not in f)
+    found = audit(told, scene.world, since=since, but=unseen)
+    yield from (f for f in found if f.startswith(f"{number}:") and ": made by " in f)
+
+
+def _with_targets(scene: Scene, row: Row) -> Row:
+    """Add to a person's word, that there are targets, which they are."""
+    bills = scene.documents_of(row.bill)
+    by_word = row.code == "person" and row.state is State.PUSHED
+    by_ledger = row.code == "ledger" and row.state is State.ALREADY and not row.targets
+    if not (by_word or by_ledger) or not bills:
+        return row
+    targets = [Target(str(bill.id), bill.number, not bill.number) for bill in bills]
+    told = made_outcome(row.bill, targets)
+    state = State.ALREADY if by_ledger else told.state
+    return row._replace(state=state, targets=told.targets)
+
+
+def _check_sent(scene: Scene) -> Iterator[str]:
+    """Find pushes beyond those written down, and bills that the route does not send."""
+    pushes, attempts = scene.site.calls[Channel.PUSH], len(scene.attempts)
+    if pushes > attempts:
+        yield f"{pushes} pushes, and {attempts} attempts in the ledger"
+    sent = {number for seen in scene.witness.pushes for number in seen.numbers}
+    sent -= scene.story.touched
+    if not scene.story.frame.sends_blocked:
+        yield from (f"{n}: blocked, and sent" for n in sorted(sent) if _is_blocked(scene, n))
+
+
+def _check_windows(scene: Scene) -> Iterator[str]:
+    """Find attempts that began at a time of the day at which nothing may leave."""
+    for window in scene.story.all_of(HasWindow):
+        for kept in scene.attempts:
+            at_s = (kept.attempt.intent.began_at - NOON).total_seconds()
+            if not window.is_open(at_s):
+                yield f"attempt {kept.attempt.id} began at {at_s:g} s, outside {window.text}"
+
+
+async def _check_rivals(scene: Scene, rows: Mapping[str, Row]) -> list[str]:
+    """Find numbers that somebody else has pushed beside us, and whose rows do not say so.
+
+    The answer to our push has named all that it made, and nobody was in doubt of it since.
+    """
+    if scene.story.is_dim or scene.story.frame.style.old or scene.story.has(Lags):
+        return []
+    silent = []
+    for event in scene.story.all_of(HasRival):
+        row = rows.get(event.number)
+        if row is None or row.state is not State.PUSHED or row.code == TWIN:
+            continue
+        carried = scene.witness.plainly_answered(row.bill, event.rival.nth)
+        if (
+            carried
+            and scene.savers(row.bill) == {Maker.CLIENT, Maker.OTHER}
+            and all(Maker.CLIENT in scene.savers(number) for number in carried)
+            and not await scene.office.store.notes_of(row.bill)
+        ):
+            silent.append(f"{row.number}: somebody else has pushed it too, and its row is silent")
+    return silent
+
+
+def _check_reasons(
+    scene: Scene, run: RunId, rows: Mapping[str, Row], late: Collection[str]
+) -> Iterator[str]:
+    """Find numbers that are rejected, or found to be there already, without cause."""
+    codes = not scene.story.frame.style.old
+    # A plan that sees no documents takes what closed a bill for a person's doing.
+    plans_blindly = scene.story.is_blind and scene.story.has(Plans)
+    for number, row in rows.items():
+        if (
+            row.state is State.REJECTED
+            and not (plans_blindly and row.code == PRECHECK)
+            and row.bill not in late
+            and row.code != HELD
+            and _is_sound(scene, row.bill or row.number)
+            and not scene.witness.may_be_rejected(row.bill, codes=codes)
+        ):
+            yield f"{number}: `rejected` without cause in {run}: {row.code} {row.reason}"
+        ours = scene.witness.sent_by(row.bill) <= {run} and not scene.made_by_others(row.bill)
+        if row.state is State.ALREADY and ours:
+            yield f"{number}: `already`, and nobody else made it"
+
+
+def _is_sound(scene: Scene, number: str) -> bool:
+    """Say whether the ERP takes a number, and had made nothing from it before."""
+    world, frame = scene.world, scene.story.frame
+    refused = {
+        world.collation(event.number)
+        for event in scene.story.happenings
+        if isinstance(event, Refuses)
+    }
+    spoilt = {
+        world.collation(event.number)
+        for event in scene.story.happenings
+        if isinstance(event, Breaks | IsGuarded | HasRival)
+    }
+    return (
+        len(world.store.by_number(PURCHASE_ORDER, number)) == 1
+        and world.collation(number) not in refused
+        and not scene.made_by_others(number)
+        and number not in scene.story.touched
+        and world.collation(number) not in spoilt
+        and (not _is_blocked(scene, number) or (frame.sends_blocked and frame.takes_blocked))
+    )
+
+
+def _is_blocked(scene: Scene, number: str) -> bool:
+    bills = scene.world.store.by_number(PURCHASE_ORDER, number)
+    return any(
+        bill.status != APPROVED or bill.cancelled or (bill.closed and not bill.used_up)
+        for bill in bills
+    )

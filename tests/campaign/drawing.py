@@ -1,0 +1,411 @@
+"""Stories drawn from seeds: what an honest server and an unlucky office may do."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from k3push.core.pacing.halting import HaltRule
+from k3push.runs.context import PushPace
+from k3push.simulator import (
+    AnswerStyle,
+    Channel,
+    DraftForm,
+    OnRefusal,
+    Policy,
+    Rival,
+    Sight,
+    WriteBack,
+    fault,
+)
+from tests.campaign import steps_after
+from tests.campaign.conditions import (
+    USERS,
+    AlsoPushes,
+    Breaks,
+    CutsPages,
+    HasRival,
+    IsGuarded,
+    IsSlow,
+    LacksLinks,
+    Lags,
+    MayNotRead,
+    ReadsFail,
+    SavesApart,
+    Sees,
+    StaysOpen,
+    WritesBack,
+)
+from tests.campaign.events import (
+    LONGER,
+    TWIN,
+    AsksField,
+    Bears,
+    Drops,
+    Ends,
+    Event,
+    Happens,
+    HasWindow,
+    Intrudes,
+    IsClosed,
+    IsDown,
+    IsGone,
+    IsLockedOut,
+    IsNew,
+    IsPushed,
+    Joins,
+    ListsIds,
+    Meets,
+    Names,
+    OnlySettles,
+    Plans,
+    Refuses,
+    Retries,
+    Says,
+    SharesLedger,
+    Stands,
+    Waits,
+    WasMade,
+    Way,
+)
+from tests.campaign.fair import (
+    AFTERMATH_S,
+    ANSWERED,
+    BREAKING,
+    GUARDS,
+    LATE,
+    LOGIN_FAULTS,
+    PUSH_FAULTS,
+    QUICK_S,
+    READ_FAULTS,
+    REFUSALS,
+    SLOW_LOGIN_S,
+    SLOW_S,
+    STILL_S,
+    TIMES,
+    TOO_LONG_S,
+    WORDS,
+    fair_together,
+)
+from tests.campaign.story import Frame, Story
+from tests.campaign.witness import BROKE_ON_THE_SERVER
+from tests.runs.mortals import Act
+from tests.runs.office import orders
+
+# What goes on in another account has a story of its own.
+OTHER_SEEDS = 2**32
+
+# Of the stories, so many follow what they make.
+FOLLOWING = 0.25
+
+
+def story_of(seed: int) -> Story:
+    """Draw a story.
+
+    >>> story_of(7) == story_of(7) != story_of(8)
+    True
+    """
+    chance = random.Random(seed)  # noqa: S311  # the same trials every time
+    frame = _frame(seed, chance)
+    events: list[Event] = []
+    if frame.linked and not (frame.partial or frame.again) and chance.random() < 0.35:
+        first_bill = chance.randrange(frame.bills)
+        count = chance.randint(2, frame.bills)
+        at_s = chance.choice([0.0, 1.0, 7.0, 60.0, 900.0])
+        events.append(Joins(first_bill, count, at_s, chance.choice([Way.SAME, *Way])))
+        if chance.random() < 0.2:
+            events.append(Waits(1800.0))
+    events += _bills(frame, chance, _of(seed, "hands"))
+    events += _faults(chance)
+    runs = 2 if events and isinstance(events[0], Joins) else 1
+    events += _fates(chance, _of(seed, "still"), runs=runs)
+    events += _conditions(frame, chance)
+    events += _people(chance)
+    if chance.random() < 0.2:
+        events.append(Intrudes(chance.choice([0.0, 0.5, 5.0, 30.0, 400.0])))
+    if chance.random() < 0.15:
+        events.append(IsDown(chance.uniform(0.0, 60.0), chance.choice([1.0, 30.0, 700.0])))
+    if chance.random() < 0.15:
+        events.append(Retries())
+    events += _later_thoughts(seed, frame, events)
+    events += _follow(frame, events, _of(seed, "follow"))
+    chance = _of(seed, "ledger")
+    if chance.random() < 0.05:
+        events.append(SharesLedger(chance.randrange(OTHER_SEEDS)))
+    return Story(frame, tuple(enumerate(fair_together(frame, events), start=1)))
+
+
+def _later_thoughts(seed: int, frame: Frame, events: Sequence[Event]) -> list[Event]:
+    """Draw what stories did not hold at first; each by chances of its own."""
+    later: list[Event] = []
+    chance = _of(seed, "window")
+    if chance.random() < 0.06:
+        closes = chance.choice([0, 1, 3, 10])
+        later.append(HasWindow(closes, closes + chance.choice([2, 20, 45])))
+    if _of(seed, "links").random() < 0.35:
+        later.append(LacksLinks())
+    chance = _of(seed, "times")
+    if chance.random() < 0.06:
+        quick = frame.latency_s <= QUICK_S
+        later.append(chance.choice(TIMES if quick else TIMES[1:]))
+    chance = _of(seed, "late")
+    if chance.random() < 0.06:
+        for nth in chance.sample(range(1, 7), chance.choice([1, 2])):
+            met = replace(fault(chance.choice(LATE)), seconds=chance.choice(TOO_LONG_S))
+            later.append(Meets(Channel.PUSH, nth, met))
+    later += _answered(_of(seed, "answered"))
+    chance = _of(seed, "plan")
+    if chance.random() < 0.07:
+        later += _plan(frame, chance)
+    chance = _of(seed, "rivals")
+    if chance.random() < 0.04:
+        rival = Rival(1, chance.random() < 0.5)
+        numbers = chance.sample(orders(frame.bills), chance.choice([3, 5]))
+        later += [HasRival(number, rival) for number in numbers]
+    chance = _of(seed, "reads of a user")
+    users = [event.user for event in events if isinstance(event, AlsoPushes)]
+    alone = not any(isinstance(event, ReadsFail) for event in events)
+    if users and alone and chance.random() < 0.3:
+        user = chance.choice([USERS[0], *users])
+        later.append(replace(_reads_fail(chance), rate=chance.choice([0.5, 1.0]), user=user))
+    chance = _of(seed, "ids")
+    runs = [run for run in (1, 2) if chance.random() < 0.2]
+    later += [ListsIds(run, chance.choice([1, 2, 3])) for run in runs]
+    chance = _of(seed, "each sees his own")
+    if chance.random() < 0.05:
+        later += _apart(frame, users, chance)
+    return later
+
+
+def _answered(chance: random.Random) -> list[Event]:
+    """Draw exceptions that come as answers."""
+    if chance.random() > 0.08:
+        return []
+    return [
+        Meets(Channel.PUSH, nth, replace(fault(chance.choice(ANSWERED)), seconds=5.0))
+        for nth in chance.sample(range(1, 9), chance.choice([1, 2, 3]))
+    ]
+
+
+def _follow(frame: Frame, events: Sequence[Event], chance: random.Random) -> list[Event]:
+    """Draw that the routes follow what they make, and what may happen to that."""
+    if chance.random() >= FOLLOWING:
+        return []
+    joined = any(isinstance(event, Joins) for event in events)
+    met = steps_after.draw_faults(chance, PUSH_FAULTS, SLOW_S)
+    return [
+        *steps_after.draw(chance, orders(frame.bills), joined=joined),
+        *(Meets(channel, nth, fault) for channel, nth, fault in met),
+    ]
+
+
+def _plan(frame: Frame, chance: random.Random) -> list[Event]:
+    """Draw a plan, and what becomes of its bills before it is applied or after."""
+    later_s = chance.choice([1.0, 60.0, 900.0])
+    events: list[Event] = [Plans(later_s, chance.choice([None, None, 0.0, 0.5, 30.0, 900.0]))]
+    for number in chance.sample(orders(frame.bills), chance.choice([0, 1, 2])):
+        at_s = chance.uniform(0.0, 2 * later_s)
+        closes = chance.random() < 0.3
+        by_hand = IsPushed(number, at_s, chance.choice(USERS))
+        events.append(IsClosed(number, at_s) if closes else by_hand)
+    return events
+
+
+def _apart(frame: Frame, more: Sequence[str], chance: random.Random) -> list[Event]:
+    """Draw users who each see their own, calls that break, and one who cannot look meanwhile."""
+    events: list[Event] = [] if more else [AlsoPushes(USERS[1])]
+    users = [USERS[0], *(more or USERS[1:2])]
+    events += [Sees(user, Sight.OWN) for user in users]
+    if frame.style.old or chance.random() < 0.5:
+        at_s = chance.uniform(2.0, 12.0) * max(frame.latency_s, 0.5)
+        events.append(IsLockedOut(chance.choice(users), at_s, 400.0))
+    else:
+        events.append(MayNotRead(chance.choice(users[1:]), "STK_InStock"))
+    for nth in chance.sample(range(2, 8), 4):
+        name = chance.choice(["make-then-response-error", "make-then-response-error-text"])
+        events.append(Meets(Channel.PUSH, nth, replace(fault(name), seconds=AFTERMATH_S)))
+    return events
+
+
+def _of(seed: int, what: str) -> random.Random:
+    """Return the chances of something that was thought of later, and moves nothing else."""
+    return random.Random(f"{what} {seed}")  # noqa: S311  # the same trials every time
+
+
+def _frame(seed: int, chance: random.Random) -> Frame:
+    bills = chance.randint(6, 14)
+    linked = chance.random() < 0.9
+    repeats = chance.random() if linked else 1.0
+    halt = HaltRule()
+    if chance.random() < 0.2:
+        halt = chance.choice([HaltRule(fail_count=2), HaltRule(unknown_count=2)])
+    return Frame(
+        seed=seed,
+        bills=bills,
+        latency_s=chance.choice([0.0, 0.5, 2.0, 30.0]),
+        session_calls=chance.choice([0, 0, 0, 9, 30]),
+        policy=chance.choice([Policy.ONE_TO_ONE, *Policy]),
+        on_refusal=chance.choice([OnRefusal.PARTIAL, *OnRefusal]),
+        style=AnswerStyle(
+            old=chance.random() < 0.3,
+            text_values=chance.random() < 0.3,
+            draft_form=chance.choice(list(DraftForm)),
+            draft_number=chance.choice([None, "", " ", "id"]),
+        ),
+        exact=chance.random() < 0.3,
+        linked=linked,
+        drafts=chance.random() < 0.5,
+        partial=repeats < 0.08,
+        again=0.08 <= repeats < 0.13,
+        sends_blocked=chance.random() < 0.15,
+        takes_blocked=chance.random() < 0.5,
+        chunk_size=chance.choice([1, 3, 5, 12]),
+        concurrency=chance.choice([1, 2, 4]),
+        pace=PushPace(
+            canary=chance.random() < 0.6,
+            halt=halt,
+            limit=chance.choice([None] * 6 + [4, 9]),
+        ),
+    )
+
+
+def _bills(frame: Frame, chance: random.Random, hands: random.Random) -> list[Event]:
+    """Draw what is the matter with some numbers."""
+    numbers = orders(frame.bills)
+    bad = chance.sample(numbers, chance.choice([0, 0, 1, 2, 4]))
+    events: list[Event] = [Refuses(number, chance.choice(REFUSALS)) for number in bad]
+    if frame.linked:
+        made = chance.sample(numbers, chance.choice([0, 0, 1, 2]))
+        events += [
+            WasMade(number, frame.partial and chance.random() < 0.7, hands.choice(USERS))
+            for number in made
+        ]
+    if chance.random() < 0.06:
+        events.append(Drops(chance.choice(numbers)))
+    sound = chance.choice(numbers)
+    odd = [
+        "CGDDU000001",  # not approved
+        "CGDDC000001",  # closed
+        "CGDDX000001",  # cancelled
+        "CGDD9999999",  # not there
+        "it's",  # not there, and quoted in a filter
+        TWIN,
+        sound,  # named twice
+        sound.lower(),
+        sound.translate({code: code + 0xFEE0 for code in range(0x21, 0x7F)}),
+        *(f"{chance.choice(bad or numbers)}{tail}" for tail in LONGER),
+    ]
+    for number in chance.sample(odd, chance.choice([0, 0, 1, 2, 4])):
+        events.append(Names(number, chance.randrange(frame.bills + 1)))
+    return events
+
+
+def _conditions(frame: Frame, chance: random.Random) -> list[Event]:
+    """Draw what the site is like beside what is usual."""
+    numbers = orders(frame.bills)
+    draws: list[tuple[float, Callable[[], Event]]] = [
+        (0.05, lambda: AsksField(chance.choice(["FSupplierId.FNumber", "FNote"]))),
+        (0.1, IsNew),
+        (0.2, lambda: WritesBack(chance.choice([WriteBack.AUDIT, WriteBack.NEVER]))),
+        (0.1, StaysOpen),
+        (0.15, lambda: CutsPages(chance.choice([1, 2, 3, 7, 20, 50]))),
+        (0.08, lambda: Lags(chance.choice([0.3, 1.5, 8.0]))),
+        (0.1, lambda: SavesApart(chance.choice([0.5, 3.0, 20.0]))),
+        (0.12, lambda: _reads_fail(chance)),
+        (0.05, lambda: IsGuarded(chance.choice(numbers), fault(chance.choice(GUARDS)))),
+        (0.1, lambda: _breaks(chance.choice(numbers), chance)),
+        (0.06, lambda: _rival(chance.choice(numbers), chance)),
+        (0.1, lambda: Bears(chance.choice(numbers), chance.choice(list(Stands)))),
+    ]
+    events = [draw() for likely, draw in draws if chance.random() < likely]
+    if chance.random() < 0.25:
+        events += _users(chance, old=frame.style.old)
+    return events
+
+
+def _users(chance: random.Random, *, old: bool) -> list[Event]:
+    """Draw more users, and what is the matter with some of them.
+
+    An old server has no word by which a missing right is told from a query that failed.
+    """
+    more = USERS[1 : chance.choice([1, 2, 2, 3])]
+    events: list[Event] = [AlsoPushes(user) for user in more]
+    users = [USERS[0], *more]
+    if chance.random() < 0.4:
+        events += [Sees(user, Sight.OWN) for user in users if chance.random() < 0.6]
+    if chance.random() < 0.2:
+        events.append(IsSlow(chance.choice(users), chance.choice([3.0, 8.0])))
+    if chance.random() < 0.2:
+        events.append(CutsPages(chance.choice([1, 3, 7]), chance.choice(users)))
+    if chance.random() < 0.2:
+        at_s = chance.choice([0.0, 5.0, 60.0])
+        events.append(IsLockedOut(chance.choice(users), at_s, chance.choice([60.0, 400.0])))
+    if more and chance.random() < 0.3:
+        events.append(
+            IsGone(chance.choice(users), chance.choice([2, 2, 3]))
+            if old or chance.random() < 0.6
+            else MayNotRead(chance.choice(more), "STK_InStock")
+        )
+    return events
+
+
+def _reads_fail(chance: random.Random) -> ReadsFail:
+    names = chance.sample(READ_FAULTS + GUARDS, 3)
+    met = tuple(replace(fault(name), seconds=chance.choice(SLOW_S)) for name in names)
+    return ReadsFail(chance.choice([0.1, 0.3]), met, chance.choice([5, 20]))
+
+
+def _breaks(number: str, chance: random.Random) -> Breaks:
+    met = replace(fault(chance.choice(BREAKING)), seconds=chance.choice(SLOW_S))
+    return Breaks(number, met)
+
+
+def _rival(number: str, chance: random.Random) -> HasRival:
+    return HasRival(number, Rival(chance.choice([1, 1, 2]), chance.random() < 0.5))
+
+
+def _people(chance: random.Random) -> list[Event]:
+    """Draw what people want of the first run."""
+    events: list[Event] = []
+    if chance.random() < 0.08:
+        events.append(Says(chance.uniform(0.0, 60.0), chance.choice(WORDS)))
+    if chance.random() < 0.08:
+        events.append(Ends(chance.choice([1, 1, 2]), chance.choice([3.0, 30.0, 300.0])))
+    if chance.random() < 0.1:
+        events.append(OnlySettles(chance.choice([1, 2, 2, 3])))
+    return events
+
+
+def _faults(chance: random.Random) -> list[Event]:
+    """Draw what requests meet."""
+    events: list[Event] = []
+    for nth in sorted(chance.sample(range(1, 17), chance.choice([0, 1, 3, 6]))):
+        met = replace(fault(chance.choice(PUSH_FAULTS)), seconds=chance.choice(SLOW_S))
+        if met.ending in BROKE_ON_THE_SERVER:
+            met = replace(met, seconds=AFTERMATH_S)
+        events.append(Meets(Channel.PUSH, nth, met))
+    for nth in sorted(chance.sample(range(1, 25), chance.choice([0, 0, 1, 4]))):
+        # A look is tried five times; only a longer row of faults makes it fail.
+        name, row = chance.choice(READ_FAULTS), chance.choice([1, 1, 1, 6])
+        met = replace(fault(name), seconds=chance.choice(SLOW_S))
+        events += [Meets(Channel.QUERY, nth + more, met) for more in range(row)]
+    for nth in sorted(chance.sample(range(1, 5), chance.choice([0, 0, 0, 1, 2]))):
+        met = replace(fault(chance.choice(LOGIN_FAULTS)), seconds=SLOW_LOGIN_S)
+        events.append(Meets(Channel.LOGIN, nth, met))
+    return events
+
+
+def _fates(chance: random.Random, still: random.Random, *, runs: int) -> list[Event]:
+    """Draw what happens to processes, to several of one run in a row at times."""
+    events: list[Event] = []
+    for run in range(1, runs + 1):
+        for execution in range(1, 1 + chance.choice([0, 1, 1, 2, 4])):
+            act = chance.choice([Act.KILL, Act.KILL, *Act])
+            step = int(chance.triangular(1, 120, 20))
+            still_s = still.choice(STILL_S) if act is Act.STAND_STILL else 0.0
+            events.append(Happens(run, execution, step, act, still_s))
+            if act is Act.STOP and chance.random() < 0.5:
+                later = step + chance.randint(1, 12)
+                events.append(Happens(run, execution, later, Act.STOP_AT_ONCE))
+    return events

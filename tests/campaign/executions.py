@@ -1,0 +1,105 @@
+"""What must be true whenever an execution ends, whatever it came to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from k3push.core.model import PARTLY, TWIN, Row, State
+from k3push.runs.context import MOST_TWINS
+from k3push.runs.outcome import Exit, ending_of
+from k3push.runs.stop import Cause
+from k3push.simulator import OnRefusal
+from k3push.simulator.faults import Ending
+from tests.campaign.conditions import MayNotRead
+from tests.campaign.events import IsDown, IsGone, IsLockedOut
+from tests.campaign.scene import Execution, Scene
+from tests.campaign.steps_after import owed_of
+from tests.runs.office import PACE
+
+_DONE = frozenset({State.PUSHED, State.ALREADY})
+_ODD = frozenset({TWIN, PARTLY})
+_IN_DOUBT = frozenset({State.UNKNOWN, State.SENT})
+_OF_READS = frozenset({Cause.UNREACHABLE, Cause.LOOK_FAILED})
+# The word of a person or of a full disk, and what an answer says against a look.
+_GRAVE = frozenset({Cause.LEDGER_LOST, Cause.CONTRADICTION})
+
+
+async def check_execution(scene: Scene, execution: Execution) -> list[str]:
+    """List what is wrong with how an execution ended."""
+    return [
+        *_check_states(execution),
+        *_check_contradiction(scene, execution),
+        *_check_patience(scene, execution),
+        *_check_twins(execution),
+        *await _check_exit(scene, execution),
+    ]
+
+
+def _check_states(execution: Execution) -> Iterator[str]:
+    """Find rows that are left as if their call were open."""
+    if execution.pushed.of(State.SENT) and Cause.LEDGER_LOST not in execution.causes:
+        yield f"{execution.run}: an execution that ended left rows `sent`"
+
+
+def _check_contradiction(scene: Scene, execution: Execution) -> Iterator[str]:
+    """Find an answer that passes for a contradiction where each document can be seen."""
+    silent = scene.witness.dropped or scene.story.frame.on_refusal is OnRefusal.SILENT
+    if Cause.CONTRADICTION in execution.causes and not silent and not scene.story.is_dim:
+        why = execution.pushed.stop.causes[Cause.CONTRADICTION]
+        yield f"a contradiction that is none: {why}"
+
+
+def _check_patience(scene: Scene, execution: Execution) -> Iterator[str]:
+    """Find an execution that gave up after fewer failures than any look or login is tried."""
+    failures = scene.witness.met_since(execution.began_s)
+    causes = set(_OF_READS)
+    if all(met.ending is not Ending.NO_PERMISSION for met in failures):
+        causes.add(Cause.LOOK_REFUSED)
+    more = scene.story.has(IsDown, IsLockedOut, IsGone, MayNotRead)
+    # Once a stop is asked, nothing is tried again.
+    first = next(iter(execution.causes), None)
+    if first in causes and len(failures) < PACE.max_attempts and not more:
+        why = "; ".join(f"{cause}: {why}" for cause, why in execution.pushed.stop.causes.items())
+        yield f"{execution.run}: {len(failures)} failures ended an execution: {why}"
+
+
+def _check_twins(execution: Execution) -> Iterator[str]:
+    """Find an execution that goes on though others push the same bills."""
+    told = [o for _, outcomes, _ in execution.pushed.watch.sendings for o in outcomes]
+    twins = sum(outcome.code == TWIN for outcome in told)
+    if twins >= MOST_TWINS and Cause.TWINS not in execution.causes:
+        yield f"{execution.run}: {twins} numbers were pushed by others too, and nothing stopped"
+
+
+async def _check_exit(scene: Scene, execution: Execution) -> list[str]:
+    """Find an exit code that says other than the rows."""
+    run, causes = execution.run, execution.pushed.stop.causes
+    ledger = scene.ledger.another_process()
+    opened = await ledger.run(run)
+    assert opened is not None
+    before = await ledger.rows(run, limit=100_000)
+    ending = await ending_of(ledger, opened, causes, unverified=False)
+    rows = await ledger.rows(run, limit=100_000)
+    if rows != before:
+        return []  # somebody else is at work
+    documents = {each.id: each for each in await ledger.documents(run, limit=100_000)}
+    owed = _exit_owed(rows, set(causes), owed_of(rows, documents, opened.route.follow))
+    told = f"{run}: ends with {ending.exit.name}, and its rows say {owed.name}"
+    return [] if ending.exit is owed else [told]
+
+
+def _exit_owed(
+    rows: Collection[Row], causes: Collection[Cause], documents: tuple[bool, bool, bool]
+) -> Exit:
+    """Say what README promises: the first of 6, 4, 5 and 3 that applies."""
+    in_doubt, left, for_person = documents
+    states = {row.state for row in rows}
+    if {*_OF_READS, Cause.LOGIN_REFUSED} & set(causes):
+        return Exit.UNREACHABLE
+    if states & _IN_DOUBT or in_doubt:
+        return Exit.SOME_UNKNOWN
+    if State.PLANNED in states or left or _GRAVE & set(causes):
+        return Exit.STOPPED
+    if states <= _DONE and not for_person and not any(row.code in _ODD for row in rows):
+        return Exit.DONE
+    return Exit.SOME_REJECTED

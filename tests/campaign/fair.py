@@ -1,0 +1,124 @@
+"""What an honest server may do, and an unlucky office may meet, in any story."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from k3push.simulator import FAULT_NAMES, Channel, Fault, Refusal, fault
+from k3push.simulator.faults import Ending, Work
+from tests.campaign.conditions import USERS, AlsoPushes, Lags, MayNotRead, SavesApart
+from tests.campaign.events import AsksField, Event, IsGone, Joins, Meets, Way
+from tests.campaign.settings import Sets
+from tests.campaign.story import Frame
+from tests.campaign.witness import BROKE_ON_THE_SERVER, READABLE, THROWN
+
+# All that a server does for a call ends within the window of its attempt, as rule 6 takes for
+# granted: a late login, a slow call and a late commit together stay below it.
+SLOW_S = (5.0, 45.0, 400.0)
+SLOW_LOGIN_S = 20.0
+# A machine that sleeps: too short to matter, and longer than an attempt may wait, and than its
+# whole window. Another takes the run over meanwhile.
+STILL_S = (50.0, 200.0, 650.0)
+# Settings with short times, with long ones, and with a window that ends before a call may.
+TIMES = (Sets(20, 20, 60), Sets(500, 145, 800), Sets(500, 145, 300))
+# Calls that end within a short window, even those of a slow user.
+QUICK_S = 2.0
+# Calls that outlive the window of their attempt, against the administrator's promise.
+TOO_LONG_S = (700.0, 900.0, 1500.0)
+# A call that broke on the server has ended, and may be seen a moment later.
+AFTERMATH_S = 5.0
+# With so little between them, all targets of one push are saved before its first look.
+LEAST_GAP_S = 0.5
+
+
+# These have draws of their own, or none: the witness has no word for what the last two prove.
+_APART = frozenset({Ending.INTERRUPTED, *THROWN, Ending.NULL_VALUES, Ending.SHORT_ROWS})
+
+
+def is_fair(met: Fault) -> bool:
+    """Say whether an honest ERP may do this: it links rightly, and ends after its commit."""
+    early = met.work is Work.COMMIT_LATE and met.ending in READABLE
+    return not (met.work is Work.MISLINK or early or met.ending in _APART)
+
+
+_FAIR = [each for each in map(fault, FAULT_NAMES) if is_fair(each)]
+PUSH_FAULTS = [each.name for each in _FAIR]
+# What may end long after its answer, or without one.
+LATE = [
+    each.name
+    for each in _FAIR
+    if each.name == "delay"
+    or (
+        each.work is Work.COMMIT_LATE
+        and each.ending not in BROKE_ON_THE_SERVER | {Ending.LOSE_SESSION}
+    )
+]
+# A read has no work that could be half done, late or left out.
+READ_FAULTS = [each.name for each in _FAIR if each.work in {Work.NONE, Work.MAKE}]
+LOGIN_FAULTS = [
+    each.name
+    for each in _FAIR
+    if each.work in {Work.NONE, Work.MAKE} and each.ending is not Ending.LOSE_SESSION
+]
+
+# Exceptions that come as answers.
+ANSWERED = [
+    "interrupted",
+    "make-then-interrupted",
+    "commit-late-then-interrupted",
+    "make-then-msgcode-4",
+    "msgcode-6",
+    "make-then-msgcode-6",
+]
+GUARDS = ["msgcode-4", "msgcode-6", "response-error"]
+# What a bill may do to each call that holds it: nothing is ever made of it then, or all is.
+BREAKING = [
+    "reset",
+    "html-502",
+    "silence",
+    "make-then-reset",
+    "make-then-silence",
+    "late-commit",
+    "response-error-timeout",
+    "make-then-response-error-timeout",
+    "commit-late-then-response-error-timeout",
+    "response-error-deadlock",
+]
+WORDS = ["pause, continue", "stop", "set chunk-size=2, set chunk-size=auto", "set concurrency=1"]
+
+REFUSALS = (
+    Refusal(8, "仓库 {number} 必录"),
+    # Another bill's number that begins with one of ours, and the words of a lost session.
+    Refusal(11, "{number} 的上游单据 CGDD00000019 未审核"),
+    Refusal(4, "会话信息已丢失，请重新登录后再下推 {number}"),
+    Refusal(4, "数据有误"),
+    Refusal(11, "仓库必录", saving=True),
+    Refusal(4, "数据有误", whole_call=True),
+    Refusal(4, "未将对象引用设置到对象的实例。", thrown=True),
+)
+
+
+def fair_together(frame: Frame, events: Sequence[Event]) -> list[Event]:
+    """Leave out what no client could stand together with the rest.
+
+    A session that is denied after the work can be told from a lost one by a look alone, which
+    must show at once what was made. What a call that broke on the server makes is there a moment
+    later, unless it is saved slowly. Without a MsgCode, an exception after the work is a refusal.
+    """
+    ways = [event.way for event in events if isinstance(event, Joins)]
+    asks = frame.linked and Way.UNASKED not in ways
+    asks = asks and not any(isinstance(e, AsksField | Lags | MayNotRead) for e in events)
+    slow = any(isinstance(event, SavesApart) and event.seconds > LEAST_GAP_S for event in events)
+
+    def fair(event: Event) -> bool:
+        if not isinstance(event, Meets) or event.channel is not Channel.PUSH:
+            return True
+        met = event.fault
+        denied = met.ending is Ending.LOSE_SESSION and met.works
+        broke = met.ending in BROKE_ON_THE_SERVER | THROWN and met.works
+        nameless = met.ending in THROWN and met.works and frame.style.old
+        return not (denied and not asks) and not ((broke or denied) and slow) and not nameless
+
+    may_read = {USERS[0], *(e.user for e in events if isinstance(e, AlsoPushes))}
+    may_read -= {event.user for event in events if isinstance(event, MayNotRead)}
+    return [e for e in events if fair(e) and not (isinstance(e, IsGone) and {e.user} == may_read)]

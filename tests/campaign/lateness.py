@@ -1,0 +1,90 @@
+"""What the ERP makes after the window of its call, and what may be wrong for that.
+
+Nobody can hold it back, as README's limits say: the number may have been sent again by then. A
+row need not tell of it, save where it came before the end of the execution that sent it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
+
+from k3push.core.model import TWIN, Row, RunId
+from k3push.runs.stop import Cause
+from k3push.simulator.bills import Bill
+from k3push.simulator.history import Maker
+from tests.campaign.scene import Execution, Scene
+from tests.runs.office import NOON
+
+# An execution that ends for one of these has not looked once more.
+_BLIND_ENDS = frozenset(
+    {
+        Cause.LEDGER_LOST,
+        Cause.LOGIN_REFUSED,
+        Cause.LOOK_FAILED,
+        Cause.LOOK_REFUSED,
+        Cause.UNREACHABLE,
+    }
+)
+# The looks at the end of an execution take so many calls, and a while.
+LAST_CALLS, LAST_S = 20, 60.0
+
+
+def late_targets(scene: Scene, numbers: Collection[str]) -> dict[str, dict[int, float]]:
+    """Return, by number and id, the targets that came too late, and when each was kept."""
+    late: dict[str, dict[int, float]] = {}
+    for number in numbers:
+        if scene.witness.takes_s(number) < scene.times.longest_call_s:
+            continue
+        for making in scene.world.makings_of(number):
+            if making.maker is not Maker.CLIENT or making.push <= scene.by_hand:
+                continue
+            worked_out_s = _seconds(making.target)
+            seen = scene.witness.push_of(
+                making.source.number, worked_out_s, usual_s=scene.story.usual_call_s
+            )
+            if seen.takes_s >= scene.times.longest_call_s:
+                kept_s = worked_out_s + seen.fault.commit_delay_s
+                late.setdefault(number, {})[making.target.id] = kept_s
+    return late
+
+
+def check_noticed(
+    scene: Scene, rows: Mapping[RunId, Mapping[str, Row]], late: Mapping[str, Mapping[int, float]]
+) -> Iterator[str]:
+    """Find second documents that came in time for the last look, and of which no row tells."""
+    if scene.story.is_dim:
+        return
+    for run, each in rows.items():
+        for row in each.values():
+            unnamed = late.get(row.bill, {}).keys() - {int(target.id) for target in row.targets}
+            if row.code == TWIN or not unnamed:
+                continue
+            pushes = {m.push for m in scene.world.makings_of(row.bill) if not m.target.cancelled}
+            execution = _last_sender(scene, run, row.bill)
+            if len(pushes) < 2 or execution is None:  # one document is no twin
+                continue
+            last_s = LAST_S + LAST_CALLS * scene.story.frame.latency_s
+            if min(late[row.bill][target] for target in unnamed) < execution.ended_s - last_s:
+                yield f"{row.number}: a second document came in time, and its row is silent"
+
+
+def _last_sender(scene: Scene, run: RunId, number: str) -> Execution | None:
+    """Return the execution that sent a number again and last, if it has looked at its end."""
+    began = [
+        (kept.attempt.intent.began_at - NOON).total_seconds()
+        for kept in scene.attempts
+        if kept.attempt.intent.run == run and number in kept.attempt.intent.numbers
+    ]
+    if len(began) < 2:
+        return None
+    mine = [each for each in scene.executions if each.run == run]
+    there = [each for each in mine if each.began_s <= began[-1] <= each.ended_s]
+    looked = len(there) == 1 and not _BLIND_ENDS.intersection(there[0].causes)
+    return there[0] if looked else None
+
+
+def _seconds(bill: Bill) -> float:
+    """Return when a target was worked out: its date is cut off to whole seconds."""
+    created = datetime.fromisoformat(bill.created).replace(tzinfo=NOON.tzinfo)
+    return (created - NOON).total_seconds() + 1

@@ -1,0 +1,131 @@
+"""What people do beside the processes: at the ERP, at its door, and on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+import anyio
+
+from k3push.core.control_words import Command
+from k3push.core.model import RunId, State
+from k3push.core.safety.life import IllegalMoveError
+from k3push.ports import Doubt, Ledger, RunIsAliveError
+from k3push.runs.control import command
+from k3push.runs.create import plan_rejected, saying
+from k3push.runs.settle import in_doubt, settle_by_word
+from k3push.simulator import PushOrder
+from k3push.simulator.forms import PURCHASE_ORDER
+from k3push.simulator.history import Maker
+from tests.campaign.conditions import IsGuarded
+from tests.campaign.events import IsClosed, IsDown, IsLockedOut, IsPushed, Says
+from tests.campaign.result import Result
+from tests.campaign.scene import Scene
+from tests.runs.office import ROUTE, VirtualClock
+
+# How long a command waits to be obeyed, and a person until the next one.
+PATIENCE_S = 10.0
+PAUSE_S = 90.0
+
+
+@dataclass(slots=True)
+class People:
+    """Those of a scene."""
+
+    scene: Scene
+    result: Result
+
+    async def say(self, event: Says) -> None:
+        """Give the first run commands, if it is alive."""
+        await anyio.sleep(event.at_s)
+        run, ledger = self.scene.first, self.scene.ledger.another_process()
+        for text in event.text.split(", "):
+            if await ledger.is_alive(run):
+                what = Command.parse(text.split(" "))
+                done = await command(ledger, VirtualClock(), run, what, patience_s=PATIENCE_S)
+                self.result.counts["commands obeyed"] += done is not None
+                await anyio.sleep(PAUSE_S)
+
+    async def touch(self, event: IsPushed | IsClosed) -> None:
+        """Do something with a bill by hand."""
+        await anyio.sleep(event.at_s)
+        world = self.scene.world
+        if isinstance(event, IsPushed):
+            order = PushOrder(PURCHASE_ORDER.id, (event.number,), rule_id=ROUTE.rule)
+            world.push(order, event.user, Maker.PERSON)
+        else:
+            for bill in world.store.by_number(PURCHASE_ORDER, event.number):
+                bill.closed = True
+
+    async def lock_out(self, event: IsLockedOut) -> None:
+        """Change a user's password, and take that back."""
+        await anyio.sleep(event.at_s)
+        self._set_password(event.user, "changed")
+        self.scene.site.logins.lose_all()
+        await anyio.sleep(event.for_s)
+        self._set_password(event.user, "sandbox")
+
+    def _set_password(self, user: str, secret: str) -> None:
+        logins = self.scene.site.logins
+        users = {**logins.accounts.users, user: secret}
+        logins.accounts = replace(logins.accounts, users=users)
+
+    async def take_down(self, event: IsDown) -> None:
+        """Switch the server off for a while."""
+        await anyio.sleep(event.at_s)
+        self.scene.site.accepting = False
+        await anyio.sleep(event.for_s)
+        self.scene.site.accepting = True
+
+    async def retry(self, run: RunId) -> None:
+        """Plan the rejected numbers of a run again, as the command does."""
+        ledger = self.scene.ledger.another_process()
+        opened = await ledger.run(run)
+        assert opened is not None
+        with suppress(RunIsAliveError):
+            async with ledger.own(run):
+                self.result.counts["retries"] += await plan_rejected(
+                    ledger, VirtualClock(), opened, saying("")
+                )
+
+    async def speak(self, run: RunId) -> None:
+        """Look into the ERP's books, long afterwards, and say what became of doubts."""
+        scene, ledger = self.scene, self.scene.ledger.another_process()
+        seen = {doubt.attempt for doubt in await self._doubts(ledger)}
+        await anyio.sleep(scene.times.settle.window_s)
+        scene.site.finish()
+        doubts = await self._doubts(ledger)
+        # What was sent meanwhile is not what the person has looked for.
+        new = {doubt.number for doubt in doubts if doubt.attempt not in seen}
+        old = [doubt for doubt in doubts if doubt.run == run and doubt.number not in new]
+        self._check_doubts(old)
+        for number in [doubt.number for doubt in old if scene.is_worth_a_word(doubt.number)]:
+            state = State.PUSHED if scene.made_from(number) else State.PLANNED
+            for of, bill in await in_doubt(ledger, number):
+                with suppress(RunIsAliveError, IllegalMoveError):
+                    await settle_by_word(
+                        ledger, VirtualClock(), of, bill, state, because="seen in the ERP"
+                    )
+                    scene.spoken_of[number] += 1
+                    self.result.counts["words of a person"] += 1
+
+    async def _doubts(self, ledger: Ledger) -> list[Doubt]:
+        runs = [run for run in self.scene.lists if await self.scene.is_written(run)]
+        return [doubt for run in runs for doubt in await ledger.doubts(run)]
+
+    def _check_doubts(self, doubts: Sequence[Doubt]) -> None:
+        """Find numbers that wait for a person though a look could tell what became of them."""
+        scene = self.scene
+        if self.scene.story.is_dim:
+            return
+        as_one = scene.world.collation
+        events = self.scene.story.happenings
+        guarded = {as_one(e.number) for e in events if isinstance(e, IsGuarded)}
+        self.result.findings += [
+            f"{doubt.number}: `unknown` for a person, without cause"
+            for doubt in doubts
+            if not scene.witness.answers(doubt.number)
+            and as_one(doubt.number) not in guarded
+            and scene.routes[doubt.run].source_number_field
+        ]

@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.campaign.drawing import story_of
+from tests.campaign.trial import play
+
+SEEDS = 2000
+BLOCK = 50
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("first", range(0, SEEDS, BLOCK))
+def test_whatever_goes_wrong_the_promise_is_kept(first: int) -> None:
+    """Faults, kills and people meet in ways that nobody thinks of, so seeds mix them."""
+    found = {seed: play(story_of(seed)).findings for seed in range(first, first + BLOCK)}
+    assert {seed: findings for seed, findings in found.items() if findings} == {}

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import k3push
+
+SOURCE = Path(k3push.__file__).parent
+
+# They hand each call on: to one of several users, or together with others.
+POOL = "adapters/erp/identities.py"
+JOINED = "adapters/erp/query_batching.py"
+
+
+def _callers(name: str) -> set[str]:
+    """Name the modules outside the simulator that call something of this name."""
+    return {
+        path.relative_to(SOURCE).as_posix()
+        for path in SOURCE.rglob("*.py")
+        if "simulator" not in path.parts
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and name in {getattr(node.func, "attr", ""), getattr(node.func, "id", "")}
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "modules"),
+    [
+        ("perform", {"runs/attempt.py", POOL, JOINED}),
+        ("send_once", set()),
+        ("push_chunk", {"runs/engine.py"}),
+        ("push_data", {"runs/attempt.py"}),
+        ("SendAgain", {"core/safety/verdict.py"}),
+        ("targets_of", {"runs/lookup.py", POOL, JOINED}),
+        ("sources_of", {"runs/lookup.py", "cli/actions/check.py", POOL, JOINED}),
+    ],
+)
+def test_there_is_one_door_to_the_erp(name: str, modules: set[str]) -> None:
+    """A second place that sends would have to remember every rule of the first (rule 10)."""
+    assert _callers(name) == modules

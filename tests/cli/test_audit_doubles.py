@@ -1,0 +1,138 @@
+"""`audit-dups`: what it says, and how it ends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from k3push.cli.app import run
+from tests.cli.terminal import PATIENT, Desk, Sandbox, orders, read_csv
+
+NOWHERE = "http://127.0.0.1:9/K3Cloud/"
+
+
+@pytest.fixture
+def used(desk: Desk, cleared: pytest.MonkeyPatch) -> Desk:
+    """A desk in whose folder commands are typed, and nothing is served."""
+    cleared.chdir(desk.folder)
+    return desk.configure(NOWHERE)
+
+
+@pytest.fixture(scope="module")
+def pushed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """A desk whose six bills are pushed, and two of them once more."""
+    folder = tmp_path_factory.mktemp("pushed")
+    desk = Desk(folder)
+    with Sandbox(folder, "--write-back", "never") as sandbox:
+        desk.configure(sandbox.url, lines=PATIENT)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            assert run(("run", desk.job(orders(6)), "--quiet"), "en") == 0
+            again = desk.job(orders(2), "again.csv")
+            assert run(("run", again, "--again", "--because", "a test", "--quiet"), "en") == 0
+        yield desk
+
+
+@pytest.fixture
+def doubled(pushed: Desk, cleared: pytest.MonkeyPatch) -> Desk:
+    """The same desk, in whose folder commands are typed."""
+    cleared.chdir(pushed.folder)
+    return pushed
+
+
+Capture = pytest.CaptureFixture[str]
+
+
+def test_doubles_of_our_own_are_found(doubled: Desk, capsys: Capture) -> None:
+    """Somebody asked for the bills to be pushed again, and both documents are told."""
+    assert run(("audit-dups", "--json", "--output", "all.csv"), "en") == 3
+    told = json.loads(capsys.readouterr().out)
+    assert (told["sources"], told["whole"], told["exit"]) == (6, True, 3)
+    assert sorted(double["number"] for double in told["doubles"]) == orders(2)
+    rows = read_csv(doubled.folder / "all.csv")
+    assert {row["ours"] for row in rows} == {"yes"}
+    assert len({row["run"] for row in rows}) == 2
+
+
+def test_a_list_without_doubles_is_clean(doubled: Desk, capsys: Capture) -> None:
+    """Only its own bills are looked at."""
+    job = doubled.job(orders(3, first=2), "well.csv")
+    assert run(("audit-dups", job), "en") == 0
+    said = capsys.readouterr().out
+    assert said.endswith("Of 3 bills, none has more documents than it should have.\n")
+
+
+@pytest.mark.usefixtures("doubled")
+def test_a_routes_own_filter_names_the_bills(cleared: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """It is the filter of the settings, and not only of what could be pushed."""
+    where = "FBillNo IN ('CGDD0000000','CGDD0000005','CGDDC000000')"
+    cleared.setenv("K3PUSH_ROUTES__PO-INSTOCK__SELECT__WHERE", where)
+    assert run(("audit-dups", "--select", "--json"), "en") == 3
+    told = json.loads(capsys.readouterr().out)
+    assert told["sources"] == 3
+    assert [double["number"] for double in told["doubles"]] == ["CGDD0000000"]
+
+
+@pytest.mark.usefixtures("doubled")
+def test_the_ledgers_bills_are_told_in_chinese(capsys: Capture) -> None:
+    """So is everything else."""
+    assert run(("audit-dups", "--from-ledger"), "zh") == 3
+    said = capsys.readouterr().out
+    assert "CGDD0000001：下游单据 2 张，应有 1 张（按数量判断）" in said
+    assert "已核对 6 张源单：2 张下游单据过多，0 张下游单据已不存在" in said
+
+
+def test_what_was_made_since_a_day_is_looked_at(doubled: Desk, capsys: Capture) -> None:
+    """The page holds it, and the table fits a terminal."""
+    assert run(("audit-dups", "--since", "2026-01-01", "--output", "page.html"), "en") == 3
+    said = capsys.readouterr().out
+    assert "Of 6 bills, 2 with too many documents" in said
+    assert max(map(len, said.splitlines())) <= 80
+    assert "CGDD0000001" in (doubled.folder / "page.html").read_text("utf-8")
+
+
+@pytest.mark.usefixtures("used")
+def test_an_erp_that_is_away_is_no_clean_audit(capsys: Capture) -> None:
+    """Nothing was looked at, and nobody says otherwise."""
+    assert run(("audit-dups", "--json"), "en") == 6
+    told = json.loads(capsys.readouterr().out)
+    assert (told["whole"], told["doubles"], told["exit"]) == (False, [], 6)
+
+
+def test_a_refused_login_is_exit_6(used: Desk, untouched: Sandbox, capsys: Capture) -> None:
+    """Five of them lock the account, so that it is tried once."""
+    used.configure(untouched.url, password="wrong")
+    assert run(("audit-dups",), "en") == 6
+    assert "The audit is not whole" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--since", "tomorrow"], "is no day"),
+        (["a.csv", "--from-ledger"], "only one of them"),
+        (["--select", "--from-ledger"], "only one of them"),
+        (["--select", "--since", "today"], "they name their bills themselves"),
+        (["a.csv", "--since", "today"], "they name their bills themselves"),
+        (["--output", "a.docx"], "must end with"),
+        (["--output", "no/a.csv"], "no/a.csv"),
+        (["--excess", "101"], "--excess"),
+        (["--route", "nowhere"], "nowhere"),
+        (["--from-ledger"], "ledger.db"),
+    ],
+)
+def test_a_mistake_is_named(used: Desk, capsys: Capture, arguments: list[str], words: str) -> None:
+    """Nothing is asked before."""
+    used.write("a.csv", "CGDD0000001\n")
+    assert run(("audit-dups", *arguments), "en") == 2
+    assert words in capsys.readouterr().err
+
+
+def test_a_route_whose_documents_cannot_be_asked_for_is_named(used: Desk, capsys: Capture) -> None:
+    """To look in vain would be to find nothing."""
+    route = '\n[routes.own]\nsource = "A_B"\ntarget = "C_D"\nrule = "x"\n'
+    used.configure(NOWHERE, more=route)
+    assert run(("audit-dups",), "en") == 2
+    assert "route own has no source_number_field" in capsys.readouterr().err

@@ -1,0 +1,78 @@
+"""`init` offers what the site has, and writes no secret."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+from tests.cli.conftest import Start
+from tests.cli.terminal import Desk, Sandbox
+
+APP_ID = "sandbox_" + "A" * 32
+
+
+def answered(*answers: str) -> str:
+    """Return answers as they are typed."""
+    return "".join(f"{answer}\n" for answer in answers)
+
+
+def written(desk: Desk) -> dict[str, Any]:
+    """Return the configuration that was written."""
+    return tomllib.loads((desk.folder / "config.toml").read_text("utf-8"))
+
+
+def test_account_sets_forms_and_rules_are_offered(desk: Desk, untouched: Sandbox) -> None:
+    """A place in the list is answer enough, and so is the return key."""
+    desk.environment["MINE"] = "sandbox"
+    ran = desk.k3push("init", given=answered(untouched.url, "1", "sandbox", "MINE", "2", "", ""))
+    assert ran.exit == 0, ran
+    for line in ("  1  sandbox  sandbox", "  1  PUR_PurchaseOrder", "  1  SAL_OUTSTOCK"):
+        assert line in ran.err, ran
+    assert "login by password: let in" in ran.err
+    told = written(desk)
+    assert told["erp"]["acct_id"] == "sandbox"
+    assert told["routes"]["default"] == {
+        "source": "SAL_SaleOrder",
+        "target": "SAL_OUTSTOCK",
+        "rule": "SaleOrder-OutStock",
+    }
+    assert "sandbox" not in str(told["erp"]["password"])
+    checked = desk.k3push("check")
+    assert (checked.exit, "✗" in checked.out) == (0, False), checked
+
+
+def test_logins_of_an_application_are_tried_one_after_the_other(
+    desk: Desk, untouched: Sandbox
+) -> None:
+    """Which of them a site lets in, few people know."""
+    desk.environment["MINE"] = "sandbox-secret"
+    answers = answered(untouched.url, "", "sandbox", "MINE", APP_ID, "", "", "")
+    ran = desk.k3push("init", given=answers)
+    assert ran.exit == 0, ran
+    assert "login by password: refused" in ran.err
+    assert "login by app_secret: let in" in ran.err
+    told = written(desk)
+    assert told["erp"]["auth"] == "app_secret"
+    assert told["erp"]["app_secret"] == {"env": "MINE"}
+    assert "sandbox-secret" not in (desk.folder / "config.toml").read_text("utf-8")
+    assert desk.k3push("check").exit == 0
+
+
+def test_a_site_that_is_not_there_is_asked_for_blindly(desk: Desk) -> None:
+    """Somebody may write the configuration before the network stands."""
+    desk.environment["MINE"] = "sandbox"
+    answers = answered("http://127.0.0.1:1/", "20180321174312", "webapi", "MINE", "", "", "")
+    ran = desk.k3push("init", given=answers)
+    assert ran.exit == 0, ran
+    assert "does not answer" in ran.err
+    told = written(desk)
+    assert told["erp"]["acct_id"] == "20180321174312"
+    assert told["routes"]["default"]["rule"] == "PUR_PurchaseOrder-STK_InStock"
+
+
+def test_without_a_password_nothing_is_tried(desk: Desk, start: Start) -> None:
+    """Five wrong logins lock the account."""
+    sandbox = start("--orders", "1")
+    ran = desk.k3push("init", given=answered(sandbox.url, "", "sandbox", "MINE", "", "", ""))
+    assert ran.exit == 0, ran
+    assert sandbox.truth()["calls"].get("login", 0) == 0

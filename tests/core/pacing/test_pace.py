@@ -1,0 +1,333 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from k3push.core.pacing.pace import (
+    FIRST_CHUNK_SIZE,
+    FIRST_CONCURRENCY,
+    FIRST_ON_THEIR_WAY,
+    LEAST_CHUNK_SIZE,
+    MERGING_CHUNK_SIZE,
+    MOST_CHUNK_SIZE,
+    MOST_CONCURRENCY,
+    MOST_STEPS,
+    ON_THEIR_WAY_FOR_EACH,
+    Ended,
+    Pace,
+    Sample,
+    Setting,
+)
+
+CALL_S = 0.9
+NUMBER_S = 0.1
+
+
+class Server:
+    """Rounds of calls on a server that serves so many at once, and the rest more slowly.
+
+    Args:
+        pace: What steers.
+        capacity: Calls at once.
+    """
+
+    def __init__(self, pace: Pace, capacity: float) -> None:
+        self.pace = pace
+        self.capacity = capacity
+        self.slower = 1.0
+        self.now_s = 0.0
+
+    def seconds(self, at_once: int, numbers: int) -> float:
+        """Say how long each of some calls takes."""
+        crowded = max(1.0, at_once / self.capacity)
+        return (CALL_S + NUMBER_S * numbers) * crowded * self.slower
+
+    def call(
+        self, at_once: int, numbers: int, ended: Ended = Ended.OK, *, merged: bool = False
+    ) -> None:
+        """Make a round of calls of one size."""
+        began_s = self.now_s
+        self.now_s += self.seconds(at_once, numbers)
+        came_to = numbers if ended is Ended.OK else 0
+        for _ in range(at_once):
+            self.pace.add(
+                Sample(began_s, self.now_s, self.now_s - began_s, came_to, at_once, ended, merged)
+            )
+
+    def begin(self) -> None:
+        """Send the canary and the first chunk."""
+        self.pace.size(100_000, 1000, 1, 50_000)
+        self.call(1, 1)
+        self.call(1, FIRST_CHUNK_SIZE)
+
+    def rounds(self, count: int, ended: Ended = Ended.OK) -> None:
+        """Make rounds of calls as the pace has it."""
+        for _ in range(count):
+            self.call(self.pace.setting.concurrency, self.pace.setting.chunk_size, ended)
+
+
+def server(capacity: float, *, answer_timeout_s: float = 300) -> Server:
+    """Begin a run on a server."""
+    made = Server(Pace(answer_timeout_s=answer_timeout_s), capacity)
+    made.begin()
+    return made
+
+
+@pytest.mark.parametrize("capacity", [4, 10, 16, 40])
+def test_calls_are_climbed_to_what_the_server_serves_at_once(capacity: int) -> None:
+    """More would wait and fewer would leave it idle."""
+    site = server(capacity)
+    site.rounds(6)
+    assert capacity <= site.pace.setting.concurrency <= capacity * 1.3
+
+
+def test_a_server_that_serves_one_call_at_a_time_gets_one() -> None:
+    """It may run a user's calls one after another (P 2.9), and more only lengthen its queue."""
+    site = server(1)
+    site.rounds(6)
+    assert site.pace.setting.concurrency == 1
+
+
+def test_chunks_grow_until_calls_cost_little_beside_numbers() -> None:
+    """Beyond that a larger chunk brings nothing, and a refused one costs more."""
+    site = server(4)
+    site.rounds(6)
+    size = site.pace.setting.chunk_size
+    assert CALL_S / (NUMBER_S * size) < 0.1
+    assert size <= MOST_CHUNK_SIZE
+
+
+def test_a_chunk_stays_far_below_the_time_out() -> None:
+    """A lost answer puts all its numbers in doubt."""
+    site = server(4, answer_timeout_s=8)
+    site.rounds(12)
+    assert site.seconds(4, site.pace.setting.chunk_size) < 8 / 2
+
+
+@pytest.mark.parametrize("ended", [Ended.OVERLOADED, Ended.TIMED_OUT])
+def test_what_the_erp_says_outright_is_followed_at_once_and_once(ended: Ended) -> None:
+    """All calls of a round say the same, which is one reason to ease off and not eight."""
+    site = server(16)
+    site.rounds(6)
+    before = site.pace.setting
+    site.rounds(1, ended)
+    after = site.pace.setting
+    if ended is Ended.OVERLOADED:
+        assert after.concurrency == before.concurrency // 2
+    else:
+        assert after.chunk_size == before.chunk_size // 2
+    site.rounds(1, ended)
+    assert site.pace.setting == after, "nothing has come through yet that would test it"
+
+
+def test_after_an_overload_calls_come_back_step_by_step() -> None:
+    """An ERP that was busy for a minute must not cost the night."""
+    site = server(16)
+    site.rounds(6)
+    site.rounds(1, Ended.OVERLOADED)
+    low = site.pace.setting.concurrency
+    site.rounds(30)
+    assert low < 12 <= site.pace.setting.concurrency
+
+
+def test_a_slow_hour_passes() -> None:
+    """What was right before it is right after it."""
+    site = server(16)
+    site.rounds(10)
+    site.slower, site.capacity = 5.0, 4
+    site.rounds(10)
+    assert site.pace.setting.concurrency < 16
+    site.slower, site.capacity = 1.0, 16
+    site.rounds(40)
+    assert site.pace.setting.concurrency >= 14
+
+
+def test_refused_chunks_get_smaller() -> None:
+    """Each bad bill costs its whole chunk, so that fewer numbers share its fate."""
+    site = server(4)
+    site.rounds(6)
+    before = site.pace.setting.chunk_size
+    site.rounds(3, Ended.REFUSED)
+    assert site.pace.setting.chunk_size < before
+
+
+def test_where_sources_are_merged_the_size_stays() -> None:
+    """The chunk decides which sources share a target (P 5.6)."""
+    pace = Pace()
+    site = Server(pace, 16)
+    pace.size(100_000, 1000, 1, 50_000)
+    site.call(1, 1)
+    site.call(1, FIRST_CHUNK_SIZE, merged=True)
+    for ended in (Ended.OK, Ended.TIMED_OUT, Ended.REFUSED, Ended.OK):
+        site.rounds(6, ended)
+        assert pace.setting.chunk_size == MERGING_CHUNK_SIZE
+        assert pace.size(5, 5, 8, 100) == MERGING_CHUNK_SIZE
+    assert pace.setting.concurrency > FIRST_CONCURRENCY
+
+
+def test_what_a_person_has_fixed_is_left_alone() -> None:
+    """Each quantity may be fixed while the other is steered."""
+    pace = Pace()
+    for began_s, numbers in ((0.0, 1), (1.0, 10), *((float(s), 7) for s in range(3, 60))):
+        pace.add(Sample(began_s, began_s + 1, 0.5, numbers, 3), concurrency=3, chunk_size=7)
+        assert pace.setting == Setting(3, 7)
+
+
+def next_time(before: Server, *, capacity: float | None = None) -> Server:
+    """Begin another run on the same server, the next night."""
+    made = Server(Pace(), capacity or before.capacity)
+    made.pace.last_time = before.pace.came_to
+    made.begin()
+    return made
+
+
+@pytest.mark.parametrize("capacity", [1, 4, 10, 16])
+def test_the_next_execution_begins_with_what_the_last_one_came_to(capacity: int) -> None:
+    """A short list is at its end before its pace is found, and comes every night."""
+    first = server(capacity)
+    first.rounds(6)
+    second = next_time(first)
+    assert second.pace.setting.concurrency == min(first.pace.setting.concurrency, 16)
+    second.rounds(6)
+    assert capacity <= second.pace.setting.concurrency <= capacity * 1.6
+
+
+def test_a_server_that_serves_fewer_than_the_last_time_gets_fewer() -> None:
+    """What was right last night may be wrong tonight."""
+    first = server(16)
+    first.rounds(6)
+    second = next_time(first, capacity=2)
+    second.rounds(6)
+    assert second.pace.setting.concurrency <= 3
+
+
+@pytest.mark.parametrize("size", [None, 50])
+def test_what_worked_last_time_brings_no_more_numbers_at_first(size: int | None) -> None:
+    """Refusals may set in tonight."""
+    pace = Pace()
+    pace.last_time = MOST_CONCURRENCY
+    for began_s, numbers in ((0.0, 1), (1.0, 10)):
+        pace.add(Sample(began_s, began_s + 1, 0.5, numbers), chunk_size=size)
+    calls = pace.setting.concurrency
+    if size is None:
+        assert calls * pace.size(100_000, 1000, 1, 11) <= FIRST_ON_THEIR_WAY
+        assert calls > FIRST_CONCURRENCY
+    else:
+        assert calls == FIRST_CONCURRENCY
+
+
+def test_what_is_seen_tonight_goes_before_what_worked_last_time() -> None:
+    """An ERP that is overloaded by looks, or merges sources, is met as one that nobody knows."""
+    busy, merging = Server(Pace(), 16), Server(Pace(), 16)
+    for site in (busy, merging):
+        site.pace.last_time = 16
+        site.pace.size(100_000, 1000, 1, 11)
+        site.call(1, 1)
+    busy.call(1, 0, Ended.OVERLOADED)
+    busy.call(1, FIRST_CHUNK_SIZE)
+    assert busy.pace.setting.concurrency < FIRST_CONCURRENCY
+    merging.call(1, FIRST_CHUNK_SIZE, merged=True)
+    assert merging.pace.setting.concurrency == FIRST_CONCURRENCY
+
+
+def test_a_list_that_ends_before_more_calls_are_tried_lets_the_next_one_try_them() -> None:
+    """Else a list of sixty numbers would go as slowly every night."""
+    site = server(16)
+    site.pace.size(20, 20, 1, 11)
+    site.rounds(1)
+    assert site.pace.setting.concurrency == FIRST_CONCURRENCY
+    assert site.pace.came_to == FIRST_CONCURRENCY * FIRST_CONCURRENCY
+    site.rounds(1, Ended.OVERLOADED)
+    assert site.pace.came_to == FIRST_CONCURRENCY // 2
+
+
+def test_nothing_is_kept_of_what_a_person_has_fixed_or_nobody_has_seen() -> None:
+    """The next execution would take it for found."""
+    pace = Pace()
+    assert pace.came_to is None
+    for began_s, numbers in ((0.0, 1), (1.0, 10), (2.0, 10)):
+        pace.add(Sample(began_s, began_s + 1, 0.5, numbers, 3), concurrency=3)
+    assert pace.came_to is None
+
+
+def test_the_last_chunks_are_shared_out() -> None:
+    """One long call at the end would keep the others idle."""
+    site = server(8)
+    site.rounds(6)
+    now = site.pace.setting
+    assert site.pace.size(100_000, 2000, 1, 50_000) == now.chunk_size
+    last = site.pace.size(now.concurrency * 10, 1000, 1, 50_000)
+    assert last == max(10, math.ceil(now.chunk_size / 4))
+
+
+def test_a_short_list_begins_with_a_small_chunk() -> None:
+    """The first chunk travels alone, and ten of sixty numbers would be a sixth of the list."""
+    assert Pace().size(60, 59, 1, 1) == 2
+    assert Pace().size(5000, 500, 1, 1) == FIRST_CHUNK_SIZE
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(list(Ended)),
+            st.floats(0, 1e6),
+            st.integers(0, 500),
+            st.integers(1, 64),
+            st.booleans(),
+            st.none() | st.integers(1, 256),
+            st.none() | st.integers(1, 10_000),
+        ),
+        max_size=60,
+    )
+)
+def test_whatever_comes_the_setting_stays_in_its_bounds(
+    events: list[tuple[Ended, float, int, int, bool, int | None, int | None]],
+) -> None:
+    """A wild answer must never stop the run, nor send it off."""
+    pace, now_s = Pace(), 0.0
+    for ended, seconds, numbers, at_once, merged, concurrency, size in events:
+        sample = Sample(now_s, now_s + seconds, seconds / 2, numbers, at_once, ended, merged)
+        now_s += seconds
+        pace.add(sample, concurrency=concurrency, chunk_size=size)
+        assert 1 <= pace.setting.concurrency <= max(MOST_CONCURRENCY, 256)
+        assert 1 <= pace.setting.chunk_size <= 10_000
+        if concurrency is not None:
+            assert pace.setting.concurrency == concurrency
+        assert pace.size(numbers, numbers, 1, 11) >= 1
+
+
+def test_the_same_samples_give_the_same_steps() -> None:
+    """There is no clock and no chance in it."""
+
+    def steps(ended: Callable[[int], Ended]) -> list[object]:
+        site = server(8)
+        for nth in range(30):
+            site.rounds(1, ended(nth))
+        return list(site.pace.steps)
+
+    odd = (Ended.OVERLOADED, Ended.OK, Ended.OK, Ended.REFUSED, Ended.OK, Ended.OK, Ended.OK)
+    assert steps(lambda n: odd[n % 7]) == steps(lambda n: odd[n % 7])
+
+
+def test_the_steps_that_are_kept_are_bounded() -> None:
+    """A run of a million numbers may change its pace all night."""
+    site = server(8)
+    for nth in range(4 * MOST_STEPS):
+        site.rounds(1, Ended.OVERLOADED if nth % 2 else Ended.OK)
+    assert 0 < len(site.pace.steps) <= MOST_STEPS
+
+
+@given(made=st.integers(0, 20_000), seconds=st.floats(0.01, 5))
+def test_few_travel_at_once_before_many_have_come_through(made: int, seconds: float) -> None:
+    """Refusals that set in at number 101 must not meet chunks of hundreds."""
+    pace = Pace()
+    pace.add(Sample(0, seconds, push_s=seconds, numbers=1))
+    pace.add(Sample(seconds, 2.1 * seconds, push_s=seconds, numbers=10))
+    size, calls = pace.size(100_000, 100_000, 1, made), pace.setting.concurrency
+    assert size * calls <= max(
+        FIRST_ON_THEIR_WAY, ON_THEIR_WAY_FOR_EACH * made, LEAST_CHUNK_SIZE * calls
+    )

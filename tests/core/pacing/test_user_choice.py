@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections import Counter
+from collections.abc import Collection
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from k3push.core.pacing.user_choice import ENOUGH_TO_SEE, MOST_MAKERS, Call, Lane, Views, choose
+
+SECONDS = st.floats(0.01, 600)
+
+
+@st.composite
+def lanes_of_any_kind(draw: st.DrawFn) -> list[Lane]:
+    """Draw lanes with something on their way, measured or not."""
+    lanes = []
+    for _ in range(draw(st.integers(1, 5))):
+        lane = Lane()
+        for call in Call:
+            for _ in range(draw(st.integers(0, 5))):
+                lane.leaves(call)
+            if draw(st.booleans()):
+                lane.seconds[call] = draw(SECONDS)
+        lanes.append(lane)
+    return lanes
+
+
+@given(lanes_of_any_kind())
+def test_nobody_is_chosen_who_is_worse_in_everything(lanes: list[Lane]) -> None:
+    """More on its way and slower at it is never the shortest wait.
+
+    Save for the first, who has the looks to come as well.
+    """
+    known = [lane.seconds[Call.PUSH] for lane in lanes if Call.PUSH in lane.seconds]
+    speed = {
+        place: tuple(
+            lane.seconds.get(c, min(known, default=1.0) if c is Call.PUSH else 0.0) for c in Call
+        )
+        for place, lane in enumerate(lanes)
+    }
+    load = {place: tuple(lane.on_their_way[c] for c in Call) for place, lane in enumerate(lanes)}
+    chosen = choose(lanes)
+    better = [
+        place
+        for place in range(1, len(lanes))
+        if all(a < b for a, b in zip(speed[place], speed[chosen], strict=True))
+        and all(a <= b for a, b in zip(load[place], load[chosen], strict=True))
+    ]
+    assert better == []
+
+
+@given(st.integers(1, 6), st.integers(1, 40))
+def test_untried_users_are_loaded_evenly(users: int, pushes: int) -> None:
+    """Nothing is known of them, so each gets a try before one gets two."""
+    lanes = [Lane() for _ in range(users)]
+    order = []
+    for _ in range(pushes):
+        order.append(choose(lanes))
+        lanes[order[-1]].leaves(Call.PUSH)
+    assert order == [nth % users for nth in range(pushes)]
+
+
+def test_a_user_who_was_never_tried_is_preferred_to_an_equal() -> None:
+    """Who is not tried is not known to be faster."""
+    tried, untried = Lane(), Lane()
+    tried.leaves(Call.PUSH)
+    tried.returns(Call.PUSH, 0, 2)
+    assert choose([tried, untried]) == 1
+
+
+def test_the_user_who_looks_has_less_time_for_pushes() -> None:
+    """All looks stand in the queue of one user: those on their way, and those to come."""
+    lanes = [Lane(), Lane()]
+    for lane in lanes:
+        lane.seconds[Call.PUSH] = 10.0
+    lanes[0].seconds[Call.LOOK] = 1.0
+    order = []
+    for _ in range(12):
+        order.append(choose(lanes))
+        lanes[order[-1]].leaves(Call.PUSH)
+    # Five pushes and the looks of all twelve take 74 s there, seven pushes take 70 s.
+    assert (order.count(0), order.count(1)) == (5, 7)
+
+
+@pytest.mark.parametrize(("looks", "chosen"), [(0, 1), (1, 2)])
+def test_a_look_on_its_way_counts_by_its_own_time(looks: int, chosen: int) -> None:
+    """It stands in the queue before the push."""
+    lanes = [Lane(), Lane(), Lane()]
+    for lane, push_s in zip(lanes, (10.0, 10.0, 10.5), strict=True):
+        lane.seconds |= {Call.PUSH: push_s, Call.LOOK: 1.0}
+    for _ in range(looks):
+        lanes[1].leaves(Call.LOOK)
+    assert choose(lanes) == chosen
+
+
+def test_a_call_that_measures_nothing_leaves_the_average_alone() -> None:
+    """A connection that breaks at once does not mean a fast user."""
+    lane = Lane()
+    lane.leaves(Call.PUSH)
+    lane.returns(Call.PUSH, 0, 0.01, measures=False)
+    assert (lane.seconds, lane.on_their_way[Call.PUSH]) == ({}, 0)
+
+
+def test_one_slow_answer_does_not_bar_a_user_for_the_night() -> None:
+    """What was measured fades with every push that goes elsewhere."""
+    lanes = [Lane(), Lane()]
+    lanes[0].seconds[Call.PUSH], lanes[1].seconds[Call.PUSH] = 300.0, 2.0
+    chosen = [choose(lanes) for _ in range(60)]
+    assert chosen[:30] == [1] * 30
+    assert 0 in chosen[30:]
+
+
+@pytest.mark.parametrize("at_once", [2, 4, 8, 16])
+@pytest.mark.parametrize("speeds", [(1.0, 1.0), (1.0, 3.0), (3.0, 1.0), (1.0, 2.0, 4.0)])
+def test_work_is_shared_by_speed(speeds: tuple[float, ...], at_once: int) -> None:
+    """Users who are served one call at a time finish as soon as sharing can make them.
+
+    *speeds* are the seconds of a push for each user. Nobody could do better than to keep the
+    fastest busy all the time, as many as may be busy at once.
+    """
+    pushes = 400
+    took, done = _simulate(speeds, pushes, at_once)
+    best = pushes / sum(1 / seconds for seconds in sorted(speeds)[:at_once])
+    assert took <= best * 1.12 + max(speeds) * 2
+    assert len(done) == len(speeds)
+    for slow, fast in itertools.permutations(done, 2):
+        assert speeds[slow] <= speeds[fast] or done[slow] < done[fast]
+
+
+def _simulate(speeds: tuple[float, ...], pushes: int, at_once: int) -> tuple[float, Counter[int]]:
+    """Push through queues, and tell how long it took and how many each user made."""
+    lanes = [Lane() for _ in speeds]
+    free_s = [0.0 for _ in speeds]
+    done: Counter[int] = Counter()
+    back: list[tuple[float, int, float]] = []
+    now_s = 0.0
+    for _ in range(pushes):
+        if len(back) == at_once:
+            now_s, place, left_s = heapq.heappop(back)
+            lanes[place].returns(Call.PUSH, left_s, now_s)
+        place = choose(lanes)
+        lanes[place].leaves(Call.PUSH)
+        free_s[place] = max(now_s, free_s[place]) + speeds[place]
+        heapq.heappush(back, (free_s[place], place, now_s))
+        done[place] += 1
+    return max(free_s), done
+
+
+# -- who sees what another makes -----------------------------------------------------------------
+
+
+def seen_by(count: int, **missed: Collection[str]) -> Views:
+    """Let "b" make documents, and everybody look who is named, but for what they have missed."""
+    views = Views()
+    made = [f"b{nth}" for nth in range(count)]
+    views.made("b", made)
+    views.compare({user: set(made) - set(gone) for user, gone in missed.items()})
+    return views
+
+
+@pytest.mark.parametrize(("count", "sees"), [(ENOUGH_TO_SEE - 1, False), (ENOUGH_TO_SEE, True)])
+def test_a_user_who_saw_enough_of_another_sees_what_that_one_makes(
+    count: int, *, sees: bool
+) -> None:
+    """Rights may hide a part, and few documents do not tell."""
+    assert seen_by(count, a=[]).sees("a", "b") is sees
+
+
+def test_to_see_is_no_mutual_thing_and_nobody_is_known_unseen() -> None:
+    """One user's rights say nothing of another's."""
+    views = seen_by(ENOUGH_TO_SEE, a=[], b=[])
+    assert [views.sees(*pair) for pair in (("a", "b"), ("b", "a"), ("c", "b"))] == [
+        True,
+        False,
+        False,
+    ]
+
+
+def test_one_document_is_enough_to_be_blind_for_good() -> None:
+    """The one that is missed would be made a second time."""
+    views = seen_by(ENOUGH_TO_SEE, a=["b0"], b=[])
+    assert not views.sees("a", "b")
+    views.compare({"a": [f"b{nth}" for nth in range(ENOUGH_TO_SEE)]})
+    assert not views.sees("a", "b")
+
+
+def test_what_nobody_is_known_to_have_made_proves_no_sight() -> None:
+    """An old document may be the viewer's own."""
+    views = Views()
+    views.compare({"a": [str(nth) for nth in range(ENOUGH_TO_SEE)]})
+    assert not views.sees("a", "a")
+    assert not views.sees("a", "")
+
+
+def test_a_long_run_forgets_who_made_its_oldest_documents() -> None:
+    """A list of millions must not fill the memory; what was seen of them counts still."""
+    views = seen_by(ENOUGH_TO_SEE, a=[])
+    views.made("c", map(str, range(MOST_MAKERS)))
+    assert views.sees("a", "b")
+    views.compare({"d": [f"b{nth}" for nth in range(ENOUGH_TO_SEE)]})
+    assert not views.sees("d", "b")
+
+
+USERS = st.sampled_from("abc")
+DOCUMENTS = st.sets(st.integers(0, 60).map(str), max_size=61)
+
+
+@given(
+    st.lists(st.tuples(USERS, DOCUMENTS), max_size=4),
+    st.lists(st.dictionaries(USERS, DOCUMENTS, min_size=1), max_size=6),
+)
+def test_nobody_sees_another_of_whose_documents_he_missed_one(
+    made: list[tuple[str, set[str]]], looks: list[dict[str, set[str]]]
+) -> None:
+    """However the looks come."""
+    views = Views()
+    maker: dict[str, str] = {}
+    for user, documents in made:
+        views.made(user, documents)
+        maker |= dict.fromkeys(documents, user)
+    for look in looks:
+        views.compare(look)
+    for viewer, other in itertools.permutations("abc", 2):
+        if views.sees(viewer, other):
+            shown = {each for look in looks for each in look.get(viewer, ())}
+            assert sum(maker.get(each) == other for each in shown) >= ENOUGH_TO_SEE
+            assert all(
+                look[other] <= look[viewer] for look in looks if {viewer, other} <= set(look)
+            )

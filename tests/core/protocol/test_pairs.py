@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from k3push.core.protocol.pairs import Ground, ground_of, known_pair
+
+SOURCE = "PUR_PurchaseOrder"
+PAIR = known_pair(SOURCE, "STK_InStock")
+TABLE = "t_PUR_POOrderEntry"
+
+
+@pytest.mark.parametrize("source", [SOURCE, SOURCE.lower(), SOURCE.upper()])
+def test_a_pair_is_known_in_any_letter_case(source: str) -> None:
+    """Form ids differ in case between sites and still work."""
+    assert known_pair(source, "stk_INSTOCK") == PAIR
+    assert PAIR is not None
+
+
+@pytest.mark.parametrize(
+    ("form", "table", "ground"),
+    [
+        (SOURCE, "", Ground.FORM),
+        (SOURCE.upper(), "", Ground.FORM),
+        (SOURCE, "T_PUR_ReceiveEntry", Ground.FORM),
+        ("PUR_ReceiveBill", "", Ground.DENIED),
+        ("XX_OwnBill", "", Ground.DENIED),
+        ("PUR_ReceiveBill", "T_PUR_ReceiveEntry", Ground.FOREIGN),
+        ("PUR_ReceiveBill", "T_OWN_TABLE", Ground.DENIED),
+        ("PUR_ReceiveBill", TABLE, Ground.FORM),
+        ("", TABLE, Ground.FORM),
+        ("", TABLE.upper(), Ground.FORM),
+        ("", "T_PUR_ReceiveEntry", Ground.FOREIGN),
+        ("", "T_OWN_TABLE", Ground.NUMBER),
+        ("", "", Ground.NUMBER),
+        ("a1ff32276cd9469dad3bf2494366fa4f", "", Ground.NUMBER),
+        ("83d822ca3e374b4ab01e5dd46a0062bd", TABLE, Ground.FORM),
+        ("采购订单", "", Ground.NUMBER),
+        ("标准_采购订单", "", Ground.NUMBER),
+        ("12", "", Ground.NUMBER),
+    ],
+)
+def test_only_what_is_recognised_as_another_form_is_foreign(
+    form: str, table: str, ground: Ground
+) -> None:
+    """A document that is taken for a foreign one lets its bill be pushed again."""
+    assert ground_of(SOURCE, PAIR, form, table) is ground
+
+
+@pytest.mark.parametrize(
+    ("form", "ground"),
+    [("XX_Own", Ground.FORM), ("PUR_ReceiveBill", Ground.DENIED), ("", Ground.NUMBER)],
+)
+def test_a_pair_that_is_not_known_goes_by_the_form_alone(form: str, ground: Ground) -> None:
+    """Which table is the source's own nobody can say."""
+    assert ground_of("XX_Own", None, form, "T_PUR_ReceiveEntry") is ground
+
+
+@given(st.text(), st.text())
+def test_what_nobody_has_seen_is_never_foreign(form: str, table: str) -> None:
+    """Only a form id of ASCII with a prefix, or a table of a known pair, can say so."""
+    ground = ground_of(SOURCE, PAIR, form, table)
+    assert ground is not Ground.FOREIGN or table.lower().startswith("t_")
+    assert ground is not Ground.DENIED or "_" in form
+
+
+def test_the_strongest_ground_is_the_greatest() -> None:
+    """One line that names our form is enough."""
+    assert sorted(Ground) == [Ground.FOREIGN, Ground.DENIED, Ground.NUMBER, Ground.FORM]

@@ -1,0 +1,37 @@
+"""`--help` shows every command, and an example of each."""
+
+from __future__ import annotations
+
+import pytest
+
+from k3push.cli.app import run
+from k3push.words.language import Lang
+from tests.documents.generated import commands
+from tests.documents.pages import LANGUAGES
+
+
+def _squeezed(text: str) -> str:
+    return "".join(text.split())
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_help_lists_each_command(lang: Lang, capsys: pytest.CaptureFixture[str]) -> None:
+    """Help is where everybody begins."""
+    assert run(["--lang", lang, "--help"], lang) == 0
+    lines = capsys.readouterr().out.splitlines()
+    listed = {line.split()[0] for line in lines if line.startswith(" ")}
+    assert listed >= {name.split()[0] for name in commands(lang)}
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("name", commands("en"))
+def test_help_of_a_command_shows_its_example(
+    name: str, lang: Lang, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An example is read before any list of options."""
+    assert run(["--lang", lang, *name.split(), "--help"], lang) == 0
+    said = capsys.readouterr().out
+    epilog = commands(lang)[name].epilog
+    if epilog:
+        assert f"k3push {name}" in epilog
+        assert _squeezed(epilog) in _squeezed(said)

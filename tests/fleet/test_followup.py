@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from k3push.core.model import Follow, Route, Run, RunId
+from k3push.fleet.followup import MOST_LOOKS_AT_FLOWS, Done, ForPerson, Later, Next, next_of
+from k3push.runs.outcome import Ending, Exit, Followed
+from k3push.runs.stop import Cause
+
+RUN = Run(
+    id=RunId("20261125-200000-abc"),
+    scope="64f0|PUR_PurchaseOrder|rule",
+    route=Route("in", "PUR_PurchaseOrder", "STK_InStock", rule="rule"),
+    jobs=("orders.csv",),
+    folder="results",
+    started_at=datetime(2026, 11, 25, 20, tzinfo=UTC),
+)
+
+
+def ended(exit_code: Exit, *causes: Cause) -> Ending:
+    """Return an ending."""
+    return Ending(RUN, exit_code, 1.0, {}, 0, 0, 0, dict.fromkeys(causes, "why"))
+
+
+@pytest.mark.parametrize(
+    ("ending", "what"),
+    [
+        (ended(Exit.DONE), Done()),
+        (ended(Exit.SOME_REJECTED), Done()),
+        # The last numbers were on their way already.
+        (ended(Exit.DONE, Cause.INTERRUPTED), Done()),
+        (ended(Exit.DONE, Cause.CONTROL), Done()),
+        (ended(Exit.STOPPED, Cause.INTERRUPTED), Later()),
+        (ended(Exit.SOME_UNKNOWN, Cause.INTERRUPTED), Later()),
+        # The window is over; the next look finds out when it begins.
+        (ended(Exit.STOPPED, Cause.DEADLINE), Later()),
+        (ended(Exit.UNREACHABLE, Cause.UNREACHABLE), Later(60.0, vain=True)),
+        (ended(Exit.STOPPED, Cause.LEDGER_LOST), Later(5.0, vain=True)),
+        (ended(Exit.STOPPED, Cause.CONTROL), ForPerson()),
+        (ended(Exit.STOPPED, Cause.HALTED), ForPerson()),
+        (ended(Exit.STOPPED, Cause.CONTRADICTION), ForPerson()),
+        (ended(Exit.STOPPED, Cause.LOOK_REFUSED), ForPerson()),
+        (ended(Exit.STOPPED, Cause.BARRED), ForPerson()),
+        (ended(Exit.STOPPED, Cause.FOLLOW), ForPerson()),
+        # What is in doubt is settled, though nothing more is sent.
+        (ended(Exit.SOME_UNKNOWN, Cause.HALTED), Later(only_settle=True)),
+        (ended(Exit.SOME_UNKNOWN, Cause.CONTROL, Cause.INTERRUPTED), Later(only_settle=True)),
+        # No look can settle these.
+        (ended(Exit.SOME_UNKNOWN), ForPerson()),
+        (ended(Exit.UNREACHABLE, Cause.LOGIN_REFUSED), ForPerson(holds_tenant=True)),
+        (
+            ended(Exit.UNREACHABLE, Cause.UNREACHABLE, Cause.LOGIN_REFUSED),
+            ForPerson(holds_tenant=True),
+        ),
+    ],
+)
+def test_what_follows_from_an_ending(ending: Ending, what: Next) -> None:
+    """Nobody watches a fleet at night, and five wrong logins lock an account (P 2.4)."""
+    assert next_of(ending, 0) == what
+
+
+def test_documents_in_flows_are_looked_at_again_until_nobody_can_mean_it_any_more() -> None:
+    """Somebody processes them tomorrow, and nobody watches; after four days somebody forgot."""
+    waits = replace(ended(Exit.SOME_REJECTED), followed=Followed({Follow.WAITING: 1}))
+    assert next_of(waits, 0) == Later(60.0, vain=True)
+    assert next_of(waits, MOST_LOOKS_AT_FLOWS) == Done()
+    assert next_of(waits, 0, only_settle=True) == Done()
+
+
+def test_an_erp_that_stays_away_is_asked_ever_more_seldom() -> None:
+    """It is down for the night, perhaps, and a hundred tenants ask."""
+    ending = ended(Exit.UNREACHABLE, Cause.UNREACHABLE)
+    waits = [next_of(ending, vain) for vain in (0, 1, 2, 30)]
+    assert waits == [Later(seconds, vain=True) for seconds in (60.0, 120.0, 240.0, 1800.0)]
+
+
+def test_settling_alone_never_turns_into_sending() -> None:
+    """A person has stopped the run."""
+    lost = ended(Exit.UNREACHABLE, Cause.UNREACHABLE)
+    assert next_of(lost, 0, only_settle=True) == Later(60.0, vain=True, only_settle=True)
+    drained = ended(Exit.SOME_UNKNOWN, Cause.INTERRUPTED)
+    assert next_of(drained, 0, only_settle=True) == Later(only_settle=True)
+    assert next_of(ended(Exit.STOPPED), 0, only_settle=True) == ForPerson()
+    assert next_of(ended(Exit.SOME_REJECTED), 0, only_settle=True) == Done()

@@ -1,0 +1,184 @@
+"""Commands that begin at once: a process that has imported k3push forks itself for each.
+
+Importing what `k3push` needs takes longer than most commands of the tests do. A *nursery* imports
+it once. Each command is then a process of its own with the arguments, the folder, the environment
+and the streams that it was given, and begins as `python -m k3push` begins. A *warden* stands
+between the two: a process can be waited for by its parent alone, so the warden waits, and hands
+on how the command ended.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import json
+import os
+import pkgutil
+import runpy
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import IO, Any, TextIO
+
+ROOT = Path(__file__).parents[1]
+# What an interpreter goes by when it starts; a fork has started already.
+_READ_AT_START = ("PYTHON", "LC_", "LD_", "FAKETIME")
+_LARGEST_MESSAGE = 100_000
+# What a warden tells: a process id, then a wait status.
+_FIGURE = b"%10d"
+# Streams of a command: what it reads, what it writes, its errors.
+_STANDARD = (0, 1, 2)
+
+
+class Forked(subprocess.Popen[str]):
+    """A command that the nursery forks, used like any process.
+
+    What `Popen` asks of the system about its child, this asks of the warden.
+    """
+
+    _ending: int
+
+    def _execute_child(self, args: Sequence[str], *more: Any) -> None:  # as given
+        cwd, env, pipes = more[4], more[5], more[9:15]
+        self._ending, theirs = os.pipe()
+        words = json.dumps({"arguments": args[3:], "cwd": os.fspath(cwd), "env": env})
+        try:
+            streams = [pipes[0], pipes[3], pipes[5], theirs]
+            socket.send_fds(_nursery(), [words.encode()], streams)
+        finally:
+            os.close(theirs)
+            self._close_pipe_fds(*pipes)  # type: ignore[attr-defined]  # private, as is all here
+        self.pid = int(os.read(self._ending, len(_FIGURE % 0)))
+        self._child_created = True
+
+    def _ended(self, patience_s: float | None) -> int | None:
+        """Return the wait status of the command, once it has ended."""
+        if not select.select([self._ending], [], [], patience_s)[0]:
+            return None
+        status = int(os.read(self._ending, len(_FIGURE % 0)))
+        os.close(self._ending)
+        return status
+
+    def _try_wait(self, flags: int) -> tuple[int, int]:
+        status = self._ended(0 if flags & os.WNOHANG else None)
+        return (0, 0) if status is None else (self.pid, status)
+
+    def _internal_poll(self, *_: object, **__: object) -> int | None:
+        if self.returncode is None:
+            status = self._ended(0)
+            if status is not None:
+                self.returncode = os.waitstatus_to_exitcode(status)
+        return self.returncode
+
+
+def can_be_forked(command: Sequence[str], environment: Mapping[str, str]) -> bool:
+    """Say whether a fork does what a new interpreter would do."""
+    if not hasattr(os, "fork") or list(command[:3]) != [sys.executable, "-m", "k3push"]:
+        return False
+    usual = not any(name.startswith(_READ_AT_START) for name in environment)
+    size = sum(map(len, command)) + sum(map(len, environment.values()))
+    return usual and environment.get("LANG") == "C.UTF-8" and size < _LARGEST_MESSAGE
+
+
+@cache
+def _nursery() -> socket.socket:
+    """Begin the nursery of this process, which ends with it."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    process = subprocess.Popen(  # noqa: S603  # our own interpreter
+        [sys.executable, "-m", "tests.forked", str(theirs.fileno())],
+        cwd=ROOT,
+        env={"PATH": os.defpath, "LANG": "C.UTF-8"},
+        pass_fds=[theirs.fileno()],
+        stdin=subprocess.DEVNULL,
+    )
+    theirs.close()
+
+    def end() -> None:
+        ours.close()
+        process.wait()
+
+    atexit.register(end)
+    return ours
+
+
+def _serve(orders: socket.socket) -> dict[str, Any] | None:
+    """Fork a warden for each order until there are no more, and return as a command.
+
+    Returns:
+        In a command's process, what it is to do; in the nursery, None.
+    """
+    while True:
+        message, streams, _, _ = socket.recv_fds(orders, 2 * _LARGEST_MESSAGE, 4)
+        if not message:
+            return None
+        if os.fork() == 0:
+            orders.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            ending = streams.pop()
+            child = os.fork()
+            if child == 0:
+                os.close(ending)
+                for stream, number in zip(streams, _STANDARD, strict=True):
+                    os.dup2(stream, number)
+                    os.close(stream)
+                order: dict[str, Any] = json.loads(message)
+                return order
+            for stream in (*streams, *_STANDARD):
+                os.close(stream)
+            os.write(ending, _FIGURE % child)
+            os.write(ending, _FIGURE % os.waitpid(child, 0)[1])
+            os._exit(0)
+        for stream in streams:
+            os.close(stream)
+
+
+def _begin(order: Mapping[str, Any]) -> None:
+    """Be what `python -m k3push` is."""
+    gc.unfreeze()
+    os.chdir(order["cwd"])
+    os.environ.clear()
+    os.environ.update(order["env"])
+    sys.stdin = _stream(sys.stdin)
+    sys.stdout = _stream(sys.stdout)
+    sys.stderr = _stream(sys.stderr)
+    sys.argv = ["k3push", *order["arguments"]]
+    sys.orig_argv[:] = [sys.executable, "-m", "k3push", *order["arguments"]]
+    runpy.run_module("k3push", run_name="__main__", alter_sys=True)
+
+
+def _stream(like: TextIO) -> IO[Any]:
+    """Return a stream with nothing in its buffer, as an interpreter makes it."""
+    return open(  # for as long as the process lives
+        like.fileno(),
+        like.mode,
+        buffering=1 if like.line_buffering else -1,
+        encoding=like.encoding,
+        errors=like.errors,
+        closefd=False,
+    )
+
+
+def _import_all() -> None:
+    """Import what commands import when they run."""
+    import k3push  # noqa: PLC0415  # only here
+
+    for module in pkgutil.walk_packages(k3push.__path__, "k3push."):
+        if not module.name.endswith("__main__"):
+            import_module(module.name)
+    gc.collect()
+    gc.freeze()
+
+
+if __name__ == "__main__":
+    _import_all()
+    # Nobody waits for wardens.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    found = _serve(socket.socket(fileno=int(sys.argv[1])))
+    if found is not None:
+        _begin(found)

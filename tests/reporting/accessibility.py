@@ -1,0 +1,26 @@
+"""What axe-core finds on a page that keeps somebody from reading or using it."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+from playwright.sync_api import Page
+
+# Preloading would ask for style sheets by a script, which the dashboard's policy forbids.
+_RUN = "() => axe.run(document, {resultTypes: ['violations'], preload: false})"
+
+
+def barriers(page: Page) -> list[str]:
+    """Return what bars the way, each with its weight and its first place; best is none."""
+    page.evaluate(_axe())
+    found = page.evaluate(_RUN)
+    return [
+        f"{each['id']} ({each['impact']}): {each['nodes'][0]['html']}"
+        for each in found["violations"]
+    ]
+
+
+@cache
+def _axe() -> str:
+    return (files("axe_playwright_python") / "axe.min.js").read_text("utf-8")

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import anyio
+
+from k3push.adapters.ledger.memory import MemoryLedger
+from k3push.core.model import BillNumber, Run, RunId, State
+from k3push.core.plan import Forecast, Foreseen
+from k3push.runs.create import free_run_id, take_up_plan
+from tests.adapters.ledger.samples import NOON, a_run
+
+LINES = [
+    Foreseen(2, BillNumber("A"), "r", BillNumber("A"), Forecast.READY),
+    Foreseen(3, BillNumber("B"), "r", BillNumber(""), Forecast.BLOCKED, code="precheck"),
+    Foreseen(4, BillNumber("a"), "r", BillNumber("A"), Forecast.READY, first_line=2),
+]
+
+
+class Crowded(MemoryLedger):
+    """A ledger in which the first ids that are asked for are taken."""
+
+    asked: list[RunId]
+
+    async def run(self, run: RunId) -> Run | None:
+        """Say that two runs are there."""
+        self.asked = [*getattr(self, "asked", []), run]
+        return a_run(run) if len(self.asked) < 3 else None
+
+
+def test_two_runs_of_one_second_have_two_ids() -> None:
+    """Three letters tell them apart, and once in a while they are the same."""
+    ledger = Crowded(account="acct")
+    found = anyio.run(free_run_id, ledger, NOON)
+    assert ledger.asked[-1] == found
+    assert len(ledger.asked) == 3
+
+
+async def _rows_after_two(first: MemoryLedger, second: MemoryLedger) -> tuple[object, ...]:
+    run = a_run("planned")
+    await take_up_plan(first, run, iter(LINES), at=NOON)
+    await first.end_run(run.id, 3, NOON)
+    await take_up_plan(second, run, iter(LINES), at=NOON)
+    repeats = await second.repeats(run.id)
+    opened = await second.run(run.id)
+    assert opened is not None
+    return await second.counts(run.id), len(repeats), opened.exit
+
+
+def test_a_plan_that_two_apply_is_written_down_once() -> None:
+    """Both may have seen a ledger without it; the second one changes nothing."""
+    ledger = MemoryLedger(account="s")
+    rows = anyio.run(_rows_after_two, ledger, ledger.another_process())
+    assert rows == ({State.PLANNED: 1, State.REJECTED: 1}, 1, 3)

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from k3push.core.model import State
+from k3push.runs.stop import Cause
+from k3push.simulator import AnswerStyle, DraftForm, FaultPlan, Refusal, SandboxOptions
+from tests.runs.office import FIRST, ROUTE, SECOND, Office, orders, push, sandbox, steps
+
+pytestmark = pytest.mark.anyio
+
+BAD = orders(30)[25]
+DRAFTS = replace(ROUTE, draft_when_save_fails=True)
+UNSAVED = FaultPlan(refusals={BAD: Refusal(11, "仓库必录", saving=True)})
+
+styles = pytest.mark.parametrize(
+    "style",
+    [
+        AnswerStyle(draft_form=form, draft_number=number, old=old)
+        for form in DraftForm
+        for number, old in [(None, False), ("", False), (" ", False), ("id", False), (None, True)]
+    ],
+    ids=str,
+)
+
+
+def _sandbox(style: AnswerStyle, plan: FaultPlan = UNSAVED) -> SandboxOptions:
+    return sandbox(plan, style=style)
+
+
+@styles
+async def test_a_target_that_cannot_be_saved_becomes_a_draft(style: AnswerStyle) -> None:
+    """Answers tell of drafts in two ways and call them by four names; the form knows them."""
+    pushed = await push(orders(60), _sandbox(style), route=DRAFTS)
+    assert pushed.of(State.DRAFT) == {BAD}
+    assert pushed.of(State.PUSHED) == set(orders(60)) - {BAD}
+    (draft,) = pushed.world.documents_of(BAD)
+    (target,) = pushed.rows[BAD].targets
+    assert (target.id, target.number, target.draft) == (str(draft.id), "", True)
+
+
+@styles
+async def test_a_second_run_makes_no_second_draft(style: AnswerStyle) -> None:
+    """A draft takes no quantity from its source, so the ERP itself would make another."""
+    office = Office(_sandbox(style), DRAFTS)
+    await office.open_run(orders(60))
+    await office.execute()
+    await office.open_run(orders(60), SECOND)
+    again = await office.execute(SECOND)
+    assert again.of(State.ALREADY) == set(orders(60))
+    assert not again.watch.sendings
+
+
+@pytest.mark.parametrize("form", DraftForm)
+async def test_a_draft_as_canary_proves_the_links(form: DraftForm) -> None:
+    """A draft is linked to its source as any document is."""
+    plan = FaultPlan(refusals={orders(1)[0]: Refusal(11, "仓库必录", saving=True)})
+    pushed = await push(orders(60), _sandbox(AnswerStyle(draft_form=form), plan), route=DRAFTS)
+    assert pushed.of(State.DRAFT) == set(orders(1))
+    assert len(pushed.of(State.PUSHED)) == 59
+
+
+async def test_a_draft_whose_answer_was_lost_is_found() -> None:
+    """It has no number, and its link alone tells whose it is."""
+    plan = replace(steps("ok", "make-then-reset", "make-then-reset"), refusals=UNSAVED.refusals)
+    pushed = await push(orders(60), _sandbox(AnswerStyle(), plan), route=DRAFTS)
+    assert pushed.of(State.DRAFT) == {BAD}
+    assert len(pushed.watch.carried) == 60
+
+
+async def test_without_leave_for_drafts_a_target_that_cannot_be_saved_is_rejected() -> None:
+    """A draft is work for a person, so it is made only where it is asked for."""
+    pushed = await push(orders(60), _sandbox(AnswerStyle()))
+    assert pushed.of(State.REJECTED) == {BAD}
+    assert (pushed.rows[BAD].code, pushed.rows[BAD].reason) == ("11", "仓库必录")
+
+
+@pytest.mark.parametrize("name", ["ok", "make-then-reset"])
+async def test_what_was_there_before_is_not_taken_for_what_was_made(name: str) -> None:
+    """Who pushes a number again on purpose wants to know the new document."""
+    plan = replace(steps("ok", name), refusals=UNSAVED.refusals)
+    office = Office(_sandbox(AnswerStyle(), plan), DRAFTS)
+    await office.open_run([BAD], FIRST)
+    first = await office.execute()
+    await office.open_run([BAD], SECOND, again_because="the first draft is thrown away")
+    again = await office.execute(SECOND, check=False)
+    old, new = office.site.world.documents_of(BAD)
+    assert [target.id for target in first.rows[BAD].targets] == [str(old.id)]
+    assert [target.id for target in again.rows[BAD].targets] == [str(new.id)]
+
+
+async def test_a_second_push_of_which_nothing_came_is_not_covered_up_by_the_first() -> None:
+    """The earlier document is there at every look, and says nothing of the second call."""
+    office = Office(_sandbox(AnswerStyle(), replace(steps("ok"), refusals={})))
+    await office.open_run([BAD], FIRST)
+    await office.execute()
+    await office.open_run([BAD], SECOND, again_because="in spite of it")
+    again = await office.execute(SECOND, check=False)
+    assert again.of(State.REJECTED) == {BAD}
+    assert Cause.CONTRADICTION not in again.stop.causes
+
+
+async def test_a_refusal_that_may_hide_a_draft_is_in_doubt_where_no_look_can_tell() -> None:
+    """An old server sends no status of the conversion, and that alone may name the draft."""
+    style = AnswerStyle(old=True, draft_form=DraftForm.A)
+    route = replace(DRAFTS, source_number_field="")
+    pushed = await push(orders(30), _sandbox(style), route=route)
+    assert pushed.of(State.UNKNOWN) == {BAD}
+    assert pushed.rows[BAD].reason == "仓库必录"

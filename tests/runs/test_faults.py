@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import anyio
+import httpx
+import pytest
+
+from k3push.adapters.ledger.memory import MemoryLedger
+from k3push.adapters.ledger.memory.rows import Store
+from k3push.core.model import Attempt, Intent, State
+from k3push.core.safety.verdict import ReadBack, SendAgain
+from k3push.runs.context import PushPace
+from k3push.runs.stop import Cause
+from k3push.simulator import Channel
+from k3push.simulator.transport import SandboxTransport
+from tests.runs.office import (
+    FIRST,
+    PACE,
+    ROUTE,
+    WINDOW_S,
+    Office,
+    VirtualClock,
+    orders,
+    push,
+    sandbox,
+    steered,
+    steps,
+)
+from tests.said import english
+
+pytestmark = pytest.mark.anyio
+
+NUMBERS = orders(24)
+CANARY = NUMBERS[0]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "reset",
+        "make-then-reset",
+        "late-commit",
+        "drop-one-then-html-502",
+        "edit-lock",
+        "lose-session",
+        "refuse-connection",
+        "make-then-response-error",
+    ],
+)
+async def test_no_chunk_leaves_before_a_canary_has_come_through(name: str) -> None:
+    """Whatever the canary meets, the route is proved by single numbers and not by twenty."""
+    pushed = await push(
+        NUMBERS, sandbox(steps(name)), throttle=steered(concurrency=1, chunk_size=20)
+    )
+    assert pushed.site.faults.unused() == ()
+    assert pushed.of(State.PUSHED) == set(NUMBERS)
+    sizes = [len(attempt.intent.numbers) for attempt, _, _ in pushed.watch.sendings]
+    proved = next(
+        nth
+        for nth, (_, outcomes, _) in enumerate(pushed.watch.sendings)
+        if outcomes[0].state is State.PUSHED
+    )
+    assert set(sizes[: proved + 1]) == {1}
+    assert max(sizes) == 20
+
+
+async def test_what_is_committed_late_is_found_and_never_sent_again() -> None:
+    """The ERP may finish a call long after the connection broke."""
+    plan = steps("ok", "late-commit:30", "late-commit:580")
+    pushed = await push(orders(60), sandbox(plan))
+    assert pushed.of(State.PUSHED) == set(orders(60))
+    assert len(pushed.watch.carried) == 60
+
+
+class LeapingClock(VirtualClock):
+    """A clock that somebody sets a day forward, or back, soon after the run began."""
+
+    def __init__(self, days: int) -> None:
+        self._days = days
+
+    def now(self) -> datetime:
+        """Return the time, wrong from the tenth second on."""
+        leap = timedelta(days=self._days) if anyio.current_time() > 10 else timedelta()
+        return super().now() + leap
+
+
+@pytest.mark.parametrize("days", [1, -1])
+async def test_a_change_of_the_time_of_day_does_not_cut_a_window_short(days: int) -> None:
+    """Ten minutes of a clock that leaps are no ten minutes of the ERP's work."""
+    office = Office(sandbox(steps("ok", "late-commit:500"), latency_s=1.0))
+    await office.open_run(NUMBERS)
+    pushed = await office.execute(clock=LeapingClock(days))
+    assert pushed.of(State.PUSHED) == set(NUMBERS)
+    assert len(pushed.watch.carried) == len(NUMBERS)
+
+
+@pytest.mark.parametrize("days", [1, -1])
+async def test_a_time_of_day_that_leaps_over_a_restart_does_not_cut_a_window_short(
+    days: int,
+) -> None:
+    """The next process knows of the attempt from the ledger alone, and not by the time of day."""
+    office = Office(sandbox(steps("ok", "late-commit:500"), latency_s=1.0))
+    await office.open_run(NUMBERS)
+    with anyio.move_on_after(15):
+        await office.execute(check=False)
+    pushed = await office.execute(clock=LeapingClock(days))
+    assert pushed.of(State.PUSHED) == set(NUMBERS)
+    assert await office.store.attempt_count(FIRST) == 3
+
+
+class HeldTransport(SandboxTransport):
+    """Carries requests for a machine that sleeps right before the second push leaves."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Carry a request, some minutes later where it is that push."""
+        if ".Push." in request.url.path and NUMBERS[1].encode() in request.content:
+            await anyio.sleep(250)
+        return await super().handle_async_request(request)
+
+
+async def test_a_window_begins_no_earlier_than_the_request_left() -> None:
+    """A machine that is suspended between writing down and sending wakes up with an old attempt."""
+    office = Office(sandbox(steps("ok", "late-commit:500"), latency_s=1.0))
+    await office.open_run(NUMBERS[:21])
+    pushed = await office.execute(transport=HeldTransport)
+    assert pushed.of(State.PUSHED) == set(NUMBERS[:21])
+    assert len(pushed.watch.carried) == 21
+
+
+class StandingStillLedger(MemoryLedger):
+    """The ledger of a process that stands still after its second attempt is written down."""
+
+    async def begin(self, intent: Intent) -> Attempt:
+        """Begin an attempt, and come back minutes later where it is that one."""
+        attempt = await super().begin(intent)
+        if attempt.id == 2:
+            await anyio.sleep(WINDOW_S / 2)
+        return attempt
+
+
+async def test_what_stood_still_too_long_before_it_was_to_leave_does_not_leave() -> None:
+    """Another process may have taken the run over, and counts the window from the beginning."""
+    store = Store()
+    office = Office(ledger=MemoryLedger(store, account="sandbox"))
+    await office.open_run(NUMBERS[:21])
+    pushed = await office.execute(ledger=StandingStillLedger(store, account="sandbox"))
+    assert pushed.of(State.PUSHED) == set(NUMBERS[:21])
+    held, again = (verdict for attempt, _, verdict in pushed.watch.sendings if attempt.id > 1)
+    assert isinstance(held, SendAgain)
+    assert "stood still for 300 s" in english(held.because)
+    assert isinstance(again, ReadBack)
+    assert pushed.site.calls[Channel.PUSH] == 2
+
+
+@pytest.mark.parametrize("latency_s", [0.1, 0.3, 0.7, 1.1])
+async def test_settling_comes_to_an_end_at_any_fraction_of_a_second(latency_s: float) -> None:
+    """Sums of fractions fall short of the window by less than a clock can tell."""
+    plan = steps("ok", "reset", "late-commit:100", "close")
+    pushed = await push(orders(60), sandbox(plan, latency_s=latency_s))
+    assert pushed.of(State.PUSHED) == set(orders(60))
+
+
+@pytest.mark.parametrize("name", ["edit-lock", "call-limit"])
+async def test_a_number_is_put_off_no_more_than_the_attempts_allowed(name: str) -> None:
+    """A lock that nobody lifts must not keep a run for ever."""
+    pushed = await push(orders(1), sandbox(steps(*[name] * 5)), pace=PushPace(max_attempts=3))
+    row = pushed.rows[CANARY]
+    assert (row.state, row.attempts) == (State.REJECTED, 3)
+    assert row.code == {"edit-lock": "13", "call-limit": "14"}[name]
+    assert len(pushed.watch.waits) == 2
+
+
+async def test_a_put_off_chunk_travels_whole_after_the_pause() -> None:
+    """Splitting would only make more calls of a site that asked for fewer."""
+    pushed = await push(
+        NUMBERS, sandbox(steps("ok", "call-limit")), throttle=steered(concurrency=1, chunk_size=20)
+    )
+    sizes = [len(attempt.intent.numbers) for attempt, _, _ in pushed.watch.sendings]
+    assert sizes == [1, 20, 20, 3]
+    assert pushed.of(State.PUSHED) == set(NUMBERS)
+
+
+async def test_an_erp_that_cannot_be_reached_stops_the_run() -> None:
+    """Nothing was sent, so all stays planned and a later run pushes it."""
+    office = Office(sandbox(steps(*["refuse-connection"] * 2)))
+    await office.open_run(NUMBERS)
+    pushed = await office.execute(pace=replace(PACE, max_attempts=2))
+    assert set(pushed.stop.causes) == {Cause.UNREACHABLE}
+    assert pushed.of(State.PLANNED) == set(NUMBERS)
+    assert (await office.execute()).of(State.PUSHED) == set(NUMBERS)
+
+
+async def test_without_a_source_number_field_numbers_travel_alone() -> None:
+    """What an answer names can only be this number's when no other travelled with it."""
+    route = replace(ROUTE, source_number_field="")
+    pushed = await push(NUMBERS, sandbox(), route=route)
+    assert {len(attempt.intent.numbers) for attempt, _, _ in pushed.watch.sendings} == {1}
+    assert pushed.of(State.PUSHED) == set(NUMBERS)
+
+
+@pytest.mark.parametrize("name", ["make-then-reset", "reset", "make-then-response-error"])
+async def test_without_a_source_number_field_a_lost_answer_stays_unknown(name: str) -> None:
+    """Nobody can ask what became of it, so a person must, and it never travels again."""
+    office = Office(sandbox(steps(name)), replace(ROUTE, source_number_field=""))
+    await office.open_run(NUMBERS, FIRST)
+    pushed = await office.execute()
+    assert len(pushed.of(State.UNKNOWN)) == 1
+    again = await office.execute()
+    assert again.of(State.UNKNOWN) == pushed.of(State.UNKNOWN)
+    assert not again.watch.sendings
+
+
+@pytest.mark.parametrize(("name", "sendings"), [("edit-lock", 3 + 3), ("call-limit", 3)])
+async def test_a_chunk_is_put_off_no_more_than_the_attempts_allowed(
+    name: str, sendings: int
+) -> None:
+    """After them a lock is traced to its bill by halving; a limit on calls is about no bill."""
+    plan = steps("ok", *[name] * 40)
+    pace = PushPace(max_attempts=3)
+    pushed = await push(
+        orders(9), sandbox(plan), pace=pace, throttle=steered(concurrency=1, chunk_size=8)
+    )
+    assert pushed.of(State.PUSHED) == {CANARY}
+    assert pushed.of(State.REJECTED) == set(orders(8, 1))
+    assert {pushed.rows[number].attempts for number in orders(8, 1)} == {sendings}

@@ -1,0 +1,662 @@
+"""What follows a push, against the simulator: each fault, refusal, flow and person's hand.
+
+Every execution ends with the audit of the simulator's books: each document was submitted and
+approved once at most, nobody else's was named, and none was named again without a look.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from itertools import pairwise
+
+import anyio
+import pytest
+
+from k3push.core.model import Follow, Route, State
+from k3push.core.model import Step as Take
+from k3push.core.pacing.halting import HaltRule
+from k3push.core.safety.verdict import InDoubt, judge
+from k3push.ports import RunIsAliveError, StepRecord
+from k3push.runs.context import Context, PushPace
+from k3push.runs.follow import follow_run
+from k3push.runs.outcome import Exit, exit_of, followed_of
+from k3push.runs.stop import Cause
+from k3push.simulator import (
+    FAULT_NAMES,
+    FaultPlan,
+    OnRefusal,
+    PushOrder,
+    Refusal,
+    SandboxOptions,
+    Seeded,
+    fault,
+)
+from k3push.simulator.documents import Successor
+from k3push.simulator.flows import Flow, FlowNode
+from k3push.simulator.forms import IN_STOCK, PAYABLE, PURCHASE_ORDER
+from k3push.simulator.history import Maker
+from k3push.simulator.operations import BulkHabits
+from k3push.simulator.orders import Approval, Operation
+from k3push.simulator.script import Aimed, Channel, Does, Hand, Rival, Step
+from tests.runs.mortals import Act, Fate, MortalLedger, carried_by
+from tests.runs.office import (
+    FIRST,
+    ROUTE,
+    SECOND,
+    WINDOW_S,
+    Office,
+    Pushed,
+    orders,
+    sandbox,
+    steered,
+)
+from tests.said import english
+
+pytestmark = pytest.mark.anyio
+
+FOLLOW = replace(ROUTE, follow=(Take.SUBMIT, Take.AUDIT))
+SUBMIT_ONLY = replace(ROUTE, follow=(Take.SUBMIT,))
+
+NO_HALT = PushPace(halt=HaltRule())
+AT_ONCE = PushPace(canary=False, halt=HaltRule())
+
+STEPS = {Take.SUBMIT: Channel.SUBMIT, Take.AUDIT: Channel.AUDIT}
+WAREHOUSE = Refusal(11, "第1行分录，仓库是必填项")
+STOCK = Refusal(11, "单据编号为“{number}”的{form}，更新库存不成功！")
+KEEPER = FlowNode("仓库主管审批", "王经理")
+
+
+async def followed(
+    count: int = 6,
+    options: SandboxOptions | None = None,
+    route: Route = FOLLOW,
+    *,
+    pace: PushPace = NO_HALT,
+) -> Office:
+    """Push bills and follow their documents, in an office of their own."""
+    office = Office(options, route)
+    await office.open_run(orders(count))
+    await office.execute(pace=pace)
+    return office
+
+
+async def again(office: Office) -> Pushed:
+    """Follow the run again, as a person asks for."""
+    return await office.execute(work=follow_run, pace=NO_HALT)
+
+
+async def counts(office: Office) -> Mapping[Follow, int]:
+    """Count documents by how far they have come."""
+    return Counter(document.follow for document in (await office.documents()).values())
+
+
+async def reasons(office: Office) -> list[str]:
+    """Return why documents stand where they do, in words."""
+    return [english(each.reason) for each in (await office.documents()).values() if each.reason]
+
+
+async def exit_code(office: Office, *causes: Cause) -> Exit:
+    """Return the exit code of the first run as it stands."""
+    run = await office.store.run(FIRST)
+    assert run is not None
+    rows = await office.store.counts(FIRST)
+    return exit_of(rows, causes, followed=await followed_of(office.store, run))
+
+
+async def steps_of(office: Office) -> list[StepRecord]:
+    """Return all calls for steps."""
+    found: dict[int, StepRecord] = {}
+    for id_ in await office.documents():
+        found |= {kept.attempt.id: kept for kept in await office.store.steps_of(id_)}
+    return [found[id_] for id_ in sorted(found)]
+
+
+async def hasty(office: Office) -> list[str]:
+    """List documents that were named again within the window of a call in doubt."""
+    found = []
+    for id_ in await office.documents():
+        for one, after in pairwise(await office.store.steps_of(id_)):
+            doubtful = one.exchange is None or isinstance(judge(one.exchange), InDoubt)
+            gap = after.attempt.intent.began_at - one.attempt.intent.began_at
+            alike = one.attempt.intent.step is after.attempt.intent.step
+            if doubtful and alike and gap < timedelta(seconds=WINDOW_S):
+                found.append(f"{id_}: {after.attempt.intent.step} again after {gap}")
+    return found
+
+
+# -- the usual night ------------------------------------------------------------------------------
+
+
+async def test_what_was_made_is_submitted_and_approved() -> None:
+    """A few calls do for all of it, and the first of each kind carries one document."""
+    office = await followed(30)
+    assert await counts(office) == {Follow.APPROVED: 30}
+    assert await exit_code(office) is Exit.DONE
+    kept = await steps_of(office)
+    sizes = [len(each.attempt.intent.ids) for each in kept]
+    assert sizes[:2] == [1, 1]
+    assert len(sizes) < 14
+
+
+async def test_where_only_submitting_is_asked_for_nothing_is_approved() -> None:
+    """Approving is somebody else's business there."""
+    office = await followed(route=SUBMIT_ONLY)
+    assert await counts(office) == {Follow.SUBMITTED: 6}
+    assert office.site.calls[Channel.AUDIT] == 0
+    assert await exit_code(office) is Exit.DONE
+
+
+async def test_a_route_that_asks_for_nothing_follows_nothing() -> None:
+    """As it was before."""
+    office = await followed(route=ROUTE)
+    assert await counts(office) == {}
+    assert office.site.calls[Channel.SUBMIT] == 0
+
+
+@pytest.mark.parametrize("policy", ["merge", "split"])
+async def test_each_document_is_followed_once_whatever_its_sources(policy: str) -> None:
+    """One of several sources stands in several rows."""
+    office = await followed(20, sandbox(policy=policy))
+    made = await office.documents()
+    assert {document.follow for document in made.values()} == {Follow.APPROVED}
+    rows = (await office.rows()).values()
+    assert set(made) == {target.id for row in rows for target in row.targets}
+
+
+async def test_steps_wait_where_plug_ins_need_a_pause() -> None:
+    """On some sites batch quantities are worked out for seconds after a push (P 11.8)."""
+    office = await followed(4, sandbox(pause_s=5), replace(FOLLOW, follow_wait_s=5))
+    assert await counts(office) == {Follow.APPROVED: 4}
+    assert [len(await office.store.steps_of(id_)) for id_ in await office.documents()] == [2] * 4
+
+
+async def test_queries_that_lag_behind_take_no_step_twice() -> None:
+    """They may be answered by a copy of the database."""
+    office = await followed(6, sandbox(query_lag_s=6))
+    assert await counts(office) == {Follow.APPROVED: 6}
+    assert [len(await office.store.steps_of(id_)) for id_ in await office.documents()] == [2] * 6
+
+
+async def test_what_an_approval_makes_besides_is_named() -> None:
+    """A payable, say, which nobody has asked for by hand (P 11.9)."""
+    office = await followed(1, sandbox(successors={IN_STOCK.id: Successor(PAYABLE)}))
+    (payable,) = office.site.world.store.of_form(PAYABLE)
+    (reason,) = await reasons(office)
+    assert payable.number in reason
+
+
+# -- faults ---------------------------------------------------------------------------------------
+
+
+# A missing right, an exception, a database that failed: refusals that mean what they say.
+REFUSING = {"no-permission", "msgcode-4", "msgcode-6"}
+
+
+@pytest.mark.parametrize("channel", [Channel.SUBMIT, Channel.AUDIT])
+@pytest.mark.parametrize("name", FAULT_NAMES)
+async def test_whatever_a_call_meets_each_document_is_approved_once(
+    name: str, channel: Channel
+) -> None:
+    """Lost before the work or after it, cut, garbled, refused for now, thrown: the status tells."""
+    met = replace(fault(name), seconds=30)
+    plan = FaultPlan(steps=(Step(met, channel), Step(fault("ok"), channel), Step(met, channel)))
+    office = Office(sandbox(plan), FOLLOW)
+    await office.open_run(orders(6))
+    stops = set()
+    for _ in range(4):
+        pushed = await office.execute(pace=AT_ONCE)
+        stops |= set(pushed.stop.causes)
+        if not pushed.stop.causes:
+            break
+    assert await hasty(office) == []
+    if name in REFUSING:
+        # Alone, as the first of a kind is; a person mends it and asks to look again.
+        assert await counts(office) == {Follow.APPROVED: 5, Follow.REFUSED: 1}
+        await again(office)
+    assert await counts(office) == {Follow.APPROVED: 6}, stops
+    assert await exit_code(office) is Exit.DONE
+
+
+async def test_an_approval_that_a_lost_answer_hides_is_found_by_its_status() -> None:
+    """And its document is named in no second call."""
+    lost = FaultPlan(steps=(Step(fault("make-then-reset"), Channel.AUDIT),))
+    office = await followed(1, sandbox(lost))
+    assert await counts(office) == {Follow.APPROVED: 1}
+    assert office.site.calls[Channel.AUDIT] == 1
+
+
+async def test_a_call_that_did_nothing_goes_again_only_after_the_window() -> None:
+    """The ERP may finish it long after the connection broke."""
+    late = replace(fault("late-commit"), seconds=WINDOW_S - 60)
+    office = await followed(1, sandbox(FaultPlan(steps=(Step(late, Channel.SUBMIT),))))
+    assert await counts(office) == {Follow.APPROVED: 1}
+    assert office.site.calls[Channel.SUBMIT] == 1
+
+
+async def test_a_step_in_doubt_at_a_stop_is_said_and_settled_by_the_next() -> None:
+    """Exit code 4, whatever the rows say."""
+    office = Office(
+        sandbox(FaultPlan(steps=(Step(fault("make-then-reset"), Channel.AUDIT),))), FOLLOW
+    )
+    await office.open_run(orders(1))
+
+    async def stop_soon(job: Context) -> None:
+        # In doubt for the seconds until the first look.
+        await anyio.sleep(10)
+        job.stop.ask(Cause.INTERRUPTED, "Ctrl-C")
+
+    await office.execute(beside=stop_soon, pace=NO_HALT)
+    assert await exit_code(office, Cause.INTERRUPTED) is Exit.SOME_UNKNOWN
+    await office.execute()
+    assert await counts(office) == {Follow.APPROVED: 1}
+
+
+# -- refusals -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("on_refusal", OnRefusal)
+@pytest.mark.parametrize(
+    ("operation", "refusal"), [(Operation.SUBMIT, WAREHOUSE), (Operation.AUDIT, STOCK)]
+)
+async def test_a_refused_document_spoils_no_other(
+    operation: Operation, refusal: Refusal, on_refusal: OnRefusal
+) -> None:
+    """A draft without its warehouse, or stock that would be negative; some texts name no bill."""
+    bad = {orders(12)[n] for n in (3, 8)}
+    plan = FaultPlan(refused_follow={(operation, number): refusal for number in bad})
+    office = await followed(12, sandbox(plan, bulk=BulkHabits(on_refusal=on_refusal)))
+    assert await counts(office) == {Follow.APPROVED: 10, Follow.REFUSED: 2}
+    assert await exit_code(office) is Exit.SOME_REJECTED
+    if on_refusal is not OnRefusal.SILENT:
+        words = refusal.text.partition("，")[2]
+        assert all(words in reason for reason in await reasons(office))
+
+
+async def test_words_that_say_that_all_is_done_decide_nothing() -> None:
+    """`单据已经审核` is said of what stands where it stood, too; the status is asked."""
+    plan = FaultPlan(
+        refused_follow={(Operation.AUDIT, orders(1)[0]): Refusal(11, "单据已经审核！")}
+    )
+    office = await followed(2, sandbox(plan))
+    assert await counts(office) == {Follow.APPROVED: 1, Follow.REFUSED: 1}
+
+
+async def test_what_was_refused_is_looked_at_again_when_a_person_asks() -> None:
+    """The warehouse was filled in, and `resume` alone leaves it to the person."""
+    number = orders(1)[0]
+    plan = FaultPlan(refused_follow={(Operation.SUBMIT, number): WAREHOUSE})
+    office = await followed(3, sandbox(plan))
+    assert (await counts(office))[Follow.REFUSED] == 1
+    office.site.world.operations.refusals.clear()
+    await office.execute()
+    assert (await counts(office))[Follow.REFUSED] == 1
+    await again(office)
+    assert await counts(office) == {Follow.APPROVED: 3}
+
+
+@pytest.mark.parametrize("names_all", [False, True])
+async def test_documents_that_an_answer_passes_over_go_once_more(*, names_all: bool) -> None:
+    """UnAudit of eleven bills did one, and dropped ten in silence (P 11.11)."""
+    habits = BulkHabits(most=1, names_all=names_all)
+    office = await followed(9, sandbox(bulk=habits), pace=AT_ONCE)
+    assert await counts(office) == {Follow.APPROVED: 9}
+
+
+async def test_what_is_passed_over_alone_is_refused_with_a_reason() -> None:
+    """No run may wait for ever on an answer that says yes and does nothing."""
+    drops = FaultPlan(
+        aimed_follow={(Channel.SUBMIT, orders(3)[2]): Aimed(fault("drop-one"), once=False)}
+    )
+    office = await followed(3, sandbox(drops))
+    assert await counts(office) == {Follow.APPROVED: 2, Follow.REFUSED: 1}
+    assert "passes over it" in " ".join(await reasons(office))
+
+
+async def test_a_wrong_flow_costs_a_few_documents_and_no_night() -> None:
+    """The first documents are followed to their end before the rest travels."""
+    refused = {(Operation.SUBMIT, number): WAREHOUSE for number in orders(40)}
+    office = Office(sandbox(FaultPlan(refused_follow=refused)), FOLLOW)
+    await office.open_run(orders(40))
+    pushed = await office.execute()
+    assert set(pushed.stop.causes) == {Cause.FOLLOW}
+    assert len(pushed.of(State.PUSHED)) == 3
+    assert await exit_code(office, Cause.FOLLOW) is Exit.STOPPED
+
+
+async def test_the_halt_rule_counts_the_refusals_of_each_step() -> None:
+    """What begins in mid-run stops it as refused pushes do."""
+    refused = {(Operation.AUDIT, number): STOCK for number in orders(40, 10)}
+    office = Office(sandbox(FaultPlan(refused_follow=refused)), FOLLOW)
+    await office.open_run(orders(60))
+    pushed = await office.execute(pace=PushPace(halt=HaltRule(fail_count=5)))
+    assert Cause.HALTED in pushed.stop.causes
+    assert (await counts(office))[Follow.REFUSED] < 40
+
+
+async def test_a_list_that_is_there_already_is_not_looked_at_bill_by_bill() -> None:
+    """Until one document is followed, chunks are looked at whole and one number of them is sent."""
+    office = await followed(60)
+    await office.open_run(orders(60), SECOND)
+    before = office.site.calls[Channel.QUERY]
+    again = await office.execute(SECOND, throttle=steered(concurrency=1, chunk_size=20))
+    assert again.of(State.ALREADY) == set(orders(60))
+    assert office.site.calls[Channel.QUERY] - before < 40
+
+
+# -- flows ----------------------------------------------------------------------------------------
+
+
+def flows(*nodes: FlowNode, numbers: int = 1) -> FaultPlan:
+    """Return a plan: documents of the first bills enter a flow."""
+    return FaultPlan(flows=(Flow("STK_InStock", nodes, orders(numbers)),))
+
+
+async def test_a_document_in_a_flow_waits_and_names_the_node_and_the_person() -> None:
+    """It is not approved past its flow, which would never end (P 10.1)."""
+    office = await followed(3, sandbox(flows(KEEPER)))
+    assert await counts(office) == {Follow.APPROVED: 2, Follow.WAITING: 1}
+    assert "仓库主管审批: 王经理" in " ".join(await reasons(office))
+    assert await exit_code(office) is Exit.SOME_REJECTED
+
+
+async def test_where_tasks_cannot_be_read_the_erp_refuses_the_approval() -> None:
+    """The words are the ERP's own then, and the document needs a person all the same."""
+    options = sandbox(flows(KEEPER), unreadable={"sandbox": ["WF_AssignmentBill_ProcManage"]})
+    office = await followed(3, options)
+    assert await counts(office) == {Follow.APPROVED: 2, Follow.REFUSED: 1}
+
+
+@pytest.mark.parametrize(
+    ("decides", "follow"), [(Approval.PASS, Follow.APPROVED), (Approval.REJECT, Follow.REFUSED)]
+)
+async def test_a_flow_that_has_ended_is_seen_later(decides: Approval, follow: Follow) -> None:
+    """Passed is approved; what is rejected stands at D and is nobody's but a person's."""
+    node = replace(KEEPER, after_s=3600, decides=decides)
+    office = await followed(1, sandbox(flows(node)))
+    assert await counts(office) == {Follow.WAITING: 1}
+    await anyio.sleep(4000)
+    await again(office)
+    assert await counts(office) == {follow: 1}
+    assert office.site.calls[Channel.AUDIT] == 0
+    await again(office)
+    assert office.site.calls[Channel.SUBMIT] == 1
+
+
+async def test_a_flow_may_be_passed_over_where_the_settings_say_so() -> None:
+    """`verify_flow = false` is a stop-gap that some sites use (P 10.3)."""
+    office = Office(sandbox(flows(KEEPER)), replace(FOLLOW, verify_flow=False))
+    await office.open_run(orders(1))
+    await office.execute(check=False)
+    assert await counts(office) == {Follow.APPROVED: 1}
+
+
+# -- a person's hand in between -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("hand", "follow"),
+    [
+        (Hand(Does.DELETE), Follow.REFUSED),
+        (Hand(Does.CANCEL), Follow.REFUSED),
+        (Hand(Does.CHANGE), Follow.APPROVED),
+        (Hand(Does.SUBMIT), Follow.APPROVED),
+        (Hand(Does.TAKE_BACK, after=True), Follow.REFUSED),
+        (Hand(Does.APPROVE, after=True), Follow.APPROVED),
+        (Hand(Does.TAKE_BACK, Channel.AUDIT), Follow.REFUSED),
+        (Hand(Does.APPROVE, Channel.AUDIT), Follow.APPROVED),
+        (Hand(Does.UNAPPROVE, Channel.AUDIT, after=True), Follow.REFUSED),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("lost", [False, True])
+async def test_what_a_person_does_in_between_is_seen_and_never_overwritten(
+    hand: Hand, follow: Follow, *, lost: bool
+) -> None:
+    """Deleted, cancelled, taken back, unapproved: said, and left as it is, for ever."""
+    number = orders(1)[0]
+    faults = (Step(fault("make-then-reset"), hand.on),) if lost else ()
+    office = await followed(1, sandbox(FaultPlan(steps=faults, hands={number: [hand]})))
+    assert await counts(office) == {follow: 1}
+    await again(office)
+    await again(office)
+    assert await counts(office) == {follow: 1}
+    (row,) = (await office.rows()).values()
+    assert row.state is State.PUSHED
+
+
+async def test_a_document_that_a_person_has_sent_back_is_submitted_once_and_no_more() -> None:
+    """Whatever the answers were: it stands at D, and that is a person's wish."""
+    hands = {orders(1)[0]: [Hand(Does.TAKE_BACK, nth=2, after=True)]}
+    met = tuple(Step(fault(n), Channel.SUBMIT) for n in ("reset", "make-then-response-error"))
+    office = await followed(1, sandbox(FaultPlan(steps=met, hands=hands)))
+    for _ in range(3):
+        await again(office)
+    assert await counts(office) == {Follow.REFUSED: 1}
+    (document,) = (await office.documents()).values()
+    deeds = office.site.world.documents.history.deeds_of(
+        next(b for b in office.site.world.store.of_form(IN_STOCK) if str(b.id) == document.id)
+    )
+    assert [deed.operation for deed in deeds].count(Operation.SUBMIT) == 1
+
+
+# -- nobody else's --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize("name", ["ok", "reset", "make-then-reset"])
+async def test_what_another_program_has_made_is_not_submitted(name: str, *, at_once: bool) -> None:
+    """It pushes the same bill at the same time, and our answer is lost."""
+    number = orders(5)[3]
+    plan = FaultPlan(
+        rivals={number: Rival(1, at_once)}, aimed={number: Aimed(fault(name))}, session_calls=0
+    )
+    office = Office(sandbox(plan), FOLLOW)
+    await office.open_run(orders(5))
+    await office.execute(throttle=steered(concurrency=1, chunk_size=1), pace=NO_HALT)
+    others = {
+        making.target.id
+        for making in office.site.world.makings_of(number)
+        if making.maker is Maker.OTHER
+    }
+    assert others
+    assert others.isdisjoint(office.site.world.documents.history.named)
+
+
+async def test_what_was_there_before_is_left_alone() -> None:
+    """Somebody else's document may wait for something that we know nothing of."""
+    office = Office(sandbox(), FOLLOW)
+    push_by_hand(office, orders(1)[0])
+    await office.open_run(orders(3))
+    await office.execute()
+    assert await counts(office) == {Follow.APPROVED: 2}
+
+
+@pytest.mark.parametrize("status", ["A", "B", "C", "D"])
+async def test_what_was_there_before_may_be_followed_while_it_is_new(status: str) -> None:
+    """Only what stands at A or D; what somebody has submitted is theirs."""
+    office = Office(sandbox(), replace(FOLLOW, follow_already=True))
+    push_by_hand(office, orders(1)[0])
+    (bill,) = office.site.world.documents_of(orders(1)[0])
+    world = office.site.world
+    if status in "BCD":
+        world.submit(bill)
+    if status == "C":
+        world.approve(bill)
+    if status == "D":
+        world.take_back(bill)
+    await office.open_run(orders(2))
+    await office.execute()
+    assert await counts(office) == {Follow.APPROVED: 2 if status in "AD" else 1}
+
+
+async def test_what_was_there_before_and_is_taken_back_later_is_left_alone() -> None:
+    """A run that goes on knows what it has done to it, and what a person did after."""
+    office = Office(sandbox(), replace(SUBMIT_ONLY, follow_already=True))
+    push_by_hand(office, orders(1)[0])
+    (bill,) = office.site.world.documents_of(orders(1)[0])
+    await office.open_run(orders(1))
+    await office.execute()
+    assert bill.status == "B"
+    office.site.world.take_back(bill)
+    await office.execute(check=False)
+    assert bill.status == "D"
+
+
+def push_by_hand(office: Office, number: str) -> None:
+    """Push a bill at the screen."""
+    order = PushOrder(PURCHASE_ORDER.id, (number,), rule_id=ROUTE.rule)
+    office.site.world.push(order, "clerk", Maker.PERSON)
+
+
+# -- deaths ---------------------------------------------------------------------------------------
+
+LOST_ANSWERS = FaultPlan(
+    steps=(
+        Step(fault("make-then-reset"), Channel.AUDIT),
+        Step(fault("reset"), Channel.SUBMIT),
+        Step(fault("make-then-close"), Channel.SUBMIT),
+    )
+)
+
+
+@pytest.mark.parametrize("plan", [FaultPlan(), LOST_ANSWERS], ids=["calm", "stormy"])
+@pytest.mark.parametrize("act", [Act.KILL, Act.STOP, Act.STOP_AT_ONCE])
+async def test_a_process_may_end_at_any_step(plan: FaultPlan, act: Act) -> None:
+    """Between the attempt and its record too: what was begun is in doubt, and read."""
+    at, took = 0, 0
+    while at <= took:
+        at += 1 if act is Act.KILL else 7
+        store = MortalLedger(Fate())
+        office = Office(sandbox(plan, orders=6, latency_s=0.5), FOLLOW, ledger=store)
+        await office.open_run(orders(2))
+        fate = Fate({at: act})
+        with fate.scope:
+            await office.execute(
+                ledger=store.process(fate),
+                transport=carried_by(fate),
+                stop=fate.stop,
+                throttle=steered(chunk_size=3),
+                check=False,
+            )
+        took = fate.steps
+        await office.execute()
+        assert await counts(office) == {Follow.APPROVED: 2}, at
+        assert await exit_code(office) is Exit.DONE
+        assert await hasty(office) == []
+    assert at > 40
+
+
+async def test_documents_that_a_death_has_kept_from_the_ledger_are_found() -> None:
+    """The push was recorded, and the next line of the program was never reached."""
+    office = Office(sandbox(), ROUTE)
+    await office.open_run(orders(3))
+    await office.execute()
+    await office.execute(route=FOLLOW, work=follow_run)
+    assert await counts(office) == {Follow.APPROVED: 3}
+
+
+async def test_what_has_stood_still_takes_no_step_any_more() -> None:
+    """Another process may have taken the run over, and a person have come in between."""
+    store = MortalLedger(Fate())
+    office = Office(sandbox(orders=6, latency_s=0.5), FOLLOW, ledger=store)
+    await office.open_run(orders(2))
+    for at in range(1, 60):
+        fate = Fate({at: Act.STAND_STILL}, still_s=3 * WINDOW_S)
+
+        async def execute(fate: Fate = fate) -> None:
+            with fate.scope:
+                await office.execute(
+                    ledger=store.process(fate), transport=carried_by(fate), check=False
+                )
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(execute)
+            with anyio.move_on_after(60):
+                await fate.stands_still.wait()
+            if fate.stands_still.is_set():
+                await office.execute(check=False)
+    await office.execute()
+    assert await counts(office) == {Follow.APPROVED: 2}
+
+
+async def test_a_run_is_followed_by_one_process_at_a_time() -> None:
+    """`k3push follow` beside a run that goes on is told so."""
+    office = Office(sandbox(latency_s=5.0), FOLLOW)
+    await office.open_run(orders(3))
+
+    async def follow_too(_: Context) -> None:
+        await anyio.sleep(20)
+        with pytest.raises(RunIsAliveError):
+            await office.execute(work=follow_run)
+
+    await office.execute(beside=follow_too)
+    assert await counts(office) == {Follow.APPROVED: 3}
+
+
+async def test_a_pause_keeps_steps_from_leaving() -> None:
+    """As it does pushes."""
+    office = Office(sandbox(latency_s=1.0), FOLLOW)
+    await office.open_run(orders(20))
+    calls = []
+
+    async def pause(job: Context) -> None:
+        await anyio.sleep(15)
+        job.throttle.pause()
+        await anyio.sleep(30)
+        calls.append(office.site.calls[Channel.SUBMIT] + office.site.calls[Channel.AUDIT])
+        await anyio.sleep(3600)
+        calls.append(office.site.calls[Channel.SUBMIT] + office.site.calls[Channel.AUDIT])
+        job.throttle.go_on()
+
+    await office.execute(beside=pause)
+    assert calls[0] == calls[1]
+    assert await counts(office) == {Follow.APPROVED: 20}
+
+
+# -- the whole night ------------------------------------------------------------------------------
+
+NIGHT = (
+    "reset", "make-then-reset", "make-then-close", "make-then-html-502", "html-503",
+    "make-then-garbage", "response-error", "make-then-response-error-text", "late-commit",
+    "edit-lock", "call-limit", "lose-session", "drop-one", "make-then-empty",
+    "make-then-cut-off", "refuse-connection",
+)  # fmt: skip
+
+
+async def test_two_thousand_bills_are_approved_through_a_night_of_faults() -> None:
+    """One call in ten fails in every way, and the process is killed in the middle."""
+    met = tuple(map(fault, NIGHT))
+    plan = FaultPlan(
+        seeded=Seeded(0.1, met, 1),
+        seeded_follow=Seeded(0.1, met, 2),
+        seeded_reads=Seeded(0.1, tuple(map(fault, ("reset", "html-502", "empty"))), 3),
+    )
+    store = MortalLedger(Fate())
+    office = Office(sandbox(plan, orders=2000, latency_s=1.0), FOLLOW, ledger=store)
+    await office.open_run(orders(2000))
+    fate = Fate({700: Act.KILL})
+    with fate.scope:
+        await office.execute(
+            ledger=store.process(fate),
+            transport=carried_by(fate),
+            pace=NO_HALT,
+            throttle=steered(concurrency=4, chunk_size=50),
+            check=False,
+        )
+    assert fate.dead
+    driven = steered(concurrency=4, chunk_size=50)
+    pushed = await office.execute(pace=NO_HALT, throttle=driven, check=False)
+    for _ in range(9):
+        if pushed.stop.causes:
+            pushed = await office.execute(pace=NO_HALT, throttle=driven, check=False)
+    assert await office.findings() == []
+    assert pushed.of(State.PUSHED) == set(orders(2000))
+    assert await counts(office) == {Follow.APPROVED: 2000}
+    assert {
+        bill.status for number in orders(2000) for bill in office.site.world.documents_of(number)
+    } == {"C"}
+    assert await hasty(office) == []
+    assert await exit_code(office) is Exit.DONE

@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from k3push.adapters.erp.client import Endpoint as Address
+from k3push.adapters.erp.client import ErpClient
+from k3push.adapters.ledger.memory import MemoryLedger
+from k3push.core.model import BillNumber, Intent, Listed, Route, Run, RunId, State, Uptime
+from k3push.core.plan import Forecast, Foreseen
+from k3push.core.safety.matching import MOST_NUMBERS
+from k3push.runs.create import JobSource, scope_of
+from k3push.runs.forecast import ForecastContext, forecast, held_numbers, measured_pace
+from k3push.runs.stop import Cause, Stop
+from k3push.simulator.script import Channel
+from k3push.simulator.transport import SandboxTransport
+from tests.adapters.ledger.samples import identified
+from tests.runs.office import (
+    FIRST,
+    LOGIN,
+    NOON,
+    PACE,
+    ROUTE,
+    Notebook,
+    Office,
+    orders,
+    sandbox,
+    steps,
+)
+
+pytestmark = pytest.mark.anyio
+
+
+class Counting(MemoryLedger):
+    """Knows of which runs the numbers were counted."""
+
+    def __init__(self) -> None:
+        super().__init__(account="sandbox")
+        self.counted: list[str] = []
+
+    async def counts(self, run: RunId) -> Mapping[State, int]:
+        """Count, and remember it."""
+        self.counted.append(run)
+        return await super().counts(run)
+
+
+def job(numbers: Iterable[str], name: str = "a.csv") -> JobSource:
+    """Return a job file, whose first number stands in line 2."""
+    listed = [Listed(line, BillNumber(n)) for line, n in enumerate(numbers, start=2)]
+    return JobSource(name, Path(name), lambda: iter(listed))
+
+
+async def look(
+    office: Office,
+    jobs: Sequence[JobSource],
+    *,
+    route: Route = ROUTE,
+    stop: Stop | None = None,
+    at_once: int = 4,
+    again: bool = False,
+) -> list[Foreseen]:
+    """Look ahead as `plan` does."""
+    stop = stop or Stop()
+    address = Address("http://sandbox/K3Cloud/", lambda _: LOGIN)
+    async with ErpClient(address, transport=lambda: SandboxTransport(office.site)) as erp:
+        held = await held_numbers(office.store, scope_of("sandbox", route))
+        outlook = ForecastContext(route, erp, PACE, stop, Notebook(), held, again=again)
+        pages = forecast(jobs, {"": outlook}, stop, at_once=at_once)
+        return [one async for page in pages for one in page]
+
+
+async def test_a_plan_foretells_what_the_run_does() -> None:
+    """Both look with the same functions, so a plan that says otherwise has a defect."""
+    office = Office(sandbox(orders=60))
+    await office.open_run(orders(10))
+    await office.execute()
+    numbers = [*orders(30), "CGDDU000000", "CGDDC000000", "NOBODY", "cgdd0000003", "CGDD0000029"]
+    foreseen = await look(office, [job(numbers)])
+    assert Counter(one.fate for one in foreseen if not one.first_line) == {
+        Forecast.READY: 20,
+        Forecast.ALREADY: 10,
+        Forecast.BLOCKED: 3,
+    }
+    second = RunId("r2")
+    await office.open_run(numbers, second)
+    pushed = await office.execute(second)
+    expected = {
+        Forecast.READY: State.PUSHED,
+        Forecast.ALREADY: State.ALREADY,
+        Forecast.BLOCKED: State.REJECTED,
+    }
+    assert list(pushed.rows) == [one.number for one in foreseen if not one.first_line]
+    for one in foreseen:
+        if one.first_line:
+            continue
+        row = pushed.rows[one.number]
+        assert row.state is expected[one.fate]
+        outcome = one.outcome()
+        if outcome is not None:
+            assert (row.targets, row.code, row.reason) == (
+                outcome.targets,
+                outcome.code,
+                outcome.reason,
+            )
+
+
+async def test_nothing_is_sent_or_written() -> None:
+    """To plan is to read."""
+    office = Office()
+    await look(office, [job(orders(20))])
+    assert office.site.calls[Channel.PUSH] == 0
+    assert await office.store.runs() == []
+
+
+async def test_repeats_name_the_line_that_came_first() -> None:
+    """Other spellings of one bill are repeats too, in another file and in the same line of it."""
+    office = Office()
+    jobs = [job(["CGDD0000001", "CGDD0000001", "NOBODY"]), job(["cgdd0000001", "NOBODY"], "b.csv")]
+    foreseen = await look(office, jobs)
+    assert [(one.line, one.first_line) for one in foreseen] == [
+        (2, 0),
+        (3, 2),
+        (4, 0),
+        (2, 2),
+        (3, 4),
+    ]
+
+
+async def test_an_earlier_target_makes_a_number_partly_where_the_route_allows_it() -> None:
+    """The rest of its quantity is pushed, and the person should know that something is there."""
+    office = Office(sandbox(closes=False))
+    await office.open_run(orders(1))
+    await office.execute()
+    (one,) = await look(office, [job(orders(1))], route=replace(ROUTE, allow_partial=True))
+    assert (one.fate, len(one.targets)) == (Forecast.PARTLY, 1)
+    (again,) = await look(office, [job(orders(1))], again=True)
+    assert again == one
+
+
+async def test_a_number_in_doubt_elsewhere_is_blocked() -> None:
+    """Pushing it might make a second document, so the run that holds it is named."""
+    office = Office()
+    await office.open_run(orders(3))
+    number = BillNumber(orders(1)[0])
+    await office.store.identify(FIRST, identified({number: number}))
+    await office.store.claim(FIRST, [number])
+    await office.store.begin(Intent(FIRST, 1, 1, (number,), {}, b"", NOON, Uptime("", 0)))
+    foreseen = await look(office, [job(orders(3))])
+    assert [(one.fate, one.code) for one in foreseen] == [
+        (Forecast.BLOCKED, "held"),
+        (Forecast.READY, ""),
+        (Forecast.READY, ""),
+    ]
+    assert FIRST in foreseen[0].reason
+
+
+async def test_runs_that_left_nothing_in_doubt_are_not_asked_for_numbers() -> None:
+    """A plan is as quick beside thousands of them."""
+    ledger, scope = Counting(), f"sandbox|{ROUTE.source}|{ROUTE.rule}"
+    for nth, ended in enumerate((0, 3, 4, None, 0)):
+        run = Run(RunId(f"20260101-{nth:06}-old"), scope, ROUTE, (), "", NOON)
+        await ledger.open_run(run)
+        if ended is not None:
+            await ledger.end_run(run.id, ended, NOON)
+    await held_numbers(ledger, scope)
+    assert ledger.counted == ["20260101-000002-old", "20260101-000003-old"]
+
+
+async def test_a_route_that_cannot_be_read_back_is_not_asked_for_targets() -> None:
+    """Its numbers are ready as far as anybody can tell."""
+    office = Office()
+    route = replace(ROUTE, source_number_field="")
+    (one,) = await look(office, [job(orders(1))], route=route)
+    assert (one.fate, one.targets) == (Forecast.READY, ())
+
+
+async def test_many_pages_come_in_the_order_of_the_job() -> None:
+    """They are looked at side by side, and a plan is compared with its list line by line."""
+    count = 2 * MOST_NUMBERS + 7
+    office = Office(sandbox(orders=count))
+    numbers = list(reversed(orders(count)))
+    foreseen = await look(office, [job(numbers)], at_once=2)
+    assert [one.number for one in foreseen] == numbers
+    assert [one.line for one in foreseen] == list(range(2, count + 2))
+    assert {one.fate for one in foreseen} == {Forecast.READY}
+
+
+async def test_a_look_that_fails_for_good_ends_the_plan_and_says_why() -> None:
+    """An error of a query is never "nothing is there" (rule 7)."""
+    office = Office(sandbox(steps(*["reset"] * 50, on=Channel.QUERY)))
+    stop = Stop()
+    assert await look(office, [job(orders(5))], stop=stop) == []
+    assert Cause.LOOK_FAILED in stop.causes
+
+
+async def test_the_pace_is_that_of_the_last_run() -> None:
+    """Nothing is made up where no run was."""
+    scope = scope_of("sandbox", ROUTE)
+    office = Office(sandbox(latency_s=1.0))
+    assert await measured_pace(office.store, scope) is None
+    await office.open_run(orders(40))
+    await office.execute()
+    pace = await measured_pace(office.store, scope)
+    assert pace is not None
+    assert 0 < pace <= 40
+    assert await measured_pace(office.store, "another") is None

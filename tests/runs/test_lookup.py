@@ -1,0 +1,545 @@
+"""How long a read is tried, and what becomes of numbers whose query is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import anyio
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from trio.testing import MockClock
+
+from k3push.core.model import (
+    BillNumber,
+    FlowTask,
+    Outcome,
+    Route,
+    RunId,
+    Sighting,
+    Source,
+    Standing,
+    State,
+    Target,
+    Targets,
+)
+from k3push.core.protocol.selection import SelectedPage, Selection
+from k3push.core.safety.evidence import NO_RIGHT
+from k3push.ports import (
+    ErpBusyError,
+    ErpUnreachableError,
+    LoginRefusedError,
+    LookFailedError,
+    LookRefusedError,
+    Made,
+    Turn,
+)
+from k3push.runs.lookup import (
+    HARMLESS,
+    LEAST_TRIES_OF_A_READ,
+    ROUNDS_OF_ONE,
+    TRIES_OF_A_PART,
+    Links,
+    joined,
+    look_at_newest,
+    look_at_sources,
+    look_at_targets,
+    open_turn,
+    pause_s,
+)
+from k3push.runs.source_check import PRECHECK, query_refused, there_already
+from k3push.runs.stop import Cause, Stop
+
+pytestmark = pytest.mark.anyio
+
+ROUTE = Route("in", "PUR_PurchaseOrder", "STK_InStock", "R", "FSRCBillNo")
+A, B, C, D, E, F, G, H = map(BillNumber, "ABCDEFGH")
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    """Return a loop on virtual time."""
+    return "trio", {"clock": MockClock(autojump_threshold=0)}
+
+
+@dataclass(slots=True)
+class Asked:
+    """An ERP that answers as it is told, and takes a second.
+
+    Attributes:
+        guarded: Numbers whose query is refused, in any company.
+        missing: Numbers that no bill has.
+        named: What the newest documents name.
+        thin: Numbers that are known by the field alone; None is all that are there.
+        links: Documents by what their links name; None where these cannot be asked.
+        code: The MsgCode of that refusal.
+        fails: What the next reads meet, the first first.
+        always: What every read meets that *fails* leaves.
+        there: Documents by source number.
+        asked: What each read has asked for.
+    """
+
+    guarded: Collection[str] = ()
+    code: str = "4"
+    fails: list[Exception] = field(default_factory=list)
+    always: Exception | None = None
+    there: Targets = field(default_factory=dict)
+    asked: list[list[BillNumber]] = field(default_factory=list)
+    users: Collection[str] = frozenset({"u"})
+    missing: Collection[str] = ()
+    named: list[BillNumber] = field(default_factory=list)
+    links: dict[BillNumber, tuple[Target, ...]] | None = None
+    thin: Collection[BillNumber] | None = None
+
+    def turn(self, user: str = "") -> AbstractAsyncContextManager[Turn]:
+        """Nobody pushes here."""
+        raise NotImplementedError
+
+    def lose_session(self, session: int) -> None:
+        """Nobody loses one here."""
+
+    async def standings_of(self, route: Route, ids: Collection[str]) -> Mapping[str, Standing]:
+        """Find none."""
+        del route, ids
+        return {}
+
+    async def selected(
+        self, route: Route, selection: Selection, *, today: date, after: str
+    ) -> SelectedPage:
+        """Select nothing."""
+        del route, selection, today, after
+        return SelectedPage(())
+
+    async def flow_tasks_of(self, route: Route, numbers: Collection[str]) -> Mapping[str, FlowTask]:
+        """Find none."""
+        del route, numbers
+        return {}
+
+    async def newest_of(self, route: Route) -> Sequence[tuple[str, BillNumber]]:
+        """Name what it is told, each in a document of its own."""
+        del route
+        await self._ask(())
+        return [(f"id {nth}", number) for nth, number in enumerate(self.named)]
+
+    async def linked_targets_of(
+        self, route: Route, ids: Mapping[BillNumber, str], *, by_all: bool = False
+    ) -> Sighting | None:
+        """Find what links name; where there are none, they cannot be asked."""
+        del route, by_all
+        if self.links is None:
+            return None
+        await self._ask(list(ids))
+        there = {number: self.links[number] for number in ids if number in self.links}
+        shown = frozenset(target.id for targets in there.values() for target in targets)
+        return Sighting(there, frozenset({"u"}), linked=frozenset(ids), by_link=shown)
+
+    async def linked_sources(self, route: Route) -> Sequence[BillNumber]:
+        """Name the bills of the newest links."""
+        del route
+        return list(self.links or ())
+
+    async def sources_of(
+        self, route: Route, numbers: Sequence[BillNumber]
+    ) -> Mapping[BillNumber, tuple[Source, ...]]:
+        """Find every bill."""
+        del route
+        await self._ask(numbers)
+        return {
+            number: () if number in self.missing else (Source(number, f"s{number}"),)
+            for number in numbers
+        }
+
+    async def sources_by_id(self, route: Route, ids: Sequence[str]) -> Mapping[str, Source]:
+        """Find every bill."""
+        del route
+        await self._ask([BillNumber(id_) for id_ in ids])
+        missing = self.missing
+        return {id_: Source(BillNumber(f"n{id_}"), id_) for id_ in ids if id_ not in missing}
+
+    async def targets_of(
+        self, route: Route, numbers: Collection[BillNumber], *, by_all: bool = False
+    ) -> Sighting:
+        """Find what is there."""
+        del route, by_all
+        await self._ask(numbers)
+        found = {number: self.there[number] for number in numbers if number in self.there}
+        thin = found if self.thin is None else self.thin
+        return Sighting(found, frozenset({"u"}), thin=frozenset(thin))
+
+    async def _ask(self, numbers: Collection[BillNumber]) -> None:
+        self.asked.append(list(numbers))
+        await anyio.sleep(1)
+        error = self.fails.pop(0) if self.fails else self.always
+        if error is not None:
+            raise error
+        if caught := [number for number in numbers if number in self.guarded]:
+            raise refused(f"the filter holds {caught[0]}", code=self.code)
+
+
+@dataclass(slots=True)
+class Job:
+    """What a look is made with. Fulfils `lookup.Looker`."""
+
+    erp: Asked
+    max_attempts: int = 5
+    worked: set[str] = field(default_factory=set)
+    stop: Stop = field(default_factory=Stop)
+    waits: list[tuple[str, float]] = field(default_factory=list)
+    spared: list[float] = field(default_factory=list)
+    route: Route = ROUTE
+    stops_at: int = 0
+    source_ids: dict[BillNumber, str] = field(default_factory=dict)
+    links: Links = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.links = Links(absent=self.erp.links is None)
+
+    @property
+    def pace(self) -> Job:
+        """Say how often something is tried."""
+        return self
+
+    @property
+    def watch(self) -> Job:
+        """Take down the waits."""
+        return self
+
+    def waiting(self, why: str, seconds: float) -> None:
+        """Take down a wait."""
+        self.waits.append((why, seconds))
+        if len(self.waits) == self.stops_at:
+            self.stop.ask(Cause.INTERRUPTED, "Ctrl-C")
+
+    async def made_of_namesakes(
+        self, bills: Collection[BillNumber]
+    ) -> Mapping[BillNumber, frozenset[str]]:
+        """Know of none."""
+        del bills
+        return {}
+
+    def spare(self, began_s: float, seconds: float, why: str) -> None:
+        """Take down that the ERP asks to be spared."""
+        del began_s, why
+        self.spared.append(seconds)
+
+
+def refused(words: str = "no", *, code: str = "4") -> LookRefusedError:
+    """Refuse a read with a MsgCode."""
+    return LookRefusedError(words, code=code, definite=code in {"2", "3", "9"})
+
+
+PASSING: list[Callable[[], Exception]] = [
+    lambda: LookFailedError("an empty body"),
+    lambda: ErpUnreachableError("no answer in time"),
+    lambda: refused("an exception", code="response_error"),
+    lambda: refused("the database", code="6"),
+]
+NAMES = ["failed", "unreachable", "exception", "database"]
+
+
+# -- patience ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("made", PASSING, ids=NAMES)
+@pytest.mark.parametrize("worked", [False, True])
+async def test_one_failed_read_ends_nothing(made: Callable[[], Exception], *, worked: bool) -> None:
+    """It is safe to read again."""
+    job = Job(Asked(fails=[made()]), worked={ROUTE.target} if worked else set())
+    seen = await look_at_targets(job, [A])
+    assert seen.users == {"u"}
+    assert job.erp.asked == [[A], [A]]
+    assert [seconds for _, seconds in job.waits] == [2.0]
+    assert job.worked == {ROUTE.target}
+
+
+@pytest.mark.parametrize("made", PASSING, ids=NAMES)
+async def test_a_read_that_worked_before_is_tried_as_long_as_a_person_would_wait(
+    made: Callable[[], Exception],
+) -> None:
+    """With growing pauses, some five minutes; then the run stops with the ERP's words."""
+    job = Job(Asked(always=made()), worked={ROUTE.target})
+    began_s = anyio.current_time()
+    with pytest.raises((LookFailedError, ErpUnreachableError), match=str(made())) as raised:
+        await look_at_targets(job, [A, B])
+    assert not isinstance(raised.value, LookRefusedError)
+    assert [seconds for _, seconds in job.waits] == [
+        pause_s(nth) for nth in range(1, LEAST_TRIES_OF_A_READ)
+    ]
+    assert 300 < anyio.current_time() - began_s < 400
+
+
+@pytest.mark.parametrize("made", PASSING, ids=NAMES)
+@pytest.mark.parametrize("max_attempts", [1, 3])
+async def test_a_form_that_was_never_read_has_less_patience(
+    made: Callable[[], Exception], max_attempts: int
+) -> None:
+    """The settings may be wrong, and a person waits for the answer."""
+    job = Job(Asked(always=made()), max_attempts)
+    with pytest.raises((LookFailedError, ErpUnreachableError)):
+        await look_at_targets(job, [A])
+    assert len(job.waits) == max(max_attempts, TRIES_OF_A_PART) - 1
+    assert job.worked == set()
+
+
+@pytest.mark.parametrize("code", ["2", "3", "9"])
+@pytest.mark.parametrize("asked", [[A], [A, B]])
+async def test_a_missing_right_is_said_at_once_of_a_form_that_was_never_read(
+    code: str, asked: list[BillNumber]
+) -> None:
+    """No waiting mends a form, a field or a right."""
+    job = Job(Asked(always=refused("no right", code=code)))
+    with pytest.raises(LookRefusedError, match="no right") as raised:
+        await look_at_targets(job, asked)
+    assert (raised.value.code, job.waits) == (code, [])
+
+
+async def test_a_right_that_is_taken_away_meanwhile_may_be_given_back() -> None:
+    """The run waits for it as for any other failure."""
+    job = Job(Asked(fails=[refused("no right", code=NO_RIGHT)] * 3), worked={ROUTE.target})
+    assert (await look_at_targets(job, [A])).users == {"u"}
+    assert len(job.waits) == 3
+
+
+async def test_forms_are_known_one_by_one() -> None:
+    """Sources that can be read say nothing of the target form."""
+    job = Job(Asked())
+    await look_at_sources(job, [A])
+    assert job.worked == {ROUTE.source}
+    job.erp.always = refused("no right", code=NO_RIGHT)
+    with pytest.raises(LookRefusedError):
+        await look_at_targets(job, [A])
+
+
+async def test_a_refused_login_is_not_tried_again() -> None:
+    """Five of them lock the account (P 2.4)."""
+    job = Job(Asked(always=LoginRefusedError("wrong password")), worked={ROUTE.target})
+    with pytest.raises(LoginRefusedError):
+        await look_at_targets(job, [A])
+    assert len(job.erp.asked) == 1
+
+
+async def test_an_erp_that_asks_to_be_spared_is() -> None:
+    """All others wait as long as this read."""
+    job = Job(Asked(fails=[ErpBusyError("429"), LookFailedError("empty")]))
+    await look_at_targets(job, [A])
+    assert job.spared == [2.0]
+
+
+async def test_a_stop_ends_the_trying() -> None:
+    """Nobody waits out a minute for it."""
+    job = Job(Asked(always=LookFailedError("empty")), worked={ROUTE.target}, stops_at=4)
+    began_s = anyio.current_time()
+    with pytest.raises(LookFailedError):
+        await look_at_targets(job, [A])
+    assert len(job.waits) == 4
+    assert anyio.current_time() - began_s < sum(pause_s(nth) for nth in range(1, 4)) + 6
+
+
+async def test_a_look_after_a_push_goes_on_through_a_stop() -> None:
+    """An open chunk is waited for, and its numbers would be left in doubt."""
+    job = Job(Asked(fails=[LookFailedError("empty")] * 3), worked={ROUTE.target})
+    job.stop.ask(Cause.INTERRUPTED, "Ctrl-C")
+    seen = await look_at_targets(job, [A], stop_or_not=True)
+    assert seen.users == {"u"}
+    assert len(job.waits) == 3
+
+
+async def test_a_turn_is_waited_for_as_a_read_is() -> None:
+    """A login that nobody answers is no reason to end a night."""
+    fails = [ErpUnreachableError("no answer"), ErpUnreachableError("no answer")]
+
+    async def turn() -> str:
+        if fails:
+            raise fails.pop()
+        return "a turn"
+
+    job = Job(Asked())
+    assert await open_turn(job, turn) == "a turn"
+    assert [seconds for _, seconds in job.waits] == [2.0, 6.0]
+
+
+# -- numbers whose query is refused ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("worked", [False, True])
+@pytest.mark.parametrize("code", ["4", "9", "response_error"])
+@pytest.mark.parametrize("max_attempts", [1, 5])
+@pytest.mark.parametrize("guarded", [[A], [H], [D], [A, H], [D, E], [A, B, C, D, E, F, G, H], []])
+async def test_a_refused_query_is_halved_until_its_numbers_are_found(
+    guarded: list[BillNumber], code: str, max_attempts: int, *, worked: bool
+) -> None:
+    """They are told with the ERP's words, and the others are answered."""
+    every = [A, B, C, D, E, F, G, H]
+    there = {number: (Target(f"t{number}", f"T{number}"),) for number in every}
+    job = Job(Asked(guarded=guarded, code=code, there=there), max_attempts)
+    if worked:
+        job.worked |= {ROUTE.source, ROUTE.target}
+    seen = await look_at_targets(job, every)
+    assert seen.refused == {number: f"the filter holds {number}" for number in guarded}
+    assert list(seen.targets) == [number for number in every if number not in guarded]
+    assert seen.thin == set(seen.targets)
+    found, refusals = await look_at_sources(job, every)
+    assert refusals == seen.refused
+    assert list(found) == list(seen.targets)
+
+
+async def test_a_question_is_halved_soon_and_a_lone_number_tried_for_longer() -> None:
+    """It is rejected for it, and an exception may pass."""
+    job = Job(Asked(guarded=[A]), max_attempts=4)
+    seen = await look_at_targets(job, [A, B])
+    assert seen.refused == {A: "the filter holds A"}
+    assert job.erp.asked.count([A, B]) == TRIES_OF_A_PART
+    assert job.erp.asked.count([A]) == TRIES_OF_A_PART * ROUNDS_OF_ONE
+    assert job.erp.asked.count([HARMLESS]) == 1 + ROUNDS_OF_ONE
+
+
+async def test_what_is_refused_of_a_harmless_number_too_is_no_fault_of_the_numbers() -> None:
+    """Else a broken database would reject a whole list, number by number."""
+    job = Job(Asked(always=refused("the database", code="6")), max_attempts=3)
+    with pytest.raises(LookFailedError, match="the database"):
+        await look_at_targets(job, [A, B, C])
+    assert all(asked in ([A, B, C], [HARMLESS]) for asked in job.erp.asked)
+
+
+async def test_a_lone_number_that_is_answered_in_the_end_is_not_rejected() -> None:
+    """The failure was passing."""
+    job = Job(Asked(fails=[refused("an exception")] * 3), max_attempts=4)
+    seen = await look_at_targets(job, [A])
+    assert seen.users == {"u"}
+    assert not seen.refused
+
+
+@given(st.sets(st.integers(0, 39), max_size=6), st.integers(1, 40))
+def test_whatever_is_guarded_is_found_and_nothing_else(guarded: set[int], count: int) -> None:
+    """Each number is answered or refused, once."""
+    every = [BillNumber(f"N{nth}") for nth in range(count)]
+    bad = {f"N{nth}" for nth in guarded}
+
+    async def look() -> tuple[Mapping[BillNumber, Any], Mapping[BillNumber, str]]:
+        return await look_at_sources(Job(Asked(guarded=bad), max_attempts=1), every)
+
+    found, refusals = anyio.run(
+        look, backend="trio", backend_options={"clock": MockClock(autojump_threshold=0)}
+    )
+    assert sorted([*found, *refusals]) == sorted(every)
+    assert set(refusals) == bad & set(every)
+
+
+def test_a_number_that_the_erp_refuses_to_be_asked_for_is_rejected_with_its_words() -> None:
+    """Unsent, and in both languages."""
+    outcome = query_refused(A, "the filter holds A")
+    assert (outcome.state, outcome.code) == (State.REJECTED, PRECHECK)
+    assert "the filter holds A" in outcome.reason
+
+
+# -- the newest documents ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("named", "missing", "bills", "proves"),
+    [
+        ([A, B], "", [A, B], True),
+        ([A, B], "B", [A], True),
+        ([A, B, C], "BC", [A], False),
+        ([A, "", ""], "", [A], False),
+        ([A], "A", [], False),
+        ([], "", [], False),
+    ],
+)
+async def test_a_field_is_proved_where_half_of_the_newest_documents_name_bills(
+    named: list[BillNumber], missing: str, bills: list[BillNumber], *, proves: bool
+) -> None:
+    """A field of suppliers names none, and among blanks somebody may have written one down."""
+    newest = await look_at_newest(Job(Asked(named=named, missing=missing)))
+    assert (list(newest.named), newest.proves) == (bills, proves)
+    assert newest.strange == len(named) - len(bills)
+
+
+async def test_a_bill_whose_query_is_refused_does_not_hide_the_others_that_are_named() -> None:
+    """A guard of one bill is no reason to doubt all the others of a list."""
+    newest = await look_at_newest(Job(Asked(named=[A, B], guarded=[A])))
+    assert (newest.named, newest.strange, newest.proves) == ((B,), 0, True)
+
+
+# -- links --------------------------------------------------------------------------------------
+
+ONE, TWO = Target("1", "RK1"), Target("2", "RK2")
+
+
+async def test_a_document_that_the_field_does_not_name_is_found_by_its_link() -> None:
+    """A rule merges bills into one line, and the line has room for one of their numbers."""
+    job = Job(Asked(there={A: (ONE,)}, links={A: (ONE,), B: (ONE,)}))
+    seen = await look_at_targets(job, [A, B, C])
+    assert seen.targets == {A: (ONE,), B: (ONE,)}
+    assert set(seen.linked) == {A, B, C}
+
+
+async def test_links_that_find_what_the_field_finds_tell_that_nothing_is_there() -> None:
+    """They are the ERP's own, whatever its fields hold."""
+    job = Job(Asked(there={A: (ONE,)}, links={A: (ONE,)}))
+    job.erp.thin = ()
+    await look_at_targets(job, [A, B])
+    assert job.links.tell
+
+
+async def test_links_that_miss_a_document_tell_nothing() -> None:
+    """The site may keep them in another way."""
+    job = Job(Asked(there={A: (ONE,), B: (TWO,)}, links={A: (ONE,)}))
+    job.erp.thin = ()
+    await look_at_targets(job, [A, B])
+    assert (job.links.find, job.links.tell) == (True, False)
+
+
+async def test_where_links_cannot_be_asked_they_are_asked_once() -> None:
+    """The site refuses it, and goes on refusing it."""
+    job = Job(Asked(there={A: (ONE,)}))
+    job.links = Links()
+    await look_at_targets(job, [A, B])
+    assert job.links.absent
+    asked = len(job.erp.asked)
+    await look_at_targets(job, [A, B])
+    assert len(job.erp.asked) == asked + 1
+
+
+# -- looks joined, and what is there before a refusal ------------------------------------------
+
+
+def test_of_joined_looks_those_users_count_who_made_all_of_them() -> None:
+    """What one of them was not asked for may be there."""
+    first = Sighting({A: (Target("1", "T1"),)}, frozenset("uv"), thin=frozenset({A}))
+    second = Sighting({}, frozenset("v"), {B: (Target("2", "T2"),)}, thin=frozenset({B}))
+    assert joined([first, second]) == Sighting(
+        first.targets, frozenset("v"), second.cancelled, thin=frozenset({A, B})
+    )
+    assert joined([]) == Sighting()
+
+
+async def test_what_has_a_target_is_already_and_not_refused() -> None:
+    """The ERP closes a source whose quantity its targets have used up (P 13.3)."""
+    closed = [Outcome(number, State.REJECTED, (), PRECHECK, "closed") for number in (A, B, C)]
+    other = Outcome(D, State.REJECTED, (), "ambiguous", "two bills")
+    target = Target("1", "T1")
+    known = {
+        B: Made(RunId("other"), B, State.PUSHED, (Target("2", "T2"),)),
+        A: Made(RunId("x"), A, State.PUSHED, ()),
+    }
+    job = Job(Asked(there={A: (target,), D: (target,)}))
+    outcomes = await there_already(job, [*closed, other], known)
+    assert [(each.state, each.targets) for each in outcomes] == [
+        (State.ALREADY, (target,)),
+        (State.ALREADY, (Target("2", "T2"),)),
+        (State.REJECTED, ()),
+        (State.REJECTED, ()),
+    ]
+    assert job.erp.asked == [[A, B, C]]
+
+
+async def test_nothing_is_asked_where_nothing_is_refused() -> None:
+    """A look costs a call."""
+    job = Job(Asked())
+    assert await there_already(job, [], {}) == []
+    assert job.erp.asked == []

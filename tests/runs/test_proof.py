@@ -1,0 +1,666 @@
+"""What is believed must be proved: absence, identity, and what failures say.
+
+Each test is a way in which a number once got two documents, or a row was untrue.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import anyio
+import pytest
+
+from k3push.core.model import TWIN, RunId, State
+from k3push.core.pacing.halting import HaltRule
+from k3push.core.protocol.logins import LoginCall, password_login
+from k3push.runs.context import Context, PushPace, SettlePace
+from k3push.runs.stop import Cause
+from k3push.simulator import Accounts, Channel, FaultPlan, Policy, Step, fault
+from k3push.simulator.bills import Bill, Origin
+from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER, RECEIVE_BILL, with_second_rule
+from k3push.simulator.queries import QueryLimits
+from k3push.simulator.script import Aimed, Rival, Seeded
+from k3push.simulator.write_back import WriteBack
+from tests.runs.office import (
+    FIRST,
+    ROUTE,
+    SECOND,
+    Office,
+    Pushed,
+    only_settle,
+    orders,
+    sandbox,
+    steered,
+    steps,
+)
+from tests.said import english
+
+pytestmark = pytest.mark.anyio
+
+NO_CANARY = PushPace(canary=False)
+# Supplier and remarks: the field is there, and no source's number is in it.
+WRONG_FIELDS = ("FSupplierId.FNumber", "FNote")
+
+
+def login(user: str) -> LoginCall:
+    """Return the login of a user of the sandbox."""
+    return password_login("sandbox", user, "sandbox", 2052)
+
+
+def accounts(*users: str) -> Accounts:
+    """Return an account set with these users."""
+    return Accounts(users=dict.fromkeys(users, "sandbox"))
+
+
+def most_documents(office: Office, numbers: Sequence[str]) -> int:
+    """Return how many documents the most pushed of some numbers has."""
+    return max(len(office.site.world.documents_of(number)) for number in numbers)
+
+
+def untrue(office: Office, pushed: Pushed) -> list[str]:
+    """Return numbers that are told to have no document, and have one."""
+    none = pushed.of(State.PLANNED) | pushed.of(State.REJECTED)
+    return [number for number in sorted(none) if office.site.world.documents_of(number)]
+
+
+# -- absence ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("canary", [True, False])
+@pytest.mark.parametrize("count", [1, 2, 30, 100])
+@pytest.mark.parametrize("write_back", [WriteBack.SAVE, WriteBack.NEVER])
+@pytest.mark.parametrize("field", WRONG_FIELDS)
+async def test_silence_of_a_field_that_was_never_proved_is_no_absence(
+    field: str, write_back: WriteBack, count: int, *, canary: bool
+) -> None:
+    """A wrong field, lost answers, and a rule that leaves the source open: never a second one."""
+    lost = fault("make-then-reset")
+    plan = FaultPlan(seeded=Seeded(0.5, (lost, fault("make-then-response-error")), seed=count))
+    options = sandbox(plan, orders=100, write_back=write_back, closes=False)
+    office = Office(options, replace(ROUTE, source_number_field=field))
+    numbers = orders(count)
+    await office.open_run(numbers)
+    pace = PushPace(canary=canary)
+    for _ in range(3):
+        pushed = await office.execute(pace=pace, check=False)
+        assert most_documents(office, numbers) <= 1
+        assert untrue(office, pushed) == []
+
+
+async def test_the_run_says_which_proof_is_missing() -> None:
+    """A person has to know that it is the field, and which."""
+    options = sandbox(steps(*["reset"] * 3))
+    office = Office(options, replace(ROUTE, source_number_field="FNote"), documents=False)
+    await office.open_run(orders(1))
+    pushed = await office.execute(check=False)
+    assert pushed.states == {orders(1)[0]: State.UNKNOWN}
+    assert "STK_InStock.FNote" in pushed.stop.causes[Cause.UNPROVED]
+
+
+async def test_another_number_may_bring_the_proof_for_the_first() -> None:
+    """Nothing is there in the beginning; the second canary's document proves the field."""
+    office = Office(sandbox(steps("reset")), documents=False)
+    await office.open_run(orders(20))
+    pushed = await office.execute()
+    assert pushed.of(State.PUSHED) == set(orders(20))
+    assert not pushed.stop.causes
+
+
+async def test_canaries_in_doubt_are_few() -> None:
+    """Where every answer is lost and nothing proves the field, the list is not sent on and on."""
+    office = Office(sandbox(FaultPlan(seeded=Seeded(1, (fault("reset"),)))), documents=False)
+    await office.open_run(orders(20))
+    pushed = await office.execute()
+    assert len(pushed.of(State.UNKNOWN)) == 3
+    assert Cause.UNPROVED in pushed.stop.causes
+
+
+@pytest.mark.parametrize("read", ["response-error", "msgcode-4", "msgcode-6", "empty", "html-502"])
+@pytest.mark.parametrize("user", ["sandbox", "sandbox2"])
+async def test_a_failed_look_of_one_user_is_no_look(user: str, read: str) -> None:
+    """Only a user who lacks the right to read is passed over, and then proves nothing."""
+    users = ("sandbox", "sandbox2")
+    plan = FaultPlan(
+        seeded=Seeded(0.4, (fault("make-then-reset"), fault("make-then-response-error"))),
+        seeded_reads=Seeded(0.3, (fault(read),)),
+    )
+    own = dict.fromkeys(users, "own")
+    options = sandbox(
+        plan, accounts=accounts(*users), sees=own, write_back=WriteBack.NEVER, closes=False
+    )
+    office = Office(options)
+    await office.open_run(orders(60))
+    first, second = (user, *(name for name in users if name != user))
+    for _ in range(3):
+        pushed = await office.execute(
+            login=login(first), more_users={second: login(second)}, check=False
+        )
+        assert most_documents(office, orders(60)) <= 1
+        assert untrue(office, pushed) == []
+
+
+@pytest.mark.parametrize("canary", [True, False])
+@pytest.mark.parametrize("sees", ["own", "none"])
+@pytest.mark.parametrize(
+    "name", ["make-then-reset", "make-then-response-error", "reset", "response-error", "drop-one"]
+)
+async def test_users_who_see_only_their_own_come_to_no_harm(
+    name: str, sees: str, *, canary: bool
+) -> None:
+    """Lost and refused answers: nothing twice, nothing untrue, whoever looks."""
+    users = ("sandbox", "sandbox2")
+    plan = FaultPlan(seeded=Seeded(0.3, (fault(name),), seed=3))
+    options = sandbox(
+        plan,
+        accounts=accounts(*users),
+        sees=dict.fromkeys(users, sees),
+        write_back=WriteBack.NEVER,
+        closes=False,
+    )
+    office = Office(options)
+    await office.open_run(orders(40))
+    for _ in range(3):
+        pushed = await office.execute(
+            pace=PushPace(canary=canary),
+            login=login("sandbox"),
+            more_users={"sandbox2": login("sandbox2")},
+            check=False,
+        )
+        assert most_documents(office, orders(40)) <= 1
+        assert untrue(office, pushed) == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("name", ["make-then-reset", "make-then-response-error"])
+async def test_a_user_who_sees_half_of_his_own_documents_is_found_out(name: str, seed: int) -> None:
+    """Until enough of them were shown, silence is not believed; one that is missed ends it."""
+    plan = FaultPlan(seeded=Seeded(0.2, (fault(name),), seed=seed))
+    options = sandbox(
+        plan, orders=200, sees={"sandbox": "half"}, write_back=WriteBack.NEVER, closes=False
+    )
+    office = Office(options)
+    await office.open_run(orders(200))
+    for _ in range(3):
+        pushed = await office.execute(check=False)
+        assert most_documents(office, orders(200)) <= 1
+        assert untrue(office, pushed) == []
+
+
+@pytest.mark.parametrize("rows", [1, 2, 7, 50, 100])
+async def test_a_page_that_a_site_cuts_is_not_the_whole(rows: int) -> None:
+    """At any limit: neither are sound bills "not there", nor documents."""
+    plan = FaultPlan(seeded=Seeded(0.3, (fault("make-then-reset"),)))
+    options = sandbox(
+        plan, orders=120, limits=QueryLimits(rows=rows), write_back=WriteBack.NEVER, closes=False
+    )
+    office = Office(options)
+    await office.open_run(orders(120))
+    pushed = await office.execute()
+    assert pushed.of(State.PUSHED) == set(orders(120))
+    assert most_documents(office, orders(120)) == 1
+
+
+@pytest.mark.parametrize("field", [ROUTE.source_number_field, ""])
+async def test_the_second_night_of_a_list_is_already_there(field: str) -> None:
+    """The ERP has closed what was pushed; that is no reason to call it closed."""
+    office = Office(sandbox(), replace(ROUTE, source_number_field=field))
+    for run in (FIRST, SECOND):
+        await office.open_run(orders(40), run)
+        pushed = await office.execute(run)
+        assert not pushed.stop.causes
+        state = State.PUSHED if run == FIRST else State.ALREADY
+        assert {row.state for row in (await office.rows(run)).values()} == {state}
+
+
+async def test_a_route_that_cannot_ask_pushes_nothing_that_the_ledger_knows() -> None:
+    """The same list doubled in silence where the rule leaves the source open."""
+    office = Office(
+        sandbox(write_back=WriteBack.NEVER, closes=False), replace(ROUTE, source_number_field="")
+    )
+    await office.open_run(orders(10))
+    await office.execute()
+    await office.open_run(orders(10), SECOND)
+    await office.execute(SECOND)
+    rows = await office.rows(SECOND)
+    assert {row.state for row in rows.values()} == {State.ALREADY}
+    assert most_documents(office, orders(10)) == 1
+    assert all(FIRST in row.reason for row in rows.values())
+
+
+async def test_a_person_may_push_again_what_the_ledger_knows() -> None:
+    """With a reason, which is kept."""
+    office = Office(
+        sandbox(write_back=WriteBack.NEVER, closes=False), replace(ROUTE, source_number_field="")
+    )
+    await office.open_run(orders(2))
+    await office.execute()
+    await office.open_run(orders(2), SECOND, again_because="the first ones were deleted")
+    await office.execute(SECOND, check=False)
+    assert {row.state for row in (await office.rows(SECOND)).values()} == {State.PUSHED}
+
+
+@pytest.mark.parametrize("sees", ["own", "none"])
+async def test_another_users_silence_settles_nothing(sees: str) -> None:
+    """Who resumes as a user that does not see what the first one made sends nothing again."""
+    users = ("sandbox", "sandbox2")
+    plan = FaultPlan(seeded=Seeded(0.9, (fault("make-then-reset"),)))
+    options = sandbox(
+        plan,
+        accounts=accounts(*users),
+        sees={"sandbox2": sees},
+        write_back=WriteBack.NEVER,
+        closes=False,
+    )
+    office = Office(options)
+    await office.open_run(orders(40))
+    await office.execute(pace=NO_CANARY, settle=SettlePace(), login=login("sandbox"), check=False)
+    await office.open_run(orders(40), SECOND)
+
+    for run in (FIRST, SECOND):
+        await office.execute(run, login=login("sandbox2"), check=False)
+        assert most_documents(office, orders(40)) <= 1
+
+
+async def test_another_user_who_is_proved_to_see_settles_for_the_first() -> None:
+    """Documents that the ledger knows of the first user are shown to the second."""
+    plan = FaultPlan(steps=tuple(Step(fault(n), Channel.PUSH) for n in ["ok"] * 5 + ["reset"] * 4))
+    office = Office(sandbox(plan, accounts=accounts("sandbox", "sandbox2")))
+    await office.open_run(orders(9))
+    how: dict[str, Any] = {"pace": NO_CANARY, "throttle": steered(concurrency=1, chunk_size=1)}
+
+    async def stop_after_nine(job: Any) -> None:
+        await anyio.sleep(5)  # all nine have left by then, and none is settled
+        job.stop.ask(Cause.INTERRUPTED, "")
+
+    first = await office.execute(login=login("sandbox"), beside=stop_after_nine, **how)
+    assert len(first.of(State.UNKNOWN)) == 4
+    second = await office.execute(login=login("sandbox2"), **how)
+    assert second.of(State.PUSHED) == set(orders(9))
+
+
+async def test_what_a_look_finds_proves_the_silence_of_the_same_look() -> None:
+    """The second user sees what the first one made, and the last look to come shows it."""
+    plan = FaultPlan(steps=tuple(Step(fault(name)) for name in ("make-then-reset", "reset")))
+    office = Office(sandbox(plan, accounts=accounts("sandbox", "sandbox2")))
+    await office.open_run(orders(8))
+    how: dict[str, Any] = {"pace": NO_CANARY, "throttle": steered(concurrency=2, chunk_size=4)}
+
+    async def stop_after_both(job: Any) -> None:
+        await anyio.sleep(5)
+        job.stop.ask(Cause.INTERRUPTED, "")
+
+    first = await office.execute(login=login("sandbox"), beside=stop_after_both, **how)
+    assert first.of(State.UNKNOWN) == set(orders(8))
+    await anyio.sleep(SettlePace().window_s)
+    second = await office.execute(login=login("sandbox2"), **how)
+    assert second.of(State.PUSHED) == set(orders(8))
+
+
+# -- who a bill is, and whose a document is -----------------------------------------------------
+
+
+OTHER_ROUTES = {
+    "another rule": replace(ROUTE, name="other", rule=f"ZMER_{ROUTE.rule}"),
+    "the default rule": replace(ROUTE, name="other", rule=""),
+    "other letter case": replace(
+        ROUTE, name="other", source=ROUTE.source.upper(), target=ROUTE.target.lower()
+    ),
+}
+
+
+@pytest.mark.parametrize("lost", [False, True])
+@pytest.mark.parametrize("other", OTHER_ROUTES)
+async def test_two_routes_of_the_same_forms_make_one_document(other: str, *, lost: bool) -> None:
+    """A claim is of a bill and a target form, whatever the rule is called."""
+    plan = FaultPlan(seeded=Seeded(0.4, (fault("make-then-reset"),))) if lost else FaultPlan()
+    office = Office(
+        sandbox(
+            plan,
+            latency_s=2.0,
+            routes=with_second_rule(),
+            write_back=WriteBack.NEVER,
+            closes=False,
+        )
+    )
+    second = Office(site=office.site, route=OTHER_ROUTES[other], ledger=office.store)
+    await office.open_run(orders(60))
+    await second.open_run(orders(60), SECOND)
+
+    async def run(of: Office, name: RunId) -> None:
+        await of.execute(name, check=False)
+
+    async with anyio.create_task_group() as both:
+        both.start_soon(run, office, FIRST)
+        both.start_soon(run, second, SECOND)
+    assert most_documents(office, orders(60)) == 1
+
+
+async def test_what_a_success_passed_over_and_saved_later_is_not_sent_again() -> None:
+    """An answer of success may come before all that it saves; a look tells in time."""
+    office = Office(sandbox(steps("ok", "drop-one")))
+    numbers = orders(6)
+    passed_over: list[str] = []
+
+    async def save_later(context: Context) -> None:
+        while not passed_over:
+            await anyio.sleep(1)
+            rows = await context.ledger.rows(FIRST)
+            passed_over.extend(row.number for row in rows if row.code == "dropped")
+        await anyio.sleep(context.settle.first_wait_s / 2)
+        office.site.world.add_target(IN_STOCK, passed_over[0])
+        await anyio.sleep_forever()
+
+    await office.open_run(numbers)
+    pushed = await office.execute(
+        pace=NO_CANARY,
+        throttle=steered(concurrency=1, chunk_size=3),
+        beside=save_later,
+        check=False,
+    )
+    assert len(passed_over) == 1
+    assert most_documents(office, numbers) == 1
+    assert not pushed.of(State.PLANNED)
+
+
+async def test_a_document_of_another_source_form_is_not_ours() -> None:
+    """It bears the same source number, and the bill was never pushed."""
+    office = Office()
+    number = orders(1)[0]
+    office.site.world.add_source(RECEIVE_BILL, number)
+    office.site.world.add_target(IN_STOCK, number, source_form=RECEIVE_BILL)
+    await office.open_run([number])
+    pushed = await office.execute(check=False)
+    assert pushed.states == {number: State.PUSHED}
+    assert [bill.creator for bill in office.site.world.documents_of(number)].count("sandbox") == 1
+
+
+def as_of_a_requisition(target: Bill) -> None:
+    """Let a document name the order's own source form, as a rule that copies it does."""
+    for entry in target.entries:
+        entry.origin = Origin("PUR_Requisition", entry.origin.number if entry.origin else "")
+
+
+@pytest.mark.parametrize(
+    "name", ["make-then-reset", "make-then-response-error", "make-then-msgcode-4"]
+)
+async def test_a_document_that_a_field_alone_calls_foreign_is_no_absence(name: str) -> None:
+    """Where links cannot be asked, a rule that copies the order's own source made a second one."""
+    options = sandbox(
+        steps("ok", name), link_fields=False, write_back=WriteBack.NEVER, closes=False
+    )
+    office = Office(options)
+    number, lost = orders(2)
+
+    async def copy_the_form(_: Context) -> None:
+        made: Sequence[Bill] = ()
+        while not made:
+            await anyio.sleep(0.01)
+            made = office.site.world.documents_of(lost)
+        as_of_a_requisition(made[0])
+        await anyio.sleep_forever()
+
+    await office.open_run([number, lost])
+    for _ in range(2):
+        pushed = await office.execute(
+            pace=NO_CANARY,
+            throttle=steered(concurrency=1, chunk_size=1),
+            beside=copy_the_form,
+            check=False,
+        )
+        assert pushed.states == {number: State.PUSHED, lost: State.UNKNOWN}
+        assert most_documents(office, [lost]) == 1
+        named = office.site.world.documents_of(lost)[0].number in pushed.rows[lost].reason
+        assert named is (name != "make-then-reset")
+
+
+async def test_a_document_that_a_field_calls_foreign_stops_no_push() -> None:
+    """It was there before, and links that tell say that the bill has none."""
+    for links in (True, False):
+        office = Office(sandbox(steps("reset"), link_fields=links))
+        number = orders(1)[0]
+        as_of_a_requisition(office.site.world.add_target(IN_STOCK, number, typed=True))
+        await office.open_run([number])
+        pushed = await office.execute(check=False)
+        assert pushed.states == {number: State.PUSHED}
+        assert [len(row.targets) for row in pushed.rows.values()] == [1]
+
+
+async def test_where_nothing_tells_the_form_the_row_says_so() -> None:
+    """The ground is thin, and a person should know."""
+    office = Office(sandbox(source_form_fields=False, link_fields=False))
+    number = orders(1)[0]
+    office.site.world.add_target(IN_STOCK, number)
+    await office.open_run([number])
+    pushed = await office.execute(check=False)
+    assert pushed.states == {number: State.ALREADY}
+    assert "known by the source number alone" in english(pushed.rows[number].reason)
+
+
+async def test_all_documents_of_a_split_are_named_after_a_lost_answer() -> None:
+    """The second is saved a while after the first; the row is not final before."""
+    office = Office(sandbox(steps("ok", "make-then-reset"), policy=Policy.SPLIT, save_gap_s=30.0))
+    await office.open_run(orders(2))
+    pushed = await office.execute(
+        pace=NO_CANARY, throttle=steered(concurrency=1, chunk_size=1), settle=SettlePace(poll_s=40)
+    )
+    assert {len(row.targets) for row in pushed.rows.values()} == {2}
+
+
+async def test_all_documents_of_a_split_are_named_after_an_exception() -> None:
+    """The exception is that of the caller; the saving goes on behind it."""
+    office = Office(
+        sandbox(steps("ok", "make-then-response-error"), policy=Policy.SPLIT, save_gap_s=15.0)
+    )
+    await office.open_run(orders(2))
+    pushed = await office.execute(
+        pace=NO_CANARY, throttle=steered(concurrency=1, chunk_size=1), settle=SettlePace(poll_s=40)
+    )
+    assert {len(row.targets) for row in pushed.rows.values()} == {2}
+
+
+async def test_a_row_names_every_document_that_the_answer_names() -> None:
+    """The answer tells of two documents, and for a minute one of them alone can be seen."""
+    office = Office(sandbox(policy=Policy.SPLIT, save_gap_s=60.0, query_lag_s=70.0))
+    await office.open_run(orders(2))
+    throttle = steered(concurrency=1, chunk_size=1)
+    pushed = await office.execute(
+        pace=NO_CANARY, throttle=throttle, settle=SettlePace(poll_s=5), check=False
+    )
+    assert Cause.CONTRADICTION in pushed.stop.causes
+    assert State.UNKNOWN in pushed.states.values()
+    for _ in orders(2):
+        pushed = await office.execute(
+            pace=NO_CANARY, throttle=throttle, settle=SettlePace(poll_s=5), check=False
+        )
+    assert {len(row.targets) for row in pushed.rows.values()} == {2}
+
+
+async def test_nothing_is_absent_while_other_documents_of_its_call_still_come() -> None:
+    """The call is at work though the window has passed: what it has not saved yet, it may save."""
+    late = replace(fault("commit-late-then-empty"), seconds=400)
+    plan = FaultPlan(steps=(Step(fault("ok")), Step(late)))
+    office = Office(sandbox(plan, policy=Policy.SPLIT, save_gap_s=20.0))
+    await office.open_run(orders(22))
+    pushed = await office.execute(
+        pace=NO_CANARY, throttle=steered(concurrency=1, chunk_size=11), settle=SettlePace(poll_s=30)
+    )
+    assert {len(row.targets) for row in pushed.rows.values()} == {2}
+
+
+async def test_documents_that_queries_show_late_are_no_contradiction() -> None:
+    """The read-back may be answered by a copy of the database."""
+    office = Office(sandbox(query_lag_s=1.5, orders=60))
+    await office.open_run(orders(60))
+    pushed = await office.execute()
+    assert not pushed.stop.causes
+    assert pushed.of(State.PUSHED) == set(orders(60))
+
+
+async def test_what_somebody_else_pushes_meanwhile_is_seen_and_said() -> None:
+    """Two programs over one list: it cannot be prevented, and must not be hidden."""
+    plan = FaultPlan(rivals={number: Rival(at_once=True) for number in orders(30)})
+    office = Office(sandbox(plan))
+    await office.open_run(orders(30))
+    pushed = await office.execute(check=False)
+    twins = [row for row in pushed.rows.values() if row.code == TWIN]
+    assert twins
+    assert all(len(row.targets) == 2 for row in twins)
+    assert Cause.TWINS in pushed.stop.causes
+    assert pushed.of(State.PLANNED)
+
+
+async def test_a_cancelled_document_does_not_stop_a_push_and_is_named() -> None:
+    """The ERP's quantities decide."""
+    office = Office()
+    number = orders(1)[0]
+    cancelled = office.site.world.add_target(IN_STOCK, number, cancelled=True)
+    await office.open_run([number])
+    pushed = await office.execute(check=False)
+    row = pushed.rows[number]
+    assert row.state is State.PUSHED
+    assert cancelled.number in row.reason
+    assert str(cancelled.id) not in [target.id for target in row.targets]
+
+
+# -- failures that are not answers --------------------------------------------------------------
+
+
+READS = ("response-error", "msgcode-4", "msgcode-6", "empty", "html-502", "reset", "cut-off")
+
+
+@pytest.mark.parametrize("read", READS)
+async def test_one_failed_query_ends_no_night(read: str) -> None:
+    """One read in eight fails and one push in ten is lost: all is pushed without a hand."""
+    plan = FaultPlan(
+        seeded=Seeded(0.1, (fault("make-then-reset"), fault("reset")), seed=5),
+        seeded_reads=Seeded(1 / 8, (fault(read),), seed=7),
+    )
+    office = Office(sandbox(plan, orders=300))
+    await office.open_run(orders(300))
+    pushed = await office.execute(throttle=steered())
+    assert not pushed.stop.causes
+    assert pushed.of(State.PUSHED) == set(orders(300))
+    assert most_documents(office, orders(300)) == 1
+
+
+@pytest.mark.parametrize("guard", ["response-error", "msgcode-4"])
+async def test_a_number_whose_query_is_refused_does_not_block_its_list(guard: str) -> None:
+    """It is named and rejected; the others go on."""
+    bad = orders(60)[33]
+    plan = FaultPlan(guards={bad: Aimed(fault(guard), once=False)})
+    office = Office(sandbox(plan, orders=60))
+    await office.open_run(orders(60))
+    pushed = await office.execute()
+    assert pushed.of(State.REJECTED) == {bad}
+    assert pushed.rows[bad].code == "precheck"
+    assert pushed.of(State.PUSHED) == set(orders(60)) - {bad}
+
+
+async def test_a_lone_number_survives_an_exception_that_did_nothing() -> None:
+    """The canary always travels alone, and one exception is no verdict on it."""
+    office = Office(sandbox(steps("response-error", "response-error")))
+    await office.open_run(orders(5))
+    pushed = await office.execute()
+    assert pushed.of(State.PUSHED) == set(orders(5))
+
+
+@pytest.mark.parametrize("name", ["reset", "html-502", "silence", "response-error-timeout"])
+@pytest.mark.parametrize("place", [0, 31, 59])
+async def test_a_bill_that_breaks_its_call_every_time_is_parted_from_its_neighbours(
+    place: int, name: str
+) -> None:
+    """The sound ones are pushed, the other ends as a row that says why, after a bounded number."""
+    bad = orders(60)[place]
+    plan = FaultPlan(aimed={bad: Aimed(fault(name), once=False)})
+    office = Office(sandbox(plan, orders=60))
+    await office.open_run(orders(60))
+    pushed = await office.execute()
+    assert pushed.of(State.PUSHED) == set(orders(60)) - {bad}
+    assert pushed.of(State.REJECTED) == {bad}
+    assert pushed.rows[bad].code == "unanswered"
+    assert pushed.rows[bad].attempts <= 12
+    assert max(row.attempts for row in pushed.rows.values()) <= 12
+
+
+async def test_a_login_that_takes_minutes_comes_before_the_attempt_begins() -> None:
+    """What is written down leaves at once: its age is counted from there."""
+    logins = [Step(fault("ok"), Channel.LOGIN), Step(fault("make-then-delay:200"), Channel.LOGIN)]
+    plan = FaultPlan(steps=(*logins, *steps("ok", "lose-session").steps))
+    office = Office(sandbox(plan))
+    await office.open_run(orders(10))
+    pushed = await office.execute()
+    assert pushed.of(State.PUSHED) == set(orders(10))
+    for attempt, _, _ in pushed.watch.sendings:
+        kept = await office.store.attempts_of(attempt.intent.numbers[0])
+        assert all(
+            one.ended_at is not None
+            and (one.ended_at - one.attempt.intent.began_at).total_seconds() < 60
+            for one in kept
+        )
+
+
+@pytest.mark.parametrize("name", ["response-error-timeout", "response-error-deadlock"])
+async def test_an_exception_that_speaks_of_time_is_doubt(name: str) -> None:
+    """The database goes on: it commits after the first look and inside the window."""
+    plan = steps("ok", *[f"commit-late-then-{name}:200"] * 3)
+    office = Office(sandbox(plan, write_back=WriteBack.NEVER, closes=False))
+    await office.open_run(orders(30))
+    pushed = await office.execute()
+    assert pushed.of(State.PUSHED) == set(orders(30))
+    assert most_documents(office, orders(30)) == 1
+
+
+async def test_a_commit_after_the_window_is_at_least_noticed() -> None:
+    """Nobody can prevent it; the row, the summary and the exit code tell of the twin."""
+    plan = steps("ok", "commit-late-then-reset:1000")
+    options = sandbox(
+        plan, write_back=WriteBack.NEVER, closes=False, latency_s=60.0, link_fields=False
+    )
+    office = Office(options)
+    await office.open_run(orders(2))
+    settle = SettlePace(first_wait_s=20, poll_s=20, window_s=600)
+    pushed = await office.execute(
+        settle=settle, throttle=steered(concurrency=1, chunk_size=1), check=False
+    )
+    second = pushed.rows[orders(2)[1]]
+    assert len(office.site.world.documents_of(second.number)) == 2
+    assert (second.state, second.code, len(second.targets)) == (State.PUSHED, TWIN, 2)
+
+
+async def test_a_commit_after_the_window_is_noticed_by_the_execution_that_sends_again() -> None:
+    """The doubt may have been settled by an earlier one, such as `settle`."""
+    plan = steps("ok", "commit-late-then-reset:1370")
+    office = Office(sandbox(plan, write_back=WriteBack.NEVER, closes=False, latency_s=60.0))
+    await office.open_run(orders(2))
+    settle = SettlePace(first_wait_s=20, poll_s=20, window_s=600)
+    one_by_one = steered(concurrency=1, chunk_size=1)
+    halts = PushPace(halt=HaltRule(unknown_count=1))
+    await office.execute(settle=settle, throttle=one_by_one, pace=halts, check=False)
+    await office.execute(settle=settle, work=only_settle, check=False)
+    assert (await office.rows())[orders(2)[1]].state is State.PLANNED
+    pushed = await office.execute(settle=settle, throttle=one_by_one, check=False)
+    second = pushed.rows[orders(2)[1]]
+    assert (second.state, second.code, len(second.targets)) == (State.PUSHED, TWIN, 2)
+
+
+async def test_what_a_look_finds_after_our_own_attempt_is_pushed() -> None:
+    """A server that denies the session after the work has made it all the same."""
+    plan = FaultPlan(seeded=Seeded(0.3, (fault("make-then-lose-session"),)))
+    office = Office(sandbox(plan, orders=60))
+    await office.open_run(orders(60))
+    pushed = await office.execute()
+    assert pushed.of(State.PUSHED) == set(orders(60))
+    assert most_documents(office, orders(60)) == 1
+
+
+async def test_the_attempt_keeps_who_sent_it() -> None:
+    """Absence is asked of the one who sent."""
+    office = Office()
+    await office.open_run(orders(3))
+    await office.execute()
+    kept = await office.store.attempts_in(FIRST)
+    assert Counter(each.attempt.intent.sender for each in kept).keys() == {"sandbox"}
+    assert PURCHASE_ORDER.id == ROUTE.source

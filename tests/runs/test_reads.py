@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import pytest
+
+from k3push.core.model import State
+from k3push.runs.lookup import LEAST_TRIES_OF_A_READ
+from k3push.runs.stop import Cause
+from k3push.simulator import FAULT_NAMES, Accounts, FaultPlan, fault
+from k3push.simulator.faults import Ending
+from k3push.simulator.script import Channel
+from tests.runs.office import FIRST, Office, orders, push, sandbox, steered, steps
+
+pytestmark = pytest.mark.anyio
+
+NUMBERS = orders(24)
+# What becomes of the work is a matter of pushes; a read and a login do none.
+NAMES = [name for name in FAULT_NAMES if name in set(Ending)]
+READS = 8
+"""The source form once; before the canary and a chunk the target form by field and by links; after
+them by field, and after the canary by links, which it proves."""
+
+READS_BY_FIELD = 6
+"""Of them without links, which the first question finds out."""
+
+
+@pytest.mark.parametrize("nth", range(READS))
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_read_that_fails_proves_nothing(name: str, nth: int) -> None:
+    """Whoever takes a failed read for "nothing is there" rejects or repeats what is there."""
+    office = Office(sandbox(steps(*["ok"] * nth, name, on=Channel.QUERY)))
+    await office.open_run(NUMBERS)
+    pushed = await office.execute(throttle=steered(concurrency=1, chunk_size=20))
+    assert office.site.faults.unused() == ()
+    assert not pushed.of(State.REJECTED)
+    if pushed.stop.causes:
+        assert set(pushed.stop.causes) == {Cause.LOOK_REFUSED}
+        pushed = await office.execute()
+    assert pushed.of(State.PUSHED) == set(NUMBERS)
+    assert {row.attempts for row in pushed.rows.values()} == {1}
+
+
+@pytest.mark.parametrize("nth", [0, *range(3, READS_BY_FIELD)])
+async def test_an_erp_that_is_gone_for_reads_stops_the_run(nth: int) -> None:
+    """What was sent is in doubt, what was not is planned, and a later run ends it."""
+    plan = steps(*["ok"] * nth, *["html-502"] * LEAST_TRIES_OF_A_READ, on=Channel.QUERY)
+    office = Office(sandbox(plan, link_fields=False))
+    await office.open_run(NUMBERS)
+    pushed = await office.execute(throttle=steered(concurrency=1, chunk_size=20))
+    # The first look at the target form is refused for its links, and made again.
+    before_a_sending = nth in {0, 3, 5}
+    assert set(pushed.stop.causes) == ({Cause.LOOK_FAILED} if before_a_sending else set())
+    again = await office.execute()
+    assert again.of(State.PUSHED) == set(NUMBERS)
+    assert {row.attempts for row in again.rows.values()} == {1}
+
+
+@pytest.mark.parametrize("lost", [False, True])
+@pytest.mark.parametrize("name", [name for name in NAMES if fault(name).connects])
+async def test_a_login_that_fails_sends_nothing(name: str, *, lost: bool) -> None:
+    """At the start or in mid run, a call without a session must not leave."""
+    logins = steps(*["ok"] * lost, name, on=Channel.LOGIN).steps
+    pushes = steps("ok", "lose-session").steps if lost else ()
+    office = Office(sandbox(FaultPlan(steps=(*logins, *pushes))))
+    await office.open_run(NUMBERS)
+    pushed = await office.execute()
+    if pushed.stop.causes:
+        assert set(pushed.stop.causes) <= {Cause.LOGIN_REFUSED, Cause.UNREACHABLE}
+        assert pushed.of(State.PUSHED) == set(NUMBERS[:lost])
+        pushed = await office.execute()
+    assert pushed.of(State.PUSHED) == set(NUMBERS)
+
+
+@pytest.mark.parametrize("name", ["make-then-reset", "edit-lock"])
+async def test_an_account_that_is_locked_in_mid_run_stops_it(name: str) -> None:
+    """A refused login is tried once, whoever needs it: a look, a push or settling."""
+    office = Office(sandbox(steps("ok", name, "lose-session"), latency_s=1.0))
+    await office.open_run(orders(60))
+    site = office.site
+    site.faults.add("ok", on=Channel.LOGIN)
+    site.faults.add(*["response-error"] * 9, on=Channel.LOGIN)
+    pushed = await office.execute()
+    assert set(pushed.stop.causes) == {Cause.LOGIN_REFUSED}
+    assert site.calls[Channel.LOGIN] == 2
+    site.faults.end()
+    assert (await office.execute()).of(State.PUSHED) == set(orders(60))
+
+
+@pytest.mark.parametrize("calls", [3, 5, 7, 8, 13, 30])
+@pytest.mark.parametrize("latency_s", [0.0, 0.3, 5.0])
+async def test_sessions_that_are_lost_all_the_time_only_cost_logins(
+    calls: int, latency_s: float
+) -> None:
+    """Many who share a short session lose it often, each by no fault of its own."""
+    options = sandbox(accounts=Accounts(session_calls=calls), orders=300, latency_s=latency_s)
+    pushed = await push(orders(300), options, throttle=steered(concurrency=8, chunk_size=20))
+    assert not pushed.stop.causes
+    assert pushed.of(State.PUSHED) == set(orders(300))
+
+
+async def test_a_job_longer_than_the_look_ahead_is_read_to_its_end() -> None:
+    """Numbers are asked for in pages, ahead of the sending."""
+    office = Office(sandbox(orders=1700))
+    await office.open_run(orders(1700), FIRST)
+    pushed = await office.execute()
+    assert pushed.of(State.PUSHED) == set(orders(1700))

@@ -1,0 +1,543 @@
+"""A push that is begun in a browser: its list, its plan, who approves it, and what comes of it."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from html import unescape
+from pathlib import Path
+from zipfile import ZipFile
+
+import anyio
+import anyio.lowlevel
+import httpx
+import pytest
+
+from k3push.core.model import RunId, State
+from k3push.runs.request_stages import Kind, acts_about, requests
+from k3push.simulator import build
+from k3push.simulator.script import Channel
+from k3push.web.uploads import MOST_PASTED_BYTES, MOST_UPLOAD_BYTES
+from tests.runs.office import NOON, orders, sandbox, steps
+from tests.web.shop import BY_NAME, FOUR_EYES, Shop, fields_of, press, send_list, signed_in
+from tests.web.visits import HOST, House, house, in_time, seal_of
+
+# The client's own generators, where its body is not read to the end.
+UNREAD = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+def text_of(page: httpx.Response) -> str:
+    """Return what a page says."""
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", page.text)).split())
+
+
+def played(act: Callable[[Shop, House], Awaitable[None]], shop: Shop) -> None:
+    """Play in a server whose waiting takes no time."""
+
+    async def visit() -> None:
+        async with shop.open() as home:
+            await act(shop, home)
+
+    in_time(visit)
+
+
+def test_a_list_is_planned_approved_and_pushed(tmp_path: Path) -> None:
+    """The whole way of a push, each step of which is seen before the next."""
+
+    async def push(shop: Shop, home: House) -> None:
+        async with signed_in(home, "wang") as wang, signed_in(home, "li") as li:
+            sent = await send_list(wang, "\n".join([*orders(3), "CGDD9999999"]))
+            url = sent.headers["location"]
+            asked = await shop.until("planned")
+            assert url == f"/plans/{asked.id}"
+            page = await wang.get(url)
+            seen = text_of(page)
+            assert ("3 ready" in seen, "1 blocked" in seen) == (True, True), seen
+            assert "planned by wang" in seen
+            assert "check the number in the job file" in seen  # the cure
+            assert (shop.site.calls[Channel.PUSH], f"{url}/approve" in page.text) == (0, False)
+            assert (await press(li, url, f"{url}/approve")).headers["location"] == url
+            asked = await shop.until("ended")
+            (run,) = asked.runs
+            assert await shop.counts(run) == {State.PUSHED: 3, State.REJECTED: 1}
+            assert [shop.documents(number) for number in orders(3)] == [1, 1, 1]
+            shown = text_of(await wang.get(f"/runs/{run}"))
+            assert re.search(r"wang · planned it .* li · approved it", shown), shown
+            assert [(act.by, act.what) for act in await acts_about(shop.ledger, run)] == [
+                ("wang", "planned"),
+                ("li", "approved"),
+            ]
+
+    played(push, Shop(tmp_path))
+
+
+def test_bad_lines_are_told_at_once_and_can_be_mended_or_left_out(tmp_path: Path) -> None:
+    """Nothing is asked of the ERP for a list that nobody can push."""
+    bad = b"number\nCGDD0000000\nCGDD0000001,CGDD0000002\n" + b"X" * 200 + b"\n"
+
+    async def push(shop: Shop, home: House) -> None:
+        async with signed_in(home, "wang") as wang:
+            answer = await send_list(wang, file=("lists/late orders.csv", bad))
+            said = text_of(answer)
+            assert answer.status_code == 422
+            assert "late orders.csv, line 3" in said
+            assert "late orders.csv, line 4" in said
+            assert (str(tmp_path) in said, len(await requests(shop.ledger))) == (False, 0)
+            # The list is kept, so that it need not be sent again.
+            again = {**fields_of(answer), "skip": "yes"}
+            answer = await wang.post("/push", data=again, files={"file": ("", b"")})
+            assert answer.status_code == 303, answer.text
+            asked = await shop.until("planned")
+            seen = text_of(await wang.get(f"/plans/{asked.id}"))
+            assert "1 ready" in seen
+            assert "Lines that are left out late orders.csv, line 3" in seen
+            # What was pasted comes back into its field.
+            pasted = "CGDD0000001\nCGDD0000002,CGDD0000003"
+            answer = await send_list(wang, pasted)
+            assert (answer.status_code, pasted in unescape(answer.text)) == (422, True)
+
+    played(push, Shop(tmp_path))
+
+
+LISTS = {
+    "orders.csv": b"\xef\xbb\xbfnumber;note\r\nCGDD0000000;x\r\n",
+    "orders.txt": "单据编号\nCGDD0000000\n".encode("gb18030"),
+    "orders.json": b'{"route": "po-instock", "numbers": ["CGDD0000000"]}',
+    "orders.jsonl": b'{"number": "CGDD0000000"}\n',
+}
+
+
+@pytest.mark.parametrize("name", [*LISTS, "orders.xlsx", "pasted cells"])
+def test_every_kind_of_list_is_taken(tmp_path: Path, name: str) -> None:
+    """What the command line reads, a browser may send."""
+
+    async def push(shop: Shop, home: House) -> None:
+        async with signed_in(home, "wang") as wang:
+            if name == "pasted cells":
+                await send_list(wang, "单据编号\t备注\r\nCGDD0000000\t急\r\n")
+            else:
+                await send_list(wang, file=(name, LISTS.get(name) or workbook("CGDD0000000")))
+            asked = await shop.until("planned")
+            assert asked.seen["routes"][0]["fates"] == {"ready": 1}
+
+    played(push, Shop(tmp_path))
+
+
+def workbook(number: str) -> bytes:
+    """Return a workbook of one number, as small as can be."""
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    kept = io.BytesIO()
+    rows = "".join(
+        f'<row r="{nth}"><c r="A{nth}" t="inlineStr"><is><t>{text}</t></is></c></row>'
+        for nth, text in enumerate(("number", number), start=1)
+    )
+    types = "http://schemas.openxmlformats.org/package/2006/content-types"
+    links = "http://schemas.openxmlformats.org/package/2006/relationships"
+    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    with ZipFile(kept, "w") as parts:
+        parts.writestr("[Content_Types].xml", f'<Types xmlns="{types}"/>')
+        parts.writestr(
+            "_rels/.rels",
+            f'<Relationships xmlns="{links}"><Relationship Id="a" Type="{office}/officeDocument"'
+            ' Target="xl/workbook.xml"/></Relationships>',
+        )
+        parts.writestr(
+            "xl/workbook.xml",
+            f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets>'
+            '<sheet name="A" sheetId="1" r:id="a"/></sheets></workbook>',
+        )
+        parts.writestr(
+            "xl/_rels/workbook.xml.rels",
+            f'<Relationships xmlns="{links}"><Relationship Id="a" Type="{office}/worksheet"'
+            ' Target="worksheets/sheet1.xml"/></Relationships>',
+        )
+        parts.writestr(
+            "xl/worksheets/sheet1.xml",
+            f'<worksheet xmlns="{main}"><sheetData>{rows}</sheetData></worksheet>',
+        )
+    return kept.getvalue()
+
+
+def test_a_form_that_is_sent_twice_is_one_push(tmp_path: Path) -> None:
+    """Who sees nothing happen presses again."""
+
+    async def push(shop: Shop, home: House) -> None:
+        async with signed_in(home, "wang") as wang:
+            form = {**fields_of(await wang.get("/push")), "text": "CGDD0000000"}
+            first = await wang.post("/push", data=form, files={"file": ("", b"")})
+            second = await wang.post("/push", data=form, files={"file": ("", b"")})
+            assert first.headers["location"] == second.headers["location"]
+            assert len(await requests(shop.ledger)) == 1
+
+    played(push, Shop(tmp_path))
+
+
+def test_what_is_kept_is_for_its_owner_only(tmp_path: Path) -> None:
+    """A list of customers' orders is nobody else's on the server."""
+
+    async def push(shop: Shop, home: House) -> None:
+        async with signed_in(home, "wang") as wang:
+            await send_list(wang, file=("../../../config.toml", b"CGDD0000000"))
+            asked = await shop.until("planned")
+            folder = tmp_path / "lists" / asked.id
+            assert asked.jobs == [str(folder / "config.toml")]
+            found = {path.name: oct(path.stat().st_mode & 0o777) for path in folder.iterdir()}
+            assert found == {"config.toml": "0o600", "config.plan.jsonl": "0o600"}
+            assert oct(folder.stat().st_mode & 0o777) == "0o700"
+
+    played(push, Shop(tmp_path))
+
+
+@UNREAD
+def test_what_is_too_large_is_refused_before_it_is_kept(tmp_path: Path) -> None:
+    """A disk that fills up is a ledger that cannot write."""
+
+    async def push(_: Shop, home: House) -> None:
+        async with signed_in(home, "wang") as wang:
+            for text, file in (
+                ("A" * (MOST_PASTED_BYTES + 1), b""),
+                ("", b"A" * (MOST_UPLOAD_BYTES + 1)),
+            ):
+                answer = await send_list(wang, text, file=("a.csv", file))
+                assert answer.status_code == 413
+            assert not (tmp_path / "lists").exists()
+
+    played(push, Shop(tmp_path))
+
+
+@UNREAD
+def test_a_file_is_taken_where_one_is_asked_for_and_from_who_may_send_one(tmp_path: Path) -> None:
+    """What nobody needs is not read."""
+
+    async def push(_: Shop, home: House) -> None:
+        async with signed_in(home, "wang") as wang, signed_in(home, "guest") as guest:
+            seal = seal_of(await wang.get("/"))
+            for who, path in ((wang, "/settle"), (guest, "/push")):
+                form = {"seal": seal}
+                answer = await who.post(path, data=form, files={"file": ("a", b"A")})
+                assert answer.status_code == 403, path
+        async with home.browser() as stranger:
+            answer = await stranger.post("/push", data={}, files={"file": ("a", b"A")})
+            assert answer.status_code == 403
+            broken = {"content-type": "multipart/form-data; boundary=x"}
+            async with signed_in(home, "wang") as wang:
+                answer = await wang.post("/push", content=b"--y\r\n", headers=broken)
+                assert answer.status_code == 403
+        async with home.browser(origin="https://evil.example") as evil:
+            answer = await evil.post(f"{HOST}/push", files={"file": ("a", b"A")})
+            assert answer.status_code == 403
+
+    played(push, Shop(tmp_path))
+
+
+# -- approving ------------------------------------------------------------------------------------
+
+
+def test_who_has_planned_a_push_may_not_approve_it_where_four_eyes_are_asked_for(
+    tmp_path: Path,
+) -> None:
+    """Both names stand in the ledger, and they differ."""
+
+    async def visit() -> None:
+        shop = Shop(tmp_path)
+        async with (
+            shop.open(FOUR_EYES) as home,
+            signed_in(home, "wang") as wang,
+            signed_in(home, "li") as li,
+        ):
+            url = (await send_list(wang, "CGDD0000000")).headers["location"]
+            await shop.until("planned")
+            page = await wang.get(url)
+            assert ("Somebody other than wang" in page.text, "/approve" in page.text) == (
+                True,
+                False,
+            )
+            assert (await press(wang, url, f"{url}/approve")).status_code == 403
+            assert (await shop.asked()).stage == "planned"
+            assert (await press(li, url, f"{url}/approve")).status_code == 303
+            asked = await shop.until("ended")
+            assert (asked.by, asked.approved_by) == ("wang", "li")
+
+    in_time(visit)
+
+
+def test_of_two_who_approve_at_once_one_has_approved_it(tmp_path: Path) -> None:
+    """It is pushed once, and the ledger tells one truth."""
+
+    async def push(shop: Shop, home: House) -> None:
+        async with signed_in(home, "li") as li, home.browser() as _:
+            url = (await send_list(li, "CGDD0000000")).headers["location"]
+            await shop.until("planned")
+            seal = seal_of(await li.get(url))
+            told: list[int] = []
+
+            async def approve() -> None:
+                answer = await li.post(f"{url}/approve", data={"seal": seal})
+                told.append(answer.status_code)
+
+            async with anyio.create_task_group() as tasks:
+                for _ in range(4):
+                    tasks.start_soon(approve)
+            assert sorted(told) == [303, 409, 409, 409]
+            await shop.until("ended")
+            assert shop.documents("CGDD0000000") == 1
+
+    played(push, Shop(tmp_path))
+
+
+def test_a_withdrawn_plan_cannot_be_approved_and_can_be_made_anew(tmp_path: Path) -> None:
+    """A person who was too late is told so."""
+
+    async def push(shop: Shop, home: House) -> None:
+        async with signed_in(home, "li") as li:
+            url = (await send_list(li, "CGDD0000000")).headers["location"]
+            await shop.until("planned")
+            seal = seal_of(await li.get(url))
+            assert (await li.post(f"{url}/withdraw", data={"seal": seal})).status_code == 303
+            answer = await li.post(f"{url}/approve", data={"seal": seal})
+            assert (answer.status_code, "withdrawn" in answer.text) == (409, True)
+            anew = await li.post(f"{url}/again", data={"seal": seal})
+            assert anew.headers["location"] != url
+            await shop.until("planned")
+            assert shop.site.calls[Channel.PUSH] == 0
+
+    played(push, Shop(tmp_path))
+
+
+def test_a_plan_whose_list_or_settings_have_changed_is_not_pushed(tmp_path: Path) -> None:
+    """What was approved is what was seen."""
+
+    async def push(shop: Shop, home: House) -> None:
+        async with signed_in(home, "li") as li:
+            for change in ("list", "plan", "settings"):
+                url = (await send_list(li, "CGDD0000000")).headers["location"]
+                asked = await shop.until("planned")
+                path = {
+                    "list": Path(asked.jobs[0]),
+                    "plan": Path(asked.plan),
+                    "settings": tmp_path / "config.toml",
+                }[change]
+                text = path.read_text("utf-8")
+                path.write_text(text.replace("0000000", "0000001") + "draft_when_save_fails = true")
+                await press(li, url, f"{url}/approve")
+                assert (await shop.until("failed")).why, change
+                assert "could not be begun" in (await li.get(url)).text
+            assert shop.site.calls[Channel.PUSH] == 0
+
+    played(push, Shop(tmp_path))
+
+
+def test_an_erp_that_cannot_be_looked_at_fails_the_plan_with_its_cause(tmp_path: Path) -> None:
+    """Nothing was sent, and the same list can be looked at again."""
+    site = build(sandbox(steps(*["refuse-connection"] * 50, on=Channel.LOGIN)))
+
+    async def push(shop: Shop, home: House) -> None:
+        async with signed_in(home, "wang") as wang:
+            url = (await send_list(wang, "CGDD0000000")).headers["location"]
+            await shop.until("failed")
+            page = await wang.get(url)
+            assert f"{url}/again" in page.text
+            assert "the ERP cannot be reached" in text_of(page)
+
+    played(push, Shop(tmp_path, site=site))
+
+
+# -- the server's own death -----------------------------------------------------------------------
+
+
+def test_a_server_that_starts_takes_up_what_the_last_one_has_left(tmp_path: Path) -> None:
+    """Wherever it died: while looking ahead, after the approval, or in the middle of the push."""
+
+    async def visit() -> None:
+        shop = Shop(tmp_path)
+        async with shop.open() as home, signed_in(home, "li") as li:
+            url = (await send_list(li, "\n".join(orders(40)))).headers["location"]
+            # Told to stop before it has looked ahead.
+        assert (await shop.asked()).stage == "planning"
+        async with shop.open() as home, signed_in(home, "li") as li:
+            await shop.until("planned")
+            await press(li, url, f"{url}/approve")
+            # Told to stop right after somebody has approved it.
+        assert (await shop.asked()).stage == "approved"
+        async with shop.open():
+            asked = await shop.until("ended")
+        assert await shop.counts(asked.runs[0]) == {State.PUSHED: 40}
+        assert {shop.documents(number) for number in orders(40)} == {1}
+
+    in_time(visit)
+
+
+def test_a_killed_server_leaves_nothing_that_is_pushed_twice(tmp_path: Path) -> None:
+    """Answers that it was waiting for are settled first by the next one."""
+
+    async def visit() -> None:
+        shop = Shop(tmp_path)
+        async with shop.open() as home, signed_in(home, "li") as li:
+            url = (await send_list(li, "\n".join(orders(30)))).headers["location"]
+            await shop.until("planned")
+            await press(li, url, f"{url}/approve")
+            with anyio.fail_after(600):
+                while not shop.site.calls[Channel.PUSH]:
+                    await anyio.lowlevel.checkpoint()
+            dead, shop.ledger = shop.ledger, shop.ledger.another_process()
+            dead.die()
+        async with shop.open():
+            asked = await shop.until("ended")
+        assert await shop.counts(asked.runs[0]) == {State.PUSHED: 30}
+        assert {shop.documents(number) for number in orders(30)} == {1}
+
+    in_time(visit)
+
+
+# -- afterwards -----------------------------------------------------------------------------------
+
+
+async def pushed(shop: Shop, browser: httpx.AsyncClient, *numbers: str) -> RunId:
+    """Push numbers, and return the run."""
+    url = (await send_list(browser, "\n".join(numbers))).headers["location"]
+    await shop.until("planned")
+    await press(browser, url, f"{url}/approve")
+    asked = await shop.until("ended")
+    return asked.runs[0]
+
+
+def test_refused_numbers_are_retried_all_or_by_cause_or_by_choice(tmp_path: Path) -> None:
+    """Each press is in the ledger, with who pressed."""
+
+    async def push(shop: Shop, home: House) -> None:
+        async with signed_in(home, "li") as li, signed_in(home, "wang") as wang:
+            missing = ["CGDD9999990", "CGDD9999991"]
+            run = await pushed(shop, li, *orders(2), "CGDDU000003", "CGDDC000001", *missing)
+            url = f"/runs/{run}"
+            assert await shop.counts(run) == {State.PUSHED: 2, State.REJECTED: 4}
+            page = await wang.get(url)
+            assert ("Retry all rejected" in page.text, f"{url}/resume" in page.text) == (
+                True,
+                False,
+            )
+            causes = re.findall(r'name="cause" value="([0-9a-f]{16})"', page.text)
+            assert len(set(causes)) == 3
+            for nth, form in enumerate(
+                ({"cause": causes[0]}, {"place": "3"}, {"all": "yes"}),
+                start=2,  # the push itself was the first
+            ):
+                assert (await press(wang, url, f"{url}/retry", **form)).status_code == 303
+                asked = await shop.until("ended")
+                assert asked.id == f"resume-{run}-{nth}"
+            said = [(act.by, act.what, act.detail) for act in await acts_about(shop.ledger, run)]
+            assert [each[:2] for each in said[2:]] == [("wang", "retry")] * 3
+            assert said[3][2] == "1"
+            answer = await press(wang, url, f"{url}/retry")
+            assert (answer.status_code, "Choose numbers first" in answer.text) == (409, True)
+            assert await shop.counts(run) == {State.PUSHED: 2, State.REJECTED: 4}
+
+    played(push, Shop(tmp_path))
+
+
+def test_two_who_resume_at_once_are_one_execution(tmp_path: Path) -> None:
+    """The second finds that it goes on already."""
+
+    async def visit() -> None:
+        shop = Shop(tmp_path)
+        async with shop.open() as home, signed_in(home, "li") as li:
+            run = await pushed(shop, li, *orders(2), "CGDD9999999")
+            await shop.ledger.end_run(run, 5, NOON)
+            seal = seal_of(await li.get(f"/runs/{run}"))
+            told: list[int] = []
+
+            async def resume() -> None:
+                answer = await li.post(f"/runs/{run}/resume", data={"seal": seal})
+                told.append(answer.status_code)
+
+            async with anyio.create_task_group() as tasks:
+                for _ in range(3):
+                    tasks.start_soon(resume)
+            assert set(told) <= {303, 409}
+            found = [each for each in await requests(shop.ledger) if each.kind is Kind.RESUME]
+            assert len(found) == 1
+            await shop.until("ended")
+
+    in_time(visit)
+
+
+def test_results_are_taken_away_in_every_format(tmp_path: Path) -> None:
+    """Each list is a valid job file, and nothing stays in the server's temporary folder."""
+
+    async def push(shop: Shop, home: House) -> None:
+        async with signed_in(home, "li") as li, signed_in(home, "guest") as guest:
+            run = await pushed(shop, li, *orders(2), "CGDDU000003", "CGDD9999999")
+            url = f"/runs/{run}"
+            page = await guest.get(url)
+            links = re.findall(rf'href="({url}/files/[^"]+)"', page.text)
+            assert f"{url}/files/rejected.csv" in links
+            assert f"{url}/files/draft.csv" not in links
+            for link in links:
+                answer = await guest.get(unescape(link))
+                assert answer.status_code == 200, link
+                assert "attachment" in answer.headers["content-disposition"]
+            whole = (await guest.get(f"{url}/files/ledger.csv")).content.decode("utf-8-sig")
+            assert len(whole.splitlines()) == 5
+            cause = re.search(r"cause\.csv\?cause=([0-9a-f]+)", page.text)
+            assert cause is not None
+            part = (await guest.get(f"{url}/files/cause.csv?cause={cause[1]}")).text
+            assert len(part.splitlines()) == 2
+            for bad in ("ledger.exe", "config.toml", "planned.csv/..", "cause.csv"):
+                assert (await guest.get(f"{url}/files/{bad}")).status_code in {400, 404}, bad
+            assert (await guest.get(f"{url}/files/report.html")).text.startswith("<!doctype")
+
+    played(push, Shop(tmp_path))
+
+
+def test_a_plan_is_taken_away_as_a_table_and_as_a_file(tmp_path: Path) -> None:
+    """What is blocked is a list that can be mended and sent again."""
+
+    async def push(shop: Shop, home: House) -> None:
+        async with signed_in(home, "wang") as wang:
+            sent = await send_list(wang, "\n".join([*orders(2), "CGDDU000003"]))
+            url = sent.headers["location"]
+            await shop.until("planned")
+            table = (await wang.get(f"{url}/files/plan.csv")).content.decode("utf-8-sig")
+            assert [row.split(",")[1] for row in table.split()[1:4]] == [*orders(2), "CGDDU000003"]
+            blocked = await wang.get(f"{url}/files/blocked.csv")
+            assert (await send_list(wang, file=("b.csv", blocked.content))).status_code == 303
+            asked = await shop.until("planned")
+            assert asked.seen["routes"][0]["fates"] == {"blocked": 1}
+            plan = await wang.get(f"{url}/files/plan.jsonl")
+            assert plan.text.startswith('{"k3push_plan":')
+
+    played(push, Shop(tmp_path))
+
+
+def test_a_server_that_only_watches_offers_and_takes_nothing(tmp_path: Path) -> None:
+    """What it would not execute cannot be asked of it."""
+
+    async def visit() -> None:
+        shop = Shop(tmp_path)
+        async with shop.open() as home, signed_in(home, "li") as li:
+            run = await pushed(shop, li, "CGDD0000000", "CGDD9999999")
+        watching = replace(shop.tenant(), workshop=None)
+        async with house(watching, rules=BY_NAME) as home, signed_in(home, "li") as li:
+            page = await li.get(f"/runs/{run}")
+            assert ('href="/push"' in page.text, "/retry" in page.text) == (False, False)
+            seal = seal_of(page)
+            assert (await li.get("/push")).status_code == 404
+            for action in ("/push", f"/runs/{run}/retry", f"/runs/{run}/resume"):
+                form = {"seal": seal, "all": "yes", "text": "A"}
+                assert (await li.post(action, data=form)).status_code == 404, action
+
+    in_time(visit)
+
+
+def test_faults_on_the_way_double_nothing(tmp_path: Path) -> None:
+    """The server pushes by the same door as the command."""
+    plan = steps("make-then-reset", "make-then-html-502", "make-then-cut-off")
+
+    async def push(shop: Shop, home: House) -> None:
+        async with signed_in(home, "li") as li:
+            run = await pushed(shop, li, *orders(20))
+            assert await shop.counts(run) == {State.PUSHED: 20}
+            assert {shop.documents(number) for number in orders(20)} == {1}
+
+    played(push, Shop(tmp_path, site=build(sandbox(plan))))

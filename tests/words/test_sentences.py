@@ -1,0 +1,234 @@
+"""Every sentence is written in both languages, used, and given just the facts that it mentions."""
+
+from __future__ import annotations
+
+import ast
+import re
+import string
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+
+import jinja2
+from jinja2 import nodes
+
+import k3push
+from k3push.words import FAMILIES
+
+PACKAGE = Path(k3push.__file__).parent
+
+MODULES = {name: import_module(f"k3push.words.{name}").WORDS for name in FAMILIES}
+SENTENCES: dict[str, tuple[str, str]] = {
+    key: words for sentences in MODULES.values() for key, words in sentences.items()
+}
+
+# Functions whose first argument is the key of a sentence, and whose others are its facts.
+SPEAKERS = {"say", "remark", "warn", "tell"}
+
+# Stands for what a key is put together from.
+ANY = "([^.]+)"
+
+# They hand on a key that somebody else has written.
+FORWARDERS = {
+    "cli/actions/enqueue_lists.py",
+    "cli/actions/init.py",
+    "cli/console/terminal.py",
+    "cli/framework.py",
+    "cli/options.py",
+    "config/invalid_values.py",
+    "core/advice/diagnosis.py",
+    "fleet/work.py",
+    "reporting/page.py",
+    "reporting/summary.py",
+    "reporting/templates/shared.html",
+    "web/number_pages.py",
+    "web/page_context.py",
+    "web/push_pages.py",
+    "web/templates/number.html",
+    "web/templates/parts.html",
+    "words/language.py",
+    "web/workshop.py",
+}
+
+
+@dataclass(frozen=True)
+class Call:
+    """A sentence that the code says.
+
+    Attributes:
+        keys: Patterns of the keys that are meant; none where the key is somebody else's.
+        facts: Names of the facts that are given.
+        open: Whether more facts may be given, which a reader of the call does not see.
+    """
+
+    place: str
+    keys: tuple[str, ...]
+    facts: frozenset[str]
+    open: bool
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+@cache
+def _parsed(path: Path) -> nodes.Template:
+    return jinja2.Environment(autoescape=True).parse(path.read_text("utf-8"))
+
+
+def _python(path: Path) -> Iterator[Call]:
+    place = path.relative_to(PACKAGE).as_posix()
+    for node in ast.walk(_tree(path)):
+        if not isinstance(node, ast.Call) or not node.args:
+            continue
+        match node.func:
+            case ast.Attribute(attr=attribute):
+                name = attribute.replace("_say", "say")
+            case ast.Name(id=name):
+                pass
+            case _:
+                continue
+        if name in SPEAKERS:
+            facts = frozenset(each.arg for each in node.keywords if each.arg)
+            spread = any(each.arg is None for each in node.keywords)
+            where = f"{place}:{node.lineno}"
+            yield Call(where, tuple(_patterns(node.args[0])), facts, spread)
+
+
+def _patterns(key: ast.expr) -> Iterator[str]:
+    match key:
+        case ast.Constant(str(text)):
+            yield re.escape(text)
+        case ast.IfExp(body=one, orelse=other):
+            yield from (*_patterns(one), *_patterns(other))
+        case ast.JoinedStr(parts):
+            texts = (part.value if isinstance(part, ast.Constant) else None for part in parts)
+            yield "".join(ANY if text is None else re.escape(str(text)) for text in texts)
+
+
+def _template(path: Path) -> Iterator[Call]:
+    place = path.relative_to(PACKAGE).as_posix()
+    tree = _parsed(path)
+    for node in tree.find_all(nodes.Call):
+        named = isinstance(node.node, nodes.Name) and node.node.name in SPEAKERS
+        if named and node.args:
+            facts = frozenset(each.key for each in node.kwargs)
+            yield Call(f"{place}:{node.lineno}", tuple(_forms(node.args[0])), facts, open=False)
+
+
+def _forms(key: nodes.Node) -> Iterator[str]:
+    match key:
+        case nodes.Const():
+            yield re.escape(str(key.value))
+        case nodes.CondExpr():
+            yield from _forms(key.expr1)
+            yield from _forms(key.expr2 or nodes.Const(""))
+        case nodes.Concat():
+            parts = (each.value if isinstance(each, nodes.Const) else None for each in key.nodes)
+            yield "".join(ANY if part is None else re.escape(str(part)) for part in parts)
+
+
+def _sources() -> list[Path]:
+    found = [path for path in PACKAGE.rglob("*.py") if "simulator" not in path.parts]
+    return [path for path in found if path.parent.name != "words" or path.stem == "language"]
+
+
+CALLS = [
+    *(call for path in _sources() for call in _python(path)),
+    *(call for path in PACKAGE.rglob("*.html") for call in _template(path)),
+]
+
+
+def _constants() -> set[str]:
+    """Return all texts, numbers and names that the code holds, apart from the sentences."""
+    trees = [_tree(path) for path in _sources() if path.parent.name != "words"]
+    every = [node for tree in trees for node in ast.walk(tree)]
+    found = {str(node.value) for node in every if isinstance(node, ast.Constant)}
+    # Members of an enum are meant by their names.
+    found |= {node.id for node in every if isinstance(node, ast.Name)}
+    for path in PACKAGE.rglob("*.html"):
+        tree = _parsed(path)
+        found |= {str(node.value) for node in tree.find_all(nodes.Const)}
+    for path in PACKAGE.rglob("*.sql"):
+        found |= set(re.findall(r"-- name: (\w+)", path.read_text("utf-8")))
+    return {each.lower() for each in found}
+
+
+def _pieces(path: Path) -> Iterator[str]:
+    """Yield the patterns of all texts that are put together and look like a key."""
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.JoinedStr):
+            yield from (each for each in _patterns(node) if re.match(r"[a-z]+\\.", each))
+
+
+@cache
+def _named(pattern: str) -> list[str]:
+    return [key for key in SENTENCES if re.fullmatch(pattern, key)]
+
+
+def _facts(sentence: str) -> frozenset[str]:
+    return frozenset(name for _, name, _, _ in string.Formatter().parse(sentence) if name)
+
+
+def test_a_sentence_mentions_the_same_facts_in_both_languages() -> None:
+    """Who reads Chinese is told as much as who reads English."""
+    assert [key for key, words in SENTENCES.items() if not all(words)] == []
+    assert [key for key, words in SENTENCES.items() if len(set(map(_facts, words))) > 1] == []
+
+
+def test_each_family_is_at_home_in_one_module() -> None:
+    """A sentence is looked for where its family is."""
+    for module, sentences in MODULES.items():
+        assert {key.partition(".")[0] for key in sentences} == set(FAMILIES[module])
+    homes = [family for families in FAMILIES.values() for family in families]
+    assert len(homes) == len(set(homes))
+    files = {path.stem for path in (PACKAGE / "words").glob("*.py") if "WORDS" in path.read_text()}
+    assert files - {"__init__"} == set(FAMILIES)
+
+
+def test_each_key_that_the_code_uses_is_there() -> None:
+    """A sentence that is missing is found here, and not by an operator at night."""
+    missing = [(c.place, key) for c in CALLS for key in c.keys if not _named(key)]
+    assert missing == []
+
+
+def test_each_call_gives_just_the_facts_that_its_sentence_mentions() -> None:
+    """One fact less is an error where it is said; one more is a sentence that lost a fact."""
+    wrong = []
+    for call in CALLS:
+        for pattern in call.keys:
+            if ANY in pattern and ".html:" in call.place:
+                continue  # put together from a list beside it, whose sentences mention nothing
+            mentioned = [_facts(SENTENCES[key][0]) for key in _named(pattern)]
+            alike = ANY not in pattern
+            if call.open:
+                fits = all(call.facts <= each or not alike for each in mentioned)
+            elif alike:
+                fits = all(call.facts == each for each in mentioned)
+            else:
+                fits = all(each <= call.facts for each in mentioned)
+            if not fits:
+                wrong.append((call.place, pattern, sorted(call.facts)))
+    assert wrong == []
+
+
+def test_only_who_hands_on_a_key_does_not_write_it() -> None:
+    """A key that is put together from pieces cannot be checked here."""
+    unseen = {call.place.partition(":")[0] for call in CALLS if not call.keys}
+    assert unseen - FORWARDERS == set()
+
+
+def test_each_sentence_is_used() -> None:
+    """What nobody says is not mended, and misleads who looks for it."""
+    constants = _constants()
+    patterns = {pattern for path in _sources() for pattern in _pieces(path)}
+    patterns |= {pattern for call in CALLS for pattern in call.keys if ANY in pattern}
+    plain = {p for call in CALLS for p in call.keys if ANY not in p}
+    used = {key for pattern in plain for key in _named(pattern)}
+    for pattern in patterns:
+        matches = {key: re.fullmatch(pattern, key) for key in _named(pattern)}
+        used |= {key for key, m in matches.items() if m and set(m.groups()) <= constants}
+    assert [key for key in SENTENCES if key not in used | constants] == []
