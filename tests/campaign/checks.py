@@ -102,7 +102,10 @@ def _audit(
         if isinstance(e, HasHand) and e.hand.does is Does.DELETE
     }
     fair = [
-        row for row in fair if row.state is not State.ALREADY or as_one(row.bill) not in deleted
+        row._replace(state=State.UNKNOWN)
+        if row.state is State.ALREADY and as_one(row.bill) in deleted
+        else row
+        for row in fair
     ]
     # One run may have met what was there before, and the other may have pushed all the same.
     fair = [
