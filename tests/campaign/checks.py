@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -28,12 +29,13 @@ HELD = "held"
 
 async def check(scene: Scene) -> list[str]:
     """List what is wrong."""
+    pushes_in_time = scene.world.pushes
     scene.site.finish()
     rows = {run: await scene.office.rows(run) for run in scene.lists}
     window_s = scene.times.settle.window_s
     findings = [*scene.witness.findings, *scene.witness.check_sendings(window_s)]
     bills = {row.bill for each in rows.values() for row in each.values()}
-    late = late_targets(scene, bills)
+    late = late_targets(scene, bills, pushes_in_time)
     each_row = [(run, row) for run, each in rows.items() for row in each.values()]
     findings += _audit(scene, each_row, late)
     findings += check_noticed(scene, rows, late)
@@ -55,7 +57,7 @@ async def check(scene: Scene) -> list[str]:
 
 
 def _audit(
-    scene: Scene, of_runs: Iterable[tuple[RunId, Row]], late: Mapping[str, Collection[int]]
+    scene: Scene, of_runs: Sequence[tuple[RunId, Row]], late: Mapping[str, Collection[int]]
 ) -> list[str]:
     """Compare rows with the books, save those that tell less by right.
 
@@ -85,13 +87,18 @@ def _audit(
         for run, row in of_runs
     ]
     made = {row.bill for row in rows if row.state in {State.PUSHED, State.DRAFT}}
-    # What the other run has in doubt for ever waits for it.
+    # What the other run has sent last, and has in doubt for ever, waits for it.
     waits = {row.bill for row in rows if row.state is State.UNKNOWN}
+    sent_last = {
+        number: kept.attempt.intent.run
+        for kept in scene.attempts
+        for number in kept.attempt.intent.numbers
+    }
     rows = [
         row._replace(state=State.UNKNOWN)
-        if row.state is State.PLANNED and not row.attempts and row.bill in waits
+        if row.state is State.PLANNED and sent_last.get(row.bill) != run and row.bill in waits
         else row
-        for row in rows
+        for (run, _), row in zip(of_runs, rows, strict=True)
     ]
     # One run may be refused a bill that the other has pushed since.
     fair = [row for row in rows if row.state is not State.REJECTED or row.bill not in made]
@@ -104,6 +111,28 @@ def _audit(
     fair = [
         row._replace(state=State.UNKNOWN)
         if row.state is State.ALREADY and as_one(row.bill) in deleted
+        else row
+        for row in fair
+    ]
+    # Nor what the other run has pushed again, once it was gone.
+    gone = {
+        as_one(e.number)
+        for e in scene.story.happenings
+        if isinstance(e, HasHand) and e.hand.does in {Does.CANCEL, Does.DELETE}
+    }
+    times = Counter(row.bill for _, row in of_runs)
+    living = {
+        str(making.target.id)
+        for bill in times
+        for making in scene.world.makings_of(bill)
+        if making.target.living
+    }
+    fair = [
+        row._replace(state=State.UNKNOWN)
+        if row.state is State.PUSHED
+        and times[row.bill] > 1
+        and as_one(row.bill) in gone
+        and living.isdisjoint(target.id for target in row.targets)
         else row
         for row in fair
     ]

@@ -6,6 +6,7 @@ row need not tell of it, save where it came before the end of the execution that
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 
@@ -30,8 +31,16 @@ _BLIND_ENDS = frozenset(
 LAST_CALLS, LAST_S = 20, 60.0
 
 
-def late_targets(scene: Scene, numbers: Collection[str]) -> dict[str, dict[int, float]]:
-    """Return, by number and id, the targets that came too late, and when each was kept."""
+def late_targets(
+    scene: Scene, numbers: Collection[str], pushes_in_time: int
+) -> dict[str, dict[int, float]]:
+    """Return, by number and id, the targets that came too late, and when each was kept.
+
+    Args:
+        scene: Where it was played.
+        numbers: The bills.
+        pushes_in_time: Pushes that were carried out before the story was over.
+    """
     late: dict[str, dict[int, float]] = {}
     for number in numbers:
         if scene.witness.takes_s(number) < scene.times.longest_call_s:
@@ -39,7 +48,8 @@ def late_targets(scene: Scene, numbers: Collection[str]) -> dict[str, dict[int, 
         for making in scene.world.makings_of(number):
             if making.maker is not Maker.CLIENT or making.push <= scene.by_hand:
                 continue
-            worked_out_s = _seconds(making.target)
+            in_time = making.push <= pushes_in_time
+            worked_out_s = _seconds(making.target) if in_time else math.inf
             seen = scene.witness.push_of(
                 making.source.number, worked_out_s, usual_s=scene.story.usual_call_s
             )

@@ -18,7 +18,7 @@ from k3push.runs.settle import in_doubt, settle_by_word
 from k3push.simulator import PushOrder
 from k3push.simulator.forms import PURCHASE_ORDER
 from k3push.simulator.history import Maker
-from tests.campaign.conditions import IsGuarded
+from tests.campaign.conditions import IsGuarded, ReadsFail
 from tests.campaign.events import IsClosed, IsDown, IsLockedOut, IsPushed, Says
 from tests.campaign.result import Result
 from tests.campaign.scene import Scene
@@ -117,7 +117,9 @@ class People:
     def _check_doubts(self, doubts: Sequence[Doubt]) -> None:
         """Find numbers that wait for a person though a look could tell what became of them."""
         scene = self.scene
-        if self.scene.story.is_dim:
+        # A user who is denied a read sees less than was thought, so that absence waits for him.
+        denied = any(event.user for event in scene.story.all_of(ReadsFail))
+        if scene.story.is_dim or denied:
             return
         as_one = scene.world.collation
         events = self.scene.story.happenings

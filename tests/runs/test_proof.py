@@ -646,6 +646,21 @@ async def test_a_commit_after_the_window_is_noticed_by_the_execution_that_sends_
     assert (second.state, second.code, len(second.targets)) == (State.PUSHED, TWIN, 2)
 
 
+async def test_a_commit_after_the_window_of_another_run_is_noticed_by_the_run_that_sends() -> None:
+    """The run that had it in doubt is over; the one that sends looks once more at its end."""
+    plan = steps("ok", "commit-late-then-reset:1400")
+    office = Office(sandbox(plan, write_back=WriteBack.NEVER, closes=False, latency_s=60.0))
+    await office.open_run(orders(2))
+    settle = SettlePace(first_wait_s=20, poll_s=20, window_s=600)
+    one_by_one = steered(concurrency=1, chunk_size=1)
+    halts = PushPace(halt=HaltRule(unknown_count=1))
+    await office.execute(settle=settle, throttle=one_by_one, pace=halts, check=False)
+    await office.open_run(orders(1, 1), SECOND)
+    pushed = await office.execute(SECOND, settle=settle, throttle=one_by_one, check=False)
+    second = pushed.rows[orders(2)[1]]
+    assert (second.state, second.code, len(second.targets)) == (State.PUSHED, TWIN, 2)
+
+
 async def test_what_a_look_finds_after_our_own_attempt_is_pushed() -> None:
     """A server that denies the session after the work has made it all the same."""
     plan = FaultPlan(seeded=Seeded(0.3, (fault("make-then-lose-session"),)))

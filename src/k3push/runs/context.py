@@ -129,6 +129,8 @@ class Context:
         ids: Of bills that travel by their ids.
         suspects: Numbers that were in doubt and were settled or sent again, with what was there
             before; they are looked at once more at the end.
+        doubted_elsewhere: Numbers that wait, or have waited, for another run; its call may be
+            carried out after ours.
         twins: Numbers that were found to have more documents than their push made.
         splits: Some bill has several documents, which the ERP saves one after another.
         more_to_send: Whether numbers wait that have not travelled yet.
@@ -154,6 +156,7 @@ class Context:
     sent_before: dict[BillNumber, frozenset[str]] = field(default_factory=dict)
     ids: dict[BillNumber, str] = field(default_factory=dict)
     suspects: dict[BillNumber, frozenset[str]] = field(default_factory=dict)
+    doubted_elsewhere: set[BillNumber] = field(default_factory=set)
     twins: int = 0
     splits: bool = False
     more_to_send: Callable[[], bool] = bool

@@ -163,11 +163,13 @@ async def look_once_more(context: Context) -> None:
     A document that a rule saved later is added to its row. One of a number that was sent again is
     a twin: a call was carried out after the window had passed.
     """
-    if not context.suspects or not context.reads_back:
+    elsewhere = set() if context.repeats_pushes else context.doubted_elsewhere
+    suspects = dict.fromkeys(elsewhere, frozenset[str]()) | context.suspects
+    if not suspects or not context.reads_back:
         return
-    seen = await look_at_targets(context, list(context.suspects), by_all=True, stop_or_not=True)
+    seen = await look_at_targets(context, list(suspects), by_all=True, stop_or_not=True)
     amended = []
-    for number, before in context.suspects.items():
+    for number, before in suspects.items():
         found = [t for t in seen.targets.get(number, ()) if t.id not in before]
         for run, row in await context.ledger.rows_of(number):
             ids = {target.id for target in row.targets}
@@ -180,7 +182,7 @@ async def look_once_more(context: Context) -> None:
             ):
                 continue
             outcome = made_outcome(number, [*row.targets, *more])
-            if row.attempts > 1:
+            if row.attempts > 1 or number in elsewhere:
                 why = remark("note.late_twin", documents=", ".join(t.label for t in more))
                 outcome = outcome._replace(code=TWIN, reason=why)
                 context.note_twin(why)

@@ -86,7 +86,7 @@ def audit(
             findings.append(f"{number}: made by {pushes} pushes: {_listed(_ids(repeated))}")
         if not all(map(told.tells_of, clients)):
             findings.append(f"{number}: documents were made and no row tells of them")
-        followable = makings if follows_already else clients
+        followable = world.makings_of(number) if follows_already else clients
         own |= {making.target.id: making.target for making in followable}
     findings += check_documents(world.documents, own, told.followed)
     missing = (number for number in expected if world.collation(number) not in told.numbers)
