@@ -115,11 +115,6 @@ def _audit(
         for row in fair
     ]
     # Nor what the other run has pushed again, once it was gone.
-    gone = {
-        as_one(e.number)
-        for e in scene.story.happenings
-        if isinstance(e, HasHand) and e.hand.does in {Does.CANCEL, Does.DELETE}
-    }
     times = Counter(row.bill for _, row in of_runs)
     living = {
         str(making.target.id)
@@ -131,7 +126,6 @@ def _audit(
         row._replace(state=State.UNKNOWN)
         if row.state is State.PUSHED
         and times[row.bill] > 1
-        and as_one(row.bill) in gone
         and living.isdisjoint(target.id for target in row.targets)
         else row
         for row in fair
