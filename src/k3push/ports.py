@@ -88,6 +88,19 @@ class LedgerDamagedError(LedgerLostError):
     """The ledger holds what k3push never writes: a disk, or a hand, has changed it."""
 
 
+class OtherSpellingError(LedgerLostError):
+    """The ledger knows the account in other letter case, so that it would not know its own rows.
+
+    Attributes:
+        known: The account as the ledger has it.
+    """
+
+    def __init__(self, account: str, known: str) -> None:
+        """Say so of *account*."""
+        super().__init__(f"the ledger knows account {account} as {known}")
+        self.known = known
+
+
 class RunIsAliveError(Exception):
     """Another living process executes this run."""
 

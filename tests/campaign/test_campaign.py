@@ -5,7 +5,7 @@ import pytest
 from tests.campaign.drawing import story_of
 from tests.campaign.trial import play
 
-SEEDS = 2000
+SEEDS = 1000
 BLOCK = 50
 
 

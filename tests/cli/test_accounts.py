@@ -102,3 +102,11 @@ def test_a_word_moves_one_accounts_row(shared: Shared) -> None:
     assert ran.exit == 0, ran
     assert shared.states()[BILL] is State.UNKNOWN
     assert "pushed" in shared.desk.k3push("status").out
+
+
+def test_an_account_in_other_letter_case_is_refused_with_its_cure(shared: Shared) -> None:
+    """Nothing is sent, and the line says how the ledger spells it."""
+    shared.desk.environment["K3PUSH_ERP__ACCT_ID"] = "SANDBOX"
+    ran = shared.desk.k3push("run", shared.desk.job(["CGDD9"]), "--yes")
+    assert ran.exit == 2
+    assert 'acct_id = "sandbox"' in ran.err

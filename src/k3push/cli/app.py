@@ -92,7 +92,7 @@ def _exit_of(error: Exception, say: Say) -> int:
     from k3push.cli.framework import what_is_wrong  # noqa: PLC0415
     from k3push.config.settings import SettingsError  # noqa: PLC0415
     from k3push.core.safety.life import IllegalMoveError  # noqa: PLC0415
-    from k3push.ports import LedgerLostError, RunIsAliveError  # noqa: PLC0415
+    from k3push.ports import LedgerLostError, OtherSpellingError, RunIsAliveError  # noqa: PLC0415
     from k3push.runs.problem import Problem, innermost  # noqa: PLC0415
 
     cause = innermost(error)
@@ -104,6 +104,8 @@ def _exit_of(error: Exception, say: Say) -> int:
             code = int(cause.exit)
         case SettingsError() | RunIsAliveError():
             code = USAGE
+        case OtherSpellingError():
+            what, code = say("error.other_spelling", known=cause.known), USAGE
         case LedgerLostError():
             code = INTERRUPTED
         case IllegalMoveError():

@@ -105,6 +105,10 @@ WORDS = {
         "{path}: there is no ledger yet; nothing has been run. Begin with `k3push run LIST.csv`",
         "{path}：还没有台账，也没有任务。请从 `k3push run 清单.csv` 开始",
     ),
+    "error.other_spelling": (
+        'the ledger writes this account set {known}: spell `acct_id = "{known}"` in the settings',
+        '台账中此账套写作 {known}：请在配置中写 `acct_id = "{known}"`',
+    ),
     "error.no_postgres": (
         'a ledger in PostgreSQL needs more packages ({why}): pip install "k3push[postgres]"',
         'PostgreSQL 台账需要更多组件（{why}）：pip install "k3push[postgres]"',

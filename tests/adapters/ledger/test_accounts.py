@@ -10,7 +10,7 @@ import pytest
 
 from k3push.core.control_words import Command, Verb
 from k3push.core.model import BillNumber, FolderFile, RunId, State
-from k3push.ports import Ledger
+from k3push.ports import Ledger, OtherSpellingError
 from tests.adapters.ledger.samples import (
     ANSWER,
     OTHER_ACCOUNT,
@@ -159,6 +159,16 @@ async def test_a_run_is_opened_for_the_account_of_the_ledger(
     with pytest.raises(ValueError, match="r1"):
         await theirs.open_run(a_run(scope=SCOPE))
     assert await theirs.runs() == []
+
+
+async def test_an_account_in_other_letter_case_is_refused(ledger: Ledger) -> None:
+    """Else the ledger would not know what it has pushed on that account."""
+    await ledger.open_run(a_run())
+    spelt = ledger.of_account("S")
+    with pytest.raises(OtherSpellingError) as refusal:
+        await spelt.open_run(a_run("r2", "S|po|in"))
+    assert refusal.value.known == "s"
+    assert not await spelt.runs()
 
 
 async def test_a_folder_may_be_watched_for_two_accounts(ledger: Ledger, theirs: Ledger) -> None:

@@ -77,6 +77,7 @@ from k3push.ports import (
     Made,
     Memo,
     Note,
+    OtherSpellingError,
     RunIsAliveError,
     StepRecord,
 )
@@ -144,6 +145,9 @@ class MemoryLedger(Ledger):
         """Keep a new run; an id that is taken is refused."""
         store = await self._turn()
         rules.check_scope(run.scope, self._account)
+        for account in {each.run.account for each in store.runs.values()} - {run.account}:
+            if account.lower() == run.account.lower():
+                raise OtherSpellingError(run.account, account)
         if run.id in store.runs:
             raise ValueError(f"run {run.id} is there already")
         store.runs[run.id] = RunRows(run)

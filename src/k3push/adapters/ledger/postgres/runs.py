@@ -31,6 +31,7 @@ from k3push.core.model import (
     key_of,
     number_in,
 )
+from k3push.ports import OtherSpellingError
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,8 @@ async def run_shared(connection: Connection, holds: RunLocks, run: RunId) -> Run
 async def open_run(connection: Connection, run: Run) -> None:
     """Write down a new run."""
     rules.check_scope(run.scope, connection.account)
+    if known := await connection.one("other_spelling"):
+        raise OtherSpellingError(run.account, *known)
     made = await connection.one("insert_run", **records.from_run(run))
     if made is None:
         raise ValueError(f"run {run.id} is there already")

@@ -26,6 +26,7 @@ from k3push.core.model import (
     key_of,
     number_in,
 )
+from k3push.ports import OtherSpellingError
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ def run_key(connection: Connection, run: RunId) -> RunKey:
 def open_run(connection: Connection, run: Run) -> None:
     """Write down a new run."""
     rules.check_scope(run.scope, connection.account)
+    if known := connection.one("other_spelling"):
+        raise OtherSpellingError(run.account, *known)
     if connection.one("is_taken", run=run.id):
         raise ValueError(f"run {run.id} is there already")
     connection.do("insert_run", **records.from_run(run))

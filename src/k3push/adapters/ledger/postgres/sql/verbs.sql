@@ -69,6 +69,10 @@ ON CONFLICT (scope) DO UPDATE SET calls = excluded.calls;
 -- name: pace
 SELECT calls FROM paces WHERE scope = :scope;
 
+-- name: other_spelling
+-- An account's id is told in one spelling by the ERP; who types it may choose another.
+SELECT account FROM runs WHERE account <> :account AND lower(account) = lower(:account) LIMIT 1;
+
 -- name: insert_run
 INSERT INTO runs (
     id, account, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole,

@@ -51,6 +51,10 @@ VALUES (
 -- By whichever account: ids name the locks of runs, and the folders of results.
 SELECT 1 FROM runs WHERE id = :run;
 
+-- name: other_spelling
+-- An account's id is told in one spelling by the ERP; who types it may choose another.
+SELECT account FROM runs WHERE account <> :account AND lower(account) = lower(:account) LIMIT 1;
+
 -- name: set_whole
 UPDATE runs SET whole = 1 WHERE key = :run;
 
