@@ -6,9 +6,10 @@ row need not tell of it, save where it came before the end of the execution that
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
+
+import anyio
 
 from k3push.core.model import TWIN, Row, RunId
 from k3push.runs.stop import Cause
@@ -48,10 +49,12 @@ def late_targets(
         for making in scene.world.makings_of(number):
             if making.maker is not Maker.CLIENT or making.push <= scene.by_hand:
                 continue
-            in_time = making.push <= pushes_in_time
-            worked_out_s = _seconds(making.target) if in_time else math.inf
+            worked_out_s = _seconds(making.target)
             seen = scene.witness.push_of(
-                making.source.number, worked_out_s, usual_s=scene.story.usual_call_s
+                making.source.number,
+                worked_out_s,
+                usual_s=scene.story.usual_call_s,
+                over_s=0.0 if making.push <= pushes_in_time else anyio.current_time(),
             )
             if seen.takes_s >= scene.times.longest_call_s:
                 kept_s = worked_out_s + seen.fault.commit_delay_s

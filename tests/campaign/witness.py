@@ -198,15 +198,20 @@ class Witness(FaultScript):
         """Return how much longer than usual the longest push of a number took."""
         return max((seen.takes_s for seen in self.pushes if number in seen.numbers), default=0.0)
 
-    def push_of(self, number: str, worked_out_s: float, *, usual_s: float) -> Seen:
+    def push_of(
+        self, number: str, worked_out_s: float, *, usual_s: float, over_s: float = 0.0
+    ) -> Seen:
         """Return the push of a number that had its work done at a time.
 
         Args:
             number: The ERP's spelling.
             worked_out_s: That time; what was still to come is done at once when all is over.
             usual_s: How long a call takes that meets nothing.
+            over_s: When the story was over, if the push was still at work then.
         """
         worked = [seen for seen in self.pushes if number in seen.numbers and seen.fault.works]
+        if over_s:
+            worked = [seen for seen in worked if 0 < over_s - seen.at_s < seen.takes_s]
         before = [seen for seen in worked if seen.at_s <= worked_out_s]
         due = [
             seen

@@ -156,7 +156,7 @@ class Context:
     sent_before: dict[BillNumber, frozenset[str]] = field(default_factory=dict)
     ids: dict[BillNumber, str] = field(default_factory=dict)
     suspects: dict[BillNumber, frozenset[str]] = field(default_factory=dict)
-    doubted_elsewhere: set[BillNumber] = field(default_factory=set)
+    doubted_elsewhere: dict[BillNumber, None] = field(default_factory=dict)
     twins: int = 0
     splits: bool = False
     more_to_send: Callable[[], bool] = bool

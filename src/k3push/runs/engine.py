@@ -361,7 +361,7 @@ class _Engine:
             hopeless = set(map(number_in, await self._settle_for(run, holders)))
             self.held.bar(run, [bill for bill in holders if number_in(bill) in hopeless])
         rows, bills = self.held.release(holders)
-        self.context.doubted_elsewhere.update(bills)
+        self.context.doubted_elsewhere |= dict.fromkeys(bills)
         # At once, or the sender would find nothing left to wait for.
         self.backlog.add(bills)
         if rows:

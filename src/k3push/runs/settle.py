@@ -163,7 +163,7 @@ async def look_once_more(context: Context) -> None:
     A document that a rule saved later is added to its row. One of a number that was sent again is
     a twin: a call was carried out after the window had passed.
     """
-    elsewhere = set() if context.repeats_pushes else context.doubted_elsewhere
+    elsewhere = {} if context.repeats_pushes else context.doubted_elsewhere
     suspects = dict.fromkeys(elsewhere, frozenset[str]()) | context.suspects
     if not suspects or not context.reads_back:
         return
