@@ -28,7 +28,7 @@ from tests.runs.office import FIRST, Office, orders, sandbox, steered
 NUMBERS = 1000
 LISTED = [Listed(line, BillNumber(number)) for line, number in enumerate(orders(NUMBERS), start=2)]
 
-MOST_STATEMENTS = 14
+MOST_STATEMENTS = 18
 # What a form is asked besides, until pages of the size that chunks have are known to be whole.
 MOST_TO_PROVE_PAGES = 4
 MOST_BYTES = 330
@@ -125,7 +125,7 @@ def test_a_chunk_takes_three_looks_and_one_push(tmp_path: Path) -> None:
 def test_a_chunk_takes_three_commits(tmp_path: Path) -> None:
     """One for its claim, one before it leaves and one for what came of it, each on disk."""
     _, said = pushed(tmp_path / "ledger.db", 50)
-    assert said["claim_free"] == said["begin_attempt"] == said["set_exchange"] == 20
+    assert said["claim_free"] == said["insert_attempt"] == said["set_exchange"] == 20
     # Besides: one to own the run, and one for the spelling of each 100 numbers.
     assert said["commit"] <= 3 * 20 + 1 + NUMBERS // 100
 

@@ -262,7 +262,7 @@ def steps_of_a_chunk(path: Path, count: int) -> int:
 async def test_a_chunk_costs_no_more_in_a_long_list(tmp_path: Path) -> None:
     """SQLite chooses the order of each join, and a wrong one costs each chunk the whole run.
 
-    It does not say how it goes through a trigger, so its steps are counted.
+    What it says of its plan tells nothing of how often it goes round, so its steps are counted.
     """
     costs = [
         await to_thread.run_sync(steps_of_a_chunk, tmp_path / f"{count}.db", count)

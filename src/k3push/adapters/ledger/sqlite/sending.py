@@ -100,8 +100,9 @@ def begin(connection: Connection, intent: Intent) -> Attempt:
     standings, claimed = _standings(found)
     for number in intent.numbers:
         rules.check_begin(number, standings.get(number), claimed=number in claimed)
+    numbers = text.from_json(intent.numbers)
     connection.do(
-        "begin_attempt",
+        "insert_attempt",
         attempt=attempt,
         run=key,
         chunk=intent.chunk,
@@ -109,12 +110,17 @@ def begin(connection: Connection, intent: Intent) -> Attempt:
         began_at=text.from_time(intent.began_at),
         boot=text.from_text(intent.uptime.boot),
         uptime_s=intent.uptime.seconds,
-        numbers=text.from_json(intent.numbers),
-        places=text.from_json([standing.place for standing in standings.values()]),
+        numbers=numbers,
         before=text.from_before(intent.before),
         request=text.from_bytes(intent.request),
         sender=text.from_text(intent.sender) or "",
     )
+    connection.do("count_attempt", run=key)
+    connection.do("carry", attempt=attempt, numbers=numbers)
+    places = text.from_json([standing.place for standing in standings.values()])
+    connection.do("send_rows", run=key, attempt=attempt, places=places)
+    moved = len(intent.numbers)
+    tally(connection, key, {State.PLANNED: -moved, State.SENT: moved})
     return Attempt(attempt, intent)
 
 
@@ -258,37 +264,37 @@ def _move(
         alike[outcome.state, outcome.code, outcome.reason].append((place, outcome))
     at_text = text.from_time(at)
     for (state, code, reason), parts in alike.items():
-        keeps = rules.keeps_claim(state, keep_planned=keep_planned)
         connection.do(
-            "move",
+            "move_rows",
             run=run,
-            scope=scope,
             state=state,
             code=text.from_text(code),
             reason=text.from_text(reason),
             settled_at=rules.settled_at(state, at_text),
             targets=text.from_json({str(p): text.target_items(o.targets) for p, o in parts}),
-            done=text.from_json([] if keeps else text.called(o.number for _, o in parts)),
-            change=_change(state, [before[place] for place, _ in parts]),
         )
+    done = [
+        outcome.number
+        for _, outcome in moves
+        if not rules.keeps_claim(outcome.state, keep_planned=keep_planned)
+    ]
+    if done:
+        called = text.from_json(text.called(done))
+        connection.do("delete_claims", scope=scope, run=run, called=called)
+    change = Counter(outcome.state for _, outcome in moves)
+    change.subtract(before[place] for place, _ in moves)
+    tally(connection, run, change)
 
 
 def _kill(connection: Connection, run: int, places: Sequence[int]) -> None:
     """Make rows `unknown` whose executor died while they were sent."""
     connection.do(
-        "move",
+        "move_rows",
         run=run,
-        scope="",
         state=State.UNKNOWN,
         code=rules.KILLED,
         reason=rules.KILLED_BECAUSE,
         settled_at=None,
         targets=text.from_json({str(place): None for place in places}),
-        done="[]",
-        change=_change(State.UNKNOWN, [State.SENT] * len(places)),
     )
-
-
-def _change(now: State, before: Sequence[State]) -> str:
-    """Write how many rows more each state has."""
-    return text.from_json([(now, len(before)), *((old, -n) for old, n in Counter(before).items())])
+    tally(connection, run, {State.SENT: -len(places), State.UNKNOWN: len(places)})

@@ -238,16 +238,33 @@ SELECT run, scope, numbers, attempts.ended_at IS NOT NULL, verdict IS NOT NULL, 
 FROM attempts JOIN runs ON runs.key = attempts.run
 WHERE attempts.id = :attempt AND runs.account = :account;
 
--- name: begin_attempt
-INSERT INTO beginnings
+-- name: insert_attempt
+INSERT INTO attempts (
+    id, run, chunk, nth, began_at, boot, uptime_s, numbers, before, request, sender
+)
 VALUES (
-    :attempt, :run, :chunk, :nth, :began_at, :boot, :uptime_s, :numbers, :places, :before,
-    :request, :sender
+    :attempt, :run, :chunk, :nth, :began_at, :boot, :uptime_s, :numbers, :before, :request, :sender
 );
 
--- name: move
-INSERT INTO moves
-VALUES (:run, :scope, :state, :code, :reason, :settled_at, :targets, :done, :change);
+-- name: count_attempt
+UPDATE runs SET attempts = attempts + 1 WHERE key = :run;
+
+-- name: carry
+INSERT INTO carried (number, attempt) SELECT value, :attempt FROM json_each(:numbers);
+
+-- name: send_rows
+UPDATE rows
+SET state = 'sent', targets = NULL, code = NULL, reason = NULL,
+    attempts = attempts + 1, attempt = :attempt
+WHERE run = :run AND place IN (SELECT value FROM json_each(:places));
+
+-- name: move_rows
+-- :targets are the documents of each row, by its place; all else is the same for all of them.
+UPDATE rows
+SET state = :state, targets = json_each.value, code = :code, reason = :reason,
+    settled_at = :settled_at
+FROM json_each(:targets)
+WHERE run = :run + 0 * json_each.id AND place = CAST(key AS INTEGER);
 
 -- name: set_exchange
 UPDATE attempts
