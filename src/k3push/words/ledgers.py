@@ -82,6 +82,18 @@ WORDS = {
         "the lock of run {run} was removed while the run was under way, so another process may have taken it over. Leave the folder of locks alone, then resume.",
         "任务 {run} 进行中其锁被删除，可能已被另一进程接管。请勿改动锁文件夹，然后执行 resume。",
     ),
+    "ledger.taken_over": (
+        "another process took over run {run}; this one sends nothing more of it",
+        "任务 {run} 已被另一进程接管；本进程不再为它发送任何单据",
+    ),
+    "ledger.lock_lost": (
+        "the lock of run {run} was lost and could not be had again; resume the run",
+        "任务 {run} 的锁已丢失且无法重新取得；请执行 resume",
+    ),
+    "ledger.interrupted": (
+        "the process was stopped while it was writing",
+        "写入过程中进程被中止",
+    ),
     "ledger.other_program": (
         "a database of another program; name another file under [ledger] url",
         "这是其他程序的数据库；请在 [ledger] url 中另行指定",

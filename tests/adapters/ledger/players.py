@@ -21,6 +21,7 @@ from k3push.adapters.ledger.sqlite import open_sqlite
 from k3push.core.model import BillNumber, RunId
 from k3push.ports import Ledger, LedgerLostError
 from tests.adapters.ledger.samples import ACCOUNT, intent
+from tests.said import english
 
 
 def say(line: str) -> None:
@@ -97,7 +98,7 @@ async def sleepwalk(ledger: Ledger, run: RunId) -> None:
                 await ledger.begin(intent(run, number))
                 say(f"began {number}")
             except LedgerLostError as lost:
-                say(f"LedgerLostError {lost}")
+                say(f"LedgerLostError {english(lost)}")
 
 
 async def fill(ledger: Ledger, run: RunId) -> None:

@@ -13,7 +13,7 @@ import pytest
 from anyio import to_thread
 from anyio.lowlevel import checkpoint
 
-from k3push.adapters.ledger.sqlite import reads, runs
+from k3push.adapters.ledger.sqlite import reads, writes
 from k3push.adapters.ledger.sqlite.file import Connection, connect
 from k3push.adapters.ledger.sqlite.group_commit import GroupCommit
 from k3push.core.model import Run
@@ -45,7 +45,7 @@ class Said(list[str]):
 
 def open_run(name: str, connection: Connection) -> None:
     """Do a work that leaves something to be seen."""
-    runs.open_run(connection.of_account(ACCOUNT), a_run(name))
+    writes.open_run(connection.of_account(ACCOUNT), a_run(name))
 
 
 def seen(connection: Connection) -> Sequence[Run]:
@@ -115,7 +115,7 @@ def test_a_work_that_is_refused_is_undone_alone(tmp_path: Path, *, brief: bool) 
     """What shares a commit with it is as if it had never been there, before it and after it."""
 
     def refuse(connection: Connection) -> None:
-        runs.open_run(connection.of_account(ACCOUNT), a_run("refused"))
+        writes.open_run(connection.of_account(ACCOUNT), a_run("refused"))
         raise LookupError("refused")
 
     async def write() -> None:

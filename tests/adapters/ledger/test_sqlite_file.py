@@ -13,7 +13,7 @@ import pytest
 from anyio import to_thread
 
 from k3push.adapters.ledger.memory import MemoryLedger
-from k3push.adapters.ledger.sqlite import SqliteLedger, open_sqlite, runs, sending
+from k3push.adapters.ledger.sqlite import SqliteLedger, open_sqlite, sending, writes
 from k3push.adapters.ledger.sqlite.file import Connection, connect, locks_folder, lost_as_ledger
 from k3push.adapters.ledger.sqlite.group_commit import GroupCommit, Reader
 from k3push.adapters.ledger.sqlite.run_locks import RunLocks
@@ -233,9 +233,9 @@ def steps_of_a_chunk(path: Path, count: int) -> int:
     steps: list[int] = []
     with closing(writer), closing(reader):
         writer = writer.of_account(ACCOUNT)
-        runs.open_run(writer, a_run())
-        runs.add(writer, a_run().id, listed)
-        runs.identify(writer, a_run().id, identified({number: number for number in chunk}))
+        writes.open_run(writer, a_run())
+        writes.add(writer, a_run().id, listed)
+        writes.identify(writer, a_run().id, identified({number: number for number in chunk}))
         writer._connection.set_progress_handler(lambda: steps.append(1), 10)
         sending.claim(writer, a_run().id, chunk, is_alive=lambda _: True)
         attempt = sending.begin(writer, intent(a_run().id, " ".join(chunk)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -16,6 +16,7 @@ from anyio import to_thread
 from psycopg import AsyncConnection, AsyncCursor, errors
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from k3push.core.model import RunId
 from k3push.core.remark import remark
 from k3push.ports import LedgerLostError
 
@@ -140,20 +141,32 @@ def _cure(said: psycopg.Error) -> str:
     return CURES.get(said.sqlstate or "", remark("ledger.unreachable"))
 
 
+def _owns_no_run(run: RunId, epoch: int) -> None:
+    """Find nothing wrong."""
+
+
 class Connection:
     """A connection that runs statements of `sql/verbs.sql` by their names.
 
     Attributes:
         account: Whose runs the statements see.
+        check_owner: Raises if this process owned a run that another has taken over by now; it is
+            given the run and its epoch, which nobody can change meanwhile (`run_locks`).
     """
 
-    def __init__(self, connection: AsyncConnection[Any], account: str = "") -> None:
+    def __init__(
+        self,
+        connection: AsyncConnection[Any],
+        account: str = "",
+        check_owner: Callable[[RunId, int], None] = _owns_no_run,
+    ) -> None:
         self._connection = connection
         self.account = account
+        self.check_owner = check_owner
 
-    def of_account(self, account: str) -> Connection:
-        """Return the same connection for the runs of an account."""
-        return Connection(self._connection, account)
+    def bound(self, account: str, check_owner: Callable[[RunId, int], None]) -> Connection:
+        """Return the same connection for the runs of an account, and of the process's owner."""
+        return Connection(self._connection, account, check_owner)
 
     async def ask(self, name: str, **values: Value) -> AsyncCursor[tuple[Any, ...]]:
         """Send a statement; in a pipeline its answer comes with the next that is waited for."""

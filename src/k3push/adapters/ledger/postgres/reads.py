@@ -8,7 +8,7 @@ from datetime import datetime
 from k3push.adapters.ledger import codec as text
 from k3push.adapters.ledger import records, rules
 from k3push.adapters.ledger.postgres.database import Connection
-from k3push.adapters.ledger.postgres.runs import called_columns
+from k3push.adapters.ledger.postgres.writes import called_columns
 from k3push.core.model import (
     BillNumber,
     FolderFile,
@@ -23,9 +23,9 @@ from k3push.core.model import (
 from k3push.ports import AttemptRecord, Commanded, Doubt, Made, Note
 
 
-async def run(connection: Connection, id_: RunId) -> Run | None:
+async def run(connection: Connection, run: RunId) -> Run | None:
     """Return the run of that id."""
-    found = await connection.one("select_run", run=id_)
+    found = await connection.one("select_run", run=run)
     return records.to_run(found) if found else None
 
 
@@ -34,21 +34,21 @@ async def runs(connection: Connection) -> Sequence[Run]:
     return [records.to_run(found) for found in await connection.all("select_runs")]
 
 
-async def run_key(connection: Connection, id_: RunId) -> int:
+async def run_key(connection: Connection, run: RunId) -> int:
     """Find a run that must be there."""
-    return (await _key_and_scope(connection, id_))[0]
+    return (await _key_and_scope(connection, run))[0]
 
 
-async def _key_and_scope(connection: Connection, id_: RunId) -> tuple[int, str]:
-    found = await connection.one("run_key", run=id_)
+async def _key_and_scope(connection: Connection, run: RunId) -> tuple[int, str]:
+    found = await connection.one("run_key", run=run)
     if found is None:
-        raise LookupError(f"the ledger has no run {id_}")
+        raise LookupError(f"the ledger has no run {run}")
     return int(found[0]), str(found[1])
 
 
-async def is_alive(connection: Connection, id_: RunId) -> bool:
+async def is_alive(connection: Connection, run: RunId) -> bool:
     """Say whether some process holds the lock of a run."""
-    found = await connection.one("run_key", run=id_)
+    found = await connection.one("run_key", run=run)
     return found is not None and await connection.one("is_alive", run=found[0]) == (True,)
 
 
@@ -68,17 +68,22 @@ async def calls_at_once(connection: Connection, scope: str) -> int | None:
     return found[0] if found else None
 
 
-async def repeats(connection: Connection, id_: RunId) -> Sequence[Repeat]:
+async def repeats(connection: Connection, run: RunId) -> Sequence[Repeat]:
     """Return all repeats of a run, in the order of the job files."""
-    key = await run_key(connection, id_)
+    key = await run_key(connection, run)
     return [Repeat(*found[1:]) for found in await connection.all("select_repeats", run=key)]
 
 
 async def rows(
-    connection: Connection, id_: RunId, states: Collection[State], after: int, limit: int
+    connection: Connection,
+    run: RunId,
+    *,
+    states: Collection[State] = (),
+    after: int = 0,
+    limit: int = 1000,
 ) -> Sequence[Row]:
     """Return a page of rows, in the order of the job files."""
-    key = await run_key(connection, id_)
+    key = await run_key(connection, run)
     if not states:
         return records.to_rows(await connection.all("page", run=key, after=after, limit=limit))
     wanted: list[str] = sorted(set(states))
@@ -86,15 +91,15 @@ async def rows(
     return records.to_rows(found)
 
 
-async def counts(connection: Connection, id_: RunId) -> Mapping[State, int]:
+async def counts(connection: Connection, run: RunId) -> Mapping[State, int]:
     """Count the rows of each state."""
-    key = await run_key(connection, id_)
+    key = await run_key(connection, run)
     return {State(state): n for state, n in await connection.all("select_tallies", run=key)}
 
 
-async def target_count(connection: Connection, id_: RunId) -> int:
+async def target_count(connection: Connection, run: RunId) -> int:
     """Count the documents that the rows of a run name, each once."""
-    ((count,),) = await connection.all("count_targets", run=await run_key(connection, id_))
+    ((count,),) = await connection.all("count_targets", run=await run_key(connection, run))
     return int(count)
 
 
@@ -109,7 +114,7 @@ async def rows_of(connection: Connection, number: BillNumber) -> Sequence[tuple[
 
 
 async def find_rows(
-    connection: Connection, words: str, remarks: Collection[str], limit: int
+    connection: Connection, words: str, *, remarks: Collection[str] = (), limit: int = 100
 ) -> Sequence[tuple[RunId, Row]]:
     """Return rows that hold a text, the newest run first."""
     found = await connection.all(
@@ -120,10 +125,10 @@ async def find_rows(
 
 
 async def made_of(
-    connection: Connection, id_: RunId, numbers: Collection[BillNumber]
+    connection: Connection, run: RunId, numbers: Collection[BillNumber]
 ) -> Mapping[BillNumber, Made]:
     """Return what other runs of the scope have made of bills, the latest of each."""
-    key, scope = await _key_and_scope(connection, id_)
+    key, scope = await _key_and_scope(connection, run)
     found = await connection.all("made_of", run=key, scope=scope, **called_columns(numbers))
     return records.to_made_of(found)
 
@@ -139,10 +144,10 @@ async def made_of_namesakes(
 
 
 async def made_by(
-    connection: Connection, id_: RunId, sender: str | None, limit: int
+    connection: Connection, run: RunId, sender: str | None = None, *, limit: int = 20
 ) -> Sequence[Made]:
     """Return the newest rows of the scope that name documents."""
-    _, scope = await _key_and_scope(connection, id_)
+    _, scope = await _key_and_scope(connection, run)
     made: list[Made] = []
     for key, of in await connection.all("newest_with_documents", scope=scope):
         left = limit - len(made)
@@ -157,27 +162,27 @@ async def made_by(
     return made
 
 
-async def twins(connection: Connection, id_: RunId) -> int:
+async def twins(connection: Connection, run: RunId) -> int:
     """Count the rows of a run that have documents of another's."""
-    ((count,),) = await connection.all("count_twins", run=await run_key(connection, id_))
+    ((count,),) = await connection.all("count_twins", run=await run_key(connection, run))
     return int(count)
 
 
-async def partly(connection: Connection, id_: RunId) -> int:
+async def partly(connection: Connection, run: RunId) -> int:
     """Count the rows of a run that have documents of another's."""
-    ((count,),) = await connection.all("count_partly", run=await run_key(connection, id_))
+    ((count,),) = await connection.all("count_partly", run=await run_key(connection, run))
     return int(count)
 
 
-async def doubts(connection: Connection, id_: RunId) -> Sequence[Doubt]:
+async def doubts(connection: Connection, run: RunId) -> Sequence[Doubt]:
     """Return the numbers of a run that are `unknown`."""
-    key = await run_key(connection, id_)
-    return records.to_doubts(id_, await connection.all("doubts", run=key))
+    key = await run_key(connection, run)
+    return records.to_doubts(run, await connection.all("doubts", run=key))
 
 
-async def next_chunk(connection: Connection, id_: RunId) -> int:
+async def next_chunk(connection: Connection, run: RunId) -> int:
     """Return an index above that of every chunk the run has sent."""
-    ((last,),) = await connection.all("last_chunk", run=await run_key(connection, id_))
+    ((last,),) = await connection.all("last_chunk", run=await run_key(connection, run))
     return int(last) + 1
 
 
@@ -193,34 +198,36 @@ async def notes_of(connection: Connection, number: BillNumber) -> Sequence[Note]
 
 
 async def attempts_in(
-    connection: Connection, id_: RunId, after: int, limit: int
+    connection: Connection, run: RunId, *, after: int = 0, limit: int = 100
 ) -> Sequence[AttemptRecord]:
     """Return a page of the attempts of a run, the oldest first."""
-    key = await run_key(connection, id_)
+    key = await run_key(connection, run)
     page = await connection.all("attempts_in", run=key, after=after, limit=limit)
     return [records.to_attempt(found) for found in page]
 
 
-async def notes_in(connection: Connection, id_: RunId, after: int, limit: int) -> Sequence[Note]:
+async def notes_in(
+    connection: Connection, run: RunId, *, after: int = 0, limit: int = 1000
+) -> Sequence[Note]:
     """Return a page of the notes that a run has made, the oldest first."""
-    key = await run_key(connection, id_)
+    key = await run_key(connection, run)
     page = await connection.all("notes_in", run=key, after=after, limit=limit)
     return [records.to_note(found) for found in page]
 
 
-async def attempt_count(connection: Connection, id_: RunId) -> int:
+async def attempt_count(connection: Connection, run: RunId) -> int:
     """Count the attempts of a run."""
-    ((count,),) = await connection.all("count_attempts", run=await run_key(connection, id_))
+    ((count,),) = await connection.all("count_attempts", run=await run_key(connection, run))
     return int(count)
 
 
-async def commands(connection: Connection, id_: RunId) -> Sequence[Commanded]:
+async def commands(connection: Connection, run: RunId) -> Sequence[Commanded]:
     """Return the commands for the present execution of a run, the oldest first."""
-    found = await connection.all("select_commands", run=await run_key(connection, id_))
+    found = await connection.all("select_commands", run=await run_key(connection, run))
     return [records.to_commanded(each) for each in found]
 
 
-async def spans(connection: Connection, id_: RunId) -> Sequence[tuple[datetime, datetime]]:
+async def spans(connection: Connection, run: RunId) -> Sequence[tuple[datetime, datetime]]:
     """Return when each recorded attempt of a run began and ended."""
-    found = await connection.all("spans", run=await run_key(connection, id_))
+    found = await connection.all("spans", run=await run_key(connection, run))
     return [(text.to_time(began_at), text.to_time(ended_at)) for began_at, ended_at in found]

@@ -57,14 +57,14 @@ class RunLocks:
             run: The run that a verb is about to write for.
             epoch: What the ledger says now, while nobody can change it.
         """
-        hold = self._held.get(run)
-        if hold is None:
+        lock = self._held.get(run)
+        if lock is None:
             return
-        if hold.epoch != epoch:
-            hold.lost = _taken_over(run)
-        if hold.lost:
-            why = str(hold.lost)
-            raise LedgerLostError(remark("ledger.lost", place=self._server.place, why=why))
+        if lock.epoch != epoch:
+            lock.lost = _taken_over(run)
+        if lock.lost:
+            place = self._server.place
+            raise LedgerLostError(remark("ledger.lost", place=place, why=lock.lost))
 
     async def take(
         self, run: RunId, account: str, enter: Callable[[Connection], Awaitable[tuple[int, int]]]
@@ -82,15 +82,15 @@ class RunLocks:
             RunIsAliveError: Another process, or another task of this one, is.
         """
         patience = Patience(self._server)
-        hold: RunLock | None = None
-        while hold is None:
+        lock: RunLock | None = None
+        while lock is None:
             try:
-                hold = await self._enter(run, account, enter)
+                lock = await self._enter(run, account, enter)
             except psycopg.Error as said:
                 # Whatever of it was committed, to enter again changes nothing for anybody else.
                 await patience.after(said)
-        self._held[run] = hold
-        hold.keeper = asyncio.create_task(self._keep(hold))
+        self._held[run] = lock
+        lock.keeper = asyncio.create_task(self._keep(lock))
 
     async def _enter(
         self, run: RunId, account: str, enter: Callable[[Connection], Awaitable[tuple[int, int]]]
@@ -107,43 +107,43 @@ class RunLocks:
 
     async def give_back(self, run: RunId) -> None:
         """Be the executor of *run* no longer."""
-        hold = self._held.pop(run)
-        if hold.keeper:
-            hold.keeper.cancel()
+        lock = self._held.pop(run)
+        if lock.keeper:
+            lock.keeper.cancel()
             with suppress(asyncio.CancelledError):
-                await hold.keeper
+                await lock.keeper
         # Said aloud, since the server notices the end of a connection only after a moment.
         with suppress(psycopg.Error):
-            await hold.connection.do("give_run_lock_back", run=hold.key)
-        await hold.connection.close()
+            await lock.connection.do("give_run_lock_back", run=lock.key)
+        await lock.connection.close()
 
-    async def _keep(self, hold: RunLock) -> None:
+    async def _keep(self, lock: RunLock) -> None:
         """Wait for the connection to be lost, and take the lock again if nobody else has."""
-        while not hold.lost:
+        while not lock.lost:
             with suppress(psycopg.Error):
                 # Nobody notifies: it ends when the connection does.
-                async for _ in hold.connection.raw.notifies():
+                async for _ in lock.connection.raw.notifies():
                     pass
-            await hold.connection.close()
-            hold.lost = await self._retake(hold)
+            await lock.connection.close()
+            lock.lost = await self._retake(lock)
 
-    async def _retake(self, hold: RunLock) -> str:
+    async def _retake(self, lock: RunLock) -> str:
         """Take the lock again; return why not, or ""."""
         until = anyio.current_time() + RETAKE_PATIENCE_S
         while anyio.current_time() < until:
             with suppress(psycopg.Error):
                 connection = await self._server.connect()
                 try:
-                    had = await connection.one("try_run_lock", run=hold.key) == (True,)
-                    if await connection.one("epoch", run=hold.key) != (hold.epoch,):
-                        return _taken_over(hold.run)
+                    had = await connection.one("try_run_lock", run=lock.key) == (True,)
+                    if await connection.one("epoch", run=lock.key) != (lock.epoch,):
+                        return _taken_over(lock.run)
                     if had:
-                        hold.connection, connection = connection, hold.connection
+                        lock.connection, connection = connection, lock.connection
                         return ""
                 finally:
                     await connection.close()
             await asyncio.sleep(RETAKE_PAUSE_S)
-        return f"the lock of run {hold.run} was lost and could not be had again. Resume it."
+        return remark("ledger.lock_lost", run=lock.run)
 
 
 async def _lock(connection: Connection, run: RunId) -> None:
@@ -155,4 +155,4 @@ async def _lock(connection: Connection, run: RunId) -> None:
 
 
 def _taken_over(run: RunId) -> str:
-    return f"another process took over run {run}; this one sends nothing more of it"
+    return remark("ledger.taken_over", run=run)

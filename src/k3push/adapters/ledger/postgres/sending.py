@@ -19,8 +19,7 @@ from k3push.adapters.ledger import codec as text
 from k3push.adapters.ledger import rules
 from k3push.adapters.ledger.postgres import steps
 from k3push.adapters.ledger.postgres.database import Connection
-from k3push.adapters.ledger.postgres.run_locks import RunLocks
-from k3push.adapters.ledger.postgres.runs import (
+from k3push.adapters.ledger.postgres.writes import (
     RunKey,
     called_columns,
     checked,
@@ -43,9 +42,7 @@ from k3push.core.safety import life
 from k3push.ports import Holder
 
 
-async def bury_executor(
-    connection: Connection, holds: RunLocks, run: RunId, *, executes: bool
-) -> tuple[int, int]:
+async def bury_executor(connection: Connection, run: RunId, *, executes: bool) -> tuple[int, int]:
     """Put in order what a dead executor of the run left behind, for the next one.
 
     Where that one *executes* the run, its ending and its commands go as well.
@@ -53,7 +50,7 @@ async def bury_executor(
     Returns:
         The run's key, and the epoch of the next executor.
     """
-    mine = await run_alone(connection, holds, run)
+    mine = await run_alone(connection, run)
     ((epoch,),) = await connection.all("new_epoch", run=mine.key)
     claims = await connection.all("claims_of_run", run=mine.key)
     sent = await connection.all("sent_rows", run=mine.key)
@@ -71,7 +68,7 @@ async def bury_executor(
 
 
 async def claim(
-    connection: Connection, holds: RunLocks, run: RunId, numbers: Sequence[BillNumber]
+    connection: Connection, run: RunId, numbers: Sequence[BillNumber]
 ) -> Mapping[BillNumber, Holder]:
     """Claim what is free, or was held by the dead for numbers that nobody sent."""
     rules.check_claim(numbers)
@@ -80,7 +77,7 @@ async def claim(
     await connection.do("claim_free", run=run, **called)
     await connection.do("lock_claims", run=run, numbers=called["numbers"])
     found = await connection.ask("holders", run=run, **called)
-    mine = await checked(asked, run, holds)
+    mine = await checked(connection, asked, run)
     claimed: dict[BillNumber, rules.Claimed] = {}
     holders: dict[BillNumber, Holder] = {}
     alive: dict[int, bool] = {}
@@ -101,11 +98,11 @@ async def claim(
     return {bill: holders[number_in(bill)] for bill in held}
 
 
-async def begin(connection: Connection, holds: RunLocks, intent: Intent) -> Attempt:
+async def begin(connection: Connection, intent: Intent) -> Attempt:
     """Write the intent down and move its rows to `sent`."""
     rules.check_once(intent.numbers)
     asked = await _ask(connection, intent.run, intent.numbers)
-    run, standings, claimed = await _standings(asked, holds, intent.run)
+    run, standings, claimed = await _standings(connection, asked, intent.run)
     for number in intent.numbers:
         rules.check_begin(number, standings.get(number), claimed=number in claimed)
     made = await connection.ask(
@@ -131,19 +128,18 @@ async def begin(connection: Connection, holds: RunLocks, intent: Intent) -> Atte
 
 async def record(
     connection: Connection,
-    holds: RunLocks,
     attempt: Attempt,
     exchange: Exchange,
     verdict: str,
-    *,
     outcomes: Sequence[Outcome],
+    *,
     at: datetime,
-    keep_claims: bool,
+    keep_claims: bool = False,
 ) -> None:
     """Write down what came of *attempt*, once."""
     asked = await _ask(connection, attempt.intent.run, [outcome.number for outcome in outcomes])
     recording = await connection.ask("recording_of", attempt=attempt.id)
-    run, standings, _ = await _standings(asked, holds, attempt.intent.run)
+    run, standings, _ = await _standings(connection, asked, attempt.intent.run)
     found = await recording.fetchone()
     if found is None:
         raise LookupError(f"the ledger has no attempt {attempt.id}")
@@ -166,17 +162,16 @@ async def record(
 
 async def conclude(
     connection: Connection,
-    holds: RunLocks,
     run: RunId,
     outcomes: Sequence[Outcome],
     *,
     at: datetime,
-    note: str,
+    note: str = "",
 ) -> None:
     """Move rows apart from an attempt, and keep the note beside each."""
     numbers = list(dict.fromkeys(outcome.number for outcome in outcomes))
     asked = await _ask(connection, run, numbers, by_number=True)
-    found, standings, _ = await _standings(asked, holds, run)
+    found, standings, _ = await _standings(connection, asked, run)
     moves = rules.check_outcomes(outcomes, [standings.get(each.number) for each in outcomes])
     await _move(connection, found, moves, standings.values(), at=at)
     if settled := rules.settled(outcomes, standings):
@@ -187,7 +182,6 @@ async def conclude(
 
 async def amend(
     connection: Connection,
-    holds: RunLocks,
     run: RunId,
     outcomes: Sequence[Outcome],
     *,
@@ -198,7 +192,7 @@ async def amend(
     bills: list[str] = list({outcome.number for outcome in outcomes})
     asked = await connection.ask("run_shared", run=run)
     rows = await connection.ask("lock_documents", run=run, bills=bills)
-    key = (await checked(asked, run, holds)).key
+    key = (await checked(connection, asked, run)).key
     before = {
         bill: (row, State(state), [target.id for target in text.to_targets(targets)])
         for bill, row, state, targets in await rows.fetchall()
@@ -267,13 +261,13 @@ async def _ask(
 
 
 async def _standings(
-    asked: _Asked, holds: RunLocks, run: RunId
+    connection: Connection, asked: _Asked, run: RunId
 ) -> tuple[RunKey, dict[BillNumber, rules.Standing], set[BillNumber]]:
     """Return the run, where its rows stand, and which numbers it has claimed.
 
     What tells a row from others is its id here, in the place of `Row.place`.
     """
-    found = await checked(asked.run, run, holds)
+    found = await checked(connection, asked.run, run)
     standings: dict[BillNumber, rules.Standing] = {}
     for row, state, attempt, number, id_, bill, _ in await asked.rows.fetchall():
         key = BillNumber(bill) or key_of(number, id_)

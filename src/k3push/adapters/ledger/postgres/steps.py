@@ -9,40 +9,39 @@ from k3push.adapters.ledger import codec as text
 from k3push.adapters.ledger import records, rules
 from k3push.adapters.ledger.postgres.database import Connection, to_each
 from k3push.adapters.ledger.postgres.reads import run_key
-from k3push.adapters.ledger.postgres.run_locks import RunLocks
-from k3push.adapters.ledger.postgres.runs import run_shared
+from k3push.adapters.ledger.postgres.writes import run_shared
 from k3push.core.model import Document, Exchange, Follow, RunId, StepAttempt, StepIntent
 from k3push.ports import StepRecord
 
 
 async def enrol(
     connection: Connection,
-    holds: RunLocks,
     run: RunId,
     documents: Sequence[Document],
+    *,
     at: datetime,
 ) -> None:
     """Begin to follow documents."""
-    key = (await run_shared(connection, holds, run)).key
+    key = (await run_shared(connection, run)).key
     each = to_each(records.from_document(document) for document in documents)
     await connection.do("enrol", run=key, each=each, at=text.from_time(at))
 
 
 async def follow(
     connection: Connection,
-    holds: RunLocks,
     run: RunId,
     documents: Sequence[Document],
+    *,
     at: datetime,
 ) -> None:
     """Write down how far documents have come."""
-    key = (await run_shared(connection, holds, run)).key
+    key = (await run_shared(connection, run)).key
     await _set(connection, key, documents, at)
 
 
-async def begin_step(connection: Connection, holds: RunLocks, intent: StepIntent) -> StepAttempt:
+async def begin_step(connection: Connection, intent: StepIntent) -> StepAttempt:
     """Write an attempt at a step down."""
-    key = (await run_shared(connection, holds, intent.run)).key
+    key = (await run_shared(connection, intent.run)).key
     rules.check_step(intent.ids, await documents_of(connection, intent.run, intent.ids))
     ((step,),) = await connection.all(
         "insert_step", run=key, documents=list(intent.ids), **records.from_step(intent)
@@ -52,16 +51,15 @@ async def begin_step(connection: Connection, holds: RunLocks, intent: StepIntent
 
 async def record_step(
     connection: Connection,
-    holds: RunLocks,
     attempt: StepAttempt,
     exchange: Exchange,
     verdict: str,
-    *,
     documents: Sequence[Document],
+    *,
     at: datetime,
 ) -> None:
     """Write down what came of an attempt at a step, once."""
-    key = (await run_shared(connection, holds, attempt.intent.run)).key
+    key = (await run_shared(connection, attempt.intent.run)).key
     found = await connection.one("step_recording", step=attempt.id)
     if found is None:
         raise LookupError(f"the ledger has no step {attempt.id}")
@@ -86,7 +84,12 @@ async def bury(connection: Connection, key: int) -> None:
 
 
 async def documents(
-    connection: Connection, run: RunId, follows: Collection[Follow], after: str, limit: int
+    connection: Connection,
+    run: RunId,
+    *,
+    follows: Collection[Follow] = (),
+    after: str = "",
+    limit: int = 1000,
 ) -> Sequence[Document]:
     """Return a page of documents."""
     found = await connection.all(

@@ -29,7 +29,8 @@ from anyio import to_thread
 from anyio.lowlevel import cancel_shielded_checkpoint, checkpoint_if_cancelled
 
 from k3push.adapters.ledger.codec import damaged
-from k3push.adapters.ledger.sqlite.file import Connection, lost_as_ledger
+from k3push.adapters.ledger.sqlite.file import Connection, lost_as_ledger, of_file
+from k3push.core.remark import remark
 from k3push.ports import LedgerLostError
 
 T = TypeVar("T")
@@ -130,7 +131,7 @@ class GroupCommit:
         """Commit all that has gathered, and call the next leader."""
         batch, self._gathered = self._gathered, []
         for waiting in batch:
-            waiting.error = LedgerLostError(f"{self._path}: interrupted while writing")
+            waiting.error = LedgerLostError(of_file(self._path, remark("ledger.interrupted")))
         try:
             results = await self._commit(batch)
             for waiting, (value, error) in zip(batch, results, strict=True):

@@ -10,16 +10,17 @@ from k3push.adapters.ledger.sqlite.file import Connection
 from k3push.ports import Memo
 
 
-def remember(connection: Connection, new: Memo) -> Memo:
+def remember(connection: Connection, memo: Memo) -> Memo:
     """Write a memo down unless it is there; return the one that is."""
-    connection.do("insert_memo", at=text.from_time(new.at), **records.from_memo(new))
-    return memo(connection, new.kind, new.id) or new
+    connection.do("insert_memo", at=text.from_time(memo.at), **records.from_memo(memo))
+    found = connection.one("select_memo", kind=memo.kind, id=memo.id)
+    return records.to_memo(found) if found else memo
 
 
-def revise(connection: Connection, new: Memo) -> bool:
+def revise(connection: Connection, memo: Memo) -> bool:
     """Put a memo in the place of its own version."""
-    written = records.from_memo(new)
-    return connection.changed("revise_memo", version=new.version, **written) == 1
+    written = records.from_memo(memo)
+    return connection.changed("revise_memo", version=memo.version, **written) == 1
 
 
 def memo(connection: Connection, kind: str, id_: str) -> Memo | None:
@@ -29,7 +30,12 @@ def memo(connection: Connection, kind: str, id_: str) -> Memo | None:
 
 
 def memos(
-    connection: Connection, kind: str, about: str, limit: int, *, only_open: bool
+    connection: Connection,
+    kind: str,
+    *,
+    about: str = "",
+    only_open: bool = False,
+    limit: int = 1000,
 ) -> Sequence[Memo]:
     """Return memos of a kind, the newest first."""
     if about:

@@ -10,7 +10,7 @@ from itertools import islice
 from k3push.adapters.ledger import codec as text
 from k3push.adapters.ledger import records, rules
 from k3push.adapters.ledger.sqlite.file import Connection
-from k3push.adapters.ledger.sqlite.runs import run_key
+from k3push.adapters.ledger.sqlite.writes import run_key
 from k3push.core.model import (
     BillNumber,
     FolderFile,
@@ -28,9 +28,9 @@ from k3push.ports import AttemptRecord, Commanded, Doubt, Made, Note
 WIDESPREAD = {State.PLANNED, State.SENT, State.PUSHED}
 
 
-def run(connection: Connection, id_: RunId) -> Run | None:
+def run(connection: Connection, run: RunId) -> Run | None:
     """Return the run of that id."""
-    found = connection.one("select_run", run=id_)
+    found = connection.one("select_run", run=run)
     return records.to_run(found) if found else None
 
 
@@ -53,29 +53,34 @@ def calls_at_once(connection: Connection, scope: str) -> int | None:
     return found[0] if found else None
 
 
-def is_there(connection: Connection, id_: RunId) -> bool:
+def is_there(connection: Connection, run: RunId) -> bool:
     """Say whether there is a run of that id."""
-    return connection.one("run_key", run=id_) is not None
+    return connection.one("run_key", run=run) is not None
 
 
-def repeats(connection: Connection, id_: RunId) -> Sequence[Repeat]:
+def repeats(connection: Connection, run: RunId) -> Sequence[Repeat]:
     """Return all repeats of a run, in the order of the job files."""
-    key = run_key(connection, id_).key
+    key = run_key(connection, run).key
     return records.to_repeats(found[1:] for found in connection.all("select_repeats", run=key))
 
 
 def rows(
-    connection: Connection, id_: RunId, states: Collection[State], after: int, limit: int
+    connection: Connection,
+    run: RunId,
+    *,
+    states: Collection[State] = (),
+    after: int = 0,
+    limit: int = 1000,
 ) -> Sequence[Row]:
     """Return a page of rows, in the order of the job files."""
-    key = run_key(connection, id_).key
+    key = run_key(connection, run).key
     if not states:
-        return records.to_rows(connection.listed("page", run=id_, after=after, limit=limit))
+        return records.to_rows(connection.listed("page", run=run, after=after, limit=limit))
     there = {state for state, _ in connection.all("select_tallies", run=key)}
     pages = (
         connection.listed(
             "page_in_state" if state in WIDESPREAD else "page_in_rare_state",
-            run=id_,
+            run=run,
             state=state,
             after=after,
             limit=limit,
@@ -85,15 +90,15 @@ def rows(
     return records.to_rows(islice(merge(*pages), limit))
 
 
-def counts(connection: Connection, id_: RunId) -> Mapping[State, int]:
+def counts(connection: Connection, run: RunId) -> Mapping[State, int]:
     """Count the rows of each state."""
-    key = run_key(connection, id_).key
+    key = run_key(connection, run).key
     return records.to_counts(connection.all("select_tallies", run=key))
 
 
-def target_count(connection: Connection, id_: RunId) -> int:
+def target_count(connection: Connection, run: RunId) -> int:
     """Count the documents that the rows of a run name, each once."""
-    ((count,),) = connection.all("count_targets", run=run_key(connection, id_).key)
+    ((count,),) = connection.all("count_targets", run=run_key(connection, run).key)
     return int(count)
 
 
@@ -108,7 +113,7 @@ def rows_of(connection: Connection, number: BillNumber) -> Sequence[tuple[RunId,
 
 
 def find_rows(
-    connection: Connection, words: str, remarks: Collection[str], limit: int
+    connection: Connection, words: str, *, remarks: Collection[str] = (), limit: int = 100
 ) -> Sequence[tuple[RunId, Row]]:
     """Return rows that hold a text, the newest run first."""
     found = connection.all(
@@ -119,10 +124,10 @@ def find_rows(
 
 
 def made_of(
-    connection: Connection, id_: RunId, numbers: Collection[BillNumber]
+    connection: Connection, run: RunId, numbers: Collection[BillNumber]
 ) -> Mapping[BillNumber, Made]:
     """Return what other runs of the scope have made of bills, the latest of each."""
-    key = run_key(connection, id_).key
+    key = run_key(connection, run).key
     found = connection.all("made_of", run=key, called=text.from_json(text.called(numbers)))
     return records.to_made_of(found)
 
@@ -139,9 +144,11 @@ def made_of_namesakes(
     )
 
 
-def made_by(connection: Connection, id_: RunId, sender: str | None, limit: int) -> Sequence[Made]:
+def made_by(
+    connection: Connection, run: RunId, sender: str | None = None, *, limit: int = 20
+) -> Sequence[Made]:
     """Return the newest rows of the scope that name documents."""
-    scope = run_key(connection, id_).scope
+    scope = run_key(connection, run).scope
     made: list[Made] = []
     for key, of in connection.all("newest_with_documents", scope=scope):
         left = limit - len(made)
@@ -156,27 +163,27 @@ def made_by(connection: Connection, id_: RunId, sender: str | None, limit: int) 
     return made
 
 
-def twins(connection: Connection, id_: RunId) -> int:
+def twins(connection: Connection, run: RunId) -> int:
     """Count the rows of a run that have documents of another's."""
-    ((count,),) = connection.all("count_twins", run=run_key(connection, id_).key)
+    ((count,),) = connection.all("count_twins", run=run_key(connection, run).key)
     return int(count)
 
 
-def partly(connection: Connection, id_: RunId) -> int:
+def partly(connection: Connection, run: RunId) -> int:
     """Count the rows of a run that have documents of another's."""
-    ((count,),) = connection.all("count_partly", run=run_key(connection, id_).key)
+    ((count,),) = connection.all("count_partly", run=run_key(connection, run).key)
     return int(count)
 
 
-def doubts(connection: Connection, id_: RunId) -> Sequence[Doubt]:
+def doubts(connection: Connection, run: RunId) -> Sequence[Doubt]:
     """Return the numbers of a run that are `unknown`."""
-    key = run_key(connection, id_).key
-    return records.to_doubts(id_, connection.all("doubts", run=key, unknown=State.UNKNOWN))
+    key = run_key(connection, run).key
+    return records.to_doubts(run, connection.all("doubts", run=key, unknown=State.UNKNOWN))
 
 
-def next_chunk(connection: Connection, id_: RunId) -> int:
+def next_chunk(connection: Connection, run: RunId) -> int:
     """Return an index above that of every chunk the run has sent."""
-    ((last,),) = connection.all("last_chunk", run=run_key(connection, id_).key)
+    ((last,),) = connection.all("last_chunk", run=run_key(connection, run).key)
     return int(last) + 1
 
 
@@ -191,37 +198,39 @@ def notes_of(connection: Connection, number: BillNumber) -> Sequence[Note]:
 
 
 def attempts_in(
-    connection: Connection, id_: RunId, after: int, limit: int
+    connection: Connection, run: RunId, *, after: int = 0, limit: int = 100
 ) -> Sequence[AttemptRecord]:
     """Return a page of the attempts of a run, the oldest first."""
-    key = run_key(connection, id_).key
+    key = run_key(connection, run).key
     page = connection.all("attempts_in", run=key, after=after, limit=limit)
     return [records.to_attempt(found) for found in page]
 
 
-def notes_in(connection: Connection, id_: RunId, after: int, limit: int) -> Sequence[Note]:
+def notes_in(
+    connection: Connection, run: RunId, *, after: int = 0, limit: int = 1000
+) -> Sequence[Note]:
     """Return a page of the notes that a run has made, the oldest first."""
-    key = run_key(connection, id_).key
+    key = run_key(connection, run).key
     return [
         records.to_note(found)
         for found in connection.all("notes_in", run=key, after=after, limit=limit)
     ]
 
 
-def attempt_count(connection: Connection, id_: RunId) -> int:
+def attempt_count(connection: Connection, run: RunId) -> int:
     """Count the attempts of a run."""
-    return run_key(connection, id_).attempts
+    return run_key(connection, run).attempts
 
 
-def commands(connection: Connection, id_: RunId) -> Sequence[Commanded]:
+def commands(connection: Connection, run: RunId) -> Sequence[Commanded]:
     """Return the commands for the present execution of a run, the oldest first."""
-    key = run_key(connection, id_).key
+    key = run_key(connection, run).key
     return [records.to_commanded(found) for found in connection.all("select_commands", run=key)]
 
 
-def spans(connection: Connection, id_: RunId) -> Sequence[tuple[datetime, datetime]]:
+def spans(connection: Connection, run: RunId) -> Sequence[tuple[datetime, datetime]]:
     """Return when each recorded attempt of a run began and ended."""
-    key = run_key(connection, id_).key
+    key = run_key(connection, run).key
     return [
         (text.to_time(began_at), text.to_time(ended_at))
         for began_at, ended_at in connection.all("spans", run=key)

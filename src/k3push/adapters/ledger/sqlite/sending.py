@@ -17,7 +17,7 @@ from k3push.adapters.ledger import codec as text
 from k3push.adapters.ledger import records, rules
 from k3push.adapters.ledger.sqlite import steps
 from k3push.adapters.ledger.sqlite.file import Connection
-from k3push.adapters.ledger.sqlite.runs import run_key, tally
+from k3push.adapters.ledger.sqlite.writes import run_key, tally
 from k3push.core.model import (
     Attempt,
     BillNumber,
@@ -132,7 +132,7 @@ def record(
     outcomes: Sequence[Outcome],
     *,
     at: datetime,
-    keep_claims: bool,
+    keep_claims: bool = False,
 ) -> None:
     """Write down what came of *attempt*, once."""
     found = connection.one("recording_of", attempt=attempt.id)
@@ -162,7 +162,7 @@ def conclude(
     outcomes: Sequence[Outcome],
     *,
     at: datetime,
-    note: str,
+    note: str = "",
 ) -> None:
     """Move rows apart from an attempt, and keep the note beside each."""
     numbers = list({outcome.number for outcome in outcomes})

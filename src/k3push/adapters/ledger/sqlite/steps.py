@@ -8,19 +8,23 @@ from datetime import datetime
 from k3push.adapters.ledger import codec as text
 from k3push.adapters.ledger import records, rules
 from k3push.adapters.ledger.sqlite.file import Connection
-from k3push.adapters.ledger.sqlite.runs import run_key
+from k3push.adapters.ledger.sqlite.writes import run_key
 from k3push.core.model import Document, Exchange, Follow, RunId, StepAttempt, StepIntent
 from k3push.ports import StepRecord
 
 
-def enrol(connection: Connection, run: RunId, documents: Sequence[Document], at: datetime) -> None:
+def enrol(
+    connection: Connection, run: RunId, documents: Sequence[Document], *, at: datetime
+) -> None:
     """Begin to follow documents."""
     key = run_key(connection, run).key
     each = text.from_json([records.from_document(document) for document in documents])
     connection.do("enrol", run=key, each=each, at=text.from_time(at))
 
 
-def follow(connection: Connection, run: RunId, documents: Sequence[Document], at: datetime) -> None:
+def follow(
+    connection: Connection, run: RunId, documents: Sequence[Document], *, at: datetime
+) -> None:
     """Write down how far documents have come."""
     _set(connection, run_key(connection, run).key, documents, at)
 
@@ -69,7 +73,12 @@ def bury(connection: Connection, key: int) -> None:
 
 
 def documents(
-    connection: Connection, run: RunId, follows: Collection[Follow], after: str, limit: int
+    connection: Connection,
+    run: RunId,
+    *,
+    follows: Collection[Follow] = (),
+    after: str = "",
+    limit: int = 1000,
 ) -> Sequence[Document]:
     """Return a page of documents."""
     found = connection.all(

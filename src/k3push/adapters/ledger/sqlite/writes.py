@@ -75,13 +75,13 @@ def keep_calls_at_once(connection: Connection, scope: str, calls: int) -> None:
     connection.do("set_pace", scope=scope, calls=calls)
 
 
-def command(connection: Connection, run: RunId, command: Command, at: datetime) -> int:
+def command(connection: Connection, run: RunId, command: Command, *, at: datetime) -> int:
     """Leave a command for the executor of a run."""
     key = run_key(connection, run).key
     return connection.do("insert_command", run=key, given_at=text.from_time(at), words=str(command))
 
 
-def obeyed(connection: Connection, command: int, at: datetime, on_their_way: int) -> None:
+def obeyed(connection: Connection, command: int, *, at: datetime, on_their_way: int) -> None:
     """Write down that a command was obeyed, once."""
     connection.do("set_obeyed", id=command, obeyed_at=text.from_time(at), on_their_way=on_their_way)
 

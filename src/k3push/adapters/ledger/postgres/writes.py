@@ -17,7 +17,6 @@ from psycopg import AsyncCursor
 from k3push.adapters.ledger import codec as text
 from k3push.adapters.ledger import records, rules
 from k3push.adapters.ledger.postgres.database import Connection, to_each
-from k3push.adapters.ledger.postgres.run_locks import RunLocks
 from k3push.core.control_words import Command
 from k3push.core.model import (
     BillNumber,
@@ -43,24 +42,24 @@ class RunKey:
     listed: int
 
 
-async def checked(asked: AsyncCursor[Any], run: RunId, holds: RunLocks) -> RunKey:
+async def checked(connection: Connection, asked: AsyncCursor[Any], run: RunId) -> RunKey:
     """Read what was asked of a run that must be there, and not be another process's by now."""
     found = await asked.fetchone()
     if found is None:
         raise LookupError(f"the ledger has no run {run}")
     *of_run, epoch = found
-    holds.check(run, epoch)
+    connection.check_owner(run, epoch)
     return RunKey(*of_run)
 
 
-async def run_alone(connection: Connection, holds: RunLocks, run: RunId) -> RunKey:
+async def run_alone(connection: Connection, run: RunId) -> RunKey:
     """Find a run, with nobody else writing for it."""
-    return await checked(await connection.ask("run_alone", run=run), run, holds)
+    return await checked(connection, await connection.ask("run_alone", run=run), run)
 
 
-async def run_shared(connection: Connection, holds: RunLocks, run: RunId) -> RunKey:
+async def run_shared(connection: Connection, run: RunId) -> RunKey:
     """Find a run, which nobody can take over meanwhile."""
-    return await checked(await connection.ask("run_shared", run=run), run, holds)
+    return await checked(connection, await connection.ask("run_shared", run=run), run)
 
 
 async def open_run(connection: Connection, run: Run) -> None:
@@ -73,17 +72,15 @@ async def open_run(connection: Connection, run: Run) -> None:
         raise ValueError(f"run {run.id} is there already")
 
 
-async def end_run(
-    connection: Connection, holds: RunLocks, run: RunId, exit_code: int, at: datetime
-) -> None:
+async def end_run(connection: Connection, run: RunId, exit_code: int, at: datetime) -> None:
     """Write down how an execution ended."""
-    key = (await run_alone(connection, holds, run)).key
+    key = (await run_alone(connection, run)).key
     await connection.do("set_ending", run=key, ended_at=text.from_time(at), exit=exit_code)
 
 
-async def take(connection: Connection, holds: RunLocks, file: FolderFile, run: RunId) -> None:
+async def take(connection: Connection, file: FolderFile, run: RunId) -> None:
     """Write down that a run has the numbers of a file."""
-    key = (await run_shared(connection, holds, run)).key
+    key = (await run_shared(connection, run)).key
     await connection.do(
         "take_file", folder=file.folder, file=file.name, digest=file.digest, run=key
     )
@@ -95,35 +92,29 @@ async def keep_calls_at_once(connection: Connection, scope: str, calls: int) -> 
     await connection.do("set_pace", scope=scope, calls=calls)
 
 
-async def command(
-    connection: Connection, holds: RunLocks, run: RunId, command: Command, at: datetime
-) -> int:
+async def command(connection: Connection, run: RunId, command: Command, *, at: datetime) -> int:
     """Leave a command for the executor of a run."""
-    key = (await run_shared(connection, holds, run)).key
+    key = (await run_shared(connection, run)).key
     ((number,),) = await connection.all(
         "insert_command", run=key, given_at=text.from_time(at), words=str(command)
     )
     return int(number)
 
 
-async def obeyed(
-    connection: Connection, holds: RunLocks, command: int, at: datetime, on_their_way: int
-) -> None:
+async def obeyed(connection: Connection, command: int, *, at: datetime, on_their_way: int) -> None:
     """Write down that a command was obeyed, once."""
     found = await connection.one("run_of_command", id=command)
     if found is None:
         return
-    await run_shared(connection, holds, RunId(found[0]))
+    await run_shared(connection, RunId(found[0]))
     await connection.do(
         "set_obeyed", id=command, obeyed_at=text.from_time(at), on_their_way=on_their_way
     )
 
 
-async def add(
-    connection: Connection, holds: RunLocks, run: RunId, listed: Sequence[Listed]
-) -> Sequence[Repeat]:
+async def add(connection: Connection, run: RunId, listed: Sequence[Listed]) -> Sequence[Repeat]:
     """Append rows and repeats, in one order of places."""
-    found = await run_alone(connection, holds, run)
+    found = await run_alone(connection, run)
     there = await connection.all(
         "places_of_listed", run=found.key, **listed_columns(one.key for one in listed)
     )
@@ -159,16 +150,16 @@ async def add(
     return [repeat for _, repeat in again]
 
 
-async def close_list(connection: Connection, holds: RunLocks, run: RunId) -> None:
+async def close_list(connection: Connection, run: RunId) -> None:
     """Write down that all lines of the run are there."""
-    await connection.do("set_whole", run=(await run_alone(connection, holds, run)).key)
+    await connection.do("set_whole", run=(await run_alone(connection, run)).key)
 
 
 async def identify(
-    connection: Connection, holds: RunLocks, run: RunId, bills: Mapping[BillNumber, Identified]
+    connection: Connection, run: RunId, bills: Mapping[BillNumber, Identified]
 ) -> Sequence[Repeat]:
     """Write down which bills lines mean, and make repeats of rows that turn out to be one bill."""
-    key = (await run_alone(connection, holds, run)).key
+    key = (await run_alone(connection, run)).key
     of: list[str] = list({number_in(named.bill) for named in bills.values()})
     rows = await connection.all("lock_rows_by_number", run=run, of=of, **listed_columns(bills))
     lines = ((row, key_of(number, id_)) for row, _, _, number, id_, *_ in rows)
