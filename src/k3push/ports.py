@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     # Every command imports this module, and one alone inspects.
     from decimal import Decimal
 
-    from k3push.core.protocol.inspection import Inspected, Named
+    from k3push.core.protocol.audit_queries import Inspected, Named
 
 
 class ErpUnreachableError(Exception):

@@ -14,7 +14,7 @@ from datetime import timedelta
 from itertools import pairwise
 
 from k3push.core.model import TWIN, Document, Follow, NoAnswer, Route, Row, RunId, State, Step
-from k3push.core.safety.follow import of_row
+from k3push.core.safety.document_steps import of_row
 from k3push.ports import Ledger, StepRecord
 from k3push.simulator import Channel, Fault, OnRefusal, Refusal, SandboxOptions, World, fault
 from k3push.simulator.flows import Flow, FlowNode

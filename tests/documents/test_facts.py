@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import tomllib
+from collections import defaultdict
 from pathlib import Path
 
 import anyio
@@ -152,6 +153,19 @@ def test_each_room_of_the_house_stands_in_the_tree(lang: Lang) -> None:
     blocks = page("explanation/architecture.md", lang).blocks
     tree = next(block.text for block in blocks if block.text.startswith("src/k3push/\n"))
     assert set(re.findall(r"── (\w+)/\s", tree)) == rooms | {"deployment"}
+
+
+def test_no_two_modules_have_one_name() -> None:
+    """A name leads to one room; only sibling adapters that fulfil one port share theirs."""
+    rooms: defaultdict[str, list[Path]] = defaultdict(list)
+    for path in SOURCE.rglob("*.py"):
+        if path.name != "__init__.py":
+            rooms[path.name].append(path.relative_to(SOURCE))
+    siblings = Path("adapters/ledger")
+    shared = [paths for paths in rooms.values() if len(paths) > 1]
+    assert [
+        paths for paths in shared if any(path.parent.parent != siblings for path in paths)
+    ] == []
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

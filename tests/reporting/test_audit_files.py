@@ -12,7 +12,7 @@ import pytest
 
 from k3push.adapters.job_files import read_job
 from k3push.core.model import BillNumber
-from k3push.core.protocol.inspection import Inspected
+from k3push.core.protocol.audit_queries import Inspected
 from k3push.core.safety.doubles import Basis
 from k3push.reporting import audit_files
 from k3push.reporting.audit_files import Audit, audit_lines, json_parts, write_audit

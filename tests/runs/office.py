@@ -38,7 +38,7 @@ from k3push.core.model import (
 )
 from k3push.core.pacing.holds import Hold
 from k3push.core.protocol.logins import LoginCall, password_login
-from k3push.core.safety.follow import of_row
+from k3push.core.safety.document_steps import of_row
 from k3push.core.safety.verdict import InDoubt, Verdict, judge
 from k3push.ports import Clock, Ledger
 from k3push.runs.context import Context, DoubtAges, PushPace, SettlePace

@@ -11,7 +11,7 @@ import pytest
 from k3push.adapters.erp.inspection import Inspector
 from k3push.adapters.names_on_disk import names_on_disk
 from k3push.core.model import BillNumber, Route
-from k3push.core.protocol.inspection import Named
+from k3push.core.protocol.audit_queries import Named
 from k3push.core.protocol.logins import password_login
 from k3push.core.safety.doubles import Basis
 from k3push.runs.audit_doubles import Audited, Books, audit

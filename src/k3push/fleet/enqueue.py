@@ -20,7 +20,7 @@ from k3push.runs.create import list_numbers, merged, new_run
 from k3push.runs.problem import Problem
 from k3push.wiring.inbox import Part, new_of_ledger, opened
 from k3push.wiring.job_lists import JobOptions, routes_of
-from k3push.wiring.selecting import keep_list
+from k3push.wiring.selected_bills import keep_list
 
 if TYPE_CHECKING:
     from k3push.adapters.ledger.postgres.database import Server

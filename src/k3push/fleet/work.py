@@ -35,9 +35,9 @@ from k3push.wiring.config_file import load_settings
 from k3push.wiring.erp import ErpAccess, endpoints_of
 from k3push.wiring.executor import Executor, RunOptions
 from k3push.wiring.job_lists import JobOptions
-from k3push.wiring.ledger import ledger_password
 from k3push.wiring.line_observer import LineObserver
-from k3push.wiring.selecting import Selector
+from k3push.wiring.open_ledger import ledger_password
+from k3push.wiring.selected_bills import Selector
 from k3push.words.language import Say
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from k3push.adapters.private_files import opened_for_owner
 from k3push.core.advice.clusters import TOLD, Clusters
 from k3push.core.advice.diagnosis import code_of
 from k3push.core.model import BillNumber, Follow, Run, State
-from k3push.core.safety.follow import FOR_PERSON
+from k3push.core.safety.document_steps import FOR_PERSON
 from k3push.ports import AttemptRecord, Ledger, Note
 from k3push.reporting.packed_rows import Packed
 from k3push.reporting.page import Contents, page

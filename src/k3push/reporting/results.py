@@ -15,7 +15,7 @@ from k3push.adapters.private_files import opened_for_owner
 from k3push.core.advice.clusters import TOLD, Clusters
 from k3push.core.advice.diagnosis import code_of
 from k3push.core.model import Run, State
-from k3push.core.safety.follow import FOR_PERSON
+from k3push.core.safety.document_steps import FOR_PERSON
 from k3push.ports import Ledger
 from k3push.reporting.report import new_report
 from k3push.reporting.table_files import Put, csv_table, new_table, records_of

@@ -17,7 +17,7 @@ import anyio
 import anyio.to_thread
 
 from k3push.core.model import TWIN, BillNumber, Row, RunId, Sighting, Source
-from k3push.core.protocol.inspection import Inspected, Named, sums
+from k3push.core.protocol.audit_queries import Inspected, Named, sums
 from k3push.core.safety.doubles import (
     Basis,
     Judgement,

@@ -39,8 +39,7 @@ from k3push.core.model import (
 from k3push.core.pacing.halting import Tally
 from k3push.core.protocol import wire
 from k3push.core.remark import remark
-from k3push.core.safety.evidence import CALL_LIMIT, TRY_LATER_CODES
-from k3push.core.safety.follow import (
+from k3push.core.safety.document_steps import (
     TAKEN_BACK,
     conclude_step,
     has_moved,
@@ -50,6 +49,7 @@ from k3push.core.safety.follow import (
     settle_step,
     with_others,
 )
+from k3push.core.safety.evidence import CALL_LIMIT, TRY_LATER_CODES
 from k3push.core.safety.verdict import InDoubt, ReadBack, Said, SendAgain, judge
 from k3push.ports import Doubt, StepRecord
 from k3push.runs.attempt import (

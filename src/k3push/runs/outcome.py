@@ -10,7 +10,7 @@ from typing import Any
 from k3push.core.model import Follow, Repeat, Run, State
 from k3push.core.model import Step as FollowStep
 from k3push.core.pacing.pace import Step
-from k3push.core.safety.follow import done_states
+from k3push.core.safety.document_steps import done_states
 from k3push.ports import Ledger
 from k3push.runs.row_pages import not_enrolled
 from k3push.runs.stop import Cause, Stop

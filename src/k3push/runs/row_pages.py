@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from typing import NamedTuple
 
 from k3push.core.model import TWIN, Document, Follow, Outcome, Row, Run, RunId, State
-from k3push.core.safety.follow import of_row
+from k3push.core.safety.document_steps import of_row
 from k3push.ports import Ledger, StepRecord
 
 PAGE_ROWS = 2000

@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from k3push.core.advice.diagnosis import advise, code_of
 from k3push.core.model import BillNumber, Run, RunId, State
-from k3push.core.safety.follow import FOR_PERSON
+from k3push.core.safety.document_steps import FOR_PERSON
 from k3push.core.safety.life import IllegalMoveError
 from k3push.ports import AttemptRecord, LedgerLostError, Note, RunIsAliveError, StepRecord
 from k3push.reporting.packed_rows import moment, shown, words_of

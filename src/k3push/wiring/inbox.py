@@ -18,7 +18,7 @@ from k3push.core.model import FolderFile, Route
 from k3push.ports import Ledger
 from k3push.runs.create import Asked, JobSource, survey
 from k3push.wiring.job_lists import JobOptions, opened_jobs
-from k3push.wiring.ledger import is_there, ledger_of
+from k3push.wiring.open_ledger import is_there, ledger_of
 
 
 @dataclass(frozen=True, slots=True)

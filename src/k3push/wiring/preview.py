@@ -29,7 +29,7 @@ from k3push.runs.outcome import Exit, exit_of_looks
 from k3push.runs.stop import Stop, stopping
 from k3push.runs.throttle import Throttle
 from k3push.wiring.erp import ErpAccess
-from k3push.wiring.ledger import is_there, ledger_of
+from k3push.wiring.open_ledger import is_there, ledger_of
 
 
 @dataclass(slots=True)

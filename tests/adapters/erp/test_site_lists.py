@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from k3push.core.protocol.conversion_rules import RULES_FORM, Rule
 from k3push.core.protocol.logins import AccountSet
-from k3push.core.protocol.rules import RULES_FORM, Rule
 from k3push.ports import LookFailedError, LookRefusedError
 from k3push.simulator import FaultPlan, fault
 from k3push.simulator.script import Channel, Step

@@ -6,7 +6,7 @@ import pytest
 
 from k3push.core.model import Route
 from k3push.core.protocol import wire
-from k3push.core.protocol.rules import (
+from k3push.core.protocol.conversion_rules import (
     OPTIONAL_FIELDS,
     Finding,
     Rule,

@@ -18,7 +18,7 @@ from k3push.core.model import (
     Target,
     Uptime,
 )
-from k3push.core.safety.follow import (
+from k3push.core.safety.document_steps import (
     conclude_step,
     in_doubt,
     is_done,

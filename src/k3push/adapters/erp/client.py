@@ -57,8 +57,15 @@ from k3push.core.model import (
 )
 from k3push.core.pacing.chunking import split
 from k3push.core.protocol import paging, wire
+from k3push.core.protocol.audit_queries import without
+from k3push.core.protocol.conversion_rules import (
+    OPTIONAL_FIELDS,
+    RULES_FORM,
+    Rule,
+    read_rules,
+    rule_fields,
+)
 from k3push.core.protocol.cookies import take_up
-from k3push.core.protocol.inspection import without
 from k3push.core.protocol.logins import (
     AccountSet,
     HeaderSignature,
@@ -68,13 +75,6 @@ from k3push.core.protocol.logins import (
     read_login,
 )
 from k3push.core.protocol.pairs import Ground
-from k3push.core.protocol.rules import (
-    OPTIONAL_FIELDS,
-    RULES_FORM,
-    Rule,
-    read_rules,
-    rule_fields,
-)
 from k3push.core.protocol.selection import (
     SelectedPage,
     Selection,

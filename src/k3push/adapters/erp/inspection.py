@@ -11,8 +11,8 @@ from k3push.adapters.erp.client import ErpClient
 from k3push.adapters.erp.identities import Identities
 from k3push.core.model import BillNumber, Route
 from k3push.core.pacing.chunking import split
-from k3push.core.protocol import inspection, wire
-from k3push.core.protocol.inspection import Inspected, Named
+from k3push.core.protocol import audit_queries, wire
+from k3push.core.protocol.audit_queries import Inspected, Named
 from k3push.core.protocol.keyset import part_of
 from k3push.core.protocol.paging import PagesError, Row
 from k3push.core.remark import remark
@@ -53,14 +53,14 @@ class Inspector:
 
     async def documents(self, route: Route, ids: Sequence[str]) -> Mapping[str, Inspected]:
         """Return documents of the target form by id; one that is not there is absent."""
-        fields = inspection.line_fields(route)
+        fields = audit_queries.line_fields(route)
         optional = fields[len(wire.TARGET_FIELDS) :]
 
         async def read(user: ErpClient, part: Sequence[str]) -> dict[str, Inspected]:
             where = wire.whole_numbers_in(wire.ID, part)
             known, rows = await user.rows_of(route.target, fields, optional, where)
             with _failing(route.target):
-                return inspection.read_lines(rows, known, route)
+                return audit_queries.read_lines(rows, known, route)
 
         return await self._by_parts(ids, read)
 
@@ -68,14 +68,14 @@ class Inspector:
         self, route: Route, ids: Sequence[str]
     ) -> Mapping[str, Mapping[str, Decimal | None]]:
         """Return what the rows of source bills order, by the id of the row, by that of the bill."""
-        fields = inspection.row_fields(route)
+        fields = audit_queries.row_fields(route)
 
         async def read(
             user: ErpClient, part: Sequence[str]
         ) -> dict[str, Mapping[str, Decimal | None]]:
             where = wire.whole_numbers_in(wire.ID, part)
             known, rows = await user.rows_of(route.source, fields, fields[1:], where)
-            return inspection.read_ordered(rows, known, route)
+            return audit_queries.read_ordered(rows, known, route)
 
         return await self._by_parts(ids, read) if fields else {}
 
@@ -85,7 +85,7 @@ class Inspector:
         async def read(user: ErpClient, part: Sequence[str]) -> dict[str, BillNumber]:
             where = wire.whole_numbers_in(wire.ID, part)
             _, rows = await user.rows_of(route.source, [wire.ID, wire.BILL_NO], (), where)
-            return inspection.read_numbers(rows)
+            return audit_queries.read_numbers(rows)
 
         return await self._by_parts(ids, read)
 
@@ -111,12 +111,14 @@ class Inspector:
 
 async def _named_by(user: ErpClient, route: Route, after: int, since: str) -> _Seen:
     """Read one page of one user."""
-    form, fields = route.target, inspection.naming_fields(route)
+    form, fields = route.target, audit_queries.naming_fields(route)
     if not after:
         # A page is not tried field by field, so what the form lacks is found out before.
-        await user.rows_of(form, fields, fields[1:], inspection.behind(0, "") + f" AND {wire.ID}<1")
-    known = inspection.without(fields, user.lacking(form))
-    rows: Sequence[Row] = await user.page_of(form, known, inspection.behind(after, since))
+        await user.rows_of(
+            form, fields, fields[1:], audit_queries.behind(0, "") + f" AND {wire.ID}<1"
+        )
+    known = audit_queries.without(fields, user.lacking(form))
+    rows: Sequence[Row] = await user.page_of(form, known, audit_queries.behind(after, since))
     with _failing(form):
         part = part_of(rows, after)
         end: int | None = part.after
@@ -125,7 +127,7 @@ async def _named_by(user: ErpClient, route: Route, after: int, since: str) -> _S
             end = part.alone
             where = wire.whole_numbers_in(wire.ID, [str(end)])
             known, rows = await user.rows_of(form, known, (), where)
-        named = inspection.read_naming(rows, known, route)
+        named = audit_queries.read_naming(rows, known, route)
     return named, None if part.is_end else end
 
 

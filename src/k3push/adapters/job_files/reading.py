@@ -10,7 +10,7 @@ from typing import IO, BinaryIO, Final
 import orjson
 
 from k3push.adapters.job_files.delimited import read_table
-from k3push.adapters.job_files.documents import read_document
+from k3push.adapters.job_files.json_lists import read_document
 from k3push.adapters.job_files.jsonl import read_records
 from k3push.adapters.job_files.number_columns import Headings, tidy
 from k3push.adapters.job_files.sources import ZIP, Source, opened, survey

@@ -18,7 +18,7 @@ from k3push.adapters.erp.client import ErpClient
 from k3push.config.settings import Settings, read_settings
 from k3push.core.model import BillNumber, Route
 from k3push.core.protocol import wire
-from k3push.core.protocol.rules import Finding, Rule, rule_of
+from k3push.core.protocol.conversion_rules import Finding, Rule, rule_of
 from k3push.core.remark import remark
 from k3push.ports import (
     ErpUnreachableError,
@@ -30,8 +30,8 @@ from k3push.ports import (
 from k3push.runs.outcome import Exit
 from k3push.wiring.config_file import find_config
 from k3push.wiring.erp import endpoints_of
-from k3push.wiring.ledger import is_there, ledger_of
 from k3push.wiring.measuring import check_measuring
+from k3push.wiring.open_ledger import is_there, ledger_of
 from k3push.words.language import Say
 
 CLOCK_TOLERANCE_S = 120

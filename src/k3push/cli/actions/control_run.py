@@ -17,7 +17,7 @@ from k3push.runs.find import find_run
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
 from k3push.wiring.config_file import load_settings
-from k3push.wiring.ledger import ledger_of
+from k3push.wiring.open_ledger import ledger_of
 from k3push.words.language import Say
 
 # The run looks once a second; a disk or a machine that is busy may take longer.

@@ -25,7 +25,7 @@ from k3push.runs.problem import Problem
 from k3push.runs.row_pages import followed_pages_of
 from k3push.simulator import SandboxOptions, Site, audit, build, serve
 from k3push.wiring.job_lists import JobOptions
-from k3push.wiring.ledger import ledger_of
+from k3push.wiring.open_ledger import ledger_of
 from k3push.words.language import Say
 
 CONFIG_PORT = "127.0.0.1:8100"

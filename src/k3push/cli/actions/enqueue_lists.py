@@ -15,7 +15,7 @@ from k3push.fleet.enqueue import Enqueuer, needs_fleet, needs_shared_ledger, que
 from k3push.runs.outcome import Exit
 from k3push.wiring.config_file import find_config
 from k3push.wiring.job_lists import JobOptions
-from k3push.wiring.ledger import ledger_of
+from k3push.wiring.open_ledger import ledger_of
 from k3push.words.language import Say
 
 

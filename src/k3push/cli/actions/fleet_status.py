@@ -26,7 +26,7 @@ from k3push.fleet.tenant_folder import one_queue_of, read_folder
 from k3push.runs.control import command
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
-from k3push.wiring.ledger import ledger_of
+from k3push.wiring.open_ledger import ledger_of
 from k3push.words.language import Say, speaker
 from k3push.words.width import columns
 

@@ -23,9 +23,9 @@ from k3push.adapters.private_files import opened_for_owner
 from k3push.cli.console.shell import Shell
 from k3push.config.settings import Settings, SettingsError, read_settings
 from k3push.core.foreign_text import flaw_of
+from k3push.core.protocol.conversion_rules import Rule
 from k3push.core.protocol.logins import AccountSet
 from k3push.core.protocol.pairs import known_pair
-from k3push.core.protocol.rules import Rule
 from k3push.core.remark import remark
 from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError
 from k3push.runs.outcome import Exit

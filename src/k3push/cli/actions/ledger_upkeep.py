@@ -20,7 +20,7 @@ from k3push.core.remark import remark
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
 from k3push.wiring.config_file import load_settings
-from k3push.wiring.ledger import ledger_password, needs_postgres
+from k3push.wiring.open_ledger import ledger_password, needs_postgres
 from k3push.words.language import Say
 
 CONFIGURED = "config"

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from k3push.adapters.erp.client import ErpClient
-from k3push.core.protocol.rules import Rule
+from k3push.core.protocol.conversion_rules import Rule
 from k3push.core.remark import remark
 from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError
 from k3push.runs.outcome import Exit

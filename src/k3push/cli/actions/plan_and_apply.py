@@ -18,7 +18,7 @@ from k3push.runs.create import SELECTED, survey
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
 from k3push.wiring.job_lists import STDIN, JobOptions, opened_jobs, routes_of
-from k3push.wiring.ledger import ledger_of
+from k3push.wiring.open_ledger import ledger_of
 from k3push.wiring.outputs import check_output
 from k3push.wiring.overlap import make_way
 from k3push.wiring.planning import check_plan, take_up, write_plan

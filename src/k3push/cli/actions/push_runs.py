@@ -37,12 +37,12 @@ from k3push.wiring.config_file import load_settings
 from k3push.wiring.executor import Executor, RunOptions
 from k3push.wiring.inbox import Part, new_of_settings, opened
 from k3push.wiring.job_lists import STDIN, JobOptions, routes_of
-from k3push.wiring.ledger import ledger_of
 from k3push.wiring.measuring import measured
+from k3push.wiring.open_ledger import ledger_of
 from k3push.wiring.outputs import check_output, jobs_of
 from k3push.wiring.overlap import Overlap, make_way
 from k3push.wiring.preview import Preview, Previewer
-from k3push.wiring.selecting import Selector, keep_list
+from k3push.wiring.selected_bills import Selector, keep_list
 from k3push.words.language import Say
 
 

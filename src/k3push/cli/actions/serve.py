@@ -36,7 +36,7 @@ from k3push.web.roles import Role
 from k3push.web.tenant_ledgers import Tenant
 from k3push.web.workshop import Workshop
 from k3push.wiring.config_file import find_config, load_settings
-from k3push.wiring.ledger import ledger_of
+from k3push.wiring.open_ledger import ledger_of
 from k3push.wiring.outputs import check_output
 from k3push.words.language import LANGUAGES, Say, speaker
 

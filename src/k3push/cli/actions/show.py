@@ -17,7 +17,7 @@ from k3push.core.advice.clusters import TOLD
 from k3push.core.advice.diagnosis import advise, code_of
 from k3push.core.model import Answered, BillNumber, Exchange, Run, RunId, State
 from k3push.core.remark import remark
-from k3push.core.safety.follow import FOR_PERSON
+from k3push.core.safety.document_steps import FOR_PERSON
 from k3push.ports import AttemptRecord, Commanded, StepRecord
 from k3push.reporting.packed_rows import moment
 from k3push.reporting.phrases import order_lines
@@ -38,7 +38,7 @@ from k3push.runs.outcome import Exit, ending_of, exit_of, followed_of
 from k3push.runs.problem import Problem
 from k3push.runs.row_pages import FollowedRow, steps_of_row, with_follow
 from k3push.wiring.config_file import load_settings
-from k3push.wiring.ledger import ledger_of
+from k3push.wiring.open_ledger import ledger_of
 from k3push.wiring.outputs import check_output, jobs_of
 from k3push.words.language import Say
 

@@ -49,7 +49,7 @@ def add_audit(app: typer.Typer, say: Say) -> None:
     ) -> int:
         from decimal import Decimal  # noqa: PLC0415
 
-        from k3push.cli.actions.audit_doubles import AuditOptions, Auditor  # noqa: PLC0415
+        from k3push.cli.actions.audit_dups import AuditOptions, Auditor  # noqa: PLC0415
         from k3push.cli.actions.push_runs import CommandOptions, Runner  # noqa: PLC0415
 
         now = datetime.now().astimezone()

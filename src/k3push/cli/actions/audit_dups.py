@@ -44,10 +44,10 @@ from k3push.runs.outcome import Exit, exit_of_looks
 from k3push.runs.problem import Problem
 from k3push.runs.stop import Cause, Stop, stopping
 from k3push.wiring.job_lists import JobOptions, opened_jobs, routes_of
-from k3push.wiring.ledger import is_there, ledger_of
 from k3push.wiring.notifying import recipients, send_word
+from k3push.wiring.open_ledger import is_there, ledger_of
 from k3push.wiring.outputs import check_output
-from k3push.wiring.selecting import Selector
+from k3push.wiring.selected_bills import Selector
 
 # An audit is of all that there is; no site has as many.
 MOST_SELECTED = 1_000_000_000
