@@ -1,4 +1,4 @@
-"""How quickly the numbers of a run are done, of late."""
+"""Which numbers of a run count as done, and how quickly they are done of late."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a run came to: exit codes, the results folder, exports."""
+"""What a run came to, for people and programs: the results folder, report, exports."""

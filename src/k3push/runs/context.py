@@ -1,4 +1,4 @@
-"""What one execution of a run works with, and how it is told to stop."""
+"""What one execution of a run works with: settings, times of settling, what is known so far."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class SettlePace:
     """When to ask what became of a number whose answer was lost (rule 6), in seconds.
 
     Attributes:
-        first_wait_s: From the beginning of the attempt to the first look.
+        first_wait_s: From the end of a lost call to the first look.
         poll_s: Between looks.
         window_s: Absence counts only when this long has surely passed since the attempt left; the
             ERP may finish a call long after the connection broke (P 5.15).

@@ -1,4 +1,4 @@
-"""Which bills the lines of a job file mean, and which of these are not sent, and why (rule 3)."""
+"""Which bills the lines of a list mean, and which are not sent: `already`, or refused (rule 3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dashboard put together: addresses, pages, and the door before them."""
+"""The dashboard put together: addresses, the role that each needs, and the door before them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may do what in the dashboard."""
+"""The three roles of the dashboard, and which of them a user has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The session that all calls of one user share, and the one login that opens it."""
+"""The session that all calls of one user share, and the login that renews a lost one."""
 
 from __future__ import annotations
 

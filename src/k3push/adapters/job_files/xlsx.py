@@ -1,4 +1,4 @@
-"""XLSX as its file has it: the sheets of a workbook, and the cells of one as a stream.
+"""XLSX as its file has it: sheets, the styles that show dates, and the cells as a stream.
 
 Read here and not by a spreadsheet library, since what those give is too late or too little:
 a cell that holds an error comes as an empty one, a number with its digits rounded, and a

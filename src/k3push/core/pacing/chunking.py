@@ -1,4 +1,4 @@
-"""Numbers into chunks, and a refused chunk into smaller ones."""
+"""Numbers into chunks of a size, and the arithmetic of halves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Samples into a decision: how many calls at once, how many numbers in each.
+"""`auto`: how many calls at once and how many numbers in each, also after an overload.
 
 With *c* calls at once that bring *n* numbers in *t* seconds each, the ERP does c × n / t
 numbers a second (Little's law), so one round of calls tells the throughput of a setting.

@@ -1,4 +1,6 @@
-"""The query that selects the bills of a source form which a route would push (P 6.1, 13.4).
+"""The query that selects the bills a route would push, with dates such as `today-1` (P 6.1, 13.4).
+
+The caller says which day is today: commands by their machine, a schedule by its time zone.
 
 Bills come in the order of their ids, and a page begins behind the last id of the one before: so
 no bill that is made, pushed or deleted between two pages moves another out of sight.

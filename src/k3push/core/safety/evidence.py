@@ -1,4 +1,4 @@
-"""What a read-back proves, with an answer or without one.
+"""What a read-back proves, and into which parts a refused chunk goes on.
 
 An answer names targets and never sources (P 5.4), and its order is not the request's
 (P 4.5). So it is the read-back that says which number became what; the answer adds the
