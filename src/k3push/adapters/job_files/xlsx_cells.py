@@ -1,4 +1,4 @@
-"""The XML of XLSX: the rows of a sheet, the texts that cells share, and what custom formats show."""
+"""The XML of XLSX: rows of a sheet, texts that cells share, and what custom formats show."""
 
 from __future__ import annotations
 
