@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from k3push.config.settings import SettingsError, read_settings
+from k3push.config.setting_errors import SettingsError
+from k3push.config.settings_file import read_settings
 from k3push.runs.context import SettlePace
 from tests.runs.office import ANSWER_TIMEOUT_S, SETTLE
 

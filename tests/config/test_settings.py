@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from k3push.config.secret_values import Secret
+from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import (
     ErpSettings,
     FleetSettings,
@@ -18,14 +20,12 @@ from k3push.config.settings import (
     RouteSettings,
     RunSettings,
     ScheduleSettings,
-    Secret,
     SelectSettings,
     ServeSettings,
     Settings,
-    SettingsError,
     SettleSettings,
-    read_settings,
 )
+from k3push.config.settings_file import read_settings
 from k3push.core.model import Route
 from tests.said import english, refused
 

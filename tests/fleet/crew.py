@@ -10,7 +10,7 @@ from pathlib import Path
 import anyio
 
 from k3push.adapters.ledger.postgres.database import Server
-from k3push.config.settings import read_settings
+from k3push.config.settings_file import read_settings
 from k3push.config.tenants import Tenant
 from k3push.core.model import RunId
 from k3push.fleet.queue import Queue, Rhythm, end_sessions, open_queue

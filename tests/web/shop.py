@@ -14,7 +14,7 @@ import httpx
 
 from k3push.adapters.erp.client import ErpClient
 from k3push.adapters.ledger.memory import MemoryLedger
-from k3push.config.settings import read_settings
+from k3push.config.settings_file import read_settings
 from k3push.core.model import RunId, State
 from k3push.runs.request_stages import Request, requests
 from k3push.simulator import Site, build

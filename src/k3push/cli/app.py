@@ -90,7 +90,7 @@ def _exit_of(error: Exception, say: Say) -> int:
     """Say what went wrong, and return the exit code for it; a defect shows its trace."""
     from k3push.adapters.job_files import JobFileError  # noqa: PLC0415
     from k3push.cli.framework import what_is_wrong  # noqa: PLC0415
-    from k3push.config.settings import SettingsError  # noqa: PLC0415
+    from k3push.config.setting_errors import SettingsError  # noqa: PLC0415
     from k3push.core.safety.life import IllegalMoveError  # noqa: PLC0415
     from k3push.ports import LedgerLostError, OtherSpellingError, RunIsAliveError  # noqa: PLC0415
     from k3push.runs.problem import Problem, innermost  # noqa: PLC0415

@@ -8,7 +8,9 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from k3push.config.settings import ErpSettings, Fault, Settings, SettingsError, read_settings
+from k3push.config.setting_errors import Fault, SettingsError
+from k3push.config.settings import ErpSettings, Settings
+from k3push.config.settings_file import read_settings
 from k3push.core.remark import remark
 
 SUFFIX = ".toml"

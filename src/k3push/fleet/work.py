@@ -18,7 +18,8 @@ import anyio.to_thread
 from k3push.adapters.clock import SystemClock
 from k3push.adapters.ledger.postgres import PostgresLedger, open_postgres
 from k3push.adapters.ledger.postgres.database import Server
-from k3push.config.settings import ScheduleSettings, SettingsError
+from k3push.config.setting_errors import SettingsError
+from k3push.config.settings import ScheduleSettings
 from k3push.config.tenants import Tenant, Tenants, read_tenants
 from k3push.core.model import RunId
 from k3push.fleet.enqueue import Enqueuer

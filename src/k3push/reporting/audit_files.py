@@ -18,10 +18,10 @@ import orjson
 import xlsxwriter  # type: ignore[import-untyped]  # it has no types of its own
 from xlsxwriter.exceptions import FileCreateError  # type: ignore[import-untyped]  # as above
 
+from k3push.adapters.private_files import whole_file
 from k3push.core.cells import marked
 from k3push.reporting.audit_findings import Finding, Findings
 from k3push.reporting.html_templates import environment
-from k3push.reporting.table_files import new_table
 from k3push.words.language import Say
 from k3push.words.width import columns, filled
 
@@ -78,7 +78,7 @@ async def write_audit(audit: Audit, path: Path, say: Say) -> None:
         OSError: The disk refused; an earlier file of that name is as it was.
     """
     write = WRITERS[path.suffix.lower()]
-    async with new_table(path, lambda part, _: nullcontext(part)) as part:
+    async with whole_file(path, nullcontext) as part:
         await anyio.to_thread.run_sync(write, audit, part, say)
 
 

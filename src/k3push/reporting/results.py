@@ -11,14 +11,14 @@ import anyio
 import anyio.to_thread
 import orjson
 
-from k3push.adapters.private_files import opened_for_owner
+from k3push.adapters.private_files import opened_for_owner, whole_file
 from k3push.core.advice.clusters import TOLD, Clusters
 from k3push.core.advice.diagnosis import code_of
 from k3push.core.model import Run, State
 from k3push.core.safety.document_steps import FOR_PERSON
 from k3push.ports import Ledger
 from k3push.reporting.report import new_report
-from k3push.reporting.table_files import Put, csv_table, new_table, records_of
+from k3push.reporting.table_files import Put, csv_table, records_of
 from k3push.runs.outcome import Ending
 from k3push.runs.row_pages import FollowedRow, followed_pages_of
 from k3push.runs.stop import Cause
@@ -61,12 +61,12 @@ async def write_results(ledger: Ledger, ending: Ending, say: Say, *, now: dateti
     await anyio.to_thread.run_sync(_write_summary, folder / "summary.json", _summary(ending))
     page = new_report(ledger, ending, folder / "report.html", say, now=now)
     async with page as gatherer, AsyncExitStack() as tables:
-        whole = await tables.enter_async_context(new_table(folder / "ledger.csv", csv_table))
+        whole = await tables.enter_async_context(whole_file(folder / "ledger.csv", csv_table))
         parts: dict[State, Put] = {}
         for state in PARTS:
             path = folder / f"{state}.csv"
             if ending.counts.get(state):
-                parts[state] = await tables.enter_async_context(new_table(path, csv_table))
+                parts[state] = await tables.enter_async_context(whole_file(path, csv_table))
             else:
                 await anyio.Path(path).unlink(missing_ok=True)
 

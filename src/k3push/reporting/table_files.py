@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -14,7 +14,7 @@ import anyio
 import anyio.to_thread
 import orjson
 
-from k3push.adapters.private_files import opened_for_owner
+from k3push.adapters.private_files import whole_file
 from k3push.core.cells import marked
 from k3push.core.model import Row, Run, State
 from k3push.ports import Ledger
@@ -112,7 +112,7 @@ async def write_table(
     counts = await ledger.counts(run.id)
     present = [state for state in State if counts.get(state) and (not states or state in states)]
     count = 0
-    async with new_table(path, form, present) as put:
+    async with whole_file(path, lambda part: form(part, present)) as put:
 
         def put_rows(rows: Sequence[FollowedRow]) -> None:
             put(records_of(rows, run))
@@ -124,30 +124,8 @@ async def write_table(
     return count
 
 
-@asynccontextmanager
-async def new_table(
-    path: Path,
-    form: Callable[[Path, Sequence[State]], AbstractContextManager[T]],
-    states: Sequence[State] = (),
-) -> AsyncIterator[T]:
-    """Begin a table in a file for its owner only; it has its name when the block has ended.
-
-    What is interrupted, or fills the disk, leaves no half file under that name.
-    """
-    part = path.with_name(f"{path.name}.part")
-    try:
-        with ExitStack() as opened:
-            await anyio.to_thread.run_sync(_begin_for_owner, part)
-            yield await anyio.to_thread.run_sync(opened.enter_context, form(part, states))
-            await anyio.to_thread.run_sync(opened.close)
-        await anyio.Path(part).replace(path)
-    finally:
-        with anyio.CancelScope(shield=True):
-            await anyio.Path(part).unlink(missing_ok=True)
-
-
 @contextmanager
-def csv_table(path: Path, _: Sequence[State]) -> Iterator[Put]:
+def csv_table(path: Path, _: Sequence[State] = ()) -> Iterator[Put]:
     """Write CSV, UTF-8 with BOM for Excel."""
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         table = csv.writer(file)
@@ -162,11 +140,6 @@ def jsonl_table(path: Path, _: Sequence[State]) -> Iterator[Put]:
         yield lambda records: file.writelines(
             orjson.dumps(record._asdict(), option=orjson.OPT_APPEND_NEWLINE) for record in records
         )
-
-
-def _begin_for_owner(path: Path) -> None:
-    with opened_for_owner(path):
-        pass
 
 
 def _cells(record: Record) -> tuple[object, ...]:

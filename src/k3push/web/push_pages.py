@@ -20,7 +20,7 @@ from starlette.responses import FileResponse, RedirectResponse, Response, Stream
 
 from k3push.adapters.job_files import JobFileError
 from k3push.adapters.plan_file import PlanFileError, lines_of
-from k3push.config.settings import SettingsError
+from k3push.config.setting_errors import SettingsError
 from k3push.core.advice.diagnosis import advise
 from k3push.core.cells import marked
 from k3push.core.plan import Forecast, Foreseen

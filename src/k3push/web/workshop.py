@@ -21,7 +21,8 @@ from anyio.abc import TaskGroup
 
 from k3push.adapters.job_files import JobFileError
 from k3push.adapters.plan_file import PlanFileError, read_plan, sha256_of
-from k3push.config.settings import Settings, SettingsError
+from k3push.config.setting_errors import SettingsError
+from k3push.config.settings import Settings
 from k3push.core.advice.diagnosis import shape_of
 from k3push.core.model import Run
 from k3push.core.plan import Totals

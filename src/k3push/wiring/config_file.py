@@ -7,7 +7,8 @@ from pathlib import Path
 
 import platformdirs
 
-from k3push.config.settings import Settings, read_settings
+from k3push.config.settings import Settings
+from k3push.config.settings_file import read_settings
 from k3push.core.remark import remark
 from k3push.runs.problem import Problem
 

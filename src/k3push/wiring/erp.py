@@ -9,7 +9,9 @@ from pathlib import Path
 from k3push.adapters.erp.client import Endpoint, ErpClient, UnusableEndpointError, check_endpoint
 from k3push.adapters.erp.identities import Identities
 from k3push.adapters.erp.rate_limit import RateLimit
-from k3push.config.settings import ErpSettings, Fault, Secret, Settings, SettingsError, User
+from k3push.config.secret_values import Secret
+from k3push.config.setting_errors import Fault, SettingsError
+from k3push.config.settings import ErpSettings, Settings, User
 from k3push.core.protocol.logins import (
     HeaderSignature,
     LoginCall,

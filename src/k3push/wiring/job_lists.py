@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from k3push.adapters.job_files import Trouble, read_job
-from k3push.config.settings import Settings, SettingsError
+from k3push.config.setting_errors import SettingsError
+from k3push.config.settings import Settings
 from k3push.core.model import Listed, Route
 from k3push.core.remark import remark
 from k3push.runs.create import SELECTED, Asked, JobSource

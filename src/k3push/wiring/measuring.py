@@ -11,7 +11,8 @@ import anyio
 import anyio.to_thread
 
 from k3push.adapters.clock import SystemClock
-from k3push.config.settings import Fault, Settings, SettingsError
+from k3push.config.setting_errors import Fault, SettingsError
+from k3push.config.settings import Settings
 from k3push.core.model import Run
 from k3push.core.remark import remark
 from k3push.ports import Ledger, LedgerLostError

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from k3push.adapters.notify import NotifierMissingError, notify, unknown_services
-from k3push.config.settings import Fault, Settings, SettingsError
+from k3push.config.setting_errors import Fault, SettingsError
+from k3push.config.settings import Settings
 from k3push.core.model import State
 from k3push.core.remark import remark
 from k3push.reporting.summary import cause_lines, follow_line, next_step

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
 
-import anyio
-import anyio.to_thread
 import orjson
 
-from k3push.adapters.private_files import opened_for_owner
+from k3push.adapters.private_files import whole_file
 from k3push.core.cells import marked
 from k3push.core.protocol.selection import Selected
 
@@ -21,30 +19,19 @@ ENDINGS = (".csv", ".jsonl")
 Put = Callable[[Sequence[Selected]], None]
 
 
-@asynccontextmanager
-async def new_list(path: Path) -> AsyncIterator[Put]:
+def new_list(path: Path) -> AbstractAsyncContextManager[Put]:
     """Begin a list in a file for its owner only; it has its name when the block has ended.
 
     What is interrupted or fails leaves no half list under that name. The functions that it gives
     block, and are for worker threads.
     """
-    part = path.with_name(f"{path.name}.part")
-    write = _jsonl if path.suffix.lower() == ".jsonl" else _csv
-    try:
-        with ExitStack() as opened:
-            yield await anyio.to_thread.run_sync(opened.enter_context, write(part))
-            await anyio.to_thread.run_sync(opened.close)
-        await anyio.Path(part).replace(path)
-    finally:
-        with anyio.CancelScope(shield=True):
-            await anyio.Path(part).unlink(missing_ok=True)
+    return whole_file(path, _jsonl if path.suffix.lower() == ".jsonl" else _csv)
 
 
 @contextmanager
 def _csv(path: Path) -> Iterator[Put]:
     """Write CSV, UTF-8 with BOM for Excel."""
-    with opened_for_owner(path) as file:
-        file.write("\ufeff")
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
         table = csv.writer(file)
         table.writerow(Selected._fields)
         yield lambda bills: table.writerows(
@@ -55,7 +42,7 @@ def _csv(path: Path) -> Iterator[Put]:
 @contextmanager
 def _jsonl(path: Path) -> Iterator[Put]:
     """Write one JSON object a line."""
-    with opened_for_owner(path) as file:
+    with path.open("w", encoding="utf-8") as file:
 
         def put(bills: Sequence[Selected]) -> None:
             lines = (orjson.dumps(bill._asdict()).decode() for bill in bills)

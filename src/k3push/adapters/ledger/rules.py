@@ -228,6 +228,29 @@ def keeps_claim(state: State, *, keep_planned: bool = False) -> bool:
     return state in life.OPEN or (keep_planned and state is State.PLANNED)
 
 
+def claims_that_end(
+    moves: Iterable[tuple[int, Outcome]], *, keep_planned: bool
+) -> list[BillNumber]:
+    """Return the bills that are claimed no longer once they have moved."""
+    return [
+        outcome.number
+        for _, outcome in moves
+        if not keeps_claim(outcome.state, keep_planned=keep_planned)
+    ]
+
+
+def tallied(
+    moves: Iterable[tuple[int, Outcome]], standings: Iterable[Standing]
+) -> Mapping[State, int]:
+    """Count how many rows more each state has once they have moved."""
+    before = {standing.place: standing.state for standing in standings}
+    change: Counter[State] = Counter()
+    for place, outcome in moves:
+        change[outcome.state] += 1
+        change[before[place]] -= 1
+    return change
+
+
 def settled_at(state: State, at: Time) -> Time | None:
     """Return what `Row.settled_at` becomes with a move to *state*, as a time or as its text."""
     return at if state in life.FINAL else None

@@ -15,7 +15,8 @@ from rich.markup import escape
 
 from k3push.adapters.clock import SystemClock
 from k3push.adapters.erp.client import ErpClient
-from k3push.config.settings import Settings, read_settings
+from k3push.config.settings import Settings
+from k3push.config.settings_file import read_settings
 from k3push.core.model import BillNumber, Route
 from k3push.core.protocol import wire
 from k3push.core.protocol.conversion_rules import Finding, Rule, rule_of

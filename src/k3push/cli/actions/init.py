@@ -21,7 +21,9 @@ from rich.prompt import Prompt
 from k3push.adapters.erp.client import Endpoint, ErpClient
 from k3push.adapters.private_files import opened_for_owner
 from k3push.cli.console.shell import Shell
-from k3push.config.settings import Settings, SettingsError, read_settings
+from k3push.config.setting_errors import SettingsError
+from k3push.config.settings import Settings
+from k3push.config.settings_file import read_settings
 from k3push.core.foreign_text import flaw_of
 from k3push.core.protocol.conversion_rules import Rule
 from k3push.core.protocol.logins import AccountSet

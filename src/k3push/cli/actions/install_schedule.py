@@ -13,7 +13,7 @@ from datetime import time
 from pathlib import Path
 from typing import Literal
 
-from k3push.config.settings import read_settings
+from k3push.config.settings_file import read_settings
 from k3push.core.remark import remark
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem

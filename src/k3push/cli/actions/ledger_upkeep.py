@@ -15,7 +15,8 @@ from k3push.adapters.ledger.maintenance.sql_tables import SqlTables
 from k3push.adapters.ledger.maintenance.sqlite_tables import books_in_sqlite
 from k3push.adapters.ledger.sqlite import migrate as migrate_in_sqlite
 from k3push.adapters.ledger.sqlite import version_of as version_in_sqlite
-from k3push.config.settings import LedgerSettings, Settings, faults_of_ledger
+from k3push.config.conflicts import faults_of_ledger
+from k3push.config.settings import LedgerSettings, Settings
 from k3push.core.remark import remark
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem

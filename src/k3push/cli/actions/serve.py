@@ -24,7 +24,9 @@ from k3push.adapters.clock import SystemClock
 from k3push.adapters.private_files import opened_for_owner
 from k3push.cli.console.logs import LogOptions, open_loggers
 from k3push.cli.console.signals import on_interrupt
-from k3push.config.settings import Secret, ServeSettings, Settings, SettingsError
+from k3push.config.secret_values import Secret
+from k3push.config.setting_errors import SettingsError
+from k3push.config.settings import ServeSettings, Settings
 from k3push.config.tenants import files_of
 from k3push.core.remark import remark
 from k3push.ports import Ledger, LedgerLostError

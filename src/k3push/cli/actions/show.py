@@ -303,14 +303,7 @@ def _attempt_lines(record: AttemptRecord, say: Say) -> list[str]:
         nth=intent.nth,
         count=len(intent.numbers),
     )
-    lines = [
-        f"{moment(intent.began_at)}  {attempt}",
-        "  " + say("explain.request", what=_shown(intent.request, say)),
-        "  " + say("explain.answer", what=_answer(record.exchange, say)),
-    ]
-    if record.verdict:
-        lines.append("  " + say("explain.verdict", what=record.verdict))
-    return lines
+    return _call_lines(attempt, record, say)
 
 
 def _step_lines(record: StepRecord, say: Say) -> list[str]:
@@ -323,8 +316,14 @@ def _step_lines(record: StepRecord, say: Say) -> list[str]:
         status=intent.status,
         count=len(intent.ids),
     )
+    return _call_lines(attempt, record, say)
+
+
+def _call_lines(what: str, record: AttemptRecord | StepRecord, say: Say) -> list[str]:
+    """Tell of a call, what came back, and what was made of that."""
+    intent = record.attempt.intent
     lines = [
-        f"{moment(intent.began_at)}  {attempt}",
+        f"{moment(intent.began_at)}  {what}",
         "  " + say("explain.request", what=_shown(intent.request, say)),
         "  " + say("explain.answer", what=_answer(record.exchange, say)),
     ]

@@ -6,7 +6,7 @@ import sys
 from getpass import getpass
 from pathlib import Path
 
-from k3push.config.settings import store_in_keyring
+from k3push.config.secret_values import store_in_keyring
 from k3push.core.foreign_text import flaw_of
 from k3push.core.remark import remark
 from k3push.runs.outcome import Exit

@@ -21,8 +21,6 @@ from k3push.core.protocol.pairs import Ground, Pair, ground_of, known_pair
 from k3push.core.protocol.source_forms import source_form
 from k3push.core.remark import remark
 
-JsonObject = dict[str, Any]
-
 BILL_NO = "FBillNo"
 ID = "FID"
 DOCUMENT_STATUS = "FDocumentStatus"

@@ -287,7 +287,6 @@ async def _move(
     keep_planned: bool = False,
 ) -> None:
     """Make moves that are known to be legal, and give up the claims that end with them."""
-    before = {standing.place: standing.state for standing in standings}
     at_text = text.from_time(at)
     await connection.do_each(
         "set_outcome",
@@ -303,16 +302,9 @@ async def _move(
             for row, outcome in moves
         ),
     )
-    done = [
-        outcome.number
-        for _, outcome in moves
-        if not rules.keeps_claim(outcome.state, keep_planned=keep_planned)
-    ]
-    if done:
+    if done := rules.claims_that_end(moves, keep_planned=keep_planned):
         await connection.do("delete_claims", scope=run.scope, run=run.key, **called_columns(done))
-    change = Counter(outcome.state for _, outcome in moves)
-    change.subtract(before[row] for row, _ in moves)
-    await tally(connection, run.key, change)
+    await tally(connection, run.key, rules.tallied(moves, standings))
 
 
 async def _kill(connection: Connection, run: int, rows: Sequence[int]) -> None:

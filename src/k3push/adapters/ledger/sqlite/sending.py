@@ -258,7 +258,6 @@ def _move(
     keep_planned: bool = False,
 ) -> None:
     """Make moves that are known to be legal, and give up the claims that end with them."""
-    before = {standing.place: standing.state for standing in standings}
     alike: defaultdict[tuple[State, str, str], list[tuple[int, Outcome]]] = defaultdict(list)
     for place, outcome in moves:
         alike[outcome.state, outcome.code, outcome.reason].append((place, outcome))
@@ -273,17 +272,10 @@ def _move(
             settled_at=rules.settled_at(state, at_text),
             targets=text.from_json({str(p): text.target_items(o.targets) for p, o in parts}),
         )
-    done = [
-        outcome.number
-        for _, outcome in moves
-        if not rules.keeps_claim(outcome.state, keep_planned=keep_planned)
-    ]
-    if done:
+    if done := rules.claims_that_end(moves, keep_planned=keep_planned):
         called = text.from_json(text.called(done))
         connection.do("delete_claims", scope=scope, run=run, called=called)
-    change = Counter(outcome.state for _, outcome in moves)
-    change.subtract(before[place] for place, _ in moves)
-    tally(connection, run, change)
+    tally(connection, run, rules.tallied(moves, standings))
 
 
 def _kill(connection: Connection, run: int, places: Sequence[int]) -> None:

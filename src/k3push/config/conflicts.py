@@ -1,0 +1,93 @@
+"""Settings that are well-formed, each for itself, and cannot be used together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from k3push.config.setting_errors import no_route
+from k3push.config.settings import POSTGRES, LedgerSettings, ServeSettings, Settings
+from k3push.core.protocol.source_forms import source_form
+from k3push.core.remark import remark
+
+
+def conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Find what cannot be used together: a key, and the cure."""
+    erp = settings.erp
+    by_password: dict[str, object] = {user.password_key: user.password for user in erp.users}
+    by_application: dict[str, object] = {"erp.app_id": erp.app_id, "erp.app_secret": erp.app_secret}
+    for key, value in (by_password if erp.auth == "password" else by_application).items():
+        if not value:
+            yield key, remark("erp.needed", auth=erp.auth)
+    yield from faults_of_ledger(settings.ledger)
+    yield from _conflicts_of_window(settings)
+    for name, route in settings.routes.items():
+        if bool(route.rule) == route.default_rule:
+            yield f"routes.{name}.rule", remark("route.rule")
+        if route.select.organisation and not source_form(route.source).organisation:
+            key = f"routes.{name}.select.organisation"
+            yield key, remark("select.no_organisation_field", form=route.source)
+    yield from _conflicts_of_door(settings.serve)
+    yield from _conflicts_of_fleet(settings)
+    seen: set[str] = set()
+    for user in erp.users:
+        if user.username.strip().casefold() in seen:
+            # Two sessions of one user share one queue, and its wrong logins add up (P 2.4).
+            yield f"{user.section}.username", remark("erp.user_twice", user=user.username)
+        seen.add(user.username.strip().casefold())
+
+
+def _conflicts_of_window(settings: Settings) -> Iterator[tuple[str, str]]:
+    erp, settle = settings.erp, settings.settle
+    longest_s = erp.connect_timeout_s + erp.answer_timeout_s
+    if settle.window_s <= longest_s:
+        # A call that is still at work when "not there" is believed makes a second document.
+        timeouts = {"connect": "erp.connect_timeout_s", "answer": "erp.answer_timeout_s"}
+        yield "settle.window_s", remark("settle.short_window", least=longest_s, **timeouts)
+    for key, seconds in (("first_wait_s", settle.first_wait_s), ("poll_s", settle.poll_s)):
+        if seconds > settle.window_s:
+            window = {"window": "settle.window_s", "most": settle.window_s}
+            yield f"settle.{key}", remark("settle.late", **window)
+
+
+def _conflicts_of_door(serve: ServeSettings) -> Iterator[tuple[str, str]]:
+    if serve.user_header and serve.password:
+        yield "serve.password", remark("setting.password_or_header")
+    if serve.passwords and (serve.user_header or serve.password):
+        yield "serve.passwords", remark("setting.passwords_alone")
+    if not (serve.user_header or serve.passwords):
+        for key, asked in (("roles", bool(serve.roles)), ("four_eyes", serve.four_eyes)):
+            if asked:
+                yield f"serve.{key}", remark("setting.nobody_named")
+    if serve.passwords:
+        for name in serve.roles:
+            if name not in serve.passwords:
+                yield f"serve.roles.{name}", remark("setting.no_password_of", name=name)
+    if serve.user_header and not serve.trusted_proxies:
+        yield "serve.trusted_proxies", remark("setting.whose_header")
+
+
+def _conflicts_of_fleet(settings: Settings) -> Iterator[tuple[str, str]]:
+    if settings.fleet.database and not settings.fleet.database.startswith(POSTGRES):
+        yield "fleet.database", remark("setting.fleet_database")
+    for name, schedule in settings.schedules.items():
+        if schedule.route is not None and schedule.route not in settings.routes:
+            yield f"schedules.{name}.route", no_route(schedule.route, settings.routes)
+        elif schedule.selects and schedule.route is None and len(settings.routes) > 1:
+            known = ", ".join(settings.routes)
+            yield f"schedules.{name}.route", remark("route.which", known=known)
+
+
+def faults_of_ledger(ledger: LedgerSettings) -> Iterator[tuple[str, str]]:
+    """Find what is wrong with where the ledger is said to be: key, and the cure."""
+    if ledger.in_postgres:
+        if not urlsplit(ledger.url).path.strip("/"):
+            yield "ledger.url", remark("setting.no_database")
+        if ledger.password and ledger.has_password:
+            yield "ledger.password", remark("setting.two_passwords")
+        return
+    scheme, _, file = ledger.url.partition(":///")
+    if scheme != "sqlite" or not file:
+        yield "ledger.url", remark("setting.ledger_url")
+    if ledger.password:
+        yield "ledger.password", remark("setting.sqlite_password")

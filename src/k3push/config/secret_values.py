@@ -1,0 +1,134 @@
+"""Where a secret is: named in the settings, and looked up when it is used.
+
+None is kept in the text of an object.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer
+
+from k3push.config.setting_errors import Fault, SettingsError
+from k3push.core.foreign_text import flaw_of
+from k3push.core.remark import remark
+
+COMMAND_TIMEOUT_S = 30
+"""How long the command of a secret may take; one that waits for a person never ends by night."""
+
+KEYRING_SERVICE = "k3push"
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """Where a secret is, or the secret itself, which no text of this object shows.
+
+    Attributes:
+        kind: `plain`, `env`, `keyring`, `command` or `file`.
+    """
+
+    kind: str
+    _where: Any
+
+    def __repr__(self) -> str:
+        """Show the kind alone."""
+        return f"Secret({self.kind})"
+
+    @property
+    def entry(self) -> str:
+        """The keyring's entry, where the secret is in one."""
+        return str(self._where) if self.kind == "keyring" else ""
+
+    def resolve(self, key: str, config: Path, patience_s: float = COMMAND_TIMEOUT_S) -> str:
+        """Return the secret.
+
+        Args:
+            key: The setting's name, for the error.
+            config: The configuration file; a relative file starts at its folder.
+            patience_s: How long a command may take.
+
+        Raises:
+            SettingsError: It is not where it should be.
+        """
+        try:
+            found = self._find(config.resolve().parent, patience_s)
+        except subprocess.TimeoutExpired:
+            what = remark("secret.slow", seconds=patience_s)
+            raise SettingsError(str(config), [Fault(key, None, what)]) from None
+        except (OSError, ValueError, subprocess.SubprocessError, ImportError) as error:
+            # The error of a command may hold its output; its kind says enough.
+            what = remark("secret.none", kind=self.kind, why=type(error).__name__)
+            raise SettingsError(str(config), [Fault(key, None, what)]) from None
+        if not found:
+            where = f" {self._where}" if self.kind in {"env", "file"} else ""
+            what = remark("secret.not_set", where=f"{self.kind}{where}")
+            raise SettingsError(str(config), [Fault(key, None, what)])
+        if flaw := flaw_of(found):
+            raise SettingsError(str(config), [Fault(key, None, remark("secret.flaw", why=flaw))])
+        return found
+
+    def _find(self, folder: Path, patience_s: float) -> str:
+        match self.kind:
+            case "env":
+                return os.environ.get(str(self._where), "")
+            case "file":
+                return (folder / str(self._where)).read_text("utf-8").strip()
+            case "command":
+                ran = subprocess.run(  # noqa: S603  # the administrator's own command
+                    self._where,
+                    stdin=subprocess.DEVNULL,  # it may be a job, which the command must not eat
+                    capture_output=True,
+                    check=True,
+                    timeout=patience_s,
+                )
+                return ran.stdout.decode().strip()
+            case "keyring":
+                return _from_keyring(str(self._where))
+            case _:
+                return str(self._where)
+
+
+def _from_keyring(name: str) -> str:
+    keyring = importlib.import_module("keyring")
+    try:
+        return str(keyring.get_password(KEYRING_SERVICE, name) or "")
+    except keyring.errors.KeyringError as error:
+        # A locked keyring, or a host without one.
+        raise OSError(type(error).__name__) from None
+
+
+def store_in_keyring(name: str, secret: str) -> None:
+    """Store a secret where `{ keyring = "NAME" }` finds it.
+
+    Raises:
+        ImportError: The package keyring is not installed.
+        OSError: The keyring is locked, or there is none.
+    """
+    keyring = importlib.import_module("keyring")
+    try:
+        keyring.set_password(KEYRING_SERVICE, name, secret)
+    except keyring.errors.KeyringError as error:
+        raise OSError(type(error).__name__) from None
+
+
+def _secret(value: Any) -> Any:
+    if isinstance(value, str):
+        return Secret("plain", value)
+    if isinstance(value, dict) and len(value) == 1:
+        kind, where = next(iter(value.items()))
+        words = isinstance(where, list) and all(isinstance(word, str) for word in where)
+        if kind == "command" and words and where:
+            return Secret(kind, tuple(where))
+        if kind in {"env", "keyring", "file"} and isinstance(where, str):
+            return Secret(kind, where)
+    if isinstance(value, Secret):
+        return value
+    raise ValueError(remark("secret.form"))
+
+
+SecretValue = Annotated[Secret, BeforeValidator(_secret), PlainSerializer(repr)]

@@ -1,0 +1,210 @@
+"""config.toml and the environment, read into the settings, or into every fault that they have."""
+
+from __future__ import annotations
+
+import json
+import math
+import tomllib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from k3push.config.conflicts import conflicts
+from k3push.config.invalid_values import remark_on
+from k3push.config.setting_errors import Fault, SettingsError, nearest
+from k3push.config.settings import Settings
+from k3push.core.foreign_text import flaw_of
+from k3push.core.remark import remark
+
+ENVIRONMENT_PREFIX = "K3PUSH_"
+
+DEEPEST = 32
+"""How deep a value of the settings may be nested."""
+
+MOST_BYTES = 1 << 20
+
+# A whole number that the ledger and the ERP's JSON can hold.
+MOST_WHOLE = (1 << 63) - 1
+
+
+def read_settings(path: Path, environment: Mapping[str, str]) -> Settings:
+    """Read a configuration file; `K3PUSH_<SECTION>__<KEY>` in *environment* wins over it.
+
+    Raises:
+        SettingsError: With every fault that was found.
+    """
+    text = _text_of(path)
+    try:
+        values = tomllib.loads(text)
+    except ValueError as error:  # a number of thousands of digits among them
+        what = remark("setting.no_toml", why=str(error))
+        raise SettingsError(str(path), [Fault("", None, what)]) from error
+    except RecursionError as error:
+        what = remark("setting.too_deep", most=DEEPEST)
+        raise SettingsError(str(path), [Fault("", None, what)]) from error
+    variables = _overlay(values, environment)
+    if unfit := [_fault(text, variables, keys, what) for keys, what in _unfit(values)]:
+        raise SettingsError(str(path), unfit)
+    try:
+        settings = Settings.model_validate(values, context=path)
+    except ValidationError as error:
+        found = [_what_is_wrong(each) for each in error.errors()]
+        faults = [_fault(text, variables, keys, what) for keys, what in found]
+        raise SettingsError(str(path), faults) from None
+    faults = [_fault(text, variables, key.split("."), what) for key, what in conflicts(settings)]
+    if faults:
+        raise SettingsError(str(path), faults)
+    return settings
+
+
+def _text_of(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            what = remark("setting.too_large", most=MOST_BYTES)
+            raise SettingsError(str(path), [Fault("", None, what)])
+        return content.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        what = remark("setting.not_utf8")
+        raise SettingsError(str(path), [Fault("", None, what)]) from error
+    except OSError as error:
+        raise SettingsError(str(path), [Fault("", None, error.strerror or str(error))]) from error
+    except ValueError as error:  # a name that no file can have
+        raise SettingsError(repr(str(path)), [Fault("", None, str(error))]) from error
+
+
+def _unfit(
+    value: Any, keys: tuple[str, ...] = (), depth: int = 0
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Find values that TOML or the environment can hold, and no ledger and no call: key, why."""
+    if depth > DEEPEST:
+        yield keys, remark("setting.too_deep", most=DEEPEST)
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            if flaw := flaw_of(key):
+                yield keys, remark("setting.bad_key", key=key, why=flaw)
+            else:
+                yield from _unfit(each, (*keys, key), depth + 1)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _unfit(each, keys, depth + 1)
+    elif flaw := _flaw_of_value(value):
+        yield keys, flaw
+
+
+def _flaw_of_value(value: Any) -> str:
+    match value:
+        case str():
+            return flaw_of(value)
+        case float():
+            return "" if math.isfinite(value) else remark("setting.finite")
+        case int():
+            return "" if abs(value) <= MOST_WHOLE else remark("setting.bits")
+        case _:
+            return remark("setting.date")
+
+
+def _overlay(values: dict[str, Any], environment: Mapping[str, str]) -> dict[tuple[str, ...], str]:
+    """Lay the environment over *values*; return which variable each key came from."""
+    variables: dict[tuple[str, ...], str] = {}
+    for name, value in environment.items():
+        if not name.upper().startswith(ENVIRONMENT_PREFIX) or "__" not in name:
+            continue
+        *path, last = name[len(ENVIRONMENT_PREFIX) :].lower().split("__")
+        place: Any = values
+        keys = []
+        for part in path:
+            keys.append(_same_key(part, place))
+            place = place.setdefault(keys[-1], {})
+            if not isinstance(place, dict):
+                fault = Fault(name, None, remark("setting.no_setting"))
+                raise SettingsError(remark("setting.environment"), [fault])
+        keys.append(_same_key(last, place))
+        place[keys[-1]] = _from_environment(value)
+        variables[tuple(keys)] = name
+    return variables
+
+
+def _same_key(part: str, place: Mapping[str, Any]) -> str:
+    # A shell takes no hyphen in a name, so po-instock is also PO_INSTOCK.
+    return next(
+        (key for key in place if part in {key.lower(), key.lower().replace("-", "_")}), part
+    )
+
+
+def _from_environment(value: str) -> Any:
+    if value[:1] in {"[", "{"}:
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return value
+
+
+def _fault(
+    text: str, variables: Mapping[tuple[str, ...], str], keys: Sequence[str], what: str
+) -> Fault:
+    key = ".".join(keys)
+    for depth in range(len(keys), 0, -1):
+        if variable := variables.get(tuple(keys[:depth])):
+            return Fault(key, None, remark("setting.from_variable", what=what, variable=variable))
+    # Another key that is part of the reason may come from a variable.
+    named = [name for path, name in variables.items() if ".".join(path) in what]
+    if named:
+        what = remark("setting.with_variables", what=what, variables=", ".join(named))
+    return Fault(key, _line_of(text, keys), what)
+
+
+def _what_is_wrong(error: ErrorDetails) -> tuple[Sequence[str], str]:
+    """Put an error of pydantic into our words: the key, and what is wrong with it."""
+    loc = error["loc"]
+    # A union adds the name of its branch to the place, and a list the place in it.
+    while isinstance(loc[-1], int) or loc[-1].startswith(("literal[", "constrained-")):
+        loc = loc[:-1]
+    if loc[-1] in {"bool", "str"} and loc[0] == "erp":
+        loc = loc[:-1]
+    path = [str(part) for part in loc]
+    if error["type"] == "extra_forbidden":
+        near = nearest(path[-1], _known_keys(path[:-1]))
+        return path, remark("setting.unknown_key_near" if near else "setting.unknown_key", **near)
+    return path, remark_on(error)
+
+
+def _known_keys(path: Sequence[str]) -> list[str]:
+    """Return the keys of a section, such as `erp`, `erp.identities.0` or `routes.NAME.select`."""
+    section: type[BaseModel] = Settings
+    parts = iter(path)
+    for part in parts:
+        kind: Any = section.model_fields[part].annotation
+        if get_origin(kind) is not None:
+            kind = next(each for each in get_args(kind) if issubclass(each, BaseModel))
+            next(parts, None)
+        section = kind
+    return list(section.model_fields)
+
+
+def _line_of(text: str, path: Sequence[str]) -> int | None:
+    """Find the line of a key, or of the table that it is missing from."""
+    section: list[str] = []
+    tables: Counter[str] = Counter()
+    found = None
+    for number, line in enumerate(text.splitlines(), 1):
+        stripped = line.strip()
+        if stripped.startswith("["):
+            section = [part.strip(" \"'") for part in stripped.split("]")[0].strip("[").split(".")]
+            if stripped.startswith("[["):
+                name = ".".join(section)
+                section.append(str(tables[name]))
+                tables[name] += 1
+            if section == list(path[: len(section)]):
+                found = number
+        elif "=" in stripped and not stripped.startswith("#"):
+            key = [part.strip(" \"'") for part in stripped.split("=")[0].split(".")]
+            if [*section, *key] == list(path):
+                return number
+    return found
