@@ -559,6 +559,13 @@ class ServeSettings(_Section):
         }
 
 
+class ApiSettings(_Section):
+    """`[api]`: who is told of programs' pushes; an address may hold a token, so it is a secret."""
+
+    webhooks: tuple[SecretValue, ...] = ()
+    webhook_secret: SecretValue | None = None
+
+
 class SelectSettings(_Section):
     """`[routes.NAME.select]`: which bills a route selects by itself."""
 
@@ -627,6 +634,7 @@ class Settings(_Section):
     notify: NotifySettings = NotifySettings()
     metrics: MetricsSettings = MetricsSettings()
     serve: ServeSettings = ServeSettings()
+    api: ApiSettings = ApiSettings()
     routes: Annotated[dict[str, RouteSettings], Field(min_length=1)]
     fleet: FleetSettings = FleetSettings()
     schedules: dict[str, ScheduleSettings] = Field(default_factory=dict)
@@ -666,6 +674,7 @@ class Settings(_Section):
         secrets = {"erp.app_secret": self.erp.app_secret}
         secrets |= {each.password_key: each.password for each in self.erp.users}
         secrets |= self.serve.secrets
+        secrets["api.webhook_secret"] = self.api.webhook_secret
         secrets["ledger.password"] = self.ledger.password
         secrets["fleet.password"] = self.fleet.password
         plain = [key for key, secret in secrets.items() if secret and secret.kind == "plain"]
@@ -677,6 +686,7 @@ class Settings(_Section):
         secrets = [self.erp.app_secret, self.ledger.password, self.fleet.password]
         secrets += self.notify.urls
         secrets += self.serve.secrets.values()
+        secrets += [*self.api.webhooks, self.api.webhook_secret]
         secrets += [user.password for user in self.erp.users]
         names = [s.entry for s in secrets if s is not None and s.kind == "keyring"]
         return list(dict.fromkeys(names))
@@ -864,6 +874,8 @@ def _unusable(settings: Settings) -> Iterator[tuple[str, str]]:
             key = f"routes.{name}.select.organisation"
             yield key, remark("select.no_organisation_field", form=route.source)
     yield from _unusable_door(settings.serve)
+    if settings.api.webhooks and settings.api.webhook_secret is None:
+        yield "api.webhook_secret", remark("setting.webhook_secret")
     yield from _unusable_fleet(settings)
     seen: set[str] = set()
     for user in erp.users:
@@ -979,6 +991,7 @@ def _known_keys(path: Sequence[str]) -> list[str]:
         "notify": NotifySettings,
         "metrics": MetricsSettings,
         "serve": ServeSettings,
+        "api": ApiSettings,
         "routes": RouteSettings,
         "fleet": FleetSettings,
         "schedules": ScheduleSettings,

@@ -30,7 +30,7 @@ FAMILIES = {
         "summary", "why",
     ),
     "previews": ("forecast", "plan"),
-    "programs": ("token",),
+    "programs": ("api", "token"),
     "remedies": ("advice",),
     "report_page": ("pace", "report"),
     "setting_faults": (
