@@ -77,6 +77,10 @@ WORDS = {
         "must be the first of the route's own steps: {steps}",
         "须为路线自身步骤的开头部分：{steps}",
     ),
+    "api.one_route": (
+        "the list asks for several routes ({routes}); push those of one at a time",
+        "清单涉及多条路线（{routes}）；请每次只下推一条路线的单据",
+    ),
     "api.not_found": (
         "This program has asked for nothing of that id.",
         "该程序没有此 id 的请求。",
