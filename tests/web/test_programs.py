@@ -107,8 +107,9 @@ def test_one_programs_keys_are_its_own(tmp_path: Path) -> None:
         async with program(home, await shop.token("oms")) as oms:
             theirs = (await oms.post("/pushes", json=asked("1", orders(2)[1]))).json()["id"]
             assert mine != theirs
-            for path in ("", "/rows", "/evidence?number=CGDD0000000"):
-                assert (await oms.get(f"/pushes/{mine}{path}")).status_code == 404
+            for path in ("", "/rows", "/evidence?number=CGDD0000000", "%0A"):
+                answer = await oms.get(f"/pushes/{mine}{path}")
+                assert (answer.status_code, answer.json()["status"]) == (404, 404), path
             stop = await oms.post(f"/pushes/{mine}/commands", json={"command": "stop"})
             assert stop.status_code == 404
             await until_over(oms, theirs)

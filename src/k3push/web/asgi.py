@@ -227,6 +227,8 @@ async def _static(request: Request) -> Response:
 def _not_here(desk: PageContext) -> Callable[[Request, Exception], Response]:
     def answer(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.NOT_FOUND
+        if is_for_programs(request["path"]):  # a line break leads to nothing that is mounted
+            return problem(kind_of(status))
         known = status == HTTPStatus.METHOD_NOT_ALLOWED
         return desk.refuse(request, status, "web.no_method" if known else "web.nothing_here")
 

@@ -41,6 +41,7 @@ def api_of(desk: PageContext) -> FastAPI:
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # to an address that no document has
     )
     api.state.desk = desk
     api.state.rates = Rates()
