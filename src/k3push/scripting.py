@@ -59,9 +59,9 @@ from k3push.runs.row_pages import FollowedRow, followed_pages_of
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.executor import Executor, RunOptions
 from k3push.wiring.job_lists import JobOptions, opened_jobs, routes_of
-from k3push.wiring.ledger import ledger_of
 from k3push.wiring.line_observer import LineObserver
-from k3push.wiring.opening import open_listed
+from k3push.wiring.open_ledger import ledger_of
+from k3push.wiring.open_runs import open_listed
 from k3push.wiring.preview import Previewer
 from k3push.words.language import speaker
 

@@ -15,10 +15,10 @@ import anyio
 import httpx
 import pytest
 
-from k3push.adapters.webhooks import Refused
+from k3push.adapters.signed_posts import Refused
 from k3push.runs.program_events import LONGEST_PAUSE_S, receiver_id, waiting
 from k3push.simulator import build
-from k3push.wiring.webhooks import Receivers
+from k3push.wiring.webhook_receivers import Receivers
 from tests.runs.office import orders, sandbox, steps
 from tests.web.programs import JSON, played, program, until_over
 from tests.web.shop import PATIENCE_S, Shop

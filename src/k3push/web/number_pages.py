@@ -17,7 +17,7 @@ from k3push.ports import LedgerLostError, RunIsAliveError
 from k3push.runs.find import RunFilter, rows_holding
 from k3push.runs.row_pages import FollowedRow, with_follow
 from k3push.runs.settle import in_doubt, settle_by_word
-from k3push.web.evidence import events_of
+from k3push.web.bill_history import events_of
 from k3push.web.page_context import PageContext, Visit
 from k3push.web.pages import Frame, number_url
 from k3push.words.language import Say

@@ -26,7 +26,7 @@ from k3push.core.advice.diagnosis import shape_of
 from k3push.core.model import Run, Step
 from k3push.core.plan import Totals
 from k3push.core.remark import remark
-from k3push.ports import Clock, Ledger, LedgerLostError, RunIsAliveError
+from k3push.ports import Clock, Ledger, LedgerLostError, OtherSpellingError, RunIsAliveError
 from k3push.runs.create import Asked, survey, take_up_list
 from k3push.runs.execute import Only
 from k3push.runs.find import is_unfinished
@@ -56,7 +56,7 @@ from k3push.runs.shared_stop import SharedStop
 from k3push.runs.stop import Cause, Stop
 from k3push.runs.wakeup import Wakeup
 from k3push.web.door import Log
-from k3push.web.webhooks import Messenger
+from k3push.web.messenger import Messenger
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.executor import Executor, RunOptions
 from k3push.wiring.job_lists import JobOptions, opened_jobs, routes_of
@@ -294,6 +294,8 @@ class Workshop:
                 await self._execute(ledger, request, work)
         except Exception as error:  # sorted by kind below
             cause = innermost(error)
+            if isinstance(cause, OtherSpellingError):
+                cause = Problem(remark("error.other_spelling", known=cause.known))
             if isinstance(cause, LedgerLostError):
                 raise cause from error
             if isinstance(cause, OvertakenError):

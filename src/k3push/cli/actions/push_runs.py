@@ -38,7 +38,7 @@ from k3push.wiring.inbox import Part, new_of_settings, opened
 from k3push.wiring.job_lists import STDIN, JobOptions, routes_of
 from k3push.wiring.measuring import measured
 from k3push.wiring.open_ledger import ledger_of
-from k3push.wiring.opening import open_listed
+from k3push.wiring.open_runs import open_listed
 from k3push.wiring.outputs import check_output, jobs_of
 from k3push.wiring.overlap import Overlap, make_way
 from k3push.wiring.preview import Preview, Previewer

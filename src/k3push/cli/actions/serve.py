@@ -32,14 +32,14 @@ from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
 from k3push.web.asgi import Dashboard, dashboard
 from k3push.web.door import LOOPBACK, Log, Rules
+from k3push.web.messenger import Messenger
 from k3push.web.roles import Role
 from k3push.web.tenant_ledgers import Tenant
-from k3push.web.webhooks import Messenger
 from k3push.web.workshop import Workshop
 from k3push.wiring.config_file import find_config, load_settings
 from k3push.wiring.open_ledger import ledger_of
 from k3push.wiring.outputs import check_output
-from k3push.wiring.webhooks import Receivers, receivers_of
+from k3push.wiring.webhook_receivers import Receivers, receivers_of
 from k3push.words.language import LANGUAGES, Say, speaker
 
 if TYPE_CHECKING:

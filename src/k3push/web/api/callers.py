@@ -14,7 +14,7 @@ from starlette.requests import Request
 
 from k3push.ports import Ledger
 from k3push.runs.program_roles import ProgramRole, reaches
-from k3push.runs.programs import Program, program_of
+from k3push.runs.program_tokens import Program, program_of
 from k3push.web.api.problems import ProblemError
 from k3push.web.page_context import PageContext
 from k3push.web.tenant_ledgers import Tenant

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from k3push.core.advice.diagnosis import advise, code_of
 from k3push.core.model import Run
-from k3push.core.safety.follow import FOR_PERSON
+from k3push.core.safety.document_steps import FOR_PERSON
 from k3push.runs.find import needs_person
 from k3push.runs.outcome import followed_of
 from k3push.runs.request_stages import Request, Stage, is_asked_for

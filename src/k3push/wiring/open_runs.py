@@ -11,7 +11,7 @@ from k3push.core.model import Route, Run
 from k3push.ports import Ledger
 from k3push.runs.create import JobSource, new_run, open_run
 from k3push.wiring.executor import Executor
-from k3push.wiring.selecting import keep_list
+from k3push.wiring.selected_bills import keep_list
 
 
 async def open_listed(

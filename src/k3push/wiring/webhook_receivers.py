@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from k3push.adapters.webhooks import SHORTEST_SECRET, is_address
+from k3push.adapters.signed_posts import SHORTEST_SECRET, is_address
 from k3push.config.settings import Fault, Settings, SettingsError
 from k3push.core.remark import remark
 from k3push.runs.program_events import receiver_id
