@@ -17,6 +17,7 @@ from k3push.simulator import build
 from k3push.simulator.forms import PURCHASE_ORDER
 from k3push.simulator.script import Channel
 from k3push.web.api.shapes import MOST_BILLS
+from k3push.wiring.kept_access import IDLE_S
 from tests.runs.office import orders, sandbox, steps
 from tests.web.programs import API, played, program, until_over
 from tests.web.shop import FOUR_EYES, Shop, press, signed_in
@@ -307,6 +308,57 @@ def test_faults_on_the_way_double_nothing(tmp_path: Path) -> None:
         assert {shop.documents(number) for number in orders(10)} == {1}
 
     played(push, tmp_path, Shop(tmp_path, site=build(sandbox(plan))))
+
+
+def test_pushes_of_programs_share_one_login_which_ends_when_none_comes(tmp_path: Path) -> None:
+    """Sessions would pile up in the ERP otherwise."""
+
+    async def push(shop: Shop, _: House, wms: httpx.AsyncClient) -> None:
+        for burst in range(2):
+            ids = [
+                (await wms.post("/pushes", json=asked(f"{burst}-{nth}", number))).json()["id"]
+                for nth, number in enumerate(orders(12, first=12 * burst))
+            ]
+            for id_ in ids:
+                assert (await until_over(wms, id_))["counts"] == {"pushed": 1}
+            assert shop.site.calls[Channel.LOGIN] == burst + 1
+            await anyio.sleep(2 * IDLE_S)
+        assert {shop.documents(number) for number in orders(24)} == {1}
+
+    played(push, tmp_path)
+
+
+def test_a_refused_login_is_tried_once_whatever_programs_ask(tmp_path: Path) -> None:
+    """Five tries lock the account; once a person was let in, programs are again."""
+
+    async def push(shop: Shop, home: House, wms: httpx.AsyncClient) -> None:
+        config = shop.folder / "config.toml"
+        sound = config.read_text("utf-8")
+        config.write_text(sound.replace('password = "sandbox"', 'password = "wrong"'))
+        told = {}
+        for nth, number in enumerate(orders(12)):
+            answer = await wms.post("/pushes", json=asked(f"e-{nth}", number))
+            told[number] = answer.json()["id"]
+        for id_ in told.values():
+            ended = await until_over(wms, id_)
+            assert (ended["exit"], ended["needs_person"]) == (6, True)
+            assert ended["counts"] == {"planned": 1}
+        first = next(iter(told.values()))
+        for _ in range(3):
+            await wms.post(f"/pushes/{first}/commands", json={"command": "resume"})
+            await until_over(wms, first)
+        assert shop.site.calls[Channel.LOGIN] == 1
+        config.write_text(sound)
+        run = (await wms.get(f"/pushes/{first}")).json()["run"]
+        async with signed_in(home, "li") as li:
+            await press(li, f"/runs/{run}", f"/runs/{run}/resume")
+        assert (await until_over(wms, first))["counts"] == {"pushed": 1}
+        for id_ in told.values():
+            await wms.post(f"/pushes/{id_}/commands", json={"command": "resume"})
+        for id_ in told.values():
+            assert (await until_over(wms, id_))["counts"] == {"pushed": 1}
+
+    played(push, tmp_path)
 
 
 # -- what is refused ------------------------------------------------------------------------------

@@ -28,6 +28,8 @@ PREFIX = "k3push_"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 _SECRET_BYTES = 32
 
+_BY = "api/"
+
 
 @dataclass(frozen=True, slots=True)
 class Program:
@@ -57,7 +59,16 @@ class Program:
         >>> Program("wms", "r", "view", 1, datetime(2026, 1, 1), "").by
         'api/wms'
         """
-        return f"api/{self.name}"
+        return f"{_BY}{self.name}"
+
+
+def is_program(by: str) -> bool:
+    """Say whether what stands in the ledger for somebody stands for a program.
+
+    >>> is_program("api/wms"), is_program("wang"), is_program("")
+    (True, False, False)
+    """
+    return by.startswith(_BY)
 
 
 async def add_program(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -40,6 +41,7 @@ from k3push.runs.program_events import (
     types_of,
 )
 from k3push.runs.program_requests import listed_in, note_accepted, run_of
+from k3push.runs.program_tokens import is_program
 from k3push.runs.request_stages import (
     Act,
     Kind,
@@ -60,6 +62,7 @@ from k3push.web.messenger import Messenger
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.executor import Executor, RunOptions
 from k3push.wiring.job_lists import JobOptions, opened_jobs, routes_of
+from k3push.wiring.kept_access import KeptAccess
 from k3push.wiring.line_observer import LineObserver
 from k3push.wiring.planning import check_plan, take_up, write_plan
 from k3push.wiring.preview import Preview, Previewer
@@ -70,7 +73,7 @@ MOST_REASONS = 50
 MOST_SKIPPED = 20
 
 MOST_AT_ONCE = 8
-"""Pushes of programs that are executed side by side; each has a session of its own in the ERP."""
+"""Executions for programs side by side; they share a session in the ERP."""
 
 # Nothing is executed, and a person has to mend something first.
 _UNUSABLE = (JobFileError, OSError, PlanFileError, Problem, RunIsAliveError, SettingsError)
@@ -161,6 +164,7 @@ class Workshop:
         self._hand_over = hand_over
         self._messenger = messenger
         self._lanes = anyio.Semaphore(MOST_AT_ONCE)
+        self._kept = KeptAccess()
         self._works: dict[str, _Work] = {}
         self._idle = Wakeup()
         self._tasks: TaskGroup | None = None
@@ -223,6 +227,7 @@ class Workshop:
         """Wait until nothing is being done."""
         while self._works:
             await self._idle.wait()
+        await self._kept.close()
 
     # -- lists --------------------------------------------------------------------------------
 
@@ -282,16 +287,16 @@ class Workshop:
         """
         ledger = await self.ledger()
         request = await find_request(ledger, id_)
-        if request is None or self.draining:
+        if request is None:
             return
         try:
-            if request.stage is Stage.PLANNING:
-                await self._plan(ledger, request, work)
-            elif request.stage is Stage.APPROVED and request.key:
-                async with self._lanes:
+            async with self._lanes if is_program(request.by) else nullcontext():
+                if self.draining:
+                    return  # it has waited for others, and the next server goes on
+                if request.stage is Stage.PLANNING:
+                    await self._plan(ledger, request, work)
+                elif request.stage is Stage.APPROVED:
                     await self._execute(ledger, request, work)
-            elif request.stage is Stage.APPROVED:
-                await self._execute(ledger, request, work)
         except Exception as error:  # sorted by kind below
             cause = innermost(error)
             if isinstance(cause, OtherSpellingError):
@@ -339,14 +344,20 @@ class Workshop:
         await announce(ledger, self._clock, self._messenger.names, types, data, of=of)
         self._messenger.ring()
 
-    async def _executor(self, fate: SharedStop, steps: Sequence[Step] | None = None) -> Executor:
+    async def _executor(
+        self, fate: SharedStop, request: Request, steps: Sequence[Step] | None = None
+    ) -> Executor:
         def made() -> Executor:
             settings = self._load(self.settings.file)
             options = RunOptions(config=settings.file, steps=steps)
             observer = LineObserver(self._say, self._warn, lambda line: self._log("run", line=line))
             return self._make(settings, options, observer, self._say, fate)
 
-        return await to_thread.run_sync(made)  # a secret may come from a command
+        executor = await to_thread.run_sync(made)  # a secret may come from a command
+        if is_program(request.by) and self._tasks is not None:
+            erp = executor.settings.erp
+            executor.entrance = self._kept.of(executor.entrance, erp, self._tasks)
+        return executor
 
     def _warn(self, sentence: str, /, **facts: object) -> None:
         self._log("warning", what=self._say(sentence, **facts))
@@ -354,7 +365,7 @@ class Workshop:
     # -- planning -----------------------------------------------------------------------------
 
     async def _plan(self, ledger: Ledger, request: Request, work: _Work) -> None:
-        executor = await self._executor(work.fate)
+        executor = await self._executor(work.fate, request)
         previewer = Previewer(
             settings=executor.settings,
             entrance=executor.entrance,
@@ -402,12 +413,10 @@ class Workshop:
     # -- executing ----------------------------------------------------------------------------
 
     async def _execute(self, ledger: Ledger, request: Request, work: _Work) -> None:
-        if self.draining:
-            return  # it has waited for others, and the next server executes it
         steps = request.steps
         if request.kind is not Kind.PUSH and (begun := await push_of(ledger, request.runs[0])):
             steps = begun.steps
-        executor = await self._executor(work.fate, steps)
+        executor = await self._executor(work.fate, request, steps)
         only_settle = request.kind is Kind.SETTLE
         runs = await self._runs(ledger, request, executor.settings)
         left = [run for run in runs if await is_unfinished(ledger, run)]
@@ -419,7 +428,12 @@ class Workshop:
         elif left:
             self._log("request.begins", request=request.id, runs=", ".join(r.id for r in left))
             async with executor.deadlines():
-                await executor.execute_each(ledger, left, only=Only.SETTLE if only_settle else None)
+                endings = await executor.execute_each(
+                    ledger, left, only=Only.SETTLE if only_settle else None
+                )
+            let_in = all(Cause.LOGIN_REFUSED not in ending.causes for ending in endings)
+            if let_in and not is_program(request.by):
+                self._kept.try_again()
             if Cause.INTERRUPTED in work.fate.causes:
                 return  # the next server goes on
         if self._hand_over is None:
