@@ -15,5 +15,56 @@ Where to look:
   side by side; `runs.attempt` is the one door to the ERP.
 - `config`, `words`, `wiring`: settings, sentences, and settings made into objects.
 - `reporting`, `web`, `fleet`, `cli`: results, the dashboard, many machines, commands.
+- `scripting`: pushing from Python, whose names stand here: `k3push.push(["CGDD0000017"])`.
 - `simulator`: a stand-in K/3 Cloud server, which shares no code with the rest.
 """
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from k3push.scripting import (
+        AsyncSession,
+        Bill,
+        Exit,
+        Forecast,
+        K3pushError,
+        Plan,
+        PlannedBill,
+        Result,
+        Row,
+        Session,
+        State,
+        Target,
+        open,  # noqa: A004  # as k3push.open
+        open_async,
+        push,
+        push_async,
+    )
+
+__all__ = [
+    "AsyncSession",
+    "Bill",
+    "Exit",
+    "Forecast",
+    "K3pushError",
+    "Plan",
+    "PlannedBill",
+    "Result",
+    "Row",
+    "Session",
+    "State",
+    "Target",
+    "open",
+    "open_async",
+    "push",
+    "push_async",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when it is asked for: a command that only prints its help needs none of it.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from k3push import scripting  # noqa: PLC0415
+
+    return getattr(scripting, name)

@@ -7,19 +7,25 @@ import sqlite3
 import tomllib
 from collections import defaultdict
 from pathlib import Path
+from typing import get_args
 
 import anyio
 import pytest
 
+import k3push
 from k3push.adapters.ledger.sqlite import open_sqlite
 from k3push.core.model import State
 from k3push.reporting.metrics import HELP
 from k3push.reporting.table_files import COLUMNS
 from k3push.runs.outcome import Exit
+from k3push.runs.program_events import TYPES
 from k3push.simulator.presets import PRESETS
+from k3push.web.api.problems import KINDS
+from k3push.web.api.shapes import PushState
 from k3push.words.language import Lang
 from tests.documents.generated import commands, global_options
 from tests.documents.pages import LANGUAGES, README, ROOT, SOURCE, Page, page, pages
+from tests.web.test_program_roles import MAY
 
 
 def _cells(shown: Page, pattern: str) -> list[str]:
@@ -55,6 +61,21 @@ def test_each_metric_has_its_row(lang: Lang) -> None:
     """Whoever writes an alert needs the names, and what their absence means."""
     shown = page("reference/metrics.md", lang)
     assert _cells(shown, r"^\| `(k3push_\w+)` \|") == list(HELP)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_each_address_problem_and_event_of_programs_has_its_row(lang: Lang) -> None:
+    """Whoever writes a program has nothing else to go by."""
+    shown = page("reference/api.md", lang)
+    told = {method + " " + path for (method, path) in MAY}
+    assert set(_cells(shown, r"^\| `((?:GET|POST) [^`]+)` \|")) == told
+    assert _cells(shown, r"^\| `([a-z-]+)` \| \d{3} \|") == list(KINDS)
+    assert set(TYPES) <= set(_cells(shown, r"^\| `([a-z_.]+)` \|"))
+    assert set(get_args(PushState)) <= set(_cells(shown, r"^\| `([a-z]+)` \|"))
+    names = set(re.findall(r"\w+", shown.text.partition("## Python")[2]))
+    assert set(k3push.__all__) <= names | {f"{name}s" for name in names} | {
+        name.removesuffix("s") for name in names
+    }
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

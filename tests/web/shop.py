@@ -14,17 +14,22 @@ import httpx
 
 from k3push.adapters.erp.client import ErpClient
 from k3push.adapters.ledger.memory import MemoryLedger
+from k3push.adapters.signed_posts import post
 from k3push.config.settings_file import read_settings
 from k3push.core.model import RunId, State
+from k3push.runs.program_roles import ProgramRole
+from k3push.runs.program_tokens import add_program
 from k3push.runs.request_stages import Request, requests
 from k3push.simulator import Site, build
 from k3push.simulator.transport import SandboxTransport
 from k3push.web.door import LOOPBACK, Rules
+from k3push.web.messenger import Messenger, Post
 from k3push.web.roles import Role
 from k3push.web.tenant_ledgers import Tenant
 from k3push.web.workshop import Workshop
 from k3push.wiring.erp import ErpAccess
 from k3push.wiring.executor import Executor
+from k3push.wiring.webhook_receivers import Receivers
 from tests.cli.terminal import CONFIG, PASSWORD
 from tests.runs.office import VirtualClock, add_old_document, sandbox
 from tests.web.visits import COOKIE, SPEAKERS, House, house, seal_of, tenant
@@ -35,6 +40,8 @@ BY_NAME = Rules(hosts=LOOPBACK, cookie=COOKIE, passwords=SECRETS, roles=ROLES)
 FOUR_EYES = replace(BY_NAME, four_eyes=True, roles={**ROLES, "wang": Role.APPROVE})
 
 PATIENCE_S = 3600.0
+
+NO_RECEIVERS = Receivers({}, "")
 
 
 class _SandboxAccess(ErpAccess):
@@ -61,6 +68,8 @@ class Shop:
     site: Site = field(default_factory=lambda: build(sandbox()))
     ledger: MemoryLedger = field(default_factory=lambda: MemoryLedger(account="sandbox"))
     logged: list[tuple[str, dict[str, object]]] = field(default_factory=list)
+    receivers: Receivers = NO_RECEIVERS
+    send: Post = post
 
     def __post_init__(self) -> None:
         """Write the settings."""
@@ -88,6 +97,7 @@ class Shop:
             log,
             make=make,
             load=lambda path: read_settings(path, {}),
+            messenger=Messenger(self.receivers, VirtualClock(), log, self.send),
         )
         return replace(tenant(self.ledger, acct_id="sandbox"), workshop=workshop)
 
@@ -110,6 +120,15 @@ class Shop:
                 assert found.is_open, found
                 await anyio.sleep(0.1)
         return found
+
+    async def token(
+        self, name: str = "wms", role: ProgramRole = "approve", rate: int = 100_000
+    ) -> str:
+        """Let a program in, and return its token."""
+        made = add_program(
+            self.ledger, VirtualClock(), name, route="po-instock", role=role, rate=rate
+        )
+        return (await made)[1]
 
     async def counts(self, run: RunId) -> Mapping[State, int]:
         """Count the rows of a run."""

@@ -43,6 +43,8 @@ FORWARDERS = {
     "reporting/page.py",
     "reporting/summary.py",
     "reporting/templates/shared.html",
+    "web/api/pushes.py",
+    "web/api/standing.py",
     "web/number_pages.py",
     "web/page_context.py",
     "web/push_pages.py",

@@ -15,6 +15,7 @@ from k3push.cli.commands.erp_lists import add_lists
 from k3push.cli.commands.fleet_admin import add_fleet
 from k3push.cli.commands.inspect import add_audit, add_looking
 from k3push.cli.commands.ledger_admin import add_ledgers
+from k3push.cli.commands.program_admin import add_tokens
 from k3push.cli.commands.push import add_control, add_pushing
 from k3push.cli.commands.schedules import add_nights
 from k3push.cli.commands.setup import add_beginning
@@ -150,6 +151,7 @@ def build_app(say: Say) -> typer.Typer:
     add_looking(app, say)
     add_audit(app, say)
     add_watching(app, say)
+    add_tokens(app, say)
     add_beginning(app, say)
     add_nights(app, say)
     add_fleet(app, say)

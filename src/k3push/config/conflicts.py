@@ -28,6 +28,8 @@ def conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
             key = f"routes.{name}.select.organisation"
             yield key, remark("select.no_organisation_field", form=route.source)
     yield from _conflicts_of_door(settings.serve)
+    if settings.api.webhooks and settings.api.webhook_secret is None:
+        yield "api.webhook_secret", remark("setting.webhook_secret")
     yield from _conflicts_of_fleet(settings)
     seen: set[str] = set()
     for user in erp.users:

@@ -205,6 +205,13 @@ class ServeSettings(_Section):
         }
 
 
+class ApiSettings(_Section):
+    """`[api]`: who is told of programs' pushes; an address may hold a token, so it is a secret."""
+
+    webhooks: tuple[SecretValue, ...] = ()
+    webhook_secret: SecretValue | None = None
+
+
 class SelectSettings(_Section):
     """`[routes.NAME.select]`: which bills a route selects by itself."""
 
@@ -273,6 +280,7 @@ class Settings(_Section):
     notify: NotifySettings = NotifySettings()
     metrics: MetricsSettings = MetricsSettings()
     serve: ServeSettings = ServeSettings()
+    api: ApiSettings = ApiSettings()
     routes: Annotated[dict[str, RouteSettings], Field(min_length=1)]
     fleet: FleetSettings = FleetSettings()
     schedules: dict[str, ScheduleSettings] = Field(default_factory=dict)
@@ -317,6 +325,7 @@ class Settings(_Section):
         secrets = {"erp.app_secret": self.erp.app_secret}
         secrets |= {each.password_key: each.password for each in self.erp.users}
         secrets |= self.serve.secrets
+        secrets["api.webhook_secret"] = self.api.webhook_secret
         secrets["ledger.password"] = self.ledger.password
         secrets["fleet.password"] = self.fleet.password
         plain = [key for key, secret in secrets.items() if secret and secret.kind == "plain"]
@@ -328,6 +337,7 @@ class Settings(_Section):
         secrets = [self.erp.app_secret, self.ledger.password, self.fleet.password]
         secrets += self.notify.urls
         secrets += self.serve.secrets.values()
+        secrets += [*self.api.webhooks, self.api.webhook_secret]
         secrets += [user.password for user in self.erp.users]
         names = [s.entry for s in secrets if s is not None and s.kind == "keyring"]
         return list(dict.fromkeys(names))

@@ -598,7 +598,7 @@ class Run:
             forms in lower case (`planning.scope_of`).
         route: The route as it was when the run began.
         jobs: Names of the job files.
-        folder: Where the results go.
+        folder: Where the results go; "" where none are written, and the ledger alone tells.
         started_at: Wall-clock time, aware.
         ended_at: When its last execution ended; None while one is under way or was killed.
         exit: Exit code of the last execution, or None.

@@ -111,6 +111,8 @@ def read_causes(run: Run) -> dict[Cause, str]:
 
     A summary that is gone, or is another run's, says nothing.
     """
+    if not run.folder:
+        return {}
     try:
         told = orjson.loads((Path(run.folder) / "summary.json").read_bytes())
         if told["run"] == run.id:

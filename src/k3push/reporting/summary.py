@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from k3push.core.advice.clusters import Cluster, Clusters
 from k3push.core.advice.diagnosis import Advice, advise
-from k3push.core.model import Follow, State
+from k3push.core.model import Follow, Run, State
+from k3push.core.remark import remark
 from k3push.reporting.phrases import cause_words
 from k3push.runs.outcome import NOT_FOLLOWED, Exit, Followed
 from k3push.runs.stop import Cause
@@ -84,6 +85,11 @@ def cause_lines(causes: Mapping[Cause, str], say: Say) -> list[str]:
         if cause in _IN_THE_ERPS_WORDS:
             lines += advice_lines(advise("", why), say.said(why), say, indent=2)
     return lines
+
+
+def place_of_results(run: Run) -> str:
+    """Say where the results of a run are: their folder, or a remark where they are in none."""
+    return run.folder or remark("summary.ledger_alone")
 
 
 def follow_line(followed: Followed, say: Say) -> str:

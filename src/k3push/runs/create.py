@@ -91,13 +91,18 @@ def merged(surveys: Iterable[Mapping[str, Asked]]) -> dict[str, Asked]:
     return lines
 
 
-def new_run_id(now: datetime) -> RunId:
+def new_run_id(now: datetime, letters: int = 3) -> RunId:
     """Return an id that sorts by time and can be typed.
+
+    Args:
+        now: When the run begins.
+        letters: How many tell it from others of that second; more where nobody looks whether the
+            id is free.
 
     >>> new_run_id(datetime(2026, 11, 25, 20, 0, 5))[:-3]
     '20261125-200005-'
     """
-    tail = "".join(secrets.choice(_LETTERS) for _ in range(3))
+    tail = "".join(secrets.choice(_LETTERS) for _ in range(letters))
     return RunId(f"{now:%Y%m%d-%H%M%S}-{tail}")
 
 
@@ -191,6 +196,36 @@ async def take_up_plan(
         rest = islice(lines, listed, None)
         while batch := await anyio.to_thread.run_sync(_next_foreseen, rest):
             await _write_down(ledger, run, batch, at)
+        await ledger.close_list(run.id)
+    return replace(run, whole=True)
+
+
+async def take_up_list(ledger: Ledger, wanted: Run, listed: Sequence[Listed]) -> Run:
+    """Write a run and its numbers into the ledger, which somebody else may have begun to do.
+
+    Goes on where an execution that died has stopped, and changes nothing once all is there.
+
+    Args:
+        ledger: Where to.
+        wanted: The run, with an id that no other has.
+        listed: Its numbers, few enough for the memory.
+
+    Returns:
+        The run as it is in the ledger.
+
+    Raises:
+        RunIsAliveError: Another process does so, or executes the run.
+    """
+    if await ledger.run(wanted.id) is None:
+        with suppress(ValueError):  # another process was faster
+            await ledger.open_run(wanted)
+    async with ledger.own(wanted.id, executes=False):
+        run = await ledger.run(wanted.id) or wanted
+        if run.whole:
+            return run
+        there = sum((await ledger.counts(run.id)).values()) + len(await ledger.repeats(run.id))
+        if rest := listed[there:]:
+            await ledger.add(run.id, rest)
         await ledger.close_list(run.id)
     return replace(run, whole=True)
 

@@ -49,7 +49,7 @@ async def is_unfinished(ledger: Ledger, run: Run) -> bool:
     """Say whether there is something left to do in a run, or something that stopped it."""
     if run.exit not in {Exit.DONE, Exit.SOME_REJECTED}:
         return True
-    if not await anyio.Path(run.folder, "summary.json").is_file():
+    if run.folder and not await anyio.Path(run.folder, "summary.json").is_file():
         return True  # its results could not be written
     return await anything_open(ledger, run)
 

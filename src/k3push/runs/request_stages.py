@@ -14,7 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from k3push.core.model import RunId
+from k3push.core.model import RunId, Step
 from k3push.ports import Ledger, Memo
 
 REQUEST = "request"
@@ -43,7 +43,9 @@ class Stage(StrEnum):
     """A person does not want it."""
 
     FAILED = "failed"
-    """It could not be planned or begun; *why* says what is to be mended. Nothing was sent."""
+    """It could not be planned or begun; *why* says what is to be mended. Nothing was sent.
+
+    A push without a plan can be begun once more."""
 
 
 OPEN = frozenset({Stage.PLANNING, Stage.PLANNED, Stage.APPROVED})
@@ -54,7 +56,7 @@ MOVES: Mapping[Stage, frozenset[Stage]] = {
     Stage.APPROVED: frozenset({Stage.ENDED, Stage.FAILED}),
     Stage.ENDED: frozenset(),
     Stage.WITHDRAWN: frozenset(),
-    Stage.FAILED: frozenset(),
+    Stage.FAILED: frozenset({Stage.APPROVED}),
 }
 
 
@@ -100,6 +102,10 @@ class Request:
         why: What is wrong, as a remark; "" if nothing is.
         key: By which a program knows it; "" for a person's.
         digest: Of what the program has asked with that key.
+        route: Name of the route that a program's push goes by.
+        bills: Number and id of each bill that a program has named without a list; none once the
+            run is over, whose rows have them.
+        steps: Which steps of the route's `follow` its documents take; None for all.
     """
 
     id: str
@@ -118,6 +124,9 @@ class Request:
     why: str = ""
     key: str = ""
     digest: str = ""
+    route: str = ""
+    bills: Sequence[tuple[str, str]] = ()
+    steps: Sequence[Step] | None = None
     version: int = 1
 
     @property
@@ -142,6 +151,9 @@ def _memo(request: Request) -> Memo:
         "why": request.why,
         "key": request.key,
         "digest": request.digest,
+        "route": request.route,
+        "bills": [list(bill) for bill in request.bills],
+        "steps": None if request.steps is None else list(request.steps),
     }
     return Memo(
         REQUEST,
@@ -158,8 +170,18 @@ def _request(memo: Memo) -> Request:
     value = dict(memo.value)
     kind, stage = Kind(value.pop("kind")), Stage(value.pop("stage"))
     runs = [RunId(run) for run in value.pop("runs")]
+    bills = [(str(number), str(id_)) for number, id_ in value.pop("bills", ())]
+    steps = value.pop("steps", None)
     return Request(
-        id=memo.id, at=memo.at, version=memo.version, kind=kind, stage=stage, runs=runs, **value
+        id=memo.id,
+        at=memo.at,
+        version=memo.version,
+        kind=kind,
+        stage=stage,
+        runs=runs,
+        bills=bills,
+        steps=None if steps is None else [Step(step) for step in steps],
+        **value,
     )
 
 
@@ -184,6 +206,12 @@ async def requests(
 async def requests_of(ledger: Ledger, run: RunId) -> Sequence[Request]:
     """Return the requests whose first run a run is, the newest first."""
     return [_request(memo) for memo in await ledger.memos(REQUEST, about=run)]
+
+
+async def push_of(ledger: Ledger, run: RunId) -> Request | None:
+    """Return the request that has begun a run, or None."""
+    found = [each for each in await requests_of(ledger, run) if each.kind is Kind.PUSH]
+    return found[-1] if found else None
 
 
 async def is_asked_for(ledger: Ledger, run: RunId) -> bool:

@@ -19,7 +19,9 @@ from starlette.types import ASGIApp
 
 from k3push.ports import Clock, LedgerLostError
 from k3push.reporting.html_templates import asset
-from k3push.web.door import TAKES_FILES, Guard, Log, Rules, Visitor
+from k3push.web.api.application import api_of
+from k3push.web.api.problems import kind_of, problem
+from k3push.web.door import TAKES_FILES, Guard, Log, Rules, Visitor, is_for_programs
 from k3push.web.entry import Entry
 from k3push.web.live import Watchers
 from k3push.web.machines import Machines
@@ -34,6 +36,8 @@ from k3push.web.run_pages import RunPages
 from k3push.web.sessions import Brake, Sessions, Token
 from k3push.web.tenant_ledgers import Tenant, TenantLedgers
 from k3push.words.language import Say
+
+PROGRAMS = "/api/v1"
 
 _STATIC = {
     "web.css": "text/css",
@@ -100,11 +104,18 @@ async def dashboard(
             brake=Brake(anyio.current_time),
             watchers=Watchers(tasks, log),
         )
+        programs = api_of(desk)
         app = Starlette(
-            routes=_routes(desk),
+            routes=_routes(desk, programs),
             exception_handlers={HTTPException: _not_here(desk), LedgerLostError: _lost(desk)},
         )
-        guard = Guard(app, rules, desk.sessions, desk.refuse, log)
+
+        def refuse(request: Request, status: int, sentence: str) -> Response:
+            if is_for_programs(request["path"]):
+                return problem(kind_of(status), desk.speaker(request)(sentence))
+            return desk.refuse(request, status, sentence)
+
+        guard = Guard(app, rules, desk.sessions, refuse, log)
         workshops = {t.workshop: partial(books.of, t) for t in tenants if t.workshop is not None}
         for workshop, ledger in workshops.items():
             workshop.serve(tasks, ledger)
@@ -186,8 +197,9 @@ def addresses_of_all(desk: PageContext) -> list[Address]:
     return own
 
 
-def _routes(desk: PageContext) -> list[BaseRoute]:
-    of_tenants = [_route(desk, each) for each in addresses_of_tenants(desk)]
+def _routes(desk: PageContext, programs: ASGIApp) -> list[BaseRoute]:
+    of_tenants: list[BaseRoute] = [_route(desk, each) for each in addresses_of_tenants(desk)]
+    of_tenants.append(Mount(PROGRAMS, app=programs))
     of_all = [_route(desk, each) for each in addresses_of_all(desk)]
     return [*of_all, *([Mount("/t/{tenant}", routes=of_tenants)] if desk.several else of_tenants)]
 
@@ -215,6 +227,8 @@ async def _static(request: Request) -> Response:
 def _not_here(desk: PageContext) -> Callable[[Request, Exception], Response]:
     def answer(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.NOT_FOUND
+        if is_for_programs(request["path"]):  # a line break leads to nothing that is mounted
+            return problem(kind_of(status))
         known = status == HTTPStatus.METHOD_NOT_ALLOWED
         return desk.refuse(request, status, "web.no_method" if known else "web.nothing_here")
 

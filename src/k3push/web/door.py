@@ -4,7 +4,8 @@
   be served like our own (DNS rebinding).
 - A POST must come from our own page (Origin, Sec-Fetch-Site) and bring along what was put into
   the form for this session or user.
-- All else needs a session, or the user that a trusted reverse proxy names.
+- All else needs a session, or the user that a trusted reverse proxy names; programs come with
+  tokens of their own, which no browser sends by itself.
 
 Every answer forbids the browser what no page of ours needs.
 """
@@ -52,6 +53,9 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._-]+)(?::\d{1,5})?")
 
 TAKES_FILES = "/push"
 """How an address ends that takes a file."""
+
+_PROGRAMS = re.compile(r"(?:/t/[^/]+)?/api/v1(?:/.*)?", re.DOTALL)
+"""Addresses of programs, which have tokens and neither sessions nor forms (`web.api`)."""
 
 _OPEN_TO_ALL = ("/healthz", "/static/")
 _ENTRIES = ("/enter", "/login")
@@ -173,6 +177,8 @@ class Guard:
         """Return the answer to a request that may not pass, or None."""
         if _host(request) not in self._rules.hosts:
             return self._refuse(request, 421, "web.bad_host")
+        if is_for_programs(request["path"]):
+            return None
         if request.method not in {"GET", "HEAD", "POST"}:
             return self._refuse(request, 405, "web.no_method")
         if request.method == "POST" and (refused := await self._foreign(request, visitor, opened)):
@@ -257,6 +263,15 @@ class Guard:
         named = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
         addresses = [each.strip() for each in reversed(named)]
         return next((each for each in addresses if each and not self._is_proxy(each)), "")
+
+
+def is_for_programs(path: str) -> bool:
+    """Say whether an address is one of those that programs use.
+
+    >>> is_for_programs("/api/v1/pushes"), is_for_programs("/t/a/api/v1"), is_for_programs("/api")
+    (True, True, False)
+    """
+    return _PROGRAMS.fullmatch(path) is not None
 
 
 def _peer(request: Request) -> str:

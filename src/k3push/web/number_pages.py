@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -14,11 +13,11 @@ from k3push.core.advice.diagnosis import advise, code_of
 from k3push.core.model import BillNumber, Run, RunId, State
 from k3push.core.safety.document_steps import FOR_PERSON
 from k3push.core.safety.life import IllegalMoveError
-from k3push.ports import AttemptRecord, LedgerLostError, Note, RunIsAliveError, StepRecord
-from k3push.reporting.packed_rows import moment, shown, words_of
+from k3push.ports import LedgerLostError, RunIsAliveError
 from k3push.runs.find import RunFilter, rows_holding
-from k3push.runs.row_pages import FollowedRow, steps_of_row, with_follow
+from k3push.runs.row_pages import FollowedRow, with_follow
 from k3push.runs.settle import in_doubt, settle_by_word
+from k3push.web.bill_history import events_of
 from k3push.web.page_context import PageContext, Visit
 from k3push.web.pages import Frame, number_url
 from k3push.words.language import Say
@@ -46,21 +45,6 @@ class _Answer:
     base: str
     found: Sequence[Found]
     runs: Sequence[Run] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """What happened to a number.
-
-    Attributes:
-        bodies: What was sent and came back, by the keys of their names; nothing of a note.
-        text: The verdict, or the note.
-    """
-
-    at: datetime
-    heading: str
-    bodies: Sequence[tuple[str, str]]
-    text: str
 
 
 class NumberPages:
@@ -156,18 +140,8 @@ class NumberPages:
         found: Sequence[Found],
         problem: str = "",
     ) -> Response:
-        mine = {run.id for run, _ in found}
         say = visit.frame.say
-        steps: dict[int, StepRecord] = {}
-        for run, each in found:
-            kept = await steps_of_row(visit.ledger, run.id, each.row)
-            steps |= {step.attempt.id: step for step in kept}
-        events = [_step(each, say) for each in steps.values()]
-        for bill in dict.fromkeys(each.row.key for _, each in found):
-            attempts = await visit.ledger.attempts_of(bill)
-            notes = await visit.ledger.notes_of(bill)
-            events += [_attempt(each, say) for each in attempts if each.attempt.intent.run in mine]
-            events += [_note(each, say) for each in notes if each.run in mine]
+        rows = [(run.id, each.row) for run, each in found]
         doubting = [run.id for run, each in found if each.row.state is State.UNKNOWN]
         return self._desk.page(
             request,
@@ -181,7 +155,7 @@ class NumberPages:
             under_way=[run for run in doubting if await visit.ledger.is_alive(run)],
             words=WORDS,
             longest_word=LONGEST_WORD,
-            events=sorted(events, key=lambda each: each.at),
+            events=await events_of(visit.ledger, rows, say),
             status=409 if problem else 200,
         )
 
@@ -267,38 +241,3 @@ def _with_cures(found: Sequence[Found], say: Say) -> list[tuple[Run, FollowedRow
     ]
     cures = [say(advice.cure) if advice else "" for advice in advices]
     return [(run, each, cure) for (run, each), cure in zip(found, cures, strict=True)]
-
-
-def _attempt(kept: AttemptRecord, say: Say) -> Event:
-    intent = kept.attempt.intent
-    heading = say(
-        "report.attempt",
-        at=moment(intent.began_at),
-        id=kept.attempt.id,
-        chunk=intent.chunk,
-        nth=intent.nth,
-        n=len(intent.numbers),
-    )
-    answer = words_of(kept.exchange, say)
-    bodies = [("report.request", shown(intent.request)), ("report.answer", answer)]
-    return Event(intent.began_at, heading, bodies, say.said(kept.verdict))
-
-
-def _step(kept: StepRecord, say: Say) -> Event:
-    intent = kept.attempt.intent
-    what = say(
-        "explain.step",
-        id=kept.attempt.id,
-        run=intent.run,
-        step=say(f"step.{intent.step}"),
-        status=intent.status,
-        count=len(intent.ids),
-    )
-    answer = words_of(kept.exchange, say)
-    bodies = [("report.request", shown(intent.request)), ("report.answer", answer)]
-    heading = f"{moment(intent.began_at)} · {what}"
-    return Event(intent.began_at, heading, bodies, say.said(kept.verdict))
-
-
-def _note(note: Note, say: Say) -> Event:
-    return Event(note.at, moment(note.at), (), say.said(note.text))

@@ -290,6 +290,8 @@ class PushPages:
             sha256="",
             seen={},
             why="",
+            key="",
+            digest="",
             version=1,
         )
         new = await put_request(visit.ledger, new)
@@ -329,7 +331,7 @@ class PushPages:
         visit = await self._desk.visit(request)
         visit.working()
         asked = await find_request(visit.ledger, request.path_params["id"])
-        if asked is None or asked.kind is not Kind.PUSH:
+        if asked is None or asked.kind is not Kind.PUSH or not asked.jobs:
             raise HTTPException(404)
         return visit, asked
 

@@ -57,7 +57,7 @@ class ResultFiles:
             with anyio.CancelScope(shield=True):
                 await to_thread.run_sync(shutil.rmtree, folder)
             raise
-        headers = as_file(f"{Path(run.folder).name}.{name}")
+        headers = as_file(f"{Path(run.folder).name or run.id}.{name}")
         return _PassingFile(folder / name, headers=headers)
 
     async def _write(self, request: Request, visit: Visit, run: Run, path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from starlette.requests import Request as HttpRequest
@@ -10,23 +10,11 @@ from starlette.responses import RedirectResponse, Response
 
 from k3push.core.advice.diagnosis import code_of, shape_of
 from k3push.core.model import Row, Run, State
-from k3push.ports import RunIsAliveError
-from k3push.runs.control import living_beside, runs_beside
-from k3push.runs.create import plan_rejected
-from k3push.runs.find import is_unfinished
-from k3push.runs.request_stages import (
-    Act,
-    Kind,
-    Request,
-    Stage,
-    is_asked_for,
-    note_act,
-    put_request,
-    requests_of,
-)
+from k3push.runs.request_stages import Request
 from k3push.web.live import RunView
 from k3push.web.page_context import PageContext, Visit
 from k3push.web.pages import cause_id, run_url
+from k3push.web.run_requests import Asker, HinderedError, What
 
 MOST_CHOSEN = 100
 LONGEST = 16
@@ -86,15 +74,13 @@ class RunActions:
         """Go on with a run, and with all that were begun with it."""
         visit = await self._desk.visit(request)
         run = await self._desk.run(visit, request)
-        beside = await runs_beside(visit.ledger, run)
-        left = [each for each in beside if await is_unfinished(visit.ledger, each)]
-        return await self._ask(request, visit, run, runs=left, what="resume")
+        return await self._answer(request, visit, run, "resume", self._asker(visit).resume(run))
 
     async def settle(self, request: HttpRequest) -> Response:
         """Ask the ERP about the numbers of a run that are in doubt."""
         visit = await self._desk.visit(request)
         run = await self._desk.run(visit, request)
-        return await self._ask(request, visit, run, runs=[run], what="settle", kind=Kind.SETTLE)
+        return await self._answer(request, visit, run, "settle", self._asker(visit).settle(run))
 
     async def retry(self, request: HttpRequest) -> Response:
         """Push rejected numbers of a run again: all, those of a cause, or those that are chosen."""
@@ -111,62 +97,26 @@ class RunActions:
             takes, detail = lambda row: row.place in chosen, str(len(chosen))
         elif form.get("all") != "yes":
             return await self._show(request, visit, run, visit.frame.say("desk.none_chosen"))
-        if await is_asked_for(visit.ledger, run.id):
-            return await self._show(request, visit, run, visit.frame.say("desk.asked_already"))
-        try:
-            async with visit.ledger.own(run.id, executes=False):
-                planned = await plan_rejected(visit.ledger, self._desk.clock, run, takes)
-        except RunIsAliveError:
-            return await self._under_way(request, visit, run)
-        if not planned:
-            problem = visit.frame.say("notice.nothing_rejected", run=run.id)
-            return await self._show(request, visit, run, problem)
-        return await self._ask(request, visit, run, runs=[run], what="retry", detail=detail)
+        asking = self._asker(visit).retry(run, takes, detail)
+        return await self._answer(request, visit, run, "retry", asking)
 
-    async def _ask(
+    def _asker(self, visit: Visit) -> Asker:
+        begin = visit.working().begin
+        return Asker(visit.ledger, self._desk.clock, visit.visitor.user, begin)
+
+    async def _answer(
         self,
         request: HttpRequest,
         visit: Visit,
         run: Run,
-        *,
-        runs: Sequence[Run],
-        what: str,
-        detail: str = "",
-        kind: Kind = Kind.RESUME,
+        what: What,
+        asking: Awaitable[Request | None],
     ) -> Response:
-        workshop = visit.working()
-        url = run_url(visit.base, run)
-        if not runs:
-            problem = visit.frame.say("notice.nothing_left", run=run.id)
-            return await self._show(request, visit, run, problem)
-        if await is_asked_for(visit.ledger, runs[0].id):
-            return RedirectResponse(url, 303)  # somebody else has pressed as well
-        if (living := await living_beside(visit.ledger, run)) is not None:
-            return await self._under_way(request, visit, living)
-        now = self._desk.clock.now()
-        # Of two who ask at one moment both come to the same id, and so to one request.
-        nth = len(await requests_of(visit.ledger, runs[0].id)) + 1
-        asked = await put_request(
-            visit.ledger,
-            Request(
-                id=f"{kind}-{runs[0].id}-{nth}",
-                kind=kind,
-                by=visit.visitor.user,
-                at=now,
-                stage=Stage.APPROVED,
-                runs=[each.id for each in runs],
-                approved_by=visit.visitor.user,
-                approved_at=now.isoformat(),
-            ),
-        )
-        for each in runs:
-            await note_act(visit.ledger, Act(now, each.id, visit.visitor.user, what, detail))
-        self._desk.log(
-            "run.asked", tenant=visit.tenant.name, run=run.id, what=what, user=visit.visitor.user
-        )
-        workshop.begin(asked)
-        return RedirectResponse(url, 303)
-
-    async def _under_way(self, request: HttpRequest, visit: Visit, run: Run) -> Response:
-        problem = visit.frame.say("error.run_alive", run=run.id)
-        return await self._show(request, visit, run, problem)
+        try:
+            asked = await asking
+        except HinderedError as hindered:
+            return await self._show(request, visit, run, visit.frame.say.said(str(hindered)))
+        if asked is not None:
+            user = visit.visitor.user
+            self._desk.log("run.asked", tenant=visit.tenant.name, run=run.id, what=what, user=user)
+        return RedirectResponse(run_url(visit.base, run), 303)

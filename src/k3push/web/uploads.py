@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
@@ -104,6 +105,24 @@ def fit_name(name: str) -> str:
     if _RESERVED.fullmatch(fit):
         fit = f"_{fit}"
     return fit or "list"
+
+
+def keep_bytes(path: Path, content: bytes) -> None:
+    """Write a file into a folder of its own, whole or not at all; again, it is the same.
+
+    Raises:
+        OSError: The disk refused.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    beside = path.with_suffix(f".{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 async def keep(folder: Path, upload: Upload) -> Path:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -24,14 +25,24 @@ from k3push.adapters.plan_file import PlanFileError, read_plan, sha256_of
 from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import Settings
 from k3push.core.advice.diagnosis import shape_of
-from k3push.core.model import Run
+from k3push.core.model import Run, Step
 from k3push.core.plan import Totals
 from k3push.core.remark import remark
-from k3push.ports import Clock, Ledger, LedgerLostError, RunIsAliveError
-from k3push.runs.create import Asked, survey
+from k3push.ports import Clock, Ledger, LedgerLostError, OtherSpellingError, RunIsAliveError
+from k3push.runs.create import Asked, survey, take_up_list
 from k3push.runs.execute import Only
 from k3push.runs.find import is_unfinished
 from k3push.runs.problem import Problem, innermost
+from k3push.runs.program_events import (
+    FAILED,
+    NEEDS_PERSON,
+    PLANNED,
+    announce,
+    told_of,
+    types_of,
+)
+from k3push.runs.program_requests import listed_in, note_accepted, run_of
+from k3push.runs.program_tokens import is_program
 from k3push.runs.request_stages import (
     Act,
     Kind,
@@ -41,15 +52,18 @@ from k3push.runs.request_stages import (
     find_request,
     move,
     note_act,
+    push_of,
     requests,
 )
 from k3push.runs.shared_stop import SharedStop
 from k3push.runs.stop import Cause, Stop
 from k3push.runs.wakeup import Wakeup
 from k3push.web.door import Log
+from k3push.web.messenger import Messenger
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.executor import Executor, RunOptions
 from k3push.wiring.job_lists import JobOptions, opened_jobs, routes_of
+from k3push.wiring.kept_access import KeptAccess
 from k3push.wiring.line_observer import LineObserver
 from k3push.wiring.planning import check_plan, take_up, write_plan
 from k3push.wiring.preview import Preview, Previewer
@@ -58,6 +72,9 @@ from k3push.words.language import Say
 LEDGER_WAIT_S = 30.0
 MOST_REASONS = 50
 MOST_SKIPPED = 20
+
+MOST_AT_ONCE = 8
+"""Executions for programs side by side; they share a session in the ERP."""
 
 # Nothing is executed, and a person has to mend something first.
 _UNUSABLE = (JobFileError, OSError, PlanFileError, Problem, RunIsAliveError, SettingsError)
@@ -124,6 +141,7 @@ class Workshop:
         make: MakeExecutor = Executor,
         load: Callable[[Path], Settings] = load_settings,
         hand_over: HandOver | None = None,
+        messenger: Messenger | None = None,
     ) -> None:
         """Make it ready; `serve` lets it begin.
 
@@ -135,6 +153,7 @@ class Workshop:
             make: Makes the executor of one request.
             load: Reads the settings anew.
             hand_over: Where runs are executed elsewhere.
+            messenger: Tells programs what became of what they have asked for.
         """
         self.settings = settings
         self.draining = False
@@ -144,6 +163,9 @@ class Workshop:
         self._make = make
         self._load = load
         self._hand_over = hand_over
+        self._messenger = messenger
+        self._lanes = anyio.Semaphore(MOST_AT_ONCE)
+        self._kept = KeptAccess()
         self._works: dict[str, _Work] = {}
         self._idle = Wakeup()
         self._tasks: TaskGroup | None = None
@@ -168,6 +190,8 @@ class Workshop:
         """Work in *tasks* from now on, and take up what is left."""
         self._tasks, self._ledger = tasks, ledger
         tasks.start_soon(self._take_up)
+        if self._messenger is not None:
+            tasks.start_soon(self._messenger.serve, ledger)
 
     def begin(self, request: Request) -> None:
         """Do what is left to be done about a request, unless that is being done."""
@@ -204,6 +228,7 @@ class Workshop:
         """Wait until nothing is being done."""
         while self._works:
             await self._idle.wait()
+        await self._kept.close()
 
     # -- lists --------------------------------------------------------------------------------
 
@@ -263,15 +288,20 @@ class Workshop:
         """
         ledger = await self.ledger()
         request = await find_request(ledger, id_)
-        if request is None or self.draining:
+        if request is None:
             return
         try:
-            if request.stage is Stage.PLANNING:
-                await self._plan(ledger, request, work)
-            elif request.stage is Stage.APPROVED:
-                await self._execute(ledger, request, work)
+            async with self._lanes if is_program(request.by) else nullcontext():
+                if self.draining:
+                    return  # it has waited for others, and the next server goes on
+                if request.stage is Stage.PLANNING:
+                    await self._plan(ledger, request, work)
+                elif request.stage is Stage.APPROVED:
+                    await self._execute(ledger, request, work)
         except Exception as error:  # sorted by kind below
             cause = innermost(error)
+            if isinstance(cause, OtherSpellingError):
+                cause = Problem(remark("error.other_spelling", known=cause.known))
             if isinstance(cause, LedgerLostError):
                 raise cause from error
             if isinstance(cause, OvertakenError):
@@ -290,16 +320,45 @@ class Workshop:
     async def _fail(self, ledger: Ledger, id_: str, why: str) -> None:
         request = await find_request(ledger, id_)
         if request is not None and request.is_open:
+            await self._announce(ledger, request, [], why)
             await move(ledger, request, Stage.FAILED, why=why)
 
-    async def _executor(self, fate: SharedStop) -> Executor:
+    async def _announce(
+        self, ledger: Ledger, request: Request, runs: Sequence[Run], why: str = ""
+    ) -> None:
+        """Tell programs how a request has ended, or that it waits for somebody's approval."""
+        if self._messenger is None or not self._messenger.names:
+            return
+        push = request if request.kind is Kind.PUSH else None
+        if push is None and request.runs:
+            push = await push_of(ledger, request.runs[0])
+        if push is None or not push.key:
+            return
+        run = await ledger.run(runs[0].id) if runs else None
+        if why:
+            types: Sequence[str] = (FAILED, NEEDS_PERSON)
+        else:
+            types = types_of(run) if run else (PLANNED, NEEDS_PERSON)
+        data = await told_of(ledger, push, run, self._say.said(why))
+        # What is begun once more after it failed is another thing to tell of.
+        of = f"{request.id} {request.version}"
+        await announce(ledger, self._clock, self._messenger.names, types, data, of=of)
+        self._messenger.ring()
+
+    async def _executor(
+        self, fate: SharedStop, request: Request, steps: Sequence[Step] | None = None
+    ) -> Executor:
         def made() -> Executor:
             settings = self._load(self.settings.file)
-            options = RunOptions(config=settings.file)
+            options = RunOptions(config=settings.file, steps=steps)
             observer = LineObserver(self._say, self._warn, lambda line: self._log("run", line=line))
             return self._make(settings, options, observer, self._say, fate)
 
-        return await to_thread.run_sync(made)  # a secret may come from a command
+        executor = await to_thread.run_sync(made)  # a secret may come from a command
+        if is_program(request.by) and self._tasks is not None:
+            erp = executor.settings.erp
+            executor.entrance = self._kept.of(executor.entrance, erp, self._tasks)
+        return executor
 
     def _warn(self, sentence: str, /, **facts: object) -> None:
         self._log("warning", what=self._say(sentence, **facts))
@@ -307,7 +366,7 @@ class Workshop:
     # -- planning -----------------------------------------------------------------------------
 
     async def _plan(self, ledger: Ledger, request: Request, work: _Work) -> None:
-        executor = await self._executor(work.fate)
+        executor = await self._executor(work.fate, request)
         previewer = Previewer(
             settings=executor.settings,
             entrance=executor.entrance,
@@ -343,6 +402,7 @@ class Workshop:
         }
         digest = await to_thread.run_sync(sha256_of, path)
         runs = [run.id for run in head.runs]
+        await self._announce(ledger, request, [])
         await move(
             ledger, request, Stage.PLANNED, runs=runs, plan=str(path), sha256=digest, seen=seen
         )
@@ -354,7 +414,10 @@ class Workshop:
     # -- executing ----------------------------------------------------------------------------
 
     async def _execute(self, ledger: Ledger, request: Request, work: _Work) -> None:
-        executor = await self._executor(work.fate)
+        steps = request.steps
+        if request.kind is not Kind.PUSH and (begun := await push_of(ledger, request.runs[0])):
+            steps = begun.steps
+        executor = await self._executor(work.fate, request, steps)
         only_settle = request.kind is Kind.SETTLE
         runs = await self._runs(ledger, request, executor.settings)
         left = [run for run in runs if await is_unfinished(ledger, run)]
@@ -366,10 +429,17 @@ class Workshop:
         elif left:
             self._log("request.begins", request=request.id, runs=", ".join(r.id for r in left))
             async with executor.deadlines():
-                await executor.execute_each(ledger, left, only=Only.SETTLE if only_settle else None)
+                endings = await executor.execute_each(
+                    ledger, left, only=Only.SETTLE if only_settle else None
+                )
+            let_in = all(Cause.LOGIN_REFUSED not in ending.causes for ending in endings)
+            if let_in and not is_program(request.by):
+                self._kept.try_again()
             if Cause.INTERRUPTED in work.fate.causes:
                 return  # the next server goes on
-        await move(ledger, request, Stage.ENDED)
+        if self._hand_over is None:
+            await self._announce(ledger, request, runs)
+        await move(ledger, request, Stage.ENDED, bills=())
         self._log("request.ended", request=request.id)
 
     async def _runs(self, ledger: Ledger, request: Request, settings: Settings) -> list[Run]:
@@ -380,6 +450,10 @@ class Workshop:
             return found
         if request.kind is not Kind.PUSH:
             raise Problem(remark("error.no_run", run=", ".join(request.runs)))
+        if not request.plan:
+            await note_accepted(ledger, request)
+            wanted = run_of(request, settings.erp.acct_id, settings.route(request.route))
+            return [await take_up_list(ledger, wanted, listed_in(request))]
         path = Path(request.plan)
         if await to_thread.run_sync(sha256_of, path) != request.sha256:
             raise Problem(remark("plan.refused.edited", path=path))

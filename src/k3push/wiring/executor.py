@@ -6,7 +6,7 @@ Every front (the command line, a worker, the dashboard) has one `Executor` for a
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
@@ -29,7 +29,7 @@ from k3push.reporting.results import clusters_of, write_results
 from k3push.runs.context import PushPace, SettlePace
 from k3push.runs.create import scope_of
 from k3push.runs.execute import Execution, Only, execute
-from k3push.runs.outcome import Ending, ending_of, followed_of
+from k3push.runs.outcome import Ending, Exit, ending_of, followed_of
 from k3push.runs.problem import Problem
 from k3push.runs.shared_stop import SharedStop
 from k3push.runs.stop import Cause, Stop
@@ -52,6 +52,7 @@ class RunOptions:
         window: In place of the settings' own, from a schedule.
         zone: Whose clock the window goes by; None is the computer's.
         closes_in_s: When the execution ends since its window does; None where it waits.
+        steps: Which steps of the route's `follow` documents take; None for all.
     """
 
     config: Path | None = None
@@ -66,6 +67,7 @@ class RunOptions:
     window: Window | None = None
     zone: tzinfo | None = None
     closes_in_s: float | None = None
+    steps: Collection[Step] | None = None
 
 
 class Witness(Watch, Protocol):
@@ -165,6 +167,8 @@ class Executor:
         self.observer.summarize(ending, reasons)
         if ending.exit == run.exit and ending.followed == looked_at and not ending.causes:
             return ending  # documents wait in flows as they did; people know
+        if not run.folder and ending.exit is Exit.DONE:
+            return ending  # a program has asked for it, and asks how it went
         with self.fate.between():
             await tell_people(self.settings, self._recipients, ending, self.say, warn)
         return ending
@@ -233,7 +237,9 @@ class Executor:
         scope = scope_of(self.settings.erp.acct_id, route)
         if scope != run.scope:
             raise Problem(remark("error.other_scope", run=run.id, scope=run.scope, now=scope))
-        return route
+        if self.options.steps is None:
+            return route
+        return replace(route, follow=tuple(s for s in route.follow if s in self.options.steps))
 
     async def ending_now(self, ledger: Ledger, run: Run, stop: Stop | SharedStop) -> Ending:
         """Say how a run stands, after an execution or without one."""
@@ -304,6 +310,8 @@ class Executor:
         run, now = ending.run, self.clock.now()
         try:
             await ledger.end_run(run.id, ending.exit, now)
+            if not run.folder:
+                return await clusters_of(ledger, run)
             ending = replace(ending, run=replace(run, ended_at=now))
             return await write_results(ledger, ending, self.say, now=now)
         except (LedgerLostError, OSError) as error:

@@ -91,6 +91,7 @@ def message(ending: Ending, say: Say) -> tuple[str, str]:
         counts,
         *filter(None, [follow_line(ending.followed, say)]),
         *cause_lines(ending.causes, say),
-        say("notify.report", path=Path(run.folder) / "report.html"),
     ]
+    if run.folder:
+        lines.append(say("notify.report", path=Path(run.folder) / "report.html"))
     return title, "\n".join(lines)

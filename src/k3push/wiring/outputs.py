@@ -61,7 +61,8 @@ def jobs_of(run: Run) -> Iterator[str]:
     """Yield where the job files of a run may be: as they were named, or beside its results."""
     for name in run.jobs:
         yield name
-        yield str(Path(run.folder).parent.parent / Path(name).name)
+        if run.folder:
+            yield str(Path(run.folder).parent.parent / Path(name).name)
 
 
 def _taken_by(path: Path, settings: Iterable[Settings], jobs: Iterable[str]) -> str:

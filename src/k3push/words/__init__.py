@@ -30,6 +30,7 @@ FAMILIES = {
         "summary", "why",
     ),
     "previews": ("forecast", "plan"),
+    "programs": ("api", "token"),
     "remedies": ("advice",),
     "report_page": ("pace", "report"),
     "setting_faults": (

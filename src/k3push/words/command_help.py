@@ -116,6 +116,26 @@ WORDS = {
         "在浏览器中实时查看任务、单据及其处理依据；可暂停、继续、停止任务，调整节奏，并登记人工核实的结论。",
     ),
     "command.serve.short": ("Show runs in a browser, live", "在浏览器中实时查看任务"),
+    "command.token": (
+        "Let programs ask `k3push serve --work` for pushes over HTTP: each by a token of its own, for one route.",
+        "允许其他程序通过 HTTP 请 `k3push serve --work` 下推：每个程序一个令牌，限定一条路线。",
+    ),
+    "command.token.short": ("Let programs ask for pushes", "管理接口调用程序的令牌"),
+    "command.token.add": (
+        "Make the token of a program and print it, once: the ledger keeps its digest alone.",
+        "为程序生成令牌并显示一次；台账中只保存摘要，之后无法再查看。",
+    ),
+    "command.token.add.short": ("Make the token of a program", "为程序生成令牌"),
+    "command.token.list": (
+        "List the programs: route, role, rate, and since when a token is there or refused.",
+        "列出各程序：路线、角色、频率，以及令牌的生成或作废时间。",
+    ),
+    "command.token.list.short": ("List the programs", "列出各程序"),
+    "command.token.revoke": (
+        "Refuse the token of a program from now on. What it has asked for stays, and so do its keys: `token add` gives it a new one.",
+        "作废程序的令牌，立即生效。已提交的下推和 key 均保留；可再用 `token add` 生成新令牌。",
+    ),
+    "command.token.revoke.short": ("Refuse the token of a program", "作废程序的令牌"),
     # -- before the first run --------------------------------------------------------------
     "command.check": (
         "Check configuration, ledger, login, clock, forms and fields. Reads only; one line for each check, with the cure.",

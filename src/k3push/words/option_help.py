@@ -30,6 +30,10 @@ WORDS = {
         "Id of the run (default: the one under way), then what to do.",
         "任务号（默认正在进行的任务），然后是要做的操作。",
     ),
+    "argument.program": (
+        "Name of the program, such as wms.",
+        "程序的名称，例如 wms。",
+    ),
     "argument.number": ("Bill number.", "单据编号。"),
     "argument.settle": (
         "Id of the run; with --as, bill numbers.",
@@ -108,6 +112,11 @@ WORDS = {
         "What you have found out in the ERP: pushed, or absent.",
         "人工核实的结论：pushed（已下推）或 absent（未下推）。",
     ),
+    "option.role": (
+        "view: read what it has asked for; operate: also plan, pause, stop, retry and settle; approve: also push.",
+        "view：只读自己提交的下推；operate：还可计划、暂停、停止、重试和核实；approve：还可下推。",
+    ),
+    "option.rate": ("Requests a minute.", "每分钟请求数。"),
     # -- what is shown and written ---------------------------------------------------------
     "option.json": ("Print one JSON object at the end.", "结束时输出一个 JSON 对象。"),
     "option.quiet": (

@@ -87,6 +87,7 @@ WORDS = {
         "{count} 行重复，每张单据只下推一次",
     ),
     "summary.stopped": ("stopped: {why}", "已停止：{why}"),
+    "summary.ledger_alone": ("in the ledger alone", "仅在台账中"),
     "summary.folder": ("results: {folder}", "结果：{folder}"),
     "summary.exit": ("exit {code}: {what}", "退出码 {code}：{what}"),
     "reason.heading": ("why, and what to do:", "原因与处理："),

@@ -180,6 +180,18 @@ WORDS = {
         "give either a password or the header of a reverse proxy",
         "密码与反向代理的请求头只能用其一",
     ),
+    "setting.webhook_secret": (
+        "receivers need it to know who has told them: set it beside webhooks",
+        "接收方据此确认消息来源；设置 webhooks 时必填",
+    ),
+    "setting.webhook_short": (
+        "has {least} characters at least",
+        "至少 {least} 个字符",
+    ),
+    "setting.webhook_address": (
+        "is no address; http or https, with a host",
+        "不是地址；应为 http 或 https，并含主机名",
+    ),
     "setting.passwords_alone": (
         "give passwords by name, or one for all, or the header of a reverse proxy",
         "按用户的密码、共用密码、反向代理的请求头只能用其一",

@@ -122,6 +122,7 @@ WORDS = {
     "desk.acts": ("Who has done what", "操作记录"),
     "desk.plan_link": ("plan", "计划"),
     "desk.act.planned": ("planned it", "制定计划"),
+    "desk.act.pushed": ("pushed it with the key {detail}", "以 key {detail} 下推"),
     "desk.act.approved": ("approved it", "批准"),
     "desk.act.control": ("said `{detail}`", "下达指令 `{detail}`"),
     "desk.act.resume": ("resumed it", "继续任务"),

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-import anyio.to_thread
 import orjson
 from rich.console import Console
 from rich.markup import escape
@@ -25,7 +24,7 @@ from k3push.core.remark import remark
 from k3push.ports import Ledger, RunIsAliveError
 from k3push.reporting.phrases import cause_words
 from k3push.runs.control import runs_beside
-from k3push.runs.create import SELECTED, merged, new_run, open_run, plan_rejected, saying, scope_of
+from k3push.runs.create import SELECTED, merged, plan_rejected, saying, scope_of
 from k3push.runs.execute import Only
 from k3push.runs.find import MOST_NAMED, find_run, is_unfinished
 from k3push.runs.outcome import Ending, Exit
@@ -39,10 +38,11 @@ from k3push.wiring.inbox import Part, new_of_settings, opened
 from k3push.wiring.job_lists import STDIN, JobOptions, routes_of
 from k3push.wiring.measuring import measured
 from k3push.wiring.open_ledger import ledger_of
+from k3push.wiring.open_runs import open_listed
 from k3push.wiring.outputs import check_output, jobs_of
 from k3push.wiring.overlap import Overlap, make_way
 from k3push.wiring.preview import Preview, Previewer
-from k3push.wiring.selected_bills import Selector, keep_list
+from k3push.wiring.selected_bills import Selector
 from k3push.words.language import Say
 
 
@@ -361,8 +361,10 @@ class Runner:
     ) -> list[Ending]:
         """Open a run for each route, then execute them."""
         with self.fate.between() as listing:
+            names, jobs = part.batch.names, part.jobs
             runs = [
-                await self._open(ledger, part, routes, route) for route in part.routes_among(routes)
+                await open_listed(self.executor, ledger, names, jobs, routes=routes, route=route)
+                for route in part.routes_among(routes)
             ]
             if part.batch.file is not None:
                 # Only now: a file that is taken must have all its numbers in the ledger.
@@ -370,22 +372,6 @@ class Runner:
         if listing.cancelled_caught:
             return []  # half a list: whoever resumes it is told to run it again
         return await self.executor.execute_each(ledger, runs)
-
-    async def _open(
-        self, ledger: Ledger, part: Part, routes: Mapping[str, Route], route: Route
-    ) -> Run:
-        acct_id = self.settings.erp.acct_id
-        run = await new_run(ledger, self.clock, acct_id, route, part.batch.names)
-        self.fate.group = self.fate.group or run.id
-        run = replace(run, again_because=self.options.because, group=self.fate.group)
-        try:
-            await anyio.to_thread.run_sync(keep_list, run, part.jobs)
-        except OSError as error:
-            self.warn("warning.results_lost", folder=run.folder, why=error)
-        await open_run(
-            ledger, run, part.jobs, lambda listed: routes[listed.route].name == route.name
-        )
-        return run
 
     # -- finding ------------------------------------------------------------------------------
 

@@ -34,12 +34,14 @@ from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
 from k3push.web.asgi import Dashboard, dashboard
 from k3push.web.door import LOOPBACK, Log, Rules
+from k3push.web.messenger import Messenger
 from k3push.web.roles import Role
 from k3push.web.tenant_ledgers import Tenant
 from k3push.web.workshop import Workshop
 from k3push.wiring.config_file import find_config, load_settings
 from k3push.wiring.open_ledger import ledger_of
 from k3push.wiring.outputs import check_output
+from k3push.wiring.webhook_receivers import Receivers, receivers_of
 from k3push.words.language import LANGUAGES, Say, speaker
 
 if TYPE_CHECKING:
@@ -76,6 +78,7 @@ async def serve(options: ServeOptions, say: Say) -> Exit:
     door = _door_of(settings)
     rules = await to_thread.run_sync(_rules, options, door)
     works = options.work or door.serve.work
+    receivers = [await to_thread.run_sync(receivers_of, each) for each in settings]
     errors = Console(stderr=True, soft_wrap=True)
     if options.log.file is not None:
         check_output(options.log.file, settings=settings, option="--log-file")
@@ -94,8 +97,8 @@ async def serve(options: ServeOptions, say: Say) -> Exit:
         port: int = listener.getsockname()[1]
         log = _logger(loggers)
         tenants = [
-            _tenant(each, Workshop(each, SystemClock(), say, log) if works else None)
-            for each in settings
+            _tenant(each, _workshop(each, tells, say, log) if works else None)
+            for each, tells in zip(settings, receivers, strict=True)
         ]
         async with dashboard(
             tenants,
@@ -162,6 +165,11 @@ def _tenant(settings: Settings, workshop: Workshop | None) -> Tenant:
         opened=partial(_opened, settings, create=workshop is not None),
         workshop=workshop,
     )
+
+
+def _workshop(settings: Settings, receivers: Receivers, say: Say, log: Log) -> Workshop:
+    clock = SystemClock()
+    return Workshop(settings, clock, say, log, messenger=Messenger(receivers, clock, log))
 
 
 @asynccontextmanager

@@ -28,6 +28,7 @@ from k3push.reporting.summary import (
     cause_lines,
     follow_line,
     next_step,
+    place_of_results,
     reason_lines,
     state_table,
 )
@@ -92,7 +93,7 @@ async def status(config: Path | None, name: str | None, say: Say) -> Exit:
             console.print(f"[yellow]{escape(line)}[/]")
         code = exit_of(counts, causes, odd=twins + partly, followed=followed)
         console.print(next_step(counts, code, say, followed))
-    console.print(escape(say("summary.folder", folder=run.folder)))
+    console.print(escape(say("summary.folder", folder=place_of_results(run))))
     if others := [f"{each.id} {_how(each, living, say)}" for each in beside if each.id != run.id]:
         shown = "; ".join(others[:MOST_NAMED]) + ("; …" if len(others) > MOST_NAMED else "")
         console.print(escape(say("status.beside", count=len(beside), others=shown)))

@@ -15,7 +15,14 @@ from k3push.cli.console.logs import LogOptions, RunLog, open_log, warning_as_jso
 from k3push.cli.console.progress import RunProgress
 from k3push.core.advice.clusters import Clusters
 from k3push.core.model import Run, State
-from k3push.reporting.summary import cause_lines, follow_line, next_step, reason_lines, state_table
+from k3push.reporting.summary import (
+    cause_lines,
+    follow_line,
+    next_step,
+    place_of_results,
+    reason_lines,
+    state_table,
+)
 from k3push.runs.outcome import Ending
 from k3push.runs.throttle import Throttle
 from k3push.runs.watches import Watches
@@ -124,7 +131,7 @@ class Terminal:
         self._tell_why(self.output, ending)
         if ending.unverified:
             out("[yellow]" + escape(say("warning.unverified")) + "[/]")
-        out(escape(say("summary.folder", folder=run.folder)))
+        out(escape(say("summary.folder", folder=place_of_results(run))))
         what = next_step(ending.counts, ending.exit, say, ending.followed)
         out(say("summary.exit", code=int(ending.exit), what=what))
 

@@ -1,0 +1,86 @@
+"""`token add`, `list` and `revoke`: the programs that may ask the dashboard's server for pushes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import orjson
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from k3push.adapters.clock import SystemClock
+from k3push.reporting.packed_rows import moment
+from k3push.reporting.table_files import local
+from k3push.runs.outcome import Exit
+from k3push.runs.program_roles import ProgramRole
+from k3push.runs.program_tokens import Program, add_program, programs, revoke_program
+from k3push.wiring.config_file import load_settings
+from k3push.wiring.open_ledger import ledger_of
+from k3push.words.language import Say
+
+
+async def add(
+    config: Path | None,
+    name: str,
+    say: Say,
+    *,
+    route: str | None,
+    role: ProgramRole,
+    rate: int,
+) -> Exit:
+    """Make a token, and print it alone on standard output."""
+    settings = load_settings(config)
+    chosen = settings.route(route)
+    async with ledger_of(settings, create=True) as ledger:
+        program, token = await add_program(
+            ledger, SystemClock(), name, route=chosen.name, role=role, rate=rate
+        )
+    _tell(say("token.made", name=program.name, route=program.route, role=role, rate=rate))
+    if settings.serve.four_eyes and role == "approve":
+        _tell(say("token.no_four_eyes"))
+    sys.stdout.write(f"{token}\n")
+    return Exit.DONE
+
+
+async def show(config: Path | None, say: Say, *, json: bool) -> Exit:
+    """Print the programs; no digest of a token is among it."""
+    async with ledger_of(load_settings(config)) as ledger:
+        found = await programs(ledger)
+    if json:
+        sys.stdout.write(orjson.dumps([_as_json(each) for each in found]).decode() + "\n")
+        return Exit.DONE
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="")
+    for key in ("name", "route", "role", "rate", "made", "revoked"):
+        table.add_column(say(f"token.head.{key}"), no_wrap=True)
+    for each in found:
+        made = moment(each.made_at)
+        cells = (each.name, each.route, each.role, str(each.rate), made, each.revoked_at)
+        table.add_row(*map(escape, cells))
+    if found:
+        Console(highlight=False).print(table, soft_wrap=True)
+    return Exit.DONE
+
+
+def _as_json(program: Program) -> dict[str, object]:
+    return {
+        "name": program.name,
+        "route": program.route,
+        "role": program.role,
+        "rate": program.rate,
+        "made_at": local(program.made_at),
+        "revoked_at": program.revoked_at or None,
+    }
+
+
+async def revoke(config: Path | None, name: str, say: Say) -> Exit:
+    """Refuse a token from now on."""
+    async with ledger_of(load_settings(config)) as ledger:
+        program = await revoke_program(ledger, SystemClock(), name)
+    _tell(say("token.revoked", name=program.name))
+    return Exit.DONE
+
+
+def _tell(line: str) -> None:
+    Console(stderr=True, soft_wrap=True).print(line, highlight=False, markup=False)

@@ -1,0 +1,594 @@
+"""Pushing from Python: what `k3push.open`, `k3push.push` and their asynchronous twins give.
+
+They do what the commands do, with the same settings, ledger and rules. Whatever was pushed
+before is `already`, so that a task which is tried again is safe. Names and fields that stand in
+`__all__` stay as they are; everything else of k3push may change.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import (
+    AbstractContextManager,
+    AsyncExitStack,
+    ExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from k3push.adapters.job_files import JobFileError
+from k3push.adapters.job_files.number_columns import flaw, internal_id, tidy
+from k3push.config.setting_errors import SettingsError
+from k3push.config.settings import Settings
+from k3push.core.advice.diagnosis import advise, code_of
+from k3push.core.model import BillNumber, Listed, Route, Run, RunId, State, Target
+from k3push.core.plan import Forecast, Foreseen
+from k3push.core.remark import remark
+from k3push.ports import Ledger, LedgerLostError, RunIsAliveError
+from k3push.runs.create import (
+    JobSource,
+    free_run_id,
+    plan_rejected,
+    saying,
+    scope_of,
+    survey,
+    take_up_list,
+)
+from k3push.runs.execute import Only
+from k3push.runs.find import find_run, is_unfinished
+from k3push.runs.outcome import Ending, Exit
+from k3push.runs.problem import Problem, innermost
+from k3push.runs.row_pages import FollowedRow, followed_pages_of
+from k3push.wiring.config_file import load_settings
+from k3push.wiring.executor import Executor, RunOptions
+from k3push.wiring.job_lists import JobOptions, opened_jobs, routes_of
+from k3push.wiring.line_observer import LineObserver
+from k3push.wiring.open_ledger import ledger_of
+from k3push.wiring.open_runs import open_listed
+from k3push.wiring.preview import Previewer
+from k3push.words.language import speaker
+
+__all__ = [
+    "AsyncSession",
+    "Bill",
+    "Exit",
+    "Forecast",
+    "K3pushError",
+    "Plan",
+    "PlannedBill",
+    "Result",
+    "Row",
+    "Session",
+    "State",
+    "Target",
+    "open",
+    "open_async",
+    "push",
+    "push_async",
+]
+
+T = TypeVar("T")
+
+_LOG = logging.getLogger("k3push")
+_SAY = speaker("en")
+_NAME = "python"
+
+
+class K3pushError(Exception):
+    """Nothing was sent: settings, bills or the run that was named cannot be used.
+
+    What becomes of bills is no exception; see `Result`.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """A source bill, by its number, its internal id or both."""
+
+    number: str = ""
+    id: str = ""
+
+
+Bills = Iterable[str | Bill] | Path
+"""Bill numbers, bills, or a job file of any kind that the command line reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What became of one bill.
+
+    Attributes:
+        line: Its place in the list, from 1.
+        targets: Documents that the ERP made of it, or that were there.
+        code: The ERP's MsgCode, or a word of k3push.
+        reason: Why, in English or in the ERP's own words.
+        cure: What helps, where that is known.
+        follow: How far its documents have come after the push; "" where nothing was asked for.
+    """
+
+    line: int
+    number: str
+    id: str
+    state: State
+    targets: tuple[Target, ...]
+    code: str
+    reason: str
+    cure: str
+    attempts: int
+    sent_at: datetime | None
+    settled_at: datetime | None
+    follow: str
+    follow_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How an execution ended.
+
+    Attributes:
+        run: The run's id, by which `rows`, `settle`, `resume` and `retry` find it.
+        exit: As the command's exit code.
+        counts: Bills by state; states without bills are absent.
+        follow: Documents by how far they have come after the push.
+        pushes: Sendings of the run so far.
+        seconds: How long this execution took.
+        causes: Why it stopped before its end, in English; empty where it did not.
+    """
+
+    run: str
+    route: str
+    exit: Exit
+    counts: Mapping[State, int]
+    follow: Mapping[str, int]
+    pushes: int
+    seconds: float
+    causes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every bill is `pushed` or `already`, and every step is done."""
+        return self.exit is Exit.DONE
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedBill:
+    """What would become of one bill.
+
+    Attributes:
+        fate: `ready`, `partly`, `already` or `blocked`.
+        repeats: The line that has named this bill before, or 0.
+    """
+
+    line: int
+    number: str
+    id: str
+    fate: Forecast
+    targets: tuple[Target, ...]
+    code: str
+    reason: str
+    repeats: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would be done.
+
+    Attributes:
+        bills: Each line of the list, in its order.
+        counts: How many bills have which fate; repeats are counted once.
+        calls: How many calls would be made.
+        seconds: About how long that would take; None where the route was never measured.
+    """
+
+    route: str
+    bills: tuple[PlannedBill, ...]
+    counts: Mapping[Forecast, int]
+    calls: int
+    seconds: float | None
+
+
+class AsyncSession:
+    """One configuration, with its ledger open. Made by `open_async`.
+
+    Its methods raise `K3pushError` where nothing could be begun.
+    """
+
+    def __init__(self, settings: Settings, ledger: Ledger) -> None:
+        self._settings = settings
+        self._ledger = ledger
+
+    @property
+    def routes(self) -> tuple[str, ...]:
+        """Names of the routes."""
+        return tuple(self._settings.routes)
+
+    async def plan(self, bills: Bills, *, route: str | None = None) -> Plan:
+        """Look ahead and send nothing.
+
+        Args:
+            bills: Numbers, bills, or a job file whose lines ask for one route.
+            route: Name of the route; it may be left out where there is one.
+        """
+        with _said():
+            executor = self._executor()
+            seen: list[Foreseen] = []
+
+            async def take(page: list[Foreseen]) -> None:
+                seen.extend(page)
+
+            with self._listed(bills, route) as (jobs, how):
+                routes = await self._routes(jobs, how)
+                previewer = Previewer(
+                    settings=self._settings,
+                    entrance=executor.entrance,
+                    set_aside=lambda user, why: _warn("warning.identity_aside", user=user, why=why),
+                    pace=executor.pace(),
+                    throttle=executor.throttle(),
+                    ledger=self._ledger,
+                )
+                preview = await previewer.look(jobs, routes, _Reading(), take)
+            if preview.stop.asked:
+                why = "\n".join(
+                    _SAY(f"cause.{cause}", why=why) for cause, why in preview.stop.causes.items()
+                )
+                raise Problem(why)
+            (name,) = preview.routes
+            return Plan(
+                route=name,
+                bills=tuple(_planned(each) for each in sorted(seen, key=lambda each: each.line)),
+                counts=dict(preview.totals[name].fates),
+                calls=preview.chunks(name),
+                seconds=preview.seconds(name),
+            )
+
+    async def run(
+        self,
+        bills: Bills,
+        *,
+        route: str | None = None,
+        again_because: str = "",
+        limit: int | None = None,
+    ) -> Result:
+        """Push bills, and return how that ended. Whatever has a target already is not sent.
+
+        Args:
+            bills: Numbers, bills, or a job file whose lines ask for one route.
+            route: Name of the route; it may be left out where there is one.
+            again_because: Why bills that have a target are pushed again; "" if they are not.
+            limit: So many bills at most; the others stay `planned`.
+        """
+        with _said():
+            executor = self._executor(RunOptions(because=again_because, limit=limit))
+            with self._listed(bills, route) as (jobs, how):
+                routes = await self._routes(jobs, how)
+                chosen = next(iter(routes.values()))
+                if isinstance(bills, Path):
+                    names = [job.name for job in jobs]
+                    run = await open_listed(
+                        executor, self._ledger, names, jobs, routes=routes, route=chosen
+                    )
+                else:
+                    run = await self._open(executor, chosen, list(jobs[0].read()), again_because)
+            return await self._execute(executor, run)
+
+    async def resume(self, run: str) -> Result:
+        """Go on where a run stopped; what is open is settled first."""
+        with _said():
+            found, executor = await self._run(run), self._executor()
+            executor.see_whole(found)
+            if not await is_unfinished(self._ledger, found):
+                return _result(await executor.ending_now(self._ledger, found, executor.fate))
+            return await self._execute(executor, found)
+
+    async def retry(self, run: str, *, reason: str = "") -> Result:
+        """Push rejected bills of a run again: all, or those whose reason holds a text."""
+        with _said():
+            found, executor = await self._run(run), self._executor()
+            executor.see_whole(found)
+            async with self._ledger.own(found.id, executes=False):
+                await plan_rejected(self._ledger, executor.clock, found, saying(reason))
+            return await self._execute(executor, found)
+
+    async def settle(self, run: str) -> Result:
+        """Ask the ERP what became of the unknown bills of a run; nothing is sent."""
+        with _said():
+            found, executor = await self._run(run), self._executor()
+            executor.see_whole(found)
+            return await self._execute(executor, found, only=Only.SETTLE)
+
+    async def rows(self, run: str, states: Collection[State | str] = ()) -> list[Row]:
+        """Return what became of each bill of a run, in the order of its list.
+
+        Args:
+            run: Its id.
+            states: Only bills in one of these; none for all.
+        """
+        with _said():
+            found = await self._run(run)
+            wanted = [State(state) for state in states]
+            pages = followed_pages_of(self._ledger, found, wanted)
+            return [_row(each) async for page in pages for each in page]
+
+    # -- parts --------------------------------------------------------------------------------
+
+    def _executor(self, options: RunOptions | None = None) -> Executor:
+        options = options or RunOptions()
+        observer = LineObserver(_SAY, _warn, _LOG.info)
+        return Executor(self._settings, options, observer, _SAY)
+
+    @contextmanager
+    def _listed(
+        self, bills: Bills, route: str | None
+    ) -> Iterator[tuple[list[JobSource], JobOptions]]:
+        how = JobOptions(route=route)
+        if isinstance(bills, Path):
+            with opened_jobs([str(bills)], how, _warn) as jobs:
+                yield jobs, how
+        else:
+            listed = [_listed_as(each, line) for line, each in enumerate(bills, start=1)]
+            yield [JobSource(_NAME, Path(_NAME), partial(iter, listed))], how
+
+    async def _routes(self, jobs: Sequence[JobSource], how: JobOptions) -> dict[str, Route]:
+        lines = await survey(jobs)
+        if not lines:
+            raise Problem(remark("notice.empty_job", job=jobs[0].name))
+        routes = routes_of(self._settings, how, lines)
+        if len({route.name for route in routes.values()}) > 1:
+            raise Problem(remark("api.one_route", routes=", ".join(routes)))
+        return routes
+
+    async def _open(
+        self, executor: Executor, route: Route, listed: Sequence[Listed], because: str
+    ) -> Run:
+        now = executor.clock.now()
+        run = Run(
+            id=await free_run_id(self._ledger, now),
+            scope=scope_of(self._settings.erp.acct_id, route),
+            route=route,
+            jobs=(_NAME,),
+            folder="",
+            started_at=now,
+            again_because=because,
+        )
+        return await take_up_list(self._ledger, run, listed)
+
+    async def _run(self, name: str) -> Run:
+        return await find_run(self._ledger, RunId(name))
+
+    async def _execute(self, executor: Executor, run: Run, *, only: Only | None = None) -> Result:
+        return _result(await executor.execute(self._ledger, run, only=only))
+
+
+class Session(AbstractContextManager["Session"]):
+    """One configuration, with its ledger open. Made by `open`; for programs without a loop.
+
+    Each method does what that of `AsyncSession` does.
+    """
+
+    def __init__(self, config: Path | str | None = None) -> None:
+        self._config = config
+        self._stack = ExitStack()
+        self._portal: BlockingPortal | None = None
+        self._session: AsyncSession | None = None
+
+    def __enter__(self) -> Self:
+        """Open the ledger."""
+        with ExitStack() as stack:
+            self._portal = stack.enter_context(start_blocking_portal())
+            opened = self._portal.wrap_async_context_manager(open_async(self._config))
+            self._session = stack.enter_context(opened)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the ledger."""
+        self._portal = self._session = None
+        self._stack.__exit__(kind, error, trace)
+
+    @property
+    def routes(self) -> tuple[str, ...]:
+        """Names of the routes."""
+        return self._opened.routes
+
+    def plan(self, bills: Bills, *, route: str | None = None) -> Plan:
+        """Look ahead and send nothing."""
+        return self._call(partial(self._opened.plan, bills, route=route))
+
+    def run(
+        self,
+        bills: Bills,
+        *,
+        route: str | None = None,
+        again_because: str = "",
+        limit: int | None = None,
+    ) -> Result:
+        """Push bills, and return how that ended."""
+        pushing = self._opened.run
+        return self._call(
+            partial(pushing, bills, route=route, again_because=again_because, limit=limit)
+        )
+
+    def resume(self, run: str) -> Result:
+        """Go on where a run stopped."""
+        return self._call(partial(self._opened.resume, run))
+
+    def retry(self, run: str, *, reason: str = "") -> Result:
+        """Push rejected bills of a run again."""
+        return self._call(partial(self._opened.retry, run, reason=reason))
+
+    def settle(self, run: str) -> Result:
+        """Ask the ERP what became of the unknown bills of a run."""
+        return self._call(partial(self._opened.settle, run))
+
+    def rows(self, run: str, states: Collection[State | str] = ()) -> list[Row]:
+        """Return what became of each bill of a run."""
+        return self._call(partial(self._opened.rows, run, states))
+
+    @property
+    def _opened(self) -> AsyncSession:
+        if self._session is None:
+            raise RuntimeError("use it in a with statement: with k3push.open() as session")
+        return self._session
+
+    def _call(self, act: Callable[[], Awaitable[T]]) -> T:
+        if self._portal is None:
+            raise RuntimeError("the session is closed")
+        return self._portal.call(act)
+
+
+def open(config: Path | str | None = None) -> Session:  # noqa: A001  # as k3push.open
+    """Open a configuration, for programs without an event loop.
+
+    Args:
+        config: The configuration file; the usual one without it.
+    """
+    return Session(config)
+
+
+@asynccontextmanager
+async def open_async(config: Path | str | None = None) -> AsyncIterator[AsyncSession]:
+    """Open a configuration, on an event loop of asyncio.
+
+    Args:
+        config: The configuration file; the usual one without it.
+
+    Raises:
+        K3pushError: It cannot be used, or its ledger cannot be opened.
+    """
+    async with AsyncExitStack() as stack:
+        with _said():
+            settings = load_settings(Path(config) if config is not None else None)
+            ledger = await stack.enter_async_context(ledger_of(settings, create=True))
+        yield AsyncSession(settings, ledger)
+
+
+def push(bills: Bills, *, route: str | None = None, config: Path | str | None = None) -> Result:
+    """Push bills, and return how that ended.
+
+    Args:
+        bills: Numbers, bills, or a job file whose lines ask for one route.
+        route: Name of the route; it may be left out where there is one.
+        config: The configuration file; the usual one without it.
+
+    Raises:
+        K3pushError: Nothing could be begun.
+    """
+    with open(config) as session:
+        return session.run(bills, route=route)
+
+
+async def push_async(
+    bills: Bills, *, route: str | None = None, config: Path | str | None = None
+) -> Result:
+    """Push bills on an event loop of asyncio, as `push` does."""
+    async with open_async(config) as session:
+        return await session.run(bills, route=route)
+
+
+class _Reading:
+    """Is told how far a look ahead is, and tells nobody."""
+
+    def add(self, count: int) -> None:
+        """So many lines more were seen."""
+
+    def waiting(self, why: str, seconds: float) -> None:
+        """Some look is put off."""
+        _LOG.info("%s (%.0f s)", _SAY.said(why), seconds)
+
+
+def _warn(sentence: str, /, **facts: object) -> None:
+    _LOG.warning(_SAY(sentence, **facts))
+
+
+@contextmanager
+def _said() -> Iterator[None]:
+    """Put into words what kept something from being begun."""
+    try:
+        yield
+    except Exception as error:
+        cause = innermost(error)
+        known = (JobFileError, LedgerLostError, Problem, RunIsAliveError, SettingsError)
+        if not isinstance(cause, known):
+            raise
+        raise K3pushError(_SAY.said(str(cause))) from error
+
+
+def _listed_as(bill: str | Bill, line: int) -> Listed:
+    wanted = bill if isinstance(bill, Bill) else Bill(bill)
+    number, id_ = tidy(wanted.number), internal_id(tidy(wanted.id))
+    if id_ is None:
+        why = remark("job.bad_id", value=wanted.id)
+        raise Problem(remark("note.place", place=str(line), why=why))
+    if (number or not id_) and (wrong := flaw(number)):
+        why = remark(f"job.{wrong.code}", **wrong.facts)
+        raise Problem(remark("note.place", place=str(line), why=why))
+    return Listed(line, BillNumber(number), id=id_)
+
+
+def _planned(seen: Foreseen) -> PlannedBill:
+    return PlannedBill(
+        line=seen.line,
+        number=seen.number or seen.bill,
+        id=seen.source_id or seen.listed_id,
+        fate=seen.fate,
+        targets=seen.targets,
+        code=seen.code,
+        reason=_SAY.said(seen.reason),
+        repeats=seen.first_line,
+    )
+
+
+def _row(found: FollowedRow) -> Row:
+    row = found.row
+    advice = advise(code_of(row), row.reason)
+    return Row(
+        line=row.line,
+        number=row.shown_number,
+        id=row.shown_id,
+        state=row.state,
+        targets=row.targets,
+        code=row.code,
+        reason=_SAY.said(row.reason),
+        cure=_SAY(advice.cure) if advice else "",
+        attempts=row.attempts,
+        sent_at=row.sent_at,
+        settled_at=row.settled_at,
+        follow=found.follow.value,
+        follow_reason=_SAY.said(found.why),
+    )
+
+
+def _result(ending: Ending) -> Result:
+    return Result(
+        run=ending.run.id,
+        route=ending.run.route.name,
+        exit=ending.exit,
+        counts=dict(ending.counts),
+        follow={each.value: n for each, n in ending.followed.counts.items() if each.value},
+        pushes=ending.pushes,
+        seconds=ending.seconds,
+        causes={cause.value: _SAY.said(why) for cause, why in ending.causes.items()},
+    )

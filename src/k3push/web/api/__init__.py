@@ -1,0 +1,1 @@
+"""What programs ask over HTTP: pushes, plans, and what became of them."""

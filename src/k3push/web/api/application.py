@@ -1,0 +1,145 @@
+"""The application that answers programs, as one tenant's part of the dashboard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from k3push.ports import LedgerLostError
+from k3push.web.api.callers import Rates
+from k3push.web.api.problems import ProblemError, ProblemShape, kind_of, problem
+from k3push.web.api.pushes import router
+from k3push.web.page_context import PageContext
+from k3push.web.pages import rendered
+
+VERSION = "1"
+MOST_BYTES = 1 << 20
+LEDGER_WAIT_S = 30
+
+_ABOUT = """\
+Push bills down (单据下推) in Kingdee K/3 Cloud, each with a key of your own: asked again with the
+same key, you are told of the same push, and nothing is pushed twice. Every address but this
+document and its page needs `Authorization: Bearer` and a token of `k3push token add`, which is for
+one route, has a role (`view`, `operate`, `approve`) and a number of requests a minute.
+"""
+
+
+def api_of(desk: PageContext) -> FastAPI:
+    """Make the application of all tenants; the address says whose a request is."""
+    api = FastAPI(
+        title="k3push",
+        version=VERSION,
+        description=_ABOUT,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,  # to an address that no document has
+    )
+    api.state.desk = desk
+    api.state.rates = Rates()
+    api.include_router(router)
+    api.add_api_route("/", _page, include_in_schema=False)
+    api.add_api_route("/openapi.json", _document, include_in_schema=False)
+    api.add_middleware(_Bounded)
+    api.add_exception_handler(HTTPException, _refused)
+    api.add_exception_handler(RequestValidationError, _invalid)
+    api.add_exception_handler(LedgerLostError, _lost)
+    api.add_exception_handler(Exception, _defect)
+    api.openapi = lambda: document_of(api)  # type: ignore[method-assign]  # FastAPI's own way
+    return api
+
+
+def document_of(api: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI document."""
+    if api.openapi_schema is None:
+        made = get_openapi(
+            title=api.title,
+            version=api.version,
+            description=api.description,
+            routes=api.routes,
+            servers=[{"url": "."}],
+        )
+        shapes: dict[str, Any] = made["components"]["schemas"]
+        found = ProblemShape.model_json_schema(ref_template="#/components/schemas/{model}")
+        shapes |= found.pop("$defs", {})
+        shapes["Problem"] = found
+        api.openapi_schema = made
+    return api.openapi_schema
+
+
+async def _document(request: Request) -> dict[str, Any]:
+    return document_of(request.app)
+
+
+async def _page(request: Request) -> HTMLResponse:
+    """Show the addresses to a person."""
+    desk: PageContext = request.app.state.desk
+    document = document_of(request.app)
+    frame = desk.frame(request)
+    operations = [
+        (path, method.upper(), operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+    shapes = document["components"]["schemas"]
+    text = rendered(
+        "api.html", frame.say, frame=frame, live="", state="", operations=operations, shapes=shapes
+    )
+    return HTMLResponse(text)
+
+
+# -- what is wrong --------------------------------------------------------------------------------
+
+
+class _Bounded:
+    """Takes bodies of a bounded size alone."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and end it where it grows too large."""
+        size = 0
+
+        async def bounded() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > MOST_BYTES:
+                raise ProblemError("too-large")
+            return message
+
+        await self._app(scope, bounded, send)
+
+
+def _refused(_: Request, error: Exception) -> Response:
+    if isinstance(error, ProblemError):
+        headers: Mapping[str, str] | None = error.headers
+        return problem(error.kind, error.detail, headers=headers, errors=error.errors)
+    status = error.status_code if isinstance(error, HTTPException) else 400
+    headers = error.headers if isinstance(error, HTTPException) else None
+    return problem(kind_of(status), headers=headers)
+
+
+def _invalid(_: Request, error: Exception) -> Response:
+    found = error.errors() if isinstance(error, RequestValidationError) else ()
+    errors = [(".".join(map(str, each["loc"])), str(each["msg"])) for each in found]
+    return problem("invalid", errors=errors)
+
+
+def _lost(request: Request, error: Exception) -> Response:
+    desk: PageContext = request.app.state.desk
+    why = desk.speaker(request).said(str(error))
+    return problem("no-ledger", why, headers={"retry-after": str(LEDGER_WAIT_S)})
+
+
+def _defect(_: Request, error: Exception) -> Response:
+    return problem("defect", type(error).__name__)

@@ -1,0 +1,149 @@
+"""What programs send and are told, as the OpenAPI document has it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+MOST_BILLS = 1000
+LONGEST_KEY = 200
+
+Number = Annotated[str, Field(min_length=1, max_length=80)]
+Id = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,18}$")]
+Steps = Annotated[list[Literal["submit", "audit"]], Field(max_length=2)]
+
+PushState = Literal["planning", "planned", "accepted", "running", "ended", "withdrawn", "failed"]
+
+
+class Wanted(BaseModel):
+    """Bills to be pushed, by their numbers or by their internal ids."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    key: str = Field(
+        min_length=1,
+        max_length=LONGEST_KEY,
+        description="Your own name for this, such as the id of your event. Asked again with it, "
+        "you are told of the same push; nothing is pushed twice.",
+    )
+    route: str | None = Field(
+        None, max_length=200, description="The token's route; any other is refused."
+    )
+    numbers: list[Number] = Field(
+        default_factory=list, max_length=MOST_BILLS, description="Bill numbers (单据编号)."
+    )
+    ids: list[Id] = Field(
+        default_factory=list, max_length=MOST_BILLS, description="Internal ids (源单内码)."
+    )
+    follow: Steps | None = Field(
+        None,
+        description="The first of the steps that the route takes after a push; `[]` takes none, "
+        "and without it all are taken.",
+    )
+
+    @model_validator(mode="after")
+    def _either(self) -> Wanted:
+        if bool(self.numbers) == bool(self.ids):
+            raise ValueError("give either numbers or ids")
+        return self
+
+
+class Commanding(BaseModel):
+    """What is to be done with a push."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    command: Literal["pause", "continue", "stop", "resume", "retry", "settle"] = Field(
+        description="`pause`, `continue` and `stop` while it is running; `resume` goes on where it "
+        "stopped; `retry` pushes rejected bills again; `settle` asks the ERP about unknown ones."
+    )
+
+
+class Reason(BaseModel):
+    """Why so many bills would not be pushed."""
+
+    reason: str
+    count: int
+
+
+class Plan(BaseModel):
+    """What would be done."""
+
+    bills: dict[str, int] = Field(description="How many are ready, already, partly or blocked.")
+    calls: int = Field(description="How many calls would be made.")
+    seconds: float | None = Field(description="About how long it would take, where known.")
+    reasons: list[Reason]
+
+
+class Push(BaseModel):
+    """A push, and how it stands."""
+
+    id: str
+    key: str
+    route: str
+    state: PushState = Field(
+        description="`accepted`: in the ledger, and executed as soon as can be. `ended`: nothing "
+        "more is done by itself. `failed`: it could not be begun; `why` says the cure."
+    )
+    asked_by: str
+    asked_at: datetime
+    approved_by: str | None
+    run: str | None = Field(description="The run in the ledger, once there is one.")
+    exit: int | None = Field(description="The exit code of the last execution that has ended.")
+    counts: dict[str, int] = Field(description="Bills by state.")
+    follow: dict[str, int] = Field(description="Documents by how far they have come.")
+    needs_person: bool
+    why: str | None
+    plan: Plan | None = Field(description="What would be done, where a plan was asked for.")
+
+
+class Target(BaseModel):
+    """A document that the ERP made."""
+
+    id: str
+    number: str
+    draft: bool
+
+
+class Row(BaseModel):
+    """What became of one bill."""
+
+    line: int = Field(description="Its place in the request, from 1.")
+    number: str
+    id: str
+    state: Literal["planned", "sent", "pushed", "draft", "already", "rejected", "unknown"]
+    targets: list[Target]
+    code: str
+    reason: str
+    cure: str = Field(description="What helps, where that is known.")
+    attempts: int
+    sent_at: datetime | None
+    settled_at: datetime | None
+    follow: str
+    follow_reason: str
+
+
+class Rows(BaseModel):
+    """Some rows."""
+
+    rows: list[Row]
+    next: int | None = Field(description="`after` of the next page; null at the end.")
+
+
+class Happened(BaseModel):
+    """A call that had the bill in it, or a note about it."""
+
+    at: datetime
+    what: str
+    text: str
+    request: str | None
+    answer: str | None
+
+
+class Evidence(BaseModel):
+    """What happened to one bill, in the order of time."""
+
+    row: Row
+    events: list[Happened]

@@ -1,0 +1,107 @@
+"""How a push of a program stands, in the shapes that programs are told of."""
+
+from __future__ import annotations
+
+from k3push.core.advice.diagnosis import advise, code_of
+from k3push.core.model import Run
+from k3push.core.safety.document_steps import FOR_PERSON
+from k3push.runs.find import needs_person
+from k3push.runs.outcome import followed_of
+from k3push.runs.request_stages import Request, Stage, is_asked_for
+from k3push.runs.row_pages import FollowedRow
+from k3push.web.api import shapes
+from k3push.web.api.callers import Caller
+from k3push.words.language import Say
+
+_STATES: dict[Stage, shapes.PushState] = {
+    Stage.PLANNING: "planning",
+    Stage.PLANNED: "planned",
+    Stage.APPROVED: "accepted",
+    Stage.ENDED: "ended",
+    Stage.WITHDRAWN: "withdrawn",
+    Stage.FAILED: "failed",
+}
+
+
+async def run_in(caller: Caller, request: Request) -> Run | None:
+    """Return the run of a request; None before it is in the ledger."""
+    return await caller.ledger.run(request.runs[0]) if request.runs else None
+
+
+async def push_as(caller: Caller, request: Request) -> shapes.Push:
+    """Return how a push stands now."""
+    ledger, say = caller.ledger, caller.say
+    run = await run_in(caller, request)
+    state = _STATES[request.stage]
+    counts: dict[str, int] = {}
+    follow: dict[str, int] = {}
+    if run is not None:
+        counts = {each.value: n for each, n in (await ledger.counts(run.id)).items()}
+        followed = await followed_of(ledger, run, at_a_glance=True)
+        follow = {each.value: n for each, n in followed.counts.items() if each.value}
+        state = await _state_of(caller, run, state)
+    over = state == "failed" or (state == "ended" and run is not None)
+    return shapes.Push(
+        id=request.id,
+        key=request.key,
+        route=request.route,
+        state=state,
+        asked_by=request.by,
+        asked_at=request.at,
+        approved_by=request.approved_by or None,
+        run=run.id if run else None,
+        exit=run.exit if run else None,
+        counts=counts,
+        follow=follow,
+        needs_person=over and (run is None or needs_person(run, alive=False)),
+        why=say.said(request.why) or None,
+        plan=_plan(request, say),
+    )
+
+
+async def _state_of(caller: Caller, run: Run, state: shapes.PushState) -> shapes.PushState:
+    # An ending is cleared when an execution begins, so one that is there says enough.
+    if run.exit is None and await caller.ledger.is_alive(run.id):
+        return "running"
+    if state == "ended" and await is_asked_for(caller.ledger, run.id):
+        return "accepted"  # to be resumed, retried or settled
+    return state
+
+
+def _plan(request: Request, say: Say) -> shapes.Plan | None:
+    for route in request.seen.get("routes", ()):
+        return shapes.Plan(
+            bills=dict(route["fates"]),
+            calls=int(route["chunks"]),
+            seconds=route["seconds"],
+            reasons=[
+                shapes.Reason(reason=say.said(str(each["reason"])), count=int(each["count"]))
+                for each in route["reasons"]
+            ],
+        )
+    return None
+
+
+def row_as(found: FollowedRow, say: Say) -> shapes.Row:
+    """Return what became of a bill."""
+    row = found.row
+    advice = (
+        advise(found.follow.value, found.why)
+        if found.follow in FOR_PERSON
+        else advise(code_of(row), row.reason)
+    )
+    return shapes.Row(
+        line=row.line,
+        number=row.shown_number,
+        id=row.shown_id,
+        state=row.state.value,
+        targets=[shapes.Target(id=t.id, number=t.number, draft=t.draft) for t in row.targets],
+        code=row.code,
+        reason=say.said(row.reason),
+        cure=say(advice.cure) if advice else "",
+        attempts=row.attempts,
+        sent_at=row.sent_at,
+        settled_at=row.settled_at,
+        follow=found.follow.value,
+        follow_reason=say.said(found.why),
+    )

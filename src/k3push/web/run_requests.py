@@ -1,0 +1,118 @@
+"""One more execution of a run that is not under way, as people and programs ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from k3push.core.model import Row, Run
+from k3push.core.remark import remark
+from k3push.ports import Clock, Ledger, RunIsAliveError
+from k3push.runs.control import living_beside, runs_beside
+from k3push.runs.create import plan_rejected
+from k3push.runs.find import is_unfinished
+from k3push.runs.request_stages import (
+    Act,
+    Kind,
+    Request,
+    Stage,
+    is_asked_for,
+    note_act,
+    put_request,
+    requests_of,
+)
+
+What = Literal["resume", "retry", "settle"]
+
+
+class HinderedError(Exception):
+    """Something stands in the way; the message is a remark."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks one tenant's server for an execution.
+
+    Attributes:
+        by: A user's name or a program's; "" where nobody is known by name.
+        begin: Has what was asked for done.
+    """
+
+    ledger: Ledger
+    clock: Clock
+    by: str
+    begin: Callable[[Request], None]
+
+    async def resume(self, run: Run) -> Request | None:
+        """Go on with a run, and with all that were begun with it; None where that was asked for.
+
+        Raises:
+            HinderedError: Nothing is left in it, or it is under way.
+        """
+        beside = await runs_beside(self.ledger, run)
+        left = [each for each in beside if await is_unfinished(self.ledger, each)]
+        if not left:
+            raise HinderedError(remark("notice.nothing_left", run=run.id))
+        return await self._ask(run, left, "resume")
+
+    async def settle(self, run: Run) -> Request | None:
+        """Ask the ERP about the numbers of a run in doubt; None where that was asked for.
+
+        Raises:
+            HinderedError: It is under way.
+        """
+        return await self._ask(run, [run], "settle")
+
+    async def retry(
+        self, run: Run, takes: Callable[[Row], bool], detail: str = ""
+    ) -> Request | None:
+        """Push rejected numbers of a run again; None where it was asked for meanwhile.
+
+        Args:
+            run: The run.
+            takes: Which of them.
+            detail: Which of them, for people.
+
+        Raises:
+            HinderedError: There are none, or it is or is about to be under way.
+        """
+        if await is_asked_for(self.ledger, run.id):
+            raise HinderedError(remark("desk.asked_already"))
+        try:
+            async with self.ledger.own(run.id, executes=False):
+                planned = await plan_rejected(self.ledger, self.clock, run, takes)
+        except RunIsAliveError:
+            raise HinderedError(remark("error.run_alive", run=run.id)) from None
+        if not planned:
+            raise HinderedError(remark("notice.nothing_rejected", run=run.id))
+        return await self._ask(run, [run], "retry", detail)
+
+    async def _ask(
+        self, run: Run, runs: Sequence[Run], what: What, detail: str = ""
+    ) -> Request | None:
+        if await is_asked_for(self.ledger, runs[0].id):
+            return None  # somebody else has asked as well
+        if (living := await living_beside(self.ledger, run)) is not None:
+            raise HinderedError(remark("error.run_alive", run=living.id))
+        kind = Kind.SETTLE if what == "settle" else Kind.RESUME
+        now = self.clock.now()
+        # Of two who ask at one moment both come to the same id, and so to one request.
+        nth = len(await requests_of(self.ledger, runs[0].id)) + 1
+        asked = await put_request(
+            self.ledger,
+            Request(
+                id=f"{kind}-{runs[0].id}-{nth}",
+                kind=kind,
+                by=self.by,
+                at=now,
+                stage=Stage.APPROVED,
+                runs=[each.id for each in runs],
+                approved_by=self.by,
+                approved_at=now.isoformat(),
+            ),
+        )
+        for each in runs:
+            await note_act(self.ledger, Act(now, each.id, self.by, what, detail))
+        self.begin(asked)
+        return asked

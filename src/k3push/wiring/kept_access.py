@@ -1,0 +1,173 @@
+"""One way to the ERP for many short executions: one session, one login, one limit of calls.
+
+Each push of a program is an execution. Had each a login of its own, a wrong password would be
+tried once for each, and five tries lock the account (P 2.4); sessions would pile up in the ERP
+(P 2.10), and the limit of calls a minute would count for each alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self, cast
+
+import anyio
+from anyio.abc import TaskGroup
+
+from k3push.adapters.erp.client import ErpClient
+from k3push.adapters.erp.identities import Identities
+from k3push.config.settings import ErpSettings
+from k3push.ports import LoginRefusedError
+from k3push.wiring.erp import ErpAccess
+
+IDLE_S = 60.0
+
+_Erp = ErpClient | Identities
+
+
+@dataclass(slots=True, eq=False)
+class _Kept:
+    """An ERP that several executions share.
+
+    Attributes:
+        inside: How many are at it.
+        used: How often it was entered, by which an idle time is told from another.
+        refused: Whether its login was.
+    """
+
+    settings: ErpSettings
+    erp: _Erp
+    inside: int = 0
+    used: int = 0
+    refused: bool = False
+
+
+class KeptAccess:
+    """Keeps one session open between executions, and closes it when nobody has come for a while.
+
+    A login that was refused is tried no more, whatever comes, until somebody says that it may be.
+    """
+
+    def __init__(self, idle_s: float = IDLE_S) -> None:
+        self._idle_s = idle_s
+        self._kept: _Kept | None = None
+        self._left: list[_Kept] = []
+
+    def of(self, entrance: ErpAccess, settings: ErpSettings, tasks: TaskGroup) -> ErpAccess:
+        """Return the way in for one execution.
+
+        Args:
+            entrance: Makes what is shared, if need be.
+            settings: What it was made from; others need another session.
+            tasks: In which the session is closed later.
+        """
+        return _SharedAccess(entrance.sites, entrance.refused, self, entrance, settings, tasks)
+
+    def try_again(self) -> None:
+        """Forget a refusal: somebody has logged in since."""
+        if self._kept is not None and self._kept.refused:
+            self._leave_behind()
+
+    async def close(self) -> None:
+        """Log out; nobody is at it any more."""
+        self._leave_behind()
+        for kept in self._left:
+            await kept.erp.__aexit__(None, None, None)
+        self._left.clear()
+
+    def take(self, settings: ErpSettings, make: Callable[[], _Erp]) -> _Kept:
+        """Return what is shared; make it if there is none, or the settings are others."""
+        if self._kept is not None and self._kept.settings != settings:
+            self._leave_behind()
+        if self._kept is None:
+            self._kept = _Kept(settings, make())
+        return self._kept
+
+    async def leave(self, kept: _Kept, tasks: TaskGroup) -> None:
+        """Say that an execution is over."""
+        kept.inside -= 1
+        if kept.inside:
+            return
+        if kept is self._kept:
+            if not kept.refused:
+                tasks.start_soon(self._close_later, kept, kept.used)
+        elif kept in self._left:
+            self._left.remove(kept)
+            await kept.erp.__aexit__(None, None, None)
+
+    async def _close_later(self, kept: _Kept, used: int) -> None:
+        await anyio.sleep(self._idle_s)
+        if kept is self._kept and not kept.inside and kept.used == used:
+            self._kept = None
+            await kept.erp.__aexit__(None, None, None)
+
+    def _leave_behind(self) -> None:
+        if self._kept is not None:
+            self._left.append(self._kept)
+            self._kept = None
+
+
+@dataclass(frozen=True, slots=True)
+class _SharedAccess(ErpAccess):
+    """The way of one execution to what is shared."""
+
+    keeper: KeptAccess = field(default_factory=KeptAccess)
+    inner: ErpAccess | None = None
+    settings: ErpSettings | None = None
+    tasks: TaskGroup | None = None
+
+    def opened(
+        self, calls_per_minute: Callable[[], int], set_aside: Callable[[str, str], None]
+    ) -> _Erp:
+        """Return the shared ERP, as if it were this execution's own."""
+        if self.inner is None or self.settings is None or self.tasks is None:
+            raise RuntimeError("made by KeptAccess alone")
+        inner = self.inner
+        kept = self.keeper.take(self.settings, lambda: inner.opened(calls_per_minute, set_aside))
+        # All but its beginning and its end is the shared one's.
+        return cast("_Erp", _Visit(self.keeper, kept, self.tasks))
+
+
+class _Visit:
+    """A shared ERP, entered and left by one execution."""
+
+    def __init__(self, keeper: KeptAccess, kept: _Kept, tasks: TaskGroup) -> None:
+        self._keeper = keeper
+        self._kept = kept
+        self._tasks = tasks
+        self._logins = 0
+
+    async def __aenter__(self) -> Self:
+        """Come in."""
+        self._kept.inside += 1
+        self._kept.used += 1
+        self._logins = self._kept.erp.logins
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave; others may be at it still."""
+        with anyio.CancelScope(shield=True):
+            await self._keeper.leave(self._kept, self._tasks)
+
+    @property
+    def logins(self) -> int:
+        """Logins while this execution was at it."""
+        return self._kept.erp.logins - self._logins
+
+    async def open_session(self) -> None:
+        """Log in if nobody has; see `ports` for what is raised."""
+        try:
+            await self._kept.erp.open_session()
+        except LoginRefusedError:
+            self._kept.refused = True
+            raise
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a verb of the shared one."""
+        return getattr(self._kept.erp, name)

@@ -1,0 +1,46 @@
+"""Runs of job files: written into the ledger with their numbers, before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import anyio.to_thread
+
+from k3push.core.model import Route, Run
+from k3push.ports import Ledger
+from k3push.runs.create import JobSource, new_run, open_run
+from k3push.wiring.executor import Executor
+from k3push.wiring.selected_bills import keep_list
+
+
+async def open_listed(
+    executor: Executor,
+    ledger: Ledger,
+    names: Sequence[str],
+    jobs: Sequence[JobSource],
+    *,
+    routes: Mapping[str, Route],
+    route: Route,
+) -> Run:
+    """Open a run for the lines of job files that ask for a route.
+
+    Args:
+        executor: Executes it, and all others of its command.
+        ledger: Where to.
+        names: What the job files are called.
+        jobs: The job files, read to their ends before.
+        routes: By the name that lines give.
+        route: One of them.
+    """
+    acct_id = executor.settings.erp.acct_id
+    run = await new_run(ledger, executor.clock, acct_id, route, names)
+    fate = executor.fate
+    fate.group = fate.group or run.id
+    run = replace(run, again_because=executor.options.because, group=fate.group)
+    try:
+        await anyio.to_thread.run_sync(keep_list, run, jobs)
+    except OSError as error:
+        executor.observer.warn("warning.results_lost", folder=run.folder, why=error)
+    await open_run(ledger, run, jobs, lambda listed: routes[listed.route].name == route.name)
+    return run

@@ -1,0 +1,49 @@
+"""Who is told of programs' pushes, as the settings name them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from k3push.adapters.signed_posts import SHORTEST_SECRET, is_address
+from k3push.config.setting_errors import Fault, SettingsError
+from k3push.config.settings import Settings
+from k3push.core.remark import remark
+from k3push.runs.program_events import receiver_id
+
+
+@dataclass(frozen=True, slots=True)
+class Receivers:
+    """Where events go.
+
+    Attributes:
+        addresses: By the names that the ledger knows them by.
+        secret: What signs them.
+    """
+
+    addresses: Mapping[str, str]
+    secret: str
+
+
+def receivers_of(settings: Settings) -> Receivers:
+    """Return the receivers, their secrets resolved.
+
+    Raises:
+        SettingsError: One cannot be had, or is no address.
+    """
+    api = settings.api
+
+    def fault(key: str, what: str) -> SettingsError:
+        return SettingsError(str(settings.file), [Fault(key, None, what)])
+
+    found = [each.resolve("api.webhooks", settings.file) for each in api.webhooks]
+    if not all(map(is_address, found)):
+        raise fault("api.webhooks", remark("setting.webhook_address"))
+    secret = ""
+    if found and api.webhook_secret is not None:
+        secret = api.webhook_secret.resolve("api.webhook_secret", settings.file)
+        if len(secret) < SHORTEST_SECRET:
+            raise fault(
+                "api.webhook_secret", remark("setting.webhook_short", least=SHORTEST_SECRET)
+            )
+    return Receivers({receiver_id(each): each for each in found}, secret)

@@ -1,0 +1,96 @@
+"""Programs that ask for pushes over HTTP: their tokens, and what they are told."""
+
+from __future__ import annotations
+
+WORDS = {
+    # -- tokens ----------------------------------------------------------------------------------
+    "token.bad_name": (
+        "{name}: a program's name has up to 40 letters, digits, dots, hyphens and underscores, and begins with a letter or a digit",
+        "{name}：程序名称最多 40 个字符，限字母、数字、点、连字符和下划线，以字母或数字开头",
+    ),
+    "token.there": (
+        "{name} has a token already. Revoke it first: k3push token revoke {name}",
+        "{name} 已有令牌。请先作废：k3push token revoke {name}",
+    ),
+    "token.none": (
+        "there is no program {name}; k3push token list shows those that there are",
+        "没有名为 {name} 的程序；用 k3push token list 查看已有的程序",
+    ),
+    "token.made": (
+        "Token of {name} for route {route}, role {role}, {rate} requests a minute. It is shown this once.",
+        "{name} 的令牌：路线 {route}，角色 {role}，每分钟 {rate} 次请求。令牌只显示这一次。",
+    ),
+    "token.revoked": ("The token of {name} is refused from now on.", "{name} 的令牌已作废。"),
+    "token.no_four_eyes": (
+        "[serve] four_eyes is on: this program can plan, and somebody else has to approve.",
+        "已启用 [serve] four_eyes：该程序只能计划，须由他人批准。",
+    ),
+    "token.head.name": ("program", "程序"),
+    "token.head.route": ("route", "路线"),
+    "token.head.role": ("role", "角色"),
+    "token.head.rate": ("a minute", "每分钟"),
+    "token.head.made": ("made", "生成时间"),
+    "token.head.revoked": ("revoked", "作废时间"),
+    # -- what a program is told ------------------------------------------------------------------
+    "api.title": ("For programs", "程序接口"),
+    "api.about": (
+        "What programs can ask of this server over HTTP. Each needs a token: k3push token add.",
+        "其他程序可通过 HTTP 调用的接口；每个程序须有令牌：k3push token add。",
+    ),
+    "api.no_token": (
+        "Send Authorization: Bearer with a token of k3push token add that was not revoked.",
+        "请在 Authorization: Bearer 中给出 k3push token add 生成且未作废的令牌。",
+    ),
+    "api.no_right": (
+        "The token has the role {role}; this needs {needed}.",
+        "令牌的角色为 {role}，此操作需要 {needed}。",
+    ),
+    "api.too_many": (
+        "The token allows {rate} requests a minute. Ask again after Retry-After seconds.",
+        "令牌限每分钟 {rate} 次请求；请在 Retry-After 秒后重试。",
+    ),
+    "api.only_watches": (
+        "This server only watches: start it with k3push serve --work.",
+        "该服务只供查看；请用 k3push serve --work 启动。",
+    ),
+    "api.plan_instead": (
+        "[serve] four_eyes is on: ask for a plan (POST /plans), which somebody else approves.",
+        "已启用 [serve] four_eyes：请改用计划（POST /plans），由他人批准。",
+    ),
+    "api.key_reused": (
+        "The key {key} was used for something else: other bills, another route or other steps. Use a new key for each push.",
+        "key {key} 已用于其他内容（单据、路线或后续步骤不同）。每次下推请用新的 key。",
+    ),
+    "api.bad_key": (
+        "a key has no control characters",
+        "key 不能含控制字符",
+    ),
+    "api.other_route": (
+        "the token is for route {route}",
+        "该令牌只用于路线 {route}",
+    ),
+    "api.route_gone": (
+        "the settings have no route {route} any more; make a token for one that there is",
+        "配置中已没有路线 {route}；请为现有路线生成令牌",
+    ),
+    "api.other_steps": (
+        "must be the first of the route's own steps: {steps}",
+        "须为路线自身步骤的开头部分：{steps}",
+    ),
+    "api.one_route": (
+        "the list asks for several routes ({routes}); push those of one at a time",
+        "清单涉及多条路线（{routes}）；请每次只下推一条路线的单据",
+    ),
+    "api.not_found": (
+        "This program has asked for nothing of that id.",
+        "该程序没有此 id 的请求。",
+    ),
+    "api.no_run_yet": (
+        "There is no run yet. Ask how the push stands, and again once it has one.",
+        "任务尚未建立；请先查询下推状态，建立后再试。",
+    ),
+    "api.no_bill": (
+        "The push has no such bill; name it by number or bill_id as the rows do.",
+        "该下推中没有此单据；请按结果行中的 number 或 bill_id 指定。",
+    ),
+}

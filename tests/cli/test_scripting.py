@@ -1,0 +1,100 @@
+"""Pushing from Python, against a sandbox of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+import k3push
+from k3push import scripting
+from tests.cli.terminal import SALES_ROUTE, Desk, Sandbox, orders
+
+
+def test_a_list_is_pushed_seen_and_retried(desk: Desk, sandbox: Sandbox) -> None:
+    """As the commands do it, in the same ledger; a second time nothing is sent."""
+    desk.configure(sandbox.url)
+    with k3push.open(desk.folder / "config.toml") as session:
+        assert session.routes == ("po-instock",)
+        bills: list[str | k3push.Bill] = [*orders(3), k3push.Bill(number="CGDD9999999")]
+        plan = session.plan(bills)
+        assert {each.value: n for each, n in plan.counts.items()} == {"ready": 3, "blocked": 1}
+        assert [(each.line, each.fate) for each in plan.bills][3] == (4, k3push.Forecast.BLOCKED)
+        result = session.run(bills)
+        assert (result.ok, result.exit, dict(result.counts)) == (
+            False,
+            k3push.Exit.SOME_REJECTED,
+            {k3push.State.PUSHED: 3, k3push.State.REJECTED: 1},
+        )
+        rows = session.rows(result.run)
+        assert [row.number for row in rows] == [*orders(3), "CGDD9999999"]
+        assert all(row.targets[0].number for row in rows[:3])
+        (refused,) = session.rows(result.run, ["rejected"])
+        assert bool(refused.cure)
+        assert session.retry(result.run).counts == result.counts
+        assert session.settle(result.run).exit == result.exit
+        assert session.resume(result.run).exit == result.exit
+        again = session.run(bills)
+        assert again.counts[k3push.State.ALREADY] == 3
+    told = json.loads(desk.k3push("runs", "--json").out)
+    assert [each["jobs"] for each in told] == [["python"], ["python"]]
+    assert not list(desk.folder.glob("**/results"))
+    made = sandbox.truth()["sources"]
+    assert [len(made[number]) for number in orders(3)] == [1, 1, 1]
+
+
+def test_a_job_file_is_pushed_with_its_results_beside_it(desk: Desk, sandbox: Sandbox) -> None:
+    """A script may leave files for people as the command does."""
+    desk.configure(sandbox.url)
+    job = desk.folder / desk.job(orders(2))
+    result = k3push.push(job, config=desk.folder / "config.toml")
+    assert result.ok
+    assert (desk.folder / "results" / f"orders.{result.run}" / "report.html").is_file()
+
+
+def test_it_works_on_an_event_loop(desk: Desk, sandbox: Sandbox) -> None:
+    """Several at once, of one ledger."""
+    desk.configure(sandbox.url)
+
+    async def act() -> list[k3push.Result]:
+        async with k3push.open_async(desk.folder / "config.toml") as session:
+            return await asyncio.gather(*(session.run([number]) for number in orders(3)))
+
+    assert all(result.ok for result in asyncio.run(act()))
+
+
+def test_what_cannot_be_begun_is_one_kind_of_error(desk: Desk, tmp_path: Path) -> None:
+    """It says in words what is wrong, and nothing was sent."""
+    with pytest.raises(k3push.K3pushError, match=r"none\.toml"):
+        k3push.push(["A"], config=tmp_path / "none.toml")
+    desk.configure("http://127.0.0.1:9/K3Cloud/", more=SALES_ROUTE)
+    config = desk.folder / "config.toml"
+    with k3push.open(config) as session:
+        wrong: list[tuple[scripting.Bills, str | None, str]] = [
+            (["A"], None, "po-instock"),
+            (["A"], "none", "none"),
+            (["A,B"], "po-instock", "comma"),
+            ([k3push.Bill(id="x")], "po-instock", "whole number"),
+            ([""], "po-instock", "empty"),
+            ([], "po-instock", "python"),
+            (Path("none.csv"), "po-instock", "none.csv"),
+        ]
+        for bills, route, what in wrong:
+            with pytest.raises(k3push.K3pushError, match=what):
+                session.run(bills, route=route)
+        with pytest.raises(k3push.K3pushError, match="run"):
+            session.rows("none")
+        result = session.run(["A"], route="po-instock")
+        assert (result.exit, bool(result.causes)) == (k3push.Exit.UNREACHABLE, True)
+    with pytest.raises(RuntimeError):
+        session.run(["A"], route="po-instock")
+
+
+def test_the_package_offers_what_the_module_does() -> None:
+    """Two lists of names would differ some day."""
+    assert k3push.__all__ == scripting.__all__
+    assert all(getattr(k3push, name) is getattr(scripting, name) for name in k3push.__all__)
+    with pytest.raises(AttributeError):
+        _ = k3push.nothing

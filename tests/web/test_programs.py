@@ -1,0 +1,545 @@
+"""What programs ask for over HTTP: a push by a key, its rows and evidence, and what is steered."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+import anyio.lowlevel
+import httpx
+import pytest
+
+from k3push.core.model import State
+from k3push.runs.request_stages import find_request, requests
+from k3push.simulator import build
+from k3push.simulator.forms import PURCHASE_ORDER
+from k3push.simulator.script import Channel
+from k3push.web.api.shapes import MOST_BILLS
+from k3push.wiring.kept_access import IDLE_S
+from tests.runs.office import orders, sandbox, steps
+from tests.web.programs import API, played, program, until_over
+from tests.web.shop import FOUR_EYES, Shop, press, signed_in
+from tests.web.visits import House, house, in_time
+
+# The client's own generators, where a body is not read to the end.
+UNREAD = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+def asked(key: str, *numbers: str, **more: object) -> dict[str, object]:
+    """Return what a program sends."""
+    return {"key": key, "numbers": list(numbers), **more}
+
+
+def test_a_push_is_accepted_executed_and_told_of(tmp_path: Path) -> None:
+    """The answer comes before the push is made, and tells where to look."""
+
+    async def push(shop: Shop, _: House, wms: httpx.AsyncClient) -> None:
+        answer = await wms.post("/pushes", json=asked("e-1", *orders(3), "CGDD9999999"))
+        assert (answer.status_code, answer.json()["state"]) == (202, "accepted"), answer.text
+        told = await until_over(wms, answer.json()["id"])
+        assert told["counts"] == {"pushed": 3, "rejected": 1}
+        assert (told["exit"], told["needs_person"], told["key"]) == (3, True, "e-1")
+        rows = (await wms.get(f"/pushes/{told['id']}/rows", params={"limit": 3})).json()
+        assert [row["number"] for row in rows["rows"]] == orders(3)
+        assert all(row["targets"][0]["number"] for row in rows["rows"])
+        rest = {"after": rows["next"], "state": ["rejected", "unknown"]}
+        (row,) = (await wms.get(f"/pushes/{told['id']}/rows", params=rest)).json()["rows"]
+        assert (row["number"], row["line"], bool(row["cure"])) == ("CGDD9999999", 4, True)
+        evidence = await wms.get(f"/pushes/{told['id']}/evidence", params={"number": orders(1)[0]})
+        assert any(each["request"] for each in evidence.json()["events"])
+        run = await shop.ledger.run(told["run"])
+        assert run is not None
+        assert run.jobs == ("api/wms: e-1",)
+
+    played(push, tmp_path)
+    assert not list(tmp_path.glob("**/results"))  # the ledger has it all
+
+
+def test_bills_are_pushed_by_their_ids(tmp_path: Path) -> None:
+    """The program of an ERP knows ids, and no two bills share one."""
+
+    async def push(shop: Shop, _: House, wms: httpx.AsyncClient) -> None:
+        (source,) = shop.site.world.store.by_number(PURCHASE_ORDER, orders(1)[0])
+        answer = await wms.post("/pushes", json={"key": "k", "ids": [str(source.id)]})
+        told = await until_over(wms, answer.json()["id"])
+        assert told["counts"] == {"pushed": 1}
+        named = {"bill_id": str(source.id)}
+        evidence = await wms.get(f"/pushes/{told['id']}/evidence", params=named)
+        assert evidence.json()["row"]["number"] == source.number
+
+    played(push, tmp_path)
+
+
+def test_the_same_key_is_the_same_push(tmp_path: Path) -> None:
+    """Whoever got no answer asks again, and many who ask at once are told of one push."""
+
+    async def push(shop: Shop, _: House, wms: httpx.AsyncClient) -> None:
+        told: list[httpx.Response] = []
+
+        async def ask() -> None:
+            told.append(await wms.post("/pushes", json=asked("e-1", *orders(2))))
+
+        async with anyio.create_task_group() as tasks:
+            for nth in range(5):
+                tasks.start_soon(ask, name=f"{nth}")
+        assert len({each.json()["id"] for each in told}) == 1
+        id_ = told[0].json()["id"]
+        await until_over(wms, id_)
+        again = await wms.post("/pushes", json=asked("e-1", *orders(2)))
+        assert (again.status_code, again.json()["state"]) == (200, "ended")
+        assert len(await shop.ledger.runs()) == 1
+        assert {shop.documents(number) for number in orders(2)} == {1}
+        for other in (asked("e-1", *orders(3)), asked("e-1", *orders(2), follow=[])):
+            reused = await wms.post("/pushes", json=other)
+            assert reused.status_code == 409
+            assert reused.json()["type"].endswith("key-reused")
+        assert (await wms.post("/plans", json=asked("e-1", *orders(2)))).status_code == 409
+
+    played(push, tmp_path)
+
+
+def test_one_programs_keys_are_its_own(tmp_path: Path) -> None:
+    """Two programs may count their events alike, and neither sees the other's pushes."""
+
+    async def push(shop: Shop, home: House, wms: httpx.AsyncClient) -> None:
+        mine = (await wms.post("/pushes", json=asked("1", orders(1)[0]))).json()["id"]
+        async with program(home, await shop.token("oms")) as oms:
+            theirs = (await oms.post("/pushes", json=asked("1", orders(2)[1]))).json()["id"]
+            assert mine != theirs
+            for path in ("", "/rows", "/evidence?number=CGDD0000000", "%0A"):
+                answer = await oms.get(f"/pushes/{mine}{path}")
+                assert (answer.status_code, answer.json()["status"]) == (404, 404), path
+            stop = await oms.post(f"/pushes/{mine}/commands", json={"command": "stop"})
+            assert stop.status_code == 404
+            await until_over(oms, theirs)
+        await until_over(wms, mine)
+
+    played(push, tmp_path)
+
+
+def test_a_bill_that_two_pushes_name_is_pushed_once(tmp_path: Path) -> None:
+    """Each is told what became of it, whoever was first."""
+
+    async def push(shop: Shop, _: House, wms: httpx.AsyncClient) -> None:
+        ids = [
+            (await wms.post("/pushes", json=asked(f"e-{nth}", *orders(4)))).json()["id"]
+            for nth in range(12)
+        ]
+        for id_ in ids:
+            told = await until_over(wms, id_)
+            assert set(told["counts"]) <= {"pushed", "already"}, told
+        assert {shop.documents(number) for number in orders(4)} == {1}
+
+    played(push, tmp_path)
+
+
+def test_a_kill_between_accepted_and_executed_loses_nothing(tmp_path: Path) -> None:
+    """The key is in the ledger before anybody is told, and the repeat is told the truth."""
+
+    async def visit() -> None:
+        shop = Shop(tmp_path)
+        token = await shop.token()
+        async with shop.open() as home, program(home, token) as wms:
+            answer = await wms.post("/pushes", json=asked("e-1", *orders(5)))
+            dead, shop.ledger = shop.ledger, shop.ledger.another_process()
+            dead.die()
+        assert answer.status_code == 202
+        assert not shop.site.calls[Channel.PUSH]
+        async with shop.open() as home, program(home, token) as wms:
+            again = await wms.post("/pushes", json=asked("e-1", *orders(5)))
+            assert again.json()["id"] == answer.json()["id"]
+            told = await until_over(wms, again.json()["id"])
+        assert (told["counts"], told["exit"]) == ({"pushed": 5}, 0)
+        assert {shop.documents(number) for number in orders(5)} == {1}
+
+    in_time(visit)
+
+
+def test_a_kill_between_executed_and_told_loses_nothing(tmp_path: Path) -> None:
+    """Answers that the dead server waited for are settled, and the repeat is told of the end."""
+
+    async def visit() -> None:
+        shop = Shop(tmp_path)
+        token = await shop.token()
+        async with shop.open() as home, program(home, token) as wms:
+            answer = await wms.post("/pushes", json=asked("e-1", *orders(5)))
+            with anyio.fail_after(600):
+                while not any(shop.documents(number) for number in orders(5)):
+                    await anyio.lowlevel.checkpoint()
+            dead, shop.ledger = shop.ledger, shop.ledger.another_process()
+            dead.die()
+        async with shop.open() as home, program(home, token) as wms:
+            again = await wms.post("/pushes", json=asked("e-1", *orders(5)))
+            assert (again.status_code, again.json()["id"]) == (200, answer.json()["id"])
+            told = await until_over(wms, again.json()["id"])
+        assert told["counts"] == {"pushed": 5}
+        assert {shop.documents(number) for number in orders(5)} == {1}
+
+    in_time(visit)
+
+
+def test_refused_bills_are_pushed_again_by_command(tmp_path: Path) -> None:
+    """A program that has mended the bill needs no person for it."""
+
+    async def push(shop: Shop, _: House, wms: httpx.AsyncClient) -> None:
+        answer = await wms.post("/pushes", json=asked("e", orders(1)[0], "CGDDU000003"))
+        id_ = answer.json()["id"]
+        assert (await until_over(wms, id_))["counts"] == {"pushed": 1, "rejected": 1}
+        commands = f"/pushes/{id_}/commands"
+        for hindered in ("pause", "stop", "resume"):
+            refused = await wms.post(commands, json={"command": hindered})
+            assert (refused.status_code, hindered) == (409, hindered)
+        assert (await wms.post(commands, json={"command": "retry"})).status_code == 202
+        told = await until_over(wms, id_)
+        assert (told["counts"], told["state"]) == ({"pushed": 1, "rejected": 1}, "ended")
+        assert [each.by for each in await requests(shop.ledger)] == ["api/wms"] * 2
+
+    played(push, tmp_path)
+
+
+def test_a_push_is_stopped_and_goes_on(tmp_path: Path) -> None:
+    """What is under way is recorded, and the rest waits for `resume`."""
+
+    async def push(shop: Shop, _: House, wms: httpx.AsyncClient) -> None:
+        id_ = (await wms.post("/pushes", json=asked("e", *orders(60)))).json()["id"]
+        with anyio.fail_after(600):
+            while (await wms.get(f"/pushes/{id_}")).json()["state"] != "running":
+                await anyio.lowlevel.checkpoint()
+        stopped = await wms.post(f"/pushes/{id_}/commands", json={"command": "stop"})
+        assert stopped.status_code == 202, stopped.text
+        told = await until_over(wms, id_)
+        if told["counts"].get("planned"):
+            assert (told["exit"], told["needs_person"]) == (5, True)
+            resumed = await wms.post(f"/pushes/{id_}/commands", json={"command": "resume"})
+            assert resumed.status_code == 202
+            told = await until_over(wms, id_)
+        assert told["counts"] == {"pushed": 60}
+        assert {shop.documents(number) for number in orders(60)} == {1}
+
+    played(push, tmp_path)
+
+
+def test_a_plan_is_seen_and_approved_by_another_program(tmp_path: Path) -> None:
+    """Nothing is sent before; approved twice, it is one push."""
+
+    async def push(shop: Shop, home: House, wms: httpx.AsyncClient) -> None:
+        answer = await wms.post("/plans", json=asked("p", *orders(3), "CGDD9999999"))
+        assert answer.status_code == 202, answer.text
+        id_ = answer.json()["id"]
+        told = await until_over(wms, id_)
+        assert (told["state"], told["plan"]["bills"]) == ("planned", {"ready": 3, "blocked": 1})
+        assert told["plan"]["reasons"][0]["count"] == 1
+        assert not shop.site.calls[Channel.PUSH]
+        async with program(home, await shop.token("boss")) as boss:
+            for _ in range(2):
+                assert (await boss.post(f"/plans/{id_}/approve")).status_code == 202
+            told = await until_over(boss, id_)
+        assert (told["counts"], told["approved_by"]) == ({"pushed": 3, "rejected": 1}, "api/boss")
+        again = await wms.post("/plans", json=asked("p", *orders(3), "CGDD9999999"))
+        assert (again.status_code, again.json()["state"]) == (200, "ended")
+        assert (await wms.post(f"/plans/{id_}/withdraw")).status_code == 409
+
+    played(push, tmp_path)
+
+
+def test_four_eyes_hold_for_programs_too(tmp_path: Path) -> None:
+    """A program plans, and a person approves in the browser; none does both."""
+
+    async def visit() -> None:
+        shop = Shop(tmp_path)
+        token = await shop.token()
+        async with shop.open(FOUR_EYES) as home, program(home, token) as wms:
+            refused = await wms.post("/pushes", json=asked("e", *orders(1)))
+            assert (refused.status_code, refused.json()["type"][-9:]) == (403, "four-eyes")
+            id_ = (await wms.post("/plans", json=asked("p", *orders(1)))).json()["id"]
+            await until_over(wms, id_)
+            assert (await wms.post(f"/plans/{id_}/approve")).status_code == 403
+            async with signed_in(home, "li") as li:
+                assert (
+                    await press(li, f"/plans/{id_}", f"/plans/{id_}/approve")
+                ).status_code == 303
+            told = await until_over(wms, id_)
+        assert (told["counts"], told["approved_by"]) == ({"pushed": 1}, "li")
+        found = await find_request(shop.ledger, id_)
+        assert found is not None
+        assert (found.by, found.approved_by) == ("api/wms", "li")
+
+    in_time(visit)
+
+
+def test_a_program_asks_for_fewer_steps_than_the_route_takes(tmp_path: Path) -> None:
+    """Never for more, and never for others; what is retried later keeps to it."""
+    more = 'follow = ["submit", "audit"]\n'
+
+    async def push(_: Shop, __: House, wms: httpx.AsyncClient) -> None:
+        told = {}
+        for nth, follow in enumerate(([], ["submit"], None)):
+            wanted = asked(f"e-{nth}", orders(nth + 1)[-1], follow=follow)
+            told[nth] = await until_over(wms, (await wms.post("/pushes", json=wanted)).json()["id"])
+        assert [each["follow"] for each in told.values()] == [
+            {},
+            {"submitted": 1},
+            {"approved": 1},
+        ]
+        assert [each["exit"] for each in told.values()] == [0, 0, 0]
+        for follow in (["audit"], ["audit", "submit"]):
+            refused = await wms.post("/pushes", json=asked("x", *orders(1), follow=follow))
+            assert (refused.status_code, refused.json()["errors"][0]["place"]) == (
+                422,
+                "body.follow",
+            )
+
+    played(push, tmp_path, Shop(tmp_path, more=more))
+
+
+def test_faults_on_the_way_double_nothing(tmp_path: Path) -> None:
+    """The server pushes by the same door as the command."""
+    plan = steps("make-then-reset", "make-then-html-502", "make-then-cut-off")
+
+    async def push(shop: Shop, _: House, wms: httpx.AsyncClient) -> None:
+        ids = [
+            (await wms.post("/pushes", json=asked(f"e-{nth}", number))).json()["id"]
+            for nth, number in enumerate(orders(10))
+        ]
+        for id_ in ids:
+            assert (await until_over(wms, id_))["counts"] == {"pushed": 1}
+        assert {shop.documents(number) for number in orders(10)} == {1}
+
+    played(push, tmp_path, Shop(tmp_path, site=build(sandbox(plan))))
+
+
+def test_pushes_of_programs_share_one_login_which_ends_when_none_comes(tmp_path: Path) -> None:
+    """Sessions would pile up in the ERP otherwise."""
+
+    async def push(shop: Shop, _: House, wms: httpx.AsyncClient) -> None:
+        for burst in range(2):
+            ids = [
+                (await wms.post("/pushes", json=asked(f"{burst}-{nth}", number))).json()["id"]
+                for nth, number in enumerate(orders(12, first=12 * burst))
+            ]
+            for id_ in ids:
+                assert (await until_over(wms, id_))["counts"] == {"pushed": 1}
+            assert shop.site.calls[Channel.LOGIN] == burst + 1
+            await anyio.sleep(2 * IDLE_S)
+        assert {shop.documents(number) for number in orders(24)} == {1}
+
+    played(push, tmp_path)
+
+
+def test_a_refused_login_is_tried_once_whatever_programs_ask(tmp_path: Path) -> None:
+    """Five tries lock the account; once a person was let in, programs are again."""
+
+    async def push(shop: Shop, home: House, wms: httpx.AsyncClient) -> None:
+        config = shop.folder / "config.toml"
+        sound = config.read_text("utf-8")
+        config.write_text(sound.replace('password = "sandbox"', 'password = "wrong"'))
+        told = {}
+        for nth, number in enumerate(orders(12)):
+            answer = await wms.post("/pushes", json=asked(f"e-{nth}", number))
+            told[number] = answer.json()["id"]
+        for id_ in told.values():
+            ended = await until_over(wms, id_)
+            assert (ended["exit"], ended["needs_person"]) == (6, True)
+            assert ended["counts"] == {"planned": 1}
+        first = next(iter(told.values()))
+        for _ in range(3):
+            await wms.post(f"/pushes/{first}/commands", json={"command": "resume"})
+            await until_over(wms, first)
+        assert shop.site.calls[Channel.LOGIN] == 1
+        config.write_text(sound)
+        run = (await wms.get(f"/pushes/{first}")).json()["run"]
+        async with signed_in(home, "li") as li:
+            await press(li, f"/runs/{run}", f"/runs/{run}/resume")
+        assert (await until_over(wms, first))["counts"] == {"pushed": 1}
+        for id_ in told.values():
+            await wms.post(f"/pushes/{id_}/commands", json={"command": "resume"})
+        for id_ in told.values():
+            assert (await until_over(wms, id_))["counts"] == {"pushed": 1}
+
+    played(push, tmp_path)
+
+
+# -- what is refused ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wanted", "place"),
+    [
+        ({}, "body.key"),
+        ({"key": "k"}, "body"),
+        ({"key": "k", "numbers": ["A"], "ids": ["1"]}, "body"),
+        ({"key": "", "numbers": ["A"]}, "body.key"),
+        ({"key": "a\nb", "numbers": ["A"]}, "body.key"),
+        ({"key": "\ud800", "numbers": ["A"]}, "body.key"),
+        ({"key": "k", "numbers": ["A,B"]}, "body.numbers.0"),
+        ({"key": "k", "numbers": ["A", " "]}, "body.numbers.1"),
+        ({"key": "k", "numbers": ["\u0000"]}, "body.numbers.0"),
+        ({"key": "k", "numbers": ["\ud800"]}, "body.numbers.0"),
+        ({"key": "k", "numbers": ["A" * 81]}, "body.numbers.0"),
+        ({"key": "k", "numbers": [17]}, "body.numbers.0"),
+        ({"key": "k", "numbers": ["A"] * (MOST_BILLS + 1)}, "body.numbers"),
+        ({"key": "k", "ids": ["0"]}, "body.ids.0"),
+        ({"key": "k", "numbers": ["A"], "route": "other"}, "body.route"),
+        ({"key": "k", "numbers": ["A"], "more": 1}, "body.more"),
+        ({"key": "k", "numbers": ["A"], "\ud800": 1}, "body"),
+    ],
+)
+def test_a_request_that_says_what_it_should_not_is_refused(
+    tmp_path: Path, wanted: dict[str, object], place: str
+) -> None:
+    """The place is named, and nothing is in the ledger."""
+
+    async def push(shop: Shop, _: House, wms: httpx.AsyncClient) -> None:
+        body = json.dumps(wanted).encode()
+        for path in ("/pushes", "/plans"):
+            answer = await wms.post(
+                path, content=body, headers={"content-type": "application/json"}
+            )
+            assert answer.status_code == 422, answer.text
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert place in [each["place"] for each in answer.json()["errors"]], answer.text
+        assert await requests(shop.ledger) == []
+
+    played(push, tmp_path)
+
+
+@UNREAD
+def test_a_body_that_cannot_be_read_or_is_too_large_is_refused(tmp_path: Path) -> None:
+    """However it is sent."""
+
+    async def push(_: Shop, __: House, wms: httpx.AsyncClient) -> None:
+        as_json = {"content-type": "application/json"}
+        deep = b"[" * 100_000 + b"]" * 100_000
+        for body in (b"{", b"\xff\xfe", b"", b"[]", b"null", deep):
+            answer = await wms.post("/pushes", content=body, headers=as_json)
+            assert answer.status_code in {400, 422}, (body[:9], answer.text)
+            assert answer.json()["status"] == answer.status_code
+
+        async def endless() -> object:
+            for _ in range(40):
+                yield b" " * (1 << 16)
+
+        for large in (b" " * (1 << 21), endless()):
+            answer = await wms.post("/pushes", content=large, headers=as_json)  # type: ignore[arg-type]
+            assert (answer.status_code, answer.json()["type"][-9:]) == (413, "too-large")
+
+    played(push, tmp_path)
+
+
+def test_a_program_that_asks_too_often_is_told_when_to_ask_again(tmp_path: Path) -> None:
+    """One program's haste is no other's."""
+
+    async def visit() -> None:
+        shop = Shop(tmp_path)
+        slow, other = await shop.token("slow", rate=3), await shop.token("other", rate=3)
+        async with shop.open() as home, program(home, slow) as client:
+            codes = [(await client.get("/pushes/x")).status_code for _ in range(4)]
+            assert codes == [404, 404, 404, 429]
+            answer = await client.get("/pushes/x")
+            wait_s = int(answer.headers["retry-after"])
+            assert 0 < wait_s <= 20
+            async with program(home, other) as theirs:
+                assert (await theirs.get("/pushes/x")).status_code == 404
+            await anyio.sleep(wait_s)
+            assert (await client.get("/pushes/x")).status_code == 404
+
+    in_time(visit)
+
+
+def test_no_session_opens_an_address_of_programs_and_no_token_a_page(tmp_path: Path) -> None:
+    """A foreign page in somebody's browser can push nothing."""
+
+    async def visit() -> None:
+        shop = Shop(tmp_path)
+        token = await shop.token()
+        async with shop.open() as home, signed_in(home, "li") as li, program(home, token) as wms:
+            refused = await li.post(f"{API}/pushes", json=asked("e", *orders(1)))
+            assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
+            bearer = {"authorization": f"Bearer {token}"}
+            async with home.browser() as stranger:
+                page = await stranger.get("/runs/x", headers=bearer)
+                assert (page.status_code, page.headers["location"]) == (303, "/login")
+            foreign = await wms.get("/pushes/x", headers={"host": "evil.example"})
+            assert (foreign.status_code, foreign.json()["status"]) == (421, 421)
+            for path in ("/t/config/api/v1/pushes/x", "/api/v2/pushes/x", "/api/v1pushes"):
+                async with home.browser() as stranger:
+                    assert (await stranger.get(path)).status_code in {303, 404}
+
+    in_time(visit)
+
+
+def test_a_server_that_only_watches_takes_nothing_from_programs(tmp_path: Path) -> None:
+    """What it would not execute must not be accepted."""
+
+    async def visit() -> None:
+        shop = Shop(tmp_path)
+        token = await shop.token()
+        watching = replace(shop.tenant(), workshop=None)
+        async with house(watching) as home, program(home, token) as wms:
+            answer = await wms.post("/pushes", json=asked("e", *orders(1)))
+            assert (answer.status_code, answer.json()["type"][-12:]) == (503, "only-watches")
+        assert await requests(shop.ledger) == []
+
+    in_time(visit)
+
+
+def test_each_tenant_lets_in_its_own_programs(tmp_path: Path) -> None:
+    """The address names the tenant, and a token of another opens nothing."""
+
+    async def visit() -> None:
+        shops = {}
+        tenants = []
+        for name in ("a", "b"):
+            (tmp_path / name).mkdir()
+            shops[name] = Shop(tmp_path / name)
+            tenants.append(replace(shops[name].tenant(), name=name))
+        token = await shops["a"].token()
+        async with house(*tenants, several=True) as home, program(home, token) as wms:
+            base = "http://127.0.0.1:8200"
+            wanted = asked("e", *orders(1))
+            for name, status in (("a", 202), ("b", 401), ("c", 404)):
+                answer = await wms.post(f"{base}/t/{name}/api/v1/pushes", json=wanted)
+                assert answer.status_code == status, (name, answer.text)
+            ended = await shops["a"].until("ended")
+            assert await shops["a"].counts(ended.runs[0]) == {State.PUSHED: 1}
+            home.ready.close()
+            await home.ready.drained()
+
+    in_time(visit)
+
+
+def test_what_could_not_be_begun_is_begun_by_command(tmp_path: Path) -> None:
+    """Its key stays its own, and the cure is told."""
+
+    async def push(shop: Shop, _: House, wms: httpx.AsyncClient) -> None:
+        config = shop.folder / "config.toml"
+        sound = config.read_text("utf-8")
+        config.write_text(sound.replace('password = "sandbox"', 'password = { env = "NONE_SUCH" }'))
+        id_ = (await wms.post("/pushes", json=asked("e", *orders(1)))).json()["id"]
+        told = await until_over(wms, id_)
+        assert (told["state"], told["needs_person"], told["run"]) == ("failed", True, None)
+        assert "NONE_SUCH" in told["why"]
+        config.write_text(sound)
+        assert (await wms.post("/pushes", json=asked("e", *orders(1)))).json()["state"] == "failed"
+        resumed = await wms.post(f"/pushes/{id_}/commands", json={"command": "resume"})
+        assert resumed.status_code == 202
+        assert (await until_over(wms, id_))["counts"] == {"pushed": 1}
+
+    played(push, tmp_path)
+
+
+def test_people_see_who_has_pushed_and_find_it_by_the_key(tmp_path: Path) -> None:
+    """A person who is asked about an event of the WMS finds its push."""
+
+    async def push(_: Shop, home: House, wms: httpx.AsyncClient) -> None:
+        id_ = (await wms.post("/pushes", json=asked("GR-4711", *orders(1)))).json()["id"]
+        told = await until_over(wms, id_)
+        async with signed_in(home, "guest") as guest:
+            assert told["run"] in (await guest.get("/", params={"words": "gr-4711"})).text
+            page = await guest.get(f"/runs/{told['run']}")
+            assert ("api/wms" in page.text, page.status_code) == (True, 200)
+            assert (await guest.get(f"/plans/{id_}")).status_code == 404
+
+    played(push, tmp_path)

@@ -1,0 +1,215 @@
+"""What receivers are told of programs' pushes: signed, again until taken, and over a restart."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+import anyio
+import httpx
+import pytest
+
+from k3push.adapters.signed_posts import Refused
+from k3push.runs.program_events import LONGEST_PAUSE_S, receiver_id, waiting
+from k3push.simulator import build
+from k3push.wiring.webhook_receivers import Receivers
+from tests.runs.office import orders, sandbox, steps
+from tests.web.programs import JSON, played, program, until_over
+from tests.web.shop import PATIENCE_S, Shop
+from tests.web.visits import House, in_time
+
+SECRET = "whsec_" + base64.b64encode(b"a secret of 24 characters").decode()
+HERE, THERE = "https://wms.example/hook?t=1", "https://bi.example/hook"
+
+
+@dataclass
+class Receiver:
+    """Takes events, but for the first so many, and sees that each is signed."""
+
+    refuse: Sequence[Refused] = ()
+    taken: list[tuple[str, JSON]] = field(default_factory=list)
+    tries: list[tuple[str, str, float]] = field(default_factory=list)
+
+    async def post(self, address: str, headers: Mapping[str, str], body: bytes) -> Refused | None:
+        """Take an event, or not."""
+        signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+        key = base64.b64decode(SECRET.removeprefix("whsec_"))
+        mac = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+        assert headers["webhook-signature"] == f"v1,{mac}"
+        told = json.loads(body)
+        assert told["id"] == headers["webhook-id"]
+        self.tries.append((address, told["id"], anyio.current_time()))
+        if len(self.tries) <= len(self.refuse):
+            return self.refuse[len(self.tries) - 1]
+        self.taken.append((address, told))
+        return None
+
+    def types(self, address: str = HERE) -> list[str]:
+        """Name what a receiver was told of."""
+        return [told["type"] for to, told in self.taken if to == address]
+
+    async def until(self, count: int) -> None:
+        """Wait until so many events were taken."""
+        with anyio.fail_after(48 * 3600):
+            while len(self.taken) < count:  # noqa: ASYNC110  # the clock jumps from look to look
+                await anyio.sleep(1)
+
+
+def shop_with(folder: Path, receiver: Receiver, *addresses: str, **more: object) -> Shop:
+    """Return a shop whose settings name receivers."""
+    named = {receiver_id(each): each for each in addresses or (HERE,)}
+    return Shop(folder, receivers=Receivers(named, SECRET), send=receiver.post, **more)  # type: ignore[arg-type]
+
+
+async def push(wms: httpx.AsyncClient, key: str, *numbers: str) -> JSON:
+    """Push bills, and return how that ended."""
+    made = await wms.post("/pushes", json={"key": key, "numbers": list(numbers)})
+    return await until_over(wms, made.json()["id"])
+
+
+def test_each_receiver_is_told_once_of_what_happened(tmp_path: Path) -> None:
+    """The end of a push, and that it needs a person; nothing of what a person has pushed."""
+    receiver = Receiver()
+
+    async def act(shop: Shop, _: House, wms: httpx.AsyncClient) -> None:
+        told = await push(wms, "e-1", *orders(2))
+        await push(wms, "e-2", "CGDD9999999")
+        await receiver.until(6)
+        for address in (HERE, THERE):
+            assert receiver.types(address) == ["push.ended", "push.ended", "push.needs_person"]
+        first = receiver.taken[0][1]["data"]
+        assert (first["push"], first["key"], first["program"]) == (told["id"], "e-1", "wms")
+        assert (first["counts"], first["exit"], first["run"]) == ({"pushed": 2}, 0, told["run"])
+        for address in (HERE, THERE):
+            assert await waiting(shop.ledger, receiver_id(address)) == []
+
+    played(act, tmp_path, shop_with(tmp_path, receiver, HERE, THERE))
+
+
+def test_what_is_not_taken_is_sent_again_after_growing_pauses(tmp_path: Path) -> None:
+    """Under one id, so that a receiver that had it after all drops it."""
+    receiver = Receiver(refuse=[Refused("timeout", down=True)] * 5)
+
+    async def act(_: Shop, __: House, wms: httpx.AsyncClient) -> None:
+        await push(wms, "e-1", *orders(1))
+        await receiver.until(1)
+        times = [at for _, _, at in receiver.tries]
+        pauses = [after - before for before, after in pairwise(times)]
+        assert pauses == pytest.approx([5, 10, 20, 40, 80], abs=1)
+        assert len({id_ for _, id_, _ in receiver.tries}) == 1
+
+    played(act, tmp_path, shop_with(tmp_path, receiver))
+
+
+def test_an_event_that_a_receiver_will_not_have_holds_up_no_other(tmp_path: Path) -> None:
+    """It waits by itself; a receiver that is down is left in peace instead."""
+    receiver = Receiver(refuse=[Refused("HTTP 400", down=False)])
+
+    async def act(_: Shop, __: House, wms: httpx.AsyncClient) -> None:
+        await push(wms, "e-1", "CGDD9999999")
+        await receiver.until(1)
+        assert receiver.tries[0][1] != receiver.taken[0][1]["id"]
+        assert receiver.tries[1][2] - receiver.tries[0][2] < 1
+        await receiver.until(2)
+
+    played(act, tmp_path, shop_with(tmp_path, receiver))
+
+
+def test_a_restart_tells_what_the_last_server_could_not(tmp_path: Path) -> None:
+    """The event is in the ledger, and the pause goes on where it was."""
+    down = Receiver(refuse=[Refused("ConnectError", down=True)] * 1000)
+    up = Receiver()
+
+    async def visit() -> None:
+        shop = shop_with(tmp_path, down)
+        token = await shop.token()
+        async with shop.open() as home, program(home, token) as wms:
+            await push(wms, "e-1", *orders(1))
+            await anyio.sleep(3 * LONGEST_PAUSE_S)
+        (left,) = await waiting(shop.ledger, receiver_id(HERE))
+        assert left.tries > 8
+        shop.send = up.post
+        async with shop.open():
+            await up.until(1)
+        assert (up.types(), up.taken[0][1]["id"]) == (["push.ended"], left.event)
+        assert await waiting(shop.ledger, receiver_id(HERE)) == []
+
+    in_time(visit)
+
+
+def test_a_kill_before_the_end_is_written_tells_it_once(tmp_path: Path) -> None:
+    """Another server ends the push, and comes to the same event."""
+    receiver = Receiver()
+
+    async def visit() -> None:
+        shop = shop_with(tmp_path, receiver)
+        token = await shop.token()
+        async with shop.open() as home, program(home, token) as wms:
+            await wms.post("/pushes", json={"key": "e", "numbers": orders(3)})
+            with anyio.fail_after(PATIENCE_S):
+                while not (await waiting(shop.ledger, receiver_id(HERE)) or receiver.tries):
+                    await anyio.lowlevel.checkpoint()
+            dead, shop.ledger = shop.ledger, shop.ledger.another_process()
+            dead.die()
+        async with shop.open() as home, program(home, token) as wms:
+            await push(wms, "e", *orders(3))
+            await receiver.until(1)
+        assert len({told["id"] for _, told in receiver.taken}) == 1
+        assert {shop.documents(number) for number in orders(3)} == {1}
+
+    in_time(visit)
+
+
+def test_doubts_are_told_of(tmp_path: Path) -> None:
+    """Whoever relies on a push has to know that the ERP may have acted or not."""
+    receiver = Receiver()
+    plan = steps("make-then-reset")
+
+    async def act(_: Shop, __: House, wms: httpx.AsyncClient) -> None:
+        told = await push(wms, "e-1", orders(1)[0])
+        await receiver.until(1 if told["exit"] == 0 else 2)
+        expected = {0: ["push.ended"], 4: ["push.ended", "push.doubts"]}[told["exit"]]
+        assert receiver.types() == expected
+
+    more = 'source_number_field = ""\n'
+    played(act, tmp_path, shop_with(tmp_path, receiver, more=more, site=build(sandbox(plan))))
+
+
+def test_a_plan_that_waits_for_approval_is_told_of(tmp_path: Path) -> None:
+    """Somebody has to look at it."""
+    receiver = Receiver()
+
+    async def act(_: Shop, __: House, wms: httpx.AsyncClient) -> None:
+        made = await wms.post("/plans", json={"key": "p", "numbers": orders(1)})
+        await receiver.until(2)
+        assert receiver.types() == ["plan.ready", "push.needs_person"]
+        await wms.post(f"/plans/{made.json()['id']}/approve")
+        await receiver.until(3)
+        assert receiver.types()[2:] == ["push.ended"]
+
+    played(act, tmp_path, shop_with(tmp_path, receiver))
+
+
+def test_what_waits_for_a_receiver_that_is_gone_is_dropped(tmp_path: Path) -> None:
+    """Its address may hold a secret that was changed; the new one is another receiver."""
+    down = Receiver(refuse=[Refused("ConnectError", down=True)] * 1000)
+
+    async def visit() -> None:
+        shop = shop_with(tmp_path, down)
+        token = await shop.token()
+        async with shop.open() as home, program(home, token) as wms:
+            await push(wms, "e-1", *orders(1))
+        assert await waiting(shop.ledger, receiver_id(HERE))
+        shop.receivers = Receivers({receiver_id(THERE): THERE}, SECRET)
+        async with shop.open():
+            await anyio.sleep(1)
+        assert await waiting(shop.ledger, receiver_id(HERE)) == []
+        assert HERE not in str(await shop.ledger.memos("webhook"))
+
+    in_time(visit)
