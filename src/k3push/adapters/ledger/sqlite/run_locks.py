@@ -77,7 +77,8 @@ class RunLocks:
             LedgerLostError: One is; another process may be executing its run.
         """
         for run, held in tuple(self._held.items()):
-            if not held.is_there():
+            # Of one that is given back meanwhile the file is gone, but it is held no longer.
+            if not held.is_there() and self._held.get(run) is held:
                 raise LedgerLostError(of_file(held.place, remark("ledger.lock_gone", run=run)))
 
     def is_alive(self, run: RunId) -> bool:
