@@ -304,6 +304,12 @@ class SqliteLedger(Ledger):
         """Return what other runs of the scope have made of bills, the latest of each."""
         return await self._read(lambda c: reads.made_of(c, run, numbers))
 
+    async def made_in(
+        self, scope: str, bills: Mapping[BillNumber, str]
+    ) -> Mapping[BillNumber, Made]:
+        """Return what the runs of a scope have made of bills, the latest of each."""
+        return await self._read(lambda c: reads.made_in(c, scope, bills))
+
     async def made_of_namesakes(
         self, scope: str, bills: Collection[BillNumber]
     ) -> Mapping[BillNumber, frozenset[str]]:
