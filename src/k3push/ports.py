@@ -39,6 +39,7 @@ from k3push.core.model import (
     Uptime,
 )
 from k3push.core.pacing.holds import Hold
+from k3push.core.protocol.links import FormEntry, LinkRow
 from k3push.core.protocol.selection import SelectedPage, Selection
 from k3push.core.safety.verdict import Verdict
 
@@ -303,6 +304,28 @@ class Erp(Protocol):
             route: Whose target form is asked.
             ids: The ERP's spelling of each bill, and its internal id.
             by_all: As for `targets_of`, whose errors this raises too.
+        """
+        ...
+
+    async def entries_of(self, form: str) -> Sequence[FormEntry]:
+        """Ask for the tables of a form (P 15.1).
+
+        Raises:
+            LookRefusedError: The user may not ask, or there is no such form.
+            LookFailedError: The answer was an error, or not whole.
+            ErpUnreachableError: No session could be opened, since nothing answered.
+            LoginRefusedError: No session could be opened, and trying again would harm.
+        """
+        ...
+
+    async def newest_links(self, route: Route) -> Sequence[LinkRow]:
+        """Return the links of the newest documents of the target form, in the route's entry.
+
+        Raises:
+            LookRefusedError: That entry has no links, or a right is missing.
+            LookFailedError: The answer was an error, or not whole.
+            ErpUnreachableError: No session could be opened, since nothing answered.
+            LoginRefusedError: No session could be opened, and trying again would harm.
         """
         ...
 
@@ -729,6 +752,19 @@ class Ledger(Protocol):
         Args:
             run: Whose scope counts; its own rows do not.
             numbers: The ERP's spellings.
+        """
+        ...
+
+    async def made_in(
+        self, scope: str, bills: Mapping[BillNumber, str]
+    ) -> Mapping[BillNumber, Made]:
+        """Return what the runs of a scope have made of bills, the latest of each.
+
+        A row of the same number may be this bill unless both are known by different ids.
+
+        Args:
+            scope: All runs of it count.
+            bills: The ERP's spellings, each with its internal id, or "" where that is not known.
         """
         ...
 

@@ -10,14 +10,13 @@ from typing import Any
 from k3push.core.model import TWIN, Row, RunId, State, Target
 from k3push.core.safety.evidence import made_outcome
 from k3push.core.safety.life import FINAL
-from k3push.runs.source_check import PRECHECK
 from k3push.simulator import Channel, audit
 from k3push.simulator.bills import APPROVED
 from k3push.simulator.forms import PURCHASE_ORDER
 from k3push.simulator.history import Maker
 from k3push.simulator.script import Does
 from tests.campaign.conditions import Breaks, HasRival, IsGuarded, Lags
-from tests.campaign.events import HasWindow, Plans, Refuses
+from tests.campaign.events import HasWindow, Refuses
 from tests.campaign.lateness import check_noticed, late_targets
 from tests.campaign.scene import Scene
 from tests.campaign.steps_after import Follows, HasHand, check_steps
@@ -250,12 +249,9 @@ def _check_reasons(
 ) -> Iterator[str]:
     """Find numbers that are rejected, or found to be there already, without cause."""
     codes = not scene.story.frame.style.old
-    # A plan that sees no documents takes what closed a bill for a person's doing.
-    plans_blindly = scene.story.is_blind and scene.story.has(Plans)
     for number, row in rows.items():
         if (
             row.state is State.REJECTED
-            and not (plans_blindly and row.code == PRECHECK)
             and row.bill not in late
             and row.code != HELD
             and _is_sound(scene, row.bill or row.number)

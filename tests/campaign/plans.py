@@ -6,6 +6,7 @@ Meanwhile the office goes on: bills are pushed and closed by hand, and other run
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -14,7 +15,7 @@ from k3push.core.model import Listed, id_in, number_in
 from k3push.core.plan import Foreseen
 from k3push.core.protocol.logins import LoginCall
 from k3push.runs.create import JobSource
-from k3push.runs.forecast import ForecastContext, forecast, held_numbers, made_numbers
+from k3push.runs.forecast import ForecastContext, forecast, held_numbers, learn_links
 from k3push.runs.stop import Stop, stopping
 from tests.campaign.scene import Scene
 from tests.runs.office import PACE, Notebook
@@ -37,10 +38,18 @@ async def foresee(
                 ledger, route = scene.ledger.another_process(), scene.routes[run]
                 scope = scene.office.run(run).scope
                 held = await held_numbers(ledger, scope)
-                made = {} if route.source_number_field else await made_numbers(ledger, scope)
                 outlook = ForecastContext(
-                    route, erp, PACE, stop, Notebook(), held, made, again=again
+                    route,
+                    erp,
+                    PACE,
+                    stop,
+                    Notebook(),
+                    held,
+                    partial(ledger.made_in, scope),
+                    partial(ledger.made_of_namesakes, scope),
+                    again=again,
                 )
+                outlook = await learn_links(outlook)
                 async for page in forecast([job], {"": outlook}, stop, at_once=2):
                     lines += page
         if not stop.asked:

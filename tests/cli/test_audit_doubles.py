@@ -130,9 +130,11 @@ def test_a_mistake_is_named(used: Desk, capsys: Capture, arguments: list[str], w
     assert words in capsys.readouterr().err
 
 
-def test_a_route_whose_documents_cannot_be_asked_for_is_named(used: Desk, capsys: Capture) -> None:
+def test_a_route_whose_documents_cannot_be_asked_for_is_named(
+    used: Desk, untouched: Sandbox, capsys: Capture
+) -> None:
     """To look in vain would be to find nothing."""
     route = '\n[routes.own]\nsource = "A_B"\ntarget = "C_D"\nrule = "x"\n'
-    used.configure(NOWHERE, more=route)
+    used.configure(untouched.url, more=route)
     assert run(("audit-dups",), "en") == 2
     assert "route own has no source_number_field" in capsys.readouterr().err

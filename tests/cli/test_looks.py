@@ -279,7 +279,9 @@ def test_check_finds_all_well(desk: Desk, untouched: Sandbox) -> None:
     assert not (desk.folder / "ledger.db").exists()
 
 
-def test_check_asks_both_forms_whatever_the_route_names(desk: Desk, untouched: Sandbox) -> None:
+def test_check_asks_both_forms_whatever_the_route_names(
+    desk: Desk, untouched: Sandbox, start: Start
+) -> None:
     """A route without a number field is one whose target form nobody else asks for."""
     keys = {"target": 'target = "STK_Nowhere"', "rule": 'rule = "X"'}
     wrong = desk.configure(untouched.url, lines=keys).k3push("check")
@@ -290,7 +292,26 @@ def test_check_asks_both_forms_whatever_the_route_names(desk: Desk, untouched: S
     right = desk.configure(untouched.url, lines=keys).k3push("check")
     assert right.exit == 0, right
     assert "✓ target form PUR_ReceiveBill\n" in right.out
-    assert "! route po-instock: no source_number_field" in right.out
+    assert "! the links of PUR_ReceiveBill.FDetailEntity can be asked for, and none" in right.out
+    without = desk.configure(start("--no-links").url, lines=keys).k3push("check")
+    assert without.exit == 0, without
+    assert "! route po-instock: no source_number_field, and the links" in without.out
+
+
+def test_check_proves_links_by_documents_that_are_there(desk: Desk, start: Start) -> None:
+    """One of the route's own rule shows where the links are, and that they name its source."""
+    keys = {
+        "target": 'target = "PUR_ReceiveBill"',
+        "rule": 'rule = "PUR_PurchaseOrder-PUR_ReceiveBill"',
+    }
+    desk.configure(start("--orders", "3").url, lines=keys)
+    ran = desk.k3push("run", desk.job(orders(3)), "--json")
+    assert (ran.exit, ran.said["counts"]) == (0, {"pushed": 3}), ran
+    ran = desk.k3push("check")
+    assert ran.exit == 0, ran
+    assert "✓ the links of PUR_ReceiveBill.FDetailEntity name bills of PUR_Purch" in ran.out
+    told = desk.k3push("explain", orders(3)[2]).out
+    assert "found by the ERP's link" in told
 
 
 def test_check_never_ticks_a_rule_that_is_not_there(desk: Desk, untouched: Sandbox) -> None:
@@ -309,7 +330,7 @@ def test_check_never_ticks_a_rule_that_is_not_there(desk: Desk, untouched: Sandb
 @pytest.mark.parametrize("fault", ["no-permission", "lose-session", "response-error", "empty"])
 def test_check_says_that_it_could_not_verify_a_rule(desk: Desk, start: Start, fault: str) -> None:
     """A site that does not list its rules may have them all the same."""
-    script = '[[step]]\nfault = "make-then-gzip"\non = "query"\ntimes = 3\n'
+    script = '[[step]]\nfault = "make-then-gzip"\non = "query"\ntimes = 4\n'
     script += f'[[step]]\nfault = "{fault}"\non = "query"\ntimes = 9\n'
     sandbox = start("--faults", desk.write("script.toml", script))
     ran = desk.configure(sandbox.url).k3push("check")

@@ -432,6 +432,7 @@ def add_old_document(world: World) -> None:
 async def only_settle(job: Context) -> None:
     """Settle as the command of that name does."""
     with stopping(job.stop):
+        await job.learn_links()
         while not job.stop.asked:
             settled = await settle_once(job, job.run.id)
             if not settled.left or not job.reads_back:

@@ -183,7 +183,8 @@ async def test_a_dead_run_that_was_settled_for_another_keeps_its_ending() -> Non
 
 async def test_a_number_that_nobody_can_settle_does_not_hold_a_run_for_ever() -> None:
     """Without a field to ask by, the doubt of another run stays, and so does our number."""
-    office = Office(sandbox(steps("reset")), replace(ROUTE, source_number_field=""))
+    options = sandbox(steps("reset"), link_fields=False)
+    office = Office(options, replace(ROUTE, source_number_field=""))
     await office.open_run(orders(3), FIRST)
     await office.execute(FIRST, throttle=steered(concurrency=1, chunk_size=20))
     await office.open_run(orders(3), SECOND)
@@ -212,7 +213,8 @@ async def test_two_living_runs_that_hold_each_other_up_both_end(field: str) -> N
     """Each holds a number that only a person can settle, and wants the other's."""
     a, b = orders(2)
     lost = "mislink" if field else "reset"
-    office = Office(sandbox(steps(lost, lost)), replace(ROUTE, source_number_field=field))
+    options = sandbox(steps(lost, lost), link_fields=bool(field))
+    office = Office(options, replace(ROUTE, source_number_field=field))
     await office.open_run([a, b])
     await office.open_run([b, a], SECOND)
     for run in (FIRST, SECOND):

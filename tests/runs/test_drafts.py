@@ -106,6 +106,7 @@ async def test_a_refusal_that_may_hide_a_draft_is_in_doubt_where_no_look_can_tel
     """An old server sends no status of the conversion, and that alone may name the draft."""
     style = AnswerStyle(old=True, draft_form=DraftForm.A)
     route = replace(DRAFTS, source_number_field="")
-    pushed = await push(orders(30), _sandbox(style), route=route)
+    options = replace(_sandbox(style), link_fields=False)
+    pushed = await push(orders(30), options, route=route)
     assert pushed.of(State.UNKNOWN) == {BAD}
     assert pushed.rows[BAD].reason == "仓库必录"

@@ -55,6 +55,7 @@ class Row(BaseModel):
     limits: QueryLimits = QueryLimits()
     entries: int = 1
     route: dict[str, str | bool] = {}  # pydantic copies it
+    links: bool = True
     documents_before: bool = True
     stops: Cause | None = None
     outcome: State | dict[State, int] | None = None
@@ -82,6 +83,7 @@ class Row(BaseModel):
             style=self.style,
             texts=self.texts,
             limits=self.limits,
+            link_fields=self.links,
         )
 
 

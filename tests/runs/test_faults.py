@@ -195,7 +195,7 @@ async def test_an_erp_that_cannot_be_reached_stops_the_run() -> None:
 async def test_without_a_source_number_field_numbers_travel_alone() -> None:
     """What an answer names can only be this number's when no other travelled with it."""
     route = replace(ROUTE, source_number_field="")
-    pushed = await push(NUMBERS, sandbox(), route=route)
+    pushed = await push(NUMBERS, sandbox(link_fields=False), route=route)
     assert {len(attempt.intent.numbers) for attempt, _, _ in pushed.watch.sendings} == {1}
     assert pushed.of(State.PUSHED) == set(NUMBERS)
 
@@ -203,7 +203,8 @@ async def test_without_a_source_number_field_numbers_travel_alone() -> None:
 @pytest.mark.parametrize("name", ["make-then-reset", "reset", "make-then-response-error"])
 async def test_without_a_source_number_field_a_lost_answer_stays_unknown(name: str) -> None:
     """Nobody can ask what became of it, so a person must, and it never travels again."""
-    office = Office(sandbox(steps(name)), replace(ROUTE, source_number_field=""))
+    options = sandbox(steps(name), link_fields=False)
+    office = Office(options, replace(ROUTE, source_number_field=""))
     await office.open_run(NUMBERS, FIRST)
     pushed = await office.execute()
     assert len(pushed.of(State.UNKNOWN)) == 1

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,16 @@ from k3push.adapters.erp.client import ErpClient
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import BillNumber, Intent, Listed, Route, Run, RunId, State, Uptime
 from k3push.core.plan import Forecast, Foreseen
+from k3push.core.protocol.logins import LoginCall, password_login
 from k3push.core.safety.matching import MOST_NUMBERS
 from k3push.runs.create import JobSource, scope_of
-from k3push.runs.forecast import ForecastContext, forecast, held_numbers, measured_pace
+from k3push.runs.forecast import (
+    ForecastContext,
+    forecast,
+    held_numbers,
+    learn_links,
+    measured_pace,
+)
 from k3push.runs.stop import Cause, Stop
 from k3push.simulator.script import Channel
 from k3push.simulator.transport import SandboxTransport
@@ -62,13 +70,24 @@ async def look(
     stop: Stop | None = None,
     at_once: int = 4,
     again: bool = False,
+    login: LoginCall = LOGIN,
 ) -> list[Foreseen]:
     """Look ahead as `plan` does."""
     stop = stop or Stop()
-    address = Address("http://sandbox/K3Cloud/", lambda _: LOGIN)
+    address = Address("http://sandbox/K3Cloud/", lambda _: login)
     async with ErpClient(address, transport=lambda: SandboxTransport(office.site)) as erp:
         held = await held_numbers(office.store, scope_of("sandbox", route))
-        outlook = ForecastContext(route, erp, PACE, stop, Notebook(), held, again=again)
+        outlook = ForecastContext(
+            route,
+            erp,
+            PACE,
+            stop,
+            Notebook(),
+            held,
+            partial(office.store.made_in, scope_of("sandbox", route)),
+            again=again,
+        )
+        outlook = await learn_links(outlook)
         pages = forecast(jobs, {"": outlook}, stop, at_once=at_once)
         return [one async for page in pages for one in page]
 
@@ -172,10 +191,27 @@ async def test_runs_that_left_nothing_in_doubt_are_not_asked_for_numbers() -> No
 
 async def test_a_route_that_cannot_be_read_back_is_not_asked_for_targets() -> None:
     """Its numbers are ready as far as anybody can tell."""
-    office = Office()
+    office = Office(sandbox(link_fields=False))
     route = replace(ROUTE, source_number_field="")
     (one,) = await look(office, [job(orders(1))], route=route)
     assert (one.fate, one.targets) == (Forecast.READY, ())
+
+
+@pytest.mark.parametrize("closes", [True, False])
+async def test_what_a_run_of_this_ledger_has_pushed_is_already_there(*, closes: bool) -> None:
+    """A user who sees no documents finds their bills closed, or open, and the ledger knows why."""
+    office = Office(sandbox(closes=closes, sees={"sandbox2": "none"}))
+    await office.open_run(orders(3))
+    await office.execute()
+    blind = password_login("sandbox", "sandbox2", "sandbox", 2052)
+    foreseen = await look(office, [job(orders(4))], login=blind)
+    assert [one.fate for one in foreseen] == [*[Forecast.ALREADY] * 3, Forecast.READY]
+    assert all(FIRST in one.reason for one in foreseen[:3])
+    second = RunId("r2")
+    await office.open_run(orders(4), second)
+    pushed = await office.execute(second, login=blind, check=False)
+    assert [row.state for row in pushed.rows.values()][:3] == [State.ALREADY] * 3
+    assert {row.reason for row in list(pushed.rows.values())[:3]} == {foreseen[0].reason}
 
 
 async def test_many_pages_come_in_the_order_of_the_job() -> None:

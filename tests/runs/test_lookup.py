@@ -27,6 +27,7 @@ from k3push.core.model import (
     Target,
     Targets,
 )
+from k3push.core.protocol.links import FormEntry, LinkRow
 from k3push.core.protocol.selection import SelectedPage, Selection
 from k3push.core.safety.evidence import NO_RIGHT
 from k3push.ports import (
@@ -136,6 +137,16 @@ class Asked:
         there = {number: self.links[number] for number in ids if number in self.links}
         shown = frozenset(target.id for targets in there.values() for target in targets)
         return Sighting(there, frozenset({"u"}), linked=frozenset(ids), by_link=shown)
+
+    async def entries_of(self, form: str) -> Sequence[FormEntry]:
+        """Tell nothing."""
+        del form
+        return []
+
+    async def newest_links(self, route: Route) -> Sequence[LinkRow]:
+        """Find none."""
+        del route
+        return []
 
     async def linked_sources(self, route: Route) -> Sequence[BillNumber]:
         """Name the bills of the newest links."""

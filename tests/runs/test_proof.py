@@ -206,7 +206,8 @@ async def test_a_page_that_a_site_cuts_is_not_the_whole(rows: int) -> None:
 @pytest.mark.parametrize("field", [ROUTE.source_number_field, ""])
 async def test_the_second_night_of_a_list_is_already_there(field: str) -> None:
     """The ERP has closed what was pushed; that is no reason to call it closed."""
-    office = Office(sandbox(), replace(ROUTE, source_number_field=field))
+    options = sandbox(link_fields=bool(field))
+    office = Office(options, replace(ROUTE, source_number_field=field))
     for run in (FIRST, SECOND):
         await office.open_run(orders(40), run)
         pushed = await office.execute(run)
@@ -217,9 +218,8 @@ async def test_the_second_night_of_a_list_is_already_there(field: str) -> None:
 
 async def test_a_route_that_cannot_ask_pushes_nothing_that_the_ledger_knows() -> None:
     """The same list doubled in silence where the rule leaves the source open."""
-    office = Office(
-        sandbox(write_back=WriteBack.NEVER, closes=False), replace(ROUTE, source_number_field="")
-    )
+    options = sandbox(write_back=WriteBack.NEVER, closes=False, link_fields=False)
+    office = Office(options, replace(ROUTE, source_number_field=""))
     await office.open_run(orders(10))
     await office.execute()
     await office.open_run(orders(10), SECOND)
@@ -232,9 +232,8 @@ async def test_a_route_that_cannot_ask_pushes_nothing_that_the_ledger_knows() ->
 
 async def test_a_person_may_push_again_what_the_ledger_knows() -> None:
     """With a reason, which is kept."""
-    office = Office(
-        sandbox(write_back=WriteBack.NEVER, closes=False), replace(ROUTE, source_number_field="")
-    )
+    options = sandbox(write_back=WriteBack.NEVER, closes=False, link_fields=False)
+    office = Office(options, replace(ROUTE, source_number_field=""))
     await office.open_run(orders(2))
     await office.execute()
     await office.open_run(orders(2), SECOND, again_because="the first ones were deleted")

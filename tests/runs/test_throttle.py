@@ -156,7 +156,7 @@ async def test_calls_at_once_grow_and_shrink_between_chunks() -> None:
 async def test_a_route_that_cannot_be_read_back_takes_one_number_whatever_is_set() -> None:
     """With two in a call nobody could say whose document an answer names."""
     throttle = steered(chunk_size=50)
-    office = Office(sandbox(), replace(ROUTE, source_number_field=""))
+    office = Office(sandbox(link_fields=False), replace(ROUTE, source_number_field=""))
     await office.open_run(orders(9))
     driver = Driver(acts={2: lambda: throttle.fix(Key.CHUNK_SIZE, 20)})
     await office.execute(throttle=throttle, watch=driver)

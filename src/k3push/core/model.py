@@ -169,7 +169,9 @@ class Route:
         follow_wait_s: Seconds between the push and the first step, and between two steps.
         verify_flow: The ERP refuses to approve a document that is in a running flow (P 10.1).
         target_entry: Key of the target's entry that carries the links to the source; "" where it
-            is the known pair's.
+            is the known pair's, or is to be found out.
+        source_tables: The source's tables as links name them, where these were found out from the
+            site; () where they are the known pair's. No settings or ledger have them.
     """
 
     name: str
@@ -188,6 +190,7 @@ class Route:
     follow_wait_s: float = 0.0
     verify_flow: bool = True
     target_entry: str = ""
+    source_tables: tuple[str, ...] = ()
 
 
 class Source(NamedTuple):

@@ -51,8 +51,14 @@ from k3push.core.safety.life import SENT_BEFORE
 from k3push.core.safety.verdict import Cure, InDoubt, ReadBack, Said, SendAgain, judge
 from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError, Made, Turn
 from k3push.runs.context import Context
-from k3push.runs.lookup import look_at_targets, open_turn, wait_for_erp
-from k3push.runs.source_check import already, known_to_ledger, query_refused, unclear
+from k3push.runs.lookup import found_by, look_at_targets, open_turn, wait_for_erp
+from k3push.runs.source_check import (
+    already,
+    by_ledger,
+    ours_of_shared,
+    query_refused,
+    unclear,
+)
 from k3push.runs.stop import Cause
 
 Untold = tuple[str, str]
@@ -101,6 +107,7 @@ class Sending:
         push_s: How long the last push took.
         cancelled: Cancelled documents of the numbers, which count as none.
         twins: Remarks on documents that the last answer does not name beside those that it does.
+        ground: By which evidence the last read-back has found documents, as a remark, or "".
         outcomes: What its numbers have come to: by the looks before, and by the last sending.
         named: As whom a sending travelled, by id of the documents that its answer names.
         postponed: Numbers that wait until the document of another has come to its end.
@@ -124,6 +131,7 @@ class Sending:
     push_s: float = 0.0
     cancelled: dict[BillNumber, tuple[Target, ...]] = field(default_factory=dict)
     twins: dict[BillNumber, str] = field(default_factory=dict)
+    ground: str = ""
     outcomes: tuple[Outcome, ...] = ()
     named: dict[str, str] = field(default_factory=dict)
     postponed: tuple[BillNumber, ...] = ()
@@ -313,6 +321,7 @@ async def _record(
     numbers = attempt.intent.numbers
     verdict = judge(exchange)
     outcomes: tuple[Outcome, ...]
+    sending.ground = ""
     match verdict:
         case SendAgain(cure, because, session):
             if cure is Cure.LOG_IN:
@@ -329,7 +338,7 @@ async def _record(
     await context.ledger.record(
         attempt,
         exchange,
-        remark_on(verdict),
+        _also(remark_on(verdict), sending.ground) if sending.ground else remark_on(verdict),
         outcomes,
         at=context.clock.now(),
         # What goes on in this run keeps its claims, or two runs would take it in turns for ever.
@@ -400,12 +409,11 @@ def _unsent(
     if found and not context.repeats_pushes:
         return already(number, found, thin=number in seen.thin)
     if before is not None or not context.repeats_pushes:
-        ours = {target.id for target in known.targets}.difference(before or ()) if known else set()
-        if mine := tuple(t for t in seen.shared.get(number, ()) if t.id in ours):
-            return already(number, mine)
+        if outcome := ours_of_shared(number, seen, known, before or ()):
+            return outcome
         if outcome := _unclear(context, number, seen, before):
             return outcome
-    return _by_ledger(context, number, seen, known)
+    return None if context.repeats_pushes else by_ledger(number, seen, known)
 
 
 def _unclear(
@@ -414,28 +422,20 @@ def _unclear(
     return unclear(context, number, seen, before, by_id=bool(context.id_of(number)))
 
 
-def _by_ledger(
-    context: Context, number: BillNumber, seen: Sighting, known: Made | None
-) -> Outcome | None:
-    """Say that a number is not sent since this ledger knows its documents, unless they are gone."""
-    if known is None or context.repeats_pushes:
-        return None
-    gone = {target.id for target in seen.cancelled.get(number, ())}
-    is_gone = known.targets and {target.id for target in known.targets} <= gone
-    return None if is_gone else known_to_ledger(number, known)
-
-
 async def _read_back(
     context: Context, attempt: Attempt, sending: Sending, verdict: ReadBack
 ) -> Conclusion:
     """Conclude a call that the ERP has finished (rules 5, 6, 8 and 9)."""
     numbers, said = attempt.intent.numbers, verdict.said
-    if not context.reads_back:
-        last_try = sending.chunk.tries + 1 >= context.pace.max_attempts
-        drafts = context.route.draft_when_save_fails
-        return conclude_unread(said, numbers[0], last_try=last_try, drafts=drafts)
+    if not context.reads_back and len(numbers) == 1:
+        return _by_word(context, sending, said, numbers[0])
     try:
         made, seen = await _look_after(context, attempt, said)
+        if not context.tells_of_several:
+            context.links.compare(_named(attempt, said), seen)
+            if not context.links.tell and len(numbers) == 1 and numbers[0] not in made:
+                # The links have not been proved by any document, nor by this one.
+                return _by_word(context, sending, said, numbers[0])
         conclusion = await _conclude(context, attempt, sending, said, made=made, seen=seen)
         if verdict.twice and any(o.state is not State.PLANNED for o in conclusion.outcomes):
             # Whoever travels again is looked at before. Nobody is rejected after one look, and of
@@ -444,12 +444,31 @@ async def _read_back(
             made, seen = await _look_after(context, attempt, said, by_all=True)
             conclusion = await _conclude(context, attempt, sending, said, made=made, seen=seen)
     except (LookFailedError, ErpUnreachableError, LoginRefusedError) as error:
+        if not context.route.source_number_field and len(numbers) == 1:
+            return _by_word(context, sending, said, numbers[0])
         return _unread(numbers, str(error))
     conclusion = _without(conclusion, _untold(context, attempt, made, seen))
     for number, others in strangers(said, made).items():
         documents = ", ".join(other.label for other in others)
         sending.twins[number] = remark("note.twin", documents=documents)
     return conclusion
+
+
+def _by_word(context: Context, sending: Sending, said: Said, number: BillNumber) -> Conclusion:
+    """Conclude a call by its answer alone: of a lone number what that names is its own."""
+    sending.ground = remark("note.by_answer")
+    return conclude_unread(
+        said,
+        number,
+        last_try=sending.chunk.tries + 1 >= context.pace.max_attempts,
+        drafts=context.route.draft_when_save_fails,
+    )
+
+
+def _named(attempt: Attempt, said: Said) -> set[str]:
+    """Return the ids of the documents that an answer names; an old server names sources too."""
+    sources = set(map(number_in, attempt.intent.numbers))
+    return {target.id for target in said.named if target.number not in sources}
 
 
 async def _conclude(
@@ -477,9 +496,8 @@ async def _conclude(
             linked=asked and context.links.tell,
         )
     ids = {target.id for targets in made.values() for target in targets}
-    sources = set(map(number_in, numbers))
-    named = {target.id for target in said.named if target.number not in sources}
-    context.proofs.compare(sender, named, ids)
+    context.proofs.compare(sender, _named(attempt, said), ids)
+    sending.ground = found_by(context.route, seen, ids)
     return conclude(
         said,
         numbers,
@@ -529,7 +547,8 @@ async def _look_after(
 def _note_found(context: Context, sending: Sending, seen: Sighting) -> None:
     """Note that documents were found, and by what."""
     if seen.targets:
-        sending.found_links = True
+        # Without a source number, a document of another rule shows nothing of this one's.
+        sending.found_links = sending.found_links or context.tells_of_several
         field_ids = seen.by_the_field()
         certain = (t.id for n, ts in seen.targets.items() if n not in seen.thin for t in ts)
         context.proofs.field_finds = context.proofs.field_finds or any(

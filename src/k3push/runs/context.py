@@ -13,7 +13,8 @@ from k3push.core.pacing.halting import HaltRule, Tally
 from k3push.core.pacing.pace import Ended, Pace, Sample
 from k3push.core.safety.ages import least_age_s
 from k3push.ports import Clock, Doubt, Erp, Ledger, Watch
-from k3push.runs.lookup import Links
+from k3push.runs.link_discovery import find_links
+from k3push.runs.lookup import Links, can_ask
 from k3push.runs.proof import Proofs
 from k3push.runs.stop import Cause, Stop
 from k3push.runs.throttle import Throttle
@@ -133,6 +134,7 @@ class Context:
             carried out after ours.
         twins: Numbers that were found to have more documents than their push made.
         splits: Some bill has several documents, which the ERP saves one after another.
+        learnt: The run's route with what the site has told of its links; None before it is asked.
         more_to_send: Whether numbers wait that have not travelled yet.
     """
 
@@ -159,17 +161,33 @@ class Context:
     doubted_elsewhere: dict[BillNumber, None] = field(default_factory=dict)
     twins: int = 0
     splits: bool = False
+    learnt: Route | None = None
     more_to_send: Callable[[], bool] = bool
 
     @property
     def route(self) -> Route:
         """The route of the run."""
-        return self.run.route
+        return self.learnt or self.run.route
 
     @property
     def reads_back(self) -> bool:
-        """Whether the target form can be asked for targets by source number."""
-        return bool(self.route.source_number_field)
+        """Whether the target form can be asked for targets: by source number, or by links."""
+        return can_ask(self)
+
+    @property
+    def tells_of_several(self) -> bool:
+        """Whether it can be asked so that a call may carry more than one number.
+
+        Without a source number links have to be proved for that: an answer names no sources.
+        """
+        return bool(self.route.source_number_field) or (self.reads_back and self.links.tell)
+
+    async def learn_links(self) -> None:
+        """Ask the site for the links of the route, where they are not built in."""
+        found = await find_links(self)
+        self.learnt = found.route
+        self.links.find = self.links.find or found.proved
+        self.links.absent = self.links.absent or found.absent
 
     @property
     def repeats_pushes(self) -> bool:
@@ -187,7 +205,7 @@ class Context:
         free = max(1, self.throttle[Key.CONCURRENCY] - open_chunks)
         made = self.tally.sent - self.tally.failed - self.tally.unknown
         steered = self.auto.size(left, ready, free, made)
-        if not self.reads_back:
+        if not self.tells_of_several:
             return 1
         return steered if self.throttle.is_auto(Key.CHUNK_SIZE) else self.throttle[Key.CHUNK_SIZE]
 
@@ -243,7 +261,7 @@ class Context:
         """Take in what a sending has shown of the ERP, and steer by it."""
         throttle = self.throttle
         fixed = {key: None if throttle.is_auto(key) else throttle[key] for key in Key}
-        if not self.reads_back:
+        if not self.tells_of_several:
             fixed[Key.CHUNK_SIZE] = 1
         self.auto.add(sample, concurrency=fixed[Key.CONCURRENCY], chunk_size=fixed[Key.CHUNK_SIZE])
         throttle.advise(Key.CONCURRENCY, self.auto.setting.concurrency)

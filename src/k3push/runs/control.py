@@ -96,12 +96,10 @@ async def living_beside(ledger: Ledger, run: Run) -> Run | None:
     return None
 
 
-async def hindrance(ledger: Ledger, run: Run, what: Command) -> str:
+async def hindrance(ledger: Ledger, run: Run) -> str:
     """Return why a command cannot be given to *run*, as a remark; "" if it can."""
     if not await ledger.is_alive(run.id):
         return remark("control.not_alive", run=run.id)
-    if what.key is Key.CHUNK_SIZE and not run.route.source_number_field:
-        return remark("control.one_by_one", run=run.id, route=run.route.name)
     return ""
 
 

@@ -39,6 +39,7 @@ from k3push.core.control_words import Key
 from k3push.core.model import BillNumber, Chunk, RunId, State, number_in
 from k3push.core.pacing.backlog import Backlog
 from k3push.core.pacing.holds import Hold
+from k3push.core.protocol.links import link_fields
 from k3push.core.remark import remark
 from k3push.core.safety.evidence import CALL_LIMIT, Conclusion
 from k3push.ports import RunIsAliveError
@@ -67,6 +68,7 @@ async def push_run(context: Context) -> None:
     their cause; they are not raised.
     """
     with stopping(context.stop):
+        await context.learn_links()
         context.auto.last_time = await context.ledger.calls_at_once(context.run.scope)
         first_index = await context.ledger.next_chunk(context.run.id)
         doubts = await context.ledger.doubts(context.run.id)
@@ -181,7 +183,8 @@ class _Engine:
 
     def _field_in_words(self) -> str:
         route = self.context.route
-        return f"{len(self.doubts.unproved)}: {route.target}.{route.source_number_field}"
+        field = route.source_number_field or "".join(link_fields(route)[:1])
+        return f"{len(self.doubts.unproved)}: {route.target}.{field}"
 
     # -- sending ------------------------------------------------------------------------------
 
@@ -214,7 +217,8 @@ class _Engine:
             return None
         ready = backlog.waiting
         size = context.chunk_size(ready + self.intake.coming, ready, backlog.open)
-        chunk = backlog.take(size, anyio.current_time())
+        most = math.inf if context.tells_of_several else 1
+        chunk = backlog.take(size, anyio.current_time(), most=most)
         if chunk is not None:
             self.wakeup.notify()  # the intake has room again
         return chunk
@@ -231,6 +235,9 @@ class _Engine:
             await push_chunk(context, sending)
             if sending.found_links:
                 self._prove_links()
+            elif proving and not context.reads_back:
+                # The links of a route without a source number have missed a document.
+                backlog.give_up_proof()
             elif proving and sending.in_doubt:
                 self.doubts.canaries += 1
             await self._go_on(sending)
@@ -348,7 +355,7 @@ class _Engine:
         for part in settled.parts:
             self.backlog.add_suspect(part)
         self.doubts.unproved = settled.unproved
-        if any(outcome.targets for outcome in settled.outcomes):
+        if self.context.tells_of_several and any(each.targets for each in settled.outcomes):
             self._prove_links()
         await self.follower.pushed(settled.outcomes, {})
         self.doubts.open = bool(settled.left) or news != self.doubts.news

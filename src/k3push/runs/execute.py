@@ -150,6 +150,7 @@ async def _follow(context: Context, erp: ErpSessions) -> None:
 async def _settle_all(context: Context, settling: Callable[[int, float], None]) -> None:
     told = False
     with stopping(context.stop):
+        await context.learn_links()
         while not context.stop.asked:
             settled = await settle_once(context, context.run.id)
             if not settled.left or not context.reads_back:

@@ -37,17 +37,19 @@ from k3push.core.model import (
 from k3push.core.pacing.chunking import split
 from k3push.core.plan import Forecast, Foreseen, busy_seconds
 from k3push.core.remark import remark
-from k3push.core.safety.life import OPEN, SENT_BEFORE
+from k3push.core.safety.life import OPEN
 from k3push.core.safety.matching import MOST_NUMBERS
 from k3push.ports import Erp, Ledger, Made
 from k3push.runs.context import PushPace
 from k3push.runs.create import JobSource
-from k3push.runs.lookup import Links, Waiter, look_at_targets
+from k3push.runs.link_discovery import find_links
+from k3push.runs.lookup import Links, Waiter, can_ask, look_at_targets
 from k3push.runs.row_pages import pages_of
 from k3push.runs.source_check import (
     already,
-    known_to_ledger,
+    by_ledger,
     look_at_listed,
+    ours_of_shared,
     query_refused,
     there_already,
     unclear,
@@ -62,8 +64,7 @@ class ForecastContext:
 
     Attributes:
         held: Numbers that another run has sent and whose answer it does not have, and which.
-        made: What the ledger has made of numbers on a route that cannot ask for targets, with the
-            id of each bill.
+        made: Asks the ledger what it has made of bills; None where there is no ledger.
         namesakes: Asks the ledger what it has made of other bills of the same numbers.
         again: A person wants numbers pushed that have a target.
         worked: Forms of which a read has succeeded.
@@ -77,7 +78,7 @@ class ForecastContext:
     stop: Stop
     watch: Waiter
     held: Mapping[BillNumber, RunId]
-    made: MadeOf = field(default_factory=dict)
+    made: MadeOf | None = None
     namesakes: Namesakes | None = None
     again: bool = False
     worked: set[str] = field(default_factory=set)
@@ -93,13 +94,22 @@ class ForecastContext:
         """Return what the ledger has made of other bills of the same numbers."""
         return await self.namesakes(bills) if self.namesakes else {}
 
-    def made_of(self, bill: BillNumber, source_id: str) -> Made | None:
-        """Return the latest that the ledger has made of a bill, on a route that cannot ask."""
-        made = self.made.get(number_in(bill), ())
-        fits = (
-            each for id_, each in reversed(made) if not id_ or not source_id or id_ == source_id
-        )
-        return next(fits, None)
+    @property
+    def repeats_pushes(self) -> bool:
+        """Whether a target that is there does not stop a push."""
+        return self.route.allow_partial or self.again
+
+    async def made_of(self, bills: Mapping[BillNumber, str]) -> Mapping[BillNumber, Made]:
+        """Return the latest that the ledger has made of bills, each with its id or ""."""
+        return await self.made(bills) if self.made and bills else {}
+
+
+async def learn_links(outlook: ForecastContext) -> ForecastContext:
+    """Return an outlook on a route with what its site tells of its links."""
+    found = await find_links(outlook)
+    outlook.links.find = outlook.links.find or found.proved
+    outlook.links.absent = outlook.links.absent or found.absent
+    return replace(outlook, route=found.route)
 
 
 async def forecast(
@@ -136,21 +146,6 @@ async def held_numbers(ledger: Ledger, scope: str) -> dict[BillNumber, RunId]:
             async for rows in pages_of(ledger, run, OPEN):
                 held.update((number_in(row.bill), run.id) for row in rows)
     return held
-
-
-async def made_numbers(ledger: Ledger, scope: str) -> MadeOf:
-    """Return what the runs of a scope have made of numbers, with the ids of the bills.
-
-    The latest comes last.
-    """
-    made: dict[BillNumber, list[tuple[str, Made]]] = {}
-    for run in await ledger.runs():
-        if run.scope == scope:
-            async for rows in pages_of(ledger, run, SENT_BEFORE):
-                for row in rows:
-                    known = Made(run.id, row.bill, row.state, row.targets)
-                    made.setdefault(number_in(row.bill), []).append((row.source_id, known))
-    return made
 
 
 async def measured_pace(ledger: Ledger, scope: str) -> float | None:
@@ -202,32 +197,45 @@ async def _look_by(
     route = outlook.route
     bills, refusals = unsendable(route, lines, await look_at_listed(outlook, lines))
     outlook.source_ids.update(bills.values())
+    ids = dict(bills.values())
     sendable = [bills[n].bill for n in lines if refusals[n] is None]
     blocked = [outcome for outcome in refusals.values() if outcome is not None]
     if not outlook.again:
-        ids = dict(bills.values())
-        known = {
-            each.number: made
-            for each in blocked
-            if (made := outlook.made_of(each.number, ids.get(each.number, "")))
-        }
+        known = await outlook.made_of({each.number: ids.get(each.number, "") for each in blocked})
         blocked = await there_already(outlook, blocked, known)
     ended = {outcome.number: outcome for outcome in blocked}
-    seen = Sighting()
-    if sendable and route.source_number_field:
-        seen = await look_at_targets(outlook, sendable, before_sending=True)
-    return {line: _foreseen(outlook, line, bills.get(line, NOBODY), ended, seen) for line in lines}
+    shown = _Shown(ended)
+    if sendable and can_ask(outlook):
+        shown.seen = await look_at_targets(outlook, sendable, before_sending=True)
+    if not outlook.repeats_pushes:
+        unseen = {bill: ids.get(bill, "") for bill in sendable if bill not in shown.seen.targets}
+        shown.made = await outlook.made_of(unseen)
+    return {line: _foreseen(outlook, line, bills.get(line, NOBODY), shown) for line in lines}
+
+
+@dataclass(slots=True)
+class _Shown:
+    """What both forms and the ledger show of the lines of a page.
+
+    Attributes:
+        ended: What would not be sent for its source, by bill, or by line where no bill is meant.
+        seen: The look at the target form.
+        made: What the ledger has made of bills of which that shows nothing.
+    """
+
+    ended: Mapping[BillNumber, Outcome]
+    seen: Sighting = field(default_factory=Sighting)
+    made: Mapping[BillNumber, Made] = field(default_factory=dict)
 
 
 def _foreseen(
     outlook: ForecastContext,
     line: BillNumber,
     known: Identified,
-    ended: Mapping[BillNumber, Outcome],
-    seen: Sighting,
+    shown: _Shown,
 ) -> Foreseen:
-    """Say what would become of one line, from what both forms show."""
-    bill, made = known.bill, outlook.made_of(known.bill, known.id)
+    """Say what would become of one line, from what both forms and the ledger show."""
+    bill, seen, made = known.bill, shown.seen, shown.made.get(known.bill)
     foreseen = Foreseen(
         0,
         number_in(line),
@@ -237,12 +245,13 @@ def _foreseen(
         listed_id=id_in(line),
         source_id=known.id,
     )
-    outcome = ended.get(bill or line)
+    outcome = shown.ended.get(bill or line)
     if outcome is None and bill in seen.refused:
         outcome = query_refused(bill, seen.refused[bill])
-    repeats_pushes = outlook.route.allow_partial or outlook.again
-    if outcome is None and bill not in seen.targets and not repeats_pushes:
-        outcome = unclear(outlook, bill, seen, by_id=bool(id_in(line)))
+    if outcome is None and bill not in seen.targets and not outlook.repeats_pushes:
+        outcome = ours_of_shared(bill, seen, made)
+        outcome = outcome or unclear(outlook, bill, seen, by_id=bool(id_in(line)))
+        outcome = outcome or by_ledger(bill, seen, made)
     if number_in(bill) in outlook.held:
         reason = remark("note.held", run=outlook.held[number_in(bill)])
         return replace(foreseen, fate=Forecast.BLOCKED, code="held", reason=reason)
@@ -250,18 +259,16 @@ def _foreseen(
         return replace(foreseen, fate=Forecast.BLOCKED, code=outcome.code, reason=outcome.reason)
     if outcome is None and bill in seen.targets:
         outcome = already(bill, seen.targets[bill], thin=bill in seen.thin)
-        if repeats_pushes:
+        if outlook.repeats_pushes:
             reason = outcome.reason
             return replace(foreseen, fate=Forecast.PARTLY, targets=outcome.targets, reason=reason)
-    elif outcome is None and made is not None and not outlook.again:
-        outcome = known_to_ledger(bill, made)
     if outcome is None:
         return foreseen
     return replace(foreseen, fate=Forecast.ALREADY, targets=outcome.targets, reason=outcome.reason)
 
 
-MadeOf = Mapping[BillNumber, Sequence[tuple[str, Made]]]
-"""What was made of the bills of each number, with the ids of the bills, the latest last."""
+MadeOf = Callable[[Mapping[BillNumber, str]], Awaitable[Mapping[BillNumber, Made]]]
+"""Tells the latest that was made of bills, each with its id or ""."""
 
 Namesakes = Callable[[Collection[BillNumber]], Awaitable[Mapping[BillNumber, frozenset[str]]]]
 

@@ -41,7 +41,9 @@ from k3push.core.model import (
 )
 from k3push.core.pacing.chunking import halve
 from k3push.core.protocol import wire
+from k3push.core.protocol.links import are_learnt, is_of_rule, link_fields, source_tables
 from k3push.core.protocol.selection import SelectedPage, Selection
+from k3push.core.remark import remark
 from k3push.core.safety.evidence import NO_RIGHT, new_targets
 from k3push.ports import (
     Erp,
@@ -126,6 +128,11 @@ class Links:
         """Whether a bill that no link names has no document."""
         return self.find and not self.missed and not self.absent
 
+    @property
+    def are_of_use(self) -> bool:
+        """Whether they can be asked, and have missed nothing yet."""
+        return not self.absent and not self.missed
+
     def compare(self, known: Collection[str], seen: Sighting) -> None:
         """Take in whether the links have found documents of bills that they were asked for."""
         if seen.linked and known:
@@ -189,6 +196,12 @@ class Looker(Reader, Protocol):
     ) -> Mapping[BillNumber, frozenset[str]]:
         """Return what the ledger has made of other bills of the same numbers."""
         ...
+
+
+def can_ask(looker: Looker) -> bool:
+    """Say whether the target form can be asked what was made of a bill: by a field, or by links."""
+    route = looker.route
+    return bool(route.source_number_field) or (bool(link_fields(route)) and looker.links.are_of_use)
 
 
 async def look_at_sources(
@@ -265,7 +278,7 @@ async def look_at_targets(
     """Read every target that was made from *numbers*: by the number field, and by the links.
 
     The links are asked for bills of which the field shows nothing, and for all where it is not
-    known yet whether they tell, or everybody is asked.
+    known yet whether they tell, or everybody is asked. Without a field they are all there is.
 
     Args:
         context: What to look with.
@@ -275,7 +288,11 @@ async def look_at_targets(
         stop_or_not: Go on trying though a stop is asked: an open chunk is waited for.
     """
     links = context.links
-    links.absent = links.absent or not wire.link_fields(context.route)
+    links.absent = links.absent or not link_fields(context.route)
+    if not context.route.source_number_field:
+        asked = [] if links.absent else numbers
+        seen = await _look_by_links(context, asked, by_all=by_all, stop_or_not=stop_or_not)
+        return seen or Sighting()
     if links.absent or not numbers:
         return await _look_by_field(context, numbers, by_all=by_all, stop_or_not=stop_or_not)
     together = before_sending and all(number in context.source_ids for number in numbers)
@@ -498,18 +515,43 @@ async def look_at_newest(context: Looker) -> Newest:
     return Newest(count, named, count - len(told))
 
 
-async def look_at_linked_sources(context: Looker) -> Sequence[BillNumber]:
-    """Read which bills of the source form the links of the newest targets name.
+async def look_at_newest_links(context: Looker) -> bool:
+    """Say whether the links of the newest targets show that links are kept, and find a source.
 
-    One proves that links can be queried and are kept; there is none where the ERP refuses it.
+    Where the pair is not known, or nothing but links can be asked, the route's own rule has to
+    have made them: another rule between the same forms may keep none. They show nothing where the
+    ERP refuses the question.
     """
-    asked = f"the links of {context.route.target}"
+    route, asked = context.route, f"the links of {context.route.target}"
     try:
-        return await _read(
-            context, asked, lambda: context.erp.linked_sources(context.route), stop_or_not=True
+        if route.source_number_field and not are_learnt(route):
+            sources = await _read(
+                context, asked, lambda: context.erp.linked_sources(route), stop_or_not=True
+            )
+            return bool(sources)
+        rows = await _read(
+            context, asked, lambda: context.erp.newest_links(route), stop_or_not=True
         )
     except LookRefusedError:
-        return []
+        return False
+    tables = source_tables(route)
+    return any(is_of_rule(row, route) and row.table.lower() in tables for row in rows)
+
+
+def found_by(route: Route, seen: Sighting, ids: Collection[str]) -> str:
+    """Say by which evidence a look has found documents, as a remark; "" where it has found none.
+
+    Args:
+        route: Whose documents they are.
+        seen: The look.
+        ids: The documents.
+    """
+    by_link, by_field = seen.by_link.intersection(ids), seen.by_the_field().intersection(ids)
+    if by_link and by_field:
+        return remark("note.by_both", field=route.source_number_field)
+    if by_link:
+        return remark("note.by_link")
+    return remark("note.by_field", field=route.source_number_field) if by_field else ""
 
 
 def joined(seen: Sequence[Sighting]) -> Sighting:
@@ -529,7 +571,7 @@ def joined(seen: Sequence[Sighting]) -> Sighting:
     )
 
 
-async def look_whole(context: Looker, form: str, look: Callable[[], Awaitable[T]]) -> T:
+async def look_whole(context: Reader, form: str, look: Callable[[], Awaitable[T]]) -> T:
     """Read something else of a form, trying again as any read is.
 
     Args:
@@ -582,7 +624,7 @@ class _OfNumbersError(Exception):
 async def _read(
     context: Reader,
     form: str,
-    read: Callable[[], Awaitable[T]],
+    look: Callable[[], Awaitable[T]],
     *,
     stop_or_not: bool = False,
     enough: int = 0,
@@ -591,8 +633,8 @@ async def _read(
 
     Args:
         context: What to look with.
-        form: Whose rows are read; "" where none are.
-        read: Asks once.
+        form: Whose rows are read, or what else of it; "" where none are.
+        look: Asks once.
         stop_or_not: Go on trying though a stop is asked.
         enough: After so many refusals the question is tried without its numbers, to see whether
             it is refused for them; 0 where it holds none.
@@ -604,7 +646,7 @@ async def _read(
     began_s = anyio.current_time()
     # Nearly every look succeeds at once, so the trying is set up where one did not.
     try:
-        found = await read()
+        found = await look()
     except (LookFailedError, ErpUnreachableError) as error:
         met = [error]
     else:
@@ -617,7 +659,7 @@ async def _read(
         try:
             if met:
                 raise met.pop()
-            return await read()
+            return await look()
         except LookRefusedError as error:
             refusals += 1
             suspect = enough and error.code != NO_RIGHT and (refusals >= enough or error.definite)

@@ -19,15 +19,16 @@ and the newest of the target form.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from k3push.core.model import RunId, Sighting
 from k3push.ports import Ledger, Made
 from k3push.runs.lookup import (
     Looker,
-    look_at_linked_sources,
+    can_ask,
     look_at_newest,
+    look_at_newest_links,
     look_at_targets,
 )
 
@@ -64,9 +65,8 @@ class Proofs:
         is raised: it proves nothing, and disproves nothing either.
         """
         links = looker.links
-        asks = bool(looker.route.source_number_field)
-        if asks and not (links.tell or self.field_finds or self._asked):
-            known = await ledger.made_by(run, limit=SAMPLE)
+        if can_ask(looker) and not (links.tell or self.field_finds or self._asked):
+            known = await _made_alike(looker, ledger, run)
             seen = await _look_for(looker, known)
             by_field = seen.by_the_field()
             self.field_finds = any(_ids(each) & by_field for each in known)
@@ -81,7 +81,7 @@ class Proofs:
         """Look for a proof in the newest documents, where known ones have given none."""
         links = looker.links
         if not (links.find or links.missed or links.absent):
-            links.find = bool(await look_at_linked_sources(looker))
+            links.find = await look_at_newest_links(looker)
         if not (links.tell or self.field_finds) and looker.route.source_number_field:
             self.field_finds = (await look_at_newest(looker)).proves
 
@@ -124,6 +124,19 @@ class Proofs:
                 return False  # one of them may have seen it who has not looked before
             self._sees[asked] = all(_ids(each) <= _ids_of(seen, each) for each in known)
         return self._sees[asked]
+
+
+async def _made_alike(looker: Looker, ledger: Ledger, run: RunId) -> Sequence[Made]:
+    """Return what the ledger names that shows whether documents of this route are found.
+
+    Where nothing but links can be asked, another rule may keep them while the route's own does
+    not.
+    """
+    known = await ledger.made_by(run, limit=SAMPLE)
+    if looker.route.source_number_field:
+        return known
+    runs = {each.run: await ledger.run(each.run) for each in known}
+    return [each for each in known if (of := runs[each.run]) and of.route.rule == looker.route.rule]
 
 
 async def _look_for(looker: Looker, known: Collection[Made]) -> Sighting:

@@ -27,7 +27,7 @@ from k3push.core.safety.life import SENT_BEFORE
 from k3push.core.safety.verdict import ReadBack, SendAgain, judge
 from k3push.ports import Clock, Doubt, Ledger
 from k3push.runs.context import Context, SettlePace
-from k3push.runs.lookup import look_at_targets
+from k3push.runs.lookup import found_by, look_at_targets
 from k3push.runs.source_check import unclear
 
 # Times are floating-point numbers: one that is due in a billionth of a second may stay so.
@@ -221,7 +221,8 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
         else:
             at_work.add(doubt.attempt)
     # What is found is written down first: it proves what its sender's colleagues see.
-    await _conclude(context, run, found, ())
+    ground = found_by(context.route, seen, {t.id for each in found for t in each.targets})
+    await _conclude(context, run, found, (), ground)
     silent = [(doubt, age) for doubt, age in due if doubt.number not in made]
     # A call whose documents still come may save more, though the window has passed.
     over = [d for d, age in silent if age >= context.settle.window_s and d.attempt not in at_work]
@@ -273,7 +274,11 @@ async def _judge_silence(
 
 
 async def _conclude(
-    context: Context, run: RunId, outcomes: Sequence[Outcome], absent: Sequence[Doubt]
+    context: Context,
+    run: RunId,
+    outcomes: Sequence[Outcome],
+    absent: Sequence[Doubt],
+    ground: str = "",
 ) -> tuple[tuple[BillNumber, ...], ...]:
     """Write down what was settled; return what may travel again.
 
@@ -283,6 +288,8 @@ async def _conclude(
     if not outcomes:
         return ()
     now, note = context.clock.now(), remark("note.settled")
+    if ground:
+        note = remark("note.also", first=note, more=ground)
     await context.ledger.conclude(run, outcomes, at=now, note=note)
     if run == context.run.id:
         context.forget(outcomes)

@@ -22,7 +22,13 @@ from k3push.core.remark import remark
 from k3push.core.safety.evidence import made_outcome
 from k3push.core.safety.listed_bills import Meant, Unclear, meant
 from k3push.ports import Made
-from k3push.runs.lookup import Looker, look_at_ids, look_at_sources, look_at_targets
+from k3push.runs.lookup import (
+    Looker,
+    can_ask,
+    look_at_ids,
+    look_at_sources,
+    look_at_targets,
+)
 
 PRECHECK = "precheck"
 """`Outcome.code` of a number that is rejected unsent."""
@@ -243,7 +249,7 @@ async def there_already(
     """
     asked = [each.number for each in refused if each.code == PRECHECK and number_in(each.number)]
     seen = Sighting()
-    if asked and context.route.source_number_field:
+    if asked and can_ask(context):
         seen = await look_at_targets(context, asked)
     outcomes = []
     for outcome in refused:
@@ -270,6 +276,37 @@ def already(number: BillNumber, targets: tuple[Target, ...], *, thin: bool = Fal
     alone = remark("note.thin") if thin else ""
     both = remark("note.also", first=draft, more=alone) if draft and alone else draft or alone
     return Outcome(number, State.ALREADY, there.targets, reason=both)
+
+
+def ours_of_shared(
+    number: BillNumber, seen: Sighting, made: Made | None, before: Collection[str] = ()
+) -> Outcome | None:
+    """Say that a bill has documents that may be another's, and that the ledger knows to be its.
+
+    Args:
+        number: The ERP's spelling.
+        seen: A look at its documents.
+        made: What this ledger has made of it; None where it knows of nothing.
+        before: Ids of documents that were there before the bill was first sent.
+    """
+    ours = {target.id for target in made.targets}.difference(before) if made else set()
+    mine = tuple(target for target in seen.shared.get(number, ()) if target.id in ours)
+    return already(number, mine) if mine else None
+
+
+def by_ledger(number: BillNumber, seen: Sighting, made: Made | None) -> Outcome | None:
+    """Say that a bill is not sent since this ledger knows its documents, unless they are gone.
+
+    Args:
+        number: The ERP's spelling.
+        seen: A look at its documents, which shows none that counts.
+        made: What this ledger has made of it; None where it knows of nothing.
+    """
+    if made is None:
+        return None
+    gone = {target.id for target in seen.cancelled.get(number, ())}
+    is_gone = made.targets and {target.id for target in made.targets} <= gone
+    return None if is_gone else known_to_ledger(number, made)
 
 
 def known_to_ledger(number: BillNumber, made: Made) -> Outcome:

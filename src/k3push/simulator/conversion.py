@@ -290,7 +290,9 @@ class Converter:
                     route.source.entry_table,
                     0 if mislink else share.bill.id,
                     0 if mislink else share.entry.id,
-                ),
+                )
+                if route.keeps_links
+                else None,
                 origin=Origin(route.source.id, ELSEWHERE if mislink else share.bill.number),
             )
             for seq, share in enumerate(shares, start=1)

@@ -65,6 +65,7 @@ class Route:
         enabled: Whether it can be used at all (P 12.1).
         allow_blocked: Whether the rule was customised to take sources that are not
             approved, or closed, or cancelled (P 5.11).
+        keeps_links: Whether what it makes is linked to its source.
     """
 
     rule_id: str
@@ -73,6 +74,7 @@ class Route:
     default: bool = True
     allow_blocked: bool = False
     enabled: bool = True
+    keeps_links: bool = True
 
 
 PURCHASE_ORDER = Form(

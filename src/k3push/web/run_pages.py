@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from k3push.core.control_words import LIMITS, Command, CommandError, Key
+from k3push.core.control_words import LIMITS, Command, CommandError
 from k3push.core.model import Run, RunId
 from k3push.reporting.charts import Chart
 from k3push.reporting.timeline import Timeline
@@ -129,7 +129,7 @@ class RunPages:
             problem=problem,
             view=view,
             said=await run_sections.verdict(visit.ledger, view, visit.frame.say),
-            dials=_dials(run),
+            dials=LIMITS,
             offer=offer_of(visit, view),
             acts=await acts_about(visit.ledger, run.id),
             **await run_sections.reasons(visit.ledger, view),
@@ -204,7 +204,7 @@ class RunPages:
             tried = form.get("value", words)
             return await self.show(request, visit, run, say("web.bad_command", what=tried))
         meant = await living_beside(visit.ledger, run) or run
-        if why := await hindrance(visit.ledger, meant, what):
+        if why := await hindrance(visit.ledger, meant):
             return await self.show(request, visit, run, say.said(why))
         self._desk.log(
             "command.given",
@@ -259,12 +259,6 @@ def _filter_of(asked: Mapping[str, str]) -> RunFilter:
         )
     except ValueError as error:
         raise HTTPException(400) from error
-
-
-def _dials(run: Run) -> Mapping[Key, range]:
-    """Return what can be set, and to what; one by one, numbers have no chunks."""
-    sized = bool(run.route.source_number_field)
-    return {key: limits for key, limits in LIMITS.items() if sized or key is not Key.CHUNK_SIZE}
 
 
 def _charts(spans: Sequence[tuple[datetime, datetime]], say: Say) -> list[Chart]:

@@ -479,7 +479,7 @@ def seen_of(preview: Preview) -> dict[str, Any]:
                 "name": name,
                 "source": route.source,
                 "target": route.target,
-                "blind": not route.source_number_field,
+                "blind": name in preview.one_by_one,
                 "fates": {fate.value: count for fate, count in preview.totals[name].fates.items()},
                 "repeats": preview.totals[name].repeats,
                 "to_send": preview.totals[name].to_send,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
 
@@ -18,13 +18,12 @@ from k3push.runs.context import PushPace
 from k3push.runs.create import JobSource, scope_of
 from k3push.runs.forecast import (
     ForecastContext,
-    MadeOf,
     forecast,
     held_numbers,
-    made_numbers,
+    learn_links,
     measured_pace,
 )
-from k3push.runs.lookup import Waiter
+from k3push.runs.lookup import Waiter, can_ask
 from k3push.runs.outcome import Exit, exit_of_looks
 from k3push.runs.stop import Stop, stopping
 from k3push.runs.throttle import Throttle
@@ -42,6 +41,7 @@ class Preview:
         canary: Whether one number travels first.
         totals: What the lines of each add up to.
         numbers_a_second: How fast the last run of each was; a route without one is absent.
+        one_by_one: Routes of which nobody can ask what was made: a number travels in each call.
         stop: Why not all was seen, if so.
     """
 
@@ -50,6 +50,7 @@ class Preview:
     canary: bool = False
     totals: dict[str, Totals] = field(default_factory=dict)
     numbers_a_second: dict[str, float] = field(default_factory=dict)
+    one_by_one: set[str] = field(default_factory=set)
     stop: Stop = field(default_factory=Stop)
 
     @property
@@ -67,7 +68,7 @@ class Preview:
 
     def chunks(self, name: str) -> int:
         """Say in how many calls the numbers of a route would travel, if none is refused."""
-        reads_back = bool(self.routes[name].source_number_field)
+        reads_back = name not in self.one_by_one
         return count_chunks(
             self.totals[name].to_send,
             self.chunk_size if reads_back else 1,
@@ -158,22 +159,25 @@ class Previewer:
                         lambda: self.throttle[Key.CALLS_PER_MINUTE], self.set_aside
                     )
                     await stack.enter_async_context(erp)
-                    held, made = await self._ask_ledger(preview)
+                    ledger = await stack.enter_async_context(self._opened())
+                    held = await self._ask_ledger(ledger, preview)
                     await erp.open_session()
-                    outlooks = {
-                        asked: ForecastContext(
-                            route,
-                            erp,
-                            self.pace,
-                            stop,
-                            reading,
-                            held.get(route.name, {}),
-                            made.get(route.name, {}),
-                            partial(self._made_of_namesakes, route),
-                            again=self.again,
+                    outlooks = {}
+                    for asked, route in routes.items():
+                        outlook = ForecastContext(
+                            route, erp, self.pace, stop, reading, held.get(route.name, {})
                         )
-                        for asked, route in routes.items()
-                    }
+                        if ledger is not None:
+                            scope = scope_of(self.settings.erp.acct_id, route)
+                            outlook = replace(
+                                outlook,
+                                made=partial(ledger.made_in, scope),
+                                namesakes=partial(ledger.made_of_namesakes, scope),
+                            )
+                        outlook = await learn_links(replace(outlook, again=self.again))
+                        outlooks[asked] = outlook
+                        if not can_ask(outlook):
+                            preview.one_by_one.add(route.name)
                     pages = forecast(jobs, outlooks, stop, at_once=self.throttle[Key.CONCURRENCY])
                     async for page in pages:
                         for foreseen in page:
@@ -184,34 +188,19 @@ class Previewer:
         return preview
 
     async def _ask_ledger(
-        self, preview: Preview
-    ) -> tuple[dict[str, dict[BillNumber, RunId]], dict[str, MadeOf]]:
-        """Ask what other runs hold and, where the ERP cannot tell, what they have made.
-
-        How fast the last one was is noted as well; without a ledger there is nothing to tell.
-        """
+        self, ledger: Ledger | None, preview: Preview
+    ) -> dict[str, dict[BillNumber, RunId]]:
+        """Ask what other runs hold, and how fast the last one of each route was."""
         held: dict[str, dict[BillNumber, RunId]] = {}
-        made: dict[str, MadeOf] = {}
-        async with self._opened() as ledger:
-            if ledger is None:
-                return held, made
-            for name, route in preview.routes.items():
-                scope = scope_of(self.settings.erp.acct_id, route)
-                held[name] = await held_numbers(ledger, scope)
-                if not route.source_number_field:
-                    made[name] = await made_numbers(ledger, scope)
-                pace = await measured_pace(ledger, scope)
-                if pace is not None:
-                    preview.numbers_a_second[name] = pace
-        return held, made
-
-    async def _made_of_namesakes(
-        self, route: Route, bills: Collection[BillNumber]
-    ) -> Mapping[BillNumber, frozenset[str]]:
-        """Ask the ledger, which is seldom needed and not kept open, about bills of one number."""
-        scope = scope_of(self.settings.erp.acct_id, route)
-        async with self._opened() as ledger:
-            return {} if ledger is None else await ledger.made_of_namesakes(scope, bills)
+        if ledger is None:
+            return held
+        for name, route in preview.routes.items():
+            scope = scope_of(self.settings.erp.acct_id, route)
+            held[name] = await held_numbers(ledger, scope)
+            pace = await measured_pace(ledger, scope)
+            if pace is not None:
+                preview.numbers_a_second[name] = pace
+        return held
 
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator[Ledger | None]:

@@ -59,8 +59,8 @@ WORDS = {
         "{path}：没有台账，因此所有下游单据都视为他人生成，也无从核对缺失",
     ),
     "audit.blind": (
-        "route {route} has no source_number_field, so that documents cannot be asked for",
-        "路线 {route} 没有 source_number_field，无法查询下游单据",
+        "route {route} has no source_number_field, and links cannot be asked for, so that its documents cannot be found",
+        "路线 {route} 没有 source_number_field，也无法查询关联关系，查不到下游单据",
     ),
     "audit.bad_form": (
         "--output {path}: the name must end with {known}",

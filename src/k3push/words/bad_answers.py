@@ -17,6 +17,10 @@ WORDS = {
         "JSON 的 ResponseStatus 中没有 IsSuccess",
     ),
     "answer.no_words": ("refused without a word", "被拒绝，未说明原因"),
+    "answer.no_entries": (
+        "JSON that does not tell the tables of the form",
+        "JSON 中没有该表单的分录信息",
+    ),
     "answer.no_rows": ("JSON that is no list of rows", "JSON 不是行的列表"),
     "answer.columns": (
         "a row that does not have {columns} columns",

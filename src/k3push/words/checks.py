@@ -93,9 +93,25 @@ WORDS = {
         "{user} and {first} see different rows of {form} ({shared} of the newest {rows} are the same): give all users the same rights to data",
         "{user} 与 {first} 所见的 {form} 不同（最新 {rows} 行中只有 {shared} 行相同）：请给所有用户相同的数据权限",
     ),
+    "check.links": (
+        "the links of {entry} name bills of {source}: documents are found by the id of their source",
+        "{entry} 的关联关系指向 {source}：可按源单内码查到下游单据",
+    ),
+    "check.links_unproved": (
+        "the links of {entry} can be asked for, and none shows yet that the route's rule keeps them; run with --limit 1 first, then check again",
+        "{entry} 的关联关系可以查询，但尚无单据证明这条路线的规则保留关联；请先用 --limit 1 试推，再检查一次",
+    ),
+    "check.links_failed": (
+        "the links of {form} could not be asked for: {why}",
+        "无法查询 {form} 的关联关系：{why}",
+    ),
+    "check.no_links": (
+        "the links of {form} cannot be asked for, so that documents are found by {field} alone; name their entry in target_entry if it has another key",
+        "无法查询 {form} 的关联关系，只能按 {field} 查找下游单据；如分录标识不同，请在 target_entry 中写明",
+    ),
     "check.nofield": (
-        "route {route}: no source_number_field; one bill a call, and a lost answer waits for a person",
-        "路线 {route}：没有 source_number_field；每次只下推一张单据，应答丢失时需人工核实",
+        "route {route}: no source_number_field, and the links of {form} cannot be asked for; one bill a call, and a lost answer waits for a person. Name the field, or the entry in target_entry",
+        "路线 {route}：没有 source_number_field，也无法查询 {form} 的关联关系；每次只下推一张单据，应答丢失时需人工核实。请写明该字段，或在 target_entry 中写明分录",
     ),
     "check.clock": (
         "clock: {seconds:+.0f} s against the server",

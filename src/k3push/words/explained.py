@@ -45,6 +45,16 @@ WORDS = {
     ),
     "note.doubt": ("in doubt ({code}: {why})", "结果未知（{code}：{why}）"),
     "note.success": ("finished (success); read back", "已处理（成功）；已回查"),
+    "note.by_link": ("found by the ERP's link", "由 ERP 的关联关系查得"),
+    "note.by_field": ("found by {field}", "由 {field} 查得"),
+    "note.by_both": (
+        "found by the ERP's link and by {field}",
+        "由 ERP 的关联关系和 {field} 查得",
+    ),
+    "note.by_answer": (
+        "told by the answer alone: the target form cannot be asked",
+        "仅凭应答认定：无法查询目标单",
+    ),
     "note.refused": ("finished (refused, {code}); read back", "已处理（被拒绝，{code}）；已回查"),
     "note.refused_twice": (
         "finished (refused, {code}); read back twice",

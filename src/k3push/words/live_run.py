@@ -32,10 +32,6 @@ WORDS = {
         "run {run} has not answered within {seconds:.0f} s; it obeys as soon as it can, see `k3push status {run}`",
         "任务 {run} 在 {seconds:.0f} 秒内没有回应；它会尽快执行，见 `k3push status {run}`",
     ),
-    "control.one_by_one": (
-        "run {run}: route {route} has no source_number_field, so each call carries one bill",
-        "任务 {run}：路线 {route} 没有 source_number_field，每次调用只能下推一张单据",
-    ),
     "control.what": (
         "{what!r}: say pause, continue, stop, or set with concurrency=N (1 to {concurrency}), chunk-size=N (1 to {chunk_size}) or calls-per-minute=N (0: no limit, at most {calls_per_minute}), or =auto",
         "{what!r}：请用 pause、continue、stop，或 set 加 concurrency=N（1 到 {concurrency}）、chunk-size=N（1 到 {chunk_size}）、calls-per-minute=N（0 为不限，最大 {calls_per_minute}），或 =auto",

@@ -15,8 +15,8 @@ WORDS = {
     "plan.site": ("on {url}, account {acct}", "位于 {url}，账套 {acct}"),
     "plan.reasons": ("why blocked:", "不可下推的原因："),
     "plan.blind": (
-        "targets cannot be asked for (no source_number_field): what is there already is not known",
-        "无法查询下游单据（没有 source_number_field）：不知道哪些此前已下推",
+        "targets cannot be asked for (no source_number_field, and no links): what is there already is not known",
+        "无法查询下游单据（没有 source_number_field，也无法查询关联关系）：不知道哪些此前已下推",
     ),
     "plan.chunks": ("calls {chunks} · time {time}", "{chunks} 次调用 · 用时：{time}"),
     "plan.time_unknown": ("unknown until the first run", "首次执行后才能估计"),

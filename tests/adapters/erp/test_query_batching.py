@@ -25,6 +25,7 @@ from k3push.core.model import (
     Target,
     Targets,
 )
+from k3push.core.protocol.links import FormEntry, LinkRow
 from k3push.core.protocol.selection import SelectedPage, Selection
 from k3push.core.safety.matching import MOST_NUMBERS
 from k3push.ports import LookFailedError, Turn
@@ -94,6 +95,14 @@ class SlowErp:
         """Show what was asked for."""
         del route, by_all
         return Sighting(linked=frozenset(ids))
+
+    async def entries_of(self, form: str) -> Sequence[FormEntry]:
+        """Name one."""
+        return [FormEntry(form)]
+
+    async def newest_links(self, route: Route) -> Sequence[LinkRow]:
+        """Name one."""
+        return [LinkRow("1", "2", "t", route.rule)]
 
     async def linked_sources(self, route: Route) -> Sequence[BillNumber]:
         """Name one."""
@@ -323,6 +332,8 @@ async def test_all_else_goes_straight_through(erp: SlowErp) -> None:
     assert (erp.turns, erp.lost) == (2, [7])
     assert (looks.users, await looks.newest_of(ROUTE)) == ({"u"}, [("1", "named")])
     assert await looks.linked_sources(ROUTE) == ["linked"]
+    assert await looks.entries_of("A_B") == [FormEntry("A_B")]
+    assert await looks.newest_links(ROUTE) == [LinkRow("1", "2", "t", ROUTE.rule)]
     linked = await looks.linked_targets_of(ROUTE, {BillNumber("a"): "1"}, by_all=True)
     assert linked == Sighting(linked=frozenset({BillNumber("a")}))
     async with looks.turn() as turn:

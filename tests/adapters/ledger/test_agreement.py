@@ -106,6 +106,8 @@ class Player:
             seen.append(await self.ledger.spans(run))
             seen.append(await self.ledger.twins(run))
             seen.append(await self.ledger.made_of(run, NUMBERS))
+            seen.append(await self.ledger.made_in(SCOPE, dict.fromkeys(NUMBERS, "")))
+            seen.append(await self.ledger.made_in(SCOPE, {key: id_in(key) for key in KEYS}))
             seen.append(await self.ledger.made_of_namesakes(SCOPE, KEYS))
             seen += [await self.ledger.made_by(run, sender) for sender in (None, "push", "甲")]
             seen.append(await self.ledger.made_by(run, limit=1))

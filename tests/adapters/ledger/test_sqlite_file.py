@@ -203,6 +203,7 @@ def planned_steps(path: Path, name: str) -> list[str]:
         ("count_twins", "rows USING COVERING INDEX rows_of_twins (run=?)"),
         ("documents", "r USING INDEX rows_by_bill (bill=? AND run=?)"),
         ("made_of", "r USING INDEX rows_by_bill (bill>? AND bill<?)"),
+        ("made_in", "r USING INDEX rows_by_bill (bill>? AND bill<?)"),
         ("made_of_namesakes", "r USING INDEX rows_by_bill (bill>? AND bill<?)"),
         ("pass_claims_on", "r USING INDEX rows_by_bill (bill=?)"),
         ("attempts_in", "attempts USING INDEX attempts_in_order (run=? AND rowid>?)"),
@@ -221,7 +222,7 @@ async def test_a_million_rows_are_not_walked_through(tmp_path: Path, name: str, 
     assert any(index in step for step in steps), steps
     assert not [step for step in steps if "SCAN rows" in step or "SCAN r " in step]
     # Rows of one number or of a chunk are few.
-    sorted_ = {"rows_of_number", "rows_of_bill", "made_of"}
+    sorted_ = {"rows_of_number", "rows_of_bill", "made_of", "made_in"}
     assert not [step for step in steps if "TEMP B-TREE" in step and name not in sorted_]
 
 

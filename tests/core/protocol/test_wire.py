@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from k3push.core.model import BillNumber, Route, Source, Target
 from k3push.core.protocol import wire
+from k3push.core.protocol.links import link_fields
 from k3push.core.protocol.pairs import Ground
 from tests.core.protocol.answers import LOST, LOST_WORDS, answer, base64_of_gzip, numbers, status
 from tests.said import refused
 
 ROUTE = Route("po", "PUR_PurchaseOrder", "STK_InStock", "PUR-STK", "FSRCBillNo")
 FIELDS = ["FBillNo", "FID", "FDocumentStatus", "FCloseStatus", "FCancelStatus"]
-TARGET_FIELDS = wire.target_fields(ROUTE, wire.link_fields(ROUTE))
+TARGET_FIELDS = wire.target_fields(ROUTE, link_fields(ROUTE))
 A, B = numbers("A B")
 
 # -- requests ----------------------------------------------------------------------------------

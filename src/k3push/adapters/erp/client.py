@@ -66,6 +66,7 @@ from k3push.core.protocol.conversion_rules import (
     rule_fields,
 )
 from k3push.core.protocol.cookies import take_up
+from k3push.core.protocol.links import FormEntry, LinkRow, any_link_fields, link_fields
 from k3push.core.protocol.logins import (
     AccountSet,
     HeaderSignature,
@@ -356,7 +357,7 @@ class ErpClient:
         by_all: bool = False,  # noqa: ARG002  # one user is all there are
     ) -> Sighting | None:
         """Ask the target form's links for documents of bills by their ids."""
-        if not wire.link_fields(route) or route.target in self._without_links:
+        if not link_fields(route) or route.target in self._without_links:
             return None
         by_id = {id_: number for number, id_ in ids.items()}
         found: dict[BillNumber, list[wire.LinkedTarget]] = {}
@@ -366,7 +367,7 @@ class ErpClient:
             except LookRefusedError as refusal:
                 if refusal.code == NO_RIGHT or route.target in self._links_answered:
                     raise
-                named = wire.field_named_in(str(refusal), wire.link_fields(route))
+                named = wire.field_named_in(str(refusal), link_fields(route))
                 self._link_refusals[route.target] += 1
                 if not named and self._link_refusals[route.target] < REFUSALS_OF_A_FIELD:
                     raise
@@ -386,16 +387,29 @@ class ErpClient:
     ) -> list[tuple[str, wire.LinkedTarget]]:
         lacking = self._lacking.setdefault(route.target, set())
         cancel = [] if wire.CANCEL_STATUS in lacking else [wire.CANCEL_STATUS]
-        fields = [*wire.TARGET_FIELDS, *cancel, *wire.link_fields(route)]
+        fields = [*wire.TARGET_FIELDS, *cancel, *link_fields(route)]
         rows = await self._rows(
-            route.target, fields, wire.whole_numbers_in(wire.link_fields(route)[0], ids)
+            route.target, fields, wire.whole_numbers_in(link_fields(route)[0], ids)
         )
         with _as_failed(route.target):
             return wire.read_links(rows, fields, route)
 
+    async def entries_of(self, form: str) -> Sequence[FormEntry]:
+        """Ask for the tables of a form."""
+        return await self._ask("QueryBusinessInfo", form, wire.form_data(form), wire.read_entries)
+
+    async def newest_links(self, route: Route) -> Sequence[LinkRow]:
+        """Return the links of the newest documents, in the route's entry."""
+        fields = [wire.ID, *any_link_fields(route)]
+        page = await self._page(
+            route.target, fields, "", start=0, limit=NEWEST, order=wire.NEWEST_FIRST
+        )
+        with _as_failed(route.target):
+            return wire.read_link_rows(page)
+
     async def linked_sources(self, route: Route) -> Sequence[BillNumber]:
         """Return the bills of the source form that the newest documents' links name."""
-        fields = wire.link_fields(route)
+        fields = link_fields(route)
         if not fields or route.target in self._without_links:
             return []
         asked = [*wire.TARGET_FIELDS, *fields]
@@ -546,7 +560,7 @@ class ErpClient:
     async def _ask_targets(
         self, route: Route, numbers: Sequence[BillNumber]
     ) -> list[tuple[BillNumber, wire.LinkedTarget]]:
-        links = wire.link_fields(route) if route.target in self._without_links else []
+        links = link_fields(route) if route.target in self._without_links else []
         fields, rows = await self._rows_without(
             route.target,
             lambda lacking: wire.target_fields(route, [*lacking, *links]),
@@ -651,18 +665,31 @@ class ErpClient:
         order: str = "",
     ) -> list[list[object]]:
         data = wire.query_data(form, fields, filter_string, start=start, limit=limit, order=order)
+        return await self._ask(
+            "ExecuteBillQuery", form, data, lambda body: wire.read_rows(body, len(fields))
+        )
+
+    async def _ask(self, operation: str, form: str, data: bytes, read: Callable[[bytes], T]) -> T:
+        """Ask once about *form*, and read the answer.
+
+        Raises:
+            LookRefusedError: The ERP answered with an error.
+            LookFailedError: Nothing usable came back.
+            ErpUnreachableError: No session could be opened, since nothing answered.
+            LoginRefusedError: No session could be opened, and trying again would harm.
+        """
         for _ in range(MOST_SESSIONS_A_LOOK):
             # A lost session leads to a new one until the keeper refuses; a read may be repeated.
             await self._turns.take()
             session = await self._keeper.open()
-            exchange = await self._call(f"{FORM_SERVICE}.ExecuteBillQuery", session, "", data)
+            exchange = await self._call(f"{FORM_SERVICE}.{operation}", session, "", data)
             if not isinstance(exchange, Answered):
                 raise LookFailedError(exchange.because)
             if exchange.status not in wire.ANSWER_STATUSES:
                 words = _page_words(exchange)
                 raise (ErpBusyError if exchange.status in BUSY_STATUSES else LookFailedError)(words)
             try:
-                rows = wire.read_rows(exchange.body, len(fields))
+                told = read(exchange.body)
             except wire.SessionLostError:
                 self._keeper.lose(session.number)
             except wire.QueryRefusedError as error:
@@ -678,7 +705,7 @@ class ErpClient:
                 raise LookFailedError(_of(form, error)) from error
             else:
                 session.accepted = True
-                return rows
+                return told
         lost = remark("answer.sessions", times=MOST_SESSIONS_A_LOOK)
         raise LookFailedError(_of(form, lost))
 

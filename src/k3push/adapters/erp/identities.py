@@ -39,6 +39,7 @@ from k3push.core.model import (
     Targets,
 )
 from k3push.core.pacing.user_choice import Call, Lane, Views, choose
+from k3push.core.protocol.links import FormEntry, LinkRow
 from k3push.core.protocol.selection import SelectedPage, Selection
 from k3push.core.protocol.wire import PUSH
 from k3push.core.safety.evidence import NO_RIGHT, new_targets
@@ -206,6 +207,14 @@ class Identities:
     async def newest_of(self, route: Route) -> Sequence[tuple[str, BillNumber]]:
         """Return the newest documents, and what each line names as its source."""
         return await self._by_first(lambda erp: erp.newest_of(route))
+
+    async def entries_of(self, form: str) -> Sequence[FormEntry]:
+        """Ask for the tables of a form, through the first user."""
+        return await self._by_first(lambda erp: erp.entries_of(form))
+
+    async def newest_links(self, route: Route) -> Sequence[LinkRow]:
+        """Return the links of the newest documents, as the first user sees them."""
+        return await self._by_first(lambda erp: erp.newest_links(route))
 
     async def linked_sources(self, route: Route) -> Sequence[BillNumber]:
         """Return the bills that the newest documents' links name."""

@@ -18,6 +18,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from k3push.core.model import BillNumber, Exchange, FlowTask, Route, Sighting, Source, Standing
+from k3push.core.protocol.links import FormEntry, LinkRow
 from k3push.core.protocol.selection import SelectedPage, Selection
 from k3push.core.protocol.wire import PUSH
 from k3push.core.safety.matching import MOST_NUMBERS
@@ -81,6 +82,14 @@ class BatchedQueries:
     async def newest_of(self, route: Route) -> Sequence[tuple[str, BillNumber]]:
         """Return the newest documents, and what each line names as its source."""
         return await self._erp.newest_of(route)
+
+    async def entries_of(self, form: str) -> Sequence[FormEntry]:
+        """Ask for the tables of a form."""
+        return await self._erp.entries_of(form)
+
+    async def newest_links(self, route: Route) -> Sequence[LinkRow]:
+        """Return the links of the newest documents."""
+        return await self._erp.newest_links(route)
 
     async def linked_sources(self, route: Route) -> Sequence[BillNumber]:
         """Return the bills that the newest documents' links name."""

@@ -195,8 +195,10 @@ def to_before(text: str | None) -> dict[BillNumber, tuple[str, ...]]:
 
 
 def from_route(route: Route) -> str:
-    """Write a route, to be read by people as well."""
-    return from_json(asdict(route))
+    """Write a route, to be read by people as well; what is found out anew each time is left out."""
+    said = asdict(route)
+    del said["source_tables"]
+    return from_json(said)
 
 
 def to_route(text: str) -> Route:

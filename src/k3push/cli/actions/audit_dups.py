@@ -39,7 +39,8 @@ from k3push.reporting.phrases import cause_words
 from k3push.runs.audit_doubles import Books, audit
 from k3push.runs.audit_feeds import Batches, chained, of_documents, of_jobs, of_ledger
 from k3push.runs.create import SELECTED, JobSource, scope_of, survey
-from k3push.runs.forecast import ForecastContext
+from k3push.runs.forecast import ForecastContext, learn_links
+from k3push.runs.lookup import can_ask
 from k3push.runs.outcome import Exit, exit_of_looks
 from k3push.runs.problem import Problem
 from k3push.runs.stop import Cause, Stop, stopping
@@ -161,26 +162,23 @@ class Auditor:
             yield [SELECTED], replace(how, selected=path)
 
     async def _routes(self, jobs: Sequence[JobSource]) -> dict[str, Route]:
-        """Return the routes to look at, by the names that lines of a list give.
-
-        Raises:
-            Problem: The documents of one cannot be asked for.
-        """
+        """Return the routes to look at, by the names that lines of a list give."""
         settings, how = self._settings, self._options.lists
         if jobs:
             routes = routes_of(settings, how, await survey(jobs))
         else:
             names = [how.route] if how.route else list(settings.routes)
             routes = {name: settings.route(name) for name in names}
-        for route in routes.values():
-            if not route.source_number_field:
-                raise Problem(remark("audit.blind", route=route.name))
         return routes
 
     async def _look(
         self, findings: Findings, routes: Mapping[str, Route], jobs: Sequence[JobSource]
     ) -> None:
-        """Look through all routes; two that make the same documents of a bill are one."""
+        """Look through all routes; two that make the same documents of a bill are one.
+
+        Raises:
+            Problem: The documents of one cannot be asked for.
+        """
         throttle = self._runner.executor.throttle()
         progress = Looking(
             self._runner.terminal.errors,
@@ -203,10 +201,16 @@ class Auditor:
                 )
                 await stack.enter_async_context(erp)
                 await erp.open_session()
+                looks: dict[str, ForecastContext] = {}
                 for scope, names in by_scope.items():
-                    route = routes[names[0]]
-                    pace = self._runner.executor.pace()
-                    look = ForecastContext(route, erp, pace, self._stop, progress, held={})
+                    route, pace = routes[names[0]], self._runner.executor.pace()
+                    looks[scope] = await learn_links(
+                        ForecastContext(route, erp, pace, self._stop, progress, held={})
+                    )
+                    if not can_ask(looks[scope]):
+                        raise Problem(remark("audit.blind", route=route.name))
+                for scope, names in by_scope.items():
+                    route, look = looks[scope].route, looks[scope]
                     books = Books(look, Inspector(erp), once, ledger, scope, self._options.excess)
                     feed = self._feed(books, jobs, names)
                     findings.begin(route.name)

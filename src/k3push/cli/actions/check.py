@@ -20,6 +20,7 @@ from k3push.config.settings_file import read_settings
 from k3push.core.model import BillNumber, Route
 from k3push.core.protocol import wire
 from k3push.core.protocol.conversion_rules import Finding, Rule, rule_of
+from k3push.core.protocol.links import link_fields, target_entry
 from k3push.core.remark import remark
 from k3push.ports import (
     ErpUnreachableError,
@@ -28,7 +29,11 @@ from k3push.ports import (
     LookFailedError,
     LookRefusedError,
 )
+from k3push.runs.context import PushPace
+from k3push.runs.forecast import ForecastContext, learn_links
+from k3push.runs.lookup import can_ask, look_at_newest_links
 from k3push.runs.outcome import Exit
+from k3push.runs.stop import Stop
 from k3push.wiring.config_file import find_config
 from k3push.wiring.erp import endpoints_of
 from k3push.wiring.measuring import check_measuring
@@ -54,6 +59,13 @@ SHARED_AT_LEAST = 0.9
 async def check(config: Path | None, route: str | None, say: Say) -> Exit:
     """Look at everything that a run relies on; say each thing in a line, with the cure."""
     return await _Check(say).run(config, route)
+
+
+class _Silent:
+    """Is told of waits, and says nothing. Fulfils `lookup.Waiter`."""
+
+    def waiting(self, why: str, seconds: float) -> None:
+        """Say nothing."""
 
 
 class _Check:
@@ -159,8 +171,34 @@ class _Check:
             if field:
                 self._ground(erp, route)
                 await self._field(erp, route)
-        if not field:
-            self._doubtful(self.say("check.nofield", route=route.name))
+        await self._links(erp, route)
+
+    async def _links(self, erp: ErpClient, route: Route) -> None:
+        """See whether documents that are there are found by their links (P 6.5)."""
+        outlook = ForecastContext(route, erp, PushPace(max_attempts=1), Stop(), _Silent(), held={})
+        try:
+            outlook = await learn_links(outlook)
+            proved = not outlook.links.absent and await look_at_newest_links(outlook)
+        except LookFailedError as error:
+            self._doubtful(self.say("check.links_failed", form=route.target, why=error))
+            return
+        facts = {
+            "entry": f"{route.target}.{target_entry(outlook.route)}",
+            "source": route.source,
+            "form": route.target,
+            "field": route.source_number_field,
+            "route": route.name,
+        }
+        if can_ask(outlook) and link_fields(outlook.route) and not outlook.links.absent:
+            if proved:
+                self._good(self.say("check.links", **facts))
+            elif self.seen.get(route.name, [""]):
+                # Where there are no documents that was said of the field already.
+                self._doubtful(self.say("check.links_unproved", **facts))
+        elif route.source_number_field:
+            self._doubtful(self.say("check.no_links", **facts))
+        else:
+            self._doubtful(self.say("check.nofield", **facts))
 
     async def _field(self, erp: ErpClient, route: Route) -> None:
         """See whether documents that are there name bills of the source form in that field."""

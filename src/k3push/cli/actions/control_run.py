@@ -29,7 +29,7 @@ async def control(config: Path | None, words: Sequence[str], say: Say) -> Exit:
     what, name = _command(words)
     async with ledger_of(load_settings(config)) as ledger:
         run = await _run_meant(ledger, name)
-        if why := await hindrance(ledger, run, what):
+        if why := await hindrance(ledger, run):
             raise Problem(why)
         clock = SystemClock()
         obeyed = await command(ledger, clock, run.id, what, patience_s=PATIENCE_S)

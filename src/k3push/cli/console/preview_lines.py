@@ -44,7 +44,7 @@ def preview_lines(preview: Preview, say: Say, url: str, acct_id: str) -> Iterato
             yield "  " + say("plan.reasons")
         for reason, count in totals.reasons.most_common(REASONS_SHOWN):
             yield f"    {count} × {escape(say.said(reason))}"
-        if not route.source_number_field:
+        if name in preview.one_by_one:
             yield "  " + say("plan.blind")
         if totals.to_send:
             time = say("plan.time_unknown") if seconds is None else duration(seconds, say)

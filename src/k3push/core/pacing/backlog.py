@@ -133,19 +133,25 @@ class Backlog:
         """Return when the next suspect may travel; infinite where there is none."""
         return self._suspects[0][0] if self._suspects else math.inf
 
-    def take(self, size: int, now_s: float = math.inf) -> Chunk | None:
+    def give_up_proof(self) -> None:
+        """Say that nothing can show that links are found: all go side by side, as they are."""
+        self._needs_proof = self._needs_first_chunk = False
+
+    def take(self, size: int, now_s: float = math.inf, *, most: float = math.inf) -> Chunk | None:
         """Give out the next chunk, or None where nothing may travel now.
 
         Args:
             size: Numbers in a chunk of such as were never sent; others keep together.
             now_s: On the loop's clock.
+            most: Numbers in any chunk; what is kept together is cut to it.
         """
         proving = self.proving
         if self._open and (proving or self._needs_first_chunk or not self.follow_proved):
             return None
         chunk = None
         while chunk is None or not chunk.numbers:
-            chunk = self._next(1 if proving else size, now_s)
+            most = 1 if proving else most
+            chunk = self._next(int(min(size, most)), now_s, most)
             if chunk is None:
                 return None
             chunk = self._but_namesakes(chunk)
@@ -157,23 +163,23 @@ class Backlog:
             self._canaries.add(chunk.index)
         return chunk
 
-    def _next(self, size: int, now_s: float) -> Chunk | None:
-        """Take what comes next from where it waits."""
-        proving = self.proving
+    def _next(self, size: int, now_s: float, most: float) -> Chunk | None:
+        """Take what comes next from where it waits, and leave there what is more than *most*."""
         if self._parts:
             chunk = self._parts.popleft()
-            if proving and len(chunk.numbers) > 1:
-                self._parts.appendleft(replace(chunk, numbers=chunk.numbers[1:]))
+            going, rest = _cut(chunk, most)
+            if rest.numbers:
+                self._parts.appendleft(rest)
         elif ready := next(filter(None, self._ready), None):
-            chunk = Chunk(0, tuple(ready.popleft() for _ in range(min(size, len(ready)))))
+            going = Chunk(0, tuple(ready.popleft() for _ in range(min(size, len(ready)))))
         elif self._suspects and self.due_s() <= now_s:
             *_, chunk = heappop(self._suspects)
-            if proving and len(chunk.numbers) > 1:
-                rest = chunk.numbers[1:]
-                self.add_suspect(rest, tries=chunk.tries, due_s=chunk.due_s)
+            going, rest = _cut(chunk, most)
+            if rest.numbers:
+                self.add_suspect(rest.numbers, tries=chunk.tries, due_s=chunk.due_s)
         else:
             return None
-        return replace(chunk, numbers=chunk.numbers[:1]) if proving else chunk
+        return going
 
     def _but_namesakes(self, chunk: Chunk) -> Chunk:
         """Set aside what shares its number with a bill on its way, or one of the same chunk."""
@@ -195,3 +201,9 @@ class Backlog:
         self._namesakes.clear()
         if sent and chunk.index not in self._canaries:
             self._needs_first_chunk = False
+
+
+def _cut(chunk: Chunk, most: float) -> tuple[Chunk, Chunk]:
+    """Cut what is kept together into so many numbers as may travel, and the rest."""
+    at = int(min(most, len(chunk.numbers)))
+    return replace(chunk, numbers=chunk.numbers[:at]), replace(chunk, numbers=chunk.numbers[at:])

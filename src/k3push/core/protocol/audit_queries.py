@@ -13,7 +13,7 @@ from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
 from k3push.core.model import BillNumber, Route
-from k3push.core.protocol import wire
+from k3push.core.protocol import links, wire
 from k3push.core.protocol.paging import Row
 from k3push.core.protocol.pairs import Ground, ground_of, known_pair
 
@@ -95,7 +95,7 @@ class Inspected:
 def naming_fields(route: Route) -> list[str]:
     """Return the fields of the target form that name sources: the id of the document first."""
     number = [route.source_number_field] if route.source_number_field else []
-    return [wire.ID, *number, *dict.fromkeys([*wire.form_fields(route), *wire.link_fields(route)])]
+    return [wire.ID, *number, *dict.fromkeys([*wire.form_fields(route), *links.link_fields(route)])]
 
 
 def read_naming(
@@ -105,16 +105,16 @@ def read_naming(
 
     Lines that were made from another form, and those that name nothing, are left out.
     """
-    pair, keys = known_pair(route.source, route.target), [field.lower() for field in fields]
+    tables, keys = links.source_tables(route), [field.lower() for field in fields]
     number_key, form_key = route.source_number_field.lower(), _form_key(route)
-    link_key, table_key = ([f.lower() for f in wire.link_fields(route)] + ["", ""])[:2]
+    link_key, table_key = ([f.lower() for f in links.link_fields(route)] + ["", ""])[:2]
     found = []
     for row in rows:
         said = dict(zip(keys, map(wire.text_in, row), strict=True))
         table = said.get(table_key, "")
-        ground = ground_of(route.source, pair, said.get(form_key, ""), table)
+        ground = ground_of(route.source, tables, said.get(form_key, ""), table)
         number = "" if ground is Ground.FOREIGN else said.get(number_key, "")
-        linked = ground_of(route.source, pair, "", table) is Ground.FORM
+        linked = ground_of(route.source, tables, "", table) is Ground.FORM
         source_id = said.get(link_key, "") if linked else ""
         named = Named(BillNumber(number), "" if source_id in _NO_ID else source_id)
         if any(named):
@@ -142,11 +142,11 @@ def behind(after: int, since: str) -> str:
 
 def line_fields(route: Route) -> list[str]:
     """Return the fields of whole documents; all behind `wire.TARGET_FIELDS` may be lacking."""
-    links = wire.link_fields(route)
-    if links:
-        prefix = links[0].removesuffix("FSBillId")
-        links = [*links, f"{prefix}FSId", prefix + _link_quantity(route.target)]
-    return [*wire.TARGET_FIELDS, wire.CANCEL_STATUS, CREATOR, CREATED, *links]
+    linked = links.link_fields(route)
+    if linked:
+        prefix = linked[0].removesuffix("FSBillId")
+        linked = [*linked, f"{prefix}FSId", prefix + _link_quantity(route.target)]
+    return [*wire.TARGET_FIELDS, wire.CANCEL_STATUS, CREATOR, CREATED, *linked]
 
 
 def _link_quantity(target: str) -> str:
@@ -165,14 +165,14 @@ def read_lines(rows: Sequence[Row], fields: Sequence[str], route: Route) -> dict
         id_: Inspected(id_, each.number, each.status, each.cancelled)
         for id_, each in standings.items()
     }
-    keys, pair = [field.lower() for field in fields], known_pair(route.source, route.target)
+    keys, tables = [field.lower() for field in fields], links.source_tables(route)
     wanted = [field.lower() for field in line_fields(route)][len(wire.TARGET_FIELDS) + 1 :]
     for row in rows:
         said = dict(zip(keys, row, strict=True))
         creator, created, *link = (said.get(key) for key in wanted)
         document = found[wire.text_in(said[wire.ID.lower()])]
         taken = document.taken
-        if link and ground_of(route.source, pair, "", wire.text_in(link[1])) is Ground.FORM:
+        if link and ground_of(route.source, tables, "", wire.text_in(link[1])) is Ground.FORM:
             taken = (
                 *taken,
                 Taken(wire.text_in(link[0]), wire.text_in(link[2]), _quantity(link[3])),

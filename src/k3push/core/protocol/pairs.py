@@ -7,6 +7,7 @@ that was only guessed at is not listed: `k3push check` would have nothing to sta
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -123,7 +124,7 @@ class Ground(IntEnum):
     """It names the source's number and form, by a field or by its link."""
 
 
-def ground_of(source: str, pair: Pair | None, form: str, table: str) -> Ground:
+def ground_of(source: str, tables: Collection[str], form: str, table: str) -> Ground:
     """Say what a row of the target form shows of its source.
 
     Only what is recognised as another form is another: a field may hold what nobody has seen
@@ -131,24 +132,23 @@ def ground_of(source: str, pair: Pair | None, form: str, table: str) -> Ground:
 
     Args:
         source: Form id of the source bills.
-        pair: What is known of the pair.
+        tables: Its tables as links name them, in lower case; none where they are not known.
         form: What the field of the source's form holds, or "".
         table: The source table that the row's link names, or "".
 
-    >>> order = known_pair("PUR_PurchaseOrder", "STK_InStock")
-    >>> ground_of("PUR_PurchaseOrder", order, "PUR_ReceiveBill", "").name
+    >>> order = "PUR_PurchaseOrder", {"t_pur_poorderentry"}
+    >>> ground_of(*order, "PUR_ReceiveBill", "").name
     'DENIED'
-    >>> ground_of("PUR_PurchaseOrder", order, "PUR_ReceiveBill", "T_PUR_ReceiveEntry").name
+    >>> ground_of(*order, "PUR_ReceiveBill", "T_PUR_ReceiveEntry").name
     'FOREIGN'
-    >>> ground_of("PUR_PurchaseOrder", order, "a1ff32276cd9469dad3b", "").name
+    >>> ground_of(*order, "a1ff32276cd9469dad3b", "").name
     'NUMBER'
-    >>> ground_of("PUR_PurchaseOrder", order, "", "T_PUR_POORDERENTRY").name
+    >>> ground_of(*order, "", "T_PUR_POORDERENTRY").name
     'FORM'
     """
-    mine = pair.source_table.lower() if pair else ""
-    if form.lower() == source.lower() or (mine and table.lower() == mine):
+    if form.lower() == source.lower() or table.lower() in tables:
         return Ground.FORM
-    if mine and table.lower() in _TABLES:
+    if tables and table.lower() in _TABLES:
         return Ground.FOREIGN
     return Ground.DENIED if _FORM_ID.fullmatch(form) else Ground.NUMBER
 

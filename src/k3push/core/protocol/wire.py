@@ -17,7 +17,8 @@ import orjson
 
 from k3push.core.model import BillNumber, FlowTask, Route, Source, Standing, Step, Target
 from k3push.core.protocol.compression import PackingError, inflated
-from k3push.core.protocol.pairs import Ground, Pair, ground_of, known_pair
+from k3push.core.protocol.links import FormEntry, LinkRow, link_fields, source_tables
+from k3push.core.protocol.pairs import Ground, ground_of, known_pair
 from k3push.core.protocol.source_forms import source_form
 from k3push.core.remark import remark
 
@@ -229,6 +230,15 @@ def query_data(
     )
 
 
+def form_data(form: str) -> bytes:
+    """Write the `data` of QueryBusinessInfo (P 11.1).
+
+    >>> form_data("STK_InStock")
+    b'{"FormId":"STK_InStock"}'
+    """
+    return orjson.dumps({"FormId": form})
+
+
 def source_fields(lacking: Iterable[str] = ()) -> list[str]:
     """Return the fields of the source form that a look asks for, but those it lacks."""
     lacks = {field.lower() for field in lacking}
@@ -283,29 +293,7 @@ def form_fields(route: Route) -> list[str]:
     pair = known_pair(route.source, route.target)
     if pair is None or pair.source_number_field.lower() != route.source_number_field.lower():
         return []
-    entry = _target_entry(route, pair)
-    link = f"{entry}_Link_FSTableName" if entry else ""
-    return [field for field in (pair.source_form_field, link if pair.source_table else "") if field]
-
-
-def link_fields(route: Route) -> list[str]:
-    """Return the fields of the target form that name the source by its id and its table (P 6.5).
-
-    There are none where the pair, or its source's table, is not known: an id says nothing without
-    its form.
-
-    >>> link_fields(Route("r", "PUR_PurchaseOrder", "STK_InStock"))
-    ['FInStockEntry_Link_FSBillId', 'FInStockEntry_Link_FSTableName']
-    """
-    pair = known_pair(route.source, route.target)
-    if pair is None or not (pair.source_table and _target_entry(route, pair)):
-        return []
-    entry = _target_entry(route, pair)
-    return [f"{entry}_Link_FSBillId", f"{entry}_Link_FSTableName"]
-
-
-def _target_entry(route: Route, pair: Pair) -> str:
-    return route.target_entry or pair.target_entry
+    return [field for field in (pair.source_form_field, *link_fields(route)[1:]) if field]
 
 
 def source_id_fields(route: Route) -> list[str]:
@@ -463,15 +451,10 @@ def read_rows(body: bytes, columns: int) -> list[list[Any]]:
         QueryRefusedError: The ERP refused the query.
         UnreadableError: Anything else but rows of *columns* values.
     """
-    refusal = read_response_error(body)
-    if refusal is not None:
-        raise QueryRefusedError(refusal, "response_error")
-    answer = parse(body)
+    answer = _read(body)
     status = _query_status(answer)
     if status is not None:
-        if is_lost_session(status):
-            raise SessionLostError(*status.errors)
-        raise QueryRefusedError(" ".join(status.errors) or remark("answer.no_words"), status.code)
+        raise _refusal(status)
     if not isinstance(answer, list):
         raise UnreadableError(remark("answer.no_rows"))
     for row in answer:
@@ -562,7 +545,7 @@ def read_targets(
     pair = known_pair(route.source, route.target)
     by_form = pair.source_form_field.lower() if pair else ""
     by_link = "".join(source_id_fields(route)).lower()
-    mine = pair.source_table.lower() if pair else ""
+    mine = source_tables(route)
     found: dict[tuple[BillNumber, str], LinkedTarget] = {}
     for row in rows:
         target_id, number, source = name_in(row[0]), name_in(row[1]), name_in(row[3])
@@ -575,9 +558,9 @@ def read_targets(
         cancelled = said.pop(CANCEL_STATUS.lower(), "") == CANCELLED
         form, link = said.pop(by_form, ""), said.pop(by_link, "")
         table = "".join(said.values())
-        ground = ground_of(route.source, pair, form, table)
+        ground = ground_of(route.source, mine, form, table)
         # An id says nothing without its form, nor a line of another form anything of ours.
-        tells = link != NO_ID and table.lower() in {"", mine}
+        tells = link != NO_ID and table.lower() in {"", *mine}
         sources = frozenset({link if tells else ""} if ground > Ground.DENIED else ())
         key = (BillNumber(source), target_id)
         if key in found:
@@ -599,7 +582,7 @@ def read_links(
     Raises:
         UnreadableError: If a target comes without an id.
     """
-    pair = known_pair(route.source, route.target)
+    tables = source_tables(route)
     found: dict[tuple[str, str], LinkedTarget] = {}
     for row in rows:
         target_id, number, status = name_in(row[0]), name_in(row[1]), text_in(row[2])
@@ -607,10 +590,49 @@ def read_links(
             raise UnreadableError(remark("answer.target_id"))
         source_id, table = name_in(row[-2]), text_in(row[-1])
         cancelled = len(fields) > len(TARGET_FIELDS) + 2 and text_in(row[3]) == CANCELLED
-        if ground_of(route.source, pair, "", table) is Ground.FORM:
+        if ground_of(route.source, tables, "", table) is Ground.FORM:
             target = _target(target_id, number, draft=status == DRAFT)
             found[source_id, target_id] = LinkedTarget(target, cancelled, Ground.FORM)
     return [(source_id, linked) for (source_id, _), linked in found.items()]
+
+
+def read_link_rows(rows: Iterable[Sequence[Any]]) -> list[LinkRow]:
+    """Read rows of the id of a document and `links.any_link_fields`; lines without a link are out.
+
+    Raises:
+        UnreadableError: If an id cannot be read.
+    """
+    read = (LinkRow(name_in(row[0]), name_in(row[1]), *map(text_in, row[2:])) for row in rows)
+    return [row for row in read if row.source_id not in {"", NO_ID}]
+
+
+def read_entries(body: bytes) -> list[FormEntry]:
+    """Read what QueryBusinessInfo tells of the tables of a form (P 15.1).
+
+    Raises:
+        SessionLostError: The session is lost.
+        QueryRefusedError: The ERP refused the question.
+        UnreadableError: Anything else but the tables of a form.
+    """
+    answer = _read(body)
+    result = answer.get("Result") if isinstance(answer, dict) else None
+    if not isinstance(result, dict):
+        raise UnreadableError(remark("answer.no_result"))
+    status = _status(result.get("ResponseStatus"))
+    if status is not None and not status.success:
+        raise _refusal(status)
+    told = result.get("NeedReturnData")
+    if isinstance(told, str):
+        told = parse(told.encode())
+    entries = told.get("Entrys") if isinstance(told, dict) else None
+    if not isinstance(entries, list):
+        raise UnreadableError(remark("answer.no_entries"))
+    read = (
+        FormEntry(*(text_in(each.get(key)) for key in ("Key", "TableName", "ParentKey")))
+        for each in entries
+        if isinstance(each, dict)
+    )
+    return [entry for entry in read if entry.key]
 
 
 def read_standings(rows: Iterable[Sequence[Any]], fields: Sequence[str]) -> dict[str, Standing]:
@@ -642,6 +664,21 @@ def read_flow_tasks(rows: Iterable[Sequence[Any]]) -> list[tuple[str, FlowTask]]
 def _target(target_id: str, number: str, *, draft: bool) -> Target:
     # A draft's number comes as null, "", " " or as its id (P 5.9).
     return Target(target_id, "" if draft and number == target_id else number, draft)
+
+
+def _read(body: bytes) -> Any:
+    """Read the answer to a question that broke on no exception."""
+    exception = read_response_error(body)
+    if exception is not None:
+        raise QueryRefusedError(exception, "response_error")
+    return parse(body)
+
+
+def _refusal(status: ResponseStatus) -> SessionLostError | QueryRefusedError:
+    """Return the error that an answer to a question stands for."""
+    if is_lost_session(status):
+        return SessionLostError(*status.errors)
+    return QueryRefusedError(" ".join(status.errors) or remark("answer.no_words"), status.code)
 
 
 def _query_status(answer: Any) -> ResponseStatus | None:

@@ -14,7 +14,7 @@ are made like this:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -358,17 +358,20 @@ class MemoryLedger(Ledger):
     ) -> Mapping[BillNumber, Made]:
         """Return what other runs of the scope have made of bills, the latest of each."""
         store = await self._turn()
-        mine, made = self._known(store, run), {}
+        mine = self._known(store, run)
         others = [rows for rows in of_scope(store, mine.run.scope) if rows is not mine]
-        for number in numbers:
-            own = mine.rows.get(mine.bills.get(number, 0))
-            id_ = own.source_id if own else id_in(number)
-            for rows in others:
-                for row in rows.of_number(number_in(number)):
-                    is_it = rules.may_be_one(id_, row.source_id)
-                    if is_it and row.state in life.SENT_BEFORE:
-                        made[number] = Made(rows.run.id, number, row.state, row.targets)
-        return made
+        own = {number: mine.rows.get(mine.bills.get(number, 0)) for number in numbers}
+        ids = {number: row.source_id if row else "" for number, row in own.items()}
+        return _made_in(others, ids)
+
+    async def made_in(
+        self, scope: str, bills: Mapping[BillNumber, str]
+    ) -> Mapping[BillNumber, Made]:
+        """Return what the runs of a scope have made of bills, the latest of each."""
+        store = await self._turn()
+        if not rules.is_of_account(scope, self._account):
+            return {}
+        return _made_in(of_scope(store, scope), bills)
 
     async def made_of_namesakes(
         self, scope: str, bills: Collection[BillNumber]
@@ -676,6 +679,18 @@ class MemoryLedger(Ledger):
             for kept in store.attempts
             if kept.ended_at and kept.attempt.intent.run == run
         ]
+
+
+def _made_in(runs: Iterable[RunRows], bills: Mapping[BillNumber, str]) -> dict[BillNumber, Made]:
+    """Return what runs, the oldest first, have made of bills, each with its id or ""."""
+    made = {}
+    for bill, id_ in bills.items():
+        for rows in runs:
+            for row in rows.of_number(number_in(bill)):
+                is_it = rules.may_be_one(id_ or id_in(bill), row.source_id)
+                if is_it and row.state in life.SENT_BEFORE:
+                    made[bill] = Made(rows.run.id, bill, row.state, row.targets)
+    return made
 
 
 def _as_json(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -193,6 +193,7 @@ class PostgresLedger(Ledger):
     rows_of = _reads(reads.rows_of)
     find_rows = _reads(reads.find_rows)
     made_of = _reads(reads.made_of)
+    made_in = _reads(reads.made_in)
     made_of_namesakes = _reads(reads.made_of_namesakes)
     made_by = _reads(reads.made_by)
     twins = _reads(reads.twins)

@@ -133,6 +133,17 @@ async def made_of(
     return records.to_made_of(found)
 
 
+async def made_in(
+    connection: Connection, scope: str, bills: Mapping[BillNumber, str]
+) -> Mapping[BillNumber, Made]:
+    """Return what the runs of a scope have made of bills, the latest of each."""
+    if not rules.is_of_account(scope, connection.account):
+        return {}
+    ids = list(bills.values())
+    found = await connection.all("made_in", scope=scope, ids=ids, **called_columns(bills))
+    return records.to_made_of(found)
+
+
 async def made_of_namesakes(
     connection: Connection, scope: str, bills: Collection[BillNumber]
 ) -> Mapping[BillNumber, frozenset[str]]:

@@ -132,6 +132,17 @@ def made_of(
     return records.to_made_of(found)
 
 
+def made_in(
+    connection: Connection, scope: str, bills: Mapping[BillNumber, str]
+) -> Mapping[BillNumber, Made]:
+    """Return what the runs of a scope have made of bills, the latest of each."""
+    if not rules.is_of_account(scope, connection.account):
+        return {}
+    called = [(number_in(bill), bill, id_) for bill, id_ in bills.items()]
+    found = connection.all("made_in", scope=scope, called=text.from_json(called))
+    return records.to_made_of(found)
+
+
 def made_of_namesakes(
     connection: Connection, scope: str, bills: Collection[BillNumber]
 ) -> Mapping[BillNumber, frozenset[str]]:

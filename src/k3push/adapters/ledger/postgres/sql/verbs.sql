@@ -452,6 +452,19 @@ LEFT JOIN LATERAL (
 WHERE runs.scope = :scope
 ORDER BY runs.started_at, runs.id;
 
+-- name: made_in
+-- The latest of each bill last.
+SELECT wanted.bill, wanted.id, rows.bill, rows.source_id, runs.id, rows.state, rows.targets
+FROM unnest(:numbers::text[], :bills::text[], :ids::text[]) AS wanted (number, bill, id)
+CROSS JOIN LATERAL (
+    SELECT * FROM rows
+    WHERE (bill = wanted.number OR (bill >= wanted.number || ',' AND bill < wanted.number || '-'))
+        AND state IN ('pushed', 'draft')
+) AS rows
+JOIN runs ON runs.key = rows.run
+WHERE runs.scope = :scope
+ORDER BY runs.started_at, runs.id;
+
 -- name: made_of_namesakes
 SELECT wanted.bill, rows.bill, rows.source_id, rows.targets
 FROM unnest(:numbers::text[], :bills::text[]) AS wanted (number, bill) CROSS JOIN LATERAL (

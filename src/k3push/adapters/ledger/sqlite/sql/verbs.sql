@@ -349,6 +349,17 @@ WHERE mine.key = :run AND r.run <> mine.key AND other.scope = mine.scope
     AND (r.state = 'pushed' OR r.state = 'draft')
 ORDER BY other.started_at, other.id;
 
+-- name: made_in
+-- The latest of each bill last.
+SELECT json_extract(j.value, '$[1]'), json_extract(j.value, '$[2]'), r.bill, r.source_id, runs.id,
+    r.state, r.targets
+FROM json_each(:called) AS j
+CROSS JOIN rows AS r ON r.bill >= json_extract(j.value, '$[0]')
+    AND r.bill < json_extract(j.value, '$[0]') || '-'
+CROSS JOIN runs ON runs.key = r.run
+WHERE runs.scope = :scope AND (r.state = 'pushed' OR r.state = 'draft')
+ORDER BY runs.started_at, runs.id;
+
 -- name: made_of_namesakes
 SELECT json_extract(j.value, '$[1]'), r.bill, r.source_id, r.targets
 FROM json_each(:called) AS j

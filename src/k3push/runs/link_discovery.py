@@ -1,0 +1,77 @@
+"""What a site tells of the links of a route, where these are not built in.
+
+Documents are found by the id of their source where the target form's links can be asked for
+(P 6.5). For a pair that k3push does not know the site is asked which entry carries them, and what
+the source's table is called: QueryBusinessInfo, and the newest documents. Where it does not tell,
+or does not let links be queried, the number field is left, and without one a number in each call.
+
+That links can be asked for proves nothing yet: a rule may keep none. What proves it is a document
+that the route's own rule has made, among the newest, or the first that the run itself makes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
+from typing import TypeVar
+
+from k3push.core.protocol.links import (
+    Found,
+    LinkRow,
+    entries_that_may_link,
+    found_in,
+    link_fields,
+    source_tables,
+    target_entry,
+)
+from k3push.ports import LookFailedError, LookRefusedError
+from k3push.runs.lookup import Reader, look_whole
+
+T = TypeVar("T")
+
+
+async def find_links(reader: Reader) -> Found:
+    """Ask the site for the links of the reader's route, unless nothing is left to be asked.
+
+    What it does not tell is no error: then documents are looked for as without links.
+
+    Raises:
+        ErpUnreachableError: Nothing answered.
+        LoginRefusedError: No session could be opened.
+    """
+    route, erp = reader.route, reader.erp
+    if route.source_number_field and link_fields(route):
+        return Found(route)
+    try:
+        entries = [target_entry(route)] if target_entry(route) else await _entries(reader)
+        newest: dict[str, list[LinkRow]] = {}
+        for entry in entries:
+            tried = replace(route, target_entry=entry)
+            form = f"{route.target}.{entry}"
+            rows = await _told(reader, form, partial(erp.newest_links, tried))
+            if rows is not None:
+                newest[entry] = list(rows)
+        found = found_in(route, newest, ())
+        if newest and found.absent and not source_tables(route):
+            told = await _told(reader, route.source, lambda: erp.entries_of(route.source))
+            found = found_in(route, newest, [each.table for each in told or ()])
+    except LookFailedError:
+        # It may tell the next time; until then the run goes on as without links.
+        return Found(route, absent=True)
+    return found
+
+
+async def _entries(reader: Reader) -> list[str]:
+    """Return the entries of the target form that may carry links; none where nobody tells."""
+    form = reader.route.target
+    told = await _told(reader, form, lambda: reader.erp.entries_of(form))
+    return entries_that_may_link(told or ())
+
+
+async def _told(reader: Reader, what: str, look: Callable[[], Awaitable[T]]) -> T | None:
+    """Return what the site tells; None where it refuses to."""
+    try:
+        return await look_whole(reader, f"what is told of {what}", look)
+    except LookRefusedError:
+        return None
