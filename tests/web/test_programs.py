@@ -17,6 +17,7 @@ from k3push.simulator import build
 from k3push.simulator.forms import PURCHASE_ORDER
 from k3push.simulator.script import Channel
 from k3push.web.api.shapes import MOST_BILLS
+from k3push.web.lanes import MOST_AT_ONCE
 from k3push.wiring.kept_access import IDLE_S
 from tests.runs.office import orders, sandbox, steps
 from tests.web.programs import API, played, program, until_over
@@ -326,6 +327,34 @@ def test_pushes_of_programs_share_one_login_which_ends_when_none_comes(tmp_path:
         assert {shop.documents(number) for number in orders(24)} == {1}
 
     played(push, tmp_path)
+
+
+def test_a_push_that_waits_for_a_lost_answer_makes_way_for_others(tmp_path: Path) -> None:
+    """A bill is asked about for ten minutes, and the next event comes in seconds."""
+
+    async def push(shop: Shop, _: House, wms: httpx.AsyncClient) -> None:
+        config = shop.folder / "config.toml"
+        text = config.read_text("utf-8").replace("window_s = 4", "window_s = 600")
+        config.write_text(text.replace("poll_s = 0.2", "poll_s = 20"))
+        began_s = anyio.current_time()
+        lost = [
+            (await wms.post("/pushes", json=asked(f"lost-{nth}", number))).json()["id"]
+            for nth, number in enumerate(orders(MOST_AT_ONCE))
+        ]
+        with anyio.fail_after(600):
+            while shop.site.calls[Channel.PUSH] < MOST_AT_ONCE:  # noqa: ASYNC110  # a site tells nobody
+                await anyio.sleep(0.5)
+        number = orders(1, first=50)[0]
+        sound = (await wms.post("/pushes", json=asked("sound", number))).json()["id"]
+        assert (await until_over(wms, sound))["counts"] == {"pushed": 1}
+        assert anyio.current_time() - began_s < 60
+        assert (await wms.get(f"/pushes/{lost[0]}")).json()["counts"] == {"unknown": 1}
+        for id_ in lost:
+            assert (await until_over(wms, id_))["counts"] == {"pushed": 1}
+        assert {shop.documents(number) for number in orders(MOST_AT_ONCE)} == {1}
+
+    plan = steps(*["reset"] * MOST_AT_ONCE)
+    played(push, tmp_path, Shop(tmp_path, site=build(sandbox(plan))))
 
 
 def test_a_refused_login_is_tried_once_whatever_programs_ask(tmp_path: Path) -> None:

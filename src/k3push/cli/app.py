@@ -20,12 +20,16 @@ from k3push.cli.commands.push import add_control, add_pushing
 from k3push.cli.commands.schedules import add_nights
 from k3push.cli.commands.setup import add_beginning
 from k3push.cli.console.streams import prepare_streams
+from k3push.cli.help_groups import grouped
 from k3push.core.foreign_text import flaw_of
 from k3push.words.language import Lang, Say, choose_language, speaker
 
 DEFECT = 1
 USAGE = 2
 INTERRUPTED = 5
+
+COMPLETES = "_K3PUSH_COMPLETE"
+"""Set by a shell that asks how a word may go on."""
 
 
 def main() -> None:
@@ -72,6 +76,11 @@ def run(arguments: Sequence[str], lang: Lang) -> int:
             what = say("error.bad_argument", argument=ascii(argument), why=why)
             return _tell(say("error.line", what=what), USAGE)
     group = typer.main.get_group(build_app(say))
+    if COMPLETES in os.environ:
+        # typer's own modules take it from there.
+        from typer.completion import completion_init  # type: ignore[attr-defined]  # noqa: PLC0415
+
+        completion_init()  # a shell asks what may stand where the cursor is
     if lang != "en":
         from k3push.cli.framework import speak  # noqa: PLC0415
 
@@ -136,10 +145,11 @@ def _tell(words: str, code: int) -> int:
 def build_app(say: Say) -> typer.Typer:
     """Make the command line in one language."""
     app = typer.Typer(
+        cls=grouped(say),
         help=say("app.help"),
         epilog=say("app.epilog"),
         no_args_is_help=True,
-        add_completion=False,
+        add_completion=False,  # `completion` prints what the shell needs
         pretty_exceptions_enable=False,
         rich_markup_mode=None,  # rich would double the time that help takes
         context_settings={"help_option_names": ["-h", "--help"]},

@@ -59,6 +59,7 @@ from k3push.runs.shared_stop import SharedStop
 from k3push.runs.stop import Cause, Stop
 from k3push.runs.wakeup import Wakeup
 from k3push.web.door import Log
+from k3push.web.lanes import Lane, Lanes
 from k3push.web.messenger import Messenger
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.executor import Executor, RunOptions
@@ -73,8 +74,6 @@ LEDGER_WAIT_S = 30.0
 MOST_REASONS = 50
 MOST_SKIPPED = 20
 
-MOST_AT_ONCE = 8
-"""Executions for programs side by side; they share a session in the ERP."""
 
 # Nothing is executed, and a person has to mend something first.
 _UNUSABLE = (JobFileError, OSError, PlanFileError, Problem, RunIsAliveError, SettingsError)
@@ -164,7 +163,7 @@ class Workshop:
         self._load = load
         self._hand_over = hand_over
         self._messenger = messenger
-        self._lanes = anyio.Semaphore(MOST_AT_ONCE)
+        self._lanes = Lanes()
         self._kept = KeptAccess()
         self._works: dict[str, _Work] = {}
         self._idle = Wakeup()
@@ -291,13 +290,13 @@ class Workshop:
         if request is None:
             return
         try:
-            async with self._lanes if is_program(request.by) else nullcontext():
+            async with self._lanes.lane() if is_program(request.by) else nullcontext() as lane:
                 if self.draining:
                     return  # it has waited for others, and the next server goes on
                 if request.stage is Stage.PLANNING:
                     await self._plan(ledger, request, work)
                 elif request.stage is Stage.APPROVED:
-                    await self._execute(ledger, request, work)
+                    await self._execute(ledger, request, work, lane)
         except Exception as error:  # sorted by kind below
             cause = innermost(error)
             if isinstance(cause, OtherSpellingError):
@@ -413,7 +412,9 @@ class Workshop:
 
     # -- executing ----------------------------------------------------------------------------
 
-    async def _execute(self, ledger: Ledger, request: Request, work: _Work) -> None:
+    async def _execute(
+        self, ledger: Ledger, request: Request, work: _Work, lane: Lane | None
+    ) -> None:
         steps = request.steps
         if request.kind is not Kind.PUSH and (begun := await push_of(ledger, request.runs[0])):
             steps = begun.steps
@@ -428,10 +429,13 @@ class Workshop:
             await self._hand_over(ledger, left, only_settle=only_settle)
         elif left:
             self._log("request.begins", request=request.id, runs=", ".join(r.id for r in left))
-            async with executor.deadlines():
+            async with executor.deadlines(), anyio.create_task_group() as others:
+                if lane is not None:
+                    others.start_soon(lane.watch, ledger, left)
                 endings = await executor.execute_each(
                     ledger, left, only=Only.SETTLE if only_settle else None
                 )
+                others.cancel_scope.cancel()
             let_in = all(Cause.LOGIN_REFUSED not in ending.causes for ending in endings)
             if let_in and not is_program(request.by):
                 self._kept.try_again()

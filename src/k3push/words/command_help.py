@@ -136,6 +136,14 @@ WORDS = {
         "作废程序的令牌，立即生效。已提交的下推和 key 均保留；可再用 `token add` 生成新令牌。",
     ),
     "command.token.revoke.short": ("Refuse the token of a program", "作废程序的令牌"),
+    "command.completion": (
+        "Print what a shell needs to complete commands and options. Bash: add it to ~/.bashrc; zsh: to ~/.zshrc; fish: to ~/.config/fish/completions/k3push.fish; PowerShell: to $PROFILE.",
+        "输出命令和选项自动补全所需的脚本。bash：加到 ~/.bashrc；zsh：加到 ~/.zshrc；fish：保存为 ~/.config/fish/completions/k3push.fish；PowerShell：加到 $PROFILE。",
+    ),
+    "command.completion.short": (
+        "Complete commands and options in a shell",
+        "在终端中自动补全命令和选项",
+    ),
     # -- before the first run --------------------------------------------------------------
     "command.check": (
         "Check configuration, ledger, login, clock, forms and fields. Reads only; one line for each check, with the cure.",

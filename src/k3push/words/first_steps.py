@@ -45,6 +45,10 @@ WORDS = {
     "login.no_text": ("the secret {why}; nothing is stored", "密码{why}，未存储"),
     "login.empty": ("an empty secret is not stored", "空密码不予保存"),
     "login.done": ("stored as {name}", "已保存为 {name}"),
+    "login.paste": (
+        "In config.toml, in the place of the secret:",
+        "在 config.toml 中代替密码写：",
+    ),
     "login.none": (
         'config.toml names no keyring entry; write password = {{ keyring = "NAME" }} there, or give the name: k3push login set NAME',
         'config.toml 中没有凭据库条目；请写 password = {{ keyring = "NAME" }}，或指定名称：k3push login set NAME',

@@ -10,6 +10,12 @@ WORDS = {
     "framework.heading.commands": ("Commands", "命令"),
     "framework.default": ("default: {value}", "默认：{value}"),
     "framework.required": ("required", "必填"),
+    "framework.group.begin": ("Begin", "入门"),
+    "framework.group.push": ("Push", "下推"),
+    "framework.group.look": ("Look", "查看"),
+    "framework.group.steer": ("Steer", "控制"),
+    "framework.group.night": ("Night", "夜间"),
+    "framework.group.tenants": ("Many tenants", "多租户"),
     # -- wrong arguments ---------------------------------------------------------------------
     "framework.no_command": ("No such command {name}.", "没有命令 {name}。"),
     "framework.no_command_near": (

@@ -34,6 +34,7 @@ WORDS = {
         "Name of the program, such as wms.",
         "程序的名称，例如 wms。",
     ),
+    "argument.shell": ("The shell.", "终端的 shell。"),
     "argument.number": ("Bill number.", "单据编号。"),
     "argument.settle": (
         "Id of the run; with --as, bill numbers.",

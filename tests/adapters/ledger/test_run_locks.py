@@ -11,7 +11,7 @@ from k3push.adapters.ledger.sqlite.run_locks import RunLocks
 from k3push.core.model import RunId
 from k3push.ports import LedgerLostError
 
-ROUNDS = 200
+ROUNDS = 60
 
 
 def test_a_lock_that_is_given_back_meanwhile_is_not_lost(tmp_path: Path) -> None:

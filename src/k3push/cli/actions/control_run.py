@@ -26,22 +26,33 @@ PATIENCE_S = 10.0
 
 async def control(config: Path | None, words: Sequence[str], say: Say) -> Exit:
     """Tell a run to pause, continue, stop or change its pace, and say what came of it."""
-    what, name = _command(words)
+    wanted, name = _commands(words)
+    console = Console(soft_wrap=True)
     async with ledger_of(load_settings(config)) as ledger:
         run = await _run_meant(ledger, name)
         if why := await hindrance(ledger, run):
             raise Problem(why)
-        clock = SystemClock()
-        obeyed = await command(ledger, clock, run.id, what, patience_s=PATIENCE_S)
-        if obeyed is None:
-            alive = await ledger.is_alive(run.id)
-            raise Problem(
-                remark("control.silent", run=run.id, seconds=PATIENCE_S)
-                if alive
-                else say("control.not_alive", run=run.id)
-            )
-    Console(soft_wrap=True).print(_told(run, obeyed, say), highlight=False, markup=False)
+        for what in wanted:
+            obeyed = await _give(ledger, run, what)
+            console.print(_told(run, obeyed, say), highlight=False, markup=False)
     return Exit.DONE
+
+
+async def _give(ledger: Ledger, run: Run, what: Command) -> Commanded:
+    """Give a command, and return what came of it.
+
+    Raises:
+        Problem: The run does not obey, or has ended.
+    """
+    obeyed = await command(ledger, SystemClock(), run.id, what, patience_s=PATIENCE_S)
+    if obeyed is None:
+        alive = await ledger.is_alive(run.id)
+        raise Problem(
+            remark("control.silent", run=run.id, seconds=PATIENCE_S)
+            if alive
+            else remark("control.not_alive", run=run.id)
+        )
+    return obeyed
 
 
 async def _run_meant(ledger: Ledger, name: str | None) -> Run:
@@ -64,15 +75,17 @@ async def _run_meant(ledger: Ledger, name: str | None) -> Run:
     return await living_beside(ledger, run) or run
 
 
-def _command(words: Sequence[str]) -> tuple[Command, str | None]:
-    """Read `[RUN] VERB [KEY=VALUE]`; return the command, and the name of the run if it is there.
+def _commands(words: Sequence[str]) -> tuple[list[Command], str | None]:
+    """Read `[RUN] VERB [KEY=VALUE...]`; return a command for each setting, and the run's name.
 
     Raises:
         Problem: It is none.
     """
     name, rest = (None, words) if words[0] in set(Verb) else (words[0], words[1:])
+    verb, *settings = rest or [""]
+    each = [[verb, setting] for setting in settings] if verb == Verb.SET and settings else [rest]
     try:
-        return Command.parse(rest), name
+        return [Command.parse(one) for one in each], name
     except CommandError as error:
         limits = {key.name.lower(): LIMITS[key][-1] for key in Key}
         raise Problem(remark("control.what", what=str(error) or words[-1], **limits)) from error

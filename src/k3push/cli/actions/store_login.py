@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from getpass import getpass
 from pathlib import Path
@@ -40,6 +41,10 @@ def login_set(config: Path | None, name: str | None, say: Say) -> Exit:
         except (ImportError, OSError) as error:
             raise Problem(remark("login.no_keyring", why=error)) from None
         sys.stderr.write(say("login.done", name=entry) + "\n")
+        if name:
+            # Nothing names the entry yet; a name in quotation marks is the same in TOML and JSON.
+            sys.stderr.write(say("login.paste") + "\n")
+            sys.stdout.write(f"{{ keyring = {json.dumps(entry, ensure_ascii=False)} }}\n")
     return Exit.DONE
 
 

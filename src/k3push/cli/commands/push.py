@@ -263,14 +263,14 @@ def add_control(app: typer.Typer, say: Say) -> None:
     @app.command(
         help=say("command.control"),
         short_help=say("command.control.short"),
-        epilog="k3push control pause · k3push control 20261125-2000 set concurrency=8",
+        epilog="k3push control pause · k3push control 20261125-2000 set concurrency=8 chunk-size=9",
     )
     @spread(say)
     def control(
         words: Annotated[
             list[str],
             typer.Argument(
-                metavar="[RUN] pause|continue|stop|set KEY=VALUE", help=say("argument.control")
+                metavar="[RUN] pause|continue|stop|set KEY=VALUE...", help=say("argument.control")
             ),
         ],
         settings: ConfigOptions,

@@ -24,6 +24,28 @@ def add_beginning(app: typer.Typer, say: Say) -> None:
 
         return awaited(lambda: check(config, route, say))
 
+    @app.command(
+        help=say("command.completion"),
+        short_help=say("command.completion.short"),
+        epilog="k3push completion bash",
+    )
+    def completion(
+        shell: Annotated[
+            Literal["bash", "zsh", "fish", "powershell"],
+            typer.Argument(metavar="bash|zsh|fish|powershell", help=say("argument.shell")),
+        ],
+    ) -> int:
+        import sys  # noqa: PLC0415
+
+        # typer's own modules take it from there.
+        from typer.completion import get_completion_script  # type: ignore[attr-defined]  # noqa: PLC0415
+
+        script = get_completion_script(
+            prog_name="k3push", complete_var="_K3PUSH_COMPLETE", shell=shell
+        )
+        sys.stdout.write(f"{script}\n")
+        return 0
+
     @app.command(help=say("command.init"), short_help=say("command.init.short"))
     def init(config: Config = None) -> int:
         from k3push.cli.actions import init  # noqa: PLC0415

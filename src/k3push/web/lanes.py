@@ -1,0 +1,88 @@
+"""How many executions go on side by side for programs, and which of them makes way for others."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import anyio
+
+from k3push.core.model import Run, State
+from k3push.ports import Ledger, LedgerLostError
+
+MOST_AT_ONCE = 8
+"""Executions that may send side by side; they share a session in the ERP."""
+
+MOST_WAITING = 200
+"""Executions beside these that only wait, each of which takes some memory."""
+
+LOOK_EVERY_S = 1.0
+STILL_LOOKS = 4
+"""After so many looks at which nothing has moved and nothing is on its way, one makes way."""
+
+
+class Lanes:
+    """Lets so many executions go on, and others in the place of those that only wait.
+
+    A bill whose answer was lost is asked about for minutes. What comes after it must not wait
+    for that.
+    """
+
+    def __init__(self) -> None:
+        self._free = anyio.Semaphore(MOST_AT_ONCE)
+        self._waiting = 0
+
+    @asynccontextmanager
+    async def lane(self) -> AsyncIterator[Lane]:
+        """Wait for a lane, and have it until the block ends."""
+        await self._free.acquire()
+        lane = Lane(self)
+        try:
+            yield lane
+        finally:
+            lane.end()
+
+    def free(self) -> None:
+        """Let another one begin."""
+        self._free.release()
+
+    def make_way(self) -> bool:
+        """Let another one begin in the place of one that only waits, unless very many do."""
+        if self._waiting >= MOST_WAITING:
+            return False
+        self._waiting += 1
+        self._free.release()
+        return True
+
+    def wait_no_more(self) -> None:
+        """One that has made way is over."""
+        self._waiting -= 1
+
+
+class Lane:
+    """The lane of one execution."""
+
+    def __init__(self, lanes: Lanes) -> None:
+        self._lanes = lanes
+        self._made_way = False
+
+    async def watch(self, ledger: Ledger, runs: Sequence[Run]) -> None:
+        """Make way for others once the runs only wait, until cancelled."""
+        seen, still = None, 0
+        while not self._made_way:
+            await anyio.sleep(LOOK_EVERY_S)
+            try:
+                counts = [await ledger.counts(run.id) for run in runs]
+            except LedgerLostError:
+                return  # the execution will find so itself
+            moves = counts != seen or any(each.get(State.SENT) for each in counts)
+            seen, still = counts, 0 if moves else still + 1
+            if still >= STILL_LOOKS:
+                self._made_way = self._lanes.make_way()
+
+    def end(self) -> None:
+        """Give the lane back."""
+        if self._made_way:
+            self._lanes.wait_no_more()
+        else:
+            self._lanes.free()
