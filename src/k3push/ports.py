@@ -39,6 +39,7 @@ from k3push.core.model import (
     Uptime,
 )
 from k3push.core.pacing.holds import Hold
+from k3push.core.pacing.server_model import Learnt
 from k3push.core.protocol.links import FormEntry, LinkRow
 from k3push.core.protocol.selection import SelectedPage, Selection
 from k3push.core.safety.verdict import Verdict
@@ -601,16 +602,16 @@ class Ledger(Protocol):
         """Say whether some run of the account has the numbers of that file."""
         ...
 
-    async def keep_calls_at_once(self, scope: str, calls: int) -> None:
-        """Keep how many calls at once an execution came to, in the place of what was kept.
+    async def keep_pace(self, scope: str, learnt: Learnt, *, at: datetime) -> None:
+        """Keep what an execution has found of the server, in the place of what was kept.
 
         Raises:
             ValueError: The scope is another account's.
         """
         ...
 
-    async def calls_at_once(self, scope: str) -> int | None:
-        """Return what the last execution in *scope* (`Run.scope`) that came to some has kept."""
+    async def pace(self, scope: str) -> tuple[Learnt, datetime] | None:
+        """Return what the last execution in *scope* (`Run.scope`) has kept, and when."""
         ...
 
     # -- commands -----------------------------------------------------------------------------

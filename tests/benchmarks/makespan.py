@@ -1,4 +1,9 @@
-"""`auto` against the best fixed pair that a grid search finds, for servers of many shapes."""
+"""`auto` against the best fixed pair that a grid search finds.
+
+Without options: on the servers of `shapes`. With `--draws N`: on N servers that are drawn by seed
+(`draws`), where the grid is searched in the model of a run (`model`) and the best pair and `auto`
+are then run for real, on virtual time; with `--modelled` all is modelled.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +18,9 @@ from itertools import product
 from typing import Any
 
 from k3push.core.pacing.pace import Setting
+from k3push.simulator.sandbox_options import SandboxOptions
+from tests.benchmarks.draws import LENGTHS, draw, quantile
+from tests.benchmarks.model import modelled_nights_s, modelled_s
 from tests.benchmarks.shapes import SHAPES, Shape, makespan_s, nights_s, sdk_loop_s
 
 CONCURRENCIES = (16, 64, 32, 8, 4, 2, 1)
@@ -64,10 +72,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shapes", nargs="*", metavar="SHAPE", help=", ".join(SHAPES))
     parser.add_argument("--numbers", type=int, metavar="N", help="length of the lists")
     parser.add_argument("--processes", type=int, default=2, metavar="N")
+    parser.add_argument("--draws", type=int, default=0, metavar="N", help="servers to draw")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the first of them")
+    parser.add_argument("--modelled", action="store_true", help="run nothing for real")
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Compare auto with the best of 42 fixed pairs, on virtual time."""
+    if arguments.draws:
+        return measure_draws(arguments)
     names = arguments.shapes or list(SHAPES)
     found = []
     sys.stdout.write(
@@ -118,3 +131,87 @@ def best_fixed(
         if took_s is not None and took_s < best_s:
             best, best_s = setting, took_s
     return best, best_s
+
+
+WORST_SHOWN = 10
+THIRD = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """One drawn server's figures, in virtual seconds.
+
+    Attributes:
+        first: The first night's time as a part of the best fixed pair's.
+        third: The same of the third night.
+    """
+
+    seed: int
+    numbers: int
+    what: str
+    best: Setting
+    best_s: float
+    first: float
+    third: float
+
+
+def measure_draws(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Compare auto with the best fixed pair on servers that are drawn."""
+    figures: dict[str, Any] = {"modelled": arguments.modelled, "first_seed": arguments.seed}
+    flag = " --modelled" if arguments.modelled else ""
+    seeds = range(arguments.seed, arguments.seed + arguments.draws)
+    with ProcessPoolExecutor(arguments.processes) as pool:
+        for numbers in (arguments.numbers,) if arguments.numbers else LENGTHS:
+            play = partial(compare_drawn, numbers=numbers, modelled=arguments.modelled)
+            drawn = list(pool.map(play, seeds))
+            for night in ("first", "third"):
+                ratios = [getattr(each, night) for each in drawn]
+                shown = " ".join(f"{quantile(ratios, part):6.2f}" for part in (0.5, 0.9, 1.0))
+                sys.stdout.write(
+                    f"{numbers:7,} numbers, {night} night, {len(drawn)} draws: {shown}\n"
+                )
+            for each in sorted(drawn, key=lambda each: -each.first)[:WORST_SHOWN]:
+                sys.stdout.write(
+                    f"  {each.first:5.2f} {each.third:5.2f}  makespan --draws 1 --seed {each.seed}"
+                    f" --numbers {numbers}{flag}: best {each.best.concurrency}×"
+                    f"{each.best.chunk_size} in {each.best_s:.1f} s; {each.what}\n"
+                )
+            sys.stdout.flush()
+            figures[str(numbers)] = [asdict(each) for each in drawn]
+    return {"draws": figures}
+
+
+def compare_drawn(seed: int, numbers: int, *, modelled: bool) -> Drawn:
+    """Measure one drawn server."""
+    shape = draw(seed, numbers)
+    best, best_s = best_modelled(shape)
+    if modelled:
+        nights = modelled_nights_s(shape, THIRD)
+    else:
+        best_s = makespan_s(shape, best) or math.inf
+        nights = nights_s(shape, THIRD)
+    first_s, *_, third_s = nights
+    return Drawn(seed, numbers, shape.what, best, best_s, first_s / best_s, third_s / best_s)
+
+
+def best_modelled(shape: Shape) -> tuple[Setting, float]:
+    """Search the grid in the model, what looks best first."""
+    best, best_s = Setting(0, 0), math.inf
+    pairs = [Setting(c, n) for c, n in product(CONCURRENCIES, CHUNK_SIZES)]
+    for setting in sorted(pairs, key=partial(_about_s, shape.sandbox, shape.numbers)):
+        took_s = modelled_s(shape, setting, cut_s=best_s)
+        if took_s is not None and took_s < best_s:
+            best, best_s = setting, took_s
+    return best, best_s
+
+
+def _about_s(options: SandboxOptions, numbers: int, setting: Setting) -> float:
+    """Guess how long a setting takes, to search from the best on."""
+    call_s = options.latency_s + setting.chunk_size * options.per_number_s
+    crowded = setting.concurrency / (1 if options.queue else options.capacity)
+    power = 1.0 if options.queue else options.degrades
+    look_s = options.latency_s if options.look_s is None else options.look_s
+    chunk_s = 3 * (options.round_trip_s + look_s) + call_s * max(1.0, crowded) ** power
+    chunks = math.ceil(numbers / setting.chunk_size)
+    rounds = chunks / min(setting.concurrency, chunks)
+    return float(2 * call_s + rounds * chunk_s)

@@ -141,10 +141,22 @@ def test_the_bar_tells_how_fast_it_goes_and_when_it_ends() -> None:
     time_s.now_s = 2.0
     progress.recorded(ATTEMPT, MADE, InDoubt("broken", "reset"), 1.0)
     course, standing = drawn(console, progress)
-    assert course.endswith("6/102 · ETA 0:00:48 · 2.0/s · 4 calls × 20 · at most 60/min")
+    assert course.endswith("6/102 · ETA 0:00:02 to 0:00:48 · 2.0/s · 4 calls × 20")
     assert standing == "rejected 2 · pushed 4"
     throttle.fix(Key.CONCURRENCY, 9)
     assert "9 calls × 20" in drawn(console, progress)[0]
+
+
+def test_the_time_left_is_a_range_while_little_is_known() -> None:
+    """A run begins with one number and ends with many calls at once."""
+    time_s, console = Watch(), screen(terminal=True)
+    progress = RunProgress(console, speaker("en"), {State.PLANNED: 101}, steered(), now_s=time_s)
+    for nth in range(1, 33):
+        time_s.now_s = float(nth)
+        progress.concluded([Outcome(BillNumber(f"CGDD{nth}"), State.ALREADY)])
+        if nth == 1:
+            assert "ETA 0:00:04 to 0:01:40" in drawn(console, progress)[0]
+    assert "ETA 0:01:09 ·" in drawn(console, progress)[0]
 
 
 def test_the_rate_is_that_of_the_last_minute() -> None:
@@ -154,7 +166,7 @@ def test_the_rate_is_that_of_the_last_minute() -> None:
     progress = RunProgress(console, speaker("en"), {State.PLANNED: 100}, steered(), now_s=time_s)
     for time_s.now_s in (30_000.0, 30_050.0, 30_061.0):
         progress.concluded([Outcome(BillNumber(str(time_s.now_s)), State.ALREADY)])
-    assert "3/100 · ETA 0:49:19 · 2.0/min" in drawn(console, progress)[0]
+    assert "3/100 · ETA 0:04:38 to 0:49:19 · 2.0/min" in drawn(console, progress)[0]
 
 
 @pytest.mark.parametrize(

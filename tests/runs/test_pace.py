@@ -46,8 +46,8 @@ async def test_the_next_night_is_quicker() -> None:
         began_s = anyio.current_time()
         await office.execute(run, throttle=steered())
         took_s.append(anyio.current_time() - began_s)
-    assert took_s[1] < 0.9 * took_s[0]
-    assert await office.store.calls_at_once("another") is None
+    assert took_s[1] < 0.8 * took_s[0]
+    assert await office.store.pace("another") is None
 
 
 @pytest.mark.anyio
@@ -69,7 +69,8 @@ async def test_under_rules_that_merge_the_size_stays() -> None:
     pushed = await office.execute(throttle=steered())
     assert pushed.of(State.PUSHED) == set(orders(300))
     sizes = [len(attempt.intent.numbers) for attempt, _, _ in pushed.watch.sendings]
-    assert set(sizes[2:]) == {MERGING_CHUNK_SIZE, (300 - 11) % MERGING_CHUNK_SIZE}
+    rest = (300 - sum(sizes[:2])) % MERGING_CHUNK_SIZE
+    assert set(sizes[2:]) == {MERGING_CHUNK_SIZE, rest}
 
 
 @pytest.mark.anyio

@@ -36,3 +36,30 @@ def test_requests_of_the_last_minute_are_counted() -> None:
     for now_s in (0.0, 30.0, 59.0):
         load.book(now_s, "a")
     assert [load.within_a_minute(now_s) for now_s in (59.5, 60.0, 91.0, 200.0)] == [3, 2, 1, 0]
+
+
+@pytest.mark.parametrize(("degrades", "last_s"), [(0.0, 1.0), (1.0, 2.0), (1.5, 2.0**1.5)])
+def test_beyond_its_capacity_a_site_slows_down_as_it_is_told(
+    degrades: float, last_s: float
+) -> None:
+    """Some only queue, and some do less the more they are asked."""
+    load = Load(latency_s=1.0, capacity=2, degrades=degrades)
+    assert [load.book(0.0, "a") for _ in range(4)][-1] == pytest.approx(last_s)
+
+
+def test_a_look_may_cost_less_than_a_push() -> None:
+    """It makes nothing."""
+    load = Load(latency_s=1.0, per_number_s=0.5, look_s=0.25)
+    assert [load.book(0.0, "a"), load.book(0.0, "a", numbers=2)] == [0.25, 2.0]
+
+
+def test_chance_is_the_seeds() -> None:
+    """A trial can be played again."""
+
+    def ends(seed: int) -> list[float]:
+        load = Load(latency_s=1.0, jitter=0.3, seed=seed)
+        return [load.book(0.0, "a") for _ in range(5)]
+
+    assert ends(1) == ends(1)
+    assert ends(1) != ends(2)
+    assert len(set(ends(1))) == len(ends(1))

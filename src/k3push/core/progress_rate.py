@@ -11,6 +11,10 @@ from k3push.core.safety.life import FINAL
 # Long enough for slow calls to even out, short enough to follow what is steered.
 RATE_OVER_S = 60.0
 
+# So many steps tell how quickly a run goes. Before them it may become quicker by as many times as
+# are missing: it begins with one number, and ends with many calls at once.
+ENOUGH_STEPS = 32
+
 
 def done_of(counts: Mapping[State, int]) -> int:
     """Return how many numbers have a final state.
@@ -33,9 +37,11 @@ class ProgressRate:
     def __init__(self, now_s: float, done: int) -> None:
         """Begin, in seconds of a clock that only goes forward."""
         self._steps = deque([(now_s, done)])
+        self._seen = 0
 
     def step(self, now_s: float, done: int) -> None:
         """Note how many are done now."""
+        self._seen += done != self._steps[-1][1]
         self._steps.append((now_s, done))
         while len(self._steps) > 2 and self._steps[1][0] < now_s - RATE_OVER_S:  # noqa: PLR2004
             self._steps.popleft()
@@ -46,3 +52,14 @@ class ProgressRate:
         _, done = self._steps[-1]
         seconds = now_s - then_s
         return (done - before) / seconds if seconds > 0 else 0.0
+
+    @property
+    def soonest(self) -> float:
+        """The part of the time left, at the rate of late, that it may take at least.
+
+        >>> course = ProgressRate(0.0, done=0)
+        >>> course.step(1.0, done=1)
+        >>> course.soonest * 3200 / course.rate(1.0)
+        100.0
+        """
+        return min(1.0, self._seen / ENOUGH_STEPS)

@@ -31,6 +31,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 
 import anyio
@@ -69,7 +70,9 @@ async def push_run(context: Context) -> None:
     """
     with stopping(context.stop):
         await context.learn_links()
-        context.auto.last_time = await context.ledger.calls_at_once(context.run.scope)
+        if kept := await context.ledger.pace(context.run.scope):
+            learnt, at = kept
+            context.auto.recall(learnt, (context.clock.now() - at) / timedelta(days=1))
         first_index = await context.ledger.next_chunk(context.run.id)
         doubts = await context.ledger.doubts(context.run.id)
         backlog = Backlog(
@@ -82,8 +85,8 @@ async def push_run(context: Context) -> None:
         await look_once_more(context)
         if context.route.follow and not context.stop.asked:
             await follow_run(context, again=False)
-        if context.auto.came_to is not None:
-            await context.ledger.keep_calls_at_once(context.run.scope, context.auto.came_to)
+        if found := context.auto.learnt():
+            await context.ledger.keep_pace(context.run.scope, found, at=context.clock.now())
 
 
 @dataclass(slots=True)

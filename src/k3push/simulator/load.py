@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import random
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -67,6 +68,15 @@ class Load:
         slow_spell: When all of this is worse.
 
         slow: How many times as long the calls of a user take.
+
+        look_s: What *latency_s* is for a request that names no numbers, if that differs.
+
+        degrades: With which power latency grows beyond *capacity*: 1 in proportion, 0 not at
+            all; with more than 1, fewer requests end in a second the more there are.
+
+        jitter: By how much times vary by chance: the sigma of a log-normal factor of median 1.
+
+        seed: Of that chance.
     """
 
     def __init__(
@@ -79,6 +89,10 @@ class Load:
         slow: Mapping[str, float] | None = None,
         round_trip_s: float = 0.0,
         slow_spell: SlowSpell | None = None,
+        look_s: float | None = None,
+        degrades: float = 1.0,
+        jitter: float = 0.0,
+        seed: int = 0,
     ) -> None:
         self.latency_s = latency_s
         self.per_number_s = per_number_s
@@ -86,6 +100,10 @@ class Load:
         self.queue = queue
         self.round_trip_s = round_trip_s
         self.slow_spell = slow_spell
+        self.look_s = latency_s if look_s is None else look_s
+        self.degrades = degrades
+        self.jitter = jitter
+        self._chance = random.Random(seed)  # noqa: S311 - no secret hangs on it
         self._first_s: float | None = None
         self._begun: deque[float] = deque()
         self.slow = slow or {}
@@ -121,7 +139,10 @@ class Load:
             # Only the first of each lane works; the rest wait and slow nobody down.
             others = (free_s for key, free_s in self._lane_free_s.items() if key != lane)
             working = sum(free_s > now_s for free_s in others) + 1
-        work_s = (self.latency_s + self.per_number_s * numbers) * self.slow.get(user, 1.0)
+        call_s = self.latency_s if numbers else self.look_s
+        work_s = (call_s + self.per_number_s * numbers) * self.slow.get(user, 1.0)
+        if self.jitter:
+            work_s *= self._chance.lognormvariate(0.0, self.jitter)
         end_s = self._end_s(begin_s, work_s, working)
         if lane is not None:
             self._lane_free_s[lane] = end_s
@@ -129,14 +150,18 @@ class Load:
         self._begun.append(now_s)
         return end_s + self.round_trip_s
 
+    def _crowded(self, working: int, capacity: int) -> float:
+        """Say how many times longer work takes, since so many requests are worked on."""
+        return max(1.0, working / capacity) ** self.degrades if capacity else 1.0
+
     def _end_s(self, begin_s: float, work_s: float, working: int) -> float:
         """Give the end of work that takes *work_s* on an idle site, before, in or after a spell."""
-        crowded = max(1.0, working / self.capacity) if self.capacity else 1.0
+        crowded = self._crowded(working, self.capacity)
         if self._first_s is None:
             self._first_s = begin_s
         if self.slow_spell is not None:
             spell = self.slow_spell
-            slower = max(1.0, working / spell.capacity) if spell.capacity else 1.0
+            slower = self._crowded(working, spell.capacity)
             stages = ((spell.from_s, crowded), (spell.to_s, slower * spell.slower))
             for to_s, times in stages:
                 left_s = self._first_s + to_s - begin_s

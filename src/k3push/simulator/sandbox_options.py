@@ -58,6 +58,9 @@ class SandboxOptions:
         most_a_minute: Calls within a minute above which the rest get MsgCode 14, likewise.
         round_trip_s: Seconds more for each call, on the network.
         slow_spell: When the site is busy with something else.
+        look_s: Seconds that a call without bill numbers takes, if not *latency_s*.
+        degrades: With which power latency grows beyond *capacity*.
+        jitter: Sigma of the log-normal factor by which times vary.
         queue: Which calls wait for one another: "user", "site" or None.
         slow_users: How many times as long the calls of a user take.
         policy: How rules group sources: "one-to-one", "merge" or "split".
@@ -102,6 +105,9 @@ class SandboxOptions:
     most_a_minute: int = 0
     round_trip_s: float = 0.0
     slow_spell: SlowSpell | None = None
+    look_s: float | None = None
+    degrades: float = 1.0
+    jitter: float = 0.0
     queue: str | None = None
     slow_users: Mapping[str, float] = field(default_factory=dict)
     policy: str = Policy.ONE_TO_ONE
@@ -190,6 +196,10 @@ def build(options: SandboxOptions, clock: Callable[[], datetime] = beijing_time)
             slow=options.slow_users,
             round_trip_s=options.round_trip_s,
             slow_spell=options.slow_spell,
+            look_s=options.look_s,
+            degrades=options.degrades,
+            jitter=options.jitter,
+            seed=options.seed,
         ),
         desk=Desk(
             world,

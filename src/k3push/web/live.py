@@ -41,6 +41,7 @@ class RunView:
         waits: Whether it has no ending since another run of its command is under way.
         asked: Whether a server is about to execute it.
         rate: Numbers a second of late; 0 where that is not known.
+        soonest: The part of the rest of the time that it may take at least.
         orders: What a person has made of it.
         commands: Their commands to this execution, the oldest first.
     """
@@ -50,6 +51,7 @@ class RunView:
     alive: bool
     followed: Followed = NOT_FOLLOWED
     rate: float = 0.0
+    soonest: float = 1.0
     orders: Orders = field(default_factory=Orders)
     commands: Sequence[Commanded] = ()
     waits: bool = False
@@ -66,11 +68,12 @@ class RunView:
         return done_of(self.counts)
 
     @property
-    def left_s(self) -> float | None:
-        """How long it will take, or None where that is not known."""
+    def left_s(self) -> tuple[float, float] | None:
+        """How long it will take, at least and at most, or None where that is not known."""
         if not self.alive or not self.rate or self.orders.hold or self.done == self.total:
             return None
-        return (self.total - self.done) / self.rate
+        most_s = (self.total - self.done) / self.rate
+        return self.soonest * most_s, most_s
 
 
 class Eye:
@@ -104,6 +107,7 @@ class Eye:
             alive=True,
             followed=followed,
             rate=course.rate(now_s),
+            soonest=course.soonest,
             orders=orders,
             commands=commands,
         )

@@ -41,8 +41,11 @@ def pace(view: RunView, say: Say) -> list[str]:
         rate = view.rate * 60 if slow else view.rate
         parts.append(say("progress.slow" if slow else "progress.rate", rate=f"{rate:.1f}"))
     if view.left_s is not None:
-        left = timedelta(seconds=math.ceil(view.left_s))
-        parts.append(say("web.left", left=left))
+        least, most = (timedelta(seconds=math.ceil(each)) for each in view.left_s)
+        if least == most:
+            parts.append(say("web.left", left=most))
+        else:
+            parts.append(say("web.left_range", least=least, most=most))
     return parts
 
 

@@ -7,6 +7,7 @@ WORDS = {
     "progress.done": ("{done}/{total}", "{done}/{total}"),
     "progress.waiting": ("waiting {seconds:.0f} s: {why}", "等待 {seconds:.0f} 秒：{why}"),
     "progress.eta": ("ETA {left}", "剩余 {left}"),
+    "progress.eta_range": ("ETA {least} to {most}", "剩余 {least} 到 {most}"),
     "progress.rate": ("{rate}/s", "{rate} 张/秒"),
     "progress.slow": ("{rate}/min", "{rate} 张/分"),
     "progress.drive": ("{calls} calls × {size}", "并发 {calls} × 每批 {size}"),

@@ -90,11 +90,5 @@ WORDS = {
     "pace.fixed": ("a person has fixed it", "人工设定"),
     "pace.merged": ("sources are merged", "转换规则合并源单"),
     "pace.begun": ("the first chunk is through", "第一批已完成"),
-    "pace.no_help": ("{move} did not help", "{move}没有效果"),
-    "pace.trying": ("trying {move}", "尝试{move}"),
-    "pace.move.more_calls": ("more calls", "增加并发调用"),
-    "pace.move.fewer_calls": ("fewer calls", "减少并发调用"),
-    "pace.move.larger": ("larger chunks", "加大每批单据数"),
-    "pace.move.smaller": ("smaller chunks", "减小每批单据数"),
-    "pace.waiting": ("more calls would only wait", "更多调用只会排队"),
+    "pace.fitted": ("as measured", "按实测调整"),
 }

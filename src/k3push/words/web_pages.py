@@ -32,6 +32,7 @@ WORDS = {
     "web.progress": ("{done:,} of {total:,} numbers done", "已完成 {done:,} / {total:,} 张单据"),
     "web.progress_label": ("progress", "进度"),
     "web.left": ("about {left} left", "约剩 {left}"),
+    "web.left_range": ("{least} to {most} left", "约剩 {least} 到 {most}"),
     "web.heard": ("{done:,} of {total:,} done, {how}", "已完成 {done:,} / {total:,}，{how}"),
     "web.control": ("Control", "控制"),
     "web.pause": ("Pause", "暂停"),

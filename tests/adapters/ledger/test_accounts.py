@@ -10,9 +10,11 @@ import pytest
 
 from k3push.core.control_words import Command, Verb
 from k3push.core.model import BillNumber, FolderFile, RunId, State
+from k3push.core.pacing.server_model import Learnt, Server
 from k3push.ports import Ledger, OtherSpellingError
 from tests.adapters.ledger.samples import (
     ANSWER,
+    NOON,
     OTHER_ACCOUNT,
     a_run,
     identified,
@@ -185,11 +187,12 @@ async def test_a_folder_may_be_watched_for_two_accounts(ledger: Ledger, theirs: 
 
 async def test_a_pace_is_its_accounts_own(ledger: Ledger, theirs: Ledger) -> None:
     """What one server bears says nothing of another."""
-    await theirs.keep_calls_at_once(SCOPE, 16)
-    assert await theirs.calls_at_once(SCOPE) == 16
-    assert await ledger.calls_at_once(SCOPE) is None
+    learnt = Learnt(Server(0.5, 0.01), 16)
+    await theirs.keep_pace(SCOPE, learnt, at=NOON)
+    assert await theirs.pace(SCOPE) == (learnt, NOON)
+    assert await ledger.pace(SCOPE) is None
     with pytest.raises(ValueError, match=OTHER_ACCOUNT):
-        await ledger.keep_calls_at_once(SCOPE, 2)
+        await ledger.keep_pace(SCOPE, learnt, at=NOON)
 
 
 async def test_one_handle_serves_two_accounts(ledger: Ledger) -> None:

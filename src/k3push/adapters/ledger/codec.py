@@ -6,9 +6,10 @@ empty is None; requests and answers are kept whole, as zlib streams.
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import wraps
 from typing import ParamSpec, TypeVar
@@ -28,6 +29,7 @@ from k3push.core.model import (
     id_in,
     number_in,
 )
+from k3push.core.pacing.server_model import Learnt, Server
 from k3push.core.remark import remark
 from k3push.ports import LedgerDamagedError
 
@@ -246,3 +248,20 @@ def to_exchange(
     if answer == "never-sent":
         return NeverSent(because or "")
     return NoAnswer(because or "", timed_out=answer == "timed-out")
+
+
+def from_server(server: Server) -> str:
+    """Write what is known of a server; a knee that was not met is null."""
+    return orjson.dumps(asdict(server)).decode()
+
+
+@whole
+def to_pace(tried: object, server: object, at: object) -> tuple[Learnt, datetime]:
+    """Read what an execution has found of a server, and when."""
+    facts = orjson.loads(to_words(server))
+    knee = facts.pop("knee")
+    found = Server(**{name: float(fact) for name, fact in facts.items()})
+    found = replace(found, knee=math.inf if knee is None else float(knee))
+    if not (found.number_s > 0 and found.call_s >= 0 and found.look_s >= 0 and found.knee >= 1):
+        raise ValueError(f"{server!r} is no server")
+    return Learnt(found, max(1, to_whole_number(tried))), to_time(to_words(at))

@@ -174,8 +174,7 @@ class RunProgress:
         elif self._hold is not None:
             parts.append(hold_words(self._hold, say))
         elif rate and self.done < self.total:
-            eta_s = math.ceil((self.total - self.done) / rate)
-            parts.append(say("progress.eta", left=timedelta(seconds=eta_s)))
+            parts.append(self._time_left((self.total - self.done) / rate))
         if rate:
             slow = rate < 1
             rate = rate * 60 if slow else rate
@@ -186,6 +185,14 @@ class RunProgress:
         if limit := throttle[Key.CALLS_PER_MINUTE]:
             parts.append(say("progress.limit", calls=limit))
         return parts
+
+    def _time_left(self, most_s: float) -> str:
+        """Say how long it will take: a range while little is known."""
+        least = timedelta(seconds=math.ceil(self._speed.soonest * most_s))
+        most = timedelta(seconds=math.ceil(most_s))
+        if least == most:
+            return self._say("progress.eta", left=most)
+        return self._say("progress.eta_range", least=least, most=most)
 
     def _standing(self) -> list[str]:
         """Say what the numbers have become, what needs a person first; then their documents."""

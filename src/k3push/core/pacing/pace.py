@@ -1,17 +1,15 @@
 """`auto`: how many calls at once and how many numbers in each, also after an overload.
 
-With *c* calls at once that bring *n* numbers in *t* seconds each, the ERP does c × n / t
-numbers a second (Little's law), so one round of calls tells the throughput of a setting.
+`server_model` says from all samples what a call costs, what a number costs, and how many calls the
+server works on side by side. Here it is decided what follows from that.
 
-1. The canary and the first chunk tell what a call costs and what a number costs, and so from
-   which size on a larger chunk brings next to nothing.
-2. Calls are climbed in fours, in short rounds, while four times as many bring nearly four
-   times the numbers. Where they do not, the gain itself tells how many work and how many only
-   wait, be it for a user's queue (P 2.9) or for a server that is busy; the size follows. Who
-   has seen how many worked the last time begins with as many, and asks for no short rounds.
-3. Then the setting is held, and a small move of one quantity is tried at growing intervals,
-   or at once where the throughput changes by itself, since a slow hour passes. A move stays
-   if the throughput after it is better, or no worse with less load.
+1. The canary travels alone, then a chunk that takes about as long. Two sizes tell a call's cost
+   from a number's.
+2. After each round the model is fitted anew, and the setting jumps to what ends the list soonest.
+   More calls than were ever tried are tried in a short round, at most four times as many: what a
+   try costs if it fails, and what it brings for the rest of the list if not, are both in the sum.
+3. A chunk holds so many numbers that neither calls nor the end of the list cost much (the square
+   root of Kruskal and Weiss), and at the end chunks get smaller.
 4. What the ERP says outright is not weighed: an overload halves the calls at once, and a
    time-out the chunk.
 
@@ -25,58 +23,78 @@ from collections import deque
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from k3push.core.pacing.server_model import MOST_CALLS, STEP, Learnt, ServerModel
 from k3push.core.remark import remark
+
+# Calls that are served one by one look like a little more than one, since the network is not.
+ONE_BY_ONE = 2
 
 # Few clients of this ERP were seen with more than ten calls at once (P 8.2), and one that
 # serves a user's calls one after another is not slowed down by four.
 FIRST_CONCURRENCY = 4
-MOST_CONCURRENCY = 64
+MOST_CONCURRENCY = MOST_CALLS
 
-# The first chunk travels alone and tells what a number costs and what a call costs.
+# What may be tried at once beside what was seen: calls at once, and numbers in a chunk. TCP's slow
+# start doubles; a round of calls costs more than one of packets (2.5 and 3 measured worse).
+GROWTH = 4
+# Calls that wait for one another are not tried in such numbers: what of them works at least.
+NEARLY_ALL = 0.7
+LITTLE_GROWTH = 1.5
+
+# The first chunk travels alone, so that it is a small part of a list.
 FIRST_CHUNK_SIZE = 10
+LISTS_A_FIRST_CHUNK = 240
 # Where sources are merged into one target, the chunk decides which; people expect few targets.
 MERGING_CHUNK_SIZE = 20
 MOST_CHUNK_SIZE = 200
 
-# Smaller ones are mostly calls.
-LEAST_CHUNK_SIZE = 5
+# The looks of the canary, one after the other: most are to prove the links. Others make two.
+CANARY_LOOKS = 5
+LOOKS = 2
 
 # Refusals that set in are to meet few numbers that are on their way: so many before any has
 # come through, then so many for each that has. Fewer would hide what more calls bring.
 FIRST_ON_THEIR_WAY = 80
 ON_THEIR_WAY_FOR_EACH = 3
 
-# So many calls bring no more than that, even of the smallest chunks.
-MOST_CALLS_AT_FIRST = FIRST_ON_THEIR_WAY // LEAST_CHUNK_SIZE
+# So many calls bring no more than that, even in small chunks; they are made at once by whoever
+# has seen them work in an earlier execution.
+MOST_CALLS_AT_FIRST = 16
 
-# Costs of a call that are a sixteenth of those of its numbers are not worth a larger chunk,
-# which costs more when it is refused or comes last.
-NUMBERS_PER_CALL = 16
+# What was found in an earlier execution counts as so many samples of each kind, and for nothing
+# where the canary or the first chunk takes so many times as long, or as short, as it should.
+RECALLED = 1.5
+FADES_IN_DAYS = 30.0  # to half of that: servers are moved and grow over months
+ANOTHER_NIGHT = 2.5
 
-# So many times the calls are tried where it is known about how many work.
-CALLS_STEP = 1.5
+# Fewer calls that end the list so little later are preferred: they leave the ERP to others.
+WORTH = 0.05
 
-# Calls that bring this part of what they could are not waiting for one another.
-NEARLY_ALL = 0.8
+# A push that takes so many times as long as it should ends a round.
+FAR_SLOWER = 2.0
 
-# The first calls of a climb meet an ERP that is not busy yet, and their looks are joined most, so
-# that its short rounds flatter.
-FLATTERED = 0.7
+# In a round that begins all at once, the first calls meet a server that is not busy yet. Where
+# its slower half takes so much longer, as a log, only that half tells.
+APART = 0.6
 
-# A throughput that is less than this much higher may be so by chance.
-NOISE = 1.1
-# One that is lower or higher by this much is another hour.
-SLOWER, FASTER = 0.6, 1.6
+# It is another hour where the best fit misses the newest samples: mean squares, in units of what
+# chance makes of them (three times its deviation). So much is left then of what was seen before,
+# and so much after each round.
+ANOTHER_HOUR = 9.0
+LEFT_THEN, LEFT = 0.1, 0.97
+
+# Chunks are so many times as large as would be quickest if calls were free of any limit. It costs
+# hardly any time (the sum is flat there), and most sites restrict calls rather than numbers.
+LARGER = 2.5
 
 # An answer is far below the time-out while it takes less than this part of it.
 FAR_BELOW = 0.25
 
-# Rounds of calls that are to be left for a move to be worth its trial.
-WORTH_TRYING = 2
+# Rounds after an overload until half as many calls more are tried.
+PATIENCE = 4
 
-# Windows that a setting is held before another is tried.
-PATIENCE = 8
-PATIENCE_AFTER_OVERLOAD = 2
+# Rounds that a setting is held before a few more calls are tried; twice as many each time.
+HOLD = 16
 MOST_PATIENCE = 128
 
 MOST_STEPS = 500
@@ -115,6 +133,16 @@ class Sample:
     ended: Ended = Ended.OK
     merged: bool = False
 
+    @property
+    def came_to(self) -> int:
+        """How many numbers its time tells of; 0 where it tells of none."""
+        return self.numbers if self.ended is Ended.OK else 0
+
+    @property
+    def looks_s(self) -> float:
+        """How long its looks took."""
+        return self.ended_s - self.began_s - self.push_s
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:
@@ -138,85 +166,14 @@ class Step:
     why: str
 
 
-class _Move(StrEnum):
-    """A change that is tried."""
-
-    MORE_CALLS = "more calls"
-    FEWER_CALLS = "fewer calls"
-    LARGER = "larger chunks"
-    SMALLER = "smaller chunks"
-
-
-# The throughput after a move, as a part of that before, from which on the move stays: larger
-# chunks have to bring something, and less load may cost next to nothing.
-_WORTH = {_Move.FEWER_CALLS: 0.97, _Move.LARGER: 1.02, _Move.SMALLER: 1.0}
-_IN_TURN = (_Move.FEWER_CALLS, _Move.MORE_CALLS, _Move.LARGER, _Move.SMALLER)
-
-
-@dataclass(slots=True)
-class _Window:
-    """Sendings that began under one setting.
-
-    Attributes:
-        since_s: When the setting began.
-        seconds: All their times together.
-        at_once: All their numbers of calls at once together.
-        alone_s: What they would take together if each went alone.
-    """
-
-    since_s: float = -math.inf
-    sendings: int = 0
-    refused: int = 0
-    numbers: int = 0
-    seconds: float = 0.0
-    at_once: int = 0
-    push_s: float = 0.0
-    alone_s: float = 0.0
-
-    def add(self, sample: Sample, alone_s: float) -> None:
-        self.sendings += 1
-        self.alone_s += alone_s
-        self.refused += sample.ended is Ended.REFUSED
-        self.numbers += sample.numbers
-        self.seconds += sample.ended_s - sample.began_s
-        self.at_once += sample.at_once
-        self.push_s = max(self.push_s, sample.push_s)
-
-    @property
-    def rate(self) -> float:
-        """Numbers a second."""
-        return self.at_once / self.sendings * self.numbers / max(self.seconds, 1e-9)
-
-    @property
-    def working(self) -> float:
-        """How many of the calls at once the ERP works on, whatever numbers each carries."""
-        return self.at_once / self.sendings * self.alone_s / max(self.seconds, 1e-9)
-
-
-@dataclass(frozen=True, slots=True)
-class _Trial:
-    """A move whose worth is not known yet, and what was there before it."""
-
-    move: _Move
-    before: Setting
-    rate: float
-    working: float
-
-
 class Pace:
     """Steers one execution, from its samples.
-
-    The canary and the first chunk, which travel alone, are its first samples.
 
     >>> pace = Pace(answer_timeout_s=300)
     >>> pace.add(Sample(0, 1.1, push_s=0.5, numbers=1))
     >>> pace.add(Sample(1.1, 4.0, push_s=2.3, numbers=10))
-    >>> pace.setting
-    Setting(concurrency=4, chunk_size=5)
-
-    Attributes:
-        last_time: How many calls at once an earlier execution came to, or None; to be set before
-            the first sample.
+    >>> pace.setting.concurrency
+    4
     """
 
     def __init__(self, *, answer_timeout_s: float = 300) -> None:
@@ -225,30 +182,52 @@ class Pace:
         Args:
             answer_timeout_s: How long an answer is waited for.
         """
-        self.last_time: int | None = None
-        self._answer_timeout_s = answer_timeout_s
-        self._fixes_concurrency = False
-        self._fixes_size = False
         self.setting = Setting(FIRST_CONCURRENCY, FIRST_CHUNK_SIZE)
         self.steps: deque[Step] = deque(maxlen=MOST_STEPS)
-        # The beginning.
+        self._answer_timeout_s = answer_timeout_s
+        self._fixes_concurrency = self._fixes_size = self._merges = False
+        self._model = ServerModel()
+        self._knows_costs = False
+        self._recalled: Learnt | None = None
+        self._recalled_weight = RECALLED
         self._canary: Sample | None = None
-        self._started = False
-        self._wanted_size = 0
-        self._per_call_s = self._per_number_s = 0.0
-        # What is measured now, and what was before.
-        self._window = _Window()
-        self._trial: _Trial | None = None
-        self._rate = self._working = 0.0
-        self._push_s = 0.0
-        self._held = 0
-        self._patience = PATIENCE
-        self._turn = 0
         self._left = 0
-        self._promised = 0
-        self._merges = False
-        self._climbed = False
+        # The round: sendings that began under the present setting.
+        self._since_s = -math.inf
+        self._round: list[Sample] = []
+        self._is_first_round = True
+        self._short = 1
+        self._is_odd = False
+        # What has been tried, and what the ERP has said outright.
+        self._tried = 1
+        self._tried_size = FIRST_ON_THEIR_WAY // FIRST_CONCURRENCY // GROWTH
+        self._most_calls = MOST_CONCURRENCY
+        self._least_size, self._most_size = 1, MOST_CHUNK_SIZE
+        self._calm = 0
+        self._held, self._patience = 0, HOLD
+        self._has_begun = False
         self._untested = False  # nothing has come through since the ERP was eased off
+
+    def recall(self, learnt: Learnt, age_days: float = 0) -> None:
+        """Begin with what an earlier execution has found; to be said before the first sample."""
+        self._recalled = learnt
+        self._recalled_weight = RECALLED * 0.5 ** (max(0.0, age_days) / FADES_IN_DAYS)
+
+    def learnt(self) -> Learnt | None:
+        """Return what the next execution is to begin with.
+
+        None before the first chunk is through, and where a person has fixed the calls.
+        """
+        if not self._knows_costs or self._fixes_concurrency:
+            return None
+        for sample in self._round:
+            if sample.came_to:
+                self._take(sample)
+                self._tried = max(self._tried, sample.at_once)
+        self._round = []
+        return Learnt(self._model.fit(), self._tried)
+
+    # -- the next chunk -----------------------------------------------------------------------
 
     def size(self, left: int, ready: int, free: int, made: int) -> int:
         """Return the size of the next chunk.
@@ -264,15 +243,67 @@ class Pace:
             made: Numbers of this execution that the ERP has made targets from.
         """
         self._left = left
-        size = self.setting.chunk_size
-        if self._merges:
-            return size
-        if not self._started:
-            return min(size, max(left // 25, 2))
-        proven = max(FIRST_ON_THEIR_WAY, ON_THEIR_WAY_FOR_EACH * made) // self.setting.concurrency
-        size = min(size, max(proven, LEAST_CHUNK_SIZE))
-        share = math.ceil(min(left / self.setting.concurrency, ready / free))
-        return min(size, max(share, math.ceil(size / 4)))
+        if self._merges or self._fixes_size:
+            return self.setting.chunk_size
+        if not self._knows_costs:
+            return self._first_size(left)
+        calls = self.setting.concurrency
+        size = self._best_size(left, calls)
+        if self._is_first_round:
+            size = min(size, self._short)
+            self._is_odd = not self._is_odd
+            if self._is_odd and left > calls * size:
+                size = math.ceil(size / 3)  # two sizes in a round tell calls and numbers apart
+        on_their_way = max(FIRST_ON_THEIR_WAY, ON_THEIR_WAY_FOR_EACH * made)
+        working = self._working(calls)
+        # Numbers that cost less than a call are no matter at the end.
+        share = max(left / working, min(left / free, self._model.server.per_call))
+        ready_share = ready * calls / max(calls, free * working)
+        share = min(share, max(ready_share, size / 4))
+        return max(1, min(size, on_their_way // calls, math.ceil(share)))
+
+    def _first_size(self, left: int) -> int:
+        """Say how many numbers may travel alone, for about the time of the canary.
+
+        A push costs at least as much as a look, so that a number costs at most the difference.
+        """
+        if self._canary is None:
+            return FIRST_CHUNK_SIZE
+        if self._recalled is not None:
+            server, tried = self._recalled.server, self._recalled.tried
+            working = max(calls / server.slowed(calls) for calls in range(1, tried + 1))
+            # Whoever serves one call at a time is not idle meanwhile.
+            size = (
+                server.per_call / 2
+                if working > ONE_BY_ONE
+                else math.sqrt(2 * left * server.per_call)
+            )
+            return max(1, math.ceil(min(size, FIRST_ON_THEIR_WAY)))
+        look_s = self._canary.looks_s / CANARY_LOOKS
+        most_number_s = max(self._canary.push_s - look_s, 1e-6)
+        size = min(
+            (LOOKS * look_s + self._canary.push_s) / most_number_s,
+            FIRST_ON_THEIR_WAY / FIRST_CONCURRENCY,
+        )
+        part = min(FIRST_CHUNK_SIZE, left // LISTS_A_FIRST_CHUNK)
+        return max(2, part, math.ceil(size))
+
+    def _working(self, calls: int) -> float:
+        """Say how many of the calls at once the ERP works on, while the others wait."""
+        return max(1.0, calls / self._model.slowed(calls))
+
+    def _best_size(self, left: int, calls: int) -> int:
+        """Say how many numbers cost least in a call: fewer cost calls, more an uneven end."""
+        if not self._knows_costs or self._fixes_size:
+            return self.setting.chunk_size
+        server = self._model.server
+        size = LARGER * math.sqrt(2 * max(left, 1) * server.per_call / self._working(calls))
+        within_s = FAR_BELOW * self._answer_timeout_s / server.slowed(calls)
+        in_time = (within_s - server.call_s) / server.number_s
+        size = max(self._least_size, min(size, self._most_size, in_time))
+        return max(1, math.ceil(min(size, MOST_CHUNK_SIZE, GROWTH * self._tried_size)))
+
+    # -- samples ------------------------------------------------------------------------------
 
     def add(
         self, sample: Sample, *, concurrency: int | None = None, chunk_size: int | None = None
@@ -287,16 +318,17 @@ class Pace:
         self._obey(sample.ended_s, concurrency, chunk_size)
         if sample.merged and not self._merges:
             self._merge(sample.ended_s)
-        if sample.ended is Ended.OVERLOADED:
-            self._back_off(sample, self._spared(), remark("pace.overloaded"))
-        elif sample.ended is Ended.TIMED_OUT:
-            self._back_off(sample, self._sized(0.5) or self._calls(0.5), remark("pace.late"))
-        elif not self._started:
-            self._start(sample)
-        elif sample.began_s >= self._window.since_s:
+        if sample.ended in {Ended.OVERLOADED, Ended.TIMED_OUT}:
+            self._back_off(sample)
+        elif not self._knows_costs:
+            self._begin(sample)
+        elif sample.began_s >= self._since_s:
             self._untested = False
-            self._window.add(sample, self._per_call_s + self._per_number_s * sample.numbers)
-            if self._window.sendings >= self._enough():
+            self._round.append(sample)
+            enough = max(2, self.setting.concurrency)
+            if sample.came_to and self._slower(sample) > math.log(FAR_SLOWER):
+                enough = 2
+            if len(self._round) >= enough:
                 self._judge(sample.ended_s)
 
     def _obey(self, at_s: float, concurrency: int | None, chunk_size: int | None) -> None:
@@ -306,7 +338,6 @@ class Pace:
         now = self.setting
         setting = Setting(concurrency or now.concurrency, chunk_size or now.chunk_size)
         if setting != now:
-            self._trial = None
             self._set(at_s, setting, remark("pace.fixed"))
 
     def _merge(self, at_s: float) -> None:
@@ -314,214 +345,176 @@ class Pace:
         self._merges = True
         if not self._fixes_size:
             self._fixes_size = True
-            self._trial = None
             size = max(self.setting.chunk_size, MERGING_CHUNK_SIZE)
             self._set(at_s, replace(self.setting, chunk_size=size), remark("pace.merged"))
 
-    # -- the beginning ------------------------------------------------------------------------
-
-    def _start(self, sample: Sample) -> None:
-        """Guess from the canary and the first chunk what a call costs, and what a number."""
-        if sample.numbers < min(2, self.setting.chunk_size) or not sample.numbers:
-            self._canary = sample
-            return
-        self._started = True
-        per_call_s, per_number_s = _costs(self._canary, sample)
-        self._per_call_s, self._per_number_s = per_call_s, per_number_s
-        size = self.setting.chunk_size
-        if not self._fixes_size and per_call_s:
-            push_s = sample.push_s / sample.numbers
-            self._wanted_size = self._bounded(NUMBERS_PER_CALL * per_call_s / per_number_s, push_s)
-            # While the calls are found, rounds are to be short, and few numbers on their way.
-            short = min(per_call_s / per_number_s, FIRST_ON_THEIR_WAY / self.setting.concurrency)
-            short = max(short, LEAST_CHUNK_SIZE)
-            size = min(self._wanted_size, self._bounded(short, push_s))
-            if self._fixes_concurrency or self._is_known:
-                size = self._wanted_size
-        concurrency = self.setting.concurrency
-        if not self._fixes_concurrency:
-            concurrency = self._first_calls(size)
-            rate = size / (per_call_s + per_number_s * size)
-            self._trial = _Trial(_Move.MORE_CALLS, Setting(1, size), rate, working=1.0)
-        self._set(sample.ended_s, Setting(concurrency, size), remark("pace.begun"))
-
-    @property
-    def _is_known(self) -> bool:
-        """Whether the last time has told how many calls work, and all may be made at once."""
-        return self.last_time is not None and self.last_time <= MOST_CALLS_AT_FIRST
-
-    def _first_calls(self, size: int) -> int:
-        """Say how many calls follow the first chunk: what worked the last time, within bounds."""
-        if self.last_time is None or self._climbed:
-            return self.setting.concurrency
-        least = size if self._fixes_size else LEAST_CHUNK_SIZE
-        most = min(FIRST_ON_THEIR_WAY // least, MOST_CALLS_AT_FIRST)
-        return min(self.last_time, max(FIRST_CONCURRENCY, most))
-
-    @property
-    def came_to(self) -> int | None:
-        """How many calls at once the next execution is to begin with.
-
-        None before the first chunk is through, and where a person has fixed it.
-        """
-        if not self._started or self._fixes_concurrency:
-            return None
-        return max(self.setting.concurrency, self._promised)
-
-    def _bounded(self, wanted: float, push_s_per_number: float) -> int:
-        """Bound a chunk by the time-out and by what anybody would send."""
-        in_time = FAR_BELOW * self._answer_timeout_s / max(push_s_per_number, 1e-9)
-        return max(1, math.ceil(min(wanted, in_time, MOST_CHUNK_SIZE)))
-
-    # -- climbing -----------------------------------------------------------------------------
-
-    def _back_off(self, sample: Sample, setting: Setting | None, why: str) -> None:
+    def _back_off(self, sample: Sample) -> None:
         """Take what the ERP says outright, once for each setting."""
-        if sample.began_s >= self._window.since_s and not self._untested:
-            self._trial, self._rate = None, 0.0
-            self._held, self._patience = 0, PATIENCE_AFTER_OVERLOAD
-            self._turn = _IN_TURN.index(_Move.MORE_CALLS)
-            self._climbed = self._untested = True
-            self._set(sample.ended_s, setting or self.setting, why)
+        if sample.began_s < self._since_s or self._untested:
+            return
+        self._untested = True
+        self._calm = 0
+        now = self.setting
+        fewer = max(1, now.concurrency // 2)
+        if sample.ended is Ended.OVERLOADED:
+            # It is calls that are restricted, so that each is to bring more.
+            self._most_calls = fewer
+            self._least_size = min(2 * now.chunk_size, self._most_size)
+            setting, why = Setting(fewer, self._least_size), remark("pace.overloaded")
+        else:
+            self._most_size = max(1, now.chunk_size // 2)
+            self._least_size = min(self._least_size, self._most_size)
+            setting, why = replace(now, chunk_size=self._most_size), remark("pace.late")
+            if self._fixes_size:
+                self._most_calls = fewer
+                setting = replace(now, concurrency=fewer)
+        self._set(sample.ended_s, self._but_fixed(setting), why)
 
-    def _enough(self) -> int:
-        """Say how many sendings tell of a setting: a round, or as many as began with a move."""
-        now, before = self.setting.concurrency, 0
-        if self._trial is not None and self._trial.move is _Move.MORE_CALLS:
-            before = self._trial.before.concurrency
-        return max(2, now - before)
+    def _but_fixed(self, setting: Setting) -> Setting:
+        now = self.setting
+        return Setting(
+            now.concurrency if self._fixes_concurrency else setting.concurrency,
+            now.chunk_size if self._fixes_size else setting.chunk_size,
+        )
+
+    def _begin(self, sample: Sample) -> None:
+        """Take the canary and the first chunk, which tell a call's cost from a number's."""
+        if not sample.came_to:
+            return
+        if self._canary is None and not (self._fixes_size and sample.numbers > 1):
+            self._canary = sample
+            looks_s = sample.looks_s * LOOKS / CANARY_LOOKS
+            self._model.add(sample.at_once, sample.numbers, sample.push_s, looks_s)
+            self._doubt_recalled(sample)
+            if not (self._fixes_size and self.setting.chunk_size == 1):
+                return
+        else:
+            self._take(sample)
+            self._doubt_recalled(sample)
+        if self._recalled is not None:
+            self._model.recall(self._recalled.server, self._recalled.tried, self._recalled_weight)
+            self._tried = self._recalled.tried
+            self._tried_size = MOST_CHUNK_SIZE
+        self._knows_costs = True
+        self._model.fit()
+        self._forget_another_hour()
+        self._decide(sample.ended_s, remark("pace.begun"))
+
+    def _doubt_recalled(self, sample: Sample) -> None:
+        """Let go of what an earlier execution has found, where this night is another one."""
+        if self._recalled is not None and sample.at_once == 1:
+            expected_s = self._recalled.server.push_s(1, sample.numbers)
+            if not 1 / ANOTHER_NIGHT < sample.push_s / expected_s < ANOTHER_NIGHT:
+                self._recalled = None
+
+    def _take(self, sample: Sample) -> None:
+        self._model.add(sample.at_once, sample.numbers, sample.push_s, sample.looks_s)
+
+    def _slower(self, sample: Sample) -> float:
+        """Say by how much a push took longer than it should, as a log."""
+        alone_s = self._model.server.push_s(1, sample.numbers)
+        expected_s = max(alone_s, 1e-6) * self._model.slowed(sample.at_once)
+        return math.log(max(sample.push_s, 1e-6) / expected_s)
+
+    # -- deciding -----------------------------------------------------------------------------
 
     def _judge(self, at_s: float) -> None:
-        """Keep a move or take it back, and decide what is tried next."""
-        self._push_s = self._window.push_s
-        rate, trial = self._window.rate, self._trial
-        self._working = self._window.working
-        if trial is None:
-            self._hold(at_s, rate)
-            return
-        self._trial, self._held = None, 0
-        gain = rate / max(trial.rate, 1e-9)
-        if trial.move is _Move.MORE_CALLS:
-            self._rate = rate
-            self._judge_calls(at_s, trial, self._working / max(trial.working, 1e-9))
-        elif gain < _WORTH[trial.move]:
-            self._rate = trial.rate
-            self._set(at_s, trial.before, remark("pace.no_help", move=_named(trial.move)))
-        else:
-            self._rate = rate
-            self._patience = PATIENCE
-            self._window = _Window(self._window.since_s)
-            if trial.move is not _Move.LARGER:
-                self._try(at_s, trial.move)
-
-    def _judge_calls(self, at_s: float, trial: _Trial, gain: float) -> None:
-        """Go on while more calls bring more in proportion, else keep those that do.
-
-        Calls beyond are only waiting: where four times as many bring 1.5 times the numbers,
-        1.5 times as many would have.
-        """
-        before = trial.before.concurrency
-        self._window = _Window(self._window.since_s)
-        if gain / (self.setting.concurrency / before) >= NEARLY_ALL:
-            self._patience = PATIENCE
-            if self._try(at_s, _Move.MORE_CALLS):
-                return
-            # Had the list been longer, more would have been tried.
-            more = self._moved(_Move.MORE_CALLS)
-            self._promised = more.concurrency if more else 0
-        else:
-            working = math.ceil(before * gain) if gain > NOISE else before
-            self._climbed = True
-            setting = replace(self.setting, concurrency=min(working, self.setting.concurrency))
-            self._set(at_s, setting, remark("pace.waiting"))
-        self._rate *= FLATTERED
-        self._try(at_s, _Move.LARGER)
-
-    def _hold(self, at_s: float, rate: float) -> None:
-        """Keep the setting until it is time to try another, or the throughput has changed."""
-        before = self._rate or rate
-        another_hour = not SLOWER < rate / max(before, 1e-9) < FASTER
-        self._rate = rate if another_hour else before + (rate - before) / 2
+        """Learn from a round, and decide what the next is like."""
+        told = [sample for sample in self._round if sample.came_to]
+        if 2 * len(told) < len(self._round):
+            # Each bad bill costs its whole chunk.
+            self._most_size = max(1, self.setting.chunk_size // 2)
+            self._least_size = 1
+        if told:
+            for sample in self._telling(told):
+                self._take(sample)
+            self._tried = max(self._tried, self.setting.concurrency)
+            self._tried_size = max(self._tried_size, *(sample.numbers for sample in told))
+            self._model.fit()
+            self._forget_another_hour()
+        self._calm += 1
+        if self._calm >= PATIENCE and self._most_calls < MOST_CONCURRENCY:
+            self._calm = 0
+            self._most_calls = min(math.ceil(1.5 * self._most_calls), MOST_CONCURRENCY)
+        self._round, self._is_first_round = [], False
         self._held += 1
-        refused, self._window = self._window.refused, _Window(self._window.since_s)
-        if refused * 2 > self._enough():
-            self._try(at_s, _Move.SMALLER)
-        elif another_hour:
-            self._patience = PATIENCE
-            self._try(at_s, _Move.FEWER_CALLS if rate < before else _Move.MORE_CALLS)
-        elif self._held >= self._patience:
-            self._patience = min(self._patience * 2, MOST_PATIENCE)
-            for _ in _IN_TURN:
-                move = _IN_TURN[self._turn % len(_IN_TURN)]
-                self._turn += 1
-                if self._try(at_s, move):
-                    break
+        growth: float = GROWTH
+        if self._held >= self._patience:
+            # What was seen of more calls grows old.
+            self._held, self._patience = 0, min(2 * self._patience, MOST_PATIENCE)
+            self._model.forget_above(self.setting.concurrency)
+            self._model.fit()
+            self._tried = min(self._tried, self.setting.concurrency)
+            growth = LITTLE_GROWTH
+        # The last calls of a list tell nothing that could be used.
+        if self._left >= self.setting.concurrency:
+            self._decide(at_s, remark("pace.fitted"), growth)
 
-    def _try(self, at_s: float, move: _Move) -> bool:
-        """Make a move whose worth the next window will tell."""
-        setting = self._moved(move)
-        rounds_left = self._left / (self.setting.concurrency * self.setting.chunk_size)
-        if setting is None or rounds_left < (1 if move is _Move.MORE_CALLS else WORTH_TRYING):
-            return False
-        self._trial = _Trial(move, self.setting, self._rate, self._working)
-        self._held = 0
-        self._set(at_s, setting, remark("pace.trying", move=_named(move)))
-        return True
+    def _telling(self, told: list[Sample]) -> list[Sample]:
+        """Leave out the first calls of a round that met a server which was not busy yet."""
+        if not self._is_first_round or len(told) == 1:
+            return told
+        slower = sorted((self._slower(sample), nth) for nth, sample in enumerate(told))
+        half = len(slower) // 2
+        early = sum(each for each, _ in slower[:half]) / half
+        late = sum(each for each, _ in slower[half:]) / (len(slower) - half)
+        return [told[nth] for _, nth in (slower[half:] if late - early > APART else slower)]
 
-    def _moved(self, move: _Move) -> Setting | None:
-        match move:
-            case _Move.MORE_CALLS:
-                known = self._climbed or self._is_known
-                return self._calls(CALLS_STEP if known else FIRST_CONCURRENCY)
-            case _Move.FEWER_CALLS:
-                return self._calls(0.7)
-            case _Move.LARGER:
-                return self._sized(max(2.0, self._wanted_size / self.setting.chunk_size))
-            case _Move.SMALLER:
-                return self._sized(0.5)
+    def _forget_another_hour(self) -> None:
+        """Let go of what was seen before, where nothing explains it together with what is new."""
+        if self._model.missed > ANOTHER_HOUR:
+            self._model.fade(LEFT_THEN)
+            self._model.fit()
+            self._tried = self.setting.concurrency
+            self._patience = HOLD
+        else:
+            self._model.fade(LEFT)
 
-    def _spared(self) -> Setting:
-        """Halve the calls, and double what each brings: it is calls that are restricted."""
-        fewer, larger = self._calls(0.5) or self.setting, self._sized(2.0) or self.setting
-        return Setting(fewer.concurrency, larger.chunk_size)
+    def _decide(self, at_s: float, why: str, growth: float = GROWTH) -> None:
+        """Jump to what ends the list soonest."""
+        calls, self._short = self._best_calls(growth)
+        setting = self._but_fixed(Setting(calls, self._best_size(self._left, calls)))
+        if setting.concurrency != self.setting.concurrency or not self._has_begun:
+            self._has_begun = True
+            self._set(at_s, setting, why)
+        else:
+            # The size follows the rest of the list, which is no change of the pace.
+            self.setting = setting
 
-    def _calls(self, times: float) -> Setting | None:
-        now = self.setting.concurrency
-        wanted = math.floor(now * times) if times < 1 else math.ceil(now * times)
-        concurrency = min(max(1, wanted), MOST_CONCURRENCY)
-        if self._fixes_concurrency or concurrency == now:
-            return None
-        return replace(self.setting, concurrency=concurrency)
-
-    def _sized(self, times: float) -> Setting | None:
-        now = self.setting.chunk_size
-        wanted = math.floor(now * times) if times < 1 else now * times
-        size = self._bounded(wanted, self._push_s / now)
-        if self._fixes_size or size == now or (times > 1) != (size > now):
-            return None
-        return replace(self.setting, chunk_size=size)
+    def _best_calls(self, growth: float) -> tuple[int, int]:
+        """Return the calls at once, and the numbers in each call of their first round."""
+        left, tried = max(self._left, 1), self._tried
+        levels = [min(FIRST_CONCURRENCY, self._most_calls)]
+        if tried > 1:
+            if self._working(tried) <= NEARLY_ALL * tried:
+                growth = LITTLE_GROWTH
+            most = min(self._most_calls, math.ceil(growth * tried))
+            steps = math.ceil(math.log(MOST_CALLS, STEP))
+            levels = sorted({min(most, round(STEP**nth)) for nth in range(steps + 1)})
+        # What was not tried yet may be given up for what was.
+        known = [min(each, self._most_calls) for each in (self.setting.concurrency, tried)]
+        best: dict[int, tuple[float, int]] = {}
+        for calls in levels:
+            size = self._best_size(left, calls)
+            share = min(size, math.ceil(left / calls))
+            sizes, others = {share}, known
+            if calls <= tried:
+                others = []
+            elif not self._fixes_size:
+                sizes |= {min(share, math.ceil(self._model.server.per_call))}
+            best[calls] = min(
+                (self._model.takes_s(calls, each, left, others, size), each) for each in sizes
+            )
+        soonest_s = min(best.values())[0]
+        calls = next(each for each in levels if best[each][0] <= (1 + WORTH) * soonest_s)
+        if not self._has_begun:
+            calls = min(calls, MOST_CALLS_AT_FIRST)
+        return calls, best.get(calls, best[levels[0]])[1]
 
     def _set(self, at_s: float, setting: Setting, why: str) -> None:
-        self._window = _Window(at_s)
+        self._since_s = at_s
+        self._held = 0
+        self._round, self._is_first_round = [], True
         if setting != self.setting:
-            self.setting, self._promised = setting, 0
+            self.setting = setting
             self.steps.append(Step(at_s, setting, why))
-
-
-def _named(move: _Move) -> str:
-    return remark(f"pace.move.{move.name.lower()}")
-
-
-def _costs(canary: Sample | None, first: Sample) -> tuple[float, float]:
-    """Say what a call costs and what a number costs, in seconds.
-
-    Without a canary all is put down to the numbers.
-    """
-    seconds = first.ended_s - first.began_s
-    least = seconds / first.numbers / 100
-    if canary is None or canary.numbers >= first.numbers:
-        return 0.0, max(seconds / first.numbers, 1e-9)
-    more = first.numbers - canary.numbers
-    canary_s = canary.ended_s - canary.began_s
-    per_number_s = max((seconds - canary_s) / more, least, 1e-9)
-    return max(0.0, seconds - per_number_s * first.numbers), per_number_s

@@ -58,7 +58,7 @@ TABLES = (
     _table("notes", "id number run at text"),
     _table("commands", "id run given_at words obeyed_at on_their_way"),
     _table("taken_files", "folder name digest run", keys=4),
-    _table("paces", "scope calls"),
+    _table("paces", "scope calls server at"),
     _table(
         "steps",
         "id run kind ids stood began_at boot uptime_s request sender ended_at verdict answer status"

@@ -65,6 +65,7 @@ from k3push.core.model import (
     id_in,
     number_in,
 )
+from k3push.core.pacing.server_model import Learnt
 from k3push.core.remark import remark
 from k3push.core.safety import life
 from k3push.ports import (
@@ -198,14 +199,14 @@ class MemoryLedger(Ledger):
         """Say whether some run has the numbers of a file."""
         return (self._account, file) in (await self._turn()).taken
 
-    async def keep_calls_at_once(self, scope: str, calls: int) -> None:
-        """Keep how many calls at once an execution came to."""
+    async def keep_pace(self, scope: str, learnt: Learnt, *, at: datetime) -> None:
+        """Keep what an execution has found of the server."""
         store = await self._turn()
         rules.check_scope(scope, self._account)
-        store.paces[scope] = calls
+        store.paces[scope] = (learnt, at)
 
-    async def calls_at_once(self, scope: str) -> int | None:
-        """Return what was kept last."""
+    async def pace(self, scope: str) -> tuple[Learnt, datetime] | None:
+        """Return what was kept last, and when."""
         store = await self._turn()
         return store.paces.get(scope) if rules.is_of_account(scope, self._account) else None
 

@@ -26,6 +26,7 @@ from k3push.core.model import (
     State,
     number_in,
 )
+from k3push.core.pacing.server_model import Learnt
 from k3push.core.safety import life
 from k3push.ports import AttemptRecord, Commanded, Made, Memo, Note, StepRecord
 
@@ -110,7 +111,7 @@ class Store:
 
     runs: dict[RunId, RunRows] = field(default_factory=dict)
     taken: set[tuple[str, FolderFile]] = field(default_factory=set)
-    paces: dict[str, int] = field(default_factory=dict)
+    paces: dict[str, tuple[Learnt, datetime]] = field(default_factory=dict)
     owners: dict[RunId, object] = field(default_factory=dict)
     claims: dict[tuple[str, BillNumber], tuple[RunId, BillNumber]] = field(default_factory=dict)
     attempts: list[AttemptRecord] = field(default_factory=list)

@@ -20,6 +20,7 @@ from k3push.core.model import (
     id_in,
     number_in,
 )
+from k3push.core.pacing.server_model import Learnt
 from k3push.ports import AttemptRecord, Commanded, Doubt, Made, Note
 
 
@@ -60,12 +61,12 @@ async def has_taken(connection: Connection, file: FolderFile) -> bool:
     return found is not None
 
 
-async def calls_at_once(connection: Connection, scope: str) -> int | None:
-    """Return what was kept last."""
+async def pace(connection: Connection, scope: str) -> tuple[Learnt, datetime] | None:
+    """Return what was kept last, and when."""
     if not rules.is_of_account(scope, connection.account):
         return None
     found = await connection.one("pace", scope=scope)
-    return found[0] if found else None
+    return text.to_pace(*found) if found else None
 
 
 async def repeats(connection: Connection, run: RunId) -> Sequence[Repeat]:

@@ -30,6 +30,7 @@ from k3push.core.model import (
     key_of,
     number_in,
 )
+from k3push.core.pacing.server_model import Learnt
 from k3push.ports import OtherSpellingError
 
 
@@ -86,10 +87,16 @@ async def take(connection: Connection, file: FolderFile, run: RunId) -> None:
     )
 
 
-async def keep_calls_at_once(connection: Connection, scope: str, calls: int) -> None:
-    """Keep how many calls at once an execution came to."""
+async def keep_pace(connection: Connection, scope: str, learnt: Learnt, *, at: datetime) -> None:
+    """Keep what an execution has found of the server."""
     rules.check_scope(scope, connection.account)
-    await connection.do("set_pace", scope=scope, calls=calls)
+    await connection.do(
+        "set_pace",
+        scope=scope,
+        calls=learnt.tried,
+        server=text.from_server(learnt.server),
+        at=text.from_time(at),
+    )
 
 
 async def command(connection: Connection, run: RunId, command: Command, *, at: datetime) -> int:

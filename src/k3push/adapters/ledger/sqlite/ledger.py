@@ -167,8 +167,8 @@ class SqliteLedger(Ledger):
     runs = _reads(reads.runs)
     take = _writes(writes.take)
     has_taken = _reads(reads.has_taken)
-    keep_calls_at_once = _writes(writes.keep_calls_at_once)
-    calls_at_once = _reads(reads.calls_at_once)
+    keep_pace = _writes(writes.keep_pace)
+    pace = _reads(reads.pace)
 
     @asynccontextmanager
     async def own(self, run: RunId, *, executes: bool = True) -> AsyncIterator[None]:

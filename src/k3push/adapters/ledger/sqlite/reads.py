@@ -22,6 +22,7 @@ from k3push.core.model import (
     id_in,
     number_in,
 )
+from k3push.core.pacing.server_model import Learnt
 from k3push.ports import AttemptRecord, Commanded, Doubt, Made, Note
 
 # What nearly all rows are in: these have no index, and are found by walking on from a place.
@@ -45,12 +46,12 @@ def has_taken(connection: Connection, file: FolderFile) -> bool:
     return found is not None
 
 
-def calls_at_once(connection: Connection, scope: str) -> int | None:
-    """Return what was kept last."""
+def pace(connection: Connection, scope: str) -> tuple[Learnt, datetime] | None:
+    """Return what was kept last, and when."""
     if not rules.is_of_account(scope, connection.account):
         return None
     found = connection.one("pace", scope=scope)
-    return found[0] if found else None
+    return text.to_pace(*found) if found else None
 
 
 def is_there(connection: Connection, run: RunId) -> bool:

@@ -26,6 +26,7 @@ from k3push.core.model import (
     key_of,
     number_in,
 )
+from k3push.core.pacing.server_model import Learnt
 from k3push.ports import OtherSpellingError
 
 
@@ -69,10 +70,16 @@ def take(connection: Connection, file: FolderFile, run: RunId) -> None:
     connection.do("take_file", folder=file.folder, file=file.name, digest=file.digest, run=key)
 
 
-def keep_calls_at_once(connection: Connection, scope: str, calls: int) -> None:
-    """Keep how many calls at once an execution came to."""
+def keep_pace(connection: Connection, scope: str, learnt: Learnt, *, at: datetime) -> None:
+    """Keep what an execution has found of the server."""
     rules.check_scope(scope, connection.account)
-    connection.do("set_pace", scope=scope, calls=calls)
+    connection.do(
+        "set_pace",
+        scope=scope,
+        calls=learnt.tried,
+        server=text.from_server(learnt.server),
+        at=text.from_time(at),
+    )
 
 
 def command(connection: Connection, run: RunId, command: Command, *, at: datetime) -> int:

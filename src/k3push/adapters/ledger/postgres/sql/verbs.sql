@@ -63,11 +63,13 @@ UPDATE runs SET epoch = epoch + 1 WHERE key = :run RETURNING epoch;
 SELECT epoch FROM runs WHERE key = :run;
 
 -- name: set_pace
-INSERT INTO paces (scope, calls) VALUES (:scope, :calls::integer)
-ON CONFLICT (scope) DO UPDATE SET calls = excluded.calls;
+INSERT INTO paces (scope, calls, server, at)
+VALUES (:scope, :calls::integer, :server, :at)
+ON CONFLICT (scope) DO UPDATE
+SET calls = excluded.calls, server = excluded.server, at = excluded.at;
 
 -- name: pace
-SELECT calls FROM paces WHERE scope = :scope;
+SELECT calls, server, at FROM paces WHERE scope = :scope AND server IS NOT NULL;
 
 -- name: other_spelling
 -- An account's id is told in one spelling by the ERP; who types it may choose another.

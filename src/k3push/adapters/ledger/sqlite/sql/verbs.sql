@@ -67,11 +67,12 @@ SELECT run FROM taken_files AS taken JOIN runs ON runs.key = taken.run
 WHERE taken.folder = :folder AND name = :file AND digest = :digest AND account = :account;
 
 -- name: set_pace
-INSERT INTO paces (scope, calls) VALUES (:scope, :calls)
-ON CONFLICT (scope) DO UPDATE SET calls = excluded.calls;
+INSERT INTO paces (scope, calls, server, at) VALUES (:scope, :calls, :server, :at)
+ON CONFLICT (scope) DO UPDATE
+SET calls = excluded.calls, server = excluded.server, at = excluded.at;
 
 -- name: pace
-SELECT calls FROM paces WHERE scope = :scope;
+SELECT calls, server, at FROM paces WHERE scope = :scope AND server IS NOT NULL;
 
 -- name: run_key
 SELECT key, scope, listed, attempts FROM runs WHERE id = :run AND account = :account;

@@ -1,0 +1,11 @@
+-- Version 10: what `auto` has found of a server, beside the calls at once, and when.
+
+BEGIN IMMEDIATE;
+
+-- A JSON object: call_s, number_s, look_s, knee, power, far.
+ALTER TABLE paces ADD COLUMN server TEXT;
+ALTER TABLE paces ADD COLUMN at TEXT;
+
+PRAGMA user_version = 10;
+
+COMMIT;

@@ -1,0 +1,296 @@
+"""What is known of a server: the costs of a call, a look and a number, and how many it serves.
+
+A push of *n* numbers with *c* calls at once is taken to last
+
+    (call_s + number_s × n) × max(1, c / knee) ** power
+
+Up to the knee calls do not slow one another down. Beyond it a server with so many workers makes
+them wait in proportion (power 1, Little's law); one that spends itself on its crowd brings less the
+more there are (above 1, the retrograde part of Gunther's universal scalability law); and where
+most of the time is the network's, more calls still bring more (below 1).
+
+All samples go into one fit, whatever their sizes and calls at once: the costs follow from the
+knee by weighted least squares, and the knees that are possible are gone through one by one. Each
+keeps a weight by how well it explains what was seen, so that few samples leave many knees possible,
+and the calls at once are chosen for all of them together, by their expected log throughput.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+# Samples whose calls and sizes differ by less than this are taken together.
+STEP = 1.3
+MOST_CALLS = 64
+_LEVELS = math.ceil(math.log(MOST_CALLS) / math.log(STEP))
+KNEES = (*(STEP**nth for nth in range(_LEVELS)), math.inf)
+# Ways in which a crowd may slow a server down: the part of a time that does not grow with it,
+# which is the network's; the power with which the rest grows; and how likely that is before
+# anything is seen.
+SHAPES = ((0.0, 1.0, 0.4), (0.0, 1.5, 0.2), (0.0, 2.0, 0.2), (0.75, 1.0, 0.2))
+
+# Samples of one kind that count at most, so that what is newer outweighs what is older.
+MEMORY = 8.0
+
+# By how much a sample is taken to vary, as a part of it, before some have shown it; and how many
+# samples that is worth.
+VARIES = 0.3
+BELIEVED = 4.0
+
+# What the model leaves out, as a part of a time.
+MISS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server as one fit has it; times in seconds.
+
+    Attributes:
+        call_s: What a push costs besides its numbers.
+        number_s: What each of its numbers costs.
+        look_s: What the looks before and after a push take.
+        knee: Calls at once up to which none slows another down.
+        power: How steeply they do beyond.
+        far: The part of a time that no crowd makes longer.
+    """
+
+    call_s: float
+    number_s: float
+    look_s: float = 0.0
+    knee: float = math.inf
+    power: float = 1.0
+    far: float = 0.0
+
+    def slowed(self, calls: float) -> float:
+        """Say how many times longer all takes with so many calls at once.
+
+        >>> Server(1, 1, knee=4).slowed(8)
+        2.0
+        """
+        return _slowed(calls, self.knee, self.far, self.power)
+
+    def push_s(self, calls: int, numbers: float) -> float:
+        """Say how long a push takes."""
+        return (self.call_s + self.number_s * numbers) * self.slowed(calls)
+
+    @property
+    def per_call(self) -> float:
+        """How many numbers cost as much as a call and its looks."""
+        return (self.call_s + self.look_s) / self.number_s
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """What an execution has found, for the next one.
+
+    Attributes:
+        server: As the last fit had it.
+        tried: Most calls at once whose worth is known.
+    """
+
+    server: Server
+    tried: int
+
+
+@dataclass(slots=True)
+class _Cell:
+    """Samples of about the same calls at once and size."""
+
+    weight: float
+    calls: float
+    numbers: float
+    log_s: float
+    squares: float = 0.0
+
+    def add(self, weight: float, calls: float, numbers: float, log_s: float) -> None:
+        self.weight = min(self.weight + weight, MEMORY)
+        part = weight / self.weight
+        self.calls += part * (calls - self.calls)
+        self.numbers += part * (numbers - self.numbers)
+        apart = log_s - self.log_s
+        self.log_s += part * apart
+        self.squares = min(1.0, (MEMORY - weight) / MEMORY) * self.squares + (
+            (1 - part) * weight * apart * apart
+        )
+
+
+class ServerModel:
+    """Takes samples in, and says what the server is like.
+
+    >>> model = ServerModel()
+    >>> for calls, numbers in ((1, 1), (1, 9), (4, 20)):
+    ...     model.add(calls, numbers, push_s=0.5 + 0.1 * numbers, looks_s=0.2)
+    >>> round(model.server.call_s, 2), round(model.server.number_s, 2)
+    (0.5, 0.1)
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing known."""
+        self._cells: dict[tuple[int, int], _Cell] = {}
+        self._fresh: set[tuple[int, int]] = set()
+        self._looks_s: float | None = None
+        self._fits: list[tuple[float, Server]] = []
+        self._slowed: dict[int, float] = {}
+        self.missed = 0.0
+        self.server = Server(0.0, 1.0)
+
+    def add(
+        self, calls: int, numbers: int, push_s: float, looks_s: float, weight: float = 1.0
+    ) -> None:
+        """Take in a push of *numbers* that travelled with *calls* at once, and its looks."""
+        push_s = max(push_s, 1e-6)
+        key = (round(math.log(calls, STEP)), round(math.log(numbers, STEP)))
+        self._fresh.add(key)
+        cell = self._cells.get(key)
+        if cell is None:
+            self._cells[key] = _Cell(weight, calls, numbers, math.log(push_s))
+        else:
+            cell.add(weight, calls, numbers, math.log(push_s))
+        looks_s /= self.server.slowed(calls)
+        if self._looks_s is None:
+            self._looks_s = looks_s
+        else:
+            self._looks_s += (looks_s - self._looks_s) * weight / MEMORY
+        self._fits = []
+
+    def recall(self, server: Server, calls: int, weight: float) -> None:
+        """Take for seen what an earlier execution has found, up to so many calls at once."""
+        fresh = set(self._fresh)
+        knees = (server.knee, 2 * server.knee) if server.knee < math.inf else ()
+        for each in {1, calls, *(round(knee) for knee in knees if knee <= calls)}:
+            for numbers in (1, 50):
+                looks_s = server.look_s * server.slowed(each)
+                self.add(each, numbers, server.push_s(each, numbers), looks_s, weight)
+        self._looks_s = server.look_s
+        self._fresh = fresh
+
+    def fade(self, left: float) -> None:
+        """Leave a part of the weight of all that was seen; what is next to nothing is forgotten."""
+        for key, cell in list(self._cells.items()):
+            if key in self._fresh:
+                continue
+            cell.weight *= left
+            if cell.weight < 1 / MEMORY:
+                del self._cells[key]
+        self._fresh.clear()
+
+    def forget_above(self, calls: int) -> None:
+        """Forget what was seen with more calls at once."""
+        kept = {key: cell for key, cell in self._cells.items() if cell.calls <= calls}
+        self._cells = kept or self._cells
+
+    def fit(self) -> Server:
+        """Return what explains the samples best, and keep how well all others do."""
+        cells = list(self._cells.values())
+        squares = BELIEVED * VARIES**2 + sum(cell.squares for cell in cells)
+        varies = squares / (BELIEVED + sum(max(0.0, cell.weight - 1) for cell in cells))
+        trusted = [(cell, 1 / (varies / cell.weight + MISS**2)) for cell in cells]
+        found = list(self._candidates(trusted))
+        # Of knees that explain as much, the highest: none was met.
+        least, _, self.server = min(found, key=lambda each: (round(each[0], 6), -each[2].knee))
+        fresh = [each for key, each in zip(self._cells, trusted, strict=True) if key in self._fresh]
+        self.missed = sum(w * _off(cell, self.server) ** 2 for cell, w in fresh) / max(
+            1, len(fresh)
+        )
+        self._slowed.clear()
+        self._fits = [
+            (likely * math.exp((least - miss) / 2), server) for miss, likely, server in found
+        ]
+        return self.server
+
+    def slowed(self, calls: int) -> float:
+        """Return how many times longer all is expected to take with so many calls at once."""
+        if calls not in self._slowed:
+            total = sum(weight for weight, _ in self._fits)
+            slowed = sum(weight * server.slowed(calls) for weight, server in self._fits)
+            self._slowed[calls] = slowed / total
+        return self._slowed[calls]
+
+    def takes_s(
+        self, calls: int, size: float, left: int, other: Sequence[int], then: float
+    ) -> float:
+        """Return how long the rest of a list is expected to take if *calls* at once are tried.
+
+        What they bring is known after a round, and the rest goes with them or as it goes now,
+        whichever is better. So a try costs a round where it fails, and tells for the whole rest.
+
+        Args:
+            calls: At once, in a round of the try.
+            size: Numbers in each of them.
+            left: Numbers that are still to be sent.
+            other: Calls at once that the rest may go with as well.
+            then: Numbers in each call of the rest.
+        """
+        sum_s = total = 0.0
+        after = max(0.0, left - calls * size)
+        for weight, server in self._fits:
+            slowed = server.slowed(calls)
+            best = min(slowed / calls, *(server.slowed(each) / each for each in other), 1e9)
+            chunk_s = server.call_s + server.look_s + server.number_s * size
+            then_s = (server.call_s + server.look_s) / then + server.number_s
+            sum_s += weight * (chunk_s * slowed + after * then_s * best)
+            total += weight
+        return sum_s / total
+
+    def _candidates(
+        self, cells: list[tuple[_Cell, float]]
+    ) -> Iterator[tuple[float, float, Server]]:
+        """Return for each server that is possible how it misses the samples, and its chance."""
+        looks_s = self._looks_s or 0.0
+        most = max(cell.calls for cell, _ in cells)
+        # Knees beyond all samples explain as much, one as the other.
+        unmet = _costs(cells, math.inf, 0.0, 1.0)
+        for knee in KNEES:
+            for far, power, likely in SHAPES:
+                costs = unmet if knee >= most else _costs(cells, knee, far, power)
+                miss, call_s, number_s = costs
+                yield miss, likely, Server(call_s, number_s, looks_s, knee, power, far)
+
+
+def _off(cell: _Cell, server: Server) -> float:
+    """Say by how much the mean of some samples is off, as a log."""
+    expected_s = (server.call_s + server.number_s * cell.numbers) * server.slowed(cell.calls)
+    return cell.log_s - math.log(expected_s)
+
+
+def _slowed(calls: float, knee: float, far: float, power: float) -> float:
+    crowded: float = max(1.0, calls / knee) ** power
+    return far + (1 - far) * crowded
+
+
+def _costs(
+    cells: list[tuple[_Cell, float]], knee: float, far: float, power: float
+) -> tuple[float, float, float]:
+    """Return by how much a knee misses the samples at its best, and the costs that go with it.
+
+    The errors are relative, since times vary in proportion.
+    """
+    uu = uv = vv = u1 = v1 = total = 0.0
+    for cell, w in cells:
+        u = _slowed(cell.calls, knee, far, power) / math.exp(cell.log_s)
+        v = u * cell.numbers
+        uu += w * u * u
+        uv += w * u * v
+        vv += w * v * v
+        u1 += w * u
+        v1 += w * v
+        total += w
+    det = uu * vv - uv * uv
+    call_s, number_s = 0.0, v1 / vv
+    if det > 1e-6 * uu * vv:
+        call_s, number_s = (u1 * vv - v1 * uv) / det, (v1 * uu - u1 * uv) / det
+        if call_s < 0:
+            call_s, number_s = 0.0, v1 / vv
+        elif number_s <= 0:
+            call_s, number_s = u1 / uu, 0.0
+    miss = (
+        total
+        - 2 * (call_s * u1 + number_s * v1)
+        + call_s**2 * uu
+        + 2 * call_s * number_s * uv
+        + number_s**2 * vv
+    )
+    # A number is never free.
+    return max(0.0, miss), call_s, max(number_s, call_s / 1000, 1e-9)

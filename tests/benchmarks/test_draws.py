@@ -1,0 +1,34 @@
+"""Servers that nobody described: a short campaign of draws, in the model of a run."""
+
+from __future__ import annotations
+
+import pytest
+
+from k3push.core.pacing.pace import Setting
+from tests.benchmarks.draws import draw, quantile
+from tests.benchmarks.makespan import compare_drawn
+from tests.benchmarks.model import modelled_s
+from tests.benchmarks.shapes import makespan_s
+
+# Not those that anything was tuned on.
+SEEDS = range(10_000, 10_040)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "first", "third"), [(60, 1.35, 1.1), (300, 1.6, 1.25), (1200, 1.7, 1.3)]
+)
+def test_auto_is_near_the_best_fixed_setting_of_servers_that_are_drawn(
+    numbers: int, first: float, third: float
+) -> None:
+    """The medians that the documentation tells, with some room."""
+    drawn = [compare_drawn(seed, numbers, modelled=True) for seed in SEEDS]
+    assert quantile([each.first for each in drawn], 0.5) <= first
+    assert quantile([each.third for each in drawn], 0.5) <= third
+
+
+@pytest.mark.parametrize("seed", [1, 3, 5])
+@pytest.mark.parametrize("fixed", [None, Setting(16, 20)])
+def test_the_model_takes_as_long_as_the_real_thing(seed: int, fixed: Setting | None) -> None:
+    """What is measured in the model is to hold for k3push's own code."""
+    shape = draw(seed, 300)
+    assert modelled_s(shape, fixed) == pytest.approx(makespan_s(shape, fixed), rel=0.15)
