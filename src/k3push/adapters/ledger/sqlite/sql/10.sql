@@ -2,6 +2,8 @@
 
 BEGIN IMMEDIATE;
 
+-- Calls at once without what they cost tell the next night nothing.
+DELETE FROM paces;
 -- A JSON object: call_s, number_s, look_s, knee, power, far.
 ALTER TABLE paces ADD COLUMN server TEXT;
 ALTER TABLE paces ADD COLUMN at TEXT;
