@@ -10,7 +10,7 @@ from tests.benchmarks.makespan import compare_drawn
 from tests.benchmarks.model import modelled_s
 from tests.benchmarks.shapes import makespan_s
 
-# Not those that anything was tuned on.
+# Not those that settings were compared on.
 SEEDS = range(10_000, 10_040)
 
 

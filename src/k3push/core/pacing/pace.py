@@ -35,7 +35,7 @@ FIRST_CONCURRENCY = 4
 MOST_CONCURRENCY = MOST_CALLS
 
 # What may be tried at once beside what was seen: calls at once, and numbers in a chunk. TCP's slow
-# start doubles; a round of calls costs more than one of packets (2.5 and 3 measured worse).
+# start doubles; a round of calls costs more than one of packets.
 GROWTH = 4
 # Calls that wait for one another are not tried in such numbers: what of them works at least.
 NEARLY_ALL = 0.7
