@@ -163,6 +163,11 @@ class Sandbox(AbstractContextManager["Sandbox"]):
         assert kind is not None or self._process.returncode == 0
 
     @property
+    def address(self) -> str:
+        """Its host and port."""
+        return self.url.split("/")[2]
+
+    @property
     def pid(self) -> int:
         """The process's id."""
         return self._process.pid

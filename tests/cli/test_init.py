@@ -28,7 +28,7 @@ def test_account_sets_forms_and_rules_are_offered(desk: Desk, untouched: Sandbox
     assert ran.exit == 0, ran
     for line in ("  1  sandbox  sandbox", "  1  PUR_PurchaseOrder", "  1  SAL_OUTSTOCK"):
         assert line in ran.err, ran
-    assert "login by password: let in" in ran.err
+    assert "logged in by password" in ran.err
     told = written(desk)
     assert told["erp"]["acct_id"] == "sandbox"
     assert told["routes"]["default"] == {
@@ -50,7 +50,7 @@ def test_logins_of_an_application_are_tried_one_after_the_other(
     ran = desk.k3push("init", given=answers)
     assert ran.exit == 0, ran
     assert "login by password: refused" in ran.err
-    assert "login by app_secret: let in" in ran.err
+    assert "logged in by app_secret" in ran.err
     told = written(desk)
     assert told["erp"]["auth"] == "app_secret"
     assert told["erp"]["app_secret"] == {"env": "MINE"}

@@ -7,6 +7,7 @@ the next one or the end of the page. A comment before a block says what else is 
     <!-- play: skip: why -->          it is not played
     <!-- play: file: NAME -->         the block is the content of a file
     <!-- play: first: 12 -->          the first lines of the output are shown
+    <!-- play: through: TEXT -->      those through the first line that holds this are shown
     <!-- play: typed: a | b -->       what a person answers, one after another
     <!-- play: beside -->             what follows does not wait for the end of the command
     <!-- play: interrupt -->          Ctrl-C ends it; `kill` kills it
@@ -35,7 +36,7 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
@@ -47,7 +48,11 @@ from tests.cli.terminal import PATIENCE_S, Sandbox, until
 from tests.documents.outputs import COLUMNS, masked, wrapped
 from tests.documents.pages import ROOT, Block, Page
 
-PORT = "8100"
+ADDRESS = "127.0.0.1:8100"
+"""Where the pages have their sandbox."""
+
+LONGEST_S = 120
+"""How long a command may take, on a machine that has much else to do."""
 
 # A command of `console` may end with any exit code but that of a defect.
 EXITS = {0, 2, 3, 4, 5, 6}
@@ -132,7 +137,7 @@ class Terminal:
         assert self._process is not None
         assert self._reader is not None
         try:
-            self._process.wait(PATIENCE_S)
+            self._process.wait(LONGEST_S)
         finally:
             self._process.kill()
         self._reader.join(PATIENCE_S)
@@ -242,7 +247,7 @@ class Clone(AbstractContextManager["Clone"]):
         for answer in block.play["typed"].split("|") if "typed" in block.play else ():
             said = len(terminal.output)
             until(partial(_is_asked, terminal, said))
-            terminal.typed(answer.strip() + "\n")
+            terminal.typed(self._here(answer.strip()) + "\n")
         if "when" in block.play:
             until(lambda: self._has_come(block.play["when"], terminal))
         if "interrupt" in block.play:
@@ -254,9 +259,7 @@ class Clone(AbstractContextManager["Clone"]):
         code = terminal.end()
         allowed = {0} if block.lang == "sh" else EXITS
         assert "kill" in block.play or code in allowed, (command, code, terminal.output)
-        lines = self.shown(terminal.output).splitlines()
-        if "first" in block.play:
-            lines = lines[: int(block.play["first"])]
+        lines = _first_lines(self.shown(terminal.output).splitlines(), block)
         return shown + "".join(f"{line}\n" for line in lines)
 
     def _look_at_bar(self, command: str) -> None:
@@ -287,14 +290,27 @@ class Clone(AbstractContextManager["Clone"]):
             self._sandbox.__exit__(None, None, None)
             self._sandbox = None
 
+    def _here(self, typed: str) -> str:
+        """Return what is typed with the sandbox's own address in the place of the page's."""
+        return typed if self._sandbox is None else typed.replace(ADDRESS, self._sandbox.address)
+
     def shown(self, output: str) -> str:
         """Return an output as a page shows it: no path of this machine, and no line too long."""
         if self._sandbox is not None:
-            address = self._sandbox.url.split("/")[2]
-            output = output.replace(address, f"127.0.0.1:{PORT}")
+            output = output.replace(self._sandbox.address, ADDRESS)
         output = output.replace(str(self.folder.resolve()), "…")
         output = output.replace(str(Path(sys.executable).parent), "…")
         return "".join(f"{part}\n" for line in output.splitlines() for part in wrapped(line))
+
+
+def _first_lines(lines: Sequence[str], block: Block) -> Sequence[str]:
+    """Return those of an output that a block shows."""
+    if "first" in block.play:
+        return lines[: int(block.play["first"])]
+    if "through" in block.play:
+        last = next(n for n, line in enumerate(lines) if block.play["through"] in line)
+        return lines[: last + 1]
+    return lines
 
 
 def _is_asked(terminal: Terminal, said: int) -> bool:

@@ -49,7 +49,12 @@ def _shape(page: Page) -> dict[str, object]:
         "rows": sum(line.startswith("|") for line in lines),
         "items": sum(line.lstrip().startswith("- ") for line in lines),
         "commands": [re.sub(r"\s*#.*", "", line) for line in commands],
-        "played": [block.play for block in page.blocks if "when" not in block.play],
+        # What an output is known by is in the language of the page.
+        "played": [
+            [each for each in block.play.items() if each[0] != "through"]
+            for block in page.blocks
+            if "when" not in block.play
+        ],
     }
 
 

@@ -26,7 +26,7 @@ WORDS = {
         "App id of the third-party login, if that was its secret; -: none",
         "第三方登录的应用 ID（如上面填的是应用密钥）；- 表示没有",
     ),
-    "init.entered": ("login by {auth}: let in", "以 {auth} 方式登录成功"),
+    "init.entered": ("logged in by {auth}", "以 {auth} 方式登录成功"),
     "init.refused": ("login by {auth}: refused: {why}", "以 {auth} 方式登录被拒绝：{why}"),
     "init.unreachable": (
         "the site does not answer, so that nothing can be offered: {why}",

@@ -192,7 +192,8 @@ class _Guide:
         """Ask for the password, of a person alone; it is used to look around, and forgotten."""
         if not sys.stdin.isatty():
             return ""
-        return self._prompt(self.say("init.secret"), default="", password=True) or ""
+        how = {"default": "", "show_default": False, "password": True}
+        return self._prompt(self.say("init.secret"), **how) or ""
 
     def _prompt(self, question: str, **how: Any) -> str | None:
         try:
