@@ -60,7 +60,7 @@ def definition(name: str) -> Definition:
     Raises:
         LookupError: There is none.
     """
-    module, path = module_of(name)
+    module, path = module_of(_home_of(name))
     node: ast.AST = _tree(module)
     for part in path:
         node = next((each for each in _defined(node) if each.name == part), node)
@@ -76,6 +76,15 @@ def reaches(step: Step) -> bool:
     callee, path = module_of(step.callee)
     # Whoever makes an object of a class names the class; whoever has one names the method.
     return path[-1] in _names(step.caller) and (caller == callee or callee in _near(caller))
+
+
+def _home_of(name: str) -> str:
+    """Return the name with the module that defines it, where a package hands it on."""
+    module, path = module_of(name)
+    for node in _tree(module).body if _file(module).name == "__init__.py" else ():
+        if isinstance(node, ast.ImportFrom) and path[0] in {each.name for each in node.names}:
+            return ".".join([str(node.module).removeprefix("k3push."), *path])
+    return name
 
 
 def _near(module: str) -> set[str]:

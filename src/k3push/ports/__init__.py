@@ -1,0 +1,59 @@
+"""What the use cases need from the world outside, as verbs with their duties.
+
+Adapters fulfil these; one contract suite holds every ledger to the same words.
+"""
+
+from k3push.ports.audit_reads import Inspection
+from k3push.ports.erp_calls import (
+    Erp,
+    ErpBusyError,
+    ErpUnreachableError,
+    LoginRefusedError,
+    LookFailedError,
+    LookRefusedError,
+    Turn,
+)
+from k3push.ports.host import Clock, Once
+from k3push.ports.ledger_records import (
+    AttemptRecord,
+    Commanded,
+    Doubt,
+    Holder,
+    LedgerDamagedError,
+    LedgerLostError,
+    Made,
+    Memo,
+    Note,
+    OtherSpellingError,
+    RunIsAliveError,
+    StepRecord,
+)
+from k3push.ports.ledger_verbs import Ledger
+from k3push.ports.watch import Watch
+
+__all__ = [
+    "AttemptRecord",
+    "Clock",
+    "Commanded",
+    "Doubt",
+    "Erp",
+    "ErpBusyError",
+    "ErpUnreachableError",
+    "Holder",
+    "Inspection",
+    "Ledger",
+    "LedgerDamagedError",
+    "LedgerLostError",
+    "LoginRefusedError",
+    "LookFailedError",
+    "LookRefusedError",
+    "Made",
+    "Memo",
+    "Note",
+    "Once",
+    "OtherSpellingError",
+    "RunIsAliveError",
+    "StepRecord",
+    "Turn",
+    "Watch",
+]

@@ -1,0 +1,265 @@
+"""What the use cases need of the ERP: a turn to send, and looks, each with its duties."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import date
+from typing import Protocol
+
+from k3push.core.model import BillNumber, Exchange, FlowTask, Route, Sighting, Source, Standing
+from k3push.core.protocol.links import FormEntry, LinkRow
+from k3push.core.protocol.selection import SelectedPage, Selection
+
+
+class ErpUnreachableError(Exception):
+    """The ERP could not be reached to log in. Nothing was sent; it may be tried again."""
+
+
+class LoginRefusedError(Exception):
+    """The ERP refused the login, or a session just opened. Never tried twice (P 2.4, 3.4)."""
+
+
+class LookFailedError(Exception):
+    """A read gave no whole, certain answer. It proves nothing (rule 7)."""
+
+
+class ErpBusyError(LookFailedError):
+    """The ERP turned a read away since there are too many calls, or it serves none now."""
+
+
+class LookRefusedError(LookFailedError):
+    """The ERP answered a read with an error.
+
+    Attributes:
+        code: The ERP's MsgCode, or "".
+        definite: Its code says that a form, a field or a right is wrong, so that the same
+            question is refused again. An exception or a failed database may pass.
+    """
+
+    def __init__(self, message: str, *, code: str = "", definite: bool = True) -> None:
+        super().__init__(message)
+        self.code = code
+        self.definite = definite
+
+
+class Turn(Protocol):
+    """The right to send one push at once: a session is open, and no limit stands in the way."""
+
+    @property
+    def user(self) -> str:
+        """The user that the push travels as."""
+        ...
+
+    async def perform(
+        self, operation: str, form: str, data: bytes, *, held_back: Callable[[], str]
+    ) -> Exchange:
+        """Make one call that writes, at most once, without waiting, and say what came back.
+
+        Raises nothing for a fault of the network: that is a value. Where the session was lost
+        since the turn came, nothing is sent; no other is opened here.
+
+        Args:
+            operation: Push, Submit or Audit.
+            form: The form that it is about.
+            data: The request's `data`.
+            held_back: Asked right before the first byte leaves, when the connection stands; a
+                reason means that nothing is sent.
+        """
+        ...
+
+
+class Erp(Protocol):
+    """The ERP of one account set, with a session for each of its users.
+
+    Reads wait for their own turns under the limit of calls a minute.
+
+    Logging in, keeping the session and the shape of requests are the adapter's business.
+    Whether to send again is not: a turn sends at most once, whatever happens.
+    """
+
+    def turn(self, user: str = "") -> AbstractAsyncContextManager[Turn]:
+        """Wait until one call may leave at once: log in if need be, and wait for the limit.
+
+        All that can wait comes here, before the attempt begins (rule 1 counts its age from
+        there).
+
+        Args:
+            user: Whose turn it had better be, since others may not see the document; whoever is
+                able where that user is not.
+
+        Raises:
+            ErpUnreachableError: No session could be opened, since nothing answered.
+            LoginRefusedError: No session could be opened, and trying again would harm.
+        """
+        ...
+
+    @property
+    def users(self) -> Collection[str]:
+        """All users of the settings, by name."""
+        ...
+
+    async def standings_of(self, route: Route, ids: Collection[str]) -> Mapping[str, Standing]:
+        """Ask the target form for documents by their ids; one that it does not hold is absent.
+
+        Absent means absent for every user of the settings who may read the form.
+
+        Raises:
+            LookFailedError: The answer was an error, or not whole.
+            ErpUnreachableError: No session could be opened, since nothing answered.
+            LoginRefusedError: No session could be opened, and trying again would harm.
+        """
+        ...
+
+    async def flow_tasks_of(self, route: Route, numbers: Collection[str]) -> Mapping[str, FlowTask]:
+        """Ask for open tasks of approval flows, by the bill number of the target (P 10.5).
+
+        Raises:
+            LookRefusedError: The user may not read them, or the site has none.
+            LookFailedError: The answer was an error, or not whole.
+            ErpUnreachableError: No session could be opened, since nothing answered.
+            LoginRefusedError: No session could be opened, and trying again would harm.
+        """
+        ...
+
+    def lose_session(self, session: int) -> None:
+        """Say that an answer showed *session* to be lost; the next call opens a new one.
+
+        All who lost the same session share one login. Saying it of an older session than
+        the present one changes nothing.
+        """
+        ...
+
+    async def newest_of(self, route: Route) -> Sequence[tuple[str, BillNumber]]:
+        """Return the newest documents of the target form, and what each line names as its source.
+
+        It is the document's id, and what the source-number field holds; "" for a blank.
+
+        Raises:
+            LookFailedError: The answer was an error, or not whole.
+            ErpUnreachableError: No session could be opened, since nothing answered.
+            LoginRefusedError: No session could be opened, and trying again would harm.
+        """
+        ...
+
+    async def sources_of(
+        self, route: Route, numbers: Sequence[BillNumber]
+    ) -> Mapping[BillNumber, tuple[Source, ...]]:
+        """Ask the source form for bills, by the job file's spellings.
+
+        A number that the form does not hold maps to (), one in two organisations to two sources,
+        which tell their organisations where the ERP shows them. Two spellings of one bill map to
+        equal sources.
+
+        Raises:
+            LookFailedError: The answer was an error, or not whole.
+            ErpUnreachableError: No session could be opened, since nothing answered.
+            LoginRefusedError: No session could be opened, and trying again would harm.
+        """
+        ...
+
+    async def sources_by_id(self, route: Route, ids: Sequence[str]) -> Mapping[str, Source]:
+        """Ask the source form for bills, by their ids; one that it does not hold is absent.
+
+        Raises:
+            LookFailedError: The answer was an error, or not whole.
+            ErpUnreachableError: No session could be opened, since nothing answered.
+            LoginRefusedError: No session could be opened, and trying again would harm.
+        """
+        ...
+
+    async def selected(
+        self, route: Route, selection: Selection, *, today: date, after: str
+    ) -> SelectedPage:
+        """Ask the source form for the bills that a selection names with the next higher ids.
+
+        The page is whole: no bill between its own is missing. Where it is empty no more follow.
+
+        Args:
+            route: Whose source form is asked.
+            selection: Which bills.
+            today: The day that the selection's dates are told from.
+            after: All ids are higher than this one; "0" at first.
+
+        Raises:
+            selection.FilterFlawError: The selection cannot be written as a filter.
+            LookFailedError: The answer was an error, or not whole.
+            ErpUnreachableError: No session could be opened, since nothing answered.
+            LoginRefusedError: No session could be opened, and trying again would harm.
+        """
+        ...
+
+    async def targets_of(
+        self, route: Route, numbers: Collection[BillNumber], *, by_all: bool = False
+    ) -> Sighting:
+        """Ask the target form for every document linked to *numbers*, drafts included.
+
+        A number without targets is absent from the answer. That is proof of absence only for
+        what the users of the sighting may see, and only where the field that is asked was proved
+        to find what is there.
+
+        A number with an id (`key_of`) is that of several bills: documents are this one's where
+        their links name it, and `Sighting.shared` where nothing tells.
+
+        Args:
+            route: Whose target form is asked.
+            numbers: The ERP's spellings.
+            by_all: Ask through every user that there is, since one with narrower rights sees
+                less without an error. Where absence lets a number travel again it must be so.
+                A user whose login is refused, or who may not read the form, is left out of
+                `Sighting.users`; any other look that fails is raised.
+
+        Raises:
+            LookFailedError: The answer was an error, or not whole.
+            ErpUnreachableError: No session could be opened, since nothing answered.
+            LoginRefusedError: No session could be opened, and trying again would harm.
+        """
+        ...
+
+    async def linked_targets_of(
+        self, route: Route, ids: Mapping[BillNumber, str], *, by_all: bool = False
+    ) -> Sighting | None:
+        """Ask the target form's links for every document that was made from bills (P 6.5).
+
+        The ERP keeps a link by the source's id whatever its number fields hold: a rule may merge
+        bills into one line, or a field be too short. None where the site does not let links be
+        queried, or the pair's links are not known.
+
+        Args:
+            route: Whose target form is asked.
+            ids: The ERP's spelling of each bill, and its internal id.
+            by_all: As for `targets_of`, whose errors this raises too.
+        """
+        ...
+
+    async def entries_of(self, form: str) -> Sequence[FormEntry]:
+        """Ask for the tables of a form (P 15.1).
+
+        Raises:
+            LookRefusedError: The user may not ask, or there is no such form.
+            LookFailedError: The answer was an error, or not whole.
+            ErpUnreachableError: No session could be opened, since nothing answered.
+            LoginRefusedError: No session could be opened, and trying again would harm.
+        """
+        ...
+
+    async def newest_links(self, route: Route) -> Sequence[LinkRow]:
+        """Return the links of the newest documents of the target form, in the route's entry.
+
+        Raises:
+            LookRefusedError: That entry has no links, or a right is missing.
+            LookFailedError: The answer was an error, or not whole.
+            ErpUnreachableError: No session could be opened, since nothing answered.
+            LoginRefusedError: No session could be opened, and trying again would harm.
+        """
+        ...
+
+    async def linked_sources(self, route: Route) -> Sequence[BillNumber]:
+        """Return bills of the source form that the links of the newest documents name.
+
+        Raises:
+            LookFailedError: The answer was an error, or not whole.
+            ErpUnreachableError: No session could be opened, since nothing answered.
+            LoginRefusedError: No session could be opened, and trying again would harm.
+        """
+        ...

@@ -1,0 +1,194 @@
+"""What a ledger tells: who holds what, doubts, documents, attempts, notes; and how it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from k3push.core.control_words import Command
+from k3push.core.model import (
+    Attempt,
+    BillNumber,
+    Exchange,
+    RunId,
+    State,
+    StepAttempt,
+    Target,
+    Uptime,
+)
+
+
+class LedgerLostError(Exception):
+    """The ledger could not write or read; nothing may be sent any more (rule 11)."""
+
+
+class LedgerDamagedError(LedgerLostError):
+    """The ledger holds what k3push never writes: a disk, or a hand, has changed it."""
+
+
+class OtherSpellingError(LedgerLostError):
+    """The ledger knows the account in other letter case, so that it would not know its own rows.
+
+    Attributes:
+        known: The account as the ledger has it.
+    """
+
+    def __init__(self, account: str, known: str) -> None:
+        """Say so of *account*."""
+        super().__init__(f"the ledger knows account {account} as {known}")
+        self.known = known
+
+
+class RunIsAliveError(Exception):
+    """Another living process executes this run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds the claim on a number that another run wants.
+
+    Attributes:
+        run: The run that holds it.
+        alive: Whether a process executes that run now.
+    """
+
+    run: RunId
+    alive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A number whose answer was lost.
+
+    Attributes:
+        run: The run that sent it.
+        number: The ERP's spelling.
+        attempt: The attempt that is in doubt.
+        began_at: When that attempt began.
+        uptime: Of the machine that made it, at that time.
+        before: Ids of the targets that were there before it.
+        sender: The user it travelled as; "" where an earlier version made it.
+        alone: Whether it carried no other number.
+        id: The id that the bill travels by; "" where it travels by its number.
+    """
+
+    run: RunId
+    number: BillNumber
+    attempt: int
+    began_at: datetime
+    uptime: Uptime
+    before: tuple[str, ...]
+    sender: str = ""
+    alone: bool = False
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a ledger knows that the ERP has made of a bill.
+
+    Attributes:
+        run: The run that says so.
+        number: The ERP's spelling.
+        state: `pushed` or `draft`.
+        targets: The documents; none where a person's word is all there is.
+    """
+
+    run: RunId
+    number: BillNumber
+    state: State
+    targets: tuple[Target, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """An attempt as the ledger keeps it, for `explain`.
+
+    Attributes:
+        exchange: What came back; None where nothing was recorded (a kill, a lost ledger).
+        verdict: What `judge` made of it, in words; "" while it is open.
+        ended_at: When it was recorded.
+    """
+
+    attempt: Attempt
+    exchange: Exchange | None
+    verdict: str
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """An attempt at a step as the ledger keeps it, for `explain` and for settling.
+
+    Attributes:
+        exchange: What came back; None where nothing was recorded (a kill, a lost ledger).
+        verdict: What `judge` made of it, in words; "" while it is open.
+        ended_at: When it was recorded.
+    """
+
+    attempt: StepAttempt
+    exchange: Exchange | None
+    verdict: str
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something that happened to a number apart from its attempts, for `explain`.
+
+    Attributes:
+        id: Grows from note to note of one ledger.
+        number: The ERP's spelling, or the job file's where it has none.
+        at: When.
+        run: In which run.
+        text: What, in words: a read-back, a person's word, a take-over.
+    """
+
+    id: int
+    number: BillNumber
+    at: datetime
+    run: RunId
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Commanded:
+    """A person's command to a run, as the ledger keeps it.
+
+    Attributes:
+        id: Later commands have greater ones.
+        given_at: When it was given.
+        obeyed_at: When the executor obeyed it; None while it has not.
+        on_their_way: How many chunks were on their way then.
+    """
+
+    id: int
+    command: Command
+    given_at: datetime
+    obeyed_at: datetime | None = None
+    on_their_way: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Memo:
+    """What somebody outside of a run has asked for, done or is to be told, as JSON.
+
+    Attributes:
+        kind: Such as `request` or `act`; says what *value* holds.
+        id: Names it among those of its kind.
+        at: When it was written first.
+        value: The particulars; keys are text.
+        about: A run or the like by which it is found; "" for none.
+        open: Whether something is left to be done about it.
+        version: Grows with each change, from 1.
+    """
+
+    kind: str
+    id: str
+    at: datetime
+    value: Mapping[str, Any]
+    about: str = ""
+    open: bool = False
+    version: int = 1

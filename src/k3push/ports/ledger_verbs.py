@@ -1,0 +1,490 @@
+"""What the use cases need of a ledger: one verb for each thing that is written down or asked.
+
+It is one long list, since a ledger fulfils all of it: what is written for one verb is read by
+another, and one contract suite tries them together. The parts of the list have headings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Protocol
+
+from k3push.core.control_words import Command
+from k3push.core.model import (
+    Attempt,
+    BillNumber,
+    Document,
+    Exchange,
+    FolderFile,
+    Follow,
+    Identified,
+    Intent,
+    Listed,
+    Outcome,
+    Repeat,
+    Row,
+    Run,
+    RunId,
+    State,
+    StepAttempt,
+    StepIntent,
+)
+from k3push.core.pacing.server_model import Learnt
+from k3push.ports.ledger_records import (
+    AttemptRecord,
+    Commanded,
+    Doubt,
+    Holder,
+    Made,
+    Memo,
+    Note,
+    StepRecord,
+)
+
+
+class Ledger(Protocol):
+    """The durable memory of runs, attempts and one row for each number of a run.
+
+    A ledger is opened for one account: of the runs of another it knows nothing, and every verb
+    behaves as if they were not there.
+
+    What a verb wrote is on disk, power loss included, when it returns. Every verb raises
+    `LedgerLostError` when that cannot be said. A move that `life.MOVES` does not know is
+    refused with `life.IllegalMoveError` and changes nothing at all; a run that was never
+    opened is refused with `LookupError`, save by `run`.
+    """
+
+    def of_account(self, account: str) -> Ledger:
+        """Return the same ledger, opened for another account."""
+        ...
+
+    # -- runs ---------------------------------------------------------------------------------
+
+    async def open_run(self, run: Run) -> None:
+        """Write down a new run, without numbers.
+
+        Raises:
+            ValueError: The id is taken, by whichever account, or the run is another account's.
+        """
+        ...
+
+    async def end_run(self, run: RunId, exit_code: int, at: datetime) -> None:
+        """Write down how an execution of *run* ended; a later one may overwrite it."""
+        ...
+
+    async def run(self, run: RunId) -> Run | None:
+        """Return the run of that id."""
+        ...
+
+    async def runs(self) -> Sequence[Run]:
+        """Return all runs, the oldest first."""
+        ...
+
+    def own(self, run: RunId, *, executes: bool = True) -> AbstractAsyncContextManager[None]:
+        """Hold *run* as its one living executor, until the block or the process ends.
+
+        The hold is a lock that the operating system releases at death, so neither a clock
+        nor a pause can fake a death.
+
+        On entry, attempts that a dead executor left open become `unknown` and are closed, and
+        claims of `planned` numbers are given up. Where the run is to be executed, its ending
+        and the commands to earlier executors are cleared; a person's word, say, leaves both.
+
+        Raises:
+            RunIsAliveError: Another process holds it.
+        """
+        ...
+
+    async def is_alive(self, run: RunId) -> bool:
+        """Say whether some process owns *run* now."""
+        ...
+
+    async def take(self, file: FolderFile, run: RunId) -> None:
+        """Write down that *run* has all numbers of a file; doing it again changes nothing."""
+        ...
+
+    async def has_taken(self, file: FolderFile) -> bool:
+        """Say whether some run of the account has the numbers of that file."""
+        ...
+
+    async def keep_pace(self, scope: str, learnt: Learnt, *, at: datetime) -> None:
+        """Keep what an execution has found of the server, in the place of what was kept.
+
+        Raises:
+            ValueError: The scope is another account's.
+        """
+        ...
+
+    async def pace(self, scope: str) -> tuple[Learnt, datetime] | None:
+        """Return what the last execution in *scope* (`Run.scope`) has kept, and when."""
+        ...
+
+    # -- commands -----------------------------------------------------------------------------
+
+    async def command(self, run: RunId, command: Command, *, at: datetime) -> int:
+        """Leave a command for the executor of *run*, and return the command's id.
+
+        It is for the execution that is under way: the next one that owns the run clears it.
+        """
+        ...
+
+    async def commands(self, run: RunId) -> Sequence[Commanded]:
+        """Return the commands for the present execution of *run*, the oldest first."""
+        ...
+
+    async def obeyed(self, command: int, *, at: datetime, on_their_way: int) -> None:
+        """Write down that the executor has obeyed, with so many chunks on their way.
+
+        A command that was cleared meanwhile, or is obeyed already, is left as it is.
+        """
+        ...
+
+    # -- memos --------------------------------------------------------------------------------
+
+    async def remember(self, memo: Memo) -> Memo:
+        """Write a memo down unless there is one of its kind and id; return the one that is there.
+
+        Of many who do so at once, one is the first, and all are told of that one.
+        """
+        ...
+
+    async def revise(self, memo: Memo) -> bool:
+        """Put a memo in the place of its own *version*, which then grows; its time stays.
+
+        Returns:
+            Whether that was done; false where somebody has changed it meanwhile.
+        """
+        ...
+
+    async def memo(self, kind: str, id_: str) -> Memo | None:
+        """Return one memo."""
+        ...
+
+    async def memos(
+        self, kind: str, *, about: str = "", only_open: bool = False, limit: int = 1000
+    ) -> Sequence[Memo]:
+        """Return memos of a kind, the newest first.
+
+        Args:
+            kind: The kind.
+            about: Only those about it, if it is named.
+            only_open: Only those about which something is left to be done.
+            limit: No more than this.
+        """
+        ...
+
+    # -- numbers ------------------------------------------------------------------------------
+
+    async def add(self, run: RunId, listed: Sequence[Listed]) -> Sequence[Repeat]:
+        """Append rows in state `planned`; a line that the run has already is a repeat.
+
+        Repeats are kept (see `repeats`) and returned; `Listed.route` is not stored.
+        """
+        ...
+
+    async def close_list(self, run: RunId) -> None:
+        """Write down that all lines of the run are there (`Run.whole`)."""
+        ...
+
+    async def identify(
+        self, run: RunId, bills: Mapping[BillNumber, Identified]
+    ) -> Sequence[Repeat]:
+        """Write down which bills lines mean, by what the job file calls them (`Listed.key`).
+
+        Where two rows of the run turn out to be one bill, by their ids or by what they are
+        called, the earlier line keeps its row; the other's row is taken away and becomes a
+        repeat, which is kept and returned. A row that was sent or has an outcome is never taken
+        away, so its partner is; two of that kind are refused. A row that was sent keeps what it
+        is called, and lines without a row are passed over.
+        """
+        ...
+
+    async def repeats(self, run: RunId) -> Sequence[Repeat]:
+        """Return all repeats of a run in the order of their lines."""
+        ...
+
+    async def rows(
+        self,
+        run: RunId,
+        *,
+        states: Collection[State] = (),
+        after: int = 0,
+        limit: int = 1000,
+    ) -> Sequence[Row]:
+        """Return a page of rows in the order of the job files, in any of *states* (all if empty).
+
+        The next page begins *after* the last row's `place`.
+        """
+        ...
+
+    async def counts(self, run: RunId) -> Mapping[State, int]:
+        """Count the rows of each state; a state without rows is absent."""
+        ...
+
+    async def target_count(self, run: RunId) -> int:
+        """Count the documents that the rows of a run name, each once; merged sources share one."""
+        ...
+
+    async def rows_of(self, number: BillNumber) -> Sequence[tuple[RunId, Row]]:
+        """Return the rows of one number in all runs, by either spelling, the oldest run first.
+
+        A number finds all bills that have it, a number with an id (`key_of`) only that one.
+        """
+        ...
+
+    async def find_rows(
+        self, words: str, *, remarks: Collection[str] = (), limit: int = 100
+    ) -> Sequence[tuple[RunId, Row]]:
+        """Return rows that hold a text in a spelling, a document or the reason, letter case aside.
+
+        All rows are looked through, so it takes a moment in a ledger of millions.
+
+        Args:
+            words: The text.
+            remarks: Keys of remarks that say it in some language; a reason of one is found too.
+            limit: No more than this, those of the newest run first.
+        """
+        ...
+
+    async def made_of(
+        self, run: RunId, numbers: Collection[BillNumber]
+    ) -> Mapping[BillNumber, Made]:
+        """Return what other runs of the scope of *run* have made of bills, the latest of each.
+
+        A row of the same number may be this bill unless both are known by different ids.
+        Asked after a claim it is the whole truth of this ledger: while *run* holds the claim,
+        no other run can make anything of the bill.
+
+        Args:
+            run: Whose scope counts; its own rows do not.
+            numbers: The ERP's spellings.
+        """
+        ...
+
+    async def made_in(
+        self, scope: str, bills: Mapping[BillNumber, str]
+    ) -> Mapping[BillNumber, Made]:
+        """Return what the runs of a scope have made of bills, the latest of each.
+
+        A row of the same number may be this bill unless both are known by different ids.
+
+        Args:
+            scope: All runs of it count.
+            bills: The ERP's spellings, each with its internal id, or "" where that is not known.
+        """
+        ...
+
+    async def made_of_namesakes(
+        self, scope: str, bills: Collection[BillNumber]
+    ) -> Mapping[BillNumber, frozenset[str]]:
+        """Return ids of documents that runs of a scope have made of other bills of a number.
+
+        Args:
+            scope: All runs of it count.
+            bills: Numbers with ids; one of whose namesakes nothing was made is absent.
+        """
+        ...
+
+    async def made_by(
+        self, run: RunId, sender: str | None = None, *, limit: int = 20
+    ) -> Sequence[Made]:
+        """Return the newest rows of the scope of *run* that name documents, its own included.
+
+        Those of the newest run come first, and of these those of its last attempt.
+        Rows of a person's word name none.
+
+        Args:
+            run: Whose scope counts.
+            sender: Only those whose last attempt travelled as this user; None is any.
+            limit: How many at most.
+        """
+        ...
+
+    async def twins(self, run: RunId) -> int:
+        """Count the rows of *run* whose code is `model.TWIN`."""
+        ...
+
+    async def partly(self, run: RunId) -> int:
+        """Count the rows of *run* whose code is `model.PARTLY`."""
+        ...
+
+    # -- sending ------------------------------------------------------------------------------
+
+    async def claim(self, run: RunId, numbers: Sequence[BillNumber]) -> Mapping[BillNumber, Holder]:
+        """Claim numbers (the ERP's spelling) for *run*, over all runs of its scope.
+
+        Returns those that could not be had, with who holds them; all others are held by *run*
+        until an outcome that is not `sent` or `unknown` is recorded without *keep_claims*.
+        Claiming a number that *run* holds already changes nothing. A claim of a dead run whose
+        row is `planned` is taken over; one whose row is `sent` becomes `unknown` and is held.
+
+        A number is claimed for one bill, since a document may name nothing but the number: of
+        several that have it, the next can be had once the one before is neither `sent` nor
+        `unknown`, and until then *run* itself may be the holder. Two of one number in one call
+        are refused with `life.IllegalMoveError`.
+        """
+        ...
+
+    async def begin(self, intent: Intent) -> Attempt:
+        """Write the intent down and move its rows to `sent`; only then may it be sent.
+
+        Every bill must be claimed by `intent.run` and be `planned`, else all are refused
+        with `life.IllegalMoveError`. Targets, code and reason of the rows are cleared.
+        """
+        ...
+
+    async def record(
+        self,
+        attempt: Attempt,
+        exchange: Exchange,
+        verdict: str,
+        outcomes: Sequence[Outcome],
+        *,
+        at: datetime,
+        keep_claims: bool = False,
+    ) -> None:
+        """Write down, durably, what came of *attempt*, and move its rows.
+
+        Repeating it changes nothing. *outcomes* tell of every number of the attempt, once;
+        an attempt that `own` closed, or whose numbers have travelled again, is refused
+        (`life.IllegalMoveError`). *keep_claims* keeps the claims of rows that went back to
+        `planned` for the same run's next sending.
+        """
+        ...
+
+    async def conclude(
+        self, run: RunId, outcomes: Sequence[Outcome], *, at: datetime, note: str = ""
+    ) -> None:
+        """Move rows apart from an attempt: a look found a target, the pre-check or a person spoke.
+
+        `Outcome.number` is the ERP's spelling or, for a number without one, the job file's.
+        Claims of rows that leave `unknown` or stay unsent are given up. *note* is kept for
+        `explain` beside each number.
+        """
+        ...
+
+    async def amend(
+        self, run: RunId, outcomes: Sequence[Outcome], *, at: datetime, note: str
+    ) -> None:
+        """Add documents that a later look has found to rows that name some already.
+
+        Documents are never taken away: an outcome's targets hold all that its row has, else
+        everything is refused (`life.IllegalMoveError`), as it is for a row that is not `pushed`
+        or `draft`. State, targets, code and reason become those of the outcome, which is
+        `pushed` or `draft`.
+        """
+        ...
+
+    async def doubts(self, run: RunId) -> Sequence[Doubt]:
+        """Return the numbers of *run* that are `unknown`, in the order of the job file."""
+        ...
+
+    async def next_chunk(self, run: RunId) -> int:
+        """Return an index above that of every chunk the run has sent, from 1."""
+        ...
+
+    # -- what follows a push ------------------------------------------------------------------
+
+    async def enrol(self, run: RunId, documents: Sequence[Document], *, at: datetime) -> None:
+        """Begin to follow documents; one that the run follows already stays as it is."""
+        ...
+
+    async def documents(
+        self,
+        run: RunId,
+        *,
+        follows: Collection[Follow] = (),
+        after: str = "",
+        limit: int = 1000,
+    ) -> Sequence[Document]:
+        """Return documents that a run follows, in the order of their ids as text.
+
+        Args:
+            run: The run.
+            follows: Only those that have come so far, if any are named.
+            after: Only those behind this id.
+            limit: No more than this.
+        """
+        ...
+
+    async def documents_of(self, run: RunId, ids: Collection[str]) -> Mapping[str, Document]:
+        """Return documents that a run follows, by id."""
+        ...
+
+    async def document_counts(self, run: RunId) -> Mapping[Follow, int]:
+        """Count the documents that a run follows by how far they have come."""
+        ...
+
+    async def follow(self, run: RunId, documents: Sequence[Document], *, at: datetime) -> None:
+        """Write down how far documents have come, apart from an attempt."""
+        ...
+
+    async def begin_step(self, intent: StepIntent) -> StepAttempt:
+        """Write an attempt at a step down, before it leaves.
+
+        Whoever owns the run after a death finds its documents `unknown`.
+
+        Raises:
+            life.IllegalMoveError: The run does not follow one of them, or is in doubt of it.
+        """
+        ...
+
+    async def record_step(
+        self,
+        attempt: StepAttempt,
+        exchange: Exchange,
+        verdict: str,
+        documents: Sequence[Document],
+        *,
+        at: datetime,
+    ) -> None:
+        """Write down what came of an attempt at a step, once.
+
+        Raises:
+            life.IllegalMoveError: Its executor was found dead meanwhile.
+        """
+        ...
+
+    async def step(self, attempt: int) -> StepRecord | None:
+        """Return an attempt at a step by its id."""
+        ...
+
+    async def steps_of(self, document: str) -> Sequence[StepRecord]:
+        """Return every attempt at a step of a document, by its id, the oldest first."""
+        ...
+
+    # -- looking back -------------------------------------------------------------------------
+
+    async def attempts_of(self, number: BillNumber) -> Sequence[AttemptRecord]:
+        """Return every attempt that carried a number (the ERP's spelling), the oldest first."""
+        ...
+
+    async def notes_of(self, number: BillNumber) -> Sequence[Note]:
+        """Return the notes on a number (the ERP's spelling), the oldest first."""
+        ...
+
+    async def attempts_in(
+        self, run: RunId, *, after: int = 0, limit: int = 100
+    ) -> Sequence[AttemptRecord]:
+        """Return a page of the attempts of a run, the oldest first.
+
+        The next page begins *after* the last one's id.
+        """
+        ...
+
+    async def notes_in(self, run: RunId, *, after: int = 0, limit: int = 1000) -> Sequence[Note]:
+        """Return a page of the notes that a run has made, the oldest first.
+
+        The next page begins *after* the last one's id.
+        """
+        ...
+
+    async def attempt_count(self, run: RunId) -> int:
+        """Count the attempts of a run."""
+        ...
+
+    async def spans(self, run: RunId) -> Sequence[tuple[datetime, datetime]]:
+        """Return when each attempt of a run that was recorded began and ended, oldest first."""
+        ...

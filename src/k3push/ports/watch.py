@@ -1,0 +1,42 @@
+"""Who is told what happens in a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from k3push.core.model import Attempt, Document, Outcome, StepAttempt
+from k3push.core.pacing.holds import Hold
+from k3push.core.safety.verdict import Verdict
+
+
+class Watch(Protocol):
+    """Who is told what happens, as it happens: the progress bar, the log."""
+
+    def concluded(self, outcomes: Sequence[Outcome]) -> None:
+        """Numbers have moved apart from a sending."""
+        ...
+
+    def recorded(
+        self, attempt: Attempt, outcomes: Sequence[Outcome], verdict: Verdict, seconds: float
+    ) -> None:
+        """An attempt is in the ledger, *seconds* after it left."""
+        ...
+
+    def stepped(
+        self,
+        attempt: StepAttempt,
+        documents: Sequence[Document],
+        verdict: Verdict,
+        seconds: float,
+    ) -> None:
+        """An attempt at a step of documents is in the ledger, *seconds* after it left."""
+        ...
+
+    def waiting(self, why: str, seconds: float) -> None:
+        """Some work is put off for *seconds*."""
+        ...
+
+    def held(self, hold: Hold | None) -> None:
+        """What keeps all chunks from leaving has changed; None: they leave again."""
+        ...
