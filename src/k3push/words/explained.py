@@ -203,6 +203,10 @@ WORDS = {
         "the document is not there any more, or no user may see it",
         "下游单据已不存在，或所有用户均无权查看",
     ),
+    "note.document.another": (
+        "this id is {number} now: the ERP was restored or replaced, or the document renumbered",
+        "此内码现在是 {number}：ERP 数据被还原或更换过，或有人改了下游单据的编号",
+    ),
     "note.document.cancelled": ("the document is cancelled", "下游单据已作废"),
     "note.document.taken_back": (
         "it was taken back, rejected or unapproved after its submission",

@@ -102,6 +102,16 @@ def test_a_document_that_is_gone_is_said_and_never_written_to(gone: Standing | N
     assert move.document.reason
 
 
+@pytest.mark.parametrize("status", "ABCD")
+def test_an_id_that_means_another_document_now_is_left_to_a_person(status: str) -> None:
+    """A database that was restored gives ids out again, and a copy has documents of its own."""
+    known = Document("7", "RK2", Follow.SUBMITTED if status == "C" else Follow.OPEN)
+    move = next_step(known, Standing("RK3", status), [Step.SUBMIT, Step.AUDIT])
+    assert (move.step, move.document.follow) == (None, Follow.REFUSED)
+    assert move.document.number == "RK2"
+    assert "RK3" in english(move.document.reason)
+
+
 def test_a_waiting_document_names_the_node_and_the_person() -> None:
     """So that somebody knows whom to ask."""
     assert "主管审批: 张三" in english(next_step(NEW, standing("B"), BOTH, TASK).document.reason)

@@ -12,6 +12,7 @@ silence (P 11.11).
     B                    approve             approve                   waiting
     C                    approved            approved                  approved
     not there, 作废       left to a person    left to a person          left to a person
+    another number       left to a person    left to a person          left to a person
 
 Where only `submit` is asked for, B is the end. "Taken back", as by a person who withdraws, rejects
 or unapproves it, ends in D (P 11.5). So a document that stood at A when it was submitted, and
@@ -66,6 +67,9 @@ def next_step(
     """
     if standing is None:
         return Move(_refused(document, remark("note.document.gone")))
+    if not _is_same(document, standing):
+        why = remark("note.document.another", number=standing.number)
+        return Move(_refused(document, why))
     document = replace(document, number=standing.number or document.number)
     if why := _hindrance(document, standing, last):
         return Move(_refused(document, why))
@@ -88,6 +92,12 @@ _BY_STATUS: dict[str, tuple[Step | None, Follow | None]] = {
 }
 DRAFT, TAKEN_BACK = "Z", "D"
 _WAS_SUBMITTED = frozenset({Follow.SUBMITTED, Follow.WAITING, Follow.APPROVED})
+
+
+def _is_same(document: Document, standing: Standing) -> bool:
+    """Say whether an id still means the document: a restored database gives ids out again."""
+    known, shown = document.number.strip(), standing.number.strip()
+    return not (known and shown) or known.casefold() == shown.casefold()
 
 
 def _hindrance(document: Document, standing: Standing, last: StepIntent | None) -> str:
