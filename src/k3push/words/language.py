@@ -15,6 +15,21 @@ from k3push.words import sentence
 Lang = Literal["en", "zh"]
 
 LANGUAGES: tuple[Lang, ...] = ("en", "zh")
+# What a terminal obeys, and what turns the order of letters round; tabs and line ends stay.
+_OBEYED = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def harmless(text: str) -> str:
+    r"""Show what a terminal would obey by its code: texts come from the ERP, lists and names.
+
+    >>> harmless("\x1b[31m单据\r\n未审核")
+    '[U+001B][31m单据\n未审核'
+    """
+    if text.isprintable():
+        return text
+    return _OBEYED.sub(lambda found: f"[U+{ord(found[0]):04X}]", text.replace("\r\n", "\n"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +65,14 @@ class Say:
 
     def said(self, text: str) -> str:
         """Put a remark into words, or several in lines; any other text stays as it is."""
-        return "\n".join(map(self._line, text.split("\n"))) if text.endswith("}") else text
+        if text.endswith("}"):
+            return "\n".join(map(self._line, text.split("\n")))
+        return text if self.lang == "both" else harmless(text)
 
     def _line(self, text: str) -> str:
         found = read_remark(text)
         if found is None or sentence(found[0]) is None:
-            return text
+            return text if self.lang == "both" else harmless(text)
         try:
             return self(found[0], **found[1])
         except (LookupError, ValueError):  # the facts of another version
