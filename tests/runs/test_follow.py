@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from itertools import pairwise
+from itertools import cycle, pairwise
 
 import anyio
 import pytest
@@ -34,12 +34,14 @@ from k3push.simulator import (
     Seeded,
     fault,
 )
+from k3push.simulator.bills import Bill
 from k3push.simulator.documents import Successor
 from k3push.simulator.flows import Flow, FlowNode
 from k3push.simulator.forms import IN_STOCK, PAYABLE, PURCHASE_ORDER
 from k3push.simulator.history import Maker
 from k3push.simulator.operations import BulkHabits
 from k3push.simulator.orders import Approval, Operation
+from k3push.simulator.replica import Replica
 from k3push.simulator.script import Aimed, Channel, Does, Hand, Rival, Step
 from tests.runs.mortals import Act, Fate, MortalLedger, carried_by
 from tests.runs.office import (
@@ -178,6 +180,22 @@ async def test_queries_that_lag_behind_take_no_step_twice() -> None:
     office = await followed(6, sandbox(query_lag_s=6))
     assert await counts(office) == {Follow.APPROVED: 6}
     assert [len(await office.store.steps_of(id_)) for id_ in await office.documents()] == [2] * 6
+
+
+@pytest.mark.parametrize("fresh", [1, 2, 3, 4, 5, 6])
+@pytest.mark.parametrize("late", [1, 2, 3, 4])
+async def test_a_look_that_goes_back_in_time_is_no_hand_of_a_person(
+    monkeypatch: pytest.MonkeyPatch, fresh: int, late: int
+) -> None:
+    """Copies of the database answer in turn, and one of them lags behind."""
+    behind, shown = cycle([False] * fresh + [True] * late), Replica.shown
+
+    def in_turn(replica: Replica, bill: Bill) -> Bill | None:
+        return shown(replica, bill) if next(behind) else bill
+
+    monkeypatch.setattr(Replica, "shown", in_turn)
+    office = await followed(1, sandbox(query_lag_s=6))
+    assert await counts(office) == {Follow.APPROVED: 1}
 
 
 async def test_what_an_approval_makes_besides_is_named() -> None:

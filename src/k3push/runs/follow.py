@@ -44,6 +44,7 @@ from k3push.core.safety.document_steps import (
     conclude_step,
     has_moved,
     in_doubt,
+    is_behind,
     is_done,
     next_step,
     settle_step,
@@ -93,6 +94,7 @@ class _Entry:
         last: The last call that carried it, unless that is proved to have done nothing.
         lost: The attempt whose answer was lost, while that is open.
         missed_s: On the loop's clock, since when looks have not shown it.
+        behind_s: On the loop's clock, since when looks show it where it was before.
     """
 
     document: Document
@@ -104,6 +106,7 @@ class _Entry:
     last: StepIntent | None = None
     lost: StepAttempt | None = None
     missed_s: float | None = None
+    behind_s: float | None = None
 
 
 async def follow_run(context: Context, *, again: bool = True) -> None:
@@ -299,7 +302,8 @@ class Follower:
             due = self._due(most=MOST_IN_A_CALL)
             if due:
                 ids = [entry.document.id for entry in due]
-                await self._settle(due, await look_at_standings(self.context, ids))
+                standings = await look_at_standings(self.context, ids)
+                await self._settle(due, self._up_to_date(due, standings))
             else:
                 next_s = min(entry.due_s for entry in self._entries.values())
                 await self.context.stop.sleep(next_s - anyio.current_time())
@@ -345,6 +349,7 @@ class Follower:
     async def _look_and_act(self, due: Sequence[_Entry]) -> None:
         """Read how documents stand, and take the steps that follow from it."""
         standings = await look_at_standings(self.context, [entry.document.id for entry in due])
+        standings = self._up_to_date(due, standings)
         looked_s = anyio.current_time()
         await self._settle([entry for entry in due if entry.lost], standings)
         free = [entry for entry in due if not entry.lost and entry.document.id in self._entries]
@@ -373,6 +378,25 @@ class Follower:
             for part in _parts(entries, most=1 if status == TAKEN_BACK else MOST_IN_A_CALL):
                 if not self._is_held:
                     await self._take(step, status, part, looked_s)
+
+    def _up_to_date(
+        self, entries: Sequence[_Entry], standings: Mapping[str, Standing]
+    ) -> Mapping[str, Standing]:
+        """Leave out documents that a look shows where they were before, for a while.
+
+        Who has taken one back has done so for longer than a copy of the database lags behind.
+        """
+        now_s, behind = anyio.current_time(), set()
+        for entry in entries:
+            standing = standings.get(entry.document.id)
+            last = entry.lost.intent if entry.lost else entry.last
+            if standing is None or not is_behind(entry.document, standing, last):
+                entry.behind_s = None
+                continue
+            entry.behind_s = now_s if entry.behind_s is None else entry.behind_s
+            if now_s - entry.behind_s < self.context.settle.first_wait_s:
+                behind.add(entry.document.id)
+        return {id_: standing for id_, standing in standings.items() if id_ not in behind}
 
     def _is_missed(self, entry: _Entry, standings: Mapping[str, Standing]) -> bool:
         """Say whether a document that a look does not show is looked for once more.
@@ -502,6 +526,7 @@ class Follower:
         """Say what a finished call has made of its documents, from a look after it."""
         context = self.context
         standings = await self._look_after(entries, intent, said)
+        standings = self._up_to_date(entries, standings)
         unmoved = [
             entry for entry in entries if not has_moved(intent, standings.get(entry.document.id))
         ]

@@ -209,6 +209,26 @@ def has_moved(intent: StepIntent, standing: Standing | None) -> bool:
     return standing is not None and (standing.cancelled or standing.status != intent.status)
 
 
+def is_behind(document: Document, standing: Standing, last: StepIntent | None) -> bool:
+    """Say whether a look shows a document where it was before it was last read.
+
+    Somebody may have taken it back; or a copy of the database that lags behind has answered.
+
+    >>> is_behind(Document("1", follow=Follow.SUBMITTED), Standing("RK1", "A"), None)
+    True
+    """
+    known = max(_RANK[document.follow], _RANK_READ.get(last.status if last else "", 0))
+    return not standing.cancelled and _RANK_READ.get(standing.status, known) < known
+
+
+_RANK_READ = {"A": 1, "D": 1, "B": 2, "C": 3}
+_RANK = dict.fromkeys(Follow, 0) | {
+    Follow.SUBMITTED: 2,
+    Follow.WAITING: 2,
+    Follow.APPROVED: 3,
+}
+
+
 def with_others(documents: Sequence[Document], said: Said) -> list[Document]:
     """Name what an approval has made or approved besides (P 11.9), on the first that it approved.
 
