@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 from k3push.cli.app import run
-from tests.cli.terminal import PATIENT, Desk, Sandbox, orders, read_csv
+from tests.cli.conftest import Start
+from tests.cli.terminal import PATIENT, Desk, Sandbox, end, orders, read_csv, until
 
 NOWHERE = "http://127.0.0.1:9/K3Cloud/"
 
@@ -99,6 +102,24 @@ def test_an_erp_that_is_away_is_no_clean_audit(capsys: Capture) -> None:
     assert run(("audit-dups", "--json"), "en") == 6
     told = json.loads(capsys.readouterr().out)
     assert (told["whole"], told["doubles"], told["exit"]) == (False, [], 6)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_audit_that_is_interrupted_is_not_whole(
+    desk: Desk, start: Start, number: signal.Signals
+) -> None:
+    """What it has found by then is told and written, and nobody takes it for a clean audit."""
+    slow = start("--latency", "0.4", "--orders", "1000")
+    desk.configure(slow.url)
+    process = desk.begin("audit-dups", desk.job(orders(1000)), "--json", "--output", "found.csv")
+    until(lambda: slow.truth()["calls"].get("query", 0) >= 3)
+    process.send_signal(number)
+    ended = end(process)
+    assert (ended.exit, ended.said["whole"], ended.said["exit"]) == (5, False, 5), ended
+    assert ended.said["sources"] < 1000
+    assert "Traceback" not in ended.err
+    assert read_csv(desk.folder / "found.csv") == []
 
 
 def test_a_refused_login_is_exit_6(used: Desk, untouched: Sandbox, capsys: Capture) -> None:

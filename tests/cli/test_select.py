@@ -49,9 +49,10 @@ def test_a_list_is_an_ordinary_job_file(desk: Desk, few: Sandbox) -> None:
     assert_true(desk.rows(pushed.said["run"]), few.truth())
 
 
-def test_json_lines_and_options_in_place_of_the_settings(desk: Desk, few: Sandbox) -> None:
-    """The object for programs has what the contract says."""
-    desk.configure(few.url, more=selecting(where="FNoSuchField=1", max_count=3))
+def test_json_lines_and_options_beside_the_settings(desk: Desk, few: Sandbox) -> None:
+    """A filter narrows the route's own; the object for programs has what the contract says."""
+    where = "FBillNo<>'CGDD0000003' OR FBillNo='CGDD0000003'"
+    desk.configure(few.url, more=selecting(where=where, max_count=3))
     ran = desk.k3push(
         "select", "-o", "a.jsonl", "--where", NOTE, "--max-count", "20", "--json", "--route",
         "po-instock",
@@ -65,6 +66,10 @@ def test_json_lines_and_options_in_place_of_the_settings(desk: Desk, few: Sandbo
     )
     lines = (desk.folder / "a.jsonl").read_text("utf-8").splitlines()
     assert [json.loads(line)["number"] for line in lines] == orders(12)
+    one = "FBillNo='CGDD0000002' OR FBillNo like '2018%'"
+    desk.configure(few.url, more=selecting(where=NOTE))
+    narrowed = desk.k3push("select", "-o", "b.csv", "--where", one, "--json")
+    assert (narrowed.exit, narrowed.said["count"]) == (0, 1), narrowed
     assert desk.k3push("run", "a.jsonl", "--json").said["counts"] == {"pushed": 12}
 
 

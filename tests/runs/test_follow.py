@@ -15,9 +15,10 @@ from itertools import cycle, pairwise
 import anyio
 import pytest
 
-from k3push.core.model import Follow, Route, State
+from k3push.core.model import Follow, Route, State, key_of
 from k3push.core.model import Step as Take
 from k3push.core.pacing.halting import HaltRule
+from k3push.core.protocol.selection import Selection
 from k3push.core.safety.verdict import InDoubt, judge
 from k3push.ports import RunIsAliveError, StepRecord
 from k3push.runs.context import Context, PushPace
@@ -55,6 +56,7 @@ from tests.runs.office import (
     sandbox,
     steered,
 )
+from tests.runs.test_select import select
 from tests.said import english
 
 pytestmark = pytest.mark.anyio
@@ -291,6 +293,19 @@ async def test_a_refused_document_spoils_no_other(
     if on_refusal is not OnRefusal.SILENT:
         words = refusal.text.partition("，")[2]
         assert all(words in reason for reason in await reasons(office))
+
+
+async def test_a_draft_is_left_to_a_person() -> None:
+    """It lacks what its form requires; nobody submits it before somebody has filled it in."""
+    number = orders(1)[0]
+    plan = FaultPlan(refusals={number: Refusal(11, "仓库必录", saving=True)})
+    office = await followed(3, sandbox(plan), replace(FOLLOW, draft_when_save_fails=True))
+    assert await counts(office) == {Follow.APPROVED: 2}
+    assert (await office.rows())[number].state is State.DRAFT
+    (draft,) = office.site.world.documents_of(number)
+    assert draft.status == "Z"
+    assert str(draft.id) not in office.site.world.documents.history.named
+    assert await exit_code(office) is Exit.SOME_REJECTED
 
 
 async def test_words_that_say_that_all_is_done_decide_nothing() -> None:
@@ -644,7 +659,7 @@ NIGHT = (
 )  # fmt: skip
 
 
-async def test_two_thousand_bills_are_approved_through_a_night_of_faults() -> None:
+async def test_two_thousand_bills_are_selected_and_approved_through_a_night_of_faults() -> None:
     """One call in ten fails in every way, and the process is killed in the middle."""
     met = tuple(map(fault, NIGHT))
     plan = FaultPlan(
@@ -654,7 +669,10 @@ async def test_two_thousand_bills_are_approved_through_a_night_of_faults() -> No
     )
     store = MortalLedger(Fate())
     office = Office(sandbox(plan, orders=2000, latency_s=1.0), FOLLOW, ledger=store)
-    await office.open_run(orders(2000))
+    tonight = Selection(where="FBillNo like 'CGDD%'")
+    found = await select(office, tonight)
+    assert found.numbers == orders(2000)
+    await office.open_run([key_of(bill.number, bill.id) for bill in found.bills])
     fate = Fate({700: Act.KILL})
     with fate.scope:
         await office.execute(
@@ -671,10 +689,11 @@ async def test_two_thousand_bills_are_approved_through_a_night_of_faults() -> No
         if pushed.stop.causes:
             pushed = await office.execute(pace=NO_HALT, throttle=driven, check=False)
     assert await office.findings() == []
-    assert pushed.of(State.PUSHED) == set(orders(2000))
+    assert [row.shown_number for row in pushed.rows.values()] == orders(2000)
+    assert {row.state for row in pushed.rows.values()} == {State.PUSHED}
+    assert (await select(office, tonight)).bills == []
     assert await counts(office) == {Follow.APPROVED: 2000}
-    assert {
-        bill.status for number in orders(2000) for bill in office.site.world.documents_of(number)
-    } == {"C"}
+    made = [office.site.world.documents_of(number) for number in orders(2000)]
+    assert {tuple(bill.status for bill in bills) for bills in made} == {("C",)}
     assert await hasty(office) == []
     assert await exit_code(office) is Exit.DONE

@@ -59,8 +59,8 @@ WORDS = {
         "路线；只有一条时可省略。",
     ),
     "option.where": (
-        "Filter in the ERP's own syntax, instead of the route's where; today and today-1 stand for dates.",
-        "ERP 语法的过滤条件，代替路线的 where；today、today-1 表示日期。",
+        "Filter in the ERP's own syntax, beside the route's where; today and today-1 stand for dates.",
+        "ERP 语法的过滤条件，与路线的 where 同时生效；today、today-1 表示日期。",
     ),
     "option.max_count": (
         "Take so many bills at most; default: max_count of the route.",

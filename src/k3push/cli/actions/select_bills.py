@@ -14,7 +14,7 @@ from k3push.adapters.clock import SystemClock
 from k3push.adapters.job_files.writing import ENDINGS
 from k3push.cli.console.shell import Shell
 from k3push.cli.console.terminal import Terminal
-from k3push.core.protocol.selection import FilterFlawError, Selection, check_where
+from k3push.core.protocol.selection import FilterFlawError, Selection, check_where, joined
 from k3push.core.remark import remark
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
@@ -36,7 +36,7 @@ class SelectChoice:
     json: bool
 
     def over(self, selection: Selection) -> Selection:
-        """Return the settings' selection with what the options say instead.
+        """Return the settings' selection with what the options say: a filter narrows it.
 
         Raises:
             Problem: The filter cannot be used.
@@ -46,7 +46,7 @@ class SelectChoice:
         if self.where is None:
             return selection
         try:
-            return replace(selection, where=check_where(self.where))
+            return replace(selection, where=joined(selection.where, check_where(self.where)))
         except FilterFlawError as flaw:
             raise Problem(remark("note.place", place="--where", why=str(flaw))) from flaw
 

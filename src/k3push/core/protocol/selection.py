@@ -110,6 +110,17 @@ def check_where(where: str) -> str:
     return where
 
 
+def joined(one: str, other: str) -> str:
+    """Return the filter that lets through what two filters do; "" lets all through.
+
+    >>> joined("FNote='x' OR FNote='y'", "FDate>=today-1")
+    "(FNote='x' OR FNote='y') AND (FDate>=today-1)"
+    >>> joined("", "FDate>=today-1")
+    'FDate>=today-1'
+    """
+    return f"({one}) AND ({other})" if one and other else one or other
+
+
 def with_dates(where: str, today: date) -> str:
     """Put dates in the place of `today`, `today-1`, ...; texts in quotes stay as they are.
 
