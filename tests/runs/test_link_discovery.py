@@ -13,14 +13,33 @@ import pytest
 
 from k3push.core.model import Route, State
 from k3push.core.protocol.links import FormEntry, LinkRow, entries_that_may_link, found_in
+from k3push.core.protocol.logins import password_login
 from k3push.core.protocol.pairs import known_pair
 from k3push.runs.context import PushPace
 from k3push.runs.stop import Cause
-from k3push.simulator import FaultPlan, PushOrder, SandboxOptions, Seeded, WriteBack, fault
-from k3push.simulator.forms import ROUTES, with_second_rule
+from k3push.simulator import (
+    Accounts,
+    FaultPlan,
+    PushOrder,
+    SandboxOptions,
+    Seeded,
+    WriteBack,
+    fault,
+)
+from k3push.simulator.forms import PURCHASE_ORDER, ROUTES, with_second_rule
 from k3push.simulator.history import Maker
 from k3push.simulator.script import Channel
-from tests.runs.office import SECOND, Office, Pushed, only_settle, orders, sandbox, steered, steps
+from tests.runs.office import (
+    ROUTE,
+    SECOND,
+    Office,
+    Pushed,
+    only_settle,
+    orders,
+    sandbox,
+    steered,
+    steps,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -241,3 +260,36 @@ def test_entries_that_list_a_table_of_links_are_asked_first(
 ) -> None:
     """Where none is listed, it may be any."""
     assert entries_that_may_link([FormEntry(key, "T", of) for key, of in entries]) == keys
+
+
+# -- a failed look is no absence ------------------------------------------------------------------
+
+BLIND = replace(ROUTE, source_number_field="")
+
+
+@pytest.mark.parametrize("failing", [3, 6, 10, 15, 20, 25, 30, 40, 500])
+async def test_a_failed_question_for_links_sends_nothing_blindly(failing: int) -> None:
+    """Nobody knows whether there are links, and what is there already would be made again."""
+    plan = FaultPlan(seeded_reads=Seeded(1.0, (fault("response-error-deadlock"),), 1, failing, ""))
+    site_options = open_sources(plan)
+    office = Office(site_options, BLIND)
+    office.site.world.push(PushOrder(PURCHASE_ORDER.id, (orders(1)[0],), rule_id=BLIND.rule))
+    await office.open_run(orders(4))
+    pushed = await office.execute(pace=NO_CANARY, check=False)
+    assert most_documents(office, 4) == 1
+    if Cause.LOOK_FAILED in pushed.stop.causes:
+        assert not pushed.watch.sendings
+
+
+async def test_links_that_one_user_has_seen_are_there_for_all() -> None:
+    """A database that fails for the other one says nothing of the form."""
+    fails = Seeded(1.0, (fault("response-error-deadlock"),), 1, 8, "sandbox2")
+    accounts = Accounts(users={"sandbox": "sandbox", "sandbox2": "sandbox"})
+    options = open_sources(FaultPlan(seeded_reads=fails), accounts=accounts)
+    office = Office(options, BLIND)
+    office.site.world.push(PushOrder(PURCHASE_ORDER.id, (orders(1)[0],), rule_id=BLIND.rule))
+    await office.open_run(orders(8))
+    more = {"sandbox2": password_login("sandbox", "sandbox2", "sandbox", 2052)}
+    pushed = await office.execute(pace=NO_CANARY, more_users=more, check=False)
+    assert most_documents(office, 8) == 1
+    assert pushed.rows[orders(1)[0]].state is State.ALREADY

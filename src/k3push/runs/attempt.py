@@ -188,6 +188,10 @@ async def send_once(context: Context, sending: Sending) -> SendAgain | None:
     before = await _look_first(context, sending)
     if not sending.numbers or context.stop.asked:
         return None
+    if len(sending.numbers) > 1 and not context.tells_of_several:
+        # The look has shown that links cannot be asked: each goes alone from here on.
+        sending.held_back = True
+        return None
     async with AsyncExitStack() as stack:
         looked_s = anyio.current_time()
         turn = await open_turn(context, lambda: stack.enter_async_context(context.erp.turn()))

@@ -34,9 +34,11 @@ T = TypeVar("T")
 async def find_links(reader: Reader) -> Found:
     """Ask the site for the links of the reader's route, unless nothing is left to be asked.
 
-    What it does not tell is no error: then documents are looked for as without links.
+    What it refuses to tell is no error: then documents are looked for as without links. Where a
+    look fails, a number field is asked alone; without one nobody knows whether there are links.
 
     Raises:
+        LookFailedError: A look failed, and there is no number field.
         ErpUnreachableError: Nothing answered.
         LoginRefusedError: No session could be opened.
     """
@@ -57,6 +59,8 @@ async def find_links(reader: Reader) -> Found:
             told = await _told(reader, route.source, lambda: erp.entries_of(route.source))
             found = found_in(route, newest, [each.table for each in told or ()])
     except LookFailedError:
+        if not route.source_number_field:
+            raise
         # It may tell the next time; until then the run goes on as without links.
         return Found(route, absent=True)
     return found

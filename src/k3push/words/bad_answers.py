@@ -60,6 +60,10 @@ WORDS = {
         "{times} sessions were lost on one page",
         "查询一页时丢失了 {times} 次会话",
     ),
+    "answer.links_of_some": (
+        "{form}: the links were refused to {users}, and shown to another user",
+        "{form}：{users} 查询关联关系被拒绝，而其他用户可以查询",
+    ),
     "answer.pages_shifted": (
         "a page does not begin where the one before it ended: rows were deleted or changed in the meantime, or the server does not begin at StartRow",
         "分页不衔接：其间数据被删除或修改，或服务器没有按 StartRow 开始",

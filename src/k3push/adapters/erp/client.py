@@ -190,7 +190,6 @@ class ErpClient:
         self._keeper = SessionKeeper(self._log_in)
         self._lacking: dict[str, set[str]] = {}
         self._refusals: Counter[str] = Counter()
-        self._link_refusals: Counter[str] = Counter()
         self._links_answered: set[str] = set()
         self._without_links: set[str] = set()
         self._proofs: dict[tuple[str, ...], paging.Proof] = {}
@@ -367,9 +366,9 @@ class ErpClient:
             except LookRefusedError as refusal:
                 if refusal.code == NO_RIGHT or route.target in self._links_answered:
                     raise
-                named = wire.field_named_in(str(refusal), link_fields(route))
-                self._link_refusals[route.target] += 1
-                if not named and self._link_refusals[route.target] < REFUSALS_OF_A_FIELD:
+                fields = link_fields(route)
+                named = wire.field_named_in(str(refusal), fields)
+                if not named and not await self._lacks(route.target, fields[0]):
                     raise
                 self._without_links.add(route.target)
                 return None
@@ -381,6 +380,11 @@ class ErpClient:
         ours = (*seen.targets.values(), *seen.cancelled.values())
         shown = frozenset(target.id for targets in ours for target in targets)
         return replace(seen, linked=frozenset(ids), by_link=shown)
+
+    def believe_links(self, form: str) -> None:
+        """Take for known that the links of a form can be queried: another user has done it."""
+        self._without_links.discard(form)
+        self._links_answered.add(form)
 
     async def _ask_links(
         self, route: Route, ids: Sequence[str]
@@ -401,9 +405,16 @@ class ErpClient:
     async def newest_links(self, route: Route) -> Sequence[LinkRow]:
         """Return the links of the newest documents, in the route's entry."""
         fields = [wire.ID, *any_link_fields(route)]
-        page = await self._page(
-            route.target, fields, "", start=0, limit=NEWEST, order=wire.NEWEST_FIRST
-        )
+        try:
+            page = await self._page(
+                route.target, fields, "", start=0, limit=NEWEST, order=wire.NEWEST_FIRST
+            )
+        except LookRefusedError as refusal:
+            # An exception may pass; that a form lacks links is said of them alone, each time.
+            sure = refusal.definite or refusal.code == NO_RIGHT
+            if sure or await self._lacks(route.target, fields[1]):
+                raise
+            raise LookFailedError(_of(route.target, refusal)) from refusal
         with _as_failed(route.target):
             return wire.read_link_rows(page)
 

@@ -42,6 +42,7 @@ from k3push.core.pacing.user_choice import Call, Lane, Views, choose
 from k3push.core.protocol.links import FormEntry, LinkRow
 from k3push.core.protocol.selection import SelectedPage, Selection
 from k3push.core.protocol.wire import PUSH
+from k3push.core.remark import remark
 from k3push.core.safety.evidence import NO_RIGHT, new_targets
 from k3push.core.safety.verdict import ReadBack, judge
 from k3push.ports import (
@@ -268,7 +269,15 @@ class Identities:
         """Ask the links of the target form; a site has them for all users or for none."""
         seen = await self._look(lambda erp: erp.linked_targets_of(route, ids), by_all=by_all)
         shown = {name: each for name, each in seen.items() if each is not None}
-        return _united(shown) if len(shown) == len(seen) else None
+        silent = [user for user in self._users if user.name in seen.keys() - shown.keys()]
+        if not shown:
+            return None
+        for user in silent:
+            user.erp.believe_links(route.target)
+        if silent:
+            names = ", ".join(user.name for user in silent)
+            raise LookFailedError(remark("answer.links_of_some", form=route.target, users=names))
+        return _united(shown)
 
     async def ask_each(self, look: Callable[[ErpClient], Awaitable[T]]) -> dict[str, T]:
         """Return what each user finds who may look, since none need see all."""

@@ -122,7 +122,8 @@ class ServerModel:
     >>> model = ServerModel()
     >>> for calls, numbers in ((1, 1), (1, 9), (4, 20)):
     ...     model.add(calls, numbers, push_s=0.5 + 0.1 * numbers, looks_s=0.2)
-    >>> round(model.server.call_s, 2), round(model.server.number_s, 2)
+    >>> server = model.fit()
+    >>> round(server.call_s, 2), round(server.number_s, 2)
     (0.5, 0.1)
     """
 
