@@ -286,7 +286,7 @@ async def test_a_draft_is_left_to_a_person() -> None:
     assert (await office.rows())[number].state is State.DRAFT
     (draft,) = office.site.world.documents_of(number)
     assert draft.status == "Z"
-    assert str(draft.id) not in office.site.world.documents.history.named
+    assert draft.id not in office.site.world.documents.history.named
     assert await exit_code(office) is Exit.SOME_REJECTED
 
 

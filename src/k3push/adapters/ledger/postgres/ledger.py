@@ -356,6 +356,10 @@ class PostgresLedger(Ledger):
         """Add documents to rows that name some already."""
         await self._write(lambda c: sending.amend(c, self._holds, run, outcomes, at=at, note=note))
 
+    async def put_off(self, run: RunId, outcomes: Sequence[Outcome]) -> None:
+        """Say of planned rows why they are not sent."""
+        await self._write(lambda c: sending.put_off(c, self._holds, run, outcomes))
+
     async def doubts(self, run: RunId) -> Sequence[Doubt]:
         """Return the numbers of *run* that are `unknown`."""
         return await self._read(lambda c: reads.doubts(c, run))

@@ -375,6 +375,10 @@ class SqliteLedger(Ledger):
         """Add documents to rows that name some already."""
         await self._write(lambda c: sending.amend(c, run, outcomes, at=at, note=note))
 
+    async def put_off(self, run: RunId, outcomes: Sequence[Outcome]) -> None:
+        """Say of planned rows why they are not sent."""
+        await self._write(lambda c: sending.put_off(c, run, outcomes))
+
     async def doubts(self, run: RunId) -> Sequence[Doubt]:
         """Return the numbers of *run* that are `unknown`."""
         return await self._read(lambda c: reads.doubts(c, run))
