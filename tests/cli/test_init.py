@@ -24,7 +24,9 @@ def written(desk: Desk) -> dict[str, Any]:
 def test_account_sets_forms_and_rules_are_offered(desk: Desk, untouched: Sandbox) -> None:
     """A place in the list is answer enough, and so is the return key."""
     desk.environment["MINE"] = "sandbox"
-    ran = desk.k3push("init", given=answered(untouched.url, "1", "sandbox", "MINE", "2", "", ""))
+    ran = desk.k3push(
+        "init", given=answered(untouched.url, "1", "sandbox", "MINE", "2", "", "", "3")
+    )
     assert ran.exit == 0, ran
     for line in ("  1  sandbox  sandbox", "  1  PUR_PurchaseOrder", "  1  SAL_OUTSTOCK"):
         assert line in ran.err, ran
@@ -35,6 +37,7 @@ def test_account_sets_forms_and_rules_are_offered(desk: Desk, untouched: Sandbox
         "source": "SAL_SaleOrder",
         "target": "SAL_OUTSTOCK",
         "rule": "SaleOrder-OutStock",
+        "follow": ["submit", "audit"],
     }
     assert "sandbox" not in str(told["erp"]["password"])
     checked = desk.k3push("check")
@@ -46,7 +49,7 @@ def test_logins_of_an_application_are_tried_one_after_the_other(
 ) -> None:
     """Which of them a site lets in, few people know."""
     desk.environment["MINE"] = "sandbox-secret"
-    answers = answered(untouched.url, "", "sandbox", "MINE", APP_ID, "", "", "")
+    answers = answered(untouched.url, "", "sandbox", "MINE", APP_ID, "", "", "", "")
     ran = desk.k3push("init", given=answers)
     assert ran.exit == 0, ran
     assert "login by password: refused" in ran.err
@@ -61,18 +64,21 @@ def test_logins_of_an_application_are_tried_one_after_the_other(
 def test_a_site_that_is_not_there_is_asked_for_blindly(desk: Desk) -> None:
     """Somebody may write the configuration before the network stands."""
     desk.environment["MINE"] = "sandbox"
-    answers = answered("http://127.0.0.1:1/", "20180321174312", "webapi", "MINE", "", "", "")
+    answers = answered(
+        "http://127.0.0.1:1/", "20180321174312", "webapi", "MINE", "", "", "", "approve", "submit"
+    )
     ran = desk.k3push("init", given=answers)
     assert ran.exit == 0, ran
     assert "does not answer" in ran.err
     told = written(desk)
     assert told["erp"]["acct_id"] == "20180321174312"
     assert told["routes"]["default"]["rule"] == "PUR_PurchaseOrder-STK_InStock"
+    assert told["routes"]["default"]["follow"] == ["submit"]
 
 
 def test_without_a_password_nothing_is_tried(desk: Desk, start: Start) -> None:
     """Five wrong logins lock the account."""
     sandbox = start("--orders", "1")
-    ran = desk.k3push("init", given=answered(sandbox.url, "", "sandbox", "MINE", "", "", ""))
+    ran = desk.k3push("init", given=answered(sandbox.url, "", "sandbox", "MINE", "", "", "", ""))
     assert ran.exit == 0, ran
     assert sandbox.truth()["calls"].get("login", 0) == 0

@@ -352,7 +352,7 @@ def test_check_finds_a_wrong_field(desk: Desk, untouched: Sandbox) -> None:
 @posix
 def test_init_writes_a_configuration_without_a_secret(desk: Desk, untouched: Sandbox) -> None:
     """The answers become a configuration that works; the password stays in the environment."""
-    answers = [untouched.url, "sandbox", "sandbox", "MY_PASSWORD", "", "", ""]
+    answers = [untouched.url, "sandbox", "sandbox", "MY_PASSWORD", "", "", "", ""]
     ran = desk.k3push("init", given="".join(f"{answer}\n" for answer in answers))
     assert ran.exit == 0, ran
     path = desk.folder / "config.toml"

@@ -8,6 +8,7 @@ import pytest
 
 from k3push.core.model import RunId, State
 from k3push.runs.context import PushPace
+from k3push.runs.source_check import HELD
 from k3push.runs.stop import Cause
 from k3push.simulator import FaultPlan, Refusal
 from k3push.simulator.script import Channel
@@ -24,6 +25,7 @@ from tests.runs.office import (
     steered,
     steps,
 )
+from tests.said import english
 
 pytestmark = pytest.mark.anyio
 
@@ -193,6 +195,8 @@ async def test_a_number_that_nobody_can_settle_does_not_hold_a_run_for_ever() ->
     assert second.states[orders(1)[0]] is State.PLANNED
     assert orders(1)[0] not in second.watch.carried
     assert FIRST in second.stop.causes[Cause.BARRED]
+    row = second.rows[orders(1)[0]]
+    assert (row.code, FIRST in english(row.reason)) == (HELD, True)
 
 
 async def test_a_number_that_a_contradiction_holds_does_not_hold_a_run_for_ever() -> None:

@@ -377,6 +377,13 @@ class Ledger(Protocol):
         """
         ...
 
+    async def put_off(self, run: RunId, outcomes: Sequence[Outcome]) -> None:
+        """Say of planned rows why they are not sent: code and reason become those of the outcome.
+
+        A row that is not `planned` (any more) stays as it is.
+        """
+        ...
+
     async def doubts(self, run: RunId) -> Sequence[Doubt]:
         """Return the numbers of *run* that are `unknown`, in the order of the job file."""
         ...

@@ -37,12 +37,12 @@ from functools import partial
 import anyio
 
 from k3push.core.control_words import Key
-from k3push.core.model import BillNumber, Chunk, RunId, State, number_in
+from k3push.core.model import BillNumber, Chunk, Outcome, RunId, State, number_in
 from k3push.core.pacing.backlog import Backlog
 from k3push.core.pacing.holds import Hold
 from k3push.core.protocol.links import link_fields
 from k3push.core.remark import remark
-from k3push.core.safety.evidence import CALL_LIMIT, Conclusion
+from k3push.core.safety.evidence import CALL_LIMIT, DROPPED, Conclusion
 from k3push.ports import RunIsAliveError
 from k3push.runs.attempt import Sending, push_chunk
 from k3push.runs.context import Context
@@ -50,7 +50,9 @@ from k3push.runs.follow import Follower, follow_run
 from k3push.runs.held_numbers import HeldNumbers
 from k3push.runs.intake import Intake
 from k3push.runs.lookup import pause_s
-from k3push.runs.settle import hopeless_in, look_once_more, settle_once
+from k3push.runs.row_pages import PAGE_ROWS
+from k3push.runs.settle import ABSENT, hopeless_in, look_once_more, settle_once
+from k3push.runs.source_check import HELD
 from k3push.runs.stop import Cause, guarded, stopping
 from k3push.runs.wakeup import Wakeup
 
@@ -149,6 +151,7 @@ class _Engine:
             await self._send_all()
             await self.follower.finish_all()
             others.cancel_scope.cancel()
+        await self._say_who_holds()
         if self.intake.cut and not context.stop.asked:
             context.stop.ask(Cause.LIMIT, remark("why.limit", limit=context.pace.limit))
         if self.doubts.unproved:
@@ -162,6 +165,31 @@ class _Engine:
         await self.follower.take_up()
         self._note_followed()
         await self.follower.run()
+
+    async def _say_who_holds(self) -> None:
+        """Write down of rows that stay planned which run has their bills in hand.
+
+        What says how a number is to travel again is kept.
+        """
+        ledger, run, place = self.context.ledger, self.context.run.id, 0
+        held = {**self.held.holders, **self.held.barred}
+        planned = {State.PLANNED}
+        while held and (
+            rows := await ledger.rows(run, states=planned, after=place, limit=PAGE_ROWS)
+        ):
+            place = rows[-1].place
+            waiting = [
+                Outcome(
+                    row.bill,
+                    State.PLANNED,
+                    code=row.code if row.code in {ABSENT, DROPPED} else HELD,
+                    reason=remark("note.held_by", run=held[row.bill]),
+                )
+                for row in rows
+                if row.bill in held
+            ]
+            if waiting:
+                await ledger.put_off(run, waiting)
 
     # -- what is left to do -------------------------------------------------------------------
 

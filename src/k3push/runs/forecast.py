@@ -46,6 +46,7 @@ from k3push.runs.link_discovery import find_links
 from k3push.runs.lookup import Links, Waiter, can_ask, look_at_targets
 from k3push.runs.row_pages import pages_of
 from k3push.runs.source_check import (
+    HELD,
     already,
     by_ledger,
     look_at_listed,
@@ -254,7 +255,7 @@ def _foreseen(
         outcome = outcome or by_ledger(bill, seen, made)
     if number_in(bill) in outlook.held:
         reason = remark("note.held", run=outlook.held[number_in(bill)])
-        return replace(foreseen, fate=Forecast.BLOCKED, code="held", reason=reason)
+        return replace(foreseen, fate=Forecast.BLOCKED, code=HELD, reason=reason)
     if outcome is not None and outcome.state is State.REJECTED:
         return replace(foreseen, fate=Forecast.BLOCKED, code=outcome.code, reason=outcome.reason)
     if outcome is None and bill in seen.targets:

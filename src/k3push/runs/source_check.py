@@ -39,6 +39,9 @@ AMBIGUOUS = "ambiguous"
 SHARED = "shared"
 """`Outcome.code` of a bill whose number others have, where nothing tells whose a document is."""
 
+HELD = "held"
+"""`Outcome.code` of a number that waits for a run which has it on its way or in doubt."""
+
 # Bills that a reason names.
 MOST_NAMED = 10
 

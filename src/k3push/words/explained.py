@@ -154,6 +154,10 @@ WORDS = {
         "unknown in run {run}; settle that first",
         "在任务 {run} 中结果未知，请先核实",
     ),
+    "note.held_by": (
+        "waits for run {run}, whose answer for this bill is open; settle that first",
+        "等待任务 {run}：该任务中此单据尚无结论，请先核实",
+    ),
     "note.twin": (
         "somebody else has pushed this bill too: {documents}",
         "他人也下推了此单据：{documents}",

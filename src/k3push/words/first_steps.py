@@ -18,6 +18,10 @@ WORDS = {
     "init.source": ("Source form id", "源单标识"),
     "init.target": ("Target form id", "目标单标识"),
     "init.rule": ("Conversion rule id", "转换规则标识"),
+    "init.follow": ("What becomes of documents after the push", "下推之后如何处理下游单据"),
+    "init.follow_none": ("they stay as the push makes them (创建)", "保持创建状态"),
+    "init.follow_submit": ("they are submitted (提交)", "提交"),
+    "init.follow_audit": ("they are submitted and approved (提交, 审核)", "提交并审核"),
     "init.secret": (
         "Password, to look around with (not written; empty: do not look)",
         "密码，仅用于查询站点（不会写入；留空则不查询）",

@@ -88,6 +88,7 @@ VERBS: dict[str, Callable[[Ledger], Awaitable[Any]]] = {
     "conclude": lambda ledger: ledger.conclude(
         THEIRS, outcomes("A", State.PUSHED), at=later(9), note="a person"
     ),
+    "put_off": lambda ledger: ledger.put_off(THEIRS, outcomes("A", State.PLANNED)),
     "amend": lambda ledger: ledger.amend(
         THEIRS, outcomes("A", State.PUSHED), at=later(9), note="looked"
     ),

@@ -181,6 +181,12 @@ def conclude(run: RunId, outcomes: Sequence[Outcome]) -> Step:
     return lambda player: player.ledger.conclude(run, outcomes, at=later(2), note="looked")
 
 
+def put_off(run: RunId, numbers: Sequence[BillNumber]) -> Step:
+    """Say why planned rows are not sent."""
+    told = [Outcome(number, State.PLANNED, code="held", reason="why") for number in numbers]
+    return lambda player: player.ledger.put_off(run, told)
+
+
 def amend(run: RunId, number: BillNumber, state: State, count: int) -> Step:
     """Add documents to a row, or take some away."""
     told = [Outcome(number, state, documents(number, state, count), TWIN)]
@@ -201,6 +207,7 @@ steps = st.one_of(
     st.builds(amend, run_ids, bills, st.sampled_from(sorted(SENT_BEFORE)), st.integers(0, 2)),
     st.builds(record, st.integers(1, 2), st.sampled_from(State), keep=st.booleans()),
     st.builds(conclude, run_ids, outcomes),
+    st.builds(put_off, run_ids, st.lists(bills, max_size=3)),
     st.builds(command, run_ids, st.integers(1, 256)),
     st.builds(obeyed, st.integers(1, 3)),
 )

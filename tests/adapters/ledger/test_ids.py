@@ -263,6 +263,16 @@ async def test_what_was_made_of_a_bill_is_known_by_its_id(ledger: Ledger) -> Non
     assert await ledger.made_of(third, [NUMBER]) == {}
 
 
+async def test_what_was_made_in_a_scope_is_known_by_the_id(ledger: Ledger) -> None:
+    """The other bill of the number is another."""
+    first = await with_one(ledger)
+    await push(ledger, first, NUMBER)
+    made = Made(first, NUMBER, State.PUSHED, (Target("7", "RK7"),))
+    assert await ledger.made_in(SCOPE, {NUMBER: "101"}) == {NUMBER: made}
+    assert await ledger.made_in(SCOPE, {NUMBER: "102", TWO: "102"}) == {}
+    assert set(await ledger.made_in(SCOPE, {ONE: ""})) == {ONE}
+
+
 async def test_a_row_without_an_id_may_be_any_bill_of_its_number(ledger: Ledger) -> None:
     """Earlier versions kept none, and a second document is the greater harm."""
     first = await opened(ledger, [BY_NUMBER])

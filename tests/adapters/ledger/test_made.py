@@ -30,6 +30,7 @@ pytestmark = pytest.mark.anyio
 
 A, B, C, D = numbers("A B C D")
 OTHER_FORM = "s|po|out"
+SCOPE = a_run().scope
 
 
 def target(name: str) -> Target:
@@ -98,6 +99,19 @@ async def test_a_word_of_a_person_names_no_document(ledger: Ledger) -> None:
     second = await planned(ledger, "A", "r2")
     assert await ledger.made_of(second, [A]) == {A: Made(first, A, State.PUSHED)}
     assert await ledger.made_by(second) == []
+
+
+async def test_what_the_runs_of_a_scope_have_made_is_told_without_a_run(ledger: Ledger) -> None:
+    """A plan has none yet; of two bills of one number each is told its own."""
+    first = await planned(ledger, "A B C")
+    await pushed(ledger, first, "A")
+    await pushed(ledger, first, "B", State.REJECTED)
+    wanted = {A: "", B: "", C: "", D: ""}
+    made = Made(first, A, State.PUSHED, (target("A"),))
+    assert await ledger.made_in(SCOPE, wanted) == {A: made}
+    assert await ledger.made_in(OTHER_FORM, wanted) == {}
+    assert await ledger.made_in("another|po|in", wanted) == {}
+    assert await ledger.made_in(SCOPE, {}) == {}
 
 
 # -- made_by ----------------------------------------------------------------------------------

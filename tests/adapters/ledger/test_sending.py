@@ -39,6 +39,23 @@ pytestmark = pytest.mark.anyio
 A, B, C = numbers("A B C")
 
 
+# -- put off ------------------------------------------------------------------------------------
+
+
+async def test_why_a_planned_row_is_not_sent_is_written_down(ledger: Ledger, other: Ledger) -> None:
+    """And gone once it is; of rows in other states, and of other runs, nothing is said."""
+    run, second = await planned(ledger, "A B"), await planned(ledger, "A B", "r2")
+    await pushed(ledger, run, "B")
+    why = [Outcome(name, State.PLANNED, code="held", reason="r9") for name in (A, B, C)]
+    await ledger.put_off(run, why)
+    told = {row.bill: (row.code, row.reason) for row in await other.rows(run)}
+    assert told == {A: ("held", "r9"), B: ("", "")}
+    assert {row.code for row in await other.rows(second)} == {""}
+    assert await other.counts(run) == {State.PLANNED: 1, State.PUSHED: 1}
+    await pushed(ledger, run, "A")
+    assert {(row.code, row.reason) for row in await other.rows(run)} == {("", "")}
+
+
 # -- claim ------------------------------------------------------------------------------------
 
 

@@ -203,6 +203,7 @@ def planned_steps(path: Path, name: str) -> list[str]:
         ("count_twins", "rows USING COVERING INDEX rows_of_twins (run=?)"),
         ("documents", "r USING INDEX rows_by_bill (bill=? AND run=?)"),
         ("made_of", "r USING INDEX rows_by_bill (bill>? AND bill<?)"),
+        ("put_off", "rows USING INDEX rows_by_bill (bill=? AND run=?)"),
         ("made_in", "r USING INDEX rows_by_bill (bill>? AND bill<?)"),
         ("made_of_namesakes", "r USING INDEX rows_by_bill (bill>? AND bill<?)"),
         ("pass_claims_on", "r USING INDEX rows_by_bill (bill=?)"),

@@ -22,6 +22,7 @@ from k3push.core.model import (
     Exchange,
     NeverSent,
     NoAnswer,
+    Outcome,
     Route,
     Step,
     Target,
@@ -182,6 +183,15 @@ def called(bills: Iterable[BillNumber]) -> list[tuple[str, str]]:
     [('CGDD01', 'CGDD01'), ('CGDD02', 'CGDD02,100017')]
     """
     return [(number_in(bill), bill) for bill in dict.fromkeys(bills)]
+
+
+def from_reason(outcome: Outcome) -> dict[str, str | None]:
+    """Write why a bill stands where it does, by the ERP's spelling."""
+    return {
+        "bill": outcome.number,
+        "code": from_text(outcome.code),
+        "reason": from_text(outcome.reason),
+    }
 
 
 def from_before(before: Mapping[BillNumber, tuple[str, ...]]) -> str | None:

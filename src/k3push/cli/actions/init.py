@@ -47,7 +47,7 @@ username = {username}
 source = {source}
 target = {target}
 rule = {rule}
-"""
+{follow}"""
 
 # Ways in with an application's id, in the order in which they are tried.
 APP_LOGINS = ("app_secret", "sign", "signature")
@@ -110,7 +110,8 @@ class _Guide:
         target = self._choose(self.say("init.target"), targets, _default(targets, "STK_InStock"))
         rule = self._rule(rules, source, target)
         values = {**erp, "source": source, "target": target, "rule": rule}
-        return {"login": login, **{key: _toml(value) for key, value in values.items()}}
+        shown = {key: _toml(value) for key, value in values.items()}
+        return {"login": login, "follow": self._follow(), **shown}
 
     def tell(self, text: str) -> None:
         """Print a line."""
@@ -167,6 +168,19 @@ class _Guide:
         return self._choose(
             self.say("init.rule"), options, usual if usual in known or not options else first
         )
+
+    def _follow(self) -> str:
+        """Ask how far documents are taken after their push; return the line for it."""
+        steps = {
+            "none": ("", self.say("init.follow_none")),
+            "submit": ('follow = ["submit"]\n', self.say("init.follow_submit")),
+            "audit": ('follow = ["submit", "audit"]\n', self.say("init.follow_audit")),
+        }
+        options = [(answer, meaning) for answer, (_, meaning) in steps.items()]
+        answer = ""
+        while answer not in steps:
+            answer = self._choose(self.say("init.follow"), options, "none")
+        return steps[answer][0]
 
     # -- asking -------------------------------------------------------------------------------
 

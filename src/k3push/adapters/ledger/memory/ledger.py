@@ -512,6 +512,17 @@ class MemoryLedger(Ledger):
             )
         take_down(store, run, outcomes, at, note)
 
+    async def put_off(self, run: RunId, outcomes: Sequence[Outcome]) -> None:
+        """Say of planned rows why they are not sent."""
+        store = await self._turn()
+        rows = self._known(store, run)
+        for outcome in outcomes:
+            place = rows.bills.get(outcome.number)
+            if place and rows.rows[place].state is State.PLANNED:
+                rows.rows[place] = rows.rows[place]._replace(
+                    code=outcome.code, reason=outcome.reason
+                )
+
     async def doubts(self, run: RunId) -> Sequence[Doubt]:
         """Return the numbers of *run* that are `unknown`."""
         store = await self._turn()

@@ -206,6 +206,7 @@ class PostgresLedger(Ledger):
     record = _writes(sending.record)
     conclude = _writes(sending.conclude)
     amend = _writes(sending.amend)
+    put_off = _writes(sending.put_off)
     doubts = _reads(reads.doubts)
     next_chunk = _reads(reads.next_chunk)
 

@@ -217,6 +217,15 @@ async def amend(
     await _take_down(connection, key, outcomes, at, note)
 
 
+async def put_off(
+    connection: Connection, holds: RunLocks, run: RunId, outcomes: Sequence[Outcome]
+) -> None:
+    """Say of planned rows why they are not sent."""
+    asked = await connection.ask("run_shared", run=run)
+    key = (await checked(asked, run, holds)).key
+    await connection.do_each("put_off", map(text.from_reason, outcomes), run=key)
+
+
 async def _take_down(
     connection: Connection, run: int, outcomes: Sequence[Outcome], at: datetime, note: str
 ) -> None:

@@ -213,6 +213,12 @@ def amend(
     _take_down(connection, key, outcomes, at, note)
 
 
+def put_off(connection: Connection, run: RunId, outcomes: Sequence[Outcome]) -> None:
+    """Say of planned rows why they are not sent."""
+    key = run_key(connection, run).key
+    connection.do_each("put_off", map(text.from_reason, outcomes), run=key)
+
+
 def _take_down(
     connection: Connection, run: int, outcomes: Sequence[Outcome], at: datetime, note: str
 ) -> None:

@@ -533,6 +533,12 @@ FROM json_to_recordset(:each::json)
     AS e (id bigint, state text, targets text, code text, reason text)
 WHERE rows.id = e.id;
 
+-- name: put_off
+UPDATE rows
+SET code = e.code, reason = e.reason
+FROM json_to_recordset(:each::json) AS e (bill text, code text, reason text)
+WHERE rows.bill = e.bill AND rows.run = :run AND rows.state = 'planned';
+
 -- name: doubts
 SELECT rows.bill, attempts.id, attempts.began_at, boot, uptime_s, attempts.before,
     attempts.sender, json_array_length(attempts.numbers::json),

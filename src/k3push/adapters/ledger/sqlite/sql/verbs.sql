@@ -415,6 +415,12 @@ SET state = json_extract(value, '$.state'), targets = json_extract(value, '$.tar
 FROM json_each(:each)
 WHERE run = :run + 0 * id AND place = json_extract(value, '$.place');
 
+-- name: put_off
+UPDATE rows
+SET code = json_extract(value, '$.code'), reason = json_extract(value, '$.reason')
+FROM json_each(:each)
+WHERE bill = json_extract(value, '$.bill') AND run = :run AND state = 'planned';
+
 -- name: doubts
 SELECT rows.bill, attempts.id, attempts.began_at, boot, uptime_s, attempts.before,
     attempts.sender, json_array_length(attempts.numbers), iif(rows.listed_id = '', '', rows.source_id)
