@@ -14,7 +14,7 @@ from k3push.core.model import State
 from k3push.runs.request_stages import Stage, requests
 from k3push.simulator.script import Channel
 from k3push.web.request_origin import schedule_of
-from k3push.web.timetable import Entry, Timetable, entries
+from k3push.web.timetable import Entry, Timetable, entries, note
 from tests.runs.office import NOON, VirtualClock, orders
 from tests.web.shop import BY_NAME, FOUR_EYES, Shop, press, send_list, signed_in
 from tests.web.test_pushes import played, text_of
@@ -79,30 +79,29 @@ def test_a_new_list_is_pushed_once_when_it_is_due(tmp_path: Path) -> None:
 def test_a_paused_schedule_begins_nothing_and_makes_nothing_up(tmp_path: Path) -> None:
     """Whoever lets it go on does not start the pushes of a week."""
     shop = Shop(tmp_path, more=MINUTELY)
+    drop(tmp_path, "a.csv", *orders(2))
 
     async def visit() -> None:
-        (tmp_path / "inbox").mkdir()
+        await note(shop.ledger, "inbox", NOON, paused=True, by="li", since=NOON)
         async with shop.open() as home, signed_in(home, "wang") as wang:
-            page = await wang.get("/")
-            assert 'href="/schedules"' in page.text
-            await press(wang, "/schedules", "/schedules/inbox/pause")
-            await anyio.sleep(60)  # a look that was under way is over
-            drop(tmp_path, "a.csv", *orders(2))
             await anyio.sleep(600)
             assert await requests(shop.ledger) == []
+            assert 'href="/schedules"' in (await wang.get("/")).text
             shown = text_of(await wang.get("/schedules"))
             assert "paused since" in shown
-            assert "by wang" in shown
+            assert "by li" in shown
             await press(wang, "/schedules", "/schedules/inbox/continue")
-            entry = (await entries(shop.ledger))["inbox"]
-            assert not entry.paused
 
             async def begun() -> bool:
                 return bool(await requests(shop.ledger))
 
             await until(begun)
-            await shop.until("ended")
-            assert "pushed 2" in text_of(await wang.get("/"))
+            asked = await shop.until("ended")
+            # Not by a time that was due while it was paused.
+            assert asked.id > f"{NOON + timedelta(minutes=10):%Y%m%d-%H%M%S}"
+            await press(wang, "/schedules", "/schedules/inbox/pause")
+            entry = (await entries(shop.ledger))["inbox"]
+            assert (entry.paused, entry.by) == (True, "wang")
 
     in_time(visit)
 
@@ -134,8 +133,11 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
 
     async def visit(shop: Shop, home: House) -> None:
         async with signed_in(home, "wang") as wang:
-            await anyio.sleep(120)
-            assert "there is no such file" in text_of(await wang.get("/schedules"))
+
+            async def told() -> bool:
+                return "there is no such file" in text_of(await wang.get("/schedules"))
+
+            await until(told)
             answer = await press(wang, "/schedules", "/schedules/inbox/run")
             assert (answer.status_code, "there is no such file" in answer.text) == (409, True)
             assert await requests(shop.ledger) == []

@@ -333,9 +333,7 @@ class Workshop:
                 why = remark("web.defect", what=f"{type(cause).__name__}: {cause}")
             await self._fail(ledger, id_, why)
 
-    async def _step(
-        self, ledger: Ledger, request: Request, work: _Work, lane: Lane | None
-    ) -> None:
+    async def _step(self, ledger: Ledger, request: Request, work: _Work, lane: Lane | None) -> None:
         if self.draining:
             return  # it has waited for others, and the next server goes on
         if request.stage is Stage.PLANNING:
