@@ -235,6 +235,17 @@ def test_the_summary_says_what_the_run_was(done: Done) -> None:
     assert told["targets"] == 40
 
 
+def test_a_report_that_is_made_later_has_the_steps_of_the_pace(done: Done) -> None:
+    """Its folder may be gone, or on another machine."""
+    desk, _ = done
+    assert desk.k3push("report", "--output", "later.html").exit == 0
+    page = (desk.folder / "later.html").read_text("utf-8")
+    steps = desk.summary()["pace"]
+    assert steps
+    for step in steps:
+        assert f"{step['concurrency']} calls at once × {step['chunk_size']} numbers" in page
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"), [(("runs",), 0), (("--help",), 0), (("explain", "NOBODY"), 2)]
 )

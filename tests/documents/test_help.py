@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from k3push.cli.app import run
@@ -35,3 +37,5 @@ def test_help_of_a_command_shows_its_example(
     if epilog:
         assert f"k3push {name}" in epilog
         assert _squeezed(epilog) in _squeezed(said)
+    # Types and ranges in the library's own writing say nothing to a person.
+    assert re.findall(r"<(?:str|path|int|float|list)|x[<>]=|\[\[", said) == []

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import anyio
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from k3push.adapters.ledger.sqlite import open_sqlite
 from k3push.core.model import BillNumber, Listed, Outcome, State
@@ -19,39 +18,10 @@ from tests.cli.terminal import Desk, Sandbox, assert_all_once, end, orders, unti
 from tests.reporting.accessibility import barriers
 from tests.reporting.pages import NOON, RUN
 from tests.web.server import Serve, Served
+from tests.web.windows import entered, opened
 
 UNSAFE = '"><img src=x onerror="document.title=\'run\'">'
 NUMBERS = orders(80)
-
-
-@contextmanager
-def opened(browser: Browser, base: str, **options: Any) -> Iterator[Page]:
-    """Open a window; no script of a page may fail, and none may ask elsewhere."""
-    context = browser.new_context(**options)
-    page = context.new_page()
-    page.set_default_timeout(15_000)
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on(
-        "console",
-        lambda said: faults.append(said.text) if "Content Security" in said.text else None,
-    )
-    page.on(
-        "request",
-        lambda asked: None if asked.url.startswith(f"{base}/") else faults.append(asked.url),
-    )
-    yield page
-    assert faults == []
-    context.close()
-
-
-@contextmanager
-def entered(browser: Browser, served: Served, **options: Any) -> Iterator[Page]:
-    """Open the printed address, and be led to the first page."""
-    with opened(browser, served.base, locale="en-US", **options) as page:
-        page.goto(served.address)
-        page.wait_for_url(f"{served.base}/")
-        yield page
 
 
 def fill(desk: Desk) -> None:

@@ -390,9 +390,11 @@ def test_runs_are_filtered_and_those_that_need_a_person_stand_on_top() -> None:
             assert await shown(until="2026-01-02") == [RUN.id]
             assert await shown(since="2026-01-03", route=RUN.route.name) == [late_id, ill]
             assert await shown(route="nowhere") == []
+            assert await shown(sort="oldest") == [RUN.id, ill, late_id]
+            assert await shown(sort="exit") == [ill, late_id, RUN.id]
             async with ledger.another_process().own(RunId(ill)):
                 assert await shown(how="alive") == [ill]
-            for bad in ({"exit": "x"}, {"since": "yesterday"}, {"from": "-1"}):
+            for bad in ({"exit": "x"}, {"since": "yesterday"}, {"from": "-1"}, {"sort": "x"}):
                 assert (await browser.get("/", params=bad)).status_code == 400, bad
 
     in_time(visit)

@@ -31,6 +31,10 @@ MAY: Mapping[tuple[str, str], Role | None] = {
     ("GET", "/runs/{run}/files/ledger.csv"): Role.VIEW,
     ("GET", "/numbers"): Role.VIEW,
     ("GET", "/numbers/CGDD0000000"): Role.VIEW,
+    ("GET", "/schedules"): Role.VIEW,
+    ("POST", "/schedules/nightly/run"): Role.OPERATE,
+    ("POST", "/schedules/nightly/pause"): Role.OPERATE,
+    ("POST", "/schedules/nightly/continue"): Role.OPERATE,
     ("GET", "/plans/{plan}"): Role.VIEW,
     ("GET", "/plans/{plan}/files/plan.csv"): Role.VIEW,
     ("GET", "/push"): Role.OPERATE,
@@ -40,6 +44,7 @@ MAY: Mapping[tuple[str, str], Role | None] = {
     ("POST", "/runs/{run}/resume"): Role.OPERATE,
     ("POST", "/runs/{run}/retry"): Role.OPERATE,
     ("POST", "/runs/{run}/settle"): Role.OPERATE,
+    ("POST", "/runs/{run}/follow"): Role.OPERATE,
     ("POST", "/plans/{plan}/again"): Role.OPERATE,
     ("POST", "/plans/{plan}/withdraw"): Role.OPERATE,
     ("POST", "/plans/{plan}/approve"): Role.APPROVE,
@@ -111,6 +116,7 @@ def test_the_table_knows_every_address(tmp_path: Path) -> None:
                 path.replace("/runs/{run}/files/ledger.csv", "/runs/{run}/files/{name}")
                 .replace("/plans/{plan}/files/plan.csv", "/plans/{plan}/files/{name}")
                 .replace("{plan}", "{id}")
+                .replace("/schedules/nightly", "/schedules/{name}")
                 .replace("/numbers/CGDD0000000", "/numbers/{number:path}")
                 .replace("/static/web.css", "/static/{name}")
                 for path in known

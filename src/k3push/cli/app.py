@@ -20,6 +20,7 @@ from k3push.cli.commands.push import add_control, add_pushing
 from k3push.cli.commands.schedules import add_nights
 from k3push.cli.commands.setup import add_beginning
 from k3push.cli.console.streams import prepare_streams
+from k3push.cli.framework import speak, what_is_wrong
 from k3push.cli.help_groups import grouped
 from k3push.core.foreign_text import flaw_of
 from k3push.words.language import Lang, Say, choose_language, speaker
@@ -81,10 +82,7 @@ def run(arguments: Sequence[str], lang: Lang) -> int:
         from typer.completion import completion_init  # type: ignore[attr-defined]  # noqa: PLC0415
 
         completion_init()  # a shell asks what may stand where the cursor is
-    if lang != "en":
-        from k3push.cli.framework import speak  # noqa: PLC0415
-
-        speak(group, say)
+    speak(group, say)
     try:
         code = group(list(arguments), prog_name="k3push", standalone_mode=False)
     except KeyboardInterrupt:
@@ -99,7 +97,6 @@ def run(arguments: Sequence[str], lang: Lang) -> int:
 def _exit_of(error: Exception, say: Say) -> int:
     """Say what went wrong, and return the exit code for it; a defect shows its trace."""
     from k3push.adapters.job_files import JobFileError  # noqa: PLC0415
-    from k3push.cli.framework import what_is_wrong  # noqa: PLC0415
     from k3push.config.setting_errors import SettingsError  # noqa: PLC0415
     from k3push.core.safety.life import IllegalMoveError  # noqa: PLC0415
     from k3push.ports import LedgerLostError, OtherSpellingError, RunIsAliveError  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""typer's own texts in the language of the command line.
+"""typer's own texts in the language of the command line, and its help without its noise.
 
 typer has them in English alone. Its exceptions tell most by their kind and attributes; the rest is
 recognised by the form of its sentences, and what is not recognised stays as it is.
@@ -20,6 +20,11 @@ _HEADINGS = frozenset({"Arguments", "Options", "Commands"})
 # What stands behind the help of an option, such as `[default: 8100; required]`.
 _EXTRAS = re.compile(r"(?:  |^)\[([^\[\]]+)\]$")
 
+# What typer tells of the types of values, and what a person would write for it.
+_TYPES = {"<str>": "TEXT", "<path>": "FILE", "<int>": "N", "<float>": "N"}
+# Such as `x>=1` and `0<=x<=9`.
+_RANGE = re.compile(r"[-.\d]*[<=]*x[<>=]*[-.\d]*")
+
 WIDEST_NAME = 30
 """Columns of an option beside which its help still stands on one line."""
 
@@ -27,10 +32,11 @@ WIDEST_NAME = 30
 def speak(group: TyperGroup, say: Say) -> None:
     """Let a command and those below it write their help in the language of *say*.
 
-    Chinese is broken into lines by the columns that it takes, which typer does not count. English
-    needs nothing of this.
+    Chinese is broken into lines by the columns that it takes, which typer does not count.
     """
-    made = _context_class(type(group).context_class, say)
+    base = type(group).context_class
+    formatter = _plain_class(base.formatter_class)
+    made = _context_class(base, formatter if say.lang == "en" else _formatter_class(formatter, say))
     commands: list[Any] = [group]
     while commands:
         command = commands.pop()
@@ -97,13 +103,53 @@ def _recognised(text: str, say: Say) -> str:
     return text
 
 
-def _context_class(base: type[Any], say: Say) -> type[Any]:
-    formatter = _formatter_class(base.formatter_class, say)
-
+def _context_class(base: type[Any], formatter: type[Any]) -> type[Any]:
     class SpeakingContext(base):  # type: ignore[misc]  # typer's own class has no public name
         formatter_class = formatter
 
     return SpeakingContext
+
+
+def _plain_class(base: type[Any]) -> type[Any]:
+    class PlainFormatter(base):  # type: ignore[misc]  # as above
+        """Writes the parts of a help without what only typer understands."""
+
+        def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
+            super().write_usage(prog, args.replace("[[", "[").replace("]]", "]"), prefix)
+
+        def write_dl(self, rows: Sequence[tuple[str, str]], *more: int, **named: int) -> None:
+            plain = [(_plain_name(name), _plain_help(text)) for name, text in rows]
+            super().write_dl(plain, *more, **named)
+
+    return PlainFormatter
+
+
+def _plain_name(name: str) -> str:
+    """Return the name of an option or an argument with its type as a person would write it.
+
+    >>> _plain_name("--route <str>"), _plain_name("[RUN] <str>"), _plain_name("--as <a|b>")
+    ('--route TEXT', '[RUN]', '--as <a|b>')
+    """
+    head, _, kind = name.rpartition(" ")
+    if kind not in _TYPES and not kind.startswith("<list["):
+        return name
+    return f"{head} {_TYPES[kind]}" if name.startswith("-") and kind in _TYPES else head
+
+
+def _plain_help(text: str) -> str:
+    """Return what a help says, without limits that the text does not tell anyhow.
+
+    >>> _plain_help("At most so many.  [x>=1]"), _plain_help("Port.  [default: 1; 0<=x<=9]")
+    ('At most so many.', 'Port.  [default: 1]')
+    """
+    found = _EXTRAS.search(text)
+    if found is None:
+        return text
+    parts = found[1].split("; ")
+    left = [each for each in parts if not _RANGE.fullmatch(each)]
+    if left == parts:
+        return text
+    return text[: found.start()] + (f"  [{'; '.join(left)}]" if left else "")
 
 
 def _formatter_class(base: type[Any], say: Say) -> type[Any]:
@@ -128,6 +174,7 @@ def _formatter_class(base: type[Any], say: Say) -> type[Any]:
             self, rows: Sequence[tuple[str, str]], col_max: int = WIDEST_NAME, col_spacing: int = 2
         ) -> None:
             indent = self.current_indent
+            rows = [(_plain_name(name), _plain_help(text)) for name, text in rows]
             first = min(max(columns(name) for name, _ in rows), col_max) + col_spacing
             for name, text in rows:
                 lines = wrapped(_help_of(name, text, say), self.width - first - indent)

@@ -251,7 +251,7 @@ class FleetSettings(_Section):
 
 
 class ScheduleSettings(_Section):
-    """`[schedules.NAME]`: when the fleet looks for new job files."""
+    """`[schedules.NAME]`: when the fleet, or else the dashboard's server, looks for new lists."""
 
     cron: CronText
     time_zone: TimeZone = "Asia/Shanghai"

@@ -173,7 +173,7 @@ class Commanded:
 
 @dataclass(frozen=True, slots=True)
 class Memo:
-    """What somebody outside of a run has asked for, done or is to be told, as JSON.
+    """What is asked, done or to be told outside of a run, or known of it as a whole; as JSON.
 
     Attributes:
         kind: Such as `request` or `act`; says what *value* holds.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from k3push.reporting.packed_rows import Packed
 from k3push.reporting.page import Contents, page
 from k3push.reporting.timeline import Timeline
 from k3push.runs.outcome import Ending
+from k3push.runs.pace_steps import kept_steps
 from k3push.runs.row_pages import FollowedRow, followed_pages_of
 from k3push.words.language import Say
 
@@ -50,6 +52,7 @@ async def write_report(
         say: Sentences, in the page's language.
         now: When the page is made.
     """
+    ending = replace(ending, pace=ending.pace or await kept_steps(ledger, ending.run.id))
     async with new_report(ledger, ending, path, say, now=now) as gatherer:
         async for rows in followed_pages_of(ledger, ending.run):
             await anyio.to_thread.run_sync(gatherer.rows, rows)

@@ -41,7 +41,7 @@ async def clusters_of(ledger: Ledger, run: Run, states: Collection[State] = TOLD
     """
     clusters = Clusters()
     for row in await ledger.rows(run.id, states=states, limit=MOST_READ):
-        clusters.add(code_of(row), row.reason, row.label_in_erp)
+        clusters.add(code_of(row), row.reason, row.label_in_erp, row.state)
     for each in await ledger.documents(run.id, follows=FOR_PERSON, limit=MOST_READ):
         clusters.add(each.follow.value, each.reason, each.number or each.id)
     return clusters

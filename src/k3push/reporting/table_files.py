@@ -16,7 +16,7 @@ import orjson
 
 from k3push.adapters.private_files import whole_file
 from k3push.core.cells import marked
-from k3push.core.model import Row, Run, State
+from k3push.core.model import Run, State
 from k3push.ports import Ledger
 from k3push.runs.row_pages import FollowedRow, followed_pages_of
 from k3push.words.language import in_files
@@ -91,7 +91,7 @@ async def write_table(
     form: Form,
     states: Collection[State] = (),
     *,
-    takes: Callable[[Row], bool] | None = None,
+    takes: Callable[[FollowedRow], bool] | None = None,
 ) -> int:
     """Write the rows of a run, in any of *states* (all if empty), to a file for its owner only.
 
@@ -118,7 +118,7 @@ async def write_table(
             put(records_of(rows, run))
 
         async for page in followed_pages_of(ledger, run, states):
-            rows = page if takes is None else [each for each in page if takes(each.row)]
+            rows = page if takes is None else [each for each in page if takes(each)]
             count += len(rows)
             await anyio.to_thread.run_sync(put_rows, rows)
     return count

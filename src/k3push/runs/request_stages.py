@@ -72,6 +72,9 @@ class Kind(StrEnum):
     SETTLE = "settle"
     """The ERP is asked about the numbers of runs that are in doubt; nothing is sent."""
 
+    FOLLOW = "follow"
+    """The documents of runs take the steps of their route; nothing is pushed."""
+
 
 class OvertakenError(Exception):
     """A request is no longer in the stage that a change needs.
@@ -93,7 +96,7 @@ class Request:
         id: Such as a run's; of no run.
         by: The user or the program; "" where nobody is known by name.
         jobs: The lists, each with its whole path.
-        how: How they are read: route, column, sheet, skip_bad_lines.
+        how: How they are read: route, column, sheet, skip_bad_lines; and where they come from.
         runs: Its runs; those of a push are known when it is planned, and are in the ledger once
             they are taken up.
         plan: Where the plan is; "" without one.

@@ -33,6 +33,7 @@ from k3push.web.result_files import ResultFiles
 from k3push.web.roles import Role
 from k3push.web.run_actions import RunActions
 from k3push.web.run_pages import RunPages
+from k3push.web.schedule_pages import SchedulePages
 from k3push.web.sessions import Brake, Sessions, Token
 from k3push.web.tenant_ledgers import Tenant, TenantLedgers
 from k3push.words.language import Say
@@ -152,6 +153,7 @@ def addresses_of_tenants(desk: PageContext) -> list[Address]:
     """Return the addresses of one tenant."""
     runs, numbers, pushes = RunPages(desk), NumberPages(desk), PushPages(desk)
     actions, results = RunActions(desk, runs.show), ResultFiles(desk)
+    schedules = SchedulePages(desk)
     post = ["POST"]
     return [
         Address("/", runs.runs),
@@ -163,12 +165,17 @@ def addresses_of_tenants(desk: PageContext) -> list[Address]:
         Address("/runs/{run}/resume", actions.resume, Role.OPERATE, post),
         Address("/runs/{run}/retry", actions.retry, Role.OPERATE, post),
         Address("/runs/{run}/settle", actions.settle, Role.OPERATE, post),
+        Address("/runs/{run}/follow", actions.follow, Role.OPERATE, post),
         Address("/runs/{run}/files/{name}", results.file),
         Address("/numbers", numbers.search),
         Address("/numbers/{number:path}", numbers.number),
         Address("/settle", numbers.settle, Role.OPERATE, post),
         Address(TAKES_FILES, pushes.form, Role.OPERATE),
         Address(TAKES_FILES, pushes.send, Role.OPERATE, post),
+        Address("/schedules", schedules.schedules),
+        Address("/schedules/{name}/run", schedules.run_now, Role.OPERATE, post),
+        Address("/schedules/{name}/pause", schedules.pause, Role.OPERATE, post),
+        Address("/schedules/{name}/continue", schedules.go_on, Role.OPERATE, post),
         Address("/plans/{id}", pushes.plan),
         Address("/plans/{id}/events", pushes.plan_live),
         Address("/plans/{id}/files/{name}", pushes.download),

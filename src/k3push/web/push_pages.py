@@ -37,8 +37,10 @@ from k3push.runs.request_stages import (
 from k3push.web.live import EventStream
 from k3push.web.page_context import PageContext, Visit
 from k3push.web.pages import as_file, rendered, whole
+from k3push.web.request_origin import origin_of_selection
 from k3push.web.uploads import MOST_UPLOAD_BYTES, Upload, keep
 from k3push.wiring.job_lists import JobOptions
+from k3push.wiring.selected_bills import LIST as SELECTED_LIST
 from k3push.words.language import Say, in_files
 
 LINES_A_PAGE = 100
@@ -107,6 +109,8 @@ class PushPages:
             _UnusableListError: Somebody has to mend it, or there is none.
         """
         workshop, say = visit.working(), visit.frame.say
+        if upload.fields.get("select") == "yes":
+            return await self._selecting(visit, id_, upload.fields)
         kept = await to_thread.run_sync(_kept_in, workshop.lists / id_)
         if upload.file or upload.fields.get("text", "").strip():
             id_ = id_ if kept is None else self._new_id()
@@ -127,6 +131,24 @@ class PushPages:
             raise _UnusableListError(id_, say.said(str(error)), kept=kept.name) from error
         if not lines:
             raise _UnusableListError(id_, say("notice.empty_job", job=kept.name))
+        return await self._ask(visit, id_, kept, asdict(how))
+
+    async def _selecting(self, visit: Visit, id_: str, form: Mapping[str, str]) -> Request:
+        """Ask for a look ahead at what a route selects.
+
+        Raises:
+            _UnusableListError: The route is to be named.
+        """
+        workshop = visit.working()
+        how = JobOptions(route=_field(form, "route"))
+        try:
+            workshop.settings.route(how.route)
+        except SettingsError as error:
+            raise _UnusableListError(id_, visit.frame.say.said(str(error))) from error
+        kept = workshop.lists / id_ / SELECTED_LIST
+        return await self._ask(visit, id_, kept, asdict(how) | origin_of_selection())
+
+    async def _ask(self, visit: Visit, id_: str, kept: Path, how: Mapping[str, object]) -> Request:
         asked = Request(
             id=id_,
             kind=Kind.PUSH,
@@ -134,11 +156,11 @@ class PushPages:
             at=self._desk.clock.now(),
             stage=Stage.PLANNING,
             jobs=[str(kept)],
-            how=asdict(how),
+            how=how,
         )
         asked = await put_request(visit.ledger, asked)
         self._log("request.made", visit, asked)
-        workshop.begin(asked)
+        visit.working().begin(asked)
         return asked
 
     def _form(
@@ -196,6 +218,7 @@ class PushPages:
             url=_url(visit, asked),
             look=visit.working().reading(asked),
             routes=[_with_words(each, say) for each in asked.seen.get("routes", ())],
+            notes=[say.said(each) for each in asked.seen.get("notes", ())],
             skipped=[_here(say.said(each), folder) for each in asked.seen.get("skipped", ())],
             lines=lines[:LINES_A_PAGE],
             more=len(lines) > LINES_A_PAGE,
@@ -346,14 +369,15 @@ def _url(visit: Visit, asked: Request) -> str:
     return f"{visit.base}/plans/{asked.id}"
 
 
-def _how(form: Mapping[str, str]) -> JobOptions:
-    def field(name: str) -> str | None:
-        return form.get(name, "").strip()[:LONGEST_FIELD] or None
+def _field(form: Mapping[str, str], name: str) -> str | None:
+    return form.get(name, "").strip()[:LONGEST_FIELD] or None
 
+
+def _how(form: Mapping[str, str]) -> JobOptions:
     return JobOptions(
-        route=field("route"),
-        column=field("column"),
-        sheet=field("sheet"),
+        route=_field(form, "route"),
+        column=_field(form, "column"),
+        sheet=_field(form, "sheet"),
         skip_bad_lines=form.get("skip") == "yes",
     )
 

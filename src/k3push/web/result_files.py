@@ -16,13 +16,14 @@ from starlette.types import Receive, Scope, Send
 
 from k3push.core.advice.clusters import TOLD
 from k3push.core.model import Run, State
+from k3push.core.safety.document_steps import FOR_PERSON
 from k3push.reporting.report import write_report
 from k3push.reporting.results import PARTS, read_causes
 from k3push.reporting.table_files import Form, csv_table, jsonl_table, write_table
 from k3push.runs.outcome import ending_of
 from k3push.web.page_context import PageContext, Visit
 from k3push.web.pages import as_file
-from k3push.web.run_actions import of_cause
+from k3push.web.run_actions import of_followed_cause
 
 _CAUSE = re.compile(r"[0-9a-f]{16}")
 
@@ -71,7 +72,11 @@ class ResultFiles:
             cause = request.query_params.get("cause", "")
             if not _CAUSE.fullmatch(cause):
                 raise HTTPException(400)
-            await write_table(visit.ledger, run, path, csv_table, TOLD, takes=of_cause(cause))
+            # Rows whose documents stand still are in any state.
+            documents = await visit.ledger.document_counts(run.id)
+            told = [] if FOR_PERSON & set(documents) else TOLD
+            takes = of_followed_cause(cause)
+            await write_table(visit.ledger, run, path, csv_table, told, takes=takes)
         else:
             form, states = _table_of(path.name)
             await write_table(visit.ledger, run, path, form, states)

@@ -13,7 +13,7 @@ class Role(IntEnum):
     """Look at runs, numbers and plans, and take results away."""
 
     OPERATE = 2
-    """Plan a push; pause, stop, resume, retry and settle what was approved before."""
+    """Plan a push; pause, stop, resume, retry, settle and follow what was approved before."""
 
     APPROVE = 3
     """Approve a plan, so that documents are made."""

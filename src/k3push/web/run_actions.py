@@ -1,4 +1,4 @@
-"""What a person has done with a run that is not under way: resume, retry, settle."""
+"""What a person has done with a run that is not under way: resume, retry, settle, follow."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from starlette.requests import Request as HttpRequest
 from starlette.responses import RedirectResponse, Response
 
+from k3push.config.settings import Settings
+from k3push.core.advice.clusters import TOLD
 from k3push.core.advice.diagnosis import code_of, shape_of
 from k3push.core.model import Row, Run, State
+from k3push.core.safety.document_steps import FOR_PERSON
 from k3push.runs.request_stages import Request
+from k3push.runs.row_pages import FollowedRow
 from k3push.web.live import RunView
 from k3push.web.page_context import PageContext, Visit
 from k3push.web.pages import cause_id, run_url
@@ -31,11 +35,13 @@ class Offer:
         resume: It goes on where it stopped.
         retry: Rejected numbers are pushed again.
         settle: The ERP is asked about numbers in doubt.
+        follow: Its documents are submitted and approved, as its route asks.
     """
 
     resume: bool = False
     retry: bool = False
     settle: bool = False
+    follow: bool = False
 
 
 def offer_of(visit: Visit, view: RunView) -> Offer:
@@ -49,8 +55,17 @@ def offer_of(visit: Visit, view: RunView) -> Offer:
     return Offer(
         resume=unfinished or view.run.exit is None,
         retry=bool(view.counts.get(State.REJECTED)),
-        settle=bool(view.counts.get(State.UNKNOWN)),
+        settle=bool(view.counts.get(State.UNKNOWN)) or view.followed.unknown > 0,
+        follow=_follows(visit.tenant.workshop.settings, view),
     )
+
+
+def _follows(settings: Settings, view: RunView) -> bool:
+    """Say whether documents of a run may take steps that its route asks for now."""
+    made = view.counts.get(State.PUSHED) or view.counts.get(State.ALREADY)
+    followed = view.followed
+    left = followed.left or followed.for_person or followed.unknown or not followed.counts
+    return bool(made and left and settings.steps_of(view.run))
 
 
 def of_cause(cause: str) -> Callable[[Row], bool]:
@@ -58,6 +73,22 @@ def of_cause(cause: str) -> Callable[[Row], bool]:
 
     def takes(row: Row) -> bool:
         return cause == cause_id(code_of(row), shape_of(row.reason, row.label_in_erp))
+
+    return takes
+
+
+def of_followed_cause(cause: str) -> Callable[[FollowedRow], bool]:
+    """Return what takes the rows of a cause, and those whose documents stand still by it."""
+    by_row = of_cause(cause)
+
+    def takes(each: FollowedRow) -> bool:
+        row, follow, why = each
+        if row.state in TOLD:
+            return by_row(row)
+        names = ["", *(target.number or target.id for target in row.targets)]
+        return follow in FOR_PERSON and any(
+            cause == cause_id(follow.value, shape_of(why, name)) for name in names
+        )
 
     return takes
 
@@ -81,6 +112,12 @@ class RunActions:
         visit = await self._desk.visit(request)
         run = await self._desk.run(visit, request)
         return await self._answer(request, visit, run, "settle", self._asker(visit).settle(run))
+
+    async def follow(self, request: HttpRequest) -> Response:
+        """Submit and approve what a run has made, and look again at what waits."""
+        visit = await self._desk.visit(request)
+        run = await self._desk.run(visit, request)
+        return await self._answer(request, visit, run, "follow", self._asker(visit).follow(run))
 
     async def retry(self, request: HttpRequest) -> Response:
         """Push rejected numbers of a run again: all, those of a cause, or those that are chosen."""

@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
-from itertools import islice
 from typing import TypeVar
 
 import anyio
@@ -21,7 +20,7 @@ from k3push.core.model import Run, RunId
 from k3push.reporting.charts import Chart
 from k3push.reporting.timeline import Timeline
 from k3push.runs.control import command, hindrance, living_beside
-from k3push.runs.find import RunFilter, needs_person
+from k3push.runs.find import RunFilter
 from k3push.runs.request_stages import Act, Stage, acts_about, note_act, requests
 from k3push.runs.request_stages import Request as Asked
 from k3push.web import run_sections
@@ -40,6 +39,16 @@ PATIENCE_S = 3.0
 # A run of a hundred thousand calls takes a second to draw.
 DRAW_EVERY_S = 10.0
 MOST_DRAWN = 64
+
+# What the newest are sorted by; of those that are alike, the newest stays the first.
+ORDERS: Mapping[str, Callable[[Sequence[Run]], Sequence[Run]]] = {
+    "newest": lambda runs: runs,
+    "oldest": lambda runs: runs[::-1],
+    "route": lambda runs: sorted(runs, key=lambda run: run.route.name),
+    "exit": lambda runs: sorted(
+        runs, key=lambda run: math.inf if run.exit is None else run.exit, reverse=True
+    ),
+}
 
 T = TypeVar("T")
 
@@ -60,11 +69,14 @@ class RunPages:
         say = visit.frame.say
         first = whole(request.query_params.get("from", "0"))
         asked = _filter_of(request.query_params)
-        runs = await asked.of(visit.ledger)
+        order = request.query_params.get("sort", "") or "newest"
+        if order not in ORDERS:
+            raise HTTPException(400)
+        runs = ORDERS[order](await asked.of(visit.ledger))
         eye = self._eye(visit)
         views = [await eye.look(run) for run in runs[first : first + RUNS_A_PAGE]]
         after = first + RUNS_A_PAGE
-        plain = not (first or asked)
+        plain = not (first or asked) and order == "newest"
         return self._desk.page(
             request,
             visit.frame,
@@ -73,9 +85,12 @@ class RunPages:
             views=views,
             next_page=after if after < len(runs) else 0,
             waiting=await self._waiting(visit) if plain else [],
-            needing=_needing(views) if plain else [],
+            needing=await self._needing(visit, eye) if plain else [],
+            orders=list(ORDERS),
+            order=order,
             asked=dict(request.query_params),
-            is_filtered=bool(asked),
+            is_filtered=bool(asked) or order != "newest",
+            schedules=visit.tenant.workshop and visit.tenant.workshop.settings.schedules,
             routes=sorted({run.route.name for run in runs} | ({asked.route} - {""})),
             # Only the newest are watched: older ones stand still.
             live=f"{visit.base}/events" if plain else "",
@@ -88,6 +103,17 @@ class RunPages:
             return []
         open_ones = await requests(visit.ledger, only_open=True)
         return [each for each in open_ones if each.stage is Stage.PLANNED]
+
+    async def _needing(self, visit: Visit, eye: Eye) -> list[RunView]:
+        """Return the newest runs that need a person, however many others are newer."""
+        found: list[RunView] = []
+        for run in await RunFilter(needs=True).of(visit.ledger):
+            view = await eye.look(run)
+            if not (view.alive or view.waits or view.asked):
+                found.append(view)
+            if len(found) == MOST_NEEDING:
+                break
+        return found
 
     async def runs_live(self, request: Request) -> Response:
         """Tell how the newest runs stand, as it changes."""
@@ -227,16 +253,6 @@ class RunPages:
         message: Callable[[T], Mapping[str, object]],
     ) -> Response:
         return EventStream(watching, message, self._desk.closing)
-
-
-def _needing(views: Sequence[RunView]) -> list[RunView]:
-    """Return the newest runs that need a person."""
-    found = (
-        view
-        for view in views
-        if needs_person(view.run, alive=view.alive) and not (view.waits or view.asked)
-    )
-    return list(islice(found, MOST_NEEDING))
 
 
 def _filter_of(asked: Mapping[str, str]) -> RunFilter:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,7 +23,9 @@ from k3push.runs.request_stages import (
     requests_of,
 )
 
-What = Literal["resume", "retry", "settle"]
+What = Literal["resume", "retry", "settle", "follow"]
+
+_KINDS: Mapping[What, Kind] = {"settle": Kind.SETTLE, "follow": Kind.FOLLOW}
 
 
 class HinderedError(Exception):
@@ -64,6 +66,14 @@ class Asker:
         """
         return await self._ask(run, [run], "settle")
 
+    async def follow(self, run: Run) -> Request | None:
+        """Submit and approve what a run has made, as its route asks; None where it was asked for.
+
+        Raises:
+            HinderedError: It is under way.
+        """
+        return await self._ask(run, [run], "follow")
+
     async def retry(
         self, run: Run, takes: Callable[[Row], bool], detail: str = ""
     ) -> Request | None:
@@ -95,7 +105,7 @@ class Asker:
             return None  # somebody else has asked as well
         if (living := await living_beside(self.ledger, run)) is not None:
             raise HinderedError(remark("error.run_alive", run=living.id))
-        kind = Kind.SETTLE if what == "settle" else Kind.RESUME
+        kind = _KINDS.get(what, Kind.RESUME)
         now = self.clock.now()
         # Of two who ask at one moment both come to the same id, and so to one request.
         nth = len(await requests_of(self.ledger, runs[0].id)) + 1

@@ -11,10 +11,11 @@ import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
+from zoneinfo import ZoneInfo
 
 import anyio
 from anyio import to_thread
@@ -26,6 +27,7 @@ from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import Settings
 from k3push.core.advice.diagnosis import shape_of
 from k3push.core.model import Run, Step
+from k3push.core.pacing.window import Window
 from k3push.core.plan import Totals
 from k3push.core.remark import remark
 from k3push.ports import Clock, Ledger, LedgerLostError, OtherSpellingError, RunIsAliveError
@@ -61,6 +63,14 @@ from k3push.runs.wakeup import Wakeup
 from k3push.web.door import Log
 from k3push.web.lanes import Lane, Lanes
 from k3push.web.messenger import Messenger
+from k3push.web.request_origin import (
+    file_of,
+    is_approved_ahead,
+    is_selected,
+    reading_of,
+    schedule_of,
+)
+from k3push.web.timetable import Timetable
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.executor import Executor, RunOptions
 from k3push.wiring.job_lists import JobOptions, opened_jobs, routes_of
@@ -68,12 +78,15 @@ from k3push.wiring.kept_access import KeptAccess
 from k3push.wiring.line_observer import LineObserver
 from k3push.wiring.planning import check_plan, take_up, write_plan
 from k3push.wiring.preview import Preview, Previewer
+from k3push.wiring.selected_bills import Selector
 from k3push.words.language import Say
 
 LEDGER_WAIT_S = 30.0
 MOST_REASONS = 50
 MOST_SKIPPED = 20
 
+
+_ONLY = {Kind.SETTLE: Only.SETTLE, Kind.FOLLOW: Only.FOLLOW}
 
 # Nothing is executed, and a person has to mend something first.
 _UNUSABLE = (JobFileError, OSError, PlanFileError, Problem, RunIsAliveError, SettingsError)
@@ -82,7 +95,7 @@ _UNUSABLE = (JobFileError, OSError, PlanFileError, Problem, RunIsAliveError, Set
 class HandOver(Protocol):
     """Gives runs that are in the ledger to those who execute them elsewhere."""
 
-    async def __call__(self, ledger: Ledger, runs: Sequence[Run], *, only_settle: bool) -> None:
+    async def __call__(self, ledger: Ledger, runs: Sequence[Run], *, only: Only | None) -> None:
         """See that they are executed; doing it again changes nothing."""
         ...
 
@@ -113,13 +126,21 @@ class _Work:
     """What is being done about one request.
 
     Attributes:
+        pick: Ends the selecting of bills.
         again: It has moved on meanwhile, and is to be looked at once more.
     """
 
     fate: SharedStop = field(default_factory=SharedStop)
+    pick: Stop = field(default_factory=Stop)
     look: Stop = field(default_factory=Stop)
     reading: Reading = field(default_factory=Reading)
     again: bool = False
+
+    def end_looking(self, cause: Cause, why: str) -> None:
+        """Look no further."""
+        for stop in (self.pick, self.look):
+            stop.ask(cause, why)
+            stop.scope.cancel()
 
 
 class Workshop:
@@ -128,6 +149,7 @@ class Workshop:
     Attributes:
         settings: The tenant's, as they were when the server began; an execution reads them anew.
         draining: The server ends; nothing is begun any more.
+        timetable: Its schedules.
     """
 
     def __init__(
@@ -156,6 +178,7 @@ class Workshop:
         """
         self.settings = settings
         self.draining = False
+        self.timetable = Timetable(settings, self.lists, clock, self.begin, log)
         self._clock = clock
         self._say = say
         self._log = log
@@ -189,6 +212,7 @@ class Workshop:
         """Work in *tasks* from now on, and take up what is left."""
         self._tasks, self._ledger = tasks, ledger
         tasks.start_soon(self._take_up)
+        tasks.start_soon(self.timetable.serve, ledger)
         if self._messenger is not None:
             tasks.start_soon(self._messenger.serve, ledger)
 
@@ -209,14 +233,12 @@ class Workshop:
     def give_up(self, request: Request) -> None:
         """End the look ahead of a request that was withdrawn."""
         if work := self._works.get(request.id):
-            work.look.ask(Cause.CONTROL, request.by)
-            work.look.scope.cancel()
+            work.end_looking(Cause.CONTROL, request.by)
 
     def drain(self) -> None:
         """Begin nothing any more; what is on its way is waited for. Again: end at once."""
         for work in self._works.values():
-            work.look.ask(Cause.INTERRUPTED, "serve")
-            work.look.scope.cancel()
+            work.end_looking(Cause.INTERRUPTED, "serve")
             if self.draining:
                 work.fate.cut_short()
             else:
@@ -257,7 +279,7 @@ class Workshop:
                 await anyio.sleep(LEDGER_WAIT_S)
                 continue
             for request in reversed(left):
-                if request.stage is not Stage.PLANNED:
+                if request.stage is not Stage.PLANNED or is_approved_ahead(request):
                     self._log("request.taken_up", request=request.id)
                     self.begin(request)
             return
@@ -291,12 +313,7 @@ class Workshop:
             return
         try:
             async with self._lanes.lane() if is_program(request.by) else nullcontext() as lane:
-                if self.draining:
-                    return  # it has waited for others, and the next server goes on
-                if request.stage is Stage.PLANNING:
-                    await self._plan(ledger, request, work)
-                elif request.stage is Stage.APPROVED:
-                    await self._execute(ledger, request, work, lane)
+                await self._step(ledger, request, work, lane)
         except Exception as error:  # sorted by kind below
             cause = innermost(error)
             if isinstance(cause, OtherSpellingError):
@@ -315,6 +332,19 @@ class Workshop:
                 )
                 why = remark("web.defect", what=f"{type(cause).__name__}: {cause}")
             await self._fail(ledger, id_, why)
+
+    async def _step(self, ledger: Ledger, request: Request, work: _Work, lane: Lane | None) -> None:
+        if self.draining:
+            return  # it has waited for others, and the next server goes on
+        if request.stage is Stage.PLANNING:
+            await self._plan(ledger, request, work)
+        elif request.stage is Stage.PLANNED and is_approved_ahead(request):
+            now = self._clock.now().isoformat()
+            named = {"approved_by": request.by, "approved_at": now}
+            await move(ledger, request, Stage.APPROVED, **named)
+            work.again = True
+        elif request.stage is Stage.APPROVED:
+            await self._execute(ledger, request, work, lane)
 
     async def _fail(self, ledger: Ledger, id_: str, why: str) -> None:
         request = await find_request(ledger, id_)
@@ -350,6 +380,10 @@ class Workshop:
         def made() -> Executor:
             settings = self._load(self.settings.file)
             options = RunOptions(config=settings.file, steps=steps)
+            schedule = settings.schedules.get(schedule_of(request))
+            if schedule is not None and schedule.window:
+                window, zone = Window.parse(schedule.window), ZoneInfo(schedule.time_zone)
+                options = replace(options, window=window, zone=zone)
             observer = LineObserver(self._say, self._warn, lambda line: self._log("run", line=line))
             return self._make(settings, options, observer, self._say, fate)
 
@@ -374,7 +408,15 @@ class Workshop:
             throttle=executor.throttle(),
             ledger=ledger,
         )
-        how = JobOptions(**request.how)
+        how = reading_of(request)
+        path = Path(request.jobs[0])
+        notes: list[str] = []
+        if is_selected(request):
+            notes = await self._select(executor, path, how, work)
+            if self.draining:
+                return  # the next server plans it
+        folder = self.lists / request.id
+        await anyio.Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
         skipped: list[str] = []
 
         def warn(_: str, /, **facts: object) -> None:
@@ -382,9 +424,11 @@ class Workshop:
 
         with opened_jobs(list(request.jobs), how, warn) as jobs:
             lines = await survey(jobs)
+            if not lines:
+                raise Problem(remark("notice.empty_job", job=", ".join(request.jobs)))
             routes = routes_of(executor.settings, how, lines)
             work.reading.total = sum(asked.count for asked in lines.values())
-            path = Path(request.jobs[0]).with_suffix(".plan.jsonl")
+            path = folder / path.with_suffix(".plan.jsonl").name
             preview, head, sha256 = await write_plan(
                 previewer, jobs, routes, path, work.reading, at=self._clock.now(), stop=work.look
             )
@@ -398,6 +442,7 @@ class Workshop:
             "lines": work.reading.total,
             "skipped": skipped[:MOST_SKIPPED],
             "skipped_more": max(0, len(skipped) - MOST_SKIPPED),
+            "notes": notes,
         }
         digest = await to_thread.run_sync(sha256_of, path)
         runs = [run.id for run in head.runs]
@@ -406,6 +451,39 @@ class Workshop:
             ledger, request, Stage.PLANNED, runs=runs, plan=str(path), sha256=digest, seen=seen
         )
         self._log("request.planned", request=request.id, runs=", ".join(runs))
+        work.again = is_approved_ahead(request)
+
+    async def _select(
+        self, executor: Executor, path: Path, how: JobOptions, work: _Work
+    ) -> list[str]:
+        """Write the list of what a route selects; return what a person has to know, as remarks.
+
+        Raises:
+            Problem: The ERP could not be read to the end, or there is no such bill.
+        """
+        settings, notes = executor.settings, list[str]()
+        selector = Selector(
+            settings,
+            executor.entrance,
+            lambda sentence, /, **facts: notes.append(remark(sentence, **facts)),
+        )
+        route = settings.route(how.route)
+        await anyio.Path(path.parent).mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            found = await selector.write(
+                path,
+                route,
+                settings.selection(route),
+                today=self._clock.now().date(),
+                stop=work.pick,
+            )
+        except Problem:
+            if not self.draining:
+                raise
+            return []
+        if not found.count:
+            raise Problem(remark("desk.none_selected", route=route.name))
+        return notes
 
     def _set_aside(self, user: str, why: str) -> None:
         self._warn("warning.identity_aside", user=user, why=why)
@@ -419,22 +497,22 @@ class Workshop:
         if request.kind is not Kind.PUSH and (begun := await push_of(ledger, request.runs[0])):
             steps = begun.steps
         executor = await self._executor(work.fate, request, steps)
-        only_settle = request.kind is Kind.SETTLE
+        only = _ONLY.get(request.kind)
         runs = await self._runs(ledger, request, executor.settings)
-        left = [run for run in runs if await is_unfinished(ledger, run)]
+        # A document that was refused a step leaves its run finished, and is looked at again.
+        every = only is Only.FOLLOW
+        left = [run for run in runs if every or await is_unfinished(ledger, run)]
         for run in left:
             executor.see_whole(run)
             executor.route_now(run)  # before any of them sends
         if self._hand_over is not None:
-            await self._hand_over(ledger, left, only_settle=only_settle)
+            await self._hand_over(ledger, left, only=only)
         elif left:
             self._log("request.begins", request=request.id, runs=", ".join(r.id for r in left))
             async with executor.deadlines(), anyio.create_task_group() as others:
                 if lane is not None:
                     others.start_soon(lane.watch, ledger, left)
-                endings = await executor.execute_each(
-                    ledger, left, only=Only.SETTLE if only_settle else None
-                )
+                endings = await executor.execute_each(ledger, left, only=only)
                 others.cancel_scope.cancel()
             let_in = all(Cause.LOGIN_REFUSED not in ending.causes for ending in endings)
             if let_in and not is_program(request.by):
@@ -451,6 +529,7 @@ class Workshop:
         there = [await ledger.run(run) for run in request.runs]
         found = [run for run in there if run is not None]
         if len(found) == len(there) and all(run.whole for run in found):
+            await self._note_taken(ledger, request)
             return found
         if request.kind is not Kind.PUSH:
             raise Problem(remark("error.no_run", run=", ".join(request.runs)))
@@ -464,6 +543,7 @@ class Workshop:
         plan = await to_thread.run_sync(read_plan, path)
         await check_plan(settings, plan.head, path)
         runs = await take_up(ledger, plan, path, self._clock)
+        await self._note_taken(ledger, request)
         approved_at = datetime.fromisoformat(request.approved_at)
         for run in runs:
             acts = (
@@ -473,6 +553,11 @@ class Workshop:
             for nth, act in enumerate(acts):
                 await note_act(ledger, act, f"{run.id} {nth}")
         return runs
+
+    async def _note_taken(self, ledger: Ledger, request: Request) -> None:
+        """Write down that runs have the numbers of a folder's file, which is pushed once."""
+        if (file := file_of(request)) is not None:
+            await ledger.take(file, request.runs[0])
 
 
 def seen_of(preview: Preview) -> dict[str, Any]:

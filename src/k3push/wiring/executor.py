@@ -30,6 +30,7 @@ from k3push.runs.context import PushPace, SettlePace
 from k3push.runs.create import scope_of
 from k3push.runs.execute import Execution, Only, execute
 from k3push.runs.outcome import Ending, Exit, ending_of, followed_of
+from k3push.runs.pace_steps import keep_steps, kept_steps
 from k3push.runs.problem import Problem
 from k3push.runs.shared_stop import SharedStop
 from k3push.runs.stop import Cause, Stop
@@ -310,9 +311,11 @@ class Executor:
         run, now = ending.run, self.clock.now()
         try:
             await ledger.end_run(run.id, ending.exit, now)
+            await keep_steps(ledger, run.id, ending.pace, at=now)
             if not run.folder:
                 return await clusters_of(ledger, run)
-            ending = replace(ending, run=replace(run, ended_at=now))
+            pace = ending.pace or await kept_steps(ledger, run.id)
+            ending = replace(ending, run=replace(run, ended_at=now), pace=pace)
             return await write_results(ledger, ending, self.say, now=now)
         except (LedgerLostError, OSError) as error:
             # The rows are in the ledger; only what tells of them could not be written.

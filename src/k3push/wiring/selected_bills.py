@@ -46,14 +46,27 @@ class Selector:
     warn: Callable[..., None]
 
     async def write(
-        self, path: Path, route: Route, selection: Selection, *, today: date
+        self,
+        path: Path,
+        route: Route,
+        selection: Selection,
+        *,
+        today: date,
+        stop: Stop | None = None,
     ) -> Selecting:
         """Write what a route selects to a job file; say what a person has to know of it.
+
+        Args:
+            path: The file.
+            route: Whose source form is asked.
+            selection: Which of its bills.
+            today: What days are counted from.
+            stop: Ends it early, by somebody else's hand.
 
         Raises:
             Problem: The ERP could not be read to the end; no file was written.
         """
-        run, stop = self.settings.run, Stop()
+        run, stop = self.settings.run, stop or Stop()
         erp = self.access.opened(lambda: run.max_calls_per_minute, self._set_aside)
         found = Selecting(0)
         try:

@@ -174,6 +174,10 @@ WORDS = {
         "Only requests of the reverse proxy are accepted. Stop with Ctrl-C.",
         "只接受来自反向代理的请求。按 Ctrl-C 停止。",
     ),
+    "serve.schedules": (
+        "It begins what is due: {names}.",
+        "到点时启动：{names}。",
+    ),
     "serve.works": (
         "What is started in the browser is executed here, and goes on after a restart.",
         "在浏览器中发起的任务由本进程执行，重启后会继续。",

@@ -119,6 +119,9 @@ async def serve(options: ServeOptions, say: Say) -> Exit:
                 errors.print(say(f"serve.entry.{rules.entry}"), highlight=False, markup=False)
                 if works:
                     errors.print(say("serve.works"), highlight=False, markup=False)
+                if names := _schedules_of(tenants):
+                    told = say("serve.schedules", names=", ".join(names))
+                    errors.print(told, highlight=False, markup=False)
                 if rules.entry == "password" and not _is_loopback(options.host):
                     errors.print(say("serve.plain"), highlight=False, markup=False)
                 await server.serve(sockets=[listener])
@@ -170,6 +173,12 @@ def _tenant(settings: Settings, workshop: Workshop | None) -> Tenant:
 def _workshop(settings: Settings, receivers: Receivers, say: Say, log: Log) -> Workshop:
     clock = SystemClock()
     return Workshop(settings, clock, say, log, messenger=Messenger(receivers, clock, log))
+
+
+def _schedules_of(tenants: Sequence[Tenant]) -> list[str]:
+    """Return the schedules that the server keeps."""
+    tables = [each.workshop.timetable for each in tenants if each.workshop is not None]
+    return [name for table in tables if table.is_kept_here for name in table.schedules]
 
 
 @asynccontextmanager

@@ -24,6 +24,7 @@ class Cluster:
         shape: Their message without numbers (`advice.shape_of`).
         count: How many rows.
         examples: The first few of their numbers.
+        states: Those that its rows are in, as far as whoever added them has said.
     """
 
     place: int
@@ -31,6 +32,7 @@ class Cluster:
     shape: str
     count: int = 0
     examples: list[str] = field(default_factory=list)
+    states: set[State] = field(default_factory=set)
 
     @property
     def advice(self) -> Advice | None:
@@ -61,8 +63,10 @@ class Clusters:
         self.other = 0
         self._clusters: dict[tuple[str, str], Cluster] = {}
 
-    def add(self, code: str, reason: str, number: str) -> Cluster | None:
-        """Add one row: its code, its reason, and its bill number in the ERP's spelling.
+    def add(
+        self, code: str, reason: str, number: str, state: State | None = None
+    ) -> Cluster | None:
+        """Add one row: its code, its reason, its bill number in the ERP's spelling, its state.
 
         Returns:
             Its cluster, or None where it is among the others.
@@ -76,6 +80,8 @@ class Clusters:
                 return None
             cluster = self._clusters[key] = Cluster(len(self._clusters), *key)
         cluster.count += 1
+        if state is not None:
+            cluster.states.add(state)
         if len(cluster.examples) < MOST_EXAMPLES:
             cluster.examples.append(number)
         return cluster

@@ -5,6 +5,7 @@ const main = document.getElementById("main");
 const HEARD_EVERY_MS = 15000;
 const PACE_EVERY_MS = 15000;
 const AGAIN_MS = 5000;
+const LEAVING_MS = 5000;
 const byId = id => document.getElementById(id);
 const shown = { parts: {}, heardAt: 0 };
 let source = null;
@@ -28,8 +29,24 @@ function tell(text) {
 
 // Somebody may be filling in a form, which a new page would empty.
 function isFillingIn() {
-  return [...document.querySelectorAll("main input:not([type=hidden]), main textarea")]
-    .some(field => field === document.activeElement || field.value !== field.defaultValue);
+  return [...document.querySelectorAll("input:not([type=hidden]), textarea, select")]
+    .some(field => field === document.activeElement || isChanged(field));
+}
+
+function isChanged(field) {
+  if (field.type === "checkbox") return field.checked !== field.defaultChecked;
+  return "defaultValue" in field && field.value !== field.defaultValue;
+}
+
+// A page that somebody is about to leave is not loaded again, which would take their click away.
+// Where the click was for a file, the page stays.
+let leftAt = -Infinity;
+addEventListener("beforeunload", () => { leftAt = Date.now(); });
+
+function reload() {
+  const since = Date.now() - leftAt;
+  if (since > LEAVING_MS) location.reload();
+  else setTimeout(reload, LEAVING_MS - since + 1);
 }
 
 function listen() {
@@ -46,14 +63,18 @@ function listen() {
     tell(heard);
     if (state === main.dataset.state) return;
     if (isFillingIn()) byId("changed").hidden = false;
-    else location.reload();
+    else reload();
   };
 }
 
-function comeAgain() {
+// The server may be away, or have begun anew and know nobody: then the page says how to come in.
+async function comeAgain() {
   if (document.hidden) return;
   stopListening();
-  listen();
+  const answer = await fetch(location.href).catch(() => null);
+  if (!answer) setTimeout(comeAgain, AGAIN_MS);
+  else if (answer.redirected || answer.status === 401 || answer.status === 403) location.reload();
+  else listen();
 }
 
 function stopListening() {

@@ -1,0 +1,48 @@
+"""Where the list of a request comes from, and how it is read: particulars that it carries along."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any
+
+from k3push.core.model import FolderFile
+from k3push.runs.request_stages import Request
+from k3push.wiring.job_lists import JobOptions
+
+
+def reading_of(request: Request) -> JobOptions:
+    """Return how the lists of a request are read."""
+    names = {each.name for each in fields(JobOptions)}
+    return JobOptions(**{key: value for key, value in request.how.items() if key in names})
+
+
+def origin_of_selection() -> dict[str, Any]:
+    """Return what says that a list is what its route selects."""
+    return {"selects": True}
+
+
+def origin_of_file(file: FolderFile | None) -> dict[str, Any]:
+    """Return what says that a list is a file of a folder, which is pushed once."""
+    return {"file": asdict(file)} if file else {}
+
+
+def is_selected(request: Request) -> bool:
+    """Say whether the list of a request is what its route selects."""
+    return bool(request.how.get("selects"))
+
+
+def file_of(request: Request) -> FolderFile | None:
+    """Return the file of a folder that the list of a request is, or None."""
+    file: Mapping[str, str] | None = request.how.get("file")
+    return FolderFile(**file) if file else None
+
+
+def schedule_of(request: Request) -> str:
+    """Return the schedule that a request is of; "" for none."""
+    return str(request.how.get("schedule", ""))
+
+
+def is_approved_ahead(request: Request) -> bool:
+    """Say whether a request needs nobody's approval: the settings have said it."""
+    return bool(request.how.get("approved"))

@@ -1,0 +1,106 @@
+"""The page of a tenant's schedules: when each is due, and what a person does with them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request as HttpRequest
+from starlette.responses import RedirectResponse, Response
+
+from k3push.adapters.job_files import JobFileError
+from k3push.config.settings import ScheduleSettings
+from k3push.web.page_context import PageContext, Visit
+from k3push.web.timetable import Entry, Timetable, entries, note
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line of the page.
+
+    Attributes:
+        due: When it is due next; None while it is paused.
+    """
+
+    name: str
+    settings: ScheduleSettings
+    entry: Entry
+    due: datetime | None
+
+
+class SchedulePages:
+    """Answers what is asked of schedules."""
+
+    def __init__(self, desk: PageContext) -> None:
+        self._desk = desk
+
+    async def schedules(self, request: HttpRequest) -> Response:
+        """List the schedules of the settings."""
+        visit = await self._desk.visit(request)
+        return await self._page(request, visit)
+
+    async def run_now(self, request: HttpRequest) -> Response:
+        """Plan what a schedule would push, which is then approved like any push."""
+        visit, timetable, name = await self._meant(request)
+        now, user = self._desk.clock.now(), visit.visitor.user
+        when = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        try:
+            asked = await timetable.ask(visit.ledger, name, when, by=user, approved=False)
+        except JobFileError as error:
+            return await self._page(request, visit, str(error).split("\n"))
+        if not asked:
+            return await self._page(request, visit, [visit.frame.say("desk.nothing_new")])
+        self._desk.log("schedule.now", tenant=visit.tenant.name, schedule=name, user=user)
+        to = f"/plans/{asked[0].id}" if len(asked) == 1 else "/"
+        return RedirectResponse(f"{visit.base}{to}", 303)
+
+    async def pause(self, request: HttpRequest) -> Response:
+        """Let a schedule begin nothing until somebody lets it go on."""
+        return await self._pause(request, paused=True)
+
+    async def go_on(self, request: HttpRequest) -> Response:
+        """Let a schedule that was paused begin what is due from now on."""
+        return await self._pause(request, paused=False)
+
+    async def _pause(self, request: HttpRequest, *, paused: bool) -> Response:
+        visit, timetable, name = await self._meant(request)
+        if not timetable.is_kept_here:
+            raise HTTPException(404)
+        now, user = self._desk.clock.now(), visit.visitor.user
+        await note(visit.ledger, name, now, paused=paused, by=user, since=now)
+        event = "schedule.paused" if paused else "schedule.continued"
+        self._desk.log(event, tenant=visit.tenant.name, schedule=name, user=user)
+        return RedirectResponse(f"{visit.base}/schedules", 303)
+
+    async def _page(
+        self, request: HttpRequest, visit: Visit, problems: Sequence[str] = ()
+    ) -> Response:
+        timetable = visit.working().timetable
+        known = await entries(visit.ledger)
+        now = self._desk.clock.now()
+        lines = []
+        for name, settings in timetable.schedules.items():
+            entry = known.get(name, Entry(name))
+            due = None if entry.paused else settings.due.next_after(now)
+            lines.append(_Line(name, settings, entry, due))
+        say = visit.frame.say
+        return self._desk.page(
+            request,
+            visit.frame,
+            "schedules.html",
+            lines=lines,
+            kept_here=timetable.is_kept_here,
+            problems=[say.said(each) for each in problems],
+            status=409 if problems else 200,
+        )
+
+    async def _meant(self, request: HttpRequest) -> tuple[Visit, Timetable, str]:
+        visit = await self._desk.visit(request)
+        timetable = visit.working().timetable
+        name = request.path_params["name"]
+        if name not in timetable.schedules:
+            raise HTTPException(404)
+        return visit, timetable, name

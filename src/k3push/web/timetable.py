@@ -1,0 +1,220 @@
+"""The schedules of a tenant: when each is due, who has paused it, and the pushes that it begins.
+
+Where the ledger is shared in PostgreSQL, the workers of a fleet begin them. Else nobody else would,
+so the server does. A push that a schedule has begun has an id by the schedule and the time that was
+due: of two servers, or of two looks at one time, the second finds the first one's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from k3push.adapters.job_files import JobFileError, Trouble
+from k3push.adapters.job_files.troubles import Code
+from k3push.config.settings import ScheduleSettings, Settings
+from k3push.core.model import FolderFile
+from k3push.ports import Clock, Ledger, LedgerLostError, Memo
+from k3push.runs.request_stages import Kind, Request, Stage, put_request, requests
+from k3push.web.door import Log
+from k3push.web.request_origin import origin_of_file, origin_of_selection
+from k3push.wiring.inbox import batches_of, new_of_ledger
+from k3push.wiring.selected_bills import LIST
+
+SCHEDULE = "schedule"
+
+LOOK_EVERY_S = 20.0
+BELATED = timedelta(hours=1)
+"""A server that was away for no longer begins what was due meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the ledger knows of a schedule.
+
+    Attributes:
+        paused: Nothing is begun by it.
+        by: Who has paused it, or let it go on.
+        since: When they did; what was due before is not made up for.
+        last: The time that was due when it began pushes last, or could not; None if never.
+        begun: The requests of that time.
+        why: What kept it from that, as a remark.
+    """
+
+    name: str
+    paused: bool = False
+    by: str = ""
+    since: datetime | None = None
+    last: datetime | None = None
+    begun: Sequence[str] = ()
+    why: str = ""
+    version: int = 0
+
+
+async def entries(ledger: Ledger) -> dict[str, Entry]:
+    """Return what the ledger knows of schedules, by name."""
+    return {memo.id: _entry(memo) for memo in await ledger.memos(SCHEDULE)}
+
+
+def _entry(memo: Memo) -> Entry:
+    def moment(key: str) -> datetime | None:
+        text = memo.value.get(key)
+        return datetime.fromisoformat(text) if text else None
+
+    return Entry(
+        memo.id,
+        paused=bool(memo.value.get("paused")),
+        by=str(memo.value.get("by", "")),
+        since=moment("since"),
+        last=moment("last"),
+        begun=tuple(memo.value.get("begun", ())),
+        why=str(memo.value.get("why", "")),
+        version=memo.version,
+    )
+
+
+async def note(ledger: Ledger, name: str, at: datetime, **changes: Any) -> Entry:
+    """Change what the ledger knows of a schedule, and return it as it is then."""
+    while True:
+        memo = await ledger.memo(SCHEDULE, name)
+        entry = replace(_entry(memo) if memo else Entry(name), **changes)
+        value = {
+            "paused": entry.paused,
+            "by": entry.by,
+            "since": entry.since.isoformat() if entry.since else "",
+            "last": entry.last.isoformat() if entry.last else "",
+            "begun": list(entry.begun),
+            "why": entry.why,
+        }
+        if memo is None:
+            kept = await ledger.remember(Memo(SCHEDULE, name, at, value))
+            if kept.value == value:
+                return replace(entry, version=1)
+        elif await ledger.revise(replace(memo, value=value)):
+            return replace(entry, version=memo.version + 1)
+
+
+@dataclass(slots=True)
+class Timetable:
+    """The schedules of one tenant.
+
+    Attributes:
+        lists: The folder of lists that are kept.
+        begin: Has a request seen to.
+    """
+
+    settings: Settings
+    lists: Path
+    clock: Clock
+    begin: Callable[[Request], None]
+    log: Log
+    _looked: datetime | None = field(default=None)
+
+    @property
+    def schedules(self) -> Mapping[str, ScheduleSettings]:
+        """All of them, by name."""
+        return self.settings.schedules
+
+    @property
+    def is_kept_here(self) -> bool:
+        """Whether the server begins what is due; else a fleet does."""
+        return not self.settings.ledger.in_postgres
+
+    async def serve(self, ledger: Callable[[], Any]) -> None:
+        """Begin what is due, until cancelled."""
+        while self.schedules and self.is_kept_here:
+            try:
+                await self.look(await ledger())
+            except LedgerLostError as error:
+                self.log("workshop.waits", why=str(error))
+            await anyio.sleep(LOOK_EVERY_S)
+
+    async def look(self, ledger: Ledger) -> None:
+        """Begin what is due."""
+        now = self.clock.now()
+        since, known = self._looked or now - BELATED, await entries(ledger)
+        for name, schedule in self.schedules.items():
+            entry = known.get(name, Entry(name))
+            due = schedule.due.next_after(max(since, entry.since or since))
+            if due <= now and not entry.paused and (entry.last is None or entry.last < due):
+                await self._begin_due(ledger, name, due)
+        self._looked = now
+
+    async def _begin_due(self, ledger: Ledger, name: str, due: datetime) -> None:
+        why, begun = "", list[str]()
+        try:
+            when = f"{due:%Y%m%d-%H%M%S}"
+            asked = await self.ask(ledger, name, when, by=f"schedule/{name}", approved=True)
+            begun = [each.id for each in asked]
+        except JobFileError as error:
+            why = str(error)
+        if not (begun or why):
+            return  # nothing is new
+        await note(ledger, name, self.clock.now(), last=due, begun=begun, why=why)
+        self.log("schedule.due", schedule=name, requests=", ".join(begun), why=why)
+
+    async def ask(
+        self, ledger: Ledger, name: str, when: str, *, by: str, approved: bool
+    ) -> list[Request]:
+        """Ask for pushes of what a schedule names: what its route selects, or what is new.
+
+        Args:
+            ledger: The tenant's.
+            name: The schedule's.
+            when: Tells this time from others.
+            by: Who asks; `schedule/NAME` for the schedule itself, as no user is called.
+            approved: They need nobody's approval.
+
+        Raises:
+            JobFileError: A list or a folder is not there, or cannot be read.
+        """
+        schedule = self.schedules[name]
+        mark = sha256(name.encode()).hexdigest()[:8]
+        how: dict[str, Any] = {"route": schedule.route, "schedule": name, "approved": approved}
+        found: list[tuple[list[str], dict[str, Any]]] = []
+        if schedule.selects:
+            path = self.lists / f"{when}-{mark}" / LIST
+            found.append(([str(path)], origin_of_selection()))
+        else:
+            jobs = [str(self.settings.folder / job) for job in schedule.jobs]
+            for job in jobs:
+                if not await anyio.Path(job).exists():
+                    raise JobFileError(Trouble(Code.MISSING, job))
+            new_of = partial(self._new_of, ledger)
+            found += [
+                (list(batch.names), origin_of_file(batch.file))
+                for batch in await batches_of(jobs, new_of, self._warn)
+            ]
+        asked = []
+        for nth, (names, origin) in enumerate(found):
+            request = Request(
+                id=f"{when}-{mark}" + (f"-{nth + 1}" if nth else ""),
+                kind=Kind.PUSH,
+                by=by,
+                at=self.clock.now(),
+                stage=Stage.PLANNING,
+                jobs=names,
+                how=how | origin,
+            )
+            asked.append(await put_request(ledger, request))
+            self.begin(asked[-1])
+        return asked
+
+    async def _new_of(self, ledger: Ledger, files: Sequence[FolderFile]) -> list[FolderFile]:
+        """Leave out the files that runs have taken, and those that are being planned."""
+        asked = [each.how for each in await requests(ledger, only_open=True)]
+        return [
+            file
+            for file in await new_of_ledger(files, ledger)
+            if not any(origin_of_file(file).items() <= how.items() for how in asked)
+        ]
+
+    def _warn(self, sentence: str, /, **facts: object) -> None:
+        self.log("schedule.passes_over", what=sentence, **{k: str(v) for k, v in facts.items()})

@@ -1,0 +1,189 @@
+"""A push from the list to the results by two people, with nothing but a browser."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import xlsxwriter  # type: ignore[import-untyped]  # it has no types of its own
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from k3push.words.language import Lang, Say, speaker
+from tests.cli.terminal import Desk, Sandbox, assert_all_once, orders, until
+from tests.reporting.accessibility import barriers
+from tests.web.server import Served
+from tests.web.windows import opened
+
+NUMBERS = orders(90)
+REFUSED = NUMBERS[-3:]  # far behind the pause and the kill
+
+# One number a call, so that a refusal concerns it alone; the second time, it passes.
+SCRIPT = "".join(
+    f'[[bill]]\nnumber = "{number}"\nfault = "msgcode-4"\nonce = true\n' for number in REFUSED
+)
+SLOW = {"halt": 'halt = "fail=20%,min=50"\nchunk_size = 1\nconcurrency = 3'}
+SECRETS = {"wang": "wang wang wang", "li": "li li li li"}
+PEOPLE = "\n[serve]\nfour_eyes = true\n" + "".join(
+    f'passwords.{user} = "{secret}"\nroles.{user} = "approve"\n' for user, secret in SECRETS.items()
+)
+
+
+def workbook(path: Path, cells: Sequence[str | float]) -> Path:
+    """Write a workbook with a column of numbers, and one of remarks."""
+    with xlsxwriter.Workbook(path) as book:
+        sheet = book.add_worksheet("采购订单")
+        sheet.write_row(0, 0, ["单据编号", "备注"])
+        for row, cell in enumerate(cells, start=1):
+            sheet.write_row(row, 0, [cell, "急"])
+    return path
+
+
+@dataclass
+class Person:
+    """Somebody at a browser, who reads one language.
+
+    Attributes:
+        width: Of the window, in points.
+    """
+
+    page: Page
+    base: str
+    name: str
+    say: Say
+    width: int
+
+    def sign_in(self) -> None:
+        """Sign in by name."""
+        self.page.goto(self.base)
+        self.page.get_by_label(self.say("web.user_name")).fill(self.name)
+        self.page.get_by_label(self.say("web.password")).fill(SECRETS[self.name])
+        self.press("web.sign_in")
+        expect(self.page.locator("header")).to_contain_text(self.say("web.user", user=self.name))
+
+    def press(self, key: str) -> None:
+        """Press a button."""
+        self.page.get_by_role("button", name=self.say(key), exact=True).click()
+
+    def send(self, path: Path) -> None:
+        """Choose a list, and have it looked at."""
+        self.page.get_by_label(self.say("desk.file"), exact=True).set_input_files(path)
+        self.press("desk.look")
+
+    def looks_around(self) -> None:
+        """See that nothing bars the way, and that nobody has to scroll sideways."""
+        wide = self.page.evaluate("document.documentElement.scrollWidth")
+        assert (wide, barriers(self.page)) == (self.width, []), self.page.url
+
+    def sees(self, place: str | Locator, key: str, **facts: Any) -> None:
+        """See a sentence at a place."""
+        where = self.page.locator(place) if isinstance(place, str) else place
+        expect(where).to_contain_text(self.say(key, **facts))
+
+
+@pytest.mark.timeout(180)  # a minute on a busy machine
+@pytest.mark.parametrize(("lang", "width"), [("en", 1280), ("zh", 390)])
+def test_two_people_push_a_list_through_a_kill(
+    browser: Browser, desk: Desk, lang: Lang, width: int
+) -> None:
+    """From an Excel file with bad lines to the table of all documents; each is made once."""
+    locale = {"en": "en-US", "zh": "zh-CN"}[lang]
+    view = {"locale": locale, "viewport": {"width": width, "height": 800}}
+    faults = desk.write("faults.toml", SCRIPT)
+    with Sandbox(desk.folder, "--latency", "0.1", "--faults", faults) as sandbox:
+        desk.configure(sandbox.url, lines=SLOW, more=PEOPLE)
+        with ExitStack() as stack:
+            served = stack.enter_context(Served(desk, "--work"))
+            wang, li = (
+                Person(
+                    stack.enter_context(opened(browser, served.base, **view)),
+                    served.base,
+                    name,
+                    speaker(lang),
+                    width,
+                )
+                for name in SECRETS
+            )
+            wang.sign_in()
+            plan(wang, desk.folder)
+            assert sandbox.made() == 0
+            li.sign_in()
+            approve(li)
+            watch_and_pause(wang, sandbox)
+            served.kill()
+            expect(wang.page.locator("#offline")).to_be_visible()
+            port = served.base.rpartition(":")[2]
+            stack.enter_context(Served(desk, "--work", "--port", port))
+            see_it_go_on(wang)
+            rows = retry_and_take_away(wang)
+        assert_all_once(rows, sandbox.truth(), NUMBERS)
+
+
+def plan(wang: Person, folder: Path) -> None:
+    """Bad lines are named, the mended list is planned, and its planner may not approve it."""
+    wang.looks_around()
+    wang.page.get_by_role("link", name=wang.say("desk.push")).click()
+    bad: list[str | float] = [NUMBERS[0], 12.5, f"{NUMBERS[1]},{NUMBERS[2]}", ""]
+    wang.send(workbook(folder / "orders.xlsx", bad))
+    troubles = wang.page.get_by_role("alert").get_by_role("listitem")
+    expect(troubles).to_have_count(3)
+    for trouble, line in zip(troubles.all(), (3, 4, 5), strict=True):
+        wang.sees(trouble, "job.at_line", line=line)
+    wang.looks_around()
+    wang.send(workbook(folder / "orders.xlsx", NUMBERS))
+    expect(wang.page.locator(".tile.fate-ready b")).to_have_text(str(len(NUMBERS)))
+    wang.sees(".decide", "desk.approve_other", by="wang")
+    approves = wang.page.get_by_role("button", name=wang.say("desk.approve"))
+    expect(approves).to_have_count(0)
+    wang.looks_around()
+
+
+def approve(li: Person) -> None:
+    """What waits for somebody stands on top of the first page."""
+    waiting = li.page.locator("section", has_text=li.say("desk.needing"))
+    waiting.get_by_role("link").first.click()
+    li.press("desk.approve")
+    li.sees(".facts", "desk.approved_by")
+
+
+def watch_and_pause(wang: Person, sandbox: Sandbox) -> None:
+    """The page of the plan leads to the run by itself; nothing more leaves after a pause."""
+    wang.page.locator("main li a").click()
+    until(lambda: sandbox.made() > 5)
+    wang.press("web.pause")
+    wang.sees("#standing .held", "hold.control", since="")
+    expect(wang.page.get_by_role("button", name=wang.say("web.continue"))).to_be_visible()
+    assert sandbox.made() < len(NUMBERS)
+    wang.looks_around()
+
+
+def see_it_go_on(wang: Person) -> None:
+    """The next server knows nobody's session, and takes up its runs by itself."""
+    wang.page.wait_for_url("**/login#*")
+    wang.sign_in()
+    wang.page.locator(".runs a").first.click()
+    wang.sees(".verdict", "summary.exit", code=3, what="")
+    expect(wang.page.locator(".tile.rejected b")).to_have_text(str(len(REFUSED)))
+    wang.looks_around()
+
+
+def retry_and_take_away(wang: Person) -> list[dict[str, str]]:
+    """The refused are tried once more; all rows are read from what was downloaded."""
+    wang.press("desk.retry_cause")
+    wang.sees(".verdict", "summary.exit", code=0, what="")
+    for name in SECRETS:
+        expect(wang.page.locator(".acts")).to_contain_text(name)
+    with wang.page.expect_download() as taken:
+        wang.page.get_by_role("link", name=wang.say("desk.all_csv")).click()
+    text = Path(taken.value.path()).read_text("utf-8-sig")
+    wang.looks_around()
+    run = wang.page.url
+    wang.press("web.leave")
+    wang.page.goto(run)
+    expect(wang.page.get_by_label(wang.say("web.password"))).to_be_visible()
+    return list(csv.DictReader(io.StringIO(text)))

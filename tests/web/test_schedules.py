@@ -1,0 +1,212 @@
+"""Schedules without a fleet: the server begins what is due, and people plan, pause and continue."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+
+import anyio
+import pytest
+
+from k3push.core.model import State
+from k3push.runs.request_stages import Stage, requests
+from k3push.simulator.script import Channel
+from k3push.web.request_origin import schedule_of
+from k3push.web.timetable import Entry, Timetable, entries, note
+from tests.runs.office import NOON, VirtualClock, orders
+from tests.web.shop import BY_NAME, FOUR_EYES, Shop, press, send_list, signed_in
+from tests.web.test_pushes import played, text_of
+from tests.web.visits import House, in_time
+
+MINUTELY = """
+[schedules.inbox]
+cron = "* * * * *"
+jobs = "inbox"
+time_zone = "UTC"
+"""
+YEARLY = """
+[routes.po-instock.select]
+max_count = 3
+
+[schedules.nightly]
+cron = "30 2 1 1 *"
+jobs = "select"
+"""
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until something holds."""
+    with anyio.fail_after(3600):
+        while not await condition():  # noqa: ASYNC110  # virtual time
+            await anyio.sleep(1)
+
+
+def drop(folder: Path, name: str, *numbers: str) -> None:
+    """Put a list into the folder that a schedule looks into, as old as it has to be."""
+    (folder / "inbox").mkdir(exist_ok=True)
+    path = folder / "inbox" / name
+    path.write_text("number\n" + "\n".join(numbers))
+    os.utime(path, (0, 0))
+
+
+def test_a_new_list_is_pushed_once_when_it_is_due(tmp_path: Path) -> None:
+    """Nobody approves it, and no later look pushes it again."""
+    shop = Shop(tmp_path, more=MINUTELY)
+    drop(tmp_path, "a.csv", *orders(3))
+
+    async def visit() -> None:
+        async with shop.open():
+
+            async def begun() -> bool:
+                return bool(await requests(shop.ledger))
+
+            await until(begun)
+            asked = await shop.until("ended")
+            assert (schedule_of(asked), asked.approved_by) == ("inbox", "schedule/inbox")
+            assert await shop.counts(asked.runs[0]) == {State.PUSHED: 3}
+            await anyio.sleep(300)
+            assert len(await requests(shop.ledger)) == 1
+        async with shop.open():  # the next server knows it as well
+            await anyio.sleep(300)
+            assert len(await requests(shop.ledger)) == 1
+        assert {shop.documents(number) for number in orders(3)} == {1}
+
+    in_time(visit)
+
+
+def test_a_paused_schedule_begins_nothing_and_makes_nothing_up(tmp_path: Path) -> None:
+    """Whoever lets it go on does not start the pushes of a week."""
+    shop = Shop(tmp_path, more=MINUTELY)
+    drop(tmp_path, "a.csv", *orders(2))
+
+    async def visit() -> None:
+        await note(shop.ledger, "inbox", NOON, paused=True, by="li", since=NOON)
+        async with shop.open() as home, signed_in(home, "wang") as wang:
+            await anyio.sleep(600)
+            assert await requests(shop.ledger) == []
+            assert 'href="/schedules"' in (await wang.get("/")).text
+            shown = text_of(await wang.get("/schedules"))
+            assert "paused since" in shown
+            assert "by li" in shown
+            await press(wang, "/schedules", "/schedules/inbox/continue")
+
+            async def begun() -> bool:
+                return bool(await requests(shop.ledger))
+
+            await until(begun)
+            asked = await shop.until("ended")
+            # Not by a time that was due while it was paused.
+            assert asked.id > f"{NOON + timedelta(minutes=10):%Y%m%d-%H%M%S}"
+            await press(wang, "/schedules", "/schedules/inbox/pause")
+            entry = (await entries(shop.ledger))["inbox"]
+            assert (entry.paused, entry.by) == (True, "wang")
+
+    in_time(visit)
+
+
+def test_a_push_that_is_planned_now_waits_for_somebody_else(tmp_path: Path) -> None:
+    """A schedule is no way around four eyes."""
+    shop = Shop(tmp_path, more=YEARLY)
+
+    async def visit() -> None:
+        async with shop.open(FOUR_EYES) as home, signed_in(home, "wang") as wang:
+            shown = text_of(await wang.get("/schedules"))
+            assert "what the route selects" in shown
+            assert "not yet" in shown
+            answer = await press(wang, "/schedules", "/schedules/nightly/run")
+            asked = await shop.until("planned")
+            assert answer.headers["location"] == f"/plans/{asked.id}"
+            await anyio.sleep(600)
+            assert (await shop.asked()).stage == Stage.PLANNED
+            page = text_of(await wang.get(f"/plans/{asked.id}"))
+            assert "3 ready" in page
+            assert "Somebody other than wang" in page
+            assert shop.site.calls[Channel.PUSH] == 0
+
+    in_time(visit)
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    """The page says what keeps a schedule from its work, and nothing is begun in vain."""
+
+    async def visit(shop: Shop, home: House) -> None:
+        async with signed_in(home, "wang") as wang:
+
+            async def told() -> bool:
+                return "there is no such file" in text_of(await wang.get("/schedules"))
+
+            await until(told)
+            answer = await press(wang, "/schedules", "/schedules/inbox/run")
+            assert (answer.status_code, "there is no such file" in answer.text) == (409, True)
+            assert await requests(shop.ledger) == []
+
+    played(visit, Shop(tmp_path, more=MINUTELY))
+
+
+def test_nothing_new_is_told_and_no_push(tmp_path: Path) -> None:
+    """An empty folder is no failure."""
+
+    async def visit(shop: Shop, home: House) -> None:
+        (tmp_path / "inbox").mkdir()
+        async with signed_in(home, "wang") as wang:
+            answer = await press(wang, "/schedules", "/schedules/inbox/run")
+            assert (answer.status_code, "nothing new" in answer.text) == (409, True)
+            assert (await press(wang, "/schedules", "/schedules/other/run")).status_code == 404
+            assert await requests(shop.ledger) == []
+
+    played(visit, Shop(tmp_path, more=MINUTELY))
+
+
+def test_what_a_route_selects_is_planned_without_a_list(tmp_path: Path) -> None:
+    """From the same page as a list; what is left out by its `max_count` is told."""
+
+    async def visit(shop: Shop, home: House) -> None:
+        async with signed_in(home, "wang") as wang, signed_in(home, "li") as li:
+            sent = await send_list(wang, select="yes")
+            url = sent.headers["location"]
+            await shop.until("planned")
+            page = text_of(await wang.get(url))
+            assert "3 ready" in page
+            assert "max_count" in page
+            await press(li, url, f"{url}/approve")
+            asked = await shop.until("ended")
+            assert await shop.counts(asked.runs[0]) == {State.PUSHED: 3}
+
+    played(visit, Shop(tmp_path, more=YEARLY))
+
+
+@pytest.mark.parametrize("away_min", [30, 90])
+def test_a_server_that_was_away_makes_up_for_an_hour(tmp_path: Path, away_min: int) -> None:
+    """A restart at the wrong minute costs no night, and a long absence starts nothing by day."""
+    shop = Shop(tmp_path, more=MINUTELY.replace("* * * * *", f"{NOON:%M %H} * * *"))
+    drop(tmp_path, "a.csv", *orders(1))
+
+    async def visit() -> None:
+        clock = VirtualClock()
+        table = Timetable(
+            shop.tenant().workshop.settings,  # type: ignore[union-attr]  # it has one
+            tmp_path / "lists",
+            clock,
+            lambda _: None,
+            lambda *_, **__: None,
+        )
+        await anyio.sleep(away_min * 60)
+        assert clock.now() - NOON >= timedelta(minutes=away_min)
+        await table.look(shop.ledger)
+        known = (await entries(shop.ledger)).get("inbox", Entry("inbox"))
+        assert (known.last is not None) == (away_min == 30)
+
+    in_time(visit)
+
+
+def test_rules_of_the_door_hold_for_schedules(tmp_path: Path) -> None:
+    """Who may only look sees no button."""
+
+    async def visit() -> None:
+        shop = Shop(tmp_path, more=YEARLY)
+        async with shop.open(BY_NAME) as home, signed_in(home, "guest") as guest:
+            assert "/schedules/nightly/run" not in (await guest.get("/schedules")).text
+
+    in_time(visit)
