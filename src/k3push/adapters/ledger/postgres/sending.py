@@ -217,12 +217,10 @@ async def amend(
     await _take_down(connection, key, outcomes, at, note)
 
 
-async def put_off(
-    connection: Connection, holds: RunLocks, run: RunId, outcomes: Sequence[Outcome]
-) -> None:
+async def put_off(connection: Connection, run: RunId, outcomes: Sequence[Outcome]) -> None:
     """Say of planned rows why they are not sent."""
     asked = await connection.ask("run_shared", run=run)
-    key = (await checked(asked, run, holds)).key
+    key = (await checked(connection, asked, run)).key
     await connection.do_each("put_off", map(text.from_reason, outcomes), run=key)
 
 
