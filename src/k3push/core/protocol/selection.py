@@ -199,7 +199,7 @@ def selection_filter(
         conditions.append((field, f"{field}={wire.quoted(selection.organisation)}"))
     parts = [f"{wire.ID}>{after}"]
     parts += [condition for field, condition in conditions if not _is_in(field, lacking)]
-    if selection.where:
+    if selection.where.strip():
         parts.append(f"({with_dates(selection.where, today)})")
     return " AND ".join(parts)
 
