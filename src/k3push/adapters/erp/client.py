@@ -411,9 +411,11 @@ class ErpClient:
             )
         except LookRefusedError as refusal:
             # An exception may pass; that a form lacks links is said of them alone, each time.
-            sure = refusal.definite or refusal.code == NO_RIGHT
-            if sure or await self._lacks(route.target, fields[1]):
+            if refusal.definite or refusal.code == NO_RIGHT:
                 raise
+            named = wire.field_named_in(str(refusal), fields)
+            if named or await self._lacks(route.target, fields[1]):
+                raise LookRefusedError(str(refusal), code=refusal.code) from refusal
             raise LookFailedError(_of(route.target, refusal)) from refusal
         with _as_failed(route.target):
             return wire.read_link_rows(page)
