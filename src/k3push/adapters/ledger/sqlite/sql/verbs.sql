@@ -416,7 +416,7 @@ FROM json_each(:each)
 WHERE run = :run + 0 * id AND place = json_extract(value, '$.place');
 
 -- name: put_off
-UPDATE rows
+UPDATE rows INDEXED BY rows_by_bill
 SET code = json_extract(value, '$.code'), reason = json_extract(value, '$.reason')
 FROM json_each(:each)
 WHERE bill = json_extract(value, '$.bill') AND run = :run AND state = 'planned';
