@@ -20,7 +20,7 @@ from tests.reporting.accessibility import barriers
 from tests.web.server import Served
 from tests.web.windows import opened
 
-NUMBERS = orders(90)
+NUMBERS = orders(75)
 REFUSED = NUMBERS[-3:]  # far behind the pause and the kill
 
 # One number a call, so that a refusal concerns it alone; the second time, it passes.
@@ -29,6 +29,7 @@ SCRIPT = "".join(
 )
 SLOW = {"halt": 'halt = "fail=20%,min=50"\nchunk_size = 1\nconcurrency = 3'}
 SECRETS = {"wang": "wang wang wang", "li": "li li li li"}
+YEARLY = '\n[schedules.yearly]\ncron = "30 2 1 1 *"\njobs = "select"\n'
 PEOPLE = "\n[serve]\nfour_eyes = true\n" + "".join(
     f'passwords.{user} = "{secret}"\nroles.{user} = "approve"\n' for user, secret in SECRETS.items()
 )
@@ -86,7 +87,7 @@ class Person:
         expect(where).to_contain_text(self.say(key, **facts))
 
 
-@pytest.mark.timeout(180)  # a minute on a busy machine
+@pytest.mark.timeout(400)  # minutes on a busy machine
 @pytest.mark.parametrize(("lang", "width"), [("en", 1280), ("zh", 390)])
 def test_two_people_push_a_list_through_a_kill(
     browser: Browser, desk: Desk, lang: Lang, width: int
@@ -96,7 +97,7 @@ def test_two_people_push_a_list_through_a_kill(
     view = {"locale": locale, "viewport": {"width": width, "height": 800}}
     faults = desk.write("faults.toml", SCRIPT)
     with Sandbox(desk.folder, "--latency", "0.1", "--faults", faults) as sandbox:
-        desk.configure(sandbox.url, lines=SLOW, more=PEOPLE)
+        desk.configure(sandbox.url, lines=SLOW, more=PEOPLE + YEARLY)
         with ExitStack() as stack:
             served = stack.enter_context(Served(desk, "--work"))
             wang, li = (
@@ -127,7 +128,10 @@ def test_two_people_push_a_list_through_a_kill(
 def plan(wang: Person, folder: Path) -> None:
     """Bad lines are named, the mended list is planned, and its planner may not approve it."""
     wang.looks_around()
+    wang.page.get_by_role("link", name=wang.say("desk.schedules")).click()
+    wang.looks_around()
     wang.page.get_by_role("link", name=wang.say("desk.push")).click()
+    wang.looks_around()
     bad: list[str | float] = [NUMBERS[0], 12.5, f"{NUMBERS[1]},{NUMBERS[2]}", ""]
     wang.send(workbook(folder / "orders.xlsx", bad))
     troubles = wang.page.get_by_role("alert").get_by_role("listitem")

@@ -159,6 +159,29 @@ def test_nothing_new_is_told_and_no_push(tmp_path: Path) -> None:
     played(visit, Shop(tmp_path, more=MINUTELY))
 
 
+def test_who_looks_again_for_a_schedule_needs_approval(tmp_path: Path) -> None:
+    """The settings approve what is due, and not what somebody presses."""
+    shop = Shop(tmp_path, more=MINUTELY.replace("* * * * *", f"{NOON:%M %H} * * *"))
+    drop(tmp_path, "a.csv", "A,B")
+
+    async def visit(shop: Shop, home: House) -> None:
+        async with signed_in(home, "wang") as wang:
+
+            async def begun() -> bool:
+                return bool(await requests(shop.ledger))
+
+            await until(begun)
+            failed = await shop.until("failed")
+            drop(tmp_path, "a.csv", *orders(2))
+            await press(wang, f"/plans/{failed.id}", f"/plans/{failed.id}/again")
+            await shop.until("planned")
+            await anyio.sleep(600)
+            assert (await shop.asked()).stage == "planned"
+            assert shop.site.calls[Channel.PUSH] == 0
+
+    played(visit, shop)
+
+
 def test_what_a_route_selects_is_planned_without_a_list(tmp_path: Path) -> None:
     """From the same page as a list; what is left out by its `max_count` is told."""
 

@@ -37,7 +37,7 @@ from k3push.runs.request_stages import (
 from k3push.web.live import EventStream
 from k3push.web.page_context import PageContext, Visit
 from k3push.web.pages import as_file, rendered, whole
-from k3push.web.request_origin import origin_of_selection
+from k3push.web.request_origin import origin_of_selection, to_be_approved
 from k3push.web.uploads import MOST_UPLOAD_BYTES, Upload, keep
 from k3push.wiring.job_lists import JobOptions
 from k3push.wiring.selected_bills import LIST as SELECTED_LIST
@@ -308,6 +308,7 @@ class PushPages:
             by=visit.visitor.user,
             at=self._desk.clock.now(),
             stage=Stage.PLANNING,
+            how=to_be_approved(asked),
             runs=(),
             plan="",
             sha256="",
