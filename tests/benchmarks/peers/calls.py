@@ -19,7 +19,7 @@ import anyio
 import orjson
 from anyio.streams.memory import MemoryObjectReceiveStream
 
-from k3push.adapters.erp.client import AUTH_SERVICE, FORM_SERVICE, SESSION_KEY
+from k3push.adapters.erp.calls import AUTH_SERVICE, FORM_SERVICE, SESSION_KEY
 from k3push.core.model import BillNumber, Route
 from k3push.core.pacing.chunking import split
 from k3push.core.protocol import wire
