@@ -40,8 +40,9 @@ from k3push.core.model import (
     number_in,
 )
 from k3push.core.pacing.chunking import split
-from k3push.core.protocol import paging, wire
+from k3push.core.protocol import bill_rows, paging, wire
 from k3push.core.protocol.audit_queries import without
+from k3push.core.protocol.bill_rows import LinkedTarget
 from k3push.core.protocol.conversion_rules import (
     OPTIONAL_FIELDS,
     RULES_FORM,
@@ -191,7 +192,7 @@ class ErpClient:
         for part in split(ids, MOST_NUMBERS):
             fields, rows = await self._source_rows(route, wire.whole_numbers_in(wire.ID, part))
             with as_failed(route.source):
-                sources = wire.read_sources(rows, fields, by_id=True)
+                sources = bill_rows.read_sources(rows, fields, by_id=True)
             found |= {source.id: source for source in sources}
         return found
 
@@ -215,7 +216,7 @@ class ErpClient:
                 )
             except LookRefusedError as refusal:
                 left = [field for field in spare if field not in lacking]
-                named = wire.field_named_in(str(refusal), left)
+                named = bill_rows.field_named_in(str(refusal), left)
                 if named is None:
                     raise
                 lacking.add(named)
@@ -248,7 +249,7 @@ class ErpClient:
         if not link_fields(route) or route.target in self._without_links:
             return None
         by_id = {id_: number for number, id_ in ids.items()}
-        found: dict[BillNumber, list[wire.LinkedTarget]] = {}
+        found: dict[BillNumber, list[LinkedTarget]] = {}
         for asked in split(list(by_id), MOST_NUMBERS):
             try:
                 links = await self._ask_links(route, asked)
@@ -256,7 +257,7 @@ class ErpClient:
                 if refusal.code == NO_RIGHT or route.target in self._links_answered:
                     raise
                 fields = link_fields(route)
-                named = wire.field_named_in(str(refusal), fields)
+                named = bill_rows.field_named_in(str(refusal), fields)
                 if not named and not await self._forms.lacks(route.target, fields[0]):
                     raise
                 self._without_links.add(route.target)
@@ -275,17 +276,15 @@ class ErpClient:
         self._without_links.discard(form)
         self._links_answered.add(form)
 
-    async def _ask_links(
-        self, route: Route, ids: Sequence[str]
-    ) -> list[tuple[str, wire.LinkedTarget]]:
+    async def _ask_links(self, route: Route, ids: Sequence[str]) -> list[tuple[str, LinkedTarget]]:
         lacking = self._forms.lacking(route.target)
-        cancel = [] if wire.CANCEL_STATUS in lacking else [wire.CANCEL_STATUS]
-        fields = [*wire.TARGET_FIELDS, *cancel, *link_fields(route)]
+        cancel = [] if bill_rows.CANCEL_STATUS in lacking else [bill_rows.CANCEL_STATUS]
+        fields = [*bill_rows.TARGET_FIELDS, *cancel, *link_fields(route)]
         rows = await self._forms.whole(
             route.target, fields, wire.whole_numbers_in(link_fields(route)[0], ids)
         )
         with as_failed(route.target):
-            return wire.read_links(rows, fields, route)
+            return bill_rows.read_links(rows, fields, route)
 
     async def entries_of(self, form: str) -> Sequence[FormEntry]:
         """Ask for the tables of a form."""
@@ -304,30 +303,33 @@ class ErpClient:
             # An exception may pass; that a form lacks links is said of them alone, each time.
             if refusal.definite or refusal.code == NO_RIGHT:
                 raise
-            named = wire.field_named_in(str(refusal), fields)
+            named = bill_rows.field_named_in(str(refusal), fields)
             if named or await self._forms.lacks(route.target, fields[1]):
                 raise LookRefusedError(str(refusal), code=refusal.code) from refusal
             raise LookFailedError(of_place(route.target, refusal)) from refusal
         with as_failed(route.target):
-            return wire.read_link_rows(page)
+            return bill_rows.read_link_rows(page)
 
     async def linked_sources(self, route: Route) -> Sequence[BillNumber]:
         """Return the bills of the source form that the newest documents' links name."""
         fields = link_fields(route)
         if not fields or route.target in self._without_links:
             return []
-        asked = [*wire.TARGET_FIELDS, *fields]
+        asked = [*bill_rows.TARGET_FIELDS, *fields]
         page = await self._forms.page(
             route.target, asked, "", start=0, limit=NEWEST, order=wire.NEWEST_FIRST
         )
         with as_failed(route.target):
-            ids = {source_id for source_id, _ in wire.read_links(page, asked, route)} - {"", "0"}
+            ids = {source_id for source_id, _ in bill_rows.read_links(page, asked, route)} - {
+                "",
+                "0",
+            }
             if not ids:
                 return []
             rows = await self._forms.whole(
                 route.source, [wire.BILL_NO, wire.ID], wire.whole_numbers_in(wire.ID, sorted(ids))
             )
-            return [each.number for each in wire.read_sources(rows, [wire.BILL_NO, wire.ID])]
+            return [each.number for each in bill_rows.read_sources(rows, [wire.BILL_NO, wire.ID])]
 
     async def newest_of(self, route: Route) -> Sequence[tuple[str, BillNumber]]:
         """Return the newest documents, and what each line names as its source."""
@@ -343,12 +345,12 @@ class ErpClient:
         for asked in split(list(ids), MOST_NUMBERS):
             fields, rows = await self._forms.without_lacking(
                 route.target,
-                wire.standing_fields,
-                wire.OPTIONAL_STANDING_FIELDS,
+                bill_rows.standing_fields,
+                bill_rows.OPTIONAL_STANDING_FIELDS,
                 wire.whole_numbers_in(wire.ID, asked),
             )
             with as_failed(route.target):
-                found |= wire.read_standings(rows, fields)
+                found |= bill_rows.read_standings(rows, fields)
         return found
 
     async def flow_tasks_of(self, route: Route, numbers: Collection[str]) -> Mapping[str, FlowTask]:
@@ -356,9 +358,9 @@ class ErpClient:
         found: dict[str, FlowTask] = {}
         for asked in split(list(numbers), MOST_NUMBERS):
             rows = await self._forms.whole(
-                wire.FLOW_TASKS, wire.FLOW_FIELDS, wire.open_tasks(route.target, asked)
+                wire.FLOW_TASKS, bill_rows.FLOW_FIELDS, bill_rows.open_tasks(route.target, asked)
             )
-            for number, task in wire.read_flow_tasks(rows):
+            for number, task in bill_rows.read_flow_tasks(rows):
                 found.setdefault(number, task)
         return found
 
@@ -435,20 +437,20 @@ class ErpClient:
     ) -> list[tuple[BillNumber, Source]]:
         fields, rows = await self._source_rows(route, wire.one_of(wire.BILL_NO, numbers))
         with as_failed(route.source):
-            return [(source.number, source) for source in wire.read_sources(rows, fields)]
+            return [(source.number, source) for source in bill_rows.read_sources(rows, fields)]
 
     async def _source_rows(self, route: Route, filter_string: str) -> tuple[list[str], Rows]:
         return await self._forms.without_lacking(
             route.source,
-            wire.source_fields,
-            wire.OPTIONAL_SOURCE_FIELDS,
+            bill_rows.source_fields,
+            bill_rows.OPTIONAL_SOURCE_FIELDS,
             filter_string,
             by_name=True,
         )
 
     async def _organisations(self, route: Route, ids: Sequence[str]) -> Mapping[str, str]:
         """Return the organisations of bills, for people to choose by, as far as they are shown."""
-        fields = wire.organisation_fields(route.source)
+        fields = bill_rows.organisation_fields(route.source)
         belongs: dict[str, str] = {}
         if not fields:
             return belongs
@@ -458,23 +460,27 @@ class ErpClient:
                     route.source, fields, wire.whole_numbers_in(wire.ID, part)
                 )
                 with as_failed(route.source):
-                    belongs |= wire.read_organisations(rows)
+                    belongs |= bill_rows.read_organisations(rows)
         except LookFailedError:
             pass
         return belongs
 
     async def _ask_targets(
         self, route: Route, numbers: Sequence[BillNumber]
-    ) -> list[tuple[BillNumber, wire.LinkedTarget]]:
+    ) -> list[tuple[BillNumber, LinkedTarget]]:
         links = link_fields(route) if route.target in self._without_links else []
         fields, rows = await self._forms.without_lacking(
             route.target,
-            lambda lacking: wire.target_fields(route, [*lacking, *links]),
-            [wire.CANCEL_STATUS, *wire.form_fields(route), *wire.source_id_fields(route)],
+            lambda lacking: bill_rows.target_fields(route, [*lacking, *links]),
+            [
+                bill_rows.CANCEL_STATUS,
+                *bill_rows.form_fields(route),
+                *bill_rows.source_id_fields(route),
+            ],
             wire.one_of(route.source_number_field, numbers),
         )
         with as_failed(route.target):
-            return wire.read_targets(rows, fields, route)
+            return bill_rows.read_targets(rows, fields, route)
 
 
 async def _by_number(
@@ -508,7 +514,10 @@ class _Turn:
 
 
 def _sighting(
-    found: Mapping[BillNumber, Sequence[wire.LinkedTarget]], user: str, *, by_link: bool = False
+    found: Mapping[BillNumber, Sequence[LinkedTarget]],
+    user: str,
+    *,
+    by_link: bool = False,
 ) -> Sighting:
     """Sort what a look has found; documents of another source form are none of ours.
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from k3push.adapters.erp.calls import Calls, of_place
-from k3push.core.protocol import paging, wire
+from k3push.core.protocol import bill_rows, paging, wire
 from k3push.core.safety.evidence import NO_RIGHT
 from k3push.ports import LookFailedError, LookRefusedError
 
@@ -52,7 +52,7 @@ class FormRows:
             try:
                 rows = await self.whole(form, fields, filter_string)
             except LookRefusedError as refusal:
-                named = wire.field_named_in(str(refusal), left)
+                named = bill_rows.field_named_in(str(refusal), left)
                 if named is not None:
                     lacking.add(named)
                     continue
