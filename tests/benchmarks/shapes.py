@@ -16,7 +16,8 @@ import anyio
 import trio
 from trio.testing import MockClock
 
-from k3push.adapters.erp.client import Endpoint, ErpClient
+from k3push.adapters.erp.client import ErpClient
+from k3push.adapters.erp.endpoint import Endpoint
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import BillNumber, State
 from k3push.core.pacing.chunking import split

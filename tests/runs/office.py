@@ -13,8 +13,8 @@ from itertools import pairwise
 
 import anyio
 
-from k3push.adapters.erp.client import Endpoint as Address
 from k3push.adapters.erp.client import ErpClient
+from k3push.adapters.erp.endpoint import Endpoint as Address
 from k3push.adapters.erp.identities import Identities
 from k3push.adapters.erp.query_batching import BatchedQueries
 from k3push.adapters.erp.rate_limit import RateLimit

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from k3push.adapters.erp.client import Endpoint as Address
 from k3push.adapters.erp.client import ErpClient
+from k3push.adapters.erp.endpoint import Endpoint as Address
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import BillNumber, Intent, Listed, Route, Run, RunId, State, Uptime
 from k3push.core.plan import Forecast, Foreseen

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from k3push.adapters.erp.client import Endpoint, ErpClient, UnusableEndpointError, check_endpoint
+from k3push.adapters.erp.client import ErpClient
+from k3push.adapters.erp.endpoint import Endpoint, UnusableEndpointError, check_endpoint
 from k3push.adapters.erp.identities import Identities
 from k3push.adapters.erp.rate_limit import RateLimit
 from k3push.config.secret_values import Secret

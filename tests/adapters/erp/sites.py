@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import orjson
 
-from k3push.adapters.erp.client import Endpoint, ErpClient
+from k3push.adapters.erp.client import ErpClient
+from k3push.adapters.erp.endpoint import Endpoint
 from k3push.core.model import Answered, BillNumber, Exchange, Route, Targets
 from k3push.core.protocol import wire
 from k3push.core.protocol.logins import (

@@ -11,7 +11,8 @@ import orjson
 import pytest
 from trio.testing import MockClock
 
-from k3push.adapters.erp.client import Endpoint, ErpClient
+from k3push.adapters.erp.client import ErpClient
+from k3push.adapters.erp.endpoint import Endpoint
 from k3push.adapters.erp.rate_limit import RateLimit
 from k3push.core.model import Answered, BillNumber, NeverSent, NoAnswer, Source, Target
 from k3push.core.protocol import wire
@@ -716,9 +717,8 @@ async def test_there_are_never_more_clients_than_calls_at_once() -> None:
         made.append(seen)
         return seen
 
-    erp = erp_of(seen)
-    erp = ErpClient(erp._site, transport=transport)
-    async with erp:
+    address = Endpoint("http://erp/K3Cloud/", LOGINS["password"], user="sandbox")
+    async with ErpClient(address, transport=transport) as erp:
         for _ in range(3):
             async with anyio.create_task_group() as tasks:
                 for number in ORDERS[:5]:

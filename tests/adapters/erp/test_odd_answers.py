@@ -11,7 +11,8 @@ import httpx
 import orjson
 import pytest
 
-from k3push.adapters.erp.client import Endpoint, ErpClient
+from k3push.adapters.erp.client import ErpClient
+from k3push.adapters.erp.endpoint import Endpoint
 from k3push.core.model import Answered, NoAnswer
 from k3push.core.safety.verdict import InDoubt, judge
 from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError
@@ -104,8 +105,7 @@ async def erp_that(answering: Answering) -> AsyncIterator[tuple[ErpClient, Serve
         try:
             yield erp, server
         finally:
-            for line in erp._idle:
-                await line.aclose()
+            await erp._calls._carrier.aclose()
 
 
 @pytest.mark.parametrize("answer", ODD.values(), ids=ODD)

@@ -10,7 +10,8 @@ import httpx
 import pytest
 from anyio.abc import SocketStream
 
-from k3push.adapters.erp.client import Endpoint, ErpClient
+from k3push.adapters.erp.client import ErpClient
+from k3push.adapters.erp.endpoint import Endpoint
 from k3push.core.model import NeverSent, NoAnswer
 from k3push.ports import ErpUnreachableError
 from k3push.simulator import Channel, FaultPlan, Step, fault, serve

@@ -19,10 +19,10 @@ import anyio
 import orjson
 from anyio.streams.memory import MemoryObjectReceiveStream
 
-from k3push.adapters.erp.client import AUTH_SERVICE, FORM_SERVICE, SESSION_KEY
+from k3push.adapters.erp.calls import AUTH_SERVICE, FORM_SERVICE, SESSION_KEY
 from k3push.core.model import BillNumber, Route
 from k3push.core.pacing.chunking import split
-from k3push.core.protocol import wire
+from k3push.core.protocol import bill_rows, wire
 from k3push.core.protocol.paging import PAGE_ROWS
 from k3push.core.safety.matching import MOST_NUMBERS, questions
 from k3push.runs.throttle import CALLS_A_LOOK
@@ -57,9 +57,9 @@ class Erp:
 
     async def bills(self, numbers: Sequence[BillNumber]) -> list[BillNumber]:
         """Return the ERP's spelling of each number."""
-        fields = wire.source_fields()
+        fields = bill_rows.source_fields()
         rows = await self._look(ROUTE.source, fields, wire.BILL_NO, numbers)
-        return [source.number for source in wire.read_sources(rows, fields)]
+        return [source.number for source in bill_rows.read_sources(rows, fields)]
 
     async def push(self, chunk: Sequence[BillNumber]) -> list[BillNumber]:
         """Push what has no target, and return what has one then."""
@@ -70,9 +70,9 @@ class Erp:
         return await self._pushed(chunk)
 
     async def _pushed(self, chunk: Sequence[BillNumber]) -> list[BillNumber]:
-        fields = wire.target_fields(ROUTE)
+        fields = bill_rows.target_fields(ROUTE)
         rows = await self._look(ROUTE.target, fields, ROUTE.source_number_field, chunk)
-        return [number for number, _ in wire.read_targets(rows, fields, ROUTE)]
+        return [number for number, _ in bill_rows.read_targets(rows, fields, ROUTE)]
 
     async def _look(
         self, form: str, fields: Sequence[str], field: str, numbers: Sequence[BillNumber]

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from k3push.core.model import Answered, Route, Target
-from k3push.core.protocol import wire
+from k3push.core.protocol import bill_rows, wire
 from k3push.core.protocol.logins import LoginFailedError, read_login
 from k3push.core.safety.verdict import judge
 from tests.core.protocol.answers import LOST, MADE, answer, base64_of_gzip, status
@@ -102,14 +102,14 @@ ANSWERS = st.one_of(
 
 def sources(body: bytes) -> object:
     """Read rows of a source form."""
-    fields = wire.source_fields()[:2]
-    return wire.read_sources(wire.read_rows(body, len(fields)), fields)
+    fields = bill_rows.source_fields()[:2]
+    return bill_rows.read_sources(wire.read_rows(body, len(fields)), fields)
 
 
 def targets(body: bytes) -> object:
     """Read rows of a target form."""
-    fields = wire.target_fields(ROUTE)
-    return wire.read_targets(wire.read_rows(body, len(fields)), fields, ROUTE)
+    fields = bill_rows.target_fields(ROUTE)
+    return bill_rows.read_targets(wire.read_rows(body, len(fields)), fields, ROUTE)
 
 
 READERS: list[Callable[[bytes], object]] = [
@@ -139,8 +139,8 @@ def test_nothing_but_errors_of_ours_leaves_a_reader(body: bytes) -> None:
 def test_rows_of_odd_cells_are_bills_with_ids_and_numbers_or_an_error(body: str) -> None:
     """No bill and no target is without what tells it from others."""
     try:
-        fields = wire.target_fields(ROUTE)[:4]
-        found = wire.read_targets(wire.read_rows(body.encode(), 4), fields, ROUTE)
+        fields = bill_rows.target_fields(ROUTE)[:4]
+        found = bill_rows.read_targets(wire.read_rows(body.encode(), 4), fields, ROUTE)
     except OURS:
         return
     assert all(number and linked.target.id for number, linked in found)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from k3push.core.model import BillNumber, Route, Source, Target
-from k3push.core.protocol import wire
+from k3push.core.protocol import bill_rows, wire
 from k3push.core.protocol.links import link_fields
 from k3push.core.protocol.pairs import Ground
 from tests.core.protocol.answers import LOST, LOST_WORDS, answer, base64_of_gzip, numbers, status
@@ -18,7 +18,7 @@ from tests.said import refused
 
 ROUTE = Route("po", "PUR_PurchaseOrder", "STK_InStock", "PUR-STK", "FSRCBillNo")
 FIELDS = ["FBillNo", "FID", "FDocumentStatus", "FCloseStatus", "FCancelStatus"]
-TARGET_FIELDS = wire.target_fields(ROUTE, link_fields(ROUTE))
+TARGET_FIELDS = bill_rows.target_fields(ROUTE, link_fields(ROUTE))
 A, B = numbers("A B")
 
 # -- requests ----------------------------------------------------------------------------------
@@ -117,8 +117,8 @@ def test_a_list_of_numbers_is_read_as_the_same_list(texts: list[str]) -> None:
 
 def test_a_field_that_the_form_lacks_is_not_asked_for() -> None:
     """Some source forms have no status to close or cancel (P 6.7)."""
-    assert wire.source_fields() == FIELDS
-    assert wire.source_fields(["fclosestatus"]) == [*FIELDS[:3], FIELDS[4]]
+    assert bill_rows.source_fields() == FIELDS
+    assert bill_rows.source_fields(["fclosestatus"]) == [*FIELDS[:3], FIELDS[4]]
 
 
 def test_a_look_at_targets_asks_which_form_their_source_is_of() -> None:
@@ -126,10 +126,10 @@ def test_a_look_at_targets_asks_which_form_their_source_is_of() -> None:
     always = ["FID", "FBillNo", "FDocumentStatus", "FSRCBillNo"]
     links = ["FInStockEntry_Link_FSTableName", "FInStockEntry_Link_FSBillId"]
     some = ["FCancelStatus", "FSRCBILLTYPEID"]
-    assert wire.target_fields(ROUTE) == [*always, *some, *links]
-    assert wire.target_fields(ROUTE, ["fsrcbilltypeid"]) == [*always, some[0], *links]
-    assert wire.target_fields(ROUTE, links) == [*always, *some]
-    assert wire.target_fields(ROUTE, [*some, *links]) == always
+    assert bill_rows.target_fields(ROUTE) == [*always, *some, *links]
+    assert bill_rows.target_fields(ROUTE, ["fsrcbilltypeid"]) == [*always, some[0], *links]
+    assert bill_rows.target_fields(ROUTE, links) == [*always, *some]
+    assert bill_rows.target_fields(ROUTE, [*some, *links]) == always
 
 
 @pytest.mark.parametrize(
@@ -139,8 +139,8 @@ def test_a_look_at_targets_asks_which_form_their_source_is_of() -> None:
 )
 def test_another_number_field_says_nothing_of_the_form(route: Route) -> None:
     """The order's number also stands on what was made from its receipts."""
-    assert wire.form_fields(route) == []
-    assert wire.target_fields(route)[3:] == [route.source_number_field, "FCancelStatus"]
+    assert bill_rows.form_fields(route) == []
+    assert bill_rows.target_fields(route)[3:] == [route.source_number_field, "FCancelStatus"]
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_only_an_optional_field_that_was_asked_for_can_be_left_out(
     message: str, asked: list[str], field: str | None
 ) -> None:
     """Leaving out another, or one twice, would ask for ever (P 4.4)."""
-    assert wire.field_named_in(message, asked) == field
+    assert bill_rows.field_named_in(message, asked) == field
 
 
 # -- rows --------------------------------------------------------------------------------------
@@ -277,25 +277,25 @@ def test_any_bytes_are_rows_or_an_error_of_ours(body: bytes, columns: int) -> No
 )
 def test_a_source_that_the_erp_would_not_push_says_why(statuses: list[Any], blocked: str) -> None:
     """The gravest reason comes first (P 5.11, 6.7)."""
-    assert wire.read_sources([["A", 7, *statuses]], FIELDS) == [Source(A, "7", blocked)]
+    assert bill_rows.read_sources([["A", 7, *statuses]], FIELDS) == [Source(A, "7", blocked)]
 
 
 def test_a_status_that_was_not_asked_for_blocks_nothing() -> None:
     """The form has no such field."""
-    assert wire.read_sources([["A", "7"]], FIELDS[:2]) == [Source(A, "7")]
+    assert bill_rows.read_sources([["A", "7"]], FIELDS[:2]) == [Source(A, "7")]
 
 
 def test_one_source_in_several_rows_counts_once_and_two_of_one_number_twice() -> None:
     """Pages overlap; organisations do not share a bill."""
     rows: list[list[Any]] = [["A", 7], ["A", "7"], [" A ", 8]]
-    assert wire.read_sources(rows, FIELDS[:2]) == [Source(A, "7"), Source(A, "8")]
+    assert bill_rows.read_sources(rows, FIELDS[:2]) == [Source(A, "7"), Source(A, "8")]
 
 
 @pytest.mark.parametrize("source_id", [None, "", " "])
 def test_a_source_without_an_id_is_unreadable(source_id: Any) -> None:
     """Two organisations' bills would pass for one."""
     with refused(wire.UnreadableError, "source"):
-        wire.read_sources([["A", source_id]], FIELDS[:2])
+        bill_rows.read_sources([["A", source_id]], FIELDS[:2])
 
 
 def rows_of(*rows: list[Any], form: Any = "PUR_PurchaseOrder") -> list[list[Any]]:
@@ -305,9 +305,9 @@ def rows_of(*rows: list[Any], form: Any = "PUR_PurchaseOrder") -> list[list[Any]
 
 def linked(
     target: Target, *, cancelled: bool = False, ground: Ground = Ground.FORM
-) -> wire.LinkedTarget:
+) -> bill_rows.LinkedTarget:
     """Write a document that names a source, and does not tell its id."""
-    return wire.LinkedTarget(
+    return bill_rows.LinkedTarget(
         target, cancelled, ground, frozenset({""} if ground > Ground.DENIED else ())
     )
 
@@ -316,14 +316,14 @@ def linked(
 def test_a_source_without_its_number_is_unreadable(number: Any) -> None:
     """It was asked for by its number, so something else is wrong."""
     with refused(wire.UnreadableError, "source"):
-        wire.read_sources([[number, 7]], FIELDS[:2])
+        bill_rows.read_sources([[number, 7]], FIELDS[:2])
 
 
 @pytest.mark.parametrize("number", [None, "", " "])
 def test_a_target_without_the_number_of_its_source_is_unreadable(number: Any) -> None:
     """The filter let it through, so the number is hidden: to deny the target would be untrue."""
     with refused(wire.UnreadableError, "see that field"):
-        wire.read_targets(rows_of([7, "T", "A", number]), TARGET_FIELDS, ROUTE)
+        bill_rows.read_targets(rows_of([7, "T", "A", number]), TARGET_FIELDS, ROUTE)
 
 
 INEXACT = [True, False, 1.5, 2.0**53, 1e300, -(2.0**60), {}, {"Id": 1}, [], [1]]
@@ -334,16 +334,16 @@ def test_what_names_no_bill_is_no_id_and_no_number(value: Any) -> None:
     """Digits may be lost, and two bills would pass for one."""
     for row in ([value, 7], ["A", value]):
         with pytest.raises(wire.UnreadableError):
-            wire.read_sources([row], FIELDS[:2])
+            bill_rows.read_sources([row], FIELDS[:2])
     for row in ([value, "T", "A", "A"], [7, value, "A", "A"], [7, "T", "A", value]):
         with pytest.raises(wire.UnreadableError):
-            wire.read_targets(rows_of(row), TARGET_FIELDS, ROUTE)
+            bill_rows.read_targets(rows_of(row), TARGET_FIELDS, ROUTE)
 
 
 def test_a_whole_number_that_comes_as_a_fraction_is_the_same_id() -> None:
     """The row and the answer of a push must name one target in one way."""
-    assert wire.read_sources([["A", 100001.0]], FIELDS[:2]) == [Source(A, "100001")]
-    found = wire.read_targets(rows_of([7.0, 8.0, "A", "A"]), TARGET_FIELDS, ROUTE)
+    assert bill_rows.read_sources([["A", 100001.0]], FIELDS[:2]) == [Source(A, "100001")]
+    found = bill_rows.read_targets(rows_of([7.0, 8.0, "A", "A"]), TARGET_FIELDS, ROUTE)
     assert found == [(A, linked(Target("7", "8")))]
     pushed = wire.read_push(answer(status(success=True, entities=[{"Id": 7.0, "Number": 8}])))
     assert pushed.saved.entities == (Target("7", "8"),)
@@ -353,14 +353,14 @@ def test_a_whole_number_that_comes_as_a_fraction_is_the_same_id() -> None:
 def test_a_draft_has_no_number(number: Any) -> None:
     """It comes as null, as nothing, as one blank or as its id (P 5.9)."""
     rows = rows_of([7, number, "Z", "A"])
-    found = wire.read_targets(rows, TARGET_FIELDS, ROUTE)
+    found = bill_rows.read_targets(rows, TARGET_FIELDS, ROUTE)
     assert found == [(A, linked(Target("7", "", draft=True)))]
 
 
 def test_a_target_is_a_draft_by_its_status_alone() -> None:
     """A draft may have a number, and a saved bill one that looks like an id."""
     rows = rows_of([7, "CGRK7", "Z", "A"], [8, "8", "A", "A"])
-    assert wire.read_targets(rows, TARGET_FIELDS, ROUTE) == [
+    assert bill_rows.read_targets(rows, TARGET_FIELDS, ROUTE) == [
         (A, linked(Target("7", "CGRK7", draft=True))),
         (A, linked(Target("8", "8"))),
     ]
@@ -369,7 +369,7 @@ def test_a_target_is_a_draft_by_its_status_alone() -> None:
 def test_a_target_in_many_entry_rows_counts_once_for_each_source() -> None:
     """Heads are repeated for each entry (P 6.3), and rules merge sources (P 5.6)."""
     rows = rows_of(*([7, "T", "A", source] for source in ("A", "A", "B ", "A")))
-    found = wire.read_targets(rows, TARGET_FIELDS, ROUTE)
+    found = bill_rows.read_targets(rows, TARGET_FIELDS, ROUTE)
     assert found == [(A, linked(Target("7", "T"))), (B, linked(Target("7", "T")))]
 
 
@@ -377,13 +377,13 @@ def test_a_target_in_many_entry_rows_counts_once_for_each_source() -> None:
 def test_a_target_without_an_id_is_unreadable(target_id: Any) -> None:
     """It could not be told from another."""
     with refused(wire.UnreadableError, "target"):
-        wire.read_targets(rows_of([target_id, "T", "A", "A"]), TARGET_FIELDS, ROUTE)
+        bill_rows.read_targets(rows_of([target_id, "T", "A", "A"]), TARGET_FIELDS, ROUTE)
 
 
 @pytest.mark.parametrize(("status", "cancelled"), [("A", False), ("B", True), (None, False)])
 def test_a_cancelled_target_is_told_apart(status: Any, *, cancelled: bool) -> None:
     """It takes nothing of its source (P 6.7)."""
-    ((_, found),) = wire.read_targets(
+    ((_, found),) = bill_rows.read_targets(
         [[7, "T", "A", "A", status, "PUR_PurchaseOrder"]], TARGET_FIELDS, ROUTE
     )
     assert found.cancelled is cancelled
@@ -407,7 +407,7 @@ def test_one_line_that_names_our_form_makes_the_document_ours(
 ) -> None:
     """A document can be made of bills of two forms."""
     rows = [[7, "T", "A", "A", "A", form] for form in forms]
-    assert wire.read_targets(rows, TARGET_FIELDS, ROUTE) == [
+    assert bill_rows.read_targets(rows, TARGET_FIELDS, ROUTE) == [
         (A, linked(Target("7", "T"), ground=ground))
     ]
 
@@ -424,8 +424,8 @@ def test_one_line_that_names_our_form_makes_the_document_ours(
 )
 def test_a_link_tells_the_form_where_the_field_is_lacking(table: str, ground: Ground) -> None:
     """By the source's table (P 6.5)."""
-    fields = wire.target_fields(ROUTE, ["FSRCBILLTYPEID", "FInStockEntry_Link_FSBillId"])
-    found = wire.read_targets([[7, "T", "A", "A", "A", table]], fields, ROUTE)
+    fields = bill_rows.target_fields(ROUTE, ["FSRCBILLTYPEID", "FInStockEntry_Link_FSBillId"])
+    found = bill_rows.read_targets([[7, "T", "A", "A", "A", table]], fields, ROUTE)
     assert found == [(A, linked(Target("7", "T"), ground=ground))]
 
 
@@ -444,13 +444,13 @@ def test_a_link_names_the_bill_that_a_line_was_made_from(
 ) -> None:
     """By its id, which says nothing without the source's table (P 6.5)."""
     rows = [[7, "T", "A", "A", "A", "", table, id_] for table, id_ in links]
-    ((_, found),) = wire.read_targets(rows, wire.target_fields(ROUTE), ROUTE)
+    ((_, found),) = bill_rows.read_targets(rows, bill_rows.target_fields(ROUTE), ROUTE)
     assert found.sources == sources
 
 
 def test_without_a_field_of_the_form_the_number_is_all_there_is() -> None:
     """The row says then what its proof rests on."""
     route = replace(ROUTE, source="XX_Own")
-    fields = wire.target_fields(route)
-    found = wire.read_targets([[7, "T", "A", "A", "A"]], fields, route)
+    fields = bill_rows.target_fields(route)
+    found = bill_rows.read_targets([[7, "T", "A", "A", "A"]], fields, route)
     assert found == [(A, linked(Target("7", "T"), ground=Ground.NUMBER))]

@@ -11,7 +11,7 @@ from k3push.adapters.erp.client import ErpClient
 from k3push.adapters.erp.identities import Identities
 from k3push.core.model import BillNumber, Route
 from k3push.core.pacing.chunking import split
-from k3push.core.protocol import audit_queries, wire
+from k3push.core.protocol import audit_queries, bill_rows, wire
 from k3push.core.protocol.audit_queries import Inspected, Named
 from k3push.core.protocol.keyset import part_of
 from k3push.core.protocol.paging import PagesError, Row
@@ -54,7 +54,7 @@ class Inspector:
     async def documents(self, route: Route, ids: Sequence[str]) -> Mapping[str, Inspected]:
         """Return documents of the target form by id; one that is not there is absent."""
         fields = audit_queries.line_fields(route)
-        optional = fields[len(wire.TARGET_FIELDS) :]
+        optional = fields[len(bill_rows.TARGET_FIELDS) :]
 
         async def read(user: ErpClient, part: Sequence[str]) -> dict[str, Inspected]:
             where = wire.whole_numbers_in(wire.ID, part)

@@ -18,7 +18,7 @@ from k3push.adapters.erp.client import ErpClient
 from k3push.config.settings import Settings
 from k3push.config.settings_file import read_settings
 from k3push.core.model import BillNumber, Route
-from k3push.core.protocol import wire
+from k3push.core.protocol import bill_rows, wire
 from k3push.core.protocol.conversion_rules import Finding, Rule, rule_of
 from k3push.core.protocol.links import link_fields, target_entry
 from k3push.core.remark import remark
@@ -230,8 +230,8 @@ class _Check:
 
         Asking for targets has found out which of the fields the form has.
         """
-        has = wire.target_fields(route, erp.lacking(route.target))
-        telling = [field for field in wire.form_fields(route) if field in has]
+        has = bill_rows.target_fields(route, erp.lacking(route.target))
+        telling = [field for field in bill_rows.form_fields(route) if field in has]
         facts = {"form": route.target, "source": route.source}
         if telling:
             self._good(self.say("check.ground", field=telling[0], **facts))

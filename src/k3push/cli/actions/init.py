@@ -18,7 +18,8 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.prompt import Prompt
 
-from k3push.adapters.erp.client import Endpoint, ErpClient
+from k3push.adapters.erp.client import ErpClient
+from k3push.adapters.erp.endpoint import Endpoint
 from k3push.adapters.private_files import opened_for_owner
 from k3push.cli.console.shell import Shell
 from k3push.config.setting_errors import SettingsError

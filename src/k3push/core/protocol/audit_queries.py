@@ -13,7 +13,7 @@ from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
 from k3push.core.model import BillNumber, Route
-from k3push.core.protocol import links, wire
+from k3push.core.protocol import bill_rows, links, wire
 from k3push.core.protocol.paging import Row
 from k3push.core.protocol.pairs import Ground, ground_of, known_pair
 
@@ -95,7 +95,11 @@ class Inspected:
 def naming_fields(route: Route) -> list[str]:
     """Return the fields of the target form that name sources: the id of the document first."""
     number = [route.source_number_field] if route.source_number_field else []
-    return [wire.ID, *number, *dict.fromkeys([*wire.form_fields(route), *links.link_fields(route)])]
+    return [
+        wire.ID,
+        *number,
+        *dict.fromkeys([*bill_rows.form_fields(route), *links.link_fields(route)]),
+    ]
 
 
 def read_naming(
@@ -124,7 +128,7 @@ def read_naming(
 
 def _form_key(route: Route) -> str:
     pair = known_pair(route.source, route.target)
-    return pair.source_form_field.lower() if pair and wire.form_fields(route) else ""
+    return pair.source_form_field.lower() if pair and bill_rows.form_fields(route) else ""
 
 
 def behind(after: int, since: str) -> str:
@@ -141,12 +145,12 @@ def behind(after: int, since: str) -> str:
 
 
 def line_fields(route: Route) -> list[str]:
-    """Return the fields of whole documents; all behind `wire.TARGET_FIELDS` may be lacking."""
+    """Return the fields of whole documents; all behind `bill_rows.TARGET_FIELDS` may be lacking."""
     linked = links.link_fields(route)
     if linked:
         prefix = linked[0].removesuffix("FSBillId")
         linked = [*linked, f"{prefix}FSId", prefix + _link_quantity(route.target)]
-    return [*wire.TARGET_FIELDS, wire.CANCEL_STATUS, CREATOR, CREATED, *linked]
+    return [*bill_rows.TARGET_FIELDS, bill_rows.CANCEL_STATUS, CREATOR, CREATED, *linked]
 
 
 def _link_quantity(target: str) -> str:
@@ -159,14 +163,14 @@ def read_lines(rows: Sequence[Row], fields: Sequence[str], route: Route) -> dict
     Raises:
         UnreadableError: If a document comes without an id.
     """
-    heads = len(wire.TARGET_FIELDS) + (wire.CANCEL_STATUS in fields)
-    standings = wire.read_standings([row[:heads] for row in rows], fields[:heads])
+    heads = len(bill_rows.TARGET_FIELDS) + (bill_rows.CANCEL_STATUS in fields)
+    standings = bill_rows.read_standings([row[:heads] for row in rows], fields[:heads])
     found = {
         id_: Inspected(id_, each.number, each.status, each.cancelled)
         for id_, each in standings.items()
     }
     keys, tables = [field.lower() for field in fields], links.source_tables(route)
-    wanted = [field.lower() for field in line_fields(route)][len(wire.TARGET_FIELDS) + 1 :]
+    wanted = [field.lower() for field in line_fields(route)][len(bill_rows.TARGET_FIELDS) + 1 :]
     for row in rows:
         said = dict(zip(keys, row, strict=True))
         creator, created, *link = (said.get(key) for key in wanted)

@@ -16,6 +16,15 @@ from typing import Any, NamedTuple
 
 from k3push.core.model import BillNumber, Route
 from k3push.core.protocol import wire
+from k3push.core.protocol.bill_rows import (
+    APPROVED,
+    CANCEL_STATUS,
+    CANCELLED,
+    CLOSE_STATUS,
+    CLOSED,
+    DOCUMENT_STATUS,
+    OPTIONAL_SOURCE_FIELDS,
+)
 from k3push.core.protocol.source_forms import quantity_left, source_form
 from k3push.core.remark import remark
 
@@ -156,7 +165,7 @@ def selection_fields(route: Route, lacking: Collection[str] = ()) -> list[str]:
 def fields_to_spare(route: Route, selection: Selection) -> list[str]:
     """Return the fields that a selection can do without, where the form lacks them."""
     form = source_form(route.source)
-    spare = [*wire.OPTIONAL_SOURCE_FIELDS, quantity_left(route.source, route.target)]
+    spare = [*OPTIONAL_SOURCE_FIELDS, quantity_left(route.source, route.target)]
     if not selection.days:
         spare.append(form.date)
     if form.organisation and not selection.organisation:
@@ -181,9 +190,9 @@ def selection_filter(
     """
     form = source_form(route.source)
     statuses = [
-        (wire.DOCUMENT_STATUS, f"{wire.DOCUMENT_STATUS}={wire.quoted(wire.APPROVED)}"),
-        (wire.CLOSE_STATUS, f"{wire.CLOSE_STATUS}<>{wire.quoted(wire.CLOSED)}"),
-        (wire.CANCEL_STATUS, f"{wire.CANCEL_STATUS}<>{wire.quoted(wire.CANCELLED)}"),
+        (DOCUMENT_STATUS, f"{DOCUMENT_STATUS}={wire.quoted(APPROVED)}"),
+        (CLOSE_STATUS, f"{CLOSE_STATUS}<>{wire.quoted(CLOSED)}"),
+        (CANCEL_STATUS, f"{CANCEL_STATUS}<>{wire.quoted(CANCELLED)}"),
     ]
     conditions = statuses if selection.pushable and not route.send_blocked else []
     left = quantity_left(route.source, route.target)

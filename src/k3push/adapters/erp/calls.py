@@ -1,0 +1,272 @@
+"""Calls under a session: logins, pushes that are sent once, and looks that are read.
+
+What goes out and comes back is bytes; `core.protocol` says what they mean.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TypeVar
+from urllib.parse import urlencode
+
+import anyio
+
+from k3push.adapters.erp.carrier import Carrier, NewTransport
+from k3push.adapters.erp.endpoint import Endpoint
+from k3push.adapters.erp.rate_limit import RateLimit
+from k3push.adapters.erp.session import Session, SessionKeeper
+from k3push.core.model import Answered, Exchange, NeverSent
+from k3push.core.protocol import wire
+from k3push.core.protocol.logins import (
+    AccountSet,
+    HeaderSignature,
+    LoginFailedError,
+    read_account_sets,
+    read_login,
+)
+from k3push.core.remark import remark
+from k3push.core.safety.evidence import CALL_LIMIT
+from k3push.core.safety.verdict import BUSY_STATUSES
+from k3push.ports import (
+    ErpBusyError,
+    ErpUnreachableError,
+    LoginRefusedError,
+    LookFailedError,
+    LookRefusedError,
+)
+
+T = TypeVar("T")
+
+AUTH_SERVICE = "Kingdee.BOS.WebApi.ServicesStub.AuthService"
+FORM_SERVICE = "Kingdee.BOS.WebApi.ServicesStub.DynamicFormService"
+ACCOUNT_SETS = "Kingdee.BOS.ServiceFacade.ServicesStub.Account.AccountService.GetDataCenterList"
+SESSION_KEY = "kdservice-sessionid"
+
+# A form that always answers with a lost session lacks a right (P 3.4), however well other
+# calls fare; eight workers that lose each other's sessions need fewer.
+MOST_SESSIONS_A_LOOK = 10
+
+LOGOUT_TIMEOUT_S = 5
+
+# MsgCodes that say that the question is wrong (P 4.3): a right, an operation, a form, a parameter,
+# a field, the administrator. An exception (4) or a failed database (6) may pass.
+DEFINITE_CODES = frozenset({"2", "3", "5", "8", "9", "12", "15"})
+
+# An exception that says of a form or a field that it does not exist (P 4.4) does not pass either.
+EXCEPTION_CODE = "4"
+NO_SUCH = "不存在"
+
+
+class Calls:
+    """The calls of one user of one account set."""
+
+    def __init__(
+        self,
+        site: Endpoint,
+        *,
+        turns: RateLimit | None = None,
+        now_s: Callable[[], float] = time.time,
+        transport: NewTransport | None = None,
+    ) -> None:
+        """Begin without a connection.
+
+        Args:
+            site: Where and how.
+            turns: The line in which calls wait, which users of one site share; None is no limit.
+            now_s: The time of day in seconds, for signatures.
+            transport: Makes what carries a client's requests, instead of sockets.
+        """
+        self._site = site
+        self._now_s = now_s
+        self._turns = turns or RateLimit(lambda: 0)
+        self._carrier = Carrier(site, now_s, transport)
+        self.keeper = SessionKeeper(self._log_in)
+
+    async def aclose(self) -> None:
+        """Log out, since contexts that are left behind pile up in the server (P 2.10)."""
+        with anyio.CancelScope(shield=True):
+            with anyio.move_on_after(LOGOUT_TIMEOUT_S):
+                await self._log_out()
+            await self._carrier.aclose()
+
+    @property
+    def server_time(self) -> str:
+        """The `Date` of the last answer."""
+        return self._carrier.server_time
+
+    async def account_sets(self) -> list[AccountSet]:
+        """Return the account sets of the site, which it tells without a login (P 1.2).
+
+        Raises:
+            LookFailedError: It does not.
+        """
+        exchange = await self._carrier.post(ACCOUNT_SETS, self._body("", b"{}"), {}, None)
+        if not isinstance(exchange, Answered):
+            raise LookFailedError(exchange.because)
+        with as_failed(ACCOUNT_SETS):
+            return read_account_sets(exchange.body)
+
+    async def turn(self) -> None:
+        """Log in if need be, and wait until a call may leave at once."""
+        await self.keeper.open()
+        await self._turns.take(first=True)
+        # Others may have lost the session while this one waited.
+        await self.keeper.open()
+
+    async def perform(
+        self, operation: str, form: str, data: bytes, held_back: Callable[[], str]
+    ) -> Exchange:
+        """Make one call that writes, at most once; see `ports.Turn`."""
+        session = self.keeper.current
+        if session is None:
+            return NeverSent(remark("note.session_gone", operation=operation))
+        exchange = await self._call(
+            f"{FORM_SERVICE}.{operation}", session, form, data, held_back=held_back
+        )
+        if isinstance(exchange, Answered) and not session.accepted:
+            session.accepted = _is_accepted(exchange)
+        return exchange
+
+    async def ask(self, operation: str, form: str, data: bytes, read: Callable[[bytes], T]) -> T:
+        """Ask once about *form*, and read the answer.
+
+        Raises:
+            LookRefusedError: The ERP answered with an error.
+            LookFailedError: Nothing usable came back.
+            ErpUnreachableError: No session could be opened, since nothing answered.
+            LoginRefusedError: No session could be opened, and trying again would harm.
+        """
+        for _ in range(MOST_SESSIONS_A_LOOK):
+            # A lost session leads to a new one until the keeper refuses; a read may be repeated.
+            await self._turns.take()
+            session = await self.keeper.open()
+            exchange = await self._call(f"{FORM_SERVICE}.{operation}", session, "", data)
+            if not isinstance(exchange, Answered):
+                raise LookFailedError(exchange.because)
+            if exchange.status not in wire.ANSWER_STATUSES:
+                words = _page_words(exchange)
+                raise (ErpBusyError if exchange.status in BUSY_STATUSES else LookFailedError)(words)
+            try:
+                told = read(exchange.body)
+            except wire.SessionLostError:
+                self.keeper.lose(session.number)
+            except wire.QueryRefusedError as error:
+                session.accepted = True
+                if error.code == CALL_LIMIT:
+                    raise ErpBusyError(of_place(form, error)) from error
+                gone = error.code == EXCEPTION_CODE and NO_SUCH in str(error)
+                definite = error.code in DEFINITE_CODES or gone
+                raise LookRefusedError(
+                    of_place(form, error), code=error.code, definite=definite
+                ) from error
+            except wire.UnreadableError as error:
+                raise LookFailedError(of_place(form, error)) from error
+            else:
+                session.accepted = True
+                return told
+        lost = remark("answer.sessions", times=MOST_SESSIONS_A_LOOK)
+        raise LookFailedError(of_place(form, lost))
+
+    # -- sessions -----------------------------------------------------------------------------
+
+    async def _log_in(self, session: Session) -> None:
+        if isinstance(self._site.login, HeaderSignature):
+            try:
+                self._site.login.headers("/", timestamp_s=0)
+            except LoginFailedError as error:
+                raise LoginRefusedError(str(error)) from error
+            return
+        # It may be needed while an attempt is open, whose age counts from its beginning (rule
+        # 6), so it does not wait; the calls after it do.
+        self._turns.count()
+        login = self._site.login(int(self._now_s()))
+        body = urlencode(login.arguments).encode() if self._site.form_encoded else login.as_json()
+        cookies: dict[str, str] = {}
+        exchange = await self._carrier.post(f"{AUTH_SERVICE}.{login.method}", body, {}, cookies)
+        if not isinstance(exchange, Answered):
+            raise ErpUnreachableError(of_place(self._site.url, exchange.because))
+        if exchange.status not in wire.ANSWER_STATUSES:
+            raise ErpUnreachableError(of_place(self._site.url, _page_words(exchange)))
+        try:
+            session_id = read_login(exchange.body)
+        except LoginFailedError as error:
+            raise LoginRefusedError(str(error)) from error
+        except wire.UnreadableError as error:
+            raise ErpUnreachableError(of_place(self._site.url, error)) from error
+        session.cookies = cookies | {SESSION_KEY: session_id}
+        session.headers = _session_headers(session.cookies)
+
+    async def _log_out(self) -> None:
+        session = self.keeper.current
+        if session is not None and session.headers:
+            await self._call(f"{AUTH_SERVICE}.Logout", session, "", b"{}")
+            self.keeper.forget()
+
+    async def _call(
+        self,
+        service: str,
+        session: Session,
+        form: str,
+        data: bytes,
+        *,
+        held_back: Callable[[], str] | None = None,
+    ) -> Exchange:
+        """Make one call under a session; the answer bears the session's number."""
+        headers = session.headers
+        if isinstance(self._site.login, HeaderSignature):
+            path = self._carrier.path_of(service)
+            headers = self._site.login.headers(path, timestamp_s=int(self._now_s())) | headers
+        # Without it the server would open a session for every signed call, and it puts
+        # another in the place of one that has ended (P 2.7).
+        signed = isinstance(self._site.login, HeaderSignature)
+        cookies: dict[str, str] | None = {} if signed else None
+        with session.travelling():
+            body = self._body(form, data)
+            exchange = await self._carrier.post(
+                service, body, headers, cookies, held_back=held_back
+            )
+        if cookies and cookies.get(SESSION_KEY):
+            session.cookies = cookies
+            session.headers = _session_headers(cookies)
+        if isinstance(exchange, Answered):
+            return Answered(exchange.status, exchange.body, session.number)
+        return exchange
+
+    def _body(self, form: str, data: bytes) -> bytes:
+        if self._site.form_encoded:
+            fields = {"formid": form} if form else {}
+            return urlencode(fields | {"data": data.decode()}).encode()
+        return wire.call_body(form, data)
+
+
+@contextmanager
+def as_failed(form: str) -> Iterator[None]:
+    """Say of rows that cannot be read that the look at their form has failed."""
+    try:
+        yield
+    except wire.UnreadableError as error:
+        raise LookFailedError(of_place(form, error)) from error
+
+
+def of_place(place: str, why: object) -> str:
+    """Say where something went wrong, as a remark."""
+    return remark("note.place", place=place, why=str(why))
+
+
+def _is_accepted(exchange: Answered) -> bool:
+    try:
+        answer = wire.read_push(exchange.body)
+    except wire.UnreadableError:
+        return False
+    return not wire.is_lost_session(answer.saved, answer.converted)
+
+
+def _session_headers(cookies: Mapping[str, str]) -> dict[str, str]:
+    pairs = "; ".join(f"{name}={value}" for name, value in cookies.items())
+    return {SESSION_KEY: cookies[SESSION_KEY], "Cookie": pairs}
+
+
+def _page_words(exchange: Answered) -> str:
+    return of_place(f"HTTP {exchange.status}", wire.describe(exchange.body))

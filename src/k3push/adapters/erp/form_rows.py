@@ -1,0 +1,128 @@
+"""The rows of a form: whole, over all their pages, and without the fields that it lacks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+
+from k3push.adapters.erp.calls import Calls, of_place
+from k3push.core.protocol import bill_rows, paging, wire
+from k3push.core.safety.evidence import NO_RIGHT
+from k3push.ports import LookFailedError, LookRefusedError
+
+Rows = list[list[object]]
+
+# Refusals in a row after which the fields that a form may lack are tried one by one.
+REFUSALS_OF_A_FIELD = 2
+
+
+class FormRows:
+    """Reads rows, and remembers of each form what it lacks and how its site cuts pages."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+        self._lacking: dict[str, set[str]] = {}
+        self._refusals: Counter[str] = Counter()
+        self._proofs: dict[tuple[str, ...], paging.Proof] = {}
+
+    def lacking(self, form: str) -> set[str]:
+        """Return the fields that a form was found to lack; more may be added."""
+        return self._lacking.setdefault(form, set())
+
+    async def without_lacking(
+        self,
+        form: str,
+        fields_but: Callable[[Iterable[str]], list[str]],
+        optional: Sequence[str],
+        filter_string: str,
+        *,
+        by_name: bool = False,
+    ) -> tuple[list[str], Rows]:
+        """Read rows of the fields that a form has, leaving out the optional ones that it lacks.
+
+        A refusal may name the field. Where a query of the target form is refused twice and names
+        none, each optional field is tried by itself, twice; should it be taken for lacking by
+        mistake, less is known of a document, and none is lost. Without its status fields a source
+        that is not to be pushed would travel, so that these are left out by name alone.
+        """
+        lacking = self.lacking(form)
+        while True:
+            fields = fields_but(lacking)
+            left = [field for field in optional if field in fields]
+            try:
+                rows = await self.whole(form, fields, filter_string)
+            except LookRefusedError as refusal:
+                named = bill_rows.field_named_in(str(refusal), left)
+                if named is not None:
+                    lacking.add(named)
+                    continue
+                self._refusals[form] += 1
+                few = self._refusals[form] < REFUSALS_OF_A_FIELD
+                if not left or few or by_name or refusal.code == NO_RIGHT:
+                    raise
+                missing = [field for field in left if await self.lacks(form, field)]
+                if not missing:
+                    raise
+                lacking.update(missing)
+            else:
+                self._refusals[form] = 0
+                return fields, rows
+
+    async def whole(self, form: str, fields: Sequence[str], filter_string: str) -> Rows:
+        """Read all pages, up to one that proves to be the last."""
+        proof = self._proofs.setdefault((form, *fields), paging.Proof())
+        reading = paging.whole(proof)
+        try:
+            ask = next(reading)
+            while True:
+                if ask.probes:
+                    page = await self._probe(form, fields)
+                else:
+                    page = await self.page(
+                        form, fields, filter_string, start=ask.start, limit=ask.limit
+                    )
+                ask = reading.send(page)
+        except StopIteration as end:
+            rows: Rows = end.value
+            return rows
+        except paging.PagesError as error:
+            raise LookFailedError(of_place(form, error)) from error
+
+    async def _probe(self, form: str, fields: Sequence[str]) -> Rows | None:
+        try:
+            return await self.page(
+                form, fields, "", start=0, limit=paging.PAGE_ROWS, order=wire.NEWEST_FIRST
+            )
+        except LookFailedError:
+            return None
+
+    async def page(
+        self,
+        form: str,
+        fields: Sequence[str],
+        filter_string: str,
+        *,
+        start: int,
+        limit: int,
+        order: str = "",
+    ) -> Rows:
+        """Read one page, in one query; the site may cut it."""
+        data = wire.query_data(form, fields, filter_string, start=start, limit=limit, order=order)
+        return await self._calls.ask(
+            "ExecuteBillQuery", form, data, lambda body: wire.read_rows(body, len(fields))
+        )
+
+    async def lacks(self, form: str, field: str) -> bool:
+        """Say whether a field is refused each time, though its form is answered without it."""
+        for _ in range(REFUSALS_OF_A_FIELD):
+            if await self._answers(form, field) or not await self._answers(form, wire.ID):
+                return False
+        return True
+
+    async def _answers(self, form: str, field: str) -> bool:
+        """Say whether a query of one row of a field is answered."""
+        try:
+            await self.page(form, [wire.ID, field], "", start=0, limit=1)
+        except LookRefusedError:
+            return False
+        return True
