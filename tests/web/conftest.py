@@ -36,7 +36,7 @@ def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         assert not os.environ.get("CI"), "CI installs Chromium"
         pytest.skip("there is no Chromium")
-    expect.set_options(timeout=30_000)  # the machine may be busy
+    expect.set_options(timeout=100_000)  # the machine may be busy
     with sync_playwright() as playwright:
         options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)

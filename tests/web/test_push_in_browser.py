@@ -158,7 +158,7 @@ def approve(li: Person) -> None:
 def watch_and_pause(wang: Person, sandbox: Sandbox) -> None:
     """The page of the plan leads to the run by itself; nothing more leaves after a pause."""
     wang.page.locator("main li a").click()
-    until(lambda: sandbox.made() > 5)
+    until(lambda: sandbox.made() > 5, patience_s=150)
     wang.press("web.pause")
     wang.sees("#standing .held", "hold.control", since="")
     expect(wang.page.get_by_role("button", name=wang.say("web.continue"))).to_be_visible()

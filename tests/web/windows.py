@@ -16,7 +16,7 @@ def opened(browser: Browser, base: str, **options: Any) -> Iterator[Page]:
     """Open a window; no script of a page may fail, and none may ask elsewhere."""
     context = browser.new_context(**options)
     page = context.new_page()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(100_000)
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on(
