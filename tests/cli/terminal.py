@@ -19,7 +19,7 @@ from urllib.request import ProxyHandler, build_opener
 
 from tests.forked import Forked, can_be_forked
 
-PATIENCE_S = 40.0
+PATIENCE_S = 100.0
 
 PASSWORD = "sandbox"
 
