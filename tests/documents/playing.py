@@ -244,9 +244,11 @@ class Clone(AbstractContextManager["Clone"]):
         self._look_at_bar(plain)
         on_terminal = bool({"typed", "interrupt"} & set(block.play))
         terminal = self.begin(plain, on_terminal=on_terminal, watched="watched" in block.play)
+        said = 0
         for answer in block.play["typed"].split("|") if "typed" in block.play else ():
-            said = len(terminal.output)
             until(partial(_is_asked, terminal, said))
+            # Before it is typed: the next question may come at once.
+            said = len(terminal.output)
             terminal.typed(self._here(answer.strip()) + "\n")
         if "when" in block.play:
             until(lambda: self._has_come(block.play["when"], terminal))
