@@ -2,7 +2,8 @@
 
 They do what the commands do, with the same settings, ledger and rules. Whatever was pushed
 before is `already`, so that a task which is tried again is safe. Names and fields that stand in
-`__all__` stay as they are; everything else of k3push may change.
+`__all__` stay as they are; everything else of k3push may change. It is one module, since it is one
+promise: a program finds here all that it may rely on.
 """
 
 from __future__ import annotations

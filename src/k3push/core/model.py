@@ -3,6 +3,8 @@
 A *number* is the bill number of a source bill. A *target* is a document that the
 ERP made from it. Numbers travel in *chunks*; one sending of a chunk is an
 *attempt*, and what came of it is an *outcome* for each number.
+
+It is one list: the types name each other, and every other module speaks in them.
 """
 
 from __future__ import annotations

@@ -2,6 +2,9 @@
 
 Every sending of k3push is a call of `send_once`, and there is no second way (rule 10).
 `push_chunk` repeats it only where it returns `SendAgain`, the proof that nothing was done.
+
+The module is long and stays one: what is looked at, written down, sent, judged and read back
+decides together whether a number may travel again, and is read here from top to bottom.
 """
 
 from __future__ import annotations
@@ -64,21 +67,23 @@ from k3push.runs.stop import Cause
 Untold = tuple[str, str]
 """Code and reason of a number that stays in doubt, since no look tells what became of it."""
 
-# What is sent again is looked at once more if its turn took longer than this: the call before may
-# have been carried out meanwhile, or a person have come in between.
+# For how long a look counts. A number that is sent again and had to wait longer than this for its
+# turn is looked at once more: the earlier call may have been carried out meanwhile, or a person
+# may have pushed the bill.
 LOOK_KEEPS_S = 5.0
 
-# Queries may be answered by a copy of the database that lags behind: pauses between looks for
-# what a success has made.
+# Pauses between looks for what a success has made: a copy of the database that lags behind may
+# answer the queries.
 FIRST_LAG_S = 0.5
 LAG_GROWTH = 2.0
 
-# Many who share a session that lasts for a few calls lose it often, each by no fault of its
-# own. A user who may read and not push loses it always (P 3.4).
+# How often one chunk may meet a lost session. Where a session lasts for a few calls, the tasks
+# that share it lose it often, through no fault of theirs. A user who may read but not push is
+# answered with a lost session every time (P 3.4).
 MOST_SESSIONS_A_CHUNK = 30
 
-# Those who lose each other's sessions in step never get further, so each falls back by a time
-# of its own, which doubles until it is longer than a call.
+# Tasks that end each other's sessions in one rhythm never get further. So each waits for a time of
+# its own, which doubles with each loss until it is longer than a call.
 STEP_S = 0.05
 STEPS = 16
 LONGEST_STEP_S = 60.0
@@ -92,25 +97,27 @@ class Sending:
         chunk: As the backlog gave it.
         numbers: What is left to send: claimed, and without a target.
         links_proved: Targets were found by their link on this route before.
-        one_only: All are looked at and one is sent, whose document has to come to its end first.
-        found_links: They were found on the way of this chunk.
+        one_only: All numbers are looked at and only the first is sent: its document must pass all
+            steps of the route before others follow.
+        found_links: Targets were found by their link while this chunk was sent.
         nth: Sendings so far.
         lost: How many of them met a lost session.
         in_doubt: Whether the last sending left numbers `unknown`.
         overload: What the last answer said of an overloaded ERP, or "".
-        held_back: Nothing left, since a hold began meanwhile; the numbers wait for its end.
-        conclusion: What the last sending came to, once the ERP has finished one.
+        held_back: Nothing was sent, since a hold had begun; the numbers wait for its end.
+        conclusion: What the last sending that the ERP has finished came to.
         began_s: When the last look before a sending began.
-        at_once: Chunks on their way as it left, itself counted.
+        at_once: Chunks on their way when it left, itself included.
         merged: The last read-back found a target of several sources.
         sample: What the last sending tells of the ERP's pace.
         push_s: How long the last push took.
         cancelled: Cancelled documents of the numbers, which count as none.
         twins: Remarks on documents that the last answer does not name beside those that it does.
-        ground: By which evidence the last read-back has found documents, as a remark, or "".
-        outcomes: What its numbers have come to: by the looks before, and by the last sending.
-        named: As whom a sending travelled, by id of the documents that its answer names.
-        postponed: Numbers that wait until the document of another has come to its end.
+        ground: The evidence by which the last read-back found documents, as a remark, or "".
+        outcomes: Outcomes of its numbers: from the looks before it, and from the last sending.
+        named: Which user sent the call that made a document, by the document's id; of those that
+            an answer names.
+        postponed: Numbers that wait until another's document has passed all steps of the route.
     """
 
     chunk: Chunk

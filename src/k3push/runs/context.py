@@ -19,7 +19,7 @@ from k3push.runs.proof import Proofs
 from k3push.runs.stop import Cause, Stop
 from k3push.runs.throttle import Throttle
 
-# So many numbers that somebody else has pushed as well are no accident.
+# When this many numbers were pushed by somebody else as well, it is no accident.
 MOST_TWINS = 3
 
 
@@ -191,7 +191,7 @@ class Context:
 
     @property
     def repeats_pushes(self) -> bool:
-        """Whether a target that was there before does not stop a push."""
+        """Whether bills are pushed though they have a target already."""
         return self.route.allow_partial or bool(self.run.again_because)
 
     def chunk_size(self, left: int, ready: int, open_chunks: int) -> int:
@@ -243,7 +243,7 @@ class Context:
         return await self.proofs.covers(self, self.ledger, self.run.id, users=users, sender=sender)
 
     def knows_enough_of(self, sender: str) -> bool:
-        """Say whether nothing more can be learnt of how much is shown of a user's documents."""
+        """Say whether enough of a user's documents were shown, or no more can be sent."""
         return self.proofs.enough_shown(sender) or not self.more_to_send()
 
     def note_twin(self, why: str) -> None:

@@ -1,6 +1,6 @@
 """Push the planned numbers of a run: the tasks that go on side by side.
 
-Run, resume and retry all come through `push_run`. Four tasks share one event loop, so none of
+Run, resume and retry all come through `push_run`. Its tasks share one event loop, so none of
 them is interrupted between two awaits, and no lock is needed:
 
 - the *intake* reads planned rows, looks at their sources and fills the backlog (`intake`);
@@ -97,7 +97,7 @@ class _Doubts:
 
     Attributes:
         open: Some number's answer is lost, and settling may plan it again.
-        news: How often that was said, so that a settling under way misses none.
+        news: Counts what is noted here, so that a settling under way misses nothing.
         unproved: Numbers that wait for the proof that the field finds what is there.
         canaries: Numbers that travelled alone to prove it, and whose answer was lost.
     """
@@ -278,7 +278,7 @@ class _Engine:
             self.wakeup.notify()
 
     async def _follow_up(self, sending: Sending) -> None:
-        """Hand what was made to the follower; until one has done well, each is awaited."""
+        """Hand new documents to the follower; until one has passed its steps, wait for each."""
         if sending.postponed:
             chunk = sending.chunk
             self.backlog.add_part(sending.postponed, alone=chunk.alone, tries=chunk.tries)
@@ -341,7 +341,7 @@ class _Engine:
     # -- sparing the ERP ----------------------------------------------------------------------
 
     def _ease_off(self, sending: Sending) -> None:
-        """Spare an ERP that says that it is overloaded, longer each time."""
+        """Pause where the ERP says that it is overloaded, longer each time."""
         if sending.overload and self.context.throttle.hold is None:
             self.overloads += 1
             self._spare_erp(sending.overload, self.overloads)
@@ -359,7 +359,7 @@ class _Engine:
             await self.context.stop.sleep(pause_s(nth))
 
     def _spare_erp(self, why: str, nth: int) -> None:
-        """Let all wait, since it is their calls together that were too many."""
+        """Let all chunks wait: their calls together were too many."""
         self.context.watch.waiting(why, pause_s(nth))
         self.context.throttle.back_off(pause_s(nth), why)
 

@@ -12,6 +12,9 @@ Only what this ledger has made is followed. A document that an answer to a push 
 a look alone has found, since the answer was lost, may be another program's; it is followed where
 its creator is one of those who have made documents that our answers name. Of a number that has
 more documents than its push made, nobody but a person can say which is to stay.
+
+The module is long and stays one: the `Follower` alone knows which documents are on their way, and
+what it does with them is one cycle of reading, calling and reading again.
 """
 
 from __future__ import annotations

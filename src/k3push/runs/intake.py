@@ -45,7 +45,7 @@ class Intake:
         fed: All planned rows that may be taken up have been read.
         cut: The limit has left planned rows out.
         coming: Planned rows that have not been read yet.
-        busy: How many looks are under way at rows that stand nowhere else meanwhile.
+        busy: How many looks are under way at rows that are in no other list meanwhile.
     """
 
     def __init__(

@@ -10,6 +10,9 @@ failure are told apart:
   same form was read before.
 - The ERP refuses the query of certain numbers and answers others, as a guard against odd filters
   does. The question is halved until these numbers are found, and the others are answered.
+
+The module is long and stays one: every read of a run comes through `_read`, and what its failure
+means is told beside each look.
 """
 
 from __future__ import annotations
@@ -69,17 +72,19 @@ wait_for_erp = wait_exponential(multiplier=FIRST_WAIT_S, exp_base=WAIT_GROWTH, m
 # Some five minutes of waits for a read that has worked before, beside the setting's own number.
 LEAST_TRIES_OF_A_READ = 9
 
-# How often a lone number's query has to be refused that often, and a harmless one answered right
-# after it: of reads that fail by chance, one in eight, four in a million come to that.
+# Rounds in which the query of a single number has to be refused, each time with a harmless query
+# answered right after it, before the refusal is believed. Where one read in eight fails by chance,
+# four numbers in a million are refused in all rounds.
 ROUNDS_OF_ONE = 3
 
 # Refusals of a question with several numbers before it is halved.
 TRIES_OF_A_PART = 2
 
-# Of what a field holds, so much has to be bills: people write some down among remarks.
+# The share of a field's values that must be bills before the field is believed to name bills:
+# people also write bill numbers into remarks.
 LEAST_SHARE = 0.5
 
-# No bill has this number: where its query is refused as well, it is not the numbers' fault.
+# A number that no bill has: where its query is refused as well, the numbers are not to blame.
 HARMLESS = BillNumber("k3push-check")
 
 

@@ -32,13 +32,13 @@ from k3push.runs.lookup import (
     look_at_targets,
 )
 
-# Documents of the ledger that are looked for. Rights may hide some of a user's documents, so that
-# few do not tell.
+# How many documents of the ledger are looked for, and how many must be there. Rights may hide some
+# of a user's documents, so fewer would prove nothing.
 SAMPLE = 20
 LEAST_SAMPLE = 3
 
-# Documents that answers have named and looks have shown, before silence is believed: a user who
-# sees half of them misses one of ten with a chance of 1023 in 1024.
+# How many documents that answers have named must have been shown by looks before "nothing is there"
+# is believed: a user who sees half of them misses one of ten with a chance of 1023 in 1024.
 ENOUGH_SHOWN = 10
 
 

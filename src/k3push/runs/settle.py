@@ -1,8 +1,8 @@
 """Find out what became of numbers whose answer was lost (rule 6). Only reads are made here.
 
 Found means done, once two looks a while apart show the same documents: a rule that splits a bill
-saves them one after another. Where such a rule was seen, the window has to pass as well. Absent
- counts only
+saves them one after another. Where such a rule was seen, the window has to pass as well. Absence
+counts only
 
 - after the window, since the ERP may finish a call long after the connection broke (P 5.15), and
   when no more documents of the same call come,

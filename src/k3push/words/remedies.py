@@ -1,7 +1,7 @@
 """Causes and cures of what `core.advice` recognises, and of our own codes.
 
 A line of 72 columns has room for each. "Likely" (多半) stands where a pattern leaves room for
-another cause.
+another cause. It is one list: two texts in each language for each kind of message.
 """
 
 from __future__ import annotations

@@ -23,7 +23,8 @@ from aiohappyeyeballs import start_connection
 
 from k3push.core.protocol.compression import MOST_BYTES, PackingError, unpacked
 
-# Idle for longer, a connection may be closed by the server just as the next call leaves.
+# A connection that was idle for longer is not used again: the server may close it just as the next
+# call leaves.
 IDLE_S = 5.0
 
 PACKED_AS = b"content-encoding"
@@ -138,7 +139,7 @@ class Line(httpx.AsyncBaseTransport):
         except TimeoutError:
             raise httpx.ConnectTimeout("no connection in time") from None
         except (OSError, ValueError, OverflowError) as error:
-            # The latter two are names and ports that no address can have.
+            # The latter two: names and ports that no address can have.
             raise httpx.ConnectError(str(error)) from error
         self._http = h11.Connection(h11.CLIENT)
         return wire
@@ -252,7 +253,7 @@ class _Socket(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if not self.busy:
-            # Nobody asked, so it is no answer to the next call.
+            # Nobody had asked, so it must not pass for the answer to the next call.
             self.ended = True
             self.transport.abort()
             return

@@ -160,7 +160,7 @@ class Identities:
     async def sources_of(
         self, route: Route, numbers: Sequence[BillNumber]
     ) -> Mapping[BillNumber, tuple[Source, ...]]:
-        """Ask the source form for bills; of what the first user does not see, the others."""
+        """Ask the source form for bills; other users are asked for what the first does not see."""
         found = dict(await self._by_first(lambda erp: erp.sources_of(route, numbers)))
         await self._of_others(
             lambda: [number for number in numbers if not found[number]],
@@ -188,7 +188,7 @@ class Identities:
                     raise
 
     async def sources_by_id(self, route: Route, ids: Sequence[str]) -> Mapping[str, Source]:
-        """Ask the source form for bills by id; of what the first user does not see, the others."""
+        """Ask the source form for bills by id; others are asked for what the first does not see."""
         found = dict(await self._by_first(lambda erp: erp.sources_by_id(route, ids)))
         await self._of_others(
             lambda: [id_ for id_ in ids if id_ not in found],
@@ -222,7 +222,7 @@ class Identities:
         return await self._by_first(lambda erp: erp.linked_sources(route))
 
     async def standings_of(self, route: Route, ids: Collection[str]) -> Mapping[str, Standing]:
-        """Ask the target form for documents; of what the first user does not see, the others."""
+        """Ask the target form for documents; others are asked for what the first does not see."""
         found: dict[str, Standing] = {}
         refusals: list[LookRefusedError] = []
         asked = 0
@@ -308,7 +308,7 @@ class Identities:
         seen: dict[str, T],
         refusals: list[LookRefusedError],
     ) -> None:
-        """Look through users side by side; one look that fails is a look that failed."""
+        """Look through users side by side; if one of these looks fails, the whole look fails."""
         failures: list[Exception] = []
 
         async def look_by(user: _User) -> None:
@@ -337,7 +337,7 @@ class Identities:
 
     @property
     def _able(self) -> list[_User]:
-        """Those who may push; where nobody may, it is not for us to hide what the ERP says."""
+        """Those who may push; everybody where nobody may, so that the ERP itself says why not."""
         return [user for user in self._left if user.name not in self._barred] or self._left
 
     def _learn_from(self, user: _User, exchange: Answered) -> None:
@@ -421,7 +421,7 @@ class _Turn:
             return exchange
         if is_push:
             self.answered(self.mine, exchange)
-        # The number says whose session it was; `lose_session` takes it apart.
+        # The session's number also says which user's it was; `lose_session` separates the two.
         return replace(exchange, session=exchange.session * self.users + self.mine.place)
 
 

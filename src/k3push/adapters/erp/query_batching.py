@@ -27,9 +27,9 @@ from k3push.ports import Erp, ErpUnreachableError, LoginRefusedError, LookFailed
 # A chunk looks at the field before its push and after it, and at the links before it.
 FIELD_LOOKS_A_CHUNK = 2
 LINK_LOOKS_A_CHUNK = 1
-# How often others get their turn before a look is made: a commit lets several chunks go at once.
+# How often other tasks run before a query is made: one commit lets several chunks go on at once.
 BREATH = 2
-# How much the last call weighs in what a call takes.
+# How much the last call weighs in the average duration of a call.
 WEIGHT = 0.2
 
 
@@ -143,7 +143,7 @@ class BatchedQueries:
         return await self._erp.targets_of(route, list(asked))
 
     def _most(self, looks_a_chunk: int) -> int:
-        """Say how many queries may be under way: so many as chunks would make on average.
+        """Say how many queries may be under way: as many as the chunks would make on average.
 
         Those beyond it come in a crowd, and what they wait for the others they save the ERP.
         """

@@ -56,7 +56,7 @@ class Look:
         made: Documents that were not there before the attempt, by source number.
         proved: The field that is asked was proved to find what is there: on this account, for
             these forms.
-        covered: Everybody was asked whose documents may be meant: the attempt's own sender, or
+        covered: Everybody who may see the documents was asked: the attempt's own sender, or
             a user who is proved to see what that one makes.
         trusted: No look has missed a document that an answer names, and enough were shown.
         linked: The links of the target form were asked for each number that has no document, and
@@ -231,7 +231,7 @@ def _passed_over(
 
 
 def _refused(rest: _Rest, numbers: Sequence[BillNumber], *, last_try: bool) -> Conclusion:
-    """Conclude a refusal whose look shows that it made nothing of some numbers."""
+    """Conclude a refusal that is proved to have made nothing of some numbers."""
     said = rest.said
     if said.code == RESPONSE_ERROR and len(numbers) == 1 and not last_try:
         return rest.later()

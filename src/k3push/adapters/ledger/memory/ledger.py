@@ -1,7 +1,8 @@
 """A ledger in memory: the plainest reading of the port's words.
 
 It shows what every other ledger must do, and serves whole-system simulations on a virtual
-clock: inside a verb nothing waits, so a verb either has not begun or is done.
+clock: inside a verb nothing waits, so a verb either has not begun or is done. Its verbs stand in
+the order of the port, so that the two can be read side by side.
 
 One `MemoryLedger` is what one process sees. Another process on the same ledger, and a death,
 are made like this:
