@@ -5,7 +5,6 @@ What goes out and comes back is bytes; `core.protocol` says what they mean.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
@@ -65,22 +64,14 @@ class Calls:
     def __init__(
         self,
         site: Endpoint,
-        *,
-        turns: RateLimit | None = None,
-        now_s: Callable[[], float] = time.time,
-        transport: NewTransport | None = None,
+        turns: RateLimit,
+        now_s: Callable[[], float],
+        transport: NewTransport | None,
     ) -> None:
-        """Begin without a connection.
-
-        Args:
-            site: Where and how.
-            turns: The line in which calls wait, which users of one site share; None is no limit.
-            now_s: The time of day in seconds, for signatures.
-            transport: Makes what carries a client's requests, instead of sockets.
-        """
+        """Begin without a connection; `client.ErpClient` says what these are."""
         self._site = site
         self._now_s = now_s
-        self._turns = turns or RateLimit(lambda: 0)
+        self._turns = turns
         self._carrier = Carrier(site, now_s, transport)
         self.keeper = SessionKeeper(self._log_in)
 

@@ -101,7 +101,7 @@ class ErpClient:
             transport: Makes what carries a client's requests, instead of sockets.
         """
         self._user = site.user
-        self._calls = Calls(site, turns=turns, now_s=now_s, transport=transport)
+        self._calls = Calls(site, turns or RateLimit(lambda: 0), now_s, transport)
         self._forms = FormRows(self._calls)
         self._links_answered: set[str] = set()
         self._without_links: set[str] = set()
