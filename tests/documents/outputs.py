@@ -12,6 +12,8 @@ COLUMNS = 80
 _RUN_ID = r"\d{8}-\d{6}-[a-z]{3}"
 _VOLATILE = [
     (r"^.*(?:pace:|节奏：).*\n", ""),
+    # Every half minute a run says how far it is.
+    (r"^\d+/\d+ · .*\n", ""),
     (_RUN_ID, "RUN"),
     (r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?(?:[+-]\d\d:\d\d)?", "TIME"),
     (r"\b\d\d:\d\d\b", "TIME"),

@@ -39,7 +39,6 @@ import termios
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from threading import Thread
 from types import TracebackType
@@ -246,9 +245,7 @@ class Clone(AbstractContextManager["Clone"]):
         terminal = self.begin(plain, on_terminal=on_terminal, watched="watched" in block.play)
         said = 0
         for answer in block.play["typed"].split("|") if "typed" in block.play else ():
-            until(partial(_is_asked, terminal, said))
-            # Before it is typed: the next question may come at once.
-            said = len(terminal.output)
+            said = _asked(terminal, said)
             terminal.typed(self._here(answer.strip()) + "\n")
         if "when" in block.play:
             until(lambda: self._has_come(block.play["when"], terminal))
@@ -315,8 +312,13 @@ def _first_lines(lines: Sequence[str], block: Block) -> Sequence[str]:
     return lines
 
 
-def _is_asked(terminal: Terminal, said: int) -> bool:
-    return terminal.output[said:].rstrip().endswith(":")
+def _asked(terminal: Terminal, said: int) -> int:
+    """Wait for a question behind what was *said* before; return how much is said with it."""
+    try:
+        until(lambda: terminal.output[said:].rstrip().endswith(":"))
+    except AssertionError as error:
+        raise AssertionError(f"no question at the end of: {terminal.output}") from error
+    return len(terminal.output)
 
 
 def _commands(block: Block) -> Iterator[str]:

@@ -10,9 +10,10 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from getpass import getpass
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 from rich.console import Console
@@ -200,22 +201,30 @@ class _Guide:
     def _ask(self, question: str, default: str = "") -> str:
         answer = ""
         while not answer or flaw_of(answer):
-            answer = self._prompt(question, default=default or None) or ""
+            answer = self._prompt(question, default or None) or ""
         return answer.strip()
 
     def _secret(self) -> str:
         """Ask for the password, of a person alone; it is used to look around, and forgotten."""
         if not sys.stdin.isatty():
             return ""
-        how = {"default": "", "show_default": False, "password": True}
-        return self._prompt(self.say("init.secret"), **how) or ""
+        with _ended_as_problem():
+            # It hides what is typed before it asks; rich would ask first.
+            return getpass(f"{self.say('init.secret')}: ", stream=sys.stderr)
 
-    def _prompt(self, question: str, **how: Any) -> str | None:
-        try:
-            answer: str | None = Prompt.ask(question, console=self.console, **how)
-        except EOFError as error:
-            raise Problem(remark("init.ended")) from error
+    def _prompt(self, question: str, default: str | None) -> str | None:
+        with _ended_as_problem():
+            answer: str | None = Prompt.ask(question, console=self.console, default=default)
         return answer
+
+
+@contextmanager
+def _ended_as_problem() -> Iterator[None]:
+    """Turn an end of the input into a problem."""
+    try:
+        yield
+    except EOFError as error:
+        raise Problem(remark("init.ended")) from error
 
 
 def _endpoint(erp: Mapping[str, str]) -> Endpoint:
