@@ -107,7 +107,7 @@ async def sandbox(options: SandboxOptions, port: int, say: Say) -> Exit:
 
 
 async def demo(options: CommandOptions, folder: Path, say: Say) -> Exit:
-    """Push the sample jobs and what a route selects to a sandbox, and hold the ledger against the sandbox's books.
+    """Push sample jobs and what a route selects to a sandbox; hold the ledger against its books.
 
     It ends well where that proof holds, whatever the run came to: some bills are to be refused.
 
