@@ -203,3 +203,22 @@ def test_a_select_list_is_for_its_owner_only(desk: Desk, few: Sandbox) -> None:
     desk.configure(few.url)
     assert desk.k3push("select", "-o", "a.csv").exit == 0
     assert Path(desk.folder / "a.csv").stat().st_mode & 0o077 == 0
+
+
+def test_a_number_in_two_organisations_is_chosen_by_its_id(desk: Desk, start: Start) -> None:
+    """By its number it is `ambiguous`, with the choice shown; by their ids both are pushed."""
+    sandbox = start("--orders", "3", "--twins", "1")
+    desk.configure(sandbox.url, more=selecting(where="FBillNo='CGDD0000000'"))
+    named = desk.k3push("run", desk.job(orders(1)), "--json")
+    assert (named.exit, named.said["counts"]) == (3, {"rejected": 1}), named
+    assert desk.k3push("select", "-o", "both.csv").exit == 0
+    both = read_csv(desk.folder / "both.csv")
+    assert [bill["organisation"] for bill in both] == ["100", "200"]
+    (row,) = desk.rows()
+    choice = ", ".join(f"{bill['id']} ({bill['organisation']})" for bill in both)
+    assert (row["code"], choice in row["reason"]) == ("ambiguous", True), row
+    ids = desk.write("ids.csv", "id\n" + "".join(f"{bill['id']}\n" for bill in both))
+    pushed = desk.k3push("run", ids, "--json")
+    assert (pushed.exit, pushed.said["counts"]) == (0, {"pushed": 2}), pushed
+    assert [row["id"] for row in desk.rows(pushed.said["run"])] == [bill["id"] for bill in both]
+    assert len(sandbox.truth()["sources"][orders(1)[0]]) == 2

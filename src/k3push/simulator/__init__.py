@@ -33,7 +33,7 @@ from k3push.simulator.plan_files import load_plan, plan_from
 from k3push.simulator.presets import PRESETS
 from k3push.simulator.queries import QueryLimits
 from k3push.simulator.refusals import MsgCode, OnRefusal, Refusal, Texts
-from k3push.simulator.sandbox_options import SandboxOptions, build
+from k3push.simulator.sandbox_options import SandboxOptions, build, first_orders
 from k3push.simulator.script import (
     Aimed,
     Channel,
@@ -92,6 +92,7 @@ __all__ = [
     "audit",
     "build",
     "fault",
+    "first_orders",
     "load_plan",
     "plan_from",
     "serve",

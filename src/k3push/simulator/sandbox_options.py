@@ -138,6 +138,15 @@ class SandboxOptions:
     texts: Texts = field(default_factory=Texts)
 
 
+def first_orders(count: int) -> tuple[str, ...]:
+    """Give the numbers of the first purchase orders.
+
+    >>> first_orders(2)
+    ('CGDD0000000', 'CGDD0000001')
+    """
+    return tuple(f"{PURCHASE_ORDER.prefix}{index:07d}" for index in range(count))
+
+
 def build(options: SandboxOptions, clock: Callable[[], datetime] = beijing_time) -> Site:
     """Put a site together.
 

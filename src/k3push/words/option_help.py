@@ -216,6 +216,10 @@ WORDS = {
         "Link rows cannot be queried, as on few sites.",
         "关联关系表不可查询（少数系统如此）。",
     ),
+    "option.twins": (
+        "Number of orders whose numbers a second organisation has as well.",
+        "编号与第二个组织相同的采购订单的数量。",
+    ),
     "option.orders": ("Number of approved purchase orders.", "已审核采购订单的数量。"),
     "option.keep": ("Folder for the results.", "结果目录。"),
     # -- the dashboard ---------------------------------------------------------------------

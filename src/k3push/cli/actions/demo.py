@@ -48,6 +48,9 @@ DEMO_TIMES = {
 # Documents are submitted and approved; one of them waits in a flow.
 DEMO_FOLLOW = 'follow = ["submit", "audit"]'
 
+# What is pushed beside the sample lists, without being on any.
+DEMO_WHERE = "FBillNo>='CGDD0000980'"
+
 # The number whose answer is lost, by `demo-faults.toml`.
 DEMO_LOST = "CGDD0000033"
 
@@ -104,7 +107,7 @@ async def sandbox(options: SandboxOptions, port: int, say: Say) -> Exit:
 
 
 async def demo(options: CommandOptions, folder: Path, say: Say) -> Exit:
-    """Push the sample jobs to a sandbox, and hold the ledger against the sandbox's books.
+    """Push sample jobs and what a route selects to a sandbox; hold the ledger against its books.
 
     It ends well where that proof holds, whatever the run came to: some bills are to be refused.
 
@@ -117,7 +120,8 @@ async def demo(options: CommandOptions, folder: Path, say: Say) -> Exit:
         config = _configured(folder, address)
         runner = Runner(replace(options, config=config, yes=True), say)
         runner.warn("demo.begin", url=address)
-        await runner.run(jobs, JobOptions())
+        async with runner.selected(JobOptions()) as (selected, how, _):
+            await runner.run([*jobs, *selected], how)
         site.finish()
         async with ledger_of(runner.settings) as ledger:
             run: Run = (await ledger.runs())[-1]
@@ -155,7 +159,7 @@ def _laid_out(folder: Path) -> list[str]:
 
 
 def _configured(folder: Path, address: str) -> Path:
-    """Write the sample configuration for a sandbox at *address*, with steps after the push.
+    """Write the sample configuration for a sandbox at *address*: what to select, and to follow.
 
     Doubts are settled in seconds.
     """
@@ -163,6 +167,7 @@ def _configured(folder: Path, address: str) -> Path:
     for key, value in DEMO_TIMES.items():
         text = re.sub(rf"^{key} = \d+", f"{key} = {value}", text, flags=re.MULTILINE)
     text = re.sub(r"^follow = \[\]", DEMO_FOLLOW, text, flags=re.MULTILINE)
+    text = re.sub(r'^where = ""', f'where = "{DEMO_WHERE}"', text, flags=re.MULTILINE)
     config = folder / CONFIG
     config.write_text(DEMO_MARK + text, "utf-8")
     return config

@@ -85,10 +85,11 @@ def add_beginning(app: typer.Typer, say: Say) -> None:
             float, typer.Option(min=0, metavar="SECONDS", help=say("option.plugin_pause"))
         ] = 0.0,
         no_links: Annotated[bool, typer.Option("--no-links", help=say("option.no_links"))] = False,
+        twins: Annotated[int, typer.Option(min=0, metavar="N", help=say("option.twins"))] = 0,
         orders: Annotated[int, typer.Option(min=1, metavar="N", help=say("option.orders"))] = 1000,
     ) -> int:
         from k3push.cli.actions import demo  # noqa: PLC0415
-        from k3push.simulator import SandboxOptions  # noqa: PLC0415
+        from k3push.simulator import SandboxOptions, first_orders  # noqa: PLC0415
 
         options = SandboxOptions(
             orders=orders,
@@ -101,6 +102,7 @@ def add_beginning(app: typer.Typer, say: Say) -> None:
             write_back=write_back,
             pause_s=pause,
             link_fields=not no_links,
+            twins=first_orders(twins),
             faults=faults,
         )
         return awaited(lambda: demo.sandbox(options, port, say))
