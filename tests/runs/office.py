@@ -390,6 +390,7 @@ class Office:
                     "number": number_in(row.key),
                     "id": row.shown_id,
                     "state": str(row.state),
+                    "code": row.code,
                     "targets": [target.number for target in row.targets if target.number],
                     "target_ids": [target.id for target in row.targets],
                 }

@@ -136,10 +136,18 @@ WORDS = {
         "请在 ERP 中核对两张下游单据，并删除其中一张",
     ),
     "advice.ledger.cause": (
+        "this ledger pushed it; documents of this route cannot be asked for",
+        "本台账已下推过；此路线无法查询下游单据",
+    ),
+    "advice.ledger.cure": (
+        "look it up in the ERP; if its document is gone, `--again`",
+        "请在 ERP 中下查；下游单据确已删除则用 `--again`",
+    ),
+    "advice.unshown.cause": (
         "this ledger pushed it, and the ERP shows no document of it now",
         "本台账已下推过，但 ERP 现在查不到下游单据",
     ),
-    "advice.ledger.cure": (
+    "advice.unshown.cure": (
         "see if it is deleted or hidden from this user; if gone, `--again`",
         "查明是已删除还是此用户无权查看；确已删除则用 `--again`",
     ),

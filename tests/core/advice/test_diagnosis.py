@@ -22,7 +22,16 @@ PACKAGE = Path(k3push.__file__).parent
 CODE_ARGUMENTS = {"Outcome": 3, "InDoubt": 0, "_rejected": 1, "still_planned": 1, "unknown": 0}
 
 # Codes that have a name, since they are written in several places.
-CODE_NAMES = {"ABSENT", "AMBIGUOUS", "KILLED", "PRECHECK", "SHARED", "TWIN"}
+CODE_NAMES = {
+    "ABSENT",
+    "AMBIGUOUS",
+    "BY_LEDGER",
+    "KILLED",
+    "PRECHECK",
+    "SHARED",
+    "TWIN",
+    "UNSHOWN",
+}
 
 # Messages of P 4.4, P 2.4, the protocol samples, the simulator, `runs/lookup.py` and the demo.
 SEEN = [

@@ -58,6 +58,7 @@ ENTRIES = (
     Advice("unanswered", own="unanswered"),
     Advice("twin", own="twin"),
     Advice("ledger", own="ledger"),
+    Advice("unshown", own="unshown"),
     Advice("waiting", own="waiting"),
     Advice("taken-back", words=r"note\.document\.(taken_back|submitted_before)"),
     Advice("not-ours", words=r"note\.document\.not_ours"),
