@@ -23,6 +23,14 @@ WORDS = {
         "process it in the ERP; later `k3push follow` looks again",
         "请在 ERP 中处理，之后用 `k3push follow` 再次查看",
     ),
+    "advice.step.cause": (
+        "the ERP refused to submit or approve the document",
+        "ERP 拒绝提交或审核此下游单据",
+    ),
+    "advice.step.cure": (
+        "mend the document in the ERP as it says; then `k3push follow`",
+        "请按提示在 ERP 中处理下游单据，再执行 `k3push follow`",
+    ),
     "advice.taken-back.cause": (
         "somebody has withdrawn, rejected or unapproved the document",
         "有人撤销、驳回或反审核了此单据",

@@ -124,6 +124,20 @@ def test_a_message_that_was_seen_gets_its_own_advice(code: str, reason: str, key
     assert found.key == key
 
 
+@pytest.mark.parametrize(
+    ("reason", "key"),
+    [
+        ("单据编号为“CGRK0000002”的采购入库单，库存不足！", "stock-short"),
+        ("无法识别的提示", "step"),
+    ],
+)
+def test_what_the_erp_has_against_a_step_is_mended_on_the_document(reason: str, key: str) -> None:
+    """`retry` pushes rejected numbers again; a document that is there needs `k3push follow`."""
+    found = advise("refused", reason)
+    assert found is not None
+    assert (found.key, found.cure) == (key, "advice.step.cure")
+
+
 @pytest.mark.parametrize("code", [str(code) for code in range(16)])
 def test_each_msgcode_says_something_without_words(code: str) -> None:
     """A site can have texts that nobody has seen, and the official table still holds (P 4.3)."""
