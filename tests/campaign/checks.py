@@ -192,7 +192,7 @@ def _with_targets(scene: Scene, row: Row) -> Row:
     """Add to a person's word, that there are targets, which they are."""
     bills = scene.documents_of(row.bill)
     by_word = row.code == "person" and row.state is State.PUSHED
-    by_ledger = row.code == "ledger" and row.state is State.ALREADY and not row.targets
+    by_ledger = row.code in {"ledger", "unshown"} and row.state is State.ALREADY and not row.targets
     if not (by_word or by_ledger) or not bills:
         return row
     targets = [Target(str(bill.id), bill.number, not bill.number) for bill in bills]

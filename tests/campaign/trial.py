@@ -77,7 +77,7 @@ VIRTUAL_DAYS_S = 3 * 86_400.0
 TRY_AGAIN_S = 145.0
 
 # What ends an execution and leaves numbers that only a person can settle.
-_FOR_A_PERSON = {Cause.BARRED, Cause.UNPROVED, Cause.CONTRADICTION}
+_FOR_A_PERSON = {Cause.BARRED, Cause.UNPROVED, Cause.PERSON, Cause.CONTRADICTION}
 _PASSES = {
     Cause.BARRED,
     Cause.UNREACHABLE,

@@ -117,6 +117,18 @@ def test_lost_answers_make_no_second_document(desk: Desk, start: Start, script: 
     assert truth["documents"] == len(numbers)
 
 
+def test_what_no_look_can_settle_is_said_wherever_a_person_asks(desk: Desk, start: Start) -> None:
+    """The answer to the first push ever is lost, and there is no document that proves a look."""
+    sandbox = start("--faults", desk.write("script.toml", BROKEN))
+    desk.configure(sandbox.url)
+    numbers = orders(1)
+    for command in (("run", desk.job(numbers)), ("settle",), ("status",), ("explain", *numbers)):
+        told = desk.k3push(*command)
+        assert "numbers stay unknown" in told.text, told
+        assert "`k3push settle --as`" in told.text
+    assert sandbox.made() == 0
+
+
 def test_unapproved_and_closed_bills_are_not_sent(desk: Desk, untouched: Sandbox) -> None:
     """Bills that cannot be pushed are rejected by the pre-check, unsent."""
     numbers = ["CGDDU000000", "CGDDC000001", "CGDDX000002", "CGDD9999999"]

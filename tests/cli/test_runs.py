@@ -90,6 +90,19 @@ def test_again_with_a_reason_pushes_what_is_there(desk: Desk, start: Start) -> N
     assert all("没有可下推的数量" in row["reason"] for row in desk.rows(again.said["run"]))
 
 
+def test_what_was_pushed_and_is_gone_is_told(desk: Desk, start: Start) -> None:
+    """Somebody has deleted the documents: "already" alone would hide that nothing is there."""
+    job = desk.configure(start().url).job(orders(2))
+    assert desk.k3push("run", job).exit == 0
+    ran = desk.configure(start().url).k3push("run", job, "--json")
+    assert (ran.exit, ran.said["counts"]) == (0, {"already": 2})
+    assert {row["code"] for row in desk.rows(ran.said["run"])} == {"unshown"}
+    ran = desk.k3push("run", job)
+    for told in (ran.text, desk.k3push("status").text):
+        assert "the ERP shows no document of it now" in told
+        assert "`--again`" in told
+
+
 def test_a_limit_leaves_the_rest_to_resume(desk: Desk, sandbox: Sandbox) -> None:
     """With `--limit` so many numbers are taken up, exit 5, and `resume` does the others."""
     numbers = orders(40)

@@ -79,7 +79,11 @@ def test_more_than_max_count_is_said_and_ends_with_5(desk: Desk, few: Sandbox) -
     ran = desk.k3push("select", "-o", "a.csv")
     assert (ran.exit, "max_count of route po-instock" in ran.err) == (5, True), ran
     assert [row["number"] for row in read_csv(desk.folder / "a.csv")] == orders(5)
-    for count, code in ((5, 5), (5, 5), (2, 0)):
+    told = desk.k3push("run", "--select")
+    assert told.exit == 5
+    assert "exit 0: every number is pushed" in told.text
+    assert told.err.rstrip().splitlines()[-1].startswith("exit 5: ")
+    for count, code in ((5, 5), (2, 0)):
         pushed = desk.k3push("run", "--select", "--json")
         assert (pushed.exit, pushed.said["counts"]) == (code, {"pushed": count}), pushed
     nothing = desk.k3push("run", "--select", "--json")

@@ -44,8 +44,7 @@ from k3push.ports import Clock, Ledger
 from k3push.runs.context import Context, DoubtAges, PushPace, SettlePace
 from k3push.runs.create import scope_of
 from k3push.runs.engine import push_run
-from k3push.runs.follow import settle_steps
-from k3push.runs.settle import settle_once
+from k3push.runs.execute import settle_run
 from k3push.runs.stop import Stop, stopping
 from k3push.runs.throttle import Throttle
 from k3push.simulator import FaultPlan, SandboxOptions, Site, World, audit, build
@@ -390,6 +389,7 @@ class Office:
                     "number": number_in(row.key),
                     "id": row.shown_id,
                     "state": str(row.state),
+                    "code": row.code,
                     "targets": [target.number for target in row.targets if target.number],
                     "target_ids": [target.id for target in row.targets],
                 }
@@ -431,14 +431,7 @@ def add_old_document(world: World) -> None:
 
 async def only_settle(job: Context) -> None:
     """Settle as the command of that name does."""
-    with stopping(job.stop):
-        await job.learn_links()
-        while not job.stop.asked:
-            settled = await settle_once(job, job.run.id)
-            if not settled.left or not job.reads_back:
-                break
-            await job.stop.sleep(settled.next_due_s)
-        await settle_steps(job)
+    await settle_run(job, lambda _left, _window_s: None)
 
 
 async def push(

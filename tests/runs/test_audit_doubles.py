@@ -261,6 +261,22 @@ async def test_a_link_finds_what_the_number_field_does_not_name() -> None:
     assert (await look_through(office)).numbers == [number]
 
 
+async def test_a_document_that_links_to_another_bill_is_that_bills_whatever_its_number() -> None:
+    """A field that is too short cuts `A-1` to `A`; a line that was added by hand still counts."""
+    office = Office(sandbox())
+    world = office.site.world
+    one, other = orders(2)
+    pushed(world, one)
+    document = by_hand(world, one, quantities=ordered(world, one))
+    (bill,) = world.store.by_number(PURCHASE_ORDER, other)
+    for entry, line in zip(document.entries, bill.entries, strict=False):
+        assert entry.link is not None
+        entry.link = entry.link._replace(bill_id=bill.id, entry_id=line.id)
+    assert (await look_through(office, [one])).numbers == []
+    document.entries[0].link = None
+    assert (await look_through(office, [one])).numbers == [one]
+
+
 # -- which documents count as new ----------------------------------------------------------------
 
 

@@ -234,5 +234,5 @@ async def test_two_living_runs_that_hold_each_other_up_both_end(field: str) -> N
         async with anyio.create_task_group() as both:
             both.start_soon(resume, FIRST)
             both.start_soon(resume, SECOND)
-    assert [set(pushed.stop.causes) for pushed in ended] == [{Cause.BARRED}] * 2
+    assert [set(pushed.stop.causes) for pushed in ended] == [{Cause.BARRED, Cause.PERSON}] * 2
     assert office.site.calls[Channel.PUSH] == 2

@@ -291,6 +291,26 @@ async def test_a_user_who_may_not_push_is_set_aside_from_pushing(user: str) -> N
     assert office.site.logins.failures == 0
 
 
+@pytest.mark.parametrize("canary", [True, False])
+async def test_a_number_that_travels_alone_goes_on_through_whoever_may_push(
+    *, canary: bool
+) -> None:
+    """The refusal is about the user: of the number it says nothing, and the canary is one."""
+    office = office_of(12)
+    barred = Barred(office.site, SECOND)
+    await office.open_run(orders(12))
+    pushed = await office.execute(
+        throttle=steered(concurrency=2, chunk_size=1),
+        login=login(FIRST),
+        more_users={SECOND: login(SECOND)},
+        pace=PushPace(canary=canary),
+        transport=lambda _: barred,
+    )
+    assert pushed.of(State.PUSHED) == set(orders(12))
+    assert barred.refusals
+    assert {row.code for row in pushed.rows.values()} == {""}
+
+
 async def test_where_nobody_may_push_the_rows_say_so() -> None:
     """It is the ERP's word on every number, and no login is at fault."""
     office = office_of(20)

@@ -94,6 +94,18 @@ async def test_a_number_in_two_organisations_says_what_to_choose_from() -> None:
     assert (len(makers_of(office, one)), len(makers_of(office, other))) == (0, 1)
 
 
+@pytest.mark.parametrize("links", [True, False])
+async def test_of_a_number_in_two_organisations_nothing_is_known_by_what_was_pushed(
+    *, links: bool
+) -> None:
+    """The ledger knows a document of each by its id; which of the two a list means it does not."""
+    office = Office(two(link_fields=links))
+    await push(office, keys_of(office))
+    pushed = await push(office, [NUMBER], SECOND)
+    row = pushed.rows[NUMBER]
+    assert (row.state, row.code, row.targets) == (State.REJECTED, "ambiguous", ())
+
+
 async def test_a_call_names_bills_in_one_way() -> None:
     """Which of the two wins where both are given, nobody has written down."""
     office = Office(two())

@@ -100,6 +100,11 @@ class Asked:
         """Nobody pushes here."""
         raise NotImplementedError
 
+    def spares(self, user: str) -> bool:
+        """Nobody pushes here."""
+        del user
+        return False
+
     def lose_session(self, session: int) -> None:
         """Nobody loses one here."""
 

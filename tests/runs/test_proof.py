@@ -16,7 +16,9 @@ import pytest
 from k3push.core.model import TWIN, RunId, State
 from k3push.core.pacing.halting import HaltRule
 from k3push.core.protocol.logins import LoginCall, password_login
+from k3push.core.remark import read_remark
 from k3push.runs.context import Context, PushPace, SettlePace
+from k3push.runs.engine import push_run
 from k3push.runs.stop import Cause
 from k3push.simulator import Accounts, Channel, FaultPlan, Policy, Step, fault
 from k3push.simulator.bills import Bill, Origin
@@ -98,6 +100,19 @@ async def test_the_run_says_which_proof_is_missing() -> None:
     pushed = await office.execute(check=False)
     assert pushed.states == {orders(1)[0]: State.UNKNOWN}
     assert "STK_InStock.FNote" in pushed.stop.causes[Cause.UNPROVED]
+
+
+@pytest.mark.parametrize("field", [ROUTE.source_number_field, ""])
+async def test_whoever_settles_is_told_what_only_a_person_can(field: str) -> None:
+    """Else "`k3push settle`" is advised for ever, and settles nothing."""
+    options = sandbox(steps("mislink" if field else "reset"), link_fields=bool(field))
+    office = Office(options, replace(ROUTE, source_number_field=field))
+    await office.open_run(orders(1))
+    pushed = await office.execute(check=False)
+    for again in (push_run, only_settle):
+        pushed = await office.execute(work=again, check=False)
+        assert pushed.states == {orders(1)[0]: State.UNKNOWN}
+        assert read_remark(pushed.stop.causes[Cause.PERSON]) == ("why.person", {"count": 1})
 
 
 async def test_another_number_may_bring_the_proof_for_the_first() -> None:

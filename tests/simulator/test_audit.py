@@ -244,6 +244,9 @@ def test_a_row_with_an_id_tells_of_that_source_alone() -> None:
         rows.append({"number": A, "id": str(source.id), "state": "pushed", **told})
     assert audit(rows, world, expected=[A]) == []
     assert audit([rows[0], {**rows[1], "number": ""}], world) == []
+    nobody = {"number": A, "id": "", "state": "rejected", "code": "ambiguous"}
+    assert audit([*rows, nobody], world) == []
+    assert audit([nobody], world) == [f"{A}: documents were made and no row tells of them"]
     assert audit(rows[:1], world) == [f"{A}: documents were made and no row tells of them"]
     swapped = [
         {**row, "id": str(source.id)} for row, source in zip(rows, sources[::-1], strict=True)

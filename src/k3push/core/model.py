@@ -498,6 +498,14 @@ PARTLY = "partly"
 """`Outcome.code` of a number that has documents, and a part of which the ERP has refused."""
 
 
+BY_LEDGER = "ledger"
+"""`Outcome.code` of a number that this ledger has pushed, where the ERP cannot be asked."""
+
+UNSHOWN = "unshown"
+"""`Outcome.code` of a number that this ledger has pushed, and of which the ERP shows no document
+now: it is `already`, and for a person to look at."""
+
+
 class Outcome(NamedTuple):
     """What became of one number.
 

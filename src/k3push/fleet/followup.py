@@ -60,6 +60,7 @@ _OF_PEOPLE = frozenset(
         Cause.CONTRADICTION,
         Cause.TWINS,
         Cause.UNPROVED,
+        Cause.PERSON,
         Cause.BARRED,
         Cause.FOLLOW,
         Cause.LOOK_REFUSED,

@@ -99,6 +99,13 @@ class Erp(Protocol):
         """All users of the settings, by name."""
         ...
 
+    def spares(self, user: str) -> bool:
+        """Say whether pushes go through others than *user* from now on, who may not push.
+
+        What the ERP has refused that one for lack of a right it has not refused the others.
+        """
+        ...
+
     async def standings_of(self, route: Route, ids: Collection[str]) -> Mapping[str, Standing]:
         """Ask the target form for documents by their ids; one that it does not hold is absent.
 

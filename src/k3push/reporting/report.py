@@ -15,7 +15,7 @@ import anyio
 import anyio.to_thread
 
 from k3push.adapters.private_files import opened_for_owner
-from k3push.core.advice.clusters import TOLD, Clusters
+from k3push.core.advice.clusters import Clusters, asks_for_person
 from k3push.core.advice.diagnosis import code_of
 from k3push.core.model import BillNumber, Follow, Run, State
 from k3push.core.safety.document_steps import FOR_PERSON
@@ -115,7 +115,7 @@ class Gatherer:
             self.timeline.add_row(row)
             number = row.key
             cluster = None
-            if row.state in TOLD:
+            if asks_for_person(row):
                 cluster = self.clusters.add(code_of(row), row.reason, row.label_in_erp)
             elif follow in FOR_PERSON:
                 cluster = self.clusters.add(follow.value, why, row.label_in_erp)

@@ -12,7 +12,7 @@ import anyio.to_thread
 import orjson
 
 from k3push.adapters.private_files import opened_for_owner, whole_file
-from k3push.core.advice.clusters import TOLD, Clusters
+from k3push.core.advice.clusters import TOLD, Clusters, asks_for_person
 from k3push.core.advice.diagnosis import code_of
 from k3push.core.model import Run, State
 from k3push.core.safety.document_steps import FOR_PERSON
@@ -35,13 +35,16 @@ MOST_READ = 2000
 
 
 async def clusters_of(ledger: Ledger, run: Run, states: Collection[State] = TOLD) -> Clusters:
-    """Return the rows in *states* by what they say, and documents that need a person.
+    """Return the rows in *states* by what they say, and what else needs a person.
 
-    Only `MOST_READ` of either are read.
+    Besides, these are numbers and documents whose state does not say so. Only `MOST_READ` of each
+    are read.
     """
     clusters = Clusters()
-    for row in await ledger.rows(run.id, states=states, limit=MOST_READ):
-        clusters.add(code_of(row), row.reason, row.label_in_erp, row.state)
+    for those in (states, (State.ALREADY,)):
+        for row in await ledger.rows(run.id, states=those, limit=MOST_READ) if those else ():
+            if asks_for_person(row):
+                clusters.add(code_of(row), row.reason, row.label_in_erp, row.state)
     for each in await ledger.documents(run.id, follows=FOR_PERSON, limit=MOST_READ):
         clusters.add(each.follow.value, each.reason, each.number or each.id)
     return clusters

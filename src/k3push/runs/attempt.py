@@ -439,14 +439,14 @@ async def _read_back(
     """Conclude a call that the ERP has finished (rules 5, 6, 8 and 9)."""
     numbers, said = attempt.intent.numbers, verdict.said
     if not context.reads_back and len(numbers) == 1:
-        return _by_word(context, sending, said, numbers[0])
+        return _by_word(context, sending, attempt, said)
     try:
         made, seen = await _look_after(context, attempt, said)
         if not context.tells_of_several:
             context.links.compare(_named(attempt, said), seen)
             if not context.links.tell and len(numbers) == 1 and numbers[0] not in made:
                 # The links have not been proved by any document, nor by this one.
-                return _by_word(context, sending, said, numbers[0])
+                return _by_word(context, sending, attempt, said)
         conclusion = await _conclude(context, attempt, sending, said, made=made, seen=seen)
         if verdict.twice and any(o.state is not State.PLANNED for o in conclusion.outcomes):
             # Whoever travels again is looked at before. Nobody is rejected after one look, and of
@@ -456,7 +456,7 @@ async def _read_back(
             conclusion = await _conclude(context, attempt, sending, said, made=made, seen=seen)
     except (LookFailedError, ErpUnreachableError, LoginRefusedError) as error:
         if not context.route.source_number_field and len(numbers) == 1:
-            return _by_word(context, sending, said, numbers[0])
+            return _by_word(context, sending, attempt, said)
         return _unread(numbers, str(error))
     conclusion = _without(conclusion, _untold(context, attempt, made, seen))
     for number, others in strangers(said, made).items():
@@ -465,14 +465,15 @@ async def _read_back(
     return conclusion
 
 
-def _by_word(context: Context, sending: Sending, said: Said, number: BillNumber) -> Conclusion:
+def _by_word(context: Context, sending: Sending, attempt: Attempt, said: Said) -> Conclusion:
     """Conclude a call by its answer alone: of a lone number what that names is its own."""
     sending.ground = remark("note.by_answer")
     return conclude_unread(
         said,
-        number,
+        attempt.intent.numbers[0],
         last_try=sending.chunk.tries + 1 >= context.pace.max_attempts,
         drafts=context.route.draft_when_save_fails,
+        elsewhere=context.erp.spares(attempt.intent.sender),
     )
 
 
@@ -516,6 +517,7 @@ async def _conclude(
         alone=sending.chunk.alone,
         last_try=sending.chunk.tries + 1 >= context.pace.max_attempts,
         drafts=context.route.draft_when_save_fails,
+        elsewhere=context.erp.spares(sender),
     )
 
 

@@ -327,8 +327,9 @@ def judge_bills(
 ) -> list[tuple[str, Judgement, Sequence[Inspected]]]:
     """Judge the documents of the bills of one number.
 
-    Documents whose links name none of the bills name their number alone. Where there are several
-    bills, nobody can say of which of them such a document is.
+    A document whose links name other bills is theirs, whatever its number says: the field may be
+    too short for a number. One with a line that has no link names its number alone. Where there
+    are several bills, nobody can say of which of them such a document is.
 
     Returns:
         Of each bill that has too many: its id, what it should have, and what it has.
@@ -338,7 +339,8 @@ def judge_bills(
         bill.id: {d.id for d in documents if any(t.source == bill.id for t in d.taken)}
         for bill in bills
     }
-    unlinked = {d.id for d in documents}.difference(*linked.values())
+    bare = {d.id for d in documents if d.bare or not d.taken}
+    unlinked = bare.difference(*linked.values())
     judged = {
         bill: judge_documents(
             ordered.get(bill, {}),
@@ -350,9 +352,10 @@ def judge_bills(
     if len(bills) > 1 and unlinked:
         counted = [(judged[bill], len(linked[bill])) for bill in judged]
         expected = judge_namesakes(counted, len(unlinked))
-        if len(documents) <= expected:
+        ours = [d for d in documents if d.id in unlinked.union(*linked.values())]
+        if len(ours) <= expected:
             return []
-        return [(";".join(judged), Judgement(expected, Basis.COUNT), documents)]
+        return [(";".join(judged), Judgement(expected, Basis.COUNT), ours)]
     found: list[tuple[str, Judgement, Sequence[Inspected]]] = []
     for bill, judgement in judged.items():
         held = [d for d in documents if d.id in linked[bill] or d.id in unlinked]

@@ -40,7 +40,6 @@ from k3push.core.control_words import Key
 from k3push.core.model import BillNumber, Chunk, Outcome, RunId, State, number_in
 from k3push.core.pacing.backlog import Backlog
 from k3push.core.pacing.holds import Hold
-from k3push.core.protocol.links import link_fields
 from k3push.core.remark import remark
 from k3push.core.safety.evidence import CALL_LIMIT, DROPPED, Conclusion
 from k3push.ports import RunIsAliveError
@@ -51,7 +50,13 @@ from k3push.runs.held_numbers import HeldNumbers
 from k3push.runs.intake import Intake
 from k3push.runs.lookup import pause_s
 from k3push.runs.row_pages import PAGE_ROWS
-from k3push.runs.settle import ABSENT, hopeless_in, look_once_more, settle_once
+from k3push.runs.settle import (
+    ABSENT,
+    hopeless_in,
+    look_once_more,
+    settle_once,
+    tell_of_person,
+)
 from k3push.runs.source_check import HELD
 from k3push.runs.stop import Cause, guarded, stopping
 from k3push.runs.wakeup import Wakeup
@@ -87,6 +92,7 @@ async def push_run(context: Context) -> None:
         await look_once_more(context)
         if context.route.follow and not context.stop.asked:
             await follow_run(context, again=False)
+        await engine.tell_of_hopeless()
         if found := context.auto.learnt():
             await context.ledger.keep_pace(context.run.scope, found, at=context.clock.now())
 
@@ -99,12 +105,14 @@ class _Doubts:
         open: Some number's answer is lost, and settling may plan it again.
         news: Counts what is noted here, so that a settling under way misses nothing.
         unproved: Numbers that wait for the proof that the field finds what is there.
+        hopeless: Numbers that no look can settle.
         canaries: Numbers that travelled alone to prove it, and whose answer was lost.
     """
 
     open: bool
     news: int = 0
     unproved: frozenset[BillNumber] = frozenset()
+    hopeless: frozenset[BillNumber] = frozenset()
     canaries: int = 0
 
     def add(self) -> None:
@@ -154,12 +162,19 @@ class _Engine:
         await self._say_who_holds()
         if self.intake.cut and not context.stop.asked:
             context.stop.ask(Cause.LIMIT, remark("why.limit", limit=context.pace.limit))
-        if self.doubts.unproved:
-            context.stop.ask(Cause.UNPROVED, self._field_in_words())
+        tell_of_person(context, self.doubts.unproved, ())
         if barred := self.held.barred:
             runs = ", ".join(sorted(set(barred.values())))
             why = remark("why.barred", count=len(barred), runs=runs)
             context.stop.ask(Cause.BARRED, why)
+
+    async def tell_of_hopeless(self) -> None:
+        """End with the numbers that no look can settle, so that whoever resumes knows."""
+        hopeless = self.doubts.hopeless
+        if not self.context.reads_back:
+            doubts = await self.context.ledger.doubts(self.context.run.id)
+            hopeless = frozenset(doubt.number for doubt in doubts)
+        tell_of_person(self.context, (), hopeless)
 
     async def _follow(self) -> None:
         await self.follower.take_up()
@@ -212,11 +227,6 @@ class _Engine:
         waits = self.held or self.doubts.open or self.intake.busy or self.follower.busy
         return bool(self.backlog.open or waits)
 
-    def _field_in_words(self) -> str:
-        route = self.context.route
-        field = route.source_number_field or "".join(link_fields(route)[:1])
-        return f"{len(self.doubts.unproved)}: {route.target}.{field}"
-
     # -- sending ------------------------------------------------------------------------------
 
     async def _send_all(self) -> None:
@@ -229,7 +239,7 @@ class _Engine:
                 elif self.intake.fed and self.backlog.empty and not self._may_grow():
                     return
                 elif self._is_stuck():
-                    self.context.stop.ask(Cause.UNPROVED, self._field_in_words())
+                    tell_of_person(self.context, self.doubts.unproved, ())
                 else:
                     # What is due already waits for a place, a hold's end or the canary.
                     due_s = self.backlog.due_s() - anyio.current_time()
@@ -386,6 +396,7 @@ class _Engine:
         for part in settled.parts:
             self.backlog.add_suspect(part)
         self.doubts.unproved = settled.unproved
+        self.doubts.hopeless = settled.hopeless
         if self.context.tells_of_several and any(each.targets for each in settled.outcomes):
             self._prove_links()
         await self.follower.pushed(settled.outcomes, {})

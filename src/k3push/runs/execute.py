@@ -24,7 +24,7 @@ from k3push.runs.control import obey
 from k3push.runs.engine import push_run
 from k3push.runs.follow import follow_run, settle_steps
 from k3push.runs.outcome import Ending, anything_open, ending_of
-from k3push.runs.settle import settle_once
+from k3push.runs.settle import Settled, settle_once, tell_of_person
 from k3push.runs.stop import Stop, stopping
 from k3push.runs.throttle import Throttle
 
@@ -120,7 +120,7 @@ async def execute(what: Execution, watch: Watch, stop: Stop) -> Ending:
             async with anyio.create_task_group() as others:
                 others.start_soon(obey, context)
                 if what.only is Only.SETTLE:
-                    await _settle_all(context, what.settling)
+                    await settle_run(context, what.settling)
                 elif what.only is Only.FOLLOW:
                     await _follow(context, what.erp)
                 elif await anything_open(ledger, run):
@@ -147,8 +147,14 @@ async def _follow(context: Context, erp: ErpSessions) -> None:
         await follow_run(context)
 
 
-async def _settle_all(context: Context, settling: Callable[[int, float], None]) -> None:
-    told = False
+async def settle_run(context: Context, settling: Callable[[int, float], None]) -> None:
+    """Ask what became of all doubts of a run, until none is left that a look can settle.
+
+    Args:
+        context: The execution; only reads are made.
+        settling: Is told once how many are in doubt, and the window in seconds.
+    """
+    told, settled = False, Settled()
     with stopping(context.stop):
         await context.learn_links()
         while not context.stop.asked:
@@ -160,3 +166,5 @@ async def _settle_all(context: Context, settling: Callable[[int, float], None]) 
                 settling(settled.left, context.settle.window_s)
             await context.stop.sleep(settled.next_due_s)
         await settle_steps(context)
+        if not context.stop.asked:
+            tell_of_person(context, settled.unproved, settled.hopeless)

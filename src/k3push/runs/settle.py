@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 
 from k3push.core.model import TWIN, BillNumber, Outcome, RunId, Sighting, State, number_in
 from k3push.core.pacing.chunking import halve
+from k3push.core.protocol.links import link_fields
 from k3push.core.remark import remark
 from k3push.core.safety.evidence import made_outcome, new_targets
 from k3push.core.safety.life import SENT_BEFORE
@@ -29,6 +30,7 @@ from k3push.ports import Clock, Doubt, Ledger
 from k3push.runs.context import Context, SettlePace
 from k3push.runs.lookup import found_by, look_at_targets
 from k3push.runs.source_check import unclear
+from k3push.runs.stop import Cause
 
 # Times are floating-point numbers: one that is due in a billionth of a second may stay so.
 SHORTEST_WAIT_S = 0.01
@@ -80,6 +82,18 @@ async def settle_once(context: Context, run: RunId) -> Settled:
     over = settled.hopeless | settled.unproved | {each.number for each in settled.outcomes}
     waits = [wait_s(age, pace) for doubt, age in aged if doubt.number not in over]
     return replace(settled, left=len(waits), next_due_s=min(waits, default=math.inf))
+
+
+def tell_of_person(
+    context: Context, unproved: Collection[BillNumber], hopeless: Collection[BillNumber]
+) -> None:
+    """End an execution with what only a person can settle, or mend."""
+    if unproved:
+        route = context.route
+        field = route.source_number_field or "".join(link_fields(route)[:1])
+        context.stop.ask(Cause.UNPROVED, f"{len(unproved)}: {route.target}.{field}")
+    if hopeless:
+        context.stop.ask(Cause.PERSON, remark("why.person", count=len(hopeless)))
 
 
 async def hopeless_in(

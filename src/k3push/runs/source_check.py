@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from k3push.core.model import (
+    BY_LEDGER,
+    UNSHOWN,
     BillNumber,
     Identified,
     Outcome,
@@ -243,7 +245,8 @@ async def there_already(
     """Look at the targets of what is about to be refused unsent: a bill that has some is done.
 
     The ERP closes a source whose quantity its targets have used up (P 13.3), so that a list that
-    is pushed twice is `already` there and not closed.
+    is pushed twice is `already` there and not closed. Where a number has several bills, nothing
+    tells which of them was pushed.
 
     Args:
         context: What to look with.
@@ -259,8 +262,9 @@ async def there_already(
         number = outcome.number
         if number in seen.targets:
             outcomes.append(already(number, seen.targets[number], thin=number in seen.thin))
-        elif number in known:
-            outcomes.append(known_to_ledger(number, known[number]))
+        elif number in known and outcome.code != AMBIGUOUS:
+            was_asked = number in asked and bool(seen.users)
+            outcomes.append(known_to_ledger(number, known[number], was_asked=was_asked))
         else:
             outcomes.append(outcome)
     return outcomes
@@ -309,14 +313,22 @@ def by_ledger(number: BillNumber, seen: Sighting, made: Made | None) -> Outcome 
         return None
     gone = {target.id for target in seen.cancelled.get(number, ())}
     is_gone = made.targets and {target.id for target in made.targets} <= gone
-    return None if is_gone else known_to_ledger(number, made)
+    return None if is_gone else known_to_ledger(number, made, was_asked=bool(seen.users))
 
 
-def known_to_ledger(number: BillNumber, made: Made) -> Outcome:
+def known_to_ledger(number: BillNumber, made: Made, *, was_asked: bool) -> Outcome:
     """Say what becomes of a number of which this ledger has made something.
 
     The ERP shows nothing, since it cannot be asked or the document is hidden or gone: only a
     person knows whether it may be pushed again (`--again`).
+
+    Args:
+        number: The ERP's spelling.
+        made: What this ledger has made of it.
+        was_asked: The ERP was asked for its documents.
     """
+    if was_asked:
+        why = remark("note.unshown", run=made.run)
+        return Outcome(number, State.ALREADY, made.targets, code=UNSHOWN, reason=why)
     why = remark("note.made_by_run", run=made.run)
-    return Outcome(number, State.ALREADY, made.targets, code="ledger", reason=why)
+    return Outcome(number, State.ALREADY, made.targets, code=BY_LEDGER, reason=why)

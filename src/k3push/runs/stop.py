@@ -28,6 +28,7 @@ class Cause(StrEnum):
     CONTRADICTION = "contradiction"
     TWINS = "twins"
     UNPROVED = "unproved"
+    PERSON = "person"
     BARRED = "barred"
     FOLLOW = "follow"
     LOOK_REFUSED = "look refused"

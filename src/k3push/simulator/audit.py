@@ -43,8 +43,9 @@ def audit(
         ledger: Rows with the keys number, state, targets and target_ids. The last two are
             lists, or text with ";" between. With the key target_form a row tells of targets
             of that form alone, and with the key id of documents of that source alone: two
-            organisations may have one number. The key follow is empty, `submitted`, `approved`,
-            `waiting`, `refused` or `unknown`.
+            organisations may have one number. A row without it whose key code is `ambiguous`
+            tells of none. The key follow is empty, `submitted`, `approved`, `waiting`, `refused`
+            or `unknown`.
 
         world: What really happened. Late work must be done first (`Site.finish`).
 
@@ -72,7 +73,7 @@ def audit(
     told = _Told(world)
     for row in ledger:
         number, source = told.by(row)
-        makings = makings_of(number, str(row.get("target_form") or ""), source)
+        makings = () if _tells_of_none(row) else makings_of(number, _form_of(row), source)
         findings += _check(row, number, makings)
         named = items_of(row.get("target_ids"))
         bills = [making.target for making in makings if str(making.target.id) in named]
@@ -116,7 +117,7 @@ class _Told:
         self.numbers.add(self._world.collation(number))
         if source:
             self._ids.add(source)
-        else:
+        elif not _tells_of_none(row):
             self._all_of.add(self._world.collation(number))
         if "follow" in row:
             self.followed = self.followed or set()
@@ -127,6 +128,15 @@ class _Told:
         """Tell whether a row stands for the source of *making*."""
         number = self._world.collation(making.source.number)
         return number in self._all_of or str(making.source.id) in self._ids
+
+
+def _form_of(row: Mapping[str, Any]) -> str:
+    return str(row.get("target_form") or "")
+
+
+def _tells_of_none(row: Mapping[str, Any]) -> bool:
+    """Tell whether several sources have the number of a row, and it means none of them."""
+    return row.get("code") == "ambiguous" and not row.get("id")
 
 
 def _repeated(makings: Iterable[Making]) -> Iterator[tuple[Making, ...]]:

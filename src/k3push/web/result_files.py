@@ -74,7 +74,7 @@ class ResultFiles:
                 raise HTTPException(400)
             # Rows whose documents stand still are in any state.
             documents = await visit.ledger.document_counts(run.id)
-            told = [] if FOR_PERSON & set(documents) else TOLD
+            told = () if FOR_PERSON & set(documents) else (*TOLD, State.ALREADY)
             takes = of_followed_cause(cause)
             await write_table(visit.ledger, run, path, csv_table, told, takes=takes)
         else:

@@ -57,7 +57,8 @@ async def reasons(ledger: Ledger, view: RunView) -> Reasons:
     """Read why, of no more rows than answer at once."""
     told = sum(view.counts.get(state, 0) for state in TOLD)
     told += view.followed.for_person + view.followed.unknown
-    largest = (await clusters_of(ledger, view.run)).largest() if told else []
+    may_tell = told or view.counts.get(State.ALREADY)
+    largest = (await clusters_of(ledger, view.run)).largest() if may_tell else []
     return {"largest": largest, "unread": max(told - MOST_READ, 0)}
 
 

@@ -146,7 +146,8 @@ WORDS = {
     ),
     "note.draft_before": ("a draft was there before", "已有暂存单"),
     "note.thin": ("known by the source number alone", "仅凭源单编号认定"),
-    "note.made_by_run": (
+    "note.made_by_run": ("pushed by run {run}", "任务 {run} 已下推"),
+    "note.unshown": (
         "pushed by run {run}, and the ERP shows no document",
         "任务 {run} 已下推，但 ERP 中未见下游单据",
     ),

@@ -46,6 +46,10 @@ WORDS = {
         "要在 {url}（账套 {acct}）上\n按路线 {route}（{source} → {target}）下推 {count} 张单据吗？",
     ),
     "notice.not_run": ("Nothing was sent.", "没有下推任何单据。"),
+    "notice.not_all_begun": (
+        "exit {code}: what was begun has ended as told above; there is more, and it was not begun",
+        "退出码 {code}：已开始的部分结果见上；还有单据尚未开始",
+    ),
     "notice.empty_job": (
         "{job}: the list is empty; there is nothing to push",
         "{job}：清单为空，没有可下推的单据",

@@ -129,6 +129,10 @@ WORDS = {
         "numbers stay unknown, since nothing proves that the source-number field finds documents ({why}). Check source_number_field with `k3push check`, or push one bill by hand and run `k3push resume`; else look them up in the ERP and use `k3push settle --as`.",
         "部分单据结果未知：尚无单据证明源单编号字段能查到下游单据（{why}）。请用 `k3push check` 检查 source_number_field，或手工下推一张单据后执行 `k3push resume`；也可在 ERP 中查明后用 `k3push settle --as` 登记。",
     ),
+    "cause.person": (
+        "{why}. Look them up in the ERP (list of targets), then `k3push settle --as`.",
+        "{why}。请在 ERP 中下查，再用 `k3push settle --as` 登记。",
+    ),
     "cause.follow": (
         "{why}; nothing more is pushed. Mend what the ERP says, then `k3push resume`.",
         "{why}，不再下推。请按 ERP 的提示处理后执行 `k3push resume`。",
@@ -146,6 +150,10 @@ WORDS = {
     "why.follow": (
         "{count} documents in a row were refused when they were submitted or approved",
         "连续 {count} 张下游单据提交或审核被拒绝",
+    ),
+    "why.person": (
+        "{count} numbers stay unknown, and no look can tell what became of them",
+        "{count} 张单据结果未知，且无法通过查询核实",
     ),
     "why.barred": (
         "{count} numbers wait for a person in run {runs}",

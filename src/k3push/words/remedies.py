@@ -23,6 +23,14 @@ WORDS = {
         "process it in the ERP; later `k3push follow` looks again",
         "请在 ERP 中处理，之后用 `k3push follow` 再次查看",
     ),
+    "advice.step.cause": (
+        "the ERP refused to submit or approve the document",
+        "ERP 拒绝提交或审核此下游单据",
+    ),
+    "advice.step.cure": (
+        "mend the document in the ERP as it says; then `k3push follow`",
+        "请按提示在 ERP 中处理下游单据，再执行 `k3push follow`",
+    ),
     "advice.taken-back.cause": (
         "somebody has withdrawn, rejected or unapproved the document",
         "有人撤销、驳回或反审核了此单据",
@@ -136,10 +144,18 @@ WORDS = {
         "请在 ERP 中核对两张下游单据，并删除其中一张",
     ),
     "advice.ledger.cause": (
+        "this ledger pushed it; documents of this route cannot be asked for",
+        "本台账已下推过；此路线无法查询下游单据",
+    ),
+    "advice.ledger.cure": (
+        "look it up in the ERP; if its document is gone, `--again`",
+        "请在 ERP 中下查；下游单据确已删除则用 `--again`",
+    ),
+    "advice.unshown.cause": (
         "this ledger pushed it, and the ERP shows no document of it now",
         "本台账已下推过，但 ERP 现在查不到下游单据",
     ),
-    "advice.ledger.cure": (
+    "advice.unshown.cure": (
         "see if it is deleted or hidden from this user; if gone, `--again`",
         "查明是已删除还是此用户无权查看；确已删除则用 `--again`",
     ),

@@ -109,6 +109,10 @@ class SlowErp:
         del route
         return [BillNumber("linked")]
 
+    def spares(self, user: str) -> bool:
+        """Spare one."""
+        return user == "spared"
+
     def lose_session(self, session: int) -> None:
         """Note it."""
         self.lost.append(session)

@@ -22,7 +22,16 @@ PACKAGE = Path(k3push.__file__).parent
 CODE_ARGUMENTS = {"Outcome": 3, "InDoubt": 0, "_rejected": 1, "still_planned": 1, "unknown": 0}
 
 # Codes that have a name, since they are written in several places.
-CODE_NAMES = {"ABSENT", "AMBIGUOUS", "KILLED", "PRECHECK", "SHARED", "TWIN"}
+CODE_NAMES = {
+    "ABSENT",
+    "AMBIGUOUS",
+    "BY_LEDGER",
+    "KILLED",
+    "PRECHECK",
+    "SHARED",
+    "TWIN",
+    "UNSHOWN",
+}
 
 # Messages of P 4.4, P 2.4, the protocol samples, the simulator, `runs/lookup.py` and the demo.
 SEEN = [
@@ -113,6 +122,20 @@ def test_a_message_that_was_seen_gets_its_own_advice(code: str, reason: str, key
     found = advise(code, reason)
     assert found is not None
     assert found.key == key
+
+
+@pytest.mark.parametrize(
+    ("reason", "key"),
+    [
+        ("单据编号为“CGRK0000002”的采购入库单，库存不足！", "stock-short"),
+        ("无法识别的提示", "step"),
+    ],
+)
+def test_what_the_erp_has_against_a_step_is_mended_on_the_document(reason: str, key: str) -> None:
+    """`retry` pushes rejected numbers again; a document that is there needs `k3push follow`."""
+    found = advise("refused", reason)
+    assert found is not None
+    assert (found.key, found.cure) == (key, "advice.step.cure")
 
 
 @pytest.mark.parametrize("code", [str(code) for code in range(16)])

@@ -94,6 +94,21 @@ def test_a_chunk_that_was_put_off_too_often_is_split() -> None:
     assert (concluded.try_later, concluded.parts) == (False, ((A, B), (C,)))
 
 
+def test_what_a_user_may_not_push_goes_on_through_another() -> None:
+    """The refusal is about the user, so that not even a lone number is rejected for it."""
+    words = said("没有下推权限", code="2")
+    for chunk in ([A], [A, B]):
+        concluded = conclude(words, chunk, Look({}), elsewhere=True)
+        assert in_words(concluded) == " ".join(f"{number}:planned" for number in chunk)
+        assert (concluded.parts, concluded.try_later) == ((tuple(chunk),), False)
+    assert in_words(conclude(words, [A], Look({}, proved=True))) == "A:rejected"
+
+
+def test_what_is_no_lack_of_a_right_is_not_sent_through_another() -> None:
+    """What the ERP has against a bill it tells every user."""
+    assert in_words(conclude(said("未审核"), [A], Look({}), elsewhere=True)) == "A:rejected"
+
+
 # -- rule 8: split on refusal ------------------------------------------------------------------
 
 
@@ -429,6 +444,13 @@ def test_without_a_look_a_lock_is_tried_later_until_the_last_try() -> None:
         True,
     )
     assert in_words(conclude_unread(said(LOCK, code="13"), A, last_try=True)) == "A:rejected"
+
+
+def test_without_a_look_too_another_user_is_tried() -> None:
+    """A lone number is all that such a route ever sends."""
+    concluded = conclude_unread(said("没有下推权限", code="2"), A, elsewhere=True)
+    assert (in_words(concluded), concluded.parts) == ("A:planned", ((A,),))
+    assert in_words(conclude_unread(said("没有下推权限", code="2"), A)) == "A:rejected"
 
 
 # -- properties --------------------------------------------------------------------------------

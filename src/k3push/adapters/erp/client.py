@@ -167,6 +167,11 @@ class ErpClient:
         await self._calls.turn()
         yield _Turn(self._user, self._calls.perform)
 
+    def spares(self, user: str) -> bool:
+        """Say that there is nobody else who could push."""
+        del user
+        return False
+
     def lose_session(self, session: int) -> None:
         """Say that an answer showed *session* to be lost."""
         self._calls.keeper.lose(session)

@@ -152,6 +152,10 @@ class Identities:
                 chosen.lane.returns(Call.PUSH, mine.left_s, now_s, measures=mine.measures)
         raise LoginRefusedError(self._refusals)
 
+    def spares(self, user: str) -> bool:
+        """Say whether pushes go through others than *user*, who may not push."""
+        return user in self._barred and all(each.name != user for each in self._able)
+
     def lose_session(self, session: int) -> None:
         """Say that an answer showed *session* to be lost; other users keep theirs."""
         number, place = divmod(session, len(self._users))

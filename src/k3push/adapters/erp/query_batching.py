@@ -103,6 +103,10 @@ class BatchedQueries:
         """Ask for open tasks of approval flows."""
         return await self._erp.flow_tasks_of(route, numbers)
 
+    def spares(self, user: str) -> bool:
+        """Say whether pushes go through others than *user*, who may not push."""
+        return self._erp.spares(user)
+
     def lose_session(self, session: int) -> None:
         """Say that an answer showed *session* to be lost."""
         self._erp.lose_session(session)

@@ -434,6 +434,9 @@ class Runner:
         """Print the object of all runs together; *stopped*: something was not even begun."""
         codes = [ending.exit for ending in endings] + [Exit.STOPPED] * stopped
         worst = max(codes, key=_RANK.index, default=Exit.DONE)
+        if endings and all(ending.exit is not worst for ending in endings):
+            # Each run has told how it ended, and none of them has ended so.
+            self.warn("notice.not_all_begun", code=int(worst))
         if self.options.json:
             said = endings[0].as_json() if len(endings) == 1 else _joined(endings)
             sys.stdout.write(orjson.dumps(said | {"exit": int(worst)}).decode() + "\n")

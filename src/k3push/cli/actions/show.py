@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Literal
 
+import anyio.to_thread
 import orjson
 from rich.console import Console
 from rich.markup import escape
@@ -15,10 +16,10 @@ from rich.table import Table
 from k3push.adapters.clock import SystemClock
 from k3push.core.advice.clusters import TOLD
 from k3push.core.advice.diagnosis import advise, code_of
-from k3push.core.model import Answered, BillNumber, Exchange, Run, RunId, State
+from k3push.core.model import Answered, BillNumber, Exchange, Row, Run, RunId, State
 from k3push.core.remark import remark
 from k3push.core.safety.document_steps import FOR_PERSON
-from k3push.ports import AttemptRecord, Commanded, StepRecord
+from k3push.ports import AttemptRecord, Commanded, Ledger, StepRecord
 from k3push.reporting.packed_rows import moment
 from k3push.reporting.phrases import order_lines
 from k3push.reporting.report import write_report
@@ -38,6 +39,7 @@ from k3push.runs.find import MOST_NAMED, RunFilter, find_run, rows_holding
 from k3push.runs.outcome import Exit, ending_of, exit_of, followed_of
 from k3push.runs.problem import Problem
 from k3push.runs.row_pages import FollowedRow, steps_of_row, with_follow
+from k3push.runs.stop import Cause
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.open_ledger import ledger_of
 from k3push.wiring.outputs import check_output, jobs_of
@@ -45,6 +47,9 @@ from k3push.words.language import Say
 
 # An answer longer than this is cut on the terminal; the ledger has it whole.
 MOST_SHOWN = 4000
+
+# What ends an execution while numbers stay in doubt that no look can settle.
+_NO_LOOK_SETTLES = (Cause.UNPROVED, Cause.PERSON)
 
 
 # Runs that are named where the beginning of an id fits several.
@@ -178,6 +183,8 @@ async def explain(config: Path | None, number: str, say: Say) -> Exit:
             (followed,) = await with_follow(ledger, run, [row])
             for line in _row_lines(run, followed, say):
                 console.print(line)
+            for line in await _lines_for_person(ledger, run, row, say):
+                console.print("  " + line)
             steps |= {kept.attempt.id: kept for kept in await steps_of_row(ledger, run, row)}
         bills = dict.fromkeys(row.key for _, row in rows)
         told = [
@@ -196,6 +203,15 @@ async def explain(config: Path | None, number: str, say: Say) -> Exit:
         for line in lines:
             console.print(line)
     return Exit.DONE
+
+
+async def _lines_for_person(ledger: Ledger, name: RunId, row: Row, say: Say) -> list[str]:
+    """Say why no look can settle a number in doubt, if its run has ended with that."""
+    run = await ledger.run(name) if row.state is State.UNKNOWN else None
+    if run is None or run.exit is None:
+        return []
+    causes = await anyio.to_thread.run_sync(read_causes, run)
+    return cause_lines({cause: causes[cause] for cause in _NO_LOOK_SETTLES if cause in causes}, say)
 
 
 FileFormat = Literal["csv", "jsonl", "xlsx", "parquet"]

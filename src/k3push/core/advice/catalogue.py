@@ -24,12 +24,14 @@ class Advice:
             there (`diagnosis.shape_of`), and what is ours is a remark, such as `note.blocked.closed{}`.
             Of several that fit, the first counts.
         code: A code that says something where no entry knows the words.
+        cured_as: Key of the advice whose cure holds; "" for its own.
     """
 
     key: str = field(kw_only=False)
     own: str = ""
     words: str = ""
     code: str = ""
+    cured_as: str = ""
 
     @property
     def cause(self) -> str:
@@ -39,8 +41,11 @@ class Advice:
     @property
     def cure(self) -> str:
         """The sentence that says what to do."""
-        return f"advice.{self.key}.cure"
+        return f"advice.{self.cured_as or self.key}.cure"
 
+
+STEP = Advice("step")
+"""What the ERP has against a step of a document is mended on the document, and not by pushing."""
 
 ENTRIES = (
     # -- our own codes ---------------------------------------------------------------------
@@ -58,6 +63,7 @@ ENTRIES = (
     Advice("unanswered", own="unanswered"),
     Advice("twin", own="twin"),
     Advice("ledger", own="ledger"),
+    Advice("unshown", own="unshown"),
     Advice("waiting", own="waiting"),
     Advice("taken-back", words=r"note\.document\.(taken_back|submitted_before)"),
     Advice("not-ours", words=r"note\.document\.not_ours"),

@@ -5,10 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from k3push.core.advice.diagnosis import Advice, advise, shape_of
-from k3push.core.model import State
+from k3push.core.model import UNSHOWN, Row, State
 
 # Rows that say why they are where they are, and ask for a person.
 TOLD = (State.REJECTED, State.DRAFT, State.UNKNOWN)
+
+
+def asks_for_person(row: Row) -> bool:
+    """Say whether a row is to be told with its reason.
+
+    One that is `already` there is well, unless its document is nowhere to be seen.
+    """
+    return row.state in TOLD or (row.state is State.ALREADY and row.code == UNSHOWN)
+
 
 MOST_CLUSTERS = 300
 MOST_EXAMPLES = 3

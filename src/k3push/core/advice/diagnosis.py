@@ -8,10 +8,11 @@ of a remark (`core.remark`) is a remark, so that `words` can say it.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import chain
 
-from k3push.core.advice.catalogue import ENTRIES, Advice
-from k3push.core.model import Row, State
+from k3push.core.advice.catalogue import ENTRIES, STEP, Advice
+from k3push.core.model import Follow, Row, State
 from k3push.core.remark import read_remark, remark
 
 __all__ = ["Advice", "advise", "code_of", "shape_of"]
@@ -40,12 +41,17 @@ def advise(code: str, reason: str) -> Advice | None:
     ('not-approved', 'advice.not-approved.cause')
     >>> advise("timeout", "ReadTimeout").cure
     'advice.timeout.cure'
+    >>> advise(Follow.REFUSED, "单据编号为“CGRK0000002”的采购入库单，库存不足！").cure
+    'advice.step.cure'
     """
     shape = shape_of(reason)
     by_own = (each for each in ENTRIES if each.own and re.fullmatch(each.own, code))
     by_words = (each for each in ENTRIES if each.words and _says(shape, each.words))
     by_code = (each for each in ENTRIES if each.code and re.fullmatch(each.code, code))
-    return next(chain(by_own, by_words, by_code), None)
+    found = next(chain(by_own, by_words, by_code), None)
+    if code == Follow.REFUSED and read_remark(reason) is None:
+        return replace(found or STEP, cured_as=STEP.key)
+    return found
 
 
 def code_of(row: Row) -> str:

@@ -78,6 +78,7 @@ class Inspected:
         creator: Name of the user who made it, or "".
         created: When, in the server's local time, or "".
         taken: What its links say that it takes.
+        bare: A line of it shows no link, so that its number is all that names a bill.
     """
 
     id: str
@@ -87,6 +88,7 @@ class Inspected:
     creator: str = ""
     created: str = ""
     taken: tuple[Taken, ...] = ()
+    bare: bool = False
 
 
 # -- which sources the documents of a form name -------------------------------------------------
@@ -175,14 +177,20 @@ def read_lines(rows: Sequence[Row], fields: Sequence[str], route: Route) -> dict
         said = dict(zip(keys, row, strict=True))
         creator, created, *link = (said.get(key) for key in wanted)
         document = found[wire.text_in(said[wire.ID.lower()])]
+        table = wire.text_in(link[1]) if link else ""
+        ground = ground_of(route.source, tables, "", table)
         taken = document.taken
-        if link and ground_of(route.source, tables, "", wire.text_in(link[1])) is Ground.FORM:
+        if ground is Ground.FORM:
             taken = (
                 *taken,
                 Taken(wire.text_in(link[0]), wire.text_in(link[2]), _quantity(link[3])),
             )
         found[document.id] = replace(
-            document, creator=wire.text_in(creator), created=wire.text_in(created), taken=taken
+            document,
+            creator=wire.text_in(creator),
+            created=wire.text_in(created),
+            taken=taken,
+            bare=document.bare or ground not in {Ground.FORM, Ground.FOREIGN},
         )
     return found
 

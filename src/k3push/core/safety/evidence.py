@@ -105,6 +105,7 @@ def conclude(
     alone: bool = False,
     last_try: bool = False,
     drafts: bool = False,
+    elsewhere: bool = False,
 ) -> Conclusion:
     """Say what came of every number of an attempt, from the answer and a read-back.
 
@@ -117,6 +118,7 @@ def conclude(
     names a document that no look links           unknown; the run stops (rule 9)
     success, and the field was never proved       unknown; the run stops if nothing is shown
     asks to try later (13, 14)                    planned, after a pause; at last rejected
+    the user has no right (2), and others may     planned, as it was
     anything, and absence does not count          see `_by_word_alone`
     refused, and a message names it               rejected with that message
     success, and nothing accounts for it          unknown: it may be shown later
@@ -134,6 +136,7 @@ def conclude(
         alone: The attempt was the one more try of a number that was dropped in silence.
         last_try: The ERP may not be asked to try later again.
         drafts: The push asked for a draft where the target cannot be saved.
+        elsewhere: Pushes go through other users than its own from now on.
     """
     made = look.made
     done = () if look.covered and _unlinked(said, numbers, made) else made
@@ -145,6 +148,8 @@ def conclude(
         of_rest = Conclusion(())
     elif of_rest is None and said.code in TRY_LATER_CODES and not last_try:
         of_rest = rest.later()
+    elif of_rest is None and elsewhere and said.code == NO_RIGHT and not said.acted:
+        of_rest = rest.onward()
     elif of_rest is None and not look.absence_counts:
         of_rest = _by_word_alone(rest, look, alone=alone, drafts=drafts)
     elif of_rest is None and said.success:
@@ -269,6 +274,11 @@ class _Rest:
         outcomes = tuple(self._planned(number) for number in self.numbers)
         return Conclusion(outcomes, parts=(self.numbers,), try_later=True)
 
+    def onward(self) -> Conclusion:
+        """Let them travel together through another user: the refusal is about none of them."""
+        outcomes = tuple(self._planned(number) for number in self.numbers)
+        return Conclusion(outcomes, parts=(self.numbers,))
+
     def dropped(self, named: Mapping[BillNumber, Sequence[str]], *, again: bool) -> Conclusion:
         """A success passed over them in silence, but for those that it refuses by name."""
         silent = [number for number in self.numbers if number not in named]
@@ -309,7 +319,12 @@ class _Rest:
 
 
 def conclude_unread(
-    said: Said, number: BillNumber, *, last_try: bool = False, drafts: bool = False
+    said: Said,
+    number: BillNumber,
+    *,
+    last_try: bool = False,
+    drafts: bool = False,
+    elsewhere: bool = False,
 ) -> Conclusion:
     """Say what came of one number on a route whose targets cannot be asked for.
 
@@ -321,6 +336,7 @@ def conclude_unread(
         last_try: The ERP may not be asked to try later again.
         drafts: The push asked for a draft where the target cannot be saved, and a refusal
             without the conversion's status says nothing of one.
+        elsewhere: Pushes go through other users than its own from now on.
     """
     reason = " ".join(said.messages)
     targets = _named(said, [number])
@@ -333,6 +349,9 @@ def conclude_unread(
     elif said.code in TRY_LATER_CODES and not last_try:
         outcome = Outcome(number, State.PLANNED, code=said.code, reason=reason)
         return Conclusion((outcome,), parts=((number,),), try_later=True)
+    elif elsewhere and said.code == NO_RIGHT:
+        outcome = Outcome(number, State.PLANNED, code=said.code, reason=reason)
+        return Conclusion((outcome,), parts=((number,),))
     elif _may_hide_draft(said, drafts=drafts):
         outcome = Outcome(number, State.UNKNOWN, code="unnamed", reason=reason)
     else:
