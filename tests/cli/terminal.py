@@ -32,7 +32,7 @@ url = "{url}"
 acct_id = "sandbox"
 username = "sandbox"
 password = "{password}"
-connect_timeout_s = 0.5
+connect_timeout_s = 1.4
 answer_timeout_s = 3
 
 [run]
@@ -41,7 +41,7 @@ halt = "fail=20%,min=50"
 [settle]
 first_wait_s = 0.2
 poll_s = 0.2
-window_s = 4
+window_s = 4.5
 
 [routes.po-instock]
 source = "PUR_PurchaseOrder"
@@ -50,7 +50,7 @@ rule = "PUR_PurchaseOrder-STK_InStock"
 """
 
 # For a server that is slow on purpose; the window must be longer than a call.
-PATIENT = {"answer_timeout_s": "answer_timeout_s = 60", "window_s": "window_s = 61"}
+PATIENT = {"answer_timeout_s": "answer_timeout_s = 60", "window_s": "window_s = 62"}
 
 SALES_ROUTE = """
 [routes.so-outstock]

@@ -140,13 +140,13 @@ SETTINGS = {
         "answer_timeout_s", "answer_timeout_s=0", "line 7: erp.answer_timeout_s", "above 0"
     ),
     "window-shorter-than-a-call": bad_key(
-        "window_s", "window_s = 3.5", "settle.window_s", "above 3.5", "erp.answer_timeout_s"
+        "window_s", "window_s = 4.4", "settle.window_s", "above 4.4", "erp.answer_timeout_s"
     ),
     "window-of-nothing": bad_key("window_s", "window_s = 0", "settle.window_s", "above 0"),
     "poll-after-the-window": bad_key("poll_s", "poll_s = 9", "settle.poll_s", "settle.window_s"),
     "window-shorter-by-a-variable": Mistake(
         environment={"K3PUSH_ERP__ANSWER_TIMEOUT_S": "9"},
-        named=("line 15: settle.window_s", "above 9.5", "with K3PUSH_ERP__ANSWER_TIMEOUT_S"),
+        named=("line 15: settle.window_s", "above 10.4", "with K3PUSH_ERP__ANSWER_TIMEOUT_S"),
     ),
     "source-number-of-the-document-itself": bad_end(
         "source_number_field = 'fBillNo'\n", "source_number_field", "names the target document"

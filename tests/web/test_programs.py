@@ -334,7 +334,7 @@ def test_a_push_that_waits_for_a_lost_answer_makes_way_for_others(tmp_path: Path
 
     async def push(shop: Shop, _: House, wms: httpx.AsyncClient) -> None:
         config = shop.folder / "config.toml"
-        text = config.read_text("utf-8").replace("window_s = 4", "window_s = 600")
+        text = config.read_text("utf-8").replace("window_s = 4.5", "window_s = 600")
         config.write_text(text.replace("poll_s = 0.2", "poll_s = 20"))
         began_s = anyio.current_time()
         lost = [
