@@ -273,7 +273,7 @@ def test_a_folder_has_one_fate(desk: Desk, sandbox: Sandbox) -> None:
     ran = desk.k3push("run", "inbox", "--json", "--limit", "8")
     # Both files that were begun are done, and a third was left.
     assert (ran.exit, ran.said["counts"], sandbox.made()) == (5, {"pushed": 8}, 8), ran
-    assert ran.err.count("not begun") == 1
+    assert ran.err.count("not begun, since") == 1
     assert len({run.group for run in runs_of(desk)}) == 1
     again = desk.k3push("run", "inbox", "--json", "--limit", "2")
     assert (again.exit, again.said["counts"]) == (5, {"pushed": 2, "planned": 2}), again

@@ -13,7 +13,15 @@ from pathlib import Path
 from typing import Protocol
 
 from tests.cli.terminal import Desk, end, read_csv
-from tests.compare.faults import ANSWER_TIMEOUT_S, CHUNK, FIRST_WAIT_S, POLL_S, WINDOW_S, Books
+from tests.compare.faults import (
+    ANSWER_TIMEOUT_S,
+    CHUNK,
+    CONNECT_TIMEOUT_S,
+    FIRST_WAIT_S,
+    POLL_S,
+    WINDOW_S,
+    Books,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,6 +51,7 @@ class K3push:
         self._desk = Desk(folder).configure(
             url,
             lines={
+                "connect_timeout_s": f"connect_timeout_s = {CONNECT_TIMEOUT_S}",
                 "answer_timeout_s": f"answer_timeout_s = {ANSWER_TIMEOUT_S}",
                 "first_wait_s": f"first_wait_s = {FIRST_WAIT_S}",
                 "poll_s": f"poll_s = {POLL_S}",

@@ -23,6 +23,7 @@ UNKNOWN = "CGDD9999999"
 
 # Short, so that a trial takes seconds; what the ERP commits late comes within k3push's window, as
 # it must, and later than a loop without patience tries again.
+CONNECT_TIMEOUT_S = 0.9
 ANSWER_TIMEOUT_S = 5
 LATE_COMMIT_S = 3
 FIRST_WAIT_S = 0.5

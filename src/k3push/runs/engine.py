@@ -56,6 +56,7 @@ from k3push.runs.settle import (
     look_once_more,
     settle_once,
     tell_of_person,
+    tell_of_proof,
 )
 from k3push.runs.source_check import HELD
 from k3push.runs.stop import Cause, guarded, stopping
@@ -239,7 +240,8 @@ class _Engine:
                 elif self.intake.fed and self.backlog.empty and not self._may_grow():
                     return
                 elif self._is_stuck():
-                    tell_of_person(self.context, self.doubts.unproved, ())
+                    doubted = self.doubts.unproved | self.doubts.hopeless
+                    tell_of_proof(self.context, len(doubted))
                 else:
                     # What is due already waits for a place, a hold's end or the canary.
                     due_s = self.backlog.due_s() - anyio.current_time()

@@ -89,11 +89,16 @@ def tell_of_person(
 ) -> None:
     """End an execution with what only a person can settle, or mend."""
     if unproved:
-        route = context.route
-        field = route.source_number_field or "".join(link_fields(route)[:1])
-        context.stop.ask(Cause.UNPROVED, f"{len(unproved)}: {route.target}.{field}")
+        tell_of_proof(context, len(unproved))
     if hopeless:
         context.stop.ask(Cause.PERSON, remark("why.person", count=len(hopeless)))
+
+
+def tell_of_proof(context: Context, count: int) -> None:
+    """End an execution, since nothing proves that the field finds what is there."""
+    route = context.route
+    field = route.source_number_field or "".join(link_fields(route)[:1])
+    context.stop.ask(Cause.UNPROVED, f"{count}: {route.target}.{field}")
 
 
 async def hopeless_in(
