@@ -233,6 +233,11 @@ def _of(seed: int, what: str) -> random.Random:
     return random.Random(f"{what} {seed}")  # noqa: S311  # the same trials every time
 
 
+def _policy(chance: random.Random, later: random.Random) -> Policy:
+    policy = chance.choice([Policy.ONE_TO_ONE, Policy.ONE_TO_ONE, Policy.MERGE, Policy.SPLIT])
+    return Policy.MERGE_LINES if policy is Policy.MERGE and later.random() < 0.5 else policy
+
+
 def _frame(seed: int, chance: random.Random) -> Frame:
     bills = chance.randint(6, 14)
     linked = chance.random() < 0.9
@@ -245,7 +250,7 @@ def _frame(seed: int, chance: random.Random) -> Frame:
         bills=bills,
         latency_s=chance.choice([0.0, 0.5, 2.0, 30.0]),
         session_calls=chance.choice([0, 0, 0, 9, 30]),
-        policy=chance.choice([Policy.ONE_TO_ONE, *Policy]),
+        policy=_policy(chance, _of(seed, "lines")),
         on_refusal=chance.choice([OnRefusal.PARTIAL, *OnRefusal]),
         style=AnswerStyle(
             old=chance.random() < 0.3,

@@ -18,7 +18,7 @@ from k3push.runs.settle import in_doubt, settle_by_word
 from k3push.simulator import PushOrder
 from k3push.simulator.forms import PURCHASE_ORDER
 from k3push.simulator.history import Maker
-from tests.campaign.conditions import IsGuarded, ReadsFail
+from tests.campaign.conditions import IsGuarded, LacksLinks, ReadsFail
 from tests.campaign.events import IsClosed, IsDown, IsLockedOut, IsPushed, Says
 from tests.campaign.result import Result
 from tests.campaign.scene import Scene
@@ -130,4 +130,11 @@ class People:
             if not scene.witness.answers(doubt.number)
             and as_one(doubt.number) not in guarded
             and scene.routes[doubt.run].source_number_field
+            and not self._may_be_merged(doubt.number)
         ]
+
+    def _may_be_merged(self, number: str) -> bool:
+        """Say whether a neighbour's document may hold a number, and no link can tell."""
+        neighbours = self.scene.witness.neighbours(number)
+        made = any(map(self.scene.world.documents_of, neighbours))
+        return made and self.scene.story.has(LacksLinks)

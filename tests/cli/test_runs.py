@@ -27,7 +27,7 @@ COLUMNS = [
 ]
 
 
-@pytest.mark.parametrize("policy", ["one-to-one", "merge", "split"])
+@pytest.mark.parametrize("policy", ["one-to-one", "merge", "merge-lines", "split"])
 def test_a_run_pushes_every_number_once(desk: Desk, start: Start, policy: str) -> None:
     """Whatever documents the rule makes, each row names them and the figures are right."""
     sandbox = start("--policy", policy)

@@ -406,10 +406,10 @@ class Office:
 
 def add_old_document(world: World) -> None:
     """Put a document into the books that was made before anybody counted."""
-    link = Link(ROUTE.rule, PURCHASE_ORDER.entry_table, OLD_ID, OLD_ID)
+    link = Link(ROUTE.rule, PURCHASE_ORDER.entry_table, OLD_ID, OLD_ID, 1)
     origin = Origin(PURCHASE_ORDER.id, OLD_ORDER)
     old = Entry(OLD_ID, 1, "M0001", 1, 0)
-    made = Entry(OLD_ID + 1, 1, "M0001", 1, 1, link=link, origin=origin)
+    made = Entry(OLD_ID + 1, 1, "M0001", 1, 1, links=(link,), origin=origin)
     for form, number, entry in (
         (PURCHASE_ORDER, OLD_ORDER, old),
         (IN_STOCK, "CGRK2019001", made),

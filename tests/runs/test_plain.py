@@ -13,7 +13,7 @@ pytestmark = pytest.mark.anyio
 REFUSED = dict.fromkeys(orders(5, 30), Refusal(8, "仓库 {number} 必录"))
 
 
-@pytest.mark.parametrize("policy", ["one-to-one", "merge", "split"])
+@pytest.mark.parametrize("policy", ["one-to-one", "merge", "merge-lines", "split"])
 async def test_every_number_is_pushed_and_names_what_was_made(policy: str) -> None:
     """Rules group sources as they please, and only the links tell what came of each."""
     pushed = await push(orders(500), sandbox(orders=500, policy=policy))

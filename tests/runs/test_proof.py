@@ -693,3 +693,26 @@ async def test_the_attempt_keeps_who_sent_it() -> None:
     kept = await office.store.attempts_in(FIRST)
     assert Counter(each.attempt.intent.sender for each in kept).keys() == {"sandbox"}
     assert PURCHASE_ORDER.id == ROUTE.source
+
+
+# -- lines that a rule merges ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("write_back", ["save", "audit"])
+@pytest.mark.parametrize("fault_name", ["ok", "make-then-reset", "make-then-response-error"])
+async def test_what_a_rule_merged_into_a_neighbours_line_is_not_sent_again(
+    fault_name: str, write_back: str
+) -> None:
+    """The line bears one number, no link tells, and the document holds the others too."""
+    options = sandbox(
+        steps("ok", fault_name), policy="merge-lines", link_fields=False, write_back=write_back
+    )
+    office = Office(options)
+    numbers = orders(15)
+    await office.open_run(numbers)
+    await office.execute(throttle=steered(concurrency=1, chunk_size=14), check=False)
+    pushed = await office.execute(work=only_settle, check=False)
+    world = office.site.world
+    assert {len(world.documents_of(number)) for number in numbers} == {1}
+    assert set(pushed.states.values()) == {State.PUSHED, State.UNKNOWN}
+    assert Cause.PERSON in pushed.stop.causes

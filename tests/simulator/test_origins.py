@@ -149,6 +149,6 @@ def test_a_pair_of_forms_may_have_a_second_rule(default: bool, rule: str) -> Non
         PushOrder("PUR_PurchaseOrder", (NUMBER,), target_form="STK_INSTOCK", default_rule=True),
     ):
         assert len(world.push(order).made) == 1
-    links = [entry.link for bill in world.documents_of(NUMBER) for entry in bill.entries[:1]]
-    rules = [link.rule_id for link in links if link]
+    lines = [bill.entries[0] for bill in world.documents_of(NUMBER)]
+    rules = [link.rule_id for line in lines for link in line.links]
     assert rules == [first, f"ZMER_{first}", f"{rule}_PurchaseOrder-STK_InStock"]

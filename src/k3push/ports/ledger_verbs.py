@@ -302,6 +302,10 @@ class Ledger(Protocol):
         """
         ...
 
+    async def fruitful(self, run: RunId, attempts: Collection[int]) -> frozenset[int]:
+        """Return which of a run's *attempts* have made a document of some number, as rows say."""
+        ...
+
     async def twins(self, run: RunId) -> int:
         """Count the rows of *run* whose code is `model.TWIN`."""
         ...

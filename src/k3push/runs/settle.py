@@ -245,7 +245,7 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
     silent = [(doubt, age) for doubt, age in due if doubt.number not in made]
     # A call whose documents still come may save more, though the window has passed.
     over = [d for d, age in silent if age >= context.settle.window_s and d.attempt not in at_work]
-    absent, hopeless, unproved = await _judge_silence(context, over, seen)
+    absent, hopeless, unproved = await _judge_silence(context, run, over, seen)
     outcomes = [*found, *(_absent(doubt.number, context.settle) for doubt in absent)]
     if run == context.run.id:
         settled = {outcome.number for outcome in outcomes}
@@ -257,11 +257,13 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
 
 
 async def _judge_silence(
-    context: Context, doubts: Sequence[Doubt], seen: Sighting
+    context: Context, run: RunId, doubts: Sequence[Doubt], seen: Sighting
 ) -> tuple[list[Doubt], set[BillNumber], set[BillNumber]]:
     """Say what it means that a look shows nothing of numbers whose window has passed.
 
-    Where it shows documents that may as well be of another bill, nobody can say.
+    Where it shows documents that may as well be of another bill, nobody can say. Nor can anybody
+    where no link tells and the call made something: a rule may merge bills into lines that name
+    one of them (P 5.6).
 
     Returns:
         Those of which nothing was made, those that only a person can settle, and those that wait
@@ -275,7 +277,16 @@ async def _judge_silence(
     unproved: set[BillNumber] = set()
     proved = bool(doubts) and await context.absence_proved()
     by_field = proved and not context.links.tell
+    calls = {doubt.attempt for doubt in doubts if by_field}
+    merged = await context.ledger.fruitful(run, calls) if calls else frozenset[int]()
     sure = not by_field or await context.proofs.none_is_strange(context)
+
+    async def tells(doubt: Doubt) -> bool:
+        """Say whether the look would show what was made of this number."""
+        asked = by_field or doubt.number in seen.linked
+        trusted = sure and not context.proofs.missed and doubt.attempt not in merged
+        return asked and trusted and await context.covers(seen.users, doubt.sender)
+
     for doubt in doubts:
         by_id = bool(context.id_of(doubt.number) or doubt.id)
         unread = doubt.number in seen.refused or doubt.number in named
@@ -283,9 +294,7 @@ async def _judge_silence(
             hopeless.add(doubt.number)
         elif not proved:
             unproved.add(doubt.number)
-        elif not sure or not (by_field or doubt.number in seen.linked):  # noqa: SIM114  # two reasons
-            hopeless.add(doubt.number)
-        elif context.proofs.missed or not await context.covers(seen.users, doubt.sender):
+        elif not await tells(doubt):
             hopeless.add(doubt.number)
         elif context.knows_enough_of(doubt.sender):
             absent.append(doubt)

@@ -208,7 +208,7 @@ def _is_living(making: Making) -> bool:
 
 
 def _is_linked(making: Making) -> bool:
-    return any(entry.link for entry in making.target.entries)
+    return any(entry.links for entry in making.target.entries)
 
 
 def _ids(makings: Iterable[Making]) -> set[str]:

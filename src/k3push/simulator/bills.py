@@ -43,12 +43,14 @@ class Link(NamedTuple):
         table: Entry table of the source.
         bill_id: Id of the source bill.
         entry_id: Id of the source entry.
+        quantity: What it takes of that entry.
     """
 
     rule_id: str
     table: str
     bill_id: int
     entry_id: int
+    quantity: int
 
 
 class Origin(NamedTuple):
@@ -73,7 +75,7 @@ class Entry:
         material: Material number.
         quantity: What the line orders or delivers.
         left: What may still be pushed; below 0 where two pushes took the same at once.
-        link: Set on targets that a rule made.
+        links: Set on targets that a rule made: one for each source entry in the line.
         origin: Set on targets.
         closed: Whether its quantity was used up, on a site that closes such lines.
     """
@@ -83,7 +85,7 @@ class Entry:
     material: str
     quantity: int
     left: int
-    link: Link | None = None
+    links: tuple[Link, ...] = ()
     origin: Origin | None = None
     closed: bool = False
 
@@ -195,7 +197,7 @@ class Store:
         origins = {entry.origin.number for entry in bill.entries if entry.origin is not None}
         for number in {self.collation(number) for number in origins}:
             yield self._source_numbers[form, number]
-        for bill_id in {entry.link.bill_id for entry in bill.entries if entry.link is not None}:
+        for bill_id in {link.bill_id for entry in bill.entries for link in entry.links}:
             yield self._source_ids[form, bill_id]
 
     def of_form(self, form: Form, above: int = 0) -> Iterator[Bill]:

@@ -258,7 +258,7 @@ class Converter:
                 if entry.left <= 0:
                     continue
                 key: object = (bill.id, "first")
-                if self.policy is Policy.MERGE:
+                if self.policy in {Policy.MERGE, Policy.MERGE_LINES}:
                     key = (bill.party, bill.org)
                 second = entry.left // 2 if self.policy is Policy.SPLIT else 0
                 first = Share(bill, entry, entry.left - second)
@@ -278,25 +278,36 @@ class Converter:
         *,
         mislink: bool,
     ) -> Bill:
-        entries = [
-            Entry(
-                id=self.ids.next_entry(),
-                seq=seq,
-                material=share.entry.material,
-                quantity=share.quantity,
-                left=share.quantity,
-                link=Link(
+        lines: dict[object, list[Share]] = {}
+        for share in shares:
+            merged = self.policy is Policy.MERGE_LINES
+            lines.setdefault(share.entry.material if merged else share.entry.id, []).append(share)
+        entries = []
+        for seq, line in enumerate(lines.values(), start=1):
+            quantity = sum(share.quantity for share in line)
+            links = tuple(
+                Link(
                     route.rule_id,
                     route.source.entry_table,
                     0 if mislink else share.bill.id,
                     0 if mislink else share.entry.id,
+                    share.quantity,
                 )
+                for share in line
                 if route.keeps_links
-                else None,
-                origin=Origin(route.source.id, ELSEWHERE if mislink else share.bill.number),
             )
-            for seq, share in enumerate(shares, start=1)
-        ]
+            number = ELSEWHERE if mislink else line[0].bill.number
+            entries.append(
+                Entry(
+                    id=self.ids.next_entry(),
+                    seq=seq,
+                    material=line[0].entry.material,
+                    quantity=quantity,
+                    left=quantity,
+                    links=links,
+                    origin=Origin(route.source.id, number),
+                )
+            )
         first = shares[0].bill
         return Bill(
             form=route.target,

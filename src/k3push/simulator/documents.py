@@ -5,7 +5,7 @@ Each method does one thing, whoever asks for it; `operations` decides whether a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from k3push.simulator.bills import (
@@ -113,6 +113,7 @@ class Documents:
             give_back(self._shares_of(target))
         for entry, quantity in zip(target.entries, quantities, strict=False):
             entry.quantity = entry.left = quantity
+            entry.links = tuple(_shared_out(entry.links, quantity))
         if held and quantities:
             take(self._shares_of(target), closes=self.habits.closes)
         before = self._number(target)
@@ -154,6 +155,7 @@ class Documents:
         if made is None:
             return None
         now, form = self._now(), made.form
+        rule = f"{target.form.id}-{form.id}"
         return Bill(
             form,
             self._ids.next_bill(),
@@ -170,9 +172,7 @@ class Documents:
                     entry.material,
                     entry.quantity,
                     entry.quantity,
-                    Link(
-                        f"{target.form.id}-{form.id}", target.form.entry_table, target.id, entry.id
-                    ),
+                    (Link(rule, target.form.entry_table, target.id, entry.id, entry.quantity),),
                     Origin(target.form.id, target.number),
                 )
                 for entry in target.entries
@@ -247,15 +247,26 @@ class Documents:
         """Give what the links of *target* say that it holds."""
         shares: list[Share] = []
         for line in target.entries:
-            source = self._store.by_entry(line.link.entry_id) if line.link else None
-            if line.link and source:
-                entry = next(each for each in source.entries if each.id == line.link.entry_id)
-                shares.append(Share(source, entry, line.quantity))
+            for link in line.links:
+                source = self._store.by_entry(link.entry_id)
+                if source:
+                    entry = next(each for each in source.entries if each.id == link.entry_id)
+                    shares.append(Share(source, entry, link.quantity))
         return shares
 
     def _move(self, target: Bill, operation: Operation, by: By, before: str, after: str) -> None:
         target.status = after
         self.history.did(target, Deed(operation, by, before, after))
+
+
+def _shared_out(links: Sequence[Link], quantity: int) -> Iterator[Link]:
+    """Share a new quantity of a line out to its links: the last gets the rest."""
+    for link in links[:-1]:
+        taken = min(link.quantity, quantity)
+        quantity -= taken
+        yield link._replace(quantity=taken)
+    for link in links[-1:]:
+        yield link._replace(quantity=quantity)
 
 
 PERSON = By(Maker.PERSON, "somebody")

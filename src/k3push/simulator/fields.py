@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from k3push.simulator.bills import Bill, Entry
+from k3push.simulator.bills import Bill, Entry, Link
 from k3push.simulator.forms import Form
 from k3push.simulator.selecting import Field, Kind, Value, whole
 
-Row = tuple[Bill, Entry | None]
-"""A bill, and one of its entries where rows are flattened by entries."""
+Row = tuple[Bill, Entry | None, Link | None]
+"""A bill, one of its entries where rows are flattened by entries, and likewise one of its links."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,27 +141,29 @@ def _source_form_fields(form: Form) -> list[Field[Row]]:
 
 
 def _link_fields(form: Form) -> list[Field[Row]]:
-    link = f"{form.entry_key}_Link"
+    key = f"{form.entry_key}_Link"
+
+    def line(
+        name: str,
+        title: str,
+        of: Callable[[Link], Value],
+        kind: Kind = Kind.TEXT,
+        empty: Value = " ",
+    ) -> Field[Row]:
+        return Field(
+            f"{key}_{name}",
+            title,
+            lambda row: None if row[1] is None else of(row[2]) if row[2] else empty,
+            kind,
+            of_entry=True,
+            of_link=True,
+        )
+
     return [
-        _line(
-            f"{link}_FSBillId",
-            "源单内码",
-            lambda e: str(e.link.bill_id) if e.link else " ",
-            Kind.NUMBER,
-        ),
-        _line(
-            f"{link}_FSId",
-            "源单分录内码",
-            lambda e: str(e.link.entry_id) if e.link else " ",
-            Kind.NUMBER,
-        ),
-        _line(f"{link}_FSTableName", "源单表", lambda e: e.link.table if e.link else " "),
-        _line(f"{link}_FRuleId", "转换规则", lambda e: e.link.rule_id if e.link else " "),
+        line("FSBillId", "源单内码", lambda link: str(link.bill_id), Kind.NUMBER),
+        line("FSId", "源单分录内码", lambda link: str(link.entry_id), Kind.NUMBER),
+        line("FSTableName", "源单表", lambda link: link.table),
+        line("FRuleId", "转换规则", lambda link: link.rule_id),
         # Each form has such a field, and each calls it otherwise (P 14.3).
-        _line(
-            f"{link}_FBaseUnitQty",
-            "基本单位数量",
-            lambda e: e.quantity if e.link else None,
-            Kind.QUANTITY,
-        ),
+        line("FBaseUnitQty", "基本单位数量", lambda link: link.quantity, Kind.QUANTITY, None),
     ]

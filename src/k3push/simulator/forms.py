@@ -16,6 +16,9 @@ class Policy(StrEnum):
     MERGE = "merge"
     """The sources of one call that share a supplier or customer make one target."""
 
+    MERGE_LINES = "merge-lines"
+    """So do they, and lines of one material are one line, which bears the number of the first."""
+
     SPLIT = "split"
     """Each source makes two targets, with half of the quantity in each."""
 

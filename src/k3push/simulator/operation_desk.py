@@ -156,9 +156,10 @@ class OperationDesk:
         old = {change.bill.id: change.bill for change in operated.changes}
         for change in operated.changes:
             for entry in change.bill.entries:
-                source = self._world.store.by_entry(entry.link.entry_id) if entry.link else None
-                if source is not None:
-                    old[source.id] = source
+                for link in entry.links:
+                    source = self._world.store.by_entry(link.entry_id)
+                    if source is not None:
+                        old[source.id] = source
         new = [change.successor for change in operated.changes if change.successor is not None]
         self._agenda.add(now_s + self._lag_s, self._replica.keep(old.values(), new))
 

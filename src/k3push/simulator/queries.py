@@ -157,7 +157,7 @@ class Desk:
             self._rows(form, query, user), self._world.collation, ordered=_by_id(form, query)
         )
         looks = form.id in self._world.made_forms and _STATUS in map(str.lower, query.keys)
-        looked = tuple(bill.id for bill, _ in page) if looks else ()
+        looked = tuple(bill.id for bill, _, _ in page) if looks else ()
         return Found(query.keys, query.values(page), looked)
 
     def _table(self, table: Table[R], data: Mapping[str, Any], user: str) -> Found:
@@ -172,9 +172,10 @@ class Desk:
                 continue
             if query.by_entry:
                 for entry in bill.entries:
-                    yield bill, entry
+                    for link in (query.by_link and entry.links) or (None,):
+                        yield bill, entry, link
             else:
-                yield bill, None
+                yield bill, None, None
 
     def business_info(self, data: Mapping[str, Any], user: str = "") -> dict[str, Any]:
         """Describe a form: its tables with their fields, and its operations (P 15.1).

@@ -63,7 +63,7 @@ class SandboxOptions:
         jitter: Sigma of the log-normal factor by which times vary.
         queue: Which calls wait for one another: "user", "site" or None.
         slow_users: How many times as long the calls of a user take.
-        policy: How rules group sources: "one-to-one", "merge" or "split".
+        policy: How rules group sources: "one-to-one", "merge", "merge-lines" or "split".
         faults: Name of a preset, path of a script file, or a plan.
         on_refusal: What a bad source does to its call: "partial", "silent" or "whole".
         exact_numbers: Whether letter case and width tell numbers apart (P 4.7).

@@ -84,6 +84,7 @@ class Field(Generic[R]):
         of: Reads it from a row.
         kind: What it holds.
         of_entry: Whether each entry has its own, so that rows are flattened by entries.
+        of_link: Whether each link of an entry has its own, so that rows are flattened by links.
     """
 
     key: str
@@ -91,6 +92,7 @@ class Field(Generic[R]):
     of: Callable[[R], Value]
     kind: Kind = Kind.TEXT
     of_entry: bool = False
+    of_link: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,7 @@ class Query(Generic[R]):
         order: What rows are sorted by, and whether that descends.
         tree: The filter.
         by_entry: Whether rows are those of entries.
+        by_link: Whether rows are those of the entries' links.
         start: The place of the first row asked for, from 0.
         stop: The place behind the last one; None for no end (P 6.2).
         passes: Tells whether a row passes the filter.
@@ -130,6 +133,7 @@ class Query(Generic[R]):
     order: Sequence[tuple[Field[R], bool]]
     tree: Node | None
     by_entry: bool
+    by_link: bool
     start: int
     stop: int | None
     passes: Callable[[R], bool]
@@ -203,6 +207,7 @@ def read_query(
         order,
         tree,
         any(field.of_entry for field in used),
+        any(field.of_link for field in used),
         start,
         min(start + limit, top) if top else start + limit,
         _predicate(tree, find, dialect),

@@ -200,7 +200,7 @@ class World:
                 f"M{seq:04d}",
                 quantity,
                 quantity,
-                None if typed else Link(rule, origin.entry_table, bill_id, entry_id),
+                () if typed else (Link(rule, origin.entry_table, bill_id, entry_id, quantity),),
                 Origin(" " if typed else origin.id, number),
             )
             for seq, (bill_id, entry_id, quantity) in enumerate(held or [unknown], start=1)

@@ -197,8 +197,8 @@ WORDS = {
         "哪些调用须排队执行：同一用户的（user）或全部（site）。",
     ),
     "option.policy": (
-        "How the rule groups sources into targets: one-to-one, merge or split.",
-        "转换规则的分单方式：one-to-one（一对一）、merge（合并）或 split（拆分）。",
+        "How the rule groups sources into targets: one-to-one, merge, merge-lines (also lines of one material) or split.",
+        "转换规则的分单方式：one-to-one（一对一）、merge（合并）、merge-lines（同一物料的分录也合并）或 split（拆分）。",
     ),
     "option.keep_open": (
         "Leave orders open that are used up, as few sites do.",

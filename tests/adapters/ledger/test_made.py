@@ -284,6 +284,23 @@ async def test_rows_made_in_part_are_counted(ledger: Ledger) -> None:
     assert (await ledger.partly(run), await ledger.twins(run)) == (2, 0)
 
 
+async def test_calls_that_made_something_are_told_from_those_that_made_nothing(
+    ledger: Ledger,
+) -> None:
+    """What is left of a call that made something may be in a neighbour's document."""
+    run = await planned(ledger, "A B C D E")
+    some, none, lone = [await sent(ledger, run, names) for names in ("A B", "C D", "E")]
+    told = [*outcomes("A", State.DRAFT), *outcomes("B", State.UNKNOWN)]
+    await ledger.record(some, ANSWER, "", told, at=later(1))
+    await ledger.record(none, ANSWER, "", outcomes("C D", State.UNKNOWN), at=later(1))
+    await ledger.record(lone, ANSWER, "", outcomes("E", State.PUSHED), at=later(1))
+    asked = [some.id, none.id, lone.id, lone.id + 1]
+    assert await ledger.fruitful(run, asked) == {some.id, lone.id}
+    assert await ledger.fruitful(run, [none.id]) == frozenset()
+    other = await planned(ledger, "F", "r2")
+    assert await ledger.fruitful(other, asked) == frozenset()
+
+
 async def test_twins_of_a_run_are_counted(ledger: Ledger, other: Ledger) -> None:
     """They make its exit code, however many rows there are."""
     run = await planned(ledger, "A B C")

@@ -75,7 +75,7 @@ def test_targets_that_were_there_before_are_not_new() -> None:
 @pytest.mark.parametrize("code", ["13", "14"])
 def test_an_edit_lock_or_a_call_limit_is_tried_later(code: str) -> None:
     """Nothing ran, and what was found was made all the same (rule 5)."""
-    concluded = conclude(said(LOCK, code=code), [A, B, C], Look({B: (target(1),)}, proved=True))
+    concluded = conclude(said(LOCK, code=code), [A, B, C], Look(MADE_B, proved=True, linked=True))
     assert in_words(concluded) == "A:planned B:pushed C:planned"
     assert (concluded.try_later, concluded.parts) == (True, ((A, C),))
     assert (concluded.outcomes[0].code, concluded.outcomes[0].reason) == (code, LOCK)
@@ -139,22 +139,23 @@ def test_a_refusal_that_names_nobody_halves_the_chunk() -> None:
 
 def test_what_a_partly_saved_chunk_did_not_make_goes_on_whole() -> None:
     """The refusal spared some, so it is not about the whole chunk."""
-    concluded = conclude(said("仓库是必填项"), [A, B, C], Look({A: (target(1),)}, proved=True))
+    look = Look({A: (target(1),)}, proved=True, linked=True)
+    concluded = conclude(said("仓库是必填项"), [A, B, C], look)
     assert (in_words(concluded), concluded.parts) == ("A:pushed B:planned C:planned", ((B, C),))
 
 
 def test_a_found_number_that_a_message_names_is_not_rejected() -> None:
     """The message may be a warning; the document is there."""
-    concluded = conclude(said("单据“A”：库存不足"), [A, B], Look({A: (target(1),)}, proved=True))
+    look = Look({A: (target(1),)}, proved=True, linked=True)
+    concluded = conclude(said("单据“A”：库存不足"), [A, B], look)
     assert in_words(concluded) == "A:pushed B:planned"
 
 
 def test_a_found_number_does_not_pass_for_a_shorter_one_in_it() -> None:
     """A blank ends a word, but not the number of another bill."""
     short, long = BillNumber("CG 1"), BillNumber("CG 1 补")
-    concluded = conclude(
-        said("单据“CG 1 补”有警告"), [short, long], Look({long: (target(1),)}, proved=True)
-    )
+    look = Look({long: (target(1),)}, proved=True, linked=True)
+    concluded = conclude(said("单据“CG 1 补”有警告"), [short, long], look)
     assert in_words(concluded) == "CG 1:planned CG 1 补:pushed"
 
 
@@ -287,7 +288,7 @@ def test_absence_counts_where_field_and_user_were_proved_to_show_what_is_there(
         ),
         (REFUSED, [A], UNPROVED, "A:rejected", "11"),
         (REFUSED, [A, B], UNPROVED, "A:planned B:planned", "11"),
-        (REFUSED, [A, B], Look(MADE_B, covered=False), "A:planned B:pushed", "11"),
+        (REFUSED, [A, B], Look(MADE_B, covered=False, linked=True), "A:planned B:pushed", "11"),
         # refused, and a message names it
         (NAMED, [A, B], PROVED, "A:rejected B:planned", "11"),
         # success, and nothing accounts for it
@@ -298,6 +299,13 @@ def test_absence_counts_where_field_and_user_were_proved_to_show_what_is_there(
         (NAMES_B, [A, B], Look(MADE_B), "A:unknown B:pushed", "unnamed"),
         # success
         (NAMES_B, [A, B], Look(MADE_B, proved=True, linked=True), "A:planned B:pushed", "dropped"),
+        # anything, others have documents, and no link was asked
+        (REFUSED, [A, B], Look(MADE_B, proved=True), "A:unknown B:pushed", "11"),
+        (REFUSED, [A, B], Look(MADE_B, covered=False), "A:unknown B:pushed", "11"),
+        (LOCKED, [A, B], Look(MADE_B, proved=True), "A:unknown B:pushed", "13"),
+        (LIMITED, [A, B], Look(MADE_B, proved=True), "A:unknown B:pushed", "14"),
+        (EXCEPTION, [A, B], Look(MADE_B, proved=True), "A:unknown B:pushed", "response_error"),
+        (NAMED, [A, B], Look(MADE_B, proved=True), "A:rejected B:pushed", "11"),
         # an exception, and it travelled alone
         (EXCEPTION, [A], PROVED, "A:planned later", "response_error"),
         # refused

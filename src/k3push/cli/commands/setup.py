@@ -73,7 +73,8 @@ def add_beginning(app: typer.Typer, say: Say) -> None:
             Literal["user", "site"] | None, typer.Option(help=say("option.queue"))
         ] = None,
         policy: Annotated[
-            Literal["one-to-one", "merge", "split"], typer.Option(help=say("option.policy"))
+            Literal["one-to-one", "merge", "merge-lines", "split"],
+            typer.Option(help=say("option.policy")),
         ] = "one-to-one",
         keep_open: Annotated[
             bool, typer.Option("--keep-open", help=say("option.keep_open"))

@@ -124,6 +124,8 @@ def conclude(
     success, and nothing accounts for it          unknown: it may be shown later
     success, and no link was asked                unknown: it may be in a neighbour's document
     success                                       dropped in silence: planned, sent alone once
+    anything, others have documents, and no       unknown, unless a message names it: it may be
+    link was asked                                in a neighbour's document
     an exception, and it travelled alone          planned, after a pause; at last rejected
     refused, and it travelled alone               rejected
     refused                                       planned, in smaller parts (rule 8)
@@ -156,6 +158,8 @@ def conclude(
         of_rest = _passed_over(rest, numbers, look, alone=alone)
     elif of_rest is None:
         of_rest = _refused(rest, numbers, last_try=last_try)
+    if rest.numbers and look.made and not look.linked:
+        of_rest = _beside(of_rest, said, numbers)
     outcomes = {outcome.number: outcome for outcome in of_rest.outcomes} | found
     return replace(
         of_rest,
@@ -197,6 +201,25 @@ def _contradicted(rest: _Rest, numbers: Sequence[BillNumber], look: Look) -> Con
         return rest.unknown("unseen", remark("note.unseen"))
     cause = _contradiction(unlinked)
     return replace(rest.unknown("contradiction", cause), contradiction=cause)
+
+
+def _beside(of_rest: Conclusion, said: Said, numbers: Sequence[BillNumber]) -> Conclusion:
+    """Leave in doubt what would travel again, or be given up, beside a document of the call.
+
+    A rule may merge bills into lines that name one of them (P 5.6), and no link tells.
+    """
+    named = messages_naming(said.messages, numbers)
+    outcomes = [
+        each
+        if each.state is State.UNKNOWN or (each.state is State.REJECTED and each.number in named)
+        else each._replace(
+            state=State.UNKNOWN,
+            code=said.code if said.messages else "unnamed",
+            reason=each.reason or remark("note.merged"),
+        )
+        for each in of_rest.outcomes
+    ]
+    return Conclusion(tuple(outcomes), contradiction=of_rest.contradiction)
 
 
 def _by_word_alone(rest: _Rest, look: Look, *, alone: bool, drafts: bool) -> Conclusion:

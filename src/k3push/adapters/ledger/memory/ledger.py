@@ -404,6 +404,13 @@ class MemoryLedger(Ledger):
         found = chain.from_iterable(documents_of(store, rows, sender) for rows in runs)
         return list(islice(found, limit))
 
+    async def fruitful(self, run: RunId, attempts: Collection[int]) -> frozenset[int]:
+        """Return which attempts have made a document of some number."""
+        rows = await self._rows_of_run(run)
+        made = {State.PUSHED, State.DRAFT}
+        found = {rows.attempts[place] for place, row in rows.rows.items() if row.state in made}
+        return frozenset(found.intersection(attempts))
+
     async def twins(self, run: RunId) -> int:
         """Count the rows whose code is `model.TWIN`."""
         rows = await self._rows_of_run(run)

@@ -196,6 +196,7 @@ class PostgresLedger(Ledger):
     made_in = _reads(reads.made_in)
     made_of_namesakes = _reads(reads.made_of_namesakes)
     made_by = _reads(reads.made_by)
+    fruitful = _reads(reads.fruitful)
     twins = _reads(reads.twins)
     partly = _reads(reads.partly)
 

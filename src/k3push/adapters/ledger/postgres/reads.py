@@ -174,6 +174,13 @@ async def made_by(
     return made
 
 
+async def fruitful(connection: Connection, run: RunId, attempts: Collection[int]) -> frozenset[int]:
+    """Return which attempts have made a document of some number."""
+    key = await run_key(connection, run)
+    found = await connection.all("fruitful", run=key, attempts=list(attempts))
+    return frozenset(attempt for (attempt,) in found)
+
+
 async def twins(connection: Connection, run: RunId) -> int:
     """Count the rows of a run that have documents of another's."""
     ((count,),) = await connection.all("count_twins", run=await run_key(connection, run))

@@ -175,6 +175,13 @@ def made_by(
     return made
 
 
+def fruitful(connection: Connection, run: RunId, attempts: Collection[int]) -> frozenset[int]:
+    """Return which attempts have made a document of some number."""
+    key = run_key(connection, run).key
+    found = connection.all("fruitful", run=key, attempts=text.from_json(sorted(attempts)))
+    return frozenset(attempt for (attempt,) in found)
+
+
 def twins(connection: Connection, run: RunId) -> int:
     """Count the rows of a run that have documents of another's."""
     ((count,),) = connection.all("count_twins", run=run_key(connection, run).key)

@@ -511,6 +511,16 @@ WHERE attempts.run = :run AND attempts.sender = :sender AND rows.attempt = attem
     AND rows.targets IS NOT NULL AND rows.state IN ('pushed', 'draft')
 ORDER BY attempts.run DESC, attempts.sender DESC, attempts.id DESC, each.nth LIMIT :limit;
 
+-- name: fruitful
+SELECT attempts.id FROM attempts
+WHERE run = :run AND id = ANY(:attempts::bigint[]) AND EXISTS (
+    SELECT FROM json_array_elements_text(attempts.numbers::json) AS each (wanted)
+    CROSS JOIN LATERAL (
+        SELECT attempt, state FROM rows WHERE bill = wanted AND run + 0 = :run LIMIT 1
+    ) AS row
+    WHERE row.attempt = attempts.id AND row.state IN ('pushed', 'draft')
+);
+
 -- name: count_twins
 SELECT count(*) FROM rows WHERE run = :run AND code = 'twin';
 

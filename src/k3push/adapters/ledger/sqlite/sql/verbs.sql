@@ -398,6 +398,15 @@ WHERE a.run = :run AND a.sender = :sender AND r.attempt = a.id AND r.targets IS 
     AND (r.state = 'pushed' OR r.state = 'draft')
 ORDER BY a.id DESC LIMIT :limit;
 
+-- name: fruitful
+SELECT a.id
+FROM json_each(:attempts) AS wanted CROSS JOIN attempts AS a ON a.id = wanted.value
+WHERE a.run = :run AND EXISTS (
+    SELECT 1 FROM json_each(a.numbers) AS j
+    CROSS JOIN rows AS r ON r.bill = j.value AND r.run = :run
+    WHERE r.attempt = a.id AND (r.state = 'pushed' OR r.state = 'draft')
+);
+
 -- name: count_twins
 SELECT count(*) FROM rows WHERE run = :run AND code = 'twin';
 
