@@ -6,7 +6,7 @@ Each test is a way in which a number once got two documents, or a row was untrue
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -716,3 +716,44 @@ async def test_what_a_rule_merged_into_a_neighbours_line_is_not_sent_again(
     assert {len(world.documents_of(number)) for number in numbers} == {1}
     assert set(pushed.states.values()) == {State.PUSHED, State.UNKNOWN}
     assert Cause.PERSON in pushed.stop.causes
+
+
+@pytest.mark.parametrize("work", [only_settle, push_run])
+async def test_one_of_the_documents_that_an_answer_names_is_not_all_of_them(
+    work: Callable[[Context], Awaitable[None]],
+) -> None:
+    """The other may be the bill's second one; only a person can say whose it is."""
+    office = Office(sandbox(steps("mislink"), policy="split", link_fields=False))
+    (number,) = orders(1)
+    await office.open_run([number])
+    await office.execute(check=False)
+    world = office.site.world
+    document = world.documents_of(number)[0]
+    world.store.remove(document)
+    for entry in document.entries:
+        assert entry.origin is not None
+        entry.origin = entry.origin._replace(number=number)
+    world.store.add(document)
+    for _ in range(2):
+        pushed = await office.execute(work=work, check=False)
+        assert pushed.states == {number: State.UNKNOWN}
+        assert Cause.PERSON in pushed.stop.causes
+    assert len(world.documents_of(number)) == 2
+
+
+@pytest.mark.parametrize("links", [True, False])
+async def test_a_document_whose_lines_spell_the_number_in_two_ways_is_named_once(
+    *, links: bool
+) -> None:
+    """The ERP's database passes over letter case, so that a look finds both lines."""
+    office = Office(sandbox(link_fields=links))
+    world = office.site.world
+    bill = world.add_source(PURCHASE_ORDER, "CGdd1", quantities=[1, 1])
+    document = world.add_target(IN_STOCK, bill.number, quantities=[1, 1])
+    line = document.entries[1]
+    assert line.origin is not None
+    line.origin = line.origin._replace(number=bill.number.upper())
+    await office.open_run([bill.number])
+    pushed = await office.execute(check=False)
+    (row,) = pushed.rows.values()
+    assert (row.state, len(row.targets)) == (State.ALREADY, 1)

@@ -223,15 +223,21 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
     made = new_targets(seen.targets, before)
     found = []
     at_work: set[int] = set()
+    unnamed: set[BillNumber] = set()
     splits = bool(made) and await context.may_split()
     shown = [(doubt, age) for doubt, age in due if doubt.number in made]
     short = await _of_short_looks(context, [doubt for doubt, _ in shown], seen)
     for doubt, age in shown:
         number = doubt.number
-        # Where bills are split, a part may come as late as any call; and where the answer names
-        # a document that nobody has seen, it may be a part of any of the call's bills.
-        waited = age >= context.settle.window_s or not (splits or doubt.attempt in short)
-        if waited and context.ages.agree(
+        # Where bills are split, a part may come as late as any call.
+        waited = age >= context.settle.window_s or not splits
+        if doubt.attempt in short:
+            # The document that the answer names may be a second one of any of the call's bills.
+            if age >= context.settle.window_s:
+                unnamed.add(number)
+            else:
+                at_work.add(doubt.attempt)
+        elif waited and context.ages.agree(
             doubt, {target.id for target in made[number]}, context.settle.poll_s
         ):
             found.append(made_outcome(number, made[number]))
@@ -253,7 +259,7 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
             context.suspects.setdefault(doubt.number, frozenset(doubt.before))
             context.sent_before.setdefault(doubt.number, frozenset(doubt.before))
     parts = await _conclude(context, run, outcomes[len(found) :], absent)
-    return Settled(tuple(outcomes), parts, frozenset(hopeless), frozenset(unproved))
+    return Settled(tuple(outcomes), parts, frozenset(hopeless | unnamed), frozenset(unproved))
 
 
 async def _judge_silence(

@@ -499,21 +499,21 @@ async def test_two_spellings_are_asked_for_apart(*, exact: bool) -> None:
 async def test_rows_of_an_unknown_spelling_are_asked_for_one_by_one() -> None:
     """The database compares in a way that is not known here."""
     answers = Scripted(
-        [["É1", 1, "C", "A", "A"], ["B", 2, "C", "A", "A"]],
-        [["É1", 1, "C", "A", "A"]],
+        [["Ø1", 1, "C", "A", "A"], ["B", 2, "C", "A", "A"]],
+        [["Ø1", 1, "C", "A", "A"]],
         [["B", 2, "C", "A", "A"]],
     )
-    e, b = BillNumber("E1"), BillNumber("B")
+    o, b = BillNumber("O1"), BillNumber("B")
     async with erp_of(answers) as erp:
-        found = await erp.sources_of(ROUTE, [e, b])
-    assert found == {e: (Source(BillNumber("É1"), "1"),), b: (Source(b, "2"),)}
+        found = await erp.sources_of(ROUTE, [o, b])
+    assert found == {o: (Source(BillNumber("Ø1"), "1"),), b: (Source(b, "2"),)}
     assert [query["FilterString"] for query in answers.queries[1:3]] == [
-        "FBillNo in ('E1')",
+        "FBillNo in ('O1')",
         "FBillNo in ('B')",
     ]
 
 
-@pytest.mark.parametrize("policy", list(Policy))
+@pytest.mark.parametrize("policy", [Policy.ONE_TO_ONE, Policy.MERGE, Policy.SPLIT])
 async def test_every_target_is_found_by_its_link(policy: Policy) -> None:
     """One for each, one for several, several for one (P 5.6)."""
     site = sandbox(policy=policy)

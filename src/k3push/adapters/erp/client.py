@@ -241,7 +241,8 @@ class ErpClient:
         found = await _by_number(
             dict.fromkeys(map(number_in, numbers)), lambda asked: self._ask_targets(route, asked)
         )
-        return _sighting({bill: found.get(number_in(bill), ()) for bill in numbers}, self._user)
+        each = {bill: bill_rows.each_once(found.get(number_in(bill), ())) for bill in numbers}
+        return _sighting(each, self._user)
 
     async def linked_targets_of(
         self,

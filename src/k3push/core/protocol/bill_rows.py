@@ -6,7 +6,7 @@ A form may lack some of the fields, and every row is a document's line, not a do
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -177,6 +177,11 @@ class LinkedTarget:
     ground: Ground
     sources: frozenset[str] = frozenset({""})
 
+    def with_line(self, line: LinkedTarget) -> LinkedTarget:
+        """Add what another line of the same document tells."""
+        sources = self.sources | line.sources
+        return replace(line, ground=max(self.ground, line.ground), sources=sources)
+
     def is_of(self, source_id: str) -> bool:
         """Say whether a link shows that it was made from a bill."""
         return source_id in self.sources
@@ -221,12 +226,19 @@ def read_targets(
         tells = link != NO_ID and table.lower() in {"", *mine}
         sources = frozenset({link if tells else ""} if ground > Ground.DENIED else ())
         key = (BillNumber(source), target_id)
-        if key in found:
-            ground = max(ground, found[key].ground)
-            sources |= found[key].sources
         target = target_in(target_id, number, draft=status == DRAFT)
-        found[key] = LinkedTarget(target, cancelled, ground, sources)
+        line = LinkedTarget(target, cancelled, ground, sources)
+        found[key] = found[key].with_line(line) if key in found else line
     return [(number, linked) for (number, _), linked in found.items()]
+
+
+def each_once(linked: Iterable[LinkedTarget]) -> list[LinkedTarget]:
+    """Join what is one document: its lines may spell the number in several ways (P 4.7)."""
+    found: dict[str, LinkedTarget] = {}
+    for each in linked:
+        id_ = each.target.id
+        found[id_] = found[id_].with_line(each) if id_ in found else each
+    return list(found.values())
 
 
 def read_links(
