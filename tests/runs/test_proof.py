@@ -6,7 +6,7 @@ Each test is a way in which a number once got two documents, or a row was untrue
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -720,7 +720,7 @@ async def test_what_a_rule_merged_into_a_neighbours_line_is_not_sent_again(
 
 @pytest.mark.parametrize("work", [only_settle, push_run])
 async def test_one_of_the_documents_that_an_answer_names_is_not_all_of_them(
-    work: Callable[[Context], Awaitable[None]],
+    work: Callable[[Context], Coroutine[None, None, None]],
 ) -> None:
     """The other may be the bill's second one; only a person can say whose it is."""
     office = Office(sandbox(steps("mislink"), policy="split", link_fields=False))
