@@ -217,6 +217,21 @@ class IsGuarded:
 
 
 @dataclass(frozen=True, slots=True)
+class IsUntied:
+    """What is made of a bill keeps no link and names no source."""
+
+    number: str
+
+    def on(self, options: SandboxOptions) -> SandboxOptions:
+        """Untie it."""
+        return replace(options, untied=(*options.untied, self.number))
+
+    def __str__(self) -> str:
+        """Say so."""
+        return f"what is made of {self.number} names no source"
+
+
+@dataclass(frozen=True, slots=True)
 class Breaks:
     """Each call that holds a bill breaks."""
 
@@ -262,6 +277,7 @@ Condition = (
     | LacksLinks
     | ReadsFail
     | IsGuarded
+    | IsUntied
     | Breaks
     | HasRival
 )

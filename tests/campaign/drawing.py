@@ -28,6 +28,7 @@ from tests.campaign.conditions import (
     HasRival,
     IsGuarded,
     IsSlow,
+    IsUntied,
     LacksLinks,
     Lags,
     MayNotRead,
@@ -155,6 +156,7 @@ def _later_thoughts(seed: int, frame: Frame, events: Sequence[Event]) -> list[Ev
             met = replace(fault(chance.choice(LATE)), seconds=chance.choice(TOO_LONG_S))
             later.append(Meets(Channel.PUSH, nth, met))
     later += _answered(_of(seed, "answered"))
+    later += _untied(frame, _of(seed, "untied"))
     chance = _of(seed, "plan")
     if chance.random() < 0.07:
         later += _plan(frame, chance)
@@ -186,6 +188,11 @@ def _answered(chance: random.Random) -> list[Event]:
         Meets(Channel.PUSH, nth, replace(fault(chance.choice(ANSWERED)), seconds=5.0))
         for nth in chance.sample(range(1, 9), chance.choice([1, 2, 3]))
     ]
+
+
+def _untied(frame: Frame, chance: random.Random) -> list[Event]:
+    """Draw a bill whose documents name no source."""
+    return [IsUntied(chance.choice(orders(frame.bills)))] if chance.random() < 0.04 else []
 
 
 def _follow(frame: Frame, events: Sequence[Event], chance: random.Random) -> list[Event]:

@@ -6,8 +6,16 @@ from collections.abc import Sequence
 
 from k3push.simulator import FAULT_NAMES, Channel, Fault, Refusal, fault
 from k3push.simulator.faults import Ending, Work
-from tests.campaign.conditions import USERS, AlsoPushes, Lags, MayNotRead, SavesApart
-from tests.campaign.events import AsksField, Event, IsGone, Joins, Meets, Way
+from tests.campaign.conditions import (
+    USERS,
+    AlsoPushes,
+    HasRival,
+    IsUntied,
+    Lags,
+    MayNotRead,
+    SavesApart,
+)
+from tests.campaign.events import AsksField, Event, IsGone, IsPushed, Joins, Meets, WasMade, Way
 from tests.campaign.settings import Sets
 from tests.campaign.story import Frame
 from tests.campaign.witness import BROKE_ON_THE_SERVER, READABLE, THROWN
@@ -104,13 +112,18 @@ def fair_together(frame: Frame, events: Sequence[Event]) -> list[Event]:
     A session that is denied after the work can be told from a lost one by a look alone, which
     must show at once what was made. What a call that broke on the server makes is there a moment
     later, unless it is saved slowly. Without a MsgCode, an exception after the work is a refusal.
+    What somebody else made of a bill and tied to nothing, nobody can know of.
     """
     ways = [event.way for event in events if isinstance(event, Joins)]
     asks = frame.linked and Way.UNASKED not in ways
     asks = asks and not any(isinstance(e, AsksField | Lags | MayNotRead) for e in events)
     slow = any(isinstance(event, SavesApart) and event.seconds > LEAST_GAP_S for event in events)
 
+    others = {e.number for e in events if isinstance(e, WasMade | IsPushed | HasRival)}
+
     def fair(event: Event) -> bool:
+        if isinstance(event, IsUntied):
+            return event.number not in others
         if not isinstance(event, Meets) or event.channel is not Channel.PUSH:
             return True
         met = event.fault

@@ -17,6 +17,7 @@ from tests.campaign.conditions import (
     AlsoPushes,
     CutsPages,
     IsSlow,
+    IsUntied,
     LacksLinks,
     Lags,
     MayNotRead,
@@ -146,7 +147,7 @@ class Story:
     @property
     def is_dim(self) -> bool:
         """Whether nobody may be able to prove that a document is not there."""
-        hidden = self.has(IsNew, Sees, MayNotRead, IsGone, IsLockedOut)
+        hidden = self.has(IsNew, Sees, MayNotRead, IsGone, IsLockedOut, IsUntied)
         return self.is_blind or hidden or self.lags
 
     @property

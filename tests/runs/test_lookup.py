@@ -143,6 +143,16 @@ class Asked:
         shown = frozenset(target.id for targets in there.values() for target in targets)
         return Sighting(there, frozenset({"u"}), linked=frozenset(ids), by_link=shown)
 
+    async def made_since(self, route: Route, when: str) -> Sequence[tuple[str, BillNumber]]:
+        """Name what it is told."""
+        del route, when
+        return [(f"id {nth}", number) for nth, number in enumerate(self.named)]
+
+    async def with_links(self, route: Route, ids: Collection[str]) -> frozenset[str]:
+        """Say that all have."""
+        del route
+        return frozenset(ids)
+
     async def entries_of(self, form: str) -> Sequence[FormEntry]:
         """Tell nothing."""
         del form

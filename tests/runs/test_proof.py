@@ -646,7 +646,7 @@ async def test_a_commit_after_the_window_is_at_least_noticed() -> None:
 
 async def test_a_commit_after_the_window_is_noticed_by_the_execution_that_sends_again() -> None:
     """The doubt may have been settled by an earlier one, such as `settle`."""
-    plan = steps("ok", "commit-late-then-reset:1370")
+    plan = steps("ok", "commit-late-then-reset:1550")
     office = Office(sandbox(plan, write_back=WriteBack.NEVER, closes=False, latency_s=60.0))
     await office.open_run(orders(2))
     settle = SettlePace(first_wait_s=20, poll_s=20, window_s=600)
@@ -757,3 +757,44 @@ async def test_a_document_whose_lines_spell_the_number_in_two_ways_is_named_once
     pushed = await office.execute(check=False)
     (row,) = pushed.rows.values()
     assert (row.state, len(row.targets)) == (State.ALREADY, 1)
+
+
+@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize("lost", ["make-then-reset", "make-then-response-error"])
+async def test_a_document_that_names_no_source_may_be_the_lost_one(
+    lost: str, *, links: bool
+) -> None:
+    """However many documents have come since, and though others keep their links and numbers."""
+    numbers = orders(150)
+    odd = numbers[30]
+    plan = FaultPlan(aimed={odd: Aimed(fault(lost))})
+    office = Office(sandbox(plan, orders=150, untied=(odd,), link_fields=links, write_back="never"))
+    await office.open_run(numbers)
+    pushed = await office.execute(throttle=steered(concurrency=2, chunk_size=1), check=False)
+    assert pushed.rows[odd].state is State.UNKNOWN
+    assert pushed.of(State.PUSHED) == set(numbers) - {odd}
+    assert len(office.site.world.documents_of(odd)) == 1
+
+
+async def test_what_others_make_by_hand_is_no_lost_document() -> None:
+    """People make documents without a source all day; they are not made by our user."""
+    office = Office(sandbox(steps("ok", "reset"), write_back="never"))
+    await office.open_run(orders(3))
+    office.site.world.add_target(IN_STOCK, "", typed=True, creator="somebody")
+    pushed = await office.execute(throttle=steered(concurrency=1, chunk_size=1))
+    assert pushed.of(State.PUSHED) == set(orders(3))
+
+
+async def test_a_field_that_is_too_short_names_another_bill() -> None:
+    """What is made of `A-1` stands as `A`, which is a bill of its own; no link tells."""
+    office = Office(sandbox(steps("ok", "ok", "reset"), link_fields=False, write_back="never"))
+    world = office.site.world
+    for number in ("A", "A-1"):
+        world.add_source(PURCHASE_ORDER, number, quantities=[1])
+    one_by_one = steered(concurrency=1, chunk_size=1)
+    await office.open_run([*orders(1), "A"])
+    await office.execute(throttle=one_by_one)
+    world.add_target(IN_STOCK, "A", typed=True, creator="sandbox")
+    await office.open_run(["A-1"], SECOND)
+    pushed = await office.execute(SECOND, throttle=one_by_one, check=False)
+    assert pushed.states == {"A-1": State.UNKNOWN}

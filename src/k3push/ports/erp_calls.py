@@ -149,6 +149,28 @@ class Erp(Protocol):
         """
         ...
 
+    async def made_since(self, route: Route, when: str) -> Sequence[tuple[str, BillNumber]]:
+        """Return the documents made at a local time of the server or later, line by line.
+
+        It is the document's id, and what the source-number field holds; "" for a blank, or where
+        the route has none. Everybody's view is asked for.
+
+        Raises:
+            LookRefusedError: The form does not tell when its documents were made.
+            LookFailedError: The answer was an error, or not whole.
+            ErpUnreachableError: No session could be opened, since nothing answered.
+            LoginRefusedError: No session could be opened, and trying again would harm.
+        """
+        ...
+
+    async def with_links(self, route: Route, ids: Collection[str]) -> frozenset[str]:
+        """Return those of some documents that links name as made from a bill of any form.
+
+        There are none where the site does not let links be queried. It raises what the other
+        looks do.
+        """
+        ...
+
     async def sources_of(
         self, route: Route, numbers: Sequence[BillNumber]
     ) -> Mapping[BillNumber, tuple[Source, ...]]:

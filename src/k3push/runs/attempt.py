@@ -500,11 +500,17 @@ async def _conclude(
     if len(made) < len(numbers):
         asked = seen.linked.issuperset(number for number in numbers if number not in made)
         proved = await context.absence_proved()
+        trusted = not context.proofs.missed and context.knows_enough_of(sender)
+        if said.thrown and trusted:
+            # What broke may have made a document that ties itself to no bill.
+            missing = {number: sender for number in numbers if number not in made}
+            began_at = attempt.intent.began_at
+            trusted = not await context.senders_of_strays(began_at, missing)
         look = replace(
             look,
             proved=proved and (asked or not context.links.tell),
             covered=await context.covers(seen.users, sender),
-            trusted=not context.proofs.missed and context.knows_enough_of(sender),
+            trusted=trusted,
             linked=asked and context.links.tell,
         )
     ids = {target.id for targets in made.values() for target in targets}

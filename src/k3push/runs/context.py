@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import anyio
 
@@ -15,7 +16,7 @@ from k3push.core.safety.ages import least_age_s
 from k3push.ports import Clock, Doubt, Erp, Ledger, Watch
 from k3push.runs.link_discovery import find_links
 from k3push.runs.lookup import Links, can_ask
-from k3push.runs.proof import Proofs
+from k3push.runs.proof import Proofs, senders_of_strays
 from k3push.runs.stop import Cause, Stop
 from k3push.runs.throttle import Throttle
 
@@ -241,6 +242,14 @@ class Context:
     async def covers(self, users: Collection[str], sender: str) -> bool:
         """Say whether *users* see what *sender* makes (`proof`)."""
         return await self.proofs.covers(self, self.ledger, self.run.id, users=users, sender=sender)
+
+    async def senders_of_strays(
+        self, began_at: datetime, senders: Mapping[BillNumber, str]
+    ) -> frozenset[str]:
+        """Say which users may have made a document since that ties itself to no bill (`proof`)."""
+        return await senders_of_strays(
+            self, self.ledger, self.run.id, began_at=began_at, senders=senders
+        )
 
     def knows_enough_of(self, sender: str) -> bool:
         """Say whether enough of a user's documents were shown, or no more can be sent."""

@@ -41,6 +41,7 @@ from k3push.core.model import (
     Target,
     Targets,
     id_in,
+    number_in,
 )
 from k3push.core.pacing.chunking import halve
 from k3push.core.protocol import wire
@@ -518,6 +519,47 @@ async def look_at_newest(context: Looker) -> Newest:
     count = len({id_ for id_, _ in rows})
     named = tuple(value for value in values if found.get(value))
     return Newest(count, named, count - len(told))
+
+
+async def look_for_strays(
+    context: Looker, when: str, numbers: Collection[BillNumber]
+) -> Mapping[str, str] | None:
+    """Find documents made since that neither a link nor a number ties to a bill of its own.
+
+    One of them may be what a lost call made of any of *numbers*: the rule may keep no link and
+    write no number, or the field may be too short for the number. Documents that name another
+    bill are no strays, unless what they name is a part of one of *numbers*.
+
+    Args:
+        context: What to look with.
+        when: Local time of the server.
+        numbers: Of which no look shows anything.
+
+    Returns:
+        Who made them, by the id of the document, "" where the form does not tell; None where the
+        ERP refuses the question.
+    """
+    route, asked = context.route, f"the documents of {context.route.target} since {when}"
+    try:
+        rows = await _read(
+            context, asked, lambda: context.erp.made_since(route, when), stop_or_not=True
+        )
+    except LookRefusedError:
+        return None
+    whole = [number_in(number) for number in numbers]
+    values = dict.fromkeys(value for _, value in rows if value)
+    others = {each for each in values if not any(each in n and each != n for n in whole)}
+    bills = others.intersection(map(number_in, context.source_ids))
+    if asked_for := list(others - bills):
+        found, refused = await look_at_sources(context, asked_for)
+        bills |= {each for each in asked_for if found.get(each) or each in refused}
+    told = {id_ for id_, value in rows if value in bills}
+    if strays := {id_ for id_, _ in rows} - told:
+        strays -= await _read(
+            context, asked, lambda: context.erp.with_links(route, strays), stop_or_not=True
+        )
+    standings = await look_at_standings(context, strays) if strays else {}
+    return {id_: standings[id_].creator for id_ in strays if id_ in standings}
 
 
 async def look_at_newest_links(context: Looker) -> bool:

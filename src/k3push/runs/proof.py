@@ -6,8 +6,10 @@ part of what he makes himself. So absence counts only
 
 - where the links of the target form, which name a source by its id (P 6.5), were seen to find
   what is there, and were asked for this bill; or, where links cannot be asked, where the number
-  field was seen to do so, on this account and for these forms, and none of the newest documents
-  is blank or names what is no bill: a field may be too short, or hold one of several sources,
+  field was seen to do so, on this account and for these forms,
+- where no document was made since by that user that neither a link nor a number ties to a bill:
+  a rule may keep neither for some bills, and the field may be too short or hold one of several
+  sources,
 - where the user has looked who sent the number, or one who sees what that user makes, and
 - where no look has missed a document that an answer names. As long as there is more to send, and
   so more to be learnt, a number of such documents has to have been shown.
@@ -19,17 +21,20 @@ and the newest of the target form.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
-from k3push.core.model import RunId, Sighting
+from k3push.core.model import BillNumber, RunId, Sighting
 from k3push.ports import Ledger, Made
 from k3push.runs.lookup import (
     Looker,
     can_ask,
     look_at_newest,
     look_at_newest_links,
+    look_at_standings,
     look_at_targets,
+    look_for_strays,
 )
 
 # How many documents of the ledger are looked for, and how many must be there. Rights may hide some
@@ -40,6 +45,14 @@ LEAST_SAMPLE = 3
 # How many documents that answers have named must have been shown by looks before "nothing is there"
 # is believed: a user who sees half of them misses one of ten with a chance of 1023 in 1024.
 ENOUGH_SHOWN = 10
+
+# How many documents of a user the ledger is asked for, to know them among those that say nothing.
+MOST_KNOWN = 1000
+
+# The local time of a server is no earlier than that of its farthest zone, and its clock may be
+# wrong.
+WESTERNMOST = timedelta(hours=12)
+CLOCKS_DIFFER = timedelta(minutes=15)
 
 
 @dataclass(slots=True)
@@ -85,13 +98,6 @@ class Proofs:
         if not (links.tell or self.field_finds) and looker.route.source_number_field:
             self.field_finds = (await look_at_newest(looker)).proves
 
-    async def none_is_strange(self, looker: Looker) -> bool:
-        """Say whether each of the newest documents names a bill, so that none may be a lost one.
-
-        It is asked where the number field alone can tell, each time anew.
-        """
-        return not (await look_at_newest(looker)).strange
-
     def compare(self, sender: str, named: Collection[str], seen: Collection[str]) -> None:
         """Take in which of the documents that an answer names a look through everybody shows."""
         self.shown[sender] += len(set(named).intersection(seen))
@@ -124,6 +130,43 @@ class Proofs:
                 return False  # one of them may have seen it who has not looked before
             self._sees[asked] = all(_ids(each) <= _ids_of(seen, each) for each in known)
         return self._sees[asked]
+
+
+async def senders_of_strays(
+    looker: Looker,
+    ledger: Ledger,
+    run: RunId,
+    *,
+    began_at: datetime,
+    senders: Mapping[BillNumber, str],
+) -> frozenset[str]:
+    """Say which users may have made a document since that ties itself to no bill.
+
+    What the ledger made is known. Who made the others is compared with who is named as the maker
+    of what the ledger made through a user; where that is not known, it may be his.
+
+    Args:
+        looker: What to look with.
+        ledger: What was made.
+        run: Whose scope counts.
+        began_at: When the first call in doubt left.
+        senders: Who sent each number in doubt, "" where that is not known.
+    """
+    # No server's clock shows an earlier time than this one (P 9).
+    when = began_at.astimezone(UTC) - WESTERNMOST - CLOCKS_DIFFER
+    strays = await look_for_strays(looker, f"{when:%Y-%m-%d %H:%M:%S}", senders)
+    if strays is None:
+        return frozenset(senders.values())
+    suspects = set()
+    for sender in set(senders.values()) if strays else ():
+        known = await ledger.made_by(run, sender or None, limit=MOST_KNOWN)
+        ours = {id_ for each in known for id_ in _ids(each)}
+        standings = await look_at_standings(looker, list(ours)[:SAMPLE]) if ours else {}
+        makers = {each.creator for each in standings.values()} - {""}
+        left = [maker for id_, maker in strays.items() if id_ not in ours]
+        if any(not (sender and makers and maker) or maker in makers for maker in left):
+            suspects.add(sender)
+    return frozenset(suspects)
 
 
 async def _made_alike(looker: Looker, ledger: Ledger, run: RunId) -> Sequence[Made]:

@@ -285,12 +285,11 @@ async def _judge_silence(
     by_field = proved and not context.links.tell
     calls = {doubt.attempt for doubt in doubts if by_field}
     merged = await context.ledger.fruitful(run, calls) if calls else frozenset[int]()
-    sure = not by_field or await context.proofs.none_is_strange(context)
 
     async def tells(doubt: Doubt) -> bool:
         """Say whether the look would show what was made of this number."""
         asked = by_field or doubt.number in seen.linked
-        trusted = sure and not context.proofs.missed and doubt.attempt not in merged
+        trusted = not context.proofs.missed and doubt.attempt not in merged
         return asked and trusted and await context.covers(seen.users, doubt.sender)
 
     for doubt in doubts:
@@ -304,6 +303,12 @@ async def _judge_silence(
             hopeless.add(doubt.number)
         elif context.knows_enough_of(doubt.sender):
             absent.append(doubt)
+    if absent:
+        began_at = min(doubt.began_at for doubt in absent)
+        senders = {doubt.number: doubt.sender for doubt in absent}
+        suspects = await context.senders_of_strays(began_at, senders)
+        hopeless |= {doubt.number for doubt in absent if doubt.sender in suspects}
+        absent = [doubt for doubt in absent if doubt.sender not in suspects]
     return absent, hopeless, unproved
 
 

@@ -7,7 +7,7 @@ nothing from a second push either (P 5.15).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -93,6 +93,7 @@ class Converter:
         on_refusal: What one bad source does to the others.
         texts: What is said.
         refusals: Refusals by order of the trial; keys are collated numbers.
+        untied: Collated numbers whose targets keep no link and name no source.
         ids: Where new ids come from.
         now: Local time of the server, ISO 8601 without offset.
     """
@@ -103,6 +104,7 @@ class Converter:
     on_refusal: OnRefusal
     texts: Texts
     refusals: Mapping[str, Refusal]
+    untied: Collection[str]
     ids: Ids
     now: Callable[[], str]
 
@@ -259,7 +261,7 @@ class Converter:
                     continue
                 key: object = (bill.id, "first")
                 if self.policy in {Policy.MERGE, Policy.MERGE_LINES}:
-                    key = (bill.party, bill.org)
+                    key = (bill.party, bill.org, self._is_untied(bill))
                 second = entry.left // 2 if self.policy is Policy.SPLIT else 0
                 first = Share(bill, entry, entry.left - second)
                 groups.setdefault(key, []).append(first)
@@ -267,6 +269,9 @@ class Converter:
                     share = Share(bill, entry, second)
                     groups.setdefault((bill.id, "second"), []).append(share)
         return (tuple(shares) for shares in groups.values())
+
+    def _is_untied(self, bill: Bill) -> bool:
+        return self.store.collation(bill.number) in self.untied
 
     def _target(
         self,
@@ -294,9 +299,11 @@ class Converter:
                     share.quantity,
                 )
                 for share in line
-                if route.keeps_links
+                if route.keeps_links and not self._is_untied(share.bill)
             )
-            number = ELSEWHERE if mislink else line[0].bill.number
+            origin = Origin(route.source.id, ELSEWHERE if mislink else line[0].bill.number)
+            if self._is_untied(line[0].bill):
+                origin = Origin(" ", " ")
             entries.append(
                 Entry(
                     id=self.ids.next_entry(),
@@ -305,7 +312,7 @@ class Converter:
                     quantity=quantity,
                     left=quantity,
                     links=links,
-                    origin=Origin(route.source.id, number),
+                    origin=origin,
                 )
             )
         first = shares[0].bill

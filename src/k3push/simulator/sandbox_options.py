@@ -84,6 +84,7 @@ class SandboxOptions:
         link_fields: Whether the link tables can be queried (P 6.5).
         sees: Which targets users see: "all", "own", "half" or "none"; all unless named.
         unreadable: Forms, by id, that users have no right to read.
+        untied: Numbers whose targets keep no link and name no source.
         twins: Numbers that a second organisation, 200, has as well.
         unseen_orgs: Organisations whose sources nobody sees; pushes find them.
         accounts: Who may log in, and how long sessions last.
@@ -128,6 +129,7 @@ class SandboxOptions:
     link_fields: bool = True
     sees: Mapping[str, str] = field(default_factory=dict)
     unreadable: Mapping[str, Collection[str]] = field(default_factory=dict)
+    untied: tuple[str, ...] = ()
     twins: tuple[str, ...] = ()
     unseen_orgs: tuple[str, ...] = ()
     accounts: Accounts = field(default_factory=Accounts)
@@ -187,6 +189,8 @@ def build(options: SandboxOptions, clock: Callable[[], datetime] = beijing_time)
     _stock(world, options, clock().date())
     for number, refusal in plan.refusals.items():
         world.refuse(number, refusal)
+    for number in options.untied:
+        world.untie(number)
     for (operation, number), refusal in plan.refused_follow.items():
         world.refuse(number, refusal, operation)
     accounts = options.accounts

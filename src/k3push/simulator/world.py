@@ -67,6 +67,7 @@ class World:
         self._clock = clock
         self._ids = Ids()
         self._refusals: dict[str, Refusal] = {}
+        self._untied: set[str] = set()
         self._makings: dict[str, list[Making]] = {}
         self._converter = Converter(
             self.store,
@@ -75,6 +76,7 @@ class World:
             on_refusal,
             self.texts,
             self._refusals,
+            self._untied,
             self._ids,
             self.now,
         )
@@ -220,6 +222,10 @@ class World:
             self._refusals[key] = refusal
         else:
             self.operations.refusals[operation, key] = refusal
+
+    def untie(self, number: str) -> None:
+        """From now on, let the targets of *number* keep no link and name no source."""
+        self._untied.add(self.collation(number))
 
     def allow(self, number: str) -> None:
         """Take back what `refuse` said of *number*."""

@@ -96,6 +96,16 @@ class SlowErp:
         del route, by_all
         return Sighting(linked=frozenset(ids))
 
+    async def made_since(self, route: Route, when: str) -> Sequence[tuple[str, BillNumber]]:
+        """Name one."""
+        del route
+        return [("1", BillNumber(when))]
+
+    async def with_links(self, route: Route, ids: Collection[str]) -> frozenset[str]:
+        """Say that all have."""
+        del route
+        return frozenset(ids)
+
     async def entries_of(self, form: str) -> Sequence[FormEntry]:
         """Name one."""
         return [FormEntry(form)]

@@ -50,7 +50,13 @@ from k3push.core.protocol.conversion_rules import (
     read_rules,
     rule_fields,
 )
-from k3push.core.protocol.links import FormEntry, LinkRow, any_link_fields, link_fields
+from k3push.core.protocol.links import (
+    FormEntry,
+    LinkRow,
+    any_link_fields,
+    link_fields,
+    target_entry,
+)
 from k3push.core.protocol.logins import (
     AccountSet,
 )
@@ -344,6 +350,33 @@ class ErpClient:
             route.target, fields, "", start=0, limit=NEWEST, order=wire.NEWEST_FIRST
         )
         return [(str(row[0]), BillNumber(str(row[1] or "").strip())) for row in page]
+
+    async def made_since(self, route: Route, when: str) -> Sequence[tuple[str, BillNumber]]:
+        """Return the documents made since a local time, and what each line names as its source."""
+        number = [route.source_number_field] if route.source_number_field else []
+        rows = await self._forms.whole(route.target, [wire.ID, *number], bill_rows.made_since(when))
+        with as_failed(route.target):
+            return [
+                (wire.name_in(row[0]), BillNumber("".join(map(wire.name_in, row[1:]))))
+                for row in rows
+            ]
+
+    async def with_links(self, route: Route, ids: Collection[str]) -> frozenset[str]:
+        """Return those of some documents that a rule has linked to a bill of any form."""
+        if not target_entry(route) or route.target in self._without_links:
+            return frozenset()
+        fields = [wire.ID, *any_link_fields(route)]
+        linked: set[str] = set()
+        for asked in split(list(ids), MOST_NUMBERS):
+            try:
+                rows = await self._forms.whole(
+                    route.target, fields, wire.whole_numbers_in(wire.ID, asked)
+                )
+            except LookRefusedError:
+                return frozenset()
+            with as_failed(route.target):
+                linked |= {row.document for row in bill_rows.read_link_rows(rows)}
+        return frozenset(linked)
 
     async def standings_of(self, route: Route, ids: Collection[str]) -> Mapping[str, Standing]:
         """Ask the target form for documents by their ids."""

@@ -17,9 +17,6 @@ from k3push.core.protocol import bill_rows, links, wire
 from k3push.core.protocol.paging import Row
 from k3push.core.protocol.pairs import Ground, ground_of, known_pair
 
-CREATOR = "FCreatorId.FName"
-CREATED = "FCreateDate"
-
 QUANTITY = "FBaseUnitQty"
 
 # Links of payables and receivables call it otherwise.
@@ -139,7 +136,7 @@ def behind(after: int, since: str) -> str:
     >>> behind(100001, "2026-11-01 00:00:00")
     "FID>100001 AND FCreateDate>='2026-11-01 00:00:00'"
     """
-    made = f" AND {CREATED}>={wire.quoted(since)}" if since else ""
+    made = f" AND {bill_rows.made_since(since)}" if since else ""
     return f"{wire.ID}>{after}{made}"
 
 
@@ -152,7 +149,8 @@ def line_fields(route: Route) -> list[str]:
     if linked:
         prefix = linked[0].removesuffix("FSBillId")
         linked = [*linked, f"{prefix}FSId", prefix + _link_quantity(route.target)]
-    return [*bill_rows.TARGET_FIELDS, bill_rows.CANCEL_STATUS, CREATOR, CREATED, *linked]
+    made = (bill_rows.CANCEL_STATUS, bill_rows.CREATOR, bill_rows.CREATED)
+    return [*bill_rows.TARGET_FIELDS, *made, *linked]
 
 
 def _link_quantity(target: str) -> str:

@@ -31,6 +31,7 @@ DOCUMENT_STATUS = "FDocumentStatus"
 CLOSE_STATUS = "FCloseStatus"
 CANCEL_STATUS = "FCancelStatus"
 CREATOR = "FCreatorId.FName"
+CREATED = "FCreateDate"
 
 OPTIONAL_STANDING_FIELDS = (CANCEL_STATUS, CREATOR)
 
@@ -52,6 +53,15 @@ def source_fields(lacking: Iterable[str] = ()) -> list[str]:
     """Return the fields of the source form that a look asks for, but those it lacks."""
     lacks = {field.lower() for field in lacking}
     return [BILL_NO, ID, *(f for f in OPTIONAL_SOURCE_FIELDS if f.lower() not in lacks)]
+
+
+def made_since(when: str) -> str:
+    """Write the filter for documents that were made at a local time of the server or later.
+
+    >>> made_since("2026-11-01 00:00:00")
+    "FCreateDate>='2026-11-01 00:00:00'"
+    """
+    return f"{CREATED}>={quoted(when)}"
 
 
 def field_named_in(message: str, fields: Iterable[str]) -> str | None:
