@@ -307,6 +307,14 @@ WORDS = {
         "找不到该数据中心（账套）",
     ),
     "advice.account-set.cure": ("check erp.acct_id", "请检查 erp.acct_id"),
+    "advice.session-shared.cause": (
+        "each session was lost as soon as it was opened",
+        "会话一打开即失效",
+    ),
+    "advice.session-shared.cure": (
+        "give each program and each k3push at work a user of its own",
+        "请让每个程序、每个同时运行的 k3push 各用一个用户",
+    ),
     "advice.session-lost.cause": (
         "the ERP had lost the session; nothing was done",
         "ERP 会话已丢失，没有执行",

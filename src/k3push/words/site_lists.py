@@ -19,7 +19,7 @@ WORDS = {
     ),
     "select.passed": (
         "{count} bills of {form} were left out: the ledger has documents of them, and max_count of route {route} keeps its places for bills without.",
-        "{form} 有 {count} 张单据未列入：账本中已有其下游单据，路线 {route} 的 max_count 名额优先留给尚未下推的单据。",
+        "{form} 有 {count} 张单据未列入：台账中已有其下游单据，路线 {route} 的 max_count 名额优先留给尚未下推的单据。",
     ),
     "select.lacking": (
         "{form} lacks {fields}, so that bills are not chosen by it.",
