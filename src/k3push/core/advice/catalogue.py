@@ -65,6 +65,7 @@ ENTRIES = (
     Advice("ledger", own="ledger"),
     Advice("unshown", own="unshown"),
     Advice("waiting", own="waiting"),
+    Advice("step-in-doubt", own="step_unknown"),
     Advice("taken-back", words=r"note\.document\.(taken_back|submitted_before)"),
     Advice("not-ours", words=r"note\.document\.not_ours"),
     Advice("contradiction", own="contradiction"),
