@@ -1,5 +1,20 @@
-"""`python -m k3push`."""
+"""The command `k3push`, and `python -m k3push`."""
 
-from k3push.cli.app import main
+import sys
 
-main()
+INTERRUPTED = 5
+"""The exit code of Ctrl-C, as of all that stops before its end."""
+
+
+def main() -> None:
+    """Run the command line; Ctrl-C ends it in silence, while it is being loaded as well."""
+    try:
+        from k3push.cli.app import main as run  # noqa: PLC0415
+
+        run()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

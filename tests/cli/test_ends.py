@@ -3,9 +3,12 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
+from types import ModuleType
 
 import pytest
 
+from k3push.__main__ import main
 from tests.cli.conftest import Start
 from tests.cli.terminal import (
     PATIENT,
@@ -43,6 +46,34 @@ def running(desk: Desk, slow: Sandbox) -> subprocess.Popen[str]:
     until(lambda: slow.made() >= 15)
     assert process.poll() is None
     return process
+
+
+def test_ctrl_c_ends_a_command_in_silence_while_it_is_being_loaded(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Within the first tenths of a second as later."""
+
+    class Loading(ModuleType):
+        def __getattr__(self, name: str) -> object:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "k3push.cli.app", Loading("k3push.cli.app"))
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 5
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "words", [("status",), ("runs",), ("resume",), ("ledger", "check"), ("ledger", "migrate")]
+)
+def test_a_command_that_needs_a_ledger_ends_alike_without_one(
+    desk: Desk, untouched: Sandbox, words: tuple[str, ...]
+) -> None:
+    """Nothing is wrong with a disk, so there is nothing to resume."""
+    desk.configure(untouched.url)
+    ran = desk.k3push(*words)
+    assert (ran.exit, "there is no ledger yet" in ran.err) == (2, True), ran
 
 
 def resume(desk: Desk, *options: str) -> Ran:

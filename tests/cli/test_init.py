@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.cli.conftest import Start
-from tests.cli.terminal import Desk, Sandbox
+from tests.cli.terminal import Desk, Sandbox, assert_true, orders
+
+ROOT = Path(__file__).parents[2]
 
 APP_ID = "sandbox_" + "A" * 32
 
@@ -82,3 +88,35 @@ def test_without_a_password_nothing_is_tried(desk: Desk, start: Start) -> None:
     ran = desk.k3push("init", given=answered(sandbox.url, "", "sandbox", "MINE", "", "", "", ""))
     assert ran.exit == 0, ran
     assert sandbox.truth()["calls"].get("login", 0) == 0
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+def test_six_commands_lead_from_nothing_to_approved_documents(
+    desk: Desk, start: Start, name: str
+) -> None:
+    """Those of the front page, as they stand there; only `init` is answered."""
+    sandbox = start("--orders", "12")
+    commands = re.findall(r"^k3push (?!demo)(.+)$", six_commands(name), re.MULTILINE)
+    assert len(commands) == 6
+    desk.environment["MINE"] = "sandbox"
+    desk.write("orders.csv", "number\n" + "".join(f"{number}\n" for number in orders(12)))
+    given = answered(sandbox.url, "1", "sandbox", "MINE", "1", "", "", "3")
+    ends = {
+        command: desk.k3push(*command.split(), given=given if command == "init" else "").exit
+        for command in commands
+    }
+    assert list(ends.values()) == [0, 0, 0, 5, 0, 0], ends
+    rows = desk.rows()
+    assert [(row["number"], row["state"], row["follow"]) for row in rows] == [
+        (number, "pushed", "approved") for number in orders(12)
+    ]
+    assert_true(rows, sandbox.truth())
+    assert sandbox.made() == 12
+
+
+def six_commands(name: str) -> str:
+    """Return the block of the front page that leads from `init` to `status`."""
+    (block,) = re.findall(
+        r"^```\n(k3push init\n.*?)^```", (ROOT / name).read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
+    return str(block)

@@ -325,6 +325,17 @@ def test_check_proves_links_by_documents_that_are_there(desk: Desk, start: Start
     assert "found by the ERP's link" in told
 
 
+def test_check_says_of_a_known_pair_that_its_links_cannot_be_asked_for(
+    desk: Desk, start: Start
+) -> None:
+    """And not that none shows the rule yet: another push would show no more."""
+    desk.configure(start("--no-links", "--orders", "3").url)
+    assert desk.k3push("run", desk.job(orders(3)), "--json").exit == 0
+    ran = desk.k3push("check")
+    assert (ran.exit, "! the links of STK_InStock cannot be asked for" in ran.out) == (0, True), ran
+    assert "found by FSRCBillNo" in desk.k3push("explain", orders(3)[2]).out
+
+
 def test_check_never_ticks_a_rule_that_is_not_there(desk: Desk, untouched: Sandbox) -> None:
     """A slip in it costs a night of refusals; those that are near it are named."""
     lines = {"rule": 'rule = "PUR_PurchaseOrder-STK_Instok"'}

@@ -91,6 +91,23 @@ def test_more_than_max_count_is_said_and_ends_with_5(desk: Desk, few: Sandbox) -
     assert few.made() == 12
 
 
+def test_bills_that_wait_for_approval_hold_up_no_others(desk: Desk, start: Start) -> None:
+    """Where a pair writes back at the audit, a bill is selected until its document is approved."""
+    sandbox = start("--orders", "12", "--write-back", "audit")
+    desk.configure(sandbox.url, more=selecting(where=NOTE, max_count=5))
+    for _ in range(2):
+        pushed = desk.k3push("run", "--select", "--json")
+        assert (pushed.exit, pushed.said["counts"]) == (5, {"pushed": 5}), pushed
+    last = desk.k3push("run", "--select", "--json")
+    assert (last.exit, last.said["counts"]) == (0, {"pushed": 2, "already": 3}), last
+    assert "7 bills of PUR_PurchaseOrder were left out" in last.err
+    listed = desk.k3push("select", "-o", "a.csv")
+    assert (listed.exit, len(read_csv(desk.folder / "a.csv"))) == (0, 5), listed
+    assert sandbox.made() == 12
+    again = desk.k3push("run", "--select", "--again", "--because", "a second delivery", "--json")
+    assert (again.exit, again.said["counts"]) == (5, {"pushed": 5}), again
+
+
 def test_what_was_selected_is_kept_with_the_run(desk: Desk, few: Sandbox) -> None:
     """As it was found, beside the results, and in every export by number and id."""
     desk.configure(few.url, more=selecting(where=NOTE))

@@ -581,10 +581,19 @@ async def test_a_lone_number_survives_an_exception_that_did_nothing() -> None:
     assert pushed.of(State.PUSHED) == set(orders(5))
 
 
-@pytest.mark.parametrize("name", ["reset", "html-502", "silence", "response-error-timeout"])
+@pytest.mark.parametrize(
+    ("name", "last"),
+    [
+        ("reset", "ReadError"),
+        ("html-502", "note.page"),
+        ("silence", "Timeout"),
+        ("response-error-timeout", "超时"),
+        ("garbage", "note.text"),
+    ],
+)
 @pytest.mark.parametrize("place", [0, 31, 59])
 async def test_a_bill_that_breaks_its_call_every_time_is_parted_from_its_neighbours(
-    place: int, name: str
+    place: int, name: str, last: str
 ) -> None:
     """The sound ones are pushed, the other ends as a row that says why, after a bounded number."""
     bad = orders(60)[place]
@@ -595,6 +604,7 @@ async def test_a_bill_that_breaks_its_call_every_time_is_parted_from_its_neighbo
     assert pushed.of(State.PUSHED) == set(orders(60)) - {bad}
     assert pushed.of(State.REJECTED) == {bad}
     assert pushed.rows[bad].code == "unanswered"
+    assert last in pushed.rows[bad].reason
     assert pushed.rows[bad].attempts <= 12
     assert max(row.attempts for row in pushed.rows.values()) <= 12
 

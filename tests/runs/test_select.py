@@ -13,7 +13,13 @@ from k3push.core.model import Route, key_of
 from k3push.core.protocol.logins import password_login
 from k3push.core.protocol.selection import Selected, Selection
 from k3push.ports import LookFailedError, LookRefusedError
-from k3push.runs.select import SelectContext, Selecting, select_bills
+from k3push.runs.select import (
+    HaveDocuments,
+    SelectContext,
+    Selecting,
+    none_have,
+    select_bills,
+)
 from k3push.runs.stop import Stop
 from k3push.simulator import SandboxOptions
 from k3push.simulator.forms import PURCHASE_ORDER
@@ -54,13 +60,18 @@ async def select(
     route: Route = ROUTE,
     today: date | None = None,
     found: Found | None = None,
+    have: HaveDocuments = none_have,
 ) -> Found:
     """Select bills in an office."""
     found = found or Found()
     async with office.erp({"sandbox": LOGIN}) as erp:
         context = SelectContext(route, erp, PACE, Stop(), found.watch)
         found.said = await select_bills(
-            context, selection or Selection(), today=today or NOON.date(), take=found.take
+            context,
+            selection or Selection(),
+            today=today or NOON.date(),
+            take=found.take,
+            have=have,
         )
     return found
 
@@ -128,6 +139,26 @@ async def test_more_than_max_count_stops_with_what_was_found(most: int) -> None:
     """The oldest come first, so that the next selection goes on."""
     found = await select(Office(small(7)), Selection(max_count=most))
     assert (len(found.bills), found.said.count, found.said.more) == (most, most, True)
+
+
+@pytest.mark.parametrize(
+    ("most", "count", "passed"),
+    [(5, 5, 10), (80, 80, 10), (90, 90, 10), (95, 95, 5), (200, 100, 0)],
+)
+async def test_bills_with_documents_take_the_places_that_others_leave(
+    most: int, count: int, passed: int
+) -> None:
+    """Else the oldest would be selected night after night, and no other bill ever."""
+    oldest = set(orders(10))
+
+    async def have(bills: Sequence[Selected]) -> list[str]:
+        return [bill.id for bill in bills if bill.number in oldest]
+
+    found = await select(Office(small(7)), Selection(max_count=most), have=have)
+    assert len(found.bills) == found.said.count == count
+    assert (found.said.more, found.said.passed) == (most < 90, passed)
+    assert set(found.numbers[:90]).isdisjoint(oldest)
+    assert found.numbers[90:] == orders(10)[: max(0, count - 90)]
 
 
 async def test_as_many_as_max_count_are_all() -> None:

@@ -234,3 +234,9 @@ def test_each_sentence_is_used() -> None:
         matches = {key: re.fullmatch(pattern, key) for key in _named(pattern)}
         used |= {key for key, m in matches.items() if m and set(m.groups()) <= constants}
     assert [key for key in SENTENCES if key not in used | constants] == []
+
+
+def test_what_is_wrong_with_an_answer_stands_within_other_sentences() -> None:
+    """A full stop of its own would be followed by a second one."""
+    told = import_module("k3push.words.bad_answers").WORDS.values()
+    assert [words for words in told if words[0].endswith(".") or words[1].endswith("。")] == []

@@ -1,26 +1,53 @@
 """Texts in cells of a table, such that no spreadsheet takes one for a formula; both ways.
 
-What an export writes is a job file again, so the mark that it sets is taken off when read.
+What an export writes is a job file again, so the mark that it sets is taken off when read. The
+mark is an apostrophe, and a number may begin with one of its own: so it is taken off in tables
+that are known by their headings for exports of ours, and nowhere else.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 _FORMULA_STARTS = frozenset("=+-@\t\r\n＝＋－＠")
+
+LIST_COLUMNS = ("number", "id", "date", "organisation")
+"""The headings of a list that `select` writes."""
+
+_OWN_HEADINGS = (("line", "number", "state"), LIST_COLUMNS)
+
+
+def has_own_headings(headings: Sequence[str]) -> bool:
+    """Say whether a table is an export of ours that is a job file, by its first headings.
+
+    >>> has_own_headings(["line", "number", "state", "targets"]), has_own_headings(["number"])
+    (True, False)
+    """
+    return any(tuple(headings[: len(own)]) == own for own in _OWN_HEADINGS)
 
 
 def marked(text: str) -> str:
-    """Return a text that no spreadsheet takes for a formula.
+    """Return a text that no spreadsheet takes for a formula, and that `unmarked` gives back.
 
-    >>> marked("=1+1"), marked("CGDD01")
-    ("'=1+1", 'CGDD01')
+    >>> marked("=1+1"), marked("CGDD01"), marked("'=1+1")
+    ("'=1+1", 'CGDD01', "''=1+1")
     """
-    return f"'{text}" if text[:1] in _FORMULA_STARTS else text
+    return f"'{text}" if text.lstrip("'")[:1] in _FORMULA_STARTS else text
+
+
+def is_marked(cell: str) -> bool:
+    """Say whether a cell may bear the mark, or begin so by itself.
+
+    >>> is_marked("'=1+1"), is_marked("=1+1"), is_marked("'CGDD01")
+    (True, False, False)
+    """
+    return cell[:1] == "'" and cell.lstrip("'")[:1] in _FORMULA_STARTS
 
 
 def unmarked(cell: str) -> str:
     """Return the text that `marked` was given.
 
-    >>> unmarked("'=1+1"), unmarked("CGDD01"), unmarked("'CGDD01")
-    ('=1+1', 'CGDD01', "'CGDD01")
+    >>> unmarked("'=1+1"), unmarked("CGDD01"), unmarked("'CGDD01"), unmarked("''=1+1")
+    ('=1+1', 'CGDD01', "'CGDD01", "'=1+1")
     """
-    return cell[1:] if cell[:1] == "'" and cell[1:2] in _FORMULA_STARTS else cell
+    return cell[1:] if is_marked(cell) else cell

@@ -2,7 +2,8 @@
 
 The rules, the ledger and the settings know no language. What they have to say to a person is a
 *remark*, a text of the form `key{facts}`, and `words` says it in the language of whoever reads
-it. Any other text (the ERP's own words, what an older version wrote) stays as it is. A remark is
+it. Any other text (the ERP's own words, what an older version wrote) stays as it is; words of
+others that look like a remark bear a mark from where they come in. A remark is
 a plain `str` of one line, so it fits wherever a text does: into an exception, a column, a file,
 another remark.
 """
@@ -13,6 +14,9 @@ import re
 from typing import Any
 
 _FORM = re.compile(r"([a-z_]+(?:\.[a-z0-9_ -]+)+)(\{.*\})", re.DOTALL)
+
+# An invisible separator, which no remark begins with and no screen shows.
+_FOREIGN = "\u2063"
 
 
 def remark(key: str, /, **facts: object) -> str:
@@ -38,6 +42,31 @@ def read_remark(text: str) -> tuple[str, dict[str, Any]] | None:
         return None
     key, facts = match
     return key, {name: _outer(fact) for name, fact in facts.items()}
+
+
+def foreign(text: str) -> str:
+    """Return words of others such that nobody takes them for a remark, whatever they look like.
+
+    Nearly all stay as they are; `own_words` gives back what was said.
+
+    >>> own_words(foreign("单据未审核")), read_remark(foreign('note.absent{"seconds":600}'))
+    ('单据未审核', None)
+    """
+    if "}" not in text:
+        return text
+    lines = text.split("\n")
+    return "\n".join(
+        f"{_FOREIGN}{line}" if _FORM.fullmatch(line.strip()) else line for line in lines
+    )
+
+
+def own_words(text: str) -> str:
+    """Return what somebody said, of what `foreign` made of it.
+
+    >>> own_words(foreign('note.absent{"seconds":600}'))
+    'note.absent{"seconds":600}'
+    """
+    return text.replace(_FOREIGN, "") if _FOREIGN in text else text
 
 
 def _parts(text: str) -> tuple[str, dict[str, Any]] | None:

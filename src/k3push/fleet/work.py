@@ -25,7 +25,7 @@ from k3push.core.model import RunId
 from k3push.fleet.enqueue import Enqueuer
 from k3push.fleet.queue import end_sessions
 from k3push.fleet.worker import CannotBeginError, NotHereError, Order
-from k3push.ports import LedgerLostError, RunIsAliveError
+from k3push.ports import Ledger, LedgerLostError, RunIsAliveError
 from k3push.runs.create import SELECTED
 from k3push.runs.execute import Only
 from k3push.runs.outcome import Ending
@@ -163,7 +163,7 @@ class FleetWork:
         asker = Enqueuer(tenant, self.tell, window=settings.window, zone=settings.time_zone)
         try:
             ledger = await self._ledger(tenant)
-            async with self._jobs_of(tenant, settings) as (names, how):
+            async with self._jobs_of(tenant, settings, ledger) as (names, how):
                 runs = await asker.ask(ledger, queue, names, how)
         except JobFileError as error:
             why = str(error)
@@ -178,7 +178,7 @@ class FleetWork:
 
     @asynccontextmanager
     async def _jobs_of(
-        self, tenant: Tenant, schedule: ScheduleSettings
+        self, tenant: Tenant, schedule: ScheduleSettings, ledger: Ledger
     ) -> AsyncIterator[tuple[Sequence[str], JobOptions]]:
         """Give the jobs of a schedule, and how they are read."""
         settings, how = tenant.settings, JobOptions(route=schedule.route)
@@ -190,7 +190,8 @@ class FleetWork:
         today = SystemClock(ZoneInfo(schedule.time_zone)).now().date()
         route = settings.route(schedule.route)
         selection = settings.selection(route)
-        async with selector.spooled(route, selection, today=today) as (path, _):
+        selecting = selector.spooled(route, selection, today=today, ledger=ledger)
+        async with selecting as (path, _):
             yield [str(settings.folder / SELECTED)], replace(how, selected=path)
 
     async def is_whole(self, tenant: Tenant, run: RunId) -> bool | None:

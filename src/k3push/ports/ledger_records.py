@@ -92,7 +92,7 @@ class Made:
     Attributes:
         run: The run that says so.
         number: The ERP's spelling.
-        state: `pushed` or `draft`.
+        state: `pushed` or `draft`; `already`, where that was asked for.
         targets: The documents; none where a person's word is all there is.
     """
 

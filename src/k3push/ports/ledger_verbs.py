@@ -264,7 +264,7 @@ class Ledger(Protocol):
         ...
 
     async def made_in(
-        self, scope: str, bills: Mapping[BillNumber, str]
+        self, scope: str, bills: Mapping[BillNumber, str], *, or_found: bool = False
     ) -> Mapping[BillNumber, Made]:
         """Return what the runs of a scope have made of bills, the latest of each.
 
@@ -273,6 +273,7 @@ class Ledger(Protocol):
         Args:
             scope: All runs of it count.
             bills: The ERP's spellings, each with its internal id, or "" where that is not known.
+            or_found: What runs have found made (`already`) counts as well.
         """
         ...
 

@@ -16,7 +16,7 @@ import anyio.to_thread
 
 from k3push.adapters.private_files import opened_for_owner
 from k3push.core.advice.clusters import Clusters, asks_for_person
-from k3push.core.advice.diagnosis import code_of
+from k3push.core.advice.diagnosis import code_of, code_of_step
 from k3push.core.model import BillNumber, Follow, Run, State
 from k3push.core.safety.document_steps import FOR_PERSON
 from k3push.ports import AttemptRecord, Ledger, Note
@@ -118,7 +118,7 @@ class Gatherer:
             if asks_for_person(row):
                 cluster = self.clusters.add(code_of(row), row.reason, row.label_in_erp)
             elif follow in FOR_PERSON:
-                cluster = self.clusters.add(follow.value, why, row.label_in_erp)
+                cluster = self.clusters.add(code_of_step(follow), why, row.label_in_erp)
             well = row.state in _WELL and follow in _FOLLOWED_WELL
             if self._whole or (not well and self._room):
                 self._room -= 1

@@ -13,7 +13,7 @@ import orjson
 
 from k3push.adapters.private_files import opened_for_owner, whole_file
 from k3push.core.advice.clusters import TOLD, Clusters, asks_for_person
-from k3push.core.advice.diagnosis import code_of
+from k3push.core.advice.diagnosis import code_of, code_of_step
 from k3push.core.model import Run, State
 from k3push.core.safety.document_steps import FOR_PERSON
 from k3push.ports import Ledger
@@ -46,7 +46,7 @@ async def clusters_of(ledger: Ledger, run: Run, states: Collection[State] = TOLD
             if asks_for_person(row):
                 clusters.add(code_of(row), row.reason, row.label_in_erp, row.state)
     for each in await ledger.documents(run.id, follows=FOR_PERSON, limit=MOST_READ):
-        clusters.add(each.follow.value, each.reason, each.number or each.id)
+        clusters.add(code_of_step(each.follow), each.reason, each.number or each.id)
     return clusters
 
 

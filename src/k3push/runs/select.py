@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from k3push.core.model import Route
+from k3push.core.model import Route, id_in, key_of
 from k3push.core.protocol.selection import Selected, Selection
-from k3push.ports import Erp
+from k3push.ports import Erp, Ledger
 from k3push.runs.context import PushPace
 from k3push.runs.lookup import Waiter, look_at_selected
 from k3push.runs.stop import Stop
@@ -41,34 +41,79 @@ class Selecting:
         count: Bills that were taken.
         more: More than the selection's `max_count` are there.
         lacking: Fields of the selection that the form lacks.
+        passed: Bills that have their documents, and for which `max_count` left no place.
     """
 
     count: int
     more: bool = False
     lacking: Collection[str] = ()
+    passed: int = 0
 
 
 Take = Callable[[Sequence[Selected]], Awaitable[None]]
 """Takes bills, in the order of their ids."""
 
+HaveDocuments = Callable[[Sequence[Selected]], Awaitable[Collection[str]]]
+"""Says which of some bills have their documents, by their ids."""
+
+
+async def none_have(_: Sequence[Selected]) -> Collection[str]:
+    """Say of all bills that they are to be pushed, whatever there is of them."""
+    return ()
+
+
+def as_ledger_says(ledger: Ledger, scope: str) -> HaveDocuments:
+    """Return what says which bills runs of a scope have pushed, or have found pushed."""
+
+    async def have(bills: Sequence[Selected]) -> Collection[str]:
+        asked = {key_of(bill.number, bill.id): bill.id for bill in bills if bill.number}
+        return {id_in(key) for key in await ledger.made_in(scope, asked, or_found=True)}
+
+    return have
+
 
 async def select_bills(
-    context: SelectContext, selection: Selection, *, today: date, take: Take
+    context: SelectContext,
+    selection: Selection,
+    *,
+    today: date,
+    take: Take,
+    have: HaveDocuments = none_have,
 ) -> Selecting:
     """Read the bills that a selection names to their end, or up to its `max_count`.
+
+    Where a pair writes back when its documents are approved, a bill is selected until then, and
+    the oldest would take the places of all others night after night. So bills that have their
+    documents come last, and take no more than the places that are left.
+
+    Args:
+        context: What to look with.
+        selection: Which bills.
+        today: What days are counted from.
+        take: Takes them.
+        have: Which of them have their documents.
 
     Raises:
         LookFailedError: Some page could not be read whole, so that what was taken is no list.
         ErpUnreachableError: Nothing answered.
         LoginRefusedError: No session could be opened.
     """
-    count, after = 0, "0"
+    count, after, passed = 0, "0", 0
+    last: list[Selected] = []
     while True:
         page = await look_at_selected(context, selection, today=today, after=after)
-        taken = page.bills[: selection.max_count - count]
+        having = await have(page.bills) if page.bills else ()
+        to_push = [bill for bill in page.bills if bill.id not in having]
+        taken = to_push[: selection.max_count - count]
         if taken:
             await take(taken)
         count += len(taken)
-        if not page.bills or len(taken) < len(page.bills):
-            return Selecting(count, more=bool(page.bills), lacking=page.lacking)
+        last += [bill for bill in page.bills if bill.id in having]
+        passed += max(0, len(last) - (selection.max_count - count))
+        del last[selection.max_count - count :]
+        more = len(taken) < len(to_push)
+        if more or not page.bills:
+            if last:
+                await take(last)
+            return Selecting(count + len(last), more, page.lacking, passed)
         after = page.bills[-1].id

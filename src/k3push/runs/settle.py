@@ -22,10 +22,10 @@ from dataclasses import dataclass, replace
 from k3push.core.model import TWIN, BillNumber, Outcome, RunId, Sighting, State, number_in
 from k3push.core.pacing.chunking import halve
 from k3push.core.protocol.links import link_fields
-from k3push.core.remark import remark
+from k3push.core.remark import foreign, remark
 from k3push.core.safety.evidence import made_outcome, new_targets
 from k3push.core.safety.life import SENT_BEFORE
-from k3push.core.safety.verdict import ReadBack, SendAgain, judge
+from k3push.core.safety.verdict import InDoubt, ReadBack, SendAgain, judge
 from k3push.ports import Clock, Doubt, Ledger
 from k3push.runs.context import Context, SettlePace
 from k3push.runs.lookup import found_by, look_at_targets
@@ -165,6 +165,7 @@ async def settle_by_word(
         RunIsAliveError: The run is under way, and may settle it by itself.
         IllegalMoveError: It was settled meanwhile.
     """
+    because = foreign(because)
     async with ledger.own(run, executes=False):
         named = remark(f"state.{state}")
         note = (
@@ -332,8 +333,8 @@ async def _conclude(
     await context.ledger.conclude(run, outcomes, at=now, note=note)
     if run == context.run.id:
         context.forget(outcomes)
-    given_up = [doubt.number for doubt in absent if await _is_given_up(context, doubt)]
-    last = [_given_up(number, context.pace.max_attempts) for number in given_up]
+    last = [each for doubt in absent if (each := await _given_up(context, doubt))]
+    given_up = {outcome.number for outcome in last}
     if last:
         await context.ledger.conclude(run, last, at=now)
     if run == context.run.id:
@@ -345,18 +346,22 @@ async def _conclude(
     return tuple(part for numbers in together.values() for part in halve(numbers))
 
 
-async def _is_given_up(context: Context, doubt: Doubt) -> bool:
-    """Say whether a number was in doubt alone as often as a chunk may be sent."""
+async def _given_up(context: Context, doubt: Doubt) -> Outcome | None:
+    """Give a number up that was in doubt alone as often as a chunk may be sent, and say why."""
     if not doubt.alone:
-        return False
+        return None
     alone = [
-        kept
+        judge(kept.exchange) if kept.exchange else None
         for kept in await context.ledger.attempts_of(doubt.number)
-        if kept.attempt.intent.run == doubt.run
-        and len(kept.attempt.intent.numbers) == 1
-        and (kept.exchange is None or not isinstance(judge(kept.exchange), SendAgain))
+        if kept.attempt.intent.run == doubt.run and len(kept.attempt.intent.numbers) == 1
     ]
-    return len(alone) >= context.pace.max_attempts
+    told = [verdict for verdict in alone if not isinstance(verdict, SendAgain)]
+    if len(told) < context.pace.max_attempts:
+        return None
+    why = remark("note.unanswered", times=context.pace.max_attempts)
+    if isinstance(last := told[-1], InDoubt):
+        why = remark("note.also", first=why, more=last.because)
+    return Outcome(doubt.number, State.REJECTED, code="unanswered", reason=why)
 
 
 async def _of_short_looks(context: Context, doubts: Sequence[Doubt], seen: Sighting) -> set[int]:
@@ -392,8 +397,3 @@ async def _names_documents(context: Context, doubt: Doubt, seen: Sighting | None
 def _absent(number: BillNumber, pace: SettlePace) -> Outcome:
     why = remark("note.absent", seconds=pace.window_s)
     return Outcome(number, State.PLANNED, code=ABSENT, reason=why)
-
-
-def _given_up(number: BillNumber, times: int) -> Outcome:
-    why = remark("note.unanswered", times=times)
-    return Outcome(number, State.REJECTED, code="unanswered", reason=why)

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from k3push.core.advice.diagnosis import advise, code_of
+from k3push.core.advice.diagnosis import advise, code_of, code_of_step
 from k3push.core.model import BillNumber, Run, RunId, State
 from k3push.core.safety.document_steps import FOR_PERSON
 from k3push.core.safety.life import IllegalMoveError
@@ -234,7 +234,7 @@ class NumberPages:
 
 def _with_cures(found: Sequence[Found], say: Say) -> list[tuple[Run, FollowedRow, str]]:
     advices = [
-        advise(each.follow.value, each.why)
+        advise(code_of_step(each.follow), each.why)
         if each.follow in FOR_PERSON
         else advise(code_of(each.row), each.row.reason)
         for _, each in found

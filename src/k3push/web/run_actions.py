@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from k3push.config.settings import Settings
 from k3push.core.advice.clusters import TOLD
-from k3push.core.advice.diagnosis import code_of, shape_of
+from k3push.core.advice.diagnosis import code_of, code_of_step, shape_of
 from k3push.core.model import Row, Run, State
 from k3push.core.safety.document_steps import FOR_PERSON
 from k3push.runs.request_stages import Request
@@ -87,7 +87,7 @@ def of_followed_cause(cause: str) -> Callable[[FollowedRow], bool]:
             return by_row(row)
         names = ["", *(target.number or target.id for target in row.targets)]
         return follow in FOR_PERSON and any(
-            cause == cause_id(follow.value, shape_of(why, name)) for name in names
+            cause == cause_id(code_of_step(follow), shape_of(why, name)) for name in names
         )
 
     return takes

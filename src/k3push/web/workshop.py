@@ -412,7 +412,7 @@ class Workshop:
         path = Path(request.jobs[0])
         notes: list[str] = []
         if is_selected(request):
-            notes = await self._select(executor, path, how, work)
+            notes = await self._select(ledger, executor, path, how, work)
             if self.draining:
                 return  # the next server plans it
         folder = self.lists / request.id
@@ -454,7 +454,7 @@ class Workshop:
         work.again = is_approved_ahead(request)
 
     async def _select(
-        self, executor: Executor, path: Path, how: JobOptions, work: _Work
+        self, ledger: Ledger, executor: Executor, path: Path, how: JobOptions, work: _Work
     ) -> list[str]:
         """Write the list of what a route selects; return what a person has to know, as remarks.
 
@@ -475,6 +475,7 @@ class Workshop:
                 route,
                 settings.selection(route),
                 today=self._clock.now().date(),
+                ledger=ledger,
                 stop=work.pick,
             )
         except Problem:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 
 from k3push.adapters.ledger.sqlite import open_sqlite
 from k3push.config.settings import Settings
@@ -34,6 +34,16 @@ async def is_there(settings: Settings) -> bool:
             from k3push.adapters.ledger import postgres  # noqa: PLC0415
         return await postgres.version_of(settings.ledger.url, ledger_password(settings)) > 0
     return path.exists()
+
+
+@asynccontextmanager
+async def ledger_if_there(settings: Settings) -> AsyncIterator[Ledger | None]:
+    """Open the ledger for the account of the settings, if there is one already."""
+    if not await is_there(settings):
+        yield None
+        return
+    async with ledger_of(settings) as ledger:
+        yield ledger
 
 
 def ledger_password(settings: Settings) -> str:

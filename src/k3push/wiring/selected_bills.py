@@ -18,11 +18,19 @@ from k3push.config.settings import Settings
 from k3push.core.model import Route, Run
 from k3push.core.protocol.selection import Selection
 from k3push.core.remark import remark
+from k3push.ports import Ledger
 from k3push.runs.context import PushPace
-from k3push.runs.create import SELECTED, JobSource
+from k3push.runs.create import SELECTED, JobSource, scope_of
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
-from k3push.runs.select import SelectContext, Selecting, select_bills
+from k3push.runs.select import (
+    HaveDocuments,
+    SelectContext,
+    Selecting,
+    as_ledger_says,
+    none_have,
+    select_bills,
+)
 from k3push.runs.stop import Cause, Stop, stopping
 from k3push.wiring.erp import ErpAccess
 
@@ -52,6 +60,7 @@ class Selector:
         selection: Selection,
         *,
         today: date,
+        ledger: Ledger | None = None,
         stop: Stop | None = None,
     ) -> Selecting:
         """Write what a route selects to a job file; say what a person has to know of it.
@@ -61,6 +70,8 @@ class Selector:
             route: Whose source form is asked.
             selection: Which of its bills.
             today: What days are counted from.
+            ledger: Says which bills need no push, so that others come first; None where a person
+                wants them pushed all the same, or there is no ledger yet.
             stop: Ends it early, by somebody else's hand.
 
         Raises:
@@ -68,6 +79,9 @@ class Selector:
         """
         run, stop = self.settings.run, stop or Stop()
         erp = self.access.opened(lambda: run.max_calls_per_minute, self._set_aside)
+        have: HaveDocuments = none_have
+        if ledger is not None and not route.allow_partial:
+            have = as_ledger_says(ledger, scope_of(self.settings.erp.acct_id, route))
         found = Selecting(0)
         try:
             async with erp, new_list(path) as put:
@@ -80,6 +94,7 @@ class Selector:
                         selection,
                         today=today,
                         take=lambda bills: anyio.to_thread.run_sync(partial(put, bills)),
+                        have=have,
                     )
                 if stop.asked:
                     cause, why = next(iter(stop.causes.items()))
@@ -93,6 +108,8 @@ class Selector:
             self.warn("select.lacking", form=route.source, fields=fields)
         if found.more:
             self.warn("select.more", count=found.count, form=route.source, route=route.name)
+        if found.passed:
+            self.warn("select.passed", count=found.passed, form=route.source, route=route.name)
         return found
 
     def waiting(self, why: str, seconds: float) -> None:
@@ -104,7 +121,7 @@ class Selector:
 
     @asynccontextmanager
     async def spooled(
-        self, route: Route, selection: Selection, *, today: date
+        self, route: Route, selection: Selection, *, today: date, ledger: Ledger | None = None
     ) -> AsyncIterator[tuple[Path, Selecting]]:
         """Select what a route selects into a file, as long as it is needed.
 
@@ -113,7 +130,7 @@ class Selector:
         """
         with tempfile.TemporaryDirectory(prefix="k3push-") as folder:
             path = Path(folder) / LIST
-            found = await self.write(path, route, selection, today=today)
+            found = await self.write(path, route, selection, today=today, ledger=ledger)
             self.warn("select.found", count=found.count, form=route.source, route=route.name)
             yield path, found
 

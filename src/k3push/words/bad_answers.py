@@ -53,8 +53,8 @@ WORDS = {
         "会话 id 含有无法回传的字符",
     ),
     "answer.session_useless": (
-        "The ERP answers with a lost session although one was just opened: the user or the application may lack a right, or the data centre is being restored.",
-        "刚登录 ERP 就报告会话丢失：用户或应用可能缺少权限，或数据中心正在恢复。",
+        "a session that was just opened is lost already: another program may log in as the same user, and each login ends the session before it; or the user or the application lacks a right; or the data centre is being restored",
+        "刚登录 ERP 就报告会话丢失：可能另有程序用同一用户登录，后一次登录会使前一次的会话失效；也可能是用户或应用缺少权限，或数据中心正在恢复",
     ),
     "answer.sessions": (
         "{times} sessions were lost on one page",

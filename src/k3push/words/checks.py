@@ -62,9 +62,10 @@ WORDS = {
         "转换规则 {rule} 属于 {forms}，而路线是从 {source} 到 {target}",
     ),
     "check.rule_absent": (
-        "rule {rule} ({source} → {target}) is not among the {count} that the ERP lists; near it: {near}",
-        "ERP 列出的 {count} 条转换规则中没有 {rule}（{source} → {target}）；相近的有：{near}",
+        "rule {rule} ({source} → {target}) is not among the {count} that the ERP lists",
+        "ERP 列出的 {count} 条转换规则中没有 {rule}（{source} → {target}）",
     ),
+    "check.rules_near": ("; near it: {near}", "；相近的有：{near}"),
     "check.rule_unverified": (
         "rule {rule} could not be verified ({why}); look it up in the ERP, or run with --limit 1 first",
         "无法核实转换规则 {rule}（{why}）；请在 ERP 中查看，或先用 --limit 1 试推",

@@ -234,6 +234,14 @@ WORDS = {
         "单据编号中有不可见字符 {char}（{value}）",
     ),
     "job.control.cure": ("Type the number again.", "请重新输入该编号。"),
+    "job.apostrophe": (
+        "the bill number begins with an apostrophe before a sign ({value}), which may be its own or a mark against formulas",
+        "单据编号以撇号加符号开头（{value}），无法判断撇号属于编号，还是为防止公式而加",
+    ),
+    "job.apostrophe.cure": (
+        "Give the list as JSON or JSONL, where a number is read as it is written, or as the CSV that k3push wrote, with all its columns.",
+        "请改用 JSON 或 JSONL 清单（编号按原样读取），或使用 k3push 导出的 CSV，并保留其所有列。",
+    ),
     "job.line_break": (
         "the bill number runs on to line {last} ({value})",
         "单据编号跨行，一直到第 {last} 行（{value}）",

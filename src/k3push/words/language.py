@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from k3push.core.remark import read_remark
+from k3push.core.remark import own_words, read_remark
 from k3push.words import sentence
 
 Lang = Literal["en", "zh"]
@@ -67,12 +67,15 @@ class Say:
         """Put a remark into words, or several in lines; any other text stays as it is."""
         if text.endswith("}"):
             return "\n".join(map(self._line, text.split("\n")))
-        return text if self.lang == "both" else harmless(text)
+        return self._other(text)
+
+    def _other(self, text: str) -> str:
+        return own_words(text) if self.lang == "both" else harmless(own_words(text))
 
     def _line(self, text: str) -> str:
         found = read_remark(text)
         if found is None or sentence(found[0]) is None:
-            return text if self.lang == "both" else harmless(text)
+            return self._other(text)
         try:
             return self(found[0], **found[1])
         except (LookupError, ValueError):  # the facts of another version

@@ -241,6 +241,14 @@ WORDS = {
         "complete and save the draft in the ERP; pushing again adds another",
         "请在 ERP 中补全并保存暂存单；再次下推会多出一张",
     ),
+    "advice.step-in-doubt.cause": (
+        "the answer was lost, and the document's status has not told yet",
+        "应答丢失，单据状态尚不能说明结果",
+    ),
+    "advice.step-in-doubt.cure": (
+        "`k3push settle` looks again; leave the document alone until then",
+        "`k3push settle` 会再次查询；在此之前请勿改动该单据",
+    ),
     "advice.in-doubt.cause": (
         "the ERP may have made a document, and no look can tell",
         "ERP 可能已生成单据，且无法回查",
@@ -307,6 +315,14 @@ WORDS = {
         "找不到该数据中心（账套）",
     ),
     "advice.account-set.cure": ("check erp.acct_id", "请检查 erp.acct_id"),
+    "advice.session-shared.cause": (
+        "each session was lost as soon as it was opened",
+        "会话一打开即失效",
+    ),
+    "advice.session-shared.cure": (
+        "give each program and each k3push at work a user of its own",
+        "请让每个程序、每个同时运行的 k3push 各用一个用户",
+    ),
     "advice.session-lost.cause": (
         "the ERP had lost the session; nothing was done",
         "ERP 会话已丢失，没有执行",

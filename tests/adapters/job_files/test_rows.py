@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import zipfile
@@ -14,6 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from k3push.adapters.job_files import Code, JobFileError, Trouble, read_job
+from k3push.adapters.job_files.writing import new_list
+from k3push.core.cells import marked
+from k3push.core.model import BillNumber
+from k3push.core.protocol.selection import Selected
+from k3push.reporting.table_files import COLUMNS
 from tests.said import english, refused
 
 SHEET_XML = (
@@ -275,3 +281,41 @@ def test_a_key_that_is_there_twice_is_a_bad_line(tmp_path: Path) -> None:
         with pytest.raises(JobFileError) as caught:
             list(read_job(path))
         assert [it.code for it in caught.value.troubles] == [Code.TWO_KEYS]
+
+
+SIGNS = ["=1+1", "'=1+1", "''=z", "@x", "'@x", "-5", "'-5", "+1", "＝1", "'CG1", "''", "CG'=1"]
+
+
+@pytest.mark.anyio
+async def test_a_list_of_ours_is_read_as_it_was_before_it_was_written(tmp_path: Path) -> None:
+    """The mark against formulas is taken off, and an apostrophe of the number's own stays."""
+    path = tmp_path / "list.csv"
+    async with new_list(path) as put:
+        put([Selected(BillNumber(number), "1") for number in SIGNS])
+    assert [listed.number for listed in read_job(path)] == SIGNS
+    export = io.StringIO()
+    table = csv.writer(export)
+    table.writerow(COLUMNS)
+    table.writerows([line, marked(number), "rejected"] for line, number in enumerate(SIGNS))
+    path.write_text(export.getvalue(), "utf-8-sig")
+    assert [listed.number for listed in read_job(path)] == SIGNS
+
+
+@pytest.mark.parametrize("name", ["list.csv", "list.txt", "list.xlsx"])
+@pytest.mark.parametrize("number", ["'=1+1", "'@x", "'-5", "''+1", "'＝1"])
+def test_an_apostrophe_that_may_be_a_mark_is_refused_elsewhere(
+    tmp_path: Path, name: str, number: str
+) -> None:
+    """Another bill might be pushed; JSON is read as it stands."""
+    path = tmp_path / name
+    row = f'<row r="2"><c r="A2" t="inlineStr"><is><t>{number}</t></is></c></row>'
+    path.write_bytes(
+        workbook(HEADING + row) if name.endswith("xlsx") else f"number\n{number}\n".encode()
+    )
+    with pytest.raises(JobFileError) as error:
+        list(read_job(path))
+    (trouble,) = error.value.troubles
+    assert (trouble.code, trouble.line) == (Code.APOSTROPHE, 2)
+    path = path.with_suffix(".json")
+    path.write_text(json.dumps([number]), "utf-8")
+    assert [listed.number for listed in read_job(path)] == [number]

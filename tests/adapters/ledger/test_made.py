@@ -114,6 +114,16 @@ async def test_what_the_runs_of_a_scope_have_made_is_told_without_a_run(ledger: 
     assert await ledger.made_in(SCOPE, {}) == {}
 
 
+async def test_what_was_found_made_is_told_where_it_is_asked_for(ledger: Ledger) -> None:
+    """A selection passes over both; a push asks what this ledger itself has made."""
+    run = await planned(ledger, "A B")
+    found = Outcome(A, State.ALREADY, (target("A"),))
+    await ledger.conclude(run, [found], at=later(1), note="there")
+    assert await ledger.made_in(SCOPE, {A: "", B: ""}) == {}
+    told = {A: Made(run, A, State.ALREADY, (target("A"),))}
+    assert await ledger.made_in(SCOPE, {A: "", B: ""}, or_found=True) == told
+
+
 # -- made_by ----------------------------------------------------------------------------------
 
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 import k3push
 from k3push.core.advice.catalogue import ENTRIES
-from k3push.core.advice.diagnosis import advise, code_of, shape_of
-from k3push.core.model import BillNumber, Row, State
+from k3push.core.advice.diagnosis import advise, code_of, code_of_step, shape_of
+from k3push.core.model import BillNumber, Follow, Row, State
+from k3push.core.remark import remark
 from k3push.words import sentence
 from k3push.words.width import columns
 from tests.said import english
@@ -169,6 +170,21 @@ def test_a_word_of_ours_wins_over_the_words_of_a_page() -> None:
         assert found is not None
         assert "k3push " in english(f"{found.cure}{{}}")
         assert found.key != "not-approved"
+
+
+def test_a_step_in_doubt_is_no_document_in_doubt() -> None:
+    """The document is there; to look for another, or to settle it by a word, would be wrong."""
+    found = advise(code_of_step(Follow.UNKNOWN), "ReadError: reset by peer")
+    assert found is not None
+    assert found.key == "step-in-doubt"
+    assert "--as" not in english(f"{found.cure}{{}}")
+
+
+def test_sessions_that_end_one_another_are_no_wrong_password() -> None:
+    """Two programs with one user, where a login ends the session before it."""
+    found = advise("", remark("answer.session_useless"))
+    assert found is not None
+    assert found.key == "session-shared"
 
 
 @pytest.mark.parametrize("code", ["", "0", "11", "response_error"])

@@ -177,7 +177,7 @@ def test_errors_that_are_null_say_nothing() -> None:
     [
         b'{"Result":"{\\"ResponseStatus\\":{\\"IsSuccess\\":true}}"}',
         b'{"Result":{"ResponseStatus":{"IsSuccess":NaN}}}',
-        rb'{"Result":{"ResponseStatus":{"IsSuccess":true,"MsgCode":"\ud800"}}}',
+        rb'{"Result":{"ResponseStatus":{"IsSuccess":true,"MsgCode":"\ud800}}}',
         b'{"Result":{"ResponseStatus":{"IsSuccess":[true]}}}',
         b'{"Result":{"ResponseStatus":{"IsSuccess":true}},"Result":null}',
     ],

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import orjson
@@ -9,7 +10,9 @@ from hypothesis import strategies as st
 
 from k3push.core.model import Answered, Exchange, NeverSent, NoAnswer, Target
 from k3push.core.protocol import wire
+from k3push.core.remark import remark
 from k3push.core.safety.verdict import Cure, InDoubt, ReadBack, SendAgain, judge
+from k3push.words.language import in_files
 from tests.core.protocol.answers import (
     DRAFT_IN_CONVERT,
     INTERACTION,
@@ -177,6 +180,49 @@ def test_what_cannot_be_read_is_doubt(body: bytes) -> None:
     assert isinstance(verdict, InDoubt)
     assert verdict.code == "unreadable"
     assert verdict.because
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        'note.absent{"seconds":600}',
+        'one\nnote.absent{"seconds":600}',
+        'note.wait{"why":["note.session_gone",{}]}',
+    ],
+)
+@pytest.mark.parametrize("kind", ["refusal", "exception", "page"])
+def test_words_of_the_erp_are_never_taken_for_a_sentence_of_ours(words: str, kind: str) -> None:
+    """Whatever they look like: they bear a mark from where they come in."""
+    refused: dict[str, Any] = {"IsSuccess": False, "MsgCode": 11, "Errors": [{"Message": words}]}
+    bodies = {
+        "refusal": json.dumps({"Result": {"ResponseStatus": refused}}),
+        "exception": "response_error:" + words,
+        "page": words,
+    }
+    verdict = judge(Answered(200, bodies[kind].encode()))
+    if isinstance(verdict, ReadBack):
+        (message,) = verdict.said.messages
+        assert in_files(message) == words
+        assert in_files(remark("note.also", first=message, more=message)).count(words) > 1
+    else:
+        assert isinstance(verdict, InDoubt)
+        assert words in in_files(verdict.because)
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        (rb"lone \ud800 end", "lone \ufffd end"),
+        (rb"pair \ud83d\ude00 \uDE00 \\ud800", "pair \U0001f600 \ufffd \\ud800"),
+        (rb"\ud800\ud83d\ude00", "\ufffd\U0001f600"),
+    ],
+)
+def test_half_a_surrogate_pair_makes_no_answer_unreadable(sent: bytes, read: str) -> None:
+    """A text that was cut in the middle of a character is a text."""
+    refused = rb'{"IsSuccess":false,"MsgCode":11,"Errors":[{"Message":"%s"}]}' % sent
+    verdict = judge(Answered(200, rb'{"Result":{"ResponseStatus":%s}}' % refused))
+    assert isinstance(verdict, ReadBack)
+    assert verdict.said.messages == (read,)
 
 
 RESPONSE_ERRORS = {

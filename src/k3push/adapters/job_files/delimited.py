@@ -12,6 +12,7 @@ from k3push.adapters.job_files.number_columns import (
     ROLES,
     Headings,
     flaw,
+    flaw_of_cell,
     internal_id,
     is_route,
     plain,
@@ -19,7 +20,7 @@ from k3push.adapters.job_files.number_columns import (
 )
 from k3push.adapters.job_files.sources import LONGEST_LINE, Source
 from k3push.adapters.job_files.troubles import BadLines, Code, names, shown
-from k3push.core.cells import unmarked
+from k3push.core.cells import has_own_headings, unmarked
 from k3push.core.model import BillNumber, Listed
 
 # The first of two that fit equally well is taken.
@@ -40,6 +41,7 @@ class Layout:
         id_at: Index of the id's cell, or -1 if there is none.
         route_at: Index of the route's cell, or -1 if there is none.
         width: Cells of the heading.
+        ours: It is an export of ours, in which an apostrophe may be a mark.
     """
 
     delimiter: str
@@ -48,6 +50,7 @@ class Layout:
     id_at: int
     route_at: int
     width: int
+    ours: bool = False
 
 
 def read_table(source: Source, headings: Headings, bad: BadLines) -> Iterator[Listed]:
@@ -65,8 +68,8 @@ def read_table(source: Source, headings: Headings, bad: BadLines) -> Iterator[Li
             text.readline()
         for line, last, row in _rows(text, layout, bad):
             cells = len(row)
-            if 0 <= at < cells <= width and plain(row[at]):
-                number = row[at] if row[at][0] != "'" else unmarked(row[at])
+            if 0 <= at < cells <= width and plain(row[at]) and row[at][0] != "'":
+                number = row[at]
             else:
                 checked = _number(row, layout, bad, line, last)
                 if checked is None:
@@ -84,7 +87,7 @@ def read_table(source: Source, headings: Headings, bad: BadLines) -> Iterator[Li
 
 def _cell(row: Sequence[str], at: int) -> str:
     """Return what a cell holds, "" where the row has none."""
-    return unmarked(tidy(row[at])) if 0 <= at < len(row) else ""
+    return tidy(row[at]) if 0 <= at < len(row) else ""
 
 
 def _rows(
@@ -116,7 +119,8 @@ def _number(row: list[str], layout: Layout, bad: BadLines, line: int, last: int)
     """Return the number of a row that is out of the ordinary; None if it names no bill."""
     if not row or (len(row) == 1 and row[0] and not tidy(row[0])):
         return None  # a blank line
-    number = _cell(row, layout.number_at)
+    cell = _cell(row, layout.number_at)
+    number = unmarked(cell) if layout.ours else cell
     if any(map(tidy, row[layout.width :])):
         if layout.width == 1 and layout.delimiter == ",":
             bad.add(Code.COMMA, line, value=shown(",".join(row)))
@@ -128,7 +132,7 @@ def _number(row: list[str], layout: Layout, bad: BadLines, line: int, last: int)
         return None
     if not number and _cell(row, layout.id_at):
         return ""
-    wrong = flaw(number)
+    wrong = flaw(number) if layout.ours else flaw_of_cell(number)
     if wrong:
         bad.add(wrong.code, line, **wrong.facts)
         return None
@@ -219,7 +223,8 @@ def columns(row: FirstRow, line: int, headings: Headings, bad: BadLines) -> Layo
             raise bad.stop(Code.TWO_COLUMNS, line, headings=names(same))
     if "number" in roles or _has_ids_alone(row, roles, headings):
         number_at, id_at, route_at = (roles.index(role) if role in roles else -1 for role in ROLES)
-        return Layout(row.delimiter, line + row.lines, number_at, id_at, route_at, len(row.cells))
+        first, ours = line + row.lines, has_own_headings(row.cells)
+        return Layout(row.delimiter, first, number_at, id_at, route_at, len(row.cells), ours)
     seen = names(row.cells)
     if headings.column is not None:
         column = shown(headings.column)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from k3push.adapters.job_files.troubles import Code, shown
+from k3push.core.cells import is_marked
 
 _HEADINGS: Final = frozenset(
     ("number", "bill_no", "billno", "fbillno", "单据编号", "单据编码", "单号", "编号")
@@ -109,6 +110,19 @@ def flaw(number: str) -> Flaw | None:
     if char:
         return Flaw(Code.CONTROL, {"char": f"U+{ord(char):04X}", "value": shown(number)})
     return None
+
+
+def flaw_of_cell(number: str) -> Flaw | None:
+    """Return what is wrong with a tidied bill number in a table of somebody else's, or None.
+
+    Nobody can say whether an apostrophe before a sign is a mark against formulas.
+
+    >>> flaw_of_cell("'=1").code.value, flaw_of_cell("=1"), flaw_of_cell("'1")
+    ('apostrophe', None, None)
+    """
+    if is_marked(number):
+        return Flaw(Code.APOSTROPHE, {"value": shown(number)})
+    return flaw(number)
 
 
 def internal_id(text: str) -> str | None:

@@ -66,6 +66,7 @@ class Code(StrEnum):
     EMPTY = "empty"
     COMMA = "comma"
     CONTROL = "control"
+    APOSTROPHE = "apostrophe"
     LINE_BREAK = "line_break"
     TOO_LONG = "too_long"
     TOO_MANY_CELLS = "too_many_cells"

@@ -12,12 +12,17 @@ from itertools import chain
 from typing import IO, Final
 
 from k3push.adapters.job_files.delimited import FirstRow, Layout, columns
-from k3push.adapters.job_files.number_columns import Headings, flaw, internal_id, is_route, tidy
+from k3push.adapters.job_files.number_columns import (
+    Headings,
+    flaw_of_cell,
+    internal_id,
+    is_route,
+    tidy,
+)
 from k3push.adapters.job_files.sources import OLE, ZIP
 from k3push.adapters.job_files.troubles import BadLines, Code, names, shown
 from k3push.adapters.job_files.xlsx import Sheet, Workbook, XlsxError, opened_workbook
 from k3push.adapters.job_files.xlsx_cells import Cell, Kind, Row
-from k3push.core.cells import unmarked
 from k3push.core.model import BillNumber, Listed
 
 # Digits of a number that Excel keeps.
@@ -137,8 +142,8 @@ def _number(cells: Mapping[int, Cell], column: int, row: int, bad: BadLines) -> 
     """Return the bill number of a row; None if it has none, which is noted."""
     cell = cells.get(column, _NO_CELL)
     if cell.kind is Kind.TEXT:
-        number = unmarked(tidy(cell.text))
-        wrong = flaw(number)
+        number = tidy(cell.text)
+        wrong = flaw_of_cell(number)
         if wrong is None:
             return number
         bad.add(wrong.code, row, **wrong.facts)
@@ -155,7 +160,7 @@ def _number(cells: Mapping[int, Cell], column: int, row: int, bad: BadLines) -> 
 def _id(cell: Cell) -> str | None:
     """Return the id in a cell, "" where it has none, None for what is no id."""
     if cell.kind is Kind.TEXT:
-        return internal_id(unmarked(tidy(cell.text)))
+        return internal_id(tidy(cell.text))
     whole = _whole(cell.text) if cell.kind is Kind.NUMBER else None
     return internal_id(whole) if whole is not None else None
 

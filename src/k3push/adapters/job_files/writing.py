@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 
 from k3push.adapters.private_files import whole_file
-from k3push.core.cells import marked
+from k3push.core.cells import LIST_COLUMNS, marked
 from k3push.core.protocol.selection import Selected
 
 ENDINGS = (".csv", ".jsonl")
@@ -33,7 +33,7 @@ def _csv(path: Path) -> Iterator[Put]:
     """Write CSV, UTF-8 with BOM for Excel."""
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         table = csv.writer(file)
-        table.writerow(Selected._fields)
+        table.writerow(LIST_COLUMNS)
         yield lambda bills: table.writerows(
             (marked(bill.number), bill.id, bill.date, marked(bill.organisation)) for bill in bills
         )

@@ -179,6 +179,11 @@ class _Check:
         try:
             outlook = await learn_links(outlook)
             proved = not outlook.links.absent and await look_at_newest_links(outlook)
+            # Where there are no documents that was said of the field already.
+            told = proved or not self.seen.get(route.name, [""])
+            lets = bool(link_fields(outlook.route)) and (
+                told or await _lets_ask(erp, outlook.route)
+            )
         except LookFailedError as error:
             self._doubtful(self.say("check.links_failed", form=route.target, why=error))
             return
@@ -189,11 +194,10 @@ class _Check:
             "field": route.source_number_field,
             "route": route.name,
         }
-        if can_ask(outlook) and link_fields(outlook.route) and not outlook.links.absent:
+        if can_ask(outlook) and lets and not outlook.links.absent:
             if proved:
                 self._good(self.say("check.links", **facts))
-            elif self.seen.get(route.name, [""]):
-                # Where there are no documents that was said of the field already.
+            elif not told:
                 self._doubtful(self.say("check.links_unproved", **facts))
         elif route.source_number_field:
             self._doubtful(self.say("check.no_links", **facts))
@@ -273,8 +277,9 @@ class _Check:
                 self._doubtful(self.say("check.rule_of_others", forms=forms, **facts))
             case Finding.ABSENT:
                 numbers = mine or [each.number for each in rules]
-                near = ", ".join(get_close_matches(route.rule, numbers, NEAR_RULES) or mine) or "-"
-                self._doubtful(self.say("check.rule_absent", count=len(rules), near=near, **facts))
+                near = ", ".join(get_close_matches(route.rule, numbers, NEAR_RULES) or mine)
+                absent = self.say("check.rule_absent", count=len(rules), **facts)
+                self._doubtful(absent + (self.say("check.rules_near", near=near) if near else ""))
             case Finding.NO_DEFAULT:
                 known = ", ".join(mine)
                 self._doubtful(self.say("check.no_default_rule", known=known, **named))
@@ -331,3 +336,16 @@ class _Check:
     def _bad(self, what: str, code: Exit) -> None:
         self.exit = max(self.exit, code)
         self.console.print(f"[red]✗[/] {escape(what)}", highlight=False)
+
+
+async def _lets_ask(erp: ErpClient, route: Route) -> bool:
+    """Say whether the site lets the links of a route be asked for, whatever they show.
+
+    Raises:
+        LookFailedError: It did not answer.
+    """
+    try:
+        await erp.newest_links(route)
+    except LookRefusedError:
+        return False
+    return True

@@ -68,6 +68,17 @@ class Place:
             from k3push.adapters.ledger.postgres import version_of  # noqa: PLC0415
         return await version_of(self.settings.url, self.password)
 
+    async def version_there(self) -> int:
+        """Return the version of its schema.
+
+        Raises:
+            Problem: There is no ledger.
+        """
+        version = await self.version()
+        if not version:
+            raise Problem(remark("error.no_ledger", path=self.shown))
+        return version
+
 
 def _place_of(settings: Settings, say: Say) -> Place:
     password = ledger_password(settings)
@@ -88,7 +99,7 @@ def _typed(url: str, config: Path | None, say: Say) -> Place:
 async def migrate(config: Path | None, say: Say) -> Exit:
     """Bring the schema of the configured ledger up to date, and say from where to where."""
     place = _place_of(load_settings(config), say)
-    before = await place.version()
+    before = await place.version_there()
     await place.migrate()
     after = await place.version()
     if before != after:
@@ -102,6 +113,7 @@ async def check(config: Path | None, say: Say) -> Exit:
     """Look through the configured ledger, with a line for each check."""
     place = _place_of(load_settings(config), say)
     sound = True
+    await place.version_there()
     await place.migrate()
     async with place.books() as books:
         async for found in check_books(books):
@@ -117,6 +129,7 @@ async def check(config: Path | None, say: Say) -> Exit:
 async def copy(source: str, target: str, config: Path | None, say: Say) -> Exit:
     """Copy a ledger into an empty one, and compare both row by row."""
     here, there = _typed(source, config, say), _typed(target, config, say)
+    await here.version_there()
     await here.migrate()
     async with here.books() as mine:
         if run := await mine.alive():

@@ -5,7 +5,12 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -37,7 +42,7 @@ from k3push.wiring.executor import Executor, RunOptions
 from k3push.wiring.inbox import Part, new_of_settings, opened
 from k3push.wiring.job_lists import STDIN, JobOptions, routes_of
 from k3push.wiring.measuring import measured
-from k3push.wiring.open_ledger import ledger_of
+from k3push.wiring.open_ledger import ledger_if_there, ledger_of
 from k3push.wiring.open_runs import open_listed
 from k3push.wiring.outputs import check_output, jobs_of
 from k3push.wiring.overlap import Overlap, make_way
@@ -190,7 +195,11 @@ class Runner:
         selector = Selector(self.settings, self.executor.entrance, self.warn)
         today = self.clock.now().date()
         selection = self.settings.selection(route)
-        async with selector.spooled(route, selection, today=today) as (path, found):
+        async with AsyncExitStack() as listed:
+            async with ledger_if_there(self.settings) as ledger:
+                known = None if self.options.because else ledger
+                selecting = selector.spooled(route, selection, today=today, ledger=known)
+                path, found = await listed.enter_async_context(selecting)
             yield [SELECTED], replace(how, selected=path), found
 
     async def resume(self, name: str | None) -> Exit:

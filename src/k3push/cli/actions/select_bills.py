@@ -20,6 +20,7 @@ from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.erp import ErpAccess, endpoints_of
+from k3push.wiring.open_ledger import ledger_if_there
 from k3push.wiring.outputs import check_output
 from k3push.wiring.selected_bills import Selector
 from k3push.words.language import Say
@@ -62,7 +63,9 @@ async def select(choice: SelectChoice, output: Path, say: Say) -> Exit:
     route = settings.route(choice.route)
     selection = choice.over(settings.selection(route))
     selector = Selector(settings, ErpAccess(endpoints_of(settings)), terminal.warn)
-    found = await selector.write(output, route, selection, today=SystemClock().now().date())
+    today = SystemClock().now().date()
+    async with ledger_if_there(settings) as ledger:
+        found = await selector.write(output, route, selection, today=today, ledger=ledger)
     if choice.json:
         told = {
             "output": str(output),

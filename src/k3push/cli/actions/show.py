@@ -15,7 +15,7 @@ from rich.table import Table
 
 from k3push.adapters.clock import SystemClock
 from k3push.core.advice.clusters import TOLD
-from k3push.core.advice.diagnosis import advise, code_of
+from k3push.core.advice.diagnosis import advise, code_of, code_of_step
 from k3push.core.model import Answered, BillNumber, Exchange, Row, Run, RunId, State
 from k3push.core.remark import remark
 from k3push.core.safety.document_steps import FOR_PERSON
@@ -306,7 +306,7 @@ def _row_lines(run: RunId, followed: FollowedRow, say: Say, name: str = "") -> l
         what = " · ".join(part for part in (say(f"follow.{follow}"), reason) if part)
         lines.append("  " + say("explain.follow", what=what))
         if follow in FOR_PERSON:
-            lines += advice_lines(advise(follow.value, why), reason, say, indent=2)
+            lines += advice_lines(advise(code_of_step(follow), why), reason, say, indent=2)
     return lines
 
 

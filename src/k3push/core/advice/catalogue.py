@@ -65,6 +65,7 @@ ENTRIES = (
     Advice("ledger", own="ledger"),
     Advice("unshown", own="unshown"),
     Advice("waiting", own="waiting"),
+    Advice("step-in-doubt", own="step_unknown"),
     Advice("taken-back", words=r"note\.document\.(taken_back|submitted_before)"),
     Advice("not-ours", words=r"note\.document\.not_ours"),
     Advice("contradiction", own="contradiction"),
@@ -95,6 +96,7 @@ ENTRIES = (
     Advice("not-listed", words="允许调用WebAPI"),
     Advice("app-not-granted", words="第三方.*(不允许|未授权)|登录授权"),
     Advice("account-set", words="数据中心.{0,6}(无法|不存在|找不到)|thirty passport"),
+    Advice("session-shared", words=r"answer\.session_useless"),
     Advice(
         "session-lost",
         words="^(会话信息已丢失|会话已(失效|过期)|Session 已失效|context is null$)",

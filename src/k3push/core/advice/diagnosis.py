@@ -66,6 +66,16 @@ def code_of(row: Row) -> str:
     return row.code
 
 
+def code_of_step(follow: Follow) -> str:
+    """Return the code that a document is advised by after its push.
+
+    >>> code_of_step(Follow.WAITING), code_of_step(Follow.UNKNOWN)
+    ('waiting', 'step_unknown')
+    """
+    # A number that is `unknown` may have no document; this one is there.
+    return "step_unknown" if follow is Follow.UNKNOWN else follow.value
+
+
 def shape_of(reason: str, number: str = "") -> str:
     """Return a message without what differs from bill to bill, at most 300 characters of it.
 

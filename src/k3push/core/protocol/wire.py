@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,7 +19,7 @@ import orjson
 from k3push.core.model import BillNumber, Route, Step, Target
 from k3push.core.protocol.compression import PackingError, inflated
 from k3push.core.protocol.links import FormEntry
-from k3push.core.remark import remark
+from k3push.core.remark import foreign, remark
 
 BILL_NO = "FBillNo"
 ID = "FID"
@@ -57,6 +58,14 @@ PUSH = "Push"
 OPERATIONS = {Step.SUBMIT: "Submit", Step.AUDIT: "Audit"}
 
 FLOW_TASKS = "WF_AssignmentBill_ProcManage"
+
+# An escape in a text of JSON: both halves of a surrogate pair, one half alone, or any other. .NET
+# writes half a pair where a text was cut in the middle of a character; it stands for no character.
+_ESCAPE = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
+    re.DOTALL,
+)
 
 # What forms that are no bills call the id that their rows are ordered by.
 _IDS = {FLOW_TASKS: "FAssignId"}
@@ -280,6 +289,14 @@ def parse(body: bytes) -> Any:
         raise UnreadableError(describe(text)) from error
 
 
+def _without_halves(body: bytes) -> bytes:
+    """Put a sign of replacement where a text of JSON has half a surrogate pair.
+
+    Only for what says something of a call: in a row, a name would become another one.
+    """
+    return _ESCAPE.sub(lambda found: rb"\ufffd" if found["half"] else found[0], plain(body))
+
+
 def describe(body: bytes) -> str:
     """Say what an unreadable body is, as a remark.
 
@@ -289,7 +306,7 @@ def describe(body: bytes) -> str:
     text = body.strip()
     if not text:
         return remark("note.empty_body")
-    start = text[:120].decode("utf-8", "replace")
+    start = foreign(text[:120].decode("utf-8", "replace"))
     return remark("note.page" if text.startswith(b"<") else "note.text", start=start)
 
 
@@ -299,7 +316,10 @@ def read_push(body: bytes) -> PushAnswer:
     Raises:
         UnreadableError: If it is not a whole `Result.ResponseStatus`.
     """
-    answer = parse(body)
+    try:
+        answer = parse(body)
+    except UnreadableError:
+        answer = parse(_without_halves(body))
     result = answer.get("Result") if isinstance(answer, dict) else None
     if not isinstance(result, dict):
         raise UnreadableError(remark("answer.no_result"))
@@ -330,9 +350,9 @@ def read_response_error(body: bytes) -> str | None:
     try:
         wrapped = orjson.loads(said)
     except orjson.JSONDecodeError:
-        return said
+        return foreign(said)
     message = _innermost_message(wrapped)
-    return message or said
+    return message or foreign(said)
 
 
 def is_lost_session(*statuses: ResponseStatus | None) -> bool:
@@ -524,7 +544,7 @@ def name_in(value: Any) -> str:
 def text_in(value: Any) -> str:
     """Read a code or a text, which come as numbers, as text, as null or as one blank."""
     if isinstance(value, str):
-        return value.strip()
+        return foreign(value.strip())
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return "" if value is None or isinstance(value, dict | list) else str(value)

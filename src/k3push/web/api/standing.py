@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from k3push.core.advice.diagnosis import advise, code_of
+from k3push.core.advice.diagnosis import advise, code_of, code_of_step
 from k3push.core.model import Run
 from k3push.core.safety.document_steps import FOR_PERSON
 from k3push.runs.find import needs_person
@@ -86,7 +86,7 @@ def row_as(found: FollowedRow, say: Say) -> shapes.Row:
     """Return what became of a bill."""
     row = found.row
     advice = (
-        advise(found.follow.value, found.why)
+        advise(code_of_step(found.follow), found.why)
         if found.follow in FOR_PERSON
         else advise(code_of(row), row.reason)
     )

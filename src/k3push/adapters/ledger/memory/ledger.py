@@ -364,16 +364,17 @@ class MemoryLedger(Ledger):
         others = [rows for rows in of_scope(store, mine.run.scope) if rows is not mine]
         own = {number: mine.rows.get(mine.bills.get(number, 0)) for number in numbers}
         ids = {number: row.source_id if row else "" for number, row in own.items()}
-        return _made_in(others, ids)
+        return _made_in(others, ids, life.SENT_BEFORE)
 
     async def made_in(
-        self, scope: str, bills: Mapping[BillNumber, str]
+        self, scope: str, bills: Mapping[BillNumber, str], *, or_found: bool = False
     ) -> Mapping[BillNumber, Made]:
         """Return what the runs of a scope have made of bills, the latest of each."""
         store = await self._turn()
         if not rules.is_of_account(scope, self._account):
             return {}
-        return _made_in(of_scope(store, scope), bills)
+        found = {State.ALREADY} if or_found else frozenset[State]()
+        return _made_in(of_scope(store, scope), bills, life.SENT_BEFORE | found)
 
     async def made_of_namesakes(
         self, scope: str, bills: Collection[BillNumber]
@@ -701,14 +702,16 @@ class MemoryLedger(Ledger):
         ]
 
 
-def _made_in(runs: Iterable[RunRows], bills: Mapping[BillNumber, str]) -> dict[BillNumber, Made]:
+def _made_in(
+    runs: Iterable[RunRows], bills: Mapping[BillNumber, str], states: Collection[State]
+) -> dict[BillNumber, Made]:
     """Return what runs, the oldest first, have made of bills, each with its id or ""."""
     made = {}
     for bill, id_ in bills.items():
         for rows in runs:
             for row in rows.of_number(number_in(bill)):
                 is_it = rules.may_be_one(id_ or id_in(bill), row.source_id)
-                if is_it and row.state in life.SENT_BEFORE:
+                if is_it and row.state in states:
                     made[bill] = Made(rows.run.id, bill, row.state, row.targets)
     return made
 

@@ -135,13 +135,15 @@ async def made_of(
 
 
 async def made_in(
-    connection: Connection, scope: str, bills: Mapping[BillNumber, str]
+    connection: Connection, scope: str, bills: Mapping[BillNumber, str], *, or_found: bool = False
 ) -> Mapping[BillNumber, Made]:
     """Return what the runs of a scope have made of bills, the latest of each."""
     if not rules.is_of_account(scope, connection.account):
         return {}
     ids = list(bills.values())
-    found = await connection.all("made_in", scope=scope, ids=ids, **called_columns(bills))
+    found = await connection.all(
+        "made_in", scope=scope, ids=ids, or_found=or_found, **called_columns(bills)
+    )
     return records.to_made_of(found)
 
 

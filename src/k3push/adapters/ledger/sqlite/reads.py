@@ -134,13 +134,13 @@ def made_of(
 
 
 def made_in(
-    connection: Connection, scope: str, bills: Mapping[BillNumber, str]
+    connection: Connection, scope: str, bills: Mapping[BillNumber, str], *, or_found: bool = False
 ) -> Mapping[BillNumber, Made]:
     """Return what the runs of a scope have made of bills, the latest of each."""
     if not rules.is_of_account(scope, connection.account):
         return {}
     called = [(number_in(bill), bill, id_) for bill, id_ in bills.items()]
-    found = connection.all("made_in", scope=scope, called=text.from_json(called))
+    found = connection.all("made_in", scope=scope, called=text.from_json(called), or_found=or_found)
     return records.to_made_of(found)
 
 

@@ -461,7 +461,7 @@ FROM unnest(:numbers::text[], :bills::text[], :ids::text[]) AS wanted (number, b
 CROSS JOIN LATERAL (
     SELECT * FROM rows
     WHERE (bill = wanted.number OR (bill >= wanted.number || ',' AND bill < wanted.number || '-'))
-        AND state IN ('pushed', 'draft')
+        AND (state IN ('pushed', 'draft') OR (:or_found AND state = 'already'))
 ) AS rows
 JOIN runs ON runs.key = rows.run
 WHERE runs.scope = :scope

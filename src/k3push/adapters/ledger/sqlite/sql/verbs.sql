@@ -358,7 +358,8 @@ FROM json_each(:called) AS j
 CROSS JOIN rows AS r ON r.bill >= json_extract(j.value, '$[0]')
     AND r.bill < json_extract(j.value, '$[0]') || '-'
 CROSS JOIN runs ON runs.key = r.run
-WHERE runs.scope = :scope AND (r.state = 'pushed' OR r.state = 'draft')
+WHERE runs.scope = :scope
+    AND (r.state = 'pushed' OR r.state = 'draft' OR (:or_found AND r.state = 'already'))
 ORDER BY runs.started_at, runs.id;
 
 -- name: made_of_namesakes
