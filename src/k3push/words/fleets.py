@@ -65,6 +65,11 @@ WORDS = {
     "fleet.is_paused": ("paused", "已暂停"),
     "fleet.is_paused_since": ("paused: {why}", "已暂停：{why}"),
     "fleet.schedule": ("{schedule}: {why}", "{schedule}：{why}"),
+    "fleet.file_aside": (
+        "{file} was put aside: reading it twice went beyond the limits of memory or time",
+        "{file} 已搁置：两次读取均超出内存或时间限制",
+    ),
+    "fleet.file_tried": ("{tenant}: {file} is read again", "{tenant}：将重新读取 {file}"),
     "fleet.no_workers": (
         "no worker has been here; start one: k3push worker --tenants DIR",
         "没有工作进程；请启动：k3push worker --tenants 文件夹",
@@ -111,6 +116,11 @@ WORDS = {
         "{tenant}: schedule {schedule}: {why}",
         "{tenant}：定时计划 {schedule}：{why}",
     ),
+    "worker.aside": (
+        "{tenant}: {file} is put aside, since reading it twice went beyond the limits of memory or time; look at it, then k3push fleet retry --tenant {tenant}",
+        "{tenant}：{file} 已搁置，两次读取均超出内存或时间限制；请检查该文件，然后 k3push fleet retry --tenant {tenant}",
+    ),
+    "worker.aside_title": ("k3push: a list was put aside", "k3push：清单已搁置"),
     "worker.lost": ("{why}", "{why}"),
     "worker.stopping": (
         "stopping: open calls are recorded, and runs handed to others; again stops at once",

@@ -98,11 +98,14 @@ async def retry(folder: Path, names: Sequence[str], *, everybody: bool, say: Say
             if any(row["tenant"] == tenant.name and row["why"] for row in pauses):
                 await queue.do("go_on", tenant=tenant.name)
                 _tell(say("fleet.continues", tenant=tenant.name))
+            files = await queue.all("try_asides", tenant=tenant.name)
+            for row in files:
+                _tell(say("fleet.file_tried", tenant=tenant.name, file=row["file"]))
             again = [*await queue.all("retry", tenant=tenant.name)]
             again += await queue.all("hurry", tenant=tenant.name)
             for row in again:
                 _tell(say("enqueue.queued", tenant=tenant.name, run=row["run"]))
-            if not again:
+            if not again and not files:
                 _tell(say("fleet.nothing", tenant=tenant.name))
         await queue.make_jobs()
     return Exit.DONE
@@ -189,6 +192,9 @@ def _tenant_lines(tenants: Sequence[dict[str, Any]], say: Say) -> list[str]:
             lines.append(f"  [yellow]{escape(paused)}[/]")
         elif row["failed"] and row["last_why"]:
             lines.append(f"  [red]{escape(say.said(row['last_why']))}[/]")
+        lines += [
+            f"  [red]{escape(say('fleet.file_aside', file=file))}[/]" for file in row["files_aside"]
+        ]
         for schedule, why in row["schedules_failed"].items():
             failed = say("fleet.schedule", schedule=schedule, why=why)
             lines.append(f"  [red]{escape(failed)}[/]")
