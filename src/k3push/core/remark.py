@@ -40,6 +40,15 @@ def read_remark(text: str) -> tuple[str, dict[str, Any]] | None:
     return key, {name: _outer(fact) for name, fact in facts.items()}
 
 
+def foreign(text: str) -> str:
+    """Return a text of a stranger, who may have written it so that it passes for a remark.
+
+    >>> foreign("单据未审核"), foreign('summary.exit{"code":0}')
+    ('单据未审核', 'summary.exit{"code":0}.')
+    """
+    return f"{text}." if any(map(_parts, text.splitlines())) else text
+
+
 def _parts(text: str) -> tuple[str, dict[str, Any]] | None:
     # Nearly every text is another one, and its end says so at once.
     match = _FORM.fullmatch(text) if text.endswith("}") else None

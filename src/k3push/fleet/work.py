@@ -42,7 +42,7 @@ from k3push.wiring.line_observer import LineObserver
 from k3push.wiring.notifying import recipients, send_word
 from k3push.wiring.open_ledger import ledger_password
 from k3push.wiring.selected_bills import Selector
-from k3push.words.language import Say
+from k3push.words.language import Say, harmless_lines
 
 if TYPE_CHECKING:
     from k3push.fleet.queue import Queue
@@ -77,9 +77,13 @@ class FleetWork:
     _told: frozenset[str] = frozenset()
     _ledgers: dict[str, PostgresLedger] = field(default_factory=dict)
     _opening: anyio.Lock = field(default_factory=anyio.Lock)
+
     def __post_init__(self) -> None:
         """Let the readers end with the worker."""
-        self.stack.callback(lambda: self.readers.close())
+        self.stack.callback(self._close_readers)
+
+    def _close_readers(self) -> None:
+        self.readers.close()
 
     async def tenants(self) -> Mapping[str, Tenant]:
         """Return the tenants whose secrets are here; tell what has changed."""
@@ -160,7 +164,7 @@ class FleetWork:
                 self._seen = None  # so that it is looked at anew
                 raise NotHereError(str(cause)) from error
             if not isinstance(cause, Problem):
-                sys.stderr.write("".join(traceback.format_exception(error)))
+                sys.stderr.write(harmless_lines("".join(traceback.format_exception(error))))
             raise CannotBeginError(str(cause) or type(cause).__name__) from error
 
     async def look(self, tenant: Tenant, schedule: str, queue: Queue) -> str:
@@ -208,7 +212,7 @@ class FleetWork:
             try:
                 urls = await anyio.to_thread.run_sync(recipients, tenant.settings)
             except SettingsError as wrong:
-                self._write(str(wrong))
+                self._write(self.say.said(str(wrong)))
             else:
                 words = (self.say("worker.aside_title"), line)
                 await send_word(tenant.settings, urls, {"halt"}, words, self.tell)

@@ -65,6 +65,14 @@ WORDS = {
     "fleet.is_paused": ("paused", "已暂停"),
     "fleet.is_paused_since": ("paused: {why}", "已暂停：{why}"),
     "fleet.schedule": ("{schedule}: {why}", "{schedule}：{why}"),
+    "fleet.bad_role": (
+        "{role!r} is no name of a role: it has at most {most} bytes, and no control characters; name one with --role",
+        "{role!r} 不能作为角色名：最多 {most} 字节，且不含控制字符；请用 --role 指定",
+    ),
+    "fleet.role_printed": (
+        "run this as the owner of the ledger's schema, give {role} a password, and name it under [ledger] url in {file}",
+        "请以台账架构的所有者身份执行以上 SQL，为 {role} 设置密码，并写入 {file} 的 [ledger] url",
+    ),
     "fleet.file_aside": (
         "{file} was put aside: reading it twice went beyond the limits of memory or time",
         "{file} 已搁置：两次读取均超出内存或时间限制",

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 import platformdirs
 import uvicorn
 from anyio import to_thread
-from rich.console import Console
 
 from k3push.adapters.clock import SystemClock
 from k3push.adapters.private_files import opened_for_owner
 from k3push.cli.console.logs import LogOptions, open_loggers
+from k3push.cli.console.screen import screen
 from k3push.cli.console.signals import on_interrupt
 from k3push.config.secret_values import Secret
 from k3push.config.setting_errors import SettingsError
@@ -79,7 +79,7 @@ async def serve(options: ServeOptions, say: Say) -> Exit:
     rules = await to_thread.run_sync(_rules, options, door)
     works = options.work or door.serve.work
     receivers = [await to_thread.run_sync(receivers_of, each) for each in settings]
-    errors = Console(stderr=True, soft_wrap=True)
+    errors = screen(stderr=True, soft_wrap=True)
     if options.log.file is not None:
         check_output(options.log.file, settings=settings, option="--log-file")
     try:

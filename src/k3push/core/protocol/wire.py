@@ -18,7 +18,7 @@ import orjson
 from k3push.core.model import BillNumber, Route, Step, Target
 from k3push.core.protocol.compression import PackingError, inflated
 from k3push.core.protocol.links import FormEntry
-from k3push.core.remark import remark
+from k3push.core.remark import foreign, remark
 
 BILL_NO = "FBillNo"
 ID = "FID"
@@ -524,7 +524,7 @@ def name_in(value: Any) -> str:
 def text_in(value: Any) -> str:
     """Read a code or a text, which come as numbers, as text, as null or as one blank."""
     if isinstance(value, str):
-        return value.strip()
+        return foreign(value.strip())
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return "" if value is None or isinstance(value, dict | list) else str(value)
