@@ -575,6 +575,25 @@ def test_the_password_of_the_ledger_is_shown_nowhere(tmp_path: Path, url: str) -
     assert SECRET not in shown
 
 
+@pytest.mark.parametrize("letter", list("/?#[]@:"))
+@pytest.mark.parametrize("key", ["ledger.url", "fleet.database"])
+def test_a_password_that_breaks_its_url_is_told_and_shown_nowhere(
+    tmp_path: Path, letter: str, key: str
+) -> None:
+    """What stands behind it would pass for a host or a database, and be printed."""
+    url = f"postgresql://k3push:{SECRET}{letter}{SECRET}@db.example.com/nights"
+    section, _, name = key.partition(".")
+    text = GOOD.replace("[run]", f'[{section}]\n{name} = "{url}"\n[run]')
+    if letter == ":":
+        settings = read(tmp_path, text)
+        assert settings.plain_secrets == [key]
+        assert SECRET not in f"{settings} {settings.ledger_place} {settings.model_dump()}"
+        return
+    with refused(SettingsError, f"{key}: this is no URL of PostgreSQL") as caught:
+        read(tmp_path, text)
+    assert SECRET not in english(caught.value)
+
+
 def test_the_ledgers_password_may_be_kept_where_others_are(tmp_path: Path) -> None:
     """A plain one is warned about, as in `[erp]`; one in the keyring `login set` asks for."""
     section = '[ledger]\nurl = "postgresql://u@h/d"\npassword = {}\n[run]'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import errno
 import io
 import json
 import os
@@ -121,12 +122,19 @@ def test_a_page_is_for_its_owner(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "report.html").stat().st_mode) == 0o600
 
 
-def test_a_page_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
+def test_a_page_that_cannot_be_written_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A disk that fills up must not take the report of last night along."""
-    (tmp_path / "report.html.part").mkdir()
     (tmp_path / "report.html").write_text("last night")
-    with pytest.raises(OSError, match="report"):
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("k3push.reporting.report._write", full)
+    with pytest.raises(OSError, match="No space"):
         write(in_trio(filled, 1), tmp_path / "report.html")
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
     assert (tmp_path / "report.html").read_text() == "last night"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -92,3 +93,42 @@ async def test_results_that_fail_leave_those_of_the_earlier_execution(tmp_path: 
         await write_results(ledger, stands, speaker("en"), now=NOON)
     assert (tmp_path / "ledger.csv").read_text() == "earlier"
     assert files_in(tmp_path) == {"ledger.csv", "summary.json"}
+
+
+async def test_results_that_are_a_link_are_refused(tmp_path: Path) -> None:
+    """Whoever may write beside the lists would have files of the company written elsewhere."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "results").symlink_to(elsewhere)
+    ledger = await filled(3)
+    stands = await in_folder(ledger, tmp_path / "results" / "orders.r1")
+    with pytest.raises(OSError, match="link"):
+        await write_results(ledger, stands, speaker("en"), now=NOON)
+    assert files_in(elsewhere) == set()
+
+
+async def test_a_link_where_a_part_would_be_is_not_written_over(tmp_path: Path) -> None:
+    """Files are begun under names that nobody can foresee."""
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    folder = tmp_path / "results"
+    folder.mkdir()
+    for name in ("ledger.csv.part", "summary.json", "report.html.part"):
+        (folder / name).symlink_to(precious)
+    ledger = await filled(3)
+    await write_results(ledger, await in_folder(ledger, folder), speaker("en"), now=NOON)
+    assert precious.read_text() == "mine"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
+@pytest.mark.parametrize(("folder", "file"), [(0o700, 0o600), (0o750, 0o640), (0o755, 0o600)])
+async def test_a_file_has_the_rights_of_a_folder_that_is_closed_to_others(
+    tmp_path: Path, folder: int, file: int
+) -> None:
+    """A group that an operator lets in reads the results."""
+    place = tmp_path / "results"
+    place.mkdir()
+    place.chmod(folder)
+    ledger = await filled(3)
+    await write_results(ledger, await in_folder(ledger, place), speaker("en"), now=NOON)
+    assert {path.stat().st_mode & 0o777 for path in place.iterdir()} == {file}

@@ -20,7 +20,7 @@ import orjson
 from pydantic import TypeAdapter
 
 from k3push.adapters.job_files.number_columns import flaw, internal_id
-from k3push.adapters.private_files import opened_for_owner
+from k3push.adapters.private_files import fresh_part, opened_for_owner
 from k3push.core.foreign_text import flaw_of
 from k3push.core.model import Target, id_in
 from k3push.core.plan import SENT_FATES, Forecast, Foreseen, PlanHead
@@ -133,15 +133,12 @@ def plan_written(path: Path) -> Iterator[PlanWriter]:
     Raises:
         OSError: It cannot be written there.
     """
-    part = path.with_name(f"{path.name}.part")
-    try:
+    with fresh_part(path) as part:
         with opened_for_owner(part) as file:
             writer = PlanWriter(file)
             yield writer
         if writer.sha256:
             part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def is_plan(path: Path) -> bool:

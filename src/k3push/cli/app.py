@@ -23,7 +23,7 @@ from k3push.cli.console.streams import prepare_streams
 from k3push.cli.framework import speak, what_is_wrong
 from k3push.cli.help_groups import grouped
 from k3push.core.foreign_text import flaw_of
-from k3push.words.language import Lang, Say, choose_language, speaker
+from k3push.words.language import Lang, Say, choose_language, harmless_lines, speaker
 
 DEFECT = 1
 USAGE = 2
@@ -129,7 +129,7 @@ def _exit_of(error: Exception, say: Say) -> int:
         case _:
             import traceback  # noqa: PLC0415
 
-            sys.stderr.write("".join(traceback.format_exception(error)))
+            sys.stderr.write(harmless_lines("".join(traceback.format_exception(error))))
             return _tell(say("error.defect"), DEFECT)
     return _tell(say("error.line", what=what), code)
 

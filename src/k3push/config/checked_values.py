@@ -181,6 +181,38 @@ def _one_or_more(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
+def parts_of_database(url: str) -> SplitResult | None:
+    """Return the parts of a URL of PostgreSQL; None if it is none.
+
+    A password with `/`, `?`, `#` or `[` in it must be written in %-codes, or it ends too early,
+    and what is left of it passes for a host or a database.
+
+    >>> parts_of_database("postgresql://u:a/b@db/k"), parts_of_database("postgresql://u:a[b@db/k")
+    (None, None)
+    >>> parts_of_database("postgresql://u:a%2Fb@one:1,two:2/k").username
+    'u'
+    """
+    try:
+        parts = urlsplit(url)
+        if "," not in parts.netloc:
+            _ = parts.port  # raises for what is no number
+    except ValueError:
+        return None
+    rest = (parts.path, parts.query, parts.fragment)
+    astray = any("@" in each for each in rest) or parts.netloc.count("@") > 1 or parts.fragment
+    return None if astray else parts
+
+
+def password_in(url: str) -> bool:
+    """Say whether a URL of PostgreSQL holds a password.
+
+    >>> password_in("postgresql://u:a@db/k"), password_in("postgresql://u@db/k")
+    (True, False)
+    """
+    parts = parts_of_database(url)
+    return parts is not None and bool(parts.password or "password" in parse_qs(parts.query))
+
+
 def without_password(url: str) -> str:
     """Return a URL as it may be shown.
 
@@ -190,10 +222,15 @@ def without_password(url: str) -> str:
     'postgresql:///run/postgresql/k3push'
     >>> without_password("sqlite:///ledger.db")
     'sqlite:///ledger.db'
+    >>> without_password("postgresql://k3push:se/cret@db/k3push")
+    'postgresql://…'
     """
-    parts = urlsplit(url)
-    if parts.scheme not in {"postgresql", "postgres"}:
+    scheme = url.partition("://")[0]
+    if scheme not in {"postgresql", "postgres"}:
         return url
+    parts = parts_of_database(url)
+    if parts is None:  # where its password begins and ends, nobody knows
+        return "postgresql://…"
     user = f"{parts.username}@" if parts.username else ""
     # A socket's folder stands in the query, and so may a password.
     host = parts.netloc.rpartition("@")[2] or "".join(parse_qs(parts.query).get("host", []))

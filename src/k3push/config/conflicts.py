@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
+from k3push.config.checked_values import parts_of_database
 from k3push.config.setting_errors import no_route
 from k3push.config.settings import POSTGRES, LedgerSettings, ServeSettings, Settings
 from k3push.core.protocol.source_forms import source_form
@@ -72,6 +72,8 @@ def _conflicts_of_door(serve: ServeSettings) -> Iterator[tuple[str, str]]:
 def _conflicts_of_fleet(settings: Settings) -> Iterator[tuple[str, str]]:
     if settings.fleet.database and not settings.fleet.database.startswith(POSTGRES):
         yield "fleet.database", remark("setting.fleet_database")
+    elif settings.fleet.database and parts_of_database(settings.fleet.database) is None:
+        yield "fleet.database", remark("setting.postgres_url")
     for name, schedule in settings.schedules.items():
         if schedule.route is not None and schedule.route not in settings.routes:
             yield f"schedules.{name}.route", no_route(schedule.route, settings.routes)
@@ -83,7 +85,10 @@ def _conflicts_of_fleet(settings: Settings) -> Iterator[tuple[str, str]]:
 def faults_of_ledger(ledger: LedgerSettings) -> Iterator[tuple[str, str]]:
     """Find what is wrong with where the ledger is said to be: key, and the cure."""
     if ledger.in_postgres:
-        if not urlsplit(ledger.url).path.strip("/"):
+        parts = parts_of_database(ledger.url)
+        if parts is None:
+            yield "ledger.url", remark("setting.postgres_url")
+        elif not parts.path.strip("/"):
             yield "ledger.url", remark("setting.no_database")
         if ledger.password and ledger.has_password:
             yield "ledger.password", remark("setting.two_passwords")

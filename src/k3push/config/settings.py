@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
@@ -29,6 +28,7 @@ from k3push.config.checked_values import (
     TimeZone,
     Where,
     YesNoOrFile,
+    password_in,
     without_password,
 )
 from k3push.config.secret_values import Secret, SecretValue
@@ -134,8 +134,7 @@ class LedgerSettings(_Section):
     @property
     def has_password(self) -> bool:
         """Whether the URL itself holds a password."""
-        parts = urlsplit(self.url)
-        return bool(parts.password) or "password" in parse_qs(parts.query)
+        return password_in(self.url)
 
 
 class RunSettings(_Section):
@@ -329,7 +328,8 @@ class Settings(_Section):
         secrets["ledger.password"] = self.ledger.password
         secrets["fleet.password"] = self.fleet.password
         plain = [key for key, secret in secrets.items() if secret and secret.kind == "plain"]
-        return [*plain, "ledger.url"] if self.ledger.has_password else plain
+        urls = {"ledger.url": self.ledger.url, "fleet.database": self.fleet.database}
+        return plain + [key for key, url in urls.items() if password_in(url)]
 
     @property
     def keyring_entries(self) -> list[str]:

@@ -108,23 +108,32 @@ def read_tenants(folder: Path, environment: Mapping[str, str]) -> Tenants:
         found[tenant.name] = tenant
     accounts = _together(found, lambda erp, _: (erp.url.casefold(), erp.acct_id))
     doubles = tuple(tuple(sorted(names)) for names in accounts if len(names) > 1)
+    return Tenants(found, faulty, doubles, clashes_of(found), digest.hexdigest())
+
+
+def clashes_of(tenants: Mapping[str, Tenant]) -> Mapping[str, tuple[str, ...]]:
+    """Return the tenants whose numbers their ledger would take for those of others, and of whom."""
     clashes = {
-        name: tuple(sorted(other for other in names if _url(found[other]) != _url(found[name])))
-        for names in _together(found, lambda erp, ledger: (ledger, erp.acct_id))
+        name: tuple(sorted(other for other in names if _url(tenants[other]) != _url(tenants[name])))
+        for names in _together(tenants, lambda erp, ledger: (ledger, erp.acct_id))
         for name in names
     }
-    clashes = {name: others for name, others in clashes.items() if others}
-    return Tenants(found, faulty, doubles, clashes, digest.hexdigest())
+    return {name: others for name, others in clashes.items() if others}
 
 
 def _together(
     tenants: Mapping[str, Tenant], key: Callable[[ErpSettings, str], Hashable]
 ) -> Iterable[list[str]]:
-    """Put tenants together whose *key* is the same, of the ERP and the ledger's URL."""
+    """Put tenants together whose *key* is the same, of the ERP and the ledger's place."""
     groups: dict[Hashable, list[str]] = defaultdict(list)
     for name, tenant in tenants.items():
-        groups[key(tenant.settings.erp, tenant.settings.ledger.url)].append(name)
+        groups[key(tenant.settings.erp, _ledger(tenant.settings))].append(name)
     return groups.values()
+
+
+def _ledger(settings: Settings) -> str:
+    path = settings.ledger_path
+    return settings.ledger.url if path is None else str(path.resolve())
 
 
 def _url(tenant: Tenant) -> str:

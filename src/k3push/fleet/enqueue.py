@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -13,7 +12,7 @@ import anyio.to_thread
 from k3push.adapters.clock import SystemClock
 from k3push.config.settings import Settings
 from k3push.config.tenants import Tenant
-from k3push.core.model import Listed, Route, Run, RunId
+from k3push.core.model import FolderFile, Listed, Route, Run, RunId
 from k3push.core.remark import remark
 from k3push.ports import Ledger
 from k3push.runs.create import list_numbers, merged, new_run
@@ -91,7 +90,11 @@ class Enqueuer:
             JobFileError: A list cannot be read; nothing was asked.
             SettingsError: A route is not known, or must be named.
         """
-        new_of = partial(new_of_ledger, ledger=ledger)
+
+        async def new_of(files: Sequence[FolderFile]) -> list[FolderFile]:
+            new = await new_of_ledger(files, ledger)
+            return [file for file in new if file.digest not in how.aside]
+
         runs: list[RunId] = []
         async with opened(names, how, new_of, self.warn) as parts:
             lines = merged([part.asked for part in parts])

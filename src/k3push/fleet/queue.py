@@ -32,6 +32,7 @@ PAUSE_S = 1.0
 FINISHING_PATIENCE_S = 60.0
 
 SCHEMA = "k3push_fleet"
+VERSION = 2
 
 SESSION: dict[str, Any] = {
     "options": f"-c search_path={SCHEMA} -c lock_timeout=30s -c statement_timeout=30s",
@@ -285,14 +286,23 @@ async def _prepare(server: Server, app: App, *, create: bool) -> None:
         session.transaction(),
     ):
         await session.execute(statements["one_at_a_time"])
-        found = await (await session.execute(statements["version"])).fetchone()
-        if found == (0,):
+        version = await _one(session, statements["version"])
+        if version == 0:
             if not create:
                 why = remark("ledger.no_fleet")
                 raise LedgerLostError(remark("ledger.lost", place=server.place, why=why))
             await session.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
             await session.execute(app.schema_manager.get_schema())
-            await session.execute(_sql("1.sql"))
+        elif version > 1:
+            version = await _one(session, statements["version_noted"])
+        # Each step only adds, so that workers of an older version go on beside this one.
+        for step in range(version + 1, VERSION + 1):
+            await session.execute(_sql(f"{step}.sql"))
+
+
+async def _one(session: AsyncConnection, statement: str) -> int:
+    row = await (await session.execute(statement)).fetchone()
+    return int(row[0]) if row else 0
 
 
 async def end_sessions(server: Server, worker: str) -> None:

@@ -20,6 +20,9 @@ async def standing(queue: Queue, names: Collection[str]) -> dict[str, Any]:
     schedules: dict[str, list[dict[str, Any]]] = {}
     for row in await queue.all("schedules"):
         schedules.setdefault(row["tenant"], []).append(row)
+    asides: dict[str, list[str]] = {}
+    for row in await queue.all("asides"):
+        asides.setdefault(row["tenant"], []).append(row["file"])
     tenants = []
     for name in sorted(names):
         count = counts.get(name, {})
@@ -37,6 +40,7 @@ async def standing(queue: Queue, names: Collection[str]) -> dict[str, Any]:
                 "last_why": run.get("why", ""),
                 "last_ended_at": run.get("ended_at"),
                 "next_due_at": min((row["due_at"] for row in dues), default=None),
+                "files_aside": asides.get(name, []),
                 "schedules_failed": {row["schedule"]: row["why"] for row in dues if row["why"]},
             }
         )

@@ -16,6 +16,8 @@ import anyio
 import anyio.to_thread
 
 from k3push.adapters.clock import SystemClock
+from k3push.adapters.job_files import Code, JobFileError
+from k3push.adapters.job_files.apart import ReadersApart
 from k3push.adapters.ledger.postgres import PostgresLedger, open_postgres
 from k3push.adapters.ledger.postgres.database import Server
 from k3push.config.setting_errors import SettingsError
@@ -37,9 +39,10 @@ from k3push.wiring.erp import ErpAccess, endpoints_of
 from k3push.wiring.executor import Executor, RunOptions
 from k3push.wiring.job_lists import JobOptions
 from k3push.wiring.line_observer import LineObserver
+from k3push.wiring.notifying import recipients, send_word
 from k3push.wiring.open_ledger import ledger_password
 from k3push.wiring.selected_bills import Selector
-from k3push.words.language import Say
+from k3push.words.language import Say, harmless_lines
 
 if TYPE_CHECKING:
     from k3push.fleet.queue import Queue
@@ -59,6 +62,7 @@ class FleetWork:
         folder: Of the tenants' files.
         database: URL of the queue that the worker looks into.
         id: Of the worker; its sessions carry it.
+        readers: What reads lists of strangers.
     """
 
     folder: Path
@@ -66,12 +70,20 @@ class FleetWork:
     id: str
     say: Say
     stack: AsyncExitStack
+    readers: ReadersApart = field(default_factory=ReadersApart)
     _seen: Tenants | None = None
     _seen_at_s: float = 0.0
     _served: Mapping[str, Tenant] = field(default_factory=dict)
     _told: frozenset[str] = frozenset()
     _ledgers: dict[str, PostgresLedger] = field(default_factory=dict)
     _opening: anyio.Lock = field(default_factory=anyio.Lock)
+
+    def __post_init__(self) -> None:
+        """Let the readers end with the worker."""
+        self.stack.callback(self._close_readers)
+
+    def _close_readers(self) -> None:
+        self.readers.close()
 
     async def tenants(self) -> Mapping[str, Tenant]:
         """Return the tenants whose secrets are here; tell what has changed."""
@@ -152,19 +164,29 @@ class FleetWork:
                 self._seen = None  # so that it is looked at anew
                 raise NotHereError(str(cause)) from error
             if not isinstance(cause, Problem):
-                sys.stderr.write("".join(traceback.format_exception(error)))
+                sys.stderr.write(harmless_lines("".join(traceback.format_exception(error))))
             raise CannotBeginError(str(cause) or type(cause).__name__) from error
 
     async def look(self, tenant: Tenant, schedule: str, queue: Queue) -> str:
         """Ask for runs of what is new in a schedule's folder, or of what its route selects."""
-        from k3push.adapters.job_files import JobFileError  # noqa: PLC0415
-
         settings = tenant.settings.schedules[schedule]
         asker = Enqueuer(tenant, self.tell, window=settings.window, zone=settings.time_zone)
+        asides = await queue.all("asides_of", tenant=tenant.name)
+        aside = {row["digest"] for row in asides}
+        runs: Sequence[RunId] = ()
         try:
             ledger = await self._ledger(tenant)
-            async with self._jobs_of(tenant, settings, ledger) as (names, how):
-                runs = await asker.ask(ledger, queue, names, how)
+            async with self._jobs_of(tenant, settings, ledger) as (names, reading):
+                while True:
+                    how = replace(reading, aside=frozenset(aside))
+                    try:
+                        runs = await asker.ask(ledger, queue, names, how)
+                    except JobFileError as error:
+                        if new := await self._put_aside(tenant, error, queue):
+                            aside |= new  # the others of the folder go on
+                            continue
+                        raise
+                    break
         except JobFileError as error:
             why = str(error)
         except (SettingsError, Problem) as error:
@@ -176,12 +198,33 @@ class FleetWork:
         self.tell("worker.schedule", tenant=tenant.name, schedule=schedule, why=why)
         return why
 
+    async def _put_aside(self, tenant: Tenant, error: JobFileError, queue: Queue) -> set[str]:
+        """Put files aside that have ended their readers, and tell a person; return which."""
+        files = {
+            str(trouble.facts["digest"]): trouble.file
+            for trouble in error.troubles
+            if trouble.code is Code.KILLS_READER
+        }
+        for digest, file in files.items():
+            await queue.do("put_aside", tenant=tenant.name, digest=digest, file=file)
+            self.tell("worker.aside", tenant=tenant.name, file=file)
+            line = self.say("worker.aside", tenant=tenant.name, file=file)
+            try:
+                urls = await anyio.to_thread.run_sync(recipients, tenant.settings)
+            except SettingsError as wrong:
+                self._write(self.say.said(str(wrong)))
+            else:
+                words = (self.say("worker.aside_title"), line)
+                await send_word(tenant.settings, urls, {"halt"}, words, self.tell)
+        return set(files)
+
     @asynccontextmanager
     async def _jobs_of(
         self, tenant: Tenant, schedule: ScheduleSettings, ledger: Ledger
     ) -> AsyncIterator[tuple[Sequence[str], JobOptions]]:
         """Give the jobs of a schedule, and how they are read."""
-        settings, how = tenant.settings, JobOptions(route=schedule.route)
+        settings = tenant.settings
+        how = JobOptions(route=schedule.route, home=settings.folder, reader=self.readers.read_job)
         if not schedule.selects:
             yield [str(settings.folder / job) for job in schedule.jobs], how
             return

@@ -22,7 +22,7 @@ from k3push.adapters.private_files import whole_file
 from k3push.core.cells import marked
 from k3push.reporting.audit_findings import Finding, Findings
 from k3push.reporting.html_templates import environment
-from k3push.words.language import Say
+from k3push.words.language import Say, harmless
 from k3push.words.width import columns, filled
 
 # Of each kind, so many are shown where people look; files have all.
@@ -289,9 +289,9 @@ _WIDTHS = (18, 10, 10, 16, 19)
 
 def _line(target: Finding, say: Say) -> str:
     cells = (
-        target["number"] or say("audit.unnumbered", id=target["id"]),
-        status_words(target["status"], say),
-        target["creator"],
+        harmless(target["number"]) or say("audit.unnumbered", id=target["id"]),
+        harmless(status_words(target["status"], say)),
+        harmless(target["creator"]),
         moment(target["created"]),
         target["run"] or say("audit.other"),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -14,7 +14,7 @@ from typing import IO
 import anyio
 import anyio.to_thread
 
-from k3push.adapters.private_files import opened_for_owner
+from k3push.adapters.private_files import fresh_part, opened_for_owner
 from k3push.core.advice.clusters import Clusters, asks_for_person
 from k3push.core.advice.diagnosis import code_of, code_of_step
 from k3push.core.model import BillNumber, Follow, Run, State
@@ -66,27 +66,24 @@ async def new_report(
 
     The page is there when the block has ended.
     """
-    part = path.with_name(f"{path.name}.part")
     run = ending.run
-    try:
-        # Beside the page: the folder of temporary files may be small, or in memory.
-        with tempfile.TemporaryFile("w+", encoding="ascii", dir=path.parent) as packed:
-            gatherer = Gatherer(sum(ending.counts.values()), packed, say)
-            yield gatherer
-            async for attempts in _attempts(ledger, run):
-                await anyio.to_thread.run_sync(gatherer.attempts, attempts)
-            async for notes in _notes(ledger, run):
-                await anyio.to_thread.run_sync(gatherer.notes, notes)
-            gatherer.close()
-            charts = await anyio.to_thread.run_sync(gatherer.timeline.charts, say)
-            largest = gatherer.clusters.largest()
-            contents = Contents(ending, largest, charts, gatherer.left_out, now)
-            await anyio.to_thread.run_sync(_write, part, contents, packed, say)
+    # Beside the page: the folder of temporary files may be small, or in memory.
+    with (
+        fresh_part(path) as part,
+        tempfile.TemporaryFile("w+", encoding="ascii", dir=path.parent) as packed,
+    ):
+        gatherer = Gatherer(sum(ending.counts.values()), packed, say)
+        yield gatherer
+        async for attempts in _attempts(ledger, run):
+            await anyio.to_thread.run_sync(gatherer.attempts, attempts)
+        async for notes in _notes(ledger, run):
+            await anyio.to_thread.run_sync(gatherer.notes, notes)
+        gatherer.close()
+        charts = await anyio.to_thread.run_sync(gatherer.timeline.charts, say)
+        largest = gatherer.clusters.largest()
+        contents = Contents(ending, largest, charts, gatherer.left_out, now)
+        await anyio.to_thread.run_sync(_write, part, contents, packed, say)
         await anyio.Path(part).replace(path)
-    except OSError:
-        with suppress(OSError):
-            await anyio.Path(part).unlink(missing_ok=True)
-        raise
 
 
 class Gatherer:

@@ -11,7 +11,8 @@ import anyio
 import anyio.to_thread
 import orjson
 
-from k3push.adapters.private_files import opened_for_owner, whole_file
+from k3push.adapters.private_files import fresh_part, opened_for_owner, whole_file
+from k3push.adapters.strange_files import own_folder
 from k3push.core.advice.clusters import TOLD, Clusters, asks_for_person
 from k3push.core.advice.diagnosis import code_of, code_of_step
 from k3push.core.model import Run, State
@@ -59,8 +60,15 @@ async def write_results(ledger: Ledger, ending: Ending, say: Say, *, now: dateti
         All rows that came to nothing certain, by what they say.
     """
     run = ending.run
-    folder = Path(run.folder)
-    await anyio.Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+        folder = await anyio.to_thread.run_sync(stack.enter_context, own_folder(Path(run.folder)))
+        return await _write(ledger, ending, folder, say, now=now)
+
+
+async def _write(
+    ledger: Ledger, ending: Ending, folder: Path, say: Say, *, now: datetime
+) -> Clusters:
+    run = ending.run
     await anyio.to_thread.run_sync(_write_summary, folder / "summary.json", _summary(ending))
     page = new_report(ledger, ending, folder / "report.html", say, now=now)
     async with page as gatherer, AsyncExitStack() as tables:
@@ -128,5 +136,7 @@ def read_causes(run: Run) -> dict[Cause, str]:
 
 
 def _write_summary(path: Path, summary: dict[str, object]) -> None:
-    with opened_for_owner(path) as file:
-        file.write(orjson.dumps(summary, option=orjson.OPT_INDENT_2).decode() + "\n")
+    with fresh_part(path) as part:
+        with opened_for_owner(part) as file:
+            file.write(orjson.dumps(summary, option=orjson.OPT_INDENT_2).decode() + "\n")
+        part.replace(path)

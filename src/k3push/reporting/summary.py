@@ -11,7 +11,7 @@ from k3push.core.remark import remark
 from k3push.reporting.phrases import cause_words
 from k3push.runs.outcome import NOT_FOLLOWED, Exit, Followed
 from k3push.runs.stop import Cause
-from k3push.words.language import Say
+from k3push.words.language import Say, harmless
 from k3push.words.width import columns, filled
 
 COLUMNS = 80
@@ -120,8 +120,8 @@ def next_step(
 
 def _headline(cluster: Cluster, say: Say) -> str:
     """Count, message and an example, if there is room for it."""
-    line = f"    {cluster.count:,} × {say.said(cluster.shape) or cluster.code}"
-    example = f" ({cluster.examples[0]}{', …' if cluster.count > 1 else ''})"
+    line = f"    {cluster.count:,} × {say.said(cluster.shape) or harmless(cluster.code)}"
+    example = f" ({harmless(cluster.examples[0])}{', …' if cluster.count > 1 else ''})"
     if columns(line + example) <= COLUMNS:
         return line + example
     while columns(line) > COLUMNS:

@@ -40,11 +40,13 @@ class JobSource:
         name: What messages call it.
         path: Where its bytes are.
         read: Reads it anew at each call.
+        copied: The bytes are those of a copy, which does not last.
     """
 
     name: str
     path: Path
     read: Callable[[], Iterator[Listed]]
+    copied: bool = False
 
 
 @dataclass(slots=True)
@@ -277,4 +279,5 @@ def results_folder(first_job: str, run: RunId) -> Path:
     """Return where the results of a run go: beside its first job file."""
     path = Path(first_job)
     stem = _STEMS.get(path.name) or path.stem
-    return (path.parent / "results" / f"{stem}.{run}").resolve()
+    # What is called results may be a link that somebody else has made, and is not followed.
+    return path.parent.resolve() / "results" / f"{stem}.{run}"

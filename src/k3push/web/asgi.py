@@ -36,6 +36,7 @@ from k3push.web.run_pages import RunPages
 from k3push.web.schedule_pages import SchedulePages
 from k3push.web.sessions import Brake, Sessions, Token
 from k3push.web.tenant_ledgers import Tenant, TenantLedgers
+from k3push.web.workshop import Workshop
 from k3push.words.language import Say
 
 PROGRAMS = "/api/v1"
@@ -58,6 +59,7 @@ class Dashboard:
         close: Ends all live views, so that a server need not wait for them, and begins nothing
             any more; what is on its way is recorded. Again: that is not waited for either.
         drained: Waits until nothing is executed.
+        take: Shows other tenants from now on, and begins what their workshops do.
     """
 
     app: ASGIApp
@@ -65,6 +67,7 @@ class Dashboard:
     token: str
     close: Callable[[], None]
     drained: Callable[[], Awaitable[None]]
+    take: Callable[[Sequence[Tenant]], None]
 
 
 @asynccontextmanager
@@ -117,9 +120,16 @@ async def dashboard(
             return desk.refuse(request, status, sentence)
 
         guard = Guard(app, rules, desk.sessions, refuse, log)
-        workshops = {t.workshop: partial(books.of, t) for t in tenants if t.workshop is not None}
-        for workshop, ledger in workshops.items():
-            workshop.serve(tasks, ledger)
+        workshops: list[Workshop] = []
+
+        def take(those: Sequence[Tenant]) -> None:
+            books.take(those)
+            for each in those:
+                if each.workshop is not None and each.workshop not in workshops:
+                    workshops.append(each.workshop)
+                    each.workshop.serve(tasks, partial(books.of, each))
+
+        take(tenants)
 
         def close() -> None:
             desk.closing.set()
@@ -130,7 +140,7 @@ async def dashboard(
             for workshop in workshops:
                 await workshop.drained()
 
-        yield Dashboard(guard, app.routes, desk.token.text, close, drained)
+        yield Dashboard(guard, app.routes, desk.token.text, close, drained, take)
         tasks.cancel_scope.cancel()
 
 

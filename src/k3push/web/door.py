@@ -19,13 +19,15 @@ from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Literal
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from k3push.core.foreign_text import flaw_of
+from k3push.web.addresses import plain_address
 from k3push.web.roles import Role, role_of
 from k3push.web.sessions import Sessions, same
 from k3push.web.uploads import TooLargeError, read_upload
@@ -92,6 +94,14 @@ class Rules:
     user_header: str = ""
     proxies: Sequence[IPv4Network | IPv6Network] = ()
     metrics_token: str = ""
+
+    def trusts(self, address: str) -> bool:
+        """Say whether an address is that of a proxy whose headers are believed."""
+        try:
+            found = ip_address(address)
+        except ValueError:
+            return False
+        return any(found in network for network in self.proxies)
 
     @property
     def entry(self) -> Literal["token", "password", "proxy"]:
@@ -175,8 +185,8 @@ class Guard:
         self, request: Request, visitor: Visitor, opened: AsyncExitStack
     ) -> Response | None:
         """Return the answer to a request that may not pass, or None."""
-        if _host(request) not in self._rules.hosts:
-            return self._refuse(request, 421, "web.bad_host")
+        if unfit := self._unfit(request):
+            return self._refuse(request, *unfit)
         if is_for_programs(request["path"]):
             return None
         if request.method not in {"GET", "HEAD", "POST"}:
@@ -187,6 +197,13 @@ class Guard:
         if request["path"].startswith(_OPEN_TO_ALL) or self._may_collect(request):
             return None
         return None if visitor.admitted else self._turned_away(request)
+
+    def _unfit(self, request: Request) -> tuple[int, str] | None:
+        """Return why an address is none of ours, or None."""
+        if _host(request) not in self._rules.hosts:
+            return 421, "web.bad_host"
+        query = unquote_plus(request["query_string"].decode("latin-1"))
+        return (400, "web.bad_address") if flaw_of(request["path"]) or flaw_of(query) else None
 
     async def _foreign(
         self, request: Request, visitor: Visitor, opened: AsyncExitStack
@@ -216,6 +233,10 @@ class Guard:
 
     def _turned_away(self, request: Request) -> Response | None:
         """Say how to come in, or let the page that does it be shown."""
+        if request["path"] == "/metrics" and self._rules.metrics_token:
+            answer = self._refuse(request, 401, "web.no_metrics_token")
+            answer.headers["www-authenticate"] = "Bearer"
+            return answer
         if self._rules.entry == "proxy":
             trusted = self._is_proxy(_peer(request))
             why = "web.no_user" if trusted else "web.not_proxy"
@@ -252,16 +273,12 @@ class Guard:
         return Visitor(admitted, owner, user, role, address, secure)
 
     def _is_proxy(self, address: str) -> bool:
-        try:
-            found = ip_address(address)
-        except ValueError:
-            return False
-        return any(found in network for network in self._rules.proxies)
+        return self._rules.trusts(address)
 
     def _forwarded_for(self, request: Request) -> str:
         """Return the last address that is no proxy of ours; what stands before it may be forged."""
         named = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
-        addresses = [each.strip() for each in reversed(named)]
+        addresses = [plain_address(each.strip()) for each in reversed(named)]
         return next((each for each in addresses if each and not self._is_proxy(each)), "")
 
 
@@ -275,7 +292,7 @@ def is_for_programs(path: str) -> bool:
 
 
 def _peer(request: Request) -> str:
-    return request.client.host if request.client else ""
+    return plain_address(request.client.host) if request.client else ""
 
 
 def _as_utf8(header: str) -> str:

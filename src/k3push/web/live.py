@@ -28,6 +28,9 @@ LOOK_EVERY_S = 1.0
 # A line that says nothing, so that a proxy does not take the silence for a dead connection.
 SILENCE_S = 15.0
 
+# How often it is asked whether the session of who watches goes on.
+SESSION_LOOK_S = 2.0
+
 T = TypeVar("T")
 
 
@@ -191,6 +194,7 @@ class EventStream(Response):
         watching: AbstractAsyncContextManager[Feed[T]],
         message: Callable[[T], Mapping[str, object]],
         closing: anyio.Event,
+        is_admitted: Callable[[], bool],
     ) -> None:
         """Prepare to tell of a feed.
 
@@ -198,12 +202,14 @@ class EventStream(Response):
             watching: Gives the feed, and is left in any case.
             message: What a browser is told of one look, as JSON.
             closing: Set when the dashboard ends.
+            is_admitted: Says whether who asked may still see pages.
         """
         super().__init__()
         del self.headers["content-length"]
         self._watching = watching
         self._message = message
         self._closing = closing
+        self._is_admitted = is_admitted
 
     async def __call__(
         self,
@@ -221,7 +227,9 @@ class EventStream(Response):
                 tasks.cancel_scope.cancel()
 
             async def until_closed() -> None:
-                await self._closing.wait()
+                while self._is_admitted() and not self._closing.is_set():
+                    with anyio.move_on_after(SESSION_LOOK_S):
+                        await self._closing.wait()
                 tasks.cancel_scope.cancel()
 
             tasks.start_soon(until_gone)

@@ -117,6 +117,10 @@ class PageContext:
         ledger = await self.books.of(tenant)
         return Visit(tenant, ledger, base, frame, request.state.visitor)
 
+    def is_admitted(self, visitor: Visitor) -> bool:
+        """Say whether a visitor may still see pages; a proxy says so anew with each request."""
+        return self.rules.entry == "proxy" or self.sessions.goes_on(visitor.owner)
+
     def base(self, tenant: Tenant) -> str:
         """Return where a tenant's pages begin."""
         return f"/t/{quote(tenant.name, safe='')}" if self.several else ""

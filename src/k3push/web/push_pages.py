@@ -10,6 +10,7 @@ import re
 import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -260,7 +261,8 @@ class PushPages:
             return {"parts": {"look": rendered("look.html", say, look=told)}, "state": state}
 
         watching = self._desk.watchers.watching((visit.tenant.name, "plan", id_), look)
-        return EventStream(watching, message, self._desk.closing)
+        admitted = partial(self._desk.is_admitted, visit.visitor)
+        return EventStream(watching, message, self._desk.closing, admitted)
 
     def _view(self, visit: Visit, asked: Request, there: bool) -> str:  # noqa: FBT001  # one word
         return f"{asked.stage} {visit.visitor.role} {there}"

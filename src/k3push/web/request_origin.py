@@ -13,7 +13,7 @@ from k3push.wiring.job_lists import JobOptions
 
 def reading_of(request: Request) -> JobOptions:
     """Return how the lists of a request are read."""
-    names = {each.name for each in fields(JobOptions)}
+    names = {each.name for each in fields(JobOptions)} - {"home", "reader", "aside"}
     return JobOptions(**{key: value for key, value in request.how.items() if key in names})
 
 

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
+from functools import partial
 from typing import TypeVar
 
 import anyio
@@ -136,7 +137,8 @@ class RunPages:
             }
             return {"parts": parts, "state": _state(seen)}
 
-        return self._stream(self._desk.watchers.watching(visit.tenant.name, look), message)
+        watching = self._desk.watchers.watching(visit.tenant.name, look)
+        return self._stream(visit, watching, message)
 
     # -- one run ------------------------------------------------------------------------------
 
@@ -188,7 +190,7 @@ class RunPages:
             return {"parts": parts, "state": state, "heard": show.heard(seen, say)}
 
         watching = self._desk.watchers.watching((visit.tenant.name, run_id), look)
-        return self._stream(watching, message)
+        return self._stream(visit, watching, message)
 
     async def pace(self, request: Request) -> Response:
         """Draw the pace of a run over time, by the times of its calls alone."""
@@ -249,10 +251,12 @@ class RunPages:
 
     def _stream(
         self,
+        visit: Visit,
         watching: AbstractAsyncContextManager[Feed[T]],
         message: Callable[[T], Mapping[str, object]],
     ) -> Response:
-        return EventStream(watching, message, self._desk.closing)
+        admitted = partial(self._desk.is_admitted, visit.visitor)
+        return EventStream(watching, message, self._desk.closing, admitted)
 
 
 def _filter_of(asked: Mapping[str, str]) -> RunFilter:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import math
 import secrets
 from collections.abc import Callable
+
+from k3push.web.addresses import neighbourhood
 
 IDLE_S = 12 * 3600.0
 MOST_SESSIONS = 1000
@@ -49,6 +50,11 @@ class Sessions:
         self._used[digest] = (self._now_s(), user)
         return user
 
+    def goes_on(self, id_: str) -> bool:
+        """Say whether a session is under way, without using it."""
+        used_s, _ = self._used.get(_digest(id_), (-math.inf, ""))
+        return self._now_s() - used_s <= IDLE_S
+
     def end(self, id_: str) -> None:
         """End a session."""
         self._used.pop(_digest(id_), None)
@@ -86,12 +92,12 @@ class Brake:
 
     def wait_s(self, address: str) -> float:
         """Return how long an address has to wait before its next try; 0 for none."""
-        _, until_s = self._failures.get(_neighbourhood(address), (0, 0.0))
+        _, until_s = self._failures.get(neighbourhood(address), (0, 0.0))
         return max(0.0, until_s - self._now_s())
 
     def failed(self, address: str) -> None:
         """Note a wrong password. The address that was noted first makes room."""
-        place = _neighbourhood(address)
+        place = neighbourhood(address)
         count, _ = self._failures.pop(place, (0, 0.0))
         if len(self._failures) >= MOST_ADDRESSES:
             del self._failures[next(iter(self._failures))]
@@ -100,7 +106,7 @@ class Brake:
 
     def passed(self, address: str) -> None:
         """Forget the failures of an address that knew the password."""
-        self._failures.pop(_neighbourhood(address), None)
+        self._failures.pop(neighbourhood(address), None)
 
 
 def same(given: str, secret: str) -> bool:
@@ -110,18 +116,3 @@ def same(given: str, secret: str) -> bool:
 
 def _digest(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
-
-
-def _neighbourhood(address: str) -> str:
-    """Return the address, or its network where one host has as many as it likes (IPv6).
-
-    >>> _neighbourhood("10.0.0.5"), _neighbourhood("2001:db8:1:2:3::4")
-    ('10.0.0.5', '2001:db8:1:2::/64')
-    """
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if found.version == 4:  # noqa: PLR2004  # IPv4
-        return address
-    return str(ipaddress.ip_network((int(found), 64), strict=False))

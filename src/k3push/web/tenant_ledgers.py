@@ -50,9 +50,14 @@ class TenantLedgers:
     """
 
     def __init__(self, tenants: Sequence[Tenant]) -> None:
-        self.tenants: Mapping[str, Tenant] = {tenant.name: tenant for tenant in tenants}
+        self.tenants: Mapping[str, Tenant] = {}
+        self.take(tenants)
         self._open: dict[str, Ledger] = {}
         self._send, self._receive = anyio.create_memory_object_stream[_Wish](1)
+
+    def take(self, tenants: Sequence[Tenant]) -> None:
+        """Have other tenants from now on; ledgers that are open stay so."""
+        self.tenants = {tenant.name: tenant for tenant in tenants}
 
     async def of(self, tenant: Tenant) -> Ledger:
         """Return the ledger of a tenant.

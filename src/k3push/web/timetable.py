@@ -26,6 +26,7 @@ from k3push.runs.request_stages import Kind, Request, Stage, put_request, reques
 from k3push.web.door import Log
 from k3push.web.request_origin import origin_of_file, origin_of_selection
 from k3push.wiring.inbox import batches_of, new_of_ledger
+from k3push.wiring.job_lists import JobOptions
 from k3push.wiring.selected_bills import LIST
 
 SCHEDULE = "schedule"
@@ -184,13 +185,14 @@ class Timetable:
             found.append(([str(path)], origin_of_selection()))
         else:
             jobs = [str(self.settings.folder / job) for job in schedule.jobs]
+            strangers = JobOptions(home=self.settings.folder)
             for job in jobs:
                 if not await anyio.Path(job).exists():
                     raise JobFileError(Trouble(Code.MISSING, job))
             new_of = partial(self._new_of, ledger)
             found += [
                 (list(batch.names), origin_of_file(batch.file))
-                for batch in await batches_of(jobs, new_of, self._warn)
+                for batch in await batches_of(jobs, strangers, new_of, self._warn)
             ]
         asked = []
         for nth, (names, origin) in enumerate(found):

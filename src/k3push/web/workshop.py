@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -22,6 +22,7 @@ from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from k3push.adapters.job_files import JobFileError
+from k3push.adapters.job_files.strangers import Strange
 from k3push.adapters.plan_file import PlanFileError, read_plan, sha256_of
 from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import Settings
@@ -73,6 +74,7 @@ from k3push.web.request_origin import (
 from k3push.web.timetable import Timetable
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.executor import Executor, RunOptions
+from k3push.wiring.inbox import strange_of
 from k3push.wiring.job_lists import JobOptions, opened_jobs, routes_of
 from k3push.wiring.kept_access import KeptAccess
 from k3push.wiring.line_observer import LineObserver
@@ -422,7 +424,13 @@ class Workshop:
         def warn(_: str, /, **facts: object) -> None:
             skipped.append(str(facts["what"]))
 
-        with opened_jobs(list(request.jobs), how, warn) as jobs:
+        strange: Mapping[str, Strange] = {}
+        if schedule_of(request) and not is_selected(request):
+            file = file_of(request)
+            strange = strange_of(
+                request.jobs, self.settings.folder, file.digest if file is not None else ""
+            )
+        with opened_jobs(list(request.jobs), how, warn, strange) as jobs:
             lines = await survey(jobs)
             if not lines:
                 raise Problem(remark("notice.empty_job", job=", ".join(request.jobs)))

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-import anyio.to_thread
+from anyio import to_thread
 
 from k3push.adapters.clock import SystemClock
 from k3push.adapters.job_files import JobFileError
 from k3push.adapters.job_files.folders import look_into
+from k3push.adapters.job_files.strangers import Strange
+from k3push.adapters.job_files.troubles import Code, Trouble
+from k3push.adapters.strange_files import Below, IsLinkError
 from k3push.config.settings import Settings
 from k3push.core.model import FolderFile, Route
 from k3push.ports import Ledger
-from k3push.runs.create import Asked, JobSource, survey
-from k3push.wiring.job_lists import JobOptions, opened_jobs
+from k3push.runs.create import SELECTED, Asked, JobSource, survey
+from k3push.wiring.job_lists import STDIN, JobOptions, opened_jobs
 from k3push.wiring.open_ledger import is_there, ledger_of
 
 
@@ -28,10 +31,12 @@ class Batch:
     Attributes:
         names: Job files, as messages call them.
         file: The file of a folder that it is, or None: then it may be pushed any number of times.
+        strange: Which of the names strangers may have put where they are.
     """
 
     names: tuple[str, ...]
     file: FolderFile | None = None
+    strange: Mapping[str, Strange] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,30 +56,64 @@ NewOf = Callable[[Sequence[FolderFile]], Awaitable[list[FolderFile]]]
 """Leaves out the files that a ledger knows."""
 
 
-async def batches_of(names: Sequence[str], new_of: NewOf, warn: Callable[..., None]) -> list[Batch]:
+async def batches_of(
+    names: Sequence[str], how: JobOptions, new_of: NewOf, warn: Callable[..., None]
+) -> list[Batch]:
     """Return what job files and folders come to: the files are one batch, as they are named.
 
     Args:
         names: Job files, "-", and folders.
+        how: How files are read.
         new_of: Leaves out the files of a folder that were taken.
         warn: Prints one: what is passed over, and what has nothing new.
 
     Raises:
-        JobFileError: A folder cannot be read.
+        JobFileError: A folder cannot be read, or is reached through a link of a stranger.
     """
-    folders = [name for name in names if name != "-" and await anyio.Path(name).is_dir()]
+    places = {name: _place_of(name, how.home) for name in names if name not in {STDIN, SELECTED}}
+    folders = [name for name in places if await to_thread.run_sync(_is_folder, places[name])]
     files = tuple(name for name in names if name not in folders)
-    batches = [Batch(files)] if files else []
+    strange = strange_of(files, how.home) if how.home else {}
+    batches = [Batch(files, strange=strange)] if files else []
     for folder in folders:
         now_s = SystemClock().now().timestamp()
-        found = await anyio.to_thread.run_sync(look_into, Path(folder), now_s)
+        found = await to_thread.run_sync(look_into, places[folder], now_s)
         for name, why in found.left:
             warn(f"inbox.left.{why}", file=Path(folder, name))
         new = await new_of(found.files)
         if not new:
             warn("inbox.nothing", folder=folder, known=len(found.files))
-        batches += [Batch((str(Path(folder, file.name)),), file) for file in new]
+        for file in new:
+            name = str(Path(folder, file.name))
+            place = Strange(places[folder].within(file.name), file.digest)
+            batches.append(Batch((name,), file, {name: place}))
     return batches
+
+
+def strange_of(names: Sequence[str], home: Path, digest: str = "") -> dict[str, Strange]:
+    """Return where job files are that strangers may have put there.
+
+    Args:
+        names: What they are called.
+        home: The folder of the tenant's configuration.
+        digest: Of the one file, where somebody has looked at it.
+    """
+    return {name: Strange(_place_of(name, home), digest) for name in names if name != SELECTED}
+
+
+def _place_of(name: str, home: Path | None) -> Below:
+    """Return where a job is; a person at a terminal may name it through a link."""
+    if home is None:
+        return Below(Path(name), ())
+    path = Path(name)
+    return Below.of(home, str(path.relative_to(home) if path.is_relative_to(home) else path))
+
+
+def _is_folder(place: Below) -> bool:
+    try:
+        return place.is_folder()
+    except IsLinkError as error:
+        raise JobFileError(Trouble(Code.LINK, str(error.filename))) from error
 
 
 @asynccontextmanager
@@ -92,9 +131,10 @@ async def opened(
     Raises:
         JobFileError: Some cannot be read; what is wrong with any is told at once.
     """
-    batches = await batches_of(names, new_of, warn)
+    batches = await batches_of(names, how, new_of, warn)
     every = [name for batch in batches for name in batch.names]
-    with opened_jobs(every, how, warn) as jobs:
+    strange = {name: place for batch in batches for name, place in batch.strange.items()}
+    with opened_jobs(every, how, warn, strange) as jobs:
         rest = iter(jobs)
         parts, errors = [], []
         for batch in batches:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from k3push.adapters.job_files import Trouble, read_job
+from k3push.adapters.job_files.strangers import Strange, taken
 from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import Settings
 from k3push.core.model import Listed, Route
@@ -28,6 +29,10 @@ class JobOptions:
 
     Attributes:
         selected: What the route has selected; `SELECTED` stands for it.
+        home: The folder of a tenant, whose job files strangers may have put where they are;
+            None where a person at a terminal names them.
+        reader: Reads one, as `read_job` does.
+        aside: Digests of files that are not read.
     """
 
     route: str | None = None
@@ -35,11 +40,17 @@ class JobOptions:
     sheet: str | None = None
     skip_bad_lines: bool = False
     selected: Path | None = None
+    home: Path | None = None
+    reader: Callable[..., Iterator[Listed]] = read_job
+    aside: frozenset[str] = frozenset()
 
 
 @contextmanager
 def opened_jobs(
-    names: Sequence[str], how: JobOptions, warn: Callable[..., None]
+    names: Sequence[str],
+    how: JobOptions,
+    warn: Callable[..., None],
+    strange: Mapping[str, Strange] | None = None,
 ) -> Iterator[list[JobSource]]:
     """Make job files readable, several times over.
 
@@ -47,7 +58,13 @@ def opened_jobs(
         names: Files, "-", or `SELECTED`.
         how: How they are read.
         warn: Prints each bad line that is passed over, once.
+        strange: Those that strangers may have put where they are, by name.
+
+    Raises:
+        JobFileError: One of *strange* is no regular file, is reached through a link, or is put
+            aside.
     """
+    strange = strange or {}
     told: set[str] = set()
 
     def on_bad_line(trouble: Trouble) -> None:
@@ -58,7 +75,7 @@ def opened_jobs(
             warn("notice.skipped", what=text)
 
     read = partial(
-        read_job,
+        how.reader,
         column=how.column,
         sheet=how.sheet,
         skip_bad_lines=how.skip_bad_lines,
@@ -73,6 +90,9 @@ def opened_jobs(
             elif name == STDIN:
                 path = stack.enter_context(_spooled())
                 jobs.append(JobSource(name, path, partial(_from_start, path, read)))
+            elif name in strange:
+                path = stack.enter_context(taken(strange[name], name, aside=how.aside))
+                jobs.append(JobSource(name, path, partial(read, path, name=name), copied=True))
             else:
                 jobs.append(JobSource(name, path, partial(read, path)))
         yield jobs

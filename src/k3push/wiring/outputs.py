@@ -44,17 +44,15 @@ def check_output(
         Problem: It would, or no file can have that name.
     """
     place = f"{option} {path}".strip()
-    # A file is written under another name until it is whole.
-    for written in (path, path.parent / f"{path.name}.part"):
-        try:
-            if not path.name or written.is_dir():
-                raise Problem(remark("output.is_folder", path=place))
-            what = _taken_by(written, settings, jobs) or _content(written, may_be_plan=may_be_plan)
-        except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) and error.strerror else error
-            raise Problem(remark("output.unusable", path=place, why=why)) from error
-        if what:
-            raise Problem(remark("output.ours", path=place, what=remark(f"output.taken.{what}")))
+    try:
+        if not path.name or path.is_dir():
+            raise Problem(remark("output.is_folder", path=place))
+        what = _taken_by(path, settings, jobs) or _content(path, may_be_plan=may_be_plan)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise Problem(remark("output.unusable", path=place, why=why)) from error
+    if what:
+        raise Problem(remark("output.ours", path=place, what=remark(f"output.taken.{what}")))
 
 
 def jobs_of(run: Run) -> Iterator[str]:

@@ -130,7 +130,9 @@ def _head(
         jobs=tuple(
             PlannedJob(
                 job.name,
-                "" if job.name in {STDIN, SELECTED} else str(job.path.resolve()),
+                ""
+                if job.name in {STDIN, SELECTED}
+                else str((Path(job.name) if job.copied else job.path).resolve()),
                 sha256_of(job.path),
             )
             for job in jobs

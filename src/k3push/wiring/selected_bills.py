@@ -14,6 +14,7 @@ from pathlib import Path
 import anyio.to_thread
 
 from k3push.adapters.job_files.writing import new_list
+from k3push.adapters.strange_files import own_folder
 from k3push.config.settings import Settings
 from k3push.core.model import Route, Run
 from k3push.core.protocol.selection import Selection
@@ -144,6 +145,5 @@ def keep_list(run: Run, jobs: Sequence[JobSource]) -> None:
         OSError: The disk refused.
     """
     if Path(run.jobs[0]).name == SELECTED:
-        folder = Path(run.folder)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        shutil.copy(jobs[0].path, folder / LIST)
+        with own_folder(Path(run.folder)) as folder:
+            shutil.copy(jobs[0].path, folder / LIST)

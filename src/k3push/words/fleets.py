@@ -65,6 +65,19 @@ WORDS = {
     "fleet.is_paused": ("paused", "已暂停"),
     "fleet.is_paused_since": ("paused: {why}", "已暂停：{why}"),
     "fleet.schedule": ("{schedule}: {why}", "{schedule}：{why}"),
+    "fleet.bad_role": (
+        "{role!r} is no name of a role: it has at most {most} bytes, and no control characters; name one with --role",
+        "{role!r} 不能作为角色名：最多 {most} 字节，且不含控制字符；请用 --role 指定",
+    ),
+    "fleet.role_printed": (
+        "run this as the owner of the ledger's schema, give {role} a password, and name it under [ledger] url in {file}",
+        "请以台账架构的所有者身份执行以上 SQL，为 {role} 设置密码，并写入 {file} 的 [ledger] url",
+    ),
+    "fleet.file_aside": (
+        "{file} was put aside: reading it twice went beyond the limits of memory or time",
+        "{file} 已搁置：两次读取均超出内存或时间限制",
+    ),
+    "fleet.file_tried": ("{tenant}: {file} is read again", "{tenant}：将重新读取 {file}"),
     "fleet.no_workers": (
         "no worker has been here; start one: k3push worker --tenants DIR",
         "没有工作进程；请启动：k3push worker --tenants 文件夹",
@@ -111,6 +124,11 @@ WORDS = {
         "{tenant}: schedule {schedule}: {why}",
         "{tenant}：定时计划 {schedule}：{why}",
     ),
+    "worker.aside": (
+        "{tenant}: {file} is put aside, since reading it twice went beyond the limits of memory or time; look at it, then k3push fleet retry --tenant {tenant}",
+        "{tenant}：{file} 已搁置，两次读取均超出内存或时间限制；请检查该文件，然后 k3push fleet retry --tenant {tenant}",
+    ),
+    "worker.aside_title": ("k3push: a list was put aside", "k3push：清单已搁置"),
     "worker.lost": ("{why}", "{why}"),
     "worker.stopping": (
         "stopping: open calls are recorded, and runs handed to others; again stops at once",

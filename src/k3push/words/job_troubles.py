@@ -21,6 +21,35 @@ WORDS = {
         "这是一个设备，其内容可能没有尽头",
     ),
     "job.device.cure": ("Name a file.", "请指定文件。"),
+    "job.link": (
+        "this is a link, and links in folders that others may write to are not followed",
+        "这是一个链接；他人可写入的文件夹中的链接不予读取",
+    ),
+    "job.link.cure": (
+        "Put the file itself there, or name its own place in the settings.",
+        "请放入文件本身，或在配置中写明其实际位置。",
+    ),
+    "job.too_big": (
+        "the file has more than {most} MB, which is no list of bills",
+        "文件超过 {most} MB，不像单据清单",
+    ),
+    "job.too_big.cure": ("Split the list.", "请拆分清单。"),
+    "job.kills_reader": (
+        "it cannot be read within the limits of memory and time",
+        "无法在内存和时间限制内读取",
+    ),
+    "job.kills_reader.cure": (
+        "Save the list anew, as CSV for instance.",
+        "请重新保存清单，例如存为 CSV。",
+    ),
+    "job.aside": (
+        "the file was put aside, since its reading twice went beyond the limits of memory or time",
+        "文件已搁置：两次读取均超出内存或时间限制",
+    ),
+    "job.aside.cure": (
+        "Save the list anew, or have it tried again: k3push fleet retry.",
+        "请重新保存清单，或重试：k3push fleet retry。",
+    ),
     "job.no_permission": (
         "this user may not read the file, or another program has locked it",
         "当前用户无权读取该文件，或文件被其他程序占用",

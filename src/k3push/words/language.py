@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Literal
 
 from k3push.core.remark import own_words, read_remark
@@ -15,21 +16,51 @@ from k3push.words import sentence
 Lang = Literal["en", "zh"]
 
 LANGUAGES: tuple[Lang, ...] = ("en", "zh")
-# What a terminal obeys, and what turns the order of letters round; tabs and line ends stay.
+# What a terminal obeys, and what turns the order of letters round.
 _OBEYED = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+# What begins a new line somewhere, and could forge one of ours.
+_BREAKS = re.compile(r"[ \t]*[\n\r\x0b\x0c\x85\u2028\u2029]\s*")
 
 
 def harmless(text: str) -> str:
-    r"""Show what a terminal would obey by its code: texts come from the ERP, lists and names.
+    r"""Return a text of a stranger as one line that no terminal obeys.
 
-    >>> harmless("\x1b[31m单据\r\n未审核")
-    '[U+001B][31m单据\n未审核'
+    The ERP's words, numbers, names of files: whatever goes to a terminal, into a log or a message
+    and was not written by us passes here, most of it as a fact of `Say`.
+
+    >>> harmless("\x1b[31m单据\r\n未审核\n")
+    '[U+001B][31m单据 / 未审核'
     """
     if text.isprintable():
         return text
-    return _OBEYED.sub(lambda found: f"[U+{ord(found[0]):04X}]", text.replace("\r\n", "\n"))
+    line = _BREAKS.sub(" / ", text.strip("\r\n")).replace("\t", " ")
+    return _OBEYED.sub(lambda found: f"[U+{ord(found[0]):04X}]", line)
+
+
+def harmless_lines(text: str) -> str:
+    r"""Return a text of ours that may hold words of strangers, such as a trace, line by line.
+
+    >>> harmless_lines("Error\n  \x1b]0;a\x07")
+    'Error\n  [U+001B]]0;a[U+0007]'
+    """
+    return "\n".join(map(harmless, text.split("\n")))
+
+
+def harmless_json(text: str) -> str:
+    r"""Return JSON that says the same, and of which no terminal obeys anything.
+
+    >>> harmless_json('{"a":"\x9b"}')
+    '{"a":"\\u009b"}'
+    """
+    if text.isprintable():
+        return text
+    return _OBEYED.sub(lambda found: found[0] if found[0] == "\n" else _escaped(found[0]), text)
+
+
+def _escaped(letter: str) -> str:
+    return f"\\u{ord(letter):04x}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,23 +97,26 @@ class Say:
     def said(self, text: str) -> str:
         """Put a remark into words, or several in lines; any other text stays as it is."""
         if text.endswith("}"):
-            return "\n".join(map(self._line, text.split("\n")))
+            lines = list(map(self._line, text.split("\n")))
+            if None not in lines:
+                return "\n".join(filter(None, lines))
         return self._other(text)
 
     def _other(self, text: str) -> str:
         return own_words(text) if self.lang == "both" else harmless(own_words(text))
 
-    def _line(self, text: str) -> str:
+    def _line(self, text: str) -> str | None:
+        """Return a remark in words, None for any other text."""
         found = read_remark(text)
         if found is None or sentence(found[0]) is None:
-            return self._other(text)
+            return None
         try:
             return self(found[0], **found[1])
         except (LookupError, ValueError):  # the facts of another version
-            return text
+            return text if self.lang == "both" else harmless(text)
 
     def _fact(self, value: object) -> object:
-        if isinstance(value, BaseException):
+        if isinstance(value, BaseException | PurePath):
             value = str(value)
         return self.said(value) if isinstance(value, str) else value
 

@@ -102,6 +102,10 @@ WORDS = {
         "{file}: left for next time; it is open in another program",
         "{file}：留待下次；文件正由其他程序打开",
     ),
+    "inbox.left.link": (
+        "{file}: skipped; it is a link, which is not followed",
+        "{file}：已跳过；这是链接，不予读取",
+    ),
     "inbox.left.unknown kind": (
         "{file}: skipped; it is no known kind of list",
         "{file}：已跳过；不是可识别的清单格式",

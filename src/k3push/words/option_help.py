@@ -5,6 +5,7 @@ from __future__ import annotations
 WORDS = {
     # -- arguments -------------------------------------------------------------------------
     "argument.plan": ("Plan file written by `k3push plan`.", "`k3push plan` 生成的计划文件。"),
+    "argument.tenant": ("Name of a tenant.", "租户名。"),
     "argument.jobs": (
         "Job files, folders of them, or - for standard input.",
         "清单文件、存放清单的文件夹，或用 - 表示标准输入。",
@@ -258,6 +259,10 @@ WORDS = {
         "存放配置文件的文件夹；每个 *.toml 为一个租户。",
     ),
     "option.tenant": ("Name of a tenant; may be given several times.", "租户名；可重复给出。"),
+    "option.pg_role": (
+        "Name of the role; otherwise k3push_ and the tenant's name.",
+        "角色名；默认为 k3push_ 加租户名。",
+    ),
     "option.all": ("All tenants.", "所有租户。"),
     "option.slices": (
         "Split the list into N runs (4 at most), which workers may execute side by side.",

@@ -93,6 +93,10 @@ WORDS = {
         "不是 http:// 或 https:// 代理；只支持这两种",
     ),
     # -- ledger ----------------------------------------------------------------------------------
+    "setting.postgres_url": (
+        "this is no URL of PostgreSQL; write special characters of the password in %-codes (/ is %2F), or name it under password instead",
+        "不是有效的 PostgreSQL URL；密码中的特殊字符请用 % 编码（/ 写作 %2F），或改用 password 指定",
+    ),
     "setting.ledger_url": (
         "use sqlite:///FILE or postgresql://USER@HOST:PORT/DATABASE",
         "请用 sqlite:///文件 或 postgresql://用户@主机:端口/数据库",

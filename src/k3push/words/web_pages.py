@@ -128,6 +128,11 @@ WORDS = {
     "web.welcome": ("You are signed in.", "已登录。"),
     "web.enter": ("Go to the runs", "进入"),
     "web.refused": ("Refused", "已拒绝"),
+    "web.bad_address": ("This address holds what no name can.", "地址中含有名称不允许的字符。"),
+    "web.no_metrics_token": (
+        "Metrics need the token: Authorization: Bearer, and metrics_token of [serve].",
+        "获取指标需要令牌：Authorization: Bearer 加 [serve] 的 metrics_token。",
+    ),
     "web.no_session": (
         "Open the address that `k3push serve` has printed. It works once; for another browser, start `k3push serve` again.",
         "请打开 `k3push serve` 输出的地址。该地址只能使用一次；如需在另一浏览器中查看，请重新启动 `k3push serve`。",
@@ -193,6 +198,10 @@ WORDS = {
     "serve.short_password": (
         "serve.password: it has fewer than {least} characters",
         "serve.password：密码少于 {least} 个字符",
+    ),
+    "serve.all_clash": (
+        "the tenants {names} share a ledger and an acct_id, but not an ERP, so their numbers could not be told apart; give each a ledger of its own",
+        "租户 {names} 的台账和 acct_id 相同，而 ERP 不同，单据无法区分；请为每个租户单独指定台账",
     ),
     "serve.no_tenants": ("{folder}: there is no *.toml in it", "{folder}：其中没有 *.toml 文件"),
     "serve.same_name": (

@@ -9,6 +9,7 @@ import pytest
 
 from k3push.adapters.job_files import Code, JobFileError
 from k3push.adapters.job_files.folders import QUIET_S, Left, look_into
+from k3push.adapters.strange_files import Below
 from tests.said import refused
 
 NOW_S = 1_800_000_000.0
@@ -23,7 +24,7 @@ def drop(folder: Path, name: str, content: str = "A1\n", *, age_s: float = 60) -
 
 def names(folder: Path) -> list[str]:
     """Return the lists of a folder."""
-    return [file.name for file in look_into(folder, NOW_S).files]
+    return [file.name for file in look_into(Below(folder, ()), NOW_S).files]
 
 
 def test_the_file_that_was_changed_first_comes_first(tmp_path: Path) -> None:
@@ -36,11 +37,11 @@ def test_the_file_that_was_changed_first_comes_first(tmp_path: Path) -> None:
 def test_a_file_is_told_by_its_folder_its_name_and_its_content(tmp_path: Path) -> None:
     """The time of change is none of it: a copy may keep or lose it."""
     drop(tmp_path, "a.csv", "A1\n", age_s=60)
-    (first,) = look_into(tmp_path, NOW_S).files
+    (first,) = look_into(Below(tmp_path, ()), NOW_S).files
     drop(tmp_path, "a.csv", "A1\n", age_s=50)
-    assert look_into(tmp_path, NOW_S).files == (first,)
+    assert look_into(Below(tmp_path, ()), NOW_S).files == (first,)
     drop(tmp_path, "a.csv", "A2\n", age_s=50)
-    (changed,) = look_into(tmp_path, NOW_S).files
+    (changed,) = look_into(Below(tmp_path, ()), NOW_S).files
     assert (changed.folder, changed.name) == (first.folder, first.name)
     assert changed.digest != first.digest
 
@@ -69,7 +70,7 @@ def test_a_file_that_has_just_changed_is_left(tmp_path: Path, age_s: float, take
 def test_what_is_no_list_is_left_with_a_reason(tmp_path: Path, name: str, why: Left) -> None:
     """Nothing that a person has put there is passed over in silence."""
     drop(tmp_path, name)
-    found = look_into(tmp_path, NOW_S)
+    found = look_into(Below(tmp_path, ()), NOW_S)
     assert (found.files, found.left) == ((), ((name, why),))
 
 
@@ -78,19 +79,19 @@ def test_a_file_that_is_open_in_a_spreadsheet_is_left(tmp_path: Path, lock: str)
     """Its owner has not done with it."""
     drop(tmp_path, "a.xlsx")
     drop(tmp_path, lock)
-    assert look_into(tmp_path, NOW_S).left == (("a.xlsx", Left.OPEN),)
+    assert look_into(Below(tmp_path, ()), NOW_S).left == (("a.xlsx", Left.OPEN),)
 
 
 def test_hidden_files_and_folders_are_passed_over(tmp_path: Path) -> None:
     """Results stand in a folder among the lists."""
     drop(tmp_path, ".a.csv")
     (tmp_path / "results.csv").mkdir()
-    found = look_into(tmp_path, NOW_S)
+    found = look_into(Below(tmp_path, ()), NOW_S)
     assert (found.files, found.left) == ((), ())
 
 
 def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     """Nothing is taken from the rest of a folder that is half known."""
     with refused(JobFileError, "none") as caught:
-        look_into(tmp_path / "none", NOW_S)
+        look_into(Below(tmp_path, ("none",)), NOW_S)
     assert caught.value.troubles[0].code is Code.UNREADABLE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Final
 
 from k3push.adapters.job_files.reading import SUFFIXES
 from k3push.adapters.job_files.troubles import Code, JobFileError, Trouble
+from k3push.adapters.strange_files import Below, IsLinkError
 from k3push.core.model import FolderFile
 
 QUIET_S: Final = 5.0
@@ -28,6 +30,7 @@ class Left(StrEnum):
     UNFINISHED = "unfinished"
     OPEN = "open"
     UNKNOWN_KIND = "unknown kind"
+    LINK = "link"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +46,13 @@ class Found:
     left: tuple[tuple[str, Left], ...]
 
 
-def look_into(folder: Path, now_s: float) -> Found:
+def look_into(place: Below, now_s: float) -> Found:
     """Find the lists in a folder; folders in it and hidden files are passed over.
 
+    Whoever may write into it must not have a file read that lies elsewhere, so a link is no list.
+
     Args:
-        folder: The folder.
+        place: The folder.
         now_s: Seconds since 1970.
 
     Raises:
@@ -56,37 +61,45 @@ def look_into(folder: Path, now_s: float) -> Found:
     files: list[tuple[float, str]] = []
     left: list[tuple[str, Left]] = []
     try:
-        entries = {path.name: path for path in folder.iterdir() if path.is_file()}
-        for name, path in sorted(entries.items()):
-            if name.startswith((".", "~$")):
-                continue
-            changed_s = path.stat().st_mtime
-            why = _left(path, entries, now_s - changed_s)
-            if why is None:
-                files.append((changed_s, name))
-            else:
-                left.append((name, why))
-        whole = str(folder.resolve())
-        found = tuple(FolderFile(whole, name, _digest(folder / name)) for _, name in sorted(files))
+        with place.listed() as found:
+            entries = {entry.name: entry for entry in found}
+            for name, entry in sorted(entries.items()):
+                if name.startswith((".", "~$")):
+                    continue
+                if entry.is_symlink():
+                    left.append((name, Left.LINK))
+                elif entry.is_file(follow_symlinks=False):
+                    changed_s = entry.stat(follow_symlinks=False).st_mtime
+                    why = _left(name, entries, now_s - changed_s)
+                    if why is None:
+                        files.append((changed_s, name))
+                    else:
+                        left.append((name, why))
+        whole = str(place.path.resolve())
+        lists = tuple(
+            FolderFile(whole, name, _digest(place.within(name))) for _, name in sorted(files)
+        )
+    except IsLinkError as error:
+        raise JobFileError(Trouble(Code.LINK, str(error.filename))) from error
     except OSError as error:
         reason = error.strerror or str(error)
-        file = error.filename or folder
+        file = error.filename or place.path
         raise JobFileError(Trouble(Code.UNREADABLE, str(file), facts={"reason": reason})) from error
-    return Found(found, tuple(left))
+    return Found(lists, tuple(left))
 
 
-def _left(path: Path, names: dict[str, Path], age_s: float) -> Left | None:
-    suffix = path.suffix.lower()
+def _left(file: str, names: Collection[str], age_s: float) -> Left | None:
+    suffix = Path(file).suffix.lower()
     # A clock that is far ahead, on a file server, must not hold a file up for ever.
     if suffix in _UNFINISHED or abs(age_s) < QUIET_S:
         return Left.UNFINISHED
     if suffix not in SUFFIXES:
         return Left.UNKNOWN_KIND
-    if any(lock.format(name=path.name) in names for lock in _LOCKS):
+    if any(lock.format(name=file) in names for lock in _LOCKS):
         return Left.OPEN
     return None
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
+def _digest(place: Below) -> str:
+    with place.opened() as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

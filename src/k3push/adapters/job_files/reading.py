@@ -51,7 +51,7 @@ def read_job(
         source: The file, or a binary stream such as standard input, which is copied to a
             temporary file first. The name's extension says what is in it; that of a stream
             and any other extension is found out.
-        name: What messages call a stream; "-" is standard input.
+        name: What messages call it; "-" is standard input, and a file by its path.
         column: Heading or key of the bill numbers, instead of the known ones.
         sheet: Sheet of a workbook, instead of the first that can be seen.
         skip_bad_lines: Whether to go on without lines that have no usable number.
@@ -64,7 +64,7 @@ def read_job(
     >>> list(read_job(io.BytesIO("单据编号;备注\nCGDD0000017;急\n".encode("gb18030"))))
     [Listed(line=2, number='CGDD0000017', route='', id='')]
     """
-    file = str(source) if isinstance(source, Path) else name
+    file = str(source) if isinstance(source, Path) and name == "-" else name
     suffix = source.suffix.lower() if isinstance(source, Path) else ""
     bad = BadLines(file, skip=skip_bad_lines, on_bad_line=on_bad_line)
     try:

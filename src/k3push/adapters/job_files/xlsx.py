@@ -17,6 +17,9 @@ from typing import IO, Final
 from xml.parsers import expat
 
 from k3push.adapters.job_files.xlsx_cells import (
+    MOST_CHARACTERS,
+    MOST_TEXTS,
+    Feed,
     Kind,
     Row,
     SheetParser,
@@ -26,6 +29,12 @@ from k3push.adapters.job_files.xlsx_cells import (
 )
 
 _CHUNK: Final = 1 << 16
+
+MOST_UNPACKED: Final = 1 << 30
+"""Bytes of XML in a workbook: a sheet that is full of numbers has half of that."""
+
+# Of a part that is no sheet: relations, styles.
+_MOST_ELEMENTS: Final = 1 << 20
 
 # Formats of dates that a file need not spell out (ECMA-376 18.8.30, those of East Asia included).
 _DATE_FORMATS: Final = (*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59))
@@ -57,18 +66,32 @@ def opened_workbook(handle: IO[bytes]) -> Iterator[Workbook]:
     Raises:
         XlsxError: If it is none, or not whole; what is read later may raise it too.
     """
-    with _damage(), zipfile.ZipFile(handle) as archive:
+    with _damage(), _Archive(handle) as archive:
         root = _relations(archive, "")
         part = next((r.part for r in root.values() if r.kind == "officeDocument"), "")
         yield Workbook(archive, part, _relations(archive, part))
 
 
+class _Archive(zipfile.ZipFile):
+    """An archive of which only so much is unpacked: a few bytes can stand for gigabytes."""
+
+    _unpacked = 0
+
+    def count(self, size: int) -> None:
+        """Count bytes that were unpacked.
+
+        Raises:
+            ValueError: There are more than a workbook has.
+        """
+        self._unpacked += size
+        if self._unpacked > MOST_UNPACKED:
+            raise ValueError(f"more than {MOST_UNPACKED >> 20} MB of cells")
+
+
 class Workbook:
     """An open workbook; made by `opened_workbook`."""
 
-    def __init__(
-        self, archive: zipfile.ZipFile, part: str, relations: Mapping[str, _Relation]
-    ) -> None:
+    def __init__(self, archive: _Archive, part: str, relations: Mapping[str, _Relation]) -> None:
         self._archive = archive
         self._relations = relations
         sheets = [
@@ -85,7 +108,7 @@ class Workbook:
 
     def rows(self, sheet: Sheet) -> Iterator[Row]:
         """Yield the rows of a sheet that have cells, as a stream."""
-        texts = [text for part in self._parts("sharedStrings") for text in self._texts(part)]
+        texts = self._shared_texts()
         styles: dict[str, Kind] = {}
         for part in self._parts("styles"):
             styles |= _styles(self._archive, part)
@@ -98,6 +121,17 @@ class Workbook:
 
     def _parts(self, kind: str) -> list[str]:
         return [relation.part for relation in self._relations.values() if relation.kind == kind]
+
+    def _shared_texts(self) -> list[str]:
+        texts: list[str] = []
+        characters = 0
+        for part in self._parts("sharedStrings"):
+            for text in self._texts(part):
+                texts.append(text)
+                characters += len(text)
+                if len(texts) > MOST_TEXTS or characters > MOST_CHARACTERS:
+                    raise ValueError("more texts than can be kept")
+        return texts
 
     def _texts(self, part: str) -> Iterator[str]:
         parser = TextParser()
@@ -131,24 +165,34 @@ def _damage() -> Iterator[None]:
         raise XlsxError(str(error)) from error
 
 
-def _chunks(archive: zipfile.ZipFile, part: str) -> Iterator[bytes]:
+def _chunks(archive: _Archive, part: str) -> Iterator[bytes]:
     with archive.open(part) as file:
         while chunk := file.read(_CHUNK):
+            archive.count(len(chunk))
             yield chunk
 
 
-def _starts(archive: zipfile.ZipFile, part: str) -> Iterator[tuple[str, dict[str, str]]]:
+def _starts(archive: _Archive, part: str) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield the beginning of each element of a part: its tag and attributes."""
     found: list[tuple[str, dict[str, str]]] = []
+    count = 0
     parser = xml_parser()
-    parser.StartElementHandler = lambda name, attributes: found.append(
-        (name.rpartition(" ")[2], attributes)
-    )
+    feed = Feed(parser)
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        feed.begin()
+        found.append((name.rpartition(" ")[2], attributes))
+
+    parser.StartElementHandler = start
+    parser.EndElementHandler = lambda _: feed.end()
     for chunk in _chunks(archive, part):
-        parser.Parse(chunk)
+        feed.feed(chunk)
         yield from found
+        count += len(found)
+        if count > _MOST_ELEMENTS:
+            raise ValueError("more elements than can be kept")
         found.clear()
-    parser.Parse(b"", True)  # noqa: FBT003 - expat's own way to say that this is the end
+    feed.close()
 
 
 def _local(attributes: Mapping[str, str], name: str) -> str:
@@ -156,7 +200,7 @@ def _local(attributes: Mapping[str, str], name: str) -> str:
     return next((text for key, text in attributes.items() if key.endswith(f" {name}")), "")
 
 
-def _relations(archive: zipfile.ZipFile, part: str) -> dict[str, _Relation]:
+def _relations(archive: _Archive, part: str) -> dict[str, _Relation]:
     """Return what a part says belongs to it, by id; "" is the file as a whole."""
     folder, name = posixpath.split(part)
     found = {}
@@ -168,7 +212,7 @@ def _relations(archive: zipfile.ZipFile, part: str) -> dict[str, _Relation]:
     return found
 
 
-def _styles(archive: zipfile.ZipFile, part: str) -> dict[str, Kind]:
+def _styles(archive: _Archive, part: str) -> dict[str, Kind]:
     """Return the styles that make something else of a number, by their index."""
     formats = dict.fromkeys(map(str, _DATE_FORMATS), Kind.DATE)
     styles: dict[str, Kind] = {}

@@ -17,6 +17,17 @@ MOST_COLUMNS: Final = 1 << 14
 # Characters that Excel itself allows in a cell are 32,767; what is longer is no spreadsheet.
 _LONGEST_TEXT: Final = 1 << 20
 
+# Bytes of one tag with all its attributes: the parser keeps it until it ends.
+_LONGEST_TAG: Final = 1 << 20
+
+# Elements within elements; those of a workbook are some ten deep.
+_DEEPEST: Final = 100
+
+MOST_TEXTS: Final = 1 << 22
+"""Texts that cells share, and with `MOST_CHARACTERS` what may be kept of them in memory."""
+
+MOST_CHARACTERS: Final = 1 << 28
+
 _SPACES: Final = (
     "http://schemas.openxmlformats.org/spreadsheetml/2006/main",
     "http://purl.oclc.org/ooxml/spreadsheetml/main",
@@ -99,7 +110,45 @@ def xml_parser() -> expat.XMLParserType:
     return parser
 
 
-class TextParser:
+class Feed:
+    """Gives a parser its bytes, and sees that it has to keep few of them."""
+
+    def __init__(self, parser: expat.XMLParserType) -> None:
+        self._parser = parser
+        self._fed = 0
+        self._depth = 0
+
+    def feed(self, chunk: bytes) -> None:
+        """Read on.
+
+        Raises:
+            ValueError: A tag has no end.
+        """
+        self._parser.Parse(chunk)
+        self._fed += len(chunk)
+        if self._fed - self._parser.CurrentByteIndex > _LONGEST_TAG + len(chunk):
+            raise ValueError("a tag without end")
+
+    def close(self) -> None:
+        """Say that this was all."""
+        self._parser.Parse(b"", True)  # noqa: FBT003 - expat's own way to say so
+
+    def begin(self) -> None:
+        """Count an element that begins.
+
+        Raises:
+            ValueError: It is within too many others.
+        """
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise ValueError("elements within elements without end")
+
+    def end(self) -> None:
+        """Count an element that ends."""
+        self._depth -= 1
+
+
+class TextParser(Feed):
     """Reads texts out of XML; phonetic ones, which explain a text, are none of it.
 
     Attributes:
@@ -112,20 +161,14 @@ class TextParser:
         self._length = 0
         self._keeping = False
         self._phonetic = False
-        self._parser = xml_parser()
-        self._parser.StartElementHandler = self._start
-        self._parser.EndElementHandler = self._end
-        self._parser.CharacterDataHandler = self._characters
-
-    def feed(self, chunk: bytes) -> None:
-        """Read on."""
-        self._parser.Parse(chunk)
-
-    def close(self) -> None:
-        """Say that this was all."""
-        self._parser.Parse(b"", True)  # noqa: FBT003 - as above
+        parser = xml_parser()
+        super().__init__(parser)
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._characters
 
     def _start(self, name: str, _attributes: dict[str, str]) -> None:
+        self.begin()
         tag = _TAG_OF.get(name)
         if tag == "t":
             self._keeping = not self._phonetic
@@ -133,6 +176,7 @@ class TextParser:
             self._phonetic = True
 
     def _end(self, name: str) -> None:
+        self.end()
         self._keeping = False
         tag = _TAG_OF.get(name)
         if tag == "rPh":
@@ -182,11 +226,17 @@ class SheetParser(TextParser):
         self._row = 0
         self._column = 0
         self._cells: dict[int, Cell] = {}
+        self._count = 0
         self._cell = _Open()
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
+        super()._start(name, attributes)
         tag = _TAG_OF.get(name)
         if tag == "c":
+            # Empty ones in one place would be as many as somebody likes.
+            self._count += 1
+            if self._count > MOST_COLUMNS:
+                raise ValueError(f"more cells in row {self._row} than a sheet has columns")
             place = attributes.get("r")
             self._column = self._column_of(place) if place else self._column + 1
             if self._column > MOST_COLUMNS:
@@ -200,12 +250,10 @@ class SheetParser(TextParser):
                 self._cell.fills = attributes.get("ref", "")
         elif tag == "row":
             self._row = self._row_of(attributes.get("r"))
-            self._column = 0
-        else:
-            super()._start(name, attributes)
+            self._column = self._count = 0
 
     def _end(self, name: str) -> None:
-        self._keeping = False
+        super()._end(name)
         tag = _TAG_OF.get(name)
         if tag == "c":
             cell = self._ended()
@@ -213,12 +261,9 @@ class SheetParser(TextParser):
                 if self._column in self._cells:
                     raise ValueError(f"two cells in one place, in row {self._row}")
                 self._cells[self._column] = cell
-        elif tag == "row":
-            if self._cells:
-                self.rows.append((self._row, self._cells))
-                self._cells = {}
-        else:
-            super()._end(name)
+        elif tag == "row" and self._cells:
+            self.rows.append((self._row, self._cells))
+            self._cells = {}
 
     def _ended(self) -> Cell:
         cell, text = self._cell, self._taken()

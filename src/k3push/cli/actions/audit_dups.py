@@ -49,6 +49,7 @@ from k3push.wiring.notifying import recipients, send_word
 from k3push.wiring.open_ledger import is_there, ledger_of
 from k3push.wiring.outputs import check_output
 from k3push.wiring.selected_bills import Selector
+from k3push.words.language import harmless_json
 
 # An audit is of all that there is; no site has as many.
 MOST_SELECTED = 1_000_000_000
@@ -271,7 +272,7 @@ class Auditor:
                 self._warn("audit.strange", route=route.name, count=strange, form=route.source)
         if self._runner.options.json:
             for part in json_parts(made):
-                sys.stdout.write(part.decode())
+                sys.stdout.write(harmless_json(part.decode()))
         else:
             for line in audit_lines(made, self._say):
                 self._runner.terminal.output.print(line, highlight=False, markup=False)

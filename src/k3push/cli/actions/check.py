@@ -10,11 +10,11 @@ from email.utils import parsedate_to_datetime
 from functools import partial
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
 
 from k3push.adapters.clock import SystemClock
 from k3push.adapters.erp.client import ErpClient
+from k3push.cli.console.screen import screen
 from k3push.config.settings import Settings
 from k3push.config.settings_file import read_settings
 from k3push.core.model import BillNumber, Route
@@ -73,7 +73,7 @@ class _Check:
 
     def __init__(self, say: Say) -> None:
         self.say = say
-        self.console = Console(soft_wrap=True)
+        self.console = screen(soft_wrap=True)
         self.exit = Exit.DONE
         self.seen: dict[str, list[str]] = {}
         self.routes: list[Route] = []

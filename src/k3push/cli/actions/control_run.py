@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from k3push.adapters.clock import SystemClock
+from k3push.cli.console.screen import screen
 from k3push.core.control_words import LIMITS, Command, CommandError, Key, Verb
 from k3push.core.model import Run
 from k3push.core.remark import remark
@@ -27,7 +26,7 @@ PATIENCE_S = 10.0
 async def control(config: Path | None, words: Sequence[str], say: Say) -> Exit:
     """Tell a run to pause, continue, stop or change its pace, and say what came of it."""
     wanted, name = _commands(words)
-    console = Console(soft_wrap=True)
+    console = screen(soft_wrap=True)
     async with ledger_of(load_settings(config)) as ledger:
         run = await _run_meant(ledger, name)
         if why := await hindrance(ledger, run):

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import orjson
-
+from k3push.cli.console.screen import put_json
 from k3push.config.tenants import tenant_of
 from k3push.fleet.enqueue import Enqueuer, needs_fleet, needs_shared_ledger, queue_of
 from k3push.runs.outcome import Exit
@@ -48,7 +47,7 @@ async def enqueue(names: Sequence[str], options: EnqueueOptions, say: Say) -> Ex
     ):
         runs = await asker.ask(ledger, queue, names, options.how)
     if options.json:
-        sys.stdout.write(orjson.dumps({"tenant": tenant.name, "runs": runs}).decode() + "\n")
+        put_json({"tenant": tenant.name, "runs": runs})
     else:
         for run in runs:
             sys.stdout.write(say("enqueue.queued", tenant=tenant.name, run=run) + "\n")

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import orjson
-from rich.console import Console
 from rich.markup import escape
 
 from k3push.adapters.clock import SystemClock
 from k3push.cli.actions.control_run import PATIENCE_S
+from k3push.cli.console.screen import put_json, screen
 from k3push.config.tenants import Tenant, Tenants
 from k3push.core.control_words import Command, Verb
 from k3push.core.model import RunId
@@ -27,7 +25,7 @@ from k3push.runs.control import command
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
 from k3push.wiring.open_ledger import ledger_of
-from k3push.words.language import Say, speaker
+from k3push.words.language import Say, harmless, speaker
 from k3push.words.width import columns
 
 _COLOURS = {0: "green", 3: "yellow", 4: "magenta", 5: "yellow", 6: "red"}
@@ -98,11 +96,14 @@ async def retry(folder: Path, names: Sequence[str], *, everybody: bool, say: Say
             if any(row["tenant"] == tenant.name and row["why"] for row in pauses):
                 await queue.do("go_on", tenant=tenant.name)
                 _tell(say("fleet.continues", tenant=tenant.name))
+            files = await queue.all("try_asides", tenant=tenant.name)
+            for row in files:
+                _tell(say("fleet.file_tried", tenant=tenant.name, file=row["file"]))
             again = [*await queue.all("retry", tenant=tenant.name)]
             again += await queue.all("hurry", tenant=tenant.name)
             for row in again:
                 _tell(say("enqueue.queued", tenant=tenant.name, run=row["run"]))
-            if not again:
+            if not again and not files:
                 _tell(say("fleet.nothing", tenant=tenant.name))
         await queue.make_jobs()
     return Exit.DONE
@@ -129,7 +130,7 @@ async def _command(
 
 
 def _tell(line: str) -> None:
-    Console(soft_wrap=True).print(line, highlight=False, markup=False)
+    screen(soft_wrap=True).print(line, highlight=False, markup=False)
 
 
 # -- how it stands ---------------------------------------------------------------------------------
@@ -141,9 +142,9 @@ async def status(folder: Path, names: Sequence[str], *, json: bool, say: Say) ->
         mine = {each.name for each in _meant(tenants, names, everybody=True)}
         said = await standing(queue, mine)
     if json:
-        sys.stdout.write(orjson.dumps(_in_english(said)).decode() + "\n")
+        put_json(_in_english(said))
         return Exit.DONE
-    console = Console(soft_wrap=True, highlight=False)
+    console = screen(soft_wrap=True, highlight=False)
     for line in [*_tenant_lines(said["tenants"], say), "", *_worker_lines(said["workers"], say)]:
         console.print(line)
     return Exit.DONE
@@ -180,15 +181,17 @@ def _tenant_lines(tenants: Sequence[dict[str, Any]], say: Say) -> list[str]:
         colour = _COLOURS.get(exit_code, "white") if exit_code is not None else "white"
         due = _moment(row["next_due_at"])
         numbers = "".join(_cell(str(row[key]), 8) for key in ("queued", "doing", "failed"))
-        lines.append(
-            f"{escape(_cell(row['tenant'], wide))}{numbers}[{colour}]{_cell(last, 27)}[/]{due}"
-        )
+        name = escape(_cell(harmless(row["tenant"]), wide))
+        lines.append(f"{name}{numbers}[{colour}]{_cell(last, 27)}[/]{due}")
         if row["paused"]:
             why = row["paused_because"]
             paused = say("fleet.is_paused_since", why=why) if why else say("fleet.is_paused")
             lines.append(f"  [yellow]{escape(paused)}[/]")
         elif row["failed"] and row["last_why"]:
             lines.append(f"  [red]{escape(say.said(row['last_why']))}[/]")
+        lines += [
+            f"  [red]{escape(say('fleet.file_aside', file=file))}[/]" for file in row["files_aside"]
+        ]
         for schedule, why in row["schedules_failed"].items():
             failed = say("fleet.schedule", schedule=schedule, why=why)
             lines.append(f"  [red]{escape(failed)}[/]")

@@ -22,6 +22,7 @@ from rich.prompt import Prompt
 from k3push.adapters.erp.client import ErpClient
 from k3push.adapters.erp.endpoint import Endpoint
 from k3push.adapters.private_files import opened_for_owner
+from k3push.cli.console.screen import screen
 from k3push.cli.console.shell import Shell
 from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import Settings
@@ -36,7 +37,7 @@ from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
 from k3push.wiring.erp import endpoints_of
 from k3push.wiring.outputs import check_output
-from k3push.words.language import Say
+from k3push.words.language import Say, harmless
 
 _TEMPLATE = """\
 # Every other setting has a default: docs/reference/settings.md lists them.
@@ -92,7 +93,7 @@ class _Guide:
     """
 
     say: Say
-    console: Console = field(default_factory=lambda: Console(stderr=True))
+    console: Console = field(default_factory=lambda: screen(stderr=True))
     env: str = ""
 
     async def answers(self) -> Mapping[str, str]:
@@ -190,10 +191,12 @@ class _Guide:
         """Ask for one of several, by its place or as it is; anything else may be typed as well."""
         shown = options[:MOST_OFFERED]
         for place, (value, name) in enumerate(shown, start=1):
-            self.tell(f"  {place}  {value}  {name}".rstrip())
+            self.tell(f"  {place}  {harmless(value)}  {harmless(name)}".rstrip())
         if len(options) > len(shown):
             self.tell(self.say("init.more", count=len(options) - len(shown)))
         first = default or next((value for value, _ in options), "")
+        # What cannot be shown as it is, nobody agrees to by pressing Enter.
+        first = first if harmless(first) == first else ""
         answer = self._ask(question, first)
         is_place = answer.isascii() and answer.isdigit() and 1 <= int(answer) <= len(shown)
         return shown[int(answer) - 1][0] if is_place else answer

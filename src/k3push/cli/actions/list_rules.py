@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import orjson
-from rich.console import Console
 from rich.markup import escape
 
 from k3push.adapters.erp.client import ErpClient
+from k3push.cli.console.screen import put_json, screen
 from k3push.core.protocol.conversion_rules import Rule
 from k3push.core.remark import remark
 from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError
@@ -18,7 +16,7 @@ from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.erp import endpoints_of
-from k3push.words.language import Say
+from k3push.words.language import Say, harmless
 from k3push.words.width import columns, filled
 
 COLUMNS = Rule._fields
@@ -43,16 +41,16 @@ async def list_rules(
     rules = [r for r in every if not shown or r.is_of(source or "", target or "")]
     if json:
         told = {"rules": [rule._asdict() for rule in rules]}
-        sys.stdout.write(orjson.dumps(told).decode() + "\n")
+        put_json(told)
         return Exit.DONE
-    console = Console(soft_wrap=True, highlight=False)
+    console = screen(soft_wrap=True, highlight=False)
     if rules:
         for line in _lines(rules, say):
             console.print(line, markup=False)
     else:
         console.print(escape(say("rules.none", count=len(every))))
     if (source or target) and every and not shown:
-        Console(stderr=True, soft_wrap=True).print(escape(say("rules.no_forms")), highlight=False)
+        screen(stderr=True, soft_wrap=True).print(escape(say("rules.no_forms")), highlight=False)
     return Exit.DONE
 
 
@@ -60,9 +58,8 @@ def _lines(rules: Sequence[Rule], say: Say) -> Iterator[str]:
     """Yield the rules under their headings, in columns; a Chinese character takes two places."""
     rows = [tuple(say(f"rules.column.{column}") for column in COLUMNS)]
     for number, name, source, target, *flags in rules:
-        rows.append(
-            (number, name, source, target, *(say(f"rules.is.{_SHOWN[flag]}") for flag in flags))
-        )
+        texts = map(harmless, (number, name, source, target))
+        rows.append((*texts, *(say(f"rules.is.{_SHOWN[flag]}") for flag in flags)))
     widths = [max(map(columns, cells)) for cells in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(map(filled, row, widths)).rstrip()

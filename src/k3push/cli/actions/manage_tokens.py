@@ -5,12 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import orjson
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from k3push.adapters.clock import SystemClock
+from k3push.cli.console.screen import put_json, screen
 from k3push.reporting.packed_rows import moment
 from k3push.reporting.table_files import local
 from k3push.runs.outcome import Exit
@@ -18,7 +17,7 @@ from k3push.runs.program_roles import ProgramRole
 from k3push.runs.program_tokens import Program, add_program, programs, revoke_program
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.open_ledger import ledger_of
-from k3push.words.language import Say
+from k3push.words.language import Say, harmless
 
 
 async def add(
@@ -49,7 +48,7 @@ async def show(config: Path | None, say: Say, *, json: bool) -> Exit:
     async with ledger_of(load_settings(config)) as ledger:
         found = await programs(ledger)
     if json:
-        sys.stdout.write(orjson.dumps([_as_json(each) for each in found]).decode() + "\n")
+        put_json([_as_json(each) for each in found])
         return Exit.DONE
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="")
     for key in ("name", "route", "role", "rate", "made", "revoked"):
@@ -57,9 +56,9 @@ async def show(config: Path | None, say: Say, *, json: bool) -> Exit:
     for each in found:
         made = moment(each.made_at)
         cells = (each.name, each.route, each.role, str(each.rate), made, each.revoked_at)
-        table.add_row(*map(escape, cells))
+        table.add_row(*(escape(harmless(cell)) for cell in cells))
     if found:
-        Console(highlight=False).print(table, soft_wrap=True)
+        screen(highlight=False).print(table, soft_wrap=True)
     return Exit.DONE
 
 
@@ -83,4 +82,4 @@ async def revoke(config: Path | None, name: str, say: Say) -> Exit:
 
 
 def _tell(line: str) -> None:
-    Console(stderr=True, soft_wrap=True).print(line, highlight=False, markup=False)
+    screen(stderr=True, soft_wrap=True).print(line, highlight=False, markup=False)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import anyio
 import anyio.to_thread
-import orjson
 
 from k3push.adapters.plan_file import Plan, PlanFileError, read_plan
 from k3push.cli.actions.push_runs import Runner
+from k3push.cli.console.screen import put_json
 from k3push.core.remark import remark
 from k3push.runs.create import SELECTED, survey
 from k3push.runs.outcome import Exit
@@ -113,7 +112,7 @@ class Planner:
             said |= {"plan": str(path), "sha256": sha256}
         if self.options.json:
             said["seconds"] = round(anyio.current_time() - began_s, 2)
-            sys.stdout.write(orjson.dumps(said).decode() + "\n")
+            put_json(said)
         elif said["plan"]:
             self._runner.show(preview, self._terminal.output)
             text = self.say("plan.next" if preview.to_send else "plan.nothing", path=path)

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-import orjson
 from rich.console import Console
 from rich.markup import escape
 
 from k3push.cli.console.logs import LogOptions
 from k3push.cli.console.looking import Looking
 from k3push.cli.console.preview_lines import preview_lines, shown_reading
+from k3push.cli.console.screen import put_json
 from k3push.cli.console.signals import on_interrupt
 from k3push.cli.console.terminal import Terminal
 from k3push.core.model import BillNumber, Follow, Route, Run, RunId, State
@@ -448,7 +448,7 @@ class Runner:
             self.warn("notice.not_all_begun", code=int(worst))
         if self.options.json:
             said = endings[0].as_json() if len(endings) == 1 else _joined(endings)
-            sys.stdout.write(orjson.dumps(said | {"exit": int(worst)}).decode() + "\n")
+            put_json(said | {"exit": int(worst)})
         return worst
 
 

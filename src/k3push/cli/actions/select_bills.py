@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import anyio
-import orjson
 
 from k3push.adapters.clock import SystemClock
 from k3push.adapters.job_files.writing import ENDINGS
+from k3push.cli.console.screen import put_json
 from k3push.cli.console.shell import Shell
 from k3push.cli.console.terminal import Terminal
 from k3push.core.protocol.selection import FilterFlawError, Selection, check_where, joined
@@ -73,7 +72,7 @@ async def select(choice: SelectChoice, output: Path, say: Say) -> Exit:
             "count": found.count,
             "seconds": round(anyio.current_time() - began_s, 2),
         }
-        sys.stdout.write(orjson.dumps(told).decode() + "\n")
+        put_json(told)
     else:
         out = partial(terminal.output.print, highlight=False, markup=False)
         out(say("select.written", count=found.count, form=route.source, path=output))

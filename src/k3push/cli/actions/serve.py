@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import socket
 import sys
 import tempfile
 import webbrowser
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from functools import partial
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import anyio
 import platformdirs
 import uvicorn
 from anyio import to_thread
@@ -23,16 +25,19 @@ from rich.console import Console
 from k3push.adapters.clock import SystemClock
 from k3push.adapters.private_files import opened_for_owner
 from k3push.cli.console.logs import LogOptions, open_loggers
+from k3push.cli.console.screen import screen
 from k3push.cli.console.signals import on_interrupt
 from k3push.config.secret_values import Secret
 from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import ServeSettings, Settings
-from k3push.config.tenants import files_of
+from k3push.config.tenants import Tenant as ConfigTenant
+from k3push.config.tenants import clashes_of, files_of
 from k3push.core.remark import remark
 from k3push.ports import Ledger, LedgerLostError
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
 from k3push.web.asgi import Dashboard, dashboard
+from k3push.web.connection_limits import Limits, SeldomTold, room
 from k3push.web.door import LOOPBACK, Log, Rules
 from k3push.web.messenger import Messenger
 from k3push.web.roles import Role
@@ -42,7 +47,7 @@ from k3push.wiring.config_file import find_config, load_settings
 from k3push.wiring.open_ledger import ledger_of
 from k3push.wiring.outputs import check_output
 from k3push.wiring.webhook_receivers import Receivers, receivers_of
-from k3push.words.language import LANGUAGES, Say, speaker
+from k3push.words.language import LANGUAGES, Say, harmless, speaker
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -74,12 +79,14 @@ class ServeOptions:
 
 async def serve(options: ServeOptions, say: Say) -> Exit:
     """Serve until interrupted."""
-    settings = [load_settings(path) for path in _configs(options)]
+    errors = screen(stderr=True, soft_wrap=True)
+    settings, left = await to_thread.run_sync(_usable, options, say)
+    for line in left:
+        errors.print(line, highlight=False, markup=False)
     door = _door_of(settings)
     rules = await to_thread.run_sync(_rules, options, door)
     works = options.work or door.serve.work
     receivers = [await to_thread.run_sync(receivers_of, each) for each in settings]
-    errors = Console(stderr=True, soft_wrap=True)
     if options.log.file is not None:
         check_output(options.log.file, settings=settings, option="--log-file")
     try:
@@ -100,6 +107,8 @@ async def serve(options: ServeOptions, say: Say) -> Exit:
             _tenant(each, _workshop(each, tells, say, log) if works else None)
             for each, tells in zip(settings, receivers, strict=True)
         ]
+        folder = _Folder(options, say, log, works=works, told=frozenset(left))
+        folder.known = {path.file: each for path, each in zip(settings, tenants, strict=True)}
         async with dashboard(
             tenants,
             # Cookies know no ports, and two dashboards of one machine must not share one.
@@ -113,7 +122,13 @@ async def serve(options: ServeOptions, say: Say) -> Exit:
             address = f"http://{_named(options.host)}:{port}/"
             if rules.entry == "token":
                 address += f"enter?token={ready.token}"
-            with _until_interrupted(ready) as server, _browser(address, wanted=options.browser):
+            seldom = SeldomTold(lambda why: errors.print(harmless(why), markup=False))
+            asyncio.get_running_loop().set_exception_handler(seldom)
+            limits = Limits(rules.trusts, room())
+            with (
+                _until_interrupted(ready, limits) as server,
+                _browser(address, wanted=options.browser),
+            ):
                 sys.stdout.write(f"{address}\n")
                 sys.stdout.flush()
                 errors.print(say(f"serve.entry.{rules.entry}"), highlight=False, markup=False)
@@ -124,12 +139,112 @@ async def serve(options: ServeOptions, say: Say) -> Exit:
                     errors.print(told, highlight=False, markup=False)
                 if rules.entry == "password" and not _is_loopback(options.host):
                     errors.print(say("serve.plain"), highlight=False, markup=False)
-                await server.serve(sockets=[listener])
-                await ready.drained()
+                async with anyio.create_task_group() as others:
+                    if options.tenants is not None:
+                        others.start_soon(folder.keep_reading, ready, errors)
+                    await server.serve(sockets=[listener])
+                    await ready.drained()
+                    others.cancel_scope.cancel()
     return Exit.DONE
 
 
 # -- tenants --------------------------------------------------------------------------------------
+
+
+def _usable(options: ServeOptions, say: Say) -> tuple[list[Settings], list[str]]:
+    """Return the settings of the tenants, and lines about those that are passed over.
+
+    A file that was named for itself has to be usable; of a folder, the others go on.
+
+    Raises:
+        Problem: There is none, or two have one name.
+        SettingsError: None is usable, or one that was named is not.
+    """
+    found: dict[str, ConfigTenant] = {}
+    left: list[str] = []
+    faults: list[SettingsError] = []
+    for path in _configs(options):
+        try:
+            found[path.stem] = ConfigTenant(path.stem, load_settings(path))
+        except SettingsError as error:
+            if path in options.configs or options.tenants is None:
+                raise
+            faults.append(error)
+            left.append(say("worker.faulty", why=error))
+    if not found and faults:
+        raise faults[0]
+    clashes = clashes_of(found)
+    left += [
+        say("fleet.clash", tenant=name, others=", ".join(others))
+        for name, others in clashes.items()
+    ]
+    if found and len(clashes) == len(found):
+        raise Problem(remark("serve.all_clash", names=", ".join(found)))
+    return [each.settings for name, each in found.items() if name not in clashes], left
+
+
+# How often the folder of tenants is looked at.
+FOLDER_LOOK_S = 5.0
+
+
+@dataclass(slots=True)
+class _Folder:
+    """The folder of tenants while the dashboard is served.
+
+    Attributes:
+        known: The tenants that are shown, by their files.
+        told: What was said of files that are passed over.
+    """
+
+    options: ServeOptions
+    say: Say
+    log: Log
+    works: bool
+    told: frozenset[str]
+    known: dict[Path, Tenant] = field(default_factory=dict)
+    _seen: Mapping[Path, tuple[int, int, int]] = field(default_factory=dict)
+
+    async def keep_reading(self, ready: Dashboard, errors: Console) -> None:
+        """Show tenants as their files come, change and go, until cancelled."""
+        self._seen = await to_thread.run_sync(self._look)
+        while True:
+            await anyio.sleep(FOLDER_LOOK_S)
+            seen = await to_thread.run_sync(self._look)
+            if seen == self._seen:
+                continue
+            changed = {path for path in seen if seen[path] != self._seen.get(path)}
+            self._seen = seen
+            try:
+                settings, left = await to_thread.run_sync(_usable, self.options, self.say)
+                tenants = [await self._tenant(each, changed) for each in settings]
+            except (Problem, SettingsError) as error:
+                tenants, left = [], [self.say("worker.faulty", why=error)]
+            for line in left:
+                if line not in self.told:
+                    errors.print(line, highlight=False, markup=False)
+            self.told = frozenset(left)
+            if tenants:
+                ready.take(tenants)
+
+    async def _tenant(self, settings: Settings, changed: Collection[Path]) -> Tenant:
+        before = self.known.get(settings.file)
+        if before is None or settings.file in changed:
+            workshop = None if before is None else before.workshop
+            made = _tenant(settings, workshop)
+            same = before is not None and before.ledger == made.ledger
+            if self.works and not (same and before and before.acct_id == made.acct_id):
+                receivers = await to_thread.run_sync(receivers_of, settings)
+                made = replace(made, workshop=_workshop(settings, receivers, self.say, self.log))
+            self.known[settings.file] = made
+        return self.known[settings.file]
+
+    def _look(self) -> Mapping[Path, tuple[int, int, int]]:
+        found = {}
+        for path in _files_of(self.options.tenants or Path()):
+            with suppress(OSError):
+                stat = path.stat()
+                found[path] = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+        return found
 
 
 def _configs(options: ServeOptions) -> list[Path]:
@@ -275,16 +390,17 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def _until_interrupted(ready: Dashboard) -> Iterator[uvicorn.Server]:
+def _until_interrupted(ready: Dashboard, limits: Limits) -> Iterator[uvicorn.Server]:
     """Make a server that a signal ends; a second one waits for no answer."""
     server = _Server(
         uvicorn.Config(
             ready.app,
-            http="h11",
+            http=limits.protocol(),
             ws="none",
             lifespan="off",
             log_config=None,
-            log_level="warning",
+            # Whoever sends what is no HTTP would have a line written each time.
+            log_level="error",
             access_log=False,
             proxy_headers=False,
             server_header=False,

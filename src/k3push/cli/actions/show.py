@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Literal
 
 import anyio.to_thread
-import orjson
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from k3push.adapters.clock import SystemClock
+from k3push.cli.console.screen import put_json, screen
 from k3push.core.advice.clusters import TOLD
 from k3push.core.advice.diagnosis import advise, code_of, code_of_step
 from k3push.core.model import Answered, BillNumber, Exchange, Row, Run, RunId, State
@@ -43,7 +41,7 @@ from k3push.runs.stop import Cause
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.open_ledger import ledger_of
 from k3push.wiring.outputs import check_output, jobs_of
-from k3push.words.language import Say
+from k3push.words.language import Say, harmless
 
 # An answer longer than this is cut on the terminal; the ledger has it whole.
 MOST_SHOWN = 4000
@@ -71,10 +69,12 @@ async def status(config: Path | None, name: str | None, say: Say) -> Exit:
         twins, partly = await ledger.twins(run.id), await ledger.partly(run.id)
         followed = await followed_of(ledger, run, settings.steps_of(run))
     unread = sum(counts.get(state, 0) for state in told) - MOST_READ
-    console = Console(soft_wrap=True, highlight=False)
+    console = screen(soft_wrap=True, highlight=False)
     started = f"{run.started_at.astimezone():%Y-%m-%d %H:%M:%S}"
     how = _how(run, living, say)
-    console.print(f"{run.id}  {escape(run.route.name)}  {started}  {how}")
+    console.print(
+        f"{escape(harmless(run.id))}  {escape(harmless(run.route.name))}  {started}  {how}"
+    )
     for line in _steered(commands, settings.run.window, say) if alive else ():
         console.print(line, markup=False)
     if counts:
@@ -99,7 +99,9 @@ async def status(config: Path | None, name: str | None, say: Say) -> Exit:
         code = exit_of(counts, causes, odd=twins + partly, followed=followed)
         console.print(next_step(counts, code, say, followed))
     console.print(escape(say("summary.folder", folder=place_of_results(run))))
-    if others := [f"{each.id} {_how(each, living, say)}" for each in beside if each.id != run.id]:
+    if others := [
+        f"{harmless(each.id)} {_how(each, living, say)}" for each in beside if each.id != run.id
+    ]:
         shown = "; ".join(others[:MOST_NAMED]) + ("; …" if len(others) > MOST_NAMED else "")
         console.print(escape(say("status.beside", count=len(beside), others=shown)))
     return Exit.DONE
@@ -132,7 +134,7 @@ async def runs(
         counts = {run.id: await ledger.counts(run.id) for run in found}
     if json:
         told = [_run_as_json(run, counts[run.id]) for run in found]
-        sys.stdout.write(orjson.dumps(told).decode() + "\n")
+        put_json(told)
         return Exit.DONE
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="")
     for key in ("run", "route", "exit", "list", "numbers"):
@@ -145,10 +147,11 @@ async def runs(
         )
         code = "-" if run.exit is None else str(run.exit)
         names = ", ".join(PurePath(job).name for job in run.jobs)
-        table.add_row(run.id, escape(run.route.name), code, escape(names), numbers)
+        route = escape(harmless(run.route.name))
+        table.add_row(escape(harmless(run.id)), route, code, escape(harmless(names)), numbers)
     if found:
         # A line is longer than a terminal rather than cut: its id is copied from here.
-        Console(width=LONGEST_LINE, highlight=False).print(table, soft_wrap=True)
+        screen(width=LONGEST_LINE, highlight=False).print(table, soft_wrap=True)
     return Exit.DONE
 
 
@@ -166,7 +169,7 @@ def _run_as_json(run: Run, counts: Mapping[State, int]) -> dict[str, object]:
 
 async def explain(config: Path | None, number: str, say: Say) -> Exit:
     """Print every row, request, answer and note of one number."""
-    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console = screen(soft_wrap=True, highlight=False, markup=False)
     async with ledger_of(load_settings(config)) as ledger:
         rows = await ledger.rows_of(BillNumber(number.strip()))
         if not rows:
@@ -238,7 +241,7 @@ async def export(
         except OSError as error:
             why = error.strerror or error
             raise Problem(remark("error.file", path=output, why=why)) from error
-    Console(stderr=True, soft_wrap=True).print(
+    screen(stderr=True, soft_wrap=True).print(
         say("notice.exported", count=count, path=output), highlight=False, markup=False
     )
     return Exit.DONE
@@ -259,7 +262,7 @@ async def report(config: Path | None, name: str | None, say: Say, output: Path) 
             await write_report(ledger, ending, output, say, now=SystemClock().now())
         except OSError as error:
             raise Problem(remark("error.file", path=output, why=error.strerror)) from error
-    Console(stderr=True, soft_wrap=True).print(
+    screen(stderr=True, soft_wrap=True).print(
         say("notice.report", path=output), highlight=False, markup=False
     )
     return Exit.DONE
@@ -287,6 +290,7 @@ def _table(form: FileFormat | None, output: Path) -> Form:
 def _row_lines(run: RunId, followed: FollowedRow, say: Say, name: str = "") -> list[str]:
     row, follow, why = followed
     targets = ", ".join(t.number or say("explain.draft", id=t.id) for t in row.targets)
+    name, targets, code = map(harmless, (name, targets, row.code))
     reason = say.said(row.reason)
     parts = [
         name,
@@ -295,7 +299,7 @@ def _row_lines(run: RunId, followed: FollowedRow, say: Say, name: str = "") -> l
         say("explain.id", id=row.shown_id) if row.shown_id else "",
         say(f"state.{row.state}"),
         targets,
-        row.code,
+        code,
         reason,
     ]
     advice = advise(code_of(row), row.reason)

@@ -161,6 +161,23 @@ def _add_group(app: typer.Typer, say: Say) -> None:
             lambda: fleet_status.retry(folder, names or [], everybody=everybody, say=say)
         )
 
+    @fleet.command(
+        "init-tenant",
+        help=say("command.fleet.init_tenant"),
+        short_help=say("command.fleet.init_tenant.short"),
+        epilog="k3push fleet init-tenant acme > acme.sql",
+    )
+    def init_tenant(
+        name: Annotated[str, typer.Argument(metavar="TENANT", help=say("argument.tenant"))],
+        folder: Folder = Path("tenants"),
+        role: Annotated[
+            str | None, typer.Option("--role", metavar="ROLE", help=say("option.pg_role"))
+        ] = None,
+    ) -> int:
+        from k3push.cli.actions import init_tenant as action  # noqa: PLC0415
+
+        return action.print_sql(folder, name, role, say)
+
 
 def _needed() -> None:
     from k3push.fleet.enqueue import needs_fleet  # noqa: PLC0415

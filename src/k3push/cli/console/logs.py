@@ -11,7 +11,7 @@ import logging
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,7 +23,7 @@ from k3push.core.model import Attempt, Document, Outcome, Run, StepAttempt
 from k3push.core.pacing.holds import Hold
 from k3push.core.safety.verdict import Verdict
 from k3push.runs.outcome import Ending
-from k3push.words.language import speaker
+from k3push.words.language import harmless, harmless_json, speaker
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -199,9 +199,10 @@ def open_loggers(
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=False),
     ]
-    as_json: list[Processor] = [*time, structlog.processors.JSONRenderer(ensure_ascii=False)]
+    as_json: list[Processor] = [*time, structlog.processors.JSONRenderer(_json)]
     for_people: list[Processor] = [
         *time,
+        _harmless_facts,
         structlog.dev.ConsoleRenderer(colors=console.is_terminal and not console.no_color),
     ]
     logs = []
@@ -277,7 +278,26 @@ def _for_owner(name: str, flags: int) -> int:
 def warning_as_json(text: str) -> str:
     """Return a warning as a line of a JSON log."""
     now = datetime.now().astimezone().isoformat()
-    return json.dumps({"event": text, "level": "warning", "timestamp": now}, ensure_ascii=False)
+    return _json({"event": text, "level": "warning", "timestamp": now})
+
+
+def _json(event: object, **how: Any) -> str:
+    return harmless_json(json.dumps(event, **how, ensure_ascii=False))
+
+
+def _harmless_facts(_: object, __: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """Take what a terminal would obey out of an event; its structure is the renderer's."""
+    return {key: _shown(fact) for key, fact in event.items()}
+
+
+def _shown(fact: object) -> object:
+    match fact:
+        case str():
+            return harmless(fact)
+        case list():
+            return [_shown(each) for each in fact]
+        case _:
+            return fact
 
 
 def _file_log(path: Path, lost: Lost) -> logging.Logger:

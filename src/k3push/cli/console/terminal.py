@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from k3push.cli.console.logs import LogOptions, RunLog, open_log, warning_as_json
 from k3push.cli.console.progress import RunProgress
+from k3push.cli.console.screen import screen
 from k3push.core.advice.clusters import Clusters
 from k3push.core.model import Run, State
 from k3push.reporting.summary import (
@@ -44,8 +45,8 @@ class Terminal:
     log: LogOptions = field(default_factory=LogOptions)
     quiet: bool = False
     json: bool = False
-    errors: Console = field(default_factory=lambda: Console(stderr=True, soft_wrap=True))
-    output: Console = field(default_factory=lambda: Console(soft_wrap=True))
+    errors: Console = field(default_factory=lambda: screen(stderr=True, soft_wrap=True))
+    output: Console = field(default_factory=lambda: screen(soft_wrap=True))
 
     # -- wiring.executor.Observer -------------------------------------------------------------
 

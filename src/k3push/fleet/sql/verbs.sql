@@ -1,7 +1,14 @@
 -- The statements of `queue`, by name.
 
 -- name: version
-SELECT CASE WHEN to_regclass('k3push_fleet.fleet_runs') IS NULL THEN 0 ELSE 1 END AS version;
+SELECT CASE
+    WHEN to_regclass('k3push_fleet.fleet_runs') IS NULL THEN 0
+    WHEN to_regclass('k3push_fleet.fleet_version') IS NULL THEN 1
+    ELSE 2
+END AS version;
+
+-- name: version_noted
+SELECT version FROM fleet_version;
 
 -- name: one_at_a_time
 SELECT pg_advisory_xact_lock(hashtext('k3push_fleet'));
@@ -142,6 +149,19 @@ WHERE wanted
 -- name: looked_after
 UPDATE fleet_schedules SET wanted = false, why = :why
 WHERE tenant = :tenant AND schedule = :schedule;
+
+-- name: put_aside
+INSERT INTO fleet_aside (tenant, digest, file) VALUES (:tenant, :digest, :file)
+ON CONFLICT DO NOTHING;
+
+-- name: asides_of
+SELECT digest, file FROM fleet_aside WHERE tenant = :tenant;
+
+-- name: asides
+SELECT tenant, file, at FROM fleet_aside ORDER BY tenant, at, file;
+
+-- name: try_asides
+DELETE FROM fleet_aside WHERE tenant = :tenant RETURNING file;
 
 -- name: here
 INSERT INTO fleet_workers AS w (worker, name, host, serves)

@@ -1,0 +1,153 @@
+"""How many connections the dashboard's server keeps, and how long a request may take to arrive.
+
+Whoever can reach the port can open connections and say nothing, or half a request. Each of them
+is closed after a while; there are so many at most, so many of one address, and all of them fewer
+than files may be open: where these run out, a server accepts nobody and says so without end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from k3push.web.addresses import neighbourhood, plain_address
+
+HEADERS_S = 10.0
+"""Until a request has its headers; the next one on a connection likewise."""
+
+BODY_S = 120.0
+"""Until it has its body; a list of 32 MB takes half of that at 4 Mbit/s."""
+
+MOST = 1000
+MOST_OF_ADDRESS = 100
+"""A browser opens six; behind a proxy all have its address, and `trusted` ones have no bound."""
+
+# Files that are open besides: ledgers, logs, modules.
+FILES_BESIDE = 64
+
+TOLD_EVERY_S = 60.0
+
+
+def room() -> int:
+    """Return how many connections this process can keep; the system's limit is raised first."""
+    if sys.platform == "win32":
+        return MOST
+    import resource  # noqa: PLC0415  # not on Windows
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST + FILES_BESIDE
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return MOST if soft == resource.RLIM_INFINITY else min(MOST, max(soft - FILES_BESIDE, 1))
+
+
+@dataclass(slots=True)
+class Limits:
+    """What the connections of one server share.
+
+    Attributes:
+        is_trusted: Says whether an address is a proxy of ours, behind which many are.
+        most: Connections.
+        most_of_address: Connections of one address, or of one network where a host has many.
+        headers_s: Seconds until a request has its headers.
+        body_s: Seconds from there until it has its body.
+    """
+
+    is_trusted: Callable[[str], bool]
+    most: int = MOST
+    most_of_address: int = MOST_OF_ADDRESS
+    headers_s: float = HEADERS_S
+    body_s: float = BODY_S
+    _places: Counter[str] = field(default_factory=Counter)
+
+    def protocol(self) -> type[asyncio.Protocol]:
+        """Return what speaks HTTP on a connection within these limits."""
+        return type("Limited", (_Limited,), {"limits": self})
+
+    def place_of(self, address: str) -> str:
+        """Return what an address is counted as; "" if it is not."""
+        return "" if self.is_trusted(address) else neighbourhood(address)
+
+    def comes(self, place: str, connections: int) -> bool:
+        """Count a connection, and say whether it may stay."""
+        self._places[place] += 1
+        crowded = bool(place) and self._places[place] > self.most_of_address
+        return connections <= self.most and not crowded
+
+    def goes(self, place: str) -> None:
+        """Count a connection no longer."""
+        self._places[place] -= 1
+        if not self._places[place]:
+            del self._places[place]
+
+
+class _Limited(H11Protocol):
+    """One connection."""
+
+    limits: ClassVar[Limits]
+    _place = ""
+    _timer: asyncio.TimerHandle | None = None
+    _waits_for: Any = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._place = self.limits.place_of(plain_address(self.client[0] if self.client else ""))
+        if self.limits.comes(self._place, len(self.connections)):
+            self._wait()
+        else:
+            transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._cease()
+        self.limits.goes(self._place)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._wait()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._wait()
+
+    def _wait(self) -> None:
+        """Let the connection end unless what it owes has come by then."""
+        state = self.conn.their_state
+        owes = {h11.IDLE: self.limits.headers_s, h11.SEND_BODY: self.limits.body_s}.get(state)
+        if owes is None or self.transport.is_closing():
+            self._cease()
+        elif self._timer is None or state is not self._waits_for:
+            self._cease()
+            self._waits_for = state
+            self._timer = self.loop.call_later(owes, self.transport.abort)
+
+    def _cease(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._waits_for = None
+
+
+class SeldomTold:
+    """Tells each kind of trouble of the event loop once in a while, however often it comes."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._told_s: dict[str, float] = {}
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Take what the loop would print, a trace for each connection that it cannot accept."""
+        error = context.get("exception")
+        what = str(context.get("message", ""))
+        why = f"{what}: {error}" if error else what
+        now_s = loop.time()
+        if now_s - self._told_s.get(why, -TOLD_EVERY_S) >= TOLD_EVERY_S:
+            self._told_s[why] = now_s
+            self._tell(why)

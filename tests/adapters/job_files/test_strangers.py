@@ -1,0 +1,173 @@
+"""Job files of strangers: what they may not have read, written or used up."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from k3push.adapters.job_files import Code, JobFileError, read_job
+from k3push.adapters.job_files.apart import ReadersApart
+from k3push.adapters.job_files.folders import Left, look_into
+from k3push.adapters.job_files.strangers import Strange, taken
+from k3push.adapters.strange_files import Below
+from tests.adapters.job_files.test_folders import NOW_S, drop
+from tests.adapters.job_files.test_xlsx import SHEET, codes, edited, workbook
+
+LITTLE = 160 << 20
+
+
+@pytest.fixture
+def readers() -> Iterator[ReadersApart]:
+    """Give readers apart."""
+    readers = ReadersApart()
+    yield readers
+    readers.close()
+
+
+def code_of(place: Below, digest: str = "", aside: frozenset[str] = frozenset()) -> Code:
+    """Return why a file is not taken."""
+    with (
+        pytest.raises(JobFileError) as caught,
+        taken(Strange(place, digest), "a.csv", aside=aside),
+    ):
+        pass
+    return caught.value.troubles[0].code
+
+
+def test_a_link_in_a_folder_is_no_list(tmp_path: Path) -> None:
+    """A link to another's file would send its lines to the tenant's ERP."""
+    (tmp_path / "secret.csv").write_text("root:x:0\n")
+    box = tmp_path / "box"
+    box.mkdir()
+    (box / "a.csv").symlink_to(tmp_path / "secret.csv")
+    drop(box, "b.csv")
+    found = look_into(Below(box, ()), NOW_S)
+    assert [file.name for file in found.files] == ["b.csv"]
+    assert found.left == (("a.csv", Left.LINK),)
+    assert code_of(Below(box, ("a.csv",))) is Code.LINK
+
+
+def test_no_part_below_the_folder_may_be_a_link(tmp_path: Path) -> None:
+    """A folder on the way leads elsewhere as well as the file itself."""
+    other = tmp_path / "other"
+    other.mkdir()
+    drop(other, "a.csv")
+    (tmp_path / "box").symlink_to(other)
+    assert code_of(Below(tmp_path, ("box", "a.csv"))) is Code.LINK
+    with pytest.raises(JobFileError) as caught:
+        look_into(Below(tmp_path, ("box",)), NOW_S)
+    assert caught.value.troubles[0].code is Code.LINK
+    assert code_of(Below(other, ("..", "other", "a.csv"))) is Code.LINK
+
+
+def test_what_is_no_regular_file_is_not_read(tmp_path: Path) -> None:
+    """A pipe would be waited for, and a device has no end."""
+    os.mkfifo(tmp_path / "a.csv")
+    assert code_of(Below(tmp_path, ("a.csv",))) is Code.DEVICE
+    assert look_into(Below(tmp_path, ()), NOW_S).files == ()
+
+
+def test_a_file_that_was_changed_since_it_was_found_is_left(tmp_path: Path) -> None:
+    """What was looked at, read and written down is one content."""
+    drop(tmp_path, "a.csv")
+    (file,) = look_into(Below(tmp_path, ()), NOW_S).files
+    place = Below(tmp_path, ("a.csv",))
+    with taken(Strange(place, file.digest), "a.csv", aside=frozenset()) as copy:
+        drop(tmp_path, "a.csv", "B2\n")
+        assert [each.number for each in read_job(copy)] == ["A1"]
+    assert code_of(place, file.digest) is Code.CHANGED
+    (other,) = look_into(Below(tmp_path, ()), NOW_S).files
+    assert code_of(place, aside=frozenset((other.digest,))) is Code.ASIDE
+
+
+def test_a_reader_apart_reads_as_one_here_does(tmp_path: Path, readers: ReadersApart) -> None:
+    """Numbers, skipped lines and troubles come over, and a second reading parses nothing."""
+    path = tmp_path / "list.csv"
+    path.write_text("number,route\nA1,in\n,in\nB2,\n", "utf-8")
+    told: list[object] = []
+    options = {"name": "a.csv", "skip_bad_lines": True, "on_bad_line": told.append}
+    there = list(readers.read_job(path, **options))  # type: ignore[arg-type]
+    assert there == list(read_job(path, **options))  # type: ignore[arg-type]
+    assert told[0] == told[1]
+    path.write_text("changed")
+    assert list(readers.read_job(path, name="a.csv")) == there
+    bad = tmp_path / "bad.csv"
+    bad.write_text("number\n\x01\n", "utf-8")
+    with pytest.raises(JobFileError) as caught:
+        list(readers.read_job(bad, name="bad.csv"))
+    with pytest.raises(JobFileError) as here:
+        list(read_job(bad, name="bad.csv"))
+    assert caught.value.troubles == here.value.troubles
+
+
+def test_a_file_that_ends_its_reader_twice_is_named(tmp_path: Path) -> None:
+    """The worker lives, and reads the next list."""
+    path = tmp_path / "list.xlsx"
+    path.write_bytes(huge())
+    with ExitStack() as stack:
+        readers = ReadersApart(memory=LITTLE)
+        stack.callback(readers.close)
+        with pytest.raises(JobFileError) as caught:
+            list(readers.read_job(path, name="a.xlsx"))
+        (trouble,) = caught.value.troubles
+        assert (trouble.code, trouble.file) == (Code.KILLS_READER, "a.xlsx")
+        assert len(str(trouble.facts["digest"])) == 64
+        good = tmp_path / "good.csv"
+        good.write_text("A1\n")
+        assert [each.number for each in readers.read_job(good, name="good.csv")] == ["A1"]
+
+
+def test_a_file_that_takes_too_long_is_named(tmp_path: Path) -> None:
+    """Others wait for the reader."""
+    path = tmp_path / "list.csv"
+    path.write_text("number\n" + "".join(f"A{nth}\n" for nth in range(200_000)))
+    readers = ReadersApart(patience_s=0.01)
+    with pytest.raises(JobFileError) as caught:
+        list(readers.read_job(path, name="a.csv"))
+    assert caught.value.troubles[0].code is Code.KILLS_READER
+
+
+def huge() -> bytes:
+    """Return a small workbook whose texts need more memory than a reader with little has."""
+    texts = (b"<si><t>" + b"a" * 30_000 + b"</t></si>") * 8_000
+    return edited(
+        workbook({"A1": "number", "A2": "A1"}),
+        "xl/sharedStrings.xml",
+        lambda xml: xml.replace(b"</sst>", texts + b"</sst>"),
+    )
+
+
+def with_cells(cells: bytes) -> bytes:
+    """Return a workbook whose sheet has other cells."""
+    return edited(
+        workbook({"A1": "number"}),
+        SHEET,
+        lambda xml: xml.replace(b"<sheetData>", b"<sheetData>" + cells),
+    )
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        b'<row r="1">' + b'<c r="A1"/>' * 200_000 + b"</row>",
+        b'<row r="1">' + b"<c/>" * 200_000 + b"</row>",
+        b"<c/>" * 200_000,
+        b"<x>" * 200_000,
+        b'<row r="1" x="' + b"a" * 8_000_000 + b'"></row>',
+        b"<" + b"x" * 8_000_000 + b"/>",
+    ],
+    ids=["one place", "a row", "no row", "deep", "attribute", "tag"],
+)
+def test_a_sheet_costs_no_more_than_a_sheet_may_hold(cells: bytes) -> None:
+    """Twenty million cells in one row have killed one worker after another."""
+    assert codes(with_cells(cells)) == [(Code.DAMAGED_WORKBOOK, None)]
+
+
+def test_what_is_unpacked_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few kilobytes can stand for gigabytes of blanks."""
+    monkeypatch.setattr("k3push.adapters.job_files.xlsx.MOST_UNPACKED", 1 << 20)
+    assert codes(with_cells(b" " * (2 << 20))) == [(Code.DAMAGED_WORKBOOK, None)]

@@ -1,0 +1,96 @@
+"""Files of strangers in the folders of tenants: what a worker does with them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from k3push.adapters.job_files.apart import ReadersApart
+from k3push.adapters.ledger.postgres.database import Server
+from k3push.fleet.queue import VERSION, Queue, open_queue
+from k3push.fleet.status import standing
+from k3push.fleet.work import FleetWork
+from k3push.words.language import speaker
+from tests.adapters.job_files.test_strangers import LITTLE, huge
+from tests.fleet.crew import tenant
+from tests.fleet.test_worker import do
+
+pytestmark = pytest.mark.anyio
+
+SCHEDULE = '[schedules.nightly]\ncron = "0 20 * * *"\njobs = "inbox"\nroute = "in"\n'
+OLD_S = 60.0
+
+
+@asynccontextmanager
+async def looking(folder: Path, url: str) -> AsyncIterator[tuple[FleetWork, Queue]]:
+    """Give what looks into folders, with readers that have little memory."""
+    async with AsyncExitStack() as stack:
+        queue = await stack.enter_async_context(open_queue(Server.of(url), create=True))
+        work = FleetWork(folder, url, "k3push-w1", speaker("en"), stack)
+        work.readers = ReadersApart(memory=LITTLE)
+        yield work, queue
+
+
+def age(folder: Path) -> None:
+    """Let all files of a folder be old."""
+    for path in folder.iterdir():
+        old_s = time.time() - OLD_S
+        os.utime(path, (old_s, old_s), follow_symlinks=False)
+
+
+async def test_files_of_strangers_reach_neither_the_erp_nor_the_worker(
+    postgres_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A link sends nobody's lines, and a list that ends its reader twice is put aside and told."""
+    acme = tenant(tmp_path, postgres_url, more=SCHEDULE)
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    (tmp_path / "secret.csv").write_text("root\n")
+    (inbox / "link.csv").symlink_to(tmp_path / "secret.csv")
+    (inbox / "good.csv").write_text("number\nA1\n")
+    (inbox / "huge.xlsx").write_bytes(huge())
+    age(inbox)
+    async with looking(tmp_path, postgres_url) as (work, queue):
+        assert await work.look(acme, "nightly", queue) == ""
+        told = capsys.readouterr().err
+        assert "link.csv: skipped; it is a link" in told
+        assert "huge.xlsx is put aside" in told
+        (row,) = (await standing(queue, ["acme"]))["tenants"]
+        assert (row["queued"], row["files_aside"]) == (1, [str(inbox / "huge.xlsx")])
+        assert await work.look(acme, "nightly", queue) == ""
+        assert "huge.xlsx" not in capsys.readouterr().err
+
+
+async def test_the_folder_of_a_schedule_is_no_link(
+    postgres_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever owns the folder above may put a link to another tenant's lists in its place."""
+    acme = tenant(tmp_path, postgres_url, more=SCHEDULE)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "a.csv").write_text("number\nA1\n")
+    age(other)
+    (tmp_path / "inbox").symlink_to(other)
+    async with looking(tmp_path, postgres_url) as (work, queue):
+        why = await work.look(acme, "nightly", queue)
+        assert await queue.all("due") == []
+    assert "this is a link" in speaker("en").said(why)
+    assert "this is a link" in capsys.readouterr().err
+
+
+async def test_a_fleet_of_an_older_version_is_brought_up_to_date(postgres_url: str) -> None:
+    """Its workers go on beside newer ones, since steps only add."""
+    async with open_queue(Server.of(postgres_url), create=True):
+        pass
+    with psycopg.connect(postgres_url, autocommit=True) as session:
+        session.execute("SET search_path = k3push_fleet")
+        session.execute("DROP TABLE fleet_version, fleet_aside")
+    async with open_queue(Server.of(postgres_url), create=False) as queue:
+        assert await queue.all("asides") == []
+    assert do(postgres_url, "SELECT version FROM fleet_version") == [(VERSION,)]
