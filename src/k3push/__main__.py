@@ -2,8 +2,8 @@
 
 import sys
 
-INTERRUPTED = 5
-"""The exit code of Ctrl-C, as of all that stops before its end."""
+INTERRUPTED = 130
+"""The exit code of Ctrl-C where nothing has begun, as shells have it."""
 
 
 def main() -> None:

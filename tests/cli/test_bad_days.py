@@ -126,6 +126,7 @@ def test_what_no_look_can_settle_is_said_wherever_a_person_asks(desk: Desk, star
         told = desk.k3push(*command)
         assert "numbers stay unknown" in told.text, told
         assert "`k3push settle --as`" in told.text
+        assert "`k3push settle` asks the ERP" not in told.text
     assert sandbox.made() == 0
 
 

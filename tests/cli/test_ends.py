@@ -60,7 +60,7 @@ def test_ctrl_c_ends_a_command_in_silence_while_it_is_being_loaded(
     monkeypatch.setitem(sys.modules, "k3push.cli.app", Loading("k3push.cli.app"))
     with pytest.raises(SystemExit) as ended:
         main()
-    assert ended.value.code == 5
+    assert ended.value.code == 130
     assert capfd.readouterr() == ("", "")
 
 

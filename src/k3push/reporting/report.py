@@ -113,7 +113,7 @@ class Gatherer:
             number = row.key
             cluster = None
             if asks_for_person(row):
-                cluster = self.clusters.add(code_of(row), row.reason, row.label_in_erp)
+                cluster = self.clusters.add(code_of(row), row.reason, row.label_in_erp, row.state)
             elif follow in FOR_PERSON:
                 cluster = self.clusters.add(code_of_step(follow), why, row.label_in_erp)
             well = row.state in _WELL and follow in _FOLLOWED_WELL

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from k3push.core.advice.clusters import Cluster, Clusters
 from k3push.core.advice.diagnosis import Advice, advise
@@ -30,6 +30,9 @@ _COLOURS = {
     State.SENT: "white",
 }
 
+NO_LOOK_SETTLES = frozenset({Cause.UNPROVED, Cause.PERSON})
+"""What ends an execution while numbers stay in doubt that no look can settle."""
+
 _IN_THE_ERPS_WORDS = frozenset({Cause.LOGIN_REFUSED, Cause.LOOK_REFUSED})
 
 
@@ -47,14 +50,22 @@ def count_line(name: str, count: int, colour: str) -> str:
     return f"  [{colour}]{filled(name, NAME_COLUMNS)}[/] {count:>9,}"
 
 
-def reason_lines(clusters: Clusters, say: Say) -> list[str]:
-    """Return why numbers came to nothing and what to do, in lines of at most 80 columns."""
+def reason_lines(clusters: Clusters, say: Say, *, causes: Collection[Cause] = ()) -> list[str]:
+    """Return why numbers came to nothing and what to do, in lines of at most 80 columns.
+
+    Args:
+        clusters: The numbers, by what they say.
+        say: Sentences.
+        causes: Why the execution ended: what no look can settle is not advised to be looked at.
+    """
     largest = clusters.largest()
     shown = largest[:CLUSTERS_SHOWN]
     lines = ["  " + say("reason.heading")] if shown else []
     for cluster in shown:
         lines.append(_headline(cluster, say))
-        lines += advice_lines(cluster.advice, say.said(cluster.shape), say, indent=6)
+        in_doubt = State.UNKNOWN in cluster.states and not NO_LOOK_SETTLES.isdisjoint(causes)
+        advice = advise(State.UNKNOWN, cluster.shape) if in_doubt else cluster.advice
+        lines += advice_lines(advice, say.said(cluster.shape), say, indent=6)
     rows = clusters.total - sum(cluster.count for cluster in shown)
     if rows:
         lines.append("    " + say("reason.more", reasons=len(largest) - len(shown), rows=rows))

@@ -23,6 +23,7 @@ from k3push.reporting.phrases import order_lines
 from k3push.reporting.report import write_report
 from k3push.reporting.results import MOST_READ, clusters_of, read_causes
 from k3push.reporting.summary import (
+    NO_LOOK_SETTLES,
     advice_lines,
     cause_lines,
     follow_line,
@@ -37,7 +38,6 @@ from k3push.runs.find import MOST_NAMED, RunFilter, find_run, rows_holding
 from k3push.runs.outcome import Exit, ending_of, exit_of, followed_of
 from k3push.runs.problem import Problem
 from k3push.runs.row_pages import FollowedRow, steps_of_row, with_follow
-from k3push.runs.stop import Cause
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.open_ledger import ledger_of
 from k3push.wiring.outputs import check_output, jobs_of
@@ -45,9 +45,6 @@ from k3push.words.language import Say, harmless
 
 # An answer longer than this is cut on the terminal; the ledger has it whole.
 MOST_SHOWN = 4000
-
-# What ends an execution while numbers stay in doubt that no look can settle.
-_NO_LOOK_SETTLES = (Cause.UNPROVED, Cause.PERSON)
 
 
 # Runs that are named where the beginning of an id fits several.
@@ -81,7 +78,9 @@ async def status(config: Path | None, name: str | None, say: Say) -> Exit:
         console.print(state_table(counts, say))
     if line := follow_line(followed, say):
         console.print("  " + line, markup=False)
-    for line in reason_lines(clusters, say):
+    # A person's word may have moved rows since the execution ended.
+    causes = read_causes(run) if living is None and run.exit is not None else {}
+    for line in reason_lines(clusters, say, causes=causes):
         console.print(escape(line))
     notes = {
         "    " + say("status.unread", rows=unread): unread > 0,
@@ -92,8 +91,6 @@ async def status(config: Path | None, name: str | None, say: Say) -> Exit:
     for note in (note for note, applies in notes.items() if applies):
         console.print(note)
     if living is None and run.exit is not None:
-        # A person's word may have moved rows since the execution ended.
-        causes = read_causes(run)
         for line in cause_lines(causes, say):
             console.print(f"[yellow]{escape(line)}[/]")
         code = exit_of(counts, causes, odd=twins + partly, followed=followed)
@@ -184,9 +181,10 @@ async def explain(config: Path | None, number: str, say: Say) -> Exit:
         steps: dict[int, StepRecord] = {}
         for run, row in rows:
             (followed,) = await with_follow(ledger, run, [row])
-            for line in _row_lines(run, followed, say):
+            for_person = await _lines_for_person(ledger, run, row, say)
+            for line in _row_lines(run, followed, say, hopeless=bool(for_person)):
                 console.print(line)
-            for line in await _lines_for_person(ledger, run, row, say):
+            for line in for_person:
                 console.print("  " + line)
             steps |= {kept.attempt.id: kept for kept in await steps_of_row(ledger, run, row)}
         bills = dict.fromkeys(row.key for _, row in rows)
@@ -214,7 +212,8 @@ async def _lines_for_person(ledger: Ledger, name: RunId, row: Row, say: Say) -> 
     if run is None or run.exit is None:
         return []
     causes = await anyio.to_thread.run_sync(read_causes, run)
-    return cause_lines({cause: causes[cause] for cause in _NO_LOOK_SETTLES if cause in causes}, say)
+    told = {cause: why for cause, why in causes.items() if cause in NO_LOOK_SETTLES}
+    return cause_lines(told, say)
 
 
 FileFormat = Literal["csv", "jsonl", "xlsx", "parquet"]
@@ -287,7 +286,9 @@ def _table(form: FileFormat | None, output: Path) -> Form:
             return csv_table
 
 
-def _row_lines(run: RunId, followed: FollowedRow, say: Say, name: str = "") -> list[str]:
+def _row_lines(
+    run: RunId, followed: FollowedRow, say: Say, name: str = "", *, hopeless: bool = False
+) -> list[str]:
     row, follow, why = followed
     targets = ", ".join(t.number or say("explain.draft", id=t.id) for t in row.targets)
     name, targets, code = map(harmless, (name, targets, row.code))
@@ -302,7 +303,7 @@ def _row_lines(run: RunId, followed: FollowedRow, say: Say, name: str = "") -> l
         code,
         reason,
     ]
-    advice = advise(code_of(row), row.reason)
+    advice = advise(row.state if hopeless else code_of(row), row.reason)
     line = " · ".join(part for part in parts if part)
     lines = [line, *advice_lines(advice, reason, say, indent=2)]
     if follow.value:

@@ -127,7 +127,7 @@ class Terminal:
                 "notice.repeated", line=repeat.line, number=repeat.number, first=repeat.first_line
             )
             out("    " + escape(words))
-        for line in reason_lines(reasons, say):
+        for line in reason_lines(reasons, say, causes=ending.causes):
             out(escape(line))
         self._tell_why(self.output, ending)
         if ending.unverified:
