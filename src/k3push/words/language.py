@@ -5,7 +5,8 @@ from __future__ import annotations
 import locale
 import os
 import re
-from collections.abc import Iterable, Sequence
+import string
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,6 +33,29 @@ def harmless(text: str) -> str:
     return _OBEYED.sub(lambda found: f"[U+{ord(found[0]):04X}]", text.replace("\r\n", "\n"))
 
 
+class _Counted(string.Formatter):
+    """Formats facts, and chooses between two forms of a word by a number.
+
+    >>> _Counted().format("{n} {n:?number is|numbers are} left", n=1)
+    '1 number is left'
+    """
+
+    def format_field(self, value: object, format_spec: str) -> str:
+        """Write a fact; behind `?` stand the words for one and for any other number."""
+        if not format_spec.startswith("?"):
+            return format(value, format_spec)
+        one, _, other = format_spec[1:].partition("|")
+        return one if value in (1, "1") else other
+
+
+_COUNTED = _Counted()
+
+
+def _filled(words: str, facts: Mapping[str, object]) -> str:
+    # Most sentences count nothing, and are filled many times faster.
+    return _COUNTED.vformat(words, (), facts) if ":?" in words else words.format(**facts)
+
+
 @dataclass(frozen=True, slots=True)
 class Say:
     """Says sentences in one language: the one interface to all words for people.
@@ -54,7 +78,7 @@ class Say:
         found = sentence(key)
         if found is None:
             raise KeyError(key)
-        english, chinese = (words.format(**known) for words in found)
+        english, chinese = (_filled(words, known) for words in found)
         match self.lang:
             case "en":
                 return english

@@ -29,7 +29,10 @@ WORDS = {
     "web.under_way": ("under way", "进行中"),
     "web.killed": ("killed", "被终止"),
     "web.waits": ("waits", "等待中"),
-    "web.progress": ("{done:,} of {total:,} numbers done", "已完成 {done:,} / {total:,} 张单据"),
+    "web.progress": (
+        "{done:,} of {total:,} {total:?number|numbers} done",
+        "已完成 {done:,} / {total:,} 张单据",
+    ),
     "web.progress_label": ("progress", "进度"),
     "web.left": ("about {left} left", "约剩 {left}"),
     "web.left_range": ("{least} to {most} left", "约剩 {least} 到 {most}"),
@@ -54,7 +57,7 @@ WORDS = {
     "web.set": ("Set", "设定"),
     "web.obeyed": ("{command}: obeyed at {at}", "{command}：已于 {at} 执行"),
     "web.obeyed_open": (
-        "{command}: obeyed at {at}, with {count} chunks on their way",
+        "{command}: obeyed at {at}, with {count} {count:?chunk on its|chunks on their} way",
         "{command}：已于 {at} 执行，当时有 {count} 批已发出",
     ),
     "web.bad_command": (

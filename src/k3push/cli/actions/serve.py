@@ -51,6 +51,10 @@ SHORTEST_PASSWORD = 8
 # Answers are short, and live views end by themselves when the dashboard closes.
 GRACE_S = 5
 
+# A program that pushes now and then keeps its connection, and should not find it closed at the
+# moment at which it asks again; HTTP libraries keep one for 5 to 60 s.
+KEEP_ALIVE_S = 75
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServeOptions:
@@ -288,6 +292,7 @@ def _until_interrupted(ready: Dashboard) -> Iterator[uvicorn.Server]:
             access_log=False,
             proxy_headers=False,
             server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=GRACE_S,
         )
     )
