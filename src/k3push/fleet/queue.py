@@ -32,6 +32,7 @@ PAUSE_S = 1.0
 FINISHING_PATIENCE_S = 60.0
 
 SCHEMA = "k3push_fleet"
+VERSION = 2
 
 SESSION: dict[str, Any] = {
     "options": f"-c search_path={SCHEMA} -c lock_timeout=30s -c statement_timeout=30s",
@@ -142,6 +143,19 @@ class Queue:
     async def listed(self, tenant: str, run: RunId) -> None:
         """Write down that all numbers of a run are in the tenant's ledger."""
         await self.do("listed", tenant=tenant, run=run)
+
+    async def hand_over(self, tenant: str, run: RunId, lock: str, request: str) -> None:
+        """Write down that a run, which is whole, is to be executed for a request of a server.
+
+        Doing it again for the same request changes nothing, also where somebody has cancelled
+        the run meanwhile. For another request, one that is over is executed once more.
+        """
+        await self.do("hand_over", tenant=tenant, run=run, lock=lock, request=request)
+
+    async def is_open(self, tenant: str, run: RunId) -> bool:
+        """Say whether the fleet has something left to do about a run."""
+        rows = await self.all("run", tenant=tenant, run=run)
+        return bool(rows) and rows[0]["outcome"] is None
 
     async def make_jobs(self) -> None:
         """Give a job to each run and each schedule that is due and has none.
@@ -285,14 +299,16 @@ async def _prepare(server: Server, app: App, *, create: bool) -> None:
         session.transaction(),
     ):
         await session.execute(statements["one_at_a_time"])
-        found = await (await session.execute(statements["version"])).fetchone()
-        if found == (0,):
+        (version,) = await (await session.execute(statements["version"])).fetchone() or (0,)
+        if version == 0:
             if not create:
                 why = remark("ledger.no_fleet")
                 raise LedgerLostError(remark("ledger.lost", place=server.place, why=why))
             await session.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
             await session.execute(app.schema_manager.get_schema())
             await session.execute(_sql("1.sql"))
+        if version < VERSION and create:
+            await session.execute(_sql("2.sql"))
 
 
 async def end_sessions(server: Server, worker: str) -> None:

@@ -185,6 +185,10 @@ WORDS = {
         "What is started in the browser is executed here, and goes on after a restart.",
         "在浏览器中发起的任务由本进程执行，重启后会继续。",
     ),
+    "serve.enqueues": (
+        "What is started in the browser is planned here, and pushed by the fleet's workers.",
+        "在浏览器中发起的任务由本进程生成计划，由集群的工作进程下推。",
+    ),
     "serve.plain": (
         "warning: the password travels unencrypted; put a reverse proxy with TLS before it",
         "警告：密码以明文传输；请在前面设置启用 TLS 的反向代理",

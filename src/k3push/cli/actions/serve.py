@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 import sys
 import tempfile
 import webbrowser
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from html import escape
@@ -27,8 +28,9 @@ from k3push.cli.console.signals import on_interrupt
 from k3push.config.secret_values import Secret
 from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import ServeSettings, Settings
-from k3push.config.tenants import files_of
+from k3push.config.tenants import files_of, tenant_of
 from k3push.core.remark import remark
+from k3push.fleet.enqueue import needs_fleet, needs_shared_ledger, queue_of
 from k3push.ports import Ledger, LedgerLostError
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
@@ -37,7 +39,7 @@ from k3push.web.door import LOOPBACK, Log, Rules
 from k3push.web.messenger import Messenger
 from k3push.web.roles import Role
 from k3push.web.tenant_ledgers import Tenant
-from k3push.web.workshop import Workshop
+from k3push.web.workshop import HandOver, Workshop
 from k3push.wiring.config_file import find_config, load_settings
 from k3push.wiring.open_ledger import ledger_of
 from k3push.wiring.outputs import check_output
@@ -65,6 +67,7 @@ class ServeOptions:
         tenants: A folder of configuration files, one a tenant.
         browser: Open a browser.
         work: What is started in it is executed.
+        enqueue: What is started in it is executed by the fleet's workers.
     """
 
     host: str
@@ -73,6 +76,7 @@ class ServeOptions:
     tenants: Path | None
     browser: bool
     work: bool
+    enqueue: bool
     log: LogOptions
 
 
@@ -81,7 +85,8 @@ async def serve(options: ServeOptions, say: Say) -> Exit:
     settings = [load_settings(path) for path in _configs(options)]
     door = _door_of(settings)
     rules = await to_thread.run_sync(_rules, options, door)
-    works = options.work or door.serve.work
+    enqueues = options.enqueue or door.serve.enqueue
+    works = options.work or door.serve.work or enqueues
     receivers = [await to_thread.run_sync(receivers_of, each) for each in settings]
     errors = Console(stderr=True, soft_wrap=True)
     if options.log.file is not None:
@@ -97,11 +102,14 @@ async def serve(options: ServeOptions, say: Say) -> Exit:
         why = error.strerror or type(error).__name__
         errors.print(say("warning.log_lost", path=options.log.file, why=why), markup=False)
 
-    with listener, open_loggers(options.log, errors, lost) as loggers:
+    async with AsyncExitStack() as stack:
+        stack.enter_context(listener)
+        loggers = stack.enter_context(open_loggers(options.log, errors, lost))
+        fleet = await _fleet_of(settings, stack) if enqueues else {}
         port: int = listener.getsockname()[1]
         log = _logger(loggers)
         tenants = [
-            _tenant(each, _workshop(each, tells, say, log) if works else None)
+            _tenant(each, _workshop(each, tells, fleet, say, log) if works else None)
             for each, tells in zip(settings, receivers, strict=True)
         ]
         async with dashboard(
@@ -122,7 +130,8 @@ async def serve(options: ServeOptions, say: Say) -> Exit:
                 sys.stdout.flush()
                 errors.print(say(f"serve.entry.{rules.entry}"), highlight=False, markup=False)
                 if works:
-                    errors.print(say("serve.works"), highlight=False, markup=False)
+                    told = say("serve.enqueues" if enqueues else "serve.works")
+                    errors.print(told, highlight=False, markup=False)
                 if names := _schedules_of(tenants):
                     told = say("serve.schedules", names=", ".join(names))
                     errors.print(told, highlight=False, markup=False)
@@ -174,9 +183,45 @@ def _tenant(settings: Settings, workshop: Workshop | None) -> Tenant:
     )
 
 
-def _workshop(settings: Settings, receivers: Receivers, say: Say, log: Log) -> Workshop:
+def _workshop(
+    settings: Settings,
+    receivers: Receivers,
+    fleet: Mapping[str, HandOver],
+    say: Say,
+    log: Log,
+) -> Workshop:
     clock = SystemClock()
-    return Workshop(settings, clock, say, log, messenger=Messenger(receivers, clock, log))
+    return Workshop(
+        settings,
+        clock,
+        say,
+        log,
+        hand_over=fleet.get(settings.file.stem),
+        messenger=Messenger(receivers, clock, log),
+    )
+
+
+async def _fleet_of(settings: Sequence[Settings], stack: AsyncExitStack) -> dict[str, HandOver]:
+    """Open the queues of tenants, and return what gives each tenant's runs to its workers.
+
+    Raises:
+        LedgerLostError: A queue cannot be reached.
+        Problem: A ledger cannot be shared with workers, or a package is missing.
+    """
+    needs_fleet()
+    from k3push.fleet.hand_over import FleetHandOver  # noqa: PLC0415
+    from k3push.fleet.queue import Queue, open_queue  # noqa: PLC0415
+
+    queues: dict[str, Queue] = {}
+    found: dict[str, HandOver] = {}
+    for each in settings:
+        tenant = tenant_of(each.file, os.environ)
+        needs_shared_ledger(tenant.settings)
+        if tenant.database not in queues:
+            opening = open_queue(queue_of(tenant), create=True)
+            queues[tenant.database] = await stack.enter_async_context(opening)
+        found[tenant.name] = FleetHandOver(tenant.name, queues[tenant.database])
+    return found
 
 
 def _schedules_of(tenants: Sequence[Tenant]) -> list[str]:

@@ -1,7 +1,15 @@
 -- The statements of `queue`, by name.
 
 -- name: version
-SELECT CASE WHEN to_regclass('k3push_fleet.fleet_runs') IS NULL THEN 0 ELSE 1 END AS version;
+SELECT CASE
+    WHEN to_regclass('k3push_fleet.fleet_runs') IS NULL THEN 0
+    WHEN NOT EXISTS (
+        SELECT FROM information_schema.columns
+        WHERE table_schema = 'k3push_fleet' AND table_name = 'fleet_runs'
+            AND column_name = 'asked_by'
+    ) THEN 1
+    ELSE 2
+END AS version;
 
 -- name: one_at_a_time
 SELECT pg_advisory_xact_lock(hashtext('k3push_fleet'));
@@ -18,6 +26,14 @@ VALUES (:tenant, :run, :lock, :window, :zone);
 
 -- name: listed
 UPDATE fleet_runs SET listed = true WHERE tenant = :tenant AND run = :run;
+
+-- name: hand_over
+INSERT INTO fleet_runs AS r (tenant, run, lock, send_window, time_zone, listed, asked_by)
+VALUES (:tenant, :run, :lock, '', '', true, :request)
+ON CONFLICT (tenant, run) DO UPDATE
+SET outcome = NULL, not_before = now(), waits = 0, only_settle = false, why = '', worker = NULL,
+    lock = excluded.lock, asked_by = excluded.asked_by
+WHERE r.outcome IS NOT NULL AND r.asked_by <> excluded.asked_by;
 
 -- name: unlisted
 SELECT tenant, run, extract(epoch FROM now() - asked_at)::float8 AS age_s
