@@ -30,6 +30,7 @@ import anyio
 import httpx
 import psutil  # type: ignore[import-untyped]  # it has no types
 
+from k3push.runs.outcome import Exit
 from tests.cli.terminal import Desk, Sandbox, orders
 
 SECRET = "a password for twenty browsers"
@@ -116,13 +117,14 @@ class Crowd:
         self._browsers: int = arguments.browsers
         self._runs: int = arguments.runs
         # So many as one run pushes one by one in that time, and some more.
-        self._length = max(20, int(self._seconds / (5 * LATENCY_S)))
+        self._length = max(20, int(self._seconds / (2 * LATENCY_S)))
         self._pushes = int(self._seconds / self._every_s)
         self._random = random.Random(17)  # noqa: S311  # the same every time
         self._asked: list[Asked] = []
         self._events: Counter[int] = Counter()
         self._samples: list[Sample] = []
         self._unanswered = 0
+        self._resumed = 0
         self._base = ""
 
     async def play(self) -> dict[str, Any]:
@@ -181,6 +183,7 @@ class Crowd:
             await self._push_evenly(wms, began_s)
             pushed_s = time.monotonic() - began_s
             await self._until_over(wms)
+            await self._resume_stopped(wms)
             over_s = time.monotonic() - began_s
             told = [await self._told(wms, asked) for asked in self._asked]
             watching.cancel_scope.cancel()
@@ -289,6 +292,16 @@ class Crowd:
                 left = [id_ for id_, state in zip(left, states, strict=True) if state not in OVER]
                 await anyio.sleep(2 if left else 0)
 
+    async def _resume_stopped(self, wms: httpx.AsyncClient) -> None:
+        """Go on with what was stopped: its bill may have been another push's to settle first."""
+        for asked in self._asked:
+            address = f"/pushes/{asked.ids[0]}"
+            if (await self._answered(partial(wms.get, address)))["exit"] == Exit.STOPPED:
+                command = {"command": "resume"}
+                await self._answered(partial(wms.post, f"{address}/commands", json=command))
+                self._resumed += 1
+        await self._until_over(wms)
+
     async def _told(self, wms: httpx.AsyncClient, asked: Asked) -> dict[str, Any]:
         """Ask for the last time, by the key, and for the rows."""
         told = await self._ask(wms, asked)
@@ -340,6 +353,7 @@ class Crowd:
             "bills": sum(len(asked.numbers) for asked in self._asked),
             "keys asked for twice": sum(len(asked.ids) > 2 for asked in self._asked),
             "requests without an answer": self._unanswered,
+            "pushes that were stopped and resumed": self._resumed,
             "pushes of one key that differ": len(keys),
             "ids": len(ids),
             "states": dict(states),
