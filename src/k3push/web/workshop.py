@@ -77,7 +77,7 @@ from k3push.wiring.job_lists import JobOptions, opened_jobs, routes_of
 from k3push.wiring.kept_access import KeptAccess
 from k3push.wiring.line_observer import LineObserver
 from k3push.wiring.planning import check_plan, take_up, write_plan
-from k3push.wiring.preview import Preview, Previewer
+from k3push.wiring.preview import Preview
 from k3push.wiring.selected_bills import Selector
 from k3push.words.language import Say
 
@@ -408,14 +408,7 @@ class Workshop:
 
     async def _plan(self, ledger: Ledger, request: Request, work: _Work) -> None:
         executor = await self._executor(work.fate, request)
-        previewer = Previewer(
-            settings=executor.settings,
-            entrance=executor.entrance,
-            set_aside=self._set_aside,
-            pace=executor.pace(),
-            throttle=executor.throttle(),
-            ledger=ledger,
-        )
+        previewer = executor.previewer(ledger)
         how = reading_of(request)
         path = Path(request.jobs[0])
         notes: list[str] = []
@@ -492,9 +485,6 @@ class Workshop:
         if not found.count:
             raise Problem(remark("desk.none_selected", route=route.name))
         return notes
-
-    def _set_aside(self, user: str, why: str) -> None:
-        self._warn("warning.identity_aside", user=user, why=why)
 
     # -- executing ----------------------------------------------------------------------------
 

@@ -41,6 +41,7 @@ from k3push.wiring.erp import ErpAccess, endpoints_of
 from k3push.wiring.measuring import check_measuring, measured, traced
 from k3push.wiring.notifying import recipients, tell_people
 from k3push.wiring.outputs import check_output
+from k3push.wiring.preview import Previewer
 from k3push.words.language import Say
 
 
@@ -268,6 +269,26 @@ class Executor:
             concurrency=None if concurrency == "auto" else concurrency,
             calls_per_minute=run.max_calls_per_minute,
             window=options.window or (Window.parse(run.window) if run.window else None),
+        )
+
+    def previewer(self, ledger: Ledger | None = None) -> Previewer:
+        """Return what looks ahead, with the same ERP and the same pace.
+
+        Args:
+            ledger: None where that of the settings is to be opened, if there is one.
+        """
+
+        def set_aside(user: str, why: str) -> None:
+            self.observer.warn("warning.identity_aside", user=user, why=why)
+
+        return Previewer(
+            settings=self.settings,
+            entrance=self.entrance,
+            set_aside=set_aside,
+            pace=self.pace(),
+            throttle=self.throttle(),
+            ledger=ledger,
+            again=bool(self.options.because),
         )
 
     def _execution(
