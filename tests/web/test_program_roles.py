@@ -61,6 +61,7 @@ def test_each_role_may_what_the_table_says_and_no_more(tmp_path: Path, who: str 
                         else await client.post(url, json=body)
                     )
                     right = least is None or WHO.index(role) >= WHO.index(least)
+                    assert answer.status_code < 500, (method, path, answer.text)
                     lacks = answer.status_code in {401, 403}
                     assert lacks != right, (who, method, path, answer.text)
                     if lacks:
