@@ -34,8 +34,8 @@ WORDS = {
     # -- what a program is told ------------------------------------------------------------------
     "api.title": ("For programs", "程序接口"),
     "api.about": (
-        "What programs can ask of this server over HTTP. Each needs a token: k3push token add.",
-        "其他程序可通过 HTTP 调用的接口；每个程序须有令牌：k3push token add。",
+        "What programs can ask of this server over HTTP. Each needs a token: `k3push token add`.",
+        "其他程序可通过 HTTP 调用的接口；每个程序须有令牌：`k3push token add`。",
     ),
     "api.no_token": (
         "Send Authorization: Bearer with a token of k3push token add that was not revoked.",

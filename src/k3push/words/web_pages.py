@@ -70,7 +70,7 @@ WORDS = {
     "web.rows": ("Numbers", "单据明细"),
     "web.no_rows": ("No number is in this state.", "没有处于此状态的单据。"),
     "web.examples": ("such as", "例如"),
-    "web.results": ("results", "结果目录"),
+    "web.results": ("Results", "结果"),
     "web.found": ("Where {number} is", "{number} 的记录"),
     "web.not_found": (
         "{number} is in no run. Type a number of a bill or of a document, or four characters of it; a list, a user or a cause are found as well.",
