@@ -5,7 +5,6 @@ from __future__ import annotations
 import locale
 import os
 import re
-import string
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -33,27 +32,19 @@ def harmless(text: str) -> str:
     return _OBEYED.sub(lambda found: f"[U+{ord(found[0]):04X}]", text.replace("\r\n", "\n"))
 
 
-class _Counted(string.Formatter):
-    """Formats facts, and chooses between two forms of a word by a number.
-
-    >>> _Counted().format("{n} {n:?number is|numbers are} left", n=1)
-    '1 number is left'
-    """
-
-    def format_field(self, value: object, format_spec: str) -> str:
-        """Write a fact; behind `?` stand the words for one and for any other number."""
-        if not format_spec.startswith("?"):
-            return format(value, format_spec)
-        one, _, other = format_spec[1:].partition("|")
-        return one if value in (1, "1") else other
-
-
-_COUNTED = _Counted()
+_COUNTED = re.compile(r"\{(\w+):\?([^|}]*)\|([^}]*)\}")
 
 
 def _filled(words: str, facts: Mapping[str, object]) -> str:
-    # Most sentences count nothing, and are filled many times faster.
-    return _COUNTED.vformat(words, (), facts) if ":?" in words else words.format(**facts)
+    """Put facts into a sentence, and choose between two forms of a word by a number.
+
+    >>> _filled("{n} {n:?number is|numbers are} left", {"n": 1})
+    '1 number is left'
+    >>> _filled("{n} {n:?number is|numbers are} left", {"n": 2})
+    '2 numbers are left'
+    """
+    chosen = _COUNTED.sub(lambda found: found[2 if facts[found[1]] in (1, "1") else 3], words)
+    return chosen.format(**facts)
 
 
 @dataclass(frozen=True, slots=True)
