@@ -47,14 +47,11 @@ from k3push.ports import Ledger, LedgerLostError, RunIsAliveError
 from k3push.runs.create import (
     JobSource,
     free_run_id,
-    plan_rejected,
-    saying,
     scope_of,
     survey,
     take_up_list,
 )
-from k3push.runs.execute import Only
-from k3push.runs.find import find_run, is_unfinished
+from k3push.runs.find import find_run
 from k3push.runs.outcome import Ending, Exit
 from k3push.runs.problem import Problem, innermost
 from k3push.runs.row_pages import FollowedRow, followed_pages_of
@@ -63,8 +60,7 @@ from k3push.wiring.executor import Executor, RunOptions
 from k3push.wiring.job_lists import JobOptions, opened_jobs, routes_of
 from k3push.wiring.line_observer import LineObserver
 from k3push.wiring.open_ledger import ledger_of
-from k3push.wiring.open_runs import open_listed
-from k3push.wiring.preview import Previewer
+from k3push.wiring.run_verbs import RunVerbs
 from k3push.words.language import speaker
 
 __all__ = [
@@ -206,15 +202,31 @@ class Plan:
     seconds: float | None
 
 
-class AsyncSession:
+class AsyncSession(RunVerbs):
     """One configuration, with its ledger open. Made by `open_async`.
 
-    Its methods raise `K3pushError` where nothing could be begun.
+    Its methods raise `K3pushError` where nothing could be begun. The command line is a user of
+    this class like any other; of the verbs on several runs at once, which it needs beside these
+    (`wiring.run_verbs`), none is part of what stays as it is.
     """
 
-    def __init__(self, settings: Settings, ledger: Ledger) -> None:
-        self._settings = settings
-        self._ledger = ledger
+    def __init__(
+        self, settings: Settings, ledger: Ledger | None, executor: Executor | None = None
+    ) -> None:
+        """Use an open ledger.
+
+        Args:
+            settings: The configuration.
+            ledger: Its ledger; without one, a session looks ahead and does nothing else.
+            executor: Executes all that is asked for; else each verb has one of its own, and what
+                it has to tell goes to the logger `k3push`.
+        """
+
+        def make(options: RunOptions) -> Executor:
+            observer = LineObserver(_SAY, _warn, _LOG.info)
+            return executor or Executor(settings, options, observer, _SAY)
+
+        super().__init__(settings, ledger, make)
 
     @property
     def routes(self) -> tuple[str, ...]:
@@ -229,7 +241,6 @@ class AsyncSession:
             route: Name of the route; it may be left out where there is one.
         """
         with _said():
-            executor = self._executor()
             seen: list[Foreseen] = []
 
             async def take(page: list[Foreseen]) -> None:
@@ -237,15 +248,7 @@ class AsyncSession:
 
             with self._listed(bills, route) as (jobs, how):
                 routes = await self._routes(jobs, how)
-                previewer = Previewer(
-                    settings=self._settings,
-                    entrance=executor.entrance,
-                    set_aside=lambda user, why: _warn("warning.identity_aside", user=user, why=why),
-                    pace=executor.pace(),
-                    throttle=executor.throttle(),
-                    ledger=self._ledger,
-                )
-                preview = await previewer.look(jobs, routes, _Reading(), take)
+                preview = await self.look_ahead(jobs, routes, _Reading(), take)
             if preview.stop.asked:
                 why = "\n".join(
                     _SAY(f"cause.{cause}", why=why) for cause, why in preview.stop.causes.items()
@@ -277,43 +280,42 @@ class AsyncSession:
             limit: So many bills at most; the others stay `planned`.
         """
         with _said():
-            executor = self._executor(RunOptions(because=again_because, limit=limit))
+            executor = self._make(RunOptions(because=again_because, limit=limit))
             with self._listed(bills, route) as (jobs, how):
                 routes = await self._routes(jobs, how)
-                chosen = next(iter(routes.values()))
+                chosen = list(routes.values())[:1]
                 if isinstance(bills, Path):
                     names = [job.name for job in jobs]
-                    run = await open_listed(
-                        executor, self._ledger, names, jobs, routes=routes, route=chosen
-                    )
+                    runs = await self._open_each(executor, names, jobs, routes, chosen)
                 else:
-                    run = await self._open(executor, chosen, list(jobs[0].read()), again_because)
-            return await self._execute(executor, run)
+                    listed = list(jobs[0].read())
+                    runs = [await self._open(executor, chosen[0], listed, again_because)]
+            (ending,) = await executor.execute_each(self._ledger, runs)
+            return _result(ending)
 
     async def resume(self, run: str) -> Result:
         """Go on where a run stopped; what is open is settled first."""
         with _said():
-            found, executor = await self._run(run), self._executor()
-            executor.see_whole(found)
-            if not await is_unfinished(self._ledger, found):
-                return _result(await executor.ending_now(self._ledger, found, executor.fate))
-            return await self._execute(executor, found)
+            (ending,) = await self.resume_runs([await self._run(run)])
+            return _result(ending)
 
     async def retry(self, run: str, *, reason: str = "") -> Result:
         """Push rejected bills of a run again: all, or those whose reason holds a text."""
         with _said():
-            found, executor = await self._run(run), self._executor()
-            executor.see_whole(found)
-            async with self._ledger.own(found.id, executes=False):
-                await plan_rejected(self._ledger, executor.clock, found, saying(reason))
-            return await self._execute(executor, found)
+            (ending,) = await self.retry_runs([await self._run(run)], reason)
+            return _result(ending)
 
     async def settle(self, run: str) -> Result:
         """Ask the ERP what became of the unknown bills of a run; nothing is sent."""
         with _said():
-            found, executor = await self._run(run), self._executor()
-            executor.see_whole(found)
-            return await self._execute(executor, found, only=Only.SETTLE)
+            (ending,) = await self.settle_runs([await self._run(run)])
+            return _result(ending)
+
+    async def follow(self, run: str) -> Result:
+        """Submit and approve what a run has made, as its route asks; look again at what waits."""
+        with _said():
+            (ending,) = await self.follow_runs([await self._run(run)])
+            return _result(ending)
 
     async def rows(self, run: str, states: Collection[State | str] = ()) -> list[Row]:
         """Return what became of each bill of a run, in the order of its list.
@@ -329,11 +331,6 @@ class AsyncSession:
             return [_row(each) async for page in pages for each in page]
 
     # -- parts --------------------------------------------------------------------------------
-
-    def _executor(self, options: RunOptions | None = None) -> Executor:
-        options = options or RunOptions()
-        observer = LineObserver(_SAY, _warn, _LOG.info)
-        return Executor(self._settings, options, observer, _SAY)
 
     @contextmanager
     def _listed(
@@ -373,9 +370,6 @@ class AsyncSession:
 
     async def _run(self, name: str) -> Run:
         return await find_run(self._ledger, RunId(name))
-
-    async def _execute(self, executor: Executor, run: Run, *, only: Only | None = None) -> Result:
-        return _result(await executor.execute(self._ledger, run, only=only))
 
 
 class Session(AbstractContextManager["Session"]):
@@ -443,6 +437,10 @@ class Session(AbstractContextManager["Session"]):
     def settle(self, run: str) -> Result:
         """Ask the ERP what became of the unknown bills of a run."""
         return self._call(partial(self._opened.settle, run))
+
+    def follow(self, run: str) -> Result:
+        """Submit and approve what a run has made."""
+        return self._call(partial(self._opened.follow, run))
 
     def rows(self, run: str, states: Collection[State | str] = ()) -> list[Row]:
         """Return what became of each bill of a run."""

@@ -16,9 +16,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import doubles, makespan, scale, start, throughput
+from tests.benchmarks import crowd, doubles, makespan, scale, start, throughput
 
 BENCHMARKS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
+    "crowd": crowd.measure,
     "doubles": doubles.measure,
     "makespan": makespan.measure,
     "scale": scale.measure,
@@ -41,6 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     commands = parser.add_subparsers(dest="name", required=True)
+    crowd.add_options(commands.add_parser("crowd", help=crowd.measure.__doc__))
     doubles.add_options(commands.add_parser("doubles", help=doubles.measure.__doc__))
     makespan.add_options(commands.add_parser("makespan", help=makespan.measure.__doc__))
     scale.add_options(commands.add_parser("scale", help=scale.measure.__doc__))

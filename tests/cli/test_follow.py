@@ -27,8 +27,8 @@ def test_from_a_list_to_approved_documents(desk: Desk, sandbox: Sandbox) -> None
     assert statuses(sandbox) == {"C"}
     assert "approved 30" in desk.k3push("status").out
     told = desk.k3push("explain", orders(1)[0]).out
-    assert "submission of 1 documents that stood at A" in told
-    assert "approval of 1 documents that stood at B" in told
+    assert "submission of 1 document that stood at A" in told
+    assert "approval of 1 document that stood at B" in told
 
 
 def test_what_waits_in_a_flow_is_told_and_looked_at_again(desk: Desk, start: Start) -> None:

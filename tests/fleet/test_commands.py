@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 
@@ -83,6 +84,23 @@ class Fleet:
             self.said = ran.err
         assert ran.exit == 0, ran
 
+    @contextmanager
+    def server(self, config: str, token: str) -> Iterator[httpx.Client]:
+        """Serve a program beside the block; the server is killed at its end."""
+        command = ("serve", "--enqueue", "--port", "0", "--config", config)
+        process = begin(self.folder, *command, environment=self.environment)
+        assert process.stdout is not None
+        base = "/".join(process.stdout.readline().split("/")[:3])
+        headers = {"authorization": f"Bearer {token.strip()}"}
+        try:
+            with httpx.Client(
+                base_url=f"{base}/api/v1", headers=headers, trust_env=False, timeout=30
+            ) as client:
+                yield client
+        finally:
+            process.kill()
+            process.communicate()
+
     def workers(self) -> list[tuple[Any, ...]]:
         """Return the workers that are there."""
         try:
@@ -135,6 +153,37 @@ def test_a_list_is_queued_on_one_host_and_pushed_on_another(fleet: Fleet) -> Non
     assert_all_once(Desk(fleet.folder).rows(run), fleet.sandbox.truth(), numbers)
     row = fleet.row("acme")
     assert (row["last_run"], row["last_exit"], row["queued"], row["doing"]) == (run, 0, 0, 0)
+
+
+def test_what_a_server_is_asked_for_is_pushed_by_a_worker(fleet: Fleet) -> None:
+    """The server accepts and tells, and is killed in between; the worker pushes each bill once."""
+    config = fleet.tenant("acme")
+    token = fleet.k3push("token", "add", "wms", "--role", "approve", "--config", config).out
+    numbers = orders(3)
+
+    def told(client: httpx.Client) -> list[dict[str, Any]]:
+        pushes = [{"key": number, "numbers": [number]} for number in numbers]
+        return [client.post("/pushes", json=push).json() for push in pushes]
+
+    with fleet.server(config, token) as client:
+        first = told(client)
+        until(lambda: fleet.do("SELECT count(*) FROM fleet_runs WHERE listed") == [(3,)])
+    assert fleet.sandbox.made() == 0
+    with fleet.worker():
+        until(fleet.done)
+    with fleet.server(config, token) as client:
+        until(lambda: {each["state"] for each in told(client)} == {"ended"})
+        assert [(each["id"], each["counts"]) for each in told(client)] == [
+            (each["id"], {"pushed": 1}) for each in first
+        ]
+        refused = {"key": "refused", "numbers": ["CGDDU000003"]}
+        id_ = client.post("/pushes", json=refused).json()["id"]
+        with fleet.worker():
+            until(lambda: client.get(f"/pushes/{id_}").json()["state"] == "ended")
+            retried = client.post(f"/pushes/{id_}/commands", json={"command": "retry"})
+            assert retried.status_code == 202
+            until(lambda: client.get(f"/pushes/{id_}").json()["state"] == "ended")
+    assert fleet.sandbox.truth()["documents"] == len(numbers)
 
 
 def test_slices_hold_each_number_once(fleet: Fleet) -> None:

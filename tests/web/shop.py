@@ -26,7 +26,7 @@ from k3push.web.door import LOOPBACK, Rules
 from k3push.web.messenger import Messenger, Post
 from k3push.web.roles import Role
 from k3push.web.tenant_ledgers import Tenant
-from k3push.web.workshop import Workshop
+from k3push.web.workshop import HandOver, Workshop
 from k3push.wiring.erp import ErpAccess
 from k3push.wiring.executor import Executor
 from k3push.wiring.webhook_receivers import Receivers
@@ -70,6 +70,7 @@ class Shop:
     logged: list[tuple[str, dict[str, object]]] = field(default_factory=list)
     receivers: Receivers = NO_RECEIVERS
     send: Post = post
+    hand_over: HandOver | None = None
 
     def __post_init__(self) -> None:
         """Write the settings."""
@@ -77,15 +78,16 @@ class Shop:
         (self.folder / "config.toml").write_text(text, "utf-8")
         add_old_document(self.site.world)
 
+    def executor(self, *given: object) -> Executor:
+        """Make an executor whose ERP is the sandbox."""
+        executor = Executor(*given)  # type: ignore[arg-type]  # as a workshop gives them
+        access = type("Access", (_SandboxAccess,), {"site": self.site})
+        executor.entrance = access(executor.entrance.sites)
+        return executor
+
     def tenant(self) -> Tenant:
         """Return the tenant with a workshop, as one more start of the server makes it."""
         settings = read_settings(self.folder / "config.toml", {})
-        access = type("Access", (_SandboxAccess,), {"site": self.site})
-
-        def make(*given: object) -> Executor:
-            executor = Executor(*given)  # type: ignore[arg-type]  # as a workshop gives them
-            executor.entrance = access(executor.entrance.sites)
-            return executor
 
         def log(event: str, *, debug: bool = False, **facts: object) -> None:
             self.logged.append((event, {**facts, "debug": debug}))
@@ -95,8 +97,9 @@ class Shop:
             VirtualClock(),
             SPEAKERS["en"],
             log,
-            make=make,
+            make=self.executor,
             load=lambda path: read_settings(path, {}),
+            hand_over=self.hand_over,
             messenger=Messenger(self.receivers, VirtualClock(), log, self.send),
         )
         return replace(tenant(self.ledger, acct_id="sandbox"), workshop=workshop)

@@ -94,6 +94,7 @@ def test_a_person_finds_a_refused_number_and_its_cause(browser: Browser, night: 
 def test_nothing_overflows_in_any_light(browser: Browser, night: Night, width: int) -> None:
     """A telephone is 390 points wide, and at night its pages are dark."""
     paths = ["/", f"/runs/{RUN.id}", f"/runs/{RUN.id}?state=rejected", f"/numbers/{orders(3)[2]}"]
+    paths += ["/api/v1/"]
     dark = {"locale": "zh-CN", "color_scheme": "dark"}
     with night.opened(browser, width, **dark) as page:
         for path in paths:
@@ -112,13 +113,13 @@ def test_nothing_overflows_in_any_light(browser: Browser, night: Night, width: i
 def test_nothing_bars_the_way(browser: Browser, night: Night, light: str) -> None:
     """Also those work with it who see little, hear the page, or have no mouse."""
     paths = ["/", f"/runs/{RUN.id}", f"/runs/{RUN.id}?state=rejected", f"/runs/{RUN.id}/pace"]
-    paths += [f"/numbers/{orders(3)[2]}", "/numbers", "/numbers?q=none", "/none"]
+    paths += [f"/numbers/{orders(3)[2]}", "/numbers", "/numbers?q=none", "/none", "/api/v1/"]
     with night.opened(browser, color_scheme=light) as page:
         for path in paths:
             page.goto(night.base + path)
             assert barriers(page) == [], path
         page.set_viewport_size({"width": 390, "height": 700})
-        for path in paths[:3]:
+        for path in (*paths[:3], "/api/v1/"):
             page.goto(night.base + path)
             assert barriers(page) == [], path
 

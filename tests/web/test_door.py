@@ -12,6 +12,7 @@ import pytest
 
 from k3push.web.sessions import IDLE_S, Brake, Sessions
 from tests.reporting.pages import RUN, filled, in_doubt
+from tests.web.shop import fields_of
 from tests.web.visits import COOKIE, HOST, PASSWORD, PROXY, RULES, house, in_time, seal_of, tenant
 
 FOREIGN_HOSTS = (
@@ -290,6 +291,46 @@ def test_a_password_lets_in_under_a_new_id() -> None:
             assert spent.headers["location"] == "/"
             async with home.browser(cookie=f"{COOKIE}={before}") as thief:
                 assert (await thief.get("/")).headers["location"] == "/login"
+
+    in_time(visit)
+
+
+def test_who_signs_in_comes_to_the_page_that_was_asked_for() -> None:
+    """Whoever was sent a link to a run need not look for it; a wrong password changes nothing."""
+    wanted = "/?sort=newest&lang=en"
+
+    async def visit() -> None:
+        async with house(rules=PASSWORD) as home, home.browser() as browser:
+            asked = await browser.get(wanted)
+            assert asked.headers["location"].startswith("/login?next=")
+            page = await browser.get(asked.headers["location"])
+            for password, status in (("wrong", 403), ("correct horse", 429)):
+                data = {**fields_of(page), "password": password}
+                page = await browser.post("/login", data=data)
+                assert page.status_code == status
+            await anyio.sleep(1)
+            data = {**fields_of(page), "password": "correct horse"}
+            passed = await browser.post("/login", data=data)
+            assert (passed.status_code, passed.headers["location"]) == (303, wanted)
+            assert (await browser.get(wanted)).status_code == 200
+
+    in_time(visit)
+
+
+@pytest.mark.parametrize(
+    "foreign", ["//evil.example", "/\\evil.example", "https://evil.example/", "/\t/evil", "x", "/ "]
+)
+def test_a_link_leads_through_the_sign_in_to_no_other_site(foreign: str) -> None:
+    """What looks like our page would be somebody else's."""
+
+    async def visit() -> None:
+        async with house(rules=PASSWORD) as home, home.browser() as browser:
+            seal = seal_of(await browser.get("/login", params={"next": foreign}))
+            data = {"seal": seal, "password": "correct horse", "next": foreign}
+            passed = await browser.post("/login", data=data)
+            assert (passed.status_code, passed.headers["location"]) == (303, "/")
+            again = await browser.get("/login", params={"next": foreign})
+            assert (again.status_code, again.headers["location"]) == (303, "/")
 
     in_time(visit)
 

@@ -143,5 +143,9 @@ def test_no_request_gets_an_answer_that_is_not_documented(tmp_path: Path, seed: 
                 name = documented[status]["content"][kind]["schema"]["$ref"].rpartition("/")[2]
                 getattr(shapes, name).model_validate_json(answer.content)
         assert seen >= {"200", "202", "404", "422"}
+        # The document and its page are for everybody, however they are asked for.
+        for hidden in ("/", "/openapi.json"):
+            for query in ("", "?lang=zh", f"?lang={quote(TEXTS[5])}", "?x=" + "9" * 3000):
+                assert (await wms.get(hidden + query)).status_code == 200
 
     played(fuzz, tmp_path)

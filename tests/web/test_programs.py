@@ -11,18 +11,23 @@ import anyio.lowlevel
 import httpx
 import pytest
 
-from k3push.core.model import State
+from k3push.config.settings_file import read_settings
+from k3push.core.model import RunId, State
+from k3push.runs.execute import Only
+from k3push.runs.outcome import Exit
 from k3push.runs.request_stages import find_request, requests
 from k3push.simulator import build
 from k3push.simulator.forms import PURCHASE_ORDER
 from k3push.simulator.script import Channel
 from k3push.web.api.shapes import MOST_BILLS
 from k3push.web.lanes import MOST_AT_ONCE
+from k3push.wiring.executor import RunOptions
 from k3push.wiring.kept_access import IDLE_S
+from k3push.wiring.line_observer import LineObserver
 from tests.runs.office import orders, sandbox, steps
 from tests.web.programs import API, played, program, until_over
 from tests.web.shop import FOUR_EYES, Shop, press, signed_in
-from tests.web.visits import House, house, in_time
+from tests.web.visits import SPEAKERS, House, house, in_time
 
 # The client's own generators, where a body is not read to the end.
 UNREAD = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -293,6 +298,27 @@ def test_a_program_asks_for_fewer_steps_than_the_route_takes(tmp_path: Path) -> 
             )
 
     played(push, tmp_path, Shop(tmp_path, more=more))
+
+
+def test_whoever_executes_a_push_takes_no_step_that_its_program_did_not_ask_for(
+    tmp_path: Path,
+) -> None:
+    """A person at a terminal, or a worker, goes on with the run and knows no request."""
+    shop = Shop(tmp_path, more='follow = ["submit", "audit"]\n')
+
+    async def push(_: Shop, __: House, wms: httpx.AsyncClient) -> None:
+        wanted = asked("e-1", *orders(1), follow=[])
+        told = await until_over(wms, (await wms.post("/pushes", json=wanted)).json()["id"])
+        settings = read_settings(tmp_path / "config.toml", {})
+        say = SPEAKERS["en"]
+        for only in (None, Only.FOLLOW):
+            observer = LineObserver(say, lambda *_, **__: None, lambda _: None)
+            executor = shop.executor(settings, RunOptions(), observer, say)
+            ending = await executor.go_on(shop.ledger, RunId(told["run"]), only=only)
+            assert (ending.exit, dict(ending.followed.counts)) == (Exit.DONE, {})
+        assert not shop.site.calls[Channel.SUBMIT]
+
+    played(push, tmp_path, shop)
 
 
 def test_faults_on_the_way_double_nothing(tmp_path: Path) -> None:

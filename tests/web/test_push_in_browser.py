@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -61,7 +62,8 @@ class Person:
 
     def sign_in(self) -> None:
         """Sign in by name."""
-        self.page.goto(self.base)
+        if "/login" not in self.page.url:
+            self.page.goto(self.base)
         self.page.get_by_label(self.say("web.user_name")).fill(self.name)
         self.page.get_by_label(self.say("web.password")).fill(SECRETS[self.name])
         self.press("web.sign_in")
@@ -168,9 +170,9 @@ def watch_and_pause(wang: Person, sandbox: Sandbox) -> None:
 
 def see_it_go_on(wang: Person) -> None:
     """The next server knows nobody's session, and takes up its runs by itself."""
-    wang.page.wait_for_url("**/login#*")
+    wang.page.wait_for_url("**/login?next=*")
     wang.sign_in()
-    wang.page.locator(".runs a").first.click()
+    expect(wang.page).to_have_url(re.compile(r"/runs/"))  # the page that was open
     wang.sees(".verdict", "summary.exit", code=3, what="")
     expect(wang.page.locator(".tile.rejected b")).to_have_text(str(len(REFUSED)))
     wang.looks_around()

@@ -22,7 +22,8 @@ from k3push.simulator.script import Channel
 from k3push.web.uploads import MOST_PASTED_BYTES, MOST_UPLOAD_BYTES
 from tests.runs.office import NOON, orders, sandbox, steps
 from tests.web.shop import BY_NAME, FOUR_EYES, Shop, fields_of, press, send_list, signed_in
-from tests.web.visits import HOST, House, house, in_time, seal_of
+from tests.web.test_live import Viewer
+from tests.web.visits import COOKIE, HOST, House, house, in_time, seal_of
 
 # The client's own generators, where its body is not read to the end.
 UNREAD = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -71,6 +72,26 @@ def test_a_list_is_planned_approved_and_pushed(tmp_path: Path) -> None:
             ]
 
     played(push, Shop(tmp_path))
+
+
+def test_a_plan_that_is_made_shows_no_bar_any_more(tmp_path: Path) -> None:
+    """A bar at 0 of 0 lines would look as if the server were at work."""
+
+    async def visit() -> None:
+        shop = Shop(tmp_path)
+        async with shop.open() as home, signed_in(home, "li") as li:
+            await send_list(li, "CGDD0000000")
+            plan = await shop.until("planned")
+            viewer, cookie = Viewer(), f"{COOKIE}={li.cookies[COOKIE]}"
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(viewer.view, home, cookie, f"/plans/{plan.id}/events")
+                with anyio.fail_after(60):
+                    while not viewer.heard:  # noqa: ASYNC110  # the clock jumps
+                        await anyio.sleep(0.1)
+                viewer.gone.set()
+            assert viewer.heard[0]["parts"]["look"].strip() == ""
+
+    in_time(visit)
 
 
 def test_bad_lines_are_told_at_once_and_can_be_mended_or_left_out(tmp_path: Path) -> None:

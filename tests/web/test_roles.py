@@ -56,7 +56,7 @@ LIVE = {"/events", "/runs/{run}/events", "/plans/{plan}/events"}
 
 def is_refused(answer: httpx.Response) -> bool:
     """Say whether somebody was kept out: told so, or led to where one signs in."""
-    away = answer.status_code == 303 and answer.headers["location"] == "/login"
+    away = answer.status_code == 303 and answer.headers["location"].startswith("/login")
     return away or answer.status_code == 403
 
 

@@ -166,6 +166,27 @@ def test_a_kill_before_the_end_is_written_tells_it_once(tmp_path: Path) -> None:
     in_time(visit)
 
 
+def test_a_kill_right_after_the_end_was_written_loses_no_event(tmp_path: Path) -> None:
+    """Nobody looks after a push that has ended, so its event has to be in the ledger by then."""
+    receiver = Receiver()
+
+    async def visit() -> None:
+        shop = shop_with(tmp_path, receiver)
+        token = await shop.token()
+        async with shop.open() as home, program(home, token) as wms:
+            await wms.post("/pushes", json={"key": "e", "numbers": orders(3)})
+            with anyio.fail_after(PATIENCE_S):
+                while (await shop.asked()).is_open:
+                    await anyio.lowlevel.checkpoint()
+            dead, shop.ledger = shop.ledger, shop.ledger.another_process()
+            dead.die()
+        async with shop.open():
+            await receiver.until(1)
+        assert set(receiver.types()) == {"push.ended"}
+
+    in_time(visit)
+
+
 def test_doubts_are_told_of(tmp_path: Path) -> None:
     """Whoever relies on a push has to know that the ERP may have acted or not."""
     receiver = Receiver()

@@ -16,6 +16,7 @@ from jinja2 import nodes
 
 import k3push
 from k3push.words import FAMILIES
+from k3push.words.language import speaker
 
 PACKAGE = Path(k3push.__file__).parent
 
@@ -179,6 +180,31 @@ def test_a_sentence_mentions_the_same_facts_in_both_languages() -> None:
     """Who reads Chinese is told as much as who reads English."""
     assert [key for key, words in SENTENCES.items() if not all(words)] == []
     assert [key for key, words in SENTENCES.items() if len(set(map(_facts, words))) > 1] == []
+
+
+# A number, at most one word, and the plural of what is counted.
+_COUNTED = re.compile(
+    r"\{(\w+)(?::(?!\?)[^}]*)?\} (?:more |rejected |unknown )?"
+    r"(?:bills|calls|chunks|documents|files|findings|lines|numbers|reasons|requests|rows|rules|runs)\b"
+)
+
+# Of these there are never fewer than two.
+_ALWAYS_SEVERAL = {
+    "audit.double",
+    "error.many_runs",
+    "notice.resume_all",
+    "status.beside",
+    "why.follow",
+    "why.sessions",
+}
+
+
+def test_one_is_said_as_one_in_english() -> None:
+    """`1 numbers` stands nowhere: what is counted is written as `{n} {n:?number|numbers}`."""
+    plain = [key for key, (english, _) in SENTENCES.items() if _COUNTED.search(english)]
+    assert set(plain) - _ALWAYS_SEVERAL == set()
+    assert speaker("en")("report.found", n=1) == "1 number"
+    assert speaker("en")("report.found", n="2") == "2 numbers"
 
 
 def test_each_family_is_at_home_in_one_module() -> None:

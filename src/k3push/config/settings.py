@@ -183,6 +183,7 @@ class ServeSettings(_Section):
     """`[serve]`: who may look at the dashboard, from where, and what they may do there."""
 
     work: bool = False
+    enqueue: bool = False
     lists: Annotated[str, Field(min_length=1)] = "lists"
     four_eyes: bool = False
     roles: dict[str, Literal["view", "operate", "approve"]] = Field(default_factory=dict)

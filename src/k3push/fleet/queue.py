@@ -144,6 +144,19 @@ class Queue:
         """Write down that all numbers of a run are in the tenant's ledger."""
         await self.do("listed", tenant=tenant, run=run)
 
+    async def hand_over(self, tenant: str, run: RunId, lock: str, request: str) -> None:
+        """Write down that a run, which is whole, is to be executed for a request of a server.
+
+        Doing it again for the same request changes nothing, also where somebody has cancelled
+        the run meanwhile. For another request, one that is over is executed once more.
+        """
+        await self.do("hand_over", tenant=tenant, run=run, lock=lock, request=request)
+
+    async def is_open(self, tenant: str, run: RunId) -> bool:
+        """Say whether the fleet has something left to do about a run."""
+        rows = await self.all("run", tenant=tenant, run=run)
+        return bool(rows) and rows[0]["outcome"] is None
+
     async def make_jobs(self) -> None:
         """Give a job to each run and each schedule that is due and has none.
 

@@ -78,8 +78,13 @@ class Ledger(Protocol):
         """Return the run of that id."""
         ...
 
-    async def runs(self) -> Sequence[Run]:
-        """Return all runs, the oldest first."""
+    async def runs(self, *, last: int | None = None, undone: bool = False) -> Sequence[Run]:
+        """Return runs, the oldest first.
+
+        Args:
+            last: Only the newest so many; None for all, of which there may be very many.
+            undone: Only those that have no ending, or another than exit code 0.
+        """
         ...
 
     def own(self, run: RunId, *, executes: bool = True) -> AbstractAsyncContextManager[None]:

@@ -31,7 +31,7 @@ async def find_run(ledger: Ledger, name: str | None) -> Run:
     """
     if name is not None and (exact := await ledger.run(RunId(name))) is not None:
         return exact
-    runs = await ledger.runs()
+    runs = await ledger.runs(last=1 if name is None else None)
     if not runs:
         raise Problem(remark("error.no_runs"))
     if name is None:
@@ -94,7 +94,8 @@ class RunFilter:
     async def of(self, ledger: Ledger) -> list[Run]:
         """Return the runs that are wanted, the newest first."""
         by_name = await self._by_name(ledger) if self.words else set()
-        fitting = [run for run in reversed(await ledger.runs()) if self._fits(run, by_name)]
+        runs = await ledger.runs(undone=self.alive or self.needs)
+        fitting = [run for run in reversed(runs) if self._fits(run, by_name)]
         if not (self.alive or self.needs):
             return fitting
         found = []

@@ -139,7 +139,7 @@ async def forecast(
 async def held_numbers(ledger: Ledger, scope: str) -> dict[BillNumber, RunId]:
     """Return the numbers of a scope that some run has sent without an answer, and that run."""
     held: dict[BillNumber, RunId] = {}
-    for run in await ledger.runs():
+    for run in await ledger.runs(undone=True):
         if run.scope != scope or run.is_settled:
             continue
         counts = await ledger.counts(run.id)
@@ -151,7 +151,7 @@ async def held_numbers(ledger: Ledger, scope: str) -> dict[BillNumber, RunId]:
 
 async def measured_pace(ledger: Ledger, scope: str) -> float | None:
     """Return how many numbers a second the last run of a scope pushed, or None if none has."""
-    for run in reversed(await ledger.runs()):
+    for run in reversed(await ledger.runs(last=RUNS_MEASURED)):
         counts = await ledger.counts(run.id) if run.scope == scope else {}
         made = counts.get(State.PUSHED, 0) + counts.get(State.DRAFT, 0)
         seconds = busy_seconds(await ledger.spans(run.id)) if made else 0.0
@@ -272,6 +272,9 @@ MadeOf = Callable[[Mapping[BillNumber, str]], Awaitable[Mapping[BillNumber, Made
 """Tells the latest that was made of bills, each with its id or ""."""
 
 Namesakes = Callable[[Collection[BillNumber]], Awaitable[Mapping[BillNumber, frozenset[str]]]]
+
+RUNS_MEASURED = 1000
+"""Runs that are looked through for one whose pace says how long the next will take."""
 
 NOBODY = Identified(BillNumber(""), "")
 

@@ -19,7 +19,7 @@ from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Literal
-from urllib.parse import parse_qsl, unquote_plus, urlsplit
+from urllib.parse import parse_qsl, quote, unquote_plus, urlencode, urlsplit
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
@@ -244,7 +244,9 @@ class Guard:
         if request["path"] in _ENTRIES:
             return None
         if self._rules.entry == "password" and request.method == "GET":
-            return RedirectResponse("/login", 303)
+            asked = _address(request)
+            behind = f"?{urlencode({'next': asked})}" if asked != "/" else ""
+            return RedirectResponse(f"/login{behind}", 303)
         return self._refuse(request, 403, "web.no_session")
 
     def _may_collect(self, request: Request) -> bool:
@@ -312,6 +314,12 @@ def _host(request: Request) -> str:
     named = request.headers.getlist("host")
     match = _HOST.fullmatch(named[0]) if len(named) == 1 else None
     return match[1].strip("[]").lower() if match else ""
+
+
+def _address(request: Request) -> str:
+    """Return what a browser asks for, without the host."""
+    query = request.url.query
+    return quote(request["path"]) + (f"?{query}" if query else "")
 
 
 def _is_our_own(request: Request) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -12,6 +13,24 @@ from starlette.responses import RedirectResponse, Response
 from k3push.web.door import Visitor
 from k3push.web.page_context import PageContext
 from k3push.web.sessions import same
+
+_LONGEST = 2000
+_OURS = re.compile(r"/(?![/\\])[!-\[\]-~]*")
+
+
+def page_asked_for(address: str) -> str:
+    r"""Return where somebody wanted to go before they were asked who they are.
+
+    The address is one of ours or the first page: a link that somebody else has made must not
+    lead through our sign-in to their own page.
+
+    >>> page_asked_for("/runs/20261127-200000-abc?state=rejected")
+    '/runs/20261127-200000-abc?state=rejected'
+    >>> {page_asked_for(each) for each in ("", "//evil.example", "https://evil.example", "/\\e")}
+    {'/'}
+    """
+    ours = len(address) <= _LONGEST and _OURS.fullmatch(address)
+    return address if ours else "/"
 
 
 class Entry:
@@ -48,7 +67,7 @@ class Entry:
         """Ask for the password, or take it."""
         desk, visitor = self._desk, request.state.visitor
         if visitor.admitted or desk.rules.entry != "password":
-            return RedirectResponse("/", 303)
+            return RedirectResponse(page_asked_for(request.query_params.get("next", "")), 303)
         if request.method != "POST":
             return self._ask(request)
         say = desk.speaker(request)
@@ -68,7 +87,7 @@ class Entry:
             return self._ask(request, say("web.wrong_password"), 403)
         desk.brake.passed(visitor.address)
         desk.log("login.passed", address=visitor.address, user=user)
-        response = RedirectResponse("/", 303)
+        response = RedirectResponse(page_asked_for(form.get("next", "")), 303)
         self._admit(request, response, user)
         return response
 
@@ -76,6 +95,8 @@ class Entry:
         """Show the form, bound to an id that is no session yet."""
         desk, visitor = self._desk, request.state.visitor
         owner = visitor.owner or desk.sessions.new_id()
+        form: Mapping[str, str] = request.state.form
+        wanted = form.get("next", "") or request.query_params.get("next", "")
         frame = replace(desk.frame(request), search=False, seal=desk.sessions.seal(owner))
         response = desk.page(
             request,
@@ -83,6 +104,7 @@ class Entry:
             "login.html",
             problem=problem,
             by_name=bool(desk.rules.passwords),
+            next=page_asked_for(wanted),
             status=status,
         )
         if not visitor.owner:

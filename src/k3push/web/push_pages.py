@@ -40,6 +40,7 @@ from k3push.web.page_context import PageContext, Visit
 from k3push.web.pages import as_file, rendered, whole
 from k3push.web.request_origin import origin_of_selection, to_be_approved
 from k3push.web.uploads import MOST_UPLOAD_BYTES, Upload, keep
+from k3push.web.workshop import Reading
 from k3push.wiring.job_lists import JobOptions
 from k3push.wiring.selected_bills import LIST as SELECTED_LIST
 from k3push.words.language import Say, in_files
@@ -248,17 +249,16 @@ class PushPages:
         visit, asked = await self._asked(request)
         say, id_ = visit.frame.say, asked.id
 
-        async def look() -> tuple[str, int, int, str]:
+        async def look() -> tuple[str, Reading | None]:
             now = await find_request(visit.ledger, id_) or asked
             there = bool(now.runs) and await visit.ledger.run(now.runs[0]) is not None
             reading = visit.working().reading(now)
-            seen = (reading.done, reading.total, reading.waits) if reading else (0, 0, "")
-            return (self._view(visit, now, there), *seen)
+            # It goes on while the browsers are told.
+            return self._view(visit, now, there), replace(reading) if reading else None
 
-        def message(seen: tuple[str, int, int, str]) -> Mapping[str, object]:
-            state, done, total, waits = seen
-            told = {"done": done, "total": total, "waits": say.said(waits)}
-            return {"parts": {"look": rendered("look.html", say, look=told)}, "state": state}
+        def message(seen: tuple[str, Reading | None]) -> Mapping[str, object]:
+            state, reading = seen
+            return {"parts": {"look": rendered("look.html", say, look=reading)}, "state": state}
 
         watching = self._desk.watchers.watching((visit.tenant.name, "plan", id_), look)
         admitted = partial(self._desk.is_admitted, visit.visitor)

@@ -33,6 +33,9 @@ from k3push.web.run_actions import offer_of
 from k3push.words.language import Say
 
 RUNS_A_PAGE = 50
+RUNS_OF_ROUTES = 500
+"""So many of the newest runs say which routes the list can be narrowed to."""
+
 MOST_NEEDING = 10
 # A run obeys within a second or so; the page shows later obedience by itself.
 PATIENCE_S = 3.0
@@ -73,7 +76,12 @@ class RunPages:
         order = request.query_params.get("sort", "") or "newest"
         if order not in ORDERS:
             raise HTTPException(400)
-        runs = ORDERS[order](await asked.of(visit.ledger))
+        if asked or order != "newest":
+            runs = ORDERS[order](await asked.of(visit.ledger))
+        else:
+            # Programs make hundreds of thousands of runs; a page needs the newest of them.
+            seen = max(first + RUNS_A_PAGE + 1, RUNS_OF_ROUTES)
+            runs = list(reversed(await visit.ledger.runs(last=seen)))
         eye = self._eye(visit)
         views = [await eye.look(run) for run in runs[first : first + RUNS_A_PAGE]]
         after = first + RUNS_A_PAGE
@@ -123,7 +131,7 @@ class RunPages:
         eye = self._eye(visit)
 
         async def look() -> Sequence[RunView]:
-            newest = (await RunFilter().of(visit.ledger))[:RUNS_A_PAGE]
+            newest = list(reversed(await visit.ledger.runs(last=RUNS_A_PAGE)))
             # One that has ended is read no more; that it has is a change of the page's state.
             return [
                 await eye.look(run) if run.exit is None else RunView(run, {}, alive=False)

@@ -10,6 +10,7 @@ import anyio
 
 from k3push.core.model import Run, RunId
 from k3push.ports import Ledger, LedgerLostError
+from k3push.reporting.metrics import RUNS_LOOKED_AT
 from k3push.web.workshop import Workshop
 
 
@@ -74,13 +75,14 @@ class TenantLedgers:
         return self._open[tenant.ledger].of_account(tenant.acct_id)
 
     async def runs_of_all(self) -> dict[str, Sequence[Run] | LedgerLostError]:
-        """Return the runs of each tenant by its name, the oldest first, or why there are none."""
+        """Return the newest runs of each tenant, the oldest first, or why there are none."""
         found: dict[str, Sequence[Run] | LedgerLostError] = {}
         lost: dict[str, LedgerLostError] = {}
         for name, tenant in self.tenants.items():
             if tenant.ledger not in lost:
                 try:
-                    found[name] = await (await self.of(tenant)).runs()
+                    ledger = await self.of(tenant)
+                    found[name] = await ledger.runs(last=RUNS_LOOKED_AT)
                     continue
                 except LedgerLostError as error:
                     # Asked once, however many tenants share it: it may have been waited for.

@@ -27,7 +27,7 @@ from k3push.adapters.plan_file import PlanFileError, read_plan, sha256_of
 from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import Settings
 from k3push.core.advice.diagnosis import shape_of
-from k3push.core.model import Run, Step
+from k3push.core.model import Run
 from k3push.core.pacing.window import Window
 from k3push.core.plan import Totals
 from k3push.core.remark import remark
@@ -79,7 +79,7 @@ from k3push.wiring.job_lists import JobOptions, opened_jobs, routes_of
 from k3push.wiring.kept_access import KeptAccess
 from k3push.wiring.line_observer import LineObserver
 from k3push.wiring.planning import check_plan, take_up, write_plan
-from k3push.wiring.preview import Preview, Previewer
+from k3push.wiring.preview import Preview
 from k3push.wiring.selected_bills import Selector
 from k3push.words.language import Say
 
@@ -97,8 +97,14 @@ _UNUSABLE = (JobFileError, OSError, PlanFileError, Problem, RunIsAliveError, Set
 class HandOver(Protocol):
     """Gives runs that are in the ledger to those who execute them elsewhere."""
 
-    async def __call__(self, ledger: Ledger, runs: Sequence[Run], *, only: Only | None) -> None:
-        """See that they are executed; doing it again changes nothing."""
+    async def __call__(self, request: Request, runs: Sequence[Run]) -> None:
+        """Have the runs of a request executed, and return when that is over.
+
+        Doing it again for the same request, as after a restart, has them executed once.
+
+        Raises:
+            LedgerLostError: That cannot be asked for now.
+        """
         ...
 
 
@@ -175,7 +181,8 @@ class Workshop:
             log: Told of what begins, ends and fails.
             make: Makes the executor of one request.
             load: Reads the settings anew.
-            hand_over: Where runs are executed elsewhere.
+            hand_over: Where pushes are executed elsewhere; settling and following are not, since
+                they ask and answer what somebody waits for.
             messenger: Tells programs what became of what they have asked for.
         """
         self.settings = settings
@@ -192,6 +199,7 @@ class Workshop:
         self._kept = KeptAccess()
         self._works: dict[str, _Work] = {}
         self._idle = Wakeup()
+        self._drains = anyio.Event()
         self._tasks: TaskGroup | None = None
         self._ledger: Callable[[], Awaitable[Ledger]] | None = None
 
@@ -246,6 +254,7 @@ class Workshop:
             else:
                 work.fate.ask(Cause.INTERRUPTED, "serve")
         self.draining = True
+        self._drains.set()
 
     async def drained(self) -> None:
         """Wait until nothing is being done."""
@@ -314,7 +323,8 @@ class Workshop:
         if request is None:
             return
         try:
-            async with self._lanes.lane() if is_program(request.by) else nullcontext() as lane:
+            shares = is_program(request.by) and not self._hands_over(request)
+            async with self._lanes.lane() if shares else nullcontext() as lane:
                 await self._step(ledger, request, work, lane)
         except Exception as error:  # sorted by kind below
             cause = innermost(error)
@@ -376,12 +386,10 @@ class Workshop:
         await announce(ledger, self._clock, self._messenger.names, types, data, of=of)
         self._messenger.ring()
 
-    async def _executor(
-        self, fate: SharedStop, request: Request, steps: Sequence[Step] | None = None
-    ) -> Executor:
+    async def _executor(self, fate: SharedStop, request: Request) -> Executor:
         def made() -> Executor:
             settings = self._load(self.settings.file)
-            options = RunOptions(config=settings.file, steps=steps)
+            options = RunOptions(config=settings.file)
             schedule = settings.schedules.get(schedule_of(request))
             if schedule is not None and schedule.window:
                 window, zone = Window.parse(schedule.window), ZoneInfo(schedule.time_zone)
@@ -402,14 +410,7 @@ class Workshop:
 
     async def _plan(self, ledger: Ledger, request: Request, work: _Work) -> None:
         executor = await self._executor(work.fate, request)
-        previewer = Previewer(
-            settings=executor.settings,
-            entrance=executor.entrance,
-            set_aside=self._set_aside,
-            pace=executor.pace(),
-            throttle=executor.throttle(),
-            ledger=ledger,
-        )
+        previewer = executor.previewer(ledger)
         how = reading_of(request)
         path = Path(request.jobs[0])
         notes: list[str] = []
@@ -494,18 +495,12 @@ class Workshop:
             raise Problem(remark("desk.none_selected", route=route.name))
         return notes
 
-    def _set_aside(self, user: str, why: str) -> None:
-        self._warn("warning.identity_aside", user=user, why=why)
-
     # -- executing ----------------------------------------------------------------------------
 
     async def _execute(
         self, ledger: Ledger, request: Request, work: _Work, lane: Lane | None
     ) -> None:
-        steps = request.steps
-        if request.kind is not Kind.PUSH and (begun := await push_of(ledger, request.runs[0])):
-            steps = begun.steps
-        executor = await self._executor(work.fate, request, steps)
+        executor = await self._executor(work.fate, request)
         only = _ONLY.get(request.kind)
         runs = await self._runs(ledger, request, executor.settings)
         # A document that was refused a step leaves its run finished, and is looked at again.
@@ -514,8 +509,10 @@ class Workshop:
         for run in left:
             executor.see_whole(run)
             executor.route_now(run)  # before any of them sends
-        if self._hand_over is not None:
-            await self._hand_over(ledger, left, only=only)
+        if left and self._hands_over(request):
+            await self._have_executed(request, left)
+            if self.draining:
+                return  # the next server waits for the fleet
         elif left:
             self._log("request.begins", request=request.id, runs=", ".join(r.id for r in left))
             async with executor.deadlines(), anyio.create_task_group() as others:
@@ -528,10 +525,27 @@ class Workshop:
                 self._kept.try_again()
             if Cause.INTERRUPTED in work.fate.causes:
                 return  # the next server goes on
-        if self._hand_over is None:
-            await self._announce(ledger, request, runs)
+        await self._announce(ledger, request, runs)
         await move(ledger, request, Stage.ENDED, bills=())
         self._log("request.ended", request=request.id)
+
+    def _hands_over(self, request: Request) -> bool:
+        return self._hand_over is not None and request.kind not in _ONLY
+
+    async def _have_executed(self, request: Request, runs: Sequence[Run]) -> None:
+        """Have runs executed elsewhere, and wait for that or for the end of this server."""
+        if self._hand_over is None:
+            return
+        self._log("request.handed_over", request=request.id, runs=", ".join(r.id for r in runs))
+        async with anyio.create_task_group() as waiting:
+
+            async def until_drained() -> None:
+                await self._drains.wait()
+                waiting.cancel_scope.cancel()
+
+            waiting.start_soon(until_drained)
+            await self._hand_over(request, runs)
+            waiting.cancel_scope.cancel()
 
     async def _runs(self, ledger: Ledger, request: Request, settings: Settings) -> list[Run]:
         """Return the runs of a request, those of a plan written down if they are not yet."""

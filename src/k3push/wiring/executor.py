@@ -6,7 +6,7 @@ Every front (the command line, a worker, the dashboard) has one `Executor` for a
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
@@ -32,6 +32,7 @@ from k3push.runs.execute import Execution, Only, execute
 from k3push.runs.outcome import Ending, Exit, ending_of, followed_of
 from k3push.runs.pace_steps import keep_steps, kept_steps
 from k3push.runs.problem import Problem
+from k3push.runs.program_requests import steps_asked_for
 from k3push.runs.shared_stop import SharedStop
 from k3push.runs.stop import Cause, Stop
 from k3push.runs.throttle import Throttle
@@ -40,6 +41,7 @@ from k3push.wiring.erp import ErpAccess, endpoints_of
 from k3push.wiring.measuring import check_measuring, measured, traced
 from k3push.wiring.notifying import recipients, tell_people
 from k3push.wiring.outputs import check_output
+from k3push.wiring.preview import Previewer
 from k3push.words.language import Say
 
 
@@ -53,7 +55,6 @@ class RunOptions:
         window: In place of the settings' own, from a schedule.
         zone: Whose clock the window goes by; None is the computer's.
         closes_in_s: When the execution ends since its window does; None where it waits.
-        steps: Which steps of the route's `follow` documents take; None for all.
     """
 
     config: Path | None = None
@@ -68,7 +69,6 @@ class RunOptions:
     window: Window | None = None
     zone: tzinfo | None = None
     closes_in_s: float | None = None
-    steps: Collection[Step] | None = None
 
 
 class Witness(Watch, Protocol):
@@ -142,7 +142,9 @@ class Executor:
             Problem: The settings name another account or rule than the run has.
             RunIsAliveError: Another process executes it.
         """
-        run = replace(run, route=self.route_now(run))
+        route = self.route_now(run)
+        steps = await steps_asked_for(ledger, run.id, route.follow)
+        run = replace(run, route=replace(route, follow=steps))
         warn = self.observer.warn
         if Step.AUDIT in run.route.follow and not run.route.verify_flow:
             warn("warning.past_flows", route=run.route.name)
@@ -238,14 +240,12 @@ class Executor:
         scope = scope_of(self.settings.erp.acct_id, route)
         if scope != run.scope:
             raise Problem(remark("error.other_scope", run=run.id, scope=run.scope, now=scope))
-        if self.options.steps is None:
-            return route
-        return replace(route, follow=tuple(s for s in route.follow if s in self.options.steps))
+        return route
 
     async def ending_now(self, ledger: Ledger, run: Run, stop: Stop | SharedStop) -> Ending:
         """Say how a run stands, after an execution or without one."""
         unverified = self.settings.erp.verify is False
-        steps = self.settings.steps_of(run)
+        steps = await steps_asked_for(ledger, run.id, self.settings.steps_of(run))
         return await ending_of(ledger, run, stop.causes, unverified=unverified, steps=steps)
 
     def pace(self) -> PushPace:
@@ -269,6 +269,26 @@ class Executor:
             concurrency=None if concurrency == "auto" else concurrency,
             calls_per_minute=run.max_calls_per_minute,
             window=options.window or (Window.parse(run.window) if run.window else None),
+        )
+
+    def previewer(self, ledger: Ledger | None = None) -> Previewer:
+        """Return what looks ahead, with the same ERP and the same pace.
+
+        Args:
+            ledger: None where that of the settings is to be opened, if there is one.
+        """
+
+        def set_aside(user: str, why: str) -> None:
+            self.observer.warn("warning.identity_aside", user=user, why=why)
+
+        return Previewer(
+            settings=self.settings,
+            entrance=self.entrance,
+            set_aside=set_aside,
+            pace=self.pace(),
+            throttle=self.throttle(),
+            ledger=ledger,
+            again=bool(self.options.because),
         )
 
     def _execution(

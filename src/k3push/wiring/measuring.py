@@ -16,7 +16,7 @@ from k3push.config.settings import Settings
 from k3push.core.model import Run
 from k3push.core.remark import remark
 from k3push.ports import Ledger, LedgerLostError
-from k3push.reporting.metrics import LEDGER_UP, Sample, samples_of
+from k3push.reporting.metrics import LEDGER_UP, RUNS_LOOKED_AT, Sample, samples_of
 
 if TYPE_CHECKING:
     from k3push.reporting.traces import Trace
@@ -80,7 +80,8 @@ async def _write_textfile(settings: Settings, ledger: Ledger, warn: Warn) -> Non
     labels = {"tenant": settings.file.stem}
 
     try:
-        samples = await samples_of(ledger, await ledger.runs(), SystemClock().now(), labels=labels)
+        runs = await ledger.runs(last=RUNS_LOOKED_AT)
+        samples = await samples_of(ledger, runs, SystemClock().now(), labels=labels)
         samples.append(Sample(LEDGER_UP, labels, 1))
     except LedgerLostError:
         samples = [Sample(LEDGER_UP, labels, 0)]

@@ -49,7 +49,7 @@ async def make_way(
 
 
 async def _under_way(ledger: Ledger, scopes: Collection[str]) -> RunId | None:
-    for run in await ledger.runs():
+    for run in await ledger.runs(undone=True):
         if run.scope in scopes and run.exit is None and await ledger.is_alive(run.id):
             return run.id
     return None

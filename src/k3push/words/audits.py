@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 WORDS = {
-    "audit.looking": ("looked at {done:,} bills", "已核对 {done:,} 张单据"),
+    "audit.looking": ("looked at {done:,} {done:?bill|bills}", "已核对 {done:,} 张单据"),
     "audit.route": (
         "{route}: {sources:,} looked at, {doubles:,} with too many documents, {missing:,} gone",
         "{route}：核对 {sources:,} 张源单，其中 {doubles:,} 张下游单据过多；{missing:,} 张下游单据已不存在",
@@ -31,11 +31,11 @@ WORDS = {
         "……另有 {count:,} 项；用 --output F 写出全部",
     ),
     "audit.clean": (
-        "Of {sources:,} bills, none has more documents than it should have.",
+        "Of {sources:,} {sources:?bill|bills}, none has more documents than it should have.",
         "已核对 {sources:,} 张源单：下游单据均无重复",
     ),
     "audit.found": (
-        "Of {sources:,} bills, {doubles:,} with too many documents; documents that are gone: {missing:,}.",
+        "Of {sources:,} {sources:?bill|bills}, {doubles:,} with too many documents; documents that are gone: {missing:,}.",
         "已核对 {sources:,} 张源单：{doubles:,} 张下游单据过多，{missing:,} 张下游单据已不存在",
     ),
     "audit.not_whole": (
@@ -51,7 +51,7 @@ WORDS = {
         "……另有 {count:,} 张被拒绝查询",
     ),
     "audit.strange": (
-        "{route}: {count:,} numbers are no bills of {form}, and were passed over",
+        "{route}: {count:,} {count:?number is no bill|numbers are no bills} of {form}, and {count:?was|were} passed over",
         "{route}：{count:,} 个编号不是 {form} 的单据，已跳过",
     ),
     "audit.no_ledger": (
@@ -107,7 +107,7 @@ WORDS = {
     "audit.heading.created": ("made at", "创建时间"),
     "audit.heading.run": ("run", "任务"),
     "audit.left_out": (
-        "{count:,} findings are not on this page; a CSV or XLSX file has all of them.",
+        "{count:,} {count:?finding is|findings are} not on this page; a CSV or XLSX file has all of them.",
         "本页未列出 {count:,} 项；CSV 或 XLSX 文件中有全部。",
     ),
     "audit.notify": (

@@ -34,11 +34,11 @@ WORDS = {
         "{form}：无法区分来自 {source} 与来自其他单据类型的同号单据；此前已下推（already）仅凭编号判定",
     ),
     "check.linked": (
-        "{field} of {rows} rows of {form} names {found} bills of {source}",
+        "{field} of {rows} {rows:?row|rows} of {form} names {found} {found:?bill|bills} of {source}",
         "{form} 最近 {rows} 行的 {field} 中有 {found} 张 {source}",
     ),
     "check.not_linked": (
-        "{field} of the newest {rows} rows of {form} names no bill of {source}: if some were pushed, it is the wrong field; correct source_number_field. Else run with --limit 1 first",
+        "{field} of the newest {rows} {rows:?row|rows} of {form} names no bill of {source}: if some were pushed, it is the wrong field; correct source_number_field. Else run with --limit 1 first",
         "{form} 最近 {rows} 行的 {field} 中没有 {source} 的编号：如曾下推过，则字段有误，请修改 source_number_field；否则请先用 --limit 1 试推",
     ),
     "check.source": ("source form {form}", "源单 {form}"),
@@ -71,7 +71,7 @@ WORDS = {
         "无法核实转换规则 {rule}（{why}）；请在 ERP 中查看，或先用 --limit 1 试推",
     ),
     "check.rules_seen": (
-        "the ERP listed {count} rules",
+        "the ERP listed {count} {count:?rule|rules}",
         "ERP 列出 {count} 条规则",
     ),
     "check.default_rule": (
@@ -87,7 +87,7 @@ WORDS = {
         "路线 {route}：从 {source} 到 {target} 未启用默认转换规则；请在 ERP 中启用，或在路线的 rule 中写明：{known}",
     ),
     "check.same_rights": (
-        "{user} sees what {first} sees of {form} ({shared} of the newest {rows} rows)",
+        "{user} sees what {first} sees of {form} ({shared} of the newest {rows} {rows:?row|rows})",
         "{user} 所见的 {form} 与 {first} 相同（最新 {rows} 行中 {shared} 行）",
     ),
     "check.other_rights": (

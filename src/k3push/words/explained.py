@@ -18,12 +18,12 @@ WORDS = {
     "explain.id": ("source id {id}", "源单内码 {id}"),
     "explain.draft": ("id {id} (draft)", "内码 {id}（暂存）"),
     "explain.step": (
-        "step {id}: run {run}, {step} of {count} documents that stood at {status}",
+        "step {id}: run {run}, {step} of {count} {count:?document|documents} that stood at {status}",
         "步骤 {id}：任务 {run}，{step} {count} 张状态为 {status} 的单据",
     ),
     "explain.follow": ("after the push: {what}", "下推之后：{what}"),
     "explain.attempt": (
-        "attempt {id}: run {run}, chunk {chunk}, sending {nth}, {count} numbers",
+        "attempt {id}: run {run}, chunk {chunk}, sending {nth}, {count} {count:?number|numbers}",
         "调用 #{id}：任务 {run}，第 {chunk} 批，第 {nth} 次发送，{count} 张单据",
     ),
     "explain.request": ("request  {what}", "请求  {what}"),
@@ -176,7 +176,7 @@ WORDS = {
         "发送 {seconds:g} 秒后仍无下游单据",
     ),
     "note.unanswered": (
-        "sent alone {times} times without a usable answer, and nothing was made",
+        "sent alone {times} {times:?time|times} without a usable answer, and nothing was made",
         "单独调用 {times} 次均无有效应答，且未生成下游单据",
     ),
     "note.unseen": (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import locale
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Literal
@@ -63,6 +63,21 @@ def _escaped(letter: str) -> str:
     return f"\\u{ord(letter):04x}"
 
 
+_COUNTED = re.compile(r"\{(\w+):\?([^|}]*)\|([^}]*)\}")
+
+
+def _filled(words: str, facts: Mapping[str, object]) -> str:
+    """Put facts into a sentence, and choose between two forms of a word by a number.
+
+    >>> _filled("{n} {n:?number is|numbers are} left", {"n": 1})
+    '1 number is left'
+    >>> _filled("{n} {n:?number is|numbers are} left", {"n": 2})
+    '2 numbers are left'
+    """
+    chosen = _COUNTED.sub(lambda found: found[2 if facts[found[1]] in (1, "1") else 3], words)
+    return chosen.format(**facts)
+
+
 @dataclass(frozen=True, slots=True)
 class Say:
     """Says sentences in one language: the one interface to all words for people.
@@ -85,7 +100,7 @@ class Say:
         found = sentence(key)
         if found is None:
             raise KeyError(key)
-        english, chinese = (words.format(**known) for words in found)
+        english, chinese = (_filled(words, known) for words in found)
         match self.lang:
             case "en":
                 return english

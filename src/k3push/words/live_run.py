@@ -10,7 +10,7 @@ WORDS = {
     "progress.eta_range": ("ETA {least} to {most}", "剩余 {least} 到 {most}"),
     "progress.rate": ("{rate}/s", "{rate} 张/秒"),
     "progress.slow": ("{rate}/min", "{rate} 张/分"),
-    "progress.drive": ("{calls} calls × {size}", "并发 {calls} × 每批 {size}"),
+    "progress.drive": ("{calls} {calls:?call|calls} × {size}", "并发 {calls} × 每批 {size}"),
     "progress.limit": ("at most {calls}/min", "限 {calls} 次/分"),
     "progress.settling": (
         "{unknown} in doubt; not found counts as absent {window:.0f} s after the sending",
@@ -49,7 +49,7 @@ WORDS = {
         "；1 批已发出，会照常记录",
     ),
     "control.open": (
-        "; {count} chunks are on their way and will be recorded",
+        "; {count} {count:?chunk is on its|chunks are on their} way and will be recorded",
         "；{count} 批已发出，会照常记录",
     ),
     # -- how it stands ---------------------------------------------------------------------
@@ -66,7 +66,7 @@ WORDS = {
     ),
     "status.asked": ("{command}: asked at {at}, not obeyed yet", "{command}：{at} 下达，尚未执行"),
     "status.unread": (
-        "and {rows:,} more numbers that are not read here; `k3push report` has all",
+        "and {rows:,} more {rows:?number that is|numbers that are} not read here; `k3push report` has all",
         "另有 {rows:,} 张单据此处未读取；`k3push report` 列出全部",
     ),
     "status.beside": (

@@ -42,7 +42,7 @@ WORDS = {
     ),
     # -- what was done, and what was not ---------------------------------------------------
     "notice.ask_run": (
-        "Push {count} bills by route {route} ({source} → {target})\non {url}, account {acct}?",
+        "Push {count} {count:?bill|bills} by route {route} ({source} → {target})\non {url}, account {acct}?",
         "要在 {url}（账套 {acct}）上\n按路线 {route}（{source} → {target}）下推 {count} 张单据吗？",
     ),
     "notice.not_run": ("Nothing was sent.", "没有下推任何单据。"),
@@ -64,11 +64,11 @@ WORDS = {
         "正在停止：等待进行中的调用。再按一次 Ctrl-C 立即停止。",
     ),
     "notice.not_begun": (
-        "run {run}, route {route}: not begun, since the command was stopped; {planned} numbers stay planned, `k3push resume` continues with them",
+        "run {run}, route {route}: not begun, since the command was stopped; {planned} {planned:?number stays|numbers stay} planned, `k3push resume` continues with {planned:?it|them}",
         "任务 {run}，路线 {route}：命令已停止，因此未开始；{planned} 张单据仍待下推，可用 `k3push resume` 继续",
     ),
     "notice.resume_all": (
-        "one command began {count} runs; {left} are not finished and continue now: {runs}",
+        "one command began {count} runs; {left} {left:?is not finished and continues|are not finished and continue} now: {runs}",
         "同一条命令启动了 {count} 个任务；其中 {left} 个未完成，现在继续：{runs}",
     ),
     "notice.nothing_rejected": (
@@ -87,11 +87,11 @@ WORDS = {
         "{number}: {state}, as you have found out",
         "{number}：{state}，按人工核实登记",
     ),
-    "notice.exported": ("{count} rows written to {path}", "已导出 {count} 行：{path}"),
+    "notice.exported": ("{count} {count:?row|rows} written to {path}", "已导出 {count} 行：{path}"),
     "notice.report": ("written: {path}", "已生成：{path}"),
     # -- folders of job files --------------------------------------------------------------
     "inbox.nothing": (
-        "{folder}: nothing new; {known} files were taken before",
+        "{folder}: nothing new; {known} {known:?file was|files were} taken before",
         "{folder}：没有新文件；已处理过 {known} 个",
     ),
     "inbox.left.unfinished": (

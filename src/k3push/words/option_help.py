@@ -249,6 +249,10 @@ WORDS = {
         "Execute what is started in the dashboard.",
         "执行在看板中发起的任务。",
     ),
+    "option.enqueue_served": (
+        "Have the fleet's workers execute what is started in the dashboard.",
+        "在看板中发起的任务交由集群的工作进程执行。",
+    ),
     "option.open": ("Open a browser.", "打开浏览器。"),
     "option.verbose_serve": ("Log each request.", "记录每个请求。"),
     # -- schedules and the fleet -----------------------------------------------------------

@@ -65,19 +65,19 @@ WORDS = {
         "{pushes} 次下推，{logins} 次登录，{targets} 张下游单据",
     ),
     "summary.pace": (
-        "pace: {calls} at once × {numbers} numbers",
+        "pace: {calls} at once × {numbers} {numbers:?number|numbers}",
         "节奏：并发 {calls} 次调用 × 每批 {numbers} 张",
     ),
     "summary.doubted": (
-        "answers lost: {doubted} numbers in doubt, {left} of them still",
+        "answers lost: {doubted} {doubted:?number|numbers} in doubt, {left} of them still",
         "应答丢失：涉及 {doubted} 张单据，其中 {left} 张仍未核实",
     ),
     "summary.twins": (
-        "pushed by somebody else as well: {count} numbers with more documents than this run made (code twin)",
+        "pushed by somebody else as well: {count} {count:?number|numbers} with more documents than this run made (code twin)",
         "{count} 张单据另有他人下推：下游单据多于本次生成的数量（代码 twin）",
     ),
     "summary.partly": (
-        "made in part: {count} numbers have documents, and the ERP refused the rest (code partly)",
+        "made in part: {count} {count:?number has|numbers have} documents, and the ERP refused the rest (code partly)",
         "部分生成：{count} 张单据已有下游单据，其余部分被 ERP 拒绝（代码 partly）",
     ),
     "summary.follow": ("after the push: {counts}", "下推之后：{counts}"),
@@ -92,7 +92,7 @@ WORDS = {
     "summary.exit": ("exit {code}: {what}", "退出码 {code}：{what}"),
     "reason.heading": ("why, and what to do:", "原因与处理："),
     "reason.more": (
-        "and {reasons} more reasons, {rows} numbers",
+        "and {reasons} more {reasons:?reason|reasons}, {rows} {rows:?number|numbers}",
         "另有 {reasons} 种原因，{rows} 张单据",
     ),
     # -- why a run stopped before its end --------------------------------------------------
@@ -146,17 +146,20 @@ WORDS = {
         "台账无法写入，因此不再发送：{why}",
     ),
     "why.deadline": ("the time set by {option} is over", "{option} 设定的时间已到"),
-    "why.limit": ("the limit of {limit} numbers is reached", "已达到 {limit} 张单据的上限"),
+    "why.limit": (
+        "the limit of {limit} {limit:?number|numbers} is reached",
+        "已达到 {limit} 张单据的上限",
+    ),
     "why.follow": (
         "{count} documents in a row were refused when they were submitted or approved",
         "连续 {count} 张下游单据提交或审核被拒绝",
     ),
     "why.person": (
-        "{count} numbers stay unknown, and no look can tell what became of them",
+        "{count} {count:?number stays|numbers stay} unknown, and no look can tell what became of {count:?it|them}",
         "{count} 张单据结果未知，且无法通过查询核实",
     ),
     "why.barred": (
-        "{count} numbers wait for a person in run {runs}",
+        "{count} {count:?number waits|numbers wait} for a person in run {runs}",
         "{count} 张单据须在任务 {runs} 中人工核实",
     ),
     "why.sessions": (
@@ -164,15 +167,15 @@ WORDS = {
         "{why}（同一批单据 {times} 次下推均如此，而其他调用正常）",
     ),
     "breach.percent": (
-        "{value:.1f} % of {sent} numbers were refused (limit {limit})",
+        "{value:.1f} % of {sent} {sent:?number was|numbers were} refused (limit {limit})",
         "{sent} 张单据中有 {value:.1f} % 被拒绝（上限 {limit}）",
     ),
     "breach.fail": (
-        "{value:.0f} of {sent} numbers were refused (limit {limit})",
+        "{value:.0f} of {sent} {sent:?number|numbers} {value:?was|were} refused (limit {limit})",
         "{sent} 张单据中有 {value:.0f} 张被拒绝（上限 {limit}）",
     ),
     "breach.unknown": (
-        "{value:.0f} of {sent} numbers are in doubt (limit {limit})",
+        "{value:.0f} of {sent} {sent:?number|numbers} {value:?is|are} in doubt (limit {limit})",
         "{sent} 张单据中有 {value:.0f} 张结果未知（上限 {limit}）",
     ),
 }

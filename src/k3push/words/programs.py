@@ -17,7 +17,7 @@ WORDS = {
         "没有名为 {name} 的程序；用 k3push token list 查看已有的程序",
     ),
     "token.made": (
-        "Token of {name} for route {route}, role {role}, {rate} requests a minute. It is shown this once.",
+        "Token of {name} for route {route}, role {role}, {rate} {rate:?request|requests} a minute. It is shown this once.",
         "{name} 的令牌：路线 {route}，角色 {role}，每分钟 {rate} 次请求。令牌只显示这一次。",
     ),
     "token.revoked": ("The token of {name} is refused from now on.", "{name} 的令牌已作废。"),
@@ -34,8 +34,8 @@ WORDS = {
     # -- what a program is told ------------------------------------------------------------------
     "api.title": ("For programs", "程序接口"),
     "api.about": (
-        "What programs can ask of this server over HTTP. Each needs a token: k3push token add.",
-        "其他程序可通过 HTTP 调用的接口；每个程序须有令牌：k3push token add。",
+        "What programs can ask of this server over HTTP. Each needs a token: `k3push token add`.",
+        "其他程序可通过 HTTP 调用的接口；每个程序须有令牌：`k3push token add`。",
     ),
     "api.no_token": (
         "Send Authorization: Bearer with a token of k3push token add that was not revoked.",
@@ -46,7 +46,7 @@ WORDS = {
         "令牌的角色为 {role}，此操作需要 {needed}。",
     ),
     "api.too_many": (
-        "The token allows {rate} requests a minute. Ask again after Retry-After seconds.",
+        "The token allows {rate} {rate:?request|requests} a minute. Ask again after Retry-After seconds.",
         "令牌限每分钟 {rate} 次请求；请在 Retry-After 秒后重试。",
     ),
     "api.only_watches": (

@@ -21,11 +21,14 @@ WORDS = {
     "report.show": ("show", "查看"),
     "report.job_file": ("job file", "生成清单"),
     "report.more": ("and {n} more", "另有 {n} 条"),
-    "report.unprinted": ("and {n} numbers that are not printed", "另有 {n} 张单据未打印"),
+    "report.unprinted": (
+        "and {n} {n:?number that is|numbers that are} not printed",
+        "另有 {n} 张单据未打印",
+    ),
     "report.course": ("How it went", "执行过程"),
     "report.steps": ("Steps of the pace", "节奏的调整"),
     "report.step": (
-        "{seconds:.1f} s: {calls} calls at once × {numbers} numbers ({why})",
+        "{seconds:.1f} s: {calls} {calls:?call|calls} at once × {numbers} {numbers:?number|numbers} ({why})",
         "{seconds:.1f} 秒：并发 {calls} × 每批 {numbers} 张（{why}）",
     ),
     "report.follow": ("after the push", "下推之后"),
@@ -49,7 +52,7 @@ WORDS = {
     "report.lines": ("lines", "行"),
     "report.table": ("All numbers", "全部单据"),
     "report.left_out": (
-        "{n} numbers that are pushed or already are left out here; ledger.csv has them.",
+        "{n} {n:?number that is pushed or already is|numbers that are pushed or already are} left out here; ledger.csv has {n:?it|them}.",
         "此处略去 {n} 张已下推的单据；见 ledger.csv。",
     ),
     "report.search": ("Search numbers, documents, reasons", "搜索单据编号、下游单据、原因"),
@@ -69,12 +72,12 @@ WORDS = {
     "report.answer": ("answer", "应答"),
     "report.verdict": ("verdict", "判定"),
     "report.attempt": (
-        "{at}: attempt {id}, chunk {chunk}, sending {nth}, {n} numbers",
+        "{at}: attempt {id}, chunk {chunk}, sending {nth}, {n} {n:?number|numbers}",
         "{at}：调用 #{id}，第 {chunk} 批，第 {nth} 次发送，{n} 张单据",
     ),
     "report.unsent": ("It was never sent.", "从未发送。"),
     "report.close": ("close", "关闭"),
-    "report.found": ("{n} numbers", "{n} 张单据"),
+    "report.found": ("{n} {n:?number|numbers}", "{n} 张单据"),
     "report.broken": (
         "This browser cannot unpack the rows ({why}); use a newer one, or ledger.csv.",
         "此浏览器无法展开明细（{why}）；请换用较新的浏览器，或查看 ledger.csv。",

@@ -5,11 +5,11 @@ from __future__ import annotations
 WORDS = {
     # -- bills -----------------------------------------------------------------------------------
     "select.found": (
-        "{count} bills of {form} were selected for route {route}.",
+        "{count} {count:?bill|bills} of {form} {count:?was|were} selected for route {route}.",
         "已为路线 {route} 选出 {form} 单据 {count} 张。",
     ),
     "select.written": (
-        "{count} bills of {form} are in {path}.",
+        "{count} {count:?bill|bills} of {form} {count:?is|are} in {path}.",
         "{form} 单据 {count} 张，已写入 {path}。",
     ),
     "select.next": ("Next: {command}", "下一步：{command}"),
@@ -57,7 +57,7 @@ WORDS = {
     "rules.is.no": ("no", "否"),
     "rules.is.unknown": ("unknown", "未知"),
     "rules.none": (
-        "None of the {count} rules that the site lists is between these forms.",
+        "None of the {count} {count:?rule|rules} that the site lists is between these forms.",
         "站点列出的 {count} 条规则中，没有这两个表单之间的。",
     ),
     "rules.no_forms": (

@@ -57,15 +57,18 @@ WORDS = {
     "desk.at": ("at", "时间"),
     "desk.lines": ("lines", "行数"),
     "desk.nobody": ("(no name)", "（未署名）"),
-    "desk.looked": ("{done:,} of {total:,} lines looked up", "已查询 {done:,} / {total:,} 行"),
+    "desk.looked": (
+        "{done:,} of {total:,} {total:?line|lines} looked up",
+        "已查询 {done:,} / {total:,} 行",
+    ),
     "desk.repeats": (
-        "{count:,} lines repeat a number and are pushed once",
+        "{count:,} {count:?line repeats|lines repeat} a number and {count:?is|are} pushed once",
         "{count:,} 行编号重复，只下推一次",
     ),
     "desk.skipped": ("Lines that are left out", "已跳过的行"),
     "desk.more_lines": ("and {count:,} more", "另有 {count:,} 行"),
     "desk.to_send": (
-        "{count:,} numbers are sent in {chunks:,} calls",
+        "{count:,} {count:?number is|numbers are} sent in {chunks:,} {chunks:?call|calls}",
         "共下推 {count:,} 张单据，{chunks:,} 次调用",
     ),
     "desk.time": (

@@ -29,7 +29,10 @@ WORDS = {
     "web.under_way": ("under way", "进行中"),
     "web.killed": ("killed", "被终止"),
     "web.waits": ("waits", "等待中"),
-    "web.progress": ("{done:,} of {total:,} numbers done", "已完成 {done:,} / {total:,} 张单据"),
+    "web.progress": (
+        "{done:,} of {total:,} {total:?number|numbers} done",
+        "已完成 {done:,} / {total:,} 张单据",
+    ),
     "web.progress_label": ("progress", "进度"),
     "web.left": ("about {left} left", "约剩 {left}"),
     "web.left_range": ("{least} to {most} left", "约剩 {least} 到 {most}"),
@@ -54,7 +57,7 @@ WORDS = {
     "web.set": ("Set", "设定"),
     "web.obeyed": ("{command}: obeyed at {at}", "{command}：已于 {at} 执行"),
     "web.obeyed_open": (
-        "{command}: obeyed at {at}, with {count} chunks on their way",
+        "{command}: obeyed at {at}, with {count} {count:?chunk on its|chunks on their} way",
         "{command}：已于 {at} 执行，当时有 {count} 批已发出",
     ),
     "web.bad_command": (
@@ -67,7 +70,7 @@ WORDS = {
     "web.rows": ("Numbers", "单据明细"),
     "web.no_rows": ("No number is in this state.", "没有处于此状态的单据。"),
     "web.examples": ("such as", "例如"),
-    "web.results": ("results", "结果目录"),
+    "web.results": ("Results", "结果"),
     "web.found": ("Where {number} is", "{number} 的记录"),
     "web.not_found": (
         "{number} is in no run. Type a number of a bill or of a document, or four characters of it; a list, a user or a cause are found as well.",
@@ -186,6 +189,10 @@ WORDS = {
     "serve.works": (
         "What is started in the browser is executed here, and goes on after a restart.",
         "在浏览器中发起的任务由本进程执行，重启后会继续。",
+    ),
+    "serve.enqueues": (
+        "What is started in the browser is planned here, and pushed by the fleet's workers.",
+        "在浏览器中发起的任务由本进程生成计划，由集群的工作进程下推。",
     ),
     "serve.plain": (
         "warning: the password travels unencrypted; put a reverse proxy with TLS before it",

@@ -107,6 +107,12 @@ async def test_runs_come_the_oldest_first(ledger: Ledger) -> None:
     for name, seconds in [("b", 2), ("c", 0), ("a", 1)]:
         await ledger.open_run(a_run(name, at=later(seconds)))
     assert [run.id for run in await ledger.runs()] == ["c", "a", "b"]
+    assert [run.id for run in await ledger.runs(last=2)] == ["a", "b"]
+    assert await ledger.runs(last=0) == []
+    for name, code in (("c", 3), ("b", 0)):
+        await ledger.end_run(RunId(name), code, later(9))
+    assert [run.id for run in await ledger.runs(undone=True)] == ["c", "a"]
+    assert [run.id for run in await ledger.runs(last=1, undone=True)] == ["a"]
 
 
 async def test_a_later_ending_overwrites_an_earlier_one(ledger: Ledger) -> None:

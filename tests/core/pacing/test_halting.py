@@ -50,7 +50,7 @@ def test_a_rule_that_cannot_be_read_says_what_can(text: str) -> None:
             Tally(98, 20),
             "20.4 % of 98 numbers were refused (limit fail=20%,min=50)",
         ),
-        ("fail=20%", Tally(1, 1), "100.0 % of 1 numbers were refused (limit fail=20%)"),
+        ("fail=20%", Tally(1, 1), "100.0 % of 1 number was refused (limit fail=20%)"),
         ("fail=20%,min=50", Tally(49, 49), ""),
         ("fail=3", Tally(1000, 2, 99), ""),
         ("fail=3", Tally(1000, 3), "3 of 1000 numbers were refused (limit fail=3)"),

@@ -118,7 +118,7 @@ class _Check:
         try:
             if await is_there(settings):
                 async with ledger_of(settings) as ledger:
-                    await ledger.runs()
+                    await ledger.runs(last=1)
             elif path and not os.access(path.parent, os.W_OK | os.X_OK):
                 self._bad(self.say("check.ledger_folder", folder=path.parent), Exit.USAGE)
                 return

@@ -64,7 +64,7 @@ async def _run_meant(ledger: Ledger, name: str | None) -> Run:
         Problem: There is none, or several are under way.
     """
     if name is None:
-        open_runs = [run for run in await ledger.runs() if run.exit is None]
+        open_runs = [run for run in await ledger.runs(undone=True) if run.exit is None]
         alive = [run for run in open_runs if await ledger.is_alive(run.id)]
         if len(alive) > 1:
             raise Problem(remark("control.several", runs=", ".join(run.id for run in alive)))

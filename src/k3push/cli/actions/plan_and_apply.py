@@ -17,10 +17,9 @@ from k3push.runs.create import SELECTED, survey
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
 from k3push.wiring.job_lists import STDIN, JobOptions, opened_jobs, routes_of
-from k3push.wiring.open_ledger import ledger_of
 from k3push.wiring.outputs import check_output
 from k3push.wiring.overlap import make_way
-from k3push.wiring.planning import check_plan, take_up, write_plan
+from k3push.wiring.planning import check_plan
 from k3push.wiring.preview import Preview
 
 
@@ -48,14 +47,9 @@ class Planner:
             try:
                 with self._runner.interruptible() as stop:
                     async with self._runner.reading(count) as reading:
-                        preview, _, sha256 = await write_plan(
-                            self._runner.previewer(),
-                            jobs,
-                            routes,
-                            path,
-                            reading,
-                            at=self._runner.clock.now(),
-                            stop=stop,
+                        looking = self._runner.looking
+                        preview, sha256 = await looking.write_plan(
+                            jobs, routes, path, reading, stop
                         )
             except OSError as error:
                 why = error.strerror
@@ -85,7 +79,7 @@ class Planner:
         to_send = Counter(plan.to_send)
         if self.options.because:
             to_send.update(plan.already)
-        async with ledger_of(self.settings, create=True) as ledger:
+        async with self._runner.session(create=True) as (session, ledger):
             there = [await ledger.run(run.id) for run in plan.head.runs]
             if all(run is not None and run.whole for run in there):
                 first = plan.head.runs[0].id
@@ -95,11 +89,8 @@ class Planner:
                 return Exit.STOPPED
             scopes = {run.scope for run in plan.head.runs}
             await make_way(ledger, scopes, self.options.overlap, self.warn)
-            runs = await take_up(
-                ledger, plan, path, self._runner.clock, because=self.options.because
-            )
             async with self._runner.fated():
-                endings = await self._runner.executor.execute_each(ledger, runs)
+                endings = await session.run_planned(plan, path)
         return self._runner.report_all(endings)
 
     def _report(self, preview: Preview, path: Path, sha256: str, began_s: float) -> Exit:

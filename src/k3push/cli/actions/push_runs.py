@@ -24,29 +24,28 @@ from k3push.cli.console.preview_lines import preview_lines, shown_reading
 from k3push.cli.console.screen import put_json
 from k3push.cli.console.signals import on_interrupt
 from k3push.cli.console.terminal import Terminal
-from k3push.core.model import BillNumber, Follow, Route, Run, RunId, State
+from k3push.core.model import BillNumber, Route, Run, RunId, State
 from k3push.core.remark import remark
 from k3push.ports import Ledger, RunIsAliveError
 from k3push.reporting.phrases import cause_words
 from k3push.runs.control import runs_beside
-from k3push.runs.create import SELECTED, merged, plan_rejected, saying, scope_of
-from k3push.runs.execute import Only
-from k3push.runs.find import MOST_NAMED, find_run, is_unfinished
+from k3push.runs.create import SELECTED, merged, scope_of
+from k3push.runs.find import find_run
 from k3push.runs.outcome import Ending, Exit
 from k3push.runs.problem import Problem
 from k3push.runs.select import Selecting
 from k3push.runs.settle import in_doubt, settle_by_word
 from k3push.runs.stop import Cause, Stop
+from k3push.scripting import AsyncSession
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.executor import Executor, RunOptions
-from k3push.wiring.inbox import Part, new_of_settings, opened
+from k3push.wiring.inbox import new_of_settings, opened
 from k3push.wiring.job_lists import STDIN, JobOptions, routes_of
 from k3push.wiring.measuring import measured
 from k3push.wiring.open_ledger import ledger_if_there, ledger_of
-from k3push.wiring.open_runs import open_listed
 from k3push.wiring.outputs import check_output, jobs_of
 from k3push.wiring.overlap import Overlap, make_way
-from k3push.wiring.preview import Preview, Previewer
+from k3push.wiring.preview import Preview
 from k3push.wiring.selected_bills import Selector
 from k3push.words.language import Say
 
@@ -132,6 +131,17 @@ class Runner:
             self.warn("notice.stopping")
             self.fate.ask(Cause.INTERRUPTED, "Ctrl-C")
 
+    @property
+    def looking(self) -> AsyncSession:
+        """A session that only looks ahead; no ledger is made for it."""
+        return AsyncSession(self.settings, None, self.executor)
+
+    @asynccontextmanager
+    async def session(self, *, create: bool = False) -> AsyncIterator[tuple[AsyncSession, Ledger]]:
+        """Open the ledger, for what programs can do as well: here it is watched and signalled."""
+        async with ledger_of(self.settings, create=create) as ledger:
+            yield AsyncSession(self.settings, ledger, self.executor), ledger
+
     # -- commands -----------------------------------------------------------------------------
 
     async def run(self, names: Sequence[str], how: JobOptions, *, cut: bool = False) -> Exit:
@@ -154,7 +164,7 @@ class Runner:
                 jobs = [job for part in parts for job in part.jobs]
                 with self.interruptible() as stop:
                     async with self.reading(count) as reading:
-                        preview = await self.previewer().look(jobs, routes, reading, stop=stop)
+                        preview = await self.looking.look_ahead(jobs, routes, reading, stop=stop)
                 self.show(preview, self.terminal.errors)
                 to_send = {name: totals.to_send for name, totals in preview.totals.items()}
                 if preview.stop.asked or not self.agreed(preview.routes, to_send):
@@ -163,7 +173,7 @@ class Runner:
                     return preview.exit if preview.stop.asked else Exit.STOPPED
             endings: list[Ending] = []
             waiting = cut
-            async with ledger_of(self.settings, create=True) as ledger:
+            async with self.session(create=True) as (session, ledger):
                 acct_id = self.settings.erp.acct_id
                 scopes = {scope_of(acct_id, route) for route in routes.values()}
                 await make_way(ledger, scopes, self.options.overlap, self.warn)
@@ -176,7 +186,7 @@ class Runner:
                             waiting = True
                             self.warn("inbox.waiting", file=part.batch.names[0])
                         else:
-                            ended = await self._run_part(ledger, part, routes)
+                            ended = await session.run_part(part, routes)
                             waiting = waiting or not ended  # its list was cut short
                             endings += ended
         return self.report_all(endings, stopped=waiting)
@@ -204,72 +214,34 @@ class Runner:
 
     async def resume(self, name: str | None) -> Exit:
         """Go on where a run stopped, and with all that the same command began."""
-        async with ledger_of(self.settings) as ledger:
+        async with self.session() as (session, ledger):
             runs, half = await self._whole_of_command(ledger, name)
-            await self._see_none_alive(ledger, runs)
-            left = [run for run in runs if await is_unfinished(ledger, run)]
-            for run in left:
-                self.executor.route_now(run)  # before any of them sends
-            if not left:
-                self.warn("notice.nothing_left", run=_ids(runs))
-            elif len(runs) > 1:
-                self.warn("notice.resume_all", count=len(runs), left=len(left), runs=_ids(left))
             async with self.fated():
-                ended = await self.executor.execute_each(ledger, left)
-            endings = await self._among(ledger, runs, ended)
+                endings = await session.resume_runs(runs)
         return self.report_all(endings, stopped=half)
 
     async def retry(self, name: str | None, reason: str) -> Exit:
         """Push rejected numbers again: of a run, or of all that the last command began."""
-        async with ledger_of(self.settings) as ledger:
-            runs, _ = await self._named_or_last(ledger, name)
-            for run in runs:
-                self.executor.route_now(run)  # before any number moves
-            await self._see_none_alive(ledger, runs)
-            planned = []
-            for run in runs:
-                with self._left_alone(run.id):
-                    # Nothing is executed yet, so how the last execution ended stays.
-                    async with ledger.own(run.id, executes=False):
-                        if await plan_rejected(ledger, self.clock, run, saying(reason)):
-                            planned.append(run)
-            if not planned:
-                self.warn("notice.nothing_rejected", run=_ids(runs))
+        async with self.session() as (session, ledger):
+            runs = await self._named_or_last(ledger, name)
             async with self.fated():
-                ended = await self.executor.execute_each(ledger, planned)
-            endings = await self._among(ledger, runs, ended)
+                endings = await session.retry_runs(runs, reason)
         return self.report_all(endings)
 
     async def settle(self, name: str | None) -> Exit:
         """Ask the ERP about unknown numbers of a run or of the last command, until none is left."""
-        async with ledger_of(self.settings) as ledger:
-            runs, _ = await self._named_or_last(ledger, name)
-            await self._see_none_alive(ledger, runs)
-            doubtful = []
-            for run in runs:
-                with self._left_alone(run.id):
-                    async with ledger.own(run.id, executes=False):
-                        in_steps = (await ledger.document_counts(run.id)).get(Follow.UNKNOWN)
-                        if in_steps or await ledger.doubts(run.id):
-                            doubtful.append(run)
-            if not doubtful:
-                self.warn("notice.nothing_unknown", run=_ids(runs))
+        async with self.session() as (session, ledger):
+            runs = await self._named_or_last(ledger, name)
             async with self.fated():
-                ended = await self.executor.execute_each(ledger, doubtful, only=Only.SETTLE)
-            endings = await self._among(ledger, runs, ended)
+                endings = await session.settle_runs(runs)
         return self.report_all(endings)
 
     async def follow(self, name: str | None) -> Exit:
         """Submit and approve what was made, and look again at what waits or was refused."""
-        async with ledger_of(self.settings) as ledger:
-            runs, _ = await self._named_or_last(ledger, name)
-            await self._see_none_alive(ledger, runs)
-            asked = [run for run in runs if self.executor.route_now(run).follow]
-            if not asked:
-                raise Problem(remark("error.no_follow", run=_ids(runs)))
+        async with self.session() as (session, ledger):
+            runs = await self._named_or_last(ledger, name)
             async with self.fated():
-                ended = await self.executor.execute_each(ledger, asked, only=Only.FOLLOW)
-            endings = await self._among(ledger, runs, ended)
+                endings = await session.follow_runs(runs)
         return self.report_all(endings)
 
     async def settle_as(self, state: State, numbers: Sequence[str]) -> Exit:
@@ -278,17 +250,19 @@ class Runner:
             ledger_of(self.settings) as ledger,
             measured(self.settings, ledger, self.warn),
         ):
-            doubtful = []
+            doubtful: list[tuple[RunId, BillNumber]] = []
             for number in map(BillNumber, numbers):
                 found = await in_doubt(ledger, number)
                 if not found:
                     raise Problem(remark("error.not_unknown", number=number))
                 doubtful += found
             for run, bill in doubtful:
-                with self._left_alone(run):
+                try:
                     await settle_by_word(
                         ledger, self.clock, run, bill, state, because=self.options.because
                     )
+                except RunIsAliveError as error:
+                    raise Problem(remark("error.run_alive", run=run)) from error
                 named = self.say(f"state.{state}")
                 self.warn("notice.settled_by_person", number=bill, state=named)
         return Exit.DONE
@@ -323,17 +297,6 @@ class Runner:
                 return False
         return True
 
-    def previewer(self) -> Previewer:
-        """Return what looks ahead for a job."""
-        return Previewer(
-            settings=self.settings,
-            entrance=self.executor.entrance,
-            set_aside=partial(self.terminal.set_aside, None),
-            pace=self.executor.pace(),
-            throttle=self.executor.throttle(),
-            again=bool(self.options.because),
-        )
-
     def reading(self, count: int) -> AbstractAsyncContextManager[Looking]:
         """Show how far a look ahead at so many lines is."""
         return shown_reading(self.terminal.errors, self.say, count, quiet=self.options.quiet)
@@ -363,25 +326,6 @@ class Runner:
                 cause_words(cause, why, self.say), highlight=False, markup=False
             )
 
-    # -- opening ------------------------------------------------------------------------------
-
-    async def _run_part(
-        self, ledger: Ledger, part: Part, routes: Mapping[str, Route]
-    ) -> list[Ending]:
-        """Open a run for each route, then execute them."""
-        with self.fate.between() as listing:
-            names, jobs = part.batch.names, part.jobs
-            runs = [
-                await open_listed(self.executor, ledger, names, jobs, routes=routes, route=route)
-                for route in part.routes_among(routes)
-            ]
-            if part.batch.file is not None:
-                # Only now: a file that is taken must have all its numbers in the ledger.
-                await ledger.take(part.batch.file, runs[0].id)
-        if listing.cancelled_caught:
-            return []  # half a list: whoever resumes it is told to run it again
-        return await self.executor.execute_each(ledger, runs)
-
     # -- finding ------------------------------------------------------------------------------
 
     async def _whole_of_command(
@@ -407,37 +351,13 @@ class Runner:
                 self.warn("error.half_listed", run=each.id, jobs=", ".join(each.jobs))
         return whole, len(whole) < len(every)
 
-    async def _named_or_last(self, ledger: Ledger, name: str | None) -> tuple[Sequence[Run], bool]:
+    async def _named_or_last(self, ledger: Ledger, name: str | None) -> Sequence[Run]:
         """Return the run of that name alone or, without one, all that the last command began."""
         if name is None:
-            return await self._whole_of_command(ledger, name)
+            return (await self._whole_of_command(ledger, name))[0]
         run = await find_run(ledger, name)
         self.keep(jobs_of(run))
-        self.executor.see_whole(run)
-        return [run], False
-
-    async def _see_none_alive(self, ledger: Ledger, runs: Sequence[Run]) -> None:
-        """Raise where another process executes one: the others wait for it there."""
-        for run in runs:
-            if await ledger.is_alive(run.id):
-                raise Problem(remark("error.run_alive", run=run.id))
-
-    @contextmanager
-    def _left_alone(self, run: RunId) -> Iterator[None]:
-        """Say what to do where another process executes a run: nothing."""
-        try:
-            yield
-        except RunIsAliveError as error:
-            raise Problem(remark("error.run_alive", run=run)) from error
-
-    async def _among(
-        self, ledger: Ledger, runs: Sequence[Run], ended: Sequence[Ending]
-    ) -> list[Ending]:
-        """Return how all *runs* stand, those that were not executed as they are."""
-        by_id = {ending.run.id: ending for ending in ended}
-        return [
-            by_id.get(run.id) or await self.executor.ending_now(ledger, run, Stop()) for run in runs
-        ]
+        return [run]
 
     def report_all(self, endings: Sequence[Ending], *, stopped: bool = False) -> Exit:
         """Print the object of all runs together; *stopped*: something was not even begun."""
@@ -450,11 +370,6 @@ class Runner:
             said = endings[0].as_json() if len(endings) == 1 else _joined(endings)
             put_json(said | {"exit": int(worst)})
         return worst
-
-
-def _ids(runs: Sequence[Run]) -> str:
-    more = ", …" if len(runs) > MOST_NAMED else ""
-    return ", ".join(run.id for run in runs[:MOST_NAMED]) + more
 
 
 # From the best to the worst: the order in which exit codes win.

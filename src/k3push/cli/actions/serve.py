@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import os
 import socket
 import sys
 import tempfile
 import webbrowser
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from html import escape
@@ -31,8 +32,9 @@ from k3push.config.secret_values import Secret
 from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import ServeSettings, Settings
 from k3push.config.tenants import Tenant as ConfigTenant
-from k3push.config.tenants import clashes_of, files_of
+from k3push.config.tenants import clashes_of, files_of, tenant_of
 from k3push.core.remark import remark
+from k3push.fleet.enqueue import needs_fleet, needs_shared_ledger, queue_of
 from k3push.ports import Ledger, LedgerLostError
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
@@ -42,7 +44,7 @@ from k3push.web.door import LOOPBACK, Log, Rules
 from k3push.web.messenger import Messenger
 from k3push.web.roles import Role
 from k3push.web.tenant_ledgers import Tenant
-from k3push.web.workshop import Workshop
+from k3push.web.workshop import HandOver, Workshop
 from k3push.wiring.config_file import find_config, load_settings
 from k3push.wiring.open_ledger import ledger_of
 from k3push.wiring.outputs import check_output
@@ -52,9 +54,15 @@ from k3push.words.language import LANGUAGES, Say, harmless, speaker
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
+    from k3push.fleet.queue import Queue
+
 SHORTEST_PASSWORD = 8
 # Answers are short, and live views end by themselves when the dashboard closes.
 GRACE_S = 5
+
+# A program that pushes now and then keeps its connection, and should not find it closed at the
+# moment at which it asks again; HTTP libraries keep one for 5 to 60 s.
+KEEP_ALIVE_S = 75
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +74,7 @@ class ServeOptions:
         tenants: A folder of configuration files, one a tenant.
         browser: Open a browser.
         work: What is started in it is executed.
+        enqueue: What is started in it is executed by the fleet's workers.
     """
 
     host: str
@@ -74,6 +83,7 @@ class ServeOptions:
     tenants: Path | None
     browser: bool
     work: bool
+    enqueue: bool
     log: LogOptions
 
 
@@ -85,7 +95,8 @@ async def serve(options: ServeOptions, say: Say) -> Exit:
         errors.print(line, highlight=False, markup=False)
     door = _door_of(settings)
     rules = await to_thread.run_sync(_rules, options, door)
-    works = options.work or door.serve.work
+    enqueues = options.enqueue or door.serve.enqueue
+    works = options.work or door.serve.work or enqueues
     receivers = [await to_thread.run_sync(receivers_of, each) for each in settings]
     if options.log.file is not None:
         check_output(options.log.file, settings=settings, option="--log-file")
@@ -100,15 +111,14 @@ async def serve(options: ServeOptions, say: Say) -> Exit:
         why = error.strerror or type(error).__name__
         errors.print(say("warning.log_lost", path=options.log.file, why=why), markup=False)
 
-    with listener, open_loggers(options.log, errors, lost) as loggers:
+    async with AsyncExitStack() as stack:
+        stack.enter_context(listener)
+        loggers = stack.enter_context(open_loggers(options.log, errors, lost))
+        fleet = _Fleet(stack) if enqueues else None
         port: int = listener.getsockname()[1]
         log = _logger(loggers)
-        tenants = [
-            _tenant(each, _workshop(each, tells, say, log) if works else None)
-            for each, tells in zip(settings, receivers, strict=True)
-        ]
-        folder = _Folder(options, say, log, works=works, told=frozenset(left))
-        folder.known = {path.file: each for path, each in zip(settings, tenants, strict=True)}
+        folder = _Folder(options, say, log, works=works, fleet=fleet, told=frozenset(left))
+        tenants = [await folder.begin(*each) for each in zip(settings, receivers, strict=True)]
         async with dashboard(
             tenants,
             # Cookies know no ports, and two dashboards of one machine must not share one.
@@ -132,11 +142,8 @@ async def serve(options: ServeOptions, say: Say) -> Exit:
                 sys.stdout.write(f"{address}\n")
                 sys.stdout.flush()
                 errors.print(say(f"serve.entry.{rules.entry}"), highlight=False, markup=False)
-                if works:
-                    errors.print(say("serve.works"), highlight=False, markup=False)
-                if names := _schedules_of(tenants):
-                    told = say("serve.schedules", names=", ".join(names))
-                    errors.print(told, highlight=False, markup=False)
+                for line in _of_work(tenants, say, works=works, enqueues=enqueues):
+                    errors.print(line, highlight=False, markup=False)
                 if rules.entry == "password" and not _is_loopback(options.host):
                     errors.print(say("serve.plain"), highlight=False, markup=False)
                 async with anyio.create_task_group() as others:
@@ -192,6 +199,7 @@ class _Folder:
     """The folder of tenants while the dashboard is served.
 
     Attributes:
+        fleet: Whom runs are given to; None executes them here.
         known: The tenants that are shown, by their files.
         told: What was said of files that are passed over.
     """
@@ -200,9 +208,20 @@ class _Folder:
     say: Say
     log: Log
     works: bool
+    fleet: _Fleet | None
     told: frozenset[str]
     known: dict[Path, Tenant] = field(default_factory=dict)
     _seen: Mapping[Path, tuple[int, int, int]] = field(default_factory=dict)
+
+    async def begin(self, settings: Settings, receivers: Receivers) -> Tenant:
+        """Show a tenant for the first time."""
+        workshop = await self._workshop(settings, receivers) if self.works else None
+        self.known[settings.file] = _tenant(settings, workshop)
+        return self.known[settings.file]
+
+    async def _workshop(self, settings: Settings, receivers: Receivers) -> Workshop:
+        hand_over = await self.fleet.hand_over(settings) if self.fleet else None
+        return _workshop(settings, receivers, hand_over, self.say, self.log)
 
     async def keep_reading(self, ready: Dashboard, errors: Console) -> None:
         """Show tenants as their files come, change and go, until cancelled."""
@@ -217,7 +236,7 @@ class _Folder:
             try:
                 settings, left = await to_thread.run_sync(_usable, self.options, self.say)
                 tenants = [await self._tenant(each, changed) for each in settings]
-            except (Problem, SettingsError) as error:
+            except (Problem, SettingsError, LedgerLostError) as error:
                 tenants, left = [], [self.say("worker.faulty", why=error)]
             for line in left:
                 if line not in self.told:
@@ -234,7 +253,7 @@ class _Folder:
             same = before is not None and before.ledger == made.ledger
             if self.works and not (same and before and before.acct_id == made.acct_id):
                 receivers = await to_thread.run_sync(receivers_of, settings)
-                made = replace(made, workshop=_workshop(settings, receivers, self.say, self.log))
+                made = replace(made, workshop=await self._workshop(settings, receivers))
             self.known[settings.file] = made
         return self.known[settings.file]
 
@@ -285,9 +304,60 @@ def _tenant(settings: Settings, workshop: Workshop | None) -> Tenant:
     )
 
 
-def _workshop(settings: Settings, receivers: Receivers, say: Say, log: Log) -> Workshop:
+def _workshop(
+    settings: Settings,
+    receivers: Receivers,
+    hand_over: HandOver | None,
+    say: Say,
+    log: Log,
+) -> Workshop:
     clock = SystemClock()
-    return Workshop(settings, clock, say, log, messenger=Messenger(receivers, clock, log))
+    return Workshop(
+        settings,
+        clock,
+        say,
+        log,
+        hand_over=hand_over,
+        messenger=Messenger(receivers, clock, log),
+    )
+
+
+@dataclass(slots=True)
+class _Fleet:
+    """The queues of tenants, each opened when the first of its tenants is shown.
+
+    Attributes:
+        stack: Closes them.
+    """
+
+    stack: AsyncExitStack
+    _queues: dict[str, Queue] = field(default_factory=dict)
+
+    async def hand_over(self, settings: Settings) -> HandOver:
+        """Return what gives a tenant's runs to its workers.
+
+        Raises:
+            LedgerLostError: The queue cannot be reached.
+            Problem: The ledger cannot be shared with workers, or a package is missing.
+        """
+        needs_fleet()
+        from k3push.fleet.hand_over import FleetHandOver  # noqa: PLC0415
+        from k3push.fleet.queue import open_queue  # noqa: PLC0415
+
+        tenant = tenant_of(settings.file, os.environ)
+        needs_shared_ledger(tenant.settings)
+        if tenant.database not in self._queues:
+            opening = open_queue(queue_of(tenant), create=True)
+            self._queues[tenant.database] = await self.stack.enter_async_context(opening)
+        return FleetHandOver(tenant.name, self._queues[tenant.database])
+
+
+def _of_work(tenants: Sequence[Tenant], say: Say, *, works: bool, enqueues: bool) -> list[str]:
+    """Say what the server executes, and which schedules it keeps."""
+    lines = [say("serve.enqueues" if enqueues else "serve.works")] if works else []
+    if names := _schedules_of(tenants):
+        lines.append(say("serve.schedules", names=", ".join(names)))
+    return lines
 
 
 def _schedules_of(tenants: Sequence[Tenant]) -> list[str]:
@@ -404,6 +474,7 @@ def _until_interrupted(ready: Dashboard, limits: Limits) -> Iterator[uvicorn.Ser
             access_log=False,
             proxy_headers=False,
             server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=GRACE_S,
         )
     )

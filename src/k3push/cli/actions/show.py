@@ -37,6 +37,7 @@ from k3push.runs.control import living_beside, orders_of, runs_beside
 from k3push.runs.find import MOST_NAMED, RunFilter, find_run, rows_holding
 from k3push.runs.outcome import Exit, ending_of, exit_of, followed_of
 from k3push.runs.problem import Problem
+from k3push.runs.program_requests import steps_asked_for
 from k3push.runs.row_pages import FollowedRow, steps_of_row, with_follow
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.open_ledger import ledger_of
@@ -64,7 +65,8 @@ async def status(config: Path | None, name: str | None, say: Say) -> Exit:
         told = [state for state in TOLD if not (alive and state is State.UNKNOWN)]
         clusters = await clusters_of(ledger, run, told)
         twins, partly = await ledger.twins(run.id), await ledger.partly(run.id)
-        followed = await followed_of(ledger, run, settings.steps_of(run))
+        steps = await steps_asked_for(ledger, run.id, settings.steps_of(run))
+        followed = await followed_of(ledger, run, steps)
     unread = sum(counts.get(state, 0) for state in told) - MOST_READ
     console = screen(soft_wrap=True, highlight=False)
     started = f"{run.started_at.astimezone():%Y-%m-%d %H:%M:%S}"
@@ -255,7 +257,7 @@ async def report(config: Path | None, name: str | None, say: Say, output: Path) 
         check_output(output, jobs=jobs_of(run))
         causes = read_causes(run) if run.exit is not None else {}
         unverified = settings.erp.verify is False
-        steps = settings.steps_of(run)
+        steps = await steps_asked_for(ledger, run.id, settings.steps_of(run))
         ending = await ending_of(ledger, run, causes, unverified=unverified, steps=steps)
         try:
             await write_report(ledger, ending, output, say, now=SystemClock().now())

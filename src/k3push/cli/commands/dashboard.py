@@ -36,6 +36,9 @@ def add_watching(app: typer.Typer, say: Say) -> None:
         ] = None,
         browser: Annotated[bool, typer.Option("--open", help=say("option.open"))] = False,
         work: Annotated[bool, typer.Option("--work", help=say("option.work"))] = False,
+        enqueue: Annotated[
+            bool, typer.Option("--enqueue", help=say("option.enqueue_served"))
+        ] = False,
         verbose: Annotated[
             bool, typer.Option("--verbose", "-v", help=say("option.verbose_serve"))
         ] = False,
@@ -67,6 +70,7 @@ def add_watching(app: typer.Typer, say: Say) -> None:
             tenants=tenants,
             browser=browser,
             work=work,
+            enqueue=enqueue,
             log=LogOptions(2 if verbose else 1, log_json, log_file),
         )
         return awaited(lambda: serve.serve(options, say))

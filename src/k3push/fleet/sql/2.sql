@@ -1,4 +1,4 @@
--- Version 2: files that are not read any more.
+-- Version 2: files that are not read any more, and who asked for a run.
 
 CREATE TABLE fleet_version (version integer NOT NULL);
 
@@ -10,5 +10,8 @@ CREATE TABLE fleet_aside (
     at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (tenant, digest)
 );
+
+-- Which request of a server a run was queued for; '' is none. A request queues its runs once.
+ALTER TABLE fleet_runs ADD COLUMN asked_by text NOT NULL DEFAULT '';
 
 INSERT INTO fleet_version (version) VALUES (2);

@@ -26,6 +26,14 @@ VALUES (:tenant, :run, :lock, :window, :zone);
 -- name: listed
 UPDATE fleet_runs SET listed = true WHERE tenant = :tenant AND run = :run;
 
+-- name: hand_over
+INSERT INTO fleet_runs AS r (tenant, run, lock, send_window, time_zone, listed, asked_by)
+VALUES (:tenant, :run, :lock, '', '', true, :request)
+ON CONFLICT (tenant, run) DO UPDATE
+SET outcome = NULL, not_before = now(), waits = 0, only_settle = false, why = '', worker = NULL,
+    lock = excluded.lock, asked_by = excluded.asked_by
+WHERE r.outcome IS NOT NULL AND r.asked_by <> excluded.asked_by;
+
 -- name: unlisted
 SELECT tenant, run, extract(epoch FROM now() - asked_at)::float8 AS age_s
 FROM fleet_runs

@@ -6,6 +6,8 @@ const HEARD_EVERY_MS = 15000;
 const PACE_EVERY_MS = 15000;
 const AGAIN_MS = 5000;
 const LEAVING_MS = 5000;
+// Where programs push every moment, the list of runs changes as often.
+const YOUNGEST_MS = 3000;
 const byId = id => document.getElementById(id);
 const shown = { parts: {}, heardAt: 0 };
 let source = null;
@@ -44,9 +46,9 @@ let leftAt = -Infinity;
 addEventListener("beforeunload", () => { leftAt = Date.now(); });
 
 function reload() {
-  const since = Date.now() - leftAt;
-  if (since > LEAVING_MS) location.reload();
-  else setTimeout(reload, LEAVING_MS - since + 1);
+  const rest = Math.max(LEAVING_MS - (Date.now() - leftAt), YOUNGEST_MS - performance.now());
+  if (rest < 0) location.reload();
+  else setTimeout(reload, rest + 1);
 }
 
 function listen() {

@@ -164,9 +164,11 @@ class MemoryLedger(Ledger):
         store = await self._turn()
         return store.runs[run].run if self._is_mine(store, run) else None
 
-    async def runs(self) -> Sequence[Run]:
-        """Return all runs, the oldest first."""
-        return [rows.run for rows in await self._oldest_first()]
+    async def runs(self, *, last: int | None = None, undone: bool = False) -> Sequence[Run]:
+        """Return runs, the oldest first: all, or the last so many."""
+        found = [rows.run for rows in await self._oldest_first()]
+        wanted = [run for run in found if not undone or run.exit != 0]
+        return wanted if last is None else wanted[max(0, len(wanted) - last) :]
 
     @asynccontextmanager
     async def own(self, run: RunId, *, executes: bool = True) -> AsyncIterator[None]:

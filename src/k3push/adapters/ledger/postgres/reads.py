@@ -30,9 +30,12 @@ async def run(connection: Connection, run: RunId) -> Run | None:
     return records.to_run(found) if found else None
 
 
-async def runs(connection: Connection) -> Sequence[Run]:
-    """Return all runs, the oldest first."""
-    return [records.to_run(found) for found in await connection.all("select_runs")]
+async def runs(
+    connection: Connection, *, last: int | None = None, undone: bool = False
+) -> Sequence[Run]:
+    """Return runs, the oldest first: all, or the last so many."""
+    found = await connection.all("newest_runs", undone=undone, last=last)
+    return [records.to_run(each) for each in reversed(found)]
 
 
 async def run_key(connection: Connection, run: RunId) -> int:

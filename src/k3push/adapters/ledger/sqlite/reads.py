@@ -35,9 +35,11 @@ def run(connection: Connection, run: RunId) -> Run | None:
     return records.to_run(found) if found else None
 
 
-def runs(connection: Connection) -> Sequence[Run]:
-    """Return all runs, the oldest first."""
-    return [records.to_run(found) for found in connection.all("select_runs")]
+def runs(connection: Connection, *, last: int | None = None, undone: bool = False) -> Sequence[Run]:
+    """Return runs, the oldest first: all, or the last so many."""
+    limit = -1 if last is None else last
+    found = connection.all("newest_runs", undone=undone, limit=limit)
+    return [records.to_run(each) for each in reversed(found)]
 
 
 def has_taken(connection: Connection, file: FolderFile) -> bool:

@@ -120,9 +120,11 @@ LIMIT 1;
 SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with
 FROM runs WHERE id = :run AND account = :account;
 
--- name: select_runs
+-- name: newest_runs
 SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with
-FROM runs WHERE account = :account ORDER BY started_at, id;
+FROM runs
+WHERE account = :account AND (NOT :undone OR exit IS NULL OR exit <> 0)
+ORDER BY started_at DESC, id DESC LIMIT :last::bigint;
 
 -- name: places_of_listed
 SELECT rows.number, rows.listed_id, rows.id, rows.line

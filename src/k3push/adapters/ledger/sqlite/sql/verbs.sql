@@ -84,9 +84,11 @@ UPDATE runs SET ended_at = :ended_at, exit = :exit WHERE key = :run;
 SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with
 FROM runs WHERE id = :run AND account = :account;
 
--- name: select_runs
+-- name: newest_runs
 SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with
-FROM runs WHERE account = :account ORDER BY started_at, id;
+FROM runs
+WHERE account = :account AND (NOT :undone OR exit IS NULL OR exit <> 0)
+ORDER BY started_at DESC, id DESC LIMIT :limit;
 
 -- name: places_of_listed
 SELECT r.number, r.listed_id, r.place

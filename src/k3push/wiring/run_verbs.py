@@ -1,0 +1,220 @@
+"""What can be done with runs of one configuration, several at once: the verbs of every session.
+
+`scripting.AsyncSession` puts them into the words of one run, for programs; the command line uses
+them as they are. So whatever moves bills is written once, whoever asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from k3push.adapters.plan_file import Plan
+from k3push.config.settings import Settings
+from k3push.core.model import Follow, Route, Run
+from k3push.core.plan import Foreseen
+from k3push.core.remark import remark
+from k3push.ports import Ledger, RunIsAliveError
+from k3push.runs.create import JobSource, plan_rejected, saying
+from k3push.runs.execute import Only
+from k3push.runs.find import MOST_NAMED, is_unfinished
+from k3push.runs.outcome import Ending
+from k3push.runs.problem import Problem
+from k3push.runs.stop import Stop
+from k3push.wiring.executor import Executor, RunOptions
+from k3push.wiring.inbox import Part
+from k3push.wiring.open_runs import open_listed
+from k3push.wiring.planning import take_up, write_plan
+from k3push.wiring.preview import Preview, Reading
+
+
+class RunVerbs:
+    """Looks ahead, pushes, resumes, retries, settles and follows."""
+
+    def __init__(
+        self, settings: Settings, ledger: Ledger | None, make: Callable[[RunOptions], Executor]
+    ) -> None:
+        """Use an open ledger.
+
+        Args:
+            settings: The configuration.
+            ledger: Its ledger; None where nothing is done but looking ahead.
+            make: Makes what executes one verb, by how it differs from the settings.
+        """
+        self._settings = settings
+        self._open_ledger = ledger
+        self._make = make
+
+    async def look_ahead(
+        self,
+        jobs: Sequence[JobSource],
+        routes: Mapping[str, Route],
+        reading: Reading,
+        take: Callable[[list[Foreseen]], Awaitable[None]] | None = None,
+        stop: Stop | None = None,
+    ) -> Preview:
+        """Say what a run of job files would do; see `wiring.preview.Previewer.look`."""
+        previewer = self._make(RunOptions()).previewer(self._open_ledger)
+        return await previewer.look(jobs, routes, reading, take, stop)
+
+    async def write_plan(
+        self,
+        jobs: Sequence[JobSource],
+        routes: Mapping[str, Route],
+        path: Path,
+        reading: Reading,
+        stop: Stop,
+    ) -> tuple[Preview, str]:
+        """Look ahead, and write down what is seen; return it with the digest that binds it.
+
+        Raises:
+            OSError: It cannot be written there.
+        """
+        executor = self._make(RunOptions())
+        previewer, now = executor.previewer(self._open_ledger), executor.clock.now()
+        preview, _, sha256 = await write_plan(
+            previewer, jobs, routes, path, reading, at=now, stop=stop
+        )
+        return preview, sha256
+
+    async def run_part(self, part: Part, routes: Mapping[str, Route]) -> list[Ending]:
+        """Push job files that are read to their ends: a run for each route, one after another.
+
+        Returns:
+            None where the list was cut short; whoever resumes it is told to run it again.
+        """
+        executor = self._make(RunOptions())
+        with executor.fate.between() as listing:
+            chosen = part.routes_among(routes)
+            runs = await self._open_each(executor, part.batch.names, part.jobs, routes, chosen)
+            if part.batch.file is not None:
+                # Only now: a file that is taken must have all its numbers in the ledger.
+                await self._ledger.take(part.batch.file, runs[0].id)
+        if listing.cancelled_caught:
+            return []
+        return await executor.execute_each(self._ledger, runs)
+
+    async def run_planned(self, plan: Plan, path: Path) -> list[Ending]:
+        """Push what a plan says, which was checked."""
+        executor = self._make(RunOptions())
+        because = executor.options.because
+        runs = await take_up(self._ledger, plan, path, executor.clock, because=because)
+        return await executor.execute_each(self._ledger, runs)
+
+    async def resume_runs(self, runs: Sequence[Run]) -> list[Ending]:
+        """Go on where runs stopped; those that are finished stay as they are."""
+        executor = self._make(RunOptions())
+        await self._see_whole(executor, runs)
+        left = [run for run in runs if await is_unfinished(self._ledger, run)]
+        for run in left:
+            executor.route_now(run)  # before any of them sends
+        if not left:
+            executor.observer.warn("notice.nothing_left", run=_ids(runs))
+        elif len(runs) > 1:
+            told = {"count": len(runs), "left": len(left), "runs": _ids(left)}
+            executor.observer.warn("notice.resume_all", **told)
+        return await self._among(executor, runs, left)
+
+    async def retry_runs(self, runs: Sequence[Run], reason: str) -> list[Ending]:
+        """Push rejected bills of runs again: all, or those whose reason holds a text."""
+        executor, ledger = self._make(RunOptions()), self._ledger
+        for run in runs:
+            executor.route_now(run)  # before any number moves
+        await self._see_whole(executor, runs)
+        planned = []
+        for run in runs:
+            # Nothing is executed yet, so how the last execution ended stays.
+            async with _left_alone(run), ledger.own(run.id, executes=False):
+                if await plan_rejected(ledger, executor.clock, run, saying(reason)):
+                    planned.append(run)
+        if not planned:
+            executor.observer.warn("notice.nothing_rejected", run=_ids(runs))
+        return await self._among(executor, runs, planned)
+
+    async def settle_runs(self, runs: Sequence[Run]) -> list[Ending]:
+        """Ask the ERP about unknown bills of runs, until none is left; nothing is sent."""
+        executor, ledger = self._make(RunOptions()), self._ledger
+        await self._see_whole(executor, runs)
+        doubtful = []
+        for run in runs:
+            async with _left_alone(run), ledger.own(run.id, executes=False):
+                in_steps = (await ledger.document_counts(run.id)).get(Follow.UNKNOWN)
+                if in_steps or await ledger.doubts(run.id):
+                    doubtful.append(run)
+        if not doubtful:
+            executor.observer.warn("notice.nothing_unknown", run=_ids(runs))
+        return await self._among(executor, runs, doubtful, only=Only.SETTLE)
+
+    async def follow_runs(self, runs: Sequence[Run]) -> list[Ending]:
+        """Submit and approve what runs have made, and look again at what waits or was refused."""
+        executor = self._make(RunOptions())
+        await self._see_whole(executor, runs)
+        asked = [run for run in runs if executor.route_now(run).follow]
+        if not asked:
+            raise Problem(remark("error.no_follow", run=_ids(runs)))
+        return await self._among(executor, runs, asked, only=Only.FOLLOW)
+
+    # -- parts --------------------------------------------------------------------------------
+
+    @property
+    def _ledger(self) -> Ledger:
+        if self._open_ledger is None:
+            raise RuntimeError("this session only looks ahead")
+        return self._open_ledger
+
+    async def _see_whole(self, executor: Executor, runs: Sequence[Run]) -> None:
+        """See that runs can be executed.
+
+        Raises:
+            Problem: Half of the list of one is missing, or another process executes it, where
+                the others wait for it.
+        """
+        for run in runs:
+            executor.see_whole(run)
+            if await self._ledger.is_alive(run.id):
+                raise Problem(remark("error.run_alive", run=run.id))
+
+    async def _among(
+        self,
+        executor: Executor,
+        runs: Sequence[Run],
+        chosen: Sequence[Run],
+        *,
+        only: Only | None = None,
+    ) -> list[Ending]:
+        """Execute some of *runs*; return how all stand, the others as they are."""
+        ended = await executor.execute_each(self._ledger, chosen, only=only)
+        by_id = {ending.run.id: ending for ending in ended}
+        return [
+            by_id.get(run.id) or await executor.ending_now(self._ledger, run, Stop())
+            for run in runs
+        ]
+
+    async def _open_each(
+        self,
+        executor: Executor,
+        names: Sequence[str],
+        jobs: Sequence[JobSource],
+        routes: Mapping[str, Route],
+        chosen: Sequence[Route],
+    ) -> list[Run]:
+        """Open a run of job files for each route that is chosen."""
+        return [
+            await open_listed(executor, self._ledger, names, jobs, routes=routes, route=route)
+            for route in chosen
+        ]
+
+
+@asynccontextmanager
+async def _left_alone(run: Run) -> AsyncIterator[None]:
+    """Say what to do where another process executes a run: nothing."""
+    try:
+        yield
+    except RunIsAliveError as error:
+        raise Problem(remark("error.run_alive", run=run.id)) from error
+
+
+def _ids(runs: Sequence[Run]) -> str:
+    more = ", …" if len(runs) > MOST_NAMED else ""
+    return ", ".join(run.id for run in runs[:MOST_NAMED]) + more

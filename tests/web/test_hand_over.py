@@ -1,0 +1,134 @@
+"""Where a fleet is, pushes are given to it: once each, and their ends are told all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+import httpx
+
+from k3push.config.settings_file import read_settings
+from k3push.core.model import Run, RunId
+from k3push.runs.program_events import receiver_id
+from k3push.runs.request_stages import Request, requests
+from k3push.wiring.executor import RunOptions
+from k3push.wiring.line_observer import LineObserver
+from k3push.wiring.webhook_receivers import Receivers
+from tests.runs.office import orders
+from tests.web.programs import played, program, until_over
+from tests.web.shop import BY_NAME, Shop, press, send_list, signed_in
+from tests.web.test_webhooks import HERE, SECRET, Receiver
+from tests.web.visits import SPEAKERS, House, in_time
+
+
+@dataclass
+class Elsewhere:
+    """A fleet of one worker. Fulfils `web.workshop.HandOver`.
+
+    Attributes:
+        works: It executes what it gets; else it never comes to it.
+        given: What it got, by request.
+    """
+
+    folder: Path
+    works: bool = True
+    given: list[tuple[str, list[RunId]]] = field(default_factory=list)
+    shop: Shop | None = None
+
+    async def __call__(self, request: Request, runs: Sequence[Run]) -> None:
+        """Execute runs as a worker does, with the settings and the ledger alone."""
+        self.given.append((request.id, [run.id for run in runs]))
+        if not self.works:
+            await anyio.sleep_forever()
+        assert self.shop is not None
+        settings, say = read_settings(self.folder / "config.toml", {}), SPEAKERS["en"]
+        observer = LineObserver(say, lambda *_, **__: None, lambda _: None)
+        executor = self.shop.executor(settings, RunOptions(), observer, say)
+        for run in runs:
+            await executor.go_on(self.shop.ledger, run.id)
+
+
+def shop_beside(fleet: Elsewhere, **more: object) -> Shop:
+    """Return a shop that gives its pushes to a fleet."""
+    fleet.shop = Shop(fleet.folder, hand_over=fleet, **more)  # type: ignore[arg-type]
+    return fleet.shop
+
+
+def test_a_push_of_a_program_is_executed_elsewhere_and_its_end_is_told(tmp_path: Path) -> None:
+    """The program and its receivers see no difference."""
+    fleet, receiver = Elsewhere(tmp_path), Receiver()
+    receivers = Receivers({receiver_id(HERE): HERE}, SECRET)
+    shop = shop_beside(fleet, receivers=receivers, send=receiver.post)
+
+    async def act(_: Shop, __: House, wms: httpx.AsyncClient) -> None:
+        made = await wms.post("/pushes", json={"key": "e-1", "numbers": orders(3)})
+        told = await until_over(wms, made.json()["id"])
+        assert (told["state"], told["exit"], told["counts"]) == ("ended", 0, {"pushed": 3})
+        assert fleet.given == [(told["id"], [told["run"]])]
+        await receiver.until(1)
+        assert receiver.types() == ["push.ended"]
+
+    played(act, tmp_path, shop)
+
+
+def test_a_plan_that_is_approved_is_executed_elsewhere(tmp_path: Path) -> None:
+    """Planned here, where somebody looks at it; what is resumed later is given away as well."""
+    fleet = Elsewhere(tmp_path)
+    shop = shop_beside(fleet)
+
+    async def visit() -> None:
+        async with shop.open(BY_NAME) as home, signed_in(home, "li") as li:
+            await send_list(li, "\n".join([*orders(3), "CGDDU000003"]))
+            plan = await shop.until("planned")
+            await press(li, f"/plans/{plan.id}", f"/plans/{plan.id}/approve")
+            (run,) = (await shop.until("ended")).runs
+            assert await shop.counts(run) == {"pushed": 3, "rejected": 1}
+            await press(li, f"/runs/{run}", f"/runs/{run}/retry", all="yes")
+            retried = await shop.until("ended")
+        assert fleet.given == [(plan.id, [run]), (retried.id, [run])]
+        assert [shop.documents(number) for number in orders(3)] == [1, 1, 1]
+
+    in_time(visit)
+
+
+def test_a_server_that_ends_leaves_what_the_fleet_has_to_the_next(tmp_path: Path) -> None:
+    """It does not wait for a night's work; the next one asks for the same, which is one push."""
+    fleet = Elsewhere(tmp_path, works=False)
+    shop = shop_beside(fleet)
+
+    async def visit() -> None:
+        token = await shop.token()
+        async with shop.open() as home, program(home, token) as wms:
+            made = (await wms.post("/pushes", json={"key": "e-1", "numbers": orders(3)})).json()
+            with anyio.fail_after(60):
+                while not fleet.given:  # noqa: ASYNC110  # the clock jumps from look to look
+                    await anyio.sleep(0.1)
+            assert (await wms.get(f"/pushes/{made['id']}")).json()["state"] == "accepted"
+        assert [each.is_open for each in await requests(shop.ledger)] == [True]
+        fleet.works = True
+        async with shop.open() as home, program(home, token) as wms:
+            told = await until_over(wms, made["id"])
+        assert told["counts"] == {"pushed": 3}
+        assert {id_ for id_, _ in fleet.given} == {made["id"]}
+        assert len(await shop.ledger.runs()) == 1
+
+    in_time(visit)
+
+
+def test_what_somebody_waits_for_is_asked_here(tmp_path: Path) -> None:
+    """A question to the ERP about bills in doubt does not stand in a queue."""
+    fleet = Elsewhere(tmp_path)
+    shop = shop_beside(fleet)
+
+    async def act(_: Shop, __: House, wms: httpx.AsyncClient) -> None:
+        made = await wms.post("/pushes", json={"key": "e-1", "numbers": orders(1)})
+        told = await until_over(wms, made.json()["id"])
+        given = len(fleet.given)
+        asked = await wms.post(f"/pushes/{told['id']}/commands", json={"command": "settle"})
+        assert asked.status_code == 202
+        await shop.until("ended")
+        assert len(fleet.given) == given
+
+    played(act, tmp_path, shop)
