@@ -447,6 +447,7 @@ async def test_a_request_queues_its_runs_once(postgres_url: str) -> None:
         await queue.ask("acme", run, "acme", "", "")
         await queue.cancel("acme")
     do(postgres_url, "ALTER TABLE fleet_runs DROP COLUMN asked_by")
+    do(postgres_url, "DROP TABLE fleet_version, fleet_aside")
     async with open_queue(server, create=True) as queue:
         await queue.hand_over("acme", run, "acme", "one")
         assert await queue.is_open("acme", run)

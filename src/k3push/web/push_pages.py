@@ -9,7 +9,7 @@ import os
 import re
 import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -38,7 +38,7 @@ from k3push.runs.request_stages import (
 from k3push.web.live import EventStream
 from k3push.web.page_context import PageContext, Visit
 from k3push.web.pages import as_file, rendered, whole
-from k3push.web.request_origin import origin_of_selection, to_be_approved
+from k3push.web.request_origin import origin_of_reading, origin_of_selection, to_be_approved
 from k3push.web.uploads import MOST_UPLOAD_BYTES, Upload, keep
 from k3push.web.workshop import Reading
 from k3push.wiring.job_lists import JobOptions
@@ -133,7 +133,7 @@ class PushPages:
             raise _UnusableListError(id_, say.said(str(error)), kept=kept.name) from error
         if not lines:
             raise _UnusableListError(id_, say("notice.empty_job", job=kept.name))
-        return await self._ask(visit, id_, kept, asdict(how))
+        return await self._ask(visit, id_, kept, origin_of_reading(how))
 
     async def _selecting(self, visit: Visit, id_: str, form: Mapping[str, str]) -> Request:
         """Ask for a look ahead at what a route selects.
@@ -148,7 +148,7 @@ class PushPages:
         except SettingsError as error:
             raise _UnusableListError(id_, visit.frame.say.said(str(error))) from error
         kept = workshop.lists / id_ / SELECTED_LIST
-        return await self._ask(visit, id_, kept, asdict(how) | origin_of_selection())
+        return await self._ask(visit, id_, kept, origin_of_reading(how) | origin_of_selection())
 
     async def _ask(self, visit: Visit, id_: str, kept: Path, how: Mapping[str, object]) -> Request:
         asked = Request(

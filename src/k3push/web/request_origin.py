@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import Any
 
 from k3push.core.model import FolderFile
 from k3push.runs.request_stages import Request
 from k3push.wiring.job_lists import JobOptions
 
+_READING = ("route", "column", "sheet", "skip_bad_lines")
+
 
 def reading_of(request: Request) -> JobOptions:
     """Return how the lists of a request are read."""
-    names = {each.name for each in fields(JobOptions)} - {"home", "reader", "aside"}
-    return JobOptions(**{key: value for key, value in request.how.items() if key in names})
+    return JobOptions(**{key: request.how[key] for key in _READING if key in request.how})
+
+
+def origin_of_reading(how: JobOptions) -> dict[str, Any]:
+    """Return what says how a list is read."""
+    return {key: getattr(how, key) for key in _READING}
 
 
 def origin_of_selection() -> dict[str, Any]:

@@ -12,6 +12,6 @@ CREATE TABLE fleet_aside (
 );
 
 -- Which request of a server a run was queued for; '' is none. A request queues its runs once.
-ALTER TABLE fleet_runs ADD COLUMN asked_by text NOT NULL DEFAULT '';
+ALTER TABLE fleet_runs ADD COLUMN IF NOT EXISTS asked_by text NOT NULL DEFAULT '';
 
 INSERT INTO fleet_version (version) VALUES (2);
