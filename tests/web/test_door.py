@@ -462,7 +462,7 @@ def test_metrics_need_a_session_or_the_collectors_token() -> None:
             assert (await browser.get("/", headers=right)).status_code == 403
         async with house(tenant(await filled(2))) as home, home.browser() as browser:
             nothing = {"authorization": "Bearer "}
-            assert (await browser.get("/metrics", headers=nothing)).status_code == 401
+            assert (await browser.get("/metrics", headers=nothing)).status_code == 403
             async with home.signed_in() as person:
                 assert (await person.get("/metrics")).status_code == 200
 

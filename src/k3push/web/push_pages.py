@@ -38,9 +38,16 @@ from k3push.runs.request_stages import (
 from k3push.web.live import EventStream
 from k3push.web.page_context import PageContext, Visit
 from k3push.web.pages import as_file, rendered, whole
-from k3push.web.request_origin import origin_of_reading, origin_of_selection, to_be_approved
+from k3push.web.request_origin import (
+    file_of,
+    origin_of_file,
+    origin_of_reading,
+    origin_of_selection,
+    to_be_approved,
+)
 from k3push.web.uploads import MOST_UPLOAD_BYTES, Upload, keep
 from k3push.web.workshop import Reading
+from k3push.wiring.inbox import digest_now
 from k3push.wiring.job_lists import JobOptions
 from k3push.wiring.selected_bills import LIST as SELECTED_LIST
 from k3push.words.language import Say, in_files
@@ -304,13 +311,19 @@ class PushPages:
         visit, asked = await self._asked(request)
         if asked.is_open or asked.kind is not Kind.PUSH or not asked.jobs:
             return await self._overtaken(request, visit, asked)
+        how = to_be_approved(asked)
+        if file := file_of(asked):
+            # Somebody has mended it, and looks at it as it is now.
+            home = visit.working().settings.folder
+            digest = await to_thread.run_sync(digest_now, asked.jobs[0], home)
+            how |= origin_of_file(replace(file, digest=digest))
         new = replace(
             asked,
             id=self._new_id(),
             by=visit.visitor.user,
             at=self._desk.clock.now(),
             stage=Stage.PLANNING,
-            how=to_be_approved(asked),
+            how=how,
             runs=(),
             plan="",
             sha256="",

@@ -12,7 +12,7 @@ from anyio import to_thread
 
 from k3push.adapters.clock import SystemClock
 from k3push.adapters.job_files import JobFileError
-from k3push.adapters.job_files.folders import look_into
+from k3push.adapters.job_files.folders import digest_of, look_into
 from k3push.adapters.job_files.strangers import Strange
 from k3push.adapters.job_files.troubles import Code, Trouble
 from k3push.adapters.strange_files import Below, IsLinkError
@@ -99,6 +99,14 @@ def strange_of(names: Sequence[str], home: Path, digest: str = "") -> dict[str, 
         digest: Of the one file, where somebody has looked at it.
     """
     return {name: Strange(_place_of(name, home), digest) for name in names if name != SELECTED}
+
+
+def digest_now(name: str, home: Path) -> str:
+    """Return the digest of a tenant's job file as it is now; "" where it cannot be read."""
+    try:
+        return digest_of(_place_of(name, home))
+    except OSError:
+        return ""
 
 
 def _place_of(name: str, home: Path | None) -> Below:

@@ -77,7 +77,7 @@ def look_into(place: Below, now_s: float) -> Found:
                         left.append((name, why))
         whole = str(place.path.resolve())
         lists = tuple(
-            FolderFile(whole, name, _digest(place.within(name))) for _, name in sorted(files)
+            FolderFile(whole, name, digest_of(place.within(name))) for _, name in sorted(files)
         )
     except IsLinkError as error:
         raise JobFileError(Trouble(Code.LINK, str(error.filename))) from error
@@ -100,6 +100,7 @@ def _left(file: str, names: Collection[str], age_s: float) -> Left | None:
     return None
 
 
-def _digest(place: Below) -> str:
+def digest_of(place: Below) -> str:
+    """Return the SHA-256 of what a file holds."""
     with place.opened() as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
