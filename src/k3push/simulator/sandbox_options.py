@@ -81,6 +81,7 @@ class SandboxOptions:
         rules: What BOS_ConvertRule shows: "all" fields; "names" for FNumber and FName alone; or
             "none" for no rules (P 12.1). Who has no right to read it stands in `unreadable`.
         source_form_fields: Whether targets have a field for the form of their source (P 6.6).
+        creators: Whether documents tell who made them.
         link_fields: Whether the link tables can be queried (P 6.5).
         sees: Which targets users see: "all", "own", "half" or "none"; all unless named.
         unreadable: Forms, by id, that users have no right to read.
@@ -126,6 +127,7 @@ class SandboxOptions:
     default_rules: bool = True
     rules: str = "all"
     source_form_fields: bool = True
+    creators: bool = True
     link_fields: bool = True
     sees: Mapping[str, str] = field(default_factory=dict)
     unreadable: Mapping[str, Collection[str]] = field(default_factory=dict)
@@ -218,7 +220,9 @@ def build(options: SandboxOptions, clock: Callable[[], datetime] = beijing_time)
             world,
             options.limits,
             " " if shown_number is None else shown_number,
-            build=Build(options.source_form_fields, options.link_fields, options.rules),
+            build=Build(
+                options.source_form_fields, options.link_fields, options.rules, options.creators
+            ),
             rights=Rights(
                 {user: Sight(sees) for user, sees in options.sees.items()},
                 {user: frozenset(forms) for user, forms in options.unreadable.items()},
