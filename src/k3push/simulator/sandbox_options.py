@@ -12,7 +12,16 @@ from k3push.simulator.answers import AnswerStyle
 from k3push.simulator.collation import exact, loose
 from k3push.simulator.documents import Habits, Successor
 from k3push.simulator.fields import Build
-from k3push.simulator.forms import PURCHASE_ORDER, ROUTES, SALE_ORDER, Form, Policy, Route
+from k3push.simulator.forms import (
+    IN_STOCK,
+    PAYABLE,
+    PURCHASE_ORDER,
+    ROUTES,
+    SALE_ORDER,
+    Form,
+    Policy,
+    Route,
+)
 from k3push.simulator.load import Load, Queue, SlowSpell
 from k3push.simulator.operations import BulkHabits
 from k3push.simulator.plan_files import load_plan
@@ -140,6 +149,10 @@ class SandboxOptions:
     save_gap_s: float = 0.0
     limits: QueryLimits = field(default_factory=QueryLimits)
     texts: Texts = field(default_factory=Texts)
+
+
+PAYABLES: Mapping[str, Successor] = {IN_STOCK.id: Successor(PAYABLE)}
+"""An approved in-stock makes a payable, as where both modules are in use (P 11.9)."""
 
 
 def first_orders(count: int) -> tuple[str, ...]:
