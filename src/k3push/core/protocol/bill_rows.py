@@ -33,7 +33,7 @@ CANCEL_STATUS = "FCancelStatus"
 CREATOR = "FCreatorId.FName"
 CREATED = "FCreateDate"
 
-OPTIONAL_STANDING_FIELDS = (CANCEL_STATUS, CREATOR)
+OPTIONAL_STANDING_FIELDS = (CANCEL_STATUS, CREATOR, CREATED)
 
 TARGET_FIELDS = (ID, BILL_NO, DOCUMENT_STATUS)
 
@@ -305,6 +305,7 @@ def read_standings(rows: Iterable[Sequence[Any]], fields: Sequence[str]) -> dict
             status=status,
             cancelled=text_in(more.get(CANCEL_STATUS)) == CANCELLED,
             creator=text_in(more.get(CREATOR)),
+            created=text_in(more.get(CREATED)),
         )
     return found
 
