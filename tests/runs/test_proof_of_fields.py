@@ -260,7 +260,7 @@ async def test_a_look_for_a_senders_documents_that_fails_is_made_again(error: Ex
 # -- since when documents may be lost ones -------------------------------------------------------
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
-EVENING = ServerClock(datetime(2026, 1, 2, 20), at_s=100.0)
+EVENING = ServerClock(datetime(2026, 1, 2, 20), at_s=100.0)  # noqa: DTZ001  # its own zone
 
 
 @pytest.mark.parametrize(
