@@ -163,7 +163,7 @@ class Proofs:
         if strays is None:
             return frozenset(senders.values())
         suspects = set()
-        for sender in set(senders.values()) if strays else ():
+        for sender in sorted(set(senders.values())) if strays else ():
             known = await ledger.made_by(run, sender or None, limit=MOST_KNOWN)
             ours = {id_ for each in known for id_ in _ids(each)}
             makers = await self._makers_of(looker, known)
@@ -179,7 +179,7 @@ class Proofs:
 
     async def _makers_of(self, looker: Looker, known: Sequence[Made]) -> set[str]:
         """Return who made some documents of the ledger, as the ERP names them."""
-        ids = [id_ for each in known for id_ in _ids(each)][:SAMPLE]
+        ids = [target.id for each in known for target in each.targets][:SAMPLE]
         now_s = anyio.current_time()
         standings = await look_at_standings(looker, ids) if ids else {}
         times = [at for each in standings.values() if (at := _time_in(each.created))]
