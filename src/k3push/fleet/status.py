@@ -16,7 +16,7 @@ async def standing(queue: Queue, names: Collection[str]) -> dict[str, Any]:
         names: The tenants; those of whom the queue knows nothing are there as well.
     """
     pauses = {row["tenant"]: row for row in await queue.all("pauses")}
-    counts = {row["tenant"]: row for row in await queue.all("tenants")}
+    counts = {row["tenant"]: row for row in await queue.all("tenants", names=list(names))}
     schedules: dict[str, list[dict[str, Any]]] = {}
     for row in await queue.all("schedules"):
         schedules.setdefault(row["tenant"], []).append(row)
@@ -27,7 +27,6 @@ async def standing(queue: Queue, names: Collection[str]) -> dict[str, Any]:
     for name in sorted(names):
         count = counts.get(name, {})
         last = count.get("last_run")
-        run = (await queue.all("run", tenant=name, run=last))[0] if last else {}
         dues = schedules.get(name, [])
         tenants.append(
             {
@@ -36,9 +35,9 @@ async def standing(queue: Queue, names: Collection[str]) -> dict[str, Any]:
                 "paused_because": pauses[name]["why"] if name in pauses else "",
                 **{key: count.get(key, 0) for key in ("queued", "doing", "failed")},
                 "last_run": last,
-                "last_exit": run.get("exit"),
-                "last_why": run.get("why", ""),
-                "last_ended_at": run.get("ended_at"),
+                "last_exit": count.get("exit"),
+                "last_why": count.get("why", ""),
+                "last_ended_at": count.get("ended_at"),
                 "next_due_at": min((row["due_at"] for row in dues), default=None),
                 "files_aside": asides.get(name, []),
                 "schedules_failed": {row["schedule"]: row["why"] for row in dues if row["why"]},

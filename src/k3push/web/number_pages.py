@@ -33,7 +33,7 @@ Found = tuple[Run, FollowedRow]
 
 MOST_RUNS = 20
 
-SEARCH_S = 0.25
+SEARCH_S = 0.2
 """How long many tenants are searched before a page says how far it has come."""
 
 

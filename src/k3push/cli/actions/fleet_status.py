@@ -20,7 +20,7 @@ from k3push.core.remark import remark
 from k3push.fleet.enqueue import queue_of
 from k3push.fleet.queue import Queue, open_queue
 from k3push.fleet.status import standing
-from k3push.fleet.tenant_folder import one_queue_of, read_folder
+from k3push.fleet.tenant_folder import names_and_queue, one_queue_of, read_folder
 from k3push.runs.control import command
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
@@ -138,9 +138,12 @@ def _tell(line: str) -> None:
 
 async def status(folder: Path, names: Sequence[str], *, json: bool, say: Say) -> Exit:
     """Print how tenants, workers and schedules stand."""
-    async with _opened(folder) as (queue, tenants):
-        mine = {each.name for each in _meant(tenants, names, everybody=True)}
-        said = await standing(queue, mine)
+    known, one = names_and_queue(folder)
+    for name in names:
+        if name not in known:
+            raise Problem(remark("fleet.unknown", tenant=name, known=", ".join(known)))
+    async with open_queue(queue_of(one), create=False) as queue:
+        said = await standing(queue, names or known)
     if json:
         put_json(_in_english(said))
         return Exit.DONE

@@ -19,4 +19,8 @@ CREATE INDEX fleet_schedules_looked ON fleet_schedules (tenant) WHERE looker IS 
 CREATE INDEX fleet_runs_of_worker ON fleet_runs (worker) WHERE worker IS NOT NULL;
 CREATE INDEX fleet_runs_ended ON fleet_runs (ended_at) WHERE outcome IS NOT NULL;
 
+CREATE INDEX fleet_runs_last ON fleet_runs (tenant, coalesce(ended_at, asked_at) DESC, run DESC);
+CREATE INDEX fleet_runs_waiting ON fleet_runs (tenant)
+    WHERE outcome IS NULL OR outcome = 'person';
+
 UPDATE fleet_version SET version = 3;

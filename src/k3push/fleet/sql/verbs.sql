@@ -263,12 +263,22 @@ SELECT w.name, w.host, w.serves, w.seen_at, extract(epoch FROM now() - w.seen_at
 FROM fleet_workers AS w ORDER BY w.name, w.worker;
 
 -- name: tenants
-SELECT tenant,
-    count(*) FILTER (WHERE outcome IS NULL AND worker IS NULL) AS queued,
-    count(*) FILTER (WHERE outcome IS NULL AND worker IS NOT NULL) AS doing,
-    count(*) FILTER (WHERE outcome = 'person') AS failed,
-    (array_agg(run ORDER BY coalesce(ended_at, asked_at) DESC, run DESC))[1] AS last_run
-FROM fleet_runs GROUP BY tenant ORDER BY tenant;
+-- What is open, or waits for a person, is counted; of what is done, the last run is enough.
+SELECT t.tenant, coalesce(n.queued, 0) AS queued, coalesce(n.doing, 0) AS doing,
+    coalesce(n.failed, 0) AS failed, l.run AS last_run, l.exit, l.why, l.ended_at
+FROM unnest(:names::text[]) AS t (tenant)
+LEFT JOIN (
+    SELECT tenant, count(*) FILTER (WHERE outcome IS NULL AND worker IS NULL) AS queued,
+        count(*) FILTER (WHERE outcome IS NULL AND worker IS NOT NULL) AS doing,
+        count(*) FILTER (WHERE outcome = 'person') AS failed
+    FROM fleet_runs WHERE outcome IS NULL OR outcome = 'person' GROUP BY tenant
+) AS n ON n.tenant = t.tenant
+LEFT JOIN LATERAL (
+    SELECT run, exit, why, ended_at FROM fleet_runs AS r
+    WHERE r.tenant = t.tenant
+    ORDER BY coalesce(ended_at, asked_at) DESC, run DESC LIMIT 1
+) AS l ON true
+ORDER BY t.tenant;
 
 -- name: run
 SELECT run, outcome, exit, why, worker, ended_at, not_before
