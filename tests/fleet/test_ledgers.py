@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from k3push.adapters.ledger.postgres import open_postgres
-from k3push.fleet.ledgers import Ledgers
+from k3push.fleet.worker_ledgers import Ledgers
 from k3push.ports import LedgerLostError
 from tests.fleet.crew import until
 

@@ -6,6 +6,29 @@ from collections.abc import Collection
 from typing import Any
 
 from k3push.fleet.queue import Queue, Rhythm
+from k3push.reporting.metrics import (
+    FLEET_ASIDE,
+    FLEET_FAILED,
+    FLEET_OLDEST_DUE,
+    FLEET_OVERDUE,
+    FLEET_PAUSED,
+    FLEET_WORKERS,
+    Sample,
+)
+
+
+async def samples(queue: Queue) -> list[Sample]:
+    """Return what a collector of metrics wants to know of a fleet as a whole."""
+    (found,) = await queue.all("figures", silence_s=Rhythm().silence)
+    figures = {
+        FLEET_WORKERS: found["workers"],
+        FLEET_OLDEST_DUE: found["oldest_due"],
+        FLEET_OVERDUE: found["overdue"],
+        FLEET_PAUSED: found["paused"],
+        FLEET_FAILED: found["failed"],
+        FLEET_ASIDE: found["aside"],
+    }
+    return [Sample(name, {}, float(v)) for name, v in figures.items() if v is not None]
 
 
 async def standing(queue: Queue, names: Collection[str]) -> dict[str, Any]:

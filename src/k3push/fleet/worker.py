@@ -19,10 +19,10 @@ from k3push.config.tenants import Tenant
 from k3push.core.model import RunId
 from k3push.core.pacing.window import Window
 from k3push.core.remark import remark
+from k3push.fleet.due_schedules import Schedules
 from k3push.fleet.followup import LEDGER_WAIT_S, Done, ForPerson, Later, next_of, remark_on, wait_s
 from k3push.fleet.heartbeat import Beat
 from k3push.fleet.queue import LOOK, PUSH, Queue, Rhythm, Slot, open_queue
-from k3push.fleet.schedules import Schedules
 from k3push.ports import LedgerLostError, RunIsAliveError
 from k3push.runs.outcome import Ending
 from k3push.runs.stop import Cause, Stop

@@ -256,6 +256,26 @@ WHERE seen_at < now() - interval '1 day'
 DELETE FROM fleet_runs
 WHERE outcome IN ('done', 'dropped', 'cancelled') AND ended_at < now() - interval '90 days';
 
+-- name: figures
+SELECT
+    (SELECT count(*) FROM fleet_workers
+        WHERE seen_at > now() - :silence_s * interval '1 second') AS workers,
+    (SELECT extract(epoch FROM min(due))::float8 FROM (
+        SELECT min(not_before) AS due FROM fleet_runs AS r
+        WHERE outcome IS NULL AND worker IS NULL AND listed AND not_before <= now()
+            AND NOT EXISTS (SELECT FROM fleet_pauses AS p WHERE p.tenant = r.tenant)
+        UNION ALL
+        SELECT min(coalesce(begin_at, due_at)) FROM fleet_schedules AS s
+        WHERE (wanted AND coalesce(begin_at, now()) <= now() OR due_at <= now())
+            AND NOT EXISTS (SELECT FROM fleet_pauses AS p WHERE p.tenant = s.tenant)
+    ) AS waiting) AS oldest_due,
+    (SELECT count(*) FROM fleet_schedules
+        WHERE wanted AND coalesce(begin_at, now()) < now() - interval '1 minute'
+            OR due_at < now() - interval '1 minute') AS overdue,
+    (SELECT count(*) FROM fleet_pauses) AS paused,
+    (SELECT count(*) FROM fleet_runs WHERE outcome = 'person') AS failed,
+    (SELECT count(*) FROM fleet_aside) AS aside;
+
 -- name: workers
 SELECT w.name, w.host, w.serves, w.seen_at, extract(epoch FROM now() - w.seen_at)::float8 AS age_s,
     (SELECT count(*) FROM fleet_runs AS r WHERE r.worker = w.worker AND outcome IS NULL)
