@@ -207,7 +207,7 @@ async def test_a_number_that_begins_with_a_blank_is_not_pushed_by_its_id() -> No
     bill = office.site.world.add_source(PURCHASE_ORDER, " CGX1")
     office.site.world.add_target(IN_STOCK, bill.number, creator="clerk")
     await office.open_run([f",{bill.id}"])
-    pushed = await office.execute()
+    pushed = await office.execute(check=False)
     assert [row.state for row in pushed.rows.values()] == [State.REJECTED]
     assert len(office.site.world.documents_of(bill.number)) == 1
 
