@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -197,3 +199,25 @@ async def test_without_a_folder_of_locks_nobody_is_alive(path: Path) -> None:
         assert not await ledger.is_alive(run)
         async with ledger.own(run):
             assert await ledger.is_alive(run)
+
+
+# What any other program does that looks at the ledger: the last to close a database clears its
+# WAL away, and whether it is the last, the locks of the others tell.
+LOOK = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM runs'); c.close()"
+
+
+@pytest.mark.parametrize("named", [lambda path: path, linked_file])
+async def test_a_ledger_opened_again_and_closed_keeps_the_locks_of_the_first(
+    path: Path, named: Callable[[Path], Path]
+) -> None:
+    """Locks are a process's: one descriptor closed, and another process removes the WAL."""
+    async with open_sqlite(path, account=ACCOUNT) as ledger:
+        run = await planned(ledger, "A")
+        async with open_sqlite(await to_thread.run_sync(named, path), account=ACCOUNT):
+            pass
+        await to_thread.run_sync(
+            lambda: subprocess.run([sys.executable, "-c", LOOK, str(path)], check=True)
+        )
+        assert path.with_name("ledger.db-wal").exists()
+        await ledger.claim(run, numbers("A"))
+        await ledger.begin(intent(run, "A"))
