@@ -380,8 +380,8 @@ async def test_documents_of_a_bill_that_is_not_shown_are_judged_by_their_links(
 ) -> None:
     """Its organisation is another's, or somebody has deleted it: the double stands all the same."""
     one, two = orders(2)
-    books = {"write_back": WriteBack.NEVER, "closes": False}
-    office = Office(sandbox(**books, twins=(one, two), unseen_orgs=("200",)))
+    free = sandbox(write_back=WriteBack.NEVER, closes=False)
+    office = Office(replace(free, twins=(one, two), unseen_orgs=("200",)))
     world = office.site.world
     theirs = {number: world.store.by_number(PURCHASE_ORDER, number)[1].id for number in (one, two)}
     for number in (one, one, two):
