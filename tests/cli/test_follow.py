@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+from pathlib import Path
+
 from tests.cli.conftest import Start
 from tests.cli.terminal import Desk, Sandbox, orders
 
@@ -17,6 +21,12 @@ def statuses(sandbox: Sandbox) -> set[str]:
     return {target["status"] for targets in made for target in targets}
 
 
+def rows_in(page: Path) -> str:
+    """Return the rows of a report as they are before a browser shows them."""
+    _, _, after = page.read_text("utf-8").partition('<script type="text/plain" id="data">')
+    return gzip.decompress(base64.b64decode(after.partition("</script>")[0])).decode()
+
+
 def test_from_a_list_to_approved_documents(desk: Desk, sandbox: Sandbox) -> None:
     """One command does the whole night; file, object and books agree."""
     desk.configure(sandbox.url, more=FOLLOW)
@@ -29,6 +39,18 @@ def test_from_a_list_to_approved_documents(desk: Desk, sandbox: Sandbox) -> None
     told = desk.k3push("explain", orders(1)[0]).out
     assert "submission of 1 document that stood at A" in told
     assert "approval of 1 document that stood at B" in told
+
+
+def test_what_an_approval_makes_besides_is_told(desk: Desk, start: Start) -> None:
+    """In `explain`, in the export and in the report, with the document that was approved."""
+    desk.configure(start("--payables", "--orders", "2").url, more=FOLLOW)
+    ran = desk.k3push("run", desk.job(orders(2)), "--json")
+    assert (ran.exit, ran.said["follow"]) == (0, {"approved": 2}), ran
+    (first, _) = desk.rows()
+    assert "AP0000001" in first["follow_reason"]
+    assert "AP0000001" in desk.k3push("explain", first["number"]).out
+    (page,) = desk.folder.glob("results/*/report.html")
+    assert "AP0000001" in rows_in(page)
 
 
 def test_what_waits_in_a_flow_is_told_and_looked_at_again(desk: Desk, start: Start) -> None:

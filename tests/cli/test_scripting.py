@@ -54,6 +54,19 @@ def test_a_job_file_is_pushed_with_its_results_beside_it(desk: Desk, sandbox: Sa
     assert (desk.folder / "results" / f"orders.{result.run}" / "report.html").is_file()
 
 
+def test_documents_are_followed_by_what_the_route_asks_now(desk: Desk, sandbox: Sandbox) -> None:
+    """A route that asked for no step, and then for one, as `k3push follow` does it."""
+    desk.configure(sandbox.url)
+    config = desk.folder / "config.toml"
+    with k3push.open(config) as session:
+        run = session.run(orders(2)).run
+        with pytest.raises(k3push.K3pushError, match="asks for no steps"):
+            session.follow(run)
+    desk.configure(sandbox.url, more='follow = ["submit"]\n')
+    with k3push.open(config) as session:
+        assert dict(session.follow(run).follow) == {"submitted": 2}
+
+
 def test_it_works_on_an_event_loop(desk: Desk, sandbox: Sandbox) -> None:
     """Several at once, of one ledger."""
     desk.configure(sandbox.url)

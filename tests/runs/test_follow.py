@@ -498,6 +498,43 @@ async def test_what_another_program_has_made_is_not_submitted(name: str, *, at_o
     assert others.isdisjoint(office.site.world.documents.history.named)
 
 
+@pytest.mark.parametrize("links", [True, False])
+async def test_an_id_and_a_number_that_are_another_bills_by_now_are_left_alone(
+    *, links: bool
+) -> None:
+    """A database that was restored has given both out again, to the same user."""
+    office = Office(sandbox(link_fields=links), FOLLOW)
+    await office.open_run(orders(2))
+    await office.execute(route=replace(FOLLOW, follow=()))
+    store = office.site.world.store
+    (other,) = store.by_number(PURCHASE_ORDER, orders(3)[2])
+    (document,) = office.site.world.documents_of(orders(1)[0])
+    store.remove(document)
+    for line in document.entries:
+        assert line.origin is not None
+        line.origin = line.origin._replace(number=other.number)
+        line.links = tuple(each._replace(bill_id=other.id) for each in line.links)
+    store.add(document)
+    for _ in range(2):
+        await again(office)
+        assert await counts(office) == {Follow.REFUSED: 1, Follow.APPROVED: 1}
+    assert document.status == "A"
+    assert any("document of CGDD" in why for why in await reasons(office))
+
+
+@pytest.mark.parametrize("fault_name", ["make-then-reset", "make-then-response-error"])
+async def test_what_no_answer_names_is_left_alone_where_its_maker_is_not_told(
+    fault_name: str,
+) -> None:
+    """It may be anybody's."""
+    plan = FaultPlan(aimed={orders(2)[1]: Aimed(fault(fault_name))})
+    office = Office(sandbox(plan, creators=False), FOLLOW)
+    await office.open_run(orders(3))
+    await office.execute(throttle=steered(concurrency=1, chunk_size=1), pace=NO_HALT)
+    assert await counts(office) == {Follow.REFUSED: 1, Follow.APPROVED: 2}
+    assert any("does not tell who made it" in why for why in await reasons(office))
+
+
 async def test_what_was_there_before_is_left_alone() -> None:
     """Somebody else's document may wait for something that we know nothing of."""
     office = Office(sandbox(), FOLLOW)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -47,6 +47,7 @@ from k3push.runs.lookup import (
     Links,
     joined,
     look_at_newest,
+    look_at_newest_links,
     look_at_sources,
     look_at_targets,
     open_turn,
@@ -75,6 +76,7 @@ class Asked:
         guarded: Numbers whose query is refused, in any company.
         missing: Numbers that no bill has.
         named: What the newest documents name.
+        newest: The links of the newest documents.
         thin: Numbers that are known by the field alone; None is all that are there.
         links: Documents by what their links name; None where these cannot be asked.
         code: The MsgCode of that refusal.
@@ -95,6 +97,7 @@ class Asked:
     named: list[BillNumber] = field(default_factory=list)
     links: dict[BillNumber, tuple[Target, ...]] | None = None
     thin: Collection[BillNumber] | None = None
+    newest: Sequence[LinkRow] = ()
 
     def turn(self, user: str = "") -> AbstractAsyncContextManager[Turn]:
         """Nobody pushes here."""
@@ -159,9 +162,9 @@ class Asked:
         return []
 
     async def newest_links(self, route: Route) -> Sequence[LinkRow]:
-        """Find none."""
+        """Show what it is told."""
         del route
-        return []
+        return self.newest
 
     async def linked_sources(self, route: Route) -> Sequence[BillNumber]:
         """Name the bills of the newest links."""
@@ -569,3 +572,13 @@ async def test_nothing_is_asked_where_nothing_is_refused() -> None:
     job = Job(Asked())
     assert await there_already(job, [], {}) == []
     assert job.erp.asked == []
+
+
+@pytest.mark.parametrize(("rule", "proves"), [("R", True), ("ZMER_other", False)])
+async def test_links_of_an_unknown_pair_are_proved_by_its_own_rule(
+    rule: str, *, proves: bool
+) -> None:
+    """Another rule between the same forms may keep links where this one keeps none."""
+    route = replace(ROUTE, source_number_field="", target_entry="FInStockEntry")
+    newest = [LinkRow("1", "2", "T_PUR_POOrderEntry", rule)]
+    assert await look_at_newest_links(Job(Asked(newest=newest), route=route)) is proves

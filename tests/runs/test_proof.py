@@ -672,7 +672,7 @@ async def test_a_commit_after_the_window_is_noticed_by_the_execution_that_sends_
 
 async def test_a_commit_after_the_window_of_another_run_is_noticed_by_the_run_that_sends() -> None:
     """The run that had it in doubt is over; the one that sends looks once more at its end."""
-    plan = steps("ok", "commit-late-then-reset:1400")
+    plan = steps("ok", "commit-late-then-reset:1600")
     office = Office(sandbox(plan, write_back=WriteBack.NEVER, closes=False, latency_s=60.0))
     await office.open_run(orders(2))
     settle = SettlePace(first_wait_s=20, poll_s=20, window_s=600)
@@ -808,3 +808,19 @@ async def test_a_field_that_is_too_short_names_another_bill() -> None:
     await office.open_run(["A-1"], SECOND)
     pushed = await office.execute(SECOND, throttle=one_by_one, check=False)
     assert pushed.states == {"A-1": State.UNKNOWN}
+
+
+@pytest.mark.parametrize("work", [only_settle, push_run])
+async def test_what_an_answer_names_is_not_absent_since_somebody_has_deleted_it(
+    work: Callable[[Context], Coroutine[None, None, None]],
+) -> None:
+    """A person has, and knows what is to become of the bill."""
+    office = Office(sandbox(steps("mislink"), write_back="never"))
+    (number,) = orders(1)
+    await office.open_run([number])
+    await office.execute(check=False)
+    (document,) = office.site.world.documents_of(number)
+    office.site.world.delete(document)
+    pushed = await office.execute(work=work, check=False)
+    assert pushed.states == {number: State.UNKNOWN}
+    assert office.site.calls[Channel.PUSH] == 1

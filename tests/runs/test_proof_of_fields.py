@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from trio.testing import MockClock
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import BillNumber, Route, RunId, Sighting, State, Target, Targets
 from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError, Made
-from k3push.runs.proof import LEAST_SAMPLE, SAMPLE, Proofs
+from k3push.runs.proof import LEAST_SAMPLE, SAMPLE, Began, Proofs, ServerClock
 from tests.runs.test_lookup import Asked, Job, refused
 
 pytestmark = pytest.mark.anyio
@@ -254,3 +255,29 @@ async def test_a_look_for_a_senders_documents_that_fails_is_made_again(error: Ex
         await proofs.covers(job, books, RUN, users={"a"}, sender="b")
     job.erp.fails.clear()
     assert await proofs.covers(job, books, RUN, users={"a"}, sender="b")
+
+
+# -- since when documents may be lost ones -------------------------------------------------------
+
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+EVENING = ServerClock(datetime(2026, 1, 2, 20), at_s=100.0)  # noqa: DTZ001  # its own zone
+
+
+@pytest.mark.parametrize(
+    ("began", "clock", "when"),
+    [
+        (Began(NOON, NOON), None, "01-01 22:45"),
+        (Began(NOON, NOON + timedelta(days=1)), None, "01-01 22:45"),
+        # Somebody has set the clock back since.
+        (Began(NOON, NOON - timedelta(days=1)), None, "12-31 22:45"),
+        # The server's own clock was read before the call left, after it, or it is another's call.
+        (Began(NOON, NOON, on_loop_s=160.0), EVENING, "01-02 18:46"),
+        (Began(NOON, NOON, on_loop_s=99.0), EVENING, "01-01 22:45"),
+        (Began(NOON, NOON), EVENING, "01-01 22:45"),
+    ],
+)
+def test_documents_count_since_a_time_that_no_server_shows_before_the_call(
+    began: Began, clock: ServerClock | None, when: str
+) -> None:
+    """A time that is too late would miss the lost document."""
+    assert f"{began.no_later_than(clock):%m-%d %H:%M}" == when

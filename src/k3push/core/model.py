@@ -304,12 +304,14 @@ class Standing:
         status: FDocumentStatus: Z (暂存), A (创建), B (审核中), C (已审核), D (重新审核).
         cancelled: Whether somebody has cancelled it (作废).
         creator: Name of the user who made it; "" where the form does not tell.
+        created: When, in the server's local time; "" where the form does not tell.
     """
 
     number: str
     status: str
     cancelled: bool = False
     creator: str = ""
+    created: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -504,8 +504,9 @@ async def _conclude(
         if said.thrown and trusted:
             # What broke may have made a document that ties itself to no bill.
             missing = {number: sender for number in numbers if number not in made}
-            began_at = attempt.intent.began_at
-            trusted = not await context.senders_of_strays(began_at, missing)
+            trusted = not await context.senders_of_strays(
+                attempt.intent.began_at, missing, on_loop_s=sending.began_s
+            )
         look = replace(
             look,
             proved=proved and (asked or not context.links.tell),

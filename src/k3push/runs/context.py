@@ -16,7 +16,7 @@ from k3push.core.safety.ages import least_age_s
 from k3push.ports import Clock, Doubt, Erp, Ledger, Watch
 from k3push.runs.link_discovery import find_links
 from k3push.runs.lookup import Links, can_ask
-from k3push.runs.proof import Proofs, senders_of_strays
+from k3push.runs.proof import Began, Proofs
 from k3push.runs.stop import Cause, Stop
 from k3push.runs.throttle import Throttle
 
@@ -244,11 +244,18 @@ class Context:
         return await self.proofs.covers(self, self.ledger, self.run.id, users=users, sender=sender)
 
     async def senders_of_strays(
-        self, began_at: datetime, senders: Mapping[BillNumber, str]
+        self,
+        began_at: datetime,
+        senders: Mapping[BillNumber, str],
+        *,
+        on_loop_s: float | None = None,
     ) -> frozenset[str]:
         """Say which users may have made a document since that ties itself to no bill (`proof`)."""
-        return await senders_of_strays(
-            self, self.ledger, self.run.id, began_at=began_at, senders=senders
+        began = Began(began_at, self.clock.now(), on_loop_s)
+        if on_loop_s is not None:
+            await self.proofs.read_clock(self, self.ledger, self.run.id)
+        return await self.proofs.senders_of_strays(
+            self, self.ledger, self.run.id, began=began, senders=senders
         )
 
     def knows_enough_of(self, sender: str) -> bool:

@@ -38,6 +38,7 @@ from k3push.core.model import (
     Step,
     StepAttempt,
     StepIntent,
+    number_in,
 )
 from k3push.core.pacing.halting import Tally
 from k3push.core.protocol import wire
@@ -65,7 +66,12 @@ from k3push.runs.attempt import (
     send_step,
 )
 from k3push.runs.context import Context, DoubtAges
-from k3push.runs.lookup import look_at_flow_tasks, look_at_standings, pause_s
+from k3push.runs.lookup import (
+    look_at_flow_tasks,
+    look_at_standings,
+    look_at_targets,
+    pause_s,
+)
 from k3push.runs.row_pages import PAGE_ROWS, documents_in
 from k3push.runs.settle import wait_s
 from k3push.runs.stop import Cause, guarded, stopping
@@ -161,6 +167,7 @@ class Follower:
     _senders: dict[str, str] = field(default_factory=dict)
     _strange: dict[str, str] = field(default_factory=dict)
     _has_learnt: bool = False
+    _expected: dict[str, BillNumber] = field(default_factory=dict)
     _has_taken_up: bool = False
     _ages: DoubtAges = field(init=False)
 
@@ -194,6 +201,7 @@ class Follower:
             place = rows[-1].place
             pushed = [(document, row.bill) for row in rows for document in documents_in(row)]
             known = await context.ledger.documents_of(run, [d.id for d, _ in pushed])
+            self._expect(rows, known)
             new = [
                 replace(document, sender=await self._sender_of(document.id, bill))
                 for document, bill in pushed
@@ -269,6 +277,15 @@ class Follower:
             if (seen := standings.get(target.id)) and not seen.cancelled and seen.status in "AD"
         ]
         await self._enrol(fresh)
+
+    def _expect(self, rows: Iterable[Row], known: Mapping[str, Document]) -> None:
+        """Note of which bills documents are that an earlier execution has found."""
+        steps = self.context.route.follow
+        for row in rows:
+            for target in row.targets:
+                document = known.get(target.id)
+                if document is None or not is_done(document, steps):
+                    self._expected.setdefault(target.id, row.bill)
 
     async def _go_on(self, document: Document) -> None:
         """Take up a document as the ledger has it, with what was last done to it."""
@@ -359,6 +376,7 @@ class Follower:
         free = [entry for entry in free if not self._is_missed(entry, standings)]
         self._learn(free, standings)
         ended = []
+        moves: list[tuple[_Entry, Standing, Step]] = []
         calls: dict[tuple[Step, str, str], list[_Entry]] = {}
         tasks = await self._tasks(free, standings)
         for entry in free:
@@ -369,12 +387,14 @@ class Follower:
             entry.document = move.document
             if move.step is None or standing is None:
                 ended.append(entry.document)
-            elif not await self._is_ours(entry, standing):
-                self._strange[entry.document.id] = standing.creator
-                why = remark("note.document.not_ours", creator=standing.creator)
+            else:
+                moves.append((entry, standing, move.step))
+        lost = await self._lost_among([entry.document.id for entry, _, _ in moves])
+        for entry, standing, step in moves:
+            if why := await self._hindrance(entry, standing, lost):
                 ended.append(replace(entry.document, follow=Follow.REFUSED, reason=why))
             else:
-                key = (move.step, standing.status, entry.document.sender)
+                key = (step, standing.status, entry.document.sender)
                 calls.setdefault(key, []).append(entry)
         await self._end(ended)
         for (step, status, _), entries in calls.items():
@@ -449,10 +469,47 @@ class Follower:
                 document = replace(self._ended.pop(id_), follow=Follow.OPEN, reason="")
                 self._entries[id_] = _Entry(document)
 
+    async def _lost_among(self, ids: Collection[str]) -> Mapping[str, BillNumber]:
+        """Look whether documents that an earlier execution has found are still of their bills.
+
+        A database that was restored gives ids and numbers out again, to documents of other bills.
+
+        Returns:
+            Those that no look shows as their bill's any more.
+        """
+        context = self.context
+        asked = {id_: self._expected[id_] for id_ in ids if id_ in self._expected}
+        if not asked or not (context.route.source_number_field or context.links.tell):
+            return {}
+        bills = list(dict.fromkeys(asked.values()))
+        seen = await look_at_targets(context, bills, by_all=True, stop_or_not=True)
+        shown = {
+            bill: {t.id for kind in (seen.targets, seen.shared) for t in kind.get(bill, ())}
+            for bill in bills
+        }
+        lost = {id_: bill for id_, bill in asked.items() if id_ not in shown[bill]}
+        for id_ in asked.keys() - lost.keys():
+            del self._expected[id_]
+        return lost
+
+    async def _hindrance(
+        self, entry: _Entry, standing: Standing, lost: Mapping[str, BillNumber]
+    ) -> str:
+        """Say why a document may not be ours, or ""."""
+        id_ = entry.document.id
+        if id_ in lost:
+            return remark("note.document.of_another", number=number_in(lost[id_]))
+        if await self._is_ours(entry, standing):
+            return ""
+        self._strange[id_] = standing.creator
+        if not standing.creator:
+            return remark("note.document.no_maker")
+        return remark("note.document.not_ours", creator=standing.creator)
+
     async def _is_ours(self, entry: _Entry, standing: Standing) -> bool:
         """Say whether this ledger has made a document, as far as that can be known."""
         document = entry.document
-        if document.sender or not standing.creator or self.context.route.follow_already:
+        if document.sender or self.context.route.follow_already:
             return True
         if standing.creator not in self._senders and not self._has_learnt:
             self._has_learnt = True

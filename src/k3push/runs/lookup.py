@@ -548,16 +548,18 @@ async def look_for_strays(
         return None
     whole = [number_in(number) for number in numbers]
     values = dict.fromkeys(value for _, value in rows if value)
-    others = {each for each in values if not any(each in n and each != n for n in whole)}
-    bills = others.intersection(map(number_in, context.source_ids))
-    if asked_for := list(others - bills):
+    others = [each for each in values if not any(each in n and each != n for n in whole)]
+    bills = set(others).intersection(map(number_in, context.source_ids))
+    if asked_for := [each for each in others if each not in bills]:
         found, refused = await look_at_sources(context, asked_for)
         bills |= {each for each in asked_for if found.get(each) or each in refused}
     told = {id_ for id_, value in rows if value in bills}
-    if strays := {id_ for id_, _ in rows} - told:
-        strays -= await _read(
+    strays = [id_ for id_ in dict.fromkeys(id_ for id_, _ in rows) if id_ not in told]
+    if strays:
+        linked = await _read(
             context, asked, lambda: context.erp.with_links(route, strays), stop_or_not=True
         )
+        strays = [id_ for id_ in strays if id_ not in linked]
     standings = await look_at_standings(context, strays) if strays else {}
     return {id_: standings[id_].creator for id_ in strays if id_ in standings}
 

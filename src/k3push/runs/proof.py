@@ -25,6 +25,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+import anyio
+
 from k3push.core.model import BillNumber, RunId, Sighting
 from k3push.ports import Ledger, Made
 from k3push.runs.lookup import (
@@ -49,10 +51,46 @@ ENOUGH_SHOWN = 10
 # How many documents of a user the ledger is asked for, to know them among those that say nothing.
 MOST_KNOWN = 1000
 
-# The local time of a server is no earlier than that of its farthest zone, and its clock may be
-# wrong.
+# The local time of a server is no earlier than that of its farthest zone. Its clock may be wrong,
+# or be set back by an hour in autumn.
 WESTERNMOST = timedelta(hours=12)
-CLOCKS_DIFFER = timedelta(minutes=15)
+CLOCKS_DIFFER = timedelta(minutes=75)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerClock:
+    """How late it is at the server.
+
+    Attributes:
+        local: Its local time was no earlier than this one
+        at_s: when the loop's clock showed this.
+    """
+
+    local: datetime
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """When a call in doubt left.
+
+    Attributes:
+        at: By the clock of the machine that sent it.
+        now: What the clock of this machine shows now, which somebody may have set meanwhile.
+        on_loop_s: The same by the loop's clock; None where another execution has sent it.
+    """
+
+    at: datetime
+    now: datetime
+    on_loop_s: float | None = None
+
+    def no_later_than(self, clock: ServerClock | None) -> datetime:
+        """Return a local time of the server that had passed when the call left."""
+        # No server's clock shows an earlier time than this one (P 9).
+        when = min(self.at, self.now).astimezone(UTC).replace(tzinfo=None) - WESTERNMOST
+        if clock is not None and self.on_loop_s is not None and self.on_loop_s >= clock.at_s:
+            when = max(when, clock.local + timedelta(seconds=self.on_loop_s - clock.at_s))
+        return when - CLOCKS_DIFFER
 
 
 @dataclass(slots=True)
@@ -69,6 +107,7 @@ class Proofs:
     missed: bool = False
     shown: Counter[str] = field(default_factory=Counter)
     _asked: bool = False
+    _clock: ServerClock | None = None
     _sees: dict[tuple[str, frozenset[str]], bool] = field(default_factory=dict)
 
     async def absence_proved(self, looker: Looker, ledger: Ledger, run: RunId) -> bool:
@@ -97,6 +136,56 @@ class Proofs:
             links.find = await look_at_newest_links(looker)
         if not (links.tell or self.field_finds) and looker.route.source_number_field:
             self.field_finds = (await look_at_newest(looker)).proves
+
+    async def senders_of_strays(
+        self,
+        looker: Looker,
+        ledger: Ledger,
+        run: RunId,
+        *,
+        began: Began,
+        senders: Mapping[BillNumber, str],
+    ) -> frozenset[str]:
+        """Say which users may have made a document since that ties itself to no bill.
+
+        What the ledger made is known. Who made the others is compared with who is named as the
+        maker of what the ledger made through a user; where that is not known, it may be his.
+
+        Args:
+            looker: What to look with.
+            ledger: What was made.
+            run: Whose scope counts.
+            began: When the first call in doubt left.
+            senders: Who sent each number in doubt, "" where that is not known.
+        """
+        when = began.no_later_than(self._clock)
+        strays = await look_for_strays(looker, f"{when:%Y-%m-%d %H:%M:%S}", senders)
+        if strays is None:
+            return frozenset(senders.values())
+        suspects = set()
+        for sender in sorted(set(senders.values())) if strays else ():
+            known = await ledger.made_by(run, sender or None, limit=MOST_KNOWN)
+            ours = {id_ for each in known for id_ in _ids(each)}
+            makers = await self._makers_of(looker, known)
+            left = [maker for id_, maker in strays.items() if id_ not in ours]
+            if any(not (sender and makers and maker) or maker in makers for maker in left):
+                suspects.add(sender)
+        return frozenset(suspects)
+
+    async def read_clock(self, looker: Looker, ledger: Ledger, run: RunId) -> None:
+        """Learn from the newest document of the ledger how late it is at the server, once."""
+        if self._clock is None:
+            await self._makers_of(looker, await ledger.made_by(run, limit=SAMPLE))
+
+    async def _makers_of(self, looker: Looker, known: Sequence[Made]) -> set[str]:
+        """Return who made some documents of the ledger, as the ERP names them."""
+        ids = [target.id for each in known for target in each.targets][:SAMPLE]
+        now_s = anyio.current_time()
+        standings = await look_at_standings(looker, ids) if ids else {}
+        times = [at for each in standings.values() if (at := _time_in(each.created))]
+        if times and self._clock is None:
+            self._clock = ServerClock(max(times), now_s)
+        return {each.creator for each in standings.values()} - {""}
 
     def compare(self, sender: str, named: Collection[str], seen: Collection[str]) -> None:
         """Take in which of the documents that an answer names a look through everybody shows."""
@@ -132,41 +221,11 @@ class Proofs:
         return self._sees[asked]
 
 
-async def senders_of_strays(
-    looker: Looker,
-    ledger: Ledger,
-    run: RunId,
-    *,
-    began_at: datetime,
-    senders: Mapping[BillNumber, str],
-) -> frozenset[str]:
-    """Say which users may have made a document since that ties itself to no bill.
-
-    What the ledger made is known. Who made the others is compared with who is named as the maker
-    of what the ledger made through a user; where that is not known, it may be his.
-
-    Args:
-        looker: What to look with.
-        ledger: What was made.
-        run: Whose scope counts.
-        began_at: When the first call in doubt left.
-        senders: Who sent each number in doubt, "" where that is not known.
-    """
-    # No server's clock shows an earlier time than this one (P 9).
-    when = began_at.astimezone(UTC) - WESTERNMOST - CLOCKS_DIFFER
-    strays = await look_for_strays(looker, f"{when:%Y-%m-%d %H:%M:%S}", senders)
-    if strays is None:
-        return frozenset(senders.values())
-    suspects = set()
-    for sender in set(senders.values()) if strays else ():
-        known = await ledger.made_by(run, sender or None, limit=MOST_KNOWN)
-        ours = {id_ for each in known for id_ in _ids(each)}
-        standings = await look_at_standings(looker, list(ours)[:SAMPLE]) if ours else {}
-        makers = {each.creator for each in standings.values()} - {""}
-        left = [maker for id_, maker in strays.items() if id_ not in ours]
-        if any(not (sender and makers and maker) or maker in makers for maker in left):
-            suspects.add(sender)
-    return frozenset(suspects)
+def _time_in(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=None)
+    except ValueError:
+        return None
 
 
 async def _made_alike(looker: Looker, ledger: Ledger, run: RunId) -> Sequence[Made]:

@@ -33,7 +33,7 @@ from k3push.simulator.plan_files import load_plan, plan_from
 from k3push.simulator.presets import PRESETS
 from k3push.simulator.queries import QueryLimits
 from k3push.simulator.refusals import MsgCode, OnRefusal, Refusal, Texts
-from k3push.simulator.sandbox_options import SandboxOptions, build, first_orders
+from k3push.simulator.sandbox_options import PAYABLES, SandboxOptions, build, first_orders
 from k3push.simulator.script import (
     Aimed,
     Channel,
@@ -53,6 +53,7 @@ from k3push.simulator.write_back import WriteBack
 
 __all__ = [
     "FAULT_NAMES",
+    "PAYABLES",
     "PRESETS",
     "Accounts",
     "Aimed",

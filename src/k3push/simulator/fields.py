@@ -22,11 +22,13 @@ class Build:
         links: Those of the link tables.
         rules: Those of the conversion rules: "all"; "names", for FNumber and FName alone; or
             "none", where no rule is listed (P 12.1).
+        creators: Those that tell who made a document.
     """
 
     source_forms: bool = True
     links: bool = True
     rules: str = "all"
+    creators: bool = True
 
 
 def fields_of(form: Form, draft_number: str | None, site: Build) -> Mapping[str, Field[Row]]:
@@ -42,6 +44,8 @@ def fields_of(form: Form, draft_number: str | None, site: Build) -> Mapping[str,
     fields = [*_head_fields(form, draft_number), *_entry_fields(form), *_source_fields(form)]
     if site.source_forms:
         fields += _source_form_fields(form)
+    if not site.creators:
+        fields = [field for field in fields if not field.key.startswith("FCreatorId")]
     if site.links:
         fields += _link_fields(form)
     return {field.key.lower(): field for field in fields}

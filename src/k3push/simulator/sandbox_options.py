@@ -12,7 +12,16 @@ from k3push.simulator.answers import AnswerStyle
 from k3push.simulator.collation import exact, loose
 from k3push.simulator.documents import Habits, Successor
 from k3push.simulator.fields import Build
-from k3push.simulator.forms import PURCHASE_ORDER, ROUTES, SALE_ORDER, Form, Policy, Route
+from k3push.simulator.forms import (
+    IN_STOCK,
+    PAYABLE,
+    PURCHASE_ORDER,
+    ROUTES,
+    SALE_ORDER,
+    Form,
+    Policy,
+    Route,
+)
 from k3push.simulator.load import Load, Queue, SlowSpell
 from k3push.simulator.operations import BulkHabits
 from k3push.simulator.plan_files import load_plan
@@ -81,6 +90,7 @@ class SandboxOptions:
         rules: What BOS_ConvertRule shows: "all" fields; "names" for FNumber and FName alone; or
             "none" for no rules (P 12.1). Who has no right to read it stands in `unreadable`.
         source_form_fields: Whether targets have a field for the form of their source (P 6.6).
+        creators: Whether documents tell who made them.
         link_fields: Whether the link tables can be queried (P 6.5).
         sees: Which targets users see: "all", "own", "half" or "none"; all unless named.
         unreadable: Forms, by id, that users have no right to read.
@@ -126,6 +136,7 @@ class SandboxOptions:
     default_rules: bool = True
     rules: str = "all"
     source_form_fields: bool = True
+    creators: bool = True
     link_fields: bool = True
     sees: Mapping[str, str] = field(default_factory=dict)
     unreadable: Mapping[str, Collection[str]] = field(default_factory=dict)
@@ -138,6 +149,10 @@ class SandboxOptions:
     save_gap_s: float = 0.0
     limits: QueryLimits = field(default_factory=QueryLimits)
     texts: Texts = field(default_factory=Texts)
+
+
+PAYABLES: Mapping[str, Successor] = {IN_STOCK.id: Successor(PAYABLE)}
+"""An approved in-stock makes a payable, as where both modules are in use (P 11.9)."""
 
 
 def first_orders(count: int) -> tuple[str, ...]:
@@ -218,7 +233,9 @@ def build(options: SandboxOptions, clock: Callable[[], datetime] = beijing_time)
             world,
             options.limits,
             " " if shown_number is None else shown_number,
-            build=Build(options.source_form_fields, options.link_fields, options.rules),
+            build=Build(
+                options.source_form_fields, options.link_fields, options.rules, options.creators
+            ),
             rights=Rights(
                 {user: Sight(sees) for user, sees in options.sees.items()},
                 {user: frozenset(forms) for user, forms in options.unreadable.items()},

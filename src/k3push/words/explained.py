@@ -237,6 +237,14 @@ WORDS = {
         "made by {creator}, and no answer names it: another program or person may have made it",
         "创建人为 {creator}，且无应答提及此单据：可能由其他程序或人员生成",
     ),
+    "note.document.no_maker": (
+        "the ERP does not tell who made it, and no answer names it: another program or person may have made it",
+        "ERP 未给出创建人，且无应答提及此单据：可能由其他程序或人员生成",
+    ),
+    "note.document.of_another": (
+        "the ERP does not show it as a document of {number}: it may be another's by now, since the database was restored",
+        "ERP 中它已不是 {number} 的下游单据：数据库可能恢复过，现已属于别的单据",
+    ),
     "note.document.others": (
         "the answer also tells of further documents: {told}",
         "应答中还提及其他单据：{told}",

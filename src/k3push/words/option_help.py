@@ -221,6 +221,10 @@ WORDS = {
         "Number of orders whose numbers a second organisation has as well.",
         "编号与第二个组织相同的采购订单的数量。",
     ),
+    "option.payables": (
+        "An approved in-stock makes a payable, which the answer names.",
+        "采购入库单审核后生成应付单，应答中会提及。",
+    ),
     "option.orders": ("Number of approved purchase orders.", "已审核采购订单的数量。"),
     "option.keep": ("Folder for the results.", "结果目录。"),
     # -- the dashboard ---------------------------------------------------------------------

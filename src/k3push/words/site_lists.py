@@ -18,7 +18,7 @@ WORDS = {
         "{form} 的单据多于已取的 {count} 张，超出部分按路线 {route} 的 max_count 未取。推完这些后再次选单，或收窄过滤条件，或调大 max_count。",
     ),
     "select.passed": (
-        "{count} bills of {form} were left out: the ledger has documents of them, and max_count of route {route} keeps its places for bills without.",
+        "{count} {count:?bill|bills} of {form} {count:?was|were} left out: the ledger has documents of {count:?it|them}, and max_count of route {route} keeps its places for bills without.",
         "{form} 有 {count} 张单据未列入：台账中已有其下游单据，路线 {route} 的 max_count 名额优先留给尚未下推的单据。",
     ),
     "select.lacking": (

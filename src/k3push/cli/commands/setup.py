@@ -87,10 +87,11 @@ def add_beginning(app: typer.Typer, say: Say) -> None:
         ] = 0.0,
         no_links: Annotated[bool, typer.Option("--no-links", help=say("option.no_links"))] = False,
         twins: Annotated[int, typer.Option(min=0, metavar="N", help=say("option.twins"))] = 0,
+        payables: Annotated[bool, typer.Option("--payables", help=say("option.payables"))] = False,
         orders: Annotated[int, typer.Option(min=1, metavar="N", help=say("option.orders"))] = 1000,
     ) -> int:
         from k3push.cli.actions import demo  # noqa: PLC0415
-        from k3push.simulator import SandboxOptions, first_orders  # noqa: PLC0415
+        from k3push.simulator import PAYABLES, SandboxOptions, first_orders  # noqa: PLC0415
 
         options = SandboxOptions(
             orders=orders,
@@ -104,6 +105,7 @@ def add_beginning(app: typer.Typer, say: Say) -> None:
             pause_s=pause,
             link_fields=not no_links,
             twins=first_orders(twins),
+            successors=PAYABLES if payables else {},
             faults=faults,
         )
         return awaited(lambda: demo.sandbox(options, port, say))

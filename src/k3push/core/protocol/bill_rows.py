@@ -33,7 +33,7 @@ CANCEL_STATUS = "FCancelStatus"
 CREATOR = "FCreatorId.FName"
 CREATED = "FCreateDate"
 
-OPTIONAL_STANDING_FIELDS = (CANCEL_STATUS, CREATOR)
+OPTIONAL_STANDING_FIELDS = (CANCEL_STATUS, CREATOR, CREATED)
 
 TARGET_FIELDS = (ID, BILL_NO, DOCUMENT_STATUS)
 
@@ -270,9 +270,11 @@ def read_links(
             raise UnreadableError(remark("answer.target_id"))
         source_id, table = name_in(row[-2]), text_in(row[-1])
         cancelled = len(fields) > len(TARGET_FIELDS) + 2 and text_in(row[3]) == CANCELLED
-        if ground_of(route.source, tables, "", table) is Ground.FORM:
+        ground = ground_of(route.source, tables, "", table)
+        # A link that keeps the form to itself may be ours: to pass over it would deny a document.
+        if ground is Ground.FORM or not table.strip():
             target = target_in(target_id, number, draft=status == DRAFT)
-            found[source_id, target_id] = LinkedTarget(target, cancelled, Ground.FORM)
+            found[source_id, target_id] = LinkedTarget(target, cancelled, ground)
     return [(source_id, linked) for (source_id, _), linked in found.items()]
 
 
@@ -303,6 +305,7 @@ def read_standings(rows: Iterable[Sequence[Any]], fields: Sequence[str]) -> dict
             status=status,
             cancelled=text_in(more.get(CANCEL_STATUS)) == CANCELLED,
             creator=text_in(more.get(CREATOR)),
+            created=text_in(more.get(CREATED)),
         )
     return found
 

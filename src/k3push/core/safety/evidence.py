@@ -251,7 +251,7 @@ def _passed_over(
     """Conclude a success that says nothing of some numbers."""
     named = messages_naming(rest.said.messages, numbers)
     told = set(rest.numbers) <= set(named)
-    sure = look.linked and _accounts(rest.said, numbers, look.made)
+    sure = _accounts(rest.said, numbers, look.made)
     if not alone and not told and not sure:
         why = remark("note.merged") if look.made else remark("note.unnamed")
         return rest.unknown("unnamed", rest.reason or why)
