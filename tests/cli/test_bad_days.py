@@ -279,3 +279,14 @@ def test_a_word_needs_a_reason_and_a_doubt(desk: Desk, sandbox: Sandbox) -> None
     wrong = desk.k3push("settle", "--as", "absent", "CGDD0000000", "--because", "x")
     assert (wrong.exit, "CGDD0000000" in wrong.err) == (2, True)
     assert_true(desk.rows(), sandbox.truth())
+
+
+@pytest.mark.parametrize("command", [("rules",), ("select", "-o", "list.csv")])
+def test_a_wrong_password_is_said_so_where_something_is_listed(
+    desk: Desk, sandbox: Sandbox, command: tuple[str, ...]
+) -> None:
+    """Neither the form nor the right to its rules is what is to be mended."""
+    desk.configure(sandbox.url, password="wrong")
+    ran = desk.k3push(*command)
+    assert (ran.exit, "Check erp.username" in ran.err) == (6, True), ran
+    assert "BOS" not in ran.text

@@ -208,3 +208,14 @@ def test_a_certificate_that_nobody_checks_is_said_in_the_summary(
     assert "erp.verify = false" in ran.out
     assert desk.summary()["certificate_checked"] is False
     assert "erp.verify = false" in (desk.results() / "report.html").read_text("utf-8")
+
+
+def test_results_that_have_no_place_are_said_with_the_cause(desk: Desk, sandbox: Sandbox) -> None:
+    """A file in the way is no full disk, and a folder that is not there is not named."""
+    desk.configure(sandbox.url).write("results", "mine")
+    ran = desk.k3push("run", desk.job(orders(1)))
+    assert ran.exit == 0, ran
+    assert "rename that file, then `k3push export`" in ran.err
+    assert "make room" not in ran.text
+    for told in (ran.out, desk.k3push("status").out):
+        assert "results:" not in told

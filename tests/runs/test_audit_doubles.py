@@ -24,6 +24,7 @@ from k3push.simulator import PushOrder, QueryLimits, Sight, World
 from k3push.simulator.bills import Bill
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER, RECEIVE_BILL
 from k3push.simulator.script import Channel
+from k3push.simulator.write_back import WriteBack
 from tests.runs.office import (
     LOGIN,
     NOON,
@@ -371,3 +372,24 @@ async def test_a_form_that_lacks_fields_is_judged_by_what_it_shows() -> None:
     route = replace(ROUTE, source_number_field="FPOOrderNo")
     (double,) = (await look_through(office, route=route)).whole.doubles
     assert double.by is Basis.QUANTITIES
+
+
+@pytest.mark.parametrize("listed", [True, False])
+async def test_documents_of_a_bill_that_is_not_shown_are_judged_by_their_links(
+    *, listed: bool
+) -> None:
+    """Its organisation is another's, or somebody has deleted it: the double stands all the same."""
+    one, two = orders(2)
+    free = sandbox(write_back=WriteBack.NEVER, closes=False)
+    office = Office(replace(free, twins=(one, two), unseen_orgs=("200",)))
+    world = office.site.world
+    theirs = {number: world.store.by_number(PURCHASE_ORDER, number)[1].id for number in (one, two)}
+    for number in (one, one, two):
+        world.push(PushOrder(PURCHASE_ORDER.id, ids=(theirs[number],), rule_id=ROUTE.rule), "other")
+    hidden = str(theirs[one])
+    found = await look_through(office, [] if listed else None, ids=[hidden] if listed else ())
+    (double,) = found.whole.doubles
+    assert (double.id, double.expected, double.by) == (hidden, 1, Basis.ROWS)
+    assert double.number == ("" if listed else one)
+    assert len(double.held) == 2
+    assert found.whole.strange == 0

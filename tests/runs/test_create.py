@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import anyio
+import pytest
 
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import BillNumber, Run, RunId, State
 from k3push.core.plan import Forecast, Foreseen
-from k3push.runs.create import free_run_id, take_up_plan
+from k3push.runs.create import free_run_id, new_run_id, results_folder, take_up_plan
 from tests.adapters.ledger.samples import NOON, a_run
 
 LINES = [
@@ -50,3 +53,14 @@ def test_a_plan_that_two_apply_is_written_down_once() -> None:
     ledger = MemoryLedger(account="s")
     rows = anyio.run(_rows_after_two, ledger, ledger.another_process())
     assert rows == ({State.PLANNED: 1, State.REJECTED: 1}, 1, 3)
+
+
+@pytest.mark.parametrize("stem", ["采" * 80, "a" * 251, "é" * 125])
+def test_the_folder_of_results_has_a_name_that_a_folder_can_have(tmp_path: Path, stem: str) -> None:
+    """The name of a list may fill what file systems allow, and the id comes to it."""
+    run = new_run_id(NOON)
+    folder = results_folder(str(tmp_path / f"{stem}.csv"), run)
+    folder.mkdir(parents=True)
+    assert folder.name.endswith(f".{run}")
+    assert stem.startswith(folder.name.removesuffix(f".{run}"))
+    assert results_folder("采购.csv", run).name == f"采购.{run}"

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from k3push.core.model import Follow, Route, State
+from k3push.core.pacing.halting import HaltRule
 from k3push.runs.context import PushPace
 from k3push.runs.create import plan_rejected
 from k3push.runs.follow import follow_run
@@ -18,7 +19,17 @@ from k3push.simulator.forms import Route as Rule
 from k3push.simulator.history import Maker
 from k3push.simulator.orders import PushOrder as Order
 from k3push.simulator.sights import Rights
-from tests.runs.office import FIRST, ROUTE, Office, VirtualClock, orders, sandbox, steered, steps
+from tests.runs.office import (
+    FIRST,
+    ROUTE,
+    SECOND,
+    Office,
+    VirtualClock,
+    orders,
+    sandbox,
+    steered,
+    steps,
+)
 from tests.runs.test_proof import accounts, login, most_documents
 
 pytestmark = pytest.mark.anyio
@@ -229,3 +240,33 @@ async def test_a_refusal_without_a_code_is_looked_at_as_late_as_looks_show(
     await office.open_run(orders(12))
     await office.execute(throttle=steered(concurrency=1, chunk_size=6), check=False)
     assert most_documents(office, orders(12)) == 1
+
+
+async def test_what_another_run_has_made_meanwhile_is_there_already() -> None:
+    """It has settled the doubts of this one, which goes on later."""
+    office = Office(sandbox(steps("reset"), write_back=WriteBack.NEVER, closes=False))
+    numbers = orders(3)
+    await office.open_run(numbers)
+    halts = PushPace(canary=False, halt=HaltRule(unknown_count=1))
+    throttle = steered(concurrency=1, chunk_size=3)
+    await office.execute(throttle=throttle, pace=halts, check=False)
+    await office.open_run(numbers, SECOND)
+    pushed = await office.execute(SECOND, throttle=throttle, check=False)
+    assert pushed.of(State.PUSHED) == set(numbers)
+    pushed = await office.execute(throttle=throttle)
+    assert pushed.of(State.ALREADY) == set(numbers)
+    assert most_documents(office, numbers) == 1
+
+
+async def test_a_cancelled_document_that_is_brought_back_is_none_of_ours() -> None:
+    """It was there before, whatever it was then."""
+    office = Office(sandbox(steps("reset"), write_back=WriteBack.NEVER, closes=False))
+    world, (number,) = office.site.world, orders(1)
+    document = world.add_target(IN_STOCK, number, creator="clerk", cancelled=True)
+    await office.open_run([number])
+    halts = PushPace(canary=False, halt=HaltRule(unknown_count=1))
+    await office.execute(throttle=ONE_BY_ONE, pace=halts, check=False)
+    document.cancelled = False
+    pushed = await office.execute(throttle=ONE_BY_ONE, check=False)
+    assert pushed.of(State.PUSHED) == set()
+    assert len(world.documents_of(number)) == 1

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from pathlib import Path
 
 import anyio
 import pytest
+from anyio import to_thread
 
-from k3push.core.model import Route, key_of
+from k3push.adapters.job_files import read_job
+from k3push.adapters.job_files.writing import new_list
+from k3push.core.model import Listed, Route, key_of
 from k3push.core.protocol.logins import password_login
 from k3push.core.protocol.selection import Selected, Selection
 from k3push.ports import LookFailedError, LookRefusedError
@@ -218,3 +222,22 @@ async def test_a_user_who_is_refused_leaves_it_to_the_others() -> None:
         last = page.bills[-1].id
         then = await erp.selected(ROUTE, Selection(), today=NOON.date(), after=last)
     assert (len(page.bills), then.bills) == (60 + DIGITS, [])
+
+
+async def test_a_bill_whose_number_no_list_can_hold_is_pushed_by_its_id(tmp_path: Path) -> None:
+    """One such bill in the ERP must not end each night."""
+    office = Office(sandbox(orders=2))
+    odd = ["CG,1", "CG，2", "x" * 90]
+    for number in odd:
+        office.site.world.add_source(PURCHASE_ORDER, number)
+    path = tmp_path / "selected.csv"
+    async with new_list(path) as put:
+        put((await select(office)).bills)
+    await office.open_run([listed.key for listed in await to_thread.run_sync(_listed, path)])
+    pushed = await office.execute()
+    assert set(pushed.states.values()) == {"pushed"}
+    assert all(len(office.site.world.documents_of(number)) == 1 for number in odd)
+
+
+def _listed(path: Path) -> list[Listed]:
+    return list(read_job(path))

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from k3push.words.language import Say
+from k3push.core.remark import remark
+from k3push.words.language import Say, in_files
+from tests.said import chinese, english
 
 
 @pytest.mark.parametrize("code", ["\x1b", "\x07", "\x9b", "\u202e", "\ud800"])
@@ -12,3 +14,18 @@ def test_a_terminal_obeys_no_text_of_a_stranger(code: str) -> None:
     assert code not in told
     assert f"[U+{ord(code):04X}]" in told
     assert code not in Say("zh").said(f"{code}]52;c;AAAA")
+
+
+def test_a_file_repeats_no_words_of_the_erp() -> None:
+    """A cell of `reason` is read in either language, and what the ERP said needs none."""
+    ours = remark("note.cancelled_before", documents="id 100001")
+    both = in_files(remark("note.also", first="第1行数量超出", more=ours))
+    assert both.count("第1行数量超出") == 1
+    assert both.count("cancelled documents were there") == 1
+    assert both.count("原有下游单据已作废") == 1
+
+
+def test_a_file_says_what_is_inside_a_sentence_in_the_language_of_the_sentence() -> None:
+    """Else the other language would stand within each of the two."""
+    told = remark("note.wait", why=remark("note.session_gone"))
+    assert in_files(told) == f"{chinese(told)} ({english(told)})"

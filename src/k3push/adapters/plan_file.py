@@ -267,10 +267,10 @@ def _foreseen(value: dict[str, Any]) -> Foreseen:
     with _as_edited():
         foreseen = _LINE.validate_python(value)
         by_id = not foreseen.number and foreseen.listed_id
-        named_with_id = foreseen.bill and id_in(foreseen.bill) == foreseen.source_id != ""
-        if (flaw(foreseen.number) and not by_id) or (
-            foreseen.bill and flaw(foreseen.bill) and not named_with_id
-        ):
+        bill, id_ = foreseen.bill, foreseen.source_id
+        # The ERP's spelling may be one that no list can hold, where a list has the id.
+        is_told = id_in(bill) == id_ != "" or (foreseen.listed_id and not id_in(bill))
+        if (flaw(foreseen.number) and not by_id) or (bill and flaw(bill) and not is_told):
             raise ValueError("a number that no list can hold")
         if any(internal_id(id_) != id_ for id_ in (foreseen.listed_id, foreseen.source_id)):
             raise ValueError("an id that no bill has")

@@ -19,6 +19,7 @@ from k3push.runs.create import list_numbers, merged, new_run
 from k3push.runs.problem import Problem
 from k3push.wiring.inbox import Part, new_of_ledger, opened
 from k3push.wiring.job_lists import JobOptions, routes_of
+from k3push.wiring.outputs import cure_of_results
 from k3push.wiring.selected_bills import keep_list
 
 if TYPE_CHECKING:
@@ -137,7 +138,8 @@ class Enqueuer:
         try:
             await anyio.to_thread.run_sync(keep_list, run, part.jobs)
         except OSError as error:
-            self.warn("warning.results_lost", folder=run.folder, why=error)
+            why, cure = error.strerror or error, cure_of_results(error)
+            self.warn("warning.results_lost", folder=run.folder, why=why, cure=cure)
 
     async def _new_run(self, ledger: Ledger, route: Route, names: Sequence[str]) -> Run:
         acct_id = self.tenant.settings.erp.acct_id

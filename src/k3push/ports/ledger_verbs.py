@@ -79,7 +79,7 @@ class Ledger(Protocol):
         ...
 
     async def runs(self, *, last: int | None = None, undone: bool = False) -> Sequence[Run]:
-        """Return runs, the oldest first.
+        """Return runs in the order in which they were opened, whatever the clock said.
 
         Args:
             last: Only the newest so many; None for all, of which there may be very many.

@@ -246,7 +246,7 @@ def audit_lines(audit: Audit, say: Say) -> Iterator[str]:
         yield ""
         yield say(
             "audit.double",
-            number=double["number"],
+            number=_name(double, say),
             found=len(double["targets"]),
             expected=double["expected"],
             by=say(f"audit.by.{double['by']}"),
@@ -309,6 +309,11 @@ def _cell(text: str, wide: int) -> str:
     return filled(text, wide)
 
 
-def names_of(findings: Findings, most: int) -> Sequence[str]:
+def _name(double: Finding, say: Say) -> str:
+    """Return the number of a double; a bill that is not shown may be known by its id alone."""
+    return double["number"] or say("audit.unnumbered", id=double["id"])
+
+
+def names_of(findings: Findings, most: int, say: Say) -> Sequence[str]:
     """Return the numbers of some doubles."""
-    return [double["number"] for double in islice(findings.doubles(), most)]
+    return [_name(double, say) for double in islice(findings.doubles(), most)]

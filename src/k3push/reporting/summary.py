@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from pathlib import Path
 
 from k3push.core.advice.clusters import Cluster, Clusters
 from k3push.core.advice.diagnosis import Advice, advise
@@ -98,9 +99,14 @@ def cause_lines(causes: Mapping[Cause, str], say: Say) -> list[str]:
     return lines
 
 
-def place_of_results(run: Run) -> str:
-    """Say where the results of a run are: their folder, or a remark where they are in none."""
-    return run.folder or remark("summary.ledger_alone")
+def results_line(run: Run, say: Say) -> str:
+    """Say where the results of a run are; "" where their folder is not there.
+
+    It may not be made yet, could not be made, or is on another machine.
+    """
+    if not run.folder:
+        return say("summary.folder", folder=remark("summary.ledger_alone"))
+    return say("summary.folder", folder=run.folder) if Path(run.folder).is_dir() else ""
 
 
 def follow_line(followed: Followed, say: Say) -> str:

@@ -71,6 +71,8 @@ Untold = tuple[str, str]
 # turn is looked at once more: the earlier call may have been carried out meanwhile, or a person
 # may have pushed the bill.
 LOOK_KEEPS_S = 5.0
+FIRST_LOOK_KEEPS_S = 60.0
+"""The same for a number that was never sent: there is only the person."""
 
 # Pauses between looks for what a success has made: a copy of the database that lags behind may
 # answer the queries.
@@ -206,7 +208,8 @@ async def send_once(context: Context, sending: Sending) -> SendAgain | None:
         looked_s = anyio.current_time()
         turn = await open_turn(context, lambda: stack.enter_async_context(context.erp.turn()))
         waited_s = anyio.current_time() - looked_s
-        if waited_s > LOOK_KEEPS_S and any(n in context.sent_before for n in sending.numbers):
+        again = any(number in context.sent_before for number in sending.numbers)
+        if waited_s > (LOOK_KEEPS_S if again else FIRST_LOOK_KEEPS_S):
             before = await _look_first(context, sending)
         if not sending.numbers or context.stop.asked:
             return None
@@ -403,7 +406,7 @@ async def _look_first(context: Context, sending: Sending) -> Mapping[BillNumber,
         sending.outcomes += tuple(outcomes)
         gone = {outcome.number for outcome in outcomes}
         sending.numbers = tuple(number for number in sending.numbers if number not in gone)
-    kinds = (seen.targets, seen.shared, seen.denied, seen.namesakes)
+    kinds = (seen.targets, seen.shared, seen.denied, seen.namesakes, seen.cancelled)
     there = {n: tuple(t.id for kind in kinds for t in kind.get(n, ())) for n in sending.numbers}
     return {number: ids for number, ids in there.items() if ids}
 
@@ -423,10 +426,12 @@ def _unsent(
         return query_refused(number, seen.refused[number])
     found = seen.targets.get(number, ())
     before = context.sent_before.get(number)
-    if before is not None and any(target.id not in before for target in found):
+    others = {target.id for target in known.targets} if known else set()
+    ours = [t for t in found if before is not None and t.id not in before and t.id not in others]
+    if before is not None and ours:
         # A rule that splits may be saving still, so that it is looked at once more at the end.
         context.suspects.setdefault(number, before)
-        return made_outcome(number, [target for target in found if target.id not in before])
+        return made_outcome(number, ours)
     if found and not context.repeats_pushes:
         return already(number, found, thin=number in seen.thin)
     if before is not None or not context.repeats_pushes:
@@ -512,8 +517,8 @@ async def _conclude(
         shown = {t.id for targets in made.values() for t in targets} <= seen.by_link
         proved = await context.absence_proved()
         trusted = not context.proofs.missed and context.knows_enough_of(sender)
-        if said.thrown and trusted:
-            # What broke may have made a document that ties itself to no bill.
+        if trusted and (said.thrown or said.acted):
+            # What broke, or passes over a number, may have made a document that names no source.
             missing = {number: sender for number in numbers if number not in made}
             trusted = not await context.senders_of_strays(
                 attempt.intent.began_at, missing, on_loop_s=sending.began_s

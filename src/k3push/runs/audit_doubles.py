@@ -4,6 +4,9 @@ Bills come in batches (`audit_feeds`). Of each, the documents that are there are
 push, through every user: by the number field and by the links. Only of those with several, the
 lines and quantities are read, and judged (`doubles`). What the ledger names and nobody saw is asked
 for by its id. Nothing is kept of a bill that is well, but that it was looked at.
+
+A bill that documents link to and no user is shown (it was deleted, or belongs to an organisation of
+others) is judged by what the links say of its rows.
 """
 
 from __future__ import annotations
@@ -12,11 +15,12 @@ from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from itertools import chain
 
 import anyio
 import anyio.to_thread
 
-from k3push.core.model import TWIN, BillNumber, Row, RunId, Sighting, Source
+from k3push.core.model import TWIN, BillNumber, Row, RunId, Sighting, Source, key_of
 from k3push.core.protocol.audit_queries import Inspected, Named, sums
 from k3push.core.safety.doubles import (
     Basis,
@@ -53,7 +57,7 @@ class Double:
 
     Attributes:
         route: Name of the route.
-        number: The ERP's spelling.
+        number: The ERP's spelling; of a bill that is not shown, what a document says, or "".
         id: Internal id of the bill; several of one number are separated by ";".
         expected: How many documents it should have.
         by: What it was judged by.
@@ -94,7 +98,8 @@ class Audited:
         doubles: Those with too many documents.
         missing: Documents that are not there.
         unread: Numbers whose query the ERP refuses, with its words: nothing is known of them.
-        strange: Numbers and ids that are no bill of the source form.
+        strange: Numbers and ids that are no bill which the source form shows, and to which no
+            document links.
     """
 
     sources: int = 0
@@ -176,6 +181,8 @@ class _Batch:
         self._look = replace(books.look, source_ids={})
         self._found = Audited()
         self._made: dict[str, tuple[BillNumber, RunId]] = {}
+        self._strange: set[str] = set()
+        self._unseen: set[str] = set()
 
     async def audit(self, batch: Sequence[Named]) -> Audited:
         """Look at the bills of a batch that nobody has looked at."""
@@ -185,7 +192,9 @@ class _Batch:
         known = {bill.id for each in bills.values() for bill in each}
         bills |= await self._bills_of_ids(linked - known)
         seen = await self._judge(bills)
+        await self._judge_unseen({named.id: named.number for named in batch if named.id})
         await self._see_missing(seen)
+        self._found.strange = len(self._strange) + len(self._unseen)
         return self._found
 
     async def _new(self, kind: str, names: Collection[str]) -> set[str]:
@@ -202,7 +211,7 @@ class _Batch:
         numbers = [BillNumber(name) for name in names]
         found, refused = await look_at_sources(self._look, numbers)
         self._found.unread.update(refused)
-        self._found.strange += sum(not found.get(n) and n not in refused for n in numbers)
+        self._strange.update(n for n in numbers if not found.get(n) and n not in refused)
         for number in dict.fromkeys(found[n][0].number if found.get(n) else n for n in numbers):
             made = await self._made_of(number)
             self._made |= {id_: (number, run) for id_, run in made.items()}
@@ -216,7 +225,7 @@ class _Batch:
         numbers = await look_whole(
             self._look, route.source, lambda: self._books.inspection.numbers(route, asked)
         )
-        self._found.strange += len(asked) - len(numbers)
+        self._unseen.update(id_ for id_ in asked if id_ not in numbers)
         return await self._bills(sorted(await self._new("number", set(numbers.values()))))
 
     # -- documents ----------------------------------------------------------------------------
@@ -258,6 +267,36 @@ class _Batch:
             for bill, judgement, held in judge_bills(bills[number], there, ordered, excess):
                 await self._tell(number, bill, judgement, held)
 
+    async def _judge_unseen(self, numbers: Mapping[str, BillNumber]) -> None:
+        """Judge bills that are not shown by the documents that link to them.
+
+        What such a bill orders is not known, so that a row of it may be taken once.
+
+        Args:
+            numbers: What documents or lists say of the numbers of bills, by their ids.
+        """
+        route, erp = self._look.route, self._look.erp
+        asked = {key_of("", id_): id_ for id_ in sorted(self._unseen)}
+        if not asked:
+            return
+        seen = await look_whole(
+            self._look,
+            f"the links of {route.target}",
+            lambda: erp.linked_targets_of(route, asked, by_all=True),
+        )
+        linked = {asked[bill]: targets for bill, targets in (seen.targets if seen else {}).items()}
+        self._unseen.difference_update(linked)
+        self._strange.difference_update(numbers.get(id_, "") for id_ in linked)
+        self._found.sources += len(linked)
+        several = {id_: [target.id for target in ts] for id_, ts in linked.items() if ts[1:]}
+        documents = await self._inspect(list(dict.fromkeys(chain(*several.values()))))
+        for id_, ids in several.items():
+            number = numbers.get(id_, BillNumber(""))
+            there = [documents[i] for i in ids if i in documents and not documents[i].cancelled]
+            bills = [Source(number, id_)]
+            for bill, judgement, held in judge_bills(bills, there, {}, self._books.excess):
+                await self._tell(number, bill, judgement, held)
+
     async def _inspect(self, ids: Sequence[str]) -> Mapping[str, Inspected]:
         route = self._look.route
         return await look_whole(
@@ -277,7 +316,7 @@ class _Batch:
     async def _tell(
         self, number: BillNumber, bill: str, judgement: Judgement, held: Sequence[Inspected]
     ) -> None:
-        made = await self._made_of(number, exactly=True)
+        made = await self._made_of(number or key_of("", bill), exactly=True)
         told = tuple(Held(document, made.get(document.id, "")) for document in held)
         name = self._look.route.name
         self._found.doubles.append(

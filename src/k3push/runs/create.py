@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -27,6 +28,9 @@ SELECTED = "--select"
 
 # What results are called whose numbers come from no file.
 _STEMS = {"-": "stdin", SELECTED: "selected"}
+
+# Bytes of the longest name that file systems allow.
+MOST_NAME_BYTES = 255
 
 # Letters that cannot be taken for one another, for ids that are typed.
 _LETTERS = "abcdefghjkmnpqrstuvwxyz"
@@ -276,8 +280,14 @@ async def plan_rejected(
 
 
 def results_folder(first_job: str, run: RunId) -> Path:
-    """Return where the results of a run go: beside its first job file."""
+    """Return where the results of a run go: beside its first job file.
+
+    A name that no folder can have is cut where a character ends; the id tells it from others.
+    """
     path = Path(first_job)
     stem = _STEMS.get(path.name) or path.stem
+    room = MOST_NAME_BYTES - len(f".{run}")
+    if len(os.fsencode(stem)) > room:
+        stem = os.fsencode(stem)[:room].decode("utf-8", "ignore")
     # What is called results may be a link that somebody else has made, and is not followed.
     return path.parent.resolve() / "results" / f"{stem}.{run}"

@@ -40,7 +40,7 @@ from k3push.runs.watches import Watches
 from k3push.wiring.erp import ErpAccess, endpoints_of
 from k3push.wiring.measuring import check_measuring, measured, traced
 from k3push.wiring.notifying import recipients, tell_people
-from k3push.wiring.outputs import check_output
+from k3push.wiring.outputs import check_output, cure_of_results
 from k3push.wiring.preview import Previewer
 from k3push.words.language import Say
 
@@ -337,10 +337,13 @@ class Executor:
             pace = ending.pace or await kept_steps(ledger, run.id)
             ending = replace(ending, run=replace(run, ended_at=now), pace=pace)
             return await write_results(ledger, ending, self.say, now=now)
-        except (LedgerLostError, OSError) as error:
+        except LedgerLostError as error:
+            self.observer.warn("warning.ending_lost", run=run.id, why=error)
+        except OSError as error:
             # The rows are in the ledger; only what tells of them could not be written.
-            self.observer.warn("warning.results_lost", folder=run.folder, why=error)
-            return await clusters_of(ledger, run)
+            why, cure = error.strerror or error, cure_of_results(error)
+            self.observer.warn("warning.results_lost", folder=run.folder, why=why, cure=cure)
+        return await clusters_of(ledger, run)
 
     def _deadlines(self) -> list[tuple[str, float]]:
         options = self.options

@@ -86,7 +86,9 @@ def opened_jobs(
         for name in names:
             path = Path(name)
             if how.selected is not None and path.name == SELECTED:
-                jobs.append(JobSource(name, how.selected, partial(read_job, how.selected)))
+                jobs.append(
+                    JobSource(name, how.selected, partial(read_job, how.selected, name=name))
+                )
             elif name == STDIN:
                 path = stack.enter_context(_spooled())
                 jobs.append(JobSource(name, path, partial(_from_start, path, read)))

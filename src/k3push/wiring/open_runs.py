@@ -11,6 +11,7 @@ from k3push.core.model import Route, Run
 from k3push.ports import Ledger
 from k3push.runs.create import JobSource, new_run, open_run
 from k3push.wiring.executor import Executor
+from k3push.wiring.outputs import cure_of_results
 from k3push.wiring.selected_bills import keep_list
 
 
@@ -41,6 +42,7 @@ async def open_listed(
     try:
         await anyio.to_thread.run_sync(keep_list, run, jobs)
     except OSError as error:
-        executor.observer.warn("warning.results_lost", folder=run.folder, why=error)
+        why, cure = error.strerror or error, cure_of_results(error)
+        executor.observer.warn("warning.results_lost", folder=run.folder, why=why, cure=cure)
     await open_run(ledger, run, jobs, lambda listed: routes[listed.route].name == route.name)
     return run

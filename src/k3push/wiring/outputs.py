@@ -6,6 +6,7 @@ list is lost to a slip of the hand, every command that writes a file asks here f
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -53,6 +54,17 @@ def check_output(
         raise Problem(remark("output.unusable", path=place, why=why)) from error
     if what:
         raise Problem(remark("output.ours", path=place, what=remark(f"output.taken.{what}")))
+
+
+def cure_of_results(error: OSError) -> str:
+    """Say what is to be done where the results of a run could not be written, as a remark."""
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return remark("warning.results_lost.full")
+        case errno.ENOTDIR | errno.EEXIST:
+            return remark("warning.results_lost.in_way")
+        case _:
+            return remark("warning.results_lost.other")
 
 
 def jobs_of(run: Run) -> Iterator[str]:

@@ -38,6 +38,9 @@ from k3push.wiring.erp import ErpAccess
 LIST = "selected.csv"
 """Name of the list in the results of its run."""
 
+# What has nothing to do with the form: the login, the line.
+_OF_NO_FORM = frozenset({Cause.LOGIN_REFUSED, Cause.UNREACHABLE})
+
 _EXITS = {Cause.LOOK_REFUSED: Exit.USAGE}
 
 
@@ -99,6 +102,8 @@ class Selector:
                     )
                 if stop.asked:
                     cause, why = next(iter(stop.causes.items()))
+                    if cause in _OF_NO_FORM:
+                        why = remark(f"cause.{cause}", why=why)
                     what = remark("select.failed", form=route.source, why=why)
                     raise Problem(what, _EXITS.get(cause, Exit.UNREACHABLE))
         except OSError as error:

@@ -54,6 +54,10 @@ WORDS = {
         "{route}: {count:,} {count:?number is no bill|numbers are no bills} of {form}, and {count:?was|were} passed over",
         "{route}：{count:,} 个编号不是 {form} 的单据，已跳过",
     ),
+    "audit.unseen": (
+        "{route}: {count:,} {count:?number that stands in a document is no bill|numbers that stand in documents are no bills} of {form} that your users see, and no link tells more; {count:?it was|they were} passed over",
+        "{route}：下游单据上有 {count:,} 个编号，不是当前用户可见的 {form} 单据，也没有关联关系可查，已跳过",
+    ),
     "audit.no_ledger": (
         "{path}: there is no ledger, so that every document is somebody else's, and none can be missed",
         "{path}：没有台账，因此所有下游单据都视为他人生成，也无从核对缺失",

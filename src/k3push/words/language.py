@@ -78,6 +78,18 @@ def _filled(words: str, facts: Mapping[str, object]) -> str:
     return chosen.format(**facts)
 
 
+_FACT = re.compile(r"\{[^}]*\}")
+
+
+def _says_something(words: str) -> bool:
+    """Say whether a sentence has words of its own, beside the facts that it joins.
+
+    >>> _says_something("{first}; {more}"), _says_something("the line is away: {why}")
+    (False, True)
+    """
+    return any(map(str.isalnum, _FACT.sub("", words)))
+
+
 @dataclass(frozen=True, slots=True)
 class Say:
     """Says sentences in one language: the one interface to all words for people.
@@ -90,24 +102,22 @@ class Say:
 
     Attributes:
         lang: The language, or `both` for files, which are read in either.
+        for_file: Words of strangers stay as they are, since no terminal shows them.
     """
 
     lang: Lang | Literal["both"]
+    for_file: bool = False
 
     def __call__(self, key: str, /, **facts: object) -> str:
         """Say a sentence by its key; a fact that is a remark is said as well."""
-        known = {name: self._fact(value) for name, value in facts.items()}
         found = sentence(key)
         if found is None:
             raise KeyError(key)
-        english, chinese = (_filled(words, known) for words in found)
-        match self.lang:
-            case "en":
-                return english
-            case "zh":
-                return chinese
-            case "both":
-                return english if english == chinese else f"{chinese} ({english})"
+        if self.lang == "both" and any(map(_says_something, found)):
+            english, chinese = (Say(lang, for_file=True)(key, **facts) for lang in LANGUAGES)
+            return english if english == chinese else f"{chinese} ({english})"
+        known = {name: self._fact(value) for name, value in facts.items()}
+        return _filled(found[0 if self.lang == "en" else 1], known)
 
     def said(self, text: str) -> str:
         """Put a remark into words, or several in lines; any other text stays as it is."""
@@ -118,7 +128,11 @@ class Say:
         return self._other(text)
 
     def _other(self, text: str) -> str:
-        return own_words(text) if self.lang == "both" else harmless(own_words(text))
+        return own_words(text) if self._is_for_file else harmless(own_words(text))
+
+    @property
+    def _is_for_file(self) -> bool:
+        return self.for_file or self.lang == "both"
 
     def _line(self, text: str) -> str | None:
         """Return a remark in words, None for any other text."""
@@ -128,7 +142,7 @@ class Say:
         try:
             return self(found[0], **found[1])
         except (LookupError, ValueError):  # the facts of another version
-            return text if self.lang == "both" else harmless(text)
+            return text if self._is_for_file else harmless(text)
 
     def _fact(self, value: object) -> object:
         if isinstance(value, BaseException | PurePath):

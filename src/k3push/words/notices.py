@@ -9,8 +9,18 @@ WORDS = {
         "--log-file {path} 已无法写入（{why}）；任务继续，但不再记录日志",
     ),
     "warning.results_lost": (
-        "warning: {folder} could not be written ({why}); make room, then `k3push export`",
-        "警告：无法写入 {folder}（{why}）；请腾出空间后用 `k3push export` 导出",
+        "warning: {folder} could not be written ({why}); {cure}, then `k3push export`",
+        "警告：无法写入 {folder}（{why}）；请{cure}，再用 `k3push export` 导出",
+    ),
+    "warning.results_lost.full": ("make room", "腾出空间"),
+    "warning.results_lost.in_way": (
+        "a part of that path is a file and no folder, so rename that file",
+        "将该路径中的同名文件改名（此处须为文件夹）",
+    ),
+    "warning.results_lost.other": ("mend that", "先排除该问题"),
+    "warning.ending_lost": (
+        "warning: how run {run} ended could not be written down: {why}",
+        "警告：无法记录任务 {run} 的结束情况：{why}",
     ),
     "warning.plain_secret": (
         'warning: {key} is written in config.toml as plain text; use {{ env = "NAME" }}',

@@ -301,6 +301,21 @@ async def test_a_list_of_ours_is_read_as_it_was_before_it_was_written(tmp_path: 
     assert [listed.number for listed in read_job(path)] == SIGNS
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", ["list.csv", "list.jsonl"])
+async def test_a_number_that_no_list_can_hold_stands_there_by_its_id(
+    tmp_path: Path, name: str
+) -> None:
+    """The ERP takes any text for a number; one such bill must not make a list unreadable."""
+    odd = ["CG,1", "CG，1", "x" * 81, "CG\u200b1", "CG\n1", "CG1\u3000"]
+    path = tmp_path / name
+    async with new_list(path) as put:
+        put([Selected(BillNumber(number), str(7 + nth)) for nth, number in enumerate(odd)])
+        put([Selected(BillNumber("CG1"), "99")])
+    read = [(listed.number, listed.id) for listed in read_job(path)]
+    assert read == [*(("", str(7 + nth)) for nth in range(len(odd))), ("CG1", "99")]
+
+
 @pytest.mark.parametrize("name", ["list.csv", "list.txt", "list.xlsx"])
 @pytest.mark.parametrize("number", ["'=1+1", "'@x", "'-5", "''+1", "'＝1"])
 def test_an_apostrophe_that_may_be_a_mark_is_refused_elsewhere(

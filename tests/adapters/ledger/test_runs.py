@@ -102,12 +102,12 @@ async def test_what_the_pace_came_to_is_kept_for_each_scope(ledger: Ledger, othe
     assert await ledger.pace("s|po|IN") is None
 
 
-async def test_runs_come_the_oldest_first(ledger: Ledger) -> None:
-    """`k3push runs` lists them, and the last one is what `resume` means."""
+async def test_runs_come_in_the_order_in_which_they_were_opened(ledger: Ledger) -> None:
+    """The last one is what `resume` means, also where the clock was set back before it began."""
     for name, seconds in [("b", 2), ("c", 0), ("a", 1)]:
         await ledger.open_run(a_run(name, at=later(seconds)))
-    assert [run.id for run in await ledger.runs()] == ["c", "a", "b"]
-    assert [run.id for run in await ledger.runs(last=2)] == ["a", "b"]
+    assert [run.id for run in await ledger.runs()] == ["b", "c", "a"]
+    assert [run.id for run in await ledger.runs(last=2)] == ["c", "a"]
     assert await ledger.runs(last=0) == []
     for name, code in (("c", 3), ("b", 0)):
         await ledger.end_run(RunId(name), code, later(9))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from anyio import to_thread
+from anyio import Path as APath
+from anyio import run_process, to_thread
 
 from k3push.adapters.ledger.sqlite import open_sqlite
 from k3push.core.model import State
@@ -197,3 +199,28 @@ async def test_without_a_folder_of_locks_nobody_is_alive(path: Path) -> None:
         assert not await ledger.is_alive(run)
         async with ledger.own(run):
             assert await ledger.is_alive(run)
+
+
+# What any other program does that looks at the ledger: the last to close a database clears its
+# WAL away, and whether it is the last, the locks of the others tell.
+LOOK = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+connection.execute("SELECT * FROM runs")
+connection.close()
+"""
+
+
+@pytest.mark.parametrize("named", [lambda path: path, linked_file])
+async def test_a_ledger_opened_again_and_closed_keeps_the_locks_of_the_first(
+    path: Path, named: Callable[[Path], Path]
+) -> None:
+    """Locks are a process's: one descriptor closed, and another process removes the WAL."""
+    async with open_sqlite(path, account=ACCOUNT) as ledger:
+        run = await planned(ledger, "A")
+        async with open_sqlite(await to_thread.run_sync(named, path), account=ACCOUNT):
+            pass
+        await run_process([sys.executable, "-c", LOOK, str(path)])
+        assert await APath(path.with_name("ledger.db-wal")).exists()
+        await ledger.claim(run, numbers("A"))
+        await ledger.begin(intent(run, "A"))

@@ -6,7 +6,11 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from k3push.core.advice.clusters import MOST_CLUSTERS, MOST_EXAMPLES, Clusters
+from k3push.core.advice.clusters import MOST_CLUSTERS, MOST_EXAMPLES, Clusters, asks_for_person
+from k3push.core.advice.diagnosis import advise, code_of
+from k3push.core.model import BillNumber, State, Target
+from k3push.core.model import Row as LedgerRow
+from k3push.core.remark import remark
 
 MESSAGES = ("单据{n}未审核", "第1行分录，数量大于{n}上限！", "no answer in time", "")
 ROWS = st.lists(
@@ -72,3 +76,15 @@ def test_messages_without_end_take_no_memory_without_end() -> None:
     assert len(clusters.largest()) == MOST_CLUSTERS
     assert clusters.other == 3000 - MOST_CLUSTERS
     assert peak < 2_000_000
+
+
+def test_a_draft_that_makes_a_bill_already_asks_for_a_person() -> None:
+    """It takes nothing of its source, and nothing comes of it until somebody completes it."""
+    draft, made = Target("1", "", draft=True), Target("2", "RK2")
+    row = LedgerRow(1, 2, BillNumber("A"), BillNumber("A"), State.ALREADY)
+    told = row._replace(targets=(draft,), reason=remark("note.draft_before"))
+    assert asks_for_person(told)
+    assert not asks_for_person(row._replace(targets=(made,)))
+    advice = advise(code_of(told), told.reason)
+    assert advice is not None
+    assert advice.key == "earlier-draft"

@@ -112,6 +112,15 @@ def flaw(number: str) -> Flaw | None:
     return None
 
 
+def can_be_listed(number: str) -> bool:
+    """Say whether a bill number of the ERP comes back from a list as it is.
+
+    >>> can_be_listed("CGDD0000017"), can_be_listed("CG,17"), can_be_listed("CG17\u3000")
+    (True, False, False)
+    """
+    return bool(plain(number)) or (flaw(number) is None and tidy(number) == number)
+
+
 def flaw_of_cell(number: str) -> Flaw | None:
     """Return what is wrong with a tidied bill number in a table of somebody else's, or None.
 

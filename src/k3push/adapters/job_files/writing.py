@@ -1,4 +1,8 @@
-"""A list of bills as a job file, which is read again like any other."""
+"""A list of bills as a job file, which is read again like any other.
+
+The ERP takes any text for a number, and a list does not: a bill whose number has a comma, say, or
+is too long stands there by its id alone, and travels by it like all others.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,10 @@ from pathlib import Path
 
 import orjson
 
+from k3push.adapters.job_files.number_columns import can_be_listed
 from k3push.adapters.private_files import whole_file
 from k3push.core.cells import LIST_COLUMNS, marked
+from k3push.core.model import BillNumber
 from k3push.core.protocol.selection import Selected
 
 ENDINGS = (".csv", ".jsonl")
@@ -35,7 +41,8 @@ def _csv(path: Path) -> Iterator[Put]:
         table = csv.writer(file)
         table.writerow(LIST_COLUMNS)
         yield lambda bills: table.writerows(
-            (marked(bill.number), bill.id, bill.date, marked(bill.organisation)) for bill in bills
+            (marked(bill.number), bill.id, bill.date, marked(bill.organisation))
+            for bill in map(_as_listed, bills)
         )
 
 
@@ -45,7 +52,11 @@ def _jsonl(path: Path) -> Iterator[Put]:
     with path.open("w", encoding="utf-8") as file:
 
         def put(bills: Sequence[Selected]) -> None:
-            lines = (orjson.dumps(bill._asdict()).decode() for bill in bills)
+            lines = (orjson.dumps(_as_listed(bill)._asdict()).decode() for bill in bills)
             file.writelines(f"{line}\n" for line in lines)
 
         yield put
+
+
+def _as_listed(bill: Selected) -> Selected:
+    return bill if can_be_listed(bill.number) else bill._replace(number=BillNumber(""))

@@ -268,8 +268,9 @@ class Auditor:
         options, findings = self._options, made.findings
         for route in {route.name: route for route in routes.values()}.values():
             strange = findings.totals[route.name].strange if route.name in findings.totals else 0
-            if strange and options.jobs:
-                self._warn("audit.strange", route=route.name, count=strange, form=route.source)
+            if strange:
+                kind = "strange" if options.jobs else "unseen"
+                self._warn(f"audit.{kind}", route=route.name, count=strange, form=route.source)
         if self._runner.options.json:
             for part in json_parts(made):
                 sys.stdout.write(harmless_json(part.decode()))
@@ -290,7 +291,7 @@ class Auditor:
     def _message(self, made: Audit) -> tuple[str, str]:
         """Return the title and the lines that tell people."""
         lines = [verdict(made, self._say), *map(self._say.said, made.findings.reasons)]
-        lines += [", ".join(names_of(made.findings, MOST_NAMED))]
+        lines += [", ".join(names_of(made.findings, MOST_NAMED, self._say))]
         if self._options.output is not None:
             lines.append(self._say("notify.report", path=self._options.output.resolve()))
         title = self._say("audit.notify", code=made.exit)

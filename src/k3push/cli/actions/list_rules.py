@@ -35,7 +35,11 @@ async def list_rules(
     try:
         async with ErpClient(endpoint) as erp:
             every = await erp.rules()
-    except (LookFailedError, LoginRefusedError, ErpUnreachableError) as error:
+    except LoginRefusedError as error:
+        raise Problem(remark("cause.login refused", why=str(error)), Exit.UNREACHABLE) from error
+    except ErpUnreachableError as error:
+        raise Problem(remark("cause.unreachable", why=str(error)), Exit.UNREACHABLE) from error
+    except LookFailedError as error:
         raise Problem(remark("rules.unread", why=str(error)), Exit.UNREACHABLE) from error
     shown = any(rule.source for rule in every)
     rules = [r for r in every if not shown or r.is_of(source or "", target or "")]

@@ -28,8 +28,8 @@ from k3push.reporting.summary import (
     cause_lines,
     follow_line,
     next_step,
-    place_of_results,
     reason_lines,
+    results_line,
     state_table,
 )
 from k3push.reporting.table_files import Form, csv_table, jsonl_table, local, write_table
@@ -97,13 +97,18 @@ async def status(config: Path | None, name: str | None, say: Say) -> Exit:
             console.print(f"[yellow]{escape(line)}[/]")
         code = exit_of(counts, causes, odd=twins + partly, followed=followed)
         console.print(next_step(counts, code, say, followed))
-    console.print(escape(say("summary.folder", folder=place_of_results(run))))
-    if others := [
-        f"{harmless(each.id)} {_how(each, living, say)}" for each in beside if each.id != run.id
-    ]:
-        shown = "; ".join(others[:MOST_NAMED]) + ("; …" if len(others) > MOST_NAMED else "")
-        console.print(escape(say("status.beside", count=len(beside), others=shown)))
+    for line in filter(None, (results_line(run, say), _beside_line(run, beside, living, say))):
+        console.print(escape(line))
     return Exit.DONE
+
+
+def _beside_line(run: Run, beside: Sequence[Run], living: Run | None, say: Say) -> str:
+    """Say which other runs the command of a run has, and how they stand; "" for none."""
+    others = [
+        f"{harmless(each.id)} {_how(each, living, say)}" for each in beside if each.id != run.id
+    ]
+    shown = "; ".join(others[:MOST_NAMED]) + ("; …" if len(others) > MOST_NAMED else "")
+    return say("status.beside", count=len(beside), others=shown) if others else ""
 
 
 def _how(run: Run, living: Run | None, say: Say) -> str:

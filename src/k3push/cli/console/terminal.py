@@ -20,8 +20,8 @@ from k3push.reporting.summary import (
     cause_lines,
     follow_line,
     next_step,
-    place_of_results,
     reason_lines,
+    results_line,
     state_table,
 )
 from k3push.runs.outcome import Ending
@@ -130,9 +130,9 @@ class Terminal:
         for line in reason_lines(reasons, say, causes=ending.causes):
             out(escape(line))
         self._tell_why(self.output, ending)
-        if ending.unverified:
-            out("[yellow]" + escape(say("warning.unverified")) + "[/]")
-        out(escape(say("summary.folder", folder=place_of_results(run))))
+        unverified = escape(say("warning.unverified")) if ending.unverified else ""
+        for line in filter(None, (unverified, escape(results_line(run, say)))):
+            out(f"[yellow]{line}[/]" if line == unverified else line)
         what = next_step(ending.counts, ending.exit, say, ending.followed)
         out(say("summary.exit", code=int(ending.exit), what=what))
 

@@ -14,9 +14,13 @@ TOLD = (State.REJECTED, State.DRAFT, State.UNKNOWN)
 def asks_for_person(row: Row) -> bool:
     """Say whether a row is to be told with its reason.
 
-    One that is `already` there is well, unless its document is nowhere to be seen.
+    One that is `already` there is well, unless its document is nowhere to be seen, or is a draft:
+    that takes nothing of its source, and nothing comes of it until somebody completes it.
     """
-    return row.state in TOLD or (row.state is State.ALREADY and row.code == UNSHOWN)
+    return row.state in TOLD or (
+        row.state is State.ALREADY
+        and (row.code == UNSHOWN or any(target.draft for target in row.targets))
+    )
 
 
 MOST_CLUSTERS = 300

@@ -165,8 +165,9 @@ class MemoryLedger(Ledger):
         return store.runs[run].run if self._is_mine(store, run) else None
 
     async def runs(self, *, last: int | None = None, undone: bool = False) -> Sequence[Run]:
-        """Return runs, the oldest first: all, or the last so many."""
-        found = [rows.run for rows in await self._oldest_first()]
+        """Return runs in the order in which they were opened: all, or the last so many."""
+        store = await self._turn()
+        found = [rows.run for rows in store.runs.values() if self._is_mine(store, rows.run.id)]
         wanted = [run for run in found if not undone or run.exit != 0]
         return wanted if last is None else wanted[max(0, len(wanted) - last) :]
 

@@ -33,7 +33,7 @@ async def run(connection: Connection, run: RunId) -> Run | None:
 async def runs(
     connection: Connection, *, last: int | None = None, undone: bool = False
 ) -> Sequence[Run]:
-    """Return runs, the oldest first: all, or the last so many."""
+    """Return runs in the order in which they were opened: all, or the last so many."""
     found = await connection.all("newest_runs", undone=undone, last=last)
     return [records.to_run(each) for each in reversed(found)]
 

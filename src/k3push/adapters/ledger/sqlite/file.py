@@ -5,10 +5,11 @@ Everything here blocks, and runs in worker threads, save what `group_commit` kno
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import copy
 from importlib.resources import files
 from pathlib import Path
@@ -182,12 +183,14 @@ def connect(path: Path, *, create: bool) -> tuple[Connection, Connection]:
     if not create and not path.exists():
         raise LedgerLostError(of_file(path, remark("ledger.none")))
     with lost_as_ledger(path):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        _check_names(path)
+        _check_usable(path)
         locks_folder(path).mkdir(mode=0o700, exist_ok=True)
-        # One process at a time, since the switch to WAL does not wait for others.
+        # One at a time, since the switch to WAL does not wait for others, and since the file that
+        # one makes must be closed before another has locks on it.
         lock = FileLock(locks_folder(path) / "opening", mode=0o600, thread_local=False)
         with lock.acquire(OPENING_PATIENCE_S):
+            _make(path)
+            _check_names(path)
             writer = Connection(path, "rw")
             try:
                 _bring_up_to_date(path, writer)
@@ -196,6 +199,24 @@ def connect(path: Path, *, create: bool) -> tuple[Connection, Connection]:
             except BaseException:
                 writer.close()
                 raise
+
+
+def _check_usable(path: Path) -> None:
+    """Raise where a file that cannot be a ledger is there, before anything is set beside it."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if path.exists() and not os.access(path, os.R_OK | os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def _make(path: Path) -> None:
+    """Make an empty file, unless there is one.
+
+    A file that is there is not opened here: SQLite's locks on it belong to the process, which
+    gives all of them up when it closes any descriptor of it, also those of other connections.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path.resolve(), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def version_of(path: Path) -> int:

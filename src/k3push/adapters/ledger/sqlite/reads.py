@@ -36,7 +36,7 @@ def run(connection: Connection, run: RunId) -> Run | None:
 
 
 def runs(connection: Connection, *, last: int | None = None, undone: bool = False) -> Sequence[Run]:
-    """Return runs, the oldest first: all, or the last so many."""
+    """Return runs in the order in which they were opened: all, or the last so many."""
     limit = -1 if last is None else last
     found = connection.all("newest_runs", undone=undone, limit=limit)
     return [records.to_run(each) for each in reversed(found)]

@@ -124,7 +124,8 @@ FROM runs WHERE id = :run AND account = :account;
 SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with
 FROM runs
 WHERE account = :account AND (NOT :undone OR exit IS NULL OR exit <> 0)
-ORDER BY started_at DESC, id DESC LIMIT :last::bigint;
+-- In the order in which they were opened, since the clock may have been set back.
+ORDER BY key DESC LIMIT :last::bigint;
 
 -- name: places_of_listed
 SELECT rows.number, rows.listed_id, rows.id, rows.line
