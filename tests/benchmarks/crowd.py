@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -124,6 +124,7 @@ class Crowd:
         self._events: Counter[int] = Counter()
         self._samples: list[Sample] = []
         self._unanswered = 0
+        self._again = 0
         self._resumed = 0
         self._base = ""
 
@@ -228,13 +229,15 @@ class Crowd:
         """Open a page and hold its live view open, until cancelled."""
         path = "/" if nth < 2 else f"/runs/{runs[nth % len(runs)]}"
         live = f"{path.rstrip('/')}/events"
-        async with self._signed_in() as browser:
-            while True:
-                assert (await browser.get(path)).status_code == 200
-                async with browser.stream("GET", live, timeout=60) as answer:
-                    async for line in answer.aiter_lines():
-                        self._events[nth] += line.startswith("data: ")
-                await anyio.sleep(3)  # as the page is told to
+        while True:
+            with suppress(httpx.TransportError):  # on a busy machine, an answer takes minutes
+                async with self._signed_in() as browser:
+                    assert (await browser.get(path)).status_code == 200
+                    async with browser.stream("GET", live, timeout=60) as answer:
+                        async for line in answer.aiter_lines():
+                            self._events[nth] += line.startswith("data: ")
+            self._again += 1
+            await anyio.sleep(3)  # as the page is told to
 
     # -- the program --------------------------------------------------------------------------
 
@@ -354,6 +357,7 @@ class Crowd:
             "bills": sum(len(asked.numbers) for asked in self._asked),
             "keys asked for twice": sum(len(asked.ids) > 2 for asked in self._asked),
             "requests without an answer": self._unanswered,
+            "live views that were opened again": self._again,
             "pushes that were stopped and resumed": self._resumed,
             "pushes of one key that differ": len(keys),
             "ids": len(ids),

@@ -1,8 +1,20 @@
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 
-from k3push.config.tenants import LONGEST_NAME, Tenants, read_tenants
+import pytest
+
+from k3push.config import tenants
+from k3push.config.tenants import (
+    LONGEST_NAME,
+    Tenant,
+    TenantFiles,
+    Tenants,
+    read_tenants,
+    tenant_of,
+)
 from tests.said import english
 
 TENANT = """\
@@ -84,11 +96,44 @@ def test_a_copy_of_an_erp_that_shares_a_ledger_is_told(tmp_path: Path) -> None:
 
 
 def test_a_change_of_any_file_is_seen(tmp_path: Path) -> None:
-    """A worker reads the folder again when, and only when, something has changed."""
+    """A worker looks at its tenants anew when, and only when, something has changed."""
     write(tmp_path, "acme.toml")
-    first = read(tmp_path).digest
-    assert read(tmp_path).digest == first
+    write(tmp_path, "basf.toml")
+    files = TenantFiles(tmp_path, {})
+    first = files.read()
+    assert files.read() is first
     write(tmp_path, "acme.toml", "other")
-    second = read(tmp_path).digest
+    second = files.read()
+    assert second is not first
+    assert second.by_name["acme"].settings.erp.acct_id == "other"
+    assert second.by_name["basf"] is first.by_name["basf"]
     write(tmp_path, "new.toml")
-    assert len({first, second, read(tmp_path).digest}) == 3
+    third = files.read()
+    assert "new" in third.by_name
+    (tmp_path / "new.toml").write_text("[erp]\n")
+    assert list(files.read().faulty) == [tmp_path / "new.toml"]
+    (tmp_path / "new.toml").unlink()
+    assert files.read().by_name == second.by_name
+
+
+def test_a_file_is_parsed_once_until_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands are looked at every few seconds, and a worker with nothing to do did only that."""
+    for name in ("a", "b", "c"):
+        write(tmp_path, f"{name}.toml")
+        os.utime(tmp_path / f"{name}.toml", (1e9, 1e9))
+    parsed: list[str] = []
+
+    def counted(path: Path, environment: Mapping[str, str]) -> Tenant:
+        parsed.append(path.stem)
+        return tenant_of(path, environment)
+
+    monkeypatch.setattr(tenants, "tenant_of", counted)
+    files = TenantFiles(tmp_path, {})
+    files.read()
+    files.read()
+    assert parsed == ["a", "b", "c"]
+    write(tmp_path, "b.toml", "other")
+    files.read()
+    assert parsed == ["a", "b", "c", "b"]

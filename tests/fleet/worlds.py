@@ -18,7 +18,7 @@ from k3push.simulator import SandboxOptions, build, serve
 from k3push.simulator.sign_in import Accounts
 
 
-async def _serve_all(tenants: int, orders: int, faults: str, seed: int, latency_s: float) -> None:
+async def _serve_all(tenants: range, orders: int, faults: str, seed: int, latency_s: float) -> None:
     # Millions of objects that stay are not looked through again and again.
     gc.disable()
     sites = [
@@ -32,7 +32,7 @@ async def _serve_all(tenants: int, orders: int, faults: str, seed: int, latency_
                 accounts=Accounts(acct_id=f"world{tenant:02d}"),
             )
         )
-        for tenant in range(tenants)
+        for tenant in tenants
     ]
     gc.freeze()
     gc.enable()
@@ -54,10 +54,11 @@ def main() -> None:
     parser.add_argument("--faults", default="none")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--latency", type=float, default=0.0)
+    parser.add_argument("--first", type=int, default=0, help="number of the first account")
     options = parser.parse_args()
     anyio.run(
         _serve_all,
-        options.tenants,
+        range(options.first, options.first + options.tenants),
         options.orders,
         options.faults,
         options.seed,

@@ -146,15 +146,19 @@ class Asked:
         shown = frozenset(target.id for targets in there.values() for target in targets)
         return Sighting(there, frozenset({"u"}), linked=frozenset(ids), by_link=shown)
 
+    async def newest_ids(self, route: Route) -> Mapping[str, Collection[str]]:
+        """Show everybody one."""
+        del route
+        return {user: ["1"] for user in self.users}
+
     async def made_since(self, route: Route, when: str) -> Sequence[tuple[str, BillNumber]]:
         """Name what it is told."""
         del route, when
         return [(f"id {nth}", number) for nth, number in enumerate(self.named)]
 
-    async def with_links(self, route: Route, ids: Collection[str]) -> frozenset[str]:
-        """Say that all have."""
-        del route
-        return frozenset(ids)
+    async def links_of(self, route: Route, ids: Collection[str]) -> Sequence[LinkRow]:
+        """Give each one to another form."""
+        return [LinkRow(id_, "1", "T_OTHER", route.rule) for id_ in ids]
 
     async def entries_of(self, form: str) -> Sequence[FormEntry]:
         """Tell nothing."""

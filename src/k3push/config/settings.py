@@ -50,6 +50,7 @@ SELECT = "select"
 POSTGRES = ("postgresql://", "postgres://")
 
 MOST_ATTEMPTS = 1000
+MOST_SPREAD_S = 3600
 
 MOST_LCID = (1 << 31) - 1
 
@@ -244,10 +245,11 @@ class RouteSettings(_Section):
 
 
 class FleetSettings(_Section):
-    """`[fleet]`: where the queue of the fleet is."""
+    """`[fleet]`: where the queue of the fleet is, and how its nights begin."""
 
     database: LedgerUrl = ""
     password: SecretValue | None = None
+    spread_s: Annotated[int, Field(ge=0, le=MOST_SPREAD_S)] = 0
 
 
 class ScheduleSettings(_Section):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import time
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
@@ -14,6 +14,9 @@ from k3push.config.settings_file import read_settings
 from k3push.core.remark import remark
 
 SUFFIX = ".toml"
+
+COARSEST_NS = 3_000_000_000
+"""How coarse the times of a file may be: those of FAT are, and of some file servers."""
 
 LONGEST_NAME = 40
 """Bytes of a name: PostgreSQL cuts off channels, which hold it, at 63 bytes."""
@@ -47,14 +50,12 @@ class Tenants:
         doubles: Names of tenants that are one account of one ERP.
         clashes: Tenants whose numbers their ledger would take for those of others, whom they
             map to: it tells accounts apart by their id, and an ERP's copy for tests has the same.
-        digest: Changes when any of the files does.
     """
 
     by_name: Mapping[str, Tenant]
     faulty: Mapping[Path, SettingsError]
     doubles: tuple[tuple[str, ...], ...]
     clashes: Mapping[str, tuple[str, ...]]
-    digest: str
 
 
 def tenant_of(config: Path, environment: Mapping[str, str]) -> Tenant:
@@ -91,24 +92,87 @@ def read_tenants(folder: Path, environment: Mapping[str, str]) -> Tenants:
     Raises:
         OSError: The folder cannot be read.
     """
+    return TenantFiles(folder, environment).read()
+
+
+_Sign = tuple[int, int, int, int]
+
+
+class TenantFiles:
+    """The configurations of a folder: a file is parsed once, and again when it has changed.
+
+    Thousands are looked at every few seconds.
+    """
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._environment = environment
+        self._known: dict[Path, tuple[_Sign, Tenant | SettingsError]] = {}
+        self._tenants: Tenants | None = None
+
+    def read(self) -> Tenants:
+        """Return the tenants; the same object as before, if nothing has changed.
+
+        Raises:
+            OSError: The folder cannot be read.
+        """
+        known: dict[Path, tuple[_Sign, Tenant | SettingsError]] = {}
+        for path in files_of(self._folder):
+            try:
+                sign = _sign_of(path)
+                kept = self._known.get(path)
+                fresh = kept is not None and kept[0] == sign and not _just_changed(sign)
+                known[path] = kept if fresh and kept else (sign, self._parsed(path))
+            except OSError as error:
+                why = error.strerror or type(error).__name__
+                known[path] = ((0, 0, 0, 0), SettingsError(str(path), [Fault("", None, why)]))
+        if self._tenants is None or not _same(known, self._known):
+            self._tenants = _put_together(known)
+        self._known = known
+        return self._tenants
+
+    def _parsed(self, path: Path) -> Tenant | SettingsError:
+        try:
+            tenant = tenant_of(path, self._environment)
+        except SettingsError as error:
+            return error
+        kept = self._known.get(path)
+        # What says the same is the same: nothing has to be looked at anew for its sake.
+        return kept[1] if kept is not None and kept[1] == tenant else tenant
+
+
+def _sign_of(path: Path) -> _Sign:
+    stat = path.stat()
+    return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino
+
+
+def _just_changed(sign: _Sign) -> bool:
+    """Say whether a file may be changed once more without its times telling it."""
+    return abs(time.time_ns() - sign[0]) < COARSEST_NS
+
+
+def _same(
+    one: Mapping[Path, tuple[_Sign, Tenant | SettingsError]],
+    other: Mapping[Path, tuple[_Sign, Tenant | SettingsError]],
+) -> bool:
+    return one.keys() == other.keys() and all(
+        one[path][1] is other[path][1]
+        or (isinstance(one[path][1], SettingsError) and str(one[path][1]) == str(other[path][1]))
+        for path in one
+    )
+
+
+def _put_together(known: Mapping[Path, tuple[_Sign, Tenant | SettingsError]]) -> Tenants:
     found: dict[str, Tenant] = {}
     faulty: dict[Path, SettingsError] = {}
-    digest = hashlib.sha256()
-    for path in files_of(folder):
-        try:
-            digest.update(f"{path.name}\0{path.read_bytes()!r}\0".encode())
-            tenant = tenant_of(path, environment)
-        except SettingsError as error:
-            faulty[path] = error
-            continue
-        except OSError as error:
-            why = error.strerror or type(error).__name__
-            faulty[path] = SettingsError(str(path), [Fault("", None, why)])
-            continue
-        found[tenant.name] = tenant
+    for path, (_, each) in known.items():
+        if isinstance(each, Tenant):
+            found[each.name] = each
+        else:
+            faulty[path] = each
     accounts = _together(found, lambda erp, _: (erp.url.casefold(), erp.acct_id))
     doubles = tuple(tuple(sorted(names)) for names in accounts if len(names) > 1)
-    return Tenants(found, faulty, doubles, clashes_of(found), digest.hexdigest())
+    return Tenants(found, faulty, doubles, clashes_of(found))
 
 
 def clashes_of(tenants: Mapping[str, Tenant]) -> Mapping[str, tuple[str, ...]]:

@@ -103,7 +103,7 @@ class Enqueuer:
             for part in parts:
                 if part.asked:
                     runs += await self._part(ledger, queue, part, routes)
-        await queue.make_jobs()
+        await queue.make_jobs(runs)
         return runs
 
     async def _part(

@@ -40,7 +40,7 @@ class FleetHandOver:
         """
         for run in runs:
             await self.queue.hand_over(self.tenant, run.id, self._lock(request, run), request.id)
-        await self.queue.make_jobs()
+        await self.queue.make_jobs([run.id for run in runs])
         left, pause_s = [run.id for run in runs], FIRST_PAUSE_S
         while left := [run for run in left if await self.queue.is_open(self.tenant, run)]:
             await anyio.sleep(pause_s)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -27,12 +28,15 @@ from k3push.ports import LedgerLostError
 PUSH = "k3push.push"
 LOOK = "k3push.look"
 
+BATCH = 1000
+"""Jobs that are written at once."""
+
 POOL_PATIENCE_S = 5.0
 PAUSE_S = 1.0
 FINISHING_PATIENCE_S = 60.0
 
 SCHEMA = "k3push_fleet"
-VERSION = 2
+VERSION = 3
 
 SESSION: dict[str, Any] = {
     "options": f"-c search_path={SCHEMA} -c lock_timeout=30s -c statement_timeout=30s",
@@ -132,7 +136,7 @@ class Queue:
     def __init__(self, app: App, server: Server) -> None:
         self.app = app
         self._server = server
-        self._statements = named(_sql("verbs.sql"))
+        self._statements = verbs()
 
     # -- runs ---------------------------------------------------------------------------------
 
@@ -157,18 +161,34 @@ class Queue:
         rows = await self.all("run", tenant=tenant, run=run)
         return bool(rows) and rows[0]["outcome"] is None
 
-    async def make_jobs(self) -> None:
-        """Give a job to each run and each schedule that is due and has none.
+    async def make_jobs(self, only: Collection[RunId] | None = None) -> None:
+        """Give a job to each run that is due and has none, or to some of them *only*.
 
-        Workers do so side by side: the engine takes one job of a name at a time.
+        Several may do so side by side: the engine takes one job of a name at a time.
         """
-        for row in await self.all("due"):
-            name = f"{row['tenant']}/{row['run']}"
-            await self._defer(PUSH, name, row["lock"], tenant=row["tenant"], run=row["run"])
-        for row in await self.all("wanted"):
-            tenant, schedule = row["tenant"], row["schedule"]
-            name = f"{tenant}//{schedule}"
-            await self._defer(LOOK, name, f"{tenant}//", tenant=tenant, schedule=schedule)
+        while True:
+            rows = await self.all("due", only=None if only is None else list(only), most=BATCH)
+            jobs = [self._job_of(row) for row in rows]
+            try:
+                if jobs:
+                    await self.app.job_manager.batch_defer_jobs_async(jobs)
+            except AlreadyEnqueued:  # another was faster with one of them
+                for job in jobs:
+                    with self._lost(), suppress(AlreadyEnqueued):
+                        await self.app.job_manager.defer_job_async(job)
+            except ConnectorException as error:
+                raise LedgerLostError(
+                    remark("ledger.lost", place=self._server.place, why=str(error))
+                ) from error
+            if len(rows) < BATCH:
+                return
+
+    def _job_of(self, row: Mapping[str, str]) -> Job:
+        name = f"{row['tenant']}/{row['run']}"
+        task = self.app.configure_task(
+            PUSH, queue=row["tenant"], lock=row["lock"], queueing_lock=name
+        )
+        return task.job.evolve(task_kwargs={"tenant": row["tenant"], "run": row["run"]})
 
     async def begin(self, tenant: str, run: RunId, worker: str) -> Slot | None:
         """Become the one who executes a run; None where it is not to be executed now."""
@@ -251,11 +271,6 @@ class Queue:
         with self._lost():
             await self.app.connector.execute_query_async(self._statements[name], **values)
 
-    async def _defer(self, task: str, name: str, lock: str, tenant: str, **what: str) -> None:
-        job = self.app.configure_task(task, queue=tenant, lock=lock, queueing_lock=name)
-        with self._lost(), suppress(AlreadyEnqueued):
-            await job.defer_async(tenant=tenant, **what)
-
     def _lost(self) -> AbstractContextManager[None]:
         return lost(self._server)
 
@@ -293,7 +308,7 @@ async def open_queue(
 
 async def _prepare(server: Server, app: App, *, create: bool) -> None:
     """Make the engine's tables and ours, once."""
-    statements = named(_sql("verbs.sql"))
+    statements = verbs()
     async with (
         await AsyncConnection.connect(server.conninfo, autocommit=True, **SESSION) as session,
         session.transaction(),
@@ -323,7 +338,7 @@ async def end_sessions(server: Server, worker: str) -> None:
 
     A worker that is only paused finds its sessions gone when it wakes, and sends nothing.
     """
-    statement = named(_sql("verbs.sql"))["end_sessions"]
+    statement = verbs()["end_sessions"]
     with lost(server):
         async with await AsyncConnection.connect(
             server.conninfo, autocommit=True, **SESSION
@@ -342,6 +357,12 @@ def lost(server: Server) -> Iterator[None]:
         raise LedgerLostError(remark("ledger.lost", place=server.place, why=str(error))) from error
     except psycopg.Error as error:
         raise server.lost(error) from error
+
+
+@cache
+def verbs() -> Mapping[str, str]:
+    """Return the statements of `sql/verbs.sql`, by name, as psycopg wants them."""
+    return named(_sql("verbs.sql"))
 
 
 def _sql(file: str) -> str:

@@ -6,6 +6,29 @@ from collections.abc import Collection
 from typing import Any
 
 from k3push.fleet.queue import Queue, Rhythm
+from k3push.reporting.metrics import (
+    FLEET_ASIDE,
+    FLEET_FAILED,
+    FLEET_OLDEST_DUE,
+    FLEET_OVERDUE,
+    FLEET_PAUSED,
+    FLEET_WORKERS,
+    Sample,
+)
+
+
+async def samples(queue: Queue) -> list[Sample]:
+    """Return what a collector of metrics wants to know of a fleet as a whole."""
+    (found,) = await queue.all("figures", silence_s=Rhythm().silence)
+    figures = {
+        FLEET_WORKERS: found["workers"],
+        FLEET_OLDEST_DUE: found["oldest_due"],
+        FLEET_OVERDUE: found["overdue"],
+        FLEET_PAUSED: found["paused"],
+        FLEET_FAILED: found["failed"],
+        FLEET_ASIDE: found["aside"],
+    }
+    return [Sample(name, {}, float(v)) for name, v in figures.items() if v is not None]
 
 
 async def standing(queue: Queue, names: Collection[str]) -> dict[str, Any]:
@@ -16,7 +39,7 @@ async def standing(queue: Queue, names: Collection[str]) -> dict[str, Any]:
         names: The tenants; those of whom the queue knows nothing are there as well.
     """
     pauses = {row["tenant"]: row for row in await queue.all("pauses")}
-    counts = {row["tenant"]: row for row in await queue.all("tenants")}
+    counts = {row["tenant"]: row for row in await queue.all("tenants", names=list(names))}
     schedules: dict[str, list[dict[str, Any]]] = {}
     for row in await queue.all("schedules"):
         schedules.setdefault(row["tenant"], []).append(row)
@@ -27,7 +50,6 @@ async def standing(queue: Queue, names: Collection[str]) -> dict[str, Any]:
     for name in sorted(names):
         count = counts.get(name, {})
         last = count.get("last_run")
-        run = (await queue.all("run", tenant=name, run=last))[0] if last else {}
         dues = schedules.get(name, [])
         tenants.append(
             {
@@ -36,9 +58,9 @@ async def standing(queue: Queue, names: Collection[str]) -> dict[str, Any]:
                 "paused_because": pauses[name]["why"] if name in pauses else "",
                 **{key: count.get(key, 0) for key in ("queued", "doing", "failed")},
                 "last_run": last,
-                "last_exit": run.get("exit"),
-                "last_why": run.get("why", ""),
-                "last_ended_at": run.get("ended_at"),
+                "last_exit": count.get("exit"),
+                "last_why": count.get("why", ""),
+                "last_ended_at": count.get("ended_at"),
                 "next_due_at": min((row["due_at"] for row in dues), default=None),
                 "files_aside": asides.get(name, []),
                 "schedules_failed": {row["schedule"]: row["why"] for row in dues if row["why"]},

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from k3push.config.tenants import Tenant, Tenants, read_tenants
+from k3push.config.setting_errors import SettingsError
+from k3push.config.tenants import Tenant, Tenants, files_of, read_tenants, tenant_of
 from k3push.core.remark import remark
 from k3push.runs.problem import Problem
 
@@ -24,6 +25,31 @@ def read_folder(folder: Path) -> Tenants:
         why = next(iter(found.faulty.values()), "*.toml")
         raise Problem(remark("fleet.no_tenants", folder=folder, why=why))
     return found
+
+
+def names_and_queue(folder: Path) -> tuple[list[str], Tenant]:
+    """Return the names of all tenants, and one of them, who names the queue.
+
+    Files are parsed until one can be used: of thousands, the names alone are wanted.
+
+    Raises:
+        Problem: There is none that can be used.
+    """
+    try:
+        files = files_of(folder)
+    except OSError as error:
+        raise Problem(remark("fleet.no_folder", folder=folder, why=error.strerror)) from error
+    why: object = "*.toml"
+    for path in files:
+        try:
+            tenant = tenant_of(path, os.environ)
+        except SettingsError as error:
+            why = error if why == "*.toml" else why
+            continue
+        if tenant.settings.fleet.database or tenant.settings.ledger.in_postgres:
+            return [each.stem for each in files], tenant
+        why = remark("fleet.sqlite", file=tenant.settings.file)
+    raise Problem(remark("fleet.no_tenants", folder=folder, why=why))
 
 
 def one_queue_of(tenants: Tenants) -> Tenant:

@@ -6,8 +6,9 @@ import os
 import sys
 import traceback
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -18,15 +19,16 @@ import anyio.to_thread
 from k3push.adapters.clock import SystemClock
 from k3push.adapters.job_files import Code, JobFileError
 from k3push.adapters.job_files.apart import ReadersApart
-from k3push.adapters.ledger.postgres import PostgresLedger, open_postgres
+from k3push.adapters.ledger.postgres import PostgresLedger
 from k3push.adapters.ledger.postgres.database import Server
 from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import ScheduleSettings
-from k3push.config.tenants import Tenant, Tenants, read_tenants
+from k3push.config.tenants import Tenant, TenantFiles, Tenants
 from k3push.core.model import RunId
 from k3push.fleet.enqueue import Enqueuer
 from k3push.fleet.queue import end_sessions
 from k3push.fleet.worker import CannotBeginError, NotHereError, Order
+from k3push.fleet.worker_ledgers import Ledgers
 from k3push.ports import Ledger, LedgerLostError, RunIsAliveError
 from k3push.runs.create import SELECTED
 from k3push.runs.execute import Only
@@ -50,6 +52,9 @@ if TYPE_CHECKING:
 # A secret may come without a change of any file.
 SECRETS_LOOK_S = 60.0
 
+MOST_NAMED = 50
+"""Tenants that a line names; of thousands it says how many."""
+
 LONGEST_ID = 63
 """What PostgreSQL keeps of the name of a session."""
 
@@ -71,15 +76,18 @@ class FleetWork:
     say: Say
     stack: AsyncExitStack
     readers: ReadersApart = field(default_factory=ReadersApart)
+    ledgers: Ledgers = field(init=False)
     _seen: Tenants | None = None
     _seen_at_s: float = 0.0
     _served: Mapping[str, Tenant] = field(default_factory=dict)
     _told: frozenset[str] = frozenset()
-    _ledgers: dict[str, PostgresLedger] = field(default_factory=dict)
-    _opening: anyio.Lock = field(default_factory=anyio.Lock)
+    _files: TenantFiles | None = None
+    _doubted: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        """Let the readers end with the worker."""
+        """Let readers and ledgers end with the worker."""
+        self.ledgers = Ledgers(self.id)
+        self.stack.push_async_callback(self.ledgers.close)
         self.stack.callback(self._close_readers)
 
     def _close_readers(self) -> None:
@@ -87,16 +95,29 @@ class FleetWork:
 
     async def tenants(self) -> Mapping[str, Tenant]:
         """Return the tenants whose secrets are here; tell what has changed."""
+        await self.ledgers.close_idle()
+        files = self._files = self._files or TenantFiles(self.folder, os.environ)
         try:
-            found = await anyio.to_thread.run_sync(read_tenants, self.folder, os.environ)
+            found = await anyio.to_thread.run_sync(files.read)
         except OSError as error:
             # It was there at the beginning; a network disk comes back.
             self._tell_new([self.say("fleet.no_folder", folder=self.folder, why=error.strerror)])
             return self._served
-        new = self._seen is None or found.digest != self._seen.digest
-        if new or anyio.current_time() - self._seen_at_s > SECRETS_LOOK_S:
+        if found is not self._seen:
+            # Secrets are looked for where a file has changed, and where one was missing.
+            kept = {
+                name
+                for name, tenant in self._served.items()
+                if found.by_name.get(name) is tenant and name not in self._doubted
+            }
             self._seen, self._seen_at_s = found, anyio.current_time()
-            await self._look_at(found, frozenset() if new else frozenset(self._served))
+            self._doubted.clear()
+            await self._look_at(found, kept)
+        elif self._doubted or anyio.current_time() - self._seen_at_s > SECRETS_LOOK_S:
+            self._seen_at_s = anyio.current_time()
+            kept = self._served.keys() - self._doubted
+            self._doubted.clear()
+            await self._look_at(found, kept)
         return self._served
 
     async def _look_at(self, found: Tenants, known: Collection[str]) -> None:
@@ -114,8 +135,17 @@ class FleetWork:
                 left.append(self.say("worker.left", tenant=name, why=why))
             else:
                 served[name] = tenant
-        self._tell_new([*left, self.say("worker.serves", names=", ".join(served))])
-        self._served = served
+        self._tell_new([*left, self._serves(served)])
+        same = list(served) == list(self._served) and all(
+            served[name] is self._served[name] for name in served
+        )
+        self._served = self._served if same else served
+
+    def _serves(self, served: Collection[str]) -> str:
+        names = ", ".join(islice(served, MOST_NAMED))
+        if len(served) > MOST_NAMED:
+            return self.say("worker.serves_many", count=len(served), names=names)
+        return self.say("worker.serves", names=names)
 
     def _tell_new(self, lines: Sequence[str]) -> None:
         """Write the lines that were not among the last ones."""
@@ -152,16 +182,16 @@ class FleetWork:
 
         try:
             executor = await anyio.to_thread.run_sync(made)  # a secret may come from a command
-            ledger = await self._ledger(tenant)
-            return await executor.go_on(
-                ledger, run, only=Only.SETTLE if order.only_settle else None
-            )
+            async with self._ledger(tenant) as ledger:
+                return await executor.go_on(
+                    ledger, run, only=Only.SETTLE if order.only_settle else None
+                )
         except Exception as error:  # whatever is left is sorted by kind
             cause = innermost(error)
             if isinstance(cause, LedgerLostError | RunIsAliveError):
                 raise cause from error
             if isinstance(cause, SettingsError):
-                self._seen = None  # so that it is looked at anew
+                self._doubted.add(tenant.name)
                 raise NotHereError(str(cause)) from error
             if not isinstance(cause, Problem):
                 sys.stderr.write(harmless_lines("".join(traceback.format_exception(error))))
@@ -175,8 +205,10 @@ class FleetWork:
         aside = {row["digest"] for row in asides}
         runs: Sequence[RunId] = ()
         try:
-            ledger = await self._ledger(tenant)
-            async with self._jobs_of(tenant, settings, ledger) as (names, reading):
+            async with (
+                self._ledger(tenant) as ledger,
+                self._jobs_of(tenant, settings, ledger) as (names, reading),
+            ):
                 while True:
                     how = replace(reading, aside=frozenset(aside))
                     try:
@@ -239,11 +271,11 @@ class FleetWork:
 
     async def is_whole(self, tenant: Tenant, run: RunId) -> bool | None:
         """Say whether a run has all its numbers; None while somebody writes them down."""
-        ledger = await self._ledger(tenant)
-        found = await ledger.run(run)
-        if found is not None and not found.whole and await ledger.is_alive(run):
-            return None
-        return found is not None and found.whole
+        async with self._ledger(tenant) as ledger:
+            found = await ledger.run(run)
+            if found is not None and not found.whole and await ledger.is_alive(run):
+                return None
+            return found is not None and found.whole
 
     async def end_sessions(self, tenant: Tenant, worker: str) -> None:
         """End what a dead worker holds in a tenant's ledger."""
@@ -258,14 +290,11 @@ class FleetWork:
         sys.stderr.write(f"{SystemClock().now():%Y-%m-%d %H:%M:%S} {line}\n")
         sys.stderr.flush()
 
-    async def _ledger(self, tenant: Tenant) -> PostgresLedger:
-        """Return the tenant's ledger; all tenants of one database share its connections."""
-        url = tenant.settings.ledger.url
-        account = tenant.settings.erp.acct_id
-        async with self._opening:
-            if url not in self._ledgers:
-                named = f"{url}{'&' if '?' in url else '?'}application_name={self.id}"
-                password = await anyio.to_thread.run_sync(ledger_password, tenant.settings)
-                opening = open_postgres(named, account=account, password=password)
-                self._ledgers[url] = await self.stack.enter_async_context(opening)
-            return self._ledgers[url].of_account(account)
+    def _ledger(self, tenant: Tenant) -> AbstractAsyncContextManager[PostgresLedger]:
+        """Give the tenant's ledger; all tenants of one database share its connections."""
+
+        async def password() -> str:
+            return await anyio.to_thread.run_sync(ledger_password, tenant.settings)
+
+        settings = tenant.settings
+        return self.ledgers.of(settings.ledger.url, settings.erp.acct_id, password)

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -18,13 +19,19 @@ from k3push.config.tenants import Tenant
 from k3push.core.model import RunId
 from k3push.core.pacing.window import Window
 from k3push.core.remark import remark
+from k3push.fleet.due_schedules import Schedules
 from k3push.fleet.followup import LEDGER_WAIT_S, Done, ForPerson, Later, next_of, remark_on, wait_s
+from k3push.fleet.heartbeat import Beat
 from k3push.fleet.queue import LOOK, PUSH, Queue, Rhythm, Slot, open_queue
 from k3push.ports import LedgerLostError, RunIsAliveError
 from k3push.runs.outcome import Ending
 from k3push.runs.stop import Cause, Stop
 
-TICK_PATIENCE_S = 8.0
+TICK_PATIENCE_S = 60.0
+BEAT_PATIENCE_S = 8.0
+
+# A look at 5,000 files takes some 50 ms.
+FILES_A_SECOND = 500
 DATABASE_WAIT_S = 2.0
 STARTING_PATIENCE_S = 60.0
 
@@ -141,12 +148,18 @@ class Worker:
             queue.app.task(name=PUSH)(self._job(queue, self._push))
             queue.app.task(name=LOOK)(self._job(queue, self._look))
             async with anyio.create_task_group() as others:
-                others.start_soon(self._tick_on, queue)
+                schedules = Schedules(queue, self.id, self.rhythm)
+                others.start_soon(self._beat_on)
+                others.start_soon(self._tick_on, queue, schedules)
                 others.start_soon(self._watch_tenants)
+                others.start_soon(
+                    schedules.look_on, self._looks_for, partial(self._look_wanted, queue)
+                )
                 while not self.draining:
                     await self._run_engine(queue)
                 others.cancel_scope.cancel()
             with anyio.move_on_after(TICK_PATIENCE_S):
+                await schedules.resign()
                 await queue.do("gone", worker=self.id)
 
     async def _opened(self, stack: AsyncExitStack) -> Queue:
@@ -255,30 +268,53 @@ class Worker:
                     self.work.tell("worker.later", **told, why=why, seconds=later.seconds)
                 await queue.put_off(slot, later, code, why)
                 # At once, for others who are not at their end.
-                await queue.make_jobs()
+                await queue.make_jobs([slot.run])
 
     async def _look(self, queue: Queue, tenant: Tenant, schedule: str) -> None:
         why = ""
         if schedule in tenant.settings.schedules:
             why = await self.work.look(tenant, schedule, queue)
         await queue.do("looked_after", tenant=tenant.name, schedule=schedule, why=why)
-        await queue.make_jobs()
+
+    def _looks_for(self) -> Mapping[str, Tenant]:
+        return {} if self.draining else self._served
+
+    async def _look_wanted(self, queue: Queue, tenant: Tenant, schedule: str) -> str:
+        try:
+            return await self.work.look(tenant, schedule, queue)
+        except LedgerLostError as error:
+            self.work.tell("worker.lost", why=error)
+            raise
+        except Exception as error:  # noqa: BLE001  # a defect must not hold up other tenants
+            self.work.tell("worker.lost", why=traceback.format_exc())
+            return str(error) or type(error).__name__
 
     # -- now and then -------------------------------------------------------------------------
 
-    async def _tick_on(self, queue: Queue) -> None:
+    async def _beat_on(self) -> None:
+        """Be heard of, whatever else is under way; by a connection that nothing else uses."""
         heard_s = anyio.current_time()
-        try:
+        async with Beat(self.database, self.id) as beat:
             while True:
                 try:
-                    with anyio.fail_after(TICK_PATIENCE_S):
-                        await self._tick(queue)
+                    with anyio.fail_after(BEAT_PATIENCE_S):
+                        await self._be_heard(beat)
                     heard_s = anyio.current_time()
                 except (LedgerLostError, TimeoutError) as error:
                     self.work.tell("worker.lost", why=str(error) or remark("fleet.timeout"))
                     if anyio.current_time() - heard_s > self.rhythm.silence / 2:
                         # Others will count us as dead, and take up what we execute.
                         self._stop_all(remark("fleet.away"))
+                await anyio.sleep(self.rhythm.tick)
+
+    async def _tick_on(self, queue: Queue, schedules: Schedules) -> None:
+        try:
+            while True:
+                try:
+                    with anyio.fail_after(TICK_PATIENCE_S):
+                        await self._tick(queue, schedules)
+                except (LedgerLostError, TimeoutError) as error:
+                    self.work.tell("worker.lost", why=str(error) or remark("fleet.timeout"))
                 await anyio.sleep(self.rhythm.tick)
         finally:
             if not self.draining:
@@ -287,14 +323,12 @@ class Worker:
     async def _watch_tenants(self) -> None:
         """Keep up with the tenants' files; a command that has a secret may take its time."""
         while True:
-            await anyio.sleep(self.rhythm.tick)
+            # Of thousands, the files are looked at more rarely.
+            await anyio.sleep(self.rhythm.tick + len(self._served) / FILES_A_SECOND)
             self._served = await self.work.tenants()
 
-    async def _tick(self, queue: Queue) -> None:
-        """Be heard of, and take up what is due or left behind."""
-        await self._be_heard(queue)
-        values = {"name": self.name, "host": self.host, "serves": len(self._served)}
-        await queue.do("here", worker=self.id, **values)
+    async def _tick(self, queue: Queue, schedules: Schedules) -> None:
+        """Take up what is due or left behind."""
         paused = {row["tenant"] for row in await queue.all("pauses")}
         if self._engine is not None:
             self._engine.queues = [name for name in self._served if name not in paused]
@@ -303,19 +337,15 @@ class Worker:
                 stop.ask(Cause.CONTROL, "k3push fleet cancel")
         await self._take_up(queue)
         if not self.draining:
-            await self._keep_schedules(queue)
-            await queue.make_jobs()
-        await queue.do("forget_workers")
-        await queue.do("forget_runs")
+            await schedules.plan(self._served)
+            await schedules.lead()
 
-    async def _be_heard(self, queue: Queue) -> None:
+    async def _be_heard(self, beat: Beat) -> None:
         engine = self._engine
-        if engine is None or engine.worker_id is None:
-            return
+        registered = None if engine is None else engine.worker_id
         # The engine itself falls silent while it waits for its last jobs.
-        await queue.app.job_manager.update_heartbeat(engine.worker_id)
-        found = await queue.all("is_registered", engine=engine.worker_id)
-        if not found[0]["found"]:
+        known = await beat.here(self.name, self.host, serves=len(self._served), engine=registered)
+        if engine is not None and not known:
             # We were silent for so long that others have forgotten us; begin anew.
             self._stop_all(remark("fleet.forgotten"))
             engine.stop()  # type: ignore[no-untyped-call]  # it has no annotations
@@ -349,24 +379,6 @@ class Worker:
         elif whole is not None and age_s > OPENING_PATIENCE_S:
             self.work.tell("worker.dropped", tenant=tenant.name, run=run)
             await queue.do("drop", tenant=tenant.name, run=run, why=remark("fleet.half_listed"))
-
-    async def _keep_schedules(self, queue: Queue) -> None:
-        """See which schedules are due by the database's clock; one worker gets each."""
-        now = await queue.now()
-        kept = {(row["tenant"], row["schedule"]): row for row in await queue.all("schedules")}
-        for name, tenant in self._served.items():
-            mine = tenant.settings.schedules
-            if any(key[0] == name and key[1] not in mine for key in kept):
-                await queue.do("forget_schedules", tenant=name, schedules=list(mine))
-            for schedule, settings in mine.items():
-                values = {"tenant": name, "schedule": schedule}
-                cron = f"{settings.cron} {settings.time_zone}"
-                row = kept.get((name, schedule))
-                due = settings.due.next_after(now)
-                if row is None or row["cron"] != cron:
-                    await queue.do("plan_schedule", **values, cron=cron, due=due)
-                elif row["due"]:
-                    await queue.do("take_due", **values, due=row["due_at"], next=due)
 
     def _stop_all(self, why: str) -> None:
         for stop in self._running.values():

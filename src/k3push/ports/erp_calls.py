@@ -149,6 +149,13 @@ class Erp(Protocol):
         """
         ...
 
+    async def newest_ids(self, route: Route) -> Mapping[str, Collection[str]]:
+        """Return the ids of the newest documents of the target form that each user sees.
+
+        The user who is asked first comes first. It raises what the other looks do.
+        """
+        ...
+
     async def made_since(self, route: Route, when: str) -> Sequence[tuple[str, BillNumber]]:
         """Return the documents made at a local time of the server or later, line by line.
 
@@ -163,8 +170,8 @@ class Erp(Protocol):
         """
         ...
 
-    async def with_links(self, route: Route, ids: Collection[str]) -> frozenset[str]:
-        """Return those of some documents that links name as made from a bill of any form.
+    async def links_of(self, route: Route, ids: Collection[str]) -> Sequence[LinkRow]:
+        """Return the links of some documents to bills of any form.
 
         There are none where the site does not let links be queried. It raises what the other
         looks do.

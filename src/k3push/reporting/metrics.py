@@ -23,6 +23,12 @@ ANSWERED = "k3push_run_last_answer_timestamp_seconds"
 UNKNOWN = "k3push_unknown_numbers"
 OLDEST = "k3push_oldest_unknown_timestamp_seconds"
 LEDGER_UP = "k3push_ledger_up"
+FLEET_WORKERS = "k3push_fleet_workers_alive"
+FLEET_OLDEST_DUE = "k3push_fleet_oldest_due_timestamp_seconds"
+FLEET_OVERDUE = "k3push_fleet_schedules_overdue"
+FLEET_PAUSED = "k3push_fleet_tenants_paused"
+FLEET_FAILED = "k3push_fleet_runs_for_person"
+FLEET_ASIDE = "k3push_fleet_files_aside"
 
 HELP: Mapping[str, str] = {
     NUMBERS: "Numbers of the last run of a route, by state.",
@@ -38,6 +44,13 @@ HELP: Mapping[str, str] = {
     OLDEST: "When the oldest call in doubt of a route began, in seconds since 1970; absent "
     "without one.",
     LEDGER_UP: "Whether the ledger can be read: 1 or 0.",
+    FLEET_WORKERS: "Workers of the fleet that have been heard of of late.",
+    FLEET_OLDEST_DUE: "When the run or schedule was due that has waited longest for a worker, in "
+    "seconds since 1970; absent where none waits.",
+    FLEET_OVERDUE: "Schedules that nobody has looked after a minute after they should have begun.",
+    FLEET_PAUSED: "Tenants of whom nothing begins.",
+    FLEET_FAILED: "Runs of the fleet that wait for a person.",
+    FLEET_ASIDE: "Job files that were put aside, since they ended their readers.",
 }
 
 # In older runs nobody settles any more; the number of runs must not slow a collector down.

@@ -77,6 +77,9 @@ LOOK_KEEPS_S = 5.0
 FIRST_LAG_S = 0.5
 LAG_GROWTH = 2.0
 
+# A look that comes so many times later than looks have shown something, shows what is there.
+SURELY_SHOWN = 2.0
+
 # How often one chunk may meet a lost session. Where a session lasts for a few calls, the tasks
 # that share it lose it often, through no fault of theirs. A user who may read but not push is
 # answered with a lost session every time (P 3.4).
@@ -227,14 +230,17 @@ async def send_once(context: Context, sending: Sending) -> SendAgain | None:
                 sender=turn.user,
             )
         )
-        for number in sending.numbers:
-            context.sent_before.setdefault(number, frozenset(before.get(number, ())))
+        first = [number for number in sending.numbers if number not in context.sent_before]
+        context.sent_before |= {n: frozenset(before.get(n, ())) for n in first}
         context.on_their_way += 1
         try:
             began_s = anyio.current_time()
             exchange = await _leave(context, turn, attempt.intent, wire.PUSH, context.route.source)
             sending.push_s = anyio.current_time() - began_s
             context.ages.ended(attempt.id)
+            if isinstance(exchange, NeverSent):
+                for number in first:
+                    del context.sent_before[number]
             await stack.aclose()
             return await _record(context, sending, attempt, exchange, began_s)
         finally:
@@ -376,7 +382,11 @@ async def _look_first(context: Context, sending: Sending) -> Mapping[BillNumber,
     known = await context.ledger.made_of(context.run.id, sending.numbers)
     seen = Sighting()
     if context.reads_back:
-        seen = await look_at_targets(context, sending.numbers, before_sending=True)
+        # What a user sees of his colleagues' documents tells nothing of a stranger's.
+        alike = await context.users_see_alike()
+        seen = await look_at_targets(
+            context, sending.numbers, by_all=not alike, before_sending=True
+        )
         sending.cancelled.update(seen.cancelled)
         _note_found(context, sending, seen)
     outcomes = []
@@ -499,6 +509,7 @@ async def _conclude(
     look = Look(made, proved=sending.links_proved or sending.found_links)
     if len(made) < len(numbers):
         asked = seen.linked.issuperset(number for number in numbers if number not in made)
+        shown = {t.id for targets in made.values() for t in targets} <= seen.by_link
         proved = await context.absence_proved()
         trusted = not context.proofs.missed and context.knows_enough_of(sender)
         if said.thrown and trusted:
@@ -512,7 +523,7 @@ async def _conclude(
             proved=proved and (asked or not context.links.tell),
             covered=await context.covers(seen.users, sender),
             trusted=trusted,
-            linked=asked and context.links.tell,
+            linked=asked and shown and context.links.tell,
         )
     ids = {target.id for targets in made.values() for target in targets}
     context.proofs.compare(sender, _named(attempt, said), ids)
@@ -553,13 +564,21 @@ async def _look_after(
         return needs_patience(said, numbers, made, drafts=context.route.draft_when_save_fails)
 
     is_all = len(made) == len(numbers) and not is_open()
-    if not is_all and not set(context.erp.users) <= seen.users:
+    # Links that miss a document which the field shows prove nothing of the others of its call.
+    unasked = context.links.tell and not seen.linked.issuperset(numbers)
+    if not is_all and (unasked or not set(context.erp.users) <= seen.users):
         await look_again()
     waited_s, pause_s = 0.0, FIRST_LAG_S
     while is_open() and waited_s < context.settle.first_wait_s:
         pause_s = min(pause_s, context.settle.first_wait_s - waited_s)
         await anyio.sleep(pause_s)
         waited_s, pause_s = waited_s + pause_s, pause_s * LAG_GROWTH
+        await look_again()
+    if said.acted and not is_open():
+        context.lag_s = max(context.lag_s, waited_s)
+    elif not said.acted and context.lag_s and len(made) < len(numbers):
+        # A refusal may have saved a part (P 5.7), and looks show it as late as they showed others.
+        await anyio.sleep(min(SURELY_SHOWN * context.lag_s, context.settle.first_wait_s))
         await look_again()
     return made, seen
 

@@ -15,7 +15,7 @@ from k3push.core.pacing.pace import Ended, Pace, Sample
 from k3push.core.safety.ages import least_age_s
 from k3push.ports import Clock, Doubt, Erp, Ledger, Watch
 from k3push.runs.link_discovery import find_links
-from k3push.runs.lookup import Links, can_ask
+from k3push.runs.lookup import Links, can_ask, look_for_sights
 from k3push.runs.proof import Began, Proofs
 from k3push.runs.stop import Cause, Stop
 from k3push.runs.throttle import Throttle
@@ -123,6 +123,8 @@ class Context:
         tally: What this execution's sendings have come to, for the halt rule.
         on_their_way: Chunks whose attempt has begun and is not recorded.
         proofs: What is proved of the field that is asked, and of who sees whose documents.
+        alike: Whether all users see the same newest documents; None until that is asked.
+        lag_s: How long looks have taken to show what a success has made, at most.
         worked: Forms of which a read has succeeded.
         source_ids: Internal ids of bills that were read from the source form.
         links: What is known of the target form's links.
@@ -153,6 +155,8 @@ class Context:
     tally: Tally = field(default_factory=Tally)
     on_their_way: int = 0
     proofs: Proofs = field(default_factory=Proofs)
+    alike: bool | None = None
+    lag_s: float = 0.0
     worked: set[str] = field(default_factory=set)
     source_ids: dict[BillNumber, str] = field(default_factory=dict)
     links: Links = field(default_factory=Links)
@@ -231,6 +235,13 @@ class Context:
     async def absence_proved(self) -> bool:
         """Say whether absence counts at all on this route (`proof`)."""
         return await self.proofs.absence_proved(self, self.ledger, self.run.id)
+
+    async def users_see_alike(self) -> bool:
+        """Say whether one user's look before a sending is as good as everybody's; asked once."""
+        if self.alike is None:
+            self.alike = len(self.erp.users) == 1
+            self.alike = self.alike or await look_for_sights(self)
+        return self.alike
 
     async def may_split(self) -> bool:
         """Say whether a bill may have more documents than a first look shows."""

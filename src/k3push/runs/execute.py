@@ -144,6 +144,7 @@ async def _push(context: Context, erp: ErpSessions) -> None:
 async def _follow(context: Context, erp: ErpSessions) -> None:
     with stopping(context.stop):
         await erp.open_session()
+        await context.learn_links()
         await follow_run(context)
 
 

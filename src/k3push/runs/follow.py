@@ -67,6 +67,7 @@ from k3push.runs.attempt import (
 )
 from k3push.runs.context import Context, DoubtAges
 from k3push.runs.lookup import (
+    can_ask,
     look_at_flow_tasks,
     look_at_standings,
     look_at_targets,
@@ -479,10 +480,13 @@ class Follower:
         """
         context = self.context
         asked = {id_: self._expected[id_] for id_ in ids if id_ in self._expected}
-        if not asked or not (context.route.source_number_field or context.links.tell):
+        if not asked or not can_ask(context):
             return {}
         bills = list(dict.fromkeys(asked.values()))
         seen = await look_at_targets(context, bills, by_all=True, stop_or_not=True)
+        by_field = context.route.source_number_field
+        if not (by_field or seen.linked.issuperset(bills)):
+            return {}  # nobody could be asked
         shown = {
             bill: {t.id for kind in (seen.targets, seen.shared) for t in kind.get(bill, ())}
             for bill in bills

@@ -13,7 +13,7 @@ from functools import partial
 import anyio
 
 from k3push.core.control_words import Key
-from k3push.core.model import BillNumber, Outcome, Row, State, id_in, number_in
+from k3push.core.model import BillNumber, NeverSent, Outcome, Row, State, id_in, number_in
 from k3push.core.pacing.backlog import Backlog
 from k3push.core.pacing.chunking import apart, halve, split
 from k3push.core.safety.evidence import DROPPED, made_outcome
@@ -126,7 +126,7 @@ class Intake:
         later_s = anyio.current_time() + context.settle.first_wait_s
         for row, bill in sendable:
             mine = await self._attempts_of(bill) if row.attempts else []
-            if row.attempts:
+            if mine:
                 before = self._remember(bill, mine)
                 if any(map(_was_in_doubt, mine)):
                     # The call may be carried out after all, long after its window.
@@ -176,13 +176,19 @@ class Intake:
         return [(by_line[n], bills[n]) for n, outcome in outcomes.items() if outcome is None]
 
     async def _attempts_of(self, bill: BillNumber) -> list[AttemptRecord]:
-        """Return the attempts of this run that carried a bill, the first one first."""
-        kept = await self._context.ledger.attempts_of(bill)
-        return [each for each in kept if each.attempt.intent.run == self._context.run.id]
+        """Return what this run has sent of a bill and may have made something, the first first."""
+        context = self._context
+        kept = [
+            each
+            for each in await context.ledger.attempts_of(bill)
+            if each.attempt.intent.run == context.run.id
+        ]
+        # Where a bill may have several documents, whose a new one is cannot be told by time.
+        return [each for each in kept if context.repeats_pushes or _may_have_made(each)]
 
     def _remember(self, bill: BillNumber, mine: Sequence[AttemptRecord]) -> frozenset[str]:
         """Return which documents of a bill were there before this run first sent it."""
-        before = mine[0].attempt.intent.before.get(bill, ()) if mine else ()
+        before = mine[0].attempt.intent.before.get(bill, ())
         return self._context.sent_before.setdefault(bill, frozenset(before))
 
     async def _made_before(
@@ -200,7 +206,9 @@ class Intake:
         seen = await look_at_targets(context, numbers, by_all=True)
         found: dict[BillNumber, Outcome] = {}
         for number in numbers:
-            before = self._remember(number, await self._attempts_of(number))
+            if not (mine := await self._attempts_of(number)):
+                continue
+            before = self._remember(number, mine)
             made = [each for each in seen.targets.get(number, ()) if each.id not in before]
             if made:
                 found[number] = made_outcome(number, made)
@@ -240,6 +248,14 @@ class Intake:
 def _called(row: Row, bill: BillNumber) -> BillNumber:
     """Return what a bill is called in this run: one that was sent keeps its name."""
     return row.bill if row.attempts else bill
+
+
+def _may_have_made(kept: AttemptRecord) -> bool:
+    """Say whether an attempt may have made something: it has left, and was not plainly refused."""
+    if isinstance(kept.exchange, NeverSent):
+        return False
+    verdict = judge(kept.exchange) if kept.exchange else None
+    return not isinstance(verdict, ReadBack) or verdict.said.acted or verdict.twice
 
 
 def _was_in_doubt(kept: AttemptRecord) -> bool:

@@ -49,6 +49,7 @@ from k3push.core.protocol.links import are_learnt, is_of_rule, link_fields, sour
 from k3push.core.protocol.selection import SelectedPage, Selection
 from k3push.core.remark import remark
 from k3push.core.safety.evidence import NO_RIGHT, new_targets
+from k3push.core.safety.matching import fold
 from k3push.ports import (
     Erp,
     ErpBusyError,
@@ -521,6 +522,23 @@ async def look_at_newest(context: Looker) -> Newest:
     return Newest(count, named, count - len(told))
 
 
+async def look_for_sights(context: Looker) -> bool:
+    """Say whether the first user sees all of the newest documents that others see, whoever's.
+
+    What has come since his question is nothing that he does not see.
+    """
+    route, asked = context.route, f"the newest of {context.route.target}"
+    try:
+        shown = await _read(context, asked, lambda: context.erp.newest_ids(route))
+    except LookFailedError:
+        return False
+    first, *others = ({int(id_) for id_ in ids if id_.isdecimal()} for ids in shown.values())
+    if not first:
+        return not any(others)
+    least = min(first) if len(first) >= wire.NEWEST else 0
+    return not any(least <= id_ <= max(first) for ids in others for id_ in ids - first)
+
+
 async def look_for_strays(
     context: Looker, when: str, numbers: Collection[BillNumber]
 ) -> Mapping[str, str] | None:
@@ -556,12 +574,28 @@ async def look_for_strays(
     told = {id_ for id_, value in rows if value in bills}
     strays = [id_ for id_ in dict.fromkeys(id_ for id_, _ in rows) if id_ not in told]
     if strays:
-        linked = await _read(
-            context, asked, lambda: context.erp.with_links(route, strays), stop_or_not=True
-        )
-        strays = [id_ for id_ in strays if id_ not in linked]
+        tied = await _tied(context, strays, whole)
+        strays = [id_ for id_ in strays if id_ not in tied]
     standings = await look_at_standings(context, strays) if strays else {}
     return {id_: standings[id_].creator for id_ in strays if id_ in standings}
+
+
+async def _tied(context: Looker, ids: Sequence[str], whole: Sequence[str]) -> set[str]:
+    """Return which documents a link ties to another bill than those of some numbers.
+
+    A bill that nobody is shown may be another of such a number, which the ERP has taken instead.
+    """
+    route, tables = context.route, source_tables(context.route)
+    asked = f"the links of {route.target}"
+    rows = await _read(context, asked, lambda: context.erp.links_of(route, ids), stop_or_not=True)
+    # What names the table of another form is that form's.
+    ours = [row for row in rows if not row.table.strip() or row.table.lower() in tables]
+    wanted = list(dict.fromkeys(row.source_id for row in ours))
+    bills, _ = await look_at_ids(context, wanted) if wanted else ({}, {})
+    numbers = set(map(fold, whole))
+    named = {id_ for id_, bill in bills.items() if bill.number and fold(bill.number) not in numbers}
+    doubtful = {row.document for row in ours if row.source_id not in named}
+    return {row.document for row in rows} - doubtful
 
 
 async def look_at_newest_links(context: Looker) -> bool:

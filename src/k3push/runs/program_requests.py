@@ -12,7 +12,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from k3push.core.model import BillNumber, Listed, Route, Run, RunId, Step
+from k3push.core.model import BillNumber, Listed, Route, Run, Step
 from k3push.ports import Clock, Ledger
 from k3push.runs.create import new_run_id, scope_of
 from k3push.runs.program_tokens import Program
@@ -23,7 +23,6 @@ from k3push.runs.request_stages import (
     Stage,
     find_request,
     note_act,
-    push_of,
     put_request,
 )
 
@@ -142,18 +141,6 @@ def listed_in(request: Request) -> list[Listed]:
         Listed(line, BillNumber(number), id=id_)
         for line, (number, id_) in enumerate(request.bills, start=1)
     ]
-
-
-async def steps_asked_for(ledger: Ledger, run: RunId, steps: Sequence[Step]) -> tuple[Step, ...]:
-    """Return those of a route's steps that documents of a run take.
-
-    A program may have asked for fewer than its route has. That stands in the ledger, so that
-    whoever executes the run keeps to it: this server, a worker, or a person at a terminal.
-    """
-    push = await push_of(ledger, run)
-    if push is None or push.steps is None:
-        return tuple(steps)
-    return tuple(step for step in steps if step in push.steps)
 
 
 async def note_accepted(ledger: Ledger, request: Request) -> None:

@@ -217,6 +217,18 @@ async def push_of(ledger: Ledger, run: RunId) -> Request | None:
     return found[-1] if found else None
 
 
+async def steps_asked_for(ledger: Ledger, run: RunId, steps: Sequence[Step]) -> tuple[Step, ...]:
+    """Return those of a route's steps that documents of a run take.
+
+    A program may have asked for fewer than its route has. That stands in the ledger, so that
+    whoever executes the run keeps to it: this server, a worker, or a person at a terminal.
+    """
+    push = await push_of(ledger, run)
+    if push is None or push.steps is None:
+        return tuple(steps)
+    return tuple(step for step in steps if step in push.steps)
+
+
 async def is_asked_for(ledger: Ledger, run: RunId) -> bool:
     """Say whether a server has something left to do about a run."""
     return any(run in each.runs for each in await requests(ledger, only_open=True))

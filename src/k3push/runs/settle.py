@@ -284,8 +284,7 @@ async def _judge_silence(
     unproved: set[BillNumber] = set()
     proved = bool(doubts) and await context.absence_proved()
     by_field = proved and not context.links.tell
-    calls = {doubt.attempt for doubt in doubts if by_field}
-    merged = await context.ledger.fruitful(run, calls) if calls else frozenset[int]()
+    merged = await _calls_with_unlinked(context, run, doubts) if proved else frozenset[int]()
 
     async def tells(doubt: Doubt) -> bool:
         """Say whether the look would show what was made of this number."""
@@ -311,6 +310,26 @@ async def _judge_silence(
         hopeless |= {doubt.number for doubt in absent if doubt.sender in suspects}
         absent = [doubt for doubt in absent if doubt.sender not in suspects]
     return absent, hopeless, unproved
+
+
+async def _calls_with_unlinked(
+    context: Context, run: RunId, doubts: Sequence[Doubt]
+) -> frozenset[int]:
+    """Return the attempts that have made a document which no link ties to its bill."""
+    one_of_each = {doubt.attempt: doubt for doubt in doubts if not doubt.alone}
+    fruitful = await context.ledger.fruitful(run, one_of_each) if one_of_each else frozenset[int]()
+    if not context.links.tell:
+        return fruitful
+    found = set()
+    for attempt in sorted(fruitful):
+        doubt = one_of_each[attempt]
+        kept = await context.ledger.attempts_of(doubt.number)
+        numbers = next(k.attempt.intent.numbers for k in kept if k.attempt.id == attempt)
+        seen = await look_at_targets(context, numbers, by_all=True, stop_or_not=True)
+        there = {target.id for number in numbers for target in seen.targets.get(number, ())}
+        if not there <= seen.by_link:
+            found.add(attempt)
+    return frozenset(found)
 
 
 async def _conclude(

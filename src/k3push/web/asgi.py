@@ -107,6 +107,7 @@ async def dashboard(
             token=Token(),
             brake=Brake(anyio.current_time),
             watchers=Watchers(tasks, log),
+            tasks=tasks,
         )
         programs = api_of(desk)
         app = Starlette(

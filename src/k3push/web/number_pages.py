@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import anyio
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -19,7 +20,7 @@ from k3push.runs.row_pages import FollowedRow, with_follow
 from k3push.runs.settle import in_doubt, settle_by_word
 from k3push.web.bill_history import events_of
 from k3push.web.page_context import PageContext, Visit
-from k3push.web.pages import Frame, number_url
+from k3push.web.pages import Frame, number_url, whole
 from k3push.words.language import Say
 
 LONGEST_NUMBER = 200
@@ -31,6 +32,9 @@ WORDS: Mapping[str, State] = {"pushed": State.PUSHED, "absent": State.PLANNED}
 Found = tuple[Run, FollowedRow]
 
 MOST_RUNS = 20
+
+SEARCH_S = 0.2
+"""How long many tenants are searched before a page says how far it has come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,14 @@ class NumberPages:
         if not wanted:
             return self._desk.page(request, frame, "search.html", found=[], runs=[])
         answers = []
-        for tenant in self._desk.books.tenants.values():
+        first = whole(request.query_params.get("from", "0"))
+        every = list(self._desk.books.tenants.values())
+        until_s = anyio.current_time() + SEARCH_S
+        after = first
+        for tenant in every[first:]:
+            if anyio.current_time() > until_s:
+                break
+            after += 1
             base = self._desk.base(tenant)
             try:
                 ledger = await self._desk.books.of(tenant)
@@ -89,7 +100,8 @@ class NumberPages:
                 )
             except LedgerLostError:
                 continue  # the overview says so
-        return self._answers(request, frame, answers)
+        rest = after if after < len(every) else 0
+        return self._answers(request, frame, answers, rest, after)
 
     async def _parts(self, visit: Visit, wanted: str) -> _Answer:
         """Look for a part of a number, a document or a cause, and for runs by list or user."""
@@ -105,8 +117,16 @@ class NumberPages:
             named = [called, *named]
         return _Answer(visit.tenant.name, visit.base, found, named)
 
-    def _answers(self, request: Request, frame: Frame, answers: Sequence[_Answer]) -> Response:
-        if not any(each.found or each.runs for each in answers):
+    def _answers(
+        self,
+        request: Request,
+        frame: Frame,
+        answers: Sequence[_Answer],
+        next_page: int = 0,
+        searched: int = 0,
+    ) -> Response:
+        """Show what was found; *next_page* is where a search of many tenants goes on."""
+        if not (next_page or any(each.found or each.runs for each in answers)):
             return self._not_found(request, frame, frame.found)
         found = [
             (each.tenant, each.base, _with_cures(each.found, frame.say))
@@ -116,7 +136,14 @@ class NumberPages:
         runs = [(each.base, run) for each in answers for run in each.runs]
         several = self._desk.several
         return self._desk.page(
-            request, frame, "search.html", found=found, runs=runs, several=several
+            request,
+            frame,
+            "search.html",
+            found=found,
+            runs=runs,
+            several=several,
+            next_page=next_page,
+            searched=searched,
         )
 
     def _not_found(self, request: Request, frame: Frame, wanted: str) -> Response:

@@ -11,7 +11,10 @@ from k3push.core.model import Run
 from k3push.ports import LedgerLostError
 from k3push.web.live import Eye, RunView
 from k3push.web.page_context import PageContext
+from k3push.web.pages import whole
 from k3push.web.tenant_ledgers import Tenant
+
+TENANTS_A_PAGE = 50
 
 
 class Overview:
@@ -21,14 +24,31 @@ class Overview:
         self._desk = desk
 
     async def tenants(self, request: Request) -> Response:
-        """List the tenants, in the order of their names."""
-        runs = await self._desk.books.runs_of_all()
-        tenants = [
-            (name, self._desk.base(tenant), *await self._last(tenant, runs[name]))
+        """List the tenants, a page of them in the order of their names."""
+        first = whole(request.query_params.get("from", "0"))
+        named = request.query_params.get("name", "").strip()
+        every = [
+            tenant
             for name, tenant in self._desk.books.tenants.items()
+            if named.casefold() in name.casefold()
         ]
+        shown = every[first : first + TENANTS_A_PAGE]
+        runs = await self._desk.books.runs_of(shown, 1)
+        tenants = [
+            (each.name, self._desk.base(each), *await self._last(each, runs[each.name]))
+            for each in shown
+        ]
+        after = first + TENANTS_A_PAGE
         frame = self._desk.frame(request)
-        return self._desk.page(request, frame, "tenants.html", tenants=tenants)
+        return self._desk.page(
+            request,
+            frame,
+            "tenants.html",
+            tenants=tenants,
+            named=named,
+            many=len(self._desk.books.tenants) > TENANTS_A_PAGE,
+            next_page=after if after < len(every) else 0,
+        )
 
     async def _last(
         self, tenant: Tenant, runs: Sequence[Run] | LedgerLostError

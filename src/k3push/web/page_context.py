@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import quote, urlencode
 
 import anyio
+from anyio.abc import TaskGroup
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -58,6 +59,7 @@ class PageContext:
         languages: What says sentences, by language.
         lang: The language of who asks for none that there is.
         several: Whether tenants are shown; one alone needs no name.
+        tasks: What goes on beside the answers.
         closing: Set when the dashboard ends.
     """
 
@@ -72,6 +74,7 @@ class PageContext:
     token: Token
     brake: Brake
     watchers: Watchers
+    tasks: TaskGroup
     closing: anyio.Event = field(default_factory=anyio.Event)
 
     def speaker(self, request: Request) -> Say:

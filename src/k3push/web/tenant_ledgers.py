@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -10,7 +10,6 @@ import anyio
 
 from k3push.core.model import Run, RunId
 from k3push.ports import Ledger, LedgerLostError
-from k3push.reporting.metrics import RUNS_LOOKED_AT
 from k3push.web.workshop import Workshop
 
 
@@ -74,15 +73,22 @@ class TenantLedgers:
                 raise wish.error
         return self._open[tenant.ledger].of_account(tenant.acct_id)
 
-    async def runs_of_all(self) -> dict[str, Sequence[Run] | LedgerLostError]:
-        """Return the newest runs of each tenant, the oldest first, or why there are none."""
+    async def runs_of(
+        self, tenants: Iterable[Tenant], limit: int
+    ) -> dict[str, Sequence[Run] | LedgerLostError]:
+        """Return the newest runs of tenants by their names, or why there are none.
+
+        Args:
+            tenants: Some of them.
+            limit: How many runs of each, the oldest first.
+        """
         found: dict[str, Sequence[Run] | LedgerLostError] = {}
         lost: dict[str, LedgerLostError] = {}
-        for name, tenant in self.tenants.items():
+        for tenant in tenants:
+            name = tenant.name
             if tenant.ledger not in lost:
                 try:
-                    ledger = await self.of(tenant)
-                    found[name] = await ledger.runs(last=RUNS_LOOKED_AT)
+                    found[name] = await (await self.of(tenant)).runs(last=limit)
                     continue
                 except LedgerLostError as error:
                     # Asked once, however many tenants share it: it may have been waited for.

@@ -93,6 +93,7 @@ WORDS = {
     # -- asking for runs, and executing them -----------------------------------------------
     "enqueue.queued": ("{tenant}: run {run} is queued", "{tenant}：任务 {run} 已排队"),
     "worker.serves": ("serves {names}", "服务租户：{names}"),
+    "worker.serves_many": ("serves {count} tenants: {names}, …", "服务 {count} 个租户：{names}…"),
     "worker.left": ("leaves {tenant} to others: {why}", "{tenant} 留给其他工作进程：{why}"),
     "worker.faulty": ("skipped: {why}", "已跳过：{why}"),
     "worker.begins": ("{tenant}: run {run} begins", "{tenant}：任务 {run} 开始"),

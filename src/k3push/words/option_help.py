@@ -267,6 +267,10 @@ WORDS = {
         "存放配置文件的文件夹；每个 *.toml 为一个租户。",
     ),
     "option.tenant": ("Name of a tenant; may be given several times.", "租户名；可重复给出。"),
+    "option.fleet_metrics": (
+        "Write the fleet's metrics into this file, for node_exporter, and print nothing.",
+        "把集群的指标写入该文件，供 node_exporter 读取，不显示内容。",
+    ),
     "option.pg_role": (
         "Name of the role; otherwise k3push_ and the tenant's name.",
         "角色名；默认为 k3push_ 加租户名。",

@@ -131,6 +131,10 @@ WORDS = {
     "web.welcome": ("You are signed in.", "已登录。"),
     "web.enter": ("Go to the runs", "进入"),
     "web.refused": ("Refused", "已拒绝"),
+    "web.find_tenant": ("Find", "查找"),
+    "web.next_tenants": ("More tenants", "更多租户"),
+    "web.searched": ("{count} tenants were searched.", "已查找 {count} 个租户。"),
+    "web.search_on": ("Search on", "继续查找"),
     "web.bad_address": ("This address holds what no name can.", "地址中含有名称不允许的字符。"),
     "web.no_metrics_token": (
         "Metrics need the token: Authorization: Bearer, and metrics_token of [serve].",

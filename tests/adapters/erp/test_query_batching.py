@@ -96,15 +96,19 @@ class SlowErp:
         del route, by_all
         return Sighting(linked=frozenset(ids))
 
+    async def newest_ids(self, route: Route) -> Mapping[str, Collection[str]]:
+        """Show everybody one."""
+        del route
+        return {user: ["1"] for user in self.users}
+
     async def made_since(self, route: Route, when: str) -> Sequence[tuple[str, BillNumber]]:
         """Name one."""
         del route
         return [("1", BillNumber(when))]
 
-    async def with_links(self, route: Route, ids: Collection[str]) -> frozenset[str]:
-        """Say that all have."""
-        del route
-        return frozenset(ids)
+    async def links_of(self, route: Route, ids: Collection[str]) -> Sequence[LinkRow]:
+        """Give each one to another form."""
+        return [LinkRow(id_, "1", "T_OTHER", route.rule) for id_ in ids]
 
     async def entries_of(self, form: str) -> Sequence[FormEntry]:
         """Name one."""

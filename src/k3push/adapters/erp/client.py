@@ -83,9 +83,6 @@ T = TypeVar("T")
 # The sources of a document whose lines tell none.
 UNTOLD = frozenset({""})
 
-# Documents in which bills of the source form are looked for.
-NEWEST = 100
-
 
 class ErpClient:
     """One user of one account set, over HTTP. Fulfils `ports.Erp`."""
@@ -309,7 +306,7 @@ class ErpClient:
         fields = [wire.ID, *any_link_fields(route)]
         try:
             page = await self._forms.page(
-                route.target, fields, "", start=0, limit=NEWEST, order=wire.NEWEST_FIRST
+                route.target, fields, "", start=0, limit=wire.NEWEST, order=wire.NEWEST_FIRST
             )
         except LookRefusedError as refusal:
             # An exception may pass; that a form lacks links is said of them alone, each time.
@@ -329,7 +326,7 @@ class ErpClient:
             return []
         asked = [*bill_rows.TARGET_FIELDS, *fields]
         page = await self._forms.page(
-            route.target, asked, "", start=0, limit=NEWEST, order=wire.NEWEST_FIRST
+            route.target, asked, "", start=0, limit=wire.NEWEST, order=wire.NEWEST_FIRST
         )
         with as_failed(route.target):
             ids = {source_id for source_id, _ in bill_rows.read_links(page, asked, route)} - {
@@ -347,9 +344,16 @@ class ErpClient:
         """Return the newest documents, and what each line names as its source."""
         fields = [wire.ID, route.source_number_field]
         page = await self._forms.page(
-            route.target, fields, "", start=0, limit=NEWEST, order=wire.NEWEST_FIRST
+            route.target, fields, "", start=0, limit=wire.NEWEST, order=wire.NEWEST_FIRST
         )
         return [(str(row[0]), BillNumber(str(row[1] or "").strip())) for row in page]
+
+    async def newest_ids(self, route: Route) -> Mapping[str, Collection[str]]:
+        """Return the ids of the newest documents that each user sees; here of the one there is."""
+        page = await self._forms.page(
+            route.target, [wire.ID], "", start=0, limit=wire.NEWEST, order=wire.NEWEST_FIRST
+        )
+        return {self._user: [str(row[0]) for row in page]}
 
     async def made_since(self, route: Route, when: str) -> Sequence[tuple[str, BillNumber]]:
         """Return the documents made since a local time, and what each line names as its source."""
@@ -361,22 +365,22 @@ class ErpClient:
                 for row in rows
             ]
 
-    async def with_links(self, route: Route, ids: Collection[str]) -> frozenset[str]:
-        """Return those of some documents that a rule has linked to a bill of any form."""
+    async def links_of(self, route: Route, ids: Collection[str]) -> Sequence[LinkRow]:
+        """Return the links of some documents to bills of any form."""
         if not target_entry(route) or route.target in self._without_links:
-            return frozenset()
+            return []
         fields = [wire.ID, *any_link_fields(route)]
-        linked: set[str] = set()
+        links: list[LinkRow] = []
         for asked in split(list(ids), MOST_NUMBERS):
             try:
                 rows = await self._forms.whole(
                     route.target, fields, wire.whole_numbers_in(wire.ID, asked)
                 )
             except LookRefusedError:
-                return frozenset()
+                return []
             with as_failed(route.target):
-                linked |= {row.document for row in bill_rows.read_link_rows(rows)}
-        return frozenset(linked)
+                links += bill_rows.read_link_rows(rows)
+        return links
 
     async def standings_of(self, route: Route, ids: Collection[str]) -> Mapping[str, Standing]:
         """Ask the target form for documents by their ids."""

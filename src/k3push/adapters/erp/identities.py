@@ -213,15 +213,21 @@ class Identities:
         """Return the newest documents, and what each line names as its source."""
         return await self._by_first(lambda erp: erp.newest_of(route))
 
+    async def newest_ids(self, route: Route) -> Mapping[str, Collection[str]]:
+        """Return the ids of the newest documents that each user sees who may look, in order."""
+        seen = await self._look(lambda erp: erp.newest_ids(route), by_all=True)
+        names = [user.name for user in self._users if user.name in seen]
+        return {name: seen[name][name] for name in names}
+
     async def made_since(self, route: Route, when: str) -> Sequence[tuple[str, BillNumber]]:
         """Return the documents made since a local time, whoever sees them."""
         seen = await self._look(lambda erp: erp.made_since(route, when), by_all=True)
         return [row for rows in seen.values() for row in rows]
 
-    async def with_links(self, route: Route, ids: Collection[str]) -> frozenset[str]:
-        """Return those of some documents that a link stands in, whoever sees it."""
-        seen = await self._look(lambda erp: erp.with_links(route, ids), by_all=True)
-        return frozenset[str]().union(*seen.values())
+    async def links_of(self, route: Route, ids: Collection[str]) -> Sequence[LinkRow]:
+        """Return the links of some documents, whoever sees them."""
+        seen = await self._look(lambda erp: erp.links_of(route, ids), by_all=True)
+        return [row for rows in seen.values() for row in rows]
 
     async def entries_of(self, form: str) -> Sequence[FormEntry]:
         """Ask for the tables of a form, through the first user."""

@@ -83,13 +83,17 @@ class BatchedQueries:
         """Return the newest documents, and what each line names as its source."""
         return await self._erp.newest_of(route)
 
+    async def newest_ids(self, route: Route) -> Mapping[str, Collection[str]]:
+        """Return the ids of the newest documents that each user sees."""
+        return await self._erp.newest_ids(route)
+
     async def made_since(self, route: Route, when: str) -> Sequence[tuple[str, BillNumber]]:
         """Return the documents made since a local time, and what each line names as its source."""
         return await self._erp.made_since(route, when)
 
-    async def with_links(self, route: Route, ids: Collection[str]) -> frozenset[str]:
-        """Return those of some documents that a rule has linked to a bill."""
-        return await self._erp.with_links(route, ids)
+    async def links_of(self, route: Route, ids: Collection[str]) -> Sequence[LinkRow]:
+        """Return the links of some documents to bills of any form."""
+        return await self._erp.links_of(route, ids)
 
     async def entries_of(self, form: str) -> Sequence[FormEntry]:
         """Ask for the tables of a form."""

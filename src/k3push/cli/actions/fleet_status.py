@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
 from rich.markup import escape
 
 from k3push.adapters.clock import SystemClock
@@ -19,12 +20,13 @@ from k3push.core.model import RunId
 from k3push.core.remark import remark
 from k3push.fleet.enqueue import queue_of
 from k3push.fleet.queue import Queue, open_queue
-from k3push.fleet.status import standing
-from k3push.fleet.tenant_folder import one_queue_of, read_folder
+from k3push.fleet.status import samples, standing
+from k3push.fleet.tenant_folder import names_and_queue, one_queue_of, read_folder
 from k3push.runs.control import command
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
 from k3push.wiring.open_ledger import ledger_of
+from k3push.wiring.outputs import check_output
 from k3push.words.language import Say, harmless, speaker
 from k3push.words.width import columns
 
@@ -136,11 +138,19 @@ def _tell(line: str) -> None:
 # -- how it stands ---------------------------------------------------------------------------------
 
 
-async def status(folder: Path, names: Sequence[str], *, json: bool, say: Say) -> Exit:
-    """Print how tenants, workers and schedules stand."""
-    async with _opened(folder) as (queue, tenants):
-        mine = {each.name for each in _meant(tenants, names, everybody=True)}
-        said = await standing(queue, mine)
+async def status(
+    folder: Path, names: Sequence[str], *, json: bool, textfile: Path | None, say: Say
+) -> Exit:
+    """Print how tenants, workers and schedules stand, or write it for a collector of metrics."""
+    known, one = names_and_queue(folder)
+    for name in names:
+        if name not in known:
+            raise Problem(remark("fleet.unknown", tenant=name, known=", ".join(known)))
+    async with open_queue(queue_of(one), create=False) as queue:
+        if textfile is not None:
+            await _write_metrics(queue, textfile)
+            return Exit.DONE
+        said = await standing(queue, names or known)
     if json:
         put_json(_in_english(said))
         return Exit.DONE
@@ -148,6 +158,18 @@ async def status(folder: Path, names: Sequence[str], *, json: bool, say: Say) ->
     for line in [*_tenant_lines(said["tenants"], say), "", *_worker_lines(said["workers"], say)]:
         console.print(line)
     return Exit.DONE
+
+
+async def _write_metrics(queue: Queue, path: Path) -> None:
+    try:
+        from k3push.reporting.prometheus_text import write_textfile  # noqa: PLC0415
+    except ImportError as error:
+        raise Problem(remark("setting.package", package="k3push[metrics]")) from error
+    check_output(path, option="--textfile")
+    try:
+        await anyio.to_thread.run_sync(write_textfile, path, await samples(queue))
+    except OSError as error:
+        raise Problem(remark("error.file", path=path, why=error.strerror or error)) from error
 
 
 def _in_english(value: Any) -> Any:

@@ -37,7 +37,7 @@ from k3push.runs.control import living_beside, orders_of, runs_beside
 from k3push.runs.find import MOST_NAMED, RunFilter, find_run, rows_holding
 from k3push.runs.outcome import Exit, ending_of, exit_of, followed_of
 from k3push.runs.problem import Problem
-from k3push.runs.program_requests import steps_asked_for
+from k3push.runs.request_stages import steps_asked_for
 from k3push.runs.row_pages import FollowedRow, steps_of_row, with_follow
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.open_ledger import ledger_of

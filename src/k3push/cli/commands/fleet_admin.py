@@ -99,10 +99,15 @@ def _add_group(app: typer.Typer, say: Say) -> None:
         folder: Folder = Path("tenants"),
         names: Names = None,
         json: Annotated[bool, typer.Option("--json", help=say("option.json"))] = False,
+        textfile: Annotated[
+            Path | None, typer.Option("--textfile", metavar="F", help=say("option.fleet_metrics"))
+        ] = None,
     ) -> int:
         from k3push.cli.actions import fleet_status  # noqa: PLC0415
 
-        return awaited(lambda: fleet_status.status(folder, names or [], json=json, say=say))
+        return awaited(
+            lambda: fleet_status.status(folder, names or [], json=json, textfile=textfile, say=say)
+        )
 
     @fleet.command(
         "pause",

@@ -25,6 +25,9 @@ BILL_NO = "FBillNo"
 ID = "FID"
 
 NEWEST_FIRST = f"{ID} DESC"
+
+NEWEST = 100
+"""So many of the newest rows of a form tell what it holds."""
 BY_ID = f"{ID} ASC"
 
 

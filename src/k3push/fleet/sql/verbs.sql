@@ -16,6 +16,9 @@ SELECT pg_advisory_xact_lock(hashtext('k3push_fleet'));
 -- name: is_registered
 SELECT EXISTS (SELECT FROM procrastinate_workers WHERE id = :engine) AS found;
 
+-- name: beat_of_engine
+UPDATE procrastinate_workers SET last_heartbeat = now() WHERE id = :engine;
+
 -- name: now
 SELECT now() AS now;
 
@@ -43,12 +46,14 @@ WHERE outcome IS NULL AND NOT listed AND tenant = ANY(:tenants);
 SELECT tenant, run, lock
 FROM fleet_runs AS r
 WHERE outcome IS NULL AND worker IS NULL AND listed AND not_before <= now()
+    AND (:only::text[] IS NULL OR run = ANY(:only::text[]))
     AND NOT EXISTS (SELECT FROM fleet_pauses AS p WHERE p.tenant = r.tenant)
     AND NOT EXISTS (
         SELECT FROM procrastinate_jobs AS j
         WHERE j.queueing_lock = r.tenant || '/' || r.run AND j.status IN ('todo', 'doing')
     )
-ORDER BY asked_at, run;
+ORDER BY asked_at, run
+LIMIT :most;
 
 -- name: begin
 UPDATE fleet_runs AS r SET worker = :worker, began_at = now()
@@ -126,33 +131,96 @@ DELETE FROM fleet_pauses WHERE tenant = :tenant RETURNING why;
 -- name: pauses
 SELECT tenant, since, why FROM fleet_pauses ORDER BY tenant;
 
--- name: plan_schedule
-INSERT INTO fleet_schedules AS s (tenant, schedule, cron, due_at)
-VALUES (:tenant, :schedule, :cron, :due)
-ON CONFLICT (tenant, schedule) DO UPDATE SET cron = excluded.cron, due_at = excluded.due_at
-WHERE s.cron <> excluded.cron;
+-- name: plan_schedules
+INSERT INTO fleet_schedules AS s (tenant, schedule, cron, due_at, spread_s)
+SELECT * FROM unnest(
+    :tenants::text[], :schedules::text[], :crons::text[], :dues::timestamptz[], :spreads::integer[]
+)
+ON CONFLICT (tenant, schedule) DO UPDATE
+SET cron = excluded.cron, spread_s = excluded.spread_s,
+    due_at = CASE WHEN s.cron = excluded.cron THEN s.due_at ELSE excluded.due_at END
+WHERE (s.cron, s.spread_s) <> (excluded.cron, excluded.spread_s);
 
 -- name: schedules
-SELECT tenant, schedule, cron, due_at, wanted, why, due_at <= now() AS due
-FROM fleet_schedules ORDER BY tenant, schedule;
+SELECT tenant, schedule, due_at, why FROM fleet_schedules ORDER BY tenant, schedule;
 
--- name: take_due
-UPDATE fleet_schedules SET due_at = :next, wanted = true
-WHERE tenant = :tenant AND schedule = :schedule AND due_at = :due AND due_at <= now();
+-- name: due_schedules
+SELECT tenant, schedule, cron, due_at, spread_s FROM fleet_schedules WHERE due_at <= now();
+
+-- name: take_dues
+UPDATE fleet_schedules AS s
+SET due_at = d.next, wanted = true, begin_at = greatest(d.due, now()) + d.wait * interval '1 second'
+FROM unnest(
+    :tenants::text[], :schedules::text[], :dues::timestamptz[], :nexts::timestamptz[],
+    :waits::integer[]
+) AS d (tenant, schedule, due, next, wait)
+WHERE s.tenant = d.tenant AND s.schedule = d.schedule AND s.due_at = d.due;
 
 -- name: forget_schedules
-DELETE FROM fleet_schedules
-WHERE tenant = :tenant AND NOT schedule = ANY(:schedules);
-
--- name: wanted
-SELECT tenant, schedule
-FROM fleet_schedules AS s
-WHERE wanted
-    AND NOT EXISTS (SELECT FROM fleet_pauses AS p WHERE p.tenant = s.tenant)
+DELETE FROM fleet_schedules AS s
+WHERE tenant = ANY(:served)
     AND NOT EXISTS (
-        SELECT FROM procrastinate_jobs AS j
-        WHERE j.queueing_lock = s.tenant || '//' || s.schedule AND j.status IN ('todo', 'doing')
+        SELECT FROM unnest(:tenants::text[], :schedules::text[]) AS kept (tenant, schedule)
+        WHERE kept.tenant = s.tenant AND kept.schedule = s.schedule
     );
+
+-- name: claim_looks
+-- Not what an older worker has a job for; of one tenant one after another.
+UPDATE fleet_schedules AS s
+SET wanted = false, looker = :worker, looked_at = now()
+FROM (
+    SELECT tenant, schedule FROM fleet_schedules AS w
+    WHERE wanted AND coalesce(begin_at, now()) <= now() AND looker IS NULL
+        AND tenant = ANY(:tenants::text[])
+        AND NOT EXISTS (SELECT FROM fleet_pauses AS p WHERE p.tenant = w.tenant)
+        AND NOT EXISTS (
+            SELECT FROM fleet_schedules AS o
+            WHERE o.tenant = w.tenant AND (
+                o.looker IS NOT NULL
+                OR o.wanted AND coalesce(o.begin_at, now()) <= now() AND o.schedule < w.schedule
+            )
+        )
+        AND NOT EXISTS (
+            SELECT FROM procrastinate_jobs AS j
+            WHERE j.queueing_lock = w.tenant || '//' || w.schedule AND j.status IN ('todo', 'doing')
+        )
+    ORDER BY begin_at NULLS FIRST
+    LIMIT :most
+    FOR UPDATE SKIP LOCKED
+) AS next
+WHERE s.tenant = next.tenant AND s.schedule = next.schedule
+RETURNING s.tenant, s.schedule;
+
+-- name: look_done
+UPDATE fleet_schedules SET looker = NULL, why = :why
+WHERE tenant = :tenant AND schedule = :schedule AND looker = :worker;
+
+-- name: look_again
+UPDATE fleet_schedules SET looker = NULL, wanted = true, begin_at = now() + interval '5 seconds'
+WHERE tenant = :tenant AND schedule = :schedule AND looker = :worker;
+
+-- name: leave_looks
+UPDATE fleet_schedules SET looker = NULL, wanted = true, begin_at = now() WHERE looker = :worker;
+
+-- name: free_looks
+UPDATE fleet_schedules AS s SET looker = NULL, wanted = true
+FROM fleet_schedules AS o LEFT JOIN fleet_workers AS w ON w.worker = o.looker
+WHERE o.looker IS NOT NULL AND o.tenant = s.tenant AND o.schedule = s.schedule
+    AND (
+        coalesce(w.seen_at, o.looked_at) < now() - :silence_s * interval '1 second'
+        OR coalesce(w.seen_at, o.looked_at) < now() - :gone_s * interval '1 second'
+        AND NOT EXISTS (SELECT FROM pg_stat_activity AS a WHERE a.application_name = o.looker)
+    );
+
+-- name: lead
+INSERT INTO fleet_leader AS l (worker, until)
+VALUES (:worker, now() + :lease_s * interval '1 second')
+ON CONFLICT (one) DO UPDATE SET worker = excluded.worker, until = excluded.until
+WHERE l.worker = excluded.worker OR l.until < now()
+RETURNING worker;
+
+-- name: resign
+DELETE FROM fleet_leader WHERE worker = :worker;
 
 -- name: looked_after
 UPDATE fleet_schedules SET wanted = false, why = :why
@@ -188,6 +256,26 @@ WHERE seen_at < now() - interval '1 day'
 DELETE FROM fleet_runs
 WHERE outcome IN ('done', 'dropped', 'cancelled') AND ended_at < now() - interval '90 days';
 
+-- name: figures
+SELECT
+    (SELECT count(*) FROM fleet_workers
+        WHERE seen_at > now() - :silence_s * interval '1 second') AS workers,
+    (SELECT extract(epoch FROM min(due))::float8 FROM (
+        SELECT min(not_before) AS due FROM fleet_runs AS r
+        WHERE outcome IS NULL AND worker IS NULL AND listed AND not_before <= now()
+            AND NOT EXISTS (SELECT FROM fleet_pauses AS p WHERE p.tenant = r.tenant)
+        UNION ALL
+        SELECT min(coalesce(begin_at, due_at)) FROM fleet_schedules AS s
+        WHERE (wanted AND coalesce(begin_at, now()) <= now() OR due_at <= now())
+            AND NOT EXISTS (SELECT FROM fleet_pauses AS p WHERE p.tenant = s.tenant)
+    ) AS waiting) AS oldest_due,
+    (SELECT count(*) FROM fleet_schedules
+        WHERE wanted AND coalesce(begin_at, now()) < now() - interval '1 minute'
+            OR due_at < now() - interval '1 minute') AS overdue,
+    (SELECT count(*) FROM fleet_pauses) AS paused,
+    (SELECT count(*) FROM fleet_runs WHERE outcome = 'person') AS failed,
+    (SELECT count(*) FROM fleet_aside) AS aside;
+
 -- name: workers
 SELECT w.name, w.host, w.serves, w.seen_at, extract(epoch FROM now() - w.seen_at)::float8 AS age_s,
     (SELECT count(*) FROM fleet_runs AS r WHERE r.worker = w.worker AND outcome IS NULL)
@@ -195,12 +283,22 @@ SELECT w.name, w.host, w.serves, w.seen_at, extract(epoch FROM now() - w.seen_at
 FROM fleet_workers AS w ORDER BY w.name, w.worker;
 
 -- name: tenants
-SELECT tenant,
-    count(*) FILTER (WHERE outcome IS NULL AND worker IS NULL) AS queued,
-    count(*) FILTER (WHERE outcome IS NULL AND worker IS NOT NULL) AS doing,
-    count(*) FILTER (WHERE outcome = 'person') AS failed,
-    (array_agg(run ORDER BY coalesce(ended_at, asked_at) DESC, run DESC))[1] AS last_run
-FROM fleet_runs GROUP BY tenant ORDER BY tenant;
+-- What is open, or waits for a person, is counted; of what is done, the last run is enough.
+SELECT t.tenant, coalesce(n.queued, 0) AS queued, coalesce(n.doing, 0) AS doing,
+    coalesce(n.failed, 0) AS failed, l.run AS last_run, l.exit, l.why, l.ended_at
+FROM unnest(:names::text[]) AS t (tenant)
+LEFT JOIN (
+    SELECT tenant, count(*) FILTER (WHERE outcome IS NULL AND worker IS NULL) AS queued,
+        count(*) FILTER (WHERE outcome IS NULL AND worker IS NOT NULL) AS doing,
+        count(*) FILTER (WHERE outcome = 'person') AS failed
+    FROM fleet_runs WHERE outcome IS NULL OR outcome = 'person' GROUP BY tenant
+) AS n ON n.tenant = t.tenant
+LEFT JOIN LATERAL (
+    SELECT run, exit, why, ended_at FROM fleet_runs AS r
+    WHERE r.tenant = t.tenant
+    ORDER BY coalesce(ended_at, asked_at) DESC, run DESC LIMIT 1
+) AS l ON true
+ORDER BY t.tenant;
 
 -- name: run
 SELECT run, outcome, exit, why, worker, ended_at, not_before

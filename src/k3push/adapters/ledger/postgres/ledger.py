@@ -31,7 +31,7 @@ from k3push.adapters.ledger.postgres import reads, sending, steps, writes
 from k3push.adapters.ledger.postgres.database import Connection, Server
 from k3push.adapters.ledger.postgres.run_locks import RunLocks
 from k3push.adapters.ledger.postgres.schema import bring_up_to_date, schema_version
-from k3push.adapters.ledger.postgres.transactions import Transactions, pool_of
+from k3push.adapters.ledger.postgres.transactions import CONNECTIONS, Transactions, pool_of
 from k3push.core.model import RunId
 from k3push.ports import Ledger
 
@@ -43,7 +43,12 @@ Step = Callable[Concatenate[Connection, P], Awaitable[T]]
 
 @asynccontextmanager
 async def open_postgres(
-    url: str, *, account: str, password: str = "", create: bool = True
+    url: str,
+    *,
+    account: str,
+    password: str = "",
+    create: bool = True,
+    connections: int = CONNECTIONS,
 ) -> AsyncIterator[PostgresLedger]:
     """Open the ledger in a database for an account; its schema is brought up to date.
 
@@ -53,13 +58,14 @@ async def open_postgres(
         password: The password, if it is neither in the URL nor where libpq finds it itself
             (`PGPASSWORD`, `.pgpass`).
         create: Make the ledger if it is missing; a command that only reads leaves that to others.
+        connections: How many at most; each run that is executed has one besides.
 
     Raises:
         LedgerLostError: There is no ledger, or none that this version can use.
     """
     server = Server.of(url, password)
     await _bring_up_to_date(server, create=create)
-    pool = pool_of(server)
+    pool = pool_of(server, connections)
     await pool.open()
     try:
         yield PostgresLedger(RunLocks(server), Transactions(server, pool), account=account)

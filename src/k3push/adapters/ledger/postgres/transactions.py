@@ -35,16 +35,22 @@ LONGEST_PAUSE_S = 1.0
 
 CONNECTIONS = 8
 
+IDLE_S = 60.0
+
 Pool = AsyncConnectionPool[AsyncConnection[Any]]
 
 
-def pool_of(server: Server) -> Pool:
-    """Return the connections that the verbs of one process share; it is still closed."""
+def pool_of(server: Server, most: int = CONNECTIONS) -> Pool:
+    """Return the connections that the verbs of one process share; it is still closed.
+
+    Nothing that is idle for a while stays connected: a server has a hundred connections for all.
+    """
     return AsyncConnectionPool(
         server.conninfo,
         kwargs={"autocommit": True},
-        min_size=1,
-        max_size=CONNECTIONS,
+        min_size=0,
+        max_size=most,
+        max_idle=IDLE_S,
         timeout=PATIENCE_S,
         reconnect_timeout=PATIENCE_S,
         open=False,

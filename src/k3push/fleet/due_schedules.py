@@ -1,0 +1,194 @@
+"""The schedules of a fleet: one worker finds what is due, and all look after it.
+
+The leader holds a lease in the database, which others take within seconds of its death. It finds
+what is due with one statement for all tenants, and writes it down with one more. What is due at
+one minute begins spread over some seconds, as the settings allow, so that the night's lists do
+not reach ERPs and database at once. Looks into folders have places of their own, beside those of
+pushes: a long push holds up no list, and a slow folder no push.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from zlib import crc32
+
+import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+from k3push.config.tenants import Tenant
+from k3push.core.cron import Cron, zone_of
+from k3push.fleet.queue import Queue, Rhythm
+from k3push.ports import LedgerLostError
+
+PLACES = 4
+"""Looks of a worker at once: they read a disk, or ask an ERP for a page."""
+
+_CLAIMED = 2 * PLACES
+"""Schedules that a worker claims at once, so that others find some as well."""
+
+_AGAIN_S = 5.0
+
+Look = Callable[[Tenant, str], Awaitable[str]]
+"""Looks after a schedule of a tenant; says what is wrong, or ""."""
+
+
+@dataclass(slots=True)
+class Schedules:
+    """What one worker does for the schedules of all.
+
+    Attributes:
+        queue: Where they are written down.
+        worker: Who looks after them.
+        rhythm: How often.
+        is_leader: Whether the worker finds what is due, for all.
+    """
+
+    queue: Queue
+    worker: str
+    rhythm: Rhythm
+    is_leader: bool = False
+    _planned: Mapping[str, Tenant] | None = None
+
+    async def plan(self, served: Mapping[str, Tenant]) -> None:
+        """Write down the schedules of the tenants that are served here, once they change."""
+        if served is self._planned:
+            return
+        now = await self.queue.now()
+        soonest = _Soonest(now)
+        rows = [
+            (name, schedule, cron, soonest.of(cron), tenant.settings.fleet.spread_s)
+            for name, tenant in served.items()
+            for schedule, each in tenant.settings.schedules.items()
+            for cron in (f"{each.cron} {each.time_zone}",)
+        ]
+        await self.queue.do(
+            "plan_schedules",
+            tenants=[row[0] for row in rows],
+            schedules=[row[1] for row in rows],
+            crons=[row[2] for row in rows],
+            dues=[row[3] for row in rows],
+            spreads=[row[4] for row in rows],
+        )
+        await self.queue.do(
+            "forget_schedules",
+            served=list(served),
+            tenants=[row[0] for row in rows],
+            schedules=[row[1] for row in rows],
+        )
+        self._planned = served
+
+    async def lead(self) -> None:
+        """Be the leader, if nobody else is, and do what only one need do."""
+        lease_s = self.rhythm.gone
+        self.is_leader = bool(await self.queue.all("lead", worker=self.worker, lease_s=lease_s))
+        if not self.is_leader:
+            return
+        await self._take_due()
+        rhythm = {"gone_s": self.rhythm.gone, "silence_s": self.rhythm.silence}
+        await self.queue.do("free_looks", **rhythm)
+        await self.queue.make_jobs()
+        await self.queue.do("forget_workers")
+        await self.queue.do("forget_runs")
+
+    async def resign(self) -> None:
+        """Leave the lead, and all looks that have not begun, to others."""
+        await self.queue.do("resign", worker=self.worker)
+        await self.queue.do("leave_looks", worker=self.worker)
+
+    async def _take_due(self) -> None:
+        """Note what is due as wanted, and when it is due again."""
+        rows = await self.queue.all("due_schedules")
+        if not rows:
+            return
+        soonest = _Soonest(await self.queue.now())
+        await self.queue.do(
+            "take_dues",
+            tenants=[row["tenant"] for row in rows],
+            schedules=[row["schedule"] for row in rows],
+            dues=[row["due_at"] for row in rows],
+            nexts=[soonest.of(row["cron"]) for row in rows],
+            waits=[_spread(row["tenant"], row["schedule"], row["spread_s"]) for row in rows],
+        )
+
+    # -- looks --------------------------------------------------------------------------------
+
+    async def look_on(self, served: Callable[[], Mapping[str, Tenant]], look: Look) -> None:
+        """Look after what is wanted, until cancelled."""
+        send, receive = anyio.create_memory_object_stream[tuple[str, str]](0)
+        async with send, receive, anyio.create_task_group() as places:
+            for _ in range(PLACES):
+                places.start_soon(self._place, receive.clone(), served, look)
+            await self._claim_on(send, served)
+
+    async def _claim_on(
+        self,
+        send: MemoryObjectSendStream[tuple[str, str]],
+        served: Callable[[], Mapping[str, Tenant]],
+    ) -> None:
+        while True:
+            claimed = []
+            try:
+                claimed = list(
+                    await self.queue.all(
+                        "claim_looks", worker=self.worker, most=_CLAIMED, tenants=list(served())
+                    )
+                )
+            except LedgerLostError:
+                await anyio.sleep(_AGAIN_S)
+            for row in claimed:
+                await send.send((row["tenant"], row["schedule"]))
+            if not claimed:
+                await anyio.sleep(self.rhythm.poll)
+
+    async def _place(
+        self,
+        receive: MemoryObjectReceiveStream[tuple[str, str]],
+        served: Callable[[], Mapping[str, Tenant]],
+        look: Look,
+    ) -> None:
+        async with receive:
+            async for name, schedule in receive:
+                key = {"tenant": name, "schedule": schedule, "worker": self.worker}
+                try:
+                    why = ""
+                    tenant = served().get(name)
+                    if tenant is not None and schedule in tenant.settings.schedules:
+                        why = await look(tenant, schedule)
+                    await self.queue.do("look_done", **key, why=why)
+                except LedgerLostError:
+                    # What is lost with the database is looked after again, here or elsewhere.
+                    await anyio.sleep(_AGAIN_S)
+                    with anyio.CancelScope(shield=True):
+                        await self._leave(key)
+
+    async def _leave(self, key: Mapping[str, str]) -> None:
+        try:
+            await self.queue.do("look_again", **key)
+        except LedgerLostError:
+            return  # the leader frees it, once this worker has nothing under way
+
+
+@dataclass(slots=True)
+class _Soonest:
+    """When schedules are due after a moment: thousands of tenants have a few expressions."""
+
+    after: datetime
+    _known: dict[str, datetime] = field(default_factory=dict)
+
+    def of(self, text: str) -> datetime:
+        """Return when a cron expression, with its time zone behind it, is due next."""
+        if text not in self._known:
+            expression, _, zone = text.rpartition(" ")
+            self._known[text] = Cron(expression, zone_of(zone)).next_after(self.after)
+        return self._known[text]
+
+
+def _spread(tenant: str, schedule: str, most_s: int) -> int:
+    """Return how many seconds after its minute a schedule begins: the same every night.
+
+    >>> _spread("acme", "nightly", 0), 0 <= _spread("acme", "nightly", 60) <= 60
+    (0, True)
+    """
+    return crc32(f"{tenant}/{schedule}".encode()) % (most_s + 1)

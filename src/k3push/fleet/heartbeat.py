@@ -1,0 +1,68 @@
+"""A worker's sign of life: one connection, which no other work of the worker can hold up."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import Any
+
+import anyio
+from psycopg import AsyncConnection
+from psycopg.rows import DictRow, dict_row
+
+from k3push.adapters.ledger.postgres.database import Server
+from k3push.fleet.queue import SESSION, lost, verbs
+
+
+class Beat(AbstractAsyncContextManager["Beat"]):
+    """Writes down that a worker lives; connects anew where that was lost."""
+
+    def __init__(self, database: Server, worker: str) -> None:
+        self._database = database
+        self._worker = worker
+        self._session: AsyncConnection[DictRow] | None = None
+
+    async def here(self, name: str, host: str, *, serves: int, engine: int | None) -> bool:
+        """Say that the worker is there.
+
+        Args:
+            name: What people call it.
+            host: Where it runs.
+            serves: How many tenants.
+            engine: How its engine is registered, if it is.
+
+        Returns:
+            Whether the engine is still known.
+
+        Raises:
+            LedgerLostError: The database cannot be reached.
+        """
+        await self._do("here", worker=self._worker, name=name, host=host, serves=serves)
+        if engine is None:
+            return True
+        await self._do("beat_of_engine", engine=engine)
+        rows = await self._do("is_registered", engine=engine)
+        return bool(rows[0]["found"])
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the connection."""
+        if self._session is not None:
+            with anyio.CancelScope(shield=True):
+                await self._session.close()
+
+    async def _do(self, statement: str, **values: object) -> list[dict[str, Any]]:
+        with lost(self._database):
+            if self._session is None or self._session.closed:
+                self._session = await AsyncConnection.connect(
+                    self._database.conninfo,
+                    autocommit=True,
+                    row_factory=dict_row,
+                    **SESSION | {"application_name": self._worker},
+                )
+            cursor = await self._session.execute(verbs()[statement].encode(), values)
+            return await cursor.fetchall() if cursor.description else []

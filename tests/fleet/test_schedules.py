@@ -1,0 +1,136 @@
+"""Schedules of many tenants: found by one, spread, looked after by all, and nobody held up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+import psycopg
+import pytest
+
+from k3push.config.tenants import Tenant
+from k3push.fleet import worker as worker_module
+from tests.fleet.crew import FakeWork, ask, serving, tenant, until, worker
+from tests.fleet.test_worker import SCHEDULE, change, do
+
+pytestmark = pytest.mark.anyio
+
+MANY = 1500
+DUE = "UPDATE fleet_schedules SET due_at = date_trunc('minute', now())"
+
+
+def many(folder: Path, url: str, count: int = MANY, more: str = SCHEDULE) -> dict[str, Tenant]:
+    """Return tenants that have one file's settings."""
+    settings = tenant(folder, url, more=more).settings
+    return {name: Tenant(name, settings) for name in (f"t{nth:04}" for nth in range(count))}
+
+
+def count(url: str, where: str) -> int:
+    """Count schedules."""
+    counted = f"count(*) FILTER (WHERE {where})"
+    ((found,),) = do(url, "SELECT " + counted + " FROM fleet_schedules")  # noqa: S608  # our own
+    return int(str(found))
+
+
+async def test_all_that_is_due_in_one_minute_is_looked_after_once(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """A tick that asked for each took longer than its time, and healthy runs were stopped."""
+    served = many(tmp_path, postgres_url)
+    works = [FakeWork(served, waits=True) for _ in range(3)]
+    crew = [worker(work, postgres_url, f"w{nth}") for nth, work in enumerate(works)]
+    async with serving(*crew) as queue:
+        await until(lambda: count(postgres_url, "true") == MANY)
+        await ask(queue, "t0000", "r1")
+        await until(lambda: any(work.at_once for work in works))
+        await change(postgres_url, DUE)
+        await until(lambda: sum(len(work.looked) for work in works) >= MANY)
+        assert sum(work.at_once for work in works) == 1  # the run goes on
+        await until(lambda: count(postgres_url, "wanted OR looker IS NOT NULL") == 0)
+    looked = Counter(each for work in works for each in work.looked)
+    assert set(looked.values()) == {1}
+    assert len(looked) == MANY
+    assert all(work.looked for work in works)  # they take turns
+    assert "worker.lost" not in [key for work in works for key in work.said]
+
+
+async def test_what_is_due_at_one_minute_begins_spread(postgres_url: str, tmp_path: Path) -> None:
+    """ERPs and database are not asked by all at once; the settings say how far apart."""
+    served = many(tmp_path, postgres_url, 200, SCHEDULE + "[fleet]\nspread_s = 600\n")
+    work = FakeWork(served)
+    async with serving(worker(work, postgres_url)):
+        await until(lambda: count(postgres_url, "true") == 200)
+        await change(postgres_url, DUE)
+        await until(lambda: count(postgres_url, "begin_at IS NULL") == 0)
+        late = "extract(epoch FROM begin_at - now())"
+        assert count(postgres_url, f"{late} > 600") == 0
+        assert count(postgres_url, f"{late} > 300") in range(60, 140)
+        assert len(work.looked) < 50
+
+
+async def test_another_leads_within_seconds_of_a_leaders_death(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """Who leads is written down with a time, by the database's clock."""
+    work = FakeWork(many(tmp_path, postgres_url, 3))
+    async with serving(worker(work, postgres_url)):
+        await until(lambda: count(postgres_url, "true") == 3)
+        dead = "UPDATE fleet_leader SET worker = 'dead', until = now() + interval '0.6 seconds'"
+        await change(postgres_url, dead)
+        await change(postgres_url, DUE)
+        with anyio.fail_after(3):
+            while len(work.looked) < 3:  # noqa: ASYNC110  # a fake tells nobody
+                await anyio.sleep(0.02)
+    assert do(postgres_url, "SELECT worker FROM fleet_leader") == []
+
+
+async def test_a_look_of_a_dead_worker_is_done_by_another(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """The night's list must not be lost with a host that had begun to read it."""
+    work = FakeWork(many(tmp_path, postgres_url, 1))
+    async with serving(worker(work, postgres_url)):
+        await until(lambda: count(postgres_url, "true") == 1)
+        dead = "looker = 'dead', looked_at = now() - interval '2 seconds'"
+        await change(postgres_url, "UPDATE fleet_schedules SET " + dead)  # noqa: S608  # our own
+        await until(lambda: bool(work.looked))
+
+
+async def test_no_work_holds_up_the_sign_of_life(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A statement that waits for a lock was taken for a database that is away."""
+    monkeypatch.setattr(worker_module, "TICK_PATIENCE_S", 0.5)
+    work = FakeWork(many(tmp_path, postgres_url, 3), waits=True)
+    async with serving(worker(work, postgres_url)) as queue:
+        await ask(queue, "t0000", "r1")
+        await until(lambda: work.at_once == 1)
+
+        def hold() -> None:
+            with psycopg.connect(postgres_url) as other:
+                other.execute("LOCK TABLE k3push_fleet.fleet_schedules")
+                other.execute("SELECT pg_sleep(4)")
+
+        await anyio.to_thread.run_sync(hold)
+        assert work.at_once == 1
+        ((age,),) = do(
+            postgres_url,
+            "SELECT extract(epoch FROM now() - max(seen_at))::float FROM fleet_workers",
+        )
+        assert float(str(age)) < 2
+        ((found,),) = do(postgres_url, "SELECT count(*) FROM fleet_runs WHERE worker IS NOT NULL")
+        assert found == 1
+
+
+async def test_long_pushes_hold_up_no_look(postgres_url: str, tmp_path: Path) -> None:
+    """Looks into folders have places of their own."""
+    work = FakeWork(many(tmp_path, postgres_url, 8), waits=True)
+    async with serving(worker(work, postgres_url)) as queue:
+        for nth in range(6):
+            await ask(queue, f"t000{nth}", f"r{nth}")
+        await until(lambda: work.at_once == 4)
+        await change(postgres_url, DUE)
+        await until(lambda: len(work.looked) == 8)
+        assert work.at_once == 4

@@ -1,0 +1,85 @@
+"""A dashboard of thousands of tenants: pages of them, and metrics that are made once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import anyio
+
+from k3push.adapters.ledger.memory import MemoryLedger
+from k3push.core.model import Run
+from k3push.web.overview import TENANTS_A_PAGE
+from tests.reporting.pages import filled
+from tests.web.visits import ACCT, house, in_time, tenant
+
+MANY = 2 * TENANTS_A_PAGE + 7
+
+
+class Slow(MemoryLedger):
+    """Takes its time, and counts how often it is asked for its runs."""
+
+    def __init__(self) -> None:
+        super().__init__(account=ACCT)
+        self.asked = 0
+
+    async def runs(self, *, last: int | None = None, undone: bool = False) -> Sequence[Run]:
+        """Return runs after a second."""
+        self.asked += 1
+        await anyio.sleep(1)
+        return await super().runs(last=last, undone=undone)
+
+    def of_account(self, account: str) -> MemoryLedger:  # noqa: ARG002  # one account
+        """Return the same ledger."""
+        return self
+
+
+def test_tenants_are_shown_by_the_page_and_found_by_name() -> None:
+    """The first page of thousands is as quick as that of ten."""
+
+    async def visit() -> None:
+        ledger = await filled(2)
+        tenants = [tenant(ledger, f"t{nth:04}") for nth in range(MANY)]
+        async with house(*tenants, several=True) as home, home.signed_in() as browser:
+            seen: list[str] = []
+            for first in range(0, MANY, TENANTS_A_PAGE):
+                text = (await browser.get("/", params={"from": str(first)})).text
+                shown = [each.name for each in tenants if f'href="/t/{each.name}/"' in text]
+                assert len(shown) <= TENANTS_A_PAGE
+                seen += shown
+                assert ("More tenants" in text) == (first + TENANTS_A_PAGE < MANY)
+            assert seen == [each.name for each in tenants]
+            text = (await browser.get("/", params={"name": "T0099"})).text
+            assert "/t/t0099/" in text
+            assert "/t/t0098/" not in text
+
+    in_time(visit)
+
+
+def test_a_search_of_many_tenants_goes_on_by_a_link() -> None:
+    """It says how far it has come instead of letting somebody wait."""
+
+    async def visit() -> None:
+        tenants = [tenant(Slow(), f"t{nth}") for nth in range(3)]
+        async with house(*tenants, several=True) as home, home.signed_in() as browser:
+            text = (await browser.get("/numbers", params={"q": "CGDD9"})).text
+            assert "1 tenants were searched." in text
+            assert "from=1" in text
+
+    in_time(visit)
+
+
+def test_metrics_are_made_once_for_all_who_ask() -> None:
+    """Two collectors and a person cost what one does, and old ones are given meanwhile."""
+
+    async def visit() -> None:
+        ledger = Slow()
+        async with house(tenant(ledger)) as home, home.signed_in() as browser:
+            async with anyio.create_task_group() as tasks:
+                for _ in range(3):
+                    tasks.start_soon(browser.get, "/metrics")
+            assert ledger.asked == 1
+            await anyio.sleep(60)
+            assert "k3push_ledger_up" in (await browser.get("/metrics")).text
+            assert ledger.asked == 2
+
+    in_time(visit)
