@@ -372,9 +372,9 @@ def test_runs_are_filtered_and_those_that_need_a_person_stand_on_top() -> None:
     async def visit() -> None:
         ledger = await filled(2)
         await ledger.end_run(RUN.id, 0, NOON)
+        await another(ledger, "20260103-120000-ill")
         late = await another(ledger, "20260103-120000-two", jobs=("lists/late.csv",))
         await ledger.end_run(late.id, 3, NOON)
-        await another(ledger, "20260103-120000-ill")
         async with house(tenant(ledger)) as home, home.signed_in() as browser:
 
             async def shown(**asked: str) -> list[str]:

@@ -68,7 +68,7 @@ class NumberPages:
         visit = await self._desk.visit(request)
         frame = replace(visit.frame, found=wanted)
         if not wanted:
-            return self._desk.page(request, frame, "search.html", found=[], runs=[])
+            return self._page(request, frame)
         url = number_url(visit.base, wanted)
         found = await self._rows(visit, BillNumber(wanted))
         if found and "?" not in url:
@@ -80,7 +80,7 @@ class NumberPages:
     async def _search_all(self, request: Request, wanted: str) -> Response:
         frame = replace(self._desk.frame(request), found=wanted)
         if not wanted:
-            return self._desk.page(request, frame, "search.html", found=[], runs=[])
+            return self._page(request, frame)
         answers = []
         first = whole(request.query_params.get("from", "0"))
         every = list(self._desk.books.tenants.values())
@@ -134,17 +134,14 @@ class NumberPages:
             if each.found
         ]
         runs = [(each.base, run) for each in answers for run in each.runs]
-        several = self._desk.several
-        return self._desk.page(
-            request,
-            frame,
-            "search.html",
-            found=found,
-            runs=runs,
-            several=several,
-            next_page=next_page,
-            searched=searched,
-        )
+        searched_on = {"next_page": next_page, "searched": searched}
+        return self._page(request, frame, found=found, runs=runs, **searched_on)
+
+    def _page(self, request: Request, frame: Frame, **values: object) -> Response:
+        """Show the page of the search; where nothing is asked for, its field alone."""
+        nothing = {"found": [], "runs": [], "next_page": 0, "searched": 0}
+        known = {**nothing, "several": self._desk.several, **values}
+        return self._desk.page(request, frame, "search.html", **known)
 
     def _not_found(self, request: Request, frame: Frame, wanted: str) -> Response:
         text = frame.say("web.not_found", number=wanted)
