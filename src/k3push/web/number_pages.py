@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import anyio
 from starlette.exceptions import HTTPException
@@ -137,10 +138,10 @@ class NumberPages:
         searched_on = {"next_page": next_page, "searched": searched}
         return self._page(request, frame, found=found, runs=runs, **searched_on)
 
-    def _page(self, request: Request, frame: Frame, **values: object) -> Response:
+    def _page(self, request: Request, frame: Frame, **values: Any) -> Response:
         """Show the page of the search; where nothing is asked for, its field alone."""
         nothing = {"found": [], "runs": [], "next_page": 0, "searched": 0}
-        known = {**nothing, "several": self._desk.several, **values}
+        known: dict[str, Any] = {**nothing, "several": self._desk.several, **values}
         return self._desk.page(request, frame, "search.html", **known)
 
     def _not_found(self, request: Request, frame: Frame, wanted: str) -> Response:
