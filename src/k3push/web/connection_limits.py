@@ -37,16 +37,18 @@ TOLD_EVERY_S = 60.0
 
 def room() -> int:
     """Return how many connections this process can keep; the system's limit is raised first."""
-    if sys.platform == "win32":
-        return MOST
-    import resource  # noqa: PLC0415  # not on Windows
+    most = MOST
+    if sys.platform != "win32":
+        import resource  # noqa: PLC0415  # not on Windows
 
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST + FILES_BESIDE
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return MOST if soft == resource.RLIM_INFINITY else min(MOST, max(soft - FILES_BESIDE, 1))
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = MOST + FILES_BESIDE
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        if soft != resource.RLIM_INFINITY:
+            most = min(MOST, max(soft - FILES_BESIDE, 1))
+    return most
 
 
 @dataclass(slots=True)

@@ -65,25 +65,24 @@ def _tell(file: IO[bytes], error: JobFileError) -> None:
 
 def _limit(memory: int) -> None:
     """Bound what this process may take; where the system cannot, only time is bounded."""
-    if sys.platform == "win32":
-        return
-    import resource  # noqa: PLC0415  # not on Windows
+    if sys.platform != "win32":
+        import resource  # noqa: PLC0415  # not on Windows
 
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # Where the memory of a machine ends, this is to end first.
-    if os.path.exists("/proc/self/oom_score_adj"):  # noqa: PTH110
-        Path("/proc/self/oom_score_adj").write_text("500")
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (memory, memory))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        # Where the memory of a machine ends, this is to end first.
+        if os.path.exists("/proc/self/oom_score_adj"):  # noqa: PTH110
+            Path("/proc/self/oom_score_adj").write_text("500")
 
 
 def _peak() -> int:
     """Return the most bytes that this process has had."""
-    if sys.platform == "win32":
-        return 0
-    import resource  # noqa: PLC0415  # not on Windows
+    peak = 0
+    if sys.platform != "win32":
+        import resource  # noqa: PLC0415  # not on Windows
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
 
