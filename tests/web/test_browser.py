@@ -180,7 +180,7 @@ def test_every_control_has_a_name_and_the_keyboard_reaches_the_content(
             assert page.locator("main h1").count() == 1
         page.keyboard.press("Tab")
         page.keyboard.press("Enter")
-        assert page.url.endswith("#main")
+        expect(page).to_have_url(night.base + path + "#main")
 
 
 def test_a_run_is_watched_paused_and_continued(browser: Browser, desk: Desk, serve: Serve) -> None:
