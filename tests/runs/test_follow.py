@@ -52,6 +52,7 @@ from tests.runs.office import (
     WINDOW_S,
     Office,
     Pushed,
+    give_to_another,
     orders,
     sandbox,
     steered,
@@ -506,15 +507,7 @@ async def test_an_id_and_a_number_that_are_another_bills_by_now_are_left_alone(
     office = Office(sandbox(link_fields=links), FOLLOW)
     await office.open_run(orders(2))
     await office.execute(route=replace(FOLLOW, follow=()))
-    store = office.site.world.store
-    (other,) = store.by_number(PURCHASE_ORDER, orders(3)[2])
-    (document,) = office.site.world.documents_of(orders(1)[0])
-    store.remove(document)
-    for line in document.entries:
-        assert line.origin is not None
-        line.origin = line.origin._replace(number=other.number)
-        line.links = tuple(each._replace(bill_id=other.id) for each in line.links)
-    store.add(document)
+    document = give_to_another(office.site.world, orders(1)[0], orders(3)[2])
     for _ in range(2):
         await again(office)
         assert await counts(office) == {Follow.REFUSED: 1, Follow.APPROVED: 1}

@@ -25,11 +25,13 @@ from tests.runs.office import (
     SECOND,
     Office,
     VirtualClock,
+    give_to_another,
     orders,
     sandbox,
     steered,
     steps,
 )
+from tests.runs.test_follow import FOLLOW, NO_HALT
 from tests.runs.test_proof import accounts, login, most_documents
 
 pytestmark = pytest.mark.anyio
@@ -194,17 +196,7 @@ async def test_a_document_that_is_another_bills_by_its_link_takes_no_step(field:
     office = Office(sandbox(), route)
     await office.open_run(orders(2))
     await office.execute()
-    store = office.site.world.store
-    (other,) = store.by_number(PURCHASE_ORDER, orders(3)[2])
-    (document,) = office.site.world.documents_of(orders(1)[0])
-    store.remove(document)
-    for line in document.entries:
-        assert line.origin is not None
-        line.origin = line.origin._replace(number=other.number)
-        line.links = tuple(each._replace(bill_id=other.id) for each in line.links)
-    store.add(document)
-    from tests.runs.test_follow import FOLLOW, NO_HALT  # noqa: PLC0415  # its words
-
+    document = give_to_another(office.site.world, orders(1)[0], orders(3)[2])
     steps_of = replace(route, follow=FOLLOW.follow)
     await office.execute(route=steps_of, work=follow_run, pace=NO_HALT)
     follows = [each.follow for each in (await office.documents()).values()]

@@ -239,8 +239,8 @@ class Context:
     async def users_see_alike(self) -> bool:
         """Say whether one user's look before a sending is as good as everybody's; asked once."""
         if self.alike is None:
-            self.alike = len(self.erp.users) == 1
-            self.alike = self.alike or await look_for_sights(self)
+            self.alike = False  # for who asks while that is found out
+            self.alike = len(self.erp.users) == 1 or await look_for_sights(self)
         return self.alike
 
     async def may_split(self) -> bool:

@@ -26,7 +26,7 @@ from k3push.core.remark import foreign, remark
 from k3push.core.safety.evidence import made_outcome, new_targets
 from k3push.core.safety.life import SENT_BEFORE
 from k3push.core.safety.verdict import InDoubt, ReadBack, SendAgain, judge
-from k3push.ports import Clock, Doubt, Ledger
+from k3push.ports import AttemptRecord, Clock, Doubt, Ledger
 from k3push.runs.context import Context, SettlePace
 from k3push.runs.lookup import found_by, look_at_targets
 from k3push.runs.source_check import unclear
@@ -322,12 +322,11 @@ async def _calls_with_unlinked(
         return fruitful
     found = set()
     for attempt in sorted(fruitful):
-        doubt = one_of_each[attempt]
-        kept = await context.ledger.attempts_of(doubt.number)
-        numbers = next(k.attempt.intent.numbers for k in kept if k.attempt.id == attempt)
+        kept = await _attempt_of(context, one_of_each[attempt])
+        numbers = kept.attempt.intent.numbers if kept else ()
         seen = await look_at_targets(context, numbers, by_all=True, stop_or_not=True)
         there = {target.id for number in numbers for target in seen.targets.get(number, ())}
-        if not there <= seen.by_link:
+        if not numbers or not there <= seen.by_link:
             found.add(attempt)
     return frozenset(found)
 
@@ -396,21 +395,26 @@ async def _names_documents(context: Context, doubt: Doubt, seen: Sighting | None
 
     One of them may be this number's, and is there then.
     """
-    for kept in await context.ledger.attempts_of(doubt.number):
-        if kept.attempt.id != doubt.attempt or kept.exchange is None:
-            continue
-        verdict = judge(kept.exchange)
-        if not isinstance(verdict, ReadBack) or not verdict.said.named:
-            return False
-        known: set[str] = set()
-        for number in kept.attempt.intent.numbers:
-            rows = await context.ledger.rows_of(number)
-            mine = (row for run, row in rows if run == doubt.run and row.bill == number)
-            known |= {t.id for row in mine for t in row.targets}
-            known |= {t.id for t in seen.targets.get(number, ())} if seen else set()
-        sources = set(kept.attempt.intent.numbers)
-        return not {t.id for t in verdict.said.named if t.number not in sources} <= known
-    return False
+    kept = await _attempt_of(context, doubt)
+    if kept is None or kept.exchange is None:
+        return False
+    verdict = judge(kept.exchange)
+    if not isinstance(verdict, ReadBack) or not verdict.said.named:
+        return False
+    known: set[str] = set()
+    for number in kept.attempt.intent.numbers:
+        rows = await context.ledger.rows_of(number)
+        mine = (row for run, row in rows if run == doubt.run and row.bill == number)
+        known |= {t.id for row in mine for t in row.targets}
+        known |= {t.id for t in seen.targets.get(number, ())} if seen else set()
+    sources = set(kept.attempt.intent.numbers)
+    return not {t.id for t in verdict.said.named if t.number not in sources} <= known
+
+
+async def _attempt_of(context: Context, doubt: Doubt) -> AttemptRecord | None:
+    """Return the attempt that is in doubt, as the ledger keeps it."""
+    kept = await context.ledger.attempts_of(doubt.number)
+    return next((each for each in kept if each.attempt.id == doubt.attempt), None)
 
 
 def _absent(number: BillNumber, pace: SettlePace) -> Outcome:

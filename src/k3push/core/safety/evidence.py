@@ -299,8 +299,7 @@ class _Rest:
 
     def onward(self) -> Conclusion:
         """Let them travel together through another user: the refusal is about none of them."""
-        outcomes = tuple(self._planned(number) for number in self.numbers)
-        return Conclusion(outcomes, parts=(self.numbers,))
+        return replace(self.later(), try_later=False)
 
     def dropped(self, named: Mapping[BillNumber, Sequence[str]], *, again: bool) -> Conclusion:
         """A success passed over them in silence, but for those that it refuses by name."""
