@@ -169,6 +169,7 @@ class Follower:
     _tallies: dict[Step, Tally] = field(default_factory=dict)
     _size: int = 1  # the first call of an execution carries one
     _flows_are_read: bool = True
+    _makers: dict[str, set[str]] = field(default_factory=dict)
     _senders: dict[str, str] = field(default_factory=dict)
     _strange: dict[str, str] = field(default_factory=dict)
     _has_learnt: bool = False
@@ -467,7 +468,13 @@ class Follower:
         for entry in entries:
             standing, sender = standings.get(entry.document.id), entry.document.sender
             if sender and standing and standing.creator:
-                self._senders.setdefault(standing.creator, sender)
+                self._makers.setdefault(sender, set()).add(standing.creator)
+        # Where a sender's documents bear several makers, their maker is not who sent.
+        self._senders = {
+            next(iter(makers)): sender
+            for sender, makers in self._makers.items()
+            if len(makers) == 1
+        }
         for id_, creator in list(self._strange.items()):
             if creator in self._senders:
                 del self._strange[id_]

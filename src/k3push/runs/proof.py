@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import anyio
 
@@ -68,11 +68,13 @@ class ServerClock:
         local: Its local time was no earlier than this one
         at_s: when the loop's clock showed this.
         behind: So far a machine's clock, in UTC, was ahead of it at most when something was sent.
+        tells_time: Whether documents tell the time of day at which they were made.
     """
 
     local: datetime
     at_s: float
     behind: timedelta = timedelta(0)
+    tells_time: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,9 @@ class Began:
         when = min(self.at, self.now).astimezone(UTC).replace(tzinfo=None) - behind
         if clock is not None and self.on_loop_s is not None and self.on_loop_s >= clock.at_s:
             when = max(when, clock.local + timedelta(seconds=self.on_loop_s - clock.at_s))
-        return when - CLOCKS_DIFFER
+        when -= CLOCKS_DIFFER
+        # A form may keep the day of the making alone.
+        return when if clock and clock.tells_time else datetime.combine(when, time())
 
 
 @dataclass(slots=True)
@@ -176,7 +180,9 @@ class Proofs:
             ours = {id_ for each in known for id_ in _ids(each)}
             makers = await self._makers_of(looker, known)
             left = [maker for id_, maker in strays.items() if id_ not in {*ours, *before}]
-            if any(not (sender and makers and maker) or maker in makers for maker in left):
+            # Where a sender's documents bear several makers, their maker is not who sent.
+            tells = sender and len(makers) == 1
+            if any(not (tells and maker) or maker in makers for maker in left):
                 suspects.add(sender)
         return frozenset(suspects)
 
@@ -195,7 +201,9 @@ class Proofs:
             if row.sent_at and (created := _created(standings.get(target.id)))
         ]
         if times:
-            self._clock = ServerClock(max(times), now_s, max(behind, default=timedelta(0)))
+            told = any(at.time() != time() for at in times)
+            none = timedelta(0)
+            self._clock = ServerClock(max(times), now_s, max(behind, default=none), told)
 
     async def _makers_of(self, looker: Looker, known: Sequence[Made]) -> set[str]:
         """Return who made some documents of the ledger, as the ERP names them."""

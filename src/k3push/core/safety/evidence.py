@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from k3push.core.model import PARTLY, BillNumber, Outcome, State, Target, Targets
 from k3push.core.pacing.chunking import halve
 from k3push.core.remark import remark
-from k3push.core.safety.named_bills import messages_naming
+from k3push.core.safety.named_bills import messages_naming, naming_one
 from k3push.core.safety.verdict import RESPONSE_ERROR, Said
 
 # MsgCodes (P 4.3).
@@ -290,11 +290,12 @@ def _refused(rest: _Rest, numbers: Sequence[BillNumber], *, last_try: bool) -> C
     if said.code == RESPONSE_ERROR and len(numbers) == 1 and not last_try:
         return rest.later()
     # All numbers are looked for, so that one that was found does not pass for another in it.
-    named = messages_naming(said.messages, numbers)
+    named = messages_naming(naming_one(said.messages, numbers), numbers)
     if len(numbers) == 1 or said.code == CALL_LIMIT:
         # A call limit is about no number, and parts would only be more calls.
         return rest.refused(named)
-    return rest.parted(named)
+    together = messages_naming(said.messages, numbers).keys() - named.keys()
+    return rest.parted(named, apart=bool(together))
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,15 +343,19 @@ class _Rest:
         others = [self._rejected(n, self.said.code, self.reason) for n in silent]
         return Conclusion((*self._by_name(named), *others))
 
-    def parted(self, named: Mapping[BillNumber, Sequence[str]]) -> Conclusion:
+    def parted(
+        self, named: Mapping[BillNumber, Sequence[str]], *, apart: bool = False
+    ) -> Conclusion:
         """Those that are named are rejected; the others go on in smaller chunks.
 
         A refusal that names some numbers, or spares some, is lifted by leaving these out; one
-        that is about the whole chunk may be about any number of it.
+        that is about the whole chunk may be about any number of it, and so may one that names
+        several which may not travel together (*apart*).
         """
         silent = tuple(number for number in self.numbers if number not in named)
         planned = [self._planned(number) for number in silent]
-        cut = tuple(halve(silent)) if self.whole and len(silent) == len(self.numbers) else (silent,)
+        is_about_all = self.whole and len(silent) == len(self.numbers)
+        cut = tuple(halve(silent)) if is_about_all or apart else (silent,)
         parts = cut if silent else ()
         return Conclusion((*self._by_name(named), *planned), parts=parts)
 
@@ -390,6 +395,9 @@ def conclude_unread(
     targets = said.targets([number])
     if targets:
         outcome = made_outcome(number, targets)
+        if not said.success and reason:
+            code = said.code if outcome.state is State.DRAFT else PARTLY
+            outcome = outcome._replace(code=code, reason=reason)
     elif said.success or said.thrown:
         outcome = Outcome(
             number, State.UNKNOWN, code=said.code if said.messages else "unnamed", reason=reason

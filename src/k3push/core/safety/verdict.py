@@ -234,12 +234,10 @@ def _is_no_refusal(said: Said) -> InDoubt | None:
     'server_timeout'
     """
     words = " ".join(said.messages).strip()
-    if said.success:
-        return None
     if _is_interrupted(said, words):
         # What it names was saved before; the rest may be saved yet.
         return InDoubt("server_timeout", words)
-    if not said.named and not words and (said.thrown or said.code in _UNCLASSIFIED):
+    if not said.acted and not words and (said.thrown or said.code in _UNCLASSIFIED):
         return InDoubt("wordless", remark("note.wordless"))
     return None
 
