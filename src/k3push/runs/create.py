@@ -177,7 +177,8 @@ async def take_up_plan(
 ) -> Run:
     """Write a planned run into the ledger, with the rows of its plan and what will not be sent.
 
-    Goes on where an execution that died has stopped, and changes nothing once all is there.
+    Goes on where an execution that died has stopped, and changes nothing once all is there. That
+    one may have written lines, and not what the plan says of them.
 
     Args:
         ledger: Where to.
@@ -199,9 +200,10 @@ async def take_up_plan(
         if run.whole:
             return run
         listed = sum((await ledger.counts(run.id)).values()) + len(await ledger.repeats(run.id))
-        rest = islice(lines, listed, None)
-        while batch := await anyio.to_thread.run_sync(_next_foreseen, rest):
-            await _write_down(ledger, run, batch, at)
+        place = 0
+        while batch := await anyio.to_thread.run_sync(_next_foreseen, lines):
+            await _write_down(ledger, run, batch, at, after=place, there=listed - place)
+            place += len(batch)
         await ledger.close_list(run.id)
     return replace(run, whole=True)
 
@@ -236,12 +238,30 @@ async def take_up_list(ledger: Ledger, wanted: Run, listed: Sequence[Listed]) ->
     return replace(run, whole=True)
 
 
-async def _write_down(ledger: Ledger, run: Run, batch: Sequence[Foreseen], at: datetime) -> None:
-    await ledger.add(run.id, [Listed(one.line, one.number, id=one.listed_id) for one in batch])
+async def _write_down(
+    ledger: Ledger, run: Run, batch: Sequence[Foreseen], at: datetime, *, after: int, there: int
+) -> None:
+    """Write lines of a plan down, and what it says of them.
+
+    Args:
+        ledger: Where to.
+        run: The run.
+        batch: Some of its lines.
+        at: When.
+        after: The place of the line before them.
+        there: So many of them, or more, are in the ledger, perhaps without what the plan says.
+    """
+    new = [Listed(one.line, one.number, id=one.listed_id) for one in batch[max(0, there) :]]
+    if new:
+        await ledger.add(run.id, new)
     known = {one.listed: Identified(one.bill, one.source_id) for one in batch if one.bill}
     await ledger.identify(run.id, known)
     outcomes = [one.outcome(again=bool(run.again_because)) for one in batch]
     unsent = [outcome for outcome in outcomes if outcome is not None]
+    if there > 0:
+        rows = await ledger.rows(run.id, states=[State.PLANNED], after=after, limit=len(batch))
+        untold = {row.key for row in rows}
+        unsent = [outcome for outcome in unsent if outcome.number in untold]
     if unsent:
         await ledger.conclude(run.id, unsent, at=at, note=remark("note.planned"))
 
