@@ -15,7 +15,7 @@ from k3push.config.settings_file import read_settings
 from k3push.core.model import RunId, State
 from k3push.runs.execute import Only
 from k3push.runs.outcome import Exit
-from k3push.runs.request_stages import find_request, requests
+from k3push.runs.request_stages import Stage, find_request, requests
 from k3push.simulator import build
 from k3push.simulator.forms import PURCHASE_ORDER
 from k3push.simulator.script import Channel
@@ -181,6 +181,32 @@ def test_a_kill_between_executed_and_told_loses_nothing(tmp_path: Path) -> None:
             assert (again.status_code, again.json()["id"]) == (200, answer.json()["id"])
             told = await until_over(wms, again.json()["id"])
         assert told["counts"] == {"pushed": 5}
+        assert {shop.documents(number) for number in orders(5)} == {1}
+
+    in_time(visit)
+
+
+def test_a_push_whose_run_is_held_elsewhere_waits_for_it_and_goes_on(tmp_path: Path) -> None:
+    """The database has not yet given up the sessions of a machine that was cut off."""
+
+    async def visit() -> None:
+        shop = Shop(tmp_path)
+        token = await shop.token()
+        async with shop.open() as home, program(home, token) as wms:
+            answer = await wms.post("/pushes", json=asked("e-1", *orders(5)))
+            with anyio.fail_after(600):
+                while not any(shop.documents(number) for number in orders(5)):
+                    await anyio.lowlevel.checkpoint()
+            dead, shop.ledger = shop.ledger, shop.ledger.another_process()
+            dead.die()
+        (run,) = await shop.ledger.runs()
+        held = shop.ledger.another_process()
+        async with held.own(run.id, executes=False), shop.open() as home:
+            await anyio.sleep(45)
+            assert (await shop.asked()).stage is Stage.APPROVED
+        async with shop.open() as home, program(home, token) as wms:
+            told = await until_over(wms, answer.json()["id"])
+        assert (told["counts"], told["exit"]) == ({"pushed": 5}, 0)
         assert {shop.documents(number) for number in orders(5)} == {1}
 
     in_time(visit)

@@ -23,7 +23,7 @@ from k3push.web.uploads import MOST_PASTED_BYTES, MOST_UPLOAD_BYTES
 from tests.runs.office import NOON, orders, sandbox, steps
 from tests.web.shop import BY_NAME, FOUR_EYES, Shop, fields_of, press, send_list, signed_in
 from tests.web.test_live import Viewer
-from tests.web.visits import COOKIE, HOST, House, house, in_time, seal_of
+from tests.web.visits import COOKIE, HOST, PROXY, House, house, in_time, seal_of
 
 # The client's own generators, where its body is not read to the end.
 UNREAD = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -280,6 +280,26 @@ def test_who_has_planned_a_push_may_not_approve_it_where_four_eyes_are_asked_for
             assert (await press(li, url, f"{url}/approve")).status_code == 303
             asked = await shop.until("ended")
             assert (asked.by, asked.approved_by) == ("wang", "li")
+
+    in_time(visit)
+
+
+@pytest.mark.parametrize("alias", ["Wang", "WANG", "ｗａｎｇ"])
+def test_another_spelling_of_a_name_makes_no_second_person(tmp_path: Path, alias: str) -> None:
+    """A directory takes any letter case, and its proxy passes on what was typed."""
+
+    async def visit() -> None:
+        shop = Shop(tmp_path)
+        async with (
+            shop.open(replace(PROXY, four_eyes=True)) as home,
+            home.browser("10.0.0.9", **{"x-remote-user": "wang"}) as wang,
+            home.browser("10.0.0.9", **{"x-remote-user": alias}) as again,
+            home.browser("10.0.0.9", **{"x-remote-user": "wang2"}) as other,
+        ):
+            url = (await send_list(wang, "CGDD0000000")).headers["location"]
+            await shop.until("planned")
+            assert (await press(again, url, f"{url}/approve")).status_code == 403
+            assert (await press(other, url, f"{url}/approve")).status_code == 303
 
     in_time(visit)
 
