@@ -34,8 +34,9 @@ from k3push.runs.find import find_run
 from k3push.runs.outcome import Ending, Exit
 from k3push.runs.problem import Problem
 from k3push.runs.select import Selecting
-from k3push.runs.settle import in_doubt, settle_by_word
+from k3push.runs.settle import settle_by_word
 from k3push.runs.stop import Cause, Stop
+from k3push.runs.word_of_person import doubts_meant
 from k3push.scripting import AsyncSession
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.executor import Executor, RunOptions
@@ -245,14 +246,17 @@ class Runner:
         return self.report_all(endings)
 
     async def settle_as(self, state: State, numbers: Sequence[str]) -> Exit:
-        """Record a person's word about unknown numbers."""
+        """Record a person's word about unknown numbers; the id of their run may stand before."""
         async with (
             ledger_of(self.settings) as ledger,
             measured(self.settings, ledger, self.warn),
         ):
             doubtful: list[tuple[RunId, BillNumber]] = []
-            for number in map(BillNumber, numbers):
-                found = await in_doubt(ledger, number)
+            named = await ledger.run(RunId(numbers[0]))
+            if named and not numbers[1:]:
+                raise Problem(remark("error.as_needs"))
+            for number in map(BillNumber, numbers[1:] if named else numbers):
+                found = await doubts_meant(ledger, number, named.id if named else None)
                 if not found:
                     raise Problem(remark("error.not_unknown", number=number))
                 doubtful += found
@@ -263,8 +267,8 @@ class Runner:
                     )
                 except RunIsAliveError as error:
                     raise Problem(remark("error.run_alive", run=run)) from error
-                named = self.say(f"state.{state}")
-                self.warn("notice.settled_by_person", number=bill, state=named)
+                word = self.say(f"state.{state}")
+                self.warn("notice.settled_by_person", number=bill, state=word)
         return Exit.DONE
 
     # -- asking -------------------------------------------------------------------------------
