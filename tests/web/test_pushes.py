@@ -16,12 +16,29 @@ import httpx
 import pytest
 
 from k3push.core.model import RunId, State
-from k3push.runs.request_stages import Kind, acts_about, requests
+from k3push.runs.request_stages import (
+    Kind,
+    Request,
+    Stage,
+    acts_about,
+    is_asked_for,
+    put_request,
+    requests,
+)
 from k3push.simulator import build
 from k3push.simulator.script import Channel
 from k3push.web.uploads import MOST_PASTED_BYTES, MOST_UPLOAD_BYTES
 from tests.runs.office import NOON, orders, sandbox, steps
-from tests.web.shop import BY_NAME, FOUR_EYES, Shop, fields_of, press, send_list, signed_in
+from tests.web.shop import (
+    BY_NAME,
+    FOUR_EYES,
+    PATIENCE_S,
+    Shop,
+    fields_of,
+    press,
+    send_list,
+    signed_in,
+)
 from tests.web.test_live import Viewer
 from tests.web.visits import COOKIE, HOST, PROXY, House, house, in_time, seal_of
 
@@ -406,6 +423,25 @@ def test_a_server_that_starts_takes_up_what_the_last_one_has_left(tmp_path: Path
             asked = await shop.until("ended")
         assert await shop.counts(asked.runs[0]) == {State.PUSHED: 40}
         assert {shop.documents(number) for number in orders(40)} == {1}
+
+    in_time(visit)
+
+
+def test_a_server_that_starts_takes_up_all_that_was_left_however_much_it_is(tmp_path: Path) -> None:
+    """A burst of programs' pushes may have been accepted right before it died."""
+
+    async def visit() -> None:
+        shop = Shop(tmp_path)
+        for nth in range(1200):
+            settle = Request(
+                f"settle-{nth}", Kind.SETTLE, "wang", NOON, Stage.APPROVED, runs=[RunId("none")]
+            )
+            await put_request(shop.ledger, settle)
+        assert await is_asked_for(shop.ledger, RunId("none"))
+        async with shop.open():
+            with anyio.fail_after(PATIENCE_S):
+                while await is_asked_for(shop.ledger, RunId("none")):  # noqa: ASYNC110  # the server tells nobody
+                    await anyio.sleep(1)
 
     in_time(visit)
 
