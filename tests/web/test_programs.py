@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import anyio
@@ -11,11 +12,21 @@ import anyio.lowlevel
 import httpx
 import pytest
 
+from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.config.settings_file import read_settings
-from k3push.core.model import RunId, State
+from k3push.core.model import RunId, State, Step
 from k3push.runs.execute import Only
 from k3push.runs.outcome import Exit
-from k3push.runs.request_stages import Stage, find_request, requests
+from k3push.runs.request_stages import (
+    Kind,
+    Request,
+    Stage,
+    find_request,
+    put_request,
+    requests,
+    requests_of,
+    steps_asked_for,
+)
 from k3push.simulator import build
 from k3push.simulator.forms import PURCHASE_ORDER
 from k3push.simulator.script import Channel
@@ -24,7 +35,7 @@ from k3push.web.lanes import MOST_AT_ONCE
 from k3push.wiring.executor import RunOptions
 from k3push.wiring.kept_access import IDLE_S
 from k3push.wiring.line_observer import LineObserver
-from tests.runs.office import orders, sandbox, steps
+from tests.runs.office import NOON, orders, sandbox, steps
 from tests.web.programs import API, played, program, until_over
 from tests.web.shop import FOUR_EYES, Shop, press, signed_in
 from tests.web.visits import SPEAKERS, House, house, in_time
@@ -324,6 +335,23 @@ def test_a_program_asks_for_fewer_steps_than_the_route_takes(tmp_path: Path) -> 
             )
 
     played(push, tmp_path, Shop(tmp_path, more=more))
+
+
+def test_what_was_asked_for_is_known_however_often_a_run_was_asked_for_since() -> None:
+    """A program may have its run settled every hour for weeks."""
+
+    async def visit() -> None:
+        ledger, run = MemoryLedger(account="acct"), RunId("r1")
+        push = Request("p", Kind.PUSH, "api/wms", NOON, Stage.ENDED, runs=[run], steps=[])
+        await put_request(ledger, push)
+        for nth in range(1, 1101):
+            at = NOON + timedelta(hours=nth)
+            settle = Request(f"s{nth}", Kind.SETTLE, "api/wms", at, Stage.ENDED, runs=[run])
+            await put_request(ledger, settle)
+        assert await steps_asked_for(ledger, run, [Step.SUBMIT, Step.AUDIT]) == ()
+        assert len(await requests_of(ledger, run)) == 1101
+
+    in_time(visit)
 
 
 def test_whoever_executes_a_push_takes_no_step_that_its_program_did_not_ask_for(

@@ -213,7 +213,8 @@ async def requests(
 
 async def requests_of(ledger: Ledger, run: RunId) -> Sequence[Request]:
     """Return the requests whose first run a run is, the newest first."""
-    return [_request(memo) for memo in await ledger.memos(REQUEST, about=run)]
+    # The oldest of them says what was asked for at all.
+    return [_request(memo) for memo in await ledger.memos(REQUEST, about=run, limit=EVERY)]
 
 
 async def push_of(ledger: Ledger, run: RunId) -> Request | None:
