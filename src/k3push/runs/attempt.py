@@ -33,7 +33,6 @@ from k3push.core.model import (
     StepIntent,
     Target,
     Targets,
-    number_in,
 )
 from k3push.core.pacing.pace import Ended, Sample
 from k3push.core.protocol import wire
@@ -43,6 +42,7 @@ from k3push.core.safety.evidence import (
     Conclusion,
     Look,
     are_merged,
+    but_strangers,
     conclude,
     conclude_unread,
     made_outcome,
@@ -473,11 +473,14 @@ async def _read_back(
         if not context.route.source_number_field and len(numbers) == 1:
             return _by_word(context, sending, attempt, said)
         return _unread(numbers, str(error))
-    conclusion = _without(conclusion, _untold(context, attempt, made, seen))
-    for number, others in strangers(said, made).items():
-        documents = ", ".join(other.label for other in others)
-        sending.twins[number] = remark("note.twin", documents=documents)
-    return conclusion
+    for number, others in strangers(said, numbers, _new_in(attempt, said, seen)).items():
+        if number in made:
+            documents = ", ".join(other.label for other in others)
+            sending.twins[number] = remark("note.twin", documents=documents)
+        else:
+            # Should it travel again, what it meets is not what was sent before.
+            context.sent_before[number] |= {other.id for other in others}
+    return _without(conclusion, _untold(context, attempt, made, seen))
 
 
 def _by_word(context: Context, sending: Sending, attempt: Attempt, said: Said) -> Conclusion:
@@ -493,9 +496,8 @@ def _by_word(context: Context, sending: Sending, attempt: Attempt, said: Said) -
 
 
 def _named(attempt: Attempt, said: Said) -> set[str]:
-    """Return the ids of the documents that an answer names; an old server names sources too."""
-    sources = set(map(number_in, attempt.intent.numbers))
-    return {target.id for target in said.named if target.number not in sources}
+    """Return the ids of the documents that an answer names."""
+    return {target.id for target in said.targets(attempt.intent.numbers)}
 
 
 async def _conclude(
@@ -520,8 +522,9 @@ async def _conclude(
         if trusted and (said.thrown or said.acted):
             # What broke, or passes over a number, may have made a document that names no source.
             missing = {number: sender for number in numbers if number not in made}
+            before = {id_ for n in missing for id_ in attempt.intent.before.get(n, ())}
             trusted = not await context.senders_of_strays(
-                attempt.intent.began_at, missing, on_loop_s=sending.began_s
+                attempt.intent.began_at, missing, before=before, on_loop_s=sending.began_s
             )
         look = replace(
             look,
@@ -613,6 +616,11 @@ def _untold(
 
 
 def _made_in(attempt: Attempt, said: Said, seen: Sighting) -> Targets:
+    """Return what a look shows of the numbers of which an attempt has made something."""
+    return but_strangers(said, attempt.intent.numbers, _new_in(attempt, said, seen))
+
+
+def _new_in(attempt: Attempt, said: Said, seen: Sighting) -> Targets:
     """Return what a look shows that was not there before an attempt.
 
     What the answer names was made by it, even if somebody has cancelled it since, or no link shows

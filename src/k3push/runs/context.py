@@ -259,6 +259,7 @@ class Context:
         began_at: datetime,
         senders: Mapping[BillNumber, str],
         *,
+        before: Collection[str],
         on_loop_s: float | None = None,
     ) -> frozenset[str]:
         """Say which users may have made a document since that ties itself to no bill (`proof`)."""
@@ -266,7 +267,7 @@ class Context:
         if on_loop_s is not None:
             await self.proofs.read_clock(self, self.ledger, self.run.id)
         return await self.proofs.senders_of_strays(
-            self, self.ledger, self.run.id, began=began, senders=senders
+            self, self.ledger, self.run.id, began=began, senders=senders, before=before
         )
 
     def knows_enough_of(self, sender: str) -> bool:

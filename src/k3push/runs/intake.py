@@ -183,8 +183,9 @@ class Intake:
             for each in await context.ledger.attempts_of(bill)
             if each.attempt.intent.run == context.run.id
         ]
+        left = [each for each in kept if not isinstance(each.exchange, NeverSent)]
         # Where a bill may have several documents, whose a new one is cannot be told by time.
-        return [each for each in kept if context.repeats_pushes or _may_have_made(each)]
+        return [each for each in left if context.repeats_pushes or _may_have_made(each)]
 
     def _remember(self, bill: BillNumber, mine: Sequence[AttemptRecord]) -> frozenset[str]:
         """Return which documents of a bill were there before this run first sent it."""
@@ -251,11 +252,14 @@ def _called(row: Row, bill: BillNumber) -> BillNumber:
 
 
 def _may_have_made(kept: AttemptRecord) -> bool:
-    """Say whether an attempt may have made something: it has left, and was not plainly refused."""
-    if isinstance(kept.exchange, NeverSent):
-        return False
+    """Say whether an attempt that has left may have made more of a planned number than is known.
+
+    What an answer of success names is known of whom it is.
+    """
     verdict = judge(kept.exchange) if kept.exchange else None
-    return not isinstance(verdict, ReadBack) or verdict.said.acted or verdict.twice
+    if not isinstance(verdict, ReadBack):
+        return True
+    return verdict.twice or (verdict.said.acted and not verdict.said.names_all)
 
 
 def _was_in_doubt(kept: AttemptRecord) -> bool:

@@ -145,6 +145,7 @@ class Proofs:
         *,
         began: Began,
         senders: Mapping[BillNumber, str],
+        before: Collection[str],
     ) -> frozenset[str]:
         """Say which users may have made a document since that ties itself to no bill.
 
@@ -157,6 +158,7 @@ class Proofs:
             run: Whose scope counts.
             began: When the first call in doubt left.
             senders: Who sent each number in doubt, "" where that is not known.
+            before: Documents of these numbers that were there before.
         """
         when = began.no_later_than(self._clock)
         strays = await look_for_strays(looker, f"{when:%Y-%m-%d %H:%M:%S}", senders)
@@ -167,7 +169,7 @@ class Proofs:
             known = await ledger.made_by(run, sender or None, limit=MOST_KNOWN)
             ours = {id_ for each in known for id_ in _ids(each)}
             makers = await self._makers_of(looker, known)
-            left = [maker for id_, maker in strays.items() if id_ not in ours]
+            left = [maker for id_, maker in strays.items() if id_ not in {*ours, *before}]
             if any(not (sender and makers and maker) or maker in makers for maker in left):
                 suspects.add(sender)
         return frozenset(suspects)

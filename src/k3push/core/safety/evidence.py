@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from k3push.core.model import PARTLY, BillNumber, Outcome, State, Target, Targets, number_in
+from k3push.core.model import PARTLY, BillNumber, Outcome, State, Target, Targets
 from k3push.core.pacing.chunking import halve
 from k3push.core.remark import remark
 from k3push.core.safety.named_bills import messages_naming
@@ -361,7 +361,7 @@ def conclude_unread(
         elsewhere: Pushes go through other users than its own from now on.
     """
     reason = " ".join(said.messages)
-    targets = _named(said, [number])
+    targets = said.targets([number])
     if targets:
         outcome = made_outcome(number, targets)
     elif said.success or said.thrown:
@@ -398,22 +398,36 @@ def new_targets(found: Targets, before: Mapping[BillNumber, Collection[str]]) ->
     }
 
 
-def strangers(said: Said, made: Targets) -> dict[BillNumber, tuple[Target, ...]]:
+def strangers(said: Said, numbers: Sequence[BillNumber], made: Targets) -> Targets:
     """Find documents that came into being beside those that an answer names, by source number.
 
     An answer of success names all that it made, so that somebody else has pushed the same bill.
 
     >>> ours, theirs = Target("1", "RK1"), Target("2", "RK2")
-    >>> strangers(Said(True, "0", (), (ours,)), {BillNumber("A"): (ours, theirs)})
+    >>> said, number = Said(True, "0", (), (ours,)), BillNumber("A")
+    >>> strangers(said, [number], {number: (ours, theirs)})
     {'A': (Target(id='2', number='RK2', draft=False),)}
     """
-    if not said.success or said.partial or not said.named:
+    named = {target.id for target in said.targets(numbers)} if said.names_all else set()
+    if not named:
         return {}
-    named = {target.id for target in said.named}
     return {
         number: others
         for number, targets in made.items()
-        if (others := tuple(t for t in targets if t.id not in named)) and len(others) < len(targets)
+        if (others := tuple(target for target in targets if target.id not in named))
+    }
+
+
+def but_strangers(said: Said, numbers: Sequence[BillNumber], made: Targets) -> Targets:
+    """Leave out the numbers of which an answer names no document, though it names all it made.
+
+    A draft may be told of nowhere (P 5.8).
+    """
+    others = strangers(said, numbers, made)
+    return {
+        number: found
+        for number, found in made.items()
+        if len(others.get(number, ())) < len(found) or any(target.draft for target in found)
     }
 
 
@@ -428,19 +442,9 @@ def _may_hide_draft(said: Said, *, drafts: bool) -> bool:
     return drafts and not said.converted and said.code not in TRY_LATER_CODES
 
 
-def _named(said: Said, numbers: Collection[BillNumber]) -> tuple[Target, ...]:
-    """Return the targets that the answer names.
-
-    Nobody has seen what the conversion's status names on plain success; should it be the
-    sources (P "Unknown" 3), these are not targets.
-    """
-    sources = set(map(number_in, numbers))
-    return tuple(target for target in said.named if target.number not in sources)
-
-
 def _unlinked(said: Said, numbers: Sequence[BillNumber], made: Targets) -> list[Target]:
     linked = {target.id for targets in made.values() for target in targets}
-    return [target for target in _named(said, numbers) if target.id not in linked]
+    return [target for target in said.targets(numbers) if target.id not in linked]
 
 
 def _accounts(said: Said, numbers: Sequence[BillNumber], made: Targets) -> bool:
