@@ -595,6 +595,21 @@ async def test_what_has_a_twin_by_now_is_left_to_a_person_though_it_was_taken_up
     assert any("more documents than its push made" in why for why in await reasons(office))
 
 
+async def test_a_document_of_several_bills_is_left_alone_where_one_of_them_has_another() -> None:
+    """Another program pushes one of them at the same moment, and ours is merged."""
+    numbers = orders(8)
+    plan = FaultPlan(rivals={numbers[4]: Rival(1, at_once=True)})
+    office = Office(sandbox(plan, policy="merge"), FOLLOW)
+    await office.open_run(numbers)
+    await office.execute(pace=AT_ONCE)
+    twins = [row for row in (await office.rows()).values() if row.code == TWIN]
+    assert twins
+    ids = {int(target.id) for row in twins for target in row.targets}
+    assert ids.isdisjoint(office.site.world.documents.history.named)
+    assert await counts(office) == {Follow.APPROVED: 6, Follow.REFUSED: 1}
+    assert await exit_code(office) is Exit.SOME_REJECTED
+
+
 async def test_what_was_there_before_is_left_alone() -> None:
     """Somebody else's document may wait for something that we know nothing of."""
     office = Office(sandbox(), FOLLOW)

@@ -207,7 +207,7 @@ class Follower:
             pushed = [(document, row.bill) for row in rows for document in documents_in(row)]
             known = await context.ledger.documents_of(run, [d.id for d, _ in pushed])
             self._expect(rows, known)
-            self._twins.update(t.id for row in rows if row.code == TWIN for t in row.targets)
+            self._note_twins(rows)
             new = [
                 replace(document, sender=await self._sender_of(document.id, bill))
                 for document, bill in pushed
@@ -236,6 +236,7 @@ class Follower:
         """
         if not self.wanted:
             return []
+        self._note_twins(outcomes)
         new = [
             replace(document, sender=named.get(document.id, ""))
             for outcome in outcomes
@@ -243,6 +244,10 @@ class Follower:
         ]
         await self._enrol(new)
         return [document.id for document in new]
+
+    def _note_twins(self, of: Iterable[Row | Outcome]) -> None:
+        """Note documents of bills that have too many; one may be another bill's as well."""
+        self._twins.update(t.id for each in of if each.code == TWIN for t in each.targets)
 
     async def _sender_of(self, id_: str, bill: BillNumber) -> str:
         """Return as whom the push travelled whose answer names a document, or ""."""
