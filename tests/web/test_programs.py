@@ -640,6 +640,35 @@ def test_what_could_not_be_begun_is_begun_by_command(tmp_path: Path) -> None:
     played(push, tmp_path)
 
 
+def test_what_was_begun_is_never_said_to_have_failed_to_begin(tmp_path: Path) -> None:
+    """A secret is gone when the server starts again, and a half of the bills is pushed by then."""
+
+    async def visit() -> None:
+        shop = Shop(tmp_path)
+        token = await shop.token()
+        async with shop.open() as home, program(home, token) as wms:
+            id_ = (await wms.post("/pushes", json=asked("e-1", *orders(5)))).json()["id"]
+            with anyio.fail_after(600):
+                while not any(shop.documents(number) for number in orders(5)):
+                    await anyio.lowlevel.checkpoint()
+            dead, shop.ledger = shop.ledger, shop.ledger.another_process()
+            dead.die()
+        config = shop.folder / "config.toml"
+        sound = config.read_text("utf-8")
+        config.write_text(sound.replace('password = "sandbox"', 'password = { env = "NONE_SUCH" }'))
+        async with shop.open() as home, program(home, token) as wms:
+            told = await until_over(wms, id_)
+            assert (told["state"], told["needs_person"], told["exit"]) == ("ended", True, None)
+            assert "NONE_SUCH" in told["why"]
+            config.write_text(sound)
+            resumed = await wms.post(f"/pushes/{id_}/commands", json={"command": "resume"})
+            assert resumed.status_code == 202
+            assert (await until_over(wms, id_))["counts"] == {"pushed": 5}
+        assert {shop.documents(number) for number in orders(5)} == {1}
+
+    in_time(visit)
+
+
 def test_people_see_who_has_pushed_and_find_it_by_the_key(tmp_path: Path) -> None:
     """A person who is asked about an event of the WMS finds its push."""
 

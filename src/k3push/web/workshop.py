@@ -350,7 +350,7 @@ class Workshop:
                     "request.failed", request=id_, why="".join(traceback.format_exception(error))
                 )
                 why = remark("web.defect", what=f"{type(cause).__name__}: {cause}")
-            await self._fail(ledger, id_, why)
+            await self._give_up(ledger, id_, why)
 
     async def _step(self, ledger: Ledger, request: Request, work: _Work, lane: Lane | None) -> None:
         if self.draining:
@@ -365,9 +365,17 @@ class Workshop:
         elif request.stage is Stage.APPROVED:
             await self._execute(ledger, request, work, lane)
 
-    async def _fail(self, ledger: Ledger, id_: str, why: str) -> None:
+    async def _give_up(self, ledger: Ledger, id_: str, why: str) -> None:
         request = await find_request(ledger, id_)
-        if request is not None and request.is_open:
+        if request is None or not request.is_open:
+            return
+        mine = request.runs if request.kind is Kind.PUSH else ()
+        runs = [run for name in mine if (run := await ledger.run(name)) is not None]
+        if any([await ledger.attempt_count(run.id) for run in runs]):
+            # What was begun before tells by its rows what it has come to.
+            await self._announce(ledger, request, runs)
+            await move(ledger, request, Stage.ENDED, why=why)
+        else:
             await self._announce(ledger, request, [], why)
             await move(ledger, request, Stage.FAILED, why=why)
 
