@@ -252,7 +252,24 @@ def test_what_a_death_left_out_of_the_ledger_is_filled_in(
     assert desk.k3push("apply", PLAN).exit == 2
 
 
-async def _begin_filling(path: Path, head: dict[str, Any], numbers: Sequence[str]) -> None:
+@pytest.mark.parametrize(("began", "goes_on"), [("rest", ()), ("", ("--again", "--because", "x"))])
+def test_what_was_begun_with_again_goes_on_with_it_alone(
+    desk: Desk, start: Start, began: str, goes_on: Sequence[str]
+) -> None:
+    """Who types the command anew may have thought better of second documents."""
+    sandbox = start("--write-back", "never")
+    desk.configure(sandbox.url).k3push("run", desk.job(orders(2), "first.csv"))
+    planned(desk, sandbox, *orders(2))
+    head: dict[str, Any] = json.loads((desk.folder / PLAN).read_bytes().splitlines()[0])["made_for"]
+    anyio.run(_begin_filling, desk.folder / "ledger.db", head, orders(1), began)
+    refused = desk.k3push("apply", PLAN, *goes_on)
+    assert (refused.exit, "--again" in refused.err) == (2, True), refused
+    assert sandbox.truth()["documents"] == 2
+
+
+async def _begin_filling(
+    path: Path, head: dict[str, Any], numbers: Sequence[str], again_because: str = ""
+) -> None:
     """Write what `apply` has written when it is killed after some of nine lines."""
     (planned_run,) = head["runs"]
     opened = Run(
@@ -262,6 +279,7 @@ async def _begin_filling(path: Path, head: dict[str, Any], numbers: Sequence[str
         ("orders.csv",),
         str(path.parent / "results" / f"orders.{planned_run['id']}"),
         datetime.fromisoformat(head["created_at"]),
+        again_because=again_because,
     )
     async with open_sqlite(path, account="sandbox") as ledger:
         await ledger.open_run(opened)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from k3push.core.model import (
 from k3push.core.plan import Forecast, Foreseen
 from k3push.ports import LedgerLostError
 from k3push.runs.create import free_run_id, new_run_id, results_folder, take_up_plan
+from k3push.runs.problem import Problem
 from tests.adapters.ledger.samples import NOON, a_run
 
 LINES = [
@@ -124,6 +126,21 @@ def test_what_a_plan_does_not_send_stays_so_wherever_its_writing_was_cut_short(
             "D": (State.REJECTED, "D1"),
         },
     )
+
+
+@pytest.mark.parametrize(("began", "goes_on"), [("rest", ""), ("", "rest")])
+def test_a_plan_goes_on_as_it_was_begun(began: str, goes_on: str) -> None:
+    """With second documents, or without."""
+
+    async def applied() -> None:
+        ledger, run = MemoryLedger(account="s"), a_run("planned")
+        await ledger.open_run(replace(run, again_because=began))
+        with pytest.raises(Problem, match="again"):
+            await take_up_plan(ledger, replace(run, again_because=goes_on), iter(LINES), at=NOON)
+        taken = await take_up_plan(ledger, replace(run, again_because=began), iter(LINES), at=NOON)
+        assert taken.whole
+
+    anyio.run(applied)
 
 
 @pytest.mark.parametrize("stem", ["采" * 80, "a" * 251, "é" * 125])

@@ -17,6 +17,7 @@ from k3push.core.model import Identified, Listed, Outcome, Route, Row, Run, RunI
 from k3push.core.plan import Foreseen
 from k3push.core.remark import remark
 from k3push.ports import Clock, Ledger
+from k3push.runs.problem import Problem
 from k3push.runs.row_pages import pages_of
 from k3push.words.language import in_files
 
@@ -190,6 +191,7 @@ async def take_up_plan(
         The run as it is in the ledger.
 
     Raises:
+        Problem: It was begun with `--again`, and is to go on without it, or the other way round.
         RunIsAliveError: Another process does so, or executes the run.
     """
     if await ledger.run(planned.id) is None:
@@ -199,6 +201,10 @@ async def take_up_plan(
         run = await ledger.run(planned.id) or planned
         if run.whole:
             return run
+        if bool(run.again_because) is not bool(planned.again_because):
+            # Second documents are made for who asks for them now, and not for who did before.
+            kind = "with" if run.again_because else "without"
+            raise Problem(remark(f"plan.begun_{kind}_again", run=run.id))
         listed = sum((await ledger.counts(run.id)).values()) + len(await ledger.repeats(run.id))
         place = 0
         while batch := await anyio.to_thread.run_sync(_next_foreseen, lines):
