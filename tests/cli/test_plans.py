@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -332,6 +332,23 @@ def test_a_run_on_a_terminal_shows_its_plan_and_asks(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals")
+@pytest.mark.parametrize("gone", [False, True])
+def test_what_is_agreed_to_is_what_was_shown(desk: Desk, sandbox: Sandbox, *, gone: bool) -> None:
+    """An export may come anew while the question stands there."""
+    desk.configure(sandbox.url).job(orders(2))
+
+    def meanwhile() -> None:
+        if gone:
+            (desk.folder / "orders.csv").unlink()
+        else:
+            desk.job(orders(9))
+
+    code, text = typed(desk, "y", "run", "orders.csv", meanwhile=meanwhile)
+    assert (code, "has changed since it was shown" in text) == (2, True), text
+    assert sandbox.made() == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals")
 def test_more_documents_on_purpose_are_asked_for_too(desk: Desk, start: Start) -> None:
     """With `--again` what is there is pushed, so a person must be able to say no to it."""
     sandbox = start("--keep-open")
@@ -353,8 +370,10 @@ def test_yes_asks_nothing_and_looks_once(desk: Desk, sandbox: Sandbox) -> None:
     assert (code, sandbox.made(), "plan for" in text) == (0, 7, False)
 
 
-def typed(desk: Desk, answer: str, *arguments: str) -> tuple[int, str]:
-    """Run a command on a terminal of its own, and answer its question."""
+def typed(
+    desk: Desk, answer: str, *arguments: str, meanwhile: Callable[[], None] = lambda: None
+) -> tuple[int, str]:
+    """Run a command on a terminal of its own, and answer its question, after something else."""
     import pty  # noqa: PLC0415  # Windows lacks it
 
     pid, terminal = pty.fork()
@@ -372,6 +391,7 @@ def typed(desk: Desk, answer: str, *arguments: str) -> tuple[int, str]:
         text += block.decode("utf-8", "replace")
         if "y/N" in text and not asked:
             asked = True
+            meanwhile()
             os.write(terminal, f"{answer}\n".encode())
     os.close(terminal)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), text
