@@ -27,6 +27,7 @@ from datetime import UTC, datetime, timedelta
 import anyio
 
 from k3push.core.model import (
+    TWIN,
     BillNumber,
     Document,
     Exchange,
@@ -174,6 +175,7 @@ class Follower:
     _strange: dict[str, str] = field(default_factory=dict)
     _has_learnt: bool = False
     _expected: dict[str, Row] = field(default_factory=dict)
+    _twins: set[str] = field(default_factory=set)
     _has_taken_up: bool = False
     _ages: DoubtAges = field(init=False)
 
@@ -201,13 +203,16 @@ class Follower:
         if not self.wanted:
             return
         context, run, place = self.context, self.context.run.id, 0
-        states = [State.PUSHED, *([State.ALREADY] if context.route.follow_already else [])]
+        # A row may have become a draft since its document was taken up.
+        states = [State.PUSHED, State.DRAFT]
+        states += [State.ALREADY] if context.route.follow_already else []
         # No generator: it could not be closed where a stop cuts the execution short.
         while rows := await context.ledger.rows(run, states=states, after=place, limit=PAGE_ROWS):
             place = rows[-1].place
             pushed = [(document, row.bill) for row in rows for document in documents_in(row)]
             known = await context.ledger.documents_of(run, [d.id for d, _ in pushed])
             self._expect(rows, known)
+            self._note_twins(rows)
             new = [
                 replace(document, sender=await self._sender_of(document.id, bill))
                 for document, bill in pushed
@@ -236,6 +241,7 @@ class Follower:
         """
         if not self.wanted:
             return []
+        self._note_twins(outcomes)
         new = [
             replace(document, sender=named.get(document.id, ""))
             for outcome in outcomes
@@ -243,6 +249,10 @@ class Follower:
         ]
         await self._enrol(new)
         return [document.id for document in new]
+
+    def _note_twins(self, of: Iterable[Row | Outcome]) -> None:
+        """Note documents of bills that have too many; one may be another bill's as well."""
+        self._twins.update(t.id for each in of if each.code == TWIN for t in each.targets)
 
     async def _sender_of(self, id_: str, bill: BillNumber) -> str:
         """Return as whom the push travelled whose answer names a document, or ""."""
@@ -268,7 +278,8 @@ class Follower:
     async def _enrol_already(self, rows: Iterable[Row]) -> None:
         """Take up documents that were there before.
 
-        One that somebody has submitted or approved is none of ours.
+        One that somebody has submitted or approved is none of ours, nor is one that an earlier run
+        has submitted, and that stands at D since a person has taken it back.
         """
         there = [t for row in rows if row.state is State.ALREADY for t in row.targets]
         known = await self.context.ledger.documents_of(self.context.run.id, [t.id for t in there])
@@ -281,8 +292,13 @@ class Follower:
             Document(target.id, target.number)
             for target in there
             if (seen := standings.get(target.id)) and not seen.cancelled and seen.status in "AD"
+            if seen.status != TAKEN_BACK or not await self._was_submitted(target.id)
         ]
         await self._enrol(fresh)
+
+    async def _was_submitted(self, id_: str) -> bool:
+        """Say whether a run of this ledger may have submitted a document."""
+        return not all(map(_did_nothing, await self.context.ledger.steps_of(id_)))
 
     def _expect(self, rows: Iterable[Row], known: Mapping[str, Document]) -> None:
         """Note of which bills documents are that an earlier execution has found."""
@@ -297,11 +313,22 @@ class Follower:
         """Take up a document as the ledger has it, with what was last done to it."""
         entry = _Entry(document)
         kept = await self.context.ledger.step(document.step) if document.step else None
-        if kept is not None and not _did_nothing(kept):
-            entry.last = kept.attempt.intent
+        if kept is not None:
+            entry.last = await self._last_that_counts(kept, document)
         if kept is not None and document.follow is Follow.UNKNOWN:
             entry.lost = kept.attempt
         self._entries[document.id] = entry
+
+    async def _last_that_counts(self, kept: StepRecord, document: Document) -> StepIntent | None:
+        """Return the last attempt at a step of a document that may have done something.
+
+        What the ERP has put off says nothing of what was done before it.
+        """
+        if not _did_nothing(kept):
+            return kept.attempt.intent
+        every = reversed(await self.context.ledger.steps_of(document.id))
+        mine = (each for each in every if each.attempt.intent.run == self.context.run.id)
+        return next((each.attempt.intent for each in mine if not _did_nothing(each)), None)
 
     # -- the task -----------------------------------------------------------------------------
 
@@ -520,6 +547,8 @@ class Follower:
         id_ = entry.document.id
         if id_ in lost:
             return remark("note.document.of_another", number=number_in(lost[id_]))
+        if id_ in self._twins:
+            return remark("note.document.twin")
         if await self._is_ours(entry, standing):
             return ""
         self._strange[id_] = standing.creator
@@ -557,8 +586,8 @@ class Follower:
 
             async def still_so() -> bool:
                 standings = await look_at_standings(self.context, ids)
-                stand = {seen.status for seen in standings.values() if not seen.cancelled}
-                return len(standings) == len(ids) and stand == {status}
+                stand = [s.status == status and not s.cancelled for s in standings.values()]
+                return len(stand) == len(ids) and all(stand)
 
             look = StatusLook(status, looked_s, still_so)
             began_s = anyio.current_time()

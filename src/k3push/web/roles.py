@@ -1,7 +1,8 @@
-"""The three roles of the dashboard, and which of them a user has."""
+"""The three roles of the dashboard, which of them a user has, and who is one and the same."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from enum import IntEnum
 
@@ -26,3 +27,19 @@ def role_of(user: str, roles: Mapping[str, Role]) -> Role:
     ('VIEW', 'APPROVE')
     """
     return roles.get(user, Role.VIEW) if roles else Role.APPROVE
+
+
+def is_one_person(one: str, other: str) -> bool:
+    """Say whether two names may be one person's.
+
+    Many a directory lets people sign in by any letter case or width of their name, and a reverse
+    proxy passes on what they have typed.
+
+    >>> is_one_person("wang", "Wang"), is_one_person("wang", "li")
+    (True, False)
+    """
+    return _plain(one) == _plain(other)
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).casefold().strip()

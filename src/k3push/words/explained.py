@@ -257,6 +257,10 @@ WORDS = {
         "the ERP does not show it as a document of {number}: it may be another's by now, since the database was restored",
         "ERP 中它已不是 {number} 的下游单据：数据库可能恢复过，现已属于别的单据",
     ),
+    "note.document.twin": (
+        "its bill has more documents than its push made; a person decides which of them stays",
+        "该源单的下游单据多于本次下推生成的数量；保留哪一张，由人工决定",
+    ),
     "note.document.others": (
         "the answer also tells of further documents: {told}",
         "应答中还提及其他单据：{told}",

@@ -187,7 +187,10 @@ def check_outcomes(
             raise life.IllegalMoveError(
                 f"{outcome.number}: attempt {standing.attempt} carried it after attempt {attempt}"
             )
-        life.check(outcome.number, standing.state, outcome.state)
+        # Who claims a number takes an executor for dead that has lost its connection for a moment,
+        # and leaves its row in doubt; but the attempt is open, and tells what it has come to.
+        lost = attempt and standing.state is State.UNKNOWN
+        life.check(outcome.number, State.SENT if lost else standing.state, outcome.state)
         unsent = standing.state is State.PLANNED and not standing.attempt
         if unsent and outcome.state in life.SENT_BEFORE:
             raise life.IllegalMoveError(f"{outcome.number}: {outcome.state}, and was never sent")
