@@ -67,7 +67,7 @@ def made_by(site: Site) -> Counter[str]:
     return creators
 
 
-@pytest.mark.parametrize(("users", "faster"), [(2, 1.4), (3, 1.7)])
+@pytest.mark.parametrize(("users", "faster"), [(2, 1.3), (3, 1.6)])
 async def test_more_users_are_faster_where_each_has_a_queue(users: int, faster: float) -> None:
     """It is what they are for (P 2.9); all of them look before each sending, so it is not all."""
     _, alone_s = await push_by(office_of(800), 800, [login(FIRST)])

@@ -431,7 +431,8 @@ async def _look_first(context: Context, sending: Sending) -> Mapping[BillNumber,
     seen = Sighting()
     if can_ask(context):
         # What a user sees of his colleagues' documents tells nothing of a stranger's.
-        seen = await look_at_targets(context, sending.numbers, by_all=True, before_sending=True)
+        several = len(context.erp.users) > 1
+        seen = await look_at_targets(context, sending.numbers, by_all=several, before_sending=True)
         sending.cancelled.update(seen.cancelled)
         _note_found(context, sending, seen)
     outcomes = []

@@ -85,6 +85,8 @@ async def settle_once(context: Context, run: RunId) -> Settled:
     doubts = await context.ledger.doubts(run)
     if not context.reads_back:
         return Settled(hopeless=frozenset(doubt.number for doubt in doubts))
+    if run != context.run.id and await _was_blind(context, run):
+        return Settled(hopeless=frozenset(doubt.number for doubt in doubts))
     pace = context.settle
     if run == context.run.id:
         context.ids |= {doubt.number: doubt.id for doubt in doubts if doubt.id}
@@ -98,6 +100,13 @@ async def settle_once(context: Context, run: RunId) -> Settled:
     over = settled.hopeless | settled.unproved | {each.number for each in settled.outcomes}
     waits = [wait_s(age, pace) for doubt, age in aged if doubt.number not in over]
     return replace(settled, left=len(waits), next_due_s=min(waits, default=math.inf))
+
+
+async def _was_blind(context: Context, run: RunId) -> bool:
+    """Say whether another run could not ask what was there before it sent, as this one can."""
+    other = await context.ledger.run(run)
+    by_field = other is not None and bool(other.route.source_number_field)
+    return not by_field and not context.links.find
 
 
 def tell_of_person(
