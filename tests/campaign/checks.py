@@ -15,7 +15,15 @@ from k3push.simulator.bills import APPROVED
 from k3push.simulator.forms import PURCHASE_ORDER
 from k3push.simulator.history import Maker
 from k3push.simulator.script import Does
-from tests.campaign.conditions import Breaks, HasRival, IsGuarded, IsUntied, LacksLinks, Lags
+from tests.campaign.conditions import (
+    Breaks,
+    HasRival,
+    IsGuarded,
+    IsUntied,
+    LacksLinks,
+    Lags,
+    Sees,
+)
 from tests.campaign.events import HasWindow, Refuses
 from tests.campaign.lateness import check_noticed, late_targets
 from tests.campaign.scene import Scene
@@ -52,7 +60,9 @@ async def check(scene: Scene) -> list[str]:
         findings += _check_reasons(scene, run, rows[run], late)
         if scene.routes[run].source_number_field:
             findings += await _check_rivals(scene, rows[run])
-    return findings
+    # Nobody can tell what a person makes as the user who sends.
+    strange = tuple(f"document {id_}:" for id_ in _made_as_ours(scene))
+    return [finding for finding in findings if not finding.startswith(strange)]
 
 
 def _audit(
@@ -159,7 +169,20 @@ def _audit(
     rivals = {event.number for event in scene.story.all_of(HasRival)} | scene.story.touched
     untold = frame.policy is Policy.MERGE_LINES and scene.story.has(LacksLinks)
     unsure = [f"{n}:" for n in rivals if scene.witness.takes_s(n) >= 1 or untold]
+    if scene.story.has(Sees) and scene.witness.turned_away:
+        # What a user who is set aside has made is seen by nobody else.
+        unsure += [f"{row.bill}:" for row in rows if scene.made_by_others(row.bill)]
     return [finding for finding in found if not finding.startswith(tuple(unsure))]
+
+
+def _made_as_ours(scene: Scene) -> list[int]:
+    """Return what people have made beside a run, as one of the users who push."""
+    return [
+        making.target.id
+        for number in scene.story.touched
+        for making in scene.world.makings_of(number)
+        if making.maker is Maker.PERSON and making.target.creator in scene.story.users
+    ]
 
 
 def _follows_already(scene: Scene) -> bool:

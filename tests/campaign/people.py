@@ -147,6 +147,8 @@ class People:
     def _may_be_cut(self, number: str) -> bool:
         """Say whether a document names a part of a number, and no link can tell of which bill."""
         world, as_one = self.scene.world, self.scene.world.collation
-        made = map(as_one, world.numbers_with_documents())
+        made = set(map(as_one, world.numbers_with_documents()))
         cut = any(each in as_one(number) and each != as_one(number) for each in made)
-        return cut and self.scene.story.has(LacksLinks)
+        # Nobody can say whether a number is a bill whose query is refused.
+        guarded = {as_one(e.number) for e in self.scene.story.all_of(IsGuarded)}
+        return (cut or bool(made & guarded)) and self.scene.story.has(LacksLinks)

@@ -22,7 +22,7 @@ from k3push.simulator.faults import NO_FAULT, Ending, Work
 from tests.runs.office import PACE
 
 # Far more than any trial needs; whoever gets there sends for ever.
-MOST_REQUESTS = 1500
+MOST_REQUESTS = 2500
 # So often may a number travel, over all executions and their tries.
 MOST_SENDINGS = 25
 

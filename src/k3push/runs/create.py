@@ -27,6 +27,9 @@ BATCH = 5000
 SELECTED = "--select"
 """Stands for a job file where the route selects its bills itself."""
 
+RETRIED = remark("note.retry")
+"""`Note.text` of a number that was rejected and is planned again."""
+
 # What results are called whose numbers come from no file.
 _STEMS = {"-": "stdin", SELECTED: "selected"}
 
@@ -300,7 +303,7 @@ async def plan_rejected(
             for row in filter(takes, rows)
         ]
         if outcomes:
-            await ledger.conclude(run.id, outcomes, at=clock.now(), note=remark("note.retry"))
+            await ledger.conclude(run.id, outcomes, at=clock.now(), note=RETRIED)
         planned += len(outcomes)
     return planned
 

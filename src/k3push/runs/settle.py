@@ -19,10 +19,14 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import anyio
+
 from k3push.core.model import (
+    PARTLY,
     TWIN,
     BillNumber,
     Outcome,
+    Row,
     RunId,
     Sighting,
     State,
@@ -37,7 +41,7 @@ from k3push.core.safety.life import SENT_BEFORE
 from k3push.core.safety.verdict import InDoubt, ReadBack, Said, SendAgain, judge
 from k3push.ports import AttemptRecord, Clock, Doubt, Ledger
 from k3push.runs.context import Context, SettlePace
-from k3push.runs.lookup import found_by, look_at_targets
+from k3push.runs.lookup import found_by, look_at_targets, united
 from k3push.runs.source_check import unclear
 from k3push.runs.stop import Cause
 
@@ -85,6 +89,10 @@ async def settle_once(context: Context, run: RunId) -> Settled:
     pace = context.settle
     if run == context.run.id:
         context.ids |= {doubt.number: doubt.id for doubt in doubts if doubt.id}
+    for doubt in doubts:
+        if doubt.source_id:
+            # Another bill of its number may have come since it was sent.
+            context.source_ids.setdefault(doubt.number, doubt.source_id)
     aged = [(doubt, context.ages.age_s(doubt)) for doubt in doubts]
     due = [(doubt, age) for doubt, age in aged if age >= pace.first_wait_s]
     settled = await _look(context, run, due) if due else Settled()
@@ -194,21 +202,24 @@ async def look_once_more(context: Context) -> None:
     """
     elsewhere = {} if context.repeats_pushes else context.doubted_elsewhere
     suspects = dict.fromkeys(elsewhere, frozenset[str]()) | context.suspects
+    suspects = context.refused | suspects
     if not suspects or not context.reads_back:
         return
+    await _wait_for_refused(context)
     seen = await look_at_targets(context, list(suspects), by_all=True, stop_or_not=True)
+    others = await context.ledger.made_of(context.run.id, list(suspects))
     amended = []
     for number, before in suspects.items():
-        found = [t for t in seen.targets.get(number, ()) if t.id not in before]
-        for run, row in await context.ledger.rows_of(number):
+        theirs = before | (others[number].ids if number in others else frozenset())
+        found = [t for t in seen.targets.get(number, ()) if t.id not in theirs]
+        for run, row in await context.ledger.rows_of(number) if found else ():
             ids = {target.id for target in row.targets}
             more = [target for target in found if target.id not in ids]
-            if (
-                run != context.run.id
-                or row.bill != number
-                or row.state not in SENT_BEFORE
-                or not more
-            ):
+            if run != context.run.id or row.bill != number or not more:
+                continue
+            if row.state is State.REJECTED and number in context.refused:
+                await _take_back(context, row, made_outcome(number, more))
+            if row.state not in SENT_BEFORE:
                 continue
             outcome = made_outcome(number, [*row.targets, *more])
             if row.attempts > 1 or number in elsewhere:
@@ -223,12 +234,31 @@ async def look_once_more(context: Context) -> None:
         )
 
 
+async def _wait_for_refused(context: Context) -> None:
+    """Wait until looks surely show what a refused call may have saved (P 5.7)."""
+    left_s = context.refused_s + context.settle.first_wait_s - anyio.current_time()
+    if left_s > 0 and context.refused_s > context.shown_s:
+        context.watch.waiting(remark("note.refused_once_more"), left_s)
+        await context.stop.sleep(left_s)
+
+
+async def _take_back(context: Context, row: Row, outcome: Outcome) -> None:
+    """Say of a number that was refused that a part of it was made all the same."""
+    now, note = context.clock.now(), remark("note.more_documents")
+    again = Outcome(row.bill, State.PLANNED, code=row.code, reason=row.reason)
+    told = outcome._replace(code=PARTLY if row.attempts == 1 else "", reason=row.reason)
+    await context.ledger.conclude(context.run.id, [again], at=now)
+    await context.ledger.conclude(context.run.id, [told], at=now, note=note)
+
+
 async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]) -> Settled:
     """Look for the documents of doubts, and conclude those that the look settles."""
     numbers = [doubt.number for doubt, _ in due]
     seen = await look_at_targets(context, numbers, by_all=True, stop_or_not=True)
     before: Mapping[BillNumber, Sequence[str]] = {d.number: d.before for d, _ in due}
-    made = await _without_strangers(context, due, new_targets(seen.targets, before))
+    # What somebody has cancelled since was made all the same.
+    shown_at_all = united(seen.targets, seen.cancelled)
+    made = await _without_strangers(context, due, new_targets(shown_at_all, before))
     found = []
     at_work: set[int] = set()
     unnamed: set[BillNumber] = set()
@@ -458,8 +488,11 @@ async def _answer_to(context: Context, doubt: Doubt) -> tuple[tuple[BillNumber, 
     if kept is None:
         return (), None
     verdict = judge(kept.exchange) if kept.exchange else None
-    said = verdict.said if isinstance(verdict, ReadBack) else None
-    return kept.attempt.intent.numbers, said
+    numbers = kept.attempt.intent.numbers
+    if not isinstance(verdict, ReadBack):
+        return numbers, None
+    sources = {context.source_ids.get(number, "") for number in numbers}
+    return numbers, verdict.said.but_sources(sources)
 
 
 async def _attempt_of(context: Context, doubt: Doubt) -> AttemptRecord | None:

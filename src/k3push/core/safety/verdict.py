@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from k3push.core.model import (
@@ -92,6 +92,11 @@ class Said:
             for target in self.named
             if target.id in self.saved or target.number not in sources
         )
+
+    def but_sources(self, ids: Collection[str]) -> Said:
+        """Return the same without what the conversion's status alone names and has these ids."""
+        named = tuple(t for t in self.named if t.id in self.saved or t.id not in ids)
+        return replace(self, named=named)
 
     @property
     def names_all(self) -> bool:
@@ -229,11 +234,10 @@ def _is_no_refusal(said: Said) -> InDoubt | None:
     'server_timeout'
     """
     words = " ".join(said.messages).strip()
-    if said.acted:
-        return None
     if _is_interrupted(said, words):
+        # What it names was saved before; the rest may be saved yet.
         return InDoubt("server_timeout", words)
-    if not words and (said.thrown or said.code in _UNCLASSIFIED):
+    if not said.acted and not words and (said.thrown or said.code in _UNCLASSIFIED):
         return InDoubt("wordless", remark("note.wordless"))
     return None
 
