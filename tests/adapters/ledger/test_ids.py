@@ -257,7 +257,7 @@ async def test_what_was_made_of_a_bill_is_known_by_its_id(ledger: Ledger) -> Non
     first = await with_one(ledger)
     await push(ledger, first, NUMBER)
     second = await with_two(ledger, "r2")
-    made = Made(first, ONE, State.PUSHED, (Target("7", "RK7"),), frozenset({"7"}))
+    made = Made(first, ONE, State.PUSHED, (Target("7", "RK7"),))
     assert await ledger.made_of(second, [ONE, TWO]) == {ONE: made}
     third = await with_one(ledger, "r3", "102")
     assert await ledger.made_of(third, [NUMBER]) == {}
@@ -267,7 +267,7 @@ async def test_what_was_made_in_a_scope_is_known_by_the_id(ledger: Ledger) -> No
     """The other bill of the number is another."""
     first = await with_one(ledger)
     await push(ledger, first, NUMBER)
-    made = Made(first, NUMBER, State.PUSHED, (Target("7", "RK7"),), frozenset({"7"}))
+    made = Made(first, NUMBER, State.PUSHED, (Target("7", "RK7"),))
     assert await ledger.made_in(SCOPE, {NUMBER: "101"}) == {NUMBER: made}
     assert await ledger.made_in(SCOPE, {NUMBER: "102", TWO: "102"}) == {}
     assert set(await ledger.made_in(SCOPE, {ONE: ""})) == {ONE}

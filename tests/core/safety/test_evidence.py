@@ -440,7 +440,7 @@ def test_what_the_saving_names_is_a_target_whatever_its_number() -> None:
     ("answer", "state", "code"),
     [
         (said(success=True, named=(target(1),)), State.PUSHED, ""),
-        (said(success=True, named=(target(1, draft=True),)), State.DRAFT, "11"),
+        (said(success=True, named=(target(1, draft=True),)), State.DRAFT, ""),
         (said("价格", named=(target(1, draft=True),)), State.DRAFT, "11"),
         (said(success=True), State.UNKNOWN, "unnamed"),
         (said(success=True, named=(Target("7", "A"),)), State.UNKNOWN, "unnamed"),
