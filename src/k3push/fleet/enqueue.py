@@ -17,6 +17,7 @@ from k3push.core.remark import remark
 from k3push.ports import Ledger
 from k3push.runs.create import list_numbers, merged, new_run
 from k3push.runs.problem import Problem
+from k3push.runs.request_stages import Act, note_act
 from k3push.wiring.inbox import Part, new_of_ledger, opened
 from k3push.wiring.job_lists import JobOptions, routes_of
 from k3push.wiring.outputs import cure_of_results
@@ -74,6 +75,7 @@ class Enqueuer:
         window: When they may send; "" is as the tenant's settings say.
         zone: Whose clock the window goes by; "" is the worker's.
         slices: Into how many runs each list is parted, which may be executed side by side.
+        by: Who asks, for the ledger; "" where a schedule does.
     """
 
     tenant: Tenant
@@ -81,6 +83,7 @@ class Enqueuer:
     window: str = ""
     zone: str = ""
     slices: int = 1
+    by: str = ""
 
     async def ask(
         self, ledger: Ledger, queue: Queue, names: Sequence[str], how: JobOptions
@@ -127,6 +130,8 @@ class Enqueuer:
                 await ledger.open_run(run)
                 async with ledger.own(run.id):
                     await list_numbers(ledger, run, part.jobs, takes)
+                if self.by:
+                    await note_act(ledger, Act(run.started_at, run.id, self.by, "queued"))
                 runs.append(run.id)
         if batch.file is not None:
             await ledger.take(batch.file, runs[0])
