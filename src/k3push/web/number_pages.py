@@ -84,7 +84,7 @@ class NumberPages:
             return self._page(request, frame)
         answers = []
         first = whole(request.query_params.get("from", "0"))
-        every = list(self._desk.books.tenants.values())
+        every = self._desk.tenants_of(request.state.visitor)
         until_s = anyio.current_time() + SEARCH_S
         after = first
         for tenant in every[first:]:

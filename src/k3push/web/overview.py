@@ -27,11 +27,8 @@ class Overview:
         """List the tenants, a page of them in the order of their names."""
         first = whole(request.query_params.get("from", "0"))
         named = request.query_params.get("name", "").strip()
-        every = [
-            tenant
-            for name, tenant in self._desk.books.tenants.items()
-            if named.casefold() in name.casefold()
-        ]
+        seen = self._desk.tenants_of(request.state.visitor)
+        every = [tenant for tenant in seen if named.casefold() in tenant.name.casefold()]
         shown = every[first : first + TENANTS_A_PAGE]
         runs = await self._desk.books.runs_of(shown, 1)
         tenants = [
@@ -46,7 +43,7 @@ class Overview:
             "tenants.html",
             tenants=tenants,
             named=named,
-            many=len(self._desk.books.tenants) > TENANTS_A_PAGE,
+            many=len(seen) > TENANTS_A_PAGE,
             next_page=after if after < len(every) else 0,
         )
 

@@ -263,7 +263,7 @@ class RunPages:
         watching: AbstractAsyncContextManager[Feed[T]],
         message: Callable[[T], Mapping[str, object]],
     ) -> Response:
-        admitted = partial(self._desk.is_admitted, visit.visitor)
+        admitted = partial(self._desk.is_admitted, visit)
         return EventStream(watching, message, self._desk.closing, admitted)
 
 

@@ -10,6 +10,7 @@ import anyio
 
 from k3push.core.model import Run, RunId
 from k3push.ports import Ledger, LedgerLostError
+from k3push.web.roles import Role
 from k3push.web.workshop import Workshop
 
 
@@ -22,6 +23,7 @@ class Tenant:
         acct_id: Its account set.
         ledger: What tells its ledger from others; equal for two tenants of one ledger.
         window: When its chunks may leave, as its settings say.
+        roles: What users may do with it, besides those of the door.
         opened: Opens the ledger; raises `LedgerLostError` where there is none yet.
         workshop: Does what is asked for; None where the server only watches.
     """
@@ -32,6 +34,7 @@ class Tenant:
     window: str
     opened: Callable[[], AbstractAsyncContextManager[Ledger]]
     workshop: Workshop | None = None
+    roles: Mapping[str, Role] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
