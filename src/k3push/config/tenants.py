@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
@@ -77,13 +78,16 @@ def files_of(folder: Path) -> list[Path]:
     Raises:
         OSError: The folder cannot be read.
     """
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix == SUFFIX
-        if not path.name.startswith((".", "#", "~"))
-        if path.is_file()
-    )
+    with os.scandir(folder) as entries:
+        # By its names: to make and compare the paths of thousands takes several times as long.
+        names = sorted(
+            entry.name
+            for entry in entries
+            if entry.name.endswith(SUFFIX)
+            if not entry.name.startswith((".", "#", "~"))
+            if entry.is_file()
+        )
+    return [folder / name for name in names]
 
 
 def read_tenants(folder: Path, environment: Mapping[str, str]) -> Tenants:

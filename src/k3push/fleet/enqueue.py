@@ -10,13 +10,10 @@ from zlib import crc32
 import anyio.to_thread
 
 from k3push.adapters.clock import SystemClock
-from k3push.config.settings import Settings
 from k3push.config.tenants import Tenant
 from k3push.core.model import FolderFile, Listed, Route, Run, RunId
-from k3push.core.remark import remark
 from k3push.ports import Ledger
 from k3push.runs.create import list_numbers, merged, new_run
-from k3push.runs.problem import Problem
 from k3push.runs.request_stages import Act, note_act
 from k3push.wiring.inbox import Part, new_of_ledger, opened
 from k3push.wiring.job_lists import JobOptions, routes_of
@@ -24,47 +21,7 @@ from k3push.wiring.outputs import cure_of_results
 from k3push.wiring.selected_bills import keep_list
 
 if TYPE_CHECKING:
-    from k3push.adapters.ledger.postgres.database import Server
     from k3push.fleet.queue import Queue
-
-
-def needs_fleet() -> None:
-    """See that what the fleet needs is installed.
-
-    Raises:
-        Problem: It is not, with the command that installs it.
-    """
-    try:
-        import procrastinate  # noqa: F401, PLC0415
-        import psycopg_pool  # noqa: F401, PLC0415
-    except ImportError as error:
-        raise Problem(remark("fleet.missing", why=error)) from error
-
-
-def needs_shared_ledger(settings: Settings) -> None:
-    """See that machines can share the ledger.
-
-    Raises:
-        Problem: They cannot.
-    """
-    if not settings.ledger.in_postgres:
-        raise Problem(remark("fleet.sqlite", file=settings.file))
-
-
-def queue_of(tenant: Tenant) -> Server:
-    """Return the database that queues a tenant's runs.
-
-    Raises:
-        SettingsError: Its password is not where it should be.
-    """
-    from k3push.adapters.ledger.postgres.database import Server  # noqa: PLC0415
-
-    settings = tenant.settings
-    secret, key = settings.fleet.password, "fleet.password"
-    if secret is None and not settings.fleet.database:
-        secret, key = settings.ledger.password, "ledger.password"
-    password = secret.resolve(key, settings.file) if secret else ""
-    return Server.of(tenant.database, password)
 
 
 @dataclass(frozen=True, slots=True)

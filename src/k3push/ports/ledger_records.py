@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from k3push.core.model import (
     Attempt,
     BillNumber,
     Exchange,
+    Run,
     RunId,
     State,
     StepAttempt,
@@ -56,6 +57,18 @@ class Holder:
 
     run: RunId
     alive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """How a run stands, seen from afar.
+
+    Attributes:
+        counts: Its rows of each state; a state without rows is absent.
+    """
+
+    run: Run
+    counts: Mapping[State, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

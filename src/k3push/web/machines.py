@@ -87,9 +87,10 @@ class Machines:
     async def _samples(self) -> list[Sample]:
         books = self._desk.books
         samples: list[Sample] = []
-        for tenant in list(books.tenants.values()):
-            labels = {"tenant": tenant.name}
-            (runs,) = (await books.runs_of([tenant], RUNS_LOOKED_AT)).values()
+        tenants = list(books.tenants.values())
+        glances = await books.glances(tenants, RUNS_LOOKED_AT)
+        for tenant in tenants:
+            labels, runs = {"tenant": tenant.name}, glances[tenant.name]
             try:
                 if isinstance(runs, LedgerLostError):
                     raise runs

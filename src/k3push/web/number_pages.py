@@ -113,7 +113,7 @@ class NumberPages:
             if (run := runs[id_]) is not None:
                 (followed,) = await with_follow(visit.ledger, id_, [row])
                 found.append((run, followed))
-        named = (await RunFilter(words=wanted).of(visit.ledger))[:MOST_RUNS]
+        named = await RunFilter(words=wanted).of(visit.ledger, MOST_RUNS)
         if (called := await visit.ledger.run(RunId(wanted))) is not None:
             named = [called, *named]
         return _Answer(visit.tenant.name, visit.base, found, named)

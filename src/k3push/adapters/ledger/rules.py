@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeVar
 from k3push.core.model import BillNumber, Document, Follow, Identified, Outcome, State, number_in
 from k3push.core.remark import remark
 from k3push.core.safety import life
+from k3push.ports import Glance
 
 Time = TypeVar("Time", datetime, str)
 
@@ -21,6 +22,10 @@ KILLED = "killed"
 """`Row.code` of a number whose executor died while its attempt was open."""
 
 KILLED_BECAUSE = remark("note.killed")
+
+
+BEHIND_ALL = (1 << 63) - 1
+"""A key that no run has, since all are smaller."""
 
 
 class Standing(NamedTuple):
@@ -53,6 +58,20 @@ class Spelled(NamedTuple):
     attempt: int
     bill: BillNumber
     id: str = ""
+
+
+def worth_a_glance(newest: Sequence[Glance]) -> Sequence[Glance]:
+    """Return, of the newest runs of an account, the last of each route and what is not settled.
+
+    Args:
+        newest: The oldest first.
+    """
+    last = {each.run.route.name: each.run.id for each in newest}
+    return [
+        each
+        for each in newest
+        if not each.run.is_settled or last[each.run.route.name] == each.run.id
+    ]
 
 
 def is_of_account(scope: str, account: str) -> bool:

@@ -11,7 +11,8 @@ from pathlib import Path
 from k3push.cli.console.person import person_here
 from k3push.cli.console.screen import put_json
 from k3push.config.tenants import tenant_of
-from k3push.fleet.enqueue import Enqueuer, needs_fleet, needs_shared_ledger, queue_of
+from k3push.fleet.enqueue import Enqueuer
+from k3push.fleet.queue_place import needs_fleet, needs_shared_ledger, queue_of
 from k3push.runs.outcome import Exit
 from k3push.wiring.config_file import find_config
 from k3push.wiring.job_lists import JobOptions

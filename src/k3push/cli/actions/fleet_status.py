@@ -19,11 +19,12 @@ from k3push.config.tenants import Tenant, Tenants
 from k3push.core.control_words import Command, Verb
 from k3push.core.model import RunId
 from k3push.core.remark import remark
-from k3push.fleet.enqueue import queue_of
 from k3push.fleet.queue import Queue, open_queue
+from k3push.fleet.queue_place import queue_of
 from k3push.fleet.status import samples, standing
 from k3push.fleet.tenant_folder import names_and_queue, one_queue_of, read_folder
 from k3push.ports import LedgerLostError
+from k3push.reporting.prometheus_text import write_textfile
 from k3push.runs.control import command
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
@@ -183,10 +184,6 @@ async def status(
 
 
 async def _write_metrics(queue: Queue, path: Path) -> None:
-    try:
-        from k3push.reporting.prometheus_text import write_textfile  # noqa: PLC0415
-    except ImportError as error:
-        raise Problem(remark("setting.package", package="k3push[metrics]")) from error
     check_output(path, option="--textfile")
     try:
         await anyio.to_thread.run_sync(write_textfile, path, await samples(queue))

@@ -34,7 +34,7 @@ from k3push.config.settings import ServeSettings, Settings
 from k3push.config.tenants import Tenant as ConfigTenant
 from k3push.config.tenants import clashes_of, files_of, tenant_of
 from k3push.core.remark import remark
-from k3push.fleet.enqueue import needs_fleet, needs_shared_ledger, queue_of
+from k3push.fleet.queue_place import needs_fleet, needs_shared_ledger, queue_of
 from k3push.ports import Ledger, LedgerLostError
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem

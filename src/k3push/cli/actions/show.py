@@ -134,7 +134,7 @@ async def runs(
 ) -> Exit:
     """Print runs, the newest first."""
     async with ledger_of(load_settings(config)) as ledger:
-        found = (await wanted.of(ledger))[:limit]
+        found = await wanted.of(ledger, limit)
         counts = {run.id: await ledger.counts(run.id) for run in found}
     if json:
         told = [_run_as_json(run, counts[run.id]) for run in found]
