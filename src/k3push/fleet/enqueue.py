@@ -13,7 +13,7 @@ from k3push.adapters.clock import SystemClock
 from k3push.config.tenants import Tenant
 from k3push.core.model import FolderFile, Listed, Route, Run, RunId
 from k3push.ports import Ledger
-from k3push.runs.create import list_numbers, merged, new_run
+from k3push.runs.create import list_numbers, merged, new_run, open_new
 from k3push.runs.request_stages import Act, note_act
 from k3push.wiring.inbox import Part, new_of_ledger, opened
 from k3push.wiring.job_lists import JobOptions, routes_of
@@ -79,12 +79,22 @@ class Enqueuer:
                     mine = _slice_of(listed.number or listed.id, slices) == nth
                     return mine and routes[listed.route].name == route.name
 
-                run = await self._new_run(ledger, route, batch.names)
-                await self._keep(run, part)
                 lock = self.tenant.name if slices == 1 else f"{self.tenant.name}/{nth + 1}"
-                # First of all, so that a death at any later moment leaves a trace.
-                await queue.ask(self.tenant.name, run.id, lock, self.window, self.zone)
-                await ledger.open_run(run)
+                asked: list[RunId] = []
+
+                async def make(
+                    route: Route = route, lock: str = lock, asked: list[RunId] = asked
+                ) -> Run:
+                    if asked:  # its id was another tenant's
+                        await queue.do("unask", tenant=self.tenant.name, run=asked.pop())
+                    run = await self._new_run(ledger, route, batch.names)
+                    # First of all, so that a death at any later moment leaves a trace.
+                    await queue.ask(self.tenant.name, run.id, lock, self.window, self.zone)
+                    asked.append(run.id)
+                    return run
+
+                run = await open_new(ledger, make)
+                await self._keep(run, part)
                 async with ledger.own(run.id):
                     await list_numbers(ledger, run, part.jobs, takes)
                 if self.by:

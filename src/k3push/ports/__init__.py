@@ -26,6 +26,7 @@ from k3push.ports.ledger_records import (
     Memo,
     Note,
     OtherSpellingError,
+    RunIdTakenError,
     RunIsAliveError,
     StepRecord,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "Note",
     "Once",
     "OtherSpellingError",
+    "RunIdTakenError",
     "RunIsAliveError",
     "StepRecord",
     "Turn",

@@ -46,6 +46,14 @@ class RunIsAliveError(Exception):
     """Another living process executes this run."""
 
 
+class RunIdTakenError(ValueError):
+    """A run of that id is there, of whichever account."""
+
+    def __init__(self, run: RunId) -> None:
+        """Say so of *run*."""
+        super().__init__(f"run {run} is there already")
+
+
 @dataclass(frozen=True, slots=True)
 class Holder:
     """Who holds the claim on a number that another run wants.

@@ -67,7 +67,8 @@ class Ledger(Protocol):
         """Write down a new run, without numbers.
 
         Raises:
-            ValueError: The id is taken, by whichever account, or the run is another account's.
+            RunIdTakenError: By whichever account: its own runs alone do not tell which are free.
+            ValueError: The run is another account's.
         """
         ...
 

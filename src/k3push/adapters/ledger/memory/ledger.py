@@ -81,6 +81,7 @@ from k3push.ports import (
     Memo,
     Note,
     OtherSpellingError,
+    RunIdTakenError,
     RunIsAliveError,
     StepRecord,
 )
@@ -157,7 +158,7 @@ class MemoryLedger(Ledger):
             if account.lower() == run.account.lower():
                 raise OtherSpellingError(run.account, account)
         if run.id in store.runs:
-            raise ValueError(f"run {run.id} is there already")
+            raise RunIdTakenError(run.id)
         store.runs[run.id] = RunRows(run)
 
     async def end_run(self, run: RunId, exit_code: int, at: datetime) -> None:
