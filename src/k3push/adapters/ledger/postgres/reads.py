@@ -88,16 +88,23 @@ async def run_key(connection: Connection, run: RunId) -> int:
 
 
 async def _key_and_scope(connection: Connection, run: RunId) -> tuple[int, str]:
+    if (known := connection.keys.get(run)) is not None:
+        return known
     found = await connection.one("run_key", run=run)
     if found is None:
         raise LookupError(f"the ledger has no run {run}")
-    return int(found[0]), str(found[1])
+    known = int(found[0]), str(found[1])
+    connection.keys[run] = known
+    return known
 
 
 async def is_alive(connection: Connection, run: RunId) -> bool:
     """Say whether some process holds the lock of a run."""
-    found = await connection.one("run_key", run=run)
-    return found is not None and await connection.one("is_alive", run=found[0]) == (True,)
+    try:
+        key = await run_key(connection, run)
+    except LookupError:
+        return False
+    return await connection.one("is_alive", run=key) == (True,)
 
 
 async def has_taken(connection: Connection, file: FolderFile) -> bool:
