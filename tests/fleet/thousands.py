@@ -50,7 +50,8 @@ UNREAD = (
     "WHERE wanted OR looker IS NOT NULL OR due_at <= now()"
 )
 RUNS = "SELECT count(*) FROM k3push_fleet.fleet_runs"
-UNDONE = "SELECT count(*) FROM k3push_fleet.fleet_runs WHERE outcome IS NULL"
+# Whose list a kill has cut short is no run: the list is read again, and makes another.
+UNDONE = "SELECT count(*) FROM k3push_fleet.fleet_runs WHERE outcome IS NULL AND listed"
 
 
 @contextmanager

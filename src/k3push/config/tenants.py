@@ -85,9 +85,16 @@ def files_of(folder: Path) -> list[Path]:
             for entry in entries
             if entry.name.endswith(SUFFIX)
             if not entry.name.startswith((".", "#", "~"))
-            if entry.is_file()
+            if _is_file(entry)
         )
     return [folder / name for name in names]
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link that leads to itself, say, which is no reason to see no other
+        return False
 
 
 def read_tenants(folder: Path, environment: Mapping[str, str]) -> Tenants:
