@@ -10,12 +10,20 @@ from typing import Any
 from k3push.core.model import TWIN, Row, RunId, State, Target
 from k3push.core.safety.evidence import made_outcome
 from k3push.core.safety.life import FINAL
-from k3push.simulator import Channel, audit
+from k3push.simulator import Channel, Policy, audit
 from k3push.simulator.bills import APPROVED
 from k3push.simulator.forms import PURCHASE_ORDER
 from k3push.simulator.history import Maker
 from k3push.simulator.script import Does
-from tests.campaign.conditions import Breaks, HasRival, IsGuarded, Lags
+from tests.campaign.conditions import (
+    Breaks,
+    HasRival,
+    IsGuarded,
+    IsUntied,
+    LacksLinks,
+    Lags,
+    Sees,
+)
 from tests.campaign.events import HasWindow, Refuses
 from tests.campaign.lateness import check_noticed, late_targets
 from tests.campaign.scene import Scene
@@ -52,7 +60,9 @@ async def check(scene: Scene) -> list[str]:
         findings += _check_reasons(scene, run, rows[run], late)
         if scene.routes[run].source_number_field:
             findings += await _check_rivals(scene, rows[run])
-    return findings
+    # Nobody can tell what a person makes as the user who sends.
+    strange = tuple(f"document {id_}:" for id_ in _made_as_ours(scene))
+    return [finding for finding in findings if not finding.startswith(strange)]
 
 
 def _audit(
@@ -101,15 +111,15 @@ def _audit(
     ]
     # One run may be refused a bill that the other has pushed since.
     fair = [row for row in rows if row.state is not State.REJECTED or row.bill not in made]
-    # A person may have deleted what a row has met.
-    deleted = {
+    # A person may have deleted or cancelled what a row has met.
+    gone = {
         as_one(e.number)
         for e in scene.story.happenings
-        if isinstance(e, HasHand) and e.hand.does is Does.DELETE
+        if isinstance(e, HasHand) and e.hand.does in {Does.DELETE, Does.CANCEL}
     }
     fair = [
         row._replace(state=State.UNKNOWN)
-        if row.state is State.ALREADY and as_one(row.bill) in deleted
+        if row.state is State.ALREADY and as_one(row.bill) in gone
         else row
         for row in fair
     ]
@@ -157,8 +167,22 @@ def _audit(
         found += _audit_but(scene, number, mine, unseen, since=since)
     # After a lost answer nobody can tell what a rival has made from what is yet to be saved.
     rivals = {event.number for event in scene.story.all_of(HasRival)} | scene.story.touched
-    unsure = [f"{number}:" for number in rivals if scene.witness.takes_s(number) >= 1]
+    untold = frame.policy is Policy.MERGE_LINES and scene.story.has(LacksLinks)
+    unsure = [f"{n}:" for n in rivals if scene.witness.takes_s(n) >= 1 or untold]
+    if scene.story.has(Sees) and scene.witness.turned_away:
+        # What a user who is set aside has made is seen by nobody else.
+        unsure += [f"{row.bill}:" for row in rows if scene.made_by_others(row.bill)]
     return [finding for finding in found if not finding.startswith(tuple(unsure))]
+
+
+def _made_as_ours(scene: Scene) -> list[int]:
+    """Return what people have made beside a run, as one of the users who push."""
+    return [
+        making.target.id
+        for number in scene.story.touched
+        for making in scene.world.makings_of(number)
+        if making.maker is Maker.PERSON and making.target.creator in scene.story.users
+    ]
 
 
 def _follows_already(scene: Scene) -> bool:
@@ -190,7 +214,7 @@ def _audit_but(
 
 def _with_targets(scene: Scene, row: Row) -> Row:
     """Add to a person's word, that there are targets, which they are."""
-    bills = scene.documents_of(row.bill)
+    bills = scene.documents_of(row.bill) or list(scene.world.documents_of(row.bill))
     by_word = row.code == "person" and row.state is State.PUSHED
     by_ledger = row.code in {"ledger", "unshown"} and row.state is State.ALREADY and not row.targets
     if not (by_word or by_ledger) or not bills:
@@ -275,6 +299,7 @@ def _is_sound(scene: Scene, number: str) -> bool:
         world.collation(event.number)
         for event in scene.story.happenings
         if isinstance(event, Breaks | IsGuarded | HasRival)
+        or (isinstance(event, IsUntied) and scene.witness.denies_work(event.number))
     }
     return (
         len(world.store.by_number(PURCHASE_ORDER, number)) == 1

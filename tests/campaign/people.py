@@ -16,6 +16,7 @@ from k3push.runs.control import command
 from k3push.runs.create import plan_rejected, saying
 from k3push.runs.settle import in_doubt, settle_by_word
 from k3push.simulator import PushOrder
+from k3push.simulator.faults import Ending
 from k3push.simulator.forms import PURCHASE_ORDER
 from k3push.simulator.history import Maker
 from tests.campaign.conditions import IsGuarded, LacksLinks, ReadsFail
@@ -117,8 +118,11 @@ class People:
     def _check_doubts(self, doubts: Sequence[Doubt]) -> None:
         """Find numbers that wait for a person though a look could tell what became of them."""
         scene = self.scene
-        # A user who is denied a read sees less than was thought, so that absence waits for him.
-        denied = any(event.user for event in scene.story.all_of(ReadsFail))
+        # Who is denied a read sees less than was thought, so that absence waits for that.
+        denied = any(
+            event.user or any(fault.ending is Ending.NO_PERMISSION for fault in event.faults)
+            for event in scene.story.all_of(ReadsFail)
+        )
         if scene.story.is_dim or denied:
             return
         as_one = scene.world.collation
@@ -131,6 +135,7 @@ class People:
             and as_one(doubt.number) not in guarded
             and scene.routes[doubt.run].source_number_field
             and not self._may_be_merged(doubt.number)
+            and not self._may_be_cut(doubt.number)
         ]
 
     def _may_be_merged(self, number: str) -> bool:
@@ -138,3 +143,12 @@ class People:
         neighbours = self.scene.witness.neighbours(number)
         made = any(map(self.scene.world.documents_of, neighbours))
         return made and self.scene.story.has(LacksLinks)
+
+    def _may_be_cut(self, number: str) -> bool:
+        """Say whether a document names a part of a number, and no link can tell of which bill."""
+        world, as_one = self.scene.world, self.scene.world.collation
+        made = set(map(as_one, world.numbers_with_documents()))
+        cut = any(each in as_one(number) and each != as_one(number) for each in made)
+        # Nobody can say whether a number is a bill whose query is refused.
+        guarded = {as_one(e.number) for e in self.scene.story.all_of(IsGuarded)}
+        return (cut or bool(made & guarded)) and self.scene.story.has(LacksLinks)

@@ -22,7 +22,7 @@ from k3push.simulator.faults import NO_FAULT, Ending, Work
 from tests.runs.office import PACE
 
 # Far more than any trial needs; whoever gets there sends for ever.
-MOST_REQUESTS = 1500
+MOST_REQUESTS = 2500
 # So often may a number travel, over all executions and their tries.
 MOST_SENDINGS = 25
 
@@ -179,6 +179,11 @@ class Witness(FaultScript):
         broke = [seen for seen in alone if seen.fault.ending in BROKE_ON_THE_SERVER]
         return len(broke) < len(alone) or len(broke) + len(later) >= _LAST_TRY
 
+    def denies_work(self, number: str) -> bool:
+        """Say whether a push of a number did its work, and its answer told of a lost session."""
+        met = [seen.fault for seen in self.pushes if number in seen.numbers]
+        return any(fault.works and fault.ending is Ending.LOSE_SESSION for fault in met)
+
     def answers(self, number: str) -> bool:
         """Say whether the ERP's answer to the last push of a number could be read."""
         met = [seen.fault for seen in self.pushes if number in seen.numbers]
@@ -216,7 +221,9 @@ class Witness(FaultScript):
         """
         worked = [seen for seen in self.pushes if number in seen.numbers and seen.fault.works]
         if over_s:
-            worked = [seen for seen in worked if 0 < over_s - seen.at_s < seen.takes_s]
+            # What nobody has asked for since it was due is kept only now.
+            open_ = [seen for seen in worked if 0 < over_s - seen.at_s < seen.takes_s]
+            worked = open_ or worked
         before = [seen for seen in worked if seen.at_s <= worked_out_s]
         due = [
             seen

@@ -2,11 +2,16 @@ from __future__ import annotations
 
 import socket
 import time
+from dataclasses import replace
 
+import anyio
 import pytest
 
+from k3push.adapters.ledger.sqlite import open_sqlite
+from k3push.core.model import RunId
 from tests.cli.conftest import Start
 from tests.cli.terminal import Desk, Sandbox, assert_all_once, assert_true, orders
+from tests.reporting.pages import RUN, in_doubt
 
 REFUSALS = """
 [[refusal]]
@@ -269,6 +274,27 @@ def test_a_person_settles_by_a_word(desk: Desk, start: Start, word: str, fault: 
     assert desk.k3push("resume").exit == 0
     assert {row["state"] for row in desk.rows()} == {"pushed"}
     assert (sandbox.made(), sandbox.truth()["documents"]) == (3, 3)
+
+
+def test_a_word_is_about_one_route(desk: Desk, untouched: Sandbox) -> None:
+    """Two routes push one number to two kinds of documents, and a person has looked for one."""
+    desk.configure(untouched.url)
+
+    async def prepared() -> None:
+        async with open_sqlite(desk.folder / "ledger.db", account="sandbox") as ledger:
+            for run in ("r1", "r2"):
+                scope = f"sandbox|pur_purchaseorder|{run}"
+                await ledger.open_run(replace(RUN, id=RunId(run), scope=scope))
+                await in_doubt(ledger, "CGDD1", RunId(run))
+
+    anyio.run(prepared)
+    why = ("--because", "seen")
+    both = desk.k3push("settle", "--as", "pushed", "CGDD1", *why)
+    assert (both.exit, "r1 CGDD1; r2 CGDD1" in both.err) == (2, True), both
+    assert desk.k3push("settle", "--as", "pushed", "r2", *why).exit == 2
+    assert desk.k3push("settle", "--as", "pushed", "r2", "CGDD1", *why).exit == 0
+    last = desk.k3push("settle", "--as", "absent", "CGDD1", *why)
+    assert (last.exit, "planned" in last.err) == (0, True), last
 
 
 def test_a_word_needs_a_reason_and_a_doubt(desk: Desk, sandbox: Sandbox) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -252,7 +252,24 @@ def test_what_a_death_left_out_of_the_ledger_is_filled_in(
     assert desk.k3push("apply", PLAN).exit == 2
 
 
-async def _begin_filling(path: Path, head: dict[str, Any], numbers: Sequence[str]) -> None:
+@pytest.mark.parametrize(("began", "goes_on"), [("rest", ()), ("", ("--again", "--because", "x"))])
+def test_what_was_begun_with_again_goes_on_with_it_alone(
+    desk: Desk, start: Start, began: str, goes_on: Sequence[str]
+) -> None:
+    """Who types the command anew may have thought better of second documents."""
+    sandbox = start("--write-back", "never")
+    desk.configure(sandbox.url).k3push("run", desk.job(orders(2), "first.csv"))
+    planned(desk, sandbox, *orders(2))
+    head: dict[str, Any] = json.loads((desk.folder / PLAN).read_bytes().splitlines()[0])["made_for"]
+    anyio.run(_begin_filling, desk.folder / "ledger.db", head, orders(1), began)
+    refused = desk.k3push("apply", PLAN, *goes_on)
+    assert (refused.exit, "--again" in refused.err) == (2, True), refused
+    assert sandbox.truth()["documents"] == 2
+
+
+async def _begin_filling(
+    path: Path, head: dict[str, Any], numbers: Sequence[str], again_because: str = ""
+) -> None:
     """Write what `apply` has written when it is killed after some of nine lines."""
     (planned_run,) = head["runs"]
     opened = Run(
@@ -262,6 +279,7 @@ async def _begin_filling(path: Path, head: dict[str, Any], numbers: Sequence[str
         ("orders.csv",),
         str(path.parent / "results" / f"orders.{planned_run['id']}"),
         datetime.fromisoformat(head["created_at"]),
+        again_because=again_because,
     )
     async with open_sqlite(path, account="sandbox") as ledger:
         await ledger.open_run(opened)
@@ -314,6 +332,23 @@ def test_a_run_on_a_terminal_shows_its_plan_and_asks(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals")
+@pytest.mark.parametrize("gone", [False, True])
+def test_what_is_agreed_to_is_what_was_shown(desk: Desk, sandbox: Sandbox, *, gone: bool) -> None:
+    """An export may come anew while the question stands there."""
+    desk.configure(sandbox.url).job(orders(2))
+
+    def meanwhile() -> None:
+        if gone:
+            (desk.folder / "orders.csv").unlink()
+        else:
+            desk.job(orders(9))
+
+    code, text = typed(desk, "y", "run", "orders.csv", meanwhile=meanwhile)
+    assert (code, "has changed since it was shown" in text) == (2, True), text
+    assert sandbox.made() == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals")
 def test_more_documents_on_purpose_are_asked_for_too(desk: Desk, start: Start) -> None:
     """With `--again` what is there is pushed, so a person must be able to say no to it."""
     sandbox = start("--keep-open")
@@ -335,8 +370,10 @@ def test_yes_asks_nothing_and_looks_once(desk: Desk, sandbox: Sandbox) -> None:
     assert (code, sandbox.made(), "plan for" in text) == (0, 7, False)
 
 
-def typed(desk: Desk, answer: str, *arguments: str) -> tuple[int, str]:
-    """Run a command on a terminal of its own, and answer its question."""
+def typed(
+    desk: Desk, answer: str, *arguments: str, meanwhile: Callable[[], None] = lambda: None
+) -> tuple[int, str]:
+    """Run a command on a terminal of its own, and answer its question, after something else."""
     import pty  # noqa: PLC0415  # Windows lacks it
 
     pid, terminal = pty.fork()
@@ -354,6 +391,7 @@ def typed(desk: Desk, answer: str, *arguments: str) -> tuple[int, str]:
         text += block.decode("utf-8", "replace")
         if "y/N" in text and not asked:
             asked = True
+            meanwhile()
             os.write(terminal, f"{answer}\n".encode())
     os.close(terminal)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), text

@@ -27,6 +27,7 @@ from k3push.config.settings import (
 )
 from k3push.config.settings_file import read_settings
 from k3push.core.model import Route
+from k3push.runs.create import scope_of
 from tests.said import english, refused
 
 SHIPPED = Path(__file__).parents[2] / "config.toml"
@@ -358,6 +359,20 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     """It may have been looked for in another folder."""
     with refused(SettingsError, r"nowhere\.toml"):
         read_settings(tmp_path / "nowhere.toml", {})
+
+
+@pytest.mark.parametrize("blank", [" {}", "{} ", "\u3000{}\u00a0"])
+def test_blanks_around_a_name_make_no_other_bills_of_an_account_and_its_forms(
+    tmp_path: Path, blank: str
+) -> None:
+    """Many an ERP takes them for the same, so that claims have to meet."""
+    text = GOOD
+    for name in ("64f0", "PUR_PurchaseOrder", "STK_InStock"):
+        text = text.replace(f'"{name}"', f'"{blank.format(name)}"')
+    odd, even = read(tmp_path, text), read(tmp_path)
+    scopes = {scope_of(each.erp.acct_id, each.route("in")) for each in (odd, even)}
+    assert len(scopes) == 1
+    assert odd.route("in").source_tables == even.route("in").source_tables
 
 
 def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:

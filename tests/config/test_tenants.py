@@ -99,6 +99,24 @@ def test_two_files_of_one_account_are_told(tmp_path: Path) -> None:
     assert read(tmp_path).doubles == (("acme", "acme-copy"),)
 
 
+@pytest.mark.parametrize(
+    ("erp", "acct"),
+    [
+        ("https://ERP.example.com", "ab1"),
+        ("https://erp.example.com:443/K3Cloud/", "ab1"),
+        ("https://erp.example.com./k3cloud", "ab1"),
+        ("https://erp.example.com", "AB1"),
+    ],
+)
+def test_one_account_by_another_spelling_is_told_too(tmp_path: Path, erp: str, acct: str) -> None:
+    """Where their ledgers are two, nothing else keeps them apart."""
+    write(tmp_path, "acme.toml", "ab1")
+    text = TENANT.format(acct=acct).replace("https://erp.example.com", erp)
+    (tmp_path / "acme-copy.toml").write_text(text, "utf-8")
+    found = read(tmp_path)
+    assert (found.doubles, found.clashes) == ((("acme", "acme-copy"),), {})
+
+
 def test_a_copy_of_an_erp_that_shares_a_ledger_is_told(tmp_path: Path) -> None:
     """A restored copy has its original's id, and doubts would be settled in the other one."""
     write(tmp_path, "acme.toml", "1")

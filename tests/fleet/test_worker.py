@@ -192,6 +192,22 @@ async def test_a_silent_worker_loses_its_sessions_and_cannot_end_what_another_ha
         assert (row["outcome"], row["why"]) == ("done", "")
 
 
+async def test_a_worker_that_wakes_does_not_begin_what_it_goes_on_with(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """Others have freed its run while it was silent, and it may get the new job itself."""
+    work = FakeWork({"acme": tenant(tmp_path, postgres_url)}, waits=True)
+    async with serving(worker(work, postgres_url)) as queue:
+        await ask(queue, "acme", "r1")
+        await until(lambda: work.at_once == 1)
+        assert await queue.let_go("acme", RunId("r1"), "k3push-w1")
+        await queue.make_jobs()
+        await anyio.sleep(1.0)
+    # Told to end, it ends what it goes on with.
+    assert (work.at_once, work.most_at_once) == (0, 1)
+    assert "worker.lost" not in work.said
+
+
 async def test_a_run_whose_asker_died_before_it_had_a_job_is_not_lost(
     postgres_url: str, tmp_path: Path
 ) -> None:

@@ -22,6 +22,7 @@ from k3push.core.model import (
     Uptime,
 )
 from k3push.core.remark import remark
+from k3push.ports import Ledger
 from k3push.runs.outcome import Ending, ending_of
 from tests.adapters.ledger.samples import identified
 
@@ -80,14 +81,14 @@ async def filled(
     return ledger
 
 
-async def in_doubt(ledger: MemoryLedger, name: str) -> BillNumber:
+async def in_doubt(ledger: Ledger, name: str, run: RunId = RUN.id) -> BillNumber:
     """Add a number whose answer was lost."""
     bill = BillNumber(name)
     at = NOON + timedelta(hours=9)
-    await ledger.add(RUN.id, [Listed(9999, bill)])
-    await ledger.identify(RUN.id, identified({bill: bill}))
-    await ledger.claim(RUN.id, [bill])
-    attempt = await ledger.begin(Intent(RUN.id, 9999, 1, (bill,), {}, b"{}", at, UP))
+    await ledger.add(run, [Listed(9999, bill)])
+    await ledger.identify(run, identified({bill: bill}))
+    await ledger.claim(run, [bill])
+    attempt = await ledger.begin(Intent(run, 9999, 1, (bill,), {}, b"{}", at, UP))
     unknown = [Outcome(bill, State.UNKNOWN, (), "broken", "the connection broke")]
     await ledger.record(attempt, NoAnswer("the connection broke"), "in doubt", unknown, at=at)
     return bill

@@ -231,7 +231,7 @@ async def test_outside_its_window_nothing_is_sent() -> None:
     begun, holds, _ = await windowed("20:00-20:20", WallClock(EVENING))
     assert begun[0].startswith("20:0")
     assert all("20:00" <= at < "20:20" for at in begun), begun
-    assert holds == ["until 20:00", "over"] * 3
+    assert holds == ["until 20:00", "over"] * 4
     assert len(begun) == 13
 
 

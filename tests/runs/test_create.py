@@ -1,14 +1,29 @@
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import anyio
 import pytest
 
 from k3push.adapters.ledger.memory import MemoryLedger
-from k3push.core.model import BillNumber, Run, RunId, State
+from k3push.core.model import (
+    BillNumber,
+    Identified,
+    Outcome,
+    Repeat,
+    Run,
+    RunId,
+    State,
+    Target,
+)
 from k3push.core.plan import Forecast, Foreseen
+from k3push.ports import LedgerLostError
 from k3push.runs.create import free_run_id, new_run_id, results_folder, take_up_plan
+from k3push.runs.problem import Problem
 from tests.adapters.ledger.samples import NOON, a_run
 
 LINES = [
@@ -16,6 +31,8 @@ LINES = [
     Foreseen(3, BillNumber("B"), "r", BillNumber(""), Forecast.BLOCKED, code="precheck"),
     Foreseen(4, BillNumber("a"), "r", BillNumber("A"), Forecast.READY, first_line=2),
 ]
+
+MADE = Target("7", "CGRK7")
 
 
 class Crowded(MemoryLedger):
@@ -53,6 +70,77 @@ def test_a_plan_that_two_apply_is_written_down_once() -> None:
     ledger = MemoryLedger(account="s")
     rows = anyio.run(_rows_after_two, ledger, ledger.another_process())
     assert rows == ({State.PLANNED: 1, State.REJECTED: 1}, 1, 3)
+
+
+class FullOnce(MemoryLedger):
+    """A ledger whose disk is full when it is told what will not be sent, or which bill is meant."""
+
+    verb = ""
+
+    async def identify(
+        self, run: RunId, bills: Mapping[BillNumber, Identified]
+    ) -> Sequence[Repeat]:
+        """Write nothing where the disk is full."""
+        if self.verb == "identify":
+            raise LedgerLostError("full")
+        return await super().identify(run, bills)
+
+    async def conclude(
+        self, run: RunId, outcomes: Sequence[Outcome], *, at: datetime, note: str = ""
+    ) -> None:
+        """Write nothing where the disk is full."""
+        if self.verb == "conclude":
+            raise LedgerLostError("full")
+        await super().conclude(run, outcomes, at=at, note=note)
+
+
+@pytest.mark.parametrize("verb", ["identify", "conclude", ""])
+def test_what_a_plan_does_not_send_stays_so_wherever_its_writing_was_cut_short(
+    monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    """The lines were there, and what the plan says of them was not."""
+    monkeypatch.setattr("k3push.runs.create.BATCH", 2)
+    lines = [
+        *LINES,
+        Foreseen(5, BillNumber("C"), "r", BillNumber("C"), Forecast.ALREADY, targets=(MADE,)),
+        Foreseen(6, BillNumber("D"), "r", BillNumber("D1"), Forecast.BLOCKED, code="precheck"),
+    ]
+
+    async def applied() -> tuple[object, ...]:
+        ledger = FullOnce(account="s")
+        ledger.verb = verb
+        run = a_run("planned")
+        with suppress(LedgerLostError):
+            await take_up_plan(ledger, run, iter(lines), at=NOON)
+        ledger.verb = ""
+        taken = await take_up_plan(ledger, run, iter(lines), at=NOON)
+        rows = await ledger.rows(run.id)
+        return taken.whole, {row.number: (row.state, row.bill) for row in rows}
+
+    assert anyio.run(applied) == (
+        True,
+        {
+            "A": (State.PLANNED, "A"),
+            "B": (State.REJECTED, ""),
+            "C": (State.ALREADY, "C"),
+            "D": (State.REJECTED, "D1"),
+        },
+    )
+
+
+@pytest.mark.parametrize(("began", "goes_on"), [("rest", ""), ("", "rest")])
+def test_a_plan_goes_on_as_it_was_begun(began: str, goes_on: str) -> None:
+    """With second documents, or without."""
+
+    async def applied() -> None:
+        ledger, run = MemoryLedger(account="s"), a_run("planned")
+        await ledger.open_run(replace(run, again_because=began))
+        with pytest.raises(Problem, match="again"):
+            await take_up_plan(ledger, replace(run, again_because=goes_on), iter(LINES), at=NOON)
+        taken = await take_up_plan(ledger, replace(run, again_because=began), iter(LINES), at=NOON)
+        assert taken.whole
+
+    anyio.run(applied)
 
 
 @pytest.mark.parametrize("stem", ["采" * 80, "a" * 251, "é" * 125])

@@ -7,7 +7,7 @@ approved once at most, nobody else's was named, and none was named again without
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from itertools import cycle, pairwise
@@ -15,12 +15,24 @@ from itertools import cycle, pairwise
 import anyio
 import pytest
 
-from k3push.core.model import Follow, Route, State, key_of
+from k3push.core.model import (
+    TWIN,
+    Document,
+    Exchange,
+    Follow,
+    Outcome,
+    Route,
+    State,
+    StepAttempt,
+    Target,
+    key_of,
+)
 from k3push.core.model import Step as Take
 from k3push.core.pacing.halting import HaltRule
 from k3push.core.protocol.selection import Selection
 from k3push.core.safety.verdict import InDoubt, judge
 from k3push.ports import RunIsAliveError, StepRecord
+from k3push.runs.attempt import StatusLook, send_step
 from k3push.runs.context import Context, PushPace
 from k3push.runs.follow import follow_run
 from k3push.runs.outcome import Exit, exit_of, followed_of
@@ -52,6 +64,7 @@ from tests.runs.office import (
     WINDOW_S,
     Office,
     Pushed,
+    VirtualClock,
     give_to_another,
     orders,
     sandbox,
@@ -476,6 +489,43 @@ async def test_a_document_that_a_person_has_sent_back_is_submitted_once_and_no_m
     assert [deed.operation for deed in deeds].count(Operation.SUBMIT) == 1
 
 
+async def test_what_was_submitted_once_is_no_less_so_for_a_call_that_was_put_off_later() -> None:
+    """The last call did nothing; the one before it has submitted the document."""
+    met = tuple(Step(fault("edit-lock"), Channel.AUDIT) for _ in range(3))
+    office = await followed(1, sandbox(FaultPlan(steps=met)), pace=replace(NO_HALT, max_attempts=3))
+    assert await counts(office) == {Follow.REFUSED: 1}
+    (bill,) = office.site.world.documents_of(orders(1)[0])
+    office.site.world.take_back(bill)
+    for _ in range(2):
+        await again(office)
+        assert bill.status == "D"
+    assert await counts(office) == {Follow.REFUSED: 1}
+
+
+async def test_what_is_cancelled_right_before_a_late_call_is_not_named_in_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its neighbours stand as they stood, and it is none of them any more."""
+    office = Office(sandbox(), SUBMIT_ONLY)
+    await office.open_run(orders(3))
+    cancelled: list[int] = []
+
+    async def late(
+        context: Context, step: Take, documents: Sequence[Document], look: StatusLook
+    ) -> tuple[StepAttempt, Exchange] | None:
+        if len(documents) > 1 and not cancelled:
+            made = {str(bill.id): bill for bill in office.site.world.store.of_form(IN_STOCK)}
+            office.site.world.cancel(made[documents[0].id])
+            cancelled.append(int(documents[0].id))
+        return await send_step(context, step, documents, replace(look, at_s=-100.0))
+
+    monkeypatch.setattr("k3push.runs.follow.send_step", late)
+    await office.execute(pace=AT_ONCE)
+    assert cancelled
+    assert set(cancelled).isdisjoint(office.site.world.documents.history.named)
+    assert await counts(office) == {Follow.SUBMITTED: 2, Follow.REFUSED: 1}
+
+
 # -- nobody else's --------------------------------------------------------------------------------
 
 
@@ -528,6 +578,38 @@ async def test_what_no_answer_names_is_left_alone_where_its_maker_is_not_told(
     assert any("does not tell who made it" in why for why in await reasons(office))
 
 
+async def test_what_has_a_twin_by_now_is_left_to_a_person_though_it_was_taken_up_before() -> None:
+    """Which of the two is to stay, nobody but a person can say."""
+    office = Office(sandbox(), FOLLOW)
+    await office.open_run(orders(2))
+    await office.execute(route=SUBMIT_ONLY)
+    row = (await office.rows())[orders(1)[0]]
+    late = Target("990001", "CGRK990001")
+    twin = Outcome(row.bill, State.PUSHED, (*row.targets, late), TWIN, "late")
+    await office.store.amend(FIRST, [twin], at=VirtualClock().now(), note="late")
+    (made,) = office.site.world.documents_of(row.bill)
+    for _ in range(2):
+        await office.execute(work=follow_run, check=False)
+        assert made.status == "B"
+        assert await counts(office) == {Follow.APPROVED: 1, Follow.REFUSED: 1}
+    assert any("more documents than its push made" in why for why in await reasons(office))
+
+
+async def test_a_document_of_several_bills_is_left_alone_where_one_of_them_has_another() -> None:
+    """Another program pushes one of them at the same moment, and ours is merged."""
+    numbers = orders(8)
+    plan = FaultPlan(rivals={numbers[4]: Rival(1, at_once=True)})
+    office = Office(sandbox(plan, policy="merge"), FOLLOW)
+    await office.open_run(numbers)
+    await office.execute(pace=AT_ONCE)
+    twins = [row for row in (await office.rows()).values() if row.code == TWIN]
+    assert twins
+    ids = {int(target.id) for row in twins for target in row.targets}
+    assert ids.isdisjoint(office.site.world.documents.history.named)
+    assert await counts(office) == {Follow.APPROVED: 6, Follow.REFUSED: 1}
+    assert await exit_code(office) is Exit.SOME_REJECTED
+
+
 async def test_what_was_there_before_is_left_alone() -> None:
     """Somebody else's document may wait for something that we know nothing of."""
     office = Office(sandbox(), FOLLOW)
@@ -565,6 +647,21 @@ async def test_what_was_there_before_and_is_taken_back_later_is_left_alone() -> 
     assert bill.status == "B"
     office.site.world.take_back(bill)
     await office.execute(check=False)
+    assert bill.status == "D"
+
+
+async def test_what_an_earlier_run_has_submitted_and_a_person_has_taken_back_is_left_alone() -> (
+    None
+):
+    """Another run finds it there at D, and the ledger tells who has submitted it."""
+    office = Office(sandbox(), replace(SUBMIT_ONLY, follow_already=True))
+    await office.open_run(orders(1))
+    await office.execute()
+    (bill,) = office.site.world.documents_of(orders(1)[0])
+    assert bill.status == "B"
+    office.site.world.take_back(bill)
+    await office.open_run(orders(1), SECOND)
+    await office.execute(SECOND)
     assert bill.status == "D"
 
 

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
-from k3push.core.model import Follow, Route, State
+from k3push.core.model import TWIN, Follow, Route, State
 from k3push.core.pacing.halting import HaltRule
 from k3push.runs.context import PushPace
 from k3push.runs.create import plan_rejected
 from k3push.runs.follow import follow_run
-from k3push.simulator import AnswerStyle, FaultPlan, Policy, PushOrder, Refusal, WriteBack
+from k3push.simulator import (
+    AnswerStyle,
+    FaultPlan,
+    OnRefusal,
+    Policy,
+    PushOrder,
+    Refusal,
+    WriteBack,
+)
 from k3push.simulator.bills import Bill
 from k3push.simulator.conversion import Converter, Share
 from k3push.simulator.forms import IN_STOCK, ORDER_TO_SHIPMENT, PURCHASE_ORDER, ROUTES
 from k3push.simulator.forms import Route as Rule
 from k3push.simulator.history import Maker
 from k3push.simulator.orders import PushOrder as Order
+from k3push.simulator.script import Rival
 from k3push.simulator.sights import Rights
 from tests.runs.office import (
     FIRST,
@@ -262,3 +272,82 @@ async def test_a_cancelled_document_that_is_brought_back_is_none_of_ours() -> No
     pushed = await office.execute(throttle=ONE_BY_ONE, check=False)
     assert pushed.of(State.PUSHED) == set()
     assert len(world.documents_of(number)) == 1
+
+
+async def test_what_a_success_passes_over_and_somebody_else_has_pushed_is_there_already() -> None:
+    """Another program has used the bill up right before the call."""
+    numbers = orders(6)
+    plan = FaultPlan(rivals={numbers[5]: Rival(1)})
+    office = Office(sandbox(plan, on_refusal=OnRefusal.SILENT))
+    await office.open_run(numbers)
+    pushed = await office.execute(
+        pace=NO_CANARY, throttle=steered(concurrency=1, chunk_size=3), check=False
+    )
+    assert pushed.of(State.ALREADY) == {numbers[5]}
+    assert most_documents(office, numbers) == 1
+
+
+async def test_a_document_beside_those_that_a_success_names_is_not_what_it_made() -> None:
+    """A merged line bears a neighbour's number, while another program has pushed the bill."""
+    bills = orders(15)
+    # These two are of one supplier and material, so that the rule makes one line of both.
+    kept, merged = bills[10], bills[14]
+    plan = FaultPlan(rivals={merged: Rival(1)})
+    options = sandbox(plan, policy=Policy.MERGE_LINES, write_back=WriteBack.NEVER, closes=False)
+    office = Office(options)
+    await office.open_run([bills[0], bills[3], kept, merged])
+    pushed = await office.execute(
+        pace=NO_CANARY, throttle=steered(concurrency=1, chunk_size=2), check=False
+    )
+    row = pushed.rows[merged]
+    assert row.code == TWIN
+    assert pushed.rows[kept].targets[0] in row.targets
+
+
+async def test_a_part_that_a_person_pushes_after_a_call_that_never_left_is_not_ours() -> None:
+    """Where a bill may have several documents, ours is still due."""
+    plan: FaultPlan = steps(*["refuse-connection"] * 5)
+    route = replace(ROUTE, allow_partial=True)
+    office = Office(sandbox(plan, write_back=WriteBack.NEVER, closes=False), route)
+    (number,) = orders(1)
+    await office.open_run([number])
+    await office.execute(check=False)
+    part = office.site.world.add_target(IN_STOCK, number, creator="clerk")
+    pushed = await office.execute(check=False)
+    assert pushed.of(State.PUSHED) == {number}
+    assert str(part.id) not in {target.id for target in pushed.rows[number].targets}
+    assert len(office.site.world.documents_of(number)) == 2
+
+
+async def test_a_target_that_bears_its_sources_number_is_a_target(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What the saving names is one, though no look ties it to its bill: nothing is sent again."""
+    numbers, made = orders(12), Converter._target
+
+    def named_as_its_source(
+        self: Converter, route: Rule, shares: Sequence[Share], *of: str, mislink: bool
+    ) -> Bill:
+        target = made(self, route, shares, *of, mislink=mislink)
+        target.number = shares[0].bill.number
+        return target
+
+    monkeypatch.setattr(Converter, "_target", named_as_its_source)
+    office = Office(sandbox(untied=(numbers[7],), write_back=WriteBack.NEVER, closes=False))
+    await office.open_run(numbers)
+    await office.execute(throttle=steered(concurrency=1, chunk_size=4), check=False)
+    assert most_documents(office, numbers) == 1
+
+
+async def test_what_an_earlier_call_made_late_is_not_all_of_a_second_doubt() -> None:
+    """Two calls were lost; both were carried out, the first after its window."""
+    plan: FaultPlan = steps(
+        "commit-late-then-empty:700", "commit-late-then-response-error-timeout:400"
+    )
+    office = Office(sandbox(plan, write_back=WriteBack.NEVER, closes=False))
+    (number,) = orders(1)
+    await office.open_run([number])
+    pushed = await office.execute(check=False)
+    row = pushed.rows[number]
+    assert row.code == TWIN
+    assert len(row.targets) == len(office.site.world.documents_of(number)) == 2

@@ -67,7 +67,7 @@ def made_by(site: Site) -> Counter[str]:
     return creators
 
 
-@pytest.mark.parametrize(("users", "faster"), [(2, 1.6), (3, 2.1)])
+@pytest.mark.parametrize(("users", "faster"), [(2, 1.5), (3, 1.8)])
 async def test_more_users_are_faster_where_each_has_a_queue(users: int, faster: float) -> None:
     """It is what they are for (P 2.9); the looks of one of them keep it from being all.
 

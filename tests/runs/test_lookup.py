@@ -146,11 +146,6 @@ class Asked:
         shown = frozenset(target.id for targets in there.values() for target in targets)
         return Sighting(there, frozenset({"u"}), linked=frozenset(ids), by_link=shown)
 
-    async def newest_ids(self, route: Route) -> Mapping[str, Collection[str]]:
-        """Show everybody one."""
-        del route
-        return {user: ["1"] for user in self.users}
-
     async def made_since(self, route: Route, when: str) -> Sequence[tuple[str, BillNumber]]:
         """Name what it is told."""
         del route, when
@@ -493,9 +488,9 @@ async def test_a_field_is_proved_where_half_of_the_newest_documents_name_bills(
 
 
 async def test_a_bill_whose_query_is_refused_does_not_hide_the_others_that_are_named() -> None:
-    """A guard of one bill is no reason to doubt all the others of a list."""
+    """A guard of one bill is no reason to doubt all the others of a list, and proves nothing."""
     newest = await look_at_newest(Job(Asked(named=[A, B], guarded=[A])))
-    assert (newest.named, newest.strange, newest.proves) == ((B,), 0, True)
+    assert (newest.named, newest.strange, newest.proves) == ((B,), 1, True)
 
 
 # -- links --------------------------------------------------------------------------------------

@@ -266,10 +266,10 @@ EVENING = ServerClock(datetime(2026, 1, 2, 20), at_s=100.0)  # noqa: DTZ001  # i
 @pytest.mark.parametrize(
     ("began", "clock", "when"),
     [
-        (Began(NOON, NOON), None, "01-01 22:45"),
-        (Began(NOON, NOON + timedelta(days=1)), None, "01-01 22:45"),
+        (Began(NOON, NOON), None, "01-01 00:00"),
+        (Began(NOON, NOON + timedelta(days=1)), None, "01-01 00:00"),
         # Somebody has set the clock back since.
-        (Began(NOON, NOON - timedelta(days=1)), None, "12-31 22:45"),
+        (Began(NOON, NOON - timedelta(days=1)), None, "12-31 00:00"),
         # The server's own clock was read before the call left, after it, or it is another's call.
         (Began(NOON, NOON, on_loop_s=160.0), EVENING, "01-02 18:46"),
         (Began(NOON, NOON, on_loop_s=99.0), EVENING, "01-01 22:45"),

@@ -499,6 +499,35 @@ def test_a_word_is_asked_for_twice_and_recorded_with_its_reason_and_its_user() -
     in_time(visit)
 
 
+def test_a_word_is_about_one_bill_and_one_kind_of_document() -> None:
+    """Who has looked for the in-stock has not looked for the receipt."""
+
+    async def visit() -> None:
+        ledger = await filled(1)
+        name = await in_doubt(ledger, "CGDD-LOST")
+        receipts = replace(RUN, id=RunId("r2"), scope=f"{RUN.scope}-receipt")
+        await ledger.open_run(receipts)
+        await in_doubt(ledger, name, receipts.id)
+
+        async def states() -> list[State]:
+            return [row.state for _, row in await ledger.rows_of(name)]
+
+        async with house(tenant(ledger)) as home, home.signed_in() as browser:
+            page = await browser.get(f"/numbers/{name}")
+            assert f'<option value="r2 {name}">' in page.text
+            form = {"seal": seal_of(page), "number": name, "word": "pushed", "because": "seen"}
+            blind = await browser.post("/settle", data={**form, "sure": "yes"})
+            assert (blind.status_code, "more than once" in blind.text) == (409, True)
+            assert await states() == [State.UNKNOWN] * 2
+            sure = await browser.post("/settle", data={**form, "which": f"r2 {name}"})
+            assert f'name="which" value="r2 {name}"' in sure.text
+            told = {**form, "which": f"r2 {name}", "sure": "yes"}
+            assert (await browser.post("/settle", data=told)).status_code == 303
+            assert await states() == [State.UNKNOWN, State.PUSHED]
+
+    in_time(visit)
+
+
 def test_a_run_under_way_settles_by_itself() -> None:
     """It may be asking the ERP about that very number."""
 

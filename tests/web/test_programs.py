@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import anyio
@@ -11,11 +12,21 @@ import anyio.lowlevel
 import httpx
 import pytest
 
+from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.config.settings_file import read_settings
-from k3push.core.model import RunId, State
+from k3push.core.model import RunId, State, Step
 from k3push.runs.execute import Only
 from k3push.runs.outcome import Exit
-from k3push.runs.request_stages import find_request, requests
+from k3push.runs.request_stages import (
+    Kind,
+    Request,
+    Stage,
+    find_request,
+    put_request,
+    requests,
+    requests_of,
+    steps_asked_for,
+)
 from k3push.simulator import build
 from k3push.simulator.forms import PURCHASE_ORDER
 from k3push.simulator.script import Channel
@@ -24,7 +35,7 @@ from k3push.web.lanes import MOST_AT_ONCE
 from k3push.wiring.executor import RunOptions
 from k3push.wiring.kept_access import IDLE_S
 from k3push.wiring.line_observer import LineObserver
-from tests.runs.office import orders, sandbox, steps
+from tests.runs.office import NOON, orders, sandbox, steps
 from tests.web.programs import API, played, program, until_over
 from tests.web.shop import FOUR_EYES, Shop, press, signed_in
 from tests.web.visits import SPEAKERS, House, house, in_time
@@ -186,6 +197,32 @@ def test_a_kill_between_executed_and_told_loses_nothing(tmp_path: Path) -> None:
     in_time(visit)
 
 
+def test_a_push_whose_run_is_held_elsewhere_waits_for_it_and_goes_on(tmp_path: Path) -> None:
+    """The database has not yet given up the sessions of a machine that was cut off."""
+
+    async def visit() -> None:
+        shop = Shop(tmp_path)
+        token = await shop.token()
+        async with shop.open() as home, program(home, token) as wms:
+            answer = await wms.post("/pushes", json=asked("e-1", *orders(5)))
+            with anyio.fail_after(600):
+                while not any(shop.documents(number) for number in orders(5)):
+                    await anyio.lowlevel.checkpoint()
+            dead, shop.ledger = shop.ledger, shop.ledger.another_process()
+            dead.die()
+        (run,) = await shop.ledger.runs()
+        held = shop.ledger.another_process()
+        async with held.own(run.id, executes=False), shop.open() as home:
+            await anyio.sleep(45)
+            assert (await shop.asked()).stage is Stage.APPROVED
+        async with shop.open() as home, program(home, token) as wms:
+            told = await until_over(wms, answer.json()["id"])
+        assert (told["counts"], told["exit"]) == ({"pushed": 5}, 0)
+        assert {shop.documents(number) for number in orders(5)} == {1}
+
+    in_time(visit)
+
+
 def test_refused_bills_are_pushed_again_by_command(tmp_path: Path) -> None:
     """A program that has mended the bill needs no person for it."""
 
@@ -298,6 +335,23 @@ def test_a_program_asks_for_fewer_steps_than_the_route_takes(tmp_path: Path) -> 
             )
 
     played(push, tmp_path, Shop(tmp_path, more=more))
+
+
+def test_what_was_asked_for_is_known_however_often_a_run_was_asked_for_since() -> None:
+    """A program may have its run settled every hour for weeks."""
+
+    async def visit() -> None:
+        ledger, run = MemoryLedger(account="acct"), RunId("r1")
+        push = Request("p", Kind.PUSH, "api/wms", NOON, Stage.ENDED, runs=[run], steps=[])
+        await put_request(ledger, push)
+        for nth in range(1, 1101):
+            at = NOON + timedelta(hours=nth)
+            settle = Request(f"s{nth}", Kind.SETTLE, "api/wms", at, Stage.ENDED, runs=[run])
+            await put_request(ledger, settle)
+        assert await steps_asked_for(ledger, run, [Step.SUBMIT, Step.AUDIT]) == ()
+        assert len(await requests_of(ledger, run)) == 1101
+
+    in_time(visit)
 
 
 def test_whoever_executes_a_push_takes_no_step_that_its_program_did_not_ask_for(
@@ -584,6 +638,35 @@ def test_what_could_not_be_begun_is_begun_by_command(tmp_path: Path) -> None:
         assert (await until_over(wms, id_))["counts"] == {"pushed": 1}
 
     played(push, tmp_path)
+
+
+def test_what_was_begun_is_never_said_to_have_failed_to_begin(tmp_path: Path) -> None:
+    """A secret is gone when the server starts again, and a half of the bills is pushed by then."""
+
+    async def visit() -> None:
+        shop = Shop(tmp_path)
+        token = await shop.token()
+        async with shop.open() as home, program(home, token) as wms:
+            id_ = (await wms.post("/pushes", json=asked("e-1", *orders(5)))).json()["id"]
+            with anyio.fail_after(600):
+                while not any(shop.documents(number) for number in orders(5)):
+                    await anyio.lowlevel.checkpoint()
+            dead, shop.ledger = shop.ledger, shop.ledger.another_process()
+            dead.die()
+        config = shop.folder / "config.toml"
+        sound = config.read_text("utf-8")
+        config.write_text(sound.replace('password = "sandbox"', 'password = { env = "NONE_SUCH" }'))
+        async with shop.open() as home, program(home, token) as wms:
+            told = await until_over(wms, id_)
+            assert (told["state"], told["needs_person"], told["exit"]) == ("ended", True, None)
+            assert "NONE_SUCH" in told["why"]
+            config.write_text(sound)
+            resumed = await wms.post(f"/pushes/{id_}/commands", json={"command": "resume"})
+            assert resumed.status_code == 202
+            assert (await until_over(wms, id_))["counts"] == {"pushed": 5}
+        assert {shop.documents(number) for number in orders(5)} == {1}
+
+    in_time(visit)
 
 
 def test_people_see_who_has_pushed_and_find_it_by_the_key(tmp_path: Path) -> None:

@@ -16,14 +16,31 @@ import httpx
 import pytest
 
 from k3push.core.model import RunId, State
-from k3push.runs.request_stages import Kind, acts_about, requests
+from k3push.runs.request_stages import (
+    Kind,
+    Request,
+    Stage,
+    acts_about,
+    is_asked_for,
+    put_request,
+    requests,
+)
 from k3push.simulator import build
 from k3push.simulator.script import Channel
 from k3push.web.uploads import MOST_PASTED_BYTES, MOST_UPLOAD_BYTES
 from tests.runs.office import NOON, orders, sandbox, steps
-from tests.web.shop import BY_NAME, FOUR_EYES, Shop, fields_of, press, send_list, signed_in
+from tests.web.shop import (
+    BY_NAME,
+    FOUR_EYES,
+    PATIENCE_S,
+    Shop,
+    fields_of,
+    press,
+    send_list,
+    signed_in,
+)
 from tests.web.test_live import Viewer
-from tests.web.visits import COOKIE, HOST, House, house, in_time, seal_of
+from tests.web.visits import COOKIE, HOST, PROXY, House, house, in_time, seal_of
 
 # The client's own generators, where its body is not read to the end.
 UNREAD = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -284,6 +301,26 @@ def test_who_has_planned_a_push_may_not_approve_it_where_four_eyes_are_asked_for
     in_time(visit)
 
 
+@pytest.mark.parametrize("alias", ["Wang", "WANG", "ｗａｎｇ"])
+def test_another_spelling_of_a_name_makes_no_second_person(tmp_path: Path, alias: str) -> None:
+    """A directory takes any letter case, and its proxy passes on what was typed."""
+
+    async def visit() -> None:
+        shop = Shop(tmp_path)
+        async with (
+            shop.open(replace(PROXY, four_eyes=True)) as home,
+            home.browser("10.0.0.9", **{"x-remote-user": "wang"}) as wang,
+            home.browser("10.0.0.9", **{"x-remote-user": alias}) as again,
+            home.browser("10.0.0.9", **{"x-remote-user": "wang2"}) as other,
+        ):
+            url = (await send_list(wang, "CGDD0000000")).headers["location"]
+            await shop.until("planned")
+            assert (await press(again, url, f"{url}/approve")).status_code == 403
+            assert (await press(other, url, f"{url}/approve")).status_code == 303
+
+    in_time(visit)
+
+
 def test_of_two_who_approve_at_once_one_has_approved_it(tmp_path: Path) -> None:
     """It is pushed once, and the ledger tells one truth."""
 
@@ -386,6 +423,25 @@ def test_a_server_that_starts_takes_up_what_the_last_one_has_left(tmp_path: Path
             asked = await shop.until("ended")
         assert await shop.counts(asked.runs[0]) == {State.PUSHED: 40}
         assert {shop.documents(number) for number in orders(40)} == {1}
+
+    in_time(visit)
+
+
+def test_a_server_that_starts_takes_up_all_that_was_left_however_much_it_is(tmp_path: Path) -> None:
+    """A burst of programs' pushes may have been accepted right before it died."""
+
+    async def visit() -> None:
+        shop = Shop(tmp_path)
+        for nth in range(1200):
+            settle = Request(
+                f"settle-{nth}", Kind.SETTLE, "wang", NOON, Stage.APPROVED, runs=[RunId("none")]
+            )
+            await put_request(shop.ledger, settle)
+        assert await is_asked_for(shop.ledger, RunId("none"))
+        async with shop.open():
+            with anyio.fail_after(PATIENCE_S):
+                while await is_asked_for(shop.ledger, RunId("none")):  # noqa: ASYNC110  # the server tells nobody
+                    await anyio.sleep(1)
 
     in_time(visit)
 

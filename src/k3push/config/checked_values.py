@@ -134,6 +134,10 @@ def _name(text: str) -> str:
     return text
 
 
+def _bare_name(text: str) -> str:
+    return _name(text.strip())
+
+
 def _header_name(name: str) -> str:
     if name and re.fullmatch(r"[A-Za-z0-9-]+", name) is None:
         raise ValueError(remark("setting.header"))
@@ -238,6 +242,8 @@ def without_password(url: str) -> str:
 
 
 Name = Annotated[str, AfterValidator(_name)]
+FormName = Annotated[str, AfterValidator(_bare_name), Field(min_length=1)]
+"""Of an account or a form. A database may pass over blanks around it, so it has none here."""
 Seconds = Annotated[float, Field(ge=0, le=MOST_SECONDS)]
 SomeSeconds = Annotated[float, Field(gt=0, le=MOST_SECONDS)]
 

@@ -14,6 +14,7 @@ from k3push.config.checked_values import (
     Concurrency,
     CronText,
     ErpUrl,
+    FormName,
     Halt,
     HeaderName,
     LedgerUrl,
@@ -91,7 +92,7 @@ class ErpSettings(_Section):
     """`[erp]`: where the ERP is, and who asks."""
 
     url: ErpUrl
-    acct_id: Annotated[Name, Field(min_length=1)]
+    acct_id: FormName
     lcid: Annotated[int, Field(ge=0, le=MOST_LCID)] = 2052
     auth: Literal["password", "app_secret", "sign", "signature"] = "password"
     username: Annotated[Name, Field(min_length=1)]
@@ -225,8 +226,8 @@ class SelectSettings(_Section):
 class RouteSettings(_Section):
     """`[routes.NAME]`: a pair of forms and how it is pushed."""
 
-    source: Annotated[str, Field(min_length=1)]
-    target: Annotated[str, Field(min_length=1)]
+    source: FormName
+    target: FormName
     rule: str = ""
     default_rule: bool = False
     source_number_field: SourceField = None

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from k3push.config.setting_errors import Fault, SettingsError
 from k3push.config.settings import ErpSettings, Settings
@@ -181,7 +182,7 @@ def _put_together(known: Mapping[Path, tuple[_Sign, Tenant | SettingsError]]) ->
             found[each.name] = each
         else:
             faulty[path] = each
-    accounts = _together(found, lambda erp, _: (erp.url.casefold(), erp.acct_id))
+    accounts = _together(found, lambda erp, _: (_site(erp.url), erp.acct_id.casefold()))
     doubles = tuple(tuple(sorted(names)) for names in accounts if len(names) > 1)
     return Tenants(found, faulty, doubles, clashes_of(found))
 
@@ -211,5 +212,16 @@ def _ledger(settings: Settings) -> str:
     return settings.ledger.url if path is None else str(path.resolve())
 
 
-def _url(tenant: Tenant) -> str:
-    return tenant.settings.erp.url.casefold()
+def _url(tenant: Tenant) -> Hashable:
+    return _site(tenant.settings.erp.url)
+
+
+def _site(url: str) -> Hashable:
+    """Return what tells one server's address from another's, however it is spelled.
+
+    >>> _site("https://ERP.example.com/K3Cloud/") == _site("https://erp.example.com.:443/k3cloud/")
+    True
+    """
+    parts = urlsplit(url.casefold())
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return parts.scheme, (parts.hostname or "").removesuffix("."), port, parts.path

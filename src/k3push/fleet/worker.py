@@ -219,6 +219,8 @@ class Worker:
 
     async def _push(self, queue: Queue, tenant: Tenant, name: str) -> None:
         run = RunId(name)
+        if (tenant.name, run) in self._running:
+            return  # others have freed it while we were silent, and we go on with it
         stop = self._running[tenant.name, run] = Stop()
         try:
             slot = await queue.begin(tenant.name, run, self.id)

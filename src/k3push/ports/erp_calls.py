@@ -149,13 +149,6 @@ class Erp(Protocol):
         """
         ...
 
-    async def newest_ids(self, route: Route) -> Mapping[str, Collection[str]]:
-        """Return the ids of the newest documents of the target form that each user sees.
-
-        The user who is asked first comes first. It raises what the other looks do.
-        """
-        ...
-
     async def made_since(self, route: Route, when: str) -> Sequence[tuple[str, BillNumber]]:
         """Return the documents made at a local time of the server or later, line by line.
 

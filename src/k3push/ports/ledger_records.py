@@ -93,6 +93,7 @@ class Doubt:
         sender: The user it travelled as; "" where an earlier version made it.
         alone: Whether it carried no other number.
         id: The id that the bill travels by; "" where it travels by its number.
+        source_id: The id that the bill had when it was looked up; "" where that is not known.
     """
 
     run: RunId
@@ -104,6 +105,7 @@ class Doubt:
     sender: str = ""
     alone: bool = False
     id: str = ""
+    source_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +117,14 @@ class Made:
         number: The ERP's spelling.
         state: `pushed` or `draft`; `already`, where that was asked for.
         targets: The documents; none where a person's word is all there is.
+        ids: Documents of all runs that have made something of the bill, where that was asked for.
     """
 
     run: RunId
     number: BillNumber
     state: State
     targets: tuple[Target, ...] = ()
+    ids: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,16 +33,17 @@ from k3push.core.model import (
     StepIntent,
     Target,
     Targets,
-    number_in,
 )
 from k3push.core.pacing.pace import Ended, Sample
 from k3push.core.protocol import wire
 from k3push.core.remark import remark
 from k3push.core.safety.evidence import (
     CALL_LIMIT,
+    TRY_LATER_CODES,
     Conclusion,
     Look,
     are_merged,
+    but_strangers,
     conclude,
     conclude_unread,
     made_outcome,
@@ -54,7 +55,7 @@ from k3push.core.safety.life import SENT_BEFORE
 from k3push.core.safety.verdict import Cure, InDoubt, ReadBack, Said, SendAgain, judge
 from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError, Made, Turn
 from k3push.runs.context import Context
-from k3push.runs.lookup import found_by, look_at_targets, open_turn, wait_for_erp
+from k3push.runs.lookup import can_ask, found_by, look_at_targets, open_turn, wait_for_erp
 from k3push.runs.source_check import (
     already,
     by_ledger,
@@ -73,14 +74,14 @@ Untold = tuple[str, str]
 LOOK_KEEPS_S = 5.0
 FIRST_LOOK_KEEPS_S = 60.0
 """The same for a number that was never sent: there is only the person."""
+LONG_LOOK_S = 2 * FIRST_LOOK_KEEPS_S
+MOST_LOOKS = 2
+"""How often a look is made anew that has taken longer than that."""
 
 # Pauses between looks for what a success has made: a copy of the database that lags behind may
 # answer the queries.
 FIRST_LAG_S = 0.5
 LAG_GROWTH = 2.0
-
-# A look that comes so many times later than looks have shown something, shows what is there.
-SURELY_SHOWN = 2.0
 
 # How often one chunk may meet a lost session. Where a session lasts for a few calls, the tasks
 # that share it lose it often, through no fault of theirs. A user who may read but not push is
@@ -102,8 +103,9 @@ class Sending:
         chunk: As the backlog gave it.
         numbers: What is left to send: claimed, and without a target.
         links_proved: Targets were found by their link on this route before.
-        one_only: All numbers are looked at and only the first is sent: its document must pass all
-            steps of the route before others follow.
+        one_only: All numbers are looked at and only the first is sent: its document must be found,
+            and pass all steps of the route, before others follow.
+        found_own: A look has found what this chunk has made.
         found_links: Targets were found by their link while this chunk was sent.
         nth: Sendings so far.
         lost: How many of them met a lost session.
@@ -111,7 +113,10 @@ class Sending:
         overload: What the last answer said of an overloaded ERP, or "".
         held_back: Nothing was sent, since a hold had begun; the numbers wait for its end.
         conclusion: What the last sending that the ERP has finished came to.
-        began_s: When the last look before a sending began.
+        began_s: When the looks before a sending began.
+        looked_s: When the last of them began, by `Context.awake_s`.
+        left_s: When the last sending left.
+        again: What it carried that was sent before.
         at_once: Chunks on their way when it left, itself included.
         merged: The last read-back found a target of several sources.
         sample: What the last sending tells of the ERP's pace.
@@ -130,6 +135,7 @@ class Sending:
     links_proved: bool
     one_only: bool = False
     found_links: bool = False
+    found_own: bool = False
     nth: int = 0
     lost: int = 0
     in_doubt: bool = False
@@ -137,6 +143,9 @@ class Sending:
     held_back: bool = False
     conclusion: Conclusion | None = None
     began_s: float = 0.0
+    looked_s: float = 0.0
+    left_s: float = 0.0
+    again: frozenset[BillNumber] = frozenset()
     at_once: int = 1
     merged: bool = False
     sample: Sample | None = None
@@ -205,12 +214,9 @@ async def send_once(context: Context, sending: Sending) -> SendAgain | None:
         sending.held_back = True
         return None
     async with AsyncExitStack() as stack:
-        looked_s = anyio.current_time()
+        looked_s = context.awake_s
         turn = await open_turn(context, lambda: stack.enter_async_context(context.erp.turn()))
-        waited_s = anyio.current_time() - looked_s
-        again = any(number in context.sent_before for number in sending.numbers)
-        if waited_s > (LOOK_KEEPS_S if again else FIRST_LOOK_KEEPS_S):
-            before = await _look_first(context, sending)
+        before = await _renewed(context, sending, before, looked_s)
         if not sending.numbers or context.stop.asked:
             return None
         if sending.one_only:
@@ -234,10 +240,11 @@ async def send_once(context: Context, sending: Sending) -> SendAgain | None:
             )
         )
         first = [number for number in sending.numbers if number not in context.sent_before]
+        again = [number for number in sending.numbers if number in context.sent_before]
         context.sent_before |= {n: frozenset(before.get(n, ())) for n in first}
         context.on_their_way += 1
         try:
-            began_s = anyio.current_time()
+            began_s = sending.left_s = anyio.current_time()
             exchange = await _leave(context, turn, attempt.intent, wire.PUSH, context.route.source)
             sending.push_s = anyio.current_time() - began_s
             context.ages.ended(attempt.id)
@@ -245,9 +252,31 @@ async def send_once(context: Context, sending: Sending) -> SendAgain | None:
                 for number in first:
                     del context.sent_before[number]
             await stack.aclose()
+            sending.again = frozenset(again)
             return await _record(context, sending, attempt, exchange, began_s)
         finally:
             context.on_their_way -= 1
+
+
+async def _renewed(
+    context: Context, sending: Sending, before: Mapping[BillNumber, tuple[str, ...]], done_s: float
+) -> Mapping[BillNumber, tuple[str, ...]]:
+    """Look once more where the last look is too old by now.
+
+    Args:
+        context: The execution.
+        sending: What is about to leave.
+        before: What the last look has shown.
+        done_s: When that look was done, by `Context.awake_s`.
+    """
+    again = any(number in context.sent_before for number in sending.numbers)
+    if context.awake_s - done_s > (LOOK_KEEPS_S if again else FIRST_LOOK_KEEPS_S):
+        before = await _look_first(context, sending)
+    for _ in range(MOST_LOOKS):
+        # Half of a look may have been answered long before the other half.
+        if context.awake_s - sending.looked_s > LONG_LOOK_S:
+            before = await _look_first(context, sending)
+    return before
 
 
 def _request(context: Context, bills: Sequence[BillNumber]) -> bytes:
@@ -266,7 +295,7 @@ class StatusLook:
 
     Attributes:
         status: FDocumentStatus of each.
-        at_s: On the loop's clock, when that was read.
+        at_s: When that was read, by `Context.awake_s`.
         still_so: Reads it again; asked where the call comes long after.
     """
 
@@ -293,7 +322,7 @@ async def send_step(
     async with AsyncExitStack() as stack:
         sender = documents[0].sender
         turn = await open_turn(context, lambda: stack.enter_async_context(context.erp.turn(sender)))
-        is_old = anyio.current_time() - look.at_s > LOOK_KEEPS_S
+        is_old = context.awake_s - look.at_s > LOOK_KEEPS_S
         if is_old and not await look.still_so():
             return None
         if context.stop.asked or context.throttle.hold is not None:
@@ -340,6 +369,9 @@ async def _record(
     """Judge what came back, read back where the ERP has finished, and write it down."""
     numbers = attempt.intent.numbers
     verdict = judge(exchange)
+    if isinstance(verdict, ReadBack):
+        sources = {context.source_ids.get(number, "") for number in numbers}
+        verdict = replace(verdict, said=verdict.said.but_sources(sources))
     outcomes: tuple[Outcome, ...]
     sending.ground = ""
     match verdict:
@@ -355,6 +387,7 @@ async def _record(
             sending.named |= {target.id: attempt.intent.sender for target in said.named}
             sending.conclusion = await _read_back(context, attempt, sending, verdict)
             outcomes = tuple(map(sending.annotated, sending.conclusion.outcomes))
+            await _note_refused(context, sending, said, outcomes)
     await context.ledger.record(
         attempt,
         exchange,
@@ -373,6 +406,18 @@ async def _record(
     return verdict if isinstance(verdict, SendAgain) else None
 
 
+async def _note_refused(
+    context: Context, sending: Sending, said: Said, outcomes: Sequence[Outcome]
+) -> None:
+    """Note what is given up by the ERP's word: a part may be saved that no look shows yet."""
+    refused = [each.number for each in outcomes if each.state is State.REJECTED]
+    none = frozenset[str]()
+    context.refused |= {number: context.sent_before.get(number, none) for number in refused}
+    is_open = refused and not said.success and said.code not in TRY_LATER_CODES
+    if is_open and (sending.again.intersection(refused) or await context.may_have_several()):
+        context.refused_s = anyio.current_time()
+
+
 async def _look_first(context: Context, sending: Sending) -> Mapping[BillNumber, tuple[str, ...]]:
     """Take out of *sending* what has a target already (rule 3).
 
@@ -382,14 +427,14 @@ async def _look_first(context: Context, sending: Sending) -> Mapping[BillNumber,
     Returns:
         The documents that name numbers which are sent in spite of them, by id.
     """
+    sending.looked_s = context.awake_s
     known = await context.ledger.made_of(context.run.id, sending.numbers)
     seen = Sighting()
-    if context.reads_back:
-        # What a user sees of his colleagues' documents tells nothing of a stranger's.
-        alike = await context.users_see_alike()
-        seen = await look_at_targets(
-            context, sending.numbers, by_all=not alike, before_sending=True
-        )
+    if can_ask(context):
+        # The intake has asked everybody, a while ago, of what was never sent.
+        again = any(number in context.sent_before for number in sending.numbers)
+        again = again or context.repeats_pushes
+        seen = await look_at_targets(context, sending.numbers, by_all=again, before_sending=True)
         sending.cancelled.update(seen.cancelled)
         _note_found(context, sending, seen)
     outcomes = []
@@ -426,8 +471,10 @@ def _unsent(
         return query_refused(number, seen.refused[number])
     found = seen.targets.get(number, ())
     before = context.sent_before.get(number)
-    others = {target.id for target in known.targets} if known else set()
-    ours = [t for t in found if before is not None and t.id not in before and t.id not in others]
+    # Somebody may have cancelled since what our sending made; it was carried out all the same.
+    there = (*found, *seen.cancelled.get(number, ()))
+    others = known.ids if known else frozenset()
+    ours = [t for t in there if before is not None and t.id not in before and t.id not in others]
     if before is not None and ours:
         # A rule that splits may be saving still, so that it is looked at once more at the end.
         context.suspects.setdefault(number, before)
@@ -456,28 +503,34 @@ async def _read_back(
     if not context.reads_back and len(numbers) == 1:
         return _by_word(context, sending, attempt, said)
     try:
-        made, seen = await _look_after(context, attempt, said)
+        made, seen = await _look_after(context, attempt, said, left_s=sending.left_s)
         if not context.tells_of_several:
             context.links.compare(_named(attempt, said), seen)
             if not context.links.tell and len(numbers) == 1 and numbers[0] not in made:
                 # The links have not been proved by any document, nor by this one.
                 return _by_word(context, sending, attempt, said)
         conclusion = await _conclude(context, attempt, sending, said, made=made, seen=seen)
-        if verdict.twice and any(o.state is not State.PLANNED for o in conclusion.outcomes):
-            # Whoever travels again is looked at before. Nobody is rejected after one look, and of
-            # what a rule splits, more may be saved still.
+        if verdict.twice:
+            # Nobody travels again, or is given up, after one look; and of what a rule splits, more
+            # may be saved still.
             await anyio.sleep(context.settle.first_wait_s)
-            made, seen = await _look_after(context, attempt, said, by_all=True)
+            made, seen = await _look_after(
+                context, attempt, said, left_s=sending.left_s, by_all=True
+            )
             conclusion = await _conclude(context, attempt, sending, said, made=made, seen=seen)
     except (LookFailedError, ErpUnreachableError, LoginRefusedError) as error:
         if not context.route.source_number_field and len(numbers) == 1:
             return _by_word(context, sending, attempt, said)
         return _unread(numbers, str(error))
-    conclusion = _without(conclusion, _untold(context, attempt, made, seen))
-    for number, others in strangers(said, made).items():
-        documents = ", ".join(other.label for other in others)
-        sending.twins[number] = remark("note.twin", documents=documents)
-    return conclusion
+    for number, others in strangers(said, numbers, _new_in(attempt, said, seen)).items():
+        if number in made:
+            documents = ", ".join(other.label for other in others)
+            sending.twins[number] = remark("note.twin", documents=documents)
+        else:
+            # Should it travel again, what it meets is not what was sent before.
+            met = context.sent_before.get(number, frozenset())
+            context.sent_before[number] = met.union(other.id for other in others)
+    return _without(conclusion, _untold(context, attempt, made, seen))
 
 
 def _by_word(context: Context, sending: Sending, attempt: Attempt, said: Said) -> Conclusion:
@@ -493,9 +546,8 @@ def _by_word(context: Context, sending: Sending, attempt: Attempt, said: Said) -
 
 
 def _named(attempt: Attempt, said: Said) -> set[str]:
-    """Return the ids of the documents that an answer names; an old server names sources too."""
-    sources = set(map(number_in, attempt.intent.numbers))
-    return {target.id for target in said.named if target.number not in sources}
+    """Return the ids of the documents that an answer names."""
+    return {target.id for target in said.targets(attempt.intent.numbers)}
 
 
 async def _conclude(
@@ -511,24 +563,19 @@ async def _conclude(
     numbers, sender = attempt.intent.numbers, attempt.intent.sender
     sending.merged = are_merged(made)
     _note_found(context, sending, seen)
+    sending.found_own = sending.found_own or bool(made)
     look = Look(made, proved=sending.links_proved or sending.found_links)
     if len(made) < len(numbers):
         asked = seen.linked.issuperset(number for number in numbers if number not in made)
         shown = {t.id for targets in made.values() for t in targets} <= seen.by_link
         proved = await context.absence_proved()
-        trusted = not context.proofs.missed and context.knows_enough_of(sender)
-        if trusted and (said.thrown or said.acted):
-            # What broke, or passes over a number, may have made a document that names no source.
-            missing = {number: sender for number in numbers if number not in made}
-            trusted = not await context.senders_of_strays(
-                attempt.intent.began_at, missing, on_loop_s=sending.began_s
-            )
         look = replace(
             look,
             proved=proved and (asked or not context.links.tell),
             covered=await context.covers(seen.users, sender),
-            trusted=trusted,
+            trusted=not context.proofs.missed and context.knows_enough_of(sender),
             linked=asked and shown and context.links.tell,
+            stray=await _has_stray(context, attempt, sending, said, made),
         )
     ids = {target.id for targets in made.values() for target in targets}
     context.proofs.compare(sender, _named(attempt, said), ids)
@@ -541,11 +588,32 @@ async def _conclude(
         last_try=sending.chunk.tries + 1 >= context.pace.max_attempts,
         drafts=context.route.draft_when_save_fails,
         elsewhere=context.erp.spares(sender),
+        splits=bool(made) and not said.success and await context.may_have_several(),
+    )
+
+
+async def _has_stray(
+    context: Context, attempt: Attempt, sending: Sending, said: Said, made: Targets
+) -> bool:
+    """Say whether a document has come that ties itself to no bill, and that may be this call's.
+
+    What broke, passes over a number or refuses some may have made one of a number that no look
+    shows.
+    """
+    numbers, sender = attempt.intent.numbers, attempt.intent.sender
+    if not (said.thrown or said.acted or len(numbers) > 1) or said.code in TRY_LATER_CODES:
+        return False
+    missing = {number: sender for number in numbers if number not in made}
+    before = {id_ for n in missing for id_ in attempt.intent.before.get(n, ())}
+    return bool(
+        await context.senders_of_strays(
+            attempt.intent.began_at, missing, before=before, on_loop_s=sending.began_s
+        )
     )
 
 
 async def _look_after(
-    context: Context, attempt: Attempt, said: Said, *, by_all: bool = False
+    context: Context, attempt: Attempt, said: Said, *, left_s: float, by_all: bool = False
 ) -> tuple[Targets, Sighting]:
     """Look for what an attempt has made, through as many users and as often as it takes.
 
@@ -579,12 +647,9 @@ async def _look_after(
         await anyio.sleep(pause_s)
         waited_s, pause_s = waited_s + pause_s, pause_s * LAG_GROWTH
         await look_again()
-    if said.acted and not is_open():
-        context.lag_s = max(context.lag_s, waited_s)
-    elif not said.acted and context.lag_s and len(made) < len(numbers):
-        # A refusal may have saved a part (P 5.7), and looks show it as late as they showed others.
-        await anyio.sleep(min(SURELY_SHOWN * context.lag_s, context.settle.first_wait_s))
-        await look_again()
+    if said.targets(numbers) and not is_open():
+        # It was saved after its call had left, and so what was saved before that is shown too.
+        context.shown_s = max(context.shown_s, left_s)
     return made, seen
 
 
@@ -613,6 +678,11 @@ def _untold(
 
 
 def _made_in(attempt: Attempt, said: Said, seen: Sighting) -> Targets:
+    """Return what a look shows of the numbers of which an attempt has made something."""
+    return but_strangers(said, attempt.intent.numbers, _new_in(attempt, said, seen))
+
+
+def _new_in(attempt: Attempt, said: Said, seen: Sighting) -> Targets:
     """Return what a look shows that was not there before an attempt.
 
     What the answer names was made by it, even if somebody has cancelled it since, or no link shows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -15,7 +16,7 @@ from k3push.core.pacing.pace import Ended, Pace, Sample
 from k3push.core.safety.ages import least_age_s
 from k3push.ports import Clock, Doubt, Erp, Ledger, Watch
 from k3push.runs.link_discovery import find_links
-from k3push.runs.lookup import Links, can_ask, look_for_sights
+from k3push.runs.lookup import Links, can_ask
 from k3push.runs.proof import Began, Proofs
 from k3push.runs.stop import Cause, Stop
 from k3push.runs.throttle import Throttle
@@ -123,8 +124,9 @@ class Context:
         tally: What this execution's sendings have come to, for the halt rule.
         on_their_way: Chunks whose attempt has begun and is not recorded.
         proofs: What is proved of the field that is asked, and of who sees whose documents.
-        alike: Whether all users see the same newest documents; None until that is asked.
-        lag_s: How long looks have taken to show what a success has made, at most.
+        shown_s: On the loop's clock: what was saved before this, looks show now. A copy of the
+            database that lags behind may answer them.
+        looked_s: When the source form last showed each bill, by `awake_s`.
         worked: Forms of which a read has succeeded.
         source_ids: Internal ids of bills that were read from the source form.
         links: What is known of the target form's links.
@@ -133,6 +135,10 @@ class Context:
         ids: Of bills that travel by their ids.
         suspects: Numbers that were in doubt and were settled or sent again, with what was there
             before; they are looked at once more at the end.
+        refused: Numbers that the ERP has refused, with what was there before; they are looked at
+            once more at the end.
+        refused_s: On the loop's clock, when it last refused one of which looks may show a document
+            yet; infinitely long ago where it has not.
         doubted_elsewhere: Numbers that wait, or have waited, for another run; its call may be
             carried out after ours.
         twins: Numbers that were found to have more documents than their push made.
@@ -155,14 +161,16 @@ class Context:
     tally: Tally = field(default_factory=Tally)
     on_their_way: int = 0
     proofs: Proofs = field(default_factory=Proofs)
-    alike: bool | None = None
-    lag_s: float = 0.0
+    shown_s: float = -math.inf
+    looked_s: dict[BillNumber, float] = field(default_factory=dict)
     worked: set[str] = field(default_factory=set)
     source_ids: dict[BillNumber, str] = field(default_factory=dict)
     links: Links = field(default_factory=Links)
     sent_before: dict[BillNumber, frozenset[str]] = field(default_factory=dict)
     ids: dict[BillNumber, str] = field(default_factory=dict)
     suspects: dict[BillNumber, frozenset[str]] = field(default_factory=dict)
+    refused: dict[BillNumber, frozenset[str]] = field(default_factory=dict)
+    refused_s: float = -math.inf
     doubted_elsewhere: dict[BillNumber, None] = field(default_factory=dict)
     twins: int = 0
     splits: bool = False
@@ -175,9 +183,17 @@ class Context:
         return self.learnt or self.run.route
 
     @property
+    def awake_s(self) -> float:
+        """Seconds by a clock that goes on while the machine sleeps, for the age of looks."""
+        return self.clock.uptime().seconds
+
+    @property
     def reads_back(self) -> bool:
-        """Whether the target form can be asked for targets: by source number, or by links."""
-        return can_ask(self)
+        """Whether what an attempt has made can be asked for: by source number, or by links.
+
+        Links that have missed a document are asked still for what others have made.
+        """
+        return can_ask(self) and (bool(self.route.source_number_field) or self.links.are_of_use)
 
     @property
     def tells_of_several(self) -> bool:
@@ -223,6 +239,7 @@ class Context:
         for outcome in outcomes:
             if outcome.state not in {State.PLANNED, State.UNKNOWN}:
                 self.sent_before.pop(outcome.number, None)
+                self.looked_s.pop(outcome.number, None)
                 self.source_ids.pop(outcome.number, None)
                 self.ids.pop(outcome.number, None)
 
@@ -236,19 +253,20 @@ class Context:
         """Say whether absence counts at all on this route (`proof`)."""
         return await self.proofs.absence_proved(self, self.ledger, self.run.id)
 
-    async def users_see_alike(self) -> bool:
-        """Say whether one user's look before a sending is as good as everybody's; asked once."""
-        if self.alike is None:
-            self.alike = False  # for who asks while that is found out
-            self.alike = len(self.erp.users) == 1 or await look_for_sights(self)
-        return self.alike
-
     async def may_split(self) -> bool:
         """Say whether a bill may have more documents than a first look shows."""
         if not self.splits:
             known = await self.ledger.made_by(self.run.id)
             self.splits = any(len(each.targets) > 1 for each in known)
         return self.splits
+
+    async def may_have_several(self) -> bool:
+        """Say whether a call may have made a part of what it makes of one bill.
+
+        It makes one document of each where all that this ledger has made was of that kind.
+        """
+        known = await self.ledger.made_by(self.run.id, limit=1)
+        return not known or await self.may_split()
 
     async def covers(self, users: Collection[str], sender: str) -> bool:
         """Say whether *users* see what *sender* makes (`proof`)."""
@@ -259,14 +277,14 @@ class Context:
         began_at: datetime,
         senders: Mapping[BillNumber, str],
         *,
+        before: Collection[str],
         on_loop_s: float | None = None,
     ) -> frozenset[str]:
         """Say which users may have made a document since that ties itself to no bill (`proof`)."""
         began = Began(began_at, self.clock.now(), on_loop_s)
-        if on_loop_s is not None:
-            await self.proofs.read_clock(self, self.ledger, self.run.id)
+        await self.proofs.read_clock(self, self.ledger, self.run.id)
         return await self.proofs.senders_of_strays(
-            self, self.ledger, self.run.id, began=began, senders=senders
+            self, self.ledger, self.run.id, began=began, senders=senders, before=before
         )
 
     def knows_enough_of(self, sender: str) -> bool:

@@ -17,6 +17,7 @@ from k3push.core.model import Identified, Listed, Outcome, Route, Row, Run, RunI
 from k3push.core.plan import Foreseen
 from k3push.core.remark import remark
 from k3push.ports import Clock, Ledger, RunIdTakenError
+from k3push.runs.problem import Problem
 from k3push.runs.row_pages import pages_of
 from k3push.words.language import in_files
 
@@ -25,6 +26,9 @@ BATCH = 5000
 
 SELECTED = "--select"
 """Stands for a job file where the route selects its bills itself."""
+
+RETRIED = remark("note.retry")
+"""`Note.text` of a number that was rejected and is planned again."""
 
 # What results are called whose numbers come from no file.
 _STEMS = {"-": "stdin", SELECTED: "selected"}
@@ -178,7 +182,8 @@ async def take_up_plan(
 ) -> Run:
     """Write a planned run into the ledger, with the rows of its plan and what will not be sent.
 
-    Goes on where an execution that died has stopped, and changes nothing once all is there.
+    Goes on where an execution that died has stopped, and changes nothing once all is there. That
+    one may have written lines, and not what the plan says of them.
 
     Args:
         ledger: Where to.
@@ -190,6 +195,7 @@ async def take_up_plan(
         The run as it is in the ledger.
 
     Raises:
+        Problem: It was begun with `--again`, and is to go on without it, or the other way round.
         RunIsAliveError: Another process does so, or executes the run.
     """
     if await ledger.run(planned.id) is None:
@@ -199,10 +205,15 @@ async def take_up_plan(
         run = await ledger.run(planned.id) or planned
         if run.whole:
             return run
+        if bool(run.again_because) is not bool(planned.again_because):
+            # Second documents are made for who asks for them now, and not for who did before.
+            kind = "with" if run.again_because else "without"
+            raise Problem(remark(f"plan.begun_{kind}_again", run=run.id))
         listed = sum((await ledger.counts(run.id)).values()) + len(await ledger.repeats(run.id))
-        rest = islice(lines, listed, None)
-        while batch := await anyio.to_thread.run_sync(_next_foreseen, rest):
-            await _write_down(ledger, run, batch, at)
+        place = 0
+        while batch := await anyio.to_thread.run_sync(_next_foreseen, lines):
+            await _write_down(ledger, run, batch, at, after=place, there=listed - place)
+            place += len(batch)
         await ledger.close_list(run.id)
     return replace(run, whole=True)
 
@@ -237,12 +248,30 @@ async def take_up_list(ledger: Ledger, wanted: Run, listed: Sequence[Listed]) ->
     return replace(run, whole=True)
 
 
-async def _write_down(ledger: Ledger, run: Run, batch: Sequence[Foreseen], at: datetime) -> None:
-    await ledger.add(run.id, [Listed(one.line, one.number, id=one.listed_id) for one in batch])
+async def _write_down(
+    ledger: Ledger, run: Run, batch: Sequence[Foreseen], at: datetime, *, after: int, there: int
+) -> None:
+    """Write lines of a plan down, and what it says of them.
+
+    Args:
+        ledger: Where to.
+        run: The run.
+        batch: Some of its lines.
+        at: When.
+        after: The place of the line before them.
+        there: So many of them, or more, are in the ledger, perhaps without what the plan says.
+    """
+    new = [Listed(one.line, one.number, id=one.listed_id) for one in batch[max(0, there) :]]
+    if new:
+        await ledger.add(run.id, new)
     known = {one.listed: Identified(one.bill, one.source_id) for one in batch if one.bill}
     await ledger.identify(run.id, known)
     outcomes = [one.outcome(again=bool(run.again_because)) for one in batch]
     unsent = [outcome for outcome in outcomes if outcome is not None]
+    if there > 0:
+        rows = await ledger.rows(run.id, states=[State.PLANNED], after=after, limit=len(batch))
+        untold = {row.key for row in rows}
+        unsent = [outcome for outcome in unsent if outcome.number in untold]
     if unsent:
         await ledger.conclude(run.id, unsent, at=at, note=remark("note.planned"))
 
@@ -275,7 +304,7 @@ async def plan_rejected(
             for row in filter(takes, rows)
         ]
         if outcomes:
-            await ledger.conclude(run.id, outcomes, at=clock.now(), note=remark("note.retry"))
+            await ledger.conclude(run.id, outcomes, at=clock.now(), note=RETRIED)
         planned += len(outcomes)
     return planned
 

@@ -30,7 +30,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
@@ -267,27 +267,38 @@ class _Engine:
         return chunk
 
     async def _push(self, chunk: Chunk) -> None:
+        """Push a chunk, save what has changed at its source while it waited."""
+        sent = False
+        try:
+            changed = await self.intake.changed_among(chunk.numbers)
+            left = tuple(number for number in chunk.numbers if number not in changed)
+            if left and not self.context.stop.asked:
+                sent = await self._push_rest(replace(chunk, numbers=left))
+        finally:
+            self.backlog.done(chunk, sent=sent)
+            self.wakeup.notify()
+
+    async def _push_rest(self, chunk: Chunk) -> bool:
+        """Push a chunk as it is; return whether it could leave."""
         context, backlog = self.context, self.backlog
         proving = backlog.proving
         proved = backlog.links_proved or context.proofs.field_finds or context.links.tell
-        sending = Sending(chunk, (), proved, not backlog.follow_proved, at_once=backlog.open)
-        try:
-            held = await context.ledger.claim(context.run.id, chunk.numbers)
-            self.held.add(held)
-            sending.numbers = tuple(number for number in chunk.numbers if number not in held)
-            await push_chunk(context, sending)
-            if sending.found_links:
-                self._prove_links()
-            elif proving and not context.reads_back:
-                # The links of a route without a source number have missed a document.
-                backlog.give_up_proof()
-            elif proving and sending.in_doubt:
-                self.doubts.canaries += 1
-            await self._go_on(sending)
-            await self._follow_up(sending)
-        finally:
-            backlog.done(chunk, sent=not sending.held_back)
-            self.wakeup.notify()
+        sending = Sending(chunk, (), proved, backlog.one_by_one, at_once=backlog.open)
+        held = await context.ledger.claim(context.run.id, chunk.numbers)
+        self.held.add(held)
+        sending.numbers = tuple(number for number in chunk.numbers if number not in held)
+        await push_chunk(context, sending)
+        backlog.own_proved = backlog.own_proved or sending.found_own
+        if sending.found_links:
+            self._prove_links()
+        elif proving and not context.reads_back:
+            # The links of a route without a source number have missed a document.
+            backlog.give_up_proof()
+        elif proving and sending.in_doubt:
+            self.doubts.canaries += 1
+        await self._go_on(sending)
+        await self._follow_up(sending)
+        return not sending.held_back
 
     async def _follow_up(self, sending: Sending) -> None:
         """Hand new documents to the follower; until one has passed its steps, wait for each."""
@@ -324,6 +335,7 @@ class _Engine:
             self.backlog.add_part(sending.numbers, alone=chunk.alone, tries=chunk.tries)
         if sending.sample is not None:
             context.learn(sending.sample)
+        self.backlog.ripen(context.shown_s)
         self._ease_off(sending)
         if conclusion is None:
             return
@@ -338,15 +350,19 @@ class _Engine:
         tries = chunk.tries + conclusion.try_later
         if conclusion.try_later and not conclusion.broke:
             await self._put_off(conclusion, tries + 1)
-        # The look before they travel again is the second one that rule 6 asks for.
-        wait_s = max(self.context.settle.first_wait_s, pause_s(tries + 1))
-        due_s = anyio.current_time() + wait_s
+        add = partial(self.backlog.add_suspect, tries=tries, alone=chunk.alone)
+        now_s = anyio.current_time()
+        surely_s = now_s + self.context.settle.first_wait_s
         for part in conclusion.parts:
             if conclusion.broke:
-                self.backlog.add_suspect(part, tries=tries, alone=chunk.alone, due_s=due_s)
+                # Two looks have been made (rule 6).
+                add(part, due_s=now_s + pause_s(tries + 1))
+            elif conclusion.hides:
+                add(part, due_s=surely_s, shown_s=now_s)
             else:
                 self.backlog.add_part(part, tries=tries, alone=chunk.alone)
         # What a success passed over may be saved a moment after the answer.
+        due_s = max(surely_s, now_s + pause_s(tries + 1))
         for number in conclusion.alone:
             self.backlog.add_suspect((number,), alone=True, tries=tries, due_s=due_s)
 
@@ -400,6 +416,7 @@ class _Engine:
         self.doubts.unproved = settled.unproved
         self.doubts.hopeless = settled.hopeless
         if self.context.tells_of_several and any(each.targets for each in settled.outcomes):
+            self.backlog.own_proved = True
             self._prove_links()
         await self.follower.pushed(settled.outcomes, {})
         self.doubts.open = bool(settled.left) or news != self.doubts.news
@@ -411,6 +428,9 @@ class _Engine:
         for run in dict.fromkeys(holders.values()):
             hopeless = set(map(number_in, await self._settle_for(run, holders)))
             self.held.bar(run, [bill for bill in holders if number_in(bill) in hopeless])
+        if runs := self.held.news():
+            why = remark("note.waits_for_runs", runs=", ".join(sorted(runs)))
+            self.context.watch.waiting(why, self.context.settle.poll_s)
         rows, bills = self.held.release(holders)
         self.context.doubted_elsewhere |= dict.fromkeys(bills)
         # At once, or the sender would find nothing left to wait for.

@@ -22,10 +22,12 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 
 import anyio
 
 from k3push.core.model import (
+    TWIN,
     BillNumber,
     Document,
     Exchange,
@@ -86,6 +88,9 @@ MOST_SILENCES = 3
 
 LOOKED_AT = frozenset(Follow) - {Follow.REFUSED}
 """What each execution takes up, unless it is done; a flow may have ended meanwhile."""
+
+LOCAL_TIMES_DIFFER = timedelta(hours=26)
+"""The server's local time and the ledger's are nearer to each other than this."""
 
 # Documents of the run that are read to learn as whom its pushes make them.
 MOST_LEARNT_FROM = 50
@@ -165,10 +170,12 @@ class Follower:
     _tallies: dict[Step, Tally] = field(default_factory=dict)
     _size: int = 1  # the first call of an execution carries one
     _flows_are_read: bool = True
+    _makers: dict[str, set[str]] = field(default_factory=dict)
     _senders: dict[str, str] = field(default_factory=dict)
     _strange: dict[str, str] = field(default_factory=dict)
     _has_learnt: bool = False
-    _expected: dict[str, BillNumber] = field(default_factory=dict)
+    _expected: dict[str, Row] = field(default_factory=dict)
+    _twins: set[str] = field(default_factory=set)
     _has_taken_up: bool = False
     _ages: DoubtAges = field(init=False)
 
@@ -196,13 +203,16 @@ class Follower:
         if not self.wanted:
             return
         context, run, place = self.context, self.context.run.id, 0
-        states = [State.PUSHED, *([State.ALREADY] if context.route.follow_already else [])]
+        # A row may have become a draft since its document was taken up.
+        states = [State.PUSHED, State.DRAFT]
+        states += [State.ALREADY] if context.route.follow_already else []
         # No generator: it could not be closed where a stop cuts the execution short.
         while rows := await context.ledger.rows(run, states=states, after=place, limit=PAGE_ROWS):
             place = rows[-1].place
             pushed = [(document, row.bill) for row in rows for document in documents_in(row)]
             known = await context.ledger.documents_of(run, [d.id for d, _ in pushed])
             self._expect(rows, known)
+            self._note_twins(rows)
             new = [
                 replace(document, sender=await self._sender_of(document.id, bill))
                 for document, bill in pushed
@@ -231,6 +241,7 @@ class Follower:
         """
         if not self.wanted:
             return []
+        self._note_twins(outcomes)
         new = [
             replace(document, sender=named.get(document.id, ""))
             for outcome in outcomes
@@ -238,6 +249,10 @@ class Follower:
         ]
         await self._enrol(new)
         return [document.id for document in new]
+
+    def _note_twins(self, of: Iterable[Row | Outcome]) -> None:
+        """Note documents of bills that have too many; one may be another bill's as well."""
+        self._twins.update(t.id for each in of if each.code == TWIN for t in each.targets)
 
     async def _sender_of(self, id_: str, bill: BillNumber) -> str:
         """Return as whom the push travelled whose answer names a document, or ""."""
@@ -263,7 +278,8 @@ class Follower:
     async def _enrol_already(self, rows: Iterable[Row]) -> None:
         """Take up documents that were there before.
 
-        One that somebody has submitted or approved is none of ours.
+        One that somebody has submitted or approved is none of ours, nor is one that an earlier run
+        has submitted, and that stands at D since a person has taken it back.
         """
         there = [t for row in rows if row.state is State.ALREADY for t in row.targets]
         known = await self.context.ledger.documents_of(self.context.run.id, [t.id for t in there])
@@ -276,8 +292,13 @@ class Follower:
             Document(target.id, target.number)
             for target in there
             if (seen := standings.get(target.id)) and not seen.cancelled and seen.status in "AD"
+            if seen.status != TAKEN_BACK or not await self._was_submitted(target.id)
         ]
         await self._enrol(fresh)
+
+    async def _was_submitted(self, id_: str) -> bool:
+        """Say whether a run of this ledger may have submitted a document."""
+        return not all(map(_did_nothing, await self.context.ledger.steps_of(id_)))
 
     def _expect(self, rows: Iterable[Row], known: Mapping[str, Document]) -> None:
         """Note of which bills documents are that an earlier execution has found."""
@@ -286,17 +307,28 @@ class Follower:
             for target in row.targets:
                 document = known.get(target.id)
                 if document is None or not is_done(document, steps):
-                    self._expected.setdefault(target.id, row.bill)
+                    self._expected.setdefault(target.id, row)
 
     async def _go_on(self, document: Document) -> None:
         """Take up a document as the ledger has it, with what was last done to it."""
         entry = _Entry(document)
         kept = await self.context.ledger.step(document.step) if document.step else None
-        if kept is not None and not _did_nothing(kept):
-            entry.last = kept.attempt.intent
+        if kept is not None:
+            entry.last = await self._last_that_counts(kept, document)
         if kept is not None and document.follow is Follow.UNKNOWN:
             entry.lost = kept.attempt
         self._entries[document.id] = entry
+
+    async def _last_that_counts(self, kept: StepRecord, document: Document) -> StepIntent | None:
+        """Return the last attempt at a step of a document that may have done something.
+
+        What the ERP has put off says nothing of what was done before it.
+        """
+        if not _did_nothing(kept):
+            return kept.attempt.intent
+        every = reversed(await self.context.ledger.steps_of(document.id))
+        mine = (each for each in every if each.attempt.intent.run == self.context.run.id)
+        return next((each.attempt.intent for each in mine if not _did_nothing(each)), None)
 
     # -- the task -----------------------------------------------------------------------------
 
@@ -371,7 +403,7 @@ class Follower:
         """Read how documents stand, and take the steps that follow from it."""
         standings = await look_at_standings(self.context, [entry.document.id for entry in due])
         standings = self._up_to_date(due, standings)
-        looked_s = anyio.current_time()
+        looked_s = self.context.awake_s
         await self._settle([entry for entry in due if entry.lost], standings)
         free = [entry for entry in due if not entry.lost and entry.document.id in self._entries]
         free = [entry for entry in free if not self._is_missed(entry, standings)]
@@ -390,7 +422,7 @@ class Follower:
                 ended.append(entry.document)
             else:
                 moves.append((entry, standing, move.step))
-        lost = await self._lost_among([entry.document.id for entry, _, _ in moves])
+        lost = await self._lost_among({e.document.id: standing for e, standing, _ in moves})
         for entry, standing, step in moves:
             if why := await self._hindrance(entry, standing, lost):
                 ended.append(replace(entry.document, follow=Follow.REFUSED, reason=why))
@@ -463,30 +495,42 @@ class Follower:
         for entry in entries:
             standing, sender = standings.get(entry.document.id), entry.document.sender
             if sender and standing and standing.creator:
-                self._senders.setdefault(standing.creator, sender)
+                self._makers.setdefault(sender, set()).add(standing.creator)
+        # Where a sender's documents bear several makers, their maker is not who sent.
+        self._senders = {
+            next(iter(makers)): sender
+            for sender, makers in self._makers.items()
+            if len(makers) == 1
+        }
         for id_, creator in list(self._strange.items()):
             if creator in self._senders:
                 del self._strange[id_]
                 document = replace(self._ended.pop(id_), follow=Follow.OPEN, reason="")
                 self._entries[id_] = _Entry(document)
 
-    async def _lost_among(self, ids: Collection[str]) -> Mapping[str, BillNumber]:
+    async def _lost_among(self, ids: Mapping[str, Standing]) -> Mapping[str, BillNumber]:
         """Look whether documents that an earlier execution has found are still of their bills.
 
         A database that was restored gives ids and numbers out again, to documents of other bills.
 
+        Args:
+            ids: The documents, as they stand.
+
         Returns:
-            Those that no look shows as their bill's any more.
+            Those that no look shows as their bill's any more; where nobody can be asked for that,
+            those that were made at another time than their row says.
         """
         context = self.context
-        asked = {id_: self._expected[id_] for id_ in ids if id_ in self._expected}
+        rows = {id_: self._expected[id_] for id_ in ids if id_ in self._expected}
+        asked = {id_: row.bill for id_, row in rows.items()}
+        strange = {id_: row.bill for id_, row in rows.items() if _is_of_another_time(row, ids[id_])}
         if not asked or not can_ask(context):
-            return {}
+            return strange
         bills = list(dict.fromkeys(asked.values()))
         seen = await look_at_targets(context, bills, by_all=True, stop_or_not=True)
         by_field = context.route.source_number_field
         if not (by_field or seen.linked.issuperset(bills)):
-            return {}  # nobody could be asked
+            return strange  # nobody could be asked
         shown = {
             bill: {t.id for kind in (seen.targets, seen.shared) for t in kind.get(bill, ())}
             for bill in bills
@@ -503,6 +547,8 @@ class Follower:
         id_ = entry.document.id
         if id_ in lost:
             return remark("note.document.of_another", number=number_in(lost[id_]))
+        if id_ in self._twins:
+            return remark("note.document.twin")
         if await self._is_ours(entry, standing):
             return ""
         self._strange[id_] = standing.creator
@@ -540,8 +586,8 @@ class Follower:
 
             async def still_so() -> bool:
                 standings = await look_at_standings(self.context, ids)
-                stand = {seen.status for seen in standings.values() if not seen.cancelled}
-                return len(standings) == len(ids) and stand == {status}
+                stand = [s.status == status and not s.cancelled for s in standings.values()]
+                return len(stand) == len(ids) and all(stand)
 
             look = StatusLook(status, looked_s, still_so)
             began_s = anyio.current_time()
@@ -651,7 +697,8 @@ class Follower:
         """
         context = self.context
         named = {target.id for target in said.named}
-        awaited = [e for e in entries if said.success or e.document.id in named or e.tries]
+        may_have = [e for e in entries if e.document.id in named or e.tries or e.sessions]
+        awaited = entries if said.success else may_have
         ids = [entry.document.id for entry in entries]
         standings = await look_at_standings(context, ids)
         waited_s, pause = 0.0, FIRST_LAG_S
@@ -784,3 +831,17 @@ def _doubt(document: Document, lost: StepAttempt) -> Doubt:
         uptime=intent.uptime,
         before=(),
     )
+
+
+def _is_of_another_time(row: Row, standing: Standing) -> bool:
+    """Say whether a document was made before its row was sent, or after it was settled.
+
+    The form tells the server's local time, which is within a day of the ledger's.
+    """
+    try:
+        created = datetime.fromisoformat(standing.created).replace(tzinfo=UTC)
+    except ValueError:
+        return False
+    is_early = row.sent_at is not None and created < row.sent_at - LOCAL_TIMES_DIFFER
+    is_late = row.settled_at is not None and created > row.settled_at + LOCAL_TIMES_DIFFER
+    return is_early or is_late

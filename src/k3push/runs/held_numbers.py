@@ -23,6 +23,7 @@ class HeldNumbers:
     holders: dict[BillNumber, RunId] = field(default_factory=dict)
     blocked: dict[BillNumber, Row] = field(default_factory=dict)
     barred: dict[BillNumber, RunId] = field(default_factory=dict)
+    _told: frozenset[RunId] = frozenset()
 
     def __bool__(self) -> bool:
         """Whether any waits."""
@@ -31,6 +32,12 @@ class HeldNumbers:
     def add(self, held: Mapping[BillNumber, Holder]) -> None:
         """Take in what a claim has left to others."""
         self.holders.update({number: holder.run for number, holder in held.items()})
+
+    def news(self) -> frozenset[RunId]:
+        """Return the runs that are waited for, if these were others when they were last told."""
+        runs = frozenset(self.holders.values())
+        is_told, self._told = runs <= self._told, runs
+        return frozenset() if is_told else runs
 
     def bar(self, run: RunId, numbers: Collection[BillNumber]) -> None:
         """Leave numbers that *run* holds to a person."""

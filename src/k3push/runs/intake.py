@@ -13,19 +13,30 @@ from functools import partial
 import anyio
 
 from k3push.core.control_words import Key
-from k3push.core.model import BillNumber, NeverSent, Outcome, Row, State, id_in, number_in
+from k3push.core.model import (
+    BillNumber,
+    NeverSent,
+    Outcome,
+    Row,
+    State,
+    id_in,
+    key_of,
+    number_in,
+)
 from k3push.core.pacing.backlog import Backlog
 from k3push.core.pacing.chunking import apart, halve, split
-from k3push.core.safety.evidence import DROPPED, made_outcome
+from k3push.core.safety.evidence import CALL_LIMIT, DROPPED, made_outcome
 from k3push.core.safety.matching import MOST_NUMBERS
-from k3push.core.safety.verdict import InDoubt, ReadBack, judge
-from k3push.ports import AttemptRecord, Holder
+from k3push.core.safety.verdict import InDoubt, ReadBack, Verdict, judge
+from k3push.ports import AttemptRecord, Doubt, Holder
 from k3push.runs.context import Context
+from k3push.runs.create import RETRIED
 from k3push.runs.held_numbers import HeldNumbers
-from k3push.runs.lookup import look_at_targets
+from k3push.runs.lookup import can_ask, look_at_targets
 from k3push.runs.settle import ABSENT
 from k3push.runs.source_check import (
     SourceLook,
+    already,
     look_at_listed,
     renamed,
     there_already,
@@ -33,6 +44,10 @@ from k3push.runs.source_check import (
 )
 from k3push.runs.stop import guarded
 from k3push.runs.wakeup import Wakeup
+
+# For how long a look at a bill's source counts. It is made ahead of the sending, and most bills
+# leave within minutes.
+SOURCE_KEEPS_S = 600.0
 
 # Numbers that are looked at before anything is known of how fast they leave.
 MOST_READY = 2000
@@ -118,6 +133,44 @@ class Intake:
         finally:
             self.busy -= 1
 
+    async def changed_among(self, bills: Sequence[BillNumber]) -> set[BillNumber]:
+        """Look again at the sources of bills that have waited long, right before they leave.
+
+        A window or a pause may have kept them for hours: a bill may be unapproved meanwhile, or
+        entered anew, or share its number with a new one.
+
+        Returns:
+            Those that are not as they were; they are taken in anew, or come to their end.
+        """
+        context, now_s = self._context, self._context.awake_s
+        old = [b for b in bills if now_s - context.looked_s.get(b, -math.inf) > SOURCE_KEEPS_S]
+        if not old:
+            return set()
+        lines = {key_of(number_in(bill), context.id_of(bill)): bill for bill in old}
+        looked = await self._sources_of(list(lines))
+        if context.stop.asked:
+            return set(bills)
+        known, outcomes = unsendable(context.route, lines, looked)
+        context.looked_s.update(dict.fromkeys(old, now_s))
+        changed = {
+            bill
+            for line, bill in lines.items()
+            if outcomes[line] is not None
+            or known[line].id != context.source_ids.get(bill, known[line].id)
+        }
+        left = [bill for bill in old if bill not in changed and bill not in context.sent_before]
+        changed |= (await self._seen_by_others(left)).keys()
+        if changed:
+            rows = [row for bill in sorted(changed) for row in await self._rows_of(bill)]
+            await self.take_in(rows)
+        return changed
+
+    async def _rows_of(self, bill: BillNumber) -> list[Row]:
+        """Return the planned row of a bill in this run."""
+        kept = await self._context.ledger.rows_of(bill)
+        mine = [row for run, row in kept if run == self._context.run.id and row.bill == bill]
+        return [row for row in mine if row.state is State.PLANNED]
+
     async def _take_in(self, rows: Sequence[Row]) -> None:
         context = self._context
         sendable = await self._sendable(rows)
@@ -131,11 +184,16 @@ class Intake:
                 if any(map(_was_in_doubt, mine)):
                     # The call may be carried out after all, long after its window.
                     context.suspects.setdefault(bill, before)
-            broke = _has_broken(mine)
+            # Nobody is sent again at once whose last call may have made what looks show later, nor
+            # on a person's word while that call may be at work still.
+            due_s = max(
+                later_s if _has_broken(mine) else 0.0,
+                anyio.current_time() + self._still_s(bill, mine),
+            )
             if row.code == DROPPED:
-                self._backlog.add_suspect((bill,), alone=True, due_s=later_s)
-            elif broke or row.code == ABSENT:
-                suspects.setdefault((row.chunk, later_s if broke else 0.0), []).append(bill)
+                self._backlog.add_suspect((bill,), alone=True, due_s=max(due_s, later_s))
+            elif due_s > anyio.current_time() or row.code == ABSENT:
+                suspects.setdefault((row.chunk, due_s), []).append(bill)
             else:
                 self._backlog.add([bill])
         for (_, due_s), together in suspects.items():
@@ -146,6 +204,7 @@ class Intake:
         """Return the rows that may be sent, each with its bill."""
         context = self._context
         by_line = {row.listed: row for row in rows}
+        looked_s = context.awake_s
         looked = await self._sources_of(list(by_line))
         if context.stop.asked:
             return []
@@ -156,11 +215,19 @@ class Intake:
         bills = {line: _called(by_line[line], known[line].bill) for line in known}
         for line, named in known.items():
             context.source_ids[bills[line]] = named.id
+            context.looked_s[bills[line]] = looked_s
             if id_in(named.bill) and not id_in(bills[line]):
                 outcomes[line] = renamed(bills[line])
             elif by_line[line].listed_id:
                 context.ids[bills[line]] = by_line[line].source_id or named.id
         by_bill = {bills[line]: by_line[line] for line in bills}
+        fresh = {
+            bills[line]: line
+            for line, outcome in outcomes.items()
+            if outcome is None and not by_line[line].attempts
+        }
+        for bill, outcome in (await self._seen_by_others(list(fresh))).items():
+            outcomes[fresh[bill]] = outcome
         unsent = [outcome for outcome in outcomes.values() if outcome is not None]
         unsent = await self._but_held(unsent, by_bill)
         unsent = await self._made_before(unsent, by_bill)
@@ -175,6 +242,19 @@ class Intake:
             context.forget(unsent)
         return [(by_line[n], bills[n]) for n, outcome in outcomes.items() if outcome is None]
 
+    async def _seen_by_others(self, bills: Sequence[BillNumber]) -> dict[BillNumber, Outcome]:
+        """Ask all users for targets of bills that are about to leave, where there are several.
+
+        The look right before a sending asks one of them, and what that user sees of colleagues'
+        documents tells nothing of a stranger's.
+        """
+        context, found = self._context, dict[BillNumber, Outcome]()
+        several = len(context.erp.users) > 1 and can_ask(context) and not context.repeats_pushes
+        for part in split(bills, MOST_NUMBERS) if several else ():
+            seen = await look_at_targets(context, part, by_all=True, before_sending=True)
+            found |= {n: already(n, ts, thin=n in seen.thin) for n, ts in seen.targets.items()}
+        return found
+
     async def _attempts_of(self, bill: BillNumber) -> list[AttemptRecord]:
         """Return what this run has sent of a bill and may have made something, the first first."""
         context = self._context
@@ -183,8 +263,22 @@ class Intake:
             for each in await context.ledger.attempts_of(bill)
             if each.attempt.intent.run == context.run.id
         ]
+        left = [each for each in kept if not isinstance(each.exchange, NeverSent)]
+        # What was rejected has made nothing of it, and somebody has planned it again since.
+        notes = await context.ledger.notes_of(bill)
+        again = [n.at for n in notes if n.run == context.run.id and n.text == RETRIED]
+        left = [each for each in left if not again or each.attempt.intent.began_at > again[-1]]
         # Where a bill may have several documents, whose a new one is cannot be told by time.
-        return [each for each in kept if context.repeats_pushes or _may_have_made(each)]
+        return [each for each in left if context.repeats_pushes or _may_have_made(each)]
+
+    def _still_s(self, bill: BillNumber, mine: Sequence[AttemptRecord]) -> float:
+        """Return for how long the last call for a bill may be at work yet."""
+        if not mine or not _was_in_doubt(mine[-1]):
+            return 0.0
+        context, last = self._context, mine[-1].attempt
+        began_at, uptime = last.intent.began_at, last.intent.uptime
+        doubt = Doubt(context.run.id, bill, last.id, began_at, uptime, ())
+        return max(0.0, context.settle.window_s - context.ages.age_s(doubt))
 
     def _remember(self, bill: BillNumber, mine: Sequence[AttemptRecord]) -> frozenset[str]:
         """Return which documents of a bill were there before this run first sent it."""
@@ -203,13 +297,18 @@ class Intake:
         numbers = [number for number in numbers if rows[number].attempts]
         if not numbers or not context.reads_back:
             return list(refused)
+        context.source_ids.update(
+            {n: rows[n].source_id for n in numbers if rows[n].source_id and n not in context.ids}
+        )
         seen = await look_at_targets(context, numbers, by_all=True)
+        others = await context.ledger.made_of(context.run.id, numbers)
         found: dict[BillNumber, Outcome] = {}
         for number in numbers:
             if not (mine := await self._attempts_of(number)):
                 continue
             before = self._remember(number, mine)
-            made = [each for each in seen.targets.get(number, ()) if each.id not in before]
+            theirs = before | (others[number].ids if number in others else frozenset())
+            made = [each for each in seen.targets.get(number, ()) if each.id not in theirs]
             if made:
                 found[number] = made_outcome(number, made)
                 context.suspects.setdefault(number, before)
@@ -251,21 +350,27 @@ def _called(row: Row, bill: BillNumber) -> BillNumber:
 
 
 def _may_have_made(kept: AttemptRecord) -> bool:
-    """Say whether an attempt may have made something: it has left, and was not plainly refused."""
-    if isinstance(kept.exchange, NeverSent):
-        return False
-    verdict = judge(kept.exchange) if kept.exchange else None
-    return not isinstance(verdict, ReadBack) or verdict.said.acted or verdict.twice
+    """Say whether an attempt that has left may have made something of a number that is planned.
+
+    A refusal of several numbers may have saved some (P 5.7).
+    """
+    verdict = _verdict(kept)
+    if not isinstance(verdict, ReadBack):
+        return True
+    several = len(kept.attempt.intent.numbers) > 1 and verdict.said.code != CALL_LIMIT
+    return verdict.twice or verdict.said.acted or several
+
+
+def _verdict(kept: AttemptRecord) -> Verdict | None:
+    return judge(kept.exchange) if kept.exchange else None
 
 
 def _was_in_doubt(kept: AttemptRecord) -> bool:
     """Say whether nobody could know at first what became of an attempt."""
-    return kept.exchange is None or isinstance(judge(kept.exchange), InDoubt)
+    return kept.exchange is None or isinstance(_verdict(kept), InDoubt)
 
 
 def _has_broken(attempts: Sequence[AttemptRecord]) -> bool:
-    """Say whether the last of these calls broke on the server (rule 5)."""
-    if not attempts or attempts[-1].exchange is None:
-        return False
-    verdict = judge(attempts[-1].exchange)
-    return isinstance(verdict, ReadBack) and verdict.twice
+    """Say whether the last of these calls broke on the server (rule 5), or was refused."""
+    verdict = _verdict(attempts[-1]) if attempts else None
+    return isinstance(verdict, ReadBack) and not verdict.said.success

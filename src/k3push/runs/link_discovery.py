@@ -25,7 +25,7 @@ from k3push.core.protocol.links import (
     source_tables,
     target_entry,
 )
-from k3push.ports import LookFailedError, LookRefusedError
+from k3push.ports import LookRefusedError
 from k3push.runs.lookup import Reader, look_whole
 
 T = TypeVar("T")
@@ -34,35 +34,31 @@ T = TypeVar("T")
 async def find_links(reader: Reader) -> Found:
     """Ask the site for the links of the reader's route, unless nothing is left to be asked.
 
-    What it refuses to tell is no error: then documents are looked for as without links. Where a
-    look fails, a number field is asked alone; without one nobody knows whether there are links.
+    What it refuses to tell is no error: then documents are looked for as without links. A look
+    that fails tells nothing, neither that there are links nor that there are none.
 
     Raises:
-        LookFailedError: A look failed, and there is no number field.
+        LookFailedError: A look failed.
         ErpUnreachableError: Nothing answered.
         LoginRefusedError: No session could be opened.
     """
     route, erp = reader.route, reader.erp
     if route.source_number_field and link_fields(route):
         return Found(route)
-    try:
-        entries = [target_entry(route)] if target_entry(route) else await _entries(reader)
-        newest: dict[str, list[LinkRow]] = {}
-        for entry in entries:
-            tried = replace(route, target_entry=entry)
-            form = f"{route.target}.{entry}"
-            rows = await _told(reader, form, partial(erp.newest_links, tried))
-            if rows is not None:
-                newest[entry] = list(rows)
-        found = found_in(route, newest, ())
-        if newest and found.absent and not source_tables(route):
-            told = await _told(reader, route.source, lambda: erp.entries_of(route.source))
-            found = found_in(route, newest, [each.table for each in told or ()])
-    except LookFailedError:
-        if not route.source_number_field:
-            raise
-        # It may tell the next time; until then the run goes on as without links.
-        return Found(route, absent=True)
+    entries = [target_entry(route)] if target_entry(route) else await _entries(reader)
+    newest: dict[str, list[LinkRow]] = {}
+    for entry in entries:
+        tried = replace(route, target_entry=entry)
+        form = f"{route.target}.{entry}"
+        rows = await _told(reader, form, partial(erp.newest_links, tried))
+        if rows is not None:
+            newest[entry] = list(rows)
+    # An entry that carries none hides not the one that does.
+    newest = {entry: rows for entry, rows in newest.items() if rows} or newest
+    found = found_in(route, newest, ())
+    if newest and found.absent and not source_tables(route):
+        told = await _told(reader, route.source, lambda: erp.entries_of(route.source))
+        found = found_in(route, newest, [each.table for each in told or ()])
     return found
 
 

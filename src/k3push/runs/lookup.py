@@ -208,7 +208,7 @@ class Looker(Reader, Protocol):
 def can_ask(looker: Looker) -> bool:
     """Say whether the target form can be asked what was made of a bill: by a field, or by links."""
     route = looker.route
-    return bool(route.source_number_field) or (bool(link_fields(route)) and looker.links.are_of_use)
+    return bool(route.source_number_field) or (bool(link_fields(route)) and not looker.links.absent)
 
 
 async def look_at_sources(
@@ -388,7 +388,7 @@ def _of_their_bills(context: Looker, seen: Sighting) -> Sighting:
         seen,
         targets=parted(seen.targets, others=False),
         cancelled=parted(seen.cancelled, others=False),
-        namesakes=_united(seen.namesakes, namesakes),
+        namesakes=united(seen.namesakes, namesakes),
     )
 
 
@@ -420,9 +420,9 @@ def _with_links(context: Looker, found: Sighting, linked: Sighting) -> Sighting:
         thin |= found.targets.keys() & linked.linked - linked.targets.keys()
     of_links = {n: [t.id for t in ts] for n, ts in linked.targets.items()}
     return Sighting(
-        _united(found.targets, linked.targets),
+        united(found.targets, linked.targets),
         found.users & linked.users,
-        _united(found.cancelled, linked.cancelled),
+        united(found.cancelled, linked.cancelled),
         found.refused,
         thin,
         linked.linked,
@@ -446,7 +446,7 @@ async def _ids_of(context: Looker, numbers: Collection[BillNumber]) -> dict[Bill
     return {n: context.source_ids[n] for n in numbers if n in context.source_ids}
 
 
-def _united(one: Targets, other: Targets) -> Targets:
+def united(one: Targets, other: Targets) -> Targets:
     """Join documents by number, each once."""
     both = dict(one)
     for number, targets in other.items():
@@ -513,30 +513,12 @@ async def look_at_newest(context: Looker) -> Newest:
     except LookRefusedError:
         return Newest()
     values = list(dict.fromkeys(value for _, value in rows if value))
-    found, refused = await look_at_sources(context, values) if values else ({}, {})
-    # A bill whose query is refused may be one.
-    known = {value for value in values if found.get(value) or value in refused}
+    found, _ = await look_at_sources(context, values) if values else ({}, {})
+    known = {value for value in values if found.get(value)}
     told = {id_ for id_, value in rows if value in known}
     count = len({id_ for id_, _ in rows})
     named = tuple(value for value in values if found.get(value))
     return Newest(count, named, count - len(told))
-
-
-async def look_for_sights(context: Looker) -> bool:
-    """Say whether the first user sees all of the newest documents that others see, whoever's.
-
-    What has come since his question is nothing that he does not see.
-    """
-    route, asked = context.route, f"the newest of {context.route.target}"
-    try:
-        shown = await _read(context, asked, lambda: context.erp.newest_ids(route))
-    except LookFailedError:
-        return False
-    first, *others = ({int(id_) for id_ in ids if id_.isdecimal()} for ids in shown.values())
-    if not first:
-        return not any(others)
-    least = min(first) if len(first) >= wire.NEWEST else 0
-    return not any(least <= id_ <= max(first) for ids in others for id_ in ids - first)
 
 
 async def look_for_strays(
@@ -569,8 +551,8 @@ async def look_for_strays(
     others = [each for each in values if not any(each in n and each != n for n in whole)]
     bills = set(others).intersection(map(number_in, context.source_ids))
     if asked_for := [each for each in others if each not in bills]:
-        found, refused = await look_at_sources(context, asked_for)
-        bills |= {each for each in asked_for if found.get(each) or each in refused}
+        found, _ = await look_at_sources(context, asked_for)
+        bills |= {each for each in asked_for if found.get(each)}
     told = {id_ for id_, value in rows if value in bills}
     strays = [id_ for id_ in dict.fromkeys(id_ for id_, _ in rows) if id_ not in told]
     if strays:

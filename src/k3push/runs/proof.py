@@ -23,11 +23,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import anyio
 
-from k3push.core.model import BillNumber, RunId, Sighting
+from k3push.core.model import BillNumber, RunId, Sighting, Standing
 from k3push.ports import Ledger, Made
 from k3push.runs.lookup import (
     Looker,
@@ -43,6 +43,9 @@ from k3push.runs.lookup import (
 # of a user's documents, so fewer would prove nothing.
 SAMPLE = 20
 LEAST_SAMPLE = 3
+
+# Documents of the ledger whose times are compared with the server's.
+SAMPLE_OF_TIMES = 3
 
 # How many documents that answers have named must have been shown by looks before "nothing is there"
 # is believed: a user who sees half of them misses one of ten with a chance of 1023 in 1024.
@@ -64,10 +67,14 @@ class ServerClock:
     Attributes:
         local: Its local time was no earlier than this one
         at_s: when the loop's clock showed this.
+        behind: So far a machine's clock, in UTC, was ahead of it at most when something was sent.
+        tells_time: Whether documents tell the time of day at which they were made.
     """
 
     local: datetime
     at_s: float
+    behind: timedelta = timedelta(0)
+    tells_time: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +93,14 @@ class Began:
 
     def no_later_than(self, clock: ServerClock | None) -> datetime:
         """Return a local time of the server that had passed when the call left."""
-        # No server's clock shows an earlier time than this one (P 9).
-        when = min(self.at, self.now).astimezone(UTC).replace(tzinfo=None) - WESTERNMOST
+        # No server's clock shows an earlier time than this one (P 9), where ours is right.
+        behind = max(WESTERNMOST, clock.behind if clock else WESTERNMOST)
+        when = min(self.at, self.now).astimezone(UTC).replace(tzinfo=None) - behind
         if clock is not None and self.on_loop_s is not None and self.on_loop_s >= clock.at_s:
             when = max(when, clock.local + timedelta(seconds=self.on_loop_s - clock.at_s))
-        return when - CLOCKS_DIFFER
+        when -= CLOCKS_DIFFER
+        # A form may keep the day of the making alone.
+        return when if clock and clock.tells_time else datetime.combine(when, time())
 
 
 @dataclass(slots=True)
@@ -145,6 +155,7 @@ class Proofs:
         *,
         began: Began,
         senders: Mapping[BillNumber, str],
+        before: Collection[str],
     ) -> frozenset[str]:
         """Say which users may have made a document since that ties itself to no bill.
 
@@ -157,6 +168,7 @@ class Proofs:
             run: Whose scope counts.
             began: When the first call in doubt left.
             senders: Who sent each number in doubt, "" where that is not known.
+            before: Documents of these numbers that were there before.
         """
         when = began.no_later_than(self._clock)
         strays = await look_for_strays(looker, f"{when:%Y-%m-%d %H:%M:%S}", senders)
@@ -167,24 +179,35 @@ class Proofs:
             known = await ledger.made_by(run, sender or None, limit=MOST_KNOWN)
             ours = {id_ for each in known for id_ in _ids(each)}
             makers = await self._makers_of(looker, known)
-            left = [maker for id_, maker in strays.items() if id_ not in ours]
-            if any(not (sender and makers and maker) or maker in makers for maker in left):
+            left = [maker for id_, maker in strays.items() if id_ not in {*ours, *before}]
+            # Where a sender's documents bear several makers, their maker is not who sent.
+            tells = sender and len(makers) == 1
+            if any(not (tells and maker) or maker in makers for maker in left):
                 suspects.add(sender)
         return frozenset(suspects)
 
     async def read_clock(self, looker: Looker, ledger: Ledger, run: RunId) -> None:
-        """Learn from the newest document of the ledger how late it is at the server, once."""
-        if self._clock is None:
-            await self._makers_of(looker, await ledger.made_by(run, limit=SAMPLE))
+        """Learn from the newest documents of the ledger how late it is at the server, once."""
+        if self._clock is not None:
+            return
+        known, now_s = await ledger.made_by(run, limit=SAMPLE), anyio.current_time()
+        standings = await _standings_of(looker, known)
+        times = [at for each in standings.values() if (at := _created(each))]
+        behind = [
+            row.sent_at.astimezone(UTC).replace(tzinfo=None) - created
+            for each in known[:SAMPLE_OF_TIMES]
+            for _, row in await ledger.rows_of(each.number)
+            for target in row.targets
+            if row.sent_at and (created := _created(standings.get(target.id)))
+        ]
+        if times:
+            told = any(at.time() != time() for at in times)
+            none = timedelta(0)
+            self._clock = ServerClock(max(times), now_s, max(behind, default=none), told)
 
     async def _makers_of(self, looker: Looker, known: Sequence[Made]) -> set[str]:
         """Return who made some documents of the ledger, as the ERP names them."""
-        ids = [target.id for each in known for target in each.targets][:SAMPLE]
-        now_s = anyio.current_time()
-        standings = await look_at_standings(looker, ids) if ids else {}
-        times = [at for each in standings.values() if (at := _time_in(each.created))]
-        if times and self._clock is None:
-            self._clock = ServerClock(max(times), now_s)
+        standings = await _standings_of(looker, known)
         return {each.creator for each in standings.values()} - {""}
 
     def compare(self, sender: str, named: Collection[str], seen: Collection[str]) -> None:
@@ -221,9 +244,16 @@ class Proofs:
         return self._sees[asked]
 
 
-def _time_in(text: str) -> datetime | None:
+async def _standings_of(looker: Looker, known: Sequence[Made]) -> Mapping[str, Standing]:
+    """Read how some documents of the ledger stand."""
+    ids = [target.id for each in known for target in each.targets][:SAMPLE]
+    return await look_at_standings(looker, ids) if ids else {}
+
+
+def _created(standing: Standing | None) -> datetime | None:
+    """Return when a document was made, in the server's local time; None where nobody tells."""
     try:
-        return datetime.fromisoformat(text).replace(tzinfo=None)
+        return datetime.fromisoformat(standing.created).replace(tzinfo=None) if standing else None
     except ValueError:
         return None
 

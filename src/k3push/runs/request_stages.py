@@ -20,6 +20,9 @@ from k3push.ports import Ledger, Memo
 REQUEST = "request"
 ACT = "act"
 
+EVERY = 1 << 31
+"""More than are ever open at once."""
+
 MOST_ACTS = 2000
 """Acts that a search by user looks through."""
 
@@ -202,13 +205,16 @@ async def find_request(ledger: Ledger, id_: str) -> Request | None:
 async def requests(
     ledger: Ledger, *, only_open: bool = False, limit: int = 1000
 ) -> Sequence[Request]:
-    """Return requests, the newest first."""
-    return [_request(m) for m in await ledger.memos(REQUEST, only_open=only_open, limit=limit)]
+    """Return requests, the newest first: so many at most, or all that are open."""
+    # One that was passed over would never be begun.
+    most = EVERY if only_open else limit
+    return [_request(m) for m in await ledger.memos(REQUEST, only_open=only_open, limit=most)]
 
 
 async def requests_of(ledger: Ledger, run: RunId) -> Sequence[Request]:
     """Return the requests whose first run a run is, the newest first."""
-    return [_request(memo) for memo in await ledger.memos(REQUEST, about=run)]
+    # The oldest of them says what was asked for at all.
+    return [_request(memo) for memo in await ledger.memos(REQUEST, about=run, limit=EVERY)]
 
 
 async def push_of(ledger: Ledger, run: RunId) -> Request | None:

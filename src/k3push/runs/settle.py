@@ -19,16 +19,29 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from k3push.core.model import TWIN, BillNumber, Outcome, RunId, Sighting, State, number_in
+import anyio
+
+from k3push.core.model import (
+    PARTLY,
+    TWIN,
+    BillNumber,
+    Outcome,
+    Row,
+    RunId,
+    Sighting,
+    State,
+    Targets,
+    number_in,
+)
 from k3push.core.pacing.chunking import halve
 from k3push.core.protocol.links import link_fields
 from k3push.core.remark import foreign, remark
-from k3push.core.safety.evidence import made_outcome, new_targets
+from k3push.core.safety.evidence import but_strangers, made_outcome, new_targets
 from k3push.core.safety.life import SENT_BEFORE
-from k3push.core.safety.verdict import InDoubt, ReadBack, SendAgain, judge
+from k3push.core.safety.verdict import InDoubt, ReadBack, Said, SendAgain, judge
 from k3push.ports import AttemptRecord, Clock, Doubt, Ledger
 from k3push.runs.context import Context, SettlePace
-from k3push.runs.lookup import found_by, look_at_targets
+from k3push.runs.lookup import found_by, look_at_targets, united
 from k3push.runs.source_check import unclear
 from k3push.runs.stop import Cause
 
@@ -76,6 +89,10 @@ async def settle_once(context: Context, run: RunId) -> Settled:
     pace = context.settle
     if run == context.run.id:
         context.ids |= {doubt.number: doubt.id for doubt in doubts if doubt.id}
+    for doubt in doubts:
+        if doubt.source_id:
+            # Another bill of its number may have come since it was sent.
+            context.source_ids.setdefault(doubt.number, doubt.source_id)
     aged = [(doubt, context.ages.age_s(doubt)) for doubt in doubts]
     due = [(doubt, age) for doubt, age in aged if age >= pace.first_wait_s]
     settled = await _look(context, run, due) if due else Settled()
@@ -185,27 +202,28 @@ async def look_once_more(context: Context) -> None:
     """
     elsewhere = {} if context.repeats_pushes else context.doubted_elsewhere
     suspects = dict.fromkeys(elsewhere, frozenset[str]()) | context.suspects
+    suspects = context.refused | suspects
     if not suspects or not context.reads_back:
         return
+    await _wait_for_refused(context)
     seen = await look_at_targets(context, list(suspects), by_all=True, stop_or_not=True)
+    others = await context.ledger.made_of(context.run.id, list(suspects))
     amended = []
     for number, before in suspects.items():
-        found = [t for t in seen.targets.get(number, ()) if t.id not in before]
-        for run, row in await context.ledger.rows_of(number):
+        theirs = before | (others[number].ids if number in others else frozenset())
+        found = [t for t in seen.targets.get(number, ()) if t.id not in theirs]
+        for run, row in await context.ledger.rows_of(number) if found else ():
             ids = {target.id for target in row.targets}
             more = [target for target in found if target.id not in ids]
-            if (
-                run != context.run.id
-                or row.bill != number
-                or row.state not in SENT_BEFORE
-                or not more
-            ):
+            if run != context.run.id or row.bill != number or not more:
+                continue
+            if row.state is State.REJECTED and number in context.refused:
+                await _take_back(context, row, made_outcome(number, more))
+            if row.state not in SENT_BEFORE:
                 continue
             outcome = made_outcome(number, [*row.targets, *more])
             if row.attempts > 1 or number in elsewhere:
-                why = remark("note.late_twin", documents=", ".join(t.label for t in more))
-                outcome = outcome._replace(code=TWIN, reason=why)
-                context.note_twin(why)
+                outcome = _told_of_twins(context, outcome)
             amended.append(outcome._replace(reason=outcome.reason or row.reason))
     if amended:
         await context.ledger.amend(
@@ -216,12 +234,31 @@ async def look_once_more(context: Context) -> None:
         )
 
 
+async def _wait_for_refused(context: Context) -> None:
+    """Wait until looks surely show what a refused call may have saved (P 5.7)."""
+    left_s = context.refused_s + context.settle.first_wait_s - anyio.current_time()
+    if left_s > 0 and context.refused_s > context.shown_s:
+        context.watch.waiting(remark("note.refused_once_more"), left_s)
+        await context.stop.sleep(left_s)
+
+
+async def _take_back(context: Context, row: Row, outcome: Outcome) -> None:
+    """Say of a number that was refused that a part of it was made all the same."""
+    now, note = context.clock.now(), remark("note.more_documents")
+    again = Outcome(row.bill, State.PLANNED, code=row.code, reason=row.reason)
+    told = outcome._replace(code=PARTLY if row.attempts == 1 else "", reason=row.reason)
+    await context.ledger.conclude(context.run.id, [again], at=now)
+    await context.ledger.conclude(context.run.id, [told], at=now, note=note)
+
+
 async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]) -> Settled:
     """Look for the documents of doubts, and conclude those that the look settles."""
     numbers = [doubt.number for doubt, _ in due]
     seen = await look_at_targets(context, numbers, by_all=True, stop_or_not=True)
     before: Mapping[BillNumber, Sequence[str]] = {d.number: d.before for d, _ in due}
-    made = new_targets(seen.targets, before)
+    # What somebody has cancelled since was made all the same.
+    shown_at_all = united(seen.targets, seen.cancelled)
+    made = await _without_strangers(context, due, new_targets(shown_at_all, before))
     found = []
     at_work: set[int] = set()
     unnamed: set[BillNumber] = set()
@@ -230,8 +267,10 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
     short = await _of_short_looks(context, [doubt for doubt, _ in shown], seen)
     for doubt, age in shown:
         number = doubt.number
-        # Where bills are split, a part may come as late as any call.
-        waited = age >= context.settle.window_s or not splits
+        # Where bills are split, a part may come as late as any call. What was in doubt before may
+        # be what that earlier call has made, after its window.
+        sent_before = await _was_sent(context, doubt)
+        waited = age >= context.settle.window_s or not (splits or sent_before)
         if doubt.attempt in short:
             # The document that the answer names may be a second one of any of the call's bills.
             if age >= context.settle.window_s:
@@ -241,7 +280,10 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
         elif waited and context.ages.agree(
             doubt, {target.id for target in made[number]}, context.settle.poll_s
         ):
-            found.append(made_outcome(number, made[number]))
+            outcome = made_outcome(number, made[number])
+            if sent_before and not splits:
+                outcome = _told_of_twins(context, outcome)
+            found.append(outcome)
             by_field = seen.by_the_field().intersection(t.id for t in made[number])
             context.proofs.field_finds = context.proofs.field_finds or bool(by_field)
         else:
@@ -257,8 +299,10 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
     if run == context.run.id:
         settled = {outcome.number for outcome in outcomes}
         for doubt in (doubt for doubt, _ in due if doubt.number in settled):
-            context.suspects.setdefault(doubt.number, frozenset(doubt.before))
-            context.sent_before.setdefault(doubt.number, frozenset(doubt.before))
+            theirs = () if doubt.number in made else seen.targets.get(doubt.number, ())
+            met = frozenset(doubt.before) | {target.id for target in theirs}
+            context.suspects.setdefault(doubt.number, met)
+            context.sent_before.setdefault(doubt.number, met)
     parts = await _conclude(context, run, outcomes[len(found) :], absent)
     return Settled(tuple(outcomes), parts, frozenset(hopeless | unnamed), frozenset(unproved))
 
@@ -306,7 +350,8 @@ async def _judge_silence(
     if absent:
         began_at = min(doubt.began_at for doubt in absent)
         senders = {doubt.number: doubt.sender for doubt in absent}
-        suspects = await context.senders_of_strays(began_at, senders)
+        before = {id_ for doubt in absent for id_ in doubt.before}
+        suspects = await context.senders_of_strays(began_at, senders, before=before)
         hopeless |= {doubt.number for doubt in absent if doubt.sender in suspects}
         absent = [doubt for doubt in absent if doubt.sender not in suspects]
     return absent, hopeless, unproved
@@ -395,20 +440,59 @@ async def _names_documents(context: Context, doubt: Doubt, seen: Sighting | None
 
     One of them may be this number's, and is there then.
     """
-    kept = await _attempt_of(context, doubt)
-    if kept is None or kept.exchange is None:
-        return False
-    verdict = judge(kept.exchange)
-    if not isinstance(verdict, ReadBack) or not verdict.said.named:
+    numbers, said = await _answer_to(context, doubt)
+    if said is None or not said.named:
         return False
     known: set[str] = set()
-    for number in kept.attempt.intent.numbers:
+    for number in numbers:
         rows = await context.ledger.rows_of(number)
         mine = (row for run, row in rows if run == doubt.run and row.bill == number)
         known |= {t.id for row in mine for t in row.targets}
         known |= {t.id for t in seen.targets.get(number, ())} if seen else set()
-    sources = set(kept.attempt.intent.numbers)
-    return not {t.id for t in verdict.said.named if t.number not in sources} <= known
+    return not {target.id for target in said.targets(numbers)} <= known
+
+
+async def _without_strangers(
+    context: Context, due: Sequence[tuple[Doubt, float]], made: Targets
+) -> Targets:
+    """Leave out what somebody else has made, where the answer to a doubt names all that it made."""
+    left = dict(made)
+    for doubt in (doubt for doubt, _ in due if doubt.number in made):
+        numbers, said = await _answer_to(context, doubt)
+        mine = {doubt.number: made[doubt.number]}
+        if said is not None and not but_strangers(said, numbers, mine):
+            del left[doubt.number]
+    return left
+
+
+def _told_of_twins(context: Context, outcome: Outcome) -> Outcome:
+    """Tell that several calls for a number have made documents, where they have."""
+    if len(outcome.targets) < 2:  # noqa: PLR2004
+        return outcome
+    why = remark("note.late_twin", documents=", ".join(t.label for t in outcome.targets[1:]))
+    context.note_twin(why)
+    return outcome._replace(code=TWIN, reason=why)
+
+
+async def _was_sent(context: Context, doubt: Doubt) -> bool:
+    """Say whether an earlier call for a number may have been carried out as well."""
+    kept = await context.ledger.attempts_of(doubt.number)
+    earlier = [each for each in kept if each.attempt.id < doubt.attempt]
+    mine = [each for each in earlier if each.attempt.intent.run == doubt.run]
+    return any(not each.exchange or isinstance(judge(each.exchange), InDoubt) for each in mine)
+
+
+async def _answer_to(context: Context, doubt: Doubt) -> tuple[tuple[BillNumber, ...], Said | None]:
+    """Return the numbers of an attempt that is in doubt, and the answer that could be read."""
+    kept = await _attempt_of(context, doubt)
+    if kept is None:
+        return (), None
+    verdict = judge(kept.exchange) if kept.exchange else None
+    numbers = kept.attempt.intent.numbers
+    if not isinstance(verdict, ReadBack):
+        return numbers, None
+    sources = {context.source_ids.get(number, "") for number in numbers}
+    return numbers, verdict.said.but_sources(sources)
 
 
 async def _attempt_of(context: Context, doubt: Doubt) -> AttemptRecord | None:

@@ -244,13 +244,15 @@ async def there_already(
 ) -> list[Outcome]:
     """Look at the targets of what is about to be refused unsent: a bill that has some is done.
 
+    Other outcomes are left as they are.
+
     The ERP closes a source whose quantity its targets have used up (P 13.3), so that a list that
     is pushed twice is `already` there and not closed. Where a number has several bills, nothing
     tells which of them was pushed.
 
     Args:
         context: What to look with.
-        refused: Rejected numbers, in the ERP's spelling where it has one.
+        refused: Outcomes of unsent numbers, in the ERP's spelling where it has one.
         known: What other runs of this ledger have made of them.
     """
     asked = [each.number for each in refused if each.code == PRECHECK and number_in(each.number)]
@@ -260,11 +262,11 @@ async def there_already(
     outcomes = []
     for outcome in refused:
         number = outcome.number
-        if number in seen.targets:
+        if outcome.state is State.REJECTED and number in seen.targets:
             outcomes.append(already(number, seen.targets[number], thin=number in seen.thin))
-        elif number in known and outcome.code != AMBIGUOUS:
-            was_asked = number in asked and bool(seen.users)
-            outcomes.append(known_to_ledger(number, known[number], was_asked=was_asked))
+        elif outcome.state is State.REJECTED and outcome.code != AMBIGUOUS:
+            shown = seen if number in asked else Sighting()
+            outcomes.append(by_ledger(number, shown, known.get(number)) or outcome)
         else:
             outcomes.append(outcome)
     return outcomes

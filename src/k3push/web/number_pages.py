@@ -17,8 +17,10 @@ from k3push.core.safety.document_steps import FOR_PERSON
 from k3push.core.safety.life import IllegalMoveError
 from k3push.ports import LedgerLostError, RunIsAliveError
 from k3push.runs.find import RunFilter, rows_holding
+from k3push.runs.problem import Problem
 from k3push.runs.row_pages import FollowedRow, with_follow
-from k3push.runs.settle import in_doubt, settle_by_word
+from k3push.runs.settle import settle_by_word
+from k3push.runs.word_of_person import doubts_meant, kinds_of
 from k3push.web.bill_history import events_of
 from k3push.web.page_context import PageContext, Visit
 from k3push.web.pages import Frame, number_url, whole
@@ -167,7 +169,11 @@ class NumberPages:
     ) -> Response:
         say = visit.frame.say
         rows = [(run.id, each.row) for run, each in found]
-        doubting = [run.id for run, each in found if each.row.state is State.UNKNOWN]
+        doubts = [(run.id, each.row.bill) for run, each in found if _is_in_doubt(each)]
+        doubting = [run for run, _ in doubts]
+        kinds = await kinds_of(visit.ledger, doubts) if doubts else {}
+        routes = {run.id: run.route.name for run, _ in found}
+        which = [(f"{run} {bill}", f"{routes[run]}, {bill}") for (_, bill), run in kinds.items()]
         return self._desk.page(
             request,
             visit.frame,
@@ -176,6 +182,8 @@ class NumberPages:
             number=number,
             found=_with_cures(found, say),
             in_doubt=bool(doubting),
+            # One word is about one bill and one kind of document.
+            which=which if len(which) > 1 else (),
             # It settles its doubts by itself.
             under_way=[run for run in doubting if await visit.ledger.is_alive(run)],
             words=WORDS,
@@ -191,6 +199,7 @@ class NumberPages:
         form: Mapping[str, str] = request.state.form
         number = BillNumber(form.get("number", "")[:LONGEST_NUMBER])
         word, because = form.get("word", ""), " ".join(form.get("because", "").split())
+        which = form.get("which", "")[:LONGEST_NUMBER]
         found = await self._rows(visit, number)
         if not found:
             raise HTTPException(404)
@@ -205,8 +214,11 @@ class NumberPages:
                 number=number,
                 word=word,
                 because=because[:LONGEST_WORD],
+                which=which,
             )
-        problem = await self._settle(visit, number, WORDS[word], because[:LONGEST_WORD], found)
+        problem = await self._settle(
+            visit, number, WORDS[word], because[:LONGEST_WORD], found, which=which
+        )
         if problem:
             found = await self._rows(visit, number)
             return await self._evidence(request, visit, number, found, problem)
@@ -219,12 +231,24 @@ class NumberPages:
         state: State,
         because: str,
         found: Sequence[Found],
+        *,
+        which: str,
     ) -> str:
-        """Record a word in every run of the tenant that doubts; return what kept it from that."""
+        """Record a word in every run of the tenant that doubts; return what kept it from that.
+
+        *which* names the run and the bill that it is about, where the number is in doubt twice.
+        """
         mine = {run.id for run, _ in found}
-        doubts = [each for each in await in_doubt(visit.ledger, number) if each[0] in mine]
         user = visit.visitor.user
         say = visit.frame.say
+        run_id, _, bill_key = which.partition(" ")
+        try:
+            meant = await doubts_meant(
+                visit.ledger, BillNumber(bill_key or number), RunId(run_id) if run_id else None
+            )
+        except Problem as problem:
+            return say.said(str(problem))
+        doubts = [each for each in meant if each[0] in mine]
         if not doubts:
             return say("web.not_in_doubt", number=number)
         for run, bill in doubts:
@@ -255,6 +279,10 @@ class NumberPages:
                 (followed,) = await with_follow(visit.ledger, run_id, [row])
                 found.append((run, followed))
         return found
+
+
+def _is_in_doubt(found: FollowedRow) -> bool:
+    return found.row.state is State.UNKNOWN
 
 
 def _with_cures(found: Sequence[Found], say: Say) -> list[tuple[Run, FollowedRow, str]]:

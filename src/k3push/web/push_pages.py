@@ -45,6 +45,7 @@ from k3push.web.request_origin import (
     origin_of_selection,
     to_be_approved,
 )
+from k3push.web.roles import is_one_person
 from k3push.web.uploads import MOST_UPLOAD_BYTES, Upload, keep
 from k3push.web.workshop import Reading
 from k3push.wiring.inbox import digest_now
@@ -247,7 +248,7 @@ class PushPages:
         say = visit.frame.say
         if not visit.visitor.may("approve"):
             return say("desk.approve_role")
-        if self._desk.rules.four_eyes and asked.by == visit.visitor.user:
+        if self._desk.rules.four_eyes and is_one_person(asked.by, visit.visitor.user):
             return say("desk.approve_other", by=asked.by)
         return ""
 

@@ -1,7 +1,8 @@
-"""The three roles of the dashboard, and which of them a user has, everywhere and in a tenant."""
+"""The roles of the dashboard: which a user has, everywhere and in a tenant; who is one person."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from enum import IntEnum
 
@@ -69,3 +70,19 @@ class Roles:
     def sees_all(self, user: str) -> bool:
         """Say whether a user may look at whatever tenants there are."""
         return not self._apart or user in self._everywhere
+
+
+def is_one_person(one: str, other: str) -> bool:
+    """Say whether two names may be one person's.
+
+    Many a directory lets people sign in by any letter case or width of their name, and a reverse
+    proxy passes on what they have typed.
+
+    >>> is_one_person("wang", "Wang"), is_one_person("wang", "li")
+    (True, False)
+    """
+    return _plain(one) == _plain(other)
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).casefold().strip()

@@ -83,7 +83,9 @@ from k3push.wiring.preview import Preview
 from k3push.wiring.selected_bills import Selector
 from k3push.words.language import Say
 
-LEDGER_WAIT_S = 30.0
+WAIT_S = 30.0
+"""Between tries where the ledger is away, or another process executes a run."""
+
 MOST_REASONS = 50
 MOST_SKIPPED = 20
 
@@ -91,7 +93,7 @@ MOST_SKIPPED = 20
 _ONLY = {Kind.SETTLE: Only.SETTLE, Kind.FOLLOW: Only.FOLLOW}
 
 # Nothing is executed, and a person has to mend something first.
-_UNUSABLE = (JobFileError, OSError, PlanFileError, Problem, RunIsAliveError, SettingsError)
+_UNUSABLE = (JobFileError, OSError, PlanFileError, Problem, SettingsError)
 
 
 class HandOver(Protocol):
@@ -287,7 +289,7 @@ class Workshop:
                 left = await requests(await self.ledger(), only_open=True)
             except LedgerLostError as error:
                 self._log("workshop.waits", why=str(error))
-                await anyio.sleep(LEDGER_WAIT_S)
+                await anyio.sleep(WAIT_S)
                 continue
             for request in reversed(left):
                 if request.stage is not Stage.PLANNED or is_approved_ahead(request):
@@ -302,9 +304,10 @@ class Workshop:
                 work.again = False
                 try:
                     await self._do(id_, work)
-                except LedgerLostError as error:
+                except (LedgerLostError, RunIsAliveError) as error:
                     self._log("workshop.waits", request=id_, why=str(error))
-                    await anyio.sleep(LEDGER_WAIT_S)
+                    with anyio.move_on_after(WAIT_S):
+                        await self._drains.wait()
                     work.again = True
                 if self.draining or not work.again:
                     return
@@ -317,6 +320,8 @@ class Workshop:
 
         Raises:
             LedgerLostError: It is to be done later.
+            RunIsAliveError: Likewise: another executes a run of it, or one that was cut off has
+                not been given up yet.
         """
         ledger = await self.ledger()
         request = await find_request(ledger, id_)
@@ -330,7 +335,9 @@ class Workshop:
             cause = innermost(error)
             if isinstance(cause, OtherSpellingError):
                 cause = Problem(remark("error.other_spelling", known=cause.known))
-            if isinstance(cause, LedgerLostError):
+            if isinstance(cause.__cause__, RunIsAliveError):
+                cause = cause.__cause__
+            if isinstance(cause, LedgerLostError | RunIsAliveError):
                 raise cause from error
             if isinstance(cause, OvertakenError):
                 return
@@ -343,7 +350,7 @@ class Workshop:
                     "request.failed", request=id_, why="".join(traceback.format_exception(error))
                 )
                 why = remark("web.defect", what=f"{type(cause).__name__}: {cause}")
-            await self._fail(ledger, id_, why)
+            await self._give_up(ledger, id_, why)
 
     async def _step(self, ledger: Ledger, request: Request, work: _Work, lane: Lane | None) -> None:
         if self.draining:
@@ -358,9 +365,17 @@ class Workshop:
         elif request.stage is Stage.APPROVED:
             await self._execute(ledger, request, work, lane)
 
-    async def _fail(self, ledger: Ledger, id_: str, why: str) -> None:
+    async def _give_up(self, ledger: Ledger, id_: str, why: str) -> None:
         request = await find_request(ledger, id_)
-        if request is not None and request.is_open:
+        if request is None or not request.is_open:
+            return
+        mine = request.runs if request.kind is Kind.PUSH else ()
+        runs = [run for name in mine if (run := await ledger.run(name)) is not None]
+        if any([await ledger.attempt_count(run.id) for run in runs]):
+            # What was begun before tells by its rows what it has come to.
+            await self._announce(ledger, request, runs)
+            await move(ledger, request, Stage.ENDED, why=why)
+        else:
             await self._announce(ledger, request, [], why)
             await move(ledger, request, Stage.FAILED, why=why)
 

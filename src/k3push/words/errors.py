@@ -133,6 +133,14 @@ WORDS = {
         "{number} is not unknown in any run; nothing was changed",
         "{number} 在任何任务中都不是结果未知；未作更改",
     ),
+    "error.list_changed": (
+        "{jobs} has changed since it was shown; nothing was sent. Run it again to see what it holds now",
+        "{jobs} 在显示之后有变化；没有下推任何单据。请重新执行，以查看现在的内容",
+    ),
+    "error.word_of_several": (
+        "{number} is unknown more than once, and one word cannot be about all of them; name the run and the bill: {which}",
+        "{number} 有多处结果未知，一次登记不能兼指；请写明任务和单据：{which}",
+    ),
     "error.contradiction": (
         "the ledger contradicts itself ({why}); check it with `k3push ledger check`. If that finds nothing, this is a defect of k3push; please report it.",
         "台账数据自相矛盾（{why}）；可用 `k3push ledger check` 检查。如检查无异常，则是 k3push 的缺陷，请报告。",

@@ -130,6 +130,18 @@ WORDS = {
         "documents of this number are there, and nothing tells of which bill: {documents}",
         "已有下游单据，无法判断属于哪张源单：{documents}",
     ),
+    "note.stray": (
+        "a document has come since it was sent that names no bill: it may be this one's",
+        "发送后出现了一张未注明源单的下游单据，可能属于此单据",
+    ),
+    "note.waits_for_runs": (
+        "bills of this list are on their way in run {runs}",
+        "清单中有单据正在任务 {runs} 中下推",
+    ),
+    "note.refused_once_more": (
+        "looking once more for what a refused call may have saved",
+        "再次回查被拒绝的调用是否已保存部分下游单据",
+    ),
     "note.of_namesakes": (
         "documents of this number are there that were made from another bill of it; list this one by its id: {documents}",
         "已有下游单据由另一张同编号的源单生成，请用内码指定源单：{documents}",
@@ -245,6 +257,10 @@ WORDS = {
     "note.document.of_another": (
         "the ERP does not show it as a document of {number}: it may be another's by now, since the database was restored",
         "ERP 中它已不是 {number} 的下游单据：数据库可能恢复过，现已属于别的单据",
+    ),
+    "note.document.twin": (
+        "its bill has more documents than its push made; a person decides which of them stays",
+        "该源单的下游单据多于本次下推生成的数量；保留哪一张，由人工决定",
     ),
     "note.document.others": (
         "the answer also tells of further documents: {told}",

@@ -38,8 +38,8 @@ WORDS = {
     "argument.shell": ("The shell.", "终端的 shell。"),
     "argument.number": ("Bill number.", "单据编号。"),
     "argument.settle": (
-        "Id of the run; with --as, bill numbers.",
-        "任务号；与 --as 同用时为单据编号。",
+        "Id of the run; with --as, bill numbers, behind the id of their run where one number is unknown in several.",
+        "任务号；与 --as 同用时为单据编号，同一编号在多个任务中结果未知时，前面写任务号。",
     ),
     "argument.ledger": (
         "sqlite:///FILE, postgresql://USER@HOST:PORT/DATABASE, or config for the one of [ledger].",

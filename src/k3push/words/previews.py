@@ -60,6 +60,14 @@ WORDS = {
         "{path}: the job file has changed since it was planned: {what}; make the plan again with `k3push plan`",
         "{path}：清单在生成计划后有变化：{what}；请用 `k3push plan` 重新生成",
     ),
+    "plan.begun_with_again": (
+        "run {run} of this plan was begun with --again, and its rows are not all written yet; nothing was sent. Go on with --again, or make a new plan",
+        "该计划的任务 {run} 是用 --again 开始的，明细尚未全部写入；没有下推任何单据。请加上 --again 继续，或重新生成计划",
+    ),
+    "plan.begun_without_again": (
+        "run {run} of this plan was begun without --again, and its rows are not all written yet; nothing was sent. Go on without --again, or make a new plan",
+        "该计划的任务 {run} 开始时没有用 --again，明细尚未全部写入；没有下推任何单据。请去掉 --again 继续，或重新生成计划",
+    ),
     "plan.applied": (
         "{path} was applied already, as run {run}; to continue it: k3push resume {run}",
         "{path} 已执行过，即任务 {run}；如需继续：k3push resume {run}",

@@ -127,6 +127,14 @@ WORDS = {
         "`k3push check`, or push one bill and look it up; then `k3push settle`",
         "`k3push check`，或先推一张并查看，再 `k3push settle`",
     ),
+    "advice.stray.cause": (
+        "the call may have made a document that names no source bill",
+        "该次调用可能生成了未注明源单的下游单据",
+    ),
+    "advice.stray.cure": (
+        "look at the newest documents, then `k3push settle --as`",
+        "查看最新的下游单据，再 `k3push settle --as`",
+    ),
     "advice.unanswered.cause": (
         "each call that carried this bill alone ended without an answer",
         "每次单独发送此单据，调用都没有得到应答",

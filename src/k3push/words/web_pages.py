@@ -92,6 +92,7 @@ WORDS = {
         "未下推：没有下游单据，可重新下推",
     ),
     "web.because": ("How do you know?", "依据"),
+    "web.which": ("Which of them is it about?", "指的是哪一处"),
     "web.go_on": ("Continue", "下一步"),
     "web.sure": ("Is this right?", "请确认"),
     "web.sure_pushed": (

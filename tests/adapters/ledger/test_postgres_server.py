@@ -16,10 +16,11 @@ from psycopg.conninfo import conninfo_to_dict
 
 from k3push.adapters.ledger.postgres import open_postgres, version_of
 from k3push.adapters.ledger.postgres.database import Server, statements
+from k3push.adapters.ledger.postgres.run_locks import RunLock, RunLocks
 from k3push.adapters.ledger.postgres.schema import VERSION
 from k3push.core.control_words import Command, Verb
 from k3push.core.model import FolderFile, RunId, State
-from k3push.ports import LedgerLostError
+from k3push.ports import LedgerLostError, RunIsAliveError
 from tests.adapters.ledger.playing import Player
 from tests.adapters.ledger.samples import (
     ACCOUNT,
@@ -297,6 +298,63 @@ async def test_a_run_that_was_not_committed_is_not_remembered(postgres_url: str)
         assert not await ledger.of_account("other").is_alive(RunId("r1"))
         with pytest.raises(LookupError):
             await ledger.of_account("other").counts(RunId("r1"))
+
+
+@pytest.mark.parametrize("state", [State.REJECTED, State.UNKNOWN, State.PUSHED, State.PLANNED])
+async def test_what_another_run_took_for_lost_meanwhile_is_recorded_as_it_ended(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, state: State
+) -> None:
+    """A restart of the server frees all locks, and for a moment each run looks dead to others."""
+    gate, retake = asyncio.Event(), RunLocks._retake
+
+    async def late(locks: RunLocks, lock: RunLock) -> str:
+        await gate.wait()
+        return await retake(locks, lock)
+
+    monkeypatch.setattr(RunLocks, "_retake", late)
+    async with (
+        open_postgres(postgres_url, account=ACCOUNT) as ledger,
+        open_postgres(postgres_url, account=ACCOUNT) as other,
+    ):
+        run = await planned(ledger, "A B")
+        second = await planned(other, "A", "r2")
+        async with ledger.own(run):
+            attempt = await sent(ledger, run, "A B")
+            await cut_all(postgres_url)
+            assert set(await other.claim(second, numbers("A"))) == set(numbers("A"))
+            assert (await states(ledger, run))["A"] is State.UNKNOWN
+            gate.set()
+            await ledger.record(attempt, ANSWER, "", outcomes("A B", state), at=later(1))
+            assert await states(ledger, run) == {"A": state, "B": state}
+            assert await ledger.counts(run) == {state: 2}
+        held = set(await other.claim(second, numbers("A")))
+        assert bool(held) is (state is State.UNKNOWN)
+
+
+async def test_an_owner_that_was_cut_off_is_not_replaced_in_its_own_process(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server gives the lock to whoever asks first, and it may be we that ask twice."""
+    gate, retake = asyncio.Event(), RunLocks._retake
+
+    async def late(locks: RunLocks, lock: RunLock) -> str:
+        await gate.wait()
+        return await retake(locks, lock)
+
+    monkeypatch.setattr(RunLocks, "_retake", late)
+    async with open_postgres(postgres_url, account=ACCOUNT) as ledger:
+        run = await planned(ledger, "A")
+        async with ledger.own(run):
+            attempt = await sent(ledger, run, "A")
+            await cut_all(postgres_url)
+            with pytest.raises(RunIsAliveError):
+                async with ledger.own(run):
+                    pass
+            gate.set()
+            await ledger.record(attempt, ANSWER, "", outcomes("A", State.PUSHED), at=later(1))
+            while not await ledger.is_alive(run):  # noqa: ASYNC110  # the server tells nobody
+                await asyncio.sleep(0.05)
+        assert await ledger.counts(run) == {State.PUSHED: 1}
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

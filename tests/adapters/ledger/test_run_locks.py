@@ -9,7 +9,7 @@ import pytest
 
 from k3push.adapters.ledger.sqlite.run_locks import RunLocks
 from k3push.core.model import RunId
-from k3push.ports import LedgerLostError
+from k3push.ports import LedgerLostError, RunIsAliveError
 
 ROUNDS = 60
 
@@ -44,5 +44,7 @@ def test_a_lock_that_somebody_has_removed_is_lost(tmp_path: Path) -> None:
     (tmp_path / "locks" / "run.lock").unlink()
     with pytest.raises(LedgerLostError):
         locks.check()
+    with pytest.raises(RunIsAliveError):
+        locks.take(RunId("run"))
     locks.give_back(RunId("run"))
     locks.check()

@@ -46,7 +46,7 @@ def test_one_number_then_one_chunk_then_all() -> None:
     backlog = backlog_of("ABCDEFG")
     canary = taken(backlog)
     assert (canary, backlog.take(SIZE)) == (Chunk(1, numbers("A")), None)
-    backlog.links_proved = True
+    backlog.links_proved = backlog.own_proved = True
     assert backlog.take(SIZE) is None
     backlog.done(canary)
     first = taken(backlog)
@@ -69,7 +69,7 @@ def test_a_canary_that_proved_nothing_is_followed_by_another() -> None:
 def test_links_that_were_proved_before_need_no_canary_and_still_a_first_chunk() -> None:
     """A resumed run knows its route."""
     backlog = backlog_of("ABCDE")
-    backlog.links_proved = True
+    backlog.links_proved = backlog.own_proved = True
     first = taken(backlog)
     assert (first.numbers, backlog.take(SIZE)) == (numbers("A B"), None)
     backlog.done(first)
@@ -92,7 +92,7 @@ def test_a_part_gives_its_canary_and_keeps_what_it_is() -> None:
     backlog.add_part(numbers("X Y Z"), tries=2)
     canary = taken(backlog)
     assert canary == Chunk(1, numbers("X"), alone=False, tries=2)
-    backlog.links_proved = True
+    backlog.links_proved = backlog.own_proved = True
     backlog.done(canary)
     assert taken(backlog) == Chunk(2, numbers("Y Z"), alone=False, tries=2)
 
@@ -116,7 +116,7 @@ def test_a_canary_is_one_number_of_a_suspect_as_well() -> None:
     backlog.add_suspect(numbers("S T U"))
     canary = taken(backlog)
     assert (canary.numbers, backlog.take(SIZE), backlog.empty) == (("S",), None, False)
-    backlog.links_proved = True
+    backlog.links_proved = backlog.own_proved = True
     backlog.done(canary)
     assert taken(backlog).numbers == ("T", "U")
 
@@ -177,13 +177,13 @@ def test_no_number_is_given_out_twice_and_none_is_kept_back(data: st.DataObject)
                 for part in halve(chunk.numbers):
                     add(part)
             else:
-                backlog.links_proved = True
+                backlog.links_proved = backlog.own_proved = True
             backlog.done(chunk)
     for chunk in travelling:
-        backlog.links_proved = True
+        backlog.links_proved = backlog.own_proved = True
         backlog.done(chunk)
     while not backlog.empty:
-        backlog.links_proved = True
+        backlog.links_proved = backlog.own_proved = True
         chunk = taken(backlog)
         given_out.update(chunk.numbers)
         indexes.append(chunk.index)

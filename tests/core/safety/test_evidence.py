@@ -11,6 +11,7 @@ from k3push.core.model import BillNumber, Outcome, State, Target, Targets
 from k3push.core.safety.evidence import (
     Conclusion,
     Look,
+    but_strangers,
     conclude,
     conclude_unread,
     needs_patience,
@@ -396,7 +397,8 @@ def test_a_document_beside_those_that_a_success_names_is_somebody_elses() -> Non
     """The answer names all that it made."""
     made: Targets = {A: (target(1), target(2)), B: (target(3),)}
     answer = said(success=True, named=(target(1), target(3)))
-    assert strangers(answer, made) == {A: (target(2),)}
+    assert strangers(answer, [A, B], made) == {A: (target(2),)}
+    assert but_strangers(answer, [A, B], made) == made
 
 
 @pytest.mark.parametrize(
@@ -410,13 +412,25 @@ def test_a_document_beside_those_that_a_success_names_is_somebody_elses() -> Non
 )
 def test_an_answer_that_may_not_name_all_proves_no_stranger(answer: Said) -> None:
     """A split makes several, and an old server names one beside its status (P 4.1)."""
-    assert strangers(answer, {A: (target(1), target(2))}) == {}
+    made: Targets = {A: (target(1), target(2)), B: (target(3),)}
+    assert strangers(answer, [A, B], made) == {}
+    assert but_strangers(answer, [A, B], made) == made
 
 
-def test_a_number_of_which_nothing_is_named_has_no_twin() -> None:
-    """Its documents may be what the answer calls otherwise: one of them at least must be ours."""
+def test_a_number_of_which_nothing_is_named_has_none_of_our_documents() -> None:
+    """Somebody else has pushed it meanwhile; but a draft may be told of nowhere (P 5.8)."""
     answer = said(success=True, named=(target(1),))
-    assert strangers(answer, {A: (target(1),), B: (target(2), target(3))}) == {}
+    made: Targets = {A: (target(1),), B: (target(2), target(3))}
+    assert but_strangers(answer, [A, B], made) == {A: (target(1),)}
+    made = {A: (target(1),), B: (target(2)._replace(draft=True),)}
+    assert but_strangers(answer, [A, B], made) == made
+
+
+def test_what_the_saving_names_is_a_target_whatever_its_number() -> None:
+    """A rule may give the target its source's number; the conversion may name the sources."""
+    both = (Target("1", "A"), Target("2", "B"))
+    answer = Said(success=True, code="0", messages=(), named=both, saved=frozenset({"1"}))
+    assert answer.targets([A, B]) == both[:1]
 
 
 # -- routes whose targets cannot be asked for --------------------------------------------------
@@ -427,7 +441,7 @@ def test_a_number_of_which_nothing_is_named_has_no_twin() -> None:
     [
         (said(success=True, named=(target(1),)), State.PUSHED, ""),
         (said(success=True, named=(target(1, draft=True),)), State.DRAFT, ""),
-        (said("价格", named=(target(1, draft=True),)), State.DRAFT, ""),
+        (said("价格", named=(target(1, draft=True),)), State.DRAFT, "11"),
         (said(success=True), State.UNKNOWN, "unnamed"),
         (said(success=True, named=(Target("7", "A"),)), State.UNKNOWN, "unnamed"),
         (said("warning", success=True), State.UNKNOWN, "0"),

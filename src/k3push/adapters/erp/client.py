@@ -83,6 +83,10 @@ T = TypeVar("T")
 # The sources of a document whose lines tell none.
 UNTOLD = frozenset({""})
 
+# How often a question for links is refused, each time naming their fields, before it is believed
+# that the site has none.
+REFUSALS_OF_LINKS = 2
+
 
 class ErpClient:
     """One user of one account set, over HTTP. Fulfils `ports.Erp`."""
@@ -106,8 +110,8 @@ class ErpClient:
         self._user = site.user
         self._calls = Calls(site, turns or RateLimit(lambda: 0), now_s, transport)
         self._forms = FormRows(self._calls)
-        self._links_answered: set[str] = set()
-        self._without_links: set[str] = set()
+        self._links_answered: set[tuple[str, ...]] = set()
+        self._without_links: set[tuple[str, ...]] = set()
 
     async def __aenter__(self) -> Self:
         """Return itself."""
@@ -255,23 +259,16 @@ class ErpClient:
         by_all: bool = False,  # noqa: ARG002  # one user is all there are
     ) -> Sighting | None:
         """Ask the target form's links for documents of bills by their ids."""
-        if not link_fields(route) or route.target in self._without_links:
+        if not link_fields(route) or _links_of(route) in self._without_links:
             return None
         by_id = {id_: number for number, id_ in ids.items()}
         found: dict[BillNumber, list[LinkedTarget]] = {}
         for asked in split(list(by_id), MOST_NUMBERS):
-            try:
-                links = await self._ask_links(route, asked)
-            except LookRefusedError as refusal:
-                if refusal.code == NO_RIGHT or route.target in self._links_answered:
-                    raise
-                fields = link_fields(route)
-                named = bill_rows.field_named_in(str(refusal), fields)
-                if not named and not await self._forms.lacks(route.target, fields[0]):
-                    raise
-                self._without_links.add(route.target)
+            links = await self._ask_links_twice(route, asked)
+            if links is None:
+                self._without_links.add(_links_of(route))
                 return None
-            self._links_answered.add(route.target)
+            self._links_answered.add(_links_of(route))
             for source_id, linked in links:
                 if source_id in by_id:
                     found.setdefault(by_id[source_id], []).append(linked)
@@ -280,10 +277,26 @@ class ErpClient:
         shown = frozenset(target.id for targets in ours for target in targets)
         return replace(seen, linked=frozenset(ids), by_link=shown)
 
-    def believe_links(self, form: str) -> None:
-        """Take for known that the links of a form can be queried: another user has done it."""
-        self._without_links.discard(form)
-        self._links_answered.add(form)
+    def believe_links(self, route: Route) -> None:
+        """Take for known that a route's links can be queried: another user has done it."""
+        self._without_links.discard(_links_of(route))
+        self._links_answered.add(_links_of(route))
+
+    async def _ask_links_twice(
+        self, route: Route, ids: Sequence[str]
+    ) -> list[tuple[str, LinkedTarget]] | None:
+        """Ask the links for bills; None where the site refuses these fields, and again at once."""
+        for _ in range(REFUSALS_OF_LINKS):
+            try:
+                return await self._ask_links(route, ids)
+            except LookRefusedError as refusal:
+                if refusal.code == NO_RIGHT or _links_of(route) in self._links_answered:
+                    raise
+                fields = link_fields(route)
+                named = bill_rows.field_named_in(str(refusal), fields)
+                if not named and not await self._forms.lacks(route.target, fields[0]):
+                    raise
+        return None
 
     async def _ask_links(self, route: Route, ids: Sequence[str]) -> list[tuple[str, LinkedTarget]]:
         lacking = self._forms.lacking(route.target)
@@ -322,7 +335,7 @@ class ErpClient:
     async def linked_sources(self, route: Route) -> Sequence[BillNumber]:
         """Return the bills of the source form that the newest documents' links name."""
         fields = link_fields(route)
-        if not fields or route.target in self._without_links:
+        if not fields or _links_of(route) in self._without_links:
             return []
         asked = [*bill_rows.TARGET_FIELDS, *fields]
         page = await self._forms.page(
@@ -348,13 +361,6 @@ class ErpClient:
         )
         return [(str(row[0]), BillNumber(str(row[1] or "").strip())) for row in page]
 
-    async def newest_ids(self, route: Route) -> Mapping[str, Collection[str]]:
-        """Return the ids of the newest documents that each user sees; here of the one there is."""
-        page = await self._forms.page(
-            route.target, [wire.ID], "", start=0, limit=wire.NEWEST, order=wire.NEWEST_FIRST
-        )
-        return {self._user: [str(row[0]) for row in page]}
-
     async def made_since(self, route: Route, when: str) -> Sequence[tuple[str, BillNumber]]:
         """Return the documents made since a local time, and what each line names as its source."""
         number = [route.source_number_field] if route.source_number_field else []
@@ -367,7 +373,7 @@ class ErpClient:
 
     async def links_of(self, route: Route, ids: Collection[str]) -> Sequence[LinkRow]:
         """Return the links of some documents to bills of any form."""
-        if not target_entry(route) or route.target in self._without_links:
+        if not target_entry(route) or _links_of(route) in self._without_links:
             return []
         fields = [wire.ID, *any_link_fields(route)]
         links: list[LinkRow] = []
@@ -511,7 +517,7 @@ class ErpClient:
     async def _ask_targets(
         self, route: Route, numbers: Sequence[BillNumber]
     ) -> list[tuple[BillNumber, LinkedTarget]]:
-        links = link_fields(route) if route.target in self._without_links else []
+        links = link_fields(route) if _links_of(route) in self._without_links else []
         fields, rows = await self._forms.without_lacking(
             route.target,
             lambda lacking: bill_rows.target_fields(route, [*lacking, *links]),
@@ -597,3 +603,8 @@ def _sighting(
         denied=denied,
         sources=sources,
     )
+
+
+def _links_of(route: Route) -> tuple[str, ...]:
+    """Name the links of a route: another route's entry of the same form may have none."""
+    return (route.target, *link_fields(route))

@@ -213,12 +213,6 @@ class Identities:
         """Return the newest documents, and what each line names as its source."""
         return await self._by_first(lambda erp: erp.newest_of(route))
 
-    async def newest_ids(self, route: Route) -> Mapping[str, Collection[str]]:
-        """Return the ids of the newest documents that each user sees who may look, in order."""
-        seen = await self._look(lambda erp: erp.newest_ids(route), by_all=True)
-        names = [user.name for user in self._users if user.name in seen]
-        return {name: seen[name][name] for name in names}
-
     async def made_since(self, route: Route, when: str) -> Sequence[tuple[str, BillNumber]]:
         """Return the documents made since a local time, whoever sees them."""
         seen = await self._look(lambda erp: erp.made_since(route, when), by_all=True)
@@ -293,7 +287,7 @@ class Identities:
         if not shown:
             return None
         for user in silent:
-            user.erp.believe_links(route.target)
+            user.erp.believe_links(route)
         if silent:
             names = ", ".join(user.name for user in silent)
             raise LookFailedError(remark("answer.links_of_some", form=route.target, users=names))

@@ -83,10 +83,6 @@ class BatchedQueries:
         """Return the newest documents, and what each line names as its source."""
         return await self._erp.newest_of(route)
 
-    async def newest_ids(self, route: Route) -> Mapping[str, Collection[str]]:
-        """Return the ids of the newest documents that each user sees."""
-        return await self._erp.newest_ids(route)
-
     async def made_since(self, route: Route, when: str) -> Sequence[tuple[str, BillNumber]]:
         """Return the documents made since a local time, and what each line names as its source."""
         return await self._erp.made_since(route, when)

@@ -177,12 +177,11 @@ def to_made(found: Sequence[Any]) -> Made:
 @text.whole
 def to_made_of(found: Iterable[Sequence[Any]]) -> dict[BillNumber, Made]:
     """Read what runs have made of what may be the bills that were asked for; the last counts."""
-    made = {}
+    made: dict[BillNumber, Made] = {}
     for asked, own_id, bill, id_, run_id, state, targets in found:
         same_number = number_in(bill) == number_in(asked)
         if same_number and rules.may_be_one(own_id or id_in(asked), id_ or ""):
-            of = to_made((run_id, asked, state, targets))
-            made[of.number] = of
+            made[asked] = rules.later_of(made.get(asked), to_made((run_id, asked, state, targets)))
     return made
 
 
@@ -258,9 +257,10 @@ def to_doubts(run: RunId, found: Iterable[Sequence[Any]]) -> list[Doubt]:
             to_before(before).get(bill, ()),
             sender=sender,
             alone=carried == 1,
-            id=id_ or "",
+            id=(id_ if listed else "") or "",
+            source_id=id_ or "",
         )
-        for bill, attempt, began_at, boot, uptime_s, before, sender, carried, id_ in found
+        for bill, attempt, began_at, boot, uptime_s, before, sender, carried, listed, id_ in found
     ]
 
 

@@ -8,13 +8,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple, TypeVar
 
-from k3push.core.model import BillNumber, Document, Follow, Identified, Outcome, State, number_in
+from k3push.core.model import (
+    BillNumber,
+    Document,
+    Follow,
+    Identified,
+    Outcome,
+    State,
+    number_in,
+)
 from k3push.core.remark import remark
 from k3push.core.safety import life
-from k3push.ports import Glance
+from k3push.ports import Glance, Made
 
 Time = TypeVar("Time", datetime, str)
 
@@ -196,7 +205,10 @@ def check_outcomes(
             raise life.IllegalMoveError(
                 f"{outcome.number}: attempt {standing.attempt} carried it after attempt {attempt}"
             )
-        life.check(outcome.number, standing.state, outcome.state)
+        # Who claims a number takes an executor for dead that has lost its connection for a moment,
+        # and leaves its row in doubt; but the attempt is open, and tells what it has come to.
+        lost = attempt and standing.state is State.UNKNOWN
+        life.check(outcome.number, State.SENT if lost else standing.state, outcome.state)
         unsent = standing.state is State.PLANNED and not standing.attempt
         if unsent and outcome.state in life.SENT_BEFORE:
             raise life.IllegalMoveError(f"{outcome.number}: {outcome.state}, and was never sent")
@@ -282,6 +294,19 @@ def may_be_one(one_id: str, other_id: str) -> bool:
     (True, True, False)
     """
     return not one_id or not other_id or one_id == other_id
+
+
+def later_of(earlier: Made | None, later: Made) -> Made:
+    """Return what the later of two runs has made of a bill, with the documents of both.
+
+    >>> one = Made(RunId("r1"), BillNumber("A"), State.PUSHED, (Target("1", "RK1"),))
+    >>> other = Made(RunId("r2"), BillNumber("A"), State.PUSHED, (Target("2", "RK2"),))
+    >>> both = later_of(later_of(None, one), other)
+    >>> both.run, sorted(both.ids)
+    ('r2', ['1', '2'])
+    """
+    known = earlier.ids if earlier else frozenset()
+    return replace(later, ids=known | {target.id for target in later.targets})
 
 
 def spell(

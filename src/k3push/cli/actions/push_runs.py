@@ -13,11 +13,14 @@ from contextlib import (
 )
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
 from rich.console import Console
 from rich.markup import escape
 
+from k3push.adapters.plan_file import sha256_of
 from k3push.cli.console.logs import LogOptions
 from k3push.cli.console.looking import Looking
 from k3push.cli.console.person import person_here
@@ -30,13 +33,14 @@ from k3push.core.remark import remark
 from k3push.ports import Ledger, RunIsAliveError
 from k3push.reporting.phrases import cause_words
 from k3push.runs.control import runs_beside
-from k3push.runs.create import SELECTED, merged, scope_of
+from k3push.runs.create import SELECTED, JobSource, merged, scope_of
 from k3push.runs.find import find_run
 from k3push.runs.outcome import Ending, Exit
 from k3push.runs.problem import Problem
 from k3push.runs.select import Selecting
-from k3push.runs.settle import in_doubt, settle_by_word
+from k3push.runs.settle import settle_by_word
 from k3push.runs.stop import Cause, Stop
+from k3push.runs.word_of_person import doubts_meant
 from k3push.scripting import AsyncSession
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.executor import Executor, RunOptions
@@ -164,6 +168,7 @@ class Runner:
             if self.asks(names):
                 count = sum(asked.count for asked in lines.values())
                 jobs = [job for part in parts for job in part.jobs]
+                shown = await anyio.to_thread.run_sync(_digests, jobs)
                 with self.interruptible() as stop:
                     async with self.reading(count) as reading:
                         preview = await self.looking.look_ahead(jobs, routes, reading, stop=stop)
@@ -173,6 +178,7 @@ class Runner:
                     self.tell_causes(preview.stop)
                     self.warn("notice.not_run")
                     return preview.exit if preview.stop.asked else Exit.STOPPED
+                await _see_unchanged(jobs, shown)
             endings: list[Ending] = []
             waiting = cut
             async with self.session(create=True) as (session, ledger):
@@ -247,14 +253,17 @@ class Runner:
         return self.report_all(endings)
 
     async def settle_as(self, state: State, numbers: Sequence[str]) -> Exit:
-        """Record a person's word about unknown numbers."""
+        """Record a person's word about unknown numbers; the id of their run may stand before."""
         async with (
             ledger_of(self.settings) as ledger,
             measured(self.settings, ledger, self.warn),
         ):
             doubtful: list[tuple[RunId, BillNumber]] = []
-            for number in map(BillNumber, numbers):
-                found = await in_doubt(ledger, number)
+            named = await ledger.run(RunId(numbers[0]))
+            if named and not numbers[1:]:
+                raise Problem(remark("error.as_needs"))
+            for number in map(BillNumber, numbers[1:] if named else numbers):
+                found = await doubts_meant(ledger, number, named.id if named else None)
                 if not found:
                     raise Problem(remark("error.not_unknown", number=number))
                 doubtful += found
@@ -271,8 +280,8 @@ class Runner:
                     )
                 except RunIsAliveError as error:
                     raise Problem(remark("error.run_alive", run=run)) from error
-                named = self.say(f"state.{state}")
-                self.warn("notice.settled_by_person", number=bill, state=named)
+                word = self.say(f"state.{state}")
+                self.warn("notice.settled_by_person", number=bill, state=word)
         return Exit.DONE
 
     # -- asking -------------------------------------------------------------------------------
@@ -378,6 +387,31 @@ class Runner:
             said = endings[0].as_json() if len(endings) == 1 else _joined(endings)
             put_json(said | {"exit": int(worst)})
         return worst
+
+
+def _digests(jobs: Sequence[JobSource]) -> list[str]:
+    """Return what tells the lists that are shown from others of their names; "" of one is gone."""
+
+    def digest(path: Path) -> str:
+        try:
+            return sha256_of(path)
+        except OSError:
+            return ""
+
+    return [digest(job.path) for job in jobs]
+
+
+async def _see_unchanged(jobs: Sequence[JobSource], shown: Sequence[str]) -> None:
+    """See that what a person has agreed to is what will be read.
+
+    Raises:
+        Problem: A list has changed while the question stood there.
+    """
+    now = await anyio.to_thread.run_sync(_digests, jobs)
+    if changed := [
+        job.name for job, one, other in zip(jobs, shown, now, strict=True) if one != other
+    ]:
+        raise Problem(remark("error.list_changed", jobs=", ".join(changed)))
 
 
 # From the best to the worst: the order in which exit codes win.

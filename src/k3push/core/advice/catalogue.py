@@ -60,6 +60,7 @@ ENTRIES = (
     Advice("server-timeout", own="server_timeout"),
     Advice("unseen", own="unseen"),
     Advice("unproved", own="unproved"),
+    Advice("stray", own="stray"),
     Advice("unanswered", own="unanswered"),
     Advice("twin", own="twin"),
     Advice("ledger", own="ledger"),

@@ -6,7 +6,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from itertools import count
 
 from k3push.core.model import BillNumber, Chunk, number_in
@@ -28,6 +28,9 @@ class Backlog:
     >>> backlog.done(canary)
     >>> backlog.take(2).numbers, backlog.take(2)
     (('B', 'C'), None)
+
+    Documents that were there before prove that links are found, and not that what the route's own
+    rule makes is found: chunks travel one by one until such a document was found as well.
 
     Where documents are followed after their push, chunks travel one by one until the document of
     one number has come to its end.
@@ -54,6 +57,7 @@ class Backlog:
             by_id: Whether a bill travels by id.
         """
         self.links_proved = False
+        self.own_proved = not canary
         self.follow_proved = True
         self._needs_proof = canary
         self._needs_first_chunk = canary
@@ -82,6 +86,11 @@ class Backlog:
     def proving(self) -> bool:
         """Whether numbers travel one by one, until one has shown that links are found."""
         return self._needs_proof and not self.links_proved
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether one number is sent and waited for before others follow."""
+        return not (self.own_proved and self.follow_proved)
 
     @property
     def open(self) -> int:
@@ -117,6 +126,7 @@ class Backlog:
         alone: bool = False,
         tries: int = 0,
         due_s: float = 0.0,
+        shown_s: float = math.inf,
     ) -> None:
         """Take in numbers that broke a call together; they travel last, and as they are.
 
@@ -125,9 +135,18 @@ class Backlog:
             alone: They were dropped in silence, and this is their one more try.
             tries: How often the ERP has put these off.
             due_s: On the loop's clock, when they may travel at the earliest.
+            shown_s: They may as soon as looks show what was saved before this.
         """
-        chunk = Chunk(0, numbers, alone, tries, due_s)
+        chunk = Chunk(0, numbers, alone, tries, due_s, shown_s)
         heappush(self._suspects, (due_s, next(self._suspected), chunk))
+
+    def ripen(self, shown_s: float) -> None:
+        """Let suspects travel at once that wait for looks to show what was saved before a time."""
+        self._suspects = [
+            (0.0 if chunk.shown_s <= shown_s else due_s, nth, chunk)
+            for due_s, nth, chunk in self._suspects
+        ]
+        heapify(self._suspects)
 
     def due_s(self) -> float:
         """Return when the next suspect may travel; infinite where there is none."""
@@ -136,6 +155,7 @@ class Backlog:
     def give_up_proof(self) -> None:
         """Say that nothing can show that links are found: all go side by side, as they are."""
         self._needs_proof = self._needs_first_chunk = False
+        self.own_proved = True
 
     def take(self, size: int, now_s: float = math.inf, *, most: float = math.inf) -> Chunk | None:
         """Give out the next chunk, or None where nothing may travel now.
@@ -146,7 +166,7 @@ class Backlog:
             most: Numbers in any chunk; what is kept together is cut to it.
         """
         proving = self.proving
-        if self._open and (proving or self._needs_first_chunk or not self.follow_proved):
+        if self._open and (proving or self._needs_first_chunk or self.one_by_one):
             return None
         chunk = None
         while chunk is None or not chunk.numbers:
@@ -176,7 +196,7 @@ class Backlog:
             *_, chunk = heappop(self._suspects)
             going, rest = _cut(chunk, most)
             if rest.numbers:
-                self.add_suspect(rest.numbers, tries=chunk.tries, due_s=chunk.due_s)
+                self.add_suspect(rest.numbers, tries=chunk.tries)
         else:
             return None
         return going

@@ -134,11 +134,11 @@ def open_tasks(form: str, numbers: Iterable[str]) -> str:
 
 
 def _is_out_of_reach(number: object) -> bool:
-    """Say whether a number has blanks about it with which no look would find its documents.
+    """Say whether a number has blanks about it with which a look may not find its documents.
 
-    Databases pass over blanks at the end, and over no other.
+    Some databases pass over blanks at the end, and none over others.
     """
-    return isinstance(number, str) and bool(number.strip()) and number.rstrip(" ") != number.strip()
+    return isinstance(number, str) and bool(number.strip()) and number != number.strip()
 
 
 def read_sources(

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from k3push.core.model import PARTLY, BillNumber, Outcome, State, Target, Targets, number_in
+from k3push.core.model import PARTLY, BillNumber, Outcome, State, Target, Targets
 from k3push.core.pacing.chunking import halve
 from k3push.core.remark import remark
-from k3push.core.safety.named_bills import messages_naming
+from k3push.core.safety.named_bills import messages_naming, naming_one
 from k3push.core.safety.verdict import RESPONSE_ERROR, Said
 
 # MsgCodes (P 4.3).
@@ -37,6 +37,8 @@ class Conclusion:
         try_later: The part may travel unchanged after a pause: the ERP asked for it (edit lock,
             call limit), or its exception was about a number that travelled alone.
         broke: The call ended with an exception, so that the parts wait before they travel.
+        hides: Several numbers were refused, and some may have been saved all the same (P 5.7): the
+            parts wait until looks surely show that.
         contradiction: Why the run must stop (rule 9), as a remark, or "".
     """
 
@@ -45,6 +47,7 @@ class Conclusion:
     alone: tuple[BillNumber, ...] = ()
     try_later: bool = False
     broke: bool = False
+    hides: bool = False
     contradiction: str = ""
 
 
@@ -59,6 +62,8 @@ class Look:
         covered: Everybody who may see the documents was asked: the attempt's own sender, or
             a user who is proved to see what that one makes.
         trusted: No look has missed a document that an answer names, and enough were shown.
+        stray: A document has come since that ties itself to no bill, and that the attempt's own
+            sender may have made.
         linked: The links of the target form were asked for each number that has no document, and
             they tell: a rule may merge bills into lines that name one of them.
     """
@@ -67,6 +72,7 @@ class Look:
     proved: bool = False
     covered: bool = True
     trusted: bool = True
+    stray: bool = False
     linked: bool = False
 
     @property
@@ -106,6 +112,7 @@ def conclude(
     last_try: bool = False,
     drafts: bool = False,
     elsewhere: bool = False,
+    splits: bool = False,
 ) -> Conclusion:
     """Say what came of every number of an attempt, from the answer and a read-back.
 
@@ -119,6 +126,7 @@ def conclude(
     success, and the field was never proved       unknown; the run stops if nothing is shown
     asks to try later (13, 14)                    planned, after a pause; at last rejected
     the user has no right (2), and others may     planned, as it was
+    anything, and a stray document has come       unknown, unless a message names it
     anything, and absence does not count          see `_by_word_alone`
     refused, and a message names it               rejected with that message
     success, and nothing accounts for it          unknown: it may be shown later
@@ -139,11 +147,12 @@ def conclude(
         last_try: The ERP may not be asked to try later again.
         drafts: The push asked for a draft where the target cannot be saved.
         elsewhere: Pushes go through other users than its own from now on.
+        splits: A bill may have several documents, some of which were saved.
     """
     made = look.made
     done = () if look.covered and _unlinked(said, numbers, made) else made
     found = {number: made_outcome(number, made[number]) for number in numbers if number in done}
-    found |= _made_in_part(said, numbers, found)
+    found |= _made_in_part(said, numbers, found, splits=splits)
     rest = _Rest(said, tuple(number for number in numbers if number not in done), whole=not found)
     of_rest = _contradicted(rest, numbers, look)
     if of_rest is None and not rest.numbers:
@@ -152,6 +161,8 @@ def conclude(
         of_rest = rest.later()
     elif of_rest is None and elsewhere and said.code == NO_RIGHT and not said.acted:
         of_rest = rest.onward()
+    elif of_rest is None and look.stray:
+        of_rest = _beside_stray(rest, numbers)
     elif of_rest is None and not look.absence_counts:
         of_rest = _by_word_alone(rest, look, alone=alone, drafts=drafts)
     elif of_rest is None and said.success:
@@ -165,22 +176,28 @@ def conclude(
         of_rest,
         outcomes=tuple(outcomes[number] for number in numbers),
         broke=said.thrown,
+        hides=not said.success and len(numbers) > 1 and said.code != CALL_LIMIT,
     )
 
 
 def _made_in_part(
-    said: Said, numbers: Sequence[BillNumber], found: Mapping[BillNumber, Outcome]
+    said: Said,
+    numbers: Sequence[BillNumber],
+    found: Mapping[BillNumber, Outcome],
+    *,
+    splits: bool,
 ) -> dict[BillNumber, Outcome]:
     """Say of which numbers that have documents the ERP has refused a part (P 5.7).
 
-    A refusal names such a number. Where it names none, and each number of the call has documents,
-    it is about a draft that it could not save, or else about any of them.
+    A refusal names such a number. Where it names none, and each number of the call has documents
+    or a bill may have several, it is about a draft that it could not save, or else about any of
+    them.
     """
-    if said.success or not said.messages or said.code in TRY_LATER_CODES | {RESPONSE_ERROR}:
+    if said.success or not said.messages or said.code == RESPONSE_ERROR:
         return {}
     named = messages_naming(said.messages, numbers)
     partly = {number: " ".join(named[number]) for number in found if number in named}
-    if not partly and len(found) == len(numbers):
+    if not named and (splits or len(found) == len(numbers)):
         drafts = [number for number, each in found.items() if each.state is State.DRAFT]
         partly = dict.fromkeys(drafts or found, " ".join(said.messages))
     return {
@@ -220,6 +237,15 @@ def _beside(of_rest: Conclusion, said: Said, numbers: Sequence[BillNumber]) -> C
         for each in of_rest.outcomes
     ]
     return Conclusion(tuple(outcomes), contradiction=of_rest.contradiction)
+
+
+def _beside_stray(rest: _Rest, numbers: Sequence[BillNumber]) -> Conclusion:
+    """Leave in doubt what may have become a document that ties itself to no bill."""
+    named = messages_naming(rest.said.messages, numbers)
+    told = rest.refused(named) if named and not rest.said.success else None
+    refused = {o.number: o for o in told.outcomes if o.number in named} if told else {}
+    doubts = {o.number: o for o in rest.unknown("stray", remark("note.stray")).outcomes}
+    return Conclusion(tuple((doubts | refused).values()))
 
 
 def _by_word_alone(rest: _Rest, look: Look, *, alone: bool, drafts: bool) -> Conclusion:
@@ -264,11 +290,12 @@ def _refused(rest: _Rest, numbers: Sequence[BillNumber], *, last_try: bool) -> C
     if said.code == RESPONSE_ERROR and len(numbers) == 1 and not last_try:
         return rest.later()
     # All numbers are looked for, so that one that was found does not pass for another in it.
-    named = messages_naming(said.messages, numbers)
+    named = messages_naming(naming_one(said.messages, numbers), numbers)
     if len(numbers) == 1 or said.code == CALL_LIMIT:
         # A call limit is about no number, and parts would only be more calls.
         return rest.refused(named)
-    return rest.parted(named)
+    together = messages_naming(said.messages, numbers).keys() - named.keys()
+    return rest.parted(named, apart=bool(together))
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,15 +343,19 @@ class _Rest:
         others = [self._rejected(n, self.said.code, self.reason) for n in silent]
         return Conclusion((*self._by_name(named), *others))
 
-    def parted(self, named: Mapping[BillNumber, Sequence[str]]) -> Conclusion:
+    def parted(
+        self, named: Mapping[BillNumber, Sequence[str]], *, apart: bool = False
+    ) -> Conclusion:
         """Those that are named are rejected; the others go on in smaller chunks.
 
         A refusal that names some numbers, or spares some, is lifted by leaving these out; one
-        that is about the whole chunk may be about any number of it.
+        that is about the whole chunk may be about any number of it, and so may one that names
+        several which may not travel together (*apart*).
         """
         silent = tuple(number for number in self.numbers if number not in named)
         planned = [self._planned(number) for number in silent]
-        cut = tuple(halve(silent)) if self.whole and len(silent) == len(self.numbers) else (silent,)
+        is_about_all = self.whole and len(silent) == len(self.numbers)
+        cut = tuple(halve(silent)) if is_about_all or apart else (silent,)
         parts = cut if silent else ()
         return Conclusion((*self._by_name(named), *planned), parts=parts)
 
@@ -361,9 +392,12 @@ def conclude_unread(
         elsewhere: Pushes go through other users than its own from now on.
     """
     reason = " ".join(said.messages)
-    targets = _named(said, [number])
+    targets = said.targets([number])
     if targets:
         outcome = made_outcome(number, targets)
+        if not said.success and reason:
+            code = said.code if outcome.state is State.DRAFT else PARTLY
+            outcome = outcome._replace(code=code, reason=reason)
     elif said.success or said.thrown:
         outcome = Outcome(
             number, State.UNKNOWN, code=said.code if said.messages else "unnamed", reason=reason
@@ -398,22 +432,36 @@ def new_targets(found: Targets, before: Mapping[BillNumber, Collection[str]]) ->
     }
 
 
-def strangers(said: Said, made: Targets) -> dict[BillNumber, tuple[Target, ...]]:
+def strangers(said: Said, numbers: Sequence[BillNumber], made: Targets) -> Targets:
     """Find documents that came into being beside those that an answer names, by source number.
 
     An answer of success names all that it made, so that somebody else has pushed the same bill.
 
     >>> ours, theirs = Target("1", "RK1"), Target("2", "RK2")
-    >>> strangers(Said(True, "0", (), (ours,)), {BillNumber("A"): (ours, theirs)})
+    >>> said, number = Said(True, "0", (), (ours,)), BillNumber("A")
+    >>> strangers(said, [number], {number: (ours, theirs)})
     {'A': (Target(id='2', number='RK2', draft=False),)}
     """
-    if not said.success or said.partial or not said.named:
+    named = {target.id for target in said.targets(numbers)} if said.names_all else set()
+    if not named:
         return {}
-    named = {target.id for target in said.named}
     return {
         number: others
         for number, targets in made.items()
-        if (others := tuple(t for t in targets if t.id not in named)) and len(others) < len(targets)
+        if (others := tuple(target for target in targets if target.id not in named))
+    }
+
+
+def but_strangers(said: Said, numbers: Sequence[BillNumber], made: Targets) -> Targets:
+    """Leave out the numbers of which an answer names no document, though it names all it made.
+
+    A draft may be told of nowhere (P 5.8).
+    """
+    others = strangers(said, numbers, made)
+    return {
+        number: found
+        for number, found in made.items()
+        if len(others.get(number, ())) < len(found) or any(target.draft for target in found)
     }
 
 
@@ -428,19 +476,9 @@ def _may_hide_draft(said: Said, *, drafts: bool) -> bool:
     return drafts and not said.converted and said.code not in TRY_LATER_CODES
 
 
-def _named(said: Said, numbers: Collection[BillNumber]) -> tuple[Target, ...]:
-    """Return the targets that the answer names.
-
-    Nobody has seen what the conversion's status names on plain success; should it be the
-    sources (P "Unknown" 3), these are not targets.
-    """
-    sources = set(map(number_in, numbers))
-    return tuple(target for target in said.named if target.number not in sources)
-
-
 def _unlinked(said: Said, numbers: Sequence[BillNumber], made: Targets) -> list[Target]:
     linked = {target.id for targets in made.values() for target in targets}
-    return [target for target in _named(said, numbers) if target.id not in linked]
+    return [target for target in said.targets(numbers) if target.id not in linked]
 
 
 def _accounts(said: Said, numbers: Sequence[BillNumber], made: Targets) -> bool:

@@ -71,6 +71,16 @@ def messages_naming(
     return {number: named[number] for number in numbers if number in named}
 
 
+def naming_one(messages: Sequence[str], numbers: Collection[BillNumber]) -> list[str]:
+    """Leave out the messages that name several bills: each may be sound without the others.
+
+    >>> bills = [BillNumber("CGDD01"), BillNumber("CGDD02")]
+    >>> naming_one(["单据“CGDD01”与单据“CGDD02”的供应商不同", "单据“CGDD01”未审核"], bills)
+    ['单据“CGDD01”未审核']
+    """
+    return [each for each in messages if len(messages_naming([each], numbers)) < 2]  # noqa: PLR2004
+
+
 def _places(text: str, part: str) -> list[int]:
     return [match.start() for match in re.finditer(re.escape(part), text)]
 

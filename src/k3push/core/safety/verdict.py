@@ -8,10 +8,19 @@ what it cannot read is `InDoubt`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from k3push.core.model import Answered, Exchange, NeverSent, NoAnswer, Target
+from k3push.core.model import (
+    Answered,
+    BillNumber,
+    Exchange,
+    NeverSent,
+    NoAnswer,
+    Target,
+    number_in,
+)
 from k3push.core.protocol import wire
 from k3push.core.remark import remark
 
@@ -47,7 +56,8 @@ class Said:
         success: `IsSuccess` of the saving.
         code: MsgCode as text, `response_error`, or "".
         messages: Errors of saving and converting, in order, each once.
-        named: Targets that either status names.
+        named: What either status names.
+        saved: Ids of those that the saving's status names, which are targets (P 5.4).
         converted: Whether the conversion's own status was there, in which alone some servers
             tell of drafts (P 5.8); old ones do not send it.
         partial: There may be more targets than it names: an old server names one.
@@ -61,6 +71,37 @@ class Said:
     converted: bool = False
     partial: bool = False
     told: tuple[str, ...] = ()
+    saved: frozenset[str] = frozenset()
+
+    def targets(self, numbers: Collection[BillNumber]) -> tuple[Target, ...]:
+        """Return the targets that it names.
+
+        Nobody has seen what the conversion's status names on plain success; should it be the
+        sources (P "Unknown" 3), these are not targets.
+
+        Args:
+            numbers: The numbers of the call.
+
+        >>> sources = Said(True, "0", (), (Target("1", "A"), Target("2", "RK2")))
+        >>> sources.targets([BillNumber("A")])
+        (Target(id='2', number='RK2', draft=False),)
+        """
+        sources = set(map(number_in, numbers))
+        return tuple(
+            target
+            for target in self.named
+            if target.id in self.saved or target.number not in sources
+        )
+
+    def but_sources(self, ids: Collection[str]) -> Said:
+        """Return the same without what the conversion's status alone names and has these ids."""
+        named = tuple(t for t in self.named if t.id in self.saved or t.id not in ids)
+        return replace(self, named=named)
+
+    @property
+    def names_all(self) -> bool:
+        """Whether what it names is all that the call has made."""
+        return self.success and not self.partial and bool(self.named)
 
     @property
     def acted(self) -> bool:
@@ -193,11 +234,10 @@ def _is_no_refusal(said: Said) -> InDoubt | None:
     'server_timeout'
     """
     words = " ".join(said.messages).strip()
-    if said.acted:
-        return None
     if _is_interrupted(said, words):
+        # What it names was saved before; the rest may be saved yet.
         return InDoubt("server_timeout", words)
-    if not words and (said.thrown or said.code in _UNCLASSIFIED):
+    if not said.acted and not words and (said.thrown or said.code in _UNCLASSIFIED):
         return InDoubt("wordless", remark("note.wordless"))
     return None
 
@@ -227,4 +267,5 @@ def _said(answer: wire.PushAnswer) -> Said:
         converted=answer.converted is not None,
         partial=answer.beside,
         told=answer.saved.told,
+        saved=frozenset(target.id for target in answer.saved.entities),
     )

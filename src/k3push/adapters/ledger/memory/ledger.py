@@ -605,6 +605,7 @@ class MemoryLedger(Ledger):
                         sender=intent.sender,
                         alone=len(intent.numbers) == 1,
                         id=row.source_id if row.listed_id else "",
+                        source_id=row.source_id,
                     )
                 )
         return doubts
@@ -758,13 +759,14 @@ def _made_in(
     runs: Iterable[RunRows], bills: Mapping[BillNumber, str], states: Collection[State]
 ) -> dict[BillNumber, Made]:
     """Return what runs, the oldest first, have made of bills, each with its id or ""."""
-    made = {}
+    made: dict[BillNumber, Made] = {}
     for bill, id_ in bills.items():
         for rows in runs:
             for row in rows.of_number(number_in(bill)):
                 is_it = rules.may_be_one(id_ or id_in(bill), row.source_id)
                 if is_it and row.state in states:
-                    made[bill] = Made(rows.run.id, bill, row.state, row.targets)
+                    of = Made(rows.run.id, bill, row.state, row.targets)
+                    made[bill] = rules.later_of(made.get(bill), of)
     return made
 
 

@@ -95,6 +95,9 @@ class RunLocks:
             LookupError: There is no such run.
             RunIsAliveError: Another process, or another task of this one, is.
         """
+        if run in self._held:
+            # Its lock may be lost for a moment, and would be had here a second time.
+            raise RunIsAliveError(remark("ledger.run_alive", run=run))
         patience = Patience(self._server)
         lock: RunLock | None = None
         while lock is None:

@@ -52,6 +52,9 @@ class RunLocks:
         Raises:
             RunIsAliveError: Another process, or another task of this one, is.
         """
+        if run in self._held:
+            # Somebody may have removed the file of its lock, and another would be made.
+            raise RunIsAliveError(remark("ledger.run_alive", run=run))
         lock = self._lock_of(run)
         with self._gate():
             try:

@@ -602,7 +602,7 @@ WHERE rows.bill = e.bill AND rows.run = :run AND rows.state = 'planned';
 -- name: doubts
 SELECT rows.bill, attempts.id, attempts.began_at, boot, uptime_s, attempts.before,
     attempts.sender, json_array_length(attempts.numbers::json),
-    CASE rows.listed_id WHEN '' THEN '' ELSE rows.source_id END
+    rows.listed_id, rows.source_id
 FROM rows JOIN attempts ON attempts.id = rows.attempt
 WHERE rows.run = :run AND rows.state >= 'unknown' AND rows.state <= 'unknown'
 ORDER BY rows.state, rows.place;

@@ -468,7 +468,7 @@ WHERE bill = json_extract(value, '$.bill') AND run = :run AND state = 'planned';
 
 -- name: doubts
 SELECT rows.bill, attempts.id, attempts.began_at, boot, uptime_s, attempts.before,
-    attempts.sender, json_array_length(attempts.numbers), iif(rows.listed_id = '', '', rows.source_id)
+    attempts.sender, json_array_length(attempts.numbers), rows.listed_id, rows.source_id
 FROM rows INDEXED BY rows_by_state JOIN attempts ON attempts.id = rows.attempt
 WHERE rows.run = :run AND rows.state = :unknown AND rows.state <> 'planned'
     AND rows.state <> 'sent' AND rows.state <> 'pushed'
