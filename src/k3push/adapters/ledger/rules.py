@@ -299,6 +299,7 @@ def may_be_one(one_id: str, other_id: str) -> bool:
 def later_of(earlier: Made | None, later: Made) -> Made:
     """Return what the later of two runs has made of a bill, with the documents of both.
 
+    >>> from k3push.core.model import RunId, Target
     >>> one = Made(RunId("r1"), BillNumber("A"), State.PUSHED, (Target("1", "RK1"),))
     >>> other = Made(RunId("r2"), BillNumber("A"), State.PUSHED, (Target("2", "RK2"),))
     >>> both = later_of(later_of(None, one), other)
