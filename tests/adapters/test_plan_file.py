@@ -7,7 +7,14 @@ from pathlib import Path
 import orjson
 import pytest
 
-from k3push.adapters.plan_file import PlanFileError, lines_of, plan_written, read_plan, sha256_of
+from k3push.adapters.plan_file import (
+    PlanFileError,
+    lines_of,
+    plan_written,
+    read_plan,
+    see_same,
+    sha256_of,
+)
 from k3push.core.model import BillNumber, Route, RunId, Target
 from k3push.core.plan import Forecast, Foreseen, PlanHead, PlannedJob, PlannedRun
 
@@ -107,6 +114,21 @@ def test_a_plan_that_was_cut_off_anywhere_is_seen(path: Path) -> None:
         path.write_bytes(whole[:length])
         with pytest.raises(PlanFileError):
             read_plan(path)
+
+
+def test_another_plan_that_has_its_name_by_now_is_told_apart(path: Path) -> None:
+    """It is whole, and nobody has agreed to it."""
+    plan = read_plan(path)
+    see_same(path, plan.sha256)
+    assert len(list(lines_of(path, "in", sha256=plan.sha256))) == plan.lines["in"]
+    with plan_written(path) as writer:
+        writer.begin(HEAD)
+        writer.add(LINES[:3])
+        writer.end()
+    with pytest.raises(PlanFileError):
+        see_same(path, plan.sha256)
+    with pytest.raises(PlanFileError):
+        list(lines_of(path, "in", sha256=plan.sha256))
 
 
 def test_a_change_between_two_readings_is_seen(path: Path) -> None:

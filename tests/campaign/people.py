@@ -140,8 +140,10 @@ class People:
 
     def _may_be_merged(self, number: str) -> bool:
         """Say whether a neighbour's document may hold a number, and no link can tell."""
-        neighbours = self.scene.witness.neighbours(number)
-        made = any(map(self.scene.world.documents_of, neighbours))
+        # Nobody knows of an attempt that was written down whether it has left.
+        written = [kept.attempt.intent.numbers for kept in self.scene.attempts]
+        together = [set(numbers) for numbers in written if number in numbers]
+        made = any(map(self.scene.world.documents_of, set().union(*together) - {number}))
         return made and self.scene.story.has(LacksLinks)
 
     def _may_be_cut(self, number: str) -> bool:

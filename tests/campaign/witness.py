@@ -189,11 +189,6 @@ class Witness(FaultScript):
         met = [seen.fault for seen in self.pushes if number in seen.numbers]
         return bool(met) and met[-1].ending in _USABLE
 
-    def neighbours(self, number: str) -> set[str]:
-        """Return what travelled with a number in its last push."""
-        met = [seen.numbers for seen in self.pushes if number in seen.numbers]
-        return set(met[-1]) - {number} if met else set()
-
     def plainly_answered(self, number: str, nth: int) -> tuple[str, ...]:
         """Return what the *nth* push of a number carried, if it met nothing and was the last."""
         met = [seen for seen in self.pushes if number in seen.numbers]

@@ -349,6 +349,22 @@ def test_what_is_agreed_to_is_what_was_shown(desk: Desk, sandbox: Sandbox, *, go
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals")
+def test_another_plan_of_the_same_name_is_not_the_one_that_was_agreed_to(
+    desk: Desk, sandbox: Sandbox
+) -> None:
+    """It is whole, and nobody has seen it."""
+    planned(desk, sandbox, *orders(2))
+
+    def meanwhile() -> None:
+        planned(desk, sandbox, *orders(9))
+
+    code, text = typed(desk, "y", "apply", PLAN, meanwhile=meanwhile)
+    assert (code, sandbox.made()) == (2, 0), text
+    ran = desk.k3push("apply", PLAN, "--json")
+    assert (ran.exit, ran.said["counts"]) == (0, {"pushed": 9})
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals")
 def test_more_documents_on_purpose_are_asked_for_too(desk: Desk, start: Start) -> None:
     """With `--again` what is there is pushed, so a person must be able to say no to it."""
     sandbox = start("--keep-open")

@@ -86,9 +86,9 @@ async def test_a_paused_run_sends_nothing_until_it_continues() -> None:
     """And the person hears how many chunks are still on their way, each of which is recorded."""
     office = Office(sandbox(orders=60, latency_s=2.0, link_fields=False))
     watch, person = await talk(
-        office, {27: "pause", 500: "continue"}, steered(concurrency=3, chunk_size=2)
+        office, {29: "pause", 500: "continue"}, steered(concurrency=3, chunk_size=2)
     )
-    assert not [at for at in began_s(watch) if 27 + LOOK_EVERY_S < at < 500]
+    assert not [at for at in began_s(watch) if 29 + LOOK_EVERY_S < at < 500]
     paused, goes_on = person.answers
     assert paused is not None
     assert paused.on_their_way == 3
@@ -104,10 +104,10 @@ async def test_what_is_set_counts_from_the_next_chunk_on() -> None:
     office = Office(sandbox(orders=60, latency_s=1.0, link_fields=False))
     throttle = steered(concurrency=1, chunk_size=1)
     says: dict[float, str] = {
-        20: "set chunk-size=7",
-        40: "set concurrency=3",
-        41: "set calls-per-minute=120",
-        42: "set chunk-size=auto",
+        24: "set chunk-size=7",
+        44: "set concurrency=3",
+        45: "set calls-per-minute=120",
+        46: "set chunk-size=auto",
     }
     watch, person = await talk(office, says, throttle)
     assert None not in person.answers
@@ -122,7 +122,7 @@ async def test_a_stop_records_what_is_open_and_leaves_the_rest_planned() -> None
     """It is Ctrl-C from another terminal."""
     office = Office(sandbox(orders=60, latency_s=2.3, link_fields=False))
     await office.open_run(orders(60))
-    person = Person(office, {21: "stop"})
+    person = Person(office, {25: "stop"})
     pushed = await office.execute(
         throttle=steered(concurrency=3, chunk_size=2), beside=person.beside
     )
@@ -258,7 +258,7 @@ async def test_doubts_are_settled_outside_the_window() -> None:
     office = Office(sandbox(plan, latency_s=60.0, link_fields=False))
     await office.open_run(orders(41))
     clock = WallClock(EVENING)
-    throttle = Throttle(clock, concurrency=1, chunk_size=20, window=Window.parse("19:30-19:40"))
+    throttle = Throttle(clock, concurrency=1, chunk_size=20, window=Window.parse("19:30-19:43"))
     seen: dict[State, int] = {}
 
     async def look_at_nine(_: Context) -> None:

@@ -193,11 +193,11 @@ async def test_a_chunk_that_has_not_left_is_held_back_by_a_pause() -> None:
     async def pause_in_the_look() -> None:
         # After a login, a look at the sources, and the canary's look, push and read-back, where
         # the first page with rows of each form was asked on.
-        await anyio.sleep(80)
-        assert (office.site.calls[Channel.QUERY], office.site.calls[Channel.PUSH]) == (6, 1)
+        await anyio.sleep(90)
+        assert (office.site.calls[Channel.QUERY], office.site.calls[Channel.PUSH]) == (7, 1)
         throttle.pause()
         await anyio.sleep(300)
-        assert (office.site.calls[Channel.QUERY], office.site.calls[Channel.PUSH]) == (6, 1)
+        assert (office.site.calls[Channel.QUERY], office.site.calls[Channel.PUSH]) == (7, 1)
         throttle.go_on()
 
     async with anyio.create_task_group() as tasks:
@@ -254,7 +254,13 @@ async def storm(
     office = Office(sandbox(plan, orders=60, latency_s=1.0))
     await office.open_run(orders(60))
     met: list[float] = []
-    driver = Driver(acts={3: lambda: met.append(anyio.current_time())})
+
+    def note() -> None:
+        (_, outcomes, _) = driver.sendings[-1]
+        if any(outcome.state is not State.PUSHED for outcome in outcomes):
+            met.append(anyio.current_time())
+
+    driver = Driver(acts=dict.fromkeys(range(1, 61), note))
     pushed = await office.execute(
         watch=driver, throttle=steered(concurrency=concurrency, chunk_size=chunk_size)
     )
@@ -273,7 +279,7 @@ async def test_a_lock_on_a_bill_makes_only_its_chunk_wait() -> None:
     """MsgCode 13 is about a bill that somebody edits, and the others are not edited."""
     _, driver, met_s = await storm("edit-lock")
     ((_, seconds),) = driver.waits
-    assert len([s for s in driver.began_s if met_s < s < met_s + seconds]) > 3
+    assert len([s for s in driver.began_s if met_s < s < met_s + seconds]) > 2
 
 
 @pytest.mark.parametrize("name", ["html-503", "too-many-429"])

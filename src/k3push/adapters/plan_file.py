@@ -64,12 +64,14 @@ class Plan:
         lines: How many lines of the job each route has, by the route's name.
         to_send: How many numbers of each would be sent.
         already: How many of each have a target.
+        sha256: What binds it, and tells it from another plan that takes its name.
     """
 
     head: PlanHead
     lines: Mapping[str, int]
     to_send: Mapping[str, int]
     already: Mapping[str, int]
+    sha256: str
 
 
 @dataclass(slots=True)
@@ -160,7 +162,8 @@ def read_plan(path: Path) -> Plan:
     Raises:
         PlanFileError: It is not.
     """
-    values = _values(path)
+    reading = _Reading(path)
+    values = reading.values()
     first = next(values)
     last: dict[str, Any] = {}
     count = -1
@@ -174,20 +177,36 @@ def read_plan(path: Path) -> Plan:
         # A line of a route that has no run would go unseen.
         if not set(lines) <= {run.route.name for run in head.runs} or sum(lines.values()) != count:
             raise ValueError("the sums are not those of the lines")
-        return Plan(head, lines, to_send, already)
+        return Plan(head, lines, to_send, already, reading.sha256)
 
 
-def lines_of(path: Path, route: str = "") -> Iterator[Foreseen]:
+def lines_of(path: Path, route: str = "", *, sha256: str = "") -> Iterator[Foreseen]:
     """Yield the lines of one route of a plan, or of all, in the order of the job.
 
+    Args:
+        path: The plan.
+        route: Name of the route.
+        sha256: `Plan.sha256`, where it must be the plan that was read before.
+
     Raises:
-        PlanFileError: At the end, if the file is not what it was when it was made.
+        PlanFileError: At the end, if the file is not what it was when it was made, or read.
     """
-    values = _values(path)
+    reading = _Reading(path, sha256)
+    values = reading.values()
     next(values)
     for value in values:
         if "route" in value and value["route"] == (route or value["route"]):
             yield _foreseen(value)
+
+
+def see_same(path: Path, sha256: str) -> None:
+    """See that a file still is the plan that was read before.
+
+    Raises:
+        PlanFileError: It is another one, or was edited.
+    """
+    for _ in _Reading(path, sha256).values():
+        pass
 
 
 def sha256_of(path: Path) -> str:
@@ -200,25 +219,39 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _values(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield what all lines but the last hold, and then see that the digest is theirs."""
-    digest = hashlib.sha256()
-    held: bytes | None = None
-    try:
-        with path.open("rb") as file:
-            while line := file.readline(LONGEST_LINE_BYTES):
-                if held is None:
-                    _check_first(line)
-                else:
-                    digest.update(held)
-                    yield _parsed(held)
-                held = line
-    except OSError as error:
-        raise PlanFileError("unreadable", error.strerror or "") from error
-    if held is None:
-        raise PlanFileError("no plan")
-    if _parsed(held) != {"sha256": digest.hexdigest()}:
-        raise PlanFileError("edited")
+@dataclass(slots=True)
+class _Reading:
+    """One reading of a plan, to its end.
+
+    Attributes:
+        bound: What its digest must be; "" for whatever its last line says.
+        sha256: Its digest, once it is read.
+    """
+
+    path: Path
+    bound: str = ""
+    sha256: str = ""
+
+    def values(self) -> Iterator[dict[str, Any]]:
+        """Yield what all lines but the last hold, and then see that the digest is theirs."""
+        digest = hashlib.sha256()
+        held: bytes | None = None
+        try:
+            with self.path.open("rb") as file:
+                while line := file.readline(LONGEST_LINE_BYTES):
+                    if held is None:
+                        _check_first(line)
+                    else:
+                        digest.update(held)
+                        yield _parsed(held)
+                    held = line
+        except OSError as error:
+            raise PlanFileError("unreadable", error.strerror or "") from error
+        if held is None:
+            raise PlanFileError("no plan")
+        self.sha256 = digest.hexdigest()
+        if _parsed(held) != {"sha256": self.sha256} or (self.bound or self.sha256) != self.sha256:
+            raise PlanFileError("edited")
 
 
 def _check_first(line: bytes) -> None:

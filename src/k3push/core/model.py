@@ -9,7 +9,6 @@ It is one list: the types name each other, and every other module speaks in them
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -396,7 +395,6 @@ class Chunk:
         alone: The numbers were dropped in silence once and get their one more try (rule 8).
         tries: How often the ERP has asked to try these later (rule 5).
         due_s: On the loop's clock, when it may travel at the earliest.
-        shown_s: It may travel as soon as looks show what was saved before this.
     """
 
     index: int
@@ -404,7 +402,6 @@ class Chunk:
     alone: bool = False
     tries: int = 0
     due_s: float = 0.0
-    shown_s: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)

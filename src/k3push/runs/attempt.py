@@ -115,7 +115,6 @@ class Sending:
         conclusion: What the last sending that the ERP has finished came to.
         began_s: When the looks before a sending began.
         looked_s: When the last of them began, by `Context.awake_s`.
-        left_s: When the last sending left.
         again: What it carried that was sent before.
         at_once: Chunks on their way when it left, itself included.
         merged: The last read-back found a target of several sources.
@@ -144,7 +143,6 @@ class Sending:
     conclusion: Conclusion | None = None
     began_s: float = 0.0
     looked_s: float = 0.0
-    left_s: float = 0.0
     again: frozenset[BillNumber] = frozenset()
     at_once: int = 1
     merged: bool = False
@@ -244,7 +242,7 @@ async def send_once(context: Context, sending: Sending) -> SendAgain | None:
         context.sent_before |= {n: frozenset(before.get(n, ())) for n in first}
         context.on_their_way += 1
         try:
-            began_s = sending.left_s = anyio.current_time()
+            began_s = anyio.current_time()
             exchange = await _leave(context, turn, attempt.intent, wire.PUSH, context.route.source)
             sending.push_s = anyio.current_time() - began_s
             context.ages.ended(attempt.id)
@@ -412,10 +410,11 @@ async def _note_refused(
     """Note what is given up by the ERP's word: a part may be saved that no look shows yet."""
     refused = [each.number for each in outcomes if each.state is State.REJECTED]
     none = frozenset[str]()
-    context.refused |= {number: context.sent_before.get(number, none) for number in refused}
+    now_s = anyio.current_time()
+    context.refused |= {n: (context.sent_before.get(n, none), now_s) for n in refused}
     is_open = refused and not said.success and said.code not in TRY_LATER_CODES
     if is_open and (sending.again.intersection(refused) or await context.may_have_several()):
-        context.refused_s = anyio.current_time()
+        context.refused_s = now_s
 
 
 async def _look_first(context: Context, sending: Sending) -> Mapping[BillNumber, tuple[str, ...]]:
@@ -431,10 +430,9 @@ async def _look_first(context: Context, sending: Sending) -> Mapping[BillNumber,
     known = await context.ledger.made_of(context.run.id, sending.numbers)
     seen = Sighting()
     if can_ask(context):
-        # The intake has asked everybody, a while ago, of what was never sent.
-        again = any(number in context.sent_before for number in sending.numbers)
-        again = again or context.repeats_pushes
-        seen = await look_at_targets(context, sending.numbers, by_all=again, before_sending=True)
+        # What a user sees of his colleagues' documents tells nothing of a stranger's.
+        several = len(context.erp.users) > 1
+        seen = await look_at_targets(context, sending.numbers, by_all=several, before_sending=True)
         sending.cancelled.update(seen.cancelled)
         _note_found(context, sending, seen)
     outcomes = []
@@ -471,10 +469,8 @@ def _unsent(
         return query_refused(number, seen.refused[number])
     found = seen.targets.get(number, ())
     before = context.sent_before.get(number)
-    # Somebody may have cancelled since what our sending made; it was carried out all the same.
-    there = (*found, *seen.cancelled.get(number, ()))
     others = known.ids if known else frozenset()
-    ours = [t for t in there if before is not None and t.id not in before and t.id not in others]
+    ours = [t for t in found if before is not None and t.id not in before and t.id not in others]
     if before is not None and ours:
         # A rule that splits may be saving still, so that it is looked at once more at the end.
         context.suspects.setdefault(number, before)
@@ -503,7 +499,7 @@ async def _read_back(
     if not context.reads_back and len(numbers) == 1:
         return _by_word(context, sending, attempt, said)
     try:
-        made, seen = await _look_after(context, attempt, said, left_s=sending.left_s)
+        made, seen = await _look_after(context, attempt, said)
         if not context.tells_of_several:
             context.links.compare(_named(attempt, said), seen)
             if not context.links.tell and len(numbers) == 1 and numbers[0] not in made:
@@ -514,9 +510,7 @@ async def _read_back(
             # Nobody travels again, or is given up, after one look; and of what a rule splits, more
             # may be saved still.
             await anyio.sleep(context.settle.first_wait_s)
-            made, seen = await _look_after(
-                context, attempt, said, left_s=sending.left_s, by_all=True
-            )
+            made, seen = await _look_after(context, attempt, said, by_all=True)
             conclusion = await _conclude(context, attempt, sending, said, made=made, seen=seen)
     except (LookFailedError, ErpUnreachableError, LoginRefusedError) as error:
         if not context.route.source_number_field and len(numbers) == 1:
@@ -564,6 +558,7 @@ async def _conclude(
     sending.merged = are_merged(made)
     _note_found(context, sending, seen)
     sending.found_own = sending.found_own or bool(made)
+    context.proofs.note_answer(said.targets(numbers))
     look = Look(made, proved=sending.links_proved or sending.found_links)
     if len(made) < len(numbers):
         asked = seen.linked.issuperset(number for number in numbers if number not in made)
@@ -613,7 +608,7 @@ async def _has_stray(
 
 
 async def _look_after(
-    context: Context, attempt: Attempt, said: Said, *, left_s: float, by_all: bool = False
+    context: Context, attempt: Attempt, said: Said, *, by_all: bool = False
 ) -> tuple[Targets, Sighting]:
     """Look for what an attempt has made, through as many users and as often as it takes.
 
@@ -647,9 +642,6 @@ async def _look_after(
         await anyio.sleep(pause_s)
         waited_s, pause_s = waited_s + pause_s, pause_s * LAG_GROWTH
         await look_again()
-    if said.targets(numbers) and not is_open():
-        # It was saved after its call had left, and so what was saved before that is shown too.
-        context.shown_s = max(context.shown_s, left_s)
     return made, seen
 
 

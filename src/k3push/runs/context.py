@@ -124,8 +124,6 @@ class Context:
         tally: What this execution's sendings have come to, for the halt rule.
         on_their_way: Chunks whose attempt has begun and is not recorded.
         proofs: What is proved of the field that is asked, and of who sees whose documents.
-        shown_s: On the loop's clock: what was saved before this, looks show now. A copy of the
-            database that lags behind may answer them.
         looked_s: When the source form last showed each bill, by `awake_s`.
         worked: Forms of which a read has succeeded.
         source_ids: Internal ids of bills that were read from the source form.
@@ -135,8 +133,8 @@ class Context:
         ids: Of bills that travel by their ids.
         suspects: Numbers that were in doubt and were settled or sent again, with what was there
             before; they are looked at once more at the end.
-        refused: Numbers that the ERP has refused, with what was there before; they are looked at
-            once more at the end.
+        refused: Numbers that the ERP has refused, with what was there before and, on the loop's
+            clock, when; they are looked at once more.
         refused_s: On the loop's clock, when it last refused one of which looks may show a document
             yet; infinitely long ago where it has not.
         doubted_elsewhere: Numbers that wait, or have waited, for another run; its call may be
@@ -161,7 +159,6 @@ class Context:
     tally: Tally = field(default_factory=Tally)
     on_their_way: int = 0
     proofs: Proofs = field(default_factory=Proofs)
-    shown_s: float = -math.inf
     looked_s: dict[BillNumber, float] = field(default_factory=dict)
     worked: set[str] = field(default_factory=set)
     source_ids: dict[BillNumber, str] = field(default_factory=dict)
@@ -169,7 +166,7 @@ class Context:
     sent_before: dict[BillNumber, frozenset[str]] = field(default_factory=dict)
     ids: dict[BillNumber, str] = field(default_factory=dict)
     suspects: dict[BillNumber, frozenset[str]] = field(default_factory=dict)
-    refused: dict[BillNumber, frozenset[str]] = field(default_factory=dict)
+    refused: dict[BillNumber, tuple[frozenset[str], float]] = field(default_factory=dict)
     refused_s: float = -math.inf
     doubted_elsewhere: dict[BillNumber, None] = field(default_factory=dict)
     twins: int = 0

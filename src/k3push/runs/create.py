@@ -8,14 +8,14 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 
 import anyio.to_thread
 
 from k3push.core.model import Identified, Listed, Outcome, Route, Row, Run, RunId, State
 from k3push.core.plan import Foreseen
-from k3push.core.remark import remark
+from k3push.core.remark import read_remark, remark
 from k3push.ports import Clock, Ledger, RunIdTakenError
 from k3push.runs.problem import Problem
 from k3push.runs.row_pages import pages_of
@@ -24,11 +24,11 @@ from k3push.words.language import in_files
 # Numbers that are written to the ledger at once.
 BATCH = 5000
 
+RETRIED = "note.retried"
+"""Key of the note on a number that was rejected and is planned again."""
+
 SELECTED = "--select"
 """Stands for a job file where the route selects its bills itself."""
-
-RETRIED = remark("note.retry")
-"""`Note.text` of a number that was rejected and is planned again."""
 
 # What results are called whose numbers come from no file.
 _STEMS = {"-": "stdin", SELECTED: "selected"}
@@ -299,14 +299,25 @@ async def plan_rejected(
     """
     planned = 0
     async for rows in pages_of(ledger, run, {State.REJECTED}):
-        outcomes = [
-            Outcome(row.key, State.PLANNED, code=row.code, reason=row.reason)
-            for row in filter(takes, rows)
-        ]
-        if outcomes:
-            await ledger.conclude(run.id, outcomes, at=clock.now(), note=RETRIED)
-        planned += len(outcomes)
+        again = sorted(filter(takes, rows), key=lambda row: row.attempts)
+        for attempts, alike in groupby(again, lambda row: row.attempts):
+            outcomes = [
+                Outcome(row.key, State.PLANNED, code=row.code, reason=row.reason) for row in alike
+            ]
+            note = remark(RETRIED, attempts=attempts)
+            await ledger.conclude(run.id, outcomes, at=clock.now(), note=note)
+            planned += len(outcomes)
     return planned
+
+
+def attempts_before(note: str) -> int:
+    """Return how many attempts of a number had made nothing when it was planned again, or 0.
+
+    >>> attempts_before(remark(RETRIED, attempts=2)), attempts_before(remark("note.settled"))
+    (2, 0)
+    """
+    told = read_remark(note)
+    return int(told[1]["attempts"]) if told and told[0] == RETRIED else 0
 
 
 def results_folder(first_job: str, run: RunId) -> Path:

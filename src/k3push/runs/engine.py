@@ -53,6 +53,7 @@ from k3push.runs.row_pages import PAGE_ROWS
 from k3push.runs.settle import (
     ABSENT,
     hopeless_in,
+    look_at_refused,
     look_once_more,
     settle_once,
     tell_of_person,
@@ -152,6 +153,7 @@ class _Engine:
             for task in (
                 self.intake.feed,
                 self._settle,
+                self._look_at_refused,
                 self._follow,
                 self.follower.wake_at_stop,
                 self.follower.wake_at_steering,
@@ -335,7 +337,6 @@ class _Engine:
             self.backlog.add_part(sending.numbers, alone=chunk.alone, tries=chunk.tries)
         if sending.sample is not None:
             context.learn(sending.sample)
-        self.backlog.ripen(context.shown_s)
         self._ease_off(sending)
         if conclusion is None:
             return
@@ -358,7 +359,7 @@ class _Engine:
                 # Two looks have been made (rule 6).
                 add(part, due_s=now_s + pause_s(tries + 1))
             elif conclusion.hides:
-                add(part, due_s=surely_s, shown_s=now_s)
+                add(part, due_s=surely_s)
             else:
                 self.backlog.add_part(part, tries=tries, alone=chunk.alone)
         # What a success passed over may be saved a moment after the answer.
@@ -406,6 +407,13 @@ class _Engine:
                 await anyio.sleep(next_s)
             await self._settle_held()
             self.wakeup.notify()
+
+    async def _look_at_refused(self) -> None:
+        """Look once more at each number that was refused, a while later."""
+        while True:
+            next_s = await look_at_refused(self.context)
+            with anyio.move_on_after(next_s):
+                await self.wakeup.wait()
 
     async def _settle_ours(self) -> float:
         """Ask once what became of our doubts; return the seconds until the next is due."""

@@ -30,13 +30,12 @@ from k3push.core.safety.matching import MOST_NUMBERS
 from k3push.core.safety.verdict import InDoubt, ReadBack, Verdict, judge
 from k3push.ports import AttemptRecord, Doubt, Holder
 from k3push.runs.context import Context
-from k3push.runs.create import RETRIED
+from k3push.runs.create import attempts_before
 from k3push.runs.held_numbers import HeldNumbers
-from k3push.runs.lookup import can_ask, look_at_targets
+from k3push.runs.lookup import look_at_targets
 from k3push.runs.settle import ABSENT
 from k3push.runs.source_check import (
     SourceLook,
-    already,
     look_at_listed,
     renamed,
     there_already,
@@ -158,8 +157,6 @@ class Intake:
             if outcomes[line] is not None
             or known[line].id != context.source_ids.get(bill, known[line].id)
         }
-        left = [bill for bill in old if bill not in changed and bill not in context.sent_before]
-        changed |= (await self._seen_by_others(left)).keys()
         if changed:
             rows = [row for bill in sorted(changed) for row in await self._rows_of(bill)]
             await self.take_in(rows)
@@ -221,13 +218,6 @@ class Intake:
             elif by_line[line].listed_id:
                 context.ids[bills[line]] = by_line[line].source_id or named.id
         by_bill = {bills[line]: by_line[line] for line in bills}
-        fresh = {
-            bills[line]: line
-            for line, outcome in outcomes.items()
-            if outcome is None and not by_line[line].attempts
-        }
-        for bill, outcome in (await self._seen_by_others(list(fresh))).items():
-            outcomes[fresh[bill]] = outcome
         unsent = [outcome for outcome in outcomes.values() if outcome is not None]
         unsent = await self._but_held(unsent, by_bill)
         unsent = await self._made_before(unsent, by_bill)
@@ -242,19 +232,6 @@ class Intake:
             context.forget(unsent)
         return [(by_line[n], bills[n]) for n, outcome in outcomes.items() if outcome is None]
 
-    async def _seen_by_others(self, bills: Sequence[BillNumber]) -> dict[BillNumber, Outcome]:
-        """Ask all users for targets of bills that are about to leave, where there are several.
-
-        The look right before a sending asks one of them, and what that user sees of colleagues'
-        documents tells nothing of a stranger's.
-        """
-        context, found = self._context, dict[BillNumber, Outcome]()
-        several = len(context.erp.users) > 1 and can_ask(context) and not context.repeats_pushes
-        for part in split(bills, MOST_NUMBERS) if several else ():
-            seen = await look_at_targets(context, part, by_all=True, before_sending=True)
-            found |= {n: already(n, ts, thin=n in seen.thin) for n, ts in seen.targets.items()}
-        return found
-
     async def _attempts_of(self, bill: BillNumber) -> list[AttemptRecord]:
         """Return what this run has sent of a bill and may have made something, the first first."""
         context = self._context
@@ -266,8 +243,9 @@ class Intake:
         left = [each for each in kept if not isinstance(each.exchange, NeverSent)]
         # What was rejected has made nothing of it, and somebody has planned it again since.
         notes = await context.ledger.notes_of(bill)
-        again = [n.at for n in notes if n.run == context.run.id and n.text == RETRIED]
-        left = [each for each in left if not again or each.attempt.intent.began_at > again[-1]]
+        over = [attempts_before(n.text) for n in notes if n.run == context.run.id]
+        done = kept[: max(over, default=0)]
+        left = [each for each in left if each not in done]
         # Where a bill may have several documents, whose a new one is cannot be told by time.
         return [each for each in left if context.repeats_pushes or _may_have_made(each)]
 

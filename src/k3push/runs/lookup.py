@@ -522,8 +522,8 @@ async def look_at_newest(context: Looker) -> Newest:
 
 
 async def look_for_strays(
-    context: Looker, when: str, numbers: Collection[BillNumber]
-) -> Mapping[str, str] | None:
+    context: Looker, when: str, numbers: Collection[BillNumber], *, beside: Sequence[str] = ()
+) -> Mapping[str, Standing] | None:
     """Find documents made since that neither a link nor a number ties to a bill of its own.
 
     One of them may be what a lost call made of any of *numbers*: the rule may keep no link and
@@ -534,10 +534,10 @@ async def look_for_strays(
         context: What to look with.
         when: Local time of the server.
         numbers: Of which no look shows anything.
+        beside: Other documents that are read as well, where there are strays.
 
     Returns:
-        Who made them, by the id of the document, "" where the form does not tell; None where the
-        ERP refuses the question.
+        How they stand, by id; None where the ERP refuses the question.
     """
     route, asked = context.route, f"the documents of {context.route.target} since {when}"
     try:
@@ -558,8 +558,7 @@ async def look_for_strays(
     if strays:
         tied = await _tied(context, strays, whole)
         strays = [id_ for id_ in strays if id_ not in tied]
-    standings = await look_at_standings(context, strays) if strays else {}
-    return {id_: standings[id_].creator for id_ in strays if id_ in standings}
+    return await look_at_standings(context, [*strays, *beside]) if strays else {}
 
 
 async def _tied(context: Looker, ids: Sequence[str], whole: Sequence[str]) -> set[str]:

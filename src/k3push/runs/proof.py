@@ -20,14 +20,15 @@ and the newest of the target form.
 
 from __future__ import annotations
 
-from collections import Counter
+import math
+from collections import Counter, deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 
 import anyio
 
-from k3push.core.model import BillNumber, RunId, Sighting, Standing
+from k3push.core.model import BillNumber, RunId, Sighting, Standing, Target
 from k3push.ports import Ledger, Made
 from k3push.runs.lookup import (
     Looker,
@@ -43,6 +44,9 @@ from k3push.runs.lookup import (
 # of a user's documents, so fewer would prove nothing.
 SAMPLE = 20
 LEAST_SAMPLE = 3
+
+# Documents that answers have named, of which the newest are remembered.
+MOST_MARKS = 256
 
 # Documents of the ledger whose times are compared with the server's.
 SAMPLE_OF_TIMES = 3
@@ -118,6 +122,7 @@ class Proofs:
     shown: Counter[str] = field(default_factory=Counter)
     _asked: bool = False
     _clock: ServerClock | None = None
+    _marks: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=MOST_MARKS))
     _sees: dict[tuple[str, frozenset[str]], bool] = field(default_factory=dict)
 
     async def absence_proved(self, looker: Looker, ledger: Ledger, run: RunId) -> bool:
@@ -171,20 +176,41 @@ class Proofs:
             before: Documents of these numbers that were there before.
         """
         when = began.no_later_than(self._clock)
-        strays = await look_for_strays(looker, f"{when:%Y-%m-%d %H:%M:%S}", senders)
-        if strays is None:
+        mark = self._mark_before(began)
+        beside = [mark] if mark else []
+        found = await look_for_strays(looker, f"{when:%Y-%m-%d %H:%M:%S}", senders, beside=beside)
+        if found is None:
             return frozenset(senders.values())
+        known_before = found.get(mark)
+        strays = {
+            id_: standing
+            for id_, standing in found.items()
+            if id_ != mark and not _was_there(id_, standing, mark, known_before)
+        }
         suspects = set()
         for sender in sorted(set(senders.values())) if strays else ():
             known = await ledger.made_by(run, sender or None, limit=MOST_KNOWN)
             ours = {id_ for each in known for id_ in _ids(each)}
             makers = await self._makers_of(looker, known)
-            left = [maker for id_, maker in strays.items() if id_ not in {*ours, *before}]
+            left = [
+                standing.creator for id_, standing in strays.items() if id_ not in {*ours, *before}
+            ]
             # Where a sender's documents bear several makers, their maker is not who sent.
             tells = sender and len(makers) == 1
             if any(not (tells and maker) or maker in makers for maker in left):
                 suspects.add(sender)
         return frozenset(suspects)
+
+    def note_answer(self, named: Sequence[Target]) -> None:
+        """Note documents that an answer has named just now: later calls make others."""
+        ids = [target.id for target in named if target.id.isdecimal()]
+        if ids:
+            self._marks.append((anyio.current_time(), max(ids, key=int)))
+
+    def _mark_before(self, began: Began) -> str:
+        """Return a document that was there before a call left, as late as one is known, or ""."""
+        left_s = -math.inf if began.on_loop_s is None else began.on_loop_s
+        return next((id_ for at_s, id_ in reversed(self._marks) if at_s < left_s), "")
 
     async def read_clock(self, looker: Looker, ledger: Ledger, run: RunId) -> None:
         """Learn from the newest documents of the ledger how late it is at the server, once."""
@@ -242,6 +268,13 @@ class Proofs:
                 return False  # one of them may have seen it who has not looked before
             self._sees[asked] = all(_ids(each) <= _ids_of(seen, each) for each in known)
         return self._sees[asked]
+
+
+def _was_there(id_: str, standing: Standing, mark: str, known: Standing | None) -> bool:
+    """Say whether a document is older than one that is known, by its id and by its time."""
+    created, then = _created(standing), _created(known)
+    is_old = created is not None and then is not None and created <= then
+    return is_old and id_.isdecimal() and int(id_) < int(mark)
 
 
 async def _standings_of(looker: Looker, known: Sequence[Made]) -> Mapping[str, Standing]:

@@ -26,7 +26,6 @@ from k3push.core.model import (
     TWIN,
     BillNumber,
     Outcome,
-    Row,
     RunId,
     Sighting,
     State,
@@ -41,7 +40,7 @@ from k3push.core.safety.life import SENT_BEFORE
 from k3push.core.safety.verdict import InDoubt, ReadBack, Said, SendAgain, judge
 from k3push.ports import AttemptRecord, Clock, Doubt, Ledger
 from k3push.runs.context import Context, SettlePace
-from k3push.runs.lookup import found_by, look_at_targets, united
+from k3push.runs.lookup import found_by, look_at_targets
 from k3push.runs.source_check import unclear
 from k3push.runs.stop import Cause
 
@@ -86,6 +85,8 @@ async def settle_once(context: Context, run: RunId) -> Settled:
     doubts = await context.ledger.doubts(run)
     if not context.reads_back:
         return Settled(hopeless=frozenset(doubt.number for doubt in doubts))
+    if run != context.run.id and await _was_blind(context, run):
+        return Settled(hopeless=frozenset(doubt.number for doubt in doubts))
     pace = context.settle
     if run == context.run.id:
         context.ids |= {doubt.number: doubt.id for doubt in doubts if doubt.id}
@@ -99,6 +100,13 @@ async def settle_once(context: Context, run: RunId) -> Settled:
     over = settled.hopeless | settled.unproved | {each.number for each in settled.outcomes}
     waits = [wait_s(age, pace) for doubt, age in aged if doubt.number not in over]
     return replace(settled, left=len(waits), next_due_s=min(waits, default=math.inf))
+
+
+async def _was_blind(context: Context, run: RunId) -> bool:
+    """Say whether another run could not ask what was there before it sent, as this one can."""
+    other = await context.ledger.run(run)
+    by_field = other is not None and bool(other.route.source_number_field)
+    return not by_field and not context.links.find
 
 
 def tell_of_person(
@@ -202,10 +210,10 @@ async def look_once_more(context: Context) -> None:
     """
     elsewhere = {} if context.repeats_pushes else context.doubted_elsewhere
     suspects = dict.fromkeys(elsewhere, frozenset[str]()) | context.suspects
-    suspects = context.refused | suspects
+    await _wait_for_refused(context)
+    await look_at_refused(context, all_of_them=True)
     if not suspects or not context.reads_back:
         return
-    await _wait_for_refused(context)
     seen = await look_at_targets(context, list(suspects), by_all=True, stop_or_not=True)
     others = await context.ledger.made_of(context.run.id, list(suspects))
     amended = []
@@ -217,8 +225,6 @@ async def look_once_more(context: Context) -> None:
             more = [target for target in found if target.id not in ids]
             if run != context.run.id or row.bill != number or not more:
                 continue
-            if row.state is State.REJECTED and number in context.refused:
-                await _take_back(context, row, made_outcome(number, more))
             if row.state not in SENT_BEFORE:
                 continue
             outcome = made_outcome(number, [*row.targets, *more])
@@ -234,21 +240,48 @@ async def look_once_more(context: Context) -> None:
         )
 
 
+async def look_at_refused(context: Context, *, all_of_them: bool = False) -> float:
+    """Look once at what the ERP has refused, as late as looks surely show what was saved (P 5.7).
+
+    Args:
+        context: The execution.
+        all_of_them: Also those that were refused a moment ago, as the execution ends.
+
+    Returns:
+        Seconds until the next look is due; infinite if none is.
+    """
+    patience_s, now_s = context.settle.first_wait_s, anyio.current_time()
+    waits = {n: at_s + patience_s - now_s for n, (_, at_s) in context.refused.items()}
+    due = [n for n, wait_s in waits.items() if all_of_them or wait_s <= SHORTEST_WAIT_S]
+    before = {number: context.refused.pop(number)[0] for number in due}
+    if due and context.reads_back:
+        seen = await look_at_targets(context, due, by_all=True, stop_or_not=True)
+        others = await context.ledger.made_of(context.run.id, due)
+        for number, targets in new_targets(seen.targets, before).items():
+            theirs = others[number].ids if number in others else frozenset[str]()
+            if more := [target for target in targets if target.id not in theirs]:
+                await _take_back(context, made_outcome(number, more))
+    return min((wait_s for n, wait_s in waits.items() if n not in before), default=math.inf)
+
+
 async def _wait_for_refused(context: Context) -> None:
     """Wait until looks surely show what a refused call may have saved (P 5.7)."""
     left_s = context.refused_s + context.settle.first_wait_s - anyio.current_time()
-    if left_s > 0 and context.refused_s > context.shown_s:
+    if left_s > 0:
         context.watch.waiting(remark("note.refused_once_more"), left_s)
         await context.stop.sleep(left_s)
 
 
-async def _take_back(context: Context, row: Row, outcome: Outcome) -> None:
+async def _take_back(context: Context, outcome: Outcome) -> None:
     """Say of a number that was refused that a part of it was made all the same."""
-    now, note = context.clock.now(), remark("note.more_documents")
-    again = Outcome(row.bill, State.PLANNED, code=row.code, reason=row.reason)
-    told = outcome._replace(code=PARTLY if row.attempts == 1 else "", reason=row.reason)
-    await context.ledger.conclude(context.run.id, [again], at=now)
-    await context.ledger.conclude(context.run.id, [told], at=now, note=note)
+    now, note, run = context.clock.now(), remark("note.more_documents"), context.run.id
+    rows = [row for of, row in await context.ledger.rows_of(outcome.number) if of == run]
+    for row in rows:
+        if row.bill == outcome.number and row.state is State.REJECTED:
+            again = Outcome(row.bill, State.PLANNED, code=row.code, reason=row.reason)
+            told = outcome._replace(code=PARTLY if row.attempts == 1 else "", reason=row.reason)
+            await context.ledger.conclude(run, [again], at=now)
+            await context.ledger.conclude(run, [told], at=now, note=note)
 
 
 async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]) -> Settled:
@@ -256,9 +289,7 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
     numbers = [doubt.number for doubt, _ in due]
     seen = await look_at_targets(context, numbers, by_all=True, stop_or_not=True)
     before: Mapping[BillNumber, Sequence[str]] = {d.number: d.before for d, _ in due}
-    # What somebody has cancelled since was made all the same.
-    shown_at_all = united(seen.targets, seen.cancelled)
-    made = await _without_strangers(context, due, new_targets(shown_at_all, before))
+    made = await _without_strangers(context, due, new_targets(seen.targets, before))
     found = []
     at_work: set[int] = set()
     unnamed: set[BillNumber] = set()

@@ -236,6 +236,10 @@ def unclear(
     if (documents := new(seen.denied)) and not told:
         why = remark("note.denied", documents=_few([each.label for each in documents]))
         return Outcome(bill, State.REJECTED, code=SHARED, reason=why)
+    if before is not None and (documents := new(seen.cancelled)):
+        # It may be what the sending made; somebody has cancelled it, and may not want another.
+        why = remark("note.cancelled_since", documents=_few([each.label for each in documents]))
+        return Outcome(bill, State.REJECTED, code=SHARED, reason=why)
     return None
 
 

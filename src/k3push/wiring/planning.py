@@ -8,7 +8,7 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from k3push.adapters.plan_file import Plan, lines_of, plan_written, sha256_of
+from k3push.adapters.plan_file import Plan, lines_of, plan_written, see_same, sha256_of
 from k3push.config.settings import Settings
 from k3push.core.model import Route, Run
 from k3push.core.plan import Foreseen, PlanHead, PlannedJob, PlannedRun, differences
@@ -105,12 +105,14 @@ async def take_up(
         RunIsAliveError: Another process does so, or executes one of them.
         PlanFileError: The file has been edited since it was read.
     """
+    # Before any run of it is there: a person may have agreed to it a while ago.
+    await anyio.to_thread.run_sync(see_same, path, plan.sha256)
     # Each at its own moment: by these a ledger keeps the order of the plan.
     return [
         await take_up_plan(
             ledger,
             _run_of(plan, planned, at := clock.now(), because),
-            lines_of(path, planned.route.name),
+            lines_of(path, planned.route.name, sha256=plan.sha256),
             at=at,
         )
         for planned in plan.head.runs

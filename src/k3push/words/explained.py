@@ -98,6 +98,10 @@ WORDS = {
         "后来的查询又发现下游单据",
     ),
     "note.retry": ("planned again by retry", "由 retry 重新列入待下推"),
+    "note.retried": (
+        "planned again by retry, after {attempts} {attempts:?sending|sendings}",
+        "由 retry 重新列入待下推（此前已发送 {attempts} 次）",
+    ),
     "note.person": ("settled by hand as {state}: {why}", "人工核实为{state}：{why}"),
     "note.person_named": (
         "settled by hand as {state} by {user}: {why}",
@@ -129,6 +133,10 @@ WORDS = {
     "note.whose": (
         "documents of this number are there, and nothing tells of which bill: {documents}",
         "已有下游单据，无法判断属于哪张源单：{documents}",
+    ),
+    "note.cancelled_since": (
+        "a document of this bill was made and cancelled since it was sent: {documents}",
+        "发送后此单据曾生成下游单据，又被作废：{documents}",
     ),
     "note.stray": (
         "a document has come since it was sent that names no bill: it may be this one's",

@@ -22,6 +22,7 @@ from tests.adapters.ledger.samples import (
     NOON,
     UPTIME,
     a_run,
+    id_of,
     identified,
     intent,
     later,
@@ -427,8 +428,8 @@ async def test_doubts_come_with_what_settling_needs(ledger: Ledger) -> None:
     told = outcomes("C A", State.UNKNOWN)
     await ledger.record(attempt, NoAnswer("reset"), "", told, at=later(1))
     assert await ledger.doubts(run) == [
-        Doubt(run, A, attempt.id, NOON, UPTIME, ("before-A",), "push"),
-        Doubt(run, C, attempt.id, NOON, UPTIME, ("before-C",), "push"),
+        Doubt(run, A, attempt.id, NOON, UPTIME, ("before-A",), "push", source_id=id_of(A)),
+        Doubt(run, C, attempt.id, NOON, UPTIME, ("before-C",), "push", source_id=id_of(C)),
     ]
 
 

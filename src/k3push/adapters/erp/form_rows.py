@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
 from k3push.adapters.erp.calls import Calls, of_place
@@ -23,6 +23,8 @@ class FormRows:
         self._calls = calls
         self._lacking: dict[str, set[str]] = {}
         self._refusals: Counter[str] = Counter()
+        self._named: Counter[tuple[str, str]] = Counter()
+        self._answered: defaultdict[str, set[str]] = defaultdict(set)
         self._proofs: dict[tuple[str, ...], paging.Proof] = {}
 
     def lacking(self, form: str) -> set[str]:
@@ -40,7 +42,8 @@ class FormRows:
     ) -> tuple[list[str], Rows]:
         """Read rows of the fields that a form has, leaving out the optional ones that it lacks.
 
-        A refusal may name the field. Where a query of the target form is refused twice and names
+        A refusal may name the field, and is believed the second time, and never of a field that was
+        read before. Where a query of the target form is refused twice and names
         none, each optional field is tried by itself, twice; should it be taken for lacking by
         mistake, less is known of a document, and none is lost. Without its status fields a source
         that is not to be pushed would travel, so that these are left out by name alone.
@@ -53,8 +56,10 @@ class FormRows:
                 rows = await self.whole(form, fields, filter_string)
             except LookRefusedError as refusal:
                 named = bill_rows.field_named_in(str(refusal), left)
-                if named is not None:
-                    lacking.add(named)
+                if named is not None and named not in self._answered[form]:
+                    self._named[form, named] += 1
+                    if self._named[form, named] >= REFUSALS_OF_A_FIELD:
+                        lacking.add(named)
                     continue
                 self._refusals[form] += 1
                 few = self._refusals[form] < REFUSALS_OF_A_FIELD
@@ -66,6 +71,7 @@ class FormRows:
                 lacking.update(missing)
             else:
                 self._refusals[form] = 0
+                self._answered[form].update(fields)
                 return fields, rows
 
     async def whole(self, form: str, fields: Sequence[str], filter_string: str) -> Rows:

@@ -15,7 +15,7 @@ from k3push.cli.console.screen import put_json
 from k3push.core.remark import remark
 from k3push.runs.create import SELECTED, survey
 from k3push.runs.outcome import Exit
-from k3push.runs.problem import Problem
+from k3push.runs.problem import Problem, innermost
 from k3push.wiring.job_lists import STDIN, JobOptions, opened_jobs, routes_of
 from k3push.wiring.outputs import check_output
 from k3push.wiring.overlap import make_way
@@ -71,8 +71,12 @@ class Planner:
             self._runner.keep(job.path for job in plan.head.jobs if job.path)
             await check_plan(self.settings, plan.head, path)
             return await self._apply(plan, path)
-        except PlanFileError as error:
-            raise Problem(remark(f"plan.refused.{error.why}", path=path, why=error)) from error
+        except Exception as error:
+            refused = innermost(error)
+            if isinstance(refused, PlanFileError):
+                why = remark(f"plan.refused.{refused.why}", path=path, why=refused)
+                raise Problem(why) from error
+            raise
 
     async def _apply(self, plan: Plan, path: Path) -> Exit:
         routes = {run.route.name: run.route for run in plan.head.runs}

@@ -6,7 +6,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from itertools import count
 
 from k3push.core.model import BillNumber, Chunk, number_in
@@ -126,7 +126,6 @@ class Backlog:
         alone: bool = False,
         tries: int = 0,
         due_s: float = 0.0,
-        shown_s: float = math.inf,
     ) -> None:
         """Take in numbers that broke a call together; they travel last, and as they are.
 
@@ -135,18 +134,9 @@ class Backlog:
             alone: They were dropped in silence, and this is their one more try.
             tries: How often the ERP has put these off.
             due_s: On the loop's clock, when they may travel at the earliest.
-            shown_s: They may as soon as looks show what was saved before this.
         """
-        chunk = Chunk(0, numbers, alone, tries, due_s, shown_s)
+        chunk = Chunk(0, numbers, alone, tries, due_s)
         heappush(self._suspects, (due_s, next(self._suspected), chunk))
-
-    def ripen(self, shown_s: float) -> None:
-        """Let suspects travel at once that wait for looks to show what was saved before a time."""
-        self._suspects = [
-            (0.0 if chunk.shown_s <= shown_s else due_s, nth, chunk)
-            for due_s, nth, chunk in self._suspects
-        ]
-        heapify(self._suspects)
 
     def due_s(self) -> float:
         """Return when the next suspect may travel; infinite where there is none."""
