@@ -37,8 +37,6 @@ MOST_CONCURRENCY = MOST_CALLS
 # What may be tried at once beside what was seen: calls at once, and numbers in a chunk. TCP's slow
 # start doubles; a round of calls costs more than one of packets.
 GROWTH = 4
-# Calls that wait for one another are not tried in such numbers: what of them works at least.
-NEARLY_ALL = 0.7
 LITTLE_GROWTH = 1.5
 # A try tells of so many times as many calls, since what slows them down shows before.
 TELLS_OF = 2
@@ -487,8 +485,6 @@ class Pace:
         left, tried = max(self._left, 1), self._tried
         levels = [min(FIRST_CONCURRENCY, self._most_calls)]
         if tried > 1:
-            if self._working(tried) <= NEARLY_ALL * tried:
-                growth = LITTLE_GROWTH
             most = min(self._most_calls, math.ceil(growth * tried))
             levels = sorted({min(most, each) for each in LEVELS})
         # What was not tried yet may be given up for what was, and a try tells a little more.
