@@ -12,7 +12,7 @@ most of the time is the network's, more calls still bring more (below 1).
 All samples go into one fit, whatever their sizes and calls at once: the costs follow from the
 knee by weighted least squares, and the knees that are possible are gone through one by one. Each
 keeps a weight by how well it explains what was seen, so that few samples leave many knees possible,
-and the calls at once are chosen for all of them together, by their expected log throughput.
+and the calls at once are chosen for all of them together, each in parts of its own best time.
 """
 
 from __future__ import annotations
