@@ -63,10 +63,7 @@ def lines(text: str, first: int = 1) -> list[Listed]:
 
 def identified(spellings: Mapping[BillNumber, BillNumber]) -> dict[BillNumber, Identified]:
     """Return which bills lines mean, by the ERP's spelling of each: one spelling is one bill."""
-    return {
-        line: Identified(spelling, id_of(spelling))
-        for line, spelling in spellings.items()
-    }
+    return {line: Identified(spelling, id_of(spelling)) for line, spelling in spellings.items()}
 
 
 def id_of(number: str) -> str:
