@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import anyio
 import pytest
 
@@ -10,7 +12,18 @@ from k3push.core.pacing.halting import HaltRule
 from k3push.runs.context import Context, PushPace
 from k3push.runs.stop import Cause, Stop
 from k3push.simulator import FaultPlan, Seeded, fault
-from tests.runs.office import FIRST, SECOND, Notebook, Office, orders, sandbox, steered, steps
+from k3push.simulator.forms import IN_STOCK
+from tests.runs.office import (
+    FIRST,
+    ROUTE,
+    SECOND,
+    Notebook,
+    Office,
+    orders,
+    sandbox,
+    steered,
+    steps,
+)
 from tests.runs.rough_answers import NO_CANARY, OPEN
 
 pytestmark = pytest.mark.anyio
@@ -116,3 +129,19 @@ async def test_a_run_that_waits_for_a_paused_one_says_so() -> None:
 
     await office.execute(throttle=throttle, pace=NO_CANARY, beside=beside, check=False)
     assert told
+
+
+async def test_what_another_run_sent_without_a_look_is_not_settled_by_what_is_there() -> None:
+    """A run that can look settles nothing of one that could not look before it sent."""
+    blind = Office(
+        sandbox(steps("reset"), link_fields=False, **OPEN), replace(ROUTE, source_number_field="")
+    )
+    numbers = orders(1)
+    blind.site.world.add_target(IN_STOCK, numbers[0], creator="clerk")
+    await blind.open_run(numbers)
+    halts = PushPace(canary=False, halt=HaltRule(unknown_count=1))
+    await blind.execute(pace=halts, check=False)
+    office = Office(site=blind.site, ledger=blind.store)
+    await office.open_run(numbers, SECOND)
+    await office.execute(SECOND, check=False)
+    assert (await office.rows(FIRST))[numbers[0]].state is State.UNKNOWN

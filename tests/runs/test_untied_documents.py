@@ -15,7 +15,7 @@ from k3push.simulator.bills import Origin
 from k3push.simulator.conversion import Converter
 from k3push.simulator.forms import IN_STOCK
 from k3push.simulator.world import World
-from tests.runs.office import Office, VirtualClock, orders, sandbox, steered, steps
+from tests.runs.office import SECOND, Office, VirtualClock, orders, sandbox, steered, steps
 from tests.runs.rough_answers import OPEN, REFUSED, FastClock, doubled, name_nothing
 
 pytestmark = pytest.mark.anyio
@@ -73,13 +73,14 @@ async def test_a_form_that_keeps_the_day_alone_hides_no_untied_document(
             return super().now() + timedelta(hours=10)
 
     monkeypatch.setattr(World, "now", lambda _: "2026-01-02T00:00:00")
-    numbers = orders(14)
+    numbers = orders(13)
     plan = steps(*["ok"] * 12, "make-then-reset")
     office = Office(sandbox(plan, untied=(numbers[12],), **OPEN))
-    await office.open_run(numbers)
-    await office.execute(
-        throttle=steered(concurrency=1, chunk_size=1), clock=EveningClock(), check=False
-    )
+    one_by_one = steered(concurrency=1, chunk_size=1)
+    await office.open_run(numbers[:12])
+    await office.execute(throttle=one_by_one, check=False)
+    await office.open_run(numbers[12:], SECOND)
+    await office.execute(SECOND, throttle=one_by_one, clock=EveningClock(), check=False)
     assert doubled(office, numbers) == []
 
 
