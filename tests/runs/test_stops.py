@@ -11,6 +11,7 @@ from k3push.core.model import Attempt, Exchange, Intent, Outcome, State
 from k3push.core.pacing.halting import HaltRule
 from k3push.core.pacing.pace import FIRST_CONCURRENCY
 from k3push.core.protocol.logins import password_login
+from k3push.core.safety.life import IllegalMoveError
 from k3push.core.safety.verdict import Verdict
 from k3push.runs.attempt import MOST_SESSIONS_A_CHUNK
 from k3push.runs.context import PushPace
@@ -281,3 +282,26 @@ async def test_links_of_another_field_prove_nothing() -> None:
     await office.execute(pace=PushPace(limit=1))
     second = await office.execute(route=replace(ROUTE, source_number_field="FNote"))
     assert set(second.stop.causes) == {Cause.CONTRADICTION}
+
+
+async def test_a_claim_that_is_gone_right_before_a_sending_ends_the_run_and_loses_no_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A database that was away for a moment may have given it to another run."""
+    office = Office(sandbox(latency_s=1.0))
+    await office.open_run(orders(24))
+    begin, begun = MemoryLedger.begin, list[Intent]()
+
+    async def refuse_fifth(ledger: MemoryLedger, intent: Intent) -> Attempt:
+        begun.append(intent)
+        if len(begun) == 5:
+            raise IllegalMoveError("its claim is another run's")
+        return await begin(ledger, intent)
+
+    monkeypatch.setattr(MemoryLedger, "begin", refuse_fifth)
+    pushed = await office.execute(
+        pace=PushPace(canary=False), throttle=steered(concurrency=3, chunk_size=3), check=False
+    )
+    assert set(pushed.stop.causes) == {Cause.LEDGER_LOST}
+    assert pushed.of(State.PUSHED) == set(office.site.world.numbers_with_documents())
+    assert not pushed.of(State.UNKNOWN)

@@ -51,9 +51,16 @@ from k3push.core.safety.evidence import (
     new_targets,
     strangers,
 )
-from k3push.core.safety.life import SENT_BEFORE
+from k3push.core.safety.life import SENT_BEFORE, IllegalMoveError
 from k3push.core.safety.verdict import Cure, InDoubt, ReadBack, Said, SendAgain, judge
-from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError, Made, Turn
+from k3push.ports import (
+    ErpUnreachableError,
+    LedgerLostError,
+    LoginRefusedError,
+    LookFailedError,
+    Made,
+    Turn,
+)
 from k3push.runs.context import Context
 from k3push.runs.lookup import can_ask, found_by, look_at_targets, open_turn, wait_for_erp
 from k3push.runs.source_check import (
@@ -224,19 +231,18 @@ async def send_once(context: Context, sending: Sending) -> SendAgain | None:
             sending.held_back = True
             return None
         sending.nth += 1
-        attempt = await context.ledger.begin(
-            Intent(
-                run=context.run.id,
-                chunk=sending.chunk.index,
-                nth=sending.nth,
-                numbers=sending.numbers,
-                before=before,
-                request=_request(context, sending.numbers),
-                began_at=context.clock.now(),
-                uptime=context.clock.uptime(),
-                sender=turn.user,
-            )
+        intent = Intent(
+            run=context.run.id,
+            chunk=sending.chunk.index,
+            nth=sending.nth,
+            numbers=sending.numbers,
+            before=before,
+            request=_request(context, sending.numbers),
+            began_at=context.clock.now(),
+            uptime=context.clock.uptime(),
+            sender=turn.user,
         )
+        attempt = await _written_down(context, intent)
         first = [number for number in sending.numbers if number not in context.sent_before]
         again = [number for number in sending.numbers if number in context.sent_before]
         context.sent_before |= {n: frozenset(before.get(n, ())) for n in first}
@@ -254,6 +260,14 @@ async def send_once(context: Context, sending: Sending) -> SendAgain | None:
             return await _record(context, sending, attempt, exchange, began_s)
         finally:
             context.on_their_way -= 1
+
+
+async def _written_down(context: Context, intent: Intent) -> Attempt:
+    """Write an attempt down; a ledger that has given its numbers to another run is lost to us."""
+    try:
+        return await context.ledger.begin(intent)
+    except IllegalMoveError as error:
+        raise LedgerLostError(str(error)) from error
 
 
 async def _renewed(

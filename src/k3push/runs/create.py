@@ -24,8 +24,8 @@ from k3push.words.language import in_files
 # Numbers that are written to the ledger at once.
 BATCH = 5000
 
-RETRIED = "note.retried"
-"""Key of the note on a number that was rejected and is planned again."""
+RETRIED_EARLIER = "note.retry"
+"""Key of what earlier versions noted of a number that `retry` has planned again."""
 
 SELECTED = "--select"
 """Stands for a job file where the route selects its bills itself."""
@@ -303,7 +303,7 @@ async def plan_rejected(
             outcomes = [
                 Outcome(row.key, State.PLANNED, code=row.code, reason=row.reason) for row in alike
             ]
-            note = remark(RETRIED, attempts=attempts)
+            note = remark("note.retried", attempts=attempts)
             await ledger.conclude(run.id, outcomes, at=clock.now(), note=note)
             planned += len(outcomes)
     return planned
@@ -312,11 +312,12 @@ async def plan_rejected(
 def attempts_before(note: str) -> int:
     """Return how many attempts of a number had made nothing when it was planned again, or 0.
 
-    >>> attempts_before(remark(RETRIED, attempts=2)), attempts_before(remark("note.settled"))
+    >>> note = remark("note.retried", attempts=2)
+    >>> attempts_before(note), attempts_before(remark(RETRIED_EARLIER))
     (2, 0)
     """
     told = read_remark(note)
-    return int(told[1]["attempts"]) if told and told[0] == RETRIED else 0
+    return int(told[1]["attempts"]) if told and told[0] == "note.retried" else 0
 
 
 def results_folder(first_job: str, run: RunId) -> Path:

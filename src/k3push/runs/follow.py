@@ -89,6 +89,9 @@ MOST_SILENCES = 3
 LOOKED_AT = frozenset(Follow) - {Follow.REFUSED}
 """What each execution takes up, unless it is done; a flow may have ended meanwhile."""
 
+REFUSALS_OF_FLOWS = 2
+"""How often a question for open tasks is refused before the site is known not to answer it."""
+
 LOCAL_TIMES_DIFFER = timedelta(hours=26)
 """The server's local time and the ledger's are nearer to each other than this."""
 
@@ -482,11 +485,12 @@ class Follower:
         numbers = [each.number for each in seen if each and each.status == "B" and each.number]
         if not numbers or not self._flows_are_read:
             return {}
-        tasks = await look_at_flow_tasks(context, numbers)
-        if tasks is None:
-            self._flows_are_read = False
-            return {}
-        return tasks
+        for _ in range(REFUSALS_OF_FLOWS):
+            tasks = await look_at_flow_tasks(context, numbers)
+            if tasks is not None:
+                return tasks
+        self._flows_are_read = False
+        return {}
 
     # -- whose documents they are -------------------------------------------------------------
 

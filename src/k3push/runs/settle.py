@@ -50,6 +50,9 @@ SHORTEST_WAIT_S = 0.01
 ABSENT = "absent"
 """`Row.code` of a planned number whose sending was in doubt and has made nothing."""
 
+# A wait at the end that is worth a word.
+TELL_OF_S = 5.0
+
 # Looks after the window that another executor is given to settle its own doubts.
 LOOKS_OF_OTHERS = 5
 
@@ -267,8 +270,9 @@ async def look_at_refused(context: Context, *, all_of_them: bool = False) -> flo
 async def _wait_for_refused(context: Context) -> None:
     """Wait until looks surely show what a refused call may have saved (P 5.7)."""
     left_s = context.refused_s + context.settle.first_wait_s - anyio.current_time()
-    if left_s > 0:
+    if left_s > TELL_OF_S:
         context.watch.waiting(remark("note.refused_once_more"), left_s)
+    if left_s > 0:
         await context.stop.sleep(left_s)
 
 

@@ -292,6 +292,8 @@ OF_TIME = [
     # .NET
     "Thread was being aborted.",
     "正在中止线程。",
+    "事务有问题。",
+    "The transaction is in doubt.",
     "The operation has timed out.",
     "操作超时",
     "A task was canceled.",

@@ -139,13 +139,14 @@ _UNCLASSIFIED = frozenset({"", "0"})
 # a task that was stopped from outside. Nothing of this is what business says of a bill, so that it
 # counts in an answer of any kind.
 _INTERRUPTED = re.compile(
-    r"死锁|中止线程|事务[^，。]{0,6}中止|取消一个任务|任务已取消|(操作|命令)[^，。]{0,4}取消"
+    r"死锁|中止线程|事务[^，。]{0,6}(中止|有问题)|取消一个任务|任务已取消|(操作|命令)[^，。]{0,4}取消"
     r"|(执行|操作|命令|请求|等待|连接)[^，。]{0,8}(超时|逾时|过时)|超时时间"
     r"|基础连接|传输级|强迫关闭|连接[^，。]{0,8}(断开|中断|重置)|网络[^，。]{0,8}(断开|中断)"
     r"|服务器内部错误|internal server error"
     r"|deadlock|timed out|time-?\s?out (expired|period)|(execution|connection|request) time-?\s?out"
     r"|(thread|transaction|connection)\b.{0,30}\b(abort|closed|reset|broken|lost)"
-    r"|\btask\b.{0,20}\bcancel|cancel+ed by (the )?user|transport-level|forcibly closed",
+    r"|\btransaction\b.{0,10}\bin doubt|\btask\b.{0,20}\bcancel|cancel+ed by (the )?user"
+    r"|transport-level|forcibly closed",
     re.IGNORECASE,
 )
 
