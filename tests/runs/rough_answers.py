@@ -1,0 +1,92 @@
+"""Answers that tell less than was done, and what tests of them ask of the ERP's books."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from k3push.runs.context import PushPace
+from k3push.runs.create import plan_rejected
+from k3push.simulator import Refusal, WriteBack, site
+from k3push.simulator.exchange import json_reply
+from k3push.simulator.refusals import Problem
+from tests.runs.office import FIRST, Office, VirtualClock
+
+NO_CANARY = PushPace(canary=False)
+# Bills that stay open once they are pushed, so that nothing but a look keeps a second push away.
+OPEN: dict[str, Any] = {"write_back": WriteBack.NEVER, "closes": False}
+REFUSED = Refusal(11, "单据“{number}”的仓库必录")
+
+
+def doubled(office: Office, numbers: Sequence[str]) -> list[str]:
+    """Return the numbers that have more than one document."""
+    office.site.finish()
+    return [n for n in numbers if len(office.site.world.documents_of(n)) > 1]
+
+
+def answer_of() -> Any:
+    """Return how the site words its answer to a push, as tests have changed it so far."""
+    return vars(site)["push_answer"]
+
+
+def name_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a refusal keep to itself what was saved all the same."""
+    told = answer_of()
+
+    def silent(*what: Any) -> Any:
+        answer = told(*what)
+        status = answer["Result"]["ResponseStatus"]
+        if not status["IsSuccess"]:
+            status["SuccessEntitys"] = []
+        return answer
+
+    monkeypatch.setattr(site, "push_answer", silent)
+
+
+def answer_in_part(
+    monkeypatch: pytest.MonkeyPatch, told: Problem | None, *, kept: slice, later_s: float = 0.0
+) -> None:
+    """Let the first push of several documents save some, and say why the rest is missing.
+
+    Args:
+        monkeypatch: Of the test.
+        told: What it says; None is a success.
+        kept: Which documents are saved, and named.
+        later_s: When the others are saved all the same; 0 is never.
+    """
+    work = site.Site._push
+
+    def push(self: Any, visit: Any, now_s: float) -> Any:
+        order = self._order(visit)
+        conversion = self.world.convert(order, visit.user)
+        if len(conversion.made) <= 1 or getattr(self, "in_part", False):
+            return work(self, visit, now_s)
+        self.in_part = True
+        part = replace(conversion, made=conversion.made[kept], problems=(told,) if told else ())
+        self._save(part, now_s)
+        if later_s:
+            rest = replace(conversion, made=conversion.made[kept.stop :])
+            self._agenda.add(now_s + later_s, lambda: self._commit(rest, now_s + later_s))
+        return json_reply(answer_of()(self._manners.style, part, self._manners.on_refusal))
+
+    monkeypatch.setattr(site.Site, "_push", push)
+
+
+async def plan_again(office: Office) -> None:
+    """Plan what was rejected, as `k3push retry` does."""
+    run = await office.store.run(FIRST)
+    assert run is not None
+    async with office.store.own(FIRST, executes=False):
+        await plan_rejected(office.store, VirtualClock(), run, lambda _: True)
+
+
+class FastClock(VirtualClock):
+    """A machine whose clock is two days ahead, as after a flat battery."""
+
+    def now(self) -> datetime:
+        """Return the time of the day after tomorrow."""
+        return super().now() + timedelta(days=2)

@@ -1,0 +1,157 @@
+"""Links, or a field, that miss what is there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from k3push.adapters.erp.client import ErpClient
+from k3push.core.model import BillNumber, State
+from k3push.core.protocol.links import FormEntry
+from k3push.ports import LookFailedError
+from k3push.simulator.bills import Origin
+from k3push.simulator.conversion import Converter
+from k3push.simulator.forms import (
+    IN_STOCK,
+    ORDER_TO_SHIPMENT,
+    PURCHASE_ORDER,
+    ROUTES,
+    with_second_rule,
+)
+from k3push.simulator.history import Maker
+from k3push.simulator.orders import PushOrder
+from tests.runs.office import ROUTE, Office, orders, sandbox, steered
+from tests.runs.rough_answers import OPEN, doubled
+from tests.runs.test_hidden_documents import SHIPMENT
+from tests.runs.test_proof import login
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_route_with_a_wrong_entry_takes_no_links_from_others() -> None:
+    """A route whose entry is wrong takes no links from another to the same form."""
+    office = Office(sandbox(**OPEN))
+    route = replace(ROUTE, source_number_field="")
+    wrong = replace(route, source="PUR_ReceiveBill", rule="r", target_entry="FEntity")
+    (bill,) = office.site.world.store.by_number(PURCHASE_ORDER, orders(1)[0])
+    office.site.world.add_target(IN_STOCK, bill.number, creator="clerk")
+    async with office.erp({"sandbox": login("sandbox")}) as erp:
+        assert await erp.linked_targets_of(wrong, {BillNumber("SLTZ1"): "1"}) is None
+        seen = await erp.linked_targets_of(route, {BillNumber(bill.number): str(bill.id)})
+    assert seen is not None
+    assert seen.targets
+
+
+@pytest.mark.parametrize("busy", [False, True])
+async def test_a_failure_to_learn_links_is_no_proof_that_there_are_none(
+    monkeypatch: pytest.MonkeyPatch, *, busy: bool
+) -> None:
+    """A question for links that fails is no proof that there are none."""
+    options = sandbox(routes=(*ROUTES, ORDER_TO_SHIPMENT), **OPEN)
+    office = Office(options, SHIPMENT, documents=False)
+    world = office.site.world
+    numbers = [f"XSDD{nth:07d}" for nth in range(4)]
+    for number in numbers[:2]:
+        order = PushOrder("SAL_SaleOrder", (number,), rule_id=SHIPMENT.rule)
+        world.push(order, "clerk", Maker.PERSON)
+    for line in world.documents_of(numbers[1])[0].entries:
+        line.origin = Origin(" ", " ")
+    await office.open_run(numbers)
+    if busy:
+
+        async def fail(*_: Any) -> Any:
+            raise LookFailedError("busy")
+
+        monkeypatch.setattr(ErpClient, "newest_links", fail)
+    await office.execute(throttle=steered(concurrency=1, chunk_size=1), check=False)
+    assert doubled(office, numbers) == []
+
+
+async def test_links_that_miss_ours_still_show_what_persons_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Links that miss what our rule makes still show what persons have made."""
+    made = Converter._target
+
+    def target(self: Converter, *what: Any, mislink: bool) -> Any:
+        bill = made(self, *what, mislink=mislink)
+        for line in bill.entries:
+            line.links = ()
+        return bill
+
+    monkeypatch.setattr(Converter, "_target", target)
+    route = replace(ROUTE, source_number_field="", rule=f"ZMER_{ROUTE.rule}")
+    office = Office(sandbox(routes=with_second_rule(), **OPEN), route)
+    numbers = orders(8)
+    for number in (numbers[0], *numbers[5:]):
+        office.site.world.add_target(IN_STOCK, number, creator="clerk")
+    await office.open_run(numbers)
+    pushed = await office.execute(throttle=steered(concurrency=1, chunk_size=4), check=False)
+    assert pushed.rows[numbers[0]].state is State.ALREADY
+    assert doubled(office, numbers) == []
+
+
+@pytest.mark.parametrize("entries", [1, 2])
+async def test_an_entry_without_any_link_hides_not_the_one_that_has_some(
+    monkeypatch: pytest.MonkeyPatch, entries: int
+) -> None:
+    """An entry that holds no link hides not the one that holds some."""
+    standard = replace(ORDER_TO_SHIPMENT, rule_id="STANDARD", default=False)
+    options = sandbox(routes=(*ROUTES, ORDER_TO_SHIPMENT, standard), **OPEN)
+    office = Office(options, replace(SHIPMENT, source_number_field=""), documents=False)
+    world = office.site.world
+    numbers = [f"XSDD{nth:07d}" for nth in range(3)]
+    for number in numbers:
+        order = PushOrder("SAL_SaleOrder", (number,), rule_id="STANDARD")
+        world.push(order, "clerk", Maker.PERSON)
+    told, newest = ErpClient.entries_of, ErpClient.newest_links
+
+    async def entries_of(self: ErpClient, form: str) -> Any:
+        found = list(await told(self, form))
+        if form == SHIPMENT.target and entries > 1:
+            links = [e for e in found if e.key.endswith("_Link")] or [
+                FormEntry(f"{ORDER_TO_SHIPMENT.target.entry_key}_Link")
+            ]
+            return [*links, FormEntry("FPlan_Link")]
+        return found
+
+    async def newest_links(self: ErpClient, route: Any) -> Any:
+        return [] if route.target_entry == "FPlan" else await newest(self, route)
+
+    monkeypatch.setattr(ErpClient, "entries_of", entries_of)
+    monkeypatch.setattr(ErpClient, "newest_links", newest_links)
+    await office.open_run(numbers)
+    await office.execute(throttle=steered(concurrency=1, chunk_size=1), check=False)
+    assert doubled(office, numbers) == []
+
+
+async def test_a_document_of_another_rule_is_no_canary(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A document of another rule does not prove that those of the own rule are found."""
+    made = Converter._target
+
+    def target(self: Converter, *what: Any, mislink: bool) -> Any:
+        bill = made(self, *what, mislink=mislink)
+        for line in bill.entries:
+            line.links, line.origin = (), Origin(" ", " ")
+        return bill
+
+    monkeypatch.setattr(Converter, "_target", target)
+    route = replace(ROUTE, rule=f"ZMER_{ROUTE.rule}")
+    office = Office(sandbox(routes=with_second_rule(), **OPEN), route)
+    numbers = orders(31)
+    office.site.world.add_target(IN_STOCK, numbers[0], creator="clerk")
+    await office.open_run(numbers)
+    await office.execute(throttle=steered(concurrency=4, chunk_size=10), check=False)
+    assert sum(len(office.site.world.documents_of(number)) for number in numbers[1:]) == 1
+
+
+async def test_a_number_that_ends_in_a_blank_is_not_sent_where_its_question_misses_it() -> None:
+    """A bill whose number ends in a blank is not sent where the database compares exactly."""
+    office = Office(sandbox(exact_numbers=True, link_fields=False, **OPEN))
+    bill = office.site.world.add_source(PURCHASE_ORDER, "CGX1 ")
+    office.site.world.add_target(IN_STOCK, bill.number, creator="clerk")
+    await office.open_run([f",{bill.id}"])
+    await office.execute(check=False)
+    assert doubled(office, [bill.number]) == []

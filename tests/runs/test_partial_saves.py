@@ -1,0 +1,158 @@
+"""Calls of which some documents are saved, and answers that say it for some."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import anyio
+import pytest
+
+from k3push.core.model import State
+from k3push.runs.context import Context
+from k3push.runs.stop import Cause
+from k3push.simulator import Policy, site
+from k3push.simulator.refusals import Problem
+from tests.runs.office import ROUTE, Office, orders, sandbox, steered
+from tests.runs.rough_answers import NO_CANARY, OPEN, answer_in_part, answer_of, doubled
+
+pytestmark = pytest.mark.anyio
+
+
+def name_sources(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the conversion's own status name the sources of a call, by their ids."""
+    told = answer_of()
+
+    def names_sources(style: Any, conversion: Any, on_refusal: Any) -> Any:
+        answer = told(style, conversion, on_refusal)
+        answer["Result"]["ConvertResponseStatus"]["SuccessEntitys"] = [
+            {"Id": str(source.id), "Number": None, "DIndex": 0}
+            for made in conversion.made
+            for source in made.sources
+        ]
+        return answer
+
+    monkeypatch.setattr(site, "push_answer", names_sources)
+
+
+@pytest.mark.parametrize("code", [4, 6, 11, 0])
+async def test_a_time_out_beside_documents_is_doubt(
+    monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """Words of an interruption leave in doubt what no look shows, though documents are named."""
+    words = Problem(code, "Execution Timeout Expired. 执行超时已过期。")
+    answer_in_part(monkeypatch, words, kept=slice(0, 4), later_s=60.0)
+    office = Office(sandbox(**OPEN))
+    numbers = orders(6)
+    await office.open_run(numbers)
+    await office.execute(throttle=steered(concurrency=1, chunk_size=5), check=False)
+    assert doubled(office, numbers) == []
+
+
+async def test_words_of_an_interruption_of_the_conversion_are_doubt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So do such words of the conversion beside a success of the saving."""
+    answer_in_part(monkeypatch, None, kept=slice(0, 4), later_s=90.0)
+    told = answer_of()
+
+    def timed_out(style: Any, conversion: Any, on_refusal: Any) -> Any:
+        answer = told(style, conversion, on_refusal)
+        if len(conversion.made) == 4:
+            status = answer["Result"]["ConvertResponseStatus"]
+            status["IsSuccess"], status["Errors"] = False, [{"Message": "执行超时已过期。"}]
+        return answer
+
+    monkeypatch.setattr(site, "push_answer", timed_out)
+    office = Office(sandbox(**OPEN))
+    numbers = orders(6)
+    await office.open_run(numbers)
+    await office.execute(throttle=steered(concurrency=1, chunk_size=5), check=False)
+    assert doubled(office, numbers) == []
+
+
+@pytest.mark.parametrize("code", [13, 14])
+async def test_a_part_of_a_bill_that_was_put_off_is_told(
+    monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """A bill of which a part met a lock or a limit is `partly` there."""
+    answer_in_part(monkeypatch, Problem(code, "冲突，请稍候再使用"), kept=slice(0, 1))
+    office = Office(sandbox(policy=Policy.SPLIT, **OPEN))
+    numbers = orders(1)
+    await office.open_run(numbers)
+    pushed = await office.execute(check=False)
+    assert pushed.rows[numbers[0]].code == "partly"
+
+
+async def test_a_part_of_a_bill_beside_which_others_were_not_begun_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A bill is `partly` there where the first failure, which names nobody, ends the saving."""
+    answer_in_part(monkeypatch, Problem(11, "第2行分录，库存不足"), kept=slice(0, 1))
+    office = Office(sandbox(policy=Policy.SPLIT, **OPEN))
+    numbers = orders(3)
+    await office.open_run(numbers)
+    pushed = await office.execute(
+        pace=NO_CANARY, throttle=steered(concurrency=1, chunk_size=3), check=False
+    )
+    assert pushed.rows[numbers[0]].code == "partly", pushed.rows[numbers[0]]
+
+
+async def test_a_part_of_a_bill_is_told_where_the_answer_is_all_there_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A bill is `partly` there by the answer alone, where nothing can be asked."""
+    answer_in_part(monkeypatch, Problem(11, "第2行分录，库存不足"), kept=slice(0, 1))
+    options = sandbox(policy=Policy.SPLIT, link_fields=False, **OPEN)
+    office = Office(options, replace(ROUTE, source_number_field=""))
+    numbers = orders(1)
+    await office.open_run(numbers)
+    pushed = await office.execute(check=False)
+    assert pushed.rows[numbers[0]].code == "partly", pushed.rows[numbers[0]]
+
+
+@pytest.mark.parametrize("resumes", [False, True])
+async def test_what_a_success_passed_over_and_saved_later_is_ours(
+    monkeypatch: pytest.MonkeyPatch, *, resumes: bool
+) -> None:
+    """What a success passed over and saves later is ours, in this execution or the next."""
+    answer_in_part(monkeypatch, None, kept=slice(0, 4), later_s=10.0)
+    office = Office(sandbox(**OPEN))
+    numbers = orders(6)
+    await office.open_run(numbers)
+
+    async def stop(job: Context) -> None:
+        await anyio.sleep(5)
+        if resumes:
+            job.stop.ask(Cause.INTERRUPTED, "")
+
+    throttle = steered(concurrency=1, chunk_size=5)
+    await office.execute(throttle=throttle, beside=stop, check=False)
+    await anyio.sleep(60)
+    pushed = await office.execute(throttle=throttle, check=False)
+    assert doubled(office, numbers) == []
+    assert pushed.of(State.PUSHED) == set(numbers)
+
+
+async def test_a_conversion_that_names_its_sources_by_id_contradicts_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Sources that the conversion names by their ids contradict no success."""
+    name_sources(monkeypatch)
+    office = Office(sandbox())
+    await office.open_run(orders(3))
+    pushed = await office.execute()
+    assert pushed.of(State.PUSHED) == set(orders(3))
+
+
+async def test_a_conversion_that_names_its_sources_by_id_makes_no_targets_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Such sources are no documents, where the answer is all there is."""
+    name_sources(monkeypatch)
+    office = Office(sandbox(link_fields=False), replace(ROUTE, source_number_field=""))
+    await office.open_run(orders(1))
+    pushed = await office.execute(check=False)
+    (row,) = pushed.rows.values()
+    made = {str(each.id) for each in office.site.world.documents_of(orders(1)[0])}
+    assert {each.id for each in row.targets} == made

@@ -1,0 +1,184 @@
+"""What people push, mend, cancel and say while a run is open, and whose each document is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import anyio
+import pytest
+
+from k3push.core.model import BillNumber, State
+from k3push.core.pacing.halting import HaltRule
+from k3push.runs.context import Context, PushPace
+from k3push.runs.follow import follow_run
+from k3push.runs.settle import settle_by_word
+from k3push.simulator import Refusal
+from k3push.simulator.forms import IN_STOCK
+from tests.runs.office import (
+    FIRST,
+    ROUTE,
+    Office,
+    VirtualClock,
+    give_to_another,
+    orders,
+    sandbox,
+    steered,
+    steps,
+)
+from tests.runs.rough_answers import OPEN, REFUSED, FastClock, doubled, plan_again
+from tests.runs.test_follow import FOLLOW, NO_HALT
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_what_a_person_made_of_a_refused_bill_before_its_retry_is_already_there() -> None:
+    """What a person makes of a rejected bill before its retry is `already` there."""
+    office = Office(sandbox(**OPEN))
+    numbers = orders(4)
+    world = office.site.world
+    world.refuse(numbers[-1], REFUSED)
+    await office.open_run(numbers)
+    throttle = steered(concurrency=1, chunk_size=3)
+    pushed = await office.execute(throttle=throttle)
+    assert pushed.of(State.REJECTED) == {numbers[-1]}
+    world.allow(numbers[-1])
+    world.add_target(IN_STOCK, numbers[-1], creator="clerk")
+    await plan_again(office)
+    pushed = await office.execute(throttle=throttle, check=False)
+    assert pushed.rows[numbers[-1]].state is State.ALREADY
+
+
+async def test_what_a_person_made_of_a_dropped_bill_before_its_retry_is_already_there() -> None:
+    """What a person makes of a bill that a success has passed over is `already` there."""
+    office = Office(sandbox(on_refusal="silent", **OPEN))
+    numbers = orders(4)
+    world = office.site.world
+    world.refuse(numbers[-1], REFUSED)
+    await office.open_run(numbers)
+    throttle = steered(concurrency=1, chunk_size=3)
+    pushed = await office.execute(throttle=throttle)
+    assert pushed.of(State.REJECTED) == {numbers[-1]}
+    world.allow(numbers[-1])
+    world.add_target(IN_STOCK, numbers[-1], creator="clerk")
+    await plan_again(office)
+    pushed = await office.execute(throttle=throttle, check=False)
+    assert pushed.rows[numbers[-1]].state is State.ALREADY
+
+
+async def test_a_clock_that_was_ahead_makes_nothing_ours() -> None:
+    """Attempts before a retry count no more, whatever time the clock of their machine has shown."""
+    office = Office(sandbox(**OPEN))
+    world, (number,) = office.site.world, orders(1)
+    world.refuse(number, Refusal(4, "未将对象引用设置到对象的实例。"))
+    await office.open_run([number])
+    pushed = await office.execute(clock=FastClock(), check=False)
+    assert pushed.of(State.REJECTED) == {number}
+    world.allow(number)
+    world.add_target(IN_STOCK, number, creator="clerk")
+    await plan_again(office)
+    pushed = await office.execute(check=False)
+    assert pushed.of(State.ALREADY) == {number}
+
+
+async def test_a_part_of_a_person_after_a_final_refusal_spares_no_push() -> None:
+    """Where bills are pushed in parts, what a person made after a refusal is none of ours."""
+    route = replace(ROUTE, allow_partial=True)
+    office = Office(sandbox(**OPEN), route)
+    world, (number,) = office.site.world, orders(1)
+    world.refuse(number, REFUSED)
+    await office.open_run([number])
+    pushed = await office.execute()
+    assert pushed.of(State.REJECTED) == {number}
+    world.allow(number)
+    world.add_target(IN_STOCK, number, creator="clerk", quantities=[1])
+    await plan_again(office)
+    await office.execute(check=False)
+    assert [each.creator for each in world.documents_of(number)] == ["clerk", "sandbox"]
+
+
+async def test_what_a_person_made_of_a_refused_bill_while_the_run_goes_on_is_not_ours() -> None:
+    """What a person makes of a refused bill an hour later is none of ours."""
+    office = Office(sandbox(latency_s=1.0, **OPEN))
+    numbers, throttle = orders(6), steered(concurrency=1, chunk_size=1)
+    world = office.site.world
+    world.refuse(numbers[1], REFUSED)
+    await office.open_run(numbers)
+
+    async def person(_: Context) -> None:
+        while (await office.rows())[numbers[1]].state is not State.REJECTED:  # noqa: ASYNC110
+            await anyio.sleep(0.1)
+        throttle.pause()
+        await anyio.sleep(3600)
+        world.allow(numbers[1])
+        world.add_target(IN_STOCK, numbers[1], creator="clerk")
+        throttle.go_on()
+
+    pushed = await office.execute(throttle=throttle, beside=person, check=False)
+    row = pushed.rows[numbers[1]]
+    assert row.state is not State.PUSHED, row
+
+
+async def test_what_a_person_has_made_and_cancelled_is_no_document_of_ours() -> None:
+    """A document that a person has made and cancelled does not settle a doubt."""
+    office = Office(sandbox(steps("ok", "reset"), **OPEN))
+    numbers = orders(2)
+    await office.open_run(numbers)
+
+    async def person(_: Context) -> None:
+        await anyio.sleep(60)
+        office.site.world.add_target(IN_STOCK, numbers[1], creator="clerk", cancelled=True)
+
+    throttle = steered(concurrency=1, chunk_size=1)
+    pushed = await office.execute(throttle=throttle, beside=person, check=False)
+    there = [each for each in office.site.world.documents_of(numbers[1]) if not each.cancelled]
+    assert pushed.rows[numbers[1]].state is not State.PUSHED or there
+
+
+async def test_a_lost_document_that_was_cancelled_since_is_no_absence() -> None:
+    """A lost document that a person has cancelled is no absence, and nothing is sent again."""
+    office = Office(sandbox(steps("ok", "make-then-reset"), **OPEN))
+    numbers = orders(2)
+    await office.open_run(numbers)
+    world = office.site.world
+
+    async def person(_: Context) -> None:
+        while not world.documents_of(numbers[1]):  # noqa: ASYNC110
+            await anyio.sleep(1)
+        world.cancel(world.documents_of(numbers[1])[0])
+
+    await office.execute(beside=person, throttle=steered(concurrency=1, chunk_size=1), check=False)
+    assert doubled(office, numbers) == []
+
+
+async def test_a_person_who_looked_too_early_sends_nothing_twice() -> None:
+    """A person's `absent` lets a number travel when the window is over, and not before."""
+    office = Office(sandbox(steps("ok", "commit-late-then-reset:300"), **OPEN))
+    numbers = orders(2)
+    await office.open_run(numbers)
+    halts = PushPace(halt=HaltRule(unknown_count=1))
+    await office.execute(pace=halts, throttle=steered(concurrency=1, chunk_size=1), check=False)
+    await anyio.sleep(60)
+    await settle_by_word(
+        office.store,
+        VirtualClock(),
+        FIRST,
+        BillNumber(numbers[1]),
+        State.PLANNED,
+        because="no target in the list of targets",
+    )
+    await office.execute(check=False)
+    assert doubled(office, numbers) == []
+
+
+async def test_a_document_by_word_alone_takes_no_step_after_a_restore() -> None:
+    """A document that an answer alone ties to a bill takes no step once its maker does not fit."""
+    route = replace(ROUTE, source_number_field="", follow=())
+    office = Office(sandbox(link_fields=False), route)
+    await office.open_run(orders(2))
+    await office.execute(check=False)
+    document = give_to_another(office.site.world, orders(1)[0], orders(3)[2])
+    document.created = "2026-02-01T08:00:00"
+    document.creator = "clerk"
+    steps_of = replace(route, follow=FOLLOW.follow)
+    await office.execute(route=steps_of, work=follow_run, pace=NO_HALT, check=False)
+    assert document.status == "A"

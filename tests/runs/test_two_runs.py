@@ -1,0 +1,147 @@
+"""Two runs of one ledger over the same bills."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import anyio
+import pytest
+
+from k3push.core.model import RunId, State
+from k3push.core.pacing.halting import HaltRule
+from k3push.runs.context import Context, PushPace
+from k3push.runs.stop import Cause, Stop
+from k3push.simulator import FaultPlan, Seeded, fault
+from k3push.simulator.forms import IN_STOCK
+from tests.runs.office import (
+    FIRST,
+    ROUTE,
+    SECOND,
+    Notebook,
+    Office,
+    orders,
+    sandbox,
+    steered,
+    steps,
+)
+from tests.runs.rough_answers import NO_CANARY, OPEN
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize("closes", [False, True])
+async def test_what_another_run_has_made_closes_the_bill(*, closes: bool) -> None:
+    """A bill that another run has pushed meanwhile is `already` there, closed or not."""
+    office = Office(sandbox(steps("reset"), closes=closes))
+    numbers = orders(3)
+    await office.open_run(numbers)
+    halts = PushPace(canary=False, halt=HaltRule(unknown_count=1))
+    throttle = steered(concurrency=1, chunk_size=3)
+    await office.execute(throttle=throttle, pace=halts, check=False)
+    await office.open_run(numbers, SECOND)
+    pushed = await office.execute(SECOND, throttle=throttle, check=False)
+    assert pushed.of(State.PUSHED) == set(numbers)
+    pushed = await office.execute(throttle=throttle, check=False)
+    assert pushed.of(State.ALREADY) == set(numbers)
+
+
+async def test_an_older_run_takes_no_outcome_away() -> None:
+    """What an older run has made takes no place of what this run has made."""
+    office = Office(sandbox(steps("ok", "commit-late-then-response-error:10")))
+    number = orders(1)[0]
+    await office.open_run([number])
+    await office.execute()
+    old = office.site.world.documents_of(number)[0]
+    office.site.world.cancel(old)
+    await office.open_run([number], SECOND)
+
+    async def stop(job: Context) -> None:
+        await anyio.sleep(5)
+        job.stop.ask(Cause.INTERRUPTED, "")
+
+    await office.execute(SECOND, beside=stop, check=False)
+    await anyio.sleep(60)
+    pushed = await office.execute(SECOND, check=False)
+    row = pushed.rows[number]
+    new = office.site.world.documents_of(number)[1]
+    assert [each.id for each in row.targets] == [str(new.id)], (row.state, row.code, row.targets)
+    assert row.state is State.PUSHED
+
+
+async def test_a_document_of_another_run_is_no_late_one_of_ours() -> None:
+    """A document that another run names is no late one of ours."""
+    office = Office(sandbox(steps("make-then-reset"), latency_s=2.0, **OPEN))
+    numbers = orders(2)
+    await office.open_run(numbers)
+    throttle = steered(concurrency=1, chunk_size=1)
+
+    async def again(job: Context) -> None:
+        while not office.site.world.documents_of(numbers[0]):  # noqa: ASYNC110
+            await anyio.sleep(0.1)
+        throttle.pause()
+        while not (await office.rows(FIRST))[numbers[0]].targets:  # noqa: ASYNC110
+            await anyio.sleep(5)
+        assert job.suspects
+        await office.open_run(numbers[:1], SECOND, again_because="more of it came")
+        await office.execute(SECOND, check=False)
+        throttle.go_on()
+
+    pushed = await office.execute(beside=again, throttle=throttle, check=False)
+    second = (await office.rows(SECOND))[numbers[0]]
+    first = pushed.rows[numbers[0]]
+    assert not {t.id for t in first.targets} & {t.id for t in second.targets}, first
+
+
+async def test_of_two_other_runs_neither_has_made_ours() -> None:
+    """What any other run names is not ours, the latest or an earlier one."""
+    office = Office(sandbox(steps("reset"), **OPEN))
+    numbers = orders(1)
+    await office.open_run(numbers)
+    halts = PushPace(canary=False, halt=HaltRule(unknown_count=1))
+    await office.execute(pace=halts, check=False)
+    await office.open_run(numbers, SECOND)
+    await office.execute(SECOND, check=False)
+    third = RunId("r3")
+    await office.open_run(numbers, third, again_because="more")
+    await office.execute(third, check=False)
+    pushed = await office.execute(check=False)
+    assert pushed.rows[numbers[0]].state is State.ALREADY
+
+
+async def test_a_run_that_waits_for_a_paused_one_says_so() -> None:
+    """A run that waits for the numbers of another says for which."""
+    plan = FaultPlan(seeded=Seeded(1, (fault("edit-lock"),)))
+    office = Office(sandbox(plan, **OPEN))
+    numbers = orders(2)
+    await office.open_run(numbers)
+    await office.open_run(numbers, SECOND)
+    throttle = steered(concurrency=1, chunk_size=2)
+    watch, told = Notebook(), []
+
+    async def beside(job: Context) -> None:
+        await anyio.sleep(1)
+        throttle.pause()
+        stop = Stop()
+        with anyio.move_on_after(3600):
+            await office.execute(SECOND, watch=watch, stop=stop, check=False)
+        told.extend([*watch.waits, *watch.moves, *stop.causes])
+        job.stop.ask(Cause.INTERRUPTED, "")
+
+    await office.execute(throttle=throttle, pace=NO_CANARY, beside=beside, check=False)
+    assert told
+
+
+async def test_what_another_run_sent_without_a_look_is_not_settled_by_what_is_there() -> None:
+    """A run that can look settles nothing of one that could not look before it sent."""
+    blind = Office(
+        sandbox(steps("reset"), link_fields=False, **OPEN), replace(ROUTE, source_number_field="")
+    )
+    numbers = orders(1)
+    blind.site.world.add_target(IN_STOCK, numbers[0], creator="clerk")
+    await blind.open_run(numbers)
+    halts = PushPace(canary=False, halt=HaltRule(unknown_count=1))
+    await blind.execute(pace=halts, check=False)
+    office = Office(site=blind.site, ledger=blind.store)
+    await office.open_run(numbers, SECOND)
+    await office.execute(SECOND, check=False)
+    assert (await office.rows(FIRST))[numbers[0]].state is State.UNKNOWN

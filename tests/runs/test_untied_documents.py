@@ -1,0 +1,134 @@
+"""Documents that tie themselves to no bill, one of which may be what a lost call has made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from k3push.adapters.erp.client import ErpClient
+from k3push.core.model import BillNumber
+from k3push.ports import LookRefusedError
+from k3push.simulator.bills import Origin
+from k3push.simulator.conversion import Converter
+from k3push.simulator.forms import IN_STOCK
+from k3push.simulator.world import World
+from tests.runs.office import SECOND, Office, VirtualClock, orders, sandbox, steered, steps
+from tests.runs.rough_answers import OPEN, REFUSED, FastClock, doubled, name_nothing
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize("name", ["make-then-msgcode-4", "make-then-response-error"])
+async def test_an_untied_document_of_a_call_that_broke_is_found_when_it_is_shown_late(
+    name: str,
+) -> None:
+    """What broke its call is looked for among untied documents until looks surely show them."""
+    numbers = orders(7)
+    options = sandbox(steps(name), untied=(numbers[3],), query_lag_s=2.0, **OPEN)
+    office = Office(options)
+    office.site.world.add_target(IN_STOCK, numbers[0], creator="clerk")
+    await office.open_run(numbers)
+    await office.execute(throttle=steered(concurrency=1, chunk_size=6), check=False)
+    assert doubled(office, numbers) == []
+
+
+async def test_an_untied_document_behind_a_refusal_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What a refusal of several leaves is looked for among untied documents."""
+    name_nothing(monkeypatch)
+    numbers = orders(7)
+    office = Office(sandbox(untied=(numbers[3],), **OPEN))
+    office.site.world.refuse(numbers[-1], REFUSED)
+    await office.open_run(numbers)
+    await office.execute(throttle=steered(concurrency=1, chunk_size=6), check=False)
+    assert doubled(office, numbers) == []
+
+
+@pytest.mark.parametrize("days", [0, 2])
+async def test_a_clock_that_is_ahead_hides_no_untied_document(days: int) -> None:
+    """Untied documents are asked for by the server's time, where the machine's clock is ahead."""
+    numbers = orders(14)
+    plan = steps(*["ok"] * 12, "make-then-reset")
+    office = Office(sandbox(plan, untied=(numbers[12],), **OPEN))
+    await office.open_run(numbers)
+    await office.execute(
+        throttle=steered(concurrency=1, chunk_size=1),
+        clock=FastClock() if days else VirtualClock(),
+        check=False,
+    )
+    assert doubled(office, numbers) == []
+
+
+async def test_a_form_that_keeps_the_day_alone_hides_no_untied_document(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Untied documents are asked for since the beginning of a day, where no time of day is kept."""
+
+    class EveningClock(VirtualClock):
+        def now(self) -> datetime:
+            return super().now() + timedelta(hours=10)
+
+    monkeypatch.setattr(World, "now", lambda _: "2026-01-02T00:00:00")
+    numbers = orders(13)
+    plan = steps(*["ok"] * 12, "make-then-reset")
+    office = Office(sandbox(plan, untied=(numbers[12],), **OPEN))
+    one_by_one = steered(concurrency=1, chunk_size=1)
+    await office.open_run(numbers[:12])
+    await office.execute(throttle=one_by_one, check=False)
+    await office.open_run(numbers[12:], SECOND)
+    await office.execute(SECOND, throttle=one_by_one, clock=EveningClock(), check=False)
+    assert doubled(office, numbers) == []
+
+
+@pytest.mark.parametrize("maker", ["sandbox", "wang"])
+async def test_a_rule_that_copies_creators_hides_no_untied_document(
+    monkeypatch: pytest.MonkeyPatch, maker: str
+) -> None:
+    """Makers tell nothing of an untied document where a rule copies them from the bill."""
+    numbers = orders(14)
+    made = Converter._target
+
+    def target(self: Converter, route: Any, shares: Any, *what: Any, mislink: bool) -> Any:
+        bill = made(self, route, shares, *what, mislink=mislink)
+        if maker != "sandbox":
+            last = shares[0].bill.number == numbers[12]
+            bill.creator = maker if last else f"li {int(shares[0].bill.number[-1]) % 2}"
+        return bill
+
+    monkeypatch.setattr(Converter, "_target", target)
+    plan = steps(*["ok"] * 12, "make-then-reset")
+    office = Office(sandbox(plan, untied=(numbers[12],), **OPEN))
+    await office.open_run(numbers)
+    await office.execute(throttle=steered(concurrency=1, chunk_size=1), check=False)
+    assert doubled(office, numbers) == []
+
+
+async def test_a_value_that_may_not_be_asked_for_ties_a_document_to_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A value that the ERP lets nobody ask for ties no document to a bill."""
+    numbers = orders(14)
+    made, asked = Converter._target, ErpClient.sources_of
+
+    def target(self: Converter, route: Any, shares: Any, *what: Any, mislink: bool) -> Any:
+        bill = made(self, route, shares, *what, mislink=mislink)
+        if shares[0].bill.number == numbers[12]:
+            for line in bill.entries:
+                line.links, line.origin = (), Origin(" ", "' or 1=1 --")
+        return bill
+
+    async def sources_of(self: ErpClient, route: Any, wanted: Sequence[BillNumber]) -> Any:
+        if any("1=1" in number for number in wanted):
+            raise LookRefusedError("filter refused", code="4", definite=False)
+        return await asked(self, route, wanted)
+
+    monkeypatch.setattr(Converter, "_target", target)
+    monkeypatch.setattr(ErpClient, "sources_of", sources_of)
+    office = Office(sandbox(steps(*["ok"] * 12, "make-then-reset"), **OPEN))
+    await office.open_run(numbers)
+    await office.execute(throttle=steered(concurrency=1, chunk_size=1), check=False)
+    assert doubled(office, numbers) == []

@@ -1,0 +1,82 @@
+"""Several users push, and each is shown other documents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import pytest
+
+from k3push.runs.context import Context
+from k3push.simulator.forms import IN_STOCK
+from k3push.simulator.sights import Rights
+from tests.runs.office import Office, orders, sandbox, steered
+from tests.runs.rough_answers import OPEN, doubled
+from tests.runs.test_proof import accounts, login
+
+pytestmark = pytest.mark.anyio
+
+USERS = ("sandbox", "sandbox2")
+
+
+def hide_from_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the second user alone be shown what the clerk makes."""
+
+    def shows(_: Rights, user: str, target: Any) -> bool:
+        return user != USERS[0] or target.creator != "clerk"
+
+    monkeypatch.setattr(Rights, "shows", shows)
+
+
+@pytest.mark.parametrize("where", ["newest", "between", "older"])
+async def test_documents_that_one_user_sees_are_asked_of_that_user(
+    monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """The look before a sending is made through all users."""
+    hide_from_the_first(monkeypatch)
+    office = Office(sandbox(orders=300, accounts=accounts(*USERS), **OPEN))
+    numbers, others = orders(60), orders(110, 150)
+    world = office.site.world
+    for number in others[: 110 if where == "newest" else 5]:
+        world.add_target(IN_STOCK, number, creator="colleague")
+    for number in numbers[-10:]:
+        world.add_target(IN_STOCK, number, creator="clerk")
+    for number in {"newest": [], "between": others[5:10], "older": others[5:]}[where]:
+        world.add_target(IN_STOCK, number, creator="colleague")
+    await office.open_run(numbers)
+    await office.execute(
+        login=login(USERS[0]),
+        more_users={USERS[1]: login(USERS[1])},
+        throttle=steered(concurrency=4, chunk_size=5),
+        check=False,
+    )
+    assert doubled(office, numbers) == []
+
+
+async def test_documents_of_the_meantime_are_asked_of_all_users(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The look right before a sending is made through all users as well."""
+    hide_from_the_first(monkeypatch)
+    office = Office(sandbox(orders=300, accounts=accounts(*USERS), **OPEN))
+    numbers, throttle = orders(80), steered(concurrency=1, chunk_size=5)
+    await office.open_run(numbers)
+
+    async def person(_: Context) -> None:
+        while not office.site.world.documents_of(numbers[50]):  # noqa: ASYNC110
+            await anyio.sleep(0.1)
+        throttle.pause()
+        await anyio.sleep(30)
+        for number in numbers[-5:]:
+            office.site.world.add_target(IN_STOCK, number, creator="clerk")
+        throttle.go_on()
+
+    office.site._load.round_trip_s = 0.5
+    await office.execute(
+        login=login(USERS[0]),
+        more_users={USERS[1]: login(USERS[1])},
+        throttle=throttle,
+        beside=person,
+        check=False,
+    )
+    assert doubled(office, numbers) == []
