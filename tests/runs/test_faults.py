@@ -213,11 +213,11 @@ async def test_without_a_source_number_field_a_lost_answer_stays_unknown(name: s
     assert not again.watch.sendings
 
 
-@pytest.mark.parametrize(("name", "sendings"), [("edit-lock", 3 + 3), ("call-limit", 3)])
+@pytest.mark.parametrize(("name", "sendings"), [("edit-lock", 3 + 2), ("call-limit", 3)])
 async def test_a_chunk_is_put_off_no_more_than_the_attempts_allowed(
     name: str, sendings: int
 ) -> None:
-    """After them a lock is traced to its bill by halving; a limit on calls is about no bill."""
+    """After them a lock is traced to its bill by quarters; a limit on calls is about no bill."""
     plan = steps("ok", *[name] * 40)
     pace = PushPace(max_attempts=3)
     pushed = await push(

@@ -122,7 +122,6 @@ class Sending:
         conclusion: What the last sending that the ERP has finished came to.
         began_s: When the looks before a sending began.
         looked_s: When the last of them began, by `Context.awake_s`.
-        again: What it carried that was sent before.
         at_once: Chunks on their way when it left, itself included.
         merged: The last read-back found a target of several sources.
         sample: What the last sending tells of the ERP's pace.
@@ -150,7 +149,6 @@ class Sending:
     conclusion: Conclusion | None = None
     began_s: float = 0.0
     looked_s: float = 0.0
-    again: frozenset[BillNumber] = frozenset()
     at_once: int = 1
     merged: bool = False
     sample: Sample | None = None
@@ -244,7 +242,6 @@ async def send_once(context: Context, sending: Sending) -> SendAgain | None:
         )
         attempt = await _written_down(context, intent)
         first = [number for number in sending.numbers if number not in context.sent_before]
-        again = [number for number in sending.numbers if number in context.sent_before]
         context.sent_before |= {n: frozenset(before.get(n, ())) for n in first}
         context.on_their_way += 1
         try:
@@ -256,7 +253,6 @@ async def send_once(context: Context, sending: Sending) -> SendAgain | None:
                 for number in first:
                     del context.sent_before[number]
             await stack.aclose()
-            sending.again = frozenset(again)
             return await _record(context, sending, attempt, exchange, began_s)
         finally:
             context.on_their_way -= 1
@@ -427,7 +423,8 @@ async def _note_refused(
     now_s = anyio.current_time()
     context.refused |= {n: (context.sent_before.get(n, none), now_s) for n in refused}
     is_open = refused and not said.success and said.code not in TRY_LATER_CODES
-    if is_open and (sending.again.intersection(refused) or await context.may_have_several()):
+    # What a session was denied for may have been done all the same.
+    if is_open and (sending.lost or await context.may_have_several()):
         context.refused_s = now_s
 
 

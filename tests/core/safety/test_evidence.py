@@ -92,7 +92,7 @@ def test_a_number_that_was_put_off_too_often_is_rejected(code: str) -> None:
 def test_a_chunk_that_was_put_off_too_often_is_split() -> None:
     """One locked bill must not hold its neighbours."""
     concluded = conclude(said(LOCK, code="13"), [A, B, C], Look({}, proved=True), last_try=True)
-    assert (concluded.try_later, concluded.parts) == (False, ((A, B), (C,)))
+    assert (concluded.try_later, concluded.parts) == (False, ((A,), (B,), (C,)))
 
 
 def test_what_a_user_may_not_push_goes_on_through_another() -> None:
@@ -131,10 +131,10 @@ def test_named_numbers_are_rejected_and_the_rest_goes_on_whole() -> None:
     assert concluded.outcomes[1].reason == "单据“B”未审核 [B]"
 
 
-def test_a_refusal_that_names_nobody_halves_the_chunk() -> None:
-    """One bad number among n costs about 2 log2(n) calls."""
+def test_a_refusal_that_names_nobody_quarters_the_chunk() -> None:
+    """One bad number among n costs about 4 log4(n) calls."""
     concluded = conclude(said("仓库是必填项"), numbers("A B C D E"), Look({}, proved=True))
-    assert concluded.parts == (numbers("A B C"), numbers("D E"))
+    assert concluded.parts == (numbers("A B"), numbers("C"), numbers("D"), numbers("E"))
     assert {each.state for each in concluded.outcomes} == {State.PLANNED}
 
 

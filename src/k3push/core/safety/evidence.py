@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from k3push.core.model import PARTLY, BillNumber, Outcome, State, Target, Targets
-from k3push.core.pacing.chunking import halve
+from k3push.core.pacing.chunking import quarter
 from k3push.core.remark import remark
 from k3push.core.safety.named_bills import messages_naming, naming_one
 from k3push.core.safety.verdict import RESPONSE_ERROR, Said
@@ -355,7 +355,7 @@ class _Rest:
         silent = tuple(number for number in self.numbers if number not in named)
         planned = [self._planned(number) for number in silent]
         is_about_all = self.whole and len(silent) == len(self.numbers)
-        cut = tuple(halve(silent)) if is_about_all or apart else (silent,)
+        cut = tuple(quarter(silent)) if is_about_all or apart else (silent,)
         parts = cut if silent else ()
         return Conclusion((*self._by_name(named), *planned), parts=parts)
 
