@@ -224,7 +224,7 @@ def test_the_health_check_tells_a_dashboard_from_none(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "extra",
-    ["fleet", "metrics", "notify", "otel", "postgres", "web"],
+    ["fleet", "notify", "otel", "postgres", "web"],
 )
 def test_a_server_has_what_its_commands_need(extra: str) -> None:
     """An extra that the lock lacks is one that a server does not have."""

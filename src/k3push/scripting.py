@@ -47,6 +47,7 @@ from k3push.ports import Ledger, LedgerLostError, RunIsAliveError
 from k3push.runs.create import (
     JobSource,
     free_run_id,
+    open_new,
     scope_of,
     survey,
     take_up_list,
@@ -356,17 +357,19 @@ class AsyncSession(RunVerbs):
     async def _open(
         self, executor: Executor, route: Route, listed: Sequence[Listed], because: str
     ) -> Run:
-        now = executor.clock.now()
-        run = Run(
-            id=await free_run_id(self._ledger, now),
-            scope=scope_of(self._settings.erp.acct_id, route),
-            route=route,
-            jobs=(_NAME,),
-            folder="",
-            started_at=now,
-            again_because=because,
-        )
-        return await take_up_list(self._ledger, run, listed)
+        async def make() -> Run:
+            now = executor.clock.now()
+            return Run(
+                id=await free_run_id(self._ledger, now),
+                scope=scope_of(self._settings.erp.acct_id, route),
+                route=route,
+                jobs=(_NAME,),
+                folder="",
+                started_at=now,
+                again_because=because,
+            )
+
+        return await take_up_list(self._ledger, await open_new(self._ledger, make), listed)
 
     async def _run(self, name: str) -> Run:
         return await find_run(self._ledger, RunId(name))

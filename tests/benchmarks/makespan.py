@@ -20,12 +20,14 @@ from typing import Any
 from k3push.core.pacing.pace import Setting
 from k3push.simulator.sandbox_options import SandboxOptions
 from tests.benchmarks.draws import LENGTHS, draw, quantile
-from tests.benchmarks.model import modelled_nights_s, modelled_s
+from tests.benchmarks.model import KnownPace, modelled_nights_s, modelled_s
 from tests.benchmarks.shapes import SHAPES, Shape, makespan_s, nights_s, sdk_loop_s
 
 CONCURRENCIES = (16, 64, 32, 8, 4, 2, 1)
 NIGHTS = 4
 CHUNK_SIZES = (50, 100, 20, 200, 5, 1)
+# Of the one that travels alone.
+FIRST_CHUNKS = (1, 5, 20, 80)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--draws", type=int, default=0, metavar="N", help="servers to draw")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the first of them")
     parser.add_argument("--modelled", action="store_true", help="run nothing for real")
+    parser.add_argument("--known", action="store_true", help="also what the safe bound allows for")
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -144,6 +147,8 @@ class Drawn:
     Attributes:
         first: The first night's time as a part of the best fixed pair's.
         third: The same of the third night.
+        known: The same of the best pace that knows the server and keeps the bound on numbers on
+            their way; 0 where it was not asked for.
     """
 
     seed: int
@@ -153,6 +158,7 @@ class Drawn:
     best_s: float
     first: float
     third: float
+    known: float = 0.0
 
 
 def measure_draws(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -162,14 +168,17 @@ def measure_draws(arguments: argparse.Namespace) -> dict[str, Any]:
     seeds = range(arguments.seed, arguments.seed + arguments.draws)
     with ProcessPoolExecutor(arguments.processes) as pool:
         for numbers in (arguments.numbers,) if arguments.numbers else LENGTHS:
-            play = partial(compare_drawn, numbers=numbers, modelled=arguments.modelled)
+            play = partial(
+                compare_drawn,
+                numbers=numbers,
+                modelled=arguments.modelled,
+                known=arguments.known,
+            )
             drawn = list(pool.map(play, seeds))
-            for night in ("first", "third"):
+            for night in ("first", "third", *(["known"] if arguments.known else [])):
                 ratios = [getattr(each, night) for each in drawn]
                 shown = " ".join(f"{quantile(ratios, part):6.2f}" for part in (0.5, 0.9, 1.0))
-                sys.stdout.write(
-                    f"{numbers:7,} numbers, {night} night, {len(drawn)} draws: {shown}\n"
-                )
+                sys.stdout.write(f"{numbers:7,} numbers, {night}, {len(drawn)} draws: {shown}\n")
             for each in sorted(drawn, key=lambda each: -each.first)[:WORST_SHOWN]:
                 sys.stdout.write(
                     f"  {each.first:5.2f} {each.third:5.2f}  makespan --draws 1 --seed {each.seed}"
@@ -181,7 +190,7 @@ def measure_draws(arguments: argparse.Namespace) -> dict[str, Any]:
     return {"draws": figures}
 
 
-def compare_drawn(seed: int, numbers: int, *, modelled: bool) -> Drawn:
+def compare_drawn(seed: int, numbers: int, *, modelled: bool, known: bool = False) -> Drawn:
     """Measure one drawn server."""
     shape = draw(seed, numbers)
     best, best_s = best_modelled(shape)
@@ -191,14 +200,30 @@ def compare_drawn(seed: int, numbers: int, *, modelled: bool) -> Drawn:
         best_s = makespan_s(shape, best) or math.inf
         nights = nights_s(shape, THIRD)
     first_s, *_, third_s = nights
-    return Drawn(seed, numbers, shape.what, best, best_s, first_s / best_s, third_s / best_s)
+    known_s = best_known_s(shape) if known else 0.0
+    ratios = (each_s / best_s for each_s in (first_s, third_s, known_s))
+    return Drawn(seed, numbers, shape.what, best, best_s, *ratios)
+
+
+def best_known_s(shape: Shape) -> float:
+    """Return how soon a list ends where all is known, but numbers on their way are bounded."""
+    best_s = math.inf
+    for setting in _likely_first(shape):
+        for first in FIRST_CHUNKS:
+            took_s = modelled_s(shape, pace=KnownPace(setting, first), cut_s=best_s)
+            best_s = best_s if took_s is None else min(best_s, took_s)
+    return best_s
+
+
+def _likely_first(shape: Shape) -> list[Setting]:
+    pairs = [Setting(c, n) for c, n in product(CONCURRENCIES, CHUNK_SIZES)]
+    return sorted(pairs, key=partial(_about_s, shape.sandbox, shape.numbers))
 
 
 def best_modelled(shape: Shape) -> tuple[Setting, float]:
     """Search the grid in the model, what looks best first."""
     best, best_s = Setting(0, 0), math.inf
-    pairs = [Setting(c, n) for c, n in product(CONCURRENCIES, CHUNK_SIZES)]
-    for setting in sorted(pairs, key=partial(_about_s, shape.sandbox, shape.numbers)):
+    for setting in _likely_first(shape):
         took_s = modelled_s(shape, setting, cut_s=best_s)
         if took_s is not None and took_s < best_s:
             best, best_s = setting, took_s

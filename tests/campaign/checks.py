@@ -24,7 +24,7 @@ from tests.campaign.conditions import (
     Lags,
     Sees,
 )
-from tests.campaign.events import HasWindow, Refuses
+from tests.campaign.events import HasWindow, IsGone, IsLockedOut, Refuses, WasMade
 from tests.campaign.lateness import check_noticed, late_targets
 from tests.campaign.scene import Scene
 from tests.campaign.steps_after import Follows, HasHand, check_steps
@@ -79,7 +79,9 @@ def _audit(
     blind = {run for run, route in scene.routes.items() if not route.source_number_field}
     unmade = {State.REJECTED, State.PLANNED}
     as_one = scene.world.collation
-    guards = (IsGuarded, HasRival) if scene.story.has(Lags) else IsGuarded
+    # Where a part may be left of a bill, what a rival has made of it is nothing of ours.
+    rivals_count = scene.story.has(Lags) or scene.story.frame.partial
+    guards = (IsGuarded, HasRival) if rivals_count else IsGuarded
     unasked = {e.number for e in scene.story.happenings if isinstance(e, guards)}
     guarded = set(map(as_one, unasked | scene.story.touched))
 
@@ -169,7 +171,8 @@ def _audit(
     rivals = {event.number for event in scene.story.all_of(HasRival)} | scene.story.touched
     untold = frame.policy is Policy.MERGE_LINES and scene.story.has(LacksLinks)
     unsure = [f"{n}:" for n in rivals if scene.witness.takes_s(n) >= 1 or untold]
-    if scene.story.has(Sees) and scene.witness.turned_away:
+    aside = scene.witness.turned_away or scene.story.has(IsLockedOut, IsGone)
+    if scene.story.has(Sees) and aside:
         # What a user who is set aside has made is seen by nobody else.
         unsure += [f"{row.bill}:" for row in rows if scene.made_by_others(row.bill)]
     return [finding for finding in found if not finding.startswith(tuple(unsure))]
@@ -177,9 +180,13 @@ def _audit(
 
 def _made_as_ours(scene: Scene) -> list[int]:
     """Return what people have made beside a run, as one of the users who push."""
+    before = [e.number for e in scene.story.all_of(WasMade)]
+    # What a user who is set aside has made is seen by nobody else.
+    aside = scene.witness.turned_away or scene.story.has(IsLockedOut, IsGone)
+    hidden = before if scene.story.has(Sees) and aside else []
     return [
         making.target.id
-        for number in scene.story.touched
+        for number in {*scene.story.touched, *hidden}
         for making in scene.world.makings_of(number)
         if making.maker is Maker.PERSON and making.target.creator in scene.story.users
     ]

@@ -117,7 +117,8 @@ def fair_together(frame: Frame, events: Sequence[Event]) -> list[Event]:
     ways = [event.way for event in events if isinstance(event, Joins)]
     asks = frame.linked and Way.UNASKED not in ways
     asks = asks and not any(isinstance(e, AsksField | Lags | MayNotRead) for e in events)
-    slow = any(isinstance(event, SavesApart) and event.seconds > LEAST_GAP_S for event in events)
+    gaps = [event.seconds for event in events if isinstance(event, SavesApart)]
+    slow = any(seconds > LEAST_GAP_S for seconds in gaps)
 
     others = {e.number for e in events if isinstance(e, WasMade | IsPushed | HasRival)}
 
@@ -130,7 +131,8 @@ def fair_together(frame: Frame, events: Sequence[Event]) -> list[Event]:
         denied = met.ending is Ending.LOSE_SESSION and met.works
         broke = met.ending in BROKE_ON_THE_SERVER | THROWN and met.works
         nameless = met.ending in THROWN and met.works and frame.style.old
-        return not (denied and not asks) and not ((broke or denied) and slow) and not nameless
+        unseen = denied and (bool(gaps) or not asks)
+        return not unseen and not (broke and slow) and not nameless
 
     may_read = {USERS[0], *(e.user for e in events if isinstance(e, AlsoPushes))}
     may_read -= {event.user for event in events if isinstance(event, MayNotRead)}

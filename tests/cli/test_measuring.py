@@ -231,7 +231,6 @@ def test_a_collector_that_is_away_fails_no_run(desk: Desk, sandbox: Sandbox) -> 
 @pytest.mark.parametrize(
     ("setting", "module", "extra"),
     [
-        ('textfile = "a.prom"', "prometheus_client", "metrics"),
         ('otlp = "http://127.0.0.1:4318"', "opentelemetry", "otel"),
     ],
 )

@@ -631,7 +631,10 @@ def test_the_ledgers_password_may_be_kept_where_others_are(tmp_path: Path) -> No
         ('trusted_proxies = ["proxy"]', "serve.trusted_proxies: 'proxy'"),
         ("pasword = 1", "did you mean 'password'?"),
         ("four_eyes = true", "serve.four_eyes: needs to know who somebody is"),
-        ('roles = { li = "approve" }', "serve.roles: needs to know who somebody is"),
+        (
+            'password = "long enough"\nroles = { li = "approve" }',
+            "serve.roles: needs to know who somebody is",
+        ),
         ('roles = { li = "boss" }', "serve.roles.li: use one of: 'view'"),
         (
             'password = "long enough"\npasswords = { li = "long enough" }',

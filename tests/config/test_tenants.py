@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from k3push.config.tenants import (
     Tenant,
     TenantFiles,
     Tenants,
+    files_of,
     read_tenants,
     tenant_of,
 )
@@ -62,6 +64,19 @@ def test_hidden_files_and_copies_of_editors_are_no_tenants(tmp_path: Path) -> No
     found = read(tmp_path)
     assert list(found.by_name) == ["acme"]
     assert not found.faulty
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right of their own there")
+def test_a_link_that_leads_nowhere_is_no_tenant(tmp_path: Path) -> None:
+    """One that leads to itself is an error of the file system, and hides no other file."""
+    write(tmp_path, "b.toml")
+    write(tmp_path, "a.toml")
+    (tmp_path / "linked.toml").symlink_to("a.toml")
+    (tmp_path / "loop.toml").symlink_to("loop.toml")
+    (tmp_path / "gone.toml").symlink_to("nowhere.toml")
+    (tmp_path / "folder.toml").mkdir()
+    names = [path.name for path in files_of(tmp_path)]
+    assert names == ["a.toml", "b.toml", "linked.toml"]
 
 
 def test_a_faulty_file_does_not_stop_the_others(tmp_path: Path) -> None:

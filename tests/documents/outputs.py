@@ -15,6 +15,8 @@ _VOLATILE = [
     # Every half minute a run says how far it is.
     (r"^\d+/\d+ · .*\n", ""),
     (_RUN_ID, "RUN"),
+    # Who has typed a command, and on which machine.
+    (r"[\w.-]+@[\w.-]+(?=: |：)", "WHO"),
     (r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?(?:[+-]\d\d:\d\d)?", "TIME"),
     (r"\b\d\d:\d\d\b", "TIME"),
     (r"\b\d\d-\d\d TIME", "TIME"),

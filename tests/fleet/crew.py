@@ -26,7 +26,7 @@ PATIENCE_S = 20.0
 CONFIG = """\
 [erp]
 url = "https://erp.example.com"
-acct_id = "64f0"
+acct_id = "{acct_id}"
 username = "api"
 password = {{ env = "ERP_PASSWORD" }}
 [ledger]
@@ -39,10 +39,12 @@ rule = "PUR_PurchaseOrder-STK_InStock"
 """
 
 
-def tenant(folder: Path, url: str, name: str = "acme", more: str = "") -> Tenant:
+def tenant(
+    folder: Path, url: str, name: str = "acme", more: str = "", acct_id: str = "64f0"
+) -> Tenant:
     """Return a tenant whose file is written."""
     path = folder / f"{name}.toml"
-    path.write_text(CONFIG.format(url=url, more=more), "utf-8")
+    path.write_text(CONFIG.format(url=url, more=more, acct_id=acct_id), "utf-8")
     return Tenant(name, read_settings(path, {}))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import httpx
 import psycopg
 import pytest
 
+from k3push.cli.console.person import person_here
 from tests.cli.terminal import (
     CONFIG,
     PASSWORD,
@@ -292,6 +294,9 @@ def test_cancel_and_retry(fleet: Fleet) -> None:
         ran = fleet.k3push("fleet", "retry", "--tenant", "acme")
         assert "is queued" in ran.out, ran
         until(lambda: fleet.sandbox.made() == 5)
+    told = fleet.k3push("explain", orders(1)[0], "--config", config).out
+    acts = re.findall(rf"{re.escape(person_here())}: (.+) \(run \S+\)$", told, re.MULTILINE)
+    assert acts == ["queued it for the fleet", "cancelled it in the queue", "queued it again"]
 
 
 def test_a_refused_login_is_tried_once_and_told(fleet: Fleet) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from k3push.adapters.job_files.apart import ReadersApart
 from k3push.adapters.ledger.postgres.database import Server
+from k3push.core.model import RunId
 from k3push.fleet.queue import VERSION, Queue, open_queue
 from k3push.fleet.status import standing
 from k3push.fleet.work import FleetWork
@@ -64,6 +65,29 @@ async def test_files_of_strangers_reach_neither_the_erp_nor_the_worker(
         assert (row["queued"], row["files_aside"]) == (1, [str(inbox / "huge.xlsx")])
         assert await work.look(acme, "nightly", queue) == ""
         assert "huge.xlsx" not in capsys.readouterr().err
+
+
+async def test_lists_of_two_tenants_in_one_second_are_both_queued(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ids have three letters beside the second, and thousands of tenants share a ledger."""
+    second = "20260102-200000"
+    ids = iter([f"{second}-aaa", f"{second}-aaa", f"{second}-aaa", f"{second}-bbb"])
+    monkeypatch.setattr("k3push.runs.create.new_run_id", lambda _: RunId(next(ids)))
+    async with looking(tmp_path, postgres_url) as (work, queue):
+        for name in ("acme", "other"):
+            folder = tmp_path / name
+            (folder / "inbox").mkdir(parents=True)
+            (folder / "inbox" / "list.csv").write_text("number\nA1\n")
+            age(folder / "inbox")
+            config = tenant(folder, postgres_url, name=name, more=SCHEDULE, acct_id=name)
+            assert await work.look(config, "nightly", queue) == ""
+        found = (await standing(queue, ["acme", "other"]))["tenants"]
+        assert [(row["queued"], row["last_run"]) for row in found] == [
+            (1, f"{second}-aaa"),
+            (1, f"{second}-bbb"),
+        ]
+        assert len(await queue.all("unlisted", tenants=["acme", "other"])) == 0
 
 
 async def test_the_folder_of_a_schedule_is_no_link(

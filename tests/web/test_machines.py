@@ -40,7 +40,8 @@ class Losable(MemoryLedger):
 
 async def values(ledger: MemoryLedger, *, window: str = "") -> dict[str, float]:
     """Return the samples of a ledger, by name and state."""
-    samples = await samples_of(ledger, await ledger.runs(), NOON, window=window)
+    glances = await ledger.glances([ACCT], among=RUNS_LOOKED_AT)
+    samples = await samples_of(ledger, glances[ACCT], NOON, window=window)
     assert {sample.labels["route"] for sample in samples} == {RUN.route.name}
     assert {sample.name for sample in samples} <= set(HELP)
     return {

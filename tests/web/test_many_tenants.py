@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import anyio
 
 from k3push.adapters.ledger.memory import MemoryLedger
-from k3push.core.model import Run
+from k3push.core.model import BillNumber, Row, RunId
+from k3push.ports import Glance
 from k3push.web.overview import TENANTS_A_PAGE
 from tests.reporting.pages import filled
 from tests.web.visits import ACCT, house, in_time, tenant
@@ -22,11 +23,18 @@ class Slow(MemoryLedger):
         super().__init__(account=ACCT)
         self.asked = 0
 
-    async def runs(self, *, last: int | None = None, undone: bool = False) -> Sequence[Run]:
-        """Return runs after a second."""
+    async def glances(
+        self, accounts: Collection[str], *, among: int
+    ) -> Mapping[str, Sequence[Glance]]:
+        """Return how runs stand after a second."""
         self.asked += 1
         await anyio.sleep(1)
-        return await super().runs(last=last, undone=undone)
+        return await super().glances(accounts, among=among)
+
+    async def rows_of(self, number: BillNumber) -> Sequence[tuple[RunId, Row]]:
+        """Return rows after a second."""
+        await anyio.sleep(1)
+        return await super().rows_of(number)
 
     def of_account(self, account: str) -> MemoryLedger:  # noqa: ARG002  # one account
         """Return the same ledger."""

@@ -366,6 +366,22 @@ def test_a_part_of_whatever_a_person_has_in_hand_finds_where_it_is() -> None:
     in_time(visit)
 
 
+def test_the_page_of_a_number_tells_who_has_done_something_with_its_run() -> None:
+    """Among its calls, by the time; what was done with another run is not its history."""
+
+    async def visit() -> None:
+        ledger = await filled(2)
+        other = await another(ledger, "20260103-120000-two")
+        await note_act(ledger, Act(NOON, RUN.id, "王芳", "control", "pause"))
+        await note_act(ledger, Act(NOON, other.id, "李雷", "resume"))
+        async with house(tenant(ledger)) as home, home.signed_in() as browser:
+            text = (await browser.get(f"/numbers/{number(0)}")).text
+            assert f"王芳: said `pause` (run {RUN.id})" in text
+            assert "李雷" not in text
+
+    in_time(visit)
+
+
 def test_runs_are_filtered_and_those_that_need_a_person_stand_on_top() -> None:
     """Of a year of nights a few are wanted."""
 

@@ -107,7 +107,7 @@ class Reader:
         expect(window.locator(".verdict")).to_contain_text(ended)
         expect(window.locator(".tile.pushed b")).to_have_text("2")
         self.press(self.retry)
-        retried = say("desk.act.retry", detail="").strip()
+        retried = say("desk.act.retry_all")
         expect(window.locator(".acts")).to_contain_text(retried)
         expect(window.locator(".tile.rejected b")).to_have_text("1")
 

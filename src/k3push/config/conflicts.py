@@ -58,9 +58,10 @@ def _conflicts_of_door(serve: ServeSettings) -> Iterator[tuple[str, str]]:
     if serve.passwords and (serve.user_header or serve.password):
         yield "serve.passwords", remark("setting.passwords_alone")
     if not (serve.user_header or serve.passwords):
-        for key, asked in (("roles", bool(serve.roles)), ("four_eyes", serve.four_eyes)):
-            if asked:
-                yield f"serve.{key}", remark("setting.nobody_named")
+        if serve.four_eyes:
+            yield "serve.four_eyes", remark("setting.nobody_named")
+        if serve.roles and serve.password:  # without it, another file may name the users
+            yield "serve.roles", remark("setting.nobody_named")
     if serve.passwords:
         for name in serve.roles:
             if name not in serve.passwords:

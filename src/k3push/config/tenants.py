@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
@@ -78,13 +79,23 @@ def files_of(folder: Path) -> list[Path]:
     Raises:
         OSError: The folder cannot be read.
     """
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix == SUFFIX
-        if not path.name.startswith((".", "#", "~"))
-        if path.is_file()
-    )
+    with os.scandir(folder) as entries:
+        # By its names: to make and compare the paths of thousands takes several times as long.
+        names = sorted(
+            entry.name
+            for entry in entries
+            if entry.name.endswith(SUFFIX)
+            if not entry.name.startswith((".", "#", "~"))
+            if _is_file(entry)
+        )
+    return [folder / name for name in names]
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link that leads to itself, say, which is no reason to see no other
+        return False
 
 
 def read_tenants(folder: Path, environment: Mapping[str, str]) -> Tenants:

@@ -10,60 +10,18 @@ from zlib import crc32
 import anyio.to_thread
 
 from k3push.adapters.clock import SystemClock
-from k3push.config.settings import Settings
 from k3push.config.tenants import Tenant
 from k3push.core.model import FolderFile, Listed, Route, Run, RunId
-from k3push.core.remark import remark
 from k3push.ports import Ledger
-from k3push.runs.create import list_numbers, merged, new_run
-from k3push.runs.problem import Problem
+from k3push.runs.create import list_numbers, merged, new_run, open_new
+from k3push.runs.request_stages import Act, note_act
 from k3push.wiring.inbox import Part, new_of_ledger, opened
 from k3push.wiring.job_lists import JobOptions, routes_of
 from k3push.wiring.outputs import cure_of_results
 from k3push.wiring.selected_bills import keep_list
 
 if TYPE_CHECKING:
-    from k3push.adapters.ledger.postgres.database import Server
     from k3push.fleet.queue import Queue
-
-
-def needs_fleet() -> None:
-    """See that what the fleet needs is installed.
-
-    Raises:
-        Problem: It is not, with the command that installs it.
-    """
-    try:
-        import procrastinate  # noqa: F401, PLC0415
-        import psycopg_pool  # noqa: F401, PLC0415
-    except ImportError as error:
-        raise Problem(remark("fleet.missing", why=error)) from error
-
-
-def needs_shared_ledger(settings: Settings) -> None:
-    """See that machines can share the ledger.
-
-    Raises:
-        Problem: They cannot.
-    """
-    if not settings.ledger.in_postgres:
-        raise Problem(remark("fleet.sqlite", file=settings.file))
-
-
-def queue_of(tenant: Tenant) -> Server:
-    """Return the database that queues a tenant's runs.
-
-    Raises:
-        SettingsError: Its password is not where it should be.
-    """
-    from k3push.adapters.ledger.postgres.database import Server  # noqa: PLC0415
-
-    settings = tenant.settings
-    secret, key = settings.fleet.password, "fleet.password"
-    if secret is None and not settings.fleet.database:
-        secret, key = settings.ledger.password, "ledger.password"
-    password = secret.resolve(key, settings.file) if secret else ""
-    return Server.of(tenant.database, password)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +32,7 @@ class Enqueuer:
         window: When they may send; "" is as the tenant's settings say.
         zone: Whose clock the window goes by; "" is the worker's.
         slices: Into how many runs each list is parted, which may be executed side by side.
+        by: Who asks, for the ledger; "" where a schedule does.
     """
 
     tenant: Tenant
@@ -81,6 +40,7 @@ class Enqueuer:
     window: str = ""
     zone: str = ""
     slices: int = 1
+    by: str = ""
 
     async def ask(
         self, ledger: Ledger, queue: Queue, names: Sequence[str], how: JobOptions
@@ -119,14 +79,26 @@ class Enqueuer:
                     mine = _slice_of(listed.number or listed.id, slices) == nth
                     return mine and routes[listed.route].name == route.name
 
-                run = await self._new_run(ledger, route, batch.names)
-                await self._keep(run, part)
                 lock = self.tenant.name if slices == 1 else f"{self.tenant.name}/{nth + 1}"
-                # First of all, so that a death at any later moment leaves a trace.
-                await queue.ask(self.tenant.name, run.id, lock, self.window, self.zone)
-                await ledger.open_run(run)
+                asked: list[RunId] = []
+
+                async def make(
+                    route: Route = route, lock: str = lock, asked: list[RunId] = asked
+                ) -> Run:
+                    if asked:  # its id was another tenant's
+                        await queue.do("unask", tenant=self.tenant.name, run=asked.pop())
+                    run = await self._new_run(ledger, route, batch.names)
+                    # First of all, so that a death at any later moment leaves a trace.
+                    await queue.ask(self.tenant.name, run.id, lock, self.window, self.zone)
+                    asked.append(run.id)
+                    return run
+
+                run = await open_new(ledger, make)
+                await self._keep(run, part)
                 async with ledger.own(run.id):
                     await list_numbers(ledger, run, part.jobs, takes)
+                if self.by:
+                    await note_act(ledger, Act(run.started_at, run.id, self.by, "queued"))
                 runs.append(run.id)
         if batch.file is not None:
             await ledger.take(batch.file, runs[0])

@@ -12,6 +12,7 @@ from k3push.core.model import (
     Attempt,
     BillNumber,
     Exchange,
+    Run,
     RunId,
     State,
     StepAttempt,
@@ -45,6 +46,14 @@ class RunIsAliveError(Exception):
     """Another living process executes this run."""
 
 
+class RunIdTakenError(ValueError):
+    """A run of that id is there, of whichever account."""
+
+    def __init__(self, run: RunId) -> None:
+        """Say so of *run*."""
+        super().__init__(f"run {run} is there already")
+
+
 @dataclass(frozen=True, slots=True)
 class Holder:
     """Who holds the claim on a number that another run wants.
@@ -56,6 +65,18 @@ class Holder:
 
     run: RunId
     alive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """How a run stands, seen from afar.
+
+    Attributes:
+        counts: Its rows of each state; a state without rows is absent.
+    """
+
+    run: Run
+    counts: Mapping[State, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

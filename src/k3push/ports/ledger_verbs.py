@@ -36,6 +36,7 @@ from k3push.ports.ledger_records import (
     AttemptRecord,
     Commanded,
     Doubt,
+    Glance,
     Holder,
     Made,
     Memo,
@@ -66,7 +67,8 @@ class Ledger(Protocol):
         """Write down a new run, without numbers.
 
         Raises:
-            ValueError: The id is taken, by whichever account, or the run is another account's.
+            RunIdTakenError: By whichever account: its own runs alone do not tell which are free.
+            ValueError: The run is another account's.
         """
         ...
 
@@ -78,12 +80,58 @@ class Ledger(Protocol):
         """Return the run of that id."""
         ...
 
-    async def runs(self, *, last: int | None = None, undone: bool = False) -> Sequence[Run]:
+    async def runs(
+        self, *, last: int | None = None, undone: bool = False, before: RunId | None = None
+    ) -> Sequence[Run]:
         """Return runs in the order in which they were opened, whatever the clock said.
 
         Args:
             last: Only the newest so many; None for all, of which there may be very many.
             undone: Only those that have no ending, or another than exit code 0.
+            before: Only those that were opened before this one.
+        """
+        ...
+
+    async def runs_named(self, beginning: str) -> Sequence[Run]:
+        """Return the runs whose id begins so, in the order in which they were opened."""
+        ...
+
+    async def runs_called(
+        self,
+        words: str,
+        *,
+        ids: Collection[RunId] = (),
+        last: int,
+        before: RunId | None = None,
+    ) -> Sequence[Run]:
+        """Return the newest runs of whose job files one holds a text in its path, or in *ids*.
+
+        In the order in which they were opened; letter case of ASCII aside.
+
+        Args:
+            words: The text.
+            ids: Runs that are wanted whatever their job files are called.
+            last: No more than so many.
+            before: Only those that were opened before this one.
+        """
+        ...
+
+    async def runs_begun_with(self, group: str) -> Sequence[Run]:
+        """Return the runs that one command has begun, in the order in which they were opened."""
+        ...
+
+    async def glances(
+        self, accounts: Collection[str], *, among: int
+    ) -> Mapping[str, Sequence[Glance]]:
+        """Return how the last run of each route stands, and each that is not settled.
+
+        The one verb that looks at other accounts: at all that are named and at none besides. It
+        is for whoever has the ledgers of all of them and shows or counts thousands.
+
+        Args:
+            accounts: Each is there in the answer, with its runs in the order in which they
+                were opened.
+            among: How many of the newest runs of each are looked at.
         """
         ...
 

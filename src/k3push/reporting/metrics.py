@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from k3push.core.model import Run, State
-from k3push.ports import Ledger
+from k3push.core.model import State
+from k3push.ports import Glance, Ledger
 from k3push.runs.control import living_beside, orders_of
 
 NUMBERS = "k3push_numbers"
@@ -73,7 +73,7 @@ class Sample:
 
 async def samples_of(
     ledger: Ledger,
-    runs: Sequence[Run],
+    runs: Sequence[Glance],
     now: datetime,
     *,
     window: str = "",
@@ -83,14 +83,14 @@ async def samples_of(
 
     Args:
         ledger: Where they come from; it is only read.
-        runs: Those of its runs that count, the oldest first.
+        runs: How its runs stand that count (`Ledger.glances`), the oldest first.
         now: The time of day that the window goes by.
         window: When chunks may leave, as the settings say.
         labels: What the runs are of, such as a tenant.
     """
-    by_route: dict[str, list[Run]] = {}
-    for run in runs[-RUNS_LOOKED_AT:]:
-        by_route.setdefault(run.route.name, []).append(run)
+    by_route: dict[str, list[Glance]] = {}
+    for each in runs:
+        by_route.setdefault(each.run.route.name, []).append(each)
     samples = []
     for route, of_route in sorted(by_route.items()):
         known = {**(labels or {}), "route": route}
@@ -100,10 +100,11 @@ async def samples_of(
 
 
 async def _of_last(
-    ledger: Ledger, run: Run, window: str, now: datetime, labels: Mapping[str, str]
+    ledger: Ledger, last: Glance, window: str, now: datetime, labels: Mapping[str, str]
 ) -> list[Sample]:
-    counts = await ledger.counts(run.id)
-    alive = await ledger.is_alive(run.id)
+    run, counts = last.run, last.counts
+    # An ending is cleared when an execution begins, so one that is there says enough.
+    alive = run.exit is None and await ledger.is_alive(run.id)
     samples = [
         Sample(NUMBERS, {**labels, "state": state.value}, counts.get(state, 0)) for state in State
     ]
@@ -120,17 +121,20 @@ async def _of_last(
     orders = orders_of(await ledger.commands(run.id), window, now)
     samples.append(Sample(HELD, labels, float(orders.hold is not None)))
     if spans := await ledger.spans(run.id):
-        last = max(ended for _, ended in spans)
-        samples.append(Sample(ANSWERED, labels, last.timestamp()))
+        answered = max(ended for _, ended in spans)
+        samples.append(Sample(ANSWERED, labels, answered.timestamp()))
     return samples
 
 
-async def _in_doubt(ledger: Ledger, runs: Sequence[Run], labels: Mapping[str, str]) -> list[Sample]:
-    open_runs = [run for run in runs if not run.is_settled]
-    counts = [(run, (await ledger.counts(run.id)).get(State.UNKNOWN, 0)) for run in open_runs]
+async def _in_doubt(
+    ledger: Ledger, runs: Sequence[Glance], labels: Mapping[str, str]
+) -> list[Sample]:
+    counts = [
+        (each.run.id, each.counts.get(State.UNKNOWN, 0)) for each in runs if not each.run.is_settled
+    ]
     samples = [Sample(UNKNOWN, labels, sum(count for _, count in counts))]
     oldest = [
-        doubt.began_at for run, count in counts if count for doubt in await ledger.doubts(run.id)
+        doubt.began_at for run, count in counts if count for doubt in await ledger.doubts(run)
     ]
     if oldest:
         samples.append(Sample(OLDEST, labels, min(oldest).timestamp()))

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from k3push.core.pacing.holds import Hold, HoldCause
 from k3push.runs.control import Orders
+from k3push.runs.request_stages import Act
 from k3push.runs.stop import Cause
 from k3push.words.language import Say
 
@@ -31,6 +32,12 @@ def order_lines(orders: Orders, say: Say) -> list[str]:
         say("status.asked", command=given.command, at=clock(given.given_at))
         for given in orders.asked
     ]
+
+
+def act_words(act: Act, say: Say) -> str:
+    """Say what somebody has done."""
+    what = act.what if act.detail or act.what != "retry" else "retry_all"
+    return say(f"desk.act.{what}", detail=act.detail)
 
 
 def cause_words(cause: Cause, why: str, say: Say) -> str:

@@ -1,27 +1,50 @@
-"""Samples as Prometheus reads them. Needs the extra `metrics` or `web`."""
+"""Samples as Prometheus reads them.
+
+The format is written here, since of thousands of tenants there are tens of thousands of samples,
+each of which a library would look through for what ours cannot hold.
+"""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
-from prometheus_client.metrics_core import GaugeMetricFamily
-
 from k3push.reporting.metrics import HELP, Sample
 
-CONTENT_TYPE = CONTENT_TYPE_LATEST
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def prometheus_text(samples: Sequence[Sample]) -> bytes:
-    """Return samples in Prometheus' text format; those of one name must have the same labels."""
-    registry = CollectorRegistry()
-    registry.register(_Collector(samples))
-    return generate_latest(registry)
+def prometheus_text(samples: Iterable[Sample]) -> bytes:
+    r"""Return samples in Prometheus' text format, those of one name together.
+
+    >>> from k3push.reporting.metrics import LEDGER_UP
+    >>> print(prometheus_text([Sample(LEDGER_UP, {"tenant": 'a"b'}, 1.0)]).decode(), end="")
+    # HELP k3push_ledger_up Whether the ledger can be read: 1 or 0.
+    # TYPE k3push_ledger_up gauge
+    k3push_ledger_up{tenant="a\"b"} 1.0
+    """
+    lines: dict[str, list[str]] = {name: [] for name in HELP}
+    for sample in samples:
+        labels = _labels(sample.labels) if sample.labels else ""
+        lines[sample.name].append(f"{sample.name}{labels} {float(sample.value)!r}\n")
+    told = (
+        f"# HELP {name} {HELP[name]}\n# TYPE {name} gauge\n{''.join(those)}"
+        for name, those in lines.items()
+        if those
+    )
+    return "".join(told).encode()
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    told = ",".join([f'{name}="{_escaped(value)}"' for name, value in sorted(labels.items())])
+    return f"{{{told}}}"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 
 def write_textfile(path: Path, samples: Sequence[Sample]) -> None:
@@ -41,21 +64,3 @@ def write_textfile(path: Path, samples: Sequence[Sample]) -> None:
         with suppress(OSError):
             Path(part).unlink()
         raise
-
-
-class _Collector:
-    """Gives samples to the client library, whose registry lives as long as one answer."""
-
-    def __init__(self, samples: Sequence[Sample]) -> None:
-        self._samples = samples
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield the samples, those of one name together."""
-        for name, told in HELP.items():
-            own = [sample for sample in self._samples if sample.name == name]
-            if own:
-                names = list(own[0].labels)
-                family = GaugeMetricFamily(name, told, labels=names)
-                for sample in own:
-                    family.add_metric([sample.labels[each] for each in names], sample.value)
-                yield family

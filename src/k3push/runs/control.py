@@ -80,7 +80,7 @@ async def runs_beside(ledger: Ledger, run: Run) -> list[Run]:
     """Return all runs that the command began which began *run*, the oldest first."""
     if not run.group:
         return [run]
-    return [each for each in await ledger.runs() if each.group == run.group]
+    return list(await ledger.runs_begun_with(run.group))
 
 
 async def living_beside(ledger: Ledger, run: Run) -> Run | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,7 +16,7 @@ import anyio.to_thread
 from k3push.core.model import Identified, Listed, Outcome, Route, Row, Run, RunId, State
 from k3push.core.plan import Foreseen
 from k3push.core.remark import read_remark, remark
-from k3push.ports import Clock, Ledger
+from k3push.ports import Clock, Ledger, RunIdTakenError
 from k3push.runs.problem import Problem
 from k3push.runs.row_pages import pages_of
 from k3push.words.language import in_files
@@ -151,15 +151,16 @@ async def new_run(
     )
 
 
-async def open_run(
-    ledger: Ledger,
-    run: Run,
-    jobs: Sequence[JobSource],
-    takes: Callable[[Listed], bool],
-) -> None:
-    """Write a run and the numbers that it *takes* from job files into the ledger."""
-    await ledger.open_run(run)
-    await list_numbers(ledger, run, jobs, takes)
+async def open_new(ledger: Ledger, make: Callable[[], Awaitable[Run]]) -> Run:
+    """Write a new run into the ledger, which *make* gives an id as often as one is taken.
+
+    An account sees which ids its own runs have; thousands may begin theirs in one second.
+    """
+    while True:
+        run = await make()
+        with suppress(RunIdTakenError):
+            await ledger.open_run(run)
+            return run
 
 
 async def list_numbers(

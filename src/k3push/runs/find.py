@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import date
 from pathlib import PurePath
@@ -19,6 +20,9 @@ from k3push.words import remarks_saying
 
 MOST_NAMED = 5
 
+RUNS_A_PAGE = 500
+"""Runs that are read at once, of however many there are."""
+
 SHORTEST_PART = 4
 """Characters of the shortest part of a number that is searched for."""
 
@@ -31,12 +35,12 @@ async def find_run(ledger: Ledger, name: str | None) -> Run:
     """
     if name is not None and (exact := await ledger.run(RunId(name))) is not None:
         return exact
-    runs = await ledger.runs(last=1 if name is None else None)
-    if not runs:
+    newest = await ledger.runs(last=1)
+    if not newest:
         raise Problem(remark("error.no_runs"))
     if name is None:
-        return runs[-1]
-    fitting = [run for run in runs if run.id.startswith(name)]
+        return newest[-1]
+    fitting = await ledger.runs_named(name)
     if not fitting:
         raise Problem(remark("error.no_run", run=name))
     if len(fitting) > 1:
@@ -91,24 +95,50 @@ class RunFilter:
         """Whether it leaves any out."""
         return self != RunFilter()
 
-    async def of(self, ledger: Ledger) -> list[Run]:
-        """Return the runs that are wanted, the newest first."""
-        by_name = await self._by_name(ledger) if self.words else set()
-        runs = await ledger.runs(undone=self.alive or self.needs)
-        fitting = [run for run in reversed(runs) if self._fits(run, by_name)]
-        if not (self.alive or self.needs):
-            return fitting
-        found = []
-        for run in fitting:
-            # An ending is cleared when an execution begins, so one that is there says enough.
-            alive = run.exit is None and await ledger.is_alive(run.id)
-            if alive if self.alive else needs_person(run, alive=alive):
+    async def of(self, ledger: Ledger, limit: int | None = None) -> list[Run]:
+        """Return the runs that are wanted, the newest first, and no more than so many."""
+        found: list[Run] = []
+        async with aclosing(self.each(ledger)) as runs:
+            async for run in runs:
+                if len(found) == limit:
+                    break
                 found.append(run)
         return found
 
-    async def _by_name(self, ledger: Ledger) -> set[str]:
+    async def each(self, ledger: Ledger) -> AsyncGenerator[Run, None]:
+        """Yield the runs that are wanted, the newest first, as they are read."""
+        by_name = await self._by_name(ledger) if self.words else set()
+        before = None
+        while True:
+            page = await self._page(ledger, by_name, before)
+            for run in reversed(page):
+                if self._fits(run, by_name) and await self._stands_so(ledger, run):
+                    yield run
+            if len(page) < RUNS_A_PAGE:
+                return
+            before = page[0].id
+
+    async def _page(
+        self, ledger: Ledger, by_name: Collection[RunId], before: RunId | None
+    ) -> Sequence[Run]:
+        if self.words:
+            return await ledger.runs_called(
+                self.words, ids=by_name, last=RUNS_A_PAGE, before=before
+            )
+        undone = self.alive or self.needs
+        return await ledger.runs(last=RUNS_A_PAGE, undone=undone, before=before)
+
+    async def _stands_so(self, ledger: Ledger, run: Run) -> bool:
+        if not (self.alive or self.needs):
+            return True
+        # An ending is cleared when an execution begins, so one that is there says enough.
+        alive = run.exit is None and await ledger.is_alive(run.id)
+        return alive if self.alive else needs_person(run, alive=alive)
+
+    async def _by_name(self, ledger: Ledger) -> set[RunId]:
         words = self.words.casefold()
-        return {act.about for act in await latest_acts(ledger) if words in act.by.casefold()}
+        acts = await latest_acts(ledger)
+        return {RunId(act.about) for act in acts if words in act.by.casefold()}
 
     def _fits(self, run: Run, by_name: Collection[str]) -> bool:
         day = run.started_at.astimezone().date()

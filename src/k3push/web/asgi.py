@@ -30,7 +30,7 @@ from k3push.web.overview import Overview
 from k3push.web.page_context import PageContext
 from k3push.web.push_pages import PushPages
 from k3push.web.result_files import ResultFiles
-from k3push.web.roles import Role
+from k3push.web.roles import Role, Roles
 from k3push.web.run_actions import RunActions
 from k3push.web.run_pages import RunPages
 from k3push.web.schedule_pages import SchedulePages
@@ -103,6 +103,7 @@ async def dashboard(
             clock=clock,
             log=log,
             several=several,
+            roles=Roles(rules.roles, by_name=rules.knows_names),
             sessions=Sessions(anyio.current_time),
             token=Token(),
             brake=Brake(anyio.current_time),
@@ -120,11 +121,12 @@ async def dashboard(
                 return problem(kind_of(status), desk.speaker(request)(sentence))
             return desk.refuse(request, status, sentence)
 
-        guard = Guard(app, rules, desk.sessions, refuse, log)
+        guard = Guard(app, rules, desk.roles, desk.sessions, refuse=refuse, log=log)
         workshops: list[Workshop] = []
 
         def take(those: Sequence[Tenant]) -> None:
             books.take(those)
+            desk.roles.take({each.name: each.roles for each in those})
             for each in those:
                 if each.workshop is not None and each.workshop not in workshops:
                     workshops.append(each.workshop)
@@ -225,6 +227,8 @@ def _routes(desk: PageContext, programs: ASGIApp) -> list[BaseRoute]:
 def _route(desk: PageContext, address: Address) -> Route:
     async def answer(request: Request) -> Response:
         visitor: Visitor = request.state.visitor
+        if visitor.admitted and visitor.role is Role.NONE:
+            raise HTTPException(404)  # nor is it told which tenants there are
         if address.needs is not None and visitor.admitted and visitor.role < address.needs:
             return desk.refuse(request, HTTPStatus.FORBIDDEN, "web.no_right")
         return await address.answer(request)

@@ -9,6 +9,8 @@ from datetime import datetime
 from k3push.core.model import Row, RunId
 from k3push.ports import AttemptRecord, Ledger, Note, StepRecord
 from k3push.reporting.packed_rows import moment, shown, words_of
+from k3push.reporting.phrases import act_words
+from k3push.runs.request_stages import Act, acts_about
 from k3push.runs.row_pages import steps_of_row
 from k3push.words.language import Say
 
@@ -40,6 +42,7 @@ async def events_of(ledger: Ledger, found: Sequence[tuple[RunId, Row]], say: Say
         notes = await ledger.notes_of(bill)
         events += [_attempt(each, say) for each in attempts if each.attempt.intent.run in mine]
         events += [_note(each, say) for each in notes if each.run in mine]
+    events += [_act(act, say) for run in mine for act in await acts_about(ledger, run)]
     return sorted(events, key=lambda each: each.at)
 
 
@@ -72,6 +75,16 @@ def _step(kept: StepRecord, say: Say) -> Event:
     bodies = [("report.request", shown(intent.request)), ("report.answer", answer)]
     heading = f"{moment(intent.began_at)} · {what}"
     return Event(intent.began_at, heading, bodies, say.said(kept.verdict))
+
+
+def _act(act: Act, say: Say) -> Event:
+    by = act.by or say("desk.nobody")
+    return Event(
+        act.at,
+        moment(act.at),
+        (),
+        say("explain.act", by=by, what=act_words(act, say), run=act.about),
+    )
 
 
 def _note(note: Note, say: Say) -> Event:

@@ -28,7 +28,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from k3push.core.foreign_text import flaw_of
 from k3push.web.addresses import plain_address
-from k3push.web.roles import Role, role_of
+from k3push.web.roles import Role, Roles
 from k3push.web.sessions import Sessions, same
 from k3push.web.uploads import TooLargeError, read_upload
 
@@ -59,6 +59,9 @@ TAKES_FILES = "/push"
 _PROGRAMS = re.compile(r"(?:/t/[^/]+)?/api/v1(?:/.*)?", re.DOTALL)
 """Addresses of programs, which have tokens and neither sessions nor forms (`web.api`)."""
 
+_TENANTS = re.compile(r"/t/([^/]+)(?:/.*)?", re.DOTALL)
+"""Addresses of one of several tenants."""
+
 _OPEN_TO_ALL = ("/healthz", "/static/")
 _ENTRIES = ("/enter", "/login")
 
@@ -78,7 +81,7 @@ class Rules:
         cookie: Name of the session's cookie.
         password: What is asked for; "" for none.
         passwords: What each user is asked for by name, in its place.
-        roles: What users may do; none where all may do all.
+        roles: What users may do in every tenant.
         four_eyes: Whether who has planned a push may not approve it.
         user_header: Header in which a reverse proxy names the user; "" for none.
         proxies: Whose headers are believed.
@@ -94,6 +97,11 @@ class Rules:
     user_header: str = ""
     proxies: Sequence[IPv4Network | IPv6Network] = ()
     metrics_token: str = ""
+
+    @property
+    def knows_names(self) -> bool:
+        """Whether users are told from one another, as roles need."""
+        return bool(self.passwords or self.user_header)
 
     def trusts(self, address: str) -> bool:
         """Say whether an address is that of a proxy whose headers are believed."""
@@ -119,7 +127,7 @@ class Visitor:
         admitted: Whether they may see pages.
         owner: What their forms are bound to: a session's id, or a user.
         user: Their name where a proxy gives it or they have signed in by one, else "".
-        role: What they may do.
+        role: What they may do with what they ask for.
         address: Where they are, by a trusted proxy's word if they came through one.
         secure: Whether their browser speaks https.
     """
@@ -140,11 +148,19 @@ class Guard:
     """Lets in what the rules allow; all else is answered here."""
 
     def __init__(
-        self, app: ASGIApp, rules: Rules, sessions: Sessions, refuse: Refuse, log: Log
+        self,
+        app: ASGIApp,
+        rules: Rules,
+        roles: Roles,
+        sessions: Sessions,
+        *,
+        refuse: Refuse,
+        log: Log,
     ) -> None:
         """Stand before *app*."""
         self._app = app
         self._rules = rules
+        self._roles = roles
         self._sessions = sessions
         self._refuse = refuse
         self._log = log
@@ -271,7 +287,7 @@ class Guard:
             owner = request.cookies.get(self._rules.cookie, "")
             found = self._sessions.user_of(owner) if owner else None
             admitted, user = found is not None, found or ""
-        role = role_of(user, self._rules.roles)
+        role = self._roles.of(user, tenant_in(request["path"]))
         return Visitor(admitted, owner, user, role, address, secure)
 
     def _is_proxy(self, address: str) -> bool:
@@ -291,6 +307,16 @@ def is_for_programs(path: str) -> bool:
     (True, True, False)
     """
     return _PROGRAMS.fullmatch(path) is not None
+
+
+def tenant_in(path: str) -> str:
+    """Return the tenant of an address, where there are several; "" for none.
+
+    >>> tenant_in("/t/acme/runs/1"), tenant_in("/numbers")
+    ('acme', '')
+    """
+    found = _TENANTS.fullmatch(path)
+    return found[1] if found else ""
 
 
 def _peer(request: Request) -> str:

@@ -12,6 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from k3push.ports import LedgerLostError
 from k3push.reporting.metrics import LEDGER_UP, RUNS_LOOKED_AT, Sample, samples_of
 from k3push.reporting.prometheus_text import CONTENT_TYPE, prometheus_text
+from k3push.web.door import Visitor
 from k3push.web.page_context import PageContext
 
 FRESH_S = 1.0
@@ -50,8 +51,12 @@ class Machines:
         well = await self._desk.books.answer()
         return PlainTextResponse("ok\n" if well else "not: ledger\n", 200 if well else 503)
 
-    async def metrics(self, _: Request) -> Response:
+    async def metrics(self, request: Request) -> Response:
         """Return the metrics of all tenants, in the format of Prometheus; made once for all."""
+        visitor: Visitor = request.state.visitor
+        # A collector with its token has not come in as anybody.
+        if visitor.admitted and not self._desk.roles.sees_all(visitor.user):
+            return self._desk.refuse(request, 403, "web.no_right")
         last = self._last
         age_s = anyio.current_time() - last.at_s
         if age_s > FRESH_S:
@@ -82,9 +87,10 @@ class Machines:
     async def _samples(self) -> list[Sample]:
         books = self._desk.books
         samples: list[Sample] = []
-        for tenant in list(books.tenants.values()):
-            labels = {"tenant": tenant.name}
-            (runs,) = (await books.runs_of([tenant], RUNS_LOOKED_AT)).values()
+        tenants = list(books.tenants.values())
+        glances = await books.glances(tenants, RUNS_LOOKED_AT)
+        for tenant in tenants:
+            labels, runs = {"tenant": tenant.name}, glances[tenant.name]
             try:
                 if isinstance(runs, LedgerLostError):
                     raise runs

@@ -86,7 +86,7 @@ class NumberPages:
             return self._page(request, frame)
         answers = []
         first = whole(request.query_params.get("from", "0"))
-        every = list(self._desk.books.tenants.values())
+        every = self._desk.tenants_of(request.state.visitor)
         until_s = anyio.current_time() + SEARCH_S
         after = first
         for tenant in every[first:]:
@@ -115,7 +115,7 @@ class NumberPages:
             if (run := runs[id_]) is not None:
                 (followed,) = await with_follow(visit.ledger, id_, [row])
                 found.append((run, followed))
-        named = (await RunFilter(words=wanted).of(visit.ledger))[:MOST_RUNS]
+        named = await RunFilter(words=wanted).of(visit.ledger, MOST_RUNS)
         if (called := await visit.ledger.run(RunId(wanted))) is not None:
             named = [called, *named]
         return _Answer(visit.tenant.name, visit.base, found, named)

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from starlette.requests import Request
 from starlette.responses import Response
 
-from k3push.core.model import Run
-from k3push.ports import LedgerLostError
+from k3push.ports import Glance, LedgerLostError
 from k3push.web.live import Eye, RunView
 from k3push.web.page_context import PageContext
 from k3push.web.pages import whole
@@ -27,13 +26,10 @@ class Overview:
         """List the tenants, a page of them in the order of their names."""
         first = whole(request.query_params.get("from", "0"))
         named = request.query_params.get("name", "").strip()
-        every = [
-            tenant
-            for name, tenant in self._desk.books.tenants.items()
-            if named.casefold() in name.casefold()
-        ]
+        seen = self._desk.tenants_of(request.state.visitor)
+        every = [tenant for tenant in seen if named.casefold() in tenant.name.casefold()]
         shown = every[first : first + TENANTS_A_PAGE]
-        runs = await self._desk.books.runs_of(shown, 1)
+        runs = await self._desk.books.glances(shown, 1)
         tenants = [
             (each.name, self._desk.base(each), *await self._last(each, runs[each.name]))
             for each in shown
@@ -46,12 +42,12 @@ class Overview:
             "tenants.html",
             tenants=tenants,
             named=named,
-            many=len(self._desk.books.tenants) > TENANTS_A_PAGE,
+            many=len(seen) > TENANTS_A_PAGE,
             next_page=after if after < len(every) else 0,
         )
 
     async def _last(
-        self, tenant: Tenant, runs: Sequence[Run] | LedgerLostError
+        self, tenant: Tenant, runs: Sequence[Glance] | LedgerLostError
     ) -> tuple[RunView | None, str]:
         """Look at a tenant's last run; a ledger that cannot be read is one tenant's trouble."""
         try:
@@ -60,6 +56,6 @@ class Overview:
             if not runs:
                 return None, ""
             eye = Eye(await self._desk.books.of(tenant), tenant.window, self._desk.clock)
-            return await eye.look(runs[-1]), ""
+            return await eye.look(runs[-1].run), ""
         except LedgerLostError as error:
             return None, str(error)

@@ -17,6 +17,7 @@ from k3push.ports import Clock, Ledger
 from k3push.web.door import Log, Rules, Visitor
 from k3push.web.live import Watchers
 from k3push.web.pages import Frame, rendered
+from k3push.web.roles import Roles
 from k3push.web.sessions import Brake, Sessions, Token
 from k3push.web.tenant_ledgers import Tenant, TenantLedgers
 from k3push.web.workshop import Workshop
@@ -70,6 +71,7 @@ class PageContext:
     clock: Clock
     log: Log
     several: bool
+    roles: Roles
     sessions: Sessions
     token: Token
     brake: Brake
@@ -104,12 +106,13 @@ class PageContext:
         """Return what a tenant's page is made with.
 
         Raises:
-            HTTPException: There is no such tenant.
+            HTTPException: There is no such tenant, or the visitor sees nothing of it.
             LedgerLostError: Its ledger cannot be read.
         """
         tenants = self.books.tenants
         name = request.path_params.get("tenant") or next(iter(tenants))
-        if name not in tenants:
+        visitor: Visitor = request.state.visitor
+        if name not in tenants or not self.roles.sees(visitor.user, name):
             raise HTTPException(404)
         tenant = tenants[name]
         base = self.base(tenant)
@@ -118,11 +121,18 @@ class PageContext:
         if self.several:
             frame = replace(frame, crumbs=[(f"{base}/", name)])
         ledger = await self.books.of(tenant)
-        return Visit(tenant, ledger, base, frame, request.state.visitor)
+        return Visit(tenant, ledger, base, frame, visitor)
 
-    def is_admitted(self, visitor: Visitor) -> bool:
-        """Say whether a visitor may still see pages; a proxy says so anew with each request."""
-        return self.rules.entry == "proxy" or self.sessions.goes_on(visitor.owner)
+    def is_admitted(self, visit: Visit) -> bool:
+        """Say whether who visits a tenant may still see it; a proxy says so with each request."""
+        visitor = visit.visitor
+        goes_on = self.rules.entry == "proxy" or self.sessions.goes_on(visitor.owner)
+        return goes_on and self.roles.sees(visitor.user, visit.tenant.name)
+
+    def tenants_of(self, visitor: Visitor) -> list[Tenant]:
+        """Return the tenants that a visitor may look at, in the order of their names."""
+        tenants = self.books.tenants.values()
+        return [each for each in tenants if self.roles.sees(visitor.user, each.name)]
 
     def base(self, tenant: Tenant) -> str:
         """Return where a tenant's pages begin."""

@@ -15,10 +15,9 @@ from starlette.exceptions import HTTPException
 from k3push.core.model import BillNumber, Run
 from k3push.core.plan import Forecast
 from k3push.reporting.html_templates import environment
-from k3push.reporting.phrases import hold_words
+from k3push.reporting.phrases import act_words, hold_words
 from k3push.reporting.results import PARTS
 from k3push.reporting.summary import follow_line
-from k3push.runs.request_stages import Act
 from k3push.web.roles import Role
 from k3push.web.run_status import how, kind, offered, orders, pace
 from k3push.words.language import Say
@@ -125,11 +124,6 @@ def as_file(name: str) -> dict[str, str]:
 def file_name(path: str) -> str:
     """Return a file's name without its folders, whose machine it may be of."""
     return PurePath(path).name
-
-
-def act_words(act: Act, say: Say) -> str:
-    """Say what somebody has done."""
-    return say(f"desk.act.{act.what}", detail=act.detail)
 
 
 def cause_id(code: str, shape: str) -> str:

@@ -269,7 +269,7 @@ class PushPages:
             return {"parts": {"look": rendered("look.html", say, look=reading)}, "state": state}
 
         watching = self._desk.watchers.watching((visit.tenant.name, "plan", id_), look)
-        admitted = partial(self._desk.is_admitted, visit.visitor)
+        admitted = partial(self._desk.is_admitted, visit)
         return EventStream(watching, message, self._desk.closing, admitted)
 
     def _view(self, visit: Visit, asked: Request, there: bool) -> str:  # noqa: FBT001  # one word

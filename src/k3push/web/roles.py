@@ -1,4 +1,4 @@
-"""The three roles of the dashboard, which of them a user has, and who is one and the same."""
+"""The roles of the dashboard: which a user has, everywhere and in a tenant; who is one person."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from enum import IntEnum
 class Role(IntEnum):
     """What a user may do; each may do what those before it may."""
 
+    NONE = 0
+    """See nothing of a tenant, not even that it is there."""
+
     VIEW = 1
     """Look at runs, numbers and plans, and take results away."""
 
@@ -20,13 +23,53 @@ class Role(IntEnum):
     """Approve a plan, so that documents are made."""
 
 
-def role_of(user: str, roles: Mapping[str, Role]) -> Role:
-    """Return the role of a user: where some have roles, others may only look.
+class Roles:
+    """Who may do what where.
 
-    >>> role_of("li", {"wang": Role.APPROVE}).name, role_of("li", {}).name
-    ('VIEW', 'APPROVE')
+    The door's roles hold in every tenant, and a tenant's own go before them there. Where nobody
+    has a role, all may do all; where some have one, others may only look. Once a tenant has had
+    roles of its own, others see nothing: neither of that tenant nor of one without. Where nobody
+    is known by name, tenants have no roles.
     """
-    return roles.get(user, Role.VIEW) if roles else Role.APPROVE
+
+    def __init__(self, everywhere: Mapping[str, Role], *, by_name: bool = True) -> None:
+        self._everywhere = everywhere
+        self._by_name = by_name
+        self._by_tenant: Mapping[str, Mapping[str, Role]] = {}
+        self._apart = False
+
+    def take(self, by_tenant: Mapping[str, Mapping[str, Role]]) -> None:
+        """Have other roles of tenants from now on.
+
+        That they are kept apart stays, also where the file that says so is gone or has a fault.
+        """
+        self._by_tenant = by_tenant if self._by_name else {}
+        self._apart = self._apart or any(self._by_tenant.values())
+
+    def of(self, user: str, tenant: str = "") -> Role:
+        """Return the role of a user in a tenant, or where pages are no tenant's.
+
+        >>> roles = Roles({"li": Role.VIEW})
+        >>> roles.of("li", "a").name, roles.of("wang", "a").name
+        ('VIEW', 'VIEW')
+        >>> roles.take({"a": {"wang": Role.APPROVE}, "b": {}})
+        >>> [roles.of("wang", tenant).name for tenant in ("a", "b", "")]
+        ['APPROVE', 'NONE', 'VIEW']
+        """
+        role = self._by_tenant.get(tenant, {}).get(user, self._everywhere.get(user))
+        if role is not None:
+            return role
+        if self._apart:
+            return Role.NONE if tenant else Role.VIEW
+        return Role.VIEW if self._everywhere else Role.APPROVE
+
+    def sees(self, user: str, tenant: str) -> bool:
+        """Say whether a user may look at a tenant."""
+        return self.of(user, tenant) >= Role.VIEW
+
+    def sees_all(self, user: str) -> bool:
+        """Say whether a user may look at whatever tenants there are."""
+        return not self._apart or user in self._everywhere
 
 
 def is_one_person(one: str, other: str) -> bool:

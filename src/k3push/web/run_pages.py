@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, aclosing
 from datetime import date, datetime
 from functools import partial
 from typing import TypeVar
@@ -76,12 +76,9 @@ class RunPages:
         order = request.query_params.get("sort", "") or "newest"
         if order not in ORDERS:
             raise HTTPException(400)
-        if asked or order != "newest":
-            runs = ORDERS[order](await asked.of(visit.ledger))
-        else:
-            # Programs make hundreds of thousands of runs; a page needs the newest of them.
-            seen = max(first + RUNS_A_PAGE + 1, RUNS_OF_ROUTES)
-            runs = list(reversed(await visit.ledger.runs(last=seen)))
+        # Programs make hundreds of thousands of runs; a page needs the newest of them.
+        seen = max(first + RUNS_A_PAGE + 1, RUNS_OF_ROUTES) if order == "newest" else None
+        runs = ORDERS[order](await asked.of(visit.ledger, seen))
         eye = self._eye(visit)
         views = [await eye.look(run) for run in runs[first : first + RUNS_A_PAGE]]
         after = first + RUNS_A_PAGE
@@ -116,12 +113,13 @@ class RunPages:
     async def _needing(self, visit: Visit, eye: Eye) -> list[RunView]:
         """Return the newest runs that need a person, however many others are newer."""
         found: list[RunView] = []
-        for run in await RunFilter(needs=True).of(visit.ledger):
-            view = await eye.look(run)
-            if not (view.alive or view.waits or view.asked):
-                found.append(view)
-            if len(found) == MOST_NEEDING:
-                break
+        async with aclosing(RunFilter(needs=True).each(visit.ledger)) as runs:
+            async for run in runs:
+                view = await eye.look(run)
+                if not (view.alive or view.waits or view.asked):
+                    found.append(view)
+                if len(found) == MOST_NEEDING:
+                    break
         return found
 
     async def runs_live(self, request: Request) -> Response:
@@ -263,7 +261,7 @@ class RunPages:
         watching: AbstractAsyncContextManager[Feed[T]],
         message: Callable[[T], Mapping[str, object]],
     ) -> Response:
-        admitted = partial(self._desk.is_admitted, visit.visitor)
+        admitted = partial(self._desk.is_admitted, visit)
         return EventStream(watching, message, self._desk.closing, admitted)
 
 

@@ -8,9 +8,13 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from k3push.core.model import Run, RunId
-from k3push.ports import Ledger, LedgerLostError
+from k3push.core.model import RunId
+from k3push.ports import Glance, Ledger, LedgerLostError
+from k3push.web.roles import Role
 from k3push.web.workshop import Workshop
+
+TENANTS_AT_ONCE = 500
+"""Tenants that are asked for in one query, so that whoever else asks need not wait for long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,7 @@ class Tenant:
         acct_id: Its account set.
         ledger: What tells its ledger from others; equal for two tenants of one ledger.
         window: When its chunks may leave, as its settings say.
+        roles: What users may do with it, besides those of the door.
         opened: Opens the ledger; raises `LedgerLostError` where there is none yet.
         workshop: Does what is asked for; None where the server only watches.
     """
@@ -32,6 +37,7 @@ class Tenant:
     window: str
     opened: Callable[[], AbstractAsyncContextManager[Ledger]]
     workshop: Workshop | None = None
+    roles: Mapping[str, Role] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -73,27 +79,31 @@ class TenantLedgers:
                 raise wish.error
         return self._open[tenant.ledger].of_account(tenant.acct_id)
 
-    async def runs_of(
-        self, tenants: Iterable[Tenant], limit: int
-    ) -> dict[str, Sequence[Run] | LedgerLostError]:
-        """Return the newest runs of tenants by their names, or why there are none.
+    async def glances(
+        self, tenants: Iterable[Tenant], among: int
+    ) -> dict[str, Sequence[Glance] | LedgerLostError]:
+        """Return how runs of tenants stand by their names (`Ledger.glances`), or why not.
+
+        Tenants of one ledger are asked for together; one that is lost is asked once, however
+        many share it, since it may have been waited for.
 
         Args:
             tenants: Some of them.
-            limit: How many runs of each, the oldest first.
+            among: How many of the newest runs of each are looked at.
         """
-        found: dict[str, Sequence[Run] | LedgerLostError] = {}
-        lost: dict[str, LedgerLostError] = {}
+        by_ledger: dict[str, list[Tenant]] = {}
         for tenant in tenants:
-            name = tenant.name
-            if tenant.ledger not in lost:
-                try:
-                    found[name] = await (await self.of(tenant)).runs(last=limit)
-                    continue
-                except LedgerLostError as error:
-                    # Asked once, however many tenants share it: it may have been waited for.
-                    lost[tenant.ledger] = error
-            found[name] = lost[tenant.ledger]
+            by_ledger.setdefault(tenant.ledger, []).append(tenant)
+        found: dict[str, Sequence[Glance] | LedgerLostError] = {}
+        for those in by_ledger.values():
+            try:
+                ledger = await self.of(those[0])
+                for first in range(0, len(those), TENANTS_AT_ONCE):
+                    some = those[first : first + TENANTS_AT_ONCE]
+                    seen = await ledger.glances([each.acct_id for each in some], among=among)
+                    found |= {each.name: seen[each.acct_id] for each in some}
+            except LedgerLostError as error:
+                found |= {each.name: error for each in those}
         return found
 
     async def answer(self) -> bool:

@@ -55,6 +55,7 @@ class RunOptions:
         window: In place of the settings' own, from a schedule.
         zone: Whose clock the window goes by; None is the computer's.
         closes_in_s: When the execution ends since its window does; None where it waits.
+        by: Who asks, for the ledger; "" where nobody is known by name.
     """
 
     config: Path | None = None
@@ -69,6 +70,7 @@ class RunOptions:
     window: Window | None = None
     zone: tzinfo | None = None
     closes_in_s: float | None = None
+    by: str = ""
 
 
 class Witness(Watch, Protocol):

@@ -17,6 +17,7 @@ from k3push.core.model import Run
 from k3push.core.remark import remark
 from k3push.ports import Ledger, LedgerLostError
 from k3push.reporting.metrics import LEDGER_UP, RUNS_LOOKED_AT, Sample, samples_of
+from k3push.reporting.prometheus_text import write_textfile
 
 if TYPE_CHECKING:
     from k3push.reporting.traces import Trace
@@ -30,8 +31,6 @@ def check_measuring(settings: Settings) -> None:
     Raises:
         SettingsError: A package is not installed, or the environment asks it for what it lacks.
     """
-    if settings.metrics.textfile:
-        _needed(settings, "metrics.textfile", "prometheus_client", "metrics")
     if settings.metrics.otlp:
         _needed(settings, "metrics.otlp", "opentelemetry.exporter.otlp.proto.http", "otel")
         from k3push.reporting import traces  # noqa: PLC0415
@@ -74,13 +73,12 @@ async def traced(settings: Settings, run: Run, warn: Warn) -> AsyncIterator[Trac
 
 
 async def _write_textfile(settings: Settings, ledger: Ledger, warn: Warn) -> None:
-    from k3push.reporting.prometheus_text import write_textfile  # noqa: PLC0415
-
     # As the dashboard names its tenants, so that one rule serves both.
     labels = {"tenant": settings.file.stem}
 
     try:
-        runs = await ledger.runs(last=RUNS_LOOKED_AT)
+        account = settings.erp.acct_id
+        runs = (await ledger.glances([account], among=RUNS_LOOKED_AT))[account]
         samples = await samples_of(ledger, runs, SystemClock().now(), labels=labels)
         samples.append(Sample(LEDGER_UP, labels, 1))
     except LedgerLostError:

@@ -9,7 +9,7 @@ import anyio.to_thread
 
 from k3push.core.model import Route, Run
 from k3push.ports import Ledger
-from k3push.runs.create import JobSource, new_run, open_run
+from k3push.runs.create import JobSource, list_numbers, new_run, open_new
 from k3push.wiring.executor import Executor
 from k3push.wiring.outputs import cure_of_results
 from k3push.wiring.selected_bills import keep_list
@@ -35,14 +35,19 @@ async def open_listed(
         route: One of them.
     """
     acct_id = executor.settings.erp.acct_id
-    run = await new_run(ledger, executor.clock, acct_id, route, names)
     fate = executor.fate
+
+    async def make() -> Run:
+        run = await new_run(ledger, executor.clock, acct_id, route, names)
+        group = fate.group or run.id
+        return replace(run, again_because=executor.options.because, group=group)
+
+    run = await open_new(ledger, make)
     fate.group = fate.group or run.id
-    run = replace(run, again_because=executor.options.because, group=fate.group)
     try:
         await anyio.to_thread.run_sync(keep_list, run, jobs)
     except OSError as error:
         why, cure = error.strerror or error, cure_of_results(error)
         executor.observer.warn("warning.results_lost", folder=run.folder, why=why, cure=cure)
-    await open_run(ledger, run, jobs, lambda listed: routes[listed.route].name == route.name)
+    await list_numbers(ledger, run, jobs, lambda listed: routes[listed.route].name == route.name)
     return run

@@ -21,6 +21,7 @@ from k3push.runs.execute import Only
 from k3push.runs.find import MOST_NAMED, is_unfinished
 from k3push.runs.outcome import Ending
 from k3push.runs.problem import Problem
+from k3push.runs.request_stages import Act, note_act
 from k3push.runs.stop import Stop
 from k3push.wiring.executor import Executor, RunOptions
 from k3push.wiring.inbox import Part
@@ -91,6 +92,7 @@ class RunVerbs:
             if part.batch.file is not None:
                 # Only now: a file that is taken must have all its numbers in the ledger.
                 await self._ledger.take(part.batch.file, runs[0].id)
+            await self._note(executor, runs, "began")
         if listing.cancelled_caught:
             return []
         return await executor.execute_each(self._ledger, runs)
@@ -100,6 +102,7 @@ class RunVerbs:
         executor = self._make(RunOptions())
         because = executor.options.because
         runs = await take_up(self._ledger, plan, path, executor.clock, because=because)
+        await self._note(executor, runs, "applied", path.name)
         return await executor.execute_each(self._ledger, runs)
 
     async def resume_runs(self, runs: Sequence[Run]) -> list[Ending]:
@@ -114,6 +117,7 @@ class RunVerbs:
         elif len(runs) > 1:
             told = {"count": len(runs), "left": len(left), "runs": _ids(left)}
             executor.observer.warn("notice.resume_all", **told)
+        await self._note(executor, left, "resume")
         return await self._among(executor, runs, left)
 
     async def retry_runs(self, runs: Sequence[Run], reason: str) -> list[Ending]:
@@ -130,6 +134,7 @@ class RunVerbs:
                     planned.append(run)
         if not planned:
             executor.observer.warn("notice.nothing_rejected", run=_ids(runs))
+        await self._note(executor, planned, "retry", reason)
         return await self._among(executor, runs, planned)
 
     async def settle_runs(self, runs: Sequence[Run]) -> list[Ending]:
@@ -144,6 +149,7 @@ class RunVerbs:
                     doubtful.append(run)
         if not doubtful:
             executor.observer.warn("notice.nothing_unknown", run=_ids(runs))
+        await self._note(executor, doubtful, "settle")
         return await self._among(executor, runs, doubtful, only=Only.SETTLE)
 
     async def follow_runs(self, runs: Sequence[Run]) -> list[Ending]:
@@ -153,6 +159,7 @@ class RunVerbs:
         asked = [run for run in runs if executor.route_now(run).follow]
         if not asked:
             raise Problem(remark("error.no_follow", run=_ids(runs)))
+        await self._note(executor, asked, "follow")
         return await self._among(executor, runs, asked, only=Only.FOLLOW)
 
     # -- parts --------------------------------------------------------------------------------
@@ -162,6 +169,15 @@ class RunVerbs:
         if self._open_ledger is None:
             raise RuntimeError("this session only looks ahead")
         return self._open_ledger
+
+    async def _note(
+        self, executor: Executor, runs: Sequence[Run], what: str, detail: str = ""
+    ) -> None:
+        """Write down who has what done with runs, where they are known by name."""
+        if by := executor.options.by:
+            now = executor.clock.now()
+            for run in runs:
+                await note_act(self._ledger, Act(now, run.id, by, what, detail))
 
     async def _see_whole(self, executor: Executor, runs: Sequence[Run]) -> None:
         """See that runs can be executed.

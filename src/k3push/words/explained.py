@@ -17,6 +17,7 @@ WORDS = {
     "explain.line": ("line {line}", "第 {line} 行"),
     "explain.id": ("source id {id}", "源单内码 {id}"),
     "explain.draft": ("id {id} (draft)", "内码 {id}（暂存）"),
+    "explain.act": ("{by}: {what} (run {run})", "{by}：{what}（任务 {run}）"),
     "explain.step": (
         "step {id}: run {run}, {step} of {count} {count:?document|documents} that stood at {status}",
         "步骤 {id}：任务 {run}，{step} {count} 张状态为 {status} 的单据",

@@ -207,6 +207,10 @@ WORDS = {
         "--host {host}: other machines could come in; set password or user_header in [serve]",
         "--host {host}：其他机器也能访问；请在 [serve] 中设置 password 或 user_header",
     ),
+    "serve.nobody_named": (
+        "{file}: roles need to know who somebody is: set passwords or user_header in [serve]",
+        "{file}：roles 需要知道用户是谁：请在 [serve] 中设置 passwords 或 user_header",
+    ),
     "serve.short_password": (
         "serve.password: it has fewer than {least} characters",
         "serve.password：密码少于 {least} 个字符",

@@ -57,12 +57,37 @@ async def test_each_account_sees_its_own(ledger: Ledger, theirs: Ledger) -> None
     ours = await both(ledger, theirs)
     for mine, run in ((ledger, ours), (theirs, THEIRS)):
         assert [each.id for each in await mine.runs()] == [run]
+        assert [each.id for each in await mine.runs_named("")] == [run]
+        called = await mine.runs_called("orders", ids=[ours, THEIRS], last=9)
+        assert [each.id for each in called] == [run]
         assert [of for of, _ in await mine.rows_of(A)] == [run]
         assert [kept.attempt.intent.run for kept in await mine.attempts_of(A)] == [run]
         assert [note.run for note in await mine.notes_of(B)] == [run]
 
 
+async def test_runs_of_one_command_are_of_one_account(ledger: Ledger, theirs: Ledger) -> None:
+    """Ids of commands are told by clocks, which two companies share."""
+    for mine, name, scope in ((ledger, "a", "s|po|in"), (theirs, "b", SCOPE)):
+        await mine.open_run(replace(a_run(name, scope), group=RunId("g")))
+    assert [run.id for run in await ledger.runs_begun_with("g")] == ["a"]
+    assert [run.id for run in await theirs.runs_begun_with("g")] == ["b"]
+
+
+async def test_a_glance_tells_of_the_accounts_that_are_named(
+    ledger: Ledger, theirs: Ledger
+) -> None:
+    """Also where they are not the ledger's own, and of no others."""
+    ours = await both(ledger, theirs)
+    for accounts in (["s"], ["t"], ["s", "t", "nobody"], []):
+        seen = await ledger.glances(accounts, among=9)
+        told = {account: [each.run.id for each in found] for account, found in seen.items()}
+        known = {"s": [ours], "t": [THEIRS]}
+        assert told == {account: known.get(account, []) for account in accounts}
+
+
 VERBS: dict[str, Callable[[Ledger], Awaitable[Any]]] = {
+    "runs": lambda ledger: ledger.runs(before=THEIRS),
+    "runs_called": lambda ledger: ledger.runs_called("orders", last=9, before=THEIRS),
     "rows": lambda ledger: ledger.rows(THEIRS),
     "counts": lambda ledger: ledger.counts(THEIRS),
     "repeats": lambda ledger: ledger.repeats(THEIRS),

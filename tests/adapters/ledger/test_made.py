@@ -14,6 +14,7 @@ from tests.adapters.ledger.samples import (
     NOON,
     UPTIME,
     a_run,
+    id_of,
     identified,
     intent,
     later,
@@ -174,9 +175,15 @@ async def test_a_doubt_names_who_sent_it_and_whether_alone(ledger: Ledger, other
     together = await pushed(ledger, run, "A B", State.UNKNOWN, sender="甲")
     alone = await pushed(ledger, run, "C", State.UNKNOWN)
     assert await other.doubts(run) == [
-        Doubt(run, A, together.id, NOON, UPTIME, ("before-A",), "甲", alone=False),
-        Doubt(run, B, together.id, NOON, UPTIME, ("before-B",), "甲", alone=False),
-        Doubt(run, C, alone.id, NOON, UPTIME, ("before-C",), "push", alone=True),
+        Doubt(
+            run, A, together.id, NOON, UPTIME, ("before-A",), "甲", alone=False, source_id=id_of(A)
+        ),
+        Doubt(
+            run, B, together.id, NOON, UPTIME, ("before-B",), "甲", alone=False, source_id=id_of(B)
+        ),
+        Doubt(
+            run, C, alone.id, NOON, UPTIME, ("before-C",), "push", alone=True, source_id=id_of(C)
+        ),
     ]
     (kept,) = await other.attempts_of(A)
     assert kept.attempt.intent == intent(run, "A B", sender="甲")

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.resources import files
 
+import anyio
 import psycopg
 import pytest
 from anyio import to_thread
@@ -230,6 +231,73 @@ async def test_an_owner_that_was_cut_off_is_dead_to_nobody_for_long(postgres_url
             while not await other.is_alive(run):  # noqa: ASYNC110  # the server tells nobody
                 await asyncio.sleep(0.05)
         assert not await other.is_alive(run)
+
+
+SESSIONS = (
+    "SELECT pid, (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = a.pid)"
+    " FROM pg_stat_activity AS a WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+
+
+async def sessions(url: str) -> dict[object, object]:
+    """Return how many runs each session of the database holds."""
+    return {row[0]: row[1] for row in await told(url, SESSIONS)}
+
+
+async def test_a_session_that_held_a_run_holds_the_next_one(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker executes thousands of short runs, and a new session costs more than one of them.
+
+    Between two runs it holds no lock, and it does not wait for the second one for long.
+    """
+    async with (
+        open_postgres(postgres_url, account=ACCOUNT) as ledger,
+        open_postgres(postgres_url, account=ACCOUNT) as other,
+    ):
+        runs = [await planned(ledger, "A", name) for name in ("r1", "r2")]
+        held = set()
+        for run in (*runs, *runs):
+            async with ledger.own(run):
+                (mine,) = [pid for pid, n in (await sessions(postgres_url)).items() if n]
+                held.add(mine)
+                assert await other.is_alive(run)
+            assert not await other.is_alive(run)
+            assert (await sessions(postgres_url))[mine] == 0
+            async with other.own(run):
+                assert (await sessions(postgres_url))[mine] == 0
+        assert len(held) == 1
+    assert await sessions(postgres_url) == {}
+    monkeypatch.setattr("k3push.adapters.ledger.postgres.run_locks.SPARE_S", 0.1)
+    async with open_postgres(postgres_url, account=ACCOUNT) as ledger:
+        async with ledger.own(runs[0]), ledger.own(runs[1]):
+            assert list((await sessions(postgres_url)).values()).count(1) == 2
+        with anyio.fail_after(20):
+            while len(await sessions(postgres_url)) > 1:  # noqa: ASYNC110  # the pool's
+                await asyncio.sleep(0.05)
+
+
+async def test_a_session_that_was_cut_between_two_runs_hurts_none(postgres_url: str) -> None:
+    """The server was restarted in the night."""
+    async with open_postgres(postgres_url, account=ACCOUNT) as ledger:
+        run = await planned(ledger, "A")
+        for _ in range(2):
+            async with ledger.own(run):
+                assert await ledger.is_alive(run)
+            await cut_all(postgres_url)
+
+
+async def test_a_run_that_was_not_committed_is_not_remembered(postgres_url: str) -> None:
+    """What a ledger remembers of runs is what its server has on disk."""
+    async with open_postgres(postgres_url, account=ACCOUNT) as ledger:
+        with pytest.raises(LookupError):
+            await ledger.counts(RunId("r1"))
+        assert not await ledger.is_alive(RunId("r1"))
+        await planned(ledger, "A")
+        assert await ledger.counts(RunId("r1")) == {State.PLANNED: 1}
+        assert not await ledger.of_account("other").is_alive(RunId("r1"))
+        with pytest.raises(LookupError):
+            await ledger.of_account("other").counts(RunId("r1"))
 
 
 @pytest.mark.parametrize("state", [State.REJECTED, State.UNKNOWN, State.PUSHED, State.PLANNED])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import anyio
 import pytest
@@ -10,7 +11,7 @@ from k3push.core.control_words import Command, Verb
 from k3push.core.model import FolderFile, RunId, State
 from k3push.core.pacing.server_model import Learnt, Server
 from k3push.core.safety.life import IllegalMoveError
-from k3push.ports import Holder, Ledger, RunIsAliveError
+from k3push.ports import Glance, Holder, Ledger, RunIsAliveError
 from tests.adapters.ledger.samples import (
     ANSWER,
     NOON,
@@ -113,6 +114,102 @@ async def test_runs_come_in_the_order_in_which_they_were_opened(ledger: Ledger) 
         await ledger.end_run(RunId(name), code, later(9))
     assert [run.id for run in await ledger.runs(undone=True)] == ["c", "a"]
     assert [run.id for run in await ledger.runs(last=1, undone=True)] == ["a"]
+
+
+async def test_old_runs_are_read_page_by_page(ledger: Ledger) -> None:
+    """Whoever needs the newest of a hundred thousand does not read them all."""
+    for name in "abcde":
+        await ledger.open_run(a_run(name))
+    await ledger.end_run(RunId("c"), 0, later(1))
+
+    async def names(before: str, **how: Any) -> str:
+        return "".join(run.id for run in await ledger.runs(before=RunId(before), **how))
+
+    assert await names("d", last=2) == "bc"
+    assert await names("b", last=2) == "a"
+    assert await names("a") == ""
+    assert await names("e", undone=True) == "abd"
+    with pytest.raises(LookupError):
+        await names("z")
+
+
+async def test_runs_are_found_by_the_beginning_of_their_id(ledger: Ledger) -> None:
+    """As a person types it; nothing in it is a pattern."""
+    for name in ("20260102-120000-b", "20260101-120000-a", "20260102-120000-a", "2026%", "𝕏"):
+        await ledger.open_run(a_run(name))
+
+    async def found(beginning: str) -> list[str]:
+        return [run.id for run in await ledger.runs_named(beginning)]
+
+    assert await found("20260102") == ["20260102-120000-b", "20260102-120000-a"]
+    assert await found("2026%") == ["2026%"]
+    assert await found("2026_") == []
+    assert await found("𝕏") == ["𝕏"]
+    assert len(await found("")) == 5
+
+
+async def test_runs_are_found_by_their_lists(ledger: Ledger) -> None:
+    """By a part of a path, in any letter case; nothing in it is a pattern, nor JSON."""
+    lists = {"a": "in/Night_1.csv", "b": 'say "5%".csv', "c": "夜间/单.csv", "d": "x\\y.csv"}
+    for name, job in lists.items():
+        await ledger.open_run(replace(a_run(name), jobs=("more.csv", job)))
+
+    async def found(words: str, **how: Any) -> str:
+        return "".join(run.id for run in await ledger.runs_called(words, **{"last": 9, **how}))
+
+    assert await found("night_1") == "a"
+    assert await found("in/") == "a"
+    assert await found("night%1") == ""
+    assert await found('"5%"') == "b"
+    assert await found('","') == ""
+    assert await found("单") == "c"
+    assert await found("x\\y") == "d"
+    assert await found("more") == "abcd"
+    assert await found("more", last=2) == "cd"
+    assert await found("more", last=2, before=RunId("c")) == "ab"
+    assert await found("night", ids=[RunId("c"), RunId("z")]) == "ac"
+
+
+async def test_runs_of_one_command_are_found_by_it(ledger: Ledger) -> None:
+    """Those that were begun alone are in no group, and none is named ""."""
+    for name, group in (("b", "b"), ("x", ""), ("a", "b"), ("y", "y")):
+        await ledger.open_run(replace(a_run(name), group=RunId(group)))
+    assert [run.id for run in await ledger.runs_begun_with("b")] == ["b", "a"]
+    assert await ledger.runs_begun_with("") == []
+
+
+async def test_a_glance_shows_the_last_run_of_each_route_and_what_is_not_settled(
+    ledger: Ledger,
+) -> None:
+    """What pages and figures of many tenants need, and no more of a long history."""
+    other = replace(a_run().route, name="other")
+    exits = [("a", 4), ("b", 0), ("c", 3), ("d", 5), ("e", 3), ("f", 0), ("g", None)]
+    for name, code in exits:
+        run = a_run(name)
+        await ledger.open_run(replace(run, route=other) if name == "f" else run)
+        await ledger.add(run.id, lines("A B"))
+        if code is not None:
+            await ledger.end_run(run.id, code, later(1))
+
+    async def seen(among: int) -> str:
+        (found,) = (await ledger.glances(["s"], among=among)).values()
+        for each in found:
+            assert each.run == await ledger.run(each.run.id)
+            assert each.counts == await ledger.counts(each.run.id) == {State.PLANNED: 2}
+        return "".join(each.run.id for each in found)
+
+    assert await seen(100) == "adfg"
+    assert await seen(5) == "dfg"
+    assert await seen(2) == "fg"
+    await ledger.end_run(RunId("g"), 0, later(1))
+    assert await seen(1) == "g"
+    assert await seen(0) == ""
+
+
+async def test_a_run_without_rows_is_seen_in_a_glance(ledger: Ledger) -> None:
+    """Its list may not be read yet."""
+    await ledger.open_run(a_run())
+    assert await ledger.glances(["s"], among=9) == {"s": [Glance(a_run(), {})]}
 
 
 async def test_a_later_ending_overwrites_an_earlier_one(ledger: Ledger) -> None:

@@ -196,7 +196,11 @@ def planned_steps(path: Path, name: str) -> list[str]:
         ("recording_of", "r USING INDEX rows_by_bill (bill=? AND run=?)"),
         ("holders", "claims USING PRIMARY KEY (scope=? AND number=?)"),
         ("set_bills", "rows USING PRIMARY KEY (run=? AND place=?)"),
-        ("newest_runs", "SCAN runs"),
+        ("newest_runs", "runs USING INDEX runs_newest (account=? AND rowid<?)"),
+        ("undone_runs", "runs USING INDEX runs_undone (account=? AND rowid<?)"),
+        ("runs_named", "runs USING INDEX sqlite_autoindex_runs_1 (id>? AND id<?)"),
+        ("runs_begun_with", "runs USING INDEX runs_begun_with (begun_with=?)"),
+        ("other_spelling", "runs USING COVERING INDEX runs_by_spelling (<expr>=? AND account<?)"),
         ("newest_with_documents", "runs USING COVERING INDEX runs_by_scope (scope=?)"),
         ("made_by_any", "a USING INDEX attempts_in_order (run=?)"),
         ("made_by_one", "a USING INDEX attempts_by_sender (run=? AND sender=?)"),
@@ -222,8 +226,8 @@ async def test_a_million_rows_are_not_walked_through(tmp_path: Path, name: str, 
     steps = await to_thread.run_sync(planned_steps, path, name)
     assert any(index in step for step in steps), steps
     assert not [step for step in steps if "SCAN rows" in step or "SCAN r " in step]
-    # Rows of one number or of a chunk are few.
-    sorted_ = {"rows_of_number", "rows_of_bill", "made_of", "made_in"}
+    # Rows of one number or of a chunk are few, and so are runs of one beginning.
+    sorted_ = {"runs_named", "rows_of_number", "rows_of_bill", "made_of", "made_in"}
     assert not [step for step in steps if "TEMP B-TREE" in step and name not in sorted_]
 
 

@@ -11,7 +11,6 @@ from k3push.core.pacing.pace import (
     FIRST_CONCURRENCY,
     FIRST_ON_THEIR_WAY,
     MERGING_CHUNK_SIZE,
-    MOST_CALLS_AT_FIRST,
     MOST_CHUNK_SIZE,
     MOST_CONCURRENCY,
     MOST_STEPS,
@@ -195,10 +194,10 @@ def test_the_next_execution_begins_with_what_the_last_one_came_to(capacity: int)
     first = server(capacity)
     first.rounds(6)
     second = next_time(first)
-    assert second.pace.setting.concurrency <= MOST_CALLS_AT_FIRST
-    assert capacity * 0.8 <= second.pace.setting.concurrency <= capacity * 1.6
+    least, most = capacity * 0.8, max(2, capacity * 1.6)
+    assert least <= second.pace.setting.concurrency <= most
     second.rounds(6)
-    assert capacity * 0.8 <= second.pace.setting.concurrency <= capacity * 1.6
+    assert least <= second.pace.setting.concurrency <= most
 
 
 def test_a_server_that_serves_fewer_than_the_last_time_gets_fewer() -> None:
@@ -227,7 +226,7 @@ def test_what_worked_last_time_brings_no_more_numbers_at_first(size: int | None)
     for began_s, numbers in ((0.0, 1), (1.0, 10)):
         pace.add(Sample(began_s, began_s + 1, 0.9, numbers), chunk_size=size)
     calls = pace.setting.concurrency
-    assert FIRST_CONCURRENCY < calls <= MOST_CALLS_AT_FIRST
+    assert calls > FIRST_CONCURRENCY
     if size is None:
         assert calls * pace.size(100_000, 1000, 1, 11) <= FIRST_ON_THEIR_WAY
 

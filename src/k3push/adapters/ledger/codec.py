@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import ParamSpec, TypeVar
 
 import orjson
@@ -128,6 +128,15 @@ def like(words: str) -> str:
     return f"%{from_text(words) or ''}%"
 
 
+def like_in_json(words: str) -> str:
+    r"""Write what a LIKE compares JSON with of which a text holds *words*.
+
+    >>> print(like_in_json('say "5%"'))
+    %say \\"5\%\\"%
+    """
+    return like(from_json(from_text(words) or "")[1:-1])
+
+
 def from_targets(targets: Sequence[Target]) -> str | None:
     """Write targets, as lists of id and number, and 1 behind a draft.
 
@@ -213,8 +222,9 @@ def from_route(route: Route) -> str:
     return from_json(said)
 
 
+@lru_cache(maxsize=1024)
 def to_route(text: str) -> Route:
-    """Read a route."""
+    """Read a route; of many runs that go by one, it is read once."""
     said = orjson.loads(text)
     # A ledger of before has none.
     return Route(**said | {"follow": tuple(Step(step) for step in said.get("follow", ()))})

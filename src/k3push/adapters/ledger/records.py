@@ -31,7 +31,7 @@ from k3push.core.model import (
     id_in,
     number_in,
 )
-from k3push.ports import AttemptRecord, Commanded, Doubt, Made, Memo, Note, StepRecord
+from k3push.ports import AttemptRecord, Commanded, Doubt, Glance, Made, Memo, Note, StepRecord
 
 
 class _States(dict[str, State]):
@@ -63,6 +63,11 @@ def to_run(found: Sequence[Any]) -> Run:
         whole=bool(whole),
         group=begun_with or "",
     )
+
+
+def to_glance(run: Sequence[Any], counts: str | None) -> Glance:
+    """Read a run, and how many rows each state has as JSON."""
+    return Glance(to_run(run), to_counts(orjson.loads(counts).items()) if counts else {})
 
 
 def from_run(run: Run) -> dict[str, str | int | None]:

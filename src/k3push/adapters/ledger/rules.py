@@ -23,7 +23,7 @@ from k3push.core.model import (
 )
 from k3push.core.remark import remark
 from k3push.core.safety import life
-from k3push.ports import Made
+from k3push.ports import Glance, Made
 
 Time = TypeVar("Time", datetime, str)
 
@@ -31,6 +31,10 @@ KILLED = "killed"
 """`Row.code` of a number whose executor died while its attempt was open."""
 
 KILLED_BECAUSE = remark("note.killed")
+
+
+BEHIND_ALL = (1 << 63) - 1
+"""A key that no run has, since all are smaller."""
 
 
 class Standing(NamedTuple):
@@ -63,6 +67,20 @@ class Spelled(NamedTuple):
     attempt: int
     bill: BillNumber
     id: str = ""
+
+
+def worth_a_glance(newest: Sequence[Glance]) -> Sequence[Glance]:
+    """Return, of the newest runs of an account, the last of each route and what is not settled.
+
+    Args:
+        newest: The oldest first.
+    """
+    last = {each.run.route.name: each.run.id for each in newest}
+    return [
+        each
+        for each in newest
+        if not each.run.is_settled or last[each.run.route.name] == each.run.id
+    ]
 
 
 def is_of_account(scope: str, account: str) -> bool:
@@ -281,6 +299,7 @@ def may_be_one(one_id: str, other_id: str) -> bool:
 def later_of(earlier: Made | None, later: Made) -> Made:
     """Return what the later of two runs has made of a bill, with the documents of both.
 
+    >>> from k3push.core.model import RunId, Target
     >>> one = Made(RunId("r1"), BillNumber("A"), State.PUSHED, (Target("1", "RK1"),))
     >>> other = Made(RunId("r2"), BillNumber("A"), State.PUSHED, (Target("2", "RK2"),))
     >>> both = later_of(later_of(None, one), other)

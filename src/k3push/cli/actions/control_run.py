@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from k3push.adapters.clock import SystemClock
+from k3push.cli.console.person import person_here
 from k3push.cli.console.screen import screen
 from k3push.core.control_words import LIMITS, Command, CommandError, Key, Verb
 from k3push.core.model import Run
@@ -15,6 +16,7 @@ from k3push.runs.control import command, hindrance, living_beside
 from k3push.runs.find import find_run
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
+from k3push.runs.request_stages import Act, note_act
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.open_ledger import ledger_of
 from k3push.words.language import Say
@@ -43,7 +45,9 @@ async def _give(ledger: Ledger, run: Run, what: Command) -> Commanded:
     Raises:
         Problem: The run does not obey, or has ended.
     """
-    obeyed = await command(ledger, SystemClock(), run.id, what, patience_s=PATIENCE_S)
+    clock = SystemClock()
+    await note_act(ledger, Act(clock.now(), run.id, person_here(), "control", str(what)))
+    obeyed = await command(ledger, clock, run.id, what, patience_s=PATIENCE_S)
     if obeyed is None:
         alive = await ledger.is_alive(run.id)
         raise Problem(

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from k3push.cli.console.person import person_here
 from k3push.cli.console.screen import put_json
 from k3push.config.tenants import tenant_of
-from k3push.fleet.enqueue import Enqueuer, needs_fleet, needs_shared_ledger, queue_of
+from k3push.fleet.enqueue import Enqueuer
+from k3push.fleet.queue_place import needs_fleet, needs_shared_ledger, queue_of
 from k3push.runs.outcome import Exit
 from k3push.wiring.config_file import find_config
 from k3push.wiring.job_lists import JobOptions
@@ -40,7 +42,7 @@ async def enqueue(names: Sequence[str], options: EnqueueOptions, say: Say) -> Ex
     def warn(sentence: str, /, **facts: object) -> None:
         sys.stderr.write(say(sentence, **facts) + "\n")
 
-    asker = Enqueuer(tenant, warn, slices=options.slices)
+    asker = Enqueuer(tenant, warn, slices=options.slices, by=person_here())
     async with (
         ledger_of(tenant.settings, create=True) as ledger,
         open_queue(queue_of(tenant), create=True) as queue,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,18 +13,22 @@ from rich.markup import escape
 
 from k3push.adapters.clock import SystemClock
 from k3push.cli.actions.control_run import PATIENCE_S
+from k3push.cli.console.person import person_here
 from k3push.cli.console.screen import put_json, screen
 from k3push.config.tenants import Tenant, Tenants
 from k3push.core.control_words import Command, Verb
 from k3push.core.model import RunId
 from k3push.core.remark import remark
-from k3push.fleet.enqueue import queue_of
 from k3push.fleet.queue import Queue, open_queue
+from k3push.fleet.queue_place import queue_of
 from k3push.fleet.status import samples, standing
 from k3push.fleet.tenant_folder import names_and_queue, one_queue_of, read_folder
+from k3push.ports import LedgerLostError
+from k3push.reporting.prometheus_text import write_textfile
 from k3push.runs.control import command
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
+from k3push.runs.request_stages import Act, note_act
 from k3push.wiring.open_ledger import ledger_of
 from k3push.wiring.outputs import check_output
 from k3push.words.language import Say, harmless, speaker
@@ -84,8 +88,10 @@ async def cancel(folder: Path, names: Sequence[str], *, everybody: bool, say: Sa
     async with _opened(folder) as (queue, tenants):
         for tenant in _meant(tenants, names, everybody=everybody):
             doing = await _doing(queue, tenant)
-            for run in await queue.cancel(tenant.name):
+            cancelled = await queue.cancel(tenant.name)
+            for run in cancelled:
                 _tell(say("fleet.cancelled", tenant=tenant.name, run=run))
+            await _note(tenant, cancelled, "cancelled")
             await _command(queue, tenant, Verb.STOP, say, doing)
     return Exit.DONE
 
@@ -105,6 +111,7 @@ async def retry(folder: Path, names: Sequence[str], *, everybody: bool, say: Say
             again += await queue.all("hurry", tenant=tenant.name)
             for row in again:
                 _tell(say("enqueue.queued", tenant=tenant.name, run=row["run"]))
+            await _note(tenant, [row["run"] for row in again], "requeued")
             if not again and not files:
                 _tell(say("fleet.nothing", tenant=tenant.name))
         await queue.make_jobs()
@@ -124,11 +131,27 @@ async def _command(
     async with ledger_of(tenant.settings) as ledger:
         for run in runs:
             what = Command(verb)
+            await note_act(
+                ledger, Act(SystemClock().now(), run, person_here(), "control", str(what))
+            )
             obeyed = await command(ledger, SystemClock(), run, what, patience_s=PATIENCE_S)
             if obeyed is None and await ledger.is_alive(run):
                 _tell(say("control.silent", run=run, seconds=PATIENCE_S))
             elif obeyed is not None:
                 _tell("  " + say(f"control.obeyed.{verb}", run=run))
+
+
+async def _note(tenant: Tenant, runs: Sequence[str], what: str) -> None:
+    """Write down in the tenant's ledger who has done something with runs.
+
+    It is done, whatever becomes of that: one tenant's ledger that is away holds up no other.
+    """
+    if runs:
+        now = SystemClock().now()
+        with suppress(LedgerLostError):
+            async with ledger_of(tenant.settings) as ledger:
+                for run in runs:
+                    await note_act(ledger, Act(now, run, person_here(), what))
 
 
 def _tell(line: str) -> None:
@@ -161,10 +184,6 @@ async def status(
 
 
 async def _write_metrics(queue: Queue, path: Path) -> None:
-    try:
-        from k3push.reporting.prometheus_text import write_textfile  # noqa: PLC0415
-    except ImportError as error:
-        raise Problem(remark("setting.package", package="k3push[metrics]")) from error
     check_output(path, option="--textfile")
     try:
         await anyio.to_thread.run_sync(write_textfile, path, await samples(queue))

@@ -9,8 +9,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from k3push.core.foreign_text import flaw_of
 from k3push.core.remark import remark
-from k3push.fleet.enqueue import needs_shared_ledger
 from k3push.fleet.isolation import isolation_sql
+from k3push.fleet.queue_place import needs_shared_ledger
 from k3push.fleet.tenant_folder import read_folder
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem

@@ -23,6 +23,7 @@ from rich.markup import escape
 from k3push.adapters.plan_file import sha256_of
 from k3push.cli.console.logs import LogOptions
 from k3push.cli.console.looking import Looking
+from k3push.cli.console.person import person_here
 from k3push.cli.console.preview_lines import preview_lines, shown_reading
 from k3push.cli.console.screen import put_json
 from k3push.cli.console.signals import on_interrupt
@@ -85,6 +86,7 @@ class Runner:
             Problem: There are none.
             SettingsError: They cannot be used.
         """
+        options = replace(options, by=person_here())
         self.options = options
         self.say = say
         self.terminal = Terminal(say, options.log, quiet=options.quiet, json=options.json)
@@ -268,7 +270,13 @@ class Runner:
             for run, bill in doubtful:
                 try:
                     await settle_by_word(
-                        ledger, self.clock, run, bill, state, because=self.options.because
+                        ledger,
+                        self.clock,
+                        run,
+                        bill,
+                        state,
+                        because=self.options.because,
+                        user=self.options.by,
                     )
                 except RunIsAliveError as error:
                     raise Problem(remark("error.run_alive", run=run)) from error

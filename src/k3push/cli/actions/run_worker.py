@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from k3push.cli.console.signals import on_interrupt
-from k3push.fleet.enqueue import queue_of
+from k3push.fleet.queue_place import queue_of
 from k3push.fleet.tenant_folder import one_queue_of, read_folder
 from k3push.fleet.work import FleetWork
 from k3push.fleet.worker import Worker

@@ -34,7 +34,7 @@ from k3push.config.settings import ServeSettings, Settings
 from k3push.config.tenants import Tenant as ConfigTenant
 from k3push.config.tenants import clashes_of, files_of, tenant_of
 from k3push.core.remark import remark
-from k3push.fleet.enqueue import needs_fleet, needs_shared_ledger, queue_of
+from k3push.fleet.queue_place import needs_fleet, needs_shared_ledger, queue_of
 from k3push.ports import Ledger, LedgerLostError
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
@@ -301,6 +301,7 @@ def _tenant(settings: Settings, workshop: Workshop | None) -> Tenant:
         window=settings.run.window,
         opened=partial(_opened, settings, create=workshop is not None),
         workshop=workshop,
+        roles=_roles_of(settings.serve) if _says_roles_alone(settings.serve) else {},
     )
 
 
@@ -384,13 +385,23 @@ def _door_of(settings: Sequence[Settings]) -> Settings:
     """Return the settings whose `[serve]` counts: of several files, one may have it.
 
     Raises:
-        Problem: Two files have it, and differ.
+        Problem: Two files have it, and differ; or there are roles, and nobody is known by name.
     """
-    saying = [each for each in settings if each.serve != ServeSettings()] or settings[:1]
+    saying = [each for each in settings if not _says_roles_alone(each.serve)] or settings[:1]
+    door = saying[0]
     for each in saying[1:]:
-        if each.serve != saying[0].serve:
-            raise Problem(remark("serve.two_doors", one=saying[0].file, other=each.file))
-    return saying[0]
+        if each.serve != door.serve:
+            raise Problem(remark("serve.two_doors", one=door.file, other=each.file))
+    if not (door.serve.passwords or door.serve.user_header):
+        for each in settings:
+            if each.serve.roles:
+                raise Problem(remark("serve.nobody_named", file=each.file))
+    return door
+
+
+def _says_roles_alone(serve: ServeSettings) -> bool:
+    """Say whether a file says nothing of the door; its roles, if any, are for its tenant."""
+    return serve.model_copy(update={"roles": {}}) == ServeSettings()
 
 
 def _rules(options: ServeOptions, settings: Settings) -> Rules:
@@ -418,12 +429,16 @@ def _rules(options: ServeOptions, settings: Settings) -> Rules:
         cookie="k3push",
         password=password,
         passwords=passwords,
-        roles={name: Role[role.upper()] for name, role in serve.roles.items()},
+        roles=_roles_of(serve),
         four_eyes=serve.four_eyes,
         user_header=serve.user_header,
         proxies=[ipaddress.ip_network(each) for each in serve.trusted_proxies],
         metrics_token=secret("metrics_token", serve.metrics_token),
     )
+
+
+def _roles_of(serve: ServeSettings) -> dict[str, Role]:
+    return {name: Role[role.upper()] for name, role in serve.roles.items()}
 
 
 def _is_loopback(host: str) -> bool:

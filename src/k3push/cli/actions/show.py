@@ -19,7 +19,7 @@ from k3push.core.remark import remark
 from k3push.core.safety.document_steps import FOR_PERSON
 from k3push.ports import AttemptRecord, Commanded, Ledger, StepRecord
 from k3push.reporting.packed_rows import moment
-from k3push.reporting.phrases import order_lines
+from k3push.reporting.phrases import act_words, order_lines
 from k3push.reporting.report import write_report
 from k3push.reporting.results import MOST_READ, clusters_of, read_causes
 from k3push.reporting.summary import (
@@ -37,7 +37,7 @@ from k3push.runs.control import living_beside, orders_of, runs_beside
 from k3push.runs.find import MOST_NAMED, RunFilter, find_run, rows_holding
 from k3push.runs.outcome import Exit, ending_of, exit_of, followed_of
 from k3push.runs.problem import Problem
-from k3push.runs.request_stages import steps_asked_for
+from k3push.runs.request_stages import Act, acts_about, steps_asked_for
 from k3push.runs.row_pages import FollowedRow, steps_of_row, with_follow
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.open_ledger import ledger_of
@@ -134,7 +134,7 @@ async def runs(
 ) -> Exit:
     """Print runs, the newest first."""
     async with ledger_of(load_settings(config)) as ledger:
-        found = (await wanted.of(ledger))[:limit]
+        found = await wanted.of(ledger, limit)
         counts = {run.id: await ledger.counts(run.id) for run in found}
     if json:
         told = [_run_as_json(run, counts[run.id]) for run in found]
@@ -206,6 +206,11 @@ async def explain(config: Path | None, number: str, say: Say) -> Exit:
             for note in await ledger.notes_of(bill)
         ]
         told += [(each.attempt.intent.began_at, _step_lines(each, say)) for each in steps.values()]
+        told += [
+            (act.at, [f"{moment(act.at)}  {_act_line(act, say)}"])
+            for run in dict.fromkeys(run for run, _ in rows)
+            for act in await acts_about(ledger, run)
+        ]
     for _, lines in sorted(told, key=lambda each: each[0]):
         console.print()
         for line in lines:
@@ -346,6 +351,11 @@ def _step_lines(record: StepRecord, say: Say) -> list[str]:
         count=len(intent.ids),
     )
     return _call_lines(attempt, record, say)
+
+
+def _act_line(act: Act, say: Say) -> str:
+    by = act.by or say("desk.nobody")
+    return say("explain.act", by=by, what=act_words(act, say), run=act.about)
 
 
 def _call_lines(what: str, record: AttemptRecord | StepRecord, say: Say) -> list[str]:

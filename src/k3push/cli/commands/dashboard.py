@@ -56,7 +56,6 @@ def add_watching(app: typer.Typer, say: Say) -> None:
             package, _, _ = (error.name or "").partition(".")
             if package not in {
                 "fastapi",
-                "prometheus_client",
                 "python_multipart",
                 "starlette",
                 "uvicorn",

@@ -23,7 +23,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from k3push.core.pacing.server_model import MOST_CALLS, STEP, Learnt, ServerModel
+from k3push.core.pacing.server_model import LEVELS, MOST_CALLS, Learnt, ServerModel
 from k3push.core.remark import remark
 
 # Calls that are served one by one look like a little more than one, since the network is not.
@@ -37,9 +37,9 @@ MOST_CONCURRENCY = MOST_CALLS
 # What may be tried at once beside what was seen: calls at once, and numbers in a chunk. TCP's slow
 # start doubles; a round of calls costs more than one of packets.
 GROWTH = 4
-# Calls that wait for one another are not tried in such numbers: what of them works at least.
-NEARLY_ALL = 0.7
 LITTLE_GROWTH = 1.5
+# A try tells of so many times as many calls, since what slows them down shows before.
+TELLS_OF = 2
 
 # The first chunk travels alone, so that it is a small part of a list.
 FIRST_CHUNK_SIZE = 10
@@ -56,10 +56,6 @@ LOOKS = 2
 # come through, then so many for each that has. Fewer would hide what more calls bring.
 FIRST_ON_THEIR_WAY = 80
 ON_THEIR_WAY_FOR_EACH = 3
-
-# So many calls bring no more than that, even in small chunks; they are made at once by whoever
-# has seen them work in an earlier execution.
-MOST_CALLS_AT_FIRST = 16
 
 # What was found in an earlier execution counts as so many samples of each kind, and for nothing
 # where the canary or the first chunk takes so many times as long, or as short, as it should.
@@ -191,13 +187,12 @@ class Pace:
         self._recalled: Learnt | None = None
         self._recalled_weight = RECALLED
         self._canary: Sample | None = None
-        self._left = 0
+        self._left = self._made = 0
         # The round: sendings that began under the present setting.
         self._since_s = -math.inf
         self._round: list[Sample] = []
         self._is_first_round = True
-        self._short = 1
-        self._is_odd = False
+        self._short = MOST_CHUNK_SIZE  # in the first round of a try
         # What has been tried, and what the ERP has said outright.
         self._tried = 1
         self._tried_size = FIRST_ON_THEIR_WAY // FIRST_CONCURRENCY // GROWTH
@@ -242,7 +237,7 @@ class Pace:
             free: How many more calls could.
             made: Numbers of this execution that the ERP has made targets from.
         """
-        self._left = left
+        self._left, self._made = left, made
         if self._merges or self._fixes_size:
             return self.setting.chunk_size
         if not self._knows_costs:
@@ -251,16 +246,12 @@ class Pace:
         size = self._best_size(left, calls)
         if self._is_first_round:
             size = min(size, self._short)
-            self._is_odd = not self._is_odd
-            if self._is_odd and left > calls * size:
-                size = math.ceil(size / 3)  # two sizes in a round tell calls and numbers apart
-        on_their_way = max(FIRST_ON_THEIR_WAY, ON_THEIR_WAY_FOR_EACH * made)
         working = self._working(calls)
         # Numbers that cost less than a call are no matter at the end.
         share = max(left / working, min(left / free, self._model.server.per_call))
         ready_share = ready * calls / max(calls, free * working)
         share = min(share, max(ready_share, size / 4))
-        return max(1, min(size, on_their_way // calls, math.ceil(share)))
+        return max(1, min(size, self._most_on_their_way // calls, math.ceil(share)))
 
     def _first_size(self, left: int) -> int:
         """Say how many numbers may travel alone, for about the time of the canary.
@@ -287,6 +278,10 @@ class Pace:
         )
         part = min(FIRST_CHUNK_SIZE, left // LISTS_A_FIRST_CHUNK)
         return max(2, part, math.ceil(size))
+
+    @property
+    def _most_on_their_way(self) -> int:
+        return max(FIRST_ON_THEIR_WAY, ON_THEIR_WAY_FOR_EACH * self._made)
 
     def _working(self, calls: int) -> float:
         """Say how many of the calls at once the ERP works on, while the others wait."""
@@ -330,6 +325,10 @@ class Pace:
                 enough = 2
             if len(self._round) >= enough:
                 self._judge(sample.ended_s)
+        elif sample.came_to:
+            # It left under another setting.
+            self._take(sample)
+            self._model.fit()
 
     def _obey(self, at_s: float, concurrency: int | None, chunk_size: int | None) -> None:
         """Take what a person has fixed for the setting."""
@@ -486,30 +485,25 @@ class Pace:
         left, tried = max(self._left, 1), self._tried
         levels = [min(FIRST_CONCURRENCY, self._most_calls)]
         if tried > 1:
-            if self._working(tried) <= NEARLY_ALL * tried:
-                growth = LITTLE_GROWTH
             most = min(self._most_calls, math.ceil(growth * tried))
-            steps = math.ceil(math.log(MOST_CALLS, STEP))
-            levels = sorted({min(most, round(STEP**nth)) for nth in range(steps + 1)})
-        # What was not tried yet may be given up for what was.
+            levels = sorted({min(most, each) for each in LEVELS})
+        # What was not tried yet may be given up for what was, and a try tells a little more.
         known = [min(each, self._most_calls) for each in (self.setting.concurrency, tried)]
         best: dict[int, tuple[float, int]] = {}
         for calls in levels:
-            size = self._best_size(left, calls)
-            share = min(size, math.ceil(left / calls))
-            sizes, others = {share}, known
-            if calls <= tried:
-                others = []
-            elif not self._fixes_size:
-                sizes |= {min(share, math.ceil(self._model.server.per_call))}
+            then = self._best_size(left, calls)
+            size = max(1, min(then, math.ceil(left / calls), self._most_on_their_way // calls))
+            sizes, others = {size}, list[int]()
+            if calls > tried:
+                others = [*known, *(each for each in LEVELS if calls < each <= TELLS_OF * calls)]
+                if not self._fixes_size:
+                    sizes |= {min(size, math.ceil(self._model.server.per_call))}
             best[calls] = min(
-                (self._model.takes_s(calls, each, left, others, size), each) for each in sizes
+                (self._model.times_best(calls, each, left, others, then), each) for each in sizes
             )
-        soonest_s = min(best.values())[0]
-        calls = next(each for each in levels if best[each][0] <= (1 + WORTH) * soonest_s)
-        if not self._has_begun:
-            calls = min(calls, MOST_CALLS_AT_FIRST)
-        return calls, best.get(calls, best[levels[0]])[1]
+        soonest = min(best.values())[0]
+        calls = next(each for each in levels if best[each][0] <= (1 + WORTH) * soonest)
+        return calls, best[calls][1] if calls > tried else MOST_CHUNK_SIZE
 
     def _set(self, at_s: float, setting: Setting, why: str) -> None:
         self._since_s = at_s

@@ -12,7 +12,7 @@ most of the time is the network's, more calls still bring more (below 1).
 All samples go into one fit, whatever their sizes and calls at once: the costs follow from the
 knee by weighted least squares, and the knees that are possible are gone through one by one. Each
 keeps a weight by how well it explains what was seen, so that few samples leave many knees possible,
-and the calls at once are chosen for all of them together, by their expected log throughput.
+and the calls at once are chosen for all of them together, each in parts of its own best time.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ from dataclasses import dataclass
 # Samples whose calls and sizes differ by less than this are taken together.
 STEP = 1.3
 MOST_CALLS = 64
-_LEVELS = math.ceil(math.log(MOST_CALLS) / math.log(STEP))
-KNEES = (*(STEP**nth for nth in range(_LEVELS)), math.inf)
+_STEPS = math.ceil(math.log(MOST_CALLS) / math.log(STEP))
+KNEES = (*(STEP**nth for nth in range(_STEPS)), math.inf)
+# Calls at once that are compared.
+LEVELS = sorted({min(MOST_CALLS, round(STEP**nth)) for nth in range(_STEPS + 1)})
 # Ways in which a crowd may slow a server down: the part of a time that does not grow with it,
 # which is the network's; the power with which the rest grows; and how likely that is before
 # anything is seen.
@@ -38,6 +40,9 @@ MEMORY = 8.0
 # samples that is worth.
 VARIES = 0.3
 BELIEVED = 4.0
+
+# Servers that explain what was seen with less than this chance are passed over.
+UNLIKELY = 1e-4
 
 # What the model leaves out, as a part of a time.
 MISS = 0.05
@@ -74,6 +79,15 @@ class Server:
     def push_s(self, calls: int, numbers: float) -> float:
         """Say how long a push takes."""
         return (self.call_s + self.number_s * numbers) * self.slowed(calls)
+
+    def chunk_s(self, calls: int, numbers: float) -> float:
+        """Say how long a chunk takes with its looks."""
+        return (self.call_s + self.look_s + self.number_s * numbers) * self.slowed(calls)
+
+    def rest_s(self, numbers: float, calls: int, size: float) -> float:
+        """Say how long some numbers take, in chunks of a size: as long as one chunk at least."""
+        chunks = max(1.0, numbers / (calls * size))
+        return self.chunk_s(calls, max(1.0, numbers / calls) / chunks) * chunks
 
     @property
     def per_call(self) -> float:
@@ -134,6 +148,8 @@ class ServerModel:
         self._looks_s: float | None = None
         self._fits: list[tuple[float, Server]] = []
         self._slowed: dict[int, float] = {}
+        self._weighted_left: int | None = None
+        self._by_best: list[tuple[float, Server]] = []
         self.missed = 0.0
         self.server = Server(0.0, 1.0)
 
@@ -196,44 +212,53 @@ class ServerModel:
             1, len(fresh)
         )
         self._slowed.clear()
-        self._fits = [
-            (likely * math.exp((least - miss) / 2), server) for miss, likely, server in found
-        ]
+        likely = [(each * math.exp((least - miss) / 2), server) for miss, each, server in found]
+        total = sum(each for each, _ in likely)
+        self._fits = [(each / total, server) for each, server in likely if each > UNLIKELY * total]
+        self._weighted_left = None
         return self.server
 
     def slowed(self, calls: int) -> float:
         """Return how many times longer all is expected to take with so many calls at once."""
         if calls not in self._slowed:
-            total = sum(weight for weight, _ in self._fits)
-            slowed = sum(weight * server.slowed(calls) for weight, server in self._fits)
-            self._slowed[calls] = slowed / total
+            slowed = sum(likely * server.slowed(calls) for likely, server in self._fits)
+            self._slowed[calls] = slowed
         return self._slowed[calls]
 
-    def takes_s(
+    def times_best(
         self, calls: int, size: float, left: int, other: Sequence[int], then: float
     ) -> float:
-        """Return how long the rest of a list is expected to take if *calls* at once are tried.
+        """Return how many times as long as at its best the rest of a list is expected to take.
 
-        What they bring is known after a round, and the rest goes with them or as it goes now,
-        whichever is better. So a try costs a round where it fails, and tells for the whole rest.
+        What *calls* at once bring is known after a round, and the rest goes with whatever is best
+        then. So a try costs a round where it fails, and tells for the whole rest. Each server that
+        is possible counts in parts of its own best time, or else the slow ones alone would decide.
 
         Args:
-            calls: At once, in a round of the try.
+            calls: At once, in a round.
             size: Numbers in each of them.
             left: Numbers that are still to be sent.
             other: Calls at once that the rest may go with as well.
             then: Numbers in each call of the rest.
         """
-        sum_s = total = 0.0
-        after = max(0.0, left - calls * size)
-        for weight, server in self._fits:
-            slowed = server.slowed(calls)
-            best = min(slowed / calls, *(server.slowed(each) / each for each in other), 1e9)
-            chunk_s = server.call_s + server.look_s + server.number_s * size
-            then_s = (server.call_s + server.look_s) / then + server.number_s
-            sum_s += weight * (chunk_s * slowed + after * then_s * best)
-            total += weight
-        return sum_s / total
+        after = left - calls * size
+        times = 0.0
+        for weight, server in self._weighted(left):
+            took_s = server.chunk_s(calls, size)
+            if after > 0:
+                took_s += min(server.rest_s(after, each, then) for each in (calls, *other))
+            times += weight * took_s
+        return times
+
+    def _weighted(self, left: int) -> list[tuple[float, Server]]:
+        """Return the servers that are possible: how likely each is, by its best time for a list."""
+        if self._weighted_left != left:
+            self._weighted_left = left
+            self._by_best = [
+                (likely / min(server.chunk_s(each, left / each) for each in LEVELS), server)
+                for likely, server in self._fits
+            ]
+        return self._by_best
 
     def _candidates(
         self, cells: list[tuple[_Cell, float]]

@@ -26,6 +26,10 @@ SELECT now() AS now;
 INSERT INTO fleet_runs (tenant, run, lock, send_window, time_zone)
 VALUES (:tenant, :run, :lock, :window, :zone);
 
+-- name: unask
+-- Its id was another account's.
+DELETE FROM fleet_runs WHERE tenant = :tenant AND run = :run AND NOT listed;
+
 -- name: listed
 UPDATE fleet_runs SET listed = true WHERE tenant = :tenant AND run = :run;
 

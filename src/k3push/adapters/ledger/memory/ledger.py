@@ -73,6 +73,7 @@ from k3push.ports import (
     AttemptRecord,
     Commanded,
     Doubt,
+    Glance,
     Holder,
     Ledger,
     LedgerLostError,
@@ -80,6 +81,7 @@ from k3push.ports import (
     Memo,
     Note,
     OtherSpellingError,
+    RunIdTakenError,
     RunIsAliveError,
     StepRecord,
 )
@@ -134,6 +136,11 @@ class MemoryLedger(Ledger):
     def _is_mine(self, store: Store, run: RunId) -> bool:
         return run in store.runs and store.runs[run].run.account == self._account
 
+    async def _in_order(self) -> Sequence[RunRows]:
+        """Return the account's runs in the order in which they were opened."""
+        store = await self._turn()
+        return [rows for rows in store.runs.values() if self._is_mine(store, rows.run.id)]
+
     async def _oldest_first(self) -> Sequence[RunRows]:
         store = await self._turn()
         return [rows for rows in oldest_first(store) if self._is_mine(store, rows.run.id)]
@@ -151,7 +158,7 @@ class MemoryLedger(Ledger):
             if account.lower() == run.account.lower():
                 raise OtherSpellingError(run.account, account)
         if run.id in store.runs:
-            raise ValueError(f"run {run.id} is there already")
+            raise RunIdTakenError(run.id)
         store.runs[run.id] = RunRows(run)
 
     async def end_run(self, run: RunId, exit_code: int, at: datetime) -> None:
@@ -164,12 +171,55 @@ class MemoryLedger(Ledger):
         store = await self._turn()
         return store.runs[run].run if self._is_mine(store, run) else None
 
-    async def runs(self, *, last: int | None = None, undone: bool = False) -> Sequence[Run]:
+    async def runs(
+        self, *, last: int | None = None, undone: bool = False, before: RunId | None = None
+    ) -> Sequence[Run]:
         """Return runs in the order in which they were opened: all, or the last so many."""
-        store = await self._turn()
-        found = [rows.run for rows in store.runs.values() if self._is_mine(store, rows.run.id)]
+        found = [rows.run for rows in await self._in_order()]
+        if before is not None:
+            found = found[: found.index((await self._rows_of_run(before)).run)]
         wanted = [run for run in found if not undone or run.exit != 0]
         return wanted if last is None else wanted[max(0, len(wanted) - last) :]
+
+    async def runs_named(self, beginning: str) -> Sequence[Run]:
+        """Return the runs whose id begins so."""
+        found = [rows.run for rows in await self._in_order()]
+        return [run for run in found if run.id.startswith(beginning)]
+
+    async def runs_called(
+        self,
+        words: str,
+        *,
+        ids: Collection[RunId] = (),
+        last: int,
+        before: RunId | None = None,
+    ) -> Sequence[Run]:
+        """Return the last so many runs whose jobs hold a text, or that are named."""
+        wanted = [
+            run
+            for run in await self.runs(before=before)
+            if run.id in ids or any(words.casefold() in job.casefold() for job in run.jobs)
+        ]
+        return wanted[max(0, len(wanted) - last) :]
+
+    async def runs_begun_with(self, group: str) -> Sequence[Run]:
+        """Return the runs that one command has begun."""
+        found = [rows.run for rows in await self._in_order()]
+        return [run for run in found if group and run.group == group]
+
+    async def glances(
+        self, accounts: Collection[str], *, among: int
+    ) -> Mapping[str, Sequence[Glance]]:
+        """Return the last run of each route of several accounts, and those that are not settled."""
+        seen: dict[str, Sequence[Glance]] = {}
+        for account in accounts:
+            store = await self._turn()
+            every = [rows for rows in store.runs.values() if rows.run.account == account]
+            newest = every[max(0, len(every) - among) :]
+            seen[account] = rules.worth_a_glance(
+                [Glance(rows.run, rows.counts()) for rows in newest]
+            )
+        return seen
 
     @asynccontextmanager
     async def own(self, run: RunId, *, executes: bool = True) -> AsyncIterator[None]:
@@ -331,8 +381,7 @@ class MemoryLedger(Ledger):
 
     async def counts(self, run: RunId) -> Mapping[State, int]:
         """Count the rows of each state."""
-        rows = await self._rows_of_run(run)
-        return dict(Counter(row.state for row in rows.rows.values()))
+        return (await self._rows_of_run(run)).counts()
 
     async def target_count(self, run: RunId) -> int:
         """Count the documents that the rows of a run name."""

@@ -5,6 +5,7 @@ Every step is an ordinary function, so nothing can come between its checks and i
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -49,6 +50,10 @@ class RunRows:
     numbers: dict[BillNumber, set[int]] = field(default_factory=dict)
     attempts: dict[int, int] = field(default_factory=dict)
     repeats: dict[int, tuple[Listed, int]] = field(default_factory=dict)
+
+    def counts(self) -> Mapping[State, int]:
+        """Count the rows of each state."""
+        return dict(Counter(row.state for row in self.rows.values()))
 
     def standing(self, place: int | None) -> rules.Standing | None:
         """Say where the row at *place* stands."""

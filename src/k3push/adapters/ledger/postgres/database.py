@@ -150,6 +150,8 @@ class Connection:
 
     Attributes:
         account: Whose runs the statements see.
+        keys: Key and scope of runs of the account that were committed when they were read;
+            neither ever changes.
         check_owner: Raises if this process owned a run that another has taken over by now; it is
             given the run and its epoch, which nobody can change meanwhile (`run_locks`).
     """
@@ -159,14 +161,21 @@ class Connection:
         connection: AsyncConnection[Any],
         account: str = "",
         check_owner: Callable[[RunId, int], None] = _owns_no_run,
+        keys: dict[RunId, tuple[int, str]] | None = None,
     ) -> None:
         self._connection = connection
         self.account = account
         self.check_owner = check_owner
+        self.keys = {} if keys is None else keys
 
-    def bound(self, account: str, check_owner: Callable[[RunId, int], None]) -> Connection:
+    def bound(
+        self,
+        account: str,
+        check_owner: Callable[[RunId, int], None],
+        keys: dict[RunId, tuple[int, str]] | None = None,
+    ) -> Connection:
         """Return the same connection for the runs of an account, and of the process's owner."""
-        return Connection(self._connection, account, check_owner)
+        return Connection(self._connection, account, check_owner, keys)
 
     async def ask(self, name: str, **values: Value) -> AsyncCursor[tuple[Any, ...]]:
         """Send a statement; in a pipeline its answer comes with the next that is waited for."""

@@ -38,6 +38,9 @@ from k3push.ports import Ledger
 P = ParamSpec("P")
 T = TypeVar("T")
 
+MOST_KEYS = 1000
+"""Keys of runs that are remembered: nearly every read begins with one."""
+
 Step = Callable[Concatenate[Connection, P], Awaitable[T]]
 
 
@@ -67,10 +70,12 @@ async def open_postgres(
     await _bring_up_to_date(server, create=create)
     pool = pool_of(server, connections)
     await pool.open()
+    locks = RunLocks(server)
     try:
-        yield PostgresLedger(RunLocks(server), Transactions(server, pool), account=account)
+        yield PostgresLedger(locks, Transactions(server, pool), account=account)
     finally:
         with anyio.CancelScope(shield=True):
+            await locks.close()
             await pool.close()
 
 
@@ -131,6 +136,7 @@ class PostgresLedger(Ledger):
         self._locks = locks
         self._transactions = transactions
         self._account = account
+        self._keys: dict[RunId, tuple[int, str]] = {}
 
     def of_account(self, account: str) -> PostgresLedger:
         """Return the same ledger for another account; they share their connections."""
@@ -142,7 +148,11 @@ class PostgresLedger(Ledger):
 
     async def read(self, step: Callable[[Connection], Awaitable[T]]) -> T:
         """Do a step of this account that reads; see `Transactions.read`."""
-        return await self._transactions.read(lambda c: step(self._bound(c)))
+        if len(self._keys) > MOST_KEYS:
+            self._keys.clear()
+        return await self._transactions.read(
+            lambda c: step(c.bound(self._account, self._locks.check, self._keys))
+        )
 
     def _bound(self, connection: Connection) -> Connection:
         return connection.bound(self._account, self._locks.check)
@@ -153,6 +163,10 @@ class PostgresLedger(Ledger):
     end_run = _writes(writes.end_run)
     run = _reads(reads.run)
     runs = _reads(reads.runs)
+    runs_named = _reads(reads.runs_named)
+    runs_called = _reads(reads.runs_called)
+    runs_begun_with = _reads(reads.runs_begun_with)
+    glances = _reads(reads.glances)
     take = _writes(writes.take)
     has_taken = _reads(reads.has_taken)
     keep_pace = _writes(writes.keep_pace)

@@ -21,7 +21,7 @@ from k3push.core.model import (
     number_in,
 )
 from k3push.core.pacing.server_model import Learnt
-from k3push.ports import AttemptRecord, Commanded, Doubt, Made, Note
+from k3push.ports import AttemptRecord, Commanded, Doubt, Glance, Made, Note
 
 
 async def run(connection: Connection, run: RunId) -> Run | None:
@@ -31,11 +31,55 @@ async def run(connection: Connection, run: RunId) -> Run | None:
 
 
 async def runs(
-    connection: Connection, *, last: int | None = None, undone: bool = False
+    connection: Connection,
+    *,
+    last: int | None = None,
+    undone: bool = False,
+    before: RunId | None = None,
 ) -> Sequence[Run]:
     """Return runs in the order in which they were opened: all, or the last so many."""
-    found = await connection.all("newest_runs", undone=undone, last=last)
+    end = rules.BEHIND_ALL if before is None else await run_key(connection, before)
+    query = "undone_runs" if undone else "newest_runs"
+    found = await connection.all(query, before=end, last=last)
     return [records.to_run(each) for each in reversed(found)]
+
+
+async def runs_named(connection: Connection, beginning: str) -> Sequence[Run]:
+    """Return the runs whose id begins so."""
+    found = await connection.all("runs_named", beginning=beginning)
+    return [records.to_run(each) for each in found]
+
+
+async def runs_called(
+    connection: Connection,
+    words: str,
+    *,
+    ids: Collection[RunId] = (),
+    last: int,
+    before: RunId | None = None,
+) -> Sequence[Run]:
+    """Return the last so many runs whose jobs hold a text, or that are named."""
+    end = rules.BEHIND_ALL if before is None else await run_key(connection, before)
+    found = await connection.all(
+        "runs_called", like=text.like_in_json(words), ids=list(ids), before=end, last=last
+    )
+    return [records.to_run(each) for each in reversed(found)]
+
+
+async def runs_begun_with(connection: Connection, group: str) -> Sequence[Run]:
+    """Return the runs that one command has begun."""
+    found = await connection.all("runs_begun_with", group=group)
+    return [records.to_run(each) for each in found]
+
+
+async def glances(
+    connection: Connection, accounts: Collection[str], *, among: int
+) -> Mapping[str, Sequence[Glance]]:
+    """Return the last run of each route of several accounts, and those that are not settled."""
+    seen: dict[str, list[Glance]] = {account: [] for account in accounts}
+    for account, counts, *run in await connection.all("glances", accounts=list(seen), among=among):
+        seen[account].append(records.to_glance(run, counts))
+    return {account: rules.worth_a_glance(those) for account, those in seen.items()}
 
 
 async def run_key(connection: Connection, run: RunId) -> int:
@@ -44,16 +88,23 @@ async def run_key(connection: Connection, run: RunId) -> int:
 
 
 async def _key_and_scope(connection: Connection, run: RunId) -> tuple[int, str]:
+    if (known := connection.keys.get(run)) is not None:
+        return known
     found = await connection.one("run_key", run=run)
     if found is None:
         raise LookupError(f"the ledger has no run {run}")
-    return int(found[0]), str(found[1])
+    known = int(found[0]), str(found[1])
+    connection.keys[run] = known
+    return known
 
 
 async def is_alive(connection: Connection, run: RunId) -> bool:
     """Say whether some process holds the lock of a run."""
-    found = await connection.one("run_key", run=run)
-    return found is not None and await connection.one("is_alive", run=found[0]) == (True,)
+    try:
+        key = await run_key(connection, run)
+    except LookupError:
+        return False
+    return await connection.one("is_alive", run=key) == (True,)
 
 
 async def has_taken(connection: Connection, file: FolderFile) -> bool:

@@ -25,6 +25,11 @@ RETAKE_PATIENCE_S = 60.0
 
 RETAKE_PAUSE_S = 0.5
 
+MOST_SPARE = 2
+"""Sessions that wait for the next run: a new one costs as much as a hundred statements."""
+
+SPARE_S = 30.0
+
 
 @dataclass(slots=True, eq=False)
 class RunLock:
@@ -43,12 +48,21 @@ class RunLock:
     keeper: asyncio.Task[None] | None = None
 
 
+@dataclass(slots=True, eq=False)
+class _Spare:
+    """A session without a lock, and what closes it if no run comes."""
+
+    connection: Connection
+    closing: asyncio.Task[None]
+
+
 class RunLocks:
     """The runs that one process owns."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
         self._held: dict[RunId, RunLock] = {}
+        self._spare: list[_Spare] = []
 
     def check(self, run: RunId, epoch: int) -> None:
         """Raise if this process has owned *run* and another has taken it over.
@@ -98,7 +112,7 @@ class RunLocks:
     async def _enter(
         self, run: RunId, account: str, enter: Callable[[Connection], Awaitable[tuple[int, int]]]
     ) -> RunLock:
-        connection = await self._server.connect(account)
+        connection = await self._connection(account)
         try:
             await _lock(connection, run)
             async with connection.transaction():
@@ -116,9 +130,42 @@ class RunLocks:
             with suppress(asyncio.CancelledError):
                 await lock.keeper
         # Said aloud, since the server notices the end of a connection only after a moment.
-        with suppress(psycopg.Error):
-            await lock.connection.do("give_run_lock_back", run=lock.key)
-        await lock.connection.close()
+        try:
+            await lock.connection.do("give_run_lock_back")
+        except psycopg.Error:
+            await lock.connection.close()
+        else:
+            await self._keep_spare(lock.connection)
+
+    async def close(self) -> None:
+        """Close the sessions that are held for the next runs."""
+        while self._spare:
+            spare = self._spare.pop()
+            spare.closing.cancel()
+            await spare.connection.close()
+
+    async def _connection(self, account: str) -> Connection:
+        """Return a session of its own for a run: the one that was given back last, or a new one."""
+        while self._spare:
+            spare = self._spare.pop()
+            spare.closing.cancel()
+            if not spare.connection.raw.closed:
+                return Connection(spare.connection.raw, account)
+        return await self._server.connect(account)
+
+    async def _keep_spare(self, connection: Connection) -> None:
+        """Hold a session, which has no lock any more, for the next run; but not for long."""
+        if len(self._spare) >= MOST_SPARE:
+            await connection.close()
+            return
+
+        async def close_later() -> None:
+            await asyncio.sleep(SPARE_S)
+            self._spare.remove(spare)
+            await connection.close()
+
+        spare = _Spare(connection, asyncio.create_task(close_later()))
+        self._spare.append(spare)
 
     async def _keep(self, lock: RunLock) -> None:
         """Wait for the connection to be lost, and take the lock again if nobody else has."""

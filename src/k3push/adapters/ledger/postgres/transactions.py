@@ -110,7 +110,7 @@ class Transactions:
                 await patience.after(said)
 
     async def read(self, look: Callable[[Connection], Awaitable[T]]) -> T:
-        """Return what *look* sees; what it asks travels together.
+        """Return what *look* sees; each answer is waited for, so that nothing travels together.
 
         Raises:
             LedgerLostError: The server could not be reached, or did not answer.
@@ -124,7 +124,7 @@ class Transactions:
         patience = Patience(self._server)
         while True:
             try:
-                async with self._pool.connection() as raw, raw.pipeline():
+                async with self._pool.connection() as raw:
                     return await look(Connection(raw))
             except psycopg.Error as said:
                 await patience.after(said)

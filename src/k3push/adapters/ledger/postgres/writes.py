@@ -31,7 +31,7 @@ from k3push.core.model import (
     number_in,
 )
 from k3push.core.pacing.server_model import Learnt
-from k3push.ports import OtherSpellingError
+from k3push.ports import OtherSpellingError, RunIdTakenError
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ async def open_run(connection: Connection, run: Run) -> None:
         raise OtherSpellingError(run.account, *known)
     made = await connection.one("insert_run", **records.from_run(run))
     if made is None:
-        raise ValueError(f"run {run.id} is there already")
+        raise RunIdTakenError(run.id)
 
 
 async def end_run(connection: Connection, run: RunId, exit_code: int, at: datetime) -> None:

@@ -23,7 +23,7 @@ from k3push.core.model import (
     number_in,
 )
 from k3push.core.pacing.server_model import Learnt
-from k3push.ports import AttemptRecord, Commanded, Doubt, Made, Note
+from k3push.ports import AttemptRecord, Commanded, Doubt, Glance, Made, Note
 
 # What nearly all rows are in: these have no index, and are found by walking on from a place.
 WIDESPREAD = {State.PLANNED, State.SENT, State.PUSHED}
@@ -35,11 +35,60 @@ def run(connection: Connection, run: RunId) -> Run | None:
     return records.to_run(found) if found else None
 
 
-def runs(connection: Connection, *, last: int | None = None, undone: bool = False) -> Sequence[Run]:
+def runs(
+    connection: Connection,
+    *,
+    last: int | None = None,
+    undone: bool = False,
+    before: RunId | None = None,
+) -> Sequence[Run]:
     """Return runs in the order in which they were opened: all, or the last so many."""
     limit = -1 if last is None else last
-    found = connection.all("newest_runs", undone=undone, limit=limit)
+    end = rules.BEHIND_ALL if before is None else run_key(connection, before).key
+    query = "undone_runs" if undone else "newest_runs"
+    found = connection.all(query, before=end, limit=limit)
     return [records.to_run(each) for each in reversed(found)]
+
+
+def runs_named(connection: Connection, beginning: str) -> Sequence[Run]:
+    """Return the runs whose id begins so."""
+    found = connection.all("runs_named", beginning=beginning)
+    return [records.to_run(each) for each in found]
+
+
+def runs_called(
+    connection: Connection,
+    words: str,
+    *,
+    ids: Collection[RunId] = (),
+    last: int,
+    before: RunId | None = None,
+) -> Sequence[Run]:
+    """Return the last so many runs whose jobs hold a text, or that are named."""
+    end = rules.BEHIND_ALL if before is None else run_key(connection, before).key
+    named = text.from_json(list(ids))
+    found = connection.all(
+        "runs_called", like=text.like_in_json(words), ids=named, before=end, last=last
+    )
+    return [records.to_run(each) for each in reversed(found)]
+
+
+def runs_begun_with(connection: Connection, group: str) -> Sequence[Run]:
+    """Return the runs that one command has begun."""
+    found = connection.all("runs_begun_with", group=group)
+    return [records.to_run(each) for each in found]
+
+
+def glances(
+    connection: Connection, accounts: Collection[str], *, among: int
+) -> Mapping[str, Sequence[Glance]]:
+    """Return the last run of each route of several accounts, and those that are not settled."""
+    return {account: _glances(connection.of_account(account), among) for account in set(accounts)}
+
+
+def _glances(connection: Connection, among: int) -> Sequence[Glance]:
+    newest = rules.worth_a_glance([Glance(each) for each in runs(connection, last=among)])
+    return [Glance(each.run, counts(connection, each.run.id)) for each in newest]
 
 
 def has_taken(connection: Connection, file: FolderFile) -> bool:

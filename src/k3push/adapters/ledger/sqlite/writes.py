@@ -27,7 +27,7 @@ from k3push.core.model import (
     number_in,
 )
 from k3push.core.pacing.server_model import Learnt
-from k3push.ports import OtherSpellingError
+from k3push.ports import OtherSpellingError, RunIdTakenError
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def open_run(connection: Connection, run: Run) -> None:
     if known := connection.one("other_spelling"):
         raise OtherSpellingError(run.account, *known)
     if connection.one("is_taken", run=run.id):
-        raise ValueError(f"run {run.id} is there already")
+        raise RunIdTakenError(run.id)
     connection.do("insert_run", **records.from_run(run))
 
 

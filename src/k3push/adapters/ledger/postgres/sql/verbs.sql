@@ -46,7 +46,8 @@ SELECT pg_advisory_xact_lock(1261654101, 0);
 SELECT pg_try_advisory_lock(1261654101, :run::int);
 
 -- name: give_run_lock_back
-SELECT pg_advisory_unlock(1261654101, :run::int);
+-- A session holds the lock of one run and no other, however often it was asked for.
+SELECT pg_advisory_unlock_all();
 
 -- name: is_alive
 SELECT EXISTS (
@@ -72,8 +73,11 @@ SET calls = excluded.calls, server = excluded.server, at = excluded.at;
 SELECT calls, server, at FROM paces WHERE scope = :scope AND server IS NOT NULL;
 
 -- name: other_spelling
--- An account's id is told in one spelling by the ERP; who types it may choose another.
-SELECT account FROM runs WHERE account <> :account AND lower(account) = lower(:account) LIMIT 1;
+-- An account's id is told in one spelling by the ERP, and a person may type another.
+-- The runs of the account's own spelling, which are many, are passed over.
+(SELECT account FROM runs WHERE lower(account) = lower(:account) AND account < :account LIMIT 1)
+UNION ALL
+(SELECT account FROM runs WHERE lower(account) = lower(:account) AND account > :account LIMIT 1);
 
 -- name: insert_run
 INSERT INTO runs (
@@ -123,9 +127,52 @@ FROM runs WHERE id = :run AND account = :account;
 -- name: newest_runs
 SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with
 FROM runs
-WHERE account = :account AND (NOT :undone OR exit IS NULL OR exit <> 0)
+WHERE account = :account AND key < :before
 -- In the order in which they were opened, since the clock may have been set back.
 ORDER BY key DESC LIMIT :last::bigint;
+
+-- name: undone_runs
+SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with
+FROM runs
+WHERE account = :account AND key < :before AND (exit IS NULL OR exit <> 0)
+ORDER BY key DESC LIMIT :last::bigint;
+
+-- name: runs_named
+SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with
+FROM runs
+WHERE id >= :beginning AND id < :beginning || chr(1114111) AND account = :account
+ORDER BY key;
+
+-- name: runs_called
+SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with
+FROM runs
+WHERE account = :account AND key < :before AND (jobs ILIKE :like OR id = ANY(:ids::text[]))
+ORDER BY key DESC LIMIT :last;
+
+-- name: runs_begun_with
+SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with
+FROM runs
+WHERE begun_with = :group AND account = :account
+ORDER BY key;
+
+-- name: glances
+-- The last run of each route, and those that may have left something in doubt.
+SELECT wanted.account, (
+        SELECT json_object_agg(state, n)::text
+        FROM (
+            SELECT state, sum(n) AS n FROM tallies WHERE run = found.key
+            GROUP BY state HAVING sum(n) > 0
+        ) AS counted
+    ),
+    id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with
+FROM unnest(:accounts::text[]) AS wanted (account) CROSS JOIN LATERAL (
+    SELECT newest.*, row_number() OVER (PARTITION BY route ORDER BY key DESC) AS nth
+    FROM (
+        SELECT * FROM runs WHERE account = wanted.account ORDER BY key DESC LIMIT :among
+    ) AS newest
+) AS found
+WHERE nth = 1 OR exit IS NULL OR exit NOT IN (0, 3)
+ORDER BY wanted.account, key;
 
 -- name: places_of_listed
 SELECT rows.number, rows.listed_id, rows.id, rows.line

@@ -52,8 +52,15 @@ VALUES (
 SELECT 1 FROM runs WHERE id = :run;
 
 -- name: other_spelling
--- An account's id is told in one spelling by the ERP; who types it may choose another.
-SELECT account FROM runs WHERE account <> :account AND lower(account) = lower(:account) LIMIT 1;
+-- An account's id is told in one spelling by the ERP, and a person may type another.
+-- The runs of the account's own spelling, which are many, are passed over.
+SELECT * FROM (
+    SELECT account FROM runs WHERE lower(account) = lower(:account) AND account < :account LIMIT 1
+)
+UNION ALL
+SELECT * FROM (
+    SELECT account FROM runs WHERE lower(account) = lower(:account) AND account > :account LIMIT 1
+);
 
 -- name: set_whole
 UPDATE runs SET whole = 1 WHERE key = :run;
@@ -87,10 +94,34 @@ FROM runs WHERE id = :run AND account = :account;
 -- name: newest_runs
 SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with
 FROM runs
--- In the order in which they were opened, since the clock may have been set back; the plus keeps
--- an index away that would have them sorted.
-WHERE +account = :account AND (NOT :undone OR exit IS NULL OR exit <> 0)
+-- In the order in which they were opened, since the clock may have been set back.
+WHERE account = :account AND key < :before
 ORDER BY key DESC LIMIT :limit;
+
+-- name: undone_runs
+SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with
+FROM runs
+WHERE account = :account AND key < :before AND (exit IS NULL OR exit <> 0)
+ORDER BY key DESC LIMIT :limit;
+
+-- name: runs_named
+SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with
+FROM runs
+WHERE id >= :beginning AND id < :beginning || char(1114111) AND +account = :account
+ORDER BY key;
+
+-- name: runs_called
+SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with
+FROM runs
+WHERE account = :account AND key < :before
+    AND (jobs LIKE :like ESCAPE '\' OR id IN (SELECT value FROM json_each(:ids)))
+ORDER BY key DESC LIMIT :last;
+
+-- name: runs_begun_with
+SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with
+FROM runs
+WHERE begun_with = :group AND account = :account
+ORDER BY key;
 
 -- name: places_of_listed
 SELECT r.number, r.listed_id, r.place

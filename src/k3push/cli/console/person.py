@@ -1,0 +1,28 @@
+"""Who sits at the terminal, for the ledger: what they have done is written down with it."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import sys
+
+if sys.platform != "win32":
+    import pwd
+
+
+def person_here() -> str:
+    """Return the user and the machine, such as `wang@erp-2`.
+
+    The user is the one that the process runs as: what the environment says of it is anybody's.
+    """
+    return f"{_user()}@{socket.gethostname()}"
+
+
+def _user() -> str:
+    if sys.platform == "win32":
+        return getpass.getuser()
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # as in a container that was given a number
+        return str(os.getuid())
