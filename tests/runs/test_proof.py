@@ -672,7 +672,7 @@ async def test_a_commit_after_the_window_is_noticed_by_the_execution_that_sends_
 
 async def test_a_commit_after_the_window_of_another_run_is_noticed_by_the_run_that_sends() -> None:
     """The run that had it in doubt is over; the one that sends looks once more at its end."""
-    plan = steps("ok", "commit-late-then-reset:1600")
+    plan = steps("ok", "commit-late-then-reset:1850")
     office = Office(sandbox(plan, write_back=WriteBack.NEVER, closes=False, latency_s=60.0))
     await office.open_run(orders(2))
     settle = SettlePace(first_wait_s=20, poll_s=20, window_s=600)
