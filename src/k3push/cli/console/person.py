@@ -7,8 +7,19 @@ import os
 import socket
 import sys
 
-if sys.platform != "win32":
+if sys.platform == "win32":
+
+    def _user() -> str:
+        return getpass.getuser()
+
+else:
     import pwd
+
+    def _user() -> str:
+        try:
+            return pwd.getpwuid(os.getuid()).pw_name
+        except KeyError:  # as in a container that was given a number
+            return str(os.getuid())
 
 
 def person_here() -> str:
@@ -17,12 +28,3 @@ def person_here() -> str:
     The user is the one that the process runs as: what the environment says of it is anybody's.
     """
     return f"{_user()}@{socket.gethostname()}"
-
-
-def _user() -> str:
-    if sys.platform == "win32":
-        return getpass.getuser()
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # as in a container that was given a number
-        return str(os.getuid())
