@@ -351,3 +351,16 @@ async def test_what_an_earlier_call_made_late_is_not_all_of_a_second_doubt() -> 
     row = pushed.rows[number]
     assert row.code == TWIN
     assert len(row.targets) == len(office.site.world.documents_of(number)) == 2
+
+
+async def test_twins_that_end_an_execution_are_written_down_first() -> None:
+    """Both calls for each number were lost and carried out; a few twins end the execution."""
+    late = "commit-late-then-response-error-timeout:400"
+    plan: FaultPlan = steps("commit-late-then-empty:700", late, late)
+    office = Office(sandbox(plan, write_back=WriteBack.NEVER, closes=False))
+    await office.open_run(orders(4))
+    pushed = await office.execute(
+        pace=NO_CANARY, throttle=steered(concurrency=2, chunk_size=4), check=False
+    )
+    assert {row.code for row in pushed.rows.values()} == {TWIN}
+    assert pushed.of(State.PUSHED) == set(orders(4))

@@ -232,7 +232,7 @@ async def look_once_more(context: Context) -> None:
                 continue
             outcome = made_outcome(number, [*row.targets, *more])
             if row.attempts > 1 or number in elsewhere:
-                outcome = _told_of_twins(context, outcome)
+                outcome = _told_of_twins(outcome)
             amended.append(outcome._replace(reason=outcome.reason or row.reason))
     if amended:
         await context.ledger.amend(
@@ -241,6 +241,7 @@ async def look_once_more(context: Context) -> None:
             at=context.clock.now(),
             note=remark("note.more_documents"),
         )
+        _note_twins(context, amended)
 
 
 async def look_at_refused(context: Context, *, all_of_them: bool = False) -> float:
@@ -317,7 +318,7 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
         ):
             outcome = made_outcome(number, made[number])
             if sent_before and not splits:
-                outcome = _told_of_twins(context, outcome)
+                outcome = _told_of_twins(outcome)
             found.append(outcome)
             by_field = seen.by_the_field().intersection(t.id for t in made[number])
             context.proofs.field_finds = context.proofs.field_finds or bool(by_field)
@@ -326,6 +327,7 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
     # What is found is written down first: it proves what its sender's colleagues see.
     ground = found_by(context.route, seen, {t.id for each in found for t in each.targets})
     await _conclude(context, run, found, (), ground)
+    _note_twins(context, found)
     silent = [(doubt, age) for doubt, age in due if doubt.number not in made]
     # A call whose documents still come may save more, though the window has passed.
     over = [d for d, age in silent if age >= context.settle.window_s and d.attempt not in at_work]
@@ -500,12 +502,18 @@ async def _without_strangers(
     return left
 
 
-def _told_of_twins(context: Context, outcome: Outcome) -> Outcome:
+def _note_twins(context: Context, outcomes: Sequence[Outcome]) -> None:
+    """Count twins that are written down by now: a few end the execution, and what it does."""
+    for outcome in outcomes:
+        if outcome.code == TWIN:
+            context.note_twin(outcome.reason)
+
+
+def _told_of_twins(outcome: Outcome) -> Outcome:
     """Tell that several calls for a number have made documents, where they have."""
     if len(outcome.targets) < 2:  # noqa: PLR2004
         return outcome
     why = remark("note.late_twin", documents=", ".join(t.label for t in outcome.targets[1:]))
-    context.note_twin(why)
     return outcome._replace(code=TWIN, reason=why)
 
 
