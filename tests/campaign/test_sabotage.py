@@ -10,6 +10,8 @@ CHANGES = changes()
 RULES = 11
 WAYS = 23
 """In which the promise was broken once, and is not any more."""
+PARTED = {11}
+"""What a message that names several bills hides from stories: it parts them since."""
 
 
 @pytest.mark.timeout(300)
@@ -53,4 +55,4 @@ def test_every_rule_is_broken_by_some_change() -> None:
 def test_each_way_in_which_the_promise_was_broken_is_found_by_stories() -> None:
     """A named test finds the defect that it was written for; its neighbours take a campaign."""
     found = {each["way"] for each in CHANGES if "caught_by" not in each and "way" in each}
-    assert found == set(range(1, WAYS + 1))
+    assert found == set(range(1, WAYS + 1)) - PARTED
