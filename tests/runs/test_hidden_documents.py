@@ -32,7 +32,6 @@ from k3push.simulator.sights import Rights
 from tests.runs.office import (
     FIRST,
     ROUTE,
-    SECOND,
     Office,
     VirtualClock,
     give_to_another,
@@ -244,22 +243,6 @@ async def test_a_refusal_without_a_code_is_looked_at_as_late_as_looks_show(
     assert most_documents(office, orders(12)) == 1
 
 
-async def test_what_another_run_has_made_meanwhile_is_there_already() -> None:
-    """It has settled the doubts of this one, which goes on later."""
-    office = Office(sandbox(steps("reset"), write_back=WriteBack.NEVER, closes=False))
-    numbers = orders(3)
-    await office.open_run(numbers)
-    halts = PushPace(canary=False, halt=HaltRule(unknown_count=1))
-    throttle = steered(concurrency=1, chunk_size=3)
-    await office.execute(throttle=throttle, pace=halts, check=False)
-    await office.open_run(numbers, SECOND)
-    pushed = await office.execute(SECOND, throttle=throttle, check=False)
-    assert pushed.of(State.PUSHED) == set(numbers)
-    pushed = await office.execute(throttle=throttle)
-    assert pushed.of(State.ALREADY) == set(numbers)
-    assert most_documents(office, numbers) == 1
-
-
 async def test_a_cancelled_document_that_is_brought_back_is_none_of_ours() -> None:
     """It was there before, whatever it was then."""
     office = Office(sandbox(steps("reset"), write_back=WriteBack.NEVER, closes=False))
@@ -353,7 +336,7 @@ async def test_what_an_earlier_call_made_late_is_not_all_of_a_second_doubt() -> 
     assert len(row.targets) == len(office.site.world.documents_of(number)) == 2
 
 
-async def test_twins_that_end_an_execution_are_written_down_first() -> None:
+async def test_several_twins_are_all_written_down() -> None:
     """Both calls for each number were lost and carried out; a few twins end the execution."""
     late = "commit-late-then-response-error-timeout:400"
     plan: FaultPlan = steps("commit-late-then-empty:700", late, late)

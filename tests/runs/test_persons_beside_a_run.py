@@ -31,26 +31,12 @@ from tests.runs.test_follow import FOLLOW, NO_HALT
 pytestmark = pytest.mark.anyio
 
 
-async def test_what_a_person_made_of_a_refused_bill_before_its_retry_is_already_there() -> None:
-    """What a person makes of a rejected bill before its retry is `already` there."""
-    office = Office(sandbox(**OPEN))
-    numbers = orders(4)
-    world = office.site.world
-    world.refuse(numbers[-1], REFUSED)
-    await office.open_run(numbers)
-    throttle = steered(concurrency=1, chunk_size=3)
-    pushed = await office.execute(throttle=throttle)
-    assert pushed.of(State.REJECTED) == {numbers[-1]}
-    world.allow(numbers[-1])
-    world.add_target(IN_STOCK, numbers[-1], creator="clerk")
-    await plan_again(office)
-    pushed = await office.execute(throttle=throttle, check=False)
-    assert pushed.rows[numbers[-1]].state is State.ALREADY
-
-
-async def test_what_a_person_made_of_a_dropped_bill_before_its_retry_is_already_there() -> None:
-    """What a person makes of a bill that a success has passed over is `already` there."""
-    office = Office(sandbox(on_refusal="silent", **OPEN))
+@pytest.mark.parametrize("on_refusal", ["partial", "silent"])
+async def test_what_a_person_made_of_a_rejected_bill_before_its_retry_is_already_there(
+    on_refusal: str,
+) -> None:
+    """Whether the ERP has refused it, or a success has passed over it."""
+    office = Office(sandbox(on_refusal=on_refusal, **OPEN))
     numbers = orders(4)
     world = office.site.world
     world.refuse(numbers[-1], REFUSED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import anyio
 import pytest
@@ -25,14 +26,15 @@ from tests.runs.office import (
     steps,
 )
 from tests.runs.rough_answers import NO_CANARY, OPEN
+from tests.runs.test_proof import most_documents
 
 pytestmark = pytest.mark.anyio
 
 
-@pytest.mark.parametrize("closes", [False, True])
-async def test_what_another_run_has_made_closes_the_bill(*, closes: bool) -> None:
-    """A bill that another run has pushed meanwhile is `already` there, closed or not."""
-    office = Office(sandbox(steps("reset"), closes=closes))
+@pytest.mark.parametrize("site", [{"closes": False}, {"closes": True}, OPEN])
+async def test_what_another_run_has_made_meanwhile_is_there_already(site: dict[str, Any]) -> None:
+    """Whether the bill is closed, used up or open since; the other run has settled the doubts."""
+    office = Office(sandbox(steps("reset"), **site))
     numbers = orders(3)
     await office.open_run(numbers)
     halts = PushPace(canary=False, halt=HaltRule(unknown_count=1))
@@ -41,8 +43,9 @@ async def test_what_another_run_has_made_closes_the_bill(*, closes: bool) -> Non
     await office.open_run(numbers, SECOND)
     pushed = await office.execute(SECOND, throttle=throttle, check=False)
     assert pushed.of(State.PUSHED) == set(numbers)
-    pushed = await office.execute(throttle=throttle, check=False)
+    pushed = await office.execute(throttle=throttle)
     assert pushed.of(State.ALREADY) == set(numbers)
+    assert most_documents(office, numbers) == 1
 
 
 async def test_an_older_run_takes_no_outcome_away() -> None:

@@ -394,14 +394,12 @@ class Chunk:
         numbers: The ERP's spellings, no two the same.
         alone: The numbers were dropped in silence once and get their one more try (rule 8).
         tries: How often the ERP has asked to try these later (rule 5).
-        due_s: On the loop's clock, when it may travel at the earliest.
     """
 
     index: int
     numbers: tuple[BillNumber, ...]
     alone: bool = False
     tries: int = 0
-    due_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -378,8 +378,7 @@ async def _record(
     numbers = attempt.intent.numbers
     verdict = judge(exchange)
     if isinstance(verdict, ReadBack):
-        sources = {context.source_ids.get(number, "") for number in numbers}
-        verdict = replace(verdict, said=verdict.said.but_sources(sources))
+        verdict = replace(verdict, said=context.said_of_targets(verdict.said, numbers))
     outcomes: tuple[Outcome, ...]
     sending.ground = ""
     match verdict:

@@ -14,6 +14,7 @@ from k3push.core.model import BillNumber, Outcome, Route, Run, State, id_in
 from k3push.core.pacing.halting import HaltRule, Tally
 from k3push.core.pacing.pace import Ended, Pace, Sample
 from k3push.core.safety.ages import least_age_s
+from k3push.core.safety.verdict import Said
 from k3push.ports import Clock, Doubt, Erp, Ledger, Watch
 from k3push.runs.link_discovery import find_links
 from k3push.runs.lookup import Links, can_ask
@@ -253,8 +254,7 @@ class Context:
     async def may_split(self) -> bool:
         """Say whether a bill may have more documents than a first look shows."""
         if not self.splits:
-            known = await self.ledger.made_by(self.run.id)
-            self.splits = any(len(each.targets) > 1 for each in known)
+            await self._look_at_known()
         return self.splits
 
     async def may_have_several(self) -> bool:
@@ -262,8 +262,24 @@ class Context:
 
         It makes one document of each where all that this ledger has made was of that kind.
         """
-        known = await self.ledger.made_by(self.run.id, limit=1)
-        return not known or await self.may_split()
+        return not await self._look_at_known() or self.splits
+
+    async def _look_at_known(self) -> bool:
+        """Learn from what the ledger has made whether bills are split; say whether it has any."""
+        known = await self.ledger.made_by(self.run.id)
+        self.splits = self.splits or any(len(each.targets) > 1 for each in known)
+        return bool(known)
+
+    async def ids_of_others(
+        self, bills: Collection[BillNumber]
+    ) -> Mapping[BillNumber, frozenset[str]]:
+        """Return the documents that other runs of this ledger have made of bills."""
+        made = await self.ledger.made_of(self.run.id, bills)
+        return {bill: each.ids for bill, each in made.items()}
+
+    def said_of_targets(self, said: Said, numbers: Collection[BillNumber]) -> Said:
+        """Leave out of an answer what it names of the sources of its call."""
+        return said.but_sources({self.source_ids.get(number, "") for number in numbers})
 
     async def covers(self, users: Collection[str], sender: str) -> bool:
         """Say whether *users* see what *sender* makes (`proof`)."""

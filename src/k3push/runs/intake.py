@@ -27,13 +27,13 @@ from k3push.core.pacing.backlog import Backlog
 from k3push.core.pacing.chunking import apart, halve, split
 from k3push.core.safety.evidence import CALL_LIMIT, DROPPED, made_outcome
 from k3push.core.safety.matching import MOST_NUMBERS
-from k3push.core.safety.verdict import InDoubt, ReadBack, Verdict, judge
+from k3push.core.safety.verdict import ReadBack, Verdict, judge
 from k3push.ports import AttemptRecord, Doubt, Holder
 from k3push.runs.context import Context
 from k3push.runs.create import attempts_before
 from k3push.runs.held_numbers import HeldNumbers
 from k3push.runs.lookup import look_at_targets
-from k3push.runs.settle import ABSENT
+from k3push.runs.settle import ABSENT, was_in_doubt
 from k3push.runs.source_check import (
     SourceLook,
     look_at_listed,
@@ -178,7 +178,7 @@ class Intake:
             mine = await self._attempts_of(bill) if row.attempts else []
             if mine:
                 before = self._remember(bill, mine)
-                if any(map(_was_in_doubt, mine)):
+                if any(map(was_in_doubt, mine)):
                     # The call may be carried out after all, long after its window.
                     context.suspects.setdefault(bill, before)
             # Nobody is sent again at once whose last call may have made what looks show later, nor
@@ -251,7 +251,7 @@ class Intake:
 
     def _still_s(self, bill: BillNumber, mine: Sequence[AttemptRecord]) -> float:
         """Return for how long the last call for a bill may be at work yet."""
-        if not mine or not _was_in_doubt(mine[-1]):
+        if not mine or not was_in_doubt(mine[-1]):
             return 0.0
         context, last = self._context, mine[-1].attempt
         began_at, uptime = last.intent.began_at, last.intent.uptime
@@ -279,13 +279,13 @@ class Intake:
             {n: rows[n].source_id for n in numbers if rows[n].source_id and n not in context.ids}
         )
         seen = await look_at_targets(context, numbers, by_all=True)
-        others = await context.ledger.made_of(context.run.id, numbers)
+        others = await context.ids_of_others(numbers)
         found: dict[BillNumber, Outcome] = {}
         for number in numbers:
             if not (mine := await self._attempts_of(number)):
                 continue
             before = self._remember(number, mine)
-            theirs = before | (others[number].ids if number in others else frozenset())
+            theirs = before | others.get(number, frozenset())
             made = [each for each in seen.targets.get(number, ()) if each.id not in theirs]
             if made:
                 found[number] = made_outcome(number, made)
@@ -341,11 +341,6 @@ def _may_have_made(kept: AttemptRecord) -> bool:
 
 def _verdict(kept: AttemptRecord) -> Verdict | None:
     return judge(kept.exchange) if kept.exchange else None
-
-
-def _was_in_doubt(kept: AttemptRecord) -> bool:
-    """Say whether nobody could know at first what became of an attempt."""
-    return kept.exchange is None or isinstance(_verdict(kept), InDoubt)
 
 
 def _has_broken(attempts: Sequence[AttemptRecord]) -> bool:

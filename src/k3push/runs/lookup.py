@@ -388,7 +388,7 @@ def _of_their_bills(context: Looker, seen: Sighting) -> Sighting:
         seen,
         targets=parted(seen.targets, others=False),
         cancelled=parted(seen.cancelled, others=False),
-        namesakes=united(seen.namesakes, namesakes),
+        namesakes=_united(seen.namesakes, namesakes),
     )
 
 
@@ -420,9 +420,9 @@ def _with_links(context: Looker, found: Sighting, linked: Sighting) -> Sighting:
         thin |= found.targets.keys() & linked.linked - linked.targets.keys()
     of_links = {n: [t.id for t in ts] for n, ts in linked.targets.items()}
     return Sighting(
-        united(found.targets, linked.targets),
+        _united(found.targets, linked.targets),
         found.users & linked.users,
-        united(found.cancelled, linked.cancelled),
+        _united(found.cancelled, linked.cancelled),
         found.refused,
         thin,
         linked.linked,
@@ -446,7 +446,7 @@ async def _ids_of(context: Looker, numbers: Collection[BillNumber]) -> dict[Bill
     return {n: context.source_ids[n] for n in numbers if n in context.source_ids}
 
 
-def united(one: Targets, other: Targets) -> Targets:
+def _united(one: Targets, other: Targets) -> Targets:
     """Join documents by number, each once."""
     both = dict(one)
     for number, targets in other.items():

@@ -218,10 +218,10 @@ async def look_once_more(context: Context) -> None:
     if not suspects or not context.reads_back:
         return
     seen = await look_at_targets(context, list(suspects), by_all=True, stop_or_not=True)
-    others = await context.ledger.made_of(context.run.id, list(suspects))
+    others = await context.ids_of_others(suspects)
     amended = []
     for number, before in suspects.items():
-        theirs = before | (others[number].ids if number in others else frozenset())
+        theirs = before | others.get(number, frozenset())
         found = [t for t in seen.targets.get(number, ()) if t.id not in theirs]
         for run, row in await context.ledger.rows_of(number) if found else ():
             ids = {target.id for target in row.targets}
@@ -260,11 +260,9 @@ async def look_at_refused(context: Context, *, all_of_them: bool = False) -> flo
     before = {number: context.refused.pop(number)[0] for number in due}
     if due and context.reads_back:
         seen = await look_at_targets(context, due, by_all=True, stop_or_not=True)
-        others = await context.ledger.made_of(context.run.id, due)
-        for number, targets in new_targets(seen.targets, before).items():
-            theirs = others[number].ids if number in others else frozenset[str]()
-            if more := [target for target in targets if target.id not in theirs]:
-                await _take_back(context, made_outcome(number, more))
+        others = await context.ids_of_others(due)
+        for number, targets in new_targets(new_targets(seen.targets, before), others).items():
+            await _take_back(context, made_outcome(number, targets))
     return min((wait_s for n, wait_s in waits.items() if n not in before), default=math.inf)
 
 
@@ -522,7 +520,12 @@ async def _was_sent(context: Context, doubt: Doubt) -> bool:
     kept = await context.ledger.attempts_of(doubt.number)
     earlier = [each for each in kept if each.attempt.id < doubt.attempt]
     mine = [each for each in earlier if each.attempt.intent.run == doubt.run]
-    return any(not each.exchange or isinstance(judge(each.exchange), InDoubt) for each in mine)
+    return any(map(was_in_doubt, mine))
+
+
+def was_in_doubt(kept: AttemptRecord) -> bool:
+    """Say whether nobody could know at first what became of an attempt."""
+    return kept.exchange is None or isinstance(judge(kept.exchange), InDoubt)
 
 
 async def _answer_to(context: Context, doubt: Doubt) -> tuple[tuple[BillNumber, ...], Said | None]:
@@ -534,8 +537,7 @@ async def _answer_to(context: Context, doubt: Doubt) -> tuple[tuple[BillNumber, 
     numbers = kept.attempt.intent.numbers
     if not isinstance(verdict, ReadBack):
         return numbers, None
-    sources = {context.source_ids.get(number, "") for number in numbers}
-    return numbers, verdict.said.but_sources(sources)
+    return numbers, context.said_of_targets(verdict.said, numbers)
 
 
 async def _attempt_of(context: Context, doubt: Doubt) -> AttemptRecord | None:

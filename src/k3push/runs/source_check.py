@@ -266,9 +266,11 @@ async def there_already(
     outcomes = []
     for outcome in refused:
         number = outcome.number
-        if outcome.state is State.REJECTED and number in seen.targets:
+        if outcome.state is not State.REJECTED:
+            outcomes.append(outcome)
+        elif number in seen.targets:
             outcomes.append(already(number, seen.targets[number], thin=number in seen.thin))
-        elif outcome.state is State.REJECTED and outcome.code != AMBIGUOUS:
+        elif outcome.code != AMBIGUOUS:
             shown = seen if number in asked else Sighting()
             outcomes.append(by_ledger(number, shown, known.get(number)) or outcome)
         else:

@@ -135,7 +135,7 @@ class Backlog:
             tries: How often the ERP has put these off.
             due_s: On the loop's clock, when they may travel at the earliest.
         """
-        chunk = Chunk(0, numbers, alone, tries, due_s)
+        chunk = Chunk(0, numbers, alone, tries)
         heappush(self._suspects, (due_s, next(self._suspected), chunk))
 
     def due_s(self) -> float:
