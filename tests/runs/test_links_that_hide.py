@@ -22,8 +22,8 @@ from k3push.simulator.forms import (
 )
 from k3push.simulator.history import Maker
 from k3push.simulator.orders import PushOrder
-from tests.runs.office import ROUTE, Office, orders, sandbox, steered
-from tests.runs.rough_answers import OPEN, doubled
+from tests.runs.office import ROUTE, Office, orders, sandbox, steered, steps
+from tests.runs.rough_answers import OPEN, REFUSED, doubled
 from tests.runs.test_hidden_documents import SHIPMENT
 from tests.runs.test_proof import login
 
@@ -155,3 +155,15 @@ async def test_a_number_that_ends_in_a_blank_is_not_sent_where_its_question_miss
     await office.open_run([f",{bill.id}"])
     await office.execute(check=False)
     assert doubled(office, [bill.number]) == []
+
+
+async def test_a_number_that_was_typed_in_takes_nothing_from_the_links() -> None:
+    """A document that bears a bill's number, and no form, is not one that links have missed."""
+    numbers = orders(6)
+    office = Office(sandbox(steps("ok", "make-then-reset", "ok"), **OPEN))
+    for number in numbers[2:4]:
+        office.site.world.refuse(number, REFUSED)
+    office.site.world.add_target(IN_STOCK, numbers[1], typed=True)
+    await office.open_run(numbers, again_because="the typed one is none")
+    pushed = await office.execute(throttle=steered(concurrency=1, chunk_size=5), check=False)
+    assert pushed.states[numbers[2]] is State.REJECTED

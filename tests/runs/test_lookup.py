@@ -77,7 +77,7 @@ class Asked:
         missing: Numbers that no bill has.
         named: What the newest documents name.
         newest: The links of the newest documents.
-        thin: Numbers that are known by the field alone; None is all that are there.
+        thin: Documents that are known by the field alone; None is all that are there.
         links: Documents by what their links name; None where these cannot be asked.
         code: The MsgCode of that refusal.
         fails: What the next reads meet, the first first.
@@ -96,7 +96,7 @@ class Asked:
     missing: Collection[str] = ()
     named: list[BillNumber] = field(default_factory=list)
     links: dict[BillNumber, tuple[Target, ...]] | None = None
-    thin: Collection[BillNumber] | None = None
+    thin: Collection[str] | None = None
     newest: Sequence[LinkRow] = ()
 
     def turn(self, user: str = "") -> AbstractAsyncContextManager[Turn]:
@@ -195,7 +195,8 @@ class Asked:
         del route, by_all
         await self._ask(numbers)
         found = {number: self.there[number] for number in numbers if number in self.there}
-        thin = found if self.thin is None else self.thin
+        shown = {target.id for targets in found.values() for target in targets}
+        thin = shown if self.thin is None else self.thin
         return Sighting(found, frozenset({"u"}), thin=frozenset(thin))
 
     async def _ask(self, numbers: Collection[BillNumber]) -> None:
@@ -409,7 +410,7 @@ async def test_a_refused_query_is_halved_until_its_numbers_are_found(
     seen = await look_at_targets(job, every)
     assert seen.refused == {number: f"the filter holds {number}" for number in guarded}
     assert list(seen.targets) == [number for number in every if number not in guarded]
-    assert seen.thin == set(seen.targets)
+    assert all(map(seen.knows_by_number_alone, seen.targets))
     found, refusals = await look_at_sources(job, every)
     assert refusals == seen.refused
     assert list(found) == list(seen.targets)
@@ -538,10 +539,10 @@ async def test_where_links_cannot_be_asked_they_are_asked_once() -> None:
 
 def test_of_joined_looks_those_users_count_who_made_all_of_them() -> None:
     """What one of them was not asked for may be there."""
-    first = Sighting({A: (Target("1", "T1"),)}, frozenset("uv"), thin=frozenset({A}))
-    second = Sighting({}, frozenset("v"), {B: (Target("2", "T2"),)}, thin=frozenset({B}))
+    first = Sighting({A: (Target("1", "T1"),)}, frozenset("uv"), thin=frozenset("1"))
+    second = Sighting({}, frozenset("v"), {B: (Target("2", "T2"),)}, thin=frozenset("2"))
     assert joined([first, second]) == Sighting(
-        first.targets, frozenset("v"), second.cancelled, thin=frozenset({A, B})
+        first.targets, frozenset("v"), second.cancelled, thin=frozenset("12")
     )
     assert joined([]) == Sighting()
 

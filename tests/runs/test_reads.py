@@ -72,7 +72,7 @@ async def test_a_login_that_fails_sends_nothing(name: str, *, lost: bool) -> Non
 
 @pytest.mark.parametrize("name", ["make-then-reset", "edit-lock"])
 async def test_an_account_that_is_locked_in_mid_run_stops_it(name: str) -> None:
-    """A refused login is tried once, whoever needs it: a look, a push or settling."""
+    """A login that meets exceptions is tried twice, whoever needs it: a look, a push, settling."""
     office = Office(sandbox(steps("ok", name, "lose-session"), latency_s=1.0))
     await office.open_run(orders(60))
     site = office.site
@@ -80,7 +80,7 @@ async def test_an_account_that_is_locked_in_mid_run_stops_it(name: str) -> None:
     site.faults.add(*["response-error"] * 9, on=Channel.LOGIN)
     pushed = await office.execute()
     assert set(pushed.stop.causes) == {Cause.LOGIN_REFUSED}
-    assert site.calls[Channel.LOGIN] == 2
+    assert site.calls[Channel.LOGIN] == 3
     site.faults.end()
     assert (await office.execute()).of(State.PUSHED) == set(orders(60))
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from k3push.adapters.erp.client import ErpClient
-from k3push.core.model import BillNumber
+from k3push.core.model import BillNumber, State
 from k3push.ports import LookRefusedError
 from k3push.simulator.bills import Origin
 from k3push.simulator.conversion import Converter
@@ -132,3 +132,24 @@ async def test_a_value_that_may_not_be_asked_for_ties_a_document_to_nothing(
     await office.open_run(numbers)
     await office.execute(throttle=steered(concurrency=1, chunk_size=1), check=False)
     assert doubled(office, numbers) == []
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_passing_refusal_to_tell_what_was_made_since_leaves_nothing_to_a_person(
+    monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """One refusal may pass; what is refused each time cannot be asked."""
+    asked, refusals = ErpClient.made_since, iter(range(times))
+
+    async def made_since(self: ErpClient, *what: Any) -> Any:
+        for _ in refusals:
+            raise LookRefusedError("no right", code="2", definite=True)
+        return await asked(self, *what)
+
+    monkeypatch.setattr(ErpClient, "made_since", made_since)
+    numbers = orders(3)
+    office = Office(sandbox(steps("ok", "reset"), **OPEN))
+    await office.open_run(numbers)
+    pushed = await office.execute(throttle=steered(concurrency=1, chunk_size=1), check=False)
+    lost = State.PUSHED if times == 1 else State.UNKNOWN
+    assert pushed.states[numbers[1]] is lost

@@ -260,8 +260,8 @@ class Sighting:
         users: The users whose looks were whole. What none of them may see is not shown.
         cancelled: Cancelled (作废) documents by source number; these count as no target.
         refused: Numbers whose query the ERP refuses, though it answers others, with its words.
-        thin: Numbers whose documents are known by the source number alone: neither a field of
-            the source's form nor a link says which form that number belongs to.
+        thin: Ids of documents that are known by the source number alone: neither a field of the
+            source's form nor a link says which form that number belongs to.
         linked: Numbers whose links were asked for as well, by the id of the source (P 6.5).
         by_link: Ids of documents that the links have found.
         by_field: Ids of documents that the number field has found, where links were asked as well.
@@ -278,7 +278,7 @@ class Sighting:
     users: frozenset[str] = frozenset()
     cancelled: Targets = field(default_factory=dict)
     refused: Mapping[BillNumber, str] = field(default_factory=dict)
-    thin: frozenset[BillNumber] = frozenset()
+    thin: frozenset[str] = frozenset()
     linked: frozenset[BillNumber] = frozenset()
     by_link: frozenset[str] = frozenset()
     by_field: frozenset[str] = frozenset()
@@ -286,6 +286,10 @@ class Sighting:
     denied: Targets = field(default_factory=dict)
     namesakes: Targets = field(default_factory=dict)
     sources: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def knows_by_number_alone(self, number: BillNumber) -> bool:
+        """Say whether nothing but the source number ties the documents of a number to it."""
+        return all(target.id in self.thin for target in self.targets.get(number, ()))
 
     def by_the_field(self) -> frozenset[str]:
         """Return the ids of documents that the number field has found, cancelled ones included."""

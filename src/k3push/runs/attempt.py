@@ -486,7 +486,7 @@ def _unsent(
         context.suspects.setdefault(number, before)
         return made_outcome(number, ours)
     if found and not context.repeats_pushes:
-        return already(number, found, thin=number in seen.thin)
+        return already(number, found, thin=seen.knows_by_number_alone(number))
     if before is not None or not context.repeats_pushes:
         if outcome := ours_of_shared(number, seen, known, before or ()):
             return outcome
@@ -661,10 +661,9 @@ def _note_found(context: Context, sending: Sending, seen: Sighting) -> None:
         # Without a source number, a document of another rule shows nothing of this one's.
         sending.found_links = sending.found_links or context.tells_of_several
         field_ids = seen.by_the_field()
-        certain = (t.id for n, ts in seen.targets.items() if n not in seen.thin for t in ts)
-        context.proofs.field_finds = context.proofs.field_finds or any(
-            id_ in field_ids for id_ in certain
-        )
+        shown = {target.id for targets in seen.targets.values() for target in targets}
+        certain = shown & field_ids - seen.thin
+        context.proofs.field_finds = context.proofs.field_finds or bool(certain)
 
 
 def _untold(

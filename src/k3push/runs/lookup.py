@@ -18,6 +18,7 @@ means is told beside each look.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Protocol, TypeVar
@@ -79,7 +80,8 @@ LEAST_TRIES_OF_A_READ = 9
 # four numbers in a million are refused in all rounds.
 ROUNDS_OF_ONE = 3
 
-# Refusals of a question with several numbers before it is halved.
+# Refusals of a question with several numbers before it is halved, and of one that the ERP may
+# refuse for good before that is believed.
 TRIES_OF_A_PART = 2
 
 # The share of a field's values that must be bills before the field is believed to name bills:
@@ -411,13 +413,13 @@ async def _look_by_links(
 
 def _with_links(context: Looker, found: Sighting, linked: Sighting) -> Sighting:
     """Add to what the field shows what the links show."""
-    certain = [n for n in linked.linked if n not in found.thin]
-    known = {t.id for n in certain for t in found.targets.get(n, ())}
-    context.links.compare(known, linked)
-    thin = found.thin.difference(linked.targets)
+    known = {t.id for n in linked.linked for t in found.targets.get(n, ())}
+    context.links.compare(known - found.thin, linked)
+    thin = found.thin - linked.by_link
     if context.links.tell:
         # Nothing but its number says that such a document was made from the bill.
-        thin |= found.targets.keys() & linked.linked - linked.targets.keys()
+        silent = found.targets.keys() & linked.linked - linked.targets.keys()
+        thin |= {target.id for number in silent for target in found.targets[number]}
     of_links = {n: [t.id for t in ts] for n, ts in linked.targets.items()}
     return Sighting(
         _united(found.targets, linked.targets),
@@ -539,12 +541,8 @@ async def look_for_strays(
     Returns:
         How they stand, by id; None where the ERP refuses the question.
     """
-    route, asked = context.route, f"the documents of {context.route.target} since {when}"
-    try:
-        rows = await _read(
-            context, asked, lambda: context.erp.made_since(route, when), stop_or_not=True
-        )
-    except LookRefusedError:
+    rows = await _made_since(context, when)
+    if rows is None:
         return None
     whole = [number_in(number) for number in numbers]
     values = dict.fromkeys(value for _, value in rows if value)
@@ -559,6 +557,19 @@ async def look_for_strays(
         tied = await _tied(context, strays, whole)
         strays = [id_ for id_ in strays if id_ not in tied]
     return await look_at_standings(context, [*strays, *beside]) if strays else {}
+
+
+async def _made_since(context: Looker, when: str) -> Sequence[tuple[str, BillNumber]] | None:
+    """Read what was made since; None where the ERP refuses the question each time."""
+    route, asked = context.route, f"the newest by time of {context.route.target}"
+    for tries_left in reversed(range(TRIES_OF_A_PART)):
+        with suppress(LookRefusedError):
+            return await _read(
+                context, asked, lambda: context.erp.made_since(route, when), stop_or_not=True
+            )
+        if tries_left:
+            await anyio.sleep(FIRST_WAIT_S)
+    return None
 
 
 async def _tied(context: Looker, ids: Sequence[str], whole: Sequence[str]) -> set[str]:

@@ -25,6 +25,7 @@ from k3push.core.model import (
     PARTLY,
     TWIN,
     BillNumber,
+    Intent,
     Outcome,
     RunId,
     Sighting,
@@ -403,12 +404,17 @@ async def _calls_with_unlinked(
     found = set()
     for attempt in sorted(fruitful):
         kept = await _attempt_of(context, one_of_each[attempt])
-        numbers = kept.attempt.intent.numbers if kept else ()
-        seen = await look_at_targets(context, numbers, by_all=True, stop_or_not=True)
-        there = {target.id for number in numbers for target in seen.targets.get(number, ())}
-        if not numbers or not there <= seen.by_link:
+        if kept is None or not await _is_linked(context, kept.attempt.intent):
             found.add(attempt)
     return frozenset(found)
+
+
+async def _is_linked(context: Context, intent: Intent) -> bool:
+    """Say whether a link ties each document that has come since an attempt began to its bill."""
+    seen = await look_at_targets(context, intent.numbers, by_all=True, stop_or_not=True)
+    there = {number: seen.targets.get(number, ()) for number in intent.numbers}
+    made = new_targets(there, intent.before)
+    return {target.id for targets in made.values() for target in targets} <= seen.by_link
 
 
 async def _conclude(

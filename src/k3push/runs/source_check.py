@@ -269,7 +269,9 @@ async def there_already(
         if outcome.state is not State.REJECTED:
             outcomes.append(outcome)
         elif number in seen.targets:
-            outcomes.append(already(number, seen.targets[number], thin=number in seen.thin))
+            outcomes.append(
+                already(number, seen.targets[number], thin=seen.knows_by_number_alone(number))
+            )
         elif outcome.code != AMBIGUOUS:
             shown = seen if number in asked else Sighting()
             outcomes.append(by_ledger(number, shown, known.get(number)) or outcome)

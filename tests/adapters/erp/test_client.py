@@ -151,6 +151,21 @@ async def test_a_refused_login_is_tried_once() -> None:
     assert site.calls == {Channel.LOGIN: 1}
 
 
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_login_that_met_an_exception_is_tried_once_more(times: int) -> None:
+    """A deadlock is no wrong password; should it hide one, two do not lock the account (P 2.4)."""
+    site = sandbox(faults=plan_of(*["response-error-deadlock"] * times, on=Channel.LOGIN))
+    async with erp_of(site) as erp:
+        if times > 1:
+            with refused(LoginRefusedError, "死锁"):
+                await push(erp, A)
+            with refused(LoginRefusedError, "死锁"):
+                await push(erp, A)
+        else:
+            assert is_success(await push(erp, A))
+    assert site.calls[Channel.LOGIN] == 2
+
+
 async def test_callers_at_once_share_a_refused_login() -> None:
     """Eight callers must not be eight wrong passwords."""
     site = sandbox(latency_s=1.0)
@@ -881,7 +896,8 @@ async def test_where_nothing_tells_the_form_the_number_is_proof_and_the_look_say
         await push(erp, B)
         seen = await erp.targets_of(ROUTE, [A, B, C])
     assert list(seen.targets) == [A, B]
-    assert seen.thin == {A, B}
+    assert seen.knows_by_number_alone(A)
+    assert seen.knows_by_number_alone(B)
 
 
 async def test_a_number_that_was_typed_in_is_a_thin_proof_beside_others_that_are_not() -> None:
@@ -892,7 +908,8 @@ async def test_a_number_that_was_typed_in_is_a_thin_proof_beside_others_that_are
         await push(erp, B)
         seen = await erp.targets_of(ROUTE, [A, B])
     assert sorted(seen.targets) == [A, B]
-    assert seen.thin == {A}
+    assert seen.knows_by_number_alone(A)
+    assert not seen.knows_by_number_alone(B)
 
 
 async def test_a_cancelled_document_is_no_target() -> None:

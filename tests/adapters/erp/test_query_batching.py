@@ -155,7 +155,7 @@ class SlowErp:
             raise LookFailedError(f"look {nth} was cut off")
         gone = {n: targets for n, targets in found.items() if n in self.gone}
         there = {n: targets for n, targets in found.items() if n not in self.gone}
-        return Sighting(there, frozenset({"u"}), gone, thin=frozenset(found))
+        return Sighting(there, frozenset({"u"}), gone, thin=frozenset(f"t{n}" for n in found))
 
 
 class SlowTurn:
@@ -249,13 +249,11 @@ async def test_each_is_told_who_looked_and_what_is_cancelled_or_thin_of_its_own(
             await anyio.sleep(LOOK_S / 100)
     a0, a1, b0 = (BillNumber(each) for each in ("a0", "a1", "b0"))
     document = {n: (Target(f"t{n}", f"T{n}"),) for n in (a0, a1, b0)}
-    users = frozenset({"u"})
+    users, thin = frozenset({"u"}), frozenset({"ta0", "ta1", "tb0"})
     assert len(erp.asked) == 2
     assert seen["x"] == Sighting({}, users)
-    assert seen["a"] == Sighting(
-        {a0: document[a0]}, users, {a1: document[a1]}, thin=frozenset({a0, a1})
-    )
-    assert seen["b"] == Sighting({}, users, {b0: document[b0]}, thin=frozenset({b0}))
+    assert seen["a"] == Sighting({a0: document[a0]}, users, {a1: document[a1]}, thin=thin)
+    assert seen["b"] == Sighting({}, users, {b0: document[b0]}, thin=thin)
 
 
 async def test_a_look_sees_what_was_made_before_it(erp: SlowErp) -> None:

@@ -21,7 +21,9 @@ from k3push.core.protocol import wire
 from k3push.core.protocol.logins import (
     AccountSet,
     HeaderSignature,
+    LoginCall,
     LoginFailedError,
+    LoginThrewError,
     read_account_sets,
     read_login,
 )
@@ -48,6 +50,9 @@ SESSION_KEY = "kdservice-sessionid"
 MOST_SESSIONS_A_LOOK = 10
 
 LOGOUT_TIMEOUT_S = 5
+
+# Before a login that met an exception is tried once more.
+AFTER_EXCEPTION_S = 2.0
 
 # MsgCodes that say that the question is wrong (P 4.3): a right, an operation, a form, a parameter,
 # a field, the administrator. An exception (4) or a failed database (6) may pass.
@@ -163,16 +168,36 @@ class Calls:
     # -- sessions -----------------------------------------------------------------------------
 
     async def _log_in(self, session: Session) -> None:
-        if isinstance(self._site.login, HeaderSignature):
+        log_in = self._site.login
+        if isinstance(log_in, HeaderSignature):
             try:
-                self._site.login.headers("/", timestamp_s=0)
+                log_in.headers("/", timestamp_s=0)
             except LoginFailedError as error:
                 raise LoginRefusedError(str(error)) from error
             return
+        try:
+            try:
+                cookies = await self._cookies_of(log_in)
+            except LoginThrewError:
+                # A deadlock, say, is no wrong password: of these, five lock the account (P 2.4).
+                await anyio.sleep(AFTER_EXCEPTION_S)
+                cookies = await self._cookies_of(log_in)
+        except LoginFailedError as error:
+            raise LoginRefusedError(str(error)) from error
+        session.cookies = cookies
+        session.headers = _session_headers(session.cookies)
+
+    async def _cookies_of(self, log_in: Callable[[int], LoginCall]) -> dict[str, str]:
+        """Log in once; return the cookies that carry the session.
+
+        Raises:
+            LoginFailedError: The ERP refused it.
+            ErpUnreachableError: Nothing usable came back.
+        """
         # It may be needed while an attempt is open, whose age counts from its beginning (rule
         # 6), so it does not wait; the calls after it do.
         self._turns.count()
-        login = self._site.login(int(self._now_s()))
+        login = log_in(int(self._now_s()))
         body = urlencode(login.arguments).encode() if self._site.form_encoded else login.as_json()
         cookies: dict[str, str] = {}
         exchange = await self._carrier.post(f"{AUTH_SERVICE}.{login.method}", body, {}, cookies)
@@ -181,13 +206,9 @@ class Calls:
         if exchange.status not in wire.ANSWER_STATUSES:
             raise ErpUnreachableError(of_place(self._site.url, _page_words(exchange)))
         try:
-            session_id = read_login(exchange.body)
-        except LoginFailedError as error:
-            raise LoginRefusedError(str(error)) from error
+            return cookies | {SESSION_KEY: read_login(exchange.body)}
         except wire.UnreadableError as error:
             raise ErpUnreachableError(of_place(self._site.url, error)) from error
-        session.cookies = cookies | {SESSION_KEY: session_id}
-        session.headers = _session_headers(session.cookies)
 
     async def _log_out(self) -> None:
         session = self.keeper.current

@@ -573,7 +573,8 @@ def _sighting(
     Nor are those that a link shows to be of another bill than the one which was asked for by its
     id. Where nothing but links was asked, all are of their bills.
     """
-    targets, cancelled, shared, denied, thin = {}, {}, {}, {}, set()
+    targets, cancelled, shared, denied = {}, {}, {}, {}
+    thin: set[str] = set()
     sources: dict[str, frozenset[str]] = {}
     for bill, linked in found.items():
         id_ = "" if by_link else id_in(bill)
@@ -592,8 +593,7 @@ def _sighting(
                 sources[each.target.id] = sources.get(each.target.id, frozenset()) | each.sources
         if gone := tuple(each.target for each in ours if each.cancelled):
             cancelled[bill] = gone
-        if ours and all(each.ground is Ground.NUMBER for each in ours):
-            thin.add(bill)
+        thin |= {each.target.id for each in ours if each.ground is Ground.NUMBER}
     return Sighting(
         targets,
         frozenset({user}),

@@ -461,6 +461,9 @@ def _united(seen: Mapping[str, Sighting]) -> Sighting:
     if len(sightings) == 1:
         return sightings[0]
     targets = _joined([each.targets for each in sightings])
+    # One user may see the field of the source's form that another does not.
+    certain = frozenset().union(*(_ids(each) - each.thin for each in sightings))
+    thin = frozenset().union(*(each.thin for each in sightings))
     shared = _joined([each.shared for each in sightings])
     sources: defaultdict[str, frozenset[str]] = defaultdict(frozenset)
     for each in sightings:
@@ -470,7 +473,7 @@ def _united(seen: Mapping[str, Sighting]) -> Sighting:
         targets,
         frozenset(seen),
         _joined([each.cancelled for each in sightings]),
-        thin=frozenset.intersection(*(each.thin for each in sightings)),
+        thin=thin - certain,
         linked=frozenset.intersection(*(each.linked for each in sightings)),
         by_link=frozenset().union(*(each.by_link for each in sightings)),
         # One user may see the link that another does not.

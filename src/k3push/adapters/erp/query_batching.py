@@ -264,7 +264,7 @@ def _of(seen: Sighting, numbers: Collection[BillNumber]) -> Sighting:
         {number: seen.targets[number] for number in numbers if number in seen.targets},
         seen.users,
         {number: seen.cancelled[number] for number in numbers if number in seen.cancelled},
-        thin=seen.thin.intersection(numbers) if seen.thin else seen.thin,
+        thin=seen.thin,
         linked=seen.linked.intersection(numbers) if seen.linked else seen.linked,
         by_link=seen.by_link,
         shared={number: seen.shared[number] for number in numbers if number in seen.shared},

@@ -26,6 +26,10 @@ class LoginFailedError(Exception):
     """The ERP refused a login; the words are its own."""
 
 
+class LoginThrewError(LoginFailedError):
+    """The ERP met an exception at a login, which may be no fault of the user's."""
+
+
 @dataclass(frozen=True, slots=True)
 class LoginCall:
     """A login request: the method of AuthService, and its arguments in their order.
@@ -131,11 +135,12 @@ def read_login(body: bytes) -> str:
 
     Raises:
         LoginFailedError: The ERP refused it, or its session can be of no use.
+        LoginThrewError: The ERP met an exception (P 1.10).
         wire.UnreadableError: This is no answer to a login.
     """
     failure = wire.read_response_error(body)
     if failure is not None:
-        raise LoginFailedError(failure)
+        raise LoginThrewError(failure)
     answer = wire.parse(body)
     if not isinstance(answer, dict) or not {"LoginResultType", "KDSVCSessionId"} & set(answer):
         raise wire.UnreadableError(remark("answer.no_login"))
