@@ -91,6 +91,14 @@ class VirtualClock:
         return Uptime("virtual", anyio.current_time())
 
 
+def server_time() -> datetime:
+    """Return the local time of the server, which is in London."""
+    try:
+        return VirtualClock().now()
+    except RuntimeError:  # no loop runs yet
+        return NOON
+
+
 @dataclass(slots=True)
 class Notebook:
     """A watch that writes down what it is told.
@@ -235,7 +243,7 @@ class Office:
         answer_timeout_s: float = ANSWER_TIMEOUT_S,
         account: str = "sandbox",
     ) -> None:
-        self.site = site or build(options or sandbox(), clock=lambda: NOON)
+        self.site = site or build(options or sandbox(), clock=server_time)
         if site is None and documents:
             add_old_document(self.site.world)
         self.pushes_before = self.site.calls[Channel.PUSH]

@@ -86,9 +86,9 @@ async def test_a_paused_run_sends_nothing_until_it_continues() -> None:
     """And the person hears how many chunks are still on their way, each of which is recorded."""
     office = Office(sandbox(orders=60, latency_s=2.0, link_fields=False))
     watch, person = await talk(
-        office, {29: "pause", 500: "continue"}, steered(concurrency=3, chunk_size=2)
+        office, {34: "pause", 500: "continue"}, steered(concurrency=3, chunk_size=2)
     )
-    assert not [at for at in began_s(watch) if 29 + LOOK_EVERY_S < at < 500]
+    assert not [at for at in began_s(watch) if 34 + LOOK_EVERY_S < at < 500]
     paused, goes_on = person.answers
     assert paused is not None
     assert paused.on_their_way == 3
@@ -104,10 +104,10 @@ async def test_what_is_set_counts_from_the_next_chunk_on() -> None:
     office = Office(sandbox(orders=60, latency_s=1.0, link_fields=False))
     throttle = steered(concurrency=1, chunk_size=1)
     says: dict[float, str] = {
-        24: "set chunk-size=7",
-        44: "set concurrency=3",
-        45: "set calls-per-minute=120",
-        46: "set chunk-size=auto",
+        29: "set chunk-size=7",
+        49: "set concurrency=3",
+        50: "set calls-per-minute=120",
+        51: "set chunk-size=auto",
     }
     watch, person = await talk(office, says, throttle)
     assert None not in person.answers

@@ -162,14 +162,23 @@ async def test_settling_comes_to_an_end_at_any_fraction_of_a_second(latency_s: f
     assert pushed.of(State.PUSHED) == set(orders(60))
 
 
-@pytest.mark.parametrize("name", ["edit-lock", "call-limit"])
-async def test_a_number_is_put_off_no_more_than_the_attempts_allowed(name: str) -> None:
+async def test_a_number_is_put_off_no_more_than_the_attempts_allowed() -> None:
     """A lock that nobody lifts must not keep a run for ever."""
-    pushed = await push(orders(1), sandbox(steps(*[name] * 5)), pace=PushPace(max_attempts=3))
+    plan = steps(*["edit-lock"] * 5)
+    pushed = await push(orders(1), sandbox(plan), pace=PushPace(max_attempts=3))
     row = pushed.rows[CANARY]
-    assert (row.state, row.attempts) == (State.REJECTED, 3)
-    assert row.code == {"edit-lock": "13", "call-limit": "14"}[name]
+    assert (row.state, row.code, row.attempts) == (State.REJECTED, "13", 3)
     assert len(pushed.watch.waits) == 2
+
+
+async def test_a_limit_on_calls_that_lasts_ends_the_run_and_rejects_nothing() -> None:
+    """It is about no bill; after some minutes whoever resumes may find it lifted."""
+    office = Office(sandbox(steps("ok", *["call-limit"] * 40)))
+    await office.open_run(orders(9))
+    pushed = await office.execute(throttle=steered(concurrency=1, chunk_size=8))
+    assert set(pushed.stop.causes) == {Cause.UNREACHABLE}
+    assert pushed.of(State.PLANNED) == set(orders(8, 1))
+    assert 300 < anyio.current_time() < 600
 
 
 async def test_a_put_off_chunk_travels_whole_after_the_pause() -> None:
@@ -213,16 +222,13 @@ async def test_without_a_source_number_field_a_lost_answer_stays_unknown(name: s
     assert not again.watch.sendings
 
 
-@pytest.mark.parametrize(("name", "sendings"), [("edit-lock", 3 + 2), ("call-limit", 3)])
-async def test_a_chunk_is_put_off_no_more_than_the_attempts_allowed(
-    name: str, sendings: int
-) -> None:
-    """After them a lock is traced to its bill by quarters; a limit on calls is about no bill."""
-    plan = steps("ok", *[name] * 40)
+async def test_a_chunk_is_put_off_no_more_than_the_attempts_allowed() -> None:
+    """After them a lock is traced to its bill by quarters."""
+    plan = steps("ok", *["edit-lock"] * 40)
     pace = PushPace(max_attempts=3)
     pushed = await push(
         orders(9), sandbox(plan), pace=pace, throttle=steered(concurrency=1, chunk_size=8)
     )
     assert pushed.of(State.PUSHED) == {CANARY}
     assert pushed.of(State.REJECTED) == set(orders(8, 1))
-    assert {pushed.rows[number].attempts for number in orders(8, 1)} == {sendings}
+    assert {pushed.rows[number].attempts for number in orders(8, 1)} == {3 + 2}

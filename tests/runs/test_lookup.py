@@ -557,7 +557,7 @@ async def test_what_has_a_target_is_already_and_not_refused() -> None:
         A: Made(RunId("x"), A, State.PUSHED, ()),
     }
     job = Job(Asked(there={A: (target,), D: (target,)}))
-    outcomes = await there_already(job, [*closed, other], known)
+    outcomes = await there_already(job, [*closed, other], known, contradictory=())
     assert [(each.state, each.targets) for each in outcomes] == [
         (State.ALREADY, (target,)),
         (State.ALREADY, (Target("2", "T2"),)),
@@ -570,7 +570,7 @@ async def test_what_has_a_target_is_already_and_not_refused() -> None:
 async def test_nothing_is_asked_where_nothing_is_refused() -> None:
     """A look costs a call."""
     job = Job(Asked())
-    assert await there_already(job, [], {}) == []
+    assert await there_already(job, [], {}, contradictory=()) == []
     assert job.erp.asked == []
 
 

@@ -5,6 +5,7 @@ Adapters fulfil these; one contract suite holds every ledger to the same words.
 
 from k3push.ports.audit_reads import Inspection
 from k3push.ports.erp_calls import (
+    BELIEVED_AFTER_S,
     Erp,
     ErpBusyError,
     ErpUnreachableError,
@@ -34,6 +35,7 @@ from k3push.ports.ledger_verbs import Ledger
 from k3push.ports.watch import Watch
 
 __all__ = [
+    "BELIEVED_AFTER_S",
     "AttemptRecord",
     "Clock",
     "Commanded",

@@ -43,6 +43,11 @@ class LookRefusedError(LookFailedError):
         self.definite = definite
 
 
+# While a site loads its metadata anew, it knows no field for some seconds, and then it does. What
+# it says to lack is believed when it is said so much later again.
+BELIEVED_AFTER_S = 5.0
+
+
 class Turn(Protocol):
     """The right to send one push at once: a session is open, and no limit stands in the way."""
 

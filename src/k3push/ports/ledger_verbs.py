@@ -360,6 +360,10 @@ class Ledger(Protocol):
         """Return which of a run's *attempts* have made a document of some number, as rows say."""
         ...
 
+    async def last_sent_by_others(self, run: RunId) -> datetime | None:
+        """Return when one of the newest other runs of the scope of *run* last began an attempt."""
+        ...
+
     async def twins(self, run: RunId) -> int:
         """Count the rows of *run* whose code is `model.TWIN`."""
         ...

@@ -110,6 +110,8 @@ class Sending:
         chunk: As the backlog gave it.
         numbers: What is left to send: claimed, and without a target.
         links_proved: Targets were found by their link on this route before.
+        changed_among: Looks again at the sources of bills that were looked at long ago; returns
+            those that may not leave as they are, and are taken care of.
         one_only: All numbers are looked at and only the first is sent: its document must be found,
             and pass all steps of the route, before others follow.
         found_own: A look has found what this chunk has made.
@@ -138,6 +140,7 @@ class Sending:
     chunk: Chunk
     numbers: tuple[BillNumber, ...]
     links_proved: bool
+    changed_among: Callable[[Sequence[BillNumber]], Awaitable[set[BillNumber]]]
     one_only: bool = False
     found_links: bool = False
     found_own: bool = False
@@ -209,6 +212,7 @@ async def send_once(context: Context, sending: Sending) -> SendAgain | None:
         come to something else, or where a stop or a hold came before they left.
     """
     sending.began_s = anyio.current_time()
+    await _leave_out_changed(sending)
     before = await _look_first(context, sending)
     if not sending.numbers or context.stop.asked:
         return None
@@ -248,7 +252,7 @@ async def send_once(context: Context, sending: Sending) -> SendAgain | None:
             began_s = anyio.current_time()
             exchange = await _leave(context, turn, attempt.intent, wire.PUSH, context.route.source)
             sending.push_s = anyio.current_time() - began_s
-            context.ages.ended(attempt.id)
+            context.ages.ended(attempt.id, began_s)
             if isinstance(exchange, NeverSent):
                 for number in first:
                     del context.sent_before[number]
@@ -277,6 +281,8 @@ async def _renewed(
         before: What the last look has shown.
         done_s: When that look was done, by `Context.awake_s`.
     """
+    # The machine may have slept, or the turn have come late.
+    await _leave_out_changed(sending)
     again = any(number in context.sent_before for number in sending.numbers)
     if context.awake_s - done_s > (LOOK_KEEPS_S if again else FIRST_LOOK_KEEPS_S):
         before = await _look_first(context, sending)
@@ -285,6 +291,12 @@ async def _renewed(
         if context.awake_s - sending.looked_s > LONG_LOOK_S:
             before = await _look_first(context, sending)
     return before
+
+
+async def _leave_out_changed(sending: Sending) -> None:
+    """Leave bills out that are not as they were when their sources were looked at."""
+    changed = await sending.changed_among(sending.numbers)
+    sending.numbers = tuple(number for number in sending.numbers if number not in changed)
 
 
 def _request(context: Context, bills: Sequence[BillNumber]) -> bytes:
@@ -445,9 +457,13 @@ async def _look_first(context: Context, sending: Sending) -> Mapping[BillNumber,
         seen = await look_at_targets(context, sending.numbers, by_all=several, before_sending=True)
         sending.cancelled.update(seen.cancelled)
         _note_found(context, sending, seen)
+    others = await context.others_among(_since_ours(context, sending.numbers, seen))
+    seen = replace(
+        seen, cancelled=new_targets(seen.cancelled, dict.fromkeys(seen.cancelled, others))
+    )
     outcomes = []
     for number in sending.numbers:
-        outcome = _unsent(context, number, seen, known.get(number))
+        outcome = _unsent(context, number, seen, known.get(number), others)
         if outcome is not None:
             outcomes.append(outcome)
     if outcomes:
@@ -464,8 +480,19 @@ async def _look_first(context: Context, sending: Sending) -> Mapping[BillNumber,
     return {number: ids for number, ids in there.items() if ids}
 
 
+def _since_ours(context: Context, numbers: Sequence[BillNumber], seen: Sighting) -> Targets:
+    """Return documents that are new since our own first sending, cancelled ones among them."""
+    before = {n: context.sent_before[n] for n in numbers if n in context.sent_before}
+    there = {n: (*seen.targets.get(n, ()), *seen.cancelled.get(n, ())) for n in before}
+    return new_targets(there, before)
+
+
 def _unsent(
-    context: Context, number: BillNumber, seen: Sighting, known: Made | None
+    context: Context,
+    number: BillNumber,
+    seen: Sighting,
+    known: Made | None,
+    strangers: Collection[str] = (),
 ) -> Outcome | None:
     """Say what becomes of a number that is not sent, from a look at its documents; None sends it.
 
@@ -474,6 +501,7 @@ def _unsent(
         number: The ERP's spelling.
         seen: The look.
         known: What another run of this ledger has made of it.
+        strangers: Documents that somebody else has made since our own sending.
     """
     if number in seen.refused:
         return query_refused(number, seen.refused[number])
@@ -481,7 +509,7 @@ def _unsent(
     before = context.sent_before.get(number)
     others = known.ids if known else frozenset()
     ours = [t for t in found if before is not None and t.id not in before and t.id not in others]
-    if before is not None and ours:
+    if before is not None and {target.id for target in ours}.difference(strangers):
         # A rule that splits may be saving still, so that it is looked at once more at the end.
         context.suspects.setdefault(number, before)
         return made_outcome(number, ours)

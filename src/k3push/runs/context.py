@@ -5,22 +5,36 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import anyio
 
 from k3push.core.control_words import Key
-from k3push.core.model import BillNumber, Outcome, Route, Run, State, id_in
+from k3push.core.model import (
+    TWIN,
+    BillNumber,
+    Outcome,
+    Route,
+    Run,
+    RunId,
+    State,
+    Targets,
+    id_in,
+)
 from k3push.core.pacing.halting import HaltRule, Tally
 from k3push.core.pacing.pace import Ended, Pace, Sample
 from k3push.core.safety.ages import least_age_s
 from k3push.core.safety.verdict import Said
 from k3push.ports import Clock, Doubt, Erp, Ledger, Watch
 from k3push.runs.link_discovery import find_links
-from k3push.runs.lookup import Links, can_ask
-from k3push.runs.proof import Began, Proofs
+from k3push.runs.lookup import LEAST_TRIES_OF_A_READ, Links, can_ask
+from k3push.runs.proof import MOST_KNOWN, Began, Proofs
 from k3push.runs.stop import Cause, Stop
 from k3push.runs.throttle import Throttle
+
+# For how long a look at a bill's source counts. It is made ahead of the sending, and most bills
+# leave within minutes.
+SOURCE_KEEPS_S = 600.0
 
 # When this many numbers were pushed by somebody else as well, it is no accident.
 MOST_TWINS = 3
@@ -81,11 +95,24 @@ class DoubtAges:
         """Begin with no attempts known."""
         self._clock = clock
         self._seen: dict[int, tuple[float, float]] = {}
+        self._began_s: dict[int, float] = {}
         self._found: dict[tuple[int, BillNumber], tuple[set[str], float]] = {}
 
-    def ended(self, attempt: int) -> None:
-        """Note that the exchange of *attempt* ends now, in this process."""
+    def ended(self, attempt: int, began_s: float) -> None:
+        """Note that the exchange of *attempt* ends now, in this process.
+
+        Args:
+            attempt: The attempt.
+            began_s: When it left, on the loop's clock.
+        """
         self._seen[attempt] = (anyio.current_time(), 0.0)
+        self._began_s[attempt] = began_s
+
+    def began_s(self, attempts: Collection[int]) -> float | None:
+        """Return when the first of some attempts left, on the loop's clock; None if not here."""
+        known = [self._began_s.get(attempt, -math.inf) for attempt in attempts]
+        earliest = min(known, default=-math.inf)
+        return earliest if earliest > -math.inf else None
 
     def age_s(self, doubt: Doubt) -> float:
         """Return the seconds since the attempt left."""
@@ -142,6 +169,8 @@ class Context:
             carried out after ours.
         twins: Numbers that were found to have more documents than their push made.
         splits: Some bill has several documents, which the ERP saves one after another.
+        has_made: Documents of the ledger's have shown whether bills are split; None before it is
+            asked.
         learnt: The run's route with what the site has told of its links; None before it is asked.
         more_to_send: Whether numbers wait that have not travelled yet.
     """
@@ -172,6 +201,7 @@ class Context:
     doubted_elsewhere: dict[BillNumber, None] = field(default_factory=dict)
     twins: int = 0
     splits: bool = False
+    has_made: bool | None = None
     learnt: Route | None = None
     more_to_send: Callable[[], bool] = bool
 
@@ -232,6 +262,11 @@ class Context:
         """Return the id that a bill travels by; "" where it travels by its number."""
         return id_in(bill) or self.ids.get(bill, "")
 
+    def unseen_for_long(self, bills: Collection[BillNumber]) -> list[BillNumber]:
+        """Return the bills whose sources were looked at too long ago, or never."""
+        since_s = self.awake_s - SOURCE_KEEPS_S
+        return [bill for bill in bills if self.looked_s.get(bill, -math.inf) < since_s]
+
     def forget(self, outcomes: Sequence[Outcome]) -> None:
         """Keep nothing of what may travel no more."""
         for outcome in outcomes:
@@ -266,9 +301,19 @@ class Context:
 
     async def _look_at_known(self) -> bool:
         """Learn from what the ledger has made whether bills are split; say whether it has any."""
-        known = await self.ledger.made_by(self.run.id)
-        self.splits = self.splits or any(len(each.targets) > 1 for each in known)
-        return bool(known)
+        if self.has_made is None:
+            known = await self.ledger.made_by(self.run.id, limit=MOST_KNOWN)
+            self.splits = self.splits or any(len(each.targets) > 1 for each in known)
+            self.has_made = bool(known)
+        return self.has_made
+
+    def note_made(self, outcomes: Sequence[Outcome]) -> None:
+        """Note whether bills that have documents have several."""
+        made = [outcome for outcome in outcomes if outcome.targets]
+        several = [outcome for outcome in made if len(outcome.targets) > 1]
+        self.splits = self.splits or any(outcome.code != TWIN for outcome in several)
+        if self.has_made is not None:
+            self.has_made = self.has_made or bool(made)
 
     async def ids_of_others(
         self, bills: Collection[BillNumber]
@@ -300,6 +345,31 @@ class Context:
             self, self.ledger, self.run.id, began=began, senders=senders, before=before
         )
 
+    async def others_among(self, found: Targets, run: RunId | None = None) -> frozenset[str]:
+        """Return which documents that are new since a run's calls others have made (`proof`).
+
+        Where bills are pushed though they have documents, to take ours for another's might make a
+        second one.
+
+        Args:
+            found: The documents, by source number.
+            run: Whose calls; None is this one's.
+        """
+        if not found or self.repeats_pushes:
+            return frozenset()
+        run = run or self.run.id
+        calls: dict[BillNumber, tuple[str, datetime]] = {}
+        for number in found:
+            kept = await self.ledger.attempts_of(number)
+            for intent in (each.attempt.intent for each in kept):
+                if intent.run == run:
+                    over_at = intent.began_at + timedelta(seconds=self.settle.window_s)
+                    calls[number] = (intent.sender, over_at)
+        mine = {number: targets for number, targets in found.items() if number in calls}
+        return await self.proofs.others_among(
+            self, self.ledger, self.run.id, found=mine, calls=calls
+        )
+
     def knows_enough_of(self, sender: str) -> bool:
         """Say whether enough of a user's documents were shown, or no more can be sent."""
         return self.proofs.enough_shown(sender) or not self.more_to_send()
@@ -309,6 +379,11 @@ class Context:
         self.twins += 1
         if self.twins >= MOST_TWINS:
             self.stop.ask(Cause.TWINS, why)
+
+    def end_at_limit(self, why: str, nth: int) -> None:
+        """End the execution where the ERP has limited calls for as long as a person would wait."""
+        if nth > max(self.pace.max_attempts, LEAST_TRIES_OF_A_READ):
+            self.stop.ask(Cause.UNREACHABLE, why)
 
     def spare(self, began_s: float, seconds: float, why: str) -> None:
         """Let nothing new leave for some seconds: the ERP turned a look away."""
@@ -328,7 +403,7 @@ class Context:
     def count(self, outcomes: Sequence[Outcome]) -> None:
         """Add what a sending came to, and stop if that breaks the halt rule."""
         states = [outcome.state for outcome in outcomes if outcome.state is not State.PLANNED]
-        self.splits = self.splits or any(len(outcome.targets) > 1 for outcome in outcomes)
+        self.note_made(outcomes)
         self.tally = replace(
             self.tally,
             sent=self.tally.sent + len(states),

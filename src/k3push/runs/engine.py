@@ -30,7 +30,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
@@ -269,23 +269,22 @@ class _Engine:
         return chunk
 
     async def _push(self, chunk: Chunk) -> None:
-        """Push a chunk, save what has changed at its source while it waited."""
+        """Push a chunk, and make its place free again."""
         sent = False
         try:
-            changed = await self.intake.changed_among(chunk.numbers)
-            left = tuple(number for number in chunk.numbers if number not in changed)
-            if left and not self.context.stop.asked:
-                sent = await self._push_rest(replace(chunk, numbers=left))
+            sent = await self._push_claimed(chunk)
         finally:
             self.backlog.done(chunk, sent=sent)
             self.wakeup.notify()
 
-    async def _push_rest(self, chunk: Chunk) -> bool:
-        """Push a chunk as it is; return whether it could leave."""
+    async def _push_claimed(self, chunk: Chunk) -> bool:
+        """Push what no other run has claimed of a chunk; return whether it could leave."""
         context, backlog = self.context, self.backlog
         proving = backlog.proving
         proved = backlog.links_proved or context.proofs.field_finds or context.links.tell
-        sending = Sending(chunk, (), proved, backlog.one_by_one, at_once=backlog.open)
+        sending = Sending(
+            chunk, (), proved, self.intake.changed_among, backlog.one_by_one, at_once=backlog.open
+        )
         held = await context.ledger.claim(context.run.id, chunk.numbers)
         self.held.add(held)
         sending.numbers = tuple(number for number in chunk.numbers if number not in held)
@@ -349,7 +348,7 @@ class _Engine:
     async def _put_back(self, chunk: Chunk, conclusion: Conclusion) -> None:
         """Put back what may travel again; what a later look may show waits behind the others."""
         tries = chunk.tries + conclusion.try_later
-        if conclusion.try_later and not conclusion.broke:
+        if conclusion.try_later and conclusion.parts and not conclusion.broke:
             await self._put_off(conclusion, tries + 1)
         add = partial(self.backlog.add_suspect, tries=tries, alone=chunk.alone)
         now_s = anyio.current_time()
@@ -382,6 +381,7 @@ class _Engine:
         last = next(o for o in conclusion.outcomes if o.state is State.PLANNED)
         if last.code == CALL_LIMIT:
             self._spare_erp(last.reason, nth)
+            self.context.end_at_limit(last.reason, nth)
         else:
             # A bill that somebody edits is no reason for the others to wait.
             self.context.watch.waiting(last.reason, pause_s(nth))

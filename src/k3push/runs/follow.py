@@ -89,9 +89,6 @@ MOST_SILENCES = 3
 LOOKED_AT = frozenset(Follow) - {Follow.REFUSED}
 """What each execution takes up, unless it is done; a flow may have ended meanwhile."""
 
-REFUSALS_OF_FLOWS = 2
-"""How often a question for open tasks is refused before the site is known not to answer it."""
-
 LOCAL_TIMES_DIFFER = timedelta(hours=26)
 """The server's local time and the ledger's are nearer to each other than this."""
 
@@ -485,12 +482,9 @@ class Follower:
         numbers = [each.number for each in seen if each and each.status == "B" and each.number]
         if not numbers or not self._flows_are_read:
             return {}
-        for _ in range(REFUSALS_OF_FLOWS):
-            tasks = await look_at_flow_tasks(context, numbers)
-            if tasks is not None:
-                return tasks
-        self._flows_are_read = False
-        return {}
+        tasks = await look_at_flow_tasks(context, numbers)
+        self._flows_are_read = tasks is not None
+        return tasks or {}
 
     # -- whose documents they are -------------------------------------------------------------
 
@@ -610,7 +604,7 @@ class Follower:
         began_s: float,
     ) -> None:
         context, intent, verdict = self.context, attempt.intent, judge(exchange)
-        self._ages.ended(attempt.id)
+        self._ages.ended(attempt.id, began_s)
         documents = [entry.document for entry in entries]
         match verdict:
             case SendAgain(because=because, session=session):
@@ -690,7 +684,9 @@ class Follower:
             else:
                 entry.most = size if is_named else max(1, size // 2)
         if again and said.code == CALL_LIMIT:
-            self._spare_erp(" ".join(said.messages), max(entry.tries for entry in again))
+            words, nth = " ".join(said.messages), max(entry.tries for entry in again)
+            self._spare_erp(words, nth)
+            self.context.end_at_limit(words, nth)
 
     async def _look_after(
         self, entries: Sequence[_Entry], intent: StepIntent, said: Said

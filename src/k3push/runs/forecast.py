@@ -196,18 +196,20 @@ async def _look_by(
 ) -> dict[BillNumber, Foreseen]:
     """Say what would become of *lines*, wherever they stand."""
     route = outlook.route
-    bills, refusals = unsendable(route, lines, await look_at_listed(outlook, lines))
+    looked = await look_at_listed(outlook, lines)
+    bills, refusals = unsendable(route, lines, looked)
     outlook.source_ids.update(bills.values())
     ids = dict(bills.values())
     sendable = [bills[n].bill for n in lines if refusals[n] is None]
     blocked = [outcome for outcome in refusals.values() if outcome is not None]
     if not outlook.again:
         known = await outlook.made_of({each.number: ids.get(each.number, "") for each in blocked})
-        blocked = await there_already(outlook, blocked, known)
+        blocked = await there_already(outlook, blocked, known, contradictory=looked.contradictory)
     ended = {outcome.number: outcome for outcome in blocked}
     shown = _Shown(ended)
     if sendable and can_ask(outlook):
-        shown.seen = await look_at_targets(outlook, sendable, before_sending=True)
+        several = len(outlook.erp.users) > 1
+        shown.seen = await look_at_targets(outlook, sendable, by_all=several, before_sending=True)
     if not outlook.repeats_pushes:
         unseen = {bill: ids.get(bill, "") for bill in sendable if bill not in shown.seen.targets}
         shown.made = await outlook.made_of(unseen)

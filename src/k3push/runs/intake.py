@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from functools import partial
 
 import anyio
@@ -43,10 +44,6 @@ from k3push.runs.source_check import (
 )
 from k3push.runs.stop import guarded
 from k3push.runs.wakeup import Wakeup
-
-# For how long a look at a bill's source counts. It is made ahead of the sending, and most bills
-# leave within minutes.
-SOURCE_KEEPS_S = 600.0
 
 # Numbers that are looked at before anything is known of how fast they leave.
 MOST_READY = 2000
@@ -142,7 +139,7 @@ class Intake:
             Those that are not as they were; they are taken in anew, or come to their end.
         """
         context, now_s = self._context, self._context.awake_s
-        old = [b for b in bills if now_s - context.looked_s.get(b, -math.inf) > SOURCE_KEEPS_S]
+        old = context.unseen_for_long(bills)
         if not old:
             return set()
         lines = {key_of(number_in(bill), context.id_of(bill)): bill for bill in old}
@@ -171,11 +168,13 @@ class Intake:
     async def _take_in(self, rows: Sequence[Row]) -> None:
         context = self._context
         sendable = await self._sendable(rows)
+        lately = await self._others_sent_lately()
         suspects: dict[tuple[int, float], list[BillNumber]] = {}
         # A run that is resumed knows no better when what broke its call may be shown.
         later_s = anyio.current_time() + context.settle.first_wait_s
         for row, bill in sendable:
             mine = await self._attempts_of(bill) if row.attempts else []
+            last = mine or (await self._of_others(bill) if lately else [])
             if mine:
                 before = self._remember(bill, mine)
                 if any(map(was_in_doubt, mine)):
@@ -184,8 +183,8 @@ class Intake:
             # Nobody is sent again at once whose last call may have made what looks show later, nor
             # on a person's word while that call may be at work still.
             due_s = max(
-                later_s if _has_broken(mine) else 0.0,
-                anyio.current_time() + self._still_s(bill, mine),
+                later_s if _has_broken(last) else 0.0,
+                anyio.current_time() + self._still_s(bill, last),
             )
             if row.code == DROPPED:
                 self._backlog.add_suspect((bill,), alone=True, due_s=max(due_s, later_s))
@@ -225,7 +224,7 @@ class Intake:
             made = await context.ledger.made_of(
                 context.run.id, [outcome.number for outcome in unsent]
             )
-            unsent = await there_already(context, unsent, made)
+            unsent = await there_already(context, unsent, made, contradictory=looked.contradictory)
         if unsent:
             await context.ledger.conclude(context.run.id, unsent, at=context.clock.now())
             context.watch.concluded(unsent)
@@ -248,6 +247,22 @@ class Intake:
         left = [each for each in left if each not in done]
         # Where a bill may have several documents, whose a new one is cannot be told by time.
         return [each for each in left if context.repeats_pushes or _may_have_made(each)]
+
+    async def _others_sent_lately(self) -> bool:
+        """Say whether a call of another run to the same target form may be at work yet."""
+        context = self._context
+        last = await context.ledger.last_sent_by_others(context.run.id)
+        window = timedelta(seconds=context.settle.window_s)
+        return last is not None and context.clock.now() - last < window
+
+    async def _of_others(self, bill: BillNumber) -> list[AttemptRecord]:
+        """Return what other runs have sent of a bill and may have made something, the first first.
+
+        Their doubts are claimed; what they were refused, or a person has settled, is free.
+        """
+        kept = await self._context.ledger.attempts_of(bill)
+        left = [each for each in kept if not isinstance(each.exchange, NeverSent)]
+        return [each for each in left if _may_have_made(each)]
 
     def _still_s(self, bill: BillNumber, mine: Sequence[AttemptRecord]) -> float:
         """Return for how long the last call for a bill may be at work yet."""
@@ -286,8 +301,9 @@ class Intake:
                 continue
             before = self._remember(number, mine)
             theirs = before | others.get(number, frozenset())
-            made = [each for each in seen.targets.get(number, ()) if each.id not in theirs]
-            if made:
+            made = tuple(each for each in seen.targets.get(number, ()) if each.id not in theirs)
+            strangers = await context.others_among({number: made}) if made else ()
+            if {target.id for target in made}.difference(strangers):
                 found[number] = made_outcome(number, made)
                 context.suspects.setdefault(number, before)
         return [found.get(each.number, each) for each in refused]

@@ -25,8 +25,7 @@ from k3push.core.protocol.links import (
     source_tables,
     target_entry,
 )
-from k3push.ports import LookRefusedError
-from k3push.runs.lookup import Reader, look_whole
+from k3push.runs.lookup import Reader, look_unless_refused
 
 T = TypeVar("T")
 
@@ -71,7 +70,4 @@ async def _entries(reader: Reader) -> list[str]:
 
 async def _told(reader: Reader, what: str, look: Callable[[], Awaitable[T]]) -> T | None:
     """Return what the site tells; None where it refuses to."""
-    try:
-        return await look_whole(reader, f"what is told of {what}", look)
-    except LookRefusedError:
-        return None
+    return await look_unless_refused(reader, f"what is told of {what}", look)

@@ -52,6 +52,7 @@ from k3push.core.remark import remark
 from k3push.core.safety.evidence import NO_RIGHT, new_targets
 from k3push.core.safety.matching import fold
 from k3push.ports import (
+    BELIEVED_AFTER_S,
     Erp,
     ErpBusyError,
     ErpUnreachableError,
@@ -457,16 +458,22 @@ def _united(one: Targets, other: Targets) -> Targets:
     return both
 
 
-async def look_at_standings(context: Looker, ids: Collection[str]) -> Mapping[str, Standing]:
+async def look_at_standings(
+    context: Looker, ids: Collection[str], *, of_source: bool = False
+) -> Mapping[str, Standing]:
     """Read how documents of the target form stand, by id; one that is gone is absent.
 
     It goes on trying though a stop is asked: what a call has done is written down.
+
+    Args:
+        context: What to look with.
+        ids: The documents.
+        of_source: Bills of the source form are read instead.
     """
+    route = context.route
+    route = replace(route, target=route.source) if of_source else route
     return await _read(
-        context,
-        context.route.target,
-        lambda: context.erp.standings_of(context.route, ids),
-        stop_or_not=True,
+        context, route.target, lambda: context.erp.standings_of(route, ids), stop_or_not=True
     )
 
 
@@ -475,13 +482,17 @@ async def look_at_flow_tasks(
 ) -> Mapping[str, FlowTask] | None:
     """Read open tasks of approval flows; None where the site does not let them be read."""
     try:
-        return await _read(
+        return await look_unless_refused(
             context,
             wire.FLOW_TASKS,
             lambda: context.erp.flow_tasks_of(context.route, numbers),
             stop_or_not=True,
         )
-    except LookRefusedError:
+    except LookFailedError as error:
+        # A site without flows may answer with any error, each time.
+        refused = isinstance(error.__cause__, LookRefusedError)
+        if wire.FLOW_TASKS in context.worked or not refused:
+            raise
         return None
 
 
@@ -508,17 +519,14 @@ class Newest:
 async def look_at_newest(context: Looker) -> Newest:
     """Read what the newest targets name; nothing is known where the ERP refuses the question."""
     asked = f"the newest of {context.route.target}"
-    try:
-        rows = await _read(
-            context, asked, lambda: context.erp.newest_of(context.route), stop_or_not=True
-        )
-    except LookRefusedError:
-        return Newest()
-    values = list(dict.fromkeys(value for _, value in rows if value))
+    rows = await look_unless_refused(
+        context, asked, lambda: context.erp.newest_of(context.route), stop_or_not=True
+    )
+    values = list(dict.fromkeys(value for _, value in rows or () if value))
     found, _ = await look_at_sources(context, values) if values else ({}, {})
     known = {value for value in values if found.get(value)}
-    told = {id_ for id_, value in rows if value in known}
-    count = len({id_ for id_, _ in rows})
+    told = {id_ for id_, value in rows or () if value in known}
+    count = len({id_ for id_, _ in rows or ()})
     named = tuple(value for value in values if found.get(value))
     return Newest(count, named, count - len(told))
 
@@ -541,7 +549,12 @@ async def look_for_strays(
     Returns:
         How they stand, by id; None where the ERP refuses the question.
     """
-    rows = await _made_since(context, when)
+    rows = await look_unless_refused(
+        context,
+        f"the documents of {context.route.target} by time",
+        lambda: context.erp.made_since(context.route, when),
+        stop_or_not=True,
+    )
     if rows is None:
         return None
     whole = [number_in(number) for number in numbers]
@@ -557,19 +570,6 @@ async def look_for_strays(
         tied = await _tied(context, strays, whole)
         strays = [id_ for id_ in strays if id_ not in tied]
     return await look_at_standings(context, [*strays, *beside]) if strays else {}
-
-
-async def _made_since(context: Looker, when: str) -> Sequence[tuple[str, BillNumber]] | None:
-    """Read what was made since; None where the ERP refuses the question each time."""
-    route, asked = context.route, f"the newest by time of {context.route.target}"
-    for tries_left in reversed(range(TRIES_OF_A_PART)):
-        with suppress(LookRefusedError):
-            return await _read(
-                context, asked, lambda: context.erp.made_since(route, when), stop_or_not=True
-            )
-        if tries_left:
-            await anyio.sleep(FIRST_WAIT_S)
-    return None
 
 
 async def _tied(context: Looker, ids: Sequence[str], whole: Sequence[str]) -> set[str]:
@@ -598,19 +598,16 @@ async def look_at_newest_links(context: Looker) -> bool:
     ERP refuses the question.
     """
     route, asked = context.route, f"the links of {context.route.target}"
-    try:
-        if route.source_number_field and not are_learnt(route):
-            sources = await _read(
-                context, asked, lambda: context.erp.linked_sources(route), stop_or_not=True
-            )
-            return bool(sources)
-        rows = await _read(
-            context, asked, lambda: context.erp.newest_links(route), stop_or_not=True
+    if route.source_number_field and not are_learnt(route):
+        sources = await look_unless_refused(
+            context, asked, lambda: context.erp.linked_sources(route), stop_or_not=True
         )
-    except LookRefusedError:
-        return False
+        return bool(sources)
+    rows = await look_unless_refused(
+        context, asked, lambda: context.erp.newest_links(route), stop_or_not=True
+    )
     tables = source_tables(route)
-    return any(is_of_rule(row, route) and row.table.lower() in tables for row in rows)
+    return any(is_of_rule(row, route) and row.table.lower() in tables for row in rows or ())
 
 
 def found_by(route: Route, seen: Sighting, ids: Collection[str]) -> str:
@@ -644,6 +641,31 @@ def joined(seen: Sequence[Sighting]) -> Sighting:
         denied={number: found for each in seen for number, found in each.denied.items()},
         sources={id_: named for each in seen for id_, named in each.sources.items()},
     )
+
+
+async def look_unless_refused(
+    context: Reader,
+    asked: str,
+    look: Callable[[], Awaitable[T]],
+    *,
+    stop_or_not: bool = False,
+) -> T | None:
+    """Read what a site may refuse to tell; None where it does, and again some seconds later.
+
+    While it loads its metadata anew, it refuses what it tells at other times.
+
+    Args:
+        context: What to look with.
+        asked: What is read, in words.
+        look: Asks once.
+        stop_or_not: Go on trying though a stop is asked.
+    """
+    for tries_left in reversed(range(TRIES_OF_A_PART)):
+        with suppress(LookRefusedError):
+            return await _read(context, asked, look, stop_or_not=stop_or_not)
+        if tries_left:
+            await anyio.sleep(BELIEVED_AFTER_S)
+    return None
 
 
 async def look_whole(context: Reader, form: str, look: Callable[[], Awaitable[T]]) -> T:

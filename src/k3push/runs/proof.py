@@ -28,7 +28,7 @@ from datetime import UTC, datetime, time, timedelta
 
 import anyio
 
-from k3push.core.model import BillNumber, RunId, Sighting, Standing, Target
+from k3push.core.model import BillNumber, RunId, Sighting, Standing, Target, Targets
 from k3push.ports import Ledger, Made
 from k3push.runs.lookup import (
     Looker,
@@ -55,12 +55,13 @@ SAMPLE_OF_TIMES = 3
 # is believed: a user who sees half of them misses one of ten with a chance of 1023 in 1024.
 ENOUGH_SHOWN = 10
 
-# How many documents of a user the ledger is asked for, to know them among those that say nothing.
+# How many documents the ledger is asked for, to know them among those that say nothing, and to see
+# whether any bill has several.
 MOST_KNOWN = 1000
 
-# The local time of a server is no earlier than that of its farthest zone. Its clock may be wrong,
-# or be set back by an hour in autumn.
-WESTERNMOST = timedelta(hours=12)
+# The local time of a server is no earlier, and no later, than those of the farthest zones. Its
+# clock may be wrong, or be set back by an hour in autumn.
+WESTERNMOST, EASTERNMOST = timedelta(hours=12), timedelta(hours=14)
 CLOCKS_DIFFER = timedelta(minutes=75)
 
 
@@ -97,11 +98,13 @@ class Began:
 
     def no_later_than(self, clock: ServerClock | None) -> datetime:
         """Return a local time of the server that had passed when the call left."""
-        # No server's clock shows an earlier time than this one (P 9), where ours is right.
-        behind = max(WESTERNMOST, clock.behind if clock else WESTERNMOST)
-        when = min(self.at, self.now).astimezone(UTC).replace(tzinfo=None) - behind
-        if clock is not None and self.on_loop_s is not None and self.on_loop_s >= clock.at_s:
-            when = max(when, clock.local + timedelta(seconds=self.on_loop_s - clock.at_s))
+        if clock is not None and self.on_loop_s is not None:
+            # The loop's clock nobody can set.
+            when = clock.local + timedelta(seconds=self.on_loop_s - clock.at_s)
+        else:
+            # No server's clock shows an earlier time than this one (P 9), where ours is right.
+            behind = max(WESTERNMOST, clock.behind if clock else WESTERNMOST)
+            when = min(self.at, self.now).astimezone(UTC).replace(tzinfo=None) - behind
         when -= CLOCKS_DIFFER
         # A form may keep the day of the making alone.
         return when if clock and clock.tells_time else datetime.combine(when, time())
@@ -124,6 +127,7 @@ class Proofs:
     _clock: ServerClock | None = None
     _marks: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=MOST_MARKS))
     _sees: dict[tuple[str, frozenset[str]], bool] = field(default_factory=dict)
+    _makers: dict[str, str] = field(default_factory=dict)
 
     async def absence_proved(self, looker: Looker, ledger: Ledger, run: RunId) -> bool:
         """Say whether a bill of which nothing is shown has nothing; ask for known documents once.
@@ -191,15 +195,49 @@ class Proofs:
         for sender in sorted(set(senders.values())) if strays else ():
             known = await ledger.made_by(run, sender or None, limit=MOST_KNOWN)
             ours = {id_ for each in known for id_ in _ids(each)}
-            makers = await self._makers_of(looker, known)
             left = [
                 standing.creator for id_, standing in strays.items() if id_ not in {*ours, *before}
             ]
-            # Where a sender's documents bear several makers, their maker is not who sent.
-            tells = sender and len(makers) == 1
-            if any(not (tells and maker) or maker in makers for maker in left):
+            maker = await self._maker_for(looker, ledger, run, sender) if left else ""
+            if any(not (maker and each) or each == maker for each in left):
                 suspects.add(sender)
         return frozenset(suspects)
+
+    async def others_among(
+        self,
+        looker: Looker,
+        ledger: Ledger,
+        run: RunId,
+        *,
+        found: Targets,
+        calls: Mapping[BillNumber, tuple[str, datetime]],
+    ) -> frozenset[str]:
+        """Return which documents somebody else has made, as far as their form tells.
+
+        What is new since a call of ours was not made by it where its maker is another than ours, or
+        where it came long after the call.
+
+        Args:
+            looker: What to look with.
+            ledger: What was made.
+            run: Whose scope counts.
+            found: Documents that are new since the calls, by source number.
+            calls: Who sent the last call for each, and by when that was surely over.
+        """
+        ids = [target.id for targets in found.values() for target in targets]
+        standings = await look_at_standings(looker, ids) if ids else {}
+        if not standings:
+            return frozenset()
+        others = set()
+        for number, targets in found.items():
+            sender, over_at = calls[number]
+            maker = await self._maker_for(looker, ledger, run, sender)
+            for id_, standing in standings.items():
+                mine = any(target.id == id_ for target in targets)
+                strange = maker and standing.creator and standing.creator != maker
+                if mine and (strange or _is_later(standing, over_at)):
+                    others.add(id_)
+        return frozenset(others)
 
     def note_answer(self, named: Sequence[Target]) -> None:
         """Note documents that an answer has named just now: later calls make others."""
@@ -231,10 +269,20 @@ class Proofs:
             none = timedelta(0)
             self._clock = ServerClock(max(times), now_s, max(behind, default=none), told)
 
-    async def _makers_of(self, looker: Looker, known: Sequence[Made]) -> set[str]:
-        """Return who made some documents of the ledger, as the ERP names them."""
-        standings = await _standings_of(looker, known)
-        return {each.creator for each in standings.values()} - {""}
+    async def _maker_for(self, looker: Looker, ledger: Ledger, run: RunId, sender: str) -> str:
+        """Return as whom a user makes documents, as the ERP names him; "" where nobody can tell.
+
+        Where his documents bear several makers, or each bears who has made its bill, a rule may
+        copy that.
+        """
+        if sender not in self._makers:
+            known = await ledger.made_by(run, sender, limit=SAMPLE) if sender else ()
+            standings = await _standings_of(looker, known)
+            makers = {each.creator for each in standings.values()} - {""}
+            if len(makers) != 1 or await _bear(looker, ledger, known, makers):
+                return ""
+            self._makers[sender] = makers.pop()
+        return self._makers[sender]
 
     def compare(self, sender: str, named: Collection[str], seen: Collection[str]) -> None:
         """Take in which of the documents that an answer names a look through everybody shows."""
@@ -270,11 +318,28 @@ class Proofs:
         return self._sees[asked]
 
 
+def _is_later(standing: Standing, over_at: datetime) -> bool:
+    """Say whether a document was surely made after a time of the clock of the machine."""
+    created = _created(standing)
+    over = over_at.astimezone(UTC).replace(tzinfo=None) + EASTERNMOST + CLOCKS_DIFFER
+    return created is not None and created > over
+
+
 def _was_there(id_: str, standing: Standing, mark: str, known: Standing | None) -> bool:
     """Say whether a document is older than one that is known, by its id and by its time."""
     created, then = _created(standing), _created(known)
     is_old = created is not None and then is not None and created <= then
     return is_old and id_.isdecimal() and int(id_) < int(mark)
+
+
+async def _bear(
+    looker: Looker, ledger: Ledger, known: Sequence[Made], makers: Collection[str]
+) -> bool:
+    """Say whether bills of which the ledger knows documents were all made by *makers* as well."""
+    rows = [(each.run, *row) for each in known for row in await ledger.rows_of(each.number)]
+    ids = {row.source_id for run, of, row in rows if run == of and row.source_id}
+    bills = await look_at_standings(looker, sorted(ids)[:SAMPLE], of_source=True) if ids else {}
+    return {bill.creator for bill in bills.values()} - {""} <= set(makers)
 
 
 async def _standings_of(looker: Looker, known: Sequence[Made]) -> Mapping[str, Standing]:

@@ -209,8 +209,9 @@ async def settle_by_word(
 async def look_once_more(context: Context) -> None:
     """Look again at what was in doubt in this execution and has documents by now.
 
-    A document that a rule saved later is added to its row. One of a number that was sent again is
-    a twin: a call was carried out after the window had passed.
+    A document that a rule saved later is added to its row. It is a twin where no bill is known to
+    have several, for a person may have made it, and where the number was sent again: a call was
+    carried out after the window had passed.
     """
     elsewhere = {} if context.repeats_pushes else context.doubted_elsewhere
     suspects = dict.fromkeys(elsewhere, frozenset[str]()) | context.suspects
@@ -218,6 +219,7 @@ async def look_once_more(context: Context) -> None:
     await look_at_refused(context, all_of_them=True)
     if not suspects or not context.reads_back:
         return
+    await _recall_sources(context, suspects)
     seen = await look_at_targets(context, list(suspects), by_all=True, stop_or_not=True)
     others = await context.ids_of_others(suspects)
     amended = []
@@ -232,7 +234,7 @@ async def look_once_more(context: Context) -> None:
             if row.state not in SENT_BEFORE:
                 continue
             outcome = made_outcome(number, [*row.targets, *more])
-            if row.attempts > 1 or number in elsewhere:
+            if row.attempts > 1 or number in elsewhere or not await context.may_split():
                 outcome = _told_of_twins(outcome)
             amended.append(outcome._replace(reason=outcome.reason or row.reason))
     if amended:
@@ -258,13 +260,26 @@ async def look_at_refused(context: Context, *, all_of_them: bool = False) -> flo
     patience_s, now_s = context.settle.first_wait_s, anyio.current_time()
     waits = {n: at_s + patience_s - now_s for n, (_, at_s) in context.refused.items()}
     due = [n for n, wait_s in waits.items() if all_of_them or wait_s <= SHORTEST_WAIT_S]
-    before = {number: context.refused.pop(number)[0] for number in due}
+    before = {number: context.refused[number][0] for number in due}
     if due and context.reads_back:
+        await _recall_sources(context, due)
         seen = await look_at_targets(context, due, by_all=True, stop_or_not=True)
-        others = await context.ids_of_others(due)
-        for number, targets in new_targets(new_targets(seen.targets, before), others).items():
+        found = new_targets(new_targets(seen.targets, before), await context.ids_of_others(due))
+        for number, targets in (await _but_of_others(context, found, context.run.id)).items():
             await _take_back(context, made_outcome(number, targets))
+    # The end of an execution may cut a look off, and makes another.
+    for number in due:
+        context.refused.pop(number, None)
     return min((wait_s for n, wait_s in waits.items() if n not in before), default=math.inf)
+
+
+async def _recall_sources(context: Context, numbers: Collection[BillNumber]) -> None:
+    """Know the ids again of bills that came to an end: another may have got such a number since."""
+    for number in numbers:
+        rows = await context.ledger.rows_of(number) if number not in context.source_ids else ()
+        for run, row in rows:
+            if run == context.run.id and row.bill == number and row.source_id:
+                context.source_ids[number] = row.source_id
 
 
 async def _wait_for_refused(context: Context) -> None:
@@ -273,7 +288,8 @@ async def _wait_for_refused(context: Context) -> None:
     if left_s > TELL_OF_S:
         context.watch.waiting(remark("note.refused_once_more"), left_s)
     if left_s > 0:
-        await context.stop.sleep(left_s)
+        # A stop, too, waits for what has left to be told.
+        await anyio.sleep(left_s)
 
 
 async def _take_back(context: Context, outcome: Outcome) -> None:
@@ -294,6 +310,9 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
     seen = await look_at_targets(context, numbers, by_all=True, stop_or_not=True)
     before: Mapping[BillNumber, Sequence[str]] = {d.number: d.before for d, _ in due}
     made = await _without_strangers(context, due, new_targets(seen.targets, before))
+    made = await _but_of_others(context, made, run)
+    gone = await context.others_among(new_targets(seen.cancelled, before), run)
+    seen = replace(seen, cancelled=new_targets(seen.cancelled, dict.fromkeys(seen.cancelled, gone)))
     found = []
     at_work: set[int] = set()
     unnamed: set[BillNumber] = set()
@@ -324,6 +343,7 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
         else:
             at_work.add(doubt.attempt)
     # What is found is written down first: it proves what its sender's colleagues see.
+    context.note_made(found)
     ground = found_by(context.route, seen, {t.id for each in found for t in each.targets})
     await _conclude(context, run, found, (), ground)
     _note_twins(context, found)
@@ -387,7 +407,10 @@ async def _judge_silence(
         began_at = min(doubt.began_at for doubt in absent)
         senders = {doubt.number: doubt.sender for doubt in absent}
         before = {id_ for doubt in absent for id_ in doubt.before}
-        suspects = await context.senders_of_strays(began_at, senders, before=before)
+        began_s = context.ages.began_s({doubt.attempt for doubt in absent})
+        suspects = await context.senders_of_strays(
+            began_at, senders, before=before, on_loop_s=began_s
+        )
         hopeless |= {doubt.number for doubt in absent if doubt.sender in suspects}
         absent = [doubt for doubt in absent if doubt.sender not in suspects]
     return absent, hopeless, unproved
@@ -504,6 +527,12 @@ async def _without_strangers(
         if said is not None and not but_strangers(said, numbers, mine):
             del left[doubt.number]
     return left
+
+
+async def _but_of_others(context: Context, made: Targets, run: RunId) -> Targets:
+    """Leave out bills of which somebody else has made all that is new since a run's calls."""
+    others = await context.others_among(made, run)
+    return {n: targets for n, targets in made.items() if {t.id for t in targets} - others}
 
 
 def _note_twins(context: Context, outcomes: Sequence[Outcome]) -> None:

@@ -60,6 +60,11 @@ class SourceLook:
     meant: dict[BillNumber, Meant] = field(default_factory=dict)
     refused: dict[BillNumber, str] = field(default_factory=dict)
 
+    @property
+    def contradictory(self) -> set[BillNumber]:
+        """Lines whose number and id are not of one bill, so that no document tells of them."""
+        return {line for line, meant in self.meant.items() if meant.parts_company}
+
     def add(self, other: SourceLook) -> None:
         """Take in what another look has shown, of other lines."""
         self.meant.update(other.meant)
@@ -244,7 +249,11 @@ def unclear(
 
 
 async def there_already(
-    context: Looker, refused: Sequence[Outcome], known: Mapping[BillNumber, Made]
+    context: Looker,
+    refused: Sequence[Outcome],
+    known: Mapping[BillNumber, Made],
+    *,
+    contradictory: Collection[BillNumber],
 ) -> list[Outcome]:
     """Look at the targets of what is about to be refused unsent: a bill that has some is done.
 
@@ -258,15 +267,20 @@ async def there_already(
         context: What to look with.
         refused: Outcomes of unsent numbers, in the ERP's spelling where it has one.
         known: What other runs of this ledger have made of them.
+        contradictory: Lines that are refused for what they say (`SourceLook.contradictory`).
     """
-    asked = [each.number for each in refused if each.code == PRECHECK and number_in(each.number)]
+    asked = [
+        each.number
+        for each in refused
+        if each.code == PRECHECK and number_in(each.number) and each.number not in contradictory
+    ]
     seen = Sighting()
     if asked and can_ask(context):
-        seen = await look_at_targets(context, asked)
+        seen = await look_at_targets(context, asked, by_all=True)
     outcomes = []
     for outcome in refused:
         number = outcome.number
-        if outcome.state is not State.REJECTED:
+        if outcome.state is not State.REJECTED or number in contradictory:
             outcomes.append(outcome)
         elif number in seen.targets:
             outcomes.append(

@@ -22,6 +22,9 @@ from k3push.simulator.operations import BulkHabits, Change, Operated, Operations
 from k3push.simulator.orders import Approval, Operation, PushOrder
 from k3push.simulator.refusals import OnRefusal, Refusal, Texts
 
+BUYER = "buyer"
+"""Who has made the source bills, as the ERP names him."""
+
 
 class World:
     """The books of one data centre.
@@ -132,7 +135,7 @@ class World:
             party,
             status,
             self.now(),
-            "sandbox",
+            BUYER,
             entries,
             closed=closed,
             cancelled=cancelled,

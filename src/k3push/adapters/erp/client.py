@@ -23,6 +23,8 @@ from datetime import date
 from types import TracebackType
 from typing import Self, TypeVar
 
+import anyio
+
 from k3push.adapters.erp.calls import Calls, as_failed, of_place
 from k3push.adapters.erp.carrier import NewTransport
 from k3push.adapters.erp.endpoint import Endpoint
@@ -72,6 +74,7 @@ from k3push.core.protocol.selection import (
 from k3push.core.safety.evidence import NO_RIGHT
 from k3push.core.safety.matching import MOST_NUMBERS, assign, questions
 from k3push.ports import (
+    BELIEVED_AFTER_S,
     LoginRefusedError,
     LookFailedError,
     LookRefusedError,
@@ -110,7 +113,6 @@ class ErpClient:
         self._user = site.user
         self._calls = Calls(site, turns or RateLimit(lambda: 0), now_s, transport)
         self._forms = FormRows(self._calls)
-        self._links_answered: set[tuple[str, ...]] = set()
         self._without_links: set[tuple[str, ...]] = set()
 
     async def __aenter__(self) -> Self:
@@ -268,7 +270,6 @@ class ErpClient:
             if links is None:
                 self._without_links.add(_links_of(route))
                 return None
-            self._links_answered.add(_links_of(route))
             for source_id, linked in links:
                 if source_id in by_id:
                     found.setdefault(by_id[source_id], []).append(linked)
@@ -280,22 +281,24 @@ class ErpClient:
     def believe_links(self, route: Route) -> None:
         """Take for known that a route's links can be queried: another user has done it."""
         self._without_links.discard(_links_of(route))
-        self._links_answered.add(_links_of(route))
+        self._forms.believe(route.target, link_fields(route))
 
     async def _ask_links_twice(
         self, route: Route, ids: Sequence[str]
     ) -> list[tuple[str, LinkedTarget]] | None:
-        """Ask the links for bills; None where the site refuses these fields, and again at once."""
-        for _ in range(REFUSALS_OF_LINKS):
+        """Ask the links for bills; None where the site refuses these fields, and again later."""
+        for tries_left in reversed(range(REFUSALS_OF_LINKS)):
             try:
                 return await self._ask_links(route, ids)
             except LookRefusedError as refusal:
-                if refusal.code == NO_RIGHT or _links_of(route) in self._links_answered:
-                    raise
                 fields = link_fields(route)
+                if refusal.code == NO_RIGHT or self._forms.has(route.target, fields):
+                    raise
                 named = bill_rows.field_named_in(str(refusal), fields)
                 if not named and not await self._forms.lacks(route.target, fields[0]):
                     raise
+                if tries_left:
+                    await anyio.sleep(BELIEVED_AFTER_S)
         return None
 
     async def _ask_links(self, route: Route, ids: Sequence[str]) -> list[tuple[str, LinkedTarget]]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
+import anyio
+
 from k3push.adapters.erp.calls import Calls, of_place
 from k3push.core.protocol import bill_rows, paging, wire
 from k3push.core.safety.evidence import NO_RIGHT
-from k3push.ports import LookFailedError, LookRefusedError
+from k3push.ports import BELIEVED_AFTER_S, LookFailedError, LookRefusedError
 
 Rows = list[list[object]]
 
@@ -46,7 +48,8 @@ class FormRows:
         read before. Where a query of the target form is refused twice and names
         none, each optional field is tried by itself, twice; should it be taken for lacking by
         mistake, less is known of a document, and none is lost. Without its status fields a source
-        that is not to be pushed would travel, so that these are left out by name alone.
+        that is not to be pushed would travel, so that these are left out by name alone, and where
+        the second refusal comes some seconds after the first.
         """
         lacking = self.lacking(form)
         while True:
@@ -60,6 +63,8 @@ class FormRows:
                     self._named[form, named] += 1
                     if self._named[form, named] >= REFUSALS_OF_A_FIELD:
                         lacking.add(named)
+                    elif by_name:
+                        await anyio.sleep(BELIEVED_AFTER_S)
                     continue
                 self._refusals[form] += 1
                 few = self._refusals[form] < REFUSALS_OF_A_FIELD
@@ -71,7 +76,6 @@ class FormRows:
                 lacking.update(missing)
             else:
                 self._refusals[form] = 0
-                self._answered[form].update(fields)
                 return fields, rows
 
     async def whole(self, form: str, fields: Sequence[str], filter_string: str) -> Rows:
@@ -114,9 +118,19 @@ class FormRows:
     ) -> Rows:
         """Read one page, in one query; the site may cut it."""
         data = wire.query_data(form, fields, filter_string, start=start, limit=limit, order=order)
-        return await self._calls.ask(
+        rows = await self._calls.ask(
             "ExecuteBillQuery", form, data, lambda body: wire.read_rows(body, len(fields))
         )
+        self.believe(form, fields)
+        return rows
+
+    def believe(self, form: str, fields: Iterable[str]) -> None:
+        """Take for known that a form has fields: no refusal takes them from it any more."""
+        self._answered[form].update(fields)
+
+    def has(self, form: str, fields: Iterable[str]) -> bool:
+        """Say whether a form is known to have fields."""
+        return self._answered[form].issuperset(fields)
 
     async def lacks(self, form: str, field: str) -> bool:
         """Say whether a field is refused each time, though its form is answered without it."""

@@ -124,7 +124,8 @@ def conclude(
     ============================================  ==========================================
     names a document that no look links           unknown; the run stops (rule 9)
     success, and the field was never proved       unknown; the run stops if nothing is shown
-    asks to try later (13, 14)                    planned, after a pause; at last rejected
+    calls are limited (14)                        planned, after a pause
+    asks to try later (13)                        planned, after a pause; at last rejected
     the user has no right (2), and others may     planned, as it was
     anything, and a stray document has come       unknown, unless a message names it
     anything, and absence does not count          see `_by_word_alone`
@@ -153,24 +154,24 @@ def conclude(
     done = () if look.covered and _unlinked(said, numbers, made) else made
     found = {number: made_outcome(number, made[number]) for number in numbers if number in done}
     found |= _made_in_part(said, numbers, found, splits=splits)
-    rest = _Rest(said, tuple(number for number in numbers if number not in done), whole=not found)
-    of_rest = _contradicted(rest, numbers, look)
+    rest = _Rest(said, tuple(number for number in numbers if number not in done), tuple(numbers))
+    of_rest = _contradicted(rest, look)
     if of_rest is None and not rest.numbers:
         of_rest = Conclusion(())
-    elif of_rest is None and said.code in TRY_LATER_CODES and not last_try:
+    elif of_rest is None and _asks_for_later(said, last_try=last_try):
         of_rest = rest.later()
     elif of_rest is None and elsewhere and said.code == NO_RIGHT and not said.acted:
         of_rest = rest.onward()
     elif of_rest is None and look.stray:
-        of_rest = _beside_stray(rest, numbers)
+        of_rest = _beside_stray(rest)
     elif of_rest is None and not look.absence_counts:
         of_rest = _by_word_alone(rest, look, alone=alone, drafts=drafts)
     elif of_rest is None and said.success:
-        of_rest = _passed_over(rest, numbers, look, alone=alone)
+        of_rest = _passed_over(rest, look, alone=alone)
     elif of_rest is None:
-        of_rest = _refused(rest, numbers, last_try=last_try)
+        of_rest = _refused(rest, last_try=last_try)
     if rest.numbers and look.made and not look.linked:
-        of_rest = _beside(of_rest, said, numbers)
+        of_rest = _beside(of_rest, rest)
     outcomes = {outcome.number: outcome for outcome in of_rest.outcomes} | found
     return replace(
         of_rest,
@@ -178,6 +179,11 @@ def conclude(
         broke=said.thrown,
         hides=not said.success and len(numbers) > 1 and said.code != CALL_LIMIT,
     )
+
+
+def _asks_for_later(said: Said, *, last_try: bool) -> bool:
+    """Say whether the ERP may be asked for the same again; a call limit is about no number."""
+    return said.code == CALL_LIMIT or (said.code in TRY_LATER_CODES and not last_try)
 
 
 def _made_in_part(
@@ -208,9 +214,9 @@ def _made_in_part(
     }
 
 
-def _contradicted(rest: _Rest, numbers: Sequence[BillNumber], look: Look) -> Conclusion | None:
+def _contradicted(rest: _Rest, look: Look) -> Conclusion | None:
     """Conclude where the answer says that something was made, and no look links it to us."""
-    unlinked = _unlinked(rest.said, numbers, look.made)
+    unlinked = _unlinked(rest.said, rest.call, look.made)
     blind = rest.said.success and not look.made and not look.proved
     if not unlinked and not blind:
         return None
@@ -220,15 +226,16 @@ def _contradicted(rest: _Rest, numbers: Sequence[BillNumber], look: Look) -> Con
     return replace(rest.unknown("contradiction", cause), contradiction=cause)
 
 
-def _beside(of_rest: Conclusion, said: Said, numbers: Sequence[BillNumber]) -> Conclusion:
+def _beside(of_rest: Conclusion, rest: _Rest) -> Conclusion:
     """Leave in doubt what would travel again, or be given up, beside a document of the call.
 
     A rule may merge bills into lines that name one of them (P 5.6), and no link tells.
     """
-    named = messages_naming(said.messages, numbers)
+    said = rest.said
     outcomes = [
         each
-        if each.state is State.UNKNOWN or (each.state is State.REJECTED and each.number in named)
+        if each.state is State.UNKNOWN
+        or (each.state is State.REJECTED and each.number in rest.named)
         else each._replace(
             state=State.UNKNOWN,
             code=said.code if said.messages else "unnamed",
@@ -239,11 +246,10 @@ def _beside(of_rest: Conclusion, said: Said, numbers: Sequence[BillNumber]) -> C
     return Conclusion(tuple(outcomes), contradiction=of_rest.contradiction)
 
 
-def _beside_stray(rest: _Rest, numbers: Sequence[BillNumber]) -> Conclusion:
+def _beside_stray(rest: _Rest) -> Conclusion:
     """Leave in doubt what may have become a document that ties itself to no bill."""
-    named = messages_naming(rest.said.messages, numbers)
-    told = rest.refused(named) if named and not rest.said.success else None
-    refused = {o.number: o for o in told.outcomes if o.number in named} if told else {}
+    told = rest.refused(rest.named) if rest.named and not rest.said.success else None
+    refused = {o.number: o for o in told.outcomes if o.number in rest.named} if told else {}
     doubts = {o.number: o for o in rest.unknown("stray", remark("note.stray")).outcomes}
     return Conclusion(tuple((doubts | refused).values()))
 
@@ -266,36 +272,29 @@ def _by_word_alone(rest: _Rest, look: Look, *, alone: bool, drafts: bool) -> Con
             return rest.unknown("unnamed", remark("note.merged"))
         return rest.dropped({}, again=not alone)
     # What is left of a chunk may have been refused for a neighbour that has documents by now.
-    if (rest.whole and len(rest.numbers) == 1) or said.code == CALL_LIMIT:
+    if rest.whole and len(rest.numbers) == 1:
         return rest.refused({})
     return rest.parted({})
 
 
-def _passed_over(
-    rest: _Rest, numbers: Sequence[BillNumber], look: Look, *, alone: bool
-) -> Conclusion:
+def _passed_over(rest: _Rest, look: Look, *, alone: bool) -> Conclusion:
     """Conclude a success that says nothing of some numbers."""
-    named = messages_naming(rest.said.messages, numbers)
-    told = set(rest.numbers) <= set(named)
-    sure = _accounts(rest.said, numbers, look.made)
+    told = set(rest.numbers) <= {*rest.named, *rest.named_together}
+    sure = _accounts(rest.said, rest.call, look.made)
     if not alone and not told and not sure:
         why = remark("note.merged") if look.made else remark("note.unnamed")
         return rest.unknown("unnamed", rest.reason or why)
-    return rest.dropped(named, again=not alone)
+    return rest.dropped(rest.named, again=not alone)
 
 
-def _refused(rest: _Rest, numbers: Sequence[BillNumber], *, last_try: bool) -> Conclusion:
+def _refused(rest: _Rest, *, last_try: bool) -> Conclusion:
     """Conclude a refusal that is proved to have made nothing of some numbers."""
     said = rest.said
-    if said.code == RESPONSE_ERROR and len(numbers) == 1 and not last_try:
+    if said.code == RESPONSE_ERROR and len(rest.call) == 1 and not last_try:
         return rest.later()
-    # All numbers are looked for, so that one that was found does not pass for another in it.
-    named = messages_naming(naming_one(said.messages, numbers), numbers)
-    if len(numbers) == 1 or said.code == CALL_LIMIT:
-        # A call limit is about no number, and parts would only be more calls.
-        return rest.refused(named)
-    together = messages_naming(said.messages, numbers).keys() - named.keys()
-    return rest.parted(named, apart=bool(together))
+    if len(rest.call) == 1:
+        return rest.refused(rest.named)
+    return rest.parted(rest.named, apart=bool(rest.named_together))
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,12 +302,30 @@ class _Rest:
     """The numbers of an attempt that no look shows, and what may become of them.
 
     Attributes:
-        whole: They are all that the attempt carried.
+        call: All that the attempt carried.
     """
 
     said: Said
     numbers: tuple[BillNumber, ...]
-    whole: bool
+    call: tuple[BillNumber, ...]
+
+    @property
+    def whole(self) -> bool:
+        """Whether they are all that the attempt carried."""
+        return len(self.numbers) == len(self.call)
+
+    @property
+    def named(self) -> dict[BillNumber, list[str]]:
+        """The messages that name a number of the call alone.
+
+        All numbers are looked for, so that one that was found does not pass for another in it.
+        """
+        return messages_naming(naming_one(self.said.messages, self.call), self.call)
+
+    @property
+    def named_together(self) -> set[BillNumber]:
+        """Numbers that messages name with others only: each may be sound without these."""
+        return messages_naming(self.said.messages, self.call).keys() - self.named.keys()
 
     @property
     def reason(self) -> str:
@@ -402,7 +419,7 @@ def conclude_unread(
         outcome = Outcome(
             number, State.UNKNOWN, code=said.code if said.messages else "unnamed", reason=reason
         )
-    elif said.code in TRY_LATER_CODES and not last_try:
+    elif _asks_for_later(said, last_try=last_try):
         outcome = Outcome(number, State.PLANNED, code=said.code, reason=reason)
         return Conclusion((outcome,), parts=((number,),), try_later=True)
     elif elsewhere and said.code == NO_RIGHT:

@@ -36,7 +36,8 @@ class Meant:
     """What a line means.
 
     Attributes:
-        sources: The bill; those to choose from, where it is not one.
+        sources: The bill; those to choose from, where it is not one; those of its number, where
+            its id is of none that is shown.
         bill: What the bill is called; None where it is not one.
         unclear: Why not; None where it is one.
     """
@@ -44,6 +45,12 @@ class Meant:
     sources: tuple[Source, ...] = ()
     bill: Identified | None = None
     unclear: Unclear | None = None
+
+    @property
+    def parts_company(self) -> bool:
+        """Whether its number is a bill's, or bills', and its id is none of theirs."""
+        absent = self.unclear is Unclear.ABSENT and bool(self.sources)
+        return absent or self.unclear is Unclear.TWO_BILLS
 
 
 def meant(listed: BillNumber, by_number: Sequence[Source], by_id: Source | None = None) -> Meant:
@@ -66,7 +73,7 @@ def meant(listed: BillNumber, by_number: Sequence[Source], by_id: Source | None 
         return _by_number(by_number)
     found = next((each for each in by_number if each.id == id_), by_id)
     if found is None:
-        return Meant(unclear=Unclear.ABSENT)
+        return Meant(tuple(by_number), unclear=Unclear.ABSENT)
     if not found.number:
         return Meant((found,), unclear=Unclear.UNNUMBERED)
     number = number_in(listed)

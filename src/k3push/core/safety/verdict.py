@@ -136,17 +136,18 @@ _UNCLASSIFIED = frozenset({"", "0"})
 
 # Where a wait ended, or a line broke, what was waited for may go on: the database may commit long
 # afterwards. The same holds for a transaction that was the victim of another, and for a thread or
-# a task that was stopped from outside. Nothing of this is what business says of a bill, so that it
-# counts in an answer of any kind.
+# a task that was stopped from outside. These are whole phrases of databases, Windows and .NET that
+# no business says of a bill, so that they count in an answer of any kind.
 _INTERRUPTED = re.compile(
-    r"死锁|中止线程|事务[^，。]{0,6}(中止|有问题)|取消一个任务|任务已取消|(操作|命令)[^，。]{0,4}取消"
-    r"|(执行|操作|命令|请求|等待|连接)[^，。]{0,8}(超时|逾时|过时)|超时时间"
-    r"|基础连接|传输级|强迫关闭|连接[^，。]{0,8}(断开|中断|重置)|网络[^，。]{0,8}(断开|中断)"
+    r"死[锁结]|中止线程|事务[^，。]{0,6}(中止|有问题)|已取消一个(任务|工作)|操作已被用户取消"
+    r"|(执行|等待|连接|请求)超时已(过期|到期)|超时(时间已|时段)|等待的操作(过时|超时)|执行逾时(到期|已)|执行绪(已|正)"
+    r"|基础连接|传输级|强迫关闭|与数据库的连接"
     r"|服务器内部错误|internal server error"
-    r"|deadlock|timed out|time-?\s?out (expired|period)|(execution|connection|request) time-?\s?out"
-    r"|(thread|transaction|connection)\b.{0,30}\b(abort|closed|reset|broken|lost)"
-    r"|\btransaction\b.{0,10}\bin doubt|\btask\b.{0,20}\bcancel|cancel+ed by (the )?user"
-    r"|transport-level|forcibly closed",
+    r"|deadlock|time-?\s?out (expired|period)|(execution|connection|request) time-?\s?out"
+    r"|(operation|request|wait|query|command|channel|connection) (has )?timed out"
+    r"|thread was being abort|connection (was|is|has been) (abort|broken|closed|lost|reset)"
+    r"|\btransaction (has abort|is in doubt|was deadlocked)|\ba task was cancel"
+    r"|\boperation cancel+ed by (the )?user|transport-level|forcibly closed",
     re.IGNORECASE,
 )
 
@@ -154,12 +155,20 @@ _INTERRUPTED = re.compile(
 # exception says them. Oracle's driver and .NET call a time-out a cancelling; Windows says "过时".
 # Who does not know what went wrong does not know what goes on either.
 _OF_TIME = re.compile(
-    r"超时|逾时|过时|中止|繁忙|未知错误|内部错误|服务失败|服务不可用"
-    r"|time-?\s?out|abort|busy|cancel|unknown error|internal error|unavailable",
+    r"超时|逾时|过时|中止|繁忙|未知错误|内部错误|服务失败|服务不可用|(任务|工作)已取消"
+    r"|(操作|命令)[^，。]{0,4}取消|(连[接线]|网络)[^，。]{0,8}(断开|中断|重置)"
+    r"|timed out|time-?\s?out|abort|busy|cancel|unknown error|internal error|unavailable"
+    r"|(transaction|connection)\b.{0,30}\b(broken|reset|lost)",
     re.IGNORECASE,
 )
 # And these only where it is a plain exception: a business check may be thrown as MsgCode 4.
 _OF_TIME_BARE = re.compile(r"取消|已过期|expired", re.IGNORECASE)
+
+# Sites in Taiwan and Hong Kong speak of the same in traditional characters.
+_SIMPLIFIED = str.maketrans(
+    "鎖結執緒務連線斷開關閉時過請錯誤內伺強傳輸級於處個業資庫間網絡絕敗佔",
+    "锁结执绪务连线断开关闭时过请错误内伺强传输级于处个业资库间网络绝败占",
+)
 
 # Too many requests, or no service now.
 BUSY_STATUSES = frozenset({429, 503})
@@ -245,7 +254,7 @@ def _is_no_refusal(said: Said) -> InDoubt | None:
 
 def _is_interrupted(said: Said, words: str) -> bool:
     """Say whether what the call began may still go on, though it was answered (rule 6)."""
-    kinds = [_INTERRUPTED]
+    kinds, words = [_INTERRUPTED], words.translate(_SIMPLIFIED)
     if said.thrown or said.code in _UNCLASSIFIED:
         kinds.append(_OF_TIME)
     if said.code == RESPONSE_ERROR:

@@ -464,6 +464,14 @@ class MemoryLedger(Ledger):
         found = {rows.attempts[place] for place, row in rows.rows.items() if row.state in made}
         return frozenset(found.intersection(attempts))
 
+    async def last_sent_by_others(self, run: RunId) -> datetime | None:
+        """Return when another run of the scope last began an attempt."""
+        store = await self._turn()
+        scope = self._known(store, run).run.scope
+        others = {rows.run.id for rows in of_scope(store, scope)} - {run}
+        began = [i.began_at for kept in store.attempts if (i := kept.attempt.intent).run in others]
+        return max(began, default=None)
+
     async def twins(self, run: RunId) -> int:
         """Count the rows whose code is `model.TWIN`."""
         rows = await self._rows_of_run(run)

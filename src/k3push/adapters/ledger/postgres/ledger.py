@@ -217,6 +217,7 @@ class PostgresLedger(Ledger):
     made_of_namesakes = _reads(reads.made_of_namesakes)
     made_by = _reads(reads.made_by)
     fruitful = _reads(reads.fruitful)
+    last_sent_by_others = _reads(reads.last_sent_by_others)
     twins = _reads(reads.twins)
     partly = _reads(reads.partly)
 

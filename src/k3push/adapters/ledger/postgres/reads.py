@@ -237,6 +237,13 @@ async def fruitful(connection: Connection, run: RunId, attempts: Collection[int]
     return frozenset(attempt for (attempt,) in found)
 
 
+async def last_sent_by_others(connection: Connection, run: RunId) -> datetime | None:
+    """Return when one of the newest other runs of a scope last began an attempt."""
+    key, scope = await _key_and_scope(connection, run)
+    ((at,),) = await connection.all("last_sent_by_others", scope=scope, run=key)
+    return text.to_time_or_none(at)
+
+
 async def twins(connection: Connection, run: RunId) -> int:
     """Count the rows of a run that have documents of another's."""
     ((count,),) = await connection.all("count_twins", run=await run_key(connection, run))

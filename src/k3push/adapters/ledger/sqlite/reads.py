@@ -233,6 +233,13 @@ def fruitful(connection: Connection, run: RunId, attempts: Collection[int]) -> f
     return frozenset(attempt for (attempt,) in found)
 
 
+def last_sent_by_others(connection: Connection, run: RunId) -> datetime | None:
+    """Return when one of the newest other runs of a scope last began an attempt."""
+    known = run_key(connection, run)
+    ((at,),) = connection.all("last_sent_by_others", scope=known.scope, run=known.key)
+    return text.to_time_or_none(at)
+
+
 def twins(connection: Connection, run: RunId) -> int:
     """Count the rows of a run that have documents of another's."""
     ((count,),) = connection.all("count_twins", run=run_key(connection, run).key)

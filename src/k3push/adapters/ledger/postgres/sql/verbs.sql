@@ -571,6 +571,14 @@ WHERE run = :run AND id = ANY(:attempts::bigint[]) AND EXISTS (
     WHERE row.attempt = attempts.id AND row.state IN ('pushed', 'draft')
 );
 
+-- name: last_sent_by_others
+SELECT max(a.began_at)
+FROM (
+    SELECT key FROM runs WHERE scope = :scope AND key <> :run
+    ORDER BY started_at DESC, id DESC LIMIT 20
+) AS r
+JOIN attempts AS a ON a.id = (SELECT max(id) FROM attempts WHERE run = r.key);
+
 -- name: count_twins
 SELECT count(*) FROM rows WHERE run = :run AND code = 'twin';
 

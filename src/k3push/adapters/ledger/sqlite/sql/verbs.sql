@@ -443,6 +443,14 @@ WHERE a.run = :run AND EXISTS (
     WHERE r.attempt = a.id AND (r.state = 'pushed' OR r.state = 'draft')
 );
 
+-- name: last_sent_by_others
+SELECT max(a.began_at)
+FROM (
+    SELECT key FROM runs WHERE scope = :scope AND key <> :run
+    ORDER BY started_at DESC, id DESC LIMIT 20
+) AS r
+JOIN attempts AS a ON a.id = (SELECT max(id) FROM attempts WHERE run = r.key);
+
 -- name: count_twins
 SELECT count(*) FROM rows WHERE run = :run AND code = 'twin';
 
