@@ -13,6 +13,7 @@ from k3push.adapters.erp.form_rows import FormRows
 from k3push.core.model import State
 from k3push.core.pacing.halting import HaltRule
 from k3push.runs.context import Context, PushPace
+from k3push.runs.stop import Cause
 from k3push.simulator import AnswerStyle, Policy, site
 from k3push.simulator.answers import failure
 from k3push.simulator.exchange import json_reply
@@ -111,9 +112,15 @@ async def test_what_a_refusal_leaves_waits_after_a_resume(monkeypatch: pytest.Mo
     office.site.world.refuse(numbers[-1], REFUSED)
     await office.open_run(numbers)
     throttle = steered(concurrency=1, chunk_size=4)
-    pace = PushPace(canary=False, halt=HaltRule(fail_count=1))
-    await office.execute(pace=pace, throttle=throttle, check=False)
-    await anyio.sleep(1)
+
+    async def stop_at_once(context: Context) -> None:
+        while (await office.rows())[numbers[0]].attempts == 0:  # noqa: ASYNC110
+            await anyio.sleep(0.1)
+        await anyio.sleep(1)
+        context.stop.ask(Cause.INTERRUPTED, "")
+        context.stop.scope.cancel()
+
+    await office.execute(pace=NO_CANARY, throttle=throttle, beside=stop_at_once, check=False)
     await office.execute(throttle=throttle, check=False)
     assert doubled(office, numbers) == []
 

@@ -41,7 +41,7 @@ from k3push.core.model import BillNumber, Chunk, Outcome, RunId, State, number_i
 from k3push.core.pacing.backlog import Backlog
 from k3push.core.pacing.holds import Hold
 from k3push.core.remark import remark
-from k3push.core.safety.evidence import CALL_LIMIT, DROPPED, Conclusion
+from k3push.core.safety.evidence import ABOUT_NO_BILL, DROPPED, Conclusion
 from k3push.ports import RunIsAliveError
 from k3push.runs.attempt import Sending, push_chunk
 from k3push.runs.context import Context
@@ -278,7 +278,7 @@ class _Engine:
             self.wakeup.notify()
 
     async def _push_claimed(self, chunk: Chunk) -> bool:
-        """Push what no other run has claimed of a chunk; return whether it could leave."""
+        """Push what no other run has claimed of a chunk; return whether something has left."""
         context, backlog = self.context, self.backlog
         proving = backlog.proving
         proved = backlog.links_proved or context.proofs.field_finds or context.links.tell
@@ -299,7 +299,7 @@ class _Engine:
             self.doubts.canaries += 1
         await self._go_on(sending)
         await self._follow_up(sending)
-        return not sending.held_back
+        return sending.nth > 0
 
     async def _follow_up(self, sending: Sending) -> None:
         """Hand new documents to the follower; until one has passed its steps, wait for each."""
@@ -379,7 +379,7 @@ class _Engine:
     async def _put_off(self, conclusion: Conclusion, nth: int) -> None:
         """Wait before a chunk that was put off travels again (rule 5)."""
         last = next(o for o in conclusion.outcomes if o.state is State.PLANNED)
-        if last.code == CALL_LIMIT:
+        if last.code in ABOUT_NO_BILL:
             self._spare_erp(last.reason, nth)
             self.context.end_at_limit(last.reason, nth)
         else:

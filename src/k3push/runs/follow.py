@@ -56,7 +56,7 @@ from k3push.core.safety.document_steps import (
     settle_step,
     with_others,
 )
-from k3push.core.safety.evidence import CALL_LIMIT, TRY_LATER_CODES
+from k3push.core.safety.evidence import ABOUT_NO_BILL, TRY_LATER_CODES
 from k3push.core.safety.verdict import InDoubt, ReadBack, Said, SendAgain, judge
 from k3push.ports import Doubt, StepRecord
 from k3push.runs.attempt import (
@@ -76,7 +76,8 @@ from k3push.runs.lookup import (
     pause_s,
 )
 from k3push.runs.row_pages import PAGE_ROWS, documents_in
-from k3push.runs.settle import wait_s
+from k3push.runs.settle import name_vouched, wait_s
+from k3push.runs.source_check import is_thin
 from k3push.runs.stop import Cause, guarded, stopping
 from k3push.runs.wakeup import Wakeup
 
@@ -176,6 +177,7 @@ class Follower:
     _has_learnt: bool = False
     _expected: dict[str, Row] = field(default_factory=dict)
     _twins: set[str] = field(default_factory=set)
+    _untied: set[str] = field(default_factory=set)
     _has_taken_up: bool = False
     _ages: DoubtAges = field(init=False)
 
@@ -209,6 +211,7 @@ class Follower:
         # No generator: it could not be closed where a stop cuts the execution short.
         while rows := await context.ledger.rows(run, states=states, after=place, limit=PAGE_ROWS):
             place = rows[-1].place
+            rows = await name_vouched(context, rows)
             pushed = [(document, row.bill) for row in rows for document in documents_in(row)]
             known = await context.ledger.documents_of(run, [d.id for d, _ in pushed])
             self._expect(rows, known)
@@ -279,9 +282,17 @@ class Follower:
         """Take up documents that were there before.
 
         One that somebody has submitted or approved is none of ours, nor is one that an earlier run
-        has submitted, and that stands at D since a person has taken it back.
+        has submitted, and that stands at D since a person has taken it back. One that a number
+        alone ties to its bill, and several of one bill, are left to a person.
         """
-        there = [t for row in rows if row.state is State.ALREADY for t in row.targets]
+        rows = [row for row in rows if row.state is State.ALREADY]
+        for row in rows:
+            ids = {target.id for target in row.targets}
+            if is_thin(row.reason):
+                self._untied |= ids
+            elif len(ids) > 1 and not await self.context.may_split():
+                self._twins |= ids
+        there = [target for row in rows for target in row.targets]
         known = await self.context.ledger.documents_of(self.context.run.id, [t.id for t in there])
         # What an earlier execution has taken up stands in the ledger, with what was done to it.
         there = [target for target in there if not target.draft and target.id not in known]
@@ -547,6 +558,8 @@ class Follower:
             return remark("note.document.of_another", number=number_in(lost[id_]))
         if id_ in self._twins:
             return remark("note.document.twin")
+        if id_ in self._untied:
+            return remark("note.document.thin")
         if await self._is_ours(entry, standing):
             return ""
         self._strange[id_] = standing.creator
@@ -673,7 +686,7 @@ class Follower:
                 out of their way.
             size: How many the call carried.
         """
-        later = said.code in TRY_LATER_CODES
+        later = said.code in TRY_LATER_CODES | ABOUT_NO_BILL
         for entry in again:
             pause = pause_s(entry.tries) if not said.success else 0.0
             entry.due_s = anyio.current_time() + pause
@@ -683,7 +696,7 @@ class Follower:
                 entry.most = 1
             else:
                 entry.most = size if is_named else max(1, size // 2)
-        if again and said.code == CALL_LIMIT:
+        if again and said.code in ABOUT_NO_BILL:
             words, nth = " ".join(said.messages), max(entry.tries for entry in again)
             self._spare_erp(words, nth)
             self.context.end_at_limit(words, nth)

@@ -29,6 +29,7 @@ from datetime import UTC, datetime, time, timedelta
 import anyio
 
 from k3push.core.model import BillNumber, RunId, Sighting, Standing, Target, Targets
+from k3push.core.safety.verdict import ReadBack, judge
 from k3push.ports import Ledger, Made
 from k3push.runs.lookup import (
     Looker,
@@ -272,12 +273,14 @@ class Proofs:
     async def _maker_for(self, looker: Looker, ledger: Ledger, run: RunId, sender: str) -> str:
         """Return as whom a user makes documents, as the ERP names him; "" where nobody can tell.
 
-        Where his documents bear several makers, or each bears who has made its bill, a rule may
+        It is told by documents that answers to him have named: what a look has found may be
+        another's. Where these bear several makers, or each bears who has made its bill, a rule may
         copy that.
         """
         if sender not in self._makers:
             known = await ledger.made_by(run, sender, limit=SAMPLE) if sender else ()
-            standings = await _standings_of(looker, known)
+            ids = await _named_in_answers(ledger, known, sender)
+            standings = await look_at_standings(looker, ids) if ids else {}
             makers = {each.creator for each in standings.values()} - {""}
             if len(makers) != 1 or await _bear(looker, ledger, known, makers):
                 return ""
@@ -330,6 +333,18 @@ def _was_there(id_: str, standing: Standing, mark: str, known: Standing | None) 
     created, then = _created(standing), _created(known)
     is_old = created is not None and then is not None and created <= then
     return is_old and id_.isdecimal() and int(id_) < int(mark)
+
+
+async def _named_in_answers(ledger: Ledger, known: Sequence[Made], sender: str) -> list[str]:
+    """Return the documents of rows that answers to a user have named."""
+    named: list[str] = []
+    for each in known:
+        for kept in await ledger.attempts_of(each.number):
+            verdict = judge(kept.exchange) if kept.exchange else None
+            if kept.attempt.intent.sender == sender and isinstance(verdict, ReadBack):
+                ids = {target.id for target in verdict.said.named}
+                named += [target.id for target in each.targets if target.id in ids]
+    return named
 
 
 async def _bear(

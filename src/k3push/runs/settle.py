@@ -27,6 +27,7 @@ from k3push.core.model import (
     BillNumber,
     Intent,
     Outcome,
+    Row,
     RunId,
     Sighting,
     State,
@@ -245,6 +246,37 @@ async def look_once_more(context: Context) -> None:
             note=remark("note.more_documents"),
         )
         _note_twins(context, amended)
+
+
+async def name_vouched(context: Context, rows: Sequence[Row]) -> list[Row]:
+    """Find the documents of rows that a person has settled, whose word named none.
+
+    Returns:
+        The rows, with what was found.
+    """
+    silent = {row.bill: row for row in rows if row.state is State.PUSHED and not row.targets}
+    if not silent or not context.reads_back:
+        return list(rows)
+    await _recall_sources(context, silent)
+    seen = await look_at_targets(context, list(silent), by_all=True)
+    amended = []
+    for bill in silent.keys() & seen.targets.keys():
+        kept = await context.ledger.attempts_of(bill)
+        mine = [each.attempt.intent for each in kept if each.attempt.intent.run == context.run.id]
+        before = mine[0].before.get(bill, ()) if mine else ()
+        made = new_targets({bill: seen.targets[bill]}, {bill: before})
+        if targets := (await _but_of_others(context, made, context.run.id)).get(bill):
+            amended.append(made_outcome(bill, targets)._replace(reason=silent[bill].reason))
+    if amended:
+        note = remark("note.more_documents")
+        await context.ledger.amend(context.run.id, amended, at=context.clock.now(), note=note)
+    named = {each.number: each for each in amended}
+    return [
+        row._replace(state=named[row.bill].state, targets=named[row.bill].targets)
+        if row.bill in named
+        else row
+        for row in rows
+    ]
 
 
 async def look_at_refused(context: Context, *, all_of_them: bool = False) -> float:

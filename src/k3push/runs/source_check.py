@@ -309,6 +309,11 @@ def already(number: BillNumber, targets: tuple[Target, ...], *, thin: bool = Fal
     return Outcome(number, State.ALREADY, there.targets, reason=both)
 
 
+def is_thin(reason: str) -> bool:
+    """Say whether a row's reason tells that its documents are known by the number alone."""
+    return "note.thin" in reason
+
+
 def ours_of_shared(
     number: BillNumber, seen: Sighting, made: Made | None, before: Collection[str] = ()
 ) -> Outcome | None:

@@ -266,6 +266,10 @@ WORDS = {
         "the ERP does not show it as a document of {number}: it may be another's by now, since the database was restored",
         "ERP 中它已不是 {number} 的下游单据：数据库可能恢复过，现已属于别的单据",
     ),
+    "note.document.thin": (
+        "nothing but the source number says that it was made from the bill",
+        "除源单编号外，没有依据表明它出自该单据",
+    ),
     "note.document.twin": (
         "its bill has more documents than its push made; a person decides which of them stays",
         "该源单的下游单据多于本次下推生成的数量；保留哪一张，由人工决定",

@@ -20,7 +20,10 @@ from k3push.core.safety.verdict import RESPONSE_ERROR, Said
 NO_RIGHT = "2"
 EDIT_LOCK = "13"
 CALL_LIMIT = "14"
+LICENCE = "7"
 TRY_LATER_CODES = frozenset({EDIT_LOCK, CALL_LIMIT})
+ABOUT_NO_BILL = frozenset({CALL_LIMIT, LICENCE})
+"""A limit on calls, or on licences that are in use: each may end, and no bill is to blame."""
 
 DROPPED = "dropped"
 """Code of a number that a success has passed over in silence."""
@@ -124,7 +127,7 @@ def conclude(
     ============================================  ==========================================
     names a document that no look links           unknown; the run stops (rule 9)
     success, and the field was never proved       unknown; the run stops if nothing is shown
-    calls are limited (14)                        planned, after a pause
+    calls or licences are limited (14, 7)         planned, after a pause
     asks to try later (13)                        planned, after a pause; at last rejected
     the user has no right (2), and others may     planned, as it was
     anything, and a stray document has come       unknown, unless a message names it
@@ -182,8 +185,8 @@ def conclude(
 
 
 def _asks_for_later(said: Said, *, last_try: bool) -> bool:
-    """Say whether the ERP may be asked for the same again; a call limit is about no number."""
-    return said.code == CALL_LIMIT or (said.code in TRY_LATER_CODES and not last_try)
+    """Say whether the ERP may be asked for the same again."""
+    return said.code in ABOUT_NO_BILL or (said.code in TRY_LATER_CODES and not last_try)
 
 
 def _made_in_part(
@@ -195,15 +198,16 @@ def _made_in_part(
 ) -> dict[BillNumber, Outcome]:
     """Say of which numbers that have documents the ERP has refused a part (P 5.7).
 
-    A refusal names such a number. Where it names none, and each number of the call has documents
-    or a bill may have several, it is about a draft that it could not save, or else about any of
-    them.
+    Its words name such a number, also where the rest was a success. Where a refusal names none,
+    and each number of the call has documents or a bill may have several, it is about a draft that
+    it could not save, or else about any of them; so may an exception be where bills have several.
     """
-    if said.success or not said.messages or said.code == RESPONSE_ERROR:
+    if not said.messages:
         return {}
     named = messages_naming(said.messages, numbers)
     partly = {number: " ".join(named[number]) for number in found if number in named}
-    if not named and (splits or len(found) == len(numbers)):
+    about_any = splits or (len(found) == len(numbers) and said.code != RESPONSE_ERROR)
+    if not named and not said.success and about_any:
         drafts = [number for number, each in found.items() if each.state is State.DRAFT]
         partly = dict.fromkeys(drafts or found, " ".join(said.messages))
     return {
