@@ -24,7 +24,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -164,7 +166,27 @@ def _begin(order: Mapping[str, Any]) -> None:
     module = order["module"]
     sys.argv = [module, *order["arguments"]]
     sys.orig_argv[:] = [sys.executable, "-m", module, *order["arguments"]]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as ending:
+        if isinstance(ending.code, int):
+            _end(ending.code)
+        raise
+
+
+def _end(code: int) -> None:
+    """End as an interpreter does, but leave in its place what the nursery has imported.
+
+    To take that down piece by piece takes longer than most commands do. A stream that cannot
+    be written to is left to the interpreter, which says so in its own way.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]  # private, as is the next
+    atexit._run_exitfuncs()
+    gc.collect()
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def _stream(like: TextIO) -> IO[Any]:
@@ -218,9 +240,7 @@ if __name__ == "__main__":
     else:
         _import_what_ours_need()
     gc.collect()
-    # Commands look through what is theirs alone; to take down all that was imported at their end
-    # would take longer than most of them do.
-    gc.freeze()
+    gc.freeze()  # so that a command looks for garbage in what is its own
     # Nobody waits for wardens.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     found = _serve(socket.socket(fileno=int(sys.argv[1])))
