@@ -1,10 +1,14 @@
-"""Commands that begin at once: a process that has imported k3push forks itself for each.
+"""Commands that begin at once: a process that has imported what they need forks itself for each.
 
 Importing what `k3push` needs takes longer than most commands of the tests do. A *nursery* imports
 it once. Each command is then a process of its own with the arguments, the folder, the environment
-and the streams that it was given, and begins as `python -m k3push` begins. A *warden* stands
+and the streams that it was given, and begins as `python -m MODULE` begins. A *warden* stands
 between the two: a process can be waited for by its parent alone, so the warden waits, and hands
 on how the command ended.
+
+There are two nurseries. That of `Forked` has imported k3push, for the command `k3push`. That of
+`ForkedWithoutOurs` has imported what k3push and the tests take from others, and nothing of
+theirs: each command reads these anew, from wherever its PYTHONPATH says.
 """
 
 from __future__ import annotations
@@ -20,9 +24,12 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import IO, Any, TextIO
 
@@ -34,23 +41,26 @@ _LARGEST_MESSAGE = 100_000
 _FIGURE = b"%10d"
 # Streams of a command: what it reads, what it writes, its errors.
 _STANDARD = (0, 1, 2)
+_OURS = ("k3push", "tests")
 
 
 class Forked(subprocess.Popen[str]):
-    """A command that the nursery forks, used like any process.
+    """A command `python -m MODULE` that the nursery forks, used like any process.
 
     What `Popen` asks of the system about its child, this asks of the warden.
     """
 
+    imports_ours = True
     _ending: int
 
     def _execute_child(self, args: Sequence[str], *more: Any) -> None:  # as given
         cwd, env, pipes = more[4], more[5], more[9:15]
         self._ending, theirs = os.pipe()
-        words = json.dumps({"arguments": args[3:], "cwd": os.fspath(cwd), "env": env})
+        order = {"module": args[2], "arguments": args[3:], "cwd": os.fspath(cwd), "env": env}
         try:
             streams = [pipes[0], pipes[3], pipes[5], theirs]
-            socket.send_fds(_nursery(), [words.encode()], streams)
+            nursery = _nursery(imports_ours=self.imports_ours)
+            socket.send_fds(nursery, [json.dumps(order).encode()], streams)
         finally:
             os.close(theirs)
             self._close_pipe_fds(*pipes)  # type: ignore[attr-defined]  # private, as is all here
@@ -77,6 +87,12 @@ class Forked(subprocess.Popen[str]):
         return self.returncode
 
 
+class ForkedWithoutOurs(Forked):
+    """The same, with k3push and the tests still to be imported."""
+
+    imports_ours = False
+
+
 def can_be_forked(command: Sequence[str], environment: Mapping[str, str]) -> bool:
     """Say whether a fork does what a new interpreter would do."""
     if not hasattr(os, "fork") or list(command[:3]) != [sys.executable, "-m", "k3push"]:
@@ -87,11 +103,11 @@ def can_be_forked(command: Sequence[str], environment: Mapping[str, str]) -> boo
 
 
 @cache
-def _nursery() -> socket.socket:
-    """Begin the nursery of this process, which ends with it."""
+def _nursery(*, imports_ours: bool) -> socket.socket:
+    """Begin a nursery of this process, which ends with it."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     process = subprocess.Popen(  # noqa: S603  # our own interpreter
-        [sys.executable, "-m", "tests.forked", str(theirs.fileno())],
+        [sys.executable, "-m", "tests.forked", str(theirs.fileno()), "ours"[: 4 * imports_ours]],
         cwd=ROOT,
         env={"PATH": os.defpath, "LANG": "C.UTF-8"},
         pass_fds=[theirs.fileno()],
@@ -139,17 +155,38 @@ def _serve(orders: socket.socket) -> dict[str, Any] | None:
 
 
 def _begin(order: Mapping[str, Any]) -> None:
-    """Be what `python -m k3push` is."""
-    gc.unfreeze()
+    """Be what `python -m MODULE` is."""
     os.chdir(order["cwd"])
     os.environ.clear()
     os.environ.update(order["env"])
+    sys.path[1:1] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     sys.stdin = _stream(sys.stdin)
     sys.stdout = _stream(sys.stdout)
     sys.stderr = _stream(sys.stderr)
-    sys.argv = ["k3push", *order["arguments"]]
-    sys.orig_argv[:] = [sys.executable, "-m", "k3push", *order["arguments"]]
-    runpy.run_module("k3push", run_name="__main__", alter_sys=True)
+    module = order["module"]
+    sys.argv = [module, *order["arguments"]]
+    sys.orig_argv[:] = [sys.executable, "-m", module, *order["arguments"]]
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as ending:
+        if isinstance(ending.code, int):
+            _end(ending.code)
+        raise
+
+
+def _end(code: int) -> None:
+    """End as an interpreter does, but leave in its place what the nursery has imported.
+
+    To take that down piece by piece takes longer than most commands do. A stream that cannot
+    be written to is left to the interpreter, which says so in its own way.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]  # private, as is the next
+    atexit._run_exitfuncs()
+    gc.collect()
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def _stream(like: TextIO) -> IO[Any]:
@@ -164,19 +201,46 @@ def _stream(like: TextIO) -> IO[Any]:
     )
 
 
-def _import_all() -> None:
+def _import_ours() -> None:
     """Import what commands import when they run."""
     import k3push  # noqa: PLC0415  # only here
 
     for module in pkgutil.walk_packages(k3push.__path__, "k3push."):
         if not module.name.endswith("__main__"):
             import_module(module.name)
-    gc.collect()
-    gc.freeze()
+
+
+def _import_what_ours_need() -> None:
+    """Import what k3push, the campaign and pytest take from others.
+
+    A fork imports all, and tells the names of what is not ours.
+    """
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        _import_ours()
+        import_module("tests.simulate")
+        for plugin in entry_points(group="pytest11"):
+            plugin.load()
+        for shared in (ROOT / "tests").rglob("conftest.py"):
+            import_module(".".join(shared.relative_to(ROOT).with_suffix("").parts))
+        names = [name for name in sys.modules if name.partition(".")[0] not in _OURS]
+        with os.fdopen(writing, "w", encoding="utf-8") as telling:
+            telling.write("\n".join(names))
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, encoding="utf-8") as told:
+        for name in told.read().split():
+            import_module(name)
+    os.wait()
 
 
 if __name__ == "__main__":
-    _import_all()
+    if sys.argv[2]:
+        _import_ours()
+    else:
+        _import_what_ours_need()
+    gc.collect()
+    gc.freeze()  # so that a command looks for garbage in what is its own
     # Nobody waits for wardens.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     found = _serve(socket.socket(fileno=int(sys.argv[1])))
