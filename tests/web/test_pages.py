@@ -16,7 +16,7 @@ import pytest
 from markupsafe import escape
 
 from k3push.adapters.ledger.memory import MemoryLedger
-from k3push.core.model import BillNumber, Listed, Row, Run, RunId, State
+from k3push.core.model import Archive, BillNumber, Listed, Row, Run, RunId, State
 from k3push.core.remark import remark
 from k3push.ports import Ledger, LedgerLostError
 from k3push.reporting.results import MOST_READ
@@ -253,6 +253,20 @@ def test_the_pace_is_drawn_now_and_then_however_many_look() -> None:
             await anyio.sleep(DRAW_EVERY_S + 1)
             assert "<h1>Pace over time" in (await browser.get(f"{URL}/pace")).text
             assert ledger.drawn == 2
+
+    in_time(visit)
+
+
+def test_an_archived_run_says_so_and_gives_no_half_files() -> None:
+    """What is left of its rows would pass for all of them."""
+
+    async def visit() -> None:
+        ledger = MemoryLedger(account=ACCT)
+        await ledger.open_run(replace(RUN, exit=0, archive=Archive("a.jsonl.gz", "00", NOON)))
+        async with house(tenant(ledger)) as home, home.signed_in() as browser:
+            assert "archived in a.jsonl.gz" in (await browser.get(URL)).text
+            file = await browser.get(f"{URL}/files/ledger.csv")
+            assert (file.status_code, "a.jsonl.gz" in file.text) == (410, True)
 
     in_time(visit)
 

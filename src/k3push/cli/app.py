@@ -99,7 +99,12 @@ def _exit_of(error: Exception, say: Say) -> int:
     from k3push.adapters.job_files import JobFileError  # noqa: PLC0415
     from k3push.config.setting_errors import SettingsError  # noqa: PLC0415
     from k3push.core.safety.life import IllegalMoveError  # noqa: PLC0415
-    from k3push.ports import LedgerLostError, OtherSpellingError, RunIsAliveError  # noqa: PLC0415
+    from k3push.ports import (  # noqa: PLC0415
+        LedgerLostError,
+        OtherSpellingError,
+        RunIsAliveError,
+        RunIsArchivedError,
+    )
     from k3push.runs.problem import Problem, innermost  # noqa: PLC0415
 
     cause = innermost(error)
@@ -109,7 +114,7 @@ def _exit_of(error: Exception, say: Say) -> int:
             code = USAGE
         case Problem():
             code = int(cause.exit)
-        case SettingsError() | RunIsAliveError():
+        case SettingsError() | RunIsAliveError() | RunIsArchivedError():
             code = USAGE
         case OtherSpellingError():
             what, code = say("error.other_spelling", known=cause.known), USAGE

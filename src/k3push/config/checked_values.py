@@ -25,6 +25,8 @@ OWN_FIELDS = frozenset({"fbillno", "fid"})
 
 LONGEST_URL = 2000
 
+FEWEST_DAYS = 30
+
 LONGEST_SHOWN = 40
 
 LONGEST_HOST = 253
@@ -176,6 +178,18 @@ def _cron(text: str) -> str:
     return text
 
 
+def _days(text: str) -> str:
+    """Refuse what is no number of days, or so few that a person may still look for the run.
+
+    >>> _days("400d"), _days("")
+    ('400d', '')
+    """
+    found = re.fullmatch(r"([0-9]{1,5})d", text)
+    if text and (found is None or int(found[1]) < FEWEST_DAYS):
+        raise ValueError(remark("setting.days", fewest=FEWEST_DAYS))
+    return text
+
+
 def _zone(text: str) -> str:
     zone_of(text)
     return text
@@ -242,6 +256,7 @@ def without_password(url: str) -> str:
 
 
 Name = Annotated[str, AfterValidator(_name)]
+Days = Annotated[str, AfterValidator(_days)]
 FormName = Annotated[str, AfterValidator(_bare_name), Field(min_length=1)]
 """Of an account or a form. A database may pass over blanks around it, so it has none here."""
 Seconds = Annotated[float, Field(ge=0, le=MOST_SECONDS)]

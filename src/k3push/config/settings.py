@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,6 +14,7 @@ from k3push.config.checked_values import (
     CollectorUrl,
     Concurrency,
     CronText,
+    Days,
     ErpUrl,
     FormName,
     Halt,
@@ -36,7 +38,7 @@ from k3push.config.secret_values import Secret, SecretValue
 from k3push.config.setting_errors import Fault, SettingsError, no_route
 from k3push.core.control_words import LIMITS, Key
 from k3push.core.cron import Cron, zone_of
-from k3push.core.model import Route, Run, Step
+from k3push.core.model import Archive, Route, Run, Step
 from k3push.core.protocol.pairs import known_pair
 from k3push.core.protocol.selection import DEFAULT_MAX_COUNT, Selection
 from k3push.core.remark import remark
@@ -121,12 +123,19 @@ class LedgerSettings(_Section):
     """`[ledger]`: where the ledger is."""
 
     url: LedgerUrl = "sqlite:///ledger.db"
+    keep: Days = ""
+    archive: Annotated[Name, Field(min_length=1)] = "archive"
     password: SecretValue | None = None
 
     @property
     def in_postgres(self) -> bool:
         """Whether it is in PostgreSQL, else in a file of SQLite."""
         return self.url.startswith(POSTGRES)
+
+    @property
+    def kept_for(self) -> timedelta | None:
+        """How long runs stay whole; None for ever."""
+        return timedelta(days=int(self.keep.removesuffix("d"))) if self.keep else None
 
     @property
     def shown(self) -> str:
@@ -310,6 +319,15 @@ class Settings(_Section):
         if self.ledger.in_postgres:
             return None
         return self.folder / self.ledger.url.removeprefix("sqlite:///")
+
+    @property
+    def archive_folder(self) -> Path:
+        """Where archives of old runs are."""
+        return self.folder / self.ledger.archive
+
+    def archive_path(self, archive: Archive) -> Path:
+        """Where the archive of a run is, on the machine that has written it."""
+        return self.archive_folder / archive.file
 
     @property
     def textfile_path(self) -> Path:

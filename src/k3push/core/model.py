@@ -606,6 +606,21 @@ class FolderFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Archive:
+    """Where all that a ledger knew of a run is kept.
+
+    Attributes:
+        file: Name of the file, which is in the folder of archives.
+        sha256: Digest of what it holds, in hexadecimal, as its last line has it.
+        at: When it was written.
+    """
+
+    file: str
+    sha256: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One execution over one job.
 
@@ -623,6 +638,7 @@ class Run:
         whole: Whether its list was written down to the end; half of one is no job.
         group: Id of the first run that the same command began; a list of several routes makes
             several runs, and `resume` goes on with all of them. "" in runs of earlier versions.
+        archive: Where the whole of it is, once it is archived; it is not executed any more.
     """
 
     id: RunId
@@ -636,6 +652,7 @@ class Run:
     again_because: str = ""
     whole: bool = False
     group: str = ""
+    archive: Archive | None = None
 
     @property
     def account(self) -> str:

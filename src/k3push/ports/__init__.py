@@ -29,6 +29,7 @@ from k3push.ports.ledger_records import (
     OtherSpellingError,
     RunIdTakenError,
     RunIsAliveError,
+    RunIsArchivedError,
     StepRecord,
 )
 from k3push.ports.ledger_verbs import Ledger
@@ -59,6 +60,7 @@ __all__ = [
     "OtherSpellingError",
     "RunIdTakenError",
     "RunIsAliveError",
+    "RunIsArchivedError",
     "StepRecord",
     "Turn",
     "Watch",

@@ -46,6 +46,10 @@ class RunIsAliveError(Exception):
     """Another living process executes this run."""
 
 
+class RunIsArchivedError(Exception):
+    """The run is in an archive, and is executed no more."""
+
+
 class RunIdTakenError(ValueError):
     """A run of that id is there, of whichever account."""
 

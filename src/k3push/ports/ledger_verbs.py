@@ -13,6 +13,7 @@ from typing import Protocol
 
 from k3push.core.control_words import Command
 from k3push.core.model import (
+    Archive,
     Attempt,
     BillNumber,
     Document,
@@ -147,6 +148,7 @@ class Ledger(Protocol):
 
         Raises:
             RunIsAliveError: Another process holds it.
+            RunIsArchivedError: It is archived, and nothing is left to be done with it.
         """
         ...
 
@@ -172,6 +174,54 @@ class Ledger(Protocol):
 
     async def pace(self, scope: str) -> tuple[Learnt, datetime] | None:
         """Return what the last execution in *scope* (`Run.scope`) has kept, and when."""
+        ...
+
+    # -- archives -----------------------------------------------------------------------------
+
+    async def due_for_archive(self, before: datetime, *, limit: int = 100) -> Sequence[Run]:
+        """Return runs that are over and done with, the one that ended first first.
+
+        Those whose archive is written and which are not pruned to the end are among them. A run
+        with a number that is planned or in doubt, with a document on its way, or with a twin is
+        never due.
+
+        Args:
+            before: Only runs that ended before this time.
+            limit: No more than so many.
+        """
+        ...
+
+    async def archive(self, run: RunId, archive: Archive) -> None:
+        """Write down that an archive holds all of *run*, which its caller owns.
+
+        Nobody owns the run from then on: what it has left is pruned.
+
+        Raises:
+            life.IllegalMoveError: The run is none that `due_for_archive` tells of, whatever the
+                time, or is archived already.
+        """
+        ...
+
+    async def prune(
+        self, run: RunId, *, after: tuple[int, int] = (0, 0), limit: int = 500
+    ) -> tuple[int, int] | None:
+        """Remove a part of an archived run; doing so again removes nothing more.
+
+        What stays is what pushing and audits rest on: the run, its files, each row that has made
+        documents, the last `already` of a bill of which no other row of the scope names a
+        document, when and as whom the calls for these were made, and all that followed a push.
+
+        Args:
+            run: The run.
+            after: What the call before has returned.
+            limit: Rows, or numbers of attempts, that are looked at.
+
+        Returns:
+            How far that came, for the next call; None when the run is pruned.
+
+        Raises:
+            life.IllegalMoveError: The run is not archived.
+        """
         ...
 
     # -- commands -----------------------------------------------------------------------------

@@ -25,6 +25,8 @@ from k3push.web.page_context import PageContext, Visit
 from k3push.web.pages import as_file
 from k3push.web.run_actions import of_followed_cause
 
+GONE = 410
+
 _CAUSE = re.compile(r"[0-9a-f]{16}")
 
 
@@ -50,6 +52,10 @@ class ResultFiles:
         """Return a file of a run, by its name in the results folder, or a list of one cause."""
         visit = await self._desk.visit(request)
         run = await self._desk.run(visit, request)
+        if run.archive is not None:
+            # What is left of it would pass for all of it.
+            text = visit.frame.say("error.archived", run=run.id, file=run.archive.file)
+            return self._desk.notice(request, visit.frame, "web.refused", text, GONE)
         name = request.path_params["name"]
         folder = Path(await to_thread.run_sync(tempfile.mkdtemp, "", "k3push-"))
         try:

@@ -49,7 +49,7 @@ def offer_of(visit: Visit, view: RunView) -> Offer:
     busy = view.alive or view.waits or view.asked
     if visit.tenant.workshop is None or busy or not visit.visitor.may("operate"):
         return Offer()
-    if not view.run.whole:
+    if not view.run.whole or view.run.archive is not None:
         return Offer()
     unfinished = any(view.counts.get(s) for s in (State.PLANNED, State.SENT, State.UNKNOWN))
     return Offer(

@@ -89,6 +89,7 @@ class Asker:
         """
         if await is_asked_for(self.ledger, run.id):
             raise HinderedError(remark("desk.asked_already"))
+        _see_there(run)
         try:
             async with self.ledger.own(run.id, executes=False):
                 planned = await plan_rejected(self.ledger, self.clock, run, takes)
@@ -101,6 +102,7 @@ class Asker:
     async def _ask(
         self, run: Run, runs: Sequence[Run], what: What, detail: str = ""
     ) -> Request | None:
+        _see_there(run)
         if await is_asked_for(self.ledger, runs[0].id):
             return None  # somebody else has asked as well
         if (living := await living_beside(self.ledger, run)) is not None:
@@ -126,3 +128,9 @@ class Asker:
             await note_act(self.ledger, Act(now, each.id, self.by, what, detail))
         self.begin(asked)
         return asked
+
+
+def _see_there(run: Run) -> None:
+    """Raise where nothing is left to be done with a run, since it is archived."""
+    if run.archive is not None:
+        raise HinderedError(remark("error.archived", run=run.id, file=run.archive.file))

@@ -40,6 +40,7 @@ from k3push.runs.watches import Watches
 from k3push.wiring.erp import ErpAccess, endpoints_of
 from k3push.wiring.measuring import check_measuring, measured, traced
 from k3push.wiring.notifying import recipients, tell_people
+from k3push.wiring.old_runs import PATIENCE_S, archive_old
 from k3push.wiring.outputs import check_output, cure_of_results
 from k3push.wiring.preview import Previewer
 from k3push.words.language import Say
@@ -144,6 +145,11 @@ class Executor:
             Problem: The settings name another account or rule than the run has.
             RunIsAliveError: Another process executes it.
         """
+        ending = await self._execute(ledger, run, only=only)
+        await self._archive(ledger)
+        return ending
+
+    async def _execute(self, ledger: Ledger, run: Run, *, only: Only | None) -> Ending:
         route = self.route_now(run)
         steps = await steps_asked_for(ledger, run.id, route.follow)
         run = replace(run, route=replace(route, follow=steps))
@@ -224,9 +230,13 @@ class Executor:
             deadlines.cancel_scope.cancel()
 
     def see_whole(self, run: Run) -> None:
-        """Raise `Problem` where a death has cut the list of a run short."""
+        """Raise `Problem` where a death has cut the list of a run short, or it is archived."""
         if not run.whole:
             raise Problem(remark("error.half_listed", run=run.id, jobs=", ".join(run.jobs)))
+        if run.archive is not None:
+            raise Problem(
+                remark("error.archived", run=run.id, file=self.settings.archive_path(run.archive))
+            )
 
     def route_now(self, run: Run) -> Route:
         """Return the run's route as the settings have it now, so that mending it helps `resume`.
@@ -346,6 +356,19 @@ class Executor:
             why, cure = error.strerror or error, cure_of_results(error)
             self.observer.warn("warning.results_lost", folder=run.folder, why=why, cure=cure)
         return await clusters_of(ledger, run)
+
+    async def _archive(self, ledger: Ledger) -> None:
+        """Archive what the ledger has kept for long enough; one query, where nothing is due."""
+        if self.fate.over:
+            return
+        try:
+            with self.fate.between():
+                await archive_old(self.settings, ledger, self.clock.now(), seconds=PATIENCE_S)
+        except LedgerLostError as error:
+            self.observer.warn("warning.archive", folder=self.settings.archive_folder, why=error)
+        except OSError as error:
+            why = error.strerror or error
+            self.observer.warn("warning.archive", folder=self.settings.archive_folder, why=why)
 
     def _deadlines(self) -> list[tuple[str, float]]:
         options = self.options

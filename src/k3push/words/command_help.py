@@ -188,6 +188,7 @@ WORDS = {
     "command.ledger.short": ("Maintain the ledger", "台账维护"),
     "command.ledger.migrate.short": ("Upgrade the ledger to this version", "把台账升级到本版本"),
     "command.ledger.check.short": ("Search the ledger for contradictions", "检查台账数据是否一致"),
+    "command.ledger.archive.short": ("Archive old runs now", "立即归档旧任务"),
     "command.ledger.copy.short": ("Copy a ledger into an empty one", "把台账复制到空台账"),
     "command.ledger.migrate": (
         "Upgrade the ledger to the schema of this version. Every command that opens it does so too.",
@@ -196,6 +197,10 @@ WORDS = {
     "command.ledger.check": (
         "Search the ledger for contradictions: one line for each check, with the cure. Exit code 2 if anything is wrong.",
         "检查台账数据是否一致：每项一行，附处理办法。有问题时退出码为 2。",
+    ),
+    "command.ledger.archive": (
+        "Archive the runs that are older than [ledger] keep, and remove from the ledger what nothing rests on. Every execution that ends does a part of it too.",
+        "归档早于 [ledger] keep 的任务，并从台账中移除不再需要的内容；每次执行结束时也会做一部分。",
     ),
     "command.ledger.copy": (
         "Copy a ledger into an empty one, from SQLite to PostgreSQL or back, and compare both row by row.",

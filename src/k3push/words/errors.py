@@ -117,6 +117,35 @@ WORDS = {
         "the list of run {run} was not written down to its end, and nothing of it was sent; `k3push run {jobs}` again, or `k3push apply` its plan again",
         "任务 {run} 的清单没有登记完整，也没有发送任何单据；请重新 `k3push run {jobs}`，或再次 `k3push apply` 其计划",
     ),
+    "error.archived": (
+        "run {run} is in the archive {file}: nothing is left to be done with it, and `k3push explain NUMBER --archive {file}` shows what it knew of a number",
+        "任务 {run} 已归档到 {file}：它已无事可做；`k3push explain 单据编号 --archive {file}` 可查看其中某张单据的经过",
+    ),
+    "error.no_keep": (
+        '[ledger] keep names no age, such as keep = "400d", so nothing is archived',
+        '[ledger] keep 没有指定时长（例如 keep = "400d"），因此不归档',
+    ),
+    "error.archive.unreadable": ("{path}: {said}", "{path}：{said}"),
+    "error.archive.none": (
+        "{path} is no archive of k3push",
+        "{path} 不是 k3push 的归档",
+    ),
+    "error.archive.newer": (
+        "{path} was written by a newer k3push; upgrade this one",
+        "{path} 由更新版本的 k3push 写成；请升级",
+    ),
+    "error.archive.edited": (
+        "{path} is not what was written: its digest does not match; take it from a backup",
+        "{path} 与写入时不同：摘要不符；请从备份恢复",
+    ),
+    "error.archive.other": (
+        "{path} is of another account",
+        "{path} 属于其他账套",
+    ),
+    "error.not_archived": (
+        "{number} is in none of the archives in {path}",
+        "{path} 的归档中没有 {number}",
+    ),
     "error.run_alive": (
         "run {run} is under way in another process, which asks the ERP about unknown numbers itself; there is nothing to do until it ends",
         "任务 {run} 正由另一进程执行，结果未知的单据由它核实；在其结束前无需操作",

@@ -17,6 +17,10 @@ WORDS = {
     "explain.line": ("line {line}", "第 {line} 行"),
     "explain.id": ("source id {id}", "源单内码 {id}"),
     "explain.draft": ("id {id} (draft)", "内码 {id}（暂存）"),
+    "explain.archived": (
+        "run {run} is archived: `k3push explain {number} --archive {file}` shows its requests and answers",
+        "任务 {run} 已归档：`k3push explain {number} --archive {file}` 可查看其请求与应答",
+    ),
     "explain.act": ("{by}: {what} (run {run})", "{by}：{what}（任务 {run}）"),
     "explain.step": (
         "step {id}: run {run}, {step} of {count} {count:?document|documents} that stood at {status}",

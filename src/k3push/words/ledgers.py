@@ -138,7 +138,19 @@ WORDS = {
         "run {run} is being executed by a living process",
         "任务 {run} 正由另一进程执行",
     ),
+    "ledger.archived_in": (
+        "archived in {file} on {day}; of its numbers, those that have documents are here",
+        "已于 {day} 归档到 {file}；此处只保留有下游单据的单据",
+    ),
+    "ledger.archived": (
+        "run {run} is archived",
+        "任务 {run} 已归档",
+    ),
     # -- upkeep --------------------------------------------------------------------------------
+    "ledger.archived_runs": (
+        "{count} {count:?run|runs} archived in {folder}",
+        "已归档 {count} 个任务：{folder}",
+    ),
     "ledger.url": ("ledger: {what}", "台账：{what}"),
     "ledger.migrated": (
         "ledger {place}: version {before} → {after}",

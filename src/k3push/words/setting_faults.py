@@ -109,6 +109,10 @@ WORDS = {
         "the password is in ledger.url as well; keep one of them",
         "ledger.url 中也有密码；请只保留一处",
     ),
+    "setting.days": (
+        'is days, such as "400d", and at least "{fewest}d"; "" keeps all',
+        '为天数，例如 "400d"，至少 "{fewest}d"；"" 表示全部保留',
+    ),
     "setting.sqlite_password": ("is for a ledger in PostgreSQL", "仅用于 PostgreSQL 台账"),
     # -- run and settle --------------------------------------------------------------------------
     "halt.form": (

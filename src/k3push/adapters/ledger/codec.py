@@ -18,6 +18,7 @@ import orjson
 
 from k3push.core.model import (
     Answered,
+    Archive,
     BillNumber,
     Exchange,
     NeverSent,
@@ -203,6 +204,20 @@ def from_reason(outcome: Outcome) -> dict[str, str | None]:
     }
 
 
+def from_archive(archive: Archive) -> str:
+    """Write where the archive of a run is."""
+    said = {"file": from_text(archive.file), "sha256": archive.sha256}
+    return from_json(said | {"at": from_time(archive.at)})
+
+
+def to_archive(text: str | None) -> Archive | None:
+    """Read where the archive of a run is, if it has one."""
+    if text is None:
+        return None
+    said = orjson.loads(text)
+    return Archive(to_words(said["file"]), to_words(said["sha256"]), to_time(said["at"]))
+
+
 def from_before(before: Mapping[BillNumber, tuple[str, ...]]) -> str | None:
     """Write which targets numbers had before an attempt."""
     return from_json(before) if before else None
@@ -243,6 +258,10 @@ def from_bytes(data: bytes) -> bytes:
 def to_bytes(data: bytes) -> bytes:
     """Read a request or an answer back."""
     return zlib.decompress(data)
+
+
+NOTHING = from_bytes(b"")
+"""A request or an answer of which the archive knows more."""
 
 
 def from_exchange(exchange: Exchange) -> dict[str, str | int | bytes | None]:

@@ -49,7 +49,7 @@ _NO_BILL = BillNumber("")
 def to_run(found: Sequence[Any]) -> Run:
     """Read a run."""
     id_, scope, route, jobs, folder, started_at, *found = found
-    ended_at, exit_code, again_because, whole, begun_with = found
+    ended_at, exit_code, again_because, whole, begun_with, archive = found
     return Run(
         id=RunId(text.to_words(id_)),
         scope=text.to_words(scope),
@@ -62,6 +62,7 @@ def to_run(found: Sequence[Any]) -> Run:
         again_because=again_because or "",
         whole=bool(whole),
         group=begun_with or "",
+        archive=text.to_archive(archive),
     )
 
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from k3push.core.model import (
     BillNumber,
@@ -18,12 +18,13 @@ from k3push.core.model import (
     Follow,
     Identified,
     Outcome,
+    RunId,
     State,
     number_in,
 )
 from k3push.core.remark import remark
 from k3push.core.safety import life
-from k3push.ports import Glance, Made
+from k3push.ports import Glance, Made, RunIsArchivedError
 
 Time = TypeVar("Time", datetime, str)
 
@@ -390,3 +391,22 @@ def check_step_recording(attempt: int, *, killed: bool) -> None:
     """Raise where the executor of an attempt at a step was found dead."""
     if killed:
         raise life.IllegalMoveError(f"step {attempt}: {KILLED_BECAUSE}")
+
+
+def refuse_archive(run: RunId) -> NoReturn:
+    """Raise for a run that may not be archived, or is."""
+    raise life.IllegalMoveError(f"run {run}: it is not over, or archived already")
+
+
+def check_executable(run: RunId, found: Sequence[Any] | None) -> None:
+    """Raise if a run is archived, as its columns `archive` and `pruned` say."""
+    if found is not None and found[0] is not None:
+        raise RunIsArchivedError(remark("ledger.archived", run=run))
+
+
+def is_pruned(run: RunId, found: Sequence[Any] | None) -> bool:
+    """Say whether nothing is left to be removed of a run that is archived."""
+    archive, pruned = found or (None, 0)
+    if archive is None:
+        raise life.IllegalMoveError(f"run {run}: it is not archived")
+    return bool(pruned)

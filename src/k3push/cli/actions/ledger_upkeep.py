@@ -1,4 +1,4 @@
-"""`ledger migrate`, `check` and `copy`: the ledger as a whole."""
+"""`ledger migrate`, `check`, `archive` and `copy`: the ledger as a whole."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from k3push.adapters.clock import SystemClock
 from k3push.adapters.ledger.maintenance.copy import CopyDiffersError, is_empty
 from k3push.adapters.ledger.maintenance.copy import copy as copy_books
 from k3push.adapters.ledger.maintenance.integrity import check as check_books
@@ -21,7 +22,8 @@ from k3push.core.remark import remark
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
 from k3push.wiring.config_file import load_settings
-from k3push.wiring.open_ledger import ledger_password, needs_postgres
+from k3push.wiring.old_runs import archive_old
+from k3push.wiring.open_ledger import ledger_of, ledger_password, needs_postgres
 from k3push.words.language import Say
 
 CONFIGURED = "config"
@@ -124,6 +126,22 @@ async def check(config: Path | None, say: Say) -> Exit:
                 line = say("ledger.bad", what=line, n=found.wrong, example=found.example, cure=cure)
             _tell(f"{'✗' if found.wrong else '✓'} {line}")
     return Exit.DONE if sound else Exit.USAGE
+
+
+async def archive(config: Path | None, say: Say) -> Exit:
+    """Archive all runs of the configured ledger that are old enough, and say how many."""
+    settings = load_settings(config)
+    folder = settings.archive_folder
+    if settings.ledger.kept_for is None:
+        raise Problem(remark("error.no_keep"))
+    async with ledger_of(settings) as ledger:
+        try:
+            done = await archive_old(settings, ledger, SystemClock().now())
+        except OSError as error:
+            why = error.strerror or error
+            raise Problem(remark("error.file", path=folder, why=why)) from error
+    _tell(say("ledger.archived_runs", count=done.runs, folder=folder))
+    return Exit.DONE
 
 
 async def copy(source: str, target: str, config: Path | None, say: Say) -> Exit:

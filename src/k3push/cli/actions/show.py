@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path, PurePath
 from typing import Literal
 
@@ -10,8 +11,10 @@ import anyio.to_thread
 from rich.markup import escape
 from rich.table import Table
 
+from k3push.adapters.archive_files import ArchiveFileError, Told, archives_in, told_of
 from k3push.adapters.clock import SystemClock
 from k3push.cli.console.screen import put_json, screen
+from k3push.config.settings import Settings
 from k3push.core.advice.clusters import TOLD
 from k3push.core.advice.diagnosis import advise, code_of, code_of_step
 from k3push.core.model import Answered, BillNumber, Exchange, Row, Run, RunId, State
@@ -97,9 +100,22 @@ async def status(config: Path | None, name: str | None, say: Say) -> Exit:
             console.print(f"[yellow]{escape(line)}[/]")
         code = exit_of(counts, causes, odd=twins + partly, followed=followed)
         console.print(next_step(counts, code, say, followed))
-    for line in filter(None, (results_line(run, say), _beside_line(run, beside, living, say))):
+    last = (
+        results_line(run, say),
+        _beside_line(run, beside, living, say),
+        _archived_line(run, settings, say),
+    )
+    for line in filter(None, (*last, _archived_line(run, settings, say))):
         console.print(escape(line))
     return Exit.DONE
+
+
+def _archived_line(run: Run, settings: Settings, say: Say) -> str:
+    """Say that a run is archived, and where; "" for one that is not."""
+    if run.archive is None:
+        return ""
+    day = f"{run.archive.at.astimezone():%Y-%m-%d}"
+    return say("ledger.archived_in", file=settings.archive_path(run.archive), day=day)
 
 
 def _beside_line(run: Run, beside: Sequence[Run], living: Run | None, say: Say) -> str:
@@ -174,7 +190,8 @@ def _run_as_json(run: Run, counts: Mapping[State, int]) -> dict[str, object]:
 async def explain(config: Path | None, number: str, say: Say) -> Exit:
     """Print every row, request, answer and note of one number."""
     console = screen(soft_wrap=True, highlight=False, markup=False)
-    async with ledger_of(load_settings(config)) as ledger:
+    settings = load_settings(config)
+    async with ledger_of(settings) as ledger:
         rows = await ledger.rows_of(BillNumber(number.strip()))
         if not rows:
             rows = await rows_holding(ledger, number.strip())
@@ -194,6 +211,13 @@ async def explain(config: Path | None, number: str, say: Say) -> Exit:
             for line in for_person:
                 console.print("  " + line)
             steps |= {kept.attempt.id: kept for kept in await steps_of_row(ledger, run, row)}
+            if (of := await ledger.run(run)) is not None and of.archive is not None:
+                facts = {
+                    "run": run,
+                    "number": number.strip(),
+                    "file": settings.archive_path(of.archive),
+                }
+                console.print("  " + say("explain.archived", **facts))
         bills = dict.fromkeys(row.key for _, row in rows)
         told = [
             (r.attempt.intent.began_at, _attempt_lines(r, say))
@@ -211,11 +235,56 @@ async def explain(config: Path | None, number: str, say: Say) -> Exit:
             for run in dict.fromkeys(run for run, _ in rows)
             for act in await acts_about(ledger, run)
         ]
+    _print_in_order(told)
+    return Exit.DONE
+
+
+async def explain_archived(config: Path | None, number: str, archive: Path, say: Say) -> Exit:
+    """Print every row, request, answer and note of one number that archives tell of."""
+    account, bill = load_settings(config).erp.acct_id, BillNumber(number.strip())
+
+    def look() -> list[Told]:
+        found = [(path, told_of(path, account, bill)) for path in archives_in(archive)]
+        if not archive.is_dir() and found[0][1] is None:
+            raise Problem(remark("error.archive.other", path=archive))
+        return [told for _, told in found if told is not None and told.rows]
+
+    try:
+        found = await anyio.to_thread.run_sync(look)
+    except ArchiveFileError as error:
+        said = {"said": error} if error.why == "unreadable" else {}
+        raise Problem(remark(f"error.archive.{error.why}", path=error.path, **said)) from error
+    if not found:
+        raise Problem(remark("error.not_archived", number=number, path=archive))
+    console = screen(soft_wrap=True, highlight=False, markup=False)
+    for told in found:
+        for row in told.rows:
+            for line in _row_lines(told.run, FollowedRow(row), say):
+                console.print(line)
+    _print_in_order(
+        [
+            *(
+                (each.attempt.intent.began_at, _attempt_lines(each, say))
+                for told in found
+                for each in told.attempts
+            ),
+            *(
+                (note.at, [f"{moment(note.at)}  {say.said(note.text)}"])
+                for told in found
+                for note in told.notes
+            ),
+        ]
+    )
+    return Exit.DONE
+
+
+def _print_in_order(told: Sequence[tuple[datetime, Sequence[str]]]) -> None:
+    """Print paragraphs by the time that each tells of."""
+    console = screen(soft_wrap=True, highlight=False, markup=False)
     for _, lines in sorted(told, key=lambda each: each[0]):
         console.print()
         for line in lines:
             console.print(line)
-    return Exit.DONE
 
 
 async def _lines_for_person(ledger: Ledger, name: RunId, row: Row, say: Say) -> list[str]:
@@ -245,7 +314,7 @@ async def export(
     check_output(output, settings=[settings])
     table = _table(form, output)
     async with ledger_of(settings) as ledger:
-        run = await find_run(ledger, name)
+        run = await _whole_run(ledger, name, settings)
         check_output(output, jobs=jobs_of(run))
         try:
             count = await write_table(ledger, run, output, table, states)
@@ -263,7 +332,7 @@ async def report(config: Path | None, name: str | None, say: Say, output: Path) 
     settings = load_settings(config)
     check_output(output, settings=[settings])
     async with ledger_of(settings) as ledger:
-        run = await find_run(ledger, name)
+        run = await _whole_run(ledger, name, settings)
         check_output(output, jobs=jobs_of(run))
         causes = read_causes(run) if run.exit is not None else {}
         unverified = settings.erp.verify is False
@@ -277,6 +346,18 @@ async def report(config: Path | None, name: str | None, say: Say, output: Path) 
         say("notice.report", path=output), highlight=False, markup=False
     )
     return Exit.DONE
+
+
+async def _whole_run(ledger: Ledger, name: str | None, settings: Settings) -> Run:
+    """Find a run of which the ledger has all rows.
+
+    Raises:
+        Problem: There is none, or it is archived.
+    """
+    run = await find_run(ledger, name)
+    if run.archive is not None:
+        raise Problem(remark("error.archived", run=run.id, file=settings.archive_path(run.archive)))
+    return run
 
 
 def _table(form: FileFormat | None, output: Path) -> Form:

@@ -111,10 +111,16 @@ def add_looking(app: typer.Typer, say: Say) -> None:
         epilog="k3push explain CGDD0000017",
     )
     def explain(
-        number: Annotated[str, typer.Argument(help=say("argument.number"))], config: Config = None
+        number: Annotated[str, typer.Argument(help=say("argument.number"))],
+        archive: Annotated[
+            Path | None, typer.Option("--archive", metavar="F", help=say("option.archive"))
+        ] = None,
+        config: Config = None,
     ) -> int:
         from k3push.cli.actions import show  # noqa: PLC0415
 
+        if archive is not None:
+            return awaited(lambda: show.explain_archived(config, number, archive, say))
         return awaited(lambda: show.explain(config, number, say))
 
     @app.command(

@@ -41,6 +41,16 @@ def add_ledgers(app: typer.Typer, say: Say) -> None:
         return awaited(lambda: ledger_upkeep.check(config, say))
 
     @ledger.command(
+        help=say("command.ledger.archive"),
+        short_help=say("command.ledger.archive.short"),
+        epilog="k3push ledger archive",
+    )
+    def archive(config: Config = None) -> int:
+        from k3push.cli.actions import ledger_upkeep  # noqa: PLC0415
+
+        return awaited(lambda: ledger_upkeep.archive(config, say))
+
+    @ledger.command(
         help=say("command.ledger.copy"),
         short_help=say("command.ledger.copy.short"),
         epilog="k3push ledger copy sqlite:///ledger.db postgresql://k3push@db.example.com/k3push",

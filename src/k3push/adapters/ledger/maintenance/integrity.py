@@ -93,6 +93,7 @@ CELLS = _Part(
         "number": text.to_words,
         "route": text.to_route,
         "jobs": text.to_numbers,
+        "archive": text.to_archive,
         "started_at": text.to_time,
         "began_at": text.to_time,
         "given_at": text.to_time,

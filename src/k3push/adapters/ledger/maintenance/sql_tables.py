@@ -39,7 +39,7 @@ TABLES = (
     _table(
         "runs",
         "key id account scope route jobs folder started_at ended_at exit again_because whole listed"
-        " begun_with",
+        " begun_with archive pruned",
     ),
     _table(
         "attempts",

@@ -26,6 +26,7 @@ import orjson
 from anyio.lowlevel import checkpoint
 
 from k3push.adapters.ledger import rules
+from k3push.adapters.ledger.memory.archiving import is_over, prune
 from k3push.adapters.ledger.memory.rows import (
     RunRows,
     Store,
@@ -46,6 +47,7 @@ from k3push.core.control_words import Command
 from k3push.core.model import (
     PARTLY,
     TWIN,
+    Archive,
     Attempt,
     BillNumber,
     Document,
@@ -228,6 +230,7 @@ class MemoryLedger(Ledger):
         rows = self._known(store, run)
         if run in store.owners:
             raise RunIsAliveError(remark("ledger.run_alive", run=run))
+        rules.check_executable(run, (rows.run.archive, run in store.pruned))
         store.owners[run] = self._process
         try:
             bury_executor(store, rows)
@@ -263,6 +266,40 @@ class MemoryLedger(Ledger):
         """Return what was kept last, and when."""
         store = await self._turn()
         return store.paces.get(scope) if rules.is_of_account(scope, self._account) else None
+
+    # -- archives -----------------------------------------------------------------------------
+
+    async def due_for_archive(self, before: datetime, *, limit: int = 100) -> Sequence[Run]:
+        """Return runs that are over and done with."""
+        store = await self._turn()
+        found = [
+            rows.run
+            for rows in await self._in_order()
+            if rows.run.ended_at and rows.run.ended_at < before and rows.run.id not in store.pruned
+            if rows.run.archive or is_over(store, rows)
+        ]
+        return sorted(found, key=lambda run: run.ended_at or before)[:limit]
+
+    async def archive(self, run: RunId, archive: Archive) -> None:
+        """Keep that an archive holds all of a run."""
+        rows = await self._rows_of_run(run)
+        if rows.run.archive or not is_over(self._store, rows):
+            rules.refuse_archive(run)
+        rows.run = replace(rows.run, archive=archive)
+
+    async def prune(
+        self,
+        run: RunId,
+        *,
+        after: tuple[int, int] = (0, 0),  # noqa: ARG002  # one step takes all of it
+        limit: int = 500,  # noqa: ARG002
+    ) -> tuple[int, int] | None:
+        """Remove what is archived, and nothing rests on."""
+        rows = await self._rows_of_run(run)
+        done = run in self._store.pruned
+        if not rules.is_pruned(run, (rows.run.archive, done)):
+            prune(self._store, rows)
+        return None
 
     # -- commands -----------------------------------------------------------------------------
 
@@ -722,6 +759,7 @@ class MemoryLedger(Ledger):
             for kept in store.attempts
             if number in kept.attempt.intent.numbers
             and self._is_mine(store, kept.attempt.intent.run)
+            and kept.attempt.intent.run not in store.pruned
         ]
 
     async def notes_of(self, number: BillNumber) -> Sequence[Note]:

@@ -126,6 +126,7 @@ class Store:
     documents: dict[RunId, dict[str, Document]] = field(default_factory=dict)
     steps: list[StepRecord] = field(default_factory=list)
     memos: dict[tuple[str, str, str], Memo] = field(default_factory=dict)
+    pruned: set[RunId] = field(default_factory=set)
 
 
 def known(store: Store, run: RunId) -> RunRows:
@@ -217,7 +218,8 @@ def take_down(
 ) -> None:
     """Keep a note beside each number."""
     for outcome in outcomes:
-        store.notes.append(Note(len(store.notes) + 1, outcome.number, at, run, note))
+        last = store.notes[-1].id if store.notes else 0
+        store.notes.append(Note(last + 1, outcome.number, at, run, note))
 
 
 def identify(rows: RunRows, bills: Mapping[BillNumber, Identified]) -> Sequence[int]:

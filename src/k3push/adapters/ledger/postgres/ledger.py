@@ -26,8 +26,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import anyio
 
+from k3push.adapters.ledger.postgres import archiving, reads, sending, steps, writes
 from k3push.adapters.ledger.postgres import memos as memo_steps
-from k3push.adapters.ledger.postgres import reads, sending, steps, writes
 from k3push.adapters.ledger.postgres.database import Connection, Server
 from k3push.adapters.ledger.postgres.run_locks import RunLocks
 from k3push.adapters.ledger.postgres.schema import bring_up_to_date, schema_version
@@ -187,6 +187,12 @@ class PostgresLedger(Ledger):
         finally:
             with anyio.CancelScope(shield=True):
                 await self._locks.give_back(run)
+
+    # -- archives -----------------------------------------------------------------------------
+
+    due_for_archive = _reads(archiving.due_for_archive)
+    archive = _writes(archiving.archive)
+    prune = _writes(archiving.prune)
 
     # -- commands -----------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from psycopg import AsyncCursor
 from k3push.adapters.ledger import codec as text
 from k3push.adapters.ledger import rules
 from k3push.adapters.ledger.postgres import steps
+from k3push.adapters.ledger.postgres.archiving import check_is_there
 from k3push.adapters.ledger.postgres.database import Connection
 from k3push.adapters.ledger.postgres.writes import (
     RunKey,
@@ -51,6 +52,7 @@ async def bury_executor(connection: Connection, run: RunId, *, executes: bool) -
         The run's key, and the epoch of the next executor.
     """
     mine = await run_alone(connection, run)
+    await check_is_there(connection, mine.key, run)
     ((epoch,),) = await connection.all("new_epoch", run=mine.key)
     claims = await connection.all("claims_of_run", run=mine.key)
     sent = await connection.all("sent_rows", run=mine.key)

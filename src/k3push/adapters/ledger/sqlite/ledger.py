@@ -28,7 +28,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import anyio
 from anyio import to_thread
 
-from k3push.adapters.ledger.sqlite import file, reads, sending, steps, writes
+from k3push.adapters.ledger.sqlite import archiving, file, reads, sending, steps, writes
 from k3push.adapters.ledger.sqlite import memos as memo_steps
 from k3push.adapters.ledger.sqlite.file import (
     Connection,
@@ -196,6 +196,12 @@ class SqliteLedger(Ledger):
         """Do something with the lock of a run, in a thread: not at all, or to the end."""
         with lost_as_ledger(self._path):
             return await to_thread.run_sync(act, run)
+
+    # -- archives -----------------------------------------------------------------------------
+
+    due_for_archive = _reads(archiving.due_for_archive)
+    archive = _writes(archiving.archive)
+    prune = _writes(archiving.prune)
 
     # -- commands -----------------------------------------------------------------------------
 

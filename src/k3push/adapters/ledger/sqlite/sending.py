@@ -16,6 +16,7 @@ import orjson
 from k3push.adapters.ledger import codec as text
 from k3push.adapters.ledger import records, rules
 from k3push.adapters.ledger.sqlite import steps
+from k3push.adapters.ledger.sqlite.archiving import check_is_there
 from k3push.adapters.ledger.sqlite.file import Connection
 from k3push.adapters.ledger.sqlite.writes import run_key, tally
 from k3push.core.model import (
@@ -40,6 +41,7 @@ def bury_executor(connection: Connection, run: RunId, *, executes: bool) -> None
     """
     mine = run_key(connection, run)
     key = mine.key
+    check_is_there(connection, key, run)
     sent = connection.all("sent_rows", run=key)
     for _, state, bill in sent:
         life.check(bill, records.STATES[state], State.UNKNOWN)

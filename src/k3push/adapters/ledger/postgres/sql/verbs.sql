@@ -121,36 +121,42 @@ WHERE taken.folder = :folder AND name = :file AND digest = :digest AND account =
 LIMIT 1;
 
 -- name: select_run
-SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with
+SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
+    archive
 FROM runs WHERE id = :run AND account = :account;
 
 -- name: newest_runs
-SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with
+SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
+    archive
 FROM runs
 WHERE account = :account AND key < :before
 -- In the order in which they were opened, since the clock may have been set back.
 ORDER BY key DESC LIMIT :last::bigint;
 
 -- name: undone_runs
-SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with
+SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
+    archive
 FROM runs
 WHERE account = :account AND key < :before AND (exit IS NULL OR exit <> 0)
 ORDER BY key DESC LIMIT :last::bigint;
 
 -- name: runs_named
-SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with
+SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
+    archive
 FROM runs
 WHERE id >= :beginning AND id < :beginning || chr(1114111) AND account = :account
 ORDER BY key;
 
 -- name: runs_called
-SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with
+SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
+    archive
 FROM runs
 WHERE account = :account AND key < :before AND (jobs ILIKE :like OR id = ANY(:ids::text[]))
 ORDER BY key DESC LIMIT :last;
 
 -- name: runs_begun_with
-SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with
+SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
+    archive
 FROM runs
 WHERE begun_with = :group AND account = :account
 ORDER BY key;
@@ -164,7 +170,8 @@ SELECT wanted.account, (
             GROUP BY state HAVING sum(n) > 0
         ) AS counted
     ),
-    id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with
+    id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
+    archive
 FROM unnest(:accounts::text[]) AS wanted (account) CROSS JOIN LATERAL (
     SELECT newest.*, row_number() OVER (PARTITION BY route ORDER BY key DESC) AS nth
     FROM (
@@ -770,3 +777,91 @@ ORDER BY at DESC, id DESC LIMIT :limit;
 SELECT kind, id, at, value, about, open, version FROM memos
 WHERE account = :account AND kind = :kind AND open = 1
 ORDER BY at DESC, id DESC LIMIT :limit;
+
+-- name: due_for_archive
+SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
+    archive
+FROM runs
+WHERE account = :account AND pruned = 0 AND ended_at < :before AND (archive IS NOT NULL OR (
+    exit IN (0, 3) AND whole = 1 AND NOT EXISTS (
+        SELECT FROM tallies
+        WHERE tallies.run = runs.key AND state IN ('planned', 'sent', 'unknown')
+        GROUP BY state HAVING sum(n) > 0
+    ) AND NOT EXISTS (
+        SELECT FROM documents
+        WHERE documents.run = runs.key AND coalesce(follow, 'unknown') IN ('unknown', 'waiting')
+    ) AND NOT EXISTS (SELECT FROM rows WHERE rows.run = runs.key AND code = 'twin')
+))
+ORDER BY account, ended_at LIMIT :limit;
+
+-- name: set_archive
+UPDATE runs SET archive = :archive
+WHERE id = :run AND account = :account AND pruned = 0 AND archive IS NULL AND (archive IS NOT NULL OR (
+    exit IN (0, 3) AND whole = 1 AND NOT EXISTS (
+        SELECT FROM tallies
+        WHERE tallies.run = runs.key AND state IN ('planned', 'sent', 'unknown')
+        GROUP BY state HAVING sum(n) > 0
+    ) AND NOT EXISTS (
+        SELECT FROM documents
+        WHERE documents.run = runs.key AND coalesce(follow, 'unknown') IN ('unknown', 'waiting')
+    ) AND NOT EXISTS (SELECT FROM rows WHERE rows.run = runs.key AND code = 'twin')
+))
+RETURNING key;
+
+-- name: archive_of
+SELECT archive, pruned FROM runs WHERE key = :run;
+
+-- name: prunable
+-- What has made no document, and what another row of the scope tells of as well.
+SELECT r.id, r.state
+FROM rows AS r
+WHERE (r.run, r.place) > (:run, :after) AND (r.run, r.place) <= (:run, :until) AND (
+    r.state = 'rejected' OR (r.state = 'already' AND EXISTS (
+        SELECT FROM rows AS other JOIN runs ON runs.key = other.run
+        WHERE other.bill = r.bill AND other.run <> r.run AND runs.scope = :scope AND (
+            other.state IN ('pushed', 'draft') OR (other.state = 'already' AND other.run > r.run)
+        )
+    ))
+)
+ORDER BY r.id
+FOR UPDATE OF r;
+
+-- name: prune_repeats
+-- Those behind the page whose row goes with it are found by that row.
+DELETE FROM repeats
+WHERE (run = :run AND place > :after AND place <= :until) OR first_row = ANY (:rows::bigint[]);
+
+-- name: prune_rows
+DELETE FROM rows WHERE id = ANY (:rows::bigint[]);
+
+-- name: attempts_to_prune
+SELECT id, numbers FROM attempts
+WHERE (run, id) > (:run, :after) AND run <= :run ORDER BY run, id LIMIT :limit
+FOR UPDATE;
+
+-- name: prune_carried
+DELETE FROM carried WHERE number = ANY (:numbers::text[]) AND attempt = :attempt;
+
+-- name: prune_attempt
+-- Numbers of which the row tells that this attempt was its last one.
+UPDATE attempts
+SET request = :nothing, before = NULL, body = CASE WHEN body IS NULL THEN NULL ELSE :nothing END,
+    numbers = (
+        SELECT coalesce(json_agg(each.wanted ORDER BY each.nth), '[]')::text
+        FROM json_array_elements_text(attempts.numbers::json)
+            WITH ORDINALITY AS each (wanted, nth)
+        CROSS JOIN LATERAL (
+            SELECT attempt FROM rows WHERE bill = wanted AND run + 0 = :run LIMIT 1
+        ) AS row
+        WHERE row.attempt = attempts.id
+    )
+WHERE attempts.id = :attempt;
+
+-- name: prune_notes
+DELETE FROM notes WHERE id IN (
+    SELECT id FROM notes WHERE (run, id) > (:run, 0) AND run <= :run ORDER BY run, id LIMIT :limit
+)
+RETURNING id;
+
+-- name: set_pruned
+UPDATE runs SET pruned = 1 WHERE key = :run;

@@ -88,37 +88,43 @@ SELECT key, scope, listed, attempts FROM runs WHERE id = :run AND account = :acc
 UPDATE runs SET ended_at = :ended_at, exit = :exit WHERE key = :run;
 
 -- name: select_run
-SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with
+SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
+    archive
 FROM runs WHERE id = :run AND account = :account;
 
 -- name: newest_runs
-SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with
+SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
+    archive
 FROM runs
 -- In the order in which they were opened, since the clock may have been set back.
 WHERE account = :account AND key < :before
 ORDER BY key DESC LIMIT :limit;
 
 -- name: undone_runs
-SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with
+SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
+    archive
 FROM runs
 WHERE account = :account AND key < :before AND (exit IS NULL OR exit <> 0)
 ORDER BY key DESC LIMIT :limit;
 
 -- name: runs_named
-SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with
+SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
+    archive
 FROM runs
 WHERE id >= :beginning AND id < :beginning || char(1114111) AND +account = :account
 ORDER BY key;
 
 -- name: runs_called
-SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with
+SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
+    archive
 FROM runs
 WHERE account = :account AND key < :before
     AND (jobs LIKE :like ESCAPE '\' OR id IN (SELECT value FROM json_each(:ids)))
 ORDER BY key DESC LIMIT :last;
 
 -- name: runs_begun_with
-SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with
+SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
+    archive
 FROM runs
 WHERE begun_with = :group AND account = :account
 ORDER BY key;
@@ -630,3 +636,84 @@ ORDER BY at DESC, id DESC LIMIT :limit;
 SELECT kind, id, at, value, about, open, version FROM memos
 WHERE account = :account AND kind = :kind AND open = 1
 ORDER BY at DESC, id DESC LIMIT :limit;
+
+-- name: due_for_archive
+SELECT id, scope, route, jobs, folder, started_at, ended_at, exit, again_because, whole, begun_with,
+    archive
+FROM runs
+WHERE account = :account AND pruned = 0 AND ended_at < :before AND (archive IS NOT NULL OR (
+    exit IN (0, 3) AND whole = 1 AND NOT EXISTS (
+        SELECT 1 FROM tallies
+        WHERE tallies.run = runs.key AND state IN ('planned', 'sent', 'unknown') AND n > 0
+    ) AND NOT EXISTS (
+        SELECT 1 FROM documents
+        WHERE documents.run = runs.key AND coalesce(follow, 'unknown') IN ('unknown', 'waiting')
+    ) AND NOT EXISTS (SELECT 1 FROM rows WHERE rows.run = runs.key AND code = 'twin')
+))
+ORDER BY account, ended_at LIMIT :limit;
+
+-- name: set_archive
+UPDATE runs SET archive = :archive
+WHERE id = :run AND account = :account AND pruned = 0 AND archive IS NULL AND (archive IS NOT NULL OR (
+    exit IN (0, 3) AND whole = 1 AND NOT EXISTS (
+        SELECT 1 FROM tallies
+        WHERE tallies.run = runs.key AND state IN ('planned', 'sent', 'unknown') AND n > 0
+    ) AND NOT EXISTS (
+        SELECT 1 FROM documents
+        WHERE documents.run = runs.key AND coalesce(follow, 'unknown') IN ('unknown', 'waiting')
+    ) AND NOT EXISTS (SELECT 1 FROM rows WHERE rows.run = runs.key AND code = 'twin')
+));
+
+-- name: archive_of
+SELECT archive, pruned FROM runs WHERE key = :run;
+
+-- name: prune_repeats
+-- Those behind the page whose row goes with it are found by that row.
+DELETE FROM repeats
+WHERE run = :run AND (
+    (place > :after AND place <= :until) OR first_place IN (
+        SELECT value FROM json_each(:places)
+    )
+);
+
+-- name: prunable
+-- What has made no document, and what another row of the scope tells of as well.
+SELECT place, state
+FROM rows AS r
+WHERE run = :run AND place > :after AND place <= :until AND (
+    state = 'rejected' OR (state = 'already' AND EXISTS (
+        SELECT 1 FROM rows AS other JOIN runs ON runs.key = other.run
+        WHERE other.bill = r.bill AND other.run <> r.run AND runs.scope = :scope AND (
+            other.state IN ('pushed', 'draft') OR (other.state = 'already' AND other.run > r.run)
+        )
+    ))
+)
+ORDER BY place;
+
+-- name: prune_rows
+DELETE FROM rows WHERE run = :run AND place IN (SELECT value FROM json_each(:places));
+
+-- name: attempts_to_prune
+SELECT id, numbers FROM attempts INDEXED BY attempts_in_order
+WHERE run = :run AND id > :after ORDER BY id LIMIT :limit;
+
+-- name: prune_carried
+DELETE FROM carried
+WHERE attempt = :attempt AND number IN (SELECT value FROM json_each(:numbers));
+
+-- name: prune_attempt
+-- Numbers of which the row tells that this attempt was its last one.
+UPDATE attempts
+SET request = :nothing, before = NULL, body = CASE WHEN body IS NULL THEN NULL ELSE :nothing END,
+    numbers = (
+        SELECT json_group_array(j.value) FROM json_each(attempts.numbers) AS j
+        CROSS JOIN rows AS r ON r.bill = j.value AND r.run = attempts.run
+        WHERE r.attempt = attempts.id
+    )
+WHERE id = :attempt;
+
+-- name: prune_notes
+DELETE FROM notes WHERE id IN (SELECT id FROM notes WHERE run = :run ORDER BY id LIMIT :limit);
+
+-- name: set_pruned
+UPDATE runs SET pruned = 1 WHERE key = :run;

@@ -1,0 +1,117 @@
+"""`[ledger] keep`, `ledger archive` and `explain --archive`, as they are typed."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+import psycopg
+import pytest
+
+from tests.cli.terminal import Desk, Sandbox, orders
+
+REFUSED = "CGDDU000000"
+KEEP = '\n[ledger]\nurl = "{url}"\nkeep = "400d"\n'
+LONG_AGO = "2019-01-01T00:00:00.000Z"
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest) -> str:
+    """Where the ledger is."""
+    if request.param == "sqlite":
+        return "sqlite:///ledger.db"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+def age(desk: Desk, url: str, run: str) -> None:
+    """Let a run have ended long ago."""
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(desk.folder / "ledger.db")) as ledger, ledger:
+            ledger.execute("UPDATE runs SET ended_at = ? WHERE id = ?", (LONG_AGO, run))
+        return
+    with psycopg.connect(url) as server:
+        server.execute("UPDATE k3push.runs SET ended_at = %s WHERE id = %s", (LONG_AGO, run))
+
+
+def calls_in(told: str) -> list[str]:
+    """Return the lines of `explain` that show what was sent and answered."""
+    return [line for line in told.splitlines() if line.startswith(("  request", "  answer"))]
+
+
+def test_an_old_run_is_archived_and_still_told_of(desk: Desk, sandbox: Sandbox, url: str) -> None:
+    """By the next execution that ends; what it has made is pushed by nobody again."""
+    numbers = orders(3)
+    desk.configure(sandbox.url, more=KEEP.format(url=url))
+    job = desk.job([*numbers, REFUSED])
+    old = desk.k3push("run", job, "--json").said["run"]
+    told = desk.k3push("explain", numbers[0]).out
+    age(desk, url, old)
+
+    assert desk.k3push("run", desk.job(orders(4)[3:])).exit == 0
+
+    (archive,) = (desk.folder / "archive").iterdir()
+    assert archive.name == f"sandbox.{old}.jsonl.gz"
+    again = desk.k3push("explain", numbers[0], "--archive", "archive").out
+    calls = calls_in(told)
+    assert calls
+    assert calls_in(again) == calls
+    assert "rejected" in desk.k3push("explain", REFUSED, "--archive", str(archive)).out
+    now = desk.k3push("explain", numbers[0])
+    assert f"--archive {archive}" in now.out
+    assert not calls_in(now.out)
+    assert f"archived in {archive}" in desk.k3push("status", old).out
+    for command in ("resume", "retry", "settle", "export", "report"):
+        more = ("--output", "x.html") if command == "report" else ()
+        more = ("--output", "x.csv") if command == "export" else more
+        refused = desk.k3push(command, old, *more)
+        assert refused.exit == 2, command
+        assert str(archive) in refused.err
+    # The whole list once more: not one document is made.
+    made = sandbox.made()
+    assert desk.k3push("run", desk.job([*numbers, REFUSED])).exit == 3
+    assert sandbox.made() == made
+    assert desk.k3push("ledger", "check").exit == 0
+    assert desk.k3push("audit-dups", "--from-ledger").exit == 0
+
+
+def test_archiving_can_be_asked_for(desk: Desk, sandbox: Sandbox) -> None:
+    """All that is due, at once; and nothing where no age is named."""
+    desk.configure(sandbox.url)
+    run = desk.k3push("run", desk.job(orders(2)), "--json").said["run"]
+    assert "keep" in desk.k3push("ledger", "archive").err
+    age(desk, "sqlite:///ledger.db", run)
+    desk.configure(sandbox.url, more=KEEP.format(url="sqlite:///ledger.db"))
+    done = desk.k3push("ledger", "archive")
+    assert (done.exit, "1 run archived" in done.out) == (0, True)
+    assert "0 runs archived" in desk.k3push("ledger", "archive").out
+
+
+def test_a_folder_that_cannot_be_written_fails_no_run(desk: Desk, sandbox: Sandbox) -> None:
+    """The push is done; that the old run stays is said."""
+    desk.configure(sandbox.url, more=KEEP.format(url="sqlite:///ledger.db"))
+    run = desk.k3push("run", desk.job(orders(2)), "--json").said["run"]
+    age(desk, "sqlite:///ledger.db", run)
+    desk.write("archive", "a file in its place")
+    ran = desk.k3push("run", desk.job(orders(1)))
+    assert ran.exit == 0
+    assert "old runs could not be archived" in ran.err
+    assert desk.k3push("ledger", "archive").exit == 2
+
+
+@pytest.mark.parametrize("keep", ["400", "29d", "a year", "-1d", "400 d"])
+def test_an_age_that_is_none_is_refused(desk: Desk, untouched: Sandbox, keep: str) -> None:
+    """Named by its key."""
+    desk.configure(untouched.url, more=f'\n[ledger]\nkeep = "{keep}"\n')
+    refused = desk.k3push("status")
+    assert refused.exit == 2
+    assert "ledger.keep" in refused.err
+
+
+def test_what_is_in_no_archive_is_said(desk: Desk, sandbox: Sandbox) -> None:
+    """So is a file that is none."""
+    desk.configure(sandbox.url)
+    (desk.folder / "archive").mkdir()
+    none = desk.k3push("explain", "X1", "--archive", "archive")
+    assert (none.exit, "X1" in none.err) == (2, True)
+    other = desk.k3push("explain", "X1", "--archive", desk.write("list.csv", "number\nX1\n"))
+    assert (other.exit, "no archive" in other.err) == (2, True)
