@@ -31,12 +31,13 @@ from tests.runs.test_follow import FOLLOW, NO_HALT
 pytestmark = pytest.mark.anyio
 
 
+@pytest.mark.parametrize("told", [True, False])
 @pytest.mark.parametrize("on_refusal", ["partial", "silent"])
 async def test_what_a_person_made_of_a_rejected_bill_before_its_retry_is_already_there(
-    on_refusal: str,
+    on_refusal: str, *, told: bool
 ) -> None:
-    """Whether the ERP has refused it, or a success has passed over it."""
-    office = Office(sandbox(on_refusal=on_refusal, **OPEN))
+    """Whether the ERP has refused it or passed over it, and whether makers are told or not."""
+    office = Office(sandbox(on_refusal=on_refusal, creators=told, **OPEN))
     numbers = orders(4)
     world = office.site.world
     world.refuse(numbers[-1], REFUSED)

@@ -10,15 +10,20 @@ import pytest
 
 from k3push.adapters.erp.client import ErpClient
 from k3push.core.model import BillNumber, State
+from k3push.core.pacing.halting import HaltRule
 from k3push.ports import LookRefusedError
+from k3push.runs.context import PushPace
 from k3push.simulator.bills import Origin
 from k3push.simulator.conversion import Converter
 from k3push.simulator.forms import IN_STOCK
 from k3push.simulator.world import World
-from tests.runs.office import SECOND, Office, VirtualClock, orders, sandbox, steered, steps
+from tests.runs.office import PACE, SECOND, Office, VirtualClock, orders, sandbox, steered, steps
 from tests.runs.rough_answers import OPEN, REFUSED, FastClock, doubled, name_nothing
 
 pytestmark = pytest.mark.anyio
+
+AT_A_DOUBT = PushPace(halt=HaltRule(unknown_count=1))
+"""It ends there, so that another process has to find out what became of it."""
 
 
 @pytest.mark.parametrize("name", ["make-then-msgcode-4", "make-then-response-error"])
@@ -55,11 +60,10 @@ async def test_a_clock_that_is_ahead_hides_no_untied_document(days: int) -> None
     plan = steps(*["ok"] * 12, "make-then-reset")
     office = Office(sandbox(plan, untied=(numbers[12],), **OPEN))
     await office.open_run(numbers)
-    await office.execute(
-        throttle=steered(concurrency=1, chunk_size=1),
-        clock=FastClock() if days else VirtualClock(),
-        check=False,
-    )
+    clock = FastClock() if days else VirtualClock()
+    one_by_one = steered(concurrency=1, chunk_size=1)
+    await office.execute(pace=AT_A_DOUBT, throttle=one_by_one, clock=clock, check=False)
+    await office.execute(throttle=one_by_one, clock=clock, check=False)
     assert doubled(office, numbers) == []
 
 
@@ -80,7 +84,10 @@ async def test_a_form_that_keeps_the_day_alone_hides_no_untied_document(
     await office.open_run(numbers[:12])
     await office.execute(throttle=one_by_one, check=False)
     await office.open_run(numbers[12:], SECOND)
-    await office.execute(SECOND, throttle=one_by_one, clock=EveningClock(), check=False)
+    for pace in (AT_A_DOUBT, PACE):
+        await office.execute(
+            SECOND, pace=pace, throttle=one_by_one, clock=EveningClock(), check=False
+        )
     assert doubled(office, numbers) == []
 
 
