@@ -121,6 +121,7 @@ class Made:
         number: The ERP's spelling.
         state: `pushed` or `draft`; `already`, where that was asked for.
         targets: The documents; none where a person's word is all there is.
+        code: `Row.code` of the row that says so, where the newest were asked for.
         ids: Documents of all runs that have made something of the bill, where that was asked for.
     """
 
@@ -128,6 +129,7 @@ class Made:
     number: BillNumber
     state: State
     targets: tuple[Target, ...] = ()
+    code: str = field(default="", compare=False)
     ids: frozenset[str] = field(default=frozenset(), compare=False)
 
 

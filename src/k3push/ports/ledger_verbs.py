@@ -410,8 +410,16 @@ class Ledger(Protocol):
         """Return which of a run's *attempts* have made a document of some number, as rows say."""
         ...
 
-    async def last_sent_by_others(self, run: RunId) -> datetime | None:
-        """Return when one of the newest other runs of the scope of *run* last began an attempt."""
+    async def lately_sent(
+        self, run: RunId, numbers: Collection[BillNumber], since: datetime
+    ) -> Sequence[AttemptRecord]:
+        """Return recorded attempts of other runs of a scope that carried numbers, the oldest first.
+
+        Args:
+            run: Whose scope counts; its own attempts do not.
+            numbers: The ERP's spellings.
+            since: Only attempts that began then or later.
+        """
         ...
 
     async def twins(self, run: RunId) -> int:

@@ -62,6 +62,7 @@ from k3push.ports import (
     Turn,
 )
 from k3push.runs.context import Context
+from k3push.runs.earlier_calls import waits_for_others
 from k3push.runs.lookup import can_ask, found_by, look_at_targets, open_turn, wait_for_erp
 from k3push.runs.source_check import (
     already,
@@ -135,6 +136,7 @@ class Sending:
         named: Which user sent the call that made a document, by the document's id; of those that
             an answer names.
         postponed: Numbers that wait until another's document has passed all steps of the route.
+        put_off: Numbers that wait for what another run has sent of them, and for how many seconds.
     """
 
     chunk: Chunk
@@ -162,6 +164,7 @@ class Sending:
     outcomes: tuple[Outcome, ...] = ()
     named: dict[str, str] = field(default_factory=dict)
     postponed: tuple[BillNumber, ...] = ()
+    put_off: dict[BillNumber, float] = field(default_factory=dict)
 
     def annotated(self, outcome: Outcome) -> Outcome:
         """Add to an outcome what else a person has to know of its number."""
@@ -214,6 +217,7 @@ async def send_once(context: Context, sending: Sending) -> SendAgain | None:
     sending.began_s = anyio.current_time()
     await _leave_out_changed(sending)
     before = await _look_first(context, sending)
+    await _put_off(context, sending)
     if not sending.numbers or context.stop.asked:
         return None
     if len(sending.numbers) > 1 and not context.tells_of_several:
@@ -291,6 +295,13 @@ async def _renewed(
         if context.awake_s - sending.looked_s > LONG_LOOK_S:
             before = await _look_first(context, sending)
     return before
+
+
+async def _put_off(context: Context, sending: Sending) -> None:
+    """Leave numbers out that wait for what another run has sent of them."""
+    if sending.numbers:
+        sending.put_off |= await waits_for_others(context, sending.numbers)
+        sending.numbers = tuple(n for n in sending.numbers if n not in sending.put_off)
 
 
 async def _leave_out_changed(sending: Sending) -> None:

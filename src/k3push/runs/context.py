@@ -28,6 +28,7 @@ from k3push.core.safety.verdict import Said
 from k3push.ports import Clock, Doubt, Erp, Ledger, Watch
 from k3push.runs.link_discovery import find_links
 from k3push.runs.lookup import LEAST_TRIES_OF_A_READ, Links, can_ask
+from k3push.runs.makers import Calls
 from k3push.runs.proof import MOST_KNOWN, Began, Proofs
 from k3push.runs.stop import Cause, Stop
 from k3push.runs.throttle import Throttle
@@ -303,7 +304,8 @@ class Context:
         """Learn from what the ledger has made whether bills are split; say whether it has any."""
         if self.has_made is None:
             known = await self.ledger.made_by(self.run.id, limit=MOST_KNOWN)
-            self.splits = self.splits or any(len(each.targets) > 1 for each in known)
+            several = [each for each in known if len(each.targets) > 1]
+            self.splits = self.splits or any(each.code != TWIN for each in several)
             self.has_made = bool(known)
         return self.has_made
 
@@ -358,15 +360,16 @@ class Context:
         if not found or self.repeats_pushes:
             return frozenset()
         run = run or self.run.id
-        calls: dict[BillNumber, tuple[str, datetime]] = {}
+        window, calls = timedelta(seconds=self.settle.window_s), {}
         for number in found:
             kept = await self.ledger.attempts_of(number)
-            for intent in (each.attempt.intent for each in kept):
-                if intent.run == run:
-                    over_at = intent.began_at + timedelta(seconds=self.settle.window_s)
-                    calls[number] = (intent.sender, over_at)
+            intents = [e.attempt.intent for e in kept if e.attempt.intent.run == run]
+            if intents:
+                senders = frozenset(intent.sender for intent in intents)
+                over_at = max(intent.began_at for intent in intents) + window
+                calls[number] = Calls(senders, over_at)
         mine = {number: targets for number, targets in found.items() if number in calls}
-        return await self.proofs.others_among(
+        return await self.proofs.makers.others_among(
             self, self.ledger, self.run.id, found=mine, calls=calls
         )
 

@@ -334,6 +334,10 @@ class _Engine:
             self.doubts.add()
         if sending.held_back:
             self.backlog.add_part(sending.numbers, alone=chunk.alone, tries=chunk.tries)
+        for wait_s in sorted(set(sending.put_off.values())):
+            part = tuple(n for n, each_s in sending.put_off.items() if each_s == wait_s)
+            due_s = anyio.current_time() + wait_s
+            self.backlog.add_suspect(part, alone=chunk.alone, tries=chunk.tries, due_s=due_s)
         if sending.sample is not None:
             context.learn(sending.sample)
         self._ease_off(sending)

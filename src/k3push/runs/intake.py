@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from functools import partial
 
 import anyio
@@ -26,15 +25,15 @@ from k3push.core.model import (
 )
 from k3push.core.pacing.backlog import Backlog
 from k3push.core.pacing.chunking import apart, halve, split
-from k3push.core.safety.evidence import CALL_LIMIT, DROPPED, made_outcome
+from k3push.core.safety.evidence import DROPPED, made_outcome
 from k3push.core.safety.matching import MOST_NUMBERS
-from k3push.core.safety.verdict import ReadBack, Verdict, judge
-from k3push.ports import AttemptRecord, Doubt, Holder
+from k3push.ports import AttemptRecord, Holder
 from k3push.runs.context import Context
 from k3push.runs.create import attempts_before
+from k3push.runs.earlier_calls import may_have_made, still_s, was_in_doubt, was_refused
 from k3push.runs.held_numbers import HeldNumbers
 from k3push.runs.lookup import look_at_targets
-from k3push.runs.settle import ABSENT, was_in_doubt
+from k3push.runs.settle import ABSENT
 from k3push.runs.source_check import (
     SourceLook,
     look_at_listed,
@@ -168,13 +167,11 @@ class Intake:
     async def _take_in(self, rows: Sequence[Row]) -> None:
         context = self._context
         sendable = await self._sendable(rows)
-        lately = await self._others_sent_lately()
         suspects: dict[tuple[int, float], list[BillNumber]] = {}
         # A run that is resumed knows no better when what broke its call may be shown.
         later_s = anyio.current_time() + context.settle.first_wait_s
         for row, bill in sendable:
             mine = await self._attempts_of(bill) if row.attempts else []
-            last = mine or (await self._of_others(bill) if lately else [])
             if mine:
                 before = self._remember(bill, mine)
                 if any(map(was_in_doubt, mine)):
@@ -183,8 +180,8 @@ class Intake:
             # Nobody is sent again at once whose last call may have made what looks show later, nor
             # on a person's word while that call may be at work still.
             due_s = max(
-                later_s if _has_broken(last) else 0.0,
-                anyio.current_time() + self._still_s(bill, last),
+                later_s if mine and was_refused(mine[-1]) else 0.0,
+                anyio.current_time() + still_s(context, mine[-1]) if mine else 0.0,
             )
             if row.code == DROPPED:
                 self._backlog.add_suspect((bill,), alone=True, due_s=max(due_s, later_s))
@@ -246,32 +243,7 @@ class Intake:
         done = kept[: max(over, default=0)]
         left = [each for each in left if each not in done]
         # Where a bill may have several documents, whose a new one is cannot be told by time.
-        return [each for each in left if context.repeats_pushes or _may_have_made(each)]
-
-    async def _others_sent_lately(self) -> bool:
-        """Say whether a call of another run to the same target form may be at work yet."""
-        context = self._context
-        last = await context.ledger.last_sent_by_others(context.run.id)
-        window = timedelta(seconds=context.settle.window_s)
-        return last is not None and context.clock.now() - last < window
-
-    async def _of_others(self, bill: BillNumber) -> list[AttemptRecord]:
-        """Return what other runs have sent of a bill and may have made something, the first first.
-
-        Their doubts are claimed; what they were refused, or a person has settled, is free.
-        """
-        kept = await self._context.ledger.attempts_of(bill)
-        left = [each for each in kept if not isinstance(each.exchange, NeverSent)]
-        return [each for each in left if _may_have_made(each)]
-
-    def _still_s(self, bill: BillNumber, mine: Sequence[AttemptRecord]) -> float:
-        """Return for how long the last call for a bill may be at work yet."""
-        if not mine or not was_in_doubt(mine[-1]):
-            return 0.0
-        context, last = self._context, mine[-1].attempt
-        began_at, uptime = last.intent.began_at, last.intent.uptime
-        doubt = Doubt(context.run.id, bill, last.id, began_at, uptime, ())
-        return max(0.0, context.settle.window_s - context.ages.age_s(doubt))
+        return [each for each in left if context.repeats_pushes or may_have_made(each)]
 
     def _remember(self, bill: BillNumber, mine: Sequence[AttemptRecord]) -> frozenset[str]:
         """Return which documents of a bill were there before this run first sent it."""
@@ -341,25 +313,3 @@ class Intake:
 def _called(row: Row, bill: BillNumber) -> BillNumber:
     """Return what a bill is called in this run: one that was sent keeps its name."""
     return row.bill if row.attempts else bill
-
-
-def _may_have_made(kept: AttemptRecord) -> bool:
-    """Say whether an attempt that has left may have made something of a number that is planned.
-
-    A refusal of several numbers may have saved some (P 5.7).
-    """
-    verdict = _verdict(kept)
-    if not isinstance(verdict, ReadBack):
-        return True
-    several = len(kept.attempt.intent.numbers) > 1 and verdict.said.code != CALL_LIMIT
-    return verdict.twice or verdict.said.acted or several
-
-
-def _verdict(kept: AttemptRecord) -> Verdict | None:
-    return judge(kept.exchange) if kept.exchange else None
-
-
-def _has_broken(attempts: Sequence[AttemptRecord]) -> bool:
-    """Say whether the last of these calls broke on the server (rule 5), or was refused."""
-    verdict = _verdict(attempts[-1]) if attempts else None
-    return isinstance(verdict, ReadBack) and not verdict.said.success

@@ -481,19 +481,13 @@ async def look_at_flow_tasks(
     context: Looker, numbers: Collection[str]
 ) -> Mapping[str, FlowTask] | None:
     """Read open tasks of approval flows; None where the site does not let them be read."""
-    try:
-        return await look_unless_refused(
-            context,
-            wire.FLOW_TASKS,
-            lambda: context.erp.flow_tasks_of(context.route, numbers),
-            stop_or_not=True,
-        )
-    except LookFailedError as error:
-        # A site without flows may answer with any error, each time.
-        refused = isinstance(error.__cause__, LookRefusedError)
-        if wire.FLOW_TASKS in context.worked or not refused:
-            raise
-        return None
+    return await look_unless_refused(
+        context,
+        wire.FLOW_TASKS,
+        lambda: context.erp.flow_tasks_of(context.route, numbers),
+        stop_or_not=True,
+        with_any_error=True,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -554,6 +548,7 @@ async def look_for_strays(
         f"the documents of {context.route.target} by time",
         lambda: context.erp.made_since(context.route, when),
         stop_or_not=True,
+        with_any_error=True,
     )
     if rows is None:
         return None
@@ -649,6 +644,7 @@ async def look_unless_refused(
     look: Callable[[], Awaitable[T]],
     *,
     stop_or_not: bool = False,
+    with_any_error: bool = False,
 ) -> T | None:
     """Read what a site may refuse to tell; None where it does, and again some seconds later.
 
@@ -659,9 +655,13 @@ async def look_unless_refused(
         asked: What is read, in words.
         look: Asks once.
         stop_or_not: Go on trying though a stop is asked.
+        with_any_error: A site that cannot tell it may answer with any error, each time.
     """
+    refused: list[type[Exception]] = [LookRefusedError]
+    if with_any_error and asked not in context.worked:
+        refused.append(_RefusedForLongError)
     for tries_left in reversed(range(TRIES_OF_A_PART)):
-        with suppress(LookRefusedError):
+        with suppress(*refused):
             return await _read(context, asked, look, stop_or_not=stop_or_not)
         if tries_left:
             await anyio.sleep(BELIEVED_AFTER_S)
@@ -712,6 +712,10 @@ async def _read_in_parts(
     if len(numbers) > 1:
         for part in halve(numbers):
             await _read_in_parts(context, form, part, read, refused, stop_or_not=stop_or_not)
+
+
+class _RefusedForLongError(LookFailedError):
+    """A query was refused, with an error that might have passed, for as long as one waits."""
 
 
 class _OfNumbersError(Exception):
@@ -784,7 +788,7 @@ async def _read(
         if error.definite and not worked:
             raise
         # It may pass yet, so that whoever resumes the run may find it well.
-        raise LookFailedError(str(error)) from error
+        raise _RefusedForLongError(str(error)) from error
     context.worked.add(form)
     return found
 

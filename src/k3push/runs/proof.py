@@ -28,8 +28,7 @@ from datetime import UTC, datetime, time, timedelta
 
 import anyio
 
-from k3push.core.model import BillNumber, RunId, Sighting, Standing, Target, Targets
-from k3push.core.safety.verdict import ReadBack, judge
+from k3push.core.model import BillNumber, RunId, Sighting, Standing, Target
 from k3push.ports import Ledger, Made
 from k3push.runs.lookup import (
     Looker,
@@ -40,11 +39,14 @@ from k3push.runs.lookup import (
     look_at_targets,
     look_for_strays,
 )
-
-# How many documents of the ledger are looked for, and how many must be there. Rights may hide some
-# of a user's documents, so fewer would prove nothing.
-SAMPLE = 20
-LEAST_SAMPLE = 3
+from k3push.runs.makers import (
+    CLOCKS_DIFFER,
+    LEAST_SAMPLE,
+    SAMPLE,
+    MakersBySender,
+    created_at,
+    creators_of,
+)
 
 # Documents that answers have named, of which the newest are remembered.
 MOST_MARKS = 256
@@ -60,10 +62,8 @@ ENOUGH_SHOWN = 10
 # whether any bill has several.
 MOST_KNOWN = 1000
 
-# The local time of a server is no earlier, and no later, than those of the farthest zones. Its
-# clock may be wrong, or be set back by an hour in autumn.
-WESTERNMOST, EASTERNMOST = timedelta(hours=12), timedelta(hours=14)
-CLOCKS_DIFFER = timedelta(minutes=75)
+# The local time of a server is no earlier than that of its farthest zone.
+WESTERNMOST = timedelta(hours=12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +119,7 @@ class Proofs:
         field_finds: The field that is asked has found a document of a known bill.
         missed: A look through everybody has missed a document that an answer names.
         shown: Documents that the answers to a user have named, and looks have shown.
+        makers: As whom users make documents.
     """
 
     field_finds: bool = False
@@ -128,7 +129,7 @@ class Proofs:
     _clock: ServerClock | None = None
     _marks: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=MOST_MARKS))
     _sees: dict[tuple[str, frozenset[str]], bool] = field(default_factory=dict)
-    _makers: dict[str, str] = field(default_factory=dict)
+    makers: MakersBySender = field(default_factory=MakersBySender)
 
     async def absence_proved(self, looker: Looker, ledger: Ledger, run: RunId) -> bool:
         """Say whether a bill of which nothing is shown has nothing; ask for known documents once.
@@ -196,49 +197,16 @@ class Proofs:
         for sender in sorted(set(senders.values())) if strays else ():
             known = await ledger.made_by(run, sender or None, limit=MOST_KNOWN)
             ours = {id_ for each in known for id_ in _ids(each)}
-            left = [
-                standing.creator for id_, standing in strays.items() if id_ not in {*ours, *before}
-            ]
-            maker = await self._maker_for(looker, ledger, run, sender) if left else ""
-            if any(not (maker and each) or each == maker for each in left):
+            makers = await self.makers.of(looker, ledger, run, sender)
+            bills = {number for number, by in senders.items() if by == sender}
+            creators = await creators_of(looker, bills) if makers.copied else {}
+            if any(
+                makers.may_be(standing.creator, set(creators.values()))
+                for id_, standing in strays.items()
+                if id_ not in {*ours, *before}
+            ):
                 suspects.add(sender)
         return frozenset(suspects)
-
-    async def others_among(
-        self,
-        looker: Looker,
-        ledger: Ledger,
-        run: RunId,
-        *,
-        found: Targets,
-        calls: Mapping[BillNumber, tuple[str, datetime]],
-    ) -> frozenset[str]:
-        """Return which documents somebody else has made, as far as their form tells.
-
-        What is new since a call of ours was not made by it where its maker is another than ours, or
-        where it came long after the call.
-
-        Args:
-            looker: What to look with.
-            ledger: What was made.
-            run: Whose scope counts.
-            found: Documents that are new since the calls, by source number.
-            calls: Who sent the last call for each, and by when that was surely over.
-        """
-        ids = [target.id for targets in found.values() for target in targets]
-        standings = await look_at_standings(looker, ids) if ids else {}
-        if not standings:
-            return frozenset()
-        others = set()
-        for number, targets in found.items():
-            sender, over_at = calls[number]
-            maker = await self._maker_for(looker, ledger, run, sender)
-            for id_, standing in standings.items():
-                mine = any(target.id == id_ for target in targets)
-                strange = maker and standing.creator and standing.creator != maker
-                if mine and (strange or _is_later(standing, over_at)):
-                    others.add(id_)
-        return frozenset(others)
 
     def note_answer(self, named: Sequence[Target]) -> None:
         """Note documents that an answer has named just now: later calls make others."""
@@ -257,35 +225,18 @@ class Proofs:
             return
         known, now_s = await ledger.made_by(run, limit=SAMPLE), anyio.current_time()
         standings = await _standings_of(looker, known)
-        times = [at for each in standings.values() if (at := _created(each))]
+        times = [at for each in standings.values() if (at := created_at(each))]
         behind = [
             row.sent_at.astimezone(UTC).replace(tzinfo=None) - created
             for each in known[:SAMPLE_OF_TIMES]
             for _, row in await ledger.rows_of(each.number)
             for target in row.targets
-            if row.sent_at and (created := _created(standings.get(target.id)))
+            if row.sent_at and (created := created_at(standings.get(target.id)))
         ]
         if times:
             told = any(at.time() != time() for at in times)
             none = timedelta(0)
             self._clock = ServerClock(max(times), now_s, max(behind, default=none), told)
-
-    async def _maker_for(self, looker: Looker, ledger: Ledger, run: RunId, sender: str) -> str:
-        """Return as whom a user makes documents, as the ERP names him; "" where nobody can tell.
-
-        It is told by documents that answers to him have named: what a look has found may be
-        another's. Where these bear several makers, or each bears who has made its bill, a rule may
-        copy that.
-        """
-        if sender not in self._makers:
-            known = await ledger.made_by(run, sender, limit=SAMPLE) if sender else ()
-            ids = await _named_in_answers(ledger, known, sender)
-            standings = await look_at_standings(looker, ids) if ids else {}
-            makers = {each.creator for each in standings.values()} - {""}
-            if len(makers) != 1 or await _bear(looker, ledger, known, makers):
-                return ""
-            self._makers[sender] = makers.pop()
-        return self._makers[sender]
 
     def compare(self, sender: str, named: Collection[str], seen: Collection[str]) -> None:
         """Take in which of the documents that an answer names a look through everybody shows."""
@@ -321,54 +272,17 @@ class Proofs:
         return self._sees[asked]
 
 
-def _is_later(standing: Standing, over_at: datetime) -> bool:
-    """Say whether a document was surely made after a time of the clock of the machine."""
-    created = _created(standing)
-    over = over_at.astimezone(UTC).replace(tzinfo=None) + EASTERNMOST + CLOCKS_DIFFER
-    return created is not None and created > over
-
-
 def _was_there(id_: str, standing: Standing, mark: str, known: Standing | None) -> bool:
     """Say whether a document is older than one that is known, by its id and by its time."""
-    created, then = _created(standing), _created(known)
+    created, then = created_at(standing), created_at(known)
     is_old = created is not None and then is not None and created <= then
     return is_old and id_.isdecimal() and int(id_) < int(mark)
-
-
-async def _named_in_answers(ledger: Ledger, known: Sequence[Made], sender: str) -> list[str]:
-    """Return the documents of rows that answers to a user have named."""
-    named: list[str] = []
-    for each in known:
-        for kept in await ledger.attempts_of(each.number):
-            verdict = judge(kept.exchange) if kept.exchange else None
-            if kept.attempt.intent.sender == sender and isinstance(verdict, ReadBack):
-                ids = {target.id for target in verdict.said.named}
-                named += [target.id for target in each.targets if target.id in ids]
-    return named
-
-
-async def _bear(
-    looker: Looker, ledger: Ledger, known: Sequence[Made], makers: Collection[str]
-) -> bool:
-    """Say whether bills of which the ledger knows documents were all made by *makers* as well."""
-    rows = [(each.run, *row) for each in known for row in await ledger.rows_of(each.number)]
-    ids = {row.source_id for run, of, row in rows if run == of and row.source_id}
-    bills = await look_at_standings(looker, sorted(ids)[:SAMPLE], of_source=True) if ids else {}
-    return {bill.creator for bill in bills.values()} - {""} <= set(makers)
 
 
 async def _standings_of(looker: Looker, known: Sequence[Made]) -> Mapping[str, Standing]:
     """Read how some documents of the ledger stand."""
     ids = [target.id for each in known for target in each.targets][:SAMPLE]
     return await look_at_standings(looker, ids) if ids else {}
-
-
-def _created(standing: Standing | None) -> datetime | None:
-    """Return when a document was made, in the server's local time; None where nobody tells."""
-    try:
-        return datetime.fromisoformat(standing.created).replace(tzinfo=None) if standing else None
-    except ValueError:
-        return None
 
 
 async def _made_alike(looker: Looker, ledger: Ledger, run: RunId) -> Sequence[Made]:

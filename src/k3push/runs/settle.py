@@ -42,6 +42,7 @@ from k3push.core.safety.life import SENT_BEFORE
 from k3push.core.safety.verdict import InDoubt, ReadBack, Said, SendAgain, judge
 from k3push.ports import AttemptRecord, Clock, Doubt, Ledger
 from k3push.runs.context import Context, SettlePace
+from k3push.runs.earlier_calls import was_in_doubt
 from k3push.runs.lookup import found_by, look_at_targets
 from k3push.runs.source_check import unclear
 from k3push.runs.stop import Cause
@@ -588,11 +589,6 @@ async def _was_sent(context: Context, doubt: Doubt) -> bool:
     earlier = [each for each in kept if each.attempt.id < doubt.attempt]
     mine = [each for each in earlier if each.attempt.intent.run == doubt.run]
     return any(map(was_in_doubt, mine))
-
-
-def was_in_doubt(kept: AttemptRecord) -> bool:
-    """Say whether nobody could know at first what became of an attempt."""
-    return kept.exchange is None or isinstance(judge(kept.exchange), InDoubt)
 
 
 async def _answer_to(context: Context, doubt: Doubt) -> tuple[tuple[BillNumber, ...], Said | None]:

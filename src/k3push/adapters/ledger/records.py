@@ -171,8 +171,9 @@ def to_attempt(found: Sequence[Any]) -> AttemptRecord:
 @text.whole
 def to_made(found: Sequence[Any]) -> Made:
     """Read what a run has made of a bill."""
-    run_id, bill, state, targets = found
-    return Made(RunId(run_id), BillNumber(bill), STATES[state], text.to_targets(targets))
+    run_id, bill, state, targets, *code = found
+    made = text.to_targets(targets)
+    return Made(RunId(run_id), BillNumber(bill), STATES[state], made, "".join(filter(None, code)))
 
 
 @text.whole

@@ -204,9 +204,12 @@ def _made_in_part(
     """
     if not said.messages:
         return {}
-    named = messages_naming(said.messages, numbers)
+    # What is said of several is about those that are missing, where some are.
+    whole = len(found) == len(numbers)
+    messages = said.messages if whole else naming_one(said.messages, numbers)
+    named = messages_naming(messages, numbers)
     partly = {number: " ".join(named[number]) for number in found if number in named}
-    about_any = splits or (len(found) == len(numbers) and said.code != RESPONSE_ERROR)
+    about_any = splits or (whole and said.code != RESPONSE_ERROR)
     if not named and not said.success and about_any:
         drafts = [number for number, each in found.items() if each.state is State.DRAFT]
         partly = dict.fromkeys(drafts or found, " ".join(said.messages))

@@ -164,6 +164,12 @@ _OF_TIME = re.compile(
 # And these only where it is a plain exception: a business check may be thrown as MsgCode 4.
 _OF_TIME_BARE = re.compile(r"取消|已过期|expired", re.IGNORECASE)
 
+# What business says as a part of a sentence, and .NET and databases as the whole of one.
+_INTERRUPTED_WHOLE = re.compile(
+    r"(该|此)?(操作|请求|调用|执行|查询|命令|任务|工作|连[接线])已?(经)?(超时|逾时|取消|断开|关闭|中断|中止)"
+    r"|超时|逾时"
+)
+
 # Sites in Taiwan and Hong Kong speak of the same in traditional characters.
 _SIMPLIFIED = str.maketrans(
     "鎖結執緒務連線斷開關閉時過請錯誤內伺強傳輸級於處個業資庫間網絡絕敗佔",
@@ -255,11 +261,18 @@ def _is_no_refusal(said: Said) -> InDoubt | None:
 def _is_interrupted(said: Said, words: str) -> bool:
     """Say whether what the call began may still go on, though it was answered (rule 6)."""
     kinds, words = [_INTERRUPTED], words.translate(_SIMPLIFIED)
+    if any(map(_INTERRUPTED_WHOLE.fullmatch, _sentences(said))):
+        return True
     if said.thrown or said.code in _UNCLASSIFIED:
         kinds.append(_OF_TIME)
     if said.code == RESPONSE_ERROR:
         kinds.append(_OF_TIME_BARE)
     return any(kind.search(words) for kind in kinds)
+
+
+def _sentences(said: Said) -> list[str]:
+    """Return the messages without their full stops, in simplified characters."""
+    return [each.translate(_SIMPLIFIED).strip(" 。．.！!") for each in said.messages]
 
 
 def _said(answer: wire.PushAnswer) -> Said:

@@ -501,13 +501,21 @@ class MemoryLedger(Ledger):
         found = {rows.attempts[place] for place, row in rows.rows.items() if row.state in made}
         return frozenset(found.intersection(attempts))
 
-    async def last_sent_by_others(self, run: RunId) -> datetime | None:
-        """Return when another run of the scope last began an attempt."""
+    async def lately_sent(
+        self, run: RunId, numbers: Collection[BillNumber], since: datetime
+    ) -> Sequence[AttemptRecord]:
+        """Return recorded attempts of other runs of a scope that carried numbers."""
         store = await self._turn()
         scope = self._known(store, run).run.scope
         others = {rows.run.id for rows in of_scope(store, scope)} - {run}
-        began = [i.began_at for kept in store.attempts if (i := kept.attempt.intent).run in others]
-        return max(began, default=None)
+        return [
+            kept
+            for kept in store.attempts
+            if kept.attempt.intent.run in others
+            and kept.ended_at is not None
+            and kept.attempt.intent.began_at >= since
+            and not set(numbers).isdisjoint(kept.attempt.intent.numbers)
+        ]
 
     async def twins(self, run: RunId) -> int:
         """Count the rows whose code is `model.TWIN`."""

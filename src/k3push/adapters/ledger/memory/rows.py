@@ -210,7 +210,7 @@ def documents_of(store: Store, rows: RunRows, sender: str | None) -> Iterator[Ma
             row = rows.rows[place]
             last = rows.attempts[place] == kept.attempt.id
             if last and row.state in life.SENT_BEFORE and row.targets:
-                yield Made(rows.run.id, row.bill, row.state, row.targets)
+                yield Made(rows.run.id, row.bill, row.state, row.targets, row.code)
 
 
 def take_down(

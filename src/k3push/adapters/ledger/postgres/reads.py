@@ -237,11 +237,19 @@ async def fruitful(connection: Connection, run: RunId, attempts: Collection[int]
     return frozenset(attempt for (attempt,) in found)
 
 
-async def last_sent_by_others(connection: Connection, run: RunId) -> datetime | None:
-    """Return when one of the newest other runs of a scope last began an attempt."""
+async def lately_sent(
+    connection: Connection, run: RunId, numbers: Collection[BillNumber], since: datetime
+) -> Sequence[AttemptRecord]:
+    """Return recorded attempts of other runs of a scope that carried numbers, the oldest first."""
     key, scope = await _key_and_scope(connection, run)
-    ((at,),) = await connection.all("last_sent_by_others", scope=scope, run=key)
-    return text.to_time_or_none(at)
+    found = await connection.all(
+        "lately_sent",
+        scope=scope,
+        run=key,
+        numbers=list(numbers),
+        since=text.from_time(since),
+    )
+    return [records.to_attempt(each) for each in found]
 
 
 async def twins(connection: Connection, run: RunId) -> int:

@@ -232,7 +232,7 @@ class SqliteLedger(Ledger):
     made_of_namesakes = _reads(reads.made_of_namesakes)
     made_by = _reads(reads.made_by)
     fruitful = _reads(reads.fruitful)
-    last_sent_by_others = _reads(reads.last_sent_by_others)
+    lately_sent = _reads(reads.lately_sent)
     twins = _reads(reads.twins)
     partly = _reads(reads.partly)
 

@@ -233,11 +233,19 @@ def fruitful(connection: Connection, run: RunId, attempts: Collection[int]) -> f
     return frozenset(attempt for (attempt,) in found)
 
 
-def last_sent_by_others(connection: Connection, run: RunId) -> datetime | None:
-    """Return when one of the newest other runs of a scope last began an attempt."""
+def lately_sent(
+    connection: Connection, run: RunId, numbers: Collection[BillNumber], since: datetime
+) -> Sequence[AttemptRecord]:
+    """Return recorded attempts of other runs of a scope that carried numbers, the oldest first."""
     known = run_key(connection, run)
-    ((at,),) = connection.all("last_sent_by_others", scope=known.scope, run=known.key)
-    return text.to_time_or_none(at)
+    found = connection.all(
+        "lately_sent",
+        scope=known.scope,
+        run=known.key,
+        numbers=text.from_json(list(numbers)),
+        since=text.from_time(since),
+    )
+    return [records.to_attempt(each) for each in found]
 
 
 def twins(connection: Connection, run: RunId) -> int:

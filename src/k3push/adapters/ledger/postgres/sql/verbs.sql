@@ -545,7 +545,7 @@ ORDER BY started_at DESC, id DESC;
 -- name: made_by_any
 -- Documents are made by attempts, so the newest are those of the newest attempts, and no index is
 -- needed that each number would have to pay for.
-SELECT :id, rows.bill, rows.state, rows.targets
+SELECT :id, rows.bill, rows.state, rows.targets, rows.code
 FROM attempts
 CROSS JOIN LATERAL json_array_elements_text(attempts.numbers::json)
     WITH ORDINALITY AS each (wanted, nth)
@@ -557,7 +557,7 @@ WHERE attempts.run = :run AND rows.attempt = attempts.id
 ORDER BY attempts.run DESC, attempts.id DESC, each.nth LIMIT :limit;
 
 -- name: made_by_one
-SELECT :id, rows.bill, rows.state, rows.targets
+SELECT :id, rows.bill, rows.state, rows.targets, rows.code
 FROM attempts
 CROSS JOIN LATERAL json_array_elements_text(attempts.numbers::json)
     WITH ORDINALITY AS each (wanted, nth)
@@ -577,14 +577,6 @@ WHERE run = :run AND id = ANY(:attempts::bigint[]) AND EXISTS (
     ) AS row
     WHERE row.attempt = attempts.id AND row.state IN ('pushed', 'draft')
 );
-
--- name: last_sent_by_others
-SELECT max(a.began_at)
-FROM (
-    SELECT key FROM runs WHERE scope = :scope AND key <> :run
-    ORDER BY started_at DESC, id DESC LIMIT 20
-) AS r
-JOIN attempts AS a ON a.id = (SELECT max(id) FROM attempts WHERE run = r.key);
 
 -- name: count_twins
 SELECT count(*) FROM rows WHERE run = :run AND code = 'twin';
@@ -643,6 +635,16 @@ ORDER BY notes.run, notes.id LIMIT :limit;
 
 -- name: spans
 SELECT began_at, ended_at FROM attempts WHERE run = :run AND ended_at IS NOT NULL ORDER BY id;
+
+-- name: lately_sent
+SELECT DISTINCT attempts.id, runs.id, chunk, nth, began_at, boot, uptime_s, numbers, before, request,
+    sender, attempts.ended_at, verdict, answer, status, because, body
+FROM unnest(:numbers::text[]) AS wanted (value) JOIN carried ON carried.number = wanted.value
+JOIN attempts ON attempts.id = carried.attempt
+JOIN runs ON runs.key = attempts.run
+WHERE runs.scope = :scope AND runs.key <> :run AND attempts.began_at >= :since
+    AND attempts.ended_at IS NOT NULL
+ORDER BY attempts.id;
 
 -- name: attempts_of
 SELECT attempts.id, runs.id, chunk, nth, began_at, boot, uptime_s, numbers, before, request,

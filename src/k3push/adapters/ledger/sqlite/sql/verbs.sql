@@ -423,7 +423,7 @@ ORDER BY started_at DESC, id DESC;
 -- Documents are made by attempts, so the newest are those of the newest attempts, and no index is
 -- needed that each number would have to pay for. SQLite goes through the numbers of one in their
 -- order, and would sort all of the run if it were told to.
-SELECT :id, r.bill, r.state, r.targets
+SELECT :id, r.bill, r.state, r.targets, r.code
 FROM attempts AS a INDEXED BY attempts_in_order
 CROSS JOIN json_each(a.numbers) AS j
 CROSS JOIN rows AS r ON r.bill = j.value AND r.run = :run
@@ -432,7 +432,7 @@ WHERE a.run = :run AND r.attempt = a.id AND r.targets IS NOT NULL
 ORDER BY a.id DESC LIMIT :limit;
 
 -- name: made_by_one
-SELECT :id, r.bill, r.state, r.targets
+SELECT :id, r.bill, r.state, r.targets, r.code
 FROM attempts AS a INDEXED BY attempts_by_sender
 CROSS JOIN json_each(a.numbers) AS j
 CROSS JOIN rows AS r ON r.bill = j.value AND r.run = :run
@@ -448,14 +448,6 @@ WHERE a.run = :run AND EXISTS (
     CROSS JOIN rows AS r ON r.bill = j.value AND r.run = :run
     WHERE r.attempt = a.id AND (r.state = 'pushed' OR r.state = 'draft')
 );
-
--- name: last_sent_by_others
-SELECT max(a.began_at)
-FROM (
-    SELECT key FROM runs WHERE scope = :scope AND key <> :run
-    ORDER BY started_at DESC, id DESC LIMIT 20
-) AS r
-JOIN attempts AS a ON a.id = (SELECT max(id) FROM attempts WHERE run = r.key);
 
 -- name: count_twins
 SELECT count(*) FROM rows WHERE run = :run AND code = 'twin';
@@ -507,6 +499,16 @@ ORDER BY notes.id LIMIT :limit;
 
 -- name: spans
 SELECT began_at, ended_at FROM attempts WHERE run = :run AND ended_at IS NOT NULL ORDER BY id;
+
+-- name: lately_sent
+SELECT DISTINCT attempts.id, runs.id, chunk, nth, began_at, boot, uptime_s, numbers, before, request,
+    sender, attempts.ended_at, verdict, answer, status, because, body
+FROM json_each(:numbers) AS wanted JOIN carried ON carried.number = wanted.value
+JOIN attempts ON attempts.id = carried.attempt
+JOIN runs ON runs.key = attempts.run
+WHERE runs.scope = :scope AND runs.key <> :run AND attempts.began_at >= :since
+    AND attempts.ended_at IS NOT NULL
+ORDER BY attempts.id;
 
 -- name: attempts_of
 SELECT attempts.id, runs.id, chunk, nth, began_at, boot, uptime_s, numbers, before, request,

@@ -1,0 +1,78 @@
+"""What earlier calls for a bill may have made, and for how long they may be at work yet.
+
+The calls of an execution wait in its backlog. Those of other executions and other runs are found
+in the ledger: a refusal of several may have saved a part that looks show late (P 5.7), and what a
+person has settled may be at work still.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from k3push.core.model import BillNumber, NeverSent
+from k3push.core.safety.evidence import CALL_LIMIT
+from k3push.core.safety.verdict import InDoubt, ReadBack, Verdict, judge
+from k3push.ports import AttemptRecord, Doubt
+from k3push.runs.context import Context
+
+
+def was_in_doubt(kept: AttemptRecord) -> bool:
+    """Say whether nobody could know at first what became of an attempt."""
+    return kept.exchange is None or isinstance(_verdict(kept), InDoubt)
+
+
+def was_refused(kept: AttemptRecord) -> bool:
+    """Say whether a call broke on the server (rule 5), or was refused."""
+    verdict = _verdict(kept)
+    return isinstance(verdict, ReadBack) and not verdict.said.success
+
+
+def may_have_made(kept: AttemptRecord) -> bool:
+    """Say whether an attempt that has left may have made something of a number that is planned.
+
+    A refusal of several numbers may have saved some (P 5.7).
+    """
+    verdict = _verdict(kept)
+    if not isinstance(verdict, ReadBack):
+        return True
+    several = len(kept.attempt.intent.numbers) > 1 and verdict.said.code != CALL_LIMIT
+    return verdict.twice or verdict.said.acted or several
+
+
+def still_s(context: Context, kept: AttemptRecord) -> float:
+    """Return for how many seconds a call in doubt may be at work yet."""
+    if not was_in_doubt(kept):
+        return 0.0
+    intent = kept.attempt.intent
+    number, *_ = intent.numbers
+    doubt = Doubt(intent.run, number, kept.attempt.id, intent.began_at, intent.uptime, ())
+    return max(0.0, context.settle.window_s - context.ages.age_s(doubt))
+
+
+async def waits_for_others(
+    context: Context, numbers: Sequence[BillNumber]
+) -> dict[BillNumber, float]:
+    """Return for how many seconds numbers have to wait for what other runs have sent of them.
+
+    What is open or in doubt there is claimed. Free is what was refused, of which looks may show a
+    part yet, and what a person has settled while the call may be at work.
+    """
+    pace, now = context.settle, context.clock.now()
+    since = now - timedelta(seconds=pace.window_s + pace.first_wait_s)
+    waits: dict[BillNumber, float] = {}
+    for kept in await context.ledger.lately_sent(context.run.id, numbers, since):
+        if isinstance(kept.exchange, NeverSent) or not may_have_made(kept):
+            continue
+        left_s = still_s(context, kept)
+        if was_refused(kept) and kept.ended_at is not None:
+            ended_s = (now - kept.ended_at).total_seconds()
+            left_s = pace.first_wait_s - max(0.0, ended_s)
+        if left_s > 0:
+            mine = set(numbers).intersection(kept.attempt.intent.numbers)
+            waits |= {number: max(left_s, waits.get(number, 0.0)) for number in mine}
+    return waits
+
+
+def _verdict(kept: AttemptRecord) -> Verdict | None:
+    return judge(kept.exchange) if kept.exchange else None

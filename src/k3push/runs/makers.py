@@ -1,0 +1,180 @@
+"""Whose a document is that has come since a call: as whom users make documents, and when.
+
+The ERP tells who has made a document, and when. As whom a user of the settings makes them is told
+by documents that answers to him have named; a rule may copy who made the bill instead. Where
+neither can be told, a document that has come since our call passes for ours, unless it came most
+of a day later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from k3push.core.model import BillNumber, RunId, Standing, Targets
+from k3push.core.safety.verdict import ReadBack, judge
+from k3push.ports import Ledger, Made
+from k3push.runs.lookup import Looker, look_at_standings
+
+# How many documents of the ledger are looked at, and how many tell for good.
+SAMPLE = 20
+LEAST_SAMPLE = 3
+
+# No local time of a server is later than that of its farthest zone. Its clock may be wrong, or be
+# set forward by an hour in spring.
+EASTERNMOST = timedelta(hours=14)
+CLOCKS_DIFFER = timedelta(minutes=75)
+
+
+@dataclass(frozen=True, slots=True)
+class Makers:
+    """As whom a user makes documents, as the ERP names their maker.
+
+    Attributes:
+        constant: Who made all that are known; "" where several did, or nothing is known.
+        copied: Each may bear who has made its bill: a rule may copy that.
+    """
+
+    constant: str = ""
+    copied: bool = False
+
+    def may_be(self, creator: str, of_bills: Collection[str]) -> bool:
+        """Say whether a document may be this user's.
+
+        Args:
+            creator: Who made it; "" where the form does not tell.
+            of_bills: Who made the bills that it may be of; "" for one that is not told.
+
+        >>> Makers("API").may_be("clerk", []), Makers("API", copied=True).may_be("clerk", ["clerk"])
+        (False, True)
+        >>> Makers().may_be("clerk", [])
+        True
+        """
+        if not creator or not (self.constant or self.copied):
+            return True
+        by_copy = self.copied and (creator in of_bills or "" in of_bills)
+        return creator == self.constant or by_copy
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """What a run has sent of a bill.
+
+    Attributes:
+        senders: As whom.
+        over_at: By when all of it was surely over, by the clock of the machine.
+    """
+
+    senders: frozenset[str]
+    over_at: datetime
+
+
+@dataclass(slots=True)
+class MakersBySender:
+    """As whom users make documents, as far as one execution has found out."""
+
+    _known: dict[str, Makers] = field(default_factory=dict)
+
+    async def others_among(
+        self,
+        looker: Looker,
+        ledger: Ledger,
+        run: RunId,
+        *,
+        found: Targets,
+        calls: Mapping[BillNumber, Calls],
+    ) -> frozenset[str]:
+        """Return which documents somebody else has made, as far as their form tells.
+
+        What is new since calls of ours was not made by them where its maker is another than ours,
+        or where it came long after.
+
+        Args:
+            looker: What to look with.
+            ledger: What was made.
+            run: Whose scope counts.
+            found: Documents that are new since the calls, by source number.
+            calls: The calls for each.
+        """
+        ids = [target.id for targets in found.values() for target in targets]
+        standings = await look_at_standings(looker, ids) if ids else {}
+        if not standings:
+            return frozenset()
+        senders = {sender for number in found for sender in calls[number].senders}
+        makers = {each: await self.of(looker, ledger, run, each) for each in senders}
+        copied = any(each.copied for each in makers.values())
+        creators = await creators_of(looker, found) if copied else {}
+        others = set()
+        for number, targets in found.items():
+            for id_ in {target.id for target in targets} & standings.keys():
+                maker, sent = standings[id_].creator, calls[number]
+                mine = [
+                    makers[each].may_be(maker, {creators.get(number, "")}) for each in sent.senders
+                ]
+                if not any(mine) or _is_later(standings[id_], sent.over_at):
+                    others.add(id_)
+        return frozenset(others)
+
+    async def of(self, looker: Looker, ledger: Ledger, run: RunId, sender: str) -> Makers:
+        """Return as whom a user makes documents, told by those that answers to him have named.
+
+        What a look has found may be another's.
+        """
+        if sender not in self._known:
+            known = await ledger.made_by(run, sender, limit=SAMPLE) if sender else ()
+            named = await _named_in_answers(ledger, known, sender)
+            makers = await _makers_of(looker, named)
+            if len(named) < LEAST_SAMPLE:
+                return makers  # more may be known soon
+            self._known[sender] = makers
+        return self._known[sender]
+
+
+def created_at(standing: Standing | None) -> datetime | None:
+    """Return when a document was made, in the server's local time; None where nobody tells."""
+    try:
+        return datetime.fromisoformat(standing.created).replace(tzinfo=None) if standing else None
+    except ValueError:
+        return None
+
+
+def _is_later(standing: Standing, over_at: datetime) -> bool:
+    """Say whether a document was surely made after a time of the clock of the machine."""
+    created = created_at(standing)
+    over = over_at.astimezone(UTC).replace(tzinfo=None) + EASTERNMOST + CLOCKS_DIFFER
+    return created is not None and created > over
+
+
+async def _named_in_answers(ledger: Ledger, known: Sequence[Made], sender: str) -> dict[str, str]:
+    """Return the documents of rows that answers to a user have named, with their bills' ids."""
+    named: dict[str, str] = {}
+    for each in known:
+        rows = await ledger.rows_of(each.number)
+        source = next((row.source_id for run, row in rows if run == each.run), "")
+        for kept in await ledger.attempts_of(each.number):
+            verdict = judge(kept.exchange) if kept.exchange else None
+            if kept.attempt.intent.sender == sender and isinstance(verdict, ReadBack):
+                ids = {target.id for target in verdict.said.named}
+                named |= {target.id: source for target in each.targets if target.id in ids}
+    return named
+
+
+async def _makers_of(looker: Looker, named: Mapping[str, str]) -> Makers:
+    """Compare who has made documents with who has made their bills."""
+    standings = await look_at_standings(looker, list(named)) if named else {}
+    pairs = {(named[id_], each.creator) for id_, each in standings.items() if each.creator}
+    ids = sorted({bill for bill, _ in pairs} - {""})
+    bills = await look_at_standings(looker, ids, of_source=True) if pairs and ids else {}
+    creators = {(bills[bill].creator if bill in bills else "", maker) for bill, maker in pairs}
+    makers = {maker for _, maker in pairs}
+    copied = all(not creator or creator == maker for creator, maker in creators)
+    return Makers(next(iter(makers)) if len(makers) == 1 else "", copied=bool(pairs) and copied)
+
+
+async def creators_of(looker: Looker, bills: Iterable[BillNumber]) -> dict[BillNumber, str]:
+    """Return who has made bills; "" for one of which that is not told."""
+    ids = {bill: looker.source_ids.get(bill, "") for bill in bills}
+    known = sorted({*ids.values()} - {""})
+    standings = await look_at_standings(looker, known, of_source=True) if known else {}
+    return {bill: standings[id_].creator if id_ in standings else "" for bill, id_ in ids.items()}
