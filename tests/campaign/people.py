@@ -140,17 +140,24 @@ class People:
 
     def _may_be_merged(self, number: str) -> bool:
         """Say whether a neighbour's document may hold a number, and no link can tell."""
-        # Nobody knows of an attempt that was written down whether it has left.
-        written = [kept.attempt.intent.numbers for kept in self.scene.attempts]
-        together = [set(numbers) for numbers in written if number in numbers]
-        made = any(map(self.scene.world.documents_of, set().union(*together) - {number}))
+        made = any(map(self.scene.world.documents_of, self._together_with(number) - {number}))
         return made and self.scene.story.has(LacksLinks)
 
+    def _together_with(self, number: str) -> set[str]:
+        """Return the numbers that have travelled with one, itself included."""
+        # Nobody knows of an attempt that was written down whether it has left.
+        written = [set(kept.attempt.intent.numbers) for kept in self.scene.attempts]
+        return {number}.union(*(numbers for numbers in written if number in numbers))
+
     def _may_be_cut(self, number: str) -> bool:
-        """Say whether a document names a part of a number, and no link can tell of which bill."""
+        """Say whether a document names a part of a number, and no link can tell of which bill.
+
+        The document may as well be of a neighbour in its call.
+        """
         world, as_one = self.scene.world, self.scene.world.collation
         made = set(map(as_one, world.numbers_with_documents()))
-        cut = any(each in as_one(number) and each != as_one(number) for each in made)
+        sent = set(map(as_one, self._together_with(number)))
+        cut = any(each in one and each != one for each in made for one in sent)
         # Nobody can say whether a number is a bill whose query is refused.
         guarded = {as_one(e.number) for e in self.scene.story.all_of(IsGuarded)}
         return (cut or bool(made & guarded)) and self.scene.story.has(LacksLinks)
