@@ -118,6 +118,10 @@ WORDS = {
         "clock: {seconds:+.0f} s against the server",
         "时钟：与服务器相差 {seconds:+.0f} 秒",
     ),
+    "check.clock_untold": (
+        "clock: the server tells no time that could be read, so it was not compared; see that this machine's clock is right (signed logins need it)",
+        "时钟：服务器未返回可读的时间，无法比对；请自行确认本机时间准确（签名登录需要）",
+    ),
     "check.clock_off": (
         "clock: {seconds:+.0f} s against the server; set this machine's clock (signed logins need it)",
         "时钟：与服务器相差 {seconds:+.0f} 秒；请校准本机时间（签名登录需要）",

@@ -24,6 +24,7 @@ from k3push.adapters.erp.endpoint import Endpoint
 from k3push.adapters.private_files import opened_for_owner
 from k3push.cli.console.screen import screen
 from k3push.cli.console.shell import Shell
+from k3push.cli.console.signals import ctrl_c_ends
 from k3push.config.invalid_values import remark_on
 from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import Settings
@@ -236,9 +237,10 @@ class _Guide:
 
 @contextmanager
 def _ended_as_problem() -> Iterator[None]:
-    """Turn an end of the input into a problem."""
+    """Turn an end of the input into a problem, and let Ctrl-C end a question."""
     try:
-        yield
+        with ctrl_c_ends():
+            yield
     except EOFError as error:
         raise Problem(remark("init.ended")) from error
 
