@@ -333,9 +333,7 @@ def test_a_run_on_a_terminal_shows_its_plan_and_asks(
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals")
 @pytest.mark.parametrize("key", ["\x03", "\x04"], ids=["ctrl-c", "ctrl-d"])
-def test_who_breaks_the_question_off_has_not_agreed(
-    desk: Desk, sandbox: Sandbox, key: str
-) -> None:
+def test_who_breaks_the_question_off_has_not_agreed(desk: Desk, sandbox: Sandbox, key: str) -> None:
     """It ends at once, without another key."""
     desk.configure(sandbox.url).job(orders(2))
     code, text = typed(desk, key, "run", "orders.csv", enter="")
