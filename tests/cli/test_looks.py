@@ -293,6 +293,16 @@ def test_check_finds_all_well(desk: Desk, untouched: Sandbox) -> None:
     assert not (desk.folder / "ledger.db").exists()
 
 
+def test_check_warns_of_a_secret_in_plain_text(desk: Desk, untouched: Sandbox) -> None:
+    """That of the sandbox is none."""
+    desk.configure(untouched.url)
+    sandboxs = desk.k3push("check")
+    desk.environment["K3PUSH_ERP__ACCT_ID"] = "20180321174312"
+    another = desk.k3push("check")
+    assert "plain text" not in sandboxs.out, sandboxs
+    assert "! erp.password is written in the settings as plain text" in another.out, another
+
+
 @pytest.mark.parametrize(
     ("told", "ahead_s"),
     [

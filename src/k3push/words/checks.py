@@ -114,6 +114,10 @@ WORDS = {
         "route {route}: no source_number_field, and the links of {form} cannot be asked for; one bill a call, and a lost answer waits for a person. Name the field, or the entry in target_entry",
         "路线 {route}：没有 source_number_field，也无法查询 {form} 的关联关系；每次只下推一张单据，应答丢失时需人工核实。请写明该字段，或在 target_entry 中写明分录",
     ),
+    "check.plain_secret": (
+        '{key} is written in the settings as plain text; use {{ env = "NAME" }}',
+        '{key} 以明文写在配置中；请改用 {{ env = "NAME" }}',
+    ),
     "check.clock": (
         "clock: {seconds:+.0f} s against the server",
         "时钟：与服务器相差 {seconds:+.0f} 秒",

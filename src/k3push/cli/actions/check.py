@@ -105,6 +105,8 @@ class _Check:
         sites = endpoints_of(settings)
         check_measuring(settings)
         self._good(self.say("check.config", path=path))
+        for key in settings.unsafe_secrets:
+            self._doubtful(self.say("check.plain_secret", key=key))
         await self._ledger(settings)
         self._results()
         self._textfile(settings)

@@ -102,10 +102,8 @@ class Runner:
             raise Problem(
                 remark("error.bad_log_file", path=options.log.file, why=error.strerror)
             ) from error
-        for key in self.settings.plain_secrets:
-            # The sandbox's own password is no secret.
-            if self.settings.erp.acct_id != "sandbox":
-                self.warn("warning.plain_secret", key=key)
+        for key in self.settings.unsafe_secrets:
+            self.warn("warning.plain_secret", key=key)
         if self.settings.erp.verify is False:
             self.warn("warning.unverified")
 
