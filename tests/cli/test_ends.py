@@ -76,6 +76,19 @@ def test_a_command_that_needs_a_ledger_ends_alike_without_one(
     assert (ran.exit, "there is no ledger yet" in ran.err) == (2, True), ran
 
 
+@pytest.mark.parametrize(
+    "url", ["sqlite:///nowhere/ledger.db", "sqlite:///.", "sqlite:///text.txt"]
+)
+def test_a_ledger_that_cannot_be_one_is_a_fault_of_the_settings(
+    desk: Desk, untouched: Sandbox, url: str
+) -> None:
+    """Nothing was begun, so there is nothing to resume."""
+    desk.write("text.txt", "no ledger, but a text that is as long as the head of one is" * 9)
+    desk.configure(untouched.url, more=f'\n[ledger]\nurl = "{url}"\n')
+    ran = desk.k3push("run", desk.job(orders(1)), "--yes")
+    assert ran.exit == 2, ran
+
+
 def resume(desk: Desk, *options: str) -> Ran:
     """Resume fast."""
     return desk.k3push("resume", "--json", "--chunk-size", "50", "--no-canary", *options)

@@ -82,6 +82,36 @@ def test_a_site_that_is_not_there_is_asked_for_blindly(desk: Desk) -> None:
     assert told["routes"]["default"]["follow"] == ["submit"]
 
 
+@pytest.mark.parametrize(
+    ("typed", "why"),
+    [
+        ("example.com/K3Cloud/", "must begin with http:// or https://"),
+        ("ftp://example.com/", "must begin with http:// or https://"),
+        ("http://", "names no host"),
+        ("http://webapi:s3cret@127.0.0.1:1/", "put the user and the password"),
+    ],
+)
+def test_an_address_that_no_settings_hold_is_asked_for_again(
+    desk: Desk, typed: str, why: str
+) -> None:
+    """What is written can be read, and holds no secret that stood in an address."""
+    desk.environment["MINE"] = "sandbox"
+    ran = desk.k3push(
+        "init", given=answered(typed, "http://127.0.0.1:1/", "1", "webapi", "MINE", "", "", "", "")
+    )
+    assert ran.exit == 0, ran
+    assert why in ran.err
+    assert written(desk)["erp"]["url"] == "http://127.0.0.1:1/"
+    assert "s3cret" not in (desk.folder / "config.toml").read_text("utf-8")
+
+
+def test_where_no_good_address_comes_nothing_is_written(desk: Desk) -> None:
+    """The next `init` is not in the way of itself."""
+    ran = desk.k3push("init", given=answered("example.com"))
+    assert ran.exit == 2, ran
+    assert not (desk.folder / "config.toml").exists()
+
+
 def test_without_a_password_nothing_is_tried(desk: Desk, start: Start) -> None:
     """Five wrong logins lock the account."""
     sandbox = start("--orders", "1")

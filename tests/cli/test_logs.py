@@ -5,6 +5,7 @@ import io
 import json
 import os
 import stat
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ def test_each_attempt_is_one_event(desk: Desk, start: Start) -> None:
     assert {"chunk", "nth", "attempt", "verdict", "seconds", "timestamp", "level"} <= set(
         attempts[0]
     )
+    assert all(datetime.fromisoformat(each["timestamp"]).tzinfo for each in told)
     assert "CGDD" not in ran.err
     assert "secret price" not in ran.err
 

@@ -8,12 +8,14 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import anyio
 import pytest
 
 from k3push.adapters.ledger.sqlite import open_sqlite
+from k3push.cli.actions.check import seconds_ahead
 from k3push.core.model import BillNumber, Listed, Outcome, State
 from k3push.reporting.results import MOST_READ
 from tests.adapters.ledger.samples import NOON, a_run
@@ -287,7 +289,37 @@ def test_check_finds_all_well(desk: Desk, untouched: Sandbox) -> None:
     (unverified,) = [line for line in lines if not line.startswith("✓")]
     assert unverified.startswith("! could not be verified: STK_InStock has no documents yet")
     assert "✓ rule PUR_PurchaseOrder-STK_InStock is there, and enabled" in ran.out
+    assert "✓ clock: +" in ran.out
     assert not (desk.folder / "ledger.db").exists()
+
+
+def test_check_warns_of_a_secret_in_plain_text(desk: Desk, untouched: Sandbox) -> None:
+    """That of the sandbox is none."""
+    desk.configure(untouched.url)
+    sandboxs = desk.k3push("check")
+    desk.environment["K3PUSH_ERP__ACCT_ID"] = "20180321174312"
+    another = desk.k3push("check")
+    assert "plain text" not in sandboxs.out, sandboxs
+    assert "! erp.password is written in the settings as plain text" in another.out, another
+
+
+@pytest.mark.parametrize(
+    ("told", "ahead_s"),
+    [
+        ("Fri, 27 Nov 2026 12:00:00 GMT", 60.0),
+        ("Fri, 27 Nov 2026 12:00:00 -0000", 60.0),
+        ("Fri, 27 Nov 2026 12:00:00", 60.0),
+        ("Fri, 27 Nov 2026 20:00:00 +0800", 60.0),
+        ("Fri, 27 Nov 99999 12:00:00 GMT", None),
+        ("Fri, 27 Nov 2026 25:61:00 GMT", None),
+        ("soon", None),
+        ("", None),
+    ],
+)
+def test_a_servers_time_is_compared_where_it_can_be_read(told: str, ahead_s: float | None) -> None:
+    """A proxy that writes nonsense is no defect of ours."""
+    now = datetime(2026, 11, 27, 12, 1, tzinfo=UTC)
+    assert seconds_ahead(now, told) == ahead_s
 
 
 def test_check_asks_both_forms_whatever_the_route_names(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from k3push.adapters.ledger.sqlite import open_sqlite
 from k3push.adapters.plan_file import plan_written
+from k3push.cli.actions import demo
 from k3push.cli.app import run
 from k3push.core.plan import PlanHead, PlannedJob
 from tests.adapters.ledger.samples import NOON, planned
@@ -148,3 +150,19 @@ def test_a_demo_leaves_a_folder_alone_that_is_no_demos(
     assert (desk.folder / name).read_text("utf-8") == "mine"
     assert run(("demo", "--output", name), "en") == 2
     assert "--output" in capsys.readouterr().err
+
+
+def test_a_demo_that_was_broken_off_is_in_no_way_of_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its folder is known for a demo's from the first file on."""
+
+    def breaks_off(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copyfile", breaks_off)
+        with pytest.raises(KeyboardInterrupt):
+            demo.laid_out(tmp_path / "demo")
+    (tmp_path / "demo" / "orders.csv").write_text("half", "utf-8")
+    assert len(demo.laid_out(tmp_path / "demo")) == 2

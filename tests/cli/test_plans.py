@@ -332,6 +332,16 @@ def test_a_run_on_a_terminal_shows_its_plan_and_asks(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals")
+@pytest.mark.parametrize("key", ["\x03", "\x04"], ids=["ctrl-c", "ctrl-d"])
+def test_who_breaks_the_question_off_has_not_agreed(desk: Desk, sandbox: Sandbox, key: str) -> None:
+    """It ends at once, without another key."""
+    desk.configure(sandbox.url).job(orders(2))
+    code, text = typed(desk, key, "run", "orders.csv", enter="")
+    assert (code, "Nothing was sent" in text) == (5, True), text
+    assert sandbox.made() == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals")
 @pytest.mark.parametrize("gone", [False, True])
 def test_what_is_agreed_to_is_what_was_shown(desk: Desk, sandbox: Sandbox, *, gone: bool) -> None:
     """An export may come anew while the question stands there."""
@@ -387,7 +397,11 @@ def test_yes_asks_nothing_and_looks_once(desk: Desk, sandbox: Sandbox) -> None:
 
 
 def typed(
-    desk: Desk, answer: str, *arguments: str, meanwhile: Callable[[], None] = lambda: None
+    desk: Desk,
+    answer: str,
+    *arguments: str,
+    meanwhile: Callable[[], None] = lambda: None,
+    enter: str = "\n",
 ) -> tuple[int, str]:
     """Run a command on a terminal of its own, and answer its question, after something else."""
     import pty  # noqa: PLC0415  # Windows lacks it
@@ -408,6 +422,6 @@ def typed(
         if "y/N" in text and not asked:
             asked = True
             meanwhile()
-            os.write(terminal, f"{answer}\n".encode())
+            os.write(terminal, f"{answer}{enter}".encode())
     os.close(terminal)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), text

@@ -101,6 +101,7 @@ def _exit_of(error: Exception, say: Say) -> int:
     from k3push.core.safety.life import IllegalMoveError  # noqa: PLC0415
     from k3push.ports import (  # noqa: PLC0415
         LedgerLostError,
+        NoLedgerError,
         OtherSpellingError,
         RunIsAliveError,
         RunIsArchivedError,
@@ -114,7 +115,7 @@ def _exit_of(error: Exception, say: Say) -> int:
             code = USAGE
         case Problem():
             code = int(cause.exit)
-        case SettingsError() | RunIsAliveError() | RunIsArchivedError():
+        case SettingsError() | RunIsAliveError() | RunIsArchivedError() | NoLedgerError():
             code = USAGE
         case OtherSpellingError():
             what, code = say("error.other_spelling", known=cause.known), USAGE

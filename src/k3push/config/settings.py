@@ -52,6 +52,9 @@ SELECT = "select"
 
 POSTGRES = ("postgresql://", "postgres://")
 
+SANDBOX = "sandbox"
+"""The account set of `k3push sandbox`."""
+
 MOST_ATTEMPTS = 1000
 MOST_SPREAD_S = 3600
 
@@ -352,6 +355,11 @@ class Settings(_Section):
         plain = [key for key, secret in secrets.items() if secret and secret.kind == "plain"]
         urls = {"ledger.url": self.ledger.url, "fleet.database": self.fleet.database}
         return plain + [key for key, url in urls.items() if password_in(url)]
+
+    @property
+    def unsafe_secrets(self) -> list[str]:
+        """Keys of plain secrets that are some; the sandbox's own password is known to all."""
+        return [] if self.erp.acct_id == SANDBOX else self.plain_secrets
 
     @property
     def keyring_entries(self) -> list[str]:

@@ -25,6 +25,13 @@ class LedgerLostError(Exception):
     """The ledger could not write or read; nothing may be sent any more (rule 11)."""
 
 
+class NoLedgerError(LedgerLostError):
+    """What the settings name is no ledger that this version can use, and cannot become one.
+
+    It is said when a ledger is opened, so that nothing was begun that could be resumed.
+    """
+
+
 class LedgerDamagedError(LedgerLostError):
     """The ledger holds what k3push never writes: a disk, or a hand, has changed it."""
 

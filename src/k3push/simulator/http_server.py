@@ -11,6 +11,7 @@ import socket
 import struct
 import sys
 from collections.abc import Callable
+from email.utils import formatdate
 
 import anyio
 import h11
@@ -129,7 +130,9 @@ class _Connection:
 
     def _message(self, reply: Reply, part: bytes) -> bytes:
         """Give the bytes of *reply*, of whose body only *part* is sent."""
-        given = [*reply.headers, ("content-length", str(len(reply.body)))]
+        # Every server of a real site tells the time.
+        now = formatdate(usegmt=True)
+        given = [*reply.headers, ("date", now), ("content-length", str(len(reply.body)))]
         headers = [(name.encode(), value.encode()) for name, value in given]
         sent = self._http.send(h11.Response(status_code=reply.status, headers=headers))
         sent += self._http.send(h11.Data(data=part))

@@ -114,9 +114,17 @@ WORDS = {
         "route {route}: no source_number_field, and the links of {form} cannot be asked for; one bill a call, and a lost answer waits for a person. Name the field, or the entry in target_entry",
         "路线 {route}：没有 source_number_field，也无法查询 {form} 的关联关系；每次只下推一张单据，应答丢失时需人工核实。请写明该字段，或在 target_entry 中写明分录",
     ),
+    "check.plain_secret": (
+        '{key} is written in the settings as plain text; use {{ env = "NAME" }}',
+        '{key} 以明文写在配置中；请改用 {{ env = "NAME" }}',
+    ),
     "check.clock": (
         "clock: {seconds:+.0f} s against the server",
         "时钟：与服务器相差 {seconds:+.0f} 秒",
+    ),
+    "check.clock_untold": (
+        "clock: the server tells no time that could be read, so it was not compared; see that this machine's clock is right (signed logins need it)",
+        "时钟：服务器未返回可读的时间，无法比对；请自行确认本机时间准确（签名登录需要）",
     ),
     "check.clock_off": (
         "clock: {seconds:+.0f} s against the server; set this machine's clock (signed logins need it)",

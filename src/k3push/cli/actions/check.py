@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -61,6 +62,25 @@ async def check(config: Path | None, route: str | None, say: Say) -> Exit:
     return await _Check(say).run(config, route)
 
 
+def seconds_ahead(now: datetime, server_time: str) -> float | None:
+    """Return how far this machine's clock is ahead of a server's, in seconds.
+
+    Args:
+        now: This machine's time, with its zone.
+        server_time: The server's `Date`, as it came; proxies write what they like.
+
+    Returns:
+        None where it tells no time.
+    """
+    try:
+        there = parsedate_to_datetime(server_time)
+    except ValueError:
+        return None
+    if there.tzinfo is None:  # "-0000": the zone is not known, and HTTP has no other than GMT
+        there = there.replace(tzinfo=UTC)
+    return (now - there).total_seconds()
+
+
 class _Silent:
     """Is told of waits, and says nothing. Fulfils `lookup.Waiter`."""
 
@@ -85,6 +105,8 @@ class _Check:
         sites = endpoints_of(settings)
         check_measuring(settings)
         self._good(self.say("check.config", path=path))
+        for key in settings.unsafe_secrets:
+            self._doubtful(self.say("check.plain_secret", key=key))
         await self._ledger(settings)
         self._results()
         self._textfile(settings)
@@ -140,10 +162,10 @@ class _Check:
             self._doubtful(self.say("check.textfile_unwritable", folder=folder))
 
     def _clock(self, server_time: str) -> None:
-        if not server_time:
-            return
-        ahead_s = (SystemClock().now() - parsedate_to_datetime(server_time)).total_seconds()
-        if abs(ahead_s) <= CLOCK_TOLERANCE_S:
+        ahead_s = seconds_ahead(SystemClock().now(), server_time)
+        if ahead_s is None:
+            self._doubtful(self.say("check.clock_untold"))
+        elif abs(ahead_s) <= CLOCK_TOLERANCE_S:
             self._good(self.say("check.clock", seconds=ahead_s))
         else:
             self._doubtful(self.say("check.clock_off", seconds=ahead_s))

@@ -114,7 +114,7 @@ async def demo(options: CommandOptions, folder: Path, say: Say) -> Exit:
     Raises:
         Problem: The proof does not hold.
     """
-    jobs = _laid_out(folder)
+    jobs = laid_out(folder)
     site = build(SandboxOptions(faults=samples() / "demo-faults.toml"))
     async with _serving(site) as address:
         config = _configured(folder, address)
@@ -135,7 +135,7 @@ async def demo(options: CommandOptions, folder: Path, say: Say) -> Exit:
     return Exit.DONE
 
 
-def _laid_out(folder: Path) -> list[str]:
+def laid_out(folder: Path) -> list[str]:
     """Put the sample jobs into the demo's folder, and take away the ledger of an earlier demo.
 
     Raises:
@@ -149,6 +149,8 @@ def _laid_out(folder: Path) -> list[str]:
             for path in (config, *stale, *(folder / name for name in DEMO_JOBS)):
                 if path.exists() or path.is_symlink():
                     raise Problem(remark("demo.not_ours", path=path))
+            # Before anything else, so that a demo that is broken off stays known for one.
+            config.write_text(DEMO_MARK, "utf-8")
         for path in stale:
             # It tells of a sandbox that is gone.
             shutil.rmtree(path) if path.is_dir() else path.unlink()

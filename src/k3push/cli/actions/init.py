@@ -24,6 +24,8 @@ from k3push.adapters.erp.endpoint import Endpoint
 from k3push.adapters.private_files import opened_for_owner
 from k3push.cli.console.screen import screen
 from k3push.cli.console.shell import Shell
+from k3push.cli.console.signals import ctrl_c_ends
+from k3push.config.invalid_values import remark_on
 from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import Settings
 from k3push.config.settings_file import read_settings
@@ -98,7 +100,7 @@ class _Guide:
 
     async def answers(self) -> Mapping[str, str]:
         """Ask everything; return the values as TOML has them."""
-        url = self._ask(self.say("init.url"), "https://example.ik3cloud.com/K3Cloud/")
+        url = self._address()
         acct_id = self._choose(
             self.say("init.acct"), [(each.id, each.name) for each in await _account_sets(url)]
         )
@@ -201,6 +203,18 @@ class _Guide:
         is_place = answer.isascii() and answer.isdigit() and 1 <= int(answer) <= len(shown)
         return shown[int(answer) - 1][0] if is_place else answer
 
+    def _address(self) -> str:
+        """Ask for the site's address until one is given that the settings can hold.
+
+        One that names a password among others is none of these, so it is never written.
+        """
+        while True:
+            url = self._ask(self.say("init.url"), "https://example.ik3cloud.com/K3Cloud/")
+            why = _fault_of_address(url)
+            if not why:
+                return url
+            self.tell(self.say("error.line", what=why))
+
     def _ask(self, question: str, default: str = "") -> str:
         answer = ""
         while not answer or flaw_of(answer):
@@ -223,9 +237,10 @@ class _Guide:
 
 @contextmanager
 def _ended_as_problem() -> Iterator[None]:
-    """Turn an end of the input into a problem."""
+    """Turn an end of the input into a problem, and let Ctrl-C end a question."""
     try:
-        yield
+        with ctrl_c_ends():
+            yield
     except EOFError as error:
         raise Problem(remark("init.ended")) from error
 
@@ -241,13 +256,28 @@ def _endpoint(erp: Mapping[str, str]) -> Endpoint:
     return next(iter(endpoints_of(settings).values()))
 
 
+def _of_nobody(url: str) -> dict[str, str]:
+    """Return `[erp]` of an address of which nothing else is known yet."""
+    return {"url": url, "acct_id": "-", "username": "-", "password": "-"}
+
+
+def _fault_of_address(url: str) -> str:
+    """Say why no settings could hold an address, or "" where they could."""
+    try:
+        _endpoint(_of_nobody(url))
+    except ValidationError as error:
+        return remark_on(error.errors()[0])
+    except SettingsError as error:
+        return str(error)
+    return ""
+
+
 async def _account_sets(url: str) -> Sequence[AccountSet]:
     """Return the account sets that a site tells everybody of; none where it does not."""
-    nobody = {"url": url, "acct_id": "-", "username": "-", "password": "-"}
     try:
-        async with ErpClient(_endpoint(nobody)) as site:
+        async with ErpClient(_endpoint(_of_nobody(url))) as site:
             return await site.account_sets()
-    except (LookFailedError, SettingsError, ValidationError):
+    except LookFailedError:
         return []
 
 

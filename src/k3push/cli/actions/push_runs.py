@@ -26,7 +26,7 @@ from k3push.cli.console.looking import Looking
 from k3push.cli.console.person import person_here
 from k3push.cli.console.preview_lines import preview_lines, shown_reading
 from k3push.cli.console.screen import put_json
-from k3push.cli.console.signals import on_interrupt
+from k3push.cli.console.signals import ctrl_c_ends, on_interrupt
 from k3push.cli.console.terminal import Terminal
 from k3push.core.model import BillNumber, Route, Run, RunId, State
 from k3push.core.remark import remark
@@ -102,10 +102,8 @@ class Runner:
             raise Problem(
                 remark("error.bad_log_file", path=options.log.file, why=error.strerror)
             ) from error
-        for key in self.settings.plain_secrets:
-            # The sandbox's own password is no secret.
-            if self.settings.erp.acct_id != "sandbox":
-                self.warn("warning.plain_secret", key=key)
+        for key in self.settings.unsafe_secrets:
+            self.warn("warning.plain_secret", key=key)
         if self.settings.erp.verify is False:
             self.warn("warning.unverified")
 
@@ -307,12 +305,19 @@ class Runner:
                 url=self.settings.erp.url,
                 acct=self.settings.erp.acct_id,
             )
-            answer = (
-                self.terminal.errors.input(escape(f"{question} [y/N] ")) if to_send[name] else "y"
-            )
+            answer = self._answer(f"{question} [y/N] ") if to_send[name] else "y"
             if answer.strip().lower() not in {"y", "yes", "是"}:
                 return False
         return True
+
+    def _answer(self, question: str) -> str:
+        """Ask a person; who ends the question has not agreed."""
+        try:
+            with ctrl_c_ends():
+                return self.terminal.errors.input(escape(question))
+        except (KeyboardInterrupt, EOFError):
+            self.terminal.errors.print()
+            return ""
 
     def reading(self, count: int) -> AbstractAsyncContextManager[Looking]:
         """Show how far a look ahead at so many lines is."""

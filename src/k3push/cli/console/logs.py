@@ -197,7 +197,7 @@ def open_loggers(
     filtering = structlog.make_filtering_bound_logger(options.level)
     time: list[Processor] = [
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=False),
+        _stamped,
     ]
     as_json: list[Processor] = [*time, structlog.processors.JSONRenderer(_json)]
     for_people: list[Processor] = [
@@ -277,8 +277,17 @@ def _for_owner(name: str, flags: int) -> int:
 
 def warning_as_json(text: str) -> str:
     """Return a warning as a line of a JSON log."""
-    now = datetime.now().astimezone().isoformat()
-    return _json({"event": text, "level": "warning", "timestamp": now})
+    return _json({"event": text, "level": "warning", "timestamp": _now()})
+
+
+def _stamped(_: object, __: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """Say when it was; structlog's own stamps of local time do not say of which zone they are."""
+    event["timestamp"] = _now()
+    return event
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat()
 
 
 def _json(event: object, **how: Any) -> str:

@@ -1,4 +1,8 @@
-"""Ctrl-C, SIGTERM and Ctrl-Break: the first asks to stop, the second stops at once."""
+"""Ctrl-C, SIGTERM and Ctrl-Break: the first asks to stop, the second stops at once.
+
+While a person is asked something, nothing is under way that would have to end in order, and the
+first Ctrl-C ends the question.
+"""
 
 from __future__ import annotations
 
@@ -33,3 +37,20 @@ def on_interrupt(act: Callable[[], None]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def ctrl_c_ends() -> Iterator[None]:
+    """Let Ctrl-C raise at once, as while a person is asked something.
+
+    A loop of asyncio takes the first one as a wish to end what is awaited, and a question that is
+    read in its own thread would go on until a key is pressed.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -18,7 +18,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from k3push.core.model import RunId
 from k3push.core.remark import remark
-from k3push.ports import LedgerLostError
+from k3push.ports import LedgerLostError, NoLedgerError
 
 SCHEMA = "k3push"
 CONNECT_TIMEOUT_S = 10
@@ -82,13 +82,13 @@ class Server:
         """Read a URL; *password* is used where it has none.
 
         Raises:
-            LedgerLostError: It is no URL of PostgreSQL.
+            NoLedgerError: It is no URL of PostgreSQL.
         """
         try:
             given = conninfo_to_dict(url)
         except psycopg.Error:
             # The error's words may hold the password.
-            raise LedgerLostError(remark("ledger.bad_url")) from None
+            raise NoLedgerError(remark("ledger.bad_url")) from None
         if password:
             given.setdefault("password", password)
         told = " ".join(f"-c {name}={value}" for name, value in SESSION.items())

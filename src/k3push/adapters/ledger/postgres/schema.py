@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from k3push.adapters.ledger.postgres.database import SCHEMA, Connection, Server
 from k3push.core.remark import remark
-from k3push.ports import LedgerLostError
+from k3push.ports import NoLedgerError
 
 VERSION = 8
 """The newest schema that this code knows: there is an `sql/N.sql` for every version N."""
@@ -19,7 +19,7 @@ async def bring_up_to_date(server: Server, connection: Connection, *, create: bo
     """Bring the schema up to date, and return the version that was there; 0 if none was.
 
     Raises:
-        LedgerLostError: There is no ledger and *create* is false, or none that this version can
+        NoLedgerError: There is no ledger and *create* is false, or none that this version can
             use, or the server may lose what it said it has.
     """
     await _check_server(server, connection)
@@ -29,7 +29,7 @@ async def bring_up_to_date(server: Server, connection: Connection, *, create: bo
         await connection.do("lock_schema")
         version = await schema_version(server, connection)
         if not version and not create:
-            raise LedgerLostError(_lost(server, remark("ledger.none")))
+            raise NoLedgerError(_lost(server, remark("ledger.none")))
         for following in range(version + 1, VERSION + 1):
             await connection.script(f"{following}.sql")
         await connection.do("forget_signatures")
@@ -42,11 +42,11 @@ async def schema_version(server: Server, connection: Connection) -> int:
     if not there:
         return 0
     if not ours:
-        raise LedgerLostError(_lost(server, remark("ledger.other_schema", schema=SCHEMA)))
+        raise NoLedgerError(_lost(server, remark("ledger.other_schema", schema=SCHEMA)))
     ((version,),) = await connection.all("schema_version")
     if version > VERSION:
         why = remark("ledger.newer", version=version, known=VERSION)
-        raise LedgerLostError(_lost(server, why))
+        raise NoLedgerError(_lost(server, why))
     return int(version)
 
 
@@ -64,7 +64,7 @@ async def _check_server(server: Server, connection: Connection) -> None:
     elif encoding != "UTF8":
         wrong = remark("ledger.encoding", encoding=encoding)
     if wrong:
-        raise LedgerLostError(_lost(server, wrong))
+        raise NoLedgerError(_lost(server, wrong))
 
 
 def _lost(server: Server, why: str) -> str:

@@ -20,7 +20,7 @@ from filelock import FileLock
 
 from k3push.adapters.ledger.codec import damaged
 from k3push.core.remark import remark
-from k3push.ports import LedgerDamagedError, LedgerLostError
+from k3push.ports import LedgerDamagedError, LedgerLostError, NoLedgerError
 
 VERSION = 12
 """The newest schema that this code knows: there is an `sql/N.sql` for every version N."""
@@ -33,6 +33,18 @@ APPLICATION_ID = 0x4B335055
 DURABLE = ("wal", 2)
 
 OPENING_PATIENCE_S = 60.0
+
+# What the system says of a path that no file of ours can have, whatever the disk does.
+UNFIT_PATH = {
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+}
 
 Values = Mapping[str, str | float | None]
 
@@ -59,6 +71,19 @@ def lost_as_ledger(path: Path) -> Iterator[None]:
     except OSError as said:
         because = said.strerror or type(said).__name__
         raise LedgerLostError(of_file(path, remark("ledger.disk", why=because))) from said
+
+
+@contextmanager
+def _unfit_as_no_ledger() -> Iterator[None]:
+    """Turn what is wrong with the path of a ledger, while it is opened, into `NoLedgerError`."""
+    try:
+        yield
+    except LedgerLostError as lost:
+        said = lost.__cause__
+        unfit_path = isinstance(said, OSError) and said.errno in UNFIT_PATH
+        if unfit_path or getattr(said, "sqlite_errorname", "") == "SQLITE_NOTADB":
+            raise NoLedgerError(str(lost)) from said
+        raise
 
 
 def of_file(path: Path | str, why: str) -> str:
@@ -177,12 +202,13 @@ def connect(path: Path, *, create: bool) -> tuple[Connection, Connection]:
     Files are made for their owner only; SQLite gives its own files beside it the same mode.
 
     Raises:
-        LedgerLostError: There is none and *create* is false; it is newer than this code, or is
-            no ledger; or the disk refused.
+        NoLedgerError: There is none and *create* is false; it is newer than this code, or is
+            no ledger; or there can be none at this path.
+        LedgerLostError: The disk refused.
     """
     if not create and not path.exists():
-        raise LedgerLostError(of_file(path, remark("ledger.none")))
-    with lost_as_ledger(path):
+        raise NoLedgerError(of_file(path, remark("ledger.none")))
+    with _unfit_as_no_ledger(), lost_as_ledger(path):
         _check_usable(path)
         locks_folder(path).mkdir(mode=0o700, exist_ok=True)
         # One at a time, since the switch to WAL does not wait for others, and since the file that
@@ -249,7 +275,7 @@ def _check_names(path: Path) -> None:
     who come by one name would not see what those who come by the other have written.
     """
     if path.stat().st_nlink > 1:
-        raise LedgerLostError(of_file(path, remark("ledger.two_names")))
+        raise NoLedgerError(of_file(path, remark("ledger.two_names")))
 
 
 class SameFiles:
@@ -290,10 +316,10 @@ def _bring_up_to_date(path: Path, writer: Connection) -> None:
     ((version,),) = writer.all("user_version")
     ((tables,),) = writer.all("count_tables")
     if tables and application != APPLICATION_ID:
-        raise LedgerLostError(of_file(path, remark("ledger.other_program")))
+        raise NoLedgerError(of_file(path, remark("ledger.other_program")))
     if version > VERSION:
         why = remark("ledger.newer", version=version, known=VERSION)
-        raise LedgerLostError(of_file(path, why))
+        raise NoLedgerError(of_file(path, why))
     writer.script("open.sql")
     if writer.all("durability") != [DURABLE]:
         raise LedgerLostError(of_file(path, remark("ledger.unsafe_disk")))
