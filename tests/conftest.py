@@ -9,10 +9,22 @@ import zlib
 import pytest
 from hypothesis import settings
 
-from tests.postgres import _postgres_home, postgres_server, postgres_url
+from tests.postgres import (
+    _postgres_home,
+    _postgres_with_ledger,
+    postgres_ledger_url,
+    postgres_server,
+    postgres_url,
+)
 from tests.schedules import seed_schedule
 
-__all__ = ["_postgres_home", "postgres_server", "postgres_url"]
+__all__ = [
+    "_postgres_home",
+    "_postgres_with_ledger",
+    "postgres_ledger_url",
+    "postgres_server",
+    "postgres_url",
+]
 
 # The same examples every time, and no clock: the machine may be busy.
 settings.register_profile("k3push", derandomize=True, deadline=None, database=None)
