@@ -2,9 +2,9 @@
 
 Importing what `k3push` needs takes longer than most commands of the tests do. A *nursery* imports
 it once. Each command is then a process of its own with the arguments, the folder, the environment
-and the streams that it was given, and begins as `python -m MODULE` begins. A *warden* stands
-between the two: a process can be waited for by its parent alone, so the warden waits, and hands
-on how the command ended.
+and the streams that it was given, and begins as `python -m MODULE` or `python SCRIPT` begins. A
+*warden* stands between the two: a process can be waited for by its parent alone, so the warden
+waits, and hands on how the command ended.
 
 There are two nurseries. That of `Forked` has imported k3push, for the command `k3push`. That of
 `ForkedWithoutOurs` has imported what k3push and the tests take from others, and nothing of
@@ -45,7 +45,7 @@ _OURS = ("k3push", "tests")
 
 
 class Forked(subprocess.Popen[str]):
-    """A command `python -m MODULE` that the nursery forks, used like any process.
+    """A command of Python that the nursery forks, used like any process.
 
     What `Popen` asks of the system about its child, this asks of the warden.
     """
@@ -56,7 +56,7 @@ class Forked(subprocess.Popen[str]):
     def _execute_child(self, args: Sequence[str], *more: Any) -> None:  # as given
         cwd, env, pipes = more[4], more[5], more[9:15]
         self._ending, theirs = os.pipe()
-        order = {"module": args[2], "arguments": args[3:], "cwd": os.fspath(cwd), "env": env}
+        order = {"words": args[1:], "cwd": os.fspath(cwd), "env": env}
         try:
             streams = [pipes[0], pipes[3], pipes[5], theirs]
             nursery = _nursery(imports_ours=self.imports_ours)
@@ -155,7 +155,7 @@ def _serve(orders: socket.socket) -> dict[str, Any] | None:
 
 
 def _begin(order: Mapping[str, Any]) -> None:
-    """Be what `python -m MODULE` is."""
+    """Be what `python -m MODULE` is, or `python SCRIPT`."""
     os.chdir(order["cwd"])
     os.environ.clear()
     os.environ.update(order["env"])
@@ -163,11 +163,14 @@ def _begin(order: Mapping[str, Any]) -> None:
     sys.stdin = _stream(sys.stdin)
     sys.stdout = _stream(sys.stdout)
     sys.stderr = _stream(sys.stderr)
-    module = order["module"]
-    sys.argv = [module, *order["arguments"]]
-    sys.orig_argv[:] = [sys.executable, "-m", module, *order["arguments"]]
+    words = order["words"]
+    sys.orig_argv[:] = [sys.executable, *words]
+    sys.argv = words[words[0] == "-m" :]
     try:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        if words[0] == "-m":
+            runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+        else:
+            runpy.run_path(sys.argv[0], run_name="__main__")
     except SystemExit as ending:
         if isinstance(ending.code, int):
             _end(ending.code)

@@ -12,15 +12,19 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
+import anyio
 import psutil  # type: ignore[import-untyped]  # it has no types
 import psycopg
 import pytest
+
+from k3push.adapters.ledger.postgres import migrate
 
 MEMORY = Path("/dev/shm")  # noqa: S108  # a folder of its own is made in it
 ROOM = 2**30
@@ -100,12 +104,37 @@ def _postgres_home(request: pytest.FixtureRequest) -> str:
     return named or str(request.getfixturevalue("postgres_server").url)
 
 
+@pytest.fixture(scope="session")
+def _postgres_with_ledger(_postgres_home: str) -> Iterator[str]:
+    """Return the name of a database that holds an empty ledger."""
+    with _database(_postgres_home, "template0") as name:
+        anyio.run(partial(migrate, _url(_postgres_home, name), create=True))
+        yield name
+
+
 @pytest.fixture
 def postgres_url(_postgres_home: str) -> Iterator[str]:
     """Make an empty database, return its URL, and drop it afterwards, whoever is still in it."""
+    with _database(_postgres_home, "template0") as name:
+        yield _url(_postgres_home, name)
+
+
+@pytest.fixture
+def postgres_ledger_url(_postgres_home: str, _postgres_with_ledger: str) -> Iterator[str]:
+    """Make a database with an empty ledger, which is quicker than to make that ledger anew."""
+    with _database(_postgres_home, _postgres_with_ledger) as name:
+        yield _url(_postgres_home, name)
+
+
+@contextmanager
+def _database(home: str, template: str) -> Iterator[str]:
     name = f"k3push_test_{uuid4().hex}"
-    with psycopg.connect(_postgres_home, autocommit=True) as home:
-        home.execute(f"CREATE DATABASE {name} TEMPLATE template0")
-    yield urlunsplit(urlsplit(_postgres_home)._replace(path=f"/{name}"))
-    with psycopg.connect(_postgres_home, autocommit=True) as home:
-        home.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with psycopg.connect(home, autocommit=True) as session:
+        session.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+    yield name
+    with psycopg.connect(home, autocommit=True) as session:
+        session.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+def _url(home: str, name: str) -> str:
+    return urlunsplit(urlsplit(home)._replace(path=f"/{name}"))

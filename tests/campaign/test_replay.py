@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from itertools import count, islice
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,15 @@ from tests.campaign.trial import play
 ROOT = Path(__file__).parents[2]
 # Stories with two runs and deaths, in which much goes on at the same time.
 BUSY = [
-    seed
-    for seed in range(200)
-    if {Joins, Happens} <= {type(event) for _, event in story_of(seed).events}
-][:3]
+    *islice(
+        (
+            seed
+            for seed in count()
+            if {Joins, Happens} <= {type(event) for _, event in story_of(seed).events}
+        ),
+        3,
+    )
+]
 
 
 @pytest.mark.parametrize("seed", BUSY)

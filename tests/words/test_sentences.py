@@ -139,10 +139,12 @@ def _sources() -> list[Path]:
     return [path for path in found if path.parent.name != "words" or path.stem == "language"]
 
 
-CALLS = [
-    *(call for path in _sources() for call in _python(path)),
-    *(call for path in PACKAGE.rglob("*.html") for call in _template(path)),
-]
+@cache
+def _calls() -> list[Call]:
+    return [
+        *(call for path in _sources() for call in _python(path)),
+        *(call for path in PACKAGE.rglob("*.html") for call in _template(path)),
+    ]
 
 
 def _constants() -> set[str]:
@@ -219,14 +221,14 @@ def test_each_family_is_at_home_in_one_module() -> None:
 
 def test_each_key_that_the_code_uses_is_there() -> None:
     """A sentence that is missing is found here, and not by an operator at night."""
-    missing = [(c.place, key) for c in CALLS for key in c.keys if not _named(key)]
+    missing = [(c.place, key) for c in _calls() for key in c.keys if not _named(key)]
     assert missing == []
 
 
 def test_each_call_gives_just_the_facts_that_its_sentence_mentions() -> None:
     """One fact less is an error where it is said; one more is a sentence that lost a fact."""
     wrong = []
-    for call in CALLS:
+    for call in _calls():
         for pattern in call.keys:
             if ANY in pattern and ".html:" in call.place:
                 continue  # put together from a list beside it, whose sentences mention nothing
@@ -245,7 +247,7 @@ def test_each_call_gives_just_the_facts_that_its_sentence_mentions() -> None:
 
 def test_only_who_hands_on_a_key_does_not_write_it() -> None:
     """A key that is put together from pieces cannot be checked here."""
-    unseen = {call.place.partition(":")[0] for call in CALLS if not call.keys}
+    unseen = {call.place.partition(":")[0] for call in _calls() if not call.keys}
     assert unseen - FORWARDERS == set()
 
 
@@ -253,8 +255,8 @@ def test_each_sentence_is_used() -> None:
     """What nobody says is not mended, and misleads who looks for it."""
     constants = _constants()
     patterns = {pattern for path in _sources() for pattern in _pieces(path)}
-    patterns |= {pattern for call in CALLS for pattern in call.keys if ANY in pattern}
-    plain = {p for call in CALLS for p in call.keys if ANY not in p}
+    patterns |= {pattern for call in _calls() for pattern in call.keys if ANY in pattern}
+    plain = {p for call in _calls() for p in call.keys if ANY not in p}
     used = {key for pattern in plain for key in _named(pattern)}
     for pattern in patterns:
         matches = {key: re.fullmatch(pattern, key) for key in _named(pattern)}

@@ -244,7 +244,7 @@ def fault(name: str) -> Fault:
     400.0
     """
     text, _, seconds = name.partition(":")
-    known = _all_faults().get(text)
+    known = _FAULTS.get(text)
     if known is None:
         near = difflib.get_close_matches(text, FAULT_NAMES, n=3, cutoff=0.3)
         raise ValueError(f"there is no fault {text!r}; near it are: {', '.join(near) or 'none'}")
@@ -268,5 +268,6 @@ def _all_faults() -> dict[str, Fault]:
     return faults
 
 
-FAULT_NAMES = tuple(dict.fromkeys(each.name for each in _all_faults().values()))
+_FAULTS = _all_faults()
+FAULT_NAMES = tuple(dict.fromkeys(each.name for each in _FAULTS.values()))
 """The name of every fault."""

@@ -53,7 +53,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def place(kind: str, request: pytest.FixtureRequest) -> str:
     """Return where the ledger is to be, which a fixture of the loop cannot ask for itself."""
-    return str(request.getfixturevalue("postgres_url")) if kind == "postgres" else ""
+    return str(request.getfixturevalue("postgres_ledger_url")) if kind == "postgres" else ""
 
 
 @pytest.fixture
