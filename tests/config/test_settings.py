@@ -17,6 +17,7 @@ from k3push.config.settings import (
     FleetSettings,
     LedgerSettings,
     NotifySettings,
+    OpenIdSettings,
     RouteSettings,
     RunSettings,
     ScheduleSettings,
@@ -80,6 +81,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "settle": SettleSettings,
     "notify": NotifySettings,
     "serve": ServeSettings,
+    "serve.openid": OpenIdSettings,
     "routes.po-instock": RouteSettings,
     "routes.po-instock.select": SelectSettings,
     "fleet": FleetSettings,
@@ -103,7 +105,7 @@ def shipped_keys(section: str) -> dict[str, str]:
 @pytest.mark.parametrize("section", SECTIONS)
 def test_the_shipped_file_names_every_key(section: str) -> None:
     """It is the manual of the settings; identities are tables of their own."""
-    known = set(SECTIONS[section].model_fields) - {"identities", "select"}
+    known = set(SECTIONS[section].model_fields) - {"identities", "select", "openid"}
     assert set(shipped_keys(section)) == known
     assert "# [[erp.identities]]\n" in SHIPPED.read_text("utf-8")
 
@@ -117,7 +119,7 @@ def test_defaults_of_the_shipped_file_are_the_codes(section: str) -> None:
     own = {"url", "acct_id", "username", "password", "source", "target", "rule"}
     own -= {"url"} if section == "ledger" else set()
     # A known pair has it built in, which the next test holds it to.
-    own |= {"source_number_field", "select"}
+    own |= {"source_number_field", "select", "openid"}
     values = {key: value for key, value in shipped.items() if key not in own}
     assert values
     for key, value in values.items():
@@ -629,6 +631,18 @@ def test_the_ledgers_password_may_be_kept_where_others_are(tmp_path: Path) -> No
         ('user_header = "X-User"', "serve.trusted_proxies: is needed"),
         ('user_header = "X User"', "serve.user_header: name a header"),
         ('trusted_proxies = ["proxy"]', "serve.trusted_proxies: 'proxy'"),
+        (
+            'password = "long enough"\nopenid = { issuer = "https://id" }',
+            "serve.openid: stands alone",
+        ),
+        ('openid = { issuer = "https://id" }', "serve.openid.client_secret: [serve.openid] needs"),
+        ('openid = { issuer = "http://id.example.com" }', "serve.openid.issuer: is the provider's"),
+        ('openid = { client_id = "a" }', "serve.openid.issuer: [serve.openid] needs issuer"),
+        ('openid = { issuer = "https://id" }', "serve.roles: is needed with [serve.openid]"),
+        (
+            'openid = { issuer = "https://id", roles_claim = "groups" }',
+            "serve.openid.roles: roles and roles_claim go together",
+        ),
         ("pasword = 1", "did you mean 'password'?"),
         ("four_eyes = true", "serve.four_eyes: needs to know who somebody is"),
         (

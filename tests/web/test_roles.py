@@ -22,6 +22,8 @@ MAY: Mapping[tuple[str, str], Role | None] = {
     ("GET", "/enter"): None,
     ("GET", "/login"): None,
     ("POST", "/login"): None,
+    ("GET", "/login/openid"): None,
+    ("GET", "/login/callback"): None,
     ("GET", "/static/web.css"): None,
     ("POST", "/leave"): Role.VIEW,
     ("GET", "/metrics"): Role.VIEW,

@@ -146,6 +146,24 @@ def _header_name(name: str) -> str:
     return name
 
 
+def _issuer(url: str) -> str:
+    """Refuse an address that somebody between could answer for.
+
+    >>> _issuer("https://id.example.com/realms/erp")
+    'https://id.example.com/realms/erp'
+    """
+    if url:
+        parts = _split(url)
+        near = parts.hostname in {"127.0.0.1", "::1", "localhost"}
+        if not (parts.scheme == "https" or (parts.scheme == "http" and near)) or not _has_host(
+            parts
+        ):
+            raise ValueError(remark("setting.issuer"))
+        if parts.username is not None or parts.query or parts.fragment:
+            raise ValueError(remark("setting.issuer"))
+    return url
+
+
 def _networks(proxies: tuple[str, ...]) -> tuple[str, ...]:
     for each in proxies:
         try:
@@ -266,6 +284,7 @@ ErpUrl = Annotated[str, AfterValidator(_base_url)]
 LedgerUrl = Annotated[str, Field(repr=False), PlainSerializer(without_password)]
 CollectorUrl = Annotated[str, AfterValidator(_collector)]
 YesNoOrFile = Annotated[bool | str, BeforeValidator(_yes_or_no)]
+Issuer = Annotated[str, AfterValidator(_issuer)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 Networks = Annotated[tuple[str, ...], AfterValidator(_networks)]
 

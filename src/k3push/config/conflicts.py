@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from k3push.config.checked_values import parts_of_database
 from k3push.config.setting_errors import no_route
-from k3push.config.settings import POSTGRES, LedgerSettings, ServeSettings, Settings
+from k3push.config.settings import POSTGRES, LedgerSettings, OpenIdSettings, ServeSettings, Settings
 from k3push.core.protocol.source_forms import source_form
 from k3push.core.remark import remark
 
@@ -57,7 +57,8 @@ def _conflicts_of_door(serve: ServeSettings) -> Iterator[tuple[str, str]]:
         yield "serve.password", remark("setting.password_or_header")
     if serve.passwords and (serve.user_header or serve.password):
         yield "serve.passwords", remark("setting.passwords_alone")
-    if not (serve.user_header or serve.passwords):
+    yield from _conflicts_of_openid(serve)
+    if not serve.knows_names:
         if serve.four_eyes:
             yield "serve.four_eyes", remark("setting.nobody_named")
         if serve.roles and serve.password:  # without it, another file may name the users
@@ -68,6 +69,26 @@ def _conflicts_of_door(serve: ServeSettings) -> Iterator[tuple[str, str]]:
                 yield f"serve.roles.{name}", remark("setting.no_password_of", name=name)
     if serve.user_header and not serve.trusted_proxies:
         yield "serve.trusted_proxies", remark("setting.whose_header")
+
+
+def _conflicts_of_openid(serve: ServeSettings) -> Iterator[tuple[str, str]]:
+    openid = serve.openid
+    if not openid.issuer:
+        if openid != OpenIdSettings():
+            yield "serve.openid.issuer", remark("setting.openid_needs", key="issuer")
+        return
+    if serve.password or serve.passwords or serve.user_header:
+        yield "serve.openid", remark("setting.openid_alone")
+    for key in ("client_id", "client_secret"):
+        if not getattr(openid, key):
+            yield f"serve.openid.{key}", remark("setting.openid_needs", key=key)
+    if "openid" not in openid.scopes:
+        yield "serve.openid.scopes", remark("setting.openid_scope")
+    if bool(openid.roles) != bool(openid.roles_claim):
+        yield "serve.openid.roles", remark("setting.openid_roles")
+    if not (openid.roles or serve.roles):
+        # Whoever the provider knows could approve.
+        yield "serve.roles", remark("setting.openid_everybody")
 
 
 def _conflicts_of_fleet(settings: Settings) -> Iterator[tuple[str, str]]:

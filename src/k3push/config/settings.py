@@ -19,6 +19,7 @@ from k3push.config.checked_values import (
     FormName,
     Halt,
     HeaderName,
+    Issuer,
     LedgerUrl,
     Name,
     Networks,
@@ -193,6 +194,18 @@ class MetricsSettings(_Section):
     otlp: CollectorUrl = ""
 
 
+class OpenIdSettings(_Section):
+    """`[serve.openid]`: the provider that signs users in, and what its word gives them."""
+
+    issuer: Issuer = ""
+    client_id: Name = ""
+    client_secret: SecretValue | None = None
+    scopes: tuple[Name, ...] = ("openid", "profile")
+    user_claim: Annotated[Name, Field(min_length=1)] = "preferred_username"
+    roles_claim: Name = ""
+    roles: dict[str, Literal["view", "operate", "approve"]] = Field(default_factory=dict)
+
+
 class ServeSettings(_Section):
     """`[serve]`: who may look at the dashboard, from where, and what they may do there."""
 
@@ -207,6 +220,12 @@ class ServeSettings(_Section):
     trusted_proxies: Networks = ()
     hosts: tuple[str, ...] = ()
     metrics_token: SecretValue | None = None
+    openid: OpenIdSettings = OpenIdSettings()
+
+    @property
+    def knows_names(self) -> bool:
+        """Whether users are told from one another."""
+        return bool(self.passwords or self.user_header or self.openid.issuer)
 
     @property
     def secrets(self) -> dict[str, Secret | None]:
@@ -216,6 +235,7 @@ class ServeSettings(_Section):
             "serve.password": self.password,
             **named,
             "serve.metrics_token": self.metrics_token,
+            "serve.openid.client_secret": self.openid.client_secret,
         }
 
 

@@ -206,6 +206,8 @@ def addresses_of_all(desk: PageContext) -> list[Address]:
         Address("/metrics", machines.metrics, None),
         Address("/enter", entry.enter, None),
         Address("/login", entry.login, None, ["GET", "POST"]),
+        Address("/login/openid", entry.go_to_provider, None),
+        Address("/login/callback", entry.come_back, None),
         Address("/leave", entry.leave, None, ["POST"]),
         Address("/static/{name}", _static, None),
     ]

@@ -28,6 +28,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from k3push.core.foreign_text import flaw_of
 from k3push.web.addresses import plain_address
+from k3push.web.openid_rules import OpenId
 from k3push.web.roles import Role, Roles
 from k3push.web.sessions import Sessions, same
 from k3push.web.uploads import TooLargeError, read_upload
@@ -63,7 +64,7 @@ _TENANTS = re.compile(r"/t/([^/]+)(?:/.*)?", re.DOTALL)
 """Addresses of one of several tenants."""
 
 _OPEN_TO_ALL = ("/healthz", "/static/")
-_ENTRIES = ("/enter", "/login")
+_ENTRIES = ("/enter", "/login", "/login/openid", "/login/callback")
 
 Log = Callable[..., None]
 """Takes the name of an event and its facts; `debug=True` for one that few want to see."""
@@ -86,6 +87,7 @@ class Rules:
         user_header: Header in which a reverse proxy names the user; "" for none.
         proxies: Whose headers are believed.
         metrics_token: Lets a collector read /metrics; "" for none.
+        openid: How users come in by a provider of OpenID Connect; None for not at all.
     """
 
     hosts: frozenset[str]
@@ -97,11 +99,12 @@ class Rules:
     user_header: str = ""
     proxies: Sequence[IPv4Network | IPv6Network] = ()
     metrics_token: str = ""
+    openid: OpenId | None = None
 
     @property
     def knows_names(self) -> bool:
         """Whether users are told from one another, as roles need."""
-        return bool(self.passwords or self.user_header)
+        return bool(self.passwords or self.user_header or self.openid)
 
     def trusts(self, address: str) -> bool:
         """Say whether an address is that of a proxy whose headers are believed."""
@@ -112,10 +115,12 @@ class Rules:
         return any(found in network for network in self.proxies)
 
     @property
-    def entry(self) -> Literal["token", "password", "proxy"]:
+    def entry(self) -> Literal["token", "password", "proxy", "openid"]:
         """How one comes in."""
         if self.user_header:
             return "proxy"
+        if self.openid:
+            return "openid"
         return "password" if self.password or self.passwords else "token"
 
 
@@ -259,7 +264,7 @@ class Guard:
             return self._refuse(request, 401 if trusted else 403, why)
         if request["path"] in _ENTRIES:
             return None
-        if self._rules.entry == "password" and request.method == "GET":
+        if self._rules.entry in {"password", "openid"} and request.method == "GET":
             asked = _address(request)
             behind = f"?{urlencode({'next': asked})}" if asked != "/" else ""
             return RedirectResponse(f"/login{behind}", 303)

@@ -1,4 +1,4 @@
-"""The way in and out: the printed address, the password, and signing out."""
+"""The way in and out: the printed address, the password, a provider, and signing out."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from k3push.web.door import Visitor
+from k3push.web.openid_entry import CALLBACK, COOKIE, OpenIdEntry
 from k3push.web.page_context import PageContext
 from k3push.web.sessions import same
 
@@ -34,10 +35,11 @@ def page_asked_for(address: str) -> str:
 
 
 class Entry:
-    """Lets people in, by token or password."""
+    """Lets people in, by token, by password or by a provider's word."""
 
     def __init__(self, desk: PageContext) -> None:
         self._desk = desk
+        self._openid = OpenIdEntry(desk, desk.rules.openid) if desk.rules.openid else None
 
     async def enter(self, request: Request) -> Response:
         """Take the printed address, once."""
@@ -54,18 +56,20 @@ class Entry:
         self._admit(request, response)
         return response
 
-    def _welcome(self, request: Request) -> Response:
-        """Lead to the first page from a page of ours, and not by a redirection.
+    def _welcome(self, request: Request, page: str = "/") -> Response:
+        """Lead to a page, most often the first one, from a page of ours, and not by a redirection.
 
         Where the address was clicked in another site's page, a browser would not send the new
         cookie along with one (SameSite=Strict).
         """
         frame = replace(self._desk.frame(request), search=False, leave=False, other="")
-        return self._desk.page(request, frame, "welcome.html")
+        return self._desk.page(request, frame, "welcome.html", page=page)
 
     async def login(self, request: Request) -> Response:
         """Ask for the password, or take it."""
         desk, visitor = self._desk, request.state.visitor
+        if desk.rules.entry == "openid" and not visitor.admitted and request.method != "POST":
+            return await self._offer(request)
         if visitor.admitted or desk.rules.entry != "password":
             return RedirectResponse(page_asked_for(request.query_params.get("next", "")), 303)
         if request.method != "POST":
@@ -88,6 +92,34 @@ class Entry:
         desk.brake.passed(visitor.address)
         desk.log("login.passed", address=visitor.address, user=user)
         response = RedirectResponse(page_asked_for(form.get("next", "")), 303)
+        self._admit(request, response, user)
+        return response
+
+    async def _offer(self, request: Request) -> Response:
+        """Show where one signs in, and after signing out where one does that as well."""
+        query, out = request.query_params, ""
+        if self._openid is not None and "left" in query:
+            out = await self._openid.out(request)
+        frame = replace(self._desk.frame(request), search=False)
+        page = page_asked_for(query.get("next", ""))
+        return self._desk.page(request, frame, "provider.html", next=page, out=out)
+
+    async def go_to_provider(self, request: Request) -> Response:
+        """Lead to the provider."""
+        page = page_asked_for(request.query_params.get("next", ""))
+        if self._openid is None or request.state.visitor.admitted:
+            return RedirectResponse(page, 303)
+        return await self._openid.go(request, page)
+
+    async def come_back(self, request: Request) -> Response:
+        """Let in whom the provider has signed in."""
+        if self._openid is None:
+            return RedirectResponse("/", 303)
+        refused, user, page = await self._openid.back(request)
+        if refused is not None:
+            return refused
+        response = self._welcome(request, page)
+        response.delete_cookie(COOKIE, path=CALLBACK)
         self._admit(request, response, user)
         return response
 
@@ -117,6 +149,8 @@ class Entry:
         response = self._desk.refuse(request, 200, "web.left_session")
         if self._desk.rules.entry == "password":
             response = RedirectResponse("/login", 303)
+        elif self._desk.rules.entry == "openid":
+            response = RedirectResponse("/login?left=1", 303)
         response.delete_cookie(self._desk.rules.cookie)
         return response
 

@@ -6,6 +6,9 @@ import unicodedata
 from collections.abc import Mapping
 from enum import IntEnum
 
+MOST_GIVEN = 10_000
+"""Users whose roles a provider has given, and that are remembered."""
+
 
 class Role(IntEnum):
     """What a user may do; each may do what those before it may."""
@@ -35,6 +38,7 @@ class Roles:
     def __init__(self, everywhere: Mapping[str, Role], *, by_name: bool = True) -> None:
         self._everywhere = everywhere
         self._by_name = by_name
+        self._given: dict[str, Role] = {}
         self._by_tenant: Mapping[str, Mapping[str, Role]] = {}
         self._apart = False
 
@@ -46,6 +50,21 @@ class Roles:
         self._by_tenant = by_tenant if self._by_name else {}
         self._apart = self._apart or any(self._by_tenant.values())
 
+    def give(self, user: str, role: Role | None) -> None:
+        """Have a user's role in every tenant, as the provider says who has signed them in.
+
+        A role by name goes before it; None takes it away.
+        """
+        self._given.pop(user, None)
+        if role is not None:
+            if len(self._given) >= MOST_GIVEN:
+                del self._given[next(iter(self._given))]
+            self._given[user] = role
+
+    def names(self, user: str) -> bool:
+        """Say whether a user has a role by name, everywhere or in some tenant."""
+        return any(user in each for each in (self._everywhere, *self._by_tenant.values()))
+
     def of(self, user: str, tenant: str = "") -> Role:
         """Return the role of a user in a tenant, or where pages are no tenant's.
 
@@ -56,12 +75,13 @@ class Roles:
         >>> [roles.of("wang", tenant).name for tenant in ("a", "b", "")]
         ['APPROVE', 'NONE', 'VIEW']
         """
-        role = self._by_tenant.get(tenant, {}).get(user, self._everywhere.get(user))
+        by_name = self._everywhere.get(user, self._given.get(user))
+        role = self._by_tenant.get(tenant, {}).get(user, by_name)
         if role is not None:
             return role
         if self._apart:
             return Role.NONE if tenant else Role.VIEW
-        return Role.VIEW if self._everywhere else Role.APPROVE
+        return Role.VIEW if self._everywhere or self._given else Role.APPROVE
 
     def sees(self, user: str, tenant: str) -> bool:
         """Say whether a user may look at a tenant."""
@@ -69,7 +89,7 @@ class Roles:
 
     def sees_all(self, user: str) -> bool:
         """Say whether a user may look at whatever tenants there are."""
-        return not self._apart or user in self._everywhere
+        return not self._apart or user in self._everywhere or user in self._given
 
 
 def is_one_person(one: str, other: str) -> bool:

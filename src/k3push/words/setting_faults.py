@@ -200,6 +200,24 @@ WORDS = {
         "is no address; http or https, with a host",
         "不是地址；应为 http 或 https，并含主机名",
     ),
+    "setting.issuer": (
+        "is the provider's https address, as its discovery document has it (http on this machine alone)",
+        "为登录服务的 https 地址，与其发现文档一致（仅本机可用 http）",
+    ),
+    "setting.openid_alone": (
+        "stands alone: without password, passwords and user_header",
+        "不能与 password、passwords 或 user_header 同时使用",
+    ),
+    "setting.openid_needs": ("[serve.openid] needs {key}", "[serve.openid] 需要 {key}"),
+    "setting.openid_scope": ('must hold "openid"', '必须包含 "openid"'),
+    "setting.openid_roles": (
+        "roles and roles_claim go together",
+        "roles 与 roles_claim 必须同时填写",
+    ),
+    "setting.openid_everybody": (
+        "is needed with [serve.openid], or its roles_claim: else whoever the provider knows could approve pushes",
+        "使用 [serve.openid] 时必须填写，或填写其 roles_claim：否则登录服务的任何用户都能批准下推",
+    ),
     "setting.passwords_alone": (
         "give passwords by name, or one for all, or the header of a reverse proxy",
         "按用户的密码、共用密码、反向代理的请求头只能用其一",

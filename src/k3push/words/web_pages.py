@@ -123,6 +123,31 @@ WORDS = {
         "您的角色无权执行此操作。可由管理员在 `[serve]` 的 `roles` 中授权。",
     ),
     "web.password": ("Password", "密码"),
+    "web.openid.sign_out": ("Sign out of the provider as well", "同时退出登录服务"),
+    "web.openid.away": (
+        "The provider of sign-ins cannot be reached, or says nothing of use. Try again; the log of `k3push serve` has more.",
+        "无法连接登录服务，或其返回内容不可用。请重试；详情见 `k3push serve` 的日志。",
+    ),
+    "web.openid.refused": (
+        "The provider has signed nobody in.",
+        "登录服务没有通过登录。",
+    ),
+    "web.openid.untrue": (
+        "What the provider said is not proved, so nobody was let in. The log of `k3push serve` has more.",
+        "登录服务的应答未能证实，因此拒绝登录。详情见 `k3push serve` 的日志。",
+    ),
+    "web.openid.state": (
+        "This sign-in was begun in another browser, too long ago, or used before. Sign in again.",
+        "此次登录是在其他浏览器中开始的、已过期，或已使用过。请重新登录。",
+    ),
+    "web.openid.no_name": (
+        "The provider gives no name for you; see `user_claim` in the settings.",
+        "登录服务没有给出您的用户名；请检查配置中的 `user_claim`。",
+    ),
+    "web.openid.no_role": (
+        "The provider gives you no role here.",
+        "登录服务没有给您分配此处的角色。",
+    ),
     "web.sign_in": ("Sign in", "登录"),
     "web.wrong_password": ("The password is wrong.", "密码错误。"),
     "web.wait": (
@@ -186,6 +211,10 @@ WORDS = {
     "serve.entry.proxy": (
         "Only requests of the reverse proxy are accepted. Stop with Ctrl-C.",
         "只接受来自反向代理的请求。按 Ctrl-C 停止。",
+    ),
+    "serve.entry.openid": (
+        "Sign in through the provider of [serve.openid]. Stop with Ctrl-C.",
+        "请通过 [serve.openid] 的登录服务登录。按 Ctrl-C 停止。",
     ),
     "serve.schedules": (
         "It begins what is due: {names}.",

@@ -18,6 +18,7 @@ from k3push.core.model import (
     Identified,
     Intent,
     Listed,
+    NeverSent,
     NoAnswer,
     Outcome,
     Route,
@@ -138,7 +139,11 @@ def in_words(rows: Sequence[Row]) -> str:
 
 async def lived_in(ledger: Ledger) -> RunId:
     """Fill a ledger with something in each of its tables."""
-    await planned(ledger, "A B", "r0", "s|po|other")
+    other = await planned(ledger, "A B", "r0", "s|po|other")
+    for _ in range(2):
+        attempt = await sent(ledger, other, "B")
+        back = outcomes("B", State.PLANNED)
+        await ledger.record(attempt, NeverSent("no route"), "again", back, at=NOON)
     run = replace(a_run("r1"), group="r0")
     await ledger.open_run(run)
     await ledger.add(run.id, lines("A B C 丁 e E F A"))

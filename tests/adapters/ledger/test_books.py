@@ -201,7 +201,7 @@ async def spoil(place: str, statement: str) -> None:
     ("statement", "fault", "example"),
     [
         ("UPDATE tallies SET n = n + 1 WHERE state = 'pushed'", "tallies", "r1"),
-        ("DELETE FROM carried WHERE number = 'C'", "attempts", "C"),
+        ("UPDATE rows SET attempt = NULL WHERE number = 'C'", "attempts", "C"),
         ("DELETE FROM claims WHERE number = 'C'", "unclaimed", "C"),
         ("UPDATE rows SET state = 'rejected' WHERE number = 'F'", "claims", "F"),
         ("UPDATE attempts SET body = request, request = '' WHERE id = 1", "answers", "1"),

@@ -34,6 +34,9 @@ KILLED = "killed"
 KILLED_BECAUSE = remark("note.killed")
 
 
+COMMON = frozenset({State.PLANNED, State.SENT, State.PUSHED})
+"""States of nearly all rows, which no index tells from others."""
+
 BEHIND_ALL = (1 << 63) - 1
 """A key that no run has, since all are smaller."""
 

@@ -30,7 +30,7 @@ from k3push.cli.console.screen import screen
 from k3push.cli.console.signals import on_interrupt
 from k3push.config.secret_values import Secret
 from k3push.config.setting_errors import SettingsError
-from k3push.config.settings import ServeSettings, Settings
+from k3push.config.settings import OpenIdSettings, ServeSettings, Settings
 from k3push.config.tenants import Tenant as ConfigTenant
 from k3push.config.tenants import clashes_of, files_of, tenant_of
 from k3push.core.remark import remark
@@ -42,6 +42,7 @@ from k3push.web.asgi import Dashboard, dashboard
 from k3push.web.connection_limits import Limits, SeldomTold, room
 from k3push.web.door import LOOPBACK, Log, Rules
 from k3push.web.messenger import Messenger
+from k3push.web.openid_rules import OpenId
 from k3push.web.roles import Role
 from k3push.web.tenant_ledgers import Tenant
 from k3push.web.workshop import HandOver, Workshop
@@ -392,7 +393,7 @@ def _door_of(settings: Sequence[Settings]) -> Settings:
     for each in saying[1:]:
         if each.serve != door.serve:
             raise Problem(remark("serve.two_doors", one=door.file, other=each.file))
-    if not (door.serve.passwords or door.serve.user_header):
+    if not door.serve.knows_names:
         for each in settings:
             if each.serve.roles:
                 raise Problem(remark("serve.nobody_named", file=each.file))
@@ -418,7 +419,7 @@ def _rules(options: ServeOptions, settings: Settings) -> Rules:
 
     password = secret("password", serve.password)
     passwords = {name: secret(f"passwords.{name}", each) for name, each in serve.passwords.items()}
-    if not (_is_loopback(options.host) or password or passwords or serve.user_header):
+    if not (_is_loopback(options.host) or password or serve.knows_names):
         raise Problem(remark("serve.open_door", host=options.host))
     for each in (password, *passwords.values()):
         if each and len(each) < SHORTEST_PASSWORD:
@@ -434,7 +435,19 @@ def _rules(options: ServeOptions, settings: Settings) -> Rules:
         user_header=serve.user_header,
         proxies=[ipaddress.ip_network(each) for each in serve.trusted_proxies],
         metrics_token=secret("metrics_token", serve.metrics_token),
+        openid=_openid_of(serve.openid, secret("openid.client_secret", serve.openid.client_secret)),
     )
+
+
+def _openid_of(openid: OpenIdSettings, client_secret: str) -> OpenId | None:
+    """Return how users come in by a provider; None where none is named."""
+    if not openid.issuer:
+        return None
+    from k3push.adapters.openid import OpenIdError, OpenIdProvider  # noqa: PLC0415  # Authlib takes a moment
+
+    provider = OpenIdProvider(openid.issuer, openid.client_id, client_secret, openid.scopes)
+    roles = {value: Role[role.upper()] for value, role in openid.roles.items()}
+    return OpenId(provider, OpenIdError, openid.user_claim, openid.roles_claim, roles)
 
 
 def _roles_of(serve: ServeSettings) -> dict[str, Role]:

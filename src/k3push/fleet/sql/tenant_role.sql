@@ -12,13 +12,6 @@ CREATE TABLE IF NOT EXISTS role_accounts (
 CREATE OR REPLACE FUNCTION accounts_of(wanted name) RETURNS text[]
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = k3push, pg_temp
 AS $$ SELECT coalesce(array_agg(account), '{}') FROM role_accounts WHERE role = wanted $$;
--- Of an attempt that is just being written there is none yet.
-CREATE OR REPLACE FUNCTION account_of(wanted bigint) RETURNS text
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = k3push, pg_temp
-AS $$
-    SELECT runs.account FROM attempts JOIN runs ON runs.key = attempts.run
-    WHERE attempts.id = wanted
-$$;
 
 -- What a role asks of other accounts' rows is not there.
 {policies}
@@ -30,6 +23,6 @@ GRANT USAGE ON SCHEMA k3push TO {role_name};
 GRANT SELECT, INSERT, UPDATE, DELETE ON {tables}, signatures TO {role_name};
 GRANT SELECT ON schema_version TO {role_name};
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA k3push TO {role_name};
-GRANT EXECUTE ON FUNCTION accounts_of(name), account_of(bigint) TO {role_name};
+GRANT EXECUTE ON FUNCTION accounts_of(name) TO {role_name};
 INSERT INTO role_accounts (role, account) VALUES ({role}, {account}) ON CONFLICT DO NOTHING;
 COMMIT;

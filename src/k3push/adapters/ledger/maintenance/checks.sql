@@ -16,9 +16,7 @@ JOIN runs ON runs.key = wrong.run;
 SELECT count(*), min(rows.number)
 FROM rows
 WHERE state IN ('sent', 'unknown') AND NOT EXISTS (
-    SELECT 1 FROM carried JOIN attempts ON attempts.id = carried.attempt
-    WHERE carried.number = rows.bill AND carried.attempt = rows.attempt
-        AND attempts.run = rows.run
+    SELECT 1 FROM attempts WHERE attempts.id = rows.attempt AND attempts.run = rows.run
 );
 
 -- name: claims

@@ -767,7 +767,7 @@ class MemoryLedger(Ledger):
             for kept in store.attempts
             if number in kept.attempt.intent.numbers
             and self._is_mine(store, kept.attempt.intent.run)
-            and kept.attempt.intent.run not in store.pruned
+            and store.runs[kept.attempt.intent.run].run.archive is None
         ]
 
     async def notes_of(self, number: BillNumber) -> Sequence[Note]:

@@ -141,8 +141,10 @@ async def rows(
     key = await run_key(connection, run)
     if not states:
         return records.to_rows(await connection.all("page", run=key, after=after, limit=limit))
-    wanted: list[str] = sorted(set(states))
-    found = await connection.all("page_in_states", run=key, states=wanted, after=after, limit=limit)
+    common: list[str] = sorted(rules.COMMON.intersection(states))
+    rare: list[str] = sorted(set(states) - rules.COMMON)
+    page = {"run": key, "after": after, "limit": limit}
+    found = await connection.all("page_in_states", **page, common=common, rare=rare)
     return records.to_rows(found)
 
 

@@ -54,7 +54,7 @@ async def bury_executor(connection: Connection, run: RunId, *, executes: bool) -
     mine = await run_alone(connection, run)
     await check_is_there(connection, mine.key, run)
     ((epoch,),) = await connection.all("new_epoch", run=mine.key)
-    claims = await connection.all("claims_of_run", run=mine.key)
+    claims = await connection.all("claims_of_run", run=mine.key, scope=mine.scope)
     sent = await connection.all("sent_rows", run=mine.key)
     for _, state, bill in sent:
         life.check(bill, State(state), State.UNKNOWN)
@@ -119,7 +119,6 @@ async def begin(connection: Connection, intent: Intent) -> Attempt:
         before=text.from_before(intent.before),
         request=text.from_bytes(intent.request),
         sender=text.from_text(intent.sender) or "",
-        bills=list(intent.numbers),
         rows=[standing.place for standing in standings.values()],
     )
     moved = len(intent.numbers)

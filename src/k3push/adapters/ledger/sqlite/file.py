@@ -22,7 +22,7 @@ from k3push.adapters.ledger.codec import damaged
 from k3push.core.remark import remark
 from k3push.ports import LedgerDamagedError, LedgerLostError, NoLedgerError
 
-VERSION = 12
+VERSION = 13
 """The newest schema that this code knows: there is an `sql/N.sql` for every version N."""
 
 APPLICATION_ID = 0x4B335055

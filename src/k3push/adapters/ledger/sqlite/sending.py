@@ -118,8 +118,8 @@ def begin(connection: Connection, intent: Intent) -> Attempt:
         sender=text.from_text(intent.sender) or "",
     )
     connection.do("count_attempt", run=key)
-    connection.do("carry", attempt=attempt, numbers=numbers)
     places = text.from_json([standing.place for standing in standings.values()])
+    connection.do("carry", run=key, places=places)
     connection.do("send_rows", run=key, attempt=attempt, places=places)
     moved = len(intent.numbers)
     tally(connection, key, {State.PLANNED: -moved, State.SENT: moved})

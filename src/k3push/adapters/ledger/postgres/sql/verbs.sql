@@ -361,7 +361,7 @@ SELECT claims.bill, rows.state
 FROM claims LEFT JOIN LATERAL (
     SELECT id, state FROM rows WHERE bill = claims.bill AND run + 0 = claims.run LIMIT 1
 ) AS rows ON true
-WHERE claims.run = :run
+WHERE claims.scope = :scope AND claims.run = :run
 ORDER BY claims.number
 FOR UPDATE OF claims;
 
@@ -375,8 +375,12 @@ WITH made AS (
     )
     RETURNING id
 ), carry AS (
+    -- The attempt before this one, whose place in the row this one takes.
     INSERT INTO carried (number, attempt)
-    SELECT bill, made.id FROM made CROSS JOIN unnest(:bills::text[]) AS bill
+    SELECT rows.bill, rows.attempt
+    FROM unnest(:rows::bigint[]) AS wanted JOIN rows ON rows.id = wanted
+    WHERE rows.attempt IS NOT NULL
+    ON CONFLICT DO NOTHING
 ), send AS (
     UPDATE rows
     SET state = 'sent', targets = NULL, code = NULL, reason = NULL,
@@ -413,11 +417,17 @@ SET ended_at = :ended_at, verdict = :verdict, answer = :answer, status = :status
 WHERE id = :attempt;
 
 -- name: sent_rows
-SELECT id, state, bill
-FROM rows
-WHERE run = :run AND state >= 'sent' AND state <= 'sent'
-ORDER BY state, place
-FOR UPDATE;
+-- By the attempts that are open, since no index has the state of a row.
+SELECT rows.id, rows.state, rows.bill
+FROM attempts
+CROSS JOIN LATERAL json_array_elements_text(attempts.numbers::json) AS each (wanted)
+CROSS JOIN LATERAL (
+    SELECT id FROM rows WHERE bill = wanted AND run + 0 = :run LIMIT 1
+) AS found
+JOIN rows ON rows.id = found.id
+WHERE attempts.run = :run AND attempts.ended_at IS NULL AND rows.state = 'sent'
+ORDER BY rows.id
+FOR UPDATE OF rows;
 
 -- name: close_attempts
 UPDATE attempts SET verdict = :verdict WHERE run = :run AND ended_at IS NULL;
@@ -436,17 +446,26 @@ WHERE (rows.run, rows.place) > (:run, :after) AND rows.run <= :run
 ORDER BY rows.run, rows.place LIMIT :limit;
 
 -- name: page_in_states
--- Each state is read by an index of its own, so that the few rows of a rare one are found at once.
+-- The few rows of a rare state are found at once, by an index that has no others.
 SELECT found.place, found.line, found.number, found.bill, found.state, found.targets, found.code,
     found.reason, found.attempts, attempts.chunk, attempts.began_at, found.settled_at,
     found.listed_id, found.source_id
 FROM (
-    SELECT rows.* FROM unnest(:states::text[]) AS wanted CROSS JOIN LATERAL (
+    (
+        SELECT rows.* FROM unnest(:rare::text[]) AS wanted CROSS JOIN LATERAL (
+            SELECT * FROM rows
+            WHERE run = :run AND (rare, place) > (wanted, :after) AND rare <= wanted
+            ORDER BY rare, place LIMIT :limit
+        ) AS rows
+    )
+    UNION ALL
+    (
         SELECT * FROM rows
-        WHERE run = :run AND (state, place) > (wanted, :after) AND state <= wanted
-        ORDER BY state, place LIMIT :limit
-    ) AS rows
-    ORDER BY rows.place LIMIT :limit
+        WHERE cardinality(:common::text[]) > 0 AND (run, place) > (:run, :after) AND run <= :run
+            AND state = ANY (:common::text[])
+        ORDER BY run, place LIMIT :limit
+    )
+    ORDER BY place LIMIT :limit
 ) AS found
 LEFT JOIN attempts ON attempts.id = found.attempt
 ORDER BY found.place;
@@ -611,8 +630,8 @@ SELECT rows.bill, attempts.id, attempts.began_at, boot, uptime_s, attempts.befor
     attempts.sender, json_array_length(attempts.numbers::json),
     rows.listed_id, rows.source_id
 FROM rows JOIN attempts ON attempts.id = rows.attempt
-WHERE rows.run = :run AND rows.state >= 'unknown' AND rows.state <= 'unknown'
-ORDER BY rows.state, rows.place;
+WHERE rows.run = :run AND rows.rare >= 'unknown' AND rows.rare <= 'unknown'
+ORDER BY rows.rare, rows.place;
 
 -- name: last_chunk
 SELECT coalesce(max(chunk), 0) FROM attempts WHERE run = :run;
@@ -649,10 +668,14 @@ ORDER BY attempts.id;
 -- name: attempts_of
 SELECT attempts.id, runs.id, chunk, nth, began_at, boot, uptime_s, numbers, before, request,
     sender, attempts.ended_at, verdict, answer, status, because, body
-FROM carried
-JOIN attempts ON attempts.id = carried.attempt
+FROM (
+    SELECT attempt FROM carried WHERE number = :number
+    UNION
+    SELECT attempt FROM rows WHERE bill = :number
+) AS found
+JOIN attempts ON attempts.id = found.attempt
 JOIN runs ON runs.key = attempts.run
-WHERE carried.number = :number AND runs.account = :account
+WHERE runs.account = :account AND runs.archive IS NULL
 ORDER BY attempts.id;
 
 -- name: notes_of

@@ -292,7 +292,11 @@ VALUES (
 UPDATE runs SET attempts = attempts + 1 WHERE key = :run;
 
 -- name: carry
-INSERT INTO carried (number, attempt) SELECT value, :attempt FROM json_each(:numbers);
+-- The attempt before this one, whose place in the row this one takes.
+INSERT OR IGNORE INTO carried (number, attempt)
+SELECT bill, attempt FROM json_each(:places) AS j
+CROSS JOIN rows ON run = :run AND place = j.value
+WHERE attempt IS NOT NULL;
 
 -- name: send_rows
 UPDATE rows
@@ -513,10 +517,14 @@ ORDER BY attempts.id;
 -- name: attempts_of
 SELECT attempts.id, runs.id, chunk, nth, began_at, boot, uptime_s, numbers, before, request,
     sender, attempts.ended_at, verdict, answer, status, because, body
-FROM carried
-JOIN attempts ON attempts.id = carried.attempt
+FROM (
+    SELECT attempt FROM carried WHERE number = :number
+    UNION
+    SELECT attempt FROM rows WHERE bill = :number
+) AS found
+CROSS JOIN attempts ON attempts.id = found.attempt
 JOIN runs ON runs.key = attempts.run
-WHERE carried.number = :number AND runs.account = :account
+WHERE runs.account = :account AND runs.archive IS NULL
 ORDER BY attempts.id;
 
 -- name: notes_of
