@@ -425,3 +425,18 @@ def typed(
             os.write(terminal, f"{answer}{enter}".encode())
     os.close(terminal)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), text
+
+
+def test_a_run_may_go_on_with_again(desk: Desk, start: Start) -> None:
+    """The reason is kept with the run; without one nothing is sent."""
+    sandbox = start("--write-back", "never")
+    desk.configure(sandbox.url).k3push("run", desk.job(orders(2), "first.csv"))
+    second = desk.k3push("run", desk.job(orders(4), "second.csv"), "--limit", "1", "--json")
+    assert second.said["counts"] == {"already": 1, "planned": 3}, second
+    run = second.said["run"]
+    for command in ("resume", "retry"):
+        refused = desk.k3push(command, run, "--again")
+        assert (refused.exit, "--because" in refused.err) == (2, True), refused
+    went_on = desk.k3push("resume", run, "--again", "--because", "rest", "--json")
+    assert went_on.said["counts"] == {"already": 1, "pushed": 3}, went_on
+    assert sandbox.truth()["documents"] == 2 + 3

@@ -142,13 +142,10 @@ class BoundOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgainOptions:
-    """Whether targets that are there stop a push, and what to do beside another run."""
+    """Whether targets that are there stop a push."""
 
     again: bool = option("--again", default=False, words="option.again")
     because: str = option("--because", default="", metavar="TEXT", words="option.because")
-    overlap: Literal["share", "wait", "quit"] = option(
-        "--overlap", default="share", words="option.overlap"
-    )
 
     def made(self, say: Say) -> dict[str, Any]:
         """Return what `CommandOptions` has of them.
@@ -158,7 +155,20 @@ class AgainOptions:
         """
         if self.again and not self.because:
             raise typer.BadParameter(say("error.again_needs_because"))
-        return {"because": self.because if self.again else "", "overlap": self.overlap}
+        return {"because": self.because if self.again else ""}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverlapOptions:
+    """What to do beside another run of the same list."""
+
+    overlap: Literal["share", "wait", "quit"] = option(
+        "--overlap", default="share", words="option.overlap"
+    )
+
+    def made(self) -> dict[str, Any]:
+        """Return what `CommandOptions` has of them."""
+        return {"overlap": self.overlap}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

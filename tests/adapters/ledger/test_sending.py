@@ -487,3 +487,20 @@ async def test_attempts_and_notes_of_a_run_come_in_pages(ledger: Ledger) -> None
     assert await ledger.notes_in(first, after=notes[0].id, limit=1) == notes[1:]
     with pytest.raises(LookupError):
         await ledger.attempts_in(RunId("nobody"))
+
+
+async def test_what_other_runs_have_lately_sent_is_told(ledger: Ledger, other: Ledger) -> None:
+    """Recorded attempts of the same scope alone, the first and the last of a row."""
+    first = await planned(ledger, "A B C")
+    await pushed(ledger, first, "A", State.PLANNED)
+    await pushed(ledger, first, "A", State.REJECTED)
+    await sent(ledger, first, "B")
+    elsewhere = await planned(ledger, "C", "r3", "s|po|out")
+    await pushed(ledger, elsewhere, "C", State.REJECTED)
+    second = await planned(other, "A B C", "r2")
+    wanted = numbers("A B C")
+    found = await other.lately_sent(second, wanted, NOON)
+    assert [each.attempt.intent.numbers for each in found] == [numbers("A")] * 2
+    assert {each.attempt.intent.run for each in found} == {first}
+    assert not await other.lately_sent(second, wanted, later(3600))
+    assert not await other.lately_sent(first, wanted, NOON)

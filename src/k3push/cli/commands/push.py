@@ -16,6 +16,7 @@ from k3push.cli.options import (
     ListOptions,
     LogGroup,
     OutputOptions,
+    OverlapOptions,
     PaceOptions,
     SelectOptions,
     spread,
@@ -69,6 +70,7 @@ def _add_run_and_resume(app: typer.Typer, say: Say, act: Act) -> None:
         pace: PaceOptions,
         bounds: BoundOptions,
         again: AgainOptions,
+        overlap: OverlapOptions,
         output: OutputOptions,
         log: LogGroup,
         jobs: Jobs = None,
@@ -83,6 +85,7 @@ def _add_run_and_resume(app: typer.Typer, say: Say, act: Act) -> None:
             **pace.made(say),
             **bounds.made(say),
             **again.made(say),
+            **overlap.made(),
             **log.made(),
         )
 
@@ -96,6 +99,7 @@ def _add_run_and_resume(app: typer.Typer, say: Say, act: Act) -> None:
         settings: ConfigOptions,
         pace: PaceOptions,
         bounds: BoundOptions,
+        again: AgainOptions,
         output: OutputOptions,
         log: LogGroup,
         name: RunName = None,
@@ -106,6 +110,7 @@ def _add_run_and_resume(app: typer.Typer, say: Say, act: Act) -> None:
             output,
             **pace.made(say),
             **bounds.made(say),
+            **again.made(say),
             **log.made(),
         )
 
@@ -119,6 +124,7 @@ def _add_run_and_resume(app: typer.Typer, say: Say, act: Act) -> None:
         settings: ConfigOptions,
         pace: PaceOptions,
         bounds: BoundOptions,
+        again: AgainOptions,
         output: OutputOptions,
         log: LogGroup,
         name: RunName = None,
@@ -132,6 +138,7 @@ def _add_run_and_resume(app: typer.Typer, say: Say, act: Act) -> None:
             output,
             **pace.made(say),
             **bounds.made(say),
+            **again.made(say),
             **log.made(),
         )
 
@@ -183,6 +190,7 @@ def _add_plan_and_apply(app: typer.Typer, say: Say, act: Act) -> None:
         pace: PaceOptions,
         bounds: BoundOptions,
         again: AgainOptions,
+        overlap: OverlapOptions,
         output: OutputOptions,
         log: LogGroup,
     ) -> int:
@@ -195,6 +203,7 @@ def _add_plan_and_apply(app: typer.Typer, say: Say, act: Act) -> None:
             **pace.made(say),
             **bounds.made(say),
             **again.made(say),
+            **overlap.made(),
             **log.made(),
         )
 

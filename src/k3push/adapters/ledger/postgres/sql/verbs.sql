@@ -108,6 +108,9 @@ UPDATE runs SET whole = 1 WHERE key = :run;
 -- name: set_listed
 UPDATE runs SET listed = :listed WHERE key = :run;
 
+-- name: set_again
+UPDATE runs SET again_because = :because WHERE key = :run;
+
 -- name: set_ending
 UPDATE runs SET ended_at = :ended_at, exit = :exit WHERE key = :run;
 
@@ -656,10 +659,14 @@ ORDER BY notes.run, notes.id LIMIT :limit;
 SELECT began_at, ended_at FROM attempts WHERE run = :run AND ended_at IS NOT NULL ORDER BY id;
 
 -- name: lately_sent
-SELECT DISTINCT attempts.id, runs.id, chunk, nth, began_at, boot, uptime_s, numbers, before, request,
+SELECT attempts.id, runs.id, chunk, nth, began_at, boot, uptime_s, numbers, before, request,
     sender, attempts.ended_at, verdict, answer, status, because, body
-FROM unnest(:numbers::text[]) AS wanted (value) JOIN carried ON carried.number = wanted.value
-JOIN attempts ON attempts.id = carried.attempt
+FROM (
+    SELECT carried.attempt FROM unnest(:numbers::text[]) AS wanted (value) JOIN carried ON carried.number = wanted.value
+    UNION
+    SELECT rows.attempt FROM unnest(:numbers::text[]) AS wanted (value) JOIN rows ON rows.bill = wanted.value
+) AS found
+JOIN attempts ON attempts.id = found.attempt
 JOIN runs ON runs.key = attempts.run
 WHERE runs.scope = :scope AND runs.key <> :run AND attempts.began_at >= :since
     AND attempts.ended_at IS NOT NULL

@@ -84,6 +84,9 @@ SELECT calls, server, at FROM paces WHERE scope = :scope AND server IS NOT NULL;
 -- name: run_key
 SELECT key, scope, listed, attempts FROM runs WHERE id = :run AND account = :account;
 
+-- name: set_again
+UPDATE runs SET again_because = :because WHERE key = :run;
+
 -- name: set_ending
 UPDATE runs SET ended_at = :ended_at, exit = :exit WHERE key = :run;
 
@@ -505,10 +508,14 @@ ORDER BY notes.id LIMIT :limit;
 SELECT began_at, ended_at FROM attempts WHERE run = :run AND ended_at IS NOT NULL ORDER BY id;
 
 -- name: lately_sent
-SELECT DISTINCT attempts.id, runs.id, chunk, nth, began_at, boot, uptime_s, numbers, before, request,
+SELECT attempts.id, runs.id, chunk, nth, began_at, boot, uptime_s, numbers, before, request,
     sender, attempts.ended_at, verdict, answer, status, because, body
-FROM json_each(:numbers) AS wanted JOIN carried ON carried.number = wanted.value
-JOIN attempts ON attempts.id = carried.attempt
+FROM (
+    SELECT carried.attempt FROM json_each(:numbers) AS wanted CROSS JOIN carried ON carried.number = wanted.value
+    UNION
+    SELECT rows.attempt FROM json_each(:numbers) AS wanted CROSS JOIN rows ON rows.bill = wanted.value
+) AS found
+CROSS JOIN attempts ON attempts.id = found.attempt
 JOIN runs ON runs.key = attempts.run
 WHERE runs.scope = :scope AND runs.key <> :run AND attempts.began_at >= :since
     AND attempts.ended_at IS NOT NULL
