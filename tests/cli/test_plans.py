@@ -389,6 +389,14 @@ def test_more_documents_on_purpose_are_asked_for_too(desk: Desk, start: Start) -
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals")
+def test_the_question_names_no_more_bills_than_the_limit(desk: Desk, sandbox: Sandbox) -> None:
+    """Who agrees to three agrees to three."""
+    desk.configure(sandbox.url).job(orders(7))
+    code, text = typed(desk, "n", "run", "orders.csv", "--limit", "3")
+    assert (code, "Push 3 bills" in text, sandbox.made()) == (5, True, 0), text
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals")
 def test_yes_asks_nothing_and_looks_once(desk: Desk, sandbox: Sandbox) -> None:
     """A big job is not held up by a look that nobody waits for."""
     desk.configure(sandbox.url).job(orders(7))

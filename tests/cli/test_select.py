@@ -49,6 +49,14 @@ def test_a_list_is_an_ordinary_job_file(desk: Desk, few: Sandbox) -> None:
     assert_true(desk.rows(pushed.said["run"]), few.truth())
 
 
+def test_an_address_at_which_nobody_answers_is_said_at_once(desk: Desk) -> None:
+    """It is as likely wrong as it is away for a moment."""
+    desk.configure("http://127.0.0.1:9", more=selecting(where=NOTE))
+    ran = desk.k3push("select", "--output", "tonight.csv")
+    assert ran.exit == 6, ran
+    assert "waiting" not in ran.err
+
+
 def test_json_lines_and_options_beside_the_settings(desk: Desk, few: Sandbox) -> None:
     """A filter narrows the route's own; the object for programs has what the contract says."""
     where = "FBillNo<>'CGDD0000003' OR FBillNo='CGDD0000003'"

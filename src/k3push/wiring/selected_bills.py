@@ -93,6 +93,8 @@ class Selector:
                     route, erp, PushPace(max_attempts=run.max_attempts), stop, self
                 )
                 with stopping(stop):
+                    # An address at which nobody answers is said at once.
+                    await erp.open_session()
                     found = await select_bills(
                         context,
                         selection,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
@@ -296,17 +297,20 @@ class Runner:
 
     def agreed(self, routes: Mapping[str, Route], to_send: Mapping[str, int]) -> bool:
         """Ask for each route that has numbers to send; anything but yes is no."""
+        left = math.inf if self.options.limit is None else self.options.limit
         for name, route in routes.items():
+            count = int(min(to_send[name], left))
+            left -= count
             question = self.say(
                 "notice.ask_run",
-                count=to_send[name],
+                count=count,
                 route=name,
                 source=route.source,
                 target=route.target,
                 url=self.settings.erp.url,
                 acct=self.settings.erp.acct_id,
             )
-            answer = self._answer(f"{question} [y/N] ") if to_send[name] else "y"
+            answer = self._answer(f"{question} [y/N] ") if count else "y"
             if answer.strip().lower() not in {"y", "yes", "是"}:
                 return False
         return True
