@@ -48,13 +48,12 @@ from k3push.runs.context import Context
 from k3push.runs.follow import Follower, follow_run
 from k3push.runs.held_numbers import HeldNumbers
 from k3push.runs.intake import Intake
+from k3push.runs.last_looks import look_at_refused, look_once_more, recall_refused
 from k3push.runs.lookup import pause_s
 from k3push.runs.row_pages import PAGE_ROWS
 from k3push.runs.settle import (
     ABSENT,
     hopeless_in,
-    look_at_refused,
-    look_once_more,
     settle_once,
     tell_of_person,
     tell_of_proof,
@@ -90,6 +89,7 @@ async def push_run(context: Context) -> None:
             by_id=lambda bill: bool(context.id_of(bill)),
         )
         engine = _Engine(context, backlog, frozenset(doubt.number for doubt in doubts))
+        await recall_refused(context)
         await engine.run()
         await look_once_more(context)
         if context.route.follow and not context.stop.asked:

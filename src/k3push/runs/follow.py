@@ -68,6 +68,7 @@ from k3push.runs.attempt import (
     send_step,
 )
 from k3push.runs.context import Context, DoubtAges
+from k3push.runs.last_looks import name_vouched
 from k3push.runs.lookup import (
     can_ask,
     look_at_flow_tasks,
@@ -76,7 +77,7 @@ from k3push.runs.lookup import (
     pause_s,
 )
 from k3push.runs.row_pages import PAGE_ROWS, documents_in
-from k3push.runs.settle import name_vouched, wait_s
+from k3push.runs.settle import wait_s
 from k3push.runs.source_check import is_thin
 from k3push.runs.stop import Cause, guarded, stopping
 from k3push.runs.wakeup import Wakeup

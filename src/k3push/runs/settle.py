@@ -19,15 +19,11 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import anyio
-
 from k3push.core.model import (
-    PARTLY,
     TWIN,
     BillNumber,
     Intent,
     Outcome,
-    Row,
     RunId,
     Sighting,
     State,
@@ -38,7 +34,6 @@ from k3push.core.pacing.chunking import halve
 from k3push.core.protocol.links import link_fields
 from k3push.core.remark import foreign, remark
 from k3push.core.safety.evidence import but_strangers, made_outcome, new_targets
-from k3push.core.safety.life import SENT_BEFORE
 from k3push.core.safety.verdict import InDoubt, ReadBack, Said, SendAgain, judge
 from k3push.ports import AttemptRecord, Clock, Doubt, Ledger
 from k3push.runs.context import Context, SettlePace
@@ -52,9 +47,6 @@ SHORTEST_WAIT_S = 0.01
 
 ABSENT = "absent"
 """`Row.code` of a planned number whose sending was in doubt and has made nothing."""
-
-# A wait at the end that is worth a word.
-TELL_OF_S = 5.0
 
 # Looks after the window that another executor is given to settle its own doubts.
 LOOKS_OF_OTHERS = 5
@@ -208,142 +200,13 @@ async def settle_by_word(
         await ledger.conclude(run, [outcome], at=clock.now(), note=note)
 
 
-async def look_once_more(context: Context) -> None:
-    """Look again at what was in doubt in this execution and has documents by now.
-
-    A document that a rule saved later is added to its row. It is a twin where no bill is known to
-    have several, for a person may have made it, and where the number was sent again: a call was
-    carried out after the window had passed.
-    """
-    elsewhere = {} if context.repeats_pushes else context.doubted_elsewhere
-    suspects = dict.fromkeys(elsewhere, frozenset[str]()) | context.suspects
-    await _wait_for_refused(context)
-    await look_at_refused(context, all_of_them=True)
-    if not suspects or not context.reads_back:
-        return
-    await _recall_sources(context, suspects)
-    seen = await look_at_targets(context, list(suspects), by_all=True, stop_or_not=True)
-    others = await context.ids_of_others(suspects)
-    amended = []
-    for number, before in suspects.items():
-        theirs = before | others.get(number, frozenset())
-        found = [t for t in seen.targets.get(number, ()) if t.id not in theirs]
-        for run, row in await context.ledger.rows_of(number) if found else ():
-            ids = {target.id for target in row.targets}
-            more = [target for target in found if target.id not in ids]
-            if run != context.run.id or row.bill != number or not more:
-                continue
-            if row.state not in SENT_BEFORE:
-                continue
-            outcome = made_outcome(number, [*row.targets, *more])
-            if row.attempts > 1 or number in elsewhere or not await context.may_split():
-                outcome = _told_of_twins(outcome)
-            amended.append(outcome._replace(reason=outcome.reason or row.reason))
-    if amended:
-        await context.ledger.amend(
-            context.run.id,
-            amended,
-            at=context.clock.now(),
-            note=remark("note.more_documents"),
-        )
-        _note_twins(context, amended)
-
-
-async def name_vouched(context: Context, rows: Sequence[Row]) -> list[Row]:
-    """Find the documents of rows that a person has settled, whose word named none.
-
-    Returns:
-        The rows, with what was found.
-    """
-    silent = {row.bill: row for row in rows if row.state is State.PUSHED and not row.targets}
-    if not silent or not context.reads_back:
-        return list(rows)
-    await _recall_sources(context, silent)
-    seen = await look_at_targets(context, list(silent), by_all=True)
-    amended = []
-    for bill in silent.keys() & seen.targets.keys():
-        kept = await context.ledger.attempts_of(bill)
-        mine = [each.attempt.intent for each in kept if each.attempt.intent.run == context.run.id]
-        before = mine[0].before.get(bill, ()) if mine else ()
-        made = new_targets({bill: seen.targets[bill]}, {bill: before})
-        if targets := (await _but_of_others(context, made, context.run.id)).get(bill):
-            amended.append(made_outcome(bill, targets)._replace(reason=silent[bill].reason))
-    if amended:
-        note = remark("note.more_documents")
-        await context.ledger.amend(context.run.id, amended, at=context.clock.now(), note=note)
-    named = {each.number: each for each in amended}
-    return [
-        row._replace(state=named[row.bill].state, targets=named[row.bill].targets)
-        if row.bill in named
-        else row
-        for row in rows
-    ]
-
-
-async def look_at_refused(context: Context, *, all_of_them: bool = False) -> float:
-    """Look once at what the ERP has refused, as late as looks surely show what was saved (P 5.7).
-
-    Args:
-        context: The execution.
-        all_of_them: Also those that were refused a moment ago, as the execution ends.
-
-    Returns:
-        Seconds until the next look is due; infinite if none is.
-    """
-    patience_s, now_s = context.settle.first_wait_s, anyio.current_time()
-    waits = {n: at_s + patience_s - now_s for n, (_, at_s) in context.refused.items()}
-    due = [n for n, wait_s in waits.items() if all_of_them or wait_s <= SHORTEST_WAIT_S]
-    before = {number: context.refused[number][0] for number in due}
-    if due and context.reads_back:
-        await _recall_sources(context, due)
-        seen = await look_at_targets(context, due, by_all=True, stop_or_not=True)
-        found = new_targets(new_targets(seen.targets, before), await context.ids_of_others(due))
-        for number, targets in (await _but_of_others(context, found, context.run.id)).items():
-            await _take_back(context, made_outcome(number, targets))
-    # The end of an execution may cut a look off, and makes another.
-    for number in due:
-        context.refused.pop(number, None)
-    return min((wait_s for n, wait_s in waits.items() if n not in before), default=math.inf)
-
-
-async def _recall_sources(context: Context, numbers: Collection[BillNumber]) -> None:
-    """Know the ids again of bills that came to an end: another may have got such a number since."""
-    for number in numbers:
-        rows = await context.ledger.rows_of(number) if number not in context.source_ids else ()
-        for run, row in rows:
-            if run == context.run.id and row.bill == number and row.source_id:
-                context.source_ids[number] = row.source_id
-
-
-async def _wait_for_refused(context: Context) -> None:
-    """Wait until looks surely show what a refused call may have saved (P 5.7)."""
-    left_s = context.refused_s + context.settle.first_wait_s - anyio.current_time()
-    if left_s > TELL_OF_S:
-        context.watch.waiting(remark("note.refused_once_more"), left_s)
-    if left_s > 0:
-        # A stop, too, waits for what has left to be told.
-        await anyio.sleep(left_s)
-
-
-async def _take_back(context: Context, outcome: Outcome) -> None:
-    """Say of a number that was refused that a part of it was made all the same."""
-    now, note, run = context.clock.now(), remark("note.more_documents"), context.run.id
-    rows = [row for of, row in await context.ledger.rows_of(outcome.number) if of == run]
-    for row in rows:
-        if row.bill == outcome.number and row.state is State.REJECTED:
-            again = Outcome(row.bill, State.PLANNED, code=row.code, reason=row.reason)
-            told = outcome._replace(code=PARTLY if row.attempts == 1 else "", reason=row.reason)
-            await context.ledger.conclude(run, [again], at=now)
-            await context.ledger.conclude(run, [told], at=now, note=note)
-
-
 async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]) -> Settled:
     """Look for the documents of doubts, and conclude those that the look settles."""
     numbers = [doubt.number for doubt, _ in due]
     seen = await look_at_targets(context, numbers, by_all=True, stop_or_not=True)
     before: Mapping[BillNumber, Sequence[str]] = {d.number: d.before for d, _ in due}
     made = await _without_strangers(context, due, new_targets(seen.targets, before))
-    made = await _but_of_others(context, made, run)
+    made = await but_of_others(context, made, run)
     gone = await context.others_among(new_targets(seen.cancelled, before), run)
     seen = replace(seen, cancelled=new_targets(seen.cancelled, dict.fromkeys(seen.cancelled, gone)))
     found = []
@@ -369,7 +232,7 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
         ):
             outcome = made_outcome(number, made[number])
             if sent_before and not splits:
-                outcome = _told_of_twins(outcome)
+                outcome = told_of_twins(outcome)
             found.append(outcome)
             by_field = seen.by_the_field().intersection(t.id for t in made[number])
             context.proofs.field_finds = context.proofs.field_finds or bool(by_field)
@@ -379,7 +242,7 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
     context.note_made(found)
     ground = found_by(context.route, seen, {t.id for each in found for t in each.targets})
     await _conclude(context, run, found, (), ground)
-    _note_twins(context, found)
+    note_twins(context, found)
     silent = [(doubt, age) for doubt, age in due if doubt.number not in made]
     # A call whose documents still come may save more, though the window has passed.
     over = [d for d, age in silent if age >= context.settle.window_s and d.attempt not in at_work]
@@ -562,20 +425,20 @@ async def _without_strangers(
     return left
 
 
-async def _but_of_others(context: Context, made: Targets, run: RunId) -> Targets:
+async def but_of_others(context: Context, made: Targets, run: RunId) -> Targets:
     """Leave out bills of which somebody else has made all that is new since a run's calls."""
     others = await context.others_among(made, run)
     return {n: targets for n, targets in made.items() if {t.id for t in targets} - others}
 
 
-def _note_twins(context: Context, outcomes: Sequence[Outcome]) -> None:
+def note_twins(context: Context, outcomes: Sequence[Outcome]) -> None:
     """Count twins that are written down by now: a few end the execution, and what it does."""
     for outcome in outcomes:
         if outcome.code == TWIN:
             context.note_twin(outcome.reason)
 
 
-def _told_of_twins(outcome: Outcome) -> Outcome:
+def told_of_twins(outcome: Outcome) -> Outcome:
     """Tell that several calls for a number have made documents, where they have."""
     if len(outcome.targets) < 2:  # noqa: PLR2004
         return outcome

@@ -1,0 +1,174 @@
+"""Looks at what has come to its end: a document may be shown, or made, after its row was written.
+
+What was in doubt is looked at once more at the end of an execution, what the ERP has refused a
+while after it was refused, and what a person vouched for at the beginning of the next execution.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+
+import anyio
+
+from k3push.core.model import PARTLY, BillNumber, Outcome, Row, State
+from k3push.core.remark import remark
+from k3push.core.safety.evidence import made_outcome, new_targets
+from k3push.core.safety.life import SENT_BEFORE
+from k3push.runs.context import Context
+from k3push.runs.lookup import look_at_targets
+from k3push.runs.row_pages import PAGE_ROWS
+from k3push.runs.settle import SHORTEST_WAIT_S, but_of_others, note_twins, told_of_twins
+
+# A wait at the end that is worth a word.
+TELL_OF_S = 5.0
+
+
+async def look_once_more(context: Context) -> None:
+    """Look again at what was in doubt in this execution and has documents by now.
+
+    A document that a rule saved later is added to its row. It is a twin where no bill is known to
+    have several, for a person may have made it, and where the number was sent again: a call was
+    carried out after the window had passed.
+    """
+    elsewhere = {} if context.repeats_pushes else context.doubted_elsewhere
+    suspects = dict.fromkeys(elsewhere, frozenset[str]()) | context.suspects
+    await _wait_for_refused(context)
+    await look_at_refused(context, all_of_them=True)
+    if not suspects or not context.reads_back:
+        return
+    await _recall_sources(context, suspects)
+    seen = await look_at_targets(context, list(suspects), by_all=True, stop_or_not=True)
+    others = await context.ids_of_others(suspects)
+    amended = []
+    for number, before in suspects.items():
+        theirs = before | others.get(number, frozenset())
+        found = [t for t in seen.targets.get(number, ()) if t.id not in theirs]
+        for run, row in await context.ledger.rows_of(number) if found else ():
+            ids = {target.id for target in row.targets}
+            more = [target for target in found if target.id not in ids]
+            if run != context.run.id or row.bill != number or not more:
+                continue
+            if row.state not in SENT_BEFORE:
+                continue
+            outcome = made_outcome(number, [*row.targets, *more])
+            if row.attempts > 1 or number in elsewhere or not await context.may_split():
+                outcome = told_of_twins(outcome)
+            amended.append(outcome._replace(reason=outcome.reason or row.reason))
+    if amended:
+        await context.ledger.amend(
+            context.run.id,
+            amended,
+            at=context.clock.now(),
+            note=remark("note.more_documents"),
+        )
+        note_twins(context, amended)
+
+
+async def name_vouched(context: Context, rows: Sequence[Row]) -> list[Row]:
+    """Find the documents of rows that a person has settled, whose word named none.
+
+    Returns:
+        The rows, with what was found.
+    """
+    silent = {row.bill: row for row in rows if row.state is State.PUSHED and not row.targets}
+    if not silent or not context.reads_back:
+        return list(rows)
+    await _recall_sources(context, silent)
+    seen = await look_at_targets(context, list(silent), by_all=True)
+    amended = []
+    for bill in silent.keys() & seen.targets.keys():
+        kept = await context.ledger.attempts_of(bill)
+        mine = [each.attempt.intent for each in kept if each.attempt.intent.run == context.run.id]
+        before = mine[0].before.get(bill, ()) if mine else ()
+        made = new_targets({bill: seen.targets[bill]}, {bill: before})
+        if targets := (await but_of_others(context, made, context.run.id)).get(bill):
+            amended.append(made_outcome(bill, targets)._replace(reason=silent[bill].reason))
+    if amended:
+        note = remark("note.more_documents")
+        await context.ledger.amend(context.run.id, amended, at=context.clock.now(), note=note)
+    named = {each.number: each for each in amended}
+    return [
+        row._replace(state=named[row.bill].state, targets=named[row.bill].targets)
+        if row.bill in named
+        else row
+        for row in rows
+    ]
+
+
+async def look_at_refused(context: Context, *, all_of_them: bool = False) -> float:
+    """Look once at what the ERP has refused, as late as looks surely show what was saved (P 5.7).
+
+    Args:
+        context: The execution.
+        all_of_them: Also those that were refused a moment ago, as the execution ends.
+
+    Returns:
+        Seconds until the next look is due; infinite if none is.
+    """
+    patience_s, now_s = context.settle.first_wait_s, anyio.current_time()
+    waits = {n: at_s + patience_s - now_s for n, (_, at_s) in context.refused.items()}
+    due = [n for n, wait_s in waits.items() if all_of_them or wait_s <= SHORTEST_WAIT_S]
+    before = {number: context.refused[number][0] for number in due}
+    if due and context.reads_back:
+        await _recall_sources(context, due)
+        seen = await look_at_targets(context, due, by_all=True, stop_or_not=True)
+        found = new_targets(new_targets(seen.targets, before), await context.ids_of_others(due))
+        for number, targets in (await but_of_others(context, found, context.run.id)).items():
+            await _take_back(context, made_outcome(number, targets))
+    # The end of an execution may cut a look off, and makes another.
+    for number in due:
+        context.refused.pop(number, None)
+    return min((wait_s for n, wait_s in waits.items() if n not in before), default=math.inf)
+
+
+async def _recall_sources(context: Context, numbers: Collection[BillNumber]) -> None:
+    """Know the ids again of bills that came to an end: another may have got such a number since."""
+    for number in numbers:
+        rows = await context.ledger.rows_of(number) if number not in context.source_ids else ()
+        for run, row in rows:
+            if run == context.run.id and row.bill == number and row.source_id:
+                context.source_ids[number] = row.source_id
+
+
+async def _wait_for_refused(context: Context) -> None:
+    """Wait until looks surely show what a refused call may have saved (P 5.7)."""
+    left_s = context.refused_s + context.settle.first_wait_s - anyio.current_time()
+    if left_s > TELL_OF_S:
+        context.watch.waiting(remark("note.refused_once_more"), left_s)
+    if left_s > 0:
+        # A stop, too, waits for what has left to be told.
+        await anyio.sleep(left_s)
+
+
+async def _take_back(context: Context, outcome: Outcome) -> None:
+    """Say of a number that was refused that a part of it was made all the same."""
+    now, note, run = context.clock.now(), remark("note.more_documents"), context.run.id
+    rows = [row for of, row in await context.ledger.rows_of(outcome.number) if of == run]
+    for row in rows:
+        if row.bill == outcome.number and row.state is State.REJECTED:
+            again = Outcome(row.bill, State.PLANNED, code=row.code, reason=row.reason)
+            told = outcome._replace(code=PARTLY if row.attempts == 1 else "", reason=row.reason)
+            await context.ledger.conclude(run, [again], at=now)
+            await context.ledger.conclude(run, [told], at=now, note=note)
+
+
+async def recall_refused(context: Context) -> None:
+    """Take in what an execution was refused before it was killed, and had no time to look at."""
+    if context.run.exit is not None:
+        return
+    run, place, refused = context.run.id, 0, list[Row]()
+    while rows := await context.ledger.rows(
+        run, states={State.REJECTED}, after=place, limit=PAGE_ROWS
+    ):
+        place = rows[-1].place
+        refused += [row for row in rows if row.attempts and row.settled_at]
+    ends = [row.settled_at for row in refused if row.settled_at]
+    patience = timedelta(seconds=context.settle.first_wait_s)
+    for row in refused:
+        if row.settled_at and row.settled_at >= max(ends) - patience:
+            kept = await context.ledger.attempts_of(row.bill)
+            intents = [e.attempt.intent for e in kept if e.attempt.intent.run == run]
+            before = intents[0].before.get(row.bill, ()) if intents else ()
+            context.refused[row.bill] = (frozenset(before), -math.inf)
