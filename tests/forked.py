@@ -233,7 +233,9 @@ def _import_what_ours_need() -> None:
     os.close(writing)
     with os.fdopen(reading, encoding="utf-8") as told:
         for name in told.read().split():
-            import_module(name)
+            # Some are made by others when these are imported, and cannot be asked for by name.
+            with suppress(ImportError):
+                import_module(name)
     os.wait()
 
 
