@@ -687,7 +687,7 @@ class Follower:
                 out of their way.
             size: How many the call carried.
         """
-        later = said.code in TRY_LATER_CODES | ABOUT_NO_BILL
+        later = said.code in TRY_LATER_CODES
         for entry in again:
             pause = pause_s(entry.tries) if not said.success else 0.0
             entry.due_s = anyio.current_time() + pause

@@ -21,9 +21,9 @@ NO_RIGHT = "2"
 EDIT_LOCK = "13"
 CALL_LIMIT = "14"
 LICENCE = "7"
-TRY_LATER_CODES = frozenset({EDIT_LOCK, CALL_LIMIT})
 ABOUT_NO_BILL = frozenset({CALL_LIMIT, LICENCE})
 """A limit on calls, or on licences that are in use: each may end, and no bill is to blame."""
+TRY_LATER_CODES = frozenset({EDIT_LOCK}) | ABOUT_NO_BILL
 
 DROPPED = "dropped"
 """Code of a number that a success has passed over in silence."""
