@@ -25,6 +25,7 @@ from k3push.reporting.metrics import HELP
 from k3push.runs.outcome import Exit
 from k3push.words.language import speaker
 from tests.cli.terminal import Desk
+from tests.containerfile import instructions
 from tests.processes.conftest import need
 from tests.web.server import Served
 
@@ -57,15 +58,6 @@ def directives(name: str) -> dict[str, list[str]]:
         if equals and not line.startswith("#"):
             found.setdefault(key, []).append(value)
     return found
-
-
-def instructions() -> list[tuple[str, str]]:
-    """Read the Containerfile: instructions and what follows each."""
-    joined = re.sub(r"^#.*\n", "", text_of("Containerfile"), flags=re.MULTILINE)
-    lines = joined.replace("\\\n", " ").splitlines()
-    return [
-        (word, rest.strip()) for word, _, rest in (line.partition(" ") for line in lines if line)
-    ]
 
 
 def told(instruction: str) -> str:
