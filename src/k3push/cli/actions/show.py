@@ -11,7 +11,6 @@ import anyio.to_thread
 from rich.markup import escape
 from rich.table import Table
 
-from k3push.adapters.archive_files import ArchiveFileError, Told, archives_in, told_of
 from k3push.adapters.clock import SystemClock
 from k3push.cli.console.screen import put_json, screen
 from k3push.config.settings import Settings
@@ -241,6 +240,13 @@ async def explain(config: Path | None, number: str, say: Say) -> Exit:
 
 async def explain_archived(config: Path | None, number: str, archive: Path, say: Say) -> Exit:
     """Print every row, request, answer and note of one number that archives tell of."""
+    from k3push.adapters.archive_files import (  # noqa: PLC0415  # few look into archives
+        ArchiveFileError,
+        Told,
+        archives_in,
+        told_of,
+    )
+
     account, bill = load_settings(config).erp.acct_id, BillNumber(number.strip())
 
     def look() -> list[Told]:
