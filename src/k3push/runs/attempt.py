@@ -46,7 +46,7 @@ from k3push.core.safety.evidence import (
     but_strangers,
     conclude,
     conclude_unread,
-    made_outcome,
+    made_beside,
     needs_patience,
     new_targets,
     strangers,
@@ -483,6 +483,8 @@ async def _look_first(context: Context, sending: Sending) -> Mapping[BillNumber,
         await context.ledger.conclude(context.run.id, outcomes, at=context.clock.now(), note=note)
         context.watch.concluded(outcomes)
         context.forget(outcomes)
+        context.note_made(outcomes)
+        context.note_twins(outcomes)
         sending.outcomes += tuple(outcomes)
         gone = {outcome.number for outcome in outcomes}
         sending.numbers = tuple(number for number in sending.numbers if number not in gone)
@@ -523,7 +525,7 @@ def _unsent(
     if before is not None and {target.id for target in ours}.difference(strangers):
         # A rule that splits may be saving still, so that it is looked at once more at the end.
         context.suspects.setdefault(number, before)
-        return made_outcome(number, ours)
+        return made_beside(number, ours, strangers)
     if found and not context.repeats_pushes:
         return already(number, found, thin=seen.knows_by_number_alone(number))
     if before is not None or not context.repeats_pushes:

@@ -377,6 +377,12 @@ class Context:
         """Say whether enough of a user's documents were shown, or no more can be sent."""
         return self.proofs.enough_shown(sender) or not self.more_to_send()
 
+    def note_twins(self, outcomes: Sequence[Outcome]) -> None:
+        """Count twins that are written down by now: a few end the execution, and what it does."""
+        for outcome in outcomes:
+            if outcome.code == TWIN:
+                self.note_twin(outcome.reason)
+
     def note_twin(self, why: str) -> None:
         """Count a number that somebody else has pushed as well; a few stop the run."""
         self.twins += 1

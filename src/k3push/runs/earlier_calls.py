@@ -16,6 +16,11 @@ from k3push.core.safety.verdict import InDoubt, ReadBack, Verdict, judge
 from k3push.ports import AttemptRecord, Doubt
 from k3push.runs.context import Context
 
+# Attempts of other runs are asked for so far back: a call may take long, and the clocks of two
+# machines may differ.
+LONGEST_CALL = timedelta(hours=2)
+CLOCKS_DIFFER = timedelta(days=1)
+
 
 def was_in_doubt(kept: AttemptRecord) -> bool:
     """Say whether nobody could know at first what became of an attempt."""
@@ -40,14 +45,22 @@ def may_have_made(kept: AttemptRecord) -> bool:
     return verdict.twice or verdict.said.acted or several
 
 
-def still_s(context: Context, kept: AttemptRecord) -> float:
-    """Return for how many seconds a call in doubt may be at work yet."""
-    if not was_in_doubt(kept):
+def wait_s(context: Context, kept: AttemptRecord) -> float:
+    """Return for how many seconds a bill waits for a call that has carried it.
+
+    For one in doubt, which may be at work yet, and after a refusal until looks surely show what
+    was saved all the same. No clock that is set makes it longer.
+    """
+    pace, intent = context.settle, kept.attempt.intent
+    if was_in_doubt(kept):
+        length_s = pace.window_s
+    elif was_refused(kept) and kept.ended_at is not None:
+        length_s = (kept.ended_at - intent.began_at).total_seconds() + pace.first_wait_s
+    else:
         return 0.0
-    intent = kept.attempt.intent
     number, *_ = intent.numbers
     doubt = Doubt(intent.run, number, kept.attempt.id, intent.began_at, intent.uptime, ())
-    return max(0.0, context.settle.window_s - context.ages.age_s(doubt))
+    return max(0.0, length_s - context.ages.age_s(doubt))
 
 
 async def waits_for_others(
@@ -58,16 +71,10 @@ async def waits_for_others(
     What is open or in doubt there is claimed. Free is what was refused, of which looks may show a
     part yet, and what a person has settled while the call may be at work.
     """
-    pace, now = context.settle, context.clock.now()
-    since = now - timedelta(seconds=pace.window_s + pace.first_wait_s)
+    since = context.clock.now() - LONGEST_CALL - CLOCKS_DIFFER
     waits: dict[BillNumber, float] = {}
     for kept in await context.ledger.lately_sent(context.run.id, numbers, since):
-        if isinstance(kept.exchange, NeverSent) or not may_have_made(kept):
-            continue
-        left_s = still_s(context, kept)
-        if was_refused(kept) and kept.ended_at is not None:
-            ended_s = (now - kept.ended_at).total_seconds()
-            left_s = pace.first_wait_s - max(0.0, ended_s)
+        left_s = 0.0 if isinstance(kept.exchange, NeverSent) else wait_s(context, kept)
         if left_s > 0:
             mine = set(numbers).intersection(kept.attempt.intent.numbers)
             waits |= {number: max(left_s, waits.get(number, 0.0)) for number in mine}

@@ -41,7 +41,7 @@ from k3push.core.model import BillNumber, Chunk, Outcome, RunId, State, number_i
 from k3push.core.pacing.backlog import Backlog
 from k3push.core.pacing.holds import Hold
 from k3push.core.remark import remark
-from k3push.core.safety.evidence import ABOUT_NO_BILL, DROPPED, Conclusion
+from k3push.core.safety.evidence import DROPPED, Conclusion
 from k3push.ports import RunIsAliveError
 from k3push.runs.attempt import Sending, push_chunk
 from k3push.runs.context import Context
@@ -129,6 +129,7 @@ class _Engine:
     Attributes:
         hold: What kept chunks from leaving when it was last looked at.
         overloads: Answers in a row that said that the ERP is overloaded.
+        limits: Rounds in which nothing has got through, since calls are limited.
         refused_canaries: Documents in a row that were sent to prove the steps, and were refused.
     """
 
@@ -142,6 +143,7 @@ class _Engine:
         self.follower = Follower(context, self.wakeup)
         self.hold: Hold | None = None
         self.overloads = 0
+        self.limits = 0
         self.refused_canaries = 0
         backlog.follow_proved = not (self.follower.wanted and context.pace.canary)
         context.more_to_send = self._has_more
@@ -351,8 +353,13 @@ class _Engine:
 
     async def _put_back(self, chunk: Chunk, conclusion: Conclusion) -> None:
         """Put back what may travel again; what a later look may show waits behind the others."""
-        tries = chunk.tries + conclusion.try_later
-        if conclusion.try_later and conclusion.parts and not conclusion.broke:
+        # Where nothing gets through, a limit is about no bill, and uses up no try of one.
+        is_ours = not conclusion.limited or not self.limits
+        tries = chunk.tries + (conclusion.try_later and is_ours)
+        self.limits = self.limits if conclusion.limited else 0
+        if conclusion.limited and conclusion.parts:
+            self._wait_at_limit(conclusion)
+        elif conclusion.try_later and conclusion.parts and not conclusion.broke:
             await self._put_off(conclusion, tries + 1)
         add = partial(self.backlog.add_suspect, tries=tries, alone=chunk.alone)
         now_s = anyio.current_time()
@@ -363,6 +370,8 @@ class _Engine:
                 add(part, due_s=now_s + pause_s(tries + 1))
             elif conclusion.hides:
                 add(part, due_s=surely_s)
+            elif conclusion.limited:
+                add(part, due_s=now_s)  # another may get through
             else:
                 self.backlog.add_part(part, tries=tries, alone=chunk.alone)
         # What a success passed over may be saved a moment after the answer.
@@ -383,13 +392,17 @@ class _Engine:
     async def _put_off(self, conclusion: Conclusion, nth: int) -> None:
         """Wait before a chunk that was put off travels again (rule 5)."""
         last = next(o for o in conclusion.outcomes if o.state is State.PLANNED)
-        if last.code in ABOUT_NO_BILL:
-            self._spare_erp(last.reason, nth)
-            self.context.end_at_limit(last.reason, nth)
-        else:
-            # A bill that somebody edits is no reason for the others to wait.
-            self.context.watch.waiting(last.reason, pause_s(nth))
-            await self.context.stop.sleep(pause_s(nth))
+        # A bill that somebody edits is no reason for the others to wait.
+        self.context.watch.waiting(last.reason, pause_s(nth))
+        await self.context.stop.sleep(pause_s(nth))
+
+    def _wait_at_limit(self, conclusion: Conclusion) -> None:
+        """Let all wait for a limit on calls to end, longer each time that nothing gets through."""
+        last = next(o for o in conclusion.outcomes if o.state is State.PLANNED)
+        # Calls that were on their way together meet it together.
+        self.limits += self.context.throttle.hold is None
+        self._spare_erp(last.reason, self.limits + 1)
+        self.context.end_at_limit(last.reason, self.limits)
 
     def _spare_erp(self, why: str, nth: int) -> None:
         """Let all chunks wait: their calls together were too many."""

@@ -179,6 +179,7 @@ class Follower:
     _expected: dict[str, Row] = field(default_factory=dict)
     _twins: set[str] = field(default_factory=set)
     _untied: set[str] = field(default_factory=set)
+    _limits: int = 0
     _has_taken_up: bool = False
     _ages: DoubtAges = field(init=False)
 
@@ -687,9 +688,13 @@ class Follower:
                 out of their way.
             size: How many the call carried.
         """
-        later = said.code in TRY_LATER_CODES
+        later, limited = said.code in TRY_LATER_CODES, said.code in ABOUT_NO_BILL
+        # Where nothing gets through, a limit is about no document, and uses up no try of one.
+        is_ours = not limited or not self._limits
+        self._limits = self._limits + (self.context.throttle.hold is None) if limited else 0
         for entry in again:
             pause = pause_s(entry.tries) if not said.success else 0.0
+            entry.tries -= not is_ours
             entry.due_s = anyio.current_time() + pause
             if later:
                 entry.last = None  # what the ERP puts off, it has not done
@@ -697,10 +702,10 @@ class Follower:
                 entry.most = 1
             else:
                 entry.most = size if is_named else max(1, size // 2)
-        if again and said.code in ABOUT_NO_BILL:
-            words, nth = " ".join(said.messages), max(entry.tries for entry in again)
-            self._spare_erp(words, nth)
-            self.context.end_at_limit(words, nth)
+        if again and limited:
+            words = " ".join(said.messages)
+            self._spare_erp(words, self._limits)
+            self.context.end_at_limit(words, self._limits)
 
     async def _look_after(
         self, entries: Sequence[_Entry], intent: StepIntent, said: Said

@@ -25,12 +25,12 @@ from k3push.core.model import (
 )
 from k3push.core.pacing.backlog import Backlog
 from k3push.core.pacing.chunking import apart, halve, split
-from k3push.core.safety.evidence import DROPPED, made_outcome
+from k3push.core.safety.evidence import DROPPED, made_beside
 from k3push.core.safety.matching import MOST_NUMBERS
 from k3push.ports import AttemptRecord, Holder
 from k3push.runs.context import Context
 from k3push.runs.create import attempts_before
-from k3push.runs.earlier_calls import may_have_made, still_s, was_in_doubt, was_refused
+from k3push.runs.earlier_calls import may_have_made, wait_s, was_in_doubt, was_refused
 from k3push.runs.held_numbers import HeldNumbers
 from k3push.runs.lookup import look_at_targets
 from k3push.runs.settle import ABSENT
@@ -171,7 +171,9 @@ class Intake:
         # A run that is resumed knows no better when what broke its call may be shown.
         later_s = anyio.current_time() + context.settle.first_wait_s
         for row, bill in sendable:
-            mine = await self._attempts_of(bill) if row.attempts else []
+            sent = await self._sent_of(bill) if row.attempts else []
+            mine = await self._attempts_of(bill, sent) if sent else []
+            broke = bool(mine) and was_refused(mine[-1])
             if mine:
                 before = self._remember(bill, mine)
                 if any(map(was_in_doubt, mine)):
@@ -179,13 +181,11 @@ class Intake:
                     context.suspects.setdefault(bill, before)
             # Nobody is sent again at once whose last call may have made what looks show later, nor
             # on a person's word while that call may be at work still.
-            due_s = max(
-                later_s if mine and was_refused(mine[-1]) else 0.0,
-                anyio.current_time() + still_s(context, mine[-1]) if mine else 0.0,
-            )
+            left_s = wait_s(context, sent[-1]) if sent else 0.0
+            due_s = anyio.current_time() + left_s if left_s else 0.0
             if row.code == DROPPED:
                 self._backlog.add_suspect((bill,), alone=True, due_s=max(due_s, later_s))
-            elif due_s > anyio.current_time() or row.code == ABSENT:
+            elif due_s or broke or row.code == ABSENT:
                 suspects.setdefault((row.chunk, due_s), []).append(bill)
             else:
                 self._backlog.add([bill])
@@ -228,20 +228,28 @@ class Intake:
             context.forget(unsent)
         return [(by_line[n], bills[n]) for n, outcome in outcomes.items() if outcome is None]
 
-    async def _attempts_of(self, bill: BillNumber) -> list[AttemptRecord]:
-        """Return what this run has sent of a bill and may have made something, the first first."""
+    async def _sent_of(self, bill: BillNumber) -> list[AttemptRecord]:
+        """Return what this run has written down of a bill and has left, the first first."""
         context = self._context
-        kept = [
+        return [
             each
             for each in await context.ledger.attempts_of(bill)
             if each.attempt.intent.run == context.run.id
+            and not isinstance(each.exchange, NeverSent)
         ]
-        left = [each for each in kept if not isinstance(each.exchange, NeverSent)]
+
+    async def _attempts_of(
+        self, bill: BillNumber, sent: Sequence[AttemptRecord]
+    ) -> list[AttemptRecord]:
+        """Return which of the attempts at a bill may have made something of it."""
+        context = self._context
         # What was rejected has made nothing of it, and somebody has planned it again since.
         notes = await context.ledger.notes_of(bill)
         over = [attempts_before(n.text) for n in notes if n.run == context.run.id]
-        done = kept[: max(over, default=0)]
-        left = [each for each in left if each not in done]
+        kept = await context.ledger.attempts_of(bill) if over else ()
+        ours = [each for each in kept if each.attempt.intent.run == context.run.id]
+        done = ours[: max(over, default=0)]
+        left = [each for each in sent if each not in done]
         # Where a bill may have several documents, whose a new one is cannot be told by time.
         return [each for each in left if context.repeats_pushes or may_have_made(each)]
 
@@ -269,14 +277,14 @@ class Intake:
         others = await context.ids_of_others(numbers)
         found: dict[BillNumber, Outcome] = {}
         for number in numbers:
-            if not (mine := await self._attempts_of(number)):
+            if not (mine := await self._attempts_of(number, await self._sent_of(number))):
                 continue
             before = self._remember(number, mine)
             theirs = before | others.get(number, frozenset())
             made = tuple(each for each in seen.targets.get(number, ()) if each.id not in theirs)
             strangers = await context.others_among({number: made}) if made else ()
             if {target.id for target in made}.difference(strangers):
-                found[number] = made_outcome(number, made)
+                found[number] = made_beside(number, made, strangers)
                 context.suspects.setdefault(number, before)
         return [found.get(each.number, each) for each in refused]
 

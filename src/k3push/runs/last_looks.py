@@ -12,14 +12,14 @@ from datetime import timedelta
 
 import anyio
 
-from k3push.core.model import PARTLY, BillNumber, Outcome, Row, State
+from k3push.core.model import PARTLY, TWIN, BillNumber, Outcome, Row, State
 from k3push.core.remark import remark
 from k3push.core.safety.evidence import made_outcome, new_targets
 from k3push.core.safety.life import SENT_BEFORE
 from k3push.runs.context import Context
 from k3push.runs.lookup import look_at_targets
 from k3push.runs.row_pages import PAGE_ROWS
-from k3push.runs.settle import SHORTEST_WAIT_S, but_of_others, note_twins, told_of_twins
+from k3push.runs.settle import SHORTEST_WAIT_S, ours_of, told_of_twins
 
 # A wait at the end that is worth a word.
 TELL_OF_S = 5.0
@@ -63,7 +63,7 @@ async def look_once_more(context: Context) -> None:
             at=context.clock.now(),
             note=remark("note.more_documents"),
         )
-        note_twins(context, amended)
+        context.note_twins(amended)
 
 
 async def name_vouched(context: Context, rows: Sequence[Row]) -> list[Row]:
@@ -83,14 +83,22 @@ async def name_vouched(context: Context, rows: Sequence[Row]) -> list[Row]:
         mine = [each.attempt.intent for each in kept if each.attempt.intent.run == context.run.id]
         before = mine[0].before.get(bill, ()) if mine else ()
         made = new_targets({bill: seen.targets[bill]}, {bill: before})
-        if targets := (await but_of_others(context, made, context.run.id)).get(bill):
-            amended.append(made_outcome(bill, targets)._replace(reason=silent[bill].reason))
+        made = new_targets(made, await context.ids_of_others([bill]))
+        if outcome := (await ours_of(context, made, context.run.id)).get(bill):
+            if not await context.may_split():
+                outcome = told_of_twins(outcome)
+            amended.append(outcome._replace(reason=outcome.reason or silent[bill].reason))
     if amended:
         note = remark("note.more_documents")
         await context.ledger.amend(context.run.id, amended, at=context.clock.now(), note=note)
+        context.note_twins(amended)
     named = {each.number: each for each in amended}
     return [
-        row._replace(state=named[row.bill].state, targets=named[row.bill].targets)
+        row._replace(
+            state=named[row.bill].state,
+            targets=named[row.bill].targets,
+            code=named[row.bill].code,
+        )
         if row.bill in named
         else row
         for row in rows
@@ -115,8 +123,8 @@ async def look_at_refused(context: Context, *, all_of_them: bool = False) -> flo
         await _recall_sources(context, due)
         seen = await look_at_targets(context, due, by_all=True, stop_or_not=True)
         found = new_targets(new_targets(seen.targets, before), await context.ids_of_others(due))
-        for number, targets in (await but_of_others(context, found, context.run.id)).items():
-            await _take_back(context, made_outcome(number, targets))
+        for outcome in (await ours_of(context, found, context.run.id)).values():
+            await _take_back(context, outcome)
     # The end of an execution may cut a look off, and makes another.
     for number in due:
         context.refused.pop(number, None)
@@ -149,9 +157,12 @@ async def _take_back(context: Context, outcome: Outcome) -> None:
     for row in rows:
         if row.bill == outcome.number and row.state is State.REJECTED:
             again = Outcome(row.bill, State.PLANNED, code=row.code, reason=row.reason)
-            told = outcome._replace(code=PARTLY if row.attempts == 1 else "", reason=row.reason)
+            told = outcome
+            if told.code != TWIN:
+                told = told._replace(code=PARTLY if row.attempts == 1 else "", reason=row.reason)
             await context.ledger.conclude(run, [again], at=now)
             await context.ledger.conclude(run, [told], at=now, note=note)
+            context.note_twins([told])
 
 
 async def recall_refused(context: Context) -> None:

@@ -18,7 +18,6 @@ means is told beside each look.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Protocol, TypeVar
@@ -657,14 +656,16 @@ async def look_unless_refused(
         stop_or_not: Go on trying though a stop is asked.
         with_any_error: A site that cannot tell it may answer with any error, each time.
     """
-    refused: list[type[Exception]] = [LookRefusedError]
-    if with_any_error and asked not in context.worked:
-        refused.append(_RefusedForLongError)
     for tries_left in reversed(range(TRIES_OF_A_PART)):
-        with suppress(*refused):
+        try:
             return await _read(context, asked, look, stop_or_not=stop_or_not)
-        if tries_left:
-            await anyio.sleep(BELIEVED_AFTER_S)
+        except LookRefusedError:
+            if tries_left:
+                await anyio.sleep(BELIEVED_AFTER_S)
+        except _RefusedForLongError:
+            if not with_any_error or asked in context.worked:
+                raise
+            return None
     return None
 
 

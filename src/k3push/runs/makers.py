@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from k3push.core.model import BillNumber, RunId, Standing, Targets
 from k3push.core.safety.verdict import ReadBack, judge
@@ -34,10 +35,13 @@ class Makers:
     Attributes:
         constant: Who made all that are known; "" where several did, or nothing is known.
         copied: Each may bear who has made its bill: a rule may copy that.
+        ahead: So far at most the server's local time was ahead of the clock of a machine, in UTC,
+            when it made one.
     """
 
     constant: str = ""
     copied: bool = False
+    ahead: timedelta = EASTERNMOST
 
     def may_be(self, creator: str, of_bills: Collection[str]) -> bool:
         """Say whether a document may be this user's.
@@ -112,7 +116,8 @@ class MakersBySender:
                 mine = [
                     makers[each].may_be(maker, {creators.get(number, "")}) for each in sent.senders
                 ]
-                if not any(mine) or _is_later(standings[id_], sent.over_at):
+                ahead = max(makers[each].ahead for each in sent.senders)
+                if not any(mine) or _is_later(standings[id_], sent.over_at + ahead):
                     others.add(id_)
         return frozenset(others)
 
@@ -140,36 +145,61 @@ def created_at(standing: Standing | None) -> datetime | None:
 
 
 def _is_later(standing: Standing, over_at: datetime) -> bool:
-    """Say whether a document was surely made after a time of the clock of the machine."""
+    """Say whether a document was surely made after a local time of the server."""
     created = created_at(standing)
-    over = over_at.astimezone(UTC).replace(tzinfo=None) + EASTERNMOST + CLOCKS_DIFFER
+    over = over_at.astimezone(UTC).replace(tzinfo=None) + CLOCKS_DIFFER
     return created is not None and created > over
 
 
-async def _named_in_answers(ledger: Ledger, known: Sequence[Made], sender: str) -> dict[str, str]:
-    """Return the documents of rows that answers to a user have named, with their bills' ids."""
-    named: dict[str, str] = {}
+class _Named(NamedTuple):
+    """A document that an answer has named.
+
+    Attributes:
+        source: The id of its bill; "" where it is not known.
+        began_at: When its call began.
+    """
+
+    source: str
+    began_at: datetime
+
+
+async def _named_in_answers(
+    ledger: Ledger, known: Sequence[Made], sender: str
+) -> dict[str, _Named]:
+    """Return the documents of rows that answers to a user have named."""
+    named: dict[str, _Named] = {}
     for each in known:
         rows = await ledger.rows_of(each.number)
         source = next((row.source_id for run, row in rows if run == each.run), "")
         for kept in await ledger.attempts_of(each.number):
             verdict = judge(kept.exchange) if kept.exchange else None
-            if kept.attempt.intent.sender == sender and isinstance(verdict, ReadBack):
+            intent = kept.attempt.intent
+            if intent.sender == sender and isinstance(verdict, ReadBack):
                 ids = {target.id for target in verdict.said.named}
-                named |= {target.id: source for target in each.targets if target.id in ids}
+                of = _Named(source, intent.began_at)
+                named |= {target.id: of for target in each.targets if target.id in ids}
     return named
 
 
-async def _makers_of(looker: Looker, named: Mapping[str, str]) -> Makers:
+async def _makers_of(looker: Looker, named: Mapping[str, _Named]) -> Makers:
     """Compare who has made documents with who has made their bills."""
     standings = await look_at_standings(looker, list(named)) if named else {}
-    pairs = {(named[id_], each.creator) for id_, each in standings.items() if each.creator}
+    pairs = {(named[id_].source, each.creator) for id_, each in standings.items() if each.creator}
     ids = sorted({bill for bill, _ in pairs} - {""})
     bills = await look_at_standings(looker, ids, of_source=True) if pairs and ids else {}
     creators = {(bills[bill].creator if bill in bills else "", maker) for bill, maker in pairs}
     makers = {maker for _, maker in pairs}
     copied = all(not creator or creator == maker for creator, maker in creators)
-    return Makers(next(iter(makers)) if len(makers) == 1 else "", copied=bool(pairs) and copied)
+    ahead = [
+        created - named[id_].began_at.astimezone(UTC).replace(tzinfo=None)
+        for id_, each in standings.items()
+        if (created := created_at(each))
+    ]
+    return Makers(
+        next(iter(makers)) if len(makers) == 1 else "",
+        copied=bool(pairs) and copied,
+        ahead=max([EASTERNMOST, *ahead]),
+    )
 
 
 async def creators_of(looker: Looker, bills: Iterable[BillNumber]) -> dict[BillNumber, str]:

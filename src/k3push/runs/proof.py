@@ -126,6 +126,7 @@ class Proofs:
     missed: bool = False
     shown: Counter[str] = field(default_factory=Counter)
     _asked: bool = False
+    _untold: bool = False
     _clock: ServerClock | None = None
     _marks: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=MOST_MARKS))
     _sees: dict[tuple[str, frozenset[str]], bool] = field(default_factory=dict)
@@ -181,11 +182,14 @@ class Proofs:
             senders: Who sent each number in doubt, "" where that is not known.
             before: Documents of these numbers that were there before.
         """
+        if self._untold:
+            return frozenset(senders.values())
         when = began.no_later_than(self._clock)
         mark = self._mark_before(began)
         beside = [mark] if mark else []
         found = await look_for_strays(looker, f"{when:%Y-%m-%d %H:%M:%S}", senders, beside=beside)
         if found is None:
+            self._untold = True
             return frozenset(senders.values())
         known_before = found.get(mark)
         strays = {

@@ -33,7 +33,7 @@ from k3push.core.model import (
 from k3push.core.pacing.chunking import halve
 from k3push.core.protocol.links import link_fields
 from k3push.core.remark import foreign, remark
-from k3push.core.safety.evidence import but_strangers, made_outcome, new_targets
+from k3push.core.safety.evidence import but_strangers, made_beside, new_targets
 from k3push.core.safety.verdict import InDoubt, ReadBack, Said, SendAgain, judge
 from k3push.ports import AttemptRecord, Clock, Doubt, Ledger
 from k3push.runs.context import Context, SettlePace
@@ -206,7 +206,8 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
     seen = await look_at_targets(context, numbers, by_all=True, stop_or_not=True)
     before: Mapping[BillNumber, Sequence[str]] = {d.number: d.before for d, _ in due}
     made = await _without_strangers(context, due, new_targets(seen.targets, before))
-    made = await but_of_others(context, made, run)
+    ours = await ours_of(context, made, run)
+    made = {number: made[number] for number in ours}
     gone = await context.others_among(new_targets(seen.cancelled, before), run)
     seen = replace(seen, cancelled=new_targets(seen.cancelled, dict.fromkeys(seen.cancelled, gone)))
     found = []
@@ -230,7 +231,7 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
         elif waited and context.ages.agree(
             doubt, {target.id for target in made[number]}, context.settle.poll_s
         ):
-            outcome = made_outcome(number, made[number])
+            outcome = ours[number]
             if sent_before and not splits:
                 outcome = told_of_twins(outcome)
             found.append(outcome)
@@ -242,7 +243,7 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
     context.note_made(found)
     ground = found_by(context.route, seen, {t.id for each in found for t in each.targets})
     await _conclude(context, run, found, (), ground)
-    note_twins(context, found)
+    context.note_twins(found)
     silent = [(doubt, age) for doubt, age in due if doubt.number not in made]
     # A call whose documents still come may save more, though the window has passed.
     over = [d for d, age in silent if age >= context.settle.window_s and d.attempt not in at_work]
@@ -425,17 +426,17 @@ async def _without_strangers(
     return left
 
 
-async def but_of_others(context: Context, made: Targets, run: RunId) -> Targets:
-    """Leave out bills of which somebody else has made all that is new since a run's calls."""
-    others = await context.others_among(made, run)
-    return {n: targets for n, targets in made.items() if {t.id for t in targets} - others}
+async def ours_of(context: Context, found: Targets, run: RunId) -> dict[BillNumber, Outcome]:
+    """Say what became of bills that have new documents since a run's calls.
 
-
-def note_twins(context: Context, outcomes: Sequence[Outcome]) -> None:
-    """Count twins that are written down by now: a few end the execution, and what it does."""
-    for outcome in outcomes:
-        if outcome.code == TWIN:
-            context.note_twin(outcome.reason)
+    One of which somebody else has made all is left out; beside ours another's is a twin.
+    """
+    others = await context.others_among(found, run)
+    return {
+        number: made_beside(number, targets, others)
+        for number, targets in found.items()
+        if {target.id for target in targets} - others
+    }
 
 
 def told_of_twins(outcome: Outcome) -> Outcome:

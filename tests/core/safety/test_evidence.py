@@ -82,19 +82,19 @@ def test_an_edit_lock_or_a_call_limit_is_tried_later(code: str) -> None:
     assert (concluded.outcomes[0].code, concluded.outcomes[0].reason) == (code, LOCK)
 
 
-def test_a_number_that_was_put_off_too_often_is_rejected() -> None:
-    """A lock that somebody forgot must not hold a run for ever."""
-    concluded = conclude(said(LOCK, code="13"), [A], Look({}, proved=True), last_try=True)
-    assert concluded == Conclusion((Outcome(A, State.REJECTED, (), "13", LOCK),))
+@pytest.mark.parametrize("code", ["13", "14", "7"])
+def test_a_number_that_was_put_off_too_often_is_rejected(code: str) -> None:
+    """A lock that somebody forgot must not hold a run for ever; nor what one bill alone meets."""
+    concluded = conclude(said(LOCK, code=code), [A], Look({}, proved=True), last_try=True)
+    assert concluded == Conclusion((Outcome(A, State.REJECTED, (), code, LOCK),))
 
 
-@pytest.mark.parametrize("look", [Look({}, proved=True), Look({})])
-def test_a_limit_on_calls_rejects_no_number(look: Look) -> None:
-    """It is about none of them; the run ends instead, where it lasts."""
-    concluded = conclude(said(LOCK, code="14"), [A], look, last_try=True)
-    assert (in_words(concluded), concluded.try_later) == ("A:planned", True)
-    alone = conclude_unread(said(LOCK, code="14"), A, last_try=True)
-    assert (in_words(alone), alone.try_later) == ("A:planned", True)
+@pytest.mark.parametrize(("code", "limited"), [("13", False), ("14", True), ("7", True)])
+def test_a_limit_is_told_apart_from_a_lock(code: str, *, limited: bool) -> None:
+    """It is about no number, so that all wait, and it uses up no try where nothing gets through."""
+    concluded = conclude(said(LOCK, code=code), [A], Look({}, proved=True))
+    alone = conclude_unread(said(LOCK, code=code), A)
+    assert [(each.try_later, each.limited) for each in (concluded, alone)] == [(True, limited)] * 2
 
 
 def test_a_chunk_that_was_put_off_too_often_is_split() -> None:
@@ -333,7 +333,7 @@ def test_what_becomes_of_a_number_that_no_look_shows(
     assert concluded.outcomes[0].code == code
 
 
-@pytest.mark.parametrize("answer", [LOCKED, EXCEPTION])
+@pytest.mark.parametrize("answer", [LOCKED, LIMITED, EXCEPTION])
 def test_a_lone_number_that_was_tried_often_enough_is_rejected(answer: Said) -> None:
     """No list may run for ever, and these calls have made nothing."""
     concluded = conclude(answer, [A], PROVED, last_try=True)

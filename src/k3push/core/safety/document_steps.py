@@ -27,7 +27,7 @@ from dataclasses import dataclass, replace
 
 from k3push.core.model import Document, FlowTask, Follow, Standing, Step, StepIntent, Target
 from k3push.core.remark import remark
-from k3push.core.safety.evidence import ABOUT_NO_BILL, TRY_LATER_CODES
+from k3push.core.safety.evidence import TRY_LATER_CODES
 from k3push.core.safety.verdict import RESPONSE_ERROR, InDoubt, Said
 
 
@@ -191,7 +191,7 @@ def conclude_step(
         return Move(after)
     if has_moved(intent, standing):
         return Move(next_step(document, standing, (), task, intent).document)
-    if said.code in ABOUT_NO_BILL or (said.code in TRY_LATER_CODES and not last_try):
+    if said.code in TRY_LATER_CODES and not last_try:
         return Move(document, intent.step)
     # D does not show whether a call has worked and somebody has taken the document back.
     sure = intent.status != TAKEN_BACK

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from k3push.core.model import PARTLY, BillNumber, Outcome, State, Target, Targets
+from k3push.core.model import PARTLY, TWIN, BillNumber, Outcome, State, Target, Targets
 from k3push.core.pacing.chunking import quarter
 from k3push.core.remark import remark
 from k3push.core.safety.named_bills import messages_naming, naming_one
@@ -39,6 +39,7 @@ class Conclusion:
         alone: Planned numbers that were dropped in silence; each is sent alone once.
         try_later: The part may travel unchanged after a pause: the ERP asked for it (edit lock,
             call limit), or its exception was about a number that travelled alone.
+        limited: It asked for that since calls or licences are limited, which is about no number.
         broke: The call ended with an exception, so that the parts wait before they travel.
         hides: Several numbers were refused, and some may have been saved all the same (P 5.7): the
             parts wait until looks surely show that.
@@ -49,6 +50,7 @@ class Conclusion:
     parts: tuple[tuple[BillNumber, ...], ...] = ()
     alone: tuple[BillNumber, ...] = ()
     try_later: bool = False
+    limited: bool = False
     broke: bool = False
     hides: bool = False
     contradiction: str = ""
@@ -127,8 +129,7 @@ def conclude(
     ============================================  ==========================================
     names a document that no look links           unknown; the run stops (rule 9)
     success, and the field was never proved       unknown; the run stops if nothing is shown
-    calls or licences are limited (14, 7)         planned, after a pause
-    asks to try later (13)                        planned, after a pause; at last rejected
+    asks to try later (13, 14, 7)                 planned, after a pause; at last rejected
     the user has no right (2), and others may     planned, as it was
     anything, and a stray document has come       unknown, unless a message names it
     anything, and absence does not count          see `_by_word_alone`
@@ -161,7 +162,7 @@ def conclude(
     of_rest = _contradicted(rest, look)
     if of_rest is None and not rest.numbers:
         of_rest = Conclusion(())
-    elif of_rest is None and _asks_for_later(said, last_try=last_try):
+    elif of_rest is None and said.code in TRY_LATER_CODES and not last_try:
         of_rest = rest.later()
     elif of_rest is None and elsewhere and said.code == NO_RIGHT and not said.acted:
         of_rest = rest.onward()
@@ -184,9 +185,18 @@ def conclude(
     )
 
 
-def _asks_for_later(said: Said, *, last_try: bool) -> bool:
-    """Say whether the ERP may be asked for the same again."""
-    return said.code in ABOUT_NO_BILL or (said.code in TRY_LATER_CODES and not last_try)
+def made_beside(number: BillNumber, targets: Sequence[Target], others: Collection[str]) -> Outcome:
+    """Say what a number became of which somebody else has made a document too: it is a twin.
+
+    >>> ours, theirs = Target("1", "RK1"), Target("2", "RK2")
+    >>> made_beside(BillNumber("A"), [ours, theirs], {"2"}).code
+    'twin'
+    """
+    outcome = made_outcome(number, targets)
+    theirs = [target.label for target in outcome.targets if target.id in others]
+    if not theirs:
+        return outcome
+    return outcome._replace(code=TWIN, reason=remark("note.twin", documents=", ".join(theirs)))
 
 
 def _made_in_part(
@@ -346,7 +356,8 @@ class _Rest:
     def later(self) -> Conclusion:
         """Let them travel together again after a pause."""
         outcomes = tuple(self._planned(number) for number in self.numbers)
-        return Conclusion(outcomes, parts=(self.numbers,), try_later=True)
+        limited = self.said.code in ABOUT_NO_BILL
+        return Conclusion(outcomes, parts=(self.numbers,), try_later=True, limited=limited)
 
     def onward(self) -> Conclusion:
         """Let them travel together through another user: the refusal is about none of them."""
@@ -426,9 +437,10 @@ def conclude_unread(
         outcome = Outcome(
             number, State.UNKNOWN, code=said.code if said.messages else "unnamed", reason=reason
         )
-    elif _asks_for_later(said, last_try=last_try):
+    elif said.code in TRY_LATER_CODES and not last_try:
         outcome = Outcome(number, State.PLANNED, code=said.code, reason=reason)
-        return Conclusion((outcome,), parts=((number,),), try_later=True)
+        limited = said.code in ABOUT_NO_BILL
+        return Conclusion((outcome,), parts=((number,),), try_later=True, limited=limited)
     elif elsewhere and said.code == NO_RIGHT:
         outcome = Outcome(number, State.PLANNED, code=said.code, reason=reason)
         return Conclusion((outcome,), parts=((number,),))

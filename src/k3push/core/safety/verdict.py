@@ -166,8 +166,8 @@ _OF_TIME_BARE = re.compile(r"取消|已过期|expired", re.IGNORECASE)
 
 # What business says as a part of a sentence, and .NET and databases as the whole of one.
 _INTERRUPTED_WHOLE = re.compile(
-    r"(该|此)?(操作|请求|调用|执行|查询|命令|任务|工作|连[接线])已?(经)?(超时|逾时|取消|断开|关闭|中断|中止)"
-    r"|超时|逾时"
+    r"(该|此)?(操作|请求|调用|执行|查询|命令)已?(经)?(超时|逾时|取消|中断|中止)"
+    r"|连[接线]已?(经)?(断开|关闭|中断|中止)|超时|逾时"
 )
 
 # Sites in Taiwan and Hong Kong speak of the same in traditional characters.
