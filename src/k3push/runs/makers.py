@@ -109,17 +109,17 @@ class MakersBySender:
         makers = {each: await self.of(looker, ledger, run, each) for each in senders}
         copied = any(each.copied for each in makers.values())
         creators = await creators_of(looker, found) if copied else {}
-        others = set()
+        ours = set()
         for number, targets in found.items():
             for id_ in {target.id for target in targets} & standings.keys():
                 maker, sent = standings[id_].creator, calls[number]
-                mine = [
-                    makers[each].may_be(maker, {creators.get(number, "")}) for each in sent.senders
-                ]
-                ahead = max(makers[each].ahead for each in sent.senders)
-                if not any(mine) or _is_later(standings[id_], sent.over_at + ahead):
-                    others.add(id_)
-        return frozenset(others)
+                theirs = [makers[sender] for sender in sent.senders]
+                may_be = any(each.may_be(maker, {creators.get(number, "")}) for each in theirs)
+                over_at = sent.over_at + max(each.ahead for each in theirs)
+                if may_be and not _is_later(standings[id_], over_at):
+                    # A merged document bears the maker of one of its bills.
+                    ours.add(id_)
+        return frozenset(standings.keys() - ours)
 
     async def of(self, looker: Looker, ledger: Ledger, run: RunId, sender: str) -> Makers:
         """Return as whom a user makes documents, told by those that answers to him have named.
