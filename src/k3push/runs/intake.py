@@ -181,7 +181,8 @@ class Intake:
                     context.suspects.setdefault(bill, before)
             # Nobody is sent again at once whose last call may have made what looks show later, nor
             # on a person's word while that call may be at work still.
-            left_s = wait_s(context, sent[-1]) if sent else 0.0
+            # Looks have settled what is absent, after its window.
+            left_s = wait_s(context, sent[-1]) if sent and row.code != ABSENT else 0.0
             due_s = anyio.current_time() + left_s if left_s else 0.0
             if row.code == DROPPED:
                 self._backlog.add_suspect((bill,), alone=True, due_s=max(due_s, later_s))
