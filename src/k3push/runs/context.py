@@ -347,8 +347,10 @@ class Context:
             self, self.ledger, self.run.id, began=began, senders=senders, before=before
         )
 
-    async def others_among(self, found: Targets, run: RunId | None = None) -> frozenset[str]:
-        """Return which documents that are new since a run's calls others have made (`proof`).
+    async def others_among(
+        self, found: Targets, run: RunId | None = None, *, may_send: bool = True
+    ) -> frozenset[str]:
+        """Return which documents that are new since a run's calls others have made (`makers`).
 
         Where bills are pushed though they have documents, to take ours for another's might make a
         second one.
@@ -356,8 +358,9 @@ class Context:
         Args:
             found: The documents, by source number.
             run: Whose calls; None is this one's.
+            may_send: A bill without a document of ours may be sent for that.
         """
-        if not found or self.repeats_pushes:
+        if not found or (self.repeats_pushes and may_send):
             return frozenset()
         run = run or self.run.id
         window, calls = timedelta(seconds=self.settle.window_s), {}

@@ -84,7 +84,8 @@ async def name_vouched(context: Context, rows: Sequence[Row]) -> list[Row]:
         before = mine[0].before.get(bill, ()) if mine else ()
         made = new_targets({bill: seen.targets[bill]}, {bill: before})
         made = new_targets(made, await context.ids_of_others([bill]))
-        if outcome := (await ours_of(context, made, context.run.id)).get(bill):
+        ours = await ours_of(context, made, context.run.id, may_send=False)
+        if outcome := ours.get(bill):
             if not await context.may_split():
                 outcome = told_of_twins(outcome)
             amended.append(outcome._replace(reason=outcome.reason or silent[bill].reason))
@@ -123,8 +124,11 @@ async def look_at_refused(context: Context, *, all_of_them: bool = False) -> flo
         await _recall_sources(context, due)
         seen = await look_at_targets(context, due, by_all=True, stop_or_not=True)
         found = new_targets(new_targets(seen.targets, before), await context.ids_of_others(due))
-        for outcome in (await ours_of(context, found, context.run.id)).values():
-            await _take_back(context, outcome)
+        ours = await ours_of(context, found, context.run.id, may_send=False)
+        for outcome in ours.values():
+            # The end of an execution leaves no row half-way.
+            with anyio.CancelScope(shield=True):
+                await _take_back(context, outcome)
     # The end of an execution may cut a look off, and makes another.
     for number in due:
         context.refused.pop(number, None)

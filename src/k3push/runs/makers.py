@@ -128,12 +128,18 @@ class MakersBySender:
         """
         if sender not in self._known:
             known = await ledger.made_by(run, sender, limit=SAMPLE) if sender else ()
-            named = await _named_in_answers(ledger, known, sender)
+            named = await _named_in_answers(ledger, await made_alike(looker, ledger, known), sender)
             makers = await _makers_of(looker, named)
             if len(named) < LEAST_SAMPLE:
-                return makers  # more may be known soon
+                return Makers(ahead=makers.ahead)  # more may be known soon
             self._known[sender] = makers
         return self._known[sender]
+
+
+async def made_alike(looker: Looker, ledger: Ledger, known: Sequence[Made]) -> list[Made]:
+    """Return what the rule of a route has made: another's documents may bear other things."""
+    runs = {each.run: await ledger.run(each.run) for each in known}
+    return [each for each in known if (of := runs[each.run]) and of.route.rule == looker.route.rule]
 
 
 def created_at(standing: Standing | None) -> datetime | None:

@@ -46,6 +46,7 @@ from k3push.runs.makers import (
     MakersBySender,
     created_at,
     creators_of,
+    made_alike,
 )
 
 # Documents that answers have named, of which the newest are remembered.
@@ -296,10 +297,8 @@ async def _made_alike(looker: Looker, ledger: Ledger, run: RunId) -> Sequence[Ma
     not.
     """
     known = await ledger.made_by(run, limit=SAMPLE)
-    if looker.route.source_number_field:
-        return known
-    runs = {each.run: await ledger.run(each.run) for each in known}
-    return [each for each in known if (of := runs[each.run]) and of.route.rule == looker.route.rule]
+    by_field = bool(looker.route.source_number_field)
+    return known if by_field else await made_alike(looker, ledger, known)
 
 
 async def _look_for(looker: Looker, known: Collection[Made]) -> Sighting:

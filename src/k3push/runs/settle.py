@@ -426,12 +426,15 @@ async def _without_strangers(
     return left
 
 
-async def ours_of(context: Context, found: Targets, run: RunId) -> dict[BillNumber, Outcome]:
+async def ours_of(
+    context: Context, found: Targets, run: RunId, *, may_send: bool = True
+) -> dict[BillNumber, Outcome]:
     """Say what became of bills that have new documents since a run's calls.
 
-    One of which somebody else has made all is left out; beside ours another's is a twin.
+    One of which somebody else has made all is left out, and may be sent for that where *may_send*
+    says so; beside ours another's is a twin.
     """
-    others = await context.others_among(found, run)
+    others = await context.others_among(found, run, may_send=may_send)
     return {
         number: made_beside(number, targets, others)
         for number, targets in found.items()
