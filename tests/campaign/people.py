@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import anyio
 
 from k3push.core.control_words import Command
-from k3push.core.model import RunId, State
+from k3push.core.model import BillNumber, RunId, State
 from k3push.core.safety.life import IllegalMoveError
 from k3push.ports import Doubt, Ledger, RunIsAliveError
 from k3push.runs.control import command
@@ -28,6 +28,10 @@ from tests.runs.office import ROUTE, VirtualClock
 # How long a command waits to be obeyed, and a person until the next one.
 PATIENCE_S = 10.0
 PAUSE_S = 90.0
+
+# A person's word is refused while some run settles the doubt, for as long as its looks take.
+TRIES_OF_A_PERSON = 60
+BETWEEN_TRIES_S = 7.0
 
 
 @dataclass(slots=True)
@@ -104,12 +108,24 @@ class People:
         for number in [doubt.number for doubt in old if scene.is_worth_a_word(doubt.number)]:
             state = State.PUSHED if scene.made_from(number) else State.PLANNED
             for of, bill in await in_doubt(ledger, number):
-                with suppress(RunIsAliveError, IllegalMoveError):
-                    await settle_by_word(
-                        ledger, VirtualClock(), of, bill, state, because="seen in the ERP"
-                    )
+                if await self._say(ledger, of, bill, state):
                     scene.spoken_of[number] += 1
                     self.result.counts["words of a person"] += 1
+
+    async def _say(self, ledger: Ledger, run: RunId, bill: BillNumber, state: State) -> bool:
+        """Say what became of a bill; try again while another run looks after its run."""
+        for _ in range(TRIES_OF_A_PERSON):
+            try:
+                await settle_by_word(
+                    ledger, VirtualClock(), run, bill, state, because="seen in the ERP"
+                )
+            except RunIsAliveError:
+                await anyio.sleep(BETWEEN_TRIES_S)
+            except IllegalMoveError:
+                return False
+            else:
+                return True
+        return False
 
     async def _doubts(self, ledger: Ledger) -> list[Doubt]:
         runs = [run for run in self.scene.lists if await self.scene.is_written(run)]

@@ -75,7 +75,8 @@ def pause_between_writes(victim: Victim, process: subprocess.Popen[str]) -> None
 def test_a_paused_run_keeps_what_it_has_claimed(tmp_path: Path, start: Start) -> None:
     """A pause longer than every time-out is no death: neither `resume` nor a second run sends."""
     sandbox = start("--latency", "0.05")
-    lines = {"answer_timeout_s": "answer_timeout_s = 1"}
+    # Five looks of the second run are as many as the first is given to settle.
+    lines = {"answer_timeout_s": "answer_timeout_s = 1", "poll_s": "poll_s = 0.5"}
     victim = Victim.of(tmp_path / "desk", sandbox, 100, lines=lines)
     first = victim.begin()
     until(lambda: sandbox.made() >= 15, PATIENCE_S)

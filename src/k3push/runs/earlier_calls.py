@@ -55,7 +55,8 @@ def wait_s(context: Context, kept: AttemptRecord) -> float:
     if was_in_doubt(kept):
         length_s = pace.window_s
     elif was_refused(kept) and kept.ended_at is not None:
-        length_s = (kept.ended_at - intent.began_at).total_seconds() + pace.first_wait_s
+        took_s = (kept.ended_at - intent.began_at).total_seconds()
+        length_s = min(took_s, pace.window_s) + pace.first_wait_s
     else:
         return 0.0
     number, *_ = intent.numbers
