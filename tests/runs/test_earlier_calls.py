@@ -11,8 +11,6 @@ from k3push.core.model import BillNumber, State
 from k3push.core.pacing.halting import HaltRule
 from k3push.runs.context import Context, PushPace, SettlePace
 from k3push.runs.settle import settle_by_word
-from k3push.runs.stop import Cause
-from k3push.simulator import FaultPlan
 from tests.runs.office import FIRST, SECOND, Office, VirtualClock, orders, sandbox, steered, steps
 from tests.runs.rough_answers import (
     NO_CANARY,
@@ -20,7 +18,6 @@ from tests.runs.rough_answers import (
     REFUSED,
     doubled,
     name_nothing,
-    until_pushed,
 )
 
 pytestmark = pytest.mark.anyio
@@ -33,54 +30,50 @@ async def at_once(*runs: Callable[[], Coroutine[None, None, None]]) -> None:
             all_of_them.start_soon(run)
 
 
-@pytest.mark.parametrize("answer", ["", "make-then-msgcode-4", "make-then-response-error"])
+async def refused_and_killed(office: Office, number: str) -> None:
+    """Execute the first run, and kill it as soon as the ERP has refused a number."""
+
+    async def kill(job: Context) -> None:
+        while (await office.rows())[number].state is not State.REJECTED:  # noqa: ASYNC110
+            await anyio.sleep(0.05)
+        job.stop.scope.cancel()
+
+    throttle = steered(concurrency=1, chunk_size=4)
+    await office.execute(pace=NO_CANARY, throttle=throttle, beside=kill, check=False)
+
+
 async def test_a_new_run_right_after_a_refusal_waits_as_a_resume_does(
-    monkeypatch: pytest.MonkeyPatch, answer: str
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A person interrupts a refused run, takes the bad bill off the list and pushes it anew."""
+    """A person takes the bad bill off the list, and pushes the others anew."""
     name_nothing(monkeypatch)
-    office = Office(sandbox(steps(answer) if answer else FaultPlan(), query_lag_s=5.0, **OPEN))
-    numbers, throttle = orders(4), steered(concurrency=1, chunk_size=4)
-    if not answer:
-        office.site.world.refuse(numbers[-1], REFUSED)
+    office, numbers = Office(sandbox(query_lag_s=10.0, **OPEN)), orders(4)
+    office.site.world.refuse(numbers[-1], REFUSED)
     await office.open_run(numbers)
-
-    async def interrupt(job: Context) -> None:
-        await until_pushed(office)
-        job.stop.ask(Cause.INTERRUPTED, "")
-        if answer:
-            job.stop.scope.cancel()  # an impatient one, who interrupts twice
-
-    await office.execute(pace=NO_CANARY, throttle=throttle, beside=interrupt, check=False)
-    await anyio.sleep(1)
+    await refused_and_killed(office, numbers[-1])
     await office.open_run(numbers[:-1], SECOND)
-    await office.execute(SECOND, pace=NO_CANARY, throttle=throttle, check=False)
+    await office.execute(SECOND, pace=NO_CANARY, check=False)
     assert doubled(office, numbers) == []
 
 
 async def test_a_run_that_waits_for_another_waits_for_what_that_was_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Two operators push one list; the first is refused and interrupts, the second goes on."""
+    """Two operators push one list; the first is refused and killed, the second goes on."""
     name_nothing(monkeypatch)
-    office = Office(sandbox(query_lag_s=8.0, latency_s=3.0, look_s=0.1, **OPEN))
-    numbers, throttle = orders(4), steered(concurrency=1, chunk_size=4)
+    office = Office(sandbox(query_lag_s=10.0, latency_s=3.0, look_s=0.1, **OPEN))
+    numbers = orders(4)
     office.site.world.refuse(numbers[-1], REFUSED)
     await office.open_run(numbers)
     await office.open_run(numbers, SECOND)
 
-    async def interrupt(job: Context) -> None:
-        await until_pushed(office)
-        job.stop.ask(Cause.INTERRUPTED, "")
-
     async def first() -> None:
-        await office.execute(pace=NO_CANARY, throttle=throttle, beside=interrupt, check=False)
+        await refused_and_killed(office, numbers[-1])
 
     async def second() -> None:
         await anyio.sleep(2)
-        quick = SettlePace(poll_s=1)
-        other = steered(concurrency=1, chunk_size=4)
-        await office.execute(SECOND, pace=NO_CANARY, throttle=other, settle=quick, check=False)
+        quick, throttle = SettlePace(poll_s=1), steered(concurrency=1, chunk_size=4)
+        await office.execute(SECOND, pace=NO_CANARY, throttle=throttle, settle=quick, check=False)
 
     await at_once(first, second)
     assert doubled(office, numbers) == []
@@ -91,24 +84,18 @@ async def test_a_run_that_has_its_bills_ready_waits_for_what_others_were_refused
 ) -> None:
     """It waits for its window while the first run is refused and killed."""
     name_nothing(monkeypatch)
-    office = Office(sandbox(query_lag_s=8.0, latency_s=3.0, look_s=0.1, **OPEN))
-    numbers = orders(4)
+    office = Office(sandbox(query_lag_s=10.0, latency_s=3.0, look_s=0.1, **OPEN))
+    numbers, waits = orders(4), steered(concurrency=1, chunk_size=4)
     office.site.world.refuse(numbers[-1], REFUSED)
     await office.open_run(numbers)
     await office.open_run(numbers, SECOND)
-    waits = steered(concurrency=1, chunk_size=4)
     waits.pause()
-
-    async def kill(job: Context) -> None:
-        while (await office.rows())[numbers[-1]].state is not State.REJECTED:  # noqa: ASYNC110
-            await anyio.sleep(0.05)
-        job.stop.scope.cancel()
-        waits.go_on()
 
     async def first() -> None:
         await anyio.sleep(5)
-        throttle = steered(concurrency=1, chunk_size=4)
-        await office.execute(pace=NO_CANARY, throttle=throttle, beside=kill, check=False)
+        await refused_and_killed(office, numbers[-1])
+        await anyio.sleep(1)
+        waits.go_on()
 
     async def second() -> None:
         await office.execute(SECOND, pace=NO_CANARY, throttle=waits, check=False)

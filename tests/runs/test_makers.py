@@ -24,12 +24,13 @@ async def until_sent(watch: Notebook, number: str) -> None:
         await anyio.sleep(0.1)
 
 
+@pytest.mark.parametrize("told", [True, False])
 @pytest.mark.parametrize("resumes", [True, False])
 async def test_what_clerks_push_a_day_later_of_its_neighbours_is_already_there(
-    *, resumes: bool
+    *, resumes: bool, told: bool
 ) -> None:
-    """Whether the run is resumed then, or waits for its window meanwhile."""
-    office = Office(sandbox(**WHOLE))
+    """Whether the run is resumed then or waits meanwhile, and whether makers are told or not."""
+    office = Office(sandbox(**WHOLE, creators=told))
     numbers, throttle = orders(6), steered(concurrency=1, chunk_size=6)
     office.site.world.refuse(numbers[3], REFUSED)
     await office.open_run(numbers)

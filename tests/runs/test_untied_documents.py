@@ -140,17 +140,19 @@ async def test_a_rule_that_copies_creators_hides_no_untied_document_of_a_sorted_
 async def test_what_another_program_has_made_hours_before_leaves_no_lost_answer_to_a_person() -> (
     None
 ):
-    """It is of the same user, and names no source, and our call was not begun yet."""
-    numbers = orders(13)
+    """It is of the same user, and names no source, and an earlier run has shown what time it is."""
+    numbers, one_by_one = orders(13), steered(concurrency=1, chunk_size=1)
     office = Office(sandbox(steps(*["ok"] * 12, "reset"), **OPEN))
     world = office.site.world
+    await office.open_run(numbers[:12])
+    await office.execute(throttle=one_by_one, check=False)
     older = world.add_target(IN_STOCK, "-", typed=True, creator="sandbox")
     for line in older.entries:
         line.links, line.origin = (), Origin(" ", " ")
     older.created = (datetime.fromisoformat(world.now()) - timedelta(hours=5)).isoformat()
-    await office.open_run(numbers)
-    pushed = await office.execute(throttle=steered(concurrency=1, chunk_size=1), check=False)
-    assert pushed.of(State.PUSHED) == set(numbers)
+    await office.open_run(numbers[12:], SECOND)
+    pushed = await office.execute(SECOND, throttle=one_by_one, check=False)
+    assert pushed.of(State.PUSHED) == set(numbers[12:])
 
 
 async def test_a_value_that_may_not_be_asked_for_ties_a_document_to_nothing(
