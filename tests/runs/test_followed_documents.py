@@ -17,9 +17,10 @@ from k3push.ports import LookRefusedError
 from k3push.runs.context import PushPace
 from k3push.runs.settle import settle_by_word
 from k3push.simulator.forms import IN_STOCK
+from k3push.simulator.script import Channel
 from tests.runs.office import FIRST, Office, VirtualClock, orders, sandbox, steered, steps
 from tests.runs.rough_answers import OPEN
-from tests.runs.test_follow import FOLLOW
+from tests.runs.test_follow import FOLLOW, NO_HALT
 
 pytestmark = pytest.mark.anyio
 
@@ -73,3 +74,13 @@ async def test_a_site_whose_flows_cannot_be_read_is_followed_all_the_same(
     pushed = await office.execute(throttle=steered(concurrency=1, chunk_size=2), check=False)
     assert not pushed.stop.causes
     assert {each.follow for each in (await office.documents()).values()} == {Follow.APPROVED}
+
+
+async def test_a_limit_on_calls_that_lasts_refuses_no_document() -> None:
+    """A person would have nothing to mend."""
+    plan = steps(*["call-limit"] * 12, on=Channel.AUDIT)
+    office = Office(sandbox(plan, **OPEN), FOLLOW)
+    await office.open_run(orders(3))
+    await office.execute(pace=NO_HALT, check=False)
+    follows = {each.follow for each in (await office.documents()).values()}
+    assert Follow.REFUSED not in follows

@@ -222,14 +222,6 @@ def test_the_last_try_ends_with_a_reason(said: Said) -> None:
     assert move.document.reason
 
 
-@pytest.mark.parametrize("code", ["14", "7"])
-def test_a_limit_on_calls_or_licences_refuses_no_document(code: str) -> None:
-    """It is about none of them, however often a call has met it."""
-    limited = Said(success=False, code=code, messages=("许可并发数已满",), named=())
-    move = conclude_step(call(), limited, NEW, standing("A"), last_try=True)
-    assert (move.step, move.document) == (call().step, NEW)
-
-
 @pytest.mark.parametrize("said", [SUCCESS, ANSWERS[3], ANSWERS[6]])
 def test_what_stands_at_d_goes_once_and_no_more(said: Said) -> None:
     """D after D may mean that it was submitted and that a person has taken it back."""
