@@ -181,6 +181,27 @@ async def test_the_end_cuts_no_look_at_what_was_refused(
     assert pushed.rows[numbers[0]].state is not State.REJECTED
 
 
+async def test_a_kill_right_after_a_refusal_leaves_no_part_untold(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The next execution looks once more at what a killed one was refused."""
+    numbers = orders(30)
+    refuse_a_part(monkeypatch, numbers[0])
+    office = Office(sandbox(query_lag_s=10.0, policy=Policy.SPLIT, latency_s=1.0, **OPEN))
+    await office.open_run(numbers)
+
+    async def kill(job: Context) -> None:
+        await anyio.sleep(15)
+        job.stop.scope.cancel()
+
+    throttle = steered(concurrency=1, chunk_size=1)
+    pushed = await office.execute(pace=NO_CANARY, throttle=throttle, beside=kill, check=False)
+    assert pushed.rows[numbers[0]].state is State.REJECTED
+    await anyio.sleep(60)
+    pushed = await office.execute(pace=NO_CANARY, throttle=throttle, check=False)
+    assert pushed.rows[numbers[0]].state is State.PUSHED
+
+
 async def test_what_was_saved_behind_a_refusal_is_ours_after_a_resume(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
