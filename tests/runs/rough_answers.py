@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import anyio
 import pytest
 
 from k3push.runs.context import PushPace
@@ -14,6 +15,7 @@ from k3push.runs.create import plan_rejected
 from k3push.simulator import Refusal, WriteBack, site
 from k3push.simulator.exchange import json_reply
 from k3push.simulator.refusals import Problem
+from k3push.simulator.script import Channel
 from tests.runs.office import FIRST, Office, VirtualClock
 
 NO_CANARY = PushPace(canary=False)
@@ -74,6 +76,12 @@ def answer_in_part(
         return json_reply(answer_of()(self._manners.style, part, self._manners.on_refusal))
 
     monkeypatch.setattr(site.Site, "_push", push)
+
+
+async def until_pushed(office: Office, times: int = 1) -> None:
+    """Wait until the ERP has taken so many pushes in since its office was opened."""
+    while office.site.calls[Channel.PUSH] - office.pushes_before < times:  # noqa: ASYNC110
+        await anyio.sleep(0.05)
 
 
 async def plan_again(office: Office) -> None:

@@ -11,9 +11,9 @@ from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.adapters.ledger.memory.rows import Store
 from k3push.core.model import Attempt, Intent, State
 from k3push.core.safety.verdict import ReadBack, SendAgain
-from k3push.runs.context import PushPace
+from k3push.runs.context import Context, PushPace
 from k3push.runs.stop import Cause
-from k3push.simulator import Channel
+from k3push.simulator import Channel, Refusal
 from k3push.simulator.transport import SandboxTransport
 from tests.runs.office import (
     FIRST,
@@ -179,6 +179,24 @@ async def test_a_limit_on_calls_that_lasts_ends_the_run_and_rejects_nothing() ->
     assert set(pushed.stop.causes) == {Cause.UNREACHABLE}
     assert pushed.of(State.PLANNED) == set(orders(8, 1))
     assert 300 < anyio.current_time() < 600
+
+
+async def test_licences_that_are_used_up_for_a_while_reject_nothing() -> None:
+    """Some minutes later somebody has logged out, and the bills are pushed."""
+    office, numbers = Office(sandbox(latency_s=0.5)), orders(21)
+    used_up = Refusal(7, "许可并发数已满，请稍候再试", whole_call=True)
+    for number in numbers[1:]:
+        office.site.world.refuse(number, used_up)
+    await office.open_run(numbers)
+
+    async def log_out(_: Context) -> None:
+        await anyio.sleep(180)
+        for number in numbers:
+            office.site.world.allow(number)
+
+    throttle = steered(concurrency=1, chunk_size=10)
+    pushed = await office.execute(throttle=throttle, beside=log_out)
+    assert pushed.of(State.PUSHED) == set(numbers)
 
 
 async def test_a_put_off_chunk_travels_whole_after_the_pause() -> None:

@@ -35,6 +35,21 @@ from tests.runs.rough_answers import OPEN, doubled
 pytestmark = pytest.mark.anyio
 
 
+class SleepyClock(VirtualClock):
+    """The clocks of a machine that sleeps."""
+
+    slept_s = 0.0
+
+    def now(self) -> datetime:
+        """Return the time of day."""
+        return super().now() + timedelta(seconds=self.slept_s)
+
+    def uptime(self) -> Uptime:
+        """Return the time since the boot, of which some passed asleep."""
+        shown = super().uptime()
+        return replace(shown, seconds=shown.seconds + self.slept_s)
+
+
 async def test_a_look_is_as_old_as_its_older_half(monkeypatch: pytest.MonkeyPatch) -> None:
     """A look is as old as the half of it that was answered first."""
     asked = ErpClient._ask_links
@@ -65,17 +80,6 @@ async def test_a_look_grows_old_while_the_machine_sleeps(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A look grows old while the machine sleeps."""
-
-    class SleepyClock(VirtualClock):
-        slept_s = 0.0
-
-        def now(self) -> datetime:
-            return super().now() + timedelta(seconds=self.slept_s)
-
-        def uptime(self) -> Uptime:
-            shown = super().uptime()
-            return replace(shown, seconds=shown.seconds + self.slept_s)
-
     office, clock = Office(sandbox(**OPEN)), SleepyClock()
     numbers = orders(2)
     wait = open_turn
@@ -91,6 +95,35 @@ async def test_a_look_grows_old_while_the_machine_sleeps(
     await office.open_run(numbers)
     await office.execute(throttle=steered(concurrency=1, chunk_size=1), clock=clock, check=False)
     assert doubled(office, numbers) == []
+
+
+@pytest.mark.parametrize("what", ["unapproved", "namesake"])
+async def test_a_look_at_the_source_grows_old_while_the_machine_sleeps(
+    monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """A bill that changes while its chunk waits for its turn is not pushed as it is."""
+    office, clock = Office(sandbox(allow_blocked=True, **OPEN)), SleepyClock()
+    numbers, world = orders(2), office.site.world
+    (bill,) = world.store.by_number(PURCHASE_ORDER, numbers[1])
+    wait = open_turn
+
+    async def sleep(*asked: Any) -> Any:
+        turn = await wait(*asked)
+        if world.documents_of(numbers[0]) and not clock.slept_s:
+            clock.slept_s = 8 * 3600.0
+            if what == "unapproved":
+                bill.status = "D"
+            else:
+                world.add_source(PURCHASE_ORDER, numbers[1], org="200")
+        return turn
+
+    monkeypatch.setattr(attempt, "open_turn", sleep)
+    await office.open_run(numbers)
+    await office.execute(throttle=steered(concurrency=1, chunk_size=1), clock=clock, check=False)
+    assert clock.slept_s
+    if what == "unapproved":
+        assert not world.documents_of(numbers[1])
+    assert {each.source.org for each in world.makings_of(numbers[1])} <= {"100"}
 
 
 async def test_a_bill_that_is_unapproved_while_the_run_waits_is_rejected() -> None:

@@ -8,12 +8,13 @@ from typing import Any
 import anyio
 import pytest
 
-from k3push.core.model import State
-from k3push.runs.context import Context
+from k3push.core.model import PARTLY, RunId, State
+from k3push.runs.context import Context, SettlePace
 from k3push.runs.stop import Cause
 from k3push.simulator import Policy, site
+from k3push.simulator.endings import thrown
 from k3push.simulator.refusals import Problem
-from tests.runs.office import ROUTE, Office, orders, sandbox, steered
+from tests.runs.office import ROUTE, Office, orders, sandbox, steered, steps
 from tests.runs.rough_answers import NO_CANARY, OPEN, answer_in_part, answer_of, doubled
 
 pytestmark = pytest.mark.anyio
@@ -132,6 +133,52 @@ async def test_what_a_success_passed_over_and_saved_later_is_ours(
     pushed = await office.execute(throttle=throttle, check=False)
     assert doubled(office, numbers) == []
     assert pushed.of(State.PUSHED) == set(numbers)
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+async def test_a_bill_in_the_midst_of_which_an_exception_came_is_told(
+    monkeypatch: pytest.MonkeyPatch, *, is_known: bool
+) -> None:
+    """A rule splits bills, as the ledger knows or nobody yet, and one document of two is saved."""
+    work = site.Site._push
+    numbers = orders(3)
+
+    def push(self: Any, visit: Any, now_s: float) -> Any:
+        order = self._order(visit)
+        if numbers[-1] not in order.numbers:
+            return work(self, visit, now_s)
+        made = self.world.convert(order, visit.user)
+        self._save(replace(made, made=made.made[:-1]), now_s)
+        return thrown("未将对象引用设置到对象的实例。", as_json=True)
+
+    monkeypatch.setattr(site.Site, "_push", push)
+    office = Office(sandbox(policy=Policy.SPLIT, **OPEN))
+    await office.open_run(numbers if is_known else numbers[-1:])
+    pushed = await office.execute(throttle=steered(concurrency=1, chunk_size=1), check=False)
+    assert len(office.site.world.documents_of(numbers[-1])) == 1
+    assert pushed.rows[numbers[-1]].code == PARTLY
+
+
+@pytest.mark.parametrize("between", [5, 30])
+async def test_a_rule_that_splits_now_and_then_leaves_no_row_incomplete(between: int) -> None:
+    """The ledger has a bill that was split, some documents ago; then an answer is lost."""
+    plan = steps(*["ok"] * (between + 1), "make-then-reset")
+    office = Office(sandbox(plan, save_gap_s=60.0, **OPEN))
+    split, *whole, lost = orders(between + 2)
+    pushed = None
+    for nth, (numbers, policy) in enumerate(
+        [([split], Policy.SPLIT), (whole, Policy.ONE_TO_ONE), ([lost], Policy.SPLIT)]
+    ):
+        run, world = RunId(f"run {nth}"), office.site.world
+        world._converter = replace(world._converter, policy=policy)
+        await office.open_run(numbers, run)
+        throttle = steered(concurrency=1, chunk_size=1)
+        pushed = await office.execute(run, throttle=throttle, settle=SettlePace(), check=False)
+    office.site.finish()
+    made = {str(each.id) for each in office.site.world.documents_of(lost)}
+    assert len(made) == 2
+    assert pushed is not None
+    assert {each.id for each in pushed.rows[lost].targets} == made
 
 
 async def test_a_conversion_that_names_its_sources_by_id_contradicts_nothing(

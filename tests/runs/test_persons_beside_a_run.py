@@ -13,7 +13,7 @@ from k3push.runs.context import Context, PushPace
 from k3push.runs.follow import follow_run
 from k3push.runs.settle import settle_by_word
 from k3push.simulator import Refusal
-from k3push.simulator.forms import IN_STOCK
+from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from tests.runs.office import (
     FIRST,
     ROUTE,
@@ -25,7 +25,7 @@ from tests.runs.office import (
     steered,
     steps,
 )
-from tests.runs.rough_answers import OPEN, REFUSED, FastClock, doubled, plan_again
+from tests.runs.rough_answers import OPEN, REFUSED, FastClock, doubled, plan_again, until_pushed
 from tests.runs.test_follow import FOLLOW, NO_HALT
 
 pytestmark = pytest.mark.anyio
@@ -155,6 +155,42 @@ async def test_a_person_who_looked_too_early_sends_nothing_twice() -> None:
     )
     await office.execute(check=False)
     assert doubled(office, numbers) == []
+
+
+@pytest.mark.parametrize("by_id", [False, True])
+async def test_a_retry_of_a_number_in_other_letters_forgets_what_was_refused(
+    *, by_id: bool
+) -> None:
+    """What was refused, and pushed by hand since, is there already, however it is listed."""
+    office = Office(sandbox(on_refusal="partial", **OPEN))
+    numbers, world = orders(4), office.site.world
+    (bill,) = world.store.by_number(PURCHASE_ORDER, numbers[-1])
+    world.refuse(bill.number, REFUSED)
+    await office.open_run([*numbers[:-1], f",{bill.id}" if by_id else bill.number.lower()])
+    throttle = steered(concurrency=1, chunk_size=3)
+    pushed = await office.execute(throttle=throttle, check=False)
+    assert pushed.of(State.REJECTED)
+    world.allow(bill.number)
+    world.add_target(IN_STOCK, bill.number, creator="clerk")
+    await plan_again(office)
+    pushed = await office.execute(throttle=throttle, check=False)
+    assert pushed.of(State.ALREADY)
+
+
+async def test_who_locks_a_bill_may_push_and_cancel_it_meanwhile() -> None:
+    """What a person makes of a bill that he has open, and cancels, ends no run."""
+    office = Office(sandbox(steps("ok", "edit-lock"), latency_s=1.0, **OPEN))
+    numbers = orders(3)
+    await office.open_run(numbers)
+
+    async def person(_: Context) -> None:
+        await until_pushed(office, 2)
+        office.site.world.add_target(IN_STOCK, numbers[1], creator="clerk", cancelled=True)
+
+    pushed = await office.execute(
+        throttle=steered(concurrency=1, chunk_size=1), beside=person, check=False
+    )
+    assert numbers[2] in pushed.of(State.PUSHED)
 
 
 async def test_a_document_by_word_alone_takes_no_step_after_a_restore() -> None:

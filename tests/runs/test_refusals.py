@@ -20,7 +20,14 @@ from k3push.simulator.exchange import json_reply
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.refusals import Problem
 from tests.runs.office import Office, orders, sandbox, steered, steps
-from tests.runs.rough_answers import NO_CANARY, OPEN, REFUSED, answer_of, doubled, name_nothing
+from tests.runs.rough_answers import (
+    NO_CANARY,
+    OPEN,
+    REFUSED,
+    answer_in_part,
+    doubled,
+    name_nothing,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -125,29 +132,74 @@ async def test_what_a_refusal_leaves_waits_after_a_resume(monkeypatch: pytest.Mo
     assert doubled(office, numbers) == []
 
 
+def refuse_a_part(monkeypatch: pytest.MonkeyPatch, number: str) -> None:
+    """Let the first push save all documents of a split bill but one, and refuse it by name."""
+    name_nothing(monkeypatch)
+    answer_in_part(monkeypatch, Problem(11, f"单据“{number}”的仓库必录"), kept=slice(0, -1))
+
+
 async def test_a_named_bill_of_which_a_part_was_saved_is_not_rejected(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A bill that a rule splits is not rejected where one of its documents was saved."""
-    name_nothing(monkeypatch)
-    saved = site.Site._push
-
-    def push(self: Any, visit: Any, now_s: float) -> Any:
-        order = self._order(visit)
-        conversion = self.world.convert(order, visit.user)
-        if numbers[0] not in order.numbers or self.world.documents_of(numbers[0]):
-            return saved(self, visit, now_s)
-        problem = Problem(11, f"单据“{numbers[0]}”的仓库必录")
-        part = replace(conversion, made=conversion.made[:-1], problems=(problem,))
-        self._save(part, now_s)
-        return json_reply(answer_of()(self._manners.style, part, self._manners.on_refusal))
-
-    monkeypatch.setattr(site.Site, "_push", push)
+    (number,) = orders(1)
+    refuse_a_part(monkeypatch, number)
     office = Office(sandbox(query_lag_s=2.0, policy=Policy.SPLIT, **OPEN))
-    numbers = orders(1)
-    await office.open_run(numbers)
+    await office.open_run([number])
     pushed = await office.execute(check=False)
+    assert pushed.rows[number].state is not State.REJECTED
+
+
+async def test_a_stop_at_a_refusal_leaves_no_part_untold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refusals are just what halts a run, and what they have saved is looked for all the same."""
+    numbers = orders(2)
+    refuse_a_part(monkeypatch, numbers[0])
+    office = Office(sandbox(query_lag_s=2.0, policy=Policy.SPLIT, **OPEN))
+    await office.open_run(numbers)
+    halts, throttle = HaltRule(fail_count=1), steered(concurrency=1, chunk_size=1)
+    pushed = await office.execute(
+        pace=PushPace(canary=False, halt=halts), throttle=throttle, check=False
+    )
+    assert office.site.world.documents_of(numbers[0])
     assert pushed.rows[numbers[0]].state is not State.REJECTED
+
+
+@pytest.mark.parametrize("seconds", [2, 8])
+async def test_the_end_cuts_no_look_at_what_was_refused(
+    monkeypatch: pytest.MonkeyPatch, seconds: int
+) -> None:
+    """The last push ends while the look at an earlier refusal is under way."""
+    numbers = orders(2)
+    refuse_a_part(monkeypatch, numbers[0])
+    plan = steps("ok", f"delay:{seconds}")
+    office = Office(sandbox(plan, query_lag_s=12.0, look_s=4.0, policy=Policy.SPLIT, **OPEN))
+    await office.open_run(numbers)
+    pushed = await office.execute(
+        pace=NO_CANARY, throttle=steered(concurrency=1, chunk_size=1), check=False
+    )
+    assert office.site.world.documents_of(numbers[0])
+    assert pushed.rows[numbers[0]].state is not State.REJECTED
+
+
+async def test_a_kill_right_after_a_refusal_leaves_no_part_untold(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The next execution looks once more at what a killed one was refused."""
+    numbers = orders(30)
+    refuse_a_part(monkeypatch, numbers[0])
+    office = Office(sandbox(query_lag_s=10.0, policy=Policy.SPLIT, latency_s=1.0, **OPEN))
+    await office.open_run(numbers)
+
+    async def kill(job: Context) -> None:
+        await anyio.sleep(15)
+        job.stop.scope.cancel()
+
+    throttle = steered(concurrency=1, chunk_size=1)
+    pushed = await office.execute(pace=NO_CANARY, throttle=throttle, beside=kill, check=False)
+    assert pushed.rows[numbers[0]].state is State.REJECTED
+    await anyio.sleep(60)
+    pushed = await office.execute(pace=NO_CANARY, throttle=throttle, check=False)
+    assert pushed.rows[numbers[0]].state is State.PUSHED
 
 
 async def test_what_was_saved_behind_a_refusal_is_ours_after_a_resume(

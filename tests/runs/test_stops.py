@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -16,7 +16,8 @@ from k3push.core.safety.verdict import Verdict
 from k3push.runs.attempt import MOST_SESSIONS_A_CHUNK
 from k3push.runs.context import PushPace
 from k3push.runs.stop import Cause, Stop
-from k3push.simulator import Accounts, FaultPlan, Refusal
+from k3push.simulator import Accounts, FaultPlan, Refusal, WriteBack
+from k3push.simulator.forms import IN_STOCK
 from k3push.simulator.script import Channel
 from tests.runs.office import (
     PACE,
@@ -190,6 +191,18 @@ async def test_a_field_that_the_form_does_not_have_stops_before_anything_is_sent
     assert set(pushed.stop.causes) == {Cause.LOOK_REFUSED}
     assert pushed.of(State.PLANNED) == set(orders(60))
     assert not pushed.watch.sendings
+
+
+async def test_a_chunk_of_which_nothing_is_sent_is_no_first_chunk() -> None:
+    """After the canary one chunk travels alone, and what is there already has not travelled."""
+    office = Office(sandbox(latency_s=1.0, write_back=WriteBack.NEVER, closes=False))
+    numbers = orders(60)
+    for number in numbers[1:11]:
+        office.site.world.add_target(IN_STOCK, number, creator="clerk")
+    await office.open_run(numbers)
+    pushed = await office.execute(throttle=steered(concurrency=4, chunk_size=10))
+    began = [attempt.intent.began_at for attempt, _, _ in pushed.watch.sendings]
+    assert began[2] - began[1] > timedelta(seconds=0.9)
 
 
 # -- limits and people ----------------------------------------------------------------------------

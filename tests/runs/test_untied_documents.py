@@ -15,7 +15,7 @@ from k3push.ports import LookRefusedError
 from k3push.runs.context import PushPace
 from k3push.simulator.bills import Origin
 from k3push.simulator.conversion import Converter
-from k3push.simulator.forms import IN_STOCK
+from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.world import World
 from tests.runs.office import PACE, SECOND, Office, VirtualClock, orders, sandbox, steered, steps
 from tests.runs.rough_answers import OPEN, REFUSED, FastClock, doubled, name_nothing
@@ -112,6 +112,47 @@ async def test_a_rule_that_copies_creators_hides_no_untied_document(
     await office.open_run(numbers)
     await office.execute(throttle=steered(concurrency=1, chunk_size=1), check=False)
     assert doubled(office, numbers) == []
+
+
+async def test_a_rule_that_copies_creators_hides_no_untied_document_of_a_sorted_list(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All bills that were pushed so far are of one clerk; the lost one is of the next."""
+    numbers = orders(14)
+    made = Converter._target
+
+    def target(self: Converter, route: Any, shares: Any, *what: Any, mislink: bool) -> Any:
+        bill = made(self, route, shares, *what, mislink=mislink)
+        bill.creator = shares[0].bill.creator
+        return bill
+
+    monkeypatch.setattr(Converter, "_target", target)
+    plan = steps(*["ok"] * 12, "make-then-reset")
+    office = Office(sandbox(plan, untied=(numbers[12],), **OPEN))
+    for number in numbers:
+        (bill,) = office.site.world.store.by_number(PURCHASE_ORDER, number)
+        bill.creator = "wang" if number == numbers[12] else "li"
+    await office.open_run(numbers)
+    await office.execute(throttle=steered(concurrency=1, chunk_size=1), check=False)
+    assert doubled(office, numbers) == []
+
+
+async def test_what_another_program_has_made_hours_before_leaves_no_lost_answer_to_a_person() -> (
+    None
+):
+    """It is of the same user, and names no source, and an earlier run has shown what time it is."""
+    numbers, one_by_one = orders(13), steered(concurrency=1, chunk_size=1)
+    office = Office(sandbox(steps(*["ok"] * 12, "reset"), **OPEN))
+    world = office.site.world
+    await office.open_run(numbers[:12])
+    await office.execute(throttle=one_by_one, check=False)
+    older = world.add_target(IN_STOCK, "-", typed=True, creator="sandbox")
+    for line in older.entries:
+        line.links, line.origin = (), Origin(" ", " ")
+    older.created = (datetime.fromisoformat(world.now()) - timedelta(hours=5)).isoformat()
+    await office.open_run(numbers[12:], SECOND)
+    pushed = await office.execute(SECOND, throttle=one_by_one, check=False)
+    assert pushed.of(State.PUSHED) == set(numbers[12:])
 
 
 async def test_a_value_that_may_not_be_asked_for_ties_a_document_to_nothing(

@@ -7,8 +7,10 @@ from typing import Any
 import anyio
 import pytest
 
+from k3push.core.model import State
+from k3push.runs import intake
 from k3push.runs.context import Context
-from k3push.simulator.forms import IN_STOCK
+from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.sights import Rights
 from tests.runs.office import Office, orders, sandbox, steered
 from tests.runs.rough_answers import OPEN, doubled
@@ -80,3 +82,25 @@ async def test_documents_of_the_meantime_are_asked_of_all_users(
         check=False,
     )
     assert doubled(office, numbers) == []
+
+
+async def test_a_closed_bill_is_already_there_whoever_sees_its_document(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A document that the second user alone sees has closed the bill."""
+    hide_from_the_first(monkeypatch)
+    # A list longer than what is looked at ahead, in small.
+    monkeypatch.setattr(intake, "MOST_READY", 20)
+    monkeypatch.setattr(intake, "MOST_NUMBERS", 20)
+    office = Office(sandbox(orders=300, accounts=accounts(*USERS)))
+    numbers = orders(160)
+    office.site.world.add_target(IN_STOCK, numbers[-1], creator="clerk")
+    assert office.site.world.store.by_number(PURCHASE_ORDER, numbers[-1])[0].closed
+    await office.open_run(numbers)
+    pushed = await office.execute(
+        login=login(USERS[0]),
+        more_users={USERS[1]: login(USERS[1])},
+        throttle=steered(concurrency=2, chunk_size=5),
+        check=False,
+    )
+    assert pushed.rows[numbers[-1]].state is State.ALREADY

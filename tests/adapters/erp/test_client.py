@@ -19,7 +19,13 @@ from k3push.core.protocol import wire
 from k3push.core.protocol.logins import HeaderSignature
 from k3push.core.remark import remark
 from k3push.core.safety.verdict import ReadBack, judge
-from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError, LookRefusedError
+from k3push.ports import (
+    BELIEVED_AFTER_S,
+    ErpUnreachableError,
+    LoginRefusedError,
+    LookFailedError,
+    LookRefusedError,
+)
 from k3push.simulator import Accounts, Channel, FaultPlan, Policy, QueryLimits, Step, fault
 from k3push.simulator.forms import IN_STOCK, RECEIVE_BILL
 from k3push.simulator.transport import SandboxTransport
@@ -698,25 +704,48 @@ async def test_the_newest_values_of_a_field_come_the_last_first() -> None:
             await erp.newest_values("PUR_PurchaseOrder", "FNoSuchField", 1)
 
 
+def no_such_field(named: str) -> Any:
+    """Answer a query as a form that lacks a field."""
+    status = {
+        "IsSuccess": False,
+        "MsgCode": 9,
+        "Errors": [{"Message": f"元数据中标识为{named}的字段不存在"}],
+    }
+    return [[{"Result": {"ResponseStatus": status}}]]
+
+
 async def test_a_status_field_that_a_form_lacks_is_known_after_a_look() -> None:
     """`check` says what the look before a sending cannot see there."""
-    refused = [
-        [
-            {
-                "Result": {
-                    "ResponseStatus": {
-                        "IsSuccess": False,
-                        "MsgCode": 4,
-                        "Errors": [{"Message": "元数据中标识为FCloseStatus的字段不存在"}],
-                    }
-                }
-            }
-        ]
-    ]
+    refused = no_such_field("FCloseStatus")
     async with erp_of(Scripted(refused, refused, [])) as erp:
         await erp.sources_of(ROUTE, [A])
         assert erp.lacking(ROUTE.source) == ["FCloseStatus"]
         assert erp.lacking(ROUTE.target) == []
+
+
+async def test_a_field_of_a_source_form_is_believed_lacking_only_some_seconds_later() -> None:
+    """Two refusals at once are one: the site loads its metadata anew."""
+    answers = Scripted(no_such_field("FDocumentStatus"), [], [])
+    async with erp_of(answers) as erp:
+        began_s = anyio.current_time()
+        await erp.sources_of(ROUTE, [A])
+        assert anyio.current_time() - began_s >= BELIEVED_AFTER_S
+        assert erp.lacking(ROUTE.source) == []
+    assert all("FDocumentStatus" in query["FieldKeys"] for query in answers.queries)
+
+
+async def test_a_field_that_was_read_before_is_taken_by_no_refusal() -> None:
+    """However often, and however late."""
+    refused = no_such_field("FDocumentStatus")
+    answers = Scripted([], refused, refused, refused, [])
+    async with erp_of(answers) as erp:
+        await erp.sources_of(ROUTE, [A])
+        for _ in range(3):
+            with pytest.raises(LookRefusedError):
+                await erp.sources_of(ROUTE, [A])
+            await anyio.sleep(2 * BELIEVED_AFTER_S)
+        await erp.sources_of(ROUTE, [A])
+        assert erp.lacking(ROUTE.source) == []
 
 
 # -- clients -----------------------------------------------------------------------------------
@@ -818,12 +847,7 @@ async def test_optional_fields_that_a_refusal_names_are_left_out_of_a_look_at_ta
         named = [name for name in query["FieldKeys"].split(",") if name in missing]
         if not named:
             return refuse_without_a_name(9)(query)
-        status = {
-            "IsSuccess": False,
-            "Errors": [{"Message": f"元数据中标识为{named[0]}的字段不存在"}],
-            "MsgCode": 9,
-        }
-        return [[{"Result": {"ResponseStatus": status}}]]
+        return no_such_field(named[0])
 
     answers = Scripted(*[answer] * 9)
     async with erp_of(answers) as erp:
@@ -988,3 +1012,25 @@ async def test_where_links_cannot_be_queried_nobody_is_told_that_nothing_is_ther
         assert await erp.linked_sources(ROUTE) == []
         unknown = replace(ROUTE, source="CUST_Own")
         assert await erp.linked_targets_of(unknown, {A: "100001"}) is None
+
+
+async def test_links_are_believed_lacking_only_some_seconds_later() -> None:
+    """On a route of links alone nothing would be looked at any more."""
+    async with erp_of(sandbox(link_fields=False)) as erp:
+        began_s = anyio.current_time()
+        assert await erp.linked_targets_of(ROUTE, {A: "100001"}) is None
+        assert anyio.current_time() - began_s >= BELIEVED_AFTER_S
+
+
+@pytest.mark.parametrize("by", ["an answer", "another user"])
+async def test_links_that_are_known_are_taken_by_no_refusal(by: str) -> None:
+    """Whoever has been answered, and whatever was asked of them."""
+    refused = no_such_field(LINK)
+    answers = [[], refused] if by == "an answer" else [refused]
+    async with erp_of(Scripted(*answers)) as erp:
+        if by == "an answer":
+            assert await erp.newest_links(ROUTE) == []
+        else:
+            erp.believe_links(ROUTE)
+        with pytest.raises(LookRefusedError):
+            await erp.linked_targets_of(ROUTE, {A: "100001"})

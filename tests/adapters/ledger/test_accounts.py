@@ -95,6 +95,7 @@ VERBS: dict[str, Callable[[Ledger], Awaitable[Any]]] = {
     "twins": lambda ledger: ledger.twins(THEIRS),
     "made_of": lambda ledger: ledger.made_of(THEIRS, [A]),
     "made_by": lambda ledger: ledger.made_by(THEIRS),
+    "lately_sent": lambda ledger: ledger.lately_sent(THEIRS, [A, B], NOON),
     "doubts": lambda ledger: ledger.doubts(THEIRS),
     "next_chunk": lambda ledger: ledger.next_chunk(THEIRS),
     "attempts_in": lambda ledger: ledger.attempts_in(THEIRS),

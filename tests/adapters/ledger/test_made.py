@@ -169,6 +169,21 @@ async def test_documents_of_one_user_are_found(ledger: Ledger) -> None:
     assert await ledger.made_by(run, "nobody") == []
 
 
+async def test_the_code_of_a_row_is_told_with_its_documents(ledger: Ledger, other: Ledger) -> None:
+    """A bill with a twin has several documents, and no rule has split it."""
+    run = await planned(ledger, "A B C")
+    await pushed(ledger, run, "A C")
+    told = [outcome._replace(code=PARTLY) for outcome in outcomes("B", State.PUSHED)]
+    attempt = await sent(ledger, run, "B", sender="甲")
+    await ledger.record(attempt, ANSWER, "", told, at=later(1))
+    twin = Outcome(A, State.PUSHED, (target("A"), Target("9", "")), TWIN, "one too many")
+    await ledger.amend(run, [twin], at=later(2), note="looked")
+    made = {each.number: each.code for each in await other.made_by(run)}
+    assert made == {A: TWIN, B: PARTLY, C: ""}
+    assert [each.code for each in await other.made_by(run, "甲")] == [PARTLY]
+    assert {each.code for each in await other.made_by(run, "push")} == {TWIN, ""}
+
+
 async def test_a_doubt_names_who_sent_it_and_whether_alone(ledger: Ledger, other: Ledger) -> None:
     """Absence counts only where that user has looked, and a lone number has no neighbours."""
     run = await planned(ledger, "A B C")

@@ -20,6 +20,7 @@ from k3push.ports import Doubt, Holder, Ledger
 from tests.adapters.ledger.samples import (
     ANSWER,
     NOON,
+    OTHER_ACCOUNT,
     UPTIME,
     a_run,
     id_of,
@@ -489,18 +490,65 @@ async def test_attempts_and_notes_of_a_run_come_in_pages(ledger: Ledger) -> None
         await ledger.attempts_in(RunId("nobody"))
 
 
-async def test_what_other_runs_have_lately_sent_is_told(ledger: Ledger, other: Ledger) -> None:
-    """Recorded attempts of the same scope alone, the first and the last of a row."""
-    first = await planned(ledger, "A B C")
+# -- what other runs have lately sent ---------------------------------------------------------
+
+
+async def test_what_other_runs_have_sent_of_a_bill_is_told(ledger: Ledger, other: Ledger) -> None:
+    """The oldest first and each call once, with its answer; of the run itself nothing."""
+    first, second = await planned(ledger, "A B C"), await planned(other, "A B C", "r2")
+    third = await planned(ledger, "A B C", "r3")
+    refused = await pushed(ledger, first, "A B", State.REJECTED)
+    await pushed(ledger, first, "C", State.REJECTED)
+    await pushed(ledger, second, "A", State.REJECTED)
+    told = await other.lately_sent(third, [B, A], NOON)
+    assert [(kept.attempt.intent.run, kept.attempt.intent.numbers) for kept in told] == [
+        (first, (A, B)),
+        (second, (A,)),
+    ]
+    kept = told[0]
+    assert (kept.attempt, kept.exchange, kept.ended_at) == (refused, ANSWER, later(1))
+    assert kept == (await ledger.attempts_of(B))[0]
+    own = await other.lately_sent(second, [A], NOON)
+    assert [kept.attempt.intent.run for kept in own] == [first]
+    assert await other.lately_sent(third, [], NOON) == []
+
+
+async def test_the_first_and_the_last_call_for_a_bill_are_told(
+    ledger: Ledger, other: Ledger
+) -> None:
+    """What came between is no later than the last, and made no more than these."""
+    first = await planned(ledger, "A")
     await pushed(ledger, first, "A", State.PLANNED)
+    last = await pushed(ledger, first, "A", State.REJECTED)
+    second = await planned(other, "A", "r2")
+    found = [kept.attempt.id for kept in await other.lately_sent(second, [A], NOON)]
+    assert (len(found), found[-1]) == (2, last.id)
+
+
+async def test_what_other_runs_have_sent_long_ago_is_not_told(ledger: Ledger) -> None:
+    """What was refused hours before has been seen since."""
+    first, second = await planned(ledger, "A"), await planned(ledger, "A", "r2")
     await pushed(ledger, first, "A", State.REJECTED)
-    await sent(ledger, first, "B")
-    elsewhere = await planned(ledger, "C", "r3", "s|po|out")
-    await pushed(ledger, elsewhere, "C", State.REJECTED)
-    second = await planned(other, "A B C", "r2")
-    wanted = numbers("A B C")
-    found = await other.lately_sent(second, wanted, NOON)
-    assert [each.attempt.intent.numbers for each in found] == [numbers("A")] * 2
-    assert {each.attempt.intent.run for each in found} == {first}
-    assert not await other.lately_sent(second, wanted, later(3600))
-    assert not await other.lately_sent(first, wanted, NOON)
+    assert len(await ledger.lately_sent(second, [A], NOON)) == 1
+    assert await ledger.lately_sent(second, [A], later(0.001)) == []
+
+
+async def test_a_call_that_is_open_is_not_among_what_was_sent(ledger: Ledger) -> None:
+    """It is claimed, and nothing is known of it yet; so is what a death has left open."""
+    first, second = await planned(ledger, "A"), await planned(ledger, "A", "r2")
+    attempt = await sent(ledger, first, "A")
+    assert await ledger.lately_sent(second, [A], NOON) == []
+    await ledger.record(attempt, ANSWER, "", outcomes("A", State.UNKNOWN), at=later(1))
+    assert len(await ledger.lately_sent(second, [A], NOON)) == 1
+
+
+async def test_what_was_sent_into_another_form_or_by_another_account_is_not_told(
+    ledger: Ledger, theirs: Ledger
+) -> None:
+    """Their bills have the same numbers."""
+    into_another = await planned(ledger, "A", scope="s|po|out")
+    await pushed(ledger, into_another, "A", State.REJECTED)
+    of_another = await planned(theirs, "A", "t1", f"{OTHER_ACCOUNT}|po|in")
+    await pushed(theirs, of_another, "A", State.REJECTED)
+    ours = await planned(ledger, "A", "r2")
+    assert await ledger.lately_sent(ours, [A], NOON) == []

@@ -67,6 +67,36 @@ def test_the_read_back_outweighs_a_failure() -> None:
     )
 
 
+TOGETHER = f"单据“{A}”与单据“{B}”的供应商不同，不能同时下推！"
+
+
+@pytest.mark.parametrize("success", [True, False])
+def test_what_is_named_together_is_rejected_by_no_message(*, success: bool) -> None:
+    """Each of the two is sound without the other, a success beside it or not."""
+    look = Look({C: (target(1),)}, proved=True, linked=True)
+    concluded = conclude(said(TOGETHER, success=success), [A, B, C], look)
+    assert in_words(concluded) == "A:planned B:planned C:pushed"
+    apart = concluded.alone if success else tuple(n for part in concluded.parts for n in part)
+    assert apart == (A, B)
+
+
+@pytest.mark.parametrize("success", [True, False])
+def test_what_is_said_of_several_is_said_of_those_that_are_missing(*, success: bool) -> None:
+    """The one that was made is whole, and no person need look for the rest of it."""
+    look = Look({A: (target(1),), C: (target(2),)}, proved=True, linked=True)
+    concluded = conclude(said(TOGETHER, success=success), [A, B, C], look, splits=False)
+    assert in_words(concluded) == "A:pushed B:planned C:pushed"
+    assert {each.code for each in concluded.outcomes if each.number != B} == {""}
+
+
+def test_words_beside_a_success_that_name_a_bill_with_documents_are_told() -> None:
+    """A row of it was left out."""
+    why = f"单据“{A}”第2行分录不满足转换条件"
+    look = Look({A: (target(1),), B: (target(2),)}, proved=True, linked=True)
+    concluded = conclude(said(why, success=True), [A, B], look)
+    assert [(each.code, each.reason) for each in concluded.outcomes] == [("partly", why), ("", "")]
+
+
 def test_targets_that_were_there_before_are_not_new() -> None:
     """A partial push adds to what an earlier one made."""
     found: Targets = {A: (target(1), target(2)), B: (target(3),), C: (target(4),)}

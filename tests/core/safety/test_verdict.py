@@ -312,6 +312,11 @@ OF_TIME = [
     "在从服务器接收结果时发生传输级错误。",
     "A transport-level error has occurred when receiving results from the server.",
     "与数据库的连接已断开",
+    # In Taiwan and Hong Kong
+    "執行逾時到期。在作業完成之前超過逾時等待的時間或伺服器未回應。",
+    "交易 (處理序識別碼 52) 在鎖定資源上被另一個處理序死結並已被選作死結的犧牲者。",
+    "執行緒已經中止。",
+    "工作已取消。",
     # Nobody knows what
     "发生未知错误",
     "调用服务失败",
@@ -341,11 +346,35 @@ def test_it_is_doubt_in_whichever_form_it_is_answered(words: str, code: int | st
 
 @pytest.mark.parametrize(
     "words",
-    ["执行超时已过期。", "Thread was being aborted.", "等待资源时检测到死锁", "基础连接已经关闭"],
+    [
+        "执行超时已过期。",
+        "Thread was being aborted.",
+        "等待资源时检测到死锁",
+        "基础连接已经关闭",
+        "執行逾時到期。",
+    ],
 )
 def test_what_no_business_says_is_doubt_with_any_code(words: str) -> None:
     """A plug-in may hand on an exception as what its check has found."""
     assert judge(Answered(200, answer(status(words, code=11)))) == InDoubt("server_timeout", words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "操作已超时。",
+        "操作超时",
+        "请求超时。",
+        "调用已超时",
+        "连接已断开。",
+        "連線已中斷。",
+    ],
+)
+@pytest.mark.parametrize("code", [11, 8, 4, None])
+def test_words_that_are_nothing_but_an_interruption_are_doubt(words: str, code: int | None) -> None:
+    """Business says them in a sentence about a bill, and .NET says them alone."""
+    said = status(words, code=code) if code is not None else status(words)
+    assert judge(Answered(200, answer(said))) == InDoubt("server_timeout", words)
 
 
 @pytest.mark.parametrize(
@@ -355,6 +384,13 @@ def test_what_no_business_says_is_doubt_with_any_code(words: str) -> None:
         ("物料批号已过期", "4"),
         ("订单已取消", None),
         ("单据审批已超时，不允许下推", 11),
+        ("单据的订单执行已超时，不允许下推", 11),
+        ("操作失败：取消状态的分录不允许下推", 11),
+        ("该操作仅限未取消的单据", 11),
+        ("交易连接客户已断开合作", 11),
+        ("The transaction date is in a closed period, document A cannot be pushed.", 11),
+        ("Order A was canceled by user wang.", 11),
+        ("Production task A is cancelled.", 11),
         ("源单已关闭", 4),
         ("数量大于入库上限", 11),
         ("系统繁忙，请稍后再试", 14),

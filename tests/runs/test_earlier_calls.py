@@ -1,0 +1,139 @@
+"""What another run has sent of a bill a short while ago, and how long this one waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+
+import anyio
+import pytest
+
+from k3push.core.model import BillNumber, State
+from k3push.core.pacing.halting import HaltRule
+from k3push.runs.context import Context, PushPace, SettlePace
+from k3push.runs.settle import settle_by_word
+from tests.runs.office import FIRST, SECOND, Office, VirtualClock, orders, sandbox, steered, steps
+from tests.runs.rough_answers import (
+    NO_CANARY,
+    OPEN,
+    REFUSED,
+    doubled,
+    name_nothing,
+)
+
+pytestmark = pytest.mark.anyio
+
+
+async def at_once(*runs: Callable[[], Coroutine[None, None, None]]) -> None:
+    """Let runs go on at one time."""
+    async with anyio.create_task_group() as all_of_them:
+        for run in runs:
+            all_of_them.start_soon(run)
+
+
+async def refused_and_killed(office: Office, number: str) -> None:
+    """Execute the first run, and kill it as soon as the ERP has refused a number."""
+
+    async def kill(job: Context) -> None:
+        while (await office.rows())[number].state is not State.REJECTED:  # noqa: ASYNC110
+            await anyio.sleep(0.05)
+        job.stop.scope.cancel()
+
+    throttle = steered(concurrency=1, chunk_size=4)
+    await office.execute(pace=NO_CANARY, throttle=throttle, beside=kill, check=False)
+
+
+async def test_a_new_run_right_after_a_refusal_waits_as_a_resume_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A person takes the bad bill off the list, and pushes the others anew."""
+    name_nothing(monkeypatch)
+    office, numbers = Office(sandbox(query_lag_s=10.0, **OPEN)), orders(4)
+    office.site.world.refuse(numbers[-1], REFUSED)
+    await office.open_run(numbers)
+    await refused_and_killed(office, numbers[-1])
+    await office.open_run(numbers[:-1], SECOND)
+    await office.execute(SECOND, pace=NO_CANARY, check=False)
+    assert doubled(office, numbers) == []
+
+
+async def test_a_run_that_waits_for_another_waits_for_what_that_was_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two operators push one list; the first is refused and killed, the second goes on."""
+    name_nothing(monkeypatch)
+    office = Office(sandbox(query_lag_s=10.0, latency_s=3.0, look_s=0.1, **OPEN))
+    numbers = orders(4)
+    office.site.world.refuse(numbers[-1], REFUSED)
+    await office.open_run(numbers)
+    await office.open_run(numbers, SECOND)
+
+    async def first() -> None:
+        await refused_and_killed(office, numbers[-1])
+
+    async def second() -> None:
+        await anyio.sleep(2)
+        quick, throttle = SettlePace(poll_s=1), steered(concurrency=1, chunk_size=4)
+        await office.execute(SECOND, pace=NO_CANARY, throttle=throttle, settle=quick, check=False)
+
+    await at_once(first, second)
+    assert doubled(office, numbers) == []
+
+
+async def test_a_run_that_has_its_bills_ready_waits_for_what_others_were_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It waits for its window while the first run is refused and killed."""
+    name_nothing(monkeypatch)
+    office = Office(sandbox(query_lag_s=10.0, latency_s=3.0, look_s=0.1, **OPEN))
+    numbers, waits = orders(4), steered(concurrency=1, chunk_size=4)
+    office.site.world.refuse(numbers[-1], REFUSED)
+    await office.open_run(numbers)
+    await office.open_run(numbers, SECOND)
+    waits.pause()
+
+    async def first() -> None:
+        await anyio.sleep(5)
+        await refused_and_killed(office, numbers[-1])
+        await anyio.sleep(1)
+        waits.go_on()
+
+    async def second() -> None:
+        await office.execute(SECOND, pace=NO_CANARY, throttle=waits, check=False)
+
+    await at_once(first, second)
+    assert doubled(office, numbers) == []
+
+
+async def test_a_hasty_word_sends_nothing_twice_through_another_run() -> None:
+    """A person says `planned` a minute after a lost answer, and pushes the list as a new run."""
+    office = Office(sandbox(steps("ok", "commit-late-then-reset:300"), **OPEN))
+    numbers, throttle = orders(2), steered(concurrency=1, chunk_size=1)
+    await office.open_run(numbers)
+    halts = PushPace(halt=HaltRule(unknown_count=1))
+    await office.execute(pace=halts, throttle=throttle, check=False)
+    await anyio.sleep(60)
+    number, clock = BillNumber(numbers[1]), VirtualClock()
+    await settle_by_word(
+        office.store, clock, FIRST, number, State.PLANNED, because="it is not there"
+    )
+    await office.open_run(numbers, SECOND)
+    await office.execute(SECOND, throttle=throttle, check=False)
+    assert doubled(office, numbers) == []
+
+
+async def test_a_run_waits_no_window_for_calls_of_another_that_went_well() -> None:
+    """Two operators push one list at one time; nothing is refused, and no answer is lost."""
+    office = Office(sandbox(latency_s=3.0, look_s=0.1, **OPEN))
+    numbers = orders(40)
+    await office.open_run(numbers)
+    await office.open_run(numbers, SECOND)
+
+    async def first() -> None:
+        await office.execute(throttle=steered(concurrency=2, chunk_size=5), check=False)
+
+    async def second() -> None:
+        await anyio.sleep(5)
+        await office.execute(SECOND, throttle=steered(concurrency=2, chunk_size=5), check=False)
+
+    await at_once(first, second)
+    assert anyio.current_time() < 300

@@ -1,0 +1,86 @@
+"""Which documents take steps: a word of a person, a number alone, and what a site does not tell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import anyio
+import pytest
+
+from k3push.adapters.erp.form_rows import FormRows
+from k3push.core.model import BillNumber, Follow, State
+from k3push.core.pacing.halting import HaltRule
+from k3push.core.protocol import wire
+from k3push.ports import LookRefusedError
+from k3push.runs.context import PushPace
+from k3push.runs.settle import settle_by_word
+from k3push.simulator.forms import IN_STOCK
+from k3push.simulator.script import Channel
+from tests.runs.office import FIRST, Office, VirtualClock, orders, sandbox, steered, steps
+from tests.runs.rough_answers import OPEN
+from tests.runs.test_follow import FOLLOW, NO_HALT
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_document_that_a_person_vouches_for_takes_its_steps() -> None:
+    """The word settles the doubt, and the next execution finds the document."""
+    office = Office(sandbox(steps("ok", "make-then-reset"), **OPEN), FOLLOW)
+    numbers, throttle = orders(2), steered(concurrency=1, chunk_size=1)
+    await office.open_run(numbers)
+    halts = PushPace(halt=HaltRule(unknown_count=1))
+    await office.execute(pace=halts, throttle=throttle, check=False)
+    await anyio.sleep(60)
+    number, clock = BillNumber(numbers[1]), VirtualClock()
+    await settle_by_word(
+        office.store, clock, FIRST, number, State.PUSHED, because="it is CGRK0000002"
+    )
+    await office.execute(throttle=throttle, check=False)
+    (made,) = office.site.world.documents_of(number)
+    assert made.status == "C"
+
+
+async def test_a_document_that_its_number_alone_ties_to_a_bill_takes_no_step() -> None:
+    """Somebody has typed an order's number into a document of his own; links can be read."""
+    office = Office(sandbox(**OPEN), replace(FOLLOW, follow_already=True))
+    numbers = orders(3)
+    typed = office.site.world.add_target(IN_STOCK, numbers[2], typed=True, creator="clerk")
+    await office.open_run(numbers)
+    await office.execute(check=False)
+    assert typed.status == "A"
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [("7", "未购买工作流许可"), ("4", "未将对象引用设置到对象的实例"), ("11", "没有权限")],
+)
+async def test_a_site_whose_flows_cannot_be_read_is_followed_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, code: str, words: str
+) -> None:
+    """What is asked beside the way ends nothing, though it is refused as what may pass is."""
+    page = FormRows.page
+
+    async def refuse(self: FormRows, form: str, fields: Sequence[str], *w: Any, **m: Any) -> Any:
+        if form == wire.FLOW_TASKS:
+            raise LookRefusedError(words, code=code, definite=False)
+        return await page(self, form, fields, *w, **m)
+
+    monkeypatch.setattr(FormRows, "page", refuse)
+    office = Office(sandbox(**OPEN), FOLLOW)
+    numbers = orders(6)
+    await office.open_run(numbers)
+    pushed = await office.execute(throttle=steered(concurrency=1, chunk_size=2), check=False)
+    assert not pushed.stop.causes
+    assert {each.follow for each in (await office.documents()).values()} == {Follow.APPROVED}
+
+
+async def test_a_limit_on_calls_that_lasts_refuses_no_document() -> None:
+    """A person would have nothing to mend."""
+    plan = steps(*["call-limit"] * 12, on=Channel.AUDIT)
+    office = Office(sandbox(plan, **OPEN), FOLLOW)
+    await office.open_run(orders(3))
+    await office.execute(pace=NO_HALT, check=False)
+    follows = {each.follow for each in (await office.documents()).values()}
+    assert Follow.REFUSED not in follows

@@ -1,0 +1,116 @@
+"""Documents that come hours after a lost answer was found, while the run goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import anyio
+import pytest
+
+from k3push.core.model import TWIN, RunId, State
+from k3push.runs.context import Context
+from k3push.runs.throttle import Throttle
+from k3push.simulator import site
+from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
+from k3push.simulator.orders import PushOrder
+from tests.runs.office import ROUTE, Office, orders, sandbox, steered, steps
+from tests.runs.rough_answers import OPEN
+from tests.runs.test_follow import FOLLOW
+
+pytestmark = pytest.mark.anyio
+
+HOURS_S = 4 * 3600
+
+
+def hours_after_a_doubt(
+    office: Office, throttle: Throttle, number: str, act: Callable[[], object]
+) -> Callable[[Context], Coroutine[None, None, None]]:
+    """Return what goes on beside a run: it pauses once a doubt is settled, and somebody acts."""
+
+    async def beside(_: Context) -> None:
+        while (await office.rows())[number].state is not State.UNKNOWN:  # noqa: ASYNC110
+            await anyio.sleep(0.01)
+        throttle.pause()
+        while (await office.rows())[number].state is not State.PUSHED:  # noqa: ASYNC110
+            await anyio.sleep(1)
+        await anyio.sleep(HOURS_S)
+        act()
+        throttle.go_on()
+
+    return beside
+
+
+def with_a_lost_answer(*before: str, **options: Any) -> tuple[Office, list[str], Throttle]:
+    """Return a site where the answer to the second of three numbers is lost."""
+    plan = steps(*before, "ok", "make-then-reset")
+    office = Office(sandbox(plan, latency_s=1.0, **OPEN), **options)
+    return office, orders(3), steered(concurrency=1, chunk_size=1)
+
+
+async def test_what_a_person_adds_hours_later_is_a_twin() -> None:
+    """It passes for no document of ours without a word."""
+    office, numbers, throttle = with_a_lost_answer()
+    await office.open_run(numbers)
+
+    def add() -> None:
+        office.site.world.add_target(IN_STOCK, numbers[1], creator="clerk")
+
+    later = hours_after_a_doubt(office, throttle, numbers[1], add)
+    pushed = await office.execute(throttle=throttle, beside=later, check=False)
+    assert pushed.rows[numbers[1]].code == TWIN
+
+
+async def test_an_old_twin_is_no_bill_that_was_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ledger that has a twin of an earlier night still tells of what a person adds."""
+    work = site.Site._push
+    office, numbers, throttle = with_a_lost_answer("ok")
+    (old,) = orders(1, 3)
+
+    def push(self: Any, visit: Any, now_s: float) -> Any:
+        if old in self._order(visit).numbers:
+            self.world.add_target(IN_STOCK, old, creator="clerk")
+        return work(self, visit, now_s)
+
+    monkeypatch.setattr(site.Site, "_push", push)
+    earlier = RunId("r0")
+    await office.open_run([old], earlier)
+    pushed = await office.execute(earlier, throttle=throttle, check=False)
+    assert pushed.rows[old].code == TWIN
+    await office.open_run(numbers)
+
+    def add() -> None:
+        office.site.world.add_target(IN_STOCK, numbers[1], creator="clerk")
+
+    later = hours_after_a_doubt(office, throttle, numbers[1], add)
+    pushed = await office.execute(throttle=throttle, beside=later, check=False)
+    assert pushed.rows[numbers[1]].code == TWIN
+
+
+async def test_a_document_of_a_later_namesake_joins_no_row() -> None:
+    """Another organisation enters a bill of the number, and pushes it."""
+    office, numbers, throttle = with_a_lost_answer()
+    world = office.site.world
+    await office.open_run(numbers)
+
+    def add() -> None:
+        bill = world.add_source(PURCHASE_ORDER, numbers[1], org="200")
+        world.push(PushOrder("PUR_PurchaseOrder", ids=(bill.id,), rule_id=ROUTE.rule), "clerk")
+
+    later = hours_after_a_doubt(office, throttle, numbers[1], add)
+    pushed = await office.execute(throttle=throttle, beside=later, check=False)
+    assert len(pushed.rows[numbers[1]].targets) == 1
+
+
+async def test_what_another_program_of_our_user_adds_takes_no_step() -> None:
+    """Its maker is ours, and it is a second document of its bill all the same."""
+    office, numbers, throttle = with_a_lost_answer(route=FOLLOW)
+    await office.open_run(numbers)
+    added: list[Any] = []
+
+    def add() -> None:
+        added.append(office.site.world.add_target(IN_STOCK, numbers[1], creator="sandbox"))
+
+    later = hours_after_a_doubt(office, throttle, numbers[1], add)
+    await office.execute(throttle=throttle, beside=later, check=False)
+    assert [document.status for document in added] == ["A"]

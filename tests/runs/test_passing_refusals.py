@@ -1,0 +1,119 @@
+"""A site that loads its metadata anew refuses for some seconds what it tells at other times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import anyio
+import pytest
+
+from k3push.adapters.erp.form_rows import FormRows
+from k3push.ports import LookRefusedError
+from k3push.simulator.forms import ORDER_TO_SHIPMENT, PURCHASE_ORDER, ROUTES
+from k3push.simulator.history import Maker
+from k3push.simulator.orders import PushOrder
+from tests.runs.office import Office, orders, sandbox, steered
+from tests.runs.rough_answers import OPEN, doubled
+from tests.runs.test_hidden_documents import SHIPMENT
+
+pytestmark = pytest.mark.anyio
+
+A_QUERY_S = 0.1
+
+
+def refuse_where(
+    monkeypatch: pytest.MonkeyPatch, refuses: Callable[[str, Sequence[str], str], str | None]
+) -> list[float]:
+    """Let the site say that a field does not exist.
+
+    Args:
+        monkeypatch: Of the test.
+        refuses: Returns which, by the form, the fields and the filter of a query; None answers it.
+
+    Returns:
+        When queries were refused, as it happens.
+    """
+    page, refused = FormRows.page, []
+
+    async def answer(self: FormRows, form: str, fields: Sequence[str], what: str, **m: Any) -> Any:
+        named = refuses(form, fields, what)
+        if named is None:
+            return await page(self, form, fields, what, **m)
+        await anyio.sleep(A_QUERY_S)
+        refused.append(anyio.current_time())
+        raise LookRefusedError(f"元数据中标识为{named}的字段不存在", code="9", definite=True)
+
+    monkeypatch.setattr(FormRows, "page", answer)
+    return refused
+
+
+def a_link_of(fields: Sequence[str]) -> str | None:
+    """Return the first field of a link."""
+    return next((field for field in fields if "_Link_" in field), None)
+
+
+def pushed_by_persons() -> tuple[Office, list[str]]:
+    """Return a site where persons have pushed all bills, which links alone can show."""
+    options = sandbox(routes=(*ROUTES, ORDER_TO_SHIPMENT), **OPEN)
+    office = Office(options, replace(SHIPMENT, source_number_field=""), documents=False)
+    numbers = [f"XSDD{nth:07d}" for nth in range(3)]
+    for number in numbers:
+        order = PushOrder("SAL_SaleOrder", (number,), rule_id=SHIPMENT.rule)
+        office.site.world.push(order, "clerk", Maker.PERSON)
+    return office, numbers
+
+
+@pytest.mark.parametrize("until_s", [0.5, 5.0])
+async def test_links_that_are_refused_as_they_are_learnt_are_asked_once_more(
+    monkeypatch: pytest.MonkeyPatch, until_s: float
+) -> None:
+    """A route of links alone would send each number without any look."""
+    office, numbers = pushed_by_persons()
+
+    def refuses(_form: str, fields: Sequence[str], _what: str) -> str | None:
+        return a_link_of(fields) if anyio.current_time() < until_s else None
+
+    refused = refuse_where(monkeypatch, refuses)
+    await office.open_run(numbers)
+    await office.execute(throttle=steered(concurrency=1, chunk_size=1), check=False)
+    assert refused
+    assert doubled(office, numbers) == []
+
+
+async def test_links_that_were_answered_once_are_taken_by_no_refusal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They were answered as they were learnt; the first questions for bills are refused."""
+    office, numbers = pushed_by_persons()
+    left = iter(range(2))
+
+    def refuses(_form: str, fields: Sequence[str], what: str) -> str | None:
+        asks_for_bills = "_Link_FSBillId in" in what
+        return a_link_of(fields) if asks_for_bills and next(left, None) is not None else None
+
+    refused = refuse_where(monkeypatch, refuses)
+    await office.open_run(numbers)
+    await office.execute(throttle=steered(concurrency=1, chunk_size=1), check=False)
+    assert refused
+    assert doubled(office, numbers) == []
+
+
+async def test_refusals_within_a_second_take_no_status_from_the_source_form(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without its status a bill that is not approved would be pushed."""
+    status = "FDocumentStatus"
+
+    def refuses(form: str, fields: Sequence[str], _what: str) -> str | None:
+        asks = form == PURCHASE_ORDER.id and status in fields
+        return status if asks and anyio.current_time() < 1 else None
+
+    refused = refuse_where(monkeypatch, refuses)
+    office = Office(sandbox(allow_blocked=True, **OPEN))
+    unapproved, *_ = numbers = ["CGDDU000000", *orders(1)]
+    await office.open_run(numbers)
+    await office.execute(check=False)
+    assert refused
+    assert not office.site.world.documents_of(unapproved)
