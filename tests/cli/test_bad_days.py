@@ -265,6 +265,9 @@ def test_a_person_settles_by_a_word(desk: Desk, start: Start, word: str, fault: 
     assert settled.exit == 0, settled
     # A word is no execution: the last one ended as it did, and was not killed.
     assert desk.k3push("status").out.splitlines()[0].endswith("  exit 4")
+    rows = {row["number"]: row["state"] for row in desk.rows()}
+    assert rows[numbers[0]] == {"pushed": "pushed", "absent": "planned"}[word]
+    assert desk.summary()["exit"] == 4
     told = desk.k3push("explain", numbers[0]).out
     assert "settled by hand as" in told
     assert "seen by Wang" in told

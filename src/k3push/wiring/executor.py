@@ -25,7 +25,7 @@ from k3push.core.pacing.halting import HaltRule
 from k3push.core.pacing.window import Window
 from k3push.core.remark import remark
 from k3push.ports import Ledger, LedgerLostError, RunIsAliveError, Watch
-from k3push.reporting.results import clusters_of, write_results
+from k3push.reporting.results import clusters_of, read_causes, write_results
 from k3push.runs.context import PushPace, SettlePace
 from k3push.runs.create import scope_of
 from k3push.runs.execute import Execution, Only, execute
@@ -344,11 +344,30 @@ class Executor:
         try:
             await ledger.end_run(run.id, ending.exit, now)
             await keep_steps(ledger, run.id, ending.pace, at=now)
-            if not run.folder:
-                return await clusters_of(ledger, run)
-            pace = ending.pace or await kept_steps(ledger, run.id)
-            ending = replace(ending, run=replace(run, ended_at=now), pace=pace)
-            return await write_results(ledger, ending, self.say, now=now)
+        except LedgerLostError as error:
+            self.observer.warn("warning.ending_lost", run=run.id, why=error)
+            return await clusters_of(ledger, run)
+        return await self._told(ledger, replace(ending, run=replace(run, ended_at=now)))
+
+    async def tell_again(self, ledger: Ledger, name: RunId) -> None:
+        """Write the results of a run anew that has ended: a person has moved its rows since."""
+        run = await ledger.run(name)
+        if run is None or run.exit is None:
+            return
+        causes = await anyio.to_thread.run_sync(read_causes, run)
+        steps = await steps_asked_for(ledger, run.id, self.settings.steps_of(run))
+        unverified = self.settings.erp.verify is False
+        ending = await ending_of(ledger, run, causes, unverified=unverified, steps=steps)
+        await self._told(ledger, replace(ending, exit=Exit(run.exit)))
+
+    async def _told(self, ledger: Ledger, ending: Ending) -> Clusters:
+        """Write the results of a run, where it has a folder; return why rows failed."""
+        run = ending.run
+        try:
+            if run.folder:
+                pace = ending.pace or await kept_steps(ledger, run.id)
+                told = replace(ending, pace=pace)
+                return await write_results(ledger, told, self.say, now=self.clock.now())
         except LedgerLostError as error:
             self.observer.warn("warning.ending_lost", run=run.id, why=error)
         except OSError as error:

@@ -282,6 +282,8 @@ class Runner:
                     raise Problem(remark("error.run_alive", run=run)) from error
                 word = self.say(f"state.{state}")
                 self.warn("notice.settled_by_person", number=bill, state=word)
+            for run in dict.fromkeys(run for run, _ in doubtful):
+                await self.executor.tell_again(ledger, run)
         return Exit.DONE
 
     # -- asking -------------------------------------------------------------------------------
