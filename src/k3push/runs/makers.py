@@ -131,7 +131,7 @@ class MakersBySender:
             named = await _named_in_answers(ledger, await made_alike(looker, ledger, known), sender)
             makers = await _makers_of(looker, named)
             if len(named) < LEAST_SAMPLE:
-                return Makers(ahead=makers.ahead)  # more may be known soon
+                return makers  # more may be known soon
             self._known[sender] = makers
         return self._known[sender]
 
