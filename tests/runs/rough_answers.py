@@ -10,9 +10,11 @@ from typing import Any
 import anyio
 import pytest
 
+from k3push.core.model import RunId, State
 from k3push.runs.context import PushPace
 from k3push.runs.create import plan_rejected
 from k3push.simulator import Refusal, WriteBack, site
+from k3push.simulator.answers import failure
 from k3push.simulator.exchange import json_reply
 from k3push.simulator.refusals import Problem
 from k3push.simulator.script import Channel
@@ -76,6 +78,44 @@ def answer_in_part(
         return json_reply(answer_of()(self._manners.style, part, self._manners.on_refusal))
 
     monkeypatch.setattr(site.Site, "_push", push)
+
+
+def keep_a_part(
+    monkeypatch: pytest.MonkeyPatch, numbers: Sequence[str], *, kept: int, why: Refusal = REFUSED
+) -> None:
+    """Let the first call with exactly these numbers be refused, though it saves some documents.
+
+    Args:
+        monkeypatch: Of the test.
+        numbers: What the call carries. The answer speaks of each, and names no document.
+        kept: How many documents are saved all the same.
+        why: What the answer says.
+    """
+    work, met = site.Site._push, iter([True])
+
+    def push(self: Any, visit: Any, now_s: float) -> Any:
+        order = self._order(visit)
+        if set(order.numbers) != set(numbers) or not next(met, False):
+            return work(self, visit, now_s)
+        conversion = self.world.convert(order, visit.user)
+        self._save(replace(conversion, made=conversion.made[:kept]), now_s)
+        answer = failure(self._manners.style, why.code, "")
+        words = dict.fromkeys(why.text.format(number=number) for number in numbers)
+        answer["Result"]["ResponseStatus"]["Errors"] = [
+            {"FieldName": None, "Message": each, "DIndex": 0} for each in words
+        ]
+        return json_reply(answer)
+
+    monkeypatch.setattr(site.Site, "_push", push)
+
+
+async def until_lost(office: Office, run: RunId = FIRST) -> str:
+    """Wait until the answer for a bill is lost, and return its number."""
+    while True:
+        for number, row in (await office.rows(run)).items():
+            if row.state is State.UNKNOWN:
+                return number
+        await anyio.sleep(0.01)
 
 
 async def until_pushed(office: Office, times: int = 1) -> None:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+import anyio
 import pytest
 
 from k3push.adapters.erp.client import ErpClient
+from k3push.adapters.erp.form_rows import FormRows
 from k3push.core.model import BillNumber, State
 from k3push.core.pacing.halting import HaltRule
 from k3push.ports import LookRefusedError
@@ -201,3 +203,26 @@ async def test_a_passing_refusal_to_tell_what_was_made_since_leaves_nothing_to_a
     pushed = await office.execute(throttle=steered(concurrency=1, chunk_size=1), check=False)
     lost = State.PUSHED if times == 1 else State.UNKNOWN
     assert pushed.states[numbers[1]] is lost
+
+
+async def test_a_form_without_a_time_of_making_costs_one_wait_and_not_one_for_each_refusal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A form that cannot be asked what was made since is asked no more in this execution."""
+    page = FormRows.page
+
+    async def refuse(self: FormRows, form: str, fields: Sequence[str], where: str, **m: Any) -> Any:
+        if form != IN_STOCK.id or "FCreateDate" not in (*fields, *where.split(">")):
+            return await page(self, form, fields, where, **m)
+        if "FCreateDate" in fields:
+            raise LookRefusedError("字段不存在", code="9", definite=True)
+        raise LookRefusedError("GetRealExpress error", code="4", definite=False)
+
+    monkeypatch.setattr(FormRows, "page", refuse)
+    office, numbers = Office(sandbox(orders=200, latency_s=1.0)), orders(120)
+    for number in numbers[5::20]:
+        office.site.world.refuse(number, REFUSED)
+    await office.open_run(numbers)
+    never = PushPace(halt=HaltRule())
+    await office.execute(pace=never, throttle=steered(concurrency=2, chunk_size=10), check=False)
+    assert anyio.current_time() < 200

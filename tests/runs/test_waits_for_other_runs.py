@@ -1,0 +1,159 @@
+"""How long a run waits for what other executions, runs and machines were told of its bills."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import anyio
+import pytest
+
+from k3push.core.model import RunId, State, Uptime
+from k3push.core.pacing.halting import HaltRule
+from k3push.runs.context import PushPace
+from k3push.simulator import Policy
+from tests.runs.office import (
+    FIRST,
+    SECOND,
+    Office,
+    VirtualClock,
+    only_settle,
+    orders,
+    sandbox,
+    steered,
+    steps,
+)
+from tests.runs.rough_answers import (
+    NO_CANARY,
+    OPEN,
+    REFUSED,
+    FastClock,
+    doubled,
+    keep_a_part,
+    plan_again,
+)
+
+pytestmark = pytest.mark.anyio
+
+HALTS = PushPace(canary=False, halt=HaltRule(fail_count=1, now=True))
+LATE = {"query_lag_s": 12.0, "look_s": 0.1, "latency_s": 1.0, **OPEN}
+
+
+class SetClock(VirtualClock):
+    """A machine whose clock is set forward by two days while its first call is at work."""
+
+    def now(self) -> datetime:
+        """Return the time of day."""
+        return super().now() + (timedelta(days=2) if anyio.current_time() > 10 else timedelta())
+
+
+class ClockOf(VirtualClock):
+    """The clock of one machine of several."""
+
+    def __init__(self, machine: str) -> None:
+        """Name the machine."""
+        self._machine = machine
+
+    def uptime(self) -> Uptime:
+        """Return the time since this machine was started."""
+        return replace(super().uptime(), boot=self._machine)
+
+
+async def go_on_with(office: Office, run: RunId, numbers: list[str]) -> None:
+    """Plan numbers a second time: in the first run as `retry` does, or in another run."""
+    if run == FIRST:
+        await plan_again(office)
+    else:
+        await office.open_run(numbers, run)
+
+
+@pytest.mark.parametrize("run", [FIRST, SECOND])
+async def test_a_part_that_a_refused_bill_left_is_waited_for_by_whoever_sends_next(
+    monkeypatch: pytest.MonkeyPatch, run: RunId
+) -> None:
+    """The rule splits, a bill that travels alone is refused in part, and looks lag."""
+    office, numbers = Office(sandbox(policy=Policy.SPLIT, **LATE)), orders(2)
+    keep_a_part(monkeypatch, numbers[1:], kept=1)
+    throttle = steered(concurrency=1, chunk_size=1)
+    await office.open_run(numbers)
+    await office.execute(pace=HALTS, throttle=throttle, check=False)
+    await anyio.sleep(1)
+    await go_on_with(office, run, numbers[1:])
+    await office.execute(run, throttle=throttle, check=False)
+    documents = office.site.world.documents_of(numbers[1])
+    lines = [line.links[0] for each in documents for line in each.entries]
+    assert len(lines) == len(set(lines))
+
+
+@pytest.mark.parametrize("run", [FIRST, SECOND])
+async def test_what_a_refusal_of_several_saved_is_waited_for_by_whoever_sends_next(
+    monkeypatch: pytest.MonkeyPatch, run: RunId
+) -> None:
+    """All of a call are refused by name, some were saved all the same, and looks lag."""
+    office, numbers = Office(sandbox(**LATE)), orders(3)
+    keep_a_part(monkeypatch, numbers, kept=2)
+    throttle = steered(concurrency=1, chunk_size=3)
+    await office.open_run(numbers)
+    await office.execute(pace=HALTS, throttle=throttle, check=False)
+    await anyio.sleep(1)
+    await go_on_with(office, run, numbers)
+    await office.execute(run, pace=NO_CANARY, throttle=throttle, check=False)
+    assert doubled(office, numbers) == []
+
+
+@pytest.mark.parametrize(
+    ("clock", "run"), [(FastClock(), SECOND), (SetClock(), FIRST), (SetClock(), SECOND)]
+)
+async def test_a_refusal_under_a_clock_that_was_wrong_holds_no_run(
+    clock: VirtualClock, run: RunId
+) -> None:
+    """Its clock was two days ahead, or was set while the call was at work."""
+    office, numbers = Office(sandbox(latency_s=20.0, **OPEN)), orders(3)
+    for number in numbers:
+        office.site.world.refuse(number, REFUSED)
+    throttle = steered(concurrency=1, chunk_size=3)
+    await office.open_run(numbers)
+    await office.execute(throttle=throttle, pace=NO_CANARY, clock=clock, check=False)
+    for number in numbers:
+        office.site.world.allow(number)
+    await anyio.sleep(60)
+    began_s = anyio.current_time()
+    await go_on_with(office, run, numbers)
+    with anyio.move_on_after(3600):
+        await office.execute(run, throttle=throttle, pace=NO_CANARY, check=False)
+    assert anyio.current_time() - began_s < 600
+
+
+async def test_what_looks_have_settled_on_one_machine_waits_no_window_on_another() -> None:
+    """A doubt is settled as absent after its window, and the run goes on on another machine."""
+    office, numbers = Office(sandbox(steps(*["ok"] * 4, "reset"), **OPEN)), orders(6)
+    one, throttle = ClockOf("one"), steered(concurrency=1, chunk_size=1)
+    doubts = PushPace(canary=False, halt=HaltRule(unknown_count=1))
+    await office.open_run(numbers)
+    await office.execute(throttle=throttle, pace=doubts, clock=one, check=False)
+    await anyio.sleep(3600)
+    await office.execute(throttle=throttle, work=only_settle, clock=one, check=False)
+    began_s = anyio.current_time()
+    pushed = await office.execute(throttle=throttle, clock=ClockOf("two"), check=False)
+    assert pushed.of(State.PUSHED) == set(numbers)
+    assert anyio.current_time() - began_s < 300
+
+
+async def test_two_runs_over_one_list_with_bad_bills_end_within_minutes() -> None:
+    """Neither waits a window for what the other was refused."""
+    office = Office(sandbox(orders=200, latency_s=2.0, look_s=0.2, on_refusal="whole"))
+    numbers, never = orders(120), PushPace(halt=HaltRule())
+    for number in numbers[5::20]:
+        office.site.world.refuse(number, REFUSED)
+
+    async def go(run: RunId, after_s: float) -> None:
+        await anyio.sleep(after_s)
+        throttle = steered(concurrency=2, chunk_size=10)
+        await office.execute(run, pace=never, throttle=throttle, check=False)
+
+    await office.open_run(numbers)
+    await office.open_run(numbers, SECOND)
+    async with anyio.create_task_group() as both:
+        both.start_soon(go, FIRST, 0)
+        both.start_soon(go, SECOND, 5)
+    assert anyio.current_time() < 300
