@@ -56,7 +56,7 @@ class ClockOf(VirtualClock):
 
     def uptime(self) -> Uptime:
         """Return the time since this machine was started."""
-        return replace(super().uptime(), boot=self._machine)
+        return replace(super().uptime(), boot=f"boot@{self._machine}")
 
 
 async def go_on_with(office: Office, run: RunId, numbers: list[str]) -> None:
