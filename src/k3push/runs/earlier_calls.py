@@ -19,7 +19,7 @@ from k3push.runs.context import Context
 # Attempts of other runs are asked for so far back: a call may take long, and the clocks of two
 # machines may differ.
 LONGEST_CALL = timedelta(hours=2)
-CLOCKS_DIFFER = timedelta(days=1)
+MACHINES_DIFFER = timedelta(days=1)
 
 
 def was_in_doubt(kept: AttemptRecord) -> bool:
@@ -72,7 +72,7 @@ async def waits_for_others(
     What is open or in doubt there is claimed. Free is what was refused, of which looks may show a
     part yet, and what a person has settled while the call may be at work.
     """
-    since = context.clock.now() - LONGEST_CALL - CLOCKS_DIFFER
+    since = context.clock.now() - LONGEST_CALL - MACHINES_DIFFER
     waits: dict[BillNumber, float] = {}
     for kept in await context.ledger.lately_sent(context.run.id, numbers, since):
         left_s = 0.0 if isinstance(kept.exchange, NeverSent) else wait_s(context, kept)

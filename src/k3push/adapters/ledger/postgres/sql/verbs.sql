@@ -828,8 +828,8 @@ ORDER BY account, ended_at LIMIT :limit;
 
 -- name: set_archive
 UPDATE runs SET archive = :archive
-WHERE id = :run AND account = :account AND pruned = 0 AND archive IS NULL AND (archive IS NOT NULL OR (
-    exit IN (0, 3) AND whole = 1 AND NOT EXISTS (
+WHERE id = :run AND account = :account AND pruned = 0 AND archive IS NULL
+    AND exit IN (0, 3) AND whole = 1 AND NOT EXISTS (
         SELECT FROM tallies
         WHERE tallies.run = runs.key AND state IN ('planned', 'sent', 'unknown')
         GROUP BY state HAVING sum(n) > 0
@@ -837,7 +837,6 @@ WHERE id = :run AND account = :account AND pruned = 0 AND archive IS NULL AND (a
         SELECT FROM documents
         WHERE documents.run = runs.key AND coalesce(follow, 'unknown') IN ('unknown', 'waiting')
     ) AND NOT EXISTS (SELECT FROM rows WHERE rows.run = runs.key AND code = 'twin')
-))
 RETURNING key;
 
 -- name: archive_of

@@ -671,15 +671,14 @@ ORDER BY account, ended_at LIMIT :limit;
 
 -- name: set_archive
 UPDATE runs SET archive = :archive
-WHERE id = :run AND account = :account AND pruned = 0 AND archive IS NULL AND (archive IS NOT NULL OR (
-    exit IN (0, 3) AND whole = 1 AND NOT EXISTS (
+WHERE id = :run AND account = :account AND pruned = 0 AND archive IS NULL
+    AND exit IN (0, 3) AND whole = 1 AND NOT EXISTS (
         SELECT 1 FROM tallies
         WHERE tallies.run = runs.key AND state IN ('planned', 'sent', 'unknown') AND n > 0
     ) AND NOT EXISTS (
         SELECT 1 FROM documents
         WHERE documents.run = runs.key AND coalesce(follow, 'unknown') IN ('unknown', 'waiting')
-    ) AND NOT EXISTS (SELECT 1 FROM rows WHERE rows.run = runs.key AND code = 'twin')
-));
+    ) AND NOT EXISTS (SELECT 1 FROM rows WHERE rows.run = runs.key AND code = 'twin');
 
 -- name: archive_of
 SELECT archive, pruned FROM runs WHERE key = :run;
