@@ -104,7 +104,7 @@ async def status(config: Path | None, name: str | None, say: Say) -> Exit:
         _beside_line(run, beside, living, say),
         _archived_line(run, settings, say),
     )
-    for line in filter(None, (*last, _archived_line(run, settings, say))):
+    for line in filter(None, last):
         console.print(escape(line))
     return Exit.DONE
 
