@@ -79,8 +79,9 @@ def _audit(
     blind = {run for run, route in scene.routes.items() if not route.source_number_field}
     unmade = {State.REJECTED, State.PLANNED}
     as_one = scene.world.collation
-    # Where a part may be left of a bill, what a rival has made of it is nothing of ours.
-    rivals_count = scene.story.has(Lags) or scene.story.frame.partial
+    # What a rival has made is nothing of ours where a part may be left, or more is asked for.
+    frame = scene.story.frame
+    rivals_count = scene.story.has(Lags) or frame.partial or frame.again
     guards = (IsGuarded, HasRival) if rivals_count else IsGuarded
     unasked = {e.number for e in scene.story.happenings if isinstance(e, guards)}
     guarded = set(map(as_one, unasked | scene.story.touched))

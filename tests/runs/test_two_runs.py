@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-from k3push.core.model import RunId, State
+from k3push.core.model import TWIN, RunId, State
 from k3push.core.pacing.halting import HaltRule
 from k3push.runs.context import Context, PushPace
 from k3push.runs.stop import Cause, Stop
@@ -20,6 +20,7 @@ from tests.runs.office import (
     SECOND,
     Notebook,
     Office,
+    only_settle,
     orders,
     sandbox,
     steered,
@@ -148,3 +149,42 @@ async def test_what_another_run_sent_without_a_look_is_not_settled_by_what_is_th
     await office.open_run(numbers, SECOND)
     await office.execute(SECOND, check=False)
     assert (await office.rows(FIRST))[numbers[0]].state is State.UNKNOWN
+
+
+async def carried_out_late(late_s: int, *then: str) -> tuple[Office, list[str]]:
+    """Return an office whose first run has a number in doubt past its window, and one to send.
+
+    The second run has pushed the first number; the first call is carried out so long after it left.
+    """
+    plan = steps(f"late-commit:{late_s}", "ok", *then)
+    office, numbers = Office(sandbox(plan, latency_s=1.0, **OPEN)), orders(2)
+    await office.open_run(numbers)
+    halts = PushPace(canary=False, halt=HaltRule(unknown_count=1))
+    await office.execute(pace=halts, throttle=steered(concurrency=1, chunk_size=1), check=False)
+    await office.execute(work=only_settle, check=False)
+    assert {row.state for row in (await office.rows()).values()} == {State.PLANNED}
+    await office.open_run(numbers[:1], SECOND)
+    pushed = await office.execute(SECOND, check=False)
+    assert pushed.rows[numbers[0]].state is State.PUSHED
+    return office, numbers
+
+
+async def test_what_another_run_made_meanwhile_is_a_twin_of_what_comes_late() -> None:
+    """Neither run could know of the other's document, and the row of the later look tells."""
+    office, (number, _) = await carried_out_late(1500)
+    await anyio.sleep(1500)
+    pushed = await office.execute(check=False)
+    row, documents = pushed.rows[number], office.site.world.documents_of(number)
+    assert {target.id for target in row.targets} == {str(each.id) for each in documents}
+    assert (len(documents), row.state, row.code) == (2, State.PUSHED, TWIN)
+
+
+async def test_what_comes_after_its_number_was_already_there_is_a_twin() -> None:
+    """The run goes on with other numbers, and looks once more at its end."""
+    office, (number, other) = await carried_out_late(800, "delay:290")
+    two = steered(concurrency=2, chunk_size=1)
+    pushed = await office.execute(pace=NO_CANARY, throttle=two, check=False)
+    row, documents = pushed.rows[number], office.site.world.documents_of(number)
+    assert pushed.rows[other].state is State.PUSHED
+    assert {target.id for target in row.targets} == {str(each.id) for each in documents}
+    assert (len(documents), row.state, row.code) == (2, State.PUSHED, TWIN)

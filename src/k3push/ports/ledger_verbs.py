@@ -495,8 +495,8 @@ class Ledger(Protocol):
         """Add documents that a later look has found to rows that name some already.
 
         Documents are never taken away: an outcome's targets hold all that its row has, else
-        everything is refused (`life.IllegalMoveError`), as it is for a row that is not `pushed`
-        or `draft`. State, targets, code and reason become those of the outcome, which is
+        everything is refused (`life.IllegalMoveError`), as it is for a row that is not in one of
+        `life.AMENDABLE`. State, targets, code and reason become those of the outcome, which is
         `pushed` or `draft`.
         """
         ...

@@ -46,7 +46,6 @@ from k3push.core.safety.evidence import (
     but_strangers,
     conclude,
     conclude_unread,
-    made_beside,
     needs_patience,
     new_targets,
     strangers,
@@ -64,6 +63,7 @@ from k3push.ports import (
 from k3push.runs.context import Context
 from k3push.runs.earlier_calls import waits_for_others
 from k3push.runs.lookup import can_ask, found_by, look_at_targets, open_turn, wait_for_erp
+from k3push.runs.own_documents import but_others_cancelled, ours_of
 from k3push.runs.source_check import (
     already,
     by_ledger,
@@ -468,18 +468,18 @@ async def _look_first(context: Context, sending: Sending) -> Mapping[BillNumber,
         seen = await look_at_targets(context, sending.numbers, by_all=several, before_sending=True)
         sending.cancelled.update(seen.cancelled)
         _note_found(context, sending, seen)
-    others = await context.others_among(_since_ours(context, sending.numbers, seen))
-    seen = replace(
-        seen, cancelled=new_targets(seen.cancelled, dict.fromkeys(seen.cancelled, others))
-    )
+    before = {n: context.sent_before[n] for n in sending.numbers if n in context.sent_before}
+    seen = await but_others_cancelled(context, seen, before)
+    shown = {number: seen.targets.get(number, ()) for number in before}
+    ours = await ours_of(context, new_targets(shown, before))
     outcomes = []
     for number in sending.numbers:
-        outcome = _unsent(context, number, seen, known.get(number), others)
+        outcome = _unsent(context, number, seen, known.get(number), ours.get(number))
         if outcome is not None:
             outcomes.append(outcome)
     if outcomes:
-        ours = any(outcome.state in SENT_BEFORE for outcome in outcomes)
-        note = remark("note.found_again") if ours else ""
+        sent = any(outcome.state in SENT_BEFORE for outcome in outcomes)
+        note = remark("note.found_again") if sent else ""
         await context.ledger.conclude(context.run.id, outcomes, at=context.clock.now(), note=note)
         context.watch.concluded(outcomes)
         context.forget(outcomes)
@@ -493,19 +493,12 @@ async def _look_first(context: Context, sending: Sending) -> Mapping[BillNumber,
     return {number: ids for number, ids in there.items() if ids}
 
 
-def _since_ours(context: Context, numbers: Sequence[BillNumber], seen: Sighting) -> Targets:
-    """Return documents that are new since our own first sending, cancelled ones among them."""
-    before = {n: context.sent_before[n] for n in numbers if n in context.sent_before}
-    there = {n: (*seen.targets.get(n, ()), *seen.cancelled.get(n, ())) for n in before}
-    return new_targets(there, before)
-
-
 def _unsent(
     context: Context,
     number: BillNumber,
     seen: Sighting,
     known: Made | None,
-    strangers: Collection[str] = (),
+    ours: Outcome | None = None,
 ) -> Outcome | None:
     """Say what becomes of a number that is not sent, from a look at its documents; None sends it.
 
@@ -514,18 +507,17 @@ def _unsent(
         number: The ERP's spelling.
         seen: The look.
         known: What another run of this ledger has made of it.
-        strangers: Documents that somebody else has made since our own sending.
+        ours: What it became by documents that our own sending has made.
     """
     if number in seen.refused:
         return query_refused(number, seen.refused[number])
     found = seen.targets.get(number, ())
     before = context.sent_before.get(number)
-    others = known.ids if known else frozenset()
-    ours = [t for t in found if before is not None and t.id not in before and t.id not in others]
-    if before is not None and {target.id for target in ours}.difference(strangers):
-        # A rule that splits may be saving still, so that it is looked at once more at the end.
+    if before is not None:
+        # What an earlier call of ours makes may come yet, so that it is looked at at the end.
         context.suspects.setdefault(number, before)
-        return made_beside(number, ours, strangers)
+    if ours is not None:
+        return ours
     if found and not context.repeats_pushes:
         return already(number, found, thin=seen.knows_by_number_alone(number))
     if before is not None or not context.repeats_pushes:

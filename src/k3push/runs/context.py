@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import anyio
 
@@ -18,7 +18,6 @@ from k3push.core.model import (
     Run,
     RunId,
     State,
-    Targets,
     id_in,
 )
 from k3push.core.pacing.halting import HaltRule, Tally
@@ -28,7 +27,6 @@ from k3push.core.safety.verdict import Said
 from k3push.ports import Clock, Doubt, Erp, Ledger, Watch
 from k3push.runs.link_discovery import find_links
 from k3push.runs.lookup import LEAST_TRIES_OF_A_READ, Links, can_ask
-from k3push.runs.makers import Calls
 from k3push.runs.proof import MOST_KNOWN, Began, Proofs
 from k3push.runs.stop import Cause, Stop
 from k3push.runs.throttle import Throttle
@@ -318,10 +316,10 @@ class Context:
             self.has_made = self.has_made or bool(made)
 
     async def ids_of_others(
-        self, bills: Collection[BillNumber]
+        self, bills: Collection[BillNumber], run: RunId | None = None
     ) -> Mapping[BillNumber, frozenset[str]]:
-        """Return the documents that other runs of this ledger have made of bills."""
-        made = await self.ledger.made_of(self.run.id, bills)
+        """Return the documents that other runs of this ledger than *run* have made of bills."""
+        made = await self.ledger.made_of(run or self.run.id, bills)
         return {bill: each.ids for bill, each in made.items()}
 
     def said_of_targets(self, said: Said, numbers: Collection[BillNumber]) -> Said:
@@ -345,35 +343,6 @@ class Context:
         await self.proofs.read_clock(self, self.ledger, self.run.id)
         return await self.proofs.senders_of_strays(
             self, self.ledger, self.run.id, began=began, senders=senders, before=before
-        )
-
-    async def others_among(
-        self, found: Targets, run: RunId | None = None, *, may_send: bool = True
-    ) -> frozenset[str]:
-        """Return which documents that are new since a run's calls others have made (`makers`).
-
-        Where bills are pushed though they have documents, to take ours for another's might make a
-        second one.
-
-        Args:
-            found: The documents, by source number.
-            run: Whose calls; None is this one's.
-            may_send: A bill without a document of ours may be sent for that.
-        """
-        if not found or (self.repeats_pushes and may_send):
-            return frozenset()
-        run = run or self.run.id
-        window, calls = timedelta(seconds=self.settle.window_s), {}
-        for number in found:
-            kept = await self.ledger.attempts_of(number)
-            intents = [e.attempt.intent for e in kept if e.attempt.intent.run == run]
-            if intents:
-                senders = frozenset(intent.sender for intent in intents)
-                over_at = max(intent.began_at for intent in intents) + window
-                calls[number] = Calls(senders, over_at)
-        mine = {number: targets for number, targets in found.items() if number in calls}
-        return await self.proofs.makers.others_among(
-            self, self.ledger, self.run.id, found=mine, calls=calls
         )
 
     def knows_enough_of(self, sender: str) -> bool:

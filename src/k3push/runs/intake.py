@@ -25,7 +25,7 @@ from k3push.core.model import (
 )
 from k3push.core.pacing.backlog import Backlog
 from k3push.core.pacing.chunking import apart, halve, split
-from k3push.core.safety.evidence import DROPPED, made_beside
+from k3push.core.safety.evidence import DROPPED, new_targets
 from k3push.core.safety.matching import MOST_NUMBERS
 from k3push.ports import AttemptRecord, Holder
 from k3push.runs.context import Context
@@ -33,6 +33,7 @@ from k3push.runs.create import attempts_before
 from k3push.runs.earlier_calls import may_have_made, wait_s, was_in_doubt, was_refused
 from k3push.runs.held_numbers import HeldNumbers
 from k3push.runs.lookup import look_at_targets
+from k3push.runs.own_documents import ours_of
 from k3push.runs.settle import ABSENT
 from k3push.runs.source_check import (
     SourceLook,
@@ -275,18 +276,13 @@ class Intake:
             {n: rows[n].source_id for n in numbers if rows[n].source_id and n not in context.ids}
         )
         seen = await look_at_targets(context, numbers, by_all=True)
-        others = await context.ids_of_others(numbers)
-        found: dict[BillNumber, Outcome] = {}
+        before: dict[BillNumber, frozenset[str]] = {}
         for number in numbers:
-            if not (mine := await self._attempts_of(number, await self._sent_of(number))):
-                continue
-            before = self._remember(number, mine)
-            theirs = before | others.get(number, frozenset())
-            made = tuple(each for each in seen.targets.get(number, ()) if each.id not in theirs)
-            strangers = await context.others_among({number: made}) if made else ()
-            if {target.id for target in made}.difference(strangers):
-                found[number] = made_beside(number, made, strangers)
-                context.suspects.setdefault(number, before)
+            if mine := await self._attempts_of(number, await self._sent_of(number)):
+                before[number] = self._remember(number, mine)
+        shown = {number: seen.targets.get(number, ()) for number in before}
+        found = await ours_of(context, new_targets(shown, before))
+        context.suspects = {n: before[n] for n in found} | context.suspects
         return [found.get(each.number, each) for each in refused]
 
     async def _but_held(

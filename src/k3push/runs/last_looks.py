@@ -15,11 +15,12 @@ import anyio
 from k3push.core.model import PARTLY, TWIN, BillNumber, Outcome, Row, State
 from k3push.core.remark import remark
 from k3push.core.safety.evidence import made_outcome, new_targets
-from k3push.core.safety.life import SENT_BEFORE
+from k3push.core.safety.life import AMENDABLE
 from k3push.runs.context import Context
 from k3push.runs.lookup import look_at_targets
+from k3push.runs.own_documents import intents_of, ours_of, told_of_twins
 from k3push.runs.row_pages import PAGE_ROWS
-from k3push.runs.settle import SHORTEST_WAIT_S, ours_of, told_of_twins
+from k3push.runs.settle import SHORTEST_WAIT_S
 
 # A wait at the end that is worth a word.
 TELL_OF_S = 5.0
@@ -50,10 +51,11 @@ async def look_once_more(context: Context) -> None:
             more = [target for target in found if target.id not in ids]
             if run != context.run.id or row.bill != number or not more:
                 continue
-            if row.state not in SENT_BEFORE:
+            if row.state not in AMENDABLE:
                 continue
             outcome = made_outcome(number, [*row.targets, *more])
-            if row.attempts > 1 or number in elsewhere or not await context.may_split():
+            twice = row.attempts > 1 or row.state is State.ALREADY or number in elsewhere
+            if twice or not await context.may_split():
                 outcome = told_of_twins(outcome)
             amended.append(outcome._replace(reason=outcome.reason or row.reason))
     if amended:
@@ -79,12 +81,9 @@ async def name_vouched(context: Context, rows: Sequence[Row]) -> list[Row]:
     seen = await look_at_targets(context, list(silent), by_all=True)
     amended = []
     for bill in silent.keys() & seen.targets.keys():
-        kept = await context.ledger.attempts_of(bill)
-        mine = [each.attempt.intent for each in kept if each.attempt.intent.run == context.run.id]
-        before = mine[0].before.get(bill, ()) if mine else ()
-        made = new_targets({bill: seen.targets[bill]}, {bill: before})
-        made = new_targets(made, await context.ids_of_others([bill]))
-        ours = await ours_of(context, made, context.run.id, may_send=False)
+        before = {bill: await _before_first(context, bill)}
+        made = new_targets({bill: seen.targets[bill]}, before)
+        ours = await ours_of(context, made, may_send=False)
         if outcome := ours.get(bill):
             if not await context.may_split():
                 outcome = told_of_twins(outcome)
@@ -123,8 +122,7 @@ async def look_at_refused(context: Context, *, all_of_them: bool = False) -> flo
     if due and context.reads_back:
         await _recall_sources(context, due)
         seen = await look_at_targets(context, due, by_all=True, stop_or_not=True)
-        found = new_targets(new_targets(seen.targets, before), await context.ids_of_others(due))
-        ours = await ours_of(context, found, context.run.id, may_send=False)
+        ours = await ours_of(context, new_targets(seen.targets, before), may_send=False)
         for outcome in ours.values():
             # The end of an execution leaves no row half-way.
             with anyio.CancelScope(shield=True):
@@ -183,7 +181,10 @@ async def recall_refused(context: Context) -> None:
     patience = timedelta(seconds=context.settle.first_wait_s)
     for row in refused:
         if row.settled_at and row.settled_at >= max(ends) - patience:
-            kept = await context.ledger.attempts_of(row.bill)
-            intents = [e.attempt.intent for e in kept if e.attempt.intent.run == run]
-            before = intents[0].before.get(row.bill, ()) if intents else ()
-            context.refused[row.bill] = (frozenset(before), -math.inf)
+            context.refused[row.bill] = (await _before_first(context, row.bill), -math.inf)
+
+
+async def _before_first(context: Context, bill: BillNumber) -> frozenset[str]:
+    """Return which documents of a bill were there before this run first sent it."""
+    intents = await intents_of(context.ledger, context.run.id, bill)
+    return frozenset(intents[0].before.get(bill, ()) if intents else ())

@@ -20,7 +20,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from k3push.core.model import (
-    TWIN,
     BillNumber,
     Intent,
     Outcome,
@@ -33,12 +32,13 @@ from k3push.core.model import (
 from k3push.core.pacing.chunking import halve
 from k3push.core.protocol.links import link_fields
 from k3push.core.remark import foreign, remark
-from k3push.core.safety.evidence import but_strangers, made_beside, new_targets
+from k3push.core.safety.evidence import but_strangers, new_targets
 from k3push.core.safety.verdict import InDoubt, ReadBack, Said, SendAgain, judge
 from k3push.ports import AttemptRecord, Clock, Doubt, Ledger
 from k3push.runs.context import Context, SettlePace
 from k3push.runs.earlier_calls import was_in_doubt
 from k3push.runs.lookup import found_by, look_at_targets
+from k3push.runs.own_documents import but_others_cancelled, ours_of, told_of_twins
 from k3push.runs.source_check import unclear
 from k3push.runs.stop import Cause
 
@@ -208,8 +208,7 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
     made = await _without_strangers(context, due, new_targets(seen.targets, before))
     ours = await ours_of(context, made, run)
     made = {number: made[number] for number in ours}
-    gone = await context.others_among(new_targets(seen.cancelled, before), run)
-    seen = replace(seen, cancelled=new_targets(seen.cancelled, dict.fromkeys(seen.cancelled, gone)))
+    seen = await but_others_cancelled(context, seen, before, run)
     found = []
     at_work: set[int] = set()
     unnamed: set[BillNumber] = set()
@@ -424,30 +423,6 @@ async def _without_strangers(
         if said is not None and not but_strangers(said, numbers, mine):
             del left[doubt.number]
     return left
-
-
-async def ours_of(
-    context: Context, found: Targets, run: RunId, *, may_send: bool = True
-) -> dict[BillNumber, Outcome]:
-    """Say what became of bills that have new documents since a run's calls.
-
-    One of which somebody else has made all is left out, and may be sent for that where *may_send*
-    says so; beside ours another's is a twin.
-    """
-    others = await context.others_among(found, run, may_send=may_send)
-    return {
-        number: made_beside(number, targets, others)
-        for number, targets in found.items()
-        if {target.id for target in targets} - others
-    }
-
-
-def told_of_twins(outcome: Outcome) -> Outcome:
-    """Tell that several calls for a number have made documents, where they have."""
-    if len(outcome.targets) < 2:  # noqa: PLR2004
-        return outcome
-    why = remark("note.late_twin", documents=", ".join(t.label for t in outcome.targets[1:]))
-    return outcome._replace(code=TWIN, reason=why)
 
 
 async def _was_sent(context: Context, doubt: Doubt) -> bool:

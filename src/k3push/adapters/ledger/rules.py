@@ -241,7 +241,7 @@ def check_amending(
         rows: Place, state and ids of the documents of each row; None where the run has no row.
 
     Raises:
-        life.IllegalMoveError: A row is not `pushed` or `draft`, or would lose a document.
+        life.IllegalMoveError: A row names no documents, or would lose one.
     """
     amended: dict[int, Outcome] = {}
     for outcome, row in zip(outcomes, rows, strict=True):
@@ -250,7 +250,7 @@ def check_amending(
         place, state, ids = row
         if place in amended:
             raise life.IllegalMoveError(f"{outcome.number}: told of twice")
-        if not {state, outcome.state} <= life.SENT_BEFORE:
+        if state not in life.AMENDABLE or outcome.state not in life.SENT_BEFORE:
             raise life.IllegalMoveError(f"{outcome.number}: {state} is not amended")
         if not set(ids) <= {target.id for target in outcome.targets}:
             raise life.IllegalMoveError(f"{outcome.number}: a document would be taken away")

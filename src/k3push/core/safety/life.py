@@ -25,6 +25,9 @@ SENT_BEFORE = frozenset({State.PUSHED, State.DRAFT})
 """What a planned number becomes only if it was sent before: a look found, right before it was to
 be sent again, what the first sending made."""
 
+AMENDABLE = SENT_BEFORE | {State.ALREADY}
+"""States of rows that name documents: a later look may add what a call of ours has made late."""
+
 FINAL = frozenset({State.PUSHED, State.DRAFT, State.ALREADY, State.REJECTED})
 """States that a run leaves alone; `retry` alone plans a rejected number again."""
 

@@ -1,0 +1,106 @@
+"""Which documents that have come since a run's calls are its own, and what its rows say for them.
+
+What another run of this ledger has made is that run's, and what somebody else has made is told by
+its maker and its time (`makers`). Either beside a document of ours makes a twin: two programs, or
+a program and a person, have pushed one bill, and none could hold the other back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from k3push.core.model import TWIN, BillNumber, Intent, Outcome, RunId, Sighting, Target, Targets
+from k3push.core.remark import remark
+from k3push.core.safety.evidence import made_beside, new_targets
+from k3push.ports import Ledger
+from k3push.runs.context import Context
+from k3push.runs.makers import Calls
+
+
+async def intents_of(ledger: Ledger, run: RunId, bill: BillNumber) -> list[Intent]:
+    """Return what a run has written down of a bill, the first first."""
+    kept = [each.attempt.intent for each in await ledger.attempts_of(bill)]
+    return [intent for intent in kept if intent.run == run]
+
+
+async def ours_of(
+    context: Context, found: Targets, run: RunId | None = None, *, may_send: bool = True
+) -> dict[BillNumber, Outcome]:
+    """Say what became of bills of which a run has made something, by a look.
+
+    A bill is left out where others have made all that has come.
+
+    Args:
+        context: The execution.
+        found: Documents that are new since the run's first call, by source number.
+        run: Whose calls; None is this one's.
+        may_send: A bill that is left out may be sent for that.
+    """
+    if not (found := {number: targets for number, targets in found.items() if targets}):
+        return {}
+    by_runs = await context.ids_of_others(found, run)
+    rest = new_targets(found, by_runs)
+    strangers = await _by_strangers(context, rest, run, may_send=may_send)
+    outcomes = {}
+    for number, targets in rest.items():
+        if {target.id for target in targets} - strangers:
+            # Where bills are pushed though they have a document, another run's is no accident.
+            shown: Sequence[Target] = targets if context.repeats_pushes else found[number]
+            others = strangers | by_runs.get(number, frozenset())
+            outcomes[number] = made_beside(number, shown, others)
+    return outcomes
+
+
+async def but_others_cancelled(
+    context: Context,
+    seen: Sighting,
+    before: Mapping[BillNumber, Collection[str]],
+    run: RunId | None = None,
+) -> Sighting:
+    """Leave out of a look what others have made since a run's calls, and somebody has cancelled.
+
+    Args:
+        context: The execution.
+        seen: The look.
+        before: What was there before the first call for each number that was sent.
+        run: Whose calls; None is this one's.
+    """
+    there = {number: seen.cancelled.get(number, ()) for number in before}
+    if not (gone := new_targets(there, before)):
+        return seen
+    by_runs = await context.ids_of_others(gone, run)
+    strangers = await _by_strangers(context, new_targets(gone, by_runs), run)
+    others = {number: strangers | by_runs.get(number, frozenset()) for number in gone}
+    return replace(seen, cancelled=new_targets(seen.cancelled, others))
+
+
+def told_of_twins(outcome: Outcome) -> Outcome:
+    """Tell that several calls for a number have made documents, where they have."""
+    if len(outcome.targets) < 2:  # noqa: PLR2004
+        return outcome
+    why = remark("note.late_twin", documents=", ".join(t.label for t in outcome.targets[1:]))
+    return outcome._replace(code=TWIN, reason=why)
+
+
+async def _by_strangers(
+    context: Context, found: Targets, run: RunId | None = None, *, may_send: bool = True
+) -> frozenset[str]:
+    """Return which documents people and other programs have made since a run's calls.
+
+    Where bills are pushed though they have documents, to take ours for another's might make a
+    second one.
+    """
+    if not found or (context.repeats_pushes and may_send):
+        return frozenset()
+    run = run or context.run.id
+    window, calls = timedelta(seconds=context.settle.window_s), {}
+    for number in found:
+        if intents := await intents_of(context.ledger, run, number):
+            over_at = max(intent.began_at for intent in intents) + window
+            calls[number] = Calls(frozenset(intent.sender for intent in intents), over_at)
+    mine = {number: targets for number, targets in found.items() if number in calls}
+    return await context.proofs.makers.others_among(
+        context, context.ledger, context.run.id, found=mine, calls=calls
+    )
