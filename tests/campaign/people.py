@@ -89,7 +89,7 @@ class People:
         opened = await ledger.run(run)
         assert opened is not None
         with suppress(RunIsAliveError):
-            async with ledger.own(run):
+            async with ledger.own(run, executes=False):
                 self.result.counts["retries"] += await plan_rejected(
                     ledger, VirtualClock(), opened, saying("")
                 )

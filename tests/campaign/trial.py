@@ -29,6 +29,7 @@ from k3push.runs.control import obey
 from k3push.runs.create import take_up_plan
 from k3push.runs.engine import push_run
 from k3push.runs.follow import follow_run
+from k3push.runs.outcome import ending_of
 from k3push.runs.stop import Cause
 from k3push.runs.throttle import Throttle
 from k3push.simulator import Channel
@@ -333,12 +334,23 @@ class _Play:
             )
         self.result.counts["processes"] += 1
         self.result.counts.update(_COUNTED[act] for act in fate.happened)
+        if pushed and Act.KILL not in fate.happened:
+            await self._note_ending(run, pushed)
         if not pushed or {Act.KILL, Act.STOP_AT_ONCE} & set(fate.happened):
             return None
         execution = Execution(run, began_s, anyio.current_time(), pushed)
         self.scene.executions.append(execution)
         self.result.findings += await check_execution(self.scene, execution)
         return pushed
+
+    async def _note_ending(self, run: RunId, pushed: Pushed) -> None:
+        """Write down how an execution ended, as whoever executes runs does."""
+        ledger, causes = self.scene.ledger.another_process(), pushed.stop.causes
+        opened = await ledger.run(run)
+        if opened is None or Cause.LEDGER_LOST in causes or await ledger.is_alive(run):
+            return
+        ending = await ending_of(ledger, opened, causes, unverified=False)
+        await ledger.end_run(run, ending.exit, VirtualClock().now())
 
     def _users(self, execution: int) -> list[str]:
         """Return the users of the settings at an execution, the first one first."""

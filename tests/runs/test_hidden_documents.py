@@ -10,7 +10,6 @@ import pytest
 from k3push.core.model import TWIN, Follow, Route, State
 from k3push.core.pacing.halting import HaltRule
 from k3push.runs.context import PushPace
-from k3push.runs.create import plan_rejected
 from k3push.runs.follow import follow_run
 from k3push.simulator import (
     AnswerStyle,
@@ -30,16 +29,15 @@ from k3push.simulator.orders import PushOrder as Order
 from k3push.simulator.script import Rival
 from k3push.simulator.sights import Rights
 from tests.runs.office import (
-    FIRST,
     ROUTE,
     Office,
-    VirtualClock,
     give_to_another,
     orders,
     sandbox,
     steered,
     steps,
 )
+from tests.runs.rough_answers import plan_again
 from tests.runs.test_follow import FOLLOW, NO_HALT
 from tests.runs.test_proof import accounts, login, most_documents
 
@@ -190,10 +188,7 @@ async def test_what_a_person_makes_after_a_refusal_is_there_already() -> None:
     assert pushed.of(State.REJECTED) == {number}
     world.allow(number)
     world.add_target(IN_STOCK, number, creator="clerk")
-    run = await office.store.run(FIRST)
-    assert run is not None
-    async with office.store.own(FIRST, executes=False):
-        await plan_rejected(office.store, VirtualClock(), run, lambda _: True)
+    await plan_again(office)
     pushed = await office.execute()
     assert pushed.of(State.ALREADY) == {number}
 

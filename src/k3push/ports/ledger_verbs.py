@@ -417,7 +417,9 @@ class Ledger(Protocol):
     async def lately_sent(
         self, run: RunId, numbers: Collection[BillNumber], since: datetime
     ) -> Sequence[AttemptRecord]:
-        """Return recorded attempts of other runs of a scope that carried numbers, the oldest first.
+        """Return attempts of other runs of a scope that carried numbers, the oldest first.
+
+        One that was killed is never recorded, and may be at work still.
 
         Args:
             run: Whose scope counts; its own attempts do not.

@@ -23,6 +23,7 @@ from k3push.core.model import (
 from k3push.core.pacing.halting import HaltRule, Tally
 from k3push.core.pacing.pace import Ended, Pace, Sample
 from k3push.core.safety.ages import least_age_s
+from k3push.core.safety.life import SENT_BEFORE
 from k3push.core.safety.verdict import Said
 from k3push.ports import Clock, Doubt, Erp, Ledger, Watch
 from k3push.runs.link_discovery import find_links
@@ -164,6 +165,7 @@ class Context:
             clock, when; they are looked at once more.
         refused_s: On the loop's clock, when it last refused one of which looks may show a document
             yet; infinitely long ago where it has not.
+        looked_until: Up to when what earlier executions were refused was looked at once more.
         doubted_elsewhere: Numbers that wait, or have waited, for another run; its call may be
             carried out after ours.
         twins: Numbers that were found to have more documents than their push made.
@@ -197,6 +199,7 @@ class Context:
     suspects: dict[BillNumber, frozenset[str]] = field(default_factory=dict)
     refused: dict[BillNumber, tuple[frozenset[str], float]] = field(default_factory=dict)
     refused_s: float = -math.inf
+    looked_until: datetime | None = None
     doubted_elsewhere: dict[BillNumber, None] = field(default_factory=dict)
     twins: int = 0
     splits: bool = False
@@ -308,8 +311,8 @@ class Context:
         return self.has_made
 
     def note_made(self, outcomes: Sequence[Outcome]) -> None:
-        """Note whether bills that have documents have several."""
-        made = [outcome for outcome in outcomes if outcome.targets]
+        """Note whether bills of which calls of ours have made documents have several."""
+        made = [each for each in outcomes if each.state in SENT_BEFORE and each.targets]
         several = [outcome for outcome in made if len(outcome.targets) > 1]
         self.splits = self.splits or any(outcome.code != TWIN for outcome in several)
         if self.has_made is not None:

@@ -33,15 +33,25 @@ def was_refused(kept: AttemptRecord) -> bool:
     return isinstance(verdict, ReadBack) and not verdict.said.success
 
 
-def may_have_made(kept: AttemptRecord) -> bool:
+def words_of_refusal(kept: AttemptRecord) -> str:
+    """Return what the ERP has refused a call with; "" if it did not, or has said nothing."""
+    verdict = _verdict(kept)
+    if not isinstance(verdict, ReadBack) or verdict.said.success:
+        return ""
+    return " ".join(verdict.said.messages)
+
+
+def may_have_made(kept: AttemptRecord, *, splits: bool) -> bool:
     """Say whether an attempt that has left may have made something of a number that is planned.
 
-    A refusal of several numbers may have saved some (P 5.7).
+    A refusal of several numbers may have saved some (P 5.7), and where bills may be split, one of
+    a single number a part of it.
     """
     verdict = _verdict(kept)
     if not isinstance(verdict, ReadBack):
         return True
-    several = len(kept.attempt.intent.numbers) > 1 and verdict.said.code != CALL_LIMIT
+    many = splits or len(kept.attempt.intent.numbers) > 1
+    several = many and verdict.said.code != CALL_LIMIT
     return verdict.twice or verdict.said.acted or several
 
 

@@ -33,7 +33,7 @@ from k3push.runs.create import attempts_before
 from k3push.runs.earlier_calls import may_have_made, wait_s, was_in_doubt, was_refused
 from k3push.runs.held_numbers import HeldNumbers
 from k3push.runs.lookup import look_at_targets
-from k3push.runs.own_documents import ours_of
+from k3push.runs.own_documents import attempts_by, ours_of
 from k3push.runs.settle import ABSENT
 from k3push.runs.source_check import (
     SourceLook,
@@ -232,28 +232,27 @@ class Intake:
 
     async def _sent_of(self, bill: BillNumber) -> list[AttemptRecord]:
         """Return what this run has written down of a bill and has left, the first first."""
-        context = self._context
-        return [
-            each
-            for each in await context.ledger.attempts_of(bill)
-            if each.attempt.intent.run == context.run.id
-            and not isinstance(each.exchange, NeverSent)
-        ]
+        kept = await attempts_by(self._context.ledger, self._context.run.id, bill)
+        return [each for each in kept if not isinstance(each.exchange, NeverSent)]
 
     async def _attempts_of(
         self, bill: BillNumber, sent: Sequence[AttemptRecord]
     ) -> list[AttemptRecord]:
         """Return which of the attempts at a bill may have made something of it."""
         context = self._context
-        # What was rejected has made nothing of it, and somebody has planned it again since.
+        # What was rejected has made nothing of it, and somebody has planned it again since; where
+        # nobody has looked at it late enough, it may have made what looks show by now.
         notes = await context.ledger.notes_of(bill)
         over = [attempts_before(n.text) for n in notes if n.run == context.run.id]
-        kept = await context.ledger.attempts_of(bill) if over else ()
-        ours = [each for each in kept if each.attempt.intent.run == context.run.id]
+        ours = await attempts_by(context.ledger, context.run.id, bill) if over else []
         done = ours[: max(over, default=0)]
-        left = [each for each in sent if each not in done]
+        until = context.looked_until
+        left = [e for e in sent if e not in done or (until and e.ended_at and e.ended_at >= until)]
+        splits = bool(left) and await context.may_have_several()
         # Where a bill may have several documents, whose a new one is cannot be told by time.
-        return [each for each in left if context.repeats_pushes or may_have_made(each)]
+        return [
+            each for each in left if context.repeats_pushes or may_have_made(each, splits=splits)
+        ]
 
     def _remember(self, bill: BillNumber, mine: Sequence[AttemptRecord]) -> frozenset[str]:
         """Return which documents of a bill were there before this run first sent it."""

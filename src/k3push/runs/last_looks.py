@@ -18,8 +18,9 @@ from k3push.core.safety.evidence import made_outcome, new_targets
 from k3push.core.safety.life import AMENDABLE
 from k3push.runs.context import Context
 from k3push.runs.lookup import look_at_targets
-from k3push.runs.own_documents import intents_of, ours_of, told_of_twins
-from k3push.runs.row_pages import PAGE_ROWS
+from k3push.runs.outcome import Exit
+from k3push.runs.own_documents import attempts_by, ours_of, told_of_twins
+from k3push.runs.row_pages import pages_of
 from k3push.runs.settle import SHORTEST_WAIT_S
 
 # A wait at the end that is worth a word.
@@ -161,30 +162,34 @@ async def _take_back(context: Context, outcome: Outcome) -> None:
             again = Outcome(row.bill, State.PLANNED, code=row.code, reason=row.reason)
             told = outcome
             if told.code != TWIN:
-                told = told._replace(code=PARTLY if row.attempts == 1 else "", reason=row.reason)
+                alone = PARTLY if row.attempts == 1 else told.code
+                told = told._replace(code=alone, reason=row.reason)
             await context.ledger.conclude(run, [again], at=now)
             await context.ledger.conclude(run, [told], at=now, note=note)
             context.note_twins([told])
 
 
 async def recall_refused(context: Context) -> None:
-    """Take in what an execution was refused before it was killed, and had no time to look at."""
-    if context.run.exit is not None:
+    """Take in what an execution was refused that had no time to look at it once more.
+
+    It was killed, or was to end at once, as its exit code tells where numbers are left.
+    """
+    run, ended = context.run, context.run.ended_at
+    if run.exit in {Exit.DONE, Exit.SOME_REJECTED}:
         return
-    run, place, refused = context.run.id, 0, list[Row]()
-    while rows := await context.ledger.rows(
-        run, states={State.REJECTED}, after=place, limit=PAGE_ROWS
-    ):
-        place = rows[-1].place
-        refused += [row for row in rows if row.attempts and row.settled_at]
-    ends = [row.settled_at for row in refused if row.settled_at]
-    patience = timedelta(seconds=context.settle.first_wait_s)
-    for row in refused:
-        if row.settled_at and row.settled_at >= max(ends) - patience:
-            context.refused[row.bill] = (await _before_first(context, row.bill), -math.inf)
+    if ended is None:
+        spans = await context.ledger.spans(run.id)
+        ended = max((end for _, end in spans), default=None)
+    if ended is None:
+        return
+    context.looked_until = ended - timedelta(seconds=context.settle.first_wait_s)
+    async for rows in pages_of(context.ledger, run, {State.REJECTED}):
+        for row in rows:
+            if row.attempts and row.settled_at and row.settled_at >= context.looked_until:
+                context.refused[row.bill] = (await _before_first(context, row.bill), -math.inf)
 
 
 async def _before_first(context: Context, bill: BillNumber) -> frozenset[str]:
     """Return which documents of a bill were there before this run first sent it."""
-    intents = await intents_of(context.ledger, context.run.id, bill)
-    return frozenset(intents[0].before.get(bill, ()) if intents else ())
+    kept = await attempts_by(context.ledger, context.run.id, bill)
+    return frozenset(kept[0].attempt.intent.before.get(bill, ()) if kept else ())

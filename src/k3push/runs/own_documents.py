@@ -11,18 +11,29 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from k3push.core.model import TWIN, BillNumber, Intent, Outcome, RunId, Sighting, Target, Targets
+from k3push.core.model import (
+    PARTLY,
+    TWIN,
+    BillNumber,
+    Outcome,
+    RunId,
+    Sighting,
+    State,
+    Target,
+    Targets,
+)
 from k3push.core.remark import remark
 from k3push.core.safety.evidence import made_beside, new_targets
-from k3push.ports import Ledger
+from k3push.ports import AttemptRecord, Ledger
 from k3push.runs.context import Context
+from k3push.runs.earlier_calls import words_of_refusal
 from k3push.runs.makers import Calls
 
 
-async def intents_of(ledger: Ledger, run: RunId, bill: BillNumber) -> list[Intent]:
-    """Return what a run has written down of a bill, the first first."""
-    kept = [each.attempt.intent for each in await ledger.attempts_of(bill)]
-    return [intent for intent in kept if intent.run == run]
+async def attempts_by(ledger: Ledger, run: RunId, bill: BillNumber) -> list[AttemptRecord]:
+    """Return the attempts of a run at a bill, the first first."""
+    kept = await ledger.attempts_of(bill)
+    return [each for each in kept if each.attempt.intent.run == run]
 
 
 async def ours_of(
@@ -49,8 +60,20 @@ async def ours_of(
             # Where bills are pushed though they have a document, another run's is no accident.
             shown: Sequence[Target] = targets if context.repeats_pushes else found[number]
             others = strangers | by_runs.get(number, frozenset())
-            outcomes[number] = made_beside(number, shown, others)
+            outcome = made_beside(number, shown, others)
+            outcomes[number] = await _told_of_refusal(context, outcome, run or context.run.id)
     return outcomes
+
+
+async def _told_of_refusal(context: Context, outcome: Outcome, run: RunId) -> Outcome:
+    """Tell that documents may be a part of what is due: the last call was refused (P 5.7)."""
+    if outcome.code or outcome.state is not State.PUSHED:
+        return outcome
+    *_, last = await attempts_by(context.ledger, run, outcome.number)
+    words = words_of_refusal(last)
+    if not words or not await context.may_have_several():
+        return outcome
+    return outcome._replace(code=PARTLY, reason=words)
 
 
 async def but_others_cancelled(
@@ -97,7 +120,8 @@ async def _by_strangers(
     run = run or context.run.id
     window, calls = timedelta(seconds=context.settle.window_s), {}
     for number in found:
-        if intents := await intents_of(context.ledger, run, number):
+        kept = await attempts_by(context.ledger, run, number)
+        if intents := [each.attempt.intent for each in kept]:
             over_at = max(intent.began_at for intent in intents) + window
             calls[number] = Calls(frozenset(intent.sender for intent in intents), over_at)
     mine = {number: targets for number, targets in found.items() if number in calls}

@@ -533,13 +533,15 @@ async def test_what_other_runs_have_sent_long_ago_is_not_told(ledger: Ledger) ->
     assert await ledger.lately_sent(second, [A], later(0.001)) == []
 
 
-async def test_a_call_that_is_open_is_not_among_what_was_sent(ledger: Ledger) -> None:
-    """It is claimed, and nothing is known of it yet; so is what a death has left open."""
+async def test_a_call_that_was_killed_is_among_what_was_sent(ledger: Ledger) -> None:
+    """It may be at work still, whatever a person has said of it."""
     first, second = await planned(ledger, "A"), await planned(ledger, "A", "r2")
     attempt = await sent(ledger, first, "A")
-    assert await ledger.lately_sent(second, [A], NOON) == []
-    await ledger.record(attempt, ANSWER, "", outcomes("A", State.UNKNOWN), at=later(1))
-    assert len(await ledger.lately_sent(second, [A], NOON)) == 1
+    async with ledger.own(first):
+        pass
+    await ledger.conclude(first, outcomes("A", State.PLANNED), at=later(1))
+    (kept,) = await ledger.lately_sent(second, [A], NOON)
+    assert (kept.attempt, kept.exchange, kept.ended_at) == (attempt, None, None)
 
 
 async def test_what_was_sent_into_another_form_or_by_another_account_is_not_told(

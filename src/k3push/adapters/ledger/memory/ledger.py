@@ -509,7 +509,7 @@ class MemoryLedger(Ledger):
     async def lately_sent(
         self, run: RunId, numbers: Collection[BillNumber], since: datetime
     ) -> Sequence[AttemptRecord]:
-        """Return recorded attempts of other runs of a scope that carried numbers."""
+        """Return attempts of other runs of a scope that carried numbers."""
         store = await self._turn()
         scope = self._known(store, run).run.scope
         others = {rows.run.id for rows in of_scope(store, scope)} - {run}
@@ -517,7 +517,6 @@ class MemoryLedger(Ledger):
             kept
             for kept in store.attempts
             if kept.attempt.intent.run in others
-            and kept.ended_at is not None
             and kept.attempt.intent.began_at >= since
             and not set(numbers).isdisjoint(kept.attempt.intent.numbers)
         ]

@@ -518,7 +518,6 @@ FROM (
 CROSS JOIN attempts ON attempts.id = found.attempt
 JOIN runs ON runs.key = attempts.run
 WHERE runs.scope = :scope AND runs.key <> :run AND attempts.began_at >= :since
-    AND attempts.ended_at IS NOT NULL
 ORDER BY attempts.id;
 
 -- name: attempts_of
