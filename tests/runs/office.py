@@ -313,6 +313,7 @@ class Office:
         transport: Callable[[Site], SandboxTransport] = SandboxTransport,
         clock: Clock | None = None,
         route: Route | None = None,
+        again_because: str = "",
         beside: Callable[[Context], Coroutine[None, None, None]] | None = None,
         work: Callable[[Context], Coroutine[None, None, None]] = push_run,
         check: bool = True,
@@ -320,7 +321,8 @@ class Office:
         """Execute a run as a process of its own would, and compare the ledger with the books.
 
         Without a *throttle* 4 chunks of 20 numbers are sent at once. *route* is what the
-        settings have made of the run's own meanwhile. *work* is what is executed.
+        settings have made of the run's own meanwhile, and *again_because* what the command says
+        beside `--again`. *work* is what is executed.
         *beside* goes on until its end. The
         comparison is left out where *check* says so: where a process dies, or another is still
         at work.
@@ -333,7 +335,8 @@ class Office:
         async with self.erp(logins, watch=watch, turns=turns, transport=transport) as erp:
             opened = await self.store.run(run)
             assert opened is not None
-            opened = replace(opened, route=route or opened.route)
+            because = again_because or opened.again_because
+            opened = replace(opened, route=route or opened.route, again_because=because)
             ages = DoubtAges(clock)
             looks = BatchedQueries(erp, lambda: driven[Key.CONCURRENCY])
             job = Context(opened, looks, ledger, clock, watch, stop, pace, driven, settle, ages)

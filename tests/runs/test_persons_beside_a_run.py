@@ -205,3 +205,20 @@ async def test_a_document_by_word_alone_takes_no_step_after_a_restore() -> None:
     steps_of = replace(route, follow=FOLLOW.follow)
     await office.execute(route=steps_of, work=follow_run, pace=NO_HALT, check=False)
     assert document.status == "A"
+
+
+async def test_a_retry_without_again_pushes_nothing_again() -> None:
+    """An earlier `retry --again` asked for second documents, and this one does not."""
+    office, numbers = Office(sandbox(**OPEN)), orders(2)
+    office.site.world.refuse(numbers[1], REFUSED)
+    await office.open_run(numbers)
+    await office.execute(check=False)
+    await plan_again(office)
+    await office.execute(again_because="they want it twice", check=False)
+    await plan_again(office)
+    await anyio.sleep(3 * 24 * 3600)
+    office.site.world.allow(numbers[1])
+    office.site.world.add_target(IN_STOCK, numbers[1], creator="clerk")
+    pushed = await office.execute(check=False)
+    assert pushed.rows[numbers[1]].state is State.ALREADY
+    assert doubled(office, numbers) == []

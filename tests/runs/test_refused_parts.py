@@ -11,17 +11,33 @@ import pytest
 from k3push.core.model import PARTLY, BillNumber, RunId, State
 from k3push.core.pacing.halting import HaltRule
 from k3push.runs.context import Context, PushPace
+from k3push.runs.engine import push_run
+from k3push.runs.outcome import Exit, anything_open
 from k3push.runs.settle import settle_by_word
 from k3push.simulator import Policy, site
 from k3push.simulator.answers import failure
 from k3push.simulator.exchange import json_reply
+from k3push.simulator.forms import IN_STOCK
 from k3push.simulator.refusals import Problem
-from tests.runs.office import FIRST, SECOND, Office, VirtualClock, orders, sandbox, steered, steps
+from tests.runs.office import (
+    FIRST,
+    ROUTE,
+    SECOND,
+    Office,
+    VirtualClock,
+    only_settle,
+    orders,
+    sandbox,
+    steered,
+    steps,
+)
 from tests.runs.rough_answers import (
     NO_CANARY,
     OPEN,
+    REFUSED,
     answer_in_part,
     doubled,
+    keep_a_part,
     name_nothing,
     plan_again,
     until_lost,
@@ -127,3 +143,89 @@ async def test_a_part_that_is_taken_back_after_a_second_sending_is_told(
     row = pushed.rows[numbers[3]]
     assert row.state is State.PUSHED, row
     assert row.code == PARTLY, row
+
+
+@pytest.mark.parametrize("how", ["kill-retry", "halt-retry"])
+async def test_a_part_of_a_bill_that_was_refused_is_not_pushed_twice(
+    monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """The same on a route where bills are pushed in parts."""
+    name_nothing(monkeypatch)
+    numbers = orders(2)
+    answer_in_part(monkeypatch, Problem(11, f"单据“{numbers[0]}”的仓库必录"), kept=slice(0, 1))
+    options = sandbox(policy=Policy.SPLIT, query_lag_s=5.0, look_s=0.1, latency_s=1.0, **OPEN)
+    office = Office(options, replace(ROUTE, allow_partial=True))
+    await office.open_run(numbers)
+
+    async def kill(job: Context) -> None:
+        while (await office.rows())[numbers[0]].state is not State.REJECTED:  # noqa: ASYNC110
+            await anyio.sleep(0.05)
+        if how == "kill-retry":
+            job.stop.scope.cancel()
+
+    rule = HaltRule(fail_count=1, now=True) if how == "halt-retry" else HaltRule()
+    pace = PushPace(canary=False, halt=rule)
+    await office.execute(pace=pace, throttle=one_by_one(), beside=kill, check=False)
+    if how == "halt-retry":
+        await office.store.end_run(FIRST, Exit.STOPPED, VirtualClock().now())
+    await anyio.sleep(30)
+    await plan_again(office, killed=how == "kill-retry")
+    await office.execute(pace=NO_CANARY, throttle=one_by_one(), check=False)
+    assert len(office.site.world.documents_of(numbers[0])) <= 2
+
+
+async def as_executed(job: Context) -> None:
+    """Push as `execute` does: where nothing is open, nothing is done."""
+    if await anything_open(job.ledger, job.run):
+        await push_run(job)
+
+
+@pytest.mark.parametrize("then", ["resume", "settle"])
+async def test_a_part_of_the_last_bill_that_was_refused_is_told(
+    monkeypatch: pytest.MonkeyPatch, then: str
+) -> None:
+    """The last bill is refused in part; the process is killed as it waits for the look."""
+    name_nothing(monkeypatch)
+    numbers = orders(2)
+    bad = numbers[0] if then == "settle" else numbers[1]
+    office = Office(
+        sandbox(policy=Policy.SPLIT, query_lag_s=5.0, look_s=0.1, latency_s=1.0, **OPEN)
+    )
+    keep_a_part(monkeypatch, [bad], kept=1)
+    await office.open_run(numbers)
+
+    async def kill(job: Context) -> None:
+        while (await office.rows())[bad].state is not State.REJECTED:  # noqa: ASYNC110
+            await anyio.sleep(0.05)
+        job.stop.scope.cancel()
+
+    await office.execute(pace=NO_CANARY, throttle=one_by_one(), beside=kill, check=False)
+    await anyio.sleep(30)
+    if then == "settle":
+        await office.execute(work=only_settle, check=False)
+        await office.store.end_run(FIRST, 5, VirtualClock().now())
+    pushed = await office.execute(
+        pace=NO_CANARY, throttle=one_by_one(), work=as_executed, check=False
+    )
+    assert pushed.rows[bad].state is State.PUSHED, pushed.rows[bad]
+
+
+async def test_what_was_refused_long_ago_is_recalled_by_no_later_kill() -> None:
+    """Another program of our user has pushed it hours later."""
+    office, numbers = Office(sandbox(latency_s=1.0, **OPEN)), orders(6)
+    office.site.world.refuse(numbers[1], REFUSED)
+    await office.open_run(numbers)
+    limited = PushPace(canary=False, limit=3)
+    await office.execute(pace=limited, throttle=one_by_one(), check=False)
+    await office.store.end_run(FIRST, 5, VirtualClock().now())
+    await anyio.sleep(3 * 3600)
+    office.site.world.add_target(IN_STOCK, numbers[1], creator="sandbox")
+
+    async def kill(job: Context) -> None:
+        await until_pushed(office, 4)
+        job.stop.scope.cancel()
+
+    await office.execute(pace=NO_CANARY, throttle=one_by_one(), beside=kill, check=False)
+    await anyio.sleep(60)
+    pushed = await office.execute(pace=NO_CANARY, throttle=one_by_one(), check=False)
+    assert pushed.rows[numbers[1]].state is State.REJECTED, pushed.rows[numbers[1]]

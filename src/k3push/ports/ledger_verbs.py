@@ -77,10 +77,6 @@ class Ledger(Protocol):
         """Write down how an execution of *run* ended; a later one may overwrite it."""
         ...
 
-    async def push_again(self, run: RunId, because: str) -> None:
-        """Write down that *run* pushes what has documents from now on, and why."""
-        ...
-
     async def run(self, run: RunId) -> Run | None:
         """Return the run of that id."""
         ...

@@ -23,6 +23,7 @@ from k3push.runs.context import Context, DoubtAges, PushPace, SettlePace
 from k3push.runs.control import obey
 from k3push.runs.engine import push_run
 from k3push.runs.follow import follow_run, settle_steps
+from k3push.runs.last_looks import look_at_all_refused, recall_refused
 from k3push.runs.outcome import Ending, anything_open, ending_of
 from k3push.runs.settle import Settled, settle_once, tell_of_person
 from k3push.runs.stop import Stop, stopping
@@ -167,5 +168,8 @@ async def settle_run(context: Context, settling: Callable[[int, float], None]) -
                 settling(settled.left, context.settle.window_s)
             await context.stop.sleep(settled.next_due_s)
         await settle_steps(context)
+        await recall_refused(context)
+        if context.refused:
+            await look_at_all_refused(context)
         if not context.stop.asked:
             tell_of_person(context, settled.unproved, settled.hopeless)

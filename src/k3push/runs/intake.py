@@ -215,15 +215,23 @@ class Intake:
                 outcomes[line] = renamed(bills[line])
             elif by_line[line].listed_id:
                 context.ids[bills[line]] = by_line[line].source_id or named.id
-        by_bill = {bills[line]: by_line[line] for line in bills}
-        unsent = [outcome for outcome in outcomes.values() if outcome is not None]
+        # A bill that an earlier execution has known is called so, though nobody finds it by now.
+        called = {line: bills.get(line, by_line[line].bill) or line for line in outcomes}
+        with_bill = [line for line in outcomes if line in bills or by_line[line].bill]
+        by_bill = {called[line]: by_line[line] for line in with_bill}
+        unsent = [
+            outcome._replace(number=called[line])
+            for line, outcome in outcomes.items()
+            if outcome is not None
+        ]
         unsent = await self._but_held(unsent, by_bill)
         unsent = await self._made_before(unsent, by_bill)
         if unsent and not context.run.again_because:
             made = await context.ledger.made_of(
                 context.run.id, [outcome.number for outcome in unsent]
             )
-            unsent = await there_already(context, unsent, made, contradictory=looked.contradictory)
+            crossed = {called.get(line, line) for line in looked.contradictory}
+            unsent = await there_already(context, unsent, made, contradictory=crossed)
         if unsent:
             await context.ledger.conclude(context.run.id, unsent, at=context.clock.now())
             context.watch.concluded(unsent)

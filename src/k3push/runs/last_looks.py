@@ -36,8 +36,7 @@ async def look_once_more(context: Context) -> None:
     """
     elsewhere = {} if context.repeats_pushes else context.doubted_elsewhere
     suspects = dict.fromkeys(elsewhere, frozenset[str]()) | context.suspects
-    await _wait_for_refused(context)
-    await look_at_refused(context, all_of_them=True)
+    await look_at_all_refused(context)
     if not suspects or not context.reads_back:
         return
     await _recall_sources(context, suspects)
@@ -106,6 +105,17 @@ async def name_vouched(context: Context, rows: Sequence[Row]) -> list[Row]:
     ]
 
 
+async def look_at_all_refused(context: Context) -> None:
+    """Look at all that was refused, as late as looks surely show what was saved (P 5.7)."""
+    left_s = context.refused_s + context.settle.first_wait_s - anyio.current_time()
+    if left_s > TELL_OF_S:
+        context.watch.waiting(remark("note.refused_once_more"), left_s)
+    if left_s > 0:
+        # A stop, too, waits for what has left to be told.
+        await anyio.sleep(left_s)
+    await look_at_refused(context, all_of_them=True)
+
+
 async def look_at_refused(context: Context, *, all_of_them: bool = False) -> float:
     """Look once at what the ERP has refused, as late as looks surely show what was saved (P 5.7).
 
@@ -143,16 +153,6 @@ async def _recall_sources(context: Context, numbers: Collection[BillNumber]) -> 
                 context.source_ids[number] = row.source_id
 
 
-async def _wait_for_refused(context: Context) -> None:
-    """Wait until looks surely show what a refused call may have saved (P 5.7)."""
-    left_s = context.refused_s + context.settle.first_wait_s - anyio.current_time()
-    if left_s > TELL_OF_S:
-        context.watch.waiting(remark("note.refused_once_more"), left_s)
-    if left_s > 0:
-        # A stop, too, waits for what has left to be told.
-        await anyio.sleep(left_s)
-
-
 async def _take_back(context: Context, outcome: Outcome) -> None:
     """Say of a number that was refused that a part of it was made all the same."""
     now, note, run = context.clock.now(), remark("note.more_documents"), context.run.id
@@ -178,15 +178,22 @@ async def recall_refused(context: Context) -> None:
     if run.exit in {Exit.DONE, Exit.SOME_REJECTED}:
         return
     if ended is None:
-        spans = await context.ledger.spans(run.id)
-        ended = max((end for _, end in spans), default=None)
+        # It was alive when its last call began, and when the last answer was written down.
+        ends = [end for _, end in await context.ledger.spans(run.id)]
+        ends += [doubt.began_at for doubt in await context.ledger.doubts(run.id)]
+        ended = max(ends, default=None)
     if ended is None:
         return
-    context.looked_until = ended - timedelta(seconds=context.settle.first_wait_s)
+    patience_s = context.settle.first_wait_s
+    context.looked_until = ended - timedelta(seconds=patience_s)
     async for rows in pages_of(context.ledger, run, {State.REJECTED}):
         for row in rows:
             if row.attempts and row.settled_at and row.settled_at >= context.looked_until:
-                context.refused[row.bill] = (await _before_first(context, row.bill), -math.inf)
+                age_s = (context.clock.now() - row.settled_at).total_seconds()
+                # Whatever the clocks say, nobody waits for longer than that.
+                at_s = anyio.current_time() - min(max(age_s, 0.0), patience_s)
+                context.refused[row.bill] = (await _before_first(context, row.bill), at_s)
+                context.refused_s = max(context.refused_s, at_s)
 
 
 async def _before_first(context: Context, bill: BillNumber) -> frozenset[str]:

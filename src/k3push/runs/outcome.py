@@ -230,6 +230,8 @@ async def anything_open(ledger: Ledger, run: Run) -> bool:
     counts = await ledger.counts(run.id)
     if any(counts.get(state) for state in (State.PLANNED, State.SENT, State.UNKNOWN)):
         return True
+    if run.exit is None and counts.get(State.REJECTED) and await ledger.attempt_count(run.id):
+        return True  # what a killed execution was refused is looked at once more
     followed = await followed_of(ledger, run)
     return bool(followed.left or followed.unknown or followed.waiting)
 

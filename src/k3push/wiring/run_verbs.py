@@ -117,7 +117,7 @@ class RunVerbs:
         elif len(runs) > 1:
             told = {"count": len(runs), "left": len(left), "runs": _ids(left)}
             executor.observer.warn("notice.resume_all", **told)
-        await self._note(executor, left, "resume")
+        await self._note(executor, left, "resume", executor.options.because)
         return await self._among(executor, runs, left)
 
     async def retry_runs(self, runs: Sequence[Run], reason: str) -> list[Ending]:
@@ -134,7 +134,8 @@ class RunVerbs:
                     planned.append(run)
         if not planned:
             executor.observer.warn("notice.nothing_rejected", run=_ids(runs))
-        await self._note(executor, planned, "retry", reason)
+        why = ", ".join(filter(None, (reason, executor.options.because)))
+        await self._note(executor, planned, "retry", why)
         return await self._among(executor, runs, planned)
 
     async def settle_runs(self, runs: Sequence[Run]) -> list[Ending]:

@@ -348,12 +348,3 @@ async def test_spans_are_those_of_recorded_attempts(ledger: Ledger, other: Ledge
     assert await other.spans(run) == [(first.intent.began_at, later(3))]
     with pytest.raises(LookupError):
         await ledger.spans(RunId("r9"))
-
-
-async def test_a_run_may_push_what_has_documents_from_now_on(ledger: Ledger) -> None:
-    """Whoever resumes it says so, and why."""
-    run = await planned(ledger, "A")
-    await ledger.push_again(run, "the first were cancelled")
-    opened = await ledger.run(run)
-    assert opened is not None
-    assert opened.again_because == "the first were cancelled"

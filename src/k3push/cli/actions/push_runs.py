@@ -223,7 +223,7 @@ class Runner:
         """Go on where a run stopped, and with all that the same command began."""
         async with self.session() as (session, ledger):
             runs, half = await self._whole_of_command(ledger, name)
-            runs = await self._pushed_again(ledger, runs)
+            runs = self._pushed_again(runs)
             async with self.fated():
                 endings = await session.resume_runs(runs)
         return self.report_all(endings, stopped=half)
@@ -231,7 +231,7 @@ class Runner:
     async def retry(self, name: str | None, reason: str) -> Exit:
         """Push rejected numbers again: of a run, or of all that the last command began."""
         async with self.session() as (session, ledger):
-            runs = await self._pushed_again(ledger, await self._named_or_last(ledger, name))
+            runs = self._pushed_again(await self._named_or_last(ledger, name))
             async with self.fated():
                 endings = await session.retry_runs(runs, reason)
         return self.report_all(endings)
@@ -357,17 +357,12 @@ class Runner:
 
     # -- finding ------------------------------------------------------------------------------
 
-    async def _pushed_again(self, ledger: Ledger, runs: Sequence[Run]) -> Sequence[Run]:
-        """Write down of runs that they go on with `--again`, where the command says so.
+    def _pushed_again(self, runs: Sequence[Run]) -> Sequence[Run]:
+        """Let this execution of runs push what has documents, where the command says so.
 
-        Raises:
-            Problem: One of them is under way, and was begun without.
+        A later command that does not ask for it does not make second documents.
         """
         because = self.options.because
-        for run in runs if because else ():
-            if await ledger.is_alive(run.id):
-                raise Problem(remark("error.run_alive", run=run.id))
-            await ledger.push_again(run.id, because)
         return [replace(run, again_because=because) for run in runs] if because else runs
 
     async def _whole_of_command(

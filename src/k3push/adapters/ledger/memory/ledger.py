@@ -168,11 +168,6 @@ class MemoryLedger(Ledger):
         rows = await self._rows_of_run(run)
         rows.run = replace(rows.run, exit=exit_code, ended_at=at)
 
-    async def push_again(self, run: RunId, because: str) -> None:
-        """Keep that a run pushes what has documents."""
-        rows = await self._rows_of_run(run)
-        rows.run = replace(rows.run, again_because=because)
-
     async def run(self, run: RunId) -> Run | None:
         """Return the run of that id."""
         store = await self._turn()

@@ -161,7 +161,6 @@ class PostgresLedger(Ledger):
 
     open_run = _writes(writes.open_run)
     end_run = _writes(writes.end_run)
-    push_again = _writes(writes.push_again)
     run = _reads(reads.run)
     runs = _reads(reads.runs)
     runs_named = _reads(reads.runs_named)

@@ -79,12 +79,6 @@ async def end_run(connection: Connection, run: RunId, exit_code: int, at: dateti
     await connection.do("set_ending", run=key, ended_at=text.from_time(at), exit=exit_code)
 
 
-async def push_again(connection: Connection, run: RunId, because: str) -> None:
-    """Write down that a run pushes what has documents."""
-    key = (await run_alone(connection, run)).key
-    await connection.do("set_again", run=key, because=text.from_text(because))
-
-
 async def take(connection: Connection, file: FolderFile, run: RunId) -> None:
     """Write down that a run has the numbers of a file."""
     key = (await run_shared(connection, run)).key

@@ -64,12 +64,6 @@ def end_run(connection: Connection, run: RunId, exit_code: int, at: datetime) ->
     connection.do("set_ending", run=key, ended_at=text.from_time(at), exit=exit_code)
 
 
-def push_again(connection: Connection, run: RunId, because: str) -> None:
-    """Write down that a run pushes what has documents."""
-    key = run_key(connection, run).key
-    connection.do("set_again", run=key, because=text.from_text(because))
-
-
 def take(connection: Connection, file: FolderFile, run: RunId) -> None:
     """Write down that a run has the numbers of a file."""
     key = run_key(connection, run).key

@@ -108,9 +108,6 @@ UPDATE runs SET whole = 1 WHERE key = :run;
 -- name: set_listed
 UPDATE runs SET listed = :listed WHERE key = :run;
 
--- name: set_again
-UPDATE runs SET again_because = :because WHERE key = :run;
-
 -- name: set_ending
 UPDATE runs SET ended_at = :ended_at, exit = :exit WHERE key = :run;
 

@@ -84,9 +84,6 @@ SELECT calls, server, at FROM paces WHERE scope = :scope AND server IS NOT NULL;
 -- name: run_key
 SELECT key, scope, listed, attempts FROM runs WHERE id = :run AND account = :account;
 
--- name: set_again
-UPDATE runs SET again_because = :because WHERE key = :run;
-
 -- name: set_ending
 UPDATE runs SET ended_at = :ended_at, exit = :exit WHERE key = :run;
 

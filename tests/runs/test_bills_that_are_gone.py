@@ -1,0 +1,103 @@
+"""Bills that an earlier execution has known, and that are gone, or have a namesake, by now."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import anyio
+import pytest
+
+from k3push.core.model import State, key_of
+from k3push.runs.context import Context
+from k3push.runs.stop import Cause
+from k3push.simulator import Refusal
+from k3push.simulator.forms import PURCHASE_ORDER
+from tests.runs.office import Office, orders, sandbox, steered
+from tests.runs.rough_answers import NO_CANARY, OPEN, keep_a_part, until_pushed
+
+pytestmark = pytest.mark.anyio
+
+
+def one_by_one() -> Any:
+    """Return what sends one bill in each call, and one call at a time."""
+    return steered(concurrency=1, chunk_size=1)
+
+
+def as_listed(office: Office, number: str, spelling: str) -> str:
+    """Return how a job file spells a bill."""
+    (bill,) = office.site.world.store.by_number(PURCHASE_ORDER, number)
+    spellings = {
+        "lower": number.lower(),
+        "same": number,
+        "id": key_of("", str(bill.id)),
+        "both": key_of(number, str(bill.id)),
+    }
+    return spellings[spelling]
+
+
+@pytest.mark.parametrize("what", ["deleted", "namesake"])
+@pytest.mark.parametrize("spelling", ["lower", "same", "id", "both"])
+async def test_a_bill_that_is_gone_at_a_resume_ends_no_run(what: str, spelling: str) -> None:
+    """A listed bill is deleted, or gets a namesake, between two executions."""
+    office, numbers = Office(sandbox(latency_s=1.0, **OPEN)), orders(3)
+    listed = [as_listed(office, n, spelling) for n in numbers]
+    await office.open_run(listed)
+
+    async def stop(job: Context) -> None:
+        await until_pushed(office)
+        job.stop.ask(Cause.INTERRUPTED, "")
+
+    await office.execute(throttle=one_by_one(), beside=stop, check=False)
+    (bill,) = office.site.world.store.by_number(PURCHASE_ORDER, numbers[2])
+    if what == "deleted":
+        office.site.world.store.remove(bill)
+    else:
+        office.site.world.store.add(replace(bill, id=999_999, org="200"))
+    pushed = await office.execute(throttle=one_by_one(), check=False)
+    (row,) = (row for row in pushed.rows.values() if row.place == 3)
+    assert row.state is State.REJECTED or (spelling in {"id", "both"} and what == "namesake")
+
+
+@pytest.mark.parametrize("spelling", ["lower", "same", "id", "both"])
+async def test_a_bill_that_is_gone_after_a_pause_ends_no_run(spelling: str) -> None:
+    """A listed bill is deleted while the run is paused for an hour."""
+    office, numbers, throttle = Office(sandbox(latency_s=1.0, **OPEN)), orders(4), one_by_one()
+    await office.open_run([as_listed(office, n, spelling) for n in numbers])
+
+    async def pause(_: Context) -> None:
+        await until_pushed(office)
+        throttle.pause()
+        await anyio.sleep(3600)
+        (bill,) = office.site.world.store.by_number(PURCHASE_ORDER, numbers[2])
+        office.site.world.store.remove(bill)
+        throttle.go_on()
+
+    pushed = await office.execute(throttle=throttle, beside=pause, check=False)
+    assert len(pushed.of(State.PUSHED)) == 3
+
+
+@pytest.mark.parametrize("spelling", ["lower", "same"])
+async def test_what_was_made_of_a_bill_is_told_though_it_has_a_namesake_by_now(
+    monkeypatch: pytest.MonkeyPatch, spelling: str
+) -> None:
+    """A refused call has saved a bill; the run is stopped; another bill gets its number."""
+    office, numbers = Office(sandbox(query_lag_s=8.0, look_s=0.1, latency_s=1.0, **OPEN)), orders(4)
+    listed = [n.lower() if spelling == "lower" else n for n in numbers]
+    keep_a_part(monkeypatch, numbers, kept=2, why=Refusal(11, "仓库必录"))
+    await office.open_run(listed)
+
+    async def stop(job: Context) -> None:
+        await until_pushed(office)
+        job.stop.ask(Cause.INTERRUPTED, "")
+
+    throttle = steered(concurrency=1, chunk_size=4)
+    await office.execute(pace=NO_CANARY, throttle=throttle, beside=stop, check=False)
+    await anyio.sleep(3600)
+    made = [n for n in numbers if office.site.world.documents_of(n)]
+    assert len(made) == 2
+    (bill,) = office.site.world.store.by_number(PURCHASE_ORDER, made[0])
+    office.site.world.store.add(replace(bill, id=999_999, org="200"))
+    pushed = await office.execute(pace=NO_CANARY, throttle=throttle, check=False)
+    row = next(r for n, r in pushed.rows.items() if n.upper() == made[0])
+    assert row.state is State.PUSHED, row
