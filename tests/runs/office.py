@@ -195,6 +195,11 @@ def steered(*, concurrency: int | None = None, chunk_size: int | None = None) ->
     return Throttle(VirtualClock(), concurrency=concurrency, chunk_size=chunk_size)
 
 
+def one_by_one() -> Throttle:
+    """Return what sends one bill in each call, and one call at a time."""
+    return steered(concurrency=1, chunk_size=1)
+
+
 def sandbox(faults: FaultPlan | None = None, **options: object) -> SandboxOptions:
     """Return the options of a small sandbox."""
     base = SandboxOptions(orders=60, faults=faults or FaultPlan())

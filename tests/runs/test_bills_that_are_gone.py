@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import anyio
 import pytest
@@ -13,15 +12,10 @@ from k3push.runs.context import Context
 from k3push.runs.stop import Cause
 from k3push.simulator import Refusal
 from k3push.simulator.forms import PURCHASE_ORDER
-from tests.runs.office import Office, orders, sandbox, steered
+from tests.runs.office import Office, one_by_one, orders, sandbox, steered
 from tests.runs.rough_answers import NO_CANARY, OPEN, keep_a_part, until_pushed
 
 pytestmark = pytest.mark.anyio
-
-
-def one_by_one() -> Any:
-    """Return what sends one bill in each call, and one call at a time."""
-    return steered(concurrency=1, chunk_size=1)
 
 
 def as_listed(office: Office, number: str, spelling: str) -> str:

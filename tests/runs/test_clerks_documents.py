@@ -8,29 +8,33 @@ from typing import Any
 import anyio
 import pytest
 
-from k3push.core.model import TWIN, State
+from k3push.core.model import TWIN, RunId, State
 from k3push.runs.context import Context, SettlePace
-from k3push.simulator import Policy, site
+from k3push.simulator import Policy, Refusal, site
 from k3push.simulator.answers import failure
 from k3push.simulator.exchange import json_reply
 from k3push.simulator.forms import IN_STOCK
-from tests.runs.office import Office, orders, sandbox, steered, steps
+from k3push.simulator.refusals import Problem
+from tests.runs.office import ROUTE, SECOND, Office, one_by_one, orders, sandbox, steered, steps
 from tests.runs.rough_answers import (
     NO_CANARY,
     OPEN,
     answer_in_part,
     doubled,
+    keep_a_part,
     name_nothing,
     until_lost,
+    until_pushed,
 )
 from tests.runs.test_follow import FOLLOW
 
 pytestmark = pytest.mark.anyio
 
 
-def one_by_one() -> Any:
-    """Return what sends one bill in each call, and one call at a time."""
-    return steered(concurrency=1, chunk_size=1)
+def with_policy(office: Office, policy: Policy) -> None:
+    """Let the rule group bills otherwise from now on: it stands for another route's rule."""
+    world = office.site.world
+    world._converter = replace(world._converter, policy=policy)
 
 
 async def test_of_two_documents_that_clerks_have_made_none_is_approved() -> None:
@@ -103,3 +107,153 @@ async def test_a_document_of_a_clerk_shows_not_that_bills_are_whole(
     await office.open_run(numbers)
     pushed = await office.execute(pace=NO_CANARY, throttle=one_by_one(), check=False)
     assert pushed.rows[numbers[2]].state is State.PUSHED, pushed.rows[numbers[2]]
+
+
+@pytest.mark.parametrize("when_s", [1.0, 30.0])
+async def test_of_two_documents_of_a_lost_bill_not_both_are_approved(when_s: float) -> None:
+    """Four bills were whole; an answer is lost, and another program of our user pushes it too."""
+    plan = steps(*["ok"] * 4, "make-then-reset")
+    office, numbers = Office(sandbox(plan, latency_s=1.0, **OPEN), FOLLOW), orders(5)
+    await office.open_run(numbers)
+    lost = []
+
+    async def program(_: Context) -> None:
+        lost.append(await until_lost(office))
+        await anyio.sleep(when_s)
+        office.site.world.add_target(IN_STOCK, lost[0], creator="sandbox")
+
+    pushed = await office.execute(throttle=one_by_one(), beside=program, check=False)
+    documents = office.site.world.documents_of(lost[0])
+    assert len(documents) == 2
+    assert pushed.rows[lost[0]].code == TWIN, pushed.rows[lost[0]]
+    assert [each.status for each in documents] != ["C", "C"]
+
+
+async def test_of_two_documents_of_a_refused_call_not_both_are_approved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A refused call has saved a bill, shown late; another program of our user pushes it too."""
+    options = sandbox(steps(*["ok"] * 4), query_lag_s=8.0, look_s=0.1, latency_s=1.0, **OPEN)
+    office, numbers = Office(options, FOLLOW), orders(8)
+    await office.open_run(numbers[:4])
+    await office.execute(throttle=one_by_one(), check=False)
+    keep_a_part(monkeypatch, numbers[4:], kept=2, why=Refusal(11, "仓库必录"))
+    await office.open_run(numbers[4:], SECOND)
+
+    async def program(_: Context) -> None:
+        await until_pushed(office, 5)
+        await anyio.sleep(3)
+        kept = [n for n in numbers[4:] if office.site.world.documents_of(n)]
+        office.site.world.add_target(IN_STOCK, kept[0], creator="sandbox")
+
+    throttle = steered(concurrency=1, chunk_size=4)
+    pushed = await office.execute(
+        SECOND, pace=NO_CANARY, throttle=throttle, beside=program, check=False
+    )
+    (twice,) = doubled(office, numbers)
+    assert pushed.rows[twice].code == TWIN, pushed.rows[twice]
+
+
+async def test_whole_bills_of_another_rule_tell_nothing_of_this_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another route's rule makes one document of each; this one's first bill is refused in part."""
+    office = Office(
+        sandbox(query_lag_s=8.0, look_s=0.1, latency_s=1.0, **OPEN),
+        replace(ROUTE, name="other", rule="other"),
+    )
+    numbers = orders(6)
+    await office.open_run(numbers[:4], RunId("r0"))
+    await office.execute(RunId("r0"), route=ROUTE, throttle=one_by_one(), check=False)
+    with_policy(office, Policy.SPLIT)
+    keep_a_part(monkeypatch, numbers[4:5], kept=1)
+    mine = Office(site=office.site, ledger=office.store)
+    await mine.open_run(numbers[4:5])
+    pushed = await mine.execute(throttle=one_by_one(), pace=NO_CANARY, check=False)
+    assert pushed.rows[numbers[4]].state is State.PUSHED, pushed.rows[numbers[4]]
+
+
+async def test_split_bills_of_another_rule_hide_no_twin_of_this_one() -> None:
+    """Another route's rule splits bills; of one of ours a clerk makes a second document later."""
+    office = Office(
+        sandbox(steps(*["ok"] * 2, "make-then-reset"), latency_s=1.0, policy=Policy.SPLIT, **OPEN),
+        replace(ROUTE, name="other", rule="other"),
+    )
+    numbers, throttle = orders(6), one_by_one()
+    await office.open_run(numbers[:2], RunId("r0"))
+    await office.execute(RunId("r0"), route=ROUTE, throttle=one_by_one(), check=False)
+    with_policy(office, Policy.ONE_TO_ONE)
+    mine = Office(site=office.site, ledger=office.store)
+    await mine.open_run(numbers[2:])
+
+    async def clerk(_: Context) -> None:
+        lost = await until_lost(mine)
+        throttle.pause()
+        while (await mine.rows())[lost].state is not State.PUSHED:  # noqa: ASYNC110
+            await anyio.sleep(0.05)
+        await anyio.sleep(4 * 3600)
+        mine.site.world.add_target(IN_STOCK, lost, creator="clerk")
+        throttle.go_on()
+
+    pushed = await mine.execute(throttle=throttle, beside=clerk, pace=NO_CANARY, check=False)
+    (twice,) = doubled(mine, numbers[2:])
+    row = pushed.rows[twice]
+    assert len(row.targets) == 1 or row.code == TWIN, row
+
+
+async def test_what_a_clerk_adds_hours_later_is_told_where_bills_are_split() -> None:
+    """The rule splits bills; hours after a lost answer was found a clerk adds a document."""
+    plan = steps(*["ok"] * 4, "make-then-reset")
+    office = Office(sandbox(plan, latency_s=1.0, policy=Policy.SPLIT, **OPEN))
+    numbers, throttle = orders(7), one_by_one()
+    await office.open_run(numbers)
+    lost = []
+
+    async def clerk(_: Context) -> None:
+        lost.append(await until_lost(office))
+        throttle.pause()
+        while (await office.rows())[lost[0]].state is not State.PUSHED:  # noqa: ASYNC110
+            await anyio.sleep(0.05)
+        await anyio.sleep(4 * 3600)
+        office.site.world.add_target(IN_STOCK, lost[0], creator="clerk")
+        throttle.go_on()
+
+    pushed = await office.execute(throttle=throttle, beside=clerk, check=False)
+    row = pushed.rows[lost[0]]
+    assert len(office.site.world.documents_of(lost[0])) == 3
+    assert len(row.targets) == 2 or row.code == TWIN, row
+
+
+@pytest.mark.parametrize("act", ["delete", "cancel"])
+async def test_what_a_clerk_does_between_two_looks_leaves_no_call_in_doubt(
+    monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    """A call is refused in part; a clerk takes one of its documents back, and pushes the bill."""
+    options = sandbox(steps(*["ok"] * 4), latency_s=1.0, **OPEN)
+    office, numbers = Office(options), orders(9)
+    await office.open_run(numbers[:4])
+    await office.execute(throttle=one_by_one(), check=False)
+    answer_in_part(
+        monkeypatch, Problem(4, f"单据“{numbers[8]}”的数量大于入库上限"), kept=slice(0, 4)
+    )
+    await office.open_run(numbers[4:], SECOND)
+    world = office.site.world
+
+    async def clerk(_: Context) -> None:
+        await until_pushed(office, 5)
+        await anyio.sleep(4)
+        (made,) = world.documents_of(numbers[5])
+        if act == "delete":
+            world.delete(made)
+        else:
+            world.cancel(made)
+        world.add_target(IN_STOCK, numbers[5], creator="clerk")
+
+    throttle = steered(concurrency=1, chunk_size=5)
+    pushed = await office.execute(
+        SECOND, pace=NO_CANARY, throttle=throttle, beside=clerk, check=False
+    )
+    assert pushed.of(State.PUSHED) >= {numbers[4], numbers[6], numbers[7]}
+    row = pushed.rows[numbers[5]]
+    assert (row.state, row.code) == (State.PUSHED, TWIN)
+    assert pushed.of(State.REJECTED) == {numbers[8]}

@@ -7,7 +7,7 @@ import pytest
 from k3push.core.model import Follow, State
 from k3push.simulator import Refusal
 from k3push.simulator.script import Channel
-from tests.runs.office import Office, orders, sandbox, steered, steps
+from tests.runs.office import Office, one_by_one, orders, sandbox, steered, steps
 from tests.runs.rough_answers import NO_CANARY, OPEN, doubled, keep_a_part
 from tests.runs.test_follow import FOLLOW, NO_HALT
 
@@ -58,3 +58,13 @@ async def test_what_a_call_saved_before_it_met_a_limit_is_waited_for(
     pushed = await office.execute(pace=NO_CANARY, throttle=throttle, check=False)
     assert pushed.of(State.PUSHED) == set(numbers)
     assert doubled(office, numbers) == []
+
+
+@pytest.mark.parametrize("limits", [0, 4, 6])
+async def test_a_lost_answer_after_limits_is_no_last_try(limits: int) -> None:
+    """Limits on calls for some minutes, then one lost answer that has made nothing."""
+    plan = steps("ok", *["call-limit"] * limits, "reset")
+    office, numbers = Office(sandbox(plan, latency_s=0.5, **OPEN)), orders(2)
+    await office.open_run(numbers)
+    pushed = await office.execute(throttle=one_by_one(), check=False)
+    assert pushed.of(State.PUSHED) == set(numbers), pushed.rows

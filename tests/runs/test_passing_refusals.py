@@ -117,3 +117,22 @@ async def test_refusals_within_a_second_take_no_status_from_the_source_form(
     await office.execute(check=False)
     assert refused
     assert not office.site.world.documents_of(unapproved)
+
+
+async def test_refusals_side_by_side_take_no_status_from_the_source_form(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A long list is looked at in several questions at once, all refused in one second."""
+    status = "FDocumentStatus"
+
+    def refuses(form: str, fields: Sequence[str], _what: str) -> str | None:
+        asks = form == PURCHASE_ORDER.id and status in fields
+        return status if asks and anyio.current_time() < 1 else None
+
+    refused = refuse_where(monkeypatch, refuses)
+    office = Office(sandbox(orders=400, allow_blocked=True, **OPEN))
+    unapproved, *_ = numbers = ["CGDDU000000", *orders(300)]
+    await office.open_run(numbers)
+    await office.execute(throttle=steered(concurrency=16, chunk_size=20), check=False)
+    assert refused
+    assert not office.site.world.documents_of(unapproved)

@@ -403,7 +403,7 @@ def as_of_a_requisition(target: Bill) -> None:
 async def test_a_document_that_a_field_alone_calls_foreign_is_no_absence(name: str) -> None:
     """Where links cannot be asked, a rule that copies the order's own source made a second one."""
     options = sandbox(
-        steps("ok", name), link_fields=False, write_back=WriteBack.NEVER, closes=False
+        steps("ok", name), link_fields=False, write_back=WriteBack.NEVER, closes=False, look_s=0.1
     )
     office = Office(options)
     number, lost = orders(2)

@@ -25,6 +25,7 @@ from tests.runs.office import (
     SECOND,
     Office,
     VirtualClock,
+    one_by_one,
     only_settle,
     orders,
     sandbox,
@@ -45,11 +46,6 @@ from tests.runs.rough_answers import (
 )
 
 pytestmark = pytest.mark.anyio
-
-
-def one_by_one() -> Any:
-    """Return what sends one bill in each call, and one call at a time."""
-    return steered(concurrency=1, chunk_size=1)
 
 
 async def killed_under_way(office: Office, times: int) -> None:

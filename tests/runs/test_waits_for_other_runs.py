@@ -8,15 +8,18 @@ from datetime import datetime, timedelta
 import anyio
 import pytest
 
-from k3push.core.model import RunId, State, Uptime
+from k3push.core.model import BillNumber, RunId, State, Uptime
 from k3push.core.pacing.halting import HaltRule
 from k3push.runs.context import PushPace
+from k3push.runs.settle import settle_by_word
 from k3push.simulator import Policy
 from tests.runs.office import (
     FIRST,
     SECOND,
+    Notebook,
     Office,
     VirtualClock,
+    one_by_one,
     only_settle,
     orders,
     sandbox,
@@ -39,12 +42,24 @@ HALTS = PushPace(canary=False, halt=HaltRule(fail_count=1, now=True))
 LATE = {"query_lag_s": 12.0, "look_s": 0.1, "latency_s": 1.0, **OPEN}
 
 
+HALF_A_CALL_S = 0.5
+
+
 class SetClock(VirtualClock):
     """A machine whose clock is set forward by two days while its first call is at work."""
 
     def now(self) -> datetime:
         """Return the time of day."""
         return super().now() + (timedelta(days=2) if anyio.current_time() > 10 else timedelta())
+
+
+class ClockSetBack(VirtualClock):
+    """A machine whose clock is set back by ten minutes while its first call is at work."""
+
+    def now(self) -> datetime:
+        """Return the time of day."""
+        back = timedelta(minutes=10) if anyio.current_time() > HALF_A_CALL_S else timedelta()
+        return super().now() - back
 
 
 class ClockOf(VirtualClock):
@@ -157,3 +172,53 @@ async def test_two_runs_over_one_list_with_bad_bills_end_within_minutes() -> Non
         both.start_soon(go, FIRST, 0)
         both.start_soon(go, SECOND, 5)
     assert anyio.current_time() < 300
+
+
+async def test_a_run_that_waits_for_what_another_has_sent_says_so() -> None:
+    """A hasty word, and the list as a new run: it waits for some minutes, and says why."""
+    office = Office(sandbox(steps("ok", "commit-late-then-reset:300"), **OPEN))
+    numbers = orders(2)
+    await office.open_run(numbers)
+    halts = PushPace(halt=HaltRule(unknown_count=1))
+    await office.execute(pace=halts, throttle=one_by_one(), check=False)
+    await anyio.sleep(60)
+    number, clock = BillNumber(numbers[1]), VirtualClock()
+    await settle_by_word(office.store, clock, FIRST, number, State.PLANNED, because="not there")
+    await office.open_run(numbers, SECOND)
+    watch = Notebook()
+    began_s = anyio.current_time()
+    await office.execute(SECOND, throttle=one_by_one(), watch=watch, check=False)
+    assert anyio.current_time() - began_s > 120
+    assert watch.waits
+
+
+@pytest.mark.parametrize("run", [FIRST, SECOND])
+async def test_a_clock_that_is_set_back_makes_no_wait_for_a_refusal_shorter(
+    monkeypatch: pytest.MonkeyPatch, run: RunId
+) -> None:
+    """A refusal of several has saved two, and looks lag."""
+    office, numbers, clock = Office(sandbox(**LATE)), orders(3), ClockSetBack()
+    keep_a_part(monkeypatch, numbers, kept=2)
+    throttle = steered(concurrency=1, chunk_size=3)
+    await office.open_run(numbers)
+    await office.execute(pace=HALTS, throttle=throttle, clock=clock, check=False)
+    await anyio.sleep(1)
+    await go_on_with(office, run, numbers)
+    await office.execute(run, pace=NO_CANARY, throttle=throttle, clock=clock, check=False)
+    assert doubled(office, numbers) == []
+
+
+async def test_what_looks_have_settled_holds_no_other_run_on_another_machine() -> None:
+    """Hours after a lost answer was settled as absent, another machine has the list."""
+    office = Office(sandbox(steps("ok", "reset"), **OPEN))
+    numbers = orders(3)
+    await office.open_run(numbers)
+    halts = PushPace(canary=False, halt=HaltRule(unknown_count=1))
+    await office.execute(throttle=one_by_one(), pace=halts, clock=ClockOf("one"), check=False)
+    await anyio.sleep(3600)
+    await office.execute(work=only_settle, clock=ClockOf("one"), check=False)
+    await anyio.sleep(3600)
+    began_s = anyio.current_time()
+    await office.open_run(numbers, SECOND)
+    await office.execute(SECOND, throttle=one_by_one(), clock=ClockOf("two"), check=False)
+    assert anyio.current_time() - began_s < 300

@@ -498,6 +498,9 @@ TWIN = "twin"
 person pushed the same bill, or a call was carried out long after its connection broke."""
 
 
+ABSENT = "absent"
+"""`Row.code` of a planned number whose sending was in doubt and has made nothing."""
+
 PARTLY = "partly"
 """`Outcome.code` of a number that has documents, and a part of which the ERP has refused."""
 

@@ -63,7 +63,12 @@ from k3push.ports import (
 from k3push.runs.context import Context
 from k3push.runs.earlier_calls import waits_for_others
 from k3push.runs.lookup import can_ask, found_by, look_at_targets, open_turn, wait_for_erp
-from k3push.runs.own_documents import but_others_cancelled, ours_of
+from k3push.runs.own_documents import (
+    but_others_cancelled,
+    ours_of,
+    strangers_among,
+    told_of_another,
+)
 from k3push.runs.source_check import (
     already,
     by_ledger,
@@ -299,9 +304,13 @@ async def _renewed(
 
 async def _put_off(context: Context, sending: Sending) -> None:
     """Leave numbers out that wait for what another run has sent of them."""
-    if sending.numbers:
-        sending.put_off |= await waits_for_others(context, sending.numbers)
-        sending.numbers = tuple(n for n in sending.numbers if n not in sending.put_off)
+    if not sending.numbers:
+        return
+    if late := await waits_for_others(context, sending.numbers):
+        why = remark("note.lately_sent", count=len(late))
+        context.watch.waiting(why, max(late.values()))
+    sending.put_off |= late
+    sending.numbers = tuple(n for n in sending.numbers if n not in sending.put_off)
 
 
 async def _leave_out_changed(sending: Sending) -> None:
@@ -417,6 +426,9 @@ async def _record(
             sending.named |= {target.id: attempt.intent.sender for target in said.named}
             sending.conclusion = await _read_back(context, attempt, sending, verdict)
             outcomes = tuple(map(sending.annotated, sending.conclusion.outcomes))
+            if not said.success:
+                named = {target.id for target in said.named}
+                outcomes = tuple([await told_of_another(context, o, named) for o in outcomes])
             await _note_refused(context, sending, said, outcomes)
     await context.ledger.record(
         attempt,
@@ -543,6 +555,7 @@ async def _read_back(
         return _by_word(context, sending, attempt, said)
     try:
         made, seen = await _look_after(context, attempt, said)
+        made = await _but_others(context, attempt, sending, said, made)
         if not context.tells_of_several:
             context.links.compare(_named(attempt, said), seen)
             if not context.links.tell and len(numbers) == 1 and numbers[0] not in made:
@@ -553,7 +566,9 @@ async def _read_back(
             # Nobody travels again, or is given up, after one look; and of what a rule splits, more
             # may be saved still.
             await anyio.sleep(context.settle.first_wait_s)
-            made, seen = await _look_after(context, attempt, said, by_all=True)
+            later, seen = await _look_after(context, attempt, said, by_all=True)
+            later = await _but_others(context, attempt, sending, said, later)
+            made = _together(made, later)
             conclusion = await _conclude(context, attempt, sending, said, made=made, seen=seen)
     except (LookFailedError, ErpUnreachableError, LoginRefusedError) as error:
         if not context.route.source_number_field and len(numbers) == 1:
@@ -567,7 +582,19 @@ async def _read_back(
             # Should it travel again, what it meets is not what was sent before.
             met = context.sent_before.get(number, frozenset())
             context.sent_before[number] = met.union(other.id for other in others)
-    return _without(conclusion, _untold(context, attempt, made, seen))
+    conclusion = _without(conclusion, _untold(context, attempt, made, seen))
+    return _sent_on(conclusion, _new_in(attempt, said, seen).keys() - made.keys())
+
+
+def _sent_on(conclusion: Conclusion, numbers: Collection[BillNumber]) -> Conclusion:
+    """Let what was refused, and others have pushed meanwhile, find that on its way once more."""
+    on = [o for o in conclusion.outcomes if o.number in numbers and o.state is State.REJECTED]
+    if not on:
+        return conclusion
+    again = {outcome.number: outcome._replace(state=State.PLANNED) for outcome in on}
+    outcomes = tuple(again.get(outcome.number, outcome) for outcome in conclusion.outcomes)
+    parts = (*conclusion.parts, *((number,) for number in again))
+    return replace(conclusion, outcomes=outcomes, parts=parts)
 
 
 def _by_word(context: Context, sending: Sending, attempt: Attempt, said: Said) -> Conclusion:
@@ -648,6 +675,32 @@ async def _has_stray(
             attempt.intent.began_at, missing, before=before, on_loop_s=sending.began_s
         )
     )
+
+
+def _together(earlier: Targets, later: Targets) -> Targets:
+    """Return what two looks have shown: a person may have deleted a document since the first."""
+    gone = new_targets(earlier, {n: {t.id for t in later[n]} for n in later})
+    numbers = {**earlier, **later}
+    return {number: (*gone.get(number, ()), *later.get(number, ())) for number in numbers}
+
+
+async def _but_others(
+    context: Context, attempt: Attempt, sending: Sending, said: Said, made: Targets
+) -> Targets:
+    """Leave out what somebody else has made meanwhile, and tell of it beside ours.
+
+    What an answer names was made by its call; beside a success nothing else was (`strangers`).
+    """
+    named = _named(attempt, said)
+    unnamed = {n: tuple(t for t in made[n] if t.id not in named) for n in made}
+    if said.success or not (unnamed := {n: left for n, left in unnamed.items() if left}):
+        return made
+    others = await strangers_among(context, unnamed)
+    ours = new_targets(made, dict.fromkeys(made, others))
+    for number in unnamed.keys() & ours.keys():
+        if theirs := [t.label for t in unnamed[number] if t.id in others]:
+            sending.twins[number] = remark("note.twin", documents=", ".join(theirs))
+    return ours
 
 
 async def _look_after(

@@ -28,6 +28,7 @@ from k3push.core.safety.verdict import Said
 from k3push.ports import Clock, Doubt, Erp, Ledger, Watch
 from k3push.runs.link_discovery import find_links
 from k3push.runs.lookup import LEAST_TRIES_OF_A_READ, Links, can_ask
+from k3push.runs.makers import made_alike
 from k3push.runs.proof import MOST_KNOWN, Began, Proofs
 from k3push.runs.stop import Cause, Stop
 from k3push.runs.throttle import Throttle
@@ -35,6 +36,9 @@ from k3push.runs.throttle import Throttle
 # For how long a look at a bill's source counts. It is made ahead of the sending, and most bills
 # leave within minutes.
 SOURCE_KEEPS_S = 600.0
+
+# How many bills of one document each show that none is split.
+LEAST_KNOWN = 3
 
 # When this many numbers were pushed by somebody else as well, it is no accident.
 MOST_TWINS = 3
@@ -170,8 +174,8 @@ class Context:
             carried out after ours.
         twins: Numbers that were found to have more documents than their push made.
         splits: Some bill has several documents, which the ERP saves one after another.
-        has_made: Documents of the ledger's have shown whether bills are split; None before it is
-            asked.
+        known_bills: Bills whose documents have shown whether bills are split; None before the
+            ledger is asked.
         learnt: The run's route with what the site has told of its links; None before it is asked.
         more_to_send: Whether numbers wait that have not travelled yet.
     """
@@ -203,7 +207,7 @@ class Context:
     doubted_elsewhere: dict[BillNumber, None] = field(default_factory=dict)
     twins: int = 0
     splits: bool = False
-    has_made: bool | None = None
+    known_bills: int | None = None
     learnt: Route | None = None
     more_to_send: Callable[[], bool] = bool
 
@@ -301,22 +305,28 @@ class Context:
         """
         return not await self._look_at_known() or self.splits
 
+    async def makes_one(self) -> bool:
+        """Say whether a call makes one document of each bill, as far as a few bills have shown."""
+        await self._look_at_known()
+        return not self.splits and (self.known_bills or 0) >= LEAST_KNOWN
+
     async def _look_at_known(self) -> bool:
         """Learn from what the ledger has made whether bills are split; say whether it has any."""
-        if self.has_made is None:
-            known = await self.ledger.made_by(self.run.id, limit=MOST_KNOWN)
+        if self.known_bills is None:
+            made = await self.ledger.made_by(self.run.id, limit=MOST_KNOWN)
+            known = await made_alike(self, self.ledger, made)
             several = [each for each in known if len(each.targets) > 1]
             self.splits = self.splits or any(each.code != TWIN for each in several)
-            self.has_made = bool(known)
-        return self.has_made
+            self.known_bills = len(known)
+        return self.known_bills > 0
 
     def note_made(self, outcomes: Sequence[Outcome]) -> None:
         """Note whether bills of which calls of ours have made documents have several."""
         made = [each for each in outcomes if each.state in SENT_BEFORE and each.targets]
         several = [outcome for outcome in made if len(outcome.targets) > 1]
         self.splits = self.splits or any(outcome.code != TWIN for outcome in several)
-        if self.has_made is not None:
-            self.has_made = self.has_made or bool(made)
+        if self.known_bills is not None:
+            self.known_bills += len(made)
 
     async def ids_of_others(
         self, bills: Collection[BillNumber], run: RunId | None = None

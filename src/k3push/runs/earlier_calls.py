@@ -7,10 +7,10 @@ person has settled may be at work still.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
-from k3push.core.model import BillNumber, NeverSent
+from k3push.core.model import ABSENT, BillNumber, NeverSent, RunId, State
 from k3push.core.safety.evidence import CALL_LIMIT
 from k3push.core.safety.verdict import InDoubt, ReadBack, Verdict, judge
 from k3push.ports import AttemptRecord, Doubt
@@ -31,6 +31,14 @@ def was_refused(kept: AttemptRecord) -> bool:
     """Say whether a call broke on the server (rule 5), or was refused."""
     verdict = _verdict(kept)
     return isinstance(verdict, ReadBack) and not verdict.said.success
+
+
+def told_nothing_plain(kept: AttemptRecord) -> bool:
+    """Say whether a call that has left was neither refused nor put off."""
+    verdict = _verdict(kept)
+    if isinstance(verdict, ReadBack):
+        return verdict.said.success or verdict.said.thrown
+    return was_in_doubt(kept)
 
 
 def words_of_refusal(kept: AttemptRecord) -> str:
@@ -66,7 +74,8 @@ def wait_s(context: Context, kept: AttemptRecord) -> float:
         length_s = pace.window_s
     elif was_refused(kept) and kept.ended_at is not None:
         took_s = (kept.ended_at - intent.began_at).total_seconds()
-        length_s = min(took_s, pace.window_s) + pace.first_wait_s
+        # A clock may have been set back while the call was at work.
+        length_s = min(max(0.0, took_s), pace.window_s) + pace.first_wait_s
     else:
         return 0.0
     number, *_ = intent.numbers
@@ -88,8 +97,21 @@ async def waits_for_others(
         left_s = 0.0 if isinstance(kept.exchange, NeverSent) else wait_s(context, kept)
         if left_s > 0:
             mine = set(numbers).intersection(kept.attempt.intent.numbers)
+            mine -= await _absent_in(context, kept.attempt.intent.run, mine)
             waits |= {number: max(left_s, waits.get(number, 0.0)) for number in mine}
     return waits
+
+
+async def _absent_in(
+    context: Context, run: RunId, numbers: Collection[BillNumber]
+) -> set[BillNumber]:
+    """Return the numbers of which looks have settled that a run has made nothing."""
+    return {
+        number
+        for number in numbers
+        for of, row in await context.ledger.rows_of(number)
+        if (of, row.bill, row.code) == (run, number, ABSENT) and row.state is State.PLANNED
+    }
 
 
 def _verdict(kept: AttemptRecord) -> Verdict | None:

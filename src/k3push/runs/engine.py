@@ -37,7 +37,7 @@ from functools import partial
 import anyio
 
 from k3push.core.control_words import Key
-from k3push.core.model import BillNumber, Chunk, Outcome, RunId, State, number_in
+from k3push.core.model import ABSENT, BillNumber, Chunk, Outcome, RunId, State, number_in
 from k3push.core.pacing.backlog import Backlog
 from k3push.core.pacing.holds import Hold
 from k3push.core.remark import remark
@@ -52,7 +52,6 @@ from k3push.runs.last_looks import look_at_refused, look_once_more, recall_refus
 from k3push.runs.lookup import pause_s
 from k3push.runs.row_pages import PAGE_ROWS
 from k3push.runs.settle import (
-    ABSENT,
     hopeless_in,
     settle_once,
     tell_of_person,

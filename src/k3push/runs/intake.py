@@ -14,6 +14,7 @@ import anyio
 
 from k3push.core.control_words import Key
 from k3push.core.model import (
+    ABSENT,
     BillNumber,
     NeverSent,
     Outcome,
@@ -34,7 +35,6 @@ from k3push.runs.earlier_calls import may_have_made, wait_s, was_in_doubt, was_r
 from k3push.runs.held_numbers import HeldNumbers
 from k3push.runs.lookup import look_at_targets
 from k3push.runs.own_documents import attempts_by, ours_of
-from k3push.runs.settle import ABSENT
 from k3push.runs.source_check import (
     SourceLook,
     look_at_listed,

@@ -14,12 +14,12 @@ import anyio
 
 from k3push.core.model import PARTLY, TWIN, BillNumber, Outcome, Row, State
 from k3push.core.remark import remark
-from k3push.core.safety.evidence import made_outcome, new_targets
+from k3push.core.safety.evidence import made_beside, new_targets
 from k3push.core.safety.life import AMENDABLE
 from k3push.runs.context import Context
 from k3push.runs.lookup import look_at_targets
 from k3push.runs.outcome import Exit
-from k3push.runs.own_documents import attempts_by, ours_of, told_of_twins
+from k3push.runs.own_documents import attempts_by, ours_of, strangers_among, told_of_twins
 from k3push.runs.row_pages import pages_of
 from k3push.runs.settle import SHORTEST_WAIT_S
 
@@ -53,9 +53,10 @@ async def look_once_more(context: Context) -> None:
                 continue
             if row.state not in AMENDABLE:
                 continue
-            outcome = made_outcome(number, [*row.targets, *more])
+            strangers = await strangers_among(context, {number: tuple(more)}, may_send=False)
+            outcome = made_beside(number, [*row.targets, *more], strangers)
             twice = row.attempts > 1 or row.state is State.ALREADY or number in elsewhere
-            if twice or not await context.may_split():
+            if not outcome.code and (twice or not await context.may_split()):
                 outcome = told_of_twins(outcome)
             amended.append(outcome._replace(reason=outcome.reason or row.reason))
     if amended:

@@ -53,14 +53,14 @@ async def ours_of(
         return {}
     by_runs = await context.ids_of_others(found, run)
     rest = new_targets(found, by_runs)
-    strangers = await _by_strangers(context, rest, run, may_send=may_send)
+    strangers = await strangers_among(context, rest, run, may_send=may_send)
     outcomes = {}
     for number, targets in rest.items():
         if {target.id for target in targets} - strangers:
             # Where bills are pushed though they have a document, another run's is no accident.
             shown: Sequence[Target] = targets if context.repeats_pushes else found[number]
             others = strangers | by_runs.get(number, frozenset())
-            outcome = made_beside(number, shown, others)
+            outcome = await told_of_another(context, made_beside(number, shown, others))
             outcomes[number] = await _told_of_refusal(context, outcome, run or context.run.id)
     return outcomes
 
@@ -94,9 +94,25 @@ async def but_others_cancelled(
     if not (gone := new_targets(there, before)):
         return seen
     by_runs = await context.ids_of_others(gone, run)
-    strangers = await _by_strangers(context, new_targets(gone, by_runs), run)
+    strangers = await strangers_among(context, new_targets(gone, by_runs), run)
     others = {number: strangers | by_runs.get(number, frozenset()) for number in gone}
     return replace(seen, cancelled=new_targets(seen.cancelled, others))
+
+
+async def told_of_another(
+    context: Context, outcome: Outcome, named: Collection[str] = ()
+) -> Outcome:
+    """Tell of several documents of a bill where each known bill has one: one may be another's.
+
+    Args:
+        context: The execution.
+        outcome: What a look has shown.
+        named: Ids of documents that the call's own answer names.
+    """
+    unnamed = {target.id for target in outcome.targets}.difference(named)
+    if outcome.code or len(outcome.targets) < 2 or not unnamed:  # noqa: PLR2004
+        return outcome
+    return told_of_twins(outcome) if await context.makes_one() else outcome
 
 
 def told_of_twins(outcome: Outcome) -> Outcome:
@@ -107,10 +123,10 @@ def told_of_twins(outcome: Outcome) -> Outcome:
     return outcome._replace(code=TWIN, reason=why)
 
 
-async def _by_strangers(
+async def strangers_among(
     context: Context, found: Targets, run: RunId | None = None, *, may_send: bool = True
 ) -> frozenset[str]:
-    """Return which documents people and other programs have made since a run's calls.
+    """Return which documents people and other programs have made since a run's calls, by makers.
 
     Where bills are pushed though they have documents, to take ours for another's might make a
     second one.

@@ -20,6 +20,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from k3push.core.model import (
+    ABSENT,
     BillNumber,
     Intent,
     Outcome,
@@ -33,20 +34,23 @@ from k3push.core.pacing.chunking import halve
 from k3push.core.protocol.links import link_fields
 from k3push.core.remark import foreign, remark
 from k3push.core.safety.evidence import but_strangers, new_targets
-from k3push.core.safety.verdict import InDoubt, ReadBack, Said, SendAgain, judge
+from k3push.core.safety.verdict import InDoubt, ReadBack, Said, judge
 from k3push.ports import AttemptRecord, Clock, Doubt, Ledger
 from k3push.runs.context import Context, SettlePace
-from k3push.runs.earlier_calls import was_in_doubt
+from k3push.runs.create import attempts_before
+from k3push.runs.earlier_calls import told_nothing_plain, was_in_doubt
 from k3push.runs.lookup import found_by, look_at_targets
-from k3push.runs.own_documents import but_others_cancelled, ours_of, told_of_twins
+from k3push.runs.own_documents import (
+    attempts_by,
+    but_others_cancelled,
+    ours_of,
+    told_of_twins,
+)
 from k3push.runs.source_check import unclear
 from k3push.runs.stop import Cause
 
 # Times are floating-point numbers: one that is due in a billionth of a second may stay so.
 SHORTEST_WAIT_S = 0.01
-
-ABSENT = "absent"
-"""`Row.code` of a planned number whose sending was in doubt and has made nothing."""
 
 # Looks after the window that another executor is given to settle its own doubts.
 LOOKS_OF_OTHERS = 5
@@ -373,16 +377,20 @@ async def _given_up(context: Context, doubt: Doubt) -> Outcome | None:
     """Give a number up that was in doubt alone as often as a chunk may be sent, and say why."""
     if not doubt.alone:
         return None
-    alone = [
-        judge(kept.exchange) if kept.exchange else None
-        for kept in await context.ledger.attempts_of(doubt.number)
-        if kept.attempt.intent.run == doubt.run and len(kept.attempt.intent.numbers) == 1
+    notes = await context.ledger.notes_of(doubt.number)
+    over = max((attempts_before(n.text) for n in notes if n.run == doubt.run), default=0)
+    kept = await attempts_by(context.ledger, doubt.run, doubt.number)
+    # What the ERP has refused or put off has broken nothing.
+    broke = [
+        each
+        for each in kept[over:]
+        if len(each.attempt.intent.numbers) == 1 and told_nothing_plain(each)
     ]
-    told = [verdict for verdict in alone if not isinstance(verdict, SendAgain)]
-    if len(told) < context.pace.max_attempts:
+    if len(broke) < context.pace.max_attempts:
         return None
     why = remark("note.unanswered", times=context.pace.max_attempts)
-    if isinstance(last := told[-1], InDoubt):
+    exchange = broke[-1].exchange
+    if exchange and isinstance(last := judge(exchange), InDoubt):
         why = remark("note.also", first=why, more=last.because)
     return Outcome(doubt.number, State.REJECTED, code="unanswered", reason=why)
 

@@ -150,6 +150,10 @@ WORDS = {
         "bills of this list are on their way in run {runs}",
         "清单中有单据正在任务 {runs} 中下推",
     ),
+    "note.lately_sent": (
+        "waiting for what other runs have sent of {count} of these bills a short while ago",
+        "等待其他任务刚才对其中 {count} 张单据所做的调用",
+    ),
     "note.refused_once_more": (
         "looking once more for what a refused call may have saved",
         "再次回查被拒绝的调用是否已保存部分下游单据",

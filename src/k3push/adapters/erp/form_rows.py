@@ -25,7 +25,7 @@ class FormRows:
         self._calls = calls
         self._lacking: dict[str, set[str]] = {}
         self._refusals: Counter[str] = Counter()
-        self._named: Counter[tuple[str, str]] = Counter()
+        self._named: dict[tuple[str, str], float] = {}
         self._answered: defaultdict[str, set[str]] = defaultdict(set)
         self._proofs: dict[tuple[str, ...], paging.Proof] = {}
 
@@ -60,11 +60,13 @@ class FormRows:
             except LookRefusedError as refusal:
                 named = bill_rows.field_named_in(str(refusal), left)
                 if named is not None and named not in self._answered[form]:
-                    self._named[form, named] += 1
-                    if self._named[form, named] >= REFUSALS_OF_A_FIELD:
+                    now_s, again = anyio.current_time(), (form, named) in self._named
+                    # Questions side by side may all be refused in one moment.
+                    left_s = self._named.setdefault((form, named), now_s) + BELIEVED_AFTER_S - now_s
+                    if again and (left_s <= 0 or not by_name):
                         lacking.add(named)
                     elif by_name:
-                        await anyio.sleep(BELIEVED_AFTER_S)
+                        await anyio.sleep(left_s)
                     continue
                 self._refusals[form] += 1
                 few = self._refusals[form] < REFUSALS_OF_A_FIELD
