@@ -63,7 +63,7 @@ async def test_parts_that_clerks_have_made_hide_no_twin() -> None:
         while (await office.rows())[lost].state is not State.PUSHED:  # noqa: ASYNC110
             await anyio.sleep(0.05)
         await anyio.sleep(4 * 3600)
-        office.site.world.add_target(IN_STOCK, lost, creator="clerk")
+        office.site.world.add_target(IN_STOCK, lost, creator="sandbox")
         throttle.go_on()
 
     pushed = await office.execute(throttle=throttle, beside=clerk, check=False)
@@ -192,7 +192,7 @@ async def test_split_bills_of_another_rule_hide_no_twin_of_this_one() -> None:
         while (await mine.rows())[lost].state is not State.PUSHED:  # noqa: ASYNC110
             await anyio.sleep(0.05)
         await anyio.sleep(4 * 3600)
-        mine.site.world.add_target(IN_STOCK, lost, creator="clerk")
+        mine.site.world.add_target(IN_STOCK, lost, creator="sandbox")
         throttle.go_on()
 
     pushed = await mine.execute(throttle=throttle, beside=clerk, pace=NO_CANARY, check=False)

@@ -530,10 +530,13 @@ async def test_what_is_cancelled_right_before_a_late_call_is_not_named_in_it(
 
 
 @pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize("place", [0, 3])
 @pytest.mark.parametrize("name", ["ok", "reset", "make-then-reset"])
-async def test_what_another_program_has_made_is_not_submitted(name: str, *, at_once: bool) -> None:
+async def test_what_another_program_has_made_is_not_submitted(
+    name: str, place: int, *, at_once: bool
+) -> None:
     """It pushes the same bill at the same time, and our answer is lost."""
-    number = orders(5)[3]
+    number = orders(5)[place]
     plan = FaultPlan(
         rivals={number: Rival(1, at_once)}, aimed={number: Aimed(fault(name))}, session_calls=0
     )
