@@ -48,6 +48,7 @@ from k3push.simulator import (
     fault,
 )
 from k3push.simulator.bills import Bill
+from k3push.simulator.conversion import Ids
 from k3push.simulator.documents import Successor
 from k3push.simulator.flows import Flow, FlowNode
 from k3push.simulator.forms import IN_STOCK, PAYABLE, PURCHASE_ORDER
@@ -307,6 +308,24 @@ async def test_a_refused_document_spoils_no_other(
     if on_refusal is not OnRefusal.SILENT:
         words = refusal.text.partition("，")[2]
         assert all(words in reason for reason in await reasons(office))
+
+
+@pytest.mark.parametrize("operation", [Operation.SUBMIT, Operation.AUDIT])
+async def test_a_refused_document_spoils_none_whose_number_its_own_holds(
+    monkeypatch: pytest.MonkeyPatch, operation: Operation
+) -> None:
+    """Neither takes the words for its own that are about the other: it goes once more alone."""
+    made = iter(["CGRK1", "CGRK3", "CGRK2", "CGRK20"])
+    monkeypatch.setattr(Ids, "next_number", lambda _ids, _prefix: next(made))
+    plan = FaultPlan(refused_follow={(operation, orders(4)[3]): STOCK})
+    options = sandbox(plan, bulk=BulkHabits(on_refusal=OnRefusal.WHOLE))
+    office = Office(options, FOLLOW)
+    await office.open_run(orders(4))
+    one_by_one = steered(concurrency=1, chunk_size=1)
+    await office.execute(throttle=one_by_one, route=replace(FOLLOW, follow=()))
+    await office.execute(work=follow_run, pace=AT_ONCE)
+    refused = {d.number for d in (await office.documents()).values() if d.follow is Follow.REFUSED}
+    assert refused == {"CGRK20"}
 
 
 async def test_a_draft_is_left_to_a_person() -> None:

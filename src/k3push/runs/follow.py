@@ -654,7 +654,7 @@ class Follower:
             entry for entry in entries if not has_moved(intent, standings.get(entry.document.id))
         ]
         tasks = await self._tasks(unmoved, standings) if intent.step is Step.AUDIT else {}
-        before = [entry.document for entry in entries]
+        numbers = [entry.document.number for entry in entries]
         again = []
         for entry in entries:
             entry.tries, entry.sessions, entry.last = entry.tries + 1, 0, intent
@@ -666,7 +666,15 @@ class Follower:
             enough = entry.tries >= context.pace.max_attempts
             last_try = entry.silences >= MOST_SILENCES if said.success else enough
             task = tasks.get(standing.number)
-            move = conclude_step(intent, said, entry.document, standing, task, last_try=last_try)
+            move = conclude_step(
+                intent,
+                said,
+                entry.document,
+                standing,
+                task,
+                beside=numbers,
+                last_try=last_try,
+            )
             entry.document = move.document
             if move.step is not None:
                 again.append(entry)
@@ -675,7 +683,7 @@ class Follower:
                 entry.due_s = anyio.current_time() + context.route.follow_wait_s
         moved = len(entries) - len(again)
         self._size = min(MOST_IN_A_CALL, self._size * 2) if moved else max(1, self._size // 2)
-        self._put_back(again, said, is_named=moved > 0, size=len(before))
+        self._put_back(again, said, is_named=moved > 0, size=len(entries))
         return [entry.document for entry in entries]
 
     def _put_back(self, again: Sequence[_Entry], said: Said, *, is_named: bool, size: int) -> None:
