@@ -34,9 +34,9 @@ from k3push.core.safety.verdict import InDoubt, judge
 from k3push.ports import RunIsAliveError, StepRecord
 from k3push.runs.attempt import StatusLook, send_step
 from k3push.runs.context import Context, PushPace
-from k3push.runs.follow import follow_run
 from k3push.runs.outcome import Exit, exit_of, followed_of
 from k3push.runs.stop import Cause
+from k3push.runs.submit_and_audit.follower import follow_run
 from k3push.simulator import (
     FAULT_NAMES,
     FaultPlan,
@@ -538,7 +538,7 @@ async def test_what_is_cancelled_right_before_a_late_call_is_not_named_in_it(
             cancelled.append(int(documents[0].id))
         return await send_step(context, step, documents, replace(look, at_s=-100.0))
 
-    monkeypatch.setattr("k3push.runs.follow.send_step", late)
+    monkeypatch.setattr("k3push.runs.submit_and_audit.step_calls.send_step", late)
     await office.execute(pace=AT_ONCE)
     assert cancelled
     assert set(cancelled).isdisjoint(office.site.world.documents.history.named)

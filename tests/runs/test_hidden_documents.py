@@ -11,7 +11,7 @@ from k3push.core.model import TWIN, Follow, Route, State
 from k3push.core.pacing.halting import HaltRule
 from k3push.runs.context import PushPace
 from k3push.runs.create import plan_rejected
-from k3push.runs.follow import follow_run
+from k3push.runs.submit_and_audit.follower import follow_run
 from k3push.simulator import (
     AnswerStyle,
     FaultPlan,
