@@ -49,7 +49,7 @@ from k3push.runs.context import Context
 from k3push.runs.held_numbers import HeldNumbers
 from k3push.runs.intake import Intake
 from k3push.runs.last_looks import look_at_refused, look_once_more, recall_refused
-from k3push.runs.lookup import pause_s
+from k3push.runs.retried_reads import pause_s
 from k3push.runs.row_pages import PAGE_ROWS
 from k3push.runs.settle import (
     ABSENT,

@@ -21,7 +21,8 @@ from k3push.core.safety.evidence import ABOUT_NO_BILL, TRY_LATER_CODES
 from k3push.core.safety.verdict import InDoubt, ReadBack, Said, SendAgain, judge
 from k3push.runs.attempt import MOST_SESSIONS_A_CHUNK, StatusLook, remark_on, send_step
 from k3push.runs.context import Context
-from k3push.runs.lookup import look_at_standings, pause_s
+from k3push.runs.lookup import look_at_standings
+from k3push.runs.retried_reads import pause_s
 from k3push.runs.stop import Cause
 from k3push.runs.submit_and_audit.step_doubts import StepDoubts
 from k3push.runs.submit_and_audit.step_reads import StepReads
