@@ -29,7 +29,7 @@ from k3push.core.pacing.pace import (
 from k3push.core.pacing.server_model import Learnt
 from k3push.core.safety.matching import MOST_NUMBERS
 from k3push.runs.intake import MOST_READY
-from k3push.runs.lookup import pause_s
+from k3push.runs.retried_reads import pause_s
 from k3push.runs.throttle import CALLS_A_LOOK
 from k3push.simulator.load import Load, Queue
 from k3push.simulator.sandbox_options import SandboxOptions

@@ -28,9 +28,9 @@ from k3push.runs.context import Context
 from k3push.runs.control import obey
 from k3push.runs.create import take_up_plan
 from k3push.runs.engine import push_run
-from k3push.runs.follow import follow_run
 from k3push.runs.outcome import ending_of
 from k3push.runs.stop import Cause
+from k3push.runs.submit_and_audit.follower import follow_run
 from k3push.runs.throttle import Throttle
 from k3push.simulator import Channel
 from tests.campaign.checks import check

@@ -34,9 +34,9 @@ from k3push.core.safety.verdict import InDoubt, judge
 from k3push.ports import RunIsAliveError, StepRecord
 from k3push.runs.attempt import StatusLook, send_step
 from k3push.runs.context import Context, PushPace
-from k3push.runs.follow import follow_run
 from k3push.runs.outcome import Exit, exit_of, followed_of
 from k3push.runs.stop import Cause
+from k3push.runs.submit_and_audit.follower import follow_run
 from k3push.simulator import (
     FAULT_NAMES,
     FaultPlan,
@@ -48,6 +48,7 @@ from k3push.simulator import (
     fault,
 )
 from k3push.simulator.bills import Bill
+from k3push.simulator.conversion import Ids
 from k3push.simulator.documents import Successor
 from k3push.simulator.flows import Flow, FlowNode
 from k3push.simulator.forms import IN_STOCK, PAYABLE, PURCHASE_ORDER
@@ -309,6 +310,24 @@ async def test_a_refused_document_spoils_no_other(
         assert all(words in reason for reason in await reasons(office))
 
 
+@pytest.mark.parametrize("operation", [Operation.SUBMIT, Operation.AUDIT])
+async def test_a_refused_document_spoils_none_whose_number_its_own_holds(
+    monkeypatch: pytest.MonkeyPatch, operation: Operation
+) -> None:
+    """Neither takes the words for its own that are about the other: it goes once more alone."""
+    made = iter(["CGRK1", "CGRK3", "CGRK2", "CGRK20"])
+    monkeypatch.setattr(Ids, "next_number", lambda _ids, _prefix: next(made))
+    plan = FaultPlan(refused_follow={(operation, orders(4)[3]): STOCK})
+    options = sandbox(plan, bulk=BulkHabits(on_refusal=OnRefusal.WHOLE))
+    office = Office(options, FOLLOW)
+    await office.open_run(orders(4))
+    one_by_one = steered(concurrency=1, chunk_size=1)
+    await office.execute(throttle=one_by_one, route=replace(FOLLOW, follow=()))
+    await office.execute(work=follow_run, pace=AT_ONCE)
+    refused = {d.number for d in (await office.documents()).values() if d.follow is Follow.REFUSED}
+    assert refused == {"CGRK20"}
+
+
 async def test_a_draft_is_left_to_a_person() -> None:
     """It lacks what its form requires; nobody submits it before somebody has filled it in."""
     number = orders(1)[0]
@@ -519,7 +538,7 @@ async def test_what_is_cancelled_right_before_a_late_call_is_not_named_in_it(
             cancelled.append(int(documents[0].id))
         return await send_step(context, step, documents, replace(look, at_s=-100.0))
 
-    monkeypatch.setattr("k3push.runs.follow.send_step", late)
+    monkeypatch.setattr("k3push.runs.submit_and_audit.step_calls.send_step", late)
     await office.execute(pace=AT_ONCE)
     assert cancelled
     assert set(cancelled).isdisjoint(office.site.world.documents.history.named)

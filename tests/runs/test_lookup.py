@@ -41,15 +41,17 @@ from k3push.ports import (
 )
 from k3push.runs.lookup import (
     HARMLESS,
-    LEAST_TRIES_OF_A_READ,
-    ROUNDS_OF_ONE,
-    TRIES_OF_A_PART,
     Links,
     joined,
     look_at_newest,
     look_at_newest_links,
     look_at_sources,
     look_at_targets,
+)
+from k3push.runs.retried_reads import (
+    LEAST_TRIES_OF_A_READ,
+    ROUNDS_OF_ONE,
+    TRIES_OF_A_PART,
     open_turn,
     pause_s,
 )

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from k3push.core.model import State
-from k3push.runs.lookup import LEAST_TRIES_OF_A_READ
+from k3push.runs.retried_reads import LEAST_TRIES_OF_A_READ
 from k3push.runs.stop import Cause
 from k3push.simulator import FAULT_NAMES, Accounts, FaultPlan, fault
 from k3push.simulator.faults import Ending

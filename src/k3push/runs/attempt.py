@@ -62,13 +62,14 @@ from k3push.ports import (
 )
 from k3push.runs.context import Context
 from k3push.runs.earlier_calls import waits_for_others
-from k3push.runs.lookup import can_ask, found_by, look_at_targets, open_turn, wait_for_erp
+from k3push.runs.lookup import can_ask, found_by, look_at_targets
 from k3push.runs.own_documents import (
     but_others_cancelled,
     ours_of,
     strangers_among,
     told_of_another,
 )
+from k3push.runs.retried_reads import open_turn, wait_for_erp
 from k3push.runs.source_check import (
     already,
     by_ledger,

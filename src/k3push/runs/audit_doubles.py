@@ -35,7 +35,8 @@ from k3push.core.safety.verdict import ReadBack, judge
 from k3push.ports import Inspection, Ledger, Once
 from k3push.runs.audit_feeds import Batches
 from k3push.runs.forecast import ForecastContext
-from k3push.runs.lookup import look_at_sources, look_at_standings, look_at_targets, look_whole
+from k3push.runs.lookup import look_at_sources, look_at_standings, look_at_targets
+from k3push.runs.retried_reads import read_with_retries
 from k3push.runs.stop import Stop, stopping
 
 
@@ -222,7 +223,7 @@ class _Batch:
         if not ids:
             return {}
         route, asked = self._look.route, sorted(ids)
-        numbers = await look_whole(
+        numbers = await read_with_retries(
             self._look, route.source, lambda: self._books.inspection.numbers(route, asked)
         )
         self._unseen.update(id_ for id_ in asked if id_ not in numbers)
@@ -279,7 +280,7 @@ class _Batch:
         asked = {key_of("", id_): id_ for id_ in sorted(self._unseen)}
         if not asked:
             return
-        seen = await look_whole(
+        seen = await read_with_retries(
             self._look,
             f"the links of {route.target}",
             lambda: erp.linked_targets_of(route, asked, by_all=True),
@@ -299,7 +300,7 @@ class _Batch:
 
     async def _inspect(self, ids: Sequence[str]) -> Mapping[str, Inspected]:
         route = self._look.route
-        return await look_whole(
+        return await read_with_retries(
             self._look,
             f"the lines of {route.target}",
             lambda: self._books.inspection.documents(route, ids),
@@ -307,7 +308,7 @@ class _Batch:
 
     async def _ordered(self, ids: Sequence[str]) -> Mapping[str, Rows]:
         route = self._look.route
-        return await look_whole(
+        return await read_with_retries(
             self._look,
             f"the lines of {route.source}",
             lambda: self._books.inspection.ordered(route, ids),

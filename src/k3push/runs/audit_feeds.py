@@ -16,7 +16,7 @@ from k3push.core.safety.matching import MOST_NUMBERS
 from k3push.ports import Inspection, Ledger
 from k3push.runs.create import JobSource
 from k3push.runs.forecast import ForecastContext
-from k3push.runs.lookup import look_whole
+from k3push.runs.retried_reads import read_with_retries
 from k3push.runs.row_pages import PAGE_ROWS
 
 Batches = AsyncGenerator[Sequence[Named], None]
@@ -54,7 +54,7 @@ async def of_documents(look: ForecastContext, inspection: Inspection, since: str
     after: int | None = 0
     while after is not None:
         begin = after
-        named, after = await look_whole(
+        named, after = await read_with_retries(
             look,
             f"all of {look.route.target}",
             lambda: inspection.named_after(look.route, begin, since),  # noqa: B023  # it is called at once

@@ -27,9 +27,10 @@ from k3push.core.safety.life import SENT_BEFORE
 from k3push.core.safety.verdict import Said
 from k3push.ports import Clock, Doubt, Erp, Ledger, Watch
 from k3push.runs.link_discovery import find_links
-from k3push.runs.lookup import LEAST_TRIES_OF_A_READ, Links, can_ask
+from k3push.runs.lookup import Links, can_ask
 from k3push.runs.makers import made_alike
 from k3push.runs.proof import MOST_KNOWN, Began, Proofs
+from k3push.runs.retried_reads import LEAST_TRIES_OF_A_READ
 from k3push.runs.stop import Cause, Stop
 from k3push.runs.throttle import Throttle
 

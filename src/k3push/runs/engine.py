@@ -9,8 +9,9 @@ them is interrupted between two awaits, and no lock is needed:
   is left to do;
 - the *settler* asks what became of numbers in doubt, here and in runs that nobody executes and
   that hold numbers of ours;
-- the *follower* submits and approves documents, where the route asks for it (`follow`);
-- two *wakers* tell the others that a stop or a throttle has come (`follow` has them).
+- the *follower* submits and approves documents, where the route asks for it
+  (`submit_and_audit`);
+- two *wakers* tell the others that a stop or a throttle has come (the follower has them).
 
 Who owns what:
 
@@ -45,11 +46,10 @@ from k3push.core.safety.evidence import DROPPED, Conclusion
 from k3push.ports import RunIsAliveError
 from k3push.runs.attempt import Sending, push_chunk
 from k3push.runs.context import Context
-from k3push.runs.follow import Follower, follow_run
 from k3push.runs.held_numbers import HeldNumbers
 from k3push.runs.intake import Intake
 from k3push.runs.last_looks import look_at_refused, look_once_more, recall_refused
-from k3push.runs.lookup import pause_s
+from k3push.runs.retried_reads import pause_s
 from k3push.runs.row_pages import PAGE_ROWS
 from k3push.runs.settle import (
     hopeless_in,
@@ -59,6 +59,7 @@ from k3push.runs.settle import (
 )
 from k3push.runs.source_check import HELD
 from k3push.runs.stop import Cause, guarded, stopping
+from k3push.runs.submit_and_audit.follower import Follower, follow_run
 from k3push.runs.wakeup import Wakeup
 
 # Documents in a row that a step may refuse before a person has to look at the route.

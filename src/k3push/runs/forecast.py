@@ -43,7 +43,8 @@ from k3push.ports import Erp, Ledger, Made
 from k3push.runs.context import PushPace
 from k3push.runs.create import JobSource
 from k3push.runs.link_discovery import find_links
-from k3push.runs.lookup import Links, Waiter, can_ask, look_at_targets
+from k3push.runs.lookup import Links, can_ask, look_at_targets
+from k3push.runs.retried_reads import Waiter
 from k3push.runs.row_pages import pages_of
 from k3push.runs.source_check import (
     HELD,

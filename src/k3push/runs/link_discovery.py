@@ -25,7 +25,7 @@ from k3push.core.protocol.links import (
     source_tables,
     target_entry,
 )
-from k3push.runs.lookup import Reader, look_unless_refused
+from k3push.runs.retried_reads import Reader, read_unless_refused
 
 T = TypeVar("T")
 
@@ -70,4 +70,4 @@ async def _entries(reader: Reader) -> list[str]:
 
 async def _told(reader: Reader, what: str, look: Callable[[], Awaitable[T]]) -> T | None:
     """Return what the site tells; None where it refuses to."""
-    return await look_unless_refused(reader, f"what is told of {what}", look)
+    return await read_unless_refused(reader, f"what is told of {what}", look)

@@ -1,18 +1,8 @@
-"""Ask the ERP what is there. Reading is safe, so a read that fails is tried again.
+"""Ask the ERP what is there: which bills, what was made of them, and how that stands.
 
-A read that fails for good raises; it never turns into "nothing is there" (rule 7). Three kinds of
-failure are told apart:
-
-- Nothing usable came back, or an error that may pass (an exception, a full database): tried again
-  with growing pauses, as long as a person would wait. Where the same form was never read before,
-  the settings may be wrong, and less patience is had.
-- The form, a field or a right is wrong, as the ERP says by its MsgCode: raised at once, unless the
-  same form was read before.
-- The ERP refuses the query of certain numbers and answers others, as a guard against odd filters
-  does. The question is halved until these numbers are found, and the others are answered.
-
-The module is long and stays one: every read of a run comes through `_read`, and what its failure
-means is told beside each look.
+A look is one question, with what its answer means: by which evidence a document was found, which
+bill of a number it is of, and what a site that refuses the question leaves unknown. Each read is
+tried again where it fails (`retried_reads`), so that "nothing is there" is always an answer.
 """
 
 from __future__ import annotations
@@ -23,13 +13,6 @@ from datetime import date
 from typing import Any, Protocol, TypeVar
 
 import anyio
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception,
-    stop_after_attempt,
-    wait_exponential,
-)
 
 from k3push.core.model import (
     BillNumber,
@@ -43,46 +26,28 @@ from k3push.core.model import (
     id_in,
     number_in,
 )
-from k3push.core.pacing.chunking import halve
 from k3push.core.protocol import wire
 from k3push.core.protocol.links import are_learnt, is_of_rule, link_fields, source_tables
 from k3push.core.protocol.selection import SelectedPage, Selection
 from k3push.core.remark import remark
-from k3push.core.safety.evidence import NO_RIGHT, new_targets
+from k3push.core.safety.evidence import new_targets
 from k3push.core.safety.matching import fold
 from k3push.ports import (
-    BELIEVED_AFTER_S,
-    Erp,
-    ErpBusyError,
     ErpUnreachableError,
     LoginRefusedError,
     LookFailedError,
     LookRefusedError,
 )
-from k3push.runs.stop import Stop
+from k3push.runs.retried_reads import (
+    TRIES_OF_A_PART,
+    Reader,
+    read_in_parts,
+    read_unless_refused,
+    read_with_retries,
+)
 
 T = TypeVar("T")
 U = TypeVar("U")
-Name = TypeVar("Name", bound=str)
-
-# 2, 6, 18, 54, 60 ... seconds: an application pool that recycles is back within them, and a
-# wrong address is not held up long.
-FIRST_WAIT_S = 2.0
-WAIT_GROWTH = 3.0
-LONGEST_WAIT_S = 60.0
-wait_for_erp = wait_exponential(multiplier=FIRST_WAIT_S, exp_base=WAIT_GROWTH, max=LONGEST_WAIT_S)
-
-# Some five minutes of waits for a read that has worked before, beside the setting's own number.
-LEAST_TRIES_OF_A_READ = 9
-
-# Rounds in which the query of a single number has to be refused, each time with a harmless query
-# answered right after it, before the refusal is believed. Where one read in eight fails by chance,
-# four numbers in a million are refused in all rounds.
-ROUNDS_OF_ONE = 3
-
-# Refusals of a question with several numbers before it is halved, and of one that the ERP may
-# refuse for good before that is believed.
-TRIES_OF_A_PART = 2
 
 # The share of a field's values that must be bills before the field is believed to name bills:
 # people also write bill numbers into remarks.
@@ -90,32 +55,6 @@ LEAST_SHARE = 0.5
 
 # A number that no bill has: where its query is refused as well, the numbers are not to blame.
 HARMLESS = BillNumber("k3push-check")
-
-
-def pause_s(nth: int) -> float:
-    """Return the *nth* of these waits, from 1.
-
-    >>> [pause_s(nth) for nth in range(1, 7)]
-    [2.0, 6.0, 18.0, 54.0, 60.0, 60.0]
-    """
-    return min(FIRST_WAIT_S * WAIT_GROWTH ** (nth - 1), LONGEST_WAIT_S)
-
-
-class Waiter(Protocol):
-    """Who is told that a look is put off; a `ports.Watch` is one."""
-
-    def waiting(self, why: str, seconds: float) -> None:
-        """Some work is put off for *seconds*."""
-        ...
-
-
-class Tries(Protocol):
-    """How often something is tried; a `context.PushPace` says so."""
-
-    @property
-    def max_attempts(self) -> int:
-        """Tries, the first among them."""
-        ...
 
 
 @dataclass(slots=True)
@@ -147,44 +86,6 @@ class Links:
         if seen.linked and known:
             self.find = self.find or bool(seen.by_link.intersection(known))
             self.missed = self.missed or not seen.by_link.issuperset(known)
-
-
-class Reader(Protocol):
-    """What a form is read with."""
-
-    @property
-    def route(self) -> Route:
-        """Whose forms are looked at."""
-        ...
-
-    @property
-    def erp(self) -> Erp:
-        """Who is asked."""
-        ...
-
-    @property
-    def pace(self) -> Tries:
-        """How often a look is tried."""
-        ...
-
-    @property
-    def stop(self) -> Stop:
-        """Whether to go on trying."""
-        ...
-
-    @property
-    def worked(self) -> set[str]:
-        """Forms of which a read has succeeded."""
-        ...
-
-    @property
-    def watch(self) -> Waiter:
-        """Who is told of waits."""
-        ...
-
-    def spare(self, began_s: float, seconds: float, why: str) -> None:
-        """Take in that a look that began at *began_s* was turned away, and ease off."""
-        ...
 
 
 class Looker(Reader, Protocol):
@@ -227,7 +128,8 @@ async def look_at_sources(
     async def read(part: Sequence[BillNumber]) -> None:
         found.update(await context.erp.sources_of(context.route, part))
 
-    await _read_in_parts(context, context.route.source, numbers, read, refused)
+    form, harmless = context.route.source, _harmless_source(context)
+    await read_in_parts(context, form, numbers, read, harmless=harmless, refused=refused)
     return found, refused
 
 
@@ -245,8 +147,13 @@ async def look_at_ids(
     async def read(part: Sequence[str]) -> None:
         found.update(await context.erp.sources_by_id(context.route, part))
 
-    await _read_in_parts(context, context.route.source, ids, read, refused)
+    form, harmless = context.route.source, _harmless_source(context)
+    await read_in_parts(context, form, ids, read, harmless=harmless, refused=refused)
     return found, refused
+
+
+def _harmless_source(context: Looker) -> Callable[[], Awaitable[object]]:
+    return lambda: context.erp.sources_of(context.route, [HARMLESS])
 
 
 async def look_at_selected(
@@ -273,7 +180,7 @@ async def look_at_selected(
             await ask(replace(selection, where=""))
             raise LookRefusedError(str(refusal), code=refusal.code) from refusal
 
-    return await _read(context, context.route.source, read)
+    return await read_with_retries(context, context.route.source, read)
 
 
 async def look_at_targets(
@@ -355,8 +262,14 @@ async def _look_by_field(
     async def read(part: Sequence[BillNumber]) -> None:
         seen.append(await context.erp.targets_of(context.route, part, by_all=by_all))
 
-    await _read_in_parts(
-        context, context.route.target, list(numbers), read, refused, stop_or_not=stop_or_not
+    await read_in_parts(
+        context,
+        context.route.target,
+        list(numbers),
+        read,
+        harmless=lambda: context.erp.targets_of(context.route, [HARMLESS]),
+        refused=refused,
+        stop_or_not=stop_or_not,
     )
     if len(seen) == 1 and not refused and not seen[0].shared:
         return seen[0]
@@ -401,7 +314,7 @@ async def _look_by_links(
     ids = await _ids_of(context, numbers) if numbers else {}
     if not ids:
         return None
-    linked = await _read(
+    linked = await read_with_retries(
         context,
         f"the links of {context.route.target}",  # another field may be wrong while these are read
         lambda: context.erp.linked_targets_of(context.route, ids, by_all=by_all),
@@ -471,7 +384,7 @@ async def look_at_standings(
     """
     route = context.route
     route = replace(route, target=route.source) if of_source else route
-    return await _read(
+    return await read_with_retries(
         context, route.target, lambda: context.erp.standings_of(route, ids), stop_or_not=True
     )
 
@@ -480,7 +393,7 @@ async def look_at_flow_tasks(
     context: Looker, numbers: Collection[str]
 ) -> Mapping[str, FlowTask] | None:
     """Read open tasks of approval flows; None where the site does not let them be read."""
-    return await look_unless_refused(
+    return await read_unless_refused(
         context,
         wire.FLOW_TASKS,
         lambda: context.erp.flow_tasks_of(context.route, numbers),
@@ -512,7 +425,7 @@ class Newest:
 async def look_at_newest(context: Looker) -> Newest:
     """Read what the newest targets name; nothing is known where the ERP refuses the question."""
     asked = f"the newest of {context.route.target}"
-    rows = await look_unless_refused(
+    rows = await read_unless_refused(
         context, asked, lambda: context.erp.newest_of(context.route), stop_or_not=True
     )
     values = list(dict.fromkeys(value for _, value in rows or () if value))
@@ -542,7 +455,7 @@ async def look_for_strays(
     Returns:
         How they stand, by id; None where the ERP refuses the question.
     """
-    rows = await look_unless_refused(
+    rows = await read_unless_refused(
         context,
         f"the documents of {context.route.target} by time",
         lambda: context.erp.made_since(context.route, when),
@@ -573,7 +486,9 @@ async def _tied(context: Looker, ids: Sequence[str], whole: Sequence[str]) -> se
     """
     route, tables = context.route, source_tables(context.route)
     asked = f"the links of {route.target}"
-    rows = await _read(context, asked, lambda: context.erp.links_of(route, ids), stop_or_not=True)
+    rows = await read_with_retries(
+        context, asked, lambda: context.erp.links_of(route, ids), stop_or_not=True
+    )
     # What names the table of another form is that form's.
     ours = [row for row in rows if not row.table.strip() or row.table.lower() in tables]
     wanted = list(dict.fromkeys(row.source_id for row in ours))
@@ -593,11 +508,11 @@ async def look_at_newest_links(context: Looker) -> bool:
     """
     route, asked = context.route, f"the links of {context.route.target}"
     if route.source_number_field and not are_learnt(route):
-        sources = await look_unless_refused(
+        sources = await read_unless_refused(
             context, asked, lambda: context.erp.linked_sources(route), stop_or_not=True
         )
         return bool(sources)
-    rows = await look_unless_refused(
+    rows = await read_unless_refused(
         context, asked, lambda: context.erp.newest_links(route), stop_or_not=True
     )
     tables = source_tables(route)
@@ -635,190 +550,3 @@ def joined(seen: Sequence[Sighting]) -> Sighting:
         denied={number: found for each in seen for number, found in each.denied.items()},
         sources={id_: named for each in seen for id_, named in each.sources.items()},
     )
-
-
-async def look_unless_refused(
-    context: Reader,
-    asked: str,
-    look: Callable[[], Awaitable[T]],
-    *,
-    stop_or_not: bool = False,
-    with_any_error: bool = False,
-) -> T | None:
-    """Read what a site may refuse to tell; None where it does, and again some seconds later.
-
-    While it loads its metadata anew, it refuses what it tells at other times.
-
-    Args:
-        context: What to look with.
-        asked: What is read, in words.
-        look: Asks once.
-        stop_or_not: Go on trying though a stop is asked.
-        with_any_error: A site that cannot tell it may answer with any error, each time.
-    """
-    for tries_left in reversed(range(TRIES_OF_A_PART)):
-        try:
-            return await _read(context, asked, look, stop_or_not=stop_or_not)
-        except LookRefusedError:
-            if tries_left:
-                await anyio.sleep(BELIEVED_AFTER_S)
-        except _RefusedForLongError:
-            if not with_any_error or asked in context.worked:
-                raise
-            return None
-    return None
-
-
-async def look_whole(context: Reader, form: str, look: Callable[[], Awaitable[T]]) -> T:
-    """Read something else of a form, trying again as any read is.
-
-    Args:
-        context: What to look with.
-        form: What is read; another name than the form's own where other fields are.
-        look: Asks once.
-    """
-    return await _read(context, form, look)
-
-
-async def open_turn(context: Looker, turn: Callable[[], Awaitable[T]]) -> T:
-    """Log in if need be and wait for a turn, trying again as a read is."""
-    return await _read(context, "", turn)
-
-
-async def _read_in_parts(
-    context: Looker,
-    form: str,
-    numbers: Sequence[Name],
-    read: Callable[[Sequence[Name]], Awaitable[None]],
-    refused: dict[Name, str],
-    *,
-    stop_or_not: bool = False,
-) -> None:
-    """Read a question, in halves where the ERP refuses it for some of its numbers, or ids."""
-    # A lone number is rejected for it, which takes more than one round of refusals.
-    for rounds_left in reversed(range(1 if len(numbers) > 1 else ROUNDS_OF_ONE)):
-        try:
-            await _read(
-                context,
-                form,
-                lambda: read(numbers),
-                stop_or_not=stop_or_not,
-                enough=TRIES_OF_A_PART,
-            )
-        except _OfNumbersError as error:
-            if not rounds_left and len(numbers) == 1:
-                refused[numbers[0]] = str(error)
-        else:
-            return
-    if len(numbers) > 1:
-        for part in halve(numbers):
-            await _read_in_parts(context, form, part, read, refused, stop_or_not=stop_or_not)
-
-
-class _RefusedForLongError(LookFailedError):
-    """A query was refused, with an error that might have passed, for as long as one waits."""
-
-
-class _OfNumbersError(Exception):
-    """A query was refused for its numbers: the same query of a harmless one is answered."""
-
-
-async def _read(
-    context: Reader,
-    form: str,
-    look: Callable[[], Awaitable[T]],
-    *,
-    stop_or_not: bool = False,
-    enough: int = 0,
-) -> T:
-    """Read, and try again while that may help.
-
-    Args:
-        context: What to look with.
-        form: Whose rows are read, or what else of it; "" where none are.
-        look: Asks once.
-        stop_or_not: Go on trying though a stop is asked.
-        enough: After so many refusals the question is tried without its numbers, to see whether
-            it is refused for them; 0 where it holds none.
-
-    Raises:
-        _OfNumbersError: It is.
-        LookFailedError: It was tried for long, or cannot pass.
-    """
-    began_s = anyio.current_time()
-    # Nearly every look succeeds at once, so the trying is set up where one did not.
-    try:
-        found = await look()
-    except (LookFailedError, ErpUnreachableError) as error:
-        met = [error]
-    else:
-        context.worked.add(form)
-        return found
-    refusals = 0
-
-    async def once() -> T:
-        nonlocal refusals
-        try:
-            if met:
-                raise met.pop()
-            return await look()
-        except LookRefusedError as error:
-            refusals += 1
-            suspect = enough and error.code != NO_RIGHT and (refusals >= enough or error.definite)
-            if suspect and await _answers_harmless(context, form):
-                raise _OfNumbersError(str(error)) from error
-            raise
-
-    worked = form in context.worked
-    tries = max(context.pace.max_attempts, enough, LEAST_TRIES_OF_A_READ if worked else 0)
-    retrying = AsyncRetrying(
-        retry=retry_if_exception(
-            lambda error: (
-                _may_pass(error, worked=worked) and (stop_or_not or not context.stop.asked)
-            )
-        ),
-        stop=stop_after_attempt(tries),
-        wait=wait_for_erp,
-        sleep=anyio.sleep if stop_or_not else context.stop.sleep,
-        before_sleep=lambda state: _put_off(context, began_s, state),
-        reraise=True,
-    )
-    try:
-        found = await retrying(once)
-    except LookRefusedError as error:
-        if error.definite and not worked:
-            raise
-        # It may pass yet, so that whoever resumes the run may find it well.
-        raise _RefusedForLongError(str(error)) from error
-    context.worked.add(form)
-    return found
-
-
-async def _answers_harmless(context: Reader, form: str) -> bool:
-    """Say whether the ERP answers the query of a number that no bill has."""
-    route, numbers = context.route, [HARMLESS]
-    try:
-        if form == route.source:
-            await context.erp.sources_of(route, numbers)
-        else:
-            await context.erp.targets_of(route, numbers)
-    except (LookFailedError, ErpUnreachableError):
-        return False
-    # The form can be read, so that no refusal of a part ends the whole look.
-    context.worked.add(form)
-    return True
-
-
-def _put_off(context: Reader, began_s: float, state: RetryCallState) -> None:
-    """Tell that a read is tried again later; all wait where the ERP asks to be spared."""
-    error = state.outcome.exception() if state.outcome else None
-    context.watch.waiting(str(error), state.upcoming_sleep)
-    if isinstance(error, ErpBusyError):
-        context.spare(began_s, state.upcoming_sleep, str(error))
-
-
-def _may_pass(error: BaseException, *, worked: bool) -> bool:
-    """Say whether a read may succeed if it is tried again: a right may be given back, say."""
-    if isinstance(error, LookRefusedError):
-        return worked or not error.definite
-    return isinstance(error, LookFailedError | ErpUnreachableError)

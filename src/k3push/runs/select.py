@@ -10,13 +10,14 @@ from k3push.core.model import Route, id_in, key_of
 from k3push.core.protocol.selection import Selected, Selection
 from k3push.ports import Erp, Ledger
 from k3push.runs.context import PushPace
-from k3push.runs.lookup import Waiter, look_at_selected
+from k3push.runs.lookup import look_at_selected
+from k3push.runs.retried_reads import Waiter
 from k3push.runs.stop import Stop
 
 
 @dataclass(frozen=True, slots=True)
 class SelectContext:
-    """What bills are selected with. Fulfils `lookup.Reader`.
+    """What bills are selected with. Fulfils `retried_reads.Reader`.
 
     Attributes:
         worked: Forms of which a read has succeeded.

@@ -46,7 +46,7 @@ _EXITS = {Cause.LOOK_REFUSED: Exit.USAGE}
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """Selects bills as the settings say. Fulfils `lookup.Waiter`.
+    """Selects bills as the settings say. Fulfils `retried_reads.Waiter`.
 
     Attributes:
         access: The way to the ERP.

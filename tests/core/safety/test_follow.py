@@ -214,6 +214,24 @@ def test_what_has_not_moved_is_refused_by_name_or_alone(
     assert (move.step is Step.SUBMIT, move.document.follow) == (again, follow)
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "单据编号为“RK1-2”的入库单，仓库必录！",
+        "单据编号为“RK10”的入库单，仓库必录！",
+        "单据编号为“RK1 补”的入库单，仓库必录！",
+        "第RK1行，仓库必录！",
+    ],
+)
+def test_a_refusal_of_a_number_that_holds_ours_is_not_of_our_document(message: str) -> None:
+    """It goes once more alone, and bears no words about another."""
+    said = replace(ANSWERS[1], messages=(message,))
+    others = ["RK1-2", "RK10", "RK1 补"]
+    made = call(Step.SUBMIT, "A", "101", "102", "103")
+    move = conclude_step(made, said, NEW, standing("A"), beside=others)
+    assert (move.step, move.document.follow) == (Step.SUBMIT, Follow.OPEN)
+
+
 @pytest.mark.parametrize("said", ANSWERS)
 def test_the_last_try_ends_with_a_reason(said: Said) -> None:
     """No list may run for ever."""
@@ -243,6 +261,15 @@ def test_what_an_approval_makes_besides_is_named() -> None:
     assert "AP7" in english(named.reason)
     assert "RK1" not in english(named.reason)
     assert with_others([NEW], replace(SUCCESS, told=told)) == [NEW]
+
+
+@pytest.mark.parametrize("number", ["RK10", "RK1-2", "AP-RK1"])
+def test_what_an_approval_makes_besides_is_named_though_its_number_holds_ours(number: str) -> None:
+    """Nobody else tells a person of it."""
+    told = (f"单据编号为“{number}”的应付单，审核成功！",)
+    approved = replace(NEW, follow=Follow.APPROVED)
+    (named,) = with_others([approved], replace(SUCCESS, told=told))
+    assert number in english(named.reason)
 
 
 def test_a_row_has_come_as_far_as_the_last_of_its_documents() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from k3push.core.model import BillNumber
-from k3push.core.safety.named_bills import messages_naming
+from k3push.core.safety.named_bills import messages_by_number, messages_naming
 
 
 @pytest.mark.parametrize(
@@ -70,3 +70,9 @@ def test_a_number_inside_another_is_not_seen_in_the_others_place() -> None:
     assert messages_naming(["单据 CGDD 1 补 未审核"], [short, long]) == {
         long: ["单据 CGDD 1 补 未审核"]
     }
+
+
+def test_the_number_of_a_document_is_taken_as_it_is() -> None:
+    """A comma tells the id of a listed bill, and may stand in the number of a document."""
+    message = "单据编号为“RK01,2”的入库单，仓库必录！"
+    assert messages_by_number([message], ["RK01,2", "RK01", ""]) == {"RK01,2": [message]}

@@ -82,7 +82,7 @@ def seconds_ahead(now: datetime, server_time: str) -> float | None:
 
 
 class _Silent:
-    """Is told of waits, and says nothing. Fulfils `lookup.Waiter`."""
+    """Is told of waits, and says nothing. Fulfils `retried_reads.Waiter`."""
 
     def waiting(self, why: str, seconds: float) -> None:
         """Say nothing."""

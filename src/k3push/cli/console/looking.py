@@ -15,7 +15,7 @@ from k3push.words.language import Say
 class Looking:
     """How far the looking is: a spinner on a terminal, a line now and then elsewhere.
 
-    Fulfils `lookup.Waiter`.
+    Fulfils `retried_reads.Waiter`.
     """
 
     def __init__(

@@ -24,10 +24,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from k3push.core.model import Document, FlowTask, Follow, Standing, Step, StepIntent, Target
 from k3push.core.remark import remark
 from k3push.core.safety.evidence import TRY_LATER_CODES
+from k3push.core.safety.named_bills import messages_by_number
 from k3push.core.safety.verdict import RESPONSE_ERROR, InDoubt, Said
 
 
@@ -168,6 +170,7 @@ def conclude_step(
     standing: Standing | None,
     task: FlowTask | None = None,
     *,
+    beside: Collection[str] = (),
     last_try: bool = False,
 ) -> Move:
     """Say what a finished call has made of one of its documents, from a look after it.
@@ -181,6 +184,7 @@ def conclude_step(
         document: As it stood before.
         standing: What the target form says of it now.
         task: An open task of a flow that the document is in.
+        beside: Numbers of the documents of the call.
         last_try: It was asked for often enough.
 
     Returns:
@@ -197,7 +201,9 @@ def conclude_step(
     sure = intent.status != TAKEN_BACK
     if (said.success or said.code == RESPONSE_ERROR) and sure and not last_try:
         return Move(document, intent.step)
-    named = [each for each in said.messages if document.number and document.number in each]
+    # No other number can be mistaken for it but one that holds it.
+    alike = {document.number, *(number for number in beside if document.number in number)}
+    named = messages_by_number(said.messages, alike).get(document.number)
     if not (said.success or named) and len(intent.ids) > 1 and sure:
         return Move(document, intent.step)
     refusal = " ".join(named or said.messages) or f"MsgCode {said.code or '-'}"
@@ -234,14 +240,15 @@ def with_others(documents: Sequence[Document], said: Said) -> list[Document]:
 
     The answer for several does not say which of them a message is about.
     """
-    numbers = [document.number for document in documents if document.number]
-    others = [told for told in said.told if not any(number in told for number in numbers)]
+    named = messages_by_number(said.told, [document.number for document in documents])
+    ours = set(chain.from_iterable(named.values()))
+    others = [told for told in said.told if told not in ours]
     approved = [each for each in documents if each.follow is Follow.APPROVED]
     if not others or not approved:
         return list(documents)
     why = remark("note.document.others", told=" ".join(others))
-    named = replace(approved[0], reason=why)
-    return [named if each is approved[0] else each for each in documents]
+    first = replace(approved[0], reason=why)
+    return [first if each is approved[0] else each for each in documents]
 
 
 def in_doubt(document: Document, verdict: InDoubt) -> Document:

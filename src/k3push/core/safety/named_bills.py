@@ -1,4 +1,4 @@
-"""Which bill numbers a message of the ERP names.
+"""Which numbers of bills, or of documents, a message of the ERP names.
 
 A message that names a number wrongly rejects a sound bill with another's reason, and a message
 that is passed over costs no more than a few calls, since the refused chunk is split until the bad
@@ -56,19 +56,30 @@ def messages_naming(
     >>> messages_naming(["单据“CGDD01-2”未审核", "第1行分录的数量 1 不足"], bills)
     {'CGDD01-2': ['单据“CGDD01-2”未审核']}
     """
-    named: dict[BillNumber, list[str]] = {}
+    bills = {number_in(number): number for number in numbers}
+    by_number = messages_by_number(messages, bills)
+    named = {bills[BillNumber(number)]: words for number, words in by_number.items()}
+    return {number: named[number] for number in numbers if number in named}
+
+
+def messages_by_number(messages: Sequence[str], numbers: Collection[str]) -> dict[str, list[str]]:
+    """Find the messages that name a number, each taken as it is; numbers without one are absent.
+
+    >>> messages_by_number(["单据“CGRK01-2”未审核"], ["CGRK01", "CGRK01-2"])
+    {'CGRK01-2': ['单据“CGRK01-2”未审核']}
+    """
+    named: dict[str, list[str]] = {}
     # The longest first, so that a number inside another is not seen in the other's place.
-    bills = {number_in(number): number for number in numbers if number_in(number)}
-    by_length = sorted(bills, key=len, reverse=True)
+    by_length = sorted(filter(None, dict.fromkeys(numbers)), key=len, reverse=True)
     for message in messages:
         rest = _ROW.sub(lambda match: "\0" * len(match[0]), message)
         for number in by_length:
             places = [at for at in _places(rest, number) if _stands(rest, at, number)]
             if places:
-                named.setdefault(bills[number], []).append(message)
+                named.setdefault(number, []).append(message)
             for at in places:
                 rest = rest[:at] + "\0" * len(number) + rest[at + len(number) :]
-    return {number: named[number] for number in numbers if number in named}
+    return named
 
 
 def naming_one(messages: Sequence[str], numbers: Collection[BillNumber]) -> list[str]:
@@ -85,7 +96,7 @@ def _places(text: str, part: str) -> list[int]:
     return [match.start() for match in re.finditer(re.escape(part), text)]
 
 
-def _stands(text: str, at: int, number: BillNumber) -> bool:
+def _stands(text: str, at: int, number: str) -> bool:
     """Say whether the number at a place stands there as a bill."""
     before = text[at - 1 : at] if at else ""
     after = text[at + len(number) : at + len(number) + 1]
@@ -95,7 +106,7 @@ def _stands(text: str, at: int, number: BillNumber) -> bool:
     return bounded and _is_no_quantity(number)
 
 
-def _is_no_quantity(number: BillNumber) -> bool:
+def _is_no_quantity(number: str) -> bool:
     if number.isdigit():
         return len(number) >= _LEAST_OF_DIGITS
     return len(number) >= _LEAST_WITH_LETTERS and any(map(str.isdigit, number))

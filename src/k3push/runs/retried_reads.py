@@ -1,0 +1,320 @@
+"""Reads of the ERP that are tried again: reading is safe, so one that fails is no end.
+
+A read that fails for good raises; it never turns into "nothing is there" (rule 7). Three kinds of
+failure are told apart:
+
+- Nothing usable came back, or an error that may pass (an exception, a full database): tried again
+  with growing pauses, as long as a person would wait. Where the same form was never read before,
+  the settings may be wrong, and less patience is had.
+- The form, a field or a right is wrong, as the ERP says by its MsgCode: raised at once, unless the
+  same form was read before.
+- The ERP refuses the query of certain numbers and answers others, as a guard against odd filters
+  does. The question is halved until these numbers are found, and the others are answered.
+
+Every read of a run comes through `read_with_retries`, most of them from a look of `lookup`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeVar
+
+import anyio
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception,
+    stop_after_attempt,
+    wait_exponential,
+)
+
+from k3push.core.model import Route
+from k3push.core.pacing.chunking import halve
+from k3push.core.safety.evidence import NO_RIGHT
+from k3push.ports import (
+    BELIEVED_AFTER_S,
+    Erp,
+    ErpBusyError,
+    ErpUnreachableError,
+    LookFailedError,
+    LookRefusedError,
+)
+from k3push.runs.stop import Stop
+
+T = TypeVar("T")
+Name = TypeVar("Name", bound=str)
+
+# 2, 6, 18, 54, 60 ... seconds: an application pool that recycles is back within them, and a
+# wrong address is not held up long.
+FIRST_WAIT_S = 2.0
+WAIT_GROWTH = 3.0
+LONGEST_WAIT_S = 60.0
+wait_for_erp = wait_exponential(multiplier=FIRST_WAIT_S, exp_base=WAIT_GROWTH, max=LONGEST_WAIT_S)
+
+# Some five minutes of waits for a read that has worked before, beside the setting's own number.
+LEAST_TRIES_OF_A_READ = 9
+
+# Rounds in which the query of a single number has to be refused, each time with a harmless query
+# answered right after it, before the refusal is believed. Where one read in eight fails by chance,
+# four numbers in a million are refused in all rounds.
+ROUNDS_OF_ONE = 3
+
+# Refusals of a question with several numbers before it is halved, and of one that the ERP may
+# refuse for good before that is believed.
+TRIES_OF_A_PART = 2
+
+
+def pause_s(nth: int) -> float:
+    """Return the *nth* of these waits, from 1.
+
+    >>> [pause_s(nth) for nth in range(1, 7)]
+    [2.0, 6.0, 18.0, 54.0, 60.0, 60.0]
+    """
+    return min(FIRST_WAIT_S * WAIT_GROWTH ** (nth - 1), LONGEST_WAIT_S)
+
+
+class Waiter(Protocol):
+    """Who is told that a look is put off; a `ports.Watch` is one."""
+
+    def waiting(self, why: str, seconds: float) -> None:
+        """Some work is put off for *seconds*."""
+        ...
+
+
+class Tries(Protocol):
+    """How often something is tried; a `context.PushPace` says so."""
+
+    @property
+    def max_attempts(self) -> int:
+        """Tries, the first among them."""
+        ...
+
+
+class Reader(Protocol):
+    """What a form is read with."""
+
+    @property
+    def route(self) -> Route:
+        """Whose forms are looked at."""
+        ...
+
+    @property
+    def erp(self) -> Erp:
+        """Who is asked."""
+        ...
+
+    @property
+    def pace(self) -> Tries:
+        """How often a look is tried."""
+        ...
+
+    @property
+    def stop(self) -> Stop:
+        """Whether to go on trying."""
+        ...
+
+    @property
+    def worked(self) -> set[str]:
+        """Forms of which a read has succeeded."""
+        ...
+
+    @property
+    def watch(self) -> Waiter:
+        """Who is told of waits."""
+        ...
+
+    def spare(self, began_s: float, seconds: float, why: str) -> None:
+        """Take in that a look that began at *began_s* was turned away, and ease off."""
+        ...
+
+
+async def read_in_parts(
+    context: Reader,
+    form: str,
+    numbers: Sequence[Name],
+    read: Callable[[Sequence[Name]], Awaitable[None]],
+    *,
+    harmless: Callable[[], Awaitable[object]],
+    refused: dict[Name, str],
+    stop_or_not: bool = False,
+) -> None:
+    """Read a question, in halves where the ERP refuses it for some of its numbers, or ids.
+
+    Args:
+        context: What to look with.
+        form: Whose rows are read.
+        numbers: The numbers, or ids.
+        read: Asks once for some of them.
+        harmless: Asks the same for a number that no bill has: where that is refused as well, the
+            numbers are not to blame.
+        refused: Takes the ERP's words for those whose query it refuses.
+        stop_or_not: Go on trying though a stop is asked.
+    """
+    # A lone number is rejected for it, which takes more than one round of refusals.
+    for rounds_left in reversed(range(1 if len(numbers) > 1 else ROUNDS_OF_ONE)):
+        try:
+            await read_with_retries(
+                context, form, lambda: read(numbers), stop_or_not=stop_or_not, harmless=harmless
+            )
+        except _OfNumbersError as error:
+            if not rounds_left and len(numbers) == 1:
+                refused[numbers[0]] = str(error)
+        else:
+            return
+    if len(numbers) > 1:
+        for part in halve(numbers):
+            await read_in_parts(
+                context,
+                form,
+                part,
+                read,
+                harmless=harmless,
+                refused=refused,
+                stop_or_not=stop_or_not,
+            )
+
+
+async def read_unless_refused(
+    context: Reader,
+    asked: str,
+    look: Callable[[], Awaitable[T]],
+    *,
+    stop_or_not: bool = False,
+    with_any_error: bool = False,
+) -> T | None:
+    """Read what a site may refuse to tell; None where it does, and again some seconds later.
+
+    While it loads its metadata anew, it refuses what it tells at other times.
+
+    Args:
+        context: What to look with.
+        asked: What is read, in words.
+        look: Asks once.
+        stop_or_not: Go on trying though a stop is asked.
+        with_any_error: A site that cannot tell it may answer with any error, each time.
+    """
+    for tries_left in reversed(range(TRIES_OF_A_PART)):
+        try:
+            return await read_with_retries(context, asked, look, stop_or_not=stop_or_not)
+        except LookRefusedError:
+            if tries_left:
+                await anyio.sleep(BELIEVED_AFTER_S)
+        except _RefusedForLongError:
+            if not with_any_error or asked in context.worked:
+                raise
+            return None
+    return None
+
+
+async def open_turn(context: Reader, turn: Callable[[], Awaitable[T]]) -> T:
+    """Log in if need be and wait for a turn, trying again as a read is."""
+    return await read_with_retries(context, "", turn)
+
+
+class _RefusedForLongError(LookFailedError):
+    """A query was refused, with an error that might have passed, for as long as one waits."""
+
+
+class _OfNumbersError(Exception):
+    """A query was refused for its numbers: the same query of a harmless one is answered."""
+
+
+async def read_with_retries(
+    context: Reader,
+    form: str,
+    look: Callable[[], Awaitable[T]],
+    *,
+    stop_or_not: bool = False,
+    harmless: Callable[[], Awaitable[object]] | None = None,
+) -> T:
+    """Read, and try again while that may help.
+
+    Args:
+        context: What to look with.
+        form: What is read: a form, or another name where its other fields are; "" where it is no
+            form.
+        look: Asks once.
+        stop_or_not: Go on trying though a stop is asked.
+        harmless: The question without its numbers, which is asked after some refusals, to see
+            whether they are for them (`read_in_parts`); None where it holds none.
+
+    Raises:
+        LookFailedError: It was tried for long, or cannot pass.
+    """
+    began_s = anyio.current_time()
+    # Nearly every look succeeds at once, so the trying is set up where one did not.
+    try:
+        found = await look()
+    except (LookFailedError, ErpUnreachableError) as error:
+        met = [error]
+    else:
+        context.worked.add(form)
+        return found
+    refusals = 0
+
+    async def once() -> T:
+        nonlocal refusals
+        try:
+            if met:
+                raise met.pop()
+            return await look()
+        except LookRefusedError as error:
+            refusals += 1
+            suspect = error.code != NO_RIGHT and (refusals >= TRIES_OF_A_PART or error.definite)
+            if suspect and harmless is not None and await _is_answered(harmless):
+                # The form can be read, so that no refusal of a part ends the whole look.
+                context.worked.add(form)
+                raise _OfNumbersError(str(error)) from error
+            raise
+
+    worked = form in context.worked
+    tries = max(
+        context.pace.max_attempts,
+        TRIES_OF_A_PART if harmless is not None else 0,
+        LEAST_TRIES_OF_A_READ if worked else 0,
+    )
+    retrying = AsyncRetrying(
+        retry=retry_if_exception(
+            lambda error: (
+                _may_pass(error, worked=worked) and (stop_or_not or not context.stop.asked)
+            )
+        ),
+        stop=stop_after_attempt(tries),
+        wait=wait_for_erp,
+        sleep=anyio.sleep if stop_or_not else context.stop.sleep,
+        before_sleep=lambda state: _put_off(context, began_s, state),
+        reraise=True,
+    )
+    try:
+        found = await retrying(once)
+    except LookRefusedError as error:
+        if error.definite and not worked:
+            raise
+        # It may pass yet, so that whoever resumes the run may find it well.
+        raise _RefusedForLongError(str(error)) from error
+    context.worked.add(form)
+    return found
+
+
+async def _is_answered(look: Callable[[], Awaitable[object]]) -> bool:
+    """Say whether the ERP answers a question."""
+    try:
+        await look()
+    except (LookFailedError, ErpUnreachableError):
+        return False
+    return True
+
+
+def _put_off(context: Reader, began_s: float, state: RetryCallState) -> None:
+    """Tell that a read is tried again later; all wait where the ERP asks to be spared."""
+    error = state.outcome.exception() if state.outcome else None
+    context.watch.waiting(str(error), state.upcoming_sleep)
+    if isinstance(error, ErpBusyError):
+        context.spare(began_s, state.upcoming_sleep, str(error))
+
+
+def _may_pass(error: BaseException, *, worked: bool) -> bool:
+    """Say whether a read may succeed if it is tried again: a right may be given back, say."""
+    if isinstance(error, LookRefusedError):
+        return worked or not error.definite
+    return isinstance(error, LookFailedError | ErpUnreachableError)

@@ -1,0 +1,188 @@
+"""Where documents come from that are submitted and audited.
+
+They come from pushes of this execution, as these end, and from the ledger: at the beginning, and
+once more at the end (`engine.push_run`), when looks may have found others. A document that waits
+in a flow is looked at by each execution; one that was refused only where `k3push follow` asks for
+it. Of documents that were there before the run, those are taken up that nobody has submitted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from k3push.core.model import (
+    BillNumber,
+    Document,
+    Follow,
+    Outcome,
+    Row,
+    State,
+    StepIntent,
+)
+from k3push.core.safety.document_steps import TAKEN_BACK, is_done
+from k3push.core.safety.evidence import TRY_LATER_CODES
+from k3push.core.safety.verdict import ReadBack, SendAgain, judge
+from k3push.ports import StepRecord
+from k3push.runs.context import Context
+from k3push.runs.last_looks import name_vouched
+from k3push.runs.lookup import look_at_standings
+from k3push.runs.row_pages import PAGE_ROWS, documents_in
+from k3push.runs.submit_and_audit.ownership import Ownership
+from k3push.runs.submit_and_audit.under_way import Entry, UnderWay
+from k3push.runs.wakeup import Wakeup
+
+LOOKED_AT = frozenset(Follow) - {Follow.REFUSED}
+"""What each execution takes up, unless it is done; a flow may have ended meanwhile."""
+
+
+@dataclass(slots=True)
+class Enrolment:
+    """Takes up the documents of one execution.
+
+    Attributes:
+        is_through: What earlier executions have left is taken up.
+    """
+
+    context: Context
+    wakeup: Wakeup
+    under_way: UnderWay
+    ownership: Ownership
+    is_through: bool = False
+
+    async def take_up(self, *, again: bool) -> None:
+        """Go on with what earlier executions have left.
+
+        Args:
+            again: What was refused is looked at anew, as a person has asked.
+        """
+        await self._take_up_rows()
+        context, wanted, after = self.context, frozenset(Follow) if again else LOOKED_AT, ""
+        while page := await context.ledger.documents(context.run.id, after=after):
+            after = page[-1].id
+            for document in page:
+                if is_done(document, context.route.follow):
+                    self.under_way.proved = True
+                elif document.follow in wanted:
+                    await self._go_on(document)
+        self.is_through = True
+        self.wakeup.notify()
+
+    async def take_up_doubts(self) -> None:
+        """Go on with those that a lost answer has left open, and with nothing else."""
+        ledger, run, after = self.context.ledger, self.context.run.id, ""
+        while page := await ledger.documents(run, follows=[Follow.UNKNOWN], after=after):
+            after = page[-1].id
+            for document in page:
+                await self._go_on(document)
+
+    async def pushed(self, outcomes: Sequence[Outcome], named: Mapping[str, str]) -> list[str]:
+        """Take up what a sending, or settling, has come to; return the ids of what is followed.
+
+        Args:
+            outcomes: What became of numbers.
+            named: As whom the push travelled, by id of the documents that its answer names.
+        """
+        self.ownership.note_twins(outcomes)
+        new = [
+            replace(document, sender=named.get(document.id, ""))
+            for outcome in outcomes
+            for document in documents_in(outcome)
+        ]
+        await self._enrol(new)
+        return [document.id for document in new]
+
+    # -- from rows ----------------------------------------------------------------------------
+
+    async def _take_up_rows(self) -> None:
+        """Take up documents of rows that have come to their end."""
+        context, run, place = self.context, self.context.run.id, 0
+        # A row may have become a draft since its document was taken up.
+        states = [State.PUSHED, State.DRAFT]
+        states += [State.ALREADY] if context.route.follow_already else []
+        # No generator: it could not be closed where a stop cuts the execution short.
+        while rows := await context.ledger.rows(run, states=states, after=place, limit=PAGE_ROWS):
+            place = rows[-1].place
+            rows = await name_vouched(context, rows)
+            pushed = [(document, row.bill) for row in rows for document in documents_in(row)]
+            known = await context.ledger.documents_of(run, [d.id for d, _ in pushed])
+            self.ownership.expect(rows, known)
+            self.ownership.note_twins(rows)
+            new = [
+                replace(document, sender=await self._sender_of(document.id, bill))
+                for document, bill in pushed
+                if document.id not in known
+            ]
+            await self._enrol(new)
+            await self._enrol_already([row for row in rows if row.state is State.ALREADY])
+
+    async def _sender_of(self, id_: str, bill: BillNumber) -> str:
+        """Return as whom the push travelled whose answer names a document, or ""."""
+        for kept in await self.context.ledger.attempts_of(bill):
+            intent = kept.attempt.intent
+            if intent.run == self.context.run.id and kept.exchange is not None:
+                verdict = judge(kept.exchange)
+                if isinstance(verdict, ReadBack) and id_ in {t.id for t in verdict.said.named}:
+                    return intent.sender
+        return ""
+
+    async def _enrol(self, documents: Sequence[Document]) -> None:
+        if await self.under_way.enrol(documents):
+            self.wakeup.notify()
+
+    async def _enrol_already(self, rows: Iterable[Row]) -> None:
+        """Take up documents that were there before.
+
+        One that somebody has submitted or approved is none of ours, nor is one that an earlier run
+        has submitted, and that stands at D since a person has taken it back.
+        """
+        await self.ownership.note_already(rows)
+        there = [target for row in rows for target in row.targets]
+        known = await self.context.ledger.documents_of(self.context.run.id, [t.id for t in there])
+        # What an earlier execution has taken up stands in the ledger, with what was done to it.
+        there = [target for target in there if not target.draft and target.id not in known]
+        if not there:
+            return
+        standings = await look_at_standings(self.context, {target.id for target in there})
+        fresh = [
+            Document(target.id, target.number)
+            for target in there
+            if (seen := standings.get(target.id)) and not seen.cancelled and seen.status in "AD"
+            if seen.status != TAKEN_BACK or not await self._was_submitted(target.id)
+        ]
+        await self._enrol(fresh)
+
+    async def _was_submitted(self, id_: str) -> bool:
+        """Say whether a run of this ledger may have submitted a document."""
+        return not all(map(_did_nothing, await self.context.ledger.steps_of(id_)))
+
+    # -- as the ledger has them ---------------------------------------------------------------
+
+    async def _go_on(self, document: Document) -> None:
+        """Take up a document as the ledger has it, with what was last done to it."""
+        entry = Entry(document)
+        kept = await self.context.ledger.step(document.step) if document.step else None
+        if kept is not None:
+            entry.last = await self._last_that_counts(kept, document)
+        if kept is not None and document.follow is Follow.UNKNOWN:
+            entry.lost = kept.attempt
+        self.under_way.entries[document.id] = entry
+
+    async def _last_that_counts(self, kept: StepRecord, document: Document) -> StepIntent | None:
+        """Return the last attempt at a step of a document that may have done something.
+
+        What the ERP has put off says nothing of what was done before it.
+        """
+        if not _did_nothing(kept):
+            return kept.attempt.intent
+        every = reversed(await self.context.ledger.steps_of(document.id))
+        mine = (each for each in every if each.attempt.intent.run == self.context.run.id)
+        return next((each.attempt.intent for each in mine if not _did_nothing(each)), None)
+
+
+def _did_nothing(kept: StepRecord) -> bool:
+    """Say whether a call is proved to have done nothing."""
+    verdict = judge(kept.exchange) if kept.exchange is not None else None
+    if isinstance(verdict, ReadBack):
+        return verdict.said.code in TRY_LATER_CODES
+    return isinstance(verdict, SendAgain)

@@ -1,0 +1,198 @@
+"""Whose the documents are: nothing is submitted or audited that this ledger has not made.
+
+A document that an answer to a push names is ours. One that a look alone has found, since the
+answer was lost, may be another program's; it is followed where its creator is one of those who
+have made documents that our answers name. Of a number that has more documents than its push made,
+nobody but a person can say which is to stay. And what an earlier execution has found may be
+another bill's by now, since a restored database gives ids and numbers out again.
+
+`makers` and `own_documents` ask a like question, whether what has come since a push was made by
+it, and a mistake costs the opposite there. To take our own document for another's would push its
+bill a second time; so one passes for ours whose maker nobody knows, or who may be the maker of its
+bill. Here to take another's for ours would audit it, while one that is left alone waits for a
+person; so it has to bear the one maker of what answers to this run name. That is learnt from
+documents that are read for their steps anyway, where `makers` reads a sample of all runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, timedelta
+
+from k3push.core.model import TWIN, BillNumber, Document, Outcome, Row, Standing, number_in
+from k3push.core.remark import remark
+from k3push.core.safety.document_steps import is_done
+from k3push.runs.context import Context
+from k3push.runs.lookup import can_ask, look_at_standings, look_at_targets
+from k3push.runs.makers import created_at
+from k3push.runs.source_check import is_thin
+from k3push.runs.submit_and_audit.under_way import Entry, UnderWay
+
+LOCAL_TIMES_DIFFER = timedelta(hours=26)
+"""The server's local time and the ledger's are nearer to each other than this."""
+
+# Documents of the run that are read to learn as whom its pushes make them.
+MOST_LEARNT_FROM = 50
+
+
+@dataclass(slots=True)
+class Ownership:
+    """Whose documents are, as far as one execution has found out.
+
+    Attributes:
+        _makers: Who has made documents that answers to a sender name, by sender.
+        _senders: As whom our pushes travel whose documents a user has made, by that user.
+        _strange: Who has made documents that were left alone for that, by their id.
+        _has_learnt: Documents of the run were read for their makers.
+        _expected: Of which rows documents are that an earlier execution has found, by id.
+        _twins: Documents of bills that have too many.
+        _untied: Documents that a number alone ties to their bill.
+    """
+
+    context: Context
+    under_way: UnderWay
+    _makers: dict[str, set[str]] = field(default_factory=dict)
+    _senders: dict[str, str] = field(default_factory=dict)
+    _strange: dict[str, str] = field(default_factory=dict)
+    _has_learnt: bool = False
+    _expected: dict[str, Row] = field(default_factory=dict)
+    _twins: set[str] = field(default_factory=set)
+    _untied: set[str] = field(default_factory=set)
+
+    # -- what rows tell -----------------------------------------------------------------------
+
+    def note_twins(self, of: Iterable[Row | Outcome]) -> None:
+        """Note documents of bills that have too many; one may be another bill's as well."""
+        self._twins.update(t.id for each in of if each.code == TWIN for t in each.targets)
+
+    async def note_already(self, rows: Iterable[Row]) -> None:
+        """Note documents that were there before and are left to a person.
+
+        These are one that a number alone ties to its bill, and several of one bill.
+        """
+        for row in rows:
+            ids = {target.id for target in row.targets}
+            if is_thin(row.reason):
+                self._untied |= ids
+            elif len(ids) > 1 and not await self.context.may_split():
+                self._twins |= ids
+
+    def expect(self, rows: Iterable[Row], known: Mapping[str, Document]) -> None:
+        """Note of which bills documents are that an earlier execution has found."""
+        steps = self.context.route.follow
+        for row in rows:
+            for target in row.targets:
+                document = known.get(target.id)
+                if document is None or not is_done(document, steps):
+                    self._expected.setdefault(target.id, row)
+
+    # -- before a step ------------------------------------------------------------------------
+
+    async def lost_among(self, ids: Mapping[str, Standing]) -> Mapping[str, BillNumber]:
+        """Look whether documents that an earlier execution has found are still of their bills.
+
+        A database that was restored gives ids and numbers out again, to documents of other bills.
+
+        Args:
+            ids: The documents, as they stand.
+
+        Returns:
+            Those that no look shows as their bill's any more; where nobody can be asked for that,
+            those that were made at another time than their row says.
+        """
+        context = self.context
+        rows = {id_: self._expected[id_] for id_ in ids if id_ in self._expected}
+        asked = {id_: row.bill for id_, row in rows.items()}
+        strange = {id_: row.bill for id_, row in rows.items() if _is_of_another_time(row, ids[id_])}
+        if not asked or not can_ask(context):
+            return strange
+        bills = list(dict.fromkeys(asked.values()))
+        seen = await look_at_targets(context, bills, by_all=True, stop_or_not=True)
+        by_field = context.route.source_number_field
+        if not (by_field or seen.linked.issuperset(bills)):
+            return strange  # nobody could be asked
+        shown = {
+            bill: {t.id for kind in (seen.targets, seen.shared) for t in kind.get(bill, ())}
+            for bill in bills
+        }
+        lost = {id_: bill for id_, bill in asked.items() if id_ not in shown[bill]}
+        for id_ in asked.keys() - lost.keys():
+            del self._expected[id_]
+        return lost
+
+    async def hindrance(
+        self, entry: Entry, standing: Standing, lost: Mapping[str, BillNumber]
+    ) -> str:
+        """Say why a document may not be ours, or "".
+
+        Args:
+            entry: The document; one that is found to be ours gets its sender.
+            standing: How it stands.
+            lost: See `lost_among`.
+        """
+        id_ = entry.document.id
+        if id_ in lost:
+            return remark("note.document.of_another", number=number_in(lost[id_]))
+        if id_ in self._twins:
+            return remark("note.document.twin")
+        if id_ in self._untied:
+            return remark("note.document.thin")
+        if await self._is_ours(entry, standing):
+            return ""
+        self._strange[id_] = standing.creator
+        if not standing.creator:
+            return remark("note.document.no_maker")
+        return remark("note.document.not_ours", creator=standing.creator)
+
+    async def _is_ours(self, entry: Entry, standing: Standing) -> bool:
+        """Say whether this ledger has made a document, as far as that can be known."""
+        document = entry.document
+        if document.sender or self.context.route.follow_already:
+            return True
+        if standing.creator not in self._senders and not self._has_learnt:
+            self._has_learnt = True
+            page = await self.context.ledger.documents(self.context.run.id, limit=MOST_LEARNT_FROM)
+            if named := [each for each in page if each.sender]:
+                ids = [each.id for each in named]
+                self.learn(named, await look_at_standings(self.context, ids))
+        if standing.creator not in self._senders:
+            return False
+        entry.document = replace(document, sender=self._senders[standing.creator])
+        return True
+
+    # -- who makes ours -----------------------------------------------------------------------
+
+    def learn(self, documents: Iterable[Document], standings: Mapping[str, Standing]) -> None:
+        """Learn as whom our pushes make documents, from those that their answers name.
+
+        What was left alone for its maker goes on where that is one of ours after all.
+        """
+        for document in documents:
+            standing, sender = standings.get(document.id), document.sender
+            if sender and standing and standing.creator:
+                self._makers.setdefault(sender, set()).add(standing.creator)
+        # Where a sender's documents bear several makers, their maker is not who sent.
+        self._senders = {
+            next(iter(makers)): sender
+            for sender, makers in self._makers.items()
+            if len(makers) == 1
+        }
+        for id_, creator in list(self._strange.items()):
+            if creator in self._senders:
+                del self._strange[id_]
+                self.under_way.reopen(id_)
+
+
+def _is_of_another_time(row: Row, standing: Standing) -> bool:
+    """Say whether a document was made before its row was sent, or after it was settled.
+
+    The form tells the server's local time, which is within a day of the ledger's. `makers` has a
+    nearer bound for what came too late, since it compares with a call; a row is settled later.
+    """
+    if (local := created_at(standing)) is None:
+        return False
+    created = local.replace(tzinfo=UTC)
+    is_early = row.sent_at is not None and created < row.sent_at - LOCAL_TIMES_DIFFER
+    is_late = row.settled_at is not None and created > row.settled_at + LOCAL_TIMES_DIFFER
+    return is_early or is_late

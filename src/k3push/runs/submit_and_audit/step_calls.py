@@ -1,0 +1,241 @@
+"""One call that submits or audits documents: sent once, and concluded from a look after it.
+
+The first call of an execution carries one document. What comes through doubles the next one, up to
+`MOST_IN_A_CALL`, and what comes to nothing halves it. A document that a call has left where it was
+goes again, with fewer beside it, until its own answer refuses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import anyio
+
+from k3push.core.model import Document, Exchange, Follow, Step, StepAttempt, StepIntent
+from k3push.core.pacing.halting import Tally
+from k3push.core.protocol import wire
+from k3push.core.remark import remark
+from k3push.core.safety.document_steps import conclude_step, has_moved, with_others
+from k3push.core.safety.evidence import ABOUT_NO_BILL, TRY_LATER_CODES
+from k3push.core.safety.verdict import InDoubt, ReadBack, Said, SendAgain, judge
+from k3push.runs.attempt import MOST_SESSIONS_A_CHUNK, StatusLook, remark_on, send_step
+from k3push.runs.context import Context
+from k3push.runs.lookup import look_at_standings
+from k3push.runs.retried_reads import pause_s
+from k3push.runs.stop import Cause
+from k3push.runs.submit_and_audit.step_doubts import StepDoubts
+from k3push.runs.submit_and_audit.step_reads import StepReads
+from k3push.runs.submit_and_audit.under_way import MOST_IN_A_CALL, Entry, UnderWay
+from k3push.runs.wakeup import Wakeup
+
+# Successes that may pass over a document in silence; after the first it goes alone.
+MOST_SILENCES = 3
+
+
+@dataclass(slots=True)
+class StepCalls:
+    """Makes the calls of one execution, one after another.
+
+    Attributes:
+        calling: Whether a call is on its way, which is waited for.
+        size: How many documents are looked at for the next one.
+        _limits: Calls in a row that met a limit which is about no document.
+        _tallies: What the calls for each step have come to, for the halt rule.
+    """
+
+    context: Context
+    wakeup: Wakeup
+    under_way: UnderWay
+    reads: StepReads
+    doubts: StepDoubts
+    calling: bool = False
+    size: int = 1
+    _limits: int = 0
+    _tallies: dict[Step, Tally] = field(default_factory=dict)
+
+    async def take(
+        self, step: Step, status: str, entries: Sequence[Entry], looked_s: float
+    ) -> None:
+        """Make one call for a step of documents, and write down what came of it.
+
+        Args:
+            step: The step.
+            status: In which a look has shown all of them.
+            entries: The documents.
+            looked_s: When that look was made, as `context.awake_s` counts.
+        """
+        self.calling = True
+        try:
+            documents = [entry.document for entry in entries]
+            ids = [document.id for document in documents]
+
+            async def still_so() -> bool:
+                standings = await look_at_standings(self.context, ids)
+                stand = [s.status == status and not s.cancelled for s in standings.values()]
+                return len(stand) == len(ids) and all(stand)
+
+            look = StatusLook(status, looked_s, still_so)
+            began_s = anyio.current_time()
+            sent = await send_step(self.context, step, documents, look)
+            if sent is not None:
+                await self._record(entries, *sent, began_s)
+        finally:
+            self.calling = False
+            self.wakeup.notify()
+
+    async def _record(
+        self,
+        entries: Sequence[Entry],
+        attempt: StepAttempt,
+        exchange: Exchange,
+        began_s: float,
+    ) -> None:
+        context, intent, verdict = self.context, attempt.intent, judge(exchange)
+        self.doubts.ages.ended(attempt.id, began_s)
+        documents = [entry.document for entry in entries]
+        match verdict:
+            case SendAgain(because=because, session=session):
+                self._let_go_again(entries, because, session)
+            case InDoubt():
+                documents = self.doubts.open(entries, attempt, verdict)
+                self._halve_size()
+                if verdict.overloaded:
+                    self._spare_erp(verdict.because, max(entry.tries for entry in entries) + 1)
+            case ReadBack(said, twice):
+                if twice:
+                    await anyio.sleep(context.settle.first_wait_s)
+                documents = with_others(await self._conclude(entries, intent, said), said)
+        await context.ledger.record_step(
+            attempt, exchange, remark_on(verdict), documents, at=context.clock.now()
+        )
+        context.watch.stepped(attempt, documents, verdict, anyio.current_time() - began_s)
+        self.under_way.leave_out_ended(documents)
+        self._count(intent.step, documents)
+
+    # -- a finished call ----------------------------------------------------------------------
+
+    async def _conclude(
+        self, entries: Sequence[Entry], intent: StepIntent, said: Said
+    ) -> list[Document]:
+        """Say what a finished call has made of its documents, from a look after it."""
+        context = self.context
+        standings = await self.reads.standings_after(entries, intent, said)
+        unmoved = [
+            entry for entry in entries if not has_moved(intent, standings.get(entry.document.id))
+        ]
+        audits = intent.step is Step.AUDIT
+        tasks = await self.reads.flow_tasks(unmoved, standings) if audits else {}
+        numbers = [entry.document.number for entry in entries]
+        again = []
+        for entry in entries:
+            entry.tries, entry.sessions, entry.last = entry.tries + 1, 0, intent
+            standing = standings.get(entry.document.id)
+            if standing is None:
+                entry.due_s = anyio.current_time()
+                continue  # the next look says whether it is gone
+            entry.silences += said.success
+            enough = entry.tries >= context.pace.max_attempts
+            move = conclude_step(
+                intent,
+                said,
+                entry.document,
+                standing,
+                tasks.get(standing.number),
+                beside=numbers,
+                last_try=entry.silences >= MOST_SILENCES if said.success else enough,
+            )
+            entry.document = move.document
+            if move.step is not None:
+                again.append(entry)
+            else:
+                entry.tries, entry.silences, entry.most = 0, 0, MOST_IN_A_CALL
+                entry.due_s = anyio.current_time() + context.route.follow_wait_s
+        moved = len(entries) - len(again)
+        if moved:
+            self.size = min(MOST_IN_A_CALL, self.size * 2)
+        else:
+            self._halve_size()
+        self._put_back(again, said, is_named=moved > 0, size=len(entries))
+        return [entry.document for entry in entries]
+
+    def _put_back(self, again: Sequence[Entry], said: Said, *, is_named: bool, size: int) -> None:
+        """Let documents go once more that a finished call has left where they were.
+
+        Args:
+            again: These documents.
+            said: The answer.
+            is_named: The call has come to something for others: one that was refused by name is
+                out of their way.
+            size: How many the call carried.
+        """
+        later, limited = said.code in TRY_LATER_CODES, said.code in ABOUT_NO_BILL
+        # Where nothing gets through, a limit is about no document, and uses up no try of one.
+        is_ours = not limited or not self._limits
+        self._limits = self._limits + (self.context.throttle.hold is None) if limited else 0
+        for entry in again:
+            pause = pause_s(entry.tries) if not said.success else 0.0
+            entry.tries -= not is_ours
+            entry.due_s = anyio.current_time() + pause
+            if later:
+                entry.last = None  # what the ERP puts off, it has not done
+            elif said.success:
+                entry.most = 1
+            else:
+                entry.most = size if is_named else max(1, size // 2)
+        if again and limited:
+            words = " ".join(said.messages)
+            self._spare_erp(words, self._limits)
+            self.context.end_at_limit(words, self._limits)
+
+    def _count(self, step: Step, documents: Sequence[Document]) -> None:
+        """Count refusals of a step, and stop if they break the halt rule."""
+        context, before = self.context, self._tallies.get(step, Tally())
+        follows = [document.follow for document in documents]
+        tally = self._tallies[step] = replace(
+            before,
+            sent=before.sent + len(follows),
+            failed=before.failed + follows.count(Follow.REFUSED),
+            unknown=before.unknown + follows.count(Follow.UNKNOWN),
+        )
+        breach = context.pace.halt.check(tally)
+        if breach is not None and Cause.HALTED not in context.stop.causes:
+            why = remark("note.place", place=wire.OPERATIONS[step], why=breach.why)
+            context.stop.ask(Cause.HALTED, why)
+
+    # -- a call that has done nothing, or too much ---------------------------------------------
+
+    def _let_go_again(self, entries: Sequence[Entry], because: str, session: int) -> None:
+        """Let documents of a call that has done nothing go again, a limited number of times."""
+        context = self.context
+        if session:
+            context.erp.lose_session(session)
+        for entry in entries:
+            entry.sessions += bool(session)
+            entry.tries += not session
+            entry.due_s = anyio.current_time() + (0.0 if session else pause_s(entry.tries))
+        if max(entry.tries for entry in entries) >= context.pace.max_attempts:
+            context.stop.ask(Cause.UNREACHABLE, because)
+        if (times := max(entry.sessions for entry in entries)) >= MOST_SESSIONS_A_CHUNK:
+            why = remark("why.sessions", why=because, times=times)
+            context.stop.ask(Cause.LOGIN_REFUSED, why)
+
+    def _halve_size(self) -> None:
+        self.size = max(1, self.size // 2)
+
+    def _spare_erp(self, why: str, nth: int) -> None:
+        """Let all wait, since it is their calls together that were too many."""
+        self.context.watch.waiting(why, pause_s(nth))
+        self.context.throttle.back_off(pause_s(nth), why)
+
+
+def in_calls(entries: Sequence[Entry], *, most: int) -> Iterator[list[Entry]]:
+    """Part documents into calls, none of which carries more than each of them may have beside."""
+    part: list[Entry] = []
+    for entry in sorted(entries, key=lambda each: each.most):
+        if part and len(part) >= min(most, part[0].most):
+            yield part
+            part = []
+        part.append(entry)
+    if part:
+        yield part

@@ -1,0 +1,86 @@
+"""What became of documents of which the answer to a call for a step was lost.
+
+Their status tells, as soon as it has changed. Where it has not, the call may be at work still: so
+they are read until the window has passed, and only then go once more, alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import anyio
+
+from k3push.core.model import BillNumber, Document, Follow, Standing, StepAttempt
+from k3push.core.safety.document_steps import has_moved, in_doubt, settle_step
+from k3push.core.safety.verdict import InDoubt
+from k3push.ports import Doubt
+from k3push.runs.context import Context, DoubtAges
+from k3push.runs.settle import wait_s
+from k3push.runs.submit_and_audit.under_way import Entry, UnderWay
+
+
+@dataclass(slots=True)
+class StepDoubts:
+    """The lost answers of one execution.
+
+    Attributes:
+        ages: Since when they are open.
+    """
+
+    context: Context
+    under_way: UnderWay
+    ages: DoubtAges = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ages = DoubtAges(self.context.clock)
+
+    def open(
+        self, entries: Sequence[Entry], attempt: StepAttempt, verdict: InDoubt
+    ) -> list[Document]:
+        """Leave open what became of documents; the first look at them comes some time later."""
+        for entry in entries:
+            entry.document = in_doubt(entry.document, verdict)
+            entry.last, entry.lost = attempt.intent, attempt
+            entry.due_s = anyio.current_time() + self.context.settle.first_wait_s
+        return [entry.document for entry in entries]
+
+    async def settle(self, entries: Sequence[Entry], standings: Mapping[str, Standing]) -> None:
+        """Find out what became of documents whose answer was lost."""
+        context, pace = self.context, self.context.settle
+        settled = []
+        for entry in entries:
+            if entry.lost is None:
+                continue
+            intent = entry.lost.intent
+            age_s = self.ages.age_s(_doubt(entry.document, entry.lost))
+            standing, over = standings.get(entry.document.id), age_s >= pace.window_s
+            document = settle_step(intent, entry.document, standing, over=over)
+            if document is None:
+                entry.due_s = anyio.current_time() + wait_s(age_s, pace)
+                continue
+            if has_moved(intent, standing):
+                entry.tries = 0
+            else:
+                # The window is over: it may go once more, alone, as often as any call.
+                entry.tries, entry.most = entry.tries + 1, 1
+                if entry.tries >= context.pace.max_attempts:
+                    why = entry.document.reason
+                    document = replace(document, follow=Follow.REFUSED, reason=why)
+            entry.document, entry.lost = document, None
+            entry.due_s = anyio.current_time()
+            settled.append(document)
+        await self.under_way.write_down(settled)
+        self.under_way.leave_out_ended(settled)
+
+
+def _doubt(document: Document, lost: StepAttempt) -> Doubt:
+    intent = lost.intent
+    return Doubt(
+        run=intent.run,
+        number=BillNumber(document.id),
+        attempt=lost.id,
+        began_at=intent.began_at,
+        uptime=intent.uptime,
+        before=(),
+    )

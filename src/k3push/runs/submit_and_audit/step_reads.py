@@ -1,0 +1,109 @@
+"""How documents stand before and after a call for a step: reads that may lag behind.
+
+A query may be answered by a copy of the database that lags behind, and the next one by another.
+So what a look shows where it was before, or does not show at all, is believed only when looks have
+said so for a while; and what a call has done is waited for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import anyio
+
+from k3push.core.model import FlowTask, Standing, Step, StepIntent
+from k3push.core.safety.document_steps import has_moved, is_behind
+from k3push.core.safety.verdict import Said
+from k3push.runs.attempt import FIRST_LAG_S, LAG_GROWTH
+from k3push.runs.context import Context
+from k3push.runs.lookup import look_at_flow_tasks, look_at_standings
+from k3push.runs.submit_and_audit.under_way import Entry
+
+
+@dataclass(slots=True)
+class StepReads:
+    """Reads how documents stand, for one execution.
+
+    Attributes:
+        _flows_are_read: The site lets open tasks of flows be read, as far as is known.
+    """
+
+    context: Context
+    _flows_are_read: bool = True
+
+    async def standings(self, entries: Sequence[Entry]) -> Mapping[str, Standing]:
+        """Read how documents stand now, by id; one that is gone, or lags behind, is absent."""
+        ids = [entry.document.id for entry in entries]
+        return self._up_to_date(entries, await look_at_standings(self.context, ids))
+
+    async def standings_after(
+        self, entries: Sequence[Entry], intent: StepIntent, said: Said
+    ) -> Mapping[str, Standing]:
+        """Read how documents stand after a call, until what it has done is shown.
+
+        What the answer says was done, or may have been done by a call before, is waited for.
+        """
+        context = self.context
+        named = {target.id for target in said.named}
+        may_have = [e for e in entries if e.document.id in named or e.tries or e.sessions]
+        awaited = entries if said.success else may_have
+        ids = [entry.document.id for entry in entries]
+        standings = await look_at_standings(context, ids)
+        waited_s, pause = 0.0, FIRST_LAG_S
+        while waited_s < context.settle.first_wait_s:
+            if all(has_moved(intent, standings.get(entry.document.id)) for entry in awaited):
+                break
+            pause = min(pause, context.settle.first_wait_s - waited_s)
+            await anyio.sleep(pause)
+            waited_s, pause = waited_s + pause, pause * LAG_GROWTH
+            standings = await look_at_standings(context, ids)
+        return self._up_to_date(entries, standings)
+
+    def is_missed(self, entry: Entry, standings: Mapping[str, Standing]) -> bool:
+        """Say whether a document that a look does not show is looked for once more."""
+        now_s = anyio.current_time()
+        if entry.document.id in standings:
+            entry.missed_s = None
+            return False
+        if entry.missed_s is None:
+            entry.missed_s = now_s
+        patience_s = self.context.settle.first_wait_s
+        if now_s - entry.missed_s >= patience_s:
+            return False
+        entry.due_s = now_s + min(FIRST_LAG_S + now_s - entry.missed_s, patience_s)
+        return True
+
+    async def flow_tasks(
+        self, entries: Sequence[Entry], standings: Mapping[str, Standing]
+    ) -> Mapping[str, FlowTask]:
+        """Read the open tasks of flows for documents that would be approved, by their number."""
+        context = self.context
+        if Step.AUDIT not in context.route.follow or not context.route.verify_flow:
+            return {}
+        seen = [standings.get(entry.document.id) for entry in entries]
+        numbers = [each.number for each in seen if each and each.status == "B" and each.number]
+        if not numbers or not self._flows_are_read:
+            return {}
+        tasks = await look_at_flow_tasks(context, numbers)
+        self._flows_are_read = tasks is not None
+        return tasks or {}
+
+    def _up_to_date(
+        self, entries: Sequence[Entry], standings: Mapping[str, Standing]
+    ) -> Mapping[str, Standing]:
+        """Leave out documents that a look shows where they were before, for a while.
+
+        Who has taken one back has done so for longer than a copy of the database lags behind.
+        """
+        now_s, behind = anyio.current_time(), set()
+        for entry in entries:
+            standing = standings.get(entry.document.id)
+            last = entry.lost.intent if entry.lost else entry.last
+            if standing is None or not is_behind(entry.document, standing, last):
+                entry.behind_s = None
+                continue
+            entry.behind_s = now_s if entry.behind_s is None else entry.behind_s
+            if now_s - entry.behind_s < self.context.settle.first_wait_s:
+                behind.add(entry.document.id)
+        return {id_: standing for id_, standing in standings.items() if id_ not in behind}

@@ -1,0 +1,115 @@
+"""Documents under way through their steps, what was tried with each, and those that have ended.
+
+A document is in one of two places: on its way until it takes no further step, and among the ended
+ones after that. All parts of `submit_and_audit` see both, and nothing else of each other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+import anyio
+
+from k3push.core.model import Document, Follow, StepAttempt, StepIntent
+from k3push.core.safety.document_steps import is_done
+from k3push.runs.context import Context
+
+# The interface takes as many as one likes; so many are answered well within a minute.
+MOST_IN_A_CALL = 100
+
+
+@dataclass(slots=True)
+class Entry:
+    """A document on its way.
+
+    Attributes:
+        due_s: On the loop's clock, when it is looked at next.
+        tries: Calls that carried it and left it where it was.
+        silences: How many of them were called a success.
+        sessions: Of its calls in a row, how many met a lost session.
+        most: How many documents its next call may carry.
+        last: The last call that carried it, unless that is proved to have done nothing.
+        lost: The attempt whose answer was lost, while that is open.
+        missed_s: On the loop's clock, since when looks have not shown it.
+        behind_s: On the loop's clock, since when looks show it where it was before.
+    """
+
+    document: Document
+    due_s: float = 0.0
+    tries: int = 0
+    silences: int = 0
+    sessions: int = 0
+    most: int = MOST_IN_A_CALL
+    last: StepIntent | None = None
+    lost: StepAttempt | None = None
+    missed_s: float | None = None
+    behind_s: float | None = None
+
+
+@dataclass(slots=True)
+class UnderWay:
+    """The documents of one execution.
+
+    Attributes:
+        entries: Those on their way, by id.
+        ended: How the others were left, by id.
+        proved: Whether some document has come as far as the route asks for, in this run.
+    """
+
+    context: Context
+    entries: dict[str, Entry] = field(default_factory=dict)
+    ended: dict[str, Document] = field(default_factory=dict)
+    proved: bool = False
+
+    def due(self, most: int) -> list[Entry]:
+        """Return documents that are to be looked at now."""
+        now_s = anyio.current_time()
+        return [entry for entry in self.entries.values() if entry.due_s <= now_s][:most]
+
+    def next_due_s(self) -> float:
+        """Return when, on the loop's clock, a document is to be looked at next."""
+        return min((entry.due_s for entry in self.entries.values()), default=math.inf)
+
+    async def enrol(self, documents: Sequence[Document]) -> bool:
+        """Begin to follow documents; say whether one of them is new."""
+        known = self.entries.keys() | self.ended.keys()
+        new = [each for each in documents if each.id not in known]
+        if not new:
+            return False
+        await self.context.ledger.enrol(self.context.run.id, new, at=self.context.clock.now())
+        due_s = anyio.current_time() + self.context.route.follow_wait_s
+        for document in new:
+            self.entries.setdefault(document.id, Entry(document, due_s))
+        return True
+
+    async def end(self, documents: Sequence[Document]) -> None:
+        """Write down where documents stand that take no further step."""
+        await self.write_down(documents)
+        for document in documents:
+            self._forget(document)
+
+    async def write_down(self, documents: Sequence[Document]) -> None:
+        """Write down where documents stand, apart from a call."""
+        if documents:
+            await self.context.ledger.follow(
+                self.context.run.id, documents, at=self.context.clock.now()
+            )
+
+    def leave_out_ended(self, documents: Iterable[Document]) -> None:
+        """Leave out those of some documents that have come to their end."""
+        for document in documents:
+            over = document.follow in {Follow.REFUSED, Follow.WAITING}
+            if over or is_done(document, self.context.route.follow):
+                self._forget(document)
+
+    def reopen(self, id_: str) -> None:
+        """Let a document that was left to a person go on after all."""
+        document = replace(self.ended.pop(id_), follow=Follow.OPEN, reason="")
+        self.entries[id_] = Entry(document)
+
+    def _forget(self, document: Document) -> None:
+        self.proved = self.proved or is_done(document, self.context.route.follow)
+        self.ended[document.id] = document
+        self.entries.pop(document.id, None)
