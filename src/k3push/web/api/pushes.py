@@ -32,8 +32,8 @@ from k3push.web.api.callers import Approver, Caller, Operator, Viewer
 from k3push.web.api.problems import ProblemError, documented
 from k3push.web.api.standing import push_as, row_as, run_in
 from k3push.web.bill_history import events_of
+from k3push.web.further_executions import Asker, HinderedError
 from k3push.web.roles import is_one_person
-from k3push.web.run_requests import Asker, HinderedError
 from k3push.web.uploads import keep_bytes
 
 router = APIRouter()
