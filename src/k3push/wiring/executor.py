@@ -37,10 +37,10 @@ from k3push.runs.shared_stop import SharedStop
 from k3push.runs.stop import Stop
 from k3push.runs.throttle import Throttle
 from k3push.runs.watches import Watches
+from k3push.wiring.archive_old_runs import PATIENCE_S, archive_old
 from k3push.wiring.erp import ErpAccess, endpoints_of
 from k3push.wiring.measuring import check_measuring, measured, traced
 from k3push.wiring.notifying import recipients, tell_people
-from k3push.wiring.old_runs import PATIENCE_S, archive_old
 from k3push.wiring.outputs import check_output, cure_of_results
 from k3push.wiring.preview import Previewer
 from k3push.words.language import Say
