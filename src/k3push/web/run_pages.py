@@ -20,8 +20,8 @@ from k3push.core.control_words import LIMITS, Command, CommandError
 from k3push.core.model import Run, RunId
 from k3push.reporting.charts import Chart
 from k3push.reporting.timeline import Timeline
-from k3push.runs.control import command, hindrance, living_beside
-from k3push.runs.find import RunFilter
+from k3push.runs.control import command, hindrance
+from k3push.runs.find import RunFilter, living_beside
 from k3push.runs.request_stages import Act, Stage, acts_about, note_act, requests
 from k3push.runs.request_stages import Request as Asked
 from k3push.web import run_sections

@@ -35,8 +35,15 @@ from k3push.reporting.summary import (
     state_table,
 )
 from k3push.reporting.table_files import Form, csv_table, jsonl_table, local, write_table
-from k3push.runs.control import living_beside, orders_of, runs_beside
-from k3push.runs.find import MOST_NAMED, RunFilter, find_run, rows_holding
+from k3push.runs.control import orders_of
+from k3push.runs.find import (
+    MOST_NAMED,
+    RunFilter,
+    find_run,
+    living_beside,
+    rows_holding,
+    runs_beside,
+)
 from k3push.runs.outcome import Exit, ending_of, exit_of, followed_of
 from k3push.runs.problem import Problem
 from k3push.runs.request_stages import Act, acts_about, steps_asked_for

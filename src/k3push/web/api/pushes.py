@@ -14,7 +14,8 @@ from k3push.core.control_words import Command
 from k3push.core.foreign_text import flaw_of
 from k3push.core.model import Row, Run, State, Step
 from k3push.core.remark import remark
-from k3push.runs.control import command, hindrance, living_beside
+from k3push.runs.control import command, hindrance
+from k3push.runs.find import living_beside
 from k3push.runs.program_requests import KeyReusedError, Wish, accept, asked_before, request_id
 from k3push.runs.program_roles import reaches
 from k3push.runs.request_stages import (
