@@ -16,7 +16,7 @@ import pytest
 from anyio import to_thread
 
 from k3push.adapters.ledger.sqlite import SqliteLedger, migrate
-from k3push.adapters.ledger.sqlite.file import Connection, Values, connect, locks_folder
+from k3push.adapters.ledger.sqlite.connections import Connection, Values, connect, locks_folder
 from k3push.adapters.ledger.sqlite.group_commit import GroupCommit, Reader
 from k3push.adapters.ledger.sqlite.run_locks import RunLocks
 from k3push.core.model import BillNumber, Listed, State

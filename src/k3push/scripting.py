@@ -61,7 +61,7 @@ from k3push.wiring.executor import Executor, RunOptions
 from k3push.wiring.job_lists import JobOptions, opened_jobs, routes_of
 from k3push.wiring.line_observer import LineObserver
 from k3push.wiring.open_ledger import ledger_of
-from k3push.wiring.run_verbs import RunVerbs
+from k3push.wiring.run_actions import RunActions
 from k3push.words.language import speaker
 
 __all__ = [
@@ -203,12 +203,12 @@ class Plan:
     seconds: float | None
 
 
-class AsyncSession(RunVerbs):
+class AsyncSession(RunActions):
     """One configuration, with its ledger open. Made by `open_async`.
 
     Its methods raise `K3pushError` where nothing could be begun. The command line is a user of
-    this class like any other; of the verbs on several runs at once, which it needs beside these
-    (`wiring.run_verbs`), none is part of what stays as it is.
+    this class like any other; of the actions on several runs at once, which it needs beside these
+    (`wiring.run_actions`), none is part of what stays as it is.
     """
 
     def __init__(
@@ -219,8 +219,8 @@ class AsyncSession(RunVerbs):
         Args:
             settings: The configuration.
             ledger: Its ledger; without one, a session looks ahead and does nothing else.
-            executor: Executes all that is asked for; else each verb has one of its own, and what
-                it has to tell goes to the logger `k3push`.
+            executor: Executes all that is asked for; else each action has one of its own, and
+                what it has to tell goes to the logger `k3push`.
         """
 
         def make(options: RunOptions) -> Executor:

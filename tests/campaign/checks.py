@@ -10,7 +10,7 @@ from typing import Any
 from k3push.core.model import TWIN, Row, RunId, State, Target
 from k3push.core.safety.evidence import made_outcome
 from k3push.core.safety.life import FINAL
-from k3push.simulator import Channel, Policy, audit
+from k3push.simulator import Channel, Policy, check_ledger
 from k3push.simulator.bills import APPROVED
 from k3push.simulator.forms import PURCHASE_ORDER
 from k3push.simulator.history import Maker
@@ -44,7 +44,7 @@ async def check(scene: Scene) -> list[str]:
     bills = {row.bill for each in rows.values() for row in each.values()}
     late = late_targets(scene, bills, pushes_in_time)
     each_row = [(run, row) for run, each in rows.items() for row in each.values()]
-    findings += _audit(scene, each_row, late)
+    findings += _check_ledger(scene, each_row, late)
     findings += check_noticed(scene, rows, late)
     findings += _check_sent(scene)
     findings += _check_windows(scene)
@@ -65,7 +65,7 @@ async def check(scene: Scene) -> list[str]:
     return [finding for finding in findings if not finding.startswith(strange)]
 
 
-def _audit(
+def _check_ledger(
     scene: Scene, of_runs: Sequence[tuple[RunId, Row]], late: Mapping[str, Collection[int]]
 ) -> list[str]:
     """Compare rows with the books, save those that tell less by right.
@@ -162,12 +162,12 @@ def _audit(
     ]
     frame = scene.story.frame
     since = scene.by_hand if frame.partial or frame.again else 0
-    found = audit(told, scene.world, since=since, follows_already=_follows_already(scene))
+    found = check_ledger(told, scene.world, since=since, follows_already=_follows_already(scene))
     for number in {*late, *(row.bill for row in rows if scene.hidden(row.bill))}:
         mine = [row for row in told if row["number"] == number]
         unseen = {*late.get(number, ()), *(target.id for target in scene.hidden(number))}
         found = [finding for finding in found if not finding.startswith(f"{number}:")]
-        found += _audit_but(scene, number, mine, unseen, since=since)
+        found += _check_all_but(scene, number, mine, unseen, since=since)
     # After a lost answer nobody can tell what a rival has made from what is yet to be saved.
     rivals = {event.number for event in scene.story.all_of(HasRival)} | scene.story.touched
     untold = frame.policy is Policy.MERGE_LINES and scene.story.has(LacksLinks)
@@ -197,7 +197,7 @@ def _follows_already(scene: Scene) -> bool:
     return any(event.already for event in scene.story.all_of(Follows))
 
 
-def _audit_but(
+def _check_all_but(
     scene: Scene,
     number: str,
     told: Sequence[Mapping[str, Any]],
@@ -208,7 +208,7 @@ def _audit_but(
     """Compare the rows of a number with the books; they need not tell of what nobody could see."""
     for row in told:
         named = {int(target) for target in row["target_ids"]}
-        found = audit(
+        found = check_ledger(
             [row],
             scene.world,
             since=since,
@@ -216,7 +216,7 @@ def _audit_but(
             follows_already=_follows_already(scene),
         )
         yield from (f for f in found if f.startswith(f"{number}:") and ": made by " not in f)
-    found = audit(told, scene.world, since=since, but=unseen)
+    found = check_ledger(told, scene.world, since=since, but=unseen)
     yield from (f for f in found if f.startswith(f"{number}:") and ": made by " in f)
 
 

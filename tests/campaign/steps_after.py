@@ -18,11 +18,11 @@ from k3push.core.safety.document_steps import of_row
 from k3push.ports import Ledger, StepRecord
 from k3push.simulator import Channel, Fault, OnRefusal, Refusal, SandboxOptions, World, fault
 from k3push.simulator.flows import Flow, FlowNode
-from k3push.simulator.follow_audit import check_follow
 from k3push.simulator.forms import IN_STOCK
 from k3push.simulator.operations import BulkHabits
 from k3push.simulator.orders import Approval, Operation
 from k3push.simulator.script import Does, Hand
+from k3push.simulator.step_check import check_follow
 
 CHANNELS = (Channel.SUBMIT, Channel.AUDIT)
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 
-from k3push.adapters.ledger.sqlite.file import VERSION
+from k3push.adapters.ledger.sqlite.connections import VERSION
 from tests.cli.conftest import Start
 from tests.cli.terminal import PATIENT, Desk, Sandbox, assert_all_once, end, orders, until
 

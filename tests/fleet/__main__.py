@@ -1,4 +1,4 @@
-r"""Torment a fleet, and audit every ledger against every world; or measure what workers bring.
+r"""Torment a fleet, and hold every ledger against its world; or measure what workers bring.
 
 python -m tests.fleet --tenants 30 --numbers 2000 --workers 3 --kill-every 3 \
         --restart-postgres 2 --pause-worker --cut-off --clock +5m
@@ -67,7 +67,7 @@ def main() -> int:
             seconds = torment(fleet)
             for worker in list(fleet.workers):
                 assert fleet.drain(worker) == 0
-            documents = fleet.audit()
+            documents = fleet.check_ledgers()
         except AssertionError:
             sys.stderr.write(fleet.said())
             raise
@@ -81,7 +81,7 @@ def _speedup() -> int:
     for workers in (1, 3):
         with _fleet(replace(SPEEDUP, workers=workers), None) as fleet:
             seconds[workers] = torment(fleet)
-            fleet.audit()
+            fleet.check_ledgers()
         sys.stdout.write(f"{workers} workers: {seconds[workers]:.1f} s\n")
         sys.stdout.flush()
     sys.stdout.write(f"three take {seconds[3] / seconds[1]:.2f} of the time of one\n")

@@ -262,7 +262,7 @@ class Night:
 
     # -- the end ------------------------------------------------------------------------------
 
-    def audit(self) -> int:
+    def check_ledgers(self) -> int:
         """Hold every ledger against its world; return how many documents there are."""
         rows = anyio.run(self._rows)
         documents = 0

@@ -39,7 +39,7 @@ def test_tenants_on_workers_that_are_killed_end_as_if_nothing_had_been(
     with night(SMALL, tmp_path, postgres_server, postgres_url) as fleet:
         torment(fleet)
         assert fleet.told == {"kills": 2, "restarts": 1}, fleet.said()
-        assert fleet.audit() == SMALL.tenants * SMALL.numbers
+        assert fleet.check_ledgers() == SMALL.tenants * SMALL.numbers
         assert all(exit_code == 0 for _, exit_code, _ in fleet.outcomes().values())
         assert lines_of(fleet.said(), ["defect", "Traceback"]) == []
 
@@ -71,6 +71,6 @@ def test_a_worker_that_is_paused_past_its_heartbeat_sends_nothing_when_it_wakes(
         until(lambda: fleet.open_runs() == 0, 60.0)
         until(lambda: "ended" in fleet.log_of(zombie), 60.0)
         assert "the ledger cannot be written" in fleet.log_of(zombie)
-        assert fleet.audit() == ZOMBIE.numbers
+        assert fleet.check_ledgers() == ZOMBIE.numbers
         for worker in list(fleet.workers):
             assert fleet.drain(worker) == 0

@@ -47,7 +47,7 @@ def count_calls(victim: Victim) -> Counter[str]:
     """Bring a run to its end, and count the calls of the thread that makes most of each kind."""
     ran = victim.ending(victim.begin(strace(victim, "-e", f"trace={','.join(CALLS)}")))
     assert ran.exit in DONE, ran
-    victim.audit(ran)
+    victim.check_ledger(ran)
     lines = (victim.desk.folder / "strace.log").read_text().splitlines()
     calls = Counter(match.groups() for line in lines if (match := SAID_BY_STRACE.match(line)))
     most: Counter[str] = Counter()

@@ -50,7 +50,7 @@ def test_a_clock_that_is_set_between_kill_and_resume_doubles_nothing(
     victim.ending(process)
     ran = victim.ending(victim.begin(faked(days)))
     assert victim.look(ran), ran
-    victim.audit(ran)
+    victim.check_ledger(ran)
     assert ran.said["pushes"] == 1
     assert ran.said["seconds"] < 60
 

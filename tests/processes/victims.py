@@ -1,4 +1,4 @@
-"""A run that is tormented in processes of its own, brought to its end, and audited."""
+"""A run that is tormented in processes of its own, brought to its end, and checked."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class Victim:
         ran = self.ending(self.begin())
         for _ in range(MOST_RESUMES):
             if self.look(ran):
-                self.audit(ran)
+                self.check_ledger(ran)
                 break
             if ran.exit == 4:
                 self._give_a_word(ran)
@@ -138,7 +138,7 @@ class Victim:
                 settle = ("settle", "--as", word, row["number"], "--because", "seen in the books")
                 assert self.desk.k3push(*settle).exit == 0
 
-    def audit(self, ran: Ran) -> None:
+    def check_ledger(self, ran: Ran) -> None:
         """See that every number has one true, final row, and none was made twice."""
         until(lambda: self.sandbox.truth()["work_to_come"] == 0, PATIENCE_S)
         rows = self.desk.rows(ran.said["run"])

@@ -18,8 +18,8 @@ import pytest
 from pyarrow import parquet  # type: ignore[import-untyped]  # it has no types of its own
 
 from k3push.adapters.job_files import read_job
-from k3push.adapters.job_files.xlsx import opened_workbook
-from k3push.adapters.job_files.xlsx_cells import Kind
+from k3push.adapters.job_files.xlsx_package import opened_workbook
+from k3push.adapters.job_files.xlsx_xml import Kind
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import BillNumber, Listed, Outcome, Route, Run, RunId, State, Target
 from k3push.reporting.parquet_table import parquet_table

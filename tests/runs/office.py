@@ -1,7 +1,7 @@
 """An office where bills are pushed: one ERP, one ledger, and processes that work on both.
 
 Nothing of k3push is replaced but the network, the disk and the time: every byte goes through
-the HTTP adapter to the simulator, and each run ends with an audit against its books.
+the HTTP adapter to the simulator, and each run ends with a check of the ledger against its books.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from k3push.runs.engine import push_run
 from k3push.runs.execute import settle_run
 from k3push.runs.stop import Stop, stopping
 from k3push.runs.throttle import Throttle
-from k3push.simulator import FaultPlan, SandboxOptions, Site, World, audit, build
+from k3push.simulator import FaultPlan, SandboxOptions, Site, World, build, check_ledger
 from k3push.simulator.bills import APPROVED, Bill, Entry, Link, Origin
 from k3push.simulator.faults import fault
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
@@ -392,7 +392,7 @@ class Office:
         runs = await self.store.runs()
         told = [each for run in runs for each in await self._told_by(run)]
         follows_already = any(run.route.follow_already for run in runs)
-        return audit(told, self.site.world, follows_already=follows_already)
+        return check_ledger(told, self.site.world, follows_already=follows_already)
 
     async def _told_by(self, run: Run) -> list[dict[str, object]]:
         """Return what the rows of a run tell, of following too where its route asks for it."""

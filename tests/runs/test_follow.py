@@ -1,6 +1,6 @@
 """What follows a push, against the simulator: each fault, refusal, flow and person's hand.
 
-Every execution ends with the audit of the simulator's books: each document was submitted and
+Every execution ends with a check against the simulator's books: each document was submitted and
 approved once at most, nobody else's was named, and none was named again without a look.
 """
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import anyio
 import anyio.to_thread
 import pytest
@@ -39,6 +41,19 @@ async def test_what_stops_the_command_stops_the_run_under_way() -> None:
     with fate.execution() as second:
         fate.ask(Cause.DEADLINE, "late")
         assert (first.asked, second.asked) == (False, True)
+
+
+async def test_the_first_deadline_that_passes_stops_the_command() -> None:
+    """One that has passed already counts at once, and one that is ahead does not."""
+    fate, now = SharedStop(), datetime.now(UTC)
+    async with fate.deadlines(now, until=now + timedelta(hours=1), closes_in_s=3600):
+        await anyio.wait_all_tasks_blocked()
+    assert not fate.over
+    past = now - timedelta(seconds=1)
+    with fate.execution() as stop, anyio.fail_after(5):
+        async with fate.deadlines(now, until=past, max_duration=timedelta(hours=1)):
+            await stop.event.wait()
+    assert fate.causes == {Cause.DEADLINE: remark("why.deadline", option="--until")}
 
 
 async def test_numbers_that_wait_for_a_person_hold_no_other_run_back() -> None:

@@ -12,7 +12,8 @@ from datetime import datetime
 
 from k3push.core.model import State
 from k3push.ports import Glance, Ledger
-from k3push.runs.control import living_beside, orders_of
+from k3push.runs.control import orders_of
+from k3push.runs.find import living_beside
 
 NUMBERS = "k3push_numbers"
 ALIVE = "k3push_run_alive"

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import base64
 import zlib
+from collections.abc import Callable
 from datetime import datetime
 from typing import IO, Any
 
@@ -82,7 +83,7 @@ class Packed:
             local(kept.ended_at),
             intent.numbers,
             shown(intent.request),
-            words_of(kept.exchange, self._say),
+            words_of(kept.exchange, self._say, shown),
             self._say.said(kept.verdict),
         )
 
@@ -107,8 +108,8 @@ class Packed:
         self._out.write(base64.b64encode(packed[:whole]).decode("ascii"))
 
 
-def words_of(exchange: Exchange | None, say: Say) -> str:
-    """Return what came back, as text."""
+def words_of(exchange: Exchange | None, say: Say, shown: Callable[[bytes], str]) -> str:
+    """Return what came back, as text; *shown* says how much of a body."""
     if exchange is None:
         return say("explain.no_answer")
     if isinstance(exchange, Answered):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from k3push.core.pacing.holds import Hold, HoldCause
+from k3push.ports import StepRecord
 from k3push.runs.control import Orders
 from k3push.runs.request_stages import Act
 from k3push.runs.stop import Cause
@@ -38,6 +39,25 @@ def act_words(act: Act, say: Say) -> str:
     """Say what somebody has done."""
     what = act.what if act.detail or act.what != "retry" else "retry_all"
     return say(f"desk.act.{what}", detail=act.detail)
+
+
+def act_line(act: Act, say: Say) -> str:
+    """Say who has done what with a run."""
+    by = act.by or say("desk.nobody")
+    return say("explain.act", by=by, what=act_words(act, say), run=act.about)
+
+
+def step_line(record: StepRecord, say: Say) -> str:
+    """Say which step a call was for, of how many documents, and where they stood."""
+    intent = record.attempt.intent
+    return say(
+        "explain.step",
+        id=record.attempt.id,
+        run=intent.run,
+        step=say(f"step.{intent.step}"),
+        status=intent.status,
+        count=len(intent.ids),
+    )
 
 
 def cause_words(cause: Cause, why: str, say: Say) -> str:

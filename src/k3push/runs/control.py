@@ -76,26 +76,6 @@ async def command(
     return None
 
 
-async def runs_beside(ledger: Ledger, run: Run) -> list[Run]:
-    """Return all runs that the command began which began *run*, the oldest first."""
-    if not run.group:
-        return [run]
-    return list(await ledger.runs_begun_with(run.group))
-
-
-async def living_beside(ledger: Ledger, run: Run) -> Run | None:
-    """Return the run that is under way among those that one command began, or None.
-
-    They are executed one after another and have one fate: a command to any of them is for this
-    one, and one without an ending waits for it.
-    """
-    for each in await runs_beside(ledger, run):
-        # An ending is cleared when an execution begins, so one that is there says enough.
-        if each.exit is None and await ledger.is_alive(each.id):
-            return each
-    return None
-
-
 async def hindrance(ledger: Ledger, run: Run) -> str:
     """Return why a command cannot be given to *run*, as a remark; "" if it can."""
     if not await ledger.is_alive(run.id):

@@ -1,4 +1,4 @@
-"""Find runs by what a person asks for, and see whether something is left to do in one."""
+"""Find runs by what a person asks for or a command began, and see what is left to do in one."""
 
 from __future__ import annotations
 
@@ -56,6 +56,26 @@ async def is_unfinished(ledger: Ledger, run: Run) -> bool:
     if run.folder and not await anyio.Path(run.folder, "summary.json").is_file():
         return True  # its results could not be written
     return await anything_open(ledger, run)
+
+
+async def runs_beside(ledger: Ledger, run: Run) -> list[Run]:
+    """Return all runs that the command began which began *run*, the oldest first."""
+    if not run.group:
+        return [run]
+    return list(await ledger.runs_begun_with(run.group))
+
+
+async def living_beside(ledger: Ledger, run: Run) -> Run | None:
+    """Return the run that is under way among those that one command began, or None.
+
+    They are executed one after another and have one fate: a command to any of them is for this
+    one, and one without an ending waits for it.
+    """
+    for each in await runs_beside(ledger, run):
+        # An ending is cleared when an execution begins, so one that is there says enough.
+        if each.exit is None and await ledger.is_alive(each.id):
+            return each
+    return None
 
 
 async def rows_holding(ledger: Ledger, words: str) -> Sequence[tuple[RunId, Row]]:

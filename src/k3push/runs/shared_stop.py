@@ -1,14 +1,15 @@
-"""What all runs share that one command executes: one stop, one limit, one deadline.
+"""What all runs share that one command executes: one stop, one limit, one set of deadlines.
 
 A list of several routes, a folder and a plan are several runs, executed one after another. To
 whoever typed the command they are one thing: what stops one stops all, and `--limit`,
-`--max-duration` and a refused login count once.
+`--until`, `--max-duration` and a refused login count once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime, timedelta
 
 import anyio
 
@@ -81,6 +82,36 @@ class SharedStop:
             yield scope
         self._between = None
 
+    @asynccontextmanager
+    async def deadlines(
+        self,
+        now: datetime,
+        *,
+        until: datetime | None = None,
+        max_duration: timedelta | None = None,
+        closes_in_s: float | None = None,
+    ) -> AsyncIterator[None]:
+        """Stop all runs at the first deadline that passes while the block goes on.
+
+        Args:
+            now: The time of day, by the clock that *until* goes by.
+            until: `--until`.
+            max_duration: `--max-duration`, counted from *now*.
+            closes_in_s: When the window ends, in seconds, where the execution ends with it.
+        """
+        left_s: dict[str, float] = {}
+        if until is not None:
+            left_s["--until"] = (until - now).total_seconds()
+        if max_duration is not None:
+            left_s["--max-duration"] = max_duration.total_seconds()
+        if closes_in_s is not None:
+            left_s["window"] = closes_in_s
+        async with anyio.create_task_group() as waiting:
+            for option, seconds in left_s.items():
+                waiting.start_soon(self._stop_after, option, seconds)
+            yield
+            waiting.cancel_scope.cancel()
+
     def took_up(self, numbers: int) -> None:
         """Count numbers that an execution was free to take up."""
         if self.limit is None:
@@ -88,3 +119,7 @@ class SharedStop:
         self.limit = max(0, self.limit - numbers)
         if not self.limit:
             self.causes.setdefault(Cause.LIMIT, remark("why.limit", limit=self._whole_limit))
+
+    async def _stop_after(self, option: str, seconds: float) -> None:
+        await anyio.sleep(max(0.0, seconds))
+        self.ask(Cause.DEADLINE, remark("why.deadline", option=option))

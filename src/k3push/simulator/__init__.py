@@ -13,19 +13,19 @@ misreading cannot hide on both sides. From the inside out:
 - `site` and its `operation_desk` put them together; `http_server` and `transport` carry it, over
   sockets and in memory.
 
-`sandbox_options.build` makes a site; `audit` compares a ledger with what really happened. The
-in-memory transport needs httpx and is therefore not imported here:
+`sandbox_options.build` makes a site; `ledger_check` and `step_check` compare a ledger with what
+really happened. The in-memory transport needs httpx and is therefore not imported here:
 ``from k3push.simulator.transport import SandboxTransport``.
 """
 
 from k3push.simulator.answers import AnswerStyle, DraftForm, FailedQuery
-from k3push.simulator.audit import audit
 from k3push.simulator.documents import Successor
 from k3push.simulator.faults import FAULT_NAMES, Fault, fault
 from k3push.simulator.flows import Flow, FlowNode
 from k3push.simulator.forms import Policy
 from k3push.simulator.history import Maker
 from k3push.simulator.http_server import serve
+from k3push.simulator.ledger_check import check_ledger
 from k3push.simulator.load import Queue
 from k3push.simulator.operations import BulkHabits
 from k3push.simulator.orders import Approval, Operation, OperationOrder, PushOrder
@@ -90,8 +90,8 @@ __all__ = [
     "Texts",
     "World",
     "WriteBack",
-    "audit",
     "build",
+    "check_ledger",
     "fault",
     "first_orders",
     "load_plan",

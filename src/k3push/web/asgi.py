@@ -23,6 +23,7 @@ from k3push.web.api.application import api_of
 from k3push.web.api.problems import kind_of, problem
 from k3push.web.door import TAKES_FILES, Guard, Log, Rules, Visitor, is_for_programs
 from k3push.web.entry import Entry
+from k3push.web.further_execution_buttons import FurtherExecutionButtons
 from k3push.web.live import Watchers
 from k3push.web.machines import Machines
 from k3push.web.number_pages import NumberPages
@@ -31,7 +32,6 @@ from k3push.web.page_context import PageContext
 from k3push.web.push_pages import PushPages
 from k3push.web.result_files import ResultFiles
 from k3push.web.roles import Role, Roles
-from k3push.web.run_actions import RunActions
 from k3push.web.run_pages import RunPages
 from k3push.web.schedule_pages import SchedulePages
 from k3push.web.sessions import Brake, Sessions, Token
@@ -165,7 +165,7 @@ class Address:
 def addresses_of_tenants(desk: PageContext) -> list[Address]:
     """Return the addresses of one tenant."""
     runs, numbers, pushes = RunPages(desk), NumberPages(desk), PushPages(desk)
-    actions, results = RunActions(desk, runs.show), ResultFiles(desk)
+    actions, results = FurtherExecutionButtons(desk, runs.show), ResultFiles(desk)
     schedules = SchedulePages(desk)
     post = ["POST"]
     return [

@@ -9,7 +9,7 @@ from datetime import datetime
 from k3push.core.model import Row, RunId
 from k3push.ports import AttemptRecord, Ledger, Note, StepRecord
 from k3push.reporting.packed_rows import moment, shown, words_of
-from k3push.reporting.phrases import act_words
+from k3push.reporting.phrases import act_line, step_line
 from k3push.runs.request_stages import Act, acts_about
 from k3push.runs.row_pages import steps_of_row
 from k3push.words.language import Say
@@ -56,35 +56,23 @@ def _attempt(kept: AttemptRecord, say: Say) -> Event:
         nth=intent.nth,
         n=len(intent.numbers),
     )
-    answer = words_of(kept.exchange, say)
-    bodies = [("report.request", shown(intent.request)), ("report.answer", answer)]
-    return Event(intent.began_at, heading, bodies, say.said(kept.verdict))
+    return _call(kept, heading, say)
 
 
 def _step(kept: StepRecord, say: Say) -> Event:
+    heading = f"{moment(kept.attempt.intent.began_at)} · {step_line(kept, say)}"
+    return _call(kept, heading, say)
+
+
+def _call(kept: AttemptRecord | StepRecord, heading: str, say: Say) -> Event:
     intent = kept.attempt.intent
-    what = say(
-        "explain.step",
-        id=kept.attempt.id,
-        run=intent.run,
-        step=say(f"step.{intent.step}"),
-        status=intent.status,
-        count=len(intent.ids),
-    )
-    answer = words_of(kept.exchange, say)
+    answer = words_of(kept.exchange, say, shown)
     bodies = [("report.request", shown(intent.request)), ("report.answer", answer)]
-    heading = f"{moment(intent.began_at)} · {what}"
     return Event(intent.began_at, heading, bodies, say.said(kept.verdict))
 
 
 def _act(act: Act, say: Say) -> Event:
-    by = act.by or say("desk.nobody")
-    return Event(
-        act.at,
-        moment(act.at),
-        (),
-        say("explain.act", by=by, what=act_words(act, say), run=act.about),
-    )
+    return Event(act.at, moment(act.at), (), act_line(act, say))
 
 
 def _note(note: Note, say: Say) -> Event:

@@ -19,7 +19,8 @@ from starlette.types import Receive, Scope, Send
 from k3push.core.model import Run, RunId, State
 from k3push.core.progress_rate import ProgressRate, done_of
 from k3push.ports import Clock, Commanded, Ledger
-from k3push.runs.control import Orders, living_beside, orders_of
+from k3push.runs.control import Orders, orders_of
+from k3push.runs.find import living_beside
 from k3push.runs.outcome import NOT_FOLLOWED, Followed, followed_of
 from k3push.runs.request_stages import is_asked_for
 from k3push.web.door import Log

@@ -21,9 +21,9 @@ from k3push.reporting.report import write_report
 from k3push.reporting.results import PARTS, read_causes
 from k3push.reporting.table_files import Form, csv_table, jsonl_table, write_table
 from k3push.runs.outcome import ending_of
+from k3push.web.further_execution_buttons import of_followed_cause
 from k3push.web.page_context import PageContext, Visit
 from k3push.web.pages import as_file
-from k3push.web.run_actions import of_followed_cause
 
 GONE = 410
 

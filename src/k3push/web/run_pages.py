@@ -20,16 +20,16 @@ from k3push.core.control_words import LIMITS, Command, CommandError
 from k3push.core.model import Run, RunId
 from k3push.reporting.charts import Chart
 from k3push.reporting.timeline import Timeline
-from k3push.runs.control import command, hindrance, living_beside
-from k3push.runs.find import RunFilter
+from k3push.runs.control import command, hindrance
+from k3push.runs.find import RunFilter, living_beside
 from k3push.runs.request_stages import Act, Stage, acts_about, note_act, requests
 from k3push.runs.request_stages import Request as Asked
 from k3push.web import run_sections
 from k3push.web import run_status as show
+from k3push.web.further_execution_buttons import offer_of
 from k3push.web.live import EventStream, Eye, Feed, RunView
 from k3push.web.page_context import PageContext, Visit
 from k3push.web.pages import rendered, run_url, whole
-from k3push.web.run_actions import offer_of
 from k3push.words.language import Say
 
 RUNS_A_PAGE = 50
@@ -190,7 +190,7 @@ class RunPages:
         def message(seen: RunView) -> Mapping[str, object]:
             parts = {
                 each: rendered(f"{each}.html", say, view=seen, frame=visit.frame)
-                for each in ("standing", "verbs", "orders")
+                for each in ("standing", "run_commands", "orders")
             }
             state = show.kind(seen)
             return {"parts": parts, "state": state, "heard": show.heard(seen, say)}

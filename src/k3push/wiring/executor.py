@@ -6,8 +6,8 @@ Every front (the command line, a worker, the dashboard) has one `Executor` for a
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
@@ -34,13 +34,13 @@ from k3push.runs.pace_steps import keep_steps, kept_steps
 from k3push.runs.problem import Problem
 from k3push.runs.request_stages import steps_asked_for
 from k3push.runs.shared_stop import SharedStop
-from k3push.runs.stop import Cause, Stop
+from k3push.runs.stop import Stop
 from k3push.runs.throttle import Throttle
 from k3push.runs.watches import Watches
+from k3push.wiring.archive_old_runs import PATIENCE_S, archive_old
 from k3push.wiring.erp import ErpAccess, endpoints_of
 from k3push.wiring.measuring import check_measuring, measured, traced
 from k3push.wiring.notifying import recipients, tell_people
-from k3push.wiring.old_runs import PATIENCE_S, archive_old
 from k3push.wiring.outputs import check_output, cure_of_results
 from k3push.wiring.preview import Previewer
 from k3push.words.language import Say
@@ -220,14 +220,15 @@ class Executor:
         async with self.deadlines():
             return await self.execute(ledger, run, only=only)
 
-    @asynccontextmanager
-    async def deadlines(self) -> AsyncIterator[None]:
+    def deadlines(self) -> AbstractAsyncContextManager[None]:
         """Let deadlines stop all that this command executes."""
-        async with anyio.create_task_group() as deadlines:
-            for option, seconds in self._deadlines():
-                deadlines.start_soon(self._stop_after, option, seconds)
-            yield
-            deadlines.cancel_scope.cancel()
+        options = self.options
+        return self.fate.deadlines(
+            self.clock.now(),
+            until=options.until,
+            max_duration=options.max_duration,
+            closes_in_s=options.closes_in_s,
+        )
 
     def see_whole(self, run: Run) -> None:
         """Raise `Problem` where a death has cut the list of a run short, or it is archived."""
@@ -388,19 +389,3 @@ class Executor:
         except OSError as error:
             why = error.strerror or error
             self.observer.warn("warning.archive", folder=self.settings.archive_folder, why=why)
-
-    def _deadlines(self) -> list[tuple[str, float]]:
-        options = self.options
-        deadlines = []
-        if options.until is not None:
-            left = options.until - self.clock.now()
-            deadlines.append(("--until", left.total_seconds()))
-        if options.max_duration is not None:
-            deadlines.append(("--max-duration", options.max_duration.total_seconds()))
-        if options.closes_in_s is not None:
-            deadlines.append(("window", options.closes_in_s))
-        return deadlines
-
-    async def _stop_after(self, option: str, seconds: float) -> None:
-        await anyio.sleep(max(0.0, seconds))
-        self.fate.ask(Cause.DEADLINE, remark("why.deadline", option=option))

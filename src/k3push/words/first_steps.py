@@ -78,7 +78,7 @@ WORDS = {
         "A sandbox at {url}. It loses sessions, refuses some bills, loses one answer after the work was done, and has one document wait in an approval flow.",
         "模拟服务位于 {url}。它会丢失会话、拒绝部分单据，在完成后丢失一次应答，还有一张下游单据停在审批流中。",
     ),
-    "demo.audit": (
+    "demo.books": (
         "The sandbox's own books agree: {documents} {documents:?document|documents}, none twice, and each row of the ledger is true. So the demo ends with 0.",
         "与模拟服务的账目一致：{documents} 张下游单据，无一重复，台账逐行属实。因此演示的退出码为 0。",
     ),

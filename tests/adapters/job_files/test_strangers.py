@@ -169,5 +169,5 @@ def test_a_sheet_costs_no_more_than_a_sheet_may_hold(cells: bytes) -> None:
 
 def test_what_is_unpacked_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     """A few kilobytes can stand for gigabytes of blanks."""
-    monkeypatch.setattr("k3push.adapters.job_files.xlsx.MOST_UNPACKED", 1 << 20)
+    monkeypatch.setattr("k3push.adapters.job_files.xlsx_package.MOST_UNPACKED", 1 << 20)
     assert codes(with_cells(b" " * (2 << 20))) == [(Code.DAMAGED_WORKBOOK, None)]

@@ -14,7 +14,7 @@ from anyio import to_thread
 from anyio.lowlevel import checkpoint
 
 from k3push.adapters.ledger.sqlite import reads, writes
-from k3push.adapters.ledger.sqlite.file import Connection, connect
+from k3push.adapters.ledger.sqlite.connections import Connection, connect
 from k3push.adapters.ledger.sqlite.group_commit import GroupCommit
 from k3push.core.model import Run
 from tests.adapters.ledger.samples import ACCOUNT, a_run

@@ -14,7 +14,12 @@ from anyio import to_thread
 
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.adapters.ledger.sqlite import SqliteLedger, open_sqlite, sending, writes
-from k3push.adapters.ledger.sqlite.file import Connection, connect, locks_folder, lost_as_ledger
+from k3push.adapters.ledger.sqlite.connections import (
+    Connection,
+    connect,
+    locks_folder,
+    lost_as_ledger,
+)
 from k3push.adapters.ledger.sqlite.group_commit import GroupCommit, Reader
 from k3push.adapters.ledger.sqlite.run_locks import RunLocks
 from k3push.core.model import BillNumber, Listed, NoAnswer, Outcome, State

@@ -38,12 +38,13 @@ from k3push.core.model import (
     Target,
     Targets,
 )
-from k3push.core.pacing.user_choice import Call, Lane, Views, choose
+from k3push.core.pacing.user_choice import Call, Lane, choose
 from k3push.core.protocol.links import FormEntry, LinkRow
 from k3push.core.protocol.selection import SelectedPage, Selection
 from k3push.core.protocol.wire import PUSH
 from k3push.core.remark import remark
 from k3push.core.safety.evidence import NO_RIGHT, new_targets
+from k3push.core.safety.user_views import Views
 from k3push.core.safety.verdict import ReadBack, judge
 from k3push.ports import (
     ErpUnreachableError,

@@ -1,10 +1,10 @@
 """Job files: a list of bill numbers, from whatever the operator's spreadsheet or script saved.
 
-``read_job`` is the door. Behind it, ``sources`` opens the file and finds out its encoding,
-``tables`` reads CSV, TSV and TXT, ``documents`` reads JSON, ``records`` reads JSONL and
-``workbooks`` reads XLSX, whose sheets ``xlsx`` and ``xlsx_cells`` take out of the file;
-``numbers`` says what a bill number may look like, and ``troubles`` holds every sentence
-that an operator may be shown, in English and Chinese.
+``read_job`` of ``reading`` is the door. Behind it, ``sources`` opens the file and finds out its
+encoding; ``delimited`` reads CSV, TSV and TXT, ``json_lists`` JSON, ``jsonl`` JSONL, and
+``xlsx_lists`` XLSX, whose file ``xlsx_package`` opens and ``xlsx_xml`` parses.
+``number_columns`` says what a bill number may look like and under which headings it stands, and
+``troubles`` what can be wrong.
 
 Whatever the bytes are, they end as valid ``Listed`` values or as one ``JobFileError``.
 """

@@ -44,7 +44,7 @@ def read_records(source: Source, headings: Headings, bad: BadLines) -> Iterator[
 
 
 def _is_document(record: str) -> bool:
-    """Whether the first line begins, or is, a document of the kind that ``documents`` reads.
+    """Whether the first line begins, or is, a document of the kind that ``json_lists`` reads.
 
     >>> _is_document("["), _is_document('{"numbers": []}'), _is_document('{"number": "A"}')
     (True, True, False)

@@ -71,7 +71,7 @@ def read_job(
         with opened(source, file) as handle:
             if _is_workbook(handle, suffix, bad):
                 # Few lists are workbooks, and help and status need none of it.
-                from k3push.adapters.job_files.workbooks import read_workbook  # noqa: PLC0415
+                from k3push.adapters.job_files.xlsx_lists import read_workbook  # noqa: PLC0415
 
                 yield from read_workbook(handle, sheet, Headings(column), bad)
             else:

@@ -12,8 +12,8 @@ from k3push.core.control_words import LIMITS, Command, CommandError, Key, Verb
 from k3push.core.model import Run
 from k3push.core.remark import remark
 from k3push.ports import Commanded, Ledger
-from k3push.runs.control import command, hindrance, living_beside
-from k3push.runs.find import find_run
+from k3push.runs.control import command, hindrance
+from k3push.runs.find import find_run, living_beside
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
 from k3push.runs.request_stages import Act, note_act

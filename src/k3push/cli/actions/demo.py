@@ -23,7 +23,7 @@ from k3push.reporting.table_files import records_of
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
 from k3push.runs.row_pages import followed_pages_of
-from k3push.simulator import SandboxOptions, Site, audit, build, serve
+from k3push.simulator import SandboxOptions, Site, build, check_ledger, serve
 from k3push.wiring.job_lists import JobOptions
 from k3push.wiring.open_ledger import ledger_of
 from k3push.words.language import Say
@@ -126,10 +126,10 @@ async def demo(options: CommandOptions, folder: Path, say: Say) -> Exit:
         async with ledger_of(runner.settings) as ledger:
             run: Run = (await ledger.runs())[-1]
             pages = [records_of(rows, run) async for rows in followed_pages_of(ledger, run)]
-    findings = audit((record._asdict() for page in pages for record in page), site.world)
+    findings = check_ledger((record._asdict() for page in pages for record in page), site.world)
     if findings:
         raise Problem(remark("demo.untrue", what="; ".join(findings)), Exit.DEFECT)
-    runner.warn("demo.audit", documents=len(_documents(site)))
+    runner.warn("demo.books", documents=len(_documents(site)))
     explain = Shell().command("explain", DEMO_LOST, "--config", config)
     runner.warn("demo.next", command=explain)
     return Exit.DONE

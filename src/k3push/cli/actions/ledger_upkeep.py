@@ -21,8 +21,8 @@ from k3push.config.settings import LedgerSettings, Settings
 from k3push.core.remark import remark
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
+from k3push.wiring.archive_old_runs import archive_old
 from k3push.wiring.config_file import load_settings
-from k3push.wiring.old_runs import archive_old
 from k3push.wiring.open_ledger import ledger_of, ledger_password, needs_postgres
 from k3push.words.language import Say
 

@@ -33,9 +33,8 @@ from k3push.core.model import BillNumber, Route, Run, RunId, State
 from k3push.core.remark import remark
 from k3push.ports import Ledger, RunIsAliveError
 from k3push.reporting.phrases import cause_words
-from k3push.runs.control import runs_beside
 from k3push.runs.create import SELECTED, JobSource, merged, scope_of
-from k3push.runs.find import find_run
+from k3push.runs.find import find_run, runs_beside
 from k3push.runs.outcome import Ending, Exit
 from k3push.runs.problem import Problem
 from k3push.runs.select import Selecting

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Literal
 
@@ -16,12 +17,12 @@ from k3push.cli.console.screen import put_json, screen
 from k3push.config.settings import Settings
 from k3push.core.advice.clusters import TOLD
 from k3push.core.advice.diagnosis import advise, code_of, code_of_step
-from k3push.core.model import Answered, BillNumber, Exchange, Row, Run, RunId, State
+from k3push.core.model import BillNumber, Row, Run, RunId, State
 from k3push.core.remark import remark
 from k3push.core.safety.document_steps import FOR_PERSON
 from k3push.ports import AttemptRecord, Commanded, Ledger, StepRecord
-from k3push.reporting.packed_rows import moment
-from k3push.reporting.phrases import act_words, order_lines
+from k3push.reporting.packed_rows import moment, words_of
+from k3push.reporting.phrases import act_line, order_lines, step_line
 from k3push.reporting.report import write_report
 from k3push.reporting.results import MOST_READ, clusters_of, read_causes
 from k3push.reporting.summary import (
@@ -35,11 +36,18 @@ from k3push.reporting.summary import (
     state_table,
 )
 from k3push.reporting.table_files import Form, csv_table, jsonl_table, local, write_table
-from k3push.runs.control import living_beside, orders_of, runs_beside
-from k3push.runs.find import MOST_NAMED, RunFilter, find_run, rows_holding
+from k3push.runs.control import orders_of
+from k3push.runs.find import (
+    MOST_NAMED,
+    RunFilter,
+    find_run,
+    living_beside,
+    rows_holding,
+    runs_beside,
+)
 from k3push.runs.outcome import Exit, ending_of, exit_of, followed_of
 from k3push.runs.problem import Problem
-from k3push.runs.request_stages import Act, acts_about, steps_asked_for
+from k3push.runs.request_stages import acts_about, steps_asked_for
 from k3push.runs.row_pages import FollowedRow, steps_of_row, with_follow
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.open_ledger import ledger_of
@@ -228,9 +236,12 @@ async def explain(config: Path | None, number: str, say: Say) -> Exit:
             for bill in bills
             for note in await ledger.notes_of(bill)
         ]
-        told += [(each.attempt.intent.began_at, _step_lines(each, say)) for each in steps.values()]
         told += [
-            (act.at, [f"{moment(act.at)}  {_act_line(act, say)}"])
+            (each.attempt.intent.began_at, _call_lines(step_line(each, say), each, say))
+            for each in steps.values()
+        ]
+        told += [
+            (act.at, [f"{moment(act.at)}  {act_line(act, say)}"])
             for run in dict.fromkeys(run for run, _ in rows)
             for act in await acts_about(ledger, run)
         ]
@@ -427,43 +438,18 @@ def _attempt_lines(record: AttemptRecord, say: Say) -> list[str]:
     return _call_lines(attempt, record, say)
 
 
-def _step_lines(record: StepRecord, say: Say) -> list[str]:
-    intent = record.attempt.intent
-    attempt = say(
-        "explain.step",
-        id=record.attempt.id,
-        run=intent.run,
-        step=say(f"step.{intent.step}"),
-        status=intent.status,
-        count=len(intent.ids),
-    )
-    return _call_lines(attempt, record, say)
-
-
-def _act_line(act: Act, say: Say) -> str:
-    by = act.by or say("desk.nobody")
-    return say("explain.act", by=by, what=act_words(act, say), run=act.about)
-
-
 def _call_lines(what: str, record: AttemptRecord | StepRecord, say: Say) -> list[str]:
     """Tell of a call, what came back, and what was made of that."""
     intent = record.attempt.intent
+    shown = partial(_shown, say=say)
     lines = [
         f"{moment(intent.began_at)}  {what}",
-        "  " + say("explain.request", what=_shown(intent.request, say)),
-        "  " + say("explain.answer", what=_answer(record.exchange, say)),
+        "  " + say("explain.request", what=shown(intent.request)),
+        "  " + say("explain.answer", what=words_of(record.exchange, say, shown)),
     ]
     if record.verdict:
         lines.append("  " + say("explain.verdict", what=record.verdict))
     return lines
-
-
-def _answer(exchange: Exchange | None, say: Say) -> str:
-    if exchange is None:
-        return say("explain.no_answer")
-    if isinstance(exchange, Answered):
-        return f"HTTP {exchange.status}  {_shown(exchange.body, say)}"
-    return say.said(exchange.because)
 
 
 def _shown(body: bytes, say: Say) -> str:

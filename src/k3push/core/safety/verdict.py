@@ -1,8 +1,10 @@
-"""What an exchange means: the right to send again, a reason to read back, or doubt.
+"""What an exchange means: the right to repeat the call, a reason to read back, or doubt.
 
-This module alone decides whether a chunk may travel twice. `SendAgain` is built nowhere
-else, and nothing else is ever sent again. `judge` is total: any bytes give a verdict, and
-what it cannot read is `InDoubt`.
+`SendAgain` proves that the ERP did nothing (rule 4). It is built here alone, and no call is
+repeated without it. Single numbers travel again in other chunks: after a read-back as
+`evidence.conclude` says, after a doubt as `runs.settle` does.
+
+`judge` is total: any bytes give a verdict, and what it cannot read is `InDoubt`.
 """
 
 from __future__ import annotations

@@ -14,7 +14,8 @@ from k3push.core.control_words import Command
 from k3push.core.foreign_text import flaw_of
 from k3push.core.model import Row, Run, State, Step
 from k3push.core.remark import remark
-from k3push.runs.control import command, hindrance, living_beside
+from k3push.runs.control import command, hindrance
+from k3push.runs.find import living_beside
 from k3push.runs.program_requests import KeyReusedError, Wish, accept, asked_before, request_id
 from k3push.runs.program_roles import reaches
 from k3push.runs.request_stages import (
@@ -32,8 +33,8 @@ from k3push.web.api.callers import Approver, Caller, Operator, Viewer
 from k3push.web.api.problems import ProblemError, documented
 from k3push.web.api.standing import push_as, row_as, run_in
 from k3push.web.bill_history import events_of
+from k3push.web.further_executions import Asker, HinderedError
 from k3push.web.roles import is_one_person
-from k3push.web.run_requests import Asker, HinderedError
 from k3push.web.uploads import keep_bytes
 
 router = APIRouter()

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from k3push.adapters.ledger import codec as text
 from k3push.adapters.ledger import records, rules
-from k3push.adapters.ledger.sqlite.file import Connection
+from k3push.adapters.ledger.sqlite.connections import Connection
 from k3push.adapters.ledger.sqlite.writes import run_key, tally
 from k3push.core.model import Archive, Run, RunId
 

@@ -29,7 +29,7 @@ from anyio import to_thread
 from anyio.lowlevel import cancel_shielded_checkpoint, checkpoint_if_cancelled
 
 from k3push.adapters.ledger.codec import damaged
-from k3push.adapters.ledger.sqlite.file import Connection, lost_as_ledger, of_file
+from k3push.adapters.ledger.sqlite.connections import Connection, lost_as_ledger, of_file
 from k3push.core.remark import remark
 from k3push.ports import LedgerLostError
 

@@ -28,9 +28,9 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import anyio
 from anyio import to_thread
 
-from k3push.adapters.ledger.sqlite import archiving, file, reads, sending, steps, writes
+from k3push.adapters.ledger.sqlite import archiving, connections, reads, sending, steps, writes
 from k3push.adapters.ledger.sqlite import memos as memo_steps
-from k3push.adapters.ledger.sqlite.file import (
+from k3push.adapters.ledger.sqlite.connections import (
     Connection,
     SameFiles,
     connect,
@@ -112,7 +112,7 @@ async def migrate(path: Path, *, create: bool = False) -> None:
 
 async def version_of(path: Path) -> int:
     """Return the version of the ledger in a file; 0 if there is none."""
-    return await to_thread.run_sync(file.version_of, path)
+    return await to_thread.run_sync(connections.version_of, path)
 
 
 def _reads(step: Step[P, T]) -> Callable[Concatenate[SqliteLedger, P], Coroutine[Any, Any, T]]:

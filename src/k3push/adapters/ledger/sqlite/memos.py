@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from k3push.adapters.ledger import codec as text
 from k3push.adapters.ledger import records
-from k3push.adapters.ledger.sqlite.file import Connection
+from k3push.adapters.ledger.sqlite.connections import Connection
 from k3push.ports import Memo
 
 

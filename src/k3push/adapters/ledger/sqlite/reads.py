@@ -9,7 +9,7 @@ from itertools import islice
 
 from k3push.adapters.ledger import codec as text
 from k3push.adapters.ledger import records, rules
-from k3push.adapters.ledger.sqlite.file import Connection
+from k3push.adapters.ledger.sqlite.connections import Connection
 from k3push.adapters.ledger.sqlite.writes import run_key
 from k3push.core.model import (
     BillNumber,

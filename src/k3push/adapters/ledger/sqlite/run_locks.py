@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 
 from filelock import FileLock, Timeout
 
-from k3push.adapters.ledger.sqlite.file import identity, of_file
+from k3push.adapters.ledger.sqlite.connections import identity, of_file
 from k3push.core.model import RunId
 from k3push.core.remark import remark
 from k3push.ports import LedgerLostError, RunIsAliveError

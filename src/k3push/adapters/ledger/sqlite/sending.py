@@ -17,7 +17,7 @@ from k3push.adapters.ledger import codec as text
 from k3push.adapters.ledger import records, rules
 from k3push.adapters.ledger.sqlite import steps
 from k3push.adapters.ledger.sqlite.archiving import check_is_there
-from k3push.adapters.ledger.sqlite.file import Connection
+from k3push.adapters.ledger.sqlite.connections import Connection
 from k3push.adapters.ledger.sqlite.writes import run_key, tally
 from k3push.core.model import (
     Attempt,

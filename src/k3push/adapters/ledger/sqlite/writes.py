@@ -12,7 +12,7 @@ from datetime import datetime
 
 from k3push.adapters.ledger import codec as text
 from k3push.adapters.ledger import records, rules
-from k3push.adapters.ledger.sqlite.file import Connection
+from k3push.adapters.ledger.sqlite.connections import Connection
 from k3push.core.control_words import Command
 from k3push.core.model import (
     BillNumber,

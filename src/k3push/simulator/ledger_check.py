@@ -1,4 +1,4 @@
-"""Does a ledger tell the truth? Its rows against the world's own books."""
+"""Does a ledger tell the truth? Its rows are held against the simulator's own books."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from k3push.simulator.bills import Bill
-from k3push.simulator.follow_audit import check_documents, check_follow
 from k3push.simulator.history import Maker, Making
+from k3push.simulator.step_check import check_documents, check_follow
 from k3push.simulator.world import World
 
 # What the contract promises of these states: the ERP made nothing from the number.
 _NOTHING_MADE = frozenset({"rejected", "planned"})
 
 
-def audit(
+def check_ledger(
     ledger: Iterable[Mapping[str, Any]],
     world: World,
     expected: Iterable[str] = (),

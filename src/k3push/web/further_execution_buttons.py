@@ -1,4 +1,8 @@
-"""What a person has done with a run that is not under way: resume, retry, settle, follow."""
+"""The buttons of a run that is not under way: resume, retry, settle, follow.
+
+Each asks for one more execution (`further_executions`). The buttons of a run that is under way
+are commands to it: `templates/run_commands.html`, and `RunPages.control`.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +19,10 @@ from k3push.core.model import Row, Run, State
 from k3push.core.safety.document_steps import FOR_PERSON
 from k3push.runs.request_stages import Request
 from k3push.runs.row_pages import FollowedRow
+from k3push.web.further_executions import Asker, HinderedError, What
 from k3push.web.live import RunView
 from k3push.web.page_context import PageContext, Visit
 from k3push.web.pages import cause_id, run_url
-from k3push.web.run_requests import Asker, HinderedError, What
 
 MOST_CHOSEN = 100
 LONGEST = 16
@@ -93,8 +97,8 @@ def of_followed_cause(cause: str) -> Callable[[FollowedRow], bool]:
     return takes
 
 
-class RunActions:
-    """Takes what is asked for about runs."""
+class FurtherExecutionButtons:
+    """Takes the presses of these buttons."""
 
     def __init__(self, desk: PageContext, show: ShowRun) -> None:
         """Answer with the page of the run, by *show*, where something stands in the way."""

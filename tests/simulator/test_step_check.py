@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from k3push.simulator import Channel, FaultPlan, Flow, FlowNode, Site, audit
+from k3push.simulator import Channel, FaultPlan, Flow, FlowNode, Site, check_ledger
 from k3push.simulator.forms import IN_STOCK
 from tests.simulator.clients import Client, logged_in, site_of
 
@@ -40,7 +40,7 @@ def told(site: Site, follow: str, number: str = A) -> list[str]:
         "target_ids": [bill.id for bill in bills],
         "follow": follow,
     }
-    return audit([row], site.world)
+    return check_ledger([row], site.world)
 
 
 async def test_a_true_row_is_found_clean() -> None:
@@ -121,7 +121,7 @@ async def test_a_document_is_approved_once() -> None:
 
 
 async def test_nothing_is_approved_past_its_flow() -> None:
-    """Unless somebody set the switch for it, which the audit does not excuse."""
+    """Unless somebody set the switch for it, which the check does not excuse."""
     site, client, bill = await pushed(faults=WAITS)
     await client.operate("Submit", bill)
     assert told(site, "waiting") == []
@@ -137,7 +137,7 @@ async def test_nobody_elses_document_is_followed() -> None:
     site.world.submit(foreign)
     await client.operate("Submit", foreign.id)
     assert told(site, "") == [f"document {foreign.id}: named in a call, and it is not the client's"]
-    assert audit([], site.world, follows_already=True) != told(site, "")
+    assert check_ledger([], site.world, follows_already=True) != told(site, "")
 
 
 async def test_rows_without_the_column_are_held_against_nothing() -> None:
@@ -145,7 +145,7 @@ async def test_rows_without_the_column_are_held_against_nothing() -> None:
     site, client, bill = await pushed()
     await client.operate("Submit", bill)
     await client.operate("Submit", bill)
-    (finding,) = audit(
+    (finding,) = check_ledger(
         [{"number": A, "state": "pushed", "targets": "CGRK0000001", "target_ids": str(bill)}],
         site.world,
     )

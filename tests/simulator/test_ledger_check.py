@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from k3push.simulator import Maker, Policy, PushOrder, Refusal, World, audit
+from k3push.simulator import Maker, Policy, PushOrder, Refusal, World, check_ledger
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER, RECEIVE_BILL
 from tests.runs.office import orders, steps
 from tests.simulator.clients import logged_in, site_of
@@ -50,7 +50,7 @@ def test_a_truthful_ledger_is_found_clean() -> None:
         row(world, "CGDD0000004", "planned"),
         row(world, "CGDD0000005", "unknown"),
     ]
-    assert audit(ledger, world, expected=[A, B, "CGDD0000003"]) == []
+    assert check_ledger(ledger, world, expected=[A, B, "CGDD0000003"]) == []
 
 
 def test_merged_and_split_targets_are_no_duplicates() -> None:
@@ -59,7 +59,7 @@ def test_merged_and_split_targets_are_no_duplicates() -> None:
         world = site_of(policy=policy).world
         push(world, A, B)
         ledger = [row(world, A, "pushed"), row(world, B, "already")]
-        assert audit(ledger, world) == []
+        assert check_ledger(ledger, world) == []
 
 
 def test_a_number_made_by_two_pushes_is_a_duplicate() -> None:
@@ -67,7 +67,7 @@ def test_a_number_made_by_two_pushes_is_a_duplicate() -> None:
     world = unpriced()
     push(world, A, drafts=True)
     push(world, A, drafts=True)
-    (finding,) = audit([row(world, A, "draft")], world)
+    (finding,) = check_ledger([row(world, A, "draft")], world)
     assert "2 pushes" in finding
 
 
@@ -75,7 +75,7 @@ def test_rows_that_deny_documents_are_found() -> None:
     """A `planned` or `rejected` number with a document will be pushed again."""
     world = site_of().world
     push(world, A, B)
-    findings = audit([row(world, A, "planned"), row(world, B, "rejected")], world)
+    findings = check_ledger([row(world, A, "planned"), row(world, B, "rejected")], world)
     assert [finding.split(":")[0] for finding in findings] == [A, B]
 
 
@@ -97,7 +97,7 @@ def test_rows_that_claim_too_much_are_found() -> None:
     for state, number, changes in claims:
         truthful = [row(world, A, "draft"), row(world, B, "pushed")]
         ledger = [each for each in truthful if each["number"] != number]
-        findings = audit([*ledger, row(world, number, state, **changes)], world)
+        findings = check_ledger([*ledger, row(world, number, state, **changes)], world)
         assert len(findings) == 1, (state, number, findings)
 
 
@@ -105,12 +105,12 @@ def test_missing_rows_are_found() -> None:
     """A document that no row tells of is a lost outcome; so is an expected number."""
     world = site_of().world
     push(world, A)
-    findings = audit([], world, expected=[B])
+    findings = check_ledger([], world, expected=[B])
     assert [finding.split(":")[0] for finding in findings] == [A, B]
 
 
 @pytest.mark.anyio
-async def test_the_audit_sees_what_a_naive_client_does() -> None:
+async def test_the_check_sees_what_a_naive_client_does() -> None:
     """A checker that never finds anything would find nothing here either."""
     site = site_of(faults=steps("late-commit:30", "make-then-html-502"))
     client = await logged_in(site)
@@ -129,7 +129,7 @@ async def test_the_audit_sees_what_a_naive_client_does() -> None:
             row["target_ids"] = [one["Id"] for one in made]
         rows.append(row)
     site.finish()
-    findings = audit(rows, site.world, orders(3))
+    findings = check_ledger(rows, site.world, orders(3))
     assert any("made by 2 pushes" in finding for finding in findings)
     assert any("`rejected`, yet" in finding for finding in findings)
 
@@ -142,9 +142,9 @@ def test_what_was_there_before_may_be_passed_over() -> None:
     push(world, A, drafts=True)
     old, new = world.documents_of(A)
     told = [row(world, A, "draft", target_ids=str(new.id))]
-    assert audit(told, world, since=before) == []
-    assert len(audit(told, world)) == 2
-    (wrong,) = audit([row(world, A, "draft", target_ids=str(old.id))], world, since=before)
+    assert check_ledger(told, world, since=before) == []
+    assert len(check_ledger(told, world)) == 2
+    (wrong,) = check_ledger([row(world, A, "draft", target_ids=str(old.id))], world, since=before)
     assert str(new.id) in wrong
 
 
@@ -153,14 +153,14 @@ def test_a_cancelled_document_is_none() -> None:
     world = site_of().world
     cancelled = world.add_target(IN_STOCK, A, cancelled=True)
     ids, numbers = str(cancelled.id), cancelled.number
-    assert audit([row(world, A, "rejected"), row(world, B, "planned")], world) == []
+    assert check_ledger([row(world, A, "rejected"), row(world, B, "planned")], world) == []
     claims = row(world, A, "already", target_ids=ids, targets=numbers)
-    assert audit([claims], world) == [f"{A}: `already`, yet nothing was made"]
+    assert check_ledger([claims], world) == [f"{A}: `already`, yet nothing was made"]
     push(world, A)
     (made,) = [bill for bill in world.documents_of(A) if not bill.cancelled]
     true = row(world, A, "pushed", target_ids=str(made.id), targets=made.number)
-    assert audit([true], world) == []
-    assert len(audit([row(world, A, "pushed")], world)) == 1
+    assert check_ledger([true], world) == []
+    assert len(check_ledger([row(world, A, "pushed")], world)) == 1
 
 
 def test_a_push_after_a_cancelling_repeats_nothing_and_one_before_it_does() -> None:
@@ -177,8 +177,8 @@ def test_a_push_after_a_cancelling_repeats_nothing_and_one_before_it_does() -> N
         for world in (again, twice)
         for bill in world.documents_of(A)[1:]
     ]
-    assert audit(rows[:1], again) == []
-    (finding,) = audit(rows[1:], twice)
+    assert check_ledger(rows[:1], again) == []
+    (finding,) = check_ledger(rows[1:], twice)
     assert "2 pushes" in finding
 
 
@@ -192,10 +192,10 @@ def test_a_row_may_name_the_twin_that_another_program_made() -> None:
         Maker.OTHER,
     )
     own, other = world.documents_of(A)
-    assert audit([row(world, A, "pushed")], world) == []
+    assert check_ledger([row(world, A, "pushed")], world) == []
     for bill, findings in ((own, 0), (other, 1)):
         told = row(world, A, "pushed", target_ids=str(bill.id), targets=bill.number)
-        assert len(audit([told], world)) == findings
+        assert len(check_ledger([told], world)) == findings
 
 
 def test_what_only_others_made_must_not_be_denied_unless_it_was_typed_in() -> None:
@@ -203,9 +203,9 @@ def test_what_only_others_made_must_not_be_denied_unless_it_was_typed_in() -> No
     world = site_of().world
     world.add_target(IN_STOCK, A)
     world.add_target(IN_STOCK, B, typed=True)
-    assert audit([], world) == []
-    assert audit([row(world, A, "already"), row(world, B, "already")], world) == []
-    findings = audit([row(world, A, "rejected"), row(world, B, "rejected")], world)
+    assert check_ledger([], world) == []
+    assert check_ledger([row(world, A, "already"), row(world, B, "already")], world) == []
+    findings = check_ledger([row(world, A, "rejected"), row(world, B, "rejected")], world)
     assert [finding.split(":")[0] for finding in findings] == [A]
 
 
@@ -214,7 +214,7 @@ def test_a_target_of_another_source_form_is_no_document_of_the_number() -> None:
     world = site_of().world
     foreign = world.add_target(IN_STOCK, A, source_form=RECEIVE_BILL)
     told = row(world, A, "already", target_ids=str(foreign.id), targets=foreign.number)
-    assert audit([told], world) == [f"{A}: `already`, yet nothing was made"]
+    assert check_ledger([told], world) == [f"{A}: `already`, yet nothing was made"]
 
 
 def test_a_number_may_have_a_document_of_each_target_form() -> None:
@@ -227,9 +227,9 @@ def test_a_number_may_have_a_document_of_each_target_form() -> None:
         row(world, A, "pushed", target_ids=str(b.id), targets=b.number, target_form=b.form.id)
         for b in world.documents_of(A)
     ]
-    assert audit(rows, world) == []
+    assert check_ledger(rows, world) == []
     push(world, A)
-    assert any("2 pushes" in finding for finding in audit(rows, world))
+    assert any("2 pushes" in finding for finding in check_ledger(rows, world))
 
 
 def test_a_row_with_an_id_tells_of_that_source_alone() -> None:
@@ -242,15 +242,15 @@ def test_a_row_with_an_id_tells_of_that_source_alone() -> None:
         (made,) = world.push(PushOrder(PURCHASE_ORDER.id, ids=(source.id,), rule_id=rule)).made
         told = {"target_ids": str(made.target.id), "targets": made.target.number}
         rows.append({"number": A, "id": str(source.id), "state": "pushed", **told})
-    assert audit(rows, world, expected=[A]) == []
-    assert audit([rows[0], {**rows[1], "number": ""}], world) == []
+    assert check_ledger(rows, world, expected=[A]) == []
+    assert check_ledger([rows[0], {**rows[1], "number": ""}], world) == []
     nobody = {"number": A, "id": "", "state": "rejected", "code": "ambiguous"}
-    assert audit([*rows, nobody], world) == []
-    assert audit([nobody], world) == [f"{A}: documents were made and no row tells of them"]
-    assert audit(rows[:1], world) == [f"{A}: documents were made and no row tells of them"]
+    assert check_ledger([*rows, nobody], world) == []
+    assert check_ledger([nobody], world) == [f"{A}: documents were made and no row tells of them"]
+    assert check_ledger(rows[:1], world) == [f"{A}: documents were made and no row tells of them"]
     swapped = [
         {**row, "id": str(source.id)} for row, source in zip(rows, sources[::-1], strict=True)
     ]
-    assert len(audit(swapped, world)) == 2
+    assert len(check_ledger(swapped, world)) == 2
     world.push(PushOrder(PURCHASE_ORDER.id, ids=(sources[0].id,), rule_id=rule))
-    assert "2 pushes" in audit(rows, world)[-1]
+    assert "2 pushes" in check_ledger(rows, world)[-1]

@@ -1,4 +1,4 @@
-"""The XML of XLSX: rows of a sheet, texts that cells share, and what custom formats show."""
+"""The XML in an XLSX file: parsers of cells and shared texts, and what number formats show."""
 
 from __future__ import annotations
 

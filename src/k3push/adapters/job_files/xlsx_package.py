@@ -1,4 +1,4 @@
-"""XLSX as its file has it: sheets, the styles that show dates, and the cells as a stream.
+"""An XLSX file as a ZIP package: its parts and sheets, and the rows of a sheet as a stream.
 
 Read here and not by a spreadsheet library, since what those give is too late or too little:
 a cell that holds an error comes as an empty one, a number with its digits rounded, and a
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import IO, Final
 from xml.parsers import expat
 
-from k3push.adapters.job_files.xlsx_cells import (
+from k3push.adapters.job_files.xlsx_xml import (
     MOST_CHARACTERS,
     MOST_TEXTS,
     Feed,

@@ -1,5 +1,6 @@
-"""One SQLite file: opening it safely, and connections that know the statements by name.
+"""Connections to a SQLite file: opened safely, with statements and transactions by name.
 
+Which work goes into which transaction, and when it is committed, is told in `group_commit`.
 Everything here blocks, and runs in worker threads, save what `group_commit` knows to be brief.
 """
 

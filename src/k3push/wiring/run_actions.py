@@ -1,7 +1,7 @@
-"""What can be done with runs of one configuration, several at once: the verbs of every session.
+"""What can be done with runs of one configuration, several at once.
 
-`scripting.AsyncSession` puts them into the words of one run, for programs; the command line uses
-them as they are. So whatever moves bills is written once, whoever asks for it.
+`scripting.AsyncSession` puts these actions into the words of one run, for programs; the command
+line uses them as they are. So whatever moves bills is written once, whoever asks for it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from k3push.wiring.planning import take_up, write_plan
 from k3push.wiring.preview import Preview, Reading
 
 
-class RunVerbs:
+class RunActions:
     """Looks ahead, pushes, resumes, retries, settles and follows."""
 
     def __init__(
@@ -41,7 +41,7 @@ class RunVerbs:
         Args:
             settings: The configuration.
             ledger: Its ledger; None where nothing is done but looking ahead.
-            make: Makes what executes one verb, by how it differs from the settings.
+            make: Makes what executes one action, by how it differs from the settings.
         """
         self._settings = settings
         self._open_ledger = ledger

@@ -9,9 +9,8 @@ from typing import Literal
 from k3push.core.model import Row, Run
 from k3push.core.remark import remark
 from k3push.ports import Clock, Ledger, RunIsAliveError
-from k3push.runs.control import living_beside, runs_beside
 from k3push.runs.create import plan_rejected
-from k3push.runs.find import is_unfinished
+from k3push.runs.find import is_unfinished, living_beside, runs_beside
 from k3push.runs.request_stages import (
     Act,
     Kind,

@@ -1,4 +1,4 @@
-"""Old runs into archives, as `[ledger]` says."""
+"""Archives old runs, as `[ledger] keep` says: after each execution, and by `ledger archive`."""
 
 from __future__ import annotations
 

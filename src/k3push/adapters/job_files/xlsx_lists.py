@@ -1,4 +1,4 @@
-"""XLSX: rows of cells in a sheet, under a heading or as one bare column.
+"""XLSX lists: which number each row of a sheet means, and which cells cannot mean one.
 
 Hidden rows count, those that a filter hides too: a list says which bills it means by what
 is in it, and not by how it was last looked at.
@@ -21,8 +21,8 @@ from k3push.adapters.job_files.number_columns import (
 )
 from k3push.adapters.job_files.sources import OLE, ZIP
 from k3push.adapters.job_files.troubles import BadLines, Code, names, shown
-from k3push.adapters.job_files.xlsx import Sheet, Workbook, XlsxError, opened_workbook
-from k3push.adapters.job_files.xlsx_cells import Cell, Kind, Row
+from k3push.adapters.job_files.xlsx_package import Sheet, Workbook, XlsxError, opened_workbook
+from k3push.adapters.job_files.xlsx_xml import Cell, Kind, Row
 from k3push.core.model import BillNumber, Listed
 
 # Digits of a number that Excel keeps.
