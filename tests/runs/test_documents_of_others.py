@@ -246,3 +246,64 @@ async def test_what_is_taken_back_is_taken_back_whole(monkeypatch: pytest.Monkey
     throttle.go_on()
     pushed = await office.execute(throttle=throttle, pace=NO_CANARY, check=False)
     assert pushed.rows[numbers[1]].state is State.PUSHED
+
+
+@pytest.mark.parametrize("fault", ["response-error", "msgcode-6", "no-permission", "edit-lock"])
+async def test_what_a_clerk_makes_while_a_call_is_refused_is_not_ours(fault: str) -> None:
+    """Makers are told; a clerk pushes a bill by hand while our call for it is under way."""
+    plan = steps(*["ok"] * 4, fault)
+    office, numbers = Office(sandbox(plan, latency_s=5.0, look_s=0.1, **OPEN), FOLLOW), orders(6)
+    await office.open_run(numbers[:4], RunId("r0"))
+    await office.execute(RunId("r0"), throttle=one_by_one(), check=False)
+    await office.open_run(numbers[4:])
+    made = []
+
+    async def clerk(_: Context) -> None:
+        while (await office.rows())[numbers[4]].state is not State.SENT:  # noqa: ASYNC110
+            await anyio.sleep(0.05)
+        await anyio.sleep(2)
+        made.append(office.site.world.add_target(IN_STOCK, numbers[4], creator="clerk"))
+
+    pushed = await office.execute(
+        pace=NO_CANARY, throttle=steered(concurrency=1, chunk_size=2), beside=clerk, check=False
+    )
+    row = pushed.rows[numbers[4]]
+    if row.state is State.PUSHED:
+        ids = {target.id for target in row.targets}
+        assert str(made[0].id) not in ids or row.code == TWIN, row
+
+
+@pytest.mark.parametrize("named", [1, 2])
+async def test_few_documents_of_one_maker_make_ours_nobody_elses(
+    monkeypatch: pytest.MonkeyPatch, named: int
+) -> None:
+    """A rule gives each document the person who keeps its goods, and not its bill's maker."""
+    made = Converter._target
+    numbers = orders(8)
+
+    def target(self: Converter, route: Any, shares: Any, *what: Any, mislink: bool) -> Any:
+        bill = made(self, route, shares, *what, mislink=mislink)
+        bill.creator = "zhao" if shares[0].bill.number == numbers[named] else "qian"
+        return bill
+
+    monkeypatch.setattr(Converter, "_target", target)
+    plan = steps(*["ok"] * named, "make-then-reset")
+    office = Office(sandbox(plan, latency_s=1.0, **OPEN))
+    await office.open_run(numbers[: named + 1])
+    pushed = await office.execute(throttle=one_by_one(), pace=NO_CANARY, check=False)
+    assert pushed.of(State.PUSHED) == set(numbers[: named + 1]), pushed.rows
+
+
+async def test_a_clerks_document_in_doubt_is_asked_for_by_the_run_that_made_the_call() -> None:
+    """A run with --again settles another run's doubt: nothing was made, and a clerk has pushed."""
+    plan = steps(*["ok"] * 4, "reset")
+    office, numbers = Office(sandbox(plan, latency_s=1.0, **OPEN)), orders(5)
+    await office.open_run(numbers)
+    halts = PushPace(canary=False, halt=HaltRule(unknown_count=1))
+    await office.execute(throttle=one_by_one(), pace=halts, check=False)
+    lost = await until_lost(office)
+    office.site.world.add_target(IN_STOCK, lost, creator="clerk")
+    await office.open_run([lost], SECOND, again_because="twice")
+    await office.execute(SECOND, throttle=one_by_one(), pace=NO_CANARY, check=False)
+    row = (await office.rows())[lost]
+    assert row.state is not State.PUSHED, row

@@ -10,11 +10,12 @@ import anyio
 import pytest
 
 from k3push.adapters.erp.form_rows import FormRows
+from k3push.core.model import State
 from k3push.ports import LookRefusedError
-from k3push.simulator.forms import ORDER_TO_SHIPMENT, PURCHASE_ORDER, ROUTES
+from k3push.simulator.forms import IN_STOCK, ORDER_TO_SHIPMENT, PURCHASE_ORDER, ROUTES
 from k3push.simulator.history import Maker
 from k3push.simulator.orders import PushOrder
-from tests.runs.office import Office, orders, sandbox, steered
+from tests.runs.office import Office, one_by_one, orders, sandbox, steered
 from tests.runs.rough_answers import OPEN, doubled
 from tests.runs.test_hidden_documents import SHIPMENT
 
@@ -136,3 +137,60 @@ async def test_refusals_side_by_side_take_no_status_from_the_source_form(
     await office.execute(throttle=steered(concurrency=16, chunk_size=20), check=False)
     assert refused
     assert not office.site.world.documents_of(unapproved)
+
+
+@pytest.mark.parametrize("until_s", [8.0, 30.0])
+async def test_links_that_are_refused_for_half_a_minute_are_asked_once_more(
+    monkeypatch: pytest.MonkeyPatch, until_s: float
+) -> None:
+    """After a recycle the first use of a form may take half a minute; a route of links alone."""
+    office, numbers = pushed_by_persons()
+
+    def refuses(_form: str, fields: Sequence[str], _what: str) -> str | None:
+        return a_link_of(fields) if anyio.current_time() < until_s else None
+
+    refused = refuse_where(monkeypatch, refuses)
+    await office.open_run(numbers)
+    await office.execute(throttle=one_by_one(), check=False)
+    assert refused
+    assert doubled(office, numbers) == []
+
+
+@pytest.mark.parametrize("until_s", [8.0, 30.0])
+async def test_refusals_of_half_a_minute_take_no_status_from_the_source_form(
+    monkeypatch: pytest.MonkeyPatch, until_s: float
+) -> None:
+    """The same of the status of bills: one that is not approved is not pushed."""
+    status = "FDocumentStatus"
+
+    def refuses(form: str, fields: Sequence[str], _what: str) -> str | None:
+        asks = form == PURCHASE_ORDER.id and status in fields
+        return status if asks and anyio.current_time() < until_s else None
+
+    refused = refuse_where(monkeypatch, refuses)
+    office = Office(sandbox(allow_blocked=True, **OPEN))
+    unapproved, *_ = numbers = ["CGDDU000000", *orders(1)]
+    await office.open_run(numbers)
+    await office.execute(check=False)
+    assert refused
+    assert not office.site.world.documents_of(unapproved)
+
+
+async def test_refusals_within_a_second_make_no_cancelled_document_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A bill's document was cancelled; the target form's metadata are loaded anew for a second."""
+    status = "FCancelStatus"
+
+    def refuses(form: str, fields: Sequence[str], _what: str) -> str | None:
+        asks = form == IN_STOCK.id and status in fields
+        return status if asks and anyio.current_time() < 1 else None
+
+    refused = refuse_where(monkeypatch, refuses)
+    office, numbers = Office(sandbox(**OPEN)), orders(2)
+    for number in numbers:
+        office.site.world.add_target(IN_STOCK, number, creator="li", cancelled=True)
+    await office.open_run(numbers)
+    pushed = await office.execute(check=False)
+    assert refused
+    assert pushed.of(State.PUSHED) == set(numbers), pushed.rows

@@ -788,11 +788,11 @@ async def test_a_document_that_names_no_source_may_be_the_lost_one(
 
 async def test_what_others_make_by_hand_is_no_lost_document() -> None:
     """People make documents without a source all day; they are not made by our user."""
-    office = Office(sandbox(steps("ok", "reset"), write_back="never"))
-    await office.open_run(orders(3))
+    office = Office(sandbox(steps(*["ok"] * 3, "reset"), write_back="never"))
+    await office.open_run(orders(5))
     office.site.world.add_target(IN_STOCK, "", typed=True, creator="somebody")
     pushed = await office.execute(throttle=steered(concurrency=1, chunk_size=1))
-    assert pushed.of(State.PUSHED) == set(orders(3))
+    assert pushed.of(State.PUSHED) == set(orders(5))
 
 
 async def test_a_field_that_is_too_short_names_another_bill() -> None:

@@ -6,6 +6,7 @@ Adapters fulfil these; one contract suite holds every ledger to the same words.
 from k3push.ports.audit_reads import Inspection
 from k3push.ports.erp_calls import (
     BELIEVED_AFTER_S,
+    LAST_BELIEVED_AFTER_S,
     Erp,
     ErpBusyError,
     ErpUnreachableError,
@@ -38,6 +39,7 @@ from k3push.ports.watch import Watch
 
 __all__ = [
     "BELIEVED_AFTER_S",
+    "LAST_BELIEVED_AFTER_S",
     "AttemptRecord",
     "Clock",
     "Commanded",

@@ -46,6 +46,9 @@ class LookRefusedError(LookFailedError):
 # While a site loads its metadata anew, it knows no field for some seconds, and then it does. What
 # it says to lack is believed when it is said so much later again.
 BELIEVED_AFTER_S = 5.0
+LAST_BELIEVED_AFTER_S = 35.0
+"""The same where it takes away the status of bills, or the last look: after a recycle the first use
+of a form may take half a minute."""
 
 
 class Turn(Protocol):

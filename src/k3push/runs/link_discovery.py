@@ -25,6 +25,7 @@ from k3push.core.protocol.links import (
     source_tables,
     target_entry,
 )
+from k3push.ports import BELIEVED_AFTER_S, LAST_BELIEVED_AFTER_S
 from k3push.runs.retried_reads import Reader, read_unless_refused
 
 T = TypeVar("T")
@@ -44,14 +45,18 @@ async def find_links(reader: Reader) -> Found:
     route, erp = reader.route, reader.erp
     if route.source_number_field and link_fields(route):
         return Found(route)
+    # Where nothing else tells of documents, a refusal has to last.
+    long_s = BELIEVED_AFTER_S if route.source_number_field else LAST_BELIEVED_AFTER_S
     entries = [target_entry(route)] if target_entry(route) else await _entries(reader)
     newest: dict[str, list[LinkRow]] = {}
     for entry in entries:
         tried = replace(route, target_entry=entry)
         form = f"{route.target}.{entry}"
-        rows = await _told(reader, form, partial(erp.newest_links, tried))
+        rows = await _told(reader, form, partial(erp.newest_links, tried), long_s)
         if rows is not None:
             newest[entry] = list(rows)
+        # By now its metadata are loaded.
+        long_s = BELIEVED_AFTER_S
     # An entry that carries none hides not the one that does.
     newest = {entry: rows for entry, rows in newest.items() if rows} or newest
     found = found_in(route, newest, ())
@@ -68,6 +73,12 @@ async def _entries(reader: Reader) -> list[str]:
     return entries_that_may_link(told or ())
 
 
-async def _told(reader: Reader, what: str, look: Callable[[], Awaitable[T]]) -> T | None:
-    """Return what the site tells; None where it refuses to."""
-    return await read_unless_refused(reader, f"what is told of {what}", look)
+async def _told(
+    reader: Reader,
+    what: str,
+    look: Callable[[], Awaitable[T]],
+    long_s: float = BELIEVED_AFTER_S,
+) -> T | None:
+    """Return what the site tells; None where it refuses to for so many seconds."""
+    told = f"what is told of {what}"
+    return await read_unless_refused(reader, told, look, believed_after_s=long_s)

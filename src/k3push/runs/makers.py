@@ -131,7 +131,8 @@ class MakersBySender:
             named = await _named_in_answers(ledger, await made_alike(looker, ledger, known), sender)
             makers = await _makers_of(looker, named)
             if len(named) < LEAST_SAMPLE:
-                return makers  # more may be known soon
+                # A rule may give documents other persons. More may be known soon.
+                return Makers(ahead=makers.ahead)
             self._known[sender] = makers
         return self._known[sender]
 

@@ -131,9 +131,12 @@ async def strangers_among(
     Where bills are pushed though they have documents, to take ours for another's might make a
     second one.
     """
-    if not found or (context.repeats_pushes and may_send):
-        return frozenset()
     run = run or context.run.id
+    of = context.run if run == context.run.id else await context.ledger.run(run)
+    repeats = of is not None and (of.route.allow_partial or bool(of.again_because))
+    # Of a rule that is not this run's own, its makers tell nothing.
+    if not found or (repeats and may_send) or of is None or of.route.rule != context.route.rule:
+        return frozenset()
     window, calls = timedelta(seconds=context.settle.window_s), {}
     for number in found:
         kept = await attempts_by(context.ledger, run, number)

@@ -181,6 +181,7 @@ async def read_unless_refused(
     *,
     stop_or_not: bool = False,
     with_any_error: bool = False,
+    believed_after_s: float = BELIEVED_AFTER_S,
 ) -> T | None:
     """Read what a site may refuse to tell; None where it does, and again some seconds later.
 
@@ -192,18 +193,21 @@ async def read_unless_refused(
         look: Asks once.
         stop_or_not: Go on trying though a stop is asked.
         with_any_error: A site that cannot tell it may answer with any error, each time.
+        believed_after_s: For how long it is asked again.
     """
-    for tries_left in reversed(range(TRIES_OF_A_PART)):
+    refused_s: float | None = None
+    while True:
         try:
             return await read_with_retries(context, asked, look, stop_or_not=stop_or_not)
         except LookRefusedError:
-            if tries_left:
-                await anyio.sleep(BELIEVED_AFTER_S)
+            refused_s = anyio.current_time() if refused_s is None else refused_s
+            if (since_s := anyio.current_time() - refused_s) >= believed_after_s:
+                return None
+            await anyio.sleep(min(believed_after_s - since_s, max(BELIEVED_AFTER_S, since_s)))
         except _RefusedForLongError:
             if not with_any_error or asked in context.worked:
                 raise
             return None
-    return None
 
 
 async def open_turn(context: Reader, turn: Callable[[], Awaitable[T]]) -> T:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -136,10 +136,12 @@ class Scripted(httpx.AsyncBaseTransport):
 
     Args:
         answers: Bodies, responses, or what makes one from a query.
+        told: Fields that the metadata of each form tell; none are told without them.
     """
 
-    def __init__(self, *answers: Any) -> None:
+    def __init__(self, *answers: Any, told: Sequence[str] = ()) -> None:
         self._answers = list(answers)
+        self._told = told
         self.queries: list[dict[str, Any]] = []
         self.logins = 0
         self._rows: list[Any] = []
@@ -150,6 +152,10 @@ class Scripted(httpx.AsyncBaseTransport):
             self.logins += 1
             session = {"LoginResultType": 1, "KDSVCSessionId": f"s{self.logins}"}
             return httpx.Response(200, content=orjson.dumps(session))
+        if "QueryBusinessInfo" in str(request.url):
+            head = {"Key": "FBillHead", "Fields": [{"Key": key} for key in self._told]}
+            result = {"ResponseStatus": "", "NeedReturnData": {"Entrys": [head]}}
+            return httpx.Response(200, content=orjson.dumps({"Result": result}))
         data = orjson.loads(await request.aread()).get("data", {})
         if data.get("StartRow"):
             rows = self._rows[data["StartRow"] :]

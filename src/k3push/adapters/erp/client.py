@@ -75,6 +75,7 @@ from k3push.core.safety.evidence import NO_RIGHT
 from k3push.core.safety.matching import MOST_NUMBERS, assign, questions
 from k3push.ports import (
     BELIEVED_AFTER_S,
+    LAST_BELIEVED_AFTER_S,
     LoginRefusedError,
     LookFailedError,
     LookRefusedError,
@@ -85,10 +86,6 @@ T = TypeVar("T")
 
 # The sources of a document whose lines tell none.
 UNTOLD = frozenset({""})
-
-# How often a question for links is refused, each time naming their fields, before it is believed
-# that the site has none.
-REFUSALS_OF_LINKS = 2
 
 
 class ErpClient:
@@ -266,7 +263,7 @@ class ErpClient:
         by_id = {id_: number for number, id_ in ids.items()}
         found: dict[BillNumber, list[LinkedTarget]] = {}
         for asked in split(list(by_id), MOST_NUMBERS):
-            links = await self._ask_links_twice(route, asked)
+            links = await self._ask_links_again(route, asked)
             if links is None:
                 self._without_links.add(_links_of(route))
                 return None
@@ -283,11 +280,16 @@ class ErpClient:
         self._without_links.discard(_links_of(route))
         self._forms.believe(route.target, link_fields(route))
 
-    async def _ask_links_twice(
+    async def _ask_links_again(
         self, route: Route, ids: Sequence[str]
     ) -> list[tuple[str, LinkedTarget]] | None:
-        """Ask the links for bills; None where the site refuses these fields, and again later."""
-        for tries_left in reversed(range(REFUSALS_OF_LINKS)):
+        """Ask the links for bills; None where the site refuses these fields, and again later.
+
+        Where nothing else tells of documents, that is asked for longer.
+        """
+        long_s = BELIEVED_AFTER_S if route.source_number_field else LAST_BELIEVED_AFTER_S
+        refused_s: float | None = None
+        while True:
             try:
                 return await self._ask_links(route, ids)
             except LookRefusedError as refusal:
@@ -297,16 +299,20 @@ class ErpClient:
                 named = bill_rows.field_named_in(str(refusal), fields)
                 if not named and not await self._forms.lacks(route.target, fields[0]):
                     raise
-                if tries_left:
-                    await anyio.sleep(BELIEVED_AFTER_S)
-        return None
+                refused_s = anyio.current_time() if refused_s is None else refused_s
+                since_s = anyio.current_time() - refused_s
+                if since_s >= long_s:
+                    return None
+                await anyio.sleep(min(long_s - since_s, max(BELIEVED_AFTER_S, since_s)))
 
     async def _ask_links(self, route: Route, ids: Sequence[str]) -> list[tuple[str, LinkedTarget]]:
-        lacking = self._forms.lacking(route.target)
-        cancel = [] if bill_rows.CANCEL_STATUS in lacking else [bill_rows.CANCEL_STATUS]
-        fields = [*bill_rows.TARGET_FIELDS, *cancel, *link_fields(route)]
-        rows = await self._forms.whole(
-            route.target, fields, wire.whole_numbers_in(link_fields(route)[0], ids)
+        asked = [*bill_rows.TARGET_FIELDS, bill_rows.CANCEL_STATUS, *link_fields(route)]
+        fields, rows = await self._forms.without_lacking(
+            route.target,
+            lambda lacking: without(asked, lacking),
+            [bill_rows.CANCEL_STATUS],
+            wire.whole_numbers_in(link_fields(route)[0], ids),
+            by_name=True,
         )
         with as_failed(route.target):
             return bill_rows.read_links(rows, fields, route)
@@ -498,6 +504,7 @@ class ErpClient:
             bill_rows.OPTIONAL_SOURCE_FIELDS,
             filter_string,
             by_name=True,
+            believed_after_s=LAST_BELIEVED_AFTER_S,
         )
 
     async def _organisations(self, route: Route, ids: Sequence[str]) -> Mapping[str, str]:

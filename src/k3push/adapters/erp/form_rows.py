@@ -25,7 +25,8 @@ class FormRows:
         self._calls = calls
         self._lacking: dict[str, set[str]] = {}
         self._refusals: Counter[str] = Counter()
-        self._named: dict[tuple[str, str], float] = {}
+        self._refused_since_s: dict[str, float] = {}
+        self._keys: dict[str, frozenset[str]] = {}
         self._answered: defaultdict[str, set[str]] = defaultdict(set)
         self._proofs: dict[tuple[str, ...], paging.Proof] = {}
 
@@ -41,15 +42,23 @@ class FormRows:
         filter_string: str,
         *,
         by_name: bool = False,
+        believed_after_s: float = BELIEVED_AFTER_S,
     ) -> tuple[list[str], Rows]:
         """Read rows of the fields that a form has, leaving out the optional ones that it lacks.
 
-        A refusal may name the field, and is believed the second time, and never of a field that was
-        read before. Where a query of the target form is refused twice and names
-        none, each optional field is tried by itself, twice; should it be taken for lacking by
-        mistake, less is known of a document, and none is lost. Without its status fields a source
-        that is not to be pushed would travel, so that these are left out by name alone, and where
-        the second refusal comes some seconds after the first.
+        A field that a refusal names is believed to be lacking where the form's metadata lack it, or
+        where the form is refused for some seconds; never one that was read before. Where a query
+        is refused twice and names none, each optional field is tried by itself, twice; should it
+        be taken for lacking by mistake, less is known of a document, and none is lost.
+
+        Args:
+            form: What is read.
+            fields_but: Returns its fields but those that it lacks.
+            optional: Those that it may lack.
+            filter_string: Which rows.
+            by_name: Fields are left out by name alone: without its status a source that is not
+                to be pushed would travel.
+            believed_after_s: For how long refusals that name a field have to last.
         """
         lacking = self.lacking(form)
         while True:
@@ -60,13 +69,8 @@ class FormRows:
             except LookRefusedError as refusal:
                 named = bill_rows.field_named_in(str(refusal), left)
                 if named is not None and named not in self._answered[form]:
-                    now_s, again = anyio.current_time(), (form, named) in self._named
-                    # Questions side by side may all be refused in one moment.
-                    left_s = self._named.setdefault((form, named), now_s) + BELIEVED_AFTER_S - now_s
-                    if again and (left_s <= 0 or not by_name):
+                    if await self._lacks_surely(form, named, believed_after_s):
                         lacking.add(named)
-                    elif by_name:
-                        await anyio.sleep(left_s)
                     continue
                 self._refusals[form] += 1
                 few = self._refusals[form] < REFUSALS_OF_A_FIELD
@@ -79,6 +83,30 @@ class FormRows:
             else:
                 self._refusals[form] = 0
                 return fields, rows
+
+    async def _lacks_surely(self, form: str, field: str, seconds: float) -> bool:
+        """Say whether a form lacks a field that a refusal has named; else wait for a while.
+
+        Its metadata tell it (P 15.1), or else that it is refused for so many seconds.
+        """
+        if form not in self._keys:
+            self._keys[form] = await self._field_keys(form)
+        if (keys := self._keys[form]) and field.partition(".")[0].lower() not in keys:
+            return True
+        now_s = anyio.current_time()
+        since_s = now_s - self._refused_since_s.setdefault(form, now_s)
+        if since_s < seconds:
+            await anyio.sleep(min(seconds - since_s, max(BELIEVED_AFTER_S, since_s)))
+        return since_s >= seconds
+
+    async def _field_keys(self, form: str) -> frozenset[str]:
+        """Return which fields the metadata of a form tell; none where the site does not tell."""
+        try:
+            return await self._calls.ask(
+                "QueryBusinessInfo", form, wire.form_data(form), wire.read_field_keys
+            )
+        except (LookFailedError, LookRefusedError):
+            return frozenset()
 
     async def whole(self, form: str, fields: Sequence[str], filter_string: str) -> Rows:
         """Read all pages, up to one that proves to be the last."""

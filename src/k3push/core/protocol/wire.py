@@ -404,6 +404,24 @@ def read_entries(body: bytes) -> list[FormEntry]:
         QueryRefusedError: The ERP refused the question.
         UnreadableError: Anything else but the tables of a form.
     """
+    read = (
+        FormEntry(*(text_in(each.get(key)) for key in ("Key", "TableName", "ParentKey")))
+        for each in _read_tables(body)
+    )
+    return [entry for entry in read if entry.key]
+
+
+def read_field_keys(body: bytes) -> frozenset[str]:
+    """Read which fields QueryBusinessInfo tells of a form, in lower case (P 15.1).
+
+    It raises what `read_entries` does.
+    """
+    fields = [field for each in _read_tables(body) for field in _list_in(each.get("Fields"))]
+    keys = (text_in(field.get("Key")) for field in fields if isinstance(field, dict))
+    return frozenset(key.lower() for key in keys if key)
+
+
+def _read_tables(body: bytes) -> list[dict[str, Any]]:
     answer = _read(body)
     result = answer.get("Result") if isinstance(answer, dict) else None
     if not isinstance(result, dict):
@@ -417,12 +435,11 @@ def read_entries(body: bytes) -> list[FormEntry]:
     entries = told.get("Entrys") if isinstance(told, dict) else None
     if not isinstance(entries, list):
         raise UnreadableError(remark("answer.no_entries"))
-    read = (
-        FormEntry(*(text_in(each.get(key)) for key in ("Key", "TableName", "ParentKey")))
-        for each in entries
-        if isinstance(each, dict)
-    )
-    return [entry for entry in read if entry.key]
+    return [each for each in entries if isinstance(each, dict)]
+
+
+def _list_in(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
 
 
 def target_in(target_id: str, number: str, *, draft: bool) -> Target:

@@ -158,6 +158,10 @@ class Ownership:
                 self.learn(named, await look_at_standings(self.context, ids))
         if standing.creator not in self._senders:
             return False
+        context, sender = self.context, self._senders[standing.creator]
+        makers = await context.proofs.makers.of(context, context.ledger, context.run.id, sender)
+        if makers.copied and standing.creator.casefold() != sender.casefold():
+            return False  # a rule copies who has made the bill, who may have pushed it as well
         entry.document = replace(document, sender=self._senders[standing.creator])
         return True
 
