@@ -397,13 +397,20 @@ class Chunk:
         index: Its place in the run, from 1; a part of a split chunk has an index of its own.
         numbers: The ERP's spellings, no two the same.
         alone: The numbers were dropped in silence once and get their one more try (rule 8).
-        tries: How often the ERP has asked to try these later (rule 5).
+        tries: How often the ERP has asked to try these later (rule 5), but for limits on calls.
+        limits: How often a limit on calls has put these off, others having got through meanwhile.
+        seen: How many calls had got through by the first of these times, or the last that counts.
+        between: How often others got through between two tries of a lone bill, the later of which
+            came after a long pause in which nothing else was sent.
     """
 
     index: int
     numbers: tuple[BillNumber, ...]
     alone: bool = False
     tries: int = 0
+    limits: int = 0
+    seen: int = 0
+    between: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from k3push.core.model import (
     State,
     id_in,
 )
+from k3push.core.pacing.call_limits import LEAST_LIMITS
 from k3push.core.pacing.halting import HaltRule, Tally
 from k3push.core.pacing.pace import Ended, Pace, Sample
 from k3push.core.safety.ages import least_age_s
@@ -30,7 +31,6 @@ from k3push.runs.link_discovery import find_links
 from k3push.runs.lookup import Links, can_ask
 from k3push.runs.makers import made_alike
 from k3push.runs.proof import MOST_KNOWN, Began, Proofs
-from k3push.runs.retried_reads import LEAST_TRIES_OF_A_READ
 from k3push.runs.stop import Cause, Stop
 from k3push.runs.throttle import Throttle
 
@@ -60,6 +60,16 @@ class PushPace:
     canary: bool = True
     halt: HaltRule = field(default_factory=HaltRule)
     limit: int | None = None
+
+    @property
+    def most_limits(self) -> int:
+        """Limits on calls in a row before it is tried whether they are about a bill."""
+        return max(self.max_attempts, LEAST_LIMITS)
+
+    @property
+    def last_limit(self) -> int:
+        """Limits on calls in a row that end the execution."""
+        return self.most_limits + LEAST_LIMITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,7 +387,7 @@ class Context:
 
     def end_at_limit(self, why: str, nth: int) -> None:
         """End the execution where the ERP has limited calls for as long as a person would wait."""
-        if nth > max(self.pace.max_attempts, LEAST_TRIES_OF_A_READ):
+        if nth >= self.pace.last_limit:
             self.stop.ask(Cause.UNREACHABLE, why)
 
     def spare(self, began_s: float, seconds: float, why: str) -> None:

@@ -31,7 +31,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
@@ -40,6 +40,7 @@ import anyio
 from k3push.core.control_words import Key
 from k3push.core.model import ABSENT, BillNumber, Chunk, Outcome, RunId, State, number_in
 from k3push.core.pacing.backlog import Backlog
+from k3push.core.pacing.call_limits import QUIET_S, CallLimits
 from k3push.core.pacing.holds import Hold
 from k3push.core.remark import remark
 from k3push.core.safety.evidence import DROPPED, Conclusion
@@ -129,7 +130,8 @@ class _Engine:
     Attributes:
         hold: What kept chunks from leaving when it was last looked at.
         overloads: Answers in a row that said that the ERP is overloaded.
-        limits: Rounds in which nothing has got through, since calls are limited.
+        limits: What limits on calls have shown.
+        done_s: On the loop's clock, when the last chunk was done.
         refused_canaries: Documents in a row that were sent to prove the steps, and were refused.
     """
 
@@ -143,7 +145,8 @@ class _Engine:
         self.follower = Follower(context, self.wakeup)
         self.hold: Hold | None = None
         self.overloads = 0
-        self.limits = 0
+        self.limits = CallLimits(context.pace.most_limits, context.pace.last_limit)
+        self.done_s = -math.inf
         self.refused_canaries = 0
         backlog.follow_proved = not (self.follower.wanted and context.pace.canary)
         context.more_to_send = self._has_more
@@ -258,16 +261,21 @@ class _Engine:
         if context.throttle.hold != self.hold:
             self.hold = context.throttle.hold
             context.watch.held(self.hold)
-        if self.hold is not None or backlog.open >= context.throttle[Key.CONCURRENCY]:
+        # In the midst of a limit one call after each pause shows whether it has ended.
+        most_open = 1 if self.limits.in_a_row else context.throttle[Key.CONCURRENCY]
+        if self.hold is not None or backlog.open >= most_open:
             return None
         if self._waits_for_proof():
             return None
         ready = backlog.waiting
         size = context.chunk_size(ready + self.intake.coming, ready, backlog.open)
         most = math.inf if context.tells_of_several else 1
-        chunk = backlog.take(size, anyio.current_time(), most=most)
+        now_s = anyio.current_time()
+        chunk = backlog.take(size, now_s, most=most, done_s=self.done_s)
         if chunk is not None:
             self.wakeup.notify()  # the intake has room again
+        elif not backlog.open and (left_s := self.done_s + backlog.quiet_s - now_s) > 0:
+            self._spare_erp(self.limits.words, left_s)
         return chunk
 
     async def _push(self, chunk: Chunk) -> None:
@@ -277,6 +285,7 @@ class _Engine:
             sent = await self._push_claimed(chunk)
         finally:
             self.backlog.done(chunk, sent=sent)
+            self.done_s = anyio.current_time() if sent else self.done_s
             self.wakeup.notify()
 
     async def _push_claimed(self, chunk: Chunk) -> bool:
@@ -335,7 +344,7 @@ class _Engine:
         if sending.in_doubt and context.reads_back:
             self.doubts.add()
         if sending.held_back:
-            self.backlog.add_part(sending.numbers, alone=chunk.alone, tries=chunk.tries)
+            self.backlog.put_back(replace(chunk, numbers=sending.numbers))
         for wait_s in sorted(set(sending.put_off.values())):
             part = tuple(n for n, each_s in sending.put_off.items() if each_s == wait_s)
             due_s = anyio.current_time() + wait_s
@@ -347,19 +356,19 @@ class _Engine:
             return
         if conclusion.contradiction:
             context.stop.ask(Cause.CONTRADICTION, conclusion.contradiction)
-        await self._put_back(chunk, conclusion)
+        if conclusion.limited:
+            await self._put_off_at_limit(sending, conclusion)
+        else:
+            self.limits.get_through()
+            self.backlog.go_on()
+            await self._put_back(chunk, conclusion)
         for number, why in sending.twins.items():
             context.note_twin(remark("note.twin_of", number=number_in(number), why=why))
 
     async def _put_back(self, chunk: Chunk, conclusion: Conclusion) -> None:
         """Put back what may travel again; what a later look may show waits behind the others."""
-        # Where nothing gets through, a limit is about no bill, and uses up no try of one.
-        is_ours = not conclusion.limited or not self.limits
-        tries = chunk.tries + (conclusion.try_later and is_ours)
-        self.limits = self.limits if conclusion.limited else 0
-        if conclusion.limited and conclusion.parts:
-            self._wait_at_limit(conclusion)
-        elif conclusion.try_later and conclusion.parts and not conclusion.broke:
+        tries = chunk.tries + conclusion.try_later
+        if conclusion.try_later and conclusion.parts and not conclusion.broke:
             await self._put_off(conclusion, tries + 1)
         add = partial(self.backlog.add_suspect, tries=tries, alone=chunk.alone)
         now_s = anyio.current_time()
@@ -370,8 +379,6 @@ class _Engine:
                 add(part, due_s=now_s + pause_s(tries + 1))
             elif conclusion.hides:
                 add(part, due_s=surely_s)
-            elif conclusion.limited:
-                add(part, due_s=now_s)  # another may get through
             else:
                 self.backlog.add_part(part, tries=tries, alone=chunk.alone)
         # What a success passed over may be saved a moment after the answer.
@@ -385,7 +392,7 @@ class _Engine:
         """Pause where the ERP says that it is overloaded, longer each time."""
         if sending.overload and self.context.throttle.hold is None:
             self.overloads += 1
-            self._spare_erp(sending.overload, self.overloads)
+            self._spare_erp(sending.overload, pause_s(self.overloads))
         elif sending.conclusion is not None:
             self.overloads = 0
 
@@ -396,18 +403,54 @@ class _Engine:
         self.context.watch.waiting(last.reason, pause_s(nth))
         await self.context.stop.sleep(pause_s(nth))
 
-    def _wait_at_limit(self, conclusion: Conclusion) -> None:
-        """Let all wait for a limit on calls to end, longer each time that nothing gets through."""
-        last = next(o for o in conclusion.outcomes if o.state is State.PLANNED)
-        # Calls that were on their way together meet it together.
-        self.limits += self.context.throttle.hold is None
-        self._spare_erp(last.reason, self.limits + 1)
-        self.context.end_at_limit(last.reason, self.limits)
+    async def _put_off_at_limit(self, sending: Sending, conclusion: Conclusion) -> None:
+        """Put off what a limit on calls has kept from being made, unless it is a bill's own.
 
-    def _spare_erp(self, why: str, nth: int) -> None:
+        All wait for it to end, longer each time that nothing gets through.
+        """
+        context, backlog, limits = self.context, self.backlog, self.limits
+        left = [outcome for outcome in conclusion.outcomes if outcome.state is State.PLANNED]
+        if not left:
+            return
+        was_quiet = sending.began_s >= self.done_s + QUIET_S[-1]
+        by_itself = was_quiet and backlog.open == 1 == sending.at_once
+        chunk = replace(sending.chunk, numbers=tuple(outcome.number for outcome in left))
+        chunk = limits.put_off(chunk, by_itself=by_itself)
+        # Calls that were on their way together meet it together.
+        limits.in_a_row += context.throttle.hold is None
+        why = limits.words = left[-1].reason
+        # What was saved before it was met may be shown late (P 5.7).
+        shown_s = context.settle.first_wait_s if conclusion.hides else 0.0
+        self._spare_erp(why, max(pause_s(limits.in_a_row + 1), shown_s))
+        is_end = backlog.open == 1 and self.intake.fed and not backlog.fresh
+        if is_end and limits.is_about(chunk, backlog.last):
+            limits.in_a_row -= 1  # it was this bill's
+            await self._give_up(left[0])
+            return
+        context.end_at_limit(why, limits.in_a_row)
+        for part in limits.parts(chunk):
+            if part is not chunk and limits.in_a_row >= limits.most:
+                backlog.put_back(part)  # the smallest that can get through
+            elif limits.is_over(part):
+                backlog.put_last(part, anyio.current_time())
+            else:
+                backlog.put_off(part)
+
+    async def _give_up(self, outcome: Outcome) -> None:
+        """Reject a bill, with the words of the last answer."""
+        context, number = self.context, outcome.number
+        rejected = outcome._replace(state=State.REJECTED)
+        before = context.sent_before.get(number, frozenset())
+        context.refused[number] = (before, anyio.current_time())
+        await context.ledger.conclude(context.run.id, [rejected], at=context.clock.now())
+        context.watch.concluded([rejected])
+        context.forget([rejected])
+        context.count([rejected])
+
+    def _spare_erp(self, why: str, seconds: float) -> None:
         """Let all chunks wait: their calls together were too many."""
-        self.context.watch.waiting(why, pause_s(nth))
-        self.context.throttle.back_off(pause_s(nth), why)
+        self.context.watch.waiting(why, seconds)
+        self.context.throttle.back_off(seconds, why)
 
     # -- settling -----------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from heapq import heappop, heappush
 from itertools import count
 
 from k3push.core.model import BillNumber, Chunk, number_in
+from k3push.core.pacing.call_limits import quiet_s, travels_by_itself
 
 
 class Backlog:
@@ -37,6 +38,9 @@ class Backlog:
 
     What was in doubt once, or met an exception, waits behind all others and until it is due, in
     parts that may be smaller: a bill that breaks its calls must not hold up its neighbours.
+
+    What a limit on calls has put off waits until others have got through, and then goes before
+    them, or until nothing else is left. Some of it travels by itself (`call_limits`).
 
     Bills travel by number or by id, and a chunk holds those of one kind. Of bills that share a
     number one is on its way at a time, and the others wait for its end.
@@ -68,9 +72,11 @@ class Backlog:
         self._on_their_way: set[BillNumber] = set()
         self._namesakes: list[Chunk] = []
         self._parts: deque[Chunk] = deque()
+        self._limited: deque[Chunk] = deque()
         self._suspects: list[tuple[float, int, Chunk]] = []
         self._suspected = count()
         self._open = 0
+        self._by_itself = False
 
     @property
     def waiting(self) -> int:
@@ -100,7 +106,12 @@ class Backlog:
     @property
     def empty(self) -> bool:
         """Whether nothing waits; chunks may be on their way still."""
-        return not self.fresh and not self._suspects
+        return not self.fresh and not self.last
+
+    @property
+    def last(self) -> list[Chunk]:
+        """What travels only where nothing else is left, or once others have got through."""
+        return [*self._limited, *(chunk for *_, chunk in self._suspects)]
 
     def add(self, numbers: Iterable[BillNumber]) -> None:
         """Take numbers in, each once."""
@@ -119,6 +130,28 @@ class Backlog:
         """
         self._parts.append(Chunk(0, numbers, alone, tries))
 
+    def put_back(self, chunk: Chunk) -> None:
+        """Take in what comes back as it was; it travels before the others."""
+        self._parts.append(chunk)
+
+    def put_off(self, chunk: Chunk) -> None:
+        """Take in what a limit on calls has put off; it travels once others have got through."""
+        self._limited.append(chunk)
+
+    def put_last(self, chunk: Chunk, due_s: float) -> None:
+        """Take in what travels behind the others, and as it is.
+
+        Args:
+            chunk: What travels together.
+            due_s: On the loop's clock, when it may travel at the earliest.
+        """
+        heappush(self._suspects, (due_s, next(self._suspected), chunk))
+
+    def go_on(self) -> None:
+        """Let what limits have put off travel before the others, which have got through."""
+        self._parts.extend(self._limited)
+        self._limited.clear()
+
     def add_suspect(
         self,
         numbers: tuple[BillNumber, ...],
@@ -135,8 +168,7 @@ class Backlog:
             tries: How often the ERP has put these off.
             due_s: On the loop's clock, when they may travel at the earliest.
         """
-        chunk = Chunk(0, numbers, alone, tries)
-        heappush(self._suspects, (due_s, next(self._suspected), chunk))
+        self.put_last(Chunk(0, numbers, alone, tries), due_s)
 
     def due_s(self) -> float:
         """Return when the next suspect may travel; infinite where there is none."""
@@ -147,16 +179,30 @@ class Backlog:
         self._needs_proof = self._needs_first_chunk = False
         self.own_proved = True
 
-    def take(self, size: int, now_s: float = math.inf, *, most: float = math.inf) -> Chunk | None:
+    @property
+    def quiet_s(self) -> float:
+        """For how long nothing may be on its way before what travels next."""
+        return quiet_s(self._parts[0]) if self._parts else 0.0
+
+    def take(
+        self,
+        size: int,
+        now_s: float = math.inf,
+        *,
+        most: float = math.inf,
+        done_s: float = -math.inf,
+    ) -> Chunk | None:
         """Give out the next chunk, or None where nothing may travel now.
 
         Args:
             size: Numbers in a chunk of such as were never sent; others keep together.
             now_s: On the loop's clock.
             most: Numbers in any chunk; what is kept together is cut to it.
+            done_s: On the loop's clock, when the last chunk was done.
         """
         proving = self.proving
-        if self._open and (proving or self._needs_first_chunk or self.one_by_one):
+        waits = proving or self._needs_first_chunk or self.one_by_one or self._by_itself
+        if self._open and waits:
             return None
         chunk = None
         while chunk is None or not chunk.numbers:
@@ -164,10 +210,14 @@ class Backlog:
             chunk = self._next(int(min(size, most)), now_s, most)
             if chunk is None:
                 return None
+            if travels_by_itself(chunk) and (self._open or now_s < done_s + quiet_s(chunk)):
+                self._parts.appendleft(chunk)
+                return None
             chunk = self._but_namesakes(chunk)
         chunk = replace(chunk, index=self._next_index)
         self._next_index += 1
         self._open += 1
+        self._by_itself = travels_by_itself(chunk)
         self._on_their_way.update(map(number_in, chunk.numbers))
         if proving:
             self._canaries.add(chunk.index)
@@ -182,11 +232,15 @@ class Backlog:
                 self._parts.appendleft(rest)
         elif ready := next(filter(None, self._ready), None):
             going = Chunk(0, tuple(ready.popleft() for _ in range(min(size, len(ready)))))
+        elif self._limited:
+            going, rest = _cut(self._limited.popleft(), most)
+            if rest.numbers:
+                self.put_off(rest)
         elif self._suspects and self.due_s() <= now_s:
             *_, chunk = heappop(self._suspects)
             going, rest = _cut(chunk, most)
             if rest.numbers:
-                self.add_suspect(rest.numbers, tries=chunk.tries)
+                self.put_last(rest, 0.0)
         else:
             return None
         return going

@@ -25,7 +25,7 @@ EDIT_LOCK = "13"
 CALL_LIMIT = "14"
 LICENCE = "7"
 ABOUT_NO_BILL = frozenset({CALL_LIMIT, LICENCE})
-"""A limit on calls, or on licences that are in use: each may end, and no bill is to blame."""
+"""A limit on calls, or on licences that are in use: each may end, and no bill need be to blame."""
 TRY_LATER_CODES = frozenset({EDIT_LOCK}) | ABOUT_NO_BILL
 
 DROPPED = "dropped"
@@ -132,7 +132,8 @@ def conclude(
     ============================================  ==========================================
     names a document that no look links           unknown; the run stops (rule 9)
     success, and the field was never proved       unknown; the run stops if nothing is shown
-    asks to try later (13, 14, 7)                 planned, after a pause; at last rejected
+    says that a bill is locked (13)               planned, after a pause; at last rejected
+    says that calls are limited (14, 7)           planned, after a pause
     the user has no right (2), and others may     planned, as it was
     anything, and a stray document has come       unknown, unless a message names it
     anything, and absence does not count          see `_by_word_alone`
@@ -152,7 +153,7 @@ def conclude(
         numbers: The numbers of the attempt.
         look: The read-back.
         alone: The attempt was the one more try of a number that was dropped in silence.
-        last_try: The ERP may not be asked to try later again.
+        last_try: A lock or an exception puts nothing off any more.
         drafts: The push asked for a draft where the target cannot be saved.
         elsewhere: Pushes go through other users than its own from now on.
         splits: A bill may have several documents, some of which were saved.
@@ -165,7 +166,7 @@ def conclude(
     of_rest = _contradicted(rest, look)
     if of_rest is None and not rest.numbers:
         of_rest = Conclusion(())
-    elif of_rest is None and said.code in TRY_LATER_CODES and not last_try:
+    elif of_rest is None and _puts_off(said, last_try=last_try):
         of_rest = rest.later()
     elif of_rest is None and elsewhere and said.code == NO_RIGHT and not said.acted:
         of_rest = rest.onward()
@@ -307,6 +308,11 @@ def _passed_over(rest: _Rest, look: Look, *, alone: bool) -> Conclusion:
     return rest.dropped(rest.named, again=not alone)
 
 
+def _puts_off(said: Said, *, last_try: bool) -> bool:
+    """Say whether the ERP asks to try later, as it may still; no number is at fault for a limit."""
+    return said.code in TRY_LATER_CODES and (said.code in ABOUT_NO_BILL or not last_try)
+
+
 def _refused(rest: _Rest, *, last_try: bool) -> Conclusion:
     """Conclude a refusal that is proved to have made nothing of some numbers."""
     said = rest.said
@@ -424,7 +430,7 @@ def conclude_unread(
     Args:
         said: The answer.
         number: The number of the attempt.
-        last_try: The ERP may not be asked to try later again.
+        last_try: A lock puts it off no more.
         drafts: The push asked for a draft where the target cannot be saved, and a refusal
             without the conversion's status says nothing of one.
         elsewhere: Pushes go through other users than its own from now on.
@@ -440,7 +446,7 @@ def conclude_unread(
         outcome = Outcome(
             number, State.UNKNOWN, code=said.code if said.messages else "unnamed", reason=reason
         )
-    elif said.code in TRY_LATER_CODES and not last_try:
+    elif _puts_off(said, last_try=last_try):
         outcome = Outcome(number, State.PLANNED, code=said.code, reason=reason)
         limited = said.code in ABOUT_NO_BILL
         return Conclusion((outcome,), parts=((number,),), try_later=True, limited=limited)

@@ -1,0 +1,121 @@
+"""A limit on calls may be one bill's own: other calls show that, and it is about none else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from k3push.core.model import State
+from k3push.runs.stop import Cause
+from k3push.simulator import Refusal, site
+from k3push.simulator.answers import failure
+from k3push.simulator.exchange import json_reply
+from tests.runs.office import Office, Pushed, orders, sandbox, steered
+from tests.runs.rough_answers import OPEN
+from tests.runs.test_follow import NO_HALT
+
+pytestmark = pytest.mark.anyio
+
+LAST_S = 400.0
+
+
+def turned_away(pushed: Pushed) -> list[str]:
+    """Return the numbers that were rejected for a limit."""
+    rows = pushed.rows.items()
+    return [n for n, row in rows if row.state is State.REJECTED and row.code in {"14", "7"}]
+
+
+@pytest.mark.parametrize("most", [4, 10])
+async def test_a_limit_of_calls_a_minute_rejects_no_bill(
+    monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """The site takes so many pushes in a running minute, and turns the others away."""
+    work = site.Site._push
+    taken: list[float] = []
+
+    def push(self: Any, visit: Any, now_s: float) -> Any:
+        if len([at for at in taken if at > now_s - 60]) >= most:
+            return json_reply(failure(self._manners.style, 14, "调用次数超过限制"))
+        taken.append(now_s)
+        return work(self, visit, now_s)
+
+    monkeypatch.setattr(site.Site, "_push", push)
+    office, numbers = Office(sandbox(orders=400, latency_s=3.0, look_s=0.1, **OPEN)), orders(400)
+    await office.open_run(numbers)
+    throttle = steered(concurrency=4, chunk_size=10)
+    pushed = await office.execute(pace=NO_HALT, throttle=throttle, check=False)
+    assert turned_away(pushed) == []
+
+
+@pytest.mark.parametrize("size", [1, 10, None])
+@pytest.mark.parametrize("at_once", [4, None])
+async def test_a_limit_of_calls_at_once_rejects_no_bill(
+    monkeypatch: pytest.MonkeyPatch, size: int | None, at_once: int | None
+) -> None:
+    """The site takes one push at a time, and turns the others away."""
+    work = site.Site._push
+    busy = [0.0]
+
+    def push(self: Any, visit: Any, now_s: float) -> Any:
+        if now_s < busy[0]:
+            return json_reply(failure(self._manners.style, 14, "调用次数超过限制"))
+        busy[0] = now_s + 3.0
+        return work(self, visit, now_s)
+
+    monkeypatch.setattr(site.Site, "_push", push)
+    office, numbers = Office(sandbox(orders=200, latency_s=3.0, look_s=0.1, **OPEN)), orders(200)
+    await office.open_run(numbers)
+    throttle = steered(concurrency=at_once, chunk_size=size)
+    pushed = await office.execute(pace=NO_HALT, throttle=throttle, check=False)
+    assert turned_away(pushed) == []
+
+
+@pytest.mark.parametrize("place", [0, 10, 19])
+@pytest.mark.parametrize("code", [7, 14])
+async def test_a_bill_whose_licence_is_missing_holds_up_no_list(place: int, code: int) -> None:
+    """One bill is of a module that is not licensed: it meets 7 (or a plug-in's 14) each time."""
+    office, numbers = Office(sandbox(latency_s=1.0, look_s=0.1, **OPEN)), orders(20)
+    office.site.world.refuse(numbers[place], Refusal(code, "没有许可", whole_call=True))
+    await office.open_run(numbers)
+    pushed = None
+    for _ in range(4):
+        pushed = await office.execute(check=False)
+    assert pushed is not None
+    assert pushed.of(State.PUSHED) == {*numbers} - {numbers[place]}
+    assert pushed.rows[numbers[place]].state is State.REJECTED, pushed.stop.causes
+
+
+async def test_bills_whose_licence_is_missing_are_rejected_each_for_itself() -> None:
+    """Where enough others get through between their tries."""
+    office, numbers = Office(sandbox(latency_s=1.0, look_s=0.1, **OPEN)), orders(60)
+    bad = {numbers[place] for place in (8, 17, 36)}
+    for number in bad:
+        office.site.world.refuse(number, Refusal(7, "没有许可", whole_call=True))
+    await office.open_run(numbers)
+    throttle = steered(concurrency=1, chunk_size=1)
+    pushed = await office.execute(pace=NO_HALT, throttle=throttle, check=False)
+    assert (pushed.of(State.REJECTED), not pushed.stop.causes) == (bad, True)
+
+
+@pytest.mark.parametrize("at_once", [1, 4])
+async def test_a_limit_that_lasts_after_one_of_calls_in_a_second_rejects_no_bill(
+    monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    """The site takes a push in six seconds, and near the end of the list none any more."""
+    work = site.Site._push
+    free = [0.0]
+
+    def push(self: Any, visit: Any, now_s: float) -> Any:
+        if now_s < free[0] or now_s > LAST_S:
+            return json_reply(failure(self._manners.style, 14, "调用次数超过限制"))
+        free[0] = now_s + 6.0
+        return work(self, visit, now_s)
+
+    monkeypatch.setattr(site.Site, "_push", push)
+    office, numbers = Office(sandbox(orders=60, latency_s=2.0, look_s=0.1, **OPEN)), orders(60)
+    await office.open_run(numbers)
+    throttle = steered(concurrency=at_once, chunk_size=1)
+    pushed = await office.execute(pace=NO_HALT, throttle=throttle, check=False)
+    assert turned_away(pushed) == []
+    assert set(pushed.stop.causes) == {Cause.UNREACHABLE}
