@@ -33,7 +33,7 @@ from k3push.core.model import BillNumber, Route, Run, RunId, State
 from k3push.core.remark import remark
 from k3push.ports import Ledger, RunIsAliveError
 from k3push.reporting.phrases import cause_words
-from k3push.runs.control import runs_beside
+from k3push.runs.control import left_to_another, runs_beside
 from k3push.runs.create import SELECTED, JobSource, merged, scope_of
 from k3push.runs.find import find_run
 from k3push.runs.outcome import Ending, Exit
@@ -279,7 +279,7 @@ class Runner:
                         user=self.options.by,
                     )
                 except RunIsAliveError as error:
-                    raise Problem(remark("error.run_alive", run=run)) from error
+                    raise Problem(await left_to_another(ledger, run)) from error
                 word = self.say(f"state.{state}")
                 self.warn("notice.settled_by_person", number=bill, state=word)
             for run in dict.fromkeys(run for run, _ in doubtful):
@@ -366,7 +366,7 @@ class Runner:
         because = self.options.because
         for run in runs if because else ():
             if await ledger.is_alive(run.id):
-                raise Problem(remark("error.run_alive", run=run.id))
+                raise Problem(await left_to_another(ledger, run.id))
             await ledger.push_again(run.id, because)
         return [replace(run, again_because=because) for run in runs] if because else runs
 

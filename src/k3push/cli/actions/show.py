@@ -35,7 +35,7 @@ from k3push.reporting.summary import (
     state_table,
 )
 from k3push.reporting.table_files import Form, csv_table, jsonl_table, local, write_table
-from k3push.runs.control import living_beside, orders_of, runs_beside
+from k3push.runs.control import is_paused, living_beside, orders_of, runs_beside
 from k3push.runs.find import MOST_NAMED, RunFilter, find_run, rows_holding
 from k3push.runs.outcome import Exit, ending_of, exit_of, followed_of
 from k3push.runs.problem import Problem
@@ -63,6 +63,7 @@ async def status(config: Path | None, name: str | None, say: Say) -> Exit:
         counts = await ledger.counts(run.id)
         alive = living is not None and living.id == run.id
         commands = await ledger.commands(run.id) if alive else ()
+        paused = is_paused(commands)
         # A living run asks about what is unknown, so to advise `settle` would be wrong.
         told = [state for state in TOLD if not (alive and state is State.UNKNOWN)]
         clusters = await clusters_of(ledger, run, told)
@@ -76,7 +77,7 @@ async def status(config: Path | None, name: str | None, say: Say) -> Exit:
     console.print(
         f"{escape(harmless(run.id))}  {escape(harmless(run.route.name))}  {started}  {how}"
     )
-    for line in _steered(commands, settings.run.window, say) if alive else ():
+    for line in _steered(run, commands, settings.run.window, say) if alive else ():
         console.print(line, markup=False)
     if counts:
         console.print(state_table(counts, say))
@@ -90,7 +91,7 @@ async def status(config: Path | None, name: str | None, say: Say) -> Exit:
         "    " + say("status.unread", rows=unread): unread > 0,
         "  [red]" + escape(say("summary.twins", count=twins)) + "[/]": twins,
         "  [red]" + escape(say("summary.partly", count=partly)) + "[/]": partly,
-        "  " + say("status.asks"): alive and counts.get(State.UNKNOWN),
+        "  " + say("status.asks"): alive and not paused and counts.get(State.UNKNOWN),
     }
     for note in (note for note, applies in notes.items() if applies):
         console.print(note)
@@ -135,10 +136,12 @@ def _how(run: Run, living: Run | None, say: Say) -> str:
     return say("status.killed" if living is None else "status.waits")
 
 
-def _steered(commands: Sequence[Commanded], window: str, say: Say) -> list[str]:
-    """Say what a person has made of a run that is under way, and since when."""
-    orders = orders_of(commands, window, SystemClock().now())
-    return [f"  {line}" for line in order_lines(orders, say)]
+def _steered(run: Run, commands: Sequence[Commanded], window: str, say: Say) -> list[str]:
+    """Say what a person has made of a run that is under way, since when, and what ends a pause."""
+    lines = order_lines(orders_of(commands, window, SystemClock().now()), say)
+    if is_paused(commands):
+        lines.insert(1, say("status.paused", run=run.id))
+    return [f"  {line}" for line in lines]
 
 
 LONGEST_LINE = 4000
