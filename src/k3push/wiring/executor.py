@@ -359,7 +359,7 @@ class Executor:
         run = await ledger.run(name)
         if run is None or run.exit is None:
             return
-        causes = await anyio.to_thread.run_sync(read_causes, run)
+        causes = await anyio.to_thread.run_sync(read_causes, run, await ledger.counts(name))
         steps = await steps_asked_for(ledger, run.id, self.settings.steps_of(run))
         unverified = self.settings.erp.verify is False
         ending = await ending_of(ledger, run, causes, unverified=unverified, steps=steps)

@@ -262,12 +262,16 @@ class Runner:
             named = await ledger.run(RunId(numbers[0]))
             if named and not numbers[1:]:
                 raise Problem(remark("error.as_needs"))
-            for number in map(BillNumber, numbers[1:] if named else numbers):
+            typed = (BillNumber(each.strip()) for each in (numbers[1:] if named else numbers))
+            for number in dict.fromkeys(typed):
                 found = await doubts_meant(ledger, number, named.id if named else None)
                 if not found:
                     raise Problem(remark("error.not_unknown", number=number))
                 doubtful += found
-            for run, bill in doubtful:
+            for run in dict.fromkeys(run for run, _ in doubtful):
+                if await ledger.is_alive(run):  # before anything is written down
+                    raise Problem(await left_to_another(ledger, run))
+            for run, bill in dict.fromkeys(doubtful):  # the list and the ERP may spell it apart
                 try:
                     await settle_by_word(
                         ledger,

@@ -84,7 +84,7 @@ async def status(config: Path | None, name: str | None, say: Say) -> Exit:
     if line := follow_line(followed, say):
         console.print("  " + line, markup=False)
     # A person's word may have moved rows since the execution ended.
-    causes = read_causes(run) if living is None and run.exit is not None else {}
+    causes = read_causes(run, counts) if living is None and run.exit is not None else {}
     for line in reason_lines(clusters, say, causes=causes):
         console.print(escape(line))
     notes = {
@@ -301,7 +301,7 @@ async def _lines_for_person(ledger: Ledger, name: RunId, row: Row, say: Say) -> 
     run = await ledger.run(name) if row.state is State.UNKNOWN else None
     if run is None or run.exit is None:
         return []
-    causes = await anyio.to_thread.run_sync(read_causes, run)
+    causes = await anyio.to_thread.run_sync(read_causes, run, await ledger.counts(name))
     told = {cause: why for cause, why in causes.items() if cause in NO_LOOK_SETTLES}
     return cause_lines(told, say)
 
@@ -343,7 +343,8 @@ async def report(config: Path | None, name: str | None, say: Say, output: Path) 
     async with ledger_of(settings) as ledger:
         run = await _whole_run(ledger, name, settings)
         check_output(output, jobs=jobs_of(run))
-        causes = read_causes(run) if run.exit is not None else {}
+        counts = await ledger.counts(run.id)
+        causes = read_causes(run, counts) if run.exit is not None else {}
         unverified = settings.erp.verify is False
         steps = await steps_asked_for(ledger, run.id, settings.steps_of(run))
         ending = await ending_of(ledger, run, causes, unverified=unverified, steps=steps)
