@@ -15,7 +15,7 @@ from k3push.adapters.private_files import fresh_part, opened_for_owner, whole_fi
 from k3push.adapters.strange_files import own_folder
 from k3push.core.advice.clusters import TOLD, Clusters, asks_for_person
 from k3push.core.advice.diagnosis import code_of, code_of_step
-from k3push.core.model import Run, State
+from k3push.core.model import Repeat, Run, State
 from k3push.core.remark import remark
 from k3push.core.safety.document_steps import FOR_PERSON
 from k3push.ports import Ledger
@@ -100,10 +100,7 @@ def _summary(ending: Ending) -> dict[str, object]:
     return ending.as_json() | {
         "started_at": run.started_at.astimezone().isoformat(timespec="seconds"),
         "jobs": list(run.jobs),
-        "repeats": [
-            {"line": repeat.line, "number": repeat.number, "first_line": repeat.first_line}
-            for repeat in ending.repeats
-        ],
+        "repeats": [_repeat(ending, repeat) for repeat in ending.repeats],
         "pace": [
             {
                 "seconds": round(step.at_s, 2),
@@ -117,6 +114,12 @@ def _summary(ending: Ending) -> dict[str, object]:
         "remarks": {cause.value: why for cause, why in ending.causes.items()},
         "certificate_checked": not ending.unverified,
     }
+
+
+def _repeat(ending: Ending, repeat: Repeat) -> dict[str, object]:
+    file, first_file = ending.places_of(repeat)
+    told = {"line": repeat.line, "number": repeat.number, "first_line": repeat.first_line}
+    return {**told, "file": file, "first_file": first_file} if file else told
 
 
 def read_causes(run: Run, counts: Mapping[State, int]) -> dict[Cause, str]:
