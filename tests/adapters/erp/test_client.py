@@ -27,6 +27,8 @@ from k3push.ports import (
     LookFailedError,
     LookRefusedError,
 )
+from k3push.reporting.phrases import cause_words
+from k3push.runs.stop import Cause
 from k3push.simulator import Accounts, Channel, FaultPlan, Policy, QueryLimits, Step, fault
 from k3push.simulator.forms import IN_STOCK, RECEIVE_BILL
 from k3push.simulator.transport import SandboxTransport
@@ -165,8 +167,12 @@ async def test_a_login_that_met_an_exception_is_tried_once_more(times: int) -> N
     site = sandbox(faults=plan_of(*["response-error-deadlock"] * times, on=Channel.LOGIN))
     async with erp_of(site) as erp:
         if times > 1:
-            with refused(LoginRefusedError, "死锁"):
+            with refused(LoginRefusedError, "死锁") as raised:
                 await push(erp, A)
+            told = cause_words(Cause.LOGIN_REFUSED, str(raised.value), Say("en"))
+            assert "It was tried twice" in told
+            assert "an exception in the ERP: " in told
+            assert "erp.username" not in told
             with refused(LoginRefusedError, "死锁"):
                 await push(erp, A)
         else:
