@@ -56,6 +56,7 @@ from k3push.runs.find import find_run
 from k3push.runs.outcome import Ending, Exit
 from k3push.runs.problem import Problem, innermost
 from k3push.runs.row_pages import FollowedRow, followed_pages_of
+from k3push.runs.stop import told_as
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.executor import Executor, RunOptions
 from k3push.wiring.job_lists import JobOptions, opened_jobs, routes_of
@@ -252,7 +253,8 @@ class AsyncSession(RunActions):
                 preview = await self.look_ahead(jobs, routes, _Reading(), take)
             if preview.stop.asked:
                 why = "\n".join(
-                    _SAY(f"cause.{cause}", why=why) for cause, why in preview.stop.causes.items()
+                    _SAY(f"cause.{told_as(cause, why)}", why=why)
+                    for cause, why in preview.stop.causes.items()
                 )
                 raise Problem(why)
             (name,) = preview.routes

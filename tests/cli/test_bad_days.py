@@ -5,13 +5,16 @@ import time
 from dataclasses import replace
 
 import anyio
+import orjson
 import pytest
 
 from k3push.adapters.ledger.sqlite import open_sqlite
 from k3push.core.model import RunId
+from k3push.core.remark import remark
+from k3push.runs.outcome import Exit
 from tests.cli.conftest import Start
 from tests.cli.terminal import Desk, Sandbox, assert_all_once, assert_true, orders
-from tests.reporting.pages import RUN, in_doubt
+from tests.reporting.pages import NOON, RUN, in_doubt
 
 REFUSALS = """
 [[refusal]]
@@ -298,6 +301,57 @@ def test_a_word_is_about_one_route(desk: Desk, untouched: Sandbox) -> None:
     assert desk.k3push("settle", "--as", "pushed", "r2", "CGDD1", *why).exit == 0
     last = desk.k3push("settle", "--as", "absent", "CGDD1", *why)
     assert (last.exit, "planned" in last.err) == (0, True), last
+
+
+def stuck(desk: Desk, *numbers: str) -> None:
+    """Leave a run that has ended with numbers in doubt, of which no look can tell."""
+    folder = desk.folder / "results"
+    folder.mkdir()
+    causes = {"person": remark("why.person", count=len(numbers))}
+    told = {
+        "run": RUN.id,
+        "counts": {"unknown": len(numbers)},
+        "stopped_by": {},
+        "remarks": causes,
+    }
+    (folder / "summary.json").write_bytes(orjson.dumps(told))
+
+    async def prepared() -> None:
+        async with open_sqlite(desk.folder / "ledger.db", account="sandbox") as ledger:
+            scope = "sandbox|pur_purchaseorder|stk_instock"
+            await ledger.open_run(replace(RUN, scope=scope, folder=str(folder)))
+            await ledger.close_list(RUN.id)
+            for number in numbers:
+                await in_doubt(ledger, number)
+            await ledger.end_run(RUN.id, Exit.SOME_UNKNOWN, NOON)
+
+    anyio.run(prepared)
+
+
+def test_a_number_that_is_named_twice_is_settled_once(desk: Desk, untouched: Sandbox) -> None:
+    """A list that was pasted repeats numbers; those behind them count too."""
+    stuck(desk.configure(untouched.url), "CGDD1", "CGDD2")
+    twice = ("CGDD1", " CGDD1", "CGDD2")
+    settled = desk.k3push("settle", "--as", "pushed", *twice, "--because", "seen")
+    assert settled.exit == 0, settled
+    assert settled.err.count("as you have found out") == 2, settled
+    assert "pushed             2" in desk.k3push("status").out
+
+
+def test_what_a_person_has_settled_is_not_said_to_stay_in_doubt(
+    desk: Desk, untouched: Sandbox
+) -> None:
+    """What ended the execution is told as far as it is so still."""
+    stuck(desk.configure(untouched.url), "CGDD1", "CGDD2")
+    for word, number, left in (
+        ("pushed", "CGDD1", "1 number stays unknown"),
+        ("absent", "CGDD2", ""),
+    ):
+        assert desk.k3push("settle", "--as", word, number, "--because", "seen").exit == 0
+        status = desk.k3push("status").out
+        assert left in status
+        assert ("unknown" in status) == bool(left), status
+        assert ("run `k3push resume`" in status) == (not left)
 
 
 def test_a_word_needs_a_reason_and_a_doubt(desk: Desk, sandbox: Sandbox) -> None:

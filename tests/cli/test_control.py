@@ -64,6 +64,11 @@ def test_a_paused_run_sends_nothing_and_continues(desk: Desk, slow: Sandbox) -> 
         assert slow.made() == made < len(NUMBERS)
         status = desk.k3push("status").out
         assert re.search(r"paused by control since \d\d:\d\d", status), status
+        goes_on = f"`k3push control {status.split()[0]} continue`"
+        assert goes_on in status
+        for verb in ("resume", "retry", "settle"):
+            refused = desk.k3push(verb)
+            assert (refused.exit, goes_on in refused.err) == (2, True), refused
         assert desk.k3push("control", "continue").out.endswith(": continues\n")
         assert "paused by" not in desk.k3push("status").out
         ran = end(process)
@@ -117,7 +122,8 @@ def test_a_run_that_is_not_under_way_takes_no_command(desk: Desk, sandbox: Sandb
     desk.configure(sandbox.url).k3push("run", desk.job(orders(3)))
     refused = desk.k3push("control", "pause")
     assert refused.exit == 2
-    assert "k3push resume" in refused.err
+    assert "has finished" in refused.err
+    assert "k3push resume" not in refused.err
     assert desk.k3push("control", "20990101", "pause").exit == 2
 
 

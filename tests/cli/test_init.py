@@ -105,6 +105,17 @@ def test_an_address_that_no_settings_hold_is_asked_for_again(
     assert "s3cret" not in (desk.folder / "config.toml").read_text("utf-8")
 
 
+@pytest.mark.parametrize("typed", ["S3cr3t-pw-xyz", "Geheim!", "2brave"])
+def test_a_password_is_not_taken_for_the_name_of_a_variable(desk: Desk, typed: str) -> None:
+    """What can be no variable's name is refused by its form, and neither written nor shown."""
+    given = answered("http://127.0.0.1:1/", "1", "webapi", typed, "MINE", "", "", "", "")
+    ran = desk.k3push("init", given=given)
+    assert ran.exit == 0, ran
+    assert "the password itself is asked for later" in ran.err
+    assert typed not in ran.err + ran.out
+    assert written(desk)["erp"]["password"] == {"env": "MINE"}
+
+
 def test_where_no_good_address_comes_nothing_is_written(desk: Desk) -> None:
     """The next `init` is not in the way of itself."""
     ran = desk.k3push("init", given=answered("example.com"))

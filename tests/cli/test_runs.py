@@ -145,7 +145,22 @@ def test_several_job_files_are_one_run(desk: Desk, sandbox: Sandbox) -> None:
     ran = desk.configure(sandbox.url).k3push("run", *jobs, "--json")
     assert (ran.exit, ran.said["counts"]) == (0, {"pushed": 7})
     assert_all_once(desk.rows(), sandbox.truth(), orders(7))
-    assert [repeat["number"] for repeat in desk.summary()["repeats"]] == ["CGDD0000004"]
+    (repeat,) = desk.summary()["repeats"]
+    assert (repeat["number"], repeat["file"], repeat["first_file"]) == (
+        "CGDD0000004",
+        jobs[1],
+        jobs[0],
+    )
+
+
+def test_a_list_that_is_given_twice_is_told_so(desk: Desk, sandbox: Sandbox) -> None:
+    """Line 2 repeats line 2 of which file, is what a person asks; the first ten are shown."""
+    job = desk.job(orders(12))
+    ran = desk.configure(sandbox.url).k3push("run", job, job)
+    assert ran.exit == 0, ran
+    assert f"{job} (2), line 2: {orders(1)[0]} repeats {job} (1), line 2" in ran.out
+    assert ran.out.count(" repeats ") == 10
+    assert "and 2 more lines that repeat a number" in ran.out
 
 
 def test_two_routes_are_two_runs_and_one_object(desk: Desk, sandbox: Sandbox) -> None:

@@ -559,6 +559,17 @@ def test_a_secret_that_is_not_there_names_its_key_and_shows_nothing(
     assert raised.value.__context__ is None or raised.value.__suppress_context__
 
 
+@pytest.mark.parametrize("typed", ["S3cr3t-pw-xyz", "2brave", "Geheim!", "密码", "a b"])
+def test_what_can_be_no_variables_name_is_not_shown(tmp_path: Path, typed: str) -> None:
+    """Somebody has written the secret where its variable is to be named."""
+    secret = secret_of(tmp_path, f'{{ env = "{typed}" }}')
+    with refused(SettingsError, r"erp\.password") as raised:
+        secret.resolve("erp.password", tmp_path / "config.toml")
+    told = english(raised.value)
+    assert "the name of an environment variable" in told
+    assert typed not in told
+
+
 def test_no_text_of_the_settings_shows_a_secret(tmp_path: Path) -> None:
     """They are written into logs and tracebacks."""
     more = f'[[erp.identities]]\nusername = "api2"\npassword = "{SECRET}"\n[run]'

@@ -12,13 +12,16 @@ from k3push.core.model import State
 from k3push.core.pacing.halting import HaltRule
 from k3push.core.pacing.holds import HoldCause
 from k3push.core.pacing.window import Window
+from k3push.core.remark import remark
 from k3push.ports import Commanded
 from k3push.runs.context import Context, PushPace
-from k3push.runs.control import LOOK_EVERY_S, command, obey
+from k3push.runs.control import LOOK_EVERY_S, command, hindrance, left_to_another, obey
+from k3push.runs.outcome import Exit
 from k3push.runs.stop import Cause
 from k3push.runs.throttle import Throttle
 from k3push.simulator import Refusal, Site
 from k3push.simulator.transport import SandboxTransport
+from k3push.words.language import Say
 from tests.runs.office import (
     FIRST,
     NOON,
@@ -173,6 +176,34 @@ async def test_a_run_that_does_not_look_is_waited_for_no_longer_than_a_person_wo
         assert await command(office.store, VirtualClock(), FIRST, what, patience_s=10) is None
         assert len(await office.store.commands(FIRST)) == 1
     assert anyio.current_time() == pytest.approx(10)
+
+
+async def test_who_meets_a_paused_run_hears_what_lets_it_go_on() -> None:
+    """It never ends by itself, so to wait for its end would be for ever."""
+    office = Office()
+    await office.open_run(orders(3))
+    executor = office.store.another_process()
+    async with executor.own(FIRST):
+        told = []
+        for text in ("set concurrency=2", "pause", "continue", "pause", "stop"):
+            given = await office.store.command(FIRST, words(text), at=NOON)
+            await executor.obeyed(given, at=NOON, on_their_way=0)
+            told.append(await left_to_another(office.store, FIRST))
+    under_way, paused = remark("error.run_alive", run=FIRST), remark("error.run_paused", run=FIRST)
+    assert told == [under_way, paused, under_way, paused, under_way]
+    assert f"`k3push control {FIRST} continue`" in Say("en").said(paused)
+    assert f"`k3push control {FIRST} continue`" in Say("zh").said(paused)
+
+
+async def test_a_finished_run_takes_no_command_and_is_not_said_to_go_on() -> None:
+    """`resume` of it would find nothing left to do; of one that was stopped, it goes on."""
+    office = Office()
+    await office.store.open_run(replace(office.run(FIRST), folder=""))
+    await office.store.close_list(FIRST)
+    assert await hindrance(office.store, FIRST) == remark("control.not_alive", run=FIRST)
+    await office.store.end_run(FIRST, Exit.SOME_REJECTED, NOON)
+    assert await hindrance(office.store, FIRST) == remark("control.finished", run=FIRST)
+    assert "resume" not in Say("en")("control.finished", run=FIRST)
 
 
 # -- the window -----------------------------------------------------------------------------------

@@ -245,6 +245,35 @@ def test_each_call_gives_just_the_facts_that_its_sentence_mentions() -> None:
     assert wrong == []
 
 
+def test_no_exception_is_put_behind_other_words_by_hand() -> None:
+    """What it says may be a sentence by its key, which nobody would find any more to say it."""
+    by_hand = [
+        f"{path.relative_to(PACKAGE).as_posix()}:{text.lineno}"
+        for path in _sources()
+        for handler in ast.walk(_tree(path))
+        if isinstance(handler, ast.ExceptHandler | ast.FunctionDef)
+        for text in ast.walk(handler)
+        if isinstance(text, ast.JoinedStr) and _says_one_of(text, _exceptions(handler))
+    ]
+    assert by_hand == []
+
+
+def _exceptions(place: ast.ExceptHandler | ast.FunctionDef) -> set[str]:
+    """Return the names that exceptions have in a handler, or as arguments of a function."""
+    if isinstance(place, ast.ExceptHandler):
+        return {place.name} if place.name else set()
+    return {
+        each.arg
+        for each in place.args.args
+        if each.annotation and re.search(r"Exception|Error", ast.unparse(each.annotation))
+    }
+
+
+def _says_one_of(text: ast.JoinedStr, names: set[str]) -> bool:
+    said = {ast.unparse(each.value) for each in text.values if isinstance(each, ast.FormattedValue)}
+    return not said.isdisjoint(names | {f"str({name})" for name in names})
+
+
 def test_only_who_hands_on_a_key_does_not_write_it() -> None:
     """A key that is put together from pieces cannot be checked here."""
     unseen = {call.place.partition(":")[0] for call in _calls() if not call.keys}

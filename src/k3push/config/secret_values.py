@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,17 @@ COMMAND_TIMEOUT_S = 30
 """How long the command of a secret may take; one that waits for a person never ends by night."""
 
 KEYRING_SERVICE = "k3push"
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def is_variable_name(text: str) -> bool:
+    """Say whether a shell could set an environment variable of that name (POSIX).
+
+    >>> is_variable_name("K3PUSH_PASSWORD"), is_variable_name("S3cr3t-pw")
+    (True, False)
+    """
+    return _VARIABLE.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +77,16 @@ class Secret:
             what = remark("secret.none", kind=self.kind, why=type(error).__name__)
             raise SettingsError(str(config), [Fault(key, None, what)]) from None
         if not found:
-            where = f" {self._where}" if self.kind in {"env", "file"} else ""
-            what = remark("secret.not_set", where=f"{self.kind}{where}")
-            raise SettingsError(str(config), [Fault(key, None, what)])
+            raise SettingsError(str(config), [Fault(key, None, self._why_nothing())])
         if flaw := flaw_of(found):
             raise SettingsError(str(config), [Fault(key, None, remark("secret.flaw", why=flaw))])
         return found
+
+    def _why_nothing(self) -> str:
+        if self.kind == "env" and not is_variable_name(str(self._where)):
+            return remark("secret.no_variable")  # it may be the secret, so it is not shown
+        where = f" {self._where}" if self.kind in {"env", "file"} else ""
+        return remark("secret.not_set", where=f"{self.kind}{where}")
 
     def _find(self, folder: Path, patience_s: float) -> str:
         match self.kind:

@@ -141,11 +141,16 @@ class Repeat:
         number: As written there, with the id where one is (`Listed.key`); it may be another
             spelling of the same bill (P 4.7).
         first_line: The line whose row stands for both.
+        place: Where the repeat stands among all lines of the job, from 1; 0 where that was not
+            asked. Lines are counted anew in each file.
+        first_place: The same of the row.
     """
 
     line: int
     number: BillNumber
     first_line: int
+    place: int = field(default=0, compare=False)
+    first_place: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

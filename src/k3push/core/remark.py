@@ -30,6 +30,19 @@ def remark(key: str, /, **facts: object) -> str:
     return key + _written({name: _inner(fact) for name, fact in facts.items()})
 
 
+def kind_and_words(error: BaseException) -> str:
+    """Name the kind of an exception, and what it says, which may be a remark.
+
+    >>> kind_and_words(ValueError("bad")), kind_and_words(ValueError(remark("answer.cut_off")))
+    ('ValueError: bad', 'note.place{"place":"ValueError","why":["answer.cut_off",{}]}')
+    """
+    kind, words = type(error).__name__, str(error)
+    if _parts(words) is None:
+        return f"{kind}: {words}"
+    # Behind other words nobody would find a remark any more.
+    return remark("note.place", place=kind, why=words)
+
+
 def read_remark(text: str) -> tuple[str, dict[str, Any]] | None:
     """Return key and facts of a remark, or None for any other text.
 

@@ -8,7 +8,7 @@ from functools import reduce
 
 from k3push.core.remark import remark
 from k3push.runs.outcome import Ending, Exit
-from k3push.runs.stop import Cause
+from k3push.runs.stop import Cause, told_as
 
 FIRST_WAIT_S = 60.0
 LONGEST_WAIT_S = 30 * 60.0
@@ -106,5 +106,5 @@ def next_of(ending: Ending, waits: int, *, only_settle: bool = False) -> Next:
 
 def remark_on(causes: Mapping[Cause, str]) -> str:
     """Put causes into a remark that is kept; "" if there is none."""
-    said = [remark(f"cause.{cause}", why=why) for cause, why in causes.items()]
+    said = [remark(f"cause.{told_as(cause, why)}", why=why) for cause, why in causes.items()]
     return reduce(lambda first, more: remark("note.also", first=first, more=more), said or [""])

@@ -8,7 +8,7 @@ from k3push.core.pacing.holds import Hold, HoldCause
 from k3push.ports import StepRecord
 from k3push.runs.control import Orders
 from k3push.runs.request_stages import Act
-from k3push.runs.stop import Cause
+from k3push.runs.stop import Cause, told_as
 from k3push.words.language import Say
 
 
@@ -62,7 +62,7 @@ def step_line(record: StepRecord, say: Say) -> str:
 
 def cause_words(cause: Cause, why: str, say: Say) -> str:
     """Say why an execution stopped before its end."""
-    words = say(f"cause.{cause}", why=why)
+    words = say(f"cause.{told_as(cause, why)}", why=why)
     # These two say by themselves that it stopped.
     return words if cause in {Cause.HALTED, Cause.CONTROL} else say("summary.stopped", why=words)
 

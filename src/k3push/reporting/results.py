@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
 from pathlib import Path
@@ -15,10 +15,12 @@ from k3push.adapters.private_files import fresh_part, opened_for_owner, whole_fi
 from k3push.adapters.strange_files import own_folder
 from k3push.core.advice.clusters import TOLD, Clusters, asks_for_person
 from k3push.core.advice.diagnosis import code_of, code_of_step
-from k3push.core.model import Run, State
+from k3push.core.model import Repeat, Run, State
+from k3push.core.remark import remark
 from k3push.core.safety.document_steps import FOR_PERSON
 from k3push.ports import Ledger
 from k3push.reporting.report import new_report
+from k3push.reporting.summary import NO_LOOK_SETTLES
 from k3push.reporting.table_files import Put, csv_table, records_of
 from k3push.runs.outcome import Ending
 from k3push.runs.row_pages import FollowedRow, followed_pages_of
@@ -98,10 +100,7 @@ def _summary(ending: Ending) -> dict[str, object]:
     return ending.as_json() | {
         "started_at": run.started_at.astimezone().isoformat(timespec="seconds"),
         "jobs": list(run.jobs),
-        "repeats": [
-            {"line": repeat.line, "number": repeat.number, "first_line": repeat.first_line}
-            for repeat in ending.repeats
-        ],
+        "repeats": [_repeat(ending, repeat) for repeat in ending.repeats],
         "pace": [
             {
                 "seconds": round(step.at_s, 2),
@@ -117,10 +116,21 @@ def _summary(ending: Ending) -> dict[str, object]:
     }
 
 
-def read_causes(run: Run) -> dict[Cause, str]:
+def _repeat(ending: Ending, repeat: Repeat) -> dict[str, object]:
+    file, first_file = ending.places_of(repeat)
+    told = {"line": repeat.line, "number": repeat.number, "first_line": repeat.first_line}
+    return {**told, "file": file, "first_file": first_file} if file else told
+
+
+def read_causes(run: Run, counts: Mapping[State, int]) -> dict[Cause, str]:
     """Return why the last execution of a run stopped, as its summary has it.
 
-    A summary that is gone, or is another run's, says nothing.
+    A summary that is gone, or is another run's, says nothing. That numbers stay in doubt is so
+    for those alone that nobody has settled since.
+
+    Args:
+        run: The run.
+        counts: Its rows by state, as they are now.
     """
     if not run.folder:
         return {}
@@ -129,10 +139,25 @@ def read_causes(run: Run) -> dict[Cause, str]:
         if told["run"] == run.id:
             # What an older version wrote has words alone.
             causes = told.get("remarks", told["stopped_by"])
-            return {Cause(cause): str(why) for cause, why in causes.items()}
+            found = {Cause(cause): str(why) for cause, why in causes.items()}
+            doubted = int(told.get("counts", {}).get(State.UNKNOWN, 0))
+            return _without_settled(found, doubted, counts.get(State.UNKNOWN, 0))
     except (OSError, ValueError, LookupError, TypeError):
         return {}
     return {}
+
+
+def _without_settled(causes: Mapping[Cause, str], before: int, now: int) -> dict[Cause, str]:
+    """Leave out of causes what was settled since, of so many numbers that were in doubt."""
+    if now >= before:
+        return dict(causes)
+    kept = {cause: why for cause, why in causes.items() if now or cause not in NO_LOOK_SETTLES}
+    if Cause.PERSON in kept:
+        kept[Cause.PERSON] = remark("why.person", count=now)
+    if Cause.UNPROVED in kept:
+        _, _, field = kept[Cause.UNPROVED].partition(": ")
+        kept[Cause.UNPROVED] = f"{now}: {field}"
+    return kept
 
 
 def _write_summary(path: Path, summary: dict[str, object]) -> None:

@@ -13,12 +13,13 @@ from datetime import datetime
 import anyio
 
 from k3push.core.control_words import Command, Key, Verb
-from k3push.core.model import Run, RunId
+from k3push.core.model import RunId
 from k3push.core.pacing.holds import Hold, HoldCause, outside
 from k3push.core.pacing.window import Window
 from k3push.core.remark import remark
 from k3push.ports import Clock, Commanded, Ledger
 from k3push.runs.context import Context
+from k3push.runs.find import is_unfinished
 from k3push.runs.stop import Cause, stopping
 
 # A person waits for the answer, and a read of the ledger costs next to nothing.
@@ -76,11 +77,26 @@ async def command(
     return None
 
 
-async def hindrance(ledger: Ledger, run: Run) -> str:
-    """Return why a command cannot be given to *run*, as a remark; "" if it can."""
-    if not await ledger.is_alive(run.id):
-        return remark("control.not_alive", run=run.id)
-    return ""
+async def hindrance(ledger: Ledger, name: RunId) -> str:
+    """Return why a command cannot be given to a run, as a remark; "" if it can."""
+    if await ledger.is_alive(name):
+        return ""
+    run = await ledger.run(name)
+    is_finished = run is not None and not await is_unfinished(ledger, run)
+    return remark("control.finished" if is_finished else "control.not_alive", run=name)
+
+
+def is_paused(commands: Sequence[Commanded]) -> bool:
+    """Say whether commands to the present execution keep it from sending until told to go on."""
+    obeyed = [given.command.verb for given in commands if given.obeyed_at is not None]
+    said = [verb for verb in obeyed if verb is not Verb.SET]
+    return said[-1:] == [Verb.PAUSE]  # after a stop it ends, paused or not
+
+
+async def left_to_another(ledger: Ledger, run: RunId) -> str:
+    """Say, as a remark, what there is to do about a run that another process executes."""
+    paused = is_paused(await ledger.commands(run))
+    return remark("error.run_paused" if paused else "error.run_alive", run=run)
 
 
 @dataclass(frozen=True, slots=True)

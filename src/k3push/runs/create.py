@@ -17,6 +17,7 @@ from k3push.core.model import Identified, Listed, Outcome, Route, Row, Run, RunI
 from k3push.core.plan import Foreseen
 from k3push.core.remark import read_remark, remark
 from k3push.ports import Clock, Ledger, RunIdTakenError
+from k3push.runs.listed_files import keep_line_counts
 from k3push.runs.problem import Problem
 from k3push.runs.row_pages import pages_of
 from k3push.words.language import in_files
@@ -170,10 +171,13 @@ async def list_numbers(
     takes: Callable[[Listed], bool],
 ) -> None:
     """Write the numbers that an open run *takes* from job files into the ledger."""
-    for job in jobs:
+    counts = [0] * len(jobs)
+    for at, job in enumerate(jobs):
         lines = filter(takes, job.read())
         while batch := await anyio.to_thread.run_sync(_next_batch, lines):
             await ledger.add(run.id, batch)
+            counts[at] += len(batch)
+    await keep_line_counts(ledger, run, counts)
     await ledger.close_list(run.id)
 
 

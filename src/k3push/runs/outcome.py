@@ -12,6 +12,7 @@ from k3push.core.model import Step as FollowStep
 from k3push.core.pacing.pace import Step
 from k3push.core.safety.document_steps import done_states
 from k3push.ports import Ledger
+from k3push.runs.listed_files import file_at, kept_line_counts
 from k3push.runs.row_pages import not_enrolled
 from k3push.runs.stop import Cause, Stop
 
@@ -154,6 +155,7 @@ class Ending:
         partly: Numbers that have documents, and a part of which the ERP has refused.
         followed: How far the documents have come after their push.
         repeats: Lines that named a number again.
+        listed: How many lines each job file has given, where there are several and it is known.
         unverified: The ERP's certificate was not checked.
     """
 
@@ -171,7 +173,14 @@ class Ending:
     partly: int = 0
     followed: Followed = NOT_FOLLOWED
     repeats: Sequence[Repeat] = ()
+    listed: Sequence[int] = ()
     unverified: bool = False
+
+    def places_of(self, repeat: Repeat) -> tuple[str, str]:
+        """Return the job files of a line that repeats and of the line that it repeats, or ""."""
+        jobs = self.run.jobs
+        first, again = repeat.first_place, repeat.place
+        return file_at(again, jobs, self.listed), file_at(first, jobs, self.listed)
 
     def as_json(self) -> dict[str, Any]:
         """Return what `--json` prints."""
@@ -221,6 +230,7 @@ async def ending_of(
         partly=partly,
         followed=followed,
         repeats=await ledger.repeats(run.id),
+        listed=await kept_line_counts(ledger, run),
         unverified=unverified,
     )
 

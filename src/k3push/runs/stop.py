@@ -38,6 +38,15 @@ class Cause(StrEnum):
     LEDGER_LOST = "ledger lost"
 
 
+# What a refused login says where the ERP met an exception, and refused nobody.
+_LOGIN_THREW = "answer.login_threw"
+
+
+def told_as(cause: Cause, why: str) -> str:
+    """Return what a cause is told as: a login that met an exception is no wrong password."""
+    return "login threw" if cause is Cause.LOGIN_REFUSED and _LOGIN_THREW in why else cause.value
+
+
 class Stop:
     """Whether the execution is asked to stop: no new chunk leaves, open ones are waited for.
 

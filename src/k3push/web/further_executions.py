@@ -9,6 +9,7 @@ from typing import Literal
 from k3push.core.model import Row, Run
 from k3push.core.remark import remark
 from k3push.ports import Clock, Ledger, RunIsAliveError
+from k3push.runs.control import left_to_another
 from k3push.runs.create import plan_rejected
 from k3push.runs.find import is_unfinished, living_beside, runs_beside
 from k3push.runs.request_stages import (
@@ -93,7 +94,7 @@ class Asker:
             async with self.ledger.own(run.id, executes=False):
                 planned = await plan_rejected(self.ledger, self.clock, run, takes)
         except RunIsAliveError:
-            raise HinderedError(remark("error.run_alive", run=run.id)) from None
+            raise HinderedError(await left_to_another(self.ledger, run.id)) from None
         if not planned:
             raise HinderedError(remark("notice.nothing_rejected", run=run.id))
         return await self._ask(run, [run], "retry", detail)
@@ -105,7 +106,7 @@ class Asker:
         if await is_asked_for(self.ledger, runs[0].id):
             return None  # somebody else has asked as well
         if (living := await living_beside(self.ledger, run)) is not None:
-            raise HinderedError(remark("error.run_alive", run=living.id))
+            raise HinderedError(await left_to_another(self.ledger, living.id))
         kind = _KINDS.get(what, Kind.RESUME)
         now = self.clock.now()
         # Of two who ask at one moment both come to the same id, and so to one request.

@@ -16,6 +16,7 @@ from k3push.core.model import BillNumber, Run, RunId, State
 from k3push.core.safety.document_steps import FOR_PERSON
 from k3push.core.safety.life import IllegalMoveError
 from k3push.ports import LedgerLostError, RunIsAliveError
+from k3push.runs.control import left_to_another
 from k3push.runs.find import RunFilter, rows_holding
 from k3push.runs.problem import Problem
 from k3push.runs.row_pages import FollowedRow, with_follow
@@ -185,7 +186,11 @@ class NumberPages:
             # One word is about one bill and one kind of document.
             which=which if len(which) > 1 else (),
             # It settles its doubts by itself.
-            under_way=[run for run in doubting if await visit.ledger.is_alive(run)],
+            under_way=[
+                say.said(await left_to_another(visit.ledger, run))
+                for run in doubting
+                if await visit.ledger.is_alive(run)
+            ],
             words=WORDS,
             longest_word=LONGEST_WORD,
             events=await events_of(visit.ledger, rows, say),
@@ -257,7 +262,7 @@ class NumberPages:
                     visit.ledger, self._desk.clock, run, bill, state, because=because, user=user
                 )
             except RunIsAliveError:
-                return say("error.run_alive", run=run)
+                return say.said(await left_to_another(visit.ledger, run))
             except IllegalMoveError:
                 return say("web.not_in_doubt", number=number)
             self._desk.log(

@@ -69,7 +69,10 @@ class ResultFiles:
 
     async def _write(self, request: Request, visit: Visit, run: Run, path: Path) -> None:
         if path.name == "report.html":
-            causes = await to_thread.run_sync(read_causes, run) if run.exit is not None else {}
+            causes = {}
+            if run.exit is not None:
+                counts = await visit.ledger.counts(run.id)
+                causes = await to_thread.run_sync(read_causes, run, counts)
             ending = await ending_of(visit.ledger, run, causes, unverified=False)
             await write_report(
                 visit.ledger, ending, path, visit.frame.say, now=self._desk.clock.now()

@@ -238,7 +238,7 @@ class RunPages:
             tried = form.get("value", words)
             return await self.show(request, visit, run, say("web.bad_command", what=tried))
         meant = await living_beside(visit.ledger, run) or run
-        if why := await hindrance(visit.ledger, meant):
+        if why := await hindrance(visit.ledger, meant.id):
             return await self.show(request, visit, run, say.said(why))
         self._desk.log(
             "command.given",

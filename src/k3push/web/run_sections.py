@@ -33,7 +33,7 @@ async def verdict(ledger: Ledger, view: RunView, say: Say) -> list[str]:
         return [say("status.waits" if view.waits else "desk.begins_soon")]
     if run.exit is None:
         return [say("status.killed")]
-    causes = await to_thread.run_sync(read_causes, run)
+    causes = await to_thread.run_sync(read_causes, run, view.counts)
     followed = await followed_of(ledger, run)
     code = exit_of(view.counts, causes, followed=followed)
     what = next_step(view.counts, code, say, followed)

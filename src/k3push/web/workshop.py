@@ -30,7 +30,7 @@ from k3push.core.advice.diagnosis import shape_of
 from k3push.core.model import Run
 from k3push.core.pacing.window import Window
 from k3push.core.plan import Totals
-from k3push.core.remark import remark
+from k3push.core.remark import kind_and_words, remark
 from k3push.ports import Clock, Ledger, LedgerLostError, OtherSpellingError, RunIsAliveError
 from k3push.runs.create import Asked, survey, take_up_list
 from k3push.runs.execute import Only
@@ -349,7 +349,7 @@ class Workshop:
                 self._log(
                     "request.failed", request=id_, why="".join(traceback.format_exception(error))
                 )
-                why = remark("web.defect", what=f"{type(cause).__name__}: {cause}")
+                why = remark("web.defect", what=kind_and_words(cause))
             await self._give_up(ledger, id_, why)
 
     async def _step(self, ledger: Ledger, request: Request, work: _Work, lane: Lane | None) -> None:

@@ -27,6 +27,7 @@ from k3push.core.remark import remark
 from k3push.ports import Ledger, LedgerLostError, RunIsAliveError, Watch
 from k3push.reporting.results import clusters_of, read_causes, write_results
 from k3push.runs.context import PushPace, SettlePace
+from k3push.runs.control import is_paused, left_to_another
 from k3push.runs.create import scope_of
 from k3push.runs.execute import Execution, Only, execute
 from k3push.runs.outcome import Ending, Exit, ending_of, followed_of
@@ -202,8 +203,12 @@ class Executor:
             except RunIsAliveError as error:
                 # Somebody has taken it up since the one before it ended.
                 if not endings:
-                    raise Problem(remark("error.run_alive", run=run.id)) from error
-                self.observer.warn("error.run_alive", run=run.id)
+                    raise Problem(await left_to_another(ledger, run.id)) from error
+                warn = self.observer.warn
+                if is_paused(await ledger.commands(run.id)):
+                    warn("error.run_paused", run=run.id)
+                else:
+                    warn("error.run_alive", run=run.id)
                 endings.append(await self.ending_now(ledger, run, Stop()))
         return endings
 
@@ -355,7 +360,7 @@ class Executor:
         run = await ledger.run(name)
         if run is None or run.exit is None:
             return
-        causes = await anyio.to_thread.run_sync(read_causes, run)
+        causes = await anyio.to_thread.run_sync(read_causes, run, await ledger.counts(name))
         steps = await steps_asked_for(ledger, run.id, self.settings.steps_of(run))
         unverified = self.settings.erp.verify is False
         ending = await ending_of(ledger, run, causes, unverified=unverified, steps=steps)

@@ -14,7 +14,7 @@ from k3push.adapters.clock import SystemClock
 from k3push.config.setting_errors import Fault, SettingsError
 from k3push.config.settings import Settings
 from k3push.core.model import Run
-from k3push.core.remark import remark
+from k3push.core.remark import kind_and_words, remark
 from k3push.ports import Ledger, LedgerLostError
 from k3push.reporting.metrics import LEDGER_UP, RUNS_LOOKED_AT, Sample, samples_of
 from k3push.reporting.prometheus_text import write_textfile
@@ -38,7 +38,7 @@ def check_measuring(settings: Settings) -> None:
         try:
             traces.otlp_exporter(settings.metrics.otlp).shutdown()
         except Exception as error:  # noqa: BLE001  # of any kind, by what OTEL_… holds
-            fault = Fault("metrics.otlp", None, f"{type(error).__name__}: {error}")
+            fault = Fault("metrics.otlp", None, kind_and_words(error))
             raise SettingsError(str(settings.file), [fault]) from None
 
 

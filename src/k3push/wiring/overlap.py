@@ -10,6 +10,7 @@ import anyio
 from k3push.core.model import RunId
 from k3push.core.remark import remark
 from k3push.ports import Ledger
+from k3push.runs.control import is_paused
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
 
@@ -38,13 +39,14 @@ async def make_way(
     Raises:
         Problem: It gives way.
     """
-    told: set[RunId] = set()
+    told: set[tuple[RunId, bool]] = set()
     while overlap != "share" and (other := await _under_way(ledger, scopes)) is not None:
         if overlap == "quit":
             raise Problem(remark("overlap.quit", run=other), Exit.STOPPED)
-        if other not in told:
-            told.add(other)
-            warn("overlap.waiting", run=other)
+        paused = is_paused(await ledger.commands(other))
+        if (other, paused) not in told:
+            told.add((other, paused))
+            warn("overlap.paused" if paused else "overlap.waiting", run=other)
         await anyio.sleep(LOOK_EVERY_S)
 
 

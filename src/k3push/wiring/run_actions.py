@@ -16,6 +16,7 @@ from k3push.core.model import Follow, Route, Run
 from k3push.core.plan import Foreseen
 from k3push.core.remark import remark
 from k3push.ports import Ledger, RunIsAliveError
+from k3push.runs.control import left_to_another
 from k3push.runs.create import JobSource, plan_rejected, saying
 from k3push.runs.execute import Only
 from k3push.runs.find import MOST_NAMED, is_unfinished
@@ -129,7 +130,7 @@ class RunActions:
         planned = []
         for run in runs:
             # Nothing is executed yet, so how the last execution ended stays.
-            async with _left_alone(run), ledger.own(run.id, executes=False):
+            async with _left_alone(ledger, run), ledger.own(run.id, executes=False):
                 if await plan_rejected(ledger, executor.clock, run, saying(reason)):
                     planned.append(run)
         if not planned:
@@ -144,7 +145,7 @@ class RunActions:
         await self._see_whole(executor, runs)
         doubtful = []
         for run in runs:
-            async with _left_alone(run), ledger.own(run.id, executes=False):
+            async with _left_alone(ledger, run), ledger.own(run.id, executes=False):
                 in_steps = (await ledger.document_counts(run.id)).get(Follow.UNKNOWN)
                 if in_steps or await ledger.doubts(run.id):
                     doubtful.append(run)
@@ -190,7 +191,7 @@ class RunActions:
         for run in runs:
             executor.see_whole(run)
             if await self._ledger.is_alive(run.id):
-                raise Problem(remark("error.run_alive", run=run.id))
+                raise Problem(await left_to_another(self._ledger, run.id))
 
     async def _among(
         self,
@@ -224,12 +225,12 @@ class RunActions:
 
 
 @asynccontextmanager
-async def _left_alone(run: Run) -> AsyncIterator[None]:
-    """Say what to do where another process executes a run: nothing."""
+async def _left_alone(ledger: Ledger, run: Run) -> AsyncIterator[None]:
+    """Say what there is to do where another process executes a run."""
     try:
         yield
     except RunIsAliveError as error:
-        raise Problem(remark("error.run_alive", run=run.id)) from error
+        raise Problem(await left_to_another(ledger, run.id)) from error
 
 
 def _ids(runs: Sequence[Run]) -> str:

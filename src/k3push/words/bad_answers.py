@@ -48,6 +48,7 @@ WORDS = {
         "{value!r} 既不是内码也不是编号",
     ),
     "answer.no_login": ("JSON that is no answer to a login", "JSON 不是登录的应答"),
+    "answer.login_threw": ("an exception in the ERP: {why}", "ERP 出现异常：{why}"),
     "answer.session_id": (
         "its session id holds characters that cannot be sent back",
         "会话 id 含有无法回传的字符",

@@ -147,8 +147,12 @@ WORDS = {
         "{path} 的归档中没有 {number}",
     ),
     "error.run_alive": (
-        "run {run} is under way in another process, which asks the ERP about unknown numbers itself; there is nothing to do until it ends",
-        "任务 {run} 正由另一进程执行，结果未知的单据由它核实；在其结束前无需操作",
+        "run {run} is under way in another process, which pushes what is planned and asks the ERP about unknown numbers itself; there is nothing to do until it ends",
+        "任务 {run} 正由另一进程执行，待下推的由它下推，结果未知的由它核实；在其结束前无需操作",
+    ),
+    "error.run_paused": (
+        "run {run} is under way in another process, and paused by control; `k3push control {run} continue` lets it go on",
+        "任务 {run} 正由另一进程执行，已由 control 暂停；可用 `k3push control {run} continue` 让其继续",
     ),
     "error.other_scope": (
         "run {run} was made for {scope}, and the settings now say {now}; restore them, or start a new run",
@@ -177,6 +181,10 @@ WORDS = {
     "overlap.waiting": (
         "run {run} of this route is under way; waiting for its end",
         "同一路线的任务 {run} 正在进行；等待其结束",
+    ),
+    "overlap.paused": (
+        "run {run} of this route is paused by control, and this one waits for its end; `k3push control {run} continue` lets it go on",
+        "同一路线的任务 {run} 已由 control 暂停，本任务等待其结束；可用 `k3push control {run} continue` 让其继续",
     ),
     "overlap.quit": (
         "run {run} of this route is under way; nothing was sent (--overlap quit)",

@@ -14,7 +14,14 @@ WORDS = {
     "init.url": ("Address of K/3 Cloud", "云星空地址"),
     "init.acct": ("Id of the account set (数据中心 / 账套 id)", "数据中心（账套）id"),
     "init.user": ("User name", "用户名"),
-    "init.env": ("Environment variable that will hold the password", "存放密码的环境变量名"),
+    "init.env": (
+        "For the password: name of an environment variable",
+        "密码所在环境变量的名称",
+    ),
+    "init.no_variable": (
+        "that can be no variable's name (letters of English, digits and _, no digit first). Give the name alone; the password itself is asked for later, unseen, and never written",
+        "这不能作为变量名（英文字母、数字和 _，不以数字开头）。此处只填变量名；密码随后另行询问，不显示，也不写入文件",
+    ),
     "init.source": ("Source form id", "源单标识"),
     "init.target": ("Target form id", "目标单标识"),
     "init.rule": ("Conversion rule id", "转换规则标识"),

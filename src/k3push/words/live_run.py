@@ -25,6 +25,10 @@ WORDS = {
         "run {run} is not under way, so it cannot be controlled; `k3push resume {run}` continues it",
         "任务 {run} 未在进行，无法控制；可用 `k3push resume {run}` 继续",
     ),
+    "control.finished": (
+        "run {run} has finished, so it takes no commands; `k3push status {run}` says how it ended",
+        "任务 {run} 已结束，不再接受指令；可用 `k3push status {run}` 查看结果",
+    ),
     "control.several": (
         "several runs are under way; name one of {runs}",
         "有多个任务正在进行；请指定其一：{runs}",
@@ -72,6 +76,10 @@ WORDS = {
     "status.beside": (
         "one of {count} runs that one command began; the others: {others}",
         "同一条命令启动的 {count} 个任务之一；其余：{others}",
+    ),
+    "status.paused": (
+        "`k3push control {run} continue` lets it go on",
+        "可用 `k3push control {run} continue` 让其继续",
     ),
     "status.asks": (
         "the run asks the ERP about unknown numbers itself; there is nothing to do until it ends",

@@ -73,6 +73,14 @@ WORDS = {
         "line {line}: {number} repeats line {first}",
         "第 {line} 行：{number} 与第 {first} 行重复",
     ),
+    "notice.repeated_in": (
+        "{file}, line {line}: {number} repeats {first_file}, line {first}",
+        "{file} 第 {line} 行：{number} 与 {first_file} 第 {first} 行重复",
+    ),
+    "notice.repeated_more": (
+        "and {count} more {count:?line that repeats|lines that repeat} a number; summary.json has all",
+        "另有 {count} 行重复；全部见 summary.json",
+    ),
     "notice.stopping": (
         "Stopping: open calls are waited for. Ctrl-C again stops at once.",
         "正在停止：等待进行中的调用。再按一次 Ctrl-C 立即停止。",

@@ -68,6 +68,10 @@ WORDS = {
         "run {run} of this plan was begun without --again, and its rows are not all written yet; nothing was sent. Go on without --again, or make a new plan",
         "该计划的任务 {run} 开始时没有用 --again，明细尚未全部写入；没有下推任何单据。请去掉 --again 继续，或重新生成计划",
     ),
+    "plan.applied_whole": (
+        "{path} was applied already, as run {run}, which has finished; nothing was sent",
+        "{path} 已执行过，即任务 {run}，且已结束；没有下推任何单据",
+    ),
     "plan.applied": (
         "{path} was applied already, as run {run}; to continue it: k3push resume {run}",
         "{path} 已执行过，即任务 {run}；如需继续：k3push resume {run}",

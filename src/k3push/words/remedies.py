@@ -47,6 +47,22 @@ WORDS = {
         "look who made it; submit it in the ERP if it is yours",
         "请核实创建人；如确属本次下推，请在 ERP 中提交",
     ),
+    "advice.document-gone.cause": (
+        "it was deleted, cancelled or renumbered, or hidden from this user",
+        "此单据被删除、作废或改了编号，或此用户无权查看",
+    ),
+    "advice.document-gone.cure": (
+        "look the bill up in the ERP; if it has no document, use `--again`",
+        "请在 ERP 中下查源单；确无下游单据则用 `--again`",
+    ),
+    "advice.step-unclear.cause": (
+        "the ERP does not say what the step has come to",
+        "ERP 没有说明此步骤的结果",
+    ),
+    "advice.step-unclear.cure": (
+        "look at the document in the ERP, then `k3push follow`",
+        "请在 ERP 中查看此下游单据，再执行 `k3push follow`",
+    ),
     "advice.broken.cause": (
         "the connection broke after the call may have arrived",
         "请求可能已到达，但连接中断",

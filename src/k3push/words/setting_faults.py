@@ -68,6 +68,10 @@ WORDS = {
     ),
     "secret.none": ("{kind} gave no secret ({why})", "{kind} 没有给出密码（{why}）"),
     "secret.not_set": ("{where} is not set, or is empty", "{where} 未设置或为空"),
+    "secret.no_variable": (
+        "env takes the name of an environment variable (letters of English, digits and _, no digit first), and not the secret itself; what stands there is neither a name nor set",
+        "env 应填环境变量名（英文字母、数字和 _，不以数字开头），而不是密码本身；现在填的不是变量名，也没有这样的变量",
+    ),
     "secret.flaw": ("the secret {why}", "密码{why}"),
     # -- erp -----------------------------------------------------------------------------------
     "url.scheme": ("it must begin with http:// or https://", "须以 http:// 或 https:// 开头"),

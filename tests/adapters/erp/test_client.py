@@ -14,6 +14,7 @@ from trio.testing import MockClock
 from k3push.adapters.erp.client import ErpClient
 from k3push.adapters.erp.endpoint import Endpoint
 from k3push.adapters.erp.rate_limit import RateLimit
+from k3push.core.advice.diagnosis import shape_of
 from k3push.core.model import Answered, BillNumber, NeverSent, NoAnswer, Source, Target
 from k3push.core.protocol import wire
 from k3push.core.protocol.logins import HeaderSignature
@@ -27,9 +28,12 @@ from k3push.ports import (
     LookFailedError,
     LookRefusedError,
 )
+from k3push.reporting.phrases import cause_words
+from k3push.runs.stop import Cause
 from k3push.simulator import Accounts, Channel, FaultPlan, Policy, QueryLimits, Step, fault
 from k3push.simulator.forms import IN_STOCK, RECEIVE_BILL
 from k3push.simulator.transport import SandboxTransport
+from k3push.words.language import Say
 from tests.adapters.erp.sites import (
     APP,
     LOGINS,
@@ -164,8 +168,12 @@ async def test_a_login_that_met_an_exception_is_tried_once_more(times: int) -> N
     site = sandbox(faults=plan_of(*["response-error-deadlock"] * times, on=Channel.LOGIN))
     async with erp_of(site) as erp:
         if times > 1:
-            with refused(LoginRefusedError, "死锁"):
+            with refused(LoginRefusedError, "死锁") as raised:
                 await push(erp, A)
+            told = cause_words(Cause.LOGIN_REFUSED, str(raised.value), Say("en"))
+            assert "It was tried twice" in told
+            assert "an exception in the ERP: " in told
+            assert "erp.username" not in told
             with refused(LoginRefusedError, "死锁"):
                 await push(erp, A)
         else:
@@ -469,6 +477,18 @@ async def test_an_answer_is_unpacked_by_its_header() -> None:
     )
     async with erp_of(Scripted(whole)) as erp:
         assert isinstance(judge(await push(erp, A)), ReadBack)
+
+
+async def test_an_answer_that_does_not_unpack_is_said_to_be_one() -> None:
+    """Why is a sentence of ours, which stays one behind the name of the network's error."""
+    headers = {"Content-Encoding": "gzip"}
+    packed = httpx.ByteStream(b"\x1f\x8b\x08garbage")
+    async with erp_of(Scripted(httpx.Response(200, headers=headers, stream=packed))) as erp:
+        exchange = await push(erp, A)
+    assert isinstance(exchange, NoAnswer)
+    told = Say("en").said(shape_of(exchange.because))
+    assert told.startswith("DecodingError: it does not unpack: Error -…")
+    assert Say("zh").said(exchange.because).startswith("DecodingError：无法解压：Error -")
 
 
 async def test_redirects_are_not_followed() -> None:

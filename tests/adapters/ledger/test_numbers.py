@@ -43,7 +43,9 @@ async def test_a_number_listed_again_is_a_repeat(ledger: Ledger) -> None:
     await ledger.open_run(run)
     assert await ledger.add(run.id, lines("A B A")) == [Repeat(3, A, 1)]
     assert await ledger.add(run.id, lines("X B", first=4)) == [Repeat(5, B, 2)]
-    assert await ledger.repeats(run.id) == [Repeat(3, A, 1), Repeat(5, B, 2)]
+    repeats = await ledger.repeats(run.id)
+    assert repeats == [Repeat(3, A, 1), Repeat(5, B, 2)]
+    assert [(each.place, each.first_place) for each in repeats] == [(3, 1), (5, 2)]
     assert in_words(await ledger.rows(run.id)) == "A B X"
 
 

@@ -13,7 +13,7 @@ from k3push.core.advice.catalogue import ENTRIES
 from k3push.core.advice.diagnosis import advise, code_of, code_of_step, shape_of
 from k3push.core.model import BillNumber, Follow, Row, State
 from k3push.core.remark import remark
-from k3push.words import sentence
+from k3push.words import explained, sentence
 from k3push.words.width import columns
 from tests.said import english
 
@@ -51,6 +51,16 @@ SEEN = [
     ("refused", "note.document.taken_back{}", "taken-back"),
     ("refused", "note.document.submitted_before{}", "taken-back"),
     ("refused", 'note.document.not_ours{"creator":"x"}', "not-ours"),
+    ("refused", "note.document.no_maker{}", "not-ours"),
+    ("refused", 'note.document.of_another{"number":"A"}', "not-ours"),
+    ("refused", "note.document.thin{}", "not-ours"),
+    ("refused", "note.document.twin{}", "twin"),
+    ("refused", "note.document.draft{}", "draft"),
+    ("refused", "note.document.gone{}", "document-gone"),
+    ("refused", 'note.document.another{"number":"A"}', "document-gone"),
+    ("refused", "note.document.cancelled{}", "document-gone"),
+    ("refused", 'note.document.strange{"status":"X"}', "step-unclear"),
+    ("refused", "note.document.dropped{}", "step-unclear"),
     ("", "已有暂存单 (a draft was there before)", "earlier-draft"),
     ("", "ConnectError: [Errno 111] Connection refused", "not-connected"),
     ("", "no session: https://erp/K3Cloud/: no answer in time (ConnectTimeout)", "not-connected"),
@@ -201,6 +211,16 @@ def test_a_number_that_may_have_a_document_is_never_to_be_pushed_by_hand(
     assert found is not None
     assert found.key == (key or "serial-needed")
     assert ("by hand" in english(f"{found.cure}{{}}")) == (key is None)
+
+
+def test_whatever_keeps_a_document_from_its_steps_has_a_cure() -> None:
+    """Who reads why it stands still is told what to do about it."""
+    told = [key for key in explained.WORDS if key.startswith("note.document.")]
+    joined = "note.document.others"  # stands behind a reason of the ERP's, never alone
+    assert [key for key in told if advise("refused", f"{key}{{}}") is None] == [
+        joined,
+        "note.document.in_flow",  # its document waits, and is not refused
+    ]
 
 
 def test_what_nobody_knows_gets_no_advice() -> None:

@@ -182,6 +182,8 @@ class Calls:
                 # A deadlock, say, is no wrong password: of these, five lock the account (P 2.4).
                 await anyio.sleep(AFTER_EXCEPTION_S)
                 cookies = await self._cookies_of(log_in)
+        except LoginThrewError as error:
+            raise LoginRefusedError(remark("answer.login_threw", why=str(error))) from error
         except LoginFailedError as error:
             raise LoginRefusedError(str(error)) from error
         session.cookies = cookies

@@ -24,7 +24,7 @@ from k3push.adapters.erp.connection import HELD_BACK, Body, HeldBackError, Line,
 from k3push.adapters.erp.endpoint import Endpoint, UnusableEndpointError, proxy_to, tls_context
 from k3push.core.model import Answered, Exchange, NeverSent, NoAnswer
 from k3push.core.protocol.cookies import take_up
-from k3push.core.remark import remark
+from k3push.core.remark import kind_and_words, remark
 
 # httpx raises ReadError both when the server read nothing and when it read everything
 # (measured on sockets), so only these three prove that nothing was sent.
@@ -163,8 +163,7 @@ class _Whole(httpx.AsyncBaseTransport):
 
 def _words(error: Exception) -> str:
     """Say what the network layer said, or a remark of ours where it said nothing."""
-    name = type(error).__name__
     if str(error):
-        return f"{name}: {error}"
+        return kind_and_words(error)
     late = isinstance(error, (httpx.TimeoutException, TimeoutError))
-    return remark("note.no_answer" if late else "note.broke", name=name)
+    return remark("note.no_answer" if late else "note.broke", name=type(error).__name__)

@@ -32,7 +32,7 @@ from k3push.core.model import (
     number_in,
 )
 from k3push.core.pacing.server_model import Learnt, Server
-from k3push.core.remark import remark
+from k3push.core.remark import kind_and_words, remark
 from k3push.ports import LedgerDamagedError
 
 P = ParamSpec("P")
@@ -44,8 +44,7 @@ UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueErro
 
 def damaged(what: str, error: Exception) -> LedgerDamagedError:
     """Return the error for what a ledger holds and k3push never writes."""
-    why = f"{type(error).__name__}: {error}"
-    return LedgerDamagedError(remark("ledger.damaged", what=what, why=why))
+    return LedgerDamagedError(remark("ledger.damaged", what=what, why=kind_and_words(error)))
 
 
 def whole(read: Callable[P, T]) -> Callable[P, T]:

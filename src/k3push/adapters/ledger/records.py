@@ -99,8 +99,10 @@ def to_counts(found: Iterable[Sequence[Any]]) -> dict[State, int]:
 def to_repeats(found: Iterable[Sequence[Any]]) -> list[Repeat]:
     """Read lines that name a bill again."""
     return [
-        Repeat(text.to_whole_number(line), BillNumber(text.to_words(number)), first)
-        for line, number, first in found
+        Repeat(
+            text.to_whole_number(line), BillNumber(text.to_words(number)), first, place, first_place
+        )
+        for place, line, number, first, first_place in found
     ]
 
 

@@ -31,7 +31,7 @@ async def control(config: Path | None, words: Sequence[str], say: Say) -> Exit:
     console = screen(soft_wrap=True)
     async with ledger_of(load_settings(config)) as ledger:
         run = await _run_meant(ledger, name)
-        if why := await hindrance(ledger, run):
+        if why := await hindrance(ledger, run.id):
             raise Problem(why)
         for what in wanted:
             obeyed = await _give(ledger, run, what)
@@ -49,12 +49,8 @@ async def _give(ledger: Ledger, run: Run, what: Command) -> Commanded:
     await note_act(ledger, Act(clock.now(), run.id, person_here(), "control", str(what)))
     obeyed = await command(ledger, clock, run.id, what, patience_s=PATIENCE_S)
     if obeyed is None:
-        alive = await ledger.is_alive(run.id)
-        raise Problem(
-            remark("control.silent", run=run.id, seconds=PATIENCE_S)
-            if alive
-            else remark("control.not_alive", run=run.id)
-        )
+        silent = remark("control.silent", run=run.id, seconds=PATIENCE_S)
+        raise Problem(await hindrance(ledger, run.id) or silent)
     return obeyed
 
 

@@ -26,6 +26,7 @@ from k3push.cli.console.screen import screen
 from k3push.cli.console.shell import Shell
 from k3push.cli.console.signals import ctrl_c_ends
 from k3push.config.invalid_values import remark_on
+from k3push.config.secret_values import is_variable_name
 from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import Settings
 from k3push.config.settings_file import read_settings
@@ -105,7 +106,7 @@ class _Guide:
             self.say("init.acct"), [(each.id, each.name) for each in await _account_sets(url)]
         )
         username = self._ask(self.say("init.user"))
-        self.env = self._ask(self.say("init.env"), "K3PUSH_PASSWORD")
+        self.env = self._variable()
         erp = {"url": url, "acct_id": acct_id, "username": username}
         login, rules = await self._look_around(erp)
         source = self._choose(
@@ -214,6 +215,14 @@ class _Guide:
             if not why:
                 return url
             self.tell(self.say("error.line", what=why))
+
+    def _variable(self) -> str:
+        """Ask for a variable's name until one is given; a password that is typed is no name."""
+        while True:
+            name = self._ask(self.say("init.env"), "K3PUSH_PASSWORD")
+            if is_variable_name(name):
+                return name
+            self.tell(self.say("error.line", what=self.say("init.no_variable")))
 
     def _ask(self, question: str, default: str = "") -> str:
         answer = ""

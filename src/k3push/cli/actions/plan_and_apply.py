@@ -12,8 +12,12 @@ import anyio.to_thread
 from k3push.adapters.plan_file import Plan, PlanFileError, read_plan
 from k3push.cli.actions.push_runs import Runner
 from k3push.cli.console.screen import put_json
+from k3push.core.model import Run
 from k3push.core.remark import remark
+from k3push.ports import Ledger
+from k3push.runs.control import left_to_another
 from k3push.runs.create import SELECTED, survey
+from k3push.runs.find import is_unfinished, living_beside
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem, innermost
 from k3push.wiring.job_lists import STDIN, JobOptions, opened_jobs, routes_of
@@ -86,8 +90,8 @@ class Planner:
         async with self._runner.session(create=True) as (session, ledger):
             there = [await ledger.run(run.id) for run in plan.head.runs]
             if all(run is not None and run.whole for run in there):
-                first = plan.head.runs[0].id
-                raise Problem(remark("plan.applied", path=path, run=first))
+                runs = [run for run in there if run is not None]
+                raise Problem(await _why_not_again(ledger, runs, path))
             if self._runner.asks(()) and not self._runner.agreed(routes, to_send):
                 self.warn("notice.not_run")
                 return Exit.STOPPED
@@ -113,6 +117,15 @@ class Planner:
             text = self.say("plan.next" if preview.to_send else "plan.nothing", path=path)
             self._terminal.output.print(text, highlight=False, markup=False)
         return preview.exit
+
+
+async def _why_not_again(ledger: Ledger, runs: Sequence[Run], path: Path) -> str:
+    """Say of the runs of a plan, all of which are there, what there is to do about them."""
+    if living := await living_beside(ledger, runs[0]):
+        return await left_to_another(ledger, living.id)
+    if any([await is_unfinished(ledger, run) for run in runs]):
+        return remark("plan.applied", path=path, run=runs[0].id)
+    return remark("plan.applied_whole", path=path, run=runs[0].id)
 
 
 def plan_path(first_job: str) -> Path:

@@ -33,6 +33,7 @@ from k3push.core.model import BillNumber, Route, Run, RunId, State
 from k3push.core.remark import remark
 from k3push.ports import Ledger, RunIsAliveError
 from k3push.reporting.phrases import cause_words
+from k3push.runs.control import left_to_another
 from k3push.runs.create import SELECTED, JobSource, merged, scope_of
 from k3push.runs.find import find_run, runs_beside
 from k3push.runs.outcome import Ending, Exit
@@ -261,12 +262,16 @@ class Runner:
             named = await ledger.run(RunId(numbers[0]))
             if named and not numbers[1:]:
                 raise Problem(remark("error.as_needs"))
-            for number in map(BillNumber, numbers[1:] if named else numbers):
+            typed = (BillNumber(each.strip()) for each in (numbers[1:] if named else numbers))
+            for number in dict.fromkeys(typed):
                 found = await doubts_meant(ledger, number, named.id if named else None)
                 if not found:
                     raise Problem(remark("error.not_unknown", number=number))
                 doubtful += found
-            for run, bill in doubtful:
+            for run in dict.fromkeys(run for run, _ in doubtful):
+                if await ledger.is_alive(run):  # before anything is written down
+                    raise Problem(await left_to_another(ledger, run))
+            for run, bill in dict.fromkeys(doubtful):  # the list and the ERP may spell it apart
                 try:
                     await settle_by_word(
                         ledger,
@@ -278,7 +283,7 @@ class Runner:
                         user=self.options.by,
                     )
                 except RunIsAliveError as error:
-                    raise Problem(remark("error.run_alive", run=run)) from error
+                    raise Problem(await left_to_another(ledger, run)) from error
                 word = self.say(f"state.{state}")
                 self.warn("notice.settled_by_person", number=bill, state=word)
             for run in dict.fromkeys(run for run, _ in doubtful):

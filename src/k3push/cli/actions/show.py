@@ -36,7 +36,7 @@ from k3push.reporting.summary import (
     state_table,
 )
 from k3push.reporting.table_files import Form, csv_table, jsonl_table, local, write_table
-from k3push.runs.control import orders_of
+from k3push.runs.control import is_paused, orders_of
 from k3push.runs.find import (
     MOST_NAMED,
     RunFilter,
@@ -71,6 +71,7 @@ async def status(config: Path | None, name: str | None, say: Say) -> Exit:
         counts = await ledger.counts(run.id)
         alive = living is not None and living.id == run.id
         commands = await ledger.commands(run.id) if alive else ()
+        paused = is_paused(commands)
         # A living run asks about what is unknown, so to advise `settle` would be wrong.
         told = [state for state in TOLD if not (alive and state is State.UNKNOWN)]
         clusters = await clusters_of(ledger, run, told)
@@ -84,21 +85,21 @@ async def status(config: Path | None, name: str | None, say: Say) -> Exit:
     console.print(
         f"{escape(harmless(run.id))}  {escape(harmless(run.route.name))}  {started}  {how}"
     )
-    for line in _steered(commands, settings.run.window, say) if alive else ():
+    for line in _steered(run, commands, settings.run.window, say) if alive else ():
         console.print(line, markup=False)
     if counts:
         console.print(state_table(counts, say))
     if line := follow_line(followed, say):
         console.print("  " + line, markup=False)
     # A person's word may have moved rows since the execution ended.
-    causes = read_causes(run) if living is None and run.exit is not None else {}
+    causes = read_causes(run, counts) if living is None and run.exit is not None else {}
     for line in reason_lines(clusters, say, causes=causes):
         console.print(escape(line))
     notes = {
         "    " + say("status.unread", rows=unread): unread > 0,
         "  [red]" + escape(say("summary.twins", count=twins)) + "[/]": twins,
         "  [red]" + escape(say("summary.partly", count=partly)) + "[/]": partly,
-        "  " + say("status.asks"): alive and counts.get(State.UNKNOWN),
+        "  " + say("status.asks"): alive and not paused and counts.get(State.UNKNOWN),
     }
     for note in (note for note, applies in notes.items() if applies):
         console.print(note)
@@ -143,10 +144,12 @@ def _how(run: Run, living: Run | None, say: Say) -> str:
     return say("status.killed" if living is None else "status.waits")
 
 
-def _steered(commands: Sequence[Commanded], window: str, say: Say) -> list[str]:
-    """Say what a person has made of a run that is under way, and since when."""
-    orders = orders_of(commands, window, SystemClock().now())
-    return [f"  {line}" for line in order_lines(orders, say)]
+def _steered(run: Run, commands: Sequence[Commanded], window: str, say: Say) -> list[str]:
+    """Say what a person has made of a run that is under way, since when, and what ends a pause."""
+    lines = order_lines(orders_of(commands, window, SystemClock().now()), say)
+    if is_paused(commands):
+        lines.insert(1, say("status.paused", run=run.id))
+    return [f"  {line}" for line in lines]
 
 
 LONGEST_LINE = 4000
@@ -309,7 +312,7 @@ async def _lines_for_person(ledger: Ledger, name: RunId, row: Row, say: Say) -> 
     run = await ledger.run(name) if row.state is State.UNKNOWN else None
     if run is None or run.exit is None:
         return []
-    causes = await anyio.to_thread.run_sync(read_causes, run)
+    causes = await anyio.to_thread.run_sync(read_causes, run, await ledger.counts(name))
     told = {cause: why for cause, why in causes.items() if cause in NO_LOOK_SETTLES}
     return cause_lines(told, say)
 
@@ -351,7 +354,8 @@ async def report(config: Path | None, name: str | None, say: Say, output: Path) 
     async with ledger_of(settings) as ledger:
         run = await _whole_run(ledger, name, settings)
         check_output(output, jobs=jobs_of(run))
-        causes = read_causes(run) if run.exit is not None else {}
+        counts = await ledger.counts(run.id)
+        causes = read_causes(run, counts) if run.exit is not None else {}
         unverified = settings.erp.verify is False
         steps = await steps_asked_for(ledger, run.id, settings.steps_of(run))
         ending = await ending_of(ledger, run, causes, unverified=unverified, steps=steps)

@@ -15,7 +15,7 @@ from k3push.cli.console.logs import LogOptions, RunLog, open_log, warning_as_jso
 from k3push.cli.console.progress import RunProgress
 from k3push.cli.console.screen import screen
 from k3push.core.advice.clusters import Clusters
-from k3push.core.model import Run, State
+from k3push.core.model import Repeat, Run, State
 from k3push.reporting.summary import (
     cause_lines,
     follow_line,
@@ -120,13 +120,8 @@ class Terminal:
             out("  [red]" + escape(say("summary.twins", count=ending.twins)) + "[/]")
         if ending.partly:
             out("  [red]" + escape(say("summary.partly", count=ending.partly)) + "[/]")
-        if ending.repeats:
-            out("  " + say("summary.repeats", count=len(ending.repeats)))
-        for repeat in ending.repeats[:REPEATS_SHOWN]:
-            words = say(
-                "notice.repeated", line=repeat.line, number=repeat.number, first=repeat.first_line
-            )
-            out("    " + escape(words))
+        for line in _repeat_lines(ending, say):
+            out("  " + escape(line))
         for line in reason_lines(reasons, say, causes=ending.causes):
             out(escape(line))
         self._tell_why(self.output, ending)
@@ -161,3 +156,24 @@ class _TerminalWitness(Watches):
     def ended(self, ending: Ending) -> None:
         """Log how the execution ended."""
         self._log.ended(ending)
+
+
+def _repeat_lines(ending: Ending, say: Say) -> list[str]:
+    """Say of the first lines that name a number again which they are, and how many more."""
+    if not ending.repeats:
+        return []
+    count = len(ending.repeats)
+    shown = [_repeated(ending, repeat, say) for repeat in ending.repeats[:REPEATS_SHOWN]]
+    if more := count - len(shown):
+        shown.append(say("notice.repeated_more", count=more))
+    return [say("summary.repeats", count=count), *(f"  {line}" for line in shown)]
+
+
+def _repeated(ending: Ending, repeat: Repeat, say: Say) -> str:
+    """Say which line names a number again, with the job files where there are several."""
+    line, first = repeat.line, repeat.first_line
+    file, first_file = ending.places_of(repeat)
+    if not file:
+        return say("notice.repeated", line=line, number=repeat.number, first=first)
+    files = {"file": file, "first_file": first_file}
+    return say("notice.repeated_in", line=line, number=repeat.number, first=first, **files)

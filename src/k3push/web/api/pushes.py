@@ -317,7 +317,7 @@ async def give(
 async def _control(caller: Caller, run: Run, words: str) -> None:
     ledger, clock, what = caller.ledger, caller.desk.clock, Command.parse([words])
     meant = await living_beside(ledger, run) or run
-    if why := await hindrance(ledger, meant):
+    if why := await hindrance(ledger, meant.id):
         raise ProblemError("not-now", caller.say.said(why))
     caller.log("command.given", run=meant.id, command=str(what))
     await note_act(ledger, Act(clock.now(), meant.id, caller.program.by, "control", str(what)))

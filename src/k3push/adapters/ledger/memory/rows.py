@@ -69,7 +69,7 @@ class RunRows:
     def repeat_at(self, place: int) -> Repeat:
         """Return the repeat that stands at *place*."""
         listed, first = self.repeats[place]
-        return Repeat(listed.line, listed.key, self.rows[first].line)
+        return Repeat(listed.line, listed.key, self.rows[first].line, place, first)
 
     def place(self, row: Row) -> None:
         """Keep a row where it can be found."""

@@ -126,7 +126,12 @@ async def pace(connection: Connection, scope: str) -> tuple[Learnt, datetime] | 
 async def repeats(connection: Connection, run: RunId) -> Sequence[Repeat]:
     """Return all repeats of a run, in the order of the job files."""
     key = await run_key(connection, run)
-    return [Repeat(*found[1:]) for found in await connection.all("select_repeats", run=key)]
+    return [
+        Repeat(line, number, first, place, first_place)
+        for place, line, number, first, first_place in await connection.all(
+            "select_repeats", run=key
+        )
+    ]
 
 
 async def rows(

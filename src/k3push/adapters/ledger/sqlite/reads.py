@@ -113,7 +113,7 @@ def is_there(connection: Connection, run: RunId) -> bool:
 def repeats(connection: Connection, run: RunId) -> Sequence[Repeat]:
     """Return all repeats of a run, in the order of the job files."""
     key = run_key(connection, run).key
-    return records.to_repeats(found[1:] for found in connection.all("select_repeats", run=key))
+    return records.to_repeats(connection.all("select_repeats", run=key))
 
 
 def rows(

@@ -301,7 +301,7 @@ USING json_to_recordset(:each::json) AS e (id bigint, kept bigint)
 WHERE rows.id = e.id;
 
 -- name: select_repeats
-SELECT repeats.place, repeats.line, repeats.number, rows.line
+SELECT repeats.place, repeats.line, repeats.number, rows.line, rows.place
 FROM repeats
 JOIN rows ON rows.id = repeats.first_row
 WHERE repeats.run = :run

@@ -203,7 +203,7 @@ DELETE FROM rows
 WHERE run = :run AND place IN (SELECT json_extract(value, '$.place') FROM json_each(:each));
 
 -- name: select_repeats
-SELECT repeats.place, repeats.line, repeats.number, rows.line
+SELECT repeats.place, repeats.line, repeats.number, rows.line, rows.place
 FROM repeats
 JOIN rows ON rows.run = repeats.run AND rows.place = repeats.first_place
 WHERE repeats.run = :run
