@@ -127,6 +127,14 @@ def postgres_ledger_url(_postgres_home: str, _postgres_with_ledger: str) -> Iter
 
 
 @contextmanager
+def database_with_ledger(home: str) -> Iterator[str]:
+    """Make a database with an empty ledger, and return its URL; for what is no test."""
+    with _database(home, "template0") as name:
+        anyio.run(partial(migrate, _url(home, name), create=True))
+        yield _url(home, name)
+
+
+@contextmanager
 def _database(home: str, template: str) -> Iterator[str]:
     name = f"k3push_test_{uuid4().hex}"
     with psycopg.connect(home, autocommit=True) as session:
