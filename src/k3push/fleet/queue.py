@@ -36,7 +36,7 @@ PAUSE_S = 1.0
 FINISHING_PATIENCE_S = 60.0
 
 SCHEMA = "k3push_fleet"
-VERSION = 3
+VERSION = 4
 
 SESSION: dict[str, Any] = {
     "options": f"-c search_path={SCHEMA} -c lock_timeout=30s -c statement_timeout=30s",
@@ -195,9 +195,25 @@ class Queue:
         rows = await self.all("begin", tenant=tenant, run=run, worker=worker)
         return Slot(tenant, run, worker, *rows[0].values()) if rows else None
 
-    async def end(self, slot: Slot, outcome: str, exit_code: int | None, why: str) -> None:
-        """Write down that a run is `done`, or waits for a `person`, unless another has it now."""
-        await self.do("end", **slot.key, outcome=outcome, exit=exit_code, why=why)
+    async def end(
+        self,
+        slot: Slot,
+        outcome: str,
+        exit_code: int | None,
+        why: str,
+        unarchived: str | None = None,
+    ) -> None:
+        """Write down that a run is `done`, or waits for a `person`, unless another has it now.
+
+        Args:
+            slot: The run.
+            outcome: One of the two.
+            exit_code: Of its last execution.
+            why: A remark.
+            unarchived: As in `Ending`.
+        """
+        facts = {"outcome": outcome, "exit": exit_code, "why": why, "unarchived": unarchived}
+        await self.do("end", **slot.key, **facts)
 
     async def put_off(self, slot: Slot, later: Later, exit_code: int | None, why: str) -> None:
         """Give a run back, to be taken up later, unless another has it now."""

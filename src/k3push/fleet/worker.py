@@ -259,12 +259,12 @@ class Worker:
         self.work.tell("worker.ended", **told, code=code, seconds=ending.seconds)
         match next_of(ending, slot.waits, only_settle=slot.only_settle):
             case Done():
-                await queue.end(slot, "done", code, why)
+                await queue.end(slot, "done", code, why, ending.unarchived)
             case ForPerson(holds_tenant):
                 if holds_tenant:
                     self.work.tell("worker.held", tenant=slot.tenant, why=why)
                     await queue.do("pause", tenant=slot.tenant, why=why)
-                await queue.end(slot, "person", code, why)
+                await queue.end(slot, "person", code, why, ending.unarchived)
             case Later() as later:
                 if later.vain:
                     self.work.tell("worker.later", **told, why=why, seconds=later.seconds)

@@ -155,6 +155,8 @@ class Ending:
         followed: How far the documents have come after their push.
         repeats: Lines that named a number again.
         unverified: The ERP's certificate was not checked.
+        unarchived: Why old runs could not be archived after it; "" if they could, None if nobody
+            tried.
     """
 
     run: Run
@@ -172,6 +174,7 @@ class Ending:
     followed: Followed = NOT_FOLLOWED
     repeats: Sequence[Repeat] = ()
     unverified: bool = False
+    unarchived: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return what `--json` prints."""
