@@ -151,11 +151,13 @@ class Schedules:
         async with receive:
             async for name, schedule in receive:
                 key = {"tenant": name, "schedule": schedule, "worker": self.worker}
+                tenant = served().get(name)
+                if tenant is None:  # the worker was told to end, or a secret has gone meanwhile
+                    await self._leave(key)
+                    continue
                 try:
-                    why = ""
-                    tenant = served().get(name)
-                    if tenant is not None and schedule in tenant.settings.schedules:
-                        why = await look(tenant, schedule)
+                    planned = schedule in tenant.settings.schedules
+                    why = await look(tenant, schedule) if planned else ""
                     await self.queue.do("look_done", **key, why=why)
                 except LedgerLostError:
                     # What is lost with the database is looked after again, here or elsewhere.
