@@ -19,7 +19,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from k3push.config.tenants import Tenant
 from k3push.core.cron import Cron, zone_of
-from k3push.fleet.queue import Queue, Rhythm
+from k3push.fleet.queue import Queue, Rhythm, array_of
 from k3push.ports import LedgerLostError
 
 PLACES = 4
@@ -130,9 +130,10 @@ class Schedules:
         while True:
             claimed = []
             try:
+                tenants = array_of(tuple(served()))
                 claimed = list(
                     await self.queue.all(
-                        "claim_looks", worker=self.worker, most=_CLAIMED, tenants=list(served())
+                        "claim_looks", worker=self.worker, most=_CLAIMED, tenants=tenants
                     )
                 )
             except LedgerLostError:

@@ -22,7 +22,7 @@ from k3push.core.remark import remark
 from k3push.fleet.due_schedules import Schedules
 from k3push.fleet.followup import LEDGER_WAIT_S, Done, ForPerson, Later, next_of, remark_on, wait_s
 from k3push.fleet.heartbeat import Beat
-from k3push.fleet.queue import LOOK, PUSH, Queue, Rhythm, Slot, open_queue
+from k3push.fleet.queue import LOOK, PUSH, Queue, Rhythm, Slot, array_of, open_queue
 from k3push.ports import LedgerLostError, RunIsAliveError
 from k3push.runs.outcome import Ending
 from k3push.runs.stop import Cause, Stop
@@ -368,7 +368,7 @@ class Worker:
         for job in await queue.stalled(self.rhythm):
             if (job.queue, job.task_kwargs.get("run")) not in self._running:
                 await queue.finish(job.id or 0)
-        for row in await queue.all("unlisted", tenants=list(self._served)):
+        for row in await queue.all("unlisted", tenants=array_of(tuple(self._served))):
             await self._finish_list(queue, self._served[row["tenant"]], row["run"], row["age_s"])
 
     async def _finish_list(self, queue: Queue, tenant: Tenant, run: RunId, age_s: float) -> None:

@@ -44,7 +44,7 @@ WHERE r.outcome IS NOT NULL AND r.asked_by <> excluded.asked_by;
 -- name: unlisted
 SELECT tenant, run, extract(epoch FROM now() - asked_at)::float8 AS age_s
 FROM fleet_runs
-WHERE outcome IS NULL AND NOT listed AND tenant = ANY(:tenants);
+WHERE outcome IS NULL AND NOT listed AND tenant = ANY(:tenants::text[]);
 
 -- name: due
 SELECT tenant, run, lock
