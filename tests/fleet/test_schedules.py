@@ -14,8 +14,8 @@ from k3push.adapters.ledger.postgres.database import Server
 from k3push.config.tenants import Tenant
 from k3push.fleet import worker as worker_module
 from k3push.fleet.due_schedules import Schedules
-from k3push.fleet.queue import open_queue
-from tests.fleet.crew import QUICK, FakeWork, ask, serving, tenant, until, worker
+from k3push.fleet.queue import Queue, open_queue
+from tests.fleet.crew import LOST, QUICK, FakeWork, ask, serving, tenant, until, worker
 from tests.fleet.test_worker import SCHEDULE, change, do
 
 pytestmark = pytest.mark.anyio
@@ -129,6 +129,36 @@ async def test_what_a_worker_has_claimed_and_does_not_serve_any_more_is_left_to_
             tasks.start_soon(staying.look_on, lambda: served, look)
             await until(lambda: sorted(looked) == sorted(served))
             tasks.cancel_scope.cancel()
+
+
+async def test_a_look_that_a_long_absence_of_the_database_ended_is_done_again(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stayed claimed by a worker that lives, which nobody frees: it was never looked after."""
+    monkeypatch.setattr("k3push.fleet.due_schedules._AGAIN_S", 0.05)
+    work = FakeWork(many(tmp_path, postgres_url, 1))
+    away = iter([LOST] * 4)
+    do_there = Queue.do
+
+    async def look(*_: object) -> str:
+        if error := next(away, None):
+            raise error
+        work.looked.append(("t0000", "nightly"))
+        return ""
+
+    async def do_if_there(queue: Queue, name: str, /, **values: object) -> None:
+        if name == "look_again" and (error := next(away, None)):
+            raise error
+        await do_there(queue, name, **values)
+
+    monkeypatch.setattr(work, "look", look)
+    monkeypatch.setattr(Queue, "do", do_if_there)
+    async with serving(worker(work, postgres_url)):
+        await until(lambda: count(postgres_url, "true") == 1)
+        await change(postgres_url, DUE)
+        await until(lambda: count(postgres_url, "wanted AND looker IS NULL") == 1)
+        await change(postgres_url, "UPDATE fleet_schedules SET begin_at = now()")
+        await until(lambda: bool(work.looked))
 
 
 async def test_no_work_holds_up_the_sign_of_life(

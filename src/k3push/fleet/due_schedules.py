@@ -162,15 +162,20 @@ class Schedules:
                     await self.queue.do("look_done", **key, why=why)
                 except LedgerLostError:
                     # What is lost with the database is looked after again, here or elsewhere.
-                    await anyio.sleep(_AGAIN_S)
-                    with anyio.CancelScope(shield=True):
-                        await self._leave(key)
+                    await self._leave(key)
 
     async def _leave(self, key: Mapping[str, str]) -> None:
-        try:
-            await self.queue.do("look_again", **key)
-        except LedgerLostError:
-            return  # the leader frees it, once this worker has nothing under way
+        """Let others look after a schedule, once that can be written down.
+
+        Nobody frees what a worker has claimed that lives; if it ends meanwhile, it resigns.
+        """
+        while True:
+            try:
+                await self.queue.do("look_again", **key)
+            except LedgerLostError:
+                await anyio.sleep(_AGAIN_S)
+            else:
+                return
 
 
 @dataclass(slots=True)
