@@ -173,6 +173,7 @@ class Thousands:
     def play(self, kill_every_s: float) -> None:
         """Let all be due at once, and workers be killed, until all is done."""
         chance = random.Random(1)  # noqa: S311  # a trial that can be played again
+        before = self.spent()
         self.session.execute(DUE)
         began = killed_s = time.monotonic()
         kills = sessions = 0
@@ -197,6 +198,20 @@ class Thousands:
             "most_sessions": sessions,
             "memory_mb": [psutil.Process(each.pid).memory_info().rss >> 20 for each in self.crew],
         }
+        if not kills:  # what the dead have spent is gone with them
+            after, runs = self.spent(), max(self.told["runs"], 1)
+            spent = {who: (after[who] - before[who]) / runs * 1000 for who in after}
+            self.told["processor_ms_a_run"] = {who: round(ms, 1) for who, ms in spent.items()}
+
+    def spent(self) -> dict[str, float]:
+        """Return the seconds of a processor that workers and PostgreSQL have taken by now."""
+        (backend,) = self.session.execute("SELECT pg_backend_pid()").fetchall()
+        postmaster = psutil.Process(backend[0]).parent()
+        # Those of sessions that have ended are their parent's.
+        server = sum(postmaster.cpu_times()[:4])
+        server += sum(sum(each.cpu_times()[:2]) for each in postmaster.children())
+        workers = sum(sum(psutil.Process(each.pid).cpu_times()[:4]) for each in self.crew)
+        return {"workers": workers, "postgres": server}
 
     def end(self) -> None:
         """Drain the workers, and look at what they have left."""
