@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -226,7 +226,7 @@ class Worker:
             slot = await queue.begin(tenant.name, run, self.id)
             if slot is None:
                 return
-            order = _order(tenant, slot, await queue.now())
+            order = await _order(tenant, slot, queue)
             if isinstance(order, Later):
                 await queue.put_off(slot, order, None, remark("fleet.outside_window"))
                 return
@@ -387,14 +387,14 @@ class Worker:
             stop.ask(Cause.INTERRUPTED, why)
 
 
-def _order(tenant: Tenant, slot: Slot, now: datetime) -> Order | Later:
+async def _order(tenant: Tenant, slot: Slot, queue: Queue) -> Order | Later:
     """Say how a run is to be executed now, or when to look again."""
     text = slot.window or tenant.settings.run.window
     zone = ZoneInfo(slot.zone) if slot.zone else None
     if not text:
         return Order(None, zone, None, slot.only_settle)
     window = Window.parse(text)
-    local = now.astimezone(zone)
+    local = (await queue.now()).astimezone(zone)
     # Across a change of the clock an edge is computed by the wall, and found anew at the next look.
     left = max(window.next_edge(local) - local, timedelta(seconds=1)).total_seconds()
     if not window.holds(local):
