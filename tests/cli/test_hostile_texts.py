@@ -175,6 +175,7 @@ def test_the_fleet_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
         "last_why": f"why{EVIL}",
         "next_due_at": None,
         "files_aside": [f"a{EVIL}.csv"],
+        "archive_failed": f"why{EVIL}",
         "schedules_failed": {f"nightly{EVIL}": f"why{EVIL}"},
     }
     worker = {"name": f"w{EVIL}", "host": f"h{EVIL}", "age_s": 1.0, "alive": True}

@@ -128,6 +128,34 @@ def test_a_copy_of_an_erp_that_shares_a_ledger_is_told(tmp_path: Path) -> None:
     assert found.clashes == {"acme": ("acme-test",), "acme-test": ("acme",)}
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("postgresql://k3push_acme@db/k3push", "postgresql://k3push_test@db/k3push"),
+        ("postgresql://db/k3push", "postgresql://DB:5432/k3push?sslmode=require"),
+        ("postgresql:///k3push?host=/run/pg", "postgresql://k3push_test@/k3push?host=/run/pg"),
+    ],
+)
+def test_one_ledger_by_another_role_or_spelling_is_one(
+    tmp_path: Path, one: str, other: str
+) -> None:
+    """With a role for each tenant, both roles see the rows of the one account."""
+    for name, erp, ledger in (("acme", "erp", one), ("acme-test", "test", other)):
+        text = TENANT.format(acct="1").replace("erp.example", f"{erp}.example")
+        text = text.replace("sqlite:///ledger.db", ledger)
+        (tmp_path / f"{name}.toml").write_text(text, "utf-8")
+    assert read(tmp_path).clashes == {"acme": ("acme-test",), "acme-test": ("acme",)}
+
+
+@pytest.mark.parametrize("other", ["postgresql://db/other", "postgresql://db:5433/k3push"])
+def test_another_database_is_another_ledger(tmp_path: Path, other: str) -> None:
+    """A copy with a database of its own is served."""
+    for name, erp, ledger in (("acme", "erp", "postgresql://db/k3push"), ("test", "test", other)):
+        text = TENANT.format(acct="1").replace("erp.example", f"{erp}.example")
+        (tmp_path / f"{name}.toml").write_text(text.replace("sqlite:///ledger.db", ledger), "utf-8")
+    assert read(tmp_path).clashes == {}
+
+
 def test_a_change_of_any_file_is_seen(tmp_path: Path) -> None:
     """A worker looks at its tenants anew when, and only when, something has changed."""
     write(tmp_path, "acme.toml")

@@ -3,6 +3,7 @@ r"""Torment a fleet, and hold every ledger against its world; or measure what wo
 python -m tests.fleet --tenants 30 --numbers 2000 --workers 3 --kill-every 3 \
         --restart-postgres 2 --pause-worker --cut-off --clock +5m
 python -m tests.fleet --speedup
+python -m tests.fleet --stories 20 --seed 100
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.fleet.night import Night, Plan, lines_of, night, report, torment
-from tests.postgres import PostgresServer
+from tests.fleet.service import play
+from tests.fleet.stories import story_of
+from tests.postgres import PostgresServer, database_with_ledger
 
 SPEEDUP = Plan(
     tenants=9,
@@ -48,9 +51,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=Path, help="keep the logs in this folder")
     parser.add_argument("--speedup", action="store_true", help="three workers against one")
+    parser.add_argument("--stories", type=int, default=0, help="drawn stories of a service")
     options = parser.parse_args()
     if options.speedup:
         return _speedup()
+    if options.stories:
+        return _stories(range(options.seed, options.seed + options.stories))
     plan = Plan(
         tenants=options.tenants,
         numbers=options.numbers,
@@ -85,6 +91,22 @@ def _speedup() -> int:
         sys.stdout.write(f"{workers} workers: {seconds[workers]:.1f} s\n")
         sys.stdout.flush()
     sys.stdout.write(f"three take {seconds[3] / seconds[1]:.2f} of the time of one\n")
+    return 0
+
+
+def _stories(seeds: range) -> int:
+    server = PostgresServer()
+    try:
+        for seed in seeds:
+            with (
+                tempfile.TemporaryDirectory(prefix="k3push-service-") as scratch,
+                database_with_ledger(server.url) as url,
+            ):
+                play(story_of(seed), Path(scratch), server, url)
+            sys.stdout.write(f"seed {seed}: as it should be\n")
+            sys.stdout.flush()
+    finally:
+        server.close()
     return 0
 
 

@@ -29,6 +29,7 @@ from tests.cli.terminal import (
     orders,
     until,
 )
+from tests.cli.test_archives import LONG_AGO
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -421,3 +422,23 @@ def test_without_the_extra_the_command_that_installs_it_is_told(tmp_path: Path) 
         ran = end(begin(tmp_path, *command, environment=without))
         assert (ran.exit, ran.out) == (2, ""), ran
         assert "pip install 'k3push[fleet]'" in ran.err
+
+
+def test_old_runs_that_cannot_be_archived_are_told_until_they_are(fleet: Fleet) -> None:
+    """A full disk of archives lets the ledger grow, and no run fails of it."""
+    acme = fleet.tenant("acme", 'keep = "400d"\n')
+    place = fleet.folder / "tenants" / "archive"
+    told = []
+    with fleet.worker():
+        for nth in range(3):
+            fleet.enqueue(orders(1, nth), acme)
+            until(fleet.done)
+            told.append(fleet.row("acme")["archive_failed"])
+            if nth == 0:
+                fleet.do(f"UPDATE k3push.runs SET ended_at = '{LONG_AGO}'")  # noqa: S608
+                place.write_text("a file in its place")
+            if nth == 1:
+                place.unlink()
+    assert [bool(each) for each in told] == [False, True, False]
+    assert told[1] in fleet.said
+    assert len(list(place.iterdir())) == 1

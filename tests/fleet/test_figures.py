@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import anyio
@@ -10,18 +12,22 @@ import pytest
 from k3push.adapters.ledger.postgres.database import Server
 from k3push.cli.actions.fleet_status import status
 from k3push.fleet.queue import open_queue
-from k3push.fleet.status import samples
+from k3push.fleet.status import samples, standing
 from k3push.reporting.metrics import (
     FLEET_ASIDE,
     FLEET_FAILED,
     FLEET_OLDEST_DUE,
     FLEET_OVERDUE,
     FLEET_PAUSED,
+    FLEET_UNARCHIVED,
     FLEET_WORKERS,
+    Sample,
 )
 from k3push.words.language import speaker
 from tests.fleet.crew import ask, tenant
 from tests.fleet.test_worker import do
+from tests.promql import Scrape, ringing
+from tests.test_deployment import rules
 
 pytestmark = pytest.mark.anyio
 
@@ -33,7 +39,21 @@ INSERT INTO fleet_schedules (tenant, schedule, cron, due_at, wanted, begin_at) V
     ('acme', 'c', '', now() + interval '1 day', false, NULL);
 INSERT INTO fleet_runs (tenant, run, lock, send_window, time_zone, outcome)
 VALUES ('basf', 'r2', '', '', '', 'person');
+INSERT INTO fleet_runs (tenant, run, lock, send_window, time_zone, outcome, unarchived, ended_at)
+VALUES ('acme', 'a1', '', '', '', 'done', 'full', now() - interval '2 days'),
+    ('acme', 'a2', '', '', '', 'done', '', now() - interval '1 day'),
+    ('basf', 'b1', '', '', '', 'done', '', now() - interval '3 days'),
+    ('basf', 'b2', '', '', '', 'done', 'No space left on device', now() - interval '2 days'),
+    ('basf', 'b3', '', '', '', 'person', NULL, now() - interval '1 day');
 """
+
+
+def rung(samples: Sequence[Sample]) -> set[str]:
+    """Return the alerts that ring where figures have stood for hours."""
+    values = {(each.name, frozenset(each.labels.items())): each.value for each in samples}
+    now_s = time.time()
+    scrapes = [Scrape(now_s - minutes * 60, values) for minutes in range(120, -1, -1)]
+    return {rule["alert"] for rule in rules() if ringing(rule, scrapes)}
 
 
 async def test_each_figure_tells_of_what_it_is_named_after(
@@ -43,21 +63,38 @@ async def test_each_figure_tells_of_what_it_is_named_after(
     tenant(tmp_path, postgres_url)
     async with open_queue(Server.of(postgres_url), create=True) as queue:
         await queue.do("here", worker="w1", name="w1", host="h", serves=1)
-        at_rest = {each.name: each.value for each in await samples(queue)}
-        zeros = dict.fromkeys((FLEET_OVERDUE, FLEET_PAUSED, FLEET_FAILED, FLEET_ASIDE), 0.0)
-        assert at_rest == {FLEET_WORKERS: 1.0, **zeros}
+        at_rest = await samples(queue)
+        zero = (FLEET_OVERDUE, FLEET_PAUSED, FLEET_FAILED, FLEET_ASIDE, FLEET_UNARCHIVED)
+        assert {each.name: each.value for each in at_rest} == {
+            FLEET_WORKERS: 1.0,
+            **dict.fromkeys(zero, 0.0),
+        }
+        assert rung(at_rest) == set()
         await ask(queue, "acme", "r1")
         do(postgres_url, TROUBLE)
         await queue.do("pause", tenant="basf", why="")
         await queue.do("put_aside", tenant="acme", digest="d", file="a.csv")
-        figures = {each.name: each.value for each in await samples(queue)}
+        troubled = await samples(queue)
+        (row,) = (await standing(queue, ["basf"]))["tenants"]
+    assert row["archive_failed"] == "No space left on device"
+    assert rung(troubled) == {
+        "K3pushNoWorker",
+        "K3pushFleetWaits",
+        "K3pushSchedulesOverdue",
+        "K3pushTenantsPaused",
+        "K3pushRunsForPerson",
+        "K3pushFilesAside",
+        "K3pushRunsNotArchived",
+    }
+    figures = {each.name: each.value for each in troubled}
     assert figures.pop(FLEET_OLDEST_DUE) > 0
     assert figures == {
         FLEET_WORKERS: 0.0,
         FLEET_OVERDUE: 2.0,
         FLEET_PAUSED: 1.0,
-        FLEET_FAILED: 1.0,
+        FLEET_FAILED: 2.0,
         FLEET_ASIDE: 1.0,
+        FLEET_UNARCHIVED: 1.0,
     }
     path = tmp_path / "fleet.prom"
     await status(tmp_path, [], json=False, textfile=path, say=speaker("en"))

@@ -10,9 +10,12 @@ import anyio.to_thread
 import psycopg
 import pytest
 
+from k3push.adapters.ledger.postgres.database import Server
 from k3push.config.tenants import Tenant
 from k3push.fleet import worker as worker_module
-from tests.fleet.crew import FakeWork, ask, serving, tenant, until, worker
+from k3push.fleet.due_schedules import Schedules
+from k3push.fleet.queue import Queue, open_queue
+from tests.fleet.crew import LOST, QUICK, FakeWork, ask, serving, tenant, until, worker
 from tests.fleet.test_worker import SCHEDULE, change, do
 
 pytestmark = pytest.mark.anyio
@@ -95,6 +98,66 @@ async def test_a_look_of_a_dead_worker_is_done_by_another(
         await until(lambda: count(postgres_url, "true") == 1)
         dead = "looker = 'dead', looked_at = now() - interval '2 seconds'"
         await change(postgres_url, "UPDATE fleet_schedules SET " + dead)  # noqa: S608  # our own
+        await until(lambda: bool(work.looked))
+
+
+async def test_what_a_worker_has_claimed_and_does_not_serve_any_more_is_left_to_others(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """One that was told to end counted it as looked after, and the night's list was not read."""
+    served = many(tmp_path, postgres_url, 6)
+    looked: list[str] = []
+    async with open_queue(Server.of(postgres_url), create=True) as queue:
+        leaving, staying = (Schedules(queue, name, QUICK) for name in ("w1", "w2"))
+        await staying.plan(served)
+        do(postgres_url, DUE)
+        await staying.lead()
+
+        async def look(tenant: Tenant, _: str) -> str:
+            looked.append(tenant.name)
+            return ""
+
+        tenants = iter([served])  # it is told to end once it has claimed
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(leaving.look_on, lambda: next(tenants, {}), look)
+            await until(lambda: count(postgres_url, "wanted AND begin_at > now()") == 6)
+            tasks.cancel_scope.cancel()
+        assert looked == []
+        await leaving.resign()
+        do(postgres_url, "UPDATE fleet_schedules SET begin_at = now()")
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(staying.look_on, lambda: served, look)
+            await until(lambda: sorted(looked) == sorted(served))
+            tasks.cancel_scope.cancel()
+
+
+async def test_a_look_that_a_long_absence_of_the_database_ended_is_done_again(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stayed claimed by a worker that lives, which nobody frees: it was never looked after."""
+    monkeypatch.setattr("k3push.fleet.due_schedules._AGAIN_S", 0.05)
+    work = FakeWork(many(tmp_path, postgres_url, 1))
+    away = iter([LOST] * 4)
+    do_there = Queue.do
+
+    async def look(*_: object) -> str:
+        if error := next(away, None):
+            raise error
+        work.looked.append(("t0000", "nightly"))
+        return ""
+
+    async def do_if_there(queue: Queue, name: str, /, **values: object) -> None:
+        if name == "look_again" and (error := next(away, None)):
+            raise error
+        await do_there(queue, name, **values)
+
+    monkeypatch.setattr(work, "look", look)
+    monkeypatch.setattr(Queue, "do", do_if_there)
+    async with serving(worker(work, postgres_url)):
+        await until(lambda: count(postgres_url, "true") == 1)
+        await change(postgres_url, DUE)
+        await until(lambda: count(postgres_url, "wanted AND looker IS NULL") == 1)
+        await change(postgres_url, "UPDATE fleet_schedules SET begin_at = now()")
         await until(lambda: bool(work.looked))
 
 

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from k3push.adapters.ledger.postgres.database import Server
-from k3push.config.tenants import LONGEST_NAME
+from k3push.config.tenants import LONGEST_NAME, Tenant
 from k3push.core.model import RunId
 from k3push.fleet.queue import open_queue
 from k3push.fleet.worker import NotHereError
@@ -474,3 +474,16 @@ async def test_a_request_queues_its_runs_once(
         assert not await queue.is_open("acme", run)
         await queue.hand_over("acme", run, "acme", "two")
         assert await queue.is_open("acme", run)
+
+
+@pytest.mark.parametrize("name", ["a,b", 'a"b', "a{b}", "NULL", "a b", "back\\slash", "it's"])
+async def test_tenants_of_any_name_are_served(postgres_url: str, tmp_path: Path, name: str) -> None:
+    """They go to PostgreSQL as one text, in which commas, quotes and braces mean something."""
+    work = FakeWork({name: tenant(tmp_path, postgres_url, more=SCHEDULE)})
+    work.served = {name: Tenant(name, work.served[name].settings)}
+    async with serving(worker(work, postgres_url)) as queue:
+        await until(lambda: do(postgres_url, "SELECT tenant FROM fleet_schedules") == [(name,)])
+        await change(postgres_url, "UPDATE fleet_schedules SET due_at = now()")
+        await until(lambda: work.looked == [(name, "nightly")])
+        await ask(queue, name, "r1")
+        assert (await outcome(queue, name, "r1"))["outcome"] == "done"

@@ -65,7 +65,7 @@ def postgres() -> Iterator[str]:
 
 
 @contextmanager
-def worlds(tenants: int) -> Iterator[list[str]]:
+def worlds(tenants: int, numbers: int = NUMBERS) -> Iterator[list[str]]:
     """Give the addresses of sandboxes, some hundreds in a process."""
     processes = []
     addresses: list[str] = []
@@ -74,7 +74,7 @@ def worlds(tenants: int) -> Iterator[list[str]]:
             count = min(A_PROCESS, tenants - first)
             command = [sys.executable, "-m", "tests.fleet.worlds", "--tenants", str(count)]
             process = subprocess.Popen(  # noqa: S603  # our own module
-                [*command, "--orders", str(NUMBERS), "--first", str(first)],
+                [*command, "--orders", str(numbers), "--first", str(first)],
                 stdout=subprocess.PIPE,
                 text=True,
             )
@@ -90,8 +90,8 @@ def worlds(tenants: int) -> Iterator[list[str]]:
             process.wait()
 
 
-def write_tenants(folder: Path, addresses: list[str], url: str) -> None:
-    """Write the tenants' files and lists."""
+def write_tenants(folder: Path, addresses: list[str], url: str, *, lists: bool = True) -> None:
+    """Write the tenants' files, and their lists where there are to be any."""
     (folder / "tenants").mkdir()
     for nth, address in enumerate(addresses):
         name = f"t{nth:05}"
@@ -108,10 +108,15 @@ def write_tenants(folder: Path, addresses: list[str], url: str) -> None:
         (folder / "tenants" / f"{name}.toml").write_text(text + SCHEDULE.format(name=name))
         inbox = folder / "tenants" / "inbox" / name
         inbox.mkdir(parents=True)
-        path = inbox / "list.csv"
-        path.write_text("number\n" + "".join(f"CGDD{n:07}\n" for n in range(NUMBERS)))
-        old_s = time.time() - OLD_S
-        os.utime(path, (old_s, old_s))
+        if lists:
+            write_list(inbox / "list.csv", 0)
+
+
+def write_list(path: Path, first: int) -> None:
+    """Write a list that nobody has touched for long."""
+    path.write_text("number\n" + "".join(f"CGDD{first + n:07}\n" for n in range(NUMBERS)))
+    old_s = time.time() - OLD_S
+    os.utime(path, (old_s, old_s))
 
 
 @dataclass
@@ -168,6 +173,7 @@ class Thousands:
     def play(self, kill_every_s: float) -> None:
         """Let all be due at once, and workers be killed, until all is done."""
         chance = random.Random(1)  # noqa: S311  # a trial that can be played again
+        before = self.spent()
         self.session.execute(DUE)
         began = killed_s = time.monotonic()
         kills = sessions = 0
@@ -192,6 +198,20 @@ class Thousands:
             "most_sessions": sessions,
             "memory_mb": [psutil.Process(each.pid).memory_info().rss >> 20 for each in self.crew],
         }
+        if not kills:  # what the dead have spent is gone with them
+            after, runs = self.spent(), max(self.told["runs"], 1)
+            spent = {who: (after[who] - before[who]) / runs * 1000 for who in after}
+            self.told["processor_ms_a_run"] = {who: round(ms, 1) for who, ms in spent.items()}
+
+    def spent(self) -> dict[str, float]:
+        """Return the seconds of a processor that workers and PostgreSQL have taken by now."""
+        (backend,) = self.session.execute("SELECT pg_backend_pid()").fetchall()
+        postmaster = psutil.Process(backend[0]).parent()
+        # Those of sessions that have ended are their parent's.
+        server = sum(postmaster.cpu_times()[:4])
+        server += sum(sum(each.cpu_times()[:2]) for each in postmaster.children())
+        workers = sum(sum(psutil.Process(each.pid).cpu_times()[:4]) for each in self.crew)
+        return {"workers": workers, "postgres": server}
 
     def end(self) -> None:
         """Drain the workers, and look at what they have left."""
@@ -229,13 +249,18 @@ def night(tenants: int, workers: int, kill_every_s: float, patience_s: float) ->
 
 def twice(addresses: list[str]) -> int:
     """Count the bills from which something was made twice, by the books of all worlds."""
-    found = 0
+    return sum(
+        len({target["push"] for target in made}) > 1
+        for books in books_of(addresses)
+        for made in books["sources"].values()
+    )
+
+
+def books_of(addresses: list[str]) -> Iterator[dict[str, Any]]:
+    """Yield what really happened in each world."""
     with httpx.Client(trust_env=False, timeout=30) as client:
         for address in addresses:
-            books = client.get(address.replace("K3Cloud/", "sandbox/truth")).json()
-            for made in books["sources"].values():
-                found += len({target["push"] for target in made}) > 1
-    return found
+            yield client.get(address.replace("K3Cloud/", "sandbox/truth")).json()
 
 
 # -- looks ----------------------------------------------------------------------------------------

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from k3push.config.setting_errors import Fault, SettingsError
 from k3push.config.settings import ErpSettings, Settings
@@ -16,6 +17,8 @@ from k3push.config.settings_file import read_settings
 from k3push.core.remark import remark
 
 SUFFIX = ".toml"
+
+_POSTGRES_PORT = re.compile(r":(5432)?$")
 
 COARSEST_NS = 3_000_000_000
 """How coarse the times of a file may be: those of FAT are, and of some file servers."""
@@ -198,7 +201,7 @@ def clashes_of(tenants: Mapping[str, Tenant]) -> Mapping[str, tuple[str, ...]]:
 
 
 def _together(
-    tenants: Mapping[str, Tenant], key: Callable[[ErpSettings, str], Hashable]
+    tenants: Mapping[str, Tenant], key: Callable[[ErpSettings, Hashable], Hashable]
 ) -> Iterable[list[str]]:
     """Put tenants together whose *key* is the same, of the ERP and the ledger's place."""
     groups: dict[Hashable, list[str]] = defaultdict(list)
@@ -207,9 +210,28 @@ def _together(
     return groups.values()
 
 
-def _ledger(settings: Settings) -> str:
+def _ledger(settings: Settings) -> Hashable:
     path = settings.ledger_path
-    return settings.ledger.url if path is None else str(path.resolve())
+    return _database(settings.ledger.url) if path is None else str(path.resolve())
+
+
+def _database(url: str) -> Hashable:
+    """Return what tells one database from another, whoever connects to it and how.
+
+    Tenants may have a role each, and options of their own, and one ledger.
+
+    >>> _database("postgresql://a@DB:5432/k?sslmode=require") == _database("postgresql://b@db/k")
+    True
+    >>> _database("postgresql:///k?host=/run/pg") == _database("postgresql://a@/k?host=/run/pg")
+    True
+    """
+    parts = urlsplit(url)
+    options = parse_qs(parts.query)
+    said, port = parts.netloc.rpartition("@")[2], "".join(options.get("port", ()))
+    hosts = (said or "".join(options.get("host", ()))).split(",")
+    name = parts.path.lstrip("/") or "".join(options.get("dbname", ())) or parts.username
+    places = tuple(_POSTGRES_PORT.sub("", f"{host}:{port}" if port else host) for host in hosts)
+    return tuple(place.casefold() for place in places), name
 
 
 def _url(tenant: Tenant) -> Hashable:

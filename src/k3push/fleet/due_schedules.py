@@ -19,7 +19,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from k3push.config.tenants import Tenant
 from k3push.core.cron import Cron, zone_of
-from k3push.fleet.queue import Queue, Rhythm
+from k3push.fleet.queue import Queue, Rhythm, array_of
 from k3push.ports import LedgerLostError
 
 PLACES = 4
@@ -130,9 +130,10 @@ class Schedules:
         while True:
             claimed = []
             try:
+                tenants = array_of(tuple(served()))
                 claimed = list(
                     await self.queue.all(
-                        "claim_looks", worker=self.worker, most=_CLAIMED, tenants=list(served())
+                        "claim_looks", worker=self.worker, most=_CLAIMED, tenants=tenants
                     )
                 )
             except LedgerLostError:
@@ -151,23 +152,30 @@ class Schedules:
         async with receive:
             async for name, schedule in receive:
                 key = {"tenant": name, "schedule": schedule, "worker": self.worker}
+                tenant = served().get(name)
+                if tenant is None:  # the worker was told to end, or a secret has gone meanwhile
+                    await self._leave(key)
+                    continue
                 try:
-                    why = ""
-                    tenant = served().get(name)
-                    if tenant is not None and schedule in tenant.settings.schedules:
-                        why = await look(tenant, schedule)
+                    planned = schedule in tenant.settings.schedules
+                    why = await look(tenant, schedule) if planned else ""
                     await self.queue.do("look_done", **key, why=why)
                 except LedgerLostError:
                     # What is lost with the database is looked after again, here or elsewhere.
-                    await anyio.sleep(_AGAIN_S)
-                    with anyio.CancelScope(shield=True):
-                        await self._leave(key)
+                    await self._leave(key)
 
     async def _leave(self, key: Mapping[str, str]) -> None:
-        try:
-            await self.queue.do("look_again", **key)
-        except LedgerLostError:
-            return  # the leader frees it, once this worker has nothing under way
+        """Let others look after a schedule, once that can be written down.
+
+        Nobody frees what a worker has claimed that lives; if it ends meanwhile, it resigns.
+        """
+        while True:
+            try:
+                await self.queue.do("look_again", **key)
+            except LedgerLostError:
+                await anyio.sleep(_AGAIN_S)
+            else:
+                return
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mappi
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -36,7 +36,7 @@ PAUSE_S = 1.0
 FINISHING_PATIENCE_S = 60.0
 
 SCHEMA = "k3push_fleet"
-VERSION = 3
+VERSION = 4
 
 SESSION: dict[str, Any] = {
     "options": f"-c search_path={SCHEMA} -c lock_timeout=30s -c statement_timeout=30s",
@@ -57,8 +57,10 @@ class PatientManager(JobManager):
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
         """Return a job; none where the database cannot be asked."""
+        # The statement casts what it is given.
+        named: Any = None if queues is None else array_of(tuple(queues))
         try:
-            return await super().fetch_job(queues, worker_id)
+            return await super().fetch_job(named, worker_id)
         except ConnectorException:
             return None
 
@@ -195,9 +197,25 @@ class Queue:
         rows = await self.all("begin", tenant=tenant, run=run, worker=worker)
         return Slot(tenant, run, worker, *rows[0].values()) if rows else None
 
-    async def end(self, slot: Slot, outcome: str, exit_code: int | None, why: str) -> None:
-        """Write down that a run is `done`, or waits for a `person`, unless another has it now."""
-        await self.do("end", **slot.key, outcome=outcome, exit=exit_code, why=why)
+    async def end(
+        self,
+        slot: Slot,
+        outcome: str,
+        exit_code: int | None,
+        why: str,
+        unarchived: str | None = None,
+    ) -> None:
+        """Write down that a run is `done`, or waits for a `person`, unless another has it now.
+
+        Args:
+            slot: The run.
+            outcome: One of the two.
+            exit_code: Of its last execution.
+            why: A remark.
+            unarchived: As in `Ending`.
+        """
+        facts = {"outcome": outcome, "exit": exit_code, "why": why, "unarchived": unarchived}
+        await self.do("end", **slot.key, **facts)
 
     async def put_off(self, slot: Slot, later: Later, exit_code: int | None, why: str) -> None:
         """Give a run back, to be taken up later, unless another has it now."""
@@ -357,6 +375,20 @@ def lost(server: Server) -> Iterator[None]:
         raise LedgerLostError(remark("ledger.lost", place=server.place, why=str(error))) from error
     except psycopg.Error as error:
         raise server.lost(error) from error
+
+
+@lru_cache(maxsize=4)
+def array_of(names: tuple[str, ...]) -> str:
+    r"""Return names as PostgreSQL writes an array.
+
+    Every second a worker asks what there is for its tenants, who are thousands and the same ones
+    as before. Made anew each time, their list costs more than all else that an idle worker does.
+
+    >>> print(array_of(("acme", 'a"b', "c\\d", "")))
+    {"acme","a\"b","c\\d",""}
+    """
+    quoted = (name.replace("\\", "\\\\").replace('"', '\\"') for name in names)
+    return "{" + ",".join(f'"{name}"' for name in quoted) + "}"
 
 
 @cache

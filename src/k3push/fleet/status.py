@@ -12,6 +12,7 @@ from k3push.reporting.metrics import (
     FLEET_OLDEST_DUE,
     FLEET_OVERDUE,
     FLEET_PAUSED,
+    FLEET_UNARCHIVED,
     FLEET_WORKERS,
     Sample,
 )
@@ -27,6 +28,7 @@ async def samples(queue: Queue) -> list[Sample]:
         FLEET_PAUSED: found["paused"],
         FLEET_FAILED: found["failed"],
         FLEET_ASIDE: found["aside"],
+        FLEET_UNARCHIVED: len(await queue.all("unarchived")),
     }
     return [Sample(name, {}, float(v)) for name, v in figures.items() if v is not None]
 
@@ -46,6 +48,7 @@ async def standing(queue: Queue, names: Collection[str]) -> dict[str, Any]:
     asides: dict[str, list[str]] = {}
     for row in await queue.all("asides"):
         asides.setdefault(row["tenant"], []).append(row["file"])
+    unarchived = {row["tenant"]: row["why"] for row in await queue.all("unarchived")}
     tenants = []
     for name in sorted(names):
         count = counts.get(name, {})
@@ -63,6 +66,7 @@ async def standing(queue: Queue, names: Collection[str]) -> dict[str, Any]:
                 "last_ended_at": count.get("ended_at"),
                 "next_due_at": min((row["due_at"] for row in dues), default=None),
                 "files_aside": asides.get(name, []),
+                "archive_failed": unarchived.get(name, ""),
                 "schedules_failed": {row["schedule"]: row["why"] for row in dues if row["why"]},
             }
         )

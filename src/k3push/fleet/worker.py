@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -22,7 +22,7 @@ from k3push.core.remark import remark
 from k3push.fleet.due_schedules import Schedules
 from k3push.fleet.followup import LEDGER_WAIT_S, Done, ForPerson, Later, next_of, remark_on, wait_s
 from k3push.fleet.heartbeat import Beat
-from k3push.fleet.queue import LOOK, PUSH, Queue, Rhythm, Slot, open_queue
+from k3push.fleet.queue import LOOK, PUSH, Queue, Rhythm, Slot, array_of, open_queue
 from k3push.ports import LedgerLostError, RunIsAliveError
 from k3push.runs.outcome import Ending
 from k3push.runs.stop import Cause, Stop
@@ -226,7 +226,7 @@ class Worker:
             slot = await queue.begin(tenant.name, run, self.id)
             if slot is None:
                 return
-            order = _order(tenant, slot, await queue.now())
+            order = await _order(tenant, slot, queue)
             if isinstance(order, Later):
                 await queue.put_off(slot, order, None, remark("fleet.outside_window"))
                 return
@@ -259,12 +259,12 @@ class Worker:
         self.work.tell("worker.ended", **told, code=code, seconds=ending.seconds)
         match next_of(ending, slot.waits, only_settle=slot.only_settle):
             case Done():
-                await queue.end(slot, "done", code, why)
+                await queue.end(slot, "done", code, why, ending.unarchived)
             case ForPerson(holds_tenant):
                 if holds_tenant:
                     self.work.tell("worker.held", tenant=slot.tenant, why=why)
                     await queue.do("pause", tenant=slot.tenant, why=why)
-                await queue.end(slot, "person", code, why)
+                await queue.end(slot, "person", code, why, ending.unarchived)
             case Later() as later:
                 if later.vain:
                     self.work.tell("worker.later", **told, why=why, seconds=later.seconds)
@@ -368,7 +368,7 @@ class Worker:
         for job in await queue.stalled(self.rhythm):
             if (job.queue, job.task_kwargs.get("run")) not in self._running:
                 await queue.finish(job.id or 0)
-        for row in await queue.all("unlisted", tenants=list(self._served)):
+        for row in await queue.all("unlisted", tenants=array_of(tuple(self._served))):
             await self._finish_list(queue, self._served[row["tenant"]], row["run"], row["age_s"])
 
     async def _finish_list(self, queue: Queue, tenant: Tenant, run: RunId, age_s: float) -> None:
@@ -387,14 +387,14 @@ class Worker:
             stop.ask(Cause.INTERRUPTED, why)
 
 
-def _order(tenant: Tenant, slot: Slot, now: datetime) -> Order | Later:
+async def _order(tenant: Tenant, slot: Slot, queue: Queue) -> Order | Later:
     """Say how a run is to be executed now, or when to look again."""
     text = slot.window or tenant.settings.run.window
     zone = ZoneInfo(slot.zone) if slot.zone else None
     if not text:
         return Order(None, zone, None, slot.only_settle)
     window = Window.parse(text)
-    local = now.astimezone(zone)
+    local = (await queue.now()).astimezone(zone)
     # Across a change of the clock an edge is computed by the wall, and found anew at the next look.
     left = max(window.next_edge(local) - local, timedelta(seconds=1)).total_seconds()
     if not window.holds(local):

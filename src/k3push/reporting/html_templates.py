@@ -88,6 +88,7 @@ def job_names(run: Run) -> str:
     return ", ".join(Path(job).name or job for job in run.jobs)
 
 
+@cache
 def asset(name: str) -> str:
     """Return a file of `assets`."""
     return (resources.files("k3push.reporting") / "assets" / name).read_text("utf-8")

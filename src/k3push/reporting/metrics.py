@@ -30,6 +30,7 @@ FLEET_OVERDUE = "k3push_fleet_schedules_overdue"
 FLEET_PAUSED = "k3push_fleet_tenants_paused"
 FLEET_FAILED = "k3push_fleet_runs_for_person"
 FLEET_ASIDE = "k3push_fleet_files_aside"
+FLEET_UNARCHIVED = "k3push_fleet_tenants_unarchived"
 
 HELP: Mapping[str, str] = {
     NUMBERS: "Numbers of the last run of a route, by state.",
@@ -52,6 +53,7 @@ HELP: Mapping[str, str] = {
     FLEET_PAUSED: "Tenants of whom nothing begins.",
     FLEET_FAILED: "Runs of the fleet that wait for a person.",
     FLEET_ASIDE: "Job files that were put aside, since they ended their readers.",
+    FLEET_UNARCHIVED: "Tenants whose old runs could not be archived the last time.",
 }
 
 # In older runs nobody settles any more; the number of runs must not slow a collector down.

@@ -6,9 +6,10 @@ from anywhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from importlib.metadata import version
 
 from k3push.core.advice.clusters import Cluster
@@ -61,7 +62,7 @@ def page(contents: Contents, packed: Iterable[str], say: Say) -> Iterator[str]:
             packed=packed,
             say=say,
             said=_verdict(contents.ending, say),
-            version=version("k3push"),
+            version=_version(),
             words=_script_words(contents.largest, say),
         )
     )
@@ -81,7 +82,19 @@ def _script_words(largest: Sequence[Cluster], say: Say) -> dict[str, object]:
         for each in largest
         if each.advice
     }
+    return {**_words(say), "advice": advice}
+
+
+# A worker writes a page for each run of thousands of tenants: what is the same in all of them is
+# looked up once.
+@cache
+def _version() -> str:
+    return version("k3push")
+
+
+@cache
+def _words(say: Say) -> Mapping[str, object]:
     words = {key: say(f"report.{key}", **_FILLED_IN) for key in _SCRIPT_WORDS}
     states = {state.value: say(f"state.{state}") for state in State}
     follows = {follow.value: say(f"follow.{follow}") for follow in Follow if follow.value}
-    return words | {"advice": advice, "states": states, "follows": follows}
+    return words | {"states": states, "follows": follows}

@@ -144,9 +144,11 @@ class Gatherer:
 
 
 async def _attempts(ledger: Ledger, run: Run) -> AsyncIterator[list[AttemptRecord]]:
-    after = 0
-    while page := await ledger.attempts_in(run.id, after=after, limit=ATTEMPTS_A_PAGE):
-        after = page[-1].attempt.id
+    after, is_full = 0, True
+    while is_full and (
+        page := await ledger.attempts_in(run.id, after=after, limit=ATTEMPTS_A_PAGE)
+    ):
+        after, is_full = page[-1].attempt.id, len(page) == ATTEMPTS_A_PAGE
         yield list(page)
 
 

@@ -76,12 +76,14 @@ async def _write(
     async with page as gatherer, AsyncExitStack() as tables:
         whole = await tables.enter_async_context(whole_file(folder / "ledger.csv", csv_table))
         parts: dict[State, Put] = {}
+        old: list[Path] = []
         for state in PARTS:
             path = folder / f"{state}.csv"
             if ending.counts.get(state):
                 parts[state] = await tables.enter_async_context(whole_file(path, csv_table))
             else:
-                await anyio.Path(path).unlink(missing_ok=True)
+                old.append(path)
+        await anyio.to_thread.run_sync(_remove, old)
 
         def put(rows: Sequence[FollowedRow]) -> None:
             records = records_of(rows, run)
@@ -93,6 +95,11 @@ async def _write(
         async for rows in followed_pages_of(ledger, run):
             await anyio.to_thread.run_sync(put, rows)
     return gatherer.clusters
+
+
+def _remove(files: Sequence[Path]) -> None:
+    for file in files:
+        file.unlink(missing_ok=True)
 
 
 def _summary(ending: Ending) -> dict[str, object]:

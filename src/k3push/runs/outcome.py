@@ -157,6 +157,8 @@ class Ending:
         repeats: Lines that named a number again.
         listed: How many lines each job file has given, where there are several and it is known.
         unverified: The ERP's certificate was not checked.
+        unarchived: Why old runs could not be archived after it; "" if they could, None if nobody
+            tried.
     """
 
     run: Run
@@ -175,6 +177,7 @@ class Ending:
     repeats: Sequence[Repeat] = ()
     listed: Sequence[int] = ()
     unverified: bool = False
+    unarchived: str | None = None
 
     def places_of(self, repeat: Repeat) -> tuple[str, str]:
         """Return the job files of a line that repeats and of the line that it repeats, or ""."""

@@ -16,9 +16,11 @@ async def pages_of(
     ledger: Ledger, run: Run, states: Collection[State] = ()
 ) -> AsyncIterator[list[Row]]:
     """Yield the rows of a run in the order of the job file, a page at a time."""
-    place = 0
-    while rows := await ledger.rows(run.id, states=states, after=place, limit=PAGE_ROWS):
-        place = rows[-1].place
+    place, is_full = 0, True
+    while is_full and (
+        rows := await ledger.rows(run.id, states=states, after=place, limit=PAGE_ROWS)
+    ):
+        place, is_full = rows[-1].place, len(rows) == PAGE_ROWS
         yield list(rows)
 
 

@@ -147,8 +147,7 @@ class Executor:
             RunIsAliveError: Another process executes it.
         """
         ending = await self._execute(ledger, run, only=only)
-        await self._archive(ledger)
-        return ending
+        return replace(ending, unarchived=await self._archive(ledger))
 
     async def _execute(self, ledger: Ledger, run: Run, *, only: Only | None) -> Ending:
         route = self.route_now(run)
@@ -382,15 +381,22 @@ class Executor:
             self.observer.warn("warning.results_lost", folder=run.folder, why=why, cure=cure)
         return await clusters_of(ledger, run)
 
-    async def _archive(self, ledger: Ledger) -> None:
-        """Archive what the ledger has kept for long enough; one query, where nothing is due."""
+    async def _archive(self, ledger: Ledger) -> str | None:
+        """Archive what the ledger has kept for long enough; one query, where nothing is due.
+
+        Returns:
+            Why that could not be done, or ""; None where it was not tried.
+        """
         if self.fate.over:
-            return
+            return None
         try:
             with self.fate.between():
                 await archive_old(self.settings, ledger, self.clock.now(), seconds=PATIENCE_S)
         except LedgerLostError as error:
-            self.observer.warn("warning.archive", folder=self.settings.archive_folder, why=error)
+            why = str(error)
         except OSError as error:
-            why = error.strerror or error
-            self.observer.warn("warning.archive", folder=self.settings.archive_folder, why=why)
+            why = error.strerror or str(error)
+        else:
+            return ""
+        self.observer.warn("warning.archive", folder=self.settings.archive_folder, why=why)
+        return why

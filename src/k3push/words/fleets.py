@@ -77,6 +77,10 @@ WORDS = {
         "{file} was put aside: reading it twice went beyond the limits of memory or time",
         "{file} 已搁置：两次读取均超出内存或时间限制",
     ),
+    "fleet.unarchived": (
+        "old runs could not be archived, and stay in the ledger: {why}",
+        "旧任务无法归档，仍保留在台账中：{why}",
+    ),
     "fleet.file_tried": ("{tenant}: {file} is read again", "{tenant}：将重新读取 {file}"),
     "fleet.no_workers": (
         "no worker has been here; start one: k3push worker --tenants DIR",

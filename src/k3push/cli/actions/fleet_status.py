@@ -233,6 +233,9 @@ def _tenant_lines(tenants: Sequence[dict[str, Any]], say: Say) -> list[str]:
         lines += [
             f"  [red]{escape(say('fleet.file_aside', file=file))}[/]" for file in row["files_aside"]
         ]
+        if row["archive_failed"]:
+            failed = say("fleet.unarchived", why=row["archive_failed"])
+            lines.append(f"  [red]{escape(failed)}[/]")
         for schedule, why in row["schedules_failed"].items():
             failed = say("fleet.schedule", schedule=schedule, why=why)
             lines.append(f"  [red]{escape(failed)}[/]")

@@ -44,7 +44,7 @@ WHERE r.outcome IS NOT NULL AND r.asked_by <> excluded.asked_by;
 -- name: unlisted
 SELECT tenant, run, extract(epoch FROM now() - asked_at)::float8 AS age_s
 FROM fleet_runs
-WHERE outcome IS NULL AND NOT listed AND tenant = ANY(:tenants);
+WHERE outcome IS NULL AND NOT listed AND tenant = ANY(:tenants::text[]);
 
 -- name: due
 SELECT tenant, run, lock
@@ -68,7 +68,8 @@ RETURNING send_window, time_zone, waits, only_settle;
 
 -- name: end
 UPDATE fleet_runs
-SET outcome = :outcome, exit = :exit, why = :why, ended_at = now(), worker = NULL
+SET outcome = :outcome, exit = :exit, why = :why, unarchived = :unarchived, ended_at = now(),
+    worker = NULL
 WHERE tenant = :tenant AND run = :run AND outcome IS NULL AND worker = :worker;
 
 -- name: put_off
@@ -279,6 +280,16 @@ SELECT
     (SELECT count(*) FROM fleet_pauses) AS paused,
     (SELECT count(*) FROM fleet_runs WHERE outcome = 'person') AS failed,
     (SELECT count(*) FROM fleet_aside) AS aside;
+
+-- name: unarchived
+-- Runs after which nobody tried say nothing.
+SELECT t.tenant, l.unarchived AS why
+FROM (SELECT DISTINCT tenant FROM fleet_runs WHERE unarchived <> '') AS t CROSS JOIN LATERAL (
+    SELECT unarchived FROM fleet_runs AS r
+    WHERE r.tenant = t.tenant AND unarchived IS NOT NULL
+    ORDER BY coalesce(ended_at, asked_at) DESC, run DESC LIMIT 1
+) AS l
+WHERE l.unarchived <> '';
 
 -- name: workers
 SELECT w.name, w.host, w.serves, w.seen_at, extract(epoch FROM now() - w.seen_at)::float8 AS age_s,

@@ -62,7 +62,8 @@ async def bury_executor(connection: Connection, run: RunId, *, executes: bool) -
     await connection.do("close_attempts", run=mine.key, verdict=rules.KILLED_BECAUSE)
     await steps.bury(connection, mine.key)
     idle = [bill for bill, state in claims if state is None or not rules.keeps_claim(State(state))]
-    await connection.do("delete_claims", scope=mine.scope, run=mine.key, **called_columns(idle))
+    if idle:
+        await connection.do("delete_claims", scope=mine.scope, run=mine.key, **called_columns(idle))
     if executes:
         await connection.do("set_ending", run=mine.key, ended_at=None, exit=None)
         await connection.do("delete_commands", run=mine.key)
@@ -317,6 +318,8 @@ async def _move(
 
 async def _kill(connection: Connection, run: int, rows: Sequence[int]) -> None:
     """Make rows `unknown` whose executor died while they were sent."""
+    if not rows:
+        return
     killed = await connection.all(
         "kill", rows=list(rows), code=rules.KILLED, reason=rules.KILLED_BECAUSE
     )
