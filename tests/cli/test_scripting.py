@@ -10,6 +10,8 @@ import pytest
 
 import k3push
 from k3push import scripting
+from k3push.core.model import RunId
+from k3push.wiring import run_actions
 from tests.cli.terminal import SALES_ROUTE, Desk, Sandbox, orders
 
 
@@ -111,3 +113,35 @@ def test_the_package_offers_what_the_module_does() -> None:
     assert all(getattr(k3push, name) is getattr(scripting, name) for name in k3push.__all__)
     with pytest.raises(AttributeError):
         _ = k3push.nothing
+
+
+def test_a_retry_waits_for_another_that_looks_at_the_run_for_a_moment(
+    desk: Desk, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two people press it at once: one of them has planned the bills, and pushes them."""
+    desk.configure(sandbox.url)
+    config = desk.folder / "config.toml"
+    bills = ["CGDD9999999"]
+    others: list[asyncio.Task[None]] = []
+
+    async def act() -> k3push.Result:
+        async with k3push.open_async(config) as mine, k3push.open_async(config) as theirs:
+            run = (await mine.run(bills)).run
+            ledger = theirs._ledger  # another process, which finds nothing that is rejected
+
+            async def look(held: asyncio.Event) -> None:
+                async with ledger.own(RunId(run), executes=False):
+                    held.set()
+                    await asyncio.sleep(0.3)
+
+            async def note(*_: object) -> None:
+                held = asyncio.Event()
+                others.append(asyncio.create_task(look(held)))
+                await held.wait()
+
+            monkeypatch.setattr(run_actions.RunActions, "_note", note)
+            return await mine.retry(run)
+
+    result = asyncio.run(act())
+    assert result.counts == {k3push.State.REJECTED: 1}
+    assert len(others) == 1

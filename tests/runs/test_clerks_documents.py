@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from k3push.core.model import TWIN, RunId, State
-from k3push.runs.context import Context, SettlePace
+from k3push.runs.context import Context, PushPace, SettlePace
 from k3push.simulator import Policy, Refusal, site
 from k3push.simulator.answers import failure
 from k3push.simulator.exchange import json_reply
@@ -257,3 +257,26 @@ async def test_what_a_clerk_does_between_two_looks_leaves_no_call_in_doubt(
     row = pushed.rows[numbers[5]]
     assert (row.state, row.code) == (State.PUSHED, TWIN)
     assert pushed.of(State.REJECTED) == {numbers[8]}
+
+
+async def test_what_another_program_makes_of_a_refused_bill_is_not_approved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It has our user; the answer refuses that bill by name, and names the documents it made."""
+    office, numbers = Office(sandbox(latency_s=1.0, **OPEN), FOLLOW), orders(5)
+    await office.open_run(numbers)
+    await office.execute(pace=PushPace(canary=False, limit=1), throttle=one_by_one(), check=False)
+    work = site.Site._push
+    made: list[Any] = []
+
+    def push(self: Any, visit: Any, now_s: float) -> Any:
+        if numbers[2] in self._order(visit).numbers and not made:
+            made.append(self.world.add_target(IN_STOCK, numbers[2], creator="sandbox"))
+        return work(self, visit, now_s)
+
+    monkeypatch.setattr(site.Site, "_push", push)
+    office.site.world.refuse(numbers[2], Refusal(11, "单据“{number}”没有可下推的数量"))
+    throttle = steered(concurrency=1, chunk_size=4)
+    pushed = await office.execute(pace=NO_CANARY, throttle=throttle, check=False)
+    assert len(pushed.of(State.PUSHED)) >= len(numbers) - 1
+    assert made[0].status == "A"

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import anyio
+
 from k3push.adapters.plan_file import Plan
 from k3push.config.settings import Settings
 from k3push.core.model import Follow, Route, Run
@@ -29,6 +31,11 @@ from k3push.wiring.inbox import Part
 from k3push.wiring.open_runs import open_listed
 from k3push.wiring.planning import take_up, write_plan
 from k3push.wiring.preview import Preview, Reading
+
+
+# Whoever plans rejected numbers holds their run for less than this.
+A_MOMENT_S = 5.0
+BETWEEN_LOOKS_S = 0.1
 
 
 class RunActions:
@@ -137,6 +144,7 @@ class RunActions:
             executor.observer.warn("notice.nothing_rejected", run=_ids(runs))
         why = ", ".join(filter(None, (reason, executor.options.because)))
         await self._note(executor, planned, "retry", why)
+        await self._until_free(planned)
         return await self._among(executor, runs, planned)
 
     async def settle_runs(self, runs: Sequence[Run]) -> list[Ending]:
@@ -192,6 +200,13 @@ class RunActions:
             executor.see_whole(run)
             if await self._ledger.is_alive(run.id):
                 raise Problem(await left_to_another(self._ledger, run.id))
+
+    async def _until_free(self, runs: Sequence[Run]) -> None:
+        """Wait for others that look at these runs for a moment, as a second `retry` does."""
+        with anyio.move_on_after(A_MOMENT_S):
+            for run in runs:
+                while await self._ledger.is_alive(run.id):  # noqa: ASYNC110  # another process
+                    await anyio.sleep(BETWEEN_LOOKS_S)
 
     async def _among(
         self,

@@ -278,6 +278,10 @@ WORDS = {
         "nothing but the source number says that it was made from the bill",
         "除源单编号外，没有依据表明它出自该单据",
     ),
+    "note.document.part": (
+        "the ERP refused a part of its bill, and no answer names it: another program may have made it",
+        "ERP 拒绝了该源单的一部分，且无应答提及此单据：可能由其他程序生成",
+    ),
     "note.document.twin": (
         "its bill has more documents than its push made; a person decides which of them stays",
         "该源单的下游单据多于本次下推生成的数量；保留哪一张，由人工决定",

@@ -122,8 +122,8 @@ WORDS = {
         "ERP 有应答，但查询多次失败：{why} 数据没有丢失，请稍后执行 `k3push resume`。",
     ),
     "cause.contradiction": (
-        "answer and read-back contradict each other: {why} Check the route's source_number_field; with erp.identities, also that the user of [erp] sees what the others make.",
-        "应答与回查矛盾：{why} 请检查路线的 source_number_field；如有 erp.identities，还请确认 [erp] 的用户能看到其他用户生成的单据。",
+        "answer and read-back contradict each other: {why} Check the route's source_number_field; with erp.identities, also that the user of [erp] sees what the others make. Where a copy of the database answers queries late, raise settle.first_wait_s.",
+        "应答与回查矛盾：{why} 请检查路线的 source_number_field；如有 erp.identities，还请确认 [erp] 的用户能看到其他用户生成的单据。如果查询由延迟的数据库副本应答，请调大 settle.first_wait_s。",
     ),
     "cause.twins": (
         "another program or person pushes the same bills: {why} Stop that, then `k3push resume`; rows with the code twin name both documents.",

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from k3push.core.model import Route
+from k3push.core.protocol import bill_rows
 from k3push.core.protocol.pairs import Ground, ground_of, known_pair
 
 SOURCE = "PUR_PurchaseOrder"
@@ -68,3 +72,22 @@ def test_what_nobody_has_seen_is_never_foreign(form: str, table: str) -> None:
 def test_the_strongest_ground_is_the_greatest() -> None:
     """One line that names our form is enough."""
     assert sorted(Ground) == [Ground.FOREIGN, Ground.DENIED, Ground.NUMBER, Ground.FORM]
+
+
+def test_links_tell_of_an_unlisted_pair_whose_number_another_form_bears_too() -> None:
+    """The document of an order is none of the custom bill that has its number."""
+    fields = ("FInStockEntry", ("t_abc_order",))
+    route = Route("r", "ABC_Order", "STK_InStock", source_number_field="FSRCBillNo")
+    learnt = replace(route, target_entry=fields[0], source_tables=fields[1])
+    asked = bill_rows.target_fields(learnt)
+    assert asked[-2:] == ["FInStockEntry_Link_FSTableName", "FInStockEntry_Link_FSBillId"]
+
+    def row(table: str) -> list[object]:
+        values = {"FID": 7, "FBillNo": "RK7", "FDocumentStatus": "A", "FSRCBillNo": "N1"}
+        values |= {asked[-2]: table, asked[-1]: 100}
+        return [values.get(field, "") for field in asked]
+
+    (theirs,) = bill_rows.read_targets([row("t_PUR_POOrderEntry")], asked, learnt)
+    (ours,) = bill_rows.read_targets([row("T_ABC_ORDER")], asked, learnt)
+    assert (theirs[1].ground, ours[1].ground) == (Ground.FOREIGN, Ground.FORM)
+    assert not {*bill_rows.form_fields(route), *bill_rows.source_id_fields(route)}

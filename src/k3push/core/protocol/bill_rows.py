@@ -107,10 +107,13 @@ def form_fields(route: Route) -> list[str]:
     """Return the fields of the target form that tell the source's form: its own, and the link's.
 
     They belong to the pair's own source number; beside another field they would tell of another
-    source: an order's number also stands on what was made from its receipts.
+    source: an order's number also stands on what was made from its receipts. Of a pair that is not
+    known the links tell, where the site has told which they are.
     """
     pair = known_pair(route.source, route.target)
-    if pair is None or pair.source_number_field.lower() != route.source_number_field.lower():
+    if pair is None:
+        return link_fields(route)[1:]
+    if pair.source_number_field.lower() != route.source_number_field.lower():
         return []
     return [field for field in (pair.source_form_field, *link_fields(route)[1:]) if field]
 

@@ -83,7 +83,7 @@ class Enrolment:
             outcomes: What became of numbers.
             named: As whom the push travelled, by id of the documents that its answer names.
         """
-        self.ownership.note_twins(outcomes)
+        self.ownership.note_codes(outcomes)
         new = [
             replace(document, sender=named.get(document.id, ""))
             for outcome in outcomes
@@ -107,7 +107,7 @@ class Enrolment:
             pushed = [(document, row.bill) for row in rows for document in documents_in(row)]
             known = await context.ledger.documents_of(run, [d.id for d, _ in pushed])
             self.ownership.expect(rows, known)
-            self.ownership.note_twins(rows)
+            self.ownership.note_codes(rows)
             new = [
                 replace(document, sender=await self._sender_of(document.id, bill))
                 for document, bill in pushed

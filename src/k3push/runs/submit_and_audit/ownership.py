@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, timedelta
 
-from k3push.core.model import TWIN, BillNumber, Document, Outcome, Row, Standing, number_in
+from k3push.core.model import PARTLY, TWIN, BillNumber, Document, Outcome, Row, Standing, number_in
 from k3push.core.remark import remark
 from k3push.core.safety.document_steps import is_done
 from k3push.runs.context import Context
@@ -47,6 +47,7 @@ class Ownership:
         _has_learnt: Documents of the run were read for their makers.
         _expected: Of which rows documents are that an earlier execution has found, by id.
         _twins: Documents of bills that have too many.
+        _parts: Documents of bills of which the ERP has refused a part.
         _untied: Documents that a number alone ties to their bill.
     """
 
@@ -58,13 +59,21 @@ class Ownership:
     _has_learnt: bool = False
     _expected: dict[str, Row] = field(default_factory=dict)
     _twins: set[str] = field(default_factory=set)
+    _parts: set[str] = field(default_factory=set)
     _untied: set[str] = field(default_factory=set)
 
     # -- what rows tell -----------------------------------------------------------------------
 
-    def note_twins(self, of: Iterable[Row | Outcome]) -> None:
-        """Note documents of bills that have too many; one may be another bill's as well."""
-        self._twins.update(t.id for each in of if each.code == TWIN for t in each.targets)
+    def note_codes(self, of: Iterable[Row | Outcome]) -> None:
+        """Note documents of bills that have too many, and of bills that were refused in part.
+
+        One may be another bill's as well.
+        """
+        for each in of:
+            if each.code == TWIN:
+                self._twins.update(target.id for target in each.targets)
+            elif each.code == PARTLY:
+                self._parts.update(target.id for target in each.targets)
 
     async def note_already(self, rows: Iterable[Row]) -> None:
         """Note documents that were there before and are left to a person.
@@ -138,6 +147,8 @@ class Ownership:
             return remark("note.document.twin")
         if id_ in self._untied:
             return remark("note.document.thin")
+        if id_ in self._parts and not entry.document.sender:
+            return remark("note.document.part")
         if await self._is_ours(entry, standing):
             return ""
         self._strange[id_] = standing.creator
