@@ -77,6 +77,10 @@ WORDS = {
         "{file}, line {line}: {number} repeats {first_file}, line {first}",
         "{file} 第 {line} 行：{number} 与 {first_file} 第 {first} 行重复",
     ),
+    "notice.repeated_there": (
+        "{file}, line {line}: {number} repeats line {first}",
+        "{file} 第 {line} 行：{number} 与第 {first} 行重复",
+    ),
     "notice.repeated_more": (
         "and {count} more {count:?line that repeats|lines that repeat} a number; summary.json has all",
         "另有 {count} 行重复；全部见 summary.json",

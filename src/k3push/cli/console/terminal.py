@@ -171,9 +171,10 @@ def _repeat_lines(ending: Ending, say: Say) -> list[str]:
 
 def _repeated(ending: Ending, repeat: Repeat, say: Say) -> str:
     """Say which line names a number again, with the job files where there are several."""
-    line, first = repeat.line, repeat.first_line
+    told = {"line": repeat.line, "number": repeat.number, "first": repeat.first_line}
     file, first_file = ending.places_of(repeat)
     if not file:
-        return say("notice.repeated", line=line, number=repeat.number, first=first)
-    files = {"file": file, "first_file": first_file}
-    return say("notice.repeated_in", line=line, number=repeat.number, first=first, **files)
+        return say("notice.repeated", **told)
+    if file == first_file:
+        return say("notice.repeated_there", file=file, **told)
+    return say("notice.repeated_in", file=file, first_file=first_file, **told)
