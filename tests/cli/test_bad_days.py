@@ -384,3 +384,13 @@ def test_a_wrong_password_is_said_so_where_something_is_listed(
     ran = desk.k3push(*command)
     assert (ran.exit, "Check erp.username" in ran.err) == (6, True), ran
     assert "BOS" not in ran.text
+    assert ran.out == ""
+
+
+def test_a_selection_that_fails_is_one_object_for_programs_too(
+    desk: Desk, sandbox: Sandbox
+) -> None:
+    """Who reads standard output finds the exit code there, as after a run."""
+    desk.configure(sandbox.url, password="wrong")
+    ran = desk.k3push("select", "-o", "list.csv", "--json")
+    assert (ran.exit, ran.said["exit"], ran.said["count"]) == (6, 6, 0), ran
