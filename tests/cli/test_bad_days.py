@@ -354,6 +354,17 @@ def test_what_a_person_has_settled_is_not_said_to_stay_in_doubt(
         assert ("run `k3push resume`" in status) == (not left)
 
 
+@pytest.mark.parametrize("verb", ["retry", "settle"])
+def test_who_finds_nothing_to_do_hears_what_pushes_planned_numbers(
+    desk: Desk, untouched: Sandbox, verb: str
+) -> None:
+    """Exit 5 never stands there without what goes on."""
+    stuck(desk.configure(untouched.url), "CGDD1")
+    assert desk.k3push("settle", "--as", "absent", "CGDD1", "--because", "seen").exit == 0
+    ran = desk.k3push(verb)
+    assert (ran.exit, "`k3push resume` pushes them" in ran.err) == (5, True), ran
+
+
 def test_a_word_needs_a_reason_and_a_doubt(desk: Desk, sandbox: Sandbox) -> None:
     """`settle --as` refuses a word without a reason, and about a number that is not unknown."""
     desk.configure(sandbox.url).k3push("run", desk.job(orders(1)))
@@ -373,3 +384,13 @@ def test_a_wrong_password_is_said_so_where_something_is_listed(
     ran = desk.k3push(*command)
     assert (ran.exit, "Check erp.username" in ran.err) == (6, True), ran
     assert "BOS" not in ran.text
+    assert ran.out == ""
+
+
+def test_a_selection_that_fails_is_one_object_for_programs_too(
+    desk: Desk, sandbox: Sandbox
+) -> None:
+    """Who reads standard output finds the exit code there, as after a run."""
+    desk.configure(sandbox.url, password="wrong")
+    ran = desk.k3push("select", "-o", "list.csv", "--json")
+    assert (ran.exit, ran.said["exit"], ran.said["count"]) == (6, 6, 0), ran

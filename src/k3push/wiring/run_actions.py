@@ -14,7 +14,7 @@ import anyio
 
 from k3push.adapters.plan_file import Plan
 from k3push.config.settings import Settings
-from k3push.core.model import Follow, Route, Run
+from k3push.core.model import Follow, Route, Run, State
 from k3push.core.plan import Foreseen
 from k3push.core.remark import remark
 from k3push.ports import Ledger, RunIsAliveError
@@ -31,7 +31,6 @@ from k3push.wiring.inbox import Part
 from k3push.wiring.open_runs import open_listed
 from k3push.wiring.planning import take_up, write_plan
 from k3push.wiring.preview import Preview, Reading
-
 
 # Whoever plans rejected numbers holds their run for less than this.
 A_MOMENT_S = 5.0
@@ -142,6 +141,7 @@ class RunActions:
                     planned.append(run)
         if not planned:
             executor.observer.warn("notice.nothing_rejected", run=_ids(runs))
+            await self._tell_of_planned(executor, runs)
         why = ", ".join(filter(None, (reason, executor.options.because)))
         await self._note(executor, planned, "retry", why)
         await self._until_free(planned)
@@ -159,6 +159,7 @@ class RunActions:
                     doubtful.append(run)
         if not doubtful:
             executor.observer.warn("notice.nothing_unknown", run=_ids(runs))
+            await self._tell_of_planned(executor, runs)
         await self._note(executor, doubtful, "settle")
         return await self._among(executor, runs, doubtful, only=Only.SETTLE)
 
@@ -188,6 +189,12 @@ class RunActions:
             now = executor.clock.now()
             for run in runs:
                 await note_act(self._ledger, Act(now, run.id, by, what, detail))
+
+    async def _tell_of_planned(self, executor: Executor, runs: Sequence[Run]) -> None:
+        """Say what pushes numbers that are planned, where a command has found nothing to do."""
+        counts = {run.id: await self._ledger.counts(run.id) for run in runs}
+        if planned := [run for run in runs if counts[run.id].get(State.PLANNED)]:
+            executor.observer.warn("notice.planned_left", run=_ids(planned))
 
     async def _see_whole(self, executor: Executor, runs: Sequence[Run]) -> None:
         """See that runs can be executed.

@@ -101,6 +101,10 @@ WORDS = {
         "run {run} has no such rejected numbers",
         "任务 {run} 没有符合条件的被拒绝单据",
     ),
+    "notice.planned_left": (
+        "run {run} has planned numbers; `k3push resume` pushes them",
+        "任务 {run} 还有待下推的单据；可用 `k3push resume` 下推",
+    ),
     "notice.nothing_left": (
         "run {run} is finished; there is nothing left to do",
         "任务 {run} 已完成；没有待处理的单据",

@@ -63,16 +63,20 @@ async def select(choice: SelectChoice, output: Path, say: Say) -> Exit:
     selection = choice.over(settings.selection(route))
     selector = Selector(settings, ErpAccess(endpoints_of(settings)), terminal.warn)
     today = SystemClock().now().date()
-    async with ledger_if_there(settings) as ledger:
-        found = await selector.write(output, route, selection, today=today, ledger=ledger)
+
+    def tell(count: int, **more: int) -> None:
+        told = {"output": str(output), "route": route.name, "count": count}
+        put_json({**told, "seconds": round(anyio.current_time() - began_s, 2), **more})
+
+    try:
+        async with ledger_if_there(settings) as ledger:
+            found = await selector.write(output, route, selection, today=today, ledger=ledger)
+    except Problem as problem:
+        if choice.json and problem.exit is not Exit.USAGE:
+            tell(0, exit=int(problem.exit))
+        raise
     if choice.json:
-        told = {
-            "output": str(output),
-            "route": route.name,
-            "count": found.count,
-            "seconds": round(anyio.current_time() - began_s, 2),
-        }
-        put_json(told)
+        tell(found.count)
     else:
         out = partial(terminal.output.print, highlight=False, markup=False)
         out(say("select.written", count=found.count, form=route.source, path=output))
