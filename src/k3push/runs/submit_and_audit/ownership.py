@@ -143,10 +143,10 @@ class Ownership:
         id_ = entry.document.id
         if id_ in lost:
             return remark("note.document.of_another", number=number_in(lost[id_]))
-        if id_ in self._twins:
-            return remark("note.document.twin")
-        if id_ in self._untied:
-            return remark("note.document.thin")
+        noted = {"note.document.twin": self._twins, "note.document.thin": self._untied}
+        for why, ids in noted.items():
+            if id_ in ids:
+                return remark(why)
         if id_ in self._parts and not entry.document.sender:
             return remark("note.document.part")
         if await self._is_ours(entry, standing):
