@@ -15,7 +15,6 @@ from k3push.core.pacing.halting import HaltRule
 from k3push.runs.context import Context, PushPace
 from k3push.runs.settle import settle_by_word
 from k3push.runs.stop import Cause
-from k3push.runs.throttle import Throttle
 from k3push.simulator import Policy
 from k3push.simulator.conversion import Converter
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
@@ -25,6 +24,7 @@ from tests.runs.office import (
     SECOND,
     Office,
     VirtualClock,
+    one_by_one,
     orders,
     sandbox,
     steered,
@@ -55,11 +55,6 @@ class SlowClock(VirtualClock):
     def now(self) -> datetime:
         """Return the time of the day before yesterday."""
         return super().now() - timedelta(days=2)
-
-
-def one_by_one() -> Throttle:
-    """Return what sends one bill in each call, and one call at a time."""
-    return steered(concurrency=1, chunk_size=1)
 
 
 def copy_creators(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,3 +302,23 @@ async def test_a_clerks_document_in_doubt_is_asked_for_by_the_run_that_made_the_
     await office.execute(SECOND, throttle=one_by_one(), pace=NO_CANARY, check=False)
     row = (await office.rows())[lost]
     assert row.state is not State.PUSHED, row
+
+
+async def test_a_clerks_document_that_bears_the_bills_maker_is_not_approved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A rule copies the bill's maker; an answer is lost, nothing was made, the maker pushes."""
+    plan = steps(*["ok"] * 4, "reset")
+    office, numbers = Office(sandbox(plan, latency_s=1.0, **OPEN), FOLLOW), orders(6)
+    copy_creators(monkeypatch)
+    created_by(office, "li", numbers)
+    await office.open_run(numbers)
+    made = []
+
+    async def clerk(_: Context) -> None:
+        lost = await until_lost(office)
+        await anyio.sleep(30)
+        made.append(office.site.world.add_target(IN_STOCK, lost, creator="li"))
+
+    await office.execute(throttle=one_by_one(), beside=clerk, check=False)
+    assert made[0].status == "A"
