@@ -13,7 +13,6 @@ import pytest
 from k3push.core.model import RunId, State
 from k3push.runs.context import PushPace
 from k3push.runs.create import plan_rejected
-from k3push.runs.outcome import Exit
 from k3push.simulator import Refusal, WriteBack, site
 from k3push.simulator.answers import failure
 from k3push.simulator.exchange import json_reply
@@ -125,15 +124,10 @@ async def until_pushed(office: Office, times: int = 1) -> None:
         await anyio.sleep(0.05)
 
 
-async def plan_again(office: Office, *, killed: bool = False) -> None:
-    """Plan what was rejected, as `k3push retry` does, after an execution that ended or was killed.
-
-    How it ended is kept where that is told already.
-    """
+async def plan_again(office: Office) -> None:
+    """Plan what was rejected, as `k3push retry` does."""
     run = await office.store.run(FIRST)
     assert run is not None
-    if run.exit is None and not killed:
-        await office.store.end_run(FIRST, Exit.SOME_REJECTED, VirtualClock().now())
     async with office.store.own(FIRST, executes=False):
         await plan_rejected(office.store, VirtualClock(), run, lambda _: True)
 

@@ -22,6 +22,7 @@ from tests.runs.test_hidden_documents import SHIPMENT
 pytestmark = pytest.mark.anyio
 
 A_QUERY_S = 0.1
+STATUS = "FDocumentStatus"
 
 
 def refuse_where(
@@ -194,3 +195,69 @@ async def test_refusals_within_a_second_make_no_cancelled_document_count(
     pushed = await office.execute(check=False)
     assert refused
     assert pushed.of(State.PUSHED) == set(numbers), pushed.rows
+
+
+@pytest.mark.parametrize("until_s", [1.0, 20.0])
+async def test_metadata_that_are_being_loaded_take_no_status_from_the_source_form(
+    monkeypatch: pytest.MonkeyPatch, until_s: float
+) -> None:
+    """The site refuses a field since its metadata are not whole yet, and tells these so as well."""
+    told = FormRows._field_keys
+
+    def refuses(form: str, fields: Sequence[str], _what: str) -> str | None:
+        asks = form == PURCHASE_ORDER.id and STATUS in fields
+        return STATUS if asks and anyio.current_time() < until_s else None
+
+    async def keys(self: FormRows, form: str) -> frozenset[str]:
+        known = await told(self, form)
+        assert STATUS.lower() in known
+        return known - {STATUS.lower()} if anyio.current_time() < until_s else known
+
+    refuse_where(monkeypatch, refuses)
+    monkeypatch.setattr(FormRows, "_field_keys", keys)
+    office = Office(sandbox(allow_blocked=True, **OPEN))
+    unapproved, *_ = numbers = ["CGDDU000000", *orders(1)]
+    await office.open_run(numbers)
+    await office.execute(check=False)
+    assert not office.site.world.documents_of(unapproved)
+
+
+async def test_a_field_that_metadata_tell_is_not_believed_to_be_lacking(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The site refuses it for forty seconds, though its metadata tell it."""
+
+    def refuses(form: str, fields: Sequence[str], _what: str) -> str | None:
+        asks = form == PURCHASE_ORDER.id and STATUS in fields
+        return STATUS if asks and anyio.current_time() < 80 else None
+
+    refuse_where(monkeypatch, refuses)
+    office = Office(sandbox(allow_blocked=True, **OPEN))
+    unapproved, *_ = numbers = ["CGDDU000000", *orders(1)]
+    await office.open_run(numbers)
+    await office.execute(check=False)
+    assert not office.site.world.documents_of(unapproved)
+
+
+async def test_refusals_of_one_field_say_nothing_of_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The form lacks FCloseStatus, metadata are not told; half a minute later a reload begins."""
+
+    def refuses(form: str, fields: Sequence[str], _what: str) -> str | None:
+        if form != PURCHASE_ORDER.id:
+            return None
+        if STATUS in fields and 30 < anyio.current_time() < 45:
+            return STATUS
+        return "FCloseStatus" if "FCloseStatus" in fields else None
+
+    async def keys(_self: FormRows, _form: str) -> frozenset[str]:
+        return frozenset()
+
+    refuse_where(monkeypatch, refuses)
+    monkeypatch.setattr(FormRows, "_field_keys", keys)
+    office = Office(sandbox(allow_blocked=True, **OPEN))
+    unapproved, *_ = numbers = ["CGDDU000000", *orders(1)]
+    await office.open_run(numbers)
+    await office.execute(check=False)
+    assert not office.site.world.documents_of(unapproved)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -44,8 +45,26 @@ from tests.runs.rough_answers import (
     until_lost,
     until_pushed,
 )
+from tests.runs.test_follow import FOLLOW
 
 pytestmark = pytest.mark.anyio
+
+
+def keep_but_the_last(monkeypatch: pytest.MonkeyPatch, numbers: Sequence[str], words: str) -> None:
+    """Let the call that carries all of them save all but the last, and refuse that by name."""
+    work = site.Site._push
+    bad = numbers[-1]
+
+    def push(self: Any, visit: Any, now_s: float) -> Any:
+        order = self._order(visit)
+        if bad not in order.numbers:
+            return work(self, visit, now_s)
+        if set(order.numbers) == set(numbers):
+            good = replace(order, numbers=tuple(n for n in order.numbers if n != bad))
+            self._save(self.world.convert(good, visit.user), now_s)
+        return json_reply(failure(self._manners.style, 11, words))
+
+    monkeypatch.setattr(site.Site, "_push", push)
 
 
 async def killed_under_way(office: Office, times: int) -> None:
@@ -106,7 +125,7 @@ async def test_a_part_of_a_bill_that_was_refused_is_told(
         await office.store.end_run(FIRST, 5, VirtualClock().now())
     await anyio.sleep(30)
     if then == "retry":
-        await plan_again(office, killed=first == "kill")
+        await plan_again(office)
     pushed = await office.execute(pace=NO_CANARY, throttle=one_by_one(), check=False)
     row = pushed.rows[numbers[0]]
     assert row.state is State.PUSHED, row
@@ -165,7 +184,7 @@ async def test_a_part_of_a_bill_that_was_refused_is_not_pushed_twice(
     if how == "halt-retry":
         await office.store.end_run(FIRST, Exit.STOPPED, VirtualClock().now())
     await anyio.sleep(30)
-    await plan_again(office, killed=how == "kill-retry")
+    await plan_again(office)
     await office.execute(pace=NO_CANARY, throttle=one_by_one(), check=False)
     assert len(office.site.world.documents_of(numbers[0])) <= 2
 
@@ -225,3 +244,38 @@ async def test_what_was_refused_long_ago_is_recalled_by_no_later_kill() -> None:
     await anyio.sleep(60)
     pushed = await office.execute(pace=NO_CANARY, throttle=one_by_one(), check=False)
     assert pushed.rows[numbers[1]].state is State.REJECTED, pushed.rows[numbers[1]]
+
+
+@pytest.mark.parametrize("route", [ROUTE, FOLLOW])
+async def test_what_was_refused_at_the_end_of_yesterday_is_recalled_by_no_resume(
+    route: Any,
+) -> None:
+    """`--limit` ends a run whose last bill was refused; hours later a program pushes that bill."""
+    office, numbers = Office(sandbox(latency_s=1.0, **OPEN), route), orders(12)
+    office.site.world.refuse(numbers[5], REFUSED)
+    await office.open_run(numbers)
+    limited = PushPace(canary=False, limit=6)
+    await office.execute(pace=limited, throttle=one_by_one(), check=False)
+    await office.store.end_run(FIRST, 5, VirtualClock().now())
+    assert (await office.rows())[numbers[5]].state is State.REJECTED
+    await anyio.sleep(6 * 3600)
+    made = office.site.world.add_target(IN_STOCK, numbers[5], creator="sandbox")
+    pushed = await office.execute(pace=NO_CANARY, throttle=one_by_one(), check=False)
+    assert made.status == "A"
+    assert pushed.rows[numbers[5]].state is State.REJECTED, pushed.rows[numbers[5]]
+
+
+async def test_a_whole_bill_is_not_told_to_be_a_part_for_its_neighbours_refusal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The rule splits bills; three are saved whole and shown late, the fourth refused by name."""
+    numbers = orders(4)
+    keep_but_the_last(monkeypatch, numbers, f"单据“{numbers[3]}”的仓库必录")
+    options = sandbox(policy=Policy.SPLIT, query_lag_s=5.0, look_s=0.1, latency_s=1.0, **OPEN)
+    office = Office(options)
+    await office.open_run(numbers)
+    throttle = steered(concurrency=1, chunk_size=4)
+    pushed = await office.execute(pace=NO_CANARY, throttle=throttle, check=False)
+    rows = [pushed.rows[number] for number in numbers[:3]]
+    assert [len(row.targets) for row in rows] == [2, 2, 2]
+    assert [row.code for row in rows] == ["", "", ""], [row.reason for row in rows]

@@ -61,6 +61,7 @@ from k3push.ports import (
     Turn,
 )
 from k3push.runs.context import Context
+from k3push.runs.due_looks import note_due
 from k3push.runs.earlier_calls import waits_for_others
 from k3push.runs.lookup import can_ask, found_by, look_at_targets
 from k3push.runs.own_documents import (
@@ -454,6 +455,9 @@ async def _note_refused(
 ) -> None:
     """Note what is given up by the ERP's word: a part may be saved that no look shows yet."""
     refused = [each.number for each in outcomes if each.state is State.REJECTED]
+    if refused and not context.look_is_due:
+        context.look_is_due = True
+        await note_due(context.ledger, context.run.id, context.clock.now())
     none = frozenset[str]()
     now_s = anyio.current_time()
     context.refused |= {n: (context.sent_before.get(n, none), now_s) for n in refused}

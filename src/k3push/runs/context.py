@@ -180,7 +180,9 @@ class Context:
             clock, when; they are looked at once more.
         refused_s: On the loop's clock, when it last refused one of which looks may show a document
             yet; infinitely long ago where it has not.
-        looked_until: Up to when what earlier executions were refused was looked at once more.
+        looked_until: Since when what earlier executions were refused was not looked at once more;
+            None where all was.
+        look_is_due: The ledger says that a look at what was refused is due.
         doubted_elsewhere: Numbers that wait, or have waited, for another run; its call may be
             carried out after ours.
         twins: Numbers that were found to have more documents than their push made.
@@ -215,6 +217,7 @@ class Context:
     refused: dict[BillNumber, tuple[frozenset[str], float]] = field(default_factory=dict)
     refused_s: float = -math.inf
     looked_until: datetime | None = None
+    look_is_due: bool = False
     doubted_elsewhere: dict[BillNumber, None] = field(default_factory=dict)
     twins: int = 0
     splits: bool = False

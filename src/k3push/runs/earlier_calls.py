@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from k3push.core.model import ABSENT, BillNumber, NeverSent, RunId, State
 from k3push.core.safety.evidence import CALL_LIMIT
+from k3push.core.safety.named_bills import messages_naming
 from k3push.core.safety.verdict import InDoubt, ReadBack, Verdict, judge
 from k3push.ports import AttemptRecord, Doubt
 from k3push.runs.context import Context
@@ -41,12 +42,17 @@ def told_nothing_plain(kept: AttemptRecord) -> bool:
     return was_in_doubt(kept)
 
 
-def words_of_refusal(kept: AttemptRecord) -> str:
-    """Return what the ERP has refused a call with; "" if it did not, or has said nothing."""
+def words_of_refusal(kept: AttemptRecord, number: BillNumber) -> str:
+    """Return what the ERP has refused a call with that may be about a bill, or "".
+
+    Words that name bills of the call are about these alone.
+    """
     verdict = _verdict(kept)
     if not isinstance(verdict, ReadBack) or verdict.said.success:
         return ""
-    return " ".join(verdict.said.messages)
+    messages = verdict.said.messages
+    named = messages_naming(messages, kept.attempt.intent.numbers)
+    return " ".join(named.get(number, ()) if named else messages)
 
 
 def may_have_made(kept: AttemptRecord, *, splits: bool) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from datetime import timedelta
 
 import anyio
 
@@ -17,8 +16,8 @@ from k3push.core.remark import remark
 from k3push.core.safety.evidence import made_beside, new_targets
 from k3push.core.safety.life import AMENDABLE
 from k3push.runs.context import Context
+from k3push.runs.due_looks import due_since, note_made
 from k3push.runs.lookup import look_at_targets
-from k3push.runs.outcome import Exit
 from k3push.runs.own_documents import attempts_by, ours_of, strangers_among, told_of_twins
 from k3push.runs.row_pages import pages_of
 from k3push.runs.settle import SHORTEST_WAIT_S
@@ -115,6 +114,8 @@ async def look_at_all_refused(context: Context) -> None:
         # A stop, too, waits for what has left to be told.
         await anyio.sleep(left_s)
     await look_at_refused(context, all_of_them=True)
+    if context.look_is_due:
+        await note_made(context.ledger, context.run.id)
 
 
 async def look_at_refused(context: Context, *, all_of_them: bool = False) -> float:
@@ -171,25 +172,15 @@ async def _take_back(context: Context, outcome: Outcome) -> None:
 
 
 async def recall_refused(context: Context) -> None:
-    """Take in what an execution was refused that had no time to look at it once more.
-
-    It was killed, or was to end at once, as its exit code tells where numbers are left.
-    """
-    run, ended = context.run, context.run.ended_at
-    if run.exit in {Exit.DONE, Exit.SOME_REJECTED}:
+    """Take in what an execution was refused that was cut off before its last look."""
+    run, patience_s = context.run, context.settle.first_wait_s
+    since = await due_since(context.ledger, run.id)
+    context.looked_until, context.look_is_due = since, since is not None
+    if since is None:
         return
-    if ended is None:
-        # It was alive when its last call began, and when the last answer was written down.
-        ends = [end for _, end in await context.ledger.spans(run.id)]
-        ends += [doubt.began_at for doubt in await context.ledger.doubts(run.id)]
-        ended = max(ends, default=None)
-    if ended is None:
-        return
-    patience_s = context.settle.first_wait_s
-    context.looked_until = ended - timedelta(seconds=patience_s)
     async for rows in pages_of(context.ledger, run, {State.REJECTED}):
         for row in rows:
-            if row.attempts and row.settled_at and row.settled_at >= context.looked_until:
+            if row.attempts and row.settled_at and row.settled_at >= since:
                 age_s = (context.clock.now() - row.settled_at).total_seconds()
                 # Whatever the clocks say, nobody waits for longer than that.
                 at_s = anyio.current_time() - min(max(age_s, 0.0), patience_s)

@@ -12,6 +12,7 @@ from k3push.core.model import Step as FollowStep
 from k3push.core.pacing.pace import Step
 from k3push.core.safety.document_steps import done_states
 from k3push.ports import Ledger
+from k3push.runs.due_looks import due_since
 from k3push.runs.listed_files import file_at, kept_line_counts
 from k3push.runs.row_pages import not_enrolled
 from k3push.runs.stop import Cause, Stop
@@ -243,8 +244,8 @@ async def anything_open(ledger: Ledger, run: Run) -> bool:
     counts = await ledger.counts(run.id)
     if any(counts.get(state) for state in (State.PLANNED, State.SENT, State.UNKNOWN)):
         return True
-    if run.exit is None and counts.get(State.REJECTED) and await ledger.attempt_count(run.id):
-        return True  # what a killed execution was refused is looked at once more
+    if await due_since(ledger, run.id) is not None:
+        return True  # what was refused is looked at once more
     followed = await followed_of(ledger, run)
     return bool(followed.left or followed.unknown or followed.waiting)
 

@@ -70,7 +70,7 @@ async def _told_of_refusal(context: Context, outcome: Outcome, run: RunId) -> Ou
     if outcome.code or outcome.state is not State.PUSHED:
         return outcome
     *_, last = await attempts_by(context.ledger, run, outcome.number)
-    words = words_of_refusal(last)
+    words = words_of_refusal(last, outcome.number)
     if not words or not await context.may_have_several():
         return outcome
     return outcome._replace(code=PARTLY, reason=words)

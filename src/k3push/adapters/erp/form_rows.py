@@ -17,6 +17,9 @@ Rows = list[list[object]]
 # Refusals in a row after which the fields that a form may lack are tried one by one.
 REFUSALS_OF_A_FIELD = 2
 
+# How long a field is refused that the form's metadata tell, before it is taken for lacking.
+TOLD_BELIEVED_AFTER_S = 300.0
+
 
 class FormRows:
     """Reads rows, and remembers of each form what it lacks and how its site cuts pages."""
@@ -25,8 +28,7 @@ class FormRows:
         self._calls = calls
         self._lacking: dict[str, set[str]] = {}
         self._refusals: Counter[str] = Counter()
-        self._refused_since_s: dict[str, float] = {}
-        self._keys: dict[str, frozenset[str]] = {}
+        self._refused_since_s: dict[tuple[str, str], float] = {}
         self._answered: defaultdict[str, set[str]] = defaultdict(set)
         self._proofs: dict[tuple[str, ...], paging.Proof] = {}
 
@@ -82,19 +84,23 @@ class FormRows:
                 lacking.update(missing)
             else:
                 self._refusals[form] = 0
+                for known in [each for each in self._refused_since_s if each[0] == form]:
+                    del self._refused_since_s[known]
                 return fields, rows
 
     async def _lacks_surely(self, form: str, field: str, seconds: float) -> bool:
-        """Say whether a form lacks a field that a refusal has named; else wait for a while.
+        """Say whether a form lacks a field that refusals have named; else wait for a while.
 
-        Its metadata tell it (P 15.1), or else that it is refused for so many seconds.
+        What its metadata tell (P 15.1) is told again, since they may be loaded at this moment.
         """
-        if form not in self._keys:
-            self._keys[form] = await self._field_keys(form)
-        if (keys := self._keys[form]) and field.partition(".")[0].lower() not in keys:
-            return True
         now_s = anyio.current_time()
-        since_s = now_s - self._refused_since_s.setdefault(form, now_s)
+        since_s = now_s - self._refused_since_s.setdefault((form, field), now_s)
+        keys = await self._field_keys(form)
+        if field.lower() in keys and seconds > BELIEVED_AFTER_S:
+            seconds = TOLD_BELIEVED_AFTER_S
+        elif wire.BILL_NO.lower() in keys and field != bill_rows.DOCUMENT_STATUS:
+            # They lack it. Nearly each form has that one status; others are often lacking.
+            seconds = BELIEVED_AFTER_S
         if since_s < seconds:
             await anyio.sleep(min(seconds - since_s, max(BELIEVED_AFTER_S, since_s)))
         return since_s >= seconds
