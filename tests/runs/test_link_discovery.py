@@ -169,7 +169,7 @@ async def test_another_rules_document_does_not_prove_the_links_of_this_one(count
 
 NOT_PROVED: Mapping[str, tuple[SandboxOptions, Route]] = {
     "no links to be asked": (sandbox(link_fields=False), UNKNOWN),
-    "no word of the tables": (sandbox(steps(*["no-permission"] * 2, on=Channel.QUERY)), UNKNOWN),
+    "no word of the tables": (sandbox(steps(*["no-permission"] * 5, on=Channel.QUERY)), UNKNOWN),
     "another entry": (sandbox(), replace(UNKNOWN, target_entry="FOther")),
     "no right to read": (sandbox(unreadable={"sandbox": [UNKNOWN.target]}), UNKNOWN),
     "a rule without links": (

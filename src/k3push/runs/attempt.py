@@ -39,6 +39,7 @@ from k3push.core.protocol import wire
 from k3push.core.remark import remark
 from k3push.core.safety.evidence import (
     CALL_LIMIT,
+    EDIT_LOCK,
     TRY_LATER_CODES,
     Conclusion,
     Look,
@@ -61,8 +62,8 @@ from k3push.ports import (
     Turn,
 )
 from k3push.runs.context import Context
-from k3push.runs.due_looks import note_due
 from k3push.runs.earlier_calls import waits_for_others
+from k3push.runs.last_looks import note_refused
 from k3push.runs.lookup import can_ask, found_by, look_at_targets
 from k3push.runs.own_documents import (
     but_others_cancelled,
@@ -455,16 +456,12 @@ async def _note_refused(
 ) -> None:
     """Note what is given up by the ERP's word: a part may be saved that no look shows yet."""
     refused = [each.number for each in outcomes if each.state is State.REJECTED]
-    if refused and not context.look_is_due:
-        context.look_is_due = True
-        await note_due(context.ledger, context.run.id, context.clock.now())
-    none = frozenset[str]()
-    now_s = anyio.current_time()
-    context.refused |= {n: (context.sent_before.get(n, none), now_s) for n in refused}
-    is_open = refused and not said.success and said.code not in TRY_LATER_CODES
+    if not refused:
+        return
+    is_open = not said.success and said.code not in {CALL_LIMIT, EDIT_LOCK}
     # What a session was denied for may have been done all the same.
-    if is_open and (sending.lost or await context.may_have_several()):
-        context.refused_s = now_s
+    late = is_open and (bool(sending.lost) or await context.may_have_several())
+    await note_refused(context, refused, late=late)
 
 
 async def _look_first(context: Context, sending: Sending) -> Mapping[BillNumber, tuple[str, ...]]:
@@ -658,7 +655,8 @@ async def _conclude(
         last_try=sending.chunk.tries + 1 >= context.pace.max_attempts,
         drafts=context.route.draft_when_save_fails,
         elsewhere=context.erp.spares(sender),
-        splits=bool(made) and not said.success and await context.may_have_several(),
+        splits=bool(made) and not said.success and await context.may_be_parted(),
+        several=not said.success and await context.may_have_several(),
     )
 
 
@@ -694,11 +692,11 @@ async def _but_others(
 ) -> Targets:
     """Leave out what somebody else has made meanwhile, and tell of it beside ours.
 
-    What an answer names was made by its call; beside a success nothing else was (`strangers`).
+    What an answer names was made by its call, and where it names all, nothing else (`strangers`).
     """
     named = _named(attempt, said)
     unnamed = {n: tuple(t for t in made[n] if t.id not in named) for n in made}
-    if said.success or not (unnamed := {n: left for n, left in unnamed.items() if left}):
+    if said.names_all or not (unnamed := {n: left for n, left in unnamed.items() if left}):
         return made
     others = await strangers_among(context, unnamed)
     ours = new_targets(made, dict.fromkeys(made, others))

@@ -40,6 +40,8 @@ SOURCE_KEEPS_S = 600.0
 
 # How many bills of one document each show that none is split.
 LEAST_KNOWN = 3
+MANY_KNOWN = 20
+"""The same where a mistake would lose a part of a bill."""
 
 # When this many numbers were pushed by somebody else as well, it is no accident.
 MOST_TWINS = 3
@@ -315,24 +317,30 @@ class Context:
     async def may_have_several(self) -> bool:
         """Say whether a call may have made a part of what it makes of one bill.
 
-        It makes one document of each where all that this ledger has made was of that kind.
+        It makes one document of each where many that this ledger has made were of that kind: a
+        rule may split some bills alone.
         """
-        return not await self._look_at_known() or self.splits
+        await self._look_at_known()
+        return self.splits or (self.known_bills or 0) < MANY_KNOWN
+
+    async def may_be_parted(self) -> bool:
+        """Say whether a document of a refused bill may be a part of what is due."""
+        await self._look_at_known()
+        return self.splits or not self.known_bills
 
     async def makes_one(self) -> bool:
         """Say whether a call makes one document of each bill, as far as a few bills have shown."""
         await self._look_at_known()
         return not self.splits and (self.known_bills or 0) >= LEAST_KNOWN
 
-    async def _look_at_known(self) -> bool:
-        """Learn from what the ledger has made whether bills are split; say whether it has any."""
+    async def _look_at_known(self) -> None:
+        """Learn from what the ledger has made whether bills are split."""
         if self.known_bills is None:
             made = await self.ledger.made_by(self.run.id, limit=MOST_KNOWN)
             known = await made_alike(self, self.ledger, made)
             several = [each for each in known if len(each.targets) > 1]
             self.splits = self.splits or any(each.code != TWIN for each in several)
             self.known_bills = len(known)
-        return self.known_bills > 0
 
     def note_made(self, outcomes: Sequence[Outcome]) -> None:
         """Note whether bills of which calls of ours have made documents have several."""

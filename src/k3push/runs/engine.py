@@ -43,13 +43,18 @@ from k3push.core.pacing.backlog import Backlog
 from k3push.core.pacing.call_limits import QUIET_S, CallLimits
 from k3push.core.pacing.holds import Hold
 from k3push.core.remark import remark
-from k3push.core.safety.evidence import DROPPED, Conclusion
+from k3push.core.safety.evidence import CALL_LIMIT, DROPPED, Conclusion
 from k3push.ports import RunIsAliveError
 from k3push.runs.attempt import Sending, push_chunk
 from k3push.runs.context import Context
 from k3push.runs.held_numbers import HeldNumbers
 from k3push.runs.intake import Intake
-from k3push.runs.last_looks import look_at_refused, look_once_more, recall_refused
+from k3push.runs.last_looks import (
+    look_at_refused,
+    look_once_more,
+    note_refused,
+    recall_refused,
+)
 from k3push.runs.retried_reads import pause_s
 from k3push.runs.row_pages import PAGE_ROWS
 from k3push.runs.settle import (
@@ -440,8 +445,8 @@ class _Engine:
         """Reject a bill, with the words of the last answer."""
         context, number = self.context, outcome.number
         rejected = outcome._replace(state=State.REJECTED)
-        before = context.sent_before.get(number, frozenset())
-        context.refused[number] = (before, anyio.current_time())
+        late = outcome.code != CALL_LIMIT and await context.may_have_several()
+        await note_refused(context, [number], late=late)
         await context.ledger.conclude(context.run.id, [rejected], at=context.clock.now())
         context.watch.concluded([rejected])
         context.forget([rejected])

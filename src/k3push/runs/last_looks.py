@@ -16,7 +16,7 @@ from k3push.core.remark import remark
 from k3push.core.safety.evidence import made_beside, new_targets
 from k3push.core.safety.life import AMENDABLE
 from k3push.runs.context import Context
-from k3push.runs.due_looks import due_since, note_made
+from k3push.runs.due_looks import due_since, note_due, note_made
 from k3push.runs.lookup import look_at_targets
 from k3push.runs.own_documents import attempts_by, ours_of, strangers_among, told_of_twins
 from k3push.runs.row_pages import pages_of
@@ -103,6 +103,23 @@ async def name_vouched(context: Context, rows: Sequence[Row]) -> list[Row]:
         else row
         for row in rows
     ]
+
+
+async def note_refused(context: Context, numbers: Collection[BillNumber], *, late: bool) -> None:
+    """Note numbers that are about to be given up by the ERP's word.
+
+    Args:
+        context: The execution.
+        numbers: The ERP's spellings.
+        late: Looks may show later what was saved all the same.
+    """
+    if not context.look_is_due:
+        context.look_is_due = True
+        await note_due(context.ledger, context.run.id, context.clock.now())
+    none, now_s = frozenset[str](), anyio.current_time()
+    context.refused |= {n: (context.sent_before.get(n, none), now_s) for n in numbers}
+    if late:
+        context.refused_s = now_s
 
 
 async def look_at_all_refused(context: Context) -> None:

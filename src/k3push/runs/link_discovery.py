@@ -16,6 +16,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
+import anyio
+
 from k3push.core.protocol.links import (
     Found,
     LinkRow,
@@ -47,7 +49,7 @@ async def find_links(reader: Reader) -> Found:
         return Found(route)
     # Where nothing else tells of documents, a refusal has to last.
     long_s = BELIEVED_AFTER_S if route.source_number_field else LAST_BELIEVED_AFTER_S
-    entries = [target_entry(route)] if target_entry(route) else await _entries(reader)
+    entries = [target_entry(route)] if target_entry(route) else await _entries(reader, long_s)
     newest: dict[str, list[LinkRow]] = {}
     for entry in entries:
         tried = replace(route, target_entry=entry)
@@ -66,11 +68,19 @@ async def find_links(reader: Reader) -> Found:
     return found
 
 
-async def _entries(reader: Reader) -> list[str]:
-    """Return the entries of the target form that may carry links; none where nobody tells."""
+async def _entries(reader: Reader, long_s: float) -> list[str]:
+    """Return the entries of the target form that may carry links; none where nobody tells.
+
+    Metadata that are being loaded may tell of none at first.
+    """
     form = reader.route.target
-    told = await _told(reader, form, lambda: reader.erp.entries_of(form))
-    return entries_that_may_link(told or ())
+    began_s = anyio.current_time()
+    while True:
+        told = await _told(reader, form, lambda: reader.erp.entries_of(form), long_s)
+        entries = entries_that_may_link(told or ())
+        if entries or told is None or (since_s := anyio.current_time() - began_s) >= long_s:
+            return entries
+        await anyio.sleep(min(long_s - since_s, max(BELIEVED_AFTER_S, since_s)))
 
 
 async def _told(

@@ -35,12 +35,14 @@ class Makers:
     Attributes:
         constant: Who made all that are known; "" where several did, or nothing is known.
         copied: Each may bear who has made its bill: a rule may copy that.
+        alike: The makers of their bills are told.
         ahead: So far at most the server's local time was ahead of the clock of a machine, in UTC,
             when it made one.
     """
 
     constant: str = ""
     copied: bool = False
+    alike: bool = False
     ahead: timedelta = EASTERNMOST
 
     def may_be(self, creator: str, of_bills: Collection[str]) -> bool:
@@ -205,6 +207,7 @@ async def _makers_of(looker: Looker, named: Mapping[str, _Named]) -> Makers:
     return Makers(
         next(iter(makers)) if len(makers) == 1 else "",
         copied=bool(pairs) and copied,
+        alike=any(creator for creator, _ in creators),
         ahead=max([EASTERNMOST, *ahead]),
     )
 

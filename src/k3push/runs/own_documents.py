@@ -60,8 +60,14 @@ async def ours_of(
             # Where bills are pushed though they have a document, another run's is no accident.
             shown: Sequence[Target] = targets if context.repeats_pushes else found[number]
             others = strangers | by_runs.get(number, frozenset())
-            outcome = await told_of_another(context, made_beside(number, shown, others))
-            outcomes[number] = await _told_of_refusal(context, outcome, run or context.run.id)
+            outcomes[number] = made_beside(number, shown, others)
+    if run is not None and run != context.run.id:
+        of = await context.ledger.run(run)
+        if of is None or of.route.rule != context.route.rule:
+            return outcomes  # what is known of bills is known of this run's rule
+    for number, outcome in outcomes.items():
+        told = await told_of_another(context, outcome)
+        outcomes[number] = await _told_of_refusal(context, told, run or context.run.id)
     return outcomes
 
 
@@ -71,7 +77,7 @@ async def _told_of_refusal(context: Context, outcome: Outcome, run: RunId) -> Ou
         return outcome
     *_, last = await attempts_by(context.ledger, run, outcome.number)
     words = words_of_refusal(last, outcome.number)
-    if not words or not await context.may_have_several():
+    if not words or not await context.may_be_parted():
         return outcome
     return outcome._replace(code=PARTLY, reason=words)
 

@@ -17,6 +17,7 @@ Every read of a run comes through `read_with_retries`, most of them from a look 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 import anyio
@@ -62,6 +63,10 @@ ROUNDS_OF_ONE = 3
 # Refusals of a question with several numbers before it is halved, and of one that the ERP may
 # refuse for good before that is believed.
 TRIES_OF_A_PART = 2
+
+# For how long looks behind an answer are tried again once a stop is asked; the next execution can
+# make them as well, and a service manager waits no longer than a minute and a half.
+AFTER_A_STOP_S = 45.0
 
 
 def pause_s(nth: int) -> float:
@@ -210,6 +215,38 @@ async def read_unless_refused(
             return None
 
 
+@dataclass(slots=True)
+class _Patience:
+    """For how long a read is tried again after a stop.
+
+    Attributes:
+        stop: What is asked of the execution.
+        stop_or_not: An open chunk is waited for, but not for long.
+        stopped_s: When the stop was noticed.
+    """
+
+    stop: Stop
+    stop_or_not: bool
+    stopped_s: float | None = None
+
+    def goes_on(self) -> bool:
+        """Say whether the read may be tried once more."""
+        if not self.stop.asked:
+            return True
+        since_s = anyio.current_time() - self.stopped_s if self.stopped_s is not None else 0.0
+        return self.stop_or_not and since_s < AFTER_A_STOP_S
+
+    async def rest(self, seconds: float) -> None:
+        """Wait for the next try: a stop ends the wait, and the tries behind it have an end."""
+        if not self.stop.asked:
+            await self.stop.sleep(seconds)
+        elif self.stopped_s is not None:
+            left_s = self.stopped_s + AFTER_A_STOP_S - anyio.current_time()
+            await anyio.sleep(min(seconds, max(left_s, 0.0)))
+        if self.stop.asked and self.stopped_s is None:
+            self.stopped_s = anyio.current_time()
+
+
 async def open_turn(context: Reader, turn: Callable[[], Awaitable[T]]) -> T:
     """Log in if need be and wait for a turn, trying again as a read is."""
     return await read_with_retries(context, "", turn)
@@ -255,6 +292,7 @@ async def read_with_retries(
         context.worked.add(form)
         return found
     refusals = 0
+    patience = _Patience(context.stop, stop_or_not)
 
     async def once() -> T:
         nonlocal refusals
@@ -279,13 +317,11 @@ async def read_with_retries(
     )
     retrying = AsyncRetrying(
         retry=retry_if_exception(
-            lambda error: (
-                _may_pass(error, worked=worked) and (stop_or_not or not context.stop.asked)
-            )
+            lambda error: _may_pass(error, worked=worked) and patience.goes_on()
         ),
         stop=stop_after_attempt(tries),
         wait=wait_for_erp,
-        sleep=anyio.sleep if stop_or_not else context.stop.sleep,
+        sleep=patience.rest,
         before_sleep=lambda state: _put_off(context, began_s, state),
         reraise=True,
     )

@@ -243,10 +243,12 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
         else:
             at_work.add(doubt.attempt)
     # What is found is written down first: it proves what its sender's colleagues see.
-    context.note_made(found)
+    if run == context.run.id:
+        context.note_made(found)
     ground = found_by(context.route, seen, {t.id for each in found for t in each.targets})
     await _conclude(context, run, found, (), ground)
-    context.note_twins(found)
+    if run == context.run.id:
+        context.note_twins(found)
     silent = [(doubt, age) for doubt, age in due if doubt.number not in made]
     # A call whose documents still come may save more, though the window has passed.
     over = [d for d, age in silent if age >= context.settle.window_s and d.attempt not in at_work]

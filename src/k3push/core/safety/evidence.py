@@ -44,8 +44,8 @@ class Conclusion:
             call limit), or its exception was about a number that travelled alone.
         limited: It asked for that since calls or licences are limited, which is about no number.
         broke: The call ended with an exception, so that the parts wait before they travel.
-        hides: Several numbers were refused, and some may have been saved all the same (P 5.7): the
-            parts wait until looks surely show that.
+        hides: Some of what was refused may have been saved all the same (P 5.7): the parts wait
+            until looks surely show that.
         contradiction: Why the run must stop (rule 9), as a remark, or "".
     """
 
@@ -121,6 +121,7 @@ def conclude(
     drafts: bool = False,
     elsewhere: bool = False,
     splits: bool = False,
+    several: bool = False,
 ) -> Conclusion:
     """Say what came of every number of an attempt, from the answer and a read-back.
 
@@ -157,6 +158,7 @@ def conclude(
         drafts: The push asked for a draft where the target cannot be saved.
         elsewhere: Pushes go through other users than its own from now on.
         splits: A bill may have several documents, some of which were saved.
+        several: The same, where nothing but a wait depends on it.
     """
     made = look.made
     done = () if look.covered and _unlinked(said, numbers, made) else made
@@ -185,7 +187,9 @@ def conclude(
         of_rest,
         outcomes=tuple(outcomes[number] for number in numbers),
         broke=said.thrown,
-        hides=not said.success and len(numbers) > 1 and said.code != CALL_LIMIT,
+        hides=not said.success
+        and (several or len(numbers) > 1)
+        and said.code not in {CALL_LIMIT, EDIT_LOCK},
     )
 
 

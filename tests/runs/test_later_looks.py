@@ -1,0 +1,274 @@
+"""What a later look, question or second refusal tells, where the first was too early."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import anyio
+import pytest
+
+from k3push.adapters.erp.client import ErpClient
+from k3push.adapters.erp.form_rows import FormRows
+from k3push.core.model import PARTLY, Follow, RunId, State
+from k3push.core.protocol.logins import password_login
+from k3push.ports import LookFailedError, LookRefusedError
+from k3push.runs.context import Context
+from k3push.runs.stop import Cause
+from k3push.simulator import Accounts, Policy, Refusal, site
+from k3push.simulator.answers import failure
+from k3push.simulator.conversion import Converter
+from k3push.simulator.exchange import json_reply
+from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
+from tests.runs.office import (
+    ROUTE,
+    Office,
+    one_by_one,
+    orders,
+    sandbox,
+    steered,
+    steps,
+)
+from tests.runs.rough_answers import (
+    NO_CANARY,
+    OPEN,
+    doubled,
+    keep_a_part,
+    name_nothing,
+    until_lost,
+    until_pushed,
+)
+from tests.runs.test_clerks_documents import with_policy
+from tests.runs.test_follow import FOLLOW, NO_HALT
+from tests.runs.test_limits_by_bill import turned_away
+from tests.runs.test_passing_refusals import pushed_by_persons, refuse_where
+
+pytestmark = pytest.mark.anyio
+
+USERS = ("sandbox", "two", "three")
+STATUS = "FDocumentStatus"
+
+
+@pytest.mark.parametrize("code", [7, 2])
+async def test_what_a_lone_bill_left_as_it_met_a_limit_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """A rule splits a bill that travels alone; a document is saved, then licences are out."""
+    options = sandbox(policy=Policy.SPLIT, query_lag_s=8.0, look_s=0.1, latency_s=1.0, **OPEN)
+    options = replace(options, accounts=Accounts(users=dict.fromkeys(USERS, "sandbox")))
+    office, numbers = Office(options), orders(2)
+    keep_a_part(monkeypatch, numbers[1:], kept=1, why=Refusal(code, "许可并发数已满"))
+    await office.open_run(numbers)
+    logins = {name: password_login("sandbox", name, "sandbox", 2052) for name in USERS[1:3]}
+    users = logins if code == 2 else None
+    await office.execute(pace=NO_CANARY, throttle=one_by_one(), more_users=users, check=False)
+    assert len(office.site.world.documents_of(numbers[1])) <= 2
+
+
+def keep_but_the_last(monkeypatch: pytest.MonkeyPatch, numbers: Sequence[str], words: str) -> None:
+    """Let the call that carries all of them save all but the last, and refuse that by name."""
+    work = site.Site._push
+    bad = numbers[-1]
+
+    def push(self: Any, visit: Any, now_s: float) -> Any:
+        order = self._order(visit)
+        if bad not in order.numbers:
+            return work(self, visit, now_s)
+        if set(order.numbers) == set(numbers):
+            good = replace(order, numbers=tuple(n for n in order.numbers if n != bad))
+            self._save(self.world.convert(good, visit.user), now_s)
+        return json_reply(failure(self._manners.style, 11, words))
+
+    monkeypatch.setattr(site.Site, "_push", push)
+
+
+async def test_one_whole_bill_shows_not_that_none_is_split(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A bill of one document came first; of the last, which is split, a part is saved, late."""
+    name_nothing(monkeypatch)
+    options = sandbox(policy=Policy.SPLIT, query_lag_s=5.0, look_s=0.1, latency_s=1.0, **OPEN)
+    office, numbers = Office(options), orders(2)
+    (first,) = office.site.world.store.by_number(PURCHASE_ORDER, numbers[0])
+    first.entries[1:] = []
+    first.entries[0].quantity = first.entries[0].left = 1
+    keep_a_part(monkeypatch, numbers[1:], kept=1)
+    await office.open_run(numbers)
+    pushed = await office.execute(throttle=one_by_one(), check=False)
+    assert len(pushed.rows[numbers[0]].targets) == 1
+    row = pushed.rows[numbers[1]]
+    assert row.state is State.PUSHED, row
+    assert row.code == PARTLY, row
+
+
+@pytest.mark.parametrize("lasts_s", [100.0, 240.0])
+async def test_a_limit_of_all_calls_refuses_no_document(
+    monkeypatch: pytest.MonkeyPatch, lasts_s: float
+) -> None:
+    """For some minutes the site turns all pushes and submits away; then all goes on."""
+    work = site.Site._answer
+
+    def answer(self: Any, visit: Any, now_s: float) -> Any:
+        is_push = visit.call.service == "push"
+        writes = is_push or visit.operation is not None
+        if writes and 40 < now_s < 40 + lasts_s:
+            return json_reply(failure(self._manners.style, 14, "调用次数超过限制"))
+        return work(self, visit, now_s)
+
+    monkeypatch.setattr(site.Site, "_answer", answer)
+    options = sandbox(orders=200, latency_s=2.0, look_s=0.1, **OPEN)
+    office, numbers = Office(options, FOLLOW), orders(120)
+    await office.open_run(numbers)
+    throttle = steered(concurrency=2, chunk_size=2)
+    pushed = await office.execute(pace=NO_HALT, throttle=throttle, check=False)
+    follows = [each.follow for each in (await office.documents()).values()]
+    assert turned_away(pushed) == []
+    assert follows.count(Follow.REFUSED) == 0
+    assert not pushed.stop.causes
+
+
+async def test_a_split_bill_of_another_rule_is_no_twin_for_bills_of_ours() -> None:
+    """A run of a rule that splits was killed; ours waits for its doubt, and settles that."""
+    plan = steps("make-then-reset")
+    office = Office(
+        sandbox(plan, latency_s=1.0, policy=Policy.SPLIT, **OPEN),
+        replace(ROUTE, name="other", rule="other"),
+    )
+    numbers = orders(6)
+    await office.open_run(numbers[:1], RunId("r0"))
+
+    async def kill(job: Context) -> None:
+        await until_lost(office, RunId("r0"))
+        job.stop.scope.cancel()
+
+    await office.execute(RunId("r0"), route=ROUTE, throttle=one_by_one(), beside=kill, check=False)
+    with_policy(office, Policy.ONE_TO_ONE)
+    mine = Office(site=office.site, ledger=office.store)
+    await mine.open_run(numbers)
+    await mine.execute(throttle=one_by_one(), pace=NO_CANARY, check=False)
+    assert len(mine.site.world.documents_of(numbers[0])) == 2
+    row = (await office.rows(RunId("r0")))[numbers[0]]
+    assert row.code == "", row
+
+
+@pytest.mark.parametrize("until_s", [8.0, 30.0])
+@pytest.mark.parametrize("how", ["refused", "not whole"])
+async def test_a_route_of_links_alone_is_not_blind_for_metadata_that_are_being_loaded(
+    monkeypatch: pytest.MonkeyPatch, until_s: float, how: str
+) -> None:
+    """Persons have pushed all bills; which entry carries the links is told by metadata alone."""
+    office, numbers = pushed_by_persons()
+    work = ErpClient.entries_of
+
+    async def entries(self: ErpClient, form: str) -> Any:
+        if anyio.current_time() >= until_s:
+            return await work(self, form)
+        await anyio.sleep(0.1)
+        if how == "refused":
+            raise LookRefusedError(f"元数据中标识为{form}的表单不存在", code="9", definite=True)
+        return ()
+
+    monkeypatch.setattr(ErpClient, "entries_of", entries)
+    await office.open_run(numbers)
+    await office.execute(throttle=one_by_one(), check=False)
+    assert doubled(office, numbers) == []
+
+
+async def test_a_makers_field_that_is_refused_for_a_moment_hours_later_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The target form lacks FCancelStatus, and metadata are not told; makers are asked later."""
+
+    def refuses(form: str, fields: Sequence[str], _what: str) -> str | None:
+        if form != IN_STOCK.id:
+            return None
+        if "FCreatorId.FName" in fields and not until:
+            until.append(anyio.current_time() + 1)
+        if "FCreatorId.FName" in fields and anyio.current_time() < until[0]:
+            return "FCreatorId.FName"
+        return "FCancelStatus" if "FCancelStatus" in fields else None
+
+    async def keys(_self: FormRows, _form: str) -> frozenset[str]:
+        return frozenset()
+
+    until: list[float] = []
+    refuse_where(monkeypatch, refuses)
+    monkeypatch.setattr(FormRows, "_field_keys", keys)
+    office = Office(sandbox(steps(*["ok"] * 4, "reset"), latency_s=1.0, **OPEN))
+    numbers = orders(6)
+    await office.open_run(numbers)
+    lost = []
+
+    async def clerk(_: Context) -> None:
+        lost.append(await until_lost(office))
+        await anyio.sleep(1)
+        office.site.world.add_target(IN_STOCK, lost[0], creator="li")
+
+    pushed = await office.execute(throttle=one_by_one(), beside=clerk, check=False)
+    assert until
+    assert pushed.rows[lost[0]].state is State.ALREADY, pushed.rows[lost[0]]
+
+
+async def test_what_a_clerk_makes_beside_a_silent_success_is_not_ours() -> None:
+    """A success passes over a lone bill; a clerk pushes it before the looks after that end."""
+    plan = steps(*["ok"] * 4, "drop-one-then-ok")
+    office, numbers = Office(sandbox(plan, latency_s=1.0, query_lag_s=2.0, **OPEN)), orders(6)
+    await office.open_run(numbers)
+
+    async def clerk(_: Context) -> None:
+        await until_pushed(office, 5)
+        await anyio.sleep(3)
+        office.site.world.add_target(IN_STOCK, numbers[4], creator="li")
+
+    pushed = await office.execute(throttle=one_by_one(), beside=clerk, check=False)
+    assert pushed.rows[numbers[4]].state is State.ALREADY, pushed.rows[numbers[4]]
+
+
+async def test_a_lost_document_of_bills_that_tell_no_maker_is_followed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The name of our user is not its login."""
+    made = Converter._target
+
+    def target(self: Converter, *what: Any, mislink: bool) -> Any:
+        bill = made(self, *what, mislink=mislink)
+        bill.creator = "接口用户"
+        return bill
+
+    monkeypatch.setattr(Converter, "_target", target)
+    office = Office(sandbox(steps(*["ok"] * 5, "make-then-reset"), latency_s=1.0, **OPEN), FOLLOW)
+    numbers = orders(7)
+    for number in numbers:
+        (bill,) = office.site.world.store.by_number(PURCHASE_ORDER, number)
+        bill.creator = ""
+    await office.open_run(numbers)
+    await office.execute(throttle=one_by_one(), check=False)
+    documents = (await office.documents()).values()
+    assert {each.follow for each in documents} == {Follow.APPROVED}, [*documents]
+
+
+async def test_a_stop_is_not_held_up_by_looks_that_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All calls are answered; the looks after the last fail, and a person stops the run."""
+    page = FormRows.page
+    since: list[float] = []
+
+    async def failing(self: FormRows, form: str, *what: Any, **more: Any) -> Any:
+        if form == IN_STOCK.id and since:
+            raise LookFailedError("HTTP 502")
+        return await page(self, form, *what, **more)
+
+    monkeypatch.setattr(FormRows, "page", failing)
+    office, numbers = Office(sandbox(latency_s=1.0, **OPEN)), orders(6)
+    await office.open_run(numbers)
+    stopped = []
+
+    async def stop(job: Context) -> None:
+        await until_pushed(office, 3)
+        since.append(anyio.current_time())
+        await anyio.sleep(3)
+        stopped.append(anyio.current_time())
+        job.stop.ask(Cause.INTERRUPTED, "")
+
+    await office.execute(throttle=one_by_one(), beside=stop, check=False)
+    assert anyio.current_time() - stopped[0] < 90
