@@ -143,10 +143,12 @@ class Ownership:
         id_ = entry.document.id
         if id_ in lost:
             return remark("note.document.of_another", number=number_in(lost[id_]))
-        noted = {"note.document.twin": self._twins, "note.document.thin": self._untied}
-        for why, ids in noted.items():
-            if id_ in ids:
-                return remark(why)
+        noted = {
+            remark("note.document.twin"): self._twins,
+            remark("note.document.thin"): self._untied,
+        }
+        if why := next((why for why, ids in noted.items() if id_ in ids), ""):
+            return why
         if id_ in self._parts and not entry.document.sender:
             return remark("note.document.part")
         if await self._is_ours(entry, standing):
