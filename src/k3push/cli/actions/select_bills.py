@@ -64,7 +64,7 @@ async def select(choice: SelectChoice, output: Path, say: Say) -> Exit:
     selector = Selector(settings, ErpAccess(endpoints_of(settings)), terminal.warn)
     today = SystemClock().now().date()
 
-    def tell(count: int, **more: int) -> None:
+    def put(count: int, **more: int) -> None:
         told = {"output": str(output), "route": route.name, "count": count}
         put_json({**told, "seconds": round(anyio.current_time() - began_s, 2), **more})
 
@@ -73,10 +73,10 @@ async def select(choice: SelectChoice, output: Path, say: Say) -> Exit:
             found = await selector.write(output, route, selection, today=today, ledger=ledger)
     except Problem as problem:
         if choice.json and problem.exit is not Exit.USAGE:
-            tell(0, exit=int(problem.exit))
+            put(0, exit=int(problem.exit))
         raise
     if choice.json:
-        tell(found.count)
+        put(found.count)
     else:
         out = partial(terminal.output.print, highlight=False, markup=False)
         out(say("select.written", count=found.count, form=route.source, path=output))
