@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import anyio
@@ -13,16 +14,21 @@ from k3push.adapters.erp.client import ErpClient
 from k3push.adapters.erp.form_rows import FormRows
 from k3push.core.model import PARTLY, Follow, RunId, State
 from k3push.core.protocol.logins import password_login
+from k3push.core.protocol.selection import Selection
 from k3push.ports import LookFailedError, LookRefusedError
-from k3push.runs.context import Context
-from k3push.runs.stop import Cause
+from k3push.runs.context import Context, PushPace
+from k3push.runs.retried_reads import read_unless_refused
+from k3push.runs.select import SelectContext
+from k3push.runs.stop import Cause, Stop
 from k3push.simulator import Accounts, Policy, Refusal, site
 from k3push.simulator.answers import failure
 from k3push.simulator.conversion import Converter
 from k3push.simulator.exchange import json_reply
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from tests.runs.office import (
+    LOGIN,
     ROUTE,
+    Notebook,
     Office,
     one_by_one,
     orders,
@@ -272,3 +278,105 @@ async def test_a_stop_is_not_held_up_by_looks_that_fail(monkeypatch: pytest.Monk
 
     await office.execute(throttle=one_by_one(), beside=stop, check=False)
     assert anyio.current_time() - stopped[0] < 90
+
+
+@pytest.mark.parametrize("until_s", [0.0, 1.0])
+async def test_links_that_are_refused_for_a_moment_beside_a_number_are_asked_again(
+    monkeypatch: pytest.MonkeyPatch, until_s: float
+) -> None:
+    """A document bears a bill's number, and its link names another; links tell of that."""
+
+    def refuses(form: str, fields: Sequence[str], what: str) -> str | None:
+        asks = form == IN_STOCK.id and "FSRCBillNo" in fields and "FSRCBillNo" in what
+        link = next((field for field in fields if field.endswith("_Link_FSBillId")), None)
+        return link if asks and link and anyio.current_time() < until_s else None
+
+    refused = refuse_where(monkeypatch, refuses)
+    office, numbers = Office(sandbox(**OPEN)), orders(3)
+    document = office.site.world.add_target(IN_STOCK, numbers[2], creator="li")
+    for line in document.entries:
+        assert line.origin is not None
+        line.origin = line.origin._replace(number=numbers[0])
+    await office.open_run(numbers[:2])
+    pushed = await office.execute(throttle=one_by_one(), check=False)
+    assert bool(refused) is (until_s > 0)
+    assert pushed.of(State.PUSHED) == {*numbers[:2]}, pushed.stop.causes
+
+
+async def test_a_status_that_is_refused_for_a_moment_is_left_out_of_no_selection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Metadata are loaded anew for a second as bills are selected."""
+
+    def refuses(form: str, _fields: Sequence[str], what: str) -> str | None:
+        asks = form == PURCHASE_ORDER.id and STATUS in what
+        return STATUS if asks and anyio.current_time() < 1 else None
+
+    refuse_where(monkeypatch, refuses)
+    office = Office(sandbox(**OPEN))
+    found: list[str] = []
+    async with office.erp({"sandbox": LOGIN}) as erp:
+
+        async def select() -> Any:
+            return await erp.selected(ROUTE, Selection(), today=date(2026, 1, 2), after="0")
+
+        page = await read_unless_refused(
+            SelectContext(ROUTE, erp, PushPace(), Stop(), Notebook()), "x", select
+        )
+        assert page is not None
+        found = [bill.number for bill in page.bills]
+    assert "CGDDU000000" not in found
+
+
+@pytest.mark.parametrize("place", [2, 5, 7, 10])
+@pytest.mark.parametrize("at_once", [1, 4, None])
+async def test_a_limit_of_calls_at_once_refuses_no_document_beside_a_bill_without_licence(
+    monkeypatch: pytest.MonkeyPatch, place: int, at_once: int | None
+) -> None:
+    """The site takes one push or submit at a time; one bill meets a limit of its own each time."""
+    work = site.Site._answer
+    busy = [0.0]
+
+    def answer(self: Any, visit: Any, now_s: float) -> Any:
+        if visit.call.service != "push" and visit.operation is None:
+            return work(self, visit, now_s)
+        if now_s < busy[0]:
+            return json_reply(failure(self._manners.style, 14, "调用次数超过限制"))
+        busy[0] = now_s + 2.0
+        return work(self, visit, now_s)
+
+    monkeypatch.setattr(site.Site, "_answer", answer)
+    office, numbers = Office(sandbox(latency_s=2.0, look_s=0.1, **OPEN), FOLLOW), orders(12)
+    office.site.world.refuse(numbers[place], Refusal(7, "没有许可", whole_call=True))
+    await office.open_run(numbers)
+    throttle = steered(concurrency=at_once, chunk_size=1)
+    await office.execute(pace=NO_HALT, throttle=throttle, check=False)
+    left = [d.reason for d in (await office.documents()).values() if d.follow is Follow.REFUSED]
+    assert left == []
+
+
+@pytest.mark.parametrize("lag_s", [0.0, 5.0])
+@pytest.mark.parametrize("more", [0, 3])
+async def test_what_a_program_pushed_right_before_a_plain_refusal_is_not_approved(
+    monkeypatch: pytest.MonkeyPatch, lag_s: float, more: int
+) -> None:
+    """Bills are whole; as a call queues, the WMS pushes its bill, which is refused for that."""
+    work = site.Site._push
+    made: list[Any] = []
+    numbers = orders(12)
+    bad = numbers[6]
+
+    def push(self: Any, visit: Any, now_s: float) -> Any:
+        order = self._order(visit)
+        if bad in order.numbers and not made:
+            made.append(self.world.add_target(IN_STOCK, bad, creator="sandbox"))
+            words = f"单据编号为“{bad}”的单据没有可下推的数量！"
+            return json_reply(failure(self._manners.style, 11, words))
+        return work(self, visit, now_s)
+
+    monkeypatch.setattr(site.Site, "_push", push)
+    options = sandbox(latency_s=1.0, look_s=0.1, query_lag_s=lag_s, **OPEN)
+    office = Office(options, FOLLOW)
+    await office.open_run([*numbers[:7], *numbers[8 : 8 + more]])
+    pushed = await office.execute(throttle=one_by_one(), check=False)
+    assert made[0].status == "A"

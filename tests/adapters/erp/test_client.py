@@ -784,7 +784,7 @@ async def test_a_field_that_was_read_before_is_taken_by_no_refusal() -> None:
     async with erp_of(answers) as erp:
         await erp.sources_of(ROUTE, [A])
         for _ in range(3):
-            with pytest.raises(LookRefusedError):
+            with pytest.raises(LookFailedError):
                 await erp.sources_of(ROUTE, [A])
             await anyio.sleep(2 * BELIEVED_AFTER_S)
         await erp.sources_of(ROUTE, [A])

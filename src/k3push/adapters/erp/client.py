@@ -230,7 +230,8 @@ class ErpClient:
                 named = bill_rows.field_named_in(str(refusal), left)
                 if named is None:
                     raise
-                lacking.add(named)
+                if await self._forms.lacks_surely(form, named, LAST_BELIEVED_AFTER_S):
+                    lacking.add(named)
             else:
                 with as_failed(form):
                     bills = read_selected(rows, fields, after)

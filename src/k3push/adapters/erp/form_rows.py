@@ -70,8 +70,10 @@ class FormRows:
                 rows = await self.whole(form, fields, filter_string)
             except LookRefusedError as refusal:
                 named = bill_rows.field_named_in(str(refusal), left)
-                if named is not None and named not in self._answered[form]:
-                    if await self._lacks_surely(form, named, believed_after_s):
+                if named in self._answered[form]:
+                    raise LookFailedError(str(refusal)) from refusal  # it passes
+                if named is not None:
+                    if await self.lacks_surely(form, named, believed_after_s):
                         lacking.add(named)
                     continue
                 self._refusals[form] += 1
@@ -88,7 +90,7 @@ class FormRows:
                     del self._refused_since_s[known]
                 return fields, rows
 
-    async def _lacks_surely(self, form: str, field: str, seconds: float) -> bool:
+    async def lacks_surely(self, form: str, field: str, seconds: float) -> bool:
         """Say whether a form lacks a field that refusals have named; else wait for a while.
 
         What its metadata tell (P 15.1) is told again, since they may be loaded at this moment.

@@ -170,12 +170,10 @@ class StepCalls:
             size: How many the call carried.
         """
         later, limited = said.code in TRY_LATER_CODES, said.code in ABOUT_NO_BILL
-        # Where nothing gets through, a limit is about no document, and uses up no try of one.
-        is_ours = not limited or not self._limits
         self._limits = self._limits + (self.context.throttle.hold is None) if limited else 0
         for entry in again:
             pause = pause_s(entry.tries) if not said.success else 0.0
-            entry.tries -= not is_ours
+            entry.tries -= limited  # it is about no document
             entry.due_s = anyio.current_time() + pause
             if later:
                 entry.last = None  # what the ERP puts off, it has not done
