@@ -378,5 +378,5 @@ async def test_what_a_program_pushed_right_before_a_plain_refusal_is_not_approve
     options = sandbox(latency_s=1.0, look_s=0.1, query_lag_s=lag_s, **OPEN)
     office = Office(options, FOLLOW)
     await office.open_run([*numbers[:7], *numbers[8 : 8 + more]])
-    pushed = await office.execute(throttle=one_by_one(), check=False)
+    await office.execute(throttle=one_by_one(), check=False)
     assert made[0].status == "A"
