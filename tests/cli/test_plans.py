@@ -445,6 +445,8 @@ def test_a_run_may_go_on_with_again(desk: Desk, start: Start) -> None:
     for command in ("resume", "retry"):
         refused = desk.k3push(command, run, "--again")
         assert (refused.exit, "--because" in refused.err) == (2, True), refused
+    also = desk.k3push("retry", run, "--again", "--because", "rest")
+    assert (also.exit, "3 planned bills" in also.err) == (2, True), also
     went_on = desk.k3push("resume", run, "--again", "--because", "rest", "--json")
     assert went_on.said["counts"] == {"already": 1, "pushed": 3}, went_on
     assert sandbox.truth()["documents"] == 2 + 3

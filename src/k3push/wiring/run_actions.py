@@ -133,6 +133,8 @@ class RunActions:
         for run in runs:
             executor.route_now(run)  # before any number moves
         await self._see_whole(executor, runs)
+        if executor.options.because:
+            await self._see_nothing_planned(runs)
         planned = []
         for run in runs:
             # Nothing is executed yet, so how the last execution ended stays.
@@ -207,6 +209,16 @@ class RunActions:
             executor.see_whole(run)
             if await self._ledger.is_alive(run.id):
                 raise Problem(await left_to_another(self._ledger, run.id))
+
+    async def _see_nothing_planned(self, runs: Sequence[Run]) -> None:
+        """See that nothing but what is planned now would be pushed again.
+
+        Raises:
+            Problem: A run has planned bills that nobody has named.
+        """
+        for run in runs:
+            if count := (await self._ledger.counts(run.id)).get(State.PLANNED, 0):
+                raise Problem(remark("error.again_planned", run=run.id, count=count))
 
     async def _until_free(self, runs: Sequence[Run]) -> None:
         """Wait for others that look at these runs for a moment, as a second `retry` does."""

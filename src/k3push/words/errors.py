@@ -174,6 +174,10 @@ WORDS = {
         "{number} is unknown more than once, and one word cannot be about all of them; name the run and the bill: {which}",
         "{number} 有多处结果未知，一次登记不能兼指；请写明任务和单据：{which}",
     ),
+    "error.again_planned": (
+        "run {run} still has {count} planned {count:?bill|bills}, which --again would push as well, even where documents are there; push them first (`k3push resume {run}`), or all of them again (`k3push resume {run} --again`)",
+        "任务 {run} 还有 {count} 张待下推的单据，--again 会连同它们一起下推，即使已有下游单据；请先执行 `k3push resume {run}`，或者用 `k3push resume {run} --again` 全部再次下推",
+    ),
     "error.contradiction": (
         "the ledger contradicts itself ({why}); check it with `k3push ledger check`. If that finds nothing, this is a defect of k3push; please report it.",
         "台账数据自相矛盾（{why}）；可用 `k3push ledger check` 检查。如检查无异常，则是 k3push 的缺陷，请报告。",
