@@ -20,7 +20,7 @@ from k3push.adapters.ledger.sqlite.connections import Connection, Values, connec
 from k3push.adapters.ledger.sqlite.group_commit import GroupCommit, Reader
 from k3push.adapters.ledger.sqlite.run_locks import RunLocks
 from k3push.core.model import BillNumber, Listed, State
-from k3push.runs.context import PushPace
+from k3push.runs.context import PushLimits
 from k3push.simulator.script import Channel
 from tests.cli.terminal import Desk
 from tests.runs.office import FIRST, Office, orders, sandbox, steered
@@ -100,7 +100,7 @@ async def _pushed(path: Path, size: int) -> tuple[Office, Counter[str]]:
         said.clear()
         await office.execute(
             ledger=ledger,
-            pace=PushPace(canary=False),
+            limits=PushLimits(canary=False),
             throttle=steered(concurrency=1, chunk_size=size),
             check=False,
         )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from k3push.core.pacing.halting import HaltRule
-from k3push.runs.context import PushPace
+from k3push.runs.context import PushLimits
 from k3push.simulator import (
     AnswerStyle,
     Channel,
@@ -274,7 +274,7 @@ def _frame(seed: int, chance: random.Random) -> Frame:
         takes_blocked=chance.random() < 0.5,
         chunk_size=chance.choice([1, 3, 5, 12]),
         concurrency=chance.choice([1, 2, 4]),
-        pace=PushPace(
+        limits=PushLimits(
             canary=chance.random() < 0.6,
             halt=halt,
             limit=chance.choice([None] * 6 + [4, 9]),

@@ -14,7 +14,7 @@ from tests.campaign.conditions import MayNotRead
 from tests.campaign.events import IsDown, IsGone, IsLockedOut
 from tests.campaign.scene import Execution, Scene
 from tests.campaign.steps_after import owed_of
-from tests.runs.office import PACE
+from tests.runs.office import LIMITS
 
 _DONE = frozenset({State.PUSHED, State.ALREADY})
 _ODD = frozenset({TWIN, PARTLY})
@@ -58,7 +58,7 @@ def _check_patience(scene: Scene, execution: Execution) -> Iterator[str]:
     more = scene.story.has(IsDown, IsLockedOut, IsGone, MayNotRead)
     # Once a stop is asked, nothing is tried again.
     first = next(iter(execution.causes), None)
-    if first in causes and len(failures) < PACE.max_attempts and not more:
+    if first in causes and len(failures) < LIMITS.max_attempts and not more:
         why = "; ".join(f"{cause}: {why}" for cause, why in execution.pushed.stop.causes.items())
         yield f"{execution.run}: {len(failures)} failures ended an execution: {why}"
 

@@ -18,7 +18,7 @@ from k3push.runs.create import JobSource
 from k3push.runs.forecast import ForecastContext, forecast, held_numbers, learn_links
 from k3push.runs.stop import Stop, stopping
 from tests.campaign.scene import Scene
-from tests.runs.office import PACE, Notebook
+from tests.runs.office import LIMITS, Notebook
 
 
 async def foresee(
@@ -41,7 +41,7 @@ async def foresee(
                 outlook = ForecastContext(
                     route,
                     erp,
-                    PACE,
+                    LIMITS,
                     stop,
                     Notebook(),
                     held,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from k3push.config.setting_errors import SettingsError
 from k3push.config.settings_file import read_settings
-from k3push.runs.context import SettlePace
+from k3push.runs.context import SettleTimes
 from tests.runs.office import ANSWER_TIMEOUT_S, SETTLE
 
 SHIPPED = Path(__file__).parents[2] / "config.toml"
@@ -21,7 +21,7 @@ class Times:
         answer_timeout_s: For an answer.
     """
 
-    settle: SettlePace = SETTLE
+    settle: SettleTimes = SETTLE
     answer_timeout_s: float = ANSWER_TIMEOUT_S
 
     @property
@@ -54,8 +54,8 @@ class Sets:
         except SettingsError:
             return Times()
         settle = settings.settle
-        pace = SettlePace(settle.first_wait_s, settle.poll_s, settle.window_s)
-        return Times(pace, settings.erp.answer_timeout_s)
+        times = SettleTimes(settle.first_wait_s, settle.poll_s, settle.window_s)
+        return Times(times, settings.erp.answer_timeout_s)
 
     def __str__(self) -> str:
         """Say so."""

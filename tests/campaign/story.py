@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from k3push.runs.context import PushPace
+from k3push.runs.context import PushLimits
 from k3push.simulator import AnswerStyle, OnRefusal, Policy, Sight
 from tests.campaign.conditions import (
     USERS,
@@ -69,11 +69,11 @@ class Frame:
     takes_blocked: bool
     chunk_size: int
     concurrency: int
-    pace: PushPace
+    limits: PushLimits
 
     def __str__(self) -> str:
         """Say what is not usual."""
-        pace = self.pace
+        limits = self.limits
         said = [
             f"{self.bills} bills",
             f"chunks of {self.chunk_size}",
@@ -82,10 +82,10 @@ class Frame:
             f"rules {self.policy}",
             f"refusals {self.on_refusal}",
         ]
-        said += [] if pace.canary else ["no canary"]
-        said += [f"limit {pace.limit}"] if pace.limit else []
-        said += [f"halt at {pace.halt.fail_count} refusals"] if pace.halt.fail_count else []
-        said += [f"halt at {pace.halt.unknown_count} doubts"] if pace.halt.unknown_count else []
+        said += [] if limits.canary else ["no canary"]
+        said += [f"limit {limits.limit}"] if limits.limit else []
+        said += [f"halt at {limits.halt.fail_count} refusals"] if limits.halt.fail_count else []
+        said += [f"halt at {limits.halt.unknown_count} doubts"] if limits.halt.unknown_count else []
         said += [f"sessions of {self.session_calls} calls"] if self.session_calls else []
         said += ["no source-number field"] if not self.linked else []
         words = ("exact", "drafts", "partial", "again", "sends_blocked")

@@ -315,7 +315,7 @@ class _Play:
                 return None
             pushed = await self.scene.office.execute(
                 run,
-                pace=frame.pace,
+                limits=frame.limits,
                 throttle=Throttle(
                     VirtualClock(),
                     concurrency=frame.concurrency,

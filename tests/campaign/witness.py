@@ -19,7 +19,7 @@ from k3push.ports import AttemptRecord
 from k3push.simulator import Channel, Fault, FaultPlan, FaultScript
 from k3push.simulator.collation import Collation
 from k3push.simulator.faults import NO_FAULT, Ending, Work
-from tests.runs.office import PACE
+from tests.runs.office import LIMITS
 
 # Far more than any trial needs; whoever gets there sends for ever.
 MOST_REQUESTS = 2500
@@ -47,7 +47,7 @@ _USABLE = (
     | _TRY_LATER
     | {Ending.NO_PERMISSION, Ending.LOSE_SESSION, Ending.DELAY}
 )
-_LAST_TRY = PACE.max_attempts
+_LAST_TRY = LIMITS.max_attempts
 
 
 class EndlessError(Exception):

@@ -41,7 +41,7 @@ from k3push.core.protocol.logins import LoginCall, password_login
 from k3push.core.safety.document_steps import of_row
 from k3push.core.safety.verdict import InDoubt, Verdict, judge
 from k3push.ports import Clock, Ledger
-from k3push.runs.context import Context, DoubtAges, PushPace, SettlePace
+from k3push.runs.context import Context, DoubtAges, PushLimits, SettleTimes
 from k3push.runs.create import scope_of
 from k3push.runs.engine import push_run
 from k3push.runs.execute import settle_run
@@ -70,9 +70,9 @@ SECOND = RunId("r2")
 OLD_ORDER = "CGDD2019001"
 OLD_ID = 90_000
 
-PACE = PushPace()
+LIMITS = PushLimits()
 # The rules' own times, but for fewer looks: virtual time is free, a look is not.
-SETTLE = SettlePace(poll_s=145)
+SETTLE = SettleTimes(poll_s=145)
 WINDOW_S = SETTLE.window_s
 ANSWER_TIMEOUT_S = 300.0
 # How long an answer over sockets is waited for, where time is not quite free.
@@ -307,9 +307,9 @@ class Office:
         self,
         run: RunId = FIRST,
         *,
-        pace: PushPace = PACE,
+        limits: PushLimits = LIMITS,
         throttle: Throttle | None = None,
-        settle: SettlePace = SETTLE,
+        settle: SettleTimes = SETTLE,
         stop: Stop | None = None,
         watch: Notebook | None = None,
         ledger: Ledger | None = None,
@@ -344,7 +344,7 @@ class Office:
             opened = replace(opened, route=route or opened.route, again_because=because)
             ages = DoubtAges(clock)
             looks = BatchedQueries(erp, lambda: driven[Key.CONCURRENCY])
-            job = Context(opened, looks, ledger, clock, watch, stop, pace, driven, settle, ages)
+            job = Context(opened, looks, ledger, clock, watch, stop, limits, driven, settle, ages)
             with stopping(stop):
                 async with ledger.own(run):
                     with stop.scope:
@@ -362,7 +362,7 @@ class Office:
         """Return all rows of a run by what the job file calls them."""
         return {row.listed: row for row in await self.store.rows(run, limit=100_000)}
 
-    async def check(self, settle: SettlePace = SETTLE) -> None:
+    async def check(self, settle: SettleTimes = SETTLE) -> None:
         """Check that the ledger tells the truth, and that nothing travelled again too early.
 
         Every push that the ERP saw must be an attempt that was written down before it (rule 1).
@@ -468,11 +468,11 @@ async def push(
     options: SandboxOptions | None = None,
     *,
     route: Route = ROUTE,
-    pace: PushPace = PACE,
+    limits: PushLimits = LIMITS,
     throttle: Throttle | None = None,
-    settle: SettlePace = SETTLE,
+    settle: SettleTimes = SETTLE,
 ) -> Pushed:
     """Push numbers in an office of their own."""
     office = Office(options, route)
     await office.open_run(numbers)
-    return await office.execute(pace=pace, throttle=throttle, settle=settle)
+    return await office.execute(limits=limits, throttle=throttle, settle=settle)

@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from k3push.core.model import RunId, State
-from k3push.runs.context import PushPace
+from k3push.runs.context import PushLimits
 from k3push.runs.create import plan_rejected
 from k3push.simulator import Refusal, WriteBack, site
 from k3push.simulator.answers import failure
@@ -20,7 +20,7 @@ from k3push.simulator.refusals import Problem
 from k3push.simulator.script import Channel
 from tests.runs.office import FIRST, Office, VirtualClock
 
-NO_CANARY = PushPace(canary=False)
+NO_CANARY = PushLimits(canary=False)
 # Bills that stay open once they are pushed, so that nothing but a look keeps a second push away.
 OPEN: dict[str, Any] = {"write_back": WriteBack.NEVER, "closes": False}
 REFUSED = Refusal(11, "单据“{number}”的仓库必录")

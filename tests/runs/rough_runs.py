@@ -8,7 +8,7 @@ from collections import Counter
 from typing import Any
 
 from k3push.core.model import Row, State
-from k3push.runs.context import SettlePace
+from k3push.runs.context import SettleTimes
 from k3push.simulator import FAULT_NAMES, FaultPlan, build, fault
 from k3push.simulator.faults import Ending, Work
 from k3push.simulator.script import Channel, Seeded, Step
@@ -17,7 +17,7 @@ from tests.runs.rough_server import served_roughly
 
 # How many seconds pass in one: sockets cannot do with virtual time, which jumps.
 QUICK = 50
-SETTLE = SettlePace(first_wait_s=2, poll_s=10, window_s=60)
+SETTLE = SettleTimes(first_wait_s=2, poll_s=10, window_s=60)
 NUMBERS = orders(60)
 MOST_EXECUTIONS = 8
 

@@ -16,7 +16,7 @@ from k3push.core.protocol.logins import password_login
 from k3push.core.safety.doubles import Basis
 from k3push.runs.audit_doubles import Audited, Books, audit
 from k3push.runs.audit_feeds import Batches, chained, of_documents, of_ledger
-from k3push.runs.context import PushPace
+from k3push.runs.context import PushLimits
 from k3push.runs.create import scope_of
 from k3push.runs.forecast import ForecastContext
 from k3push.runs.stop import Cause, Stop
@@ -72,7 +72,7 @@ async def look_through(
     logins = {name_of(login): login for login in users}  # type: ignore[arg-type]
     async with office.erp(logins) as erp:  # type: ignore[arg-type]
         look = ForecastContext(
-            route, erp, PushPace(max_attempts=tries), found.stop, Notebook(), held={}
+            route, erp, PushLimits(max_attempts=tries), found.stop, Notebook(), held={}
         )
         inspection = Inspector(erp)
         scope = scope_of("sandbox", route)

@@ -86,12 +86,12 @@ async def test_what_was_made_of_a_bill_is_told_though_it_has_a_namesake_by_now(
         job.stop.ask(Cause.INTERRUPTED, "")
 
     throttle = steered(concurrency=1, chunk_size=4)
-    await office.execute(pace=NO_CANARY, throttle=throttle, beside=stop, check=False)
+    await office.execute(limits=NO_CANARY, throttle=throttle, beside=stop, check=False)
     await anyio.sleep(3600)
     made = [n for n in numbers if office.site.world.documents_of(n)]
     assert len(made) == 2
     (bill,) = office.site.world.store.by_number(PURCHASE_ORDER, made[0])
     office.site.world.store.add(replace(bill, id=999_999, org="200"))
-    pushed = await office.execute(pace=NO_CANARY, throttle=throttle, check=False)
+    pushed = await office.execute(limits=NO_CANARY, throttle=throttle, check=False)
     row = next(r for n, r in pushed.rows.items() if n.upper() == made[0])
     assert row.state is State.PUSHED, row

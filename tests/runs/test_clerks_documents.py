@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from k3push.core.model import TWIN, RunId, State
-from k3push.runs.context import Context, PushPace, SettlePace
+from k3push.runs.context import Context, PushLimits, SettleTimes
 from k3push.simulator import Policy, Refusal, site
 from k3push.simulator.answers import failure
 from k3push.simulator.exchange import json_reply
@@ -79,7 +79,7 @@ async def test_parts_that_clerks_have_made_make_no_lost_answer_wait() -> None:
     for name in ("li", "wang"):
         office.site.world.add_target(IN_STOCK, numbers[0], creator=name)
     await office.open_run(numbers)
-    await office.execute(throttle=one_by_one(), settle=SettlePace(), check=False)
+    await office.execute(throttle=one_by_one(), settle=SettleTimes(), check=False)
     assert anyio.current_time() < 300
 
 
@@ -105,7 +105,7 @@ async def test_a_document_of_a_clerk_shows_not_that_bills_are_whole(
     monkeypatch.setattr(site.Site, "_push", push)
     office.site.world.add_target(IN_STOCK, numbers[1], creator="li")
     await office.open_run(numbers)
-    pushed = await office.execute(pace=NO_CANARY, throttle=one_by_one(), check=False)
+    pushed = await office.execute(limits=NO_CANARY, throttle=one_by_one(), check=False)
     assert pushed.rows[numbers[2]].state is State.PUSHED, pushed.rows[numbers[2]]
 
 
@@ -148,7 +148,7 @@ async def test_of_two_documents_of_a_refused_call_not_both_are_approved(
 
     throttle = steered(concurrency=1, chunk_size=4)
     pushed = await office.execute(
-        SECOND, pace=NO_CANARY, throttle=throttle, beside=program, check=False
+        SECOND, limits=NO_CANARY, throttle=throttle, beside=program, check=False
     )
     (twice,) = doubled(office, numbers)
     assert pushed.rows[twice].code == TWIN, pushed.rows[twice]
@@ -169,7 +169,7 @@ async def test_whole_bills_of_another_rule_tell_nothing_of_this_one(
     keep_a_part(monkeypatch, numbers[4:5], kept=1)
     mine = Office(site=office.site, ledger=office.store)
     await mine.open_run(numbers[4:5])
-    pushed = await mine.execute(throttle=one_by_one(), pace=NO_CANARY, check=False)
+    pushed = await mine.execute(throttle=one_by_one(), limits=NO_CANARY, check=False)
     assert pushed.rows[numbers[4]].state is State.PUSHED, pushed.rows[numbers[4]]
 
 
@@ -195,7 +195,7 @@ async def test_split_bills_of_another_rule_hide_no_twin_of_this_one() -> None:
         mine.site.world.add_target(IN_STOCK, lost, creator="sandbox")
         throttle.go_on()
 
-    pushed = await mine.execute(throttle=throttle, beside=clerk, pace=NO_CANARY, check=False)
+    pushed = await mine.execute(throttle=throttle, beside=clerk, limits=NO_CANARY, check=False)
     (twice,) = doubled(mine, numbers[2:])
     row = pushed.rows[twice]
     assert len(row.targets) == 1 or row.code == TWIN, row
@@ -251,7 +251,7 @@ async def test_what_a_clerk_does_between_two_looks_leaves_no_call_in_doubt(
 
     throttle = steered(concurrency=1, chunk_size=5)
     pushed = await office.execute(
-        SECOND, pace=NO_CANARY, throttle=throttle, beside=clerk, check=False
+        SECOND, limits=NO_CANARY, throttle=throttle, beside=clerk, check=False
     )
     assert pushed.of(State.PUSHED) >= {numbers[4], numbers[6], numbers[7]}
     row = pushed.rows[numbers[5]]
@@ -265,7 +265,9 @@ async def test_what_another_program_makes_of_a_refused_bill_is_not_approved(
     """It has our user; the answer refuses that bill by name, and names the documents it made."""
     office, numbers = Office(sandbox(latency_s=1.0, **OPEN), FOLLOW), orders(5)
     await office.open_run(numbers)
-    await office.execute(pace=PushPace(canary=False, limit=1), throttle=one_by_one(), check=False)
+    await office.execute(
+        limits=PushLimits(canary=False, limit=1), throttle=one_by_one(), check=False
+    )
     work = site.Site._push
     made: list[Any] = []
 
@@ -277,6 +279,6 @@ async def test_what_another_program_makes_of_a_refused_bill_is_not_approved(
     monkeypatch.setattr(site.Site, "_push", push)
     office.site.world.refuse(numbers[2], Refusal(11, "单据“{number}”没有可下推的数量"))
     throttle = steered(concurrency=1, chunk_size=4)
-    pushed = await office.execute(pace=NO_CANARY, throttle=throttle, check=False)
+    pushed = await office.execute(limits=NO_CANARY, throttle=throttle, check=False)
     assert len(pushed.of(State.PUSHED)) >= len(numbers) - 1
     assert made[0].status == "A"

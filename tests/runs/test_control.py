@@ -14,7 +14,7 @@ from k3push.core.pacing.holds import HoldCause
 from k3push.core.pacing.window import Window
 from k3push.core.remark import remark
 from k3push.ports import Commanded
-from k3push.runs.context import Context, PushPace
+from k3push.runs.context import Context, PushLimits
 from k3push.runs.control import LOOK_EVERY_S, command, hindrance, left_to_another, obey
 from k3push.runs.outcome import Exit
 from k3push.runs.stop import Cause
@@ -352,9 +352,9 @@ async def test_a_halt_waits_for_open_chunks_or_does_not(when: str) -> None:
     plan = replace(steps("ok", "ok", "make-then-delay:60"), refusals=refusals)
     office = Office(sandbox(plan, orders=60, latency_s=1.0, link_fields=False))
     await office.open_run(orders(60))
-    pace = PushPace(halt=HaltRule.parse(f"{when},fail=1"))
+    limits = PushLimits(halt=HaltRule.parse(f"{when},fail=1"))
     pushed = await office.execute(
-        pace=pace, throttle=steered(concurrency=4, chunk_size=5), check=when == "soon"
+        limits=limits, throttle=steered(concurrency=4, chunk_size=5), check=when == "soon"
     )
     assert set(pushed.stop.causes) == {Cause.HALTED}
     assert bool(pushed.of(State.SENT)) == (when == "now")

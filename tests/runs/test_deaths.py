@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from k3push.core.model import RunId, State
-from k3push.runs.context import PushPace
+from k3push.runs.context import PushLimits
 from k3push.runs.source_check import HELD
 from k3push.runs.stop import Cause
 from k3push.simulator import FaultPlan, Refusal
@@ -128,7 +128,7 @@ async def test_what_broke_its_call_is_not_rejected_after_one_look() -> None:
     """What the last try has made may be shown a moment later."""
     office = Office(sandbox(steps("commit-late-then-response-error:5"), orders=1))
     await office.open_run(orders(1))
-    pushed = await office.execute(pace=PushPace(max_attempts=1))
+    pushed = await office.execute(limits=PushLimits(max_attempts=1))
     assert pushed.of(State.PUSHED) == set(orders(1))
 
 
@@ -227,13 +227,13 @@ async def test_two_living_runs_that_hold_each_other_up_both_end(field: str) -> N
     await office.open_run([a, b])
     await office.open_run([b, a], SECOND)
     for run in (FIRST, SECOND):
-        await office.execute(run, pace=PushPace(canary=False, limit=1), check=False)
+        await office.execute(run, limits=PushLimits(canary=False, limit=1), check=False)
     assert (await office.rows())[a].state is State.UNKNOWN
     assert (await office.rows(SECOND))[b].state is State.UNKNOWN
     ended: list[Pushed] = []
 
     async def resume(run: RunId) -> None:
-        ended.append(await office.execute(run, pace=PushPace(canary=False), check=False))
+        ended.append(await office.execute(run, limits=PushLimits(canary=False), check=False))
 
     with anyio.move_on_after(10 * WINDOW_S):
         async with anyio.create_task_group() as both:

@@ -12,7 +12,7 @@ import pytest
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import TWIN, BillNumber, RunId, State
 from k3push.core.pacing.halting import HaltRule
-from k3push.runs.context import Context, PushPace
+from k3push.runs.context import Context, PushLimits
 from k3push.runs.settle import settle_by_word
 from k3push.runs.stop import Cause
 from k3push.simulator import Policy
@@ -43,7 +43,7 @@ from tests.runs.test_follow import FOLLOW, NO_HALT
 pytestmark = pytest.mark.anyio
 
 EARLIER = RunId("r0")
-AT_A_DOUBT = PushPace(canary=False, halt=HaltRule(unknown_count=1))
+AT_A_DOUBT = PushLimits(canary=False, halt=HaltRule(unknown_count=1))
 # So many documents that answers have named tell who makes ours.
 KNOWN = ["ok"] * 4
 LOST = steps(*KNOWN, "make-then-reset")
@@ -85,7 +85,7 @@ async def until(office: Office, number: str, *states: State, run: RunId = FIRST)
 async def vouched(office: Office, numbers: list[str]) -> str:
     """Lose the answer for a bill, and let a person say that it is pushed; return its number."""
     await office.open_run(numbers)
-    await office.execute(throttle=one_by_one(), pace=AT_A_DOUBT, check=False)
+    await office.execute(throttle=one_by_one(), limits=AT_A_DOUBT, check=False)
     lost = await until_lost(office)
     number, clock = BillNumber(lost), VirtualClock()
     await settle_by_word(office.store, clock, FIRST, number, State.PUSHED, because="seen")
@@ -143,7 +143,7 @@ async def test_of_two_documents_of_a_vouched_bill_not_both_are_approved() -> Non
     office = Office(sandbox(LOST, latency_s=1.0, **OPEN), FOLLOW)
     lost = await vouched(office, orders(6))
     office.site.world.add_target(IN_STOCK, lost, creator="sandbox")
-    await office.execute(throttle=one_by_one(), pace=NO_HALT, check=False)
+    await office.execute(throttle=one_by_one(), limits=NO_HALT, check=False)
     statuses = [each.status for each in office.site.world.documents_of(lost)]
     assert statuses.count("C") < 2
 
@@ -153,8 +153,8 @@ async def test_a_document_of_another_run_joins_no_vouched_row() -> None:
     office = Office(sandbox(steps(*KNOWN, "reset"), **OPEN), FOLLOW)
     lost = await vouched(office, orders(6))
     await office.open_run([lost], SECOND, again_because="it was not there")
-    second = await office.execute(SECOND, throttle=one_by_one(), pace=NO_HALT, check=False)
-    first = await office.execute(throttle=one_by_one(), pace=NO_HALT, check=False)
+    second = await office.execute(SECOND, throttle=one_by_one(), limits=NO_HALT, check=False)
+    first = await office.execute(throttle=one_by_one(), limits=NO_HALT, check=False)
     ids = {target.id for target in second.rows[lost].targets}
     assert ids
     assert ids.isdisjoint(target.id for target in first.rows[lost].targets)
@@ -173,7 +173,7 @@ async def test_a_merged_document_that_bears_one_bills_creator_is_of_all_its_bill
     await office.execute(EARLIER, throttle=one_by_one(), check=False)
     await office.open_run(numbers[5:])
     throttle = steered(concurrency=1, chunk_size=3)
-    pushed = await office.execute(pace=NO_CANARY, throttle=throttle, check=False)
+    pushed = await office.execute(limits=NO_CANARY, throttle=throttle, check=False)
     assert pushed.of(State.PUSHED) == set(numbers[5:])
 
 
@@ -190,7 +190,7 @@ async def test_what_a_clerk_makes_of_a_part_of_a_refused_bill_is_not_taken_back(
         await anyio.sleep(5)
         world.add_target(IN_STOCK, bad, creator="clerk", quantities=[1])
 
-    pushed = await office.execute(pace=NO_HALT, throttle=one_by_one(), beside=clerk, check=False)
+    pushed = await office.execute(limits=NO_HALT, throttle=one_by_one(), beside=clerk, check=False)
     assert world.documents_of(bad)
     assert pushed.rows[bad].state is State.REJECTED
 
@@ -212,7 +212,7 @@ async def test_makers_of_one_rule_tell_nothing_of_another(
     copy_creators(monkeypatch)
     other = Office(site=office.site, ledger=office.store)
     await other.open_run([lost])
-    pushed = await other.execute(throttle=throttle, pace=NO_CANARY, check=False)
+    pushed = await other.execute(throttle=throttle, limits=NO_CANARY, check=False)
     assert doubled(office, numbers) == []
     assert pushed.rows[lost].state is not State.ALREADY
 
@@ -237,9 +237,9 @@ async def test_what_is_taken_back_is_taken_back_whole(monkeypatch: pytest.Monkey
         await until(office, numbers[1], State.PLANNED, State.PUSHED)
         job.stop.ask(Cause.INTERRUPTED, "")
 
-    await office.execute(throttle=throttle, pace=NO_CANARY, beside=end, check=False)
+    await office.execute(throttle=throttle, limits=NO_CANARY, beside=end, check=False)
     throttle.go_on()
-    pushed = await office.execute(throttle=throttle, pace=NO_CANARY, check=False)
+    pushed = await office.execute(throttle=throttle, limits=NO_CANARY, check=False)
     assert pushed.rows[numbers[1]].state is State.PUSHED
 
 
@@ -260,7 +260,7 @@ async def test_what_a_clerk_makes_while_a_call_is_refused_is_not_ours(fault: str
         made.append(office.site.world.add_target(IN_STOCK, numbers[4], creator="clerk"))
 
     pushed = await office.execute(
-        pace=NO_CANARY, throttle=steered(concurrency=1, chunk_size=2), beside=clerk, check=False
+        limits=NO_CANARY, throttle=steered(concurrency=1, chunk_size=2), beside=clerk, check=False
     )
     row = pushed.rows[numbers[4]]
     if row.state is State.PUSHED:
@@ -285,7 +285,7 @@ async def test_few_documents_of_one_maker_make_ours_nobody_elses(
     plan = steps(*["ok"] * named, "make-then-reset")
     office = Office(sandbox(plan, latency_s=1.0, **OPEN))
     await office.open_run(numbers[: named + 1])
-    pushed = await office.execute(throttle=one_by_one(), pace=NO_CANARY, check=False)
+    pushed = await office.execute(throttle=one_by_one(), limits=NO_CANARY, check=False)
     assert pushed.of(State.PUSHED) == set(numbers[: named + 1]), pushed.rows
 
 
@@ -294,12 +294,12 @@ async def test_a_clerks_document_in_doubt_is_asked_for_by_the_run_that_made_the_
     plan = steps(*["ok"] * 4, "reset")
     office, numbers = Office(sandbox(plan, latency_s=1.0, **OPEN)), orders(5)
     await office.open_run(numbers)
-    halts = PushPace(canary=False, halt=HaltRule(unknown_count=1))
-    await office.execute(throttle=one_by_one(), pace=halts, check=False)
+    halts = PushLimits(canary=False, halt=HaltRule(unknown_count=1))
+    await office.execute(throttle=one_by_one(), limits=halts, check=False)
     lost = await until_lost(office)
     office.site.world.add_target(IN_STOCK, lost, creator="clerk")
     await office.open_run([lost], SECOND, again_because="twice")
-    await office.execute(SECOND, throttle=one_by_one(), pace=NO_CANARY, check=False)
+    await office.execute(SECOND, throttle=one_by_one(), limits=NO_CANARY, check=False)
     row = (await office.rows())[lost]
     assert row.state is not State.PUSHED, row
 

@@ -9,7 +9,7 @@ import pytest
 
 from k3push.core.model import BillNumber, State
 from k3push.core.pacing.halting import HaltRule
-from k3push.runs.context import Context, PushPace, SettlePace
+from k3push.runs.context import Context, PushLimits, SettleTimes
 from k3push.runs.settle import settle_by_word
 from tests.runs.office import FIRST, SECOND, Office, VirtualClock, orders, sandbox, steered, steps
 from tests.runs.rough_answers import (
@@ -39,7 +39,7 @@ async def refused_and_killed(office: Office, number: str) -> None:
         job.stop.scope.cancel()
 
     throttle = steered(concurrency=1, chunk_size=4)
-    await office.execute(pace=NO_CANARY, throttle=throttle, beside=kill, check=False)
+    await office.execute(limits=NO_CANARY, throttle=throttle, beside=kill, check=False)
 
 
 async def test_a_new_run_right_after_a_refusal_waits_as_a_resume_does(
@@ -52,7 +52,7 @@ async def test_a_new_run_right_after_a_refusal_waits_as_a_resume_does(
     await office.open_run(numbers)
     await refused_and_killed(office, numbers[-1])
     await office.open_run(numbers[:-1], SECOND)
-    await office.execute(SECOND, pace=NO_CANARY, check=False)
+    await office.execute(SECOND, limits=NO_CANARY, check=False)
     assert doubled(office, numbers) == []
 
 
@@ -72,8 +72,8 @@ async def test_a_run_that_waits_for_another_waits_for_what_that_was_refused(
 
     async def second() -> None:
         await anyio.sleep(2)
-        quick, throttle = SettlePace(poll_s=1), steered(concurrency=1, chunk_size=4)
-        await office.execute(SECOND, pace=NO_CANARY, throttle=throttle, settle=quick, check=False)
+        quick, throttle = SettleTimes(poll_s=1), steered(concurrency=1, chunk_size=4)
+        await office.execute(SECOND, limits=NO_CANARY, throttle=throttle, settle=quick, check=False)
 
     await at_once(first, second)
     assert doubled(office, numbers) == []
@@ -98,7 +98,7 @@ async def test_a_run_that_has_its_bills_ready_waits_for_what_others_were_refused
         waits.go_on()
 
     async def second() -> None:
-        await office.execute(SECOND, pace=NO_CANARY, throttle=waits, check=False)
+        await office.execute(SECOND, limits=NO_CANARY, throttle=waits, check=False)
 
     await at_once(first, second)
     assert doubled(office, numbers) == []
@@ -109,8 +109,8 @@ async def test_a_hasty_word_sends_nothing_twice_through_another_run() -> None:
     office = Office(sandbox(steps("ok", "commit-late-then-reset:300"), **OPEN))
     numbers, throttle = orders(2), steered(concurrency=1, chunk_size=1)
     await office.open_run(numbers)
-    halts = PushPace(halt=HaltRule(unknown_count=1))
-    await office.execute(pace=halts, throttle=throttle, check=False)
+    halts = PushLimits(halt=HaltRule(unknown_count=1))
+    await office.execute(limits=halts, throttle=throttle, check=False)
     await anyio.sleep(60)
     number, clock = BillNumber(numbers[1]), VirtualClock()
     await settle_by_word(

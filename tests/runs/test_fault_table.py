@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from k3push.core.model import State
-from k3push.runs.context import PushPace
+from k3push.runs.context import PushLimits
 from k3push.runs.stop import Cause
 from k3push.simulator import (
     FAULT_NAMES,
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.anyio
 TABLE = Path(__file__).parents[1] / "faults.toml"
 
 # One call holds all numbers, so that a script says which call meets what.
-NO_CANARY = PushPace(canary=False)
+NO_CANARY = PushLimits(canary=False)
 
 
 class Row(BaseModel):
@@ -110,12 +110,12 @@ async def test_a_fault_comes_to_what_the_table_says(row: Row, script: tuple[Step
         if not number.startswith("CGDD"):
             world.add_source(PURCHASE_ORDER, number, quantities=[1] * row.entries)
     await office.open_run(numbers)
-    pushed = await office.execute(pace=NO_CANARY, throttle=steered(concurrency=1, chunk_size=20))
+    pushed = await office.execute(limits=NO_CANARY, throttle=steered(concurrency=1, chunk_size=20))
     assert set(pushed.stop.causes) == ({row.stops} if row.stops else set())
     assert _first_outcomes(pushed.watch) == _counted(row, numbers)
     if row.stops:
         pushed = await office.execute(
-            pace=NO_CANARY, throttle=steered(concurrency=1, chunk_size=20)
+            limits=NO_CANARY, throttle=steered(concurrency=1, chunk_size=20)
         )
     assert office.site.faults.unused() == ()
     hit = numbers[-1]

@@ -11,13 +11,13 @@ from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.adapters.ledger.memory.rows import Store
 from k3push.core.model import Attempt, Intent, State
 from k3push.core.safety.verdict import ReadBack, SendAgain
-from k3push.runs.context import Context, PushPace
+from k3push.runs.context import Context, PushLimits
 from k3push.runs.stop import Cause
 from k3push.simulator import Channel, Refusal
 from k3push.simulator.transport import SandboxTransport
 from tests.runs.office import (
     FIRST,
-    PACE,
+    LIMITS,
     ROUTE,
     WINDOW_S,
     Office,
@@ -165,7 +165,7 @@ async def test_settling_comes_to_an_end_at_any_fraction_of_a_second(latency_s: f
 async def test_a_number_is_put_off_no_more_than_the_attempts_allowed() -> None:
     """A lock that nobody lifts must not keep a run for ever."""
     plan = steps(*["edit-lock"] * 5)
-    pushed = await push(orders(1), sandbox(plan), pace=PushPace(max_attempts=3))
+    pushed = await push(orders(1), sandbox(plan), limits=PushLimits(max_attempts=3))
     row = pushed.rows[CANARY]
     assert (row.state, row.code, row.attempts) == (State.REJECTED, "13", 3)
     assert len(pushed.watch.waits) == 2
@@ -213,7 +213,7 @@ async def test_an_erp_that_cannot_be_reached_stops_the_run() -> None:
     """Nothing was sent, so all stays planned and a later run pushes it."""
     office = Office(sandbox(steps(*["refuse-connection"] * 2)))
     await office.open_run(NUMBERS)
-    pushed = await office.execute(pace=replace(PACE, max_attempts=2))
+    pushed = await office.execute(limits=replace(LIMITS, max_attempts=2))
     assert set(pushed.stop.causes) == {Cause.UNREACHABLE}
     assert pushed.of(State.PLANNED) == set(NUMBERS)
     assert (await office.execute()).of(State.PUSHED) == set(NUMBERS)
@@ -243,9 +243,9 @@ async def test_without_a_source_number_field_a_lost_answer_stays_unknown(name: s
 async def test_a_chunk_is_put_off_no_more_than_the_attempts_allowed() -> None:
     """After them a lock is traced to its bill by quarters."""
     plan = steps("ok", *["edit-lock"] * 40)
-    pace = PushPace(max_attempts=3)
+    limits = PushLimits(max_attempts=3)
     pushed = await push(
-        orders(9), sandbox(plan), pace=pace, throttle=steered(concurrency=1, chunk_size=8)
+        orders(9), sandbox(plan), limits=limits, throttle=steered(concurrency=1, chunk_size=8)
     )
     assert pushed.of(State.PUSHED) == {CANARY}
     assert pushed.of(State.REJECTED) == set(orders(8, 1))

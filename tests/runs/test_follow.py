@@ -33,7 +33,7 @@ from k3push.core.protocol.selection import Selection
 from k3push.core.safety.verdict import InDoubt, judge
 from k3push.ports import RunIsAliveError, StepRecord
 from k3push.runs.attempt import StatusLook, send_step
-from k3push.runs.context import Context, PushPace
+from k3push.runs.context import Context, PushLimits
 from k3push.runs.outcome import Exit, exit_of, followed_of
 from k3push.runs.stop import Cause
 from k3push.runs.submit_and_audit.follower import follow_run
@@ -79,8 +79,8 @@ pytestmark = pytest.mark.anyio
 FOLLOW = replace(ROUTE, follow=(Take.SUBMIT, Take.AUDIT))
 SUBMIT_ONLY = replace(ROUTE, follow=(Take.SUBMIT,))
 
-NO_HALT = PushPace(halt=HaltRule())
-AT_ONCE = PushPace(canary=False, halt=HaltRule())
+NO_HALT = PushLimits(halt=HaltRule())
+AT_ONCE = PushLimits(canary=False, halt=HaltRule())
 
 STEPS = {Take.SUBMIT: Channel.SUBMIT, Take.AUDIT: Channel.AUDIT}
 WAREHOUSE = Refusal(11, "第1行分录，仓库是必填项")
@@ -93,18 +93,18 @@ async def followed(
     options: SandboxOptions | None = None,
     route: Route = FOLLOW,
     *,
-    pace: PushPace = NO_HALT,
+    limits: PushLimits = NO_HALT,
 ) -> Office:
     """Push bills and follow their documents, in an office of their own."""
     office = Office(options, route)
     await office.open_run(orders(count))
-    await office.execute(pace=pace)
+    await office.execute(limits=limits)
     return office
 
 
 async def again(office: Office) -> Pushed:
     """Follow the run again, as a person asks for."""
-    return await office.execute(work=follow_run, pace=NO_HALT)
+    return await office.execute(work=follow_run, limits=NO_HALT)
 
 
 async def counts(office: Office) -> Mapping[Follow, int]:
@@ -242,7 +242,7 @@ async def test_whatever_a_call_meets_each_document_is_approved_once(
     await office.open_run(orders(6))
     stops = set()
     for _ in range(4):
-        pushed = await office.execute(pace=AT_ONCE)
+        pushed = await office.execute(limits=AT_ONCE)
         stops |= set(pushed.stop.causes)
         if not pushed.stop.causes:
             break
@@ -283,7 +283,7 @@ async def test_a_step_in_doubt_at_a_stop_is_said_and_settled_by_the_next() -> No
         await anyio.sleep(10)
         job.stop.ask(Cause.INTERRUPTED, "Ctrl-C")
 
-    await office.execute(beside=stop_soon, pace=NO_HALT)
+    await office.execute(beside=stop_soon, limits=NO_HALT)
     assert await exit_code(office, Cause.INTERRUPTED) is Exit.SOME_UNKNOWN
     await office.execute()
     assert await counts(office) == {Follow.APPROVED: 1}
@@ -323,7 +323,7 @@ async def test_a_refused_document_spoils_none_whose_number_its_own_holds(
     await office.open_run(orders(4))
     one_by_one = steered(concurrency=1, chunk_size=1)
     await office.execute(throttle=one_by_one, route=replace(FOLLOW, follow=()))
-    await office.execute(work=follow_run, pace=AT_ONCE)
+    await office.execute(work=follow_run, limits=AT_ONCE)
     refused = {d.number for d in (await office.documents()).values() if d.follow is Follow.REFUSED}
     assert refused == {"CGRK20"}
 
@@ -367,7 +367,7 @@ async def test_what_was_refused_is_looked_at_again_when_a_person_asks() -> None:
 async def test_documents_that_an_answer_passes_over_go_once_more(*, names_all: bool) -> None:
     """UnAudit of eleven bills did one, and dropped ten in silence (P 11.11)."""
     habits = BulkHabits(most=1, names_all=names_all)
-    office = await followed(9, sandbox(bulk=habits), pace=AT_ONCE)
+    office = await followed(9, sandbox(bulk=habits), limits=AT_ONCE)
     assert await counts(office) == {Follow.APPROVED: 9}
 
 
@@ -397,7 +397,7 @@ async def test_the_halt_rule_counts_the_refusals_of_each_step() -> None:
     refused = {(Operation.AUDIT, number): STOCK for number in orders(40, 10)}
     office = Office(sandbox(FaultPlan(refused_follow=refused)), FOLLOW)
     await office.open_run(orders(60))
-    pushed = await office.execute(pace=PushPace(halt=HaltRule(fail_count=5)))
+    pushed = await office.execute(limits=PushLimits(halt=HaltRule(fail_count=5)))
     assert Cause.HALTED in pushed.stop.causes
     assert (await counts(office))[Follow.REFUSED] < 40
 
@@ -511,7 +511,9 @@ async def test_a_document_that_a_person_has_sent_back_is_submitted_once_and_no_m
 async def test_what_was_submitted_once_is_no_less_so_for_a_call_that_was_put_off_later() -> None:
     """The last call did nothing; the one before it has submitted the document."""
     met = tuple(Step(fault("edit-lock"), Channel.AUDIT) for _ in range(3))
-    office = await followed(1, sandbox(FaultPlan(steps=met)), pace=replace(NO_HALT, max_attempts=3))
+    office = await followed(
+        1, sandbox(FaultPlan(steps=met)), limits=replace(NO_HALT, max_attempts=3)
+    )
     assert await counts(office) == {Follow.REFUSED: 1}
     (bill,) = office.site.world.documents_of(orders(1)[0])
     office.site.world.take_back(bill)
@@ -539,7 +541,7 @@ async def test_what_is_cancelled_right_before_a_late_call_is_not_named_in_it(
         return await send_step(context, step, documents, replace(look, at_s=-100.0))
 
     monkeypatch.setattr("k3push.runs.submit_and_audit.step_calls.send_step", late)
-    await office.execute(pace=AT_ONCE)
+    await office.execute(limits=AT_ONCE)
     assert cancelled
     assert set(cancelled).isdisjoint(office.site.world.documents.history.named)
     assert await counts(office) == {Follow.SUBMITTED: 2, Follow.REFUSED: 1}
@@ -561,7 +563,7 @@ async def test_what_another_program_has_made_is_not_submitted(
     )
     office = Office(sandbox(plan), FOLLOW)
     await office.open_run(orders(5))
-    await office.execute(throttle=steered(concurrency=1, chunk_size=1), pace=NO_HALT)
+    await office.execute(throttle=steered(concurrency=1, chunk_size=1), limits=NO_HALT)
     others = {
         making.target.id
         for making in office.site.world.makings_of(number)
@@ -595,7 +597,7 @@ async def test_what_no_answer_names_is_left_alone_where_its_maker_is_not_told(
     plan = FaultPlan(aimed={orders(2)[1]: Aimed(fault(fault_name))})
     office = Office(sandbox(plan, creators=False), FOLLOW)
     await office.open_run(orders(3))
-    await office.execute(throttle=steered(concurrency=1, chunk_size=1), pace=NO_HALT)
+    await office.execute(throttle=steered(concurrency=1, chunk_size=1), limits=NO_HALT)
     assert await counts(office) == {Follow.REFUSED: 1, Follow.APPROVED: 2}
     assert any("does not tell who made it" in why for why in await reasons(office))
 
@@ -623,7 +625,7 @@ async def test_a_document_of_several_bills_is_left_alone_where_one_of_them_has_a
     plan = FaultPlan(rivals={numbers[4]: Rival(1, at_once=True)})
     office = Office(sandbox(plan, policy="merge"), FOLLOW)
     await office.open_run(numbers)
-    await office.execute(pace=AT_ONCE)
+    await office.execute(limits=AT_ONCE)
     twins = [row for row in (await office.rows()).values() if row.code == TWIN]
     assert twins
     ids = {int(target.id) for row in twins for target in row.targets}
@@ -827,16 +829,16 @@ async def test_two_thousand_bills_are_selected_and_approved_through_a_night_of_f
         await office.execute(
             ledger=store.process(fate),
             transport=carried_by(fate),
-            pace=NO_HALT,
+            limits=NO_HALT,
             throttle=steered(concurrency=4, chunk_size=50),
             check=False,
         )
     assert fate.dead
     driven = steered(concurrency=4, chunk_size=50)
-    pushed = await office.execute(pace=NO_HALT, throttle=driven, check=False)
+    pushed = await office.execute(limits=NO_HALT, throttle=driven, check=False)
     for _ in range(9):
         if pushed.stop.causes:
-            pushed = await office.execute(pace=NO_HALT, throttle=driven, check=False)
+            pushed = await office.execute(limits=NO_HALT, throttle=driven, check=False)
     assert await office.findings() == []
     assert [row.shown_number for row in pushed.rows.values()] == orders(2000)
     assert {row.state for row in pushed.rows.values()} == {State.PUSHED}

@@ -14,7 +14,7 @@ from k3push.core.model import BillNumber, Follow, State
 from k3push.core.pacing.halting import HaltRule
 from k3push.core.protocol import wire
 from k3push.ports import LookRefusedError
-from k3push.runs.context import PushPace
+from k3push.runs.context import PushLimits
 from k3push.runs.settle import settle_by_word
 from k3push.simulator.forms import IN_STOCK
 from k3push.simulator.script import Channel
@@ -30,8 +30,8 @@ async def test_a_document_that_a_person_vouches_for_takes_its_steps() -> None:
     office = Office(sandbox(steps("ok", "make-then-reset"), **OPEN), FOLLOW)
     numbers, throttle = orders(2), steered(concurrency=1, chunk_size=1)
     await office.open_run(numbers)
-    halts = PushPace(halt=HaltRule(unknown_count=1))
-    await office.execute(pace=halts, throttle=throttle, check=False)
+    halts = PushLimits(halt=HaltRule(unknown_count=1))
+    await office.execute(limits=halts, throttle=throttle, check=False)
     await anyio.sleep(60)
     number, clock = BillNumber(numbers[1]), VirtualClock()
     await settle_by_word(
@@ -81,6 +81,6 @@ async def test_a_limit_on_calls_that_lasts_refuses_no_document() -> None:
     plan = steps(*["call-limit"] * 12, on=Channel.AUDIT)
     office = Office(sandbox(plan, **OPEN), FOLLOW)
     await office.open_run(orders(3))
-    await office.execute(pace=NO_HALT, check=False)
+    await office.execute(limits=NO_HALT, check=False)
     follows = {each.follow for each in (await office.documents()).values()}
     assert Follow.REFUSED not in follows

@@ -29,9 +29,9 @@ from k3push.simulator.transport import SandboxTransport
 from tests.adapters.ledger.samples import identified
 from tests.runs.office import (
     FIRST,
+    LIMITS,
     LOGIN,
     NOON,
-    PACE,
     ROUTE,
     Notebook,
     Office,
@@ -80,7 +80,7 @@ async def look(
         outlook = ForecastContext(
             route,
             erp,
-            PACE,
+            LIMITS,
             stop,
             Notebook(),
             held,

@@ -9,7 +9,7 @@ import pytest
 
 from k3push.core.model import TWIN, Follow, Route, State
 from k3push.core.pacing.halting import HaltRule
-from k3push.runs.context import PushPace
+from k3push.runs.context import PushLimits
 from k3push.runs.submit_and_audit.follower import follow_run
 from k3push.simulator import (
     AnswerStyle,
@@ -43,7 +43,7 @@ from tests.runs.test_proof import accounts, login, most_documents
 
 pytestmark = pytest.mark.anyio
 
-NO_CANARY = PushPace(canary=False)
+NO_CANARY = PushLimits(canary=False)
 ONE_BY_ONE = steered(concurrency=1, chunk_size=1)
 
 SHIPMENT = Route(
@@ -102,7 +102,7 @@ async def test_links_that_miss_a_document_of_the_call_tell_nothing_of_the_others
     world._converter = replace(world._converter, routes=world.rules)  # a new rule
     await office.open_run(numbers)
     await office.execute(
-        pace=NO_CANARY, throttle=steered(concurrency=1, chunk_size=30), check=False
+        limits=NO_CANARY, throttle=steered(concurrency=1, chunk_size=30), check=False
     )
     assert most_documents(office, numbers) == 1
 
@@ -131,7 +131,7 @@ async def test_one_linked_document_proves_nothing_where_others_are_not_linked(
     numbers = orders(30)
     await office.open_run(numbers)
     throttle = steered(concurrency=1, chunk_size=15)
-    await office.execute(pace=PushPace(canary=canary), throttle=throttle, check=False)
+    await office.execute(limits=PushLimits(canary=canary), throttle=throttle, check=False)
     assert most_documents(office, numbers) == 1
 
 
@@ -159,7 +159,7 @@ async def test_a_lost_document_may_be_tied_to_a_bill_that_nobody_is_shown(
     )
     office = Office(options, replace(ROUTE, source_number_field=""))
     await office.open_run(numbers)
-    pushed = await office.execute(pace=NO_CANARY, throttle=ONE_BY_ONE, check=False)
+    pushed = await office.execute(limits=NO_CANARY, throttle=ONE_BY_ONE, check=False)
     assert pushed.rows[numbers[2]].state is State.UNKNOWN
     assert most_documents(office, numbers) == 1
 
@@ -202,7 +202,7 @@ async def test_a_document_that_is_another_bills_by_its_link_takes_no_step(field:
     await office.execute()
     document = give_to_another(office.site.world, orders(1)[0], orders(3)[2])
     steps_of = replace(route, follow=FOLLOW.follow)
-    await office.execute(route=steps_of, work=follow_run, pace=NO_HALT)
+    await office.execute(route=steps_of, work=follow_run, limits=NO_HALT)
     follows = [each.follow for each in (await office.documents()).values()]
     assert sorted(follows) == sorted([Follow.REFUSED, Follow.APPROVED])
     assert document.status == "A"
@@ -244,8 +244,8 @@ async def test_a_cancelled_document_that_is_brought_back_is_none_of_ours() -> No
     world, (number,) = office.site.world, orders(1)
     document = world.add_target(IN_STOCK, number, creator="clerk", cancelled=True)
     await office.open_run([number])
-    halts = PushPace(canary=False, halt=HaltRule(unknown_count=1))
-    await office.execute(throttle=ONE_BY_ONE, pace=halts, check=False)
+    halts = PushLimits(canary=False, halt=HaltRule(unknown_count=1))
+    await office.execute(throttle=ONE_BY_ONE, limits=halts, check=False)
     document.cancelled = False
     pushed = await office.execute(throttle=ONE_BY_ONE, check=False)
     assert pushed.of(State.PUSHED) == set()
@@ -259,7 +259,7 @@ async def test_what_a_success_passes_over_and_somebody_else_has_pushed_is_there_
     office = Office(sandbox(plan, on_refusal=OnRefusal.SILENT))
     await office.open_run(numbers)
     pushed = await office.execute(
-        pace=NO_CANARY, throttle=steered(concurrency=1, chunk_size=3), check=False
+        limits=NO_CANARY, throttle=steered(concurrency=1, chunk_size=3), check=False
     )
     assert pushed.of(State.ALREADY) == {numbers[5]}
     assert most_documents(office, numbers) == 1
@@ -275,7 +275,7 @@ async def test_a_document_beside_those_that_a_success_names_is_not_what_it_made(
     office = Office(options)
     await office.open_run([bills[0], bills[3], kept, merged])
     pushed = await office.execute(
-        pace=NO_CANARY, throttle=steered(concurrency=1, chunk_size=2), check=False
+        limits=NO_CANARY, throttle=steered(concurrency=1, chunk_size=2), check=False
     )
     row = pushed.rows[merged]
     assert row.code == TWIN
@@ -338,7 +338,7 @@ async def test_several_twins_are_all_written_down() -> None:
     office = Office(sandbox(plan, write_back=WriteBack.NEVER, closes=False))
     await office.open_run(orders(4))
     pushed = await office.execute(
-        pace=NO_CANARY, throttle=steered(concurrency=2, chunk_size=4), check=False
+        limits=NO_CANARY, throttle=steered(concurrency=2, chunk_size=4), check=False
     )
     assert {row.code for row in pushed.rows.values()} == {TWIN}
     assert pushed.of(State.PUSHED) == set(orders(4))

@@ -15,7 +15,7 @@ import pytest
 from k3push.core.control_words import Key
 from k3push.core.model import State
 from k3push.core.protocol.logins import LoginCall, password_login
-from k3push.runs.context import Context, PushPace
+from k3push.runs.context import Context, PushLimits
 from k3push.runs.stop import Cause
 from k3push.simulator import Accounts, Channel, FaultPlan, Site, Step, fault
 from k3push.simulator.forms import IN_STOCK
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.anyio
 
 FIRST, SECOND, THIRD = "sandbox", "sandbox2", "sandbox3"
 USERS = (FIRST, SECOND, THIRD)
-NO_CANARY = PushPace(canary=False)
+NO_CANARY = PushLimits(canary=False)
 
 
 def login(user: str, password: str = "sandbox") -> LoginCall:  # noqa: S107  # the sandbox's
@@ -216,7 +216,7 @@ async def test_before_a_number_travels_again_every_user_is_asked() -> None:
     office = office_of(40, faults=LOST)
     blind = Eyes(office.site, FIRST, NOTHING)
     logins = [login(FIRST), login(SECOND)]
-    pushed, _ = await push_by(office, 40, logins, pace=NO_CANARY, transport=lambda _: blind)
+    pushed, _ = await push_by(office, 40, logins, limits=NO_CANARY, transport=lambda _: blind)
     assert pushed.of(State.PUSHED) == set(orders(40))
     assert office.site.calls[Channel.PUSH] == 8
     assert blind.looks > 8
@@ -227,7 +227,7 @@ async def test_a_user_who_may_not_read_has_nothing_to_say() -> None:
     office = office_of(40, faults=LOST)
     barred = Eyes(office.site, SECOND, NO_RIGHT)
     logins = [login(FIRST), login(SECOND)]
-    pushed, _ = await push_by(office, 40, logins, pace=NO_CANARY, transport=lambda _: barred)
+    pushed, _ = await push_by(office, 40, logins, limits=NO_CANARY, transport=lambda _: barred)
     assert pushed.of(State.PUSHED) == set(orders(40))
     assert barred.looks
     assert not pushed.stop.asked
@@ -283,7 +283,7 @@ async def test_a_user_who_may_not_push_is_set_aside_from_pushing(user: str) -> N
     office = office_of(100)
     barred = Barred(office.site, user)
     logins = [login(FIRST), login(SECOND)]
-    pushed, _ = await push_by(office, 100, logins, pace=NO_CANARY, transport=lambda _: barred)
+    pushed, _ = await push_by(office, 100, logins, limits=NO_CANARY, transport=lambda _: barred)
     assert pushed.of(State.PUSHED) == set(orders(100))
     assert pushed.watch.aside == [(user, "没有下推权限")]
     assert barred.refusals <= 8
@@ -302,7 +302,7 @@ async def test_a_number_that_travels_alone_goes_on_through_whoever_may_push(
         throttle=steered(concurrency=2, chunk_size=1),
         login=login(FIRST),
         more_users={SECOND: login(SECOND)},
-        pace=PushPace(canary=canary),
+        limits=PushLimits(canary=canary),
         transport=lambda _: barred,
     )
     assert pushed.of(State.PUSHED) == set(orders(12))

@@ -16,7 +16,7 @@ from k3push.core.model import PARTLY, Follow, RunId, State
 from k3push.core.protocol.logins import password_login
 from k3push.core.protocol.selection import Selection
 from k3push.ports import LookFailedError, LookRefusedError
-from k3push.runs.context import Context, PushPace
+from k3push.runs.context import Context, PushLimits
 from k3push.runs.retried_reads import read_unless_refused
 from k3push.runs.select import SelectContext
 from k3push.runs.stop import Cause, Stop
@@ -68,7 +68,7 @@ async def test_what_a_lone_bill_left_as_it_met_a_limit_is_waited_for(
     await office.open_run(numbers)
     logins = {name: password_login("sandbox", name, "sandbox", 2052) for name in USERS[1:3]}
     users = logins if code == 2 else None
-    await office.execute(pace=NO_CANARY, throttle=one_by_one(), more_users=users, check=False)
+    await office.execute(limits=NO_CANARY, throttle=one_by_one(), more_users=users, check=False)
     assert len(office.site.world.documents_of(numbers[1])) <= 2
 
 
@@ -127,7 +127,7 @@ async def test_a_limit_of_all_calls_refuses_no_document(
     office, numbers = Office(options, FOLLOW), orders(120)
     await office.open_run(numbers)
     throttle = steered(concurrency=2, chunk_size=2)
-    pushed = await office.execute(pace=NO_HALT, throttle=throttle, check=False)
+    pushed = await office.execute(limits=NO_HALT, throttle=throttle, check=False)
     follows = [each.follow for each in (await office.documents()).values()]
     assert turned_away(pushed) == []
     assert follows.count(Follow.REFUSED) == 0
@@ -152,7 +152,7 @@ async def test_a_split_bill_of_another_rule_is_no_twin_for_bills_of_ours() -> No
     with_policy(office, Policy.ONE_TO_ONE)
     mine = Office(site=office.site, ledger=office.store)
     await mine.open_run(numbers)
-    await mine.execute(throttle=one_by_one(), pace=NO_CANARY, check=False)
+    await mine.execute(throttle=one_by_one(), limits=NO_CANARY, check=False)
     assert len(mine.site.world.documents_of(numbers[0])) == 2
     row = (await office.rows(RunId("r0")))[numbers[0]]
     assert row.code == "", row
@@ -321,7 +321,7 @@ async def test_a_status_that_is_refused_for_a_moment_is_left_out_of_no_selection
             return await erp.selected(ROUTE, Selection(), today=date(2026, 1, 2), after="0")
 
         page = await read_unless_refused(
-            SelectContext(ROUTE, erp, PushPace(), Stop(), Notebook()), "x", select
+            SelectContext(ROUTE, erp, PushLimits(), Stop(), Notebook()), "x", select
         )
         assert page is not None
         found = [bill.number for bill in page.bills]
@@ -350,7 +350,7 @@ async def test_a_limit_of_calls_at_once_refuses_no_document_beside_a_bill_withou
     office.site.world.refuse(numbers[place], Refusal(7, "没有许可", whole_call=True))
     await office.open_run(numbers)
     throttle = steered(concurrency=at_once, chunk_size=1)
-    await office.execute(pace=NO_HALT, throttle=throttle, check=False)
+    await office.execute(limits=NO_HALT, throttle=throttle, check=False)
     left = [d.reason for d in (await office.documents()).values() if d.follow is Follow.REFUSED]
     assert left == []
 

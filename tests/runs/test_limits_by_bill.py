@@ -44,7 +44,7 @@ async def test_a_limit_of_calls_a_minute_rejects_no_bill(
     office, numbers = Office(sandbox(orders=400, latency_s=3.0, look_s=0.1, **OPEN)), orders(400)
     await office.open_run(numbers)
     throttle = steered(concurrency=4, chunk_size=10)
-    pushed = await office.execute(pace=NO_HALT, throttle=throttle, check=False)
+    pushed = await office.execute(limits=NO_HALT, throttle=throttle, check=False)
     assert turned_away(pushed) == []
 
 
@@ -67,7 +67,7 @@ async def test_a_limit_of_calls_at_once_rejects_no_bill(
     office, numbers = Office(sandbox(orders=200, latency_s=3.0, look_s=0.1, **OPEN)), orders(200)
     await office.open_run(numbers)
     throttle = steered(concurrency=at_once, chunk_size=size)
-    pushed = await office.execute(pace=NO_HALT, throttle=throttle, check=False)
+    pushed = await office.execute(limits=NO_HALT, throttle=throttle, check=False)
     assert turned_away(pushed) == []
 
 
@@ -94,7 +94,7 @@ async def test_bills_whose_licence_is_missing_are_rejected_each_for_itself() -> 
         office.site.world.refuse(number, Refusal(7, "没有许可", whole_call=True))
     await office.open_run(numbers)
     throttle = steered(concurrency=1, chunk_size=1)
-    pushed = await office.execute(pace=NO_HALT, throttle=throttle, check=False)
+    pushed = await office.execute(limits=NO_HALT, throttle=throttle, check=False)
     assert (pushed.of(State.REJECTED), not pushed.stop.causes) == (bad, True)
 
 
@@ -116,6 +116,6 @@ async def test_a_limit_that_lasts_after_one_of_calls_in_a_second_rejects_no_bill
     office, numbers = Office(sandbox(orders=60, latency_s=2.0, look_s=0.1, **OPEN)), orders(60)
     await office.open_run(numbers)
     throttle = steered(concurrency=at_once, chunk_size=1)
-    pushed = await office.execute(pace=NO_HALT, throttle=throttle, check=False)
+    pushed = await office.execute(limits=NO_HALT, throttle=throttle, check=False)
     assert turned_away(pushed) == []
     assert set(pushed.stop.causes) == {Cause.UNREACHABLE}

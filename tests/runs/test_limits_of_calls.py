@@ -31,7 +31,7 @@ async def test_a_limit_on_calls_uses_up_no_tries_of_a_step(limits: int) -> None:
     plan = steps("ok", *["call-limit"] * limits, "edit-lock", on=Channel.AUDIT)
     office, numbers = Office(sandbox(plan, latency_s=0.5, **OPEN), FOLLOW), orders(2)
     await office.open_run(numbers)
-    await office.execute(pace=NO_HALT, throttle=steered(concurrency=1, chunk_size=1), check=False)
+    await office.execute(limits=NO_HALT, throttle=steered(concurrency=1, chunk_size=1), check=False)
     follows = {each.follow for each in (await office.documents()).values()}
     assert follows == {Follow.APPROVED}
 
@@ -55,7 +55,7 @@ async def test_what_a_call_saved_before_it_met_a_limit_is_waited_for(
     keep_a_part(monkeypatch, numbers, kept=2, why=Refusal(7, "许可并发数已满"))
     await office.open_run(numbers)
     throttle = steered(concurrency=1, chunk_size=4)
-    pushed = await office.execute(pace=NO_CANARY, throttle=throttle, check=False)
+    pushed = await office.execute(limits=NO_CANARY, throttle=throttle, check=False)
     assert pushed.of(State.PUSHED) == set(numbers)
     assert doubled(office, numbers) == []
 

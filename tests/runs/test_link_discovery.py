@@ -15,7 +15,7 @@ from k3push.core.model import Route, State
 from k3push.core.protocol.links import FormEntry, LinkRow, entries_that_may_link, found_in
 from k3push.core.protocol.logins import password_login
 from k3push.core.protocol.pairs import known_pair
-from k3push.runs.context import PushPace
+from k3push.runs.context import PushLimits
 from k3push.runs.stop import Cause
 from k3push.simulator import (
     Accounts,
@@ -50,7 +50,7 @@ UNKNOWN = Route(
     rule="PUR_PurchaseOrder-PUR_ReceiveBill",
 )
 ENTRY, TABLE = "FDetailEntity", "t_PUR_POOrderEntry"
-NO_CANARY = PushPace(canary=False)
+NO_CANARY = PushLimits(canary=False)
 
 # Whatever a call meets: the work is done or not, and the answer is lost.
 LOST = ("make-then-reset", "reset", "make-then-html-502", "make-then-empty", "late-commit")
@@ -62,12 +62,14 @@ def open_sources(plan: FaultPlan | None = None, **options: object) -> SandboxOpt
 
 
 async def pushed_by(
-    options: SandboxOptions, route: Route = UNKNOWN, count: int = 40, pace: PushPace = NO_CANARY
+    options: SandboxOptions, route: Route = UNKNOWN, count: int = 40, limits: PushLimits = NO_CANARY
 ) -> tuple[Office, Pushed]:
     """Push orders in an office of their own."""
     office = Office(options, route)
     await office.open_run(orders(count))
-    return office, await office.execute(pace=pace, throttle=steered(concurrency=2, chunk_size=20))
+    return office, await office.execute(
+        limits=limits, throttle=steered(concurrency=2, chunk_size=20)
+    )
 
 
 def sizes(pushed: Pushed) -> list[int]:
@@ -114,7 +116,7 @@ async def test_documents_that_are_there_prove_the_links_before_anything_is_sent(
     """They name the route's own rule, so that a first answer may be lost as well."""
     office, _ = await pushed_by(open_sources(steps("ok", "reset")), count=1)
     await office.open_run(orders(20, 1), SECOND)
-    pushed = await office.execute(SECOND, pace=NO_CANARY, throttle=steered(chunk_size=20))
+    pushed = await office.execute(SECOND, limits=NO_CANARY, throttle=steered(chunk_size=20))
     assert pushed.of(State.PUSHED) == set(orders(20, 1))
     assert sizes(pushed)[0] == 20
 
@@ -157,7 +159,7 @@ async def test_another_rules_document_does_not_prove_the_links_of_this_one(count
     hand = PushOrder(UNKNOWN.source, (*orders(5, 10),), rule_id=linked.rule_id)
     office.site.world.push(hand, "clerk", Maker.PERSON)
     await office.open_run(orders(count))
-    pushed = await office.execute(pace=NO_CANARY, throttle=steered(concurrency=1))
+    pushed = await office.execute(limits=NO_CANARY, throttle=steered(concurrency=1))
     assert pushed.of(State.UNKNOWN) == set(orders(1))
     assert pushed.of(State.PUSHED) == set(orders(count - 1, 1))
     assert set(sizes(pushed)) == {1}
@@ -183,7 +185,7 @@ NOT_PROVED: Mapping[str, tuple[SandboxOptions, Route]] = {
 async def test_what_cannot_be_proved_travels_one_by_one_as_before(why: str) -> None:
     """An answer to one number names what is its own."""
     options, route = NOT_PROVED[why]
-    office, pushed = await pushed_by(options, route, 12, PushPace())
+    office, pushed = await pushed_by(options, route, 12, PushLimits())
     assert not pushed.stop.causes
     assert pushed.of(State.PUSHED) == set(orders(12))
     assert set(sizes(pushed)) == {1}
@@ -275,7 +277,7 @@ async def test_a_failed_question_for_links_sends_nothing_blindly(failing: int) -
     office = Office(site_options, BLIND)
     office.site.world.push(PushOrder(PURCHASE_ORDER.id, (orders(1)[0],), rule_id=BLIND.rule))
     await office.open_run(orders(4))
-    pushed = await office.execute(pace=NO_CANARY, check=False)
+    pushed = await office.execute(limits=NO_CANARY, check=False)
     assert most_documents(office, 4) == 1
     if Cause.LOOK_FAILED in pushed.stop.causes:
         assert not pushed.watch.sendings
@@ -290,6 +292,6 @@ async def test_links_that_one_user_has_seen_are_there_for_all() -> None:
     office.site.world.push(PushOrder(PURCHASE_ORDER.id, (orders(1)[0],), rule_id=BLIND.rule))
     await office.open_run(orders(8))
     more = {"sandbox2": password_login("sandbox", "sandbox2", "sandbox", 2052)}
-    pushed = await office.execute(pace=NO_CANARY, more_users=more, check=False)
+    pushed = await office.execute(limits=NO_CANARY, more_users=more, check=False)
     assert most_documents(office, 8) == 1
     assert pushed.rows[orders(1)[0]].state is State.ALREADY

@@ -230,7 +230,7 @@ class Job:
         self.links = Links(absent=self.erp.links is None)
 
     @property
-    def pace(self) -> Job:
+    def limits(self) -> Job:
         """Say how often something is tried."""
         return self
 

@@ -49,10 +49,10 @@ async def test_what_clerks_push_a_day_later_of_its_neighbours_is_already_there(
         await push_by_hand()
         throttle.go_on()
 
-    pushed = await office.execute(pace=NO_CANARY, throttle=throttle, beside=beside, check=False)
+    pushed = await office.execute(limits=NO_CANARY, throttle=throttle, beside=beside, check=False)
     if resumes:
         await push_by_hand()
-        pushed = await office.execute(pace=NO_CANARY, throttle=throttle, check=False)
+        pushed = await office.execute(limits=NO_CANARY, throttle=throttle, check=False)
     assert pushed.of(State.ALREADY) == set(numbers[4:])
 
 
@@ -93,9 +93,9 @@ async def test_a_user_who_has_made_the_bills_as_well_hides_no_clerk(hours: int) 
         job.stop.ask(Cause.INTERRUPTED, "")
 
     await office.execute(
-        pace=NO_CANARY, throttle=throttle, watch=watch, beside=interrupt, check=False
+        limits=NO_CANARY, throttle=throttle, watch=watch, beside=interrupt, check=False
     )
     await anyio.sleep(hours * 3600)
     world.add_target(IN_STOCK, numbers[5], creator="clerk")
-    pushed = await office.execute(pace=NO_CANARY, throttle=throttle, check=False)
+    pushed = await office.execute(limits=NO_CANARY, throttle=throttle, check=False)
     assert pushed.rows[numbers[5]].state is State.ALREADY

@@ -16,7 +16,7 @@ from k3push.core.model import State, Uptime
 from k3push.core.pacing.halting import HaltRule
 from k3push.ports import LookFailedError, LookRefusedError
 from k3push.runs import attempt
-from k3push.runs.context import Context, PushPace
+from k3push.runs.context import Context, PushLimits
 from k3push.runs.retried_reads import open_turn
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.orders import PushOrder
@@ -152,8 +152,8 @@ async def test_a_bill_that_is_unapproved_before_a_resume_is_not_sent_again() -> 
     numbers = orders(2)
     (bill,) = office.site.world.store.by_number(PURCHASE_ORDER, numbers[1])
     await office.open_run(numbers)
-    halts = PushPace(halt=HaltRule(unknown_count=1))
-    await office.execute(pace=halts, throttle=steered(concurrency=1, chunk_size=1), check=False)
+    halts = PushLimits(halt=HaltRule(unknown_count=1))
+    await office.execute(limits=halts, throttle=steered(concurrency=1, chunk_size=1), check=False)
     await anyio.sleep(24 * 3600)
     bill.status = "D"
     pushed = await office.execute(check=False)
@@ -185,8 +185,8 @@ async def test_a_document_of_a_later_namesake_settles_no_doubt() -> None:
     office = Office(sandbox(steps("ok", "reset"), **OPEN))
     numbers = orders(2)
     await office.open_run(numbers)
-    halts = PushPace(halt=HaltRule(unknown_count=1))
-    await office.execute(pace=halts, throttle=steered(concurrency=1, chunk_size=1), check=False)
+    halts = PushLimits(halt=HaltRule(unknown_count=1))
+    await office.execute(limits=halts, throttle=steered(concurrency=1, chunk_size=1), check=False)
     world = office.site.world
     bill = world.add_source(PURCHASE_ORDER, numbers[1], org="200")
     world.push(PushOrder("PUR_PurchaseOrder", ids=(bill.id,), rule_id=ROUTE.rule), "clerk")

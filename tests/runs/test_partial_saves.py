@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from k3push.core.model import PARTLY, RunId, State
-from k3push.runs.context import Context, SettlePace
+from k3push.runs.context import Context, SettleTimes
 from k3push.runs.stop import Cause
 from k3push.simulator import Policy, site
 from k3push.simulator.endings import thrown
@@ -94,7 +94,7 @@ async def test_a_part_of_a_bill_beside_which_others_were_not_begun_is_told(
     numbers = orders(3)
     await office.open_run(numbers)
     pushed = await office.execute(
-        pace=NO_CANARY, throttle=steered(concurrency=1, chunk_size=3), check=False
+        limits=NO_CANARY, throttle=steered(concurrency=1, chunk_size=3), check=False
     )
     assert pushed.rows[numbers[0]].code == "partly", pushed.rows[numbers[0]]
 
@@ -173,7 +173,7 @@ async def test_a_rule_that_splits_now_and_then_leaves_no_row_incomplete(between:
         world._converter = replace(world._converter, policy=policy)
         await office.open_run(numbers, run)
         throttle = steered(concurrency=1, chunk_size=1)
-        pushed = await office.execute(run, throttle=throttle, settle=SettlePace(), check=False)
+        pushed = await office.execute(run, throttle=throttle, settle=SettleTimes(), check=False)
     office.site.finish()
     made = {str(each.id) for each in office.site.world.documents_of(lost)}
     assert len(made) == 2

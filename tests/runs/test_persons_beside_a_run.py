@@ -9,7 +9,7 @@ import pytest
 
 from k3push.core.model import BillNumber, State
 from k3push.core.pacing.halting import HaltRule
-from k3push.runs.context import Context, PushPace
+from k3push.runs.context import Context, PushLimits
 from k3push.runs.settle import settle_by_word
 from k3push.runs.submit_and_audit.follower import follow_run
 from k3push.simulator import Refusal
@@ -142,8 +142,8 @@ async def test_a_person_who_looked_too_early_sends_nothing_twice() -> None:
     office = Office(sandbox(steps("ok", "commit-late-then-reset:300"), **OPEN))
     numbers = orders(2)
     await office.open_run(numbers)
-    halts = PushPace(halt=HaltRule(unknown_count=1))
-    await office.execute(pace=halts, throttle=steered(concurrency=1, chunk_size=1), check=False)
+    halts = PushLimits(halt=HaltRule(unknown_count=1))
+    await office.execute(limits=halts, throttle=steered(concurrency=1, chunk_size=1), check=False)
     await anyio.sleep(60)
     await settle_by_word(
         office.store,
@@ -203,7 +203,7 @@ async def test_a_document_by_word_alone_takes_no_step_after_a_restore() -> None:
     document.created = "2026-02-01T08:00:00"
     document.creator = "clerk"
     steps_of = replace(route, follow=FOLLOW.follow)
-    await office.execute(route=steps_of, work=follow_run, pace=NO_HALT, check=False)
+    await office.execute(route=steps_of, work=follow_run, limits=NO_HALT, check=False)
     assert document.status == "A"
 
 

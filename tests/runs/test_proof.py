@@ -17,7 +17,7 @@ from k3push.core.model import TWIN, RunId, State
 from k3push.core.pacing.halting import HaltRule
 from k3push.core.protocol.logins import LoginCall, password_login
 from k3push.core.remark import read_remark
-from k3push.runs.context import Context, PushPace, SettlePace
+from k3push.runs.context import Context, PushLimits, SettleTimes
 from k3push.runs.engine import push_run
 from k3push.runs.stop import Cause
 from k3push.simulator import Accounts, Channel, FaultPlan, Policy, Step, fault
@@ -42,7 +42,7 @@ from tests.said import english
 
 pytestmark = pytest.mark.anyio
 
-NO_CANARY = PushPace(canary=False)
+NO_CANARY = PushLimits(canary=False)
 # Supplier and remarks: the field is there, and no source's number is in it.
 WRONG_FIELDS = ("FSupplierId.FNumber", "FNote")
 
@@ -85,9 +85,9 @@ async def test_silence_of_a_field_that_was_never_proved_is_no_absence(
     office = Office(options, replace(ROUTE, source_number_field=field))
     numbers = orders(count)
     await office.open_run(numbers)
-    pace = PushPace(canary=canary)
+    limits = PushLimits(canary=canary)
     for _ in range(3):
-        pushed = await office.execute(pace=pace, check=False)
+        pushed = await office.execute(limits=limits, check=False)
         assert most_documents(office, numbers) <= 1
         assert untrue(office, pushed) == []
 
@@ -179,7 +179,7 @@ async def test_users_who_see_only_their_own_come_to_no_harm(
     await office.open_run(orders(40))
     for _ in range(3):
         pushed = await office.execute(
-            pace=PushPace(canary=canary),
+            limits=PushLimits(canary=canary),
             login=login("sandbox"),
             more_users={"sandbox2": login("sandbox2")},
             check=False,
@@ -270,7 +270,9 @@ async def test_another_users_silence_settles_nothing(sees: str) -> None:
     )
     office = Office(options)
     await office.open_run(orders(40))
-    await office.execute(pace=NO_CANARY, settle=SettlePace(), login=login("sandbox"), check=False)
+    await office.execute(
+        limits=NO_CANARY, settle=SettleTimes(), login=login("sandbox"), check=False
+    )
     await office.open_run(orders(40), SECOND)
 
     for run in (FIRST, SECOND):
@@ -283,7 +285,7 @@ async def test_another_user_who_is_proved_to_see_settles_for_the_first() -> None
     plan = FaultPlan(steps=tuple(Step(fault(n), Channel.PUSH) for n in ["ok"] * 5 + ["reset"] * 4))
     office = Office(sandbox(plan, accounts=accounts("sandbox", "sandbox2")))
     await office.open_run(orders(9))
-    how: dict[str, Any] = {"pace": NO_CANARY, "throttle": steered(concurrency=1, chunk_size=1)}
+    how: dict[str, Any] = {"limits": NO_CANARY, "throttle": steered(concurrency=1, chunk_size=1)}
 
     async def stop_after_nine(job: Any) -> None:
         await anyio.sleep(5)  # all nine have left by then, and none is settled
@@ -300,7 +302,7 @@ async def test_what_a_look_finds_proves_the_silence_of_the_same_look() -> None:
     plan = FaultPlan(steps=tuple(Step(fault(name)) for name in ("make-then-reset", "reset")))
     office = Office(sandbox(plan, accounts=accounts("sandbox", "sandbox2")))
     await office.open_run(orders(8))
-    how: dict[str, Any] = {"pace": NO_CANARY, "throttle": steered(concurrency=2, chunk_size=4)}
+    how: dict[str, Any] = {"limits": NO_CANARY, "throttle": steered(concurrency=2, chunk_size=4)}
 
     async def stop_after_both(job: Any) -> None:
         await anyio.sleep(5)
@@ -308,7 +310,7 @@ async def test_what_a_look_finds_proves_the_silence_of_the_same_look() -> None:
 
     first = await office.execute(login=login("sandbox"), beside=stop_after_both, **how)
     assert first.of(State.UNKNOWN) == set(orders(8))
-    await anyio.sleep(SettlePace().window_s)
+    await anyio.sleep(SettleTimes().window_s)
     second = await office.execute(login=login("sandbox2"), **how)
     assert second.of(State.PUSHED) == set(orders(8))
 
@@ -369,7 +371,7 @@ async def test_what_a_success_passed_over_and_saved_later_is_not_sent_again() ->
 
     await office.open_run(numbers)
     pushed = await office.execute(
-        pace=NO_CANARY,
+        limits=NO_CANARY,
         throttle=steered(concurrency=1, chunk_size=3),
         beside=save_later,
         check=False,
@@ -419,7 +421,7 @@ async def test_a_document_that_a_field_alone_calls_foreign_is_no_absence(name: s
     await office.open_run([number, lost])
     for _ in range(2):
         pushed = await office.execute(
-            pace=NO_CANARY,
+            limits=NO_CANARY,
             throttle=steered(concurrency=1, chunk_size=1),
             beside=copy_the_form,
             check=False,
@@ -458,7 +460,9 @@ async def test_all_documents_of_a_split_are_named_after_a_lost_answer() -> None:
     office = Office(sandbox(steps("ok", "make-then-reset"), policy=Policy.SPLIT, save_gap_s=30.0))
     await office.open_run(orders(2))
     pushed = await office.execute(
-        pace=NO_CANARY, throttle=steered(concurrency=1, chunk_size=1), settle=SettlePace(poll_s=40)
+        limits=NO_CANARY,
+        throttle=steered(concurrency=1, chunk_size=1),
+        settle=SettleTimes(poll_s=40),
     )
     assert {len(row.targets) for row in pushed.rows.values()} == {2}
 
@@ -470,7 +474,9 @@ async def test_all_documents_of_a_split_are_named_after_an_exception() -> None:
     )
     await office.open_run(orders(2))
     pushed = await office.execute(
-        pace=NO_CANARY, throttle=steered(concurrency=1, chunk_size=1), settle=SettlePace(poll_s=40)
+        limits=NO_CANARY,
+        throttle=steered(concurrency=1, chunk_size=1),
+        settle=SettleTimes(poll_s=40),
     )
     assert {len(row.targets) for row in pushed.rows.values()} == {2}
 
@@ -481,13 +487,13 @@ async def test_a_row_names_every_document_that_the_answer_names() -> None:
     await office.open_run(orders(2))
     throttle = steered(concurrency=1, chunk_size=1)
     pushed = await office.execute(
-        pace=NO_CANARY, throttle=throttle, settle=SettlePace(poll_s=5), check=False
+        limits=NO_CANARY, throttle=throttle, settle=SettleTimes(poll_s=5), check=False
     )
     assert Cause.CONTRADICTION in pushed.stop.causes
     assert State.UNKNOWN in pushed.states.values()
     for _ in orders(2):
         pushed = await office.execute(
-            pace=NO_CANARY, throttle=throttle, settle=SettlePace(poll_s=5), check=False
+            limits=NO_CANARY, throttle=throttle, settle=SettleTimes(poll_s=5), check=False
         )
     assert {len(row.targets) for row in pushed.rows.values()} == {2}
 
@@ -499,7 +505,9 @@ async def test_nothing_is_absent_while_other_documents_of_its_call_still_come() 
     office = Office(sandbox(plan, policy=Policy.SPLIT, save_gap_s=20.0))
     await office.open_run(orders(22))
     pushed = await office.execute(
-        pace=NO_CANARY, throttle=steered(concurrency=1, chunk_size=11), settle=SettlePace(poll_s=30)
+        limits=NO_CANARY,
+        throttle=steered(concurrency=1, chunk_size=11),
+        settle=SettleTimes(poll_s=30),
     )
     assert {len(row.targets) for row in pushed.rows.values()} == {2}
 
@@ -645,7 +653,7 @@ async def test_a_commit_after_the_window_is_at_least_noticed() -> None:
     )
     office = Office(options)
     await office.open_run(orders(2))
-    settle = SettlePace(first_wait_s=20, poll_s=20, window_s=600)
+    settle = SettleTimes(first_wait_s=20, poll_s=20, window_s=600)
     pushed = await office.execute(
         settle=settle, throttle=steered(concurrency=1, chunk_size=1), check=False
     )
@@ -659,10 +667,10 @@ async def test_a_commit_after_the_window_is_noticed_by_the_execution_that_sends_
     plan = steps("ok", "commit-late-then-reset:1750")
     office = Office(sandbox(plan, write_back=WriteBack.NEVER, closes=False, latency_s=60.0))
     await office.open_run(orders(2))
-    settle = SettlePace(first_wait_s=20, poll_s=20, window_s=600)
+    settle = SettleTimes(first_wait_s=20, poll_s=20, window_s=600)
     one_by_one = steered(concurrency=1, chunk_size=1)
-    halts = PushPace(halt=HaltRule(unknown_count=1))
-    await office.execute(settle=settle, throttle=one_by_one, pace=halts, check=False)
+    halts = PushLimits(halt=HaltRule(unknown_count=1))
+    await office.execute(settle=settle, throttle=one_by_one, limits=halts, check=False)
     await office.execute(settle=settle, work=only_settle, check=False)
     assert (await office.rows())[orders(2)[1]].state is State.PLANNED
     pushed = await office.execute(settle=settle, throttle=one_by_one, check=False)
@@ -675,10 +683,10 @@ async def test_a_commit_after_the_window_of_another_run_is_noticed_by_the_run_th
     plan = steps("ok", "commit-late-then-reset:1850")
     office = Office(sandbox(plan, write_back=WriteBack.NEVER, closes=False, latency_s=60.0))
     await office.open_run(orders(2))
-    settle = SettlePace(first_wait_s=20, poll_s=20, window_s=600)
+    settle = SettleTimes(first_wait_s=20, poll_s=20, window_s=600)
     one_by_one = steered(concurrency=1, chunk_size=1)
-    halts = PushPace(halt=HaltRule(unknown_count=1))
-    await office.execute(settle=settle, throttle=one_by_one, pace=halts, check=False)
+    halts = PushLimits(halt=HaltRule(unknown_count=1))
+    await office.execute(settle=settle, throttle=one_by_one, limits=halts, check=False)
     await office.open_run(orders(1, 1), SECOND)
     pushed = await office.execute(SECOND, settle=settle, throttle=one_by_one, check=False)
     second = pushed.rows[orders(2)[1]]

@@ -12,7 +12,7 @@ import pytest
 from k3push.adapters.erp.form_rows import FormRows
 from k3push.core.model import State
 from k3push.core.pacing.halting import HaltRule
-from k3push.runs.context import Context, PushPace
+from k3push.runs.context import Context, PushLimits
 from k3push.runs.stop import Cause
 from k3push.simulator import AnswerStyle, Policy, site
 from k3push.simulator.answers import failure
@@ -45,7 +45,7 @@ async def test_what_a_refusal_leaves_waits_before_any_lag_was_measured(
     office.site.world.refuse(numbers[3], REFUSED)
     await office.open_run(numbers)
     await office.execute(
-        pace=PushPace() if first == "already" else NO_CANARY,
+        limits=PushLimits() if first == "already" else NO_CANARY,
         throttle=steered(concurrency=1, chunk_size=6),
         check=False,
     )
@@ -127,7 +127,7 @@ async def test_what_a_refusal_leaves_waits_after_a_resume(monkeypatch: pytest.Mo
         context.stop.ask(Cause.INTERRUPTED, "")
         context.stop.scope.cancel()
 
-    await office.execute(pace=NO_CANARY, throttle=throttle, beside=stop_at_once, check=False)
+    await office.execute(limits=NO_CANARY, throttle=throttle, beside=stop_at_once, check=False)
     await office.execute(throttle=throttle, check=False)
     assert doubled(office, numbers) == []
 
@@ -158,7 +158,7 @@ async def test_a_stop_at_a_refusal_leaves_no_part_untold(monkeypatch: pytest.Mon
     await office.open_run(numbers)
     halts, throttle = HaltRule(fail_count=1), steered(concurrency=1, chunk_size=1)
     pushed = await office.execute(
-        pace=PushPace(canary=False, halt=halts), throttle=throttle, check=False
+        limits=PushLimits(canary=False, halt=halts), throttle=throttle, check=False
     )
     assert office.site.world.documents_of(numbers[0])
     assert pushed.rows[numbers[0]].state is not State.REJECTED
@@ -175,7 +175,7 @@ async def test_the_end_cuts_no_look_at_what_was_refused(
     office = Office(sandbox(plan, query_lag_s=12.0, look_s=4.0, policy=Policy.SPLIT, **OPEN))
     await office.open_run(numbers)
     pushed = await office.execute(
-        pace=NO_CANARY, throttle=steered(concurrency=1, chunk_size=1), check=False
+        limits=NO_CANARY, throttle=steered(concurrency=1, chunk_size=1), check=False
     )
     assert office.site.world.documents_of(numbers[0])
     assert pushed.rows[numbers[0]].state is not State.REJECTED
@@ -195,10 +195,10 @@ async def test_a_kill_right_after_a_refusal_leaves_no_part_untold(
         job.stop.scope.cancel()
 
     throttle = steered(concurrency=1, chunk_size=1)
-    pushed = await office.execute(pace=NO_CANARY, throttle=throttle, beside=kill, check=False)
+    pushed = await office.execute(limits=NO_CANARY, throttle=throttle, beside=kill, check=False)
     assert pushed.rows[numbers[0]].state is State.REJECTED
     await anyio.sleep(60)
-    pushed = await office.execute(pace=NO_CANARY, throttle=throttle, check=False)
+    pushed = await office.execute(limits=NO_CANARY, throttle=throttle, check=False)
     assert pushed.rows[numbers[0]].state is State.PUSHED
 
 
@@ -212,8 +212,8 @@ async def test_what_was_saved_behind_a_refusal_is_ours_after_a_resume(
     office.site.world.refuse(numbers[-1], REFUSED)
     await office.open_run(numbers)
     throttle = steered(concurrency=1, chunk_size=4)
-    pace = PushPace(canary=False, halt=HaltRule(fail_count=1))
-    await office.execute(pace=pace, throttle=throttle, check=False)
+    limits = PushLimits(canary=False, halt=HaltRule(fail_count=1))
+    await office.execute(limits=limits, throttle=throttle, check=False)
     assert doubled(office, numbers) == []
     await anyio.sleep(60)
     pushed = await office.execute(throttle=throttle, check=False)

@@ -11,7 +11,7 @@ import pytest
 
 from k3push.core.model import PARTLY, BillNumber, RunId, State
 from k3push.core.pacing.halting import HaltRule
-from k3push.runs.context import Context, PushPace
+from k3push.runs.context import Context, PushLimits
 from k3push.runs.engine import push_run
 from k3push.runs.outcome import Exit, anything_open
 from k3push.runs.settle import settle_by_word
@@ -75,7 +75,7 @@ async def killed_under_way(office: Office, times: int) -> None:
         await anyio.sleep(5)
         job.stop.scope.cancel()
 
-    await office.execute(pace=NO_CANARY, throttle=one_by_one(), beside=kill, check=False)
+    await office.execute(limits=NO_CANARY, throttle=one_by_one(), beside=kill, check=False)
 
 
 @pytest.mark.parametrize("run", [FIRST, SECOND])
@@ -119,14 +119,14 @@ async def test_a_part_of_a_bill_that_was_refused_is_told(
             job.stop.scope.cancel()
 
     rule = HaltRule(fail_count=1, now=True) if first == "halt" else HaltRule()
-    pace = PushPace(canary=False, halt=rule)
-    await office.execute(pace=pace, throttle=one_by_one(), beside=kill, check=False)
+    limits = PushLimits(canary=False, halt=rule)
+    await office.execute(limits=limits, throttle=one_by_one(), beside=kill, check=False)
     if first == "halt":
         await office.store.end_run(FIRST, 5, VirtualClock().now())
     await anyio.sleep(30)
     if then == "retry":
         await plan_again(office)
-    pushed = await office.execute(pace=NO_CANARY, throttle=one_by_one(), check=False)
+    pushed = await office.execute(limits=NO_CANARY, throttle=one_by_one(), check=False)
     row = pushed.rows[numbers[0]]
     assert row.state is State.PUSHED, row
     assert row.code == PARTLY, row
@@ -154,7 +154,7 @@ async def test_a_part_that_is_taken_back_after_a_second_sending_is_told(
     office = Office(options)
     await office.open_run(numbers)
     throttle = steered(concurrency=1, chunk_size=4)
-    pushed = await office.execute(pace=NO_CANARY, throttle=throttle, check=False)
+    pushed = await office.execute(limits=NO_CANARY, throttle=throttle, check=False)
     row = pushed.rows[numbers[3]]
     assert row.state is State.PUSHED, row
     assert row.code == PARTLY, row
@@ -179,13 +179,13 @@ async def test_a_part_of_a_bill_that_was_refused_is_not_pushed_twice(
             job.stop.scope.cancel()
 
     rule = HaltRule(fail_count=1, now=True) if how == "halt-retry" else HaltRule()
-    pace = PushPace(canary=False, halt=rule)
-    await office.execute(pace=pace, throttle=one_by_one(), beside=kill, check=False)
+    limits = PushLimits(canary=False, halt=rule)
+    await office.execute(limits=limits, throttle=one_by_one(), beside=kill, check=False)
     if how == "halt-retry":
         await office.store.end_run(FIRST, Exit.STOPPED, VirtualClock().now())
     await anyio.sleep(30)
     await plan_again(office)
-    await office.execute(pace=NO_CANARY, throttle=one_by_one(), check=False)
+    await office.execute(limits=NO_CANARY, throttle=one_by_one(), check=False)
     assert len(office.site.world.documents_of(numbers[0])) <= 2
 
 
@@ -214,13 +214,13 @@ async def test_a_part_of_the_last_bill_that_was_refused_is_told(
             await anyio.sleep(0.05)
         job.stop.scope.cancel()
 
-    await office.execute(pace=NO_CANARY, throttle=one_by_one(), beside=kill, check=False)
+    await office.execute(limits=NO_CANARY, throttle=one_by_one(), beside=kill, check=False)
     await anyio.sleep(30)
     if then == "settle":
         await office.execute(work=only_settle, check=False)
         await office.store.end_run(FIRST, 5, VirtualClock().now())
     pushed = await office.execute(
-        pace=NO_CANARY, throttle=one_by_one(), work=as_executed, check=False
+        limits=NO_CANARY, throttle=one_by_one(), work=as_executed, check=False
     )
     assert pushed.rows[bad].state is State.PUSHED, pushed.rows[bad]
 
@@ -230,8 +230,8 @@ async def test_what_was_refused_long_ago_is_recalled_by_no_later_kill() -> None:
     office, numbers = Office(sandbox(latency_s=1.0, **OPEN)), orders(6)
     office.site.world.refuse(numbers[1], REFUSED)
     await office.open_run(numbers)
-    limited = PushPace(canary=False, limit=3)
-    await office.execute(pace=limited, throttle=one_by_one(), check=False)
+    limited = PushLimits(canary=False, limit=3)
+    await office.execute(limits=limited, throttle=one_by_one(), check=False)
     await office.store.end_run(FIRST, 5, VirtualClock().now())
     await anyio.sleep(3 * 3600)
     office.site.world.add_target(IN_STOCK, numbers[1], creator="sandbox")
@@ -240,9 +240,9 @@ async def test_what_was_refused_long_ago_is_recalled_by_no_later_kill() -> None:
         await until_pushed(office, 4)
         job.stop.scope.cancel()
 
-    await office.execute(pace=NO_CANARY, throttle=one_by_one(), beside=kill, check=False)
+    await office.execute(limits=NO_CANARY, throttle=one_by_one(), beside=kill, check=False)
     await anyio.sleep(60)
-    pushed = await office.execute(pace=NO_CANARY, throttle=one_by_one(), check=False)
+    pushed = await office.execute(limits=NO_CANARY, throttle=one_by_one(), check=False)
     assert pushed.rows[numbers[1]].state is State.REJECTED, pushed.rows[numbers[1]]
 
 
@@ -254,13 +254,13 @@ async def test_what_was_refused_at_the_end_of_yesterday_is_recalled_by_no_resume
     office, numbers = Office(sandbox(latency_s=1.0, **OPEN), route), orders(12)
     office.site.world.refuse(numbers[5], REFUSED)
     await office.open_run(numbers)
-    limited = PushPace(canary=False, limit=6)
-    await office.execute(pace=limited, throttle=one_by_one(), check=False)
+    limited = PushLimits(canary=False, limit=6)
+    await office.execute(limits=limited, throttle=one_by_one(), check=False)
     await office.store.end_run(FIRST, 5, VirtualClock().now())
     assert (await office.rows())[numbers[5]].state is State.REJECTED
     await anyio.sleep(6 * 3600)
     made = office.site.world.add_target(IN_STOCK, numbers[5], creator="sandbox")
-    pushed = await office.execute(pace=NO_CANARY, throttle=one_by_one(), check=False)
+    pushed = await office.execute(limits=NO_CANARY, throttle=one_by_one(), check=False)
     assert made.status == "A"
     assert pushed.rows[numbers[5]].state is State.REJECTED, pushed.rows[numbers[5]]
 
@@ -275,7 +275,7 @@ async def test_a_whole_bill_is_not_told_to_be_a_part_for_its_neighbours_refusal(
     office = Office(options)
     await office.open_run(numbers)
     throttle = steered(concurrency=1, chunk_size=4)
-    pushed = await office.execute(pace=NO_CANARY, throttle=throttle, check=False)
+    pushed = await office.execute(limits=NO_CANARY, throttle=throttle, check=False)
     rows = [pushed.rows[number] for number in numbers[:3]]
     assert [len(row.targets) for row in rows] == [2, 2, 2]
     assert [row.code for row in rows] == ["", "", ""], [row.reason for row in rows]

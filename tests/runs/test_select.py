@@ -31,7 +31,7 @@ from k3push.simulator.history import Maker
 from k3push.simulator.orders import PushOrder
 from k3push.simulator.queries import QueryLimits
 from k3push.simulator.script import Channel
-from tests.runs.office import LOGIN, NOON, PACE, ROUTE, Notebook, Office, orders, sandbox, steps
+from tests.runs.office import LIMITS, LOGIN, NOON, ROUTE, Notebook, Office, orders, sandbox, steps
 
 pytestmark = pytest.mark.anyio
 
@@ -69,7 +69,7 @@ async def select(
     """Select bills in an office."""
     found = found or Found()
     async with office.erp({"sandbox": LOGIN}) as erp:
-        context = SelectContext(route, erp, PACE, Stop(), found.watch)
+        context = SelectContext(route, erp, LIMITS, Stop(), found.watch)
         found.said = await select_bills(
             context,
             selection or Selection(),

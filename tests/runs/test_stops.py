@@ -14,13 +14,13 @@ from k3push.core.protocol.logins import password_login
 from k3push.core.safety.life import IllegalMoveError
 from k3push.core.safety.verdict import Verdict
 from k3push.runs.attempt import MOST_SESSIONS_A_CHUNK
-from k3push.runs.context import PushPace
+from k3push.runs.context import PushLimits
 from k3push.runs.stop import Cause, Stop
 from k3push.simulator import Accounts, FaultPlan, Refusal, WriteBack
 from k3push.simulator.forms import IN_STOCK
 from k3push.simulator.script import Channel
 from tests.runs.office import (
-    PACE,
+    LIMITS,
     ROUTE,
     SECOND,
     Notebook,
@@ -178,7 +178,7 @@ async def test_a_contradiction_is_not_settled_by_the_look_that_it_denies() -> No
 async def test_an_answer_that_could_not_be_read_back_is_not_settled_by_absence() -> None:
     """The look that failed cannot speak against the field, and the answer still can."""
     # Sources, targets before by field and twice by link, then five looks back that fail.
-    plan = steps("ok", "ok", "ok", "ok", *["html-502"] * PACE.max_attempts, on=Channel.QUERY)
+    plan = steps("ok", "ok", "ok", "ok", *["html-502"] * LIMITS.max_attempts, on=Channel.QUERY)
     pushed = await push(orders(1), sandbox(plan, link_fields=False), route=WRONG_FIELD)
     assert pushed.of(State.UNKNOWN) == set(orders(1))
     assert len(pushed.watch.sendings) == 1
@@ -212,8 +212,8 @@ async def test_too_many_refusals_stop_the_run_early() -> None:
     """A thousand refusals are one mistake made a thousand times."""
     refusal = Refusal(8, "仓库 {number} 必录")
     plan = FaultPlan(refusals=dict.fromkeys(orders(900), refusal))
-    pace = PushPace(halt=HaltRule.parse("fail=20%,min=50"))
-    pushed = await push(orders(1000), sandbox(plan, orders=1000), pace=pace)
+    limits = PushLimits(halt=HaltRule.parse("fail=20%,min=50"))
+    pushed = await push(orders(1000), sandbox(plan, orders=1000), limits=limits)
     assert set(pushed.stop.causes) == {Cause.HALTED}
     assert 50 <= len(pushed.of(State.REJECTED)) <= 150
     assert len(pushed.of(State.PLANNED)) >= 850
@@ -224,7 +224,7 @@ async def test_a_limit_takes_up_that_many_numbers(limit: int) -> None:
     """A careful person pushes ten, looks at them in the ERP, and then lets the rest go."""
     office = Office()
     await office.open_run(orders(60))
-    pushed = await office.execute(pace=PushPace(limit=limit))
+    pushed = await office.execute(limits=PushLimits(limit=limit))
     assert set(pushed.stop.causes) == ({Cause.LIMIT} if limit < 60 else set())
     assert pushed.of(State.PUSHED) == set(orders(limit))
     assert pushed.of(State.PLANNED) == set(orders(60)) - set(orders(limit))
@@ -233,7 +233,7 @@ async def test_a_limit_takes_up_that_many_numbers(limit: int) -> None:
 
 async def test_a_limit_waits_until_what_it_took_up_is_settled() -> None:
     """Ten numbers were asked for, so ten are to be pushed even if an answer is lost."""
-    pushed = await push(orders(60), sandbox(steps("reset")), pace=PushPace(limit=10))
+    pushed = await push(orders(60), sandbox(steps("reset")), limits=PushLimits(limit=10))
     assert pushed.of(State.PUSHED) == set(orders(10))
 
 
@@ -281,7 +281,7 @@ async def test_links_that_an_earlier_execution_has_proved_stay_proved() -> None:
     """A bill that is passed over right after a resume is no sign of a wrong field."""
     office = Office(sandbox(steps("ok", "drop-one")))
     await office.open_run(orders(5))
-    first = await office.execute(pace=PushPace(limit=1))
+    first = await office.execute(limits=PushLimits(limit=1))
     assert len(first.of(State.PUSHED)) == 1
     second = await office.execute()
     assert not second.stop.causes
@@ -292,7 +292,7 @@ async def test_links_of_another_field_prove_nothing() -> None:
     """Whoever mends the field between two executions is asked for the proof again."""
     office = Office(sandbox(steps("ok", "drop-one"), link_fields=False))
     await office.open_run(orders(5))
-    await office.execute(pace=PushPace(limit=1))
+    await office.execute(limits=PushLimits(limit=1))
     second = await office.execute(route=replace(ROUTE, source_number_field="FNote"))
     assert set(second.stop.causes) == {Cause.CONTRADICTION}
 
@@ -313,7 +313,7 @@ async def test_a_claim_that_is_gone_right_before_a_sending_ends_the_run_and_lose
 
     monkeypatch.setattr(MemoryLedger, "begin", refuse_fifth)
     pushed = await office.execute(
-        pace=PushPace(canary=False), throttle=steered(concurrency=3, chunk_size=3), check=False
+        limits=PushLimits(canary=False), throttle=steered(concurrency=3, chunk_size=3), check=False
     )
     assert set(pushed.stop.causes) == {Cause.LEDGER_LOST}
     assert pushed.of(State.PUSHED) == set(office.site.world.numbers_with_documents())

@@ -10,7 +10,7 @@ import pytest
 
 from k3push.core.model import TWIN, RunId, State
 from k3push.core.pacing.halting import HaltRule
-from k3push.runs.context import Context, PushPace
+from k3push.runs.context import Context, PushLimits
 from k3push.runs.stop import Cause, Stop
 from k3push.simulator import FaultPlan, Seeded, fault
 from k3push.simulator.forms import IN_STOCK
@@ -38,9 +38,9 @@ async def test_what_another_run_has_made_meanwhile_is_there_already(site: dict[s
     office = Office(sandbox(steps("reset"), **site))
     numbers = orders(3)
     await office.open_run(numbers)
-    halts = PushPace(canary=False, halt=HaltRule(unknown_count=1))
+    halts = PushLimits(canary=False, halt=HaltRule(unknown_count=1))
     throttle = steered(concurrency=1, chunk_size=3)
-    await office.execute(throttle=throttle, pace=halts, check=False)
+    await office.execute(throttle=throttle, limits=halts, check=False)
     await office.open_run(numbers, SECOND)
     pushed = await office.execute(SECOND, throttle=throttle, check=False)
     assert pushed.of(State.PUSHED) == set(numbers)
@@ -101,8 +101,8 @@ async def test_of_two_other_runs_neither_has_made_ours() -> None:
     office = Office(sandbox(steps("reset"), **OPEN))
     numbers = orders(1)
     await office.open_run(numbers)
-    halts = PushPace(canary=False, halt=HaltRule(unknown_count=1))
-    await office.execute(pace=halts, check=False)
+    halts = PushLimits(canary=False, halt=HaltRule(unknown_count=1))
+    await office.execute(limits=halts, check=False)
     await office.open_run(numbers, SECOND)
     await office.execute(SECOND, check=False)
     third = RunId("r3")
@@ -131,7 +131,7 @@ async def test_a_run_that_waits_for_a_paused_one_says_so() -> None:
         told.extend([*watch.waits, *watch.moves, *stop.causes])
         job.stop.ask(Cause.INTERRUPTED, "")
 
-    await office.execute(throttle=throttle, pace=NO_CANARY, beside=beside, check=False)
+    await office.execute(throttle=throttle, limits=NO_CANARY, beside=beside, check=False)
     assert told
 
 
@@ -143,8 +143,8 @@ async def test_what_another_run_sent_without_a_look_is_not_settled_by_what_is_th
     numbers = orders(1)
     blind.site.world.add_target(IN_STOCK, numbers[0], creator="clerk")
     await blind.open_run(numbers)
-    halts = PushPace(canary=False, halt=HaltRule(unknown_count=1))
-    await blind.execute(pace=halts, check=False)
+    halts = PushLimits(canary=False, halt=HaltRule(unknown_count=1))
+    await blind.execute(limits=halts, check=False)
     office = Office(site=blind.site, ledger=blind.store)
     await office.open_run(numbers, SECOND)
     await office.execute(SECOND, check=False)
@@ -159,8 +159,8 @@ async def carried_out_late(late_s: int, *then: str) -> tuple[Office, list[str]]:
     plan = steps(f"late-commit:{late_s}", "ok", *then)
     office, numbers = Office(sandbox(plan, latency_s=1.0, **OPEN)), orders(2)
     await office.open_run(numbers)
-    halts = PushPace(canary=False, halt=HaltRule(unknown_count=1))
-    await office.execute(pace=halts, throttle=steered(concurrency=1, chunk_size=1), check=False)
+    halts = PushLimits(canary=False, halt=HaltRule(unknown_count=1))
+    await office.execute(limits=halts, throttle=steered(concurrency=1, chunk_size=1), check=False)
     await office.execute(work=only_settle, check=False)
     assert {row.state for row in (await office.rows()).values()} == {State.PLANNED}
     await office.open_run(numbers[:1], SECOND)
@@ -183,7 +183,7 @@ async def test_what_comes_after_its_number_was_already_there_is_a_twin() -> None
     """The run goes on with other numbers, and looks once more at its end."""
     office, (number, other) = await carried_out_late(800, "delay:290")
     two = steered(concurrency=2, chunk_size=1)
-    pushed = await office.execute(pace=NO_CANARY, throttle=two, check=False)
+    pushed = await office.execute(limits=NO_CANARY, throttle=two, check=False)
     row, documents = pushed.rows[number], office.site.world.documents_of(number)
     assert pushed.rows[other].state is State.PUSHED
     assert {target.id for target in row.targets} == {str(each.id) for each in documents}

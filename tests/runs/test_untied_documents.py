@@ -14,17 +14,17 @@ from k3push.adapters.erp.form_rows import FormRows
 from k3push.core.model import BillNumber, State
 from k3push.core.pacing.halting import HaltRule
 from k3push.ports import LookRefusedError
-from k3push.runs.context import PushPace
+from k3push.runs.context import PushLimits
 from k3push.simulator.bills import Origin
 from k3push.simulator.conversion import Converter
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.world import World
-from tests.runs.office import PACE, SECOND, Office, VirtualClock, orders, sandbox, steered, steps
+from tests.runs.office import LIMITS, SECOND, Office, VirtualClock, orders, sandbox, steered, steps
 from tests.runs.rough_answers import OPEN, REFUSED, FastClock, doubled, name_nothing
 
 pytestmark = pytest.mark.anyio
 
-AT_A_DOUBT = PushPace(halt=HaltRule(unknown_count=1))
+AT_A_DOUBT = PushLimits(halt=HaltRule(unknown_count=1))
 """It ends there, so that another process has to find out what became of it."""
 
 
@@ -64,7 +64,7 @@ async def test_a_clock_that_is_ahead_hides_no_untied_document(days: int) -> None
     await office.open_run(numbers)
     clock = FastClock() if days else VirtualClock()
     one_by_one = steered(concurrency=1, chunk_size=1)
-    await office.execute(pace=AT_A_DOUBT, throttle=one_by_one, clock=clock, check=False)
+    await office.execute(limits=AT_A_DOUBT, throttle=one_by_one, clock=clock, check=False)
     await office.execute(throttle=one_by_one, clock=clock, check=False)
     assert doubled(office, numbers) == []
 
@@ -86,9 +86,9 @@ async def test_a_form_that_keeps_the_day_alone_hides_no_untied_document(
     await office.open_run(numbers[:12])
     await office.execute(throttle=one_by_one, check=False)
     await office.open_run(numbers[12:], SECOND)
-    for pace in (AT_A_DOUBT, PACE):
+    for limits in (AT_A_DOUBT, LIMITS):
         await office.execute(
-            SECOND, pace=pace, throttle=one_by_one, clock=EveningClock(), check=False
+            SECOND, limits=limits, throttle=one_by_one, clock=EveningClock(), check=False
         )
     assert doubled(office, numbers) == []
 
@@ -223,6 +223,6 @@ async def test_a_form_without_a_time_of_making_costs_one_wait_and_not_one_for_ea
     for number in numbers[5::20]:
         office.site.world.refuse(number, REFUSED)
     await office.open_run(numbers)
-    never = PushPace(halt=HaltRule())
-    await office.execute(pace=never, throttle=steered(concurrency=2, chunk_size=10), check=False)
+    never = PushLimits(halt=HaltRule())
+    await office.execute(limits=never, throttle=steered(concurrency=2, chunk_size=10), check=False)
     assert anyio.current_time() < 200

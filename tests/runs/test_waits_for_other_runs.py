@@ -10,7 +10,7 @@ import pytest
 
 from k3push.core.model import BillNumber, RunId, State, Uptime
 from k3push.core.pacing.halting import HaltRule
-from k3push.runs.context import PushPace
+from k3push.runs.context import PushLimits
 from k3push.runs.settle import settle_by_word
 from k3push.simulator import Policy
 from tests.runs.office import (
@@ -38,7 +38,7 @@ from tests.runs.rough_answers import (
 
 pytestmark = pytest.mark.anyio
 
-HALTS = PushPace(canary=False, halt=HaltRule(fail_count=1, now=True))
+HALTS = PushLimits(canary=False, halt=HaltRule(fail_count=1, now=True))
 LATE = {"query_lag_s": 12.0, "look_s": 0.1, "latency_s": 1.0, **OPEN}
 
 
@@ -91,7 +91,7 @@ async def test_a_part_that_a_refused_bill_left_is_waited_for_by_whoever_sends_ne
     keep_a_part(monkeypatch, numbers[1:], kept=1)
     throttle = steered(concurrency=1, chunk_size=1)
     await office.open_run(numbers)
-    await office.execute(pace=HALTS, throttle=throttle, check=False)
+    await office.execute(limits=HALTS, throttle=throttle, check=False)
     await anyio.sleep(1)
     await go_on_with(office, run, numbers[1:])
     await office.execute(run, throttle=throttle, check=False)
@@ -109,10 +109,10 @@ async def test_what_a_refusal_of_several_saved_is_waited_for_by_whoever_sends_ne
     keep_a_part(monkeypatch, numbers, kept=2)
     throttle = steered(concurrency=1, chunk_size=3)
     await office.open_run(numbers)
-    await office.execute(pace=HALTS, throttle=throttle, check=False)
+    await office.execute(limits=HALTS, throttle=throttle, check=False)
     await anyio.sleep(1)
     await go_on_with(office, run, numbers)
-    await office.execute(run, pace=NO_CANARY, throttle=throttle, check=False)
+    await office.execute(run, limits=NO_CANARY, throttle=throttle, check=False)
     assert doubled(office, numbers) == []
 
 
@@ -128,14 +128,14 @@ async def test_a_refusal_under_a_clock_that_was_wrong_holds_no_run(
         office.site.world.refuse(number, REFUSED)
     throttle = steered(concurrency=1, chunk_size=3)
     await office.open_run(numbers)
-    await office.execute(throttle=throttle, pace=NO_CANARY, clock=clock, check=False)
+    await office.execute(throttle=throttle, limits=NO_CANARY, clock=clock, check=False)
     for number in numbers:
         office.site.world.allow(number)
     await anyio.sleep(60)
     began_s = anyio.current_time()
     await go_on_with(office, run, numbers)
     with anyio.move_on_after(3600):
-        await office.execute(run, throttle=throttle, pace=NO_CANARY, check=False)
+        await office.execute(run, throttle=throttle, limits=NO_CANARY, check=False)
     assert anyio.current_time() - began_s < 600
 
 
@@ -143,9 +143,9 @@ async def test_what_looks_have_settled_on_one_machine_waits_no_window_on_another
     """A doubt is settled as absent after its window, and the run goes on on another machine."""
     office, numbers = Office(sandbox(steps(*["ok"] * 4, "reset"), **OPEN)), orders(6)
     one, throttle = ClockOf("one"), steered(concurrency=1, chunk_size=1)
-    doubts = PushPace(canary=False, halt=HaltRule(unknown_count=1))
+    doubts = PushLimits(canary=False, halt=HaltRule(unknown_count=1))
     await office.open_run(numbers)
-    await office.execute(throttle=throttle, pace=doubts, clock=one, check=False)
+    await office.execute(throttle=throttle, limits=doubts, clock=one, check=False)
     await anyio.sleep(3600)
     await office.execute(throttle=throttle, work=only_settle, clock=one, check=False)
     began_s = anyio.current_time()
@@ -157,14 +157,14 @@ async def test_what_looks_have_settled_on_one_machine_waits_no_window_on_another
 async def test_two_runs_over_one_list_with_bad_bills_end_within_minutes() -> None:
     """Neither waits a window for what the other was refused."""
     office = Office(sandbox(orders=200, latency_s=2.0, look_s=0.2, on_refusal="whole"))
-    numbers, never = orders(120), PushPace(halt=HaltRule())
+    numbers, never = orders(120), PushLimits(halt=HaltRule())
     for number in numbers[5::20]:
         office.site.world.refuse(number, REFUSED)
 
     async def go(run: RunId, after_s: float) -> None:
         await anyio.sleep(after_s)
         throttle = steered(concurrency=2, chunk_size=10)
-        await office.execute(run, pace=never, throttle=throttle, check=False)
+        await office.execute(run, limits=never, throttle=throttle, check=False)
 
     await office.open_run(numbers)
     await office.open_run(numbers, SECOND)
@@ -179,8 +179,8 @@ async def test_a_run_that_waits_for_what_another_has_sent_says_so() -> None:
     office = Office(sandbox(steps("ok", "commit-late-then-reset:300"), **OPEN))
     numbers = orders(2)
     await office.open_run(numbers)
-    halts = PushPace(halt=HaltRule(unknown_count=1))
-    await office.execute(pace=halts, throttle=one_by_one(), check=False)
+    halts = PushLimits(halt=HaltRule(unknown_count=1))
+    await office.execute(limits=halts, throttle=one_by_one(), check=False)
     await anyio.sleep(60)
     number, clock = BillNumber(numbers[1]), VirtualClock()
     await settle_by_word(office.store, clock, FIRST, number, State.PLANNED, because="not there")
@@ -201,10 +201,10 @@ async def test_a_clock_that_is_set_back_makes_no_wait_for_a_refusal_shorter(
     keep_a_part(monkeypatch, numbers, kept=2)
     throttle = steered(concurrency=1, chunk_size=3)
     await office.open_run(numbers)
-    await office.execute(pace=HALTS, throttle=throttle, clock=clock, check=False)
+    await office.execute(limits=HALTS, throttle=throttle, clock=clock, check=False)
     await anyio.sleep(1)
     await go_on_with(office, run, numbers)
-    await office.execute(run, pace=NO_CANARY, throttle=throttle, clock=clock, check=False)
+    await office.execute(run, limits=NO_CANARY, throttle=throttle, clock=clock, check=False)
     assert doubled(office, numbers) == []
 
 
@@ -213,8 +213,8 @@ async def test_what_looks_have_settled_holds_no_other_run_on_another_machine() -
     office = Office(sandbox(steps("ok", "reset"), **OPEN))
     numbers = orders(3)
     await office.open_run(numbers)
-    halts = PushPace(canary=False, halt=HaltRule(unknown_count=1))
-    await office.execute(throttle=one_by_one(), pace=halts, clock=ClockOf("one"), check=False)
+    halts = PushLimits(canary=False, halt=HaltRule(unknown_count=1))
+    await office.execute(throttle=one_by_one(), limits=halts, clock=ClockOf("one"), check=False)
     await anyio.sleep(3600)
     await office.execute(work=only_settle, clock=ClockOf("one"), check=False)
     await anyio.sleep(3600)

@@ -196,7 +196,7 @@ async def push_chunk(context: Context, sending: Sending) -> None:
     retrying = AsyncRetrying(
         retry=retry_if_result(lambda verdict: isinstance(verdict, SendAgain)),
         stop=lambda _: (
-            sending.nth - sending.lost >= context.pace.max_attempts
+            sending.nth - sending.lost >= context.limits.max_attempts
             or sending.lost >= MOST_SESSIONS_A_CHUNK
         ),
         wait=lambda state: _wait_for_cure(state, sending),
@@ -605,7 +605,7 @@ def _by_word(context: Context, sending: Sending, attempt: Attempt, said: Said) -
     return conclude_unread(
         said,
         attempt.intent.numbers[0],
-        last_try=sending.chunk.tries + 1 >= context.pace.max_attempts,
+        last_try=sending.chunk.tries + 1 >= context.limits.max_attempts,
         drafts=context.route.draft_when_save_fails,
         elsewhere=context.erp.spares(attempt.intent.sender),
     )
@@ -652,7 +652,7 @@ async def _conclude(
         numbers,
         look,
         alone=sending.chunk.alone,
-        last_try=sending.chunk.tries + 1 >= context.pace.max_attempts,
+        last_try=sending.chunk.tries + 1 >= context.limits.max_attempts,
         drafts=context.route.draft_when_save_fails,
         elsewhere=context.erp.spares(sender),
         splits=bool(made) and not said.success and await context.may_be_parted(),

@@ -48,7 +48,7 @@ MOST_TWINS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class PushPace:
+class PushLimits:
     """What bounds an execution from its beginning to its end; `throttle` has the rest.
 
     Attributes:
@@ -75,7 +75,7 @@ class PushPace:
 
 
 @dataclass(frozen=True, slots=True)
-class SettlePace:
+class SettleTimes:
     """When to ask what became of a number whose answer was lost (rule 6), in seconds.
 
     Attributes:
@@ -201,9 +201,9 @@ class Context:
     clock: Clock
     watch: Watch
     stop: Stop
-    pace: PushPace
+    limits: PushLimits
     throttle: Throttle
-    settle: SettlePace
+    settle: SettleTimes
     ages: DoubtAges
     auto: Pace = field(default_factory=Pace)
     tally: Tally = field(default_factory=Tally)
@@ -398,7 +398,7 @@ class Context:
 
     def end_at_limit(self, why: str, nth: int) -> None:
         """End the execution where the ERP has limited calls for as long as a person would wait."""
-        if nth >= self.pace.last_limit:
+        if nth >= self.limits.last_limit:
             self.stop.ask(Cause.UNREACHABLE, why)
 
     def spare(self, began_s: float, seconds: float, why: str) -> None:
@@ -426,8 +426,8 @@ class Context:
             failed=self.tally.failed + states.count(State.REJECTED),
             unknown=self.tally.unknown + states.count(State.UNKNOWN),
         )
-        breach = self.pace.halt.check(self.tally)
+        breach = self.limits.halt.check(self.tally)
         if breach is not None and Cause.HALTED not in self.stop.causes:
             self.stop.ask(Cause.HALTED, breach.why)
-            if self.pace.halt.now:
+            if self.limits.halt.now:
                 self.stop.scope.cancel()

@@ -75,13 +75,13 @@ def wait_s(context: Context, kept: AttemptRecord) -> float:
     For one in doubt, which may be at work yet, and after a refusal until looks surely show what
     was saved all the same. No clock that is set makes it longer.
     """
-    pace, intent = context.settle, kept.attempt.intent
+    times, intent = context.settle, kept.attempt.intent
     if was_in_doubt(kept):
-        length_s = pace.window_s
+        length_s = times.window_s
     elif was_refused(kept) and kept.ended_at is not None:
         took_s = (kept.ended_at - intent.began_at).total_seconds()
         # A clock may have been set back while the call was at work.
-        length_s = min(max(0.0, took_s), pace.window_s) + pace.first_wait_s
+        length_s = min(max(0.0, took_s), times.window_s) + times.first_wait_s
     else:
         return 0.0
     number, *_ = intent.numbers

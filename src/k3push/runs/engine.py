@@ -90,7 +90,7 @@ async def push_run(context: Context) -> None:
         first_index = await context.ledger.next_chunk(context.run.id)
         doubts = await context.ledger.doubts(context.run.id)
         backlog = Backlog(
-            canary=context.pace.canary and context.reads_back,
+            canary=context.limits.canary and context.reads_back,
             first_index=first_index,
             by_id=lambda bill: bool(context.id_of(bill)),
         )
@@ -150,10 +150,10 @@ class _Engine:
         self.follower = Follower(context, self.wakeup)
         self.hold: Hold | None = None
         self.overloads = 0
-        self.limits = CallLimits(context.pace.most_limits, context.pace.last_limit)
+        self.limits = CallLimits(context.limits.most_limits, context.limits.last_limit)
         self.done_s = -math.inf
         self.refused_canaries = 0
-        backlog.follow_proved = not (self.follower.wanted and context.pace.canary)
+        backlog.follow_proved = not (self.follower.wanted and context.limits.canary)
         context.more_to_send = self._has_more
 
     async def run(self) -> None:
@@ -174,7 +174,7 @@ class _Engine:
             others.cancel_scope.cancel()
         await self._say_who_holds()
         if self.intake.cut and not context.stop.asked:
-            context.stop.ask(Cause.LIMIT, remark("why.limit", limit=context.pace.limit))
+            context.stop.ask(Cause.LIMIT, remark("why.limit", limit=context.limits.limit))
         tell_of_person(context, self.doubts.unproved, ())
         if barred := self.held.barred:
             runs = ", ".join(sorted(set(barred.values())))

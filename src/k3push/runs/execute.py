@@ -19,7 +19,7 @@ from k3push.core.control_words import Key
 from k3push.core.model import Run
 from k3push.core.pacing.pace import Pace
 from k3push.ports import Clock, Erp, Ledger, Watch
-from k3push.runs.context import Context, DoubtAges, PushPace, SettlePace
+from k3push.runs.context import Context, DoubtAges, PushLimits, SettleTimes
 from k3push.runs.control import obey
 from k3push.runs.engine import push_run
 from k3push.runs.last_looks import look_at_all_refused, recall_refused
@@ -86,9 +86,9 @@ class Execution:
     erp: ErpSessions
     batched: Callable[[Erp, Callable[[], int]], Erp]
     clock: Clock
-    pace: PushPace
+    limits: PushLimits
     throttle: Throttle
-    settle: SettlePace
+    settle: SettleTimes
     answer_timeout_s: float
     only: Only | None = None
     unverified: bool = False
@@ -110,7 +110,7 @@ async def execute(what: Execution, watch: Watch, stop: Stop) -> Ending:
         clock=what.clock,
         watch=watch,
         stop=stop,
-        pace=what.pace,
+        limits=what.limits,
         throttle=throttle,
         settle=what.settle,
         ages=DoubtAges(what.clock),

@@ -40,7 +40,7 @@ from k3push.core.remark import remark
 from k3push.core.safety.life import OPEN
 from k3push.core.safety.matching import MOST_NUMBERS
 from k3push.ports import Erp, Ledger, Made
-from k3push.runs.context import PushPace
+from k3push.runs.context import PushLimits
 from k3push.runs.create import JobSource
 from k3push.runs.link_discovery import find_links
 from k3push.runs.lookup import Links, can_ask, look_at_targets
@@ -76,7 +76,7 @@ class ForecastContext:
 
     route: Route
     erp: Erp
-    pace: PushPace
+    limits: PushLimits
     stop: Stop
     watch: Waiter
     held: Mapping[BillNumber, RunId]

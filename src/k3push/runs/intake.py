@@ -90,7 +90,7 @@ class Intake:
         """Read planned rows, and ask the source form for their bills, ahead of the sending."""
         context = self._context
         place = 0
-        left = math.inf if context.pace.limit is None else context.pace.limit
+        left = math.inf if context.limits.limit is None else context.limits.limit
         planned = (await context.ledger.counts(context.run.id)).get(State.PLANNED, 0)
         self.coming = int(min(left, planned))
         while not context.stop.asked:

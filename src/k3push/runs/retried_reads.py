@@ -87,7 +87,7 @@ class Waiter(Protocol):
 
 
 class Tries(Protocol):
-    """How often something is tried; a `context.PushPace` says so."""
+    """How often something is tried; a `context.PushLimits` says so."""
 
     @property
     def max_attempts(self) -> int:
@@ -109,7 +109,7 @@ class Reader(Protocol):
         ...
 
     @property
-    def pace(self) -> Tries:
+    def limits(self) -> Tries:
         """How often a look is tried."""
         ...
 
@@ -311,7 +311,7 @@ async def read_with_retries(
 
     worked = form in context.worked
     tries = max(
-        context.pace.max_attempts,
+        context.limits.max_attempts,
         TRIES_OF_A_PART if harmless is not None else 0,
         LEAST_TRIES_OF_A_READ if worked else 0,
     )

@@ -9,7 +9,7 @@ from datetime import date
 from k3push.core.model import Route, id_in, key_of
 from k3push.core.protocol.selection import Selected, Selection
 from k3push.ports import Erp, Ledger
-from k3push.runs.context import PushPace
+from k3push.runs.context import PushLimits
 from k3push.runs.lookup import look_at_selected
 from k3push.runs.retried_reads import Waiter
 from k3push.runs.stop import Stop
@@ -25,7 +25,7 @@ class SelectContext:
 
     route: Route
     erp: Erp
-    pace: PushPace
+    limits: PushLimits
     stop: Stop
     watch: Waiter
     worked: set[str] = field(default_factory=set)

@@ -36,7 +36,7 @@ from k3push.core.remark import foreign, remark
 from k3push.core.safety.evidence import but_strangers, new_targets
 from k3push.core.safety.verdict import InDoubt, ReadBack, Said, judge
 from k3push.ports import AttemptRecord, Clock, Doubt, Ledger
-from k3push.runs.context import Context, SettlePace
+from k3push.runs.context import Context, SettleTimes
 from k3push.runs.create import attempts_before
 from k3push.runs.earlier_calls import told_nothing_plain, was_in_doubt
 from k3push.runs.lookup import found_by, look_at_targets
@@ -89,7 +89,7 @@ async def settle_once(context: Context, run: RunId) -> Settled:
         return Settled(hopeless=frozenset(doubt.number for doubt in doubts))
     if run != context.run.id and await _was_blind(context, run):
         return Settled(hopeless=frozenset(doubt.number for doubt in doubts))
-    pace = context.settle
+    times = context.settle
     if run == context.run.id:
         context.ids |= {doubt.number: doubt.id for doubt in doubts if doubt.id}
     for doubt in doubts:
@@ -97,10 +97,10 @@ async def settle_once(context: Context, run: RunId) -> Settled:
             # Another bill of its number may have come since it was sent.
             context.source_ids.setdefault(doubt.number, doubt.source_id)
     aged = [(doubt, context.ages.age_s(doubt)) for doubt in doubts]
-    due = [(doubt, age) for doubt, age in aged if age >= pace.first_wait_s]
+    due = [(doubt, age) for doubt, age in aged if age >= times.first_wait_s]
     settled = await _look(context, run, due) if due else Settled()
     over = settled.hopeless | settled.unproved | {each.number for each in settled.outcomes}
-    waits = [wait_s(age, pace) for doubt, age in aged if doubt.number not in over]
+    waits = [wait_s(age, times) for doubt, age in aged if doubt.number not in over]
     return replace(settled, left=len(waits), next_due_s=min(waits, default=math.inf))
 
 
@@ -140,25 +140,25 @@ async def hopeless_in(
     doubts = [d for d in await context.ledger.doubts(run) if number_in(d.number) in held]
     if not context.reads_back:
         return {doubt.number for doubt in doubts}
-    pace = context.settle
-    old = [doubt for doubt in doubts if context.ages.age_s(doubt) >= pace.window_s]
+    times = context.settle
+    old = [doubt for doubt in doubts if context.ages.age_s(doubt) >= times.window_s]
     # Whoever was paused has had no time to look, so its time counts from when we see the doubt.
-    enough_s = LOOKS_OF_OTHERS * pace.poll_s
+    enough_s = LOOKS_OF_OTHERS * times.poll_s
     hopeless = {doubt.number for doubt in old if context.ages.watched_s(doubt) >= enough_s}
     rest = [doubt for doubt in old if doubt.number not in hopeless]
     return hopeless | {doubt.number for doubt in rest if await _names_documents(context, doubt)}
 
 
-def wait_s(age_s: float, pace: SettlePace) -> float:
+def wait_s(age_s: float, times: SettleTimes) -> float:
     """Return how long to wait for the next look at a doubt, in seconds.
 
-    >>> pace = SettlePace(first_wait_s=20, poll_s=30)
-    >>> wait_s(5.0, pace), wait_s(20 - 4e-15, pace), wait_s(20.0, pace)
+    >>> times = SettleTimes(first_wait_s=20, poll_s=30)
+    >>> wait_s(5.0, times), wait_s(20 - 4e-15, times), wait_s(20.0, times)
     (15.0, 0.01, 30)
     """
-    if age_s >= pace.first_wait_s:
-        return pace.poll_s
-    return max(pace.first_wait_s - age_s, SHORTEST_WAIT_S)
+    if age_s >= times.first_wait_s:
+        return times.poll_s
+    return max(times.first_wait_s - age_s, SHORTEST_WAIT_S)
 
 
 async def in_doubt(ledger: Ledger, number: BillNumber) -> list[tuple[RunId, BillNumber]]:
@@ -388,9 +388,9 @@ async def _given_up(context: Context, doubt: Doubt) -> Outcome | None:
         for each in kept[over:]
         if len(each.attempt.intent.numbers) == 1 and told_nothing_plain(each)
     ]
-    if len(broke) < context.pace.max_attempts:
+    if len(broke) < context.limits.max_attempts:
         return None
-    why = remark("note.unanswered", times=context.pace.max_attempts)
+    why = remark("note.unanswered", times=context.limits.max_attempts)
     exchange = broke[-1].exchange
     if exchange and isinstance(last := judge(exchange), InDoubt):
         why = remark("note.also", first=why, more=last.because)
@@ -461,6 +461,6 @@ async def _attempt_of(context: Context, doubt: Doubt) -> AttemptRecord | None:
     return next((each for each in kept if each.attempt.id == doubt.attempt), None)
 
 
-def _absent(number: BillNumber, pace: SettlePace) -> Outcome:
-    why = remark("note.absent", seconds=pace.window_s)
+def _absent(number: BillNumber, times: SettleTimes) -> Outcome:
+    why = remark("note.absent", seconds=times.window_s)
     return Outcome(number, State.PLANNED, code=ABSENT, reason=why)

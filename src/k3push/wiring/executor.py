@@ -26,7 +26,7 @@ from k3push.core.pacing.window import Window
 from k3push.core.remark import remark
 from k3push.ports import Ledger, LedgerLostError, RunIsAliveError, Watch
 from k3push.reporting.results import clusters_of, read_causes, write_results
-from k3push.runs.context import PushPace, SettlePace
+from k3push.runs.context import PushLimits, SettleTimes
 from k3push.runs.control import is_paused, left_to_another
 from k3push.runs.create import scope_of
 from k3push.runs.execute import Execution, Only, execute
@@ -265,10 +265,10 @@ class Executor:
         steps = await steps_asked_for(ledger, run.id, self.settings.steps_of(run))
         return await ending_of(ledger, run, stop.causes, unverified=unverified, steps=steps)
 
-    def pace(self) -> PushPace:
+    def limits(self) -> PushLimits:
         """Return what bounds an execution: as the options say, else the settings."""
         options, run = self.options, self.settings.run
-        return PushPace(
+        return PushLimits(
             max_attempts=run.max_attempts,
             canary=run.canary if options.canary is None else options.canary,
             halt=HaltRule.parse(run.halt if options.halt is None else options.halt),
@@ -289,7 +289,7 @@ class Executor:
         )
 
     def previewer(self, ledger: Ledger | None = None) -> Previewer:
-        """Return what looks ahead, with the same ERP and the same pace.
+        """Return what looks ahead, with the same ERP and the same limits.
 
         Args:
             ledger: None where that of the settings is to be opened, if there is one.
@@ -302,7 +302,7 @@ class Executor:
             settings=self.settings,
             entrance=self.entrance,
             set_aside=set_aside,
-            pace=self.pace(),
+            limits=self.limits(),
             throttle=self.throttle(),
             ledger=ledger,
             again=bool(self.options.because),
@@ -318,9 +318,9 @@ class Executor:
             erp=self.entrance.opened(lambda: throttle[Key.CALLS_PER_MINUTE], witness.set_aside),
             batched=BatchedQueries,
             clock=self.clock,
-            pace=self.pace(),
+            limits=self.limits(),
             throttle=throttle,
-            settle=SettlePace(
+            settle=SettleTimes(
                 settings.settle.first_wait_s, settings.settle.poll_s, settings.settle.window_s
             ),
             answer_timeout_s=settings.erp.answer_timeout_s,

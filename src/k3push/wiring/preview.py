@@ -14,7 +14,7 @@ from k3push.core.model import BillNumber, Route, RunId
 from k3push.core.pacing.chunking import count_chunks
 from k3push.core.plan import Forecast, Foreseen, Totals
 from k3push.ports import Ledger
-from k3push.runs.context import PushPace
+from k3push.runs.context import PushLimits
 from k3push.runs.create import JobSource, scope_of
 from k3push.runs.forecast import (
     ForecastContext,
@@ -122,7 +122,7 @@ class Previewer:
     settings: Settings
     entrance: ErpAccess
     set_aside: Callable[[str, str], None]
-    pace: PushPace
+    limits: PushLimits
     throttle: Throttle
     ledger: Ledger | None = None
     again: bool = False
@@ -148,7 +148,7 @@ class Previewer:
         preview = Preview(
             by_name,
             self.throttle[Key.CHUNK_SIZE],
-            self.pace.canary,
+            self.limits.canary,
             {name: Totals() for name in by_name},
             stop=stop or Stop(),
         )
@@ -166,7 +166,7 @@ class Previewer:
                     outlooks = {}
                     for asked, route in routes.items():
                         outlook = ForecastContext(
-                            route, erp, self.pace, stop, reading, held.get(route.name, {})
+                            route, erp, self.limits, stop, reading, held.get(route.name, {})
                         )
                         if ledger is not None:
                             scope = scope_of(self.settings.erp.acct_id, route)

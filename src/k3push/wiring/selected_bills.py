@@ -20,7 +20,7 @@ from k3push.core.model import Route, Run
 from k3push.core.protocol.selection import Selection
 from k3push.core.remark import remark
 from k3push.ports import Ledger
-from k3push.runs.context import PushPace
+from k3push.runs.context import PushLimits
 from k3push.runs.create import SELECTED, JobSource, scope_of
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
@@ -90,7 +90,7 @@ class Selector:
         try:
             async with erp, new_list(path) as put:
                 context = SelectContext(
-                    route, erp, PushPace(max_attempts=run.max_attempts), stop, self
+                    route, erp, PushLimits(max_attempts=run.max_attempts), stop, self
                 )
                 with stopping(stop):
                     # An address at which nobody answers is said at once.

@@ -204,9 +204,9 @@ class Auditor:
                 await erp.open_session()
                 looks: dict[str, ForecastContext] = {}
                 for scope, names in by_scope.items():
-                    route, pace = routes[names[0]], self._runner.executor.pace()
+                    route, limits = routes[names[0]], self._runner.executor.limits()
                     looks[scope] = await learn_links(
-                        ForecastContext(route, erp, pace, self._stop, progress, held={})
+                        ForecastContext(route, erp, limits, self._stop, progress, held={})
                     )
                     if not can_ask(looks[scope]):
                         raise Problem(remark("audit.blind", route=route.name))

@@ -30,7 +30,7 @@ from k3push.ports import (
     LookFailedError,
     LookRefusedError,
 )
-from k3push.runs.context import PushPace
+from k3push.runs.context import PushLimits
 from k3push.runs.forecast import ForecastContext, learn_links
 from k3push.runs.lookup import can_ask, look_at_newest_links
 from k3push.runs.outcome import Exit
@@ -197,7 +197,9 @@ class _Check:
 
     async def _links(self, erp: ErpClient, route: Route) -> None:
         """See whether documents that are there are found by their links (P 6.5)."""
-        outlook = ForecastContext(route, erp, PushPace(max_attempts=1), Stop(), _Silent(), held={})
+        outlook = ForecastContext(
+            route, erp, PushLimits(max_attempts=1), Stop(), _Silent(), held={}
+        )
         try:
             outlook = await learn_links(outlook)
             proved = not outlook.links.absent and await look_at_newest_links(outlook)

@@ -135,7 +135,7 @@ class StepCalls:
                 entry.due_s = anyio.current_time()
                 continue  # the next look says whether it is gone
             entry.silences += said.success
-            enough = entry.tries >= context.pace.max_attempts
+            enough = entry.tries >= context.limits.max_attempts
             move = conclude_step(
                 intent,
                 said,
@@ -196,7 +196,7 @@ class StepCalls:
             failed=before.failed + follows.count(Follow.REFUSED),
             unknown=before.unknown + follows.count(Follow.UNKNOWN),
         )
-        breach = context.pace.halt.check(tally)
+        breach = context.limits.halt.check(tally)
         if breach is not None and Cause.HALTED not in context.stop.causes:
             why = remark("note.place", place=wire.OPERATIONS[step], why=breach.why)
             context.stop.ask(Cause.HALTED, why)
@@ -212,7 +212,7 @@ class StepCalls:
             entry.sessions += bool(session)
             entry.tries += not session
             entry.due_s = anyio.current_time() + (0.0 if session else pause_s(entry.tries))
-        if max(entry.tries for entry in entries) >= context.pace.max_attempts:
+        if max(entry.tries for entry in entries) >= context.limits.max_attempts:
             context.stop.ask(Cause.UNREACHABLE, because)
         if (times := max(entry.sessions for entry in entries)) >= MOST_SESSIONS_A_CHUNK:
             why = remark("why.sessions", why=because, times=times)

@@ -47,24 +47,24 @@ class StepDoubts:
 
     async def settle(self, entries: Sequence[Entry], standings: Mapping[str, Standing]) -> None:
         """Find out what became of documents whose answer was lost."""
-        context, pace = self.context, self.context.settle
+        context, times = self.context, self.context.settle
         settled = []
         for entry in entries:
             if entry.lost is None:
                 continue
             intent = entry.lost.intent
             age_s = self.ages.age_s(_doubt(entry.document, entry.lost))
-            standing, over = standings.get(entry.document.id), age_s >= pace.window_s
+            standing, over = standings.get(entry.document.id), age_s >= times.window_s
             document = settle_step(intent, entry.document, standing, over=over)
             if document is None:
-                entry.due_s = anyio.current_time() + wait_s(age_s, pace)
+                entry.due_s = anyio.current_time() + wait_s(age_s, times)
                 continue
             if has_moved(intent, standing):
                 entry.tries = 0
             else:
                 # The window is over: it may go once more, alone, as often as any call.
                 entry.tries, entry.most = entry.tries + 1, 1
-                if entry.tries >= context.pace.max_attempts:
+                if entry.tries >= context.limits.max_attempts:
                     why = entry.document.reason
                     document = replace(document, follow=Follow.REFUSED, reason=why)
             entry.document, entry.lost = document, None
