@@ -111,9 +111,9 @@ async def test_a_document_of_a_clerk_shows_not_that_bills_are_whole(
 
 @pytest.mark.parametrize("when_s", [1.0, 30.0])
 async def test_of_two_documents_of_a_lost_bill_not_both_are_approved(when_s: float) -> None:
-    """Four bills were whole; an answer is lost, and another program of our user pushes it too."""
-    plan = steps(*["ok"] * 4, "make-then-reset")
-    office, numbers = Office(sandbox(plan, latency_s=1.0, **OPEN), FOLLOW), orders(5)
+    """Twenty bills were whole; an answer is lost, and another program of our user pushes it too."""
+    plan = steps(*["ok"] * 20, "make-then-reset")
+    office, numbers = Office(sandbox(plan, latency_s=1.0, **OPEN), FOLLOW), orders(21)
     await office.open_run(numbers)
     lost = []
 
@@ -133,17 +133,17 @@ async def test_of_two_documents_of_a_refused_call_not_both_are_approved(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A refused call has saved a bill, shown late; another program of our user pushes it too."""
-    options = sandbox(steps(*["ok"] * 4), query_lag_s=8.0, look_s=0.1, latency_s=1.0, **OPEN)
-    office, numbers = Office(options, FOLLOW), orders(8)
-    await office.open_run(numbers[:4])
+    options = sandbox(steps(*["ok"] * 20), query_lag_s=8.0, look_s=0.1, latency_s=1.0, **OPEN)
+    office, numbers = Office(options, FOLLOW), orders(24)
+    await office.open_run(numbers[:20])
     await office.execute(throttle=one_by_one(), check=False)
-    keep_a_part(monkeypatch, numbers[4:], kept=2, why=Refusal(11, "仓库必录"))
-    await office.open_run(numbers[4:], SECOND)
+    keep_a_part(monkeypatch, numbers[20:], kept=2, why=Refusal(11, "仓库必录"))
+    await office.open_run(numbers[20:], SECOND)
 
     async def program(_: Context) -> None:
-        await until_pushed(office, 5)
+        await until_pushed(office, 21)
         await anyio.sleep(3)
-        kept = [n for n in numbers[4:] if office.site.world.documents_of(n)]
+        kept = [n for n in numbers[20:] if office.site.world.documents_of(n)]
         office.site.world.add_target(IN_STOCK, kept[0], creator="sandbox")
 
     throttle = steered(concurrency=1, chunk_size=4)

@@ -380,3 +380,42 @@ async def test_what_a_program_pushed_right_before_a_plain_refusal_is_not_approve
     await office.open_run([*numbers[:7], *numbers[8 : 8 + more]])
     await office.execute(throttle=one_by_one(), check=False)
     assert made[0].status == "A"
+
+
+async def test_a_bill_that_two_clerks_have_pushed_is_never_told_to_be_pushed() -> None:
+    """A call was lost and has made nothing; two clerks push its bill, one after the other."""
+    plan = steps(*["ok"] * 4, "reset")
+    office, numbers = Office(sandbox(plan, latency_s=1.0, **OPEN), FOLLOW), orders(8)
+    throttle = one_by_one()
+    await office.open_run(numbers)
+    lost = []
+
+    async def clerks(_: Context) -> None:
+        lost.append(await until_lost(office))
+        await anyio.sleep(30)
+        office.site.world.add_target(IN_STOCK, lost[0], creator="li")
+        while (await office.rows())[lost[0]].state is not State.ALREADY:  # noqa: ASYNC110
+            await anyio.sleep(0.01)
+        office.site.world.add_target(IN_STOCK, lost[0], creator="wang")
+
+    pushed = await office.execute(throttle=throttle, beside=clerks, check=False)
+    assert pushed.rows[lost[0]].state is State.ALREADY, pushed.rows[lost[0]]
+
+
+async def test_split_bills_of_a_lost_call_are_no_twins_where_most_bills_are_whole() -> None:
+    """Six bills had one line each; the next four are split, and their answer is lost."""
+    plan = steps(*["ok"] * 6, "make-then-reset")
+    options = sandbox(plan, policy=Policy.SPLIT, look_s=0.1, latency_s=1.0, **OPEN)
+    office, numbers = Office(options), orders(14)
+    for number in (*numbers[:6], *numbers[10:]):
+        (bill,) = office.site.world.store.by_number(PURCHASE_ORDER, number)
+        bill.entries[1:] = []
+        bill.entries[0].quantity = bill.entries[0].left = 1
+    await office.open_run(numbers[:6], RunId("r0"))
+    await office.execute(RunId("r0"), throttle=one_by_one(), check=False)
+    await office.open_run(numbers[6:])
+    throttle = steered(concurrency=1, chunk_size=4)
+    pushed = await office.execute(limits=NO_CANARY, throttle=throttle, check=False)
+    rows = [pushed.rows[number] for number in numbers[6:10]]
+    assert [len(row.targets) for row in rows] == [2] * 4
+    assert ([row.code for row in rows], [*pushed.stop.causes]) == ([""] * 4, [])

@@ -38,10 +38,8 @@ from k3push.runs.throttle import Throttle
 # leave within minutes.
 SOURCE_KEEPS_S = 600.0
 
-# How many bills of one document each show that none is split.
-LEAST_KNOWN = 3
-MANY_KNOWN = 20
-"""The same where a mistake would lose a part of a bill."""
+# How many bills of one document each show that none is split: a rule may split a few.
+ENOUGH_KNOWN = 20
 
 # When this many numbers were pushed by somebody else as well, it is no accident.
 MOST_TWINS = 3
@@ -321,7 +319,7 @@ class Context:
         rule may split some bills alone.
         """
         await self._look_at_known()
-        return self.splits or (self.known_bills or 0) < MANY_KNOWN
+        return self.splits or (self.known_bills or 0) < ENOUGH_KNOWN
 
     async def may_be_parted(self) -> bool:
         """Say whether a document of a refused bill may be a part of what is due."""
@@ -329,9 +327,9 @@ class Context:
         return self.splits or not self.known_bills
 
     async def makes_one(self) -> bool:
-        """Say whether a call makes one document of each bill, as far as a few bills have shown."""
+        """Say whether a call makes one document of each bill, as far as enough bills have shown."""
         await self._look_at_known()
-        return not self.splits and (self.known_bills or 0) >= LEAST_KNOWN
+        return not self.splits and (self.known_bills or 0) >= ENOUGH_KNOWN
 
     async def _look_at_known(self) -> None:
         """Learn from what the ledger has made whether bills are split."""

@@ -53,6 +53,8 @@ async def look_once_more(context: Context) -> None:
             if row.state not in AMENDABLE:
                 continue
             strangers = await strangers_among(context, {number: tuple(more)}, may_send=False)
+            if row.state is State.ALREADY and {target.id for target in more} <= strangers:
+                continue  # none of them is ours
             outcome = made_beside(number, [*row.targets, *more], strangers)
             twice = row.attempts > 1 or row.state is State.ALREADY or number in elsewhere
             if not outcome.code and (twice or not await context.may_split()):
