@@ -102,5 +102,10 @@ def test_questions_that_nobody_answers_end_in_a_line(desk: Desk) -> None:
     ran = desk.k3push("init")
     assert (ran.exit, "standard input ended" in ran.err) == (2, True), ran
     assert not (desk.folder / "config.toml").exists()
-    ran = desk.k3push("init", "--config", "no/where.toml", given="http://a/K3Cloud/\n" * 7 + "\n")
+    ran = desk.k3push(
+        "init",
+        "--config",
+        "no/where.toml",
+        given="http://127.0.0.1:9/K3Cloud/\n" + "A1\n" * 7 + "\n",
+    )
     assert (ran.exit, "where.toml" in ran.err) == (2, True), ran

@@ -108,7 +108,7 @@ class ForecastContext:
 
 async def learn_links(outlook: ForecastContext) -> ForecastContext:
     """Return an outlook on a route with what its site tells of its links."""
-    found = await find_links(outlook)
+    found = await find_links(outlook, in_haste=True)
     outlook.links.find = outlook.links.find or found.proved
     outlook.links.absent = outlook.links.absent or found.absent
     return replace(outlook, route=found.route)

@@ -33,11 +33,15 @@ from k3push.runs.retried_reads import Reader, read_unless_refused
 T = TypeVar("T")
 
 
-async def find_links(reader: Reader) -> Found:
+async def find_links(reader: Reader, *, in_haste: bool = False) -> Found:
     """Ask the site for the links of the reader's route, unless nothing is left to be asked.
 
     What it refuses to tell is no error: then documents are looked for as without links. A look
     that fails tells nothing, neither that there are links nor that there are none.
+
+    Args:
+        reader: What to look with.
+        in_haste: Nothing is sent on the ground of this, so that a refusal need not last.
 
     Raises:
         LookFailedError: A look failed.
@@ -48,7 +52,8 @@ async def find_links(reader: Reader) -> Found:
     if route.source_number_field and link_fields(route):
         return Found(route)
     # Where nothing else tells of documents, a refusal has to last.
-    long_s = BELIEVED_AFTER_S if route.source_number_field else LAST_BELIEVED_AFTER_S
+    short = in_haste or bool(route.source_number_field)
+    long_s = BELIEVED_AFTER_S if short else LAST_BELIEVED_AFTER_S
     entries = [target_entry(route)] if target_entry(route) else await _entries(reader, long_s)
     newest: dict[str, list[LinkRow]] = {}
     for entry in entries:

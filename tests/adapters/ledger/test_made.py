@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from k3push.core.model import PARTLY, TWIN, Outcome, RunId, State, Target
-from k3push.core.safety.life import IllegalMoveError
+from k3push.core.safety.life import AMENDABLE, IllegalMoveError
 from k3push.ports import Doubt, Ledger, Made
 from tests.adapters.ledger.samples import (
     ANSWER,
@@ -251,14 +251,25 @@ async def test_a_later_look_adds_documents(ledger: Ledger, other: Ledger) -> Non
     assert await other.notes_of(B) == []
 
 
-@pytest.mark.parametrize("state", sorted(set(State) - {State.PUSHED, State.DRAFT}))
-async def test_only_what_was_made_is_amended(ledger: Ledger, state: State) -> None:
+async def test_what_was_already_there_may_get_a_document_of_ours(ledger: Ledger) -> None:
+    """A call of ours was carried out long after its window, when another had pushed the bill."""
+    run = await planned(ledger, "A")
+    await ledger.conclude(run, outcomes("A", State.ALREADY), at=later(1))
+    (row,) = await ledger.rows(run)
+    both = Outcome(A, State.PUSHED, (*row.targets, Target("9", "")), "twin", "late")
+    await ledger.amend(run, [both], at=later(2), note="looked")
+    assert await states(ledger, run) == {"A": State.PUSHED}
+    assert await ledger.counts(run) == {State.PUSHED: 1}
+    (row,) = await ledger.rows(run)
+    assert (row.targets, row.code) == (both.targets, "twin")
+
+
+@pytest.mark.parametrize("state", sorted(set(State) - AMENDABLE))
+async def test_only_what_names_documents_is_amended(ledger: Ledger, state: State) -> None:
     """A row in doubt is settled; and nothing is amended away."""
     run = await planned(ledger, "A B")
     await pushed(ledger, run, "B")
-    if state is State.ALREADY:
-        await ledger.conclude(run, outcomes("A", state), at=later(1))
-    elif state is State.SENT:
+    if state is State.SENT:
         await sent(ledger, run, "A")
     elif state is not State.PLANNED:
         await pushed(ledger, run, "A", state)
