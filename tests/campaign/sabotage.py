@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +45,8 @@ def sabotaged(change: Change, folder: Path) -> Path:
     text = file.read_text(encoding="utf-8")
     assert text.count(change["find"]) == 1
     file.write_text(text.replace(change["find"], change["put"]), encoding="utf-8")
-    Path(cache_from_source(file)).unlink(missing_ok=True)
+    for old in (file.parent / "__pycache__").glob(f"{file.stem}.*.pyc"):
+        old.unlink()
     return copy
 
 
