@@ -75,8 +75,8 @@ async def _told_of_refusal(context: Context, outcome: Outcome, run: RunId) -> Ou
     """Tell that documents may be a part of what is due: the last call was refused (P 5.7)."""
     if outcome.code or outcome.state is not State.PUSHED:
         return outcome
-    *_, last = await attempts_by(context.ledger, run, outcome.number)
-    words = words_of_refusal(last, outcome.number)
+    kept = await attempts_by(context.ledger, run, outcome.number)
+    words = words_of_refusal(kept[-1], outcome.number) if kept else ""
     if not words or not await context.may_be_parted():
         return outcome
     return outcome._replace(code=PARTLY, reason=words)
