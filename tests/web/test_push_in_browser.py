@@ -80,7 +80,9 @@ class Person:
 
     def looks_around(self) -> None:
         """See that nothing bars the way, and that nobody has to scroll sideways."""
-        wide = self.page.evaluate("document.documentElement.scrollWidth")
+        # A page that comes in the place of another has no element for a moment.
+        width = self.page.wait_for_function("document.documentElement?.scrollWidth")
+        wide = width.json_value()
         assert (wide, barriers(self.page)) == (self.width, []), self.page.url
 
     def sees(self, place: str | Locator, key: str, **facts: Any) -> None:
