@@ -141,7 +141,7 @@ async def test_a_split_bill_of_another_rule_is_no_twin_for_bills_of_ours() -> No
         sandbox(plan, latency_s=1.0, policy=Policy.SPLIT, **OPEN),
         replace(ROUTE, name="other", rule="other"),
     )
-    numbers = orders(6)
+    numbers = orders(60)
     await office.open_run(numbers[:1], RunId("r0"))
 
     async def kill(job: Context) -> None:
