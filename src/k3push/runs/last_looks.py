@@ -53,7 +53,8 @@ async def look_once_more(context: Context) -> None:
             if row.state not in AMENDABLE:
                 continue
             strangers = await strangers_among(context, {number: tuple(more)}, may_send=False)
-            if row.state is State.ALREADY and {target.id for target in more} <= strangers:
+            unsent = row.state is State.ALREADY and not row.attempts
+            if unsent or (row.state is State.ALREADY and {t.id for t in more} <= strangers):
                 continue  # none of them is ours
             outcome = made_beside(number, [*row.targets, *more], strangers)
             twice = row.attempts > 1 or row.state is State.ALREADY or number in elsewhere
