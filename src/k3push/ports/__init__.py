@@ -14,6 +14,7 @@ from k3push.ports.erp_calls import (
     LookFailedError,
     LookRefusedError,
     Turn,
+    ask_again_in_s,
 )
 from k3push.ports.host import Clock, Once
 from k3push.ports.ledger_records import (
@@ -68,4 +69,5 @@ __all__ = [
     "StepRecord",
     "Turn",
     "Watch",
+    "ask_again_in_s",
 ]

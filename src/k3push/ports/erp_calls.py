@@ -51,6 +51,20 @@ LAST_BELIEVED_AFTER_S = 35.0
 of a form may take half a minute."""
 
 
+def ask_again_in_s(since_s: float, believed_after_s: float) -> float:
+    """Return how long to wait before what was refused is asked again; 0 where it is believed.
+
+    Args:
+        since_s: Seconds since it was refused first.
+        believed_after_s: For how many seconds refusals have to last.
+
+    >>> [ask_again_in_s(since_s, 35.0) for since_s in (0.0, 5.0, 10.0, 20.0, 35.0)]
+    [5.0, 5.0, 10.0, 15.0, 0.0]
+    """
+    left_s = believed_after_s - since_s
+    return min(left_s, max(BELIEVED_AFTER_S, since_s)) if left_s > 0 else 0.0
+
+
 class Turn(Protocol):
     """The right to send one push at once: a session is open, and no limit stands in the way."""
 

@@ -53,9 +53,9 @@ async def look_once_more(context: Context) -> None:
             if row.state not in AMENDABLE:
                 continue
             strangers = await strangers_among(context, {number: tuple(more)}, may_send=False)
-            unsent = row.state is State.ALREADY and not row.attempts
-            if unsent or (row.state is State.ALREADY and {t.id for t in more} <= strangers):
-                continue  # none of them is ours
+            ours = {target.id for target in more} - strangers if row.attempts else set()
+            if row.state is State.ALREADY and not ours:
+                continue
             outcome = made_beside(number, [*row.targets, *more], strangers)
             twice = row.attempts > 1 or row.state is State.ALREADY or number in elsewhere
             if not outcome.code and (twice or not await context.may_split()):

@@ -27,7 +27,7 @@ from k3push.core.protocol.links import (
     source_tables,
     target_entry,
 )
-from k3push.ports import BELIEVED_AFTER_S, LAST_BELIEVED_AFTER_S
+from k3push.ports import BELIEVED_AFTER_S, LAST_BELIEVED_AFTER_S, ask_again_in_s
 from k3push.runs.retried_reads import Reader, read_unless_refused
 
 T = TypeVar("T")
@@ -83,9 +83,10 @@ async def _entries(reader: Reader, long_s: float) -> list[str]:
     while True:
         told = await _told(reader, form, lambda: reader.erp.entries_of(form), long_s)
         entries = entries_that_may_link(told or ())
-        if entries or told is None or (since_s := anyio.current_time() - began_s) >= long_s:
+        wait_s = ask_again_in_s(anyio.current_time() - began_s, long_s)
+        if entries or told is None or not wait_s:
             return entries
-        await anyio.sleep(min(long_s - since_s, max(BELIEVED_AFTER_S, since_s)))
+        await anyio.sleep(wait_s)
 
 
 async def _told(

@@ -39,6 +39,7 @@ from k3push.ports import (
     ErpUnreachableError,
     LookFailedError,
     LookRefusedError,
+    ask_again_in_s,
 )
 from k3push.runs.stop import Stop
 
@@ -206,9 +207,10 @@ async def read_unless_refused(
             return await read_with_retries(context, asked, look, stop_or_not=stop_or_not)
         except LookRefusedError:
             refused_s = anyio.current_time() if refused_s is None else refused_s
-            if (since_s := anyio.current_time() - refused_s) >= believed_after_s:
+            wait_s = ask_again_in_s(anyio.current_time() - refused_s, believed_after_s)
+            if not wait_s:
                 return None
-            await anyio.sleep(min(believed_after_s - since_s, max(BELIEVED_AFTER_S, since_s)))
+            await anyio.sleep(wait_s)
         except _RefusedForLongError:
             if not with_any_error or asked in context.worked:
                 raise

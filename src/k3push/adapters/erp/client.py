@@ -80,6 +80,7 @@ from k3push.ports import (
     LookFailedError,
     LookRefusedError,
     Turn,
+    ask_again_in_s,
 )
 
 T = TypeVar("T")
@@ -301,10 +302,10 @@ class ErpClient:
                 if not named and not await self._forms.lacks(route.target, fields[0]):
                     raise
                 refused_s = anyio.current_time() if refused_s is None else refused_s
-                since_s = anyio.current_time() - refused_s
-                if since_s >= long_s:
+                wait_s = ask_again_in_s(anyio.current_time() - refused_s, long_s)
+                if not wait_s:
                     return None
-                await anyio.sleep(min(long_s - since_s, max(BELIEVED_AFTER_S, since_s)))
+                await anyio.sleep(wait_s)
 
     async def _ask_links(self, route: Route, ids: Sequence[str]) -> list[tuple[str, LinkedTarget]]:
         asked = [*bill_rows.TARGET_FIELDS, bill_rows.CANCEL_STATUS, *link_fields(route)]

@@ -10,7 +10,7 @@ import anyio
 from k3push.adapters.erp.calls import Calls, of_place
 from k3push.core.protocol import bill_rows, paging, wire
 from k3push.core.safety.evidence import NO_RIGHT
-from k3push.ports import BELIEVED_AFTER_S, LookFailedError, LookRefusedError
+from k3push.ports import BELIEVED_AFTER_S, LookFailedError, LookRefusedError, ask_again_in_s
 
 Rows = list[list[object]]
 
@@ -103,9 +103,10 @@ class FormRows:
         elif wire.BILL_NO.lower() in keys and field != bill_rows.DOCUMENT_STATUS:
             # They lack it. Nearly each form has that one status; others are often lacking.
             seconds = BELIEVED_AFTER_S
-        if since_s < seconds:
-            await anyio.sleep(min(seconds - since_s, max(BELIEVED_AFTER_S, since_s)))
-        return since_s >= seconds
+        wait_s = ask_again_in_s(since_s, seconds)
+        if wait_s:
+            await anyio.sleep(wait_s)
+        return not wait_s
 
     async def _field_keys(self, form: str) -> frozenset[str]:
         """Return which fields the metadata of a form tell; none where the site does not tell."""
