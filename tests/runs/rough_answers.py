@@ -15,6 +15,7 @@ from k3push.runs.context import PushLimits
 from k3push.runs.create import plan_rejected
 from k3push.simulator import Refusal, WriteBack, site
 from k3push.simulator.answers import failure
+from k3push.simulator.conversion import Converter
 from k3push.simulator.exchange import json_reply
 from k3push.simulator.refusals import Problem
 from k3push.simulator.script import Channel
@@ -109,6 +110,35 @@ def keep_a_part(
     monkeypatch.setattr(site.Site, "_push", push)
 
 
+def keep_but_the_last(monkeypatch: pytest.MonkeyPatch, numbers: Sequence[str], words: str) -> None:
+    """Let the call that carries all of them save all but the last, and refuse that by name."""
+    work = site.Site._push
+    bad = numbers[-1]
+
+    def push(self: Any, visit: Any, now_s: float) -> Any:
+        order = self._order(visit)
+        if bad not in order.numbers:
+            return work(self, visit, now_s)
+        if set(order.numbers) == set(numbers):
+            good = replace(order, numbers=tuple(n for n in order.numbers if n != bad))
+            self._save(self.world.convert(good, visit.user), now_s)
+        return json_reply(failure(self._manners.style, 11, words))
+
+    monkeypatch.setattr(site.Site, "_push", push)
+
+
+def copy_creators(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the rule give each document the creator of its first bill from now on."""
+    made = Converter._target
+
+    def target(self: Converter, route: Any, shares: Any, *what: Any, mislink: bool) -> Any:
+        bill = made(self, route, shares, *what, mislink=mislink)
+        bill.creator = shares[0].bill.creator
+        return bill
+
+    monkeypatch.setattr(Converter, "_target", target)
+
+
 async def until_lost(office: Office, run: RunId = FIRST) -> str:
     """Wait until the answer for a bill is lost, and return its number."""
     while True:
@@ -116,6 +146,12 @@ async def until_lost(office: Office, run: RunId = FIRST) -> str:
             if row.state is State.UNKNOWN:
                 return number
         await anyio.sleep(0.01)
+
+
+async def until_rejected(office: Office, number: str) -> None:
+    """Wait until a number of the first run is rejected."""
+    while (await office.rows())[number].state is not State.REJECTED:  # noqa: ASYNC110
+        await anyio.sleep(0.05)
 
 
 async def until_pushed(office: Office, times: int = 1) -> None:

@@ -34,6 +34,7 @@ from tests.runs.rough_answers import (
     NO_CANARY,
     OPEN,
     REFUSED,
+    copy_creators,
     doubled,
     keep_a_part,
     until_lost,
@@ -55,18 +56,6 @@ class SlowClock(VirtualClock):
     def now(self) -> datetime:
         """Return the time of the day before yesterday."""
         return super().now() - timedelta(days=2)
-
-
-def copy_creators(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the rule give each document the creator of its first bill from now on."""
-    made = Converter._target
-
-    def target(self: Converter, route: Any, shares: Any, *what: Any, mislink: bool) -> Any:
-        bill = made(self, route, shares, *what, mislink=mislink)
-        bill.creator = shares[0].bill.creator
-        return bill
-
-    monkeypatch.setattr(Converter, "_target", target)
 
 
 def created_by(office: Office, clerk: str, numbers: list[str]) -> None:

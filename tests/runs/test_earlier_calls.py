@@ -12,13 +12,7 @@ from k3push.core.pacing.halting import HaltRule
 from k3push.runs.context import Context, PushLimits, SettleTimes
 from k3push.runs.settle import settle_by_word
 from tests.runs.office import FIRST, SECOND, Office, VirtualClock, orders, sandbox, steered, steps
-from tests.runs.rough_answers import (
-    NO_CANARY,
-    OPEN,
-    REFUSED,
-    doubled,
-    name_nothing,
-)
+from tests.runs.rough_answers import NO_CANARY, OPEN, REFUSED, doubled, name_nothing, until_rejected
 
 pytestmark = pytest.mark.anyio
 
@@ -34,8 +28,7 @@ async def refused_and_killed(office: Office, number: str) -> None:
     """Execute the first run, and kill it as soon as the ERP has refused a number."""
 
     async def kill(job: Context) -> None:
-        while (await office.rows())[number].state is not State.REJECTED:  # noqa: ASYNC110
-            await anyio.sleep(0.05)
+        await until_rejected(office, number)
         job.stop.scope.cancel()
 
     throttle = steered(concurrency=1, chunk_size=4)

@@ -72,23 +72,6 @@ async def test_what_a_lone_bill_left_as_it_met_a_limit_is_waited_for(
     assert len(office.site.world.documents_of(numbers[1])) <= 2
 
 
-def keep_but_the_last(monkeypatch: pytest.MonkeyPatch, numbers: Sequence[str], words: str) -> None:
-    """Let the call that carries all of them save all but the last, and refuse that by name."""
-    work = site.Site._push
-    bad = numbers[-1]
-
-    def push(self: Any, visit: Any, now_s: float) -> Any:
-        order = self._order(visit)
-        if bad not in order.numbers:
-            return work(self, visit, now_s)
-        if set(order.numbers) == set(numbers):
-            good = replace(order, numbers=tuple(n for n in order.numbers if n != bad))
-            self._save(self.world.convert(good, visit.user), now_s)
-        return json_reply(failure(self._manners.style, 11, words))
-
-    monkeypatch.setattr(site.Site, "_push", push)
-
-
 async def test_one_whole_bill_shows_not_that_none_is_split(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -51,6 +51,26 @@ def refuse_where(
     return refused
 
 
+def until(
+    until_s: float, field: str, of: str = PURCHASE_ORDER.id
+) -> Callable[[str, Sequence[str], str], str | None]:
+    """Return what refuses a field of a form for so long."""
+
+    def refuses(form: str, fields: Sequence[str], _what: str) -> str | None:
+        return field if form == of and field in fields and anyio.current_time() < until_s else None
+
+    return refuses
+
+
+async def unapproved_is_pushed() -> bool:
+    """Push a bill that is not approved, and say whether it has a document; the rule allows it."""
+    office = Office(sandbox(allow_blocked=True, **OPEN))
+    unapproved, *_ = numbers = ["CGDDU000000", *orders(1)]
+    await office.open_run(numbers)
+    await office.execute(check=False)
+    return bool(office.site.world.documents_of(unapproved))
+
+
 def a_link_of(fields: Sequence[str]) -> str | None:
     """Return the first field of a link."""
     return next((field for field in fields if "_Link_" in field), None)
@@ -106,32 +126,17 @@ async def test_refusals_within_a_second_take_no_status_from_the_source_form(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Without its status a bill that is not approved would be pushed."""
-    status = "FDocumentStatus"
-
-    def refuses(form: str, fields: Sequence[str], _what: str) -> str | None:
-        asks = form == PURCHASE_ORDER.id and status in fields
-        return status if asks and anyio.current_time() < 1 else None
-
-    refused = refuse_where(monkeypatch, refuses)
-    office = Office(sandbox(allow_blocked=True, **OPEN))
-    unapproved, *_ = numbers = ["CGDDU000000", *orders(1)]
-    await office.open_run(numbers)
-    await office.execute(check=False)
+    refused = refuse_where(monkeypatch, until(1.0, STATUS))
+    pushed = await unapproved_is_pushed()
     assert refused
-    assert not office.site.world.documents_of(unapproved)
+    assert not pushed
 
 
 async def test_refusals_side_by_side_take_no_status_from_the_source_form(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A long list is looked at in several questions at once, all refused in one second."""
-    status = "FDocumentStatus"
-
-    def refuses(form: str, fields: Sequence[str], _what: str) -> str | None:
-        asks = form == PURCHASE_ORDER.id and status in fields
-        return status if asks and anyio.current_time() < 1 else None
-
-    refused = refuse_where(monkeypatch, refuses)
+    refused = refuse_where(monkeypatch, until(1.0, STATUS))
     office = Office(sandbox(orders=400, allow_blocked=True, **OPEN))
     unapproved, *_ = numbers = ["CGDDU000000", *orders(300)]
     await office.open_run(numbers)
@@ -162,32 +167,17 @@ async def test_refusals_of_half_a_minute_take_no_status_from_the_source_form(
     monkeypatch: pytest.MonkeyPatch, until_s: float
 ) -> None:
     """The same of the status of bills: one that is not approved is not pushed."""
-    status = "FDocumentStatus"
-
-    def refuses(form: str, fields: Sequence[str], _what: str) -> str | None:
-        asks = form == PURCHASE_ORDER.id and status in fields
-        return status if asks and anyio.current_time() < until_s else None
-
-    refused = refuse_where(monkeypatch, refuses)
-    office = Office(sandbox(allow_blocked=True, **OPEN))
-    unapproved, *_ = numbers = ["CGDDU000000", *orders(1)]
-    await office.open_run(numbers)
-    await office.execute(check=False)
+    refused = refuse_where(monkeypatch, until(until_s, STATUS))
+    pushed = await unapproved_is_pushed()
     assert refused
-    assert not office.site.world.documents_of(unapproved)
+    assert not pushed
 
 
 async def test_refusals_within_a_second_make_no_cancelled_document_count(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A bill's document was cancelled; the target form's metadata are loaded anew for a second."""
-    status = "FCancelStatus"
-
-    def refuses(form: str, fields: Sequence[str], _what: str) -> str | None:
-        asks = form == IN_STOCK.id and status in fields
-        return status if asks and anyio.current_time() < 1 else None
-
-    refused = refuse_where(monkeypatch, refuses)
+    refused = refuse_where(monkeypatch, until(1.0, "FCancelStatus", IN_STOCK.id))
     office, numbers = Office(sandbox(**OPEN)), orders(2)
     for number in numbers:
         office.site.world.add_target(IN_STOCK, number, creator="li", cancelled=True)
@@ -204,39 +194,22 @@ async def test_metadata_that_are_being_loaded_take_no_status_from_the_source_for
     """The site refuses a field since its metadata are not whole yet, and tells these so as well."""
     told = FormRows._field_keys
 
-    def refuses(form: str, fields: Sequence[str], _what: str) -> str | None:
-        asks = form == PURCHASE_ORDER.id and STATUS in fields
-        return STATUS if asks and anyio.current_time() < until_s else None
-
     async def keys(self: FormRows, form: str) -> frozenset[str]:
         known = await told(self, form)
         assert STATUS.lower() in known
         return known - {STATUS.lower()} if anyio.current_time() < until_s else known
 
-    refuse_where(monkeypatch, refuses)
+    refuse_where(monkeypatch, until(until_s, STATUS))
     monkeypatch.setattr(FormRows, "_field_keys", keys)
-    office = Office(sandbox(allow_blocked=True, **OPEN))
-    unapproved, *_ = numbers = ["CGDDU000000", *orders(1)]
-    await office.open_run(numbers)
-    await office.execute(check=False)
-    assert not office.site.world.documents_of(unapproved)
+    assert not await unapproved_is_pushed()
 
 
 async def test_a_field_that_metadata_tell_is_not_believed_to_be_lacking(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The site refuses it for forty seconds, though its metadata tell it."""
-
-    def refuses(form: str, fields: Sequence[str], _what: str) -> str | None:
-        asks = form == PURCHASE_ORDER.id and STATUS in fields
-        return STATUS if asks and anyio.current_time() < 80 else None
-
-    refuse_where(monkeypatch, refuses)
-    office = Office(sandbox(allow_blocked=True, **OPEN))
-    unapproved, *_ = numbers = ["CGDDU000000", *orders(1)]
-    await office.open_run(numbers)
-    await office.execute(check=False)
-    assert not office.site.world.documents_of(unapproved)
+    refuse_where(monkeypatch, until(80.0, STATUS))
+    assert not await unapproved_is_pushed()
 
 
 async def test_refusals_of_one_field_say_nothing_of_another(
@@ -256,8 +229,4 @@ async def test_refusals_of_one_field_say_nothing_of_another(
 
     refuse_where(monkeypatch, refuses)
     monkeypatch.setattr(FormRows, "_field_keys", keys)
-    office = Office(sandbox(allow_blocked=True, **OPEN))
-    unapproved, *_ = numbers = ["CGDDU000000", *orders(1)]
-    await office.open_run(numbers)
-    await office.execute(check=False)
-    assert not office.site.world.documents_of(unapproved)
+    assert not await unapproved_is_pushed()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -40,31 +39,32 @@ from tests.runs.rough_answers import (
     answer_in_part,
     doubled,
     keep_a_part,
+    keep_but_the_last,
     name_nothing,
     plan_again,
     until_lost,
     until_pushed,
+    until_rejected,
 )
 from tests.runs.test_follow import FOLLOW
 
 pytestmark = pytest.mark.anyio
 
 
-def keep_but_the_last(monkeypatch: pytest.MonkeyPatch, numbers: Sequence[str], words: str) -> None:
-    """Let the call that carries all of them save all but the last, and refuse that by name."""
-    work = site.Site._push
-    bad = numbers[-1]
+async def cut_off(office: Office, number: str, how: str) -> None:
+    """Execute the first run until a number is rejected: it is killed then, or halts at once."""
 
-    def push(self: Any, visit: Any, now_s: float) -> Any:
-        order = self._order(visit)
-        if bad not in order.numbers:
-            return work(self, visit, now_s)
-        if set(order.numbers) == set(numbers):
-            good = replace(order, numbers=tuple(n for n in order.numbers if n != bad))
-            self._save(self.world.convert(good, visit.user), now_s)
-        return json_reply(failure(self._manners.style, 11, words))
+    async def kill(job: Context) -> None:
+        await until_rejected(office, number)
+        if how == "kill":
+            job.stop.scope.cancel()
 
-    monkeypatch.setattr(site.Site, "_push", push)
+    rule = HaltRule(fail_count=1, now=True) if how == "halt" else HaltRule()
+    limits = PushLimits(canary=False, halt=rule)
+    await office.execute(limits=limits, throttle=one_by_one(), beside=kill, check=False)
+    if how == "halt":
+        await office.store.end_run(FIRST, Exit.STOPPED, VirtualClock().now())
+    await anyio.sleep(30)
 
 
 async def killed_under_way(office: Office, times: int) -> None:
@@ -112,18 +112,7 @@ async def test_a_part_of_a_bill_that_was_refused_is_told(
     await office.open_run(numbers)
     first, then = how.split("-")
 
-    async def kill(job: Context) -> None:
-        while (await office.rows())[numbers[0]].state is not State.REJECTED:  # noqa: ASYNC110
-            await anyio.sleep(0.05)
-        if first == "kill":
-            job.stop.scope.cancel()
-
-    rule = HaltRule(fail_count=1, now=True) if first == "halt" else HaltRule()
-    limits = PushLimits(canary=False, halt=rule)
-    await office.execute(limits=limits, throttle=one_by_one(), beside=kill, check=False)
-    if first == "halt":
-        await office.store.end_run(FIRST, 5, VirtualClock().now())
-    await anyio.sleep(30)
+    await cut_off(office, numbers[0], first)
     if then == "retry":
         await plan_again(office)
     pushed = await office.execute(limits=NO_CANARY, throttle=one_by_one(), check=False)
@@ -172,18 +161,7 @@ async def test_a_part_of_a_bill_that_was_refused_is_not_pushed_twice(
     office = Office(options, replace(ROUTE, allow_partial=True))
     await office.open_run(numbers)
 
-    async def kill(job: Context) -> None:
-        while (await office.rows())[numbers[0]].state is not State.REJECTED:  # noqa: ASYNC110
-            await anyio.sleep(0.05)
-        if how == "kill-retry":
-            job.stop.scope.cancel()
-
-    rule = HaltRule(fail_count=1, now=True) if how == "halt-retry" else HaltRule()
-    limits = PushLimits(canary=False, halt=rule)
-    await office.execute(limits=limits, throttle=one_by_one(), beside=kill, check=False)
-    if how == "halt-retry":
-        await office.store.end_run(FIRST, Exit.STOPPED, VirtualClock().now())
-    await anyio.sleep(30)
+    await cut_off(office, numbers[0], how.partition("-")[0])
     await plan_again(office)
     await office.execute(limits=NO_CANARY, throttle=one_by_one(), check=False)
     assert len(office.site.world.documents_of(numbers[0])) <= 2
@@ -209,13 +187,7 @@ async def test_a_part_of_the_last_bill_that_was_refused_is_told(
     keep_a_part(monkeypatch, [bad], kept=1)
     await office.open_run(numbers)
 
-    async def kill(job: Context) -> None:
-        while (await office.rows())[bad].state is not State.REJECTED:  # noqa: ASYNC110
-            await anyio.sleep(0.05)
-        job.stop.scope.cancel()
-
-    await office.execute(limits=NO_CANARY, throttle=one_by_one(), beside=kill, check=False)
-    await anyio.sleep(30)
+    await cut_off(office, bad, "kill")
     if then == "settle":
         await office.execute(work=only_settle, check=False)
         await office.store.end_run(FIRST, 5, VirtualClock().now())

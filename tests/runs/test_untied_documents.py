@@ -20,7 +20,7 @@ from k3push.simulator.conversion import Converter
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.world import World
 from tests.runs.office import LIMITS, SECOND, Office, VirtualClock, orders, sandbox, steered, steps
-from tests.runs.rough_answers import OPEN, REFUSED, FastClock, doubled, name_nothing
+from tests.runs.rough_answers import OPEN, REFUSED, FastClock, copy_creators, doubled, name_nothing
 
 pytestmark = pytest.mark.anyio
 
@@ -121,14 +121,7 @@ async def test_a_rule_that_copies_creators_hides_no_untied_document_of_a_sorted_
 ) -> None:
     """All bills that were pushed so far are of one clerk; the lost one is of the next."""
     numbers = orders(14)
-    made = Converter._target
-
-    def target(self: Converter, route: Any, shares: Any, *what: Any, mislink: bool) -> Any:
-        bill = made(self, route, shares, *what, mislink=mislink)
-        bill.creator = shares[0].bill.creator
-        return bill
-
-    monkeypatch.setattr(Converter, "_target", target)
+    copy_creators(monkeypatch)
     plan = steps(*["ok"] * 12, "make-then-reset")
     office = Office(sandbox(plan, untied=(numbers[12],), **OPEN))
     for number in numbers:
