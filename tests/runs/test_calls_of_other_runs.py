@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from k3push.core.model import RunId, State
-from k3push.runs.context import Context
+from k3push.runs.context import Context, SettleTimes
 from k3push.simulator import Policy
 from tests.runs.office import ROUTE, SECOND, Office, one_by_one, orders, sandbox, steps
 from tests.runs.rough_answers import (
@@ -122,7 +122,8 @@ async def test_a_bill_of_another_rule_that_splits_is_settled_after_its_window() 
     office.site._manners = replace(manners, save_gap_s=0.0)
     mine = Office(site=office.site, ledger=office.store)
     await mine.open_run([*lost, *numbers[10:]])
-    await mine.execute(limits=NO_CANARY, throttle=one_by_one(), check=False)
+    often = SettleTimes()
+    await mine.execute(limits=NO_CANARY, throttle=one_by_one(), settle=often, check=False)
     office.site.finish()
     row = (await office.rows(first))[lost[0]]
     assert len(row.targets) == len(world.documents_of(lost[0])) == 2, row
