@@ -284,9 +284,7 @@ def _beside(of_rest: Conclusion, rest: _Rest) -> Conclusion:
         )
         for each in of_rest.outcomes
     ]
-    return Conclusion(
-        tuple(outcomes), limited=of_rest.limited, contradiction=of_rest.contradiction
-    )
+    return Conclusion(tuple(outcomes), limited=of_rest.limited, contradiction=of_rest.contradiction)
 
 
 def beside_stray(said: Said, numbers: Sequence[BillNumber]) -> Conclusion:
