@@ -15,7 +15,7 @@ from k3push.runs.context import Context, PushLimits, SettleTimes
 from k3push.runs.engine import push_run
 from k3push.runs.outcome import Exit, anything_open
 from k3push.runs.settle import settle_by_word
-from k3push.simulator import Policy, site
+from k3push.simulator import Policy, Refusal, site
 from k3push.simulator.answers import failure
 from k3push.simulator.exchange import json_reply
 from k3push.simulator.forms import IN_STOCK
@@ -301,3 +301,26 @@ async def test_what_a_bill_that_was_given_up_has_become_after_its_window_is_told
     }
     row = pushed.rows[lost]
     assert (row.state, row.code, len(row.targets)) == (State.PUSHED, "", 1), row
+
+
+@pytest.mark.parametrize("in_one_run", [False, True])
+async def test_a_part_of_a_first_bill_shows_not_that_bills_are_whole(
+    monkeypatch: pytest.MonkeyPatch, *, in_one_run: bool
+) -> None:
+    """The first bill was refused in part; of the next call a part of one is saved as well."""
+    options = sandbox(policy=Policy.SPLIT, look_s=0.1, latency_s=1.0, **OPEN)
+    office, numbers, words = Office(options), orders(4), Refusal(11, "仓库必录")
+    keep_a_part(monkeypatch, numbers[:1], kept=1, why=words)
+    keep_a_part(monkeypatch, numbers[1:], kept=1, why=words)
+    throttle, run = steered(concurrency=1, chunk_size=3), FIRST
+    if in_one_run:
+        await office.open_run(numbers)
+        await office.execute(throttle=throttle, check=False)
+    else:
+        run = SECOND
+        await office.open_run(numbers[:1])
+        await office.execute(limits=NO_CANARY, throttle=throttle, check=False)
+        await office.open_run(numbers[1:], SECOND)
+        await office.execute(SECOND, limits=NO_CANARY, throttle=throttle, check=False)
+    row = (await office.rows(run))[numbers[1]]
+    assert (row.state, row.code, len(row.targets)) == (State.PUSHED, PARTLY, 1), row

@@ -11,6 +11,7 @@ import anyio
 
 from k3push.core.control_words import Key
 from k3push.core.model import (
+    PARTLY,
     TWIN,
     BillNumber,
     Outcome,
@@ -26,7 +27,7 @@ from k3push.core.pacing.pace import Ended, Pace, Sample
 from k3push.core.safety.ages import least_age_s
 from k3push.core.safety.life import SENT_BEFORE
 from k3push.core.safety.verdict import Said
-from k3push.ports import Clock, Doubt, Erp, Ledger, Watch
+from k3push.ports import Clock, Doubt, Erp, Ledger, Made, Watch
 from k3push.runs.link_discovery import find_links
 from k3push.runs.lookup import Links, can_ask
 from k3push.runs.makers import made_alike
@@ -339,7 +340,7 @@ class Context:
             known = await made_alike(self, self.ledger, made)
             several = [each for each in known if len(each.targets) > 1]
             self.splits = self.splits or any(each.code != TWIN for each in several)
-            self.known_bills = len(known)
+            self.known_bills = _whole_among(known)
 
     def note_made(self, outcomes: Sequence[Outcome]) -> None:
         """Note whether bills of which calls of ours have made documents have several."""
@@ -347,7 +348,7 @@ class Context:
         several = [outcome for outcome in made if len(outcome.targets) > 1]
         self.splits = self.splits or any(outcome.code != TWIN for outcome in several)
         if self.known_bills is not None:
-            self.known_bills += len(made)
+            self.known_bills += _whole_among(made)
 
     async def ids_of_others(
         self, bills: Collection[BillNumber], run: RunId | None = None
@@ -430,3 +431,8 @@ class Context:
             self.stop.ask(Cause.HALTED, breach.why)
             if self.limits.halt.now:
                 self.stop.scope.cancel()
+
+
+def _whole_among(made: Sequence[Made | Outcome]) -> int:
+    """Count the bills that show into how many documents a rule makes them: no part is missing."""
+    return sum(each.code != PARTLY for each in made)
