@@ -14,11 +14,20 @@ from k3push.core.model import BillNumber, Follow, State
 from k3push.core.pacing.halting import HaltRule
 from k3push.core.protocol import wire
 from k3push.ports import LookRefusedError
-from k3push.runs.context import PushLimits
+from k3push.runs.context import Context, PushLimits
 from k3push.runs.settle import settle_by_word
 from k3push.simulator.forms import IN_STOCK
 from k3push.simulator.script import Channel
-from tests.runs.office import FIRST, Office, VirtualClock, orders, sandbox, steered, steps
+from tests.runs.office import (
+    FIRST,
+    Office,
+    VirtualClock,
+    one_by_one,
+    orders,
+    sandbox,
+    steered,
+    steps,
+)
 from tests.runs.rough_answers import OPEN
 from tests.runs.test_follow import FOLLOW, NO_HALT
 
@@ -84,3 +93,23 @@ async def test_a_limit_on_calls_that_lasts_refuses_no_document() -> None:
     await office.execute(limits=NO_HALT, check=False)
     follows = {each.follow for each in (await office.documents()).values()}
     assert Follow.REFUSED not in follows
+
+
+async def test_what_was_submitted_before_a_lock_and_a_person_has_taken_back_is_left_alone() -> None:
+    """The first submit broke, and is carried out while the second one meets an edit lock."""
+    met = steps("commit-late-then-response-error:49", "edit-lock", on=Channel.SUBMIT)
+    office = Office(sandbox(met, latency_s=1.0, look_s=0.1, **OPEN), FOLLOW)
+    await office.open_run(orders(1))
+
+    async def person(_: Context) -> None:
+        while not (made := office.site.world.documents_of(orders(1)[0])):  # noqa: ASYNC110
+            await anyio.sleep(0.05)
+        while made[0].status != "B":  # noqa: ASYNC110
+            await anyio.sleep(0.05)
+        made[0].status = "D"
+        taken_back.append(office.site.calls[Channel.SUBMIT])
+
+    taken_back: list[int] = []
+    await office.execute(throttle=one_by_one(), beside=person, check=False)
+    assert taken_back == [2]
+    assert office.site.calls[Channel.SUBMIT] == 2

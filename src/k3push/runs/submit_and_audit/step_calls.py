@@ -129,7 +129,9 @@ class StepCalls:
         numbers = [entry.document.number for entry in entries]
         again = []
         for entry in entries:
-            entry.tries, entry.sessions, entry.last = entry.tries + 1, 0, intent
+            entry.tries, entry.sessions = entry.tries + 1, 0
+            if said.code not in TRY_LATER_CODES:
+                entry.last = intent  # what the ERP puts off, it has not done
             standing = standings.get(entry.document.id)
             if standing is None:
                 entry.due_s = anyio.current_time()
@@ -175,11 +177,9 @@ class StepCalls:
             pause = pause_s(entry.tries) if not said.success else 0.0
             entry.tries -= limited  # it is about no document
             entry.due_s = anyio.current_time() + pause
-            if later:
-                entry.last = None  # what the ERP puts off, it has not done
-            elif said.success:
+            if said.success:
                 entry.most = 1
-            else:
+            elif not later:
                 entry.most = size if is_named else max(1, size // 2)
         if again and limited:
             words = " ".join(said.messages)
