@@ -291,7 +291,8 @@ def _check_reasons(
         ):
             yield f"{number}: `rejected` without cause in {run}: {row.code} {row.reason}"
         ours = scene.witness.sent_by(row.bill) <= {run} and not scene.made_by_others(row.bill)
-        if row.state is State.ALREADY and ours:
+        # What is rejected, made after its window, and tried again by a person, was there then.
+        if row.state is State.ALREADY and ours and row.bill not in late:
             yield f"{number}: `already`, and nobody else made it"
 
 

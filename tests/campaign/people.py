@@ -20,7 +20,16 @@ from k3push.simulator.faults import Ending
 from k3push.simulator.forms import PURCHASE_ORDER
 from k3push.simulator.history import Maker
 from tests.campaign.conditions import IsGuarded, LacksLinks, ReadsFail
-from tests.campaign.events import IsClosed, IsDown, IsLockedOut, IsPushed, Says
+from tests.campaign.events import (
+    AsksField,
+    Bears,
+    IsClosed,
+    IsDown,
+    IsLockedOut,
+    IsPushed,
+    Says,
+    Stands,
+)
 from tests.campaign.result import Result
 from tests.campaign.scene import Scene
 from tests.runs.office import ROUTE, VirtualClock
@@ -152,7 +161,18 @@ class People:
             and scene.routes[doubt.run].source_number_field
             and not self._may_be_merged(doubt.number)
             and not self._may_be_cut(doubt.number)
+            and not self._may_be_typed
         ]
+
+    @property
+    def _may_be_typed(self) -> bool:
+        """Whether a document that nothing ties to a bill may be of any lost call.
+
+        A person has typed a bill's number into it, and the field that is asked holds no numbers.
+        """
+        events = self.scene.story
+        typed = any(event.what is Stands.TYPED for event in events.all_of(Bears))
+        return typed and events.has(AsksField)
 
     def _may_be_merged(self, number: str) -> bool:
         """Say whether a neighbour's document may hold a number, and no link can tell."""
