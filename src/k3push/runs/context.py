@@ -1,4 +1,4 @@
-"""What one execution of a run works with: settings, times of settling, what is known so far."""
+"""What one execution of a run works with: settings, also those of settling, and what is known."""
 
 from __future__ import annotations
 

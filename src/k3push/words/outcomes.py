@@ -1,4 +1,4 @@
-"""What a run has come to: states, exit codes, causes of a stop, the summary."""
+"""What a run has come to: states, exit codes and what to do then, causes of a stop, the summary."""
 
 from __future__ import annotations
 
