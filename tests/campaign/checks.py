@@ -28,7 +28,6 @@ from tests.campaign.events import HasWindow, IsGone, IsLockedOut, Refuses, WasMa
 from tests.campaign.lateness import check_noticed, late_targets
 from tests.campaign.scene import Scene
 from tests.campaign.steps_after import Follows, HasHand, check_steps
-from tests.runs.office import NOON
 
 # The code of a planned row that another run has in doubt.
 HELD = "held"
@@ -248,7 +247,7 @@ def _check_windows(scene: Scene) -> Iterator[str]:
     """Find attempts that began at a time of the day at which nothing may leave."""
     for window in scene.story.all_of(HasWindow):
         for kept in scene.attempts:
-            at_s = (kept.attempt.intent.began_at - NOON).total_seconds()
+            at_s = kept.attempt.intent.uptime.seconds
             if not window.is_open(at_s):
                 yield f"attempt {kept.attempt.id} began at {at_s:g} s, outside {window.text}"
 

@@ -264,6 +264,33 @@ class HasRival:
         return f"another program pushes {self.number} {when} our push {self.rival.nth} of it"
 
 
+@dataclass(frozen=True, slots=True)
+class TellsNoMakers:
+    """No document tells who has made it."""
+
+    def on(self, options: SandboxOptions) -> SandboxOptions:
+        """Take the field away."""
+        return replace(options, creators=False)
+
+    def __str__(self) -> str:
+        """Say so."""
+        return "documents do not tell who has made them"
+
+
+@dataclass(frozen=True, slots=True)
+class CopiesMakers:
+    """A document bears the maker of its first bill, and the bills have several."""
+
+    def on(self, options: SandboxOptions) -> SandboxOptions:
+        """Let all rules do so."""
+        routes = [replace(route, copies_creators=True) for route in options.routes]
+        return replace(options, routes=routes)
+
+    def __str__(self) -> str:
+        """Say so."""
+        return "documents bear the makers of their bills"
+
+
 Condition = (
     AlsoPushes
     | Sees
@@ -280,6 +307,8 @@ Condition = (
     | IsUntied
     | Breaks
     | HasRival
+    | TellsNoMakers
+    | CopiesMakers
 )
 
 

@@ -24,6 +24,7 @@ from tests.campaign.conditions import (
     USERS,
     AlsoPushes,
     Breaks,
+    CopiesMakers,
     CutsPages,
     HasRival,
     IsGuarded,
@@ -36,6 +37,7 @@ from tests.campaign.conditions import (
     SavesApart,
     Sees,
     StaysOpen,
+    TellsNoMakers,
     WritesBack,
 )
 from tests.campaign.events import (
@@ -64,6 +66,7 @@ from tests.campaign.events import (
     Refuses,
     Retries,
     Says,
+    SetsClock,
     SharesLedger,
     Stands,
     Waits,
@@ -174,10 +177,23 @@ def _later_thoughts(seed: int, frame: Frame, events: Sequence[Event]) -> list[Ev
     chance = _of(seed, "ids")
     runs = [run for run in (1, 2) if chance.random() < 0.2]
     later += [ListsIds(run, chance.choice([1, 2, 3])) for run in runs]
+    later += _makers_and_clocks(_of(seed, "makers"), _of(seed, "clock"))
     chance = _of(seed, "each sees his own")
     if chance.random() < 0.05:
         later += _apart(frame, users, chance)
     return later
+
+
+def _makers_and_clocks(makers: random.Random, clock: random.Random) -> list[Event]:
+    """Draw what tells of makers, and a clock that is set by no more than an hour."""
+    events: list[Event] = []
+    if makers.random() < 0.1:
+        told: list[Event] = [TellsNoMakers(), CopiesMakers()]
+        events.append(makers.choice(told))
+    if clock.random() < 0.1:
+        by_s = clock.choice([-3600.0, -1200.0, -30.0, 30.0, 1200.0, 3600.0])
+        events.append(SetsClock(clock.choice([1.0, 10.0, 60.0, 300.0, 700.0]), by_s))
+    return events
 
 
 def _answered(chance: random.Random) -> list[Event]:

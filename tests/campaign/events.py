@@ -366,6 +366,18 @@ class IsDown:
 
 
 @dataclass(frozen=True, slots=True)
+class SetsClock:
+    """Somebody sets the clock of the machine, while the ERP's stays right."""
+
+    at_s: float
+    by_s: float
+
+    def __str__(self) -> str:
+        """Say so."""
+        return f"at {self.at_s:.0f} s the machine's clock is set by {self.by_s:+.0f} s"
+
+
+@dataclass(frozen=True, slots=True)
 class Retries:
     """When the first run is at its end, its rejected numbers are planned again."""
 
@@ -401,6 +413,7 @@ Event = (
     | Intrudes
     | IsDown
     | Retries
+    | SetsClock
     | Condition
     | AfterPush
 )

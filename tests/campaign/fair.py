@@ -15,7 +15,18 @@ from tests.campaign.conditions import (
     MayNotRead,
     SavesApart,
 )
-from tests.campaign.events import AsksField, Event, IsGone, IsPushed, Joins, Meets, WasMade, Way
+from tests.campaign.events import (
+    AsksField,
+    Event,
+    HasWindow,
+    IsGone,
+    IsPushed,
+    Joins,
+    Meets,
+    SetsClock,
+    WasMade,
+    Way,
+)
 from tests.campaign.settings import Sets
 from tests.campaign.story import Frame
 from tests.campaign.witness import BROKE_ON_THE_SERVER, READABLE, THROWN
@@ -120,11 +131,15 @@ def fair_together(frame: Frame, events: Sequence[Event]) -> list[Event]:
     gaps = [event.seconds for event in events if isinstance(event, SavesApart)]
     slow = any(seconds > LEAST_GAP_S for seconds in gaps)
 
+    # When a window is open is told by the clock that somebody sets.
+    windows = any(isinstance(event, HasWindow) for event in events)
     others = {e.number for e in events if isinstance(e, WasMade | IsPushed | HasRival)}
 
     def fair(event: Event) -> bool:
         if isinstance(event, IsUntied):
             return event.number not in others
+        if isinstance(event, SetsClock):
+            return not windows
         if not isinstance(event, Meets) or event.channel is not Channel.PUSH:
             return True
         met = event.fault
