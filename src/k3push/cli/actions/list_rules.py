@@ -39,7 +39,7 @@ async def list_rules(
     except (LoginRefusedError, ErpUnreachableError, LookFailedError) as error:
         if json:
             put_json({"rules": [], "exit": int(Exit.UNREACHABLE)})
-        raise Problem(remark(_said(error), why=str(error)), Exit.UNREACHABLE) from error
+        raise Problem(_told(error, str(error)), Exit.UNREACHABLE) from error
     shown = any(rule.source for rule in every)
     rules = [r for r in every if not shown or r.is_of(source or "", target or "")]
     if json:
@@ -57,15 +57,15 @@ async def list_rules(
     return Exit.DONE
 
 
-def _said(error: Exception) -> str:
-    """Return the sentence for what kept the rules from being read."""
+def _told(error: Exception, why: str) -> str:
+    """Say what kept the rules from being read."""
     match error:
         case LoginRefusedError():
-            return f"cause.{told_as(Cause.LOGIN_REFUSED, str(error))}"
+            return remark(f"cause.{told_as(Cause.LOGIN_REFUSED, why)}", why=why)
         case ErpUnreachableError():
-            return "cause.unreachable"
+            return remark("cause.unreachable", why=why)
         case _:
-            return "rules.unread"
+            return remark("rules.unread", why=why)
 
 
 def _lines(rules: Sequence[Rule], say: Say) -> Iterator[str]:
