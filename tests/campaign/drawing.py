@@ -79,6 +79,7 @@ from tests.campaign.fair import (
     BREAKING,
     GUARDS,
     LATE,
+    LICENCES,
     LOGIN_FAULTS,
     PUSH_FAULTS,
     QUICK_S,
@@ -159,6 +160,7 @@ def _later_thoughts(seed: int, frame: Frame, events: Sequence[Event]) -> list[Ev
             met = replace(fault(chance.choice(LATE)), seconds=chance.choice(TOO_LONG_S))
             later.append(Meets(Channel.PUSH, nth, met))
     later += _answered(_of(seed, "answered"))
+    later += _licences(_of(seed, "licences"))
     later += _untied(frame, _of(seed, "untied"))
     chance = _of(seed, "plan")
     if chance.random() < 0.07:
@@ -203,6 +205,16 @@ def _answered(chance: random.Random) -> list[Event]:
     return [
         Meets(Channel.PUSH, nth, replace(fault(chance.choice(ANSWERED)), seconds=5.0))
         for nth in chance.sample(range(1, 9), chance.choice([1, 2, 3]))
+    ]
+
+
+def _licences(chance: random.Random) -> list[Event]:
+    """Draw limits on licences."""
+    if chance.random() > 0.06:
+        return []
+    return [
+        Meets(Channel.PUSH, nth, fault(chance.choice(LICENCES)))
+        for nth in chance.sample(range(1, 9), chance.choice([1, 2, 4]))
     ]
 
 

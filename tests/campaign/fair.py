@@ -51,7 +51,9 @@ LEAST_GAP_S = 0.5
 
 
 # These have draws of their own, or none: the witness has no word for what the last two prove.
-_APART = frozenset({Ending.INTERRUPTED, *THROWN, Ending.NULL_VALUES, Ending.SHORT_ROWS})
+_APART = frozenset(
+    {Ending.INTERRUPTED, *THROWN, Ending.NO_LICENCE, Ending.NULL_VALUES, Ending.SHORT_ROWS}
+)
 
 
 def is_fair(met: Fault) -> bool:
@@ -89,6 +91,8 @@ ANSWERED = [
     "msgcode-6",
     "make-then-msgcode-6",
 ]
+# A limit on licences that is met before the work, after it, or in the midst of it.
+LICENCES = ["no-licence", "make-then-no-licence", "drop-one-then-no-licence"]
 GUARDS = ["msgcode-4", "msgcode-6", "response-error"]
 # What a bill may do to each call that holds it: nothing is ever made of it then, or all is.
 BREAKING = [

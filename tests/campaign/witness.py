@@ -38,7 +38,7 @@ _TURNS_AWAY = frozenset(
         *BROKE_ON_THE_SERVER,
     }
 )
-_TRY_LATER = frozenset({Ending.EDIT_LOCK, Ending.CALL_LIMIT})
+_TRY_LATER = frozenset({Ending.EDIT_LOCK, Ending.CALL_LIMIT, Ending.NO_LICENCE})
 _USABLE = (
     READABLE
     | BROKE_ON_THE_SERVER
