@@ -64,6 +64,7 @@ from tests.campaign.events import (
     OnlySettles,
     Plans,
     Refuses,
+    Reloads,
     Retries,
     Says,
     SetsClock,
@@ -85,6 +86,7 @@ from tests.campaign.fair import (
     QUICK_S,
     READ_FAULTS,
     REFUSALS,
+    RELOADED,
     SLOW_LOGIN_S,
     SLOW_S,
     STILL_S,
@@ -180,6 +182,7 @@ def _later_thoughts(seed: int, frame: Frame, events: Sequence[Event]) -> list[Ev
     runs = [run for run in (1, 2) if chance.random() < 0.2]
     later += [ListsIds(run, chance.choice([1, 2, 3])) for run in runs]
     later += _makers_and_clocks(_of(seed, "makers"), _of(seed, "clock"))
+    later += _reloads(_of(seed, "metadata"))
     chance = _of(seed, "each sees his own")
     if chance.random() < 0.05:
         later += _apart(frame, users, chance)
@@ -215,6 +218,16 @@ def _licences(chance: random.Random) -> list[Event]:
     return [
         Meets(Channel.PUSH, nth, fault(chance.choice(LICENCES)))
         for nth in chance.sample(range(1, 9), chance.choice([1, 2, 4]))
+    ]
+
+
+def _reloads(chance: random.Random) -> list[Event]:
+    """Draw a site that loads its metadata anew."""
+    if chance.random() > 0.06:
+        return []
+    fields = chance.choice(RELOADED)
+    return [
+        Reloads(chance.choice([0.0, 3.0, 20.0, 90.0]), chance.choice([2.0, 12.0, 25.0]), fields)
     ]
 
 

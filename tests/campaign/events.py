@@ -366,6 +366,21 @@ class IsDown:
 
 
 @dataclass(frozen=True, slots=True)
+class Reloads:
+    """The site loads its metadata anew, and knows some fields of no form for a while."""
+
+    at_s: float
+    for_s: float
+    fields: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Say so."""
+        return (
+            f"from {self.at_s:g} s on, for {self.for_s:g} s, no form has {', '.join(self.fields)}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class SetsClock:
     """Somebody sets the clock of the machine, while the ERP's stays right."""
 
@@ -414,6 +429,7 @@ Event = (
     | IsDown
     | Retries
     | SetsClock
+    | Reloads
     | Condition
     | AfterPush
 )

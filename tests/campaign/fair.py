@@ -93,6 +93,16 @@ ANSWERED = [
 ]
 # A limit on licences that is met before the work, after it, or in the midst of it.
 LICENCES = ["no-licence", "make-then-no-licence", "drop-one-then-no-licence"]
+# Fields that are not known while metadata are loaded: whom a document is of, and what tells of it.
+RELOADED = [
+    ("FSRCBillNo",),
+    ("FCreateDate",),
+    ("FCreatorId.FName",),
+    ("FDocumentStatus",),
+    ("FCancelStatus",),
+    ("FCloseStatus",),
+    ("FSRCBillNo", "FCreateDate", "FCreatorId.FName", "FDocumentStatus"),
+]
 GUARDS = ["msgcode-4", "msgcode-6", "response-error"]
 # What a bill may do to each call that holds it: nothing is ever made of it then, or all is.
 BREAKING = [

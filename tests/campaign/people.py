@@ -27,6 +27,7 @@ from tests.campaign.events import (
     IsDown,
     IsLockedOut,
     IsPushed,
+    Reloads,
     Says,
     Stands,
 )
@@ -84,6 +85,13 @@ class People:
         logins = self.scene.site.logins
         users = {**logins.accounts.users, user: secret}
         logins.accounts = replace(logins.accounts, users=users)
+
+    async def reload(self, event: Reloads) -> None:
+        """Let the site load its metadata anew."""
+        await anyio.sleep(event.at_s)
+        self.scene.site.desk.unloaded = frozenset(map(str.lower, event.fields))
+        await anyio.sleep(event.for_s)
+        self.scene.site.desk.unloaded = frozenset()
 
     async def take_down(self, event: IsDown) -> None:
         """Switch the server off for a while."""

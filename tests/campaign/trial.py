@@ -50,6 +50,7 @@ from tests.campaign.events import (
     Joins,
     OnlySettles,
     Plans,
+    Reloads,
     Retries,
     Says,
     SetsClock,
@@ -183,6 +184,8 @@ class _Play:
                 self.tasks.start_soon(self._intrude, event.at_s)
             case IsDown():
                 self.tasks.start_soon(self.people.take_down, event)
+            case Reloads():
+                self.tasks.start_soon(self.people.reload, event)
             case IsLockedOut():
                 self.tasks.start_soon(self.people.lock_out, event)
             case IsPushed() | IsClosed():
