@@ -293,12 +293,13 @@ async def test_a_clerks_document_in_doubt_is_asked_for_by_the_run_that_made_the_
     assert row.state is not State.PUSHED, row
 
 
+@pytest.mark.parametrize("count", [0, 1, 2, 4])
 async def test_a_clerks_document_that_bears_the_bills_maker_is_not_approved(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
     """A rule copies the bill's maker; an answer is lost, nothing was made, the maker pushes."""
-    plan = steps(*["ok"] * 4, "reset")
-    office, numbers = Office(sandbox(plan, latency_s=1.0, **OPEN), FOLLOW), orders(6)
+    plan = steps(*["ok"] * count, "reset")
+    office, numbers = Office(sandbox(plan, latency_s=1.0, **OPEN), FOLLOW), orders(count + 2)
     copy_creators(monkeypatch)
     created_by(office, "li", numbers)
     await office.open_run(numbers)

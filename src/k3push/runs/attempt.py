@@ -39,14 +39,17 @@ from k3push.core.protocol import wire
 from k3push.core.remark import remark
 from k3push.core.safety.evidence import (
     CALL_LIMIT,
-    EDIT_LOCK,
-    TRY_LATER_CODES,
+    LICENCE,
+    NOTHING_RAN,
     Conclusion,
     Look,
     are_merged,
+    beside_stray,
     but_strangers,
     conclude,
     conclude_unread,
+    goes_elsewhere,
+    may_hide_part,
     needs_patience,
     new_targets,
     strangers,
@@ -458,7 +461,7 @@ async def _note_refused(
     refused = [each.number for each in outcomes if each.state is State.REJECTED]
     if not refused:
         return
-    is_open = not said.success and said.code not in {CALL_LIMIT, EDIT_LOCK}
+    is_open = not said.success and said.code not in NOTHING_RAN
     # What a session was denied for may have been done all the same.
     late = is_open and (bool(sending.lost) or await context.may_have_several())
     await note_refused(context, refused, late=late)
@@ -554,7 +557,7 @@ async def _read_back(
     """Conclude a call that the ERP has finished (rules 5, 6, 8 and 9)."""
     numbers, said = attempt.intent.numbers, verdict.said
     if not context.reads_back and len(numbers) == 1:
-        return _by_word(context, sending, attempt, said)
+        return await _by_word(context, sending, attempt, said)
     try:
         made, seen = await _look_after(context, attempt, said)
         made = await _but_others(context, attempt, sending, said, made)
@@ -562,7 +565,7 @@ async def _read_back(
             context.links.compare(_named(attempt, said), seen)
             if not context.links.tell and len(numbers) == 1 and numbers[0] not in made:
                 # The links have not been proved by any document, nor by this one.
-                return _by_word(context, sending, attempt, said)
+                return await _by_word(context, sending, attempt, said, is_asked=True)
         conclusion = await _conclude(context, attempt, sending, said, made=made, seen=seen)
         if verdict.twice:
             # Nobody travels again, or is given up, after one look; and of what a rule splits, more
@@ -574,7 +577,7 @@ async def _read_back(
             conclusion = await _conclude(context, attempt, sending, said, made=made, seen=seen)
     except (LookFailedError, ErpUnreachableError, LoginRefusedError) as error:
         if not context.route.source_number_field and len(numbers) == 1:
-            return _by_word(context, sending, attempt, said)
+            return await _by_word(context, sending, attempt, said)
         return _unread(numbers, str(error))
     for number, others in strangers(said, numbers, _new_in(attempt, said, seen)).items():
         if number in made:
@@ -599,16 +602,30 @@ def _sent_on(conclusion: Conclusion, numbers: Collection[BillNumber]) -> Conclus
     return replace(conclusion, outcomes=outcomes, parts=parts)
 
 
-def _by_word(context: Context, sending: Sending, attempt: Attempt, said: Said) -> Conclusion:
-    """Conclude a call by its answer alone: of a lone number what that names is its own."""
+async def _by_word(
+    context: Context, sending: Sending, attempt: Attempt, said: Said, *, is_asked: bool = False
+) -> Conclusion:
+    """Conclude a call by its answer alone: of a lone number what that names is its own.
+
+    Args:
+        context: The execution.
+        sending: The chunk.
+        attempt: The call.
+        said: Its answer.
+        is_asked: The target form can be asked for documents that tie themselves to no bill.
+    """
     sending.ground = remark("note.by_answer")
-    return conclude_unread(
+    several = not said.success and await context.may_have_several()
+    conclusion = conclude_unread(
         said,
         attempt.intent.numbers[0],
         last_try=sending.chunk.tries + 1 >= context.limits.max_attempts,
         drafts=context.route.draft_when_save_fails,
         elsewhere=context.erp.spares(attempt.intent.sender),
     )
+    if is_asked and conclusion.parts and await _has_stray(context, attempt, sending, said, {}):
+        return beside_stray(said, attempt.intent.numbers)
+    return replace(conclusion, hides=may_hide_part(said, several=several))
 
 
 def _named(attempt: Attempt, said: Said) -> set[str]:
@@ -666,10 +683,13 @@ async def _has_stray(
     """Say whether a document has come that ties itself to no bill, and that may be this call's.
 
     What broke, passes over a number or refuses some may have made one of a number that no look
-    shows.
+    shows; so may what refuses a lone one that goes on its way all the same.
     """
     numbers, sender = attempt.intent.numbers, attempt.intent.sender
-    if not (said.thrown or said.acted or len(numbers) > 1) or said.code in TRY_LATER_CODES:
+    elsewhere = context.erp.spares(sender)
+    goes_on = said.code == LICENCE or goes_elsewhere(said, elsewhere=elsewhere)
+    several = len(numbers) > 1 or (goes_on and await context.may_have_several())
+    if not (said.thrown or said.acted or several) or said.code in NOTHING_RAN:
         return False
     missing = {number: sender for number in numbers if number not in made}
     before = {id_ for n in missing for id_ in attempt.intent.before.get(n, ())}

@@ -18,7 +18,13 @@ from k3push.core.safety.life import AMENDABLE
 from k3push.runs.context import Context
 from k3push.runs.due_looks import due_since, note_due, note_made
 from k3push.runs.lookup import look_at_targets
-from k3push.runs.own_documents import attempts_by, ours_of, strangers_among, told_of_twins
+from k3push.runs.own_documents import (
+    attempts_by,
+    but_open_elsewhere,
+    ours_of,
+    strangers_among,
+    told_of_twins,
+)
 from k3push.runs.row_pages import pages_of
 from k3push.runs.settle import SHORTEST_WAIT_S
 
@@ -40,11 +46,13 @@ async def look_once_more(context: Context) -> None:
         return
     await _recall_sources(context, suspects)
     seen = await look_at_targets(context, list(suspects), by_all=True, stop_or_not=True)
+    shown = {number: seen.targets.get(number, ()) for number in suspects}
+    shown = await but_open_elsewhere(context, shown)
     others = await context.ids_of_others(suspects)
     amended = []
     for number, before in suspects.items():
         theirs = before | others.get(number, frozenset())
-        found = [t for t in seen.targets.get(number, ()) if t.id not in theirs]
+        found = [t for t in shown.get(number, ()) if t.id not in theirs]
         for run, row in await context.ledger.rows_of(number) if found else ():
             ids = {target.id for target in row.targets}
             more = [target for target in found if target.id not in ids]

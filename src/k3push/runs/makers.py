@@ -35,14 +35,15 @@ class Makers:
     Attributes:
         constant: Who made all that are known; "" where several did, or nothing is known.
         copied: Each may bear who has made its bill: a rule may copy that.
-        alike: The makers of their bills are told.
+        looks_copied: Each that is known, however few they are, bears who has made its bill, as far
+            as that is told.
         ahead: So far at most the server's local time was ahead of the clock of a machine, in UTC,
             when it made one.
     """
 
     constant: str = ""
     copied: bool = False
-    alike: bool = False
+    looks_copied: bool = False
     ahead: timedelta = EASTERNMOST
 
     def may_be(self, creator: str, of_bills: Collection[str]) -> bool:
@@ -134,7 +135,7 @@ class MakersBySender:
             makers = await _makers_of(looker, named)
             if len(named) < LEAST_SAMPLE:
                 # A rule may give documents other persons. More may be known soon.
-                return Makers(ahead=makers.ahead)
+                return Makers(ahead=makers.ahead, looks_copied=makers.looks_copied)
             self._known[sender] = makers
         return self._known[sender]
 
@@ -207,7 +208,7 @@ async def _makers_of(looker: Looker, named: Mapping[str, _Named]) -> Makers:
     return Makers(
         next(iter(makers)) if len(makers) == 1 else "",
         copied=bool(pairs) and copied,
-        alike=any(creator for creator, _ in creators),
+        looks_copied=copied and any(creator for creator, _ in creators),
         ahead=max([EASTERNMOST, *ahead]),
     )
 

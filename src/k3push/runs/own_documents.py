@@ -16,6 +16,7 @@ from k3push.core.model import (
     TWIN,
     BillNumber,
     Outcome,
+    Row,
     RunId,
     Sighting,
     State,
@@ -24,6 +25,7 @@ from k3push.core.model import (
 )
 from k3push.core.remark import remark
 from k3push.core.safety.evidence import made_beside, new_targets
+from k3push.core.safety.life import OPEN
 from k3push.ports import AttemptRecord, Ledger
 from k3push.runs.context import Context
 from k3push.runs.earlier_calls import words_of_refusal
@@ -49,7 +51,7 @@ async def ours_of(
         run: Whose calls; None is this one's.
         may_send: A bill that is left out may be sent for that.
     """
-    if not (found := {number: targets for number, targets in found.items() if targets}):
+    if not (found := await but_open_elsewhere(context, found, run)):
         return {}
     by_runs = await context.ids_of_others(found, run)
     rest = new_targets(found, by_runs)
@@ -69,6 +71,44 @@ async def ours_of(
         told = await told_of_another(context, outcome)
         outcomes[number] = await _told_of_refusal(context, told, run or context.run.id)
     return outcomes
+
+
+async def but_open_elsewhere(
+    context: Context, found: Targets, run: RunId | None = None
+) -> dict[BillNumber, tuple[Target, ...]]:
+    """Leave out what another run may have made of a bill by a call that is open or in doubt.
+
+    That run has looked right before its first call: what was there is not its own. It is asked
+    before what other runs have written down, since they may do so at any moment.
+
+    Args:
+        context: The execution.
+        found: Documents that a look has shown, by source number.
+        run: Whose documents are meant; None is this one's.
+    """
+    left = {}
+    for number, targets in found.items():
+        mine = set(targets)
+        for of, row in await context.ledger.rows_of(number) if targets else ():
+            if row.state in OPEN and await _is_of_bill(context, number, of, row, run):
+                kept = await attempts_by(context.ledger, of, row.bill)
+                there = kept[0].attempt.intent.before.get(row.bill, ()) if kept else ()
+                mine = {target for target in mine if target.id in there}
+        if mine:
+            left[number] = tuple(target for target in targets if target in mine)
+    return left
+
+
+async def _is_of_bill(
+    context: Context, number: BillNumber, of: RunId, row: Row, run: RunId | None
+) -> bool:
+    """Say whether a row is another run's, and of a bill that this one's number may mean."""
+    if of == (run or context.run.id):
+        return False
+    mine = context.source_ids.get(number, "")
+    other = await context.ledger.run(of)
+    in_scope = other is not None and other.scope == context.run.scope
+    return in_scope and not (mine and row.source_id and mine != row.source_id)
 
 
 async def _told_of_refusal(context: Context, outcome: Outcome, run: RunId) -> Outcome:

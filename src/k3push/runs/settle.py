@@ -218,7 +218,7 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
     found = []
     at_work: set[int] = set()
     unnamed: set[BillNumber] = set()
-    splits = bool(made) and await context.may_split()
+    splits = bool(made) and await _may_split(context, run)
     shown = [(doubt, age) for doubt, age in due if doubt.number in made]
     short = await _of_short_looks(context, [doubt for doubt, _ in shown], seen)
     for doubt, age in shown:
@@ -397,6 +397,16 @@ async def _given_up(context: Context, doubt: Doubt) -> Outcome | None:
     if exchange and isinstance(last := judge(exchange), InDoubt):
         why = remark("note.also", first=why, more=last.because)
     return Outcome(doubt.number, State.REJECTED, code="unanswered", reason=why)
+
+
+async def _may_split(context: Context, run: RunId) -> bool:
+    """Say whether a bill that a run has pushed may have more documents than a look shows.
+
+    How the rule of another run's route splits bills is not known here.
+    """
+    other = await context.ledger.run(run) if run != context.run.id else None
+    is_ours = other is None or other.route.rule == context.route.rule
+    return not is_ours or await context.may_split()
 
 
 async def _of_short_looks(context: Context, doubts: Sequence[Doubt], seen: Sighting) -> set[int]:

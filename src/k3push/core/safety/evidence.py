@@ -27,6 +27,8 @@ LICENCE = "7"
 ABOUT_NO_BILL = frozenset({CALL_LIMIT, LICENCE})
 """A limit on calls, or on licences that are in use: each may end, and no bill need be to blame."""
 TRY_LATER_CODES = frozenset({EDIT_LOCK}) | ABOUT_NO_BILL
+NOTHING_RAN = frozenset({CALL_LIMIT, EDIT_LOCK})
+"""They say that the call has done nothing; a licence or a right may be missing halfway."""
 
 DROPPED = "dropped"
 """Code of a number that a success has passed over in silence."""
@@ -133,10 +135,11 @@ def conclude(
     ============================================  ==========================================
     names a document that no look links           unknown; the run stops (rule 9)
     success, and the field was never proved       unknown; the run stops if nothing is shown
+    all but 13 and 14, and a stray document has   unknown, unless a message names it that is about
+    come                                          a bill
     says that a bill is locked (13)               planned, after a pause; at last rejected
     says that calls are limited (14, 7)           planned, after a pause
     the user has no right (2), and others may     planned, as it was
-    anything, and a stray document has come       unknown, unless a message names it
     anything, and absence does not count          see `_by_word_alone`
     refused, and a message names it               rejected with that message
     success, and nothing accounts for it          unknown: it may be shown later
@@ -168,12 +171,12 @@ def conclude(
     of_rest = _contradicted(rest, look)
     if of_rest is None and not rest.numbers:
         of_rest = Conclusion(())
+    elif of_rest is None and look.stray:
+        of_rest = _beside_stray(rest, elsewhere=elsewhere)
     elif of_rest is None and _puts_off(said, last_try=last_try):
         of_rest = rest.later()
-    elif of_rest is None and elsewhere and said.code == NO_RIGHT and not said.acted:
+    elif of_rest is None and goes_elsewhere(said, elsewhere=elsewhere):
         of_rest = rest.onward()
-    elif of_rest is None and look.stray:
-        of_rest = _beside_stray(rest)
     elif of_rest is None and not look.absence_counts:
         of_rest = _by_word_alone(rest, look, alone=alone, drafts=drafts)
     elif of_rest is None and said.success:
@@ -187,10 +190,23 @@ def conclude(
         of_rest,
         outcomes=tuple(outcomes[number] for number in numbers),
         broke=said.thrown,
-        hides=not said.success
-        and (several or len(numbers) > 1)
-        and said.code not in {CALL_LIMIT, EDIT_LOCK},
+        hides=may_hide_part(said, several=several or len(numbers) > 1),
     )
+
+
+def may_hide_part(said: Said, *, several: bool) -> bool:
+    """Say whether a call that was refused may have saved a part of what it makes (P 5.7).
+
+    Args:
+        said: The answer.
+        several: It makes several documents, as far as is known.
+    """
+    return several and not said.success and said.code not in NOTHING_RAN
+
+
+def goes_elsewhere(said: Said, *, elsewhere: bool) -> bool:
+    """Say whether what a user may not push is pushed by another (*elsewhere*)."""
+    return elsewhere and said.code == NO_RIGHT and not said.acted
 
 
 def made_beside(number: BillNumber, targets: Sequence[Target], others: Collection[str]) -> Outcome:
@@ -268,15 +284,27 @@ def _beside(of_rest: Conclusion, rest: _Rest) -> Conclusion:
         )
         for each in of_rest.outcomes
     ]
-    return Conclusion(tuple(outcomes), contradiction=of_rest.contradiction)
+    return Conclusion(
+        tuple(outcomes), limited=of_rest.limited, contradiction=of_rest.contradiction
+    )
 
 
-def _beside_stray(rest: _Rest) -> Conclusion:
+def beside_stray(said: Said, numbers: Sequence[BillNumber]) -> Conclusion:
     """Leave in doubt what may have become a document that ties itself to no bill."""
-    told = rest.refused(rest.named) if rest.named and not rest.said.success else None
-    refused = {o.number: o for o in told.outcomes if o.number in rest.named} if told else {}
-    doubts = {o.number: o for o in rest.unknown("stray", remark("note.stray")).outcomes}
-    return Conclusion(tuple((doubts | refused).values()))
+    rest = _Rest(said, tuple(numbers), tuple(numbers))
+    return replace(rest.unknown("stray", remark("note.stray")), limited=said.code in ABOUT_NO_BILL)
+
+
+def _beside_stray(rest: _Rest, *, elsewhere: bool) -> Conclusion:
+    """The same, but for those that a message names which is about a bill."""
+    said = rest.said
+    doubts = beside_stray(said, rest.numbers)
+    goes_on = goes_elsewhere(said, elsewhere=elsewhere)
+    if said.success or goes_on or doubts.limited or not rest.named:
+        return doubts
+    told = [each for each in rest.refused(rest.named).outcomes if each.number in rest.named]
+    outcomes = {each.number: each for each in (*doubts.outcomes, *told)}
+    return replace(doubts, outcomes=tuple(outcomes.values()))
 
 
 def _by_word_alone(rest: _Rest, look: Look, *, alone: bool, drafts: bool) -> Conclusion:

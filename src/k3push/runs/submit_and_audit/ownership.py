@@ -173,8 +173,7 @@ class Ownership:
             return False
         context, sender = self.context, self._senders[standing.creator]
         makers = await context.proofs.makers.of(context, context.ledger, context.run.id, sender)
-        copies = makers.copied and makers.alike
-        if copies and standing.creator.casefold() != sender.casefold():
+        if makers.looks_copied and standing.creator.casefold() != sender.casefold():
             return False  # a rule copies who has made the bill, who may have pushed it as well
         entry.document = replace(document, sender=self._senders[standing.creator])
         return True

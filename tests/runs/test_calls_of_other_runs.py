@@ -1,0 +1,129 @@
+"""A call of another run is open or in doubt: what it may have made is that run's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import anyio
+import pytest
+
+from k3push.core.model import RunId, State
+from k3push.runs.context import Context, SettleTimes
+from k3push.simulator import Policy
+from tests.runs.office import ROUTE, SECOND, Office, one_by_one, orders, sandbox, steps
+from tests.runs.rough_answers import (
+    NO_CANARY,
+    OPEN,
+    REFUSED,
+    doubled,
+    until_lost,
+    until_rejected,
+)
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize("allow_partial", [False, True])
+@pytest.mark.parametrize("in_doubt", [False, True])
+async def test_the_look_that_is_due_after_a_kill_takes_no_document_of_an_open_call(
+    *, in_doubt: bool, allow_partial: bool
+) -> None:
+    """A bill is refused, and its run killed; another run pushes it as the first is resumed."""
+    plan = steps("ok", "ok", "ok", "make-then-reset")
+    office, numbers = Office(sandbox(plan, latency_s=1.0, **OPEN)), orders(6)
+    bill = numbers[2]
+    office.site.world.refuse(bill, REFUSED)
+    await office.open_run(numbers[:3])
+
+    async def kill(job: Context) -> None:
+        await until_rejected(office, bill)
+        job.stop.scope.cancel()
+
+    await office.execute(limits=NO_CANARY, throttle=one_by_one(), beside=kill, check=False)
+    office.site.world.allow(bill)
+    await anyio.sleep(3600)
+    route = replace(ROUTE, allow_partial=allow_partial)
+    later = Office(site=office.site, ledger=office.store, route=route)
+    await later.open_run(numbers[2:], SECOND)
+
+    async def resume(_: Context) -> None:
+        while not office.site.world.documents_of(bill):  # noqa: ASYNC110
+            await anyio.sleep(0.05)
+        if in_doubt:
+            await until_lost(office, SECOND)
+            await anyio.sleep(5)
+        await office.execute(throttle=one_by_one(), check=False)
+
+    pushed = await later.execute(
+        SECOND, limits=NO_CANARY, throttle=one_by_one(), beside=resume, check=False
+    )
+    assert doubled(office, numbers) == []
+    assert pushed.rows[bill].state is State.PUSHED, pushed.rows[bill]
+    assert (await office.rows())[bill].state is State.REJECTED
+
+
+async def test_the_look_at_the_end_takes_no_document_of_an_open_call() -> None:
+    """A bill was lost and found; another run pushes it `--again`, and its answer is lost."""
+    plan = steps("ok", "make-then-reset", "make-then-reset")
+    office, numbers, throttle = (
+        Office(sandbox(plan, latency_s=1.0, **OPEN)),
+        orders(6),
+        one_by_one(),
+    )
+    await office.open_run(numbers)
+    lost = []
+
+    async def go_on(_: Context) -> None:
+        await until_lost(office, SECOND)
+        throttle.go_on()
+
+    async def again() -> None:
+        lost.append(await until_lost(office))
+        throttle.pause()
+        while (await office.rows())[lost[0]].state is not State.PUSHED:  # noqa: ASYNC110
+            await anyio.sleep(0.05)
+        await office.open_run(lost, SECOND, again_because="the first one was lost in the mail")
+        await office.execute(
+            SECOND, limits=NO_CANARY, throttle=one_by_one(), beside=go_on, check=False
+        )
+
+    async with anyio.create_task_group() as both:
+        both.start_soon(again)
+        await office.execute(limits=NO_CANARY, throttle=throttle, check=False)
+    first, second = [(await office.rows(run))[lost[0]] for run in (RunId("r1"), SECOND)]
+    assert len(office.site.world.documents_of(lost[0])) == 2
+    assert (first.code, second.code, second.attempts) == ("", "", 1)
+    assert {*first.targets}.isdisjoint(second.targets)
+
+
+async def test_a_bill_of_another_rule_that_splits_is_settled_after_its_window() -> None:
+    """Its run was killed, and a run of a rule that makes one document of each asks for it."""
+    options = sandbox(
+        steps(*["ok"] * 3, "make-then-reset"),
+        latency_s=1.0,
+        policy=Policy.SPLIT,
+        save_gap_s=200.0,
+        **OPEN,
+    )
+    office, numbers = Office(options, replace(ROUTE, name="other", rule="other")), orders(56)
+    first = RunId("r0")
+    await office.open_run(numbers[:4], first)
+    lost = []
+
+    async def kill(job: Context) -> None:
+        lost.append(await until_lost(office, first))
+        job.stop.scope.cancel()
+
+    await office.execute(
+        first, route=ROUTE, limits=NO_CANARY, throttle=one_by_one(), beside=kill, check=False
+    )
+    world, manners = office.site.world, office.site._manners
+    world._converter = replace(world._converter, policy=Policy.ONE_TO_ONE)
+    office.site._manners = replace(manners, save_gap_s=0.0)
+    mine = Office(site=office.site, ledger=office.store)
+    await mine.open_run([*lost, *numbers[10:]])
+    often = SettleTimes()
+    await mine.execute(limits=NO_CANARY, throttle=one_by_one(), settle=often, check=False)
+    office.site.finish()
+    row = (await office.rows(first))[lost[0]]
+    assert len(row.targets) == len(world.documents_of(lost[0])) == 2, row
