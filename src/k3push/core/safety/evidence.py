@@ -88,7 +88,12 @@ class Look:
     @property
     def absence_counts(self) -> bool:
         """Whether a number without documents has none."""
-        return self.proved and self.covered and self.trusted
+        return self.would_show and self.trusted
+
+    @property
+    def would_show(self) -> bool:
+        """Whether those who look see the sender's documents, and the field finds them."""
+        return self.proved and self.covered
 
 
 def needs_patience(
@@ -137,7 +142,7 @@ def conclude(
     success, and the field was never proved       unknown; the run stops if nothing is shown
     all but 13 and 14, and a stray document has   unknown, unless a message names it that is about
     come                                          a bill
-    no licence (7), and absence does not count    unknown: it may have been met halfway
+    no licence (7), and no look would show it     unknown: it may have been met halfway
     says that a bill is locked (13)               planned, after a pause; at last rejected
     says that calls are limited (14, 7)           planned, after a pause
     the user has no right (2), and others may     planned, as it was
@@ -174,7 +179,7 @@ def conclude(
         of_rest = Conclusion(())
     elif of_rest is None and look.stray:
         of_rest = _beside_stray(rest, elsewhere=elsewhere)
-    elif of_rest is None and not look.absence_counts and said.code == LICENCE:
+    elif of_rest is None and not look.would_show and said.code == LICENCE:
         of_rest = rest.unproved()
     elif of_rest is None and _puts_off(said, last_try=last_try):
         of_rest = rest.later()
