@@ -201,6 +201,25 @@ class ReadsFail:
 
 
 @dataclass(frozen=True, slots=True)
+class MayNotPush:
+    """Pushes of a user are refused, each of them or some, while others may push."""
+
+    user: str
+    fault: Fault
+    rate: float
+
+    def on(self, options: SandboxOptions) -> SandboxOptions:
+        """Add the refusals."""
+        assert not isinstance(options.faults, str)
+        seeded = Seeded(self.rate, (self.fault,), options.seed, user=self.user)
+        return replace(options, faults=replace(options.faults, seeded=seeded))  # type: ignore[type-var]
+
+    def __str__(self) -> str:
+        """Say so."""
+        return f"of pushes of {self.user} {self.rate:.0%} meet {self.fault.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class IsGuarded:
     """Each query whose filter holds a bill's number is refused."""
 
@@ -303,6 +322,7 @@ Condition = (
     | StaysOpen
     | LacksLinks
     | ReadsFail
+    | MayNotPush
     | IsGuarded
     | IsUntied
     | Breaks

@@ -32,6 +32,7 @@ from tests.campaign.conditions import (
     IsUntied,
     LacksLinks,
     Lags,
+    MayNotPush,
     MayNotRead,
     ReadsFail,
     SavesApart,
@@ -182,6 +183,8 @@ def _later_thoughts(seed: int, frame: Frame, events: Sequence[Event]) -> list[Ev
     runs = [run for run in (1, 2) if chance.random() < 0.2]
     later += [ListsIds(run, chance.choice([1, 2, 3])) for run in runs]
     later += _makers_and_clocks(_of(seed, "makers"), _of(seed, "clock"))
+    if users:
+        later += _refused_users([USERS[0], *users], _of(seed, "pushes of a user"))
     later += _reloads(_of(seed, "metadata"))
     chance = _of(seed, "each sees his own")
     if chance.random() < 0.05:
@@ -219,6 +222,14 @@ def _licences(chance: random.Random) -> list[Event]:
         Meets(Channel.PUSH, nth, fault(chance.choice(LICENCES)))
         for nth in chance.sample(range(1, 9), chance.choice([1, 2, 4]))
     ]
+
+
+def _refused_users(users: Sequence[str], chance: random.Random) -> list[Event]:
+    """Draw a user whose pushes are refused, all or some of them."""
+    if chance.random() > 0.15:
+        return []
+    met = fault(chance.choice(["no-licence", "no-permission", "call-limit"]))
+    return [MayNotPush(chance.choice(users), met, chance.choice([0.5, 1.0]))]
 
 
 def _reloads(chance: random.Random) -> list[Event]:
