@@ -163,7 +163,6 @@ def _later_thoughts(seed: int, frame: Frame, events: Sequence[Event]) -> list[Ev
             met = replace(fault(chance.choice(LATE)), seconds=chance.choice(TOO_LONG_S))
             later.append(Meets(Channel.PUSH, nth, met))
     later += _answered(_of(seed, "answered"))
-    later += _licences(_of(seed, "licences"))
     later += _untied(frame, _of(seed, "untied"))
     chance = _of(seed, "plan")
     if chance.random() < 0.07:
@@ -182,14 +181,20 @@ def _later_thoughts(seed: int, frame: Frame, events: Sequence[Event]) -> list[Ev
     chance = _of(seed, "ids")
     runs = [run for run in (1, 2) if chance.random() < 0.2]
     later += [ListsIds(run, chance.choice([1, 2, 3])) for run in runs]
-    later += _makers_and_clocks(_of(seed, "makers"), _of(seed, "clock"))
-    if users:
-        later += _refused_users([USERS[0], *users], _of(seed, "pushes of a user"))
-    later += _reloads(_of(seed, "metadata"))
+    later += _oddities(seed, users)
     chance = _of(seed, "each sees his own")
     if chance.random() < 0.05:
         later += _apart(frame, users, chance)
     return later
+
+
+def _oddities(seed: int, more: Sequence[str]) -> list[Event]:
+    """Draw what adversaries came with who had read the rules."""
+    events = _makers_and_clocks(_of(seed, "makers"), _of(seed, "clock"))
+    events += _licences(_of(seed, "licences")) + _reloads(_of(seed, "metadata"))
+    if more:
+        events += _refused_users([USERS[0], *more], _of(seed, "pushes of a user"))
+    return events
 
 
 def _makers_and_clocks(makers: random.Random, clock: random.Random) -> list[Event]:

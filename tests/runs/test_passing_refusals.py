@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,11 +13,12 @@ import pytest
 from k3push.adapters.erp.form_rows import FormRows
 from k3push.core.model import State
 from k3push.ports import LookRefusedError
+from k3push.runs.context import Context, SettleTimes
 from k3push.simulator.forms import IN_STOCK, ORDER_TO_SHIPMENT, PURCHASE_ORDER, ROUTES
 from k3push.simulator.history import Maker
 from k3push.simulator.orders import PushOrder
-from tests.runs.office import Office, one_by_one, orders, sandbox, steered
-from tests.runs.rough_answers import OPEN, doubled
+from tests.runs.office import Office, one_by_one, orders, sandbox, steered, steps
+from tests.runs.rough_answers import OPEN, doubled, until_lost
 from tests.runs.test_hidden_documents import SHIPMENT
 
 pytestmark = pytest.mark.anyio
@@ -230,3 +232,34 @@ async def test_refusals_of_one_field_say_nothing_of_another(
     refuse_where(monkeypatch, refuses)
     monkeypatch.setattr(FormRows, "_field_keys", keys)
     assert not await unapproved_is_pushed()
+
+
+@pytest.mark.parametrize("metadata", ["told", "refused"])
+async def test_a_lost_answer_is_settled_while_pushes_go_on_though_no_maker_is_told(
+    monkeypatch: pytest.MonkeyPatch, metadata: str
+) -> None:
+    """The target form lacks who made a document; its other fields are read in each second."""
+
+    async def keys(_self: FormRows, _form: str) -> frozenset[str]:
+        return frozenset()
+
+    refused = refuse_where(monkeypatch, until(math.inf, "FCreatorId.FName", IN_STOCK.id))
+    if metadata == "refused":
+        monkeypatch.setattr(FormRows, "_field_keys", keys)
+    plan = steps(*["ok"] * 5, "make-then-reset")
+    options = sandbox(plan, orders=300, latency_s=2.0, look_s=0.1, **OPEN)
+    office, numbers = Office(options), orders(200)
+    await office.open_run(numbers)
+    settled = []
+
+    async def watch(_: Context) -> None:
+        lost, began_s = await until_lost(office), anyio.current_time()
+        while (await office.rows())[lost].state is State.UNKNOWN:  # noqa: ASYNC110
+            await anyio.sleep(0.1)
+        settled.append(anyio.current_time() - began_s)
+
+    throttle = steered(concurrency=4, chunk_size=1)
+    await office.execute(throttle=throttle, settle=SettleTimes(), beside=watch, check=False)
+    assert refused
+    assert settled
+    assert settled[0] < 90

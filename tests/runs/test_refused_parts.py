@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import anyio
@@ -10,7 +11,7 @@ import pytest
 
 from k3push.core.model import PARTLY, BillNumber, RunId, State
 from k3push.core.pacing.halting import HaltRule
-from k3push.runs.context import Context, PushLimits
+from k3push.runs.context import Context, PushLimits, SettleTimes
 from k3push.runs.engine import push_run
 from k3push.runs.outcome import Exit, anything_open
 from k3push.runs.settle import settle_by_word
@@ -251,3 +252,52 @@ async def test_a_whole_bill_is_not_told_to_be_a_part_for_its_neighbours_refusal(
     rows = [pushed.rows[number] for number in numbers[:3]]
     assert [len(row.targets) for row in rows] == [2, 2, 2]
     assert [row.code for row in rows] == ["", "", ""], [row.reason for row in rows]
+
+
+class SetBackWhilePushing(VirtualClock):
+    """A machine whose clock is set back by an hour after its first refusal."""
+
+    def now(self) -> datetime:
+        """Return the time of day."""
+        return super().now() - (timedelta(hours=1) if anyio.current_time() > 6 else timedelta())
+
+
+async def test_a_part_that_was_refused_after_a_clock_was_set_back_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One bill was refused before, and the run is killed as the half of another is saved."""
+    name_nothing(monkeypatch)
+    options = sandbox(policy=Policy.SPLIT, query_lag_s=8.0, look_s=0.1, latency_s=2.0, **OPEN)
+    office, numbers, clock = Office(options), orders(5), SetBackWhilePushing()
+    half = numbers[4]
+    office.site.world.refuse(numbers[0], REFUSED)
+    keep_a_part(monkeypatch, [half], kept=1)
+    await office.open_run(numbers)
+
+    async def kill(job: Context) -> None:
+        await until_rejected(office, half)
+        job.stop.scope.cancel()
+
+    throttle = one_by_one()
+    await office.execute(limits=NO_CANARY, throttle=throttle, beside=kill, clock=clock, check=False)
+    await anyio.sleep(60)
+    pushed = await office.execute(limits=NO_CANARY, throttle=throttle, clock=clock, check=False)
+    assert pushed.rows[half].state is State.PUSHED, pushed.rows[half]
+
+
+async def test_what_a_bill_that_was_given_up_has_become_after_its_window_is_told() -> None:
+    """Its only call is carried out while the run still goes on."""
+    plan = steps(*["ok"] * 3, "commit-late-then-reset:720")
+    office, numbers = Office(sandbox(plan, latency_s=20.0, look_s=0.1, **OPEN)), orders(50)
+    await office.open_run(numbers)
+    once = PushLimits(canary=False, max_attempts=1)
+    pushed = await office.execute(
+        limits=once, throttle=one_by_one(), settle=SettleTimes(), check=False
+    )
+    lost = numbers[3]
+    assert len(office.site.world.documents_of(lost)) == 1
+    assert lost in {
+        outcome.number for outcome in pushed.watch.moves if outcome.code == "unanswered"
+    }
+    row = pushed.rows[lost]
+    assert (row.state, row.code, len(row.targets)) == (State.PUSHED, "", 1), row

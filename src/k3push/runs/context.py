@@ -182,7 +182,8 @@ class Context:
             yet; infinitely long ago where it has not.
         looked_until: Since when what earlier executions were refused was not looked at once more;
             None where all was.
-        look_is_due: The ledger says that a look at what was refused is due.
+        look_due_since: Since when a look at what was refused is due, as the ledger says; None where
+            none is.
         doubted_elsewhere: Numbers that wait, or have waited, for another run; its call may be
             carried out after ours.
         twins: Numbers that were found to have more documents than their push made.
@@ -217,7 +218,7 @@ class Context:
     refused: dict[BillNumber, tuple[frozenset[str], float]] = field(default_factory=dict)
     refused_s: float = -math.inf
     looked_until: datetime | None = None
-    look_is_due: bool = False
+    look_due_since: datetime | None = None
     doubted_elsewhere: dict[BillNumber, None] = field(default_factory=dict)
     twins: int = 0
     splits: bool = False

@@ -19,10 +19,14 @@ DUE = "due_look"
 
 
 async def note_due(ledger: Ledger, run: RunId, since: datetime) -> None:
-    """Write down that what is refused from now on has to be looked at once more."""
+    """Write down that what is refused from now on has to be looked at once more.
+
+    Where that is due already, it counts since the earlier of the two times: a clock may have been
+    set back.
+    """
     memo = Memo(DUE, run, since, {"since": since.isoformat()}, about=run, open=True)
     kept = await ledger.remember(memo)
-    if not kept.open:
+    if not kept.open or since < _since(kept):
         await ledger.revise(replace(kept, value=memo.value, open=True))
 
 
@@ -36,6 +40,8 @@ async def note_made(ledger: Ledger, run: RunId) -> None:
 async def due_since(ledger: Ledger, run: RunId) -> datetime | None:
     """Return since when refusals of a run wait for that look; None where none does."""
     kept = await ledger.memo(DUE, run)
-    if kept is None or not kept.open:
-        return None
-    return datetime.fromisoformat(str(kept.value["since"]))
+    return _since(kept) if kept is not None and kept.open else None
+
+
+def _since(memo: Memo) -> datetime:
+    return datetime.fromisoformat(str(memo.value["since"]))

@@ -169,7 +169,7 @@ async def settle_run(context: Context, settling: Callable[[int, float], None]) -
             await context.stop.sleep(settled.next_due_s)
         await settle_steps(context)
         await recall_refused(context)
-        if context.look_is_due:
+        if context.look_due_since is not None:
             await look_at_all_refused(context)
         if not context.stop.asked:
             tell_of_person(context, settled.unproved, settled.hopeless)

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 
 import anyio
 
-from k3push.core.model import PARTLY, TWIN, BillNumber, Outcome, Row, State
+from k3push.core.model import PARTLY, TWIN, BillNumber, Outcome, Row, State, Target
 from k3push.core.remark import remark
 from k3push.core.safety.evidence import made_beside, new_targets
 from k3push.core.safety.life import AMENDABLE
@@ -55,20 +55,16 @@ async def look_once_more(context: Context) -> None:
         found = [t for t in shown.get(number, ()) if t.id not in theirs]
         for run, row in await context.ledger.rows_of(number) if found else ():
             ids = {target.id for target in row.targets}
-            more = [target for target in found if target.id not in ids]
+            more = tuple(target for target in found if target.id not in ids)
             if run != context.run.id or row.bill != number or not more:
                 continue
-            if row.state not in AMENDABLE:
-                continue
-            strangers = await strangers_among(context, {number: tuple(more)}, may_send=False)
-            ours = {target.id for target in more} - strangers if row.attempts else set()
-            if row.state is State.ALREADY and not ours:
-                continue
-            outcome = made_beside(number, [*row.targets, *more], strangers)
-            twice = row.attempts > 1 or row.state is State.ALREADY or number in elsewhere
-            if not outcome.code and (twice or not await context.may_split()):
-                outcome = told_of_twins(outcome)
-            amended.append(outcome._replace(reason=outcome.reason or row.reason))
+            if row.state is State.REJECTED:
+                # It was given up as its last call was in doubt.
+                ours = await ours_of(context, {number: more}, may_send=False)
+                for taken_back in ours.values():
+                    await _take_back(context, taken_back, refused=False)
+            elif outcome := await _with_more(context, row, more, elsewhere=number in elsewhere):
+                amended.append(outcome)
     if amended:
         await context.ledger.amend(
             context.run.id,
@@ -77,6 +73,31 @@ async def look_once_more(context: Context) -> None:
             note=remark("note.more_documents"),
         )
         context.note_twins(amended)
+
+
+async def _with_more(
+    context: Context, row: Row, more: tuple[Target, ...], *, elsewhere: bool
+) -> Outcome | None:
+    """Add documents to a row; None where it names none, or none of these is ours.
+
+    Args:
+        context: The execution.
+        row: Of this run.
+        more: What it does not name.
+        elsewhere: It has waited for another run, whose call may be carried out as well.
+    """
+    if row.state not in AMENDABLE:
+        return None
+    strangers = await strangers_among(context, {row.bill: more}, may_send=False)
+    ours = {target.id for target in more} - strangers if row.attempts else set()
+    if row.state is State.ALREADY and not ours:
+        return None
+    outcome = made_beside(row.bill, [*row.targets, *more], strangers)
+    twice = row.attempts > 1 or row.state is State.ALREADY or elsewhere
+    if not outcome.code and (twice or row.code == TWIN or not await context.may_split()):
+        outcome = told_of_twins(outcome)
+    code = outcome.code or (PARTLY if row.code == PARTLY else "")
+    return outcome._replace(code=code, reason=outcome.reason or row.reason)
 
 
 async def name_vouched(context: Context, rows: Sequence[Row]) -> list[Row]:
@@ -124,9 +145,11 @@ async def note_refused(context: Context, numbers: Collection[BillNumber], *, lat
         numbers: The ERP's spellings.
         late: Looks may show later what was saved all the same.
     """
-    if not context.look_is_due:
-        context.look_is_due = True
-        await note_due(context.ledger, context.run.id, context.clock.now())
+    due_since, now = context.look_due_since, context.clock.now()
+    # Whoever takes these up after a kill knows them by the time of their rows.
+    if due_since is None or now < due_since:
+        context.look_due_since = now
+        await note_due(context.ledger, context.run.id, now)
     none, now_s = frozenset[str](), anyio.current_time()
     context.refused |= {n: (context.sent_before.get(n, none), now_s) for n in numbers}
     if late:
@@ -142,7 +165,7 @@ async def look_at_all_refused(context: Context) -> None:
         # A stop, too, waits for what has left to be told.
         await anyio.sleep(left_s)
     await look_at_refused(context, all_of_them=True)
-    if context.look_is_due:
+    if context.look_due_since is not None:
         await note_made(context.ledger, context.run.id)
 
 
@@ -183,15 +206,21 @@ async def _recall_sources(context: Context, numbers: Collection[BillNumber]) -> 
                 context.source_ids[number] = row.source_id
 
 
-async def _take_back(context: Context, outcome: Outcome) -> None:
-    """Say of a number that was refused that a part of it was made all the same."""
+async def _take_back(context: Context, outcome: Outcome, *, refused: bool = True) -> None:
+    """Say of a number that was given up that it was made all the same, or a part of it.
+
+    Args:
+        context: The execution.
+        outcome: What a look has shown.
+        refused: It was given up by the ERP's word.
+    """
     now, note, run = context.clock.now(), remark("note.more_documents"), context.run.id
     rows = [row for of, row in await context.ledger.rows_of(outcome.number) if of == run]
     for row in rows:
         if row.bill == outcome.number and row.state is State.REJECTED:
             again = Outcome(row.bill, State.PLANNED, code=row.code, reason=row.reason)
             told = outcome
-            if told.code != TWIN:
+            if refused and told.code != TWIN:
                 alone = PARTLY if row.attempts == 1 else told.code
                 told = told._replace(code=alone, reason=row.reason)
             await context.ledger.conclude(run, [again], at=now)
@@ -203,7 +232,7 @@ async def recall_refused(context: Context) -> None:
     """Take in what an execution was refused that was cut off before its last look."""
     run, patience_s = context.run, context.settle.first_wait_s
     since = await due_since(context.ledger, run.id)
-    context.looked_until, context.look_is_due = since, since is not None
+    context.looked_until = context.look_due_since = since
     if since is None:
         return
     async for rows in pages_of(context.ledger, run, {State.REJECTED}):

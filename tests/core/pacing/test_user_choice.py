@@ -147,3 +147,28 @@ def _simulate(speeds: tuple[float, ...], pushes: int, at_once: int) -> tuple[flo
         heapq.heappush(back, (free_s[place], place, now_s))
         done[place] += 1
     return max(free_s), done
+
+
+def test_a_user_who_meets_limits_rests_while_another_gets_through() -> None:
+    """Such answers are fast; the user is tried again, more seldom each time."""
+    lanes, tries = [Lane(), Lane()], []
+    for nth in range(200):
+        chosen = choose(lanes)
+        lanes[chosen].leaves(Call.PUSH)
+        lanes[chosen].returns(Call.PUSH, nth, nth + 1, measures=chosen == 0)
+        if chosen:
+            lanes[chosen].meet_limit()
+            tries.append(nth)
+        else:
+            lanes[chosen].get_through()
+    assert 3 <= len(tries) <= 7
+    assert 60 <= max(late - early for early, late in itertools.pairwise(tries)) <= 65
+
+
+def test_a_limit_that_all_users_meet_lets_none_of_them_rest() -> None:
+    """It is the site's."""
+    lanes = [Lane(), Lane()]
+    for lane in lanes:
+        lane.meet_limit()
+    choose(lanes)
+    assert [lane.rests for lane in lanes] == [0, 0]

@@ -231,6 +231,8 @@ class ErpClient:
                 named = bill_rows.field_named_in(str(refusal), left)
                 if named is None:
                     raise
+                if self._forms.has(form, [named]):
+                    raise LookFailedError(str(refusal)) from refusal  # it passes
                 if await self._forms.lacks_surely(form, named, LAST_BELIEVED_AFTER_S):
                     lacking.add(named)
             else:

@@ -18,6 +18,7 @@ Rows = list[list[object]]
 REFUSALS_OF_A_FIELD = 2
 
 # How long a field is refused that the form's metadata tell, before it is taken for lacking.
+# Refusals that lie farther apart are of two occasions.
 TOLD_BELIEVED_AFTER_S = 300.0
 
 
@@ -28,7 +29,7 @@ class FormRows:
         self._calls = calls
         self._lacking: dict[str, set[str]] = {}
         self._refusals: Counter[str] = Counter()
-        self._refused_since_s: dict[tuple[str, str], float] = {}
+        self._refused_s: dict[tuple[str, str], tuple[float, float]] = {}
         self._answered: defaultdict[str, set[str]] = defaultdict(set)
         self._proofs: dict[tuple[str, ...], paging.Proof] = {}
 
@@ -86,8 +87,6 @@ class FormRows:
                 lacking.update(missing)
             else:
                 self._refusals[form] = 0
-                for known in [each for each in self._refused_since_s if each[0] == form]:
-                    del self._refused_since_s[known]
                 return fields, rows
 
     async def lacks_surely(self, form: str, field: str, seconds: float) -> bool:
@@ -95,8 +94,7 @@ class FormRows:
 
         What its metadata tell (P 15.1) is told again, since they may be loaded at this moment.
         """
-        now_s = anyio.current_time()
-        since_s = now_s - self._refused_since_s.setdefault((form, field), now_s)
+        since_s = self._refused_for_s(form, field)
         keys = await self._field_keys(form)
         if field.lower() in keys and seconds > BELIEVED_AFTER_S:
             seconds = TOLD_BELIEVED_AFTER_S
@@ -107,6 +105,18 @@ class FormRows:
         if wait_s:
             await anyio.sleep(wait_s)
         return not wait_s
+
+    def _refused_for_s(self, form: str, field: str) -> float:
+        """Return for how long a field has been refused, each time that it was asked for.
+
+        What is answered of its form meanwhile was not asked for it.
+        """
+        now_s = anyio.current_time()
+        first_s, last_s = self._refused_s.get((form, field), (now_s, now_s))
+        if now_s - last_s > TOLD_BELIEVED_AFTER_S:
+            first_s = now_s
+        self._refused_s[form, field] = (first_s, now_s)
+        return now_s - first_s
 
     async def _field_keys(self, form: str) -> frozenset[str]:
         """Return which fields the metadata of a form tell; none where the site does not tell."""

@@ -43,7 +43,7 @@ from k3push.core.protocol.links import FormEntry, LinkRow
 from k3push.core.protocol.selection import SelectedPage, Selection
 from k3push.core.protocol.wire import PUSH
 from k3push.core.remark import remark
-from k3push.core.safety.evidence import NO_RIGHT, new_targets
+from k3push.core.safety.evidence import ABOUT_NO_BILL, NO_RIGHT, new_targets
 from k3push.core.safety.user_views import Views
 from k3push.core.safety.verdict import ReadBack, judge
 from k3push.ports import (
@@ -360,6 +360,10 @@ class Identities:
         verdict = judge(exchange)
         if not isinstance(verdict, ReadBack):
             return
+        if _is_limit(verdict):
+            user.lane.meet_limit()
+        else:
+            user.lane.get_through()
         self._views.made(user.name, [target.id for target in verdict.said.named])
         able = self._able
         refused = verdict.said.code == NO_RIGHT and not verdict.said.acted
@@ -443,11 +447,18 @@ class _Turn:
 def _measures(exchange: Exchange) -> bool:
     """Say whether an exchange took the time of a push.
 
-    A user whose sessions are always lost is answered fast, and would draw all pushes.
+    A user whose sessions are always lost is answered fast, and would draw all pushes; so is one
+    whose calls are limited.
     """
     if isinstance(exchange, NoAnswer):
         return exchange.timed_out
-    return isinstance(judge(exchange), ReadBack)
+    verdict = judge(exchange)
+    return isinstance(verdict, ReadBack) and not _is_limit(verdict)
+
+
+def _is_limit(verdict: ReadBack) -> bool:
+    """Say whether a push has met a limit on calls or licences, maybe of its user alone."""
+    return verdict.said.code in ABOUT_NO_BILL and not verdict.said.acted
 
 
 def _ids(seen: Sighting) -> set[str]:

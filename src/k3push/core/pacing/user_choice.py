@@ -1,7 +1,8 @@
 """Which of several users a push goes through: whoever is likely to be served first.
 
 The ERP may run the calls of one user one after another (P 2.9), and may serve one user
-faster than another.
+faster than another. A user whose calls meet a limit on calls or licences is answered fast, and
+would draw all pushes; so such a user rests while others get through.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ NEWEST_COUNTS = 0.3
 # one slow answer does not bar the user for the rest of the night.
 LEFT_WHEN_PASSED_BY = 0.9
 
+
+# How many pushes pass by a user who has met a limit, doubled with each limit in a row, and at most.
+FIRST_REST = 4
+LONGEST_REST = 64
 
 # One behind each push, and one before the next that takes its place.
 LOOKS_A_PUSH = 2
@@ -49,6 +54,8 @@ class Lane:
         """Begin with nothing on its way and nothing known."""
         self.on_their_way: Counter[Call] = Counter()
         self.seconds: dict[Call, float] = {}
+        self.rests = 0
+        self._limits = 0
         self._returned_s = -math.inf
 
     def leaves(self, call: Call) -> None:
@@ -83,8 +90,25 @@ class Lane:
         push_s, look_s = self.seconds.get(Call.PUSH, guess_s), self.seconds.get(Call.LOOK, 0.0)
         return pushes * push_s + looks * look_s
 
+    def meet_limit(self) -> None:
+        """Rest for some pushes: one has met a limit, on this user's calls or licences maybe.
+
+        >>> lane = Lane()
+        >>> lane.meet_limit(), lane.meet_limit()
+        (None, None)
+        >>> lane.rests
+        8
+        """
+        self.rests = min(FIRST_REST << self._limits, LONGEST_REST)
+        self._limits += 1
+
+    def get_through(self) -> None:
+        """Note that a push has met no limit."""
+        self.rests = self._limits = 0
+
     def pass_by(self) -> None:
         """Let what was measured fade, where nothing is on its way that would measure anew."""
+        self.rests = max(0, self.rests - 1)
         if Call.PUSH in self.seconds and not self.on_their_way[Call.PUSH]:
             self.seconds[Call.PUSH] *= LEFT_WHEN_PASSED_BY
 
@@ -94,8 +118,12 @@ def choose(lanes: Sequence[Lane]) -> int:
 
     The first lane takes all looks, so those that the pushes on their way will need are added
     to it. A lane that has not been tried is taken for as fast as the fastest; of equals it is
-    preferred, then the one with fewer calls on their way, then the first.
+    preferred, then the one with fewer calls on their way, then the first. A limit that all of
+    them have met is about none.
     """
+    least = min(lane.rests for lane in lanes)
+    for lane in lanes:
+        lane.rests -= least
     known = [lane.seconds[Call.PUSH] for lane in lanes if Call.PUSH in lane.seconds]
     guess_s = min(known, default=1.0)
     expected_s = [lane.expected_s(guess_s) for lane in lanes]
@@ -104,6 +132,7 @@ def choose(lanes: Sequence[Lane]) -> int:
     chosen = min(
         range(len(lanes)),
         key=lambda place: (
+            lanes[place].rests > 0,
             expected_s[place],
             Call.PUSH in lanes[place].seconds,
             lanes[place].on_their_way.total(),
