@@ -206,6 +206,23 @@ def test_a_living_run_settles_by_itself_and_says_so(desk: Desk, start: Start) ->
     assert "k3push resume" in desk.k3push("status").out
 
 
+def test_settle_makes_the_look_that_is_due_after_a_kill(desk: Desk, start: Start) -> None:
+    """All bills have come to their end, and the run waits for its last look at a refusal."""
+    script = '[[step]]\nfault = "no-permission"\n'
+    sandbox = start("--faults", desk.write("script.toml", script))
+    desk.configure(
+        sandbox.url, lines={"first_wait_s": "first_wait_s = 60", "window_s": "window_s = 600"}
+    )
+    process = desk.begin("run", desk.job(orders(1)), "--json")
+    with process:
+        until(lambda: "rejected" in desk.k3push("status").out)
+        process.kill()
+    desk.configure(sandbox.url)
+    settled, again = desk.k3push("settle"), desk.k3push("settle")
+    assert "no unknown numbers" not in settled.err, settled
+    assert "no unknown numbers" in again.err, again
+
+
 def test_a_deadline_ends_a_run(desk: Desk, slow: Sandbox) -> None:
     """`--max-duration` ends a run with 5, and `resume` goes on."""
     desk.configure(slow.url)

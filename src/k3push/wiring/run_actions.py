@@ -17,9 +17,11 @@ from k3push.config.settings import Settings
 from k3push.core.model import Follow, Route, Run, State
 from k3push.core.plan import Foreseen
 from k3push.core.remark import remark
+from k3push.core.safety.life import OPEN
 from k3push.ports import Ledger, RunIsAliveError
 from k3push.runs.control import left_to_another
 from k3push.runs.create import JobSource, plan_rejected, saying
+from k3push.runs.due_looks import due_since
 from k3push.runs.execute import Only
 from k3push.runs.find import MOST_NAMED, is_unfinished
 from k3push.runs.outcome import Ending
@@ -157,7 +159,8 @@ class RunActions:
         for run in runs:
             async with _left_alone(ledger, run), ledger.own(run.id, executes=False):
                 in_steps = (await ledger.document_counts(run.id)).get(Follow.UNKNOWN)
-                if in_steps or await ledger.doubts(run.id):
+                is_due = await due_since(ledger, run.id) is not None
+                if in_steps or is_due or await ledger.doubts(run.id):
                     doubtful.append(run)
         if not doubtful:
             executor.observer.warn("notice.nothing_unknown", run=_ids(runs))
@@ -214,10 +217,12 @@ class RunActions:
         """See that nothing but what is planned now would be pushed again.
 
         Raises:
-            Problem: A run has planned bills that nobody has named.
+            Problem: A run has bills that nobody has named, planned or in doubt.
         """
         for run in runs:
-            if count := (await self._ledger.counts(run.id)).get(State.PLANNED, 0):
+            counts = await self._ledger.counts(run.id)
+            # What is in doubt may be planned once more.
+            if count := sum(counts.get(state, 0) for state in (State.PLANNED, *OPEN)):
                 raise Problem(remark("error.again_planned", run=run.id, count=count))
 
     async def _until_free(self, runs: Sequence[Run]) -> None:
