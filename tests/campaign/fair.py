@@ -9,11 +9,14 @@ from k3push.simulator.faults import Ending, Work
 from tests.campaign.conditions import (
     USERS,
     AlsoPushes,
+    CopiesMakers,
     HasRival,
     IsUntied,
     Lags,
+    MayNotPush,
     MayNotRead,
     SavesApart,
+    Sees,
 )
 from tests.campaign.events import (
     AsksField,
@@ -137,7 +140,8 @@ def fair_together(frame: Frame, events: Sequence[Event]) -> list[Event]:
     A session that is denied after the work can be told from a lost one by a look alone, which
     must show at once what was made. What a call that broke on the server makes is there a moment
     later, unless it is saved slowly. Without a MsgCode, an exception after the work is a refusal.
-    What somebody else made of a bill and tied to nothing, nobody can know of.
+    What somebody else made of a bill and tied to nothing, nobody can know of. Somebody may push at
+    any time, and who sees no more than his own documents is their maker.
     """
     ways = [event.way for event in events if isinstance(event, Joins)]
     asks = frame.linked and Way.UNASKED not in ways
@@ -154,6 +158,10 @@ def fair_together(frame: Frame, events: Sequence[Event]) -> list[Event]:
             return event.number not in others
         if isinstance(event, SetsClock):
             return not windows
+        if isinstance(event, CopiesMakers):
+            return not any(isinstance(each, Sees) for each in events)
+        if isinstance(event, MayNotPush):
+            return not any(isinstance(each, IsGone) for each in events)
         if not isinstance(event, Meets) or event.channel is not Channel.PUSH:
             return True
         met = event.fault

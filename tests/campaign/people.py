@@ -15,6 +15,7 @@ from k3push.ports import Doubt, Ledger, RunIsAliveError
 from k3push.runs.control import command
 from k3push.runs.create import plan_rejected, saying
 from k3push.runs.settle import in_doubt, settle_by_word
+from k3push.runs.stop import Cause
 from k3push.simulator import PushOrder
 from k3push.simulator.faults import Ending
 from k3push.simulator.forms import PURCHASE_ORDER
@@ -156,7 +157,9 @@ class People:
             event.user or any(fault.ending is Ending.NO_PERMISSION for fault in event.faults)
             for event in scene.story.all_of(ReadsFail)
         )
-        if scene.story.is_dim or denied:
+        # What contradicts itself ends an execution before its other doubts are settled.
+        ended = any(Cause.CONTRADICTION in each.causes for each in scene.executions)
+        if scene.story.is_dim or denied or ended:
             return
         as_one = scene.world.collation
         events = self.scene.story.happenings
