@@ -167,7 +167,7 @@ def fair_together(frame: Frame, events: Sequence[Event]) -> list[Event]:
         met = event.fault
         denied = met.ending is Ending.LOSE_SESSION and met.works
         broke = met.ending in BROKE_ON_THE_SERVER | THROWN and met.works
-        nameless = met.ending in THROWN and met.works and frame.style.old
+        nameless = met.ending in THROWN | {Ending.NO_LICENCE} and met.works and frame.style.old
         unseen = denied and (bool(gaps) or not asks)
         return not unseen and not (broke and slow) and not nameless
 
