@@ -28,7 +28,6 @@ from tests.campaign.events import HasWindow, IsGone, IsLockedOut, Refuses, WasMa
 from tests.campaign.lateness import check_noticed, late_targets
 from tests.campaign.scene import Scene
 from tests.campaign.steps_after import Follows, HasHand, check_steps
-from tests.runs.office import NOON
 
 # The code of a planned row that another run has in doubt.
 HELD = "held"
@@ -248,7 +247,7 @@ def _check_windows(scene: Scene) -> Iterator[str]:
     """Find attempts that began at a time of the day at which nothing may leave."""
     for window in scene.story.all_of(HasWindow):
         for kept in scene.attempts:
-            at_s = (kept.attempt.intent.began_at - NOON).total_seconds()
+            at_s = kept.attempt.intent.uptime.seconds
             if not window.is_open(at_s):
                 yield f"attempt {kept.attempt.id} began at {at_s:g} s, outside {window.text}"
 
@@ -291,7 +290,8 @@ def _check_reasons(
         ):
             yield f"{number}: `rejected` without cause in {run}: {row.code} {row.reason}"
         ours = scene.witness.sent_by(row.bill) <= {run} and not scene.made_by_others(row.bill)
-        if row.state is State.ALREADY and ours:
+        # What is rejected, made after its window, and tried again by a person, was there then.
+        if row.state is State.ALREADY and ours and row.bill not in late:
             yield f"{number}: `already`, and nobody else made it"
 
 

@@ -201,6 +201,25 @@ class ReadsFail:
 
 
 @dataclass(frozen=True, slots=True)
+class MayNotPush:
+    """Pushes of a user are refused, each of them or some, while others may push."""
+
+    user: str
+    fault: Fault
+    rate: float
+
+    def on(self, options: SandboxOptions) -> SandboxOptions:
+        """Add the refusals."""
+        assert not isinstance(options.faults, str)
+        seeded = Seeded(self.rate, (self.fault,), options.seed, user=self.user)
+        return replace(options, faults=replace(options.faults, seeded=seeded))  # type: ignore[type-var]
+
+    def __str__(self) -> str:
+        """Say so."""
+        return f"of pushes of {self.user} {self.rate:.0%} meet {self.fault.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class IsGuarded:
     """Each query whose filter holds a bill's number is refused."""
 
@@ -264,6 +283,33 @@ class HasRival:
         return f"another program pushes {self.number} {when} our push {self.rival.nth} of it"
 
 
+@dataclass(frozen=True, slots=True)
+class TellsNoMakers:
+    """No document tells who has made it."""
+
+    def on(self, options: SandboxOptions) -> SandboxOptions:
+        """Take the field away."""
+        return replace(options, creators=False)
+
+    def __str__(self) -> str:
+        """Say so."""
+        return "documents do not tell who has made them"
+
+
+@dataclass(frozen=True, slots=True)
+class CopiesMakers:
+    """A document bears the maker of its first bill, and the bills have several."""
+
+    def on(self, options: SandboxOptions) -> SandboxOptions:
+        """Let all rules do so."""
+        routes = [replace(route, copies_creators=True) for route in options.routes]
+        return replace(options, routes=routes)
+
+    def __str__(self) -> str:
+        """Say so."""
+        return "documents bear the makers of their bills"
+
+
 Condition = (
     AlsoPushes
     | Sees
@@ -276,10 +322,13 @@ Condition = (
     | StaysOpen
     | LacksLinks
     | ReadsFail
+    | MayNotPush
     | IsGuarded
     | IsUntied
     | Breaks
     | HasRival
+    | TellsNoMakers
+    | CopiesMakers
 )
 
 

@@ -24,6 +24,7 @@ from tests.campaign.conditions import (
     USERS,
     AlsoPushes,
     Breaks,
+    CopiesMakers,
     CutsPages,
     HasRival,
     IsGuarded,
@@ -31,11 +32,13 @@ from tests.campaign.conditions import (
     IsUntied,
     LacksLinks,
     Lags,
+    MayNotPush,
     MayNotRead,
     ReadsFail,
     SavesApart,
     Sees,
     StaysOpen,
+    TellsNoMakers,
     WritesBack,
 )
 from tests.campaign.events import (
@@ -62,8 +65,10 @@ from tests.campaign.events import (
     OnlySettles,
     Plans,
     Refuses,
+    Reloads,
     Retries,
     Says,
+    SetsClock,
     SharesLedger,
     Stands,
     Waits,
@@ -76,11 +81,13 @@ from tests.campaign.fair import (
     BREAKING,
     GUARDS,
     LATE,
+    LICENCES,
     LOGIN_FAULTS,
     PUSH_FAULTS,
     QUICK_S,
     READ_FAULTS,
     REFUSALS,
+    RELOADED,
     SLOW_LOGIN_S,
     SLOW_S,
     STILL_S,
@@ -174,10 +181,32 @@ def _later_thoughts(seed: int, frame: Frame, events: Sequence[Event]) -> list[Ev
     chance = _of(seed, "ids")
     runs = [run for run in (1, 2) if chance.random() < 0.2]
     later += [ListsIds(run, chance.choice([1, 2, 3])) for run in runs]
+    later += _oddities(seed, users)
     chance = _of(seed, "each sees his own")
     if chance.random() < 0.05:
         later += _apart(frame, users, chance)
     return later
+
+
+def _oddities(seed: int, more: Sequence[str]) -> list[Event]:
+    """Draw what adversaries came with who had read the rules."""
+    events = _makers_and_clocks(_of(seed, "makers"), _of(seed, "clock"))
+    events += _licences(_of(seed, "licences")) + _reloads(_of(seed, "metadata"))
+    if more:
+        events += _refused_users([USERS[0], *more], _of(seed, "pushes of a user"))
+    return events
+
+
+def _makers_and_clocks(makers: random.Random, clock: random.Random) -> list[Event]:
+    """Draw what tells of makers, and a clock that is set by no more than an hour."""
+    events: list[Event] = []
+    if makers.random() < 0.1:
+        told: list[Event] = [TellsNoMakers(), CopiesMakers()]
+        events.append(makers.choice(told))
+    if clock.random() < 0.1:
+        by_s = clock.choice([-3600.0, -1200.0, -30.0, 30.0, 1200.0, 3600.0])
+        events.append(SetsClock(clock.choice([1.0, 10.0, 60.0, 300.0, 700.0]), by_s))
+    return events
 
 
 def _answered(chance: random.Random) -> list[Event]:
@@ -187,6 +216,34 @@ def _answered(chance: random.Random) -> list[Event]:
     return [
         Meets(Channel.PUSH, nth, replace(fault(chance.choice(ANSWERED)), seconds=5.0))
         for nth in chance.sample(range(1, 9), chance.choice([1, 2, 3]))
+    ]
+
+
+def _licences(chance: random.Random) -> list[Event]:
+    """Draw limits on licences."""
+    if chance.random() > 0.06:
+        return []
+    return [
+        Meets(Channel.PUSH, nth, fault(chance.choice(LICENCES)))
+        for nth in chance.sample(range(1, 9), chance.choice([1, 2, 4]))
+    ]
+
+
+def _refused_users(users: Sequence[str], chance: random.Random) -> list[Event]:
+    """Draw a user whose pushes are refused, all or some of them."""
+    if chance.random() > 0.15:
+        return []
+    met = fault(chance.choice(["no-licence", "no-permission", "call-limit"]))
+    return [MayNotPush(chance.choice(users), met, chance.choice([0.5, 1.0]))]
+
+
+def _reloads(chance: random.Random) -> list[Event]:
+    """Draw a site that loads its metadata anew."""
+    if chance.random() > 0.06:
+        return []
+    fields = chance.choice(RELOADED)
+    return [
+        Reloads(chance.choice([0.0, 3.0, 20.0, 90.0]), chance.choice([2.0, 12.0, 25.0]), fields)
     ]
 
 

@@ -366,6 +366,33 @@ class IsDown:
 
 
 @dataclass(frozen=True, slots=True)
+class Reloads:
+    """The site loads its metadata anew, and knows some fields of no form for a while."""
+
+    at_s: float
+    for_s: float
+    fields: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Say so."""
+        return (
+            f"from {self.at_s:g} s on, for {self.for_s:g} s, no form has {', '.join(self.fields)}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SetsClock:
+    """Somebody sets the clock of the machine, while the ERP's stays right."""
+
+    at_s: float
+    by_s: float
+
+    def __str__(self) -> str:
+        """Say so."""
+        return f"at {self.at_s:.0f} s the machine's clock is set by {self.by_s:+.0f} s"
+
+
+@dataclass(frozen=True, slots=True)
 class Retries:
     """When the first run is at its end, its rejected numbers are planned again."""
 
@@ -401,6 +428,8 @@ Event = (
     | Intrudes
     | IsDown
     | Retries
+    | SetsClock
+    | Reloads
     | Condition
     | AfterPush
 )

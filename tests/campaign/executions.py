@@ -11,7 +11,7 @@ from k3push.runs.stop import Cause
 from k3push.simulator import OnRefusal
 from k3push.simulator.faults import Ending
 from tests.campaign.conditions import MayNotRead
-from tests.campaign.events import IsDown, IsGone, IsLockedOut
+from tests.campaign.events import IsDown, IsGone, IsLockedOut, Reloads
 from tests.campaign.scene import Execution, Scene
 from tests.campaign.steps_after import owed_of
 from tests.runs.office import LIMITS
@@ -56,6 +56,9 @@ def _check_patience(scene: Scene, execution: Execution) -> Iterator[str]:
     if all(met.ending is not Ending.NO_PERMISSION for met in failures):
         causes.add(Cause.LOOK_REFUSED)
     more = scene.story.has(IsDown, IsLockedOut, IsGone, MayNotRead)
+    # A field that no form has at first may be a slip in the settings.
+    pushed = any(seen.at_s < execution.began_s for seen in scene.witness.pushes)
+    more = more or (scene.story.has(Reloads) and not pushed)
     # Once a stop is asked, nothing is tried again.
     first = next(iter(execution.causes), None)
     if first in causes and len(failures) < LIMITS.max_attempts and not more:

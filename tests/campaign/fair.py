@@ -9,13 +9,27 @@ from k3push.simulator.faults import Ending, Work
 from tests.campaign.conditions import (
     USERS,
     AlsoPushes,
+    CopiesMakers,
     HasRival,
     IsUntied,
     Lags,
+    MayNotPush,
     MayNotRead,
     SavesApart,
+    Sees,
 )
-from tests.campaign.events import AsksField, Event, IsGone, IsPushed, Joins, Meets, WasMade, Way
+from tests.campaign.events import (
+    AsksField,
+    Event,
+    HasWindow,
+    IsGone,
+    IsPushed,
+    Joins,
+    Meets,
+    SetsClock,
+    WasMade,
+    Way,
+)
 from tests.campaign.settings import Sets
 from tests.campaign.story import Frame
 from tests.campaign.witness import BROKE_ON_THE_SERVER, READABLE, THROWN
@@ -40,7 +54,9 @@ LEAST_GAP_S = 0.5
 
 
 # These have draws of their own, or none: the witness has no word for what the last two prove.
-_APART = frozenset({Ending.INTERRUPTED, *THROWN, Ending.NULL_VALUES, Ending.SHORT_ROWS})
+_APART = frozenset(
+    {Ending.INTERRUPTED, *THROWN, Ending.NO_LICENCE, Ending.NULL_VALUES, Ending.SHORT_ROWS}
+)
 
 
 def is_fair(met: Fault) -> bool:
@@ -78,6 +94,18 @@ ANSWERED = [
     "msgcode-6",
     "make-then-msgcode-6",
 ]
+# A limit on licences that is met before the work, after it, or in the midst of it.
+LICENCES = ["no-licence", "make-then-no-licence", "drop-one-then-no-licence"]
+# Fields that are not known while metadata are loaded: whom a document is of, and what tells of it.
+RELOADED = [
+    ("FSRCBillNo",),
+    ("FCreateDate",),
+    ("FCreatorId.FName",),
+    ("FDocumentStatus",),
+    ("FCancelStatus",),
+    ("FCloseStatus",),
+    ("FSRCBillNo", "FCreateDate", "FCreatorId.FName", "FDocumentStatus"),
+]
 GUARDS = ["msgcode-4", "msgcode-6", "response-error"]
 # What a bill may do to each call that holds it: nothing is ever made of it then, or all is.
 BREAKING = [
@@ -112,7 +140,8 @@ def fair_together(frame: Frame, events: Sequence[Event]) -> list[Event]:
     A session that is denied after the work can be told from a lost one by a look alone, which
     must show at once what was made. What a call that broke on the server makes is there a moment
     later, unless it is saved slowly. Without a MsgCode, an exception after the work is a refusal.
-    What somebody else made of a bill and tied to nothing, nobody can know of.
+    What somebody else made of a bill and tied to nothing, nobody can know of. Somebody may push at
+    any time, and who sees no more than his own documents is their maker.
     """
     ways = [event.way for event in events if isinstance(event, Joins)]
     asks = frame.linked and Way.UNASKED not in ways
@@ -120,17 +149,25 @@ def fair_together(frame: Frame, events: Sequence[Event]) -> list[Event]:
     gaps = [event.seconds for event in events if isinstance(event, SavesApart)]
     slow = any(seconds > LEAST_GAP_S for seconds in gaps)
 
+    # When a window is open is told by the clock that somebody sets.
+    windows = any(isinstance(event, HasWindow) for event in events)
     others = {e.number for e in events if isinstance(e, WasMade | IsPushed | HasRival)}
 
     def fair(event: Event) -> bool:
         if isinstance(event, IsUntied):
             return event.number not in others
+        if isinstance(event, SetsClock):
+            return not windows
+        if isinstance(event, CopiesMakers):
+            return not any(isinstance(each, Sees) for each in events)
+        if isinstance(event, MayNotPush):
+            return not any(isinstance(each, IsGone) for each in events)
         if not isinstance(event, Meets) or event.channel is not Channel.PUSH:
             return True
         met = event.fault
         denied = met.ending is Ending.LOSE_SESSION and met.works
         broke = met.ending in BROKE_ON_THE_SERVER | THROWN and met.works
-        nameless = met.ending in THROWN and met.works and frame.style.old
+        nameless = met.ending in THROWN | {Ending.NO_LICENCE} and met.works and frame.style.old
         unseen = denied and (bool(gaps) or not asks)
         return not unseen and not (broke and slow) and not nameless
 

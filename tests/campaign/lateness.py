@@ -89,7 +89,7 @@ def check_noticed(
 def _last_sender(scene: Scene, run: RunId, number: str) -> Execution | None:
     """Return the execution that sent a number again and last, if it has looked at its end."""
     began = [
-        (kept.attempt.intent.began_at - NOON).total_seconds()
+        kept.attempt.intent.uptime.seconds
         for kept in scene.attempts
         if kept.attempt.intent.run == run and number in kept.attempt.intent.numbers
     ]

@@ -15,12 +15,23 @@ from k3push.ports import Doubt, Ledger, RunIsAliveError
 from k3push.runs.control import command
 from k3push.runs.create import plan_rejected, saying
 from k3push.runs.settle import in_doubt, settle_by_word
+from k3push.runs.stop import Cause
 from k3push.simulator import PushOrder
 from k3push.simulator.faults import Ending
 from k3push.simulator.forms import PURCHASE_ORDER
 from k3push.simulator.history import Maker
 from tests.campaign.conditions import IsGuarded, LacksLinks, ReadsFail
-from tests.campaign.events import IsClosed, IsDown, IsLockedOut, IsPushed, Says
+from tests.campaign.events import (
+    AsksField,
+    Bears,
+    IsClosed,
+    IsDown,
+    IsLockedOut,
+    IsPushed,
+    Reloads,
+    Says,
+    Stands,
+)
 from tests.campaign.result import Result
 from tests.campaign.scene import Scene
 from tests.runs.office import ROUTE, VirtualClock
@@ -75,6 +86,13 @@ class People:
         logins = self.scene.site.logins
         users = {**logins.accounts.users, user: secret}
         logins.accounts = replace(logins.accounts, users=users)
+
+    async def reload(self, event: Reloads) -> None:
+        """Let the site load its metadata anew."""
+        await anyio.sleep(event.at_s)
+        self.scene.site.desk.unloaded = frozenset(map(str.lower, event.fields))
+        await anyio.sleep(event.for_s)
+        self.scene.site.desk.unloaded = frozenset()
 
     async def take_down(self, event: IsDown) -> None:
         """Switch the server off for a while."""
@@ -139,7 +157,9 @@ class People:
             event.user or any(fault.ending is Ending.NO_PERMISSION for fault in event.faults)
             for event in scene.story.all_of(ReadsFail)
         )
-        if scene.story.is_dim or denied:
+        # What contradicts itself ends an execution before its other doubts are settled.
+        ended = any(Cause.CONTRADICTION in each.causes for each in scene.executions)
+        if scene.story.is_dim or denied or ended:
             return
         as_one = scene.world.collation
         events = self.scene.story.happenings
@@ -152,7 +172,18 @@ class People:
             and scene.routes[doubt.run].source_number_field
             and not self._may_be_merged(doubt.number)
             and not self._may_be_cut(doubt.number)
+            and not self._may_be_typed
         ]
+
+    @property
+    def _may_be_typed(self) -> bool:
+        """Whether a document that nothing ties to a bill may be of any lost call.
+
+        A person has typed a bill's number into it, and the field that is asked holds no numbers.
+        """
+        events = self.scene.story
+        typed = any(event.what is Stands.TYPED for event in events.all_of(Bears))
+        return typed and events.has(AsksField)
 
     def _may_be_merged(self, number: str) -> bool:
         """Say whether a neighbour's document may hold a number, and no link can tell."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from k3push.core.model import BillNumber, Route, Row, RunId, State, key_of
@@ -27,7 +27,7 @@ from k3push.simulator.bills import Bill
 from k3push.simulator.faults import NO_FAULT
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER, SALE_ORDER, with_second_rule
 from k3push.simulator.history import Making
-from tests.campaign.conditions import Condition
+from tests.campaign.conditions import Condition, CopiesMakers
 from tests.campaign.events import (
     LONGER,
     TWIN,
@@ -62,6 +62,9 @@ from tests.runs.office import (
 
 # A person speaks of a bill so often; what throws each time is in doubt each time.
 MOST_WORDS = 3
+
+# Who has made the bills, where that matters.
+CLERKS = ("li", "wang", "zhao")
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +266,10 @@ def set_up(
         lambda: [each for each in ledger.attempts if each.attempt.intent.run in lists],
     )
     office.site.faults = witness
-    _stock(world, story, {number for numbers in lists.values() for number in numbers})
+    named = {number for numbers in lists.values() for number in numbers}
+    _stock(world, story, named)
+    if story.has(CopiesMakers):
+        _sign(world, sorted(named))
     if story.cuts_pages:
         witness.most_requests *= 4
     if story.has(Follows):
@@ -355,6 +361,13 @@ def _stock(world: World, story: Story, named: Collection[str]) -> None:
                 typed=event.what is Stands.TYPED,
                 cancelled=event.what is Stands.CANCELLED,
             )
+
+
+def _sign(world: World, numbers: Sequence[str]) -> None:
+    """Let several clerks have made the bills."""
+    for nth, number in enumerate(numbers):
+        for bill in world.store.by_number(PURCHASE_ORDER, number):
+            bill.creator = CLERKS[nth % len(CLERKS)]
 
 
 def _push_by_hand(world: World, event: WasMade, *, hidden: bool) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from itertools import pairwise
 
 from k3push.core.model import TWIN, Document, Follow, NoAnswer, Route, Row, RunId, State, Step
@@ -225,9 +224,10 @@ def _check_pace(id_: str, kept: Sequence[StepRecord], window_s: float) -> Iterat
     for one, after in pairwise(kept):
         lost = one.exchange is None or isinstance(one.exchange, NoAnswer)
         alike = one.attempt.intent.step is after.attempt.intent.step
-        gap = after.attempt.intent.began_at - one.attempt.intent.began_at
-        if lost and alike and gap < timedelta(seconds=window_s):
-            yield f"document {id_}: {after.attempt.intent.step} again {gap} after a lost answer"
+        gap_s = after.attempt.intent.uptime.seconds - one.attempt.intent.uptime.seconds
+        if lost and alike and gap_s < window_s:
+            step = after.attempt.intent.step
+            yield f"document {id_}: {step} again {gap_s:g} s after a lost answer"
 
 
 def owed_of(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 from unittest import mock
@@ -49,8 +50,10 @@ from tests.campaign.events import (
     Joins,
     OnlySettles,
     Plans,
+    Reloads,
     Retries,
     Says,
+    SetsClock,
     SharesLedger,
     Waits,
 )
@@ -181,6 +184,8 @@ class _Play:
                 self.tasks.start_soon(self._intrude, event.at_s)
             case IsDown():
                 self.tasks.start_soon(self.people.take_down, event)
+            case Reloads():
+                self.tasks.start_soon(self.people.reload, event)
             case IsLockedOut():
                 self.tasks.start_soon(self.people.lock_out, event)
             case IsPushed() | IsClosed():
@@ -309,6 +314,7 @@ class _Play:
         """Be a process that executes a run; None where it did not live to tell."""
         began_s, frame, pushed = anyio.current_time(), self.story.frame, None
         windows = [Window.parse(event.text) for event in self.story.all_of(HasWindow)]
+        clock = _SetClock(self.story.all_of(SetsClock))
         ledger = self.scene.ledger.process(fate)
         with fate.scope:
             if not await self._take_up(run, ledger):
@@ -316,8 +322,9 @@ class _Play:
             pushed = await self.scene.office.execute(
                 run,
                 limits=frame.limits,
+                clock=clock,
                 throttle=Throttle(
-                    VirtualClock(),
+                    clock,
                     concurrency=frame.concurrency,
                     chunk_size=frame.chunk_size,
                     window=windows[0] if windows else None,
@@ -394,6 +401,19 @@ class _Play:
             await process
         except RunIsAliveError:
             self.result.counts["second people turned away"] += 1
+
+
+class _SetClock(VirtualClock):
+    """The clock of a machine, which somebody sets."""
+
+    def __init__(self, settings: Sequence[SetsClock]) -> None:
+        """Take when it is set."""
+        self._settings = settings
+
+    def now(self) -> datetime:
+        """Return the time of day that it shows."""
+        past = [each.by_s for each in self._settings if each.at_s <= anyio.current_time()]
+        return super().now() + timedelta(seconds=sum(past))
 
 
 def _login(user: str) -> LoginCall:

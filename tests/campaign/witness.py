@@ -10,7 +10,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 import anyio
 
@@ -39,7 +38,7 @@ _TURNS_AWAY = frozenset(
         *BROKE_ON_THE_SERVER,
     }
 )
-_TRY_LATER = frozenset({Ending.EDIT_LOCK, Ending.CALL_LIMIT})
+_TRY_LATER = frozenset({Ending.EDIT_LOCK, Ending.CALL_LIMIT, Ending.NO_LICENCE})
 _USABLE = (
     READABLE
     | BROKE_ON_THE_SERVER
@@ -215,11 +214,11 @@ class Witness(FaultScript):
             over_s: When the story was over, if the push was still at work then.
         """
         worked = [seen for seen in self.pushes if number in seen.numbers and seen.fault.works]
+        before = [seen for seen in worked if seen.at_s <= worked_out_s]
         if over_s:
             # What nobody has asked for since it was due is kept only now.
-            open_ = [seen for seen in worked if 0 < over_s - seen.at_s < seen.takes_s]
-            worked = open_ or worked
-        before = [seen for seen in worked if seen.at_s <= worked_out_s]
+            open_ = [seen for seen in before if 0 < over_s - seen.at_s < seen.takes_s]
+            before = open_ or before
         due = [
             seen
             for seen in before
@@ -244,9 +243,10 @@ class Witness(FaultScript):
                 last[number] = kept
                 if before is None or not _is_doubtful(before, met.get(before.attempt.id)):
                     continue
-                gap = kept.attempt.intent.began_at - before.attempt.intent.began_at
-                if gap < timedelta(seconds=window_s):
-                    yield f"{number}: sent again {gap} after an attempt in doubt"
+                began_s = before.attempt.intent.uptime.seconds
+                gap_s = kept.attempt.intent.uptime.seconds - began_s
+                if gap_s < window_s:
+                    yield f"{number}: sent again {gap_s:g} s after an attempt in doubt"
 
 
 def _is_doubtful(kept: AttemptRecord, met: Fault | None) -> bool:

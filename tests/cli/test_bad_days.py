@@ -387,10 +387,22 @@ def test_a_wrong_password_is_said_so_where_something_is_listed(
     assert ran.out == ""
 
 
-def test_a_selection_that_fails_is_one_object_for_programs_too(
-    desk: Desk, sandbox: Sandbox
-) -> None:
+def test_a_list_that_fails_is_one_object_for_programs_too(desk: Desk, sandbox: Sandbox) -> None:
     """Who reads standard output finds the exit code there, as after a run."""
     desk.configure(sandbox.url, password="wrong")
     ran = desk.k3push("select", "-o", "list.csv", "--json")
     assert (ran.exit, ran.said["exit"], ran.said["count"]) == (6, 6, 0), ran
+    ran = desk.k3push("rules", "--json")
+    assert (ran.exit, ran.said) == (6, {"rules": [], "exit": 6}), ran
+
+
+@pytest.mark.parametrize("command", [("rules",), ("select", "-o", "list.csv"), ("check",)])
+def test_a_login_that_meets_an_exception_passes_for_no_wrong_password(
+    desk: Desk, start: Start, command: tuple[str, ...]
+) -> None:
+    """Nobody is sent to look for a mistake in the settings where there is none."""
+    step = 'step = [{fault = "response-error-deadlock", on = "login", times = 2}]\n'
+    desk.configure(start("--faults", desk.write("script.toml", step)).url)
+    ran = desk.k3push(*command)
+    assert (ran.exit, "Check erp.username" in ran.text) == (6, False), ran
+    assert "Try again when the ERP is well" in ran.text

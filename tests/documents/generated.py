@@ -207,6 +207,10 @@ def _branch(folder: Path, depth: int) -> Iterator[str]:
     for path in sorted(folder.glob("*.py")):
         if path.name != "__init__.py":
             yield f"{indent}- `{path.name}`: {_title(path)}"
+    verbs = folder / "sql" / "verbs.sql"
+    if verbs.is_file():
+        said = " ".join(verbs.read_text("utf-8").split("\n\n")[0].replace("-- ", "").split())
+        yield f"{indent}- `sql/verbs.sql`: {said.partition('. ')[0].rstrip('.')}."
     for path in sorted(folder.iterdir()):
         if (path / "__init__.py").is_file():
             yield f"{indent}- **`{path.name}/`**: {_title(path / '__init__.py')}"

@@ -17,7 +17,7 @@ from k3push.runs.settle import settle_by_word
 from k3push.runs.stop import Cause
 from k3push.simulator import Policy
 from k3push.simulator.conversion import Converter
-from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
+from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER, ROUTES
 from tests.runs.office import (
     FIRST,
     ROUTE,
@@ -312,3 +312,17 @@ async def test_a_clerks_document_that_bears_the_bills_maker_is_not_approved(
 
     await office.execute(throttle=one_by_one(), beside=clerk, check=False)
     assert made[0].status == "A"
+
+
+async def test_documents_that_bear_the_makers_of_several_bills_end_no_run() -> None:
+    """A lost answer has made two, one of a maker whose document an answer has named."""
+    routes = [replace(each, copies_creators=True) for each in ROUTES]
+    plan = steps("ok", "make-then-reset", "make-then-reset")
+    office = Office(sandbox(plan, latency_s=1.0, routes=routes, **OPEN), FOLLOW)
+    numbers = orders(4)
+    created_by(office, "li", numbers)
+    created_by(office, "wang", numbers[2:3])
+    await office.open_run(numbers)
+    pushed = await office.execute(throttle=one_by_one(), check=False)
+    assert not pushed.stop.causes
+    assert pushed.of(State.PUSHED) == set(numbers)

@@ -263,3 +263,13 @@ async def test_a_lost_answer_is_settled_while_pushes_go_on_though_no_maker_is_to
     assert refused
     assert settled
     assert settled[0] < 90
+
+
+async def test_a_field_is_lacking_though_each_call_of_a_site_takes_four_minutes() -> None:
+    """A question and one of the metadata lie between two refusals of a field."""
+    numbers = orders(3)
+    office = Office(sandbox(latency_s=240.0, creators=False, link_fields=False))
+    await office.open_run(numbers)
+    pushed = await office.execute(throttle=one_by_one(), settle=SettleTimes())
+    assert pushed.of(State.PUSHED) == set(numbers)
+    assert anyio.current_time() < 4 * 3600

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import anyio
 import pytest
 
 from k3push.core.model import State
@@ -8,7 +9,7 @@ from k3push.runs.stop import Cause
 from k3push.simulator import FAULT_NAMES, Accounts, FaultPlan, fault
 from k3push.simulator.faults import Ending
 from k3push.simulator.script import Channel
-from tests.runs.office import FIRST, Office, orders, push, sandbox, steered, steps
+from tests.runs.office import FIRST, SECOND, Office, orders, push, sandbox, steered, steps
 
 pytestmark = pytest.mark.anyio
 
@@ -103,3 +104,27 @@ async def test_a_job_longer_than_the_look_ahead_is_read_to_its_end() -> None:
     await office.open_run(orders(1700), FIRST)
     pushed = await office.execute()
     assert pushed.of(State.PUSHED) == set(orders(1700))
+
+
+@pytest.mark.parametrize("earlier", [True, False])
+async def test_a_site_that_loads_its_metadata_ends_no_night_that_has_read_the_form_before(
+    *, earlier: bool
+) -> None:
+    """What an earlier run has read is no slip in the settings; the first run says so at once."""
+    office = Office(sandbox(latency_s=0.1))
+    if earlier:
+        await office.open_run(NUMBERS[:2])
+        await office.execute()
+    await office.open_run(NUMBERS[2:], SECOND)
+    office.site.desk.unloaded = frozenset({"fsrcbillno"})
+
+    async def load() -> None:
+        await anyio.sleep(25)
+        office.site.desk.unloaded = frozenset()
+
+    async with anyio.create_task_group() as site:
+        site.start_soon(load)
+        pushed = await office.execute(SECOND)
+    told = set() if earlier else {Cause.LOOK_REFUSED}
+    assert set(pushed.stop.causes) == told
+    assert pushed.of(State.PUSHED) == (set(NUMBERS[2:]) if earlier else set())

@@ -198,6 +198,25 @@ async def test_a_passing_refusal_to_tell_what_was_made_since_leaves_nothing_to_a
     assert pushed.states[numbers[1]] is lost
 
 
+async def test_a_site_that_told_nothing_at_an_exception_is_asked_again_for_a_lost_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was made since is asked for anew when a doubt is settled, many minutes later."""
+    asked = ErpClient.made_since
+
+    async def made_since(self: ErpClient, *what: Any) -> Any:
+        if anyio.current_time() < 120:
+            raise LookRefusedError("no right", code="2", definite=True)
+        return await asked(self, *what)
+
+    monkeypatch.setattr(ErpClient, "made_since", made_since)
+    numbers = orders(4)
+    office = Office(sandbox(steps("ok", "response-error", "reset"), **OPEN))
+    await office.open_run(numbers)
+    pushed = await office.execute(throttle=steered(concurrency=1, chunk_size=1), check=False)
+    assert pushed.of(State.PUSHED) == set(numbers)
+
+
 async def test_a_form_without_a_time_of_making_costs_one_wait_and_not_one_for_each_refusal(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -38,6 +38,7 @@ NOTHING_DONE = [
     "lose-session",
     "edit-lock",
     "call-limit",
+    "no-licence",
     "no-permission",
     "msgcode-4",
     "msgcode-6",
@@ -99,6 +100,7 @@ async def test_answers_that_are_no_answers(name: str, status: int, begin: str) -
     [
         ("edit-lock", 13),
         ("call-limit", 14),
+        ("no-licence", 7),
         ("no-permission", 2),
         ("msgcode-4", 4),
         ("msgcode-6", 6),

@@ -89,6 +89,12 @@ def advice_lines(advice: Advice | None, reason: str, say: Say, *, indent: int) -
     return [" " * indent + line for line in lines]
 
 
+def odd_lines(say: Say, *, twins: int, partly: int) -> list[str]:
+    """Tell of numbers that have more documents than they should, or fewer."""
+    counts = {"summary.twins": twins, "summary.partly": partly}
+    return [say(key, count=count) for key, count in counts.items() if count]
+
+
 def cause_lines(causes: Mapping[Cause, str], say: Say) -> list[str]:
     """Return why an execution stopped before its end."""
     lines = []

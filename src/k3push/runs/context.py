@@ -1,4 +1,4 @@
-"""What one execution of a run works with: settings, times of settling, what is known so far."""
+"""What one execution of a run works with: settings, also those of settling, and what is known."""
 
 from __future__ import annotations
 
@@ -255,10 +255,20 @@ class Context:
 
     async def learn_links(self) -> None:
         """Ask the site for the links of the route, where they are not built in."""
+        await self._recall_forms()
         found = await find_links(self)
         self.learnt = found.route
         self.links.find = self.links.find or found.proved
         self.links.absent = self.links.absent or found.absent
+
+    async def _recall_forms(self) -> None:
+        """Take in that an earlier run has read these forms: what refuses them now may pass."""
+        route = self.route
+        for made in await self.ledger.made_by(self.run.id, limit=1):
+            earlier = await self.ledger.run(made.run)
+            asked = earlier.route.source_number_field if earlier else None
+            if asked == route.source_number_field:
+                self.worked |= {route.source, route.target}
 
     @property
     def repeats_pushes(self) -> bool:

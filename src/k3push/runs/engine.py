@@ -414,19 +414,23 @@ class _Engine:
         All wait for it to end, longer each time that nothing gets through.
         """
         context, backlog, limits = self.context, self.backlog, self.limits
-        left = [outcome for outcome in conclusion.outcomes if outcome.state is State.PLANNED]
+        unmade = [o for o in conclusion.outcomes if o.state in {State.PLANNED, State.UNKNOWN}]
+        if not unmade:
+            return
+        # Calls that were on their way together meet it together.
+        why = limits.words = unmade[-1].reason
+        limits.in_a_row += context.throttle.hold is None
+        # What was saved before it was met may be shown late (P 5.7).
+        shown_s = context.settle.first_wait_s if conclusion.hides else 0.0
+        self._spare_erp(why, max(pause_s(limits.in_a_row + 1), shown_s))
+        left = [outcome for outcome in unmade if outcome.state is State.PLANNED]
         if not left:
+            context.end_at_limit(why, limits.in_a_row)
             return
         was_quiet = sending.began_s >= self.done_s + QUIET_S[-1]
         by_itself = was_quiet and backlog.open == 1 == sending.at_once
         chunk = replace(sending.chunk, numbers=tuple(outcome.number for outcome in left))
         chunk = limits.put_off(chunk, by_itself=by_itself)
-        # Calls that were on their way together meet it together.
-        limits.in_a_row += context.throttle.hold is None
-        why = limits.words = left[-1].reason
-        # What was saved before it was met may be shown late (P 5.7).
-        shown_s = context.settle.first_wait_s if conclusion.hides else 0.0
-        self._spare_erp(why, max(pause_s(limits.in_a_row + 1), shown_s))
         is_end = backlog.open == 1 and self.intake.fed and not backlog.fresh
         if is_end and limits.is_about(chunk, backlog.last):
             limits.in_a_row -= 1  # it was this bill's

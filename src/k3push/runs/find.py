@@ -1,4 +1,4 @@
-"""Find runs by what a person asks for or a command began, and see what is left to do in one."""
+"""Which runs are meant: one by its name, or the newest of a filter; and what is left in one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose a document is that has come since a call: as whom users make documents, and when.
+"""Whether a document is somebody else's, by its maker and its time: as whom users make theirs.
 
 The ERP tells who has made a document, and when. As whom a user of the settings makes them is told
 by documents that answers to him have named; a rule may copy who made the bill instead. Where

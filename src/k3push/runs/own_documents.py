@@ -1,4 +1,4 @@
-"""Which documents that have come since a run's calls are its own, and what its rows say for them.
+"""What a run's rows say for documents that have come since its calls: which of them are its own.
 
 What another run of this ledger has made is that run's, and what somebody else has made is told by
 its maker and its time (`makers`). Either beside a document of ours makes a twin: two programs, or

@@ -63,6 +63,10 @@ ENOUGH_SHOWN = 10
 # whether any bill has several.
 MOST_KNOWN = 1000
 
+# A site that has just refused to tell what was made since is not asked that again for each call,
+# and may tell it by the time a doubt is settled.
+UNTOLD_FOR_S = 300.0
+
 # The local time of a server is no earlier than that of its farthest zone.
 WESTERNMOST = timedelta(hours=12)
 
@@ -127,7 +131,7 @@ class Proofs:
     missed: bool = False
     shown: Counter[str] = field(default_factory=Counter)
     _asked: bool = False
-    _untold: bool = False
+    _untold_s: float = -math.inf
     _clock: ServerClock | None = None
     _marks: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=MOST_MARKS))
     _sees: dict[tuple[str, frozenset[str]], bool] = field(default_factory=dict)
@@ -183,14 +187,14 @@ class Proofs:
             senders: Who sent each number in doubt, "" where that is not known.
             before: Documents of these numbers that were there before.
         """
-        if self._untold:
+        if anyio.current_time() - self._untold_s < UNTOLD_FOR_S:
             return frozenset(senders.values())
         when = began.no_later_than(self._clock)
         mark = self._mark_before(began)
         beside = [mark] if mark else []
         found = await look_for_strays(looker, f"{when:%Y-%m-%d %H:%M:%S}", senders, beside=beside)
         if found is None:
-            self._untold = True
+            self._untold_s = anyio.current_time()
             return frozenset(senders.values())
         known_before = found.get(mark)
         strays = {

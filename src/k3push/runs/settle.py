@@ -1,4 +1,6 @@
-"""Find out what became of numbers whose answer was lost (rule 6). Only reads are made here.
+"""Find out what became of numbers whose answer was lost, and when to ask again (rule 6).
+
+Only reads are made here.
 
 Found means done, once two looks a while apart show the same documents: a rule that splits a bill
 saves them one after another. Where such a rule was seen, the window has to pass as well. Absence

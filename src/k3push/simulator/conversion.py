@@ -116,7 +116,7 @@ class Converter:
         Args:
             order: What is asked for.
 
-            user: Who becomes the targets' creator.
+            user: Who becomes the targets' creator, unless the rule copies that.
 
             drop_one: Pass over the last source without a word (P 4.6).
 
@@ -324,6 +324,6 @@ class Converter:
             party=first.party,
             status=status,
             created=created,
-            creator=user,
+            creator=first.creator if route.copies_creators else user,
             entries=entries,
         )

@@ -54,6 +54,7 @@ def refuse(
     codes = {
         Ending.EDIT_LOCK: (MsgCode.EDIT_LOCK, texts.edit_lock),
         Ending.CALL_LIMIT: (MsgCode.CALL_LIMIT, texts.call_limit),
+        Ending.NO_LICENCE: (MsgCode.LICENCE, texts.no_licence),
         Ending.NO_PERMISSION: (MsgCode.NO_PERMISSION, texts.no_permission),
         Ending.MSGCODE_4: (MsgCode.EXCEPTION, texts.exception),
         Ending.MSGCODE_6: (MsgCode.DATABASE, texts.database),

@@ -109,6 +109,9 @@ class Ending(StrEnum):
     CALL_LIMIT = "call-limit"
     """Refused with MsgCode 14."""
 
+    NO_LICENCE = "no-licence"
+    """Refused with MsgCode 7; in the midst of the work, perhaps."""
+
     NO_PERMISSION = "no-permission"
     """Refused with MsgCode 2; a login, as the door refuses (P 2.4)."""
 
@@ -142,14 +145,20 @@ _NEVER_WORKED = frozenset(
         Ending.LOSE_SESSION,
         Ending.EDIT_LOCK,
         Ending.CALL_LIMIT,
+        Ending.NO_LICENCE,
         Ending.NO_PERMISSION,
         Ending.MSGCODE_4,
         Ending.MSGCODE_6,
     }
 )
-# Some servers say that there is no session when they have done the work all the same, and an
-# exception may come from a plug-in that is called after it.
-_WORKED_ALL_THE_SAME = frozenset({Ending.LOSE_SESSION, Ending.MSGCODE_4, Ending.MSGCODE_6})
+# Some servers say that there is no session when they have done the work all the same, an exception
+# may come from a plug-in that is called after it, and another module may want a licence then.
+_WORKED_ALL_THE_SAME = {
+    Ending.LOSE_SESSION: {Work.MAKE},
+    Ending.MSGCODE_4: {Work.MAKE},
+    Ending.MSGCODE_6: {Work.MAKE},
+    Ending.NO_LICENCE: {Work.MAKE, Work.DROP_ONE},
+}
 
 # These are a true answer in another form, which there is none of without the work.
 _ALWAYS_WORKED = frozenset(
@@ -259,7 +268,7 @@ def _all_faults() -> dict[str, Fault]:
         for work in Work:
             never = ending in _NEVER_WORKED and work is not Work.NONE
             always = ending in _ALWAYS_WORKED and work is Work.NONE
-            all_the_same = work is Work.MAKE and ending in _WORKED_ALL_THE_SAME
+            all_the_same = work in _WORKED_ALL_THE_SAME.get(ending, set())
             if (never and not all_the_same) or always:
                 continue
             made = Fault(work, ending)

@@ -69,6 +69,7 @@ class Route:
         allow_blocked: Whether the rule was customised to take sources that are not
             approved, or closed, or cancelled (P 5.11).
         keeps_links: Whether what it makes is linked to its source.
+        copies_creators: Whether what it makes bears who made its first source.
     """
 
     rule_id: str
@@ -78,6 +79,7 @@ class Route:
     allow_blocked: bool = False
     enabled: bool = True
     keeps_links: bool = True
+    copies_creators: bool = False
 
 
 PURCHASE_ORDER = Form(

@@ -99,6 +99,8 @@ class Desk:
 
     Attributes:
         replica: What is read, where it lags behind the books.
+        unloaded: Keys of fields, in lower case, that no form knows at the moment, as while a site
+            loads its metadata anew.
     """
 
     def __init__(
@@ -114,6 +116,7 @@ class Desk:
         self._limits = limits or QueryLimits()
         self._rights = rights or Rights()
         self.replica = Replica()
+        self.unloaded: frozenset[str] = frozenset()
         site = build or Build()
         self._fields = {
             form.id: fields_of(form, draft_number, site) for form in world.forms.values()
@@ -151,7 +154,7 @@ class Desk:
         if form_id in self._tasks:
             return self._table(self._tasks[form_id], data, user)
         form = self._form(data)
-        fields = self._fields[form.id]
+        fields = self._known(form)
         query = read_query(data, fields, self._dialect, self._limits.rows_for(user))
         page = query.page(
             self._rows(form, query, user), self._world.collation, ordered=_by_id(form, query)
@@ -159,6 +162,10 @@ class Desk:
         looks = form.id in self._world.made_forms and _STATUS in map(str.lower, query.keys)
         looked = tuple(bill.id for bill, _, _ in page) if looks else ()
         return Found(query.keys, query.values(page), looked)
+
+    def _known(self, form: Form) -> Mapping[str, Field[Row]]:
+        fields = self._fields[form.id]
+        return {key: fields[key] for key in fields if key not in self.unloaded}
 
     def _table(self, table: Table[R], data: Mapping[str, Any], user: str) -> Found:
         query = read_query(data, table.fields, self._dialect, self._limits.rows_for(user))
@@ -188,7 +195,7 @@ class Desk:
             raise QueryError(MsgCode.NO_PERMISSION, self._world.texts.no_permission)
         link = f"{form.entry_key}_Link"
         tables: dict[str, list[Field[Row]]] = {"FBillHead": [], form.entry_key: [], link: []}
-        for field in self._fields[form.id].values():
+        for field in self._known(form).values():
             table = form.entry_key if field.of_entry else "FBillHead"
             tables[link if field.key.startswith(f"{link}_") else table].append(field)
         parents = {"FBillHead": None, form.entry_key: "FBillHead", link: form.entry_key}

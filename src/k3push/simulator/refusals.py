@@ -120,6 +120,7 @@ class Texts:
     filter_too_long: str = "查询处理器用尽了内部资源，无法生成查询计划。"
     no_permission: str = "当前用户没有此业务对象的权限"
     edit_lock: str = '"demo"使用业务单据："采购订单"业务操作-"[采购订单-修改]"冲突，请稍候再使用。'
+    no_licence: str = "许可不足，请联系系统管理员"
     call_limit: str = "调用过于频繁，请稍后再试"
     login_refused: str = "用户未指定允许调用WebAPI接口，请联系系统管理员"
     exception: str = "未将对象引用设置到对象的实例。"

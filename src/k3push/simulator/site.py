@@ -142,7 +142,7 @@ class Site:
         self.calls: Counter[Channel] = Counter()
         """Requests so far, by kind."""
         self._load = load
-        self._desk = desk
+        self.desk = desk
         self._manners = manners
         self._agenda = Agenda()
         self._operations = OperationDesk(
@@ -394,7 +394,7 @@ class Site:
         if self._manners.query_lag_s:
             sources = {bill.id: bill for made in conversion.made for bill in made.sources}
             targets = [made.target for made in conversion.made]
-            arrive = self._desk.replica.keep(sources.values(), targets)
+            arrive = self.desk.replica.keep(sources.values(), targets)
             self._agenda.add(now_s + self._manners.query_lag_s, arrive)
         self._operations.changed((made.target for made in conversion.made), now_s)
         return self.world.commit(conversion, maker, push=push)
@@ -405,10 +405,10 @@ class Site:
         try:
             data = call.data(0)
             if not rows:
-                info = self._desk.business_info(data, visit.user)
+                info = self.desk.business_info(data, visit.user)
                 answer = {"ResponseStatus": status(style, success=True), "NeedReturnData": info}
                 return json_reply({"Result": answer})
-            keys, found, visit.looked = self._desk.rows(data, visit.user)
+            keys, found, visit.looked = self.desk.rows(data, visit.user)
         except QueryError as error:
             bare = objects or not rows
             return json_reply(query_failure(style, error.code, error.text, objects=bare))

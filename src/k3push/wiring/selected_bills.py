@@ -32,7 +32,7 @@ from k3push.runs.select import (
     none_have,
     select_bills,
 )
-from k3push.runs.stop import Cause, Stop, stopping
+from k3push.runs.stop import Cause, Stop, stopping, told_as
 from k3push.wiring.erp import ErpAccess
 
 LIST = "selected.csv"
@@ -105,7 +105,7 @@ class Selector:
                 if stop.asked:
                     cause, why = next(iter(stop.causes.items()))
                     if cause in _OF_NO_FORM:
-                        why = remark(f"cause.{cause}", why=why)
+                        why = remark(f"cause.{told_as(cause, why)}", why=why)
                     what = remark("select.failed", form=route.source, why=why)
                     raise Problem(what, _EXITS.get(cause, Exit.UNREACHABLE))
         except OSError as error:

@@ -1,4 +1,4 @@
-"""What a run has come to: states, exit codes, causes of a stop, the summary."""
+"""What a run has come to: states, exit codes and what to do then, causes of a stop, the summary."""
 
 from __future__ import annotations
 
@@ -110,8 +110,8 @@ WORDS = {
         "ERP 拒绝登录：{why}。请检查 erp.username、密码和 acct_id；只尝试了一次，因为连续五次错误会锁定账号。",
     ),
     "cause.login threw": (
-        "nobody could log in: {why}. It was tried twice; user name and password may well be right. When the ERP is well again, `k3push resume`.",
-        "无法登录：{why}。已尝试两次；用户名和密码可能并没有错。待 ERP 恢复正常后执行 `k3push resume`。",
+        "nobody could log in: {why}. It was tried twice; user name and password may well be right. Try again when the ERP is well.",
+        "无法登录：{why}。已尝试两次；用户名和密码可能并没有错。请待 ERP 恢复正常后重试。",
     ),
     "cause.look refused": (
         "the ERP refused a query: {why}. Check the route's forms, source_number_field and the user's rights.",

@@ -1,4 +1,4 @@
-"""What a run would do: the preview and the plan."""
+"""What a run would do: the preview, the plan and its fates (ready, partly, already, blocked)."""
 
 from __future__ import annotations
 

@@ -124,7 +124,8 @@ def test_no_answer_rejects_a_number_for_a_limit(code: str) -> None:
     answer = said(LOCK, code=code)
     looked = conclude(answer, [A], Look({}, proved=True), last_try=True)
     alone = conclude_unread(answer, A, last_try=True)
-    assert in_words(looked) == in_words(alone) == "A:planned"
+    assert in_words(looked) == "A:planned"
+    assert in_words(alone) == ("A:planned" if code == "14" else "A:unknown")
 
 
 @pytest.mark.parametrize(("code", "limited"), [("13", False), ("14", True), ("7", True)])
@@ -132,7 +133,17 @@ def test_a_limit_is_told_apart_from_a_lock(code: str, *, limited: bool) -> None:
     """It is about no number, so that all wait, and it uses up no try where nothing gets through."""
     concluded = conclude(said(LOCK, code=code), [A], Look({}, proved=True))
     alone = conclude_unread(said(LOCK, code=code), A)
-    assert [(each.try_later, each.limited) for each in (concluded, alone)] == [(True, limited)] * 2
+    assert (concluded.try_later, concluded.limited, alone.limited) == (True, limited, limited)
+
+
+@pytest.mark.parametrize("look", [Look({}), Look({}, proved=True, covered=False), None])
+def test_a_licence_that_is_missing_halfway_leaves_in_doubt_what_no_look_can_show(
+    look: Look | None,
+) -> None:
+    """Another module may want one after the document was saved."""
+    answer = said("许可不足", code="7")
+    concluded = conclude(answer, [A], look) if look else conclude_unread(answer, A)
+    assert (in_words(concluded), concluded.parts, concluded.limited) == ("A:unknown", (), True)
 
 
 def test_a_chunk_that_was_put_off_too_often_is_split() -> None:

@@ -18,8 +18,10 @@ Rows = list[list[object]]
 REFUSALS_OF_A_FIELD = 2
 
 # How long a field is refused that the form's metadata tell, before it is taken for lacking.
-# Refusals that lie farther apart are of two occasions.
 TOLD_BELIEVED_AFTER_S = 300.0
+
+# Refusals that lie farther apart are of two occasions; the slowest calls lie between them.
+ANOTHER_OCCASION_S = 3600.0
 
 
 class FormRows:
@@ -113,7 +115,7 @@ class FormRows:
         """
         now_s = anyio.current_time()
         first_s, last_s = self._refused_s.get((form, field), (now_s, now_s))
-        if now_s - last_s > TOLD_BELIEVED_AFTER_S:
+        if now_s - last_s > ANOTHER_OCCASION_S:
             first_s = now_s
         self._refused_s[form, field] = (first_s, now_s)
         return now_s - first_s

@@ -34,7 +34,7 @@ from k3push.runs.context import PushLimits
 from k3push.runs.forecast import ForecastContext, learn_links
 from k3push.runs.lookup import can_ask, look_at_newest_links
 from k3push.runs.outcome import Exit
-from k3push.runs.stop import Stop
+from k3push.runs.stop import Cause, Stop, told_as
 from k3push.wiring.config_file import find_config
 from k3push.wiring.erp import endpoints_of
 from k3push.wiring.measuring import check_measuring
@@ -127,7 +127,8 @@ class _Check:
                     why = str(error)
                     if len(sites) > 1:
                         why = remark("note.place", place=user, why=why)
-                    self._bad(self.say("cause.login refused", why=why), Exit.UNREACHABLE)
+                    kind = told_as(Cause.LOGIN_REFUSED, why)
+                    self._bad(self.say(f"cause.{kind}", why=why), Exit.UNREACHABLE)
                 except ErpUnreachableError as error:
                     self._bad(self.say("cause.unreachable", why=error), Exit.UNREACHABLE)
                     break

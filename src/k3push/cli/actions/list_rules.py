@@ -14,6 +14,7 @@ from k3push.core.remark import remark
 from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
+from k3push.runs.stop import Cause, told_as
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.erp import endpoints_of
 from k3push.words.language import Say, harmless
@@ -35,12 +36,10 @@ async def list_rules(
     try:
         async with ErpClient(endpoint) as erp:
             every = await erp.rules()
-    except LoginRefusedError as error:
-        raise Problem(remark("cause.login refused", why=str(error)), Exit.UNREACHABLE) from error
-    except ErpUnreachableError as error:
-        raise Problem(remark("cause.unreachable", why=str(error)), Exit.UNREACHABLE) from error
-    except LookFailedError as error:
-        raise Problem(remark("rules.unread", why=str(error)), Exit.UNREACHABLE) from error
+    except (LoginRefusedError, ErpUnreachableError, LookFailedError) as error:
+        if json:
+            put_json({"rules": [], "exit": int(Exit.UNREACHABLE)})
+        raise Problem(_told(error, str(error)), Exit.UNREACHABLE) from error
     shown = any(rule.source for rule in every)
     rules = [r for r in every if not shown or r.is_of(source or "", target or "")]
     if json:
@@ -56,6 +55,17 @@ async def list_rules(
     if (source or target) and every and not shown:
         screen(stderr=True, soft_wrap=True).print(escape(say("rules.no_forms")), highlight=False)
     return Exit.DONE
+
+
+def _told(error: Exception, why: str) -> str:
+    """Say what kept the rules from being read."""
+    match error:
+        case LoginRefusedError():
+            return remark(f"cause.{told_as(Cause.LOGIN_REFUSED, why)}", why=why)
+        case ErpUnreachableError():
+            return remark("cause.unreachable", why=why)
+        case _:
+            return remark("rules.unread", why=why)
 
 
 def _lines(rules: Sequence[Rule], say: Say) -> Iterator[str]:

@@ -31,6 +31,7 @@ from k3push.reporting.summary import (
     cause_lines,
     follow_line,
     next_step,
+    odd_lines,
     reason_lines,
     results_line,
     state_table,
@@ -97,8 +98,7 @@ async def status(config: Path | None, name: str | None, say: Say) -> Exit:
         console.print(escape(line))
     notes = {
         "    " + say("status.unread", rows=unread): unread > 0,
-        "  [red]" + escape(say("summary.twins", count=twins)) + "[/]": twins,
-        "  [red]" + escape(say("summary.partly", count=partly)) + "[/]": partly,
+        **{f"  [red]{escape(line)}[/]": 1 for line in odd_lines(say, twins=twins, partly=partly)},
         "  " + say("status.asks"): alive and not paused and counts.get(State.UNKNOWN),
     }
     for note in (note for note, applies in notes.items() if applies):

@@ -20,6 +20,7 @@ from k3push.reporting.summary import (
     cause_lines,
     follow_line,
     next_step,
+    odd_lines,
     reason_lines,
     results_line,
     state_table,
@@ -116,10 +117,8 @@ class Terminal:
         if ending.doubted:
             left = ending.counts.get(State.UNKNOWN, 0)
             out("  " + say("summary.doubted", doubted=ending.doubted, left=left))
-        if ending.twins:
-            out("  [red]" + escape(say("summary.twins", count=ending.twins)) + "[/]")
-        if ending.partly:
-            out("  [red]" + escape(say("summary.partly", count=ending.partly)) + "[/]")
+        for line in odd_lines(say, twins=ending.twins, partly=ending.partly):
+            out(f"  [red]{escape(line)}[/]")
         for line in _repeat_lines(ending, say):
             out("  " + escape(line))
         for line in reason_lines(reasons, say, causes=ending.causes):

@@ -88,7 +88,12 @@ class Look:
     @property
     def absence_counts(self) -> bool:
         """Whether a number without documents has none."""
-        return self.proved and self.covered and self.trusted
+        return self.would_show and self.trusted
+
+    @property
+    def would_show(self) -> bool:
+        """Whether those who look see the sender's documents, and the field finds them."""
+        return self.proved and self.covered
 
 
 def needs_patience(
@@ -137,6 +142,7 @@ def conclude(
     success, and the field was never proved       unknown; the run stops if nothing is shown
     all but 13 and 14, and a stray document has   unknown, unless a message names it that is about
     come                                          a bill
+    no licence (7), and no look would show it     unknown: it may have been met halfway
     says that a bill is locked (13)               planned, after a pause; at last rejected
     says that calls are limited (14, 7)           planned, after a pause
     the user has no right (2), and others may     planned, as it was
@@ -173,6 +179,8 @@ def conclude(
         of_rest = Conclusion(())
     elif of_rest is None and look.stray:
         of_rest = _beside_stray(rest, elsewhere=elsewhere)
+    elif of_rest is None and not look.would_show and said.code == LICENCE:
+        of_rest = rest.unproved()
     elif of_rest is None and _puts_off(said, last_try=last_try):
         of_rest = rest.later()
     elif of_rest is None and goes_elsewhere(said, elsewhere=elsewhere):
@@ -316,7 +324,7 @@ def _by_word_alone(rest: _Rest, look: Look, *, alone: bool, drafts: bool) -> Con
     hidden = _may_hide_draft(said, drafts=drafts)
     silent = said.success and not said.named
     if said.thrown or hidden or silent or said.partial:
-        return rest.unknown("unproved", rest.reason or remark("note.unproved"))
+        return rest.unproved()
     if said.success:
         sure = alone or look.linked
         if not sure:
@@ -391,6 +399,11 @@ class _Rest:
         return Conclusion(
             tuple(Outcome(n, State.UNKNOWN, code=code, reason=reason) for n in self.numbers)
         )
+
+    def unproved(self) -> Conclusion:
+        """Leave them in doubt, since a look that shows nothing proves nothing."""
+        doubts = self.unknown("unproved", self.reason or remark("note.unproved"))
+        return replace(doubts, limited=self.said.code in ABOUT_NO_BILL)
 
     def later(self) -> Conclusion:
         """Let them travel together again after a pause."""
@@ -472,17 +485,17 @@ def conclude_unread(
         if not said.success and reason:
             code = said.code if outcome.state is State.DRAFT else PARTLY
             outcome = outcome._replace(code=code, reason=reason)
-    elif said.success or said.thrown:
-        outcome = Outcome(
-            number, State.UNKNOWN, code=said.code if said.messages else "unnamed", reason=reason
-        )
+    elif said.success or said.thrown or said.code == LICENCE:
+        code = said.code if said.messages else "unnamed"
+        outcome = Outcome(number, State.UNKNOWN, code=code, reason=reason)
+        return Conclusion((outcome,), limited=said.code in ABOUT_NO_BILL)
+    elif elsewhere and said.code == NO_RIGHT:
+        outcome = Outcome(number, State.PLANNED, code=said.code, reason=reason)
+        return Conclusion((outcome,), parts=((number,),))
     elif _puts_off(said, last_try=last_try):
         outcome = Outcome(number, State.PLANNED, code=said.code, reason=reason)
         limited = said.code in ABOUT_NO_BILL
         return Conclusion((outcome,), parts=((number,),), try_later=True, limited=limited)
-    elif elsewhere and said.code == NO_RIGHT:
-        outcome = Outcome(number, State.PLANNED, code=said.code, reason=reason)
-        return Conclusion((outcome,), parts=((number,),))
     elif _may_hide_draft(said, drafts=drafts):
         outcome = Outcome(number, State.UNKNOWN, code="unnamed", reason=reason)
     else:

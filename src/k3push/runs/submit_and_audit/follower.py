@@ -175,7 +175,7 @@ class Follower:
         under_way = self._under_way.entries
         free = [entry for entry in due if not entry.lost and entry.document.id in under_way]
         free = [entry for entry in free if not self._reads.is_missed(entry, standings)]
-        self._ownership.learn([entry.document for entry in free], standings)
+        await self._ownership.learn([entry.document for entry in free], standings)
         calls, ended = await self._judge(free, standings)
         await self._under_way.end(ended)
         for (step, status, _), entries in calls.items():

@@ -16,7 +16,7 @@ documents that are read for their steps anyway, where `makers` reads a sample of
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, timedelta
 
@@ -153,7 +153,8 @@ class Ownership:
             return remark("note.document.part")
         if await self._is_ours(entry, standing):
             return ""
-        self._strange[id_] = standing.creator
+        if standing.creator not in self._senders:
+            self._strange[id_] = standing.creator  # it may turn out to be one of ours
         if not standing.creator:
             return remark("note.document.no_maker")
         return remark("note.document.not_ours", creator=standing.creator)
@@ -163,12 +164,6 @@ class Ownership:
         document = entry.document
         if document.sender or self.context.route.follow_already:
             return True
-        if standing.creator not in self._senders and not self._has_learnt:
-            self._has_learnt = True
-            page = await self.context.ledger.documents(self.context.run.id, limit=MOST_LEARNT_FROM)
-            if named := [each for each in page if each.sender]:
-                ids = [each.id for each in named]
-                self.learn(named, await look_at_standings(self.context, ids))
         if standing.creator not in self._senders:
             return False
         context, sender = self.context, self._senders[standing.creator]
@@ -180,11 +175,31 @@ class Ownership:
 
     # -- who makes ours -----------------------------------------------------------------------
 
-    def learn(self, documents: Iterable[Document], standings: Mapping[str, Standing]) -> None:
+    async def learn(self, due: Sequence[Document], standings: Mapping[str, Standing]) -> None:
         """Learn as whom our pushes make documents, from those that their answers name.
 
         What was left alone for its maker goes on where that is one of ours after all.
+
+        Args:
+            due: Documents that are about to take a step.
+            standings: How they stand.
         """
+        self._take_in(due, standings)
+        nameless = [each for each in due if not each.sender and each.id in standings]
+        if not self._has_learnt and any(
+            standings[each.id].creator not in self._senders for each in nameless
+        ):
+            self._has_learnt = True
+            page = await self.context.ledger.documents(self.context.run.id, limit=MOST_LEARNT_FROM)
+            if named := [each for each in page if each.sender]:
+                ids = [each.id for each in named]
+                self._take_in(named, await look_at_standings(self.context, ids))
+        for id_, creator in list(self._strange.items()):
+            if creator in self._senders:
+                del self._strange[id_]
+                self.under_way.reopen(id_)
+
+    def _take_in(self, documents: Iterable[Document], standings: Mapping[str, Standing]) -> None:
         for document in documents:
             standing, sender = standings.get(document.id), document.sender
             if sender and standing and standing.creator:
@@ -195,10 +210,6 @@ class Ownership:
             for sender, makers in self._makers.items()
             if len(makers) == 1
         }
-        for id_, creator in list(self._strange.items()):
-            if creator in self._senders:
-                del self._strange[id_]
-                self.under_way.reopen(id_)
 
 
 def _is_of_another_time(row: Row, standing: Standing) -> bool:

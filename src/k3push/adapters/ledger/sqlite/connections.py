@@ -214,7 +214,7 @@ def connect(path: Path, *, create: bool) -> tuple[Connection, Connection]:
         locks_folder(path).mkdir(mode=0o700, exist_ok=True)
         # One at a time, since the switch to WAL does not wait for others, and since the file that
         # one makes must be closed before another has locks on it.
-        lock = FileLock(locks_folder(path) / "opening", mode=0o600, thread_local=False)
+        lock = lock_at(locks_folder(path) / "opening")
         with lock.acquire(OPENING_PATIENCE_S):
             _make(path)
             _check_names(path)
@@ -257,6 +257,13 @@ def version_of(path: Path) -> int:
             return int(version)
         finally:
             connection.close()
+
+
+def lock_at(path: Path) -> FileLock:
+    """Return a lock on a file that ends with its process."""
+    # Not bound to a thread, since worker threads come and go while a run is owned. A lock that
+    # the operating system does not know would outlive its process, so there is no fall-back.
+    return FileLock(path, mode=0o600, thread_local=False, fallback_to_soft=False)
 
 
 def locks_folder(path: Path) -> Path:

@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 
 from filelock import FileLock, Timeout
 
-from k3push.adapters.ledger.sqlite.connections import identity, of_file
+from k3push.adapters.ledger.sqlite.connections import identity, lock_at, of_file
 from k3push.core.model import RunId
 from k3push.core.remark import remark
 from k3push.ports import LedgerLostError, RunIsAliveError
@@ -107,7 +107,7 @@ class RunLocks:
                 yield run
 
     def _lock_of(self, run: RunId) -> FileLock:
-        return _lock(self._folder / f"{quote(run, safe='')}.lock")
+        return lock_at(self._folder / f"{quote(run, safe='')}.lock")
 
     def _release(self, lock: FileLock) -> None:
         lock.release()
@@ -116,11 +116,5 @@ class RunLocks:
     @contextmanager
     def _gate(self) -> Iterator[None]:
         self._folder.mkdir(mode=0o700, exist_ok=True)
-        with _lock(self._folder / "gate").acquire(GATE_PATIENCE_S, GATE_POLL_S):
+        with lock_at(self._folder / "gate").acquire(GATE_PATIENCE_S, GATE_POLL_S):
             yield
-
-
-def _lock(path: Path) -> FileLock:
-    # Not bound to a thread, since worker threads come and go while a run is owned. A lock that
-    # the operating system does not know would outlive its process, so there is no fall-back.
-    return FileLock(path, mode=0o600, thread_local=False, fallback_to_soft=False)
