@@ -106,6 +106,7 @@ RELOADED = [
     ("FCloseStatus",),
     ("FSRCBillNo", "FCreateDate", "FCreatorId.FName", "FDocumentStatus"),
 ]
+LACKED = ["FCreateDate", "FCreatorId.FName", "FSRCBILLTYPEID"]
 GUARDS = ["msgcode-4", "msgcode-6", "response-error"]
 # What a bill may do to each call that holds it: nothing is ever made of it then, or all is.
 BREAKING = [

@@ -90,9 +90,11 @@ class People:
     async def reload(self, event: Reloads) -> None:
         """Let the site load its metadata anew."""
         await anyio.sleep(event.at_s)
-        self.scene.site.desk.unloaded = frozenset(map(str.lower, event.fields))
+        desk = self.scene.site.desk
+        lacking = desk.unloaded
+        desk.unloaded = lacking | frozenset(map(str.lower, event.fields))
         await anyio.sleep(event.for_s)
-        self.scene.site.desk.unloaded = frozenset()
+        desk.unloaded = lacking
 
     async def take_down(self, event: IsDown) -> None:
         """Switch the server off for a while."""
