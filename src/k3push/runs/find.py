@@ -1,4 +1,4 @@
-"""Which runs are meant: one by its name, or the newest of a filter; and what is left in one."""
+"""Which runs are meant, by name or filter; which rows hold a text; what is left in a run."""
 
 from __future__ import annotations
 
