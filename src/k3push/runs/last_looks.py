@@ -260,7 +260,7 @@ async def recall_due_look(context: Context) -> None:
                 context.refused[row.bill] = (await _before_first(context, row.bill), at_s)
                 context.refused_s = max(context.refused_s, at_s)
             elif row.attempts > 1 and await _was_in_doubt(context, row.bill):
-                context.suspects[row.bill] = await _before_first(context, row.bill)
+                context.suspects[row.bill] = await _before_last(context, row.bill)
 
 
 async def _was_in_doubt(context: Context, bill: BillNumber) -> bool:
@@ -272,3 +272,9 @@ async def _before_first(context: Context, bill: BillNumber) -> frozenset[str]:
     """Return which documents of a bill were there before this run first sent it."""
     kept = await attempts_by(context.ledger, context.run.id, bill)
     return frozenset(kept[0].attempt.intent.before.get(bill, ()) if kept else ())
+
+
+async def _before_last(context: Context, bill: BillNumber) -> frozenset[str]:
+    """Return which documents of a bill were known before this run last sent it."""
+    kept = await attempts_by(context.ledger, context.run.id, bill)
+    return frozenset(id_ for each in kept for id_ in each.attempt.intent.before.get(bill, ()))
