@@ -54,11 +54,13 @@ from tests.campaign.events import (
     Intrudes,
     IsClosed,
     IsDown,
+    IsElsewhere,
     IsGone,
     IsLockedOut,
     IsNew,
     IsPushed,
     Joins,
+    Lacks,
     ListsIds,
     Meets,
     Names,
@@ -80,6 +82,7 @@ from tests.campaign.fair import (
     ANSWERED,
     BREAKING,
     GUARDS,
+    LACKED,
     LATE,
     LICENCES,
     LOGIN_FAULTS,
@@ -192,6 +195,11 @@ def _oddities(seed: int, more: Sequence[str]) -> list[Event]:
     """Draw what adversaries came with who had read the rules."""
     events = _makers_and_clocks(_of(seed, "makers"), _of(seed, "clock"))
     events += _licences(_of(seed, "licences")) + _reloads(_of(seed, "metadata"))
+    chance = _of(seed, "fields and hours")
+    if chance.random() < 0.05:
+        events.append(Lacks(chance.choice(LACKED)))
+    if chance.random() < 0.1:
+        events.append(IsElsewhere(chance.choice([-11.0, -5.0, 5.5, 8.0, 13.0])))
     if more:
         events += _refused_users([USERS[0], *more], _of(seed, "pushes of a user"))
     return events

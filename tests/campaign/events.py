@@ -381,6 +381,28 @@ class Reloads:
 
 
 @dataclass(frozen=True, slots=True)
+class Lacks:
+    """No form of the site has a field."""
+
+    field: str
+
+    def __str__(self) -> str:
+        """Say so."""
+        return f"no form has {self.field}"
+
+
+@dataclass(frozen=True, slots=True)
+class IsElsewhere:
+    """The server's local time is another than that of the machine."""
+
+    hours: float
+
+    def __str__(self) -> str:
+        """Say so."""
+        return f"the server is {self.hours:+g} hours from here"
+
+
+@dataclass(frozen=True, slots=True)
 class SetsClock:
     """Somebody sets the clock of the machine, while the ERP's stays right."""
 
@@ -430,6 +452,8 @@ Event = (
     | Retries
     | SetsClock
     | Reloads
+    | Lacks
+    | IsElsewhere
     | Condition
     | AfterPush
 )

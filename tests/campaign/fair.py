@@ -106,6 +106,7 @@ RELOADED = [
     ("FCloseStatus",),
     ("FSRCBillNo", "FCreateDate", "FCreatorId.FName", "FDocumentStatus"),
 ]
+LACKED = ["FCreateDate", "FCreatorId.FName", "FSRCBILLTYPEID"]
 GUARDS = ["msgcode-4", "msgcode-6", "response-error"]
 # What a bill may do to each call that holds it: nothing is ever made of it then, or all is.
 BREAKING = [
@@ -166,8 +167,9 @@ def fair_together(frame: Frame, events: Sequence[Event]) -> list[Event]:
             return True
         met = event.fault
         denied = met.ending is Ending.LOSE_SESSION and met.works
-        broke = met.ending in BROKE_ON_THE_SERVER | THROWN and met.works
-        nameless = met.ending in THROWN | {Ending.NO_LICENCE} and met.works and frame.style.old
+        thrown = met.ending in THROWN | {Ending.NO_LICENCE} and met.works
+        broke = thrown or (met.ending in BROKE_ON_THE_SERVER and met.works)
+        nameless = thrown and frame.style.old
         unseen = denied and (bool(gaps) or not asks)
         return not unseen and not (broke and slow) and not nameless
 

@@ -7,7 +7,7 @@ row need not tell of it, save where it came before the end of the execution that
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import anyio
 
@@ -51,7 +51,7 @@ def late_targets(
         for making in scene.world.makings_of(number):
             if making.maker is not Maker.CLIENT or making.push <= scene.by_hand:
                 continue
-            worked_out_s = _seconds(making.target)
+            worked_out_s = _seconds(making.target, scene.story.away)
             seen = scene.witness.push_of(
                 making.source.number,
                 worked_out_s,
@@ -101,7 +101,7 @@ def _last_sender(scene: Scene, run: RunId, number: str) -> Execution | None:
     return there[0] if looked else None
 
 
-def _seconds(bill: Bill) -> float:
+def _seconds(bill: Bill, away: timedelta) -> float:
     """Return when a target was worked out: its date is cut off to whole seconds."""
-    created = datetime.fromisoformat(bill.created).replace(tzinfo=NOON.tzinfo)
+    created = datetime.fromisoformat(bill.created).replace(tzinfo=NOON.tzinfo) - away
     return (created - NOON).total_seconds() + 1

@@ -90,9 +90,11 @@ class People:
     async def reload(self, event: Reloads) -> None:
         """Let the site load its metadata anew."""
         await anyio.sleep(event.at_s)
-        self.scene.site.desk.unloaded = frozenset(map(str.lower, event.fields))
+        desk = self.scene.site.desk
+        lacking = desk.unloaded
+        desk.unloaded = lacking | frozenset(map(str.lower, event.fields))
         await anyio.sleep(event.for_s)
-        self.scene.site.desk.unloaded = frozenset()
+        desk.unloaded = lacking
 
     async def take_down(self, event: IsDown) -> None:
         """Switch the server off for a while."""
@@ -172,18 +174,20 @@ class People:
             and scene.routes[doubt.run].source_number_field
             and not self._may_be_merged(doubt.number)
             and not self._may_be_cut(doubt.number)
-            and not self._may_be_typed
+            and not self._may_be_typed(doubt.number)
         ]
 
-    @property
-    def _may_be_typed(self) -> bool:
-        """Whether a document that nothing ties to a bill may be of any lost call.
+    def _may_be_typed(self, number: str) -> bool:
+        """Say whether a document that nothing ties to a bill may be of this lost call.
 
-        A person has typed a bill's number into it, and the field that is asked holds no numbers.
+        A person has typed a number into it: a part of one of the call, or the field that is asked
+        holds no numbers.
         """
-        events = self.scene.story
-        typed = any(event.what is Stands.TYPED for event in events.all_of(Bears))
-        return typed and events.has(AsksField)
+        story, as_one = self.scene.story, self.scene.world.collation
+        typed = [as_one(e.number) for e in story.all_of(Bears) if e.what is Stands.TYPED]
+        sent = list(map(as_one, self._together_with(number)))
+        cut = any(each in one and each != one for each in typed for one in sent)
+        return cut or (bool(typed) and story.has(AsksField))
 
     def _may_be_merged(self, number: str) -> bool:
         """Say whether a neighbour's document may hold a number, and no link can tell."""

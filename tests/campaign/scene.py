@@ -36,6 +36,7 @@ from tests.campaign.events import (
     Drops,
     IsNew,
     Joins,
+    Lacks,
     ListsIds,
     Meets,
     Names,
@@ -248,7 +249,8 @@ def set_up(
     ledger = ledger or MortalLedger(Fate(), account=account)
     options = _options(story, plan)
     times = next((event.times for event in story.all_of(Sets)), Times())
-    site = build(options, clock=VirtualClock().now)
+    site = build(options, clock=lambda: VirtualClock().now() + story.away)
+    site.desk.unloaded = frozenset(event.field.lower() for event in story.all_of(Lacks))
     world = site.world
     if not story.has(IsNew):
         add_old_document(world)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TypeVar
 
 from k3push.runs.context import PushLimits
@@ -27,10 +28,12 @@ from tests.campaign.events import (
     AsksField,
     Event,
     IsClosed,
+    IsElsewhere,
     IsGone,
     IsLockedOut,
     IsNew,
     IsPushed,
+    Lacks,
 )
 from tests.runs.office import SETTLE
 
@@ -148,7 +151,8 @@ class Story:
     def is_dim(self) -> bool:
         """Whether nobody may be able to prove that a document is not there."""
         hidden = self.has(IsNew, Sees, MayNotRead, IsGone, IsLockedOut, IsUntied)
-        return self.is_blind or hidden or self.lags
+        untold = any(event.field == "FCreateDate" for event in self.all_of(Lacks))
+        return self.is_blind or hidden or self.lags or untold
 
     @property
     def usual_call_s(self) -> float:
@@ -164,6 +168,11 @@ class Story:
             for event in self.happenings
             if isinstance(event, Lags)
         )
+
+    @property
+    def away(self) -> timedelta:
+        """How far the server's local time is ahead."""
+        return timedelta(hours=sum(event.hours for event in self.all_of(IsElsewhere)))
 
     @property
     def cuts_pages(self) -> bool:

@@ -212,6 +212,17 @@ def test_a_wait_is_counted_down_in_the_bar() -> None:
         assert "paused by control" in drawn(console, progress)[0]
 
 
+def test_looks_that_wait_side_by_side_are_told_once() -> None:
+    """Three looks meet one broken line together; the next time they wait longer."""
+    console, time_s = screen(terminal=False), Watch()
+    progress = RunProgress(console, speaker("en"), {State.PLANNED: 4}, steered(), now_s=time_s)
+    for at_s, seconds in ((0.0, 2.0), (0.2, 2.0), (0.3, 2.0), (2.5, 6.0), (2.6, 6.0)):
+        time_s.now_s = at_s
+        progress.waiting("connection refused", seconds)
+    told = [line.split(":")[0] for line in written(console).splitlines()]
+    assert told == ["waiting 2 s", "waiting 6 s"]
+
+
 def test_quiet_means_quiet() -> None:
     """What was asked for with --quiet is a summary and nothing before it."""
     console = screen(terminal=True)

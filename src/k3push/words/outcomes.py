@@ -118,8 +118,8 @@ WORDS = {
         "ERP 拒绝查询：{why}。请检查路线的单据标识、source_number_field 和用户权限。",
     ),
     "cause.look failed": (
-        "the ERP answers, but its queries failed again and again: {why} Nothing is lost; try `k3push resume` later.",
-        "ERP 有应答，但查询多次失败：{why} 数据没有丢失，请稍后执行 `k3push resume`。",
+        "queries of the ERP failed again and again: {why} Nothing is lost; try `k3push resume` later.",
+        "对 ERP 的查询多次失败：{why} 数据没有丢失，请稍后执行 `k3push resume`。",
     ),
     "cause.contradiction": (
         "answer and read-back contradict each other: {why} Check the route's source_number_field; with erp.identities, also that the user of [erp] sees what the others make. Where a copy of the database answers queries late, raise settle.first_wait_s.",

@@ -30,6 +30,9 @@ from k3push.words.language import Say
 LINE_EVERY_S = 30
 BAR_CELLS = 16
 
+# Waits of one cause that end so near to each other are told once.
+SIDE_BY_SIDE_S = 1.0
+
 
 class RunProgress:
     """Counts what a run comes to, and shows it. Fulfils `ports.Watch`."""
@@ -130,8 +133,12 @@ class RunProgress:
 
     def waiting(self, why: str, seconds: float) -> None:
         """Say what is waited for: in the bar while it lasts, or in a line."""
-        self._wait = (why, self._now_s() + seconds)
-        if self._bar is None:
+        told, until_s = self._wait
+        ends_s = self._now_s() + seconds
+        # Looks side by side meet one failure together.
+        is_news = told != why or until_s < ends_s - SIDE_BY_SIDE_S
+        self._wait = (why, ends_s)
+        if self._bar is None and is_news:
             self._print(self._say("progress.waiting", why=why, seconds=seconds))
 
     def held(self, hold: Hold | None) -> None:
