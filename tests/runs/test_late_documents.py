@@ -9,13 +9,23 @@ import anyio
 import pytest
 
 from k3push.core.model import TWIN, RunId, State
-from k3push.runs.context import Context
+from k3push.runs.context import Context, SettleTimes
+from k3push.runs.engine import push_run
 from k3push.runs.throttle import Throttle
 from k3push.simulator import site
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.orders import PushOrder
-from tests.runs.office import ROUTE, Office, orders, sandbox, steered, steps
-from tests.runs.rough_answers import OPEN
+from tests.runs.office import (
+    ROUTE,
+    Office,
+    one_by_one,
+    only_settle,
+    orders,
+    sandbox,
+    steered,
+    steps,
+)
+from tests.runs.rough_answers import NO_CANARY, OPEN, until_lost
 from tests.runs.test_follow import FOLLOW
 
 pytestmark = pytest.mark.anyio
@@ -116,3 +126,31 @@ async def test_what_another_program_of_our_user_adds_takes_no_step() -> None:
     later = hours_after_a_doubt(office, throttle, numbers[1], add)
     await office.execute(throttle=throttle, beside=later, check=False)
     assert [document.status for document in added] == ["A"]
+
+
+@pytest.mark.parametrize("command", ["resume", "settle"])
+async def test_a_late_second_document_is_told_though_the_run_was_killed(command: str) -> None:
+    """A lost bill was sent again after its window; its first call is carried out after a kill."""
+    plan = steps(*["ok"] * 12, "commit-late-then-reset:900", *["ok"] * 30, "reset")
+    office, numbers = Office(sandbox(plan, latency_s=20.0, look_s=0.1, **OPEN)), orders(50)
+    await office.open_run(numbers)
+    lost = []
+
+    async def kill(job: Context) -> None:
+        lost.append(await until_lost(office))
+        while (await office.rows())[lost[0]].state is not State.PUSHED:  # noqa: ASYNC110
+            await anyio.sleep(1)
+        job.stop.scope.cancel()
+
+    often, throttle = SettleTimes(), one_by_one()
+    await office.execute(
+        limits=NO_CANARY, throttle=throttle, settle=often, beside=kill, check=False
+    )
+    assert len(office.site.world.documents_of(lost[0])) == 1
+    await anyio.sleep(600)
+    work = only_settle if command == "settle" else push_run
+    pushed = await office.execute(
+        limits=NO_CANARY, throttle=throttle, settle=often, work=work, check=False
+    )
+    assert len(office.site.world.documents_of(lost[0])) == 2
+    assert pushed.rows[lost[0]].code == TWIN, pushed.rows[lost[0]]

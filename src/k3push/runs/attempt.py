@@ -66,7 +66,7 @@ from k3push.ports import (
 )
 from k3push.runs.context import Context
 from k3push.runs.earlier_calls import waits_for_others
-from k3push.runs.last_looks import note_refused
+from k3push.runs.last_looks import note_look, note_refused
 from k3push.runs.lookup import can_ask, found_by, look_at_targets
 from k3push.runs.own_documents import (
     but_others_cancelled,
@@ -505,6 +505,8 @@ async def _look_first(context: Context, sending: Sending) -> Mapping[BillNumber,
         sending.outcomes += tuple(outcomes)
         gone = {outcome.number for outcome in outcomes}
         sending.numbers = tuple(number for number in sending.numbers if number not in gone)
+    if context.suspects:
+        await note_look(context)
     kinds = (seen.targets, seen.shared, seen.denied, seen.namesakes, seen.cancelled)
     there = {n: tuple(t.id for kind in kinds for t in kind.get(n, ())) for n in sending.numbers}
     return {number: ids for number, ids in there.items() if ids}

@@ -52,8 +52,9 @@ from k3push.runs.intake import Intake
 from k3push.runs.last_looks import (
     look_at_refused,
     look_once_more,
+    note_look,
     note_refused,
-    recall_refused,
+    recall_due_look,
 )
 from k3push.runs.retried_reads import pause_s
 from k3push.runs.row_pages import PAGE_ROWS
@@ -95,7 +96,7 @@ async def push_run(context: Context) -> None:
             by_id=lambda bill: bool(context.id_of(bill)),
         )
         engine = _Engine(context, backlog, frozenset(doubt.number for doubt in doubts))
-        await recall_refused(context)
+        await recall_due_look(context)
         await engine.run()
         await look_once_more(context)
         if context.route.follow and not context.stop.asked:
@@ -488,6 +489,8 @@ class _Engine:
         """Ask once what became of our doubts; return the seconds until the next is due."""
         news = self.doubts.news
         settled = await settle_once(self.context, self.context.run.id)
+        if self.context.suspects:
+            await note_look(self.context)
         for part in settled.parts:
             self.backlog.add_suspect(part)
         self.doubts.unproved = settled.unproved

@@ -22,7 +22,7 @@ from k3push.ports import Clock, Erp, Ledger, Watch
 from k3push.runs.context import Context, DoubtAges, PushLimits, SettleTimes
 from k3push.runs.control import obey
 from k3push.runs.engine import push_run
-from k3push.runs.last_looks import look_at_all_refused, recall_refused
+from k3push.runs.last_looks import look_once_more, recall_due_look
 from k3push.runs.outcome import Ending, anything_open, ending_of
 from k3push.runs.settle import Settled, settle_once, tell_of_person
 from k3push.runs.stop import Stop, stopping
@@ -168,8 +168,8 @@ async def settle_run(context: Context, settling: Callable[[int, float], None]) -
                 settling(settled.left, context.settle.window_s)
             await context.stop.sleep(settled.next_due_s)
         await settle_steps(context)
-        await recall_refused(context)
+        await recall_due_look(context)
         if context.look_due_since is not None:
-            await look_at_all_refused(context)
+            await look_once_more(context)
         if not context.stop.asked:
             tell_of_person(context, settled.unproved, settled.hopeless)

@@ -17,6 +17,7 @@ from k3push.core.safety.evidence import made_beside, new_targets
 from k3push.core.safety.life import AMENDABLE
 from k3push.runs.context import Context
 from k3push.runs.due_looks import due_since, note_due, note_made
+from k3push.runs.earlier_calls import was_in_doubt
 from k3push.runs.lookup import look_at_targets
 from k3push.runs.own_documents import (
     attempts_by,
@@ -33,6 +34,14 @@ TELL_OF_S = 5.0
 
 
 async def look_once_more(context: Context) -> None:
+    """Look again at all that was refused or in doubt, and note that this is done."""
+    await look_at_all_refused(context)
+    await _look_at_suspects(context)
+    if context.look_due_since is not None:
+        await note_made(context.ledger, context.run.id)
+
+
+async def _look_at_suspects(context: Context) -> None:
     """Look again at what was in doubt in this execution and has documents by now.
 
     A document that a rule saved later is added to its row. It is a twin where no bill is known to
@@ -41,7 +50,6 @@ async def look_once_more(context: Context) -> None:
     """
     elsewhere = {} if context.repeats_pushes else context.doubted_elsewhere
     suspects = dict.fromkeys(elsewhere, frozenset[str]()) | context.suspects
-    await look_at_all_refused(context)
     if not suspects or not context.reads_back:
         return
     await _recall_sources(context, suspects)
@@ -145,15 +153,20 @@ async def note_refused(context: Context, numbers: Collection[BillNumber], *, lat
         numbers: The ERP's spellings.
         late: Looks may show later what was saved all the same.
     """
-    due_since, now = context.look_due_since, context.clock.now()
-    # Whoever takes these up after a kill knows them by the time of their rows.
-    if due_since is None or now < due_since:
-        context.look_due_since = now
-        await note_due(context.ledger, context.run.id, now)
+    await note_look(context)
     none, now_s = frozenset[str](), anyio.current_time()
     context.refused |= {n: (context.sent_before.get(n, none), now_s) for n in numbers}
     if late:
         context.refused_s = now_s
+
+
+async def note_look(context: Context) -> None:
+    """Write down that a last look is due, before what it is for is settled or sent again."""
+    due_since, now = context.look_due_since, context.clock.now()
+    # Whoever takes it up after a kill knows what it is for by the time of the rows.
+    if due_since is None or now < due_since:
+        context.look_due_since = now
+        await note_due(context.ledger, context.run.id, now)
 
 
 async def look_at_all_refused(context: Context) -> None:
@@ -165,8 +178,6 @@ async def look_at_all_refused(context: Context) -> None:
         # A stop, too, waits for what has left to be told.
         await anyio.sleep(left_s)
     await look_at_refused(context, all_of_them=True)
-    if context.look_due_since is not None:
-        await note_made(context.ledger, context.run.id)
 
 
 async def look_at_refused(context: Context, *, all_of_them: bool = False) -> float:
@@ -228,24 +239,42 @@ async def _take_back(context: Context, outcome: Outcome, *, refused: bool = True
             context.note_twins([told])
 
 
-async def recall_refused(context: Context) -> None:
-    """Take in what an execution was refused that was cut off before its last look."""
+async def recall_due_look(context: Context) -> None:
+    """Take in what an execution was refused, or sent twice, that was cut off before its last look.
+
+    An earlier call of what was sent twice may have been carried out after its window.
+    """
     run, patience_s = context.run, context.settle.first_wait_s
     since = await due_since(context.ledger, run.id)
     context.looked_until = context.look_due_since = since
     if since is None:
         return
-    async for rows in pages_of(context.ledger, run, {State.REJECTED}):
+    async for rows in pages_of(context.ledger, run, AMENDABLE | {State.REJECTED}):
         for row in rows:
-            if row.attempts and row.settled_at and row.settled_at >= since:
+            if not (row.attempts and row.settled_at and row.settled_at >= since):
+                continue
+            if row.state is State.REJECTED:
                 age_s = (context.clock.now() - row.settled_at).total_seconds()
                 # Whatever the clocks say, nobody waits for longer than that.
                 at_s = anyio.current_time() - min(max(age_s, 0.0), patience_s)
                 context.refused[row.bill] = (await _before_first(context, row.bill), at_s)
                 context.refused_s = max(context.refused_s, at_s)
+            elif row.attempts > 1 and await _was_in_doubt(context, row.bill):
+                context.suspects[row.bill] = await _before_last(context, row.bill)
+
+
+async def _was_in_doubt(context: Context, bill: BillNumber) -> bool:
+    """Say whether some call of this run for a bill may have been carried out late."""
+    return any(map(was_in_doubt, await attempts_by(context.ledger, context.run.id, bill)))
 
 
 async def _before_first(context: Context, bill: BillNumber) -> frozenset[str]:
     """Return which documents of a bill were there before this run first sent it."""
     kept = await attempts_by(context.ledger, context.run.id, bill)
     return frozenset(kept[0].attempt.intent.before.get(bill, ()) if kept else ())
+
+
+async def _before_last(context: Context, bill: BillNumber) -> frozenset[str]:
+    """Return which documents of a bill were known before this run last sent it."""
+    kept = await attempts_by(context.ledger, context.run.id, bill)
+    return frozenset(id_ for each in kept for id_ in each.attempt.intent.before.get(bill, ()))

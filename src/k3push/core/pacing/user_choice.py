@@ -121,7 +121,7 @@ def choose(lanes: Sequence[Lane]) -> int:
     preferred, then the one with fewer calls on their way, then the first. A limit that all of
     them have met is about none.
     """
-    least = min(lane.rests for lane in lanes)
+    least = min(lane.rests for lane in lanes) if lanes[1:] else 0
     for lane in lanes:
         lane.rests -= least
     known = [lane.seconds[Call.PUSH] for lane in lanes if Call.PUSH in lane.seconds]
