@@ -63,6 +63,8 @@ REPEATED = 0.05
 """The part of keys that are asked for twice."""
 
 TOKEN_RATE = 6000
+ASKED_AT_ONCE = 10
+"""How many ask side by side which pushes are over."""
 SAMPLE_S = 5.0
 PATIENCE_S = 1800.0
 OVER = {"ended", "failed", "withdrawn"}
@@ -292,11 +294,16 @@ class Crowd:
         self._left = {asked.ids[0]: "" for asked in self._asked}
         with anyio.move_on_after(PATIENCE_S):
             while self._left:
-                for id_ in list(self._left):
-                    self._left[id_] = await self._state(wms, id_)
-                    if self._left[id_] in OVER:
-                        del self._left[id_]
+                async with anyio.create_task_group() as tasks:
+                    for ids in batched(list(self._left), -(-len(self._left) // ASKED_AT_ONCE)):
+                        tasks.start_soon(self._see_which_are_over, wms, ids)
                 await anyio.sleep(2 if self._left else 0)
+
+    async def _see_which_are_over(self, wms: httpx.AsyncClient, ids: Sequence[str]) -> None:
+        for id_ in ids:
+            self._left[id_] = await self._state(wms, id_)
+            if self._left[id_] in OVER:
+                del self._left[id_]
 
     async def _resume_stopped(self, wms: httpx.AsyncClient) -> None:
         """Go on with what was stopped: its bill may have been another push's to settle first."""
@@ -422,6 +429,12 @@ async def _until(browser: httpx.AsyncClient, path: str, text: str) -> httpx.Resp
             if text in page.text:
                 return page
             await anyio.sleep(0.3)
+
+
+def batched(ids: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    """Yield so many at a time."""
+    for first in range(0, len(ids), size):
+        yield ids[first : first + size]
 
 
 def _seal(page: httpx.Response) -> str:

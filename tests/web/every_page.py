@@ -218,6 +218,8 @@ class Scenes:
             self.speak(browser)
             for token in ("wrong", home.ready.token):
                 self.keep(home, await browser.get("/enter", params={"token": token}))
+            form = {"seal": seal_of(await browser.get("/"))}
+            self.keep(home, await browser.post("/leave", data=form))
         rules = Rules(hosts=LOOPBACK, cookie=COOKIE, openid=OpenId(NobodysProvider(), ValueError))
         async with house(rules=rules) as home, home.browser() as browser:
             self.speak(browser)

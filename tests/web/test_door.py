@@ -141,7 +141,8 @@ def test_a_session_ends() -> None:
         async with house() as home, home.signed_in() as browser:
             page = await browser.get("/")
             kept = browser.cookies[COOKIE]
-            assert (await browser.post("/leave", data={"seal": seal_of(page)})).status_code == 200
+            left = await browser.post("/leave", data={"seal": seal_of(page)})
+            assert (left.status_code, "<h1>Signed out</h1>" in left.text) == (200, True)
             assert COOKIE not in browser.cookies
             browser.cookies.set(COOKIE, kept)
             assert (await browser.get("/")).status_code == 403

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +13,8 @@ import anyio
 import anyio.lowlevel
 import httpx
 import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
 
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.config.settings_file import read_settings
@@ -31,7 +35,8 @@ from k3push.simulator import build
 from k3push.simulator.forms import PURCHASE_ORDER
 from k3push.simulator.script import Channel
 from k3push.web.api.shapes import MOST_BILLS
-from k3push.web.lanes import MOST_AT_ONCE
+from k3push.web.lanes import MOST_AT_ONCE, Lane, Lanes
+from k3push.web.workshop import MOST_AHEAD
 from k3push.wiring.executor import RunOptions
 from k3push.wiring.kept_access import IDLE_S
 from k3push.wiring.line_observer import LineObserver
@@ -435,6 +440,37 @@ def test_a_push_that_waits_for_a_lost_answer_makes_way_for_others(tmp_path: Path
 
     plan = steps(*["reset"] * MOST_AT_ONCE)
     played(push, tmp_path, Shop(tmp_path, site=build(sandbox(plan))))
+
+
+def test_what_waits_for_its_turn_stands_in_the_ledger_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Programs may ask for thousands of pushes while the ERP is slow; the server stays small."""
+    take = Lanes.lane
+
+    async def act(shop: Shop, _: House, wms: httpx.AsyncClient) -> None:
+        free = anyio.Event()
+
+        @asynccontextmanager
+        async def waited_for(of: Lanes) -> AsyncIterator[Lane]:
+            await free.wait()
+            async with take(of) as lane:
+                yield lane
+
+        monkeypatch.setattr(Lanes, "lane", waited_for)
+        before = trio.lowlevel.current_statistics().tasks_living
+        ids = [
+            (await wms.post("/pushes", json=asked(f"e{nth}", number))).json()["id"]
+            for nth, number in enumerate(orders(40))
+        ]
+        await wait_all_tasks_blocked()
+        assert trio.lowlevel.current_statistics().tasks_living - before <= MOST_AHEAD + 2
+        free.set()
+        for id_ in ids:
+            assert (await until_over(wms, id_))["counts"] == {"pushed": 1}
+        assert {shop.documents(number) for number in orders(40)} == {1}
+
+    played(act, tmp_path)
 
 
 def test_a_refused_login_is_tried_once_whatever_programs_ask(tmp_path: Path) -> None:

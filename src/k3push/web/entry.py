@@ -146,7 +146,9 @@ class Entry:
     async def leave(self, request: Request) -> Response:
         """End the session."""
         self._desk.sessions.end(request.state.visitor.owner)
-        response = self._desk.refuse(request, 200, "web.left_session")
+        frame = replace(self._desk.frame(request), search=False, leave=False)
+        text = frame.say("web.left_session")
+        response = self._desk.notice(request, frame, "web.signed_out", text, 200)
         if self._desk.rules.entry == "password":
             response = RedirectResponse("/login", 303)
         elif self._desk.rules.entry == "openid":

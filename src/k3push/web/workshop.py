@@ -86,6 +86,9 @@ from k3push.words.language import Say
 WAIT_S = 30.0
 """Between tries where the ledger is away, or another process executes a run."""
 
+MOST_AHEAD = 8
+"""Requests of programs that wait for a lane and are no longer in the ledger alone."""
+
 MOST_REASONS = 50
 MOST_SKIPPED = 20
 
@@ -200,6 +203,9 @@ class Workshop:
         self._lanes = Lanes()
         self._kept = KeptAccess()
         self._works: dict[str, _Work] = {}
+        # What programs have asked for stands in the ledger until a lane is near.
+        self._queue: dict[str, None] = {}
+        self._ahead: set[str] = set()
         self._idle = Wakeup()
         self._drains = anyio.Event()
         self._tasks: TaskGroup | None = None
@@ -233,9 +239,29 @@ class Workshop:
         work = self._works.get(request.id)
         if work is not None:
             work.again = True
-        elif self._tasks is not None and not self.draining:
-            self._works[request.id] = _Work()
-            self._tasks.start_soon(self._see_to, request.id)
+        elif self._shares_lanes(request):
+            self._queue[request.id] = None
+            self._begin_queued()
+        else:
+            self._start(request.id)
+
+    def _begin_queued(self) -> None:
+        """Let those come near who have waited longest; each of these takes some memory."""
+        while self._queue and len(self._ahead) < MOST_AHEAD:
+            id_ = next(iter(self._queue))
+            del self._queue[id_]
+            self._ahead.add(id_)
+            self._start(id_)
+
+    def _start(self, id_: str) -> None:
+        if self._tasks is not None and not self.draining:
+            self._works[id_] = _Work()
+            self._tasks.start_soon(self._see_to, id_)
+
+    def _comes_on(self, id_: str) -> None:
+        """A request has its lane, or needs none: the next may come near."""
+        self._ahead.discard(id_)
+        self._begin_queued()
 
     def reading(self, request: Request) -> Reading | None:
         """Say how far the look ahead of a request is; None where nobody looks."""
@@ -313,6 +339,7 @@ class Workshop:
                     return
         finally:
             del self._works[id_]
+            self._comes_on(id_)
             self._idle.notify()
 
     async def _do(self, id_: str, work: _Work) -> None:
@@ -328,8 +355,9 @@ class Workshop:
         if request is None:
             return
         try:
-            shares = is_program(request.by) and not self._hands_over(request)
+            shares = self._shares_lanes(request)
             async with self._lanes.lane() if shares else nullcontext() as lane:
+                self._comes_on(id_)
                 await self._step(ledger, request, work, lane)
         except Exception as error:  # sorted by kind below
             cause = innermost(error)
@@ -543,6 +571,9 @@ class Workshop:
         await self._announce(ledger, request, runs)
         await move(ledger, request, Stage.ENDED, bills=())
         self._log("request.ended", request=request.id)
+
+    def _shares_lanes(self, request: Request) -> bool:
+        return is_program(request.by) and not self._hands_over(request)
 
     def _hands_over(self, request: Request) -> bool:
         return self._hand_over is not None and request.kind not in _ONLY

@@ -24,6 +24,7 @@ WORDS = {
     "web.search": ("Find", "查找"),
     "web.language": ("中文", "English"),
     "web.leave": ("Sign out", "退出"),
+    "web.signed_out": ("Signed out", "已退出登录"),
     "web.left_session": ("You are signed out.", "已退出。"),
     "web.user": ("Signed in as {user}", "当前用户：{user}"),
     "web.under_way": ("under way", "进行中"),
