@@ -102,6 +102,12 @@ def can_be_forked(command: Sequence[str], environment: Mapping[str, str]) -> boo
     return usual and environment.get("LANG") == "C.UTF-8" and size < _LARGEST_MESSAGE
 
 
+def path_of_ours() -> dict[str, str]:
+    """Return what has a command read the k3push that the tests read, where a path says which."""
+    path = os.environ.get("PYTHONPATH")
+    return {"PYTHONPATH": path} if path else {}
+
+
 @cache
 def _nursery(*, imports_ours: bool) -> socket.socket:
     """Begin a nursery of this process, which ends with it."""
@@ -109,7 +115,7 @@ def _nursery(*, imports_ours: bool) -> socket.socket:
     process = subprocess.Popen(  # noqa: S603  # our own interpreter
         [sys.executable, "-m", "tests.forked", str(theirs.fileno()), "ours"[: 4 * imports_ours]],
         cwd=ROOT,
-        env={"PATH": os.defpath, "LANG": "C.UTF-8"},
+        env={"PATH": os.defpath, "LANG": "C.UTF-8", **path_of_ours()},
         pass_fds=[theirs.fileno()],
         stdin=subprocess.DEVNULL,
     )

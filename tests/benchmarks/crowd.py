@@ -64,7 +64,7 @@ REPEATED = 0.05
 
 TOKEN_RATE = 6000
 SAMPLE_S = 5.0
-PATIENCE_S = 600.0
+PATIENCE_S = 1800.0
 OVER = {"ended", "failed", "withdrawn"}
 
 
@@ -126,6 +126,7 @@ class Crowd:
         self._unanswered = 0
         self._again = 0
         self._resumed = 0
+        self._left: dict[str, str] = {}
         self._base = ""
 
     async def play(self) -> dict[str, Any]:
@@ -288,12 +289,14 @@ class Crowd:
             return told
 
     async def _until_over(self, wms: httpx.AsyncClient) -> None:
-        left = [asked.ids[0] for asked in self._asked]
-        with anyio.fail_after(PATIENCE_S):
-            while left:
-                states = [await self._state(wms, id_) for id_ in left]
-                left = [id_ for id_, state in zip(left, states, strict=True) if state not in OVER]
-                await anyio.sleep(2 if left else 0)
+        self._left = {asked.ids[0]: "" for asked in self._asked}
+        with anyio.move_on_after(PATIENCE_S):
+            while self._left:
+                for id_ in list(self._left):
+                    self._left[id_] = await self._state(wms, id_)
+                    if self._left[id_] in OVER:
+                        del self._left[id_]
+                await anyio.sleep(2 if self._left else 0)
 
     async def _resume_stopped(self, wms: httpx.AsyncClient) -> None:
         """Go on with what was stopped: its bill may have been another push's to settle first."""
@@ -325,7 +328,18 @@ class Crowd:
                     | {"the whole machine": _busy_s()},
                 )
             )
+            self._tell_each_minute()
             await anyio.sleep(SAMPLE_S)
+
+    def _tell_each_minute(self) -> None:
+        """Say how far it is, for whoever waits."""
+        *_, before, now = (0.0, *(each.at_s for each in self._samples))
+        if int(before // 60) < int(now // 60):
+            last = self._samples[-1]
+            sys.stderr.write(
+                f"{now:.0f} s: {len(self._asked):,} asked for, {len(self._left):,} waited for, "
+                f"server {last.mib['server']:.0f} MiB\n"
+            )
 
     def _report(
         self,
@@ -359,6 +373,7 @@ class Crowd:
             "requests without an answer": self._unanswered,
             "live views that were opened again": self._again,
             "pushes that were stopped and resumed": self._resumed,
+            "pushes that are not over": dict(Counter(self._left.values())),
             "pushes of one key that differ": len(keys),
             "ids": len(ids),
             "states": dict(states),

@@ -114,11 +114,7 @@ def _check_ledger(
     # One run may be refused a bill that the other has pushed since.
     fair = [row for row in rows if row.state is not State.REJECTED or row.bill not in made]
     # A person may have deleted or cancelled what a row has met.
-    gone = {
-        as_one(e.number)
-        for e in scene.story.happenings
-        if isinstance(e, HasHand) and e.hand.does in {Does.DELETE, Does.CANCEL}
-    }
+    gone = _undone(scene)
     fair = [
         row._replace(state=State.UNKNOWN)
         if row.state is State.ALREADY and as_one(row.bill) in gone
@@ -314,9 +310,16 @@ def _is_sound(scene: Scene, number: str) -> bool:
         and world.collation(number) not in refused
         and not scene.made_by_others(number)
         and number not in scene.story.touched
-        and world.collation(number) not in spoilt
+        and world.collation(number) not in spoilt | _undone(scene)
         and (not _is_blocked(scene, number) or (frame.sends_blocked and frame.takes_blocked))
     )
+
+
+def _undone(scene: Scene) -> set[str]:
+    """Return the bills whose documents somebody has deleted or cancelled, as one spelling."""
+    hands = scene.story.all_of(HasHand)
+    undo = {Does.DELETE, Does.CANCEL}
+    return {scene.world.collation(each.number) for each in hands if each.hand.does in undo}
 
 
 def _is_blocked(scene: Scene, number: str) -> bool:

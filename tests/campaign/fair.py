@@ -20,13 +20,16 @@ from tests.campaign.conditions import (
 )
 from tests.campaign.events import (
     AsksField,
+    Bears,
     Event,
     HasWindow,
     IsGone,
     IsPushed,
     Joins,
+    Lacks,
     Meets,
     SetsClock,
+    Stands,
     WasMade,
     Way,
 )
@@ -142,7 +145,8 @@ def fair_together(frame: Frame, events: Sequence[Event]) -> list[Event]:
     must show at once what was made. What a call that broke on the server makes is there a moment
     later, unless it is saved slowly. Without a MsgCode, an exception after the work is a refusal.
     What somebody else made of a bill and tied to nothing, nobody can know of. Somebody may push at
-    any time, and who sees no more than his own documents is their maker.
+    any time, and who sees no more than his own documents is their maker. A document of another form
+    that bears a bill's number can be told from the bill's own.
     """
     ways = [event.way for event in events if isinstance(event, Joins)]
     asks = frame.linked and Way.UNASKED not in ways
@@ -150,19 +154,9 @@ def fair_together(frame: Frame, events: Sequence[Event]) -> list[Event]:
     gaps = [event.seconds for event in events if isinstance(event, SavesApart)]
     slow = any(seconds > LEAST_GAP_S for seconds in gaps)
 
-    # When a window is open is told by the clock that somebody sets.
-    windows = any(isinstance(event, HasWindow) for event in events)
-    others = {e.number for e in events if isinstance(e, WasMade | IsPushed | HasRival)}
-
     def fair(event: Event) -> bool:
-        if isinstance(event, IsUntied):
-            return event.number not in others
-        if isinstance(event, SetsClock):
-            return not windows
-        if isinstance(event, CopiesMakers):
-            return not any(isinstance(each, Sees) for each in events)
-        if isinstance(event, MayNotPush):
-            return not any(isinstance(each, IsGone) for each in events)
+        if _is_barred(event, events):
+            return False
         if not isinstance(event, Meets) or event.channel is not Channel.PUSH:
             return True
         met = event.fault
@@ -176,3 +170,25 @@ def fair_together(frame: Frame, events: Sequence[Event]) -> list[Event]:
     may_read = {USERS[0], *(e.user for e in events if isinstance(e, AlsoPushes))}
     may_read -= {event.user for event in events if isinstance(event, MayNotRead)}
     return [e for e in events if fair(e) and not (isinstance(e, IsGone) and {e.user} == may_read)]
+
+
+def _is_barred(event: Event, events: Sequence[Event]) -> bool:
+    """Say whether an event may not stand beside one of another kind."""
+
+    def there(*kinds: type) -> bool:
+        return any(isinstance(each, kinds) for each in events)
+
+    match event:
+        case IsUntied():
+            others = {e.number for e in events if isinstance(e, WasMade | IsPushed | HasRival)}
+            return event.number in others
+        case SetsClock():
+            return there(HasWindow)  # when it is open is told by the clock that somebody sets
+        case CopiesMakers():
+            return there(Sees)
+        case MayNotPush():
+            return there(IsGone)
+        case Lacks(field="FSRCBILLTYPEID"):
+            return any(isinstance(e, Bears) and e.what is Stands.FOREIGN for e in events)
+        case _:
+            return False

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.request import ProxyHandler, build_opener
 
-from tests.forked import Forked, can_be_forked
+from tests.forked import Forked, can_be_forked, path_of_ours
 
 PATIENCE_S = 100.0
 
@@ -91,7 +91,10 @@ def begin(
     if "SYSTEMROOT" in os.environ:
         clean["SYSTEMROOT"] = os.environ["SYSTEMROOT"]  # Windows has no sockets without it
     command = [*wrapper, sys.executable, "-m", "k3push", *arguments]
-    kind = Forked if can_be_forked(command, clean) else subprocess.Popen
+    if can_be_forked(command, clean):
+        kind: type[subprocess.Popen[str]] = Forked
+    else:
+        kind, clean = subprocess.Popen, path_of_ours() | clean
     return kind(
         command,
         cwd=folder,

@@ -16,6 +16,7 @@ import pytest
 
 from k3push.adapters.ledger.sqlite import open_sqlite
 from k3push.cli.actions.check import seconds_ahead
+from k3push.cli.console.person import person_here
 from k3push.core.model import BillNumber, Listed, Outcome, State
 from k3push.reporting.results import MOST_READ
 from tests.adapters.ledger.samples import NOON, a_run
@@ -100,6 +101,21 @@ def test_explain_tells_all_of_one_number(done: Done) -> None:
     assert (rejected.exit, "precheck" in rejected.out) == (0, True)
     nobody = desk.k3push("explain", "NOBODY")
     assert (nobody.exit, "NOBODY" in nobody.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "bills"),
+    [("D0000017", 1), ("cgrk00000", 40), ("not approved", 1), ("orders", 0), (person_here(), 0)],
+)
+def test_a_run_is_found_by_whatever_a_person_has_in_hand(
+    done: Done, words: str, bills: int
+) -> None:
+    """A part of a number, of a document or of a cause names bills too; a list or a user runs."""
+    desk, run = done
+    listed, told = desk.k3push("runs", "--find", words), desk.k3push("explain", words)
+    assert (listed.exit, run in listed.out) == (0, True), listed
+    assert (told.exit, run in told.out, told.out.count(" · line ")) == (0, True, bills), told
+    assert desk.k3push("runs", "--find", "nobody's").out == ""
 
 
 def test_explain_and_status_say_what_to_do(done: Done) -> None:

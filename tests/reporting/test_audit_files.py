@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -17,6 +18,7 @@ from k3push.core.safety.doubles import Basis
 from k3push.reporting import audit_files
 from k3push.reporting.audit_files import Audit, audit_lines, json_parts, write_audit
 from k3push.reporting.audit_findings import Findings, new_findings
+from k3push.reporting.xlsx_table import workbook
 from k3push.runs.audit_doubles import Audited, Double, Held, Missing
 from k3push.words.language import Say, speaker
 from k3push.words.width import columns
@@ -96,7 +98,7 @@ def test_a_workbook_goes_on_on_another_sheet(
     findings: Findings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A sheet of Excel has an end."""
-    monkeypatch.setattr(audit_files, "SHEET_ROWS", 3)
+    monkeypatch.setattr(audit_files, "workbook", partial(workbook, sheet_rows=3))
     path = write(found(findings), tmp_path / "a.xlsx")
     with path.open("rb") as file:
         assert len(list(read_job(file))) == 3

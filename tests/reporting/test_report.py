@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 import pytest
@@ -23,16 +23,20 @@ from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.pacing.pace import Setting, Step
+from k3push.reporting.audit_files import write_audit
+from k3push.reporting.audit_findings import new_findings
 from k3push.reporting.report import Gatherer, write_report
 from k3push.runs.row_pages import FollowedRow
 from k3push.words.language import Lang, speaker
 from tests.reporting.accessibility import barriers
 from tests.reporting.pages import NOON, RUN, ending, filled, lost, number
+from tests.reporting.test_audit_files import found
 
 CHROMIUM = next(
     (path for path in map(Path, ("/usr/bin/chromium", "/usr/bin/google-chrome")) if path.exists()),
     None,
 )
+LIGHTS: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 UNSAFE = "<img src=x onerror=\"document.title='run'\">"
 REFUSED = {
     3: ("11", f"单据编号为“{number(3)}”的采购订单未审核"),
@@ -310,17 +314,36 @@ def test_groups_stand_upon_one_another_on_a_telephone(browser: Browser, tmp_path
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("light", ["light", "dark"])
-def test_nothing_bars_the_way(browser: Browser, tmp_path: Path, width: int, light: str) -> None:
+def test_nothing_bars_the_way(browser: Browser, tmp_path: Path, width: int) -> None:
     """Also those read it who see little, hear it, or have no mouse."""
     ledger = in_trio(filled, 12, REFUSED)
     in_trio(lost, ledger, "CGDD-LOST")
     write(ledger, tmp_path / "report.html")
-    for page in opened(browser, tmp_path / "report.html", width, color_scheme=light):
-        assert barriers(page) == []
+    for page in opened(browser, tmp_path / "report.html", width):
+        for light in LIGHTS:
+            page.emulate_media(color_scheme=light)
+            assert barriers(page) == []
         page.locator(".clusters button[data-show]").first.click()
         page.locator("#rows .row").first.click()
+        for light in LIGHTS:
+            page.emulate_media(color_scheme=light)
+            assert barriers(page) == []
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_nothing_bars_the_way_to_an_audit(browser: Browser, tmp_path: Path, width: int) -> None:
+    """It is a page of its own, for the same readers."""
+    with new_findings() as findings:
+        findings.begin("po-instock")
+        path = tmp_path / "audit.html"
+        in_trio(write_audit, found(findings), path, speaker("en"))
+    page = browser.new_page(viewport=ViewportSize(width=width, height=900))
+    page.goto(path.as_uri())
+    for light in LIGHTS:
+        page.emulate_media(color_scheme=light)
         assert barriers(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    page.close()
 
 
 @pytest.mark.parametrize("width", [1280, 390])

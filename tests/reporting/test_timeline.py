@@ -79,3 +79,14 @@ def test_quick_calls_are_told_apart() -> None:
     heights = [float(each) for each in re.findall(r"M[\d.]+,([\d.]+)", answers.shapes[0].path)]
     assert (heights[-1], len(set(heights))) == (TOP, 5)
     assert max(heights) < HEIGHT
+
+
+@pytest.mark.parametrize("seconds", [0.4, 3, 30, 200, 9000])
+def test_no_two_words_of_a_time_axis_are_the_same(seconds: float) -> None:
+    """A run of three seconds would stand at one moment."""
+    made = Timeline()
+    for nth in range(5):
+        began = NOON + timedelta(seconds=seconds * nth / 4)
+        made.add_span(began, began)
+    ticks = [tick.text for tick in made.pace(say)[0].ticks]
+    assert len(set(ticks)) == len(ticks), ticks

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -90,57 +89,6 @@ def test_a_person_finds_a_refused_number_and_its_cause(browser: Browser, night: 
         expect(page.get_by_role("alert")).to_contain_text("CGDX is in no run")
 
 
-@pytest.mark.parametrize("width", [390, 1280])
-def test_nothing_overflows_in_any_light(browser: Browser, night: Night, width: int) -> None:
-    """A telephone is 390 points wide, and at night its pages are dark."""
-    paths = ["/", f"/runs/{RUN.id}", f"/runs/{RUN.id}?state=rejected", f"/numbers/{orders(3)[2]}"]
-    paths += ["/api/v1/"]
-    dark = {"locale": "zh-CN", "color_scheme": "dark"}
-    with night.opened(browser, width, **dark) as page:
-        for path in paths:
-            page.goto(night.base + path)
-            assert page.evaluate("document.documentElement.scrollWidth") == width, path
-            assert page.locator("html").get_attribute("lang") == "zh-CN"
-        colour = "getComputedStyle(document.body)"
-        paper = page.evaluate(f"{colour}.backgroundColor")
-        ink = page.evaluate(f"{colour}.color")
-        light_of = [sum(map(int, re.findall(r"\d+", each)[:3])) for each in (paper, ink)]
-        assert light_of[0] < 150
-        assert light_of[1] > 500
-
-
-@pytest.mark.parametrize("light", ["light", "dark"])
-def test_nothing_bars_the_way(browser: Browser, night: Night, light: str) -> None:
-    """Also those work with it who see little, hear the page, or have no mouse."""
-    paths = ["/", f"/runs/{RUN.id}", f"/runs/{RUN.id}?state=rejected", f"/runs/{RUN.id}/pace"]
-    paths += [f"/numbers/{orders(3)[2]}", "/numbers", "/numbers?q=none", "/none", "/api/v1/"]
-    with night.opened(browser, color_scheme=light) as page:
-        for path in paths:
-            page.goto(night.base + path)
-            assert barriers(page) == [], path
-        page.set_viewport_size({"width": 390, "height": 700})
-        for path in (*paths[:3], "/api/v1/"):
-            page.goto(night.base + path)
-            assert barriers(page) == [], path
-
-
-def test_nothing_bars_the_way_to_the_tenants(browser: Browser, desk: Desk, serve: Serve) -> None:
-    """They are behind a password, and each is a line of the first page."""
-    (desk.folder / "tenants").mkdir()
-    for name in ("a", "b"):
-        desk.configure("http://127.0.0.1:9/K3Cloud/")
-        (desk.folder / "config.toml").rename(desk.folder / "tenants" / f"{name}.toml")
-    desk.environment["K3PUSH_SERVE__PASSWORD"] = "long enough"
-    served = serve("--tenants", "tenants")
-    with opened(browser, served.base, locale="en-US") as page:
-        page.goto(served.base)
-        assert barriers(page) == []
-        page.get_by_label("Password").fill("long enough")
-        page.keyboard.press("Enter")
-        expect(page.get_by_role("heading", level=1)).to_have_text("Tenants")
-        assert barriers(page) == []
-
-
 def test_how_a_run_stands_stays_in_sight_on_a_telephone(browser: Browser, night: Night) -> None:
     """Whoever reads its hundredth row sees that it goes on."""
     with night.opened(browser, 390) as page:
@@ -203,7 +151,7 @@ def test_a_run_is_watched_paused_and_continued(browser: Browser, desk: Desk, ser
             expect(page.locator("#standing .held")).to_contain_text("paused by control since")
             expect(page.get_by_role("button", name="Pause")).to_have_count(0)
             until(lambda: "sent" not in desk.k3push("status").out)
-            assert barriers(page) == []
+            assert barriers(page) == []  # as it is after its live parts were put in
             # Stop asks.
             stop = page.get_by_role("button", name="Stop the run")
             expect(stop).to_be_hidden()
@@ -241,12 +189,10 @@ def test_a_person_settles_a_number_by_their_word(
         assert ran.exit == 4, ran
         with entered(browser, serve()) as page:
             page.goto(f"{page.url}numbers/{numbers[0]}")
-            assert barriers(page) == []
             page.get_by_label("pushed: the document is there").check()
             page.get_by_label("How do you know?").fill("Wang <saw> it")
             page.get_by_role("button", name="Continue").click()
             expect(page.locator("main")).to_contain_text("is never sent again")
-            assert barriers(page) == []
             page.get_by_role("button", name="Record it").click()
             expect(page.locator(".events")).to_contain_text(
                 "settled by hand as pushed: Wang <saw> it"

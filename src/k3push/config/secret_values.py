@@ -1,6 +1,6 @@
-"""Where a secret is: named in the settings, and looked up when it is used.
+"""Where a secret is: named in the settings, looked up when it is used, and shown by no text.
 
-None is kept in the text of an object.
+No object that holds one tells it, and no error; logs filter nothing.
 """
 
 from __future__ import annotations

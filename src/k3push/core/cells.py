@@ -1,4 +1,4 @@
-"""Texts in cells of a table, such that no spreadsheet takes one for a formula; both ways.
+"""Texts in cells of a CSV table, so that no spreadsheet takes one for a formula; both ways.
 
 What an export writes is a job file again, so the mark that it sets is taken off when read. The
 mark is an apostrophe, and a number may begin with one of its own: so it is taken off in tables

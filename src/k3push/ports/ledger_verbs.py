@@ -351,6 +351,10 @@ class Ledger(Protocol):
         """
         ...
 
+    async def runs_holding(self, words: str, *, remarks: Collection[str] = ()) -> set[RunId]:
+        """Return the runs of all rows that `find_rows` would find."""
+        ...
+
     async def made_of(
         self, run: RunId, numbers: Collection[BillNumber]
     ) -> Mapping[BillNumber, Made]:

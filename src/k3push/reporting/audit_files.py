@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -15,22 +14,18 @@ from typing import NamedTuple
 
 import anyio.to_thread
 import orjson
-import xlsxwriter  # type: ignore[import-untyped]  # it has no types of its own
-from xlsxwriter.exceptions import FileCreateError  # type: ignore[import-untyped]  # as above
 
 from k3push.adapters.private_files import whole_file
 from k3push.core.cells import marked
 from k3push.reporting.audit_findings import Finding, Findings
 from k3push.reporting.html_templates import environment
+from k3push.reporting.xlsx_table import workbook
 from k3push.words.language import Say, harmless
 from k3push.words.width import columns, filled
 
 # Of each kind, so many are shown where people look; files have all.
 MOST_SHOWN = 20
 MOST_ON_PAGE = 2000
-
-# A sheet of Excel takes no more rows below its heading.
-SHEET_ROWS = 1_048_575
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,31 +149,10 @@ def _write_csv(audit: Audit, path: Path, _: Say) -> None:
 
 
 def _write_xlsx(audit: Audit, path: Path, _: Say) -> None:
-    with tempfile.TemporaryDirectory(prefix="k3push-") as folder:
-        book = xlsxwriter.Workbook(path, {"constant_memory": True, "tmpdir": folder})
-        book.use_zip64()
-        text, heading = book.add_format({"num_format": "@"}), book.add_format({"bold": True})
-        records = records_of(audit.findings)
-        nth, is_end = 0, False
-        while not is_end:
-            nth += 1
-            sheet = book.add_worksheet(f"audit {nth}" if nth > 1 else "audit")
-            sheet.freeze_panes(1, 0)
-            sheet.set_column(0, len(Record._fields) - 1, 20)
-            sheet.write_row(0, 0, Record._fields, heading)
-            row = 0
-            for row, record in enumerate(islice(records, SHEET_ROWS), start=1):
-                for column, cell in enumerate(record):
-                    if isinstance(cell, int):
-                        sheet.write_number(row, column, cell)
-                    elif cell:
-                        sheet.write_string(row, column, cell, text)
-            sheet.autofilter(0, 0, row, len(Record._fields) - 1)
-            is_end = row < SHEET_ROWS
-        try:
-            book.close()
-        except FileCreateError as error:
-            raise error.args[0] from error
+    with workbook(path, Record._fields) as table:
+        findings = table("audit")
+        for record in records_of(audit.findings):
+            findings.add(record)
 
 
 # -- for people -------------------------------------------------------------------------------

@@ -211,7 +211,6 @@ def _chart(
     whole: bool,
 ) -> Chart:
     """Lay out a figure whose vertical axis ends at *most*; that of counts has *whole* numbers."""
-    form = "%H:%M:%S" if axis.seconds < TICKS * 60 else "%H:%M"
     places = [tick / (TICKS - 1) for tick in range(TICKS)]
     levels = [share for share in (0.0, 0.5, 1.0) if not whole or (most * share).is_integer()]
     return Chart(
@@ -219,9 +218,19 @@ def _chart(
         series,
         shapes,
         levels=[Mark(_y(share), f"{most * share:,.6g}") for share in levels],
-        ticks=[Mark(_x(at), axis.moment(at).astimezone().strftime(form)) for at in places],
+        ticks=[Mark(_x(at), _clock(axis.moment(at), axis.seconds)) for at in places],
         cuts=[_x(at) for at in axis.cuts()],
     )
+
+
+def _clock(moment: datetime, span_s: float) -> str:
+    """Return a time of day, so exact that no two ticks of an axis of *span_s* seconds are one."""
+    local = moment.astimezone()
+    if span_s >= TICKS * 60:
+        return f"{local:%H:%M}"
+    if span_s >= TICKS:
+        return f"{local:%H:%M:%S}"
+    return f"{local:%H:%M:%S.%f}"[:-4]
 
 
 def _x(share: float) -> float:

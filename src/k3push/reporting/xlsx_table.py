@@ -1,13 +1,13 @@
-"""The ledger as a workbook: one sheet with all rows, and one for each state.
+"""Tables as workbooks; a ledger has one sheet with all rows, and one for each state.
 
 Every cell is text or a whole number, so none is a formula and no digit is lost; the first
-sheet is a job file again.
+sheet of a ledger is a job file again.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,34 +33,54 @@ _WIDTH = 24
 def xlsx_table(
     path: Path, states: Sequence[State], *, sheet_rows: int = SHEET_ROWS
 ) -> Iterator[Put]:
-    """Write a workbook, row by row; texts above Excel's 32,767 characters are cut there.
+    """Write rows of a ledger to a workbook, row by row.
 
     Args:
         path: The file.
         states: States that have a sheet of their own, if there are more than one.
         sheet_rows: Rows below a heading, after which another sheet goes on.
     """
-    with tempfile.TemporaryDirectory(prefix="k3push-", ignore_cleanup_errors=True) as folder:
-        book = xlsxwriter.Workbook(path, {"constant_memory": True, "tmpdir": folder})
-        book.use_zip64()
-        every = _Table(book, ALL, sheet_rows)
-        by_state = {
-            state.value: _Table(book, state.value, sheet_rows)
-            for state in states
-            if len(states) > 1
-        }
+    with workbook(path, COLUMNS, sheet_rows=sheet_rows) as table:
+        every = table(ALL)
+        by_state = {state.value: table(state.value) for state in states if len(states) > 1}
 
         def put(records: Sequence[Record]) -> None:
             for record in records:
                 every.add(record)
                 # A run that goes on meanwhile may reach a state that had no rows before.
-                if table := by_state.get(record.state):
-                    table.add(record)
+                if own := by_state.get(record.state):
+                    own.add(record)
+
+        yield put
+
+
+@contextmanager
+def workbook(
+    path: Path, columns: Sequence[str], *, sheet_rows: int = SHEET_ROWS
+) -> Iterator[Callable[[str], Table]]:
+    """Write a workbook; texts above Excel's 32,767 characters are cut there.
+
+    Args:
+        path: The file.
+        columns: Headings of each of its tables.
+        sheet_rows: Rows below a heading, after which another sheet goes on.
+
+    Yields:
+        What begins a table, by its name.
+    """
+    with tempfile.TemporaryDirectory(prefix="k3push-", ignore_cleanup_errors=True) as folder:
+        book = xlsxwriter.Workbook(path, {"constant_memory": True, "tmpdir": folder})
+        book.use_zip64()
+        tables: list[Table] = []
+
+        def table(name: str) -> Table:
+            tables.append(Table(book, name, columns, sheet_rows))
+            return tables[-1]
 
         try:
-            yield put
-            for table in (every, *by_state.values()):
-                table.end()
+            yield table
+            for each in tables:
+                each.end()
             book.close()
         except FileCreateError as error:
             raise error.args[0] from error
@@ -70,19 +90,21 @@ def xlsx_table(
                 sheet.row_data_fh.close()
 
 
-class _Table:
+class Table:
     """Rows under a heading, on as many sheets as they need."""
 
-    def __init__(self, book: Any, name: str, sheet_rows: int) -> None:
+    def __init__(self, book: Any, name: str, columns: Sequence[str], sheet_rows: int) -> None:
+        """Begin its first sheet."""
         self._book = book
         self._name = name
+        self._columns = columns
         self._sheet_rows = sheet_rows
         self._text = book.add_format({"num_format": "@"})
         self._heading = book.add_format({"bold": True})
         self._sheets = 0
         self._begin()
 
-    def add(self, record: Record) -> None:
+    def add(self, record: Iterable[str | int | None]) -> None:
         """Put a row at the end."""
         if self._row > self._sheet_rows:
             self.end()
@@ -96,14 +118,14 @@ class _Table:
 
     def end(self) -> None:
         """Say that the sheet has no more rows."""
-        self._sheet.autofilter(0, 0, self._row - 1, len(COLUMNS) - 1)
+        self._sheet.autofilter(0, 0, self._row - 1, len(self._columns) - 1)
 
     def _begin(self) -> None:
         self._sheets += 1
         name = self._name if self._sheets == 1 else f"{self._name} {self._sheets}"
         self._sheet = self._book.add_worksheet(name)
         self._sheet.freeze_panes(1, 0)
-        for column, heading in enumerate(COLUMNS):
+        for column, heading in enumerate(self._columns):
             self._sheet.set_column(column, column, _WIDTHS.get(heading, _WIDTH))
             self._sheet.write_string(0, column, heading, self._heading)
         self._row = 1

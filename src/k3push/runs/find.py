@@ -1,4 +1,4 @@
-"""Which runs are meant: one by its name, or the newest of a filter; and what is left in one."""
+"""Which runs are meant, by name or filter; which rows hold a text; what is left in a run."""
 
 from __future__ import annotations
 
@@ -78,9 +78,14 @@ async def living_beside(ledger: Ledger, run: Run) -> Run | None:
     return None
 
 
+def is_long_enough(words: str) -> bool:
+    """Say whether a part of a number, a document or a cause is looked for."""
+    return len(words) >= SHORTEST_PART or not words.isascii()
+
+
 async def rows_holding(ledger: Ledger, words: str) -> Sequence[tuple[RunId, Row]]:
     """Return rows by a part of their number, of a document or of their cause, the newest first."""
-    if len(words) < SHORTEST_PART and words.isascii():
+    if not is_long_enough(words):
         return []
     return await ledger.find_rows(words, remarks=remarks_saying(words))
 
@@ -99,6 +104,7 @@ class RunFilter:
         since: Begun on this day or later, by the computer's clock.
         until: Begun on this day or earlier.
         words: What its job files, or whoever has done something with it, are called in part.
+        in_rows: Whether a bill, a document or a cause in its rows may be called so, too.
         alive: Only those that have no ending.
         needs: Only those that need a person.
     """
@@ -108,12 +114,13 @@ class RunFilter:
     since: date | None = None
     until: date | None = None
     words: str = ""
+    in_rows: bool = False
     alive: bool = False
     needs: bool = False
 
     def __bool__(self) -> bool:
         """Whether it leaves any out."""
-        return self != RunFilter()
+        return self != RunFilter(in_rows=self.in_rows)
 
     async def of(self, ledger: Ledger, limit: int | None = None) -> list[Run]:
         """Return the runs that are wanted, the newest first, and no more than so many."""
@@ -158,7 +165,10 @@ class RunFilter:
     async def _by_name(self, ledger: Ledger) -> set[RunId]:
         words = self.words.casefold()
         acts = await latest_acts(ledger)
-        return {RunId(act.about) for act in acts if words in act.by.casefold()}
+        found = {RunId(act.about) for act in acts if words in act.by.casefold()}
+        if self.in_rows and is_long_enough(self.words):
+            found |= await ledger.runs_holding(self.words, remarks=remarks_saying(self.words))
+        return found
 
     def _fits(self, run: Run, by_name: Collection[str]) -> bool:
         day = run.started_at.astimezone().date()

@@ -434,7 +434,8 @@ def _with_words(route: Mapping[str, object], say: Say) -> dict[str, object]:
     time = say("desk.time_unknown")
     if isinstance(seconds, int | float):
         least, most = (_span(seconds * factor) for factor in (QUICKEST, SLOWEST))
-        time = say("desk.time", least=least, most=most)
+        key = "desk.time" if least != most else "desk.time_about"
+        time = say(key, least=least, most=most)
     reasons = []
     told = route["reasons"]
     for each in told if isinstance(told, list) else ():

@@ -86,8 +86,8 @@ WORDS = {
     "command.runs": ("List all runs.", "列出所有任务。"),
     "command.runs.short": ("List all runs", "列出所有任务"),
     "command.explain": (
-        "Show what happened to one bill: every request and every answer.",
-        "查看一张单据的处理经过：每次请求与应答。",
+        "Show what happened to one bill: every request and every answer. A part of a number, a document or a cause lists the bills that have it, and the name of a list or a user its runs.",
+        "查看一张单据的处理经过：每次请求与应答。给出编号、下游单据或原因的一部分时列出相关单据，给出清单名或用户名时列出其任务。",
     ),
     "command.explain.short": (
         "Show every request and answer of one bill",

@@ -247,8 +247,8 @@ WORDS = {
         "只列出此退出码的任务；-1 表示没有退出码。",
     ),
     "option.runs_find": (
-        "Only runs whose list, or whose user, is called so in part.",
-        "只列出清单名或用户名包含此文字的任务。",
+        "Only runs with this in a bill, document or cause, or in a list's or user's name.",
+        "只列出单据编号、下游单据、原因、清单名或用户名包含此文字的任务。",
     ),
     "option.runs_needs": ("Only runs that need a person.", "只列出需要处理的任务。"),
     "option.runs_limit": ("At most so many, the newest.", "最多列出最近的 N 个。"),

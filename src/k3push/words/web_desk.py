@@ -75,6 +75,10 @@ WORDS = {
         "it takes {least} to {most}, judging by the last run",
         "预计用时 {least} 至 {most}（按上次任务估计）",
     ),
+    "desk.time_about": (
+        "it takes about {least}, judging by the last run",
+        "预计用时约 {least}（按上次任务估计）",
+    ),
     "desk.time_unknown": (
         "how long it takes is known after the first run",
         "首次执行后才能估计用时",

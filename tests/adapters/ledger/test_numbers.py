@@ -276,3 +276,7 @@ async def test_rows_are_found_by_a_part_of_what_they_hold(
     assert await found("blocked.cl") == [(second, "CGDD03")]
     assert await found("整单", "note.blocked.closed") == [(second, "CGDD03")]
     assert await found("nowhere") == []
+    # However many rows of a run hold it, each run is named.
+    assert await other.runs_holding("gdd01") == {first, second}
+    assert await other.runs_holding("整单", remarks=["note.blocked.closed"]) == {second}
+    assert await other.runs_holding("nowhere") == set()

@@ -154,6 +154,9 @@ def _steered(run: Run, commands: Sequence[Commanded], window: str, say: Say) -> 
 
 LONGEST_LINE = 4000
 
+MOST_CALLED = 20
+"""Runs that are shown where their list or user is asked for in place of a number."""
+
 
 async def runs(
     config: Path | None, wanted: RunFilter, say: Say, *, limit: int | None, json: bool
@@ -166,6 +169,14 @@ async def runs(
         told = [_run_as_json(run, counts[run.id]) for run in found]
         put_json(told)
         return Exit.DONE
+    _print_runs(found, counts, say)
+    return Exit.DONE
+
+
+def _print_runs(
+    found: Sequence[Run], counts: Mapping[RunId, Mapping[State, int]], say: Say
+) -> None:
+    """Print a table of runs; of none, nothing."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="")
     for key in ("run", "route", "exit", "list", "numbers"):
         table.add_column(say(f"explain.head.{key}"), no_wrap=True, overflow="ignore")
@@ -182,7 +193,6 @@ async def runs(
     if found:
         # A line is longer than a terminal rather than cut: its id is copied from here.
         screen(width=LONGEST_LINE, highlight=False).print(table, soft_wrap=True)
-    return Exit.DONE
 
 
 def _run_as_json(run: Run, counts: Mapping[State, int]) -> dict[str, object]:
@@ -205,8 +215,10 @@ async def explain(config: Path | None, number: str, say: Say) -> Exit:
         rows = await ledger.rows_of(BillNumber(number.strip()))
         if not rows:
             rows = await rows_holding(ledger, number.strip())
-            if not rows:
+            called = await RunFilter(words=number.strip()).of(ledger, MOST_CALLED)
+            if not rows and not called:
                 raise Problem(remark("error.no_number", number=number))
+            _print_runs(called, {run.id: await ledger.counts(run.id) for run in called}, say)
             for run, row in rows:
                 (followed,) = await with_follow(ledger, run, [row])
                 for line in _row_lines(run, followed, say, name=row.label):

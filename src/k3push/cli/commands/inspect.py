@@ -102,7 +102,9 @@ def add_looking(app: typer.Typer, say: Say) -> None:
         from k3push.cli.actions import show  # noqa: PLC0415
         from k3push.runs.find import RunFilter  # noqa: PLC0415
 
-        wanted = RunFilter(route=route or "", exit=code, words=words or "", needs=needs)
+        wanted = RunFilter(
+            route=route or "", exit=code, words=words or "", in_rows=True, needs=needs
+        )
         return awaited(lambda: show.runs(config, wanted, say, limit=limit, json=json))
 
     @app.command(

@@ -1,4 +1,4 @@
-"""How documents stand before and after a call for a step: reads that may lag behind.
+"""How documents stand around a call for a step, and which wait in a flow; reads may lag behind.
 
 A query may be answered by a copy of the database that lags behind, and the next one by another.
 So what a look shows where it was before, or does not show at all, is believed only when looks have

@@ -444,6 +444,14 @@ class MemoryLedger(Ledger):
         )
         return list(islice(found, limit))
 
+    async def runs_holding(self, words: str, *, remarks: Collection[str] = ()) -> set[RunId]:
+        """Return the runs of all rows that hold a text."""
+        return {
+            rows.run.id
+            for rows in await self._oldest_first()
+            if any(_holds(row, words, remarks) for row in rows.rows.values())
+        }
+
     async def made_of(
         self, run: RunId, numbers: Collection[BillNumber]
     ) -> Mapping[BillNumber, Made]:

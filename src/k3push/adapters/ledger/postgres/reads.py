@@ -186,6 +186,14 @@ async def find_rows(
     return [(RunId(run), row) for (run, *_), row in zip(found, rows, strict=True)]
 
 
+async def runs_holding(
+    connection: Connection, words: str, *, remarks: Collection[str] = ()
+) -> set[RunId]:
+    """Return the runs of all rows that hold a text."""
+    found = await connection.all("runs_holding", like=text.like(words), remarks=list(remarks))
+    return {RunId(run) for (run,) in found}
+
+
 async def made_of(
     connection: Connection, run: RunId, numbers: Collection[BillNumber]
 ) -> Mapping[BillNumber, Made]:

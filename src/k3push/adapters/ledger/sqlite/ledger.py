@@ -227,6 +227,7 @@ class SqliteLedger(Ledger):
     target_count = _reads(reads.target_count)
     rows_of = _reads(reads.rows_of)
     find_rows = _reads(reads.find_rows)
+    runs_holding = _reads(reads.runs_holding)
     made_of = _reads(reads.made_of)
     made_in = _reads(reads.made_in)
     made_of_namesakes = _reads(reads.made_of_namesakes)

@@ -175,6 +175,16 @@ def find_rows(
     return [(RunId(run), row) for (run, *_), row in zip(found, rows, strict=True)]
 
 
+def runs_holding(
+    connection: Connection, words: str, *, remarks: Collection[str] = ()
+) -> set[RunId]:
+    """Return the runs of all rows that hold a text."""
+    found = connection.all(
+        "runs_holding", like=text.like(words), remarks=text.from_json(list(remarks))
+    )
+    return {RunId(run) for (run,) in found}
+
+
 def made_of(
     connection: Connection, run: RunId, numbers: Collection[BillNumber]
 ) -> Mapping[BillNumber, Made]:

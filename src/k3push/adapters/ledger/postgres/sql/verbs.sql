@@ -515,6 +515,14 @@ WHERE runs.account = :account AND (
 )
 ORDER BY runs.started_at DESC, runs.id DESC, rows.place LIMIT :limit;
 
+-- name: runs_holding
+SELECT DISTINCT runs.id
+FROM rows JOIN runs ON runs.key = rows.run
+WHERE runs.account = :account AND (
+    rows.number ILIKE :like OR rows.bill ILIKE :like OR rows.targets ILIKE :like
+    OR rows.reason ILIKE :like OR split_part(rows.reason, '{', 1) = ANY (:remarks)
+);
+
 -- name: made_of
 -- The latest of each bill last.
 SELECT wanted.bill, own.source_id, rows.bill, rows.source_id, runs.id, rows.state, rows.targets

@@ -381,6 +381,15 @@ WHERE runs.account = :account AND (
 )
 ORDER BY runs.started_at DESC, runs.id DESC, place LIMIT :limit;
 
+-- name: runs_holding
+SELECT DISTINCT ledger.run
+FROM ledger JOIN runs ON runs.id = ledger.run
+WHERE runs.account = :account AND (
+    number LIKE :like ESCAPE '\' OR bill LIKE :like ESCAPE '\' OR targets LIKE :like ESCAPE '\'
+    OR reason LIKE :like ESCAPE '\'
+    OR substr(reason, 1, instr(reason, '{') - 1) IN (SELECT value FROM json_each(:remarks))
+);
+
 -- name: made_of
 -- The latest of each bill last.
 SELECT json_extract(j.value, '$[1]'), own.source_id, r.bill, r.source_id, other.id, r.state,
