@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
+from k3push.adapters.erp.form_rows import FormRows
 from k3push.core.model import PARTLY, BillNumber, RunId, State
 from k3push.core.pacing.halting import HaltRule
 from k3push.runs.context import Context, PushLimits, SettleTimes
@@ -324,3 +325,33 @@ async def test_a_part_of_a_first_bill_shows_not_that_bills_are_whole(
         await office.execute(SECOND, limits=NO_CANARY, throttle=throttle, check=False)
     row = (await office.rows(run))[numbers[1]]
     assert (row.state, row.code, len(row.targets)) == (State.PUSHED, PARTLY, 1), row
+
+
+async def test_what_closes_its_bill_and_is_shown_late_is_told_after_a_resume(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two copies of the database answer: one shows the bill closed, the other no document yet."""
+    office, numbers = Office(sandbox(look_s=0.1, latency_s=1.0)), orders(8)
+    page, made = FormRows.page, office.site.world.documents_of
+
+    async def stale(self: FormRows, form: str, *what: Any, **more: Any) -> Any:
+        rows = await page(self, form, *what, **more)
+        is_late = form == IN_STOCK.id and anyio.current_time() < 15
+        hidden = {str(each.id) for each in made(numbers[1])} if is_late else set()
+        return [row for row in rows if str(row[0]) not in hidden]
+
+    monkeypatch.setattr(FormRows, "page", stale)
+    keep_a_part(monkeypatch, numbers[1:3], kept=1, why=Refusal(11, "仓库必录"))
+    await office.open_run(numbers)
+
+    async def kill(job: Context) -> None:
+        while (await office.rows())[numbers[1]].code != "11":  # noqa: ASYNC110
+            await anyio.sleep(0.05)
+        job.stop.scope.cancel()
+
+    throttle = steered(concurrency=1, chunk_size=2)
+    await office.execute(throttle=throttle, beside=kill, check=False)
+    await anyio.sleep(1)
+    pushed = await office.execute(throttle=one_by_one(), check=False)
+    assert len(made(numbers[1])) == 1
+    assert pushed.rows[numbers[1]].state is State.PUSHED, pushed.rows[numbers[1]]

@@ -28,6 +28,7 @@ from k3push.runs.own_documents import (
 )
 from k3push.runs.row_pages import pages_of
 from k3push.runs.settle import SHORTEST_WAIT_S
+from k3push.runs.source_check import AMBIGUOUS, PRECHECK
 
 # A wait at the end that is worth a word.
 TELL_OF_S = 5.0
@@ -231,7 +232,8 @@ async def _take_back(context: Context, outcome: Outcome, *, refused: bool = True
         if row.bill == outcome.number and row.state is State.REJECTED:
             again = Outcome(row.bill, State.PLANNED, code=row.code, reason=row.reason)
             told = outcome
-            if refused and told.code != TWIN:
+            unsent = row.code in {PRECHECK, AMBIGUOUS}
+            if refused and told.code != TWIN and not unsent:
                 alone = PARTLY if row.attempts == 1 else told.code
                 told = told._replace(code=alone, reason=row.reason)
             await context.ledger.conclude(run, [again], at=now)
