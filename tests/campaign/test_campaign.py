@@ -5,8 +5,8 @@ import pytest
 from tests.campaign.drawing import story_of
 from tests.campaign.trial import play
 
-SEEDS = 1000
-BLOCK = 50
+SEEDS = 500
+BLOCK = 25
 
 
 @pytest.mark.timeout(300)
