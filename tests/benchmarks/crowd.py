@@ -63,7 +63,7 @@ REPEATED = 0.05
 """The part of keys that are asked for twice."""
 
 TOKEN_RATE = 6000
-ASKED_AT_ONCE = 10
+ASKED_AT_ONCE = 4
 """How many ask side by side which pushes are over."""
 SAMPLE_S = 5.0
 PATIENCE_S = 1800.0
@@ -297,7 +297,7 @@ class Crowd:
                 async with anyio.create_task_group() as tasks:
                     for ids in batched(list(self._left), -(-len(self._left) // ASKED_AT_ONCE)):
                         tasks.start_soon(self._see_which_are_over, wms, ids)
-                await anyio.sleep(2 if self._left else 0)
+                await anyio.sleep(10 if self._left else 0)
 
     async def _see_which_are_over(self, wms: httpx.AsyncClient, ids: Sequence[str]) -> None:
         for id_ in ids:

@@ -355,6 +355,8 @@ def test_nothing_overflows(browser: Browser, tmp_path: Path, width: int) -> None
     for page in opened(browser, tmp_path / "report.html", width):
         assert page.evaluate("document.documentElement.scrollWidth") == width
         page.emulate_media(media="print")
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert page.locator("#printed .state").all_text_contents() == ["被拒绝"] * 2
         assert page.evaluate("document.documentElement.scrollWidth") == width
 
 

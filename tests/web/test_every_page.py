@@ -13,6 +13,7 @@ from tests.web.every_page import not_seen, play_all, show, window
 
 # A4, within its margins.
 PAPER = 690
+NARROW = 760
 
 WIDTH = "document.documentElement.scrollWidth"
 GROUND = "getComputedStyle(document.body).backgroundColor"
@@ -62,7 +63,8 @@ def test_every_page_is_for_everybody(
             assert page.evaluate(WIDTH) == width, seen.name
             page.emulate_media(color_scheme="dark")
             assert page.evaluate(GROUND) == NIGHT
-            assert barriers(page, colours_alone=True) == [], seen.name
+            if width > NARROW:  # the same colours
+                assert barriers(page, colours_alone=True) == [], seen.name
             assert printed(page) == (PAPER, WHITE, []), seen.name
             page.emulate_media(media="screen", color_scheme="light")
             page.set_viewport_size({"width": width, "height": 900})

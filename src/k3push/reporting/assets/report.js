@@ -164,8 +164,9 @@ function print() {
     (row[STATE] !== "pushed" && row[STATE] !== "already") || row[CLUSTER] >= 0);
   const rows = wanted.slice(0, PRINTED).map(row => {
     const line = element("tr");
-    line.append(...[LINE, NUMBER, STATE, TARGETS, CODE].map(at => element("td", row[at])),
-      element("td", told(row)));
+    line.append(...[LINE, NUMBER].map(at => element("td", row[at])),
+      element("td", words.states[row[STATE]], "state", `c-${row[STATE]}`),
+      ...[TARGETS, CODE].map(at => element("td", row[at])), element("td", told(row)));
     return line;
   });
   const left = shown.length - rows.length;
