@@ -15,7 +15,6 @@ from k3push.runs.context import PushLimits
 from k3push.runs.create import plan_rejected
 from k3push.simulator import Refusal, WriteBack, site
 from k3push.simulator.answers import failure
-from k3push.simulator.conversion import Converter
 from k3push.simulator.exchange import json_reply
 from k3push.simulator.refusals import Problem
 from k3push.simulator.script import Channel
@@ -127,16 +126,11 @@ def keep_but_the_last(monkeypatch: pytest.MonkeyPatch, numbers: Sequence[str], w
     monkeypatch.setattr(site.Site, "_push", push)
 
 
-def copy_creators(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the rule give each document the creator of its first bill from now on."""
-    made = Converter._target
-
-    def target(self: Converter, route: Any, shares: Any, *what: Any, mislink: bool) -> Any:
-        bill = made(self, route, shares, *what, mislink=mislink)
-        bill.creator = shares[0].bill.creator
-        return bill
-
-    monkeypatch.setattr(Converter, "_target", target)
+def copy_creators(office: Office) -> None:
+    """Let the rules give each document the creator of its first bill from now on."""
+    world = office.site.world
+    routes = [replace(each, copies_creators=True) for each in world.rules]
+    world._converter = replace(world._converter, routes=routes)
 
 
 async def until_lost(office: Office, run: RunId = FIRST) -> str:

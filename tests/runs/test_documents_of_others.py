@@ -17,7 +17,7 @@ from k3push.runs.settle import settle_by_word
 from k3push.runs.stop import Cause
 from k3push.simulator import Policy
 from k3push.simulator.conversion import Converter
-from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER, ROUTES
+from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from tests.runs.office import (
     FIRST,
     ROUTE,
@@ -149,13 +149,11 @@ async def test_a_document_of_another_run_joins_no_vouched_row() -> None:
     assert ids.isdisjoint(target.id for target in first.rows[lost].targets)
 
 
-async def test_a_merged_document_that_bears_one_bills_creator_is_of_all_its_bills(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_merged_document_that_bears_one_bills_creator_is_of_all_its_bills() -> None:
     """The rule copies the creator of the first bill, and the bills are of two clerks."""
-    copy_creators(monkeypatch)
     plan = steps(*["ok"] * 5, "make-then-reset")
     office, numbers = Office(sandbox(plan, policy=Policy.MERGE, **OPEN)), orders(8)
+    copy_creators(office)
     created_by(office, "li", numbers)
     created_by(office, "wang", [numbers[4], numbers[7]])
     await office.open_run(numbers[:5], EARLIER)
@@ -185,9 +183,7 @@ async def test_what_a_clerk_makes_of_a_part_of_a_refused_bill_is_not_taken_back(
 
 
 @pytest.mark.parametrize("untied", [True, False])
-async def test_makers_of_one_rule_tell_nothing_of_another(
-    monkeypatch: pytest.MonkeyPatch, *, untied: bool
-) -> None:
+async def test_makers_of_one_rule_tell_nothing_of_another(*, untied: bool) -> None:
     """Two rules make one form: by the first the user is the maker, the second copies the bill's."""
     numbers, throttle = orders(21), one_by_one()
     lost = numbers[20]
@@ -198,7 +194,7 @@ async def test_makers_of_one_rule_tell_nothing_of_another(
     created_by(office, "li", numbers)
     await office.open_run(numbers[:12], EARLIER)
     await office.execute(EARLIER, throttle=throttle, route=ROUTE, check=False)
-    copy_creators(monkeypatch)
+    copy_creators(office)
     other = Office(site=office.site, ledger=office.store)
     await other.open_run([lost])
     pushed = await other.execute(throttle=throttle, limits=NO_CANARY, check=False)
@@ -295,12 +291,12 @@ async def test_a_clerks_document_in_doubt_is_asked_for_by_the_run_that_made_the_
 
 @pytest.mark.parametrize("count", [0, 1, 2, 4])
 async def test_a_clerks_document_that_bears_the_bills_maker_is_not_approved(
-    monkeypatch: pytest.MonkeyPatch, count: int
+    count: int,
 ) -> None:
     """A rule copies the bill's maker; an answer is lost, nothing was made, the maker pushes."""
     plan = steps(*["ok"] * count, "reset")
     office, numbers = Office(sandbox(plan, latency_s=1.0, **OPEN), FOLLOW), orders(count + 2)
-    copy_creators(monkeypatch)
+    copy_creators(office)
     created_by(office, "li", numbers)
     await office.open_run(numbers)
     made = []
@@ -316,10 +312,9 @@ async def test_a_clerks_document_that_bears_the_bills_maker_is_not_approved(
 
 async def test_documents_that_bear_the_makers_of_several_bills_end_no_run() -> None:
     """A lost answer has made two, one of a maker whose document an answer has named."""
-    routes = [replace(each, copies_creators=True) for each in ROUTES]
     plan = steps("ok", "make-then-reset", "make-then-reset")
-    office = Office(sandbox(plan, latency_s=1.0, routes=routes, **OPEN), FOLLOW)
-    numbers = orders(4)
+    office, numbers = Office(sandbox(plan, latency_s=1.0, **OPEN), FOLLOW), orders(4)
+    copy_creators(office)
     created_by(office, "li", numbers)
     created_by(office, "wang", numbers[2:3])
     await office.open_run(numbers)

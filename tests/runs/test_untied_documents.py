@@ -116,14 +116,12 @@ async def test_a_rule_that_copies_creators_hides_no_untied_document(
     assert doubled(office, numbers) == []
 
 
-async def test_a_rule_that_copies_creators_hides_no_untied_document_of_a_sorted_list(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_rule_that_copies_creators_hides_no_untied_document_of_a_sorted_list() -> None:
     """All bills that were pushed so far are of one clerk; the lost one is of the next."""
     numbers = orders(14)
-    copy_creators(monkeypatch)
     plan = steps(*["ok"] * 12, "make-then-reset")
     office = Office(sandbox(plan, untied=(numbers[12],), **OPEN))
+    copy_creators(office)
     for number in numbers:
         (bill,) = office.site.world.store.by_number(PURCHASE_ORDER, number)
         bill.creator = "wang" if number == numbers[12] else "li"
