@@ -52,6 +52,7 @@ from tests.campaign.events import (
     Happens,
     HasWindow,
     Intrudes,
+    IsAllowed,
     IsClosed,
     IsDown,
     IsElsewhere,
@@ -185,6 +186,10 @@ def _later_thoughts(seed: int, frame: Frame, events: Sequence[Event]) -> list[Ev
     runs = [run for run in (1, 2) if chance.random() < 0.2]
     later += [ListsIds(run, chance.choice([1, 2, 3])) for run in runs]
     later += _oddities(seed, users)
+    chance = _of(seed, "allowed")
+    refused = [event.number for event in events if isinstance(event, Refuses)]
+    allowed = [number for number in refused if chance.random() < 0.2]
+    later += [IsAllowed(number, chance.choice([5.0, 40.0, 300.0, 900.0])) for number in allowed]
     chance = _of(seed, "each sees his own")
     if chance.random() < 0.05:
         later += _apart(frame, users, chance)

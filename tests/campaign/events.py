@@ -366,6 +366,18 @@ class IsDown:
 
 
 @dataclass(frozen=True, slots=True)
+class IsAllowed:
+    """What the ERP has against a bill is put right meanwhile."""
+
+    number: str
+    at_s: float
+
+    def __str__(self) -> str:
+        """Say so."""
+        return f"{self.number} is refused no longer from {self.at_s:g} s on"
+
+
+@dataclass(frozen=True, slots=True)
 class Reloads:
     """The site loads its metadata anew, and knows some fields of no form for a while."""
 
@@ -451,6 +463,7 @@ Event = (
     | IsDown
     | Retries
     | SetsClock
+    | IsAllowed
     | Reloads
     | Lacks
     | IsElsewhere

@@ -24,6 +24,7 @@ from tests.campaign.conditions import IsGuarded, LacksLinks, ReadsFail
 from tests.campaign.events import (
     AsksField,
     Bears,
+    IsAllowed,
     IsClosed,
     IsDown,
     IsLockedOut,
@@ -86,6 +87,11 @@ class People:
         logins = self.scene.site.logins
         users = {**logins.accounts.users, user: secret}
         logins.accounts = replace(logins.accounts, users=users)
+
+    async def allow(self, event: IsAllowed) -> None:
+        """Put right what the ERP has against a bill."""
+        await anyio.sleep(event.at_s)
+        self.scene.world.allow(event.number)
 
     async def reload(self, event: Reloads) -> None:
         """Let the site load its metadata anew."""

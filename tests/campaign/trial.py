@@ -42,6 +42,7 @@ from tests.campaign.events import (
     Happens,
     HasWindow,
     Intrudes,
+    IsAllowed,
     IsClosed,
     IsDown,
     IsGone,
@@ -184,6 +185,8 @@ class _Play:
                 self.tasks.start_soon(self._intrude, event.at_s)
             case IsDown():
                 self.tasks.start_soon(self.people.take_down, event)
+            case IsAllowed():
+                self.tasks.start_soon(self.people.allow, event)
             case Reloads():
                 self.tasks.start_soon(self.people.reload, event)
             case IsLockedOut():
