@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import anyio
 import pytest
 
 from k3push.core.model import RunId, State
 from k3push.runs.context import Context
 from k3push.runs.stop import Cause
+from k3push.simulator import build
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
-from tests.runs.office import Notebook, Office, orders, sandbox, steered
+from tests.runs.office import (
+    Notebook,
+    Office,
+    one_by_one,
+    orders,
+    sandbox,
+    server_time,
+    steered,
+    steps,
+)
 from tests.runs.rough_answers import NO_CANARY, OPEN, REFUSED, until_pushed
 
 pytestmark = pytest.mark.anyio
@@ -99,3 +111,14 @@ async def test_a_user_who_has_made_the_bills_as_well_hides_no_clerk(hours: int) 
     world.add_target(IN_STOCK, numbers[5], creator="clerk")
     pushed = await office.execute(limits=NO_CANARY, throttle=throttle, check=False)
     assert pushed.rows[numbers[5]].state is State.ALREADY
+
+
+@pytest.mark.parametrize("hours", [16.0, 22.0])
+async def test_a_server_whose_clock_is_hours_ahead_makes_ours_nobody_elses(hours: float) -> None:
+    """No answer has named a document yet, so that nothing tells of the server's clock."""
+    options = sandbox(steps("make-then-reset"), **OPEN)
+    site = build(options, clock=lambda: server_time() + timedelta(hours=hours))
+    office, numbers = Office(site=site), orders(1)
+    await office.open_run(numbers)
+    pushed = await office.execute(throttle=one_by_one(), check=False)
+    assert pushed.of(State.PUSHED) == set(numbers)

@@ -91,6 +91,7 @@ class MakersBySender:
         *,
         found: Targets,
         calls: Mapping[BillNumber, Calls],
+        now: datetime,
     ) -> frozenset[str]:
         """Return which documents somebody else has made, as far as their form tells.
 
@@ -103,6 +104,7 @@ class MakersBySender:
             run: Whose scope counts.
             found: Documents that are new since the calls, by source number.
             calls: The calls for each.
+            now: By the clock of the machine.
         """
         ids = [target.id for targets in found.values() for target in targets]
         standings = await look_at_standings(looker, ids) if ids else {}
@@ -112,13 +114,15 @@ class MakersBySender:
         makers = {each: await self.of(looker, ledger, run, each) for each in senders}
         copied = any(each.copied for each in makers.values())
         creators = await creators_of(looker, found) if copied else {}
+        # What is there by now was not made later: a server whose clock says so is ahead.
+        shown = [at - _in_utc(now) for each in standings.values() if (at := created_at(each))]
         ours = set()
         for number, targets in found.items():
             for id_ in {target.id for target in targets} & standings.keys():
                 maker, sent = standings[id_].creator, calls[number]
                 theirs = [makers[sender] for sender in sent.senders]
                 may_be = any(each.may_be(maker, {creators.get(number, "")}) for each in theirs)
-                over_at = sent.over_at + max(each.ahead for each in theirs)
+                over_at = sent.over_at + max([*shown, *(each.ahead for each in theirs)])
                 if may_be and not _is_later(standings[id_], over_at):
                     # A merged document bears the maker of one of its bills.
                     ours.add(id_)
@@ -157,8 +161,11 @@ def created_at(standing: Standing | None) -> datetime | None:
 def _is_later(standing: Standing, over_at: datetime) -> bool:
     """Say whether a document was surely made after a local time of the server."""
     created = created_at(standing)
-    over = over_at.astimezone(UTC).replace(tzinfo=None) + CLOCKS_DIFFER
-    return created is not None and created > over
+    return created is not None and created > _in_utc(over_at) + CLOCKS_DIFFER
+
+
+def _in_utc(at: datetime) -> datetime:
+    return at.astimezone(UTC).replace(tzinfo=None)
 
 
 class _Named(NamedTuple):
@@ -201,7 +208,7 @@ async def _makers_of(looker: Looker, named: Mapping[str, _Named]) -> Makers:
     makers = {maker for _, maker in pairs}
     copied = all(not creator or creator == maker for creator, maker in creators)
     ahead = [
-        created - named[id_].began_at.astimezone(UTC).replace(tzinfo=None)
+        created - _in_utc(named[id_].began_at)
         for id_, each in standings.items()
         if (created := created_at(each))
     ]

@@ -191,5 +191,10 @@ async def strangers_among(
             calls[number] = Calls(frozenset(intent.sender for intent in intents), over_at)
     mine = {number: targets for number, targets in found.items() if number in calls}
     return await context.proofs.makers.others_among(
-        context, context.ledger, context.run.id, found=mine, calls=calls
+        context,
+        context.ledger,
+        context.run.id,
+        found=mine,
+        calls=calls,
+        now=context.clock.now(),
     )
