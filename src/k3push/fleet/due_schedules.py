@@ -109,7 +109,7 @@ class Schedules:
             schedules=[row["schedule"] for row in rows],
             dues=[row["due_at"] for row in rows],
             nexts=[soonest.of(row["cron"]) for row in rows],
-            waits=[_spread(row["tenant"], row["schedule"], row["spread_s"]) for row in rows],
+            waits=[spread(row["tenant"], row["schedule"], row["spread_s"]) for row in rows],
         )
 
     # -- looks --------------------------------------------------------------------------------
@@ -193,10 +193,10 @@ class _Soonest:
         return self._known[text]
 
 
-def _spread(tenant: str, schedule: str, most_s: int) -> int:
+def spread(tenant: str, schedule: str, most_s: int) -> int:
     """Return how many seconds after its minute a schedule begins: the same every night.
 
-    >>> _spread("acme", "nightly", 0), 0 <= _spread("acme", "nightly", 60) <= 60
+    >>> spread("acme", "nightly", 0), 0 <= spread("acme", "nightly", 60) <= 60
     (0, True)
     """
     return crc32(f"{tenant}/{schedule}".encode()) % (most_s + 1)
