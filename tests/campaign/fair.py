@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from k3push.simulator import FAULT_NAMES, Channel, Fault, Refusal, fault
+from k3push.simulator import FAULT_NAMES, Channel, Fault, Policy, Refusal, fault
 from k3push.simulator.faults import Ending, Work
 from tests.campaign.conditions import (
     USERS,
@@ -12,6 +12,7 @@ from tests.campaign.conditions import (
     CopiesMakers,
     HasRival,
     IsUntied,
+    LacksLinks,
     Lags,
     MayNotPush,
     MayNotRead,
@@ -154,6 +155,10 @@ def fair_together(frame: Frame, events: Sequence[Event]) -> list[Event]:
     gaps = [event.seconds for event in events if isinstance(event, SavesApart)]
     slow = any(seconds > LEAST_GAP_S for seconds in gaps)
 
+    merges = frame.policy is Policy.MERGE_LINES
+    # A merged line bears one bill's number, and no link tells of the others.
+    untold = merges and any(isinstance(event, LacksLinks) for event in events)
+
     def fair(event: Event) -> bool:
         if _is_barred(event, events):
             return False
@@ -164,7 +169,7 @@ def fair_together(frame: Frame, events: Sequence[Event]) -> list[Event]:
         thrown = met.ending in THROWN | {Ending.NO_LICENCE} and met.works
         broke = thrown or (met.ending in BROKE_ON_THE_SERVER and met.works)
         nameless = thrown and frame.style.old
-        unseen = denied and (bool(gaps) or not asks)
+        unseen = denied and (bool(gaps) or not asks or untold)
         return not unseen and not (broke and slow) and not nameless
 
     may_read = {USERS[0], *(e.user for e in events if isinstance(e, AlsoPushes))}

@@ -82,11 +82,15 @@ async def vouched(office: Office, numbers: list[str]) -> str:
     return lost
 
 
-async def test_a_clock_that_is_behind_makes_nothing_anothers() -> None:
+@pytest.mark.parametrize("hours", [0, 3])
+async def test_a_clock_that_is_behind_makes_nothing_anothers(hours: int) -> None:
     """The server's clock is later than ours by days, and what a lost call has made is ours."""
-    office, numbers = Office(sandbox(LOST, **OPEN)), orders(6)
+    office, numbers, clock = Office(sandbox(LOST, **OPEN)), orders(6), SlowClock()
     await office.open_run(numbers)
-    pushed = await office.execute(throttle=one_by_one(), clock=SlowClock(), check=False)
+    limits = PushLimits(halt=HaltRule(unknown_count=1 if hours else 0))
+    await office.execute(throttle=one_by_one(), clock=clock, limits=limits, check=False)
+    await anyio.sleep(hours * 3600)
+    pushed = await office.execute(throttle=one_by_one(), clock=clock, check=False)
     assert pushed.of(State.PUSHED) == set(numbers)
 
 
