@@ -50,6 +50,7 @@ class TooLongError(Exception):
 class _Chunk:
     numbers: int
     began_s: float = 0.0
+    before_s: float = 0.0
     push_s: float = 0.0
     at_once: int = 1
     late: bool = False
@@ -189,7 +190,9 @@ class ModelledRun:
         look_s = max(self.field.look_s, self.links.look_s)
         chunk_s = FIELD_LOOKS_A_CHUNK * look_s + self.push_s
         part = looks_a_chunk * look_s / chunk_s if self.push_s else 1.0
-        return max(1, math.ceil(part * self.calls))
+        setting = self.fixed or self.pace.setting
+        questions = setting.concurrency * math.ceil(setting.chunk_size / MOST_NUMBERS)
+        return max(1, math.ceil(part * questions))
 
     def learn(self, sample: Sample) -> None:
         """Tell the pace, where it steers."""
@@ -238,8 +241,11 @@ class ModelledRun:
                 if self.sent:
                     left = self.ready + self.unread
                     free = max(1, self.calls - self.open)
-                    size = self.pace.size(left, self.ready, free, self.made)
+                    size = self.pace.size(left, self.ready, free, self.made, now_s=self.now_s)
                     size = self.fixed.chunk_size if self.fixed else size
+                    if not size:
+                        self.after(self.pace.waits_until_s - self.now_s, self.send)
+                        break
                 chunk = _Chunk(min(size, self.ready))
                 self.ready -= chunk.numbers
             else:
@@ -276,6 +282,7 @@ class ModelledRun:
             self.parts.append(chunk)
             return
         left_s = self.now_s
+        chunk.before_s = left_s - chunk.began_s
 
         def pushed() -> None:
             chunk.push_s = self.now_s - left_s
@@ -328,7 +335,15 @@ class ModelledRun:
         """Count a chunk, and go on."""
         ended = Ended.TIMED_OUT if chunk.late else Ended.OK
         self.learn(
-            Sample(chunk.began_s, self.now_s, chunk.push_s, chunk.numbers, chunk.at_once, ended)
+            Sample(
+                chunk.began_s,
+                self.now_s,
+                chunk.push_s,
+                chunk.numbers,
+                chunk.at_once,
+                ended,
+                before_s=chunk.before_s,
+            )
         )
         self.open -= 1
         self.done += chunk.numbers
@@ -374,9 +389,9 @@ class KnownPace(Pace):
         self.setting = setting
         self._first = first
 
-    def size(self, left: int, ready: int, free: int, made: int) -> int:
+    def size(self, left: int, ready: int, free: int, made: int, *, now_s: float = -math.inf) -> int:
         """Share what is left out, within the bound."""
-        del ready, free
+        del ready, free, now_s
         if made <= 1:
             return self._first
         calls, size = self.setting.concurrency, self.setting.chunk_size

@@ -15,7 +15,7 @@ SEEDS = range(10_000, 10_040)
 
 
 @pytest.mark.parametrize(
-    ("numbers", "first", "third"), [(60, 1.3, 1.05), (300, 1.5, 1.2), (1200, 1.6, 1.25)]
+    ("numbers", "first", "third"), [(60, 1.25, 1.05), (300, 1.35, 1.2), (1200, 1.35, 1.2)]
 )
 def test_auto_is_near_the_best_fixed_setting_of_servers_that_are_drawn(
     numbers: int, first: float, third: float

@@ -343,7 +343,7 @@ class Office:
             because = again_because or opened.again_because
             opened = replace(opened, route=route or opened.route, again_because=because)
             ages = DoubtAges(clock)
-            looks = BatchedQueries(erp, lambda: driven[Key.CONCURRENCY])
+            looks = BatchedQueries(erp, lambda: driven.questions_at_once)
             job = Context(opened, looks, ledger, clock, watch, stop, limits, driven, settle, ages)
             with stopping(stop):
                 async with ledger.own(run):

@@ -105,6 +105,12 @@ async def test_auto_begins_carefully() -> None:
     assert throttle[Key.CHUNK_SIZE] == FIRST_CHUNK_SIZE
 
 
+async def test_a_chunk_of_more_numbers_than_a_question_holds_makes_several() -> None:
+    """Its looks must not wait for one another."""
+    assert steered(concurrency=3, chunk_size=100).questions_at_once == 3
+    assert steered(concurrency=3, chunk_size=101).questions_at_once == 6
+
+
 async def test_a_longer_wait_is_not_cut_by_a_shorter_one() -> None:
     """The ERP that asked for a minute is not helped by ten seconds."""
     throttle = steered()

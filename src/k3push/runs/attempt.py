@@ -139,6 +139,7 @@ class Sending:
         at_once: Chunks on their way when it left, itself included.
         merged: The last read-back found a target of several sources.
         sample: What the last sending tells of the ERP's pace.
+        before_s: How long the looks before the last push took.
         push_s: How long the last push took.
         cancelled: Cancelled documents of the numbers, which count as none.
         twins: Remarks on documents that the last answer does not name beside those that it does.
@@ -168,6 +169,7 @@ class Sending:
     at_once: int = 1
     merged: bool = False
     sample: Sample | None = None
+    before_s: float = 0.0
     push_s: float = 0.0
     cancelled: dict[BillNumber, tuple[Target, ...]] = field(default_factory=dict)
     twins: dict[BillNumber, str] = field(default_factory=dict)
@@ -265,6 +267,7 @@ async def send_once(context: Context, sending: Sending) -> SendAgain | None:
         context.on_their_way += 1
         try:
             began_s = anyio.current_time()
+            sending.before_s = began_s - sending.began_s
             exchange = await _leave(context, turn, attempt.intent, wire.PUSH, context.route.source)
             sending.push_s = anyio.current_time() - began_s
             context.ages.ended(attempt.id, began_s)
@@ -449,7 +452,7 @@ async def _record(
     sending.outcomes += outcomes
     sending.in_doubt = any(outcome.state is State.UNKNOWN for outcome in outcomes)
     context.count(outcomes)
-    sending.sample = _sample(sending, verdict, outcomes, sending.push_s)
+    sending.sample = _sample(sending, verdict, outcomes)
     context.watch.recorded(attempt, outcomes, verdict, anyio.current_time() - began_s)
     return verdict if isinstance(verdict, SendAgain) else None
 
@@ -833,7 +836,6 @@ def _sample(
     sending: Sending,
     verdict: SendAgain | InDoubt | ReadBack,
     outcomes: Sequence[Outcome],
-    push_s: float,
 ) -> Sample | None:
     """Say what a sending tells of the ERP's pace, or None where it tells nothing."""
     came_to = sum(outcome.state is not State.PLANNED for outcome in outcomes)
@@ -851,7 +853,8 @@ def _sample(
     return Sample(
         sending.began_s,
         anyio.current_time(),
-        push_s=push_s,
+        before_s=sending.before_s,
+        push_s=sending.push_s,
         numbers=came_to,
         at_once=sending.at_once,
         ended=ended,

@@ -285,7 +285,7 @@ class Context:
         """
         free = max(1, self.throttle[Key.CONCURRENCY] - open_chunks)
         made = self.tally.sent - self.tally.failed - self.tally.unknown
-        steered = self.auto.size(left, ready, free, made)
+        steered = self.auto.size(left, ready, free, made, now_s=anyio.current_time())
         if not self.tells_of_several:
             return 1
         return steered if self.throttle.is_auto(Key.CHUNK_SIZE) else self.throttle[Key.CHUNK_SIZE]

@@ -257,8 +257,10 @@ class _Engine:
                     tell_of_proof(self.context, len(doubted))
                 else:
                     # What is due already waits for a place, a hold's end or the canary.
-                    due_s = self.backlog.due_s() - anyio.current_time()
-                    with anyio.move_on_after(due_s if due_s > 0 else math.inf):
+                    now_s = anyio.current_time()
+                    due_s = (self.backlog.due_s(), self.context.auto.waits_until_s)
+                    next_s = min((each for each in due_s if each > now_s), default=math.inf)
+                    with anyio.move_on_after(next_s - now_s):
                         await self.wakeup.wait()
 
     def _next_chunk(self) -> Chunk | None:
@@ -275,6 +277,8 @@ class _Engine:
             return None
         ready = backlog.waiting
         size = context.chunk_size(ready + self.intake.coming, ready, backlog.open)
+        if not size:
+            return None  # the pace waits for what is on its way
         most = math.inf if context.tells_of_several else 1
         now_s = anyio.current_time()
         chunk = backlog.take(size, now_s, most=most, done_s=self.done_s)

@@ -15,7 +15,6 @@ from typing import Protocol, Self
 
 import anyio
 
-from k3push.core.control_words import Key
 from k3push.core.model import Run
 from k3push.core.pacing.pace import Pace
 from k3push.ports import Clock, Erp, Ledger, Watch
@@ -105,7 +104,7 @@ async def execute(what: Execution, watch: Watch, stop: Stop) -> Ending:
     throttle, run, ledger = what.throttle, what.run, what.ledger
     context = Context(
         run=run,
-        erp=what.batched(what.erp, lambda: throttle[Key.CONCURRENCY]),
+        erp=what.batched(what.erp, lambda: throttle.questions_at_once),
         ledger=ledger,
         clock=what.clock,
         watch=watch,

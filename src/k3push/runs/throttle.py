@@ -16,6 +16,7 @@ from k3push.core.control_words import Key
 from k3push.core.pacing.holds import Hold, HoldCause, outside
 from k3push.core.pacing.pace import FIRST_CHUNK_SIZE, FIRST_CONCURRENCY
 from k3push.core.pacing.window import Window
+from k3push.core.safety.matching import MOST_NUMBERS
 from k3push.ports import Clock
 
 # The time of day may be set, and daylight saving begins and ends, while an edge of the window
@@ -86,6 +87,11 @@ class Throttle:
     def looks_at_once(self) -> int:
         """How many of the calls at once may be looks of one kind: the pushes are to go on."""
         return max(1, self[Key.CONCURRENCY] // CALLS_A_LOOK)
+
+    @property
+    def questions_at_once(self) -> int:
+        """How many questions the chunks on their way make of one look each."""
+        return self[Key.CONCURRENCY] * math.ceil(self[Key.CHUNK_SIZE] / MOST_NUMBERS)
 
     @property
     def hold(self) -> Hold | None:

@@ -213,8 +213,10 @@ def test_a_night_that_begins_quite_differently_is_met_as_the_first() -> None:
     """The server may be another one, or busy with something else."""
     first = server(16)
     first.rounds(6)
-    second = next_time(first, slower=5.0)
-    assert second.pace.setting.concurrency == FIRST_CONCURRENCY
+    another = Server(Pace(), 16)
+    another.slower = 5.0
+    another.begin()
+    assert next_time(first, slower=5.0).pace.setting == another.pace.setting
 
 
 @pytest.mark.parametrize("size", [None, 50])
@@ -286,6 +288,42 @@ def test_where_a_push_costs_hardly_more_than_a_look_the_first_chunk_is_larger() 
     assert 10 < pace.size(60, 59, 1, 1) <= FIRST_ON_THEIR_WAY // FIRST_CONCURRENCY
 
 
+def after_first_chunk(before_s: float) -> Pace:
+    """Begin with looks of 0.2 s; *before_s* is how long two of them take at the same time."""
+    pace = Pace()
+    pace.add(Sample(0, 2, push_s=CALL_S + NUMBER_S, numbers=1, before_s=before_s))
+    pace.size(1000, 1000, 1, 1)
+    took_s = before_s + CALL_S + 4 * NUMBER_S + 0.4
+    pace.add(Sample(2, 2 + took_s, CALL_S + 4 * NUMBER_S, 4, before_s=before_s))
+    return pace
+
+
+def test_two_looks_at_one_time_tell_whether_calls_wait_for_one_another() -> None:
+    """A round of calls on a server that does them one by one would be mostly cost."""
+    waiting, free = after_first_chunk(before_s=0.4), after_first_chunk(before_s=0.2)
+    assert waiting.setting.concurrency <= 2
+    assert free.setting.concurrency > FIRST_CONCURRENCY
+
+
+def test_looks_that_were_slow_for_another_reason_do_not_hold_a_long_list_back() -> None:
+    """They are one sample of two calls, and were not even pushes."""
+    site = Server(after_first_chunk(before_s=0.4), 16)
+    site.now_s = 100.0
+    site.rounds(24)
+    assert site.pace.setting.concurrency >= 14
+
+
+def test_nothing_follows_a_try_before_it_is_over() -> None:
+    """What follows goes better with what it shows."""
+    pace = after_first_chunk(before_s=0.2)
+    calls = pace.setting.concurrency
+    assert all(pace.size(1000, 1000, free, 5) for free in range(calls, 0, -1))
+    pace.add(Sample(10, 12, 1, 1, calls))
+    assert pace.size(1000, 1000, 1, 6, now_s=12.0) == 0
+    assert pace.size(1000, 1000, 1, 6, now_s=pace.waits_until_s) > 0, "a call may hang"
+    assert pace.size(1000, 1000, calls, 6) > 0, "nothing is on its way that could be waited for"
+
+
 @given(
     st.lists(
         st.tuples(
@@ -313,7 +351,7 @@ def test_whatever_comes_the_setting_stays_in_its_bounds(
         assert 1 <= pace.setting.chunk_size <= 10_000
         if concurrency is not None:
             assert pace.setting.concurrency == concurrency
-        assert pace.size(numbers, numbers, 1, 11) >= 1
+        assert pace.size(numbers, numbers, pace.setting.concurrency, 11) >= 1
 
 
 def test_the_same_samples_give_the_same_steps() -> None:

@@ -57,7 +57,8 @@ class BatchedQueries:
 
         Args:
             erp: Who is asked.
-            at_once: How many chunks may be on their way now.
+            at_once: How many questions all chunks that may be on their way now make of one look
+                each; one of more numbers than fit into a question makes several.
         """
         self._erp = erp
         self._at_once = at_once

@@ -4,10 +4,12 @@
 server works on side by side. Here it is decided what follows from that.
 
 1. The canary travels alone, then a chunk that takes about as long. Two sizes tell a call's cost
-   from a number's.
+   from a number's, and the two looks before each, which are made at the same time, tell whether
+   calls wait for one another.
 2. After each round the model is fitted anew, and the setting jumps to what ends the list soonest.
-   More calls than were ever tried are tried in a short round, at most four times as many: what a
-   try costs if it fails, and what it brings for the rest of the list if not, are both in the sum.
+   More calls than were ever tried are tried in a short round: what a try costs if it fails, and
+   what it brings for the rest of the list if not, are both in the sum. Nothing follows such a
+   round before it is over, since what follows goes better with what it shows.
 3. A chunk holds so many numbers that neither calls nor the end of the list cost much (the square
    root of Kruskal and Weiss), and at the end chunks get smaller.
 4. What the ERP says outright is not weighed: an overload halves the calls at once, and a
@@ -34,9 +36,9 @@ ONE_BY_ONE = 2
 FIRST_CONCURRENCY = 4
 MOST_CONCURRENCY = MOST_CALLS
 
-# What may be tried at once beside what was seen: calls at once, and numbers in a chunk. TCP's slow
-# start doubles; a round of calls costs more than one of packets.
-GROWTH = 4
+# How many times as many calls may be tried at once as were seen. TCP's slow start doubles; a round
+# of calls costs more than one of packets.
+GROWTH = 16
 LITTLE_GROWTH = 1.5
 # A try tells of so many times as many calls, since what slows them down shows before.
 TELLS_OF = 2
@@ -48,9 +50,11 @@ LISTS_A_FIRST_CHUNK = 240
 MERGING_CHUNK_SIZE = 20
 MOST_CHUNK_SIZE = 200
 
-# The looks of the canary, one after the other: most are to prove the links. Others make two.
+# The looks of the canary, one after the other: most are to prove the links. Others make two, but
+# the first chunk reads its rows twice after its push, since they are more than any before.
 CANARY_LOOKS = 5
 LOOKS = 2
+READ_BACKS = 2
 
 # Refusals that set in are to meet few numbers that are on their way: so many before any has
 # come through, then so many for each that has. Fewer would hide what more calls bring.
@@ -63,11 +67,16 @@ RECALLED = 1.5
 FADES_IN_DAYS = 30.0  # to half of that: servers are moved and grow over months
 ANOTHER_NIGHT = 2.5
 
-# Fewer calls that end the list so little later are preferred: they leave the ERP to others.
+# Fewer calls that end the list so little later, as a log, are preferred: they leave the ERP to
+# others.
 WORTH = 0.05
 
 # A push that takes so many times as long as it should ends a round.
 FAR_SLOWER = 2.0
+
+# A try is waited for no longer than so many times what it took up to its last answer: a call may
+# hang until its time-out.
+HANGS = 3.0
 
 # In a round that begins all at once, the first calls meet a server that is not busy yet. Where
 # its slower half takes so much longer, as a log, only that half tells.
@@ -82,6 +91,9 @@ LEFT_THEN, LEFT = 0.1, 0.97
 # Chunks are so many times as large as would be quickest if calls were free of any limit. It costs
 # hardly any time (the sum is flat there), and most sites restrict calls rather than numbers.
 LARGER = 2.5
+
+# What is left goes in one round where chunks need be so many times as large at most.
+EVENED = 1.3
 
 # An answer is far below the time-out while it takes less than this part of it.
 FAR_BELOW = 0.25
@@ -115,6 +127,7 @@ class Sample:
     Attributes:
         began_s: When its first look left, on any clock that only goes forward.
         ended_s: When its read-back was there.
+        before_s: From the first look to the push.
         push_s: From the push to its answer.
         numbers: How many came to something.
         at_once: Chunks on their way with it, itself counted.
@@ -128,6 +141,7 @@ class Sample:
     at_once: int = 1
     ended: Ended = Ended.OK
     merged: bool = False
+    before_s: float = 0
 
     @property
     def came_to(self) -> int:
@@ -167,9 +181,11 @@ class Pace:
 
     >>> pace = Pace(answer_timeout_s=300)
     >>> pace.add(Sample(0, 1.1, push_s=0.5, numbers=1))
-    >>> pace.add(Sample(1.1, 4.0, push_s=2.3, numbers=10))
-    >>> pace.setting.concurrency
+    >>> pace.size(1000, 100, 4, made=1)
     4
+    >>> pace.add(Sample(1.1, 3.1, push_s=1.5, numbers=4))
+    >>> pace.setting.concurrency
+    16
     """
 
     def __init__(self, *, answer_timeout_s: float = 300) -> None:
@@ -180,6 +196,7 @@ class Pace:
         """
         self.setting = Setting(FIRST_CONCURRENCY, FIRST_CHUNK_SIZE)
         self.steps: deque[Step] = deque(maxlen=MOST_STEPS)
+        self.waits_until_s = -math.inf
         self._answer_timeout_s = answer_timeout_s
         self._fixes_concurrency = self._fixes_size = self._merges = False
         self._model = ServerModel()
@@ -195,7 +212,6 @@ class Pace:
         self._short = MOST_CHUNK_SIZE  # in the first round of a try
         # What has been tried, and what the ERP has said outright.
         self._tried = 1
-        self._tried_size = FIRST_ON_THEIR_WAY // FIRST_CONCURRENCY // GROWTH
         self._most_calls = MOST_CONCURRENCY
         self._least_size, self._most_size = 1, MOST_CHUNK_SIZE
         self._calm = 0
@@ -224,25 +240,34 @@ class Pace:
 
     # -- the next chunk -----------------------------------------------------------------------
 
-    def size(self, left: int, ready: int, free: int, made: int) -> int:
+    def size(self, left: int, ready: int, free: int, made: int, *, now_s: float = -math.inf) -> int:
         """Return the size of the next chunk.
 
         Where few are ready they are shared out, and at the end of a list chunks get smaller,
         so that all calls end at about one time. How many travel at once is bounded by how many
         have come through, so that refusals that set in cannot outrun the halt rule.
+        0 says that what is on its way is waited for, until `waits_until_s` at the latest.
 
         Args:
             left: Numbers that are still to be sent.
             ready: Those of them that could leave now.
             free: How many more calls could.
             made: Numbers of this execution that the ERP has made targets from.
+            now_s: On the samples' clock.
         """
         self._left, self._made = left, made
+        self.waits_until_s = -math.inf
         if self._merges or self._fixes_size:
             return self.setting.chunk_size
         if not self._knows_costs:
             return self._first_size(left)
         calls = self.setting.concurrency
+        if len(self._round) >= free < calls and self._tries:
+            lasted_s = self._round[-1].ended_s - self._since_s
+            until_s = self._since_s + HANGS * lasted_s
+            if now_s < until_s:
+                self.waits_until_s = until_s
+                return 0
         size = self._best_size(left, calls)
         if self._is_first_round:
             size = min(size, self._short)
@@ -251,7 +276,12 @@ class Pace:
         share = max(left / working, min(left / free, self._model.server.per_call))
         ready_share = ready * calls / max(calls, free * working)
         share = min(share, max(ready_share, size / 4))
-        return max(1, min(size, self._most_on_their_way // calls, math.ceil(share)))
+        size = max(1, min(size, math.ceil(share)))
+        if left <= EVENED * size * free:
+            size = math.ceil(left / free)
+        size = max(1, min(size, self._most_on_their_way // calls, MOST_CHUNK_SIZE))
+        self._left -= min(size, ready)
+        return size
 
     def _first_size(self, left: int) -> int:
         """Say how many numbers may travel alone, for about the time of the canary.
@@ -280,6 +310,16 @@ class Pace:
         return max(2, part, math.ceil(size))
 
     @property
+    def _tries(self) -> bool:
+        """Say whether what follows goes better with what this round shows or brings.
+
+        More calls than ever are tried, or it is the bound that keeps chunks small.
+        """
+        calls, size = self.setting.concurrency, self.setting.chunk_size
+        bounded = calls > self._tried or calls * size > self._most_on_their_way
+        return self._is_first_round and not self._fixes_concurrency and bounded
+
+    @property
     def _most_on_their_way(self) -> int:
         return max(FIRST_ON_THEIR_WAY, ON_THEIR_WAY_FOR_EACH * self._made)
 
@@ -292,11 +332,13 @@ class Pace:
         if not self._knows_costs or self._fixes_size:
             return self.setting.chunk_size
         server = self._model.server
-        size = LARGER * math.sqrt(2 * max(left, 1) * server.per_call / self._working(calls))
+        # One call at a time has no uneven end.
+        others = max(1e-9, self._working(calls) - 1)
+        size = LARGER * math.sqrt(2 * max(left, 1) * server.per_call / others)
         within_s = FAR_BELOW * self._answer_timeout_s / server.slowed(calls)
         in_time = (within_s - server.call_s) / server.number_s
         size = max(self._least_size, min(size, self._most_size, in_time))
-        return max(1, math.ceil(min(size, MOST_CHUNK_SIZE, GROWTH * self._tried_size)))
+        return max(1, math.ceil(min(size, MOST_CHUNK_SIZE)))
 
     # -- samples ------------------------------------------------------------------------------
 
@@ -311,6 +353,7 @@ class Pace:
             chunk_size: Likewise.
         """
         self._obey(sample.ended_s, concurrency, chunk_size)
+        self._made += sample.came_to
         if sample.merged and not self._merges:
             self._merge(sample.ended_s)
         if sample.ended in {Ended.OVERLOADED, Ended.TIMED_OUT}:
@@ -320,9 +363,9 @@ class Pace:
         elif sample.began_s >= self._since_s:
             self._untested = False
             self._round.append(sample)
-            enough = max(2, self.setting.concurrency)
+            enough = self.setting.concurrency
             if sample.came_to and self._slower(sample) > math.log(FAR_SLOWER):
-                enough = 2
+                enough = min(2, enough)
             if len(self._round) >= enough:
                 self._judge(sample.ended_s)
         elif sample.came_to:
@@ -389,11 +432,13 @@ class Pace:
                 return
         else:
             self._take(sample)
+            if sample.at_once == 1:
+                alone_s = (sample.looks_s - sample.before_s) / READ_BACKS
+                self._model.compare_looks(sample.before_s, alone_s)
             self._doubt_recalled(sample)
         if self._recalled is not None:
             self._model.recall(self._recalled.server, self._recalled.tried, self._recalled_weight)
             self._tried = self._recalled.tried
-            self._tried_size = MOST_CHUNK_SIZE
         self._knows_costs = True
         self._model.fit()
         self._forget_another_hour()
@@ -428,7 +473,6 @@ class Pace:
             for sample in self._telling(told):
                 self._take(sample)
             self._tried = max(self._tried, self.setting.concurrency)
-            self._tried_size = max(self._tried_size, *(sample.numbers for sample in told))
             self._model.fit()
             self._forget_another_hour()
         self._calm += 1
@@ -483,10 +527,8 @@ class Pace:
     def _best_calls(self, growth: float) -> tuple[int, int]:
         """Return the calls at once, and the numbers in each call of their first round."""
         left, tried = max(self._left, 1), self._tried
-        levels = [min(FIRST_CONCURRENCY, self._most_calls)]
-        if tried > 1:
-            most = min(self._most_calls, math.ceil(growth * tried))
-            levels = sorted({min(most, each) for each in LEVELS})
+        most = min(self._most_calls, math.ceil(growth * tried))
+        levels = sorted({min(most, each) for each in LEVELS})
         # What was not tried yet may be given up for what was, and a try tells a little more.
         known = [min(each, self._most_calls) for each in (self.setting.concurrency, tried)]
         best: dict[int, tuple[float, int]] = {}
@@ -499,10 +541,10 @@ class Pace:
                 if not self._fixes_size:
                     sizes |= {min(size, math.ceil(self._model.server.per_call))}
             best[calls] = min(
-                (self._model.times_best(calls, each, left, others, then), each) for each in sizes
+                (self._model.expected(calls, each, left, others, then), each) for each in sizes
             )
         soonest = min(best.values())[0]
-        calls = next(each for each in levels if best[each][0] <= (1 + WORTH) * soonest)
+        calls = next(each for each in levels if best[each][0] <= soonest + WORTH)
         return calls, best[calls][1] if calls > tried else MOST_CHUNK_SIZE
 
     def _set(self, at_s: float, setting: Setting, why: str) -> None:

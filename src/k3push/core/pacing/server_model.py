@@ -12,7 +12,11 @@ most of the time is the network's, more calls still bring more (below 1).
 All samples go into one fit, whatever their sizes and calls at once: the costs follow from the
 knee by weighted least squares, and the knees that are possible are gone through one by one. Each
 keeps a weight by how well it explains what was seen, so that few samples leave many knees possible,
-and the calls at once are chosen for all of them together, each in parts of its own best time.
+and the calls at once are chosen for all of them together: for the least expected logarithm of the
+time, so that a server that takes ten times as long counts no more than its share.
+
+The first evidence of a knee costs nothing: the two looks before a push are made at the same time.
+Where they take as long as two that are made one after the other, calls wait for one another.
 """
 
 from __future__ import annotations
@@ -33,6 +37,9 @@ LEVELS = sorted({min(MOST_CALLS, round(STEP**nth)) for nth in range(_STEPS + 1)}
 # anything is seen.
 SHAPES = ((0.0, 1.0, 0.4), (0.0, 1.5, 0.2), (0.0, 2.0, 0.2), (0.75, 1.0, 0.2))
 
+# That no number of calls slows a server down is as likely as so many knees.
+UNMET = 6.0
+
 # Samples of one kind that count at most, so that what is newer outweighs what is older.
 MEMORY = 8.0
 
@@ -43,6 +50,11 @@ BELIEVED = 4.0
 
 # Servers that explain what was seen with less than this chance are passed over.
 UNLIKELY = 1e-4
+
+# As how many samples two looks at the same time count beside one alone; and by how much they may
+# miss at most, in squares of what chance makes of them: a look may be slow for reasons of its own.
+PAIR_TELLS = 2.0
+PAIR_MISSES = 9.0
 
 # What the model leaves out, as a part of a time.
 MISS = 0.05
@@ -148,8 +160,7 @@ class ServerModel:
         self._looks_s: float | None = None
         self._fits: list[tuple[float, Server]] = []
         self._slowed: dict[int, float] = {}
-        self._weighted_left: int | None = None
-        self._by_best: list[tuple[float, Server]] = []
+        self._pair: float | None = None
         self.missed = 0.0
         self.server = Server(0.0, 1.0)
 
@@ -171,6 +182,11 @@ class ServerModel:
         else:
             self._looks_s += (looks_s - self._looks_s) * weight / MEMORY
         self._fits = []
+
+    def compare_looks(self, both_s: float, alone_s: float) -> None:
+        """Take in how long two looks took at the same time, and how long one takes alone."""
+        if both_s > 0 and alone_s > 0:
+            self._pair = math.log(both_s / alone_s)
 
     def recall(self, server: Server, calls: int, weight: float) -> None:
         """Take for seen what an earlier execution has found, up to so many calls at once."""
@@ -194,7 +210,8 @@ class ServerModel:
         self._fresh.clear()
 
     def forget_above(self, calls: int) -> None:
-        """Forget what was seen with more calls at once."""
+        """Forget what was seen with more calls at once, and what the looks told of them."""
+        self._pair = None
         kept = {key: cell for key, cell in self._cells.items() if cell.calls <= calls}
         self._cells = kept or self._cells
 
@@ -204,7 +221,10 @@ class ServerModel:
         squares = BELIEVED * VARIES**2 + sum(cell.squares for cell in cells)
         varies = squares / (BELIEVED + sum(max(0.0, cell.weight - 1) for cell in cells))
         trusted = [(cell, 1 / (varies / cell.weight + MISS**2)) for cell in cells]
-        found = list(self._candidates(trusted))
+        found = [
+            (miss + self._miss_of_pair(server, varies), likely, server)
+            for miss, likely, server in self._candidates(trusted)
+        ]
         # Of knees that explain as much, the highest: none was met.
         least, _, self.server = min(found, key=lambda each: (round(each[0], 6), -each[2].knee))
         fresh = [each for key, each in zip(self._cells, trusted, strict=True) if key in self._fresh]
@@ -215,8 +235,13 @@ class ServerModel:
         likely = [(each * math.exp((least - miss) / 2), server) for miss, each, server in found]
         total = sum(each for each, _ in likely)
         self._fits = [(each / total, server) for each, server in likely if each > UNLIKELY * total]
-        self._weighted_left = None
         return self.server
+
+    def _miss_of_pair(self, server: Server, varies: float) -> float:
+        if self._pair is None:
+            return 0.0
+        off = self._pair - math.log(server.slowed(2))
+        return min(PAIR_MISSES, PAIR_TELLS * off**2 / (varies + MISS**2))
 
     def slowed(self, calls: int) -> float:
         """Return how many times longer all is expected to take with so many calls at once."""
@@ -225,14 +250,13 @@ class ServerModel:
             self._slowed[calls] = slowed
         return self._slowed[calls]
 
-    def times_best(
+    def expected(
         self, calls: int, size: float, left: int, other: Sequence[int], then: float
     ) -> float:
-        """Return how many times as long as at its best the rest of a list is expected to take.
+        """Return the logarithm that is expected of the time which the rest of a list takes.
 
         What *calls* at once bring is known after a round, and the rest goes with whatever is best
-        then. So a try costs a round where it fails, and tells for the whole rest. Each server that
-        is possible counts in parts of its own best time, or else the slow ones alone would decide.
+        then. So a try costs a round where it fails, and tells for the whole rest.
 
         Args:
             calls: At once, in a round.
@@ -242,23 +266,13 @@ class ServerModel:
             then: Numbers in each call of the rest.
         """
         after = left - calls * size
-        times = 0.0
-        for weight, server in self._weighted(left):
+        expected = 0.0
+        for likely, server in self._fits:
             took_s = server.chunk_s(calls, size)
             if after > 0:
                 took_s += min(server.rest_s(after, each, then) for each in (calls, *other))
-            times += weight * took_s
-        return times
-
-    def _weighted(self, left: int) -> list[tuple[float, Server]]:
-        """Return the servers that are possible: how likely each is, by its best time for a list."""
-        if self._weighted_left != left:
-            self._weighted_left = left
-            self._by_best = [
-                (likely / min(server.chunk_s(each, left / each) for each in LEVELS), server)
-                for likely, server in self._fits
-            ]
-        return self._by_best
+            expected += likely * math.log(took_s)
+        return expected
 
     def _candidates(
         self, cells: list[tuple[_Cell, float]]
@@ -272,7 +286,8 @@ class ServerModel:
             for far, power, likely in SHAPES:
                 costs = unmet if knee >= most else _costs(cells, knee, far, power)
                 miss, call_s, number_s = costs
-                yield miss, likely, Server(call_s, number_s, looks_s, knee, power, far)
+                chance = likely * (UNMET if knee == math.inf else 1.0)
+                yield miss, chance, Server(call_s, number_s, looks_s, knee, power, far)
 
 
 def _off(cell: _Cell, server: Server) -> float:
