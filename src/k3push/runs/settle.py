@@ -35,7 +35,7 @@ from k3push.core.model import (
 from k3push.core.pacing.chunking import halve
 from k3push.core.protocol.links import link_fields
 from k3push.core.remark import foreign, remark
-from k3push.core.safety.evidence import but_strangers, new_targets
+from k3push.core.safety.evidence import TRY_LATER_CODES, but_strangers, new_targets
 from k3push.core.safety.verdict import InDoubt, ReadBack, Said, judge
 from k3push.ports import AttemptRecord, Clock, Doubt, Ledger
 from k3push.runs.context import Context, SettleTimes
@@ -391,7 +391,7 @@ async def _given_up(context: Context, doubt: Doubt) -> Outcome | None:
         if len(each.attempt.intent.numbers) == 1 and told_nothing_plain(each)
     ]
     if len(broke) < context.limits.max_attempts:
-        return None
+        return _refused_for_ever(context, doubt, kept[over:])
     why = remark("note.unanswered", times=context.limits.max_attempts)
     exchange = broke[-1].exchange
     if exchange and isinstance(last := judge(exchange), InDoubt):
@@ -407,6 +407,29 @@ async def _may_split(context: Context, run: RunId) -> bool:
     other = await context.ledger.run(run) if run != context.run.id else None
     is_ours = other is None or other.route.rule == context.route.rule
     return not is_ours or await context.may_split()
+
+
+def _refused_for_ever(
+    context: Context, doubt: Doubt, tries: Sequence[AttemptRecord]
+) -> Outcome | None:
+    """Give a number up, with the ERP's words, that was refused alone as often as may be.
+
+    Each refusal has left it in doubt, since it may hide a draft and too little was shown to tell;
+    each time nothing was there after all.
+    """
+    refused = [
+        verdict.said
+        for each in tries
+        if len(each.attempt.intent.numbers) == 1
+        and each.exchange
+        and isinstance(verdict := judge(each.exchange), ReadBack)
+        and not verdict.said.success
+        and verdict.said.code not in TRY_LATER_CODES
+    ]
+    if len(refused) < context.limits.max_attempts:
+        return None
+    said = refused[-1]
+    return Outcome(doubt.number, State.REJECTED, code=said.code, reason=" ".join(said.messages))
 
 
 async def _of_short_looks(context: Context, doubts: Sequence[Doubt], seen: Sighting) -> set[int]:
