@@ -23,7 +23,6 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]  # it has no types
 import psycopg
 
-from tests.fleet.night import SECRET, TENANT
 from tests.fleet.thousands import (
     DUE,
     OLD_S,
@@ -32,6 +31,7 @@ from tests.fleet.thousands import (
     UNDONE,
     UNREAD,
     Thousands,
+    settings_of,
     worlds,
     write_tenants,
 )
@@ -236,17 +236,7 @@ def _write(folder: Path, addresses: Sequence[str], url: str, trial: Trial) -> No
     hour = (time.localtime().tm_hour + 12) % 24
     window = "" if trial.pushes else f"{hour:02}:00-{(hour + 1) % 24:02}:00"
     for nth, address in enumerate(addresses):
-        name = f"t{nth:05}"
-        text = TENANT.format(
-            url=address,
-            acct_id=f"world{nth:02d}",
-            secret=SECRET,
-            connect_timeout_s=10,
-            answer_timeout_s=60,
-            ledger=url,
-            first_wait_s=1,
-            window_s=71,
-        )
+        name, text = settings_of(nth, address, url)
         pace = f'halt = ""\nchunk_size = {trial.chunk_size}\nconcurrency = 4'
         text = text.replace('halt = ""', pace) + SCHEDULE.format(name=name, window=window)
         (folder / "tenants" / f"{name}.toml").write_text(text)

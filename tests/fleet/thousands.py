@@ -90,21 +90,26 @@ def worlds(tenants: int, numbers: int = NUMBERS) -> Iterator[list[str]]:
             process.wait()
 
 
+def settings_of(nth: int, address: str, url: str) -> tuple[str, str]:
+    """Return the name of a tenant, and the text of its file without a schedule."""
+    text = TENANT.format(
+        url=address,
+        acct_id=f"world{nth:02d}",
+        secret=SECRET,
+        connect_timeout_s=10,
+        answer_timeout_s=60,
+        ledger=url,
+        first_wait_s=1,
+        window_s=71,
+    )
+    return f"t{nth:05}", text
+
+
 def write_tenants(folder: Path, addresses: list[str], url: str, *, lists: bool = True) -> None:
     """Write the tenants' files, and their lists where there are to be any."""
     (folder / "tenants").mkdir()
     for nth, address in enumerate(addresses):
-        name = f"t{nth:05}"
-        text = TENANT.format(
-            url=address,
-            acct_id=f"world{nth:02d}",
-            secret=SECRET,
-            connect_timeout_s=10,
-            answer_timeout_s=60,
-            ledger=url,
-            first_wait_s=1,
-            window_s=71,
-        )
+        name, text = settings_of(nth, address, url)
         (folder / "tenants" / f"{name}.toml").write_text(text + SCHEDULE.format(name=name))
         inbox = folder / "tenants" / "inbox" / name
         inbox.mkdir(parents=True)

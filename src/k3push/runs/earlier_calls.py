@@ -13,7 +13,7 @@ from datetime import timedelta
 from k3push.core.model import ABSENT, BillNumber, NeverSent, RunId, State
 from k3push.core.safety.evidence import CALL_LIMIT
 from k3push.core.safety.named_bills import messages_naming
-from k3push.core.safety.verdict import InDoubt, ReadBack, Verdict, judge
+from k3push.core.safety.verdict import InDoubt, ReadBack, Said, Verdict, judge
 from k3push.ports import AttemptRecord, Doubt
 from k3push.runs.context import Context
 
@@ -30,8 +30,15 @@ def was_in_doubt(kept: AttemptRecord) -> bool:
 
 def was_refused(kept: AttemptRecord) -> bool:
     """Say whether a call broke on the server (rule 5), or was refused."""
+    return refusal_of(kept) is not None
+
+
+def refusal_of(kept: AttemptRecord) -> Said | None:
+    """Return what a call was refused with; None where it was not."""
     verdict = _verdict(kept)
-    return isinstance(verdict, ReadBack) and not verdict.said.success
+    if not isinstance(verdict, ReadBack) or verdict.said.success:
+        return None
+    return verdict.said
 
 
 def told_nothing_plain(kept: AttemptRecord) -> bool:
@@ -47,10 +54,10 @@ def words_of_refusal(kept: AttemptRecord, number: BillNumber) -> str:
 
     Words that name bills of the call are about these alone.
     """
-    verdict = _verdict(kept)
-    if not isinstance(verdict, ReadBack) or verdict.said.success:
+    said = refusal_of(kept)
+    if said is None:
         return ""
-    messages = verdict.said.messages
+    messages = said.messages
     named = messages_naming(messages, kept.attempt.intent.numbers)
     return " ".join(named.get(number, ()) if named else messages)
 

@@ -40,7 +40,7 @@ from k3push.core.safety.verdict import InDoubt, ReadBack, Said, judge
 from k3push.ports import AttemptRecord, Clock, Doubt, Ledger
 from k3push.runs.context import Context, SettleTimes
 from k3push.runs.create import attempts_before
-from k3push.runs.earlier_calls import told_nothing_plain, was_in_doubt
+from k3push.runs.earlier_calls import refusal_of, told_nothing_plain, was_in_doubt
 from k3push.runs.lookup import found_by, look_at_targets
 from k3push.runs.own_documents import (
     attempts_by,
@@ -418,18 +418,16 @@ def _refused_for_ever(
     each time nothing was there after all.
     """
     refused = [
-        verdict.said
+        said
         for each in tries
         if len(each.attempt.intent.numbers) == 1
-        and each.exchange
-        and isinstance(verdict := judge(each.exchange), ReadBack)
-        and not verdict.said.success
-        and verdict.said.code not in TRY_LATER_CODES
+        and (said := refusal_of(each))
+        and said.code not in TRY_LATER_CODES
     ]
     if len(refused) < context.limits.max_attempts:
         return None
-    said = refused[-1]
-    return Outcome(doubt.number, State.REJECTED, code=said.code, reason=" ".join(said.messages))
+    last = refused[-1]
+    return Outcome(doubt.number, State.REJECTED, code=last.code, reason=" ".join(last.messages))
 
 
 async def _of_short_looks(context: Context, doubts: Sequence[Doubt], seen: Sighting) -> set[int]:

@@ -185,10 +185,9 @@ class Ownership:
             standings: How they stand.
         """
         self._take_in(due, standings)
+        asks = not (self._has_learnt or self.context.route.follow_already)
         nameless = [each for each in due if not each.sender and each.id in standings]
-        if not self._has_learnt and any(
-            standings[each.id].creator not in self._senders for each in nameless
-        ):
+        if asks and any(standings[each.id].creator not in self._senders for each in nameless):
             self._has_learnt = True
             page = await self.context.ledger.documents(self.context.run.id, limit=MOST_LEARNT_FROM)
             if named := [each for each in page if each.sender]:
