@@ -515,8 +515,10 @@ class _Engine:
         if runs := self.held.news():
             why = remark("note.waits_for_runs", runs=", ".join(sorted(runs)))
             self.context.watch.waiting(why, self.context.settle.poll_s)
+        if holders:
+            await note_look(self.context)
         rows, bills = self.held.release(holders)
-        self.context.doubted_elsewhere |= dict.fromkeys(bills)
+        self.context.doubted_elsewhere |= dict.fromkeys([*bills, *(row.bill for row in rows)])
         # At once, or the sender would find nothing left to wait for.
         self.backlog.add(bills)
         if rows:
