@@ -492,9 +492,8 @@ class _Engine:
     async def _settle_ours(self) -> float:
         """Ask once what became of our doubts; return the seconds until the next is due."""
         news = self.doubts.news
+        await note_look(self.context)
         settled = await settle_once(self.context, self.context.run.id)
-        if self.context.suspects:
-            await note_look(self.context)
         for part in settled.parts:
             self.backlog.add_suspect(part)
         self.doubts.unproved = settled.unproved
