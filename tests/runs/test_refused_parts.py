@@ -10,8 +10,10 @@ import anyio
 import pytest
 
 from k3push.adapters.erp.form_rows import FormRows
+from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import PARTLY, BillNumber, RunId, State
 from k3push.core.pacing.halting import HaltRule
+from k3push.runs import context
 from k3push.runs.context import Context, PushLimits, SettleTimes
 from k3push.runs.engine import push_run
 from k3push.runs.outcome import Exit, anything_open
@@ -121,6 +123,36 @@ async def test_a_part_of_a_bill_that_was_refused_is_told(
     row = pushed.rows[numbers[0]]
     assert row.state is State.PUSHED, row
     assert row.code == PARTLY, row
+
+
+async def test_a_kill_leaves_no_bill_half_way_as_its_part_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A process dies once a refused bill has moved; what it moved to is what it is."""
+    monkeypatch.setattr(context, "ENOUGH_KNOWN", 1)
+    options = sandbox(query_lag_s=8.0, look_s=0.1, latency_s=5.0, **OPEN)
+    office, numbers = Office(options), orders(9)
+    refused, conclude = numbers[2], MemoryLedger.conclude
+    keep_a_part(monkeypatch, [refused], kept=1)
+    await office.open_run(numbers)
+    jobs: list[Context] = []
+
+    async def die(self: MemoryLedger, run: RunId, outcomes: Any, **how: Any) -> None:
+        was = (await office.rows())[refused].state
+        await conclude(self, run, outcomes, **how)
+        if was is State.REJECTED and jobs:
+            jobs.pop().stop.scope.cancel()
+            self.die()
+
+    async def begin(job: Context) -> None:
+        jobs.append(job)
+
+    monkeypatch.setattr(MemoryLedger, "conclude", die)
+    await office.execute(limits=NO_CANARY, throttle=one_by_one(), beside=begin, check=False)
+    assert not jobs
+    await anyio.sleep(600)
+    row = (await office.execute(throttle=one_by_one())).rows[refused]
+    assert (row.state, row.code) == (State.PUSHED, PARTLY), row
 
 
 async def test_a_part_that_is_taken_back_after_a_second_sending_is_told(

@@ -244,13 +244,11 @@ async def _take_back(context: Context, outcome: Outcome, *, refused: bool = True
     rows = [row for of, row in await context.ledger.rows_of(outcome.number) if of == run]
     for row in rows:
         if row.bill == outcome.number and row.state is State.REJECTED:
-            again = Outcome(row.bill, State.PLANNED, code=row.code, reason=row.reason)
             told = outcome
             unsent = row.code in {PRECHECK, AMBIGUOUS}
             if refused and told.code != TWIN and not unsent:
                 alone = PARTLY if row.attempts == 1 else told.code
                 told = told._replace(code=alone, reason=row.reason)
-            await context.ledger.conclude(run, [again], at=now)
             await context.ledger.conclude(run, [told], at=now, note=note)
             context.note_twins([told])
 

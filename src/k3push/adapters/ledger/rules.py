@@ -37,6 +37,9 @@ KILLED_BECAUSE = remark("note.killed")
 COMMON = frozenset({State.PLANNED, State.SENT, State.PUSHED})
 """States of nearly all rows, which no index tells from others."""
 
+# Rows in these states may have sent nothing.
+_UNSENT = frozenset({State.PLANNED, State.REJECTED})
+
 BEHIND_ALL = (1 << 63) - 1
 """A key that no run has, since all are smaller."""
 
@@ -213,7 +216,7 @@ def check_outcomes(
         # and leaves its row in doubt; but the attempt is open, and tells what it has come to.
         lost = attempt and standing.state is State.UNKNOWN
         life.check(outcome.number, State.SENT if lost else standing.state, outcome.state)
-        unsent = standing.state is State.PLANNED and not standing.attempt
+        unsent = standing.state in _UNSENT and not standing.attempt
         if unsent and outcome.state in life.SENT_BEFORE:
             raise life.IllegalMoveError(f"{outcome.number}: {outcome.state}, and was never sent")
         moves[standing.place] = outcome

@@ -15,7 +15,7 @@ MOVES: dict[State, frozenset[State]] = {
         {State.PLANNED, State.PUSHED, State.DRAFT, State.REJECTED, State.UNKNOWN}
     ),
     State.UNKNOWN: frozenset({State.PLANNED, State.PUSHED, State.DRAFT}),
-    State.REJECTED: frozenset({State.PLANNED}),
+    State.REJECTED: frozenset({State.PLANNED, State.PUSHED, State.DRAFT, State.ALREADY}),
     State.PUSHED: frozenset(),
     State.DRAFT: frozenset(),
     State.ALREADY: frozenset(),
@@ -29,7 +29,8 @@ AMENDABLE = SENT_BEFORE | {State.ALREADY}
 """States of rows that name documents: a later look may add what a call of ours has made late."""
 
 FINAL = frozenset({State.PUSHED, State.DRAFT, State.ALREADY, State.REJECTED})
-"""States that a run leaves alone; `retry` alone plans a rejected number again."""
+"""States that a run leaves alone; `retry` alone plans a rejected number again, and a later look may
+tell that it was made all the same."""
 
 OPEN = frozenset({State.SENT, State.UNKNOWN})
 """States in which the ERP may have acted and nobody knows yet: the claim is kept."""
