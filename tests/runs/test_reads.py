@@ -4,10 +4,12 @@ import anyio
 import pytest
 
 from k3push.core.model import State
+from k3push.runs.context import Context
 from k3push.runs.retried_reads import LEAST_TRIES_OF_A_READ
 from k3push.runs.stop import Cause
 from k3push.simulator import FAULT_NAMES, Accounts, FaultPlan, fault
 from k3push.simulator.faults import Ending
+from k3push.simulator.forms import IN_STOCK
 from k3push.simulator.script import Channel
 from tests.runs.office import FIRST, SECOND, Office, orders, push, sandbox, steered, steps
 
@@ -128,3 +130,33 @@ async def test_a_site_that_loads_its_metadata_ends_no_night_that_has_read_the_fo
     told = set() if earlier else {Cause.LOOK_REFUSED}
     assert set(pushed.stop.causes) == told
     assert pushed.of(State.PUSHED) == (set(NUMBERS[2:]) if earlier else set())
+
+
+@pytest.mark.parametrize("there", [True, False])
+async def test_a_site_that_loads_its_metadata_ends_no_resume_of_what_has_read_the_form(
+    *, there: bool
+) -> None:
+    """The ledger names nothing that was made: all was there already, or the answer was lost."""
+    office, numbers = Office(sandbox(steps("reset"), latency_s=0.1)), NUMBERS[:2]
+    if there:
+        office.site.world.add_target(IN_STOCK, numbers[0], creator="clerk")
+
+    async def kill(job: Context) -> None:
+        ends = State.ALREADY if there else State.UNKNOWN
+        while ends not in {row.state for row in (await office.rows()).values()}:  # noqa: ASYNC110
+            await anyio.sleep(0.01)
+        job.stop.scope.cancel()
+
+    await office.open_run(numbers)
+    await office.execute(beside=kill, check=False)
+    office.site.desk.unloaded = frozenset({"fsrcbillno"})
+
+    async def load() -> None:
+        await anyio.sleep(25)
+        office.site.desk.unloaded = frozenset()
+
+    async with anyio.create_task_group() as site:
+        site.start_soon(load)
+        pushed = await office.execute()
+    assert not pushed.stop.causes
+    assert set(pushed.states.values()) <= {State.PUSHED, State.ALREADY}

@@ -262,10 +262,19 @@ class Context:
         self.links.absent = self.links.absent or found.absent
 
     async def _recall_forms(self) -> None:
-        """Take in that an earlier run has read these forms: what refuses them now may pass."""
-        route = self.route
-        for made in await self.ledger.made_by(self.run.id, limit=1):
-            earlier = await self.ledger.run(made.run)
+        """Take in that these forms were read before: what refuses them now may pass.
+
+        An earlier run has read them, or an earlier execution of this one: it looks before it sends,
+        and at what is there already.
+        """
+        route, run = self.route, self.run.id
+        runs = {made.run for made in await self.ledger.made_by(run, limit=1)}
+        if (await self.ledger.counts(run)).get(State.ALREADY) or await self.ledger.next_chunk(
+            run
+        ) > 1:
+            runs.add(run)
+        for each in sorted(runs):
+            earlier = await self.ledger.run(each)
             asked = earlier.route.source_number_field if earlier else None
             if asked == route.source_number_field:
                 self.worked |= {route.source, route.target}
