@@ -542,6 +542,8 @@ class Pace:
         left, tried = max(self._left, 1), self._tried
         most = min(self._most_calls, math.ceil(growth * tried))
         levels = sorted({min(most, each) for each in LEVELS})
+        if self._fixes_concurrency:
+            levels = [self.setting.concurrency]
         # What was not tried yet may be given up for what was, and a try tells a little more.
         known = [min(each, self._most_calls) for each in (self.setting.concurrency, tried)]
         best: dict[int, tuple[float, int]] = {}
