@@ -7,9 +7,10 @@ from dataclasses import replace
 import anyio
 import pytest
 
-from k3push.core.model import RunId, State
+from k3push.core.model import TWIN, RunId, State
 from k3push.runs.context import Context, SettleTimes
 from k3push.simulator import Policy
+from k3push.simulator.forms import PURCHASE_ORDER
 from tests.runs.office import ROUTE, SECOND, Office, one_by_one, orders, sandbox, steps
 from tests.runs.rough_answers import (
     NO_CANARY,
@@ -127,3 +128,71 @@ async def test_a_bill_of_another_rule_that_splits_is_settled_after_its_window() 
     office.site.finish()
     row = (await office.rows(first))[lost[0]]
     assert len(row.targets) == len(world.documents_of(lost[0])) == 2, row
+
+
+async def waited_for() -> tuple[Office, str]:
+    """Return an office where a run waits for a killed one's call, which is carried out late.
+
+    An answer of its own is lost as well, so that it is at work still when that comes.
+    """
+    plan = steps(*["ok"] * 3, "commit-late-then-reset:750", *["ok"] * 13, "reset")
+    office, numbers = Office(sandbox(plan, latency_s=20.0, look_s=0.1, **OPEN)), orders(20)
+    await office.open_run(numbers[:6])
+    lost = []
+
+    async def kill(job: Context) -> None:
+        lost.append(await until_lost(office))
+        job.stop.scope.cancel()
+
+    await office.execute(limits=NO_CANARY, throttle=one_by_one(), beside=kill, check=False)
+    await office.open_run([*lost, *numbers[6:]], SECOND)
+    return office, lost[0]
+
+
+async def until_documents(office: Office, number: str, count: int) -> None:
+    """Wait until a bill has so many documents."""
+    while len(office.site.world.documents_of(number)) < count:  # noqa: ASYNC110
+        await anyio.sleep(1)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+async def test_a_late_document_of_a_run_that_was_waited_for_is_told(*, killed: bool) -> None:
+    """The bill was pushed once the window had passed; the look at the end may be a resume's."""
+    office, bill = await waited_for()
+
+    async def kill(job: Context) -> None:
+        await until_documents(office, bill, 2)
+        if killed:
+            job.stop.scope.cancel()
+
+    pushed = await office.execute(
+        SECOND, limits=NO_CANARY, throttle=one_by_one(), beside=kill, check=False
+    )
+    if killed:
+        pushed = await office.execute(SECOND, throttle=one_by_one(), check=False)
+    assert len(pushed.rows[bill].targets) == 2, pushed.rows[bill]
+    assert pushed.rows[bill].code == TWIN
+
+
+async def test_a_late_document_of_a_run_that_was_waited_for_makes_what_was_unsent_already() -> None:
+    """The bill was unapproved before its turn came, and refused unsent."""
+    office, bill = await waited_for()
+
+    async def unapprove(_: Context) -> None:
+        await anyio.sleep(550)
+        (order,) = office.site.world.store.by_number(PURCHASE_ORDER, bill)
+        order.status = "D"
+
+    pushed = await office.execute(
+        SECOND,
+        limits=NO_CANARY,
+        throttle=one_by_one(),
+        settle=SettleTimes(poll_s=170),
+        beside=unapprove,
+        check=False,
+    )
+    row = pushed.rows[bill]
+    assert (row.state, row.attempts) == (State.ALREADY, 0), row
+    assert [target.id for target in row.targets] == [
+        str(each.id) for each in office.site.world.documents_of(bill)
+    ]

@@ -20,7 +20,7 @@ from k3push.runs.stop import Cause
 from k3push.simulator import Accounts, Channel, FaultPlan, Site, Step, fault
 from k3push.simulator.forms import IN_STOCK
 from k3push.simulator.transport import SandboxTransport
-from tests.runs.office import Notebook, Office, Pushed, orders, sandbox, steered
+from tests.runs.office import Notebook, Office, Pushed, orders, sandbox, steered, steps
 
 pytestmark = pytest.mark.anyio
 
@@ -319,3 +319,14 @@ async def test_where_nobody_may_push_the_rows_say_so() -> None:
     assert pushed.of(State.REJECTED) == set(orders(20))
     assert {row.reason for row in pushed.rows.values()} == {"没有下推权限"}
     assert len(pushed.watch.aside) == 1
+
+
+async def test_what_others_may_not_push_is_not_rejected_where_an_answer_is_lost() -> None:
+    """Both who may not push it have said so, as often as a bill is tried; the third may."""
+    office = office_of(1, faults=steps("reset"))
+    barred = Barred(office.site, SECOND, THIRD)
+    logins = [login(user) for user in USERS]
+    limits = PushLimits(max_attempts=2)
+    pushed, _ = await push_by(office, 1, logins, limits=limits, transport=lambda _: barred)
+    assert barred.refusals == 2
+    assert pushed.of(State.PUSHED) == set(orders(1)), pushed.rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from datetime import datetime, timedelta
 from typing import Any
 
 import anyio
@@ -11,6 +12,7 @@ import pytest
 from k3push.core.model import TWIN, RunId, State
 from k3push.runs.context import Context, SettleTimes
 from k3push.runs.engine import push_run
+from k3push.runs.stop import Cause
 from k3push.runs.throttle import Throttle
 from k3push.simulator import site
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
@@ -18,6 +20,7 @@ from k3push.simulator.orders import PushOrder
 from tests.runs.office import (
     ROUTE,
     Office,
+    VirtualClock,
     one_by_one,
     only_settle,
     orders,
@@ -154,3 +157,48 @@ async def test_a_late_second_document_is_told_though_the_run_was_killed(command:
     )
     assert len(office.site.world.documents_of(lost[0])) == 2
     assert pushed.rows[lost[0]].code == TWIN, pushed.rows[lost[0]]
+
+
+class TickingClock(VirtualClock):
+    """A clock that no two statements read alike."""
+
+    def __init__(self) -> None:
+        """Begin."""
+        self.ticks = 0
+
+    def now(self) -> datetime:
+        """Return the time of day."""
+        self.ticks += 1
+        return super().now() + timedelta(microseconds=self.ticks)
+
+
+async def test_a_row_that_is_settled_right_before_a_kill_is_looked_at_once_more() -> None:
+    """A bill was lost twice; a resume finds the second document, and is killed at once."""
+    plan = steps(*["ok"] * 11, "commit-late-then-reset:2500", "make-then-reset")
+    office, numbers = Office(sandbox(plan, latency_s=1.0, look_s=0.1, **OPEN)), orders(12)
+    last, clock = numbers[-1], TickingClock()
+    await office.open_run(numbers)
+
+    async def until(state: State, attempts: int) -> None:
+        while True:
+            row = (await office.rows())[last]
+            if (row.state, row.attempts) == (state, attempts):
+                return
+            await anyio.sleep(0.05)
+
+    async def stop(job: Context) -> None:
+        await until(State.UNKNOWN, 2)
+        job.stop.ask(Cause.INTERRUPTED, "")
+
+    async def kill(job: Context) -> None:
+        await until(State.PUSHED, 2)
+        job.stop.scope.cancel()
+
+    for beside in (stop, kill):
+        await office.execute(
+            limits=NO_CANARY, throttle=one_by_one(), clock=clock, beside=beside, check=False
+        )
+    await anyio.sleep(2500)
+    pushed = await office.execute(throttle=one_by_one(), clock=clock, check=False)
+    assert len(office.site.world.documents_of(last)) == 2
+    assert pushed.rows[last].code == TWIN, pushed.rows[last]

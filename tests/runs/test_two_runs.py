@@ -151,6 +151,24 @@ async def test_what_another_run_sent_without_a_look_is_not_settled_by_what_is_th
     assert (await office.rows(FIRST))[numbers[0]].state is State.UNKNOWN
 
 
+@pytest.mark.parametrize("fault", ["reset", "make-then-reset"])
+async def test_what_was_there_before_a_call_without_a_look_is_not_what_it_made(fault: str) -> None:
+    """The route gets its field after an answer was lost; our own user made a document days ago."""
+    office = Office(
+        sandbox(steps(fault), link_fields=False, **OPEN), replace(ROUTE, source_number_field="")
+    )
+    (number,) = numbers = orders(1)
+    office.site.world.add_target(IN_STOCK, number, creator="sandbox")
+    await anyio.sleep(2 * 86_400)
+    await office.open_run(numbers)
+    await office.execute(check=False)
+    await anyio.sleep(3600)
+    row = (await office.execute(route=ROUTE)).rows[number]
+    assert len(row.targets) == len(office.site.world.documents_of(number))
+    told = (State.ALREADY, "") if fault == "reset" else (State.PUSHED, TWIN)
+    assert (row.state, row.code) == told, row
+
+
 async def carried_out_late(late_s: int, *then: str) -> tuple[Office, list[str]]:
     """Return an office whose first run has a number in doubt past its window, and one to send.
 

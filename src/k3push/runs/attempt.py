@@ -498,6 +498,8 @@ async def _look_first(context: Context, sending: Sending) -> Mapping[BillNumber,
         outcome = _unsent(context, number, seen, known.get(number), ours.get(number))
         if outcome is not None:
             outcomes.append(outcome)
+    if context.suspects:
+        await note_look(context)
     if outcomes:
         sent = any(outcome.state in SENT_BEFORE for outcome in outcomes)
         note = remark("note.found_again") if sent else ""
@@ -509,8 +511,6 @@ async def _look_first(context: Context, sending: Sending) -> Mapping[BillNumber,
         sending.outcomes += tuple(outcomes)
         gone = {outcome.number for outcome in outcomes}
         sending.numbers = tuple(number for number in sending.numbers if number not in gone)
-    if context.suspects:
-        await note_look(context)
     kinds = (seen.targets, seen.shared, seen.denied, seen.namesakes, seen.cancelled)
     there = {n: tuple(t.id for kind in kinds for t in kind.get(n, ())) for n in sending.numbers}
     return {number: ids for number, ids in there.items() if ids}

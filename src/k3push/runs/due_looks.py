@@ -4,7 +4,7 @@ A refused call may have saved a part that looks show late (P 5.7), and a call in
 carried out after its window, as its number was sent again; so both are looked at again at the end
 of each execution. A kill, a second Ctrl-C or a halt at once cuts that look off; whoever goes on
 with the run makes it. The ledger knows that it is due from before the first refusal of an
-execution is written down, or the first doubt is sent again, until the look is made.
+execution is written down, or the first doubt is settled, until the look is made.
 """
 
 from __future__ import annotations

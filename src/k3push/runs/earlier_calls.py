@@ -8,7 +8,7 @@ person has settled may be at work still.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from k3push.core.model import ABSENT, BillNumber, NeverSent, RunId, State
 from k3push.core.safety.evidence import CALL_LIMIT
@@ -113,6 +113,24 @@ async def waits_for_others(
             mine -= await _absent_in(context, kept.attempt.intent.run, mine)
             waits |= {number: max(left_s, waits.get(number, 0.0)) for number in mine}
     return waits
+
+
+async def doubted_by_others(
+    context: Context, numbers: Collection[BillNumber], since: datetime
+) -> list[BillNumber]:
+    """Return the numbers of which nobody could know at first what other runs have made.
+
+    Args:
+        context: The execution.
+        numbers: The ERP's spellings.
+        since: Calls count that may have been at work then, or later.
+    """
+    earliest = since - LONGEST_CALL - MACHINES_DIFFER
+    kept = await context.ledger.lately_sent(context.run.id, numbers, earliest) if numbers else ()
+    doubted = {
+        number for each in kept if was_in_doubt(each) for number in each.attempt.intent.numbers
+    }
+    return [number for number in numbers if number in doubted]
 
 
 async def _absent_in(

@@ -492,9 +492,8 @@ class _Engine:
     async def _settle_ours(self) -> float:
         """Ask once what became of our doubts; return the seconds until the next is due."""
         news = self.doubts.news
+        await note_look(self.context)
         settled = await settle_once(self.context, self.context.run.id)
-        if self.context.suspects:
-            await note_look(self.context)
         for part in settled.parts:
             self.backlog.add_suspect(part)
         self.doubts.unproved = settled.unproved
@@ -515,8 +514,10 @@ class _Engine:
         if runs := self.held.news():
             why = remark("note.waits_for_runs", runs=", ".join(sorted(runs)))
             self.context.watch.waiting(why, self.context.settle.poll_s)
+        if holders:
+            await note_look(self.context)
         rows, bills = self.held.release(holders)
-        self.context.doubted_elsewhere |= dict.fromkeys(bills)
+        self.context.doubted_elsewhere |= dict.fromkeys([*bills, *(row.bill for row in rows)])
         # At once, or the sender would find nothing left to wait for.
         self.backlog.add(bills)
         if rows:

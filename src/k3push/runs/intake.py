@@ -33,7 +33,7 @@ from k3push.runs.context import Context
 from k3push.runs.create import attempts_before
 from k3push.runs.earlier_calls import may_have_made, wait_s, was_in_doubt, was_refused
 from k3push.runs.held_numbers import HeldNumbers
-from k3push.runs.last_looks import note_refused
+from k3push.runs.last_looks import note_look, note_refused
 from k3push.runs.lookup import look_at_targets
 from k3push.runs.own_documents import attempts_by, ours_of
 from k3push.runs.source_check import (
@@ -291,6 +291,8 @@ class Intake:
         shown = {number: seen.targets.get(number, ()) for number in before}
         found = await ours_of(context, new_targets(shown, before))
         context.suspects = {n: before[n] for n in found} | context.suspects
+        if found:
+            await note_look(context)
         if unseen := before.keys() - found.keys():
             # Another copy of the database may have told of the bill than of its documents.
             await note_refused(context, unseen, late=True)

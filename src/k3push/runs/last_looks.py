@@ -14,10 +14,10 @@ import anyio
 from k3push.core.model import PARTLY, TWIN, BillNumber, Outcome, Row, State, Target
 from k3push.core.remark import remark
 from k3push.core.safety.evidence import made_beside, new_targets
-from k3push.core.safety.life import AMENDABLE
+from k3push.core.safety.life import AMENDABLE, SENT_BEFORE
 from k3push.runs.context import Context
 from k3push.runs.due_looks import due_since, note_due, note_made
-from k3push.runs.earlier_calls import was_in_doubt
+from k3push.runs.earlier_calls import doubted_by_others, was_in_doubt
 from k3push.runs.lookup import look_at_targets
 from k3push.runs.own_documents import (
     attempts_by,
@@ -28,7 +28,7 @@ from k3push.runs.own_documents import (
 )
 from k3push.runs.row_pages import pages_of
 from k3push.runs.settle import SHORTEST_WAIT_S
-from k3push.runs.source_check import AMBIGUOUS, PRECHECK
+from k3push.runs.source_check import AMBIGUOUS, PRECHECK, already
 
 # A wait at the end that is worth a word.
 TELL_OF_S = 5.0
@@ -68,10 +68,8 @@ async def _look_at_suspects(context: Context) -> None:
             if run != context.run.id or row.bill != number or not more:
                 continue
             if row.state is State.REJECTED:
-                # It was given up as its last call was in doubt.
-                ours = await ours_of(context, {number: more}, may_send=False)
-                for taken_back in ours.values():
-                    await _take_back(context, taken_back, refused=False)
+                thin = seen.knows_by_number_alone(number)
+                await _take_back_given_up(context, row, more, thin=thin)
             elif outcome := await _with_more(context, row, more, elsewhere=number in elsewhere):
                 amended.append(outcome)
     if amended:
@@ -82,6 +80,22 @@ async def _look_at_suspects(context: Context) -> None:
             note=remark("note.more_documents"),
         )
         context.note_twins(amended)
+
+
+async def _take_back_given_up(
+    context: Context, row: Row, found: tuple[Target, ...], *, thin: bool
+) -> None:
+    """Say of a rejected row that it has documents by now.
+
+    It was given up as its last call was in doubt, or it has waited for another run and was refused
+    unsent: of what has sent nothing, they were there already.
+    """
+    if row.attempts:
+        outcomes = list((await ours_of(context, {row.bill: found}, may_send=False)).values())
+    else:
+        outcomes = [already(row.bill, found, thin=thin)] if row.code == PRECHECK else []
+    for outcome in outcomes:
+        await _take_back(context, outcome, refused=False)
 
 
 async def _with_more(
@@ -244,7 +258,8 @@ async def _take_back(context: Context, outcome: Outcome, *, refused: bool = True
 async def recall_due_look(context: Context) -> None:
     """Take in what an execution was refused, or sent twice, that was cut off before its last look.
 
-    An earlier call of what was sent twice may have been carried out after its window.
+    An earlier call of what was sent twice may have been carried out after its window, and so may
+    one of another run that was waited for.
     """
     run, patience_s = context.run, context.settle.first_wait_s
     since = await due_since(context.ledger, run.id)
@@ -252,6 +267,10 @@ async def recall_due_look(context: Context) -> None:
     if since is None:
         return
     async for rows in pages_of(context.ledger, run, AMENDABLE | {State.REJECTED}):
+        made = [row for row in rows if row.state in SENT_BEFORE and row.attempts]
+        late = [row.bill for row in made if row.settled_at and row.settled_at >= since]
+        elsewhere = await doubted_by_others(context, late, since)
+        context.doubted_elsewhere |= dict.fromkeys(elsewhere)
         for row in rows:
             if not (row.attempts and row.settled_at and row.settled_at >= since):
                 continue

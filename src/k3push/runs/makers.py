@@ -25,6 +25,8 @@ LEAST_SAMPLE = 3
 # No local time of a server is later than that of its farthest zone. Its clock may be wrong, or be
 # set forward by an hour in spring.
 EASTERNMOST = timedelta(hours=14)
+# And none is earlier than that of the farthest zone on the other side.
+WESTERNMOST = timedelta(hours=12)
 CLOCKS_DIFFER = timedelta(minutes=75)
 
 
@@ -71,10 +73,13 @@ class Calls:
     Attributes:
         senders: As whom.
         over_at: By when all of it was surely over, by the clock of the machine.
+        unseen_since: When the first of it left, where nobody may have been able to look before
+            that at what was there; else None.
     """
 
     senders: frozenset[str]
     over_at: datetime
+    unseen_since: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -96,7 +101,7 @@ class MakersBySender:
         """Return which documents somebody else has made, as far as their form tells.
 
         What is new since calls of ours was not made by them where its maker is another than ours,
-        or where it came long after.
+        or where it came long after; nor what was there long before, where nobody has looked.
 
         Args:
             looker: What to look with.
@@ -123,7 +128,8 @@ class MakersBySender:
                 theirs = [makers[sender] for sender in sent.senders]
                 may_be = any(each.may_be(maker, {creators.get(number, "")}) for each in theirs)
                 over_at = sent.over_at + max([*shown, *(each.ahead for each in theirs)])
-                if may_be and not _is_later(standings[id_], over_at):
+                in_time = not _is_later(standings[id_], over_at)
+                if may_be and in_time and not _is_earlier(standings[id_], sent.unseen_since):
                     # A merged document bears the maker of one of its bills.
                     ours.add(id_)
         return frozenset(standings.keys() - ours)
@@ -162,6 +168,14 @@ def _is_later(standing: Standing, over_at: datetime) -> bool:
     """Say whether a document was surely made after a local time of the server."""
     created = created_at(standing)
     return created is not None and created > _in_utc(over_at) + CLOCKS_DIFFER
+
+
+def _is_earlier(standing: Standing, since: datetime | None) -> bool:
+    """Say whether a document was surely made before a time by the clock of the machine."""
+    created = created_at(standing)
+    if created is None or since is None:
+        return False
+    return created < _in_utc(since) - WESTERNMOST - CLOCKS_DIFFER
 
 
 def _in_utc(at: datetime) -> datetime:

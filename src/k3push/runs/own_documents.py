@@ -184,11 +184,16 @@ async def strangers_among(
     if not found or (repeats and may_send) or of is None or of.route.rule != context.route.rule:
         return frozenset()
     window, calls = timedelta(seconds=context.settle.window_s), {}
+    # Who could not ask what was there before, as the route began, takes nothing old for its own.
+    began_with = await context.ledger.run(run)
+    was_blind = began_with is not None and not began_with.route.source_number_field
     for number in found:
         kept = await attempts_by(context.ledger, run, number)
         if intents := [each.attempt.intent for each in kept]:
             over_at = max(intent.began_at for intent in intents) + window
-            calls[number] = Calls(frozenset(intent.sender for intent in intents), over_at)
+            began_at = min(intent.began_at for intent in intents) if was_blind else None
+            senders = frozenset(intent.sender for intent in intents)
+            calls[number] = Calls(senders, over_at, began_at)
     mine = {number: targets for number, targets in found.items() if number in calls}
     return await context.proofs.makers.others_among(
         context,

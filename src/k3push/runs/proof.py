@@ -43,6 +43,7 @@ from k3push.runs.makers import (
     CLOCKS_DIFFER,
     LEAST_SAMPLE,
     SAMPLE,
+    WESTERNMOST,
     MakersBySender,
     created_at,
     creators_of,
@@ -66,9 +67,6 @@ MOST_KNOWN = 1000
 # A site that has just refused to tell what was made since is not asked that again for each call,
 # and may tell it by the time a doubt is settled.
 UNTOLD_FOR_S = 300.0
-
-# The local time of a server is no earlier than that of its farthest zone.
-WESTERNMOST = timedelta(hours=12)
 
 
 @dataclass(frozen=True, slots=True)

@@ -415,10 +415,11 @@ def _refused_for_ever(
     """Give a number up, with the ERP's words, that was refused alone as often as may be.
 
     Each refusal has left it in doubt, since it may hide a draft and too little was shown to tell;
-    each time nothing was there after all.
+    each time nothing was there after all. A lost answer refuses nothing, whoever was refused it
+    before: another user may have the right to push it.
     """
     refused = [
-        said
+        (each.attempt.id, said)
         for each in tries
         if len(each.attempt.intent.numbers) == 1
         and (said := refusal_of(each))
@@ -426,7 +427,9 @@ def _refused_for_ever(
     ]
     if len(refused) < context.limits.max_attempts:
         return None
-    last = refused[-1]
+    attempt, last = refused[-1]
+    if attempt != doubt.attempt:
+        return None
     return Outcome(doubt.number, State.REJECTED, code=last.code, reason=" ".join(last.messages))
 
 
