@@ -252,13 +252,12 @@ def _check_windows(scene: Scene) -> Iterator[str]:
 async def _check_rivals(scene: Scene, rows: Mapping[str, Row]) -> list[str]:
     """Find numbers that somebody else has pushed beside us, and whose rows do not say so.
 
-    The answer to our push has named all that it made, since nothing of it was refused, and nobody
-    was in doubt of it since.
+    The answer to our push has named all that it made, since it made something of each of its
+    numbers, and nobody was in doubt of it since.
     """
     if scene.story.is_dim or scene.story.frame.style.old or scene.story.has(Lags):
         return []
     silent = []
-    refused = _refused(scene)
     for event in scene.story.all_of(HasRival):
         row = rows.get(event.number)
         if row is None or row.state is not State.PUSHED or row.code == TWIN:
@@ -267,8 +266,7 @@ async def _check_rivals(scene: Scene, rows: Mapping[str, Row]) -> list[str]:
         if (
             carried
             and scene.savers(row.bill) == {Maker.CLIENT, Maker.OTHER}
-            and all(Maker.CLIENT in scene.savers(number) for number in carried)
-            and refused.isdisjoint(map(scene.world.collation, carried))
+            and frozenset.intersection(*map(scene.pushes_of, carried))
             and not await scene.office.store.notes_of(row.bill)
         ):
             silent.append(f"{row.number}: somebody else has pushed it too, and its row is silent")
