@@ -214,7 +214,7 @@ async def look_at_refused(context: Context, *, all_of_them: bool = False) -> flo
         seen = await look_at_targets(context, due, by_all=True, stop_or_not=True)
         ours = await ours_of(context, new_targets(seen.targets, before), may_send=False)
         for outcome in ours.values():
-            # The end of an execution leaves no row half-way.
+            # What was seen is written down, whatever ends the execution now.
             with anyio.CancelScope(shield=True):
                 await _take_back(context, outcome)
     # The end of an execution may cut a look off, and makes another.
@@ -244,13 +244,11 @@ async def _take_back(context: Context, outcome: Outcome, *, refused: bool = True
     rows = [row for of, row in await context.ledger.rows_of(outcome.number) if of == run]
     for row in rows:
         if row.bill == outcome.number and row.state is State.REJECTED:
-            again = Outcome(row.bill, State.PLANNED, code=row.code, reason=row.reason)
             told = outcome
             unsent = row.code in {PRECHECK, AMBIGUOUS}
             if refused and told.code != TWIN and not unsent:
                 alone = PARTLY if row.attempts == 1 else told.code
                 told = told._replace(code=alone, reason=row.reason)
-            await context.ledger.conclude(run, [again], at=now)
             await context.ledger.conclude(run, [told], at=now, note=note)
             context.note_twins([told])
 
