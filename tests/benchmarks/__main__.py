@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import crowd, doubles, makespan, scale, start, throughput
+from tests.benchmarks import crowd, doubles, makespan, scale, start, throughput, time_left
 
 BENCHMARKS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "crowd": crowd.measure,
@@ -25,6 +25,7 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "scale": scale.measure,
     "start": start.measure,
     "throughput": throughput.measure,
+    "time-left": time_left.measure,
 }
 
 
@@ -48,6 +49,7 @@ def main() -> None:
     scale.add_options(commands.add_parser("scale", help=scale.measure.__doc__))
     start.add_options(commands.add_parser("start", help=start.measure.__doc__))
     throughput.add_options(commands.add_parser("throughput", help=throughput.measure.__doc__))
+    time_left.add_options(commands.add_parser("time-left", help=time_left.measure.__doc__))
     arguments = parser.parse_args()
     measured_on = machine()
     figures = BENCHMARKS[arguments.name](arguments)

@@ -47,7 +47,9 @@ class TooLongError(Exception):
 
 
 @dataclass(slots=True)
-class _Chunk:
+class Chunk:
+    """A chunk on its way."""
+
     numbers: int
     began_s: float = 0.0
     before_s: float = 0.0
@@ -119,7 +121,7 @@ class ModelledRun:
         self.order = count()
         self.total = self.unread = shape.numbers
         self.ready = self.open = self.made = self.done = self.sent = 0
-        self.parts: deque[_Chunk] = deque()
+        self.parts: deque[Chunk] = deque()
         self.push_s = 0.0
         self.held_s, self.overloads = -math.inf, 0
         self.reading = False
@@ -246,7 +248,7 @@ class ModelledRun:
                     if not size:
                         self.after(self.pace.waits_until_s - self.now_s, self.send)
                         break
-                chunk = _Chunk(min(size, self.ready))
+                chunk = Chunk(min(size, self.ready))
                 self.ready -= chunk.numbers
             else:
                 break
@@ -254,12 +256,12 @@ class ModelledRun:
             self.start(chunk)
         self.read()
 
-    def start(self, chunk: _Chunk) -> None:
+    def start(self, chunk: Chunk) -> None:
         """Take a place for a chunk."""
         chunk.began_s = self.now_s
         self.after(0.0, lambda: self.look_before(chunk))
 
-    def look_before(self, chunk: _Chunk) -> None:
+    def look_before(self, chunk: Chunk) -> None:
         """Look for a chunk's documents before it is sent."""
         chunk.at_once = self.open  # all that leave now are on their way
         parts = _questions(chunk.numbers)
@@ -275,7 +277,7 @@ class ModelledRun:
             self.field.look(part, 0, looked)
             self.links.look(part, 0, looked)
 
-    def push(self, chunk: _Chunk) -> None:
+    def push(self, chunk: Chunk) -> None:
         """Send a chunk."""
         if self.now_s < self.held_s:
             self.open -= 1
@@ -307,7 +309,7 @@ class ModelledRun:
 
         self.call(chunk.numbers, pushed, turned_away)
 
-    def look_after(self, chunk: _Chunk) -> None:
+    def look_after(self, chunk: Chunk) -> None:
         """Read back what came of a chunk."""
         parts = _questions(chunk.numbers)
         left = len(parts)
@@ -331,7 +333,7 @@ class ModelledRun:
         for part in parts:
             self.field.look(part, part, looked)
 
-    def end(self, chunk: _Chunk) -> None:
+    def end(self, chunk: Chunk) -> None:
         """Count a chunk, and go on."""
         ended = Ended.TIMED_OUT if chunk.late else Ended.OK
         self.learn(

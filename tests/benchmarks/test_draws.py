@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import mean
+
 import pytest
 
 from k3push.core.pacing.pace import Setting
@@ -9,6 +11,7 @@ from tests.benchmarks.draws import draw, quantile
 from tests.benchmarks.makespan import compare_drawn
 from tests.benchmarks.model import modelled_s
 from tests.benchmarks.shapes import makespan_s
+from tests.benchmarks.time_left import FORETELLERS, honesty
 
 # Not those that settings were compared on.
 SEEDS = range(10_000, 10_040)
@@ -32,3 +35,12 @@ def test_the_model_takes_as_long_as_the_real_thing(seed: int, fixed: Setting | N
     """What is measured in the model is to hold for k3push's own code."""
     shape = draw(seed, 300)
     assert modelled_s(shape, fixed) == pytest.approx(makespan_s(shape, fixed), rel=0.15)
+
+
+@pytest.mark.parametrize(("numbers", "width"), [(60, 11), (300, 7), (1200, 5)])
+def test_a_run_ends_within_the_time_that_was_told(numbers: int, width: float) -> None:
+    """A range that is honest, and no wider than it need be."""
+    command, _ = FORETELLERS
+    each = [run[command] for run in (honesty(seed, numbers) for seed in SEEDS) if command in run]
+    assert mean(run.within for run in each) >= 0.8
+    assert quantile([run.width for run in each], 0.5) <= width

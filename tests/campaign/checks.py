@@ -10,6 +10,7 @@ from typing import Any
 from k3push.core.model import TWIN, Row, RunId, State, Target
 from k3push.core.safety.evidence import made_outcome
 from k3push.core.safety.life import FINAL
+from k3push.runs.source_check import SHARED
 from k3push.simulator import Channel, Policy, check_ledger
 from k3push.simulator.bills import APPROVED
 from k3push.simulator.forms import PURCHASE_ORDER
@@ -24,7 +25,7 @@ from tests.campaign.conditions import (
     Lags,
     Sees,
 )
-from tests.campaign.events import HasWindow, IsGone, IsLockedOut, Refuses, WasMade
+from tests.campaign.events import Bears, HasWindow, IsGone, IsLockedOut, Refuses, WasMade
 from tests.campaign.lateness import check_noticed, late_targets
 from tests.campaign.scene import Scene
 from tests.campaign.steps_after import Follows, HasHand, check_steps
@@ -251,7 +252,8 @@ def _check_windows(scene: Scene) -> Iterator[str]:
 async def _check_rivals(scene: Scene, rows: Mapping[str, Row]) -> list[str]:
     """Find numbers that somebody else has pushed beside us, and whose rows do not say so.
 
-    The answer to our push has named all that it made, and nobody was in doubt of it since.
+    The answer to our push has named all that it made, since it made something of each of its
+    numbers, and nobody was in doubt of it since.
     """
     if scene.story.is_dim or scene.story.frame.style.old or scene.story.has(Lags):
         return []
@@ -264,7 +266,7 @@ async def _check_rivals(scene: Scene, rows: Mapping[str, Row]) -> list[str]:
         if (
             carried
             and scene.savers(row.bill) == {Maker.CLIENT, Maker.OTHER}
-            and all(Maker.CLIENT in scene.savers(number) for number in carried)
+            and frozenset.intersection(*map(scene.pushes_of, carried))
             and not await scene.office.store.notes_of(row.bill)
         ):
             silent.append(f"{row.number}: somebody else has pushed it too, and its row is silent")
@@ -276,11 +278,15 @@ def _check_reasons(
 ) -> Iterator[str]:
     """Find numbers that are rejected, or found to be there already, without cause."""
     codes = not scene.story.frame.style.old
+    bearers = {scene.world.collation(event.number) for event in scene.story.all_of(Bears)}
     for number, row in rows.items():
+        # A user who looks late may be the first to see what bears the number.
+        is_borne = row.code == SHARED and scene.world.collation(row.bill) in bearers
         if (
             row.state is State.REJECTED
             and row.bill not in late
             and row.code != HELD
+            and not is_borne
             and _is_sound(scene, row.bill or row.number)
             and not scene.witness.may_be_rejected(row.bill, codes=codes)
         ):
@@ -294,11 +300,7 @@ def _check_reasons(
 def _is_sound(scene: Scene, number: str) -> bool:
     """Say whether the ERP takes a number, and had made nothing from it before."""
     world, frame = scene.world, scene.story.frame
-    refused = {
-        world.collation(event.number)
-        for event in scene.story.happenings
-        if isinstance(event, Refuses)
-    }
+    refused = _refused(scene)
     spoilt = {
         world.collation(event.number)
         for event in scene.story.happenings
@@ -313,6 +315,11 @@ def _is_sound(scene: Scene, number: str) -> bool:
         and world.collation(number) not in spoilt | _undone(scene)
         and (not _is_blocked(scene, number) or (frame.sends_blocked and frame.takes_blocked))
     )
+
+
+def _refused(scene: Scene) -> set[str]:
+    """Return the bills that the ERP refuses, for a while or always, as one spelling."""
+    return {scene.world.collation(each.number) for each in scene.story.all_of(Refuses)}
 
 
 def _undone(scene: Scene) -> set[str]:

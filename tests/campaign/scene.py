@@ -141,6 +141,10 @@ class Scene:
         drafts = any(not making.target.number for making in living)
         return set() if drafts else {making.maker for making in living}
 
+    def pushes_of(self, number: str) -> frozenset[int]:
+        """Return the pushes of k3push that have made something of a number."""
+        return frozenset(making.push for making in self._ours(number) if making.push > self.by_hand)
+
     def hidden(self, number: str) -> list[Bill]:
         """Return what others have made from a number and may stay hidden from all who look."""
         away = self.witness.turned_away if len(self.story.users) > 1 else ()

@@ -569,3 +569,17 @@ def test_importing_k3push_loads_little() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert ran.stdout.strip() == ""
+
+
+def test_a_command_to_be_typed_next_names_the_settings_that_were_named(
+    desk: Desk, sandbox: Sandbox
+) -> None:
+    """Without them it would go on with another ledger, or find none."""
+    desk.configure(sandbox.url)
+    (desk.folder / "config.toml").rename(desk.folder / "my night.toml")
+    ran = desk.k3push("run", desk.job(orders(3)), "--limit", "1", "--config", "my night.toml")
+    assert ran.exit == 5, ran
+    (line,) = [line for line in ran.out.splitlines() if line.startswith("exit 5")]
+    command = line.partition("`k3push ")[2].partition("`")[0]
+    assert command == "resume --config 'my night.toml'", line
+    assert desk.k3push(*shlex.split(command)).exit == 0

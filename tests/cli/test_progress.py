@@ -18,6 +18,7 @@ from k3push.cli.console.progress import LINE_EVERY_S, RunProgress
 from k3push.core.control_words import Key
 from k3push.core.model import Attempt, BillNumber, Intent, Outcome, RunId, State, Target, Uptime
 from k3push.core.pacing.holds import Hold, HoldCause
+from k3push.core.pacing.pace import Pace, Sample
 from k3push.core.safety.verdict import InDoubt
 from k3push.runs.throttle import Throttle
 from k3push.words.language import Lang, speaker
@@ -141,7 +142,7 @@ def test_the_bar_tells_how_fast_it_goes_and_when_it_ends() -> None:
     time_s.now_s = 2.0
     progress.recorded(ATTEMPT, MADE, InDoubt("broken", "reset"), 1.0)
     course, standing = drawn(console, progress)
-    assert course.endswith("6/102 · ETA 0:00:02 to 0:00:48 · 2.0/s · 4 calls × 20")
+    assert course.endswith("6/102 · ETA 0:00:01 to 0:00:56 · 2.0/s · 4 calls × 20")
     assert standing == "rejected 2 · pushed 4"
     throttle.fix(Key.CONCURRENCY, 9)
     assert "9 calls × 20" in drawn(console, progress)[0]
@@ -155,8 +156,27 @@ def test_the_time_left_is_a_range_while_little_is_known() -> None:
         time_s.now_s = float(nth)
         progress.concluded([Outcome(BillNumber(f"CGDD{nth}"), State.ALREADY)])
         if nth == 1:
-            assert "ETA 0:00:04 to 0:01:40" in drawn(console, progress)[0]
-    assert "ETA 0:01:09 ·" in drawn(console, progress)[0]
+            assert "ETA 0:00:01 to 0:01:55" in drawn(console, progress)[0]
+    assert "ETA 0:00:59 to 0:01:17 ·" in drawn(console, progress)[0]
+
+
+def test_the_model_of_the_server_tells_the_time_left_where_there_is_one() -> None:
+    """It knows how many calls there will be, which no count of numbers tells."""
+    time_s, console, throttle = Watch(), screen(terminal=True), steered()
+    pace = Pace()
+    throttle.foresee(pace.time_left)
+    counts = {State.PLANNED: 104}
+    progress = RunProgress(console, speaker("en"), counts, throttle, now_s=time_s)
+    time_s.now_s = 1.0
+    assert "ETA" not in drawn(console, progress)[0]
+    progress.recorded(ATTEMPT, MADE, InDoubt("broken", "reset"), 1.0)
+    pace.add(Sample(0, 1.0, push_s=0.5, numbers=1))
+    assert "ETA 0:00:01 to 0:01:40" in drawn(console, progress)[0]
+    pace.size(103, 100, 4, made=1)
+    pace.add(Sample(1.0, 3.0, push_s=1.5, numbers=4))
+    assert "ETA 0:00:01 to 0:00:12" in drawn(console, progress)[0]
+    throttle.advise(Key.CALLS_PER_MINUTE, 3)
+    assert "ETA 0:00:01 to 0:00:29" in drawn(console, progress)[0]
 
 
 def test_the_rate_is_that_of_the_last_minute() -> None:
@@ -166,7 +186,7 @@ def test_the_rate_is_that_of_the_last_minute() -> None:
     progress = RunProgress(console, speaker("en"), {State.PLANNED: 100}, steered(), now_s=time_s)
     for time_s.now_s in (30_000.0, 30_050.0, 30_061.0):
         progress.concluded([Outcome(BillNumber(str(time_s.now_s)), State.ALREADY)])
-    assert "3/100 · ETA 0:04:38 to 0:49:19 · 2.0/min" in drawn(console, progress)[0]
+    assert "3/100 · ETA 0:21:06 to 1:14:22 · 2.0/min" in drawn(console, progress)[0]
 
 
 @pytest.mark.parametrize(

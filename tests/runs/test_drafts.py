@@ -7,7 +7,7 @@ import pytest
 from k3push.core.model import State
 from k3push.runs.stop import Cause
 from k3push.simulator import AnswerStyle, DraftForm, FaultPlan, Refusal, SandboxOptions
-from tests.runs.office import FIRST, ROUTE, SECOND, Office, orders, push, sandbox, steps
+from tests.runs.office import FIRST, ROUTE, SECOND, Office, orders, push, sandbox, steered, steps
 
 pytestmark = pytest.mark.anyio
 
@@ -110,3 +110,17 @@ async def test_a_refusal_that_may_hide_a_draft_is_in_doubt_where_no_look_can_tel
     pushed = await push(orders(30), options, route=route)
     assert pushed.of(State.UNKNOWN) == {BAD}
     assert pushed.rows[BAD].reason == "仓库必录"
+
+
+@pytest.mark.parametrize("words", ["仓库必录", f"{BAD} 的仓库必录"])
+async def test_a_draft_that_names_no_source_is_found_behind_the_refusal_of_a_lone_bill(
+    words: str,
+) -> None:
+    """No look ties it to the bill, and what a person plans again would make another."""
+    plan = FaultPlan(refusals={BAD: Refusal(11, words, saving=True)})
+    style = AnswerStyle(old=True, draft_form=DraftForm.A)
+    office = Office(replace(_sandbox(style, plan), untied=(BAD,)), DRAFTS)
+    await office.open_run([*orders(3), BAD])
+    pushed = await office.execute(throttle=steered(concurrency=1, chunk_size=1), check=False)
+    assert len(office.site.world.documents_of(BAD)) == 1
+    assert pushed.of(State.UNKNOWN) == {BAD}

@@ -16,6 +16,7 @@ from k3push.core.protocol import wire
 from k3push.ports import LookRefusedError
 from k3push.runs.context import Context, PushLimits
 from k3push.runs.settle import settle_by_word
+from k3push.runs.stop import Cause
 from k3push.simulator.forms import IN_STOCK
 from k3push.simulator.script import Channel
 from tests.runs.office import (
@@ -113,3 +114,28 @@ async def test_what_was_submitted_before_a_lock_and_a_person_has_taken_back_is_l
     await office.execute(throttle=one_by_one(), beside=person, check=False)
     assert taken_back == [2]
     assert office.site.calls[Channel.SUBMIT] == 2
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+async def test_what_a_lost_session_hides_and_a_person_has_taken_back_is_left_alone(
+    *, stopped: bool
+) -> None:
+    """The answer says that nothing was done, and the document has another status than before."""
+    met = steps("make-then-lose-session", on=Channel.SUBMIT)
+    office = Office(sandbox(met, latency_s=1.0, look_s=0.1, **OPEN), FOLLOW)
+    await office.open_run(orders(1))
+
+    async def person(context: Context) -> None:
+        while not (made := office.site.world.documents_of(orders(1)[0])):  # noqa: ASYNC110
+            await anyio.sleep(0.05)
+        while made[0].status != "B":  # noqa: ASYNC110
+            await anyio.sleep(0.05)
+        if stopped:
+            context.stop.ask(Cause.PERSON, "")
+        made[0].status = "D"
+
+    await office.execute(throttle=one_by_one(), beside=person, check=False)
+    if stopped:
+        await office.execute(throttle=one_by_one(), check=False)
+    assert office.site.calls[Channel.SUBMIT] == 1
+    assert {each.follow for each in (await office.documents()).values()} == {Follow.REFUSED}

@@ -212,6 +212,10 @@ async def test_what_a_run_of_this_ledger_has_pushed_is_already_there(*, closes: 
     pushed = await office.execute(second, login=blind, check=False)
     assert [row.state for row in pushed.rows.values()][:3] == [State.ALREADY] * 3
     assert {row.reason for row in list(pushed.rows.values())[:3]} == {foreseen[0].reason}
+    planned = [one.outcome() for one in foreseen[:3]]
+    assert [(one.code, one.reason) for one in planned if one] == [
+        (row.code, row.reason) for row in list(pushed.rows.values())[:3]
+    ]
 
 
 async def test_many_pages_come_in_the_order_of_the_job() -> None:

@@ -132,7 +132,7 @@ def test_what_changes_is_told_within_a_second_and_nothing_else_is() -> None:
             assert "40 of 100 numbers done" in told
             # Forty in the six seconds since it was first seen.
             assert "6.7/s" in told
-            assert "0:00:01 to 0:00:09 left" in told
+            assert "0:00:01 to 0:00:11 left" in told
             viewer.gone.set()
         assert viewer.heard[-1]["state"] == "alive"
 

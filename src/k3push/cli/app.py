@@ -5,6 +5,8 @@
 import os
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, get_args
 
 import typer
@@ -69,6 +71,21 @@ def _without_globals(arguments: Sequence[str]) -> list[str]:
     return wrong + left
 
 
+def _config_in(arguments: Sequence[str]) -> str:
+    """Return the file of settings that was typed, quoted; "" where none was, or several.
+
+    >>> _config_in(["run", "a.csv", "--config", "my night.toml"])
+    "'my night.toml'"
+    """
+    typed = {after for one, after in pairwise(arguments) if one == "--config"}
+    typed |= {one.partition("=")[2] for one in arguments if one.startswith("--config=")}
+    if len(typed) != 1:
+        return ""
+    from k3push.cli.console.shell import Shell  # noqa: PLC0415
+
+    return Shell().word(Path(typed.pop()))
+
+
 def run(arguments: Sequence[str], lang: Lang) -> int:
     """Run one command and return its exit code."""
     say = speaker(lang)
@@ -76,6 +93,7 @@ def run(arguments: Sequence[str], lang: Lang) -> int:
         if why := flaw_of(argument):
             what = say("error.bad_argument", argument=ascii(argument), why=why)
             return _tell(say("error.line", what=what), USAGE)
+    say = speaker(lang, config=_config_in(arguments))
     group = typer.main.get_group(build_app(say))
     if COMPLETES in os.environ:
         # typer's own modules take it from there.

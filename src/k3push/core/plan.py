@@ -43,7 +43,7 @@ class Foreseen:
         fate: What would be done with the bill.
         first_line: The line that has named this bill before, or 0; then this one is a repeat.
         targets: Documents that are there.
-        code: Why it is blocked, as in a row that is `rejected`.
+        code: As in the row that it would have: why it is blocked, or what says that it is there.
         reason: The same in words; or that what is there is a draft.
         listed_id: The id that the job file has, or "".
         source_id: The id as the ERP told it, or "".
@@ -80,7 +80,7 @@ class Foreseen:
         if self.first_line or self.fate in SENT_FATES or (again and self.fate is Forecast.ALREADY):
             return None
         if self.fate is Forecast.ALREADY:
-            return Outcome(self.key, State.ALREADY, self.targets, reason=self.reason)
+            return Outcome(self.key, State.ALREADY, self.targets, self.code, self.reason)
         return Outcome(self.key, State.REJECTED, code=self.code, reason=self.reason)
 
 

@@ -6,14 +6,18 @@ from collections import deque
 from collections.abc import Mapping
 
 from k3push.core.model import State
+from k3push.core.pacing.time_left import TimeLeft
 from k3push.core.safety.life import FINAL
 
 # Long enough for slow calls to even out, short enough to follow what is steered.
 RATE_OVER_S = 60.0
 
-# So many steps tell how quickly a run goes. Before them it may become quicker by as many times as
-# are missing: it begins with one number, and ends with many calls at once.
-ENOUGH_STEPS = 32
+# Two spans of time are compared, each a third of what was seen: a run that has become quicker
+# becomes quicker still. It begins with one number, and ends with many calls at once.
+SPANS = 3
+MOST_GROWTH = 32.0
+# Numbers come in chunks, so that a span may have one too many or too few.
+CHANCE = 1.15
 
 
 def done_of(counts: Mapping[State, int]) -> int:
@@ -26,7 +30,7 @@ def done_of(counts: Mapping[State, int]) -> int:
 
 
 class ProgressRate:
-    """Steps of a run: how many numbers were done when, over the last minute.
+    """Steps of a run: how many numbers were done when, of late.
 
     >>> course = ProgressRate(0.0, done=100)
     >>> course.step(10.0, done=150)
@@ -37,29 +41,46 @@ class ProgressRate:
     def __init__(self, now_s: float, done: int) -> None:
         """Begin, in seconds of a clock that only goes forward."""
         self._steps = deque([(now_s, done)])
-        self._seen = 0
 
     def step(self, now_s: float, done: int) -> None:
         """Note how many are done now."""
-        self._seen += done != self._steps[-1][1]
         self._steps.append((now_s, done))
-        while len(self._steps) > 2 and self._steps[1][0] < now_s - RATE_OVER_S:  # noqa: PLR2004
+        while len(self._steps) > 2 and self._steps[1][0] < now_s - SPANS * RATE_OVER_S:  # noqa: PLR2004
             self._steps.popleft()
 
     def rate(self, now_s: float) -> float:
-        """Return numbers a second of late; 0 before the first step."""
-        then_s, before = self._steps[0]
-        _, done = self._steps[-1]
+        """Return numbers a second of the last minute; 0 before the first step."""
+        then_s = max(self._steps[0][0], now_s - RATE_OVER_S)
         seconds = now_s - then_s
-        return (done - before) / seconds if seconds > 0 else 0.0
+        return self._done_between(then_s, now_s) / seconds if seconds > 0 else 0.0
 
-    @property
-    def soonest(self) -> float:
-        """The part of the time left, at the rate of late, that it may take at least.
+    def time_left(self, now_s: float, left: int) -> TimeLeft | None:
+        """Say how long *left* numbers take, or None before the first step.
 
         >>> course = ProgressRate(0.0, done=0)
-        >>> course.step(1.0, done=1)
-        >>> course.soonest * 3200 / course.rate(1.0)
-        100.0
+        >>> for second in range(1, 31):
+        ...     course.step(float(second), done=10 * second)
+        >>> [round(seconds) for seconds in course.time_left(30.0, 600)]
+        [52, 69]
         """
-        return min(1.0, self._seen / ENOUGH_STEPS)
+        whole_s = now_s - self._steps[0][0]
+        whole = self._done_between(self._steps[0][0], now_s)
+        if whole_s <= 0 or not whole:
+            return None
+        span_s = min(whole_s / SPANS, RATE_OVER_S)
+        late = self._done_between(now_s - span_s, now_s)
+        early = self._done_between(now_s - 2 * span_s, now_s - span_s)
+        rates = [late / span_s, (early + late) / (2 * span_s)]
+        if not early:
+            rates.append(whole / whole_s)
+        growth = min(MOST_GROWTH, max(1.0, late / early)) if early else MOST_GROWTH
+        quick, slow = max(rates) * growth, min(filter(None, rates))
+        return TimeLeft(left / quick / CHANCE, left / slow * CHANCE)
+
+    def _done_between(self, begin_s: float, end_s: float) -> int:
+        """Return how many were done after one time and up to another."""
+        return self._done_at(end_s) - self._done_at(begin_s)
+
+    def _done_at(self, at_s: float) -> int:
+        first = self._steps[0][1]
+        return next((done for then_s, done in reversed(self._steps) if then_s <= at_s), first)

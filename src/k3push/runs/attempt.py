@@ -49,6 +49,7 @@ from k3push.core.safety.evidence import (
     conclude,
     conclude_unread,
     goes_elsewhere,
+    may_hide_draft,
     may_hide_part,
     needs_patience,
     new_targets,
@@ -688,13 +689,15 @@ async def _has_stray(
     """Say whether a document has come that ties itself to no bill, and that may be this call's.
 
     What broke, passes over a number or refuses some may have made one of a number that no look
-    shows; so may what refuses a lone one that goes on its way all the same.
+    shows; so may what refuses a lone one that goes on its way all the same, and each refusal that
+    may have left a draft.
     """
     numbers, sender = attempt.intent.numbers, attempt.intent.sender
     elsewhere = context.erp.spares(sender)
     goes_on = said.code == LICENCE or goes_elsewhere(said, elsewhere=elsewhere)
     several = len(numbers) > 1 or (goes_on and await context.may_have_several())
-    if not (said.thrown or said.acted or several) or said.code in NOTHING_RAN:
+    hides = may_hide_draft(said, drafts=context.route.draft_when_save_fails)
+    if not (said.thrown or said.acted or several or hides) or said.code in NOTHING_RAN:
         return False
     missing = {number: sender for number in numbers if number not in made}
     before = {id_ for n in missing for id_ in attempt.intent.before.get(n, ())}

@@ -269,9 +269,8 @@ class Context:
         """
         route, run = self.route, self.run.id
         runs = {made.run for made in await self.ledger.made_by(run, limit=1)}
-        if (await self.ledger.counts(run)).get(State.ALREADY) or await self.ledger.next_chunk(
-            run
-        ) > 1:
+        counts, has_sent = await self.ledger.counts(run), await self.ledger.next_chunk(run) > 1
+        if has_sent or counts.get(State.ALREADY):
             runs.add(run)
         for each in sorted(runs):
             earlier = await self.ledger.run(each)

@@ -115,6 +115,7 @@ async def execute(what: Execution, watch: Watch, stop: Stop) -> Ending:
         ages=DoubtAges(what.clock),
         auto=Pace(answer_timeout_s=what.answer_timeout_s),
     )
+    throttle.foresee(context.auto.time_left)
     async with what.erp:
         with stop.scope:
             async with anyio.create_task_group() as others:

@@ -268,7 +268,13 @@ def _foreseen(
             return replace(foreseen, fate=Forecast.PARTLY, targets=outcome.targets, reason=reason)
     if outcome is None:
         return foreseen
-    return replace(foreseen, fate=Forecast.ALREADY, targets=outcome.targets, reason=outcome.reason)
+    return replace(
+        foreseen,
+        fate=Forecast.ALREADY,
+        targets=outcome.targets,
+        code=outcome.code,
+        reason=outcome.reason,
+    )
 
 
 MadeOf = Callable[[Mapping[BillNumber, str]], Awaitable[Mapping[BillNumber, Made]]]

@@ -214,7 +214,7 @@ async def look_at_refused(context: Context, *, all_of_them: bool = False) -> flo
         seen = await look_at_targets(context, due, by_all=True, stop_or_not=True)
         ours = await ours_of(context, new_targets(seen.targets, before), may_send=False)
         for outcome in ours.values():
-            # The end of an execution leaves no row half-way.
+            # What was seen is written down, whatever ends the execution now.
             with anyio.CancelScope(shield=True):
                 await _take_back(context, outcome)
     # The end of an execution may cut a look off, and makes another.

@@ -7,7 +7,7 @@ say `auto`. Neither touches a chunk that is on its way.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import anyio
@@ -15,6 +15,7 @@ import anyio
 from k3push.core.control_words import Key
 from k3push.core.pacing.holds import Hold, HoldCause, outside
 from k3push.core.pacing.pace import FIRST_CHUNK_SIZE, FIRST_CONCURRENCY
+from k3push.core.pacing.time_left import TimeLeft
 from k3push.core.pacing.window import Window
 from k3push.core.safety.matching import MOST_NUMBERS
 from k3push.ports import Clock
@@ -72,6 +73,7 @@ class Throttle:
         self._spared: Hold | None = None
         self._spared_until_s = -math.inf
         self._changed = anyio.Event()
+        self._foresees: Callable[[int], TimeLeft | None] = lambda _: None
 
     # -- what holds now -----------------------------------------------------------------------
 
@@ -102,6 +104,13 @@ class Throttle:
             return hold
         return self._spared if anyio.current_time() < self._spared_until_s else None
 
+    def time_left(self, left: int) -> TimeLeft | None:
+        """Say how long *left* numbers take at the present pace, as far as calls have told.
+
+        None where they have not yet, or where a limit on calls a minute decides.
+        """
+        return None if self[Key.CALLS_PER_MINUTE] else self._foresees(left)
+
     async def changed(self) -> None:
         """Wait until something is steered, or a hold may have begun or ended by itself."""
         event = self._changed
@@ -120,6 +129,10 @@ class Throttle:
         """Take the automatic pace's word; it counts while no person has fixed the value."""
         self._dials[key].advised = value
         self._change()
+
+    def foresee(self, foresees: Callable[[int], TimeLeft | None]) -> None:
+        """Take the automatic pace's word on how long numbers take."""
+        self._foresees = foresees
 
     def fix(self, key: Key, value: int | None) -> None:
         """Take a person's word, which counts until they give it back (None: auto)."""

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from k3push.core.model import Run, RunId, State
+from k3push.core.pacing.time_left import TimeLeft
 from k3push.core.progress_rate import ProgressRate, done_of
 from k3push.ports import Clock, Commanded, Ledger
 from k3push.runs.control import Orders, orders_of
@@ -45,7 +46,7 @@ class RunView:
         waits: Whether it has no ending since another run of its command is under way.
         asked: Whether a server is about to execute it.
         rate: Numbers a second of late; 0 where that is not known.
-        soonest: The part of the rest of the time that it may take at least.
+        time_left: How long the rest takes at that rate, or None where that is not known.
         orders: What a person has made of it.
         commands: Their commands to this execution, the oldest first.
     """
@@ -55,7 +56,7 @@ class RunView:
     alive: bool
     followed: Followed = NOT_FOLLOWED
     rate: float = 0.0
-    soonest: float = 1.0
+    time_left: TimeLeft | None = None
     orders: Orders = field(default_factory=Orders)
     commands: Sequence[Commanded] = ()
     waits: bool = False
@@ -72,12 +73,10 @@ class RunView:
         return done_of(self.counts)
 
     @property
-    def left_s(self) -> tuple[float, float] | None:
-        """How long it will take, at least and at most, or None where that is not known."""
-        if not self.alive or not self.rate or self.orders.hold or self.done == self.total:
-            return None
-        most_s = (self.total - self.done) / self.rate
-        return self.soonest * most_s, most_s
+    def left_s(self) -> TimeLeft | None:
+        """How long it will take, or None where that is not known."""
+        is_idle = not self.alive or self.orders.hold or self.done == self.total
+        return None if is_idle else self.time_left
 
 
 class Eye:
@@ -111,7 +110,7 @@ class Eye:
             alive=True,
             followed=followed,
             rate=course.rate(now_s),
-            soonest=course.soonest,
+            time_left=course.time_left(now_s, sum(counts.values()) - done),
             orders=orders,
             commands=commands,
         )

@@ -81,6 +81,13 @@ def _filled(words: str, facts: Mapping[str, object]) -> str:
 _FACT = re.compile(r"\{[^}]*\}")
 
 
+# Commands that go on with what a configuration says.
+_OF_CONFIG = re.compile(
+    r"\bk3push (?:resume|retry|settle|follow|run|plan|apply|check|status|runs|control|explain"
+    r"|export|report|audit-dups|rules)\b"
+)
+
+
 def _says_something(words: str) -> bool:
     """Say whether a sentence has words of its own, beside the facts that it joins.
 
@@ -99,14 +106,19 @@ class Say:
     '限 60 次/分'
     >>> say.said('note.absent{"seconds":600}'), say.said("单据未审核")
     ('发送 600 秒后仍无下游单据', '单据未审核')
+    >>> Say("en", config="night.toml")("exit.5")
+    'stopped before the end; run `k3push resume --config night.toml`'
 
     Attributes:
         lang: The language, or `both` for files, which are read in either.
+        config: The file of settings that was typed, quoted as commands to be typed next name it;
+            "" where they find it by themselves.
         for_file: Words of strangers stay as they are, since no terminal shows them.
     """
 
     lang: Lang | Literal["both"]
     for_file: bool = False
+    config: str = ""
 
     def __call__(self, key: str, /, **facts: object) -> str:
         """Say a sentence by its key; a fact that is a remark is said as well."""
@@ -117,7 +129,11 @@ class Say:
             english, chinese = (Say(lang, for_file=True)(key, **facts) for lang in LANGUAGES)
             return english if english == chinese else f"{chinese} ({english})"
         known = {name: self._fact(value) for name, value in facts.items()}
-        return _filled(found[0 if self.lang == "en" else 1], known)
+        words = found[0 if self.lang == "en" else 1]
+        if self.config:
+            config = self.config.replace("{", "{{").replace("}", "}}")
+            words = _OF_CONFIG.sub(lambda named: f"{named[0]} --config {config}", words)
+        return _filled(words, known)
 
     def said(self, text: str) -> str:
         """Put a remark into words, or several in lines; any other text stays as it is."""
@@ -150,9 +166,9 @@ class Say:
         return self.said(value) if isinstance(value, str) else value
 
 
-def speaker(lang: Lang) -> Say:
-    """Return what says sentences in *lang*."""
-    return Say(lang)
+def speaker(lang: Lang, *, config: str = "") -> Say:
+    """Return what says sentences in *lang*, and names a file of settings in commands."""
+    return Say(lang, config=config)
 
 
 def in_files(text: str) -> str:

@@ -180,8 +180,8 @@ class RunProgress:
             parts.append(say("progress.waiting", why=why, seconds=math.ceil(left_s)))
         elif self._hold is not None:
             parts.append(hold_words(self._hold, say))
-        elif rate and self.done < self.total:
-            parts.append(self._time_left((self.total - self.done) / rate))
+        elif self.done < self.total:
+            parts += self._time_left()
         if rate:
             slow = rate < 1
             rate = rate * 60 if slow else rate
@@ -193,13 +193,16 @@ class RunProgress:
             parts.append(say("progress.limit", calls=limit))
         return parts
 
-    def _time_left(self, most_s: float) -> str:
-        """Say how long it will take: a range while little is known."""
-        least = timedelta(seconds=math.ceil(self._speed.soonest * most_s))
-        most = timedelta(seconds=math.ceil(most_s))
+    def _time_left(self) -> list[str]:
+        """Say how long it will take: from one time to another, as far as is known."""
+        left = self.total - self.done
+        time_left = self._throttle.time_left(left) or self._speed.time_left(self._now_s(), left)
+        if time_left is None:
+            return []
+        least, most = (timedelta(seconds=math.ceil(each)) for each in time_left)
         if least == most:
-            return self._say("progress.eta", left=most)
-        return self._say("progress.eta_range", least=least, most=most)
+            return [self._say("progress.eta", left=most)]
+        return [self._say("progress.eta_range", least=least, most=most)]
 
     def _standing(self) -> list[str]:
         """Say what the numbers have become, what needs a person first; then their documents."""

@@ -41,6 +41,10 @@ class Shell:
         shown = [self._path(word) if isinstance(word, Path) else word for word in words]
         return self._quoted([*self._beginning(), *shown])
 
+    def word(self, path: Path) -> str:
+        """Return a path, which may be relative, quoted as a word of a command."""
+        return self._quoted([self._path(path)])
+
     # -- how k3push was called ----------------------------------------------------------------
 
     def _beginning(self) -> list[str]:

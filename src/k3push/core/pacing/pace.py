@@ -26,6 +26,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from k3push.core.pacing.server_model import LEVELS, MOST_CALLS, Learnt, ServerModel
+from k3push.core.pacing.time_left import TimeLeft, of_canary, of_model
 from k3push.core.remark import remark
 
 # Calls that are served one by one look like a little more than one, since the network is not.
@@ -200,7 +201,7 @@ class Pace:
         self._answer_timeout_s = answer_timeout_s
         self._fixes_concurrency = self._fixes_size = self._merges = False
         self._model = ServerModel()
-        self._knows_costs = False
+        self._knows_costs = self._has_seen_round = False
         self._recalled: Learnt | None = None
         self._recalled_weight = RECALLED
         self._canary: Sample | None = None
@@ -237,6 +238,17 @@ class Pace:
                 self._tried = max(self._tried, sample.at_once)
         self._round = []
         return Learnt(self._model.fit(), self._tried)
+
+    def time_left(self, left: int) -> TimeLeft | None:
+        """Say how long *left* numbers take at this pace, or None before the canary is through."""
+        if self._knows_costs:
+            calls = max(1, min(self.setting.concurrency, left))
+            seconds = self._model.server.rest_s(left, calls, self.setting.chunk_size)
+            part = left / max(1, left + self._made)
+            return of_model(seconds, part=part, has_seen_round=self._has_seen_round)
+        if self._canary is None:
+            return None
+        return of_canary(self._canary.ended_s - self._canary.began_s, left)
 
     # -- the next chunk -----------------------------------------------------------------------
 
@@ -475,6 +487,7 @@ class Pace:
             self._tried = max(self._tried, self.setting.concurrency)
             self._model.fit()
             self._forget_another_hour()
+            self._has_seen_round = True
         self._calm += 1
         if self._calm >= PATIENCE and self._most_calls < MOST_CONCURRENCY:
             self._calm = 0
@@ -529,6 +542,8 @@ class Pace:
         left, tried = max(self._left, 1), self._tried
         most = min(self._most_calls, math.ceil(growth * tried))
         levels = sorted({min(most, each) for each in LEVELS})
+        if self._fixes_concurrency:
+            levels = [self.setting.concurrency]
         # What was not tried yet may be given up for what was, and a try tells a little more.
         known = [min(each, self._most_calls) for each in (self.setting.concurrency, tried)]
         best: dict[int, tuple[float, int]] = {}

@@ -202,6 +202,8 @@ class LinkedTarget:
 
     def with_line(self, line: LinkedTarget) -> LinkedTarget:
         """Add what another line of the same document tells."""
+        if line.ground <= self.ground and line.sources <= self.sources:
+            return self
         sources = self.sources | line.sources
         return replace(line, ground=max(self.ground, line.ground), sources=sources)
 
@@ -232,15 +234,16 @@ def read_targets(
     by_form = pair.source_form_field.lower() if pair else ""
     by_link = "".join(source_id_fields(route)).lower()
     mine = source_tables(route)
+    names = [field.lower() for field in fields[4:]]
     found: dict[tuple[BillNumber, str], LinkedTarget] = {}
     for row in rows:
         target_id, number, source = name_in(row[0]), name_in(row[1]), name_in(row[3])
-        status, more = text_in(row[2]), map(text_in, row[4:])
+        status = text_in(row[2])
         if not target_id:
             raise UnreadableError(remark("answer.target_id"))
         if not source:
             raise UnreadableError(remark("answer.target_source"))
-        said = dict(zip([field.lower() for field in fields[4:]], more, strict=True))
+        said = dict(zip(names, map(text_in, row[4:]), strict=True))
         cancelled = said.pop(CANCEL_STATUS.lower(), "") == CANCELLED
         form, link = said.pop(by_form, ""), said.pop(by_link, "")
         table = "".join(said.values())

@@ -30,7 +30,14 @@ from k3push.core.model import Document, FlowTask, Follow, Standing, Step, StepIn
 from k3push.core.remark import remark
 from k3push.core.safety.evidence import TRY_LATER_CODES
 from k3push.core.safety.named_bills import messages_by_number
-from k3push.core.safety.verdict import RESPONSE_ERROR, InDoubt, Said
+from k3push.core.safety.verdict import (
+    RESPONSE_ERROR,
+    Cure,
+    InDoubt,
+    ReadBack,
+    Said,
+    SendAgain,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +220,27 @@ def conclude_step(
 def has_moved(intent: StepIntent, standing: Standing | None) -> bool:
     """Say whether a look shows that a document has another status than it had before a call."""
     return standing is not None and (standing.cancelled or standing.status != intent.status)
+
+
+def is_denied(verdict: SendAgain | InDoubt | ReadBack | None) -> bool:
+    """Say whether an answer says that its call has done nothing: a lost session, a lock, a limit.
+
+    It may have done its work all the same (P 3.4, 4.3).
+    """
+    match verdict:
+        case SendAgain(Cure.LOG_IN):
+            return True
+        case ReadBack(said):
+            return said.code in TRY_LATER_CODES
+    return False
+
+
+def tells_by_status(intent: StepIntent) -> bool:
+    """Say whether another status than before tells that a call has worked.
+
+    D does not: who takes a document back leaves it there.
+    """
+    return intent.status != TAKEN_BACK
 
 
 def is_behind(document: Document, standing: Standing, last: StepIntent | None) -> bool:

@@ -114,7 +114,7 @@ def needs_patience(
     """
     missing = any(number not in made for number in numbers)
     if not said.acted:
-        return missing and not said.thrown and _may_hide_draft(said, drafts=drafts)
+        return missing and not said.thrown and may_hide_draft(said, drafts=drafts)
     return bool(_unlinked(said, numbers, made)) or (missing and not _accounts(said, numbers, made))
 
 
@@ -141,7 +141,7 @@ def conclude(
     names a document that no look links           unknown; the run stops (rule 9)
     success, and the field was never proved       unknown; the run stops if nothing is shown
     all but 13 and 14, and a stray document has   unknown, unless a message names it that is about
-    come                                          a bill
+    come                                          a bill, and hides no draft
     no licence (7), and no look would show it     unknown: it may have been met halfway
     says that a bill is locked (13)               planned, after a pause; at last rejected
     says that calls are limited (14, 7)           planned, after a pause
@@ -178,7 +178,7 @@ def conclude(
     if of_rest is None and not rest.numbers:
         of_rest = Conclusion(())
     elif of_rest is None and look.stray:
-        of_rest = _beside_stray(rest, elsewhere=elsewhere)
+        of_rest = _beside_stray(rest, elsewhere=elsewhere, drafts=drafts)
     elif of_rest is None and not look.would_show and said.code == LICENCE:
         of_rest = rest.unproved()
     elif of_rest is None and _puts_off(said, last_try=last_try):
@@ -301,12 +301,16 @@ def beside_stray(said: Said, numbers: Sequence[BillNumber]) -> Conclusion:
     return replace(rest.unknown("stray", remark("note.stray")), limited=said.code in ABOUT_NO_BILL)
 
 
-def _beside_stray(rest: _Rest, *, elsewhere: bool) -> Conclusion:
-    """The same, but for those that a message names which is about a bill."""
+def _beside_stray(rest: _Rest, *, elsewhere: bool, drafts: bool) -> Conclusion:
+    """The same, but for those that a message names which is about a bill.
+
+    Where the refusal of a bill may have left a draft, its name clears it of nothing.
+    """
     said = rest.said
     doubts = beside_stray(said, rest.numbers)
     goes_on = goes_elsewhere(said, elsewhere=elsewhere)
-    if said.success or goes_on or doubts.limited or not rest.named:
+    hides = may_hide_draft(said, drafts=drafts)
+    if said.success or goes_on or hides or doubts.limited or not rest.named:
         return doubts
     told = [each for each in rest.refused(rest.named).outcomes if each.number in rest.named]
     outcomes = {each.number: each for each in (*doubts.outcomes, *told)}
@@ -321,7 +325,7 @@ def _by_word_alone(rest: _Rest, look: Look, *, alone: bool, drafts: bool) -> Con
     one target of several. An exception says nothing, nor does a success without names.
     """
     said = rest.said
-    hidden = _may_hide_draft(said, drafts=drafts)
+    hidden = may_hide_draft(said, drafts=drafts)
     silent = said.success and not said.named
     if said.thrown or hidden or silent or said.partial:
         return rest.unproved()
@@ -496,7 +500,7 @@ def conclude_unread(
         outcome = Outcome(number, State.PLANNED, code=said.code, reason=reason)
         limited = said.code in ABOUT_NO_BILL
         return Conclusion((outcome,), parts=((number,),), try_later=True, limited=limited)
-    elif _may_hide_draft(said, drafts=drafts):
+    elif may_hide_draft(said, drafts=drafts):
         outcome = Outcome(number, State.UNKNOWN, code="unnamed", reason=reason)
     else:
         outcome = Outcome(number, State.REJECTED, code=said.code, reason=reason)
@@ -559,8 +563,13 @@ def are_merged(made: Targets) -> bool:
     return len(set(targets)) < len(targets)
 
 
-def _may_hide_draft(said: Said, *, drafts: bool) -> bool:
-    """Say whether the call may have made a draft of which its answer says nothing (P 5.3, 5.8)."""
+def may_hide_draft(said: Said, *, drafts: bool) -> bool:
+    """Say whether the call may have made a draft of which its answer says nothing (P 5.3, 5.8).
+
+    Args:
+        said: The answer.
+        drafts: The push asked for a draft where the target cannot be saved.
+    """
     return drafts and not said.converted and said.code not in TRY_LATER_CODES
 
 

@@ -15,6 +15,7 @@ MOVES: dict[State, frozenset[State]] = {
         {State.PLANNED, State.PUSHED, State.DRAFT, State.REJECTED, State.UNKNOWN}
     ),
     State.UNKNOWN: frozenset({State.PLANNED, State.PUSHED, State.DRAFT}),
+    # A part of what was refused, or what came later, may turn up (P 5.7).
     State.REJECTED: frozenset({State.PLANNED, State.PUSHED, State.DRAFT, State.ALREADY}),
     State.PUSHED: frozenset(),
     State.DRAFT: frozenset(),

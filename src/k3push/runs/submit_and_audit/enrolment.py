@@ -20,8 +20,7 @@ from k3push.core.model import (
     State,
     StepIntent,
 )
-from k3push.core.safety.document_steps import TAKEN_BACK, is_done
-from k3push.core.safety.evidence import TRY_LATER_CODES
+from k3push.core.safety.document_steps import TAKEN_BACK, is_denied, is_done, tells_by_status
 from k3push.core.safety.verdict import ReadBack, SendAgain, judge
 from k3push.ports import StepRecord
 from k3push.runs.context import Context
@@ -181,8 +180,8 @@ class Enrolment:
 
 
 def _did_nothing(kept: StepRecord) -> bool:
-    """Say whether a call is proved to have done nothing."""
+    """Say whether a call has done nothing."""
     verdict = judge(kept.exchange) if kept.exchange is not None else None
-    if isinstance(verdict, ReadBack):
-        return verdict.said.code in TRY_LATER_CODES
+    if is_denied(verdict):
+        return not tells_by_status(kept.attempt.intent)
     return isinstance(verdict, SendAgain)

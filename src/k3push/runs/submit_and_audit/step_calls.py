@@ -16,7 +16,13 @@ from k3push.core.model import Document, Exchange, Follow, Step, StepAttempt, Ste
 from k3push.core.pacing.halting import Tally
 from k3push.core.protocol import wire
 from k3push.core.remark import remark
-from k3push.core.safety.document_steps import conclude_step, has_moved, with_others
+from k3push.core.safety.document_steps import (
+    conclude_step,
+    has_moved,
+    is_denied,
+    tells_by_status,
+    with_others,
+)
 from k3push.core.safety.evidence import ABOUT_NO_BILL, TRY_LATER_CODES
 from k3push.core.safety.verdict import InDoubt, ReadBack, Said, SendAgain, judge
 from k3push.runs.attempt import MOST_SESSIONS_A_CHUNK, StatusLook, remark_on, send_step
@@ -97,6 +103,9 @@ class StepCalls:
         match verdict:
             case SendAgain(because=because, session=session):
                 self._let_go_again(entries, because, session)
+                if is_denied(verdict) and tells_by_status(intent):
+                    for entry in entries:
+                        entry.last = intent
             case InDoubt():
                 documents = self.doubts.open(entries, attempt, verdict)
                 self._halve_size()
@@ -130,7 +139,7 @@ class StepCalls:
         again = []
         for entry in entries:
             entry.tries, entry.sessions = entry.tries + 1, 0
-            if said.code not in TRY_LATER_CODES:
+            if said.code not in TRY_LATER_CODES or tells_by_status(intent):
                 entry.last = intent  # what the ERP puts off, it has not done
             standing = standings.get(entry.document.id)
             if standing is None:
