@@ -30,6 +30,8 @@ from tests.campaign.lateness import check_noticed, late_targets
 from tests.campaign.scene import Scene
 from tests.campaign.steps_after import Follows, HasHand, check_steps
 
+# The machine's clock goes on between two statements, and what has passed does not.
+CLOCK_AHEAD_S = 1.0
 # The code of a planned row that another run has in doubt.
 HELD = "held"
 
@@ -245,7 +247,7 @@ def _check_windows(scene: Scene) -> Iterator[str]:
     for window in scene.story.all_of(HasWindow):
         for kept in scene.attempts:
             at_s = kept.attempt.intent.uptime.seconds
-            if not window.is_open(at_s):
+            if not window.is_open(at_s) and not window.is_open(at_s + CLOCK_AHEAD_S):
                 yield f"attempt {kept.attempt.id} began at {at_s:g} s, outside {window.text}"
 
 

@@ -407,16 +407,18 @@ class _Play:
 
 
 class _SetClock(VirtualClock):
-    """The clock of a machine, which somebody sets."""
+    """The clock of a machine, which somebody sets, and which goes on between two statements."""
 
     def __init__(self, settings: Sequence[SetsClock]) -> None:
         """Take when it is set."""
         self._settings = settings
+        self._asked = 0
 
     def now(self) -> datetime:
         """Return the time of day that it shows."""
+        self._asked += 1
         past = [each.by_s for each in self._settings if each.at_s <= anyio.current_time()]
-        return super().now() + timedelta(seconds=sum(past))
+        return super().now() + timedelta(seconds=sum(past), microseconds=self._asked)
 
 
 def _login(user: str) -> LoginCall:

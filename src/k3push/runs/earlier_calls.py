@@ -22,6 +22,9 @@ from k3push.runs.context import Context
 LONGEST_CALL = timedelta(hours=2)
 MACHINES_DIFFER = timedelta(days=1)
 
+# Times are floating-point numbers: one that is due in a billionth of a second may stay so.
+SHORTEST_WAIT_S = 0.01
+
 
 def was_in_doubt(kept: AttemptRecord) -> bool:
     """Say whether nobody could know at first what became of an attempt."""
@@ -111,6 +114,7 @@ async def waits_for_others(
         if left_s > 0:
             mine = set(numbers).intersection(kept.attempt.intent.numbers)
             mine -= await _absent_in(context, kept.attempt.intent.run, mine)
+            left_s = max(left_s, SHORTEST_WAIT_S)
             waits |= {number: max(left_s, waits.get(number, 0.0)) for number in mine}
     return waits
 

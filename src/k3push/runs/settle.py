@@ -40,7 +40,12 @@ from k3push.core.safety.verdict import InDoubt, ReadBack, Said, judge
 from k3push.ports import AttemptRecord, Clock, Doubt, Ledger
 from k3push.runs.context import Context, SettleTimes
 from k3push.runs.create import attempts_before
-from k3push.runs.earlier_calls import refusal_of, told_nothing_plain, was_in_doubt
+from k3push.runs.earlier_calls import (
+    SHORTEST_WAIT_S,
+    refusal_of,
+    told_nothing_plain,
+    was_in_doubt,
+)
 from k3push.runs.lookup import found_by, look_at_targets
 from k3push.runs.own_documents import (
     attempts_by,
@@ -50,9 +55,6 @@ from k3push.runs.own_documents import (
 )
 from k3push.runs.source_check import unclear
 from k3push.runs.stop import Cause
-
-# Times are floating-point numbers: one that is due in a billionth of a second may stay so.
-SHORTEST_WAIT_S = 0.01
 
 # Looks after the window that another executor is given to settle its own doubts.
 LOOKS_OF_OTHERS = 5
