@@ -10,7 +10,7 @@ import pytest
 from k3push.core.model import RunId, State
 from k3push.runs.context import Context
 from k3push.runs.stop import Cause
-from k3push.simulator import build
+from k3push.simulator import Policy, build
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from tests.runs.office import (
     Notebook,
@@ -22,7 +22,7 @@ from tests.runs.office import (
     steered,
     steps,
 )
-from tests.runs.rough_answers import NO_CANARY, OPEN, REFUSED, until_pushed
+from tests.runs.rough_answers import NO_CANARY, OPEN, REFUSED, copy_creators, until_pushed
 
 pytestmark = pytest.mark.anyio
 
@@ -121,4 +121,21 @@ async def test_a_server_whose_clock_is_hours_ahead_makes_ours_nobody_elses(hours
     office, numbers = Office(site=site), orders(1)
     await office.open_run(numbers)
     pushed = await office.execute(throttle=one_by_one(), check=False)
+    assert pushed.of(State.PUSHED) == set(numbers)
+
+
+async def test_a_merged_document_bears_the_maker_of_one_of_its_bills() -> None:
+    """That three of them bear one clerk by chance makes no document of another clerk's bill his."""
+    office = Office(
+        sandbox(steps("ok", "ok", "ok", "make-then-reset"), policy=Policy.MERGE, **OPEN)
+    )
+    copy_creators(office)
+    numbers = orders(7)
+    for nth, number in enumerate(numbers):
+        (bill,) = office.site.world.store.by_number(PURCHASE_ORDER, number)
+        bill.party, bill.creator = "", "li" if nth % 2 or nth == 6 else "zhao"
+    await office.open_run(numbers)
+    pushed = await office.execute(
+        limits=NO_CANARY, throttle=steered(concurrency=1, chunk_size=2), check=False
+    )
     assert pushed.of(State.PUSHED) == set(numbers)

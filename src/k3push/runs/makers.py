@@ -186,11 +186,11 @@ class _Named(NamedTuple):
     """A document that an answer has named.
 
     Attributes:
-        source: The id of its bill; "" where it is not known.
+        sources: The ids of its bills; "" for one that is not known.
         began_at: When its call began.
     """
 
-    source: str
+    sources: frozenset[str]
     began_at: datetime
 
 
@@ -206,21 +206,26 @@ async def _named_in_answers(
             verdict = judge(kept.exchange) if kept.exchange else None
             intent = kept.attempt.intent
             if intent.sender == sender and isinstance(verdict, ReadBack):
-                ids = {target.id for target in verdict.said.named}
-                of = _Named(source, intent.began_at)
-                named |= {target.id: of for target in each.targets if target.id in ids}
+                for id_ in {t.id for t in verdict.said.named} & {t.id for t in each.targets}:
+                    # A rule may merge bills.
+                    before = named[id_].sources if id_ in named else frozenset()
+                    named[id_] = _Named(before | {source}, intent.began_at)
     return named
 
 
 async def _makers_of(looker: Looker, named: Mapping[str, _Named]) -> Makers:
     """Compare who has made documents with who has made their bills."""
     standings = await look_at_standings(looker, list(named)) if named else {}
-    pairs = {(named[id_].source, each.creator) for id_, each in standings.items() if each.creator}
-    ids = sorted({bill for bill, _ in pairs} - {""})
+    pairs = {(named[id_].sources, each.creator) for id_, each in standings.items() if each.creator}
+    ids = sorted({bill for of, _ in pairs for bill in of} - {""})
     bills = await look_at_standings(looker, ids, of_source=True) if pairs and ids else {}
-    creators = {(bills[bill].creator if bill in bills else "", maker) for bill, maker in pairs}
+    # A merged document bears the maker of one of its bills.
+    creators = [
+        ({bills[bill].creator if bill in bills else "" for bill in of}, maker)
+        for of, maker in pairs
+    ]
     makers = {maker for _, maker in pairs}
-    copied = all(not creator or creator == maker for creator, maker in creators)
+    copied = all(not each.isdisjoint({maker, ""}) for each, maker in creators)
     ahead = [
         created - _in_utc(named[id_].began_at)
         for id_, each in standings.items()
@@ -229,7 +234,7 @@ async def _makers_of(looker: Looker, named: Mapping[str, _Named]) -> Makers:
     return Makers(
         next(iter(makers)) if len(makers) == 1 else "",
         copied=bool(pairs) and copied,
-        looks_copied=copied and any(creator for creator, _ in creators),
+        looks_copied=copied and any(each - {""} for each, _ in creators),
         ahead=max([EASTERNMOST, *ahead]),
     )
 
