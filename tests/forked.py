@@ -41,6 +41,16 @@ _FIGURE = b"%10d"
 # Streams of a command: what it reads, what it writes, its errors.
 _STANDARD = (0, 1, 2)
 _OURS = ("k3push", "tests")
+# What commands import when they need it, or others for them.
+_LATE = (
+    "anyio._backends._asyncio",
+    "encodings.idna",
+    "encodings.utf_8_sig",
+    "rich._emoji_codes",
+    "structlog.dev",
+    "typer._adapters",
+    "uvicorn.lifespan.off",
+)
 
 
 class Forked(subprocess.Popen[str]):
@@ -237,14 +247,19 @@ def _stream(like: TextIO) -> IO[Any]:
 
 
 def _import_ours() -> None:
-    """Import what commands import when they run, and make the command line."""
+    """Import what commands import when they run; make the command line and the report's page."""
     import k3push  # noqa: PLC0415  # only here
 
     for module in pkgutil.walk_packages(k3push.__path__, "k3push."):
         if not module.name.endswith("__main__"):
             import_module(module.name)
+    for name in _LATE:
+        with suppress(ImportError):
+            import_module(name)
     for lang in ("en", "zh"):
         import_module("k3push.cli.app").command_line(lang)
+    templates = import_module("k3push.reporting.html_templates").environment("k3push.reporting")
+    templates.get_template("report.html")
 
 
 def _import_what_ours_need() -> None:
