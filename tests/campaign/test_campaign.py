@@ -8,7 +8,7 @@ from tests.shares import shared_out
 
 SEEDS = 500
 BLOCK = 25
-SHARES = 2
+SHARES = 4
 
 
 @pytest.mark.timeout(300)

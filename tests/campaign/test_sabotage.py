@@ -8,7 +8,7 @@ from tests.campaign.sabotage import Change, changes, find, python, sabotaged, tr
 from tests.shares import shared_out
 
 CHANGES = changes()
-SHARES = 8
+SHARES = 12
 RULES = 11
 WAYS = 23
 """In which the promise was broken once, and is not any more."""
