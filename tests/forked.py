@@ -3,8 +3,7 @@
 Importing what `k3push` needs takes longer than most commands of the tests do. A *nursery* imports
 it once. Each command is then a process of its own with the arguments, the folder, the environment
 and the streams that it was given, and begins as `python -m MODULE` or `python SCRIPT` begins. A
-*warden* stands between the two: a process can be waited for by its parent alone, so the warden
-waits, and hands on how the command ended.
+process can be waited for by its parent alone, so the nursery waits, and hands on how it ended.
 
 There are two nurseries. That of `Forked` has imported k3push, for the command `k3push`. That of
 `ForkedWithoutOurs` has imported what k3push and the tests take from others, and nothing of
@@ -37,17 +36,27 @@ ROOT = Path(__file__).parents[1]
 # What an interpreter goes by when it starts; a fork has started already.
 _READ_AT_START = ("PYTHON", "LC_", "LD_", "FAKETIME")
 _LARGEST_MESSAGE = 100_000
-# What a warden tells: a process id, then a wait status.
+# What is told of a command: its process id, then its wait status.
 _FIGURE = b"%10d"
 # Streams of a command: what it reads, what it writes, its errors.
 _STANDARD = (0, 1, 2)
 _OURS = ("k3push", "tests")
+# What commands import when they need it, or others for them.
+_LATE = (
+    "anyio._backends._asyncio",
+    "encodings.idna",
+    "encodings.utf_8_sig",
+    "rich._emoji_codes",
+    "structlog.dev",
+    "typer._adapters",
+    "uvicorn.lifespan.off",
+)
 
 
 class Forked(subprocess.Popen[str]):
     """A command of Python that the nursery forks, used like any process.
 
-    What `Popen` asks of the system about its child, this asks of the warden.
+    What `Popen` asks of the system about its child, this asks of the nursery.
     """
 
     imports_ours = True
@@ -130,34 +139,61 @@ def _nursery(*, imports_ours: bool) -> socket.socket:
 
 
 def _serve(orders: socket.socket) -> dict[str, Any] | None:
-    """Fork a warden for each order until there are no more, and return as a command.
+    """Fork a command for each order until there are no more, and return as one.
 
     Returns:
         In a command's process, what it is to do; in the nursery, None.
     """
+    woken, wakes = socket.socketpair()
+    wakes.setblocking(False)  # noqa: FBT003  # the wakeup of signals asks for it
+    signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    endings: dict[int, int] = {}
     while True:
+        ready = select.select([orders, woken], [], [])[0]
+        if woken in ready:
+            woken.recv(_LARGEST_MESSAGE)
+            _tell_ends(endings)
+        if orders not in ready:
+            continue
         message, streams, _, _ = socket.recv_fds(orders, 2 * _LARGEST_MESSAGE, 4)
         if not message:
             return None
-        if os.fork() == 0:
-            orders.close()
+        ending = streams.pop()
+        child = os.fork()
+        if child == 0:
+            signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            ending = streams.pop()
-            child = os.fork()
-            if child == 0:
-                os.close(ending)
-                for stream, number in zip(streams, _STANDARD, strict=True):
-                    os.dup2(stream, number)
-                    os.close(stream)
-                order: dict[str, Any] = json.loads(message)
-                return order
-            for stream in (*streams, *_STANDARD):
-                os.close(stream)
-            os.write(ending, _FIGURE % child)
-            os.write(ending, _FIGURE % os.waitpid(child, 0)[1])
-            os._exit(0)
+            for ours in (orders, woken, wakes):
+                ours.close()
+            _take_place(streams, [ending, *endings.values()])
+            order: dict[str, Any] = json.loads(message)
+            return order
+        endings[child] = ending
+        os.write(ending, _FIGURE % child)
         for stream in streams:
             os.close(stream)
+
+
+def _take_place(streams: Sequence[int], not_ours: Sequence[int]) -> None:
+    """Have a command's streams where a process has them, and nothing of other commands."""
+    for other in not_ours:
+        os.close(other)
+    for stream, number in zip(streams, _STANDARD, strict=True):
+        os.dup2(stream, number)
+        os.close(stream)
+
+
+def _tell_ends(endings: dict[int, int]) -> None:
+    """Wait for the commands that have ended, and tell each one's wait status where it is read."""
+    while endings:
+        child, status = os.waitpid(-1, os.WNOHANG)
+        if child == 0:
+            return
+        ending = endings.pop(child)
+        with suppress(BrokenPipeError):
+            os.write(ending, _FIGURE % status)
+        os.close(ending)
 
 
 def _begin(order: Mapping[str, Any]) -> None:
@@ -211,12 +247,19 @@ def _stream(like: TextIO) -> IO[Any]:
 
 
 def _import_ours() -> None:
-    """Import what commands import when they run."""
+    """Import what commands import when they run; make the command line and the report's page."""
     import k3push  # noqa: PLC0415  # only here
 
     for module in pkgutil.walk_packages(k3push.__path__, "k3push."):
         if not module.name.endswith("__main__"):
             import_module(module.name)
+    for name in _LATE:
+        with suppress(ImportError):
+            import_module(name)
+    for lang in ("en", "zh"):
+        import_module("k3push.cli.app").command_line(lang)
+    templates = import_module("k3push.reporting.html_templates").environment("k3push.reporting")
+    templates.get_template("report.html")
 
 
 def _import_what_ours_need() -> None:
@@ -252,8 +295,6 @@ if __name__ == "__main__":
         _import_what_ours_need()
     gc.collect()
     gc.freeze()  # so that a command looks for garbage in what is its own
-    # Nobody waits for wardens.
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     found = _serve(socket.socket(fileno=int(sys.argv[1])))
     if found is not None:
         _begin(found)

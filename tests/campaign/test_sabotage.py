@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from tests.campaign.sabotage import Change, changes, find, python, sabotaged, try_test
+from tests.shares import shared_out
 
 CHANGES = changes()
+SHARES = 12
 RULES = 11
 WAYS = 23
 """In which the promise was broken once, and is not any more."""
@@ -15,7 +17,9 @@ PARTED = {11}
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("change", CHANGES, ids=lambda change: f"{change['rule']}: {change['why']}")
+@pytest.mark.parametrize(
+    "change", shared_out(CHANGES, SHARES), ids=lambda change: f"{change['rule']}: {change['why']}"
+)
 def test_a_broken_rule_is_found(change: Change, tmp_path: Path) -> None:
     """A campaign that finds nothing proves something only if it finds what is there."""
     copy = sabotaged(change, tmp_path)

@@ -10,6 +10,7 @@ import pytest
 from tests.documents.outputs import COLUMNS, masked, width, wrapped
 from tests.documents.pages import Page, pages
 from tests.documents.playing import Clone, needs_postgres
+from tests.shares import shared_out
 
 PLAYED = {"console", "sh"}
 
@@ -19,16 +20,18 @@ ALL = os.environ.get("K3PUSH_PLAY") == "all"
 
 
 def _played_pages() -> list[Page]:
-    return [
+    """Return them with each page beside its twin in the other language."""
+    played = [
         page
         for page in pages()
         if any(b.lang in PLAYED and "skip" not in b.play for b in page.blocks)
         and (ALL or page.path.name not in SLOW)
     ]
+    return sorted(played, key=lambda page: (page.path.stem.removesuffix(".zh-CN"), page.lang))
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("page", _played_pages(), ids=lambda page: page.name)
+@pytest.mark.parametrize("page", shared_out(_played_pages(), 2), ids=lambda page: page.name)
 def test_a_page_shows_what_its_commands_print(
     page: Page, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from tests.fleet.service import play
 from tests.fleet.stories import story_of
 from tests.postgres import PostgresServer
+from tests.shares import shared_out
 
 pytestmark = [
     pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals"),
@@ -17,7 +18,7 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", shared_out([1, 2], 2))
 def test_tenants_are_kept_apart_in_a_drawn_story(
     seed: int, tmp_path: Path, postgres_server: PostgresServer, postgres_ledger_url: str
 ) -> None:

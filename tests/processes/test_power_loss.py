@@ -10,6 +10,7 @@ import pytest
 from tests.processes.conftest import Start, need
 from tests.processes.power_loss import lose_power
 from tests.processes.victims import Victim, night
+from tests.shares import shared_out
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="only Linux has strace"),
@@ -17,7 +18,7 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("seed", [0, 2, 5])
+@pytest.mark.parametrize("seed", shared_out([0, 2, 5], 3))
 def test_every_push_is_on_disk_before_it_leaves(tmp_path: Path, start: Start, seed: int) -> None:
     """Whatever the disk kept of later writes, the next start knows of it and ends the run."""
     need("strace")

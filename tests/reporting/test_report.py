@@ -31,6 +31,7 @@ from k3push.words.language import Lang, speaker
 from tests.reporting.accessibility import barriers
 from tests.reporting.pages import NOON, RUN, ending, filled, lost, number
 from tests.reporting.test_audit_files import found
+from tests.shares import shared_out
 
 CHROMIUM = next(
     (path for path in map(Path, ("/usr/bin/chromium", "/usr/bin/google-chrome")) if path.exists()),
@@ -313,7 +314,7 @@ def test_groups_stand_upon_one_another_on_a_telephone(browser: Browser, tmp_path
         )
 
 
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("width", shared_out([1280, 390], 2))
 def test_nothing_bars_the_way(browser: Browser, tmp_path: Path, width: int) -> None:
     """Also those read it who see little, hear it, or have no mouse."""
     ledger = in_trio(filled, 12, REFUSED)
@@ -330,7 +331,7 @@ def test_nothing_bars_the_way(browser: Browser, tmp_path: Path, width: int) -> N
             assert barriers(page) == []
 
 
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("width", shared_out([1280, 390], 2))
 def test_nothing_bars_the_way_to_an_audit(browser: Browser, tmp_path: Path, width: int) -> None:
     """It is a page of its own, for the same readers."""
     with new_findings() as findings:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeVar
 
 import anyio
 import httpx
+from trio.testing import MockClock
 
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.adapters.ledger.memory.rows import Store
@@ -15,7 +17,12 @@ from k3push.core.model import Attempt, Intent, StepAttempt, StepIntent
 from k3push.ports import AttemptRecord
 from k3push.runs.stop import Cause, Stop
 from k3push.simulator import Site
+from k3push.simulator.forms import IN_STOCK
+from k3push.simulator.script import Channel
 from k3push.simulator.transport import SandboxTransport
+from tests.schedules import seed_schedule
+
+F = TypeVar("F", bound="Fate")
 
 
 class Act(StrEnum):
@@ -83,6 +90,61 @@ class Fate:
         return Act.KILL in self.happened
 
 
+@dataclass(slots=True)
+class Lived(Fate):
+    """The fate of a process to which nothing happens, and when it could have left something else.
+
+    The dead leave what is written down, what the ERP has done, and the time of day. Most steps
+    only read: who dies at one of them leaves what the step before would have left.
+
+    Attributes:
+        left: Returns what a death would leave now.
+        moments: The steps before which something was done that a death leaves.
+    """
+
+    left: Callable[[], object] = object
+    moments: list[int] = field(default_factory=list)
+    _seen: object = None
+
+    def step(self) -> None:
+        """Take a step."""
+        Fate.step(self)
+        seen = self.left()
+        if seen != self._seen:
+            self._seen = seen
+            self.moments.append(self.steps)
+
+
+def left_by_death(ledger: MortalLedger, site: Site) -> Callable[[], object]:
+    """Return what tells what a death would leave, the time of day by minutes."""
+
+    def left() -> object:
+        calls = [site.calls[kind] for kind in (Channel.PUSH, Channel.SUBMIT, Channel.AUDIT)]
+        made = [*site.world.store.of_form(IN_STOCK)]
+        return repr((ledger.written, calls, made, anyio.current_time() // 60))
+
+    return left
+
+
+def played(story: Callable[[F], Awaitable[None]], fate: Callable[[], F], *, schedule: int) -> F:
+    """Play a story from noon on, so that its steps are the same each time until something happens.
+
+    Args:
+        story: It makes all that it needs.
+        fate: What happens in it.
+        schedule: Draws the order of what is ready at the same moment.
+    """
+
+    async def play() -> F:
+        fated = fate()
+        await story(fated)
+        return fated
+
+    seed_schedule(schedule)
+    clock = MockClock(autojump_threshold=0)
+    return anyio.run(play, backend="trio", backend_options={"clock": clock})
+
+
 class MortalLedger(MemoryLedger):
     """What a process sees of a ledger, a step at each verb."""
 
@@ -104,6 +166,11 @@ class MortalLedger(MemoryLedger):
     def attempts(self) -> Sequence[AttemptRecord]:
         """All attempts of all processes, the oldest first, whoever is dead."""
         return self._store.attempts
+
+    @property
+    def written(self) -> Store:
+        """All that is written down, whoever is dead."""
+        return self._store
 
     async def begin(self, intent: Intent) -> Attempt:
         """Write an attempt down; the process may stand still right after that."""

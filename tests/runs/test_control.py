@@ -234,7 +234,7 @@ class WallClock(VirtualClock):
 
 
 async def windowed(
-    window: str, clock: WallClock, *, latency_s: float = 60.0
+    window: str, clock: WallClock, *, latency_s: float = 60.0, count: int = 60
 ) -> tuple[list[str], list[str], Notebook]:
     """Push in a window.
 
@@ -242,10 +242,10 @@ async def windowed(
         The times of day at which attempts began, the holds with their ends, and the watch.
     """
     office = Office(sandbox(orders=60, latency_s=latency_s, link_fields=False))
-    await office.open_run(orders(60))
+    await office.open_run(orders(count))
     throttle = Throttle(clock, concurrency=1, chunk_size=5, window=Window.parse(window))
     pushed = await office.execute(throttle=throttle, clock=clock)
-    assert pushed.of(State.PUSHED) == set(orders(60))
+    assert pushed.of(State.PUSHED) == set(orders(count))
     begun = [attempt.intent.began_at for attempt, _, _ in pushed.watch.sendings]
     holds = [
         f"until {hold.until:%H:%M}" if hold and hold.until else "over"
@@ -268,7 +268,8 @@ async def test_outside_its_window_nothing_is_sent() -> None:
 
 async def test_a_chunk_that_is_on_its_way_at_the_end_of_the_window_is_recorded() -> None:
     """Half a chunk cannot be called back."""
-    begun, holds, _ = await windowed("19:00-19:40", WallClock(EVENING), latency_s=250.0)
+    evening = WallClock(EVENING)
+    begun, holds, _ = await windowed("19:00-19:40", evening, latency_s=250.0, count=11)
     assert all("19:00" <= at < "19:40" for at in begun), begun
     assert "until 19:00" in holds
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 import anyio
 import pytest
@@ -12,7 +13,15 @@ from k3push.runs.source_check import HELD
 from k3push.runs.stop import Cause
 from k3push.simulator import FaultPlan, Refusal
 from k3push.simulator.script import Channel
-from tests.runs.mortals import Act, Fate, MortalLedger, carried_by
+from tests.runs.mortals import (
+    Act,
+    Fate,
+    Lived,
+    MortalLedger,
+    carried_by,
+    left_by_death,
+    played,
+)
 from tests.runs.office import (
     FIRST,
     ROUTE,
@@ -30,9 +39,8 @@ from tests.said import english
 pytestmark = pytest.mark.anyio
 
 
-async def _execute_until(office: Office, ledger: MortalLedger, at: int, act: Act = Act.KILL) -> int:
-    """Execute the first run until something happens at a step; return the steps it took."""
-    fate = Fate({at: act})
+async def _execute(office: Office, ledger: MortalLedger, fate: Fate) -> None:
+    """Execute the first run until something happens to its process."""
     with fate.scope:
         pushed = await office.execute(
             ledger=ledger.process(fate),
@@ -40,9 +48,14 @@ async def _execute_until(office: Office, ledger: MortalLedger, at: int, act: Act
             throttle=steered(chunk_size=SMALL),
             check=False,
         )
-        over = fate.steps >= at
-        assert set(pushed.stop.causes) == ({Cause.LEDGER_LOST} if over else set())
-    return fate.steps
+        assert set(pushed.stop.causes) == ({Cause.LEDGER_LOST} if fate.happened else set())
+
+
+async def _execute_until(
+    office: Office, ledger: MortalLedger, at: int, act: Act = Act.KILL
+) -> None:
+    """Execute the first run until something happens at a step."""
+    await _execute(office, ledger, Fate({at: act}))
 
 
 BILLS = 12
@@ -57,26 +70,27 @@ FAULTS = [
 ]
 
 
-SHARES = 6
-"""A stormy run has some 370 steps; one test for all of them takes too long on a busy machine."""
-
-
 @pytest.mark.parametrize("plan", FAULTS, ids=["calm", "stormy"])
-@pytest.mark.parametrize("share", range(SHARES))
-async def test_a_process_may_be_killed_at_any_step(plan: FaultPlan, share: int) -> None:
+@pytest.mark.parametrize("schedule", [1, 2])
+def test_a_process_may_be_killed_at_any_step(plan: FaultPlan, schedule: int) -> None:
     """Power fails at the worst moment, and the next process knows only what was written down."""
-    at, took = share + 1 - SHARES, 0
-    while at <= took:
-        at += SHARES
+
+    async def play(fate: Fate) -> None:
         store = MortalLedger(Fate())
         office = Office(sandbox(plan, orders=BILLS, latency_s=0.5), ledger=store)
         await office.open_run(orders(BILLS))
-        took = await _execute_until(office, store, at)
+        if isinstance(fate, Lived):
+            fate.left = left_by_death(store, office.site)
+        await _execute(office, store, fate)
         pushed = await office.execute()
         bad = set(plan.refusals)
         assert pushed.of(State.REJECTED) == bad
         assert pushed.of(State.PUSHED) == set(orders(BILLS)) - bad
-    assert at > 40
+
+    lived = played(play, Lived, schedule=schedule)
+    assert len(lived.moments) > 15
+    for moment in lived.moments:
+        assert played(play, partial(Fate, {moment: Act.KILL}), schedule=schedule).dead
 
 
 @pytest.mark.parametrize("plan", FAULTS, ids=["calm", "stormy"])

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from itertools import cycle, pairwise
 
 import anyio
@@ -57,7 +58,15 @@ from k3push.simulator.operations import BulkHabits
 from k3push.simulator.orders import Approval, Operation
 from k3push.simulator.replica import Replica
 from k3push.simulator.script import Aimed, Channel, Does, Hand, Rival, Step
-from tests.runs.mortals import Act, Fate, MortalLedger, carried_by
+from tests.runs.mortals import (
+    Act,
+    Fate,
+    Lived,
+    MortalLedger,
+    carried_by,
+    left_by_death,
+    played,
+)
 from tests.runs.office import (
     FIRST,
     ROUTE,
@@ -706,30 +715,48 @@ LOST_ANSWERS = FaultPlan(
 )
 
 
+async def _end_and_go_on(plan: FaultPlan, fate: Fate) -> None:
+    """Execute a run until something happens to its process, and then again."""
+    store = MortalLedger(Fate())
+    office = Office(sandbox(plan, orders=6, latency_s=0.5), FOLLOW, ledger=store)
+    await office.open_run(orders(2))
+    if isinstance(fate, Lived):
+        fate.left = left_by_death(store, office.site)
+    with fate.scope:
+        await office.execute(
+            ledger=store.process(fate),
+            transport=carried_by(fate),
+            stop=fate.stop,
+            throttle=steered(chunk_size=3),
+            check=False,
+        )
+    await office.execute()
+    assert await counts(office) == {Follow.APPROVED: 2}
+    assert await exit_code(office) is Exit.DONE
+    assert await hasty(office) == []
+
+
 @pytest.mark.parametrize("plan", [FaultPlan(), LOST_ANSWERS], ids=["calm", "stormy"])
-@pytest.mark.parametrize("act", [Act.KILL, Act.STOP, Act.STOP_AT_ONCE])
-async def test_a_process_may_end_at_any_step(plan: FaultPlan, act: Act) -> None:
+@pytest.mark.parametrize("schedule", [1, 2])
+def test_a_process_may_be_killed_at_any_step(plan: FaultPlan, schedule: int) -> None:
     """Between the attempt and its record too: what was begun is in doubt, and read."""
+    play = partial(_end_and_go_on, plan)
+    lived = played(play, Lived, schedule=schedule)
+    assert len(lived.moments) > 20
+    for moment in lived.moments:
+        assert played(play, partial(Fate, {moment: Act.KILL}), schedule=schedule).dead
+
+
+@pytest.mark.parametrize("plan", [FaultPlan(), LOST_ANSWERS], ids=["calm", "stormy"])
+@pytest.mark.parametrize("act", [Act.STOP, Act.STOP_AT_ONCE])
+async def test_a_process_may_be_told_to_stop_at_any_step(plan: FaultPlan, act: Act) -> None:
+    """Whatever it is about, a later one takes it up."""
     at, took = 0, 0
     while at <= took:
-        at += 1 if act is Act.KILL else 7
-        store = MortalLedger(Fate())
-        office = Office(sandbox(plan, orders=6, latency_s=0.5), FOLLOW, ledger=store)
-        await office.open_run(orders(2))
+        at += 7
         fate = Fate({at: act})
-        with fate.scope:
-            await office.execute(
-                ledger=store.process(fate),
-                transport=carried_by(fate),
-                stop=fate.stop,
-                throttle=steered(chunk_size=3),
-                check=False,
-            )
+        await _end_and_go_on(plan, fate)
         took = fate.steps
-        await office.execute()
-        assert await counts(office) == {Follow.APPROVED: 2}, at
-        assert await exit_code(office) is Exit.DONE
-        assert await hasty(office) == []
     assert at > 40
 
 

@@ -43,7 +43,7 @@ def hours_after_a_doubt(
 
     async def beside(_: Context) -> None:
         while (await office.rows())[number].state is not State.UNKNOWN:  # noqa: ASYNC110
-            await anyio.sleep(0.01)
+            await anyio.sleep(0.1)
         throttle.pause()
         while (await office.rows())[number].state is not State.PUSHED:  # noqa: ASYNC110
             await anyio.sleep(1)

@@ -378,7 +378,7 @@ async def test_a_bill_that_two_clerks_have_pushed_is_never_told_to_be_pushed() -
         await anyio.sleep(30)
         office.site.world.add_target(IN_STOCK, lost[0], creator="li")
         while (await office.rows())[lost[0]].state is not State.ALREADY:  # noqa: ASYNC110
-            await anyio.sleep(0.01)
+            await anyio.sleep(0.1)
         office.site.world.add_target(IN_STOCK, lost[0], creator="wang")
 
     pushed = await office.execute(throttle=throttle, beside=clerks, check=False)

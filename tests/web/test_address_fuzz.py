@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from k3push.web.asgi import PROGRAMS
 from tests.runs.office import orders
+from tests.shares import shared_out
 from tests.web.shop import BY_NAME, Shop, press, send_list, signed_in
 from tests.web.test_program_fuzz import TEXTS
 from tests.web.visits import in_time, seal_of
@@ -48,7 +49,7 @@ def routes_of(routes: Sequence[BaseRoute]) -> Iterator[tuple[str, str]]:
             yield from routes_of(route.routes)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", shared_out([1, 2], 2))
 def test_no_address_of_people_answers_with_a_defect(tmp_path: Path, seed: int) -> None:
     """Whatever stands in its path, in its query and in its form."""
     drawn = random.Random(seed)  # noqa: S311  # the same every time

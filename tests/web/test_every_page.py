@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page
 
 from k3push.words.language import Lang
 from tests.reporting.accessibility import barriers
+from tests.shares import shared_out
 from tests.web.every_page import not_seen, play_all, show, window
 
 # A4, within its margins.
@@ -44,7 +45,7 @@ FAULTS = """() => {
 }"""
 
 
-@pytest.mark.parametrize(("lang", "width"), [("en", 1280), ("zh", 390)])
+@pytest.mark.parametrize(("lang", "width"), shared_out([("en", 1280), ("zh", 390)], 2))
 def test_every_page_is_for_everybody(
     browser: Browser, tmp_path: Path, lang: Lang, width: int
 ) -> None:

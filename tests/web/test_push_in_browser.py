@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from k3push.words.language import Lang, Say, speaker
 from tests.cli.terminal import Desk, Sandbox, assert_all_once, orders, until
+from tests.shares import shared_out
 from tests.web.server import Served
 from tests.web.windows import opened
 
@@ -90,7 +91,7 @@ class Person:
 
 
 @pytest.mark.timeout(400)  # minutes on a busy machine
-@pytest.mark.parametrize(("lang", "width"), [("en", 1280), ("zh", 390)])
+@pytest.mark.parametrize(("lang", "width"), shared_out([("en", 1280), ("zh", 390)], 2))
 def test_two_people_push_a_list_through_a_kill(
     browser: Browser, desk: Desk, lang: Lang, width: int
 ) -> None:

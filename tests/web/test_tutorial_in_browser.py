@@ -17,6 +17,7 @@ from k3push.words.language import Lang, Say, speaker
 from tests.cli.terminal import until
 from tests.documents.pages import Page, page
 from tests.documents.playing import Clone
+from tests.shares import shared_out
 from tests.web.windows import opened
 
 CHAPTER = 11
@@ -33,7 +34,7 @@ def chapter(tutorial: Page) -> str:
 
 
 @pytest.mark.timeout(400)  # minutes on a busy machine
-@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("lang", shared_out(["en", "zh"], 2))
 def test_the_chapter_without_the_command_line_can_be_followed(
     browser: Browser, tmp_path: Path, lang: Lang
 ) -> None:

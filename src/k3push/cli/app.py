@@ -5,12 +5,14 @@
 import os
 import sys
 from collections.abc import Sequence
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, get_args
 
 import typer
 import typer.main
+from typer.core import TyperGroup
 
 from k3push.cli.commands.dashboard import add_watching
 from k3push.cli.commands.erp_lists import add_lists
@@ -93,14 +95,13 @@ def run(arguments: Sequence[str], lang: Lang) -> int:
         if why := flaw_of(argument):
             what = say("error.bad_argument", argument=ascii(argument), why=why)
             return _tell(say("error.line", what=what), USAGE)
-    say = speaker(lang, config=_config_in(arguments))
-    group = typer.main.get_group(build_app(say))
+    config = _config_in(arguments)
+    say, group = speaker(lang, config=config), command_line(lang, config)
     if COMPLETES in os.environ:
         # typer's own modules take it from there.
         from typer.completion import completion_init  # type: ignore[attr-defined]  # noqa: PLC0415
 
         completion_init()  # a shell asks what may stand where the cursor is
-    speak(group, say)
     try:
         code = group(list(arguments), prog_name="k3push", standalone_mode=False)
     except KeyboardInterrupt:
@@ -161,6 +162,20 @@ def _exit_of(error: Exception, say: Say) -> int:
 def _tell(words: str, code: int) -> int:
     sys.stderr.write(words + "\n")
     return code
+
+
+@cache
+def command_line(lang: Lang, config: str = "") -> TyperGroup:
+    """Return the command line in one language; it is made once, however many commands run.
+
+    Args:
+        lang: The language.
+        config: The file of settings that was typed, for `Say`.
+    """
+    say = speaker(lang, config=config)
+    group = typer.main.get_group(build_app(say))
+    speak(group, say)
+    return group
 
 
 def build_app(say: Say) -> typer.Typer:

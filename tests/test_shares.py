@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.shares import shared_out
+
+
+@pytest.mark.parametrize("shares", [1, 2, 8])
+def test_the_normal_run_plays_one_share_and_more_plays_the_others(shares: int) -> None:
+    """Between the two nothing is left out."""
+    cases = shared_out([(number, str(number)) for number in range(16)], shares)
+    assert [case.values for case in cases] == [(number, str(number)) for number in range(16)]
+    played = [nth for nth, case in enumerate(cases) if not case.marks]
+    assert len(played) == 16 // shares
+    assert {nth % shares for nth in played} == {played[0]}
+    left = [case for case in cases if [mark.name for mark in case.marks] == ["more"]]
+    assert len(played) + len(left) == len(cases)
