@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby, islice
@@ -302,15 +302,17 @@ async def plan_rejected(
         How many.
     """
     planned = 0
-    async for rows in pages_of(ledger, run, {State.REJECTED}):
-        again = sorted(filter(takes, rows), key=lambda row: row.attempts)
-        for attempts, alike in groupby(again, lambda row: row.attempts):
-            outcomes = [
-                Outcome(row.key, State.PLANNED, code=row.code, reason=row.reason) for row in alike
-            ]
-            note = remark("note.retried", attempts=attempts)
-            await ledger.conclude(run.id, outcomes, at=clock.now(), note=note)
-            planned += len(outcomes)
+    async with aclosing(pages_of(ledger, run, {State.REJECTED})) as pages:
+        async for rows in pages:
+            again = sorted(filter(takes, rows), key=lambda row: row.attempts)
+            for attempts, alike in groupby(again, lambda row: row.attempts):
+                outcomes = [
+                    Outcome(row.key, State.PLANNED, code=row.code, reason=row.reason)
+                    for row in alike
+                ]
+                note = remark("note.retried", attempts=attempts)
+                await ledger.conclude(run.id, outcomes, at=clock.now(), note=note)
+                planned += len(outcomes)
     return planned
 
 

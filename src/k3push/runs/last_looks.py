@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
+from contextlib import aclosing
+from datetime import datetime
 
 import anyio
 
@@ -258,27 +260,32 @@ async def recall_due_look(context: Context) -> None:
     An earlier call of what was sent twice may have been carried out after its window, and so may
     one of another run that was waited for.
     """
-    run, patience_s = context.run, context.settle.first_wait_s
+    run = context.run
     since = await due_since(context.ledger, run.id)
     context.looked_until = context.look_due_since = since
     if since is None:
         return
-    async for rows in pages_of(context.ledger, run, AMENDABLE | {State.REJECTED}):
-        made = [row for row in rows if row.state in SENT_BEFORE and row.attempts]
-        late = [row.bill for row in made if row.settled_at and row.settled_at >= since]
-        elsewhere = await doubted_by_others(context, late, since)
-        context.doubted_elsewhere |= dict.fromkeys(elsewhere)
-        for row in rows:
-            if not (row.attempts and row.settled_at and row.settled_at >= since):
-                continue
-            if row.state is State.REJECTED:
-                age_s = (context.clock.now() - row.settled_at).total_seconds()
-                # Whatever the clocks say, nobody waits for longer than that.
-                at_s = anyio.current_time() - min(max(age_s, 0.0), patience_s)
-                context.refused[row.bill] = (await _before_first(context, row.bill), at_s)
-                context.refused_s = max(context.refused_s, at_s)
-            elif row.attempts > 1 and await _was_in_doubt(context, row.bill):
-                context.suspects[row.bill] = await _before_last(context, row.bill)
+    async with aclosing(pages_of(context.ledger, run, AMENDABLE | {State.REJECTED})) as pages:
+        async for rows in pages:
+            ended = [row for row in rows if row.settled_at and row.settled_at >= since]
+            await _recall_rows(context, [row for row in ended if row.attempts], since)
+
+
+async def _recall_rows(context: Context, rows: Sequence[Row], since: datetime) -> None:
+    """Take in what was refused, sent twice, or waited for another run's call."""
+    made = [row.bill for row in rows if row.state in SENT_BEFORE]
+    elsewhere = await doubted_by_others(context, made, since)
+    context.doubted_elsewhere |= dict.fromkeys(elsewhere)
+    for row in rows:
+        if row.state is State.REJECTED:
+            age_s = (context.clock.now() - row.settled_at).total_seconds() if row.settled_at else 0
+            # Whatever the clocks say, nobody waits for longer than that.
+            ago_s = min(max(age_s, 0.0), context.settle.first_wait_s)
+            at_s = anyio.current_time() - ago_s
+            context.refused[row.bill] = (await _before_first(context, row.bill), at_s)
+            context.refused_s = max(context.refused_s, at_s)
+        elif row.attempts > 1 and await _was_in_doubt(context, row.bill):
+            context.suspects[row.bill] = await _before_last(context, row.bill)
 
 
 async def _was_in_doubt(context: Context, bill: BillNumber) -> bool:

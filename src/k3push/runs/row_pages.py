@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
+from contextlib import aclosing
 from typing import NamedTuple
 
 from k3push.core.model import TWIN, Document, Follow, Outcome, Row, Run, RunId, State
@@ -14,8 +15,12 @@ PAGE_ROWS = 2000
 
 async def pages_of(
     ledger: Ledger, run: Run, states: Collection[State] = ()
-) -> AsyncIterator[list[Row]]:
-    """Yield the rows of a run in the order of the job file, a page at a time."""
+) -> AsyncGenerator[list[Row], None]:
+    """Yield the rows of a run in the order of the job file, a page at a time.
+
+    Who waits for something else between two pages may be cut short there, and closes it himself
+    (`aclosing`).
+    """
     place, is_full = 0, True
     while is_full and (
         rows := await ledger.rows(run.id, states=states, after=place, limit=PAGE_ROWS)
@@ -39,11 +44,15 @@ class FollowedRow(NamedTuple):
 
 async def followed_pages_of(
     ledger: Ledger, run: Run, states: Collection[State] = ()
-) -> AsyncIterator[list[FollowedRow]]:
+) -> AsyncGenerator[list[FollowedRow], None]:
     """Yield the rows of a run and how far their documents have come, a page at a time."""
     follows = bool(await ledger.document_counts(run.id))
-    async for rows in pages_of(ledger, run, states):
-        yield await with_follow(ledger, run.id, rows) if follows else list(map(FollowedRow, rows))
+    async with aclosing(pages_of(ledger, run, states)) as pages:
+        async for rows in pages:
+            if follows:
+                yield await with_follow(ledger, run.id, rows)
+            else:
+                yield list(map(FollowedRow, rows))
 
 
 async def with_follow(ledger: Ledger, run: RunId, rows: Sequence[Row]) -> list[FollowedRow]:
