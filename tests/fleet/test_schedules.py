@@ -192,7 +192,7 @@ async def test_long_pushes_hold_up_no_look(postgres_url: str, tmp_path: Path) ->
     work = FakeWork(many(tmp_path, postgres_url, 8), waits=True)
     async with serving(worker(work, postgres_url)) as queue:
         for nth in range(6):
-            await ask(queue, f"t000{nth}", f"r{nth}")
+            await ask(queue, f"t000{nth}", f"r{nth}", numbers=10_000)
         await until(lambda: work.at_once == 4)
         await change(postgres_url, DUE)
         await until(lambda: len(work.looked) == 8)

@@ -467,12 +467,12 @@ async def test_a_request_queues_its_runs_once(
         await queue.cancel("acme")
     monkeypatch.undo()
     async with open_queue(server, create=True) as queue:
-        await queue.hand_over("acme", run, "acme", "one")
+        await queue.hand_over("acme", run, "acme", "one", 3)
         assert await queue.is_open("acme", run)
         await queue.cancel("acme")
-        await queue.hand_over("acme", run, "acme", "one")
+        await queue.hand_over("acme", run, "acme", "one", 3)
         assert not await queue.is_open("acme", run)
-        await queue.hand_over("acme", run, "acme", "two")
+        await queue.hand_over("acme", run, "acme", "two", 3)
         assert await queue.is_open("acme", run)
 
 
