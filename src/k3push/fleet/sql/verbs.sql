@@ -304,6 +304,14 @@ SELECT
         WHERE (wanted AND coalesce(begin_at, now()) <= now() OR due_at <= now())
             AND NOT EXISTS (SELECT FROM fleet_pauses AS p WHERE p.tenant = s.tenant)
     ) AS waiting) AS oldest_due,
+    (SELECT extract(epoch FROM min(not_before))::float8 FROM fleet_runs AS r
+        WHERE outcome IS NULL AND worker IS NULL AND listed AND not_before <= now()
+            AND numbers <= :short
+            AND NOT EXISTS (SELECT FROM fleet_pauses AS p WHERE p.tenant = r.tenant)
+            -- Runs of one lock go one after another.
+            AND NOT EXISTS (
+                SELECT FROM procrastinate_jobs AS j WHERE j.lock = r.lock AND j.status = 'doing'
+            )) AS oldest_short,
     (SELECT count(*) FROM fleet_schedules
         WHERE wanted AND coalesce(begin_at, now()) < now() - interval '1 minute'
             OR due_at < now() - interval '1 minute') AS overdue,
