@@ -21,7 +21,7 @@ from enum import Enum
 from functools import partial
 from itertools import count
 
-from k3push.fleet.due_schedules import PLACES
+from k3push.fleet.due_schedules import CLAIMED, LISTS_FIRST_S, PLACES
 from k3push.fleet.followup import wait_s
 from k3push.fleet.queue import Rhythm
 from k3push.fleet.turns import KEPT, SHORT, rank_s
@@ -214,6 +214,7 @@ class Day:
         self.order = count()
         self.now_s = 0.0
         self.waiting: dict[Line, list[tuple[float, int, Run]]] = {line: [] for line in Line}
+        self.many_since_s: float | None = None
         self.open = self.most_open = 0
 
     def play(self) -> None:
@@ -245,6 +246,15 @@ class Day:
         heapq.heappush(self.waiting[line], (rank_s, next(self.order), run))
         self.offer(line)
 
+    def holds_back(self) -> bool:
+        """Say whether runs wait until the lists are read, of which many are due."""
+        if not self.fleet.fair or len(self.waiting[Line.LOOKS]) < CLAIMED * len(self.workers):
+            self.many_since_s = None
+            return False
+        if self.many_since_s is None:
+            self.many_since_s = self.now_s
+        return self.now_s - self.many_since_s < LISTS_FIRST_S
+
     def offer(self, line: Line) -> None:
         """Let the worker that looks first, of those that have a place, take whoever is first."""
         able = [each for each in self.workers if each.has_place(line)]
@@ -258,6 +268,9 @@ class Day:
         """Let a worker take whoever is first of those that it has a place for, or else another."""
         if not worker.has_place(line):
             self.offer(line)
+            return
+        if line is not Line.LOOKS and self.holds_back():
+            self.at(self.now_s + RHYTHM.poll, partial(self.take, line, worker))
             return
         lines = [line] if line is Line.LOOKS else [Line.SHORT, Line.LONG]
         heads = [

@@ -91,7 +91,7 @@ async def test_the_less_a_run_has_to_do_the_sooner_it_begins(
     postgres_url: str, tmp_path: Path
 ) -> None:
     """By the numbers of each, and those of one size in the order of their coming."""
-    sizes = {"a": LONG, "b": LONG, "c": 2000, "d": 200, "e": 3}
+    sizes = {"a": LONG, "b": LONG, "c": 2000, "d": 200, "e": SHORT + 1}
     work = FakeWork(dict(tenants(tmp_path, postgres_url, *sizes)))
     async with open_queue(Server.of(postgres_url), create=True) as queue:
         for name, numbers in sizes.items():
@@ -111,7 +111,7 @@ async def test_a_long_run_goes_before_what_came_half_a_day_later(
         await queue.ask("long", RunId("r1"), "long", "", "")
         do(postgres_url, "UPDATE fleet_runs SET not_before = now() - interval '12 hours'")
         await queue.listed("long", RunId("r1"), 1_000_000)
-        await ask(queue, "small", "r2", numbers=SHORT)
+        await ask(queue, "small", "r2", numbers=SHORT + 1)
     async with serving(replace(worker(work, postgres_url), concurrency=1)) as queue:
         for name, run in (("long", "r1"), ("small", "r2")):
             await outcome(queue, name, run)

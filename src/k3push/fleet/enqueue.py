@@ -63,7 +63,7 @@ class Enqueuer:
             for part in parts:
                 if part.asked:
                     runs += await self._part(ledger, queue, part, routes)
-        await queue.make_jobs(runs)
+        await queue.make_jobs(self.tenant.name, runs)
         return runs
 
     async def _part(

@@ -41,7 +41,7 @@ class FleetHandOver:
         for run, numbers in runs.items():
             lock = self._lock(request, run)
             await self.queue.hand_over(self.tenant, run, lock, request.id, numbers)
-        await self.queue.make_jobs(list(runs))
+        await self.queue.make_jobs(self.tenant, list(runs))
         left, pause_s = list(runs), FIRST_PAUSE_S
         while left := [run for run in left if await self.queue.is_open(self.tenant, run)]:
             await anyio.sleep(pause_s)

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -46,8 +54,18 @@ IDLE_S = 1.0
 SCHEMA = "k3push_fleet"
 VERSION = 5
 
+# Thousands of jobs come within a minute, before anybody has counted them: a plan that was made for
+# a few must not go on, and what is wanted first is found by an index, not by sorting all.
+_OPTIONS = {
+    "search_path": SCHEMA,
+    "lock_timeout": "30s",
+    "statement_timeout": "30s",
+    "plan_cache_mode": "force_custom_plan",
+    "enable_sort": "off",
+}
+
 SESSION: dict[str, Any] = {
-    "options": f"-c search_path={SCHEMA} -c lock_timeout=30s -c statement_timeout=30s",
+    "options": " ".join(f"-c {name}={value}" for name, value in _OPTIONS.items()),
     "connect_timeout": 5,
     # A server that is cut off says nothing, so the system is told to give up by itself.
     "keepalives_idle": 5,
@@ -61,12 +79,16 @@ class PatientManager(JobManager):
     """What the engine asks of its database; one that is away is waited for.
 
     The engine itself ends at the first error, and lets all its jobs end before. Nor does it know
-    of places that are kept for some jobs.
+    of places that are kept for some jobs, or of a time for others.
+
+    Attributes:
+        holds_back: Says whether only what somebody waits for is to begin now.
     """
 
     def __init__(self, connector: BaseConnector, most_long: int) -> None:
         """Begin with all places free, of which long runs take *most_long*."""
         super().__init__(connector)
+        self.holds_back: Callable[[], bool] = lambda: False
         self._most_long = most_long
         self._long: set[int | None] = set()
 
@@ -75,8 +97,9 @@ class PatientManager(JobManager):
         # The statement casts what it is given.
         named: Any = array_of(tuple(queues or ()))
         try:
-            if len(self._long) >= self._most_long:
-                return await self._short_job(named, worker_id)
+            held = self.holds_back()
+            if held or len(self._long) >= self._most_long:
+                return await self._short_job(named, worker_id, asked=held)
             job = await super().fetch_job(named, worker_id)
         except ConnectorException:
             return None
@@ -84,10 +107,10 @@ class PatientManager(JobManager):
             self._long.add(job.id)
         return job
 
-    async def _short_job(self, tenants: str, engine: int) -> Job | None:
-        rows = await self.connector.execute_query_all_async(
-            verbs()["fetch_short"], tenants=tenants, engine=engine, short=SHORT
-        )
+    async def _short_job(self, tenants: str, engine: int, *, asked: bool) -> Job | None:
+        """Return a job of a short run; only of such as a server was *asked* for, if so told."""
+        facts = {"tenants": tenants, "engine": engine, "short": SHORT, "asked": asked}
+        rows = await self.connector.execute_query_all_async(verbs()["fetch_short"], **facts)
         return Job.from_row(rows[0]) if rows else None
 
     async def _is_short(self, job: Job) -> bool:
@@ -177,8 +200,9 @@ class Slot:
 class Queue:
     """The fleet's database. Every verb raises `LedgerLostError` where it cannot be reached."""
 
-    def __init__(self, app: App, server: Server) -> None:
+    def __init__(self, app: App, server: Server, manager: PatientManager) -> None:
         self.app = app
+        self.manager = manager
         self._server = server
         self._statements = verbs()
 
@@ -208,13 +232,17 @@ class Queue:
         rows = await self.all("run", tenant=tenant, run=run)
         return bool(rows) and rows[0]["outcome"] is None
 
-    async def make_jobs(self, only: Collection[RunId] | None = None) -> None:
-        """Give a job to each run that is due and has none, or to some of them *only*.
+    async def make_jobs(self, tenant: str = "", runs: Collection[RunId] = ()) -> None:
+        """Give a job to each run that is due and has none, or only to some *runs* of a tenant.
 
         Several may do so side by side: the engine takes one job of a name at a time.
         """
         while True:
-            rows = await self.all("due", only=None if only is None else list(only), most=BATCH)
+            rows = (
+                await self.all("due_of", tenant=tenant, runs=list(runs), most=BATCH)
+                if tenant
+                else await self.all("due", most=BATCH)
+            )
             jobs = [self._job_of(row) for row in rows]
             try:
                 if jobs:
@@ -371,12 +399,12 @@ async def open_queue(
         timeout=POOL_PATIENCE_S,
     )
     app = App(connector=connector)
-    app.job_manager = PatientManager(connector, most_long)
+    app.job_manager = manager = PatientManager(connector, most_long)
     with lost(server):
         await _prepare(server, app, create=create)
         await app.open_async()
     try:
-        yield Queue(app, server)
+        yield Queue(app, server, manager)
     finally:
         with suppress(ConnectorException):
             await app.close_async()

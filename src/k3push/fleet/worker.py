@@ -154,6 +154,7 @@ class Worker:
             queue.app.task(name=LOOK)(self._job(queue, self._look))
             async with anyio.create_task_group() as others:
                 schedules = Schedules(queue, self.id, self.rhythm)
+                queue.manager.holds_back = schedules.are_many
                 others.start_soon(self._beat_on)
                 others.start_soon(self._tick_on, queue, schedules)
                 others.start_soon(self._watch_tenants)
@@ -281,7 +282,7 @@ class Worker:
                     self.work.tell("worker.later", **told, why=why, seconds=later.seconds)
                 await queue.put_off(slot, later, code, why)
                 # At once, for others who are not at their end.
-                await queue.make_jobs([slot.run])
+                await queue.make_jobs(slot.tenant, [slot.run])
 
     async def _look(self, queue: Queue, tenant: Tenant, schedule: str) -> None:
         why = ""

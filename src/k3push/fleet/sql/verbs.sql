@@ -53,7 +53,21 @@ SELECT tenant, run, lock, extract(epoch FROM not_before)::float8 AS since_s,
     coalesce(numbers, 0) AS numbers
 FROM fleet_runs AS r
 WHERE outcome IS NULL AND worker IS NULL AND listed AND not_before <= now()
-    AND (:only::text[] IS NULL OR run = ANY(:only::text[]))
+    AND NOT EXISTS (SELECT FROM fleet_pauses AS p WHERE p.tenant = r.tenant)
+    AND NOT EXISTS (
+        SELECT FROM procrastinate_jobs AS j
+        WHERE j.queueing_lock = r.tenant || '/' || r.run AND j.status IN ('todo', 'doing')
+    )
+ORDER BY asked_at, run
+LIMIT :most;
+
+-- name: due_of
+-- Of the runs of a tenant that were asked for just now.
+SELECT tenant, run, lock, extract(epoch FROM not_before)::float8 AS since_s,
+    coalesce(numbers, 0) AS numbers
+FROM fleet_runs AS r
+WHERE tenant = :tenant AND run = ANY(:runs)
+    AND outcome IS NULL AND worker IS NULL AND listed AND not_before <= now()
     AND NOT EXISTS (SELECT FROM fleet_pauses AS p WHERE p.tenant = r.tenant)
     AND NOT EXISTS (
         SELECT FROM procrastinate_jobs AS j
@@ -68,13 +82,14 @@ SELECT EXISTS (
 ) AS found;
 
 -- name: fetch_short
--- As the engine fetches a job, of short runs alone; few of the runs that wait are.
+-- As the engine fetches a job, of short runs alone, in the order of their coming.
 UPDATE procrastinate_jobs AS fetched SET status = 'doing', worker_id = :engine
 FROM (
     SELECT j.id
     FROM fleet_runs AS r
     JOIN procrastinate_jobs AS j ON j.queueing_lock = r.tenant || '/' || r.run
     WHERE r.outcome IS NULL AND r.worker IS NULL AND r.numbers <= :short
+        AND (r.asked_by <> '' OR NOT :asked)
         AND j.status = 'todo' AND j.queue_name = ANY(:tenants::text[])
         AND NOT EXISTS (
             SELECT FROM procrastinate_jobs AS o
@@ -83,7 +98,7 @@ FROM (
                 OR o.status = 'todo' AND (o.priority, -o.id) > (j.priority, -j.id)
             )
         )
-    ORDER BY j.priority DESC, j.id LIMIT 1
+    ORDER BY r.not_before LIMIT 1
     FOR UPDATE OF j SKIP LOCKED
 ) AS next
 WHERE fetched.id = next.id
@@ -219,7 +234,7 @@ FROM (
             SELECT FROM procrastinate_jobs AS j
             WHERE j.queueing_lock = w.tenant || '//' || w.schedule AND j.status IN ('todo', 'doing')
         )
-    ORDER BY begin_at NULLS FIRST
+    ORDER BY begin_at
     LIMIT :most
     FOR UPDATE SKIP LOCKED
 ) AS next
