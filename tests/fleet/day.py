@@ -25,7 +25,7 @@ from zoneinfo import ZoneInfo
 from k3push.config.settings import MOST_SPREAD_S
 from k3push.core.cron import Cron
 from k3push.core.pacing.pace import Pace, Sample
-from k3push.fleet.due_schedules import spread
+from k3push.fleet.due_schedules import PLACES, spread
 from k3push.fleet.turns import KEPT
 from k3push.fleet.worker_ledgers import CONNECTIONS
 from tests.benchmarks.draws import draw, quantile
@@ -241,7 +241,7 @@ def tell(day: Day) -> Told:
         disk_mb_s=_busiest(day.disk.minutes) * fleet.disk_mb_s,
         most_open=day.most_open,
         small_s=(quantile(small, 0.5), quantile(small, 0.99), max(small)),
-        connections=workers * (QUEUE_CONNECTIONS + CONNECTIONS + at_once),
+        connections=workers * (QUEUE_CONNECTIONS + CONNECTIONS + PLACES + at_once),
         host_mb=fleet.workers * (costs.worker_mb + at_once * costs.run_mb),
         limit=limit,
     )
