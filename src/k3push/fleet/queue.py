@@ -17,9 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, lru_cache
 from importlib.resources import files
-from time import monotonic
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import anyio
 import psycopg
@@ -29,7 +27,6 @@ from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
 from psycopg import AsyncConnection, errors
-from psycopg_pool import AsyncConnectionPool
 
 from k3push.adapters.ledger.postgres.database import Server, named
 from k3push.core.model import RunId
@@ -47,9 +44,6 @@ BATCH = 1000
 POOL_PATIENCE_S = 5.0
 PAUSE_S = 1.0
 FINISHING_PATIENCE_S = 60.0
-
-IDLE_S = 1.0
-"""A connection that nobody has used for so long may have been lost meanwhile."""
 
 SCHEMA = "k3push_fleet"
 VERSION = 5
@@ -390,7 +384,6 @@ async def open_queue(
         # What they would say of lost connections, our errors say.
         logging.getLogger(name_of_logger).addHandler(logging.NullHandler())
     connector = PsycopgConnector(
-        pool_factory=_pool,
         conninfo=server.conninfo,
         # Each statement stands alone: with BEGIN and COMMIT it would travel three times.
         kwargs=SESSION | {"application_name": name, "autocommit": True},
@@ -408,18 +401,6 @@ async def open_queue(
     finally:
         with suppress(ConnectorException):
             await app.close_async()
-
-
-def _pool(**options: Any) -> AsyncConnectionPool[AsyncConnection[Any]]:
-    """Make the engine's pool: a connection is asked whether it lives if it was idle for a while."""
-    given: WeakKeyDictionary[AsyncConnection[Any], float] = WeakKeyDictionary()
-
-    async def check(connection: AsyncConnection[Any]) -> None:
-        if monotonic() - given.get(connection, -IDLE_S) >= IDLE_S:
-            await AsyncConnectionPool.check_connection(connection)
-        given[connection] = monotonic()
-
-    return AsyncConnectionPool(**options | {"check": check})
 
 
 async def _prepare(server: Server, app: App, *, create: bool) -> None:
