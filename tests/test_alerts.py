@@ -16,6 +16,7 @@ from k3push.reporting.metrics import (
     FLEET_ASIDE,
     FLEET_FAILED,
     FLEET_OLDEST_DUE,
+    FLEET_OLDEST_SHORT,
     FLEET_OVERDUE,
     FLEET_PAUSED,
     FLEET_UNARCHIVED,
@@ -77,6 +78,10 @@ CASES = {
     "K3pushFleetWaits": Case(
         ({FLEET_OLDEST_DUE: NOW_S - 36 * MINUTE_S},),
         ({FLEET_OLDEST_DUE: NOW_S - 29 * MINUTE_S}, {FLEET_WORKERS: 1}),
+    ),
+    "K3pushShortRunsWait": Case(
+        ({FLEET_OLDEST_SHORT: NOW_S - 16 * MINUTE_S},),
+        ({FLEET_OLDEST_SHORT: NOW_S - 9 * MINUTE_S}, {FLEET_WORKERS: 1}),
     ),
     "K3pushSchedulesOverdue": Case(({FLEET_OVERDUE: 1},), ({FLEET_OVERDUE: 0},)),
     "K3pushTenantsPaused": Case(({FLEET_PAUSED: 1},), ({FLEET_PAUSED: 0},)),

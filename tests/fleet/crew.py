@@ -106,6 +106,10 @@ class FakeWork:
         """Say what the test says."""
         return self.whole
 
+    async def size_of(self, tenant: Tenant, run: RunId) -> int:  # noqa: ARG002
+        """Say that it is a long one."""
+        return 10_000
+
     async def end_sessions(self, tenant: Tenant, worker: str) -> None:
         """End what a dead worker holds."""
         await end_sessions(Server.of(tenant.settings.ledger.url), worker)
@@ -134,10 +138,12 @@ async def serving(*workers: Worker) -> AsyncIterator[Queue]:
             each.drain()
 
 
-async def ask(queue: Queue, name: str, run: str, lock: str = "", window: str = "") -> None:
+async def ask(
+    queue: Queue, name: str, run: str, lock: str = "", *, window: str = "", numbers: int = 3
+) -> None:
     """Ask for a run whose list is written down."""
     await queue.ask(name, RunId(run), lock or name, window, "Asia/Shanghai" if window else "")
-    await queue.listed(name, RunId(run))
+    await queue.listed(name, RunId(run), numbers)
     await queue.make_jobs()
 
 

@@ -3,9 +3,10 @@
 Nothing is sent and nothing is stored: an event is a list that is due, or a portion of its numbers
 that has come through one of the queues behind each other. These are the tenant's own ERP (as quick
 as the model of a run says), the worker's core, the cores of the database, and its disk. Work costs
-what `costs` has measured. How a list is spread, what a worker's rhythm is and when a vain run is
-tried again is k3push's own code; that jobs are taken in the order of their making, looks in that
-of their beginning, each in places of its own, is what the queue's statements say, told once more.
+what `costs` has measured. How a list is spread, what a worker's rhythm is, whose turn comes first
+and when a vain run is tried again is k3push's own code; that looks are taken in the order of their
+beginning, each in places of its own, and that a worker has places which only short runs take, is
+what the queue's statements say, told once more.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ import math
 import random
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from enum import Enum
 from functools import partial
 from itertools import count
 
-from k3push.fleet.due_schedules import PLACES
+from k3push.fleet.due_schedules import CLAIMED, LISTS_FIRST_S, PLACES
 from k3push.fleet.followup import wait_s
 from k3push.fleet.queue import Rhythm
+from k3push.fleet.turns import KEPT, SHORT, rank_s
 from tests.fleet.costs import Cost, Costs
 
 PORTION = 400
@@ -71,7 +74,9 @@ class Fleet:
     Attributes:
         hosts: Machines that have workers.
         workers: Of each host, with a core for each; a process takes no more.
-        concurrency: Runs at once of each worker.
+        concurrency: Runs at once of each worker, beside short ones.
+        fair: Whoever has less to do goes first, and short runs have places; else first come, first
+            served, as it was.
         database_cores: Of the database's host.
         disk_mb_s: What its disk writes in a second.
     """
@@ -81,11 +86,20 @@ class Fleet:
     concurrency: int = 4
     database_cores: int = 4
     disk_mb_s: float = 100.0
+    fair: bool = True
 
     @property
     def places(self) -> int:
-        """Runs at once of all."""
+        """Runs at once of all, beside short ones."""
         return self.hosts * self.workers * self.concurrency
+
+
+class Line(Enum):
+    """What a list waits for: a look into its folder, or the places that a run of its size gets."""
+
+    LOOKS = "looks"
+    SHORT = "short runs"
+    LONG = "long runs"
 
 
 class Cores:
@@ -110,12 +124,34 @@ class Cores:
 
 @dataclass(slots=True)
 class _Worker:
-    """A process, with those that read its lists, on a core; its free places for runs and looks."""
+    """A process, with those that read its lists, on a core; and its free places.
+
+    Attributes:
+        looks: Places for looks.
+        runs: Places for runs, those that only short ones take among them.
+        long: How many of these long runs may still take.
+    """
 
     core: Cores
     offset_s: float
-    runs: int
     looks: int
+    runs: int
+    long: int
+
+    def has_place(self, line: Line) -> bool:
+        """Say whether somebody of a line may come."""
+        if line is Line.LOOKS:
+            return self.looks > 0
+        return self.runs > 0 and (line is Line.SHORT or self.long > 0)
+
+    def give(self, line: Line, more: int) -> None:
+        """Take a place, or so many back."""
+        if line is Line.LOOKS:
+            self.looks += more
+            return
+        self.runs += more
+        if line is Line.LONG:
+            self.long += more
 
     def next_poll_s(self, now_s: float) -> float:
         """Say when it looks for work next."""
@@ -150,14 +186,6 @@ class Run:
     ended_s: float | None = None
 
 
-@dataclass(slots=True)
-class _Places:
-    """Places of one kind in all workers, and who waits for one."""
-
-    free: str
-    waiting: list[tuple[float, int, Run]] = field(default_factory=list)
-
-
 class Day:
     """The lists of some tenants, and a fleet for them."""
 
@@ -171,8 +199,9 @@ class Day:
             _Worker(
                 Cores(1, 1.0 - idle.worker_s),
                 self.chance.random() * RHYTHM.poll,
-                fleet.concurrency,
                 PLACES,
+                fleet.concurrency + (KEPT if fleet.fair else 0),
+                fleet.concurrency,
             )
             for _ in range(workers)
         ]
@@ -184,14 +213,15 @@ class Day:
         self.events: list[tuple[float, int, Then]] = []
         self.order = count()
         self.now_s = 0.0
-        self.looking, self.pushing = _Places("looks"), _Places("runs")
+        self.waiting: dict[Line, list[tuple[float, int, Run]]] = {line: [] for line in Line}
+        self.many_since_s: float | None = None
         self.open = self.most_open = 0
 
     def play(self) -> None:
         """Let the day pass, until all is done."""
         for run in self.runs:
             tick_s = math.ceil(run.list.begins_s / RHYTHM.tick) * RHYTHM.tick
-            self.at(tick_s, partial(self.wait, self.looking, run, run.list.begins_s))
+            self.at(tick_s, partial(self.wait, Line.LOOKS, run, run.list.begins_s))
         while self.events:
             self.now_s, _, then = heapq.heappop(self.events)
             then()
@@ -202,33 +232,66 @@ class Day:
 
     # -- places -------------------------------------------------------------------------------
 
-    def wait(self, places: _Places, run: Run, rank_s: float) -> None:
-        """Stand in a line, and be seen by the first worker that looks and has a place."""
-        heapq.heappush(places.waiting, (rank_s, next(self.order), run))
-        self.offer(places)
+    def line_of(self, run: Run) -> Line:
+        """Return where a list stands that has been read."""
+        return Line.SHORT if self.fleet.fair and run.list.numbers <= SHORT else Line.LONG
 
-    def offer(self, places: _Places) -> None:
+    def queue(self, run: Run) -> None:
+        """Let a list that has been read wait for its turn."""
+        numbers = run.list.numbers if self.fleet.fair else 0
+        self.wait(self.line_of(run), run, rank_s(self.now_s, numbers))
+
+    def wait(self, line: Line, run: Run, rank_s: float) -> None:
+        """Stand in a line, and be seen by the first worker that looks and has a place."""
+        heapq.heappush(self.waiting[line], (rank_s, next(self.order), run))
+        self.offer(line)
+
+    def holds_back(self) -> bool:
+        """Say whether runs wait until the lists are read, of which many are due."""
+        if not self.fleet.fair or len(self.waiting[Line.LOOKS]) < CLAIMED * len(self.workers):
+            self.many_since_s = None
+            return False
+        if self.many_since_s is None:
+            self.many_since_s = self.now_s
+        return self.now_s - self.many_since_s < LISTS_FIRST_S
+
+    def offer(self, line: Line) -> None:
         """Let the worker that looks first, of those that have a place, take whoever is first."""
-        able = [each for each in self.workers if getattr(each, places.free)]
-        if places.waiting and able:
+        able = [each for each in self.workers if each.has_place(line)]
+        if self.waiting[line] and able:
             poll_s, worker = min(
                 ((each.next_poll_s(self.now_s), each) for each in able), key=lambda pair: pair[0]
             )
-            self.at(poll_s, partial(self.take, places, worker))
+            self.at(poll_s, partial(self.take, line, worker))
 
-    def take(self, places: _Places, worker: _Worker) -> None:
-        """Let a worker take whoever is first, if it has a place, or else another."""
-        if not getattr(worker, places.free):
-            self.offer(places)
-        elif places.waiting:
-            setattr(worker, places.free, getattr(worker, places.free) - 1)
-            _, _, run = heapq.heappop(places.waiting)
-            (self.look if places is self.looking else self.begin)(run, worker)
+    def take(self, line: Line, worker: _Worker) -> None:
+        """Let a worker take whoever is first of those that it has a place for, or else another."""
+        if not worker.has_place(line):
+            self.offer(line)
+            return
+        if line is not Line.LOOKS and self.holds_back():
+            self.at(self.now_s + RHYTHM.poll, partial(self.take, line, worker))
+            return
+        lines = [line] if line is Line.LOOKS else [Line.SHORT, Line.LONG]
+        heads = [
+            (self.waiting[each][0], each)
+            for each in lines
+            if self.waiting[each] and worker.has_place(each)
+        ]
+        if not heads:
+            return
+        _, first = min(heads, key=lambda pair: pair[0][:2])
+        worker.give(first, -1)
+        _, _, run = heapq.heappop(self.waiting[first])
+        if first is not line:
+            self.offer(line)
+        (self.look if first is Line.LOOKS else self.begin)(run, worker)
 
-    def leave(self, places: _Places, worker: _Worker) -> None:
-        """Free a place, and take the next at once."""
-        setattr(worker, places.free, getattr(worker, places.free) + 1)
-        self.take(places, worker)
+    def leave(self, line: Line, worker: _Worker) -> None:
+        """Free a place; a worker that had none takes the next at once, another when it looks."""
+        looks_s = worker.next_poll_s(self.now_s) if worker.has_place(Line.SHORT) else self.now_s
+        worker.give(line, 1)
+        self.at(self.now_s if line is Line.LOOKS else looks_s, partial(self.take, line, worker))
 
     # -- work ---------------------------------------------------------------------------------
 
@@ -250,8 +313,8 @@ class Day:
 
         def written() -> None:
             run.read_s = self.now_s
-            self.leave(self.looking, worker)
-            self.wait(self.pushing, run, self.now_s)
+            self.leave(Line.LOOKS, worker)
+            self.queue(run)
 
         read_s = worker.core.book(self.now_s, cost.reader_s)
         self.at(read_s, partial(self.work, worker, cost, written))
@@ -350,14 +413,14 @@ class Day:
             return  # a doubt that was settled meanwhile has told it before
         again_s = self.now_s + wait_s(run.vain)
         run.vain += 1
-        self.at(again_s, lambda: self.wait(self.pushing, run, self.now_s))
+        self.at(again_s, partial(self.queue, run))
         self._let_go(run)
 
     def _let_go(self, run: Run) -> None:
         worker, run.worker = run.worker, None
         assert worker is not None, run
         self.open -= 1
-        self.leave(self.pushing, worker)
+        self.leave(self.line_of(run), worker)
 
 
 def added(*parts: tuple[float, Cost]) -> Cost:

@@ -17,6 +17,7 @@ from k3push.reporting.metrics import (
     FLEET_ASIDE,
     FLEET_FAILED,
     FLEET_OLDEST_DUE,
+    FLEET_OLDEST_SHORT,
     FLEET_OVERDUE,
     FLEET_PAUSED,
     FLEET_UNARCHIVED,
@@ -33,6 +34,7 @@ pytestmark = pytest.mark.anyio
 
 TROUBLE = """
 UPDATE fleet_workers SET seen_at = now() - interval '1 hour';
+UPDATE fleet_runs SET not_before = now() - interval '1 hour';
 INSERT INTO fleet_schedules (tenant, schedule, cron, due_at, wanted, begin_at) VALUES
     ('acme', 'a', '', now() + interval '1 day', true, now() - interval '1 hour'),
     ('acme', 'b', '', now() - interval '1 hour', false, NULL),
@@ -54,6 +56,26 @@ def rung(samples: Sequence[Sample]) -> set[str]:
     now_s = time.time()
     scrapes = [Scrape(now_s - minutes * 60, values) for minutes in range(120, -1, -1)]
     return {rule["alert"] for rule in rules() if ringing(rule, scrapes)}
+
+
+async def test_a_run_that_waits_for_its_own_tenant_is_no_sign_of_too_few_places(
+    postgres_url: str,
+) -> None:
+    """Nor is a long one, however long it waits."""
+    async with open_queue(Server.of(postgres_url), create=True) as queue:
+
+        async def waits() -> bool:
+            return FLEET_OLDEST_SHORT in {each.name for each in await samples(queue)}
+
+        await ask(queue, "acme", "long", numbers=10_000)
+        assert not await waits()
+        (engine,) = do(postgres_url, "SELECT worker_id FROM procrastinate_register_worker_v1()")[0]
+        job = await queue.app.job_manager.fetch_job(["acme"], int(str(engine)))
+        assert job is not None
+        await ask(queue, "acme", "short")
+        assert not await waits()
+        await queue.finish(job.id or 0)
+        assert await waits()
 
 
 async def test_each_figure_tells_of_what_it_is_named_after(
@@ -80,6 +102,7 @@ async def test_each_figure_tells_of_what_it_is_named_after(
     assert rung(troubled) == {
         "K3pushNoWorker",
         "K3pushFleetWaits",
+        "K3pushShortRunsWait",
         "K3pushSchedulesOverdue",
         "K3pushTenantsPaused",
         "K3pushRunsForPerson",
@@ -88,6 +111,7 @@ async def test_each_figure_tells_of_what_it_is_named_after(
     }
     figures = {each.name: each.value for each in troubled}
     assert figures.pop(FLEET_OLDEST_DUE) > 0
+    assert figures.pop(FLEET_OLDEST_SHORT) > 0
     assert figures == {
         FLEET_WORKERS: 0.0,
         FLEET_OVERDUE: 2.0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import anyio
@@ -12,16 +13,52 @@ import pytest
 
 from k3push.adapters.ledger.postgres.database import Server
 from k3push.config.tenants import Tenant
+from k3push.core.model import RunId
 from k3push.fleet import worker as worker_module
-from k3push.fleet.due_schedules import Schedules
-from k3push.fleet.queue import Queue, open_queue
-from tests.fleet.crew import LOST, QUICK, FakeWork, ask, serving, tenant, until, worker
+from k3push.fleet.due_schedules import PLACES, Schedules
+from k3push.fleet.queue import SESSION, Queue, array_of, open_queue, verbs
+from tests.fleet.crew import LOST, QUICK, FakeWork, ask, outcome, serving, tenant, until, worker
 from tests.fleet.test_worker import SCHEDULE, change, do
 
 pytestmark = pytest.mark.anyio
 
 MANY = 1500
 DUE = "UPDATE fleet_schedules SET due_at = date_trunc('minute', now())"
+
+
+WAITING = """
+INSERT INTO fleet_schedules (tenant, schedule, cron, due_at, wanted, begin_at)
+SELECT 't' || lpad(n::text, 4, '0'), 'nightly', '', now() + interval '1 day', true, now()
+FROM generate_series({first}, {last}) AS n;
+INSERT INTO fleet_runs (tenant, run, lock, send_window, time_zone, listed, numbers)
+SELECT 't' || lpad(n::text, 4, '0'), 'r' || n, 't' || n, '', '', true, 3
+FROM generate_series({first}, {last}) AS n;
+"""
+FETCH = "SELECT * FROM procrastinate_fetch_job_v2(%(tenants)s::varchar[], %(engine)s)"
+
+
+class SlowLooks(FakeWork):
+    """Looks that end when the test says so."""
+
+    goes_on: anyio.Event
+
+    async def look(self, tenant: Tenant, schedule: str, queue: Queue) -> str:
+        """Wait for the test."""
+        self.goes_on = getattr(self, "goes_on", None) or anyio.Event()
+        why = await super().look(tenant, schedule, queue)
+        if len(self.looked) > PLACES:
+            await self.goes_on.wait()
+        return why
+
+
+def pages_read(url: str, name: str, facts: Mapping[str, object]) -> int:
+    """Say how many pages a statement has read, as a worker's session plans it."""
+    statement = FETCH if name == "fetch" else verbs()[name]
+    with psycopg.connect(url, autocommit=True, **SESSION) as session:
+        asked = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}"
+        row = session.execute(asked.encode(), facts).fetchone()
+    assert row is not None
+    return int(row[0][0]["Plan"]["Shared Hit Blocks"])
 
 
 def many(folder: Path, url: str, count: int = MANY, more: str = SCHEDULE) -> dict[str, Tenant]:
@@ -192,8 +229,47 @@ async def test_long_pushes_hold_up_no_look(postgres_url: str, tmp_path: Path) ->
     work = FakeWork(many(tmp_path, postgres_url, 8), waits=True)
     async with serving(worker(work, postgres_url)) as queue:
         for nth in range(6):
-            await ask(queue, f"t000{nth}", f"r{nth}")
+            await ask(queue, f"t000{nth}", f"r{nth}", numbers=10_000)
         await until(lambda: work.at_once == 4)
         await change(postgres_url, DUE)
         await until(lambda: len(work.looked) == 8)
         assert work.at_once == 4
+
+
+async def test_runs_wait_while_many_lists_are_read_and_no_longer_than_a_minute(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose turn it is, all lists tell; what a server was asked for does not wait for that."""
+    work = SlowLooks(many(tmp_path, postgres_url, 40))
+    async with serving(worker(work, postgres_url)) as queue:
+        await until(lambda: count(postgres_url, "true") == 40)
+        await change(postgres_url, DUE)
+        await until(lambda: len(work.looked) > PLACES)
+        await ask(queue, "t0001", "r1")
+        await queue.hand_over("t0002", RunId("r2"), "t0002", "request", 1)
+        await queue.make_jobs("t0002", [RunId("r2")])
+        await outcome(queue, "t0002", "r2")
+        assert [run for _, run, _ in work.began] == ["r2"]
+        monkeypatch.setattr("k3push.fleet.due_schedules.LISTS_FIRST_S", 0.0)
+        await outcome(queue, "t0001", "r1")
+        assert len(work.looked) == PLACES * 2  # which still take their time
+        work.goes_on.set()
+        await until(lambda: len(work.looked) == 40)
+
+
+async def test_what_is_first_is_found_without_a_look_at_all_that_waits(postgres_url: str) -> None:
+    """Thousands come within a minute, before PostgreSQL has counted them."""
+    read = {}
+    async with open_queue(Server.of(postgres_url), create=True) as queue:
+        await queue.do("here", worker="w1", name="w1", host="h", serves=1)
+        for first, last in ((1, 300), (301, 3000)):
+            do(postgres_url, WAITING.format(first=first, last=last))
+            await queue.make_jobs()
+            tenants = array_of(tuple(f"t{nth:04}" for nth in range(1, 3001)))
+            facts = {"tenants": tenants, "worker": "w1", "most": 1, "engine": None, "short": 100}
+            facts |= {"asked": False, "tenant": "t0001", "runs": ["r1"]}
+            read[last] = [
+                sum(pages_read(postgres_url, name, facts) for _ in range(3))
+                for name in ("claim_looks", "fetch_short", "due_of", "fetch")
+            ]
+    assert all(more <= 3 * few + 100 for few, more in zip(read[300], read[3000], strict=True)), read

@@ -234,7 +234,10 @@ async def test_half_a_list_is_never_executed(
     async with serving(worker(work, postgres_url)) as queue:
         await queue.ask("acme", RunId("r1"), "acme", "", "")
         await change(postgres_url, "UPDATE fleet_runs SET asked_at = now() - interval '1 hour'")
-        await anyio.sleep(0.5)
+        if comes_to:
+            await outcome(queue, "acme", "r1")
+        else:
+            await anyio.sleep(0.5)
         (row,) = await queue.all("run", tenant="acme", run="r1")
     assert row["outcome"] == comes_to
     assert work.began == []
@@ -467,12 +470,12 @@ async def test_a_request_queues_its_runs_once(
         await queue.cancel("acme")
     monkeypatch.undo()
     async with open_queue(server, create=True) as queue:
-        await queue.hand_over("acme", run, "acme", "one")
+        await queue.hand_over("acme", run, "acme", "one", 3)
         assert await queue.is_open("acme", run)
         await queue.cancel("acme")
-        await queue.hand_over("acme", run, "acme", "one")
+        await queue.hand_over("acme", run, "acme", "one", 3)
         assert not await queue.is_open("acme", run)
-        await queue.hand_over("acme", run, "acme", "two")
+        await queue.hand_over("acme", run, "acme", "two", 3)
         assert await queue.is_open("acme", run)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import anyio
 import httpx
 
 from k3push.config.settings_file import read_settings
-from k3push.core.model import Run, RunId
+from k3push.core.model import RunId
 from k3push.runs.program_events import receiver_id
 from k3push.runs.request_stages import Request, requests
 from k3push.wiring.executor import RunOptions
@@ -37,9 +37,9 @@ class Elsewhere:
     given: list[tuple[str, list[RunId]]] = field(default_factory=list)
     shop: Shop | None = None
 
-    async def __call__(self, request: Request, runs: Sequence[Run]) -> None:
+    async def __call__(self, request: Request, runs: Mapping[RunId, int]) -> None:
         """Execute runs as a worker does, with the settings and the ledger alone."""
-        self.given.append((request.id, [run.id for run in runs]))
+        self.given.append((request.id, list(runs)))
         if not self.works:
             await anyio.sleep_forever()
         assert self.shop is not None
@@ -47,7 +47,7 @@ class Elsewhere:
         observer = LineObserver(say, lambda *_, **__: None, lambda _: None)
         executor = self.shop.executor(settings, RunOptions(), observer, say)
         for run in runs:
-            await executor.go_on(self.shop.ledger, run.id)
+            await executor.go_on(self.shop.ledger, run)
 
 
 def shop_beside(fleet: Elsewhere, **more: object) -> Shop:

@@ -4,7 +4,9 @@ The leader holds a lease in the database, which others take within seconds of it
 what is due with one statement for all tenants, and writes it down with one more. What is due at
 one minute begins spread over some seconds, as the settings allow, so that the night's lists do
 not reach ERPs and database at once. Looks into folders have places of their own, beside those of
-pushes: a long push holds up no list, and a slow folder no push.
+pushes: a long push holds up no list, and a slow folder no push. Where many lists are due, runs are
+held back until they are read, for a minute at most: whose turn it is can be known only then, and
+what reading a list takes is a fourth of what its three numbers take.
 """
 
 from __future__ import annotations
@@ -25,8 +27,11 @@ from k3push.ports import LedgerLostError
 PLACES = 4
 """Looks of a worker at once: they read a disk, or ask an ERP for a page."""
 
-_CLAIMED = 2 * PLACES
+CLAIMED = 2 * PLACES
 """Schedules that a worker claims at once, so that others find some as well."""
+
+LISTS_FIRST_S = 60.0
+"""For how long runs are held back while lists are read: whose turn it is, all of them tell."""
 
 _AGAIN_S = 5.0
 
@@ -49,6 +54,7 @@ class Schedules:
     worker: str
     rhythm: Rhythm
     is_leader: bool = False
+    _many_since_s: float | None = None
     _planned: Mapping[str, Tenant] | None = None
 
     async def plan(self, served: Mapping[str, Tenant]) -> None:
@@ -114,6 +120,11 @@ class Schedules:
 
     # -- looks --------------------------------------------------------------------------------
 
+    def are_many(self) -> bool:
+        """Say whether more lists are due than can be looked at now, though not for long."""
+        since_s = self._many_since_s
+        return since_s is not None and anyio.current_time() - since_s < LISTS_FIRST_S
+
     async def look_on(self, served: Callable[[], Mapping[str, Tenant]], look: Look) -> None:
         """Look after what is wanted, until cancelled."""
         send, receive = anyio.create_memory_object_stream[tuple[str, str]](0)
@@ -133,11 +144,15 @@ class Schedules:
                 tenants = array_of(tuple(served()))
                 claimed = list(
                     await self.queue.all(
-                        "claim_looks", worker=self.worker, most=_CLAIMED, tenants=tenants
+                        "claim_looks", worker=self.worker, most=CLAIMED, tenants=tenants
                     )
                 )
             except LedgerLostError:
                 await anyio.sleep(_AGAIN_S)
+            if len(claimed) < CLAIMED:
+                self._many_since_s = None
+            elif self._many_since_s is None:
+                self._many_since_s = anyio.current_time()
             for row in claimed:
                 await send.send((row["tenant"], row["schedule"]))
             if not claimed:

@@ -63,7 +63,7 @@ class Enqueuer:
             for part in parts:
                 if part.asked:
                     runs += await self._part(ledger, queue, part, routes)
-        await queue.make_jobs(runs)
+        await queue.make_jobs(self.tenant.name, runs)
         return runs
 
     async def _part(
@@ -71,7 +71,7 @@ class Enqueuer:
     ) -> list[RunId]:
         batch = part.batch
         slices = min(self.slices, sum(asked.count for asked in part.asked.values()))
-        runs = []
+        runs = {}
         for route in part.routes_among(routes):
             for nth in range(slices):
 
@@ -96,15 +96,14 @@ class Enqueuer:
                 run = await open_new(ledger, make)
                 await self._keep(run, part)
                 async with ledger.own(run.id):
-                    await list_numbers(ledger, run, part.jobs, takes)
+                    runs[run.id] = await list_numbers(ledger, run, part.jobs, takes)
                 if self.by:
                     await note_act(ledger, Act(run.started_at, run.id, self.by, "queued"))
-                runs.append(run.id)
         if batch.file is not None:
-            await ledger.take(batch.file, runs[0])
-        for each in runs:
-            await queue.listed(self.tenant.name, each)
-        return runs
+            await ledger.take(batch.file, next(iter(runs)))
+        for each, numbers in runs.items():
+            await queue.listed(self.tenant.name, each, numbers)
+        return list(runs)
 
     async def _keep(self, run: Run, part: Part) -> None:
         try:

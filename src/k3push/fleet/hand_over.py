@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from zlib import crc32
 
 import anyio
 
-from k3push.core.model import Run
+from k3push.core.model import RunId
 from k3push.fleet.queue import Queue
 from k3push.runs.program_tokens import is_program
 from k3push.runs.request_stages import Request
@@ -32,25 +32,26 @@ class FleetHandOver:
     tenant: str
     queue: Queue
 
-    async def __call__(self, request: Request, runs: Sequence[Run]) -> None:
+    async def __call__(self, request: Request, runs: Mapping[RunId, int]) -> None:
         """Queue the runs of a request, once, and return when the fleet has done with them.
 
         Raises:
             LedgerLostError: The queue cannot be reached.
         """
-        for run in runs:
-            await self.queue.hand_over(self.tenant, run.id, self._lock(request, run), request.id)
-        await self.queue.make_jobs([run.id for run in runs])
-        left, pause_s = [run.id for run in runs], FIRST_PAUSE_S
+        for run, numbers in runs.items():
+            lock = self._lock(request, run)
+            await self.queue.hand_over(self.tenant, run, lock, request.id, numbers)
+        await self.queue.make_jobs(self.tenant, list(runs))
+        left, pause_s = list(runs), FIRST_PAUSE_S
         while left := [run for run in left if await self.queue.is_open(self.tenant, run)]:
             await anyio.sleep(pause_s)
             pause_s = min(pause_s * _SLOWER, LONGEST_PAUSE_S)
 
-    def _lock(self, request: Request, run: Run) -> str:
+    def _lock(self, request: Request, run: RunId) -> str:
         """Return what lets the runs of people go one after another, and those of programs beside.
 
         A push of one bill does not wait for the end of a list of thousands.
         """
         if not is_program(request.by):
             return self.tenant
-        return f"{self.tenant}/programs/{crc32(run.id.encode()) % PROGRAMS_AT_ONCE + 1}"
+        return f"{self.tenant}/programs/{crc32(run.encode()) % PROGRAMS_AT_ONCE + 1}"

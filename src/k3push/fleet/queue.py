@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +22,7 @@ from typing import Any
 import anyio
 import psycopg
 from procrastinate import App, PsycopgConnector
+from procrastinate.connector import BaseConnector
 from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
@@ -23,6 +32,7 @@ from k3push.adapters.ledger.postgres.database import Server, named
 from k3push.core.model import RunId
 from k3push.core.remark import remark
 from k3push.fleet.followup import Later
+from k3push.fleet.turns import SHORT, priority
 from k3push.ports import LedgerLostError
 
 PUSH = "k3push.push"
@@ -36,10 +46,20 @@ PAUSE_S = 1.0
 FINISHING_PATIENCE_S = 60.0
 
 SCHEMA = "k3push_fleet"
-VERSION = 4
+VERSION = 5
+
+# Thousands of jobs come within a minute, before anybody has counted them: a plan that was made for
+# a few must not go on, and what is wanted first is found by an index, not by sorting all.
+_OPTIONS = {
+    "search_path": SCHEMA,
+    "lock_timeout": "30s",
+    "statement_timeout": "30s",
+    "plan_cache_mode": "force_custom_plan",
+    "enable_sort": "off",
+}
 
 SESSION: dict[str, Any] = {
-    "options": f"-c search_path={SCHEMA} -c lock_timeout=30s -c statement_timeout=30s",
+    "options": " ".join(f"-c {name}={value}" for name, value in _OPTIONS.items()),
     "connect_timeout": 5,
     # A server that is cut off says nothing, so the system is told to give up by itself.
     "keepalives_idle": 5,
@@ -52,17 +72,50 @@ SESSION: dict[str, Any] = {
 class PatientManager(JobManager):
     """What the engine asks of its database; one that is away is waited for.
 
-    The engine itself ends at the first error, and lets all its jobs end before.
+    The engine itself ends at the first error, and lets all its jobs end before. Nor does it know
+    of places that are kept for some jobs, or of a time for others.
+
+    Attributes:
+        holds_back: Says whether only what somebody waits for is to begin now.
     """
 
+    def __init__(self, connector: BaseConnector, most_long: int) -> None:
+        """Begin with all places free, of which long runs take *most_long*."""
+        super().__init__(connector)
+        self.holds_back: Callable[[], bool] = lambda: False
+        self._most_long = most_long
+        self._long: set[int | None] = set()
+
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
-        """Return a job; none where the database cannot be asked."""
+        """Return a job for which there is a place; none where the database cannot be asked."""
         # The statement casts what it is given.
-        named: Any = None if queues is None else array_of(tuple(queues))
+        named: Any = array_of(tuple(queues or ()))
         try:
-            return await super().fetch_job(named, worker_id)
+            held = self.holds_back()
+            if held or len(self._long) >= self._most_long:
+                return await self._short_job(named, worker_id, asked=held)
+            job = await super().fetch_job(named, worker_id)
         except ConnectorException:
             return None
+        if job is not None and not await self._is_short(job):
+            self._long.add(job.id)
+        return job
+
+    async def _short_job(self, tenants: str, engine: int, *, asked: bool) -> Job | None:
+        """Return a job of a short run; only of such as a server was *asked* for, if so told."""
+        facts = {"tenants": tenants, "engine": engine, "short": SHORT, "asked": asked}
+        rows = await self.connector.execute_query_all_async(verbs()["fetch_short"], **facts)
+        return Job.from_row(rows[0]) if rows else None
+
+    async def _is_short(self, job: Job) -> bool:
+        """Say whether a job is of a short run; one whose database is lost meanwhile is of none."""
+        run = job.task_kwargs.get("run")
+        with suppress(ConnectorException):
+            rows = await self.connector.execute_query_all_async(
+                verbs()["is_short"], tenant=job.queue, run=run, short=SHORT
+            )
+            return bool(rows[0]["found"])
+        return False
 
     async def update_heartbeat(self, worker_id: int) -> None:
         """Be heard of, if that can be."""
@@ -76,16 +129,22 @@ class PatientManager(JobManager):
         delete_job: bool,  # noqa: FBT001  # as the engine has it
     ) -> None:
         """Take a job out of the engine, unless whoever took us for dead has done so."""
-        with anyio.move_on_after(FINISHING_PATIENCE_S):
-            while True:
-                try:
-                    await super().finish_job(job, status, delete_job)
-                except ConnectorException as error:
-                    if isinstance(error.__cause__, errors.RaiseException):
-                        return
-                    await anyio.sleep(PAUSE_S)
-                else:
+        try:
+            with anyio.move_on_after(FINISHING_PATIENCE_S):
+                await self._finish_job(job, status, delete=delete_job)
+        finally:
+            self._long.discard(job.id)
+
+    async def _finish_job(self, job: Job, status: Status, *, delete: bool) -> None:
+        while True:
+            try:
+                await super().finish_job(job, status, delete)
+            except ConnectorException as error:
+                if isinstance(error.__cause__, errors.RaiseException):
                     return
+                await anyio.sleep(PAUSE_S)
+            else:
+                return
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +194,9 @@ class Slot:
 class Queue:
     """The fleet's database. Every verb raises `LedgerLostError` where it cannot be reached."""
 
-    def __init__(self, app: App, server: Server) -> None:
+    def __init__(self, app: App, server: Server, manager: PatientManager) -> None:
         self.app = app
+        self.manager = manager
         self._server = server
         self._statements = verbs()
 
@@ -146,30 +206,37 @@ class Queue:
         """Write down that a run is to be executed; nothing begins before it is `listed`."""
         await self.do("ask", tenant=tenant, run=run, lock=lock, window=window, zone=zone)
 
-    async def listed(self, tenant: str, run: RunId) -> None:
-        """Write down that all numbers of a run are in the tenant's ledger."""
-        await self.do("listed", tenant=tenant, run=run)
+    async def listed(self, tenant: str, run: RunId, numbers: int) -> None:
+        """Write down that all *numbers* of a run are in the tenant's ledger."""
+        await self.do("listed", tenant=tenant, run=run, numbers=numbers)
 
-    async def hand_over(self, tenant: str, run: RunId, lock: str, request: str) -> None:
+    async def hand_over(
+        self, tenant: str, run: RunId, lock: str, request: str, numbers: int
+    ) -> None:
         """Write down that a run, which is whole, is to be executed for a request of a server.
 
         Doing it again for the same request changes nothing, also where somebody has cancelled
         the run meanwhile. For another request, one that is over is executed once more.
         """
-        await self.do("hand_over", tenant=tenant, run=run, lock=lock, request=request)
+        facts = {"lock": lock, "request": request, "numbers": numbers}
+        await self.do("hand_over", tenant=tenant, run=run, **facts)
 
     async def is_open(self, tenant: str, run: RunId) -> bool:
         """Say whether the fleet has something left to do about a run."""
         rows = await self.all("run", tenant=tenant, run=run)
         return bool(rows) and rows[0]["outcome"] is None
 
-    async def make_jobs(self, only: Collection[RunId] | None = None) -> None:
-        """Give a job to each run that is due and has none, or to some of them *only*.
+    async def make_jobs(self, tenant: str = "", runs: Collection[RunId] = ()) -> None:
+        """Give a job to each run that is due and has none, or only to some *runs* of a tenant.
 
         Several may do so side by side: the engine takes one job of a name at a time.
         """
         while True:
-            rows = await self.all("due", only=None if only is None else list(only), most=BATCH)
+            rows = (
+                await self.all("due_of", tenant=tenant, runs=list(runs), most=BATCH)
+                if tenant
+                else await self.all("due", most=BATCH)
+            )
             jobs = [self._job_of(row) for row in rows]
             try:
                 if jobs:
@@ -185,10 +252,14 @@ class Queue:
             if len(rows) < BATCH:
                 return
 
-    def _job_of(self, row: Mapping[str, str]) -> Job:
+    def _job_of(self, row: Mapping[str, Any]) -> Job:
         name = f"{row['tenant']}/{row['run']}"
         task = self.app.configure_task(
-            PUSH, queue=row["tenant"], lock=row["lock"], queueing_lock=name
+            PUSH,
+            queue=row["tenant"],
+            lock=row["lock"],
+            queueing_lock=name,
+            priority=priority(row["since_s"], row["numbers"]),
         )
         return task.job.evolve(task_kwargs={"tenant": row["tenant"], "run": row["run"]})
 
@@ -295,9 +366,16 @@ class Queue:
 
 @asynccontextmanager
 async def open_queue(
-    server: Server, *, create: bool, most: int = 2, name: str = "k3push"
+    server: Server, *, create: bool, most: int = 2, name: str = "k3push", most_long: int = 1
 ) -> AsyncIterator[Queue]:
-    """Open the fleet's database, with at *most* so many sessions, which are called *name*.
+    """Open the fleet's database.
+
+    Args:
+        server: Where it is.
+        create: Make it, where there is none.
+        most: Sessions at once.
+        name: What they are called.
+        most_long: Long runs that its engine executes at once.
 
     Raises:
         LedgerLostError: It cannot be reached, or has no fleet and none is to be made.
@@ -307,18 +385,19 @@ async def open_queue(
         logging.getLogger(name_of_logger).addHandler(logging.NullHandler())
     connector = PsycopgConnector(
         conninfo=server.conninfo,
-        kwargs=SESSION | {"application_name": name},
+        # Each statement stands alone: with BEGIN and COMMIT it would travel three times.
+        kwargs=SESSION | {"application_name": name, "autocommit": True},
         min_size=1,
         max_size=most,
         timeout=POOL_PATIENCE_S,
     )
     app = App(connector=connector)
-    app.job_manager = PatientManager(connector)
+    app.job_manager = manager = PatientManager(connector, most_long)
     with lost(server):
         await _prepare(server, app, create=create)
         await app.open_async()
     try:
-        yield Queue(app, server)
+        yield Queue(app, server, manager)
     finally:
         with suppress(ConnectorException):
             await app.close_async()

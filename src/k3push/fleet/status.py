@@ -6,10 +6,12 @@ from collections.abc import Collection
 from typing import Any
 
 from k3push.fleet.queue import Queue, Rhythm
+from k3push.fleet.turns import SHORT
 from k3push.reporting.metrics import (
     FLEET_ASIDE,
     FLEET_FAILED,
     FLEET_OLDEST_DUE,
+    FLEET_OLDEST_SHORT,
     FLEET_OVERDUE,
     FLEET_PAUSED,
     FLEET_UNARCHIVED,
@@ -20,10 +22,11 @@ from k3push.reporting.metrics import (
 
 async def samples(queue: Queue) -> list[Sample]:
     """Return what a collector of metrics wants to know of a fleet as a whole."""
-    (found,) = await queue.all("figures", silence_s=Rhythm().silence)
+    (found,) = await queue.all("figures", silence_s=Rhythm().silence, short=SHORT)
     figures = {
         FLEET_WORKERS: found["workers"],
         FLEET_OLDEST_DUE: found["oldest_due"],
+        FLEET_OLDEST_SHORT: found["oldest_short"],
         FLEET_OVERDUE: found["overdue"],
         FLEET_PAUSED: found["paused"],
         FLEET_FAILED: found["failed"],

@@ -277,6 +277,11 @@ class FleetWork:
                 return None
             return found is not None and found.whole
 
+    async def size_of(self, tenant: Tenant, run: RunId) -> int:
+        """Return how many numbers a run has."""
+        async with self._ledger(tenant) as ledger:
+            return sum((await ledger.counts(run)).values())
+
     async def end_sessions(self, tenant: Tenant, worker: str) -> None:
         """End what a dead worker holds in a tenant's ledger."""
         password = await anyio.to_thread.run_sync(ledger_password, tenant.settings)

@@ -23,6 +23,7 @@ from k3push.fleet.due_schedules import Schedules
 from k3push.fleet.followup import LEDGER_WAIT_S, Done, ForPerson, Later, next_of, remark_on, wait_s
 from k3push.fleet.heartbeat import Beat
 from k3push.fleet.queue import LOOK, PUSH, Queue, Rhythm, Slot, array_of, open_queue
+from k3push.fleet.turns import KEPT
 from k3push.ports import LedgerLostError, RunIsAliveError
 from k3push.runs.outcome import Ending
 from k3push.runs.stop import Cause, Stop
@@ -91,6 +92,10 @@ class Work(Protocol):
         """Say whether a run has all its numbers; None while somebody writes them down."""
         ...
 
+    async def size_of(self, tenant: Tenant, run: RunId) -> int:
+        """Return how many numbers a run has."""
+        ...
+
     async def end_sessions(self, tenant: Tenant, worker: str) -> None:
         """End what a dead worker holds in a tenant's ledger."""
         ...
@@ -109,7 +114,7 @@ class Worker:
         id: Names this process among all; its sessions carry it.
         name: What people call it.
         host: Where it runs.
-        concurrency: Runs at once.
+        concurrency: Runs at once, beside the short ones that have places of their own.
         rhythm: How often it does what.
         draining: It was told to end; nothing begins any more.
     """
@@ -149,6 +154,7 @@ class Worker:
             queue.app.task(name=LOOK)(self._job(queue, self._look))
             async with anyio.create_task_group() as others:
                 schedules = Schedules(queue, self.id, self.rhythm)
+                queue.manager.holds_back = schedules.are_many
                 others.start_soon(self._beat_on)
                 others.start_soon(self._tick_on, queue, schedules)
                 others.start_soon(self._watch_tenants)
@@ -168,7 +174,13 @@ class Worker:
         while True:
             try:
                 return await stack.enter_async_context(
-                    open_queue(self.database, create=True, most=4, name=self.id)
+                    open_queue(
+                        self.database,
+                        create=True,
+                        most=4,
+                        name=self.id,
+                        most_long=self.concurrency,
+                    )
                 )
             except LedgerLostError as error:
                 if self.draining or anyio.current_time() > until_s:
@@ -183,7 +195,7 @@ class Worker:
                 app=queue.app,
                 queues=list(self._served),
                 name=self.name,
-                concurrency=self.concurrency,
+                concurrency=self.concurrency + KEPT,
                 # Its channels are those of its first queues; ours come and go.
                 listen_notify=False,
                 fetch_job_polling_interval=self.rhythm.poll,
@@ -270,7 +282,7 @@ class Worker:
                     self.work.tell("worker.later", **told, why=why, seconds=later.seconds)
                 await queue.put_off(slot, later, code, why)
                 # At once, for others who are not at their end.
-                await queue.make_jobs([slot.run])
+                await queue.make_jobs(slot.tenant, [slot.run])
 
     async def _look(self, queue: Queue, tenant: Tenant, schedule: str) -> None:
         why = ""
@@ -377,7 +389,7 @@ class Worker:
             return
         whole = await self.work.is_whole(tenant, run)
         if whole:
-            await queue.listed(tenant.name, run)
+            await queue.listed(tenant.name, run, await self.work.size_of(tenant, run))
         elif whole is not None and age_s > OPENING_PATIENCE_S:
             self.work.tell("worker.dropped", tenant=tenant.name, run=run)
             await queue.do("drop", tenant=tenant.name, run=run, why=remark("fleet.half_listed"))

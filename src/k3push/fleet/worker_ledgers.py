@@ -18,8 +18,8 @@ from k3push.adapters.ledger.postgres import PostgresLedger, open_postgres
 CONNECTIONS = 4
 """To each database, and one more for each run that is executed."""
 
-MOST_OF_SERVER = 8
-"""Databases of one server that are open at once: as many as runs and looks go on."""
+MOST_OF_SERVER = 9
+"""Databases of one server that are open at once: for four runs, a short one and four looks."""
 
 MOST = 16
 """Databases of all servers."""

@@ -26,6 +26,7 @@ OLDEST = "k3push_oldest_unknown_timestamp_seconds"
 LEDGER_UP = "k3push_ledger_up"
 FLEET_WORKERS = "k3push_fleet_workers_alive"
 FLEET_OLDEST_DUE = "k3push_fleet_oldest_due_timestamp_seconds"
+FLEET_OLDEST_SHORT = "k3push_fleet_oldest_short_timestamp_seconds"
 FLEET_OVERDUE = "k3push_fleet_schedules_overdue"
 FLEET_PAUSED = "k3push_fleet_tenants_paused"
 FLEET_FAILED = "k3push_fleet_runs_for_person"
@@ -49,6 +50,8 @@ HELP: Mapping[str, str] = {
     FLEET_WORKERS: "Workers of the fleet that have been heard of of late.",
     FLEET_OLDEST_DUE: "When the run or schedule was due that has waited longest for a worker, in "
     "seconds since 1970; absent where none waits.",
+    FLEET_OLDEST_SHORT: "When the run of at most a hundred numbers was due that has waited longest "
+    "for a worker, in seconds since 1970; absent where none waits, or all wait for their tenants.",
     FLEET_OVERDUE: "Schedules that nobody has looked after a minute after they should have begun.",
     FLEET_PAUSED: "Tenants of whom nothing begins.",
     FLEET_FAILED: "Runs of the fleet that wait for a person.",

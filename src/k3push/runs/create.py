@@ -169,8 +169,8 @@ async def list_numbers(
     run: Run,
     jobs: Sequence[JobSource],
     takes: Callable[[Listed], bool],
-) -> None:
-    """Write the numbers that an open run *takes* from job files into the ledger."""
+) -> int:
+    """Write the numbers that an open run *takes* from job files into the ledger; count them."""
     counts = [0] * len(jobs)
     for at, job in enumerate(jobs):
         lines = filter(takes, job.read())
@@ -179,6 +179,7 @@ async def list_numbers(
             counts[at] += len(batch)
     await keep_line_counts(ledger, run, counts)
     await ledger.close_list(run.id)
+    return sum(counts)
 
 
 async def take_up_plan(

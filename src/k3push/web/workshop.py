@@ -27,7 +27,7 @@ from k3push.adapters.plan_file import PlanFileError, read_plan, sha256_of
 from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import Settings
 from k3push.core.advice.diagnosis import shape_of
-from k3push.core.model import Run
+from k3push.core.model import Run, RunId
 from k3push.core.pacing.window import Window
 from k3push.core.plan import Totals
 from k3push.core.remark import kind_and_words, remark
@@ -102,10 +102,14 @@ _UNUSABLE = (JobFileError, OSError, PlanFileError, Problem, SettingsError)
 class HandOver(Protocol):
     """Gives runs that are in the ledger to those who execute them elsewhere."""
 
-    async def __call__(self, request: Request, runs: Sequence[Run]) -> None:
+    async def __call__(self, request: Request, runs: Mapping[RunId, int]) -> None:
         """Have the runs of a request executed, and return when that is over.
 
         Doing it again for the same request, as after a restart, has them executed once.
+
+        Args:
+            request: Who asks for what.
+            runs: How many numbers each of them has.
 
         Raises:
             LedgerLostError: That cannot be asked for now.
@@ -553,7 +557,7 @@ class Workshop:
             executor.see_whole(run)
             executor.route_now(run)  # before any of them sends
         if left and self._hands_over(request):
-            await self._have_executed(request, left)
+            await self._have_executed(ledger, request, left)
             if self.draining:
                 return  # the next server waits for the fleet
         elif left:
@@ -578,11 +582,12 @@ class Workshop:
     def _hands_over(self, request: Request) -> bool:
         return self._hand_over is not None and request.kind not in _ONLY
 
-    async def _have_executed(self, request: Request, runs: Sequence[Run]) -> None:
+    async def _have_executed(self, ledger: Ledger, request: Request, runs: Sequence[Run]) -> None:
         """Have runs executed elsewhere, and wait for that or for the end of this server."""
         if self._hand_over is None:
             return
         self._log("request.handed_over", request=request.id, runs=", ".join(r.id for r in runs))
+        sizes = {run.id: sum((await ledger.counts(run.id)).values()) for run in runs}
         async with anyio.create_task_group() as waiting:
 
             async def until_drained() -> None:
@@ -590,7 +595,7 @@ class Workshop:
                 waiting.cancel_scope.cancel()
 
             waiting.start_soon(until_drained)
-            await self._hand_over(request, runs)
+            await self._hand_over(request, sizes)
             waiting.cancel_scope.cancel()
 
     async def _runs(self, ledger: Ledger, request: Request, settings: Settings) -> list[Run]:

@@ -284,6 +284,9 @@ WORDS = {
         "Split the list into N runs (4 at most), which workers may execute side by side.",
         "把清单分成 N 个任务（最多 4 个），可由多个工作进程同时执行。",
     ),
-    "option.runs": ("Runs at the same time.", "同时执行的任务数。"),
+    "option.runs": (
+        "Runs at the same time, beside one of up to 100 numbers.",
+        "同时执行的任务数；另有一个名额留给不超过 100 张的任务。",
+    ),
     "option.worker": ("Name of the worker; default: the host's.", "工作进程名；默认为主机名。"),
 }

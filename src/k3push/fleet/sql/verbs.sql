@@ -31,14 +31,16 @@ VALUES (:tenant, :run, :lock, :window, :zone);
 DELETE FROM fleet_runs WHERE tenant = :tenant AND run = :run AND NOT listed;
 
 -- name: listed
-UPDATE fleet_runs SET listed = true WHERE tenant = :tenant AND run = :run;
+UPDATE fleet_runs SET listed = true, numbers = :numbers WHERE tenant = :tenant AND run = :run;
 
 -- name: hand_over
-INSERT INTO fleet_runs AS r (tenant, run, lock, send_window, time_zone, listed, asked_by)
-VALUES (:tenant, :run, :lock, '', '', true, :request)
+INSERT INTO fleet_runs AS r (
+    tenant, run, lock, send_window, time_zone, listed, asked_by, numbers
+)
+VALUES (:tenant, :run, :lock, '', '', true, :request, :numbers)
 ON CONFLICT (tenant, run) DO UPDATE
 SET outcome = NULL, not_before = now(), waits = 0, only_settle = false, why = '', worker = NULL,
-    lock = excluded.lock, asked_by = excluded.asked_by
+    lock = excluded.lock, asked_by = excluded.asked_by, numbers = excluded.numbers
 WHERE r.outcome IS NOT NULL AND r.asked_by <> excluded.asked_by;
 
 -- name: unlisted
@@ -47,10 +49,10 @@ FROM fleet_runs
 WHERE outcome IS NULL AND NOT listed AND tenant = ANY(:tenants::text[]);
 
 -- name: due
-SELECT tenant, run, lock
+SELECT tenant, run, lock, extract(epoch FROM not_before)::float8 AS since_s,
+    coalesce(numbers, 0) AS numbers
 FROM fleet_runs AS r
 WHERE outcome IS NULL AND worker IS NULL AND listed AND not_before <= now()
-    AND (:only::text[] IS NULL OR run = ANY(:only::text[]))
     AND NOT EXISTS (SELECT FROM fleet_pauses AS p WHERE p.tenant = r.tenant)
     AND NOT EXISTS (
         SELECT FROM procrastinate_jobs AS j
@@ -58,6 +60,49 @@ WHERE outcome IS NULL AND worker IS NULL AND listed AND not_before <= now()
     )
 ORDER BY asked_at, run
 LIMIT :most;
+
+-- name: due_of
+-- Of the runs of a tenant that were asked for just now.
+SELECT tenant, run, lock, extract(epoch FROM not_before)::float8 AS since_s,
+    coalesce(numbers, 0) AS numbers
+FROM fleet_runs AS r
+WHERE tenant = :tenant AND run = ANY(:runs)
+    AND outcome IS NULL AND worker IS NULL AND listed AND not_before <= now()
+    AND NOT EXISTS (SELECT FROM fleet_pauses AS p WHERE p.tenant = r.tenant)
+    AND NOT EXISTS (
+        SELECT FROM procrastinate_jobs AS j
+        WHERE j.queueing_lock = r.tenant || '/' || r.run AND j.status IN ('todo', 'doing')
+    )
+ORDER BY asked_at, run
+LIMIT :most;
+
+-- name: is_short
+SELECT EXISTS (
+    SELECT FROM fleet_runs WHERE tenant = :tenant AND run = :run AND numbers <= :short
+) AS found;
+
+-- name: fetch_short
+-- As the engine fetches a job, of short runs alone, in the order of their coming.
+UPDATE procrastinate_jobs AS fetched SET status = 'doing', worker_id = :engine
+FROM (
+    SELECT j.id
+    FROM fleet_runs AS r
+    JOIN procrastinate_jobs AS j ON j.queueing_lock = r.tenant || '/' || r.run
+    WHERE r.outcome IS NULL AND r.worker IS NULL AND r.numbers <= :short
+        AND (r.asked_by <> '' OR NOT :asked)
+        AND j.status = 'todo' AND j.queue_name = ANY(:tenants::text[])
+        AND NOT EXISTS (
+            SELECT FROM procrastinate_jobs AS o
+            WHERE o.lock = j.lock AND (
+                o.status = 'doing'
+                OR o.status = 'todo' AND (o.priority, -o.id) > (j.priority, -j.id)
+            )
+        )
+    ORDER BY r.not_before LIMIT 1
+    FOR UPDATE OF j SKIP LOCKED
+) AS next
+WHERE fetched.id = next.id
+RETURNING fetched.*;
 
 -- name: begin
 UPDATE fleet_runs AS r SET worker = :worker, began_at = now()
@@ -189,7 +234,7 @@ FROM (
             SELECT FROM procrastinate_jobs AS j
             WHERE j.queueing_lock = w.tenant || '//' || w.schedule AND j.status IN ('todo', 'doing')
         )
-    ORDER BY begin_at NULLS FIRST
+    ORDER BY begin_at
     LIMIT :most
     FOR UPDATE SKIP LOCKED
 ) AS next
@@ -274,6 +319,14 @@ SELECT
         WHERE (wanted AND coalesce(begin_at, now()) <= now() OR due_at <= now())
             AND NOT EXISTS (SELECT FROM fleet_pauses AS p WHERE p.tenant = s.tenant)
     ) AS waiting) AS oldest_due,
+    (SELECT extract(epoch FROM min(not_before))::float8 FROM fleet_runs AS r
+        WHERE outcome IS NULL AND worker IS NULL AND listed AND not_before <= now()
+            AND numbers <= :short
+            AND NOT EXISTS (SELECT FROM fleet_pauses AS p WHERE p.tenant = r.tenant)
+            -- Runs of one lock go one after another.
+            AND NOT EXISTS (
+                SELECT FROM procrastinate_jobs AS j WHERE j.lock = r.lock AND j.status = 'doing'
+            )) AS oldest_short,
     (SELECT count(*) FROM fleet_schedules
         WHERE wanted AND coalesce(begin_at, now()) < now() - interval '1 minute'
             OR due_at < now() - interval '1 minute') AS overdue,
