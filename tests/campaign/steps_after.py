@@ -234,11 +234,12 @@ def owed_of(
     rows: Sequence[Row], documents: Mapping[str, Document], steps: Sequence[Step]
 ) -> tuple[bool, bool, bool]:
     """Say what documents make of an exit code: some in doubt, some not done, some for a person."""
+    told = {document.follow for document in documents.values()}
     if not steps:
-        return False, False, False
+        return Follow.UNKNOWN in told, False, False
     done = {Follow.APPROVED} if Step.AUDIT in steps else {Follow.APPROVED, Follow.SUBMITTED}
     person = {Follow.REFUSED, Follow.WAITING}
-    told = {document.follow for document in documents.values()}
+    unnamed = any(row.state is State.PUSHED and not row.targets for row in rows)
     made = {
         target.id
         for row in rows
@@ -247,7 +248,7 @@ def owed_of(
         if not target.draft
     }
     left = bool(told - done - person - {Follow.UNKNOWN}) or not made <= documents.keys()
-    return Follow.UNKNOWN in told, left, bool(told & person)
+    return Follow.UNKNOWN in told, left, unnamed or bool(told & person)
 
 
 def _with(options: SandboxOptions, what: str, more: Mapping[object, object]) -> SandboxOptions:

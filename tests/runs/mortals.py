@@ -178,9 +178,9 @@ class MortalLedger(MemoryLedger):
         await self._stand_still()
         return attempt
 
-    async def begin_step(self, intent: StepIntent) -> StepAttempt:
+    async def begin_step(self, intent: StepIntent, *, after: int | None = None) -> StepAttempt:
         """Write an attempt at a step down; the process may stand still right after that."""
-        attempt = await super().begin_step(intent)
+        attempt = await super().begin_step(intent, after=after)
         await self._stand_still()
         return attempt
 

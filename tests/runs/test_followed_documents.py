@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,12 +15,15 @@ from k3push.core.pacing.halting import HaltRule
 from k3push.core.protocol import wire
 from k3push.ports import LookRefusedError
 from k3push.runs.context import Context, PushLimits
+from k3push.runs.outcome import Exit, anything_open, exit_of, followed_of
 from k3push.runs.settle import settle_by_word
 from k3push.runs.stop import Cause
 from k3push.simulator.forms import IN_STOCK
 from k3push.simulator.script import Channel
 from tests.runs.office import (
     FIRST,
+    ROUTE,
+    SECOND,
     Office,
     VirtualClock,
     one_by_one,
@@ -47,9 +50,27 @@ async def test_a_document_that_a_person_vouches_for_takes_its_steps() -> None:
     await settle_by_word(
         office.store, clock, FIRST, number, State.PUSHED, because="it is CGRK0000002"
     )
+    run = await office.store.run(FIRST)
+    assert run is not None
+    assert await anything_open(office.store, run)
+    assert (await followed_of(office.store, run)).for_person == 1
     await office.execute(throttle=throttle, check=False)
     (made,) = office.site.world.documents_of(number)
     assert made.status == "C"
+    assert not await anything_open(office.store, run)
+
+
+async def test_a_step_in_doubt_is_told_though_the_settings_ask_for_none_any_more() -> None:
+    """`follow` was taken out of the route while the answer to a submit was lost."""
+    office = Office(sandbox(steps("make-then-reset", on=Channel.SUBMIT), **OPEN), FOLLOW)
+    await office.open_run(orders(1))
+    await office.execute(limits=PushLimits(halt=HaltRule(unknown_count=1)), check=False)
+    run = await office.store.run(FIRST)
+    assert run is not None
+    now = replace(run, route=ROUTE)
+    followed = await followed_of(office.store, now)
+    assert exit_of(await office.store.counts(FIRST), (), followed=followed) is Exit.SOME_UNKNOWN
+    assert await anything_open(office.store, now)
 
 
 async def test_a_document_that_its_number_alone_ties_to_a_bill_takes_no_step() -> None:
@@ -139,3 +160,48 @@ async def test_what_a_lost_session_hides_and_a_person_has_taken_back_is_left_alo
         await office.execute(throttle=one_by_one(), check=False)
     assert office.site.calls[Channel.SUBMIT] == 1
     assert {each.follow for each in (await office.documents()).values()} == {Follow.REFUSED}
+
+
+async def follow_in_two_runs(
+    office: Office,
+    wait_s: float,
+    beside: Callable[[Context], Coroutine[None, None, None]] | None = None,
+) -> None:
+    """Push a bill, and follow its document after a wait; a second run follows it at 30 s."""
+
+    async def again() -> None:
+        await anyio.sleep(30)
+        await office.open_run(orders(1), SECOND)
+        route = replace(FOLLOW, follow_already=True)
+        await office.execute(SECOND, route=route, check=False)
+
+    await office.open_run(orders(1))
+    async with anyio.create_task_group() as both:
+        both.start_soon(again)
+        route = replace(FOLLOW, follow_wait_s=wait_s)
+        await office.execute(route=route, beside=beside, check=False)
+
+
+async def test_what_another_run_submits_meanwhile_and_a_person_takes_back_is_left_alone() -> None:
+    """Both runs have found it at A; the second comes to it when the first one is done."""
+    office = Office(sandbox(latency_s=1.0, look_s=0.1, **OPEN), FOLLOW)
+
+    async def person(_: Context) -> None:
+        while not (made := office.site.world.documents_of(orders(1)[0])):  # noqa: ASYNC110
+            await anyio.sleep(0.05)
+        while made[0].status != "B":  # noqa: ASYNC110
+            await anyio.sleep(0.05)
+        made[0].status = "D"
+
+    await follow_in_two_runs(office, 40.0, person)
+    (made,) = office.site.world.documents_of(orders(1)[0])
+    assert (made.status, office.site.calls[Channel.SUBMIT]) == ("D", 1)
+
+
+async def test_two_runs_take_no_step_of_one_document_at_once() -> None:
+    """Each finds it at A; a submit takes twenty seconds."""
+    office = Office(sandbox(latency_s=20.0, look_s=0.01, **OPEN), FOLLOW)
+    await follow_in_two_runs(office, 20.0)
+    (made,) = office.site.world.documents_of(orders(1)[0])
+    calls = office.site.calls
+    assert (made.status, calls[Channel.SUBMIT], calls[Channel.AUDIT]) == ("C", 1, 1)

@@ -53,6 +53,10 @@ class RunIsAliveError(Exception):
     """Another living process executes this run."""
 
 
+class OtherRunStepsError(Exception):
+    """Another run has begun a step of a document meanwhile, or is at one."""
+
+
 class RunIsArchivedError(Exception):
     """The run is in an archive, and is executed no more."""
 

@@ -554,12 +554,22 @@ class Ledger(Protocol):
         """Write down how far documents have come, apart from an attempt."""
         ...
 
-    async def begin_step(self, intent: StepIntent) -> StepAttempt:
+    async def last_step(self) -> int:
+        """Return the number of the last attempt at a step, whoever began it; 0 if there is none."""
+        ...
+
+    async def begin_step(self, intent: StepIntent, *, after: int | None = None) -> StepAttempt:
         """Write an attempt at a step down, before it leaves.
 
         Whoever owns the run after a death finds its documents `unknown`.
 
+        Args:
+            intent: What is about to leave.
+            after: Nothing is written down where another run has begun a step of one of these
+                documents since the attempt of this number, or is at one; None asks for neither.
+
         Raises:
+            OtherRunStepsError: Another run was in the way.
             life.IllegalMoveError: The run does not follow one of them, or is in doubt of it.
         """
         ...

@@ -124,6 +124,8 @@ def follow_line(followed: Followed, say: Say) -> str:
     ]
     if followed.left:
         parts.append(say("summary.follow_left", left=followed.left))
+    if followed.unnamed:
+        parts.append(say("summary.follow_unnamed", count=followed.unnamed))
     return say("summary.follow", counts=" · ".join(parts)) if parts else ""
 
 

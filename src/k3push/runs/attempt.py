@@ -63,6 +63,7 @@ from k3push.ports import (
     LoginRefusedError,
     LookFailedError,
     Made,
+    OtherRunStepsError,
     Turn,
 )
 from k3push.runs.context import Context
@@ -347,11 +348,14 @@ class StatusLook:
         status: FDocumentStatus of each.
         at_s: When that was read, by `Context.awake_s`.
         still_so: Reads it again; asked where the call comes long after.
+        after: The number of the last attempt at a step before that, whoever began it: another run
+            may have begun one of the same documents since. None where none is minded.
     """
 
     status: str
     at_s: float
     still_so: Callable[[], Awaitable[bool]]
+    after: int | None = None
 
 
 async def send_step(
@@ -366,7 +370,8 @@ async def send_step(
         look: What they were read to have.
 
     Returns:
-        The attempt and what came back; None where a stop, a hold or a person came before it left.
+        The attempt and what came back; None where a stop, a hold, a person or another run came
+        before it left.
     """
     ids = tuple(document.id for document in documents)
     async with AsyncExitStack() as stack:
@@ -387,7 +392,10 @@ async def send_step(
             uptime=context.clock.uptime(),
             sender=turn.user,
         )
-        attempt = await context.ledger.begin_step(intent)
+        try:
+            attempt = await context.ledger.begin_step(intent, after=look.after)
+        except OtherRunStepsError:
+            return None
         context.on_their_way += 1
         try:
             operation = wire.OPERATIONS[step]

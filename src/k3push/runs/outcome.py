@@ -60,10 +60,12 @@ class Followed:
     Attributes:
         counts: Documents by how far they have come.
         left: How many go on by themselves, those of which the answer was lost left out.
+        unnamed: Bills that a person has settled, and of whose documents none is known.
     """
 
     counts: Mapping[Follow, int] = field(default_factory=dict)
     left: int = 0
+    unnamed: int = 0
 
     @property
     def unknown(self) -> int:
@@ -77,8 +79,8 @@ class Followed:
 
     @property
     def for_person(self) -> int:
-        """How many were refused a step, or wait in a flow."""
-        return self.counts.get(Follow.REFUSED, 0) + self.waiting
+        """How many were refused a step, wait in a flow, or are not known."""
+        return self.counts.get(Follow.REFUSED, 0) + self.waiting + self.unnamed
 
 
 NOT_FOLLOWED = Followed()
@@ -99,10 +101,13 @@ async def followed_of(
     counts = await ledger.document_counts(run.id)
     steps = (steps if counts else ()) or run.route.follow
     if not steps:
-        return NOT_FOLLOWED
+        # What is in doubt stays so, though the settings ask for no step any more.
+        doubts = counts.get(Follow.UNKNOWN, 0)
+        return Followed({Follow.UNKNOWN: doubts}) if doubts else NOT_FOLLOWED
     going = {Follow.OPEN, Follow.SUBMITTED} - done_states(steps)
     left = sum(counts.get(follow, 0) for follow in going)
-    return Followed(counts, left if at_a_glance else left + await not_enrolled(ledger, run))
+    more, unnamed = (0, 0) if at_a_glance else await not_enrolled(ledger, run)
+    return Followed(counts, left + more, unnamed)
 
 
 def exit_of(
@@ -247,7 +252,7 @@ async def anything_open(ledger: Ledger, run: Run) -> bool:
     if await due_since(ledger, run.id) is not None:
         return True  # what was refused is looked at once more
     followed = await followed_of(ledger, run)
-    return bool(followed.left or followed.unknown or followed.waiting)
+    return bool(followed.left or followed.unknown or followed.waiting or followed.unnamed)
 
 
 # Nothing was begun that could be resumed; a form or field that is refused is a wrong setting.

@@ -68,17 +68,20 @@ async def steps_of_row(ledger: Ledger, run: RunId, row: Row) -> list[StepRecord]
     return [each for each in kept if each.attempt.intent.run == run]
 
 
-async def not_enrolled(ledger: Ledger, run: Run) -> int:
-    """Count documents of a run that wait to be followed and that the ledger does not follow yet.
+async def not_enrolled(ledger: Ledger, run: Run) -> tuple[int, int]:
+    """Count what waits to be followed and is not followed yet by the ledger.
 
-    There are some where an execution was cut short right after a push.
+    Returns:
+        Documents, of which there are some where an execution was cut short right after a push; and
+        rows that a person has settled, whose documents nobody has named.
     """
-    count = place = 0
+    count = unnamed = place = 0
     while rows := await ledger.rows(run.id, states=[State.PUSHED], after=place, limit=PAGE_ROWS):
         place = rows[-1].place
         ids = {document.id for row in rows for document in documents_in(row)}
         count += len(ids) - len(await ledger.documents_of(run.id, ids))
-    return count
+        unnamed += sum(not row.targets for row in rows)
+    return count, unnamed
 
 
 def documents_in(of: Row | Outcome) -> list[Document]:

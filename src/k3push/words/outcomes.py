@@ -32,8 +32,8 @@ WORDS = {
         "有单据被拒绝或为暂存；请查看结果",
     ),
     "exit.3.follow": (
-        "some documents were refused a step or wait in a flow; read the results, then `k3push follow`",
-        "有下游单据提交或审核被拒绝，或在审批流中等待；请查看结果，处理后执行 `k3push follow`",
+        "documents were refused a step, wait in a flow or are unknown; read the results, then `k3push follow`",
+        "有下游单据提交或审核被拒绝、在审批流中等待，或无从得知；请查看结果，处理后执行 `k3push follow`",
     ),
     "exit.4": (
         "some numbers are unknown; run `k3push settle`, or `settle --as`",
@@ -82,6 +82,10 @@ WORDS = {
     ),
     "summary.follow": ("after the push: {counts}", "下推之后：{counts}"),
     "summary.follow_left": ("{left} not yet", "{left} 张尚未处理"),
+    "summary.follow_unnamed": (
+        "documents of {count} {count:?bill|bills} not known",
+        "{count} 张源单的下游单据未知",
+    ),
     "summary.repeats": (
         "repeated lines: {count}, each bill pushed once",
         "{count} 行重复，每张单据只下推一次",

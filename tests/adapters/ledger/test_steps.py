@@ -18,7 +18,7 @@ from k3push.core.model import (
     StepIntent,
 )
 from k3push.core.safety.life import IllegalMoveError
-from k3push.ports import Ledger
+from k3push.ports import Ledger, OtherRunStepsError
 from tests.adapters.ledger.samples import ANSWER, NOON, OTHER_ACCOUNT, UPTIME, later, planned
 
 pytestmark = pytest.mark.anyio
@@ -37,9 +37,9 @@ def come_to(document: Document, follow: Follow, reason: str = "") -> Document:
     return replace(document, follow=follow, reason=reason)
 
 
-async def followed(ledger: Ledger) -> RunId:
+async def followed(ledger: Ledger, name: str = "r1") -> RunId:
     """Open a run that follows three documents."""
-    run = await planned(ledger, "A B C")
+    run = await planned(ledger, "A B C", name)
     await ledger.enrol(run, [ONE, TWO, THREE], at=NOON)
     return run
 
@@ -143,3 +143,20 @@ async def test_another_account_knows_nothing_of_it(ledger: Ledger) -> None:
     assert await stranger.step(attempt.id) is None
     with pytest.raises(LookupError):
         await stranger.documents(run)
+
+
+async def test_a_step_that_another_run_takes_meanwhile_is_not_begun(ledger: Ledger) -> None:
+    """Two runs may follow one document: who comes second reads its status anew."""
+    first, second = await followed(ledger), await followed(ledger, "r2")
+    before = await ledger.last_step()
+    begun = await ledger.begin_step(an_intent(first, ONE, TWO), after=before)
+    assert await ledger.last_step() == begun.id
+    for after in (before, begun.id):  # begun since, and under way still
+        with pytest.raises(OtherRunStepsError):
+            await ledger.begin_step(an_intent(second, TWO, THREE), after=after)
+    await ledger.begin_step(an_intent(second, THREE), after=before)
+    await ledger.record_step(begun, ANSWER, "x", [come_to(ONE, Follow.SUBMITTED)], at=NOON)
+    with pytest.raises(OtherRunStepsError):
+        await ledger.begin_step(an_intent(second, ONE), after=before)
+    await ledger.begin_step(an_intent(second, ONE), after=begun.id)
+    await ledger.begin_step(an_intent(second, TWO))

@@ -18,15 +18,14 @@ from k3push.core.model import (
     Outcome,
     Row,
     State,
-    StepIntent,
 )
-from k3push.core.safety.document_steps import TAKEN_BACK, is_denied, is_done, tells_by_status
-from k3push.core.safety.verdict import ReadBack, SendAgain, judge
-from k3push.ports import StepRecord
+from k3push.core.safety.document_steps import is_done
+from k3push.core.safety.verdict import ReadBack, judge
 from k3push.runs.context import Context
 from k3push.runs.last_looks import name_vouched
 from k3push.runs.lookup import look_at_standings
 from k3push.runs.row_pages import PAGE_ROWS, documents_in
+from k3push.runs.submit_and_audit.earlier_steps import did_nothing
 from k3push.runs.submit_and_audit.ownership import Ownership
 from k3push.runs.submit_and_audit.under_way import Entry, UnderWay
 from k3push.runs.wakeup import Wakeup
@@ -132,8 +131,8 @@ class Enrolment:
     async def _enrol_already(self, rows: Iterable[Row]) -> None:
         """Take up documents that were there before.
 
-        One that somebody has submitted or approved is none of ours, nor is one that an earlier run
-        has submitted, and that stands at D since a person has taken it back.
+        One that somebody has submitted or approved is none of ours. One that an earlier run has
+        submitted, and that a person has taken back, is refused its step (`Ownership.hindrance`).
         """
         await self.ownership.note_already(rows)
         there = [target for row in rows for target in row.targets]
@@ -147,13 +146,8 @@ class Enrolment:
             Document(target.id, target.number)
             for target in there
             if (seen := standings.get(target.id)) and not seen.cancelled and seen.status in "AD"
-            if seen.status != TAKEN_BACK or not await self._was_submitted(target.id)
         ]
         await self._enrol(fresh)
-
-    async def _was_submitted(self, id_: str) -> bool:
-        """Say whether a run of this ledger may have submitted a document."""
-        return not all(map(_did_nothing, await self.context.ledger.steps_of(id_)))
 
     # -- as the ledger has them ---------------------------------------------------------------
 
@@ -161,27 +155,8 @@ class Enrolment:
         """Take up a document as the ledger has it, with what was last done to it."""
         entry = Entry(document)
         kept = await self.context.ledger.step(document.step) if document.step else None
-        if kept is not None:
-            entry.last = await self._last_that_counts(kept, document)
+        if kept is not None and not did_nothing(kept):
+            entry.last = kept.attempt.intent
         if kept is not None and document.follow is Follow.UNKNOWN:
             entry.lost = kept.attempt
         self.under_way.entries[document.id] = entry
-
-    async def _last_that_counts(self, kept: StepRecord, document: Document) -> StepIntent | None:
-        """Return the last attempt at a step of a document that may have done something.
-
-        What the ERP has put off says nothing of what was done before it.
-        """
-        if not _did_nothing(kept):
-            return kept.attempt.intent
-        every = reversed(await self.context.ledger.steps_of(document.id))
-        mine = (each for each in every if each.attempt.intent.run == self.context.run.id)
-        return next((each.attempt.intent for each in mine if not _did_nothing(each)), None)
-
-
-def _did_nothing(kept: StepRecord) -> bool:
-    """Say whether a call has done nothing."""
-    verdict = judge(kept.exchange) if kept.exchange is not None else None
-    if is_denied(verdict):
-        return not tells_by_status(kept.attempt.intent)
-    return isinstance(verdict, SendAgain)

@@ -169,6 +169,7 @@ class Follower:
 
     async def _look_and_act(self, due: Sequence[Entry]) -> None:
         """Read how documents stand, and take the steps that follow from it."""
+        after = await self.context.ledger.last_step()
         standings = await self._reads.standings(due)
         looked_s = self.context.awake_s
         await self._doubts.settle([entry for entry in due if entry.lost], standings)
@@ -181,7 +182,7 @@ class Follower:
         for (step, status, _), entries in calls.items():
             for part in in_calls(entries, most=1 if status == TAKEN_BACK else MOST_IN_A_CALL):
                 if not self._is_held:
-                    await self._calls.take(step, status, part, looked_s)
+                    await self._calls.take(step, status, part, looked_s, after)
 
     async def _judge(
         self, entries: Sequence[Entry], standings: Mapping[str, Standing]

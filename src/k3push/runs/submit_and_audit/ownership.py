@@ -22,11 +22,12 @@ from datetime import UTC, timedelta
 
 from k3push.core.model import PARTLY, TWIN, BillNumber, Document, Outcome, Row, Standing, number_in
 from k3push.core.remark import remark
-from k3push.core.safety.document_steps import is_done
+from k3push.core.safety.document_steps import TAKEN_BACK, is_done
 from k3push.runs.context import Context
 from k3push.runs.lookup import can_ask, look_at_standings, look_at_targets
 from k3push.runs.makers import created_at
 from k3push.runs.source_check import is_thin
+from k3push.runs.submit_and_audit.earlier_steps import was_submitted
 from k3push.runs.submit_and_audit.under_way import Entry, UnderWay
 
 LOCAL_TIMES_DIFFER = timedelta(hours=26)
@@ -151,13 +152,18 @@ class Ownership:
             return why
         if id_ in self._parts and not entry.document.sender:
             return remark("note.document.part")
-        if await self._is_ours(entry, standing):
-            return ""
-        if standing.creator not in self._senders:
-            self._strange[id_] = standing.creator  # it may turn out to be one of ours
-        if not standing.creator:
+        if standing.status == TAKEN_BACK and await was_submitted(self.context.ledger, id_):
+            return remark("note.document.taken_back")  # after another run's call, a moment ago
+        is_ours = await self._is_ours(entry, standing)
+        return "" if is_ours else self._set_apart(id_, standing.creator)
+
+    def _set_apart(self, id_: str, creator: str) -> str:
+        """Say that a document may be another's, by its maker."""
+        if creator not in self._senders:
+            self._strange[id_] = creator  # it may turn out to be one of ours
+        if not creator:
             return remark("note.document.no_maker")
-        return remark("note.document.not_ours", creator=standing.creator)
+        return remark("note.document.not_ours", creator=creator)
 
     async def _is_ours(self, entry: Entry, standing: Standing) -> bool:
         """Say whether this ledger has made a document, as far as that can be known."""

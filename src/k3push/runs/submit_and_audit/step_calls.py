@@ -61,7 +61,7 @@ class StepCalls:
     _tallies: dict[Step, Tally] = field(default_factory=dict)
 
     async def take(
-        self, step: Step, status: str, entries: Sequence[Entry], looked_s: float
+        self, step: Step, status: str, entries: Sequence[Entry], looked_s: float, after: int
     ) -> None:
         """Make one call for a step of documents, and write down what came of it.
 
@@ -70,6 +70,7 @@ class StepCalls:
             status: In which a look has shown all of them.
             entries: The documents.
             looked_s: When that look was made, as `context.awake_s` counts.
+            after: The last attempt at a step that was begun before it.
         """
         self.calling = True
         try:
@@ -81,14 +82,32 @@ class StepCalls:
                 stand = [s.status == status and not s.cancelled for s in standings.values()]
                 return len(stand) == len(ids) and all(stand)
 
-            look = StatusLook(status, looked_s, still_so)
+            look = StatusLook(status, looked_s, still_so, self._minded(entries, after))
             began_s = anyio.current_time()
             sent = await send_step(self.context, step, documents, look)
             if sent is not None:
                 await self._record(entries, *sent, began_s)
+            else:
+                self._set_aside(entries)
         finally:
             self.calling = False
             self.wakeup.notify()
+
+    def _minded(self, entries: Sequence[Entry], after: int) -> int | None:
+        """Say since which attempt another run's steps are minded; None where they are over."""
+        over_s = anyio.current_time() - self.context.settle.window_s
+        # A dead process may have left one open.
+        are_over = all(entry.aside_s and entry.aside_s < over_s for entry in entries)
+        return None if are_over else after
+
+    def _set_aside(self, entries: Sequence[Entry]) -> None:
+        """Look anew after a while at what did not leave: another run may be at a step of it."""
+        if self.context.stop.asked or self.context.throttle.hold is not None:
+            return
+        now_s = anyio.current_time()
+        for entry in entries:
+            entry.aside_s = now_s if entry.aside_s is None else entry.aside_s
+            entry.due_s = now_s + pause_s(1)
 
     async def _record(
         self,
@@ -100,6 +119,8 @@ class StepCalls:
         context, intent, verdict = self.context, attempt.intent, judge(exchange)
         self.doubts.ages.ended(attempt.id, began_s)
         documents = [entry.document for entry in entries]
+        for entry in entries:
+            entry.aside_s = None
         match verdict:
             case SendAgain(because=because, session=session):
                 self._let_go_again(entries, because, session)

@@ -34,6 +34,7 @@ class Entry:
         lost: The attempt whose answer was lost, while that is open.
         missed_s: On the loop's clock, since when looks have not shown it.
         behind_s: On the loop's clock, since when looks show it where it was before.
+        aside_s: On the loop's clock, since when another run is at a step of it.
     """
 
     document: Document
@@ -46,6 +47,7 @@ class Entry:
     lost: StepAttempt | None = None
     missed_s: float | None = None
     behind_s: float | None = None
+    aside_s: float | None = None
 
 
 @dataclass(slots=True)

@@ -82,6 +82,7 @@ from k3push.ports import (
     Made,
     Memo,
     Note,
+    OtherRunStepsError,
     OtherSpellingError,
     RunIdTakenError,
     RunIsAliveError,
@@ -711,11 +712,23 @@ class MemoryLedger(Ledger):
         """Write down how far documents have come."""
         self._move_documents(await self._documents(run), documents)
 
-    async def begin_step(self, intent: StepIntent) -> StepAttempt:
+    async def last_step(self) -> int:
+        """Return the number of the last attempt at a step."""
+        return len((await self._turn()).steps)
+
+    async def begin_step(self, intent: StepIntent, *, after: int | None = None) -> StepAttempt:
         """Keep an attempt at a step."""
         mine = await self._documents(intent.run)
         rules.check_step(intent.ids, mine)
         steps = self._store.steps
+        if after is not None and any(
+            (kept.attempt.id > after or not (kept.ended_at or kept.verdict))
+            and kept.attempt.intent.run != intent.run
+            and not set(intent.ids).isdisjoint(kept.attempt.intent.ids)
+            and self._is_mine(self._store, kept.attempt.intent.run)
+            for kept in steps
+        ):
+            raise OtherRunStepsError(intent.run)
         attempt = StepAttempt(len(steps) + 1, intent)
         steps.append(StepRecord(attempt, None, "", None))
         for id_ in intent.ids:

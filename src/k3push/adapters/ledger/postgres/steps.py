@@ -11,7 +11,7 @@ from k3push.adapters.ledger.postgres.database import Connection, to_each
 from k3push.adapters.ledger.postgres.reads import run_key
 from k3push.adapters.ledger.postgres.writes import run_shared
 from k3push.core.model import Document, Exchange, Follow, RunId, StepAttempt, StepIntent
-from k3push.ports import StepRecord
+from k3push.ports import OtherRunStepsError, StepRecord
 
 
 async def enrol(
@@ -39,10 +39,24 @@ async def follow(
     await _set(connection, key, documents, at)
 
 
-async def begin_step(connection: Connection, intent: StepIntent) -> StepAttempt:
+async def last_step(connection: Connection) -> int:
+    """Return the number of the last attempt at a step."""
+    found = await connection.one("last_step")
+    return int(found[0] or 0) if found else 0
+
+
+async def begin_step(
+    connection: Connection, intent: StepIntent, *, after: int | None = None
+) -> StepAttempt:
     """Write an attempt at a step down."""
     key = (await run_shared(connection, intent.run)).key
     rules.check_step(intent.ids, await documents_of(connection, intent.run, intent.ids))
+    if after is not None:
+        ids = list(intent.ids)
+        # Two runs that begin with one document at one moment do so one after the other.
+        await connection.do("lock_for_step", ids=sorted(ids))
+        if await connection.one("step_elsewhere", run=key, after=after, ids=ids):
+            raise OtherRunStepsError(intent.run)
     ((step,),) = await connection.all(
         "insert_step", run=key, documents=list(intent.ids), **records.from_step(intent)
     )

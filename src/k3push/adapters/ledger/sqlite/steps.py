@@ -10,7 +10,7 @@ from k3push.adapters.ledger import records, rules
 from k3push.adapters.ledger.sqlite.connections import Connection
 from k3push.adapters.ledger.sqlite.writes import run_key
 from k3push.core.model import Document, Exchange, Follow, RunId, StepAttempt, StepIntent
-from k3push.ports import StepRecord
+from k3push.ports import OtherRunStepsError, StepRecord
 
 
 def enrol(
@@ -29,10 +29,21 @@ def follow(
     _set(connection, run_key(connection, run).key, documents, at)
 
 
-def begin_step(connection: Connection, intent: StepIntent) -> StepAttempt:
+def last_step(connection: Connection) -> int:
+    """Return the number of the last attempt at a step."""
+    found = connection.one("last_step")
+    return int(found[0] or 0) if found else 0
+
+
+def begin_step(
+    connection: Connection, intent: StepIntent, *, after: int | None = None
+) -> StepAttempt:
     """Write an attempt at a step down."""
     key = run_key(connection, intent.run).key
     rules.check_step(intent.ids, documents_of(connection, intent.run, intent.ids))
+    ids = text.from_json(intent.ids)
+    if after is not None and connection.one("step_elsewhere", run=key, after=after, ids=ids):
+        raise OtherRunStepsError(ids)
     written = records.from_step(intent)
     step = connection.do("insert_step", run=key, **written)
     connection.do("set_step_of", run=key, step=step, ids=text.from_json(intent.ids))

@@ -736,6 +736,24 @@ SET number = e.number, follow = e.follow, reason = e.reason, at = :at
 FROM json_to_recordset(:each::json) AS e (id text, number text, follow text, reason text)
 WHERE documents.run = :run AND documents.id = e.id;
 
+-- name: last_step
+SELECT max(id) FROM steps;
+
+-- name: lock_for_step
+SELECT pg_advisory_xact_lock(hashtextextended(:account::text || ' document ' || id, 0))
+FROM unnest(:ids::text[]) AS id;
+
+-- name: step_elsewhere
+SELECT 1
+FROM (
+    SELECT run, ids FROM steps WHERE id > :after
+    UNION ALL
+    SELECT run, ids FROM steps WHERE ended_at IS NULL AND verdict IS NULL
+) AS s
+JOIN runs ON runs.key = s.run AND runs.account = :account
+WHERE s.run <> :run AND s.ids::jsonb ?| :ids::text[]
+LIMIT 1;
+
 -- name: insert_step
 WITH made AS (
     INSERT INTO steps (run, kind, ids, stood, began_at, boot, uptime_s, sender, request)

@@ -586,6 +586,24 @@ SET number = json_extract(value, '$.number'), follow = json_extract(value, '$.fo
 FROM json_each(:each)
 WHERE run = :run + 0 * json_each.id AND documents.id = json_extract(value, '$.id');
 
+-- name: last_step
+SELECT max(id) FROM steps;
+
+-- name: step_elsewhere
+SELECT 1
+FROM (
+    SELECT run, ids FROM steps WHERE id > :after
+    UNION ALL
+    SELECT run, ids FROM steps WHERE ended_at IS NULL AND verdict IS NULL
+) AS s
+JOIN runs ON runs.key = s.run AND runs.account = :account
+WHERE s.run <> :run
+    AND EXISTS (
+        SELECT 1 FROM json_each(s.ids) AS theirs
+        WHERE theirs.value IN (SELECT value FROM json_each(:ids))
+    )
+LIMIT 1;
+
 -- name: insert_step
 INSERT INTO steps (run, kind, ids, stood, began_at, boot, uptime_s, sender, request)
 VALUES (:run, :kind, :ids, :stood, :began_at, :boot, :uptime_s, :sender, :request);

@@ -1,0 +1,20 @@
+"""What earlier calls have done to a document, whichever run of this ledger made them."""
+
+from __future__ import annotations
+
+from k3push.core.safety.document_steps import is_denied, tells_by_status
+from k3push.core.safety.verdict import SendAgain, judge
+from k3push.ports import Ledger, StepRecord
+
+
+def did_nothing(kept: StepRecord) -> bool:
+    """Say whether a call has done nothing."""
+    verdict = judge(kept.exchange) if kept.exchange is not None else None
+    if is_denied(verdict):
+        return not tells_by_status(kept.attempt.intent)
+    return isinstance(verdict, SendAgain)
+
+
+async def was_submitted(ledger: Ledger, id_: str) -> bool:
+    """Say whether a run of this ledger may have submitted a document."""
+    return not all(map(did_nothing, await ledger.steps_of(id_)))
