@@ -83,6 +83,10 @@ WORDS = {
     "output.taken.job": ("a job file or a plan in use", "正在使用的清单或计划文件"),
     "output.taken.plan": ("a plan, which `k3push apply` reads", "供 `k3push apply` 使用的计划文件"),
     "output.unusable": ("{path} cannot be written: {why}", "无法写入 {path}：{why}"),
+    "output.is_stream": (
+        "{path}: a device, pipe or socket, which keeps no file; name a file",
+        "{path}：这是设备、管道或套接字，不能保存文件；请指定文件",
+    ),
     "output.is_folder": ("{path}: this is a folder; name a file", "{path}：这是文件夹；请指定文件"),
     # -- runs ------------------------------------------------------------------------------
     "error.no_run": (

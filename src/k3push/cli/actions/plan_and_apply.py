@@ -40,7 +40,7 @@ class Planner:
         """Say what a run would do with job files, and write it down for `apply`."""
         began_s = anyio.current_time()
         path = plan_path(names[0]) if output is None else output
-        check_output(path, settings=[self.settings], jobs=names, may_be_plan=True)
+        check_output(path, settings=[self.settings], jobs=names, may_be_plan=True, is_kept=True)
         with opened_jobs(names, how, self.warn) as jobs:
             lines = await survey(jobs)
             if not lines:
