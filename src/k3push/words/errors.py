@@ -194,6 +194,10 @@ WORDS = {
         "run {run} of this route is paused by control, and this one waits for its end; `k3push control {run} continue` lets it go on",
         "同一路线的任务 {run} 已由 control 暂停，本任务等待其结束；可用 `k3push control {run} continue` 让其继续",
     ),
+    "overlap.stopped": (
+        "told to stop while it waited for another run of this route; nothing was sent",
+        "等待同一路线的其他任务时收到停止指令；没有下推任何单据",
+    ),
     "overlap.quit": (
         "run {run} of this route is under way; nothing was sent (--overlap quit)",
         "同一路线的任务 {run} 正在进行；没有下推任何单据（--overlap quit）",
