@@ -11,6 +11,7 @@ import errno
 import os
 import shutil
 import stat
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, suppress
@@ -101,7 +102,7 @@ def named(path: Path) -> Goal:
             return Goal(path, is_stream=True, descriptor=descriptor)
         if not place.is_symlink():
             return Goal(place, is_stream=_is_no_file(place))
-        if os.name != "nt" and place.lstat().st_uid not in {os.geteuid(), _ROOT}:
+        if sys.platform != "win32" and place.lstat().st_uid not in {os.geteuid(), _ROOT}:
             raise IsLinkError(place)
         place = place.parent / place.readlink()
     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
