@@ -10,7 +10,7 @@ from typing import Any
 from k3push.core.model import TWIN, Row, RunId, State, Target
 from k3push.core.safety.evidence import made_outcome
 from k3push.core.safety.life import FINAL
-from k3push.runs.source_check import SHARED
+from k3push.runs.source_check import CANCELLED_SINCE, SHARED
 from k3push.simulator import Channel, Policy, check_ledger
 from k3push.simulator.bills import APPROVED
 from k3push.simulator.forms import PURCHASE_ORDER
@@ -283,7 +283,8 @@ def _check_reasons(
     bearers = {scene.world.collation(event.number) for event in scene.story.all_of(Bears)}
     for number, row in rows.items():
         # A user who looks late may be the first to see what bears the number.
-        is_borne = row.code == SHARED and scene.world.collation(row.bill) in bearers
+        told = row.code in {SHARED, CANCELLED_SINCE}
+        is_borne = told and scene.world.collation(row.bill) in bearers
         if (
             row.state is State.REJECTED
             and row.bill not in late

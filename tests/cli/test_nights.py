@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -214,6 +215,34 @@ def test_a_run_waits_for_the_one_that_is_under_way(desk: Desk, start: Start) -> 
     assert (waited.exit, waited.said["counts"]) == (0, {"pushed": 3}), waited
     assert_all_once(
         desk.rows(waited.said["run"]), truth_of(sandbox, orders(3, 197)), orders(3, 197)
+    )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("command", ["run", "apply"])
+def test_a_signal_ends_the_waiting_for_another_run(
+    desk: Desk, start: Start, command: str, told: signal.Signals
+) -> None:
+    """A script that knows the exit codes took it for a crash."""
+    sandbox = start("--latency", "0.2")
+    desk.configure(sandbox.url)
+    names = [desk.job(orders(3, 197), "b.csv")]
+    if command == "apply":
+        assert desk.k3push("plan", *names, "-o", "b.plan.jsonl").exit == 0
+        names = ["b.plan.jsonl"]
+    first = desk.begin("run", desk.job(orders(200), "a.csv"), "--chunk-size", "1", "--json")
+    until(lambda: sandbox.made() > 0)
+    second = desk.begin(command, *names, "--overlap", "wait", "--yes")
+    assert second.stderr is not None
+    assert "under way" in second.stderr.readline()
+    second.send_signal(told)
+    waited = end(second)
+    first.terminate()
+    assert end(first).exit == 5
+    assert (waited.exit, waited.out) == (5, ""), waited
+    assert waited.err == (
+        "error: told to stop while it waited for another run of this route; nothing was sent\n"
     )
 
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
 import anyio
 import pytest
 
+from k3push.adapters import goals
 from k3push.adapters.ledger.sqlite import open_sqlite
 from k3push.adapters.plan_file import plan_written
 from k3push.cli.actions import demo
 from k3push.cli.app import run
 from k3push.core.plan import PlanHead, PlannedJob
 from tests.adapters.ledger.samples import NOON, planned
-from tests.cli.terminal import Desk
+from tests.cli.terminal import Desk, begin, end
 
 NOWHERE = "http://127.0.0.1:9/"
 
@@ -31,6 +33,15 @@ COMMANDS: dict[str, Command] = {
     "log-of-resume": lambda file: ("resume", "--log-file", file),
     "log-of-apply": lambda file: ("apply", "a.plan.jsonl", "--log-file", file),
 }
+
+# What goes into a stream as well; a report's name has no ending to look at.
+STREAMED: dict[str, Command] = {
+    "csv": lambda file: ("export", "--format", "csv", "--output", file),
+    "jsonl": lambda file: ("export", "--format", "jsonl", "--output", file),
+    "report": COMMANDS["report"],
+}
+
+WRITTEN = {"csv": b"CGDD0000001", "jsonl": b"CGDD0000001", "report": b"</html>"}
 
 OURS = (
     "ledger.db",
@@ -136,6 +147,88 @@ def test_an_export_takes_the_place_of_an_earlier_one(used: Desk) -> None:
         assert run(("export", "--output", "all.csv"), "en") == 0
     (used.folder / "again.csv").symlink_to("all.csv")
     assert run(("export", "--output", "again.csv"), "en") == 0
+
+
+@pytest.mark.usefixtures("used")
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such links for everybody")
+@pytest.mark.parametrize("command", STREAMED)
+def test_a_link_stays_and_its_file_is_replaced(command: str) -> None:
+    """A folder of reports may be full of links to where they are kept."""
+    Path("sub/kept").write_text("of the night before", "utf-8")
+    Path("half").symlink_to("sub/kept")
+    Path("link").symlink_to("half")
+    assert run(STREAMED[command]("link"), "en") == 0
+    assert [str(Path(name).readlink()) for name in ("link", "half")] == ["half", "sub/kept"]
+    assert WRITTEN[command] in Path("sub/kept").read_bytes()
+
+
+@pytest.mark.usefixtures("used")
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such links for everybody")
+def test_a_link_that_another_user_has_set_is_not_followed(
+    cleared: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever may write to a folder would have a file written over that lies elsewhere."""
+    Path("precious").write_text("mine", "utf-8")
+    Path("all.csv").symlink_to("precious")
+    cleared.setattr(goals, "_ROOT", -1)
+    cleared.setattr(os, "geteuid", lambda: os.lstat("all.csv").st_uid + 1)
+    assert run(("export", "--output", "all.csv"), "en") == 2
+    assert "all.csv cannot be written: a link" in capsys.readouterr().err
+    assert Path("precious").read_text("utf-8") == "mine"
+
+
+@pytest.mark.usefixtures("used")
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no named pipes of this kind")
+@pytest.mark.parametrize("command", STREAMED)
+def test_a_pipe_is_written_to_and_stays_a_pipe(command: str) -> None:
+    """It was replaced by a file, and its reader waited for ever."""
+    os.mkfifo("pipe")
+    # Open at both ends, so that neither end waits for the other.
+    pipe = os.open("pipe", os.O_RDWR)
+    try:
+        assert run(STREAMED[command]("pipe"), "en") == 0
+        assert stat.S_ISFIFO(Path("pipe").stat().st_mode)
+        assert WRITTEN[command] in os.read(pipe, 1 << 16)
+    finally:
+        os.close(pipe)
+
+
+@pytest.mark.usefixtures("used")
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no named pipes of this kind")
+def test_a_plan_goes_into_no_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    """It waits for its night."""
+    os.mkfifo("pipe")
+    assert run(("plan", "orders.csv", "-o", "pipe"), "en") == 2
+    said = capsys.readouterr().err
+    assert "pipe: a device, pipe or socket, which keeps no file; name a file" in said, said
+    assert stat.S_ISFIFO(Path("pipe").stat().st_mode)
+
+
+@pytest.mark.skipif(not Path("/dev/fd/1").exists(), reason="there are no names of descriptors")
+@pytest.mark.parametrize("name", ["/dev/fd/1", "out.csv"])
+def test_standard_output_takes_an_export_behind_what_it_has(used: Desk, name: str) -> None:
+    """`k3push export --output /dev/stdout | ...` printed nothing, and said exit 0."""
+    (used.folder / "out.csv").symlink_to("/dev/fd/1")
+    (used.folder / "all").write_text("before\n", "utf-8")
+    into = ("sh", "-c", 'exec "$@" >> all', "sh")
+    ran = end(begin(used.folder, "export", "--output", name, "--format", "csv", wrapper=into))
+    assert ran.exit == 0, ran
+    before, heading, row = (used.folder / "all").read_text("utf-8").splitlines()
+    assert (before, heading.split(",")[1], row.split(",")[1]) == (
+        "before",
+        "number",
+        "CGDD0000001",
+    )
+
+
+@pytest.mark.usefixtures("used")
+@pytest.mark.skipif(not Path("/dev/fd/1").exists(), reason="there are no names of descriptors")
+def test_a_descriptor_of_our_own_is_no_place_for_an_output() -> None:
+    """It may be that of the ledger."""
+    with Path("mine").open("w+", encoding="utf-8") as file:
+        name = f"/dev/fd/{file.fileno()}"
+        assert run(("export", "--output", name, "--format", "csv"), "en") == 2
+    assert not Path("mine").read_text("utf-8")
 
 
 @pytest.mark.usefixtures("cleared")

@@ -35,6 +35,25 @@ def test_a_collector_of_another_user_may_read_it(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "k3push.prom").stat().st_mode) == 0o644
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such links for everybody")
+def test_a_link_to_a_textfile_stays(tmp_path: Path) -> None:
+    """Its file is replaced."""
+    (tmp_path / "k3push.prom").symlink_to("kept.prom")
+    for _ in range(2):
+        write_textfile(tmp_path / "k3push.prom", UP)
+    assert (tmp_path / "k3push.prom").is_symlink()
+    assert "k3push_ledger_up" in (tmp_path / "kept.prom").read_text("utf-8")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes of this kind")
+def test_a_textfile_takes_the_place_of_no_pipe(tmp_path: Path) -> None:
+    """Whoever reads it would wait for ever, and a run that wrote to it as well."""
+    os.mkfifo(tmp_path / "k3push.prom")
+    with pytest.raises(FileExistsError, match=r"k3push\.prom"):
+        write_textfile(tmp_path / "k3push.prom", UP)
+    assert [stat.S_ISFIFO(path.stat().st_mode) for path in tmp_path.iterdir()] == [True]
+
+
 def test_a_textfile_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
     """The folder is a collector's, and runs come every night."""
     (tmp_path / "k3push.prom").mkdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -121,6 +122,19 @@ async def test_a_link_where_a_part_would_be_is_not_written_over(tmp_path: Path) 
     ledger = await filled(3)
     await write_results(ledger, await in_folder(ledger, folder), speaker("en"), now=NOON)
     assert precious.read_text() == "mine"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no named pipes of this kind")
+@pytest.mark.parametrize("name", ["ledger.csv", "summary.json", "report.html"])
+async def test_results_take_the_place_of_no_pipe(tmp_path: Path, name: str) -> None:
+    """A run neither waits for its reader nor takes it away."""
+    folder = tmp_path / "results"
+    folder.mkdir()
+    os.mkfifo(folder / name)
+    ledger = await filled(3)
+    with pytest.raises(FileExistsError):
+        await write_results(ledger, await in_folder(ledger, folder), speaker("en"), now=NOON)
+    assert stat.S_ISFIFO((folder / name).stat().st_mode)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")

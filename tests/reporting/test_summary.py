@@ -109,6 +109,17 @@ def test_a_number_on_its_way_comes_before_the_exit_code() -> None:
     assert "k3push settle" in next_step({State.UNKNOWN: 1}, Exit.SOME_UNKNOWN, speaker("en"))
 
 
+def test_what_the_row_of_a_doubt_says_comes_before_what_holds_for_all() -> None:
+    """That no look can tell is no cure; that its document is cancelled has one."""
+    clusters = Clusters()
+    why = remark("note.cancelled_since", documents="CGRK0000002")
+    clusters.add("cancelled_since", why, "CGDD0000001", State.UNKNOWN)
+    clusters.add("timeout", "ReadTimeout", "CGDD0000002", State.UNKNOWN)
+    told = "\n".join(reason_lines(clusters, speaker("en"), causes=[Cause.PERSON]))
+    assert "settle --as absent`, `resume`, `retry`" in told, told
+    assert "look it up in the ERP" in told, told
+
+
 @pytest.mark.parametrize(
     ("text", "in_english", "in_chinese"),
     [

@@ -9,6 +9,7 @@ import pytest
 
 from k3push.core.model import BillNumber, State
 from k3push.core.pacing.halting import HaltRule
+from k3push.core.remark import read_remark
 from k3push.runs.context import Context, PushLimits
 from k3push.runs.settle import settle_by_word
 from k3push.runs.submit_and_audit.follower import follow_run
@@ -133,8 +134,15 @@ async def test_a_lost_document_that_was_cancelled_since_is_no_absence() -> None:
             await anyio.sleep(1)
         world.cancel(world.documents_of(numbers[1])[0])
 
-    await office.execute(beside=person, throttle=steered(concurrency=1, chunk_size=1), check=False)
+    pushed = await office.execute(
+        beside=person, throttle=steered(concurrency=1, chunk_size=1), check=False
+    )
     assert doubled(office, numbers) == []
+    row = pushed.rows[numbers[1]]
+    # The row says what a person has to decide, and names the document.
+    (cancelled,) = world.documents_of(numbers[1])
+    assert (row.state, row.code) == (State.UNKNOWN, "cancelled_since"), row
+    assert read_remark(row.reason) == ("note.cancelled_since", {"documents": cancelled.number})
 
 
 async def test_a_person_who_looked_too_early_sends_nothing_twice() -> None:

@@ -19,8 +19,9 @@ from typing import IO, Any
 import orjson
 from pydantic import TypeAdapter
 
+from k3push.adapters.goals import named
 from k3push.adapters.job_files.number_columns import flaw, internal_id
-from k3push.adapters.private_files import fresh_part, opened_for_owner
+from k3push.adapters.private_files import fresh_part, opened_for_owner, put_in_place
 from k3push.core.foreign_text import flaw_of
 from k3push.core.model import Target, id_in
 from k3push.core.plan import SENT_FATES, Forecast, Foreseen, PlanHead
@@ -135,12 +136,13 @@ def plan_written(path: Path) -> Iterator[PlanWriter]:
     Raises:
         OSError: It cannot be written there.
     """
-    with fresh_part(path) as part:
+    place = named(path).path
+    with fresh_part(place) as part:
         with opened_for_owner(part) as file:
             writer = PlanWriter(file)
             yield writer
         if writer.sha256:
-            part.replace(path)
+            put_in_place(part, place)
 
 
 def is_plan(path: Path) -> bool:

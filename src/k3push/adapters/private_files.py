@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import IO, TypeVar
-
-import anyio
-import anyio.to_thread
-
-T = TypeVar("T")
+from typing import IO
 
 # Characters of a name that the name of its part repeats; systems allow 255 bytes.
 LONGEST_STEM = 40
@@ -52,31 +48,15 @@ def fresh_part(path: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-@asynccontextmanager
-async def whole_file(
-    path: Path, opened: Callable[[Path], AbstractContextManager[T]]
-) -> AsyncIterator[T]:
-    """Begin a file for its owner only, which has its name when the block has ended.
+def put_in_place(part: Path, path: Path) -> None:
+    """Give a finished part its name; a file or a link that is there gives way.
 
-    What is interrupted, or fills the disk, leaves no half file under that name.
-
-    Args:
-        path: Its name; an earlier file of that name stays until then.
-        opened: Opens the file, which is there under another name, and says what the block is
-            given. It blocks, and is called in a worker thread.
+    Raises:
+        FileExistsError: A device, a pipe or a socket is there.
+        OSError: It cannot have that name.
     """
-
-    def begin() -> tuple[Path, T]:
-        part = parts.enter_context(fresh_part(path))
-        return part, stack.enter_context(opened(part))
-
-    with ExitStack() as parts:
-        try:
-            with ExitStack() as stack:
-                part, given = await anyio.to_thread.run_sync(begin)
-                yield given
-                await anyio.to_thread.run_sync(stack.close)
-            await anyio.Path(part).replace(path)
-        finally:
-            with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(parts.close)
+    with suppress(FileNotFoundError):
+        kind = stat.S_IFMT(path.lstat().st_mode)
+        if kind not in {stat.S_IFREG, stat.S_IFLNK, stat.S_IFDIR}:
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    part.replace(path)

@@ -504,9 +504,9 @@ class Ledger(Protocol):
         ...
 
     async def put_off(self, run: RunId, outcomes: Sequence[Outcome]) -> None:
-        """Say of planned rows why they are not sent: code and reason become those of the outcome.
+        """Say of rows that wait what for: code and reason become those of the outcome.
 
-        A row that is not `planned` (any more) stays as it is.
+        A row that is not (any more) in the outcome's state, one of `life.WAITING`, stays as it is.
         """
         ...
 

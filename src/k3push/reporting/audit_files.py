@@ -15,7 +15,7 @@ from typing import NamedTuple
 import anyio.to_thread
 import orjson
 
-from k3push.adapters.private_files import whole_file
+from k3push.adapters.goals import named, whole_file
 from k3push.core.cells import marked
 from k3push.reporting.audit_findings import Finding, Findings
 from k3push.reporting.html_templates import environment
@@ -73,7 +73,7 @@ async def write_audit(audit: Audit, path: Path, say: Say) -> None:
         OSError: The disk refused; an earlier file of that name is as it was.
     """
     write = WRITERS[path.suffix.lower()]
-    async with whole_file(path, nullcontext) as part:
+    async with whole_file(named(path), nullcontext) as part:
         await anyio.to_thread.run_sync(write, audit, part, say)
 
 

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from k3push.adapters.goals import named
+from k3push.adapters.private_files import put_in_place
 from k3push.reporting.metrics import HELP, Sample
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -53,13 +55,14 @@ def write_textfile(path: Path, samples: Sequence[Sample]) -> None:
     Raises:
         OSError: The file cannot be written; an old one is left as it was.
     """
+    path = named(path).path
     # No collector takes it for one of its own: they look for names that end in .prom.
     handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(prometheus_text(samples))
         Path(part).chmod(0o644)
-        Path(part).replace(path)
+        put_in_place(Path(part), path)
     except OSError:
         with suppress(OSError):
             Path(part).unlink()

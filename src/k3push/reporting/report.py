@@ -14,7 +14,8 @@ from typing import IO
 import anyio
 import anyio.to_thread
 
-from k3push.adapters.private_files import fresh_part, opened_for_owner
+from k3push.adapters.goals import Goal, named
+from k3push.adapters.private_files import opened_for_owner
 from k3push.core.advice.clusters import Clusters, asks_for_person
 from k3push.core.advice.diagnosis import code_of, code_of_step
 from k3push.core.model import BillNumber, Follow, Run, State
@@ -53,14 +54,14 @@ async def write_report(
         now: When the page is made.
     """
     ending = replace(ending, pace=ending.pace or await kept_steps(ledger, ending.run.id))
-    async with new_report(ledger, ending, path, say, now=now) as gatherer:
+    async with new_report(ledger, ending, named(path), say, now=now) as gatherer:
         async for rows in followed_pages_of(ledger, ending.run):
             await anyio.to_thread.run_sync(gatherer.rows, rows)
 
 
 @asynccontextmanager
 async def new_report(
-    ledger: Ledger, ending: Ending, path: Path, say: Say, *, now: datetime
+    ledger: Ledger, ending: Ending, goal: Goal, say: Say, *, now: datetime
 ) -> AsyncIterator[Gatherer]:
     """Begin what `write_report` writes, for a caller who gives it all rows of the run.
 
@@ -69,8 +70,8 @@ async def new_report(
     run = ending.run
     # Beside the page: the folder of temporary files may be small, or in memory.
     with (
-        fresh_part(path) as part,
-        tempfile.TemporaryFile("w+", encoding="ascii", dir=path.parent) as packed,
+        goal.part() as part,
+        tempfile.TemporaryFile("w+", encoding="ascii", dir=part.parent) as packed,
     ):
         gatherer = Gatherer(sum(ending.counts.values()), packed, say)
         yield gatherer
@@ -83,7 +84,7 @@ async def new_report(
         largest = gatherer.clusters.largest()
         contents = Contents(ending, largest, charts, gatherer.left_out, now)
         await anyio.to_thread.run_sync(_write, part, contents, packed, say)
-        await anyio.Path(part).replace(path)
+        await goal.take(part)
 
 
 class Gatherer:

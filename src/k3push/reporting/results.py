@@ -11,7 +11,8 @@ import anyio
 import anyio.to_thread
 import orjson
 
-from k3push.adapters.private_files import fresh_part, opened_for_owner, whole_file
+from k3push.adapters.goals import Goal, whole_file
+from k3push.adapters.private_files import fresh_part, opened_for_owner, put_in_place
 from k3push.adapters.strange_files import own_folder
 from k3push.core.advice.clusters import TOLD, Clusters, asks_for_person
 from k3push.core.advice.diagnosis import code_of, code_of_step
@@ -72,15 +73,15 @@ async def _write(
 ) -> Clusters:
     run = ending.run
     await anyio.to_thread.run_sync(_write_summary, folder / "summary.json", _summary(ending))
-    page = new_report(ledger, ending, folder / "report.html", say, now=now)
+    page = new_report(ledger, ending, Goal(folder / "report.html"), say, now=now)
     async with page as gatherer, AsyncExitStack() as tables:
-        whole = await tables.enter_async_context(whole_file(folder / "ledger.csv", csv_table))
+        whole = await tables.enter_async_context(whole_file(Goal(folder / "ledger.csv"), csv_table))
         parts: dict[State, Put] = {}
         old: list[Path] = []
         for state in PARTS:
             path = folder / f"{state}.csv"
             if ending.counts.get(state):
-                parts[state] = await tables.enter_async_context(whole_file(path, csv_table))
+                parts[state] = await tables.enter_async_context(whole_file(Goal(path), csv_table))
             else:
                 old.append(path)
         await anyio.to_thread.run_sync(_remove, old)
@@ -171,4 +172,4 @@ def _write_summary(path: Path, summary: dict[str, object]) -> None:
     with fresh_part(path) as part:
         with opened_for_owner(part) as file:
             file.write(orjson.dumps(summary, option=orjson.OPT_INDENT_2).decode() + "\n")
-        part.replace(path)
+        put_in_place(part, path)

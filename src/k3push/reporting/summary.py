@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from k3push.core.advice.clusters import Cluster, Clusters
-from k3push.core.advice.diagnosis import Advice, advise
+from k3push.core.advice.diagnosis import Advice, advise, advise_of_doubt
 from k3push.core.model import Follow, Run, State
 from k3push.core.remark import remark
 from k3push.reporting.phrases import cause_words
@@ -65,7 +65,9 @@ def reason_lines(clusters: Clusters, say: Say, *, causes: Collection[Cause] = ()
     for cluster in shown:
         lines.append(_headline(cluster, say))
         in_doubt = State.UNKNOWN in cluster.states and not NO_LOOK_SETTLES.isdisjoint(causes)
-        advice = advise(State.UNKNOWN, cluster.shape) if in_doubt else cluster.advice
+        advice = cluster.advice
+        if in_doubt:
+            advice = advise_of_doubt(advice, cluster.shape)
         lines += advice_lines(advice, say.said(cluster.shape), say, indent=6)
     rows = clusters.total - sum(cluster.count for cluster in shown)
     if rows:

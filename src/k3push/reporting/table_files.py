@@ -14,7 +14,7 @@ import anyio
 import anyio.to_thread
 import orjson
 
-from k3push.adapters.private_files import whole_file
+from k3push.adapters.goals import named, whole_file
 from k3push.core.cells import marked
 from k3push.core.model import Run, State
 from k3push.ports import Ledger
@@ -112,7 +112,7 @@ async def write_table(
     counts = await ledger.counts(run.id)
     present = [state for state in State if counts.get(state) and (not states or state in states)]
     count = 0
-    async with whole_file(path, lambda part: form(part, present)) as put:
+    async with whole_file(named(path), lambda part: form(part, present)) as put:
 
         def put_rows(rows: Sequence[FollowedRow]) -> None:
             put(records_of(rows, run))

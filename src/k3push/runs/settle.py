@@ -287,6 +287,7 @@ async def _judge_silence(
     context.proofs.missed = context.proofs.missed or bool(named)
     absent: list[Doubt] = []
     hopeless: set[BillNumber] = set()
+    told: list[Outcome] = []
     unproved: set[BillNumber] = set()
     proved = bool(doubts) and await context.absence_proved()
     by_field = proved and not context.links.tell
@@ -301,7 +302,10 @@ async def _judge_silence(
     for doubt in doubts:
         by_id = bool(context.id_of(doubt.number) or doubt.id)
         unread = doubt.number in seen.refused or doubt.number in named
-        if unread or unclear(context, doubt.number, seen, doubt.before, by_id=by_id):
+        why = unclear(context, doubt.number, seen, doubt.before, by_id=by_id)
+        if why is not None:
+            told.append(why._replace(state=State.UNKNOWN))
+        if unread or why is not None:
             hopeless.add(doubt.number)
         elif not proved:
             unproved.add(doubt.number)
@@ -319,6 +323,8 @@ async def _judge_silence(
         )
         hopeless |= {doubt.number for doubt in absent if doubt.sender in suspects}
         absent = [doubt for doubt in absent if doubt.sender not in suspects]
+    if told:
+        await context.ledger.put_off(run, told)
     return absent, hopeless, unproved
 
 

@@ -39,6 +39,9 @@ AMBIGUOUS = "ambiguous"
 """`Outcome.code` of a number that several bills have, where nothing tells which is meant."""
 
 SHARED = "shared"
+
+CANCELLED_SINCE = "cancelled_since"
+"""Code of a bill whose document somebody has cancelled since the bill was sent."""
 """`Outcome.code` of a bill whose number others have, where nothing tells whose a document is."""
 
 HELD = "held"
@@ -244,7 +247,7 @@ def unclear(
     if before is not None and (documents := new(seen.cancelled)):
         # It may be what the sending made; somebody has cancelled it, and may not want another.
         why = remark("note.cancelled_since", documents=_few([each.label for each in documents]))
-        return Outcome(bill, State.REJECTED, code=SHARED, reason=why)
+        return Outcome(bill, State.REJECTED, code=CANCELLED_SINCE, reason=why)
     return None
 
 

@@ -137,7 +137,12 @@ class Executor:
         self._recipients = recipients(settings)
         check_measuring(settings)
         if settings.metrics.textfile:
-            check_output(settings.textfile_path, settings=[settings], option="metrics.textfile")
+            check_output(
+                settings.textfile_path,
+                settings=[settings],
+                is_kept=True,
+                option="metrics.textfile",
+            )
 
     async def execute(self, ledger: Ledger, run: Run, *, only: Only | None = None) -> Ending:
         """Execute a run once, write its results, and return how it ended.

@@ -10,6 +10,7 @@ import errno
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from k3push.adapters.goals import named
 from k3push.adapters.plan_file import is_plan
 from k3push.config.settings import Settings
 from k3push.core.model import Run
@@ -30,6 +31,7 @@ def check_output(
     settings: Iterable[Settings] = (),
     jobs: Iterable[str] = (),
     may_be_plan: bool = False,
+    is_kept: bool = False,
     option: str = "",
 ) -> None:
     """See that writing a file takes nothing of ours away; links and letter case hide nothing.
@@ -39,6 +41,7 @@ def check_output(
         settings: Whose ledgers and configurations are in use.
         jobs: Job files, plans and folders of job files in use, as they are named.
         may_be_plan: Whether a plan that is there may be replaced.
+        is_kept: It is read from its place later, so that no stream will do.
         option: The option or the setting that names the file, where it is not the only one.
 
     Raises:
@@ -48,6 +51,8 @@ def check_output(
     try:
         if not path.name or path.is_dir():
             raise Problem(remark("output.is_folder", path=place))
+        if named(path).is_stream and is_kept:
+            raise Problem(remark("output.is_stream", path=place))
         what = _taken_by(path, settings, jobs) or _content(path, may_be_plan=may_be_plan)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else error

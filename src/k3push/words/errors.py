@@ -83,6 +83,10 @@ WORDS = {
     "output.taken.job": ("a job file or a plan in use", "正在使用的清单或计划文件"),
     "output.taken.plan": ("a plan, which `k3push apply` reads", "供 `k3push apply` 使用的计划文件"),
     "output.unusable": ("{path} cannot be written: {why}", "无法写入 {path}：{why}"),
+    "output.is_stream": (
+        "{path}: a device, pipe or socket, which keeps no file; name a file",
+        "{path}：这是设备、管道或套接字，不能保存文件；请指定文件",
+    ),
     "output.is_folder": ("{path}: this is a folder; name a file", "{path}：这是文件夹；请指定文件"),
     # -- runs ------------------------------------------------------------------------------
     "error.no_run": (
@@ -189,6 +193,10 @@ WORDS = {
     "overlap.paused": (
         "run {run} of this route is paused by control, and this one waits for its end; `k3push control {run} continue` lets it go on",
         "同一路线的任务 {run} 已由 control 暂停，本任务等待其结束；可用 `k3push control {run} continue` 让其继续",
+    ),
+    "overlap.stopped": (
+        "told to stop while it waited for another run of this route; nothing was sent",
+        "等待同一路线的其他任务时收到停止指令；没有下推任何单据",
     ),
     "overlap.quit": (
         "run {run} of this route is under way; nothing was sent (--overlap quit)",

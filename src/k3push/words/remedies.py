@@ -239,6 +239,14 @@ WORDS = {
         "see whose they are in the ERP, then `settle --as`, or `--again`",
         "请在 ERP 中查明归属，再 `settle --as`，或用 `--again`",
     ),
+    "advice.cancelled-since.cause": (
+        "somebody has cancelled what its call may have made",
+        "此次调用可能生成的下游单据已被人作废",
+    ),
+    "advice.cancelled-since.cure": (
+        "push anew: `settle --as absent`, `resume`, `retry`; else `--as pushed`",
+        "再次下推：`settle --as absent`、`resume`、`retry`；否则 `--as pushed`",
+    ),
     "advice.held.cause": (
         "another run has sent it and its answer was lost there",
         "另一任务已发送此单据，应答在那里丢失",

@@ -182,8 +182,12 @@ def conclude(run: RunId, outcomes: Sequence[Outcome]) -> Step:
 
 
 def put_off(run: RunId, numbers: Sequence[BillNumber]) -> Step:
-    """Say why planned rows are not sent."""
-    told = [Outcome(number, State.PLANNED, code="held", reason="why") for number in numbers]
+    """Say of rows that wait what for."""
+    told = [
+        Outcome(number, state, code="held", reason="why")
+        for number in numbers
+        for state in (State.PLANNED, State.UNKNOWN, State.PUSHED)
+    ]
     return lambda player: player.ledger.put_off(run, told)
 
 

@@ -58,6 +58,21 @@ async def test_why_a_planned_row_is_not_sent_is_written_down(ledger: Ledger, oth
     assert {(row.code, row.reason) for row in await other.rows(run)} == {("", "")}
 
 
+async def test_why_nobody_can_say_what_became_of_a_row_is_written_down(
+    ledger: Ledger, other: Ledger
+) -> None:
+    """It stays in doubt, and is told until it is settled."""
+    run = await planned(ledger, "A B")
+    await pushed(ledger, run, "A", State.UNKNOWN)
+    why = [Outcome(name, State.UNKNOWN, code="cancelled_since", reason="X") for name in (A, B, C)]
+    await ledger.put_off(run, why)
+    told = {row.bill: (row.state, row.code, row.reason) for row in await other.rows(run)}
+    assert told == {A: (State.UNKNOWN, "cancelled_since", "X"), B: (State.PLANNED, "", "")}
+    assert [doubt.number for doubt in await other.doubts(run)] == [A]
+    await ledger.put_off(run, [Outcome(B, State.PUSHED, code="x"), Outcome(A, State.PUSHED)])
+    assert {row.bill: row.code for row in await other.rows(run)} == {A: "cancelled_since", B: ""}
+
+
 # -- claim ------------------------------------------------------------------------------------
 
 

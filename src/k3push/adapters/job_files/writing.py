@@ -13,8 +13,8 @@ from pathlib import Path
 
 import orjson
 
+from k3push.adapters.goals import named, whole_file
 from k3push.adapters.job_files.number_columns import can_be_listed
-from k3push.adapters.private_files import whole_file
 from k3push.core.cells import LIST_COLUMNS, marked
 from k3push.core.model import BillNumber
 from k3push.core.protocol.selection import Selected
@@ -31,7 +31,7 @@ def new_list(path: Path) -> AbstractAsyncContextManager[Put]:
     What is interrupted or fails leaves no half list under that name. The functions that it gives
     block, and are for worker threads.
     """
-    return whole_file(path, _jsonl if path.suffix.lower() == ".jsonl" else _csv)
+    return whole_file(named(path), _jsonl if path.suffix.lower() == ".jsonl" else _csv)
 
 
 @contextmanager

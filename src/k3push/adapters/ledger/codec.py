@@ -198,6 +198,7 @@ def from_reason(outcome: Outcome) -> dict[str, str | None]:
     """Write why a bill stands where it does, by the ERP's spelling."""
     return {
         "bill": outcome.number,
+        "state": outcome.state.value,
         "code": from_text(outcome.code),
         "reason": from_text(outcome.reason),
     }

@@ -184,7 +184,7 @@ async def status(
 
 
 async def _write_metrics(queue: Queue, path: Path) -> None:
-    check_output(path, option="--textfile")
+    check_output(path, is_kept=True, option="--textfile")
     try:
         await anyio.to_thread.run_sync(write_textfile, path, await samples(queue))
     except OSError as error:

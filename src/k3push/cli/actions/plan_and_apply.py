@@ -22,7 +22,6 @@ from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem, innermost
 from k3push.wiring.job_lists import STDIN, JobOptions, opened_jobs, routes_of
 from k3push.wiring.outputs import check_output
-from k3push.wiring.overlap import make_way
 from k3push.wiring.planning import check_plan
 from k3push.wiring.preview import Preview
 
@@ -40,7 +39,7 @@ class Planner:
         """Say what a run would do with job files, and write it down for `apply`."""
         began_s = anyio.current_time()
         path = plan_path(names[0]) if output is None else output
-        check_output(path, settings=[self.settings], jobs=names, may_be_plan=True)
+        check_output(path, settings=[self.settings], jobs=names, may_be_plan=True, is_kept=True)
         with opened_jobs(names, how, self.warn) as jobs:
             lines = await survey(jobs)
             if not lines:
@@ -96,7 +95,7 @@ class Planner:
                 self.warn("notice.not_run")
                 return Exit.STOPPED
             scopes = {run.scope for run in plan.head.runs}
-            await make_way(ledger, scopes, self.options.overlap, self.warn)
+            await self._runner.make_way(ledger, scopes)
             async with self._runner.fated():
                 endings = await session.run_planned(plan, path)
         return self._runner.report_all(endings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
@@ -136,6 +136,23 @@ class Runner:
             self.warn("notice.stopping")
             self.fate.ask(Cause.INTERRUPTED, "Ctrl-C")
 
+    async def make_way(self, ledger: Ledger, scopes: Collection[str]) -> None:
+        """Return once a run of these scopes may begin.
+
+        Raises:
+            Problem: It gives way to another run, or a signal has ended its waiting.
+        """
+
+        def end() -> None:
+            # One that comes as the waiting is over stops what is begun then.
+            self.fate.ask(Cause.INTERRUPTED, "Ctrl-C")
+            waiting.cancel()
+
+        with anyio.CancelScope() as waiting, on_interrupt(end):
+            await make_way(ledger, scopes, self.options.overlap, self.warn)
+        if waiting.cancelled_caught:
+            raise Problem(remark("overlap.stopped"), Exit.STOPPED)
+
     @property
     def looking(self) -> AsyncSession:
         """A session that only looks ahead; no ledger is made for it."""
@@ -183,7 +200,7 @@ class Runner:
             async with self.session(create=True) as (session, ledger):
                 acct_id = self.settings.erp.acct_id
                 scopes = {scope_of(acct_id, route) for route in routes.values()}
-                await make_way(ledger, scopes, self.options.overlap, self.warn)
+                await self.make_way(ledger, scopes)
                 async with self.fated():
                     for part in parts:
                         file = part.batch.file

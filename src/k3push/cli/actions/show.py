@@ -16,7 +16,7 @@ from k3push.adapters.clock import SystemClock
 from k3push.cli.console.screen import put_json, screen
 from k3push.config.settings import Settings
 from k3push.core.advice.clusters import TOLD
-from k3push.core.advice.diagnosis import advise, code_of, code_of_step
+from k3push.core.advice.diagnosis import advise, advise_of_doubt, code_of, code_of_step
 from k3push.core.model import BillNumber, Row, Run, RunId, State
 from k3push.core.remark import remark
 from k3push.core.safety.document_steps import FOR_PERSON
@@ -429,7 +429,9 @@ def _row_lines(
         code,
         reason,
     ]
-    advice = advise(row.state if hopeless else code_of(row), row.reason)
+    advice = advise(code_of(row), row.reason)
+    if hopeless:
+        advice = advise_of_doubt(advice, row.reason)
     line = " · ".join(part for part in parts if part)
     lines = [line, *advice_lines(advice, reason, say, indent=2)]
     if follow.value:

@@ -78,6 +78,7 @@ ENTRIES = (
     Advice("dropped", own="dropped"),
     Advice("ambiguous", own="ambiguous"),
     Advice("shared", own="shared"),
+    Advice("cancelled-since", own="cancelled_since"),
     Advice("held", own="held"),
     Advice("absent", own="absent"),
     Advice("person", own="person"),

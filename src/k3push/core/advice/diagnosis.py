@@ -15,11 +15,14 @@ from k3push.core.advice.catalogue import ENTRIES, STEP, Advice
 from k3push.core.model import Follow, Row, State
 from k3push.core.remark import read_remark, remark
 
-__all__ = ["Advice", "advise", "code_of", "shape_of"]
+__all__ = ["Advice", "advise", "advise_of_doubt", "code_of", "shape_of"]
 
 _LONGEST_SHAPE = 300
 # A stray quote costs time by the square of what comes after it.
 _LONGEST_READ = 3000
+
+# Advice that says what a person does about a number in doubt.
+_FOR_PERSON = frozenset({"cancelled-since", "shared"})
 
 _WORD = re.compile(r"[…0-9A-Za-z_０-９Ａ-Ｚａ-ｚ]+(?:[-./\\#]+[…0-9A-Za-z_０-９Ａ-Ｚａ-ｚ]+)*")
 _VARIES = re.compile(r"[…\d]")
@@ -52,6 +55,21 @@ def advise(code: str, reason: str) -> Advice | None:
     if code == Follow.REFUSED and read_remark(reason) is None:
         return replace(found or STEP, cured_as=STEP.key)
     return found
+
+
+def advise_of_doubt(told: Advice | None, reason: str) -> Advice | None:
+    """Say what to do about a number that no look can settle.
+
+    Args:
+        told: What its row is advised, which may say it already.
+        reason: The ledger's `reason`, or the shape of one.
+
+    >>> advise_of_doubt(advise("cancelled_since", ""), "").key
+    'cancelled-since'
+    >>> advise_of_doubt(advise("timeout", "ReadTimeout"), "ReadTimeout").key
+    'in-doubt'
+    """
+    return told if told and told.key in _FOR_PERSON else advise(State.UNKNOWN, reason)
 
 
 def code_of(row: Row) -> str:

@@ -33,6 +33,9 @@ FINAL = frozenset({State.PUSHED, State.DRAFT, State.ALREADY, State.REJECTED})
 """States that a run leaves alone; `retry` alone plans a rejected number again, and a later look may
 tell that it was made all the same."""
 
+WAITING = frozenset({State.PLANNED, State.UNKNOWN})
+"""States of rows that wait to be sent, or for whoever can say what became of them."""
+
 OPEN = frozenset({State.SENT, State.UNKNOWN})
 """States in which the ERP may have acted and nobody knows yet: the claim is kept."""
 

@@ -635,12 +635,12 @@ class MemoryLedger(Ledger):
         take_down(store, run, outcomes, at, note)
 
     async def put_off(self, run: RunId, outcomes: Sequence[Outcome]) -> None:
-        """Say of planned rows why they are not sent."""
+        """Say of rows that wait what for."""
         store = await self._turn()
         rows = self._known(store, run)
         for outcome in outcomes:
             place = rows.bills.get(outcome.number)
-            if place and rows.rows[place].state is State.PLANNED:
+            if place and rows.rows[place].state is outcome.state and outcome.state in life.WAITING:
                 rows.rows[place] = rows.rows[place]._replace(
                     code=outcome.code, reason=outcome.reason
                 )

@@ -220,7 +220,7 @@ async def amend(
 
 
 async def put_off(connection: Connection, run: RunId, outcomes: Sequence[Outcome]) -> None:
-    """Say of planned rows why they are not sent."""
+    """Say of rows that wait what for."""
     asked = await connection.ask("run_shared", run=run)
     key = (await checked(connection, asked, run)).key
     await connection.do_each("put_off", map(text.from_reason, outcomes), run=key)

@@ -216,7 +216,7 @@ def amend(
 
 
 def put_off(connection: Connection, run: RunId, outcomes: Sequence[Outcome]) -> None:
-    """Say of planned rows why they are not sent."""
+    """Say of rows that wait what for."""
     key = run_key(connection, run).key
     connection.do_each("put_off", map(text.from_reason, outcomes), run=key)
 

@@ -630,8 +630,10 @@ WHERE rows.id = e.id;
 -- name: put_off
 UPDATE rows
 SET code = e.code, reason = e.reason
-FROM json_to_recordset(:each::json) AS e (bill text, code text, reason text)
-WHERE rows.bill = e.bill AND rows.run = :run AND rows.state = 'planned';
+FROM json_to_recordset(:each::json)
+    AS e (bill text, state text, code text, reason text)
+WHERE rows.bill = e.bill AND rows.run = :run
+    AND rows.state = e.state AND rows.state IN ('planned', 'unknown');
 
 -- name: doubts
 SELECT rows.bill, attempts.id, attempts.began_at, boot, uptime_s, attempts.before,

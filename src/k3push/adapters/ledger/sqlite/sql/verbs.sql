@@ -483,7 +483,8 @@ WHERE run = :run + 0 * id AND place = json_extract(value, '$.place');
 UPDATE rows INDEXED BY rows_by_bill
 SET code = json_extract(value, '$.code'), reason = json_extract(value, '$.reason')
 FROM json_each(:each)
-WHERE bill = json_extract(value, '$.bill') AND run = :run AND state = 'planned';
+WHERE bill = json_extract(value, '$.bill') AND run = :run
+    AND state = json_extract(value, '$.state') AND state IN ('planned', 'unknown');
 
 -- name: doubts
 SELECT rows.bill, attempts.id, attempts.began_at, boot, uptime_s, attempts.before,

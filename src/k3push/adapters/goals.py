@@ -1,0 +1,161 @@
+"""Where a file goes that a person has named: through links, and as a stream to what is no file.
+
+A file is made beside its place and renamed, so that nobody meets half of it. A device, a pipe or
+an open descriptor (`/dev/stdout`) would be lost by that: it is written to, once the whole is
+there. A link stays, and the file that it leads to is replaced.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from k3push.adapters.private_files import fresh_part, put_in_place
+from k3push.adapters.strange_files import IsLinkError
+
+T = TypeVar("T")
+
+# Systems follow as many, and take more for a circle.
+MOST_LINKS: Final = 40
+
+# Folders of the descriptors of this process; Windows has neither.
+_DESCRIPTORS: Final = (Path("/dev/fd"), Path("/proc/self/fd"))
+
+_ROOT: Final = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """Where a file goes when it is whole.
+
+    Attributes:
+        path: Its place. A link that stands there gives way.
+        is_stream: It is written to, and not replaced.
+        descriptor: That of an open stream; None is opened by its name.
+    """
+
+    path: Path
+    is_stream: bool = False
+    descriptor: int | None = None
+
+    def part(self) -> AbstractContextManager[Path]:
+        """Make the file that is written meanwhile, and is gone when the block has ended.
+
+        Raises:
+            OSError: It cannot be made.
+        """
+        # Nobody can make a file beside a device.
+        return fresh_part(
+            Path(tempfile.gettempdir(), self.path.name) if self.is_stream else self.path
+        )
+
+    async def take(self, part: Path) -> None:
+        """Give the place what was written.
+
+        Raises:
+            OSError: The place does not take it.
+        """
+        # A pipe that nobody reads would be waited for, whoever wants an end of it.
+        await anyio.to_thread.run_sync(self._take, part, abandon_on_cancel=self.is_stream)
+
+    def _take(self, part: Path) -> None:
+        if not self.is_stream:
+            put_in_place(part, self.path)
+            return
+        # A reader may leave, as `head` does.
+        with (
+            suppress(BrokenPipeError),
+            part.open("rb") as whole,
+            os.fdopen(self._opened(), "wb") as stream,
+        ):
+            shutil.copyfileobj(whole, stream)
+
+    def _opened(self) -> int:
+        if self.descriptor is None:
+            return os.open(self.path, os.O_WRONLY)
+        # To open it by its name would begin a redirected file anew.
+        return os.dup(self.descriptor)
+
+
+def named(path: Path) -> Goal:
+    """Return where a file goes that a person has named.
+
+    Raises:
+        IsLinkError: It is a link that another user has set.
+        OSError: Nothing can be there.
+    """
+    place = path
+    for _ in range(MOST_LINKS):
+        if (descriptor := _descriptor(place)) is not None:
+            return Goal(path, is_stream=True, descriptor=descriptor)
+        if not place.is_symlink():
+            return Goal(place, is_stream=_is_no_file(place))
+        if sys.platform != "win32" and place.lstat().st_uid not in {os.geteuid(), _ROOT}:
+            raise IsLinkError(place)
+        place = place.parent / place.readlink()
+    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+
+
+@asynccontextmanager
+async def whole_file(
+    goal: Goal, opened: Callable[[Path], AbstractContextManager[T]]
+) -> AsyncIterator[T]:
+    """Begin a file for its owner only, which is in its place when the block has ended.
+
+    What is interrupted, or fills the disk, leaves no half file there.
+
+    Args:
+        goal: Where it goes; what is there stays until then.
+        opened: Opens the file, which is there under another name, and says what the block is
+            given. It blocks, and is called in a worker thread.
+    """
+
+    def begin() -> tuple[Path, T]:
+        part = parts.enter_context(goal.part())
+        return part, stack.enter_context(opened(part))
+
+    with ExitStack() as parts:
+        try:
+            with ExitStack() as stack:
+                part, given = await anyio.to_thread.run_sync(begin)
+                yield given
+                await anyio.to_thread.run_sync(stack.close)
+            await goal.take(part)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(parts.close)
+
+
+def _is_no_file(place: Path) -> bool:
+    try:
+        mode = place.stat().st_mode
+    except FileNotFoundError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def _descriptor(place: Path) -> int | None:
+    """Return the descriptor that a name stands for.
+
+    Raises:
+        OSError: It was not open when this process began: it may be the ledger.
+    """
+    folders = {folder.resolve() for folder in _DESCRIPTORS if folder.is_dir()}
+    if not place.name.isdecimal() or place.parent.resolve() not in folders:
+        return None
+    descriptor = int(place.name)
+    if not os.get_inheritable(descriptor):
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF), str(place))
+    return descriptor
