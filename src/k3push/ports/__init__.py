@@ -7,6 +7,7 @@ from k3push.ports.audit_reads import Inspection
 from k3push.ports.erp_calls import (
     BELIEVED_AFTER_S,
     LAST_BELIEVED_AFTER_S,
+    SHORTEST_WAIT_S,
     Erp,
     ErpBusyError,
     ErpUnreachableError,
@@ -42,6 +43,7 @@ from k3push.ports.watch import Watch
 __all__ = [
     "BELIEVED_AFTER_S",
     "LAST_BELIEVED_AFTER_S",
+    "SHORTEST_WAIT_S",
     "AttemptRecord",
     "Clock",
     "Commanded",

@@ -51,6 +51,10 @@ LAST_BELIEVED_AFTER_S = 35.0
 of a form may take half a minute."""
 
 
+# Times are floating-point numbers: one that is due in a billionth of a second may stay so.
+SHORTEST_WAIT_S = 0.01
+
+
 def ask_again_in_s(since_s: float, believed_after_s: float) -> float:
     """Return how long to wait before what was refused is asked again; 0 where it is believed.
 
@@ -62,7 +66,7 @@ def ask_again_in_s(since_s: float, believed_after_s: float) -> float:
     [5.0, 5.0, 10.0, 15.0, 0.0]
     """
     left_s = believed_after_s - since_s
-    return min(left_s, max(BELIEVED_AFTER_S, since_s)) if left_s > 0 else 0.0
+    return min(left_s, max(BELIEVED_AFTER_S, since_s)) if left_s > SHORTEST_WAIT_S else 0.0
 
 
 class Turn(Protocol):

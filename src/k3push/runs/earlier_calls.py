@@ -14,16 +14,13 @@ from k3push.core.model import ABSENT, BillNumber, NeverSent, RunId, State
 from k3push.core.safety.evidence import CALL_LIMIT
 from k3push.core.safety.named_bills import messages_naming
 from k3push.core.safety.verdict import InDoubt, ReadBack, Said, Verdict, judge
-from k3push.ports import AttemptRecord, Doubt
+from k3push.ports import SHORTEST_WAIT_S, AttemptRecord, Doubt
 from k3push.runs.context import Context
 
 # Attempts of other runs are asked for so far back: a call may take long, and the clocks of two
 # machines may differ.
 LONGEST_CALL = timedelta(hours=2)
 MACHINES_DIFFER = timedelta(days=1)
-
-# Times are floating-point numbers: one that is due in a billionth of a second may stay so.
-SHORTEST_WAIT_S = 0.01
 
 
 def was_in_doubt(kept: AttemptRecord) -> bool:

@@ -37,11 +37,10 @@ from k3push.core.protocol.links import link_fields
 from k3push.core.remark import foreign, remark
 from k3push.core.safety.evidence import TRY_LATER_CODES, but_strangers, new_targets
 from k3push.core.safety.verdict import InDoubt, ReadBack, Said, judge
-from k3push.ports import AttemptRecord, Clock, Doubt, Ledger
+from k3push.ports import SHORTEST_WAIT_S, AttemptRecord, Clock, Doubt, Ledger
 from k3push.runs.context import Context, SettleTimes
 from k3push.runs.create import attempts_before
 from k3push.runs.earlier_calls import (
-    SHORTEST_WAIT_S,
     refusal_of,
     told_nothing_plain,
     was_in_doubt,
