@@ -19,8 +19,6 @@ from k3push.core.remark import remark
 from k3push.core.safety.document_steps import (
     conclude_step,
     has_moved,
-    is_denied,
-    tells_by_status,
     with_others,
 )
 from k3push.core.safety.evidence import ABOUT_NO_BILL, TRY_LATER_CODES
@@ -124,9 +122,6 @@ class StepCalls:
         match verdict:
             case SendAgain(because=because, session=session):
                 self._let_go_again(entries, because, session)
-                if is_denied(verdict) and tells_by_status(intent):
-                    for entry in entries:
-                        entry.last = intent
             case InDoubt():
                 documents = self.doubts.open(entries, attempt, verdict)
                 self._halve_size()
@@ -160,7 +155,7 @@ class StepCalls:
         again = []
         for entry in entries:
             entry.tries, entry.sessions = entry.tries + 1, 0
-            if said.code not in TRY_LATER_CODES or tells_by_status(intent):
+            if said.code not in TRY_LATER_CODES:
                 entry.last = intent  # what the ERP puts off, it has not done
             standing = standings.get(entry.document.id)
             if standing is None:
