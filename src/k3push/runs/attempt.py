@@ -63,7 +63,6 @@ from k3push.ports import (
     LoginRefusedError,
     LookFailedError,
     Made,
-    OtherRunStepsError,
     Turn,
 )
 from k3push.runs.context import Context
@@ -370,8 +369,10 @@ async def send_step(
         look: What they were read to have.
 
     Returns:
-        The attempt and what came back; None where a stop, a hold, a person or another run came
-        before it left.
+        The attempt and what came back; None where a stop, a hold or a person came before it left.
+
+    Raises:
+        OtherRunStepsError: Another run came before it left.
     """
     ids = tuple(document.id for document in documents)
     async with AsyncExitStack() as stack:
@@ -392,10 +393,7 @@ async def send_step(
             uptime=context.clock.uptime(),
             sender=turn.user,
         )
-        try:
-            attempt = await context.ledger.begin_step(intent, after=look.after)
-        except OtherRunStepsError:
-            return None
+        attempt = await context.ledger.begin_step(intent, after=look.after)
         context.on_their_way += 1
         try:
             operation = wire.OPERATIONS[step]

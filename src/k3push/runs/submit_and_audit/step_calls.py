@@ -23,6 +23,7 @@ from k3push.core.safety.document_steps import (
 )
 from k3push.core.safety.evidence import ABOUT_NO_BILL, TRY_LATER_CODES
 from k3push.core.safety.verdict import InDoubt, ReadBack, Said, SendAgain, judge
+from k3push.ports import OtherRunStepsError
 from k3push.runs.attempt import MOST_SESSIONS_A_CHUNK, StatusLook, remark_on, send_step
 from k3push.runs.context import Context
 from k3push.runs.lookup import look_at_standings
@@ -82,11 +83,13 @@ class StepCalls:
 
             look = StatusLook(status, looked_s, still_so, self._minded(entries, after))
             began_s = anyio.current_time()
-            sent = await send_step(self.context, step, documents, look)
+            try:
+                sent = await send_step(self.context, step, documents, look)
+            except OtherRunStepsError:
+                self._set_aside(entries)
+                return
             if sent is not None:
                 await self._record(entries, *sent, began_s)
-            else:
-                self._set_aside(entries)
         finally:
             self.calling = False
             self.wakeup.notify()
@@ -99,13 +102,14 @@ class StepCalls:
         return None if are_over else after
 
     def _set_aside(self, entries: Sequence[Entry]) -> None:
-        """Look anew after a while at what did not leave: another run may be at a step of it."""
-        if self.context.stop.asked or self.context.throttle.hold is not None:
-            return
-        now_s = anyio.current_time()
+        """Look anew after a while at what did not leave, since another run is at a step of it."""
+        now_s, pause = anyio.current_time(), self.context.settle.poll_s
+        if any(entry.aside_s is None for entry in entries):
+            pause = min(pause, pause_s(1))
+            self.context.watch.waiting(remark("note.document.beside", count=len(entries)), pause)
         for entry in entries:
             entry.aside_s = now_s if entry.aside_s is None else entry.aside_s
-            entry.due_s = now_s + pause_s(1)
+            entry.due_s = now_s + pause
 
     async def _record(
         self,
