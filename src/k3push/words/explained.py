@@ -242,7 +242,7 @@ WORDS = {
         "此内码现在是 {number}：ERP 数据被还原或更换过，或有人改了下游单据的编号",
     ),
     "note.document.cancelled": ("the document is cancelled", "下游单据已作废"),
-    "note.document.beside": (
+    "note.step_beside": (
         "another run of this ledger is at a step of {count} {count:?document|documents}",
         "本台账的另一个任务正在提交或审核其中 {count} 张下游单据",
     ),

@@ -106,7 +106,7 @@ class StepCalls:
         now_s, pause = anyio.current_time(), self.context.settle.poll_s
         if any(entry.aside_s is None for entry in entries):
             pause = min(pause, pause_s(1))
-            self.context.watch.waiting(remark("note.document.beside", count=len(entries)), pause)
+            self.context.watch.waiting(remark("note.step_beside", count=len(entries)), pause)
         for entry in entries:
             entry.aside_s = now_s if entry.aside_s is None else entry.aside_s
             entry.due_s = now_s + pause
