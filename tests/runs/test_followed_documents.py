@@ -18,6 +18,7 @@ from k3push.runs.context import Context, PushLimits
 from k3push.runs.outcome import Exit, anything_open, exit_of, followed_of
 from k3push.runs.settle import settle_by_word
 from k3push.runs.stop import Cause
+from k3push.simulator.bills import Bill
 from k3push.simulator.forms import IN_STOCK
 from k3push.simulator.script import Channel
 from tests.runs.office import (
@@ -117,6 +118,15 @@ async def test_a_limit_on_calls_that_lasts_refuses_no_document() -> None:
     assert Follow.REFUSED not in follows
 
 
+async def until_submitted(office: Office) -> Bill:
+    """Return the document of the first bill, as soon as it stands at B."""
+    while not (made := office.site.world.documents_of(orders(1)[0])):  # noqa: ASYNC110
+        await anyio.sleep(0.05)
+    while made[0].status != "B":  # noqa: ASYNC110
+        await anyio.sleep(0.05)
+    return made[0]
+
+
 async def test_what_was_submitted_before_a_lock_and_a_person_has_taken_back_is_left_alone() -> None:
     """The first submit broke, and is carried out while the second one meets an edit lock."""
     met = steps("commit-late-then-response-error:49", "edit-lock", on=Channel.SUBMIT)
@@ -124,11 +134,8 @@ async def test_what_was_submitted_before_a_lock_and_a_person_has_taken_back_is_l
     await office.open_run(orders(1))
 
     async def person(_: Context) -> None:
-        while not (made := office.site.world.documents_of(orders(1)[0])):  # noqa: ASYNC110
-            await anyio.sleep(0.05)
-        while made[0].status != "B":  # noqa: ASYNC110
-            await anyio.sleep(0.05)
-        made[0].status = "D"
+        made = await until_submitted(office)
+        made.status = "D"
         taken_back.append(office.site.calls[Channel.SUBMIT])
 
     taken_back: list[int] = []
@@ -147,13 +154,10 @@ async def test_what_a_lost_session_hides_and_a_person_has_taken_back_is_left_alo
     await office.open_run(orders(1))
 
     async def person(context: Context) -> None:
-        while not (made := office.site.world.documents_of(orders(1)[0])):  # noqa: ASYNC110
-            await anyio.sleep(0.05)
-        while made[0].status != "B":  # noqa: ASYNC110
-            await anyio.sleep(0.05)
+        made = await until_submitted(office)
         if stopped:
             context.stop.ask(Cause.PERSON, "")
-        made[0].status = "D"
+        made.status = "D"
 
     await office.execute(throttle=one_by_one(), beside=person, check=False)
     if stopped:
@@ -187,11 +191,8 @@ async def test_what_another_run_submits_meanwhile_and_a_person_takes_back_is_lef
     office = Office(sandbox(latency_s=1.0, look_s=0.1, **OPEN), FOLLOW)
 
     async def person(_: Context) -> None:
-        while not (made := office.site.world.documents_of(orders(1)[0])):  # noqa: ASYNC110
-            await anyio.sleep(0.05)
-        while made[0].status != "B":  # noqa: ASYNC110
-            await anyio.sleep(0.05)
-        made[0].status = "D"
+        made = await until_submitted(office)
+        made.status = "D"
 
     await follow_in_two_runs(office, 40.0, person)
     (made,) = office.site.world.documents_of(orders(1)[0])

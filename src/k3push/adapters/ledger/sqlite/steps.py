@@ -43,10 +43,10 @@ def begin_step(
     rules.check_step(intent.ids, documents_of(connection, intent.run, intent.ids))
     ids = text.from_json(intent.ids)
     if after is not None and connection.one("step_elsewhere", run=key, after=after, ids=ids):
-        raise OtherRunStepsError(ids)
+        raise OtherRunStepsError(intent.run)
     written = records.from_step(intent)
     step = connection.do("insert_step", run=key, **written)
-    connection.do("set_step_of", run=key, step=step, ids=text.from_json(intent.ids))
+    connection.do("set_step_of", run=key, step=step, ids=ids)
     return StepAttempt(step, intent)
 
 
