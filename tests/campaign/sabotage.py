@@ -9,6 +9,7 @@ are drawn otherwise meanwhile, it is another one that shows it, and this command
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
@@ -37,14 +38,23 @@ def changes() -> list[Change]:
     return found
 
 
+def changed(change: Change) -> str:
+    """Return the text of its module with the change in it, which must still be Python."""
+    file = SOURCE / change["file"]
+    text = file.read_text(encoding="utf-8")
+    assert text.count(change["find"]) == 1, change["why"]
+    after: str = text.replace(change["find"], change["put"])
+    if file.suffix == ".py":
+        ast.parse(after, change["why"])
+    return after
+
+
 def sabotaged(change: Change, folder: Path) -> Path:
     """Copy the source, and change one place in it."""
     copy = folder / SOURCE.name
     shutil.copytree(SOURCE, copy)
     file = copy / change["file"]
-    text = file.read_text(encoding="utf-8")
-    assert text.count(change["find"]) == 1
-    file.write_text(text.replace(change["find"], change["put"]), encoding="utf-8")
+    file.write_text(changed(change), encoding="utf-8")
     for old in (file.parent / "__pycache__").glob(f"{file.stem}.*.pyc"):
         old.unlink()
     return copy

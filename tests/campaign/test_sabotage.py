@@ -4,7 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.campaign.sabotage import Change, changes, find, python, sabotaged, try_test
+from tests.campaign.sabotage import (
+    ROOT,
+    Change,
+    changed,
+    changes,
+    find,
+    python,
+    sabotaged,
+    try_test,
+)
 from tests.shares import shared_out
 
 CHANGES = changes()
@@ -47,6 +56,14 @@ def test_a_failure_is_cut_down_and_can_be_played_again(tmp_path: Path) -> None:
     assert (found.returncode, again.returncode) == (1, 1)
     assert short.startswith(again.stdout.splitlines()[0])
     assert 1 <= len(events) < whole.count("\n") - 4
+
+
+def test_every_change_fits_the_source_as_it_stands() -> None:
+    """All of them: the normal run plays only a share, and code is moved every day."""
+    for change in CHANGES:
+        changed(change)
+        file, _, test = change.get("caught_by", "").partition("::")
+        assert not test or f"def {test.split('[')[0]}(" in (ROOT / file).read_text("utf-8"), change
 
 
 def test_every_rule_is_broken_by_some_change() -> None:
