@@ -135,6 +135,21 @@ def test_numbers_come_from_standard_input(desk: Desk, sandbox: Sandbox) -> None:
     assert_all_once(desk.rows(), sandbox.truth(), numbers)
 
 
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_numbers_come_from_a_command_that_the_shell_gives_as_a_file(
+    desk: Desk, sandbox: Sandbox, command: str
+) -> None:
+    """`/dev/stdin` and `<(command)` are pipes by a name, which can be read only once."""
+    desk.configure(sandbox.url)
+    ran = desk.k3push(command, "/dev/stdin", "--json", given="\n".join(orders(5)))
+    assert ran.exit == 0, ran
+    if command == "plan":
+        assert desk.k3push("apply", "stdin.plan.jsonl").exit == 0
+    else:
+        assert desk.results().name == f"stdin.{ran.said['run']}"
+    assert_all_once(desk.rows(), sandbox.truth(), orders(5))
+
+
 def test_several_job_files_are_one_run(desk: Desk, sandbox: Sandbox) -> None:
     """Files of several kinds go into one run, in their order, and repeats are pushed once."""
     jobs = [

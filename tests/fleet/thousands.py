@@ -4,13 +4,15 @@ python -m tests.fleet.thousands night --tenants 5000 --workers 3 --kill-every 10
 python -m tests.fleet.thousands looks --tenants 5000 --runs 100000
 
 `night` gives each tenant a list of three numbers and lets all be due at once; workers are killed
-and started again meanwhile. `looks` fills a ledger with old runs, and times what is asked of it.
+and started again meanwhile. When all is done, some tenants get a list of 200 numbers, and all are
+due once more. `looks` fills a ledger with old runs, and times what is asked of it.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import random
@@ -34,6 +36,8 @@ from tests.postgres import PostgresServer
 
 SCHEDULE = '\n[schedules.nightly]\ncron = "0 20 * * *"\njobs = "inbox/{name}"\n'
 NUMBERS = 3
+LARGE = 200
+"""So many tenants have a list of as many numbers, when the small ones are done."""
 A_PROCESS = 500
 BUSY = 2
 """The tenant who has as many old runs as all others together."""
@@ -65,16 +69,25 @@ def postgres() -> Iterator[str]:
 
 
 @contextmanager
-def worlds(tenants: int, numbers: int = NUMBERS) -> Iterator[list[str]]:
-    """Give the addresses of sandboxes, some hundreds in a process."""
+def worlds(tenants: int, numbers: int = NUMBERS, large: int = 0) -> Iterator[list[str]]:
+    """Give the addresses of sandboxes, some hundreds in a process.
+
+    Args:
+        tenants: How many sandboxes.
+        numbers: Bills of each.
+        large: The first ones have as many bills more, and are as many themselves.
+    """
     processes = []
     addresses: list[str] = []
+    large = min(large, tenants)
+    firsts = [*range(0, large, A_PROCESS), *range(large, tenants, A_PROCESS)]
     try:
-        for first in range(0, tenants, A_PROCESS):
-            count = min(A_PROCESS, tenants - first)
+        for first, last in itertools.pairwise([*firsts, tenants]):
+            count = last - first
+            orders = numbers + (large if first < large else 0)
             command = [sys.executable, "-m", "tests.fleet.worlds", "--tenants", str(count)]
             process = subprocess.Popen(  # noqa: S603  # our own module
-                [*command, "--orders", str(numbers), "--first", str(first)],
+                [*command, "--orders", str(orders), "--first", str(first)],
                 stdout=subprocess.PIPE,
                 text=True,
             )
@@ -117,9 +130,9 @@ def write_tenants(folder: Path, addresses: list[str], url: str, *, lists: bool =
             write_list(inbox / "list.csv", 0)
 
 
-def write_list(path: Path, first: int) -> None:
+def write_list(path: Path, first: int, numbers: int = NUMBERS) -> None:
     """Write a list that nobody has touched for long."""
-    path.write_text("number\n" + "".join(f"CGDD{first + n:07}\n" for n in range(NUMBERS)))
+    path.write_text("number\n" + "".join(f"CGDD{first + n:07}\n" for n in range(numbers)))
     old_s = time.time() - OLD_S
     os.utime(path, (old_s, old_s))
 
@@ -175,10 +188,10 @@ class Thousands:
         percents = [(b - a) / IDLE_S * 100 for a, b in zip(before, spent, strict=True)]
         self.told["idle_percent"] = [round(each, 1) for each in percents]
 
-    def play(self, kill_every_s: float) -> None:
-        """Let all be due at once, and workers be killed, until all is done."""
+    def play(self, kill_every_s: float) -> dict[str, Any]:
+        """Let all be due at once, and workers be killed, until all is done; return what it took."""
         chance = random.Random(1)  # noqa: S311  # a trial that can be played again
-        before = self.spent()
+        before, runs = self.spent(), self.one(RUNS)
         self.session.execute(DUE)
         began = killed_s = time.monotonic()
         kills = sessions = 0
@@ -194,19 +207,21 @@ class Thousands:
                 self.crew[victim].kill()
                 self.crew[victim].wait()
                 self.crew[victim] = self.start()
-        self.told |= {
+        runs = self.one(RUNS) - runs
+        told: dict[str, Any] = {
             "last_list_read_s": round(read_s, 1),
             "all_done_s": round(time.monotonic() - began, 1),
             "undone": self.one(UNDONE),
-            "runs": self.one(RUNS),
+            "runs": runs,
             "kills": kills,
             "most_sessions": sessions,
             "memory_mb": [psutil.Process(each.pid).memory_info().rss >> 20 for each in self.crew],
         }
         if not kills:  # what the dead have spent is gone with them
-            after, runs = self.spent(), max(self.told["runs"], 1)
-            spent = {who: (after[who] - before[who]) / runs * 1000 for who in after}
-            self.told["processor_ms_a_run"] = {who: round(ms, 1) for who, ms in spent.items()}
+            after = self.spent()
+            spent = {who: (after[who] - before[who]) / max(runs, 1) * 1000 for who in after}
+            told["processor_ms_a_run"] = {who: round(ms, 1) for who, ms in spent.items()}
+        return told
 
     def spent(self) -> dict[str, float]:
         """Return the seconds of a processor that workers and PostgreSQL have taken by now."""
@@ -234,7 +249,7 @@ def night(tenants: int, workers: int, kill_every_s: float, patience_s: float) ->
     """Play a night; say how long what took, and what was bounded."""
     with (
         postgres() as url,
-        worlds(tenants) as addresses,
+        worlds(tenants, large=LARGE) as addresses,
         tempfile.TemporaryDirectory(prefix="k3push-thousands-") as scratch,
         psycopg.connect(url, autocommit=True) as session,
     ):
@@ -246,7 +261,11 @@ def night(tenants: int, workers: int, kill_every_s: float, patience_s: float) ->
         planned_s = played.wait(lambda: played.one(PLANNED) == tenants)
         played.told["planned_s"] = round(planned_s, 1)
         played.idle()
-        played.play(kill_every_s)
+        played.told["three_numbers"] = played.play(kill_every_s)
+        for nth in range(min(LARGE, tenants)):
+            list_ = played.folder / "tenants" / "inbox" / f"t{nth:05}" / "large.csv"
+            write_list(list_, NUMBERS, LARGE)
+        played.told["large_lists"] = played.play(kill_every_s)
         played.end()
         played.told["documents_twice"] = twice(addresses)
     return played.told

@@ -139,7 +139,7 @@ class PlannedJob:
 
     Attributes:
         name: As it was typed.
-        path: The whole path; "" for standard input, which cannot be compared.
+        path: The whole path; "" for a stream or a selection, which cannot be compared.
         sha256: Of its bytes, in hexadecimal.
     """
 

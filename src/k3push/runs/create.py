@@ -34,6 +34,9 @@ SELECTED = "--select"
 # What results are called whose numbers come from no file.
 _STEMS = {"-": "stdin", SELECTED: "selected"}
 
+# What a shell calls a stream: /dev/stdin, or /dev/fd/63 of `<(command)`.
+_DEVICES = Path("/dev")
+
 # Bytes of the longest name that file systems allow.
 MOST_NAME_BYTES = 255
 
@@ -47,15 +50,15 @@ class JobSource:
 
     Attributes:
         name: What messages call it.
-        path: Where its bytes are.
+        path: Where its bytes are, which may be a copy that does not last.
         read: Reads it anew at each call.
-        copied: The bytes are those of a copy, which does not last.
+        original: Where they came from, to be compared later; None of a stream and a selection.
     """
 
     name: str
     path: Path
     read: Callable[[], Iterator[Listed]]
-    copied: bool = False
+    original: Path | None = None
 
 
 @dataclass(slots=True)
@@ -328,13 +331,25 @@ def attempts_before(note: str) -> int:
     return int(told[1]["attempts"]) if told and told[0] == "note.retried" else 0
 
 
+def stands_beside(first_job: str) -> Path:
+    """Return what results and plans stand beside and are named after: the first job file.
+
+    >>> [stands_beside(job).as_posix() for job in ("lists/orders.csv", "-", "/dev/fd/63")]
+    ['lists/orders.csv', 'stdin', 'stdin']
+    """
+    path = Path(first_job)
+    if path.is_relative_to(_DEVICES):
+        return Path(_STEMS["-"])
+    return path.with_name(_STEMS[path.name]) if path.name in _STEMS else path
+
+
 def results_folder(first_job: str, run: RunId) -> Path:
-    """Return where the results of a run go: beside its first job file.
+    """Return where the results of a run go.
 
     A name that no folder can have is cut where a character ends; the id tells it from others.
     """
-    path = Path(first_job)
-    stem = _STEMS.get(path.name) or path.stem
+    path = stands_beside(first_job)
+    stem = path.stem
     room = MOST_NAME_BYTES - len(f".{run}")
     if len(os.fsencode(stem)) > room:
         stem = os.fsencode(stem)[:room].decode("utf-8", "ignore")

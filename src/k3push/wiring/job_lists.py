@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
-from k3push.adapters.job_files import Trouble, read_job
+from k3push.adapters.job_files import Code, JobFileError, Trouble, read_job
 from k3push.adapters.job_files.strangers import Strange, taken
 from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import Settings
@@ -89,14 +90,14 @@ def opened_jobs(
                 jobs.append(
                     JobSource(name, how.selected, partial(read_job, how.selected, name=name))
                 )
-            elif name == STDIN:
-                path = stack.enter_context(_spooled())
-                jobs.append(JobSource(name, path, partial(_from_start, path, read)))
             elif name in strange:
-                path = stack.enter_context(taken(strange[name], name, aside=how.aside))
-                jobs.append(JobSource(name, path, partial(read, path, name=name), copied=True))
+                copy = stack.enter_context(taken(strange[name], name, aside=how.aside))
+                jobs.append(JobSource(name, copy, partial(read, copy, name=name), path))
+            elif name == STDIN or _is_pipe(path):
+                copy = stack.enter_context(_spooled(name))
+                jobs.append(JobSource(name, copy, partial(_from_start, copy, read, name)))
             else:
-                jobs.append(JobSource(name, path, partial(read, path)))
+                jobs.append(JobSource(name, path, partial(read, path), path))
         yield jobs
 
 
@@ -119,17 +120,36 @@ def _route(settings: Settings, name: str, how: JobOptions, asked: Asked) -> Rout
         raise Problem(remark("note.place", place=asked.place, why=str(error))) from error
 
 
-def _from_start(path: Path, read: Callable[[BinaryIO], Iterator[Listed]]) -> Iterator[Listed]:
+def _from_start(path: Path, read: Callable[..., Iterator[Listed]], name: str) -> Iterator[Listed]:
     with path.open("rb") as file:
-        yield from read(file)
+        yield from read(file, name=name)
+
+
+def _is_pipe(path: Path) -> bool:
+    """Whether a shell or a person gives a stream by a name, as `<(command)` does."""
+    try:
+        return path.is_fifo()
+    except OSError:
+        return False
+
+
+def _stream(name: str) -> AbstractContextManager[IO[bytes]]:
+    return nullcontext(sys.stdin.buffer) if name == STDIN else Path(name).open("rb")
 
 
 @contextmanager
-def _spooled() -> Iterator[Path]:
-    """Copy standard input to a file, since a job is read more than once."""
+def _spooled(name: str) -> Iterator[Path]:
+    """Copy a stream to a file, since a job is read more than once.
+
+    Raises:
+        JobFileError: It cannot be read, or not be copied.
+    """
     with tempfile.TemporaryDirectory(prefix="k3push-") as folder:
-        path = Path(folder) / "stdin"
-        with path.open("wb") as file:
-            while block := sys.stdin.buffer.read(1 << 20):
-                file.write(block)
+        path = Path(folder, "stream")
+        try:
+            with _stream(name) as given, path.open("wb") as file:
+                shutil.copyfileobj(given, file)
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise JobFileError(Trouble(Code.UNREADABLE, name, facts={"reason": why})) from error
         yield path

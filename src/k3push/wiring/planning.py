@@ -15,7 +15,6 @@ from k3push.core.plan import Foreseen, PlanHead, PlannedJob, PlannedRun, differe
 from k3push.core.remark import remark
 from k3push.ports import Clock, Ledger
 from k3push.runs.create import (
-    SELECTED,
     JobSource,
     new_run_id,
     results_folder,
@@ -24,7 +23,6 @@ from k3push.runs.create import (
 )
 from k3push.runs.problem import Problem
 from k3push.runs.stop import Stop
-from k3push.wiring.job_lists import STDIN
 from k3push.wiring.preview import Preview, Previewer, Reading
 
 
@@ -132,9 +130,7 @@ def _head(
         jobs=tuple(
             PlannedJob(
                 job.name,
-                ""
-                if job.name in {STDIN, SELECTED}
-                else str((Path(job.name) if job.copied else job.path).resolve()),
+                str(job.original.resolve()) if job.original else "",
                 sha256_of(job.path),
             )
             for job in jobs

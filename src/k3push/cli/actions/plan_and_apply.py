@@ -16,11 +16,11 @@ from k3push.core.model import Run
 from k3push.core.remark import remark
 from k3push.ports import Ledger
 from k3push.runs.control import left_to_another
-from k3push.runs.create import SELECTED, survey
+from k3push.runs.create import stands_beside, survey
 from k3push.runs.find import is_unfinished, living_beside
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem, innermost
-from k3push.wiring.job_lists import STDIN, JobOptions, opened_jobs, routes_of
+from k3push.wiring.job_lists import JobOptions, opened_jobs, routes_of
 from k3push.wiring.outputs import check_output
 from k3push.wiring.planning import check_plan
 from k3push.wiring.preview import Preview
@@ -132,8 +132,8 @@ def plan_path(first_job: str) -> Path:
 
     >>> plan_path("lists/orders.csv").as_posix()
     'lists/orders.plan.jsonl'
-    >>> plan_path(SELECTED).as_posix()
+    >>> plan_path("--select").as_posix()
     'selected.plan.jsonl'
     """
-    job = Path({STDIN: "stdin", SELECTED: "selected"}.get(first_job, first_job))
+    job = stands_beside(first_job)
     return job.parent / f"{job.stem or 'jobs'}.plan.jsonl"
