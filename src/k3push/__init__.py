@@ -8,8 +8,8 @@ by asking the ERP.
 Where to look:
 
 - `core`: the rules, pure. `core.safety.verdict.judge` says whether a chunk may travel twice,
-  `core.safety.evidence.conclude` what became of each number, `core.safety.life` which moves are
-  legal; `core.protocol` speaks the ERP's language, `core.pacing` says how much is sent when.
+  `core.safety.evidence.conclude` what became of each number, `core.safety.legal_moves` which moves
+  are legal; `core.protocol` speaks the ERP's language, `core.pacing` says how much is sent when.
 - `ports`: what the rules need from outside. `adapters`: HTTP, ledgers, job files.
 - `runs`: the use cases. `runs.execute` executes a run; `runs.engine` holds the tasks that go on
   side by side; `runs.attempt` is the one door to the ERP.

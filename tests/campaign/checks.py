@@ -9,7 +9,7 @@ from typing import Any
 
 from k3push.core.model import TWIN, Row, RunId, State, Target
 from k3push.core.safety.evidence import made_outcome
-from k3push.core.safety.life import FINAL
+from k3push.core.safety.legal_moves import FINAL
 from k3push.runs.source_check import CANCELLED_SINCE, SHARED
 from k3push.simulator import Channel, Policy, check_ledger
 from k3push.simulator.bills import APPROVED

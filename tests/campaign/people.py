@@ -10,7 +10,7 @@ import anyio
 
 from k3push.core.control_words import Command
 from k3push.core.model import BillNumber, RunId, State
-from k3push.core.safety.life import IllegalMoveError
+from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.ports import Doubt, Ledger, RunIsAliveError
 from k3push.runs.control import command
 from k3push.runs.create import plan_rejected, saying

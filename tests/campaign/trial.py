@@ -23,7 +23,7 @@ from k3push.core.model import RunId, State
 from k3push.core.pacing.window import Window
 from k3push.core.plan import Foreseen
 from k3push.core.protocol.logins import LoginCall, password_login
-from k3push.core.safety.life import FINAL
+from k3push.core.safety.legal_moves import FINAL
 from k3push.ports import Ledger, LedgerLostError, RunIsAliveError
 from k3push.runs.context import Context
 from k3push.runs.control import obey

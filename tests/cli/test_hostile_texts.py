@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from k3push.adapters.clock import SystemClock
-from k3push.cli.actions import show
+from k3push.cli.actions import explain_number, show_runs
 from k3push.cli.actions.fleet_status import _tenant_lines, _worker_lines
 from k3push.cli.console.logs import LogOptions, open_log
 from k3push.cli.console.progress import RunProgress
@@ -96,19 +96,20 @@ async def test_a_ledger_of_hostile_texts_is_shown(
         async def opened(_: object, ledger: Ledger = ledger) -> AsyncIterator[Ledger]:
             yield ledger
 
-        monkeypatch.setattr(show, "ledger_of", opened)
-        monkeypatch.setattr(show, "load_settings", lambda _: Settings())
+        for module in (show_runs, explain_number):
+            monkeypatch.setattr(module, "ledger_of", opened)
+            monkeypatch.setattr(module, "load_settings", lambda _: Settings())
         say = speaker(lang)
         match what:
             case "status":
-                await show.status(None, None, say)
+                await show_runs.status(None, None, say)
             case "explain":
-                await show.explain(None, evil_number(State.REJECTED, text), say)
+                await explain_number.explain(None, evil_number(State.REJECTED, text), say)
             case "search":
-                await show.explain(None, "rejected", say)
+                await explain_number.explain(None, "rejected", say)
             case _:
                 wanted = RunFilter()
-                await show.runs(None, wanted, say, limit=None, json=what != "runs")
+                await show_runs.runs(None, wanted, say, limit=None, json=what != "runs")
         out = capsys.readouterr()
         assert_harmless(out.out + out.err)
         lines.append((out.out + out.err).count("\n"))

@@ -11,7 +11,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from k3push.adapters import goals
+from k3push.adapters import output_files
 from k3push.adapters.ledger.sqlite import open_sqlite
 from k3push.adapters.plan_file import plan_written
 from k3push.cli.actions import demo
@@ -170,7 +170,7 @@ def test_a_link_that_another_user_has_set_is_not_followed(
     """Whoever may write to a folder would have a file written over that lies elsewhere."""
     Path("precious").write_text("mine", "utf-8")
     Path("all.csv").symlink_to("precious")
-    cleared.setattr(goals, "_ROOT", -1)
+    cleared.setattr(output_files, "_ROOT", -1)
     cleared.setattr(os, "geteuid", lambda: os.lstat("all.csv").st_uid + 1)
     assert run(("export", "--output", "all.csv"), "en") == 2
     assert "all.csv cannot be written: a link" in capsys.readouterr().err

@@ -22,7 +22,7 @@ from pydantic.fields import FieldInfo
 from k3push.cli.app import build_app
 from k3push.config.settings import Settings
 from k3push.core.model import State
-from k3push.core.safety.life import MOVES
+from k3push.core.safety.legal_moves import MOVES
 from k3push.words.language import Lang, speaker
 from tests.documents.pages import ROOT, SOURCE, Page
 

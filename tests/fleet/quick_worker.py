@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 
 from k3push.__main__ import main
-from k3push.adapters.job_files.apart import ReadersApart
+from k3push.adapters.job_files.reader_pool import ReadersApart
 from k3push.cli.actions import run_worker
 from k3push.fleet import due_schedules, worker
 from k3push.fleet.queue import Rhythm

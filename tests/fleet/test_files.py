@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from k3push.adapters.job_files.apart import ReadersApart
+from k3push.adapters.job_files.reader_pool import ReadersApart
 from k3push.adapters.ledger.postgres.database import Server
 from k3push.core.model import RunId
 from k3push.fleet.queue import VERSION, Queue, open_queue

@@ -27,7 +27,7 @@ from k3push.simulator.forms import Route as Rule
 from k3push.simulator.history import Maker
 from k3push.simulator.orders import PushOrder as Order
 from k3push.simulator.script import Rival
-from k3push.simulator.sights import Rights
+from k3push.simulator.visibility import Rights
 from tests.runs.office import (
     ROUTE,
     Office,

@@ -11,7 +11,7 @@ from k3push.core.model import Attempt, Exchange, Intent, Outcome, State
 from k3push.core.pacing.halting import HaltRule
 from k3push.core.pacing.pace import FIRST_CONCURRENCY
 from k3push.core.protocol.logins import password_login
-from k3push.core.safety.life import IllegalMoveError
+from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.core.safety.verdict import Verdict
 from k3push.runs.attempt import MOST_SESSIONS_A_CHUNK
 from k3push.runs.context import PushLimits

@@ -11,7 +11,7 @@ from k3push.core.model import State
 from k3push.runs import intake
 from k3push.runs.context import Context
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
-from k3push.simulator.sights import Rights
+from k3push.simulator.visibility import Rights
 from tests.runs.office import Office, orders, sandbox, steered
 from tests.runs.rough_answers import OPEN, doubled
 from tests.runs.test_proof import accounts, login

@@ -14,7 +14,7 @@ import httpx
 
 from k3push.adapters.erp.client import ErpClient
 from k3push.adapters.ledger.memory import MemoryLedger
-from k3push.adapters.signed_posts import post
+from k3push.adapters.webhook_post import post
 from k3push.config.settings_file import read_settings
 from k3push.core.model import RunId, State
 from k3push.runs.program_roles import ProgramRole
@@ -22,11 +22,11 @@ from k3push.runs.program_tokens import add_program
 from k3push.runs.request_stages import Request, requests
 from k3push.simulator import Site, build
 from k3push.simulator.transport import SandboxTransport
-from k3push.web.door import LOOPBACK, Rules
-from k3push.web.messenger import Messenger, Post
+from k3push.web.access import LOOPBACK, Rules
+from k3push.web.request_work import HandOver, Workshop
 from k3push.web.roles import Role
 from k3push.web.tenant_ledgers import Tenant
-from k3push.web.workshop import HandOver, Workshop
+from k3push.web.webhook_delivery import Messenger, Post
 from k3push.wiring.erp import ErpAccess
 from k3push.wiring.executor import Executor
 from k3push.wiring.webhook_receivers import Receivers

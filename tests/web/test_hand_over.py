@@ -25,7 +25,7 @@ from tests.web.visits import SPEAKERS, House, in_time
 
 @dataclass
 class Elsewhere:
-    """A fleet of one worker. Fulfils `web.workshop.HandOver`.
+    """A fleet of one worker. Fulfils `web.request_work.HandOver`.
 
     Attributes:
         works: It executes what it gets; else it never comes to it.

@@ -35,8 +35,8 @@ from k3push.simulator import build
 from k3push.simulator.forms import PURCHASE_ORDER
 from k3push.simulator.script import Channel
 from k3push.web.api.shapes import MOST_BILLS
-from k3push.web.lanes import MOST_AT_ONCE, Lane, Lanes
-from k3push.web.workshop import MOST_AHEAD
+from k3push.web.places import MOST_AT_ONCE, Lane, Lanes
+from k3push.web.request_work import MOST_AHEAD
 from k3push.wiring.executor import RunOptions
 from k3push.wiring.kept_access import IDLE_S
 from k3push.wiring.line_observer import LineObserver

@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from k3push.adapters.ledger.memory import MemoryLedger
-from k3push.web.door import LOOPBACK, Rules
+from k3push.web.access import LOOPBACK, Rules
 from k3push.web.live import SESSION_LOOK_S
 from k3push.web.roles import Role
 from k3push.web.tenant_ledgers import Tenant

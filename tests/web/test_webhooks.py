@@ -15,7 +15,7 @@ import anyio
 import httpx
 import pytest
 
-from k3push.adapters.signed_posts import Refused
+from k3push.adapters.webhook_post import Refused
 from k3push.runs.program_events import LONGEST_PAUSE_S, receiver_id, waiting
 from k3push.simulator import build
 from k3push.wiring.webhook_receivers import Receivers

@@ -52,7 +52,7 @@ FORWARDERS = {
     "web/templates/number.html",
     "web/templates/parts.html",
     "words/language.py",
-    "web/workshop.py",
+    "web/request_work.py",
 }
 
 

@@ -19,8 +19,8 @@ from typing import IO, Any
 import orjson
 from pydantic import TypeAdapter
 
-from k3push.adapters.goals import named
 from k3push.adapters.job_files.number_columns import flaw, internal_id
+from k3push.adapters.output_files import named
 from k3push.adapters.private_files import fresh_part, opened_for_owner, put_in_place
 from k3push.core.foreign_text import flaw_of
 from k3push.core.model import Target, id_in

@@ -117,7 +117,7 @@ def _exit_of(error: Exception, say: Say) -> int:
     """Say what went wrong, and return the exit code for it; a defect shows its trace."""
     from k3push.adapters.job_files import JobFileError  # noqa: PLC0415
     from k3push.config.setting_errors import SettingsError  # noqa: PLC0415
-    from k3push.core.safety.life import IllegalMoveError  # noqa: PLC0415
+    from k3push.core.safety.legal_moves import IllegalMoveError  # noqa: PLC0415
     from k3push.ports import (  # noqa: PLC0415
         LedgerLostError,
         NoLedgerError,

@@ -52,7 +52,7 @@ def id_in(key: BillNumber) -> str:
 
 
 class State(StrEnum):
-    """Where one number stands (docs/reference/states.md). `life.MOVES` has the legal moves."""
+    """Where one number stands (docs/reference/states.md); `legal_moves.MOVES` has the moves."""
 
     # An enum's own is written in Python, and a state is looked up some ten times for each number.
     __hash__ = str.__hash__

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from k3push.core.model import State
 from k3push.core.pacing.time_left import TimeLeft
-from k3push.core.safety.life import FINAL
+from k3push.core.safety.legal_moves import FINAL
 
 # Long enough for slow calls to even out, short enough to follow what is steered.
 RATE_OVER_S = 60.0

@@ -18,7 +18,7 @@ import anyio.to_thread
 
 from k3push.adapters.clock import SystemClock
 from k3push.adapters.job_files import Code, JobFileError
-from k3push.adapters.job_files.apart import ReadersApart
+from k3push.adapters.job_files.reader_pool import ReadersApart
 from k3push.adapters.ledger.postgres import PostgresLedger
 from k3push.adapters.ledger.postgres.database import Server
 from k3push.config.setting_errors import SettingsError

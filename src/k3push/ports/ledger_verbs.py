@@ -53,8 +53,8 @@ class Ledger(Protocol):
     behaves as if they were not there.
 
     What a verb wrote is on disk, power loss included, when it returns. Every verb raises
-    `LedgerLostError` when that cannot be said. A move that `life.MOVES` does not know is
-    refused with `life.IllegalMoveError` and changes nothing at all; a run that was never
+    `LedgerLostError` when that cannot be said. A move that `legal_moves.MOVES` does not know is
+    refused with `legal_moves.IllegalMoveError` and changes nothing at all; a run that was never
     opened is refused with `LookupError`, save by `run`.
     """
 
@@ -197,8 +197,8 @@ class Ledger(Protocol):
         Nobody owns the run from then on: what it has left is pruned.
 
         Raises:
-            life.IllegalMoveError: The run is none that `due_for_archive` tells of, whatever the
-                time, or is archived already.
+            legal_moves.IllegalMoveError: The run is none that `due_for_archive` tells of, whatever
+                the time, or is archived already.
         """
         ...
 
@@ -220,7 +220,7 @@ class Ledger(Protocol):
             How far that came, for the next call; None when the run is pruned.
 
         Raises:
-            life.IllegalMoveError: The run is not archived.
+            legal_moves.IllegalMoveError: The run is not archived.
         """
         ...
 
@@ -449,7 +449,7 @@ class Ledger(Protocol):
         A number is claimed for one bill, since a document may name nothing but the number: of
         several that have it, the next can be had once the one before is neither `sent` nor
         `unknown`, and until then *run* itself may be the holder. Two of one number in one call
-        are refused with `life.IllegalMoveError`.
+        are refused with `legal_moves.IllegalMoveError`.
         """
         ...
 
@@ -457,7 +457,7 @@ class Ledger(Protocol):
         """Write the intent down and move its rows to `sent`; only then may it be sent.
 
         Every bill must be claimed by `intent.run` and be `planned`, else all are refused
-        with `life.IllegalMoveError`. Targets, code and reason of the rows are cleared.
+        with `legal_moves.IllegalMoveError`. Targets, code and reason of the rows are cleared.
         """
         ...
 
@@ -475,7 +475,7 @@ class Ledger(Protocol):
 
         Repeating it changes nothing. *outcomes* tell of every number of the attempt, once;
         an attempt that `own` closed, or whose numbers have travelled again, is refused
-        (`life.IllegalMoveError`). *keep_claims* keeps the claims of rows that went back to
+        (`legal_moves.IllegalMoveError`). *keep_claims* keeps the claims of rows that went back to
         `planned` for the same run's next sending.
         """
         ...
@@ -497,16 +497,17 @@ class Ledger(Protocol):
         """Add documents that a later look has found to rows that name some already.
 
         Documents are never taken away: an outcome's targets hold all that its row has, else
-        everything is refused (`life.IllegalMoveError`), as it is for a row that is not in one of
-        `life.AMENDABLE`. State, targets, code and reason become those of the outcome, which is
-        `pushed` or `draft`.
+        everything is refused (`legal_moves.IllegalMoveError`), as it is for a row that is not in
+        one of `legal_moves.AMENDABLE`. State, targets, code and reason become those of the
+        outcome, which is `pushed` or `draft`.
         """
         ...
 
     async def put_off(self, run: RunId, outcomes: Sequence[Outcome]) -> None:
         """Say of rows that wait what for: code and reason become those of the outcome.
 
-        A row that is not (any more) in the outcome's state, one of `life.WAITING`, stays as it is.
+        A row that is not (any more) in the outcome's state, one of `legal_moves.WAITING`, stays as
+        it is.
         """
         ...
 
@@ -570,7 +571,7 @@ class Ledger(Protocol):
 
         Raises:
             OtherRunStepsError: Another run was in the way.
-            life.IllegalMoveError: The run does not follow one of them, or is in doubt of it.
+            legal_moves.IllegalMoveError: The run does not follow one of them, or is in doubt of it.
         """
         ...
 
@@ -586,7 +587,7 @@ class Ledger(Protocol):
         """Write down what came of an attempt at a step, once.
 
         Raises:
-            life.IllegalMoveError: Its executor was found dead meanwhile.
+            legal_moves.IllegalMoveError: Its executor was found dead meanwhile.
         """
         ...
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import anyio.to_thread
 import orjson
 
-from k3push.adapters.goals import named, whole_file
+from k3push.adapters.output_files import named, whole_file
 from k3push.core.cells import marked
 from k3push.reporting.audit_findings import Finding, Findings
 from k3push.reporting.html_templates import environment

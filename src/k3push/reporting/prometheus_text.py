@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from k3push.adapters.goals import named
+from k3push.adapters.output_files import named
 from k3push.adapters.private_files import put_in_place
 from k3push.reporting.metrics import HELP, Sample
 

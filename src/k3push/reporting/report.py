@@ -14,7 +14,7 @@ from typing import IO
 import anyio
 import anyio.to_thread
 
-from k3push.adapters.goals import Goal, named
+from k3push.adapters.output_files import Goal, named
 from k3push.adapters.private_files import opened_for_owner
 from k3push.core.advice.clusters import Clusters, asks_for_person
 from k3push.core.advice.diagnosis import code_of, code_of_step

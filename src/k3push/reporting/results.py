@@ -11,7 +11,7 @@ import anyio
 import anyio.to_thread
 import orjson
 
-from k3push.adapters.goals import Goal, whole_file
+from k3push.adapters.output_files import Goal, whole_file
 from k3push.adapters.private_files import fresh_part, opened_for_owner, put_in_place
 from k3push.adapters.strange_files import own_folder
 from k3push.core.advice.clusters import TOLD, Clusters, asks_for_person

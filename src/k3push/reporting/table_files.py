@@ -14,7 +14,7 @@ import anyio
 import anyio.to_thread
 import orjson
 
-from k3push.adapters.goals import named, whole_file
+from k3push.adapters.output_files import named, whole_file
 from k3push.core.cells import marked
 from k3push.core.model import Run, State
 from k3push.ports import Ledger

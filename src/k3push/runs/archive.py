@@ -15,7 +15,7 @@ from datetime import datetime
 import anyio
 
 from k3push.core.model import Run, RunId
-from k3push.core.safety.life import IllegalMoveError
+from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.ports import Ledger, RunIsAliveError, RunIsArchivedError
 from k3push.ports.archives import Archives, Part
 from k3push.runs.row_pages import PAGE_ROWS

@@ -55,7 +55,7 @@ from k3push.core.safety.evidence import (
     new_targets,
     strangers,
 )
-from k3push.core.safety.life import SENT_BEFORE, IllegalMoveError
+from k3push.core.safety.legal_moves import SENT_BEFORE, IllegalMoveError
 from k3push.core.safety.verdict import Cure, InDoubt, ReadBack, Said, SendAgain, judge
 from k3push.ports import (
     ErpUnreachableError,

@@ -30,7 +30,7 @@ from k3push.core.safety.doubles import (
     judge_documents,
     judge_namesakes,
 )
-from k3push.core.safety.life import SENT_BEFORE
+from k3push.core.safety.legal_moves import SENT_BEFORE
 from k3push.core.safety.verdict import ReadBack, judge
 from k3push.ports import Inspection, Ledger, Once
 from k3push.runs.audit_feeds import Batches

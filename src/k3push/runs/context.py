@@ -25,12 +25,12 @@ from k3push.core.pacing.call_limits import LEAST_LIMITS
 from k3push.core.pacing.halting import HaltRule, Tally
 from k3push.core.pacing.pace import Ended, Pace, Sample
 from k3push.core.safety.ages import least_age_s
-from k3push.core.safety.life import SENT_BEFORE
+from k3push.core.safety.legal_moves import SENT_BEFORE
 from k3push.core.safety.verdict import Said
 from k3push.ports import Clock, Doubt, Erp, Ledger, Made, Watch
+from k3push.runs.document_makers import made_alike
 from k3push.runs.link_discovery import find_links
 from k3push.runs.lookup import Links, can_ask
-from k3push.runs.makers import made_alike
 from k3push.runs.proof import MOST_KNOWN, Began, Proofs
 from k3push.runs.stop import Cause, Stop
 from k3push.runs.throttle import Throttle

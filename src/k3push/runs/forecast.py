@@ -37,7 +37,7 @@ from k3push.core.model import (
 from k3push.core.pacing.chunking import split
 from k3push.core.plan import Forecast, Foreseen, busy_seconds
 from k3push.core.remark import remark
-from k3push.core.safety.life import OPEN
+from k3push.core.safety.legal_moves import OPEN
 from k3push.core.safety.matching import MOST_NUMBERS
 from k3push.ports import Erp, Ledger, Made
 from k3push.runs.context import PushLimits

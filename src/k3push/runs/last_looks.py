@@ -16,12 +16,12 @@ import anyio
 from k3push.core.model import PARTLY, TWIN, BillNumber, Outcome, Row, State, Target
 from k3push.core.remark import remark
 from k3push.core.safety.evidence import made_beside, new_targets
-from k3push.core.safety.life import AMENDABLE, SENT_BEFORE
+from k3push.core.safety.legal_moves import AMENDABLE, SENT_BEFORE
 from k3push.ports import SHORTEST_WAIT_S
 from k3push.runs.context import Context
-from k3push.runs.due_looks import due_since, note_due, note_made
 from k3push.runs.earlier_calls import doubted_by_others, was_in_doubt
 from k3push.runs.lookup import look_at_targets
+from k3push.runs.missed_looks import due_since, note_due, note_made
 from k3push.runs.own_documents import (
     attempts_by,
     but_open_elsewhere,

@@ -12,8 +12,8 @@ from k3push.core.model import Step as FollowStep
 from k3push.core.pacing.pace import Step
 from k3push.core.safety.document_steps import done_states
 from k3push.ports import Ledger
-from k3push.runs.due_looks import due_since
 from k3push.runs.listed_files import file_at, kept_line_counts
+from k3push.runs.missed_looks import due_since
 from k3push.runs.row_pages import not_enrolled
 from k3push.runs.stop import Cause, Stop
 

@@ -1,8 +1,8 @@
 """What a run's rows say for documents that have come since its calls: which of them are its own.
 
 What another run of this ledger has made is that run's, and what somebody else has made is told by
-its maker and its time (`makers`). Either beside a document of ours makes a twin: two programs, or
-a program and a person, have pushed one bill, and none could hold the other back.
+its maker and its time (`document_makers`). Either beside a document of ours makes a twin: two
+programs, or a program and a person, have pushed one bill, and none could hold the other back.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from k3push.core.model import (
 )
 from k3push.core.remark import remark
 from k3push.core.safety.evidence import made_beside, new_targets
-from k3push.core.safety.life import OPEN
+from k3push.core.safety.legal_moves import OPEN
 from k3push.ports import AttemptRecord, Ledger
 from k3push.runs.context import Context
+from k3push.runs.document_makers import Calls
 from k3push.runs.earlier_calls import words_of_refusal
-from k3push.runs.makers import Calls
 
 
 async def attempts_by(ledger: Ledger, run: RunId, bill: BillNumber) -> list[AttemptRecord]:

@@ -30,16 +30,7 @@ import anyio
 
 from k3push.core.model import BillNumber, RunId, Sighting, Standing, Target
 from k3push.ports import Ledger, Made
-from k3push.runs.lookup import (
-    Looker,
-    can_ask,
-    look_at_newest,
-    look_at_newest_links,
-    look_at_standings,
-    look_at_targets,
-    look_for_strays,
-)
-from k3push.runs.makers import (
+from k3push.runs.document_makers import (
     CLOCKS_DIFFER,
     LEAST_SAMPLE,
     SAMPLE,
@@ -48,6 +39,15 @@ from k3push.runs.makers import (
     created_at,
     creators_of,
     made_alike,
+)
+from k3push.runs.lookup import (
+    Looker,
+    can_ask,
+    look_at_newest,
+    look_at_newest_links,
+    look_at_standings,
+    look_at_targets,
+    look_for_strays,
 )
 
 # Documents that answers have named, of which the newest are remembered.

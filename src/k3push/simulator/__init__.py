@@ -7,13 +7,13 @@ misreading cannot hide on both sides. From the inside out:
   `write_back`, `refusals`, `collation`), and what becomes of targets (`documents`, `operations`,
   `flows`, `history`);
 - `requests`, `orders`, `filters`, `selecting`, `fields`, `tables`, `queries`, `sign_in`, `answers`
-  speak the ERP's language, and `sights` and `replica` say what a user gets to see;
+  speak the ERP's language, and `visibility` and `replica` say what a user gets to see;
 - `faults`, `script`, `plan_files`, `presets`, `endings` say what goes wrong, `load` how long it
   takes;
 - `site` and its `operation_desk` put them together; `http_server` and `transport` carry it, over
   sockets and in memory.
 
-`sandbox_options.build` makes a site; `ledger_check` and `step_check` compare a ledger with what
+`sandbox_options.build` makes a site; `row_check` and `step_check` compare a ledger with what
 really happened. The in-memory transport needs httpx and is therefore not imported here:
 ``from k3push.simulator.transport import SandboxTransport``.
 """
@@ -25,7 +25,6 @@ from k3push.simulator.flows import Flow, FlowNode
 from k3push.simulator.forms import Policy
 from k3push.simulator.history import Maker
 from k3push.simulator.http_server import serve
-from k3push.simulator.ledger_check import check_ledger
 from k3push.simulator.load import Queue
 from k3push.simulator.operations import BulkHabits
 from k3push.simulator.orders import Approval, Operation, OperationOrder, PushOrder
@@ -33,6 +32,7 @@ from k3push.simulator.plan_files import load_plan, plan_from
 from k3push.simulator.presets import PRESETS
 from k3push.simulator.queries import QueryLimits
 from k3push.simulator.refusals import MsgCode, OnRefusal, Refusal, Texts
+from k3push.simulator.row_check import check_ledger
 from k3push.simulator.sandbox_options import PAYABLES, SandboxOptions, build, first_orders
 from k3push.simulator.script import (
     Aimed,
@@ -45,9 +45,9 @@ from k3push.simulator.script import (
     Seeded,
     Step,
 )
-from k3push.simulator.sights import Sight
 from k3push.simulator.sign_in import Accounts
 from k3push.simulator.site import Site
+from k3push.simulator.visibility import Sight
 from k3push.simulator.world import World
 from k3push.simulator.write_back import WriteBack
 

@@ -31,7 +31,6 @@ from k3push.simulator.selecting import (
     read_query,
     whole,
 )
-from k3push.simulator.sights import Rights
 from k3push.simulator.tables import (
     DONE_TASKS,
     INSTANCES,
@@ -42,6 +41,7 @@ from k3push.simulator.tables import (
     rules_of,
     tasks_of,
 )
+from k3push.simulator.visibility import Rights
 from k3push.simulator.world import World
 
 # FieldType of QueryBusinessInfo; only 61, 106 and 127 are known (P 15.1).

@@ -29,9 +29,9 @@ from k3push.simulator.presets import PRESETS
 from k3push.simulator.queries import Desk, QueryLimits
 from k3push.simulator.refusals import OnRefusal, Texts
 from k3push.simulator.script import FaultPlan, FaultScript
-from k3push.simulator.sights import Rights, Sight
 from k3push.simulator.sign_in import Accounts, Logins
 from k3push.simulator.site import Manners, Site
+from k3push.simulator.visibility import Rights, Sight
 from k3push.simulator.world import World
 from k3push.simulator.write_back import WriteBack
 

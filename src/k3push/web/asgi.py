@@ -19,24 +19,24 @@ from starlette.types import ASGIApp
 
 from k3push.ports import Clock, LedgerLostError
 from k3push.reporting.html_templates import asset
+from k3push.web.access import TAKES_FILES, Guard, Log, Rules, Visitor, is_for_programs
 from k3push.web.api.application import api_of
 from k3push.web.api.problems import kind_of, problem
-from k3push.web.door import TAKES_FILES, Guard, Log, Rules, Visitor, is_for_programs
 from k3push.web.entry import Entry
 from k3push.web.further_execution_buttons import FurtherExecutionButtons
+from k3push.web.health_and_metrics import Machines
 from k3push.web.live import Watchers
-from k3push.web.machines import Machines
 from k3push.web.number_pages import NumberPages
 from k3push.web.overview import Overview
 from k3push.web.page_context import PageContext
 from k3push.web.push_pages import PushPages
+from k3push.web.request_work import Workshop
 from k3push.web.result_files import ResultFiles
 from k3push.web.roles import Role, Roles
 from k3push.web.run_pages import RunPages
 from k3push.web.schedule_pages import SchedulePages
 from k3push.web.sessions import Brake, Sessions, Token
 from k3push.web.tenant_ledgers import Tenant, TenantLedgers
-from k3push.web.workshop import Workshop
 from k3push.words.language import Say
 
 PROGRAMS = "/api/v1"

@@ -10,7 +10,7 @@ from dataclasses import replace
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from k3push.web.door import Visitor
+from k3push.web.access import Visitor
 from k3push.web.openid_entry import CALLBACK, COOKIE, OpenIdEntry
 from k3push.web.page_context import PageContext
 from k3push.web.sessions import same

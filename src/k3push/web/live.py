@@ -24,7 +24,7 @@ from k3push.runs.control import Orders, orders_of
 from k3push.runs.find import living_beside
 from k3push.runs.outcome import NOT_FOLLOWED, Followed, followed_of
 from k3push.runs.request_stages import is_asked_for
-from k3push.web.door import Log
+from k3push.web.access import Log
 
 LOOK_EVERY_S = 1.0
 # A line that says nothing, so that a proxy does not take the silence for a dead connection.

@@ -14,14 +14,14 @@ from starlette.responses import RedirectResponse, Response
 from k3push.core.advice.diagnosis import advise, code_of, code_of_step
 from k3push.core.model import BillNumber, Run, RunId, State
 from k3push.core.safety.document_steps import FOR_PERSON
-from k3push.core.safety.life import IllegalMoveError
+from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.ports import LedgerLostError, RunIsAliveError
 from k3push.runs.control import left_to_another
+from k3push.runs.doubts_of_person import doubts_meant, kinds_of
 from k3push.runs.find import RunFilter, rows_holding
 from k3push.runs.problem import Problem
 from k3push.runs.row_pages import FollowedRow, with_follow
 from k3push.runs.settle import settle_by_word
-from k3push.runs.word_of_person import doubts_meant, kinds_of
 from k3push.web.bill_history import events_of
 from k3push.web.page_context import PageContext, Visit
 from k3push.web.pages import Frame, number_url, whole
@@ -215,7 +215,7 @@ class NumberPages:
             return self._desk.page(
                 request,
                 visit.frame,
-                "sure.html",
+                "confirm_settle.html",
                 number=number,
                 word=word,
                 because=because[:LONGEST_WORD],

@@ -14,13 +14,13 @@ from starlette.responses import HTMLResponse, Response
 
 from k3push.core.model import Run, RunId
 from k3push.ports import Clock, Ledger
-from k3push.web.door import Log, Rules, Visitor
+from k3push.web.access import Log, Rules, Visitor
 from k3push.web.live import Watchers
 from k3push.web.pages import Frame, rendered
+from k3push.web.request_work import Workshop
 from k3push.web.roles import Roles
 from k3push.web.sessions import Brake, Sessions, Token
 from k3push.web.tenant_ledgers import Tenant, TenantLedgers
-from k3push.web.workshop import Workshop
 from k3push.words.language import Say, browser_language
 
 LANG_COOKIE = "k3push-lang"

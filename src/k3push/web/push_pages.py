@@ -45,9 +45,9 @@ from k3push.web.request_origin import (
     origin_of_selection,
     to_be_approved,
 )
+from k3push.web.request_work import Reading
 from k3push.web.roles import is_one_person
 from k3push.web.uploads import MOST_UPLOAD_BYTES, Upload, keep
-from k3push.web.workshop import Reading
 from k3push.wiring.inbox import digest_now
 from k3push.wiring.job_lists import JobOptions
 from k3push.wiring.selected_bills import LIST as SELECTED_LIST

@@ -10,8 +10,8 @@ import anyio
 
 from k3push.core.model import RunId
 from k3push.ports import Glance, Ledger, LedgerLostError
+from k3push.web.request_work import Workshop
 from k3push.web.roles import Role
-from k3push.web.workshop import Workshop
 
 TENANTS_AT_ONCE = 500
 """Tenants that are asked for in one query, so that whoever else asks need not wait for long."""

@@ -23,7 +23,7 @@ from k3push.config.settings import ScheduleSettings, Settings
 from k3push.core.model import FolderFile
 from k3push.ports import Clock, Ledger, LedgerLostError, Memo
 from k3push.runs.request_stages import Kind, Request, Stage, put_request, requests
-from k3push.web.door import Log
+from k3push.web.access import Log
 from k3push.web.request_origin import origin_of_file, origin_of_selection
 from k3push.wiring.inbox import batches_of, new_of_ledger
 from k3push.wiring.job_lists import JobOptions

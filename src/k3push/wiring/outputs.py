@@ -10,7 +10,7 @@ import errno
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from k3push.adapters.goals import named
+from k3push.adapters.output_files import named
 from k3push.adapters.plan_file import is_plan
 from k3push.config.settings import Settings
 from k3push.core.model import Run

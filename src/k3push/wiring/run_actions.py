@@ -17,13 +17,13 @@ from k3push.config.settings import Settings
 from k3push.core.model import Follow, Route, Run, State
 from k3push.core.plan import Foreseen
 from k3push.core.remark import remark
-from k3push.core.safety.life import OPEN
+from k3push.core.safety.legal_moves import OPEN
 from k3push.ports import Ledger, RunIsAliveError
 from k3push.runs.control import left_to_another
 from k3push.runs.create import JobSource, plan_rejected, saying
-from k3push.runs.due_looks import due_since
 from k3push.runs.execute import Only
 from k3push.runs.find import MOST_NAMED, is_unfinished
+from k3push.runs.missed_looks import due_since
 from k3push.runs.outcome import Ending
 from k3push.runs.problem import Problem
 from k3push.runs.request_stages import Act, note_act

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from k3push.adapters.signed_posts import SHORTEST_SECRET, is_address
+from k3push.adapters.webhook_post import SHORTEST_SECRET, is_address
 from k3push.config.setting_errors import Fault, SettingsError
 from k3push.config.settings import Settings
 from k3push.core.remark import remark

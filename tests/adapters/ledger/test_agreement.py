@@ -29,7 +29,7 @@ from k3push.core.model import (
     id_in,
     number_in,
 )
-from k3push.core.safety.life import SENT_BEFORE, IllegalMoveError
+from k3push.core.safety.legal_moves import SENT_BEFORE, IllegalMoveError
 from k3push.ports import Ledger, RunIsAliveError
 from tests.adapters.ledger.samples import ACCOUNT, a_run, identified, intent, later
 

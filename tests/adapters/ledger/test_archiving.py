@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from k3push.core.model import Archive, Document, Follow, RunId, State
-from k3push.core.safety.life import IllegalMoveError
+from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.ports import Ledger, RunIsArchivedError
 from tests.adapters.ledger.samples import (
     ANSWER,

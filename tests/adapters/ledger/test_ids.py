@@ -19,7 +19,7 @@ from k3push.core.model import (
     Target,
     key_of,
 )
-from k3push.core.safety.life import IllegalMoveError
+from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.ports import Holder, Ledger, Made
 from tests.adapters.ledger.samples import ANSWER, a_run, intent, later, numbers
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from k3push.core.model import PARTLY, TWIN, Outcome, RunId, State, Target
-from k3push.core.safety.life import AMENDABLE, IllegalMoveError
+from k3push.core.safety.legal_moves import AMENDABLE, IllegalMoveError
 from k3push.ports import Doubt, Ledger, Made
 from tests.adapters.ledger.samples import (
     ANSWER,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from k3push.core.model import BillNumber, Listed, Outcome, Repeat, Row, RunId, State, Target
-from k3push.core.safety.life import IllegalMoveError
+from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.ports import Ledger
 from tests.adapters.ledger.samples import (
     ANSWER,

@@ -10,7 +10,7 @@ import pytest
 from k3push.core.control_words import Command, Verb
 from k3push.core.model import FolderFile, RunId, State
 from k3push.core.pacing.server_model import Learnt, Server
-from k3push.core.safety.life import IllegalMoveError
+from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.ports import Glance, Holder, Ledger, RunIsAliveError
 from tests.adapters.ledger.samples import (
     ANSWER,

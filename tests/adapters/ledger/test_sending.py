@@ -15,7 +15,7 @@ from k3push.core.model import (
     State,
     Target,
 )
-from k3push.core.safety.life import FINAL, MOVES, OPEN, SENT_BEFORE, IllegalMoveError
+from k3push.core.safety.legal_moves import FINAL, MOVES, OPEN, SENT_BEFORE, IllegalMoveError
 from k3push.ports import Doubt, Holder, Ledger
 from tests.adapters.ledger.samples import (
     ANSWER,
@@ -407,7 +407,7 @@ async def test_retry_clears_what_a_rejected_number_was_told(ledger: Ledger) -> N
 async def test_a_conclusion_with_one_illegal_move_changes_nothing(
     ledger: Ledger, old: State, new: State
 ) -> None:
-    """The table is `life.MOVES`; and only an attempt makes a number `sent`."""
+    """The table is `legal_moves.MOVES`; and only an attempt makes a number `sent`."""
     run = await planned(ledger, "A B")
     if old is State.ALREADY:
         await ledger.conclude(run, outcomes("A", old), at=later(1))

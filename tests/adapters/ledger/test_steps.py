@@ -17,7 +17,7 @@ from k3push.core.model import (
     Step,
     StepIntent,
 )
-from k3push.core.safety.life import IllegalMoveError
+from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.ports import Ledger, OtherRunStepsError
 from tests.adapters.ledger.samples import ANSWER, NOON, OTHER_ACCOUNT, UPTIME, later, planned
 

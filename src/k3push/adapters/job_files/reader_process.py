@@ -1,4 +1,4 @@
-"""A process that reads job files for `apart`: one after another, until it has grown."""
+"""A process that reads job files for `reader_pool`: one after another, until it has grown."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import orjson
 
-from k3push.adapters.goals import named, whole_file
 from k3push.adapters.job_files.number_columns import can_be_listed
+from k3push.adapters.output_files import named, whole_file
 from k3push.core.cells import LIST_COLUMNS, marked
 from k3push.core.model import BillNumber
 from k3push.core.protocol.selection import Selected

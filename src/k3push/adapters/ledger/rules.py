@@ -23,7 +23,7 @@ from k3push.core.model import (
     number_in,
 )
 from k3push.core.remark import remark
-from k3push.core.safety import life
+from k3push.core.safety import legal_moves
 from k3push.ports import Glance, Made, RunIsArchivedError
 
 Time = TypeVar("Time", datetime, str)
@@ -122,7 +122,7 @@ class Claimed(NamedTuple):
 
     def yields(self, bill: BillNumber) -> bool:
         """Say whether the claim can be had for a bill of the number."""
-        is_open = self.state in life.OPEN
+        is_open = self.state in legal_moves.OPEN
         if self.mine:
             return bill == self.bill or not is_open
         return not self.alive and not is_open
@@ -151,17 +151,17 @@ def share_out(
 def check_begin(number: BillNumber, standing: Standing | None, *, claimed: bool) -> None:
     """Raise unless a number may travel: a row of the run, planned, and claimed by the run."""
     if standing is None:
-        raise life.IllegalMoveError(f"{number}: the run has no such row")
+        raise legal_moves.IllegalMoveError(f"{number}: the run has no such row")
     if not claimed:
-        raise life.IllegalMoveError(f"{number}: the run does not hold its claim")
-    life.check(number, standing.state, State.SENT)
+        raise legal_moves.IllegalMoveError(f"{number}: the run does not hold its claim")
+    legal_moves.check(number, standing.state, State.SENT)
 
 
 def check_once(bills: Iterable[BillNumber]) -> None:
     """Raise if a number would travel twice in one attempt, for one bill or for two."""
     twice = [number for number, times in Counter(map(number_in, bills)).items() if times > 1]
     if twice:
-        raise life.IllegalMoveError(f"{twice[0]}: named twice in one attempt")
+        raise legal_moves.IllegalMoveError(f"{twice[0]}: named twice in one attempt")
 
 
 def check_claim(bills: Iterable[BillNumber]) -> None:
@@ -178,11 +178,13 @@ def check_recording(
     dead is closed: its numbers are settled by looking, and may be travelling again by now.
     """
     if killed:
-        raise life.IllegalMoveError(f"attempt {attempt}: it was closed after its process had ended")
+        raise legal_moves.IllegalMoveError(
+            f"attempt {attempt}: it was closed after its process had ended"
+        )
     told = Counter(outcome.number for outcome in outcomes)
     wrong = sorted(told.keys() ^ set(carried)) or [n for n, times in told.items() if times > 1]
     if wrong:
-        raise life.IllegalMoveError(
+        raise legal_moves.IllegalMoveError(
             f"attempt {attempt}: the outcomes must tell of each number once, see {wrong[0]}"
         )
 
@@ -198,27 +200,31 @@ def check_outcomes(
         attempt: The attempt that the outcomes come from, or 0.
 
     Raises:
-        life.IllegalMoveError: A move is illegal, so none may be made.
+        legal_moves.IllegalMoveError: A move is illegal, so none may be made.
     """
     moves: dict[int, Outcome] = {}
     for outcome, standing in zip(outcomes, standings, strict=True):
         if standing is None:
-            raise life.IllegalMoveError(f"{outcome.number}: the run has no such row")
+            raise legal_moves.IllegalMoveError(f"{outcome.number}: the run has no such row")
         if standing.place in moves:
-            raise life.IllegalMoveError(f"{outcome.number}: told of twice")
+            raise legal_moves.IllegalMoveError(f"{outcome.number}: told of twice")
         if outcome.state is State.SENT:
-            raise life.IllegalMoveError(f"{outcome.number}: only an attempt makes a number sent")
+            raise legal_moves.IllegalMoveError(
+                f"{outcome.number}: only an attempt makes a number sent"
+            )
         if attempt and standing.attempt != attempt:
-            raise life.IllegalMoveError(
+            raise legal_moves.IllegalMoveError(
                 f"{outcome.number}: attempt {standing.attempt} carried it after attempt {attempt}"
             )
         # Who claims a number takes an executor for dead that has lost its connection for a moment,
         # and leaves its row in doubt; but the attempt is open, and tells what it has come to.
         lost = attempt and standing.state is State.UNKNOWN
-        life.check(outcome.number, State.SENT if lost else standing.state, outcome.state)
+        legal_moves.check(outcome.number, State.SENT if lost else standing.state, outcome.state)
         unsent = standing.state in _UNSENT and not standing.attempt
-        if unsent and outcome.state in life.SENT_BEFORE:
-            raise life.IllegalMoveError(f"{outcome.number}: {outcome.state}, and was never sent")
+        if unsent and outcome.state in legal_moves.SENT_BEFORE:
+            raise legal_moves.IllegalMoveError(
+                f"{outcome.number}: {outcome.state}, and was never sent"
+            )
         moves[standing.place] = outcome
     return tuple(moves.items())
 
@@ -244,26 +250,26 @@ def check_amending(
         rows: Place, state and ids of the documents of each row; None where the run has no row.
 
     Raises:
-        life.IllegalMoveError: A row names no documents, or would lose one.
+        legal_moves.IllegalMoveError: A row names no documents, or would lose one.
     """
     amended: dict[int, Outcome] = {}
     for outcome, row in zip(outcomes, rows, strict=True):
         if row is None:
-            raise life.IllegalMoveError(f"{outcome.number}: the run has no such row")
+            raise legal_moves.IllegalMoveError(f"{outcome.number}: the run has no such row")
         place, state, ids = row
         if place in amended:
-            raise life.IllegalMoveError(f"{outcome.number}: told of twice")
-        if state not in life.AMENDABLE or outcome.state not in life.SENT_BEFORE:
-            raise life.IllegalMoveError(f"{outcome.number}: {state} is not amended")
+            raise legal_moves.IllegalMoveError(f"{outcome.number}: told of twice")
+        if state not in legal_moves.AMENDABLE or outcome.state not in legal_moves.SENT_BEFORE:
+            raise legal_moves.IllegalMoveError(f"{outcome.number}: {state} is not amended")
         if not set(ids) <= {target.id for target in outcome.targets}:
-            raise life.IllegalMoveError(f"{outcome.number}: a document would be taken away")
+            raise legal_moves.IllegalMoveError(f"{outcome.number}: a document would be taken away")
         amended[place] = outcome
     return tuple(amended.items())
 
 
 def keeps_claim(state: State, *, keep_planned: bool = False) -> bool:
     """Say whether a number that moved to *state* stays claimed."""
-    return state in life.OPEN or (keep_planned and state is State.PLANNED)
+    return state in legal_moves.OPEN or (keep_planned and state is State.PLANNED)
 
 
 def claims_that_end(
@@ -291,7 +297,7 @@ def tallied(
 
 def settled_at(state: State, at: Time) -> Time | None:
     """Return what `Row.settled_at` becomes with a move to *state*, as a time or as its text."""
-    return at if state in life.FINAL else None
+    return at if state in legal_moves.FINAL else None
 
 
 def may_be_one(one_id: str, other_id: str) -> bool:
@@ -333,7 +339,7 @@ def spell(
         What to write, and the rows to take away with the row that stands for each.
 
     Raises:
-        life.IllegalMoveError: Two rows are one bill, and neither may be taken away.
+        legal_moves.IllegalMoveError: Two rows are one bill, and neither may be taken away.
     """
     by_place = {row.place: row for row in rows}
     new = {
@@ -381,27 +387,31 @@ def _loser(one: Spelled, other: Spelled, bill: BillNumber) -> Spelled:
     for row in sorted((one, other), key=lambda each: each.place, reverse=True):
         if row.state is State.PLANNED and not row.attempt:
             return row
-    raise life.IllegalMoveError(f"{bill}: two rows of the run are this bill, and both have a past")
+    raise legal_moves.IllegalMoveError(
+        f"{bill}: two rows of the run are this bill, and both have a past"
+    )
 
 
 def check_step(ids: Collection[str], known: Mapping[str, Document]) -> None:
     """Raise unless each of *ids* is a document that the run follows, and is in doubt of none."""
     for id_ in ids:
         if id_ not in known:
-            raise life.IllegalMoveError(f"document {id_}: the run does not follow it")
+            raise legal_moves.IllegalMoveError(f"document {id_}: the run does not follow it")
         if known[id_].follow is Follow.UNKNOWN:
-            raise life.IllegalMoveError(f"document {id_}: the answer to a step of it was lost")
+            raise legal_moves.IllegalMoveError(
+                f"document {id_}: the answer to a step of it was lost"
+            )
 
 
 def check_step_recording(attempt: int, *, killed: bool) -> None:
     """Raise where the executor of an attempt at a step was found dead."""
     if killed:
-        raise life.IllegalMoveError(f"step {attempt}: {KILLED_BECAUSE}")
+        raise legal_moves.IllegalMoveError(f"step {attempt}: {KILLED_BECAUSE}")
 
 
 def refuse_archive(run: RunId) -> NoReturn:
     """Raise for a run that may not be archived, or is."""
-    raise life.IllegalMoveError(f"run {run}: it is not over, or archived already")
+    raise legal_moves.IllegalMoveError(f"run {run}: it is not over, or archived already")
 
 
 def check_executable(run: RunId, found: Sequence[Any] | None) -> None:
@@ -414,5 +424,5 @@ def is_pruned(run: RunId, found: Sequence[Any] | None) -> bool:
     """Say whether nothing is left to be removed of a run that is archived."""
     archive, pruned = found or (None, 0)
     if archive is None:
-        raise life.IllegalMoveError(f"run {run}: it is not archived")
+        raise legal_moves.IllegalMoveError(f"run {run}: it is not archived")
     return bool(pruned)

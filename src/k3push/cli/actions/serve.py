@@ -38,14 +38,14 @@ from k3push.fleet.queue_place import needs_fleet, needs_shared_ledger, queue_of
 from k3push.ports import Ledger, LedgerLostError
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
+from k3push.web.access import LOOPBACK, Log, Rules
 from k3push.web.asgi import Dashboard, dashboard
 from k3push.web.connection_limits import Limits, SeldomTold, room
-from k3push.web.door import LOOPBACK, Log, Rules
-from k3push.web.messenger import Messenger
 from k3push.web.openid_rules import OpenId
+from k3push.web.request_work import HandOver, Workshop
 from k3push.web.roles import Role
 from k3push.web.tenant_ledgers import Tenant
-from k3push.web.workshop import HandOver, Workshop
+from k3push.web.webhook_delivery import Messenger
 from k3push.wiring.config_file import find_config, load_settings
 from k3push.wiring.open_ledger import ledger_of
 from k3push.wiring.outputs import check_output

@@ -73,9 +73,9 @@ def add_looking(app: typer.Typer, say: Say) -> None:
 
     @app.command(help=say("command.status"), short_help=say("command.status.short"))
     def status(name: RunName = None, config: Config = None) -> int:
-        from k3push.cli.actions import show  # noqa: PLC0415
+        from k3push.cli.actions import show_runs  # noqa: PLC0415
 
-        return awaited(lambda: show.status(config, name, say))
+        return awaited(lambda: show_runs.status(config, name, say))
 
     @app.command(
         help=say("command.runs"),
@@ -99,13 +99,13 @@ def add_looking(app: typer.Typer, say: Say) -> None:
         json: Annotated[bool, typer.Option("--json", help=say("option.runs_json"))] = False,
         config: Config = None,
     ) -> int:
-        from k3push.cli.actions import show  # noqa: PLC0415
+        from k3push.cli.actions import show_runs  # noqa: PLC0415
         from k3push.runs.find import RunFilter  # noqa: PLC0415
 
         wanted = RunFilter(
             route=route or "", exit=code, words=words or "", in_rows=True, needs=needs
         )
-        return awaited(lambda: show.runs(config, wanted, say, limit=limit, json=json))
+        return awaited(lambda: show_runs.runs(config, wanted, say, limit=limit, json=json))
 
     @app.command(
         help=say("command.explain"),
@@ -119,11 +119,11 @@ def add_looking(app: typer.Typer, say: Say) -> None:
         ] = None,
         config: Config = None,
     ) -> int:
-        from k3push.cli.actions import show  # noqa: PLC0415
+        from k3push.cli.actions import explain_number  # noqa: PLC0415
 
         if archive is not None:
-            return awaited(lambda: show.explain_archived(config, number, archive, say))
-        return awaited(lambda: show.explain(config, number, say))
+            return awaited(lambda: explain_number.explain_archived(config, number, archive, say))
+        return awaited(lambda: explain_number.explain(config, number, say))
 
     @app.command(
         help=say("command.report"),
@@ -137,9 +137,9 @@ def add_looking(app: typer.Typer, say: Say) -> None:
         name: RunName = None,
         config: Config = None,
     ) -> int:
-        from k3push.cli.actions import show  # noqa: PLC0415
+        from k3push.cli.actions import write_results  # noqa: PLC0415
 
-        return awaited(lambda: show.report(config, name, say, output))
+        return awaited(lambda: write_results.report(config, name, say, output))
 
     @app.command(
         help=say("command.export"),
@@ -158,7 +158,7 @@ def add_looking(app: typer.Typer, say: Say) -> None:
         ] = None,
         config: Config = None,
     ) -> int:
-        from k3push.cli.actions import show  # noqa: PLC0415
+        from k3push.cli.actions import write_results  # noqa: PLC0415
         from k3push.core.model import State  # noqa: PLC0415
 
         try:
@@ -168,5 +168,5 @@ def add_looking(app: typer.Typer, say: Say) -> None:
             known = ", ".join(State)
             raise typer.BadParameter(say("error.bad_state", text=wrong, known=known)) from error
         return awaited(
-            lambda: show.export(config, name, say, form=form, output=output, states=wanted)
+            lambda: write_results.export(config, name, say, form=form, output=output, states=wanted)
         )

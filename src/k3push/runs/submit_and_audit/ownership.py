@@ -6,12 +6,13 @@ have made documents that our answers name. Of a number that has more documents t
 nobody but a person can say which is to stay. And what an earlier execution has found may be
 another bill's by now, since a restored database gives ids and numbers out again.
 
-`makers` and `own_documents` ask a like question, whether what has come since a push was made by
-it, and a mistake costs the opposite there. To take our own document for another's would push its
-bill a second time; so one passes for ours whose maker nobody knows, or who may be the maker of its
-bill. Here to take another's for ours would audit it, while one that is left alone waits for a
-person; so it has to bear the one maker of what answers to this run name. That is learnt from
-documents that are read for their steps anyway, where `makers` reads a sample of all runs.
+`document_makers` and `own_documents` ask a like question, whether what has come since a push was
+made by it, and a mistake costs the opposite there. To take our own document for another's would
+push its bill a second time; so one passes for ours whose maker nobody knows, or who may be the
+maker of its bill. Here to take another's for ours would audit it, while one that is left alone
+waits for a person; so it has to bear the one maker of what answers to this run name. That is
+learnt from documents that are read for their steps anyway, where `document_makers` reads a sample
+of all runs.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from k3push.core.model import PARTLY, TWIN, BillNumber, Document, Outcome, Row, 
 from k3push.core.remark import remark
 from k3push.core.safety.document_steps import TAKEN_BACK, is_done
 from k3push.runs.context import Context
+from k3push.runs.document_makers import created_at
 from k3push.runs.lookup import can_ask, look_at_standings, look_at_targets
-from k3push.runs.makers import created_at
 from k3push.runs.source_check import is_thin
 from k3push.runs.submit_and_audit.earlier_steps import was_submitted
 from k3push.runs.submit_and_audit.under_way import Entry, UnderWay
@@ -220,8 +221,9 @@ class Ownership:
 def _is_of_another_time(row: Row, standing: Standing) -> bool:
     """Say whether a document was made before its row was sent, or after it was settled.
 
-    The form tells the server's local time, which is within a day of the ledger's. `makers` has a
-    nearer bound for what came too late, since it compares with a call; a row is settled later.
+    The form tells the server's local time, which is within a day of the ledger's.
+    `document_makers` has a nearer bound for what came too late, since it compares with a call; a
+    row is settled later.
     """
     if (local := created_at(standing)) is None:
         return False

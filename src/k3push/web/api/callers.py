@@ -17,8 +17,8 @@ from k3push.runs.program_roles import ProgramRole, reaches
 from k3push.runs.program_tokens import Program, program_of
 from k3push.web.api.problems import ProblemError
 from k3push.web.page_context import PageContext
+from k3push.web.request_work import Workshop
 from k3push.web.tenant_ledgers import Tenant
-from k3push.web.workshop import Workshop
 from k3push.words.language import Say
 
 MINUTE_S = 60.0

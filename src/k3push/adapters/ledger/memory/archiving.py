@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from k3push.adapters.ledger.memory.rows import RunRows, Store, clear_commands, of_scope
 from k3push.core.model import TWIN, Answered, Follow, Row, State
-from k3push.core.safety import life
+from k3push.core.safety import legal_moves
 
 
 def is_over(store: Store, rows: RunRows) -> bool:
@@ -15,7 +15,9 @@ def is_over(store: Store, rows: RunRows) -> bool:
     return (
         rows.run.is_settled
         and rows.run.whole
-        and not any(row.state not in life.FINAL or row.code == TWIN for row in rows.rows.values())
+        and not any(
+            row.state not in legal_moves.FINAL or row.code == TWIN for row in rows.rows.values()
+        )
         and not any(
             document.follow in on_their_way
             for document in store.documents.get(rows.run.id, {}).values()
@@ -56,7 +58,7 @@ def _is_told_elsewhere(store: Store, rows: RunRows, row: Row) -> bool:
     opened = list(store.runs)
     later = set(opened[opened.index(rows.run.id) + 1 :])
     return any(
-        other.rows[place].state in life.SENT_BEFORE
+        other.rows[place].state in legal_moves.SENT_BEFORE
         or (other.rows[place].state is State.ALREADY and other.run.id in later)
         for other in of_scope(store, rows.run.scope)
         if other is not rows and (place := other.bills.get(row.bill)) is not None

@@ -70,7 +70,7 @@ from k3push.core.model import (
 )
 from k3push.core.pacing.server_model import Learnt
 from k3push.core.remark import remark
-from k3push.core.safety import life
+from k3push.core.safety import legal_moves
 from k3push.ports import (
     AttemptRecord,
     Commanded,
@@ -462,7 +462,7 @@ class MemoryLedger(Ledger):
         others = [rows for rows in of_scope(store, mine.run.scope) if rows is not mine]
         own = {number: mine.rows.get(mine.bills.get(number, 0)) for number in numbers}
         ids = {number: row.source_id if row else "" for number, row in own.items()}
-        return _made_in(others, ids, life.SENT_BEFORE)
+        return _made_in(others, ids, legal_moves.SENT_BEFORE)
 
     async def made_in(
         self, scope: str, bills: Mapping[BillNumber, str], *, or_found: bool = False
@@ -472,7 +472,7 @@ class MemoryLedger(Ledger):
         if not rules.is_of_account(scope, self._account):
             return {}
         found = {State.ALREADY} if or_found else frozenset[State]()
-        return _made_in(of_scope(store, scope), bills, life.SENT_BEFORE | found)
+        return _made_in(of_scope(store, scope), bills, legal_moves.SENT_BEFORE | found)
 
     async def made_of_namesakes(
         self, scope: str, bills: Collection[BillNumber]
@@ -487,7 +487,7 @@ class MemoryLedger(Ledger):
                 for rows in of_scope(store, scope)
                 for row in rows.of_number(number_in(bill))
                 if not rules.may_be_one(id_in(bill), row.source_id)
-                and row.state in life.SENT_BEFORE
+                and row.state in legal_moves.SENT_BEFORE
                 for target in row.targets
             )
             for bill in bills
@@ -640,7 +640,11 @@ class MemoryLedger(Ledger):
         rows = self._known(store, run)
         for outcome in outcomes:
             place = rows.bills.get(outcome.number)
-            if place and rows.rows[place].state is outcome.state and outcome.state in life.WAITING:
+            if (
+                place
+                and rows.rows[place].state is outcome.state
+                and outcome.state in legal_moves.WAITING
+            ):
                 rows.rows[place] = rows.rows[place]._replace(
                     code=outcome.code, reason=outcome.reason
                 )

@@ -28,7 +28,7 @@ from k3push.core.model import (
     number_in,
 )
 from k3push.core.pacing.server_model import Learnt
-from k3push.core.safety import life
+from k3push.core.safety import legal_moves
 from k3push.ports import AttemptRecord, Commanded, Made, Memo, Note, StepRecord
 
 
@@ -156,7 +156,7 @@ def place_of(rows: RunRows, number: BillNumber) -> int | None:
 
 def killed(row: Row) -> Row:
     """Return a row that was sent by a process that is dead now."""
-    life.check(row.bill, row.state, State.UNKNOWN)
+    legal_moves.check(row.bill, row.state, State.UNKNOWN)
     return row._replace(state=State.UNKNOWN, code=rules.KILLED, reason=rules.KILLED_BECAUSE)
 
 
@@ -172,7 +172,7 @@ def bury_executor(store: Store, rows: RunRows) -> None:
     _doubt_open_steps(store, run)
     for claimed, (holder, bill) in tuple(store.claims.items()):
         standing = rows.standing(rows.bills.get(bill))
-        if holder == run and not (standing and standing.state in life.OPEN):
+        if holder == run and not (standing and standing.state in legal_moves.OPEN):
             del store.claims[claimed]
 
 
@@ -209,7 +209,7 @@ def documents_of(store: Store, rows: RunRows, sender: str | None) -> Iterator[Ma
         for place in (rows.bills[number] for number in intent.numbers):
             row = rows.rows[place]
             last = rows.attempts[place] == kept.attempt.id
-            if last and row.state in life.SENT_BEFORE and row.targets:
+            if last and row.state in legal_moves.SENT_BEFORE and row.targets:
                 yield Made(rows.run.id, row.bill, row.state, row.targets, row.code)
 
 

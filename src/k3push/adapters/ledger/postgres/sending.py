@@ -1,6 +1,6 @@
 """The steps of the PostgreSQL ledger around a sending: claim, begin, record, and what is left.
 
-Like those of `runs` they lock, ask `rules` and `life`, and then write, for a whole chunk at
+Like those of `runs` they lock, ask `rules` and `legal_moves`, and then write, for a whole chunk at
 once. All that may move a claimed number lock its claim first, so that while a step holds the
 claim, nothing that it has read of the number changes.
 """
@@ -39,7 +39,7 @@ from k3push.core.model import (
     key_of,
     number_in,
 )
-from k3push.core.safety import life
+from k3push.core.safety import legal_moves
 from k3push.ports import Holder
 
 
@@ -57,7 +57,7 @@ async def bury_executor(connection: Connection, run: RunId, *, executes: bool) -
     claims = await connection.all("claims_of_run", run=mine.key, scope=mine.scope)
     sent = await connection.all("sent_rows", run=mine.key)
     for _, state, bill in sent:
-        life.check(bill, State(state), State.UNKNOWN)
+        legal_moves.check(bill, State(state), State.UNKNOWN)
     await _kill(connection, mine.key, [row for row, _, _ in sent])
     await connection.do("close_attempts", run=mine.key, verdict=rules.KILLED_BECAUSE)
     await steps.bury(connection, mine.key)
@@ -92,7 +92,7 @@ async def claim(
         claimed[number] = rules.Claimed(bill, key == mine.key, alive[key], state)
         holders[number] = Holder(RunId(holder), alive=alive[key])
         if key != mine.key and not alive[key] and state is State.SENT:
-            life.check(bill, State.SENT, State.UNKNOWN)
+            legal_moves.check(bill, State.SENT, State.UNKNOWN)
             await _kill(connection, key, [row])
     taken, held = rules.share_out(numbers, claimed)
     over = [bill for number, bill in taken.items() if number in claimed]

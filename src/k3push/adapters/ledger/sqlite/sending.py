@@ -1,6 +1,6 @@
 """The steps of the SQLite ledger around a sending: claim, begin, record, and what is left.
 
-Like those of `runs` they read, ask `rules` and `life`, and then write, for a
+Like those of `runs` they read, ask `rules` and `legal_moves`, and then write, for a
 whole chunk at once.
 """
 
@@ -30,7 +30,7 @@ from k3push.core.model import (
     key_of,
     number_in,
 )
-from k3push.core.safety import life
+from k3push.core.safety import legal_moves
 from k3push.ports import Holder
 
 
@@ -44,7 +44,7 @@ def bury_executor(connection: Connection, run: RunId, *, executes: bool) -> None
     check_is_there(connection, key, run)
     sent = connection.all("sent_rows", run=key)
     for _, state, bill in sent:
-        life.check(bill, records.STATES[state], State.UNKNOWN)
+        legal_moves.check(bill, records.STATES[state], State.UNKNOWN)
     _kill(connection, key, [place for place, _, _ in sent])
     connection.do("close_attempts", run=key, verdict=rules.KILLED_BECAUSE)
     steps.bury(connection, key)
@@ -87,7 +87,7 @@ def claim(
         claimed[number] = rules.Claimed(bill, holder_key == key, alive[holder], state)
         holders[number] = Holder(holder, alive=alive[holder])
         if holder_key != key and not alive[holder] and state is State.SENT:
-            life.check(bill, State.SENT, State.UNKNOWN)
+            legal_moves.check(bill, State.SENT, State.UNKNOWN)
             _kill(connection, holder_key, [place])
     taken, held = rules.share_out(numbers, claimed)
     called = text.from_json(text.called(taken.values()))

@@ -3,7 +3,7 @@
 -- Columns are those of the SQLite ledger, so that a copy is exact: times are ISO 8601 in UTC with
 -- milliseconds, lists and mappings are JSON, and what is empty is NULL. The view `ledger` gives
 -- times and JSON as PostgreSQL's own types. "C": numbers and times sort by their bytes. Which
--- moves are legal is not said here: `core/life.py` knows.
+-- moves are legal is not said here: `core/safety/legal_moves.py` knows.
 
 CREATE SCHEMA k3push;
 SET LOCAL search_path = k3push;

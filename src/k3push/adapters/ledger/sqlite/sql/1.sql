@@ -1,7 +1,7 @@
 -- Version 1 of the SQLite ledger.
 --
 -- Times are ISO 8601 in UTC with milliseconds, lists and mappings are JSON, and what is empty
--- is NULL. Which moves are legal is not said here: `core/life.py` knows.
+-- is NULL. Which moves are legal is not said here: `core/safety/legal_moves.py` knows.
 
 BEGIN IMMEDIATE;
 

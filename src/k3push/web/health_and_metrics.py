@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from k3push.ports import LedgerLostError
 from k3push.reporting.metrics import LEDGER_UP, RUNS_LOOKED_AT, Sample, samples_of
 from k3push.reporting.prometheus_text import CONTENT_TYPE, prometheus_text
-from k3push.web.door import Visitor
+from k3push.web.access import Visitor
 from k3push.web.page_context import PageContext
 
 FRESH_S = 1.0

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from k3push.core.model import State
-from k3push.core.safety.life import FINAL, MOVES, OPEN, IllegalMoveError, check
+from k3push.core.safety.legal_moves import FINAL, MOVES, OPEN, IllegalMoveError, check
 
 PAIRS = list(itertools.product(State, State))
 

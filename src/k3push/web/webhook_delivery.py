@@ -9,7 +9,7 @@ from functools import partial
 import anyio
 import orjson
 
-from k3push.adapters.signed_posts import Refused, headers_of, post
+from k3push.adapters.webhook_post import Refused, headers_of, post
 from k3push.ports import Clock, Ledger, LedgerLostError
 from k3push.runs.program_events import (
     Delivery,
@@ -19,7 +19,7 @@ from k3push.runs.program_events import (
     taken,
     waiting,
 )
-from k3push.web.door import Log
+from k3push.web.access import Log
 from k3push.wiring.webhook_receivers import Receivers
 
 LEDGER_WAIT_S = 30.0

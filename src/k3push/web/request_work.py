@@ -61,9 +61,8 @@ from k3push.runs.request_stages import (
 from k3push.runs.shared_stop import SharedStop
 from k3push.runs.stop import Cause, Stop
 from k3push.runs.wakeup import Wakeup
-from k3push.web.door import Log
-from k3push.web.lanes import Lane, Lanes
-from k3push.web.messenger import Messenger
+from k3push.web.access import Log
+from k3push.web.places import Lane, Lanes
 from k3push.web.request_origin import (
     file_of,
     is_approved_ahead,
@@ -72,6 +71,7 @@ from k3push.web.request_origin import (
     schedule_of,
 )
 from k3push.web.timetable import Timetable
+from k3push.web.webhook_delivery import Messenger
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.executor import Executor, RunOptions
 from k3push.wiring.inbox import strange_of

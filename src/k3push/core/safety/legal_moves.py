@@ -51,7 +51,7 @@ def check(number: str, old: State, new: State) -> None:
     >>> check("CGDD0000017", State.UNKNOWN, State.SENT)
     Traceback (most recent call last):
     ...
-    k3push.core.safety.life.IllegalMoveError: CGDD0000017: unknown -> sent
+    k3push.core.safety.legal_moves.IllegalMoveError: CGDD0000017: unknown -> sent
     """
     if new not in MOVES[old]:
         raise IllegalMoveError(f"{number}: {old} -> {new}")

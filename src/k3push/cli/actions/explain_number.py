@@ -1,0 +1,223 @@
+"""`explain`: what happened to a number, from first to last, with its evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+import anyio.to_thread
+
+from k3push.cli.actions.show_runs import print_runs
+from k3push.cli.console.screen import screen
+from k3push.core.advice.diagnosis import advise, advise_of_doubt, code_of, code_of_step
+from k3push.core.model import BillNumber, Row, RunId, State
+from k3push.core.remark import remark
+from k3push.core.safety.document_steps import FOR_PERSON
+from k3push.ports import AttemptRecord, Ledger, StepRecord
+from k3push.reporting.packed_rows import moment, words_of
+from k3push.reporting.phrases import act_line, step_line
+from k3push.reporting.results import read_causes
+from k3push.reporting.summary import NO_LOOK_SETTLES, advice_lines, cause_lines
+from k3push.runs.find import RunFilter, rows_holding
+from k3push.runs.outcome import Exit
+from k3push.runs.problem import Problem
+from k3push.runs.request_stages import acts_about
+from k3push.runs.row_pages import FollowedRow, steps_of_row, with_follow
+from k3push.wiring.config_file import load_settings
+from k3push.wiring.open_ledger import ledger_of
+from k3push.words.language import Say, harmless
+
+# An answer longer than this is cut on the terminal; the ledger has it whole.
+MOST_SHOWN = 4000
+
+MOST_CALLED = 20
+"""Runs that are shown where their list or user is asked for in place of a number."""
+
+
+async def explain(config: Path | None, number: str, say: Say) -> Exit:
+    """Print every row, request, answer and note of one number."""
+    console = screen(soft_wrap=True, highlight=False, markup=False)
+    settings = load_settings(config)
+    async with ledger_of(settings) as ledger:
+        rows = await ledger.rows_of(BillNumber(number.strip()))
+        if not rows:
+            rows = await rows_holding(ledger, number.strip())
+            called = await RunFilter(words=number.strip()).of(ledger, MOST_CALLED)
+            if not rows and not called:
+                raise Problem(remark("error.no_number", number=number))
+            print_runs(called, {run.id: await ledger.counts(run.id) for run in called}, say)
+            for run, row in rows:
+                (followed,) = await with_follow(ledger, run, [row])
+                for line in _row_lines(run, followed, say, name=row.label):
+                    console.print(line)
+            return Exit.DONE
+        steps: dict[int, StepRecord] = {}
+        for run, row in rows:
+            (followed,) = await with_follow(ledger, run, [row])
+            for_person = await _lines_for_person(ledger, run, row, say)
+            for line in _row_lines(run, followed, say, hopeless=bool(for_person)):
+                console.print(line)
+            for line in for_person:
+                console.print("  " + line)
+            steps |= {kept.attempt.id: kept for kept in await steps_of_row(ledger, run, row)}
+            if (of := await ledger.run(run)) is not None and of.archive is not None:
+                facts = {
+                    "run": run,
+                    "number": number.strip(),
+                    "file": settings.archive_path(of.archive),
+                }
+                console.print("  " + say("explain.archived", **facts))
+        bills = dict.fromkeys(row.key for _, row in rows)
+        told = [
+            (r.attempt.intent.began_at, _attempt_lines(r, say))
+            for bill in bills
+            for r in await ledger.attempts_of(bill)
+        ]
+        told += [
+            (note.at, [f"{moment(note.at)}  {say.said(note.text)}"])
+            for bill in bills
+            for note in await ledger.notes_of(bill)
+        ]
+        told += [
+            (each.attempt.intent.began_at, _call_lines(step_line(each, say), each, say))
+            for each in steps.values()
+        ]
+        told += [
+            (act.at, [f"{moment(act.at)}  {act_line(act, say)}"])
+            for run in dict.fromkeys(run for run, _ in rows)
+            for act in await acts_about(ledger, run)
+        ]
+    _print_in_order(told)
+    return Exit.DONE
+
+
+async def explain_archived(config: Path | None, number: str, archive: Path, say: Say) -> Exit:
+    """Print every row, request, answer and note of one number that archives tell of."""
+    from k3push.adapters.archive_files import (  # noqa: PLC0415  # few look into archives
+        ArchiveFileError,
+        Told,
+        archives_in,
+        told_of,
+    )
+
+    account, bill = load_settings(config).erp.acct_id, BillNumber(number.strip())
+
+    def look() -> list[Told]:
+        found = [(path, told_of(path, account, bill)) for path in archives_in(archive)]
+        if not archive.is_dir() and found[0][1] is None:
+            raise Problem(remark("error.archive.other", path=archive))
+        return [told for _, told in found if told is not None and told.rows]
+
+    try:
+        found = await anyio.to_thread.run_sync(look)
+    except ArchiveFileError as error:
+        said = {"said": error} if error.why == "unreadable" else {}
+        raise Problem(remark(f"error.archive.{error.why}", path=error.path, **said)) from error
+    if not found:
+        raise Problem(remark("error.not_archived", number=number, path=archive))
+    console = screen(soft_wrap=True, highlight=False, markup=False)
+    for told in found:
+        for row in told.rows:
+            for line in _row_lines(told.run, FollowedRow(row), say):
+                console.print(line)
+    _print_in_order(
+        [
+            *(
+                (each.attempt.intent.began_at, _attempt_lines(each, say))
+                for told in found
+                for each in told.attempts
+            ),
+            *(
+                (note.at, [f"{moment(note.at)}  {say.said(note.text)}"])
+                for told in found
+                for note in told.notes
+            ),
+        ]
+    )
+    return Exit.DONE
+
+
+def _print_in_order(told: Sequence[tuple[datetime, Sequence[str]]]) -> None:
+    """Print paragraphs by the time that each tells of."""
+    console = screen(soft_wrap=True, highlight=False, markup=False)
+    for _, lines in sorted(told, key=lambda each: each[0]):
+        console.print()
+        for line in lines:
+            console.print(line)
+
+
+async def _lines_for_person(ledger: Ledger, name: RunId, row: Row, say: Say) -> list[str]:
+    """Say why no look can settle a number in doubt, if its run has ended with that."""
+    run = await ledger.run(name) if row.state is State.UNKNOWN else None
+    if run is None or run.exit is None:
+        return []
+    causes = await anyio.to_thread.run_sync(read_causes, run, await ledger.counts(name))
+    told = {cause: why for cause, why in causes.items() if cause in NO_LOOK_SETTLES}
+    return cause_lines(told, say)
+
+
+def _row_lines(
+    run: RunId, followed: FollowedRow, say: Say, name: str = "", *, hopeless: bool = False
+) -> list[str]:
+    row, follow, why = followed
+    targets = ", ".join(t.number or say("explain.draft", id=t.id) for t in row.targets)
+    name, targets, code = map(harmless, (name, targets, row.code))
+    reason = say.said(row.reason)
+    parts = [
+        name,
+        say("explain.run", run=run),
+        say("explain.line", line=row.line),
+        say("explain.id", id=row.shown_id) if row.shown_id else "",
+        say(f"state.{row.state}"),
+        targets,
+        code,
+        reason,
+    ]
+    advice = advise(code_of(row), row.reason)
+    if hopeless:
+        advice = advise_of_doubt(advice, row.reason)
+    line = " · ".join(part for part in parts if part)
+    lines = [line, *advice_lines(advice, reason, say, indent=2)]
+    if follow.value:
+        reason = say.said(why)
+        what = " · ".join(part for part in (say(f"follow.{follow}"), reason) if part)
+        lines.append("  " + say("explain.follow", what=what))
+        if follow in FOR_PERSON:
+            lines += advice_lines(advise(code_of_step(follow), why), reason, say, indent=2)
+    return lines
+
+
+def _attempt_lines(record: AttemptRecord, say: Say) -> list[str]:
+    intent = record.attempt.intent
+    attempt = say(
+        "explain.attempt",
+        id=record.attempt.id,
+        run=intent.run,
+        chunk=intent.chunk,
+        nth=intent.nth,
+        count=len(intent.numbers),
+    )
+    return _call_lines(attempt, record, say)
+
+
+def _call_lines(what: str, record: AttemptRecord | StepRecord, say: Say) -> list[str]:
+    """Tell of a call, what came back, and what was made of that."""
+    intent = record.attempt.intent
+    shown = partial(_shown, say=say)
+    lines = [
+        f"{moment(intent.began_at)}  {what}",
+        "  " + say("explain.request", what=shown(intent.request)),
+        "  " + say("explain.answer", what=words_of(record.exchange, say, shown)),
+    ]
+    if record.verdict:
+        lines.append("  " + say("explain.verdict", what=record.verdict))
+    return lines
+
+
+def _shown(body: bytes, say: Say) -> str:
+    text = body.decode("utf-8", "replace")
+    if len(text) <= MOST_SHOWN:
+        return text
+    return text[:MOST_SHOWN] + say("explain.cut", bytes=len(body))

@@ -1,0 +1,183 @@
+"""`status` and `runs`: how a run stands, and which there are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePath
+
+from rich.markup import escape
+from rich.table import Table
+
+from k3push.adapters.clock import SystemClock
+from k3push.cli.console.screen import put_json, screen
+from k3push.config.settings import Settings
+from k3push.core.advice.clusters import TOLD
+from k3push.core.model import Run, RunId, State
+from k3push.ports import Commanded
+from k3push.reporting.phrases import order_lines
+from k3push.reporting.results import MOST_READ, clusters_of, read_causes
+from k3push.reporting.summary import (
+    cause_lines,
+    follow_line,
+    next_step,
+    odd_lines,
+    reason_lines,
+    results_line,
+    state_table,
+)
+from k3push.reporting.table_files import local
+from k3push.runs.control import is_paused, orders_of
+from k3push.runs.find import MOST_NAMED, RunFilter, find_run, living_beside, runs_beside
+from k3push.runs.outcome import Exit, exit_of, followed_of
+from k3push.runs.request_stages import steps_asked_for
+from k3push.wiring.config_file import load_settings
+from k3push.wiring.open_ledger import ledger_of
+from k3push.words.language import Say, harmless
+
+
+async def status(config: Path | None, name: str | None, say: Say) -> Exit:
+    """Print how a run stands, why numbers came to nothing, and what to do next."""
+    settings = load_settings(config)
+    async with ledger_of(settings) as ledger:
+        run = await find_run(ledger, name)
+        beside = await runs_beside(ledger, run)
+        living = await living_beside(ledger, run)
+        if name is None and living is not None:
+            run = living
+        counts = await ledger.counts(run.id)
+        alive = living is not None and living.id == run.id
+        commands = await ledger.commands(run.id) if alive else ()
+        paused = is_paused(commands)
+        # A living run asks about what is unknown, so to advise `settle` would be wrong.
+        told = [state for state in TOLD if not (alive and state is State.UNKNOWN)]
+        clusters = await clusters_of(ledger, run, told)
+        twins, partly = await ledger.twins(run.id), await ledger.partly(run.id)
+        steps = await steps_asked_for(ledger, run.id, settings.steps_of(run))
+        followed = await followed_of(ledger, run, steps)
+    unread = sum(counts.get(state, 0) for state in told) - MOST_READ
+    console = screen(soft_wrap=True, highlight=False)
+    started = f"{run.started_at.astimezone():%Y-%m-%d %H:%M:%S}"
+    how = _how(run, living, say)
+    console.print(
+        f"{escape(harmless(run.id))}  {escape(harmless(run.route.name))}  {started}  {how}"
+    )
+    for line in _steered(run, commands, settings.run.window, say) if alive else ():
+        console.print(line, markup=False)
+    if counts:
+        console.print(state_table(counts, say))
+    if line := follow_line(followed, say):
+        console.print("  " + line, markup=False)
+    # A person's word may have moved rows since the execution ended.
+    causes = read_causes(run, counts) if living is None and run.exit is not None else {}
+    for line in reason_lines(clusters, say, causes=causes):
+        console.print(escape(line))
+    notes = {
+        "    " + say("status.unread", rows=unread): unread > 0,
+        **{f"  [red]{escape(line)}[/]": 1 for line in odd_lines(say, twins=twins, partly=partly)},
+        "  " + say("status.asks"): alive and not paused and counts.get(State.UNKNOWN),
+    }
+    for note in (note for note, applies in notes.items() if applies):
+        console.print(note)
+    if living is None and run.exit is not None:
+        for line in cause_lines(causes, say):
+            console.print(f"[yellow]{escape(line)}[/]")
+        code = exit_of(counts, causes, odd=twins + partly, followed=followed)
+        console.print(next_step(counts, code, say, followed))
+    last = (
+        results_line(run, say),
+        _beside_line(run, beside, living, say),
+        _archived_line(run, settings, say),
+    )
+    for line in filter(None, last):
+        console.print(escape(line))
+    return Exit.DONE
+
+
+def _archived_line(run: Run, settings: Settings, say: Say) -> str:
+    """Say that a run is archived, and where; "" for one that is not."""
+    if run.archive is None:
+        return ""
+    day = f"{run.archive.at.astimezone():%Y-%m-%d}"
+    return say("ledger.archived_in", file=settings.archive_path(run.archive), day=day)
+
+
+def _beside_line(run: Run, beside: Sequence[Run], living: Run | None, say: Say) -> str:
+    """Say which other runs the command of a run has, and how they stand; "" for none."""
+    others = [
+        f"{harmless(each.id)} {_how(each, living, say)}" for each in beside if each.id != run.id
+    ]
+    shown = "; ".join(others[:MOST_NAMED]) + ("; …" if len(others) > MOST_NAMED else "")
+    return say("status.beside", count=len(beside), others=shown) if others else ""
+
+
+def _how(run: Run, living: Run | None, say: Say) -> str:
+    """Say whether a run goes on or how it ended; *living* is the one of its command that does."""
+    if living is not None and living.id == run.id:
+        return say("status.alive")
+    if run.exit is not None:
+        return say("status.exit", code=run.exit)
+    return say("status.killed" if living is None else "status.waits")
+
+
+def _steered(run: Run, commands: Sequence[Commanded], window: str, say: Say) -> list[str]:
+    """Say what a person has made of a run that is under way, since when, and what ends a pause."""
+    lines = order_lines(orders_of(commands, window, SystemClock().now()), say)
+    if is_paused(commands):
+        lines.insert(1, say("status.paused", run=run.id))
+    return [f"  {line}" for line in lines]
+
+
+LONGEST_LINE = 4000
+
+
+MOST_CALLED = 20
+
+
+"""Runs that are shown where their list or user is asked for in place of a number."""
+
+
+async def runs(
+    config: Path | None, wanted: RunFilter, say: Say, *, limit: int | None, json: bool
+) -> Exit:
+    """Print runs, the newest first."""
+    async with ledger_of(load_settings(config)) as ledger:
+        found = await wanted.of(ledger, limit)
+        counts = {run.id: await ledger.counts(run.id) for run in found}
+    if json:
+        told = [_run_as_json(run, counts[run.id]) for run in found]
+        put_json(told)
+        return Exit.DONE
+    print_runs(found, counts, say)
+    return Exit.DONE
+
+
+def print_runs(found: Sequence[Run], counts: Mapping[RunId, Mapping[State, int]], say: Say) -> None:
+    """Print a table of runs; of none, nothing."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="")
+    for key in ("run", "route", "exit", "list", "numbers"):
+        table.add_column(say(f"explain.head.{key}"), no_wrap=True, overflow="ignore")
+    for run in found:
+        numbers = " · ".join(
+            f"{say(f'state.{state}')} {counts[run.id][state]}"
+            for state in State
+            if counts[run.id].get(state)
+        )
+        code = "-" if run.exit is None else str(run.exit)
+        names = ", ".join(PurePath(job).name for job in run.jobs)
+        route = escape(harmless(run.route.name))
+        table.add_row(escape(harmless(run.id)), route, code, escape(harmless(names)), numbers)
+    if found:
+        # A line is longer than a terminal rather than cut: its id is copied from here.
+        screen(width=LONGEST_LINE, highlight=False).print(table, soft_wrap=True)
+
+
+def _run_as_json(run: Run, counts: Mapping[State, int]) -> dict[str, object]:
+    return {
+        "run": run.id,
+        "route": run.route.name,
+        "exit": run.exit,
+        "jobs": list(run.jobs),
+        "started_at": local(run.started_at),
+        "ended_at": local(run.ended_at),
+        "counts": {state.value: counts[state] for state in State if state in counts},
+    }
