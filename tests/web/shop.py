@@ -17,12 +17,13 @@ from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.adapters.webhook_post import post
 from k3push.config.settings_file import read_settings
 from k3push.core.model import RunId, State
+from k3push.core.web_addresses import LOOPBACK
 from k3push.runs.program_roles import ProgramRole
 from k3push.runs.program_tokens import add_program
 from k3push.runs.request_stages import Request, requests
 from k3push.simulator import Site, build
 from k3push.simulator.transport import SandboxTransport
-from k3push.web.access import LOOPBACK, Rules
+from k3push.web.access import Rules
 from k3push.web.request_work import HandOver, Workshop
 from k3push.web.roles import Role
 from k3push.web.tenant_ledgers import Tenant

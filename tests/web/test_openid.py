@@ -12,7 +12,8 @@ import pytest
 from joserfc.jwk import RSAKey
 
 from k3push.adapters.openid import OpenIdError, OpenIdProvider
-from k3push.web.access import LOOPBACK, Rules
+from k3push.core.web_addresses import LOOPBACK
+from k3push.web.access import Rules
 from k3push.web.openid_rules import OpenId
 from k3push.web.roles import Role
 from tests.cli.terminal import Desk

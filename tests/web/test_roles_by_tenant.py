@@ -10,7 +10,8 @@ import anyio
 import pytest
 
 from k3push.adapters.ledger.memory import MemoryLedger
-from k3push.web.access import LOOPBACK, Rules
+from k3push.core.web_addresses import LOOPBACK
+from k3push.web.access import Rules
 from k3push.web.live import SESSION_LOOK_S
 from k3push.web.roles import Role
 from k3push.web.tenant_ledgers import Tenant

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import anyio
 import httpx
@@ -24,6 +24,8 @@ from joserfc import jwt
 from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry
+
+from k3push.core.web_addresses import is_confidential
 
 PATIENCE_S = 10.0
 KNOWN_FOR_S = 3600.0
@@ -204,7 +206,7 @@ class OpenIdProvider:
     def _place(self, about: Mapping[str, Any], name: str) -> str:
         """Return an address of the provider, which is as safe as that of the issuer."""
         place = about.get(name)
-        if not isinstance(place, str) or not is_issuer(place):
+        if not isinstance(place, str) or not is_confidential(place):
             raise OpenIdError("away", name)
         return place
 
@@ -230,21 +232,3 @@ class OpenIdProvider:
         if not isinstance(value, dict):
             raise OpenIdError("away", "JSON")
         return value
-
-
-def is_issuer(url: str) -> bool:
-    """Say whether nobody between can read or change what goes there.
-
-    >>> is_issuer("https://id.example.com/realms/erp"), is_issuer("http://127.0.0.1:8300")
-    (True, True)
-    >>> is_issuer("http://id.example.com"), is_issuer("id.example.com")
-    (False, False)
-    """
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-    except ValueError:
-        return False
-    return (parts.scheme == "https" and bool(host)) or (
-        parts.scheme == "http" and host in {"127.0.0.1", "::1", "localhost"}
-    )

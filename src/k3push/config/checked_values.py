@@ -16,6 +16,7 @@ from k3push.core.pacing.halting import HaltRule
 from k3push.core.pacing.window import Window
 from k3push.core.protocol.selection import check_where
 from k3push.core.remark import remark
+from k3push.core.web_addresses import is_confidential
 
 MOST_SECONDS = 7 * 24 * 3600
 """The longest wait that a setting may ask for; what is longer was meant in other units."""
@@ -154,12 +155,7 @@ def _issuer(url: str) -> str:
     """
     if url:
         parts = _split(url)
-        near = parts.hostname in {"127.0.0.1", "::1", "localhost"}
-        if not (parts.scheme == "https" or (parts.scheme == "http" and near)) or not _has_host(
-            parts
-        ):
-            raise ValueError(remark("setting.issuer"))
-        if parts.username is not None or parts.query or parts.fragment:
+        if not is_confidential(url) or parts.username is not None or parts.query or parts.fragment:
             raise ValueError(remark("setting.issuer"))
     return url
 

@@ -33,7 +33,6 @@ from k3push.web.roles import Role, Roles
 from k3push.web.sessions import Sessions, same
 from k3push.web.uploads import TooLargeError, read_upload
 
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 MOST_BYTES = 64 * 1024
 MOST_FIELDS = 150  # a page of rows can be chosen from
 

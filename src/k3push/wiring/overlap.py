@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection
 from typing import Literal
 
@@ -24,6 +25,8 @@ async def make_way(
     scopes: Collection[str],
     overlap: Overlap,
     warn: Callable[..., None],
+    *,
+    most_s: float = math.inf,
 ) -> None:
     """Return once a run may begin.
 
@@ -35,10 +38,20 @@ async def make_way(
         scopes: Of the run that is to begin.
         overlap: `share` goes on at once, `wait` waits for their end, `quit` gives way.
         warn: Prints one.
+        most_s: For how long it waits: until then it may send.
 
     Raises:
         Problem: It gives way.
     """
+    with anyio.move_on_after(most_s) as waiting:
+        await _give_way(ledger, scopes, overlap, warn)
+    if waiting.cancelled_caught:
+        raise Problem(remark("overlap.until"), Exit.STOPPED)
+
+
+async def _give_way(
+    ledger: Ledger, scopes: Collection[str], overlap: Overlap, warn: Callable[..., None]
+) -> None:
     told: set[tuple[RunId, bool]] = set()
     while overlap != "share" and (other := await _under_way(ledger, scopes)) is not None:
         if overlap == "quit":

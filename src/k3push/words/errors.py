@@ -198,6 +198,10 @@ WORDS = {
         "told to stop while it waited for another run of this route; nothing was sent",
         "等待同一路线的其他任务时收到停止指令；没有下推任何单据",
     ),
+    "overlap.until": (
+        "another run of this route is still under way at the time of --until; nothing was sent",
+        "到了 --until 的时间，同一路线的其他任务仍在进行；没有下推任何单据",
+    ),
     "overlap.quit": (
         "run {run} of this route is under way; nothing was sent (--overlap quit)",
         "同一路线的任务 {run} 正在进行；没有下推任何单据（--overlap quit）",

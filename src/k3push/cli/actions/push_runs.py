@@ -21,6 +21,7 @@ import anyio.to_thread
 from rich.console import Console
 from rich.markup import escape
 
+from k3push.adapters.clock import SystemClock
 from k3push.adapters.plan_file import sha256_of
 from k3push.cli.console.logs import LogOptions
 from k3push.cli.console.looking import Looking
@@ -140,7 +141,7 @@ class Runner:
         """Return once a run of these scopes may begin.
 
         Raises:
-            Problem: It gives way to another run, or a signal has ended its waiting.
+            Problem: It gives way to another run, or a signal or `--until` has ended its waiting.
         """
 
         def end() -> None:
@@ -148,8 +149,10 @@ class Runner:
             self.fate.ask(Cause.INTERRUPTED, "Ctrl-C")
             waiting.cancel()
 
+        until = self.options.until
+        most_s = (until - SystemClock().now()).total_seconds() if until else math.inf
         with anyio.CancelScope() as waiting, on_interrupt(end):
-            await make_way(ledger, scopes, self.options.overlap, self.warn)
+            await make_way(ledger, scopes, self.options.overlap, self.warn, most_s=most_s)
         if waiting.cancelled_caught:
             raise Problem(remark("overlap.stopped"), Exit.STOPPED)
 

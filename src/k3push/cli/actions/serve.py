@@ -34,11 +34,12 @@ from k3push.config.settings import OpenIdSettings, ServeSettings, Settings
 from k3push.config.tenants import Tenant as ConfigTenant
 from k3push.config.tenants import clashes_of, files_of, tenant_of
 from k3push.core.remark import remark
+from k3push.core.web_addresses import LOOPBACK
 from k3push.fleet.queue_place import needs_fleet, needs_shared_ledger, queue_of
 from k3push.ports import Ledger, LedgerLostError
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
-from k3push.web.access import LOOPBACK, Log, Rules
+from k3push.web.access import Log, Rules
 from k3push.web.asgi import Dashboard, dashboard
 from k3push.web.connection_limits import Limits, SeldomTold, room
 from k3push.web.openid_rules import OpenId
