@@ -21,7 +21,6 @@ from k3push.runs.request_stages import (
     Request,
     Stage,
     acts_about,
-    is_asked_for,
     put_request,
     requests,
 )
@@ -437,10 +436,10 @@ def test_a_server_that_starts_takes_up_all_that_was_left_however_much_it_is(tmp_
                 f"settle-{nth}", Kind.SETTLE, "wang", NOON, Stage.APPROVED, runs=[RunId("none")]
             )
             await put_request(shop.ledger, settle)
-        assert await is_asked_for(shop.ledger, RunId("none"))
+        assert await requests(shop.ledger, only_open=True)
         async with shop.open():
             with anyio.fail_after(PATIENCE_S):
-                while await is_asked_for(shop.ledger, RunId("none")):  # noqa: ASYNC110  # the server tells nobody
+                while await requests(shop.ledger, only_open=True):  # noqa: ASYNC110  # the server tells nobody
                     await anyio.sleep(1)
 
     in_time(visit)

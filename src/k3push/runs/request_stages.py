@@ -14,7 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from k3push.core.model import RunId, Step
+from k3push.core.model import Run, RunId, Step
 from k3push.ports import Ledger, Memo
 
 REQUEST = "request"
@@ -235,9 +235,18 @@ async def steps_asked_for(ledger: Ledger, run: RunId, steps: Sequence[Step]) -> 
     return tuple(step for step in steps if step in push.steps)
 
 
-async def is_asked_for(ledger: Ledger, run: RunId) -> bool:
-    """Say whether a server has something left to do about a run."""
-    return any(run in each.runs for each in await requests(ledger, only_open=True))
+async def is_asked_for(ledger: Ledger, run: Run) -> bool:
+    """Say whether a server has something left to do about a run.
+
+    A request is kept by the first of its runs, which one command has begun; thousands of others
+    may be open.
+    """
+    beside = await ledger.runs_begun_with(run.group) if run.group else [run]
+    for each in beside:
+        found = await ledger.memos(REQUEST, about=each.id, only_open=True, limit=EVERY)
+        if any(run.id in _request(memo).runs for memo in found):
+            return True
+    return False
 
 
 async def move(ledger: Ledger, request: Request, stage: Stage, **changes: Any) -> Request:

@@ -87,7 +87,7 @@ class Asker:
         Raises:
             HinderedError: There are none, or it is or is about to be under way.
         """
-        if await is_asked_for(self.ledger, run.id):
+        if await is_asked_for(self.ledger, run):
             raise HinderedError(remark("desk.asked_already"))
         _see_there(run)
         try:
@@ -103,7 +103,7 @@ class Asker:
         self, run: Run, runs: Sequence[Run], what: What, detail: str = ""
     ) -> Request | None:
         _see_there(run)
-        if await is_asked_for(self.ledger, runs[0].id):
+        if await is_asked_for(self.ledger, runs[0]):
             return None  # somebody else has asked as well
         if (living := await living_beside(self.ledger, run)) is not None:
             raise HinderedError(await left_to_another(self.ledger, living.id))

@@ -97,7 +97,7 @@ class Eye:
         if not alive:
             self._courses.pop(run.id, None)
             waits = run.exit is None and await living_beside(self._ledger, run) is not None
-            asked = not waits and await is_asked_for(self._ledger, run.id)
+            asked = not waits and await is_asked_for(self._ledger, run)
             return RunView(run, counts, alive=False, followed=followed, waits=waits, asked=asked)
         commands = await self._ledger.commands(run.id)
         now_s, done = anyio.current_time(), done_of(counts)

@@ -63,7 +63,7 @@ async def _state_of(caller: Caller, run: Run, state: shapes.PushState) -> shapes
     # An ending is cleared when an execution begins, so one that is there says enough.
     if run.exit is None and await caller.ledger.is_alive(run.id):
         return "running"
-    if state == "ended" and await is_asked_for(caller.ledger, run.id):
+    if state == "ended" and await is_asked_for(caller.ledger, run):
         return "accepted"  # to be resumed, retried or settled
     return state
 
