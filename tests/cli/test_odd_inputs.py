@@ -223,13 +223,14 @@ def test_odd_variables(cleared: pytest.MonkeyPatch) -> None:
     def check(name: str, value: str) -> None:
         with cleared.context() as patched:
             patched.setenv(name, value)
-            ends_well("resume")
+            ends_well("run", "orders.csv", "--yes")
 
     names = st.sampled_from(
         [
             *("K3PUSH_ERP__URL", "K3PUSH_ERP", "K3PUSH___", "K3PUSH_ERP__URL__X", "K3PUSH_X__Y"),
             *("K3PUSH_RUN__CHUNK_SIZE", "K3PUSH_SETTLE__WINDOW_S", "K3PUSH_ROUTES__PO_INSTOCK"),
             *("K3PUSH_ERP__IDENTITIES", "K3PUSH_LEDGER__URL", "K3PUSH_NOTIFY__URLS"),
+            "K3PUSH_ROUTES__PO_INSTOCK__TARGET_ORG_ID",
             *("http_proxy", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "LANG", "HOME"),
         ]
     )

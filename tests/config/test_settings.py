@@ -200,6 +200,14 @@ def test_a_bad_value_from_the_environment_is_not_blamed_on_the_file(tmp_path: Pa
     assert "line" not in english(error)
 
 
+def test_a_number_beyond_64_bits_from_the_environment_is_a_fault(tmp_path: Path) -> None:
+    """A variable is text until its setting is read; the ledger could not hold it."""
+    name = "K3PUSH_ROUTES__IN__TARGET_ORG_ID"
+    error = faults(tmp_path, **{name: str(1 << 63)})
+    assert [fault.key for fault in error.faults] == ["routes.in.target_org_id"]
+    assert "64 bits" in english(error)
+
+
 # -- what is wrong, where, and the cure --------------------------------------------------------
 
 

@@ -24,6 +24,9 @@ MOST_SECONDS = 7 * 24 * 3600
 # Names of a document's own number and id, in any letter case (P 6).
 OWN_FIELDS = frozenset({"fbillno", "fid"})
 
+MOST_WHOLE = (1 << 63) - 1
+"""The largest whole number that the ledger and the ERP's JSON can hold."""
+
 LONGEST_URL = 2000
 
 FEWEST_DAYS = 30
@@ -145,6 +148,12 @@ def _header_name(name: str) -> str:
     if name and re.fullmatch(r"[A-Za-z0-9-]+", name) is None:
         raise ValueError(remark("setting.header"))
     return name
+
+
+def _whole(number: int) -> int:
+    if number > MOST_WHOLE:
+        raise ValueError(remark("setting.bits"))
+    return number
 
 
 def _issuer(url: str) -> str:
@@ -292,6 +301,7 @@ Halt = Annotated[str, AfterValidator(_halt_rule)]
 TimesOfDay = Annotated[str, AfterValidator(_window)]
 CronText = Annotated[str, AfterValidator(_cron)]
 TimeZone = Annotated[str, AfterValidator(_zone)]
+WholeNumber = Annotated[int, AfterValidator(_whole), Field(ge=0)]
 OneOrMore = Annotated[tuple[str, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
 
 SourceField = Annotated[str | None, AfterValidator(_source_field)]

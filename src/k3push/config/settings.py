@@ -31,6 +31,7 @@ from k3push.config.checked_values import (
     TimesOfDay,
     TimeZone,
     Where,
+    WholeNumber,
     YesNoOrFile,
     password_in,
     without_password,
@@ -267,7 +268,7 @@ class RouteSettings(_Section):
     blocked: Literal["skip", "send"] = "skip"
     allow_partial: bool = False
     target_bill_type_id: str = ""
-    target_org_id: int = 0
+    target_org_id: WholeNumber = 0
     custom_params: dict[str, Any] = Field(default_factory=dict)
     follow: Steps = ()
     follow_already: bool = False

@@ -13,6 +13,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from k3push.config.checked_values import MOST_WHOLE
 from k3push.config.conflicts import conflicts
 from k3push.config.invalid_values import remark_on
 from k3push.config.setting_errors import Fault, SettingsError, nearest
@@ -26,9 +27,6 @@ DEEPEST = 32
 """How deep a value of the settings may be nested."""
 
 MOST_BYTES = 1 << 20
-
-# A whole number that the ledger and the ERP's JSON can hold.
-MOST_WHOLE = (1 << 63) - 1
 
 
 def read_settings(path: Path, environment: Mapping[str, str]) -> Settings:
