@@ -447,7 +447,7 @@ async def test_a_server_that_restarts_ends_neither_runs_nor_workers(
         await ask(queue, "acme", "r1")
         await until(lambda: work.at_once == 1)
         query = (
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
             " WHERE pid <> pg_backend_pid() AND datname = current_database()"
         )
         await change(postgres_url, query)

@@ -32,6 +32,7 @@ from k3push.adapters.ledger.postgres.database import Server, named
 from k3push.core.model import RunId
 from k3push.core.remark import remark
 from k3push.fleet.followup import Later
+from k3push.fleet.session_pool import session_pool
 from k3push.fleet.turns import SHORT, priority
 from k3push.ports import LedgerLostError
 
@@ -384,6 +385,7 @@ async def open_queue(
         # What they would say of lost connections, our errors say.
         logging.getLogger(name_of_logger).addHandler(logging.NullHandler())
     connector = PsycopgConnector(
+        pool_factory=session_pool,
         conninfo=server.conninfo,
         # Each statement stands alone: with BEGIN and COMMIT it would travel three times.
         kwargs=SESSION | {"application_name": name, "autocommit": True},
