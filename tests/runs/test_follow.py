@@ -372,6 +372,22 @@ async def test_what_was_refused_is_looked_at_again_when_a_person_asks() -> None:
     assert await counts(office) == {Follow.APPROVED: 3}
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["lose-session", "refuse-connection", "edit-lock", "call-limit", "response-error", "drop-one"],
+)
+async def test_what_was_refused_once_is_not_refused_for_a_call_that_is_put_off(name: str) -> None:
+    """A person has filled in the warehouse, and the first call of `follow` does nothing."""
+    number = orders(1)[0]
+    refused = {(Operation.SUBMIT, number): WAREHOUSE}
+    met = tuple(Step(fault(each), Channel.SUBMIT) for each in ("ok", name))
+    office = await followed(1, sandbox(FaultPlan(steps=met, refused_follow=refused)))
+    assert await counts(office) == {Follow.REFUSED: 1}
+    office.site.world.operations.refusals.clear()
+    await again(office)
+    assert await counts(office) == {Follow.APPROVED: 1}
+
+
 @pytest.mark.parametrize("names_all", [False, True])
 async def test_documents_that_an_answer_passes_over_go_once_more(*, names_all: bool) -> None:
     """UnAudit of eleven bills did one, and dropped ten in silence (P 11.11)."""
