@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from k3push.adapters.erp.form_rows import FormRows
-from k3push.core.model import BillNumber, Follow, State
+from k3push.core.model import Answered, BillNumber, Document, Follow, State, Step, StepIntent
 from k3push.core.pacing.halting import HaltRule
 from k3push.core.protocol import wire
 from k3push.ports import LookRefusedError
@@ -197,6 +197,27 @@ async def test_what_another_run_submits_meanwhile_and_a_person_takes_back_is_lef
     await follow_in_two_runs(office, 40.0, person)
     (made,) = office.site.world.documents_of(orders(1)[0])
     assert (made.status, office.site.calls[Channel.SUBMIT]) == ("D", 1)
+
+
+async def test_a_step_of_another_forms_document_says_nothing_of_ours() -> None:
+    """A run has submitted an out-stock that has the id of our in-stock, which stands at D."""
+    office = Office(sandbox(**OPEN), FOLLOW)
+    await office.open_run(orders(1))
+    await office.execute(route=ROUTE)
+    (made,) = office.site.world.documents_of(orders(1)[0])
+    made.status = "D"  # a person has submitted it, and taken it back
+    sales = replace(FOLLOW, source="SAL_SaleOrder", target="SAL_OUTSTOCK")
+    other, theirs = Office(site=office.site, ledger=office.store, route=sales), str(made.id)
+    await other.open_run(["XSDD1"], SECOND)
+    at, up = VirtualClock().now(), VirtualClock().uptime()
+    await other.store.enrol(SECOND, [Document(theirs, "XSCK1")], at=at)
+    begun = await other.store.begin_step(
+        StepIntent(SECOND, Step.SUBMIT, (theirs,), "A", b"{}", at, up, "sandbox")
+    )
+    done = [Document(theirs, "XSCK1", follow=Follow.SUBMITTED)]
+    await other.store.record_step(begun, Answered(200, b"{}"), "", done, at=at)
+    await office.execute(limits=NO_HALT, check=False)
+    assert {each.follow for each in (await office.documents()).values()} == {Follow.APPROVED}
 
 
 async def test_two_runs_take_no_step_of_one_document_at_once() -> None:

@@ -152,7 +152,8 @@ class Ownership:
             return why
         if id_ in self._parts and not entry.document.sender:
             return remark("note.document.part")
-        if standing.status == TAKEN_BACK and await was_submitted(self.context.ledger, id_):
+        ledger, form = self.context.ledger, self.context.route.target
+        if standing.status == TAKEN_BACK and await was_submitted(ledger, id_, form):
             return remark("note.document.taken_back")  # after another run's call, a moment ago
         is_ours = await self._is_ours(entry, standing)
         return "" if is_ours else self._set_apart(id_, standing.creator)
