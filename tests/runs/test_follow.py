@@ -76,6 +76,7 @@ from tests.runs.office import (
     Pushed,
     VirtualClock,
     give_to_another,
+    one_by_one,
     orders,
     sandbox,
     steered,
@@ -774,6 +775,35 @@ async def test_a_process_may_be_told_to_stop_at_any_step(plan: FaultPlan, act: A
         await _end_and_go_on(plan, fate)
         took = fate.steps
     assert at > 40
+
+
+@pytest.mark.parametrize("at", range(36, 90, 4))
+async def test_steps_wait_after_a_death_where_plug_ins_need_a_pause(at: int) -> None:
+    """They may be at work still on what the dead process has pushed or submitted."""
+    store = MortalLedger(Fate())
+    options = sandbox(orders=6, latency_s=0.05, pause_s=5)
+    office = Office(options, replace(FOLLOW, follow_wait_s=5), ledger=store)
+    await office.open_run(orders(2))
+    fate = Fate({at: Act.KILL})
+    with fate.scope:
+        await office.execute(
+            ledger=store.process(fate),
+            transport=carried_by(fate),
+            throttle=one_by_one(),
+            check=False,
+        )
+    assert fate.dead
+    await office.execute(check=False)
+    assert await counts(office) == {Follow.APPROVED: 2}
+
+
+async def test_steps_wait_after_a_push_that_was_not_to_be_followed() -> None:
+    """The steps were put into the settings a moment later."""
+    office = Office(sandbox(pause_s=5), replace(FOLLOW, follow_wait_s=5))
+    await office.open_run(orders(2))
+    await office.execute(route=ROUTE)
+    await office.execute(limits=NO_HALT)
+    assert await counts(office) == {Follow.APPROVED: 2}
 
 
 async def test_documents_that_a_death_has_kept_from_the_ledger_are_found() -> None:

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import anyio
+
 from k3push.core.model import (
     BillNumber,
     Document,
@@ -154,6 +156,9 @@ class Enrolment:
     async def _go_on(self, document: Document) -> None:
         """Take up a document as the ledger has it, with what was last done to it."""
         entry = Entry(document)
+        if document.follow in {Follow.OPEN, Follow.SUBMITTED}:
+            # An execution that was killed may have come so far a moment ago.
+            entry.due_s = anyio.current_time() + self.context.route.follow_wait_s
         kept = await self.context.ledger.step(document.step) if document.step else None
         if kept is not None and not did_nothing(kept):
             entry.last = kept.attempt.intent
