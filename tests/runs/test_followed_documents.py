@@ -13,7 +13,8 @@ from k3push.adapters.erp.form_rows import FormRows
 from k3push.core.model import Answered, BillNumber, Document, Follow, State, Step, StepIntent
 from k3push.core.pacing.halting import HaltRule
 from k3push.core.protocol import wire
-from k3push.ports import LookRefusedError
+from k3push.ports import LookFailedError, LookRefusedError
+from k3push.runs import attempt
 from k3push.runs.context import Context, PushLimits
 from k3push.runs.outcome import Exit, anything_open, exit_of, followed_of
 from k3push.runs.settle import settle_by_word
@@ -82,6 +83,25 @@ async def test_a_document_that_its_number_alone_ties_to_a_bill_takes_no_step() -
     await office.open_run(numbers)
     await office.execute(check=False)
     assert typed.status == "A"
+
+
+async def test_what_an_answer_names_is_ours_though_a_later_look_has_found_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The ERP cannot be read right after the push, and the number is settled a while later."""
+    look, looks = attempt._look_after, []
+
+    async def fail_once(*given: Any, **more: Any) -> Any:
+        looks.append(given)
+        if len(looks) == 1:
+            raise LookFailedError("")
+        return await look(*given, **more)
+
+    monkeypatch.setattr(attempt, "_look_after", fail_once)
+    office = Office(sandbox(**OPEN), FOLLOW)
+    await office.open_run(orders(1))
+    await office.execute()
+    assert {each.follow for each in (await office.documents()).values()} == {Follow.APPROVED}
 
 
 @pytest.mark.parametrize(

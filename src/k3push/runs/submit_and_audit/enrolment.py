@@ -81,13 +81,16 @@ class Enrolment:
 
         Args:
             outcomes: What became of numbers.
-            named: As whom the push travelled, by id of the documents that its answer names.
+            named: As whom the push travelled, by id of the documents that its answer names; of
+                others the ledger is asked, since a call may have been in doubt that has an answer.
         """
         self.ownership.note_codes(outcomes)
         new = [
-            replace(document, sender=named.get(document.id, ""))
-            for outcome in outcomes
-            for document in documents_in(outcome)
+            replace(
+                document,
+                sender=named.get(document.id) or await self._sender_of(document.id, bill),
+            )
+            for bill, document in [(o.number, d) for o in outcomes for d in documents_in(o)]
         ]
         await self._enrol(new)
         return [document.id for document in new]
