@@ -22,6 +22,7 @@ from k3push.runs.stop import Cause
 from k3push.simulator.bills import Bill
 from k3push.simulator.forms import IN_STOCK
 from k3push.simulator.script import Channel
+from tests.runs.mortals import Act, Fate, MortalLedger, carried_by
 from tests.runs.office import (
     FIRST,
     ROUTE,
@@ -35,7 +36,7 @@ from tests.runs.office import (
     steps,
 )
 from tests.runs.rough_answers import OPEN
-from tests.runs.test_follow import FOLLOW, NO_HALT
+from tests.runs.test_follow import FOLLOW, NO_HALT, push_by_hand
 
 pytestmark = pytest.mark.anyio
 
@@ -136,6 +137,31 @@ async def test_a_limit_on_calls_that_lasts_refuses_no_document() -> None:
     await office.execute(limits=NO_HALT, check=False)
     follows = {each.follow for each in (await office.documents()).values()}
     assert Follow.REFUSED not in follows
+
+
+@pytest.mark.parametrize("at", [31, 33, 35, 37, 39])
+async def test_what_was_there_before_is_not_done_for_a_kill_before_anybody_looked(at: int) -> None:
+    """The row was written down, and nothing of its document; a resume has something to do."""
+    store = MortalLedger(Fate())
+    route = replace(FOLLOW, follow_already=True)
+    office = Office(sandbox(orders=6, latency_s=0.05), route, ledger=store)
+    push_by_hand(office, orders(1)[0])
+    await office.open_run(orders(1))
+    fate = Fate({at: Act.KILL})
+    with fate.scope:
+        ledger, transport = store.process(fate), carried_by(fate)
+        await office.execute(ledger=ledger, transport=transport, check=False)
+    async with office.store.another_process().own(FIRST):
+        pass
+    run = await office.store.run(FIRST)
+    assert run is not None
+    assert await anything_open(office.store, run)
+    followed = await followed_of(office.store, run)
+    assert exit_of(await office.store.counts(FIRST), (), followed=followed) is not Exit.DONE
+    await office.execute()
+    (made,) = office.site.world.documents_of(orders(1)[0])
+    assert made.status == "C"
+    assert not await anything_open(office.store, run)
 
 
 async def until_submitted(office: Office) -> Bill:

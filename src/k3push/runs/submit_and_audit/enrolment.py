@@ -27,6 +27,7 @@ from k3push.runs.context import Context
 from k3push.runs.last_looks import name_vouched
 from k3push.runs.lookup import look_at_standings
 from k3push.runs.row_pages import PAGE_ROWS, documents_in
+from k3push.runs.submit_and_audit.earlier_documents import note_looked_at
 from k3push.runs.submit_and_audit.earlier_steps import did_nothing
 from k3push.runs.submit_and_audit.ownership import Ownership
 from k3push.runs.submit_and_audit.under_way import Entry, UnderWay
@@ -99,7 +100,7 @@ class Enrolment:
 
     async def _take_up_rows(self) -> None:
         """Take up documents of rows that have come to their end."""
-        context, run, place = self.context, self.context.run.id, 0
+        context, run, place, already = self.context, self.context.run.id, 0, 0
         # A row may have become a draft since its document was taken up.
         states = [State.PUSHED, State.DRAFT]
         states += [State.ALREADY] if context.route.follow_already else []
@@ -117,7 +118,11 @@ class Enrolment:
                 if document.id not in known
             ]
             await self._enrol(new)
-            await self._enrol_already([row for row in rows if row.state is State.ALREADY])
+            there = [row for row in rows if row.state is State.ALREADY]
+            await self._enrol_already(there)
+            already += len(there)
+        if already:
+            await note_looked_at(context.ledger, run, already, context.clock.now())
 
     async def _sender_of(self, id_: str, bill: BillNumber) -> str:
         """Return as whom the push travelled whose answer names a document, or ""."""
