@@ -36,7 +36,7 @@ from tests.runs.office import (
     steps,
 )
 from tests.runs.rough_answers import OPEN
-from tests.runs.test_follow import FOLLOW, NO_HALT, push_by_hand
+from tests.runs.test_follow import AT_ONCE, FOLLOW, NO_HALT, push_by_hand
 
 pytestmark = pytest.mark.anyio
 
@@ -84,6 +84,17 @@ async def test_a_document_that_its_number_alone_ties_to_a_bill_takes_no_step() -
     await office.open_run(numbers)
     await office.execute(check=False)
     assert typed.status == "A"
+
+
+async def test_what_was_left_alone_for_its_maker_goes_on_in_a_later_execution_too() -> None:
+    """The answer to the first push is lost; that to the second one tells as whom we make ours."""
+    office = Office(sandbox(steps("make-then-reset"), **OPEN), FOLLOW)
+    await office.open_run(orders(2))
+    await office.execute(limits=replace(AT_ONCE, limit=1), check=False)
+    assert {each.follow for each in (await office.documents()).values()} == {Follow.REFUSED}
+    await office.execute()
+    follows = [each.follow for each in (await office.documents()).values()]
+    assert follows == [Follow.APPROVED] * 2
 
 
 async def test_what_an_answer_names_is_ours_though_a_later_look_has_found_it(

@@ -66,6 +66,8 @@ class Enrolment:
                     self.under_way.proved = True
                 elif document.follow in wanted:
                     await self._go_on(document)
+                else:
+                    self.ownership.recall(document)
         self.is_through = True
         self.wakeup.notify()
 
