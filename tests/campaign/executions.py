@@ -8,6 +8,7 @@ from k3push.core.model import PARTLY, TWIN, Row, State
 from k3push.runs.context import MOST_TWINS
 from k3push.runs.outcome import Exit, ending_of
 from k3push.runs.stop import Cause
+from k3push.runs.submit_and_audit.earlier_documents import not_looked_at
 from k3push.simulator import OnRefusal
 from k3push.simulator.faults import Ending
 from tests.campaign.conditions import MayNotRead
@@ -86,7 +87,10 @@ async def _check_exit(scene: Scene, execution: Execution) -> list[str]:
     if rows != before:
         return []  # somebody else is at work
     documents = {each.id: each for each in await ledger.documents(run, limit=100_000)}
-    owed = _exit_owed(rows, set(causes), owed_of(rows, documents, opened.route.follow))
+    in_doubt, left, for_person = owed_of(rows, documents, opened.route.follow)
+    # What was there before, and was submitted by others, leaves no trace but this.
+    left = left or bool(opened.route.follow and await not_looked_at(ledger, opened))
+    owed = _exit_owed(rows, set(causes), (in_doubt, left, for_person))
     told = f"{run}: ends with {ending.exit.name}, and its rows say {owed.name}"
     return [] if ending.exit is owed else [told]
 

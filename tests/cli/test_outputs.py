@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -191,6 +192,27 @@ def test_a_pipe_is_written_to_and_stays_a_pipe(command: str) -> None:
         assert WRITTEN[command] in os.read(pipe, 1 << 16)
     finally:
         os.close(pipe)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no named pipes of this kind")
+def test_a_pipe_that_nobody_reads_keeps_no_process_from_its_end(tmp_path: Path) -> None:
+    """Ctrl-C was heard, and the process waited for its thread until a second one."""
+    pipe, part = tmp_path / "pipe", tmp_path / "part"
+    os.mkfifo(pipe)
+    part.write_bytes(b"rows")
+    before = set(threading.enumerate())
+
+    async def wait_for_reader() -> None:
+        with anyio.move_on_after(0.1):
+            await output_files.named(pipe).take(part)
+
+    anyio.run(wait_for_reader)
+    try:
+        assert [
+            each for each in threading.enumerate() if not each.daemon and each not in before
+        ] == []
+    finally:
+        os.close(os.open(pipe, os.O_RDWR))
 
 
 @pytest.mark.usefixtures("used")

@@ -59,6 +59,7 @@ class FakeWork:
         began: Tenant, run and order of each execution.
         looked: Schedules that were looked after.
         whole: What is said of lists.
+        wrong: What keeps from a tenant's ledger.
         said: Keys of the sentences that were told.
     """
 
@@ -68,6 +69,7 @@ class FakeWork:
     began: list[tuple[str, RunId, Order]] = field(default_factory=list)
     looked: list[tuple[str, str]] = field(default_factory=list)
     whole: bool | None = False
+    wrong: dict[str, Exception] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
     at_once: int = 0
     most_at_once: int = 0
@@ -104,6 +106,8 @@ class FakeWork:
 
     async def is_whole(self, tenant: Tenant, run: RunId) -> bool | None:  # noqa: ARG002
         """Say what the test says."""
+        if tenant.name in self.wrong:
+            raise self.wrong[tenant.name]
         return self.whole
 
     async def size_of(self, tenant: Tenant, run: RunId) -> int:  # noqa: ARG002
@@ -112,6 +116,8 @@ class FakeWork:
 
     async def end_sessions(self, tenant: Tenant, worker: str) -> None:
         """End what a dead worker holds."""
+        if tenant.name in self.wrong:
+            raise self.wrong[tenant.name]
         await end_sessions(Server.of(tenant.settings.ledger.url), worker)
 
     def tell(self, sentence: str, /, **facts: object) -> None:  # noqa: ARG002

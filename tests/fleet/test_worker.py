@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from k3push.adapters.ledger.postgres.database import Server
+from k3push.config.setting_errors import SettingsError
 from k3push.config.tenants import LONGEST_NAME, Tenant
 from k3push.core.model import RunId
 from k3push.fleet.queue import open_queue
@@ -219,6 +220,30 @@ async def test_a_run_whose_asker_died_before_it_had_a_job_is_not_lost(
         assert work.began == []  # its list may still be being written
         await change(postgres_url, "UPDATE fleet_runs SET asked_at = now() - interval '1 minute'")
         await outcome(queue, "acme", "r1")
+
+
+@pytest.mark.parametrize("listed", [True, False])
+@pytest.mark.parametrize("wrong", [LOST, SettingsError("acme.toml", [])])
+async def test_what_is_wrong_with_one_tenants_ledger_holds_up_no_other_tenant(
+    postgres_url: str, tmp_path: Path, wrong: Exception, *, listed: bool
+) -> None:
+    """Its own database is away, or its secret is gone, and a dead worker has left a run of it."""
+    served = {name: tenant(tmp_path, postgres_url, name) for name in ("acme", "basf")}
+    work = FakeWork(served, wrong={"acme": wrong})
+    async with open_queue(Server.of(postgres_url), create=True) as queue:
+        await queue.ask("acme", RunId("r1"), "acme", "", "")
+        if listed:
+            await queue.listed("acme", RunId("r1"), 3)
+            assert await queue.begin("acme", RunId("r1"), "dead-worker") is not None
+    for when in ("asked_at", "began_at"):
+        ago = f"{when} = {when} - interval '1 minute'"
+        await change(postgres_url, "UPDATE fleet_runs SET " + ago)  # noqa: S608
+    async with serving(worker(work, postgres_url)) as queue:
+        await queue.ask("basf", RunId("r2"), "basf", "", "")
+        await queue.listed("basf", RunId("r2"), 3)  # the leader gives it a job
+        await outcome(queue, "basf", "r2")
+        (row,) = await queue.all("run", tenant="acme", run="r1")
+    assert row["outcome"] is None
 
 
 @pytest.mark.parametrize(("whole", "comes_to"), [(None, None), (False, "dropped")])

@@ -76,6 +76,7 @@ from tests.runs.office import (
     Pushed,
     VirtualClock,
     give_to_another,
+    one_by_one,
     orders,
     sandbox,
     steered,
@@ -370,6 +371,22 @@ async def test_what_was_refused_is_looked_at_again_when_a_person_asks() -> None:
     assert (await counts(office))[Follow.REFUSED] == 1
     await again(office)
     assert await counts(office) == {Follow.APPROVED: 3}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["lose-session", "refuse-connection", "edit-lock", "call-limit", "response-error", "drop-one"],
+)
+async def test_what_was_refused_once_is_not_refused_for_a_call_that_is_put_off(name: str) -> None:
+    """A person has filled in the warehouse, and the first call of `follow` does nothing."""
+    number = orders(1)[0]
+    refused = {(Operation.SUBMIT, number): WAREHOUSE}
+    met = tuple(Step(fault(each), Channel.SUBMIT) for each in ("ok", name))
+    office = await followed(1, sandbox(FaultPlan(steps=met, refused_follow=refused)))
+    assert await counts(office) == {Follow.REFUSED: 1}
+    office.site.world.operations.refusals.clear()
+    await again(office)
+    assert await counts(office) == {Follow.APPROVED: 1}
 
 
 @pytest.mark.parametrize("names_all", [False, True])
@@ -758,6 +775,35 @@ async def test_a_process_may_be_told_to_stop_at_any_step(plan: FaultPlan, act: A
         await _end_and_go_on(plan, fate)
         took = fate.steps
     assert at > 40
+
+
+@pytest.mark.parametrize("at", range(36, 90, 4))
+async def test_steps_wait_after_a_death_where_plug_ins_need_a_pause(at: int) -> None:
+    """They may be at work still on what the dead process has pushed or submitted."""
+    store = MortalLedger(Fate())
+    options = sandbox(orders=6, latency_s=0.05, pause_s=5)
+    office = Office(options, replace(FOLLOW, follow_wait_s=5), ledger=store)
+    await office.open_run(orders(2))
+    fate = Fate({at: Act.KILL})
+    with fate.scope:
+        await office.execute(
+            ledger=store.process(fate),
+            transport=carried_by(fate),
+            throttle=one_by_one(),
+            check=False,
+        )
+    assert fate.dead
+    await office.execute(check=False)
+    assert await counts(office) == {Follow.APPROVED: 2}
+
+
+async def test_steps_wait_after_a_push_that_was_not_to_be_followed() -> None:
+    """The steps were put into the settings a moment later."""
+    office = Office(sandbox(pause_s=5), replace(FOLLOW, follow_wait_s=5))
+    await office.open_run(orders(2))
+    await office.execute(route=ROUTE)
+    await office.execute(limits=NO_HALT)
+    assert await counts(office) == {Follow.APPROVED: 2}
 
 
 async def test_documents_that_a_death_has_kept_from_the_ledger_are_found() -> None:

@@ -10,10 +10,11 @@ import anyio
 import pytest
 
 from k3push.adapters.erp.form_rows import FormRows
-from k3push.core.model import BillNumber, Follow, State
+from k3push.core.model import Answered, BillNumber, Document, Follow, State, Step, StepIntent
 from k3push.core.pacing.halting import HaltRule
 from k3push.core.protocol import wire
-from k3push.ports import LookRefusedError
+from k3push.ports import LookFailedError, LookRefusedError
+from k3push.runs import attempt
 from k3push.runs.context import Context, PushLimits
 from k3push.runs.outcome import Exit, anything_open, exit_of, followed_of
 from k3push.runs.settle import settle_by_word
@@ -21,6 +22,7 @@ from k3push.runs.stop import Cause
 from k3push.simulator.bills import Bill
 from k3push.simulator.forms import IN_STOCK
 from k3push.simulator.script import Channel
+from tests.runs.mortals import Act, Fate, MortalLedger, carried_by
 from tests.runs.office import (
     FIRST,
     ROUTE,
@@ -34,7 +36,7 @@ from tests.runs.office import (
     steps,
 )
 from tests.runs.rough_answers import OPEN
-from tests.runs.test_follow import FOLLOW, NO_HALT
+from tests.runs.test_follow import AT_ONCE, FOLLOW, NO_HALT, push_by_hand
 
 pytestmark = pytest.mark.anyio
 
@@ -84,6 +86,36 @@ async def test_a_document_that_its_number_alone_ties_to_a_bill_takes_no_step() -
     assert typed.status == "A"
 
 
+async def test_what_was_left_alone_for_its_maker_goes_on_in_a_later_execution_too() -> None:
+    """The answer to the first push is lost; that to the second one tells as whom we make ours."""
+    office = Office(sandbox(steps("make-then-reset"), **OPEN), FOLLOW)
+    await office.open_run(orders(2))
+    await office.execute(limits=replace(AT_ONCE, limit=1), check=False)
+    assert {each.follow for each in (await office.documents()).values()} == {Follow.REFUSED}
+    await office.execute()
+    follows = [each.follow for each in (await office.documents()).values()]
+    assert follows == [Follow.APPROVED] * 2
+
+
+async def test_what_an_answer_names_is_ours_though_a_later_look_has_found_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The ERP cannot be read right after the push, and the number is settled a while later."""
+    look, looks = attempt._look_after, []
+
+    async def fail_once(*given: Any, **more: Any) -> Any:
+        looks.append(given)
+        if len(looks) == 1:
+            raise LookFailedError("")
+        return await look(*given, **more)
+
+    monkeypatch.setattr(attempt, "_look_after", fail_once)
+    office = Office(sandbox(**OPEN), FOLLOW)
+    await office.open_run(orders(1))
+    await office.execute()
+    assert {each.follow for each in (await office.documents()).values()} == {Follow.APPROVED}
+
+
 @pytest.mark.parametrize(
     ("code", "words"),
     [("7", "未购买工作流许可"), ("4", "未将对象引用设置到对象的实例"), ("11", "没有权限")],
@@ -116,6 +148,31 @@ async def test_a_limit_on_calls_that_lasts_refuses_no_document() -> None:
     await office.execute(limits=NO_HALT, check=False)
     follows = {each.follow for each in (await office.documents()).values()}
     assert Follow.REFUSED not in follows
+
+
+@pytest.mark.parametrize("at", [31, 33, 35, 37, 39])
+async def test_what_was_there_before_is_not_done_for_a_kill_before_anybody_looked(at: int) -> None:
+    """The row was written down, and nothing of its document; a resume has something to do."""
+    store = MortalLedger(Fate())
+    route = replace(FOLLOW, follow_already=True)
+    office = Office(sandbox(orders=6, latency_s=0.05), route, ledger=store)
+    push_by_hand(office, orders(1)[0])
+    await office.open_run(orders(1))
+    fate = Fate({at: Act.KILL})
+    with fate.scope:
+        ledger, transport = store.process(fate), carried_by(fate)
+        await office.execute(ledger=ledger, transport=transport, check=False)
+    async with office.store.another_process().own(FIRST):
+        pass
+    run = await office.store.run(FIRST)
+    assert run is not None
+    assert await anything_open(office.store, run)
+    followed = await followed_of(office.store, run)
+    assert exit_of(await office.store.counts(FIRST), (), followed=followed) is not Exit.DONE
+    await office.execute()
+    (made,) = office.site.world.documents_of(orders(1)[0])
+    assert made.status == "C"
+    assert not await anything_open(office.store, run)
 
 
 async def until_submitted(office: Office) -> Bill:
@@ -197,6 +254,27 @@ async def test_what_another_run_submits_meanwhile_and_a_person_takes_back_is_lef
     await follow_in_two_runs(office, 40.0, person)
     (made,) = office.site.world.documents_of(orders(1)[0])
     assert (made.status, office.site.calls[Channel.SUBMIT]) == ("D", 1)
+
+
+async def test_a_step_of_another_forms_document_says_nothing_of_ours() -> None:
+    """A run has submitted an out-stock that has the id of our in-stock, which stands at D."""
+    office = Office(sandbox(**OPEN), FOLLOW)
+    await office.open_run(orders(1))
+    await office.execute(route=ROUTE)
+    (made,) = office.site.world.documents_of(orders(1)[0])
+    made.status = "D"  # a person has submitted it, and taken it back
+    sales = replace(FOLLOW, source="SAL_SaleOrder", target="SAL_OUTSTOCK")
+    other, theirs = Office(site=office.site, ledger=office.store, route=sales), str(made.id)
+    await other.open_run(["XSDD1"], SECOND)
+    at, up = VirtualClock().now(), VirtualClock().uptime()
+    await other.store.enrol(SECOND, [Document(theirs, "XSCK1")], at=at)
+    begun = await other.store.begin_step(
+        StepIntent(SECOND, Step.SUBMIT, (theirs,), "A", b"{}", at, up, "sandbox")
+    )
+    done = [Document(theirs, "XSCK1", follow=Follow.SUBMITTED)]
+    await other.store.record_step(begun, Answered(200, b"{}"), "", done, at=at)
+    await office.execute(limits=NO_HALT, check=False)
+    assert {each.follow for each in (await office.documents()).values()} == {Follow.APPROVED}
 
 
 async def test_two_runs_take_no_step_of_one_document_at_once() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 import anyio
@@ -16,16 +17,19 @@ import httpx
 import pytest
 
 from k3push.core.model import RunId, State
+from k3push.runs.problem import Problem
 from k3push.runs.request_stages import (
     Kind,
     Request,
     Stage,
     acts_about,
+    move,
     put_request,
     requests,
 )
 from k3push.simulator import build
 from k3push.simulator.script import Channel
+from k3push.web.request_work import Workshop
 from k3push.web.uploads import MOST_PASTED_BYTES, MOST_UPLOAD_BYTES
 from tests.runs.office import NOON, orders, sandbox, steps
 from tests.web.shop import (
@@ -360,6 +364,40 @@ def test_a_withdrawn_plan_cannot_be_approved_and_can_be_made_anew(tmp_path: Path
             await shop.until("planned")
             assert shop.site.calls[Channel.PUSH] == 0
 
+    played(push, Shop(tmp_path))
+
+
+@pytest.mark.parametrize("stages", [[Stage.WITHDRAWN], [Stage.PLANNED, Stage.APPROVED]])
+@pytest.mark.parametrize("where", ["_executor", "_announce"])
+def test_what_others_do_about_a_request_that_fails_ends_no_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, stages: list[Stage]
+) -> None:
+    """A person withdraws it right then, or another server has planned it and somebody approved."""
+    original = getattr(Workshop, where)
+
+    async def with_others(workshop: Workshop, *given: Any) -> Any:
+        ledger = await workshop.ledger()
+        (asked,) = await requests(ledger)
+        if asked.stage is Stage.PLANNING:
+            for stage in stages:
+                asked = await move(ledger, asked, stage)
+        return await original(workshop, *given)
+
+    async def push(shop: Shop, home: House) -> None:
+        async with signed_in(home, "li") as li:
+            url = (await send_list(li, "CGDD0000000")).headers["location"]
+            with anyio.fail_after(PATIENCE_S):
+                while "request.failed" not in {event for event, _ in shop.logged}:  # noqa: ASYNC110
+                    await anyio.sleep(0.1)
+            await anyio.sleep(1)
+            assert (await shop.asked()).stage is stages[-1]
+            assert (await li.get(url)).status_code == 200
+
+    def fail(*_: object) -> None:
+        raise Problem("")
+
+    monkeypatch.setattr(Shop, "executor", fail)
+    monkeypatch.setattr(Workshop, where, with_others)
     played(push, Shop(tmp_path))
 
 

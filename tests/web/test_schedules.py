@@ -145,6 +145,21 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     played(visit, Shop(tmp_path, more=MINUTELY))
 
 
+def test_a_list_that_the_system_cannot_look_for_is_told_and_ends_no_server(tmp_path: Path) -> None:
+    """A share does not answer, or a folder above is another user's; here its name is too long."""
+    schedule = MINUTELY.replace('"inbox"', f'"{"x" * 300}.csv"')
+
+    async def visit(_: Shop, home: House) -> None:
+        async with signed_in(home, "wang") as wang:
+
+            async def told() -> bool:
+                return "name too long" in text_of(await wang.get("/schedules"))
+
+            await until(told)
+
+    played(visit, Shop(tmp_path, more=schedule))
+
+
 def test_nothing_new_is_told_and_no_push(tmp_path: Path) -> None:
     """An empty folder is no failure."""
 

@@ -13,6 +13,7 @@ import shutil
 import stat
 import sys
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ MOST_LINKS: Final = 40
 _DESCRIPTORS: Final = (Path("/dev/fd"), Path("/proc/self/fd"))
 
 _ROOT: Final = 0
+
+_POLL_S: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +70,25 @@ class Goal:
         Raises:
             OSError: The place does not take it.
         """
-        # A pipe that nobody reads would be waited for, whoever wants an end of it.
-        await anyio.to_thread.run_sync(self._take, part, abandon_on_cancel=self.is_stream)
-
-    def _take(self, part: Path) -> None:
         if not self.is_stream:
-            put_in_place(part, self.path)
+            await anyio.to_thread.run_sync(put_in_place, part, self.path)
             return
+        # A pipe that nobody reads is waited for, and that keeps the process from no end.
+        failed: list[Exception] = []
+        thread = threading.Thread(target=self._stream, args=(part, failed), daemon=True)
+        thread.start()
+        while thread.is_alive():  # noqa: ASYNC110  # it may end after the loop, and tells nobody
+            await anyio.sleep(_POLL_S)
+        if failed:
+            raise failed[0]
+
+    def _stream(self, part: Path, failed: list[Exception]) -> None:
+        try:
+            self._write(part)
+        except Exception as error:  # noqa: BLE001  # raised where it is waited for
+            failed.append(error)
+
+    def _write(self, part: Path) -> None:
         # A reader may leave, as `head` does.
         with (
             suppress(BrokenPipeError),

@@ -15,6 +15,7 @@ import anyio
 from procrastinate.worker import Worker as Engine
 
 from k3push.adapters.ledger.postgres.database import Server
+from k3push.config.setting_errors import SettingsError
 from k3push.config.tenants import Tenant
 from k3push.core.model import RunId
 from k3push.core.pacing.window import Window
@@ -29,6 +30,7 @@ from k3push.runs.outcome import Ending
 from k3push.runs.stop import Cause, Stop
 
 TICK_PATIENCE_S = 60.0
+TENANT_PATIENCE_S = 10.0
 BEAT_PATIENCE_S = 8.0
 
 # A look at 5,000 files takes some 50 ms.
@@ -89,7 +91,12 @@ class Work(Protocol):
         ...
 
     async def is_whole(self, tenant: Tenant, run: RunId) -> bool | None:
-        """Say whether a run has all its numbers; None while somebody writes them down."""
+        """Say whether a run has all its numbers; None while somebody writes them down.
+
+        Raises:
+            SettingsError: A secret is gone.
+            LedgerLostError: The ledger cannot be reached.
+        """
         ...
 
     async def size_of(self, tenant: Tenant, run: RunId) -> int:
@@ -97,7 +104,7 @@ class Work(Protocol):
         ...
 
     async def end_sessions(self, tenant: Tenant, worker: str) -> None:
-        """End what a dead worker holds in a tenant's ledger."""
+        """End what a dead worker holds in a tenant's ledger; raises what `is_whole` does."""
         ...
 
     def tell(self, sentence: str, /, **facts: object) -> None:
@@ -129,6 +136,7 @@ class Worker:
     draining: bool = False
     _served: Mapping[str, Tenant] = field(default_factory=dict)
     _running: dict[tuple[str, RunId], Stop] = field(default_factory=dict)
+    _troubles: dict[str, str] = field(default_factory=dict)
     _engine: Engine | None = None
 
     def drain(self) -> None:
@@ -156,7 +164,9 @@ class Worker:
                 schedules = Schedules(queue, self.id, self.rhythm)
                 queue.manager.holds_back = schedules.are_many
                 others.start_soon(self._beat_on)
-                others.start_soon(self._tick_on, queue, schedules)
+                others.start_soon(self._go_on, partial(self._tick, queue, schedules))
+                # What waits for the ledgers of tenants is in nobody's way.
+                others.start_soon(self._go_on, partial(self._take_up, queue))
                 others.start_soon(self._watch_tenants)
                 others.start_soon(
                     schedules.look_on, self._looks_for, partial(self._look_wanted, queue)
@@ -321,12 +331,13 @@ class Worker:
                         self._stop_all(remark("fleet.away"))
                 await anyio.sleep(self.rhythm.tick)
 
-    async def _tick_on(self, queue: Queue, schedules: Schedules) -> None:
+    async def _go_on(self, act: Callable[[], Awaitable[None]]) -> None:
+        """Do something again and again, whatever becomes of the database meanwhile."""
         try:
             while True:
                 try:
                     with anyio.fail_after(TICK_PATIENCE_S):
-                        await self._tick(queue, schedules)
+                        await act()
                 except (LedgerLostError, TimeoutError) as error:
                     self.work.tell("worker.lost", why=str(error) or remark("fleet.timeout"))
                 await anyio.sleep(self.rhythm.tick)
@@ -342,14 +353,13 @@ class Worker:
             self._served = await self.work.tenants()
 
     async def _tick(self, queue: Queue, schedules: Schedules) -> None:
-        """Take up what is due or left behind."""
+        """See what is due, and what people have said."""
         paused = {row["tenant"] for row in await queue.all("pauses")}
         if self._engine is not None:
             self._engine.queues = [name for name in self._served if name not in paused]
         for row in await queue.all("cancelled_of", worker=self.id):
             if (stop := self._running.get((row["tenant"], row["run"]))) is not None:
                 stop.ask(Cause.CONTROL, "k3push fleet cancel")
-        await self._take_up(queue)
         if not self.draining:
             await schedules.plan(self._served)
             await schedules.lead()
@@ -369,10 +379,7 @@ class Worker:
         for name, run, worker in await queue.left_behind(self.rhythm):
             tenant = self._served.get(name)
             if tenant is not None and (name, run) not in self._running:
-                if worker != self.id:
-                    await self.work.end_sessions(tenant, worker)
-                if await queue.let_go(name, run, worker):
-                    self.work.tell("worker.takes_up", tenant=name, run=run, worker=worker)
+                await self._for_tenant(tenant, partial(self._free, queue, tenant, run, worker))
         for row in await queue.all("executed_by", worker=self.id):
             if (row["tenant"], row["run"]) not in self._running:
                 # It ended while the database was away, which could not be written down.
@@ -381,7 +388,32 @@ class Worker:
             if (job.queue, job.task_kwargs.get("run")) not in self._running:
                 await queue.finish(job.id or 0)
         for row in await queue.all("unlisted", tenants=array_of(tuple(self._served))):
-            await self._finish_list(queue, self._served[row["tenant"]], row["run"], row["age_s"])
+            if (tenant := self._served.get(row["tenant"])) is not None:
+                finish = partial(self._finish_list, queue, tenant, row["run"], row["age_s"])
+                await self._for_tenant(tenant, finish)
+
+    async def _for_tenant(self, tenant: Tenant, act: Callable[[], Awaitable[None]]) -> None:
+        """Do something about a tenant's ledger; if it is away, that is no other tenant's trouble.
+
+        So is a secret that has gone since the tenant's file was last looked at.
+        """
+        try:
+            with anyio.fail_after(TENANT_PATIENCE_S):
+                await act()
+        except (LedgerLostError, SettingsError, TimeoutError) as error:
+            why = str(error) or remark("fleet.timeout")
+            if self._troubles.get(tenant.name) != why:
+                self.work.tell("worker.left", tenant=tenant.name, why=why)
+            self._troubles[tenant.name] = why
+        else:
+            self._troubles.pop(tenant.name, None)
+
+    async def _free(self, queue: Queue, tenant: Tenant, run: RunId, worker: str) -> None:
+        """Take a run away from a dead worker."""
+        if worker != self.id:
+            await self.work.end_sessions(tenant, worker)
+        if await queue.let_go(tenant.name, run, worker):
+            self.work.tell("worker.takes_up", tenant=tenant.name, run=run, worker=worker)
 
     async def _finish_list(self, queue: Queue, tenant: Tenant, run: RunId, age_s: float) -> None:
         """Take up a run whose asker ended before it had said that the list is whole."""

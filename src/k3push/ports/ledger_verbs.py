@@ -567,7 +567,8 @@ class Ledger(Protocol):
         Args:
             intent: What is about to leave.
             after: Nothing is written down where another run has begun a step of one of these
-                documents since the attempt of this number, or is at one; None asks for neither.
+                documents since the attempt of this number, or is at one; None asks for neither. The
+                ids of another form are of other documents.
 
         Raises:
             OtherRunStepsError: Another run was in the way.
@@ -596,7 +597,10 @@ class Ledger(Protocol):
         ...
 
     async def steps_of(self, document: str) -> Sequence[StepRecord]:
-        """Return every attempt at a step of a document, by its id, the oldest first."""
+        """Return every attempt at a step of documents with an id, whatever their form.
+
+        The oldest comes first.
+        """
         ...
 
     # -- looking back -------------------------------------------------------------------------

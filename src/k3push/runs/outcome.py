@@ -16,6 +16,7 @@ from k3push.runs.listed_files import file_at, kept_line_counts
 from k3push.runs.missed_looks import due_since
 from k3push.runs.row_pages import not_enrolled
 from k3push.runs.stop import Cause, Stop
+from k3push.runs.submit_and_audit.earlier_documents import not_looked_at
 
 
 class Exit(IntEnum):
@@ -106,8 +107,10 @@ async def followed_of(
         return Followed({Follow.UNKNOWN: doubts}) if doubts else NOT_FOLLOWED
     going = {Follow.OPEN, Follow.SUBMITTED} - done_states(steps)
     left = sum(counts.get(follow, 0) for follow in going)
-    more, unnamed = (0, 0) if at_a_glance else await not_enrolled(ledger, run)
-    return Followed(counts, left + more, unnamed)
+    if at_a_glance:
+        return Followed(counts, left)
+    more, unnamed = await not_enrolled(ledger, run)
+    return Followed(counts, left + more + await not_looked_at(ledger, run), unnamed)
 
 
 def exit_of(

@@ -8,7 +8,7 @@ whoever asks twice, or at the same time as somebody else, is told the same.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -249,14 +249,28 @@ async def is_asked_for(ledger: Ledger, run: Run) -> bool:
     return False
 
 
-async def move(ledger: Ledger, request: Request, stage: Stage, **changes: Any) -> Request:
+async def move(
+    ledger: Ledger,
+    request: Request,
+    stage: Stage,
+    only_from: Collection[Stage] = tuple(Stage),
+    /,
+    **changes: Any,
+) -> Request:
     """Bring a request to another stage, once, and return it as it is then.
+
+    Args:
+        ledger: Where it is.
+        request: As it was read.
+        stage: Where to.
+        only_from: From nowhere else, though it may go there.
+        changes: What else becomes of it.
 
     Raises:
         OvertakenError: It has come to a stage from where it does not go there; somebody else
             may have been faster.
     """
-    while stage in MOVES[request.stage]:
+    while request.stage in only_from and stage in MOVES[request.stage]:
         moved = replace(request, stage=stage, **changes)
         if await ledger.revise(_memo(moved)):
             return replace(moved, version=moved.version + 1)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -382,7 +382,9 @@ class Workshop:
                     "request.failed", request=id_, why="".join(traceback.format_exception(error))
                 )
                 why = remark("web.defect", what=kind_and_words(cause))
-            await self._give_up(ledger, id_, why)
+            # A person may withdraw it meanwhile, and another server go on with it.
+            with suppress(OvertakenError):
+                await self._give_up(ledger, request, why)
 
     async def _step(self, ledger: Ledger, request: Request, work: _Work, lane: Lane | None) -> None:
         if self.draining:
@@ -397,19 +399,25 @@ class Workshop:
         elif request.stage is Stage.APPROVED:
             await self._execute(ledger, request, work, lane)
 
-    async def _give_up(self, ledger: Ledger, id_: str, why: str) -> None:
-        request = await find_request(ledger, id_)
-        if request is None or not request.is_open:
+    async def _give_up(self, ledger: Ledger, tried: Request, why: str) -> None:
+        """End a request that cannot be done, unless it has left its stage meanwhile.
+
+        Raises:
+            OvertakenError: It has left it a moment ago.
+        """
+        request = await find_request(ledger, tried.id)
+        if request is None or request.stage is not tried.stage:
             return
         mine = request.runs if request.kind is Kind.PUSH else ()
         runs = [run for name in mine if (run := await ledger.run(name)) is not None]
         if any([await ledger.attempt_count(run.id) for run in runs]):
             # What was begun before tells by its rows what it has come to.
             await self._announce(ledger, request, runs)
-            await move(ledger, request, Stage.ENDED, why=why)
+            stage = Stage.ENDED
         else:
             await self._announce(ledger, request, [], why)
-            await move(ledger, request, Stage.FAILED, why=why)
+            stage = Stage.FAILED
+        await move(ledger, request, stage, {tried.stage}, why=why)
 
     async def _announce(
         self, ledger: Ledger, request: Request, runs: Sequence[Run], why: str = ""

@@ -187,8 +187,7 @@ class Timetable:
             jobs = [str(self.settings.folder / job) for job in schedule.jobs]
             strangers = JobOptions(home=self.settings.folder)
             for job in jobs:
-                if not await anyio.Path(job).exists():
-                    raise JobFileError(Trouble(Code.MISSING, job))
+                await _see_there(job)
             new_of = partial(self._new_of, ledger)
             found += [
                 (list(batch.names), origin_of_file(batch.file))
@@ -220,3 +219,15 @@ class Timetable:
 
     def _warn(self, sentence: str, /, **facts: object) -> None:
         self.log("schedule.passes_over", what=sentence, **{k: str(v) for k, v in facts.items()})
+
+
+async def _see_there(job: str) -> None:
+    """Raise where a list or a folder is not there, or the system cannot say so."""
+    try:
+        there = await anyio.Path(job).exists()
+    except OSError as error:
+        # A share that does not answer, or a folder above it that others may not enter.
+        facts = {"reason": error.strerror or str(error)}
+        raise JobFileError(Trouble(Code.UNREADABLE, job, facts=facts)) from error
+    if not there:
+        raise JobFileError(Trouble(Code.MISSING, job))

@@ -160,3 +160,17 @@ async def test_a_step_that_another_run_takes_meanwhile_is_not_begun(ledger: Ledg
         await ledger.begin_step(an_intent(second, ONE), after=before)
     await ledger.begin_step(an_intent(second, ONE), after=begun.id)
     await ledger.begin_step(an_intent(second, TWO))
+
+
+async def test_a_step_of_another_forms_document_is_in_nobodys_way(ledger: Ledger) -> None:
+    """The ERP counts the ids of each form for itself."""
+    first = await followed(ledger)
+    other = await planned(ledger, "A", "r2", "s|po|out")
+    await ledger.enrol(other, [ONE], at=NOON)
+    before = await ledger.last_step()
+    await ledger.begin_step(an_intent(first, ONE, TWO), after=before)
+    await ledger.begin_step(an_intent(other, ONE), after=before)
+    third = await planned(ledger, "A", "r3", "s|so|in")  # from other bills
+    await ledger.enrol(third, [TWO], at=NOON)
+    with pytest.raises(OtherRunStepsError):
+        await ledger.begin_step(an_intent(third, TWO), after=before)

@@ -82,7 +82,7 @@ def call(step: Step = Step.SUBMIT, status: str = "A", *others: str) -> StepInten
         (replace(NEW, follow=Follow.WAITING), "C", None, None, Follow.APPROVED),
         (replace(NEW, follow=Follow.WAITING), "D", None, None, Follow.REFUSED),
         (replace(NEW, follow=Follow.WAITING), "B", None, Step.AUDIT, Follow.SUBMITTED),
-        (replace(NEW, follow=Follow.REFUSED), "A", None, Step.SUBMIT, Follow.REFUSED),
+        (replace(NEW, follow=Follow.REFUSED), "A", None, Step.SUBMIT, Follow.OPEN),
         (NEW, "X", None, None, Follow.REFUSED),
     ],
 )
@@ -152,6 +152,14 @@ def test_what_was_refused_at_its_first_status_may_be_submitted_again() -> None:
     """A person has filled in the warehouse and asked to look again."""
     refused = replace(NEW, follow=Follow.REFUSED, reason="仓库必录")
     assert next_step(refused, standing("A"), BOTH, last=call()).step is Step.SUBMIT
+
+
+@given(document=documents, status=st.sampled_from("ABD"))
+def test_what_takes_a_step_is_refused_no_more(document: Document, status: str) -> None:
+    """Its call may be put off, and an earlier refusal says nothing of that."""
+    move = next_step(document, standing(status), BOTH)
+    if move.step is not None:
+        assert move.document.follow is not Follow.REFUSED
 
 
 # -- after a call --------------------------------------------------------------------------------

@@ -99,6 +99,15 @@ def is_of_account(scope: str, account: str) -> bool:
     return scope.partition("|")[0] == account
 
 
+def target_of(scope: str) -> str:
+    """Return which documents a scope is of: the ERP counts the ids of each form for itself.
+
+    >>> target_of("a1|pur|stk") == target_of("a1|sal|stk"), target_of("a1|pur|stk")
+    (True, '|stk')
+    """
+    return "|" + scope.rpartition("|")[2]
+
+
 def check_scope(scope: str, account: str) -> None:
     """Raise unless a scope is of the account that a ledger is opened for."""
     if not is_of_account(scope, account):

@@ -88,11 +88,15 @@ def next_step(
     if step is Step.AUDIT and task is not None:
         why = remark("note.document.in_flow", task=str(task))
         return Move(replace(document, follow=Follow.WAITING, reason=why))
-    return Move(document, step if step in steps else None)
+    if step not in steps:
+        return Move(document)
+    if document.follow is Follow.REFUSED:
+        # Whatever comes of its step now, an earlier refusal does not tell it.
+        document = replace(document, follow=Follow.OPEN, reason="")
+    return Move(document, step)
 
 
-# FDocumentStatus (P 7.1, 11.2): the step that it is for, and what it says of the past. A document
-# that a step was refused keeps the reason until it moves.
+# FDocumentStatus (P 7.1, 11.2): the step that it is for, and what it says of the past.
 _BY_STATUS: dict[str, tuple[Step | None, Follow | None]] = {
     "A": (Step.SUBMIT, None),
     "B": (Step.AUDIT, Follow.SUBMITTED),

@@ -15,6 +15,9 @@ def did_nothing(kept: StepRecord) -> bool:
     return isinstance(verdict, SendAgain)
 
 
-async def was_submitted(ledger: Ledger, id_: str) -> bool:
-    """Say whether a run of this ledger may have submitted a document."""
-    return not all(map(did_nothing, await ledger.steps_of(id_)))
+async def was_submitted(ledger: Ledger, id_: str, form: str) -> bool:
+    """Say whether a run of this ledger may have submitted a document of a form."""
+    kept = [each for each in await ledger.steps_of(id_) if not did_nothing(each)]
+    runs = [await ledger.run(run) for run in {each.attempt.intent.run for each in kept}]
+    # The ERP counts the ids of each form for itself.
+    return any(run is not None and run.route.target.lower() == form.lower() for run in runs)

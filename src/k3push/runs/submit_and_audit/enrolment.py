@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import anyio
+
 from k3push.core.model import (
     BillNumber,
     Document,
@@ -25,6 +27,7 @@ from k3push.runs.context import Context
 from k3push.runs.last_looks import name_vouched
 from k3push.runs.lookup import look_at_standings
 from k3push.runs.row_pages import PAGE_ROWS, documents_in
+from k3push.runs.submit_and_audit.earlier_documents import note_looked_at
 from k3push.runs.submit_and_audit.earlier_steps import did_nothing
 from k3push.runs.submit_and_audit.ownership import Ownership
 from k3push.runs.submit_and_audit.under_way import Entry, UnderWay
@@ -63,6 +66,8 @@ class Enrolment:
                     self.under_way.proved = True
                 elif document.follow in wanted:
                     await self._go_on(document)
+                else:
+                    self.ownership.recall(document)
         self.is_through = True
         self.wakeup.notify()
 
@@ -79,13 +84,16 @@ class Enrolment:
 
         Args:
             outcomes: What became of numbers.
-            named: As whom the push travelled, by id of the documents that its answer names.
+            named: As whom the push travelled, by id of the documents that its answer names; of
+                others the ledger is asked, since a call may have been in doubt that has an answer.
         """
         self.ownership.note_codes(outcomes)
         new = [
-            replace(document, sender=named.get(document.id, ""))
-            for outcome in outcomes
-            for document in documents_in(outcome)
+            replace(
+                document,
+                sender=named.get(document.id) or await self._sender_of(document.id, bill),
+            )
+            for bill, document in [(o.number, d) for o in outcomes for d in documents_in(o)]
         ]
         await self._enrol(new)
         return [document.id for document in new]
@@ -94,7 +102,7 @@ class Enrolment:
 
     async def _take_up_rows(self) -> None:
         """Take up documents of rows that have come to their end."""
-        context, run, place = self.context, self.context.run.id, 0
+        context, run, place, already = self.context, self.context.run.id, 0, 0
         # A row may have become a draft since its document was taken up.
         states = [State.PUSHED, State.DRAFT]
         states += [State.ALREADY] if context.route.follow_already else []
@@ -112,7 +120,11 @@ class Enrolment:
                 if document.id not in known
             ]
             await self._enrol(new)
-            await self._enrol_already([row for row in rows if row.state is State.ALREADY])
+            there = [row for row in rows if row.state is State.ALREADY]
+            await self._enrol_already(there)
+            already += len(there)
+        if already:
+            await note_looked_at(context.ledger, run, already, context.clock.now())
 
     async def _sender_of(self, id_: str, bill: BillNumber) -> str:
         """Return as whom the push travelled whose answer names a document, or ""."""
@@ -154,6 +166,9 @@ class Enrolment:
     async def _go_on(self, document: Document) -> None:
         """Take up a document as the ledger has it, with what was last done to it."""
         entry = Entry(document)
+        if document.follow in {Follow.OPEN, Follow.SUBMITTED}:
+            # An execution that was killed may have come so far a moment ago.
+            entry.due_s = anyio.current_time() + self.context.route.follow_wait_s
         kept = await self.context.ledger.step(document.step) if document.step else None
         if kept is not None and not did_nothing(kept):
             entry.last = kept.attempt.intent

@@ -175,6 +175,7 @@ class Follower:
         await self._doubts.settle([entry for entry in due if entry.lost], standings)
         under_way = self._under_way.entries
         free = [entry for entry in due if not entry.lost and entry.document.id in under_way]
+        free = [entry for entry in free if entry.due_s <= anyio.current_time()]
         free = [entry for entry in free if not self._reads.is_missed(entry, standings)]
         await self._ownership.learn([entry.document for entry in free], standings)
         calls, ended = await self._judge(free, standings)

@@ -21,8 +21,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, timedelta
 
-from k3push.core.model import PARTLY, TWIN, BillNumber, Document, Outcome, Row, Standing, number_in
-from k3push.core.remark import remark
+from k3push.core.model import (
+    PARTLY,
+    TWIN,
+    BillNumber,
+    Document,
+    Follow,
+    Outcome,
+    Row,
+    Standing,
+    number_in,
+)
+from k3push.core.remark import read_remark, remark
 from k3push.core.safety.document_steps import TAKEN_BACK, is_done
 from k3push.runs.context import Context
 from k3push.runs.document_makers import created_at
@@ -30,6 +40,9 @@ from k3push.runs.lookup import can_ask, look_at_standings, look_at_targets
 from k3push.runs.source_check import is_thin
 from k3push.runs.submit_and_audit.earlier_steps import was_submitted
 from k3push.runs.submit_and_audit.under_way import Entry, UnderWay
+
+NOT_OURS = "note.document.not_ours"
+"""Key of what is said of a document that another than our users has made, as far as is known."""
 
 LOCAL_TIMES_DIFFER = timedelta(hours=26)
 """The server's local time and the ledger's are nearer to each other than this."""
@@ -153,10 +166,18 @@ class Ownership:
             return why
         if id_ in self._parts and not entry.document.sender:
             return remark("note.document.part")
-        if standing.status == TAKEN_BACK and await was_submitted(self.context.ledger, id_):
+        ledger, form = self.context.ledger, self.context.route.target
+        if standing.status == TAKEN_BACK and await was_submitted(ledger, id_, form):
             return remark("note.document.taken_back")  # after another run's call, a moment ago
         is_ours = await self._is_ours(entry, standing)
         return "" if is_ours else self._set_apart(id_, standing.creator)
+
+    def recall(self, document: Document) -> None:
+        """Take in that an earlier execution has left a document alone for its maker."""
+        told = read_remark(document.reason)
+        if document.follow is Follow.REFUSED and told and told[0] == NOT_OURS:
+            self._strange[document.id] = str(told[1]["creator"])
+            self.under_way.ended[document.id] = document
 
     def _set_apart(self, id_: str, creator: str) -> str:
         """Say that a document may be another's, by its maker."""
@@ -164,7 +185,7 @@ class Ownership:
             self._strange[id_] = creator  # it may turn out to be one of ours
         if not creator:
             return remark("note.document.no_maker")
-        return remark("note.document.not_ours", creator=creator)
+        return remark(NOT_OURS, creator=creator)
 
     async def _is_ours(self, entry: Entry, standing: Standing) -> bool:
         """Say whether this ledger has made a document, as far as that can be known."""
@@ -200,10 +221,10 @@ class Ownership:
             if named := [each for each in page if each.sender]:
                 ids = [each.id for each in named]
                 self._take_in(named, await look_at_standings(self.context, ids))
-        for id_, creator in list(self._strange.items()):
-            if creator in self._senders:
-                del self._strange[id_]
-                self.under_way.reopen(id_)
+        ours = [id_ for id_, creator in self._strange.items() if creator in self._senders]
+        await self.under_way.reopen(ours)
+        for id_ in ours:
+            del self._strange[id_]
 
     def _take_in(self, documents: Iterable[Document], standings: Mapping[str, Standing]) -> None:
         for document in documents:

@@ -68,7 +68,8 @@ class StepDoubts:
                     why = entry.document.reason
                     document = replace(document, follow=Follow.REFUSED, reason=why)
             entry.document, entry.lost = document, None
-            entry.due_s = anyio.current_time()
+            # It may have been carried out a moment ago.
+            entry.due_s = anyio.current_time() + context.route.follow_wait_s
             settled.append(document)
         await self.under_way.write_down(settled)
         self.under_way.leave_out_ended(settled)

@@ -106,10 +106,13 @@ class UnderWay:
             if over or is_done(document, self.context.route.follow):
                 self._forget(document)
 
-    def reopen(self, id_: str) -> None:
-        """Let a document that was left to a person go on after all."""
-        document = replace(self.ended.pop(id_), follow=Follow.OPEN, reason="")
-        self.entries[id_] = Entry(document)
+    async def reopen(self, ids: Sequence[str]) -> None:
+        """Let documents that were left to a person go on after all, in whichever execution."""
+        documents = [replace(self.ended[id_], follow=Follow.OPEN, reason="") for id_ in ids]
+        await self.write_down(documents)
+        for document in documents:
+            del self.ended[document.id]
+            self.entries[document.id] = Entry(document)
 
     def _forget(self, document: Document) -> None:
         self.proved = self.proved or is_done(document, self.context.route.follow)

@@ -724,12 +724,14 @@ class MemoryLedger(Ledger):
         """Keep an attempt at a step."""
         mine = await self._documents(intent.run)
         rules.check_step(intent.ids, mine)
-        steps = self._store.steps
+        steps, runs = self._store.steps, self._store.runs
+        form = rules.target_of(runs[intent.run].run.scope)
         if after is not None and any(
             (kept.attempt.id > after or not (kept.ended_at or kept.verdict))
             and kept.attempt.intent.run != intent.run
             and not set(intent.ids).isdisjoint(kept.attempt.intent.ids)
             and self._is_mine(self._store, kept.attempt.intent.run)
+            and rules.target_of(runs[kept.attempt.intent.run].run.scope) == form
             for kept in steps
         ):
             raise OtherRunStepsError(intent.run)

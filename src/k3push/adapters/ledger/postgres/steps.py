@@ -49,13 +49,14 @@ async def begin_step(
     connection: Connection, intent: StepIntent, *, after: int | None = None
 ) -> StepAttempt:
     """Write an attempt at a step down."""
-    key = (await run_shared(connection, intent.run)).key
+    mine = await run_shared(connection, intent.run)
+    key, form = mine.key, rules.target_of(mine.scope)
     rules.check_step(intent.ids, await documents_of(connection, intent.run, intent.ids))
     if after is not None:
         ids = list(intent.ids)
         # Two runs that begin with one document at one moment do so one after the other.
         await connection.do("lock_for_step", ids=sorted(ids))
-        if await connection.one("step_elsewhere", run=key, after=after, ids=ids):
+        if await connection.one("step_elsewhere", run=key, form=form, after=after, ids=ids):
             raise OtherRunStepsError(intent.run)
     ((step,),) = await connection.all(
         "insert_step", run=key, documents=list(intent.ids), **records.from_step(intent)

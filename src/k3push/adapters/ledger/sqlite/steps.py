@@ -39,10 +39,13 @@ def begin_step(
     connection: Connection, intent: StepIntent, *, after: int | None = None
 ) -> StepAttempt:
     """Write an attempt at a step down."""
-    key = run_key(connection, intent.run).key
+    mine = run_key(connection, intent.run)
+    key, form = mine.key, rules.target_of(mine.scope)
     rules.check_step(intent.ids, documents_of(connection, intent.run, intent.ids))
     ids = text.from_json(intent.ids)
-    if after is not None and connection.one("step_elsewhere", run=key, after=after, ids=ids):
+    if after is not None and connection.one(
+        "step_elsewhere", run=key, form=form, after=after, ids=ids
+    ):
         raise OtherRunStepsError(intent.run)
     written = records.from_step(intent)
     step = connection.do("insert_step", run=key, **written)

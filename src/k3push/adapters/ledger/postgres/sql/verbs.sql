@@ -753,7 +753,9 @@ FROM (
     SELECT run, ids FROM steps WHERE ended_at IS NULL AND verdict IS NULL
 ) AS s
 JOIN runs ON runs.key = s.run AND runs.account = :account
-WHERE s.run <> :run AND s.ids::jsonb ?| :ids::text[]
+WHERE s.run <> :run
+    AND right(runs.scope, length(:form::text)) = :form::text
+    AND s.ids::jsonb ?| :ids::text[]
 LIMIT 1;
 
 -- name: insert_step

@@ -599,6 +599,7 @@ FROM (
 ) AS s
 JOIN runs ON runs.key = s.run AND runs.account = :account
 WHERE s.run <> :run
+    AND substr(runs.scope, -length(:form)) = :form
     AND EXISTS (
         SELECT 1 FROM json_each(s.ids) AS theirs
         WHERE theirs.value IN (SELECT value FROM json_each(:ids))
