@@ -246,6 +246,36 @@ async def test_what_is_wrong_with_one_tenants_ledger_holds_up_no_other_tenant(
     assert row["outcome"] is None
 
 
+class Hanging(FakeWork):
+    """Ledgers of some tenants neither answer nor refuse."""
+
+    hanging = ("acme", "basf")
+
+    async def end_sessions(self, tenant: Tenant, worker: str) -> None:
+        """End what a dead worker holds, where that can be done at all."""
+        if tenant.name in self.hanging:
+            await anyio.sleep_forever()
+        await FakeWork.end_sessions(self, tenant, worker)
+
+
+async def test_ledgers_that_do_not_answer_leave_time_for_others(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dead worker has left runs of each; those that hang take longer than a look may take."""
+    monkeypatch.setattr("k3push.fleet.worker.TENANT_PATIENCE_S", 0.3)
+    monkeypatch.setattr("k3push.fleet.worker.TICK_PATIENCE_S", 0.5)
+    names = (*Hanging.hanging, "cody")
+    work = Hanging({name: tenant(tmp_path, postgres_url, name) for name in names})
+    async with open_queue(Server.of(postgres_url), create=True) as queue:
+        for name in names:
+            await queue.ask(name, RunId(name), name, "", "")
+            await queue.listed(name, RunId(name), 3)
+            assert await queue.begin(name, RunId(name), "dead-worker") is not None
+    await change(postgres_url, "UPDATE fleet_runs SET began_at = began_at - interval '1 minute'")
+    async with serving(worker(work, postgres_url)) as queue:
+        await outcome(queue, "cody", "cody")
+
+
 @pytest.mark.parametrize(("whole", "comes_to"), [(None, None), (False, "dropped")])
 async def test_half_a_list_is_never_executed(
     postgres_url: str,

@@ -376,10 +376,6 @@ class Worker:
 
     async def _take_up(self, queue: Queue) -> None:
         """Free what dead workers hold, and finish lists of which all is there."""
-        for name, run, worker in await queue.left_behind(self.rhythm):
-            tenant = self._served.get(name)
-            if tenant is not None and (name, run) not in self._running:
-                await self._for_tenant(tenant, partial(self._free, queue, tenant, run, worker))
         for row in await queue.all("executed_by", worker=self.id):
             if (row["tenant"], row["run"]) not in self._running:
                 # It ended while the database was away, which could not be written down.
@@ -387,10 +383,18 @@ class Worker:
         for job in await queue.stalled(self.rhythm):
             if (job.queue, job.task_kwargs.get("run")) not in self._running:
                 await queue.finish(job.id or 0)
+        acts: list[tuple[Tenant, Callable[[], Awaitable[None]]]] = []
+        for name, run, worker in await queue.left_behind(self.rhythm):
+            tenant = self._served.get(name)
+            if tenant is not None and (name, run) not in self._running:
+                acts.append((tenant, partial(self._free, queue, tenant, run, worker)))
         for row in await queue.all("unlisted", tenants=array_of(tuple(self._served))):
             if (tenant := self._served.get(row["tenant"])) is not None:
                 finish = partial(self._finish_list, queue, tenant, row["run"], row["age_s"])
-                await self._for_tenant(tenant, finish)
+                acts.append((tenant, finish))
+        # Ledgers that were away a moment ago may take all the time that there is.
+        for tenant, act in sorted(acts, key=lambda each: each[0].name in self._troubles):
+            await self._for_tenant(tenant, act)
 
     async def _for_tenant(self, tenant: Tenant, act: Callable[[], Awaitable[None]]) -> None:
         """Do something about a tenant's ledger; if it is away, that is no other tenant's trouble.
