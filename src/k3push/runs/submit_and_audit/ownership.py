@@ -41,9 +41,6 @@ from k3push.runs.source_check import is_thin
 from k3push.runs.submit_and_audit.earlier_steps import was_submitted
 from k3push.runs.submit_and_audit.under_way import Entry, UnderWay
 
-NOT_OURS = "note.document.not_ours"
-"""Key of what is said of a document that another than our users has made, as far as is known."""
-
 LOCAL_TIMES_DIFFER = timedelta(hours=26)
 """The server's local time and the ledger's are nearer to each other than this."""
 
@@ -175,7 +172,7 @@ class Ownership:
     def recall(self, document: Document) -> None:
         """Take in that an earlier execution has left a document alone for its maker."""
         told = read_remark(document.reason)
-        if document.follow is Follow.REFUSED and told and told[0] == NOT_OURS:
+        if document.follow is Follow.REFUSED and told and told[0] == "note.document.not_ours":
             self._strange[document.id] = str(told[1]["creator"])
             self.under_way.ended[document.id] = document
 
@@ -185,7 +182,7 @@ class Ownership:
             self._strange[id_] = creator  # it may turn out to be one of ours
         if not creator:
             return remark("note.document.no_maker")
-        return remark(NOT_OURS, creator=creator)
+        return remark("note.document.not_ours", creator=creator)
 
     async def _is_ours(self, entry: Entry, standing: Standing) -> bool:
         """Say whether this ledger has made a document, as far as that can be known."""
