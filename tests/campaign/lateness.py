@@ -48,7 +48,8 @@ def late_targets(
     for number in numbers:
         if scene.witness.takes_s(number) < scene.times.longest_call_s:
             continue
-        for making in scene.world.makings_of(number):
+        makings = scene.world.makings_of(number)
+        for making in makings:
             if making.maker is not Maker.CLIENT or making.push <= scene.by_hand:
                 continue
             worked_out_s = _seconds(making.target, scene.story.away)
@@ -57,6 +58,14 @@ def late_targets(
                 worked_out_s,
                 usual_s=scene.story.usual_call_s,
                 over_s=0.0 if making.push <= pushes_in_time else anyio.current_time(),
+                later=len(
+                    {
+                        other.push
+                        for other in makings
+                        if other.target.created == making.target.created
+                        and other.push > making.push
+                    }
+                ),
             )
             if seen.takes_s >= scene.times.longest_call_s:
                 kept_s = worked_out_s + seen.fault.commit_delay_s

@@ -203,7 +203,13 @@ class Witness(FaultScript):
         return max((seen.takes_s for seen in self.pushes if number in seen.numbers), default=0.0)
 
     def push_of(
-        self, number: str, worked_out_s: float, *, usual_s: float, over_s: float = 0.0
+        self,
+        number: str,
+        worked_out_s: float,
+        *,
+        usual_s: float,
+        over_s: float = 0.0,
+        later: int = 0,
     ) -> Seen:
         """Return the push of a number that had its work done at a time.
 
@@ -212,6 +218,7 @@ class Witness(FaultScript):
             worked_out_s: That time; what was still to come is done at once when all is over.
             usual_s: How long a call takes that meets nothing.
             over_s: When the story was over, if the push was still at work then.
+            later: How many pushes after it had their work done at that time as well.
         """
         worked = [seen for seen in self.pushes if number in seen.numbers and seen.fault.works]
         before = [seen for seen in worked if seen.at_s <= worked_out_s]
@@ -224,7 +231,11 @@ class Witness(FaultScript):
             for seen in before
             if 0 <= worked_out_s - seen.at_s - seen.fault.delay_before_work_s <= usual_s
         ]
-        return due[-1] if due else max(before, key=lambda seen: seen.fault.delay_before_work_s)
+        return (
+            due[-min(later + 1, len(due))]
+            if due
+            else max(before, key=lambda seen: seen.fault.delay_before_work_s)
+        )
 
     def check_sendings(self, window_s: float) -> Iterator[str]:
         """Find what travelled again too early, or was taken for never sent (rules 4 and 6)."""
