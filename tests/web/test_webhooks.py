@@ -15,7 +15,7 @@ import anyio
 import httpx
 import pytest
 
-from k3push.adapters.webhook_post import Refused
+from k3push.adapters.webhook_post import Refused, post
 from k3push.runs.program_events import LONGEST_PAUSE_S, receiver_id, waiting
 from k3push.simulator import build
 from k3push.wiring.webhook_receivers import Receivers
@@ -234,3 +234,23 @@ def test_what_waits_for_a_receiver_that_is_gone_is_dropped(tmp_path: Path) -> No
         assert HERE not in str(await shop.ledger.memos("webhook"))
 
     in_time(visit)
+
+
+@pytest.mark.parametrize(
+    ("address", "proxy"),
+    [
+        ("http://127.0.0.1:9/hook", "socks5://127.0.0.1:9"),  # a package for it is missing
+        ("http://127.0.0.1:9/hook", "127.0.0.1:99999"),
+        ("http://127.0.0.1:9/hook", "gopher://127.0.0.1"),
+        ("http://xn--/hook", ""),
+        ("http://127.0.0.1:9/\udcff", ""),
+    ],
+)
+def test_what_cannot_be_posted_is_refused_whatever_the_reason(
+    address: str, proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy of the environment, or the name of a receiver, would end the server."""
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    refused = anyio.run(post, address, {}, b"{}")
+    assert refused is not None
+    assert refused.down
