@@ -18,6 +18,7 @@ import pytest
 from k3push.adapters.webhook_post import Refused, post
 from k3push.runs.program_events import LONGEST_PAUSE_S, receiver_id, waiting
 from k3push.simulator import build
+from k3push.simulator.script import Channel
 from k3push.wiring.webhook_receivers import Receivers
 from tests.runs.office import orders, sandbox, steps
 from tests.web.programs import JSON, played, program, until_over
@@ -215,6 +216,20 @@ def test_a_plan_that_waits_for_approval_is_told_of(tmp_path: Path) -> None:
         assert receiver.types()[2:] == ["push.ended"]
 
     played(act, tmp_path, shop_with(tmp_path, receiver))
+
+
+def test_a_plan_that_could_not_be_made_since_the_erp_is_away_is_told_of(tmp_path: Path) -> None:
+    """Its program waits for a plan that never comes."""
+    receiver = Receiver()
+    site = build(sandbox(steps(*["refuse-connection"] * 50, on=Channel.LOGIN)))
+
+    async def act(_: Shop, __: House, wms: httpx.AsyncClient) -> None:
+        await wms.post("/plans", json={"key": "p", "numbers": orders(1)})
+        await receiver.until(2)
+        assert receiver.types() == ["push.failed", "push.needs_person"]
+        assert "cannot be reached" in receiver.taken[0][1]["data"]["why"]
+
+    played(act, tmp_path, shop_with(tmp_path, receiver, site=site))
 
 
 def test_what_waits_for_a_receiver_that_is_gone_is_dropped(tmp_path: Path) -> None:

@@ -153,6 +153,11 @@ class _Work:
     reading: Reading = field(default_factory=Reading)
     again: bool = False
 
+    def begin_anew(self) -> None:
+        """Forget what has ended the last try: nothing that it was stopped by stops the next."""
+        self.fate, self.pick, self.look = SharedStop(), Stop(), Stop()
+        self.reading = Reading()
+
     def end_looking(self, cause: Cause, why: str) -> None:
         """Look no further."""
         for stop in (self.pick, self.look):
@@ -341,6 +346,7 @@ class Workshop:
                     work.again = True
                 if self.draining or not work.again:
                     return
+                work.begin_anew()
         finally:
             del self._works[id_]
             self._comes_on(id_)
@@ -500,7 +506,7 @@ class Workshop:
             return  # the next server plans it
         if not sha256:
             why = "\n".join(remark(f"cause.{c}", why=w) for c, w in preview.stop.causes.items())
-            await move(ledger, request, Stage.FAILED, why=why)
+            await self._give_up(ledger, request, why)
             return
         seen = seen_of(preview) | {
             "lines": work.reading.total,
