@@ -226,8 +226,13 @@ def test_what_is_kept_is_for_its_owner_only(tmp_path: Path) -> None:
             asked = await shop.until("planned")
             folder = tmp_path / "lists" / asked.id
             assert asked.jobs == [str(folder / "config.toml")]
-            found = {path.name: oct(path.stat().st_mode & 0o777) for path in folder.iterdir()}
-            assert found == {"config.toml": "0o600", "config.plan.jsonl": "0o600"}
+            plans = Path(asked.plan).parent
+            found = {path.name: oct(path.stat().st_mode & 0o777) for path in folder.rglob("*")}
+            assert found == {
+                "config.toml": "0o600",
+                plans.name: "0o700",
+                "config.plan.jsonl": "0o600",
+            }
             assert oct(folder.stat().st_mode & 0o777) == "0o700"
 
     played(push, Shop(tmp_path))
@@ -439,6 +444,26 @@ def test_an_erp_that_cannot_be_looked_at_fails_the_plan_with_its_cause(tmp_path:
             assert "the ERP cannot be reached" in text_of(page)
 
     played(push, Shop(tmp_path, site=site))
+
+
+def test_two_servers_that_plan_one_request_keep_one_plan(tmp_path: Path) -> None:
+    """The one that comes second finds that it was planned, and leaves that plan as it is."""
+    shop = Shop(tmp_path)
+    kept = tmp_path / "lists" / "two" / "pasted"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("\n".join(orders(3)))
+    both = Request("two", Kind.PUSH, "li", NOON, Stage.PLANNING, jobs=[str(kept)])
+
+    async def visit() -> None:
+        await put_request(shop.ledger, both)
+        async with shop.open() as home, shop.open(), signed_in(home, "li") as li:
+            await shop.until("planned")
+            await anyio.sleep(60)
+            await press(li, "/plans/two", "/plans/two/approve")
+            asked = await shop.until("ended")
+            assert await shop.counts(asked.runs[0]) == {State.PUSHED: 3}
+
+    in_time(visit)
 
 
 # -- a ledger that is away for a moment ------------------------------------------------------------

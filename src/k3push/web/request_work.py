@@ -7,6 +7,7 @@ the command line: each request has an executor of its own, whose stop is that of
 
 from __future__ import annotations
 
+import secrets
 import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -479,7 +480,8 @@ class Workshop:
             notes = await self._select(ledger, executor, path, how, work)
             if self.draining:
                 return  # the next server plans it
-        folder = self.lists / request.id
+        # Another server may plan it as well: of both plans, one is kept, and is not written over.
+        folder = self.lists / request.id / secrets.token_hex(4)
         await anyio.Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
         skipped: list[str] = []
 
