@@ -101,6 +101,33 @@ async def test_a_database_that_cannot_be_opened_takes_no_place(urls: list[str]) 
     await ledgers.close()
 
 
+async def test_a_database_that_does_not_answer_holds_up_no_other(urls: list[str]) -> None:
+    """Neither one that is open, nor one that comes after it."""
+    ledgers = Ledgers(NAME)
+    hangs = anyio.Event()
+
+    async def never() -> str:
+        hangs.set()
+        await anyio.sleep_forever()
+        return ""
+
+    async def use_hanging() -> None:
+        async with ledgers.of(urls[0], "a", never):
+            pass
+
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks:
+            async with ledgers.of(urls[1], "a", no_password):
+                tasks.start_soon(use_hanging)
+                await hangs.wait()
+            async with ledgers.of(urls[2], "a", no_password) as ledger:
+                assert await ledger.runs() == []
+            tasks.cancel_scope.cancel()
+        async with ledgers.of(urls[0], "a", no_password) as ledger:
+            assert await ledger.runs() == []
+    await ledgers.close()
+
+
 async def test_a_ledger_that_nobody_asks_holds_no_connection(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

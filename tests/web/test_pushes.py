@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
@@ -16,7 +16,9 @@ import anyio.lowlevel
 import httpx
 import pytest
 
-from k3push.core.model import RunId, State
+from k3push.adapters.ledger.memory import MemoryLedger
+from k3push.core.model import Attempt, Intent, RunId, State
+from k3push.ports import LedgerLostError, Memo
 from k3push.runs.problem import Problem
 from k3push.runs.request_stages import (
     Kind,
@@ -224,8 +226,13 @@ def test_what_is_kept_is_for_its_owner_only(tmp_path: Path) -> None:
             asked = await shop.until("planned")
             folder = tmp_path / "lists" / asked.id
             assert asked.jobs == [str(folder / "config.toml")]
-            found = {path.name: oct(path.stat().st_mode & 0o777) for path in folder.iterdir()}
-            assert found == {"config.toml": "0o600", "config.plan.jsonl": "0o600"}
+            plans = Path(asked.plan).parent
+            found = {path.name: oct(path.stat().st_mode & 0o777) for path in folder.rglob("*")}
+            assert found == {
+                "config.toml": "0o600",
+                plans.name: "0o700",
+                "config.plan.jsonl": "0o600",
+            }
             assert oct(folder.stat().st_mode & 0o777) == "0o700"
 
     played(push, Shop(tmp_path))
@@ -439,6 +446,73 @@ def test_an_erp_that_cannot_be_looked_at_fails_the_plan_with_its_cause(tmp_path:
     played(push, Shop(tmp_path, site=site))
 
 
+def test_two_servers_that_plan_one_request_keep_one_plan(tmp_path: Path) -> None:
+    """The one that comes second finds that it was planned, and leaves that plan as it is."""
+    shop = Shop(tmp_path)
+    kept = tmp_path / "lists" / "two" / "pasted"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("\n".join(orders(3)))
+    both = Request("two", Kind.PUSH, "li", NOON, Stage.PLANNING, jobs=[str(kept)])
+
+    async def visit() -> None:
+        await put_request(shop.ledger, both)
+        async with shop.open() as home, shop.open(), signed_in(home, "li") as li:
+            await shop.until("planned")
+            await anyio.sleep(60)
+            await press(li, "/plans/two", "/plans/two/approve")
+            asked = await shop.until("ended")
+            assert await shop.counts(asked.runs[0]) == {State.PUSHED: 3}
+
+    in_time(visit)
+
+
+# -- a ledger that is away for a moment ------------------------------------------------------------
+
+
+class AwayOnce(MemoryLedger):
+    """Is lost where a verb is first used that it was told of, and where the next one is."""
+
+    loses: tuple[str, ...] = ()
+
+    def _use(self, verb: str) -> None:
+        if self.loses[:1] == (verb,):
+            self.loses = self.loses[1:]
+            raise LedgerLostError("away")
+
+    async def revise(self, memo: Memo) -> bool:
+        """Change a memo."""
+        if memo.value.get("stage") == Stage.PLANNED:
+            self._use("revise")
+        return await super().revise(memo)
+
+    async def begin(self, intent: Intent) -> Attempt:
+        """Write an attempt down."""
+        self._use("begin")
+        return await super().begin(intent)
+
+    async def counts(self, run: RunId) -> Mapping[State, int]:
+        """Count rows."""
+        self._use("counts")
+        return await super().counts(run)
+
+
+@pytest.mark.parametrize("loses", [("revise",), ("begin", "counts")])
+def test_a_push_goes_on_once_a_ledger_is_back_that_was_lost(
+    tmp_path: Path, loses: tuple[str, ...]
+) -> None:
+    """What has ended the first try, of a plan or of an execution, does not end the next."""
+    ledger = AwayOnce(account="sandbox")
+
+    async def push(shop: Shop, home: House) -> None:
+        async with signed_in(home, "li") as li:
+            ledger.loses = loses
+            run = await pushed(shop, li, *orders(3))
+            assert await shop.counts(run) == {State.PUSHED: 3}
+            assert ledger.loses == ()
+
+    played(push, Shop(tmp_path, ledger=ledger))
+
+
 # -- the server's own death -----------------------------------------------------------------------
 
 
@@ -546,6 +620,26 @@ def test_refused_numbers_are_retried_all_or_by_cause_or_by_choice(tmp_path: Path
             answer = await press(wang, url, f"{url}/retry")
             assert (answer.status_code, "Choose numbers first" in answer.text) == (409, True)
             assert await shop.counts(run) == {State.PUSHED: 2, State.REJECTED: 4}
+
+    played(push, Shop(tmp_path))
+
+
+def test_nothing_is_planned_again_where_a_run_of_the_same_command_is_under_way(
+    tmp_path: Path,
+) -> None:
+    """Whoever is told to wait finds the numbers as they were."""
+
+    async def push(shop: Shop, home: House) -> None:
+        async with signed_in(home, "li") as li:
+            name = await pushed(shop, li, *orders(2), "CGDD9999999")
+            run = await shop.ledger.run(name)
+            assert run is not None
+            beside = replace(run, id=RunId(f"{name}-2"), exit=None)
+            await shop.ledger.open_run(beside)
+            async with shop.ledger.another_process().own(beside.id):
+                answer = await press(li, f"/runs/{name}", f"/runs/{name}/retry", all="yes")
+            assert answer.status_code == 409
+            assert await shop.counts(name) == {State.PUSHED: 2, State.REJECTED: 1}
 
     played(push, Shop(tmp_path))
 

@@ -10,8 +10,10 @@ from pathlib import Path
 import anyio
 import pytest
 
+from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import State
-from k3push.runs.request_stages import Stage, requests
+from k3push.ports import LedgerLostError, Memo
+from k3push.runs.request_stages import REQUEST, Stage, requests
 from k3push.simulator.script import Channel
 from k3push.web.request_origin import schedule_of
 from k3push.web.timetable import Entry, Timetable, entries, note
@@ -26,6 +28,7 @@ cron = "* * * * *"
 jobs = "inbox"
 time_zone = "UTC"
 """
+HOURLY = MINUTELY.replace("* * * * *", "1 * * * *")
 YEARLY = """
 [routes.po-instock.select]
 max_count = 3
@@ -38,7 +41,7 @@ jobs = "select"
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     """Wait until something holds."""
-    with anyio.fail_after(3600):
+    with anyio.fail_after(1800):
         while not await condition():  # noqa: ASYNC110  # virtual time
             await anyio.sleep(1)
 
@@ -72,6 +75,42 @@ def test_a_new_list_is_pushed_once_when_it_is_due(tmp_path: Path) -> None:
             await anyio.sleep(300)
             assert len(await requests(shop.ledger)) == 1
         assert {shop.documents(number) for number in orders(3)} == {1}
+
+    in_time(visit)
+
+
+class LostOnce(MemoryLedger):
+    """Is away for a moment, when the second request is written down."""
+
+    asked = 0
+
+    async def remember(self, memo: Memo) -> Memo:
+        """Count requests, and fail at the second one."""
+        if memo.kind == REQUEST:
+            self.asked += 1
+            if self.asked == 2:
+                raise LedgerLostError("away")
+        return await super().remember(memo)
+
+
+def test_a_list_that_was_not_asked_for_when_the_ledger_was_lost_is_pushed_too(
+    tmp_path: Path,
+) -> None:
+    """The first of two lists stands in the ledger; the second must not pass for it."""
+    shop = Shop(tmp_path, more=HOURLY)
+    shop.ledger = LostOnce(account="sandbox")
+    drop(tmp_path, "a.csv", *orders(2))
+    drop(tmp_path, "b.csv", *orders(4)[2:])
+
+    async def visit() -> None:
+        async with shop.open():
+
+            async def ended() -> bool:
+                found = await requests(shop.ledger)
+                return len(found) == 2 and all(each.stage is Stage.ENDED for each in found)
+
+            await until(ended)
+        assert {shop.documents(number) for number in orders(4)} == {1}
 
     in_time(visit)
 

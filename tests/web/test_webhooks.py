@@ -15,9 +15,10 @@ import anyio
 import httpx
 import pytest
 
-from k3push.adapters.webhook_post import Refused
+from k3push.adapters.webhook_post import Refused, post
 from k3push.runs.program_events import LONGEST_PAUSE_S, receiver_id, waiting
 from k3push.simulator import build
+from k3push.simulator.script import Channel
 from k3push.wiring.webhook_receivers import Receivers
 from tests.runs.office import orders, sandbox, steps
 from tests.web.programs import JSON, played, program, until_over
@@ -217,6 +218,20 @@ def test_a_plan_that_waits_for_approval_is_told_of(tmp_path: Path) -> None:
     played(act, tmp_path, shop_with(tmp_path, receiver))
 
 
+def test_a_plan_that_could_not_be_made_since_the_erp_is_away_is_told_of(tmp_path: Path) -> None:
+    """Its program waits for a plan that never comes."""
+    receiver = Receiver()
+    site = build(sandbox(steps(*["refuse-connection"] * 50, on=Channel.LOGIN)))
+
+    async def act(_: Shop, __: House, wms: httpx.AsyncClient) -> None:
+        await wms.post("/plans", json={"key": "p", "numbers": orders(1)})
+        await receiver.until(2)
+        assert receiver.types() == ["push.failed", "push.needs_person"]
+        assert "cannot be reached" in receiver.taken[0][1]["data"]["why"]
+
+    played(act, tmp_path, shop_with(tmp_path, receiver, site=site))
+
+
 def test_what_waits_for_a_receiver_that_is_gone_is_dropped(tmp_path: Path) -> None:
     """Its address may hold a secret that was changed; the new one is another receiver."""
     down = Receiver(refuse=[Refused("ConnectError", down=True)] * 1000)
@@ -234,3 +249,23 @@ def test_what_waits_for_a_receiver_that_is_gone_is_dropped(tmp_path: Path) -> No
         assert HERE not in str(await shop.ledger.memos("webhook"))
 
     in_time(visit)
+
+
+@pytest.mark.parametrize(
+    ("address", "proxy"),
+    [
+        ("http://127.0.0.1:9/hook", "socks5://127.0.0.1:9"),  # a package for it is missing
+        ("http://127.0.0.1:9/hook", "127.0.0.1:99999"),
+        ("http://127.0.0.1:9/hook", "gopher://127.0.0.1"),
+        ("http://xn--/hook", ""),
+        ("http://127.0.0.1:9/\udcff", ""),
+    ],
+)
+def test_what_cannot_be_posted_is_refused_whatever_the_reason(
+    address: str, proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy of the environment, or the name of a receiver, would end the server."""
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    refused = anyio.run(post, address, {}, b"{}")
+    assert refused is not None
+    assert refused.down

@@ -86,7 +86,7 @@ async def post(address: str, headers: Mapping[str, str], body: bytes) -> Refused
                 status = answer.status_code
     except TimeoutError:
         return Refused("timeout", down=True)
-    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+    except Exception as error:  # noqa: BLE001  # of a proxy's or a host's name as well, of any kind
         return Refused(type(error).__name__, down=True)
     if httpx.codes.is_success(status):
         return None

@@ -25,11 +25,12 @@ from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import ScheduleSettings
 from k3push.config.tenants import Tenant, TenantFiles, Tenants
 from k3push.core.model import RunId
+from k3push.core.remark import remark
 from k3push.fleet.enqueue import Enqueuer
 from k3push.fleet.queue import end_sessions
 from k3push.fleet.worker import CannotBeginError, NotHereError, Order
 from k3push.fleet.worker_ledgers import Ledgers
-from k3push.ports import Ledger, LedgerLostError, RunIsAliveError
+from k3push.ports import Ledger, LedgerLostError, OtherSpellingError, RunIsAliveError
 from k3push.runs.create import SELECTED
 from k3push.runs.execute import Only
 from k3push.runs.outcome import Ending
@@ -223,6 +224,8 @@ class FleetWork:
             why = str(error)
         except (SettingsError, Problem) as error:
             why = str(error)
+        except OtherSpellingError as error:
+            why = remark("error.other_spelling", known=error.known)  # it is not lost
         else:
             for run in runs:
                 self.tell("enqueue.queued", tenant=tenant.name, run=run)

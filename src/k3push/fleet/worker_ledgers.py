@@ -104,26 +104,30 @@ class Ledgers:
 
     async def _taken(self, url: str, account: str, password: Callable[[], Awaitable[str]]) -> _Open:
         async with self._change:
-            while url not in self._open and not await self._has_room(_server_of(url)):
+            while True:
+                entry = self._open.get(url)
+                if entry is not None and entry.ledger is not None:
+                    entry.uses += 1
+                    return entry
+                if entry is None and await self._has_room(_server_of(url)):
+                    break
                 await self._change.wait()
-            entry = self._open.get(url)
-            if entry is None:
-                entry = self._open[url] = _Open(_server_of(url))
-                try:
-                    named = f"{url}{'&' if '?' in url else '?'}application_name={self.name}"
-                    opening = open_postgres(
-                        named,
-                        account=account,
-                        password=await password(),
-                        connections=CONNECTIONS,
-                    )
-                    entry.ledger = await entry.stack.enter_async_context(opening)
-                except BaseException:
-                    del self._open[url]
+            entry = self._open[url] = _Open(_server_of(url), uses=1)
+        # While others use and leave theirs: a server may not answer, and a secret takes its time.
+        try:
+            named = f"{url}{'&' if '?' in url else '?'}application_name={self.name}"
+            opening = open_postgres(
+                named, account=account, password=await password(), connections=CONNECTIONS
+            )
+            entry.ledger = await entry.stack.enter_async_context(opening)
+        except BaseException:
+            self._open.pop(url, None)
+            raise
+        finally:
+            with anyio.CancelScope(shield=True):
+                async with self._change:
                     self._change.notify_all()
-                    raise
-            entry.uses += 1
-            return entry
+        return entry
 
     async def _has_room(self, server: str) -> bool:
         """Say whether one more may be opened; what has been idle longest makes room."""

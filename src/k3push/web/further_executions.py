@@ -90,6 +90,7 @@ class Asker:
         if await is_asked_for(self.ledger, run):
             raise HinderedError(remark("desk.asked_already"))
         _see_there(run)
+        await self._see_free(run)  # before any number moves
         try:
             async with self.ledger.own(run.id, executes=False):
                 planned = await plan_rejected(self.ledger, self.clock, run, takes)
@@ -105,8 +106,7 @@ class Asker:
         _see_there(run)
         if await is_asked_for(self.ledger, runs[0]):
             return None  # somebody else has asked as well
-        if (living := await living_beside(self.ledger, run)) is not None:
-            raise HinderedError(await left_to_another(self.ledger, living.id))
+        await self._see_free(run)
         kind = _KINDS.get(what, Kind.RESUME)
         now = self.clock.now()
         # Of two who ask at one moment both come to the same id, and so to one request.
@@ -128,6 +128,11 @@ class Asker:
             await note_act(self.ledger, Act(now, each.id, self.by, what, detail))
         self.begin(asked)
         return asked
+
+    async def _see_free(self, run: Run) -> None:
+        """Raise where a run, or one that was begun with it, is under way."""
+        if (living := await living_beside(self.ledger, run)) is not None:
+            raise HinderedError(await left_to_another(self.ledger, living.id))
 
 
 def _see_there(run: Run) -> None:

@@ -7,6 +7,7 @@ the command line: each request has an executor of its own, whose stop is that of
 
 from __future__ import annotations
 
+import secrets
 import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -152,6 +153,11 @@ class _Work:
     look: Stop = field(default_factory=Stop)
     reading: Reading = field(default_factory=Reading)
     again: bool = False
+
+    def begin_anew(self) -> None:
+        """Forget what has ended the last try: nothing that it was stopped by stops the next."""
+        self.fate, self.pick, self.look = SharedStop(), Stop(), Stop()
+        self.reading = Reading()
 
     def end_looking(self, cause: Cause, why: str) -> None:
         """Look no further."""
@@ -341,6 +347,7 @@ class Workshop:
                     work.again = True
                 if self.draining or not work.again:
                     return
+                work.begin_anew()
         finally:
             del self._works[id_]
             self._comes_on(id_)
@@ -473,7 +480,8 @@ class Workshop:
             notes = await self._select(ledger, executor, path, how, work)
             if self.draining:
                 return  # the next server plans it
-        folder = self.lists / request.id
+        # Another server may plan it as well: of both plans, one is kept, and is not written over.
+        folder = self.lists / request.id / secrets.token_hex(4)
         await anyio.Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
         skipped: list[str] = []
 
@@ -500,7 +508,7 @@ class Workshop:
             return  # the next server plans it
         if not sha256:
             why = "\n".join(remark(f"cause.{c}", why=w) for c, w in preview.stop.causes.items())
-            await move(ledger, request, Stage.FAILED, why=why)
+            await self._give_up(ledger, request, why)
             return
         seen = seen_of(preview) | {
             "lines": work.reading.total,

@@ -194,9 +194,9 @@ class Timetable:
                 for batch in await batches_of(jobs, strangers, new_of, self._warn)
             ]
         asked = []
-        for nth, (names, origin) in enumerate(found):
+        for names, origin in found:
             request = Request(
-                id=f"{when}-{mark}" + (f"-{nth + 1}" if nth else ""),
+                id=f"{when}-{mark}{_mark_of(origin)}",
                 kind=Kind.PUSH,
                 by=by,
                 at=self.clock.now(),
@@ -219,6 +219,14 @@ class Timetable:
 
     def _warn(self, sentence: str, /, **facts: object) -> None:
         self.log("schedule.passes_over", what=sentence, **{k: str(v) for k, v in facts.items()})
+
+
+def _mark_of(origin: Mapping[str, Any]) -> str:
+    """Tell a file of a folder from the others of one time, whichever of them are new now."""
+    if not (file := origin.get("file")):
+        return ""
+    told = "\0".join(map(str, file.values()))
+    return f"-{sha256(told.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
 
 
 async def _see_there(job: str) -> None:

@@ -136,6 +136,10 @@ WORDS = {
         "{file}: skipped; it is a link, which is not followed",
         "{file}：已跳过；这是链接，不予读取",
     ),
+    "inbox.left.name": (
+        "{file}: skipped; its name is not UTF-8 text; rename the file",
+        "{file}：已跳过；文件名不是 UTF-8 文本，请改名",
+    ),
     "inbox.left.unknown kind": (
         "{file}: skipped; it is no known kind of list",
         "{file}：已跳过；不是可识别的清单格式",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,13 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with refused(JobFileError, "none") as caught:
         look_into(Below(tmp_path, ("none",)), NOW_S)
     assert caught.value.troubles[0].code is Code.UNREADABLE
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others have no such names")
+def test_a_file_whose_name_is_no_text_is_left_and_the_others_are_taken(tmp_path: Path) -> None:
+    """No ledger can keep such a name; every schedule of its tenant would wait for ever."""
+    drop(tmp_path, "a.csv")
+    drop(tmp_path, os.fsdecode(b"\xc9\xcf.csv"))
+    found = look_into(Below(tmp_path, ()), NOW_S)
+    assert [file.name for file in found.files] == ["a.csv"]
+    assert found.left == ((os.fsdecode(b"\xc9\xcf.csv"), Left.NAME),)

@@ -12,6 +12,7 @@ from typing import Final
 from k3push.adapters.job_files.reading import SUFFIXES
 from k3push.adapters.job_files.troubles import Code, JobFileError, Trouble
 from k3push.adapters.strange_files import Below, IsLinkError
+from k3push.core.foreign_text import flaw_of
 from k3push.core.model import FolderFile
 
 QUIET_S: Final = 5.0
@@ -31,6 +32,7 @@ class Left(StrEnum):
     OPEN = "open"
     UNKNOWN_KIND = "unknown kind"
     LINK = "link"
+    NAME = "name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,8 @@ def _left(file: str, names: Collection[str], age_s: float) -> Left | None:
         return Left.UNFINISHED
     if suffix not in SUFFIXES:
         return Left.UNKNOWN_KIND
+    if flaw_of(file):
+        return Left.NAME  # no ledger could keep that it was taken
     if any(lock.format(name=file) in names for lock in _LOCKS):
         return Left.OPEN
     return None
