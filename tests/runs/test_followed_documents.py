@@ -29,7 +29,7 @@ from k3push.ports import LookFailedError, LookRefusedError
 from k3push.runs import attempt
 from k3push.runs.context import Context, PushLimits
 from k3push.runs.engine import push_run
-from k3push.runs.lookup import look_at_targets
+from k3push.runs.lookup import look_at_standings, look_at_targets
 from k3push.runs.outcome import Exit, anything_open, exit_of, followed_of
 from k3push.runs.settle import settle_by_word
 from k3push.runs.stop import Cause
@@ -357,3 +357,27 @@ async def test_one_look_that_misses_a_document_makes_it_no_others(
     await office.execute()
     follows = [each.follow for each in (await office.documents()).values()]
     assert follows == [Follow.APPROVED] * 2
+
+
+async def test_an_answer_to_a_step_is_kept_where_no_look_tells_what_it_has_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The ERP goes down right after it; the document is in doubt, and nobody was killed."""
+    office = Office(sandbox(**OPEN), FOLLOW)
+    await office.open_run(orders(2))
+
+    async def fail(*given: Any) -> Any:
+        if office.site.calls[Channel.SUBMIT]:
+            raise LookFailedError("HTTP 502")
+        return await look_at_standings(*given)
+
+    read = "k3push.runs.submit_and_audit.step_reads.look_at_standings"
+    with monkeypatch.context() as down:
+        down.setattr(read, fail)
+        pushed = await office.execute(check=False)
+    assert Cause.LOOK_FAILED in pushed.stop.causes
+    (doubt,) = [d for d in (await office.documents()).values() if d.follow is Follow.UNKNOWN]
+    await office.execute()
+    (submit, _) = await office.store.steps_of(doubt.id)
+    assert isinstance(submit.exchange, Answered)
+    assert {each.follow for each in (await office.documents()).values()} == {Follow.APPROVED}
