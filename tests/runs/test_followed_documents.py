@@ -9,13 +9,27 @@ from typing import Any
 import anyio
 import pytest
 
+from k3push.adapters.erp.client import ErpClient
 from k3push.adapters.erp.form_rows import FormRows
-from k3push.core.model import Answered, BillNumber, Document, Follow, State, Step, StepIntent
+from k3push.core.model import (
+    Answered,
+    BillNumber,
+    Document,
+    Follow,
+    Route,
+    Sighting,
+    State,
+    Step,
+    StepIntent,
+    number_in,
+)
 from k3push.core.pacing.halting import HaltRule
 from k3push.core.protocol import wire
 from k3push.ports import LookFailedError, LookRefusedError
 from k3push.runs import attempt
 from k3push.runs.context import Context, PushLimits
+from k3push.runs.engine import push_run
+from k3push.runs.lookup import look_at_standings, look_at_targets
 from k3push.runs.outcome import Exit, anything_open, exit_of, followed_of
 from k3push.runs.settle import settle_by_word
 from k3push.runs.stop import Cause
@@ -30,13 +44,14 @@ from tests.runs.office import (
     Office,
     VirtualClock,
     one_by_one,
+    only_settle,
     orders,
     sandbox,
     steered,
     steps,
 )
 from tests.runs.rough_answers import OPEN
-from tests.runs.test_follow import AT_ONCE, FOLLOW, NO_HALT, push_by_hand
+from tests.runs.test_follow import AT_ONCE, FOLLOW, NO_HALT, push_by_hand, reasons
 
 pytestmark = pytest.mark.anyio
 
@@ -284,3 +299,85 @@ async def test_two_runs_take_no_step_of_one_document_at_once() -> None:
     (made,) = office.site.world.documents_of(orders(1)[0])
     calls = office.site.calls
     assert (made.status, calls[Channel.SUBMIT], calls[Channel.AUDIT]) == ("C", 1, 1)
+
+
+@pytest.mark.parametrize("work", [push_run, only_settle])
+async def test_what_a_person_has_sent_back_while_an_answer_was_lost_is_told_as_that(
+    work: Callable[[Context], Coroutine[None, None, None]],
+) -> None:
+    """It is still there; a first look shows it where it was before, as a late copy would."""
+    office = Office(sandbox(steps("make-then-reset", on=Channel.AUDIT), **OPEN), FOLLOW)
+    await office.open_run(orders(1))
+    await office.execute(limits=PushLimits(halt=HaltRule(unknown_count=1)), check=False)
+    (made,) = office.site.world.documents_of(orders(1)[0])
+    made.status = "D"
+    await anyio.sleep(86_400)
+    await office.execute(work=work, check=False)
+    (why,) = await reasons(office)
+    assert "taken back" in why
+
+
+async def test_a_refused_question_whose_a_document_is_makes_it_no_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An earlier execution has found it; a guard against odd filters refuses its bill's number."""
+    office = Office(sandbox(**OPEN), FOLLOW)
+    await office.open_run(orders(3))
+    await office.execute(route=ROUTE)
+    look = ErpClient.targets_of
+
+    async def refuse(
+        erp: ErpClient, route: Route, numbers: Sequence[BillNumber], **more: Any
+    ) -> Sighting:
+        if orders(3)[1] in set(map(number_in, numbers)):
+            raise LookRefusedError("GetRealExpress error", code="4", definite=False)
+        return await look(erp, route, numbers, **more)
+
+    monkeypatch.setattr(ErpClient, "targets_of", refuse)
+    await office.execute()
+    follows = [each.follow for each in (await office.documents()).values()]
+    assert follows == [Follow.APPROVED] * 3
+
+
+@pytest.mark.parametrize("misses", [1, 2])
+async def test_one_look_that_misses_a_document_makes_it_no_others(
+    monkeypatch: pytest.MonkeyPatch, misses: int
+) -> None:
+    """The run goes on right after a kill, and a copy of the database lags behind."""
+    office = Office(sandbox(**OPEN), FOLLOW)
+    await office.open_run(orders(2))
+    await office.execute(route=ROUTE)
+    looks: list[Any] = []
+
+    async def miss(*given: Any, **more: Any) -> Sighting:
+        looks.append(given)
+        return Sighting() if len(looks) <= misses else await look_at_targets(*given, **more)
+
+    monkeypatch.setattr("k3push.runs.submit_and_audit.ownership.look_at_targets", miss)
+    await office.execute()
+    follows = [each.follow for each in (await office.documents()).values()]
+    assert follows == [Follow.APPROVED] * 2
+
+
+async def test_an_answer_to_a_step_is_kept_where_no_look_tells_what_it_has_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The ERP goes down right after it; the document is in doubt, and nobody was killed."""
+    office = Office(sandbox(**OPEN), FOLLOW)
+    await office.open_run(orders(2))
+
+    async def fail(*given: Any) -> Any:
+        if office.site.calls[Channel.SUBMIT]:
+            raise LookFailedError("HTTP 502")
+        return await look_at_standings(*given)
+
+    read = "k3push.runs.submit_and_audit.step_reads.look_at_standings"
+    with monkeypatch.context() as down:
+        down.setattr(read, fail)
+        pushed = await office.execute(check=False)
+    assert Cause.LOOK_FAILED in pushed.stop.causes
+    (doubt,) = [d for d in (await office.documents()).values() if d.follow is Follow.UNKNOWN]
+    await office.execute()
+    (submit, _) = await office.store.steps_of(doubt.id)
+    assert isinstance(submit.exchange, Answered)
+    assert {each.follow for each in (await office.documents()).values()} == {Follow.APPROVED}

@@ -267,3 +267,21 @@ async def test_a_lost_answer_that_made_nothing_travels_again_by_its_id() -> None
     assert set(pushed.states.values()) == {State.PUSHED}
     assert all(ids and not numbers for ids, numbers in requests(pushed))
     assert [len(makers_of(office, bill)) for bill in bills_of(office)] == [1, 1]
+
+
+@pytest.mark.parametrize("between", [0, 100, 250])
+@pytest.mark.parametrize("met", ["ok", "refuse-connection", "lose-session"])
+async def test_a_bill_that_is_not_sent_takes_the_number_from_none_that_is(
+    met: str, between: int
+) -> None:
+    """The one is on its way, and the other, which is not approved, is read a page later."""
+    office = Office(two(FaultPlan(steps=(Step(fault(met)),)), latency_s=0.3))
+    one, other = bills_of(office)
+    other.status = "A"
+    mine, not_sent = keys_of(office)
+    await office.open_run([mine, *orders(between, 10_000), not_sent])
+    pushed = await office.execute()
+    assert not pushed.stop.causes
+    assert pushed.states[mine] is State.PUSHED
+    assert pushed.states[not_sent] is State.REJECTED
+    assert len(makers_of(office, one)) == 1

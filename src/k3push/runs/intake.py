@@ -306,10 +306,15 @@ class Intake:
         Their sources may be closed for what that run has made of them.
         """
         context = self._context
-        bills = [outcome.number for outcome in refused if outcome.number in rows]
+        # Where another bill of the number is on its way, this run has claimed it, and needs to.
+        bills = self._backlog.reserve(o.number for o in refused if o.number in rows)
         held: dict[BillNumber, Holder] = {}
-        for part in apart(bills, number_in):
-            held |= await context.ledger.claim(context.run.id, part)
+        try:
+            for part in apart(bills, number_in):
+                held |= await context.ledger.claim(context.run.id, part)
+        finally:
+            self._backlog.release(bills)
+            self._wakeup.notify()
         self._held.add(held)
         self._held.blocked.update({number: rows[number] for number in held})
         return [outcome for outcome in refused if outcome.number not in held]

@@ -141,6 +141,32 @@ def test_indexes_go_on_where_the_run_left_off() -> None:
     assert [taken(backlog).index, taken(backlog).index] == [7, 8]
 
 
+def test_no_namesake_of_what_is_reserved_travels_until_that_is_released() -> None:
+    """Who holds a number is asked for one bill of it, while the other waits."""
+    one, other = key_of("A", "1"), key_of("A", "2")
+    backlog = backlog_of("", canary=False)
+    assert backlog.reserve([other]) == [other]
+    backlog.add([one])
+    assert backlog.take(SIZE) is None
+    backlog.release([other])
+    assert taken(backlog).numbers == (one,)
+
+
+def test_what_has_a_namesake_on_its_way_is_not_reserved() -> None:
+    """The number is the run's own."""
+    one, other, third = key_of("A", "1"), key_of("A", "2"), key_of("A", "3")
+    backlog = backlog_of("", canary=False)
+    assert backlog.reserve([other]) == backlog.reserve([other]) == [other]
+    backlog.release([other])
+    backlog.add([one])
+    assert backlog.take(SIZE) is None
+    backlog.release([other])
+    chunk = taken(backlog)
+    assert backlog.reserve([third, BillNumber("B")]) == [BillNumber("B")]
+    backlog.done(chunk)
+    assert backlog.reserve([third]) == [third]
+
+
 def test_an_empty_backlog_gives_nothing() -> None:
     """Numbers may still be on their way into it."""
     assert Backlog(canary=True, first_index=1).take(SIZE) is None

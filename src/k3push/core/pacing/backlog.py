@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from heapq import heappop, heappush
@@ -70,6 +70,7 @@ class Backlog:
         self._by_id = by_id
         self._ready: tuple[deque[BillNumber], deque[BillNumber]] = (deque(), deque())
         self._on_their_way: set[BillNumber] = set()
+        self._reserved: Counter[BillNumber] = Counter()
         self._namesakes: list[Chunk] = []
         self._parts: deque[Chunk] = deque()
         self._limited: deque[Chunk] = deque()
@@ -246,8 +247,8 @@ class Backlog:
         return going
 
     def _but_namesakes(self, chunk: Chunk) -> Chunk:
-        """Set aside what shares its number with a bill on its way, or one of the same chunk."""
-        taken = set(self._on_their_way)
+        """Set aside what shares its number with a bill on its way, reserved, or in the chunk."""
+        taken = {*self._on_their_way, *self._reserved}
         going = []
         for number in chunk.numbers:
             if number_in(number) in taken:
@@ -257,12 +258,31 @@ class Backlog:
                 going.append(number)
         return replace(chunk, numbers=tuple(going))
 
+    def reserve(self, bills: Iterable[BillNumber]) -> list[BillNumber]:
+        """Let no bill travel that shares its number with one of *bills*, until `release`.
+
+        Returns:
+            Those of whose numbers none is on its way; no others are reserved.
+        """
+        free = [bill for bill in bills if number_in(bill) not in self._on_their_way]
+        self._reserved.update(map(number_in, free))
+        return free
+
+    def release(self, bills: Iterable[BillNumber]) -> None:
+        """Let travel again what shares its number with *bills*, which were reserved."""
+        self._reserved.subtract(map(number_in, bills))
+        self._reserved = +self._reserved
+        self._let_namesakes_go()
+
+    def _let_namesakes_go(self) -> None:
+        self._parts.extend(self._namesakes)
+        self._namesakes.clear()
+
     def done(self, chunk: Chunk, *, sent: bool = True) -> None:
         """Say that *chunk* has come to something, or is on its way no longer, unsent."""
         self._open -= 1
         self._on_their_way.difference_update(map(number_in, chunk.numbers))
-        self._parts.extend(self._namesakes)
-        self._namesakes.clear()
+        self._let_namesakes_go()
         if sent and chunk.index not in self._canaries:
             self._needs_first_chunk = False
 

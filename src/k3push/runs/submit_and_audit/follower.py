@@ -153,10 +153,15 @@ class Follower:
         await self._enrolment.take_up_doubts()
         while under_way.entries and not stop.asked:
             if due := under_way.due(MOST_IN_A_CALL):
-                await self._doubts.settle(due, await self._reads.standings(due))
+                await self._settle(due, await self._reads.standings(due))
             else:
                 await stop.sleep(under_way.next_due_s() - anyio.current_time())
             under_way.entries = {id_: e for id_, e in under_way.entries.items() if e.lost}
+
+    async def _settle(self, lost: Sequence[Entry], standings: Mapping[str, Standing]) -> None:
+        """Find out what became of documents in doubt, save those that a look may have missed."""
+        shown = [entry for entry in lost if not self._reads.is_missed(entry, standings)]
+        await self._doubts.settle(shown, standings)
 
     @property
     def _is_held(self) -> bool:
@@ -172,7 +177,7 @@ class Follower:
         after = await self.context.ledger.last_step()
         standings = await self._reads.standings(due)
         looked_s = self.context.awake_s
-        await self._doubts.settle([entry for entry in due if entry.lost], standings)
+        await self._settle([entry for entry in due if entry.lost], standings)
         under_way = self._under_way.entries
         free = [entry for entry in due if not entry.lost and entry.document.id in under_way]
         free = [entry for entry in free if entry.due_s <= anyio.current_time()]

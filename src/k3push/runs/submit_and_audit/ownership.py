@@ -21,6 +21,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, timedelta
 
+import anyio
+
 from k3push.core.model import (
     PARTLY,
     TWIN,
@@ -34,6 +36,7 @@ from k3push.core.model import (
 )
 from k3push.core.remark import read_remark, remark
 from k3push.core.safety.document_steps import TAKEN_BACK, is_done
+from k3push.runs.attempt import FIRST_LAG_S, LAG_GROWTH
 from k3push.runs.context import Context
 from k3push.runs.document_makers import created_at
 from k3push.runs.lookup import can_ask, look_at_standings, look_at_targets
@@ -119,8 +122,9 @@ class Ownership:
             ids: The documents, as they stand.
 
         Returns:
-            Those that no look shows as their bill's any more; where nobody can be asked for that,
-            those that were made at another time than their row says.
+            Those that no look shows as their bill's any more, for a while; where nobody can be
+            asked for that, or the ERP refuses the question, those that were made at another time
+            than their row says.
         """
         context = self.context
         rows = {id_: self._expected[id_] for id_ in ids if id_ in self._expected}
@@ -128,19 +132,27 @@ class Ownership:
         strange = {id_: row.bill for id_, row in rows.items() if _is_of_another_time(row, ids[id_])}
         if not asked or not can_ask(context):
             return strange
-        bills = list(dict.fromkeys(asked.values()))
-        seen = await look_at_targets(context, bills, by_all=True, stop_or_not=True)
-        by_field = context.route.source_number_field
-        if not (by_field or seen.linked.issuperset(bills)):
-            return strange  # nobody could be asked
-        shown = {
-            bill: {t.id for kind in (seen.targets, seen.shared) for t in kind.get(bill, ())}
-            for bill in bills
-        }
-        lost = {id_: bill for id_, bill in asked.items() if id_ not in shown[bill]}
+        lost, waited_s, pause_s = asked, 0.0, FIRST_LAG_S
+        unread: set[str] = set()
+        while True:
+            bills = list(dict.fromkeys(lost.values()))
+            seen = await look_at_targets(context, bills, by_all=True, stop_or_not=True)
+            if not (context.route.source_number_field or seen.linked.issuperset(bills)):
+                return strange  # nobody could be asked
+            unread.update(id_ for id_, bill in lost.items() if bill in seen.refused)
+            kinds = (seen.targets, seen.shared, seen.cancelled)
+            shown = {bill: {t.id for kind in kinds for t in kind.get(bill, ())} for bill in bills}
+            left = lost.keys() - unread
+            lost = {id_: lost[id_] for id_ in left if id_ not in shown[lost[id_]]}
+            if not lost or waited_s >= context.settle.first_wait_s:
+                break
+            # A copy of the database that lags behind may have answered.
+            pause_s = min(pause_s, context.settle.first_wait_s - waited_s)
+            await anyio.sleep(pause_s)
+            waited_s, pause_s = waited_s + pause_s, pause_s * LAG_GROWTH
         for id_ in asked.keys() - lost.keys():
             del self._expected[id_]
-        return lost
+        return lost | {id_: bill for id_, bill in strange.items() if id_ in unread}
 
     async def hindrance(
         self, entry: Entry, standing: Standing, lost: Mapping[str, BillNumber]

@@ -23,7 +23,12 @@ from k3push.core.safety.document_steps import (
 )
 from k3push.core.safety.evidence import ABOUT_NO_BILL, TRY_LATER_CODES
 from k3push.core.safety.verdict import InDoubt, ReadBack, Said, SendAgain, judge
-from k3push.ports import OtherRunStepsError
+from k3push.ports import (
+    ErpUnreachableError,
+    LoginRefusedError,
+    LookFailedError,
+    OtherRunStepsError,
+)
 from k3push.runs.attempt import MOST_SESSIONS_A_CHUNK, StatusLook, remark_on, send_step
 from k3push.runs.context import Context
 from k3push.runs.lookup import look_at_standings
@@ -134,7 +139,13 @@ class StepCalls:
             case ReadBack(said, twice):
                 if twice:
                     await anyio.sleep(context.settle.first_wait_s)
-                documents = with_others(await self._conclude(entries, intent, said), said)
+                try:
+                    documents = with_others(await self._conclude(entries, intent, said), said)
+                except (LookFailedError, ErpUnreachableError, LoginRefusedError) as error:
+                    # What came back is written down, though nothing tells what it has done.
+                    unread = InDoubt("unread", str(error))
+                    documents = self.doubts.open(entries, attempt, unread)
+                    self._halve_size()
         await context.ledger.record_step(
             attempt, exchange, remark_on(verdict), documents, at=context.clock.now()
         )
