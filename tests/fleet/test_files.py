@@ -125,6 +125,7 @@ async def test_an_account_in_another_letter_case_is_told_and_not_looked_after_fo
     postgres_url: str, tmp_path: Path
 ) -> None:
     """It is mended by a person, and no ledger that comes back by itself."""
+    why = ""
     for name, acct_id in {"acme": "64f0", "beta": "64F0"}.items():
         (tmp_path / name / "inbox").mkdir(parents=True)
         (tmp_path / name / "inbox" / "list.csv").write_text("number\nA1\n")
