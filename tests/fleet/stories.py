@@ -16,7 +16,7 @@ from enum import StrEnum, auto
 from pathlib import Path
 from typing import TypeVar
 
-from tests.adapters.job_files.test_strangers import huge, with_cells
+from tests.adapters.job_files.test_untrusted_files import huge, with_cells
 from tests.cli.terminal import orders
 
 PLAIN = 8

@@ -17,7 +17,7 @@ from k3push.fleet.queue import VERSION, Queue, open_queue
 from k3push.fleet.status import standing
 from k3push.fleet.work import FleetWork
 from k3push.words.language import speaker
-from tests.adapters.job_files.test_strangers import LITTLE, huge
+from tests.adapters.job_files.test_untrusted_files import LITTLE, huge
 from tests.fleet.crew import tenant
 from tests.fleet.test_worker import do
 

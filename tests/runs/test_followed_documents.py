@@ -31,7 +31,7 @@ from k3push.runs.context import Context, PushLimits
 from k3push.runs.engine import push_run
 from k3push.runs.lookup import look_at_standings, look_at_targets
 from k3push.runs.outcome import Exit, anything_open, exit_of, followed_of
-from k3push.runs.settle import settle_by_word
+from k3push.runs.settle_doubts import settle_by_word
 from k3push.runs.stop import Cause
 from k3push.simulator.bills import Bill
 from k3push.simulator.forms import IN_STOCK

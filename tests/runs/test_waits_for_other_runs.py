@@ -11,7 +11,7 @@ import pytest
 from k3push.core.model import BillNumber, RunId, State, Uptime
 from k3push.core.pacing.halting import HaltRule
 from k3push.runs.context import PushLimits
-from k3push.runs.settle import settle_by_word
+from k3push.runs.settle_doubts import settle_by_word
 from k3push.simulator import Policy
 from tests.runs.office import (
     FIRST,

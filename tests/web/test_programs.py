@@ -38,8 +38,8 @@ from k3push.web.api.shapes import MOST_BILLS
 from k3push.web.places import MOST_AT_ONCE, Lane, Lanes
 from k3push.web.request_work import MOST_AHEAD
 from k3push.wiring.executor import RunOptions
-from k3push.wiring.kept_access import IDLE_S
 from k3push.wiring.line_observer import LineObserver
+from k3push.wiring.shared_login import IDLE_S
 from tests.runs.office import NOON, orders, sandbox, steps
 from tests.web.programs import API, played, program, until_over
 from tests.web.shop import FOUR_EYES, Shop, press, signed_in

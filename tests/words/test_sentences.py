@@ -45,7 +45,7 @@ FORWARDERS = {
     "reporting/summary.py",
     "reporting/templates/shared.html",
     "web/api/pushes.py",
-    "web/api/standing.py",
+    "web/api/push_status.py",
     "web/number_pages.py",
     "web/page_context.py",
     "web/push_pages.py",

@@ -24,7 +24,7 @@ import anyio
 import anyio.to_thread
 
 from k3push.adapters.private_files import fresh_part, put_in_place
-from k3push.adapters.strange_files import IsLinkError
+from k3push.adapters.untrusted_paths import IsLinkError
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ import orjson
 
 from k3push.adapters.output_files import Goal, whole_file
 from k3push.adapters.private_files import fresh_part, opened_for_owner, put_in_place
-from k3push.adapters.strange_files import own_folder
+from k3push.adapters.untrusted_paths import own_folder
 from k3push.core.advice.clusters import TOLD, Clusters, asks_for_person
 from k3push.core.advice.diagnosis import code_of, code_of_step
 from k3push.core.model import Repeat, Run, State

@@ -12,7 +12,7 @@ from k3push.core.model import BillNumber, RunId
 from k3push.core.remark import remark
 from k3push.ports import Ledger
 from k3push.runs.problem import Problem
-from k3push.runs.settle import in_doubt
+from k3push.runs.settle_doubts import in_doubt
 
 Doubts = Sequence[tuple[RunId, BillNumber]]
 """Runs in which a number is in doubt, each with the bill."""

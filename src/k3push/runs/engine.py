@@ -58,7 +58,7 @@ from k3push.runs.last_looks import (
 )
 from k3push.runs.retried_reads import pause_s
 from k3push.runs.row_pages import PAGE_ROWS
-from k3push.runs.settle import (
+from k3push.runs.settle_doubts import (
     hopeless_in,
     settle_once,
     tell_of_person,

@@ -23,7 +23,7 @@ from k3push.runs.control import obey
 from k3push.runs.engine import push_run
 from k3push.runs.last_looks import look_once_more, recall_due_look
 from k3push.runs.outcome import Ending, anything_open, ending_of
-from k3push.runs.settle import Settled, settle_once, tell_of_person
+from k3push.runs.settle_doubts import Settled, settle_once, tell_of_person
 from k3push.runs.stop import Stop, stopping
 from k3push.runs.submit_and_audit.follower import follow_run, settle_steps
 from k3push.runs.throttle import Throttle

@@ -19,10 +19,10 @@ from k3push.core.model import Row, Run, State
 from k3push.core.safety.document_steps import FOR_PERSON
 from k3push.runs.request_stages import Request
 from k3push.runs.row_pages import FollowedRow
-from k3push.web.further_executions import Asker, HinderedError, What
 from k3push.web.live import RunView
 from k3push.web.page_context import PageContext, Visit
 from k3push.web.pages import cause_id, run_url
+from k3push.web.resume_and_retry import Asker, HinderedError, What
 
 MOST_CHOSEN = 100
 LONGEST = 16

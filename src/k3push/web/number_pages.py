@@ -21,7 +21,7 @@ from k3push.runs.doubts_of_person import doubts_meant, kinds_of
 from k3push.runs.find import RunFilter, rows_holding
 from k3push.runs.problem import Problem
 from k3push.runs.row_pages import FollowedRow, with_follow
-from k3push.runs.settle import settle_by_word
+from k3push.runs.settle_doubts import settle_by_word
 from k3push.web.bill_history import events_of
 from k3push.web.page_context import PageContext, Visit
 from k3push.web.pages import Frame, number_url, whole

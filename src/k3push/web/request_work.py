@@ -23,7 +23,7 @@ from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from k3push.adapters.job_files import JobFileError
-from k3push.adapters.job_files.strangers import Strange
+from k3push.adapters.job_files.untrusted_files import Strange
 from k3push.adapters.plan_file import PlanFileError, read_plan, sha256_of
 from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import Settings
@@ -77,11 +77,11 @@ from k3push.wiring.config_file import load_settings
 from k3push.wiring.executor import Executor, RunOptions
 from k3push.wiring.inbox import strange_of
 from k3push.wiring.job_lists import JobOptions, opened_jobs, routes_of
-from k3push.wiring.kept_access import KeptAccess
 from k3push.wiring.line_observer import LineObserver
 from k3push.wiring.planning import check_plan, take_up, write_plan
 from k3push.wiring.preview import Preview
 from k3push.wiring.selected_bills import Selector
+from k3push.wiring.shared_login import KeptAccess
 from k3push.words.language import Say
 
 WAIT_S = 30.0

@@ -13,9 +13,9 @@ from anyio import to_thread
 from k3push.adapters.clock import SystemClock
 from k3push.adapters.job_files import JobFileError
 from k3push.adapters.job_files.folders import digest_of, look_into
-from k3push.adapters.job_files.strangers import Strange
 from k3push.adapters.job_files.troubles import Code, Trouble
-from k3push.adapters.strange_files import Below, IsLinkError
+from k3push.adapters.job_files.untrusted_files import Strange
+from k3push.adapters.untrusted_paths import Below, IsLinkError
 from k3push.config.settings import Settings
 from k3push.core.model import FolderFile, Route
 from k3push.ports import Ledger

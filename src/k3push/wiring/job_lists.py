@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from k3push.adapters.job_files import Code, JobFileError, Trouble, read_job
-from k3push.adapters.job_files.strangers import Strange, taken
+from k3push.adapters.job_files.untrusted_files import Strange, taken
 from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import Settings
 from k3push.core.model import Listed, Route

@@ -14,7 +14,7 @@ from pathlib import Path
 import anyio.to_thread
 
 from k3push.adapters.job_files.writing import new_list
-from k3push.adapters.strange_files import own_folder
+from k3push.adapters.untrusted_paths import own_folder
 from k3push.config.settings import Settings
 from k3push.core.model import Route, Run
 from k3push.core.protocol.selection import Selection

@@ -12,7 +12,7 @@ from k3push.adapters.erp.client import ErpClient
 from k3push.adapters.erp.identities import Identities
 from k3push.core.model import Answered, BillNumber, Exchange
 from k3push.core.protocol.logins import password_login
-from k3push.core.safety.user_views import ENOUGH_TO_SEE
+from k3push.core.safety.user_sight import ENOUGH_TO_SEE
 from k3push.core.safety.verdict import Cure, SendAgain, judge
 from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError, LookRefusedError
 from k3push.simulator import Channel, FaultPlan, Step, fault

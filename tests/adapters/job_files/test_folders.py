@@ -10,7 +10,7 @@ import pytest
 
 from k3push.adapters.job_files import Code, JobFileError
 from k3push.adapters.job_files.folders import QUIET_S, Left, look_into
-from k3push.adapters.strange_files import Below
+from k3push.adapters.untrusted_paths import Below
 from tests.said import refused
 
 NOW_S = 1_800_000_000.0

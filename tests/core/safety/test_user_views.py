@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from k3push.core.safety.user_views import ENOUGH_TO_SEE, MOST_MAKERS, Views
+from k3push.core.safety.user_sight import ENOUGH_TO_SEE, MOST_MAKERS, Views
 
 
 def seen_by(count: int, **missed: Collection[str]) -> Views:

@@ -11,7 +11,7 @@ from typing import Final
 
 from k3push.adapters.job_files.reading import SUFFIXES
 from k3push.adapters.job_files.troubles import Code, JobFileError, Trouble
-from k3push.adapters.strange_files import Below, IsLinkError
+from k3push.adapters.untrusted_paths import Below, IsLinkError
 from k3push.core.foreign_text import flaw_of
 from k3push.core.model import FolderFile
 

@@ -41,7 +41,7 @@ from k3push.runs.find import find_run, runs_beside
 from k3push.runs.outcome import Ending, Exit
 from k3push.runs.problem import Problem
 from k3push.runs.select import Selecting
-from k3push.runs.settle import settle_by_word
+from k3push.runs.settle_doubts import settle_by_word
 from k3push.runs.stop import Cause, Stop
 from k3push.scripting import AsyncSession
 from k3push.wiring.config_file import load_settings

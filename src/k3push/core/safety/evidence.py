@@ -1,7 +1,7 @@
 """What a read-back proves of each number, and which numbers travel again, in which parts.
 
 It is asked once the ERP has finished a call (rules 5, 8 and 9); whether the call itself may be
-repeated says `verdict`, and what becomes of a doubt `runs.settle`.
+repeated says `verdict`, and what becomes of a doubt `runs.settle_doubts`.
 
 An answer names targets and never sources (P 5.4), and its order is not the request's
 (P 4.5). So it is the read-back that says which number became what; the answer adds the

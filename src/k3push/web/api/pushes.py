@@ -31,9 +31,9 @@ from k3push.runs.row_pages import with_follow
 from k3push.web.api import shapes
 from k3push.web.api.callers import Approver, Caller, Operator, Viewer
 from k3push.web.api.problems import ProblemError, documented
-from k3push.web.api.standing import push_as, row_as, run_in
+from k3push.web.api.push_status import push_as, row_as, run_in
 from k3push.web.bill_history import events_of
-from k3push.web.further_executions import Asker, HinderedError
+from k3push.web.resume_and_retry import Asker, HinderedError
 from k3push.web.roles import is_one_person
 from k3push.web.uploads import keep_bytes
 

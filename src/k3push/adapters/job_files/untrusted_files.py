@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from k3push.adapters.job_files.troubles import Code, JobFileError, Trouble
-from k3push.adapters.strange_files import Below, IsLinkError, NoFileError
+from k3push.adapters.untrusted_paths import Below, IsLinkError, NoFileError
 
 MOST_BYTES: Final = 1 << 29
 """Of a list: some twenty million numbers."""

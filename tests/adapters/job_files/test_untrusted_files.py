@@ -12,8 +12,8 @@ import pytest
 from k3push.adapters.job_files import Code, JobFileError, read_job
 from k3push.adapters.job_files.folders import Left, look_into
 from k3push.adapters.job_files.reader_pool import ReadersApart
-from k3push.adapters.job_files.strangers import Strange, taken
-from k3push.adapters.strange_files import Below
+from k3push.adapters.job_files.untrusted_files import Strange, taken
+from k3push.adapters.untrusted_paths import Below
 from tests.adapters.job_files.test_folders import NOW_S, drop
 from tests.adapters.job_files.test_xlsx import SHEET, codes, edited, workbook
 
