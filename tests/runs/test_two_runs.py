@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import anyio
 import pytest
 
-from k3push.core.model import TWIN, RunId, State
+from k3push.core.model import TWIN, RunId, State, key_of
 from k3push.core.pacing.halting import HaltRule
 from k3push.runs.context import Context, PushLimits
 from k3push.runs.stop import Cause, Stop
 from k3push.simulator import FaultPlan, Seeded, fault
-from k3push.simulator.forms import IN_STOCK
+from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from tests.runs.office import (
     FIRST,
     ROUTE,
@@ -206,3 +207,30 @@ async def test_what_comes_after_its_number_was_already_there_is_a_twin() -> None
     assert pushed.rows[other].state is State.PUSHED
     assert {target.id for target in row.targets} == {str(each.id) for each in documents}
     assert (len(documents), row.state, row.code) == (2, State.PUSHED, TWIN)
+
+
+@pytest.mark.parametrize("is_alive", [False, True])
+@pytest.mark.parametrize("by_id", [False, True])
+async def test_a_bill_that_got_another_number_waits_for_the_call_in_doubt_for_it(
+    *, is_alive: bool, by_id: bool
+) -> None:
+    """A claim is of a number; the call that another run has lost knows the bill by the old one."""
+    office = Office(sandbox(steps("late-commit:120"), **OPEN))
+    store, number = office.site.world.store, orders(1)[0]
+    (bill,) = store.by_number(PURCHASE_ORDER, number)
+    listed = key_of("", str(bill.id)) if by_id else number
+    await office.open_run([listed])
+    # A single doubt stops the first run, which is dead then, or lets it go on.
+    halt = HaltRule(unknown_count=2 if is_alive else 1)
+    limits = PushLimits(canary=False, halt=halt)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(partial(office.execute, limits=limits, check=False))
+        await anyio.sleep(10)
+        store.remove(bill)
+        bill.number = f"{number}-1"
+        store.add(bill)
+        await office.open_run([listed if by_id else bill.number], SECOND)
+        second = await office.execute(SECOND, check=False)
+    (made,) = office.site.world.makings_of(bill.number)
+    (row,) = second.rows.values()
+    assert (row.state, [t.id for t in row.targets]) == (State.ALREADY, [str(made.target.id)])

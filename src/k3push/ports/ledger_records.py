@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from k3push.core.control_words import Command
 from k3push.core.model import (
@@ -80,6 +80,13 @@ class Holder:
 
     run: RunId
     alive: bool
+
+
+class InHand(NamedTuple):
+    """Which run has a bill on its way or in doubt, and by which number it knows it."""
+
+    run: RunId
+    bill: BillNumber
 
 
 @dataclass(frozen=True, slots=True)

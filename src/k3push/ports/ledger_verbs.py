@@ -39,6 +39,7 @@ from k3push.ports.ledger_records import (
     Doubt,
     Glance,
     Holder,
+    InHand,
     Made,
     Memo,
     Note,
@@ -450,6 +451,17 @@ class Ledger(Protocol):
         several that have it, the next can be had once the one before is neither `sent` nor
         `unknown`, and until then *run* itself may be the holder. Two of one number in one call
         are refused with `legal_moves.IllegalMoveError`.
+        """
+        ...
+
+    async def in_hand(self, run: RunId, ids: Collection[str]) -> Mapping[str, InHand]:
+        """Return which bills other runs of a scope have on their way or in doubt, by id.
+
+        A claim is of a number, and a bill may have got another one since (`Row.source_id` tells).
+
+        Args:
+            run: Whose scope counts; what it has in hand itself does not.
+            ids: As the ERP told them.
         """
         ...
 

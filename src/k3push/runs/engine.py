@@ -47,7 +47,7 @@ from k3push.core.safety.evidence import CALL_LIMIT, DROPPED, Conclusion
 from k3push.ports import RunIsAliveError
 from k3push.runs.attempt import Sending, push_chunk
 from k3push.runs.context import Context
-from k3push.runs.held_numbers import HeldNumbers
+from k3push.runs.held_numbers import HeldNumbers, claim
 from k3push.runs.intake import Intake
 from k3push.runs.last_looks import (
     look_at_refused,
@@ -201,7 +201,8 @@ class _Engine:
         What says how a number is to travel again is kept.
         """
         ledger, run, place = self.context.ledger, self.context.run.id, 0
-        held = {**self.held.holders, **self.held.barred}
+        holders = {bill: holder.run for bill, holder in self.held.holders.items()}
+        held = {**holders, **self.held.barred}
         planned = {State.PLANNED}
         while held and (
             rows := await ledger.rows(run, states=planned, after=place, limit=PAGE_ROWS)
@@ -306,7 +307,7 @@ class _Engine:
         sending = Sending(
             chunk, (), proved, self.intake.changed_among, backlog.one_by_one, at_once=backlog.open
         )
-        held = await context.ledger.claim(context.run.id, chunk.numbers)
+        held = await claim(context, chunk.numbers)
         self.held.add(held)
         sending.numbers = tuple(number for number in chunk.numbers if number not in held)
         await push_chunk(context, sending)
@@ -508,9 +509,10 @@ class _Engine:
     async def _settle_held(self) -> None:
         """Ask for what other runs hold of ours, and let it go on its way again."""
         holders = dict(self.held.holders)
-        for run in dict.fromkeys(holders.values()):
-            hopeless = set(map(number_in, await self._settle_for(run, holders)))
-            self.held.bar(run, [bill for bill in holders if number_in(bill) in hopeless])
+        theirs = {bill: holder.bill for bill, holder in holders.items()}
+        for run in dict.fromkeys(holder.run for holder in holders.values()):
+            hopeless = set(map(number_in, await self._settle_for(run, theirs.values())))
+            self.held.bar(run, [bill for bill in holders if number_in(theirs[bill]) in hopeless])
         if runs := self.held.news():
             why = remark("note.waits_for_runs", runs=", ".join(sorted(runs)))
             self.context.watch.waiting(why, self.context.settle.poll_s)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from k3push.core.model import BillNumber, Row, RunId
-from k3push.ports import Holder
+from k3push.ports import InHand
+from k3push.runs.context import Context
 
 
 @dataclass(slots=True)
@@ -14,13 +15,13 @@ class HeldNumbers:
     """Numbers that wait until the run that has claimed them knows what became of them.
 
     Attributes:
-        holders: The run that has claimed each.
+        holders: The run that has claimed each, and the number by which that run knows it.
         blocked: Rows of those whose source cannot be pushed as it is now: the other run may have
             used it up, so they are looked at anew before they are refused.
         barred: Those that only a person can settle, with the run; they stay planned here.
     """
 
-    holders: dict[BillNumber, RunId] = field(default_factory=dict)
+    holders: dict[BillNumber, InHand] = field(default_factory=dict)
     blocked: dict[BillNumber, Row] = field(default_factory=dict)
     barred: dict[BillNumber, RunId] = field(default_factory=dict)
     _told: frozenset[RunId] = frozenset()
@@ -29,13 +30,13 @@ class HeldNumbers:
         """Whether any waits."""
         return bool(self.holders)
 
-    def add(self, held: Mapping[BillNumber, Holder]) -> None:
+    def add(self, held: Mapping[BillNumber, InHand]) -> None:
         """Take in what a claim has left to others."""
-        self.holders.update({number: holder.run for number, holder in held.items()})
+        self.holders.update(held)
 
     def news(self) -> frozenset[RunId]:
         """Return the runs that are waited for, if these were others when they were last told."""
-        runs = frozenset(self.holders.values())
+        runs = frozenset(holder.run for holder in self.holders.values())
         is_told, self._told = runs <= self._told, runs
         return frozenset() if is_told else runs
 
@@ -58,3 +59,21 @@ class HeldNumbers:
             [row for row in rows if row.bill in free],
             [number for number in numbers if number in free and number not in seen],
         )
+
+
+async def claim(context: Context, bills: Sequence[BillNumber]) -> Mapping[BillNumber, InHand]:
+    """Claim bills for a run, and return those that another has in hand.
+
+    A claim is of a number. A bill that has got another one since a call for it left is known by
+    its id, and waits for that call as well.
+    """
+    run = context.run.id
+    taken = await context.ledger.claim(run, bills)
+    held = {bill: InHand(holder.run, bill) for bill, holder in taken.items()}
+    ids = {
+        id_: bill
+        for bill in bills
+        if bill not in held and (id_ := context.id_of(bill) or context.source_ids.get(bill, ""))
+    }
+    renamed = await context.ledger.in_hand(run, ids) if ids else {}
+    return held | {ids[id_]: each for id_, each in renamed.items()}

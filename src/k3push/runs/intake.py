@@ -28,11 +28,11 @@ from k3push.core.pacing.backlog import Backlog
 from k3push.core.pacing.chunking import apart, halve, split
 from k3push.core.safety.evidence import DROPPED, new_targets
 from k3push.core.safety.matching import MOST_NUMBERS
-from k3push.ports import AttemptRecord, Holder
+from k3push.ports import AttemptRecord, InHand
 from k3push.runs.context import Context
 from k3push.runs.create import attempts_before
 from k3push.runs.earlier_calls import may_have_made, wait_s, was_in_doubt, was_refused
-from k3push.runs.held_numbers import HeldNumbers
+from k3push.runs.held_numbers import HeldNumbers, claim
 from k3push.runs.last_looks import note_look, note_refused
 from k3push.runs.lookup import look_at_targets
 from k3push.runs.own_documents import attempts_by, ours_of
@@ -308,10 +308,10 @@ class Intake:
         context = self._context
         # Where another bill of the number is on its way, this run has claimed it, and needs to.
         bills = self._backlog.reserve(o.number for o in refused if o.number in rows)
-        held: dict[BillNumber, Holder] = {}
+        held: dict[BillNumber, InHand] = {}
         try:
             for part in apart(bills, number_in):
-                held |= await context.ledger.claim(context.run.id, part)
+                held |= await claim(context, part)
         finally:
             self._backlog.release(bills)
             self._wakeup.notify()

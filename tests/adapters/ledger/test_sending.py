@@ -16,7 +16,7 @@ from k3push.core.model import (
     Target,
 )
 from k3push.core.safety.legal_moves import FINAL, MOVES, OPEN, SENT_BEFORE, IllegalMoveError
-from k3push.ports import Doubt, Holder, Ledger
+from k3push.ports import Doubt, Holder, InHand, Ledger
 from tests.adapters.ledger.samples import (
     ANSWER,
     NOON,
@@ -159,6 +159,26 @@ async def test_what_the_living_have_sent_stays_sent(ledger: Ledger, other: Ledge
         await sent(ledger, first, "A")
         assert await other.claim(second, [A]) == {A: Holder(first, alive=True)}
         assert await states(other, first) == {"A": State.SENT}
+
+
+async def test_a_bill_in_hand_is_known_by_its_id_whatever_its_number(
+    ledger: Ledger, other: Ledger
+) -> None:
+    """It may get another number while a call for it is on its way or in doubt."""
+    first = await planned(ledger, "A C")
+    second = await planned(other, "B", "r2")
+    elsewhere = await planned(other, "B", "r3", "s|po|other")
+    ids = [id_of(A), id_of(C), "no bill's"]
+    async with ledger.own(first):
+        assert await ledger.claim(first, [A, C]) == {}
+        assert await other.in_hand(second, ids) == {}
+        attempt = await ledger.begin(intent(first, "A"))
+        assert await other.in_hand(second, ids) == {id_of(A): InHand(first, A)}
+        assert await ledger.in_hand(first, ids) == await other.in_hand(elsewhere, ids) == {}
+        await ledger.record(attempt, ANSWER, "?", outcomes("A", State.UNKNOWN), at=later(1))
+        assert await other.in_hand(second, ids) == {id_of(A): InHand(first, A)}
+        await ledger.conclude(first, outcomes("A", State.PUSHED), at=later(2))
+        assert await other.in_hand(second, ids) == {}
 
 
 # -- begin ------------------------------------------------------------------------------------

@@ -77,6 +77,7 @@ from k3push.ports import (
     Doubt,
     Glance,
     Holder,
+    InHand,
     Ledger,
     LedgerLostError,
     Made,
@@ -557,6 +558,20 @@ class MemoryLedger(Ledger):
         taken, held = rules.share_out(numbers, claimed)
         store.claims |= {(scope, number): (run, bill) for number, bill in taken.items()}
         return {bill: holders[number_in(bill)] for bill in held}
+
+    async def in_hand(self, run: RunId, ids: Collection[str]) -> Mapping[str, InHand]:
+        """Return which bills other runs have on their way or in doubt."""
+        store = await self._turn()
+        mine = self._known(store, run).run.scope
+        found: dict[str, InHand] = {}
+        for (scope, _), (holder, bill) in store.claims.items():
+            rows = store.runs[holder]
+            row = rows.rows.get(rows.bills.get(bill, 0))
+            if scope != mine or holder == run or row is None or row.state not in legal_moves.OPEN:
+                continue
+            if row.source_id in ids:
+                found[row.source_id] = InHand(holder, bill)
+        return found
 
     async def begin(self, intent: Intent) -> Attempt:
         """Keep the intent, move its rows to `sent`."""

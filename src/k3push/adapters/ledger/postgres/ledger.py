@@ -219,6 +219,7 @@ class PostgresLedger(Ledger):
     rows_of = _reads(reads.rows_of)
     find_rows = _reads(reads.find_rows)
     runs_holding = _reads(reads.runs_holding)
+    in_hand = _reads(reads.in_hand)
     made_of = _reads(reads.made_of)
     made_in = _reads(reads.made_in)
     made_of_namesakes = _reads(reads.made_of_namesakes)

@@ -21,7 +21,7 @@ from k3push.core.model import (
     number_in,
 )
 from k3push.core.pacing.server_model import Learnt
-from k3push.ports import AttemptRecord, Commanded, Doubt, Glance, Made, Note
+from k3push.ports import AttemptRecord, Commanded, Doubt, Glance, InHand, Made, Note
 
 
 async def run(connection: Connection, run: RunId) -> Run | None:
@@ -192,6 +192,13 @@ async def runs_holding(
     """Return the runs of all rows that hold a text."""
     found = await connection.all("runs_holding", like=text.like(words), remarks=list(remarks))
     return {RunId(run) for (run,) in found}
+
+
+async def in_hand(connection: Connection, run: RunId, ids: Collection[str]) -> Mapping[str, InHand]:
+    """Return which bills other runs have on their way or in doubt."""
+    key, scope = await _key_and_scope(connection, run)
+    found = await connection.all("in_hand", run=key, scope=scope, ids=list(ids))
+    return {id_: InHand(RunId(holder), BillNumber(bill)) for id_, holder, bill in found}
 
 
 async def made_of(

@@ -248,6 +248,7 @@ class SqliteLedger(Ledger):
             lambda c: sending.claim(c, run, numbers, is_alive=self._locks.is_alive)
         )
 
+    in_hand = _reads(reads.in_hand)
     begin = _writes(sending.begin, brief=True)
     record = _writes(sending.record, brief=True)
     conclude = _writes(sending.conclude)

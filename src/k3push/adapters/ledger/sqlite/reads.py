@@ -23,7 +23,7 @@ from k3push.core.model import (
     number_in,
 )
 from k3push.core.pacing.server_model import Learnt
-from k3push.ports import AttemptRecord, Commanded, Doubt, Glance, Made, Note
+from k3push.ports import AttemptRecord, Commanded, Doubt, Glance, InHand, Made, Note
 
 # What nearly all rows are in: these have no index, and are found by walking on from a place.
 WIDESPREAD = {State.PLANNED, State.SENT, State.PUSHED}
@@ -183,6 +183,13 @@ def runs_holding(
         "runs_holding", like=text.like(words), remarks=text.from_json(list(remarks))
     )
     return {RunId(run) for (run,) in found}
+
+
+def in_hand(connection: Connection, run: RunId, ids: Collection[str]) -> Mapping[str, InHand]:
+    """Return which bills other runs have on their way or in doubt."""
+    mine = run_key(connection, run)
+    found = connection.all("in_hand", run=mine.key, scope=mine.scope, ids=text.from_json(list(ids)))
+    return {id_: InHand(RunId(holder), BillNumber(bill)) for id_, holder, bill in found}
 
 
 def made_of(

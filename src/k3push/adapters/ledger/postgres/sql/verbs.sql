@@ -335,6 +335,16 @@ WHERE claims.scope = (SELECT scope FROM runs WHERE id = :run AND account = :acco
     AND (runs.id <> :run OR claims.bill NOT IN (SELECT unnest(:bills::text[])))
 ORDER BY claims.number;
 
+-- name: in_hand
+SELECT rows.source_id, runs.id, claims.bill
+FROM claims
+JOIN runs ON runs.key = claims.run AND runs.account = :account
+CROSS JOIN LATERAL (
+    SELECT state, source_id FROM rows WHERE bill = claims.bill AND run + 0 = claims.run LIMIT 1
+) AS rows
+WHERE claims.scope = :scope AND claims.run <> :run AND rows.state IN ('sent', 'unknown')
+    AND rows.source_id = ANY(:ids::text[]);
+
 -- name: move_claims
 UPDATE claims SET run = :run, bill = wanted.bill
 FROM unnest(:numbers::text[], :bills::text[]) AS wanted (number, bill)

@@ -234,6 +234,15 @@ FROM runs CROSS JOIN json_each(:called) AS j
 WHERE runs.id = :run AND runs.account = :account
 ON CONFLICT (scope, number) DO NOTHING;
 
+-- name: in_hand
+SELECT rows.source_id, holder.id, claims.bill
+FROM claims
+CROSS JOIN rows ON rows.bill = claims.bill AND rows.run = claims.run
+CROSS JOIN runs AS holder ON holder.key = claims.run AND holder.account = :account
+WHERE claims.scope = :scope AND claims.run <> :run
+    AND (rows.state = 'sent' OR rows.state = 'unknown')
+    AND rows.source_id IN (SELECT value FROM json_each(:ids));
+
 -- name: set_claims
 INSERT INTO claims (scope, number, bill, run)
 SELECT :scope, json_extract(value, '$[0]'), json_extract(value, '$[1]'), :run
