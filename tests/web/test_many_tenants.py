@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import anyio
 
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import BillNumber, Row, RunId
-from k3push.ports import Glance
+from k3push.ports import Glance, Ledger
 from k3push.web.overview import TENANTS_A_PAGE
 from tests.reporting.pages import filled
 from tests.web.visits import ACCT, house, in_time, tenant
@@ -59,6 +61,33 @@ def test_tenants_are_shown_by_the_page_and_found_by_name() -> None:
             text = (await browser.get("/", params={"name": "T0099"})).text
             assert "/t/t0099/" in text
             assert "/t/t0098/" not in text
+
+    in_time(visit)
+
+
+def test_a_ledger_that_does_not_answer_holds_up_no_other_tenant() -> None:
+    """Its server may be cut off, and its secret come from a command that hangs."""
+    asked = anyio.Event()
+
+    @asynccontextmanager
+    async def never() -> AsyncIterator[Ledger]:
+        asked.set()
+        await anyio.sleep_forever()
+        yield MemoryLedger(account=ACCT)
+
+    async def visit() -> None:
+        hanging = replace(tenant(MemoryLedger(account=ACCT), "slow"), opened=never)
+        tenants = [hanging, tenant(await filled(2), "quick")]
+        async with (
+            house(*tenants, several=True) as home,
+            home.signed_in() as browser,
+            anyio.create_task_group() as tasks,
+        ):
+            with anyio.fail_after(3600):
+                tasks.start_soon(browser.get, "/t/slow/")
+                await asked.wait()
+                assert (await browser.get("/t/quick/")).status_code == 200
+            tasks.cancel_scope.cancel()
 
     in_time(visit)
 
