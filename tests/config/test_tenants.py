@@ -91,6 +91,17 @@ def test_a_faulty_file_does_not_stop_the_others(tmp_path: Path) -> None:
     assert "too long" in english(long)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="others have no such names")
+def test_a_file_whose_name_is_no_text_is_faulty_and_the_others_are_read(tmp_path: Path) -> None:
+    """A page, a metric and a worker's queue name the tenant: a dashboard and a worker ended."""
+    write(tmp_path, "acme.toml")
+    write(tmp_path, os.fsdecode(b"\xc9\xcf.toml"), acct="other")
+    found = read(tmp_path)
+    assert list(found.by_name) == ["acme"]
+    (why,) = found.faulty.values()
+    assert "rename the file" in english(str(why))
+
+
 def test_two_files_of_one_account_are_told(tmp_path: Path) -> None:
     """They would push the same bills side by side, and wait for each other's."""
     write(tmp_path, "acme.toml", "1")

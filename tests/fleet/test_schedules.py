@@ -96,6 +96,25 @@ async def test_all_that_is_due_in_one_minute_is_looked_after_once(
     assert "worker.lost" not in [key for work in works for key in work.said]
 
 
+async def test_a_time_zone_that_a_leader_does_not_know_holds_up_no_other_schedule(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """The machine that serves its tenant has newer zones; the leader ended, and so did the next."""
+    work = FakeWork(many(tmp_path, postgres_url, 2))
+    async with serving(worker(work, postgres_url)):
+        await until(lambda: count(postgres_url, "true") == 2)
+        await change(
+            postgres_url,
+            "INSERT INTO fleet_schedules (tenant, schedule, cron, due_at)"
+            " VALUES ('elsewhere', 'nightly', '0 1 * * * Mars/Phobos', now())",
+        )
+        await change(postgres_url, DUE)
+        await until(lambda: len(work.looked) == 2)
+        await change(postgres_url, DUE)
+        await until(lambda: len(work.looked) == 4)
+    assert work.said.count("worker.schedule") == 1
+
+
 async def test_what_is_due_at_one_minute_begins_spread(postgres_url: str, tmp_path: Path) -> None:
     """ERPs and database are not asked by all at once; the settings say how far apart."""
     served = many(tmp_path, postgres_url, 200, SCHEDULE + "[fleet]\nspread_s = 600\n")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import anyio
+import pytest
 
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import BillNumber, Row, RunId
-from k3push.ports import Glance
+from k3push.ports import Glance, Ledger
 from k3push.web.overview import TENANTS_A_PAGE
 from tests.reporting.pages import filled
 from tests.web.visits import ACCT, house, in_time, tenant
@@ -63,6 +66,33 @@ def test_tenants_are_shown_by_the_page_and_found_by_name() -> None:
     in_time(visit)
 
 
+def test_a_ledger_that_does_not_answer_holds_up_no_other_tenant() -> None:
+    """Its server may be cut off, and its secret come from a command that hangs."""
+    asked = anyio.Event()
+
+    @asynccontextmanager
+    async def never() -> AsyncIterator[Ledger]:
+        asked.set()
+        await anyio.sleep_forever()
+        yield MemoryLedger(account=ACCT)
+
+    async def visit() -> None:
+        hanging = replace(tenant(MemoryLedger(account=ACCT), "slow"), opened=never)
+        tenants = [hanging, tenant(await filled(2), "quick")]
+        async with (
+            house(*tenants, several=True) as home,
+            home.signed_in() as browser,
+            anyio.create_task_group() as tasks,
+        ):
+            with anyio.fail_after(30):
+                tasks.start_soon(browser.get, "/t/slow/")
+                await asked.wait()
+                assert (await browser.get("/t/quick/")).status_code == 200
+            tasks.cancel_scope.cancel()
+
+    anyio.run(visit)  # on a clock that does not jump to the end of its patience
+
+
 def test_a_search_of_many_tenants_goes_on_by_a_link() -> None:
     """It says how far it has come instead of letting somebody wait."""
 
@@ -72,6 +102,24 @@ def test_a_search_of_many_tenants_goes_on_by_a_link() -> None:
             text = (await browser.get("/numbers", params={"q": "CGDD9"})).text
             assert "1 tenants were searched." in text
             assert "from=1" in text
+
+    in_time(visit)
+
+
+def test_a_defect_of_metrics_ends_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are made beside the answers, and whoever asks is told that there are none."""
+
+    def fails(_: object) -> bytes:
+        raise UnicodeError
+
+    async def visit() -> None:
+        tenants = [tenant(await filled(2), f"t{nth}") for nth in range(2)]
+        async with house(*tenants, several=True) as home, home.signed_in() as browser:
+            with monkeypatch.context() as patched:
+                patched.setattr("k3push.web.health_and_metrics.prometheus_text", fails)
+                assert (await browser.get("/metrics")).status_code == 500
+            assert [event for event, _ in home.logged].count("metrics.failed") == 1
+            assert (await browser.get("/metrics")).status_code == 200
 
     in_time(visit)
 

@@ -269,6 +269,21 @@ def test_a_push_is_stopped_and_goes_on(tmp_path: Path) -> None:
     played(push, tmp_path)
 
 
+def test_a_plan_whose_list_no_disk_takes_can_be_asked_for_again(tmp_path: Path) -> None:
+    """A full disk is no defect, and nothing was accepted."""
+
+    async def act(shop: Shop, _: House, wms: httpx.AsyncClient) -> None:
+        in_the_way = tmp_path / "lists"
+        in_the_way.write_text("")
+        answer = await wms.post("/plans", json=asked("p", *orders(1)))
+        assert (answer.status_code, answer.json()["type"]) == (503, "urn:k3push:problem:no-disk")
+        assert await requests(shop.ledger) == []
+        in_the_way.unlink()
+        assert (await wms.post("/plans", json=asked("p", *orders(1)))).status_code == 202
+
+    played(act, tmp_path)
+
+
 def test_a_plan_is_seen_and_approved_by_another_program(tmp_path: Path) -> None:
     """Nothing is sent before; approved twice, it is one push."""
 

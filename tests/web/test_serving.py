@@ -8,12 +8,18 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
+import anyio
 import httpx
 import pytest
 
+from k3push.cli.actions.serve import _opened
 from k3push.cli.app import run
+from k3push.ports import LedgerLostError
+from k3push.runs.problem import Problem
+from k3push.wiring.config_file import load_settings
 from tests.cli.terminal import Desk, end, until
 from tests.web.server import Serve
 
@@ -184,6 +190,59 @@ def test_each_file_of_a_folder_is_a_tenant(desk: Desk, serve: Serve) -> None:
         assert "there is no ledger yet" in page
         assert "NOT_SET is not set" in page
         assert browser.get("/t/b/").status_code == 503
+
+
+def test_a_tenant_whose_receivers_cannot_be_told_holds_up_no_other(
+    desk: Desk, serve: Serve
+) -> None:
+    """Neither when the server begins, nor when files change; it comes once it has what it lacks."""
+    faulty = '[api]\nwebhooks = [{ file = "hook" }]\nwebhook_secret = { file = "key" }\n'
+
+    def write(name: str, more: str = "") -> None:
+        desk.configure(NOWHERE, more=more)
+        (desk.folder / "tenants").mkdir(exist_ok=True)
+        (desk.folder / "config.toml").rename(desk.folder / "tenants" / f"{name}.toml")
+
+    write("a", faulty)
+    write("b")
+    served = serve("--work", "--tenants", "tenants")
+    with httpx.Client(trust_env=False, base_url=served.base) as browser:
+        browser.get(served.address)
+
+        def shown() -> list[str]:
+            page = browser.get("/").text
+            return [name for name in "abcd" if f"/t/{name}/" in page]
+
+        assert shown() == ["b"]
+        write("c", faulty)
+        write("d")
+        until(lambda: shown() == ["b", "d"])
+        (desk.folder / "tenants" / "hook").write_text("https://wms.example/hook")
+        (desk.folder / "tenants" / "key").write_text("a secret of 24 characters")
+        write("d", "# changed, so that nobody waits for the next look by itself\n")
+        until(lambda: shown() == ["a", "b", "c", "d"])
+
+
+def test_the_password_of_a_ledger_is_looked_for_beside_all_else(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may come from a command that hangs, and no page of any tenant was answered meanwhile."""
+    configured(desk)
+    settings = load_settings(desk.folder / "config.toml")
+    threads: list[int] = []
+
+    def lacking(*_: object, **__: object) -> None:
+        threads.append(threading.get_ident())
+        raise Problem("")
+
+    async def look() -> None:
+        with pytest.raises(LedgerLostError):
+            async with _opened(settings, create=False):
+                pass
+
+    monkeypatch.setattr("k3push.cli.actions.serve.ledger_of", lacking)
+    anyio.run(look)
+    assert threads not in ([], [threading.get_ident()])
 
 
 def test_each_file_says_who_may_do_what_with_its_tenant(desk: Desk, serve: Serve) -> None:

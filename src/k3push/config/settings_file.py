@@ -60,6 +60,8 @@ def read_settings(path: Path, environment: Mapping[str, str]) -> Settings:
 
 
 def _text_of(path: Path) -> str:
+    if flaw_of(path.name):  # it names a tenant, whom neither a page nor a database could name
+        raise SettingsError(repr(str(path)), [Fault("", None, remark("setting.file_name"))])
     try:
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)

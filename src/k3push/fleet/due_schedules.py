@@ -14,13 +14,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from zlib import crc32
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from k3push.config.tenants import Tenant
-from k3push.core.cron import Cron, zone_of
+from k3push.core.cron import Cron, CronError, zone_of
 from k3push.fleet.queue import Queue, Rhythm, array_of
 from k3push.ports import LedgerLostError
 
@@ -48,12 +49,14 @@ class Schedules:
         worker: Who looks after them.
         rhythm: How often.
         is_leader: Whether the worker finds what is due, for all.
+        unread: Tenants' schedules whose time is not known here, each with why, as a remark.
     """
 
     queue: Queue
     worker: str
     rhythm: Rhythm
     is_leader: bool = False
+    unread: dict[tuple[str, str], str] = field(default_factory=dict)
     _many_since_s: float | None = None
     _planned: Mapping[str, Tenant] | None = None
 
@@ -106,9 +109,11 @@ class Schedules:
     async def _take_due(self) -> None:
         """Note what is due as wanted, and when it is due again."""
         rows = await self.queue.all("due_schedules")
+        self.unread.clear()
         if not rows:
             return
         soonest = _Soonest(await self.queue.now())
+        rows = [row for row in rows if self._is_read(row, soonest)]
         await self.queue.do(
             "take_dues",
             tenants=[row["tenant"] for row in rows],
@@ -117,6 +122,15 @@ class Schedules:
             nexts=[soonest.of(row["cron"]) for row in rows],
             waits=[spread(row["tenant"], row["schedule"], row["spread_s"]) for row in rows],
         )
+
+    def _is_read(self, row: Mapping[str, Any], soonest: _Soonest) -> bool:
+        """Say whether this machine knows the time zone of a schedule, which another has checked."""
+        try:
+            soonest.of(row["cron"])
+        except CronError as error:
+            self.unread[row["tenant"], row["schedule"]] = str(error)
+            return False
+        return True
 
     # -- looks --------------------------------------------------------------------------------
 

@@ -339,7 +339,8 @@ class Queue:
         """Cancel all open runs of a tenant, those that are being executed as well."""
         cancelled = await self.all("cancel", tenant=tenant)
         for job in await self.all("waiting_jobs", tenant=tenant):
-            await self.app.job_manager.cancel_job_by_id_async(job["id"], delete_job=True)
+            with self._lost():
+                await self.app.job_manager.cancel_job_by_id_async(job["id"], delete_job=True)
         return [RunId(row["run"]) for row in cancelled]
 
     # -- plumbing -----------------------------------------------------------------------------

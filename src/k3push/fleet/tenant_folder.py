@@ -7,6 +7,7 @@ from pathlib import Path
 
 from k3push.config.setting_errors import SettingsError
 from k3push.config.tenants import Tenant, Tenants, files_of, read_tenants, tenant_of
+from k3push.core.foreign_text import flaw_of
 from k3push.core.remark import remark
 from k3push.runs.problem import Problem
 
@@ -47,7 +48,7 @@ def names_and_queue(folder: Path) -> tuple[list[str], Tenant]:
             why = error if why == "*.toml" else why
             continue
         if tenant.settings.fleet.database or tenant.settings.ledger.in_postgres:
-            return [each.stem for each in files], tenant
+            return [each.stem for each in files if not flaw_of(each.name)], tenant
         why = remark("fleet.sqlite", file=tenant.settings.file)
     raise Problem(remark("fleet.no_tenants", folder=folder, why=why))
 

@@ -362,7 +362,10 @@ class Worker:
                 stop.ask(Cause.CONTROL, "k3push fleet cancel")
         if not self.draining:
             await schedules.plan(self._served)
+            told = dict(schedules.unread)
             await schedules.lead()
+            for (name, schedule), why in schedules.unread.items() - told.items():
+                self.work.tell("worker.schedule", tenant=name, schedule=schedule, why=why)
 
     async def _be_heard(self, beat: Beat) -> None:
         engine = self._engine

@@ -69,6 +69,8 @@ class Machines:
             else:
                 with anyio.move_on_after(PATIENCE_S):
                     await made.wait()
+        if not last.text:
+            return PlainTextResponse("not: metrics\n", 500)
         return Response(last.text, media_type=CONTENT_TYPE)
 
     async def _make(self) -> None:
@@ -80,6 +82,9 @@ class Machines:
             else:
                 last.text = prometheus_text(samples)
             last.at_s = anyio.current_time()
+        except Exception as error:  # noqa: BLE001  # a defect must not end the server
+            self._desk.log("metrics.failed", why=repr(error))
+            last.text = b""
         finally:
             last.makes = False
             last.made.set()

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass, field
 
 import anyio
+from anyio.abc import TaskGroup
 
 from k3push.core.model import RunId
 from k3push.ports import Glance, Ledger, LedgerLostError
@@ -49,20 +50,24 @@ class _Wish:
 
     tenant: Tenant
     done: anyio.Event = field(default_factory=anyio.Event)
+    opening: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     error: LedgerLostError | None = None
 
 
 class TenantLedgers:
     """The ledgers of all tenants.
 
-    One task opens and closes them all: what a task has opened it must close as well.
+    Each has a task of its own, which opens and closes it: what a task has opened it must close as
+    well, and one that does not answer holds up no other.
     """
 
     def __init__(self, tenants: Sequence[Tenant]) -> None:
         self.tenants: Mapping[str, Tenant] = {}
         self.take(tenants)
         self._open: dict[str, Ledger] = {}
-        self._send, self._receive = anyio.create_memory_object_stream[_Wish](1)
+        self._wishes: dict[str, _Wish] = {}
+        self._tasks: TaskGroup | None = None
+        self._closing = anyio.Event()
 
     def take(self, tenants: Sequence[Tenant]) -> None:
         """Have other tenants from now on; ledgers that are open stay so."""
@@ -75,11 +80,10 @@ class TenantLedgers:
             LedgerLostError: It cannot be opened, or is not there yet; it may be tried again.
         """
         if tenant.ledger not in self._open:
-            wish = _Wish(tenant)
-            await self._send.send(wish)
+            wish = self._wishes.get(tenant.ledger) or self._wish(tenant)
             await wish.done.wait()
-            if wish.error is not None:
-                raise wish.error
+            if tenant.ledger not in self._open:  # it is lost, or the server ends
+                raise wish.error or LedgerLostError(tenant.name)
         return self._open[tenant.ledger].of_account(tenant.acct_id)
 
     async def glances(
@@ -134,7 +138,7 @@ class TenantLedgers:
     async def answer(self) -> bool:
         """Say whether all ledgers that are open can be read; none is opened for it."""
         try:
-            for ledger in self._open.values():
+            for ledger in list(self._open.values()):
                 await ledger.run(RunId(""))
         except LedgerLostError:
             return False
@@ -143,21 +147,32 @@ class TenantLedgers:
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
         """Open ledgers as they are wished for, and close them at the end of the block."""
-        async with self._receive, anyio.create_task_group() as tasks, self._send:
-            tasks.start_soon(self._serve)
-            yield
+        async with anyio.create_task_group() as tasks:
+            self._tasks = tasks
+            try:
+                yield
+            finally:
+                self._closing.set()
+                for wish in self._wishes.values():
+                    wish.opening.cancel()
 
-    async def _serve(self) -> None:
-        async with AsyncExitStack() as opened:
-            async for wish in self._receive:
-                await self._grant(wish, opened)
+    def _wish(self, tenant: Tenant) -> _Wish:
+        if self._tasks is None:
+            raise RuntimeError("no ledgers are kept yet")
+        wish = self._wishes[tenant.ledger] = _Wish(tenant)
+        self._tasks.start_soon(self._keep, wish)
+        return wish
 
-    async def _grant(self, wish: _Wish, opened: AsyncExitStack) -> None:
+    async def _keep(self, wish: _Wish) -> None:
         tenant = wish.tenant
-        try:
-            if tenant.ledger not in self._open:
-                self._open[tenant.ledger] = await opened.enter_async_context(tenant.opened())
-        except LedgerLostError as error:
-            wish.error = error
-        finally:
-            wish.done.set()
+        async with AsyncExitStack() as opened:
+            try:
+                with wish.opening:
+                    self._open[tenant.ledger] = await opened.enter_async_context(tenant.opened())
+            except LedgerLostError as error:
+                wish.error = error
+                return
+            finally:
+                del self._wishes[tenant.ledger]
+                wish.done.set()
+            await self._closing.wait()

@@ -12,6 +12,10 @@ WORDS = {
     # -- the file ----------------------------------------------------------------------------
     "setting.no_toml": ("no valid TOML: {why}", "不是有效的 TOML：{why}"),
     "setting.not_utf8": ("it is not UTF-8; save it as UTF-8", "不是 UTF-8 编码；请另存为 UTF-8"),
+    "setting.file_name": (
+        "its name is not UTF-8 text; rename the file",
+        "文件名不是 UTF-8 文本，请改名",
+    ),
     "setting.too_large": (
         "it has more than {most} bytes, so it is no configuration",
         "超过 {most} 字节，不是配置文件",

@@ -93,13 +93,14 @@ async def serve(options: ServeOptions, say: Say) -> Exit:
     """Serve until interrupted."""
     errors = screen(stderr=True, soft_wrap=True)
     settings, left = await to_thread.run_sync(_usable, options, say)
-    for line in left:
-        errors.print(line, highlight=False, markup=False)
-    door = _door_of(settings)
-    rules = await to_thread.run_sync(_rules, options, door)
+    door = _door_of(settings)  # also where its tenant is left out
     enqueues = options.enqueue or door.serve.enqueue
     works = options.work or door.serve.work or enqueues
-    receivers = [await to_thread.run_sync(receivers_of, each) for each in settings]
+    told, lacking = await to_thread.run_sync(partial(_told, options, settings, say, works=works))
+    settings, left = [each for each, _ in told], [*left, *lacking.values()]
+    for line in left:
+        errors.print(line, highlight=False, markup=False)
+    rules = await to_thread.run_sync(_rules, options, door)
     if options.log.file is not None:
         check_output(options.log.file, settings=settings, option="--log-file")
     try:
@@ -120,7 +121,8 @@ async def serve(options: ServeOptions, say: Say) -> Exit:
         port: int = listener.getsockname()[1]
         log = _logger(loggers)
         folder = _Folder(options, say, log, works=works, fleet=fleet, told=frozenset(left))
-        tenants = [await folder.begin(*each) for each in zip(settings, receivers, strict=True)]
+        tenants = [await folder.begin(*each) for each in told]
+        folder.lacking = set(lacking)
         async with dashboard(
             tenants,
             # Cookies know no ports, and two dashboards of one machine must not share one.
@@ -192,8 +194,39 @@ def _usable(options: ServeOptions, say: Say) -> tuple[list[Settings], list[str]]
     return [each.settings for name, each in found.items() if name not in clashes], left
 
 
+def _told(
+    options: ServeOptions, settings: Sequence[Settings], say: Say, *, works: bool
+) -> tuple[list[tuple[Settings, Receivers]], dict[Path, str]]:
+    """Return tenants with those who are told of their pushes; and lines about the others.
+
+    As in `_usable`, one of a folder that lacks something holds up no other.
+
+    Raises:
+        SettingsError: All lack something, or one that was named for itself does.
+    """
+    found: list[tuple[Settings, Receivers]] = []
+    lacking: dict[Path, str] = {}
+    faults: list[SettingsError] = []
+    for each in settings:
+        try:
+            found.append((each, receivers_of(each)))
+        except SettingsError as error:
+            if each.file in options.configs or options.tenants is None:
+                raise
+            if not works:
+                found.append((each, Receivers({}, "")))  # nothing happens that they are told of
+                continue
+            faults.append(error)
+            lacking[each.file] = say("worker.faulty", why=error)
+    if not found and faults:
+        raise faults[0]
+    return found, lacking
+
+
 # How often the folder of tenants is looked at.
 FOLDER_LOOK_S = 5.0
+# What a tenant lacks may come without a change of any file, and thousands of files are read then.
+LACKING_LOOK_S = 60.0
 
 
 @dataclass(slots=True)
@@ -204,6 +237,7 @@ class _Folder:
         fleet: Whom runs are given to; None executes them here.
         known: The tenants that are shown, by their files.
         told: What was said of files that are passed over.
+        lacking: Tenants that cannot be shown as their files say, since something else is missing.
     """
 
     options: ServeOptions
@@ -213,6 +247,7 @@ class _Folder:
     fleet: _Fleet | None
     told: frozenset[str]
     known: dict[Path, Tenant] = field(default_factory=dict)
+    lacking: set[Path] = field(default_factory=set)
     _seen: Mapping[Path, tuple[int, int, int]] = field(default_factory=dict)
 
     async def begin(self, settings: Settings, receivers: Receivers) -> Tenant:
@@ -227,19 +262,29 @@ class _Folder:
 
     async def keep_reading(self, ready: Dashboard, errors: Console) -> None:
         """Show tenants as their files come, change and go, until cancelled."""
-        self._seen = await to_thread.run_sync(self._look)
+        self._seen, read_s = await to_thread.run_sync(self._look), anyio.current_time()
         while True:
             await anyio.sleep(FOLDER_LOOK_S)
             seen = await to_thread.run_sync(self._look)
-            if seen == self._seen:
+            self.lacking &= seen.keys()
+            is_due = self.lacking and anyio.current_time() - read_s > LACKING_LOOK_S
+            if seen == self._seen and not is_due:
                 continue
-            changed = {path for path in seen if seen[path] != self._seen.get(path)}
+            read_s = anyio.current_time()
+            changed = {path for path in seen if seen[path] != self._seen.get(path)} | self.lacking
             self._seen = seen
+            tenants: list[Tenant] = []
             try:
                 settings, left = await to_thread.run_sync(_usable, self.options, self.say)
-                tenants = [await self._tenant(each, changed) for each in settings]
-            except (Problem, SettingsError, LedgerLostError) as error:
-                tenants, left = [], [self.say("worker.faulty", why=error)]
+            except (Problem, SettingsError) as error:
+                settings, left = [], [self.say("worker.faulty", why=error)]
+            for each in settings:
+                try:
+                    tenants.append(await self._tenant(each, changed))
+                    self.lacking.discard(each.file)
+                except (Problem, SettingsError, LedgerLostError) as error:
+                    self.lacking.add(each.file)
+                    left.append(self.say("worker.faulty", why=error))
             for line in left:
                 if line not in self.told:
                     errors.print(line, highlight=False, markup=False)
@@ -350,7 +395,7 @@ class _Fleet:
         tenant = tenant_of(settings.file, os.environ)
         needs_shared_ledger(tenant.settings)
         if tenant.database not in self._queues:
-            opening = open_queue(queue_of(tenant), create=True)
+            opening = open_queue(await to_thread.run_sync(queue_of, tenant), create=True)
             self._queues[tenant.database] = await self.stack.enter_async_context(opening)
         return FleetHandOver(tenant.name, self._queues[tenant.database])
 
@@ -373,7 +418,8 @@ def _schedules_of(tenants: Sequence[Tenant]) -> list[str]:
 async def _opened(settings: Settings, *, create: bool) -> AsyncIterator[Ledger]:
     """Open a tenant's ledger; what it lacks, such as a secret, is that tenant's trouble alone."""
     try:
-        opening = ledger_of(settings, create=create)
+        # A secret may come from a command, which takes its time.
+        opening = await to_thread.run_sync(partial(ledger_of, settings, create=create))
     except (Problem, SettingsError) as lacking:
         raise LedgerLostError(str(lacking)) from None
     async with opening as ledger:

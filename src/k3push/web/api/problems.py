@@ -29,6 +29,7 @@ KINDS: Mapping[str, tuple[int, str]] = {
     "too-many": (429, "The program asks more often than its token allows."),
     "defect": (500, "A defect of k3push."),
     "only-watches": (503, "The server was started without `--work`."),
+    "no-disk": (503, "The server's disk takes no list now."),
     "no-ledger": (503, "The ledger cannot be read or written now."),
 }
 

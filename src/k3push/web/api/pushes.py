@@ -79,7 +79,7 @@ async def push(wanted: shapes.Wanted, caller: Approver, response: Response) -> s
     response_model=shapes.Push,
     responses={
         200: {"model": shapes.Push, "description": "It was asked for with this key before."},
-        **documented("key-reused", "too-large", "only-watches"),
+        **documented("key-reused", "too-large", "only-watches", "no-disk"),
     },
     summary="Plan a push",
 )
@@ -144,12 +144,20 @@ def _wish(wanted: shapes.Wanted, caller: Caller, *, plan: bool) -> Wish:
 
 
 async def _list_of(wish: Wish, caller: Caller) -> str:
-    """Keep the bills of a plan as a job file, and return where it is."""
+    """Keep the bills of a plan as a job file, and return where it is.
+
+    Raises:
+        ProblemError: The disk refused.
+    """
     rows = [{"id": id_} if id_ else {"number": number} for number, id_ in wish.bills]
     folder = caller.workshop.lists / request_id(caller.program.name, wish.key)
     # Another wish with the same key has another file: of both, one is accepted.
     path = folder / f"{wish.digest[:16]}.json"
-    await to_thread.run_sync(keep_bytes, path, orjson.dumps(rows))
+    try:
+        await to_thread.run_sync(keep_bytes, path, orjson.dumps(rows))
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise ProblemError("no-disk", caller.say("desk.disk", why=why)) from error
     return str(path)
 
 
