@@ -132,6 +132,8 @@ class Ownership:
         strange = {id_: row.bill for id_, row in rows.items() if _is_of_another_time(row, ids[id_])}
         if not asked or not can_ask(context):
             return strange
+        # Another bill may have got the number of one since.
+        context.source_ids.update({r.bill: r.source_id for r in rows.values() if r.source_id})
         lost, waited_s, pause_s = asked, 0.0, FIRST_LAG_S
         unread: set[str] = set()
         while True:
