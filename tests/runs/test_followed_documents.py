@@ -397,3 +397,22 @@ async def test_a_document_stays_its_bills_though_another_has_got_the_number() ->
     await office.execute(check=False)
     follows = [each.follow for each in (await office.documents()).values()]
     assert follows == [Follow.APPROVED] * 2
+
+
+async def test_ours_is_known_by_its_maker_though_no_answer_names_the_first_documents(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The answers to the first calls were lost, and are settled by the next execution."""
+    monkeypatch.setattr("k3push.runs.submit_and_audit.ownership.MOST_LEARNT_FROM", 1)
+    office = Office(sandbox(steps("make-then-reset"), **OPEN), FOLLOW)
+    await office.open_run(orders(3))
+
+    async def stop(job: Context) -> None:
+        await anyio.sleep(15)
+        job.stop.ask(Cause.INTERRUPTED, "Ctrl-C")
+
+    await office.execute(limits=AT_ONCE, throttle=one_by_one(), beside=stop, check=False)
+    assert len(await office.documents()) == 2
+    await office.execute()
+    follows = [each.follow for each in (await office.documents()).values()]
+    assert follows == [Follow.APPROVED] * 3
