@@ -145,8 +145,8 @@ class Ownership:
             unread.update(id_ for id_, bill in lost.items() if bill in seen.refused)
             kinds = (seen.targets, seen.shared, seen.cancelled)
             shown = {bill: {t.id for kind in kinds for t in kind.get(bill, ())} for bill in bills}
-            left = lost.keys() - unread
-            lost = {id_: lost[id_] for id_ in left if id_ not in shown[lost[id_]]}
+            read = {id_: bill for id_, bill in lost.items() if id_ not in unread}
+            lost = {id_: bill for id_, bill in read.items() if id_ not in shown[bill]}
             if not lost or waited_s >= context.settle.first_wait_s:
                 break
             # A copy of the database that lags behind may have answered.
