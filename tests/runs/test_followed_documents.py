@@ -34,7 +34,7 @@ from k3push.runs.outcome import Exit, anything_open, exit_of, followed_of
 from k3push.runs.settle_doubts import settle_by_word
 from k3push.runs.stop import Cause
 from k3push.simulator.bills import Bill
-from k3push.simulator.forms import IN_STOCK
+from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.script import Channel
 from tests.runs.mortals import Act, Fate, MortalLedger, carried_by
 from tests.runs.office import (
@@ -381,3 +381,38 @@ async def test_an_answer_to_a_step_is_kept_where_no_look_tells_what_it_has_done(
     (submit, _) = await office.store.steps_of(doubt.id)
     assert isinstance(submit.exchange, Answered)
     assert {each.follow for each in (await office.documents()).values()} == {Follow.APPROVED}
+
+
+async def test_a_document_stays_its_bills_though_another_has_got_the_number() -> None:
+    """Links name the bill by its id, and the ledger knows that."""
+    office, number = Office(sandbox(**OPEN), FOLLOW), orders(1)[0]
+    await office.open_run(orders(2))
+    await office.execute(route=ROUTE)
+    store = office.site.world.store
+    (pushed,), (other,) = (store.by_number(PURCHASE_ORDER, n) for n in (number, orders(3)[2]))
+    for bill, called in ((pushed, f"{number}-1"), (other, number)):
+        store.remove(bill)
+        bill.number = called
+        store.add(bill)
+    await office.execute(check=False)
+    follows = [each.follow for each in (await office.documents()).values()]
+    assert follows == [Follow.APPROVED] * 2
+
+
+async def test_ours_is_known_by_its_maker_though_no_answer_names_the_first_documents(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The answers to the first calls were lost, and are settled by the next execution."""
+    monkeypatch.setattr("k3push.runs.submit_and_audit.ownership.MOST_LEARNT_FROM", 1)
+    office = Office(sandbox(steps("make-then-reset"), **OPEN), FOLLOW)
+    await office.open_run(orders(3))
+
+    async def stop(job: Context) -> None:
+        await anyio.sleep(15)
+        job.stop.ask(Cause.INTERRUPTED, "Ctrl-C")
+
+    await office.execute(limits=AT_ONCE, throttle=one_by_one(), beside=stop, check=False)
+    assert len(await office.documents()) == 2
+    await office.execute()
+    follows = [each.follow for each in (await office.documents()).values()]
+    assert follows == [Follow.APPROVED] * 3

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import anyio
 import pytest
 
-from k3push.core.model import State
-from k3push.runs.context import Context
+from k3push.adapters.erp.client import ErpClient
+from k3push.core.model import BillNumber, Route, Sighting, State
+from k3push.ports import LookRefusedError
+from k3push.runs.context import Context, PushLimits
 from k3push.runs.retried_reads import LEAST_TRIES_OF_A_READ
 from k3push.runs.stop import Cause
 from k3push.simulator import FAULT_NAMES, Accounts, FaultPlan, fault
 from k3push.simulator.faults import Ending
 from k3push.simulator.forms import IN_STOCK
-from k3push.simulator.script import Channel
+from k3push.simulator.script import Aimed, Channel
 from tests.runs.office import FIRST, SECOND, Office, orders, push, sandbox, steered, steps
 
 pytestmark = pytest.mark.anyio
@@ -160,3 +164,49 @@ async def test_a_site_that_loads_its_metadata_ends_no_resume_of_what_has_read_th
         pushed = await office.execute()
     assert not pushed.stop.causes
     assert set(pushed.states.values()) <= {State.PUSHED, State.ALREADY}
+
+
+@pytest.mark.parametrize("size", [1, 3])
+async def test_no_bill_is_rejected_for_the_query_of_a_bill_of_another_chunk(
+    monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """Looks of chunks that go side by side share queries, and the ERP refuses one of the bills."""
+    numbers, look = orders(2 * size), ErpClient.targets_of
+
+    async def refuse(
+        erp: ErpClient, route: Route, asked: Collection[BillNumber], *, by_all: bool = False
+    ) -> Sighting:
+        if numbers[0] in asked:
+            raise LookRefusedError("GetRealExpress error", code="4")
+        return await look(erp, route, asked, by_all=by_all)
+
+    monkeypatch.setattr(ErpClient, "targets_of", refuse)
+    office = Office(sandbox())
+    await office.open_run(numbers)
+    limits, throttle = PushLimits(canary=False), steered(concurrency=2, chunk_size=size)
+    pushed = await office.execute(limits=limits, throttle=throttle)
+    assert pushed.of(State.REJECTED) == {numbers[0]}
+    assert pushed.of(State.PUSHED) == set(numbers[1:])
+
+
+async def test_what_was_sent_is_looked_at_again_though_its_query_was_refused_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The call broke and is carried out later; before the next one the ERP refuses the look."""
+    numbers, look = orders(2), ErpClient.targets_of
+
+    async def refuse(
+        erp: ErpClient, route: Route, asked: Collection[BillNumber], *, by_all: bool = False
+    ) -> Sighting:
+        if numbers[0] in asked and 21 < anyio.current_time() < 45:
+            raise LookRefusedError("GetRealExpress error", code="4")
+        return await look(erp, route, asked, by_all=by_all)
+
+    monkeypatch.setattr(ErpClient, "targets_of", refuse)
+    late, slow = fault("commit-late-then-response-error:49"), fault("make-then-delay:120")
+    aimed = {numbers[0]: Aimed(late), numbers[1]: Aimed(slow)}
+    office = Office(sandbox(FaultPlan(aimed=aimed)))
+    await office.open_run(numbers)
+    limits, throttle = PushLimits(canary=False), steered(concurrency=2, chunk_size=1)
+    pushed = await office.execute(limits=limits, throttle=throttle)
+    assert pushed.of(State.PUSHED) == set(numbers)

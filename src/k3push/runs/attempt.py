@@ -538,13 +538,13 @@ def _unsent(
         known: What another run of this ledger has made of it.
         ours: What it became by documents that our own sending has made.
     """
-    if number in seen.refused:
-        return query_refused(number, seen.refused[number])
     found = seen.targets.get(number, ())
     before = context.sent_before.get(number)
     if before is not None:
         # What an earlier call of ours makes may come yet, so that it is looked at at the end.
         context.suspects.setdefault(number, before)
+    if number in seen.refused:
+        return query_refused(number, seen.refused[number])
     if ours is not None:
         return ours
     if found and not context.repeats_pushes:

@@ -28,7 +28,7 @@ from k3push.core.model import (
 from k3push.core.protocol.links import FormEntry, LinkRow
 from k3push.core.protocol.selection import SelectedPage, Selection
 from k3push.core.safety.matching import MOST_NUMBERS
-from k3push.ports import LookFailedError, Turn
+from k3push.ports import LookFailedError, LookRefusedError, Turn
 from tests.adapters.erp.sites import ROUTE
 
 pytestmark = pytest.mark.anyio
@@ -46,12 +46,14 @@ class SlowErp:
         asked: What each look asked for.
         fails: Looks that fail, by their place.
         gone: Numbers whose target is cancelled.
+        refused: Numbers whose query is refused.
     """
 
     there: set[str] = field(default_factory=set)
     asked: list[tuple[str, list[str], bool]] = field(default_factory=list)
     fails: set[int] = field(default_factory=set)
     gone: set[str] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
     lost: list[int] = field(default_factory=list)
     turns: int = 0
 
@@ -153,6 +155,8 @@ class SlowErp:
         await anyio.sleep(LOOK_S)
         if nth in self.fails:
             raise LookFailedError(f"look {nth} was cut off")
+        if refused := self.refused.intersection(numbers):
+            raise LookRefusedError(f"refused for {min(refused)}")
         gone = {n: targets for n, targets in found.items() if n in self.gone}
         there = {n: targets for n, targets in found.items() if n not in self.gone}
         return Sighting(there, frozenset({"u"}), gone, thin=frozenset(f"t{n}" for n in found))
@@ -275,6 +279,21 @@ async def test_a_look_that_fails_fails_for_all_who_shared_it(erp: SlowErp) -> No
     erp.fails = {5}
     told = await ask(looks, *(numbers(name, 3) for name in "abc"))
     assert told == [{}, "look 5 was cut off", "look 5 was cut off"]
+
+
+async def test_no_look_is_refused_for_the_numbers_of_another(erp: SlowErp) -> None:
+    """What shared a refused query is asked again, each by itself."""
+    looks = await busy(erp)
+    erp.there, erp.refused = {"a0", "c0"}, {"b1"}
+    a, b, c = (numbers(name, 2) for name in "abc")
+    told = await ask(looks, numbers("x", 1), a, b, c)
+    assert [len(asked) for _, asked, _ in erp.asked] == [1, 6, 2, 2, 2]
+    assert [each if isinstance(each, str) else list(each) for each in told] == [
+        [],
+        ["a0"],
+        "refused for b1",
+        ["c0"],
+    ]
 
 
 async def test_no_query_grows_beyond_one_question(erp: SlowErp) -> None:

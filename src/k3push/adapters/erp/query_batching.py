@@ -3,7 +3,8 @@
 A query costs the ERP about as much for two chunks as for one, and takes a place among the
 calls at once. So no more are made at a time than chunks need on average, and what comes
 beyond that waits and is asked together. A look never shares a query that began before it: what
-it is to see may have been made since.
+it is to see may have been made since. Where a shared query is refused, each look is made by itself,
+so that none is refused for the numbers of another.
 """
 
 from __future__ import annotations
@@ -22,7 +23,14 @@ from k3push.core.protocol.links import FormEntry, LinkRow
 from k3push.core.protocol.selection import SelectedPage, Selection
 from k3push.core.protocol.wire import PUSH
 from k3push.core.safety.matching import MOST_NUMBERS
-from k3push.ports import Erp, ErpUnreachableError, LoginRefusedError, LookFailedError, Turn
+from k3push.ports import (
+    Erp,
+    ErpUnreachableError,
+    LoginRefusedError,
+    LookFailedError,
+    LookRefusedError,
+    Turn,
+)
 
 # A chunk looks at the field before its push and after it, and at the links before it.
 FIELD_LOOKS_A_CHUNK = 2
@@ -40,6 +48,7 @@ class _Look:
     Attributes:
         asked: Numbers, each with its internal id where links are asked.
         answered: Whether *found* is the answer, which may be None.
+        alone: A query that it shared was refused, maybe for another's numbers.
     """
 
     route: Route
@@ -47,6 +56,7 @@ class _Look:
     found: Sighting | None = None
     answered: bool = False
     error: Exception | None = None
+    alone: bool = False
 
 
 class BatchedQueries:
@@ -211,7 +221,10 @@ class _Joined:
             found = await self._ask(looks[0].route, asked)
         except (LookFailedError, ErpUnreachableError, LoginRefusedError) as error:
             for look in looks:
-                look.error = error
+                if isinstance(error, LookRefusedError) and len(looks) > 1:
+                    look.alone = True  # each is asked again, by itself
+                else:
+                    look.error = error
         else:
             self.look_s = _smoothed(self.look_s, anyio.current_time() - began_s)
             for look in looks:
@@ -219,7 +232,7 @@ class _Joined:
                 look.answered = True
         finally:
             self._under_way -= 1
-            # Where the one who asked is cancelled, the others still want to know.
+            # Where the one who asked is cancelled or refused, the others still want to know.
             self._waiting[:0] = [look for look in looks if not look.answered and not look.error]
             self._moved.set()
             self._moved = anyio.Event()
@@ -228,8 +241,9 @@ class _Joined:
         """Take the oldest look, and others of its route as long as they fit into one question."""
         route, room = self._waiting[0].route, MOST_NUMBERS
         taken: list[_Look] = []
-        for look in self._waiting:
-            if not taken or (look.route == route and len(look.asked) <= room):
+        for look in self._waiting[:1] if self._waiting[0].alone else self._waiting:
+            fits = look.route == route and len(look.asked) <= room and not look.alone
+            if not taken or fits:
                 taken.append(look)
                 room -= len(look.asked)
         self._waiting = [look for look in self._waiting if look not in taken]

@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, timedelta
+from itertools import chain
 
 import anyio
 
@@ -47,7 +48,7 @@ from k3push.runs.submit_and_audit.under_way import Entry, UnderWay
 LOCAL_TIMES_DIFFER = timedelta(hours=26)
 """The server's local time and the ledger's are nearer to each other than this."""
 
-# Documents of the run that are read to learn as whom its pushes make them.
+# Documents of each user that are read to learn as whom the run's pushes make them.
 MOST_LEARNT_FROM = 50
 
 
@@ -132,6 +133,8 @@ class Ownership:
         strange = {id_: row.bill for id_, row in rows.items() if _is_of_another_time(row, ids[id_])}
         if not asked or not can_ask(context):
             return strange
+        # Another bill may have got the number of one since.
+        context.source_ids.update({r.bill: r.source_id for r in rows.values() if r.source_id})
         lost, waited_s, pause_s = asked, 0.0, FIRST_LAG_S
         unread: set[str] = set()
         while True:
@@ -142,8 +145,8 @@ class Ownership:
             unread.update(id_ for id_, bill in lost.items() if bill in seen.refused)
             kinds = (seen.targets, seen.shared, seen.cancelled)
             shown = {bill: {t.id for kind in kinds for t in kind.get(bill, ())} for bill in bills}
-            left = lost.keys() - unread
-            lost = {id_: lost[id_] for id_ in left if id_ not in shown[lost[id_]]}
+            read = {id_: bill for id_, bill in lost.items() if id_ not in unread}
+            lost = {id_: bill for id_, bill in read.items() if id_ not in shown[bill]}
             if not lost or waited_s >= context.settle.first_wait_s:
                 break
             # A copy of the database that lags behind may have answered.
@@ -226,14 +229,30 @@ class Ownership:
         nameless = [each for each in due if not each.sender and each.id in standings]
         if asks and any(standings[each.id].creator not in self._senders for each in nameless):
             self._has_learnt = True
-            page = await self.context.ledger.documents(self.context.run.id, limit=MOST_LEARNT_FROM)
-            if named := [each for each in page if each.sender]:
+            if named := await self._named():
                 ids = [each.id for each in named]
                 self._take_in(named, await look_at_standings(self.context, ids))
         ours = [id_ for id_, creator in self._strange.items() if creator in self._senders]
         await self.under_way.reopen(ours)
         for id_ in ours:
             del self._strange[id_]
+
+    async def _named(self) -> list[Document]:
+        """Return documents of the run that answers name, some of each user's.
+
+        The first of a run may be none of these: the answers to its first calls may have been lost.
+        """
+        context, after = self.context, ""
+        found: dict[str, list[Document]] = {user: [] for user in context.erp.users}
+        while page := await context.ledger.documents(context.run.id, after=after):
+            after = page[-1].id
+            for document in page:
+                of_sender = found.setdefault(document.sender, [])
+                if document.sender and len(of_sender) < MOST_LEARNT_FROM:
+                    of_sender.append(document)
+            if all(len(found[user]) == MOST_LEARNT_FROM for user in context.erp.users):
+                break
+        return list(chain.from_iterable(found.values()))
 
     def _take_in(self, documents: Iterable[Document], standings: Mapping[str, Standing]) -> None:
         for document in documents:
