@@ -307,6 +307,20 @@ def test_a_plan_is_seen_and_approved_by_another_program(tmp_path: Path) -> None:
     played(push, tmp_path)
 
 
+def test_what_was_withdrawn_has_no_run_to_wait_for(tmp_path: Path) -> None:
+    """A program that is told to come again later would do so for ever."""
+
+    async def push(shop: Shop, home: House, wms: httpx.AsyncClient) -> None:  # noqa: ARG001
+        answer = await wms.post("/plans", json=asked("p", *orders(3)))
+        id_ = answer.json()["id"]
+        await until_over(wms, id_)
+        assert (await wms.post(f"/plans/{id_}/withdraw")).status_code == 200
+        refused = await wms.post(f"/pushes/{id_}/commands", json={"command": "resume"})
+        assert (refused.status_code, "anew" in refused.json()["detail"]) == (409, True)
+
+    played(push, tmp_path)
+
+
 def test_four_eyes_hold_for_programs_too(tmp_path: Path) -> None:
     """A program plans, and a person approves in the browser; none does both."""
 

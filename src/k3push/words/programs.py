@@ -89,6 +89,10 @@ WORDS = {
         "There is no run yet. Ask how the push stands, and again once it has one.",
         "任务尚未建立；请先查询下推状态，建立后再试。",
     ),
+    "api.no_run": (
+        "It has no run and gets none. Ask for it anew, with a new key.",
+        "它没有任务，也不会再有；请换用新的 key 重新请求。",
+    ),
     "api.no_bill": (
         "The push has no such bill; name it by number or bill_id as the rows do.",
         "该下推中没有此单据；请按结果行中的 number 或 bill_id 指定。",

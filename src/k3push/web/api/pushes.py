@@ -183,7 +183,8 @@ async def _run(caller: Caller, id_: str) -> tuple[Request, Run]:
     request = await _found(caller, id_)
     run = await run_in(caller, request)
     if run is None:
-        raise ProblemError("not-now", caller.say("api.no_run_yet"))
+        key = "api.no_run_yet" if request.is_open else "api.no_run"
+        raise ProblemError("not-now", caller.say(key))
     return request, run
 
 
