@@ -70,7 +70,7 @@ def tenant_of(config: Path, environment: Mapping[str, str]) -> Tenant:
         SettingsError: It cannot be used, or its name is too long.
     """
     name = config.stem
-    if len(name.encode()) > LONGEST_NAME:
+    if len(name.encode(errors="surrogateescape")) > LONGEST_NAME:
         what = remark("setting.tenant_name", most=LONGEST_NAME)
         raise SettingsError(str(config), [Fault("", None, what)])
     return Tenant(name, read_settings(config, environment))
