@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import psutil  # type: ignore[import-untyped]  # it has no types
 import pytest
 
 from k3push.adapters.ledger.sqlite import open_sqlite
@@ -430,6 +431,9 @@ def typed(
         if "y/N" in text and not asked:
             asked = True
             meanwhile()
+            # Python loses a signal that comes right before it begins to read; nobody is so quick.
+            while psutil.Process(pid).status() == psutil.STATUS_RUNNING:
+                pass
             os.write(terminal, f"{answer}{enter}".encode())
     os.close(terminal)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), text
