@@ -9,7 +9,7 @@ decides together whether a number may travel again, and is read here from top to
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 
@@ -195,6 +195,19 @@ class Sending:
 
 def _also(reason: str, more: str) -> str:
     return remark("note.also", first=reason, more=more) if reason else more
+
+
+def lag_pauses(most_s: float) -> Iterator[float]:
+    """Yield the pauses between looks at what a copy of the database may show late, in seconds.
+
+    >>> list(lag_pauses(5.0)), list(lag_pauses(0.0))
+    ([0.5, 1.0, 2.0, 1.5], [])
+    """
+    waited_s, pause_s = 0.0, FIRST_LAG_S
+    while waited_s < most_s:
+        pause_s = min(pause_s, most_s - waited_s)
+        yield pause_s
+        waited_s, pause_s = waited_s + pause_s, pause_s * LAG_GROWTH
 
 
 async def push_chunk(context: Context, sending: Sending) -> None:
@@ -769,11 +782,10 @@ async def _look_after(
     unasked = context.links.tell and not seen.linked.issuperset(numbers)
     if not is_all and (unasked or not set(context.erp.users) <= seen.users):
         await look_again()
-    waited_s, pause_s = 0.0, FIRST_LAG_S
-    while is_open() and waited_s < context.settle.first_wait_s:
-        pause_s = min(pause_s, context.settle.first_wait_s - waited_s)
+    for pause_s in lag_pauses(context.settle.first_wait_s):
+        if not is_open():
+            break
         await anyio.sleep(pause_s)
-        waited_s, pause_s = waited_s + pause_s, pause_s * LAG_GROWTH
         await look_again()
     return made, seen
 

@@ -39,10 +39,10 @@ AMBIGUOUS = "ambiguous"
 """`Outcome.code` of a number that several bills have, where nothing tells which is meant."""
 
 SHARED = "shared"
+"""`Outcome.code` of a bill whose number others have, where nothing tells whose a document is."""
 
 CANCELLED_SINCE = "cancelled_since"
-"""Code of a bill whose document somebody has cancelled since the bill was sent."""
-"""`Outcome.code` of a bill whose number others have, where nothing tells whose a document is."""
+"""`Outcome.code` of a bill whose document somebody has cancelled since the bill was sent."""
 
 HELD = "held"
 """`Outcome.code` of a number that waits for a run which has it on its way or in doubt."""

@@ -37,7 +37,7 @@ from k3push.core.model import (
 )
 from k3push.core.remark import read_remark, remark
 from k3push.core.safety.document_steps import TAKEN_BACK, is_done
-from k3push.runs.attempt import FIRST_LAG_S, LAG_GROWTH
+from k3push.runs.attempt import lag_pauses
 from k3push.runs.context import Context
 from k3push.runs.document_makers import created_at
 from k3push.runs.lookup import can_ask, look_at_standings, look_at_targets
@@ -135,7 +135,7 @@ class Ownership:
             return strange
         # Another bill may have got the number of one since.
         context.source_ids.update({r.bill: r.source_id for r in rows.values() if r.source_id})
-        lost, waited_s, pause_s = asked, 0.0, FIRST_LAG_S
+        lost, pauses = asked, lag_pauses(context.settle.first_wait_s)
         unread: set[str] = set()
         while True:
             bills = list(dict.fromkeys(lost.values()))
@@ -147,12 +147,10 @@ class Ownership:
             shown = {bill: {t.id for kind in kinds for t in kind.get(bill, ())} for bill in bills}
             read = {id_: bill for id_, bill in lost.items() if id_ not in unread}
             lost = {id_: bill for id_, bill in read.items() if id_ not in shown[bill]}
-            if not lost or waited_s >= context.settle.first_wait_s:
+            if not lost or (pause_s := next(pauses, None)) is None:
                 break
             # A copy of the database that lags behind may have answered.
-            pause_s = min(pause_s, context.settle.first_wait_s - waited_s)
             await anyio.sleep(pause_s)
-            waited_s, pause_s = waited_s + pause_s, pause_s * LAG_GROWTH
         for id_ in asked.keys() - lost.keys():
             del self._expected[id_]
         return lost | {id_: bill for id_, bill in strange.items() if id_ in unread}

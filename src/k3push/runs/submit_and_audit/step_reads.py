@@ -15,7 +15,7 @@ import anyio
 from k3push.core.model import FlowTask, Standing, Step, StepIntent
 from k3push.core.safety.document_steps import has_moved, is_behind
 from k3push.core.safety.verdict import Said
-from k3push.runs.attempt import FIRST_LAG_S, LAG_GROWTH
+from k3push.runs.attempt import FIRST_LAG_S, lag_pauses
 from k3push.runs.context import Context
 from k3push.runs.lookup import look_at_flow_tasks, look_at_standings
 from k3push.runs.submit_and_audit.under_way import Entry
@@ -50,13 +50,10 @@ class StepReads:
         awaited = entries if said.success else may_have
         ids = [entry.document.id for entry in entries]
         standings = await look_at_standings(context, ids)
-        waited_s, pause = 0.0, FIRST_LAG_S
-        while waited_s < context.settle.first_wait_s:
+        for pause_s in lag_pauses(context.settle.first_wait_s):
             if all(has_moved(intent, standings.get(entry.document.id)) for entry in awaited):
                 break
-            pause = min(pause, context.settle.first_wait_s - waited_s)
-            await anyio.sleep(pause)
-            waited_s, pause = waited_s + pause, pause * LAG_GROWTH
+            await anyio.sleep(pause_s)
             standings = await look_at_standings(context, ids)
         return self._up_to_date(entries, standings)
 
