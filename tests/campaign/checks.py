@@ -254,8 +254,8 @@ def _check_windows(scene: Scene) -> Iterator[str]:
 async def _check_rivals(scene: Scene, rows: Mapping[str, Row]) -> list[str]:
     """Find numbers that somebody else has pushed beside us, and whose rows do not say so.
 
-    The answer to our push has named all that it made, since it made something of each of its
-    numbers, and nobody was in doubt of it since.
+    The answer to our push has named all that it made, since it was a success: it saved something
+    of each of its numbers, and nobody was in doubt of it since.
     """
     if scene.story.is_dim or scene.story.frame.style.old or scene.story.has(Lags):
         return []
@@ -267,6 +267,7 @@ async def _check_rivals(scene: Scene, rows: Mapping[str, Row]) -> list[str]:
         carried = scene.witness.plainly_answered(row.bill, event.rival.nth)
         if (
             carried
+            and all(map(scene.savers, carried))
             and scene.savers(row.bill) == {Maker.CLIENT, Maker.OTHER}
             and frozenset.intersection(*map(scene.pushes_of, carried))
             and not await scene.office.store.notes_of(row.bill)
