@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from k3push.core.model import TWIN, Row, RunId, State, Target
+from k3push.core.model import TWIN, Row, RunId, State, Target, number_in
 from k3push.core.safety.evidence import made_outcome
 from k3push.core.safety.legal_moves import FINAL
 from k3push.runs.source_check import CANCELLED_SINCE, SHARED
@@ -25,7 +25,16 @@ from tests.campaign.conditions import (
     Lags,
     Sees,
 )
-from tests.campaign.events import Bears, HasWindow, IsGone, IsLockedOut, Refuses, WasMade
+from tests.campaign.events import (
+    Bears,
+    HasWindow,
+    IsGone,
+    IsLockedOut,
+    IsRenumbered,
+    Refuses,
+    Reloads,
+    WasMade,
+)
 from tests.campaign.lateness import check_noticed, late_targets
 from tests.campaign.scene import Scene
 from tests.campaign.steps_after import Follows, HasHand, check_steps
@@ -40,7 +49,7 @@ async def check(scene: Scene) -> list[str]:
     """List what is wrong."""
     pushes_in_time = scene.world.pushes
     scene.site.finish()
-    rows = {run: await scene.office.rows(run) for run in scene.lists}
+    rows = {run: _by_number(scene, await scene.office.rows(run)) for run in scene.lists}
     window_s = scene.times.settle.window_s
     findings = [*scene.witness.findings, *scene.witness.check_sendings(window_s)]
     bills = {row.bill for each in rows.values() for row in each.values()}
@@ -48,6 +57,7 @@ async def check(scene: Scene) -> list[str]:
     each_row = [(run, row) for run, each in rows.items() for row in each.values()]
     findings += _check_ledger(scene, each_row, late)
     findings += check_noticed(scene, rows, late)
+    findings += _check_renumbered(scene, each_row, late)
     findings += _check_sent(scene)
     findings += _check_windows(scene)
     if scene.story.has(Follows) and not scene.story.is_dim:
@@ -65,6 +75,17 @@ async def check(scene: Scene) -> list[str]:
     # Nobody can tell what a person makes as the user who sends.
     strange = tuple(f"document {id_}:" for id_ in _made_as_ours(scene))
     return [finding for finding in findings if not finding.startswith(strange)]
+
+
+def _by_number(scene: Scene, rows: Mapping[str, Row]) -> dict[str, Row]:
+    """Call bills that got other numbers by these alone: no bill may be found, or one by its id."""
+    renumbered = scene.story.renumbered
+    return {
+        number: row._replace(bill=number_in(row.bill or row.number))
+        if number_in(row.number) in renumbered
+        else row
+        for number, row in rows.items()
+    }
 
 
 def _check_ledger(
@@ -174,7 +195,33 @@ def _check_ledger(
     if scene.story.has(Sees) and aside:
         # What a user who is set aside has made is seen by nobody else.
         unsure += [f"{row.bill}:" for row in rows if scene.made_by_others(row.bill)]
+    # The books keep what was made of a bill under the number that it had then.
+    unsure += [f"{number}:" for number in scene.story.renumbered]
     return [finding for finding in found if not finding.startswith(tuple(unsure))]
+
+
+def _check_renumbered(
+    scene: Scene, of_runs: Sequence[tuple[RunId, Row]], late: Mapping[str, Collection[int]]
+) -> Iterator[str]:
+    """Find bills under two numbers that were pushed twice, and rows that deny what was made."""
+    repeats = scene.story.frame.partial or scene.story.frame.again
+    for event in scene.story.all_of(IsRenumbered):
+        numbers = (event.number, event.to)
+        ours = [
+            making
+            for making in scene.world.makings_of(event.number)
+            if making.maker is Maker.CLIENT
+            and making.push > scene.by_hand
+            and making.target.living
+            and not any(making.target.id in late.get(number, ()) for number in numbers)
+        ]
+        if len({making.push for making in ours}) > 1 and not repeats:
+            yield f"{event.number}: pushed again as {event.to}"
+        runs = scene.witness.sent_by(event.number) | scene.witness.sent_by(event.to)
+        for run, row in of_runs:
+            denied = row.state in {State.REJECTED, State.PLANNED} and row.number in numbers
+            if ours and denied and runs <= {run}:
+                yield f"{row.number}: {row.state} as {row.code}, and a document was made"
 
 
 def _made_as_ours(scene: Scene) -> list[int]:
@@ -238,8 +285,12 @@ def _check_sent(scene: Scene) -> Iterator[str]:
         yield f"{pushes} pushes, and {attempts} attempts in the ledger"
     sent = {number for seen in scene.witness.pushes for number in seen.numbers}
     sent -= scene.story.touched
+    # What no field tells for a while, the ERP alone can refuse.
+    untold = {name for event in scene.story.all_of(Reloads) for name in event.fields}
     if not scene.story.frame.sends_blocked:
-        yield from (f"{n}: blocked, and sent" for n in sorted(sent) if _is_blocked(scene, n))
+        yield from (
+            f"{n}: blocked, and sent" for n in sorted(sent) if _is_blocked(scene, n, untold)
+        )
 
 
 def _check_windows(scene: Scene) -> Iterator[str]:
@@ -333,9 +384,11 @@ def _undone(scene: Scene) -> set[str]:
     return {scene.world.collation(each.number) for each in hands if each.hand.does in undo}
 
 
-def _is_blocked(scene: Scene, number: str) -> bool:
+def _is_blocked(scene: Scene, number: str, untold: Collection[str] = ()) -> bool:
     bills = scene.world.store.by_number(PURCHASE_ORDER, number)
     return any(
-        bill.status != APPROVED or bill.cancelled or (bill.closed and not bill.used_up)
+        (bill.status != APPROVED and "FDocumentStatus" not in untold)
+        or (bill.cancelled and "FCancelStatus" not in untold)
+        or (bill.closed and not bill.used_up and "FCloseStatus" not in untold)
         for bill in bills
     )

@@ -60,6 +60,7 @@ from tests.campaign.events import (
     IsLockedOut,
     IsNew,
     IsPushed,
+    IsRenumbered,
     Joins,
     Lacks,
     ListsIds,
@@ -190,6 +191,7 @@ def _later_thoughts(seed: int, frame: Frame, events: Sequence[Event]) -> list[Ev
     refused = [event.number for event in events if isinstance(event, Refuses)]
     allowed = [number for number in refused if chance.random() < 0.2]
     later += [IsAllowed(number, chance.choice([5.0, 40.0, 300.0, 900.0])) for number in allowed]
+    later += _renumbered(frame, events, _of(seed, "renumbered"))
     chance = _of(seed, "each sees his own")
     if chance.random() < 0.05:
         later += _apart(frame, users, chance)
@@ -287,6 +289,21 @@ def _plan(frame: Frame, chance: random.Random) -> list[Event]:
         by_hand = IsPushed(number, at_s, chance.choice(USERS))
         events.append(IsClosed(number, at_s) if closes else by_hand)
     return events
+
+
+def _renumbered(frame: Frame, events: Sequence[Event], chance: random.Random) -> list[Event]:
+    """Draw bills that get other numbers while they are pushed, one of them in a second list."""
+    if chance.random() > 0.05:
+        return []
+    at_s = [1.0, 3.0, 8.0, 20.0, 60.0, 400.0]
+    numbers = chance.sample(orders(frame.bills), chance.choice([1, 2]))
+    for event in events:
+        if isinstance(event, Joins):
+            numbers = [chance.choice(orders(event.count, event.first_bill))]
+    return [
+        IsRenumbered(number, f"{number}R", chance.choice(at_s), chance.random() < 0.7)
+        for number in numbers
+    ]
 
 
 def _apart(frame: Frame, more: Sequence[str], chance: random.Random) -> list[Event]:

@@ -290,6 +290,25 @@ class IsClosed:
 
 
 @dataclass(frozen=True, slots=True)
+class IsRenumbered:
+    """Somebody gives a bill another number meanwhile, as clerks do who mend a mistake.
+
+    Attributes:
+        listed: The second list names the new number.
+    """
+
+    number: str
+    to: str
+    at_s: float
+    listed: bool
+
+    def __str__(self) -> str:
+        """Say so."""
+        listed = ", as the second list calls it" if self.listed else ""
+        return f"somebody renumbers {self.number} as {self.to} at {self.at_s:g} s{listed}"
+
+
+@dataclass(frozen=True, slots=True)
 class ListsIds:
     """A list names bills by their ids as well, so that these travel by them.
 
@@ -456,6 +475,7 @@ Event = (
     | Plans
     | IsPushed
     | IsClosed
+    | IsRenumbered
     | ListsIds
     | SharesLedger
     | Happens

@@ -11,8 +11,8 @@ from k3push.runs.stop import Cause
 from k3push.runs.submit_and_audit.earlier_documents import not_looked_at
 from k3push.simulator import OnRefusal
 from k3push.simulator.faults import Ending
-from tests.campaign.conditions import MayNotRead
-from tests.campaign.events import IsDown, IsGone, IsLockedOut, Reloads
+from tests.campaign.conditions import LacksLinks, MayNotRead
+from tests.campaign.events import IsDown, IsGone, IsLockedOut, IsRenumbered, Reloads
 from tests.campaign.scene import Execution, Scene
 from tests.campaign.steps_after import owed_of
 from tests.runs.office import LIMITS
@@ -45,7 +45,10 @@ def _check_states(execution: Execution) -> Iterator[str]:
 def _check_contradiction(scene: Scene, execution: Execution) -> Iterator[str]:
     """Find an answer that passes for a contradiction where each document can be seen."""
     silent = scene.witness.dropped or scene.story.frame.on_refusal is OnRefusal.SILENT
-    if Cause.CONTRADICTION in execution.causes and not silent and not scene.story.is_dim:
+    # What names a bill by the number that it has by now is tied to it by links alone.
+    untied = scene.story.has(IsRenumbered) and scene.story.has(LacksLinks)
+    unseen = silent or untied or scene.story.is_dim
+    if Cause.CONTRADICTION in execution.causes and not unseen:
         why = execution.pushed.stop.causes[Cause.CONTRADICTION]
         yield f"a contradiction that is none: {why}"
 

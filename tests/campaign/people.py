@@ -16,7 +16,7 @@ from k3push.runs.control import command
 from k3push.runs.create import plan_rejected, saying
 from k3push.runs.settle_doubts import in_doubt, settle_by_word
 from k3push.runs.stop import Cause
-from k3push.simulator import PushOrder
+from k3push.simulator import Channel, PushOrder
 from k3push.simulator.faults import Ending
 from k3push.simulator.forms import PURCHASE_ORDER
 from k3push.simulator.history import Maker
@@ -29,6 +29,8 @@ from tests.campaign.events import (
     IsDown,
     IsLockedOut,
     IsPushed,
+    IsRenumbered,
+    Meets,
     Reloads,
     Says,
     Stands,
@@ -64,13 +66,15 @@ class People:
                 self.result.counts["commands obeyed"] += done is not None
                 await anyio.sleep(PAUSE_S)
 
-    async def touch(self, event: IsPushed | IsClosed) -> None:
+    async def touch(self, event: IsPushed | IsClosed | IsRenumbered) -> None:
         """Do something with a bill by hand."""
         await anyio.sleep(event.at_s)
         world = self.scene.world
         if isinstance(event, IsPushed):
             order = PushOrder(PURCHASE_ORDER.id, (event.number,), rule_id=ROUTE.rule)
             world.push(order, event.user, Maker.PERSON)
+        elif isinstance(event, IsRenumbered):
+            world.renumber(PURCHASE_ORDER, event.number, event.to)
         else:
             for bill in world.store.by_number(PURCHASE_ORDER, event.number):
                 bill.closed = True
@@ -164,6 +168,9 @@ class People:
         denied = any(
             event.user or any(fault.ending is Ending.NO_PERMISSION for fault in event.faults)
             for event in scene.story.all_of(ReadsFail)
+        ) or any(
+            event.channel is Channel.QUERY and event.fault.ending is Ending.NO_PERMISSION
+            for event in scene.story.all_of(Meets)
         )
         # What contradicts itself ends an execution before its other doubts are settled.
         ended = any(Cause.CONTRADICTION in each.causes for each in scene.executions)
@@ -176,6 +183,8 @@ class People:
             f"{doubt.number}: `unknown` for a person, without cause"
             for doubt in doubts
             if not scene.witness.answers(doubt.number)
+            # What came after its window may be anybody's.
+            and scene.witness.takes_s(doubt.number) < scene.times.longest_call_s
             and as_one(doubt.number) not in guarded
             and scene.routes[doubt.run].source_number_field
             and not self._may_be_merged(doubt.number)

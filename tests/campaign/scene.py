@@ -35,6 +35,7 @@ from tests.campaign.events import (
     Bears,
     Drops,
     IsNew,
+    IsRenumbered,
     Joins,
     Lacks,
     ListsIds,
@@ -110,6 +111,7 @@ class Scene:
     times: Times
     by_hand: int = 0
     spoken_of: Counter[str] = field(default_factory=Counter)
+    _lines: dict[RunId, list[BillNumber]] = field(default_factory=dict)
     executions: list[Execution] = field(default_factory=list)
 
     @property
@@ -174,6 +176,11 @@ class Scene:
 
     def lines(self, run: RunId) -> list[BillNumber]:
         """Return what the lines of a list call their bills, some by number and id."""
+        if run not in self._lines:
+            self._lines[run] = self._read_lines(run)
+        return self._lines[run]
+
+    def _read_lines(self, run: RunId) -> list[BillNumber]:
         place = list(self.lists).index(run) + 1
         every = next((e.every for e in self.story.all_of(ListsIds) if e.run == place), 0)
         lines = []
@@ -270,6 +277,7 @@ def set_up(
         options.faults,
         world.collation,
         lambda: [each for each in ledger.attempts if each.attempt.intent.run in lists],
+        {event.to: event.number for event in story.all_of(IsRenumbered)},
     )
     office.site.faults = witness
     named = {number for numbers in lists.values() for number in numbers}
@@ -304,7 +312,9 @@ def _lists(story: Story, first: RunId, second: RunId) -> dict[RunId, list[str]]:
         if isinstance(event, Names):
             lists[first].insert(event.place, event.number)
         if isinstance(event, Joins):
-            lists[second] = orders(event.count, event.first_bill)
+            to = {each.number: each.to for each in story.all_of(IsRenumbered) if each.listed}
+            numbers = orders(event.count, event.first_bill)
+            lists[second] = [to.get(number, number) for number in numbers]
     return lists
 
 

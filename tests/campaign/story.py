@@ -33,6 +33,7 @@ from tests.campaign.events import (
     IsLockedOut,
     IsNew,
     IsPushed,
+    IsRenumbered,
     Lacks,
 )
 from tests.runs.office import SETTLE
@@ -119,7 +120,13 @@ class Story:
     @property
     def touched(self) -> set[str]:
         """Bills with which somebody does something by hand while runs go on."""
-        return {e.number for e in self.happenings if isinstance(e, IsPushed | IsClosed)}
+        by_hand = {e.number for e in self.happenings if isinstance(e, IsPushed | IsClosed)}
+        return by_hand | self.renumbered
+
+    @property
+    def renumbered(self) -> set[str]:
+        """Both numbers of each bill that gets another one."""
+        return {number for e in self.all_of(IsRenumbered) for number in (e.number, e.to)}
 
     @property
     def users(self) -> list[str]:

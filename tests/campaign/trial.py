@@ -48,6 +48,7 @@ from tests.campaign.events import (
     IsGone,
     IsLockedOut,
     IsPushed,
+    IsRenumbered,
     Joins,
     OnlySettles,
     Plans,
@@ -191,7 +192,7 @@ class _Play:
                 self.tasks.start_soon(self.people.reload, event)
             case IsLockedOut():
                 self.tasks.start_soon(self.people.lock_out, event)
-            case IsPushed() | IsClosed():
+            case IsPushed() | IsClosed() | IsRenumbered():
                 self.tasks.start_soon(self.people.touch, event)
             case Says():
                 self.tasks.start_soon(self.people.say, event)

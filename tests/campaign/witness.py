@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import anyio
 
-from k3push.core.model import Answered, NeverSent, NoAnswer
+from k3push.core.model import Answered, BillNumber, NeverSent, NoAnswer, number_in
 from k3push.ports import AttemptRecord
 from k3push.simulator import Channel, Fault, FaultPlan, FaultScript
 from k3push.simulator.collation import Collation
@@ -83,11 +83,13 @@ class Witness(FaultScript):
 
         attempts: The attempts in the ledger, as they stand.
 
+        renumbered: First numbers of bills, by those that they get later.
+
     Attributes:
         most_requests: Whoever makes more asks for ever.
         met: When each fault was met, the oldest first.
         faults: How often each fault was met, by kind of request and name.
-        pushes: All pushes.
+        pushes: All pushes, each bill by its first number.
         turned_away: Users who were logged in no more.
         findings: What came and must not come.
         trace: A digest of all that came, and when.
@@ -98,8 +100,10 @@ class Witness(FaultScript):
         plan: FaultPlan,
         collation: Collation,
         attempts: Callable[[], Sequence[AttemptRecord]],
+        renumbered: Mapping[str, str],
     ) -> None:
         super().__init__(plan, collation)
+        self._renumbered = renumbered
         self._attempts = attempts
         self._requests = 0
         self.most_requests = MOST_REQUESTS
@@ -137,13 +141,25 @@ class Witness(FaultScript):
     def _see(self, numbers: tuple[str, ...], met: Fault) -> None:
         """Find the attempt that was written down for this push (rule 1)."""
         used, now_s = {seen.attempt for seen in self.pushes}, anyio.current_time()
+        numbers = tuple(map(self._first, numbers))
         for kept in reversed(self._attempts()):
             attempt = kept.attempt
-            if attempt.intent.numbers == numbers and not kept.ended_at and attempt.id not in used:
+            named = tuple(map(self._first, attempt.intent.numbers))
+            if named == numbers and not kept.ended_at and attempt.id not in used:
                 self.pushes.append(Seen(numbers, met, attempt.id, now_s))
                 return
         self.findings.append(f"{', '.join(numbers)}: sent without an attempt in the ledger")
         self.pushes.append(Seen(numbers, met, 0, now_s))
+
+    def _first(self, number: str) -> str:
+        """Return the first number of a bill that a key names."""
+        number = number_in(BillNumber(number))
+        return self._renumbered.get(number, number)
+
+    def _met(self, number: str) -> list[Seen]:
+        """Return the pushes of a bill, whatever it was called."""
+        first = self._first(number)
+        return [seen for seen in self.pushes if first in seen.numbers]
 
     def met_since(self, since_s: float) -> list[Fault]:
         """Return the faults that were met from a time on."""
@@ -161,7 +177,7 @@ class Witness(FaultScript):
             number: The ERP's spelling.
             codes: Whether answers bear the MsgCode that asks to try later.
         """
-        met = [seen for seen in self.pushes if number in seen.numbers]
+        met = self._met(number)
         later = [seen for seen in met if seen.fault.ending in _TRY_LATER]
         final = (
             BROKE_ON_THE_SERVER
@@ -180,27 +196,27 @@ class Witness(FaultScript):
 
     def denies_work(self, number: str) -> bool:
         """Say whether a push of a number did its work, and its answer told of a lost session."""
-        met = [seen.fault for seen in self.pushes if number in seen.numbers]
+        met = [seen.fault for seen in self._met(number)]
         return any(fault.works and fault.ending is Ending.LOSE_SESSION for fault in met)
 
     def answers(self, number: str) -> bool:
         """Say whether the ERP's answer to the last push of a number could be read."""
-        met = [seen.fault for seen in self.pushes if number in seen.numbers]
+        met = [seen.fault for seen in self._met(number)]
         return bool(met) and met[-1].ending in _USABLE
 
     def plainly_answered(self, number: str, nth: int) -> tuple[str, ...]:
         """Return what the *nth* push of a number carried, if it met nothing and was the last."""
-        met = [seen for seen in self.pushes if number in seen.numbers]
+        met = self._met(number)
         return met[-1].numbers if len(met) == nth and met[-1].fault is NO_FAULT else ()
 
     def sent_by(self, number: str) -> set[str]:
         """Return the runs that have pushed a number."""
         runs = {kept.attempt.id: kept.attempt.intent.run for kept in self._attempts()}
-        return {runs.get(s.attempt, "") for s in self.pushes if number in s.numbers}
+        return {runs.get(seen.attempt, "") for seen in self._met(number)}
 
     def takes_s(self, number: str) -> float:
         """Return how much longer than usual the longest push of a number took."""
-        return max((seen.takes_s for seen in self.pushes if number in seen.numbers), default=0.0)
+        return max((seen.takes_s for seen in self._met(number)), default=0.0)
 
     def push_of(
         self,
@@ -220,7 +236,7 @@ class Witness(FaultScript):
             over_s: When the story was over, if the push was still at work then.
             later: How many pushes after it had their work done at that time as well.
         """
-        worked = [seen for seen in self.pushes if number in seen.numbers and seen.fault.works]
+        worked = [seen for seen in self._met(number) if seen.fault.works]
         before = [seen for seen in worked if seen.at_s <= worked_out_s]
         if over_s:
             # What nobody has asked for since it was due is kept only now.

@@ -12,7 +12,7 @@ from k3push.runs.context import Context
 from k3push.runs.stop import Cause
 from k3push.simulator import Refusal
 from k3push.simulator.forms import PURCHASE_ORDER
-from tests.runs.office import Office, one_by_one, orders, sandbox, steered
+from tests.runs.office import FIRST, Office, one_by_one, orders, sandbox, steered
 from tests.runs.rough_answers import NO_CANARY, OPEN, keep_a_part, until_pushed
 
 pytestmark = pytest.mark.anyio
@@ -51,6 +51,25 @@ async def test_a_bill_that_is_gone_at_a_resume_ends_no_run(what: str, spelling: 
     pushed = await office.execute(throttle=one_by_one(), check=False)
     (row,) = (row for row in pushed.rows.values() if row.place == 3)
     assert row.state is State.REJECTED or (spelling in {"id", "both"} and what == "namesake")
+
+
+async def test_a_line_that_spells_a_bill_which_is_gone_by_now_is_a_repeat_of_its_other_line() -> (
+    None
+):
+    """Its other spelling was pushed before the bill was deleted, and its row stays as it is."""
+    office = Office(sandbox(orders=1300, latency_s=1.0, **OPEN))
+    first, *others = orders(1300)
+    await office.open_run([first.lower(), *others, first])
+
+    async def delete(_: Context) -> None:
+        while (await office.rows(FIRST))[first.lower()].state is not State.PUSHED:
+            await anyio.sleep(0.5)
+        (bill,) = office.site.world.store.by_number(PURCHASE_ORDER, first)
+        office.site.world.store.remove(bill)
+
+    pushed = await office.execute(beside=delete, check=False)
+    assert pushed.of(State.PUSHED) == {first.lower(), *others}
+    assert [each.number for each in await office.store.repeats(FIRST)] == [first]
 
 
 @pytest.mark.parametrize("spelling", ["lower", "same", "id", "both"])

@@ -16,6 +16,7 @@ from k3push.core.control_words import Key
 from k3push.core.model import (
     ABSENT,
     BillNumber,
+    Identified,
     NeverSent,
     Outcome,
     Row,
@@ -205,6 +206,7 @@ class Intake:
         if context.stop.asked:
             return []
         known, outcomes = unsendable(context.route, by_line, looked)
+        known |= await self._known_otherwise(rows, known)
         for repeat in await context.ledger.identify(context.run.id, known):
             outcomes.pop(repeat.number, None)
         known = {line: known[line] for line in known if line in outcomes}
@@ -238,6 +240,28 @@ class Intake:
             context.watch.concluded(unsent)
             context.forget(unsent)
         return [(by_line[n], bills[n]) for n, outcome in outcomes.items() if outcome is None]
+
+    async def _known_otherwise(
+        self, rows: Sequence[Row], known: Mapping[BillNumber, Identified]
+    ) -> dict[BillNumber, Identified]:
+        """Return the lines of which this look shows no bill, and that call one of another line.
+
+        A bill may have got another number between two questions. What is told of the line would
+        be told of the other.
+        """
+        of_others = {each.bill: each for each in known.values()}
+        lost: dict[BillNumber, Identified] = {}
+        for row in rows:
+            if row.bill or row.listed in known:
+                continue
+            if row.listed in of_others:
+                lost[row.listed] = of_others[row.listed]
+                continue
+            kept = await self._context.ledger.rows_of(row.listed)
+            for run, other in kept:
+                if run == self._context.run.id and other.bill == row.listed:
+                    lost[row.listed] = Identified(other.bill, other.source_id)
+        return lost
 
     async def _sent_of(self, bill: BillNumber) -> list[AttemptRecord]:
         """Return what this run has written down of a bill and has left, the first first."""

@@ -186,7 +186,7 @@ class Store:
             lists.remove(bill)
 
     def number(self, bill: Bill, number: str) -> None:
-        """Give *bill*, a draft so far, its number."""
+        """Give *bill* its number: a draft so far, or one that is called otherwise from now on."""
         self._numbers[bill.form.id, self.collation(bill.number)].remove(bill)
         bill.number = number
         self._numbers[bill.form.id, self.collation(number)].append(bill)

@@ -230,6 +230,13 @@ class World:
         """From now on, let the targets of *number* keep no link and name no source."""
         self._untied.add(self.collation(number))
 
+    def renumber(self, form: Form, number: str, to: str) -> None:
+        """Give the bills of *number* another one; what was made of them is known by both."""
+        for bill in list(self.store.by_number(form, number)):
+            self.store.number(bill, to)
+        made = self._makings.setdefault(self.collation(number), [])
+        self._makings[self.collation(to)] = made
+
     def allow(self, number: str) -> None:
         """Take back what `refuse` said of *number*."""
         key = self.collation(number)
@@ -331,7 +338,11 @@ class World:
 
     def numbers_with_documents(self) -> Iterable[str]:
         """Give each source number, as the books spell it, from which something was made."""
-        return (makings[0].source.number for makings in self._makings.values())
+        return (makings[0].source.number for makings in self._made())
+
+    def _made(self) -> Iterable[list[Making]]:
+        """Give what was made, by source: a renumbered one is known by two numbers."""
+        return {id(makings): makings for makings in self._makings.values() if makings}.values()
 
     def truth(self) -> dict[str, Any]:
         """Tell what really happened, as data that JSON can carry."""
@@ -340,14 +351,14 @@ class World:
             "documents": len(
                 {
                     making.target.id
-                    for makings in self._makings.values()
+                    for makings in self._made()
                     for making in makings
                     if making.maker is not Maker.ERP
                 }
             ),
             "sources": {
                 makings[0].source.number: [self._told(making) for making in makings]
-                for makings in self._makings.values()
+                for makings in self._made()
             },
         }
 
