@@ -109,17 +109,19 @@ class CutsPages:
 
 @dataclass(frozen=True, slots=True)
 class Lags:
-    """Queries see what was committed only some seconds later."""
+    """Queries see what was committed only some seconds later, or every second one of them."""
 
     seconds: float
+    in_turn: bool = False
 
     def on(self, options: SandboxOptions) -> SandboxOptions:
         """Lag."""
-        return replace(options, query_lag_s=self.seconds)
+        return replace(options, query_lag_s=self.seconds, copies_in_turn=self.in_turn)
 
     def __str__(self) -> str:
         """Say so."""
-        return f"queries lag {self.seconds:g} s behind"
+        which = "every second query lags" if self.in_turn else "queries lag"
+        return f"{which} {self.seconds:g} s behind"
 
 
 @dataclass(frozen=True, slots=True)

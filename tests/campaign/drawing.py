@@ -192,6 +192,7 @@ def _later_thoughts(seed: int, frame: Frame, events: Sequence[Event]) -> list[Ev
     allowed = [number for number in refused if chance.random() < 0.2]
     later += [IsAllowed(number, chance.choice([5.0, 40.0, 300.0, 900.0])) for number in allowed]
     later += _renumbered(frame, events, _of(seed, "renumbered"))
+    later += _copies(events, _of(seed, "copies"))
     chance = _of(seed, "each sees his own")
     if chance.random() < 0.05:
         later += _apart(frame, users, chance)
@@ -289,6 +290,13 @@ def _plan(frame: Frame, chance: random.Random) -> list[Event]:
         by_hand = IsPushed(number, at_s, chance.choice(USERS))
         events.append(IsClosed(number, at_s) if closes else by_hand)
     return events
+
+
+def _copies(events: Sequence[Event], chance: random.Random) -> list[Event]:
+    """Draw copies of the database that answer queries in turn."""
+    if chance.random() > 0.04 or any(isinstance(event, Lags) for event in events):
+        return []
+    return [Lags(chance.choice([1.5, 8.0, 15.0]), in_turn=True)]
 
 
 def _renumbered(frame: Frame, events: Sequence[Event], chance: random.Random) -> list[Event]:

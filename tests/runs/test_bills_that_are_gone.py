@@ -62,7 +62,7 @@ async def test_a_line_that_spells_a_bill_which_is_gone_by_now_is_a_repeat_of_its
     await office.open_run([first.lower(), *others, first])
 
     async def delete(_: Context) -> None:
-        while (await office.rows(FIRST))[first.lower()].state is not State.PUSHED:
+        while (await office.rows(FIRST))[first.lower()].state is not State.PUSHED:  # noqa: ASYNC110
             await anyio.sleep(0.5)
         (bill,) = office.site.world.store.by_number(PURCHASE_ORDER, first)
         office.site.world.store.remove(bill)

@@ -225,6 +225,27 @@ async def test_a_look_that_goes_back_in_time_is_no_hand_of_a_person(
     assert await counts(office) == {Follow.APPROVED: 1}
 
 
+async def test_what_is_refused_is_not_asked_for_again_and_again_while_a_copy_lags(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The look after each refusal shows the document as it was before it was submitted."""
+    office, audits = Office(sandbox(latency_s=0.05), FOLLOW), 0
+    (number,) = orders(1)
+
+    def after_audits(_: Replica, bill: Bill) -> Bill:
+        nonlocal audits
+        before, audits = audits, office.site.calls[Channel.AUDIT]
+        is_old = before < audits < 20 and bill.status == "B"
+        return replace(bill, status="A") if is_old else bill
+
+    monkeypatch.setattr(Replica, "shown", after_audits)
+    office.site.world.refuse(number, Refusal(8, "仓库必录"), Operation.AUDIT)
+    await office.open_run([number])
+    await office.execute(limits=NO_HALT)
+    assert await counts(office) == {Follow.REFUSED: 1}
+    assert office.site.calls[Channel.AUDIT] <= 2
+
+
 async def test_what_an_approval_makes_besides_is_named() -> None:
     """A payable, say, which nobody has asked for by hand (P 11.9)."""
     office = await followed(1, sandbox(successors={IN_STOCK.id: Successor(PAYABLE)}))

@@ -97,6 +97,8 @@ class Desk:
 
         rights: Who may read what.
 
+        copies_in_turn: Whether the books answer every second query, and the replica the others.
+
     Attributes:
         replica: What is read, where it lags behind the books.
         unloaded: Keys of fields, in lower case, that no form knows at the moment, as while a site
@@ -111,11 +113,12 @@ class Desk:
         *,
         build: Build | None = None,
         rights: Rights | None = None,
+        copies_in_turn: bool = False,
     ) -> None:
         self._world = world
         self._limits = limits or QueryLimits()
         self._rights = rights or Rights()
-        self.replica = Replica()
+        self.replica = Replica(in_turn=copies_in_turn)
         self.unloaded: frozenset[str] = frozenset()
         site = build or Build()
         self._fields = {
@@ -154,6 +157,7 @@ class Desk:
         if form_id in self._tasks:
             return self._table(self._tasks[form_id], data, user)
         form = self._form(data)
+        self.replica.turn()
         fields = self._known(form)
         query = read_query(data, fields, self._dialect, self._limits.rows_for(user))
         page = query.page(

@@ -13,9 +13,14 @@ class Replica:
     """Keeps what bills were like until their latest state arrives.
 
     It holds nothing of a bill whose states have all arrived, which is then shown as it is.
+
+    Args:
+        in_turn: Whether the books answer every second query themselves.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, in_turn: bool = False) -> None:
+        self._in_turn = in_turn
+        self._is_fresh = False
         self._past: defaultdict[int, deque[Bill | None]] = defaultdict(deque)
 
     def keep(self, old: Iterable[Bill], new: Iterable[Bill]) -> Callable[[], None]:
@@ -42,4 +47,8 @@ class Replica:
 
     def shown(self, bill: Bill) -> Bill | None:
         """Give *bill* as queries see it; None where it is not there yet."""
-        return self._past[bill.id][0] if bill.id in self._past else bill
+        return self._past[bill.id][0] if bill.id in self._past and not self._is_fresh else bill
+
+    def turn(self) -> None:
+        """Let the other copy answer, before a query."""
+        self._is_fresh = self._in_turn and not self._is_fresh

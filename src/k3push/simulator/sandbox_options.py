@@ -100,6 +100,7 @@ class SandboxOptions:
         accounts: Who may log in, and how long sessions last.
         style: How answers look.
         query_lag_s: Seconds after which queries see what was committed.
+        copies_in_turn: Whether every second query sees it at once, as behind a balancer.
         save_gap_s: Seconds between the targets of one push, which are saved one by one.
         limits: Where queries stop.
         texts: What the ERP says.
@@ -146,6 +147,7 @@ class SandboxOptions:
     accounts: Accounts = field(default_factory=Accounts)
     style: AnswerStyle = field(default_factory=AnswerStyle)
     query_lag_s: float = 0.0
+    copies_in_turn: bool = False
     save_gap_s: float = 0.0
     limits: QueryLimits = field(default_factory=QueryLimits)
     texts: Texts = field(default_factory=Texts)
@@ -241,6 +243,7 @@ def build(options: SandboxOptions, clock: Callable[[], datetime] = beijing_time)
                 {user: frozenset(forms) for user, forms in options.unreadable.items()},
                 frozenset(options.unseen_orgs),
             ),
+            copies_in_turn=options.copies_in_turn,
         ),
         manners=Manners(
             options.style,

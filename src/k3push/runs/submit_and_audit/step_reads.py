@@ -42,7 +42,8 @@ class StepReads:
     ) -> Mapping[str, Standing]:
         """Read how documents stand after a call, until what it has done is shown.
 
-        What the answer says was done, or may have been done by a call before, is waited for.
+        What the answer says was done, or may have been done by a call before, is waited for; and a
+        document that is shown where it was before: what was refused would go again at once.
         """
         context = self.context
         named = {target.id for target in said.named}
@@ -50,12 +51,15 @@ class StepReads:
         awaited = entries if said.success else may_have
         ids = [entry.document.id for entry in entries]
         standings = await look_at_standings(context, ids)
+        shown = self._up_to_date(entries, standings)
         for pause_s in lag_pauses(context.settle.first_wait_s):
-            if all(has_moved(intent, standings.get(entry.document.id)) for entry in awaited):
+            have_moved = all(has_moved(intent, standings.get(e.document.id)) for e in awaited)
+            if have_moved and standings.keys() == shown.keys():
                 break
             await anyio.sleep(pause_s)
             standings = await look_at_standings(context, ids)
-        return self._up_to_date(entries, standings)
+            shown = self._up_to_date(entries, standings)
+        return shown
 
     def is_missed(self, entry: Entry, standings: Mapping[str, Standing]) -> bool:
         """Say whether a document that a look does not show is looked for once more."""
