@@ -218,9 +218,10 @@ def _check_renumbered(
         if len({making.push for making in ours}) > 1 and not repeats:
             yield f"{event.number}: pushed again as {event.to}"
         runs = scene.witness.sent_by(event.number) | scene.witness.sent_by(event.to)
-        for run, row in of_runs:
-            denied = row.state in {State.REJECTED, State.PLANNED} and row.number in numbers
-            if ours and denied and runs <= {run}:
+        rows = [(run, row) for run, row in of_runs if row.bill in numbers]
+        is_told = any(row.state not in {State.REJECTED, State.PLANNED} for _, row in rows)
+        for run, row in rows:
+            if ours and not is_told and runs <= {run}:
                 yield f"{row.number}: {row.state} as {row.code}, and a document was made"
 
 

@@ -309,7 +309,7 @@ def _renumbered(frame: Frame, events: Sequence[Event], chance: random.Random) ->
         if isinstance(event, Joins):
             numbers = [chance.choice(orders(event.count, event.first_bill))]
     return [
-        IsRenumbered(number, f"{number}R", chance.choice(at_s), chance.random() < 0.7)
+        IsRenumbered(number, f"R{number}", chance.choice(at_s), chance.random() < 0.7)
         for number in numbers
     ]
 

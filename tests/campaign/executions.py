@@ -59,7 +59,8 @@ def _check_patience(scene: Scene, execution: Execution) -> Iterator[str]:
     causes = set(_OF_READS)
     if all(met.ending is not Ending.NO_PERMISSION for met in failures):
         causes.add(Cause.LOOK_REFUSED)
-    more = scene.story.has(IsDown, IsLockedOut, IsGone, MayNotRead)
+    # A bill that is renumbered between two pages spoils their look.
+    more = scene.story.has(IsDown, IsLockedOut, IsGone, MayNotRead, IsRenumbered)
     # A field that no form has at first may be a slip in the settings.
     pushed = any(seen.at_s < execution.began_s for seen in scene.witness.pushes)
     more = more or (scene.story.has(Reloads) and not pushed)

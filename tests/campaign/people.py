@@ -174,7 +174,9 @@ class People:
         )
         # What contradicts itself ends an execution before its other doubts are settled.
         ended = any(Cause.CONTRADICTION in each.causes for each in scene.executions)
-        if scene.story.is_dim or denied or ended:
+        # What names a number that no bill has by now may be of any bill.
+        untied = bool(scene.story.renumbered) and scene.story.has(LacksLinks)
+        if scene.story.is_dim or denied or ended or untied:
             return
         as_one = scene.world.collation
         events = self.scene.story.happenings
