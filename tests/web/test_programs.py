@@ -49,6 +49,9 @@ from tests.web.visits import SPEAKERS, House, house, in_time
 UNREAD = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
+AS_JSON = {"content-type": "application/json"}
+
+
 def asked(key: str, *numbers: str, **more: object) -> dict[str, object]:
     """Return what a program sends."""
     return {"key": key, "numbers": list(numbers), **more}
@@ -369,6 +372,19 @@ def test_a_program_asks_for_fewer_steps_than_the_route_takes(tmp_path: Path) -> 
             )
 
     played(push, tmp_path, Shop(tmp_path, more=more))
+
+
+def test_a_body_that_holds_a_key_twice_is_refused(tmp_path: Path) -> None:
+    """The bills of the first one would be in no row."""
+
+    async def push(shop: Shop, _: House, wms: httpx.AsyncClient) -> None:
+        one, other = orders(2)
+        body = f'{{"key": "k", "numbers": ["{one}"], "numbers": ["{other}"]}}'
+        refused = await wms.post("/pushes", content=body, headers=AS_JSON)
+        assert (refused.status_code, refused.json()["errors"][0]["place"]) == (422, "body.numbers")
+        assert not shop.site.calls[Channel.PUSH]
+
+    played(push, tmp_path)
 
 
 def test_what_was_asked_for_is_known_however_often_a_run_was_asked_for_since() -> None:

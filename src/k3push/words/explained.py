@@ -127,8 +127,8 @@ WORDS = {
         "编号与内码不是同一张单据：内码 {id} 的编号是 {number}",
     ),
     "note.unnumbered": (
-        "the source bill is a draft without a number",
-        "源单为暂存，尚无编号",
+        "the source bill is a draft without a number, or its number has blanks at an end",
+        "源单为暂存、尚无编号，或编号首尾带空格",
     ),
     "note.renamed": (
         "another bill has this number by now, so that it is not sent again",

@@ -65,6 +65,10 @@ WORDS = {
         "a key has no control characters",
         "key 不能含控制字符",
     ),
+    "api.key_twice": (
+        "the key {key} is there twice",
+        "键 {key} 出现了两次",
+    ),
     "api.other_route": (
         "the token is for route {route}",
         "该令牌只用于路线 {route}",

@@ -28,7 +28,7 @@ class Unclear(StrEnum):
     """Its number and its id are of different bills."""
 
     UNNUMBERED = "unnumbered"
-    """The bill is a draft without a number, by which no document could be found."""
+    """It has no number, or one with blanks about it, by which no document could be found."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -96,9 +99,28 @@ def needs(role: ProgramRole) -> Callable[..., Awaitable[Caller]]:
         if not reaches(program.role, role):
             why = say("api.no_right", role=program.role, needed=role)
             raise ProblemError("no-right", why)
+        if twice := _key_twice(await request.body()):
+            wrong = say("api.key_twice", key=twice)
+            raise ProblemError("invalid", errors=[(f"body.{twice}", wrong)])
         return Caller(program, tenants[name], ledger, desk, say)
 
     return caller
+
+
+def _key_twice(body: bytes) -> str:
+    """Return a key that an object of a body holds twice, or "": the last one alone would count.
+
+    >>> _key_twice(b'{"numbers": ["A"], "numbers": ["B"]}'), _key_twice(b'{"numbers": ["A"]}')
+    ('numbers', '')
+    """
+    twice: list[str] = []
+
+    def note(pairs: list[tuple[str, object]]) -> None:
+        twice.extend(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
+
+    with suppress(RecursionError, ValueError):  # what cannot be read is refused as such
+        json.loads(body, object_pairs_hook=note)
+    return twice[0] if twice else ""
 
 
 Viewer = Annotated[Caller, Depends(needs("view"))]
