@@ -7,7 +7,7 @@ import pytest
 
 from k3push.adapters.erp.client import ErpClient
 from k3push.core.model import BillNumber, Route, Sighting, State
-from k3push.ports import LookRefusedError
+from k3push.ports import BELIEVED_AFTER_S, LookRefusedError
 from k3push.runs.context import Context, PushLimits
 from k3push.runs.retried_reads import LEAST_TRIES_OF_A_READ
 from k3push.runs.stop import Cause
@@ -134,6 +134,17 @@ async def test_a_site_that_loads_its_metadata_ends_no_night_that_has_read_the_fo
     told = set() if earlier else {Cause.LOOK_REFUSED}
     assert set(pushed.stop.causes) == told
     assert pushed.of(State.PUSHED) == (set(NUMBERS[2:]) if earlier else set())
+
+
+async def test_a_site_that_lacks_several_fields_is_waited_for_once_a_form() -> None:
+    """A refusal names one of them, and each has to be refused for some seconds."""
+    office = Office(sandbox(latency_s=0.1))
+    office.site.desk.unloaded = frozenset({"fcancelstatus", "fclosestatus", "fsrcbilltypeid"})
+    await office.open_run(NUMBERS)
+    began_s = anyio.current_time()
+    pushed = await office.execute()
+    assert pushed.of(State.PUSHED) == set(NUMBERS)
+    assert anyio.current_time() - began_s < 3 * BELIEVED_AFTER_S
 
 
 @pytest.mark.parametrize("there", [True, False])

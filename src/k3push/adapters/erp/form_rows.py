@@ -76,7 +76,7 @@ class FormRows:
                 if named in self._answered[form]:
                     raise LookFailedError(str(refusal)) from refusal  # it passes
                 if named is not None:
-                    if await self.lacks_surely(form, named, believed_after_s):
+                    if await self.lacks_surely(form, named, believed_after_s, beside=left):
                         lacking.add(named)
                     continue
                 self._refusals[form] += 1
@@ -91,13 +91,26 @@ class FormRows:
                 self._refusals[form] = 0
                 return fields, rows
 
-    async def lacks_surely(self, form: str, field: str, seconds: float) -> bool:
+    async def lacks_surely(
+        self, form: str, field: str, seconds: float, *, beside: Sequence[str] = ()
+    ) -> bool:
         """Say whether a form lacks a field that refusals have named; else wait for a while.
 
         What its metadata tell (P 15.1) is told again, since they may be loaded at this moment.
+        A refusal names one field: the others that they lack are waited for at the same time.
+
+        Args:
+            form: What is read.
+            field: What the refusal names.
+            seconds: For how long refusals have to last.
+            beside: Fields that were asked for as well, and that the form may lack.
         """
         since_s = self._refused_for_s(form, field)
         keys = await self._field_keys(form)
+        if wire.BILL_NO.lower() in keys:
+            for other in beside:
+                if other.lower() not in keys and (form, other) not in self._refused_s:
+                    self._refused_for_s(form, other)
         if field.lower() in keys and seconds > BELIEVED_AFTER_S:
             seconds = TOLD_BELIEVED_AFTER_S
         elif wire.BILL_NO.lower() in keys and field != bill_rows.DOCUMENT_STATUS:
