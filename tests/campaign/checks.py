@@ -26,8 +26,10 @@ from tests.campaign.conditions import (
     Sees,
 )
 from tests.campaign.events import (
+    Alters,
     Bears,
     HasWindow,
+    IsAltered,
     IsGone,
     IsLockedOut,
     IsRenumbered,
@@ -79,10 +81,10 @@ async def check(scene: Scene) -> list[str]:
 
 def _by_number(scene: Scene, rows: Mapping[str, Row]) -> dict[str, Row]:
     """Call bills that got other numbers by these alone: no bill may be found, or one by its id."""
-    renumbered = scene.story.renumbered
+    touched = scene.story.touched
     return {
         number: row._replace(bill=number_in(row.bill or row.number))
-        if number_in(row.number) in renumbered
+        if number_in(row.number) in touched
         else row
         for number, row in rows.items()
     }
@@ -195,8 +197,10 @@ def _check_ledger(
     if scene.story.has(Sees) and aside:
         # What a user who is set aside has made is seen by nobody else.
         unsure += [f"{row.bill}:" for row in rows if scene.made_by_others(row.bill)]
-    # The books keep what was made of a bill under the number that it had then.
-    unsure += [f"{number}:" for number in scene.story.renumbered]
+    # The books keep what was made of a bill under the number that it had then, and what is made of
+    # another bill that has got its number since, by the same push.
+    shared = {e.number for e in scene.story.all_of(IsAltered) if e.what is Alters.SHARES}
+    unsure += [f"{number}:" for number in scene.story.renumbered | shared]
     return [finding for finding in found if not finding.startswith(tuple(unsure))]
 
 

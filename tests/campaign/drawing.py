@@ -19,6 +19,7 @@ from k3push.simulator import (
     WriteBack,
     fault,
 )
+from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from tests.campaign import steps_after
 from tests.campaign.conditions import (
     USERS,
@@ -44,6 +45,7 @@ from tests.campaign.conditions import (
 from tests.campaign.events import (
     LONGER,
     TWIN,
+    Alters,
     AsksField,
     Bears,
     Drops,
@@ -53,6 +55,8 @@ from tests.campaign.events import (
     HasWindow,
     Intrudes,
     IsAllowed,
+    IsAltered,
+    IsBarred,
     IsClosed,
     IsDown,
     IsElsewhere,
@@ -192,6 +196,7 @@ def _later_thoughts(seed: int, frame: Frame, events: Sequence[Event]) -> list[Ev
     allowed = [number for number in refused if chance.random() < 0.2]
     later += [IsAllowed(number, chance.choice([5.0, 40.0, 300.0, 900.0])) for number in allowed]
     later += _renumbered(frame, events, _of(seed, "renumbered"))
+    later += _altered(frame, _of(seed, "altered")) + _barred(_of(seed, "barred"))
     later += _copies(events, _of(seed, "copies"))
     chance = _of(seed, "each sees his own")
     if chance.random() < 0.05:
@@ -290,6 +295,24 @@ def _plan(frame: Frame, chance: random.Random) -> list[Event]:
         by_hand = IsPushed(number, at_s, chance.choice(USERS))
         events.append(IsClosed(number, at_s) if closes else by_hand)
     return events
+
+
+def _altered(frame: Frame, chance: random.Random) -> list[Event]:
+    """Draw what is done with source bills that are being pushed."""
+    if chance.random() > 0.05:
+        return []
+    return [
+        IsAltered(number, chance.choice([1.0, 3.0, 8.0, 20.0, 60.0]), chance.choice(list(Alters)))
+        for number in chance.sample(orders(frame.bills), chance.choice([1, 2, 3]))
+    ]
+
+
+def _barred(chance: random.Random) -> list[Event]:
+    """Draw a right that is taken from everybody for a while."""
+    if chance.random() > 0.03:
+        return []
+    form = chance.choice([IN_STOCK.id, PURCHASE_ORDER.id])
+    return [IsBarred(form, chance.choice([0.0, 2.0, 8.0, 30.0]), chance.choice([3.0, 40.0, 400.0]))]
 
 
 def _copies(events: Sequence[Event], chance: random.Random) -> list[Event]:

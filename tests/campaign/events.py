@@ -289,6 +289,40 @@ class IsClosed:
         return f"somebody closes {self.number} by hand at {self.at_s:g} s"
 
 
+class Alters(StrEnum):
+    """What people of the office do with source bills while they are pushed."""
+
+    SHARES = "enters another bill of the number in organisation 200"
+    DELETES = "deletes the bill"
+    UNAPPROVES = "unapproves the bill for a minute"
+
+
+@dataclass(frozen=True, slots=True)
+class IsAltered:
+    """Somebody alters a source bill meanwhile."""
+
+    number: str
+    at_s: float
+    what: Alters
+
+    def __str__(self) -> str:
+        """Say so."""
+        return f"somebody {self.what}: {self.number}, at {self.at_s:g} s"
+
+
+@dataclass(frozen=True, slots=True)
+class IsBarred:
+    """Nobody has the right to read a form for a while."""
+
+    form: str
+    at_s: float
+    for_s: float
+
+    def __str__(self) -> str:
+        """Say so."""
+        return f"nobody may read {self.form} from {self.at_s:g} s on for {self.for_s:g} s"
+
+
 @dataclass(frozen=True, slots=True)
 class IsRenumbered:
     """Somebody gives a bill another number meanwhile, as clerks do who mend a mistake.
@@ -476,6 +510,8 @@ Event = (
     | IsPushed
     | IsClosed
     | IsRenumbered
+    | IsAltered
+    | IsBarred
     | ListsIds
     | SharesLedger
     | Happens

@@ -12,7 +12,7 @@ from k3push.runs.submit_and_audit.earlier_documents import not_looked_at
 from k3push.simulator import OnRefusal
 from k3push.simulator.faults import Ending
 from tests.campaign.conditions import LacksLinks, MayNotRead
-from tests.campaign.events import IsDown, IsGone, IsLockedOut, IsRenumbered, Reloads
+from tests.campaign.events import IsBarred, IsDown, IsGone, IsLockedOut, IsRenumbered, Reloads
 from tests.campaign.scene import Execution, Scene
 from tests.campaign.steps_after import owed_of
 from tests.runs.office import LIMITS
@@ -60,7 +60,7 @@ def _check_patience(scene: Scene, execution: Execution) -> Iterator[str]:
     if all(met.ending is not Ending.NO_PERMISSION for met in failures):
         causes.add(Cause.LOOK_REFUSED)
     # A bill that is renumbered between two pages spoils their look.
-    more = scene.story.has(IsDown, IsLockedOut, IsGone, MayNotRead, IsRenumbered)
+    more = scene.story.has(IsDown, IsLockedOut, IsGone, MayNotRead, IsRenumbered, IsBarred)
     # A field that no form has at first may be a slip in the settings.
     pushed = any(seen.at_s < execution.began_s for seen in scene.witness.pushes)
     more = more or (scene.story.has(Reloads) and not pushed)

@@ -17,14 +17,18 @@ from k3push.runs.create import plan_rejected, saying
 from k3push.runs.settle_doubts import in_doubt, settle_by_word
 from k3push.runs.stop import Cause
 from k3push.simulator import Channel, PushOrder
+from k3push.simulator.bills import APPROVED, REOPENED
 from k3push.simulator.faults import Ending
 from k3push.simulator.forms import PURCHASE_ORDER
 from k3push.simulator.history import Maker
-from tests.campaign.conditions import IsGuarded, LacksLinks, ReadsFail
+from tests.campaign.conditions import USERS, IsGuarded, LacksLinks, ReadsFail
 from tests.campaign.events import (
+    Alters,
     AsksField,
     Bears,
     IsAllowed,
+    IsAltered,
+    IsBarred,
     IsClosed,
     IsDown,
     IsLockedOut,
@@ -41,6 +45,8 @@ from tests.runs.office import ROUTE, VirtualClock
 
 # How long a command waits to be obeyed, and a person until the next one.
 PATIENCE_S = 10.0
+# For how long a bill is unapproved, while somebody mends it.
+UNAPPROVED_S = 60.0
 PAUSE_S = 90.0
 
 # A person's word is refused while some run settles the doubt, for as long as its looks take.
@@ -66,7 +72,7 @@ class People:
                 self.result.counts["commands obeyed"] += done is not None
                 await anyio.sleep(PAUSE_S)
 
-    async def touch(self, event: IsPushed | IsClosed | IsRenumbered) -> None:
+    async def touch(self, event: IsPushed | IsClosed | IsRenumbered | IsAltered) -> None:
         """Do something with a bill by hand."""
         await anyio.sleep(event.at_s)
         world = self.scene.world
@@ -75,9 +81,38 @@ class People:
             world.push(order, event.user, Maker.PERSON)
         elif isinstance(event, IsRenumbered):
             world.renumber(PURCHASE_ORDER, event.number, event.to)
+        elif isinstance(event, IsAltered):
+            await self._alter(event)
         else:
             for bill in world.store.by_number(PURCHASE_ORDER, event.number):
                 bill.closed = True
+
+    async def _alter(self, event: IsAltered) -> None:
+        """Do with a source bill what people do who do not know of the push."""
+        world = self.scene.world
+        bills = list(world.store.by_number(PURCHASE_ORDER, event.number))
+        if event.what is Alters.SHARES:
+            world.add_source(PURCHASE_ORDER, event.number, org="200")
+        elif event.what is Alters.DELETES:
+            for bill in bills:
+                world.store.remove(bill)
+        else:
+            for bill in bills:
+                bill.status = REOPENED
+            await anyio.sleep(UNAPPROVED_S)
+            for bill in bills:
+                bill.status = APPROVED
+
+    async def bar(self, event: IsBarred) -> None:
+        """Take the right to read a form from everybody, and give it back."""
+        await anyio.sleep(event.at_s)
+        desk = self.scene.site.desk
+        before = desk.rights
+        forms = {user: {*before.unreadable.get(user, ()), event.form} for user in USERS}
+        unreadable = {user: frozenset(each) for user, each in forms.items()}
+        desk.rights = replace(before, unreadable=unreadable)
+        await anyio.sleep(event.for_s)
+        desk.rights = before
 
     async def lock_out(self, event: IsLockedOut) -> None:
         """Change a user's password, and take that back."""
@@ -174,8 +209,9 @@ class People:
         )
         # What contradicts itself ends an execution before its other doubts are settled.
         ended = any(Cause.CONTRADICTION in each.causes for each in scene.executions)
-        # What names a number that no bill has by now may be of any bill.
-        untied = bool(scene.story.renumbered) and scene.story.has(LacksLinks)
+        # What names a bill that is not there by now may be of any bill.
+        unlinked = scene.story.has(LacksLinks) and bool(scene.story.renumbered)
+        untied = unlinked or bool(scene.story.deleted)
         if scene.story.is_dim or denied or ended or untied:
             return
         as_one = scene.world.collation

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from k3push.core.model import BillNumber, Route, Row, RunId, State, key_of
+from k3push.core.model import BillNumber, Route, Row, RunId, State, key_of, number_in
 from k3push.ports import AttemptRecord
 from k3push.runs.outcome import followed_of
 from k3push.runs.stop import Cause
@@ -139,7 +139,11 @@ class Scene:
 
     def savers(self, number: str) -> set[Maker]:
         """Return who has made the living documents of a number; nobody if one is a draft."""
-        living = [m for m in self.world.makings_of(number) if not m.target.cancelled]
+        living = [
+            m
+            for m in self.world.makings_of(number_in(BillNumber(number)))
+            if not m.target.cancelled
+        ]
         drafts = any(not making.target.number for making in living)
         return set() if drafts else {making.maker for making in living}
 
@@ -156,17 +160,17 @@ class Scene:
     def documents_of(self, number: str) -> list[Bill]:
         """Give the living documents of a number: what k3push has made, else what was there."""
         ours = [making for making in self._ours(number) if making.push > self.by_hand]
-        makings = ours or self.world.makings_of(number)
+        makings = ours or self.world.makings_of(number_in(BillNumber(number)))
         return [making.target for making in makings if not making.target.cancelled]
 
     def _ours(self, number: str) -> list[Making]:
-        makings = self.world.makings_of(number)
+        makings = self.world.makings_of(number_in(BillNumber(number)))
         return [making for making in makings if making.maker is Maker.CLIENT]
 
     def _others(self, number: str) -> list[Making]:
         return [
             making
-            for making in self.world.makings_of(number)
+            for making in self.world.makings_of(number_in(BillNumber(number)))
             if making.maker is not Maker.CLIENT or making.push <= self.by_hand
         ]
 
@@ -278,6 +282,7 @@ def set_up(
         world.collation,
         lambda: [each for each in ledger.attempts if each.attempt.intent.run in lists],
         {event.to: event.number for event in story.all_of(IsRenumbered)},
+        story.deleted,
     )
     office.site.faults = witness
     named = {number for numbers in lists.values() for number in numbers}

@@ -25,8 +25,10 @@ from tests.campaign.conditions import (
     Sees,
 )
 from tests.campaign.events import (
+    Alters,
     AsksField,
     Event,
+    IsAltered,
     IsClosed,
     IsElsewhere,
     IsGone,
@@ -120,8 +122,15 @@ class Story:
     @property
     def touched(self) -> set[str]:
         """Bills with which somebody does something by hand while runs go on."""
-        by_hand = {e.number for e in self.happenings if isinstance(e, IsPushed | IsClosed)}
+        by_hand = {
+            e.number for e in self.happenings if isinstance(e, IsPushed | IsClosed | IsAltered)
+        }
         return by_hand | self.renumbered
+
+    @property
+    def deleted(self) -> set[str]:
+        """Bills that somebody deletes while runs go on."""
+        return {e.number for e in self.all_of(IsAltered) if e.what is Alters.DELETES}
 
     @property
     def renumbered(self) -> set[str]:

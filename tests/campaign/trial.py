@@ -43,6 +43,8 @@ from tests.campaign.events import (
     HasWindow,
     Intrudes,
     IsAllowed,
+    IsAltered,
+    IsBarred,
     IsClosed,
     IsDown,
     IsGone,
@@ -190,9 +192,11 @@ class _Play:
                 self.tasks.start_soon(self.people.allow, event)
             case Reloads():
                 self.tasks.start_soon(self.people.reload, event)
+            case IsBarred():
+                self.tasks.start_soon(self.people.bar, event)
             case IsLockedOut():
                 self.tasks.start_soon(self.people.lock_out, event)
-            case IsPushed() | IsClosed() | IsRenumbered():
+            case IsPushed() | IsClosed() | IsRenumbered() | IsAltered():
                 self.tasks.start_soon(self.people.touch, event)
             case Says():
                 self.tasks.start_soon(self.people.say, event)

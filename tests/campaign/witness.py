@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import anyio
@@ -85,6 +85,8 @@ class Witness(FaultScript):
 
         renumbered: First numbers of bills, by those that they get later.
 
+        deleted: Bills that somebody deletes; the ERP knows no number of their ids then.
+
     Attributes:
         most_requests: Whoever makes more asks for ever.
         met: When each fault was met, the oldest first.
@@ -101,9 +103,11 @@ class Witness(FaultScript):
         collation: Collation,
         attempts: Callable[[], Sequence[AttemptRecord]],
         renumbered: Mapping[str, str],
+        deleted: Collection[str],
     ) -> None:
         super().__init__(plan, collation)
         self._renumbered = renumbered
+        self._deleted = deleted
         self._attempts = attempts
         self._requests = 0
         self.most_requests = MOST_REQUESTS
@@ -145,8 +149,10 @@ class Witness(FaultScript):
         for kept in reversed(self._attempts()):
             attempt = kept.attempt
             named = tuple(map(self._first, attempt.intent.numbers))
-            if named == numbers and not kept.ended_at and attempt.id not in used:
-                self.pushes.append(Seen(numbers, met, attempt.id, now_s))
+            known = tuple(n for n in named if n in numbers or n not in self._deleted)
+            is_this = known == tuple(filter(None, numbers))
+            if is_this and not kept.ended_at and attempt.id not in used:
+                self.pushes.append(Seen(named, met, attempt.id, now_s))
                 return
         self.findings.append(f"{', '.join(numbers)}: sent without an attempt in the ledger")
         self.pushes.append(Seen(numbers, met, 0, now_s))

@@ -101,6 +101,7 @@ class Desk:
 
     Attributes:
         replica: What is read, where it lags behind the books.
+        rights: Who may read what.
         unloaded: Keys of fields, in lower case, that no form knows at the moment, as while a site
             loads its metadata anew.
     """
@@ -117,7 +118,7 @@ class Desk:
     ) -> None:
         self._world = world
         self._limits = limits or QueryLimits()
-        self._rights = rights or Rights()
+        self.rights = rights or Rights()
         self.replica = Replica(in_turn=copies_in_turn)
         self.unloaded: frozenset[str] = frozenset()
         site = build or Build()
@@ -148,7 +149,7 @@ class Desk:
             FilterTooLongError: If the filter is longer than the server can take.
         """
         form_id = str(data.get("formid") or "").lower()
-        if not self._rights.may_read(user, form_id):
+        if not self.rights.may_read(user, form_id):
             raise QueryError(MsgCode.NO_PERMISSION, self._world.texts.no_permission)
         if form_id == RULES.lower():
             return self._table(self._rules, data, user)
@@ -195,7 +196,7 @@ class Desk:
             QueryError: If there is no such form, or the user may not read it.
         """
         form = self._form(data)
-        if not self._rights.may_read(user, form.id):
+        if not self.rights.may_read(user, form.id):
             raise QueryError(MsgCode.NO_PERMISSION, self._world.texts.no_permission)
         link = f"{form.entry_key}_Link"
         tables: dict[str, list[Field[Row]]] = {"FBillHead": [], form.entry_key: [], link: []}
@@ -235,8 +236,8 @@ class Desk:
 
     def _is_shown(self, bill: Bill, user: str) -> bool:
         if bill.form.id in self._world.made_forms:
-            return self._rights.shows(user, bill)
-        return bill.org not in self._rights.unseen_orgs
+            return self.rights.shows(user, bill)
+        return bill.org not in self.rights.unseen_orgs
 
     def _candidates(self, form: Form, tree: Node | None) -> Iterable[Bill]:
         pinned = None if tree is None else self._pinned(form, tree)
