@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from contextlib import suppress
+from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
-import anyio.to_thread
+import anyio.from_thread
+import anyio.lowlevel
 
 # Long enough for a slow mail server; a run's end waits for it.
 MOST_WAIT_S = 30.0
@@ -49,7 +52,7 @@ async def notify(urls: Sequence[str], title: str, body: str) -> list[str]:
     async def send(url: str) -> None:
         taken = False
         with anyio.move_on_after(MOST_WAIT_S):
-            taken = await anyio.to_thread.run_sync(_send, url, title, body, abandon_on_cancel=True)
+            taken = await _sent(url, title, body)
         if not taken:
             failed.append(_scheme(url))
 
@@ -57,6 +60,22 @@ async def notify(urls: Sequence[str], title: str, body: str) -> list[str]:
         for url in urls:
             tasks.start_soon(send, url)
     return sorted(failed)
+
+
+async def _sent(url: str, title: str, body: str) -> bool:
+    """Send a message in a thread that nobody waits for who gives it up, nor the process's end."""
+    taken, over = False, anyio.Event()
+    token = anyio.lowlevel.current_token()
+
+    def send() -> None:
+        nonlocal taken
+        taken = _send(url, title, body)
+        with suppress(RuntimeError):  # the loop is over
+            anyio.from_thread.run_sync(over.set, token=token)
+
+    Thread(target=send, name=f"message to {_scheme(url)}", daemon=True).start()
+    await over.wait()
+    return taken
 
 
 def _send(url: str, title: str, body: str) -> bool:
