@@ -81,10 +81,11 @@ async def check(scene: Scene) -> list[str]:
 
 def _by_number(scene: Scene, rows: Mapping[str, Row]) -> dict[str, Row]:
     """Call bills that got other numbers by these alone: no bill may be found, or one by its id."""
-    touched = scene.story.touched
+    as_one = scene.world.collation
+    touched = set(map(as_one, scene.story.touched))
     return {
         number: row._replace(bill=number_in(row.bill or row.number))
-        if number_in(row.number) in touched
+        if as_one(number_in(row.number)) in touched
         else row
         for number, row in rows.items()
     }
