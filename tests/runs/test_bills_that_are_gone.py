@@ -7,12 +7,14 @@ from dataclasses import replace
 import anyio
 import pytest
 
-from k3push.core.model import State, key_of
+from k3push.core.model import BillNumber, State, key_of
+from k3push.ports import InHand
 from k3push.runs.context import Context
+from k3push.runs.held_numbers import claim
 from k3push.runs.stop import Cause
 from k3push.simulator import Refusal
 from k3push.simulator.forms import PURCHASE_ORDER
-from tests.runs.office import FIRST, Office, one_by_one, orders, sandbox, steered
+from tests.runs.office import FIRST, Office, one_by_one, orders, sandbox, steered, steps
 from tests.runs.rough_answers import NO_CANARY, OPEN, keep_a_part, until_pushed
 
 pytestmark = pytest.mark.anyio
@@ -70,6 +72,25 @@ async def test_a_line_that_spells_a_bill_which_is_gone_by_now_is_a_repeat_of_its
     pushed = await office.execute(beside=delete, check=False)
     assert pushed.of(State.PUSHED) == {first.lower(), *others}
     assert [each.number for each in await office.store.repeats(FIRST)] == [first]
+
+
+async def test_a_bill_in_doubt_waits_under_another_number_in_its_own_run_as_well() -> None:
+    """A list may name it by its id, and by the number that it got between two looks."""
+    office, (number,) = Office(sandbox(steps("silence"), latency_s=1.0, **OPEN)), orders(1)
+    await office.open_run([number, f"R{number}"])
+
+    async def renumber(job: Context) -> None:
+        await until_pushed(office)
+        office.site.world.renumber(PURCHASE_ORDER, number, f"R{number}")
+        other = key_of(f"R{number}")
+        (row,) = (row for row in (await office.rows()).values() if row.number == number)
+        job.source_ids[other] = row.source_id
+        held.update(await claim(job, [other]))
+        job.stop.scope.cancel()
+
+    held: dict[BillNumber, InHand] = {}
+    await office.execute(beside=renumber, check=False)
+    assert held == {f"R{number}": InHand(FIRST, BillNumber(number))}
 
 
 @pytest.mark.parametrize("spelling", ["lower", "same", "id", "both"])

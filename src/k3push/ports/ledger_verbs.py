@@ -455,12 +455,13 @@ class Ledger(Protocol):
         ...
 
     async def in_hand(self, run: RunId, ids: Collection[str]) -> Mapping[str, InHand]:
-        """Return which bills other runs of a scope have on their way or in doubt, by id.
+        """Return which bills runs of a scope have on their way or in doubt, by id.
 
-        A claim is of a number, and a bill may have got another one since (`Row.source_id` tells).
+        A claim is of a number, and a bill may have got another one since (`Row.source_id` tells),
+        by which another run calls it, or another row of the same.
 
         Args:
-            run: Whose scope counts; what it has in hand itself does not.
+            run: Whose scope counts.
             ids: As the ERP told them.
         """
         ...

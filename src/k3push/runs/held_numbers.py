@@ -62,7 +62,7 @@ class HeldNumbers:
 
 
 async def claim(context: Context, bills: Sequence[BillNumber]) -> Mapping[BillNumber, InHand]:
-    """Claim bills for a run, and return those that another has in hand.
+    """Claim bills for a run, and return those that another has in hand, or another row of its own.
 
     A claim is of a number. A bill that has got another one since a call for it left is known by
     its id, and waits for that call as well.
@@ -76,4 +76,4 @@ async def claim(context: Context, bills: Sequence[BillNumber]) -> Mapping[BillNu
         if bill not in held and (id_ := context.id_of(bill) or context.source_ids.get(bill, ""))
     }
     renamed = await context.ledger.in_hand(run, ids) if ids else {}
-    return held | {ids[id_]: each for id_, each in renamed.items()}
+    return held | {ids[id_]: each for id_, each in renamed.items() if each.bill != ids[id_]}

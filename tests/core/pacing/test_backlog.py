@@ -134,6 +134,19 @@ def test_bills_of_one_number_travel_one_after_another_and_by_id_alone() -> None:
     assert backlog.empty
 
 
+def test_two_names_of_one_bill_travel_one_after_another() -> None:
+    """It got another number between two looks at its list."""
+    ids = {BillNumber("A"): "1", BillNumber("RA"): "1", BillNumber("B"): "2"}
+    backlog = Backlog(canary=False, first_index=1, source_id=lambda bill: ids.get(bill, ""))
+    backlog.add(ids)
+    first = backlog.take(9)
+    assert first == Chunk(1, (BillNumber("A"), BillNumber("B")))
+    assert backlog.take(9) is None
+    ids.clear()  # what has come to its end is forgotten
+    backlog.done(first)
+    assert backlog.take(9) == Chunk(2, (BillNumber("RA"),))
+
+
 def test_indexes_go_on_where_the_run_left_off() -> None:
     """A chunk's index names it in the ledger for ever."""
     backlog = Backlog(canary=False, first_index=7)

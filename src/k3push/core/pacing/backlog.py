@@ -7,9 +7,9 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from heapq import heappop, heappush
-from itertools import count
+from itertools import chain, count
 
-from k3push.core.model import BillNumber, Chunk, number_in
+from k3push.core.model import BillNumber, Chunk, key_of, number_in
 from k3push.core.pacing.call_limits import quiet_s, travels_by_itself
 
 
@@ -43,7 +43,8 @@ class Backlog:
     them, or until nothing else is left. Some of it travels by itself (`call_limits`).
 
     Bills travel by number or by id, and a chunk holds those of one kind. Of bills that share a
-    number one is on its way at a time, and the others wait for its end.
+    number one is on its way at a time, and the others wait for its end; so do two names of one
+    bill, which may get another number while its list is pushed.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Backlog:
         canary: bool,
         first_index: int,
         by_id: Callable[[BillNumber], bool] = lambda _: False,
+        source_id: Callable[[BillNumber], str] = lambda _: "",
     ) -> None:
         """Begin empty.
 
@@ -59,6 +61,7 @@ class Backlog:
             canary: Whether to prove the links first.
             first_index: Index of the first chunk.
             by_id: Whether a bill travels by id.
+            source_id: The internal id of a bill, or "".
         """
         self.links_proved = False
         self.own_proved = not canary
@@ -68,8 +71,9 @@ class Backlog:
         self._canaries: set[int] = set()
         self._next_index = first_index
         self._by_id = by_id
+        self._source_id = source_id
         self._ready: tuple[deque[BillNumber], deque[BillNumber]] = (deque(), deque())
-        self._on_their_way: set[BillNumber] = set()
+        self._on_their_way: dict[int, frozenset[BillNumber]] = {}
         self._reserved: Counter[BillNumber] = Counter()
         self._namesakes: list[Chunk] = []
         self._parts: deque[Chunk] = deque()
@@ -219,7 +223,7 @@ class Backlog:
         self._next_index += 1
         self._open += 1
         self._by_itself = travels_by_itself(chunk)
-        self._on_their_way.update(map(number_in, chunk.numbers))
+        self._on_their_way[chunk.index] = frozenset(chain(*map(self._names, chunk.numbers)))
         if proving:
             self._canaries.add(chunk.index)
         return chunk
@@ -247,16 +251,22 @@ class Backlog:
         return going
 
     def _but_namesakes(self, chunk: Chunk) -> Chunk:
-        """Set aside what shares its number with a bill on its way, reserved, or in the chunk."""
-        taken = {*self._on_their_way, *self._reserved}
+        """Set aside what shares a name with a bill on its way, reserved, or in the chunk."""
+        taken = {*chain(*self._on_their_way.values()), *self._reserved}
         going = []
         for number in chunk.numbers:
-            if number_in(number) in taken:
-                self._namesakes.append(replace(chunk, numbers=(number,)))
-            else:
-                taken.add(number_in(number))
+            names = self._names(number)
+            if taken.isdisjoint(names):
+                taken.update(names)
                 going.append(number)
+            else:
+                self._namesakes.append(replace(chunk, numbers=(number,)))
         return replace(chunk, numbers=tuple(going))
+
+    def _names(self, bill: BillNumber) -> list[BillNumber]:
+        """Return what a bill is known by: its number, and its id where that is known."""
+        id_ = self._source_id(bill)
+        return [number_in(bill), key_of("", id_)] if id_ else [number_in(bill)]
 
     def reserve(self, bills: Iterable[BillNumber]) -> list[BillNumber]:
         """Let no bill travel that shares its number with one of *bills*, until `release`.
@@ -264,7 +274,8 @@ class Backlog:
         Returns:
             Those of whose numbers none is on its way; no others are reserved.
         """
-        free = [bill for bill in bills if number_in(bill) not in self._on_their_way]
+        taken = set(chain(*self._on_their_way.values()))
+        free = [bill for bill in bills if number_in(bill) not in taken]
         self._reserved.update(map(number_in, free))
         return free
 
@@ -281,7 +292,7 @@ class Backlog:
     def done(self, chunk: Chunk, *, sent: bool = True) -> None:
         """Say that *chunk* has come to something, or is on its way no longer, unsent."""
         self._open -= 1
-        self._on_their_way.difference_update(map(number_in, chunk.numbers))
+        del self._on_their_way[chunk.index]
         self._let_namesakes_go()
         if sent and chunk.index not in self._canaries:
             self._needs_first_chunk = False

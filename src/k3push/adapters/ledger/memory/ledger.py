@@ -560,14 +560,14 @@ class MemoryLedger(Ledger):
         return {bill: holders[number_in(bill)] for bill in held}
 
     async def in_hand(self, run: RunId, ids: Collection[str]) -> Mapping[str, InHand]:
-        """Return which bills other runs have on their way or in doubt."""
+        """Return which bills runs have on their way or in doubt."""
         store = await self._turn()
         mine = self._known(store, run).run.scope
         found: dict[str, InHand] = {}
         for (scope, _), (holder, bill) in store.claims.items():
             rows = store.runs[holder]
             row = rows.rows.get(rows.bills.get(bill, 0))
-            if scope != mine or holder == run or row is None or row.state not in legal_moves.OPEN:
+            if scope != mine or row is None or row.state not in legal_moves.OPEN:
                 continue
             if row.source_id in ids:
                 found[row.source_id] = InHand(holder, bill)

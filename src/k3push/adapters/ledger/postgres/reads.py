@@ -195,9 +195,9 @@ async def runs_holding(
 
 
 async def in_hand(connection: Connection, run: RunId, ids: Collection[str]) -> Mapping[str, InHand]:
-    """Return which bills other runs have on their way or in doubt."""
-    key, scope = await _key_and_scope(connection, run)
-    found = await connection.all("in_hand", run=key, scope=scope, ids=list(ids))
+    """Return which bills runs have on their way or in doubt."""
+    _, scope = await _key_and_scope(connection, run)
+    found = await connection.all("in_hand", scope=scope, ids=list(ids))
     return {id_: InHand(RunId(holder), BillNumber(bill)) for id_, holder, bill in found}
 
 

@@ -186,9 +186,9 @@ def runs_holding(
 
 
 def in_hand(connection: Connection, run: RunId, ids: Collection[str]) -> Mapping[str, InHand]:
-    """Return which bills other runs have on their way or in doubt."""
-    mine = run_key(connection, run)
-    found = connection.all("in_hand", run=mine.key, scope=mine.scope, ids=text.from_json(list(ids)))
+    """Return which bills runs have on their way or in doubt."""
+    scope = run_key(connection, run).scope
+    found = connection.all("in_hand", scope=scope, ids=text.from_json(list(ids)))
     return {id_: InHand(RunId(holder), BillNumber(bill)) for id_, holder, bill in found}
 
 

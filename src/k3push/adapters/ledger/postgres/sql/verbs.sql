@@ -342,7 +342,7 @@ JOIN runs ON runs.key = claims.run AND runs.account = :account
 CROSS JOIN LATERAL (
     SELECT state, source_id FROM rows WHERE bill = claims.bill AND run + 0 = claims.run LIMIT 1
 ) AS rows
-WHERE claims.scope = :scope AND claims.run <> :run AND rows.state IN ('sent', 'unknown')
+WHERE claims.scope = :scope AND rows.state IN ('sent', 'unknown')
     AND rows.source_id = ANY(:ids::text[]);
 
 -- name: move_claims

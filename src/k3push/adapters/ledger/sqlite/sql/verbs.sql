@@ -239,8 +239,7 @@ SELECT rows.source_id, holder.id, claims.bill
 FROM claims
 CROSS JOIN rows ON rows.bill = claims.bill AND rows.run = claims.run
 CROSS JOIN runs AS holder ON holder.key = claims.run AND holder.account = :account
-WHERE claims.scope = :scope AND claims.run <> :run
-    AND (rows.state = 'sent' OR rows.state = 'unknown')
+WHERE claims.scope = :scope AND (rows.state = 'sent' OR rows.state = 'unknown')
     AND rows.source_id IN (SELECT value FROM json_each(:ids));
 
 -- name: set_claims
