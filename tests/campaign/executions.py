@@ -12,7 +12,16 @@ from k3push.runs.submit_and_audit.earlier_documents import not_looked_at
 from k3push.simulator import OnRefusal
 from k3push.simulator.faults import Ending
 from tests.campaign.conditions import LacksLinks, MayNotRead
-from tests.campaign.events import IsBarred, IsDown, IsGone, IsLockedOut, IsRenumbered, Reloads
+from tests.campaign.events import (
+    Alters,
+    IsAltered,
+    IsBarred,
+    IsDown,
+    IsGone,
+    IsLockedOut,
+    IsRenumbered,
+    Reloads,
+)
 from tests.campaign.scene import Execution, Scene
 from tests.campaign.steps_after import owed_of
 from tests.runs.office import LIMITS
@@ -47,7 +56,9 @@ def _check_contradiction(scene: Scene, execution: Execution) -> Iterator[str]:
     silent = scene.witness.dropped or scene.story.frame.on_refusal is OnRefusal.SILENT
     # What names a bill by the number that it has by now is tied to it by links alone.
     untied = scene.story.has(IsRenumbered) and scene.story.has(LacksLinks)
-    unseen = silent or untied or scene.story.is_dim
+    # A call by number makes something of a bill that has got the number since, and names it.
+    shares = any(event.what is Alters.SHARES for event in scene.story.all_of(IsAltered))
+    unseen = silent or untied or shares or scene.story.is_dim
     if Cause.CONTRADICTION in execution.causes and not unseen:
         why = execution.pushed.stop.causes[Cause.CONTRADICTION]
         yield f"a contradiction that is none: {why}"

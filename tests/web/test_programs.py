@@ -374,6 +374,27 @@ def test_a_program_asks_for_fewer_steps_than_the_route_takes(tmp_path: Path) -> 
     played(push, tmp_path, Shop(tmp_path, more=more))
 
 
+def test_a_push_has_ended_while_people_are_told_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A receiver of messages may take half a minute, and nothing is left to be done."""
+    told: list[tuple[str, bool]] = []
+    pushes: list[str] = []
+
+    async def push(_shop: Shop, _: House, wms: httpx.AsyncClient) -> None:
+        async def tell_people(*_args: object) -> None:
+            one = (await wms.get(f"/pushes/{pushes[0]}")).json()
+            told.append((one["state"], one["needs_person"]))
+
+        monkeypatch.setattr("k3push.wiring.executor.tell_people", tell_people)
+        wanted = asked("k", "no such bill")
+        pushes.append((await wms.post("/pushes", json=wanted)).json()["id"])
+        await until_over(wms, pushes[0])
+
+    played(push, tmp_path)
+    assert told == [("ended", True)]
+
+
 def test_a_body_that_holds_a_key_twice_is_refused(tmp_path: Path) -> None:
     """The bills of the first one would be in no row."""
 

@@ -6,7 +6,7 @@ from k3push.core.advice.diagnosis import advise, code_of, code_of_step
 from k3push.core.model import Run
 from k3push.core.safety.document_steps import FOR_PERSON
 from k3push.runs.find import needs_person
-from k3push.runs.outcome import followed_of
+from k3push.runs.outcome import Exit, followed_of
 from k3push.runs.request_stages import Request, Stage, is_asked_for
 from k3push.runs.row_pages import FollowedRow
 from k3push.web.api import shapes
@@ -63,6 +63,8 @@ async def _state_of(caller: Caller, run: Run, state: shapes.PushState) -> shapes
     # An ending is cleared when an execution begins, so one that is there says enough.
     if run.exit is None and await caller.ledger.is_alive(run.id):
         return "running"
+    if state == "accepted" and run.exit not in {None, Exit.STOPPED}:
+        return "ended"  # people are told of it at this moment
     if state == "ended" and await is_asked_for(caller.ledger, run):
         return "accepted"  # to be resumed, retried or settled
     return state
