@@ -283,7 +283,9 @@ class AsyncSession(RunActions):
             limit: So many bills at most; the others stay `planned`.
         """
         with _said():
-            executor = self._make(RunOptions(because=again_because, limit=limit))
+            if limit is not None and limit < 1:
+                raise Problem(remark("api.limit", limit=limit))
+            executor = self._make(RunOptions(because=again_because.strip(), limit=limit))
             with self._listed(bills, route) as (jobs, how):
                 routes = await self._routes(jobs, how)
                 chosen = list(routes.values())[:1]
@@ -292,7 +294,7 @@ class AsyncSession(RunActions):
                     runs = await self._open_each(executor, names, jobs, routes, chosen)
                 else:
                     listed = list(jobs[0].read())
-                    runs = [await self._open(executor, chosen[0], listed, again_because)]
+                    runs = [await self._open(executor, chosen[0], listed, again_because.strip())]
             (ending,) = await executor.execute_each(self._ledger, runs)
             return _result(ending)
 
@@ -340,6 +342,9 @@ class AsyncSession(RunActions):
         self, bills: Bills, route: str | None
     ) -> Iterator[tuple[list[JobSource], JobOptions]]:
         how = JobOptions(route=route)
+        # A text is a list of letters to Python, and each of them may be a bill.
+        if isinstance(bills, str | bytes | Bill):
+            raise Problem(remark("api.one_bill"))
         if isinstance(bills, Path):
             with opened_jobs([str(bills)], how, _warn) as jobs:
                 yield jobs, how
@@ -542,6 +547,11 @@ def _said() -> Iterator[None]:
 
 def _listed_as(bill: str | Bill, line: int) -> Listed:
     wanted = bill if isinstance(bill, Bill) else Bill(bill)
+    texts: tuple[object, ...] = (wanted.number, wanted.id)
+    for text in texts:
+        if not isinstance(text, str):  # of a program that no type checker reads
+            why = remark("job.not_a_number", value=repr(text))
+            raise Problem(remark("note.place", place=str(line), why=why))
     number, id_ = tidy(wanted.number), internal_id(tidy(wanted.id))
     if id_ is None:
         why = remark("job.bad_id", value=wanted.id)

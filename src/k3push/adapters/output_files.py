@@ -2,7 +2,7 @@
 
 A file is made beside its place and renamed, so that nobody meets half of it. A device, a pipe or
 an open descriptor (`/dev/stdout`) would be lost by that: it is written to, once the whole is
-there. A link stays, and the file that it leads to is replaced.
+there. A link stays, and the file that it leads to is replaced. `-` is standard output.
 """
 
 from __future__ import annotations
@@ -27,6 +27,11 @@ from k3push.adapters.private_files import fresh_part, put_in_place
 from k3push.adapters.untrusted_paths import IsLinkError
 
 T = TypeVar("T")
+
+STANDARD_OUTPUT: Final = Path("-")
+"""What people call it in place of a file."""
+
+_STDOUT: Final = 1
 
 # Systems follow as many, and take more for a circle.
 MOST_LINKS: Final = 40
@@ -111,6 +116,8 @@ def named(path: Path) -> Goal:
         IsLinkError: It is a link that another user has set.
         OSError: Nothing can be there.
     """
+    if path == STANDARD_OUTPUT:
+        return Goal(path, is_stream=True, descriptor=_STDOUT)
     place = path
     for _ in range(MOST_LINKS):
         if (descriptor := _descriptor(place)) is not None:

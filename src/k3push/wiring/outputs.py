@@ -10,7 +10,7 @@ import errno
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from k3push.adapters.output_files import named
+from k3push.adapters.output_files import STANDARD_OUTPUT, named
 from k3push.adapters.plan_file import is_plan
 from k3push.config.settings import Settings
 from k3push.core.model import Run
@@ -32,6 +32,7 @@ def check_output(
     jobs: Iterable[str] = (),
     may_be_plan: bool = False,
     is_kept: bool = False,
+    may_be_stdout: bool = False,
     option: str = "",
 ) -> None:
     """See that writing a file takes nothing of ours away; links and letter case hide nothing.
@@ -42,12 +43,17 @@ def check_output(
         jobs: Job files, plans and folders of job files in use, as they are named.
         may_be_plan: Whether a plan that is there may be replaced.
         is_kept: It is read from its place later, so that no stream will do.
+        may_be_stdout: Whether `-` is standard output; else no file is called so.
         option: The option or the setting that names the file, where it is not the only one.
 
     Raises:
         Problem: It would, or no file can have that name.
     """
     place = f"{option} {path}".strip()
+    if path == STANDARD_OUTPUT:
+        if may_be_stdout:
+            return
+        raise Problem(remark("output.no_stdout", path=place))
     try:
         if not path.name or path.is_dir():
             raise Problem(remark("output.is_folder", path=place))

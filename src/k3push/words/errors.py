@@ -17,6 +17,22 @@ WORDS = {
         "argument {argument} {why}; rename the file or type it again",
         "参数 {argument} {why}；请重命名文件或重新输入",
     ),
+    "error.empty_argument": (
+        "an argument is empty, as a variable of a script is that was never set; name what you mean",
+        "有一个参数为空，例如脚本里未赋值的变量；请写明所指",
+    ),
+    "error.because_of_nothing": (
+        "--because is the reason for {option}, which is missing; add it, or leave --because out",
+        "--because 是 {option} 的理由，但没有给出 {option}；请补上，或去掉 --because",
+    ),
+    "error.settle_one": (
+        "name one run; to record your word about bills, add --as pushed or --as absent",
+        "请只写一个任务；要记录人工结论，请加上 --as pushed 或 --as absent",
+    ),
+    "error.no_lists": (
+        "{option} says how job files are read, and there are none; leave it out",
+        "{option} 说明如何读取清单文件，但没有清单；请去掉",
+    ),
     "error.again_needs_because": (
         "--again needs --because TEXT",
         "--again 须同时给出 --because 说明",
@@ -86,6 +102,14 @@ WORDS = {
     "output.is_stream": (
         "{path}: a device, pipe or socket, which keeps no file; name a file",
         "{path}：这是设备、管道或套接字，不能保存文件；请指定文件",
+    ),
+    "output.no_stdout": (
+        "{path}: this does not go to standard output; name a file",
+        "{path}：此项不能写到标准输出；请指定文件",
+    ),
+    "output.json_too": (
+        "{path} and --json both write to standard output; name a file, or leave --json out",
+        "{path} 与 --json 都写到标准输出；请指定文件，或去掉 --json",
     ),
     "output.is_folder": ("{path}: this is a folder; name a file", "{path}：这是文件夹；请指定文件"),
     # -- runs ------------------------------------------------------------------------------
