@@ -506,7 +506,15 @@ def test_a_secret_comes_from_the_keyring(tmp_path: Path, monkeypatch: pytest.Mon
     assert keyring.asked == [("k3push", "erp")]
 
 
-@pytest.mark.parametrize("keyring", [None, Keyring(None), Keyring(Keyring.KeyringError("locked"))])
+@pytest.mark.parametrize(
+    "keyring",
+    [
+        None,
+        Keyring(None),
+        Keyring(Keyring.KeyringError("locked")),
+        Keyring(RuntimeError("of a back end")),
+    ],
+)
 def test_a_keyring_without_the_secret_is_a_fault_of_the_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keyring: ModuleType | None
 ) -> None:

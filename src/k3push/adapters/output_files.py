@@ -25,6 +25,7 @@ import anyio.to_thread
 
 from k3push.adapters.private_files import fresh_part, put_in_place
 from k3push.adapters.untrusted_paths import IsLinkError
+from k3push.config.real_paths import real
 
 T = TypeVar("T")
 
@@ -174,8 +175,8 @@ def _descriptor(place: Path) -> int | None:
     Raises:
         OSError: It was not open when this process began: it may be the ledger.
     """
-    folders = {folder.resolve() for folder in _DESCRIPTORS if folder.is_dir()}
-    if not place.name.isdecimal() or place.parent.resolve() not in folders:
+    folders = {real(folder) for folder in _DESCRIPTORS if folder.is_dir()}
+    if not place.name.isdecimal() or real(place.parent) not in folders:
         return None
     descriptor = int(place.name)
     if not os.get_inheritable(descriptor):

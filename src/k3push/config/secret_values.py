@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer
 
+from k3push.config.real_paths import real
 from k3push.config.setting_errors import Fault, SettingsError
 from k3push.core.foreign_text import flaw_of
 from k3push.core.remark import remark
@@ -68,7 +69,7 @@ class Secret:
             SettingsError: It is not where it should be.
         """
         try:
-            found = self._find(config.resolve().parent, patience_s)
+            found = self._find(real(config).parent, patience_s)
         except subprocess.TimeoutExpired:
             what = remark("secret.slow", seconds=patience_s)
             raise SettingsError(str(config), [Fault(key, None, what)]) from None
@@ -113,7 +114,7 @@ def _from_keyring(name: str) -> str:
     keyring = importlib.import_module("keyring")
     try:
         return str(keyring.get_password(KEYRING_SERVICE, name) or "")
-    except keyring.errors.KeyringError as error:
+    except Exception as error:  # noqa: BLE001  # of some back end, of any kind
         # A locked keyring, or a host without one.
         raise OSError(type(error).__name__) from None
 
@@ -128,7 +129,7 @@ def store_in_keyring(name: str, secret: str) -> None:
     keyring = importlib.import_module("keyring")
     try:
         keyring.set_password(KEYRING_SERVICE, name, secret)
-    except keyring.errors.KeyringError as error:
+    except Exception as error:  # noqa: BLE001  # likewise
         raise OSError(type(error).__name__) from None
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from k3push.adapters.output_files import STANDARD_OUTPUT, named
 from k3push.adapters.plan_file import is_plan
+from k3push.config.real_paths import real
 from k3push.config.settings import Settings
 from k3push.core.model import Run
 from k3push.core.remark import remark
@@ -106,12 +107,12 @@ def _taken_by(path: Path, settings: Iterable[Settings], jobs: Iterable[str]) -> 
 
 def _is_of_ledger(path: Path, ledger: Path) -> bool:
     # A ledger that is reached by a link has its companions beside the file itself.
-    for place in dict.fromkeys((ledger, ledger.resolve())):
+    for place in dict.fromkeys((ledger, real(ledger))):
         companions = (place.with_name(f"{place.name}{end}") for end in COMPANIONS)
         if any(_same(path, file) for file in (place, *companions)):
             return True
         locks = place.with_name(f"{place.name}-locks")
-        if any(_same(folder, locks) for folder in path.resolve().parents):
+        if any(_same(folder, locks) for folder in real(path).parents):
             return True
     return False
 
@@ -120,7 +121,7 @@ def _same(one: Path, other: Path) -> bool:
     """Whether two names lead to one file, or would if both were there."""
     if one.exists() and other.exists():
         return one.samefile(other)
-    one, other = one.resolve(), other.resolve()
+    one, other = real(one), real(other)
     return one.name.casefold() == other.name.casefold() and (
         one.parent == other.parent
         or (one.parent.exists() and other.parent.exists() and one.parent.samefile(other.parent))

@@ -21,6 +21,7 @@ from k3push.adapters.names_on_disk import names_on_disk
 from k3push.cli.actions.push_runs import Runner
 from k3push.cli.console.looking import Looking
 from k3push.cli.console.signals import on_interrupt
+from k3push.config.real_paths import real
 from k3push.core.control_words import Key
 from k3push.core.model import Listed, Route
 from k3push.core.remark import remark
@@ -293,7 +294,7 @@ class Auditor:
         lines = [verdict(made, self._say), *map(self._say.said, made.findings.reasons)]
         lines += [", ".join(names_of(made.findings, MOST_NAMED, self._say))]
         if self._options.output is not None:
-            lines.append(self._say("notify.report", path=self._options.output.resolve()))
+            lines.append(self._say("notify.report", path=real(self._options.output)))
         title = self._say("audit.notify", code=made.exit)
         return title, "\n".join(line for line in lines if line)
 

@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 import tempfile
+import traceback
 import webbrowser
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
@@ -28,12 +29,13 @@ from k3push.adapters.private_files import opened_for_owner
 from k3push.cli.console.logs import LogOptions, open_loggers
 from k3push.cli.console.screen import screen
 from k3push.cli.console.signals import on_interrupt
+from k3push.config.real_paths import real
 from k3push.config.secret_values import Secret
 from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import OpenIdSettings, ServeSettings, Settings
 from k3push.config.tenants import Tenant as ConfigTenant
 from k3push.config.tenants import clashes_of, files_of, tenant_of
-from k3push.core.remark import remark
+from k3push.core.remark import kind_and_words, remark
 from k3push.core.web_addresses import LOOPBACK
 from k3push.fleet.queue_place import needs_fleet, needs_shared_ledger, queue_of
 from k3push.ports import Ledger, LedgerLostError
@@ -285,6 +287,11 @@ class _Folder:
                 except (Problem, SettingsError, LedgerLostError) as error:
                     self.lacking.add(each.file)
                     left.append(self.say("worker.faulty", why=error))
+                except Exception as error:  # noqa: BLE001  # a defect must not end it for others
+                    self.lacking.add(each.file)
+                    what = kind_and_words(error)
+                    left.append(self.say("serve.defect", file=each.file, what=what))
+                    self.log("tenant.failed", tenant=each.file.stem, why=traceback.format_exc())
             for line in left:
                 if line not in self.told:
                     errors.print(line, highlight=False, markup=False)
@@ -344,7 +351,7 @@ def _tenant(settings: Settings, workshop: Workshop | None) -> Tenant:
     return Tenant(
         name=settings.file.stem,
         acct_id=settings.erp.acct_id,
-        ledger=settings.ledger.url if path is None else str(path.resolve()),
+        ledger=settings.ledger.url if path is None else str(real(path)),
         window=settings.run.window,
         opened=partial(_opened, settings, create=workshop is not None),
         workshop=workshop,
