@@ -236,11 +236,7 @@ WORDS = {
     ),
     "setting.no_password_of": (
         "{name!r} has no password in serve.passwords, so nobody can be that",
-        "serve.defect": (
-        "skipped: {file}: a defect of k3push: {what}; the log has the rest",
-        "已跳过：{file}：k3push 自身的缺陷：{what}；详情见日志",
-    ),
-    "serve.passwords 中没有 {name!r} 的密码，无人能以此身份登录",
+        "serve.passwords 中没有 {name!r} 的密码，无人能以此身份登录",
     ),
     "setting.whose_header": (
         "is needed for user_header: the proxies whose word is taken for it",
