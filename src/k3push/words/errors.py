@@ -146,8 +146,8 @@ WORDS = {
         "任务 {run} 的清单没有登记完整，也没有发送任何单据；请重新 `k3push run {jobs}`，或再次 `k3push apply` 其计划",
     ),
     "error.archived": (
-        "run {run} is in the archive {file}: nothing is left to be done with it, and `k3push explain NUMBER --archive {file}` shows what it knew of a number",
-        "任务 {run} 已归档到 {file}：它已无事可做；`k3push explain 单据编号 --archive {file}` 可查看其中某张单据的经过",
+        "run {run} is in the archive {file}: nothing is left to be done with it, and `k3push explain NUMBER --archive {file:$}` shows what it knew of a number",
+        "任务 {run} 已归档到 {file}：它已无事可做；`k3push explain 单据编号 --archive {file:$}` 可查看其中某张单据的经过",
     ),
     "error.no_keep": (
         '[ledger] keep names no age, such as keep = "400d", so nothing is archived',

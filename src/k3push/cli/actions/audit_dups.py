@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
@@ -18,6 +16,7 @@ import anyio.to_thread
 
 from k3push.adapters.erp.inspection import Inspector
 from k3push.adapters.names_on_disk import names_on_disk
+from k3push.adapters.output_files import named
 from k3push.cli.actions.push_runs import Runner
 from k3push.cli.console.looking import Looking
 from k3push.cli.console.signals import on_interrupt
@@ -107,9 +106,11 @@ class Auditor:
         check_output(path, settings=[self._settings], jobs=self._options.jobs)
         if path.suffix.lower() not in WRITERS:
             raise Problem(remark("audit.bad_form", path=path, known=", ".join(WRITERS)))
-        if not path.parent.is_dir():
-            why = os.strerror(errno.ENOENT)
-            raise Problem(remark("error.file", path=path, why=why))
+        try:
+            with named(path).part():
+                pass
+        except OSError as error:
+            raise Problem(remark("error.file", path=path, why=error.strerror or error)) from error
 
     async def run(self) -> Exit:
         """Look at the bills, tell what was found, and say so by the exit code."""

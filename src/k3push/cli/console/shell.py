@@ -98,7 +98,8 @@ class Shell:
         return Path(self.environ.get("PWD") or Path.cwd())
 
     def _path(self, path: Path) -> str:
-        return str(path if _is_same(self._folder, Path.cwd()) else path.absolute())
+        shown = str(path if _is_same(self._folder, Path.cwd()) else path.absolute())
+        return f".{os.sep}{shown}" if shown.startswith("-") else shown  # which is no option
 
     def _quoted(self, words: Sequence[str]) -> str:
         if self.platform != "win32":
