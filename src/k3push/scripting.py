@@ -327,11 +327,11 @@ class AsyncSession(RunActions):
 
         Args:
             run: Its id.
-            states: Only bills in one of these; none for all.
+            states: Only bills in one of these, or in this one; none for all.
         """
         with _said():
+            wanted = _states_in(states)
             found = await self._run(run)
-            wanted = [State(state) for state in states]
             pages = followed_pages_of(self._ledger, found, wanted)
             return [_row(each) async for page in pages for each in page]
 
@@ -560,6 +560,14 @@ def _listed_as(bill: str | Bill, line: int) -> Listed:
         why = remark(f"job.{wrong.code}", **wrong.facts)
         raise Problem(remark("note.place", place=str(line), why=why))
     return Listed(line, BillNumber(number), id=id_)
+
+
+def _states_in(states: Collection[State | str]) -> list[State]:
+    named = [states] if isinstance(states, str) else states  # else of its letters
+    known = {state.value: state for state in State}
+    if wrong := [each for each in named if each not in known]:
+        raise Problem(remark("api.no_state", text=str(wrong[0]), known=", ".join(known)))
+    return [known[each] for each in named]
 
 
 def _planned(seen: Foreseen) -> PlannedBill:

@@ -35,6 +35,8 @@ def test_a_list_is_pushed_seen_and_retried(desk: Desk, sandbox: Sandbox) -> None
         assert [row.number for row in rows] == [*orders(3), "CGDD9999999"]
         assert all(row.targets[0].number for row in rows[:3])
         (refused,) = session.rows(result.run, ["rejected"])
+        assert session.rows(result.run, "rejected") == [refused]
+        assert session.rows(result.run, k3push.State.REJECTED) == [refused]
         assert bool(refused.cure)
         assert session.retry(result.run).counts == result.counts
         assert session.settle(result.run).exit == result.exit
@@ -111,6 +113,9 @@ def test_what_cannot_be_begun_is_one_kind_of_error(desk: Desk, tmp_path: Path) -
                 session.run(["A"], route="po-instock", limit=limit)
         with pytest.raises(k3push.K3pushError, match="run"):
             session.rows("none")
+        for states in ("done", ["done"], [""]):
+            with pytest.raises(k3push.K3pushError, match="no state"):
+                session.rows("none", states)
         result = session.run(["A"], route="po-instock")
         assert (result.exit, bool(result.causes)) == (k3push.Exit.UNREACHABLE, True)
     with pytest.raises(RuntimeError):

@@ -77,6 +77,10 @@ WORDS = {
         "must be the first of the route's own steps: {steps}",
         "须为路线自身步骤的开头部分：{steps}",
     ),
+    "api.no_state": (
+        "there is no state {text!r}; there are: {known}",
+        "没有状态 {text!r}；现有：{known}",
+    ),
     "api.one_bill": (
         "one text or bill is no list of them; write [bill], or Path(file) for a job file",
         "单个文本或单据不是列表；请写成 [bill]，清单文件请写成 Path(file)",
