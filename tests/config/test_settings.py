@@ -658,6 +658,10 @@ def test_the_ledgers_password_may_be_kept_where_others_are(tmp_path: Path) -> No
         ('user_header = "X-User"', "serve.trusted_proxies: is needed"),
         ('user_header = "X User"', "serve.user_header: name a header"),
         ('trusted_proxies = ["proxy"]', "serve.trusted_proxies: 'proxy'"),
+        ('hosts = [""]', "serve.hosts: '' is no host name"),
+        ('hosts = ["*"]', "serve.hosts: '*' is no host name"),
+        ('hosts = ["erp.example.com:8200"]', "without a port"),
+        ('hosts = ["https://erp.example.com"]', "serve.hosts: 'https"),
         (
             'password = "long enough"\nopenid = { issuer = "https://id" }',
             "serve.openid: stands alone",
@@ -727,11 +731,20 @@ def test_a_schedule_is_read(tmp_path: Path) -> None:
     assert nightly.due.zone.key == "Asia/Shanghai"
 
 
+@pytest.mark.parametrize("name", ["", "  "])
+def test_a_route_has_a_name(tmp_path: Path, name: str) -> None:
+    """A line that names no route would ask for that one."""
+    (fault,) = faults(tmp_path, GOOD.replace("[routes.in]", f'[routes."{name}"]')).faults
+    assert (fault.key, "name of a route" in english(fault.what)) == ("routes", True)
+
+
 @pytest.mark.parametrize(
     ("good", "bad", "key", "what"),
     [
         ('"0 20 * * 1-5"', '"0 25 * * *"', "cron", "bad hour"),
         ('jobs = "inbox"', "jobs = []", "jobs", "not be empty"),
+        ('jobs = "inbox"', 'jobs = ""', "jobs", "not be empty"),
+        ('jobs = "inbox"', 'jobs = ["inbox", " "]', "jobs", "not be empty"),
         ('route = "in"', 'route = "inn"', "route", "did you mean 'in'"),
         ('"20:00-06:00"', '"20-6"', "window", "20:00-06:00"),
         ('route = "in"', 'rout = "in"', "rout", "did you mean 'route'"),

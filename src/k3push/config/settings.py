@@ -25,6 +25,7 @@ from k3push.config.checked_values import (
     Networks,
     OneOrMore,
     Seconds,
+    ServedName,
     SomeSeconds,
     SourceField,
     Steps,
@@ -220,7 +221,7 @@ class ServeSettings(_Section):
     passwords: dict[Name, SecretValue] = Field(default_factory=dict)
     user_header: HeaderName = ""
     trusted_proxies: Networks = ()
-    hosts: tuple[str, ...] = ()
+    hosts: tuple[ServedName, ...] = ()
     metrics_token: SecretValue | None = None
     openid: OpenIdSettings = OpenIdSettings()
 
