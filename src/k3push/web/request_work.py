@@ -171,7 +171,7 @@ class Workshop:
     """Does what is asked of one tenant.
 
     Attributes:
-        settings: The tenant's, as they were when the server began; an execution reads them anew.
+        settings: The tenant's, as its file last said; an execution reads them anew.
         draining: The server ends; nothing is begun any more.
         timetable: Its schedules.
     """
@@ -236,6 +236,15 @@ class Workshop:
         if self._ledger is None:
             raise RuntimeError("the workshop is not open yet")
         return await self._ledger()
+
+    def take(self, settings: Settings) -> None:
+        """Go by other settings of the same ledger and account from now on."""
+        self.settings = self.timetable.settings = settings
+        self.timetable.rests = False
+
+    def rest(self) -> None:
+        """Begin nothing that is due, since there are no settings any more by which it could go."""
+        self.timetable.rests = True
 
     def serve(self, tasks: TaskGroup, ledger: Callable[[], Awaitable[Ledger]]) -> None:
         """Work in *tasks* from now on, and take up what is left."""

@@ -109,6 +109,7 @@ class Timetable:
     Attributes:
         lists: The folder of lists that are kept.
         begin: Has a request seen to.
+        rests: The tenant is gone, or its file has a fault: nothing that is due is begun.
     """
 
     settings: Settings
@@ -116,6 +117,7 @@ class Timetable:
     clock: Clock
     begin: Callable[[Request], None]
     log: Log
+    rests: bool = False
     _looked: datetime | None = field(default=None)
 
     @property
@@ -130,9 +132,10 @@ class Timetable:
 
     async def serve(self, ledger: Callable[[], Any]) -> None:
         """Begin what is due, until cancelled."""
-        while self.schedules and self.is_kept_here:
+        while self.is_kept_here:
             try:
-                await self.look(await ledger())
+                if self.schedules and not self.rests:
+                    await self.look(await ledger())
             except LedgerLostError as error:
                 self.log("workshop.waits", why=str(error))
             await anyio.sleep(LOOK_EVERY_S)

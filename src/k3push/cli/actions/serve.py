@@ -296,8 +296,15 @@ class _Folder:
                 if line not in self.told:
                     errors.print(line, highlight=False, markup=False)
             self.told = frozenset(left)
+            self._let_rest({each.file for each in settings})
             if tenants:
                 ready.take(tenants)
+
+    def _let_rest(self, served: Collection[Path]) -> None:
+        """Begin nothing any more for tenants whose files are gone, or have a fault."""
+        for path in self.known.keys() - served:
+            if (workshop := self.known[path].workshop) is not None:
+                workshop.rest()
 
     async def _tenant(self, settings: Settings, changed: Collection[Path]) -> Tenant:
         before = self.known.get(settings.file)
@@ -308,6 +315,10 @@ class _Folder:
             if self.works and not (same and before and before.acct_id == made.acct_id):
                 receivers = await to_thread.run_sync(receivers_of, settings)
                 made = replace(made, workshop=await self._workshop(settings, receivers))
+                if workshop is not None:
+                    workshop.rest()
+            elif workshop is not None:
+                workshop.take(settings)
             self.known[settings.file] = made
         return self.known[settings.file]
 
