@@ -150,6 +150,15 @@ def scheduled(desk: Desk, scheduler: str, *jobs: str) -> str:
     return ran.out
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such links for everybody")
+def test_a_link_to_the_list_of_each_day_is_followed_each_night(desk: Desk) -> None:
+    """It leads to another list by then, and the one of today would be pushed for ever."""
+    (desk.folder / "today.csv").symlink_to(desk.job(orders(3), "20261128.csv"))
+    printed = scheduled(desk, "cron", "today.csv")
+    assert "/today.csv " in printed
+    assert "20261128.csv" not in printed
+
+
 def test_a_line_of_cron_is_a_command_that_works(desk: Desk, sandbox: Sandbox) -> None:
     """It is pasted as it stands, and names with blanks and percent signs are in it."""
     job = desk.job(orders(3), "两个 50%.csv")

@@ -105,7 +105,8 @@ def nightly(
     """
     config = real(config)
     where = ("--route", route) if route else ()
-    paths = tuple(str(real(Path(job))) for job in jobs) or ("--select",)
+    # A link may lead to another list each night.
+    paths = tuple(str(Path(job).absolute()) for job in jobs) or ("--select",)
     command = (
         *program, "run", *paths, "--config", str(config), *where,
         "--yes", "--quiet", "--overlap", "wait",
