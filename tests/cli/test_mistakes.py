@@ -160,7 +160,10 @@ SETTINGS = {
         "password", "password = { env = 'NOT_SET' }", "erp.password", "NOT_SET is not set"
     ),
     "password-file-missing": bad_key(
-        "password", "password = { file = 'nowhere' }", "erp.password", "file gave no secret"
+        "password",
+        "password = { file = 'nowhere' }",
+        "erp.password",
+        "file gave no secret (No such file",
     ),
     "password-command-fails": bad_key(
         "password", "password = { command = ['k3push-none'] }", "erp.password", "command gave"

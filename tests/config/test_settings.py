@@ -525,6 +525,24 @@ def test_a_keyring_without_the_secret_is_a_fault_of_the_settings(
         secret.resolve("erp.password", tmp_path / "config.toml")
 
 
+@pytest.mark.parametrize(
+    ("where", "told"),
+    [
+        (f'{{ file = "no/{SECRET}" }}', r"file gave no secret \(No such file"),
+        (f'{{ command = ["no-such-program", "{SECRET}"] }}', r"gave no secret \(No such file"),
+        (
+            f"{{ command = ['{sys.executable}', '-c', 'print(\"{SECRET}\"); exit(3)'] }}",
+            r"gave no secret \(exit 3\)",
+        ),
+    ],
+)
+def test_a_secret_that_is_not_there_says_why(tmp_path: Path, where: str, told: str) -> None:
+    """A kind of exception was named, which is for those who know Python."""
+    with refused(SettingsError, told) as caught:
+        secret_of(tmp_path, where).resolve("erp.password", tmp_path / "config.toml")
+    assert SECRET not in english(str(caught.value))
+
+
 def test_each_user_has_a_secret_of_its_own(tmp_path: Path) -> None:
     """With an application's secret the users need none."""
     more = '[[erp.identities]]\nusername = "api2"\npassword = { keyring = "two" }\n[run]'

@@ -74,8 +74,8 @@ class Secret:
             what = remark("secret.slow", seconds=patience_s)
             raise SettingsError(str(config), [Fault(key, None, what)]) from None
         except (OSError, ValueError, subprocess.SubprocessError, ImportError) as error:
-            # The error of a command may hold its output; its kind says enough.
-            what = remark("secret.none", kind=self.kind, why=type(error).__name__)
+            # What stands there may be the secret itself, so that the kind says enough.
+            what = remark("secret.none", kind=self.kind, why=_why(error))
             raise SettingsError(str(config), [Fault(key, None, what)]) from None
         if not found:
             raise SettingsError(str(config), [Fault(key, None, self._why_nothing())])
@@ -108,6 +108,15 @@ class Secret:
                 return _from_keyring(str(self._where))
             case _:
                 return str(self._where)
+
+
+def _why(error: Exception) -> str:
+    """Say why there is no secret; the error of a command may hold its output."""
+    if isinstance(error, subprocess.CalledProcessError):
+        return f"exit {error.returncode}"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return type(error).__name__
 
 
 def _from_keyring(name: str) -> str:
