@@ -68,6 +68,20 @@ def check_output(
         raise Problem(remark("output.ours", path=place, what=remark(f"output.taken.{what}")))
 
 
+def see_writable(path: Path) -> None:
+    """See that a file can be made, before an hour of looks or a page of questions.
+
+    Raises:
+        Problem: It cannot.
+    """
+    try:
+        with named(path).part():
+            pass
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise Problem(remark("output.unusable", path=path, why=why)) from error
+
+
 def cure_of_results(error: OSError) -> str:
     """Say what is to be done where the results of a run could not be written, as a remark."""
     match error.errno:

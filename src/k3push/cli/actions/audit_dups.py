@@ -16,7 +16,6 @@ import anyio.to_thread
 
 from k3push.adapters.erp.inspection import Inspector
 from k3push.adapters.names_on_disk import names_on_disk
-from k3push.adapters.output_files import named
 from k3push.cli.actions.push_runs import Runner
 from k3push.cli.console.looking import Looking
 from k3push.cli.console.signals import on_interrupt
@@ -47,7 +46,7 @@ from k3push.runs.stop import Cause, Stop, stopping
 from k3push.wiring.job_lists import JobOptions, opened_jobs, routes_of
 from k3push.wiring.notifying import recipients, send_word
 from k3push.wiring.open_ledger import is_there, ledger_of
-from k3push.wiring.outputs import check_output
+from k3push.wiring.outputs import check_output, see_writable
 from k3push.wiring.selected_bills import Selector
 from k3push.words.language import harmless_json
 
@@ -106,11 +105,7 @@ class Auditor:
         check_output(path, settings=[self._settings], jobs=self._options.jobs)
         if path.suffix.lower() not in WRITERS:
             raise Problem(remark("audit.bad_form", path=path, known=", ".join(WRITERS)))
-        try:
-            with named(path).part():
-                pass
-        except OSError as error:
-            raise Problem(remark("error.file", path=path, why=error.strerror or error)) from error
+        see_writable(path)
 
     async def run(self) -> Exit:
         """Look at the bills, tell what was found, and say so by the exit code."""
