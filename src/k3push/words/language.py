@@ -6,7 +6,6 @@ import locale
 import os
 import re
 import shlex
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -92,7 +91,11 @@ _TYPED = re.compile(r"\{(\w+):\$\}")
 def _typed(path: str) -> str:
     """Return a path as a person can type it behind a command, in most shells."""
     path = f".{os.sep}{path}" if path.startswith("-") else path
-    return subprocess.list2cmdline([path]) if os.name == "nt" else shlex.quote(path)
+    if os.name != "nt":
+        return shlex.quote(path)
+    from subprocess import list2cmdline  # noqa: PLC0415  # few commands say such a sentence
+
+    return list2cmdline([path])
 
 
 _FACT = re.compile(r"\{[^}]*\}")

@@ -123,8 +123,8 @@ async def serve(options: ServeOptions, say: Say) -> Exit:
         port: int = listener.getsockname()[1]
         log = _logger(loggers)
         folder = _Folder(options, say, log, works=works, fleet=fleet, told=frozenset(left))
-        tenants = [await folder.begin(*each) for each in told]
         folder.lacking = set(lacking)
+        tenants = await folder.begin(told, errors)
         async with dashboard(
             tenants,
             # Cookies know no ports, and two dashboards of one machine must not share one.
@@ -252,11 +252,34 @@ class _Folder:
     lacking: set[Path] = field(default_factory=set)
     _seen: Mapping[Path, tuple[int, int, int]] = field(default_factory=dict)
 
-    async def begin(self, settings: Settings, receivers: Receivers) -> Tenant:
-        """Show a tenant for the first time."""
-        workshop = await self._workshop(settings, receivers) if self.works else None
-        self.known[settings.file] = _tenant(settings, workshop)
-        return self.known[settings.file]
+    async def begin(
+        self, tenants: Sequence[tuple[Settings, Receivers]], errors: Console
+    ) -> list[Tenant]:
+        """Show tenants for the first time; one of a folder that lacks something comes later.
+
+        Raises:
+            LedgerLostError: The queue of all of them, or of one that was named for itself, is away.
+            Problem: Likewise, no worker can share the ledger.
+        """
+        begun: list[Tenant] = []
+        faults: list[Problem | LedgerLostError] = []
+        for settings, receivers in tenants:
+            try:
+                workshop = await self._workshop(settings, receivers) if self.works else None
+            except (Problem, LedgerLostError) as error:
+                if settings.file in self.options.configs or self.options.tenants is None:
+                    raise
+                faults.append(error)
+                self.lacking.add(settings.file)
+                line = self.say("worker.faulty", why=error)
+                self.told |= {line}
+                errors.print(line, highlight=False, markup=False)
+                continue
+            self.known[settings.file] = _tenant(settings, workshop)
+            begun.append(self.known[settings.file])
+        if not begun and faults:
+            raise faults[0]
+        return begun
 
     async def _workshop(self, settings: Settings, receivers: Receivers) -> Workshop:
         hand_over = await self.fleet.hand_over(settings) if self.fleet else None
