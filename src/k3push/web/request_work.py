@@ -239,12 +239,12 @@ class Workshop:
 
     def take(self, settings: Settings) -> None:
         """Go by other settings of the same ledger and account from now on."""
-        self.settings = self.timetable.settings = settings
-        self.timetable.rests = False
+        self.settings = settings
+        self.timetable.take(settings)
 
     def rest(self) -> None:
         """Begin nothing that is due, since there are no settings any more by which it could go."""
-        self.timetable.rests = True
+        self.timetable.rest()
 
     def serve(self, tasks: TaskGroup, ledger: Callable[[], Awaitable[Ledger]]) -> None:
         """Work in *tasks* from now on, and take up what is left."""
