@@ -283,7 +283,9 @@ class AsyncSession(RunActions):
             limit: So many bills at most; the others stay `planned`.
         """
         with _said():
-            executor = self._make(RunOptions(because=again_because, limit=limit))
+            if limit is not None and limit < 1:
+                raise Problem(remark("api.limit", limit=limit))
+            executor = self._make(RunOptions(because=again_because.strip(), limit=limit))
             with self._listed(bills, route) as (jobs, how):
                 routes = await self._routes(jobs, how)
                 chosen = list(routes.values())[:1]
@@ -292,7 +294,7 @@ class AsyncSession(RunActions):
                     runs = await self._open_each(executor, names, jobs, routes, chosen)
                 else:
                     listed = list(jobs[0].read())
-                    runs = [await self._open(executor, chosen[0], listed, again_because)]
+                    runs = [await self._open(executor, chosen[0], listed, again_because.strip())]
             (ending,) = await executor.execute_each(self._ledger, runs)
             return _result(ending)
 
@@ -325,11 +327,11 @@ class AsyncSession(RunActions):
 
         Args:
             run: Its id.
-            states: Only bills in one of these; none for all.
+            states: Only bills in one of these, or in this one; none for all.
         """
         with _said():
+            wanted = _states_in(states)
             found = await self._run(run)
-            wanted = [State(state) for state in states]
             pages = followed_pages_of(self._ledger, found, wanted)
             return [_row(each) async for page in pages for each in page]
 
@@ -340,6 +342,9 @@ class AsyncSession(RunActions):
         self, bills: Bills, route: str | None
     ) -> Iterator[tuple[list[JobSource], JobOptions]]:
         how = JobOptions(route=route)
+        # A text is a list of letters to Python, and each of them may be a bill.
+        if isinstance(bills, str | bytes | Bill):
+            raise Problem(remark("api.one_bill"))
         if isinstance(bills, Path):
             with opened_jobs([str(bills)], how, _warn) as jobs:
                 yield jobs, how
@@ -542,6 +547,11 @@ def _said() -> Iterator[None]:
 
 def _listed_as(bill: str | Bill, line: int) -> Listed:
     wanted = bill if isinstance(bill, Bill) else Bill(bill)
+    texts: tuple[object, ...] = (wanted.number, wanted.id)
+    for text in texts:
+        if not isinstance(text, str):  # of a program that no type checker reads
+            why = remark("job.not_a_number", value=repr(text))
+            raise Problem(remark("note.place", place=str(line), why=why))
     number, id_ = tidy(wanted.number), internal_id(tidy(wanted.id))
     if id_ is None:
         why = remark("job.bad_id", value=wanted.id)
@@ -550,6 +560,14 @@ def _listed_as(bill: str | Bill, line: int) -> Listed:
         why = remark(f"job.{wrong.code}", **wrong.facts)
         raise Problem(remark("note.place", place=str(line), why=why))
     return Listed(line, BillNumber(number), id=id_)
+
+
+def _states_in(states: Collection[State | str]) -> list[State]:
+    named = [states] if isinstance(states, str) else states  # else of its letters
+    known = {state.value: state for state in State}
+    if wrong := [each for each in named if each not in known]:
+        raise Problem(remark("api.no_state", text=str(wrong[0]), known=", ".join(known)))
+    return [known[each] for each in named]
 
 
 def _planned(seen: Foreseen) -> PlannedBill:

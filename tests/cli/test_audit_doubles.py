@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -149,6 +150,15 @@ def test_a_mistake_is_named(used: Desk, capsys: Capture, arguments: list[str], w
     used.write("a.csv", "CGDD0000001\n")
     assert run(("audit-dups", *arguments), "en") == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("used")
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="no folder that takes no file")
+def test_a_folder_that_takes_no_file_is_named_before_any_look(capsys: Capture) -> None:
+    """After an hour of looks it ended with 2, and whether there were doubles was not told."""
+    assert run(("audit-dups", "--output", "/proc/doubles.csv"), "en") == 2
+    said = capsys.readouterr()
+    assert (said.out, "/proc/doubles.csv" in said.err) == ("", True), said
 
 
 def test_a_route_whose_documents_cannot_be_asked_for_is_named(

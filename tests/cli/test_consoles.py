@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.cli.terminal import Desk, Sandbox, orders
+from tests.cli.terminal import Desk, Sandbox, end, orders
 
 ENCODINGS = ["gbk", "cp936", "ascii", "utf-16"]
 
@@ -74,6 +74,20 @@ def test_streams_that_are_closed_or_full_end_no_run(
     assert ("No space left" in ran.stderr) == (closed == "> /dev/full"), ran
     assert [row["state"] for row in desk.rows()] == ["pushed", "pushed"]
     assert desk.k3push("ledger", "check").exit == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps a folder that somebody is in")
+def test_a_folder_that_is_gone_ends_no_command(desk: Desk, sandbox: Sandbox) -> None:
+    """A timer, or a shell that somebody has left open, may stand in one."""
+    desk.configure(sandbox.url)
+    job = desk.folder / desk.job(orders(2))
+    gone = ("sh", "-c", 'mkdir gone; cd gone; rmdir ../gone; exec "$@"', "sh")
+    config = ("--config", str(desk.folder / "config.toml"))
+    ran = end(desk.begin("run", str(job), *config, wrapper=gone))
+    assert (ran.exit, "Traceback" in ran.err) == (0, False), ran
+    for command in (("status",), ("export", "--output", "-"), ("export", "--output", "a.csv")):
+        looked = end(desk.begin(*command, *config, wrapper=gone))
+        assert (looked.exit, "Traceback" in looked.err) == (2 * ("a.csv" in command), False), looked
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="arguments of Windows are text")

@@ -21,6 +21,7 @@ from tests.cli.terminal import (
     orders,
     until,
 )
+from tests.forked import path_of_ours
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 
@@ -135,6 +136,47 @@ def test_one_interrupt_waits_for_open_calls(
     resumed = resume(desk)
     assert (resumed.exit, resumed.said["counts"]) == (0, {"pushed": 200}), resumed
     assert_all_once(desk.rows(), slow.truth(), NUMBERS)
+
+
+def test_a_terminal_that_closes_is_an_interrupt(desk: Desk, slow: Sandbox) -> None:
+    """A lost line left a number `sent`, and `resume` had to wait for its whole window.
+
+    Shell and system both say so, and what is written to it then is nobody's concern.
+    """
+    desk.configure(slow.url)
+    options = (desk.job(NUMBERS), "--yes", "--chunk-size", "5", "--concurrency", "3")
+    ours, theirs = os.openpty()
+    with os.fdopen(ours, "rb"):
+        process = subprocess.Popen(  # noqa: S603  # our own interpreter
+            [sys.executable, "-m", "k3push", "run", *options],
+            cwd=desk.folder,
+            env={**path_of_ours(), **desk.environment, "HOME": str(desk.folder), "TERM": "xterm"},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+        )
+        os.close(theirs)
+        until(lambda: slow.made() >= 15)
+    for _ in range(2):
+        process.send_signal(signal.SIGHUP)
+    assert process.wait(60) == 5
+    rows = desk.rows()
+    assert {row["state"] for row in rows} == {"planned", "pushed"}
+    assert_true(rows, slow.truth())
+    resumed = resume(desk)
+    assert (resumed.exit, resumed.said["counts"]) == (0, {"pushed": 200}), resumed
+    assert_all_once(desk.rows(), slow.truth(), NUMBERS)
+
+
+def test_under_nohup_a_hang_up_means_nothing(desk: Desk, slow: Sandbox) -> None:
+    """The run goes on to its end, as whoever typed it wished."""
+    desk.configure(slow.url)
+    ignoring = ("sh", "-c", 'trap "" HUP; exec "$@"', "sh")
+    process = desk.begin("run", desk.job(NUMBERS), "--json", wrapper=ignoring)
+    until(lambda: slow.made() > 0)
+    process.send_signal(signal.SIGHUP)
+    ran = end(process)
+    assert (ran.exit, ran.said["counts"]) == (0, {"pushed": 200}), ran
 
 
 @pytest.fixture

@@ -161,3 +161,11 @@ def six_commands(name: str) -> str:
         r"^```\n(k3push init\n.*?)^```", (ROOT / name).read_text("utf-8"), re.MULTILINE | re.DOTALL
     )
     return str(block)
+
+
+@pytest.mark.parametrize("place", ["nowhere/config.toml", "taken/config.toml"])
+def test_a_place_that_takes_no_file_is_named_before_any_question(desk: Desk, place: str) -> None:
+    """Ten questions and a password later, nothing was written."""
+    desk.write("taken", "a file, where a folder should be")
+    ran = desk.k3push("init", "--config", place, given="")
+    assert (ran.exit, "cannot be written" in ran.err, "Address" in ran.err) == (2, True, False), ran

@@ -160,7 +160,10 @@ SETTINGS = {
         "password", "password = { env = 'NOT_SET' }", "erp.password", "NOT_SET is not set"
     ),
     "password-file-missing": bad_key(
-        "password", "password = { file = 'nowhere' }", "erp.password", "file gave no secret"
+        "password",
+        "password = { file = 'nowhere' }",
+        "erp.password",
+        "file gave no secret (No such file",
     ),
     "password-command-fails": bad_key(
         "password", "password = { command = ['k3push-none'] }", "erp.password", "command gave"
@@ -234,6 +237,23 @@ ARGUMENTS = {
     "max-duration": bad_words(*RUN, "--max-duration", "soon", named=("soon", "90s")),
     "again": bad_words(*RUN, "--again", named=("--because",)),
     "again-of-apply": bad_words("apply", "x", "--again", named=("--because",)),
+    "again-of-a-blank-reason": bad_words(*RUN, "--again", "--because", " ", named=("empty",)),
+    "because-without-again": bad_words(*RUN, "--because", "x", named=("--again", "missing")),
+    "because-without-as": bad_words("settle", "--because", "x", named=("--as", "missing")),
+    "settle-two-runs": bad_words("settle", "A", "B", named=("one run", "--as")),
+    "select-and-column": bad_words("run", "--select", "--column", "x", named=("--column",)),
+    "plan-select-and-sheet": bad_words("plan", "--select", "--sheet", "x", named=("--sheet",)),
+    "audit-of-no-lists": bad_words("audit-dups", "--skip-bad-lines", named=("--skip-bad-lines",)),
+    "empty-job": bad_words("run", "", "--yes", named=("empty", "variable")),
+    "empty-job-of-several": bad_words("run", "orders.csv", "", named=("empty",)),
+    "empty-job-of-a-plan": bad_words("plan", "", named=("empty",)),
+    "empty-job-of-a-timer": bad_words(
+        "schedule", "", "--at", "20:00", "--for", "cron", named=("empty",)
+    ),
+    "empty-run": bad_words("retry", "", named=("empty",)),
+    "empty-reason": bad_words("retry", "--reason", "", named=("empty",)),
+    "empty-config": bad_words("status", "--config=", named=("empty",)),
+    "empty-tenants": bad_words("serve", "--tenants", "", named=("empty",)),
     "option-without-value": bad_words(*RUN, "--route", named=("--route", "requires an argument")),
     "resume-nothing": bad_words("resume", named=("ledger.db", "no ledger yet")),
     "retry-nothing": bad_words("retry", "20261125", named=("ledger.db", "no ledger yet")),

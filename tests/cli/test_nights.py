@@ -118,15 +118,24 @@ def test_a_failing_notification_fails_no_run(desk: Desk, sandbox: Sandbox) -> No
     assert sum(TOKEN.encode() in content for content in written) == 1, "config.toml alone"
 
 
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        (f"dingtak://{TOKEN}", "dingtak://"),
+        (f"mailto://me:{TOKEN}[@example.com", "mailto://"),
+        (f"mailt://me:{TOKEN}@a\u2100b/x", "mailt://"),
+        (TOKEN, "?"),
+    ],
+)
 def test_an_address_that_no_service_knows_is_said_before_anything_is_sent(
-    desk: Desk, untouched: Sandbox
+    desk: Desk, untouched: Sandbox, address: str, shown: str
 ) -> None:
-    """A mistake in the settings must not show itself at the end of the night."""
-    desk.configure(untouched.url, more=notify(f'["dingtak://{TOKEN}"]'))
+    """A mistake in the settings must not show itself at the end of the night, nor the token."""
+    desk.configure(untouched.url, more=notify(f'["{address}"]'))
     ran = desk.k3push("run", desk.job(orders(3)))
     assert ran.exit == 2, ran
     assert "notify.urls" in ran.err
-    assert "dingtak://" in ran.err
+    assert shown in ran.err
     assert TOKEN not in ran.text
 
 
@@ -139,6 +148,15 @@ def scheduled(desk: Desk, scheduler: str, *jobs: str) -> str:
     ran = desk.k3push("schedule", "--at", "20:05", "--for", scheduler, *jobs)
     assert ran.exit == 0, ran
     return ran.out
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such links for everybody")
+def test_a_link_to_the_list_of_each_day_is_followed_each_night(desk: Desk) -> None:
+    """It leads to another list by then, and the one of today would be pushed for ever."""
+    (desk.folder / "today.csv").symlink_to(desk.job(orders(3), "20261128.csv"))
+    printed = scheduled(desk, "cron", "today.csv")
+    assert "/today.csv " in printed
+    assert "20261128.csv" not in printed
 
 
 def test_a_line_of_cron_is_a_command_that_works(desk: Desk, sandbox: Sandbox) -> None:

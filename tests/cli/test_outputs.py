@@ -133,7 +133,7 @@ def test_what_is_no_file_is_said_so(
 
 
 @pytest.mark.usefixtures("used")
-@pytest.mark.parametrize("job", [".", "..", "/", ""])
+@pytest.mark.parametrize("job", [".", "..", "/"])
 def test_a_plan_of_a_folder_is_refused_as_a_folder(
     capsys: pytest.CaptureFixture[str], job: str
 ) -> None:
@@ -241,6 +241,37 @@ def test_standard_output_takes_an_export_behind_what_it_has(used: Desk, name: st
         "number",
         "CGDD0000001",
     )
+
+
+@pytest.mark.parametrize("command", STREAMED)
+def test_a_hyphen_is_standard_output(used: Desk, command: str) -> None:
+    """As with `gh` and `rclone`; a file of that name was written, and the pipe got nothing."""
+    ran = end(begin(used.folder, *STREAMED[command]("-")))
+    assert ran.exit == 0, ran
+    assert WRITTEN[command].decode() in ran.out
+    assert not (used.folder / "-").exists()
+
+
+@pytest.mark.usefixtures("used")
+@pytest.mark.parametrize(
+    "types",
+    [
+        COMMANDS["plan"]("-"),
+        COMMANDS["audit"]("-"),
+        COMMANDS["log"]("-"),
+        ("demo", "--output", "-"),
+        ("select", "--json", "--output", "-"),
+    ],
+    ids=lambda types: "-".join(types[:2]),
+)
+def test_what_does_not_go_to_standard_output_says_so(
+    capsys: pytest.CaptureFixture[str], types: tuple[str, ...]
+) -> None:
+    """A plan is read again, and a log or a demo's folder is no stream; no file is called `-`."""
+    assert run(types, "en") == 2
+    said = capsys.readouterr()
+    assert (said.out, "standard output" in said.err) == ("", True), said
+    assert not Path("-").exists()
 
 
 @pytest.mark.usefixtures("used")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -95,6 +96,22 @@ def test_a_bill_that_the_plan_left_out_is_not_pushed(desk: Desk, sandbox: Sandbo
     ran = desk.k3push("apply", PLAN, "--json")
     assert (ran.exit, ran.said["counts"]) == (0, {"already": 1, "pushed": 2}), ran
     assert_all_once(desk.rows(ran.said["run"]), sandbox.truth(), orders(3))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="its shells quote in other ways")
+@pytest.mark.parametrize("name", ["my list.csv", "-list.csv", "采购'单.csv"])
+def test_what_a_plan_says_is_to_be_typed_can_be_typed(
+    desk: Desk, sandbox: Sandbox, name: str
+) -> None:
+    """A blank made two words of it, and a hyphen an option."""
+    desk.configure(sandbox.url)
+    desk.job(orders(2), name)
+    planned = desk.k3push("plan", f"./{name}")
+    assert planned.exit == 0, planned
+    program, *words = shlex.split(planned.out.splitlines()[-1].partition(": ")[2])
+    assert program == "k3push"
+    applied = desk.k3push(*words)
+    assert applied.exit == 0, applied
 
 
 def test_a_plan_is_applied_once(desk: Desk, sandbox: Sandbox) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,6 +35,8 @@ def test_a_list_is_pushed_seen_and_retried(desk: Desk, sandbox: Sandbox) -> None
         assert [row.number for row in rows] == [*orders(3), "CGDD9999999"]
         assert all(row.targets[0].number for row in rows[:3])
         (refused,) = session.rows(result.run, ["rejected"])
+        assert session.rows(result.run, "rejected") == [refused]
+        assert session.rows(result.run, k3push.State.REJECTED) == [refused]
         assert bool(refused.cure)
         assert session.retry(result.run).counts == result.counts
         assert session.settle(result.run).exit == result.exit
@@ -86,6 +89,8 @@ def test_what_cannot_be_begun_is_one_kind_of_error(desk: Desk, tmp_path: Path) -
         k3push.push(["A"], config=tmp_path / "none.toml")
     desk.configure("http://127.0.0.1:9/K3Cloud/", more=SALES_ROUTE)
     config = desk.folder / "config.toml"
+    # What a program passes that no type checker reads.
+    slips: Any = (k3push.Bill("A"), b"17", [17], [None])
     with k3push.open(config) as session:
         wrong: list[tuple[scripting.Bills, str | None, str]] = [
             (["A"], None, "po-instock"),
@@ -95,12 +100,22 @@ def test_what_cannot_be_begun_is_one_kind_of_error(desk: Desk, tmp_path: Path) -
             ([""], "po-instock", "empty"),
             ([], "po-instock", "python"),
             (Path("none.csv"), "po-instock", "none.csv"),
+            ("17", "po-instock", "no list"),
+            *((slip, "po-instock", "no list|not text") for slip in slips),
         ]
         for bills, route, what in wrong:
             with pytest.raises(k3push.K3pushError, match=what):
                 session.run(bills, route=route)
+            with pytest.raises(k3push.K3pushError, match=what):
+                session.plan(bills, route=route)
+        for limit in (0, -1):
+            with pytest.raises(k3push.K3pushError, match="limit"):
+                session.run(["A"], route="po-instock", limit=limit)
         with pytest.raises(k3push.K3pushError, match="run"):
             session.rows("none")
+        for states in ("done", ["done"], [""]):
+            with pytest.raises(k3push.K3pushError, match="no state"):
+                session.rows("none", states)
         result = session.run(["A"], route="po-instock")
         assert (result.exit, bool(result.causes)) == (k3push.Exit.UNREACHABLE, True)
     with pytest.raises(RuntimeError):

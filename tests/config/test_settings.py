@@ -506,7 +506,15 @@ def test_a_secret_comes_from_the_keyring(tmp_path: Path, monkeypatch: pytest.Mon
     assert keyring.asked == [("k3push", "erp")]
 
 
-@pytest.mark.parametrize("keyring", [None, Keyring(None), Keyring(Keyring.KeyringError("locked"))])
+@pytest.mark.parametrize(
+    "keyring",
+    [
+        None,
+        Keyring(None),
+        Keyring(Keyring.KeyringError("locked")),
+        Keyring(RuntimeError("of a back end")),
+    ],
+)
 def test_a_keyring_without_the_secret_is_a_fault_of_the_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keyring: ModuleType | None
 ) -> None:
@@ -515,6 +523,24 @@ def test_a_keyring_without_the_secret_is_a_fault_of_the_settings(
     secret = secret_of(tmp_path, '{ keyring = "erp" }')
     with refused(SettingsError, r"erp\.password: keyring"):
         secret.resolve("erp.password", tmp_path / "config.toml")
+
+
+@pytest.mark.parametrize(
+    ("where", "told"),
+    [
+        (f'{{ file = "no/{SECRET}" }}', r"file gave no secret \(No such file"),
+        (f'{{ command = ["no-such-program", "{SECRET}"] }}', r"gave no secret \(No such file"),
+        (
+            f"{{ command = ['{sys.executable}', '-c', 'print(\"{SECRET}\"); exit(3)'] }}",
+            r"gave no secret \(exit 3\)",
+        ),
+    ],
+)
+def test_a_secret_that_is_not_there_says_why(tmp_path: Path, where: str, told: str) -> None:
+    """A kind of exception was named, which is for those who know Python."""
+    with refused(SettingsError, told) as caught:
+        secret_of(tmp_path, where).resolve("erp.password", tmp_path / "config.toml")
+    assert SECRET not in english(str(caught.value))
 
 
 def test_each_user_has_a_secret_of_its_own(tmp_path: Path) -> None:
@@ -650,6 +676,10 @@ def test_the_ledgers_password_may_be_kept_where_others_are(tmp_path: Path) -> No
         ('user_header = "X-User"', "serve.trusted_proxies: is needed"),
         ('user_header = "X User"', "serve.user_header: name a header"),
         ('trusted_proxies = ["proxy"]', "serve.trusted_proxies: 'proxy'"),
+        ('hosts = [""]', "serve.hosts: '' is no host name"),
+        ('hosts = ["*"]', "serve.hosts: '*' is no host name"),
+        ('hosts = ["erp.example.com:8200"]', "without a port"),
+        ('hosts = ["https://erp.example.com"]', "serve.hosts: 'https"),
         (
             'password = "long enough"\nopenid = { issuer = "https://id" }',
             "serve.openid: stands alone",
@@ -719,11 +749,20 @@ def test_a_schedule_is_read(tmp_path: Path) -> None:
     assert nightly.due.zone.key == "Asia/Shanghai"
 
 
+@pytest.mark.parametrize("name", ["", "  "])
+def test_a_route_has_a_name(tmp_path: Path, name: str) -> None:
+    """A line that names no route would ask for that one."""
+    (fault,) = faults(tmp_path, GOOD.replace("[routes.in]", f'[routes."{name}"]')).faults
+    assert (fault.key, "name of a route" in english(fault.what)) == ("routes", True)
+
+
 @pytest.mark.parametrize(
     ("good", "bad", "key", "what"),
     [
         ('"0 20 * * 1-5"', '"0 25 * * *"', "cron", "bad hour"),
         ('jobs = "inbox"', "jobs = []", "jobs", "not be empty"),
+        ('jobs = "inbox"', 'jobs = ""', "jobs", "not be empty"),
+        ('jobs = "inbox"', 'jobs = ["inbox", " "]', "jobs", "not be empty"),
         ('route = "in"', 'route = "inn"', "route", "did you mean 'in'"),
         ('"20:00-06:00"', '"20-6"', "window", "20:00-06:00"),
         ('route = "in"', 'rout = "in"', "rout", "did you mean 'route'"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -223,7 +224,7 @@ async def test_a_run_whose_asker_died_before_it_had_a_job_is_not_lost(
 
 
 @pytest.mark.parametrize("listed", [True, False])
-@pytest.mark.parametrize("wrong", [LOST, SettingsError("acme.toml", [])])
+@pytest.mark.parametrize("wrong", [LOST, SettingsError("acme.toml", []), KeyError("a defect")])
 async def test_what_is_wrong_with_one_tenants_ledger_holds_up_no_other_tenant(
     postgres_url: str, tmp_path: Path, wrong: Exception, *, listed: bool
 ) -> None:
@@ -244,6 +245,31 @@ async def test_what_is_wrong_with_one_tenants_ledger_holds_up_no_other_tenant(
         await outcome(queue, "basf", "r2")
         (row,) = await queue.all("run", tenant="acme", run="r1")
     assert row["outcome"] is None
+
+
+class Unread(FakeWork):
+    """The folder of tenants brings up a defect, once they are served."""
+
+    looks = 0
+
+    async def tenants(self) -> Mapping[str, Tenant]:
+        """Read the folder."""
+        self.looks += 1
+        if self.looks > 1:
+            raise RuntimeError("a circle of links")
+        return await FakeWork.tenants(self)
+
+
+async def test_a_defect_that_a_file_brings_up_ends_no_worker(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """Every worker of the fleet reads that file, and no run of any tenant went on."""
+    work = Unread({"acme": tenant(tmp_path, postgres_url)})
+    async with serving(worker(work, postgres_url)) as queue:
+        await until(lambda: work.looks > 2)
+        await ask(queue, "acme", "r1")
+        await outcome(queue, "acme", "r1")
+    assert work.said.count("worker.unread") == 1
 
 
 class Hanging(FakeWork):

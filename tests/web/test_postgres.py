@@ -17,6 +17,7 @@ from tests.reporting.pages import NOON, RUN, UP
 from tests.web.server import Serve
 
 DOUBTED = BillNumber("CGDD-LOST")
+UNREACHED = "http://127.0.0.1:9/K3Cloud/"
 
 
 async def fill(url: str, acct_id: str) -> None:
@@ -78,3 +79,24 @@ def test_tenants_of_one_database_are_watched_controlled_and_settled_apart(
             metrics = browser.get("/metrics").text
             assert 'k3push_run_exit_code{route="po-instock",tenant="a"} 5.0' in metrics
             assert 'k3push_unknown_numbers{route="po-instock",tenant="b"} 0.0' in metrics
+
+
+def test_a_tenant_that_no_worker_can_serve_keeps_no_server_from_beginning(
+    desk: Desk, serve: Serve, postgres_url: str
+) -> None:
+    """Its ledger is a file, or its queue is away; the others are shown, and it is named."""
+    (desk.folder / "tenants").mkdir()
+    away = "postgresql://u@127.0.0.1:9/d"
+    ledgers = {"a": "sqlite:///ledger.db", "b": postgres_url, "c": away}
+    for name, url in ledgers.items():
+        own = {"acct_id": f'acct_id = "{name}"'}
+        desk.configure(UNREACHED, lines=own, more=f"\n[ledger]\nurl = {json.dumps(url)}\n")
+        (desk.folder / "config.toml").rename(desk.folder / "tenants" / f"{name}.toml")
+    served = serve("--tenants", "tenants", "--enqueue")
+    with httpx.Client(base_url=served.base, trust_env=False, timeout=20) as browser:
+        browser.get(served.address)
+        shown = browser.get("/").text
+        assert [name for name in ledgers if f"/t/{name}/" in shown] == ["b"]
+    told = served.stop().err
+    assert "machines cannot share an SQLite ledger" in told
+    assert "127.0.0.1:9" in told

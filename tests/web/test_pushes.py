@@ -31,7 +31,9 @@ from k3push.runs.request_stages import (
 )
 from k3push.simulator import build
 from k3push.simulator.script import Channel
+from k3push.web.request_origin import origin_of_selection
 from k3push.web.request_work import Workshop
+from k3push.web.timetable import Timetable
 from k3push.web.uploads import MOST_PASTED_BYTES, MOST_UPLOAD_BYTES
 from tests.runs.office import NOON, orders, sandbox, steps
 from tests.web.shop import (
@@ -408,6 +410,29 @@ def test_what_others_do_about_a_request_that_fails_ends_no_server(
     played(push, Shop(tmp_path))
 
 
+def test_a_defect_beside_the_requests_of_a_tenant_ends_no_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other tenants are served by the same process, and it is tried again."""
+    tries = []
+
+    async def fail(*_: object) -> None:
+        tries.append("")
+        raise KeyError("a schedule")
+
+    async def push(shop: Shop, home: House) -> None:
+        async with signed_in(home, "li") as li:
+            await send_list(li, "CGDD0000000")
+            await shop.until("planned")
+            await anyio.sleep(60)
+            assert (await li.get("/")).status_code == 200
+        assert len(tries) > 1
+        assert "workshop.failed" in {event for event, _ in shop.logged}
+
+    monkeypatch.setattr(Timetable, "serve", fail)
+    played(push, Shop(tmp_path))
+
+
 def test_a_plan_whose_list_or_settings_have_changed_is_not_pushed(tmp_path: Path) -> None:
     """What was approved is what was seen."""
 
@@ -462,6 +487,28 @@ def test_two_servers_that_plan_one_request_keep_one_plan(tmp_path: Path) -> None
             await press(li, "/plans/two", "/plans/two/approve")
             asked = await shop.until("ended")
             assert await shop.counts(asked.runs[0]) == {State.PUSHED: 3}
+
+    in_time(visit)
+
+
+def test_two_servers_that_select_for_one_request_keep_lists_of_their_own(tmp_path: Path) -> None:
+    """The plan of one is bound to its list, which the other's took the place of."""
+    shop = Shop(tmp_path)
+    named = tmp_path / "lists" / "two" / "selected.csv"
+    how = {"route": "po-instock", **origin_of_selection()}
+    both = Request("two", Kind.PUSH, "li", NOON, Stage.PLANNING, jobs=[str(named)], how=how)
+
+    async def visit() -> None:
+        await put_request(shop.ledger, both)
+        async with shop.open() as home, shop.open(), signed_in(home, "li") as li:
+            asked = await shop.until("planned")
+            await anyio.sleep(60)
+            lists = sorted(named.parent.glob("*.csv"))
+            assert (len(lists), Path(asked.jobs[0]) in lists) == (2, True)
+            for each in set(lists) - {Path(asked.jobs[0])}:
+                each.write_text("number\nCGDD0000001\n", "utf-8")  # it has found something else
+            await press(li, "/plans/two", "/plans/two/approve")
+            await shop.until("ended")
 
     in_time(visit)
 
@@ -714,6 +761,42 @@ def test_a_plan_is_taken_away_as_a_table_and_as_a_file(tmp_path: Path) -> None:
             assert asked.seen["routes"][0]["fates"] == {"blocked": 1}
             plan = await wang.get(f"{url}/files/plan.jsonl")
             assert plan.text.startswith('{"k3push_plan":')
+
+    played(push, Shop(tmp_path))
+
+
+def edited(plan: Path, edit: str) -> None:
+    """Do something to a plan that its server does not know of."""
+    text = plan.read_text("utf-8")
+    match edit:
+        case "cut":
+            plan.write_text(text[: len(text) // 2], "utf-8")
+        case "changed":
+            plan.write_text(text.replace("CGDD0000002", "CGDD0000099"), "utf-8")
+        case _:
+            plan.unlink()
+
+
+@pytest.mark.parametrize("edit", ["cut", "changed", "gone"])
+def test_a_plan_that_is_no_longer_what_was_planned_is_neither_shown_nor_taken_away(
+    tmp_path: Path, edit: str
+) -> None:
+    """Whoever approves must not read other bills, and a table broke off half way."""
+
+    async def push(shop: Shop, home: House) -> None:
+        async with signed_in(home, "li") as li:
+            url = (await send_list(li, "\n".join(orders(3)))).headers["location"]
+            path = Path((await shop.until("planned")).plan)
+            edited(path, edit)
+            page = await li.get(url)
+            assert page.status_code == 200
+            assert path.name in page.text
+            assert not set(re.findall(r"CGDD\d+", page.text))
+            assert f"{url}/approve" not in page.text
+            for name in ("plan.csv", "plan.jsonl", "blocked.csv"):
+                answer = await li.get(f"{url}/files/{name}")
+                assert answer.status_code == (404 if edit == "gone" else 410), name
+                assert "CGDD" not in answer.text
 
     played(push, Shop(tmp_path))
 

@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 from k3push.adapters.ledger.memory import MemoryLedger
+from k3push.config.settings_file import read_settings
 from k3push.core.model import State
 from k3push.ports import LedgerLostError, Memo
 from k3push.runs.request_stages import REQUEST, Stage, requests
@@ -20,7 +21,7 @@ from k3push.web.timetable import Entry, Timetable, entries, note
 from tests.runs.office import NOON, VirtualClock, orders
 from tests.web.shop import BY_NAME, FOUR_EYES, Shop, press, send_list, signed_in
 from tests.web.test_pushes import played, text_of
-from tests.web.visits import House, in_time
+from tests.web.visits import House, house, in_time
 
 MINUTELY = """
 [schedules.inbox]
@@ -75,6 +76,37 @@ def test_a_new_list_is_pushed_once_when_it_is_due(tmp_path: Path) -> None:
             await anyio.sleep(300)
             assert len(await requests(shop.ledger)) == 1
         assert {shop.documents(number) for number in orders(3)} == {1}
+
+    in_time(visit)
+
+
+def test_a_schedule_comes_and_goes_with_the_file_of_its_tenant(tmp_path: Path) -> None:
+    """The server reads the file again; what is due by an older one is nobody's wish."""
+    shop = Shop(tmp_path)
+    drop(tmp_path, "a.csv", *orders(3))
+
+    async def visit() -> None:
+        tenant = shop.tenant()
+        assert tenant.workshop is not None
+        async with house(tenant, rules=BY_NAME, clock=VirtualClock()) as home:
+            await anyio.sleep(300)
+            assert not await requests(shop.ledger)
+            config = tmp_path / "config.toml"
+            text = await anyio.Path(config).read_text("utf-8")
+            await anyio.Path(config).write_text(text + MINUTELY, "utf-8")
+            tenant.workshop.take(read_settings(config, {}))
+
+            async def begun() -> bool:
+                return bool(await requests(shop.ledger))
+
+            await until(begun)
+            await shop.until("ended")
+            tenant.workshop.rest()
+            drop(tmp_path, "b.csv", "CGDD0000007")
+            await anyio.sleep(300)
+            assert len(await requests(shop.ledger)) == 1
+            home.ready.close()
+            await home.ready.drained()
 
     in_time(visit)
 

@@ -192,6 +192,20 @@ def test_each_file_of_a_folder_is_a_tenant(desk: Desk, serve: Serve) -> None:
         assert browser.get("/t/b/").status_code == 503
 
 
+def test_a_tenants_file_that_changes_changes_its_schedules(desk: Desk, serve: Serve) -> None:
+    """A schedule that was added began with the next start of the server."""
+    for name in ("acme", "basf"):
+        configured(desk, name=f"tenants/{name}.toml")
+    served = serve("--tenants", "tenants", "--work")
+    with httpx.Client(trust_env=False, base_url=served.base) as browser:
+        browser.get(served.address)
+        assert "yearly" not in browser.get("/t/acme/schedules").text
+        with (desk.folder / "tenants" / "acme.toml").open("a", encoding="utf-8") as file:
+            file.write('\n[schedules.yearly]\ncron = "30 2 1 1 *"\njobs = "select"\n')
+        until(lambda: "yearly" in browser.get("/t/acme/schedules").text)
+        assert "yearly" not in browser.get("/t/basf/schedules").text
+
+
 def test_a_tenant_whose_receivers_cannot_be_told_holds_up_no_other(
     desk: Desk, serve: Serve
 ) -> None:

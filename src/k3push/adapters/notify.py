@@ -6,11 +6,11 @@ An address holds a token, so no text of this module shows one.
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from threading import Thread
 from typing import Any
-from urllib.parse import urlsplit
 
 import anyio
 import anyio.from_thread
@@ -18,6 +18,8 @@ import anyio.lowlevel
 
 # Long enough for a slow mail server; a run's end waits for it.
 MOST_WAIT_S = 30.0
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,19}")
 
 
 class NotifierMissingError(Exception):
@@ -94,4 +96,10 @@ def _apprise() -> Any:
 
 
 def _scheme(url: str) -> str:
-    return urlsplit(url).scheme or "?"
+    """Return how an address begins, which tells nothing of the rest; "?" where it is none.
+
+    >>> _scheme("mailto://me:secret[1]@example.com"), _scheme("secret")
+    ('mailto', '?')
+    """
+    scheme, sign, _ = url.partition("://")
+    return scheme.lower() if sign and _SCHEME.fullmatch(scheme) else "?"

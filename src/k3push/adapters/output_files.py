@@ -2,7 +2,7 @@
 
 A file is made beside its place and renamed, so that nobody meets half of it. A device, a pipe or
 an open descriptor (`/dev/stdout`) would be lost by that: it is written to, once the whole is
-there. A link stays, and the file that it leads to is replaced.
+there. A link stays, and the file that it leads to is replaced. `-` is standard output.
 """
 
 from __future__ import annotations
@@ -25,8 +25,14 @@ import anyio.to_thread
 
 from k3push.adapters.private_files import fresh_part, put_in_place
 from k3push.adapters.untrusted_paths import IsLinkError
+from k3push.config.real_paths import real
 
 T = TypeVar("T")
+
+STANDARD_OUTPUT: Final = Path("-")
+"""What people call it in place of a file."""
+
+_STDOUT: Final = 1
 
 # Systems follow as many, and take more for a circle.
 MOST_LINKS: Final = 40
@@ -111,6 +117,8 @@ def named(path: Path) -> Goal:
         IsLinkError: It is a link that another user has set.
         OSError: Nothing can be there.
     """
+    if path == STANDARD_OUTPUT:
+        return Goal(path, is_stream=True, descriptor=_STDOUT)
     place = path
     for _ in range(MOST_LINKS):
         if (descriptor := _descriptor(place)) is not None:
@@ -167,8 +175,8 @@ def _descriptor(place: Path) -> int | None:
     Raises:
         OSError: It was not open when this process began: it may be the ledger.
     """
-    folders = {folder.resolve() for folder in _DESCRIPTORS if folder.is_dir()}
-    if not place.name.isdecimal() or place.parent.resolve() not in folders:
+    folders = {real(folder) for folder in _DESCRIPTORS if folder.is_dir()}
+    if not place.name.isdecimal() or real(place.parent) not in folders:
         return None
     descriptor = int(place.name)
     if not os.get_inheritable(descriptor):

@@ -33,6 +33,8 @@ DEFECT = 1
 USAGE = 2
 INTERRUPTED = 5
 
+HALT = "--halt"
+
 COMPLETES = "_K3PUSH_COMPLETE"
 """Set by a shell that asks how a word may go on."""
 
@@ -95,6 +97,8 @@ def run(arguments: Sequence[str], lang: Lang) -> int:
         if why := flaw_of(argument):
             what = say("error.bad_argument", argument=ascii(argument), why=why)
             return _tell(say("error.line", what=what), USAGE)
+    if says_nothing(arguments):
+        return _tell(say("error.line", what=say("error.empty_argument")), USAGE)
     config = _config_in(arguments)
     say, group = speaker(lang, config=config), command_line(lang, config)
     if COMPLETES in os.environ:
@@ -111,6 +115,26 @@ def run(arguments: Sequence[str], lang: Lang) -> int:
     except Exception as error:  # noqa: BLE001  # whatever is left is sorted by kind, or raised
         return _exit_of(error, say)
     return int(code or 0)
+
+
+def says_nothing(arguments: Sequence[str]) -> bool:
+    """Say whether an argument is empty, as that of a script is whose variable has no value.
+
+    None of them may stand for the current folder, the last run or all that there is. The rule of
+    `--halt` alone means something when it is empty.
+
+    >>> says_nothing(["run", ""]), says_nothing(["retry", "--reason="]), says_nothing(["run", " "])
+    (True, True, True)
+    >>> says_nothing(["run", "a.csv", "--halt", ""]), says_nothing(["run", "--halt="])
+    (False, False)
+    """
+    for before, argument in pairwise(["", *arguments]):
+        option, sign, value = argument.partition("=")
+        is_option = bool(sign) and option.startswith("--")
+        said = value if is_option else argument
+        if not said.strip() and HALT not in {option, before}:
+            return True
+    return False
 
 
 def _exit_of(error: Exception, say: Say) -> int:

@@ -41,34 +41,53 @@ def parse_duration(text: str, say: Say) -> timedelta:
     return duration
 
 
-def parse_until(text: str, now: datetime, say: Say) -> datetime:
-    """Read a time of day, today or, if that is over, tomorrow.
+def parse_time(text: str, say: Say) -> time:
+    """Read a time of day.
 
-    >>> parse_until("06:00", datetime(2026, 11, 25, 22, 0), Say("en"))
-    datetime.datetime(2026, 11, 26, 6, 0)
+    >>> parse_time("06:00", Say("en"))
+    datetime.time(6, 0)
     """
     try:
-        at = datetime.strptime(text.strip(), "%H:%M").time()  # noqa: DTZ007  # a time alone
+        return datetime.strptime(text.strip(), "%H:%M").time()  # noqa: DTZ007  # a time alone
     except ValueError as error:
         raise typer.BadParameter(say("error.bad_time", text=text)) from error
-    until = datetime.combine(now.date(), at, now.tzinfo)
-    return until if until > now else until + timedelta(days=1)
+
+
+def parse_until(text: str, now: datetime, say: Say) -> datetime:
+    """Read a time of day, today or, if that is over, tomorrow, as the clock of this machine shows.
+
+    >>> f"{parse_until('06:00', datetime(2026, 11, 25, 22, 0).astimezone(), Say('en')):%d %H:%M}"
+    '26 06:00'
+    """
+    at = parse_time(text, say)
+    until = _by_the_clock(now.date(), at)
+    return until if until > now else _by_the_clock(now.date() + timedelta(days=1), at)
 
 
 def parse_since(text: str, now: datetime, say: Say) -> datetime:
     """Read a day, counted back from today or written out; it begins at midnight.
 
-    >>> parse_since("today-1", datetime(2026, 11, 25, 22, 0), Say("en"))
-    datetime.datetime(2026, 11, 24, 0, 0)
-    >>> parse_since("2026-11-01", datetime(2026, 11, 25, 22, 0), Say("en"))
-    datetime.datetime(2026, 11, 1, 0, 0)
+    >>> now = datetime(2026, 11, 25, 22, 0).astimezone()
+    >>> [f"{parse_since(text, now, Say('en')):%d %H:%M}" for text in ("today-1", "2026-11-01")]
+    ['24 00:00', '01 00:00']
     """
     match = _DAYS_BACK.fullmatch(text.strip().lower())
     try:
         day = now.date() - timedelta(days=int(match[1] or 0)) if match else date.fromisoformat(text)
     except (ValueError, OverflowError) as error:
         raise typer.BadParameter(say("audit.bad_since", text=text)) from error
-    return datetime.combine(day, time.min, now.tzinfo)
+    try:
+        return _by_the_clock(day, time.min)
+    except (OverflowError, OSError, ValueError) as error:  # years that no system's clock knows
+        raise typer.BadParameter(say("audit.bad_since", text=text)) from error
+
+
+def _by_the_clock(day: date, at: time) -> datetime:
+    """Return the moment at which this machine's clock shows a time.
+
+    The offset is that of the day: by today's it would be an hour off behind a change of the clock.
+    """
+    return datetime.combine(day, at).astimezone()
 
 
 def parse_size(text: str | None, key: Key, say: Say) -> int | None:

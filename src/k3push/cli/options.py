@@ -53,6 +53,21 @@ class ListOptions:
     sheet: str | None = option("--sheet", words="option.sheet")
     skip_bad_lines: bool = option("--skip-bad-lines", default=False, words="option.skip")
 
+    def see_read(self, jobs: list[str] | None, say: Say) -> None:
+        """See that there are job files where it is said how they are read.
+
+        Raises:
+            BadParameter: There are none.
+        """
+        said = {
+            "--column": self.column,
+            "--sheet": self.sheet,
+            "--skip-bad-lines": self.skip_bad_lines,
+        }
+        idle = next((name for name, value in said.items() if value), None)
+        if idle and not jobs:
+            raise typer.BadParameter(say("error.no_lists", option=idle))
+
     def made(self) -> "JobOptions":
         """Return them as the readers take them."""
         from k3push.wiring.job_lists import JobOptions  # noqa: PLC0415
@@ -151,11 +166,13 @@ class AgainOptions:
         """Return what `CommandOptions` has of them.
 
         Raises:
-            BadParameter: A second document is wanted, and no reason is given.
+            BadParameter: A second document is wanted, and no reason is given, or the reverse.
         """
         if self.again and not self.because:
             raise typer.BadParameter(say("error.again_needs_because"))
-        return {"because": self.because if self.again else ""}
+        if self.because and not self.again:
+            raise typer.BadParameter(say("error.because_of_nothing", option="--again"))
+        return {"because": self.because}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Annotated, Any, Literal
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
@@ -36,6 +36,7 @@ LONGEST_SHOWN = 40
 LONGEST_HOST = 253
 """Characters of the longest name of a host (RFC 1035)."""
 
+_SERVED = re.compile(r"[0-9A-Za-z._-]+")
 _LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 
 
@@ -222,6 +223,27 @@ def _one_or_more(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
+def _not_blank(text: str) -> str:
+    # An empty path is the configuration's own folder, with all that lies there.
+    if not text.strip():
+        raise ValueError(remark("setting.empty"))
+    return text
+
+
+def _served_name(host: str) -> str:
+    """Check a name by which the dashboard is reached, as a browser sends it, without the port.
+
+    >>> _served_name("erp.example.com"), _served_name("fd00::5")
+    ('erp.example.com', 'fd00::5')
+    """
+    if _SERVED.fullmatch(host):
+        return host
+    try:
+        return str(IPv6Address(host))
+    except ValueError as error:
+        raise ValueError(remark("setting.served_name", text=host)) from error
+
+
 def parts_of_database(url: str) -> SplitResult | None:
     """Return the parts of a URL of PostgreSQL; None if it is none.
 
@@ -302,7 +324,9 @@ TimesOfDay = Annotated[str, AfterValidator(_window)]
 CronText = Annotated[str, AfterValidator(_cron)]
 TimeZone = Annotated[str, AfterValidator(_zone)]
 WholeNumber = Annotated[int, AfterValidator(_whole), Field(ge=0)]
-OneOrMore = Annotated[tuple[str, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
+NotBlank = Annotated[str, AfterValidator(_not_blank)]
+OneOrMore = Annotated[tuple[NotBlank, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
+ServedName = Annotated[str, AfterValidator(_served_name)]
 
 SourceField = Annotated[str | None, AfterValidator(_source_field)]
 Where = Annotated[str, AfterValidator(check_where)]

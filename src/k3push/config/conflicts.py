@@ -22,6 +22,8 @@ def conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
     yield from faults_of_ledger(settings.ledger)
     yield from _conflicts_of_window(settings)
     for name, route in settings.routes.items():
+        if not name.strip():  # a line that names no route would ask for it
+            yield "routes", remark("setting.no_route_name")
         if bool(route.rule) == route.default_rule:
             yield f"routes.{name}.rule", remark("route.rule")
         if route.select.organisation and not source_form(route.source).organisation:

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer
 
+from k3push.config.real_paths import real
 from k3push.config.setting_errors import Fault, SettingsError
 from k3push.core.foreign_text import flaw_of
 from k3push.core.remark import remark
@@ -68,13 +69,13 @@ class Secret:
             SettingsError: It is not where it should be.
         """
         try:
-            found = self._find(config.resolve().parent, patience_s)
+            found = self._find(real(config).parent, patience_s)
         except subprocess.TimeoutExpired:
             what = remark("secret.slow", seconds=patience_s)
             raise SettingsError(str(config), [Fault(key, None, what)]) from None
         except (OSError, ValueError, subprocess.SubprocessError, ImportError) as error:
-            # The error of a command may hold its output; its kind says enough.
-            what = remark("secret.none", kind=self.kind, why=type(error).__name__)
+            # What stands there may be the secret itself, so that the kind says enough.
+            what = remark("secret.none", kind=self.kind, why=_why(error))
             raise SettingsError(str(config), [Fault(key, None, what)]) from None
         if not found:
             raise SettingsError(str(config), [Fault(key, None, self._why_nothing())])
@@ -109,11 +110,20 @@ class Secret:
                 return str(self._where)
 
 
+def _why(error: Exception) -> str:
+    """Say why there is no secret; the error of a command may hold its output."""
+    if isinstance(error, subprocess.CalledProcessError):
+        return f"exit {error.returncode}"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return type(error).__name__
+
+
 def _from_keyring(name: str) -> str:
     keyring = importlib.import_module("keyring")
     try:
         return str(keyring.get_password(KEYRING_SERVICE, name) or "")
-    except keyring.errors.KeyringError as error:
+    except Exception as error:  # noqa: BLE001  # of some back end, of any kind
         # A locked keyring, or a host without one.
         raise OSError(type(error).__name__) from None
 
@@ -128,7 +138,7 @@ def store_in_keyring(name: str, secret: str) -> None:
     keyring = importlib.import_module("keyring")
     try:
         keyring.set_password(KEYRING_SERVICE, name, secret)
-    except keyring.errors.KeyringError as error:
+    except Exception as error:  # noqa: BLE001  # likewise
         raise OSError(type(error).__name__) from None
 
 

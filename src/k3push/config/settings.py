@@ -25,6 +25,7 @@ from k3push.config.checked_values import (
     Networks,
     OneOrMore,
     Seconds,
+    ServedName,
     SomeSeconds,
     SourceField,
     Steps,
@@ -36,6 +37,7 @@ from k3push.config.checked_values import (
     password_in,
     without_password,
 )
+from k3push.config.real_paths import real
 from k3push.config.secret_values import Secret, SecretValue
 from k3push.config.setting_errors import Fault, SettingsError, no_route
 from k3push.core.control_words import LIMITS, Key
@@ -219,7 +221,7 @@ class ServeSettings(_Section):
     passwords: dict[Name, SecretValue] = Field(default_factory=dict)
     user_header: HeaderName = ""
     trusted_proxies: Networks = ()
-    hosts: tuple[str, ...] = ()
+    hosts: tuple[ServedName, ...] = ()
     metrics_token: SecretValue | None = None
     openid: OpenIdSettings = OpenIdSettings()
 
@@ -335,7 +337,7 @@ class Settings(_Section):
     @property
     def folder(self) -> Path:
         """The configuration file's own folder; relative paths start there."""
-        return self._file.resolve().parent
+        return real(self._file).parent
 
     @property
     def ledger_path(self) -> Path | None:

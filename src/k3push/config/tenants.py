@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+from k3push.config.real_paths import real
 from k3push.config.setting_errors import Fault, SettingsError
 from k3push.config.settings import ErpSettings, Settings
 from k3push.config.settings_file import read_settings
@@ -212,7 +213,7 @@ def _together(
 
 def _ledger(settings: Settings) -> Hashable:
     path = settings.ledger_path
-    return _database(settings.ledger.url) if path is None else str(path.resolve())
+    return _database(settings.ledger.url) if path is None else str(real(path))
 
 
 def _database(url: str) -> Hashable:

@@ -350,7 +350,12 @@ class Worker:
         while True:
             # Of thousands, the files are looked at more rarely.
             await anyio.sleep(self.rhythm.tick + len(self._served) / FILES_A_SECOND)
-            self._served = await self.work.tenants()
+            try:
+                self._served = await self.work.tenants()
+            except Exception:  # noqa: BLE001  # a defect that some file brings up
+                self._tell_of("", traceback.format_exc())
+            else:
+                self._troubles.pop("", None)
 
     async def _tick(self, queue: Queue, schedules: Schedules) -> None:
         """See what is due, and what people have said."""
@@ -408,12 +413,21 @@ class Worker:
             with anyio.fail_after(TENANT_PATIENCE_S):
                 await act()
         except (LedgerLostError, SettingsError, TimeoutError) as error:
-            why = str(error) or remark("fleet.timeout")
-            if self._troubles.get(tenant.name) != why:
-                self.work.tell("worker.left", tenant=tenant.name, why=why)
-            self._troubles[tenant.name] = why
+            self._tell_of(tenant.name, str(error) or remark("fleet.timeout"))
+        except Exception:  # noqa: BLE001  # a defect must not end what is done for others
+            self._tell_of(tenant.name, traceback.format_exc())
         else:
             self._troubles.pop(tenant.name, None)
+
+    def _tell_of(self, tenant: str, why: str) -> None:
+        """Tell of a trouble, of a tenant or of the folder (""), once as long as it lasts."""
+        known, self._troubles[tenant] = self._troubles.get(tenant), why
+        if known == why:
+            return
+        if tenant:
+            self.work.tell("worker.left", tenant=tenant, why=why)
+        else:
+            self.work.tell("worker.unread", why=why)
 
     async def _free(self, queue: Queue, tenant: Tenant, run: RunId, worker: str) -> None:
         """Take a run away from a dead worker."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import anyio.to_thread
 
+from k3push.config.real_paths import real
 from k3push.core.model import Identified, Listed, Outcome, Route, Row, Run, RunId, State
 from k3push.core.plan import Foreseen
 from k3push.core.remark import read_remark, remark
@@ -354,4 +355,4 @@ def results_folder(first_job: str, run: RunId) -> Path:
     if len(os.fsencode(stem)) > room:
         stem = os.fsencode(stem)[:room].decode("utf-8", "ignore")
     # What is called results may be a link that somebody else has made, and is not followed.
-    return path.parent.resolve() / "results" / f"{stem}.{run}"
+    return real(path.parent) / "results" / f"{stem}.{run}"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-import io
 import math
 import os
 import re
 import secrets
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+import shutil
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -17,10 +17,10 @@ from pathlib import Path
 from anyio import to_thread
 from starlette.exceptions import HTTPException
 from starlette.requests import Request as HttpRequest
-from starlette.responses import FileResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import RedirectResponse, Response
 
 from k3push.adapters.job_files import JobFileError
-from k3push.adapters.plan_file import PlanFileError, lines_of
+from k3push.adapters.plan_file import PlanFileError, lines_of, sha256_of
 from k3push.config.setting_errors import SettingsError
 from k3push.core.advice.diagnosis import advise
 from k3push.core.cells import marked
@@ -37,7 +37,8 @@ from k3push.runs.request_stages import (
 )
 from k3push.web.live import EventStream
 from k3push.web.page_context import PageContext, Visit
-from k3push.web.pages import as_file, rendered, whole
+from k3push.web.pages import rendered, whole
+from k3push.web.passing_file import passing_file
 from k3push.web.request_origin import (
     file_of,
     origin_of_file,
@@ -213,8 +214,13 @@ class PushPages:
             raise HTTPException(400)
         after = whole(request.query_params.get("after", "0"))
         lines: list[Foreseen] = []
+        flaw = ""
         if asked.plan and asked.stage in {Stage.PLANNED, Stage.APPROVED, Stage.ENDED}:
-            lines = await to_thread.run_sync(_page_of, Path(asked.plan), fate, after)
+            try:
+                lines = await to_thread.run_sync(_page_of, asked, fate, after)
+            except PlanFileError as error:
+                name = Path(asked.plan).name
+                flaw = say(f"plan.refused.{error.why}", path=name, why=error)
         runs = [run for run in asked.runs if await visit.ledger.run(run) is not None]
         settings = visit.working().settings
         folder = visit.working().lists / Path(asked.jobs[0]).parent.name
@@ -224,6 +230,7 @@ class PushPages:
             visit.frame,
             "plan.html",
             problem=problem,
+            flaw=flaw,
             asked=asked,
             url=_url(visit, asked),
             look=visit.working().reading(asked),
@@ -348,22 +355,37 @@ class PushPages:
 
     async def download(self, request: HttpRequest) -> Response:
         """Return a plan: its file, a table of it, or the list of what is blocked."""
-        _, asked = await self._asked(request)
+        visit, asked = await self._asked(request)
         name = request.path_params["name"]
         path = Path(asked.plan)
         if not asked.plan or name not in {"plan.jsonl", "plan.csv", "blocked.csv"}:
             raise HTTPException(404)
         if not await to_thread.run_sync(path.is_file):
             raise HTTPException(404)
-        if name == "plan.jsonl":
-            return FileResponse(path, filename=path.name, media_type="application/x-ndjson")
-        fate = Forecast.BLOCKED if name == "blocked.csv" else None
         stem = path.name.removesuffix(".plan.jsonl")
-        return StreamingResponse(
-            _table(path, fate),
-            media_type="text/csv; charset=utf-8",
-            headers=as_file(f"{stem}.{name}"),
-        )
+        fates = {Forecast.BLOCKED} if name == "blocked.csv" else set(Forecast)
+
+        def write(part: Path) -> None:
+            if name == "plan.jsonl":
+                shutil.copyfile(path, part)
+            else:
+                _write_table(path, part, fates)
+            if sha256_of(path) != asked.sha256:  # after it was read
+                raise PlanFileError("edited")
+
+        async def written(part: Path) -> None:
+            await to_thread.run_sync(write, part)
+
+        try:
+            return await passing_file(
+                name,
+                written,
+                saved_as=path.name if name == "plan.jsonl" else f"{stem}.{name}",
+                media="application/x-ndjson" if name == "plan.jsonl" else "text/csv; charset=utf-8",
+            )
+        except PlanFileError:
+            text = visit.frame.say("plan.refused.edited", path=path.name)
+            return self._desk.notice(request, visit.frame, "web.refused", text, 410)
 
     # -- parts --------------------------------------------------------------------------------
 
@@ -415,17 +437,25 @@ def _moves(asked: Request) -> bool:
     return asked.is_open
 
 
-def _page_of(path: Path, fate: str, after: int) -> list[Foreseen]:
-    """Return the lines of a plan behind a line of the list; none where it is gone."""
+def _page_of(asked: Request, fate: str, after: int) -> list[Foreseen]:
+    """Return the lines of a plan behind a line of the list.
+
+    Raises:
+        PlanFileError: They are not those that were planned.
+    """
+    path = Path(asked.plan)
     try:
-        fitting = (
-            one
-            for one in lines_of(path)
-            if one.line > after and (not fate or (one.fate == fate and not one.first_line))
-        )
-        return list(islice(fitting, LINES_A_PAGE + 1))
-    except PlanFileError:
-        return []
+        same = sha256_of(path) == asked.sha256
+    except OSError as error:
+        raise PlanFileError("unreadable", error.strerror or "") from error
+    if not same:
+        raise PlanFileError("edited")
+    fitting = (
+        one
+        for one in lines_of(path)
+        if one.line > after and (not fate or (one.fate == fate and not one.first_line))
+    )
+    return list(islice(fitting, LINES_A_PAGE + 1))
 
 
 def _with_words(route: Mapping[str, object], say: Say) -> dict[str, object]:
@@ -463,16 +493,12 @@ def _span(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
-async def _table(path: Path, fate: Forecast | None) -> AsyncIterator[str]:
-    """Yield a plan as CSV, some lines at a time."""
-    lines = lines_of(path)
-    yield "\ufeff" + _rows([_COLUMNS])
-    while page := await to_thread.run_sync(_some, lines):
-        yield _rows(_cells(one) for one in page if fate in {None, one.fate})
-
-
-def _some(lines: Iterator[Foreseen]) -> list[Foreseen]:
-    return list(islice(lines, 1000))
+def _write_table(plan: Path, file: Path, fates: Collection[Forecast]) -> None:
+    """Write lines of a plan as CSV."""
+    with file.open("w", encoding="utf-8-sig", newline="") as text:
+        table = csv.writer(text)
+        table.writerow(_COLUMNS)
+        table.writerows(_cells(one) for one in lines_of(plan) if one.fate in fates)
 
 
 def _cells(one: Foreseen) -> tuple[object, ...]:
@@ -481,9 +507,3 @@ def _cells(one: Foreseen) -> tuple[object, ...]:
     texts = (marked(text) for text in (targets, one.code, reason))
     names = (marked(text) for text in (one.number, one.listed_id, one.route))
     return one.line, *names, one.fate.value, *texts
-
-
-def _rows(rows: object) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)  # type: ignore[arg-type]  # an iterable of tuples
-    return text.getvalue()

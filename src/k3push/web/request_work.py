@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
@@ -80,7 +81,7 @@ from k3push.wiring.job_lists import JobOptions, opened_jobs, routes_of
 from k3push.wiring.line_observer import LineObserver
 from k3push.wiring.planning import check_plan, take_up, write_plan
 from k3push.wiring.preview import Preview
-from k3push.wiring.selected_bills import Selector
+from k3push.wiring.selected_bills import LIST, Selector
 from k3push.wiring.shared_login import KeptAccess
 from k3push.words.language import Say
 
@@ -170,7 +171,7 @@ class Workshop:
     """Does what is asked of one tenant.
 
     Attributes:
-        settings: The tenant's, as they were when the server began; an execution reads them anew.
+        settings: The tenant's, as its file last said; an execution reads them anew.
         draining: The server ends; nothing is begun any more.
         timetable: Its schedules.
     """
@@ -236,13 +237,34 @@ class Workshop:
             raise RuntimeError("the workshop is not open yet")
         return await self._ledger()
 
+    def take(self, settings: Settings) -> None:
+        """Go by other settings of the same ledger and account from now on."""
+        self.settings = settings
+        self.timetable.take(settings)
+
+    def rest(self) -> None:
+        """Begin nothing that is due, since there are no settings any more by which it could go."""
+        self.timetable.rest()
+
     def serve(self, tasks: TaskGroup, ledger: Callable[[], Awaitable[Ledger]]) -> None:
         """Work in *tasks* from now on, and take up what is left."""
         self._tasks, self._ledger = tasks, ledger
-        tasks.start_soon(self._take_up)
-        tasks.start_soon(self.timetable.serve, ledger)
+        tasks.start_soon(self._keep_on, self._take_up)
+        tasks.start_soon(self._keep_on, partial(self.timetable.serve, ledger))
         if self._messenger is not None:
-            tasks.start_soon(self._messenger.serve, ledger)
+            tasks.start_soon(self._keep_on, partial(self._messenger.serve, ledger))
+
+    async def _keep_on(self, act: Callable[[], Awaitable[None]]) -> None:
+        """Do something for this tenant; a defect in it is told and tried again, and ends nothing.
+
+        All tenants of a server are served by one process.
+        """
+        while True:
+            try:
+                return await act()
+            except Exception:  # noqa: BLE001  # whatever it is
+                self._log("workshop.failed", why=traceback.format_exc())
+                await anyio.sleep(WAIT_S)
 
     def begin(self, request: Request) -> None:
         """Do what is left to be done about a request, unless that is being done."""
@@ -477,9 +499,12 @@ class Workshop:
         path = Path(request.jobs[0])
         notes: list[str] = []
         if is_selected(request):
+            # Another server may select as well, a moment later, and find other bills.
+            path = path.with_name(f"{Path(LIST).stem}-{secrets.token_hex(4)}{path.suffix}")
             notes = await self._select(ledger, executor, path, how, work)
             if self.draining:
                 return  # the next server plans it
+        lists = [str(path), *request.jobs[1:]]
         # Another server may plan it as well: of both plans, one is kept, and is not written over.
         folder = self.lists / request.id / secrets.token_hex(4)
         await anyio.Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -492,12 +517,12 @@ class Workshop:
         if schedule_of(request) and not is_selected(request):
             file = file_of(request)
             strange = strange_of(
-                request.jobs, self.settings.folder, file.digest if file is not None else ""
+                lists, self.settings.folder, file.digest if file is not None else ""
             )
-        with opened_jobs(list(request.jobs), how, warn, strange) as jobs:
+        with opened_jobs(lists, how, warn, strange) as jobs:
             lines = await survey(jobs)
             if not lines:
-                raise Problem(remark("notice.empty_job", job=", ".join(request.jobs)))
+                raise Problem(remark("notice.empty_job", job=", ".join(lists)))
             routes = routes_of(executor.settings, how, lines)
             work.reading.total = sum(asked.count for asked in lines.values())
             path = folder / path.with_suffix(".plan.jsonl").name
@@ -519,9 +544,8 @@ class Workshop:
         digest = await to_thread.run_sync(sha256_of, path)
         runs = [run.id for run in head.runs]
         await self._announce(ledger, request, [])
-        await move(
-            ledger, request, Stage.PLANNED, runs=runs, plan=str(path), sha256=digest, seen=seen
-        )
+        made = {"jobs": lists, "plan": str(path), "sha256": digest, "seen": seen}
+        await move(ledger, request, Stage.PLANNED, runs=runs, **made)
         self._log("request.planned", request=request.id, runs=", ".join(runs))
         work.again = is_approved_ahead(request)
 

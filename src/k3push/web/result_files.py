@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
+from functools import partial
 from pathlib import Path
 
-import anyio
 from anyio import to_thread
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
-from starlette.types import Receive, Scope, Send
+from starlette.responses import Response
 
 from k3push.core.advice.clusters import TOLD
 from k3push.core.model import Run, State
@@ -23,23 +20,11 @@ from k3push.reporting.table_files import Form, csv_table, jsonl_table, write_tab
 from k3push.runs.outcome import ending_of
 from k3push.web.further_execution_buttons import of_followed_cause
 from k3push.web.page_context import PageContext, Visit
-from k3push.web.pages import as_file
+from k3push.web.passing_file import passing_file
 
 GONE = 410
 
 _CAUSE = re.compile(r"[0-9a-f]{16}")
-
-
-class _PassingFile(FileResponse):
-    """A file in a folder of its own, which is gone once it was sent, or could not be."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            with anyio.CancelScope(shield=True):
-                await to_thread.run_sync(shutil.rmtree, Path(self.path).parent)
 
 
 class ResultFiles:
@@ -57,15 +42,11 @@ class ResultFiles:
             text = visit.frame.say("error.archived", run=run.id, file=run.archive.file)
             return self._desk.notice(request, visit.frame, "web.refused", text, GONE)
         name = request.path_params["name"]
-        folder = Path(await to_thread.run_sync(tempfile.mkdtemp, "", "k3push-"))
-        try:
-            await self._write(request, visit, run, folder / name)
-        except BaseException:
-            with anyio.CancelScope(shield=True):
-                await to_thread.run_sync(shutil.rmtree, folder)
-            raise
-        headers = as_file(f"{Path(run.folder).name or run.id}.{name}")
-        return _PassingFile(folder / name, headers=headers)
+        return await passing_file(
+            name,
+            partial(self._write, request, visit, run),
+            saved_as=f"{Path(run.folder).name or run.id}.{name}",
+        )
 
     async def _write(self, request: Request, visit: Visit, run: Run, path: Path) -> None:
         if path.name == "report.html":

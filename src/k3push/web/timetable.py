@@ -23,6 +23,7 @@ from k3push.config.settings import ScheduleSettings, Settings
 from k3push.core.model import FolderFile
 from k3push.ports import Clock, Ledger, LedgerLostError, Memo
 from k3push.runs.request_stages import Kind, Request, Stage, put_request, requests
+from k3push.runs.wakeup import Wakeup
 from k3push.web.access import Log
 from k3push.web.request_origin import origin_of_file, origin_of_selection
 from k3push.wiring.inbox import batches_of, new_of_ledger
@@ -117,6 +118,8 @@ class Timetable:
     begin: Callable[[Request], None]
     log: Log
     _looked: datetime | None = field(default=None)
+    _rests: bool = field(default=False)
+    _changes: Wakeup = field(default_factory=Wakeup)
 
     @property
     def schedules(self) -> Mapping[str, ScheduleSettings]:
@@ -128,9 +131,21 @@ class Timetable:
         """Whether the server begins what is due; else a fleet does."""
         return not self.settings.ledger.in_postgres
 
+    def take(self, settings: Settings) -> None:
+        """Go by other settings from now on."""
+        self.settings, self._rests = settings, False
+        self._changes.notify()
+
+    def rest(self) -> None:
+        """Begin nothing that is due: the tenant is gone, or its file has a fault."""
+        self._rests = True
+
     async def serve(self, ledger: Callable[[], Any]) -> None:
         """Begin what is due, until cancelled."""
-        while self.schedules and self.is_kept_here:
+        while self.is_kept_here:
+            if self._rests or not self.schedules:
+                await self._changes.wait()
+                continue
             try:
                 await self.look(await ledger())
             except LedgerLostError as error:

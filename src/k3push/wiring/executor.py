@@ -6,6 +6,7 @@ Every front (the command line, a worker, the dashboard) has one `Executor` for a
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
@@ -242,7 +243,7 @@ class Executor:
     def see_whole(self, run: Run) -> None:
         """Raise `Problem` where a death has cut the list of a run short, or it is archived."""
         if not run.whole:
-            raise Problem(remark("error.half_listed", run=run.id, jobs=", ".join(run.jobs)))
+            raise Problem(remark("error.half_listed", run=run.id, jobs=shlex.join(run.jobs)))
         if run.archive is not None:
             raise Problem(
                 remark("error.archived", run=run.id, file=self.settings.archive_path(run.archive))

@@ -10,8 +10,9 @@ import errno
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from k3push.adapters.output_files import named
+from k3push.adapters.output_files import STANDARD_OUTPUT, named
 from k3push.adapters.plan_file import is_plan
+from k3push.config.real_paths import real
 from k3push.config.settings import Settings
 from k3push.core.model import Run
 from k3push.core.remark import remark
@@ -32,6 +33,7 @@ def check_output(
     jobs: Iterable[str] = (),
     may_be_plan: bool = False,
     is_kept: bool = False,
+    may_be_stdout: bool = False,
     option: str = "",
 ) -> None:
     """See that writing a file takes nothing of ours away; links and letter case hide nothing.
@@ -42,12 +44,17 @@ def check_output(
         jobs: Job files, plans and folders of job files in use, as they are named.
         may_be_plan: Whether a plan that is there may be replaced.
         is_kept: It is read from its place later, so that no stream will do.
+        may_be_stdout: Whether `-` is standard output; else no file is called so.
         option: The option or the setting that names the file, where it is not the only one.
 
     Raises:
         Problem: It would, or no file can have that name.
     """
     place = f"{option} {path}".strip()
+    if path == STANDARD_OUTPUT:
+        if may_be_stdout:
+            return
+        raise Problem(remark("output.no_stdout", path=place))
     try:
         if not path.name or path.is_dir():
             raise Problem(remark("output.is_folder", path=place))
@@ -59,6 +66,20 @@ def check_output(
         raise Problem(remark("output.unusable", path=place, why=why)) from error
     if what:
         raise Problem(remark("output.ours", path=place, what=remark(f"output.taken.{what}")))
+
+
+def see_writable(path: Path) -> None:
+    """See that a file can be made, before an hour of looks or a page of questions.
+
+    Raises:
+        Problem: It cannot.
+    """
+    try:
+        with named(path).part():
+            pass
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise Problem(remark("output.unusable", path=path, why=why)) from error
 
 
 def cure_of_results(error: OSError) -> str:
@@ -100,12 +121,12 @@ def _taken_by(path: Path, settings: Iterable[Settings], jobs: Iterable[str]) -> 
 
 def _is_of_ledger(path: Path, ledger: Path) -> bool:
     # A ledger that is reached by a link has its companions beside the file itself.
-    for place in dict.fromkeys((ledger, ledger.resolve())):
+    for place in dict.fromkeys((ledger, real(ledger))):
         companions = (place.with_name(f"{place.name}{end}") for end in COMPANIONS)
         if any(_same(path, file) for file in (place, *companions)):
             return True
         locks = place.with_name(f"{place.name}-locks")
-        if any(_same(folder, locks) for folder in path.resolve().parents):
+        if any(_same(folder, locks) for folder in real(path).parents):
             return True
     return False
 
@@ -114,7 +135,7 @@ def _same(one: Path, other: Path) -> bool:
     """Whether two names lead to one file, or would if both were there."""
     if one.exists() and other.exists():
         return one.samefile(other)
-    one, other = one.resolve(), other.resolve()
+    one, other = real(one), real(other)
     return one.name.casefold() == other.name.casefold() and (
         one.parent == other.parent
         or (one.parent.exists() and other.parent.exists() and one.parent.samefile(other.parent))

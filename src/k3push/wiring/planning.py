@@ -9,6 +9,7 @@ from pathlib import Path
 import anyio.to_thread
 
 from k3push.adapters.plan_file import Plan, lines_of, plan_written, see_same, sha256_of
+from k3push.config.real_paths import real
 from k3push.config.settings import Settings
 from k3push.core.model import Route, Run
 from k3push.core.plan import Foreseen, PlanHead, PlannedJob, PlannedRun, differences
@@ -130,7 +131,7 @@ def _head(
         jobs=tuple(
             PlannedJob(
                 job.name,
-                str(job.original.resolve()) if job.original else "",
+                str(real(job.original)) if job.original else "",
                 sha256_of(job.path),
             )
             for job in jobs

@@ -17,6 +17,22 @@ WORDS = {
         "argument {argument} {why}; rename the file or type it again",
         "参数 {argument} {why}；请重命名文件或重新输入",
     ),
+    "error.empty_argument": (
+        "an argument is empty, as a variable of a script is that was never set; name what you mean",
+        "有一个参数为空，例如脚本里未赋值的变量；请写明所指",
+    ),
+    "error.because_of_nothing": (
+        "--because is the reason for {option}, which is missing; add it, or leave --because out",
+        "--because 是 {option} 的理由，但没有给出 {option}；请补上，或去掉 --because",
+    ),
+    "error.settle_one": (
+        "name one run; to record your word about bills, add --as pushed or --as absent",
+        "请只写一个任务；要记录人工结论，请加上 --as pushed 或 --as absent",
+    ),
+    "error.no_lists": (
+        "{option} says how job files are read, and there are none; leave it out",
+        "{option} 说明如何读取清单文件，但没有清单；请去掉",
+    ),
     "error.again_needs_because": (
         "--again needs --because TEXT",
         "--again 须同时给出 --because 说明",
@@ -87,6 +103,14 @@ WORDS = {
         "{path}: a device, pipe or socket, which keeps no file; name a file",
         "{path}：这是设备、管道或套接字，不能保存文件；请指定文件",
     ),
+    "output.no_stdout": (
+        "{path}: this does not go to standard output; name a file",
+        "{path}：此项不能写到标准输出；请指定文件",
+    ),
+    "output.json_too": (
+        "{path} and --json both write to standard output; name a file, or leave --json out",
+        "{path} 与 --json 都写到标准输出；请指定文件，或去掉 --json",
+    ),
     "output.is_folder": ("{path}: this is a folder; name a file", "{path}：这是文件夹；请指定文件"),
     # -- runs ------------------------------------------------------------------------------
     "error.no_run": (
@@ -122,8 +146,8 @@ WORDS = {
         "任务 {run} 的清单没有登记完整，也没有发送任何单据；请重新 `k3push run {jobs}`，或再次 `k3push apply` 其计划",
     ),
     "error.archived": (
-        "run {run} is in the archive {file}: nothing is left to be done with it, and `k3push explain NUMBER --archive {file}` shows what it knew of a number",
-        "任务 {run} 已归档到 {file}：它已无事可做；`k3push explain 单据编号 --archive {file}` 可查看其中某张单据的经过",
+        "run {run} is in the archive {file}: nothing is left to be done with it, and `k3push explain NUMBER --archive {file:$}` shows what it knew of a number",
+        "任务 {run} 已归档到 {file}：它已无事可做；`k3push explain 单据编号 --archive {file:$}` 可查看其中某张单据的经过",
     ),
     "error.no_keep": (
         '[ledger] keep names no age, such as keep = "400d", so nothing is archived',

@@ -18,8 +18,8 @@ WORDS = {
     "explain.id": ("source id {id}", "源单内码 {id}"),
     "explain.draft": ("id {id} (draft)", "内码 {id}（暂存）"),
     "explain.archived": (
-        "run {run} is archived: `k3push explain {number} --archive {file}` shows its requests and answers",
-        "任务 {run} 已归档：`k3push explain {number} --archive {file}` 可查看其请求与应答",
+        "run {run} is archived: `k3push explain {number} --archive {file:$}` shows its requests and answers",
+        "任务 {run} 已归档：`k3push explain {number} --archive {file:$}` 可查看其请求与应答",
     ),
     "explain.act": ("{by}: {what} (run {run})", "{by}：{what}（任务 {run}）"),
     "explain.step": (

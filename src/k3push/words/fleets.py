@@ -100,6 +100,10 @@ WORDS = {
     "worker.serves_many": ("serves {count} tenants: {names}, …", "服务 {count} 个租户：{names}…"),
     "worker.left": ("leaves {tenant} to others: {why}", "{tenant} 留给其他工作进程：{why}"),
     "worker.faulty": ("skipped: {why}", "已跳过：{why}"),
+    "worker.unread": (
+        "the files of tenants cannot be read now, and all are served as before: {why}",
+        "暂时无法读取租户文件，仍按原有配置服务：{why}",
+    ),
     "worker.begins": ("{tenant}: run {run} begins", "{tenant}：任务 {run} 开始"),
     "worker.ended": (
         "{tenant}: run {run} ended after {seconds:.1f} s, exit {code}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import locale
 import os
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -73,9 +74,28 @@ def _filled(words: str, facts: Mapping[str, object]) -> str:
     '1 number is left'
     >>> _filled("{n} {n:?number is|numbers are} left", {"n": 2})
     '2 numbers are left'
+
+    A path in a command stands there as a word of it:
+
+    >>> _filled("{file}: k3push apply {file:$}", {"file": "-my list.csv"})
+    "-my list.csv: k3push apply './-my list.csv'"
     """
     chosen = _COUNTED.sub(lambda found: found[2 if facts[found[1]] in (1, "1") else 3], words)
-    return chosen.format(**facts)
+    typed = {f"{name}_typed": _typed(str(facts[name])) for name in _TYPED.findall(chosen)}
+    return _TYPED.sub(r"{\1_typed}", chosen).format(**facts, **typed)
+
+
+_TYPED = re.compile(r"\{(\w+):\$\}")
+
+
+def _typed(path: str) -> str:
+    """Return a path as a person can type it behind a command, in most shells."""
+    path = f".{os.sep}{path}" if path.startswith("-") else path
+    if os.name != "nt":
+        return shlex.quote(path)
+    from subprocess import list2cmdline  # noqa: PLC0415  # few commands say such a sentence
+
+    return list2cmdline([path])
 
 
 _FACT = re.compile(r"\{[^}]*\}")

@@ -68,8 +68,8 @@ WORDS = {
         "最多选取的单据数；默认取路线的 max_count。",
     ),
     "option.list": (
-        "Job file to write: .csv or .jsonl.",
-        "要写入的清单文件：.csv 或 .jsonl。",
+        "Job file to write: .csv or .jsonl; - is CSV on standard output.",
+        "要写入的清单文件：.csv 或 .jsonl；- 为标准输出（CSV）。",
     ),
     "option.column": ("Heading of the column of bill numbers.", "单据编号所在列的标题。"),
     "option.sheet": (
@@ -148,8 +148,11 @@ WORDS = {
         "Format of the file; default: by its extension, else csv.",
         "文件格式；默认按扩展名，否则为 csv。",
     ),
-    "option.page": ("File to write (.html).", "输出文件（.html）。"),
-    "option.output": ("File to write.", "输出文件。"),
+    "option.page": (
+        "File to write (.html); - is standard output.",
+        "输出文件（.html）；- 为标准输出。",
+    ),
+    "option.output": ("File to write; - is standard output.", "输出文件；- 为标准输出。"),
     "option.audit_select": (
         "Only bills that the route selects, whether they can still be pushed or not.",
         "只核对路线自行选出的源单，不论是否仍可下推。",

@@ -28,8 +28,8 @@ WORDS = {
     ),
     "plan.reading": ("looked up {done}/{total}", "已查询 {done}/{total}"),
     "plan.next": (
-        "plan: {path}\nto run it: k3push apply {path}",
-        "计划：{path}\n执行：k3push apply {path}",
+        "plan: {path}\nto run it: k3push apply {path:$}",
+        "计划：{path}\n执行：k3push apply {path:$}",
     ),
     "plan.nothing": ("plan: {path}\nthere is nothing to push", "计划：{path}\n没有可下推的单据"),
     "plan.unwritable": (

@@ -81,6 +81,18 @@ WORDS = {
         "must be the first of the route's own steps: {steps}",
         "须为路线自身步骤的开头部分：{steps}",
     ),
+    "api.no_state": (
+        "there is no state {text!r}; there are: {known}",
+        "没有状态 {text!r}；现有：{known}",
+    ),
+    "api.one_bill": (
+        "one text or bill is no list of them; write [bill], or Path(file) for a job file",
+        "单个文本或单据不是列表；请写成 [bill]，清单文件请写成 Path(file)",
+    ),
+    "api.limit": (
+        "limit {limit} is not from 1 on; leave it out for all bills",
+        "limit {limit} 应从 1 起；省略则下推全部单据",
+    ),
     "api.one_route": (
         "the list asks for several routes ({routes}); push those of one at a time",
         "清单涉及多条路线（{routes}）；请每次只下推一条路线的单据",

@@ -188,6 +188,14 @@ WORDS = {
         'name a header, such as "X-Remote-User"',
         '请填写请求头名称，如 "X-Remote-User"',
     ),
+    "setting.no_route_name": (
+        "the name of a route must not be empty: [routes.po-instock], say",
+        "路线名称不能为空，例如 [routes.po-instock]",
+    ),
+    "setting.served_name": (
+        "{text!r} is no host name as a browser sends it; write one such as erp.example.com, without a port",
+        "{text!r} 不是浏览器所发送的主机名；请写成 erp.example.com 这样，不带端口",
+    ),
     "setting.network": (
         "{text!r} is no address; use addresses such as 10.0.0.5 or 10.0.0.0/24",
         "{text!r} 不是地址；请用 10.0.0.5 或 10.0.0.0/24 这样的地址",

@@ -201,6 +201,10 @@ WORDS = {
     ),
     "web.changed": ("The run has changed; load the page again.", "任务状态已变，请重新加载页面。"),
     # -- the command -------------------------------------------------------------------------
+    "serve.defect": (
+        "skipped: {file}: a defect of k3push: {what}; the log has the rest",
+        "已跳过：{file}：k3push 自身的缺陷：{what}；详情见日志",
+    ),
     "serve.entry.token": (
         "The address lets one browser in, once. Stop with Ctrl-C.",
         "此地址只允许一个浏览器进入一次。按 Ctrl-C 停止。",

@@ -12,6 +12,7 @@ from typing import Final
 from k3push.adapters.job_files.reading import SUFFIXES
 from k3push.adapters.job_files.troubles import Code, JobFileError, Trouble
 from k3push.adapters.untrusted_paths import Below, IsLinkError
+from k3push.config.real_paths import real
 from k3push.core.foreign_text import flaw_of
 from k3push.core.model import FolderFile
 
@@ -77,7 +78,7 @@ def look_into(place: Below, now_s: float) -> Found:
                         files.append((changed_s, name))
                     else:
                         left.append((name, why))
-        whole = str(place.path.resolve())
+        whole = str(real(place.path))
         lists = tuple(
             FolderFile(whole, name, digest_of(place.within(name))) for _, name in sorted(files)
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
@@ -21,6 +19,7 @@ from k3push.adapters.names_on_disk import names_on_disk
 from k3push.cli.actions.push_runs import Runner
 from k3push.cli.console.looking import Looking
 from k3push.cli.console.signals import on_interrupt
+from k3push.config.real_paths import real
 from k3push.core.control_words import Key
 from k3push.core.model import Listed, Route
 from k3push.core.remark import remark
@@ -47,7 +46,7 @@ from k3push.runs.stop import Cause, Stop, stopping
 from k3push.wiring.job_lists import JobOptions, opened_jobs, routes_of
 from k3push.wiring.notifying import recipients, send_word
 from k3push.wiring.open_ledger import is_there, ledger_of
-from k3push.wiring.outputs import check_output
+from k3push.wiring.outputs import check_output, see_writable
 from k3push.wiring.selected_bills import Selector
 from k3push.words.language import harmless_json
 
@@ -106,9 +105,7 @@ class Auditor:
         check_output(path, settings=[self._settings], jobs=self._options.jobs)
         if path.suffix.lower() not in WRITERS:
             raise Problem(remark("audit.bad_form", path=path, known=", ".join(WRITERS)))
-        if not path.parent.is_dir():
-            why = os.strerror(errno.ENOENT)
-            raise Problem(remark("error.file", path=path, why=why))
+        see_writable(path)
 
     async def run(self) -> Exit:
         """Look at the bills, tell what was found, and say so by the exit code."""
@@ -293,7 +290,7 @@ class Auditor:
         lines = [verdict(made, self._say), *map(self._say.said, made.findings.reasons)]
         lines += [", ".join(names_of(made.findings, MOST_NAMED, self._say))]
         if self._options.output is not None:
-            lines.append(self._say("notify.report", path=self._options.output.resolve()))
+            lines.append(self._say("notify.report", path=real(self._options.output)))
         title = self._say("audit.notify", code=made.exit)
         return title, "\n".join(line for line in lines if line)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import anyio
 
+from k3push.adapters.output_files import STANDARD_OUTPUT
 from k3push.cli.actions.push_runs import CommandOptions, Runner
 from k3push.cli.console.shell import Shell
 from k3push.cli.console.signals import on_interrupt
@@ -141,6 +142,8 @@ def laid_out(folder: Path) -> list[str]:
     Raises:
         Problem: The folder holds something else of these names, or cannot be one.
     """
+    if folder == STANDARD_OUTPUT:
+        raise Problem(remark("output.no_stdout", path=folder))
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         stale = sorted(folder.glob("ledger.db*"))

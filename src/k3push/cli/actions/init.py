@@ -39,7 +39,7 @@ from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
 from k3push.wiring.erp import endpoints_of
-from k3push.wiring.outputs import check_output
+from k3push.wiring.outputs import check_output, see_writable
 from k3push.words.language import Say, harmless
 
 _TEMPLATE = """\
@@ -71,6 +71,7 @@ async def init(config: Path | None, say: Say) -> Exit:
     check_output(path)
     if path.exists():
         raise Problem(remark("init.exists", path=path))
+    see_writable(path)
     guide = _Guide(say)
     text = _TEMPLATE.format(name="default", **await guide.answers())
     try:

@@ -13,6 +13,7 @@ from datetime import time
 from pathlib import Path
 from typing import Literal
 
+from k3push.config.real_paths import real
 from k3push.config.settings_file import read_settings
 from k3push.core.remark import remark
 from k3push.runs.outcome import Exit
@@ -85,7 +86,7 @@ def _program() -> tuple[str, ...]:
     if getattr(sys, "frozen", False):
         return (sys.executable,)
     if started.suffix == ".pyz":
-        return (sys.executable, str(started.resolve()))
+        return (sys.executable, str(real(started)))
     return (sys.executable, "-m", "k3push")
 
 
@@ -102,9 +103,10 @@ def nightly(
 
     It asks nothing, gives way to a run that is still under way, and shows no progress.
     """
-    config = config.resolve()
+    config = real(config)
     where = ("--route", route) if route else ()
-    paths = tuple(str(Path(job).resolve()) for job in jobs) or ("--select",)
+    # A link may lead to another list each night.
+    paths = tuple(str(Path(job).absolute()) for job in jobs) or ("--select",)
     command = (
         *program, "run", *paths, "--config", str(config), *where,
         "--yes", "--quiet", "--overlap", "wait",

@@ -10,6 +10,7 @@ import anyio
 
 from k3push.adapters.clock import SystemClock
 from k3push.adapters.job_files.writing import ENDINGS
+from k3push.adapters.output_files import STANDARD_OUTPUT
 from k3push.cli.console.screen import put_json
 from k3push.cli.console.shell import Shell
 from k3push.cli.console.terminal import Terminal
@@ -56,9 +57,12 @@ async def select(choice: SelectChoice, output: Path, say: Say) -> Exit:
     began_s = anyio.current_time()
     terminal = Terminal(say)
     settings = load_settings(choice.config)
-    if output.suffix.lower() not in ENDINGS:
+    streams = output == STANDARD_OUTPUT
+    if streams and choice.json:
+        raise Problem(remark("output.json_too", path=f"--output {output}"))
+    if not streams and output.suffix.lower() not in ENDINGS:
         raise Problem(remark("select.ending", path=output, known=", ".join(ENDINGS)))
-    check_output(output, settings=[settings])
+    check_output(output, settings=[settings], may_be_stdout=True)
     route = settings.route(choice.route)
     selection = choice.over(settings.selection(route))
     selector = Selector(settings, ErpAccess(endpoints_of(settings)), terminal.warn)
@@ -78,9 +82,10 @@ async def select(choice: SelectChoice, output: Path, say: Say) -> Exit:
     if choice.json:
         put(found.count)
     else:
-        out = partial(terminal.output.print, highlight=False, markup=False)
+        shown = terminal.errors if streams else terminal.output
+        out = partial(shown.print, highlight=False, markup=False)
         out(say("select.written", count=found.count, form=route.source, path=output))
-        if found.count:
+        if found.count and not streams:
             where = ("--config", choice.config) if choice.config else ()
             which = ("--route", choice.route) if choice.route else ()
             out(say("select.next", command=Shell().command("run", output, *which, *where)))

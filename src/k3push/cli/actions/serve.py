@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 import tempfile
+import traceback
 import webbrowser
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
@@ -28,12 +29,13 @@ from k3push.adapters.private_files import opened_for_owner
 from k3push.cli.console.logs import LogOptions, open_loggers
 from k3push.cli.console.screen import screen
 from k3push.cli.console.signals import on_interrupt
+from k3push.config.real_paths import real
 from k3push.config.secret_values import Secret
 from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import OpenIdSettings, ServeSettings, Settings
 from k3push.config.tenants import Tenant as ConfigTenant
 from k3push.config.tenants import clashes_of, files_of, tenant_of
-from k3push.core.remark import remark
+from k3push.core.remark import kind_and_words, remark
 from k3push.core.web_addresses import LOOPBACK
 from k3push.fleet.queue_place import needs_fleet, needs_shared_ledger, queue_of
 from k3push.ports import Ledger, LedgerLostError
@@ -121,8 +123,8 @@ async def serve(options: ServeOptions, say: Say) -> Exit:
         port: int = listener.getsockname()[1]
         log = _logger(loggers)
         folder = _Folder(options, say, log, works=works, fleet=fleet, told=frozenset(left))
-        tenants = [await folder.begin(*each) for each in told]
         folder.lacking = set(lacking)
+        tenants = await folder.begin(told, errors)
         async with dashboard(
             tenants,
             # Cookies know no ports, and two dashboards of one machine must not share one.
@@ -250,11 +252,34 @@ class _Folder:
     lacking: set[Path] = field(default_factory=set)
     _seen: Mapping[Path, tuple[int, int, int]] = field(default_factory=dict)
 
-    async def begin(self, settings: Settings, receivers: Receivers) -> Tenant:
-        """Show a tenant for the first time."""
-        workshop = await self._workshop(settings, receivers) if self.works else None
-        self.known[settings.file] = _tenant(settings, workshop)
-        return self.known[settings.file]
+    async def begin(
+        self, tenants: Sequence[tuple[Settings, Receivers]], errors: Console
+    ) -> list[Tenant]:
+        """Show tenants for the first time; one of a folder that lacks something comes later.
+
+        Raises:
+            LedgerLostError: The queue of all of them, or of one that was named for itself, is away.
+            Problem: Likewise, no worker can share the ledger.
+        """
+        begun: list[Tenant] = []
+        faults: list[Problem | LedgerLostError] = []
+        for settings, receivers in tenants:
+            try:
+                workshop = await self._workshop(settings, receivers) if self.works else None
+            except (Problem, LedgerLostError) as error:
+                if settings.file in self.options.configs or self.options.tenants is None:
+                    raise
+                faults.append(error)
+                self.lacking.add(settings.file)
+                line = self.say("worker.faulty", why=error)
+                self.told |= {line}
+                errors.print(line, highlight=False, markup=False)
+                continue
+            self.known[settings.file] = _tenant(settings, workshop)
+            begun.append(self.known[settings.file])
+        if not begun and faults:
+            raise faults[0]
+        return begun
 
     async def _workshop(self, settings: Settings, receivers: Receivers) -> Workshop:
         hand_over = await self.fleet.hand_over(settings) if self.fleet else None
@@ -285,12 +310,24 @@ class _Folder:
                 except (Problem, SettingsError, LedgerLostError) as error:
                     self.lacking.add(each.file)
                     left.append(self.say("worker.faulty", why=error))
+                except Exception as error:  # noqa: BLE001  # a defect must not end it for others
+                    self.lacking.add(each.file)
+                    what = kind_and_words(error)
+                    left.append(self.say("serve.defect", file=each.file, what=what))
+                    self.log("tenant.failed", tenant=each.file.stem, why=traceback.format_exc())
             for line in left:
                 if line not in self.told:
                     errors.print(line, highlight=False, markup=False)
             self.told = frozenset(left)
+            self._let_rest({each.file for each in settings})
             if tenants:
                 ready.take(tenants)
+
+    def _let_rest(self, served: Collection[Path]) -> None:
+        """Begin nothing any more for tenants whose files are gone, or have a fault."""
+        for path in self.known.keys() - served:
+            if (workshop := self.known[path].workshop) is not None:
+                workshop.rest()
 
     async def _tenant(self, settings: Settings, changed: Collection[Path]) -> Tenant:
         before = self.known.get(settings.file)
@@ -301,6 +338,10 @@ class _Folder:
             if self.works and not (same and before and before.acct_id == made.acct_id):
                 receivers = await to_thread.run_sync(receivers_of, settings)
                 made = replace(made, workshop=await self._workshop(settings, receivers))
+                if workshop is not None:
+                    workshop.rest()
+            elif workshop is not None:
+                workshop.take(settings)
             self.known[settings.file] = made
         return self.known[settings.file]
 
@@ -344,7 +385,7 @@ def _tenant(settings: Settings, workshop: Workshop | None) -> Tenant:
     return Tenant(
         name=settings.file.stem,
         acct_id=settings.erp.acct_id,
-        ledger=settings.ledger.url if path is None else str(path.resolve()),
+        ledger=settings.ledger.url if path is None else str(real(path)),
         window=settings.run.window,
         opened=partial(_opened, settings, create=workshop is not None),
         workshop=workshop,

@@ -38,11 +38,11 @@ async def export(
 ) -> Exit:
     """Write the rows of a run to a file; without a *form*, the file's extension says which."""
     settings = load_settings(config)
-    check_output(output, settings=[settings])
+    check_output(output, settings=[settings], may_be_stdout=True)
     table = _table(form, output)
     async with ledger_of(settings) as ledger:
         run = await _whole_run(ledger, name, settings)
-        check_output(output, jobs=jobs_of(run))
+        check_output(output, jobs=jobs_of(run), may_be_stdout=True)
         try:
             count = await write_table(ledger, run, output, table, states)
         except OSError as error:
@@ -57,10 +57,10 @@ async def export(
 async def report(config: Path | None, name: str | None, say: Say, output: Path) -> Exit:
     """Write the page of a run."""
     settings = load_settings(config)
-    check_output(output, settings=[settings])
+    check_output(output, settings=[settings], may_be_stdout=True)
     async with ledger_of(settings) as ledger:
         run = await _whole_run(ledger, name, settings)
-        check_output(output, jobs=jobs_of(run))
+        check_output(output, jobs=jobs_of(run), may_be_stdout=True)
         counts = await ledger.counts(run.id)
         causes = read_causes(run, counts) if run.exit is not None else {}
         unverified = settings.erp.verify is False

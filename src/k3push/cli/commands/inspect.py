@@ -52,6 +52,7 @@ def add_audit(app: typer.Typer, say: Say) -> None:
         from k3push.cli.actions.audit_dups import AuditOptions, Auditor  # noqa: PLC0415
         from k3push.cli.actions.push_runs import CommandOptions, Runner  # noqa: PLC0415
 
+        lists.see_read(jobs, say)
         now = datetime.now().astimezone()
         options = AuditOptions(
             jobs=jobs or [],

@@ -76,6 +76,7 @@ def _add_run_and_resume(app: typer.Typer, say: Say, act: Act) -> None:
         jobs: Jobs = None,
     ) -> int:
         names = choice.made(jobs, say)
+        lists.see_read(names, say)
         return act(
             lambda runner: (
                 runner.run(names, lists.made()) if names else runner.run_selected(lists.made())
@@ -166,6 +167,7 @@ def _add_plan_and_apply(app: typer.Typer, say: Say, act: Act) -> None:
         from k3push.cli.actions.plan_and_apply import Planner  # noqa: PLC0415
 
         names = choice.made(jobs, say)
+        lists.see_read(names, say)
         return act(
             lambda runner: (
                 Planner(runner).plan(names, lists.made(), output)
@@ -233,6 +235,10 @@ def _add_settle(app: typer.Typer, say: Say, act: Act) -> None:
 
         names = names or []
         if word is None:
+            if because:
+                raise typer.BadParameter(say("error.because_of_nothing", option="--as"))
+            if names[1:]:
+                raise typer.BadParameter(say("error.settle_one"))
             name = names[0] if names else None
             return act(lambda runner: runner.settle(name), settings, output)
         if not names or not because:

@@ -2,13 +2,12 @@
 
 # No `from __future__ import annotations` here: typer reads the annotations, and these hold
 # sentences in the language that was chosen.
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from k3push.cli.arguments import parse_until
+from k3push.cli.arguments import parse_time
 from k3push.cli.options import SelectOptions, spread
 from k3push.words.language import Say
 
@@ -38,8 +37,9 @@ def add_nights(app: typer.Typer, say: Say) -> None:
         from k3push.cli.actions import install_schedule as scheduling  # noqa: PLC0415
 
         names = choice.made(jobs, say)
-        time = parse_until(at, datetime.now().astimezone(), say).time()
-        return scheduling.schedule(scheduler, time, names, config=config, route=route, say=say)
+        return scheduling.schedule(
+            scheduler, parse_time(at, say), names, config=config, route=route, say=say
+        )
 
     login = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
     app.add_typer(

@@ -95,10 +95,11 @@ class Shell:
     @property
     def _folder(self) -> Path:
         """The shell's folder, which `uv run --directory` leaves for another."""
-        return Path(self.environ.get("PWD") or Path.cwd())
+        return Path(self.environ.get("PWD") or _whole(Path()))
 
     def _path(self, path: Path) -> str:
-        return str(path if _is_same(self._folder, Path.cwd()) else path.absolute())
+        shown = str(path if _is_same(self._folder, Path()) else _whole(path))
+        return f".{os.sep}{shown}" if shown.startswith("-") else shown  # which is no option
 
     def _quoted(self, words: Sequence[str]) -> str:
         if self.platform != "win32":
@@ -118,3 +119,11 @@ def _is_same(one: Path, other: Path) -> bool:
         return one.samefile(other)
     except OSError:
         return False
+
+
+def _whole(path: Path) -> Path:
+    """Return a path from the root, or as it is where the current folder is gone."""
+    try:
+        return path.absolute()
+    except OSError:
+        return path

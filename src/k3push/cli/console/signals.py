@@ -1,4 +1,6 @@
-"""Ctrl-C, SIGTERM and Ctrl-Break: the first asks to stop, the second stops at once.
+"""Ctrl-C, SIGTERM, Ctrl-Break and a terminal that closes: the first asks to stop.
+
+The second stops at once.
 
 While a person is asked something, nothing is under way that would have to end in order, and the
 first Ctrl-C ends the question.
@@ -18,20 +20,33 @@ if sys.platform == "win32":
     # Where a console cannot send Ctrl-C, it can send Ctrl-Break.
     _SIGNALS.append(signal.SIGBREAK)
 
+# The terminal is closed, or the line to it is lost; Windows has no such signal.
+_HANG_UP: signal.Signals | None = getattr(signal, "SIGHUP", None)
+
 
 @contextmanager
 def on_interrupt(act: Callable[[], None]) -> Iterator[None]:
     """Call *act* on the event loop at every such signal, on every system.
 
     Windows has no signal handlers on the loop, so the interpreter's own are used, and the
-    loop is woken from there.
+    loop is woken from there. Under `nohup` a hang-up stays without meaning.
     """
     loop = asyncio.get_running_loop()
+    heard = list(_SIGNALS)
+    if _HANG_UP is not None and signal.getsignal(_HANG_UP) is not signal.SIG_IGN:
+        heard.append(_HANG_UP)
+    hung_up = False
 
-    def handle(_number: int, _frame: FrameType | None) -> None:
+    def handle(number: int, _frame: FrameType | None) -> None:
+        nonlocal hung_up
+        if number == _HANG_UP:
+            # Shell and system both tell of one hang-up, which is nobody's second wish.
+            if hung_up:
+                return
+            hung_up = True
         loop.call_soon_threadsafe(act)
 
-    before = {number: signal.signal(number, handle) for number in _SIGNALS}
+    before = {number: signal.signal(number, handle) for number in heard}
     try:
         yield
     finally:

@@ -1,7 +1,8 @@
-"""Standard streams that outlive their reader, a full disk, and consoles that lack a character."""
+"""Standard streams that outlive reader, terminal and disk, and consoles that lack a character."""
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -15,7 +16,9 @@ STDIN, STDOUT, STDERR = range(3)
 
 
 class _Unminded(io.FileIO):
-    """A stream whose reader may leave, as `head` does: what nobody reads is dropped.
+    """A stream whose reader may leave, as `head` does or who closes a terminal.
+
+    What nobody reads is dropped.
 
     A run whose summary nobody reads, or whose disk is full, goes on, and ends with its own exit
     code.
@@ -33,6 +36,8 @@ class _Unminded(io.FileIO):
         except BrokenPipeError:
             pass
         except OSError as error:
+            if error.errno == errno.EIO and self.isatty():
+                return memoryview(data).nbytes
             self.lost = error.strerror or type(error).__name__
         return memoryview(data).nbytes
 
@@ -56,7 +61,7 @@ class Streams:
             return stream
         # A console that lacks a character shows a question mark, and the run goes on.
         stream.reconfigure(errors="replace")
-        if stream.isatty():
+        if sys.platform == "win32" and stream.isatty():
             return stream
         raw = _Unminded(stream.fileno(), "wb", closefd=False)
         if number == STDOUT:

@@ -20,6 +20,7 @@ import orjson
 from filelock import FileLock
 
 from k3push.adapters.ledger.codec import damaged
+from k3push.config.real_paths import real
 from k3push.core.remark import remark
 from k3push.ports import LedgerDamagedError, LedgerLostError, NoLedgerError
 
@@ -243,7 +244,7 @@ def _make(path: Path) -> None:
     gives all of them up when it closes any descriptor of it, also those of other connections.
     """
     with suppress(FileExistsError):
-        os.close(os.open(path.resolve(), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        os.close(os.open(real(path), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def version_of(path: Path) -> int:
@@ -272,8 +273,8 @@ def locks_folder(path: Path) -> Path:
 
 
 def _beside(path: Path, what: str) -> Path:
-    real = path.resolve()
-    return real.with_name(f"{real.name}-{what}")
+    place = real(path)
+    return place.with_name(f"{place.name}-{what}")
 
 
 def _check_names(path: Path) -> None:
