@@ -568,7 +568,10 @@ class Ledger(Protocol):
         ...
 
     async def last_step(self) -> int:
-        """Return the number of the last attempt at a step, whoever began it; 0 if there is none."""
+        """Return the number of the last attempt at a step before which all are over; 0 for none.
+
+        Whoever began them: whoever reads documents now sees what those have done.
+        """
         ...
 
     async def begin_step(self, intent: StepIntent, *, after: int | None = None) -> StepAttempt:
