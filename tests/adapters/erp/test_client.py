@@ -1044,7 +1044,7 @@ async def test_a_bill_that_is_asked_for_by_two_numbers_has_its_documents_by_both
         ids = await ids_of(erp, A)
         seen = await erp.linked_targets_of(ROUTE, ids | {B: ids[A]})
         assert seen is not None
-        assert (seen.targets[A], seen.linked) == (seen.targets[B], {A, B})
+        assert (seen.targets[A], seen.linked) == (seen.targets[B], frozenset({A, B}))
 
 
 async def test_a_link_to_another_form_is_none_of_ours() -> None:
