@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 import anyio
 import pytest
 
 from k3push.adapters.erp.client import ErpClient
+from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import PARTLY, TWIN, BillNumber, Route, Sighting, State
-from k3push.ports import LookRefusedError
+from k3push.ports import LookRefusedError, Memo
 from k3push.runs.context import Context, SettleTimes
-from k3push.runs.missed_looks import due_since
+from k3push.runs.missed_looks import DUE, due_since
 from k3push.runs.outcome import Exit
 from k3push.runs.stop import Cause
 from k3push.simulator import Policy
@@ -24,11 +26,13 @@ from tests.runs.office import (
     only_settle,
     orders,
     sandbox,
+    steered,
     steps,
 )
 from tests.runs.rough_answers import (
     NO_CANARY,
     OPEN,
+    REFUSED,
     keep_a_part,
     name_nothing,
     plan_again,
@@ -185,3 +189,56 @@ async def test_what_was_found_once_and_then_killed_is_looked_at_once_more() -> N
     )
     assert len(office.site.world.documents_of(lost[0])) == 2
     assert pushed.rows[lost[0]].code == TWIN, pushed.rows[lost[0]]
+
+
+async def test_no_bill_is_given_up_before_its_last_look_is_written_down_as_due(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two bills are refused at one moment, and the ledger takes a while to write that down."""
+    numbers, early = orders(2), list[str]()
+    remember, record = MemoryLedger.remember, MemoryLedger.record
+
+    async def slowly(self: MemoryLedger, memo: Memo) -> Memo:
+        if memo.kind == DUE:
+            await anyio.sleep(1)
+        return await remember(self, memo)
+
+    async def looked_after(self: MemoryLedger, *what: Any, **how: Any) -> None:
+        if await due_since(self, FIRST) is None:
+            early.extend(what[0].intent.numbers)
+        await record(self, *what, **how)
+
+    monkeypatch.setattr(MemoryLedger, "remember", slowly)
+    monkeypatch.setattr(MemoryLedger, "record", looked_after)
+    office = Office(sandbox(latency_s=1.0, **OPEN))
+    for number in numbers:
+        office.site.world.refuse(number, REFUSED)
+    await office.open_run(numbers)
+    throttle = steered(concurrency=2, chunk_size=1)
+    pushed = await office.execute(limits=NO_CANARY, throttle=throttle)
+    assert pushed.of(State.REJECTED) == set(numbers)
+    assert early == []
+
+
+async def test_a_part_is_told_though_the_ledger_was_away_as_the_refusal_came(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A database restarts for half a minute: the look is made before the row says `rejected`."""
+    name_nothing(monkeypatch)
+    numbers, record = orders(50), MemoryLedger.record
+    bad = numbers[0]
+    office = Office(
+        sandbox(policy=Policy.SPLIT, query_lag_s=5.0, look_s=0.1, latency_s=1.0, **OPEN)
+    )
+    keep_a_part(monkeypatch, [bad], kept=1)
+
+    async def late(self: MemoryLedger, *what: Any, **how: Any) -> None:
+        if what[0].intent.numbers == (bad,):
+            await anyio.sleep(28)
+        await record(self, *what, **how)
+
+    monkeypatch.setattr(MemoryLedger, "record", late)
+    await office.open_run(numbers)
+    throttle = steered(concurrency=2, chunk_size=1)
+    pushed = await office.execute(limits=NO_CANARY, throttle=throttle, check=False)
+    assert pushed.rows[bad].state is State.PUSHED, pushed.rows[bad]

@@ -187,6 +187,7 @@ class Context:
             None where all was.
         look_due_since: Since when a look at what was refused is due, as the ledger says; None where
             none is.
+        noting_look: Is held while that is written down.
         doubted_elsewhere: Numbers that wait, or have waited, for another run; its call may be
             carried out after ours.
         twins: Numbers that were found to have more documents than their push made.
@@ -223,6 +224,7 @@ class Context:
     unlooked: dict[BillNumber, frozenset[str]] = field(default_factory=dict)
     looked_until: datetime | None = None
     look_due_since: datetime | None = None
+    noting_look: anyio.Lock = field(default_factory=anyio.Lock)
     doubted_elsewhere: dict[BillNumber, None] = field(default_factory=dict)
     twins: int = 0
     splits: bool = False

@@ -16,7 +16,7 @@ import anyio
 from k3push.core.model import PARTLY, TWIN, BillNumber, Outcome, Row, State, Target
 from k3push.core.remark import read_remark, remark
 from k3push.core.safety.evidence import made_beside, new_targets
-from k3push.core.safety.legal_moves import AMENDABLE, SENT_BEFORE
+from k3push.core.safety.legal_moves import AMENDABLE, FINAL, SENT_BEFORE
 from k3push.ports import SHORTEST_WAIT_S
 from k3push.runs.context import Context
 from k3push.runs.earlier_calls import doubted_by_others, was_in_doubt
@@ -183,11 +183,13 @@ async def note_refused(context: Context, numbers: Collection[BillNumber], *, lat
 
 async def note_look(context: Context) -> None:
     """Write down that a last look is due, before what it is for is settled or sent again."""
-    due_since, now = context.look_due_since, context.clock.now()
-    # Whoever takes it up after a kill knows what it is for by the time of the rows.
-    if due_since is None or now < due_since:
-        context.look_due_since = now
-        await note_due(context.ledger, context.run.id, now)
+    # Of tasks that note it at one moment, none goes on before it is written down.
+    async with context.noting_look:
+        due_since, now = context.look_due_since, context.clock.now()
+        # Whoever takes it up after a kill knows what it is for by the time of the rows.
+        if due_since is None or now < due_since:
+            await note_due(context.ledger, context.run.id, now)
+            context.look_due_since = now
 
 
 async def look_at_all_refused(context: Context) -> None:
@@ -211,6 +213,7 @@ async def look_at_refused(context: Context, *, all_of_them: bool = False) -> flo
     Returns:
         Seconds until the next look is due; infinite if none is.
     """
+    early: set[BillNumber] = set()
     patience_s, now_s = context.settle.first_wait_s, anyio.current_time()
     waits = {n: at_s + patience_s - now_s for n, (_, at_s) in context.refused.items()}
     due = [n for n, wait_s in waits.items() if all_of_them or wait_s <= SHORTEST_WAIT_S]
@@ -226,11 +229,15 @@ async def look_at_refused(context: Context, *, all_of_them: bool = False) -> flo
         for outcome in ours.values():
             # What was seen is written down, whatever ends the execution now.
             with anyio.CancelScope(shield=True):
-                await _take_back(context, outcome)
+                if not await _take_back(context, outcome):
+                    early.add(outcome.number)
     # The end of an execution may cut a look off, and makes another.
     for number in due:
         context.refused.pop(number, None)
-    return min((wait_s for n, wait_s in waits.items() if n not in before), default=math.inf)
+    if not all_of_them:
+        context.refused |= {n: (before[n], anyio.current_time()) for n in early}
+    left = [wait_s for n, wait_s in waits.items() if n not in before]
+    return min([*left, *([patience_s] if early else [])], default=math.inf)
 
 
 async def _recall_sources(context: Context, numbers: Collection[BillNumber]) -> None:
@@ -242,13 +249,16 @@ async def _recall_sources(context: Context, numbers: Collection[BillNumber]) -> 
                 context.source_ids[number] = row.source_id
 
 
-async def _take_back(context: Context, outcome: Outcome, *, refused: bool = True) -> None:
+async def _take_back(context: Context, outcome: Outcome, *, refused: bool = True) -> bool:
     """Say of a number that was given up that it was made all the same, or a part of it.
 
     Args:
         context: The execution.
         outcome: What a look has shown.
         refused: It was given up by the ERP's word.
+
+    Returns:
+        False where that is not written down yet: the ledger may be away for a while.
     """
     now, note, run = context.clock.now(), remark("note.more_documents"), context.run.id
     rows = [row for of, row in await context.ledger.rows_of(outcome.number) if of == run]
@@ -261,6 +271,7 @@ async def _take_back(context: Context, outcome: Outcome, *, refused: bool = True
                 told = told._replace(code=alone, reason=row.reason)
             await context.ledger.conclude(run, [told], at=now, note=note)
             context.note_twins([told])
+    return all(row.bill != outcome.number or row.state in FINAL for row in rows)
 
 
 async def recall_due_look(context: Context) -> None:
