@@ -26,6 +26,8 @@ async def note_due(ledger: Ledger, run: RunId, since: datetime) -> None:
     Where that is due already, it counts since the earlier of the two times: a clock may have been
     set back.
     """
+    # Times of rows are kept to a millisecond, and what moves within this one counts.
+    since = since.replace(microsecond=since.microsecond // 1000 * 1000)
     memo = Memo(DUE, run, since, {"since": since.isoformat()}, about=run, open=True)
     kept = await ledger.remember(memo)
     if not kept.open or since < _since(kept):
