@@ -107,8 +107,7 @@ async def _claim_free(
         locked = await connection.ask("lock_claims", run=run, numbers=called["numbers"])
         found = await connection.ask("holders", run=run, **called)
         mine = mine or await checked(connection, asked, run)
-        there = {number_in(bill) for bill, _ in await locked.fetchall()}
-        if there.issuperset(called["numbers"]):
+        if len(await locked.fetchall()) == len(set(called["numbers"])):
             return mine, await found.fetchall()
         # Who held one as it was asked for has given it up since: it is free.
 
