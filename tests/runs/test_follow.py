@@ -7,7 +7,7 @@ approved once at most, nobody else's was named, and none was named again without
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -16,6 +16,7 @@ from itertools import cycle, pairwise
 import anyio
 import pytest
 
+from k3push.adapters.erp.client import ErpClient
 from k3push.core.model import (
     TWIN,
     Document,
@@ -23,6 +24,7 @@ from k3push.core.model import (
     Follow,
     Outcome,
     Route,
+    Standing,
     State,
     StepAttempt,
     Target,
@@ -71,6 +73,7 @@ from tests.runs.office import (
     FIRST,
     ROUTE,
     SECOND,
+    SETTLE,
     WINDOW_S,
     Office,
     Pushed,
@@ -706,6 +709,38 @@ async def test_what_was_there_before_may_be_followed_while_it_is_new(status: str
     await office.open_run(orders(2))
     await office.execute()
     assert await counts(office) == {Follow.APPROVED: 2 if status in "AD" else 1}
+
+
+@pytest.mark.parametrize("stops", [False, True])
+async def test_what_was_there_before_and_a_first_look_misses_is_followed(
+    monkeypatch: pytest.MonkeyPatch, *, stops: bool
+) -> None:
+    """A copy of the database that lags behind tells nothing of its status for a moment."""
+    office = Office(sandbox(), replace(FOLLOW, follow_already=True))
+    push_by_hand(office, orders(1)[0])
+    (made,) = office.site.world.documents_of(orders(1)[0])
+    look = ErpClient.standings_of
+
+    async def miss(erp: ErpClient, route: Route, ids: Collection[str]) -> Mapping[str, Standing]:
+        found = dict(await look(erp, route, ids))
+        if route.target == IN_STOCK.id and anyio.current_time() < 0.5 * SETTLE.first_wait_s:
+            found.pop(str(made.id), None)
+        return found
+
+    async def stop(job: Context) -> None:
+        await anyio.sleep(1)
+        if stops:
+            job.stop.ask(Cause.INTERRUPTED, "")
+
+    monkeypatch.setattr(ErpClient, "standings_of", miss)
+    await office.open_run(orders(1))
+    await office.execute(beside=stop, check=False)
+    assert (made.status, await exit_code(office)) == (
+        ("A", Exit.STOPPED) if stops else ("C", Exit.DONE)
+    )
+    await anyio.sleep(SETTLE.first_wait_s)
+    await office.execute()
+    assert made.status == "C"
 
 
 async def test_what_was_there_before_and_is_taken_back_later_is_left_alone() -> None:

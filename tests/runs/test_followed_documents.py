@@ -41,6 +41,7 @@ from tests.runs.office import (
     FIRST,
     ROUTE,
     SECOND,
+    WINDOW_S,
     Office,
     VirtualClock,
     one_by_one,
@@ -290,6 +291,24 @@ async def test_a_step_of_another_forms_document_says_nothing_of_ours() -> None:
     await other.store.record_step(begun, Answered(200, b"{}"), "", done, at=at)
     await office.execute(limits=NO_HALT, check=False)
     assert {each.follow for each in (await office.documents()).values()} == {Follow.APPROVED}
+
+
+async def test_a_step_that_a_dead_run_has_left_open_holds_a_document_up_for_a_window() -> None:
+    """Nobody resumes that run; the clock of the loop may begin at nought."""
+    office = Office(sandbox(**OPEN), FOLLOW)
+    await office.open_run(orders(1))
+    await office.execute(route=ROUTE)
+    (made,) = office.site.world.documents_of(orders(1)[0])
+    at, up = VirtualClock().now(), VirtualClock().uptime()
+    await office.open_run(orders(1), SECOND)
+    await office.store.enrol(SECOND, [Document(str(made.id), made.number)], at=at)
+    intent = StepIntent(SECOND, Step.SUBMIT, (str(made.id),), "A", b"{}", at, up, "sandbox")
+    await office.store.begin_step(intent)
+    assert anyio.current_time() == 0
+    with anyio.fail_after(3600):
+        await office.execute(limits=NO_HALT, check=False)
+    assert made.status == "C"
+    assert anyio.current_time() > WINDOW_S
 
 
 async def test_two_runs_take_no_step_of_one_document_at_once() -> None:

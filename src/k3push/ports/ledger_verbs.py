@@ -301,7 +301,8 @@ class Ledger(Protocol):
         called, the earlier line keeps its row; the other's row is taken away and becomes a
         repeat, which is kept and returned. A row that was sent or has an outcome is never taken
         away, so its partner is; two of that kind are refused. A row that was sent keeps what it
-        is called, and lines without a row are passed over.
+        is called; where it is planned again, and its number is another bill's by now, it gets that
+        one's id. Lines without a row are passed over.
         """
         ...
 
@@ -569,7 +570,10 @@ class Ledger(Protocol):
         ...
 
     async def last_step(self) -> int:
-        """Return the number of the last attempt at a step, whoever began it; 0 if there is none."""
+        """Return the number of the last attempt at a step before which all are over; 0 for none.
+
+        Whoever began them: whoever reads documents now sees what those have done.
+        """
         ...
 
     async def begin_step(self, intent: StepIntent, *, after: int | None = None) -> StepAttempt:

@@ -181,10 +181,13 @@ class Context:
             clock, when; they are looked at once more.
         refused_s: On the loop's clock, when it last refused one of which looks may show a document
             yet; infinitely long ago where it has not.
+        unlooked: Numbers of those that the ERP has refused to be asked for at that look, with what
+            was there before; they are asked for again at the end, and by the next execution.
         looked_until: Since when what earlier executions were refused was not looked at once more;
             None where all was.
         look_due_since: Since when a look at what was refused is due, as the ledger says; None where
             none is.
+        noting_look: Is held while that is written down.
         doubted_elsewhere: Numbers that wait, or have waited, for another run; its call may be
             carried out after ours.
         twins: Numbers that were found to have more documents than their push made.
@@ -218,8 +221,10 @@ class Context:
     suspects: dict[BillNumber, frozenset[str]] = field(default_factory=dict)
     refused: dict[BillNumber, tuple[frozenset[str], float]] = field(default_factory=dict)
     refused_s: float = -math.inf
+    unlooked: dict[BillNumber, frozenset[str]] = field(default_factory=dict)
     looked_until: datetime | None = None
     look_due_since: datetime | None = None
+    noting_look: anyio.Lock = field(default_factory=anyio.Lock)
     doubted_elsewhere: dict[BillNumber, None] = field(default_factory=dict)
     twins: int = 0
     splits: bool = False

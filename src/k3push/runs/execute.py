@@ -21,7 +21,7 @@ from k3push.ports import Clock, Erp, Ledger, Watch
 from k3push.runs.context import Context, DoubtAges, PushLimits, SettleTimes
 from k3push.runs.control import obey
 from k3push.runs.engine import push_run
-from k3push.runs.last_looks import look_once_more, recall_due_look
+from k3push.runs.last_looks import look_once_more, note_look, recall_due_look
 from k3push.runs.outcome import Ending, anything_open, ending_of
 from k3push.runs.settle_doubts import Settled, settle_once, tell_of_person
 from k3push.runs.stop import Stop, stopping
@@ -159,6 +159,8 @@ async def settle_run(context: Context, settling: Callable[[int, float], None]) -
     told, settled = False, Settled()
     with stopping(context.stop):
         await context.learn_links()
+        if await context.ledger.doubts(context.run.id):
+            await note_look(context)
         while not context.stop.asked:
             settled = await settle_once(context, context.run.id)
             if not settled.left or not context.reads_back:

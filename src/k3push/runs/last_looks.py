@@ -14,9 +14,9 @@ from datetime import datetime
 import anyio
 
 from k3push.core.model import PARTLY, TWIN, BillNumber, Outcome, Row, State, Target
-from k3push.core.remark import remark
+from k3push.core.remark import read_remark, remark
 from k3push.core.safety.evidence import made_beside, new_targets
-from k3push.core.safety.legal_moves import AMENDABLE, SENT_BEFORE
+from k3push.core.safety.legal_moves import AMENDABLE, FINAL, SENT_BEFORE
 from k3push.ports import SHORTEST_WAIT_S
 from k3push.runs.context import Context
 from k3push.runs.earlier_calls import doubted_by_others, was_in_doubt
@@ -37,10 +37,13 @@ TELL_OF_S = 5.0
 
 
 async def look_once_more(context: Context) -> None:
-    """Look again at all that was refused or in doubt, and note that this is done."""
+    """Look again at all that was refused or in doubt, and note that this is done.
+
+    Where the ERP refuses to be asked for some of it, that stays due for the next execution.
+    """
     await look_at_all_refused(context)
     await _look_at_suspects(context)
-    if context.look_due_since is not None:
+    if context.look_due_since is not None and not context.unlooked:
         await note_made(context.ledger, context.run.id)
 
 
@@ -57,6 +60,7 @@ async def _look_at_suspects(context: Context) -> None:
         return
     await _recall_sources(context, suspects)
     seen = await look_at_targets(context, list(suspects), by_all=True, stop_or_not=True)
+    context.unlooked |= {n: before for n, before in suspects.items() if n in seen.refused}
     shown = {number: seen.targets.get(number, ()) for number in suspects}
     shown = await but_open_elsewhere(context, shown)
     others = await context.ids_of_others(suspects)
@@ -179,11 +183,13 @@ async def note_refused(context: Context, numbers: Collection[BillNumber], *, lat
 
 async def note_look(context: Context) -> None:
     """Write down that a last look is due, before what it is for is settled or sent again."""
-    due_since, now = context.look_due_since, context.clock.now()
-    # Whoever takes it up after a kill knows what it is for by the time of the rows.
-    if due_since is None or now < due_since:
-        context.look_due_since = now
-        await note_due(context.ledger, context.run.id, now)
+    # Of tasks that note it at one moment, none goes on before it is written down.
+    async with context.noting_look:
+        due_since, now = context.look_due_since, context.clock.now()
+        # Whoever takes it up after a kill knows what it is for by the time of the rows.
+        if due_since is None or now < due_since:
+            await note_due(context.ledger, context.run.id, now)
+            context.look_due_since = now
 
 
 async def look_at_all_refused(context: Context) -> None:
@@ -207,22 +213,31 @@ async def look_at_refused(context: Context, *, all_of_them: bool = False) -> flo
     Returns:
         Seconds until the next look is due; infinite if none is.
     """
+    early: set[BillNumber] = set()
     patience_s, now_s = context.settle.first_wait_s, anyio.current_time()
     waits = {n: at_s + patience_s - now_s for n, (_, at_s) in context.refused.items()}
     due = [n for n, wait_s in waits.items() if all_of_them or wait_s <= SHORTEST_WAIT_S]
     before = {number: context.refused[number][0] for number in due}
-    if due and context.reads_back:
-        await _recall_sources(context, due)
-        seen = await look_at_targets(context, due, by_all=True, stop_or_not=True)
+    if all_of_them:
+        before |= context.unlooked
+    if before and context.reads_back:
+        await _recall_sources(context, before)
+        seen = await look_at_targets(context, list(before), by_all=True, stop_or_not=True)
+        others = {n: ids for n, ids in context.unlooked.items() if n not in before}
+        context.unlooked = others | {n: before[n] for n in seen.refused}
         ours = await ours_of(context, new_targets(seen.targets, before), may_send=False)
         for outcome in ours.values():
             # What was seen is written down, whatever ends the execution now.
             with anyio.CancelScope(shield=True):
-                await _take_back(context, outcome)
+                if not await _take_back(context, outcome):
+                    early.add(outcome.number)
     # The end of an execution may cut a look off, and makes another.
     for number in due:
         context.refused.pop(number, None)
-    return min((wait_s for n, wait_s in waits.items() if n not in before), default=math.inf)
+    if not all_of_them:
+        context.refused |= {n: (before[n], anyio.current_time()) for n in early}
+    left = [wait_s for n, wait_s in waits.items() if n not in before]
+    return min([*left, *([patience_s] if early else [])], default=math.inf)
 
 
 async def _recall_sources(context: Context, numbers: Collection[BillNumber]) -> None:
@@ -234,13 +249,16 @@ async def _recall_sources(context: Context, numbers: Collection[BillNumber]) -> 
                 context.source_ids[number] = row.source_id
 
 
-async def _take_back(context: Context, outcome: Outcome, *, refused: bool = True) -> None:
+async def _take_back(context: Context, outcome: Outcome, *, refused: bool = True) -> bool:
     """Say of a number that was given up that it was made all the same, or a part of it.
 
     Args:
         context: The execution.
         outcome: What a look has shown.
         refused: It was given up by the ERP's word.
+
+    Returns:
+        False where that is not written down yet: the ledger may be away for a while.
     """
     now, note, run = context.clock.now(), remark("note.more_documents"), context.run.id
     rows = [row for of, row in await context.ledger.rows_of(outcome.number) if of == run]
@@ -253,27 +271,62 @@ async def _take_back(context: Context, outcome: Outcome, *, refused: bool = True
                 told = told._replace(code=alone, reason=row.reason)
             await context.ledger.conclude(run, [told], at=now, note=note)
             context.note_twins([told])
+    return all(row.bill != outcome.number or row.state in FINAL for row in rows)
 
 
 async def recall_due_look(context: Context) -> None:
-    """Take in what an execution was refused, or sent twice, that was cut off before its last look.
+    """Take in what an execution that was cut off before its last look was refused, or had in doubt.
 
     An earlier call of what was sent twice may have been carried out after its window, and so may
-    one of another run that was waited for.
+    one of another run that was waited for; and a rule may save documents one after another.
     """
     run = context.run
     since = await due_since(context.ledger, run.id)
     context.looked_until = context.look_due_since = since
     if since is None:
         return
+    found = await _found_by_looks(context, since)
     async with aclosing(pages_of(context.ledger, run, AMENDABLE | {State.REJECTED})) as pages:
         async for rows in pages:
             ended = [row for row in rows if row.settled_at and row.settled_at >= since]
-            await _recall_rows(context, [row for row in ended if row.attempts], since)
+            await _recall_rows(context, [row for row in ended if row.attempts], since, found)
 
 
-async def _recall_rows(context: Context, rows: Sequence[Row], since: datetime) -> None:
-    """Take in what was refused, sent twice, or waited for another run's call."""
+async def _found_by_looks(context: Context, since: datetime) -> set[BillNumber]:
+    """Return the bills whose documents a look alone has told since a time: more may have come."""
+    found, after = set[BillNumber](), 0
+    while notes := await context.ledger.notes_in(context.run.id, after=after):
+        after = notes[-1].id
+        found.update(n.number for n in notes if n.at >= since and _tells_of_look(n.text))
+    return found
+
+
+def _tells_of_look(note: str) -> bool:
+    """Say whether a note on a row is of a look that has told what a call made.
+
+    >>> settled = remark("note.settled")
+    >>> [_tells_of_look(note) for note in (settled, remark("note.also", first=settled, more="x"))]
+    [True, True]
+    >>> _tells_of_look("settled")
+    False
+    """
+    told = read_remark(note)
+    if told and told[0] == "note.also":
+        told = read_remark(str(told[1]["first"]))
+    return told is not None and told[0] in {"note.settled", "note.found_again"}
+
+
+async def _recall_rows(
+    context: Context, rows: Sequence[Row], since: datetime, found: Collection[BillNumber]
+) -> None:
+    """Take in what was refused, in doubt, or waited for another run's call.
+
+    Args:
+        context: The execution.
+        rows: Rows that have come to their end since.
+        since: When the look became due.
+        found: Bills whose documents a look alone has told.
+    """
     made = [row.bill for row in rows if row.state in SENT_BEFORE]
     elsewhere = await doubted_by_others(context, made, since)
     context.doubted_elsewhere |= dict.fromkeys(elsewhere)
@@ -285,7 +338,7 @@ async def _recall_rows(context: Context, rows: Sequence[Row], since: datetime) -
             at_s = anyio.current_time() - ago_s
             context.refused[row.bill] = (await _before_first(context, row.bill), at_s)
             context.refused_s = max(context.refused_s, at_s)
-        elif row.attempts > 1 and await _was_in_doubt(context, row.bill):
+        elif row.bill in found or (row.attempts > 1 and await _was_in_doubt(context, row.bill)):
             context.suspects[row.bill] = await _before_last(context, row.bill)
 
 

@@ -1,10 +1,11 @@
 """Whether an execution was cut off before it looked once more at what was refused or in doubt.
 
 A refused call may have saved a part that looks show late (P 5.7), and a call in doubt may be
-carried out after its window, as its number was sent again; so both are looked at again at the end
-of each execution. A kill, a second Ctrl-C or a halt at once cuts that look off; whoever goes on
-with the run makes it. The ledger knows that it is due from before the first refusal of an
-execution is written down, or the first doubt is settled, until the look is made.
+carried out after its window, as its number was sent again, or save a second document of a bill; so
+both are looked at again at the end of each execution. A kill, a second Ctrl-C or a halt at once
+cuts that look off; whoever goes on with the run makes it. The ledger knows that it is due from
+before the first refusal of an execution is written down, or the first doubt is settled, until the
+look is made.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ async def note_due(ledger: Ledger, run: RunId, since: datetime) -> None:
     Where that is due already, it counts since the earlier of the two times: a clock may have been
     set back.
     """
+    # Times of rows are kept to a millisecond, and what moves within this one counts.
+    since = since.replace(microsecond=since.microsecond // 1000 * 1000)
     memo = Memo(DUE, run, since, {"since": since.isoformat()}, about=run, open=True)
     kept = await ledger.remember(memo)
     if not kept.open or since < _since(kept):

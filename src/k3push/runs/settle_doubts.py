@@ -93,12 +93,13 @@ async def settle_once(context: Context, run: RunId) -> Settled:
     if run != context.run.id and await _was_blind(context, run):
         return Settled(hopeless=frozenset(doubt.number for doubt in doubts))
     times = context.settle
+    # Another bill of a number may have come since it was sent, and be one of this execution's.
+    known = {doubt.number: doubt.source_id for doubt in doubts if doubt.source_id}
     if run == context.run.id:
         context.ids |= {doubt.number: doubt.id for doubt in doubts if doubt.id}
-    for doubt in doubts:
-        if doubt.source_id:
-            # Another bill of its number may have come since it was sent.
-            context.source_ids.setdefault(doubt.number, doubt.source_id)
+        context.source_ids |= known | context.source_ids
+    else:
+        context = replace(context, source_ids=context.source_ids | known)
     aged = [(doubt, context.ages.age_s(doubt)) for doubt in doubts]
     due = [(doubt, age) for doubt, age in aged if age >= times.first_wait_s]
     settled = await _look(context, run, due) if due else Settled()

@@ -289,6 +289,9 @@ async def there_already(
             outcomes.append(
                 already(number, seen.targets[number], thin=seen.knows_by_number_alone(number))
             )
+        elif number in seen.refused:
+            made = by_ledger(number, Sighting(), known.get(number))
+            outcomes.append(made or query_refused(number, seen.refused[number]))
         elif outcome.code != AMBIGUOUS:
             shown = seen if number in asked else Sighting()
             outcomes.append(by_ledger(number, shown, known.get(number)) or outcome)

@@ -1037,6 +1037,16 @@ async def test_a_document_is_found_by_the_id_of_its_source() -> None:
         assert await erp.linked_sources(ROUTE) == [A]
 
 
+async def test_a_bill_that_is_asked_for_by_two_numbers_has_its_documents_by_both() -> None:
+    """It got another number, and the ledger knows it by the old one as well."""
+    async with erp_of(sandbox()) as erp:
+        await push(erp, A)
+        ids = await ids_of(erp, A)
+        seen = await erp.linked_targets_of(ROUTE, ids | {B: ids[A]})
+        assert seen is not None
+        assert (seen.targets[A], seen.linked) == (seen.targets[B], frozenset({A, B}))
+
+
 async def test_a_link_to_another_form_is_none_of_ours() -> None:
     """Ids of two forms may be equal: each counts from the same number."""
     site = sandbox()

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import anyio
 import pytest
 
+from k3push.core.model import State
 from k3push.ports import Ledger, Memo
-from tests.adapters.ledger.samples import NOON, later
+from k3push.runs.missed_looks import due_since, note_due
+from tests.adapters.ledger.samples import ANSWER, NOON, later, outcomes, planned, sent
 
 pytestmark = pytest.mark.anyio
 
@@ -82,3 +85,15 @@ async def test_another_account_has_memos_of_its_own(ledger: Ledger, theirs: Ledg
     assert await theirs.memos("request") == []
     assert await theirs.remember(replace(MEMO, value={"by": "they"})) != MEMO
     assert await ledger.memo("request", "r1") == MEMO
+
+
+async def test_what_moves_right_after_a_last_look_became_due_is_not_older(ledger: Ledger) -> None:
+    """A ledger keeps times to a millisecond, and a fast disk writes a memo in less."""
+    run, since = await planned(ledger, "A"), NOON.replace(microsecond=123_456)
+    await note_due(ledger, run, since)
+    attempt, at = await sent(ledger, run, "A"), since + timedelta(microseconds=300)
+    await ledger.record(attempt, ANSWER, "", outcomes("A", State.REJECTED), at=at)
+    (row,), due = await ledger.rows(run), await due_since(ledger, run)
+    assert row.settled_at is not None
+    assert due is not None
+    assert row.settled_at >= due

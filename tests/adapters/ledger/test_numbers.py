@@ -2,13 +2,24 @@ from __future__ import annotations
 
 import pytest
 
-from k3push.core.model import BillNumber, Listed, Outcome, Repeat, Row, RunId, State, Target
+from k3push.core.model import (
+    BillNumber,
+    Identified,
+    Listed,
+    Outcome,
+    Repeat,
+    Row,
+    RunId,
+    State,
+    Target,
+)
 from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.ports import Ledger
 from tests.adapters.ledger.samples import (
     ANSWER,
     NOON,
     a_run,
+    id_of,
     identified,
     in_words,
     later,
@@ -158,7 +169,26 @@ async def test_a_row_keeps_the_spelling_it_was_sent_under(ledger: Ledger) -> Non
     run = await planned(ledger, "A")
     await pushed(ledger, run, "A")
     assert await ledger.identify(run, identified({A: X})) == []
-    assert (await ledger.rows(run))[0].bill == A
+    (row,) = await ledger.rows(run)
+    assert (row.bill, row.source_id) == (A, id_of("A"))
+
+
+async def test_a_row_that_is_planned_again_is_of_the_bill_that_has_its_number_now(
+    ledger: Ledger,
+) -> None:
+    """The bill was deleted and entered anew; two others have changed their numbers."""
+    run = await planned(ledger, "A B C")
+    await pushed(ledger, run, "A B C", State.PLANNED)
+    await pushed(ledger, run, "C")
+    # What has an end keeps its id.
+    now = {A: Identified(A, "7"), B: Identified(B, id_of("A")), C: Identified(C, id_of("B"))}
+    assert await ledger.identify(run, now) == []
+    rows = await ledger.rows(run)
+    assert [(row.bill, row.source_id) for row in rows] == [
+        (A, "7"),
+        (B, id_of("A")),
+        (C, id_of("C")),
+    ]
 
 
 async def test_two_rows_may_change_spellings(ledger: Ledger) -> None:

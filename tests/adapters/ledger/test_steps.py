@@ -150,7 +150,7 @@ async def test_a_step_that_another_run_takes_meanwhile_is_not_begun(ledger: Ledg
     first, second = await followed(ledger), await followed(ledger, "r2")
     before = await ledger.last_step()
     begun = await ledger.begin_step(an_intent(first, ONE, TWO), after=before)
-    assert await ledger.last_step() == begun.id
+    assert await ledger.last_step() == before
     for after in (before, begun.id):  # begun since, and under way still
         with pytest.raises(OtherRunStepsError):
             await ledger.begin_step(an_intent(second, TWO, THREE), after=after)
@@ -160,6 +160,21 @@ async def test_a_step_that_another_run_takes_meanwhile_is_not_begun(ledger: Ledg
         await ledger.begin_step(an_intent(second, ONE), after=before)
     await ledger.begin_step(an_intent(second, ONE), after=begun.id)
     await ledger.begin_step(an_intent(second, TWO))
+
+
+async def test_a_step_that_was_under_way_at_a_look_is_minded_once_it_is_over(
+    ledger: Ledger,
+) -> None:
+    """The look may have shown the document as it stood before that step."""
+    first, second = await followed(ledger), await followed(ledger, "r2")
+    for document in (ONE, TWO):
+        begun = await ledger.begin_step(an_intent(first, document), after=0)
+        before = await ledger.last_step()
+        await ledger.record_step(begun, ANSWER, "x", [come_to(document, Follow.SUBMITTED)], at=NOON)
+        with pytest.raises(OtherRunStepsError):
+            await ledger.begin_step(an_intent(second, document), after=before)
+        again = await ledger.begin_step(an_intent(second, document), after=await ledger.last_step())
+        await ledger.record_step(again, ANSWER, "x", [document], at=NOON)
 
 
 async def test_a_step_of_another_forms_document_is_in_nobodys_way(ledger: Ledger) -> None:

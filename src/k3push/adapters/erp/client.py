@@ -8,6 +8,7 @@ how a request travels in `carrier`, and where to in `endpoint`.
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import (
     AsyncIterator,
     Awaitable,
@@ -264,7 +265,10 @@ class ErpClient:
         """Ask the target form's links for documents of bills by their ids."""
         if not link_fields(route) or _links_of(route) in self._without_links:
             return None
-        by_id = {id_: number for number, id_ in ids.items()}
+        # A bill that got another number may be asked for by both.
+        by_id: defaultdict[str, list[BillNumber]] = defaultdict(list)
+        for number, id_ in ids.items():
+            by_id[id_].append(number)
         found: dict[BillNumber, list[LinkedTarget]] = {}
         for asked in split(list(by_id), MOST_NUMBERS):
             links = await self._ask_links_again(route, asked)
@@ -272,8 +276,8 @@ class ErpClient:
                 self._without_links.add(_links_of(route))
                 return None
             for source_id, linked in links:
-                if source_id in by_id:
-                    found.setdefault(by_id[source_id], []).append(linked)
+                for number in by_id.get(source_id, ()):
+                    found.setdefault(number, []).append(linked)
         seen = _sighting(found, self._user, by_link=True)
         ours = (*seen.targets.values(), *seen.cancelled.values())
         shown = frozenset(target.id for targets in ours for target in targets)

@@ -338,7 +338,8 @@ def spell(
     """Name rows as the ERP does, and find those that turn out to be one bill.
 
     A row that was sent keeps what it was called then, so that its attempts and its claim are
-    found again.
+    found again. Its number may be another bill's by now: where it is to be sent once more, it gets
+    that one's id, unless a row with a past has it.
 
     Args:
         rows: The rows of a run that are to be named, and those of the same numbers.
@@ -353,7 +354,7 @@ def spell(
     by_place = {row.place: row for row in rows}
     new = {
         place: named
-        for place, named in ((p, _named(by_place[p], w)) for p, w in wanted.items())
+        for place, named in _named(by_place, wanted).items()
         if named != (by_place[place].bill, by_place[place].id)
     }
     holders = {
@@ -379,8 +380,29 @@ def spell(
     return {place: named for place, named in new.items() if place not in taken}, taken
 
 
-def _named(row: Spelled, wanted: Identified) -> Identified:
-    return Identified(row.bill, row.id or wanted.id) if row.attempt else wanted
+def _named(rows: Mapping[int, Spelled], wanted: Mapping[int, Identified]) -> dict[int, Identified]:
+    """Return what rows are called from now on, by place."""
+    moving = {
+        place
+        for place, named in wanted.items()
+        if rows[place].id != named.id and rows[place].state is State.PLANNED
+    }
+    kept_ids = {row.id for place, row in rows.items() if _has_past(row) and place not in moving}
+    named: dict[int, Identified] = {}
+    for place, bill in sorted(wanted.items()):
+        row = rows[place]
+        if row.attempt:
+            moves = row.state is State.PLANNED and bill.id and bill.id not in kept_ids
+            named[place] = Identified(row.bill, bill.id if moves else row.id or bill.id)
+            kept_ids.add(named[place].id)
+        else:
+            named[place] = bill
+    return named
+
+
+def _has_past(row: Spelled) -> bool:
+    """Say whether a row was sent or has an outcome: history is never taken away."""
+    return row.state is not State.PLANNED or bool(row.attempt)
 
 
 def _keys(bill: BillNumber, id_: str) -> list[tuple[str, str]]:
@@ -389,12 +411,9 @@ def _keys(bill: BillNumber, id_: str) -> list[tuple[str, str]]:
 
 
 def _loser(one: Spelled, other: Spelled, bill: BillNumber) -> Spelled:
-    """Choose which of two rows that are one bill is taken away: the later one, if it may be.
-
-    A row that was sent or has an outcome is history, and history is never taken away.
-    """
+    """Choose which of two rows that are one bill is taken away: the later one, if it may be."""
     for row in sorted((one, other), key=lambda each: each.place, reverse=True):
-        if row.state is State.PLANNED and not row.attempt:
+        if not _has_past(row):
             return row
     raise legal_moves.IllegalMoveError(
         f"{bill}: two rows of the run are this bill, and both have a past"

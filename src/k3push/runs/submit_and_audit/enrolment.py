@@ -8,21 +8,25 @@ it. Of documents that were there before the run, those are taken up that nobody 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import anyio
 
 from k3push.core.model import (
+    BY_LEDGER,
+    UNSHOWN,
     BillNumber,
     Document,
     Follow,
     Outcome,
     Row,
+    Standing,
     State,
 )
 from k3push.core.safety.document_steps import is_done
 from k3push.core.safety.verdict import ReadBack, judge
+from k3push.runs.attempt import lag_pauses
 from k3push.runs.context import Context
 from k3push.runs.last_looks import name_vouched
 from k3push.runs.lookup import look_at_standings
@@ -120,9 +124,7 @@ class Enrolment:
                 if document.id not in known
             ]
             await self._enrol(new)
-            there = [row for row in rows if row.state is State.ALREADY]
-            await self._enrol_already(there)
-            already += len(there)
+            already += await self._enrol_already([r for r in rows if r.state is State.ALREADY])
         if already:
             await note_looked_at(context.ledger, run, already, context.clock.now())
 
@@ -140,26 +142,54 @@ class Enrolment:
         if await self.under_way.enrol(documents):
             self.wakeup.notify()
 
-    async def _enrol_already(self, rows: Iterable[Row]) -> None:
+    async def _enrol_already(self, rows: Sequence[Row]) -> int:
         """Take up documents that were there before.
 
         One that somebody has submitted or approved is none of ours. One that an earlier run has
         submitted, and that a person has taken back, is refused its step (`Ownership.hindrance`).
+
+        Returns:
+            Of how many rows the documents were looked at.
         """
         await self.ownership.note_already(rows)
         there = [target for row in rows for target in row.targets]
         known = await self.context.ledger.documents_of(self.context.run.id, [t.id for t in there])
         # What an earlier execution has taken up stands in the ledger, with what was done to it.
         there = [target for target in there if not target.draft and target.id not in known]
-        if not there:
-            return
-        standings = await look_at_standings(self.context, {target.id for target in there})
+        unshown = {t.id for row in rows if row.code in {BY_LEDGER, UNSHOWN} for t in row.targets}
+        standings, missed = await self._standings_of({t.id for t in there}, unshown)
         fresh = [
             Document(target.id, target.number)
             for target in there
             if (seen := standings.get(target.id)) and not seen.cancelled and seen.status in "AD"
         ]
         await self._enrol(fresh)
+        return sum(missed.isdisjoint(target.id for target in row.targets) for row in rows)
+
+    async def _standings_of(
+        self, ids: Collection[str], unshown: Collection[str]
+    ) -> tuple[Mapping[str, Standing], set[str]]:
+        """Read how documents stand; what a look does not show is gone once looks agree for a while.
+
+        A copy of the database that lags behind may have answered.
+
+        Args:
+            ids: The documents.
+            unshown: Those of them that no look of the push has shown.
+
+        Returns:
+            How they stand, and those for which a stop has left no time.
+        """
+        context = self.context
+        standings = dict(await look_at_standings(context, ids)) if ids else {}
+        missed = set(ids) - standings.keys() - set(unshown)
+        for pause_s in lag_pauses(context.settle.first_wait_s):
+            if not missed or context.stop.asked:
+                return standings, missed
+            await context.stop.sleep(pause_s)
+            standings |= await look_at_standings(context, missed)
+            missed -= standings.keys()
+        return standings, set()
 
     # -- as the ledger has them ---------------------------------------------------------------
 

@@ -7,6 +7,7 @@ goes again, with fewer beside it, until its own answer refuses it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -93,6 +94,8 @@ class StepCalls:
             except OtherRunStepsError:
                 self._set_aside(entries)
                 return
+            for entry in entries:
+                entry.aside_s = None
             if sent is not None:
                 await self._record(entries, *sent, began_s)
         finally:
@@ -102,9 +105,9 @@ class StepCalls:
     def _minded(self, entries: Sequence[Entry], after: int) -> int | None:
         """Say since which attempt another run's steps are minded; None where they are over."""
         over_s = anyio.current_time() - self.context.settle.window_s
+        since_s = [math.inf if entry.aside_s is None else entry.aside_s for entry in entries]
         # A dead process may have left one open.
-        are_over = all(entry.aside_s and entry.aside_s < over_s for entry in entries)
-        return None if are_over else after
+        return None if max(since_s) < over_s else after
 
     def _set_aside(self, entries: Sequence[Entry]) -> None:
         """Look anew after a while at what did not leave, since another run is at a step of it."""
@@ -126,8 +129,6 @@ class StepCalls:
         context, intent, verdict = self.context, attempt.intent, judge(exchange)
         self.doubts.ages.ended(attempt.id, began_s)
         documents = [entry.document for entry in entries]
-        for entry in entries:
-            entry.aside_s = None
         match verdict:
             case SendAgain(because=because, session=session):
                 self._let_go_again(entries, because, session)

@@ -732,8 +732,15 @@ class MemoryLedger(Ledger):
         self._move_documents(await self._documents(run), documents)
 
     async def last_step(self) -> int:
-        """Return the number of the last attempt at a step."""
-        return len((await self._turn()).steps)
+        """Return the number of the last attempt at a step before which all are over."""
+        store = await self._turn()
+        under_way = (
+            kept.attempt.id - 1
+            for kept in store.steps
+            if not (kept.ended_at or kept.verdict)
+            if self._is_mine(store, kept.attempt.intent.run)
+        )
+        return next(under_way, len(store.steps))
 
     async def begin_step(self, intent: StepIntent, *, after: int | None = None) -> StepAttempt:
         """Keep an attempt at a step."""

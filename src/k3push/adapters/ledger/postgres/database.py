@@ -36,6 +36,8 @@ KEEPALIVE = {
 SESSION = KEEPALIVE | {
     "search_path": SCHEMA,
     "timezone": "UTC",
+    # Who has waited for a lock sees what its holder has done, whatever the database's default.
+    "default_transaction_isolation": r"read\ committed",
     "lock_timeout": "30s",
     "idle_in_transaction_session_timeout": "30s",
     "idle_session_timeout": "0",

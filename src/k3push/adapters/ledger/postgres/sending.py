@@ -75,16 +75,11 @@ async def claim(
 ) -> Mapping[BillNumber, Holder]:
     """Claim what is free, or was held by the dead for numbers that nobody sent."""
     rules.check_claim(numbers)
-    called = called_columns(numbers)
-    asked = await connection.ask("run_shared", run=run)
-    await connection.do("claim_free", run=run, **called)
-    await connection.do("lock_claims", run=run, numbers=called["numbers"])
-    found = await connection.ask("holders", run=run, **called)
-    mine = await checked(connection, asked, run)
+    mine, found = await _claim_free(connection, run, called_columns(numbers))
     claimed: dict[BillNumber, rules.Claimed] = {}
     holders: dict[BillNumber, Holder] = {}
     alive: dict[int, bool] = {}
-    for bill, key, holder, row, word in await found.fetchall():
+    for bill, key, holder, row, word in found:
         number = number_in(bill)
         if key not in alive:
             ((alive[key],),) = await connection.all("is_alive", run=key)
@@ -99,6 +94,22 @@ async def claim(
     if over:
         await connection.do("move_claims", scope=mine.scope, run=mine.key, **called_columns(over))
     return {bill: holders[number_in(bill)] for bill in held}
+
+
+async def _claim_free(
+    connection: Connection, run: RunId, called: Mapping[str, list[str]]
+) -> tuple[RunKey, list[tuple[Any, ...]]]:
+    """Claim what nobody holds, lock the claims of all numbers, and return the others' holders."""
+    asked = await connection.ask("run_shared", run=run)
+    mine: RunKey | None = None
+    while True:
+        await connection.do("claim_free", run=run, **called)
+        locked = await connection.ask("lock_claims", run=run, numbers=called["numbers"])
+        found = await connection.ask("holders", run=run, **called)
+        mine = mine or await checked(connection, asked, run)
+        if len(await locked.fetchall()) == len(set(called["numbers"])):
+            return mine, await found.fetchall()
+        # Who held one as it was asked for has given it up since: it is free.
 
 
 async def begin(connection: Connection, intent: Intent) -> Attempt:

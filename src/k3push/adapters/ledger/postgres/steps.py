@@ -40,15 +40,21 @@ async def follow(
 
 
 async def last_step(connection: Connection) -> int:
-    """Return the number of the last attempt at a step."""
+    """Return the number of the last attempt at a step before which all are over.
+
+    Numbers are given out in another order than that in which they are committed, so that those
+    which are about to be committed are waited for.
+    """
+    await connection.do("lock_steps")
     found = await connection.one("last_step")
-    return int(found[0] or 0) if found else 0
+    return int(found[0]) if found else 0
 
 
 async def begin_step(
     connection: Connection, intent: StepIntent, *, after: int | None = None
 ) -> StepAttempt:
     """Write an attempt at a step down."""
+    await connection.do("share_steps")
     mine = await run_shared(connection, intent.run)
     key, form = mine.key, rules.target_of(mine.scope)
     rules.check_step(intent.ids, await documents_of(connection, intent.run, intent.ids))

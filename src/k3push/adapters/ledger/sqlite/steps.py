@@ -30,9 +30,9 @@ def follow(
 
 
 def last_step(connection: Connection) -> int:
-    """Return the number of the last attempt at a step."""
+    """Return the number of the last attempt at a step before which all are over."""
     found = connection.one("last_step")
-    return int(found[0] or 0) if found else 0
+    return int(found[0]) if found else 0
 
 
 def begin_step(

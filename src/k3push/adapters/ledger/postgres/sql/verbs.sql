@@ -748,8 +748,19 @@ SET number = e.number, follow = e.follow, reason = e.reason, at = :at
 FROM json_to_recordset(:each::json) AS e (id text, number text, follow text, reason text)
 WHERE documents.run = :run AND documents.id = e.id;
 
+-- name: share_steps
+-- Before it takes a number: until its commit nobody learns which number is the last one.
+SELECT pg_advisory_xact_lock_shared(hashtextextended(:account::text || ' steps', 0));
+
+-- name: lock_steps
+SELECT pg_advisory_xact_lock(hashtextextended(:account::text || ' steps', 0));
+
 -- name: last_step
-SELECT max(id) FROM steps;
+SELECT coalesce((
+    SELECT min(steps.id) - 1 FROM steps JOIN runs ON runs.key = steps.run
+    WHERE runs.account = :account AND steps.ended_at IS NULL AND verdict IS NULL
+), max(id), 0)
+FROM steps;
 
 -- name: lock_for_step
 SELECT pg_advisory_xact_lock(hashtextextended(:account::text || ' document ' || id, 0))

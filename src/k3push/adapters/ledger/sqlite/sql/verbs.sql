@@ -596,7 +596,11 @@ FROM json_each(:each)
 WHERE run = :run + 0 * json_each.id AND documents.id = json_extract(value, '$.id');
 
 -- name: last_step
-SELECT max(id) FROM steps;
+SELECT coalesce((
+    SELECT min(steps.id) - 1 FROM steps JOIN runs ON runs.key = steps.run
+    WHERE runs.account = :account AND steps.ended_at IS NULL AND verdict IS NULL
+), max(id), 0)
+FROM steps;
 
 -- name: step_elsewhere
 SELECT 1

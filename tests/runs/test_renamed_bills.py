@@ -1,0 +1,107 @@
+"""Bills that get another number while calls for them are open: the id stays, the number changes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import anyio
+import pytest
+
+from k3push.core.model import State, key_of
+from k3push.core.pacing.halting import HaltRule
+from k3push.runs.context import PushLimits
+from k3push.runs.settle_doubts import settle_by_word
+from k3push.simulator.bills import Bill
+from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
+from tests.runs.office import (
+    FIRST,
+    ROUTE,
+    SECOND,
+    Office,
+    VirtualClock,
+    one_by_one,
+    orders,
+    sandbox,
+    steps,
+)
+from tests.runs.rough_answers import OPEN
+
+pytestmark = pytest.mark.anyio
+
+ONE_DOUBT = PushLimits(canary=False, halt=HaltRule(unknown_count=1))
+
+
+def bill_of(office: Office, number: str) -> Bill:
+    """Return the bill that has a number."""
+    (bill,) = office.site.world.store.by_number(PURCHASE_ORDER, number)
+    return bill
+
+
+def rename(office: Office, bill: Bill, number: str) -> None:
+    """Give a bill another number."""
+    store = office.site.world.store
+    store.remove(bill)
+    bill.number = number
+    store.add(bill)
+
+
+def made_of(office: Office, bill: Bill) -> list[str]:
+    """Return the ids of all documents of a bill, whatever it was called as they were made."""
+    office.site.finish()
+    documents = office.site.world.store.of_form(IN_STOCK)
+    lines = [(d, link) for d in documents for entry in d.entries for link in entry.links]
+    return sorted({str(document.id) for document, link in lines if link.bill_id == bill.id})
+
+
+@pytest.mark.parametrize("by_id", [False, True])
+async def test_a_doubt_is_settled_though_another_bill_has_got_its_number(*, by_id: bool) -> None:
+    """A run that waits for the number looks for the other run's bill, and not for its own."""
+    numbers = orders(2)
+    office = Office(sandbox(steps("make-then-reset"), **OPEN))
+    bill, other = bill_of(office, numbers[0]), bill_of(office, numbers[1])
+    await office.open_run([key_of("", str(bill.id)) if by_id else numbers[0]])
+    await office.execute(limits=ONE_DOUBT, throttle=one_by_one(), check=False)
+    rename(office, bill, "CGDD-OLD")
+    rename(office, other, numbers[0])
+    await office.open_run(numbers[:1], SECOND)
+    await office.execute(SECOND, throttle=one_by_one(), check=False)
+    (row,) = (await office.rows(FIRST)).values()
+    assert (row.state, [t.id for t in row.targets]) == (State.PUSHED, made_of(office, bill)), row
+    assert made_of(office, other) == []  # the document of the other bill names its number
+
+
+async def test_the_row_of_a_bill_that_is_entered_anew_has_its_id() -> None:
+    """A lost call made nothing; meanwhile its number has gone to a bill that was entered anew."""
+    numbers = orders(2)
+    office = Office(sandbox(steps("reset"), **OPEN))
+    bill, other = bill_of(office, numbers[0]), bill_of(office, numbers[1])
+    await office.open_run(numbers[:1])
+    await office.execute(limits=ONE_DOUBT, throttle=one_by_one(), check=False)
+    rename(office, bill, "CGDD-OLD")
+    rename(office, other, numbers[0])
+    pushed = await office.execute(throttle=one_by_one(), check=False)
+    (row,) = pushed.rows.values()
+    assert (row.state, [t.id for t in row.targets]) == (State.PUSHED, made_of(office, other))
+    assert row.source_id == str(other.id), row
+    await office.check()
+
+
+async def test_a_bill_that_was_entered_anew_is_not_pushed_twice_where_nobody_can_look() -> None:
+    """The ledger alone knows what was made, and its row is of the bill that was sent last."""
+    route = replace(ROUTE, source_number_field="")
+    office = Office(sandbox(steps("reset"), link_fields=False, **OPEN), route)
+    numbers = orders(2)
+    bill, other = bill_of(office, numbers[0]), bill_of(office, numbers[1])
+    await office.open_run(numbers[:1])
+    await office.execute(limits=ONE_DOUBT, throttle=one_by_one(), check=False)
+    await anyio.sleep(900)
+    (row,) = (await office.rows()).values()
+    await settle_by_word(
+        office.store, VirtualClock(), FIRST, row.bill, State.PLANNED, because="not there"
+    )
+    rename(office, bill, "CGDD-OLD")
+    rename(office, other, numbers[0])
+    await office.execute(throttle=one_by_one(), check=False)
+    await office.open_run(numbers[:1], SECOND)
+    second = await office.execute(SECOND, throttle=one_by_one(), check=False)
+    assert (len(made_of(office, other)), second.states) == (1, {numbers[0]: State.ALREADY})
