@@ -13,7 +13,13 @@ from trio.testing import MockClock
 
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.adapters.ledger.memory.rows import Store
-from k3push.core.model import Attempt, Intent, StepAttempt, StepIntent
+from k3push.core.model import (
+    Attempt,
+    Intent,
+    StepAttempt,
+    StepIntent,
+    StepsSoFar,
+)
 from k3push.ports import AttemptRecord
 from k3push.runs.stop import Cause, Stop
 from k3push.simulator import Site
@@ -178,7 +184,9 @@ class MortalLedger(MemoryLedger):
         await self._stand_still()
         return attempt
 
-    async def begin_step(self, intent: StepIntent, *, after: int | None = None) -> StepAttempt:
+    async def begin_step(
+        self, intent: StepIntent, *, after: StepsSoFar | None = None
+    ) -> StepAttempt:
         """Write an attempt at a step down; the process may stand still right after that."""
         attempt = await super().begin_step(intent, after=after)
         await self._stand_still()

@@ -394,6 +394,18 @@ class StepAttempt:
     intent: StepIntent
 
 
+class StepsSoFar(NamedTuple):
+    """Which attempts at steps had begun at a moment, whoever began them.
+
+    Attributes:
+        last: Number of the last one; 0 for none.
+        under_way: Numbers of those that were not over.
+    """
+
+    last: int = 0
+    under_way: frozenset[int] = frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """Bills that travel together, all by number or all by id; no two of one number.

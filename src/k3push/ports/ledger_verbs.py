@@ -31,6 +31,7 @@ from k3push.core.model import (
     State,
     StepAttempt,
     StepIntent,
+    StepsSoFar,
 )
 from k3push.core.pacing.server_model import Learnt
 from k3push.ports.ledger_records import (
@@ -569,23 +570,25 @@ class Ledger(Protocol):
         """Write down how far documents have come, apart from an attempt."""
         ...
 
-    async def last_step(self) -> int:
-        """Return the number of the last attempt at a step before which all are over; 0 for none.
+    async def steps_so_far(self) -> StepsSoFar:
+        """Return which attempts at steps have begun, whoever began them.
 
-        Whoever began them: whoever reads documents now sees what those have done.
+        Whoever reads documents now sees what those have done that are over.
         """
         ...
 
-    async def begin_step(self, intent: StepIntent, *, after: int | None = None) -> StepAttempt:
+    async def begin_step(
+        self, intent: StepIntent, *, after: StepsSoFar | None = None
+    ) -> StepAttempt:
         """Write an attempt at a step down, before it leaves.
 
         Whoever owns the run after a death finds its documents `unknown`.
 
         Args:
             intent: What is about to leave.
-            after: Nothing is written down where another run has begun a step of one of these
-                documents since the attempt of this number, or is at one; None asks for neither. The
-                ids of another form are of other documents.
+            after: What had begun as the documents were read. Nothing is written down where another
+                run has begun a step of one of them since, is at one, or was at one then; None asks
+                for none of these. The ids of another form are of other documents.
 
         Raises:
             OtherRunStepsError: Another run was in the way.

@@ -31,6 +31,7 @@ from k3push.core.model import (
     Step,
     StepAttempt,
     StepIntent,
+    StepsSoFar,
     Target,
     Targets,
 )
@@ -360,14 +361,14 @@ class StatusLook:
         status: FDocumentStatus of each.
         at_s: When that was read, by `Context.awake_s`.
         still_so: Reads it again; asked where the call comes long after.
-        after: The number of the last attempt at a step before that, whoever began it: another run
-            may have begun one of the same documents since. None where none is minded.
+        after: Which attempts at steps had begun before that: another run may have begun one of the
+            same documents since. None where none is minded.
     """
 
     status: str
     at_s: float
     still_so: Callable[[], Awaitable[bool]]
-    after: int | None = None
+    after: StepsSoFar | None = None
 
 
 async def send_step(

@@ -10,7 +10,11 @@ import psycopg
 import pytest
 
 from k3push.adapters.ledger.postgres import open_postgres
-from k3push.core.model import Follow, State
+from k3push.core.model import (
+    Follow,
+    State,
+    StepsSoFar,
+)
 from k3push.ports import OtherRunStepsError
 from tests.adapters.ledger.samples import (
     ACCOUNT,
@@ -83,10 +87,12 @@ async def test_a_step_that_is_written_down_late_is_minded(postgres_url: str) -> 
         third = await followed(other, "r3")
         async with in_a_transaction(postgres_url) as slow:
             await slow.execute(OF_FIRST)
-            beginning = asyncio.create_task(ledger.begin_step(an_intent(first, ONE), after=0))
+            beginning = asyncio.create_task(
+                ledger.begin_step(an_intent(first, ONE), after=StepsSoFar())
+            )
             await until_some_wait(postgres_url)
-            await other.begin_step(an_intent(third, TWO), after=0)
-            looking = asyncio.create_task(other.last_step())
+            await other.begin_step(an_intent(third, TWO), after=StepsSoFar())
+            looking = asyncio.create_task(other.steps_so_far())
             await asyncio.wait([looking], timeout=0.5)
         begun, before = await beginning, await looking
         # The second run reads the document here, as it stands before the first run's call.
@@ -110,9 +116,11 @@ async def test_of_two_steps_that_begin_at_one_moment_one_is_begun(
         first, second = await followed(ledger), await followed(other, "r2")
         async with in_a_transaction(postgres_url) as slow:
             await slow.execute(OF_FIRST)
-            beginning = asyncio.create_task(ledger.begin_step(an_intent(first, ONE), after=0))
+            beginning = asyncio.create_task(
+                ledger.begin_step(an_intent(first, ONE), after=StepsSoFar())
+            )
             await until_some_wait(postgres_url)
-            late = asyncio.create_task(other.begin_step(an_intent(second, ONE), after=0))
+            late = asyncio.create_task(other.begin_step(an_intent(second, ONE), after=StepsSoFar()))
             await until_some_wait(postgres_url, count=2)
         await beginning
         with pytest.raises(OtherRunStepsError):

@@ -16,6 +16,7 @@ from k3push.core.model import (
     RunId,
     Step,
     StepIntent,
+    StepsSoFar,
 )
 from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.ports import Ledger, OtherRunStepsError
@@ -148,17 +149,18 @@ async def test_another_account_knows_nothing_of_it(ledger: Ledger) -> None:
 async def test_a_step_that_another_run_takes_meanwhile_is_not_begun(ledger: Ledger) -> None:
     """Two runs may follow one document: who comes second reads its status anew."""
     first, second = await followed(ledger), await followed(ledger, "r2")
-    before = await ledger.last_step()
+    before = await ledger.steps_so_far()
     begun = await ledger.begin_step(an_intent(first, ONE, TWO), after=before)
-    assert await ledger.last_step() == before
-    for after in (before, begun.id):  # begun since, and under way still
+    under_way = StepsSoFar(begun.id, frozenset({begun.id}))
+    assert await ledger.steps_so_far() == under_way
+    for after in (before, StepsSoFar(begun.id)):  # begun since, and under way still
         with pytest.raises(OtherRunStepsError):
             await ledger.begin_step(an_intent(second, TWO, THREE), after=after)
     await ledger.begin_step(an_intent(second, THREE), after=before)
     await ledger.record_step(begun, ANSWER, "x", [come_to(ONE, Follow.SUBMITTED)], at=NOON)
     with pytest.raises(OtherRunStepsError):
         await ledger.begin_step(an_intent(second, ONE), after=before)
-    await ledger.begin_step(an_intent(second, ONE), after=begun.id)
+    await ledger.begin_step(an_intent(second, ONE), after=StepsSoFar(begun.id))
     await ledger.begin_step(an_intent(second, TWO))
 
 
@@ -168,13 +170,29 @@ async def test_a_step_that_was_under_way_at_a_look_is_minded_once_it_is_over(
     """The look may have shown the document as it stood before that step."""
     first, second = await followed(ledger), await followed(ledger, "r2")
     for document in (ONE, TWO):
-        begun = await ledger.begin_step(an_intent(first, document), after=0)
-        before = await ledger.last_step()
+        begun = await ledger.begin_step(an_intent(first, document), after=StepsSoFar())
+        before = await ledger.steps_so_far()
         await ledger.record_step(begun, ANSWER, "x", [come_to(document, Follow.SUBMITTED)], at=NOON)
         with pytest.raises(OtherRunStepsError):
             await ledger.begin_step(an_intent(second, document), after=before)
-        again = await ledger.begin_step(an_intent(second, document), after=await ledger.last_step())
+        again = await ledger.begin_step(
+            an_intent(second, document), after=await ledger.steps_so_far()
+        )
         await ledger.record_step(again, ANSWER, "x", [document], at=NOON)
+
+
+async def test_a_step_that_a_dead_run_has_left_open_is_in_the_way_of_its_documents_alone(
+    ledger: Ledger,
+) -> None:
+    """It is open until somebody goes on with that run, which may be never."""
+    first, second = await followed(ledger), await followed(ledger, "r2")
+    await ledger.begin_step(an_intent(first, ONE), after=StepsSoFar())
+    done = await ledger.begin_step(an_intent(first, TWO), after=StepsSoFar())
+    await ledger.record_step(done, ANSWER, "x", [come_to(TWO, Follow.SUBMITTED)], at=NOON)
+    so_far = await ledger.steps_so_far()
+    await ledger.begin_step(an_intent(second, TWO), after=so_far)
+    with pytest.raises(OtherRunStepsError):
+        await ledger.begin_step(an_intent(second, ONE), after=so_far)
 
 
 async def test_a_step_of_another_forms_document_is_in_nobodys_way(ledger: Ledger) -> None:
@@ -182,7 +200,7 @@ async def test_a_step_of_another_forms_document_is_in_nobodys_way(ledger: Ledger
     first = await followed(ledger)
     other = await planned(ledger, "A", "r2", "s|po|out")
     await ledger.enrol(other, [ONE], at=NOON)
-    before = await ledger.last_step()
+    before = await ledger.steps_so_far()
     await ledger.begin_step(an_intent(first, ONE, TWO), after=before)
     await ledger.begin_step(an_intent(other, ONE), after=before)
     third = await planned(ledger, "A", "r3", "s|so|in")  # from other bills

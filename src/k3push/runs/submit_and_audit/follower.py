@@ -174,7 +174,7 @@ class Follower:
 
     async def _look_and_act(self, due: Sequence[Entry]) -> None:
         """Read how documents stand, and take the steps that follow from it."""
-        after = await self.context.ledger.last_step()
+        after = await self.context.ledger.steps_so_far()
         standings = await self._reads.standings(due)
         looked_s = self.context.awake_s
         await self._settle([entry for entry in due if entry.lost], standings)

@@ -13,7 +13,15 @@ from dataclasses import dataclass, field, replace
 
 import anyio
 
-from k3push.core.model import Document, Exchange, Follow, Step, StepAttempt, StepIntent
+from k3push.core.model import (
+    Document,
+    Exchange,
+    Follow,
+    Step,
+    StepAttempt,
+    StepIntent,
+    StepsSoFar,
+)
 from k3push.core.pacing.halting import Tally
 from k3push.core.protocol import wire
 from k3push.core.remark import remark
@@ -66,7 +74,7 @@ class StepCalls:
     _tallies: dict[Step, Tally] = field(default_factory=dict)
 
     async def take(
-        self, step: Step, status: str, entries: Sequence[Entry], looked_s: float, after: int
+        self, step: Step, status: str, entries: Sequence[Entry], looked_s: float, after: StepsSoFar
     ) -> None:
         """Make one call for a step of documents, and write down what came of it.
 
@@ -75,7 +83,7 @@ class StepCalls:
             status: In which a look has shown all of them.
             entries: The documents.
             looked_s: When that look was made, as `context.awake_s` counts.
-            after: The last attempt at a step that was begun before it.
+            after: Which attempts at steps had begun before it.
         """
         self.calling = True
         try:
@@ -102,8 +110,8 @@ class StepCalls:
             self.calling = False
             self.wakeup.notify()
 
-    def _minded(self, entries: Sequence[Entry], after: int) -> int | None:
-        """Say since which attempt another run's steps are minded; None where they are over."""
+    def _minded(self, entries: Sequence[Entry], after: StepsSoFar) -> StepsSoFar | None:
+        """Say since when another run's steps are minded; None where they are over."""
         over_s = anyio.current_time() - self.context.settle.window_s
         since_s = [math.inf if entry.aside_s is None else entry.aside_s for entry in entries]
         # A dead process may have left one open.

@@ -65,6 +65,7 @@ from k3push.core.model import (
     State,
     StepAttempt,
     StepIntent,
+    StepsSoFar,
     id_in,
     number_in,
 )
@@ -731,25 +732,31 @@ class MemoryLedger(Ledger):
         """Write down how far documents have come."""
         self._move_documents(await self._documents(run), documents)
 
-    async def last_step(self) -> int:
-        """Return the number of the last attempt at a step before which all are over."""
+    async def steps_so_far(self) -> StepsSoFar:
+        """Return which attempts at steps have begun."""
         store = await self._turn()
         under_way = (
-            kept.attempt.id - 1
+            kept.attempt.id
             for kept in store.steps
             if not (kept.ended_at or kept.verdict)
             if self._is_mine(store, kept.attempt.intent.run)
         )
-        return next(under_way, len(store.steps))
+        return StepsSoFar(len(store.steps), frozenset(under_way))
 
-    async def begin_step(self, intent: StepIntent, *, after: int | None = None) -> StepAttempt:
+    async def begin_step(
+        self, intent: StepIntent, *, after: StepsSoFar | None = None
+    ) -> StepAttempt:
         """Keep an attempt at a step."""
         mine = await self._documents(intent.run)
         rules.check_step(intent.ids, mine)
         steps, runs = self._store.steps, self._store.runs
         form = rules.target_of(runs[intent.run].run.scope)
         if after is not None and any(
-            (kept.attempt.id > after or not (kept.ended_at or kept.verdict))
+            (
+                kept.attempt.id > after.last
+                or kept.attempt.id in after.under_way
+                or not (kept.ended_at or kept.verdict)
+            )
             and kept.attempt.intent.run != intent.run
             and not set(intent.ids).isdisjoint(kept.attempt.intent.ids)
             and self._is_mine(self._store, kept.attempt.intent.run)

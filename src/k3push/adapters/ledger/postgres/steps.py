@@ -10,7 +10,15 @@ from k3push.adapters.ledger import records, rules
 from k3push.adapters.ledger.postgres.database import Connection, to_each
 from k3push.adapters.ledger.postgres.reads import run_key
 from k3push.adapters.ledger.postgres.writes import run_shared
-from k3push.core.model import Document, Exchange, Follow, RunId, StepAttempt, StepIntent
+from k3push.core.model import (
+    Document,
+    Exchange,
+    Follow,
+    RunId,
+    StepAttempt,
+    StepIntent,
+    StepsSoFar,
+)
 from k3push.ports import OtherRunStepsError, StepRecord
 
 
@@ -39,19 +47,19 @@ async def follow(
     await _set(connection, key, documents, at)
 
 
-async def last_step(connection: Connection) -> int:
-    """Return the number of the last attempt at a step before which all are over.
+async def steps_so_far(connection: Connection) -> StepsSoFar:
+    """Return which attempts at steps have begun.
 
     Numbers are given out in another order than that in which they are committed, so that those
     which are about to be committed are waited for.
     """
     await connection.do("lock_steps")
-    found = await connection.one("last_step")
-    return int(found[0]) if found else 0
+    last, under_way = await connection.one("steps_so_far") or (0, [])
+    return StepsSoFar(last, frozenset(under_way))
 
 
 async def begin_step(
-    connection: Connection, intent: StepIntent, *, after: int | None = None
+    connection: Connection, intent: StepIntent, *, after: StepsSoFar | None = None
 ) -> StepAttempt:
     """Write an attempt at a step down."""
     await connection.do("share_steps")
@@ -62,7 +70,14 @@ async def begin_step(
         ids = list(intent.ids)
         # Two runs that begin with one document at one moment do so one after the other.
         await connection.do("lock_for_step", ids=sorted(ids))
-        if await connection.one("step_elsewhere", run=key, form=form, after=after, ids=ids):
+        if await connection.one(
+            "step_elsewhere",
+            run=key,
+            form=form,
+            last=after.last,
+            under_way=sorted(after.under_way),
+            ids=ids,
+        ):
             raise OtherRunStepsError(intent.run)
     ((step,),) = await connection.all(
         "insert_step", run=key, documents=list(intent.ids), **records.from_step(intent)

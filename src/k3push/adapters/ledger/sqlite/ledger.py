@@ -264,7 +264,7 @@ class SqliteLedger(Ledger):
     documents_of = _reads(steps.documents_of)
     document_counts = _reads(steps.document_counts)
     follow = _writes(steps.follow)
-    last_step = _reads(steps.last_step)
+    steps_so_far = _reads(steps.steps_so_far)
     begin_step = _writes(steps.begin_step)
     record_step = _writes(steps.record_step)
     step = _reads(steps.step)

@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
+import orjson
+
 from k3push.adapters.ledger import codec as text
 from k3push.adapters.ledger import records, rules
 from k3push.adapters.ledger.sqlite.connections import Connection
 from k3push.adapters.ledger.sqlite.writes import run_key
-from k3push.core.model import Document, Exchange, Follow, RunId, StepAttempt, StepIntent
+from k3push.core.model import (
+    Document,
+    Exchange,
+    Follow,
+    RunId,
+    StepAttempt,
+    StepIntent,
+    StepsSoFar,
+)
 from k3push.ports import OtherRunStepsError, StepRecord
 
 
@@ -29,14 +39,14 @@ def follow(
     _set(connection, run_key(connection, run).key, documents, at)
 
 
-def last_step(connection: Connection) -> int:
-    """Return the number of the last attempt at a step before which all are over."""
-    found = connection.one("last_step")
-    return int(found[0]) if found else 0
+def steps_so_far(connection: Connection) -> StepsSoFar:
+    """Return which attempts at steps have begun."""
+    last, under_way = connection.one("steps_so_far") or (0, "[]")
+    return StepsSoFar(last, frozenset(orjson.loads(under_way)))
 
 
 def begin_step(
-    connection: Connection, intent: StepIntent, *, after: int | None = None
+    connection: Connection, intent: StepIntent, *, after: StepsSoFar | None = None
 ) -> StepAttempt:
     """Write an attempt at a step down."""
     mine = run_key(connection, intent.run)
@@ -44,7 +54,12 @@ def begin_step(
     rules.check_step(intent.ids, documents_of(connection, intent.run, intent.ids))
     ids = text.from_json(intent.ids)
     if after is not None and connection.one(
-        "step_elsewhere", run=key, form=form, after=after, ids=ids
+        "step_elsewhere",
+        run=key,
+        form=form,
+        last=after.last,
+        under_way=text.from_json(sorted(after.under_way)),
+        ids=ids,
     ):
         raise OtherRunStepsError(intent.run)
     written = records.from_step(intent)

@@ -755,11 +755,11 @@ SELECT pg_advisory_xact_lock_shared(hashtextextended(:account::text || ' steps',
 -- name: lock_steps
 SELECT pg_advisory_xact_lock(hashtextextended(:account::text || ' steps', 0));
 
--- name: last_step
-SELECT coalesce((
-    SELECT min(steps.id) - 1 FROM steps JOIN runs ON runs.key = steps.run
+-- name: steps_so_far
+SELECT coalesce(max(id), 0), ARRAY(
+    SELECT steps.id FROM steps JOIN runs ON runs.key = steps.run
     WHERE runs.account = :account AND steps.ended_at IS NULL AND verdict IS NULL
-), max(id), 0)
+)
 FROM steps;
 
 -- name: lock_for_step
@@ -769,7 +769,9 @@ FROM unnest(:ids::text[]) AS id;
 -- name: step_elsewhere
 SELECT 1
 FROM (
-    SELECT run, ids FROM steps WHERE id > :after
+    SELECT run, ids FROM steps WHERE id > :last
+    UNION ALL
+    SELECT run, ids FROM steps WHERE id = ANY(:under_way::bigint[])
     UNION ALL
     SELECT run, ids FROM steps WHERE ended_at IS NULL AND verdict IS NULL
 ) AS s

@@ -595,17 +595,19 @@ SET number = json_extract(value, '$.number'), follow = json_extract(value, '$.fo
 FROM json_each(:each)
 WHERE run = :run + 0 * json_each.id AND documents.id = json_extract(value, '$.id');
 
--- name: last_step
-SELECT coalesce((
-    SELECT min(steps.id) - 1 FROM steps JOIN runs ON runs.key = steps.run
+-- name: steps_so_far
+SELECT coalesce(max(id), 0), (
+    SELECT json_group_array(steps.id) FROM steps JOIN runs ON runs.key = steps.run
     WHERE runs.account = :account AND steps.ended_at IS NULL AND verdict IS NULL
-), max(id), 0)
+)
 FROM steps;
 
 -- name: step_elsewhere
 SELECT 1
 FROM (
-    SELECT run, ids FROM steps WHERE id > :after
+    SELECT run, ids FROM steps WHERE id > :last
+    UNION ALL
+    SELECT run, ids FROM steps WHERE id IN (SELECT value FROM json_each(:under_way))
     UNION ALL
     SELECT run, ids FROM steps WHERE ended_at IS NULL AND verdict IS NULL
 ) AS s
