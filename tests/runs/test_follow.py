@@ -623,6 +623,24 @@ async def test_what_another_program_has_made_is_not_submitted(
     assert others.isdisjoint(office.site.world.documents.history.named)
 
 
+@pytest.mark.parametrize("ours", [True, False])
+async def test_a_run_of_one_bill_knows_its_lost_document_by_what_answers_to_others_name(
+    *, ours: bool
+) -> None:
+    """A program asks for each bill by itself, and the maker is one of ours in every run."""
+    number = orders(6)[5]
+    rivals = {} if ours else {number: Rival(1)}
+    lost = "make-then-reset" if ours else "reset"
+    plan = FaultPlan(rivals=rivals, aimed={number: Aimed(fault(lost))}, session_calls=0)
+    office = Office(sandbox(plan), FOLLOW)
+    await office.open_run(orders(5))
+    await office.execute(limits=NO_HALT)
+    await office.open_run([number], SECOND)
+    await office.execute(SECOND, limits=NO_HALT)
+    (document,) = office.site.world.documents_of(number)
+    assert document.status == ("C" if ours else "A")
+
+
 @pytest.mark.parametrize("links", [True, False])
 async def test_an_id_and_a_number_that_are_another_bills_by_now_are_left_alone(
     *, links: bool

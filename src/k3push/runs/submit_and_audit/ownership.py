@@ -11,8 +11,8 @@ made by it, and a mistake costs the opposite there. To take our own document for
 push its bill a second time; so one passes for ours whose maker nobody knows, or who may be the
 maker of its bill. Here to take another's for ours would audit it, while one that is left alone
 waits for a person; so it has to bear the one maker of what answers to this run name. That is
-learnt from documents that are read for their steps anyway, where `document_makers` reads a sample
-of all runs.
+learnt from documents that are read for their steps anyway; where they do not tell, from the sample
+of all runs that `document_makers` reads.
 """
 
 from __future__ import annotations
@@ -230,6 +230,8 @@ class Ownership:
             if named := await self._named():
                 ids = [each.id for each in named]
                 self._take_in(named, await look_at_standings(self.context, ids))
+            if any(standings[each.id].creator not in self._senders for each in nameless):
+                await self._learn_of_other_runs()
         ours = [id_ for id_, creator in self._strange.items() if creator in self._senders]
         await self.under_way.reopen(ours)
         for id_ in ours:
@@ -252,11 +254,23 @@ class Ownership:
                 break
         return list(chain.from_iterable(found.values()))
 
+    async def _learn_of_other_runs(self) -> None:
+        """Learn of the documents that answers to other runs name: a run may have one bill alone."""
+        context = self.context
+        for user in context.erp.users:
+            makers = await context.proofs.makers.of(context, context.ledger, context.run.id, user)
+            if makers.constant:
+                self._makers.setdefault(user, set()).add(makers.constant)
+        self._find_senders()
+
     def _take_in(self, documents: Iterable[Document], standings: Mapping[str, Standing]) -> None:
         for document in documents:
             standing, sender = standings.get(document.id), document.sender
             if sender and standing and standing.creator:
                 self._makers.setdefault(sender, set()).add(standing.creator)
+        self._find_senders()
+
+    def _find_senders(self) -> None:
         # Where a sender's documents bear several makers, their maker is not who sent.
         self._senders = {
             next(iter(makers)): sender
