@@ -11,6 +11,7 @@ from k3push.core.model import State, key_of
 from k3push.core.pacing.halting import HaltRule
 from k3push.runs.context import PushLimits
 from k3push.runs.settle_doubts import settle_by_word
+from k3push.runs.source_check import AMBIGUOUS
 from k3push.simulator.bills import Bill
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from tests.runs.office import (
@@ -105,3 +106,25 @@ async def test_a_bill_that_was_entered_anew_is_not_pushed_twice_where_nobody_can
     await office.open_run(numbers[:1], SECOND)
     second = await office.execute(SECOND, throttle=one_by_one(), check=False)
     assert (len(made_of(office, other)), second.states) == (1, {numbers[0]: State.ALREADY})
+
+
+@pytest.mark.parametrize("by_id", [False, True])
+@pytest.mark.parametrize("links", [False, True])
+async def test_a_bill_that_has_got_a_number_inherits_no_document_of_the_one_that_had_it(
+    *, by_id: bool, links: bool
+) -> None:
+    """The ledger tells of which bill it has made it, where no link does."""
+    numbers = orders(2)
+    office = Office(sandbox(link_fields=links, write_back="audit"))
+    bill, other = bill_of(office, numbers[0]), bill_of(office, numbers[1])
+    await office.open_run(numbers[:1])
+    await office.execute()
+    rename(office, bill, "CGDD-OLD")
+    rename(office, other, numbers[0])
+    await office.open_run([key_of("", str(other.id)) if by_id else numbers[0]], SECOND)
+    second = await office.execute(SECOND, check=False)
+    (row,) = second.rows.values()
+    if by_id:
+        assert (row.state, [t.id for t in row.targets]) == (State.PUSHED, made_of(office, other))
+    else:
+        assert (row.state, row.code, made_of(office, other)) == (State.REJECTED, AMBIGUOUS, [])

@@ -24,6 +24,7 @@ from k3push.core.model import (
     Target,
     Targets,
     id_in,
+    key_of,
     number_in,
 )
 from k3push.core.protocol import wire
@@ -200,9 +201,24 @@ async def look_at_targets(
         context: What to look with.
         numbers: The ERP's spellings.
         by_all: Ask through every user (see `ports.Erp.targets_of`).
-        before_sending: Most of them will have none, so that both are asked at the same time.
+        before_sending: Most of them will have none, so that both are asked at the same time. What
+            the ledger has made of another bill that had the number before is none of theirs.
         stop_or_not: Go on trying though a stop is asked: an open chunk is waited for.
     """
+    seen = await _look_at_both(
+        context, numbers, by_all=by_all, together=before_sending, stop_or_not=stop_or_not
+    )
+    return await _but_of_earlier_bills(context, seen) if before_sending else seen
+
+
+async def _look_at_both(
+    context: Looker,
+    numbers: Collection[BillNumber],
+    *,
+    by_all: bool,
+    together: bool,
+    stop_or_not: bool,
+) -> Sighting:
     links = context.links
     links.absent = links.absent or not link_fields(context.route)
     if not context.route.source_number_field:
@@ -211,8 +227,7 @@ async def look_at_targets(
         return seen or Sighting()
     if links.absent or not numbers:
         return await _look_by_field(context, numbers, by_all=by_all, stop_or_not=stop_or_not)
-    together = before_sending and all(number in context.source_ids for number in numbers)
-    if together:
+    if together and all(number in context.source_ids for number in numbers):
         found, linked = await side_by_side(
             lambda: _look_by_field(context, numbers, by_all=by_all, stop_or_not=stop_or_not),
             lambda: _look_by_links(context, numbers, by_all=by_all, stop_or_not=stop_or_not),
@@ -282,6 +297,26 @@ async def _told_apart(context: Looker, seen: Sighting) -> Sighting:
         return seen
     others = await context.made_of_namesakes(list(seen.shared))
     return replace(seen, shared=new_targets(seen.shared, others))
+
+
+async def _but_of_earlier_bills(context: Looker, seen: Sighting) -> Sighting:
+    """Set documents apart that the ledger has made of a bill which had the number before.
+
+    Numbers are given out again, and where no link tells of which bill a document is, the ledger
+    does.
+    """
+    asked = {
+        key_of(number_in(number), id_): number
+        for number in seen.targets
+        if (id_ := context.source_ids.get(number, ""))
+    }
+    others = await context.made_of_namesakes(list(asked)) if asked else {}
+    theirs = {asked[key]: ids - seen.by_link for key, ids in others.items()}
+    if not any(theirs.values()):
+        return seen
+    mine = new_targets(seen.targets, theirs)
+    rest = new_targets(seen.targets, {n: [t.id for t in mine.get(n, ())] for n in seen.targets})
+    return replace(seen, targets=mine, namesakes=_united(seen.namesakes, rest))
 
 
 def _of_their_bills(context: Looker, seen: Sighting) -> Sighting:

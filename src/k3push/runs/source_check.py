@@ -279,7 +279,7 @@ async def there_already(
     ]
     seen = Sighting()
     if asked and can_ask(context):
-        seen = await look_at_targets(context, asked, by_all=True)
+        seen = await look_at_targets(context, asked, by_all=True, before_sending=True)
     outcomes = []
     for outcome in refused:
         number = outcome.number
