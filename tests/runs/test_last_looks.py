@@ -13,7 +13,7 @@ from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import PARTLY, TWIN, BillNumber, Route, Sighting, State
 from k3push.ports import LookRefusedError, Memo
 from k3push.runs.context import Context, SettleTimes
-from k3push.runs.missed_looks import DUE, due_since
+from k3push.runs.missed_looks import DUE, due_look
 from k3push.runs.outcome import Exit
 from k3push.runs.stop import Cause
 from k3push.simulator import Policy
@@ -91,7 +91,7 @@ async def test_a_part_whose_last_look_the_erp_refuses_is_told_later(
     pushed = await office.execute(limits=NO_CANARY, throttle=one_by_one(), work=work, check=False)
     row = pushed.rows[bad]
     assert (row.state, row.code) == (State.PUSHED, PARTLY), row
-    assert await due_since(office.store, FIRST) is None
+    assert await due_look(office.store, FIRST) is None
 
 
 @pytest.mark.parametrize("then", ["resume", "settle", "retry"])
@@ -126,6 +126,39 @@ async def test_what_was_lost_and_whose_last_look_the_erp_refuses_is_told_later(
     pushed = await office.execute(limits=NO_CANARY, throttle=one_by_one(), work=work, check=False)
     assert pushed.rows[lost].state is State.PUSHED, pushed.rows[lost]
     assert len(office.site.world.documents_of(lost)) == 1
+
+
+@pytest.mark.parametrize("then", ["resume", "settle", "retry"])
+async def test_a_refused_look_at_one_bill_keeps_no_other_bill_waiting(
+    monkeypatch: pytest.MonkeyPatch, then: str
+) -> None:
+    """The last look at one of two refused bills is refused; a person pushes the other by hand."""
+    office = Office(sandbox(latency_s=1.0, **OPEN))
+    world, numbers = office.site.world, orders(4)
+    bad, odd = numbers[2:]
+    for each in (bad, odd):
+        world.refuse(each, REFUSED)
+    await office.open_run(numbers)
+    refused = refuse_looks(monkeypatch)
+
+    async def refuse(_: Context) -> None:
+        await until_rejected(office, odd)
+        refused.add(odd)
+
+    pushed = await office.execute(throttle=one_by_one(), beside=refuse)
+    assert pushed.of(State.REJECTED) == {bad, odd}
+    await office.store.end_run(FIRST, Exit.SOME_REJECTED, VirtualClock().now())
+    await anyio.sleep(3600)
+    world.allow(bad)
+    world.add_target(IN_STOCK, bad, creator="clerk")
+    if then == "retry":
+        await plan_again(office)
+    work = only_settle if then == "settle" else as_executed
+    pushed = await office.execute(throttle=one_by_one(), work=work, check=False)
+    assert pushed.rows[bad].state is (State.ALREADY if then == "retry" else State.REJECTED)
+    due = await due_look(office.store, FIRST)
+    assert due is not None
+    assert due.left.keys() == {odd}
 
 
 @pytest.mark.parametrize("command", ["resume", "settle"])
@@ -204,7 +237,7 @@ async def test_no_bill_is_given_up_before_its_last_look_is_written_down_as_due(
         return await remember(self, memo)
 
     async def looked_after(self: MemoryLedger, *what: Any, **how: Any) -> None:
-        if await due_since(self, FIRST) is None:
+        if await due_look(self, FIRST) is None:
             early.extend(what[0].intent.numbers)
         await record(self, *what, **how)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import anyio
@@ -13,7 +13,7 @@ import pytest
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.config.settings_file import read_settings
 from k3push.core.model import State
-from k3push.ports import LedgerLostError, Memo
+from k3push.ports import Ledger, LedgerLostError, Memo
 from k3push.runs.request_stages import REQUEST, Stage, requests
 from k3push.simulator.script import Channel
 from k3push.web.request_origin import schedule_of
@@ -306,6 +306,57 @@ def test_a_server_that_was_away_makes_up_for_an_hour(tmp_path: Path, away_min: i
         await table.look(shop.ledger)
         known = (await entries(shop.ledger)).get("inbox", Entry("inbox"))
         assert (known.last is not None) == (away_min == 30)
+
+    in_time(visit)
+
+
+def due_at_half_past(folder: Path) -> tuple[Shop, Timetable]:
+    """Return a tenant with a list that is due in half an hour, and its schedules."""
+    due = NOON + timedelta(minutes=30)
+    shop = Shop(folder, more=MINUTELY.replace("* * * * *", f"{due:%M %H} * * *"))
+    drop(folder, "a.csv", *orders(1))
+    workshop = shop.tenant().workshop
+    assert workshop is not None
+    lists, clock = folder / "lists", VirtualClock()
+    return shop, Timetable(workshop.settings, lists, clock, lambda _: None, lambda *_, **__: None)
+
+
+async def begun_last(shop: Shop) -> datetime | None:
+    """Return what was due and begun last."""
+    return (await entries(shop.ledger)).get("inbox", Entry("inbox")).last
+
+
+def test_nothing_of_the_night_begins_by_day_since_nobody_could_look(tmp_path: Path) -> None:
+    """The machine has slept for hours, or the tenant's file had a fault for as long."""
+    shop, table = due_at_half_past(tmp_path)
+
+    async def visit() -> None:
+        await table.look(shop.ledger)
+        await anyio.sleep(5 * 3600)
+        await table.look(shop.ledger)
+        assert await begun_last(shop) is None
+
+    in_time(visit)
+
+
+def test_a_schedule_begins_nothing_that_was_due_before_it_was_there(tmp_path: Path) -> None:
+    """A tenant gets its first schedule five minutes after the time that it names."""
+    shop, table = due_at_half_past(tmp_path)
+    settings = table.settings
+    table.settings = settings.model_copy(update={"schedules": {}})
+
+    async def ledger() -> Ledger:
+        return shop.ledger
+
+    async def visit() -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(table.serve, ledger)
+            await anyio.sleep(35 * 60)
+            table.take(settings)
+            await anyio.wait_all_tasks_blocked()
+            tasks.cancel_scope.cancel()
+        await table.look(shop.ledger)
+        assert await begun_last(shop) is None
 
     in_time(visit)
 

@@ -10,21 +10,31 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import anyio
 import httpx
 import pytest
+from rich.console import Console
 
-from k3push.cli.actions.serve import _opened
+from k3push.cli.actions import serve as serve_action
+from k3push.cli.actions.serve import ServeOptions, _Folder, _opened
 from k3push.cli.app import run
+from k3push.cli.console.logs import LogOptions
 from k3push.ports import LedgerLostError
 from k3push.runs.problem import Problem
+from k3push.web.request_work import Workshop
 from k3push.wiring.config_file import load_settings
+from k3push.wiring.webhook_receivers import Receivers
+from k3push.words.language import Say
 from tests.cli.terminal import Desk, end, until
 from tests.web.server import Serve
 
 NOWHERE = "http://127.0.0.1:9/K3Cloud/"
+ELSEWHERE = "http://127.0.0.1:10/K3Cloud/"
 LONG = 'password = "long enough"'
+NOBODY = Receivers({}, "")
 PROXY = 'user_header = "X-Remote-User"\ntrusted_proxies = ["10.0.0.0/24"]'
 
 
@@ -204,6 +214,50 @@ def test_a_tenants_file_that_changes_changes_its_schedules(desk: Desk, serve: Se
             file.write('\n[schedules.yearly]\ncron = "30 2 1 1 *"\njobs = "select"\n')
         until(lambda: "yearly" in browser.get("/t/acme/schedules").text)
         assert "yearly" not in browser.get("/t/basf/schedules").text
+
+
+def test_a_tenant_that_another_one_has_put_to_rest_goes_on_after_that(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two files name one ledger for two sites; the first of them never changes."""
+    folder, told = desk.folder / "tenants", list[str]()
+    monkeypatch.setattr(serve_action, "FOLDER_LOOK_S", 0.01)
+    monkeypatch.setattr(Workshop, "rest", lambda _: told.append("rest"))
+    monkeypatch.setattr(Workshop, "take", lambda *_: told.append("take"))
+    configured(desk, name="tenants/acme.toml")
+    text = (folder / "acme.toml").read_text("utf-8").replace(NOWHERE, ELSEWHERE)
+    options = ServeOptions(
+        host="127.0.0.1",
+        port=0,
+        configs=[],
+        tenants=folder,
+        browser=False,
+        work=True,
+        enqueue=False,
+        log=LogOptions(),
+    )
+    quiet, say = Console(quiet=True), Say("en")
+    shown = _Folder(options, say, lambda *_, **__: None, works=True, fleet=None, told=frozenset())
+    dashboard: Any = SimpleNamespace(take=lambda _: None)
+
+    async def until_told(what: list[str]) -> None:
+        with anyio.fail_after(20):
+            while told != what:  # noqa: ASYNC110
+                await anyio.sleep(0.01)
+
+    async def visit() -> None:
+        begun = await shown.begin([(load_settings(folder / "acme.toml"), NOBODY)], quiet)
+        assert [each.name for each in begun] == ["acme"]
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(shown.keep_reading, dashboard, quiet)
+            await anyio.sleep(0.1)
+            await anyio.Path(folder / "basf.toml").write_text(text, "utf-8")
+            await until_told(["rest"])
+            await anyio.Path(folder / "basf.toml").unlink()
+            await until_told(["rest", "take"])
+            tasks.cancel_scope.cancel()
+
+    anyio.run(visit)
 
 
 def test_a_tenant_whose_receivers_cannot_be_told_holds_up_no_other(

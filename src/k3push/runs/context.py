@@ -31,6 +31,7 @@ from k3push.ports import Clock, Doubt, Erp, Ledger, Made, Watch
 from k3push.runs.document_makers import made_alike
 from k3push.runs.link_discovery import find_links
 from k3push.runs.lookup import Links, can_ask
+from k3push.runs.missed_looks import DueLook
 from k3push.runs.proof import MOST_KNOWN, Began, Proofs
 from k3push.runs.stop import Cause, Stop
 from k3push.runs.throttle import Throttle
@@ -183,8 +184,8 @@ class Context:
             yet; infinitely long ago where it has not.
         unlooked: Numbers of those that the ERP has refused to be asked for at that look, with what
             was there before; they are asked for again at the end, and by the next execution.
-        looked_until: Since when what earlier executions were refused was not looked at once more;
-            None where all was.
+        not_looked_at: What earlier executions were refused, and have not looked at once more; None
+            where there is nothing.
         look_due_since: Since when a look at what was refused is due, as the ledger says; None where
             none is.
         noting_look: Is held while that is written down.
@@ -222,7 +223,7 @@ class Context:
     refused: dict[BillNumber, tuple[frozenset[str], float]] = field(default_factory=dict)
     refused_s: float = -math.inf
     unlooked: dict[BillNumber, frozenset[str]] = field(default_factory=dict)
-    looked_until: datetime | None = None
+    not_looked_at: DueLook | None = None
     look_due_since: datetime | None = None
     noting_look: anyio.Lock = field(default_factory=anyio.Lock)
     doubted_elsewhere: dict[BillNumber, None] = field(default_factory=dict)

@@ -279,8 +279,9 @@ class Intake:
         over = [attempts_before(n.text) for n in notes if n.run == context.run.id]
         ours = await attempts_by(context.ledger, context.run.id, bill) if over else []
         done = ours[: max(over, default=0)]
-        until = context.looked_until
-        left = [e for e in sent if e not in done or (until and e.ended_at and e.ended_at >= until)]
+        due = context.not_looked_at
+        since = due.since_of(bill) if due else None
+        left = [e for e in sent if e not in done or (since and e.ended_at and e.ended_at >= since)]
         splits = bool(left) and await context.may_have_several()
         # Where a bill may have several documents, whose a new one is cannot be told by time.
         return [

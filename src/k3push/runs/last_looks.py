@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from contextlib import aclosing
-from datetime import datetime
 
 import anyio
 
@@ -21,7 +20,7 @@ from k3push.ports import SHORTEST_WAIT_S
 from k3push.runs.context import Context
 from k3push.runs.earlier_calls import doubted_by_others, was_in_doubt
 from k3push.runs.lookup import look_at_targets
-from k3push.runs.missed_looks import due_since, note_due, note_made
+from k3push.runs.missed_looks import DueLook, due_look, note_due, note_made
 from k3push.runs.own_documents import (
     attempts_by,
     but_open_elsewhere,
@@ -39,12 +38,13 @@ TELL_OF_S = 5.0
 async def look_once_more(context: Context) -> None:
     """Look again at all that was refused or in doubt, and note that this is done.
 
-    Where the ERP refuses to be asked for some of it, that stays due for the next execution.
+    Where the ERP refuses to be asked for some of it, that alone stays due for the next execution.
     """
     await look_at_all_refused(context)
     await _look_at_suspects(context)
-    if context.look_due_since is not None and not context.unlooked:
-        await note_made(context.ledger, context.run.id)
+    if context.look_due_since is not None:
+        now = context.clock.now()
+        await note_made(context.ledger, context.run.id, left=context.unlooked, at=now)
 
 
 async def _look_at_suspects(context: Context) -> None:
@@ -281,23 +281,25 @@ async def recall_due_look(context: Context) -> None:
     one of another run that was waited for; and a rule may save documents one after another.
     """
     run = context.run
-    since = await due_since(context.ledger, run.id)
-    context.looked_until = context.look_due_since = since
-    if since is None:
+    due = await due_look(context.ledger, run.id)
+    context.not_looked_at, context.look_due_since = due, due.since if due else None
+    if due is None:
         return
-    found = await _found_by_looks(context, since)
+    found = await _found_by_looks(context, due)
     async with aclosing(pages_of(context.ledger, run, AMENDABLE | {State.REJECTED})) as pages:
         async for rows in pages:
-            ended = [row for row in rows if row.settled_at and row.settled_at >= since]
-            await _recall_rows(context, [row for row in ended if row.attempts], since, found)
+            sent = [row for row in rows if row.attempts and row.settled_at]
+            ended = [r for r in sent if r.settled_at and r.settled_at >= due.since_of(r.bill)]
+            await _recall_rows(context, ended, due, found)
 
 
-async def _found_by_looks(context: Context, since: datetime) -> set[BillNumber]:
-    """Return the bills whose documents a look alone has told since a time: more may have come."""
+async def _found_by_looks(context: Context, due: DueLook) -> set[BillNumber]:
+    """Return the bills whose documents a look alone has told since: more may have come."""
     found, after = set[BillNumber](), 0
     while notes := await context.ledger.notes_in(context.run.id, after=after):
         after = notes[-1].id
-        found.update(n.number for n in notes if n.at >= since and _tells_of_look(n.text))
+        told = [note for note in notes if _tells_of_look(note.text)]
+        found.update(n.number for n in told if n.at >= due.since_of(n.number))
     return found
 
 
@@ -317,19 +319,20 @@ def _tells_of_look(note: str) -> bool:
 
 
 async def _recall_rows(
-    context: Context, rows: Sequence[Row], since: datetime, found: Collection[BillNumber]
+    context: Context, rows: Sequence[Row], due: DueLook, found: Collection[BillNumber]
 ) -> None:
     """Take in what was refused, in doubt, or waited for another run's call.
 
     Args:
         context: The execution.
-        rows: Rows that have come to their end since.
-        since: When the look became due.
+        rows: Rows that have come to their end since the look became due.
+        due: What it is due for.
         found: Bills whose documents a look alone has told.
     """
     made = [row.bill for row in rows if row.state in SENT_BEFORE]
-    elsewhere = await doubted_by_others(context, made, since)
+    elsewhere = await doubted_by_others(context, made, due.first)
     context.doubted_elsewhere |= dict.fromkeys(elsewhere)
+    lately = {*found, *due.left}
     for row in rows:
         if row.state is State.REJECTED:
             age_s = (context.clock.now() - row.settled_at).total_seconds() if row.settled_at else 0
@@ -338,7 +341,7 @@ async def _recall_rows(
             at_s = anyio.current_time() - ago_s
             context.refused[row.bill] = (await _before_first(context, row.bill), at_s)
             context.refused_s = max(context.refused_s, at_s)
-        elif row.bill in found or (row.attempts > 1 and await _was_in_doubt(context, row.bill)):
+        elif row.bill in lately or (row.attempts > 1 and await _was_in_doubt(context, row.bill)):
             context.suspects[row.bill] = await _before_last(context, row.bill)
 
 

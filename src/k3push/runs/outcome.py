@@ -13,7 +13,7 @@ from k3push.core.pacing.pace import Step
 from k3push.core.safety.document_steps import done_states
 from k3push.ports import Ledger
 from k3push.runs.listed_files import file_at, kept_line_counts
-from k3push.runs.missed_looks import due_since
+from k3push.runs.missed_looks import due_look
 from k3push.runs.row_pages import not_enrolled
 from k3push.runs.stop import Cause, Stop
 from k3push.runs.submit_and_audit.earlier_documents import not_looked_at
@@ -252,7 +252,7 @@ async def anything_open(ledger: Ledger, run: Run) -> bool:
     counts = await ledger.counts(run.id)
     if any(counts.get(state) for state in (State.PLANNED, State.SENT, State.UNKNOWN)):
         return True
-    if await due_since(ledger, run.id) is not None:
+    if await due_look(ledger, run.id) is not None:
         return True  # what was refused is looked at once more
     followed = await followed_of(ledger, run)
     return bool(followed.left or followed.unknown or followed.waiting or followed.unnamed)

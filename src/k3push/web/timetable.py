@@ -34,7 +34,7 @@ SCHEDULE = "schedule"
 
 LOOK_EVERY_S = 20.0
 BELATED = timedelta(hours=1)
-"""A server that was away for no longer begins what was due meanwhile."""
+"""Who was away for no longer begins what was due meanwhile: a server, or a tenant at rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,10 @@ class Timetable:
         """Begin what is due, until cancelled."""
         while self.is_kept_here:
             if self._rests or not self.schedules:
+                are_new = not self.schedules
                 await self._changes.wait()
+                if are_new:
+                    self._looked = self.clock.now()  # nothing was due before there were any
                 continue
             try:
                 await self.look(await ledger())
@@ -155,7 +158,8 @@ class Timetable:
     async def look(self, ledger: Ledger) -> None:
         """Begin what is due."""
         now = self.clock.now()
-        since, known = self._looked or now - BELATED, await entries(ledger)
+        earliest, known = now - BELATED, await entries(ledger)
+        since = max(self._looked or earliest, earliest)
         for name, schedule in self.schedules.items():
             entry = known.get(name, Entry(name))
             due = schedule.due.next_after(max(since, entry.since or since))

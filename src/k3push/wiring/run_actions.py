@@ -23,7 +23,7 @@ from k3push.runs.control import left_to_another
 from k3push.runs.create import JobSource, plan_rejected, saying
 from k3push.runs.execute import Only
 from k3push.runs.find import MOST_NAMED, is_unfinished
-from k3push.runs.missed_looks import due_since
+from k3push.runs.missed_looks import due_look
 from k3push.runs.outcome import Ending
 from k3push.runs.problem import Problem
 from k3push.runs.request_stages import Act, note_act
@@ -159,7 +159,7 @@ class RunActions:
         for run in runs:
             async with _left_alone(ledger, run), ledger.own(run.id, executes=False):
                 in_steps = (await ledger.document_counts(run.id)).get(Follow.UNKNOWN)
-                is_due = await due_since(ledger, run.id) is not None
+                is_due = await due_look(ledger, run.id) is not None
                 if in_steps or is_due or await ledger.doubts(run.id):
                     doubtful.append(run)
         if not doubtful:

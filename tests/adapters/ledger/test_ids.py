@@ -135,6 +135,19 @@ async def test_a_bill_that_was_sent_keeps_its_name(ledger: Ledger) -> None:
     ]
 
 
+async def test_a_bill_that_stays_what_it_was_keeps_its_id_from_others(ledger: Ledger) -> None:
+    """Numbers go round: each of two is the next one's by now, which travels by its id as well."""
+    lines = [Listed(1, BillNumber("B")), Listed(2, NUMBER), BY_TWO]
+    run = await opened(ledger, lines)
+    before = {BillNumber("B"): "100", NUMBER: "101", TWO: "102"}
+    await ledger.identify(run, {bill: is_(bill, id_) for bill, id_ in before.items()})
+    for bill in before:
+        await push(ledger, run, bill, State.PLANNED)
+    now = {BillNumber("B"): "101", NUMBER: "102", TWO: "102"}
+    assert await ledger.identify(run, {bill: is_(bill, id_) for bill, id_ in now.items()}) == []
+    assert {row.bill: row.source_id for row in await ledger.rows(run)} == before
+
+
 async def test_a_row_of_an_earlier_version_learns_its_id(ledger: Ledger) -> None:
     """The bill was sent before ids were kept."""
     run = await opened(ledger, [BY_NUMBER, ONLY_ONE])

@@ -8,7 +8,7 @@ import pytest
 
 from k3push.core.model import State
 from k3push.ports import Ledger, Memo
-from k3push.runs.missed_looks import due_since, note_due
+from k3push.runs.missed_looks import due_look, note_due
 from tests.adapters.ledger.samples import ANSWER, NOON, later, outcomes, planned, sent
 
 pytestmark = pytest.mark.anyio
@@ -93,7 +93,7 @@ async def test_what_moves_right_after_a_last_look_became_due_is_not_older(ledger
     await note_due(ledger, run, since)
     attempt, at = await sent(ledger, run, "A"), since + timedelta(microseconds=300)
     await ledger.record(attempt, ANSWER, "", outcomes("A", State.REJECTED), at=at)
-    (row,), due = await ledger.rows(run), await due_since(ledger, run)
+    (row,), due = await ledger.rows(run), await due_look(ledger, run)
     assert row.settled_at is not None
     assert due is not None
-    assert row.settled_at >= due
+    assert row.settled_at >= due.since

@@ -383,21 +383,25 @@ def spell(
 def _named(rows: Mapping[int, Spelled], wanted: Mapping[int, Identified]) -> dict[int, Identified]:
     """Return what rows are called from now on, by place."""
     moving = {
-        place
-        for place, named in wanted.items()
-        if rows[place].id != named.id and rows[place].state is State.PLANNED
+        place: bill.id
+        for place, bill in sorted(wanted.items())
+        if rows[place].attempt and rows[place].state is State.PLANNED
+        if bill.id and bill.id != rows[place].id
     }
-    kept_ids = {row.id for place, row in rows.items() if _has_past(row) and place not in moving}
-    named: dict[int, Identified] = {}
-    for place, bill in sorted(wanted.items()):
-        row = rows[place]
-        if row.attempt:
-            moves = row.state is State.PLANNED and bill.id and bill.id not in kept_ids
-            named[place] = Identified(row.bill, bill.id if moves else row.id or bill.id)
-            kept_ids.add(named[place].id)
-        else:
-            named[place] = bill
-    return named
+    # Whoever stays where it is keeps its id from the others, which may stay for that.
+    while True:
+        kept = {r.id for place, r in rows.items() if _has_past(r) and place not in moving}
+        first = {id_: place for place, id_ in reversed(moving.items())}
+        staying = [p for p, id_ in moving.items() if id_ in kept or first[id_] != p]
+        if not staying:
+            break
+        for place in staying:
+            del moving[place]
+    return {
+        place: Identified(row.bill, moving.get(place) or row.id or bill.id) if row.attempt else bill
+        for place, bill in wanted.items()
+        for row in [rows[place]]
+    }
 
 
 def _has_past(row: Spelled) -> bool:

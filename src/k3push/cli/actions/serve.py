@@ -251,6 +251,7 @@ class _Folder:
     known: dict[Path, Tenant] = field(default_factory=dict)
     lacking: set[Path] = field(default_factory=set)
     _seen: Mapping[Path, tuple[int, int, int]] = field(default_factory=dict)
+    _resting: set[Path] = field(default_factory=set)
 
     async def begin(
         self, tenants: Sequence[tuple[Settings, Receivers]], errors: Console
@@ -296,7 +297,8 @@ class _Folder:
             if seen == self._seen and not is_due:
                 continue
             read_s = anyio.current_time()
-            changed = {path for path in seen if seen[path] != self._seen.get(path)} | self.lacking
+            changed = {path for path in seen if seen[path] != self._seen.get(path)}
+            changed |= self.lacking | self._resting
             self._seen = seen
             tenants: list[Tenant] = []
             try:
@@ -324,8 +326,9 @@ class _Folder:
                 ready.take(tenants)
 
     def _let_rest(self, served: Collection[Path]) -> None:
-        """Begin nothing any more for tenants whose files are gone, or have a fault."""
-        for path in self.known.keys() - served:
+        """Begin nothing for tenants whose files are gone, or have a fault, until they are back."""
+        self._resting = self.known.keys() - served
+        for path in self._resting:
             if (workshop := self.known[path].workshop) is not None:
                 workshop.rest()
 

@@ -597,7 +597,7 @@ WHERE run = :run + 0 * json_each.id AND documents.id = json_extract(value, '$.id
 
 -- name: steps_so_far
 SELECT coalesce(max(id), 0), (
-    SELECT json_group_array(steps.id) FROM steps JOIN runs ON runs.key = steps.run
+    SELECT json_group_array(steps.id) FROM steps CROSS JOIN runs ON runs.key = steps.run
     WHERE runs.account = :account AND steps.ended_at IS NULL AND verdict IS NULL
 )
 FROM steps;
@@ -611,7 +611,7 @@ FROM (
     UNION ALL
     SELECT run, ids FROM steps WHERE ended_at IS NULL AND verdict IS NULL
 ) AS s
-JOIN runs ON runs.key = s.run AND runs.account = :account
+CROSS JOIN runs ON runs.key = s.run AND runs.account = :account
 WHERE s.run <> :run
     AND substr(runs.scope, -length(:form)) = :form
     AND EXISTS (
