@@ -374,10 +374,10 @@ def test_a_program_asks_for_fewer_steps_than_the_route_takes(tmp_path: Path) -> 
     played(push, tmp_path, Shop(tmp_path, more=more))
 
 
-def test_a_push_has_ended_while_people_are_told_of_it(
+def test_a_push_is_running_until_people_were_told_of_its_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A receiver of messages may take half a minute, and nothing is left to be done."""
+    """A receiver of messages may take half a minute, and the push is not put back for it."""
     told: list[tuple[str, bool]] = []
     pushes: list[str] = []
 
@@ -392,7 +392,7 @@ def test_a_push_has_ended_while_people_are_told_of_it(
         await until_over(wms, pushes[0])
 
     played(push, tmp_path)
-    assert told == [("ended", True)]
+    assert told == [("running", False)]
 
 
 def test_a_body_that_holds_a_key_twice_is_refused(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ async def _state_of(caller: Caller, run: Run, state: shapes.PushState) -> shapes
     if run.exit is None and await caller.ledger.is_alive(run.id):
         return "running"
     if state == "accepted" and run.exit not in {None, Exit.STOPPED}:
-        return "ended"  # people are told of it at this moment
+        return "running"  # people are told of its end at this moment
     if state == "ended" and await is_asked_for(caller.ledger, run):
         return "accepted"  # to be resumed, retried or settled
     return state
