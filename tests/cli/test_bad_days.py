@@ -218,6 +218,20 @@ def test_settle_finds_what_a_lost_answer_made(desk: Desk, start: Start) -> None:
     assert_all_once(desk.rows(), sandbox.truth(), numbers)
 
 
+def test_a_settle_that_is_refused_is_not_told_as_one_that_asked(desk: Desk, start: Start) -> None:
+    """The route of the run is not in the settings any more."""
+    sandbox, numbers = start("--faults", desk.write("script.toml", LOST)), orders(8)
+    desk.configure(sandbox.url)
+    job = desk.job(numbers)
+    desk.k3push("run", job, "--no-canary", "--chunk-size", "8", "--halt", "unknown=1")
+    config = (desk.folder / "config.toml").read_text("utf-8")
+    for route, exit_, times in (("other", 2, 0), ("po-instock", 0, 1)):
+        desk.write("config.toml", config.replace("[routes.po-instock]", f"[routes.{route}]"))
+        assert desk.k3push("settle").exit == exit_
+        history = desk.k3push("explain", numbers[0], "--lang", "en").out
+        assert history.count("asked the ERP about unknown numbers") == times, history
+
+
 def test_settle_waits_until_absence_counts(desk: Desk, start: Start) -> None:
     """What a lost call did not make is planned again after the window, for `resume`."""
     script = '[[step]]\nfault = "ok"\n' + BROKEN

@@ -165,6 +165,8 @@ class RunActions:
         if not doubtful:
             executor.observer.warn("notice.nothing_unknown", run=_ids(runs))
             await self._tell_of_planned(executor, runs)
+        for run in doubtful:
+            executor.route_now(run)  # before it is noted that the ERP was asked
         await self._note(executor, doubtful, "settle")
         return await self._among(executor, runs, doubtful, only=Only.SETTLE)
 
