@@ -20,6 +20,7 @@ from k3push.core.model import (
     Sighting,
     State,
     Step,
+    StepAttempt,
     StepIntent,
     number_in,
 )
@@ -309,6 +310,62 @@ async def test_a_step_that_a_dead_run_has_left_open_holds_a_document_up_for_a_wi
         await office.execute(limits=NO_HALT, check=False)
     assert made.status == "C"
     assert anyio.current_time() > WINDOW_S
+
+
+async def begin_elsewhere(office: Office, step: Step, made: Bill) -> StepAttempt:
+    """Let the second run begin a step of a document."""
+    at, up = VirtualClock().now(), VirtualClock().uptime()
+    intent = StepIntent(SECOND, step, (str(made.id),), made.status, b"{}", at, up, "sandbox")
+    return await office.store.begin_step(intent)
+
+
+async def test_a_step_that_is_open_elsewhere_holds_no_other_document_up() -> None:
+    """Its call would have carried others as well, which go on with fewer beside them."""
+    office = Office(sandbox(**OPEN), FOLLOW)
+    await office.open_run(orders(9))
+    await office.execute(route=ROUTE)
+    made = [office.site.world.documents_of(number)[0] for number in orders(9)]
+    await office.open_run(orders(9), SECOND)
+    await office.store.enrol(
+        SECOND, [Document(str(made[5].id), made[5].number)], at=VirtualClock().now()
+    )
+    await begin_elsewhere(office, Step.SUBMIT, made[5])
+    half_way: list[str] = []
+
+    async def look(_: Context) -> None:
+        await anyio.sleep(WINDOW_S / 2)
+        half_way.extend(each.status for each in made)
+
+    await office.execute(limits=NO_HALT, beside=look, check=False)
+    assert "".join(half_way) == "CCCCCACCC"
+    assert {each.status for each in made} == {"C"}
+
+
+async def test_a_step_that_another_run_is_at_is_minded_though_an_earlier_one_was_long_ago() -> None:
+    """It has submitted a document, and approves it an hour later, as our pause ends."""
+    office = Office(sandbox(**OPEN), FOLLOW)
+    await office.open_run(orders(1))
+    await office.execute(route=ROUTE)
+    (made,) = office.site.world.documents_of(orders(1)[0])
+    document = Document(str(made.id), made.number)
+    await office.open_run(orders(1), SECOND)
+    await office.store.enrol(SECOND, [document], at=VirtualClock().now())
+    begun = await begin_elsewhere(office, Step.SUBMIT, made)
+
+    async def other(job: Context) -> None:
+        await anyio.sleep(30)
+        job.throttle.back_off(3600, "so")
+        made.status = "B"
+        at, done = VirtualClock().now(), replace(document, follow=Follow.SUBMITTED)
+        await office.store.record_step(begun, Answered(200, b"{}"), "", [done], at=at)
+        await anyio.sleep(3590)
+        await begin_elsewhere(office, Step.AUDIT, made)
+        await anyio.sleep(60)
+        assert office.site.calls[Channel.AUDIT] == 0
+        job.stop.ask(Cause.INTERRUPTED, "so")
+
+    await office.execute(limits=NO_HALT, beside=other, check=False)
+    assert office.site.calls[Channel.AUDIT] == 0
 
 
 async def test_two_runs_take_no_step_of_one_document_at_once() -> None:

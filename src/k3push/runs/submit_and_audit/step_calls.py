@@ -95,36 +95,42 @@ class StepCalls:
                 stand = [s.status == status and not s.cancelled for s in standings.values()]
                 return len(stand) == len(ids) and all(stand)
 
-            look = StatusLook(status, looked_s, still_so, self._minded(entries, after))
+            look = StatusLook(status, looked_s, still_so, self._minded(step, entries, after))
             began_s = anyio.current_time()
             try:
                 sent = await send_step(self.context, step, documents, look)
             except OtherRunStepsError:
-                self._set_aside(entries)
+                self._set_aside(step, entries)
                 return
             for entry in entries:
-                entry.aside_s = None
+                entry.aside = None
             if sent is not None:
                 await self._record(entries, *sent, began_s)
         finally:
             self.calling = False
             self.wakeup.notify()
 
-    def _minded(self, entries: Sequence[Entry], after: StepsSoFar) -> StepsSoFar | None:
+    def _minded(self, step: Step, entries: Sequence[Entry], after: StepsSoFar) -> StepsSoFar | None:
         """Say since when another run's steps are minded; None where they are over."""
         over_s = anyio.current_time() - self.context.settle.window_s
-        since_s = [math.inf if entry.aside_s is None else entry.aside_s for entry in entries]
         # A dead process may have left one open.
-        return None if max(since_s) < over_s else after
+        are_over = all(_aside_s(entry, step, math.inf) < over_s for entry in entries)
+        return None if are_over else after
 
-    def _set_aside(self, entries: Sequence[Entry]) -> None:
-        """Look anew after a while at what did not leave, since another run is at a step of it."""
+    def _set_aside(self, step: Step, entries: Sequence[Entry]) -> None:
+        """Look anew after a while at what did not leave, since another run is at a step of it.
+
+        Which of them that is nobody tells, so that they go on with fewer beside them.
+        """
         now_s, pause = anyio.current_time(), self.context.settle.poll_s
-        if any(entry.aside_s is None for entry in entries):
+        are_new = any(_aside_s(entry, step, math.inf) == math.inf for entry in entries)
+        if are_new or len(entries) > 1:
             pause = min(pause, pause_s(1))
+        if are_new:
             self.context.watch.waiting(remark("note.step_beside", count=len(entries)), pause)
         for entry in entries:
-            entry.aside_s = now_s if entry.aside_s is None else entry.aside_s
+            entry.aside = step, _aside_s(entry, step, now_s)
+            entry.most = max(1, len(entries) // 2)
             entry.due_s = now_s + pause
 
     async def _record(
@@ -274,6 +280,11 @@ class StepCalls:
         """Let all wait, since it is their calls together that were too many."""
         self.context.watch.waiting(why, pause_s(nth))
         self.context.throttle.back_off(pause_s(nth), why)
+
+
+def _aside_s(entry: Entry, step: Step, otherwise_s: float) -> float:
+    """Return since when another run is at a step of a document, as far as is known here."""
+    return entry.aside[1] if entry.aside and entry.aside[0] is step else otherwise_s
 
 
 def in_calls(entries: Sequence[Entry], *, most: int) -> Iterator[list[Entry]]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import anyio
 
-from k3push.core.model import Document, Follow, StepAttempt, StepIntent
+from k3push.core.model import Document, Follow, Step, StepAttempt, StepIntent
 from k3push.core.safety.document_steps import is_done
 from k3push.runs.context import Context
 
@@ -34,7 +34,7 @@ class Entry:
         lost: The attempt whose answer was lost, while that is open.
         missed_s: On the loop's clock, since when looks have not shown it.
         behind_s: On the loop's clock, since when looks show it where it was before.
-        aside_s: On the loop's clock, since when another run is at a step of it.
+        aside: The step of it that another run is at, and since when, on the loop's clock.
     """
 
     document: Document
@@ -47,7 +47,7 @@ class Entry:
     lost: StepAttempt | None = None
     missed_s: float | None = None
     behind_s: float | None = None
-    aside_s: float | None = None
+    aside: tuple[Step, float] | None = None
 
 
 @dataclass(slots=True)
