@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 
 from k3push.__main__ import main
+from k3push.cli.console.streams import _Unminded
 from tests.cli.conftest import Start
 from tests.cli.terminal import (
     PATIENT,
@@ -166,6 +167,16 @@ def test_a_terminal_that_closes_is_an_interrupt(desk: Desk, slow: Sandbox) -> No
     resumed = resume(desk)
     assert (resumed.exit, resumed.said["counts"]) == (0, {"pushed": 200}), resumed
     assert_all_once(desk.rows(), slow.truth(), NUMBERS)
+
+
+def test_what_is_told_to_a_closed_terminal_is_not_missed() -> None:
+    """No error says that standard output did not take all."""
+    ours, theirs = os.openpty()
+    told = _Unminded(theirs)
+    os.close(ours)
+    told.write(b"the end")
+    os.close(theirs)
+    assert told.lost == ""
 
 
 def test_under_nohup_a_hang_up_means_nothing(desk: Desk, slow: Sandbox) -> None:

@@ -87,6 +87,23 @@ async def test_the_row_of_a_bill_that_is_entered_anew_has_its_id() -> None:
     await office.check()
 
 
+async def test_what_others_have_made_of_the_bill_that_has_got_a_number_is_there_already() -> None:
+    """A lost call made nothing of a bill; its number goes to one that another run has pushed."""
+    numbers = orders(2)
+    office = Office(sandbox(steps("reset"), **OPEN))
+    bill, other = bill_of(office, numbers[0]), bill_of(office, numbers[1])
+    await office.open_run(numbers[:1])
+    await office.execute(limits=ONE_DOUBT, throttle=one_by_one(), check=False)
+    await office.open_run(numbers[1:], SECOND)
+    await office.execute(SECOND, throttle=one_by_one(), check=False)
+    rename(office, bill, "CGDD-OLD")
+    rename(office, other, numbers[0])
+    await office.execute(throttle=one_by_one(), check=False)
+    (row,) = (await office.rows()).values()
+    assert (row.state, row.source_id) == (State.ALREADY, str(other.id)), row
+    assert [target.id for target in row.targets] == made_of(office, other)
+
+
 async def test_a_bill_that_was_entered_anew_is_not_pushed_twice_where_nobody_can_look() -> None:
     """The ledger alone knows what was made, and its row is of the bill that was sent last."""
     route = replace(ROUTE, source_number_field="")

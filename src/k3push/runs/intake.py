@@ -59,6 +59,7 @@ class Intake:
         cut: The limit has left planned rows out.
         coming: Planned rows that have not been read yet.
         busy: How many looks are under way at rows that are in no other list meanwhile.
+        _moved: Bills whose numbers were another bill's when this run sent them.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Intake:
         self._held = held
         self._wakeup = wakeup
         self._doubted = doubted
+        self._moved: set[BillNumber] = set()
 
     async def feed(self) -> None:
         """Read planned rows, and ask the source form for their bills, ahead of the sending."""
@@ -214,6 +216,10 @@ class Intake:
         for line, named in known.items():
             context.source_ids[bills[line]] = named.id
             context.looked_s[bills[line]] = looked_s
+            if by_line[line].attempts and by_line[line].source_id not in {"", named.id}:
+                # What was sent was another bill, so that nothing that is there of this one is ours.
+                self._moved.add(bills[line])
+                context.sent_before.pop(bills[line], None)
             if id_in(named.bill) and not id_in(bills[line]):
                 outcomes[line] = renamed(bills[line])
             elif by_line[line].listed_id:
@@ -273,6 +279,8 @@ class Intake:
     ) -> list[AttemptRecord]:
         """Return which of the attempts at a bill may have made something of it."""
         context = self._context
+        if bill in self._moved:
+            return []
         # What was rejected has made nothing of it, and somebody has planned it again since; where
         # nobody has looked at it late enough, it may have made what looks show by now.
         notes = await context.ledger.notes_of(bill)
@@ -306,7 +314,11 @@ class Intake:
         if not numbers or not context.reads_back:
             return list(refused)
         context.source_ids.update(
-            {n: rows[n].source_id for n in numbers if rows[n].source_id and n not in context.ids}
+            {
+                n: rows[n].source_id
+                for n in numbers
+                if rows[n].source_id and n not in context.ids and n not in self._moved
+            }
         )
         seen = await look_at_targets(context, numbers, by_all=True)
         before: dict[BillNumber, frozenset[str]] = {}

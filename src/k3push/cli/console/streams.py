@@ -29,6 +29,11 @@ class _Unminded(io.FileIO):
 
     lost: str = ""
 
+    def __init__(self, descriptor: int) -> None:
+        """Write to an open descriptor."""
+        super().__init__(descriptor, "wb", closefd=False)
+        self._is_terminal = self.isatty()  # a closed one is none any more
+
     def write(self, data: ReadableBuffer, /) -> int:
         """Write, or drop it."""
         try:
@@ -36,7 +41,7 @@ class _Unminded(io.FileIO):
         except BrokenPipeError:
             pass
         except OSError as error:
-            if error.errno == errno.EIO and self.isatty():
+            if error.errno == errno.EIO and self._is_terminal:
                 return memoryview(data).nbytes
             self.lost = error.strerror or type(error).__name__
         return memoryview(data).nbytes
@@ -63,7 +68,7 @@ class Streams:
         stream.reconfigure(errors="replace")
         if sys.platform == "win32" and stream.isatty():
             return stream
-        raw = _Unminded(stream.fileno(), "wb", closefd=False)
+        raw = _Unminded(stream.fileno())
         if number == STDOUT:
             self._out.append(raw)
         return io.TextIOWrapper(
