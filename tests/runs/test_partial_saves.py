@@ -203,3 +203,14 @@ async def test_a_conversion_that_names_its_sources_by_id_makes_no_targets_of_the
     (row,) = pushed.rows.values()
     made = {str(each.id) for each in office.site.world.documents_of(orders(1)[0])}
     assert {each.id for each in row.targets} == made
+
+
+async def test_of_what_a_refusal_has_saved_without_a_word_all_parts_are_named() -> None:
+    """A licence was missing halfway, and the documents of each bill are saved one after another."""
+    plan = steps("ok", "drop-one-then-no-licence")
+    office = Office(sandbox(plan, policy=Policy.SPLIT, save_gap_s=0.5, **OPEN))
+    await office.open_run(orders(13))
+    await office.execute(throttle=steered(concurrency=1, chunk_size=5), limits=NO_CANARY)
+    for number, row in (await office.rows()).items():
+        made = {str(making.target.id) for making in office.site.world.makings_of(number)}
+        assert {target.id for target in row.targets} == made, row

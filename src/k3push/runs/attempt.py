@@ -593,7 +593,7 @@ async def _read_back(
                 # The links have not been proved by any document, nor by this one.
                 return await _by_word(context, sending, attempt, said, is_asked=True)
         conclusion = await _conclude(context, attempt, sending, said, made=made, seen=seen)
-        if verdict.twice:
+        if verdict.twice or await _may_save_more(context, attempt, said, made):
             # Nobody travels again, or is given up, after one look; and of what a rule splits, more
             # may be saved still.
             await anyio.sleep(context.settle.first_wait_s)
@@ -615,6 +615,13 @@ async def _read_back(
             context.sent_before[number] = met.union(other.id for other in others)
     conclusion = _without(conclusion, _untold(context, attempt, made, seen))
     return _sent_on(conclusion, _new_in(attempt, said, seen).keys() - made.keys())
+
+
+async def _may_save_more(context: Context, attempt: Attempt, said: Said, made: Targets) -> bool:
+    """Say whether more may come of what a refusal has made without a word, as a rule splits it."""
+    named = _named(attempt, said)
+    untold = any(target.id not in named for targets in made.values() for target in targets)
+    return untold and not said.success and await context.may_have_several()
 
 
 def _sent_on(conclusion: Conclusion, numbers: Collection[BillNumber]) -> Conclusion:
