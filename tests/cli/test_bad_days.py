@@ -342,6 +342,22 @@ def stuck(desk: Desk, *numbers: str) -> None:
     anyio.run(prepared)
 
 
+def test_a_run_without_its_whole_list_is_not_told_as_killed(desk: Desk, untouched: Sandbox) -> None:
+    """It may be writing it down at this moment; `resume` can do nothing for it in any case."""
+    desk.configure(untouched.url)
+
+    async def write() -> None:
+        async with open_sqlite(desk.folder / "ledger.db", account="sandbox") as ledger:
+            scope = "sandbox|pur_purchaseorder|stk_instock"
+            await ledger.open_run(replace(RUN, scope=scope, folder=""))
+
+    anyio.run(write)
+    shown, resumed = desk.k3push("status"), desk.k3push("resume")
+    assert "its list is being written down, or was not to its end" in shown.out
+    assert "k3push resume" not in shown.out
+    assert (resumed.exit, "unless a command is at it still" in resumed.err) == (2, True), resumed
+
+
 def test_a_number_that_is_named_twice_is_settled_once(desk: Desk, untouched: Sandbox) -> None:
     """A list that was pasted repeats numbers; those behind them count too."""
     stuck(desk.configure(untouched.url), "CGDD1", "CGDD2")

@@ -142,8 +142,8 @@ WORDS = {
         'PostgreSQL 台账需要更多组件（{why}）：pip install "k3push[postgres]"',
     ),
     "error.half_listed": (
-        "the list of run {run} was not written down to its end, and nothing of it was sent; `k3push run {jobs}` again, or `k3push apply` its plan again",
-        "任务 {run} 的清单没有登记完整，也没有发送任何单据；请重新 `k3push run {jobs}`，或再次 `k3push apply` 其计划",
+        "the list of run {run} is not written down to its end, and nothing of it was sent; unless a command is at it still, `k3push run {jobs}` again, or `k3push apply` its plan again",
+        "任务 {run} 的清单没有登记完整，也没有发送任何单据；若没有命令仍在登记，请重新 `k3push run {jobs}`，或再次 `k3push apply` 其计划",
     ),
     "error.archived": (
         "run {run} is in the archive {file}: nothing is left to be done with it, and `k3push explain NUMBER --archive {file:$}` shows what it knew of a number",

@@ -63,6 +63,10 @@ WORDS = {
         "killed, or lost its ledger; run `k3push resume`",
         "被终止或失去台账；请执行 `k3push resume`",
     ),
+    "status.half_listed": (
+        "its list is being written down, or was not to its end; nothing was sent, so unless it goes on, `k3push run {jobs}` again",
+        "清单正在登记，或没有登记完整；尚未发送任何单据，若没有继续登记，请重新 `k3push run {jobs}`",
+    ),
     "status.waits": ("waits for another run of the same command", "等待同一命令的另一个任务"),
     "status.set": (
         "{key} {value}, by control since {since}",

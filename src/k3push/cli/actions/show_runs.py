@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 
@@ -116,6 +117,8 @@ def _how(run: Run, living: Run | None, say: Say) -> str:
         return say("status.alive")
     if run.exit is not None:
         return say("status.exit", code=run.exit)
+    if not run.whole:
+        return say("status.half_listed", jobs=shlex.join(run.jobs))
     return say("status.killed" if living is None else "status.waits")
 
 
