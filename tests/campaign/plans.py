@@ -15,7 +15,13 @@ from k3push.core.model import Listed, id_in, number_in
 from k3push.core.plan import Foreseen
 from k3push.core.protocol.logins import LoginCall
 from k3push.runs.create import JobSource
-from k3push.runs.forecast import ForecastContext, forecast, held_numbers, learn_links
+from k3push.runs.forecast import (
+    ForecastContext,
+    HeldByOthers,
+    forecast,
+    held_numbers,
+    learn_links,
+)
 from k3push.runs.stop import Stop, stopping
 from tests.campaign.scene import Scene
 from tests.runs.office import LIMITS, Notebook
@@ -37,14 +43,13 @@ async def foresee(
             async with scene.office.erp(logins) as erp:
                 ledger, route = scene.ledger.another_process(), scene.routes[run]
                 scope = scene.office.run(run).scope
-                held = await held_numbers(ledger, scope)
                 outlook = ForecastContext(
                     route,
                     erp,
                     LIMITS,
                     stop,
                     Notebook(),
-                    held,
+                    HeldByOthers(partial(held_numbers, ledger, scope)),
                     partial(ledger.made_in, scope),
                     partial(ledger.made_of_namesakes, scope),
                     again=again,

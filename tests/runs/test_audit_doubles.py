@@ -71,9 +71,7 @@ async def look_through(
     found = Found()
     logins = {name_of(login): login for login in users}  # type: ignore[arg-type]
     async with office.erp(logins) as erp:  # type: ignore[arg-type]
-        look = ForecastContext(
-            route, erp, PushLimits(max_attempts=tries), found.stop, Notebook(), held={}
-        )
+        look = ForecastContext(route, erp, PushLimits(max_attempts=tries), found.stop, Notebook())
         inspection = Inspector(erp)
         scope = scope_of("sandbox", route)
 

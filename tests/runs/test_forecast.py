@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import anyio
 import pytest
 
 from k3push.adapters.erp.client import ErpClient
@@ -18,12 +19,14 @@ from k3push.core.safety.matching import MOST_NUMBERS
 from k3push.runs.create import JobSource, scope_of
 from k3push.runs.forecast import (
     ForecastContext,
+    HeldByOthers,
     forecast,
     held_numbers,
     learn_links,
     measured_pace,
 )
 from k3push.runs.stop import Cause, Stop
+from k3push.simulator.forms import PURCHASE_ORDER
 from k3push.simulator.script import Channel
 from k3push.simulator.transport import SandboxTransport
 from tests.adapters.ledger.samples import identified
@@ -76,14 +79,13 @@ async def look(
     stop = stop or Stop()
     address = Address("http://sandbox/K3Cloud/", lambda _: login)
     async with ErpClient(address, transport=lambda: SandboxTransport(office.site)) as erp:
-        held = await held_numbers(office.store, scope_of("sandbox", route))
         outlook = ForecastContext(
             route,
             erp,
             LIMITS,
             stop,
             Notebook(),
-            held,
+            HeldByOthers(partial(held_numbers, office.store, scope_of("sandbox", route))),
             partial(office.store.made_in, scope_of("sandbox", route)),
             again=again,
         )
@@ -175,6 +177,26 @@ async def test_a_number_in_doubt_elsewhere_is_blocked() -> None:
         (Forecast.READY, ""),
     ]
     assert FIRST in foreseen[0].reason
+
+
+async def test_what_another_run_comes_to_doubt_while_a_plan_is_made_is_held() -> None:
+    """The bill may be closed for what that run has made of it, and nobody knows yet."""
+    office = Office(sandbox(latency_s=10.0, look_s=10.0))
+    await office.open_run(orders(1))
+    number = BillNumber(orders(1)[0])
+
+    async def send() -> None:
+        await anyio.sleep(15.0)
+        await office.store.identify(FIRST, identified({number: number}))
+        await office.store.claim(FIRST, [number])
+        await office.store.begin(Intent(FIRST, 1, 1, (number,), {}, b"", NOON, Uptime("", 0)))
+        (bill,) = office.site.world.store.by_number(PURCHASE_ORDER, number)
+        bill.closed = True
+
+    async with anyio.create_task_group() as beside:
+        beside.start_soon(send)
+        (foreseen,) = await look(office, [job(orders(1))])
+    assert (foreseen.fate, foreseen.code) == (Forecast.BLOCKED, "held")
 
 
 async def test_runs_that_left_nothing_in_doubt_are_not_asked_for_numbers() -> None:

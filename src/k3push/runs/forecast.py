@@ -7,6 +7,7 @@ spellings are kept, to know repeats.
 
 from __future__ import annotations
 
+import math
 from collections.abc import (
     AsyncIterator,
     Awaitable,
@@ -59,13 +60,35 @@ from k3push.runs.source_check import (
 )
 from k3push.runs.stop import Stop, stopping
 
+# A plan of a long list takes minutes, and meanwhile other runs come to doubts and to their ends.
+HELD_KEEPS_S = 5.0
+
+
+@dataclass(slots=True)
+class HeldByOthers:
+    """Numbers that another run has sent and whose answer it does not have, as of late.
+
+    Attributes:
+        ask: Asks the ledger which, and by which run; None where there is no ledger.
+    """
+
+    ask: Callable[[], Awaitable[Mapping[BillNumber, RunId]]] | None = None
+    _known: Mapping[BillNumber, RunId] = field(default_factory=dict)
+    _asked_s: float = -math.inf
+
+    async def now(self) -> Mapping[BillNumber, RunId]:
+        """Return them; the ledger is asked again after some seconds."""
+        if self.ask is not None and anyio.current_time() - self._asked_s > HELD_KEEPS_S:
+            self._known, self._asked_s = await self.ask(), anyio.current_time()
+        return self._known
+
 
 @dataclass(frozen=True, slots=True)
 class ForecastContext:
     """What the numbers of one route are looked at with. Fulfils `lookup.Looker`.
 
     Attributes:
-        held: Numbers that another run has sent and whose answer it does not have, and which.
+        held: What other runs have sent and have no answer for.
         made: Asks the ledger what it has made of bills; None where there is no ledger.
         namesakes: Asks the ledger what it has made of other bills of the same numbers.
         again: A person wants numbers pushed that have a target.
@@ -79,7 +102,7 @@ class ForecastContext:
     limits: PushLimits
     stop: Stop
     watch: Waiter
-    held: Mapping[BillNumber, RunId]
+    held: HeldByOthers = field(default_factory=HeldByOthers)
     made: MadeOf | None = None
     namesakes: Namesakes | None = None
     again: bool = False
@@ -207,7 +230,8 @@ async def _look_by(
         known = await outlook.made_of({each.number: ids.get(each.number, "") for each in blocked})
         blocked = await there_already(outlook, blocked, known, contradictory=looked.contradictory)
     ended = {outcome.number: outcome for outcome in blocked}
-    shown = _Shown(ended)
+    # After the look at the sources: one may be closed for what another run has in doubt.
+    shown = _Shown(ended, await outlook.held.now())
     if sendable and can_ask(outlook):
         several = len(outlook.erp.users) > 1
         shown.seen = await look_at_targets(outlook, sendable, by_all=several, before_sending=True)
@@ -223,11 +247,13 @@ class _Shown:
 
     Attributes:
         ended: What would not be sent for its source, by bill, or by line where no bill is meant.
+        held: Numbers that other runs have in doubt.
         seen: The look at the target form.
         made: What the ledger has made of bills of which that shows nothing.
     """
 
     ended: Mapping[BillNumber, Outcome]
+    held: Mapping[BillNumber, RunId]
     seen: Sighting = field(default_factory=Sighting)
     made: Mapping[BillNumber, Made] = field(default_factory=dict)
 
@@ -256,8 +282,8 @@ def _foreseen(
         outcome = ours_of_shared(bill, seen, made)
         outcome = outcome or unclear(outlook, bill, seen, by_id=bool(id_in(line)))
         outcome = outcome or by_ledger(bill, seen, made)
-    if number_in(bill) in outlook.held:
-        reason = remark("note.held", run=outlook.held[number_in(bill)])
+    if number_in(bill) in shown.held:
+        reason = remark("note.held", run=shown.held[number_in(bill)])
         return replace(foreseen, fate=Forecast.BLOCKED, code=HELD, reason=reason)
     if outcome is not None and outcome.state is State.REJECTED:
         return replace(foreseen, fate=Forecast.BLOCKED, code=outcome.code, reason=outcome.reason)

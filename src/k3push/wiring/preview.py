@@ -10,7 +10,7 @@ from typing import Protocol
 
 from k3push.config.settings import Settings
 from k3push.core.control_words import Key
-from k3push.core.model import BillNumber, Route, RunId
+from k3push.core.model import Route
 from k3push.core.pacing.chunking import count_chunks
 from k3push.core.plan import Forecast, Foreseen, Totals
 from k3push.ports import Ledger
@@ -18,6 +18,7 @@ from k3push.runs.context import PushLimits
 from k3push.runs.create import JobSource, scope_of
 from k3push.runs.forecast import (
     ForecastContext,
+    HeldByOthers,
     forecast,
     held_numbers,
     learn_links,
@@ -161,17 +162,16 @@ class Previewer:
                     )
                     await stack.enter_async_context(erp)
                     ledger = await stack.enter_async_context(self._opened())
-                    held = await self._ask_ledger(ledger, preview)
+                    await self._ask_pace(ledger, preview)
                     await erp.open_session()
                     outlooks = {}
                     for asked, route in routes.items():
-                        outlook = ForecastContext(
-                            route, erp, self.limits, stop, reading, held.get(route.name, {})
-                        )
+                        outlook = ForecastContext(route, erp, self.limits, stop, reading)
                         if ledger is not None:
                             scope = scope_of(self.settings.erp.acct_id, route)
                             outlook = replace(
                                 outlook,
+                                held=HeldByOthers(partial(held_numbers, ledger, scope)),
                                 made=partial(ledger.made_in, scope),
                                 namesakes=partial(ledger.made_of_namesakes, scope),
                             )
@@ -188,20 +188,14 @@ class Previewer:
                         reading.add(len(page))
         return preview
 
-    async def _ask_ledger(
-        self, ledger: Ledger | None, preview: Preview
-    ) -> dict[str, dict[BillNumber, RunId]]:
-        """Ask what other runs hold, and how fast the last one of each route was."""
-        held: dict[str, dict[BillNumber, RunId]] = {}
+    async def _ask_pace(self, ledger: Ledger | None, preview: Preview) -> None:
+        """Ask how fast the last run of each route was."""
         if ledger is None:
-            return held
+            return
         for name, route in preview.routes.items():
-            scope = scope_of(self.settings.erp.acct_id, route)
-            held[name] = await held_numbers(ledger, scope)
-            pace = await measured_pace(ledger, scope)
+            pace = await measured_pace(ledger, scope_of(self.settings.erp.acct_id, route))
             if pace is not None:
                 preview.numbers_a_second[name] = pace
-        return held
 
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator[Ledger | None]:

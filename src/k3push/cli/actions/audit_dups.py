@@ -203,7 +203,7 @@ class Auditor:
                 for scope, names in by_scope.items():
                     route, limits = routes[names[0]], self._runner.executor.limits()
                     looks[scope] = await learn_links(
-                        ForecastContext(route, erp, limits, self._stop, progress, held={})
+                        ForecastContext(route, erp, limits, self._stop, progress)
                     )
                     if not can_ask(looks[scope]):
                         raise Problem(remark("audit.blind", route=route.name))

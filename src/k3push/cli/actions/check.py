@@ -198,9 +198,7 @@ class _Check:
 
     async def _links(self, erp: ErpClient, route: Route) -> None:
         """See whether documents that are there are found by their links (P 6.5)."""
-        outlook = ForecastContext(
-            route, erp, PushLimits(max_attempts=1), Stop(), _Silent(), held={}
-        )
+        outlook = ForecastContext(route, erp, PushLimits(max_attempts=1), Stop(), _Silent())
         try:
             outlook = await learn_links(outlook)
             proved = not outlook.links.absent and await look_at_newest_links(outlook)
