@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import anyio
 import pytest
 
-from k3push.core.model import State, key_of
+from k3push.core.model import RunId, State, key_of
 from k3push.core.pacing.halting import HaltRule
 from k3push.runs.context import PushLimits
 from k3push.runs.settle_doubts import settle_by_word
@@ -102,6 +103,32 @@ async def test_what_others_have_made_of_the_bill_that_has_got_a_number_is_there_
     (row,) = (await office.rows()).values()
     assert (row.state, row.source_id) == (State.ALREADY, str(other.id)), row
     assert [target.id for target in row.targets] == made_of(office, other)
+
+
+async def test_what_has_waited_for_another_run_is_looked_at_anew_before_it_leaves() -> None:
+    """Its number goes to a bill that was pushed, while the other run waits for its window."""
+    numbers, third = orders(2), RunId("r3")
+    office = Office(sandbox(steps("ok", "reset"), **OPEN))
+    bill, other = bill_of(office, numbers[0]), bill_of(office, numbers[1])
+    await office.open_run(numbers[1:])
+    await office.execute(throttle=one_by_one())
+    await office.open_run(numbers[:1], SECOND)
+    await office.open_run(numbers[:1], third)
+
+    async def wait() -> None:
+        await anyio.sleep(60)
+        await office.execute(third, throttle=one_by_one(), check=False)
+
+    async with anyio.create_task_group() as both:
+        both.start_soon(wait)
+        both.start_soon(partial(office.execute, SECOND, throttle=one_by_one(), check=False))
+        await anyio.sleep(300)
+        rename(office, bill, "CGDD-OLD")
+        rename(office, other, numbers[0])
+    assert len(made_of(office, other)) == 1
+    (row,) = (await office.rows(third)).values()
+    assert [target.id for target in row.targets] == made_of(office, other)
+    assert (row.state, row.source_id) == (State.ALREADY, str(other.id))
 
 
 async def test_a_bill_that_was_entered_anew_is_not_pushed_twice_where_nobody_can_look() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -312,6 +312,11 @@ class Context:
         """Return the bills whose sources were looked at too long ago, or never."""
         since_s = self.awake_s - SOURCE_KEEPS_S
         return [bill for bill in bills if self.looked_s.get(bill, -math.inf) < since_s]
+
+    def look_anew_at(self, bills: Iterable[BillNumber]) -> None:
+        """Have sources looked at once more before bills leave: a number may be another's by now."""
+        for bill in bills:
+            self.looked_s.pop(bill, None)
 
     def forget(self, outcomes: Sequence[Outcome]) -> None:
         """Keep nothing of what may travel no more."""

@@ -497,6 +497,7 @@ class _Engine:
         await note_look(self.context)
         settled = await settle_once(self.context, self.context.run.id)
         for part in settled.parts:
+            self.context.look_anew_at(part)
             self.backlog.add_suspect(part)
         self.doubts.unproved = settled.unproved
         self.doubts.hopeless = settled.hopeless
@@ -521,6 +522,7 @@ class _Engine:
             await note_look(self.context)
         rows, bills = self.held.release(holders)
         self.context.doubted_elsewhere |= dict.fromkeys([*bills, *(row.bill for row in rows)])
+        self.context.look_anew_at(bills)
         # At once, or the sender would find nothing left to wait for.
         self.backlog.add(bills)
         if rows:
