@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import socket
 import time
 from dataclasses import replace
@@ -194,6 +195,23 @@ def test_an_address_where_nobody_listens_is_said_at_once(desk: Desk) -> None:
     assert (ran.exit, ran.said["exit"], ran.said["counts"]) == (6, 6, {"planned": 3}), ran
     assert f"127.0.0.1:{port}" in ran.err
     assert time.monotonic() - began_s < 5
+
+
+def test_settle_says_at_once_that_nobody_listens(desk: Desk, start: Start) -> None:
+    """It asks before it looks, as all others do that reach the ERP."""
+    sandbox, numbers = start("--faults", desk.write("script.toml", LOST)), orders(8)
+    desk.configure(sandbox.url)
+    desk.k3push("run", desk.job(numbers), "--no-canary", "--chunk-size", "8", "--halt", "unknown=1")
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    config = (desk.folder / "config.toml").read_text("utf-8")
+    address = re.sub(r"127\.0\.0\.1:\d+", f"127.0.0.1:{port}", config)
+    desk.write("config.toml", address)
+    began_s = time.monotonic()
+    settled = desk.k3push("settle", "--json")
+    assert (settled.exit, settled.said["counts"]) == (6, {"unknown": 8}), settled
+    assert time.monotonic() - began_s < 20
 
 
 def test_settle_finds_what_a_lost_answer_made(desk: Desk, start: Start) -> None:

@@ -121,7 +121,7 @@ async def execute(what: Execution, watch: Watch, stop: Stop) -> Ending:
             async with anyio.create_task_group() as others:
                 others.start_soon(obey, context)
                 if what.only is Only.SETTLE:
-                    await settle_run(context, what.settling)
+                    await _settle(context, what.erp, what.settling)
                 elif what.only is Only.FOLLOW:
                     await _follow(context, what.erp)
                 elif await anything_open(ledger, run):
@@ -147,6 +147,15 @@ async def _follow(context: Context, erp: ErpSessions) -> None:
         await erp.open_session()
         await context.learn_links()
         await follow_run(context)
+
+
+async def _settle(
+    context: Context, erp: ErpSessions, settling: Callable[[int, float], None]
+) -> None:
+    with stopping(context.stop):
+        await erp.open_session()
+    if not context.stop.asked:
+        await settle_run(context, settling)
 
 
 async def settle_run(context: Context, settling: Callable[[int, float], None]) -> None:
