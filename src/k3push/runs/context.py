@@ -308,6 +308,10 @@ class Context:
         """Return the id that a bill travels by; "" where it travels by its number."""
         return id_in(bill) or self.ids.get(bill, "")
 
+    def known_id(self, bill: BillNumber) -> str:
+        """Return the id of a bill, however it travels; "" where no look has told it."""
+        return self.id_of(bill) or self.source_ids.get(bill, "")
+
     def unseen_for_long(self, bills: Collection[BillNumber]) -> list[BillNumber]:
         """Return the bills whose sources were looked at too long ago, or never."""
         since_s = self.awake_s - SOURCE_KEEPS_S

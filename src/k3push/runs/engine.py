@@ -94,7 +94,7 @@ async def push_run(context: Context) -> None:
             canary=context.limits.canary and context.reads_back,
             first_index=first_index,
             by_id=lambda bill: bool(context.id_of(bill)),
-            source_id=lambda bill: context.id_of(bill) or context.source_ids.get(bill, ""),
+            source_id=context.known_id,
         )
         engine = _Engine(context, backlog, frozenset(doubt.number for doubt in doubts))
         await recall_due_look(context)

@@ -70,10 +70,6 @@ async def claim(context: Context, bills: Sequence[BillNumber]) -> Mapping[BillNu
     run = context.run.id
     taken = await context.ledger.claim(run, bills)
     held = {bill: InHand(holder.run, bill) for bill, holder in taken.items()}
-    ids = {
-        id_: bill
-        for bill in bills
-        if bill not in held and (id_ := context.id_of(bill) or context.source_ids.get(bill, ""))
-    }
+    ids = {id_: bill for bill in bills if bill not in held and (id_ := context.known_id(bill))}
     renamed = await context.ledger.in_hand(run, ids) if ids else {}
     return held | {ids[id_]: each for id_, each in renamed.items() if each.bill != ids[id_]}
