@@ -363,12 +363,13 @@ class Ledger(Protocol):
     ) -> Mapping[BillNumber, Made]:
         """Return what other runs of the scope of *run* have made of bills, the latest of each.
 
-        A row of the same number may be this bill unless both are known by different ids.
+        A row of the same number may be this bill unless both are known by different ids. A row of
+        the same id is this bill, whatever number it had then; so is another row of *run* itself.
         Asked after a claim it is the whole truth of this ledger: while *run* holds the claim,
         no other run can make anything of the bill.
 
         Args:
-            run: Whose scope counts; its own rows do not.
+            run: Whose scope counts; its own rows of these numbers do not.
             numbers: The ERP's spellings.
         """
         ...
@@ -378,7 +379,8 @@ class Ledger(Protocol):
     ) -> Mapping[BillNumber, Made]:
         """Return what the runs of a scope have made of bills, the latest of each.
 
-        A row of the same number may be this bill unless both are known by different ids.
+        A row of the same number may be this bill unless both are known by different ids. A row of
+        the same id is this bill, whatever number it had then.
 
         Args:
             scope: All runs of it count.

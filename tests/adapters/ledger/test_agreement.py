@@ -38,7 +38,7 @@ NUMBERS = [BillNumber(name) for name in ("A", "a", "B", "b", "C", "A,1", ",2", "
 BILLS = [
     *(Identified(BillNumber(key), key[-1]) for key in ("A,1", "A,2")),
     *(Identified(BillNumber("A"), id_) for id_ in ("1", "2")),
-    Identified(BillNumber("B"), "3"),
+    *(Identified(BillNumber("B"), id_) for id_ in ("3", "1")),
     Identified(BillNumber("C"), "4"),
 ]
 KEYS = [BillNumber(name) for name in ("A", "B", "C", "A,1", "A,2")]
@@ -106,6 +106,7 @@ class Player:
             seen.append(await self.ledger.spans(run))
             seen.append(await self.ledger.twins(run))
             seen.append(await self.ledger.made_of(run, NUMBERS))
+            seen.append(await self.ledger.in_hand(run, ["1", "2", "3", "4"]))
             seen.append(await self.ledger.made_in(SCOPE, dict.fromkeys(NUMBERS, "")))
             seen.append(await self.ledger.made_in(SCOPE, {key: id_in(key) for key in KEYS}))
             seen.append(await self.ledger.made_of_namesakes(SCOPE, KEYS))

@@ -276,6 +276,35 @@ async def test_what_was_made_of_a_bill_is_known_by_its_id(ledger: Ledger) -> Non
     assert await ledger.made_of(third, [NUMBER]) == {}
 
 
+async def test_a_bill_that_got_another_number_is_known_by_its_id(
+    ledger: Ledger, other: Ledger
+) -> None:
+    """Whoever asks for it by its new number learns what was made of it under the old one."""
+    renamed = BillNumber("B")
+    first = await with_one(ledger)
+    await push(ledger, first, NUMBER)
+    second = await opened(other, [Listed(1, renamed)], "r2")
+    await other.identify(second, {renamed: is_(renamed, "101")})
+    made = Made(first, renamed, State.PUSHED, (Target("7", "RK7"),))
+    assert await other.made_of(second, [renamed]) == {renamed: made}
+    assert await other.made_in(SCOPE, {renamed: "101"}) == {renamed: made}
+    assert await other.made_in(SCOPE, {renamed: "102", NUMBER: "103"}) == {}
+    assert await other.made_in("s|po|out", {renamed: "101"}) == {}
+
+
+async def test_another_row_of_a_run_tells_what_it_has_made_of_the_same_bill(
+    ledger: Ledger,
+) -> None:
+    """It was sent under its old number, and the list names the new one as well."""
+    renamed = BillNumber("B")
+    run = await opened(ledger, [Listed(1, NUMBER), Listed(2, renamed)])
+    await ledger.identify(run, {NUMBER: is_(NUMBER, "101")})
+    await push(ledger, run, NUMBER)
+    await ledger.identify(run, {renamed: is_(renamed, "101")})
+    made = Made(run, renamed, State.PUSHED, (Target("7", "RK7"),))
+    assert await ledger.made_of(run, [NUMBER, renamed]) == {renamed: made}
+
+
 async def test_what_was_made_in_a_scope_is_known_by_the_id(ledger: Ledger) -> None:
     """The other bill of the number is another."""
     first = await with_one(ledger)

@@ -182,9 +182,8 @@ def to_made(found: Sequence[Any]) -> Made:
 def to_made_of(found: Iterable[Sequence[Any]]) -> dict[BillNumber, Made]:
     """Read what runs have made of what may be the bills that were asked for; the last counts."""
     made: dict[BillNumber, Made] = {}
-    for asked, own_id, bill, id_, run_id, state, targets in found:
-        same_number = number_in(bill) == number_in(asked)
-        if same_number and rules.may_be_one(own_id or id_in(asked), id_ or ""):
+    for asked, asked_id, bill, id_, run_id, state, targets in found:
+        if rules.may_be_bill(asked, asked_id, bill, id_ or ""):
             made[asked] = rules.later_of(made.get(asked), to_made((run_id, asked, state, targets)))
     return made
 

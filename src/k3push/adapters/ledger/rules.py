@@ -318,6 +318,18 @@ def may_be_one(one_id: str, other_id: str) -> bool:
     return not one_id or not other_id or one_id == other_id
 
 
+def may_be_bill(bill: BillNumber, id_: str, other: BillNumber, other_id: str) -> bool:
+    """Say whether two rows may be of one bill: an id tells it, whatever number the bill has got.
+
+    >>> may_be_bill("A", "1", "B", "1"), may_be_bill("A", "1", "A", "")
+    (True, True)
+    >>> may_be_bill("A", "1", "A", "2"), may_be_bill("A", "", "B", "")
+    (False, False)
+    """
+    same_number = number_in(bill) == number_in(other)
+    return may_be_one(id_, other_id) and (same_number or bool(id_ and other_id))
+
+
 def later_of(earlier: Made | None, later: Made) -> Made:
     """Return what the later of two runs has made of a bill, with the documents of both.
 

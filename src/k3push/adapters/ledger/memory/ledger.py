@@ -458,13 +458,13 @@ class MemoryLedger(Ledger):
     async def made_of(
         self, run: RunId, numbers: Collection[BillNumber]
     ) -> Mapping[BillNumber, Made]:
-        """Return what other runs of the scope have made of bills, the latest of each."""
+        """Return what others than a run's rows of bills have made of them, the latest of each."""
         store = await self._turn()
         mine = self._known(store, run)
-        others = [rows for rows in of_scope(store, mine.run.scope) if rows is not mine]
         own = {number: mine.rows.get(mine.bills.get(number, 0)) for number in numbers}
         ids = {number: row.source_id if row else "" for number, row in own.items()}
-        return _made_in(others, ids, legal_moves.SENT_BEFORE)
+        runs = of_scope(store, mine.run.scope)
+        return _made_in(runs, ids, legal_moves.SENT_BEFORE, but=mine)
 
     async def made_in(
         self, scope: str, bills: Mapping[BillNumber, str], *, or_found: bool = False
@@ -565,13 +565,10 @@ class MemoryLedger(Ledger):
         store = await self._turn()
         mine = self._known(store, run).run.scope
         found: dict[str, InHand] = {}
-        for (scope, _), (holder, bill) in store.claims.items():
-            rows = store.runs[holder]
-            row = rows.rows.get(rows.bills.get(bill, 0))
-            if scope != mine or row is None or row.state not in legal_moves.OPEN:
-                continue
-            if row.source_id in ids:
-                found[row.source_id] = InHand(holder, bill)
+        for rows in of_scope(store, mine):
+            for row in chain.from_iterable(map(rows.of_source, ids)):
+                if row.state in legal_moves.OPEN:
+                    found[row.source_id] = InHand(rows.run.id, row.bill)
         return found
 
     async def begin(self, intent: Intent) -> Attempt:
@@ -865,15 +862,22 @@ class MemoryLedger(Ledger):
 
 
 def _made_in(
-    runs: Iterable[RunRows], bills: Mapping[BillNumber, str], states: Collection[State]
+    runs: Iterable[RunRows],
+    bills: Mapping[BillNumber, str],
+    states: Collection[State],
+    *,
+    but: RunRows | None = None,
 ) -> dict[BillNumber, Made]:
     """Return what runs, the oldest first, have made of bills, each with its id or ""."""
     made: dict[BillNumber, Made] = {}
-    for bill, id_ in bills.items():
+    for bill, told in bills.items():
+        id_ = told or id_in(bill)
         for rows in runs:
-            for row in rows.of_number(number_in(bill)):
-                is_it = rules.may_be_one(id_ or id_in(bill), row.source_id)
-                if is_it and row.state in states:
+            named = () if rows is but else rows.of_number(number_in(bill))
+            found = {row.place: row for row in (*named, *rows.of_source(id_))}
+            for row in found.values():
+                is_it = rules.may_be_bill(bill, id_, row.bill, row.source_id)
+                if is_it and row.state in states and not (rows is but and row.bill == bill):
                     of = Made(rows.run.id, bill, row.state, row.targets)
                     made[bill] = rules.later_of(made.get(bill), of)
     return made

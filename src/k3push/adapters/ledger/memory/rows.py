@@ -40,6 +40,7 @@ class RunRows:
         places: Rows by what the job file calls them.
         bills: Rows by what the ERP calls them.
         numbers: Rows by the numbers in both.
+        sources: Rows by the ids of their bills.
     """
 
     run: Run
@@ -48,6 +49,7 @@ class RunRows:
     places: dict[BillNumber, int] = field(default_factory=dict)
     bills: dict[BillNumber, int] = field(default_factory=dict)
     numbers: dict[BillNumber, set[int]] = field(default_factory=dict)
+    sources: dict[str, set[int]] = field(default_factory=dict)
     attempts: dict[int, int] = field(default_factory=dict)
     repeats: dict[int, tuple[Listed, int]] = field(default_factory=dict)
 
@@ -77,17 +79,25 @@ class RunRows:
         self.rows[row.place] = row
         for number in {row.number, number_in(row.bill)} - {""}:
             self.numbers.setdefault(number, set()).add(row.place)
+        if row.source_id:
+            self.sources.setdefault(row.source_id, set()).add(row.place)
 
     def displace(self, place: int) -> None:
-        """Let no number lead to a place."""
-        row = self.rows.get(place)
-        for number in (row.number, number_in(row.bill)) if row else ():
-            self.numbers.get(number, set()).discard(place)
+        """Let no number and no id lead to a place."""
+        if row := self.rows.get(place):
+            self.sources.get(row.source_id, set()).discard(place)
+            for number in (row.number, number_in(row.bill)):
+                self.numbers.get(number, set()).discard(place)
 
     def of_number(self, number: BillNumber) -> list[Row]:
         """Return the rows of bills that have a number, as the ERP spells it."""
         found = (self.rows[place] for place in sorted(self.numbers.get(number, ())))
         return [row for row in found if row.bill and number_in(row.bill) == number]
+
+    def of_source(self, id_: str) -> list[Row]:
+        """Return the rows of the bill that has an id."""
+        found = [self.rows[place] for place in sorted(self.sources.get(id_, ()))]
+        return [row for row in found if row.bill]
 
     def called(self, number: BillNumber) -> list[Row]:
         """Return the rows that anybody calls so."""
@@ -225,10 +235,13 @@ def take_down(
 def identify(rows: RunRows, bills: Mapping[BillNumber, Identified]) -> Sequence[int]:
     """Write down which bills lines mean; return the places of rows that became repeats."""
     wanted = {rows.places[number]: bill for number, bill in bills.items() if number in rows.places}
+    near = {place: rows.rows[place] for place in wanted}
+    for number in {number_in(named.bill) for named in bills.values()}:
+        near |= {row.place: row for row in rows.of_number(number)}
     spelled, taken = rules.spell(
         [
             rules.Spelled(place, row.state, rows.attempts.get(place, 0), row.bill, row.source_id)
-            for place, row in rows.rows.items()
+            for place, row in sorted(near.items())
         ],
         wanted,
     )

@@ -204,10 +204,9 @@ async def in_hand(connection: Connection, run: RunId, ids: Collection[str]) -> M
 async def made_of(
     connection: Connection, run: RunId, numbers: Collection[BillNumber]
 ) -> Mapping[BillNumber, Made]:
-    """Return what other runs of the scope have made of bills, the latest of each."""
+    """Return what others than a run's rows of bills have made of them, the latest of each."""
     key, scope = await _key_and_scope(connection, run)
-    found = await connection.all("made_of", run=key, scope=scope, **called_columns(numbers))
-    return records.to_made_of(found)
+    return await _made_in(connection, scope, {bill: id_in(bill) for bill in numbers}, but=key)
 
 
 async def made_in(
@@ -216,9 +215,24 @@ async def made_in(
     """Return what the runs of a scope have made of bills, the latest of each."""
     if not rules.is_of_account(scope, connection.account):
         return {}
-    ids = list(bills.values())
+    return await _made_in(connection, scope, bills, or_found=or_found)
+
+
+async def _made_in(
+    connection: Connection,
+    scope: str,
+    bills: Mapping[BillNumber, str],
+    *,
+    but: int | None = None,
+    or_found: bool = False,
+) -> Mapping[BillNumber, Made]:
     found = await connection.all(
-        "made_in", scope=scope, ids=ids, or_found=or_found, **called_columns(bills)
+        "made_in",
+        scope=scope,
+        ids=[id_ or id_in(bill) for bill, id_ in bills.items()],
+        but=but,
+        or_found=or_found,
+        **called_columns(bills),
     )
     return records.to_made_of(found)
 

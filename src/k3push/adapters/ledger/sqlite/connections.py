@@ -24,7 +24,7 @@ from k3push.config.real_paths import real
 from k3push.core.remark import remark
 from k3push.ports import LedgerDamagedError, LedgerLostError, NoLedgerError
 
-VERSION = 13
+VERSION = 14
 """The newest schema that this code knows: there is an `sql/N.sql` for every version N."""
 
 APPLICATION_ID = 0x4B335055

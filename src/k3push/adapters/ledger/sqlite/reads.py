@@ -195,10 +195,9 @@ def in_hand(connection: Connection, run: RunId, ids: Collection[str]) -> Mapping
 def made_of(
     connection: Connection, run: RunId, numbers: Collection[BillNumber]
 ) -> Mapping[BillNumber, Made]:
-    """Return what other runs of the scope have made of bills, the latest of each."""
-    key = run_key(connection, run).key
-    found = connection.all("made_of", run=key, called=text.from_json(text.called(numbers)))
-    return records.to_made_of(found)
+    """Return what others than a run's rows of bills have made of them, the latest of each."""
+    mine = run_key(connection, run)
+    return _made_in(connection, mine.scope, {bill: id_in(bill) for bill in numbers}, but=mine.key)
 
 
 def made_in(
@@ -207,8 +206,21 @@ def made_in(
     """Return what the runs of a scope have made of bills, the latest of each."""
     if not rules.is_of_account(scope, connection.account):
         return {}
-    called = [(number_in(bill), bill, id_) for bill, id_ in bills.items()]
-    found = connection.all("made_in", scope=scope, called=text.from_json(called), or_found=or_found)
+    return _made_in(connection, scope, bills, or_found=or_found)
+
+
+def _made_in(
+    connection: Connection,
+    scope: str,
+    bills: Mapping[BillNumber, str],
+    *,
+    but: int | None = None,
+    or_found: bool = False,
+) -> Mapping[BillNumber, Made]:
+    called = [(number_in(bill), bill, id_ or id_in(bill)) for bill, id_ in bills.items()]
+    found = connection.all(
+        "made_in", scope=scope, called=text.from_json(called), but=but, or_found=or_found
+    )
     return records.to_made_of(found)
 
 

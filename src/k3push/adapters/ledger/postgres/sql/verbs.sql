@@ -336,14 +336,11 @@ WHERE claims.scope = (SELECT scope FROM runs WHERE id = :run AND account = :acco
 ORDER BY claims.number;
 
 -- name: in_hand
-SELECT rows.source_id, runs.id, claims.bill
-FROM claims
-JOIN runs ON runs.key = claims.run AND runs.account = :account
-CROSS JOIN LATERAL (
-    SELECT state, source_id FROM rows WHERE bill = claims.bill AND run + 0 = claims.run LIMIT 1
-) AS rows
-WHERE claims.scope = :scope AND rows.state IN ('sent', 'unknown')
-    AND rows.source_id = ANY(:ids::text[]);
+SELECT rows.source_id, runs.id, rows.bill
+FROM rows JOIN runs ON runs.key = rows.run AND runs.scope = :scope
+WHERE rows.source_id = ANY(:ids::text[]) AND rows.source_id > ''
+    AND rows.state IN ('sent', 'unknown')
+ORDER BY runs.started_at, runs.id, rows.place;
 
 -- name: move_claims
 UPDATE claims SET run = :run, bill = wanted.bill
@@ -533,32 +530,29 @@ WHERE runs.account = :account AND (
     OR rows.reason ILIKE :like OR split_part(rows.reason, '{', 1) = ANY (:remarks)
 );
 
--- name: made_of
--- The latest of each bill last.
-SELECT wanted.bill, own.source_id, rows.bill, rows.source_id, runs.id, rows.state, rows.targets
-FROM unnest(:numbers::text[], :bills::text[]) AS wanted (number, bill) CROSS JOIN LATERAL (
-    SELECT * FROM rows
-    WHERE (bill = wanted.number OR (bill >= wanted.number || ',' AND bill < wanted.number || '-'))
-        AND run <> :run AND state IN ('pushed', 'draft')
-) AS rows
-JOIN runs ON runs.key = rows.run
-LEFT JOIN LATERAL (
-    SELECT source_id FROM rows WHERE bill = wanted.bill AND run + 0 = :run LIMIT 1
-) AS own ON true
-WHERE runs.scope = :scope
-ORDER BY runs.started_at, runs.id;
-
 -- name: made_in
--- The latest of each bill last.
-SELECT wanted.bill, wanted.id, rows.bill, rows.source_id, runs.id, rows.state, rows.targets
-FROM unnest(:numbers::text[], :bills::text[], :ids::text[]) AS wanted (number, bill, id)
+-- The latest of each bill last. A bill is found by its number, and by its id under any number.
+-- Of the run :but only other rows of the same bill count, which have another number.
+SELECT asked.bill, asked.id, rows.bill, rows.source_id, runs.id, rows.state, rows.targets
+FROM (
+    SELECT wanted.number, wanted.bill, coalesce(nullif(own.source_id, ''), wanted.id) AS id
+    FROM unnest(:numbers::text[], :bills::text[], :ids::text[]) AS wanted (number, bill, id)
+    LEFT JOIN LATERAL (
+        SELECT source_id FROM rows WHERE bill = wanted.bill AND run + 0 = :but::bigint LIMIT 1
+    ) AS own ON true
+) AS asked
 CROSS JOIN LATERAL (
     SELECT * FROM rows
-    WHERE (bill = wanted.number OR (bill >= wanted.number || ',' AND bill < wanted.number || '-'))
-        AND (state IN ('pushed', 'draft') OR (:or_found AND state = 'already'))
+    WHERE (bill = asked.number OR (bill >= asked.number || ',' AND bill < asked.number || '-'))
+        AND run IS DISTINCT FROM :but::bigint
+    UNION ALL
+    SELECT * FROM rows
+    WHERE source_id = asked.id AND source_id > ''
+        AND (run IS DISTINCT FROM :but::bigint OR bill <> asked.bill)
 ) AS rows
 JOIN runs ON runs.key = rows.run
 WHERE runs.scope = :scope
+    AND (rows.state IN ('pushed', 'draft') OR (:or_found AND rows.state = 'already'))
 ORDER BY runs.started_at, runs.id;
 
 -- name: made_of_namesakes

@@ -235,12 +235,12 @@ WHERE runs.id = :run AND runs.account = :account
 ON CONFLICT (scope, number) DO NOTHING;
 
 -- name: in_hand
-SELECT rows.source_id, holder.id, claims.bill
-FROM claims
-CROSS JOIN rows ON rows.bill = claims.bill AND rows.run = claims.run
-CROSS JOIN runs AS holder ON holder.key = claims.run AND holder.account = :account
-WHERE claims.scope = :scope AND (rows.state = 'sent' OR rows.state = 'unknown')
-    AND rows.source_id IN (SELECT value FROM json_each(:ids));
+SELECT rows.source_id, runs.id, rows.bill
+FROM json_each(:ids) AS j
+CROSS JOIN rows ON rows.source_id = j.value AND rows.source_id > ''
+CROSS JOIN runs ON runs.key = rows.run AND runs.scope = :scope
+WHERE rows.state = 'sent' OR rows.state = 'unknown'
+ORDER BY runs.started_at, runs.id, rows.place;
 
 -- name: set_claims
 INSERT INTO claims (scope, number, bill, run)
@@ -398,30 +398,29 @@ WHERE runs.account = :account AND (
     OR substr(reason, 1, instr(reason, '{') - 1) IN (SELECT value FROM json_each(:remarks))
 );
 
--- name: made_of
--- The latest of each bill last.
-SELECT json_extract(j.value, '$[1]'), own.source_id, r.bill, r.source_id, other.id, r.state,
-    r.targets
-FROM runs AS mine
-CROSS JOIN json_each(:called) AS j
-CROSS JOIN rows AS r ON r.bill >= json_extract(j.value, '$[0]')
-    AND r.bill < json_extract(j.value, '$[0]') || '-'
-CROSS JOIN runs AS other ON other.key = r.run
-LEFT JOIN rows AS own ON own.bill = json_extract(j.value, '$[1]') AND own.run = mine.key
-WHERE mine.key = :run AND r.run <> mine.key AND other.scope = mine.scope
-    AND (r.state = 'pushed' OR r.state = 'draft')
-ORDER BY other.started_at, other.id;
-
 -- name: made_in
--- The latest of each bill last.
-SELECT json_extract(j.value, '$[1]'), json_extract(j.value, '$[2]'), r.bill, r.source_id, runs.id,
-    r.state, r.targets
-FROM json_each(:called) AS j
-CROSS JOIN rows AS r ON r.bill >= json_extract(j.value, '$[0]')
-    AND r.bill < json_extract(j.value, '$[0]') || '-'
-CROSS JOIN runs ON runs.key = r.run
-WHERE runs.scope = :scope
-    AND (r.state = 'pushed' OR r.state = 'draft' OR (:or_found AND r.state = 'already'))
+-- The latest of each bill last. A bill is found by its number, and by its id under any number.
+-- Of the run :but only other rows of the same bill count, which have another number.
+WITH asked AS MATERIALIZED (
+    SELECT json_extract(j.value, '$[0]') AS number, json_extract(j.value, '$[1]') AS bill,
+        coalesce(nullif(own.source_id, ''), json_extract(j.value, '$[2]')) AS id
+    FROM json_each(:called) AS j
+    LEFT JOIN rows AS own ON own.bill = json_extract(j.value, '$[1]') AND own.run = :but
+),
+found AS (
+    SELECT asked.bill AS asked, asked.id AS asked_id, r.*
+    FROM asked CROSS JOIN rows AS r ON r.bill >= asked.number AND r.bill < asked.number || '-'
+    WHERE r.run IS NOT :but
+    UNION ALL
+    SELECT asked.bill, asked.id, r.*
+    FROM asked CROSS JOIN rows AS r ON r.source_id = asked.id AND r.source_id > ''
+    WHERE r.run IS NOT :but OR r.bill <> asked.bill
+)
+SELECT found.asked, found.asked_id, found.bill, found.source_id, runs.id, found.state, found.targets
+FROM found CROSS JOIN runs ON runs.key = found.run
+WHERE runs.scope = :scope AND (
+    found.state = 'pushed' OR found.state = 'draft' OR (:or_found AND found.state = 'already')
+)
 ORDER BY runs.started_at, runs.id;
 
 -- name: made_of_namesakes
