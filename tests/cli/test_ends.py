@@ -36,7 +36,7 @@ HANGS = '[[step]]\nfault = "make-then-delay:60"\n'
 @pytest.fixture
 def slow(start: Start) -> Sandbox:
     """A sandbox whose calls take a while, so that a run can be met in its middle."""
-    return start("--latency", "0.05")
+    return start("--latency", "0.2")
 
 
 @pytest.fixture
