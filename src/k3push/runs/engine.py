@@ -45,7 +45,7 @@ from k3push.core.pacing.holds import Hold
 from k3push.core.remark import remark
 from k3push.core.safety.evidence import CALL_LIMIT, DROPPED, Conclusion
 from k3push.ports import RunIsAliveError
-from k3push.runs.attempt import Sending, push_chunk
+from k3push.runs.attempt import push_chunk
 from k3push.runs.context import Context
 from k3push.runs.held_numbers import HeldNumbers, claim
 from k3push.runs.intake import Intake
@@ -58,6 +58,7 @@ from k3push.runs.last_looks import (
 )
 from k3push.runs.retried_reads import pause_s
 from k3push.runs.row_pages import PAGE_ROWS
+from k3push.runs.sending_state import Sending
 from k3push.runs.settle_doubts import (
     hopeless_in,
     settle_once,

@@ -1,0 +1,148 @@
+"""Which numbers of a chunk are left to send, right before it leaves (rule 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from k3push.core.model import BillNumber, Outcome, Sighting
+from k3push.core.remark import remark
+from k3push.core.safety.evidence import new_targets
+from k3push.core.safety.legal_moves import SENT_BEFORE
+from k3push.ports import Made
+from k3push.runs.context import Context
+from k3push.runs.earlier_calls import waits_for_others
+from k3push.runs.last_looks import note_look
+from k3push.runs.lookup import can_ask, look_at_targets
+from k3push.runs.own_documents import but_others_cancelled, ours_of
+from k3push.runs.sending_state import Sending
+from k3push.runs.source_check import already, by_ledger, ours_of_shared, query_refused, unclear
+
+# For how long a look counts. A number that is sent again and had to wait longer than this for its
+# turn is looked at once more: the earlier call may have been carried out meanwhile, or a person
+# may have pushed the bill.
+LOOK_KEEPS_S = 5.0
+FIRST_LOOK_KEEPS_S = 60.0
+"""The same for a number that was never sent: there is only the person."""
+LONG_LOOK_S = 2 * FIRST_LOOK_KEEPS_S
+MOST_LOOKS = 2
+"""How often a look is made anew that has taken longer than that."""
+
+
+async def look_first(context: Context, sending: Sending) -> Mapping[BillNumber, tuple[str, ...]]:
+    """Take out of *sending* what has a target already (rule 3).
+
+    A document that was not there before our own first sending is what that one made, whatever
+    its answer said.
+
+    Returns:
+        The documents that name numbers which are sent in spite of them, by id.
+    """
+    sending.looked_s = context.awake_s
+    known = await context.ledger.made_of(context.run.id, sending.numbers)
+    seen = Sighting()
+    if can_ask(context):
+        # What a user sees of his colleagues' documents tells nothing of a stranger's.
+        several = len(context.erp.users) > 1
+        seen = await look_at_targets(context, sending.numbers, by_all=several, before_sending=True)
+        sending.cancelled.update(seen.cancelled)
+        sending.note_found(context, seen)
+    before = {n: context.sent_before[n] for n in sending.numbers if n in context.sent_before}
+    seen = await but_others_cancelled(context, seen, before)
+    shown = {number: seen.targets.get(number, ()) for number in before}
+    ours = await ours_of(context, new_targets(shown, before))
+    outcomes = []
+    for number in sending.numbers:
+        outcome = _unsent(context, number, seen, known.get(number), ours.get(number))
+        if outcome is not None:
+            outcomes.append(outcome)
+    if context.suspects:
+        await note_look(context)
+    if outcomes:
+        sent = any(outcome.state in SENT_BEFORE for outcome in outcomes)
+        note = remark("note.found_again") if sent else ""
+        await context.ledger.conclude(context.run.id, outcomes, at=context.clock.now(), note=note)
+        context.watch.concluded(outcomes)
+        context.forget(outcomes)
+        context.note_made(outcomes)
+        context.note_twins(outcomes)
+        sending.outcomes += tuple(outcomes)
+        gone = {outcome.number for outcome in outcomes}
+        sending.numbers = tuple(number for number in sending.numbers if number not in gone)
+    kinds = (seen.targets, seen.shared, seen.denied, seen.namesakes, seen.cancelled)
+    there = {n: tuple(t.id for kind in kinds for t in kind.get(n, ())) for n in sending.numbers}
+    return {number: ids for number, ids in there.items() if ids}
+
+
+def _unsent(
+    context: Context,
+    number: BillNumber,
+    seen: Sighting,
+    known: Made | None,
+    ours: Outcome | None = None,
+) -> Outcome | None:
+    """Say what becomes of a number that is not sent, from a look at its documents; None sends it.
+
+    Args:
+        context: The execution.
+        number: The ERP's spelling.
+        seen: The look.
+        known: What another run of this ledger has made of it.
+        ours: What it became by documents that our own sending has made.
+    """
+    found = seen.targets.get(number, ())
+    before = context.sent_before.get(number)
+    if before is not None:
+        # What an earlier call of ours makes may come yet, so that it is looked at at the end.
+        context.suspects.setdefault(number, before)
+    if number in seen.refused:
+        return query_refused(number, seen.refused[number])
+    if ours is not None:
+        return ours
+    if found and not context.repeats_pushes:
+        return already(number, found, thin=seen.knows_by_number_alone(number))
+    if before is not None or not context.repeats_pushes:
+        if outcome := ours_of_shared(number, seen, known, before or ()):
+            return outcome
+        if outcome := unclear(context, number, seen, before, by_id=bool(context.id_of(number))):
+            return outcome
+    return None if context.repeats_pushes else by_ledger(number, seen, known)
+
+
+async def renewed(
+    context: Context, sending: Sending, before: Mapping[BillNumber, tuple[str, ...]], done_s: float
+) -> Mapping[BillNumber, tuple[str, ...]]:
+    """Look once more where the last look is too old by now.
+
+    Args:
+        context: The execution.
+        sending: What is about to leave.
+        before: What the last look has shown.
+        done_s: When that look was done, by `Context.awake_s`.
+    """
+    # The machine may have slept, or the turn have come late.
+    await leave_out_changed(sending)
+    again = any(number in context.sent_before for number in sending.numbers)
+    if context.awake_s - done_s > (LOOK_KEEPS_S if again else FIRST_LOOK_KEEPS_S):
+        before = await look_first(context, sending)
+    for _ in range(MOST_LOOKS):
+        # Half of a look may have been answered long before the other half.
+        if context.awake_s - sending.looked_s > LONG_LOOK_S:
+            before = await look_first(context, sending)
+    return before
+
+
+async def put_off(context: Context, sending: Sending) -> None:
+    """Leave numbers out that wait for what another run has sent of them."""
+    if not sending.numbers:
+        return
+    if late := await waits_for_others(context, sending.numbers):
+        why = remark("note.lately_sent", count=len(late))
+        context.watch.waiting(why, max(late.values()))
+    sending.put_off |= late
+    sending.numbers = tuple(n for n in sending.numbers if n not in sending.put_off)
+
+
+async def leave_out_changed(sending: Sending) -> None:
+    """Leave bills out that are not as they were when their sources were looked at."""
+    changed = await sending.changed_among(sending.numbers)
+    sending.numbers = tuple(number for number in sending.numbers if number not in changed)

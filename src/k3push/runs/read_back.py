@@ -1,0 +1,318 @@
+"""What a call has come to that the ERP has finished, by its answer and by looks after it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+import anyio
+
+from k3push.core.model import Attempt, BillNumber, Outcome, Sighting, State, Targets
+from k3push.core.remark import remark
+from k3push.core.safety.evidence import (
+    LICENCE,
+    NOTHING_RAN,
+    Conclusion,
+    Look,
+    are_merged,
+    beside_stray,
+    but_strangers,
+    conclude,
+    conclude_unread,
+    goes_elsewhere,
+    may_hide_draft,
+    may_hide_part,
+    needs_patience,
+    new_targets,
+    strangers,
+)
+from k3push.core.safety.verdict import ReadBack, Said
+from k3push.ports import ErpUnreachableError, LoginRefusedError, LookFailedError
+from k3push.runs.context import Context
+from k3push.runs.lag_pauses import lag_pauses
+from k3push.runs.lookup import found_by, look_at_targets
+from k3push.runs.own_documents import strangers_among
+from k3push.runs.sending_state import Sending
+from k3push.runs.source_check import unclear
+
+Untold = tuple[str, str]
+"""Code and reason of a number that stays in doubt, since no look tells what became of it."""
+
+
+async def read_back(
+    context: Context, attempt: Attempt, sending: Sending, verdict: ReadBack
+) -> Conclusion:
+    """Conclude a call that the ERP has finished (rules 5, 6, 8 and 9)."""
+    numbers, said = attempt.intent.numbers, verdict.said
+    if not context.reads_back and len(numbers) == 1:
+        return await _by_word(context, sending, attempt, said)
+    try:
+        made, seen = await _look_after(context, attempt, said)
+        made = await _but_others(context, attempt, sending, said, made)
+        if not context.tells_of_several:
+            context.links.compare(_named(attempt, said), seen)
+            if not context.links.tell and len(numbers) == 1 and numbers[0] not in made:
+                # The links have not been proved by any document, nor by this one.
+                return await _by_word(context, sending, attempt, said, is_asked=True)
+        conclusion = await _conclude(context, attempt, sending, said, made=made, seen=seen)
+        if verdict.twice or await _may_save_more(context, attempt, said, made):
+            # Nobody travels again, or is given up, after one look; and of what a rule splits, more
+            # may be saved still.
+            await anyio.sleep(context.settle.first_wait_s)
+            later, seen = await _look_after(context, attempt, said, by_all=True)
+            later = await _but_others(context, attempt, sending, said, later)
+            made = _together(made, later)
+            conclusion = await _conclude(context, attempt, sending, said, made=made, seen=seen)
+    except (LookFailedError, ErpUnreachableError, LoginRefusedError) as error:
+        if not context.route.source_number_field and len(numbers) == 1:
+            return await _by_word(context, sending, attempt, said)
+        return _unread(numbers, str(error))
+    for number, others in strangers(said, numbers, _new_in(attempt, said, seen)).items():
+        if number in made:
+            documents = ", ".join(other.label for other in others)
+            sending.twins[number] = remark("note.twin", documents=documents)
+        else:
+            # Should it travel again, what it meets is not what was sent before.
+            met = context.sent_before.get(number, frozenset())
+            context.sent_before[number] = met.union(other.id for other in others)
+    conclusion = _without(conclusion, _untold(context, attempt, made, seen))
+    return _sent_on(conclusion, _new_in(attempt, said, seen).keys() - made.keys())
+
+
+async def _may_save_more(context: Context, attempt: Attempt, said: Said, made: Targets) -> bool:
+    """Say whether more may come of what a refusal has made without a word, as a rule splits it."""
+    named = _named(attempt, said)
+    untold = any(target.id not in named for targets in made.values() for target in targets)
+    return untold and not said.success and await context.may_have_several()
+
+
+def _sent_on(conclusion: Conclusion, numbers: Collection[BillNumber]) -> Conclusion:
+    """Let what was refused, and others have pushed meanwhile, find that on its way once more."""
+    on = [o for o in conclusion.outcomes if o.number in numbers and o.state is State.REJECTED]
+    if not on:
+        return conclusion
+    again = {outcome.number: outcome._replace(state=State.PLANNED) for outcome in on}
+    outcomes = tuple(again.get(outcome.number, outcome) for outcome in conclusion.outcomes)
+    parts = (*conclusion.parts, *((number,) for number in again))
+    return replace(conclusion, outcomes=outcomes, parts=parts)
+
+
+async def _by_word(
+    context: Context, sending: Sending, attempt: Attempt, said: Said, *, is_asked: bool = False
+) -> Conclusion:
+    """Conclude a call by its answer alone: of a lone number what that names is its own.
+
+    Args:
+        context: The execution.
+        sending: The chunk.
+        attempt: The call.
+        said: Its answer.
+        is_asked: The target form can be asked for documents that tie themselves to no bill.
+    """
+    sending.ground = remark("note.by_answer")
+    several = not said.success and await context.may_have_several()
+    conclusion = conclude_unread(
+        said,
+        attempt.intent.numbers[0],
+        last_try=sending.chunk.tries + 1 >= context.limits.max_attempts,
+        drafts=context.route.draft_when_save_fails,
+        elsewhere=context.erp.spares(attempt.intent.sender),
+    )
+    if is_asked and conclusion.parts and await _has_stray(context, attempt, sending, said, {}):
+        return beside_stray(said, attempt.intent.numbers)
+    return replace(conclusion, hides=may_hide_part(said, several=several))
+
+
+def _named(attempt: Attempt, said: Said) -> set[str]:
+    """Return the ids of the documents that an answer names."""
+    return {target.id for target in said.targets(attempt.intent.numbers)}
+
+
+async def _conclude(
+    context: Context,
+    attempt: Attempt,
+    sending: Sending,
+    said: Said,
+    *,
+    made: Targets,
+    seen: Sighting,
+) -> Conclusion:
+    """Say what came of each number, from an answer and what a look shows."""
+    numbers, sender = attempt.intent.numbers, attempt.intent.sender
+    sending.merged = are_merged(made)
+    sending.note_found(context, seen)
+    sending.found_own = sending.found_own or bool(made)
+    context.proofs.note_answer(said.targets(numbers))
+    look = Look(made, proved=sending.links_proved or sending.found_links)
+    if len(made) < len(numbers):
+        asked = seen.linked.issuperset(number for number in numbers if number not in made)
+        shown = {t.id for targets in made.values() for t in targets} <= seen.by_link
+        proved = await context.absence_proved()
+        look = replace(
+            look,
+            proved=proved and (asked or not context.links.tell),
+            covered=await context.covers(seen.users, sender),
+            trusted=not context.proofs.missed and context.knows_enough_of(sender),
+            linked=asked and shown and context.links.tell,
+            stray=await _has_stray(context, attempt, sending, said, made),
+        )
+    ids = {target.id for targets in made.values() for target in targets}
+    context.proofs.compare(sender, _named(attempt, said), ids)
+    sending.ground = found_by(context.route, seen, ids)
+    return conclude(
+        said,
+        numbers,
+        look,
+        alone=sending.chunk.alone,
+        last_try=sending.chunk.tries + 1 >= context.limits.max_attempts,
+        drafts=context.route.draft_when_save_fails,
+        elsewhere=context.erp.spares(sender),
+        splits=bool(made) and not said.success and await context.may_be_parted(),
+        several=not said.success and await context.may_have_several(),
+    )
+
+
+async def _has_stray(
+    context: Context, attempt: Attempt, sending: Sending, said: Said, made: Targets
+) -> bool:
+    """Say whether a document has come that ties itself to no bill, and that may be this call's.
+
+    What broke, passes over a number or refuses some may have made one of a number that no look
+    shows; so may what refuses a lone one that goes on its way all the same, and each refusal that
+    may have left a draft.
+    """
+    numbers, sender = attempt.intent.numbers, attempt.intent.sender
+    elsewhere = context.erp.spares(sender)
+    goes_on = said.code == LICENCE or goes_elsewhere(said, elsewhere=elsewhere)
+    several = len(numbers) > 1 or (goes_on and await context.may_have_several())
+    hides = may_hide_draft(said, drafts=context.route.draft_when_save_fails)
+    if not (said.thrown or said.acted or several or hides) or said.code in NOTHING_RAN:
+        return False
+    missing = {number: sender for number in numbers if number not in made}
+    before = {id_ for n in missing for id_ in attempt.intent.before.get(n, ())}
+    return bool(
+        await context.senders_of_strays(
+            attempt.intent.began_at, missing, before=before, on_loop_s=sending.began_s
+        )
+    )
+
+
+def _together(earlier: Targets, later: Targets) -> Targets:
+    """Return what two looks have shown: a person may have deleted a document since the first."""
+    gone = new_targets(earlier, {n: {t.id for t in later[n]} for n in later})
+    numbers = {**earlier, **later}
+    return {number: (*gone.get(number, ()), *later.get(number, ())) for number in numbers}
+
+
+async def _but_others(
+    context: Context, attempt: Attempt, sending: Sending, said: Said, made: Targets
+) -> Targets:
+    """Leave out what somebody else has made meanwhile, and tell of it beside ours.
+
+    What an answer names was made by its call, and where it names all, nothing else (`strangers`).
+    """
+    named = _named(attempt, said)
+    unnamed = {n: tuple(t for t in made[n] if t.id not in named) for n in made}
+    if said.names_all or not (unnamed := {n: left for n, left in unnamed.items() if left}):
+        return made
+    others = await strangers_among(context, unnamed)
+    ours = new_targets(made, dict.fromkeys(made, others))
+    for number in unnamed.keys() & ours.keys():
+        if theirs := [t.label for t in unnamed[number] if t.id in others]:
+            sending.twins[number] = remark("note.twin", documents=", ".join(theirs))
+    return ours
+
+
+async def _look_after(
+    context: Context, attempt: Attempt, said: Said, *, by_all: bool = False
+) -> tuple[Targets, Sighting]:
+    """Look for what an attempt has made, through as many users and as often as it takes.
+
+    What one complete look shows is enough where it shows all. Where a number is missing that may
+    travel again or be rejected for it, everybody is asked, and after a success, or a refusal that
+    may hide a draft, for as long as a document may take to be shown.
+
+    Returns:
+        New documents by source number, and the last look.
+    """
+    numbers = attempt.intent.numbers
+    seen = await look_at_targets(context, numbers, by_all=by_all, stop_or_not=True)
+    made = _made_in(attempt, said, seen)
+
+    async def look_again() -> None:
+        nonlocal seen, made
+        seen = await look_at_targets(context, numbers, by_all=True, stop_or_not=True)
+        made = _made_in(attempt, said, seen)
+
+    def is_open() -> bool:
+        return needs_patience(said, numbers, made, drafts=context.route.draft_when_save_fails)
+
+    is_all = len(made) == len(numbers) and not is_open()
+    # Links that miss a document which the field shows prove nothing of the others of its call.
+    unasked = context.links.tell and not seen.linked.issuperset(numbers)
+    if not is_all and (unasked or not set(context.erp.users) <= seen.users):
+        await look_again()
+    for pause_s in lag_pauses(context.settle.first_wait_s):
+        if not is_open():
+            break
+        await anyio.sleep(pause_s)
+        await look_again()
+    return made, seen
+
+
+def _untold(
+    context: Context, attempt: Attempt, made: Targets, seen: Sighting
+) -> Mapping[BillNumber, Untold]:
+    """Return the numbers of which a look does not tell what an attempt has made, and why."""
+    untold = {number: ("unread", words) for number, words in seen.refused.items()}
+    for number in attempt.intent.numbers:
+        before = attempt.intent.before.get(number, ())
+        if number not in made and (
+            outcome := unclear(context, number, seen, before, by_id=bool(context.id_of(number)))
+        ):
+            untold[number] = (outcome.code, outcome.reason)
+    return untold
+
+
+def _made_in(attempt: Attempt, said: Said, seen: Sighting) -> Targets:
+    """Return what a look shows of the numbers of which an attempt has made something."""
+    return but_strangers(said, attempt.intent.numbers, _new_in(attempt, said, seen))
+
+
+def _new_in(attempt: Attempt, said: Said, seen: Sighting) -> Targets:
+    """Return what a look shows that was not there before an attempt.
+
+    What the answer names was made by it, even if somebody has cancelled it since, or no link shows
+    of which bill of the number it is.
+    """
+    named = {target.id for target in said.named}
+    found = {number: list(targets) for number, targets in seen.targets.items()}
+    for number, targets in (*seen.cancelled.items(), *seen.shared.items()):
+        ours = [target for target in targets if target.id in named]
+        if ours:
+            found.setdefault(number, []).extend(ours)
+    all_found = {number: tuple(targets) for number, targets in found.items()}
+    return new_targets(all_found, attempt.intent.before)
+
+
+def _without(conclusion: Conclusion, untold: Mapping[BillNumber, Untold]) -> Conclusion:
+    """Leave in doubt the numbers of which no look tells."""
+    if not untold:
+        return conclusion
+    outcomes = [
+        Outcome(each.number, State.UNKNOWN, (), *untold[each.number])
+        if each.number in untold
+        else each
+        for each in conclusion.outcomes
+    ]
+    parts = [tuple(n for n in part if n not in untold) for part in conclusion.parts]
+    return replace(
+        conclusion,
+        outcomes=tuple(outcomes),
+        parts=tuple(part for part in parts if part),
+        alone=tuple(number for number in conclusion.alone if number not in untold),
+    )
+
+
+def _unread(numbers: tuple[BillNumber, ...], why: str) -> Conclusion:
+    return Conclusion(tuple(Outcome(n, State.UNKNOWN, (), "unread", why) for n in numbers))
