@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 
 import anyio
 import pytest
 
-from k3push.core.model import RunId, State, key_of
+from k3push.adapters.ledger.memory import MemoryLedger
+from k3push.core.model import Attempt, Exchange, Outcome, RunId, State, key_of
 from k3push.core.pacing.halting import HaltRule
 from k3push.runs.context import PushLimits
 from k3push.runs.settle_doubts import settle_by_word
 from k3push.runs.source_check import AMBIGUOUS
+from k3push.runs.stop import Cause, Stop
 from k3push.simulator.bills import Bill
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from tests.runs.office import (
@@ -22,6 +26,7 @@ from tests.runs.office import (
     Office,
     VirtualClock,
     one_by_one,
+    only_settle,
     orders,
     sandbox,
     steps,
@@ -172,3 +177,50 @@ async def test_a_bill_that_has_got_a_number_inherits_no_document_of_the_one_that
         assert (row.state, [t.id for t in row.targets]) == (State.PUSHED, made_of(office, other))
     else:
         assert (row.state, row.code, made_of(office, other)) == (State.REJECTED, AMBIGUOUS, [])
+
+
+class EndsAfter(MemoryLedger):
+    """A ledger whose run is told to stop once a call for a number is written down."""
+
+    stop: Stop
+    number: str
+
+    async def record(
+        self,
+        attempt: Attempt,
+        exchange: Exchange,
+        verdict: str,
+        outcomes: Sequence[Outcome],
+        *,
+        at: datetime,
+        keep_claims: bool = False,
+    ) -> None:
+        """Write it down, and stop."""
+        await super().record(attempt, exchange, verdict, outcomes, at=at, keep_claims=keep_claims)
+        if self.number in attempt.intent.numbers:
+            self.stop.ask(Cause.INTERRUPTED, "Ctrl-C")
+
+
+@pytest.mark.parametrize("links", [True, False])
+async def test_a_row_whose_number_leads_to_the_bill_of_another_row_makes_no_second_document(
+    *, links: bool
+) -> None:
+    """This run has pushed it under its old number, and nothing in the ERP need tell of it."""
+    numbers = orders(2)
+    office = Office(sandbox(steps("reset"), link_fields=links, **OPEN))
+    bill, other = bill_of(office, numbers[0]), bill_of(office, numbers[1])
+    await office.open_run(numbers)
+    await office.execute(limits=ONE_DOUBT, throttle=one_by_one(), check=False)
+    await office.execute(throttle=one_by_one(), check=False, work=only_settle)
+    ledger = EndsAfter(office.store._store, account="sandbox")
+    ledger.stop, ledger.number = Stop(), numbers[1]
+    await office.execute(throttle=one_by_one(), check=False, stop=ledger.stop, ledger=ledger)
+    states = [row.state for row in (await office.rows()).values()]
+    assert states == [State.PLANNED, State.PUSHED]
+    rename(office, bill, "CGDD-OLD")
+    rename(office, other, numbers[0])
+    await office.execute(throttle=one_by_one(), check=False)
+    assert len(made_of(office, other)) == 1
+    first, second = (await office.rows()).values()
+    assert (first.state, second.state) == (State.ALREADY, State.PUSHED)
+    assert first.targets == second.targets

@@ -89,6 +89,18 @@ class InHand(NamedTuple):
     bill: BillNumber
 
 
+class LatelySent(NamedTuple):
+    """An attempt of another run, and the bills that it has carried.
+
+    Attributes:
+        kept: The attempt.
+        bills: Those that were asked for, each with what the attempt called it.
+    """
+
+    kept: AttemptRecord
+    bills: Mapping[BillNumber, BillNumber]
+
+
 @dataclass(frozen=True, slots=True)
 class Glance:
     """How a run stands, seen from afar.

@@ -41,6 +41,7 @@ from k3push.ports.ledger_records import (
     Glance,
     Holder,
     InHand,
+    LatelySent,
     Made,
     Memo,
     Note,
@@ -359,7 +360,7 @@ class Ledger(Protocol):
         ...
 
     async def made_of(
-        self, run: RunId, numbers: Collection[BillNumber]
+        self, run: RunId, bills: Mapping[BillNumber, str]
     ) -> Mapping[BillNumber, Made]:
         """Return what other runs of the scope of *run* have made of bills, the latest of each.
 
@@ -370,7 +371,8 @@ class Ledger(Protocol):
 
         Args:
             run: Whose scope counts; its own rows of these numbers do not.
-            numbers: The ERP's spellings.
+            bills: The ERP's spellings, each with the id that the last look has told, or "" where
+                that is what its row says.
         """
         ...
 
@@ -420,15 +422,16 @@ class Ledger(Protocol):
         ...
 
     async def lately_sent(
-        self, run: RunId, numbers: Collection[BillNumber], since: datetime
-    ) -> Sequence[AttemptRecord]:
-        """Return attempts of other runs of a scope that carried numbers, the oldest first.
+        self, run: RunId, bills: Mapping[BillNumber, str], since: datetime
+    ) -> Sequence[LatelySent]:
+        """Return attempts of other runs of a scope that carried bills, the oldest first.
 
-        One that was killed is never recorded, and may be at work still.
+        They carried the number, or the id under a number that the bill had then. One that was
+        killed is never recorded, and may be at work still.
 
         Args:
             run: Whose scope counts; its own attempts do not.
-            numbers: The ERP's spellings.
+            bills: The ERP's spellings, each with its id, or "" where that is not known.
             since: Only attempts that began then or later.
         """
         ...

@@ -387,7 +387,9 @@ class Context:
         self, bills: Collection[BillNumber], run: RunId | None = None
     ) -> Mapping[BillNumber, frozenset[str]]:
         """Return the documents that other runs of this ledger than *run* have made of bills."""
-        made = await self.ledger.made_of(run or self.run.id, bills)
+        is_own = run is None or run == self.run.id
+        told = {bill: self.known_id(bill) if is_own else "" for bill in bills}
+        made = await self.ledger.made_of(run or self.run.id, told)
         return {bill: each.ids for bill, each in made.items()}
 
     def said_of_targets(self, said: Said, numbers: Collection[BillNumber]) -> Said:

@@ -106,12 +106,13 @@ async def waits_for_others(
     """
     since = context.clock.now() - LONGEST_CALL - MACHINES_DIFFER
     waits: dict[BillNumber, float] = {}
-    for kept in await context.ledger.lately_sent(context.run.id, numbers, since):
+    bills = {number: context.known_id(number) for number in numbers}
+    for kept, called in await context.ledger.lately_sent(context.run.id, bills, since):
         left_s = 0.0 if isinstance(kept.exchange, NeverSent) else wait_s(context, kept)
         if left_s > 0:
-            mine = set(numbers).intersection(kept.attempt.intent.numbers)
-            mine -= await _absent_in(context, kept.attempt.intent.run, mine)
+            absent = await _absent_in(context, kept.attempt.intent.run, called.values())
             left_s = max(left_s, SHORTEST_WAIT_S)
+            mine = [number for number, name in called.items() if name not in absent]
             waits |= {number: max(left_s, waits.get(number, 0.0)) for number in mine}
     return waits
 
@@ -127,10 +128,9 @@ async def doubted_by_others(
         since: Calls count that may have been at work then, or later.
     """
     earliest = since - LONGEST_CALL - MACHINES_DIFFER
-    kept = await context.ledger.lately_sent(context.run.id, numbers, earliest) if numbers else ()
-    doubted = {
-        number for each in kept if was_in_doubt(each) for number in each.attempt.intent.numbers
-    }
+    bills = {number: context.known_id(number) for number in numbers}
+    sent = await context.ledger.lately_sent(context.run.id, bills, earliest) if bills else ()
+    doubted = {number for each in sent if was_in_doubt(each.kept) for number in each.bills}
     return [number for number in numbers if number in doubted]
 
 

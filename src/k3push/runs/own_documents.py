@@ -89,14 +89,26 @@ async def but_open_elsewhere(
     left = {}
     for number, targets in found.items():
         mine = set(targets)
-        for of, row in await context.ledger.rows_of(number) if targets else ():
-            if row.state in OPEN and await _is_of_bill(context, number, of, row, run):
-                kept = await attempts_by(context.ledger, of, row.bill)
-                there = kept[0].attempt.intent.before.get(row.bill, ()) if kept else ()
-                mine = {target for target in mine if target.id in there}
+        for of, bill in await _open_elsewhere(context, number, run) if targets else ():
+            kept = await attempts_by(context.ledger, of, bill)
+            there = kept[0].attempt.intent.before.get(bill, ()) if kept else ()
+            mine = {target for target in mine if target.id in there}
         if mine:
             left[number] = tuple(target for target in targets if target in mine)
     return left
+
+
+async def _open_elsewhere(
+    context: Context, number: BillNumber, run: RunId | None
+) -> list[tuple[RunId, BillNumber]]:
+    """Return the runs that have a bill on its way or in doubt, by its number or an earlier one."""
+    mine = run or context.run.id
+    rows = [(of, row) for of, row in await context.ledger.rows_of(number) if row.state in OPEN]
+    found = [(of, row.bill) for of, row in rows if await _is_of_bill(context, number, of, row, run)]
+    if id_ := context.source_ids.get(number, ""):
+        renamed = await context.ledger.in_hand(mine, [id_])
+        found += [(each.run, each.bill) for each in renamed.values() if each.run != mine]
+    return list(dict.fromkeys(found))
 
 
 async def _is_of_bill(

@@ -31,7 +31,7 @@ from k3push.core.model import (
 )
 from k3push.core.safety.legal_moves import SENT_BEFORE, IllegalMoveError
 from k3push.ports import Ledger, RunIsAliveError
-from tests.adapters.ledger.samples import ACCOUNT, a_run, identified, intent, later
+from tests.adapters.ledger.samples import ACCOUNT, NOON, a_run, identified, intent, later
 
 NUMBERS = [BillNumber(name) for name in ("A", "a", "B", "b", "C", "A,1", ",2", "A,2")]
 # Two bills have the number A; whether that is known differs from look to look.
@@ -42,6 +42,7 @@ BILLS = [
     Identified(BillNumber("C"), "4"),
 ]
 KEYS = [BillNumber(name) for name in ("A", "B", "C", "A,1", "A,2")]
+LATELY = {BillNumber("A"): "1", BillNumber("B"): "2", BillNumber("C"): "3"}
 RUNS = [RunId("r1"), RunId("r2")]
 SCOPE = a_run().scope
 FIRST = NUMBERS[:5]
@@ -105,8 +106,9 @@ class Player:
             seen += [await self.ledger.target_count(run)]
             seen.append(await self.ledger.spans(run))
             seen.append(await self.ledger.twins(run))
-            seen.append(await self.ledger.made_of(run, NUMBERS))
+            seen.append(await self.ledger.made_of(run, dict.fromkeys(NUMBERS, "")))
             seen.append(await self.ledger.in_hand(run, ["1", "2", "3", "4"]))
+            seen.append(await self.ledger.lately_sent(run, LATELY, NOON))
             seen.append(await self.ledger.made_in(SCOPE, dict.fromkeys(NUMBERS, "")))
             seen.append(await self.ledger.made_in(SCOPE, {key: id_in(key) for key in KEYS}))
             seen.append(await self.ledger.made_of_namesakes(SCOPE, KEYS))

@@ -283,7 +283,7 @@ async def test_claims_of_two_rules_become_one(place: str) -> None:
         assert {number: holder.run for number, holder in held.items()} == {
             "C": first, "丁": first, "F": second,
         }  # fmt: skip
-        assert (await ledger.made_of(third, wanted)).keys() == {"A"}
+        assert (await ledger.made_of(third, dict.fromkeys(wanted, ""))).keys() == {"A"}
         async with open_books(place) as books:
             assert [found.check async for found in check(books) if found.wrong] == []
         # The other doubt over the same bill holds it from now on.

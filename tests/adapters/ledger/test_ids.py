@@ -271,9 +271,9 @@ async def test_what_was_made_of_a_bill_is_known_by_its_id(ledger: Ledger) -> Non
     await push(ledger, first, NUMBER)
     second = await with_two(ledger, "r2")
     made = Made(first, ONE, State.PUSHED, (Target("7", "RK7"),))
-    assert await ledger.made_of(second, [ONE, TWO]) == {ONE: made}
+    assert await ledger.made_of(second, dict.fromkeys([ONE, TWO], "")) == {ONE: made}
     third = await with_one(ledger, "r3", "102")
-    assert await ledger.made_of(third, [NUMBER]) == {}
+    assert await ledger.made_of(third, dict.fromkeys([NUMBER], "")) == {}
 
 
 async def test_a_bill_that_got_another_number_is_known_by_its_id(
@@ -286,7 +286,7 @@ async def test_a_bill_that_got_another_number_is_known_by_its_id(
     second = await opened(other, [Listed(1, renamed)], "r2")
     await other.identify(second, {renamed: is_(renamed, "101")})
     made = Made(first, renamed, State.PUSHED, (Target("7", "RK7"),))
-    assert await other.made_of(second, [renamed]) == {renamed: made}
+    assert await other.made_of(second, dict.fromkeys([renamed], "")) == {renamed: made}
     assert await other.made_in(SCOPE, {renamed: "101"}) == {renamed: made}
     assert await other.made_in(SCOPE, {renamed: "102", NUMBER: "103"}) == {}
     assert await other.made_in("s|po|out", {renamed: "101"}) == {}
@@ -302,7 +302,31 @@ async def test_another_row_of_a_run_tells_what_it_has_made_of_the_same_bill(
     await push(ledger, run, NUMBER)
     await ledger.identify(run, {renamed: is_(renamed, "101")})
     made = Made(run, renamed, State.PUSHED, (Target("7", "RK7"),))
-    assert await ledger.made_of(run, [NUMBER, renamed]) == {renamed: made}
+    assert await ledger.made_of(run, dict.fromkeys([NUMBER, renamed], "")) == {renamed: made}
+
+
+async def test_a_row_takes_no_id_that_a_row_of_another_number_with_a_past_has(
+    ledger: Ledger,
+) -> None:
+    """Two rows of a run would be one bill, and neither may be taken away."""
+    old, new = NUMBER, BillNumber("B")
+    run = await opened(ledger, [Listed(1, old), Listed(2, new)])
+    await ledger.identify(run, {old: is_(old, "101"), new: is_(new, "102")})
+    await push(ledger, run, old, State.PLANNED)
+    await push(ledger, run, new, State.UNKNOWN)
+    assert await ledger.identify(run, {old: is_(old, "102")}) == []
+    assert {row.bill: row.source_id for row in await ledger.rows(run)} == {old: "101", new: "102"}
+
+
+async def test_what_was_made_is_asked_for_by_what_the_last_look_has_told(ledger: Ledger) -> None:
+    """A row keeps its id where another row has the one that its number leads to by now."""
+    old, new = NUMBER, BillNumber("B")
+    run = await opened(ledger, [Listed(1, old), Listed(2, new)])
+    await ledger.identify(run, {old: is_(old, "101"), new: is_(new, "102")})
+    await push(ledger, run, new)
+    made = Made(run, old, State.PUSHED, (Target("7", "RK7"),))
+    assert await ledger.made_of(run, {old: ""}) == {}
+    assert await ledger.made_of(run, {old: "102"}) == {old: made}
 
 
 async def test_what_was_made_in_a_scope_is_known_by_the_id(ledger: Ledger) -> None:
@@ -321,7 +345,7 @@ async def test_a_row_without_an_id_may_be_any_bill_of_its_number(ledger: Ledger)
     await ledger.identify(first, {NUMBER: is_(NUMBER, "")})
     await push(ledger, first, NUMBER)
     second = await with_two(ledger, "r2")
-    assert set(await ledger.made_of(second, [ONE, TWO])) == {ONE, TWO}
+    assert set(await ledger.made_of(second, dict.fromkeys([ONE, TWO], ""))) == {ONE, TWO}
     assert await ledger.made_of_namesakes(SCOPE, [ONE, TWO]) == {}
 
 
@@ -350,7 +374,9 @@ async def test_a_number_that_begins_like_another_is_another(ledger: Ledger) -> N
         await push(ledger, run, bill, target=str(place))
     assert names.count("A") == len(await ledger.rows(run))
     second = await with_one(ledger, "r2", "1")
-    assert (await ledger.made_of(second, [NUMBER]))[NUMBER].targets == (Target("1", "RK1"),)
+    assert (await ledger.made_of(second, dict.fromkeys([NUMBER], "")))[NUMBER].targets == (
+        Target("1", "RK1"),
+    )
     assert await ledger.made_of_namesakes(SCOPE, [key_of("A", "77")]) == {key_of("A", "77"): {"1"}}
 
 

@@ -58,21 +58,21 @@ async def test_what_another_run_has_made_of_a_bill_is_told(ledger: Ledger, other
     await pushed(ledger, first, "B", State.DRAFT)
     await pushed(ledger, first, "C", State.REJECTED)
     second = await planned(other, "A B C D", "r2")
-    assert await other.made_of(second, [A, B, C, D]) == {
+    assert await other.made_of(second, dict.fromkeys([A, B, C, D], "")) == {
         A: Made(first, A, State.PUSHED, (target("A"),)),
         B: Made(first, B, State.DRAFT, (Target("id-B", ""),)),
     }
-    assert await other.made_of(second, [B]) == {
+    assert await other.made_of(second, dict.fromkeys([B], "")) == {
         B: Made(first, B, State.DRAFT, (Target("id-B", ""),))
     }
-    assert await other.made_of(second, []) == {}
+    assert await other.made_of(second, dict.fromkeys([], "")) == {}
 
 
 async def test_what_a_run_has_made_itself_is_not_told(ledger: Ledger) -> None:
     """Its own rows it knows."""
     run = await planned(ledger, "A")
     await pushed(ledger, run, "A")
-    assert await ledger.made_of(run, [A]) == {}
+    assert await ledger.made_of(run, dict.fromkeys([A], "")) == {}
 
 
 async def test_what_was_made_into_another_form_is_not_told(ledger: Ledger) -> None:
@@ -80,7 +80,7 @@ async def test_what_was_made_into_another_form_is_not_told(ledger: Ledger) -> No
     first = await planned(ledger, "A", scope=OTHER_FORM)
     await pushed(ledger, first, "A")
     second = await planned(ledger, "A", "r2")
-    assert await ledger.made_of(second, [A]) == {}
+    assert await ledger.made_of(second, dict.fromkeys([A], "")) == {}
 
 
 async def test_the_latest_run_tells_of_a_bill(ledger: Ledger) -> None:
@@ -89,7 +89,7 @@ async def test_the_latest_run_tells_of_a_bill(ledger: Ledger) -> None:
         run = await listed(ledger, "A", name, seconds)
         await pushed(ledger, run, "A")
     run = await listed(ledger, "A", "d", 3)
-    assert (await ledger.made_of(run, [A]))[A].run == "b"
+    assert (await ledger.made_of(run, dict.fromkeys([A], "")))[A].run == "b"
 
 
 async def test_a_word_of_a_person_names_no_document(ledger: Ledger) -> None:
@@ -98,7 +98,7 @@ async def test_a_word_of_a_person_names_no_document(ledger: Ledger) -> None:
     await pushed(ledger, first, "A", State.UNKNOWN)
     await ledger.conclude(first, [Outcome(A, State.PUSHED)], at=later(2), note="a person")
     second = await planned(ledger, "A", "r2")
-    assert await ledger.made_of(second, [A]) == {A: Made(first, A, State.PUSHED)}
+    assert await ledger.made_of(second, dict.fromkeys([A], "")) == {A: Made(first, A, State.PUSHED)}
     assert await ledger.made_by(second) == []
 
 

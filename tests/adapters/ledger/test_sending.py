@@ -536,17 +536,15 @@ async def test_what_other_runs_have_sent_of_a_bill_is_told(ledger: Ledger, other
     refused = await pushed(ledger, first, "A B", State.REJECTED)
     await pushed(ledger, first, "C", State.REJECTED)
     await pushed(ledger, second, "A", State.REJECTED)
-    told = await other.lately_sent(third, [B, A], NOON)
-    assert [(kept.attempt.intent.run, kept.attempt.intent.numbers) for kept in told] == [
-        (first, (A, B)),
-        (second, (A,)),
-    ]
-    kept = told[0]
+    told = await other.lately_sent(third, dict.fromkeys([B, A], ""), NOON)
+    sent = [(k.attempt.intent.run, k.attempt.intent.numbers, bills) for k, bills in told]
+    assert sent == [(first, (A, B), {A: A, B: B}), (second, (A,), {A: A})]
+    kept = told[0].kept
     assert (kept.attempt, kept.exchange, kept.ended_at) == (refused, ANSWER, later(1))
     assert kept == (await ledger.attempts_of(B))[0]
-    own = await other.lately_sent(second, [A], NOON)
-    assert [kept.attempt.intent.run for kept in own] == [first]
-    assert await other.lately_sent(third, [], NOON) == []
+    own = await other.lately_sent(second, dict.fromkeys([A], ""), NOON)
+    assert [each.kept.attempt.intent.run for each in own] == [first]
+    assert await other.lately_sent(third, dict.fromkeys([], ""), NOON) == []
 
 
 async def test_the_first_and_the_last_call_for_a_bill_are_told(
@@ -557,16 +555,29 @@ async def test_the_first_and_the_last_call_for_a_bill_are_told(
     await pushed(ledger, first, "A", State.PLANNED)
     last = await pushed(ledger, first, "A", State.REJECTED)
     second = await planned(other, "A", "r2")
-    found = [kept.attempt.id for kept in await other.lately_sent(second, [A], NOON)]
+    told = await other.lately_sent(second, dict.fromkeys([A], ""), NOON)
+    found = [each.kept.attempt.id for each in told]
     assert (len(found), found[-1]) == (2, last.id)
+
+
+async def test_what_other_runs_have_sent_of_a_bill_under_another_number_is_told(
+    ledger: Ledger, other: Ledger
+) -> None:
+    """It has got another one since; of the first and of the last call of that run."""
+    first, second = await planned(ledger, "A B"), await planned(other, "C", "r2")
+    once = await pushed(ledger, first, "A B", State.PLANNED)
+    twice = await pushed(ledger, first, "A", State.REJECTED)
+    told = await other.lately_sent(second, {C: id_of(A)}, NOON)
+    assert [(kept.attempt, bills) for kept, bills in told] == [(once, {C: A}), (twice, {C: A})]
+    assert await other.lately_sent(second, {C: ""}, NOON) == []
 
 
 async def test_what_other_runs_have_sent_long_ago_is_not_told(ledger: Ledger) -> None:
     """What was refused hours before has been seen since."""
     first, second = await planned(ledger, "A"), await planned(ledger, "A", "r2")
     await pushed(ledger, first, "A", State.REJECTED)
-    assert len(await ledger.lately_sent(second, [A], NOON)) == 1
-    assert await ledger.lately_sent(second, [A], later(0.001)) == []
+    assert len(await ledger.lately_sent(second, dict.fromkeys([A], ""), NOON)) == 1
+    assert await ledger.lately_sent(second, dict.fromkeys([A], ""), later(0.001)) == []
 
 
 async def test_a_call_that_was_killed_is_among_what_was_sent(ledger: Ledger) -> None:
@@ -576,7 +587,7 @@ async def test_a_call_that_was_killed_is_among_what_was_sent(ledger: Ledger) -> 
     async with ledger.own(first):
         pass
     await ledger.conclude(first, outcomes("A", State.PLANNED), at=later(1))
-    (kept,) = await ledger.lately_sent(second, [A], NOON)
+    ((kept, _),) = await ledger.lately_sent(second, dict.fromkeys([A], ""), NOON)
     assert (kept.attempt, kept.exchange, kept.ended_at) == (attempt, None, None)
 
 
@@ -589,4 +600,4 @@ async def test_what_was_sent_into_another_form_or_by_another_account_is_not_told
     of_another = await planned(theirs, "A", "t1", f"{OTHER_ACCOUNT}|po|in")
     await pushed(theirs, of_another, "A", State.REJECTED)
     ours = await planned(ledger, "A", "r2")
-    assert await ledger.lately_sent(ours, [A], NOON) == []
+    assert await ledger.lately_sent(ours, dict.fromkeys([A], ""), NOON) == []

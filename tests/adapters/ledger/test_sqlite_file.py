@@ -219,6 +219,7 @@ def planned_steps(path: Path, name: str) -> list[str]:
         ("pass_claims_on", "r USING INDEX rows_by_bill (bill=?)"),
         ("attempts_in", "attempts USING INDEX attempts_in_order (run=? AND rowid>?)"),
         ("lately_sent", "carried USING PRIMARY KEY (number=?)"),
+        ("lately_sent", "rows USING INDEX rows_by_source (source_id=?)"),
         ("steps_so_far", "SCAN steps USING INDEX steps_open"),  # it holds what is open alone
         ("step_elsewhere", "runs USING INTEGER PRIMARY KEY (rowid=?)"),
         (

@@ -31,7 +31,17 @@ from k3push.core.model import (
     id_in,
     number_in,
 )
-from k3push.ports import AttemptRecord, Commanded, Doubt, Glance, Made, Memo, Note, StepRecord
+from k3push.ports import (
+    AttemptRecord,
+    Commanded,
+    Doubt,
+    Glance,
+    LatelySent,
+    Made,
+    Memo,
+    Note,
+    StepRecord,
+)
 
 
 class _States(dict[str, State]):
@@ -168,6 +178,14 @@ def to_attempt(found: Sequence[Any]) -> AttemptRecord:
         verdict=text.to_words(verdict or ""),
         ended_at=text.to_time_or_none(ended_at),
     )
+
+
+@text.whole
+def to_lately_sent(found: Sequence[Any]) -> LatelySent:
+    """Read an attempt with the bills that were asked for."""
+    pairs, *attempt = found
+    called = rules.called_then((BillNumber(a), BillNumber(b)) for a, b in orjson.loads(pairs))
+    return LatelySent(to_attempt(attempt), called)
 
 
 @text.whole

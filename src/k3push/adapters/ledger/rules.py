@@ -330,6 +330,20 @@ def may_be_bill(bill: BillNumber, id_: str, other: BillNumber, other_id: str) ->
     return may_be_one(id_, other_id) and (same_number or bool(id_ and other_id))
 
 
+def called_then(
+    pairs: Iterable[tuple[BillNumber, BillNumber]],
+) -> dict[BillNumber, BillNumber]:
+    """Return by which number an attempt knew each bill: by the same, if it carried that.
+
+    >>> called_then([("A", "N"), ("A", "A"), ("B", "O")])
+    {'A': 'A', 'B': 'O'}
+    """
+    called: dict[BillNumber, BillNumber] = {}
+    for bill, name in sorted(pairs, key=lambda pair: (pair[0] != pair[1], pair)):
+        called.setdefault(bill, name)
+    return called
+
+
 def later_of(earlier: Made | None, later: Made) -> Made:
     """Return what the later of two runs has made of a bill, with the documents of both.
 
@@ -345,7 +359,9 @@ def later_of(earlier: Made | None, later: Made) -> Made:
 
 
 def spell(
-    rows: Iterable[Spelled], wanted: Mapping[int, Identified]
+    rows: Iterable[Spelled],
+    wanted: Mapping[int, Identified],
+    kept_ids: Collection[str] = (),
 ) -> tuple[Mapping[int, Identified], Mapping[int, int]]:
     """Name rows as the ERP does, and find those that turn out to be one bill.
 
@@ -356,6 +372,7 @@ def spell(
     Args:
         rows: The rows of a run that are to be named, and those of the same numbers.
         wanted: What they are to be called, by place.
+        kept_ids: Ids of the run's other rows that have a past.
 
     Returns:
         What to write, and the rows to take away with the row that stands for each.
@@ -366,7 +383,7 @@ def spell(
     by_place = {row.place: row for row in rows}
     new = {
         place: named
-        for place, named in _named(by_place, wanted).items()
+        for place, named in _named(by_place, wanted, kept_ids).items()
         if named != (by_place[place].bill, by_place[place].id)
     }
     holders = {
@@ -392,17 +409,20 @@ def spell(
     return {place: named for place, named in new.items() if place not in taken}, taken
 
 
-def _named(rows: Mapping[int, Spelled], wanted: Mapping[int, Identified]) -> dict[int, Identified]:
+def _named(
+    rows: Mapping[int, Spelled], wanted: Mapping[int, Identified], kept_ids: Collection[str]
+) -> dict[int, Identified]:
     """Return what rows are called from now on, by place."""
     moving = {
         place: bill.id
         for place, bill in sorted(wanted.items())
-        if rows[place].attempt and rows[place].state is State.PLANNED
+        if rows[place].attempt and (rows[place].state is State.PLANNED or not rows[place].id)
         if bill.id and bill.id != rows[place].id
     }
     # Whoever stays where it is keeps its id from the others, which may stay for that.
     while True:
         kept = {r.id for place, r in rows.items() if _has_past(r) and place not in moving}
+        kept.update(kept_ids)
         first = {id_: place for place, id_ in reversed(moving.items())}
         staying = [p for p, id_ in moving.items() if id_ in kept or first[id_] != p]
         if not staying:
@@ -410,7 +430,7 @@ def _named(rows: Mapping[int, Spelled], wanted: Mapping[int, Identified]) -> dic
         for place in staying:
             del moving[place]
     return {
-        place: Identified(row.bill, moving.get(place) or row.id or bill.id) if row.attempt else bill
+        place: Identified(row.bill, moving.get(place) or row.id) if row.attempt else bill
         for place, bill in wanted.items()
         for row in [rows[place]]
     }

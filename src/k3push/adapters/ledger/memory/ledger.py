@@ -79,6 +79,7 @@ from k3push.ports import (
     Glance,
     Holder,
     InHand,
+    LatelySent,
     Ledger,
     LedgerLostError,
     Made,
@@ -456,13 +457,14 @@ class MemoryLedger(Ledger):
         }
 
     async def made_of(
-        self, run: RunId, numbers: Collection[BillNumber]
+        self, run: RunId, bills: Mapping[BillNumber, str]
     ) -> Mapping[BillNumber, Made]:
         """Return what others than a run's rows of bills have made of them, the latest of each."""
         store = await self._turn()
         mine = self._known(store, run)
-        own = {number: mine.rows.get(mine.bills.get(number, 0)) for number in numbers}
-        ids = {number: row.source_id if row else "" for number, row in own.items()}
+        own = {bill: mine.rows.get(mine.bills.get(bill, 0)) for bill in bills}
+        rows = {bill: row.source_id if row else "" for bill, row in own.items()}
+        ids = {bill: id_ or id_in(bill) or rows[bill] for bill, id_ in bills.items()}
         runs = of_scope(store, mine.run.scope)
         return _made_in(runs, ids, legal_moves.SENT_BEFORE, but=mine)
 
@@ -513,19 +515,24 @@ class MemoryLedger(Ledger):
         return frozenset(found.intersection(attempts))
 
     async def lately_sent(
-        self, run: RunId, numbers: Collection[BillNumber], since: datetime
-    ) -> Sequence[AttemptRecord]:
-        """Return attempts of other runs of a scope that carried numbers."""
+        self, run: RunId, bills: Mapping[BillNumber, str], since: datetime
+    ) -> Sequence[LatelySent]:
+        """Return attempts of other runs of a scope that carried bills."""
         store = await self._turn()
         scope = self._known(store, run).run.scope
-        others = {rows.run.id for rows in of_scope(store, scope)} - {run}
-        return [
-            kept
-            for kept in store.attempts
-            if kept.attempt.intent.run in others
-            and kept.attempt.intent.began_at >= since
-            and not set(numbers).isdisjoint(kept.attempt.intent.numbers)
-        ]
+        others = {rows.run.id: rows for rows in of_scope(store, scope)}
+        del others[run]
+        found = []
+        for kept in store.attempts:
+            intent = kept.attempt.intent
+            if intent.run not in others or intent.began_at < since:
+                continue
+            pairs = [(bill, bill) for bill in bills]
+            for bill, id_ in bills.items():
+                pairs += [(bill, row.bill) for row in others[intent.run].of_source(id_)]
+            if called := rules.called_then(p for p in pairs if p[1] in intent.numbers):
+                found.append(LatelySent(kept, called))
+        return found
 
     async def twins(self, run: RunId) -> int:
         """Count the rows whose code is `model.TWIN`."""

@@ -244,6 +244,13 @@ def identify(rows: RunRows, bills: Mapping[BillNumber, Identified]) -> Sequence[
             for place, row in sorted(near.items())
         ],
         wanted,
+        {
+            row.source_id
+            for named in bills.values()
+            for row in rows.of_source(named.id)
+            if row.place not in near
+            and (row.state is not State.PLANNED or row.place in rows.attempts)
+        },
     )
     for lost, kept in taken.items():
         rows.take_away(lost, kept=kept)

@@ -21,7 +21,7 @@ from k3push.core.model import (
     number_in,
 )
 from k3push.core.pacing.server_model import Learnt
-from k3push.ports import AttemptRecord, Commanded, Doubt, Glance, InHand, Made, Note
+from k3push.ports import AttemptRecord, Commanded, Doubt, Glance, InHand, LatelySent, Made, Note
 
 
 async def run(connection: Connection, run: RunId) -> Run | None:
@@ -202,11 +202,11 @@ async def in_hand(connection: Connection, run: RunId, ids: Collection[str]) -> M
 
 
 async def made_of(
-    connection: Connection, run: RunId, numbers: Collection[BillNumber]
+    connection: Connection, run: RunId, bills: Mapping[BillNumber, str]
 ) -> Mapping[BillNumber, Made]:
     """Return what others than a run's rows of bills have made of them, the latest of each."""
     key, scope = await _key_and_scope(connection, run)
-    return await _made_in(connection, scope, {bill: id_in(bill) for bill in numbers}, but=key)
+    return await _made_in(connection, scope, bills, but=key)
 
 
 async def made_in(
@@ -274,18 +274,19 @@ async def fruitful(connection: Connection, run: RunId, attempts: Collection[int]
 
 
 async def lately_sent(
-    connection: Connection, run: RunId, numbers: Collection[BillNumber], since: datetime
-) -> Sequence[AttemptRecord]:
-    """Return recorded attempts of other runs of a scope that carried numbers, the oldest first."""
+    connection: Connection, run: RunId, bills: Mapping[BillNumber, str], since: datetime
+) -> Sequence[LatelySent]:
+    """Return attempts of other runs of a scope that carried bills, the oldest first."""
     key, scope = await _key_and_scope(connection, run)
     found = await connection.all(
         "lately_sent",
         scope=scope,
         run=key,
-        numbers=list(numbers),
+        bills=list(bills),
+        ids=list(bills.values()),
         since=text.from_time(since),
     )
-    return [records.to_attempt(each) for each in found]
+    return [records.to_lately_sent(each) for each in found]
 
 
 async def twins(connection: Connection, run: RunId) -> int:

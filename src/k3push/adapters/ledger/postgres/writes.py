@@ -176,7 +176,10 @@ async def identify(
         row: rules.Spelled(row, State(state), attempt, BillNumber(bill), id_)
         for row, state, attempt, _, _, bill, id_ in rows
     }
-    spelled, taken = rules.spell(before.values(), wanted)
+    sent = [wanted[row].id for row in wanted if before[row].attempt]
+    with_past = await connection.all("rows_with_past", run=key, ids=sent) if sent else ()
+    kept_ids = {source_id for row, source_id in with_past if row not in before}
+    spelled, taken = rules.spell(before.values(), wanted, kept_ids)
     repeats: list[Repeat] = []
     if taken:
         moves = to_each({"id": lost, "kept": kept} for lost, kept in taken.items())

@@ -23,7 +23,7 @@ from k3push.core.model import (
     number_in,
 )
 from k3push.core.pacing.server_model import Learnt
-from k3push.ports import AttemptRecord, Commanded, Doubt, Glance, InHand, Made, Note
+from k3push.ports import AttemptRecord, Commanded, Doubt, Glance, InHand, LatelySent, Made, Note
 
 # What nearly all rows are in: these have no index, and are found by walking on from a place.
 WIDESPREAD = {State.PLANNED, State.SENT, State.PUSHED}
@@ -193,11 +193,11 @@ def in_hand(connection: Connection, run: RunId, ids: Collection[str]) -> Mapping
 
 
 def made_of(
-    connection: Connection, run: RunId, numbers: Collection[BillNumber]
+    connection: Connection, run: RunId, bills: Mapping[BillNumber, str]
 ) -> Mapping[BillNumber, Made]:
     """Return what others than a run's rows of bills have made of them, the latest of each."""
     mine = run_key(connection, run)
-    return _made_in(connection, mine.scope, {bill: id_in(bill) for bill in numbers}, but=mine.key)
+    return _made_in(connection, mine.scope, bills, but=mine.key)
 
 
 def made_in(
@@ -263,18 +263,18 @@ def fruitful(connection: Connection, run: RunId, attempts: Collection[int]) -> f
 
 
 def lately_sent(
-    connection: Connection, run: RunId, numbers: Collection[BillNumber], since: datetime
-) -> Sequence[AttemptRecord]:
-    """Return recorded attempts of other runs of a scope that carried numbers, the oldest first."""
+    connection: Connection, run: RunId, bills: Mapping[BillNumber, str], since: datetime
+) -> Sequence[LatelySent]:
+    """Return attempts of other runs of a scope that carried bills, the oldest first."""
     known = run_key(connection, run)
     found = connection.all(
         "lately_sent",
         scope=known.scope,
         run=known.key,
-        numbers=text.from_json(list(numbers)),
+        called=text.from_json(list(bills.items())),
         since=text.from_time(since),
     )
-    return [records.to_attempt(each) for each in found]
+    return [records.to_lately_sent(each) for each in found]
 
 
 def twins(connection: Connection, run: RunId) -> int:

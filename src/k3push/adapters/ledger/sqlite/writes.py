@@ -146,7 +146,10 @@ def identify(
         place: rules.Spelled(place, records.STATES[state], attempt, bill, source_id)
         for place, state, attempt, _, _, bill, source_id in rows
     }
-    spelled, taken = rules.spell(before.values(), wanted)
+    sent = text.from_json([wanted[place].id for place in wanted if before[place].attempt])
+    with_past = connection.all("rows_with_past", run=key, ids=sent)
+    kept_ids = {source_id for place, source_id in with_past if place not in before}
+    spelled, taken = rules.spell(before.values(), wanted, kept_ids)
     if taken:
         moves = [{"run": key, "place": lost, "kept": kept} for lost, kept in taken.items()]
         connection.do_each("repoint_repeats", moves)

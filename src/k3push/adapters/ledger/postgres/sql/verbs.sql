@@ -277,6 +277,11 @@ JOIN rows ON rows.id = found.id
 ORDER BY rows.id
 FOR UPDATE OF rows;
 
+-- name: rows_with_past
+SELECT id, source_id FROM rows
+WHERE source_id = ANY(:ids::text[]) AND source_id > '' AND run + 0 = :run
+    AND (state <> 'planned' OR attempt IS NOT NULL);
+
 -- name: set_bill
 UPDATE rows SET bill = e.bill, source_id = e.source_id
 FROM json_to_recordset(:each::json) AS e (id bigint, bill text, source_id text)
@@ -535,7 +540,7 @@ WHERE runs.account = :account AND (
 -- Of the run :but only other rows of the same bill count, which have another number.
 SELECT asked.bill, asked.id, rows.bill, rows.source_id, runs.id, rows.state, rows.targets
 FROM (
-    SELECT wanted.number, wanted.bill, coalesce(nullif(own.source_id, ''), wanted.id) AS id
+    SELECT wanted.number, wanted.bill, coalesce(nullif(wanted.id, ''), own.source_id) AS id
     FROM unnest(:numbers::text[], :bills::text[], :ids::text[]) AS wanted (number, bill, id)
     LEFT JOIN LATERAL (
         SELECT source_id FROM rows WHERE bill = wanted.bill AND run + 0 = :but::bigint LIMIT 1
@@ -670,12 +675,29 @@ ORDER BY notes.run, notes.id LIMIT :limit;
 SELECT began_at, ended_at FROM attempts WHERE run = :run AND ended_at IS NOT NULL ORDER BY id;
 
 -- name: lately_sent
-SELECT attempts.id, runs.id, chunk, nth, began_at, boot, uptime_s, numbers, before, request,
-    sender, attempts.ended_at, verdict, answer, status, because, body
+-- A run of then may have known a bill by another number, and by its id.
+SELECT found.bills, attempts.id, runs.id, chunk, nth, began_at, boot, uptime_s, numbers, before,
+    request, sender, attempts.ended_at, verdict, answer, status, because, body
 FROM (
-    SELECT carried.attempt FROM unnest(:numbers::text[]) AS wanted (value) JOIN carried ON carried.number = wanted.value
-    UNION
-    SELECT rows.attempt FROM unnest(:numbers::text[]) AS wanted (value) JOIN rows ON rows.bill = wanted.value
+    SELECT attempt, json_agg(json_build_array(asked, bill))::text AS bills
+    FROM (
+        SELECT asked, asked AS bill, carried.attempt
+        FROM unnest(:bills::text[]) AS wanted (asked) JOIN carried ON carried.number = wanted.asked
+        UNION
+        SELECT asked, asked, rows.attempt
+        FROM unnest(:bills::text[]) AS wanted (asked) JOIN rows ON rows.bill = wanted.asked
+        UNION
+        SELECT asked, rows.bill, rows.attempt
+        FROM unnest(:bills::text[], :ids::text[]) AS wanted (asked, id)
+        JOIN rows ON rows.source_id = wanted.id AND rows.source_id > ''
+        UNION
+        SELECT asked, rows.bill, carried.attempt
+        FROM unnest(:bills::text[], :ids::text[]) AS wanted (asked, id)
+        JOIN rows ON rows.source_id = wanted.id AND rows.source_id > ''
+        JOIN carried ON carried.number = rows.bill
+        JOIN attempts ON attempts.id = carried.attempt AND attempts.run = rows.run
+    ) AS pairs
+    GROUP BY attempt
 ) AS found
 JOIN attempts ON attempts.id = found.attempt
 JOIN runs ON runs.key = attempts.run

@@ -182,6 +182,12 @@ FROM json_each(:numbers) AS j
 CROSS JOIN rows AS r ON r.bill >= j.value AND r.bill < j.value || '-' AND +r.run = :run
 WHERE r.bill = j.value OR substr(r.bill, length(j.value) + 1, 1) = ',';
 
+-- name: rows_with_past
+SELECT r.place, r.source_id
+FROM json_each(:ids) AS j
+CROSS JOIN rows AS r ON r.source_id = j.value AND r.source_id > '' AND +r.run = :run
+WHERE r.state <> 'planned' OR r.attempt IS NOT NULL;
+
 -- name: set_bills
 -- :bills are pairs of what a bill is called and its id, by place.
 UPDATE rows SET bill = json_extract(value, '$[0]'), source_id = json_extract(value, '$[1]')
@@ -403,7 +409,7 @@ WHERE runs.account = :account AND (
 -- Of the run :but only other rows of the same bill count, which have another number.
 WITH asked AS MATERIALIZED (
     SELECT json_extract(j.value, '$[0]') AS number, json_extract(j.value, '$[1]') AS bill,
-        coalesce(nullif(own.source_id, ''), json_extract(j.value, '$[2]')) AS id
+        coalesce(nullif(json_extract(j.value, '$[2]'), ''), own.source_id) AS id
     FROM json_each(:called) AS j
     LEFT JOIN rows AS own ON own.bill = json_extract(j.value, '$[1]') AND own.run = :but
 ),
@@ -522,16 +528,33 @@ ORDER BY notes.id LIMIT :limit;
 SELECT began_at, ended_at FROM attempts WHERE run = :run AND ended_at IS NOT NULL ORDER BY id;
 
 -- name: lately_sent
-SELECT attempts.id, runs.id, chunk, nth, began_at, boot, uptime_s, numbers, before, request,
-    sender, attempts.ended_at, verdict, answer, status, because, body
-FROM (
-    SELECT carried.attempt FROM json_each(:numbers) AS wanted CROSS JOIN carried ON carried.number = wanted.value
+-- :called are pairs of a bill and its id. Of the runs that knew it by another number, theirs counts.
+WITH called AS MATERIALIZED (
+    SELECT json_extract(value, '$[0]') AS asked, json_extract(value, '$[1]') AS id
+    FROM json_each(:called)
+),
+found AS (
+    SELECT asked, asked AS bill, carried.attempt
+    FROM called CROSS JOIN carried ON carried.number = called.asked
     UNION
-    SELECT rows.attempt FROM json_each(:numbers) AS wanted CROSS JOIN rows ON rows.bill = wanted.value
-) AS found
+    SELECT asked, asked, rows.attempt FROM called CROSS JOIN rows ON rows.bill = called.asked
+    UNION
+    SELECT asked, rows.bill, rows.attempt
+    FROM called CROSS JOIN rows ON rows.source_id = called.id AND rows.source_id > ''
+    UNION
+    SELECT asked, rows.bill, carried.attempt
+    FROM called CROSS JOIN rows ON rows.source_id = called.id AND rows.source_id > ''
+    CROSS JOIN carried ON carried.number = rows.bill
+    CROSS JOIN attempts ON attempts.id = carried.attempt AND attempts.run = rows.run
+)
+SELECT json_group_array(json_array(found.asked, found.bill)), attempts.id, runs.id, chunk, nth,
+    began_at, boot, uptime_s, numbers, before, request, sender, attempts.ended_at, verdict, answer,
+    status, because, body
+FROM found
 CROSS JOIN attempts ON attempts.id = found.attempt
 JOIN runs ON runs.key = attempts.run
 WHERE runs.scope = :scope AND runs.key <> :run AND attempts.began_at >= :since
+GROUP BY attempts.id
 ORDER BY attempts.id;
 
 -- name: attempts_of
