@@ -14,14 +14,13 @@ from k3push.core.model import (
     BillNumber,
     Identified,
     Outcome,
-    Repeat,
     Run,
     RunId,
     State,
     Target,
 )
 from k3push.core.plan import Forecast, Foreseen
-from k3push.ports import LedgerLostError
+from k3push.ports import Identification, LedgerLostError
 from k3push.runs.create import free_run_id, new_run_id, results_folder, take_up_plan
 from k3push.runs.problem import Problem
 from tests.adapters.ledger.samples import NOON, a_run
@@ -77,9 +76,7 @@ class FullOnce(MemoryLedger):
 
     verb = ""
 
-    async def identify(
-        self, run: RunId, bills: Mapping[BillNumber, Identified]
-    ) -> Sequence[Repeat]:
+    async def identify(self, run: RunId, bills: Mapping[BillNumber, Identified]) -> Identification:
         """Write nothing where the disk is full."""
         if self.verb == "identify":
             raise LedgerLostError("full")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ from k3push.core.model import (
     Attempt,
     BillNumber,
     Exchange,
+    Repeat,
     Run,
     RunId,
     State,
@@ -87,6 +88,18 @@ class InHand(NamedTuple):
 
     run: RunId
     bill: BillNumber
+
+
+class Identification(NamedTuple):
+    """What came of lines whose bills were written down.
+
+    Attributes:
+        repeats: Rows that turned out to be bills of other rows, and became repeats.
+        apart: What bills go by whose number another bill of the run goes by, by their lines.
+    """
+
+    repeats: Sequence[Repeat]
+    apart: Mapping[BillNumber, BillNumber]
 
 
 class LatelySent(NamedTuple):

@@ -40,6 +40,7 @@ from k3push.ports.ledger_records import (
     Doubt,
     Glance,
     Holder,
+    Identification,
     InHand,
     LatelySent,
     Made,
@@ -294,9 +295,7 @@ class Ledger(Protocol):
         """Write down that all lines of the run are there (`Run.whole`)."""
         ...
 
-    async def identify(
-        self, run: RunId, bills: Mapping[BillNumber, Identified]
-    ) -> Sequence[Repeat]:
+    async def identify(self, run: RunId, bills: Mapping[BillNumber, Identified]) -> Identification:
         """Write down which bills lines mean, by what the job file calls them (`Listed.key`).
 
         Where two rows of the run turn out to be one bill, by their ids or by what they are
@@ -304,7 +303,8 @@ class Ledger(Protocol):
         repeat, which is kept and returned. A row that was sent or has an outcome is never taken
         away, so its partner is; two of that kind are refused. A row that was sent keeps what it
         is called; where it is planned again, and its number is another bill's by now, it gets that
-        one's id. Lines without a row are passed over.
+        one's id. A bill whose number another bill of the run goes by, or went by as it was
+        looked at, is called by number and id. Lines without a row are passed over.
         """
         ...
 

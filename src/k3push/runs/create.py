@@ -274,9 +274,12 @@ async def _write_down(
     if new:
         await ledger.add(run.id, new)
     known = {one.listed: Identified(one.bill, one.source_id) for one in batch if one.bill}
-    await ledger.identify(run.id, known)
-    outcomes = [one.outcome(again=bool(run.again_because)) for one in batch]
-    unsent = [outcome for outcome in outcomes if outcome is not None]
+    apart = (await ledger.identify(run.id, known)).apart
+    unsent = [
+        outcome._replace(number=apart.get(one.listed, outcome.number))
+        for one in batch
+        if (outcome := one.outcome(again=bool(run.again_because)))
+    ]
     if there > 0:
         rows = await ledger.rows(run.id, states=[State.PLANNED], after=after, limit=len(batch))
         untold = {row.key for row in rows}

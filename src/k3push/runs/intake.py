@@ -209,8 +209,11 @@ class Intake:
             return []
         known, outcomes = unsendable(context.route, by_line, looked)
         known |= await self._known_otherwise(rows, known)
-        for repeat in await context.ledger.identify(context.run.id, known):
+        identified = await context.ledger.identify(context.run.id, known)
+        for repeat in identified.repeats:
             outcomes.pop(repeat.number, None)
+        for line, bill in identified.apart.items():
+            known[line] = Identified(bill, known[line].id)
         known = {line: known[line] for line in known if line in outcomes}
         bills = {line: _called(by_line[line], known[line].bill) for line in known}
         for line, named in known.items():
@@ -220,7 +223,7 @@ class Intake:
                 # What was sent was another bill, so that nothing that is there of this one is ours.
                 self._moved.add(bills[line])
                 context.sent_before.pop(bills[line], None)
-            if id_in(named.bill) and not id_in(bills[line]):
+            if self._is_renamed(by_line[line], bills[line], named.bill):
                 outcomes[line] = renamed(bills[line])
             elif by_line[line].listed_id:
                 context.ids[bills[line]] = by_line[line].source_id or named.id
@@ -245,6 +248,17 @@ class Intake:
             context.watch.concluded(unsent)
             context.forget(unsent)
         return [(by_line[n], bills[n]) for n, outcome in outcomes.items() if outcome is None]
+
+    def _is_renamed(self, row: Row, bill: BillNumber, now: BillNumber) -> bool:
+        """Say whether looks for what a bill has made would not find what it makes now.
+
+        Looks ask for what the bill was called as it was sent; where links tell, they ask for its
+        id as well.
+        """
+        if id_in(now) and not id_in(bill):
+            return True
+        other = bool(row.attempts and row.listed_id) and number_in(now) != number_in(bill)
+        return other and not self._context.links.tell
 
     async def _known_otherwise(
         self, rows: Sequence[Row], known: Mapping[BillNumber, Identified]

@@ -20,7 +20,7 @@ from k3push.core.model import (
     key_of,
 )
 from k3push.core.safety.legal_moves import IllegalMoveError
-from k3push.ports import Holder, Ledger, Made
+from k3push.ports import Holder, Identification, Ledger, Made
 from tests.adapters.ledger.samples import ANSWER, a_run, intent, later, numbers
 
 pytestmark = pytest.mark.anyio
@@ -52,7 +52,7 @@ async def opened(ledger: Ledger, listed: Sequence[Listed], name: str = "r1") -> 
 async def with_two(ledger: Ledger, name: str = "r1") -> RunId:
     """Open a run with two bills of one number."""
     run = await opened(ledger, [BY_ONE, BY_TWO], name)
-    assert await ledger.identify(run, {ONE: is_(ONE, "101"), TWO: is_(TWO, "102")}) == []
+    assert (await ledger.identify(run, {ONE: is_(ONE, "101"), TWO: is_(TWO, "102")})).repeats == []
     return run
 
 
@@ -110,7 +110,7 @@ async def test_a_bill_that_is_listed_by_number_and_by_id_has_one_row(ledger: Led
     """The earlier line keeps it."""
     run = await opened(ledger, [BY_NUMBER, ONLY_ONE])
     named = dict.fromkeys([NUMBER, ONLY_ONE.key], is_(NUMBER, "101"))
-    assert await ledger.identify(run, named) == [Repeat(4, ONLY_ONE.key, 1)]
+    assert (await ledger.identify(run, named)).repeats == [Repeat(4, ONLY_ONE.key, 1)]
     assert await ledger.repeats(run) == [Repeat(4, ONLY_ONE.key, 1)]
 
 
@@ -119,7 +119,7 @@ async def test_an_id_shows_one_bill_under_two_names(ledger: Ledger) -> None:
     run = await opened(ledger, [BY_NUMBER, ONLY_ONE, BY_TWO])
     await ledger.identify(run, {NUMBER: is_(NUMBER, "101")})
     later_on = {ONLY_ONE.key: is_(ONE, "101"), TWO: is_(TWO, "102")}
-    assert await ledger.identify(run, later_on) == [Repeat(4, ONLY_ONE.key, 1)]
+    assert (await ledger.identify(run, later_on)).repeats == [Repeat(4, ONLY_ONE.key, 1)]
     assert [row.bill for row in await ledger.rows(run)] == [NUMBER, TWO]
 
 
@@ -128,7 +128,9 @@ async def test_a_bill_that_was_sent_keeps_its_name(ledger: Ledger) -> None:
     run = await with_one(ledger)
     await push(ledger, run, NUMBER, State.UNKNOWN)
     await ledger.add(run, [BY_TWO])
-    assert await ledger.identify(run, {NUMBER: is_(ONE, "101"), TWO: is_(TWO, "102")}) == []
+    assert (
+        await ledger.identify(run, {NUMBER: is_(ONE, "101"), TWO: is_(TWO, "102")})
+    ).repeats == []
     assert [(row.bill, row.source_id) for row in await ledger.rows(run)] == [
         (NUMBER, "101"),
         (TWO, "102"),
@@ -144,7 +146,9 @@ async def test_a_bill_that_stays_what_it_was_keeps_its_id_from_others(ledger: Le
     for bill in before:
         await push(ledger, run, bill, State.PLANNED)
     now = {BillNumber("B"): "101", NUMBER: "102", TWO: "102"}
-    assert await ledger.identify(run, {bill: is_(bill, id_) for bill, id_ in now.items()}) == []
+    assert (
+        await ledger.identify(run, {bill: is_(bill, id_) for bill, id_ in now.items()})
+    ).repeats == []
     assert {row.bill: row.source_id for row in await ledger.rows(run)} == before
 
 
@@ -155,7 +159,7 @@ async def test_a_row_of_an_earlier_version_learns_its_id(ledger: Ledger) -> None
     await push(ledger, run, NUMBER, State.UNKNOWN)
     await ledger.identify(run, {NUMBER: is_(NUMBER, "101")})
     assert [row.source_id for row in await ledger.rows(run)] == ["101", ""]
-    assert await ledger.identify(run, {ONLY_ONE.key: is_(ONE, "101")}) == [
+    assert (await ledger.identify(run, {ONLY_ONE.key: is_(ONE, "101")})).repeats == [
         Repeat(4, ONLY_ONE.key, 1)
     ]
 
@@ -314,8 +318,26 @@ async def test_a_row_takes_no_id_that_a_row_of_another_number_with_a_past_has(
     await ledger.identify(run, {old: is_(old, "101"), new: is_(new, "102")})
     await push(ledger, run, old, State.PLANNED)
     await push(ledger, run, new, State.UNKNOWN)
-    assert await ledger.identify(run, {old: is_(old, "102")}) == []
+    assert (await ledger.identify(run, {old: is_(old, "102")})).repeats == []
     assert {row.bill: row.source_id for row in await ledger.rows(run)} == {old: "101", new: "102"}
+
+
+async def test_a_bill_that_gets_the_number_of_another_row_is_no_repeat_of_it(
+    ledger: Ledger,
+) -> None:
+    """That row's bill has another number by now, and nobody has looked at it since."""
+    run = await opened(ledger, [BY_ONE, BY_TWO, Listed(3, BillNumber("B"))])
+    await ledger.identify(run, {ONE: is_(NUMBER, "101"), TWO: is_(BillNumber("C"), "102")})
+    told = await ledger.identify(
+        run, {TWO: is_(NUMBER, "102"), BillNumber("B"): is_(NUMBER, "103")}
+    )
+    third = key_of("A", "103")
+    assert told == Identification([], {TWO: TWO, BillNumber("B"): third})
+    rows = {row.bill: row.source_id for row in await ledger.rows(run)}
+    assert rows == {NUMBER: "101", TWO: "102", third: "103"}
+    assert await ledger.identify(run, {ONE: is_(BillNumber("D"), "101")}) == Identification([], {})
+    rows = {row.bill: row.source_id for row in await ledger.rows(run)}
+    assert rows == {"D": "101", TWO: "102", third: "103"}
 
 
 async def test_what_was_made_is_asked_for_by_what_the_last_look_has_told(ledger: Ledger) -> None:

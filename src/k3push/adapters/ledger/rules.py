@@ -20,6 +20,8 @@ from k3push.core.model import (
     Outcome,
     RunId,
     State,
+    id_in,
+    key_of,
     number_in,
 )
 from k3push.core.remark import remark
@@ -381,9 +383,10 @@ def spell(
         legal_moves.IllegalMoveError: Two rows are one bill, and neither may be taken away.
     """
     by_place = {row.place: row for row in rows}
+    names = _told_apart(by_place, _named(by_place, wanted, kept_ids))
     new = {
         place: named
-        for place, named in _named(by_place, wanted, kept_ids).items()
+        for place, named in names.items()
         if named != (by_place[place].bill, by_place[place].id)
     }
     holders = {
@@ -433,6 +436,34 @@ def _named(
         place: Identified(row.bill, moving.get(place) or row.id) if row.attempt else bill
         for place, bill in wanted.items()
         for row in [rows[place]]
+    }
+
+
+def _told_apart(
+    rows: Mapping[int, Spelled], names: Mapping[int, Identified]
+) -> dict[int, Identified]:
+    """Call bills by number and id whose number another bill of the run goes by, or went by."""
+    ids = {row.bill: row.id for place, row in rows.items() if row.bill and place not in names}
+    apart = {}
+    for place, named in sorted(names.items()):
+        other_id = ids.get(named.bill, "")
+        if not rows[place].attempt and not may_be_one(named.id, other_id):
+            named = Identified(key_of(number_in(named.bill), named.id), named.id)  # noqa: PLW2901
+        ids.setdefault(named.bill, named.id)
+        apart[place] = named
+    return apart
+
+
+def called_apart(
+    lines: Mapping[int, BillNumber],
+    wanted: Mapping[int, Identified],
+    spelled: Mapping[int, Identified],
+) -> dict[BillNumber, BillNumber]:
+    """Return, by line, the bills that `spell` calls otherwise than by the number of today."""
+    return {
+        lines[place]: named.bill
+        for place, named in spelled.items()
+        if id_in(named.bill) and named.bill != wanted[place].bill
     }
 
 

@@ -78,6 +78,7 @@ from k3push.ports import (
     Doubt,
     Glance,
     Holder,
+    Identification,
     InHand,
     LatelySent,
     Ledger,
@@ -389,12 +390,9 @@ class MemoryLedger(Ledger):
         rows = await self._rows_of_run(run)
         rows.run = replace(rows.run, whole=True)
 
-    async def identify(
-        self, run: RunId, bills: Mapping[BillNumber, Identified]
-    ) -> Sequence[Repeat]:
+    async def identify(self, run: RunId, bills: Mapping[BillNumber, Identified]) -> Identification:
         """Keep which bills lines mean, and make repeats of rows that turn out to be one bill."""
-        rows = await self._rows_of_run(run)
-        return [rows.repeat_at(place) for place in identify(rows, bills)]
+        return identify(await self._rows_of_run(run), bills)
 
     async def repeats(self, run: RunId) -> Sequence[Repeat]:
         """Return all repeats of a run in the order of their lines."""

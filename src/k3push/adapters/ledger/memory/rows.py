@@ -29,7 +29,15 @@ from k3push.core.model import (
 )
 from k3push.core.pacing.server_model import Learnt
 from k3push.core.safety import legal_moves
-from k3push.ports import AttemptRecord, Commanded, Made, Memo, Note, StepRecord
+from k3push.ports import (
+    AttemptRecord,
+    Commanded,
+    Identification,
+    Made,
+    Memo,
+    Note,
+    StepRecord,
+)
 
 
 @dataclass(slots=True)
@@ -232,9 +240,10 @@ def take_down(
         store.notes.append(Note(last + 1, outcome.number, at, run, note))
 
 
-def identify(rows: RunRows, bills: Mapping[BillNumber, Identified]) -> Sequence[int]:
-    """Write down which bills lines mean; return the places of rows that became repeats."""
+def identify(rows: RunRows, bills: Mapping[BillNumber, Identified]) -> Identification:
+    """Write down which bills lines mean, and make repeats of rows that turn out to be one bill."""
     wanted = {rows.places[number]: bill for number, bill in bills.items() if number in rows.places}
+    lines = {rows.places[number]: number for number in bills if number in rows.places}
     near = {place: rows.rows[place] for place in wanted}
     for number in {number_in(named.bill) for named in bills.values()}:
         near |= {row.place: row for row in rows.of_number(number)}
@@ -257,7 +266,8 @@ def identify(rows: RunRows, bills: Mapping[BillNumber, Identified]) -> Sequence[
     for place, named in spelled.items():
         rows.place(rows.rows[place]._replace(bill=named.bill, source_id=named.id))
     rows.bills = {row.bill: place for place, row in rows.rows.items() if row.bill}
-    return sorted(taken)
+    repeats = [rows.repeat_at(place) for place in sorted(taken)]
+    return Identification(repeats, rules.called_apart(lines, wanted, spelled))
 
 
 def move(

@@ -31,7 +31,7 @@ from k3push.core.model import (
     number_in,
 )
 from k3push.core.pacing.server_model import Learnt
-from k3push.ports import OtherSpellingError, RunIdTakenError
+from k3push.ports import Identification, OtherSpellingError, RunIdTakenError
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,13 +164,13 @@ async def close_list(connection: Connection, run: RunId) -> None:
 
 async def identify(
     connection: Connection, run: RunId, bills: Mapping[BillNumber, Identified]
-) -> Sequence[Repeat]:
+) -> Identification:
     """Write down which bills lines mean, and make repeats of rows that turn out to be one bill."""
     key = (await run_alone(connection, run)).key
     of: list[str] = list({number_in(named.bill) for named in bills.values()})
     rows = await connection.all("lock_rows_by_number", run=run, of=of, **listed_columns(bills))
-    lines = ((row, key_of(number, id_)) for row, _, _, number, id_, *_ in rows)
-    wanted = {row: bills[line] for row, line in lines if line in bills}
+    lines = {row: key_of(number, id_) for row, _, _, number, id_, *_ in rows}
+    wanted = {row: bills[line] for row, line in lines.items() if line in bills}
     # Ids are in the order of places, and tell a row from others as those do.
     before = {
         row: rules.Spelled(row, State(state), attempt, BillNumber(bill), id_)
@@ -198,7 +198,7 @@ async def identify(
         ({"id": row, "bill": named.bill, "source_id": named.id} for row, named in spelled.items()),
     )
     await tally(connection, key, {State.PLANNED: -len(taken)})
-    return repeats
+    return Identification(repeats, rules.called_apart(lines, wanted, spelled))
 
 
 def listed_columns(lines: Iterable[BillNumber]) -> dict[str, list[str]]:

@@ -27,7 +27,7 @@ from k3push.core.model import (
     number_in,
 )
 from k3push.core.pacing.server_model import Learnt
-from k3push.ports import OtherSpellingError, RunIdTakenError
+from k3push.ports import Identification, OtherSpellingError, RunIdTakenError
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +135,12 @@ def close_list(connection: Connection, run: RunId) -> None:
 
 def identify(
     connection: Connection, run: RunId, bills: Mapping[BillNumber, Identified]
-) -> Sequence[Repeat]:
+) -> Identification:
     """Write down which bills lines mean, and make repeats of rows that turn out to be one bill."""
     key = run_key(connection, run).key
     rows = connection.listed("rows_by_listed", run=key, listed=text.from_json(text.listed(bills)))
-    wanted = {place: bills[key_of(number, id_)] for place, _, _, number, id_, *_ in rows}
+    lines = {place: key_of(number, id_) for place, _, _, number, id_, *_ in rows}
+    wanted = {place: bills[line] for place, line in lines.items()}
     numbers = {number_in(named.bill) for named in bills.values()}
     rows += connection.listed("rows_by_number", run=key, numbers=text.from_json(list(numbers)))
     before = {
@@ -162,7 +163,8 @@ def identify(
     bills_by_place = {str(place): tuple(named) for place, named in spelled.items()}
     connection.do("set_bills", run=key, bills=text.from_json(bills_by_place))
     tally(connection, key, {State.PLANNED: -len(taken)})
-    return _repeats_at(connection, key, sorted(taken))
+    repeats = _repeats_at(connection, key, sorted(taken))
+    return Identification(repeats, rules.called_apart(lines, wanted, spelled))
 
 
 def tally(connection: Connection, run: int, change: Mapping[State, int]) -> None:
