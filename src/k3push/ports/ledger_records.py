@@ -96,10 +96,12 @@ class Identification(NamedTuple):
     Attributes:
         repeats: Rows that turned out to be bills of other rows, and became repeats.
         apart: What bills go by whose number another bill of the run goes by, by their lines.
+        led_away: Lines that were sent, and whose number has gone to a bill of another row.
     """
 
     repeats: Sequence[Repeat]
     apart: Mapping[BillNumber, BillNumber]
+    led_away: frozenset[BillNumber] = frozenset()
 
 
 class LatelySent(NamedTuple):

@@ -300,11 +300,13 @@ class Ledger(Protocol):
 
         Where two rows of the run turn out to be one bill, by their ids or by what they are
         called, the earlier line keeps its row; the other's row is taken away and becomes a
-        repeat, which is kept and returned. A row that was sent or has an outcome is never taken
+        repeat, which is kept and returned. A row that is not among *bills* may wait to be sent,
+        and keeps its row before all others. A row that was sent or has an outcome is never taken
         away, so its partner is; two of that kind are refused. A row that was sent keeps what it
         is called; where it is planned again, and its number is another bill's by now, it gets that
-        one's id. A bill whose number another bill of the run goes by, or went by as it was
-        looked at, is called by number and id. Lines without a row are passed over.
+        one's id, unless another row has it. A bill whose number another bill of the run goes by,
+        or went by as it was looked at, is called by number and id. What no row is called any more
+        is claimed no more. Lines without a row are passed over.
         """
         ...
 

@@ -223,7 +223,8 @@ class Intake:
                 # What was sent was another bill, so that nothing that is there of this one is ours.
                 self._moved.add(bills[line])
                 context.sent_before.pop(bills[line], None)
-            if self._is_renamed(by_line[line], bills[line], named.bill):
+            led_away = line in identified.led_away
+            if led_away or self._is_renamed(by_line[line], bills[line], named.bill):
                 outcomes[line] = renamed(bills[line])
             elif by_line[line].listed_id:
                 context.ids[bills[line]] = by_line[line].source_id or named.id

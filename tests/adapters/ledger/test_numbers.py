@@ -116,15 +116,15 @@ async def test_two_spellings_of_one_bill_become_one_row(ledger: Ledger) -> None:
 
 
 async def test_spellings_may_meet_over_two_calls(ledger: Ledger) -> None:
-    """A job is identified page by page; the earlier line keeps its row in either order."""
+    """What is not looked at now may wait to be sent, and keeps its row."""
     run = a_run()
     await ledger.open_run(run)
     await ledger.add(run.id, lines("a A"))
     await ledger.identify(run.id, identified({A: A}))
     assert (await ledger.identify(run.id, identified({BillNumber("a"): A}))).repeats == [
-        Repeat(2, A, 1)
+        Repeat(1, BillNumber("a"), 2)
     ]
-    assert [(row.number, row.bill) for row in await ledger.rows(run.id)] == [("a", "A")]
+    assert [(row.number, row.bill) for row in await ledger.rows(run.id)] == [("A", "A")]
 
 
 async def test_identify_twice_changes_nothing(ledger: Ledger) -> None:

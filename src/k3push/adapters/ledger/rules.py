@@ -16,12 +16,9 @@ from k3push.core.model import (
     BillNumber,
     Document,
     Follow,
-    Identified,
     Outcome,
     RunId,
     State,
-    id_in,
-    key_of,
     number_in,
 )
 from k3push.core.remark import remark
@@ -58,24 +55,6 @@ class Standing(NamedTuple):
     place: int
     state: State
     attempt: int = 0
-
-
-class Spelled(NamedTuple):
-    """How a row is spelled, and whether it has a past.
-
-    Attributes:
-        place: `Row.place`.
-        state: Its state now.
-        attempt: The last attempt that carried it, or 0.
-        bill: What the ERP calls it, or "".
-        id: Its id, or "": rows of earlier versions have none.
-    """
-
-    place: int
-    state: State
-    attempt: int
-    bill: BillNumber
-    id: str = ""
 
 
 def worth_a_glance(newest: Sequence[Glance]) -> Sequence[Glance]:
@@ -358,133 +337,6 @@ def later_of(earlier: Made | None, later: Made) -> Made:
     """
     known = earlier.ids if earlier else frozenset()
     return replace(later, ids=known | {target.id for target in later.targets})
-
-
-def spell(
-    rows: Iterable[Spelled],
-    wanted: Mapping[int, Identified],
-    kept_ids: Collection[str] = (),
-) -> tuple[Mapping[int, Identified], Mapping[int, int]]:
-    """Name rows as the ERP does, and find those that turn out to be one bill.
-
-    A row that was sent keeps what it was called then, so that its attempts and its claim are
-    found again. Its number may be another bill's by now: where it is to be sent once more, it gets
-    that one's id, unless a row with a past has it.
-
-    Args:
-        rows: The rows of a run that are to be named, and those of the same numbers.
-        wanted: What they are to be called, by place.
-        kept_ids: Ids of the run's other rows that have a past.
-
-    Returns:
-        What to write, and the rows to take away with the row that stands for each.
-
-    Raises:
-        legal_moves.IllegalMoveError: Two rows are one bill, and neither may be taken away.
-    """
-    by_place = {row.place: row for row in rows}
-    names = _told_apart(by_place, _named(by_place, wanted, kept_ids))
-    new = {
-        place: named
-        for place, named in names.items()
-        if named != (by_place[place].bill, by_place[place].id)
-    }
-    holders = {
-        key: row
-        for row in by_place.values()
-        if row.place not in new
-        for key in _keys(row.bill, row.id)
-    }
-    taken: dict[int, int] = {}
-    for place, named in sorted(new.items()):
-        row = by_place[place]
-        for key in _keys(*named):
-            holder = holders.setdefault(key, row)
-            if holder is row:
-                continue
-            lost = _loser(row, holder, named.bill)
-            kept = row if lost is holder else holder
-            taken = {p: kept.place if k == lost.place else k for p, k in taken.items()}
-            taken[lost.place] = kept.place
-            holders = {k: kept if held is lost else held for k, held in holders.items()}
-            if lost is row:
-                break
-    return {place: named for place, named in new.items() if place not in taken}, taken
-
-
-def _named(
-    rows: Mapping[int, Spelled], wanted: Mapping[int, Identified], kept_ids: Collection[str]
-) -> dict[int, Identified]:
-    """Return what rows are called from now on, by place."""
-    moving = {
-        place: bill.id
-        for place, bill in sorted(wanted.items())
-        if rows[place].attempt and (rows[place].state is State.PLANNED or not rows[place].id)
-        if bill.id and bill.id != rows[place].id
-    }
-    # Whoever stays where it is keeps its id from the others, which may stay for that.
-    while True:
-        kept = {r.id for place, r in rows.items() if _has_past(r) and place not in moving}
-        kept.update(kept_ids)
-        first = {id_: place for place, id_ in reversed(moving.items())}
-        staying = [p for p, id_ in moving.items() if id_ in kept or first[id_] != p]
-        if not staying:
-            break
-        for place in staying:
-            del moving[place]
-    return {
-        place: Identified(row.bill, moving.get(place) or row.id) if row.attempt else bill
-        for place, bill in wanted.items()
-        for row in [rows[place]]
-    }
-
-
-def _told_apart(
-    rows: Mapping[int, Spelled], names: Mapping[int, Identified]
-) -> dict[int, Identified]:
-    """Call bills by number and id whose number another bill of the run goes by, or went by."""
-    ids = {row.bill: row.id for place, row in rows.items() if row.bill and place not in names}
-    apart = {}
-    for place, named in sorted(names.items()):
-        other_id = ids.get(named.bill, "")
-        if not rows[place].attempt and not may_be_one(named.id, other_id):
-            named = Identified(key_of(number_in(named.bill), named.id), named.id)  # noqa: PLW2901
-        ids.setdefault(named.bill, named.id)
-        apart[place] = named
-    return apart
-
-
-def called_apart(
-    lines: Mapping[int, BillNumber],
-    wanted: Mapping[int, Identified],
-    spelled: Mapping[int, Identified],
-) -> dict[BillNumber, BillNumber]:
-    """Return, by line, the bills that `spell` calls otherwise than by the number of today."""
-    return {
-        lines[place]: named.bill
-        for place, named in spelled.items()
-        if id_in(named.bill) and named.bill != wanted[place].bill
-    }
-
-
-def _has_past(row: Spelled) -> bool:
-    """Say whether a row was sent or has an outcome: history is never taken away."""
-    return row.state is not State.PLANNED or bool(row.attempt)
-
-
-def _keys(bill: BillNumber, id_: str) -> list[tuple[str, str]]:
-    """Return what tells a bill from others: its id above all."""
-    return [*([("id", id_)] if id_ else []), *([("bill", bill)] if bill else [])]
-
-
-def _loser(one: Spelled, other: Spelled, bill: BillNumber) -> Spelled:
-    """Choose which of two rows that are one bill is taken away: the later one, if it may be."""
-    for row in sorted((one, other), key=lambda each: each.place, reverse=True):
-        if not _has_past(row):
-            return row
-    raise legal_moves.IllegalMoveError(
-        f"{bill}: two rows of the run are this bill, and both have a past"
-    )
 
 
 def check_step(ids: Collection[str], known: Mapping[str, Document]) -> None:

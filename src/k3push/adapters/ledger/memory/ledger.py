@@ -392,7 +392,8 @@ class MemoryLedger(Ledger):
 
     async def identify(self, run: RunId, bills: Mapping[BillNumber, Identified]) -> Identification:
         """Keep which bills lines mean, and make repeats of rows that turn out to be one bill."""
-        return identify(await self._rows_of_run(run), bills)
+        store = await self._turn()
+        return identify(store, self._known(store, run), bills)
 
     async def repeats(self, run: RunId) -> Sequence[Repeat]:
         """Return all repeats of a run in the order of their lines."""

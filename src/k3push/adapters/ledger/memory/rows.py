@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from k3push.adapters.ledger import rules
+from k3push.adapters.ledger.spelling import Spelled, spell
 from k3push.core.model import (
     BillNumber,
     Document,
@@ -240,34 +241,33 @@ def take_down(
         store.notes.append(Note(last + 1, outcome.number, at, run, note))
 
 
-def identify(rows: RunRows, bills: Mapping[BillNumber, Identified]) -> Identification:
+def identify(store: Store, rows: RunRows, bills: Mapping[BillNumber, Identified]) -> Identification:
     """Write down which bills lines mean, and make repeats of rows that turn out to be one bill."""
-    wanted = {rows.places[number]: bill for number, bill in bills.items() if number in rows.places}
-    lines = {rows.places[number]: number for number in bills if number in rows.places}
-    near = {place: rows.rows[place] for place in wanted}
+    near = {rows.places[line] for line in bills if line in rows.places}
     for number in {number_in(named.bill) for named in bills.values()}:
-        near |= {row.place: row for row in rows.of_number(number)}
-    spelled, taken = rules.spell(
+        near.update(row.place for row in rows.of_number(number))
+    others = [row for named in bills.values() for row in rows.of_source(named.id)]
+    spelling = spell(
         [
-            rules.Spelled(place, row.state, rows.attempts.get(place, 0), row.bill, row.source_id)
-            for place, row in sorted(near.items())
+            Spelled(place, row.state, rows.attempts.get(place, 0), row.bill, row.source_id)
+            for place in sorted(near)
+            for row in [rows.rows[place]]
         ],
-        wanted,
-        {
-            row.source_id
-            for named in bills.values()
-            for row in rows.of_source(named.id)
-            if row.place not in near
-            and (row.state is not State.PLANNED or row.place in rows.attempts)
-        },
+        {place: rows.rows[place].listed for place in near},
+        bills,
+        {row.source_id for row in others if row.place not in near},
     )
-    for lost, kept in taken.items():
+    for bill in spelling.given_up:
+        claim = (rows.run.scope, number_in(bill))
+        if store.claims.get(claim) == (rows.run.id, bill):
+            del store.claims[claim]
+    for lost, kept in spelling.taken.items():
         rows.take_away(lost, kept=kept)
-    for place, named in spelled.items():
+    for place, named in spelling.written.items():
         rows.place(rows.rows[place]._replace(bill=named.bill, source_id=named.id))
     rows.bills = {row.bill: place for place, row in rows.rows.items() if row.bill}
-    repeats = [rows.repeat_at(place) for place in sorted(taken)]
-    return Identification(repeats, rules.called_apart(lines, wanted, spelled))
+    repeats = [rows.repeat_at(place) for place in sorted(spelling.taken)]
+    return Identification(repeats, spelling.apart, spelling.led_away)
 
 
 def move(

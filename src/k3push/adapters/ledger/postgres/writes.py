@@ -17,6 +17,7 @@ from psycopg import AsyncCursor
 from k3push.adapters.ledger import codec as text
 from k3push.adapters.ledger import records, rules
 from k3push.adapters.ledger.postgres.database import Connection, to_each
+from k3push.adapters.ledger.spelling import Spelled, spell
 from k3push.core.control_words import Command
 from k3push.core.model import (
     BillNumber,
@@ -166,39 +167,41 @@ async def identify(
     connection: Connection, run: RunId, bills: Mapping[BillNumber, Identified]
 ) -> Identification:
     """Write down which bills lines mean, and make repeats of rows that turn out to be one bill."""
-    key = (await run_alone(connection, run)).key
+    mine = await run_alone(connection, run)
     of: list[str] = list({number_in(named.bill) for named in bills.values()})
     rows = await connection.all("lock_rows_by_number", run=run, of=of, **listed_columns(bills))
     lines = {row: key_of(number, id_) for row, _, _, number, id_, *_ in rows}
-    wanted = {row: bills[line] for row, line in lines.items() if line in bills}
     # Ids are in the order of places, and tell a row from others as those do.
     before = {
-        row: rules.Spelled(row, State(state), attempt, BillNumber(bill), id_)
+        row: Spelled(row, State(state), attempt, BillNumber(bill), id_)
         for row, state, attempt, _, _, bill, id_ in rows
     }
-    sent = [wanted[row].id for row in wanted if before[row].attempt]
-    with_past = await connection.all("rows_with_past", run=key, ids=sent) if sent else ()
-    kept_ids = {source_id for row, source_id in with_past if row not in before}
-    spelled, taken = rules.spell(before.values(), wanted, kept_ids)
+    sent = [bills[line].id for row, line in lines.items() if before[row].attempt and line in bills]
+    others = await connection.all("rows_of_sources", run=mine.key, ids=sent) if sent else ()
+    kept_ids = {source_id for row, source_id in others if row not in before}
+    spelling = spell(before.values(), lines, bills, kept_ids)
     repeats: list[Repeat] = []
-    if taken:
+    if taken := spelling.taken:
         moves = to_each({"id": lost, "kept": kept} for lost, kept in taken.items())
         await connection.do("repoint_repeats", each=moves)
         places = [place for (place,) in await connection.all("row_to_repeat", each=moves)]
         await connection.do("delete_row", each=moves)
-        found = await connection.all("repeats_at", run=key, places=places)
+        found = await connection.all("repeats_at", run=mine.key, places=places)
         repeats = [Repeat(*repeat) for repeat in found]
+    if spelling.given_up:
+        called = called_columns(spelling.given_up)
+        await connection.do("delete_claims", scope=mine.scope, run=mine.key, **called)
     # Old spellings go first: two rows may have changed theirs for each other's.
-    respelled = [row for row in spelled if before[row].bill]
+    respelled = [row for row in spelling.written if before[row].bill]
     await connection.do_each(
         "set_bill", ({"id": row, "bill": None, "source_id": None} for row in respelled)
     )
+    named = spelling.written.items()
     await connection.do_each(
-        "set_bill",
-        ({"id": row, "bill": named.bill, "source_id": named.id} for row, named in spelled.items()),
+        "set_bill", ({"id": row, "bill": bill, "source_id": id_} for row, (bill, id_) in named)
     )
-    await tally(connection, key, {State.PLANNED: -len(taken)})
-    return Identification(repeats, rules.called_apart(lines, wanted, spelled))
+    await tally(connection, mine.key, {State.PLANNED: -len(taken)})
+    return Identification(repeats, spelling.apart, spelling.led_away)
 
 
 def listed_columns(lines: Iterable[BillNumber]) -> dict[str, list[str]]:

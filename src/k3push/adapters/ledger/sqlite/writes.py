@@ -12,6 +12,7 @@ from datetime import datetime
 
 from k3push.adapters.ledger import codec as text
 from k3push.adapters.ledger import records, rules
+from k3push.adapters.ledger.spelling import Spelled, spell
 from k3push.adapters.ledger.sqlite.connections import Connection
 from k3push.core.control_words import Command
 from k3push.core.model import (
@@ -137,34 +138,39 @@ def identify(
     connection: Connection, run: RunId, bills: Mapping[BillNumber, Identified]
 ) -> Identification:
     """Write down which bills lines mean, and make repeats of rows that turn out to be one bill."""
-    key = run_key(connection, run).key
+    mine = run_key(connection, run)
+    key = mine.key
     rows = connection.listed("rows_by_listed", run=key, listed=text.from_json(text.listed(bills)))
-    lines = {place: key_of(number, id_) for place, _, _, number, id_, *_ in rows}
-    wanted = {place: bills[line] for place, line in lines.items()}
     numbers = {number_in(named.bill) for named in bills.values()}
     rows += connection.listed("rows_by_number", run=key, numbers=text.from_json(list(numbers)))
+    lines = {place: key_of(number, id_) for place, _, _, number, id_, *_ in rows}
     before = {
-        place: rules.Spelled(place, records.STATES[state], attempt, bill, source_id)
+        place: Spelled(place, records.STATES[state], attempt, bill, source_id)
         for place, state, attempt, _, _, bill, source_id in rows
     }
-    sent = text.from_json([wanted[place].id for place in wanted if before[place].attempt])
-    with_past = connection.all("rows_with_past", run=key, ids=sent)
-    kept_ids = {source_id for place, source_id in with_past if place not in before}
-    spelled, taken = rules.spell(before.values(), wanted, kept_ids)
-    if taken:
+    sent = [
+        bills[line].id for place, line in lines.items() if before[place].attempt and line in bills
+    ]
+    others = connection.all("rows_of_sources", run=key, ids=text.from_json(sent))
+    kept_ids = {source_id for place, source_id in others if place not in before}
+    spelling = spell(before.values(), lines, bills, kept_ids)
+    if taken := spelling.taken:
         moves = [{"run": key, "place": lost, "kept": kept} for lost, kept in taken.items()]
         connection.do_each("repoint_repeats", moves)
         connection.do_each("row_to_repeat", moves, run=key)
         connection.do_each("delete_row", moves, run=key)
+    if spelling.given_up:
+        called = text.from_json(text.called(spelling.given_up))
+        connection.do("delete_claims", scope=mine.scope, run=key, called=called)
     # Old spellings go first: two rows may have changed theirs for each other's.
-    respelled = {str(place): (None, None) for place in spelled if before[place].bill}
+    respelled = {str(place): (None, None) for place in spelling.written if before[place].bill}
     if respelled:
         connection.do("set_bills", run=key, bills=text.from_json(respelled))
-    bills_by_place = {str(place): tuple(named) for place, named in spelled.items()}
+    bills_by_place = {str(place): tuple(named) for place, named in spelling.written.items()}
     connection.do("set_bills", run=key, bills=text.from_json(bills_by_place))
     tally(connection, key, {State.PLANNED: -len(taken)})
     repeats = _repeats_at(connection, key, sorted(taken))
-    return Identification(repeats, rules.called_apart(lines, wanted, spelled))
+    return Identification(repeats, spelling.apart, spelling.led_away)
 
 
 def tally(connection: Connection, run: int, change: Mapping[State, int]) -> None:

@@ -277,10 +277,9 @@ JOIN rows ON rows.id = found.id
 ORDER BY rows.id
 FOR UPDATE OF rows;
 
--- name: rows_with_past
+-- name: rows_of_sources
 SELECT id, source_id FROM rows
-WHERE source_id = ANY(:ids::text[]) AND source_id > '' AND run + 0 = :run
-    AND (state <> 'planned' OR attempt IS NOT NULL);
+WHERE source_id = ANY(:ids::text[]) AND source_id > '' AND run + 0 = :run;
 
 -- name: set_bill
 UPDATE rows SET bill = e.bill, source_id = e.source_id

@@ -182,11 +182,10 @@ FROM json_each(:numbers) AS j
 CROSS JOIN rows AS r ON r.bill >= j.value AND r.bill < j.value || '-' AND +r.run = :run
 WHERE r.bill = j.value OR substr(r.bill, length(j.value) + 1, 1) = ',';
 
--- name: rows_with_past
+-- name: rows_of_sources
 SELECT r.place, r.source_id
 FROM json_each(:ids) AS j
-CROSS JOIN rows AS r ON r.source_id = j.value AND r.source_id > '' AND +r.run = :run
-WHERE r.state <> 'planned' OR r.attempt IS NOT NULL;
+CROSS JOIN rows AS r ON r.source_id = j.value AND r.source_id > '' AND +r.run = :run;
 
 -- name: set_bills
 -- :bills are pairs of what a bill is called and its id, by place.
