@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from k3push.core.model import RunId, State, key_of
-from k3push.runs.context import PushLimits
+from k3push.runs.context import SOURCE_KEEPS_S, PushLimits
 from k3push.simulator.bills import Bill
 from k3push.simulator.forms import PURCHASE_ORDER
 from tests.runs.office import NOON, Office, Pushed, one_by_one, orders, sandbox, steered, steps
@@ -23,7 +23,6 @@ ANSWERS = ("ok", "ok", "make-then-reset", "reset", "commit-late-then-reset:100",
 SPARE = [f"NEW{nth}" for nth in range(3)]
 RUNS = [RunId(f"r{nth}") for nth in range(1, 4)]
 CALL_S = 1.0
-LOOK_S = 1.5
 
 
 @dataclass
@@ -32,6 +31,7 @@ class Exchange:
 
     seed: int
     draw: Random = field(init=False)
+    links: bool = field(init=False)
     office: Office = field(init=False)
     bills: list[Bill] = field(init=False)
     numbers: list[str] = field(init=False)
@@ -42,8 +42,8 @@ class Exchange:
         """Draw what the ERP is like."""
         self.draw = Random(self.seed)  # noqa: S311  # a story, no secret
         faults = steps(*(self.draw.choice(ANSWERS) for _ in range(12)))
-        links = self.draw.random() < 0.7
-        site = sandbox(faults, latency_s=CALL_S, look_s=0.1, link_fields=links, **OPEN)
+        self.links = self.draw.random() < 0.7
+        site = sandbox(faults, latency_s=CALL_S, look_s=0.1, link_fields=self.links, **OPEN)
         self.office = Office(site)
         self.numbers = orders(6)
         self.bills = [bill_of(self.office, number) for number in self.numbers]
@@ -104,7 +104,7 @@ class Exchange:
         self.office.site.finish()
 
     def changed_hands_on_its_way(self, bill: Bill) -> bool:
-        """Say whether a call left for a number that became this bill's a moment before or after.
+        """Say whether a call left for a number that became this bill's since it was looked at.
 
         A call names numbers, and what they mean as it arrives nobody can know who sends it.
         """
@@ -114,7 +114,7 @@ class Exchange:
             for attempt, _, _ in pushed.watch.sendings
         ]
         return any(
-            number in numbers and -LOOK_S < at_s - began_s < CALL_S
+            number in numbers and -SOURCE_KEEPS_S < at_s - began_s < CALL_S
             for at_s, id_, number in self.renamed
             if id_ == bill.id
             for began_s, numbers in sent
@@ -127,6 +127,8 @@ async def test_no_two_rows_name_one_document_and_no_bill_has_two(seed: int) -> N
     exchange = Exchange(seed)
     with anyio.fail_after(5 * 3600):
         await exchange.play()
+    if not exchange.links:
+        return  # a document tells only the number that its bill had as it was made
     for bill in exchange.bills:
         made = made_of(exchange.office, bill)
         assert len(made) < 2 or exchange.changed_hands_on_its_way(bill), (bill.id, made)
