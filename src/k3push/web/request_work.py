@@ -32,14 +32,7 @@ from k3push.runs.create import Asked, survey
 from k3push.runs.execute import Only
 from k3push.runs.find import is_unfinished
 from k3push.runs.problem import Problem, innermost
-from k3push.runs.program_events import (
-    FAILED,
-    NEEDS_PERSON,
-    PLANNED,
-    announce,
-    told_of,
-    types_of,
-)
+from k3push.runs.program_events import FAILED, NEEDS_PERSON, PLANNED, announce, told_of, types_of
 from k3push.runs.program_tokens import is_program
 from k3push.runs.request_stages import (
     Kind,
@@ -56,10 +49,7 @@ from k3push.runs.stop import Cause
 from k3push.runs.wakeup import Wakeup
 from k3push.web.access import Log
 from k3push.web.places import Lane, Lanes
-from k3push.web.request_origin import (
-    is_approved_ahead,
-    schedule_of,
-)
+from k3push.web.request_origin import is_approved_ahead, schedule_of
 from k3push.web.request_plan import LookAhead, Reading, plan_of
 from k3push.web.request_runs import runs_of
 from k3push.web.timetable import Timetable
