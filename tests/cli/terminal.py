@@ -17,6 +17,8 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.request import ProxyHandler, build_opener
 
+import psutil  # type: ignore[import-untyped]  # it has no types
+
 from tests.forked import Forked, can_be_forked, path_of_ours
 
 PATIENCE_S = 100.0
@@ -243,6 +245,41 @@ class Desk:
         """Read the summary of a run, or of the only one."""
         told: dict[str, Any] = json.loads((self.results(run) / "summary.json").read_bytes())
         return told
+
+
+def typed(
+    desk: Desk,
+    answer: str,
+    *arguments: str,
+    meanwhile: Callable[[], None] = lambda: None,
+    enter: str = "\n",
+) -> tuple[int, str]:
+    """Run a command on a terminal of its own, and answer its question, after something else."""
+    import pty  # noqa: PLC0415  # Windows lacks it
+
+    pid, terminal = pty.fork()
+    if not pid:
+        os.chdir(desk.folder)
+        clean = {"PATH": os.defpath, "HOME": str(desk.folder), "LANG": "C.UTF-8", "TERM": "dumb"}
+        clean |= path_of_ours()
+        os.execve(sys.executable, [sys.executable, "-m", "k3push", *arguments], clean)  # noqa: S606
+    text = ""
+    asked = False
+    while True:
+        try:
+            block = os.read(terminal, 4096)
+        except OSError:  # its other end is closed
+            break
+        text += block.decode("utf-8", "replace")
+        if "y/N" in text and not asked:
+            asked = True
+            meanwhile()
+            # Python loses a signal that comes right before it begins to read; nobody is so quick.
+            while psutil.Process(pid).status() == psutil.STATUS_RUNNING:
+                pass
+            os.write(terminal, f"{answer}{enter}".encode())
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), text
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:

@@ -19,7 +19,7 @@ from k3push.cli.actions import demo
 from k3push.cli.app import run
 from k3push.core.plan import PlanHead, PlannedJob
 from tests.adapters.ledger.samples import NOON, planned
-from tests.cli.terminal import Desk, begin, end
+from tests.cli.terminal import Desk, begin, end, typed
 
 NOWHERE = "http://127.0.0.1:9/"
 
@@ -250,6 +250,17 @@ def test_a_hyphen_is_standard_output(used: Desk, command: str) -> None:
     assert ran.exit == 0, ran
     assert WRITTEN[command].decode() in ran.out
     assert not (used.folder / "-").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such terminals")
+@pytest.mark.parametrize("form", ["xlsx", "parquet"])
+@pytest.mark.parametrize("name", ["-", "/dev/fd/1"])
+def test_what_is_no_text_is_not_written_to_a_terminal(used: Desk, form: str, name: str) -> None:
+    """It would fill the screen with signs that nobody reads, and may leave the terminal odd."""
+    code, shown = typed(used, "", "export", "--format", form, "--output", name)
+    assert (code, "is a terminal" in shown, "PK" in shown) == (2, True, False), shown
+    plain, shown = typed(used, "", "export", "--format", "csv", "--output", name)
+    assert (plain, "CGDD0000001" in shown) == (0, True), shown
 
 
 @pytest.mark.usefixtures("used")

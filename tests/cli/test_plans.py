@@ -3,21 +3,27 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import anyio
-import psutil  # type: ignore[import-untyped]  # it has no types
 import pytest
 
 from k3push.adapters.ledger.sqlite import open_sqlite
 from k3push.cli.app import run
 from k3push.core.model import BillNumber, Listed, Route, Run, RunId
 from tests.cli.conftest import Start
-from tests.cli.terminal import SALES_ROUTE, Desk, Sandbox, assert_all_once, assert_true, orders
+from tests.cli.terminal import (
+    SALES_ROUTE,
+    Desk,
+    Sandbox,
+    assert_all_once,
+    assert_true,
+    orders,
+    typed,
+)
 
 PLAN = "orders.plan.jsonl"
 
@@ -420,40 +426,6 @@ def test_yes_asks_nothing_and_looks_once(desk: Desk, sandbox: Sandbox) -> None:
     desk.configure(sandbox.url).job(orders(7))
     code, text = typed(desk, "", "run", "orders.csv", "--yes")
     assert (code, sandbox.made(), "plan for" in text) == (0, 7, False)
-
-
-def typed(
-    desk: Desk,
-    answer: str,
-    *arguments: str,
-    meanwhile: Callable[[], None] = lambda: None,
-    enter: str = "\n",
-) -> tuple[int, str]:
-    """Run a command on a terminal of its own, and answer its question, after something else."""
-    import pty  # noqa: PLC0415  # Windows lacks it
-
-    pid, terminal = pty.fork()
-    if not pid:
-        os.chdir(desk.folder)
-        clean = {"PATH": os.defpath, "HOME": str(desk.folder), "LANG": "C.UTF-8", "TERM": "dumb"}
-        os.execve(sys.executable, [sys.executable, "-m", "k3push", *arguments], clean)  # noqa: S606
-    text = ""
-    asked = False
-    while True:
-        try:
-            block = os.read(terminal, 4096)
-        except OSError:  # its other end is closed
-            break
-        text += block.decode("utf-8", "replace")
-        if "y/N" in text and not asked:
-            asked = True
-            meanwhile()
-            # Python loses a signal that comes right before it begins to read; nobody is so quick.
-            while psutil.Process(pid).status() == psutil.STATUS_RUNNING:
-                pass
-            os.write(terminal, f"{answer}{enter}".encode())
-    os.close(terminal)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), text
 
 
 def test_a_run_may_go_on_with_again(desk: Desk, start: Start) -> None:

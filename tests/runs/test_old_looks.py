@@ -10,8 +10,8 @@ from typing import Any
 import anyio
 import pytest
 
-from k3push.adapters.erp.client import ErpClient
 from k3push.adapters.erp.form_rows import FormRows
+from k3push.adapters.erp.link_queries import LinkQueries
 from k3push.core.model import State, Uptime
 from k3push.core.pacing.halting import HaltRule
 from k3push.ports import LookFailedError, LookRefusedError
@@ -52,14 +52,14 @@ class SleepyClock(VirtualClock):
 
 async def test_a_look_is_as_old_as_its_older_half(monkeypatch: pytest.MonkeyPatch) -> None:
     """A look is as old as the half of it that was answered first."""
-    asked = ErpClient._ask_links
+    asked = LinkQueries._asked
 
-    async def ask(self: ErpClient, route: Any, ids: Sequence[str]) -> Any:
+    async def ask(self: LinkQueries, route: Any, ids: Sequence[str]) -> Any:
         if second in ids and anyio.current_time() < 190:
             raise LookFailedError("busy")
         return await asked(self, route, ids)
 
-    monkeypatch.setattr(ErpClient, "_ask_links", ask)
+    monkeypatch.setattr(LinkQueries, "_asked", ask)
     office = Office(sandbox(**OPEN))
     numbers = orders(2)
     second = str(office.site.world.store.by_number(PURCHASE_ORDER, numbers[1])[0].id)

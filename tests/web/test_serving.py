@@ -18,15 +18,13 @@ import httpx
 import pytest
 from rich.console import Console
 
-from k3push.cli.actions import serve as serve_action
-from k3push.cli.actions.serve import ServeOptions, _Folder, _opened
+from k3push.cli.actions import served_tenants
+from k3push.cli.actions.served_tenants import ConfigFiles, ServedTenants, _opened
 from k3push.cli.app import run
-from k3push.cli.console.logs import LogOptions
 from k3push.ports import LedgerLostError
 from k3push.runs.problem import Problem
 from k3push.web.request_work import Workshop
 from k3push.wiring.config_file import load_settings
-from k3push.wiring.webhook_receivers import Receivers
 from k3push.words.language import Say
 from tests.cli.terminal import Desk, end, until
 from tests.web.server import Serve
@@ -34,7 +32,6 @@ from tests.web.server import Serve
 NOWHERE = "http://127.0.0.1:9/K3Cloud/"
 ELSEWHERE = "http://127.0.0.1:10/K3Cloud/"
 LONG = 'password = "long enough"'
-NOBODY = Receivers({}, "")
 PROXY = 'user_header = "X-Remote-User"\ntrusted_proxies = ["10.0.0.0/24"]'
 
 
@@ -216,28 +213,36 @@ def test_a_tenants_file_that_changes_changes_its_schedules(desk: Desk, serve: Se
         assert "yearly" not in browser.get("/t/basf/schedules").text
 
 
+def test_a_tenant_that_comes_while_the_server_works_has_a_ledger_made(
+    desk: Desk, serve: Serve
+) -> None:
+    """What programs asked for of a customer who was new was refused until the next start."""
+    configured(desk, name="tenants/acme.toml")
+    served = serve("--tenants", "tenants", "--work")
+    with httpx.Client(trust_env=False, base_url=served.base) as browser:
+        browser.get(served.address)
+        assert browser.get("/t/acme/").status_code == 200
+        desk.configure(NOWHERE, more='[ledger]\nurl = "sqlite:///basf.db"\n')
+        (desk.folder / "config.toml").rename(desk.folder / "tenants" / "basf.toml")
+        until(lambda: "/t/basf/" in browser.get("/").text)
+        assert browser.get("/t/basf/").status_code == 200
+
+
 def test_a_tenant_that_another_one_has_put_to_rest_goes_on_after_that(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two files name one ledger for two sites; the first of them never changes."""
     folder, told = desk.folder / "tenants", list[str]()
-    monkeypatch.setattr(serve_action, "FOLDER_LOOK_S", 0.01)
+    monkeypatch.setattr(served_tenants, "FOLDER_LOOK_S", 0.01)
     monkeypatch.setattr(Workshop, "rest", lambda _: told.append("rest"))
     monkeypatch.setattr(Workshop, "take", lambda *_: told.append("take"))
     configured(desk, name="tenants/acme.toml")
     text = (folder / "acme.toml").read_text("utf-8").replace(NOWHERE, ELSEWHERE)
-    options = ServeOptions(
-        host="127.0.0.1",
-        port=0,
-        configs=[],
-        tenants=folder,
-        browser=False,
-        work=True,
-        enqueue=False,
-        log=LogOptions(),
-    )
     quiet, say = Console(quiet=True), Say("en")
-    shown = _Folder(options, say, lambda *_, **__: None, works=True, fleet=None, told=frozenset())
+    files = ConfigFiles([], folder)
+    shown = ServedTenants(
+        files, say, lambda *_, **__: None, works=True, queues=None, told=frozenset()
+    )
     dashboard: Any = SimpleNamespace(take=lambda _: None)
 
     async def until_told(what: list[str]) -> None:
@@ -246,7 +251,7 @@ def test_a_tenant_that_another_one_has_put_to_rest_goes_on_after_that(
                 await anyio.sleep(0.01)
 
     async def visit() -> None:
-        begun = await shown.begin([(load_settings(folder / "acme.toml"), NOBODY)], quiet)
+        begun = await shown.begin([load_settings(folder / "acme.toml")], quiet)
         assert [each.name for each in begun] == ["acme"]
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(shown.keep_reading, dashboard, quiet)
@@ -308,7 +313,7 @@ def test_the_password_of_a_ledger_is_looked_for_beside_all_else(
             async with _opened(settings, create=False):
                 pass
 
-    monkeypatch.setattr("k3push.cli.actions.serve.ledger_of", lacking)
+    monkeypatch.setattr("k3push.cli.actions.served_tenants.ledger_of", lacking)
     anyio.run(look)
     assert threads not in ([], [threading.get_ident()])
 

@@ -52,6 +52,7 @@ FORWARDERS = {
     "web/templates/number.html",
     "web/templates/parts.html",
     "words/language.py",
+    "web/request_plan.py",
     "web/request_work.py",
 }
 

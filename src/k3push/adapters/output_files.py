@@ -59,6 +59,11 @@ class Goal:
     is_stream: bool = False
     descriptor: int | None = None
 
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a person would see on a screen what is written to it."""
+        return self.descriptor is not None and os.isatty(self.descriptor)
+
     def part(self) -> AbstractContextManager[Path]:
         """Make the file that is written meanwhile, and is gone when the block has ended.
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from k3push.core.model import State
 from k3push.ports import Glance, Ledger
 from k3push.runs.control import orders_of
-from k3push.runs.find import living_beside
+from k3push.runs.find import is_under_way, living_beside
 
 NUMBERS = "k3push_numbers"
 ALIVE = "k3push_run_alive"
@@ -109,8 +109,7 @@ async def _of_last(
     ledger: Ledger, last: Glance, window: str, now: datetime, labels: Mapping[str, str]
 ) -> list[Sample]:
     run, counts = last.run, last.counts
-    # An ending is cleared when an execution begins, so one that is there says enough.
-    alive = run.exit is None and await ledger.is_alive(run.id)
+    alive = await is_under_way(ledger, run)
     samples = [
         Sample(NUMBERS, {**labels, "state": state.value}, counts.get(state, 0)) for state in State
     ]

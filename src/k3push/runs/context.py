@@ -284,6 +284,16 @@ class Context:
             if asked == route.source_number_field:
                 self.worked |= {route.source, route.target}
 
+    async def is_of_rule(self, run: RunId) -> bool:
+        """Say whether a run pushes by this one's rule: what is learnt of bills is learnt of a rule.
+
+        How another rule splits bills, and as whom it makes documents, is not known here.
+        """
+        if run == self.run.id:
+            return True
+        other = await self.ledger.run(run)
+        return other is not None and other.route.rule == self.route.rule
+
     @property
     def repeats_pushes(self) -> bool:
         """Whether bills are pushed though they have a target already."""

@@ -65,6 +65,12 @@ async def runs_beside(ledger: Ledger, run: Run) -> list[Run]:
     return list(await ledger.runs_begun_with(run.group))
 
 
+async def is_under_way(ledger: Ledger, run: Run) -> bool:
+    """Say whether some process executes a run, given as its ledger has it now."""
+    # An ending is cleared when an execution begins, so one that is there says enough.
+    return run.exit is None and await ledger.is_alive(run.id)
+
+
 async def living_beside(ledger: Ledger, run: Run) -> Run | None:
     """Return the run that is under way among those that one command began, or None.
 
@@ -72,8 +78,7 @@ async def living_beside(ledger: Ledger, run: Run) -> Run | None:
     one, and one without an ending waits for it.
     """
     for each in await runs_beside(ledger, run):
-        # An ending is cleared when an execution begins, so one that is there says enough.
-        if each.exit is None and await ledger.is_alive(each.id):
+        if await is_under_way(ledger, each):
             return each
     return None
 
@@ -158,8 +163,7 @@ class RunFilter:
     async def _stands_so(self, ledger: Ledger, run: Run) -> bool:
         if not (self.alive or self.needs):
             return True
-        # An ending is cleared when an execution begins, so one that is there says enough.
-        alive = run.exit is None and await ledger.is_alive(run.id)
+        alive = await is_under_way(ledger, run)
         return alive if self.alive else needs_person(run, alive=alive)
 
     async def _by_name(self, ledger: Ledger) -> set[RunId]:

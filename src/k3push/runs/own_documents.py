@@ -63,10 +63,8 @@ async def ours_of(
             shown: Sequence[Target] = targets if context.repeats_pushes else found[number]
             others = strangers | by_runs.get(number, frozenset())
             outcomes[number] = made_beside(number, shown, others)
-    if run is not None and run != context.run.id:
-        of = await context.ledger.run(run)
-        if of is None or of.route.rule != context.route.rule:
-            return outcomes  # what is known of bills is known of this run's rule
+    if not await context.is_of_rule(run or context.run.id):
+        return outcomes
     for number, outcome in outcomes.items():
         told = await told_of_another(context, outcome)
         outcomes[number] = await _told_of_refusal(context, told, run or context.run.id)
@@ -190,14 +188,14 @@ async def strangers_among(
     second one.
     """
     run = run or context.run.id
-    of = context.run if run == context.run.id else await context.ledger.run(run)
-    repeats = of is not None and (of.route.allow_partial or bool(of.again_because))
-    # Of a rule that is not this run's own, its makers tell nothing.
-    if not found or (repeats and may_send) or of is None or of.route.rule != context.route.rule:
+    if not found or not await context.is_of_rule(run):
+        return frozenset()
+    began_with = await context.ledger.run(run)
+    of = context.run if run == context.run.id else began_with
+    if may_send and of is not None and (of.route.allow_partial or of.again_because):
         return frozenset()
     window, calls = timedelta(seconds=context.settle.window_s), {}
     # Who could not ask what was there before, as the route began, takes nothing old for its own.
-    began_with = await context.ledger.run(run)
     was_blind = began_with is not None and not began_with.route.source_number_field
     for number in found:
         kept = await attempts_by(context.ledger, run, number)

@@ -408,13 +408,8 @@ async def _given_up(context: Context, doubt: Doubt) -> Outcome | None:
 
 
 async def _may_split(context: Context, run: RunId) -> bool:
-    """Say whether a bill that a run has pushed may have more documents than a look shows.
-
-    How the rule of another run's route splits bills is not known here.
-    """
-    other = await context.ledger.run(run) if run != context.run.id else None
-    is_ours = other is None or other.route.rule == context.route.rule
-    return not is_ours or await context.may_split()
+    """Say whether a bill that a run has pushed may have more documents than a look shows."""
+    return not await context.is_of_rule(run) or await context.may_split()
 
 
 def _refused_for_ever(

@@ -21,7 +21,7 @@ from k3push.core.pacing.time_left import TimeLeft
 from k3push.core.progress_rate import ProgressRate, done_of
 from k3push.ports import Clock, Commanded, Ledger
 from k3push.runs.control import Orders, orders_of
-from k3push.runs.find import living_beside
+from k3push.runs.find import is_under_way, living_beside
 from k3push.runs.outcome import NOT_FOLLOWED, Followed, followed_of
 from k3push.runs.request_stages import is_asked_for
 from k3push.web.access import Log
@@ -92,8 +92,7 @@ class Eye:
         """Return how a run stands now."""
         counts = await self._ledger.counts(run.id)
         followed = await followed_of(self._ledger, run, at_a_glance=True)
-        # An ending is cleared when an execution begins, so one that is there says enough.
-        alive = run.exit is None and await self._ledger.is_alive(run.id)
+        alive = await is_under_way(self._ledger, run)
         if not alive:
             self._courses.pop(run.id, None)
             waits = run.exit is None and await living_beside(self._ledger, run) is not None

@@ -46,7 +46,7 @@ from k3push.web.request_origin import (
     origin_of_selection,
     to_be_approved,
 )
-from k3push.web.request_work import Reading
+from k3push.web.request_plan import Reading
 from k3push.web.roles import is_one_person
 from k3push.web.uploads import MOST_UPLOAD_BYTES, Upload, keep
 from k3push.wiring.inbox import digest_now

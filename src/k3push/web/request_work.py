@@ -7,16 +7,13 @@ the command line: each request has an executor of its own, whose stop is that of
 
 from __future__ import annotations
 
-import secrets
 import traceback
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 import anyio
@@ -24,64 +21,43 @@ from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from k3push.adapters.job_files import JobFileError
-from k3push.adapters.job_files.untrusted_files import Strange
-from k3push.adapters.plan_file import PlanFileError, read_plan, sha256_of
+from k3push.adapters.plan_file import PlanFileError
 from k3push.config.setting_errors import SettingsError
 from k3push.config.settings import Settings
-from k3push.core.advice.diagnosis import shape_of
 from k3push.core.model import Run, RunId
 from k3push.core.pacing.window import Window
-from k3push.core.plan import Totals
 from k3push.core.remark import kind_and_words, remark
 from k3push.ports import Clock, Ledger, LedgerLostError, OtherSpellingError, RunIsAliveError
-from k3push.runs.create import Asked, survey, take_up_list
+from k3push.runs.create import Asked, survey
 from k3push.runs.execute import Only
 from k3push.runs.find import is_unfinished
 from k3push.runs.problem import Problem, innermost
-from k3push.runs.program_events import (
-    FAILED,
-    NEEDS_PERSON,
-    PLANNED,
-    announce,
-    told_of,
-    types_of,
-)
-from k3push.runs.program_requests import listed_in, note_accepted, run_of
+from k3push.runs.program_events import FAILED, NEEDS_PERSON, PLANNED, announce, told_of, types_of
 from k3push.runs.program_tokens import is_program
 from k3push.runs.request_stages import (
-    Act,
     Kind,
     OvertakenError,
     Request,
     Stage,
     find_request,
     move,
-    note_act,
     push_of,
     requests,
 )
 from k3push.runs.shared_stop import SharedStop
-from k3push.runs.stop import Cause, Stop
+from k3push.runs.stop import Cause
 from k3push.runs.wakeup import Wakeup
 from k3push.web.access import Log
 from k3push.web.places import Lane, Lanes
-from k3push.web.request_origin import (
-    file_of,
-    is_approved_ahead,
-    is_selected,
-    reading_of,
-    schedule_of,
-)
+from k3push.web.request_origin import is_approved_ahead, schedule_of
+from k3push.web.request_plan import LookAhead, Reading, plan_of
+from k3push.web.request_runs import runs_of
 from k3push.web.timetable import Timetable
 from k3push.web.webhook_delivery import Messenger
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.executor import Executor, RunOptions
-from k3push.wiring.inbox import strange_of
 from k3push.wiring.job_lists import JobOptions, opened_jobs, routes_of
 from k3push.wiring.line_observer import LineObserver
-from k3push.wiring.planning import check_plan, take_up, write_plan
-from k3push.wiring.preview import Preview
-from k3push.wiring.selected_bills import LIST, Selector
 from k3push.wiring.shared_login import KeptAccess
 from k3push.words.language import Say
 
@@ -90,9 +66,6 @@ WAIT_S = 30.0
 
 MOST_AHEAD = 8
 """Requests of programs that wait for a lane and are no longer in the ledger alone."""
-
-MOST_REASONS = 50
-MOST_SKIPPED = 20
 
 
 _ONLY = {Kind.SETTLE: Only.SETTLE, Kind.FOLLOW: Only.FOLLOW}
@@ -123,48 +96,21 @@ MakeExecutor = Callable[[Settings, RunOptions, LineObserver, Say, SharedStop], E
 
 
 @dataclass(slots=True)
-class Reading:
-    """How far a look ahead is. Fulfils `wiring.preview.Reading`."""
-
-    total: int = 0
-    done: int = 0
-    waits: str = ""
-
-    def add(self, count: int) -> None:
-        """So many lines more were seen."""
-        self.done += count
-        self.waits = ""
-
-    def waiting(self, why: str, seconds: float) -> None:  # noqa: ARG002  # the page shows why
-        """Some look is put off."""
-        self.waits = why
-
-
-@dataclass(slots=True)
 class _Work:
     """What is being done about one request.
 
     Attributes:
-        pick: Ends the selecting of bills.
+        ahead: How its plan comes on.
         again: It has moved on meanwhile, and is to be looked at once more.
     """
 
     fate: SharedStop = field(default_factory=SharedStop)
-    pick: Stop = field(default_factory=Stop)
-    look: Stop = field(default_factory=Stop)
-    reading: Reading = field(default_factory=Reading)
+    ahead: LookAhead = field(default_factory=LookAhead)
     again: bool = False
 
     def begin_anew(self) -> None:
         """Forget what has ended the last try: nothing that it was stopped by stops the next."""
-        self.fate, self.pick, self.look = SharedStop(), Stop(), Stop()
-        self.reading = Reading()
-
-    def end_looking(self, cause: Cause, why: str) -> None:
-        """Look no further."""
-        for stop in (self.pick, self.look):
-            stop.ask(cause, why)
-            stop.scope.cancel()
+        self.fate, self.ahead = SharedStop(), LookAhead()
 
 
 class Workshop:
@@ -298,17 +244,17 @@ class Workshop:
     def reading(self, request: Request) -> Reading | None:
         """Say how far the look ahead of a request is; None where nobody looks."""
         work = self._works.get(request.id)
-        return work.reading if work and request.stage is Stage.PLANNING else None
+        return work.ahead.reading if work and request.stage is Stage.PLANNING else None
 
     def give_up(self, request: Request) -> None:
         """End the look ahead of a request that was withdrawn."""
         if work := self._works.get(request.id):
-            work.end_looking(Cause.CONTROL, request.by)
+            work.ahead.end(Cause.CONTROL, request.by)
 
     def drain(self) -> None:
         """Begin nothing any more; what is on its way is waited for. Again: end at once."""
         for work in self._works.values():
-            work.end_looking(Cause.INTERRUPTED, "serve")
+            work.ahead.end(Cause.INTERRUPTED, "serve")
             if self.draining:
                 work.fate.cut_short()
             else:
@@ -494,93 +440,23 @@ class Workshop:
 
     async def _plan(self, ledger: Ledger, request: Request, work: _Work) -> None:
         executor = await self._executor(work.fate, request)
-        previewer = executor.previewer(ledger)
-        how = reading_of(request)
-        path = Path(request.jobs[0])
-        notes: list[str] = []
-        if is_selected(request):
-            # Another server may select as well, a moment later, and find other bills.
-            path = path.with_name(f"{Path(LIST).stem}-{secrets.token_hex(4)}{path.suffix}")
-            notes = await self._select(ledger, executor, path, how, work)
-            if self.draining:
-                return  # the next server plans it
-        lists = [str(path), *request.jobs[1:]]
-        # Another server may plan it as well: of both plans, one is kept, and is not written over.
-        folder = self.lists / request.id / secrets.token_hex(4)
-        await anyio.Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
-        skipped: list[str] = []
-
-        def warn(_: str, /, **facts: object) -> None:
-            skipped.append(str(facts["what"]))
-
-        strange: Mapping[str, Strange] = {}
-        if schedule_of(request) and not is_selected(request):
-            file = file_of(request)
-            strange = strange_of(
-                lists, self.settings.folder, file.digest if file is not None else ""
-            )
-        with opened_jobs(lists, how, warn, strange) as jobs:
-            lines = await survey(jobs)
-            if not lines:
-                raise Problem(remark("notice.empty_job", job=", ".join(lists)))
-            routes = routes_of(executor.settings, how, lines)
-            work.reading.total = sum(asked.count for asked in lines.values())
-            path = folder / path.with_suffix(".plan.jsonl").name
-            preview, head, sha256 = await write_plan(
-                previewer, jobs, routes, path, work.reading, at=self._clock.now(), stop=work.look
-            )
+        plan = await plan_of(
+            ledger,
+            request,
+            executor,
+            work.ahead,
+            lists=self.lists,
+            clock=self._clock,
+        )
         if self.draining:
             return  # the next server plans it
-        if not sha256:
-            why = "\n".join(remark(f"cause.{c}", why=w) for c, w in preview.stop.causes.items())
-            await self._give_up(ledger, request, why)
+        if isinstance(plan, str):
+            await self._give_up(ledger, request, plan)
             return
-        seen = seen_of(preview) | {
-            "lines": work.reading.total,
-            "skipped": skipped[:MOST_SKIPPED],
-            "skipped_more": max(0, len(skipped) - MOST_SKIPPED),
-            "notes": notes,
-        }
-        digest = await to_thread.run_sync(sha256_of, path)
-        runs = [run.id for run in head.runs]
         await self._announce(ledger, request, [])
-        made = {"jobs": lists, "plan": str(path), "sha256": digest, "seen": seen}
-        await move(ledger, request, Stage.PLANNED, runs=runs, **made)
-        self._log("request.planned", request=request.id, runs=", ".join(runs))
+        await move(ledger, request, Stage.PLANNED, runs=plan.runs, **plan.facts)
+        self._log("request.planned", request=request.id, runs=", ".join(plan.runs))
         work.again = is_approved_ahead(request)
-
-    async def _select(
-        self, ledger: Ledger, executor: Executor, path: Path, how: JobOptions, work: _Work
-    ) -> list[str]:
-        """Write the list of what a route selects; return what a person has to know, as remarks.
-
-        Raises:
-            Problem: The ERP could not be read to the end, or there is no such bill.
-        """
-        settings, notes = executor.settings, list[str]()
-        selector = Selector(
-            settings,
-            executor.entrance,
-            lambda sentence, /, **facts: notes.append(remark(sentence, **facts)),
-        )
-        route = settings.route(how.route)
-        await anyio.Path(path.parent).mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            found = await selector.write(
-                path,
-                route,
-                settings.selection(route),
-                today=self._clock.now().date(),
-                ledger=ledger,
-                stop=work.pick,
-            )
-        except Problem:
-            if not self.draining:
-                raise
-            return []
-        if not found.count:
-            raise Problem(remark("desk.none_selected", route=route.name))
-        return notes
 
     # -- executing ----------------------------------------------------------------------------
 
@@ -589,7 +465,7 @@ class Workshop:
     ) -> None:
         executor = await self._executor(work.fate, request)
         only = _ONLY.get(request.kind)
-        runs = await self._runs(ledger, request, executor.settings)
+        runs = await runs_of(ledger, request, executor.settings, self._clock)
         # A document that was refused a step leaves its run finished, and is looked at again.
         every = only is Only.FOLLOW
         left = [run for run in runs if every or await is_unfinished(ledger, run)]
@@ -637,70 +513,3 @@ class Workshop:
             waiting.start_soon(until_drained)
             await self._hand_over(request, sizes)
             waiting.cancel_scope.cancel()
-
-    async def _runs(self, ledger: Ledger, request: Request, settings: Settings) -> list[Run]:
-        """Return the runs of a request, those of a plan written down if they are not yet."""
-        there = [await ledger.run(run) for run in request.runs]
-        found = [run for run in there if run is not None]
-        if len(found) == len(there) and all(run.whole for run in found):
-            await self._note_taken(ledger, request)
-            return found
-        if request.kind is not Kind.PUSH:
-            raise Problem(remark("error.no_run", run=", ".join(request.runs)))
-        if not request.plan:
-            await note_accepted(ledger, request)
-            wanted = run_of(request, settings.erp.acct_id, settings.route(request.route))
-            return [await take_up_list(ledger, wanted, listed_in(request))]
-        path = Path(request.plan)
-        if await to_thread.run_sync(sha256_of, path) != request.sha256:
-            raise Problem(remark("plan.refused.edited", path=path))
-        plan = await to_thread.run_sync(read_plan, path)
-        await check_plan(settings, plan.head, path)
-        runs = await take_up(ledger, plan, path, self._clock)
-        await self._note_taken(ledger, request)
-        approved_at = datetime.fromisoformat(request.approved_at)
-        for run in runs:
-            acts = (
-                Act(request.at, run.id, request.by, "planned", request.id),
-                Act(approved_at, run.id, request.approved_by, "approved", request.id),
-            )
-            for nth, act in enumerate(acts):
-                await note_act(ledger, act, f"{run.id} {nth}")
-        return runs
-
-    async def _note_taken(self, ledger: Ledger, request: Request) -> None:
-        """Write down that runs have the numbers of a folder's file, which is pushed once."""
-        if (file := file_of(request)) is not None:
-            await ledger.take(file, request.runs[0])
-
-
-def seen_of(preview: Preview) -> dict[str, Any]:
-    """Return what a plan comes to, for people, by route."""
-    return {
-        "routes": [
-            {
-                "name": name,
-                "source": route.source,
-                "target": route.target,
-                "blind": name in preview.one_by_one,
-                "fates": {fate.value: count for fate, count in preview.totals[name].fates.items()},
-                "repeats": preview.totals[name].repeats,
-                "to_send": preview.totals[name].to_send,
-                "chunks": preview.chunks(name),
-                "seconds": preview.seconds(name),
-                "reasons": [
-                    {"reason": reason, "count": count}
-                    for reason, count in _shapes(preview.totals[name]).most_common(MOST_REASONS)
-                ],
-            }
-            for name, route in preview.routes.items()
-        ]
-    }
-
-
-def _shapes(totals: Totals) -> Counter[str]:
-    """Count reasons without what differs from bill to bill."""
-    shapes: Counter[str] = Counter()
-    for reason, count in totals.reasons.items():
-        shapes[shape_of(reason)] += count
-    return shapes

@@ -28,7 +28,7 @@ from k3push.core.remark import remark
 from k3push.ports import Ledger, LedgerLostError, RunIsAliveError, Watch
 from k3push.reporting.results import clusters_of, read_causes, write_results
 from k3push.runs.context import PushLimits, SettleTimes
-from k3push.runs.control import is_paused, left_to_another
+from k3push.runs.control import left_to_another
 from k3push.runs.create import scope_of
 from k3push.runs.execute import Execution, Only, execute
 from k3push.runs.outcome import Ending, Exit, ending_of, followed_of
@@ -207,13 +207,10 @@ class Executor:
                     endings.append(await self.execute(ledger, run, only=only))
             except RunIsAliveError as error:
                 # Somebody has taken it up since the one before it ended.
+                why = await left_to_another(ledger, run.id)
                 if not endings:
-                    raise Problem(await left_to_another(ledger, run.id)) from error
-                warn = self.observer.warn
-                if is_paused(await ledger.commands(run.id)):
-                    warn("error.run_paused", run=run.id)
-                else:
-                    warn("error.run_alive", run=run.id)
+                    raise Problem(why) from error
+                self.observer.warn("warning.left_to_another", why=why)
                 endings.append(await self.ending_now(ledger, run, Stop()))
         return endings
 

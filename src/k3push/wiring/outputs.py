@@ -34,6 +34,7 @@ def check_output(
     may_be_plan: bool = False,
     is_kept: bool = False,
     may_be_stdout: bool = False,
+    is_text: bool = True,
     option: str = "",
 ) -> None:
     """See that writing a file takes nothing of ours away; links and letter case hide nothing.
@@ -45,17 +46,20 @@ def check_output(
         may_be_plan: Whether a plan that is there may be replaced.
         is_kept: It is read from its place later, so that no stream will do.
         may_be_stdout: Whether `-` is standard output; else no file is called so.
+        is_text: It can be read on a terminal.
         option: The option or the setting that names the file, where it is not the only one.
 
     Raises:
         Problem: It would, or no file can have that name.
     """
     place = f"{option} {path}".strip()
-    if path == STANDARD_OUTPUT:
-        if may_be_stdout:
-            return
+    if path == STANDARD_OUTPUT and not may_be_stdout:
         raise Problem(remark("output.no_stdout", path=place))
     try:
+        if not is_text and named(path).is_terminal:
+            raise Problem(remark("output.is_terminal", path=place))
+        if path == STANDARD_OUTPUT:
+            return
         if not path.name or path.is_dir():
             raise Problem(remark("output.is_folder", path=place))
         if named(path).is_stream and is_kept:

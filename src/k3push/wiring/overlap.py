@@ -12,6 +12,7 @@ from k3push.core.model import RunId
 from k3push.core.remark import remark
 from k3push.ports import Ledger
 from k3push.runs.control import is_paused
+from k3push.runs.find import is_under_way
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
 
@@ -65,6 +66,6 @@ async def _give_way(
 
 async def _under_way(ledger: Ledger, scopes: Collection[str]) -> RunId | None:
     for run in await ledger.runs(undone=True):
-        if run.scope in scopes and run.exit is None and await ledger.is_alive(run.id):
+        if run.scope in scopes and await is_under_way(ledger, run):
             return run.id
     return None

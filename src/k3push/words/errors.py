@@ -103,6 +103,10 @@ WORDS = {
         "{path}: a device, pipe or socket, which keeps no file; name a file",
         "{path}：这是设备、管道或套接字，不能保存文件；请指定文件",
     ),
+    "output.is_terminal": (
+        "{path} is a terminal, and no such file can be read on one; name a file",
+        "{path}：这是终端，无法显示此格式；请指定文件",
+    ),
     "output.no_stdout": (
         "{path}: this does not go to standard output; name a file",
         "{path}：此项不能写到标准输出；请指定文件",

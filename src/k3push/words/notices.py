@@ -38,6 +38,7 @@ WORDS = {
         "warning: erp.verify = false: the ERP's certificate is not checked",
         "警告：erp.verify = false：不验证 ERP 的证书",
     ),
+    "warning.left_to_another": ("{why}", "{why}"),
     "warning.past_flows": (
         "warning: route {route}: verify_flow = false: documents are approved past running approval flows, which then never end",
         "警告：路线 {route}：verify_flow = false：将越过运行中的审批流直接审核，这些审批流将无法正常结束",

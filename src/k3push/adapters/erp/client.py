@@ -1,14 +1,14 @@
 """One user of the ERP, over HTTP: every look that the use cases ask for, and the turn to send.
 
 A look is told here in the words of the ports: which form, which fields and filter, and what the
-rows mean. How rows are read whole is in `form_rows`, how a call is made under a session in `calls`,
-how a request travels in `carrier`, and where to in `endpoint`.
+rows mean. How rows are read whole is in `form_rows`, what links between documents tell in
+`link_queries`, how a call is made under a session in `calls`, how a request travels in `carrier`,
+and where to in `endpoint`.
 """
 
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import (
     AsyncIterator,
     Awaitable,
@@ -24,12 +24,11 @@ from datetime import date
 from types import TracebackType
 from typing import Self, TypeVar
 
-import anyio
-
-from k3push.adapters.erp.calls import Calls, as_failed, of_place
+from k3push.adapters.erp.calls import Calls, as_failed
 from k3push.adapters.erp.carrier import NewTransport
 from k3push.adapters.erp.endpoint import Endpoint
 from k3push.adapters.erp.form_rows import FormRows, Rows
+from k3push.adapters.erp.link_queries import LinkQueries
 from k3push.adapters.erp.rate_limit import RateLimit
 from k3push.core.model import (
     BillNumber,
@@ -39,7 +38,6 @@ from k3push.core.model import (
     Sighting,
     Source,
     Standing,
-    id_in,
     number_in,
 )
 from k3push.core.pacing.chunking import split
@@ -53,17 +51,8 @@ from k3push.core.protocol.conversion_rules import (
     read_rules,
     rule_fields,
 )
-from k3push.core.protocol.links import (
-    FormEntry,
-    LinkRow,
-    any_link_fields,
-    link_fields,
-    target_entry,
-)
-from k3push.core.protocol.logins import (
-    AccountSet,
-)
-from k3push.core.protocol.pairs import Ground
+from k3push.core.protocol.links import FormEntry, LinkRow, link_fields
+from k3push.core.protocol.logins import AccountSet
 from k3push.core.protocol.selection import (
     SelectedPage,
     Selection,
@@ -72,22 +61,17 @@ from k3push.core.protocol.selection import (
     selection_fields,
     selection_filter,
 )
-from k3push.core.safety.evidence import NO_RIGHT
+from k3push.core.protocol.sightings import sighting
 from k3push.core.safety.matching import MOST_NUMBERS, assign, questions
 from k3push.ports import (
-    BELIEVED_AFTER_S,
     LAST_BELIEVED_AFTER_S,
     LoginRefusedError,
     LookFailedError,
     LookRefusedError,
     Turn,
-    ask_again_in_s,
 )
 
 T = TypeVar("T")
-
-# The sources of a document whose lines tell none.
-UNTOLD = frozenset({""})
 
 
 class ErpClient:
@@ -112,7 +96,7 @@ class ErpClient:
         self._user = site.user
         self._calls = Calls(site, turns or RateLimit(lambda: 0), now_s, transport)
         self._forms = FormRows(self._calls)
-        self._without_links: set[tuple[str, ...]] = set()
+        self._links = LinkQueries(self._forms)
 
     async def __aenter__(self) -> Self:
         """Return itself."""
@@ -253,7 +237,7 @@ class ErpClient:
             dict.fromkeys(map(number_in, numbers)), lambda asked: self._ask_targets(route, asked)
         )
         each = {bill: bill_rows.each_once(found.get(number_in(bill), ())) for bill in numbers}
-        return _sighting(each, self._user)
+        return sighting(each, self._user)
 
     async def linked_targets_of(
         self,
@@ -263,67 +247,17 @@ class ErpClient:
         by_all: bool = False,  # noqa: ARG002  # one user is all there are
     ) -> Sighting | None:
         """Ask the target form's links for documents of bills by their ids."""
-        if not link_fields(route) or _links_of(route) in self._without_links:
+        found = await self._links.of_bills(route, ids)
+        if found is None:
             return None
-        # A bill that got another number may be asked for by both.
-        by_id: defaultdict[str, list[BillNumber]] = defaultdict(list)
-        for number, id_ in ids.items():
-            by_id[id_].append(number)
-        found: dict[BillNumber, list[LinkedTarget]] = {}
-        for asked in split(list(by_id), MOST_NUMBERS):
-            links = await self._ask_links_again(route, asked)
-            if links is None:
-                self._without_links.add(_links_of(route))
-                return None
-            for source_id, linked in links:
-                for number in by_id.get(source_id, ()):
-                    found.setdefault(number, []).append(linked)
-        seen = _sighting(found, self._user, by_link=True)
+        seen = sighting(found, self._user, by_link=True)
         ours = (*seen.targets.values(), *seen.cancelled.values())
         shown = frozenset(target.id for targets in ours for target in targets)
         return replace(seen, linked=frozenset(ids), by_link=shown)
 
     def believe_links(self, route: Route) -> None:
         """Take for known that a route's links can be queried: another user has done it."""
-        self._without_links.discard(_links_of(route))
-        self._forms.believe(route.target, link_fields(route))
-
-    async def _ask_links_again(
-        self, route: Route, ids: Sequence[str]
-    ) -> list[tuple[str, LinkedTarget]] | None:
-        """Ask the links for bills; None where the site refuses these fields, and again later.
-
-        Where nothing else tells of documents, that is asked for longer.
-        """
-        long_s = BELIEVED_AFTER_S if route.source_number_field else LAST_BELIEVED_AFTER_S
-        refused_s: float | None = None
-        while True:
-            try:
-                return await self._ask_links(route, ids)
-            except LookRefusedError as refusal:
-                fields = link_fields(route)
-                if refusal.code == NO_RIGHT or self._forms.has(route.target, fields):
-                    raise
-                named = bill_rows.field_named_in(str(refusal), fields)
-                if not named and not await self._forms.lacks(route.target, fields[0]):
-                    raise
-                refused_s = anyio.current_time() if refused_s is None else refused_s
-                wait_s = ask_again_in_s(anyio.current_time() - refused_s, long_s)
-                if not wait_s:
-                    return None
-                await anyio.sleep(wait_s)
-
-    async def _ask_links(self, route: Route, ids: Sequence[str]) -> list[tuple[str, LinkedTarget]]:
-        asked = [*bill_rows.TARGET_FIELDS, bill_rows.CANCEL_STATUS, *link_fields(route)]
-        fields, rows = await self._forms.without_lacking(
-            route.target,
-            lambda lacking: without(asked, lacking),
-            [bill_rows.CANCEL_STATUS],
-            wire.whole_numbers_in(link_fields(route)[0], ids),
-            by_name=True,
-        )
-        with as_failed(route.target):
-            return bill_rows.read_links(rows, fields, route)
+        self._links.believe(route)
 
     async def entries_of(self, form: str) -> Sequence[FormEntry]:
         """Ask for the tables of a form."""
@@ -333,42 +267,21 @@ class ErpClient:
 
     async def newest_links(self, route: Route) -> Sequence[LinkRow]:
         """Return the links of the newest documents, in the route's entry."""
-        fields = [wire.ID, *any_link_fields(route)]
-        try:
-            page = await self._forms.page(
-                route.target, fields, "", start=0, limit=wire.NEWEST, order=wire.NEWEST_FIRST
-            )
-        except LookRefusedError as refusal:
-            # An exception may pass; that a form lacks links is said of them alone, each time.
-            if refusal.definite or refusal.code == NO_RIGHT:
-                raise
-            named = bill_rows.field_named_in(str(refusal), fields)
-            if named or await self._forms.lacks(route.target, fields[1]):
-                raise LookRefusedError(str(refusal), code=refusal.code) from refusal
-            raise LookFailedError(of_place(route.target, refusal)) from refusal
-        with as_failed(route.target):
-            return bill_rows.read_link_rows(page)
+        return await self._links.newest(route)
 
     async def linked_sources(self, route: Route) -> Sequence[BillNumber]:
         """Return the bills of the source form that the newest documents' links name."""
-        fields = link_fields(route)
-        if not fields or _links_of(route) in self._without_links:
+        ids = await self._links.newest_sources(route)
+        if not ids:
             return []
-        asked = [*bill_rows.TARGET_FIELDS, *fields]
-        page = await self._forms.page(
-            route.target, asked, "", start=0, limit=wire.NEWEST, order=wire.NEWEST_FIRST
-        )
-        with as_failed(route.target):
-            ids = {source_id for source_id, _ in bill_rows.read_links(page, asked, route)} - {
-                "",
-                "0",
-            }
-            if not ids:
-                return []
-            rows = await self._forms.whole(
-                route.source, [wire.BILL_NO, wire.ID], wire.whole_numbers_in(wire.ID, sorted(ids))
-            )
-            return [each.number for each in bill_rows.read_sources(rows, [wire.BILL_NO, wire.ID])]
+        fields = [wire.BILL_NO, wire.ID]
+        rows = await self._forms.whole(route.source, fields, wire.whole_numbers_in(wire.ID, ids))
+        with as_failed(route.source):
+            return [each.number for each in bill_rows.read_sources(rows, fields)]
+
+    async def links_of(self, route: Route, ids: Collection[str]) -> Sequence[LinkRow]:
+        """Return the links of some documents to bills of any form."""
+        return await self._links.of_documents(route, ids)
 
     async def newest_of(self, route: Route) -> Sequence[tuple[str, BillNumber]]:
         """Return the newest documents, and what each line names as its source."""
@@ -387,23 +300,6 @@ class ErpClient:
                 (wire.name_in(row[0]), BillNumber("".join(map(wire.name_in, row[1:]))))
                 for row in rows
             ]
-
-    async def links_of(self, route: Route, ids: Collection[str]) -> Sequence[LinkRow]:
-        """Return the links of some documents to bills of any form."""
-        if not target_entry(route) or _links_of(route) in self._without_links:
-            return []
-        fields = [wire.ID, *any_link_fields(route)]
-        links: list[LinkRow] = []
-        for asked in split(list(ids), MOST_NUMBERS):
-            try:
-                rows = await self._forms.whole(
-                    route.target, fields, wire.whole_numbers_in(wire.ID, asked)
-                )
-            except LookRefusedError:
-                return []
-            with as_failed(route.target):
-                links += bill_rows.read_link_rows(rows)
-        return links
 
     async def standings_of(self, route: Route, ids: Collection[str]) -> Mapping[str, Standing]:
         """Ask the target form for documents by their ids."""
@@ -535,7 +431,7 @@ class ErpClient:
     async def _ask_targets(
         self, route: Route, numbers: Sequence[BillNumber]
     ) -> list[tuple[BillNumber, LinkedTarget]]:
-        links = link_fields(route) if _links_of(route) in self._without_links else []
+        links = link_fields(route) if self._links.are_refused(route) else []
         fields, rows = await self._forms.without_lacking(
             route.target,
             lambda lacking: bill_rows.target_fields(route, [*lacking, *links]),
@@ -578,51 +474,3 @@ class _Turn:
     ) -> Exchange:
         """Make one call that writes, at most once, and say what came back."""
         return await self.send(operation, form, data, held_back)
-
-
-def _sighting(
-    found: Mapping[BillNumber, Sequence[LinkedTarget]],
-    user: str,
-    *,
-    by_link: bool = False,
-) -> Sighting:
-    """Sort what a look has found; documents of another source form are none of ours.
-
-    Nor are those that a link shows to be of another bill than the one which was asked for by its
-    id. Where nothing but links was asked, all are of their bills.
-    """
-    targets, cancelled, shared, denied = {}, {}, {}, {}
-    thin: set[str] = set()
-    sources: dict[str, frozenset[str]] = {}
-    for bill, linked in found.items():
-        id_ = "" if by_link else id_in(bill)
-        alike = [each for each in linked if each.ground > Ground.DENIED]
-        ours = [each for each in alike if not id_ or each.may_be_of(id_)]
-        there = [each for each in ours if not each.cancelled]
-        if mine := tuple(each.target for each in there if not id_ or each.is_of(id_)):
-            targets[bill] = mine
-        if unclear := tuple(each.target for each in there if id_ and not each.is_of(id_)):
-            shared[bill] = unclear
-        rest = [each for each in linked if each.ground is Ground.DENIED and not each.cancelled]
-        if rest:
-            denied[bill] = tuple(each.target for each in rest)
-        for each in ours:
-            if each.sources != UNTOLD:
-                sources[each.target.id] = sources.get(each.target.id, frozenset()) | each.sources
-        if gone := tuple(each.target for each in ours if each.cancelled):
-            cancelled[bill] = gone
-        thin |= {each.target.id for each in ours if each.ground is Ground.NUMBER}
-    return Sighting(
-        targets,
-        frozenset({user}),
-        cancelled,
-        thin=frozenset(thin),
-        shared=shared,
-        denied=denied,
-        sources=sources,
-    )
-
-
-def _links_of(route: Route) -> tuple[str, ...]:
-    """Name the links of a route: another route's entry of the same form may have none."""
-    return (route.target, *link_fields(route))

@@ -13,7 +13,7 @@ from k3push.core.model import Run
 from k3push.core.remark import remark
 from k3push.ports import Commanded, Ledger
 from k3push.runs.control import command, hindrance
-from k3push.runs.find import find_run, living_beside
+from k3push.runs.find import find_run, is_under_way, living_beside
 from k3push.runs.outcome import Exit
 from k3push.runs.problem import Problem
 from k3push.runs.request_stages import Act, note_act
@@ -64,8 +64,7 @@ async def _run_meant(ledger: Ledger, name: str | None) -> Run:
         Problem: There is none, or several are under way.
     """
     if name is None:
-        open_runs = [run for run in await ledger.runs(undone=True) if run.exit is None]
-        alive = [run for run in open_runs if await ledger.is_alive(run.id)]
+        alive = [run for run in await ledger.runs(undone=True) if await is_under_way(ledger, run)]
         if len(alive) > 1:
             raise Problem(remark("control.several", runs=", ".join(run.id for run in alive)))
         if alive:

@@ -38,8 +38,10 @@ async def export(
 ) -> Exit:
     """Write the rows of a run to a file; without a *form*, the file's extension says which."""
     settings = load_settings(config)
-    check_output(output, settings=[settings], may_be_stdout=True)
-    table = _table(form, output)
+    kind = form or output.suffix.lower()[1:]
+    is_text = kind not in {"xlsx", "parquet"}
+    check_output(output, settings=[settings], may_be_stdout=True, is_text=is_text)
+    table = _table(kind)
     async with ledger_of(settings) as ledger:
         run = await _whole_run(ledger, name, settings)
         check_output(output, jobs=jobs_of(run), may_be_stdout=True)
@@ -88,9 +90,9 @@ async def _whole_run(ledger: Ledger, name: str | None, settings: Settings) -> Ru
     return run
 
 
-def _table(form: FileFormat | None, output: Path) -> Form:
+def _table(kind: str) -> Form:
     """Return what writes a format; those that need a library of their own are imported here."""
-    match form or output.suffix.lower()[1:]:
+    match kind:
         case "jsonl":
             return jsonl_table
         case "xlsx":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from k3push.core.advice.diagnosis import advise, code_of, code_of_step
 from k3push.core.model import Run
 from k3push.core.safety.document_steps import FOR_PERSON
-from k3push.runs.find import needs_person
+from k3push.runs.find import is_under_way, needs_person
 from k3push.runs.outcome import Exit, followed_of
 from k3push.runs.request_stages import Request, Stage, is_asked_for
 from k3push.runs.row_pages import FollowedRow
@@ -60,8 +60,7 @@ async def push_as(caller: Caller, request: Request) -> shapes.Push:
 
 
 async def _state_of(caller: Caller, run: Run, state: shapes.PushState) -> shapes.PushState:
-    # An ending is cleared when an execution begins, so one that is there says enough.
-    if run.exit is None and await caller.ledger.is_alive(run.id):
+    if await is_under_way(caller.ledger, run):
         return "running"
     if state == "accepted" and run.exit not in {None, Exit.STOPPED}:
         return "running"  # people are told of its end at this moment

@@ -1,0 +1,246 @@
+"""Reads of the memory ledger: rows, what runs have made of bills, attempts and notes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import chain, islice
+
+from k3push.adapters.ledger import rules
+from k3push.adapters.ledger.memory.rows import RunRows, documents_of, intents, of_scope
+from k3push.adapters.ledger.memory.store_view import StoreView
+from k3push.core.model import PARTLY, TWIN, BillNumber, Repeat, Row, RunId, State, id_in, number_in
+from k3push.core.safety import legal_moves
+from k3push.ports import AttemptRecord, LatelySent, Made, Note
+
+
+class ReadVerbs(StoreView):
+    """The verbs that read numbers and what was done about them."""
+
+    async def repeats(self, run: RunId) -> Sequence[Repeat]:
+        """Return all repeats of a run in the order of their lines."""
+        rows = await self._rows_of_run(run)
+        return [rows.repeat_at(place) for place in sorted(rows.repeats)]
+
+    async def rows(
+        self,
+        run: RunId,
+        *,
+        states: Collection[State] = (),
+        after: int = 0,
+        limit: int = 1000,
+    ) -> Sequence[Row]:
+        """Return a page of rows in the order of the job files."""
+        rows = await self._rows_of_run(run)
+        page: list[Row] = []
+        for place in range(after + 1, rows.listed + 1):
+            if len(page) == limit:
+                break
+            row = rows.rows.get(place)
+            if row and (not states or row.state in states):
+                page.append(row)
+        return page
+
+    async def counts(self, run: RunId) -> Mapping[State, int]:
+        """Count the rows of each state."""
+        return (await self._rows_of_run(run)).counts()
+
+    async def target_count(self, run: RunId) -> int:
+        """Count the documents that the rows of a run name."""
+        rows = self._known(await self._turn(), run).rows.values()
+        return len({target.id for row in rows for target in row.targets})
+
+    async def rows_of(self, number: BillNumber) -> Sequence[tuple[RunId, Row]]:
+        """Return the rows of one number in all runs, by either spelling."""
+        return [
+            (rows.run.id, row) for rows in await self._oldest_first() for row in rows.called(number)
+        ]
+
+    async def find_rows(
+        self, words: str, *, remarks: Collection[str] = (), limit: int = 100
+    ) -> Sequence[tuple[RunId, Row]]:
+        """Return rows that hold a text, the newest run first."""
+        runs = reversed(await self._oldest_first())
+        found = (
+            (rows.run.id, row)
+            for rows in runs
+            for _, row in sorted(rows.rows.items())
+            if _holds(row, words, remarks)
+        )
+        return list(islice(found, limit))
+
+    async def runs_holding(self, words: str, *, remarks: Collection[str] = ()) -> set[RunId]:
+        """Return the runs of all rows that hold a text."""
+        return {
+            rows.run.id
+            for rows in await self._oldest_first()
+            if any(_holds(row, words, remarks) for row in rows.rows.values())
+        }
+
+    async def made_of(
+        self, run: RunId, bills: Mapping[BillNumber, str]
+    ) -> Mapping[BillNumber, Made]:
+        """Return what others than a run's rows of bills have made of them, the latest of each."""
+        store = await self._turn()
+        mine = self._known(store, run)
+        own = {bill: mine.rows.get(mine.bills.get(bill, 0)) for bill in bills}
+        rows = {bill: row.source_id if row else "" for bill, row in own.items()}
+        ids = {bill: id_ or id_in(bill) or rows[bill] for bill, id_ in bills.items()}
+        runs = of_scope(store, mine.run.scope)
+        return _made_in(runs, ids, legal_moves.SENT_BEFORE, but=mine)
+
+    async def made_in(
+        self, scope: str, bills: Mapping[BillNumber, str], *, or_found: bool = False
+    ) -> Mapping[BillNumber, Made]:
+        """Return what the runs of a scope have made of bills, the latest of each."""
+        store = await self._turn()
+        if not rules.is_of_account(scope, self._account):
+            return {}
+        found = {State.ALREADY} if or_found else frozenset[State]()
+        return _made_in(of_scope(store, scope), bills, legal_moves.SENT_BEFORE | found)
+
+    async def made_of_namesakes(
+        self, scope: str, bills: Collection[BillNumber]
+    ) -> Mapping[BillNumber, frozenset[str]]:
+        """Return ids of documents that runs of a scope have made of other bills of a number."""
+        store = await self._turn()
+        if not rules.is_of_account(scope, self._account):
+            return {}
+        found = {
+            bill: frozenset(
+                target.id
+                for rows in of_scope(store, scope)
+                for row in rows.of_number(number_in(bill))
+                if not rules.may_be_one(id_in(bill), row.source_id)
+                and row.state in legal_moves.SENT_BEFORE
+                for target in row.targets
+            )
+            for bill in bills
+        }
+        return {bill: ids for bill, ids in found.items() if ids}
+
+    async def made_by(
+        self, run: RunId, sender: str | None = None, *, limit: int = 20
+    ) -> Sequence[Made]:
+        """Return the newest rows of the scope that name documents."""
+        store = await self._turn()
+        runs = reversed(of_scope(store, self._known(store, run).run.scope))
+        found = chain.from_iterable(documents_of(store, rows, sender) for rows in runs)
+        return list(islice(found, limit))
+
+    async def fruitful(self, run: RunId, attempts: Collection[int]) -> frozenset[int]:
+        """Return which attempts have made a document of some number."""
+        rows = await self._rows_of_run(run)
+        made = {State.PUSHED, State.DRAFT}
+        found = {rows.attempts[place] for place, row in rows.rows.items() if row.state in made}
+        return frozenset(found.intersection(attempts))
+
+    async def lately_sent(
+        self, run: RunId, bills: Mapping[BillNumber, str], since: datetime
+    ) -> Sequence[LatelySent]:
+        """Return attempts of other runs of a scope that carried bills."""
+        store = await self._turn()
+        scope = self._known(store, run).run.scope
+        others = {rows.run.id: rows for rows in of_scope(store, scope)}
+        del others[run]
+        found = []
+        for kept in store.attempts:
+            intent = kept.attempt.intent
+            if intent.run not in others or intent.began_at < since:
+                continue
+            pairs = [(bill, bill) for bill in bills]
+            for bill, id_ in bills.items():
+                pairs += [(bill, row.bill) for row in others[intent.run].of_source(id_)]
+            if called := rules.called_then(p for p in pairs if p[1] in intent.numbers):
+                found.append(LatelySent(kept, called))
+        return found
+
+    async def twins(self, run: RunId) -> int:
+        """Count the rows whose code is `model.TWIN`."""
+        rows = await self._rows_of_run(run)
+        return sum(row.code == TWIN for row in rows.rows.values())
+
+    async def partly(self, run: RunId) -> int:
+        """Count the rows whose code is `model.PARTLY`."""
+        rows = await self._rows_of_run(run)
+        return sum(row.code == PARTLY for row in rows.rows.values())
+
+    # -- looking back -------------------------------------------------------------------------
+
+    async def attempts_of(self, number: BillNumber) -> Sequence[AttemptRecord]:
+        """Return every attempt that carried a number."""
+        store = await self._turn()
+        return [
+            kept
+            for kept in store.attempts
+            if number in kept.attempt.intent.numbers
+            and self._is_mine(store, kept.attempt.intent.run)
+            and store.runs[kept.attempt.intent.run].run.archive is None
+        ]
+
+    async def notes_of(self, number: BillNumber) -> Sequence[Note]:
+        """Return the notes on a number, the oldest first."""
+        store = await self._turn()
+        return [
+            note for note in store.notes if note.number == number and self._is_mine(store, note.run)
+        ]
+
+    async def attempts_in(
+        self, run: RunId, *, after: int = 0, limit: int = 100
+    ) -> Sequence[AttemptRecord]:
+        """Return a page of the attempts of a run."""
+        store = await self._turn()
+        self._known(store, run)
+        found = (kept for kept in store.attempts[after:] if kept.attempt.intent.run == run)
+        return list(islice(found, limit))
+
+    async def notes_in(self, run: RunId, *, after: int = 0, limit: int = 1000) -> Sequence[Note]:
+        """Return a page of the notes that a run has made."""
+        store = await self._turn()
+        self._known(store, run)
+        return list(islice((note for note in store.notes[after:] if note.run == run), limit))
+
+    async def attempt_count(self, run: RunId) -> int:
+        """Count the attempts of a run."""
+        store = await self._turn()
+        self._known(store, run)
+        return len(intents(store, run))
+
+    async def spans(self, run: RunId) -> Sequence[tuple[datetime, datetime]]:
+        """Return when each recorded attempt of a run began and ended."""
+        store = await self._turn()
+        self._known(store, run)
+        return [
+            (kept.attempt.intent.began_at, kept.ended_at)
+            for kept in store.attempts
+            if kept.ended_at and kept.attempt.intent.run == run
+        ]
+
+
+def _made_in(
+    runs: Iterable[RunRows],
+    bills: Mapping[BillNumber, str],
+    states: Collection[State],
+    *,
+    but: RunRows | None = None,
+) -> dict[BillNumber, Made]:
+    """Return what runs, the oldest first, have made of bills, each with its id or ""."""
+    made: dict[BillNumber, Made] = {}
+    for bill, told in bills.items():
+        id_ = told or id_in(bill)
+        for rows in runs:
+            named = () if rows is but else rows.of_number(number_in(bill))
+            found = {row.place: row for row in (*named, *rows.of_source(id_))}
+            for row in found.values():
+                is_it = rules.may_be_bill(bill, id_, row.bill, row.source_id)
+                if is_it and row.state in states and not (rows is but and row.bill == bill):
+                    of = Made(rows.run.id, bill, row.state, row.targets)
+                    made[bill] = rules.later_of(made.get(bill), of)
+    return made
+
+
+def _holds(row: Row, words: str, remarks: Collection[str]) -> bool:
+    texts = [row.number, row.bill, row.reason]
+    texts += [part for target in row.targets for part in (target.id, target.number)]
+    key, brace, _ = row.reason.partition("{")
+    return any(words.lower() in text.lower() for text in texts) or (bool(brace) and key in remarks)

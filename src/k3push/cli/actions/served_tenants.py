@@ -1,0 +1,297 @@
+"""The tenants that a dashboard shows: read when it begins, and again as their files change.
+
+A file that was named for itself has to be usable. One of a folder that has a fault, or lacks
+something, holds up no other: it is told of, and comes once that is mended.
+"""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio import to_thread
+from rich.console import Console
+
+from k3push.adapters.clock import SystemClock
+from k3push.cli.actions.dashboard_access import roles_of, says_roles_alone
+from k3push.config.real_paths import real
+from k3push.config.setting_errors import SettingsError
+from k3push.config.settings import Settings
+from k3push.config.tenants import Tenant as ConfigTenant
+from k3push.config.tenants import clashes_of, files_of, tenant_of
+from k3push.core.remark import kind_and_words, remark
+from k3push.fleet.queue_place import needs_fleet, needs_shared_ledger, queue_of
+from k3push.ports import Ledger, LedgerLostError
+from k3push.runs.problem import Problem
+from k3push.web.access import Log
+from k3push.web.asgi import Dashboard
+from k3push.web.request_work import HandOver, Workshop
+from k3push.web.tenant_ledgers import Tenant
+from k3push.web.webhook_delivery import Messenger
+from k3push.wiring.config_file import find_config, load_settings
+from k3push.wiring.open_ledger import ledger_of
+from k3push.wiring.webhook_receivers import receivers_of
+from k3push.words.language import Say
+
+if TYPE_CHECKING:
+    from k3push.fleet.queue import Queue
+
+# How often the folder of tenants is looked at.
+FOLDER_LOOK_S = 5.0
+# What a tenant lacks may come without a change of any file, and thousands of files are read then.
+LACKING_LOOK_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFiles:
+    """Where the configurations of tenants are.
+
+    Attributes:
+        named: Files that were named for themselves.
+        folder: A folder of them, or None; without either it is the usual file.
+    """
+
+    named: Sequence[Path]
+    folder: Path | None
+
+    def must_serve(self, path: Path) -> bool:
+        """Say whether a file is one without which nothing is served."""
+        return path in self.named or self.folder is None
+
+    def usable(self, say: Say) -> tuple[list[Settings], list[str]]:
+        """Return the settings of the tenants, and lines about those that are passed over.
+
+        Raises:
+            Problem: There is none, or two have one name.
+            SettingsError: None is usable, or one that was named is not.
+        """
+        found: dict[str, ConfigTenant] = {}
+        left: list[str] = []
+        faults: list[SettingsError] = []
+        for path in self._all():
+            try:
+                found[path.stem] = ConfigTenant(path.stem, load_settings(path))
+            except SettingsError as error:
+                if self.must_serve(path):
+                    raise
+                faults.append(error)
+                left.append(say("worker.faulty", why=error))
+        if not found and faults:
+            raise faults[0]
+        clashes = clashes_of(found)
+        left += [
+            say("fleet.clash", tenant=name, others=", ".join(others))
+            for name, others in clashes.items()
+        ]
+        if found and len(clashes) == len(found):
+            raise Problem(remark("serve.all_clash", names=", ".join(found)))
+        return [each.settings for name, each in found.items() if name not in clashes], left
+
+    def state(self) -> Mapping[Path, tuple[int, int, int]]:
+        """Return what tells whether a file of the folder has changed."""
+        found = {}
+        for path in self._of_folder():
+            with suppress(OSError):
+                stat = path.stat()
+                found[path] = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+        return found
+
+    def _all(self) -> list[Path]:
+        found = [*self.named, *self._of_folder()]
+        if self.folder is not None and not found:
+            raise Problem(remark("serve.no_tenants", folder=self.folder))
+        found = found or [find_config(None)]
+        stems = [path.stem for path in found]
+        for path in found:
+            if stems.count(path.stem) > 1:
+                raise Problem(remark("serve.same_name", name=path.stem, path=path))
+        return found
+
+    def _of_folder(self) -> list[Path]:
+        try:
+            return [] if self.folder is None else files_of(self.folder)
+        except OSError:
+            return []
+
+
+@dataclass(slots=True)
+class ServedTenants:
+    """The tenants while the dashboard is served.
+
+    Attributes:
+        files: Where they are configured.
+        works: What is asked for is executed.
+        queues: Who has workers execute it; None executes it here.
+        told: What was said of files that are passed over.
+        known: The tenants that are shown, by their files.
+        lacking: Tenants that cannot be shown as their files say, since something else is missing.
+    """
+
+    files: ConfigFiles
+    say: Say
+    log: Log
+    works: bool
+    queues: Queues | None
+    told: frozenset[str]
+    known: dict[Path, Tenant] = field(default_factory=dict)
+    lacking: set[Path] = field(default_factory=set)
+    _seen: Mapping[Path, tuple[int, int, int]] = field(default_factory=dict)
+    _resting: set[Path] = field(default_factory=set)
+
+    async def begin(self, settings: Sequence[Settings], errors: Console) -> list[Tenant]:
+        """Show tenants for the first time; one of a folder that lacks something comes later.
+
+        Raises:
+            LedgerLostError: The queue of all of them, or of one that must be served, is away.
+            Problem: Likewise, no worker can share the ledger.
+            SettingsError: Likewise, who is told of pushes cannot be had.
+        """
+        begun: list[Tenant] = []
+        faults: list[Problem | SettingsError | LedgerLostError] = []
+        for each in settings:
+            try:
+                begun.append(await self._tenant(each, ()))
+            except (Problem, SettingsError, LedgerLostError) as error:
+                if self.files.must_serve(each.file):
+                    raise
+                faults.append(error)
+                self.lacking.add(each.file)
+        self._tell([*self.told, *(self.say("worker.faulty", why=why) for why in faults)], errors)
+        if not begun and faults:
+            raise faults[0]
+        return begun
+
+    async def keep_reading(self, ready: Dashboard, errors: Console) -> None:
+        """Show tenants as their files come, change and go, until cancelled."""
+        self._seen, read_s = await to_thread.run_sync(self.files.state), anyio.current_time()
+        while True:
+            await anyio.sleep(FOLDER_LOOK_S)
+            seen = await to_thread.run_sync(self.files.state)
+            self.lacking &= seen.keys()
+            is_due = self.lacking and anyio.current_time() - read_s > LACKING_LOOK_S
+            if seen == self._seen and not is_due:
+                continue
+            read_s = anyio.current_time()
+            changed = {path for path in seen if seen[path] != self._seen.get(path)}
+            changed |= self.lacking | self._resting
+            self._seen = seen
+            tenants: list[Tenant] = []
+            try:
+                settings, left = await to_thread.run_sync(self.files.usable, self.say)
+            except (Problem, SettingsError) as error:
+                settings, left = [], [self.say("worker.faulty", why=error)]
+            for each in settings:
+                try:
+                    tenants.append(await self._tenant(each, changed))
+                    self.lacking.discard(each.file)
+                except (Problem, SettingsError, LedgerLostError) as error:
+                    self.lacking.add(each.file)
+                    left.append(self.say("worker.faulty", why=error))
+                except Exception as error:  # noqa: BLE001  # a defect must not end it for others
+                    self.lacking.add(each.file)
+                    what = kind_and_words(error)
+                    left.append(self.say("serve.defect", file=each.file, what=what))
+                    self.log("tenant.failed", tenant=each.file.stem, why=traceback.format_exc())
+            self._tell(left, errors)
+            self._let_rest({each.file for each in settings})
+            if tenants:
+                ready.take(tenants)
+
+    def _tell(self, left: Sequence[str], errors: Console) -> None:
+        for line in left:
+            if line not in self.told:
+                errors.print(line, highlight=False, markup=False)
+        self.told = frozenset(left)
+
+    def _let_rest(self, served: Collection[Path]) -> None:
+        """Begin nothing for tenants whose files are gone, or have a fault, until they are back."""
+        self._resting = self.known.keys() - served
+        for path in self._resting:
+            if (workshop := self.known[path].workshop) is not None:
+                workshop.rest()
+
+    async def _tenant(self, settings: Settings, changed: Collection[Path]) -> Tenant:
+        before = self.known.get(settings.file)
+        if before is None or settings.file in changed:
+            workshop = None if before is None else before.workshop
+            made = _tenant(settings, workshop)
+            same = before is not None and before.ledger == made.ledger
+            if self.works and not (same and before and before.acct_id == made.acct_id):
+                made = _tenant(settings, await self._workshop(settings))
+                if workshop is not None:
+                    workshop.rest()
+            elif workshop is not None:
+                workshop.take(settings)
+            self.known[settings.file] = made
+        return self.known[settings.file]
+
+    async def _workshop(self, settings: Settings) -> Workshop:
+        receivers = await to_thread.run_sync(receivers_of, settings)
+        hand_over = await self.queues.hand_over(settings) if self.queues else None
+        clock = SystemClock()
+        messenger = Messenger(receivers, clock, self.log)
+        return Workshop(
+            settings, clock, self.say, self.log, hand_over=hand_over, messenger=messenger
+        )
+
+
+@dataclass(slots=True)
+class Queues:
+    """The queues of tenants, each opened when the first of its tenants is shown.
+
+    Attributes:
+        stack: Closes them.
+    """
+
+    stack: AsyncExitStack
+    _queues: dict[str, Queue] = field(default_factory=dict)
+
+    async def hand_over(self, settings: Settings) -> HandOver:
+        """Return what gives a tenant's runs to its workers.
+
+        Raises:
+            LedgerLostError: The queue cannot be reached.
+            Problem: The ledger cannot be shared with workers, or a package is missing.
+        """
+        needs_fleet()
+        from k3push.fleet.hand_over import FleetHandOver  # noqa: PLC0415
+        from k3push.fleet.queue import open_queue  # noqa: PLC0415
+
+        tenant = tenant_of(settings.file, os.environ)
+        needs_shared_ledger(tenant.settings)
+        if tenant.database not in self._queues:
+            opening = open_queue(await to_thread.run_sync(queue_of, tenant), create=True)
+            self._queues[tenant.database] = await self.stack.enter_async_context(opening)
+        return FleetHandOver(tenant.name, self._queues[tenant.database])
+
+
+@asynccontextmanager
+async def _opened(settings: Settings, *, create: bool) -> AsyncIterator[Ledger]:
+    """Open a tenant's ledger; what it lacks, such as a secret, is that tenant's trouble alone."""
+    try:
+        # A secret may come from a command, which takes its time.
+        opening = await to_thread.run_sync(partial(ledger_of, settings, create=create))
+    except (Problem, SettingsError) as lacking:
+        raise LedgerLostError(str(lacking)) from None
+    async with opening as ledger:
+        yield ledger
+
+
+def _tenant(settings: Settings, workshop: Workshop | None) -> Tenant:
+    path = settings.ledger_path
+    return Tenant(
+        name=settings.file.stem,
+        acct_id=settings.erp.acct_id,
+        ledger=settings.ledger.url if path is None else str(real(path)),
+        window=settings.run.window,
+        opened=partial(_opened, settings, create=workshop is not None),
+        workshop=workshop,
+        roles=roles_of(settings.serve) if says_roles_alone(settings.serve) else {},
+    )

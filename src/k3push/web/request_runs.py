@@ -1,0 +1,57 @@
+"""The runs of a request: taken up from its plan, or from the numbers that a program has sent."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from anyio import to_thread
+
+from k3push.adapters.plan_file import read_plan, sha256_of
+from k3push.config.settings import Settings
+from k3push.core.model import Run
+from k3push.core.remark import remark
+from k3push.ports import Clock, Ledger
+from k3push.runs.create import take_up_list
+from k3push.runs.problem import Problem
+from k3push.runs.program_requests import listed_in, note_accepted, run_of
+from k3push.runs.request_stages import Act, Kind, Request, note_act
+from k3push.web.request_origin import file_of
+from k3push.wiring.planning import check_plan, take_up
+
+
+async def runs_of(ledger: Ledger, request: Request, settings: Settings, clock: Clock) -> list[Run]:
+    """Return the runs of a request, those of a plan written down if they are not yet."""
+    there = [await ledger.run(run) for run in request.runs]
+    found = [run for run in there if run is not None]
+    if len(found) == len(there) and all(run.whole for run in found):
+        await _note_taken(ledger, request)
+        return found
+    if request.kind is not Kind.PUSH:
+        raise Problem(remark("error.no_run", run=", ".join(request.runs)))
+    if not request.plan:
+        await note_accepted(ledger, request)
+        wanted = run_of(request, settings.erp.acct_id, settings.route(request.route))
+        return [await take_up_list(ledger, wanted, listed_in(request))]
+    path = Path(request.plan)
+    if await to_thread.run_sync(sha256_of, path) != request.sha256:
+        raise Problem(remark("plan.refused.edited", path=path))
+    plan = await to_thread.run_sync(read_plan, path)
+    await check_plan(settings, plan.head, path)
+    runs = await take_up(ledger, plan, path, clock)
+    await _note_taken(ledger, request)
+    approved_at = datetime.fromisoformat(request.approved_at)
+    for run in runs:
+        acts = (
+            Act(request.at, run.id, request.by, "planned", request.id),
+            Act(approved_at, run.id, request.approved_by, "approved", request.id),
+        )
+        for nth, act in enumerate(acts):
+            await note_act(ledger, act, f"{run.id} {nth}")
+    return runs
+
+
+async def _note_taken(ledger: Ledger, request: Request) -> None:
+    """Write down that runs have the numbers of a folder's file, which is pushed once."""
+    if (file := file_of(request)) is not None:
+        await ledger.take(file, request.runs[0])
