@@ -6,9 +6,12 @@ import subprocess
 import sys
 from types import ModuleType
 
+import anyio
 import pytest
+from anyio.lowlevel import checkpoint
 
 from k3push.__main__ import main
+from k3push.cli.console.signals import on_interrupt
 from k3push.cli.console.streams import _Unminded
 from tests.cli.conftest import Start
 from tests.cli.terminal import (
@@ -167,6 +170,28 @@ def test_a_terminal_that_closes_is_an_interrupt(desk: Desk, slow: Sandbox) -> No
     resumed = resume(desk)
     assert (resumed.exit, resumed.said["counts"]) == (0, {"pushed": 200}), resumed
     assert_all_once(desk.rows(), slow.truth(), NUMBERS)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "wishes"),
+    [
+        ((signal.SIGTERM, signal.SIGHUP), 1),
+        ((signal.SIGHUP, signal.SIGTERM, signal.SIGHUP), 1),
+        ((signal.SIGHUP, signal.SIGINT, signal.SIGINT), 2),
+    ],
+)
+def test_a_hang_up_is_nobodys_second_wish(numbers: tuple[signal.Signals, ...], wishes: int) -> None:
+    """Who ends a session sends SIGTERM and a hang-up at once, and Ctrl-C may come before one."""
+    told: list[None] = []
+
+    async def hear() -> None:
+        with on_interrupt(lambda: told.append(None)):
+            for number in numbers:
+                signal.raise_signal(number)
+            await checkpoint()
+
+    anyio.run(hear)
+    assert len(told) == wishes
 
 
 def test_what_is_told_to_a_closed_terminal_is_not_missed() -> None:

@@ -35,16 +35,18 @@ def on_interrupt(act: Callable[[], None]) -> Iterator[None]:
     heard = list(_SIGNALS)
     if _HANG_UP is not None and signal.getsignal(_HANG_UP) is not signal.SIG_IGN:
         heard.append(_HANG_UP)
-    hung_up = False
+    wishes, hung_up = 0, False
 
     def handle(number: int, _frame: FrameType | None) -> None:
-        nonlocal hung_up
+        nonlocal wishes, hung_up
+        known = max(wishes, hung_up)
         if number == _HANG_UP:
-            # Shell and system both tell of one hang-up, which is nobody's second wish.
-            if hung_up:
-                return
+            # Shell and system tell of it, often with SIGTERM: it is nobody's second wish.
             hung_up = True
-        loop.call_soon_threadsafe(act)
+        else:
+            wishes += 1
+        if max(wishes, hung_up) > known:
+            loop.call_soon_threadsafe(act)
 
     before = {number: signal.signal(number, handle) for number in heard}
     try:
