@@ -376,6 +376,25 @@ def test_a_run_without_its_whole_list_is_not_told_as_killed(desk: Desk, untouche
     assert (resumed.exit, "unless a command is at it still" in resumed.err) == (2, True), resumed
 
 
+def test_a_list_that_stands_beside_half_a_list_is_told_as_it_is_typed(
+    desk: Desk, untouched: Sandbox
+) -> None:
+    """One command has begun both, and the name of the list that is to be run again has a blank."""
+    desk.configure(untouched.url)
+
+    async def write() -> None:
+        async with open_sqlite(desk.folder / "ledger.db", account="sandbox") as ledger:
+            one = replace(RUN, scope="sandbox|pur_purchaseorder|stk_instock", folder="")
+            await ledger.open_run(replace(one, group=RUN.id))
+            await ledger.close_list(RUN.id)
+            other = replace(one, id=RunId("20260102-120001-b"), jobs=("my list.csv",))
+            await ledger.open_run(replace(other, group=RUN.id))
+
+    anyio.run(write)
+    resumed = desk.k3push("resume")
+    assert "k3push run 'my list.csv'" in resumed.err, resumed
+
+
 def test_a_number_that_is_named_twice_is_settled_once(desk: Desk, untouched: Sandbox) -> None:
     """A list that was pasted repeats numbers; those behind them count too."""
     stuck(desk.configure(untouched.url), "CGDD1", "CGDD2")

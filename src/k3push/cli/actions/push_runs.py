@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
@@ -409,7 +410,7 @@ class Runner:
             self.executor.see_whole(run)
         for each in every:
             if not each.whole:
-                self.warn("error.half_listed", run=each.id, jobs=", ".join(each.jobs))
+                self.warn("error.half_listed", run=each.id, jobs=shlex.join(each.jobs))
         return whole, len(whole) < len(every)
 
     async def _named_or_last(self, ledger: Ledger, name: str | None) -> Sequence[Run]:
