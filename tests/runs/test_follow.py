@@ -39,6 +39,7 @@ from k3push.runs.attempt import StatusLook, send_step
 from k3push.runs.context import Context, PushLimits
 from k3push.runs.outcome import Exit, exit_of, followed_of
 from k3push.runs.stop import Cause
+from k3push.runs.submit_and_audit import enrolment
 from k3push.runs.submit_and_audit.follower import follow_run
 from k3push.simulator import (
     FAULT_NAMES,
@@ -759,6 +760,26 @@ async def test_what_was_there_before_and_a_first_look_misses_is_followed(
     await anyio.sleep(SETTLE.first_wait_s)
     await office.execute()
     assert made.status == "C"
+
+
+async def test_documents_that_are_gone_are_waited_for_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each page of a long list may hold one, and what is new is not to wait for hours."""
+    monkeypatch.setattr(enrolment, "PAGE_ROWS", 1)
+    office, numbers = Office(sandbox(), replace(FOLLOW, follow_already=True)), orders(5)
+    for number in numbers:
+        push_by_hand(office, number)
+    await office.open_run(numbers)
+    await office.execute(route=ROUTE, check=False)
+    for number in numbers[:4]:
+        (made,) = office.site.world.documents_of(number)
+        office.site.world.store.remove(made)
+    began_s = anyio.current_time()
+    await office.execute(check=False, work=partial(follow_run, again=True))
+    assert anyio.current_time() - began_s < 2 * SETTLE.first_wait_s
+    assert await counts(office) == {Follow.APPROVED: 1}
+    assert await exit_code(office) is Exit.DONE
 
 
 async def test_what_was_there_before_and_is_taken_back_later_is_left_alone() -> None:

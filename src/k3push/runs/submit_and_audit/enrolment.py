@@ -8,7 +8,7 @@ it. Of documents that were there before the run, those are taken up that nobody 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import anyio
@@ -21,7 +21,6 @@ from k3push.core.model import (
     Follow,
     Outcome,
     Row,
-    Standing,
     State,
 )
 from k3push.core.safety.document_steps import is_done
@@ -107,6 +106,7 @@ class Enrolment:
     async def _take_up_rows(self) -> None:
         """Take up documents of rows that have come to their end."""
         context, run, place, already = self.context, self.context.run.id, 0, 0
+        missed: list[Row] = []
         # A row may have become a draft since its document was taken up.
         states = [State.PUSHED, State.DRAFT]
         states += [State.ALREADY] if context.route.follow_already else []
@@ -124,9 +124,19 @@ class Enrolment:
                 if document.id not in known
             ]
             await self._enrol(new)
-            already += await self._enrol_already([r for r in rows if r.state is State.ALREADY])
-        if already:
-            await note_looked_at(context.ledger, run, already, context.clock.now())
+            there = [row for row in rows if row.state is State.ALREADY]
+            already += len(there)
+            missed += await self._enrol_already(there)
+        # All together, since each page may hold one that is gone.
+        for pause_s in lag_pauses(context.settle.first_wait_s):
+            if not missed or context.stop.asked:
+                break
+            await context.stop.sleep(pause_s)
+            missed = await self._enrol_already(missed)
+        else:
+            missed = []  # looks have agreed for a while: they are gone
+        if looked_at := already - len(missed):
+            await note_looked_at(context.ledger, run, looked_at, context.clock.now())
 
     async def _sender_of(self, id_: str, bill: BillNumber) -> str:
         """Return as whom the push travelled whose answer names a document, or ""."""
@@ -142,54 +152,32 @@ class Enrolment:
         if await self.under_way.enrol(documents):
             self.wakeup.notify()
 
-    async def _enrol_already(self, rows: Sequence[Row]) -> int:
+    async def _enrol_already(self, rows: Sequence[Row]) -> list[Row]:
         """Take up documents that were there before.
 
         One that somebody has submitted or approved is none of ours. One that an earlier run has
         submitted, and that a person has taken back, is refused its step (`Ownership.hindrance`).
 
         Returns:
-            Of how many rows the documents were looked at.
+            Rows of which a look does not show all that the push has seen: a copy of the database
+            that lags behind may have answered.
         """
         await self.ownership.note_already(rows)
         there = [target for row in rows for target in row.targets]
         known = await self.context.ledger.documents_of(self.context.run.id, [t.id for t in there])
         # What an earlier execution has taken up stands in the ledger, with what was done to it.
         there = [target for target in there if not target.draft and target.id not in known]
-        unshown = {t.id for row in rows if row.code in {BY_LEDGER, UNSHOWN} for t in row.targets}
-        standings, missed = await self._standings_of({t.id for t in there}, unshown)
+        ids = {target.id for target in there}
+        standings = await look_at_standings(self.context, ids) if ids else {}
         fresh = [
             Document(target.id, target.number)
             for target in there
             if (seen := standings.get(target.id)) and not seen.cancelled and seen.status in "AD"
         ]
         await self._enrol(fresh)
-        return sum(missed.isdisjoint(target.id for target in row.targets) for row in rows)
-
-    async def _standings_of(
-        self, ids: Collection[str], unshown: Collection[str]
-    ) -> tuple[Mapping[str, Standing], set[str]]:
-        """Read how documents stand; what a look does not show is gone once looks agree for a while.
-
-        A copy of the database that lags behind may have answered.
-
-        Args:
-            ids: The documents.
-            unshown: Those of them that no look of the push has shown.
-
-        Returns:
-            How they stand, and those for which a stop has left no time.
-        """
-        context = self.context
-        standings = dict(await look_at_standings(context, ids)) if ids else {}
-        missed = set(ids) - standings.keys() - set(unshown)
-        for pause_s in lag_pauses(context.settle.first_wait_s):
-            if not missed or context.stop.asked:
-                return standings, missed
-            await context.stop.sleep(pause_s)
-            standings |= await look_at_standings(context, missed)
-            missed -= standings.keys()
-        return standings, set()
+        missed = ids - standings.keys()
+        shown = (row for row in rows if row.code not in {BY_LEDGER, UNSHOWN})
+        return [row for row in shown if not missed.isdisjoint(t.id for t in row.targets)]
 
     # -- as the ledger has them ---------------------------------------------------------------
 
