@@ -179,6 +179,26 @@ async def test_a_number_in_doubt_elsewhere_is_blocked() -> None:
     assert FIRST in foreseen[0].reason
 
 
+async def test_pages_that_are_looked_at_side_by_side_ask_once_what_others_hold() -> None:
+    """Other runs may hold a hundred thousand numbers, and each answer is kept in memory."""
+    asked: list[float] = []
+
+    async def ask() -> Mapping[BillNumber, RunId]:
+        asked.append(anyio.current_time())
+        await anyio.sleep(1)
+        return {BillNumber("A"): FIRST}
+
+    held, told = HeldByOthers(ask), list[Mapping[BillNumber, RunId]]()
+
+    async def look_at_page() -> None:
+        told.append(await held.now())
+
+    async with anyio.create_task_group() as pages:
+        for _ in range(8):
+            pages.start_soon(look_at_page)
+    assert (len(asked), told) == (1, [{BillNumber("A"): FIRST}] * 8)
+
+
 async def test_what_another_run_comes_to_doubt_while_a_plan_is_made_is_held() -> None:
     """The bill may be closed for what that run has made of it, and nobody knows yet."""
     office = Office(sandbox(latency_s=10.0, look_s=10.0))

@@ -75,11 +75,14 @@ class HeldByOthers:
     ask: Callable[[], Awaitable[Mapping[BillNumber, RunId]]] | None = None
     _known: Mapping[BillNumber, RunId] = field(default_factory=dict)
     _asked_s: float = -math.inf
+    _asking: anyio.Lock = field(default_factory=anyio.Lock)
 
     async def now(self) -> Mapping[BillNumber, RunId]:
-        """Return them; the ledger is asked again after some seconds."""
-        if self.ask is not None and anyio.current_time() - self._asked_s > HELD_KEEPS_S:
-            self._known, self._asked_s = await self.ask(), anyio.current_time()
+        """Return them; the ledger is asked again after some seconds, by one of many pages."""
+        if self.ask is not None:
+            async with self._asking:
+                if anyio.current_time() - self._asked_s > HELD_KEEPS_S:
+                    self._known, self._asked_s = await self.ask(), anyio.current_time()
         return self._known
 
 
