@@ -114,8 +114,8 @@ def _why(error: Exception) -> str:
     """Say why there is no secret; the error of a command may hold its output."""
     if isinstance(error, subprocess.CalledProcessError):
         return f"exit {error.returncode}"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+    if isinstance(error, OSError):
+        return error.strerror or str(error)  # of a keyring, the kind of its error
     return type(error).__name__
 
 
