@@ -11,12 +11,13 @@ import httpx
 
 from k3push.config.settings_file import read_settings
 from k3push.core.model import RunId
+from k3push.runs.outcome import Exit
 from k3push.runs.program_events import receiver_id
 from k3push.runs.request_stages import Request, requests
 from k3push.wiring.executor import RunOptions
 from k3push.wiring.line_observer import LineObserver
 from k3push.wiring.webhook_receivers import Receivers
-from tests.runs.office import orders
+from tests.runs.office import NOON, orders
 from tests.web.programs import played, program, until_over
 from tests.web.shop import BY_NAME, Shop, press, send_list, signed_in
 from tests.web.test_webhooks import HERE, SECRET, Receiver
@@ -115,6 +116,24 @@ def test_a_server_that_ends_leaves_what_the_fleet_has_to_the_next(tmp_path: Path
         assert len(await shop.ledger.runs()) == 1
 
     in_time(visit)
+
+
+def test_what_a_fleet_comes_back_to_is_not_running_meanwhile(tmp_path: Path) -> None:
+    """The ERP cannot be reached, and a worker tries again in an hour."""
+    fleet = Elsewhere(tmp_path, works=False)
+    shop = shop_beside(fleet)
+
+    async def act(_: Shop, __: House, wms: httpx.AsyncClient) -> None:
+        made = (await wms.post("/pushes", json={"key": "e-1", "numbers": orders(3)})).json()
+        with anyio.fail_after(60):
+            while not fleet.given:  # noqa: ASYNC110  # the clock jumps from look to look
+                await anyio.sleep(0.1)
+        ((_id, (run,)),) = fleet.given
+        await shop.ledger.end_run(run, Exit.UNREACHABLE, NOON)
+        told = (await wms.get(f"/pushes/{made['id']}")).json()
+        assert (told["state"], told["exit"]) == ("accepted", 6)
+
+    played(act, tmp_path, shop)
 
 
 def test_what_somebody_waits_for_is_asked_here(tmp_path: Path) -> None:

@@ -472,7 +472,7 @@ class Workshop:
         for run in left:
             executor.see_whole(run)
             executor.route_now(run)  # before any of them sends
-        if left and self._hands_over(request):
+        if left and self.hands_over(request):
             await self._have_executed(ledger, request, left)
             if self.draining:
                 return  # the next server waits for the fleet
@@ -493,9 +493,10 @@ class Workshop:
         self._log("request.ended", request=request.id)
 
     def _shares_lanes(self, request: Request) -> bool:
-        return is_program(request.by) and not self._hands_over(request)
+        return is_program(request.by) and not self.hands_over(request)
 
-    def _hands_over(self, request: Request) -> bool:
+    def hands_over(self, request: Request) -> bool:
+        """Say whether a request is executed elsewhere."""
         return self._hand_over is not None and request.kind not in _ONLY
 
     async def _have_executed(self, ledger: Ledger, request: Request, runs: Sequence[Run]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from k3push.core.advice.diagnosis import advise, code_of, code_of_step
 from k3push.core.model import Run
 from k3push.core.safety.document_steps import FOR_PERSON
-from k3push.runs.find import is_under_way, needs_person
+from k3push.runs.find import is_under_way, is_unfinished, needs_person
 from k3push.runs.outcome import Exit, followed_of
 from k3push.runs.request_stages import Request, Stage, is_asked_for
 from k3push.runs.row_pages import FollowedRow
@@ -39,7 +39,7 @@ async def push_as(caller: Caller, request: Request) -> shapes.Push:
         counts = {each.value: n for each, n in (await ledger.counts(run.id)).items()}
         followed = await followed_of(ledger, run, at_a_glance=True)
         follow = {each.value: n for each, n in followed.counts.items() if each.value}
-        state = await _state_of(caller, run, state)
+        state = await _state_of(caller, request, run, state)
     over = state == "failed" or (state == "ended" and run is not None)
     return shapes.Push(
         id=request.id,
@@ -59,10 +59,15 @@ async def push_as(caller: Caller, request: Request) -> shapes.Push:
     )
 
 
-async def _state_of(caller: Caller, run: Run, state: shapes.PushState) -> shapes.PushState:
+async def _state_of(
+    caller: Caller, request: Request, run: Run, state: shapes.PushState
+) -> shapes.PushState:
     if await is_under_way(caller.ledger, run):
         return "running"
     if state == "accepted" and run.exit not in {None, Exit.STOPPED}:
+        workshop = caller.tenant.workshop
+        if workshop and workshop.hands_over(request) and await is_unfinished(caller.ledger, run):
+            return state  # the fleet comes back to it
         return "running"  # people are told of its end at this moment
     if state == "ended" and await is_asked_for(caller.ledger, run):
         return "accepted"  # to be resumed, retried or settled
