@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 import anyio
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import Attempt, Exchange, Outcome, RunId, State, key_of
 from k3push.core.pacing.halting import HaltRule
+from k3push.ports import Identification
 from k3push.runs.context import PushLimits
 from k3push.runs.settle_doubts import settle_by_word
 from k3push.runs.source_check import AMBIGUOUS
@@ -91,6 +93,35 @@ async def test_the_row_of_a_bill_that_is_entered_anew_has_its_id() -> None:
     assert (row.state, [t.id for t in row.targets]) == (State.PUSHED, made_of(office, other))
     assert row.source_id == str(other.id), row
     await office.check()
+
+
+async def test_a_row_stays_of_the_bill_that_has_got_its_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who resumes knows that what was sent was another bill: another's document is not ours."""
+    numbers = orders(2)
+    office = Office(sandbox(steps("reset"), **OPEN))
+    bill, other = bill_of(office, numbers[0]), bill_of(office, numbers[1])
+    await office.open_run(numbers[:1])
+    await office.execute(limits=ONE_DOUBT, throttle=one_by_one(), check=False)
+    rename(office, bill, "CGDD-OLD")
+    rename(office, other, numbers[0])
+    identify, stop = MemoryLedger.identify, Stop()
+
+    async def interrupted(self: MemoryLedger, *what: Any) -> Identification:
+        repeats = await identify(self, *what)
+        stop.ask(Cause.INTERRUPTED, "Ctrl-C")
+        return repeats
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MemoryLedger, "identify", interrupted)
+        await office.execute(throttle=one_by_one(), stop=stop, check=False)
+    (row,) = (await office.rows()).values()
+    assert (row.state, row.source_id) == (State.PLANNED, str(other.id)), row
+    there = office.site.world.add_target(IN_STOCK, numbers[0], creator="sandbox")
+    await office.execute(throttle=one_by_one(), check=False)
+    (row,) = (await office.rows()).values()
+    assert (row.state, [t.id for t in row.targets]) == (State.ALREADY, [str(there.id)]), row
 
 
 async def test_what_others_have_made_of_the_bill_that_has_got_a_number_is_there_already() -> None:

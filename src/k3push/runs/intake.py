@@ -36,6 +36,7 @@ from k3push.runs.earlier_calls import may_have_made, wait_s, was_in_doubt, was_r
 from k3push.runs.held_numbers import HeldNumbers, claim
 from k3push.runs.last_looks import note_look, note_refused
 from k3push.runs.lookup import look_at_targets
+from k3push.runs.moved_rows import attempts_at_another, note_moved
 from k3push.runs.own_documents import attempts_by, ours_of
 from k3push.runs.source_check import (
     SourceLook,
@@ -209,7 +210,9 @@ class Intake:
             return []
         known, outcomes = unsendable(context.route, by_line, looked)
         known |= await self._known_otherwise(rows, known)
+        await self._note_moved(by_line, known)
         identified = await context.ledger.identify(context.run.id, known)
+        await self._note_led_away([by_line[line] for line in identified.led_away])
         for repeat in identified.repeats:
             outcomes.pop(repeat.number, None)
         for line, bill in identified.apart.items():
@@ -219,12 +222,10 @@ class Intake:
         for line, named in known.items():
             context.source_ids[bills[line]] = named.id
             context.looked_s[bills[line]] = looked_s
-            if by_line[line].attempts and by_line[line].source_id not in {"", named.id}:
-                # What was sent was another bill, so that nothing that is there of this one is ours.
-                self._moved.add(bills[line])
-                context.sent_before.pop(bills[line], None)
-            led_away = line in identified.led_away
-            if led_away or self._is_renamed(by_line[line], bills[line], named.bill):
+            if line in identified.led_away:
+                context.source_ids[bills[line]] = by_line[line].source_id
+                outcomes[line] = renamed(bills[line])
+            elif id_in(named.bill) and not id_in(bills[line]):
                 outcomes[line] = renamed(bills[line])
             elif by_line[line].listed_id:
                 context.ids[bills[line]] = by_line[line].source_id or named.id
@@ -250,16 +251,31 @@ class Intake:
             context.forget(unsent)
         return [(by_line[n], bills[n]) for n, outcome in outcomes.items() if outcome is None]
 
-    def _is_renamed(self, row: Row, bill: BillNumber, now: BillNumber) -> bool:
-        """Say whether looks for what a bill has made would not find what it makes now.
+    async def _note_moved(
+        self, rows: Mapping[BillNumber, Row], known: Mapping[BillNumber, Identified]
+    ) -> None:
+        """Write down, before they get its id, which rows are of another bill than was sent.
 
-        Looks ask for what the bill was called as it was sent; where links tell, they ask for its
-        id as well.
+        Nothing that is there of that one is ours.
         """
-        if id_in(now) and not id_in(bill):
-            return True
-        other = bool(row.attempts and row.listed_id) and number_in(now) != number_in(bill)
-        return other and not self._context.links.tell
+        context = self._context
+        for line, named in known.items():
+            row = rows[line]
+            if row.attempts and row.source_id not in {"", named.id}:
+                self._moved.add(row.bill)
+                context.sent_before.pop(row.bill, None)
+                run, now = context.run.id, context.clock.now()
+                await note_moved(context.ledger, run, row.bill, row.attempts, at=now)
+
+    async def _note_led_away(self, rows: Sequence[Row]) -> None:
+        """Take back what is written down of rows that are of the bill that was sent, all the same.
+
+        Their numbers have gone to bills of other rows.
+        """
+        for row in rows:
+            self._moved.discard(row.bill)
+            run, now = self._context.run.id, self._context.clock.now()
+            await note_moved(self._context.ledger, run, row.bill, 0, at=now)
 
     async def _known_otherwise(
         self, rows: Sequence[Row], known: Mapping[BillNumber, Identified]
@@ -292,18 +308,17 @@ class Intake:
         self, bill: BillNumber, sent: Sequence[AttemptRecord]
     ) -> list[AttemptRecord]:
         """Return which of the attempts at a bill may have made something of it."""
-        context = self._context
-        if bill in self._moved:
-            return []
+        context, run = self._context, self._context.run.id
         # What was rejected has made nothing of it, and somebody has planned it again since; where
         # nobody has looked at it late enough, it may have made what looks show by now.
         notes = await context.ledger.notes_of(bill)
-        over = [attempts_before(n.text) for n in notes if n.run == context.run.id]
-        ours = await attempts_by(context.ledger, context.run.id, bill) if over else []
-        done = ours[: max(over, default=0)]
-        due = context.not_looked_at
+        over = max((attempts_before(n.text) for n in notes if n.run == run), default=0)
+        others = await attempts_at_another(context.ledger, run, bill)
+        ours = await attempts_by(context.ledger, run, bill) if over or others else []
+        done, due = ours[:over], context.not_looked_at
         since = due.since_of(bill) if due else None
         left = [e for e in sent if e not in done or (since and e.ended_at and e.ended_at >= since)]
+        left = [each for each in left if each not in ours[:others]]
         splits = bool(left) and await context.may_have_several()
         # Where a bill may have several documents, whose a new one is cannot be told by time.
         return [
