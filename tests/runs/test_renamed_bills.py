@@ -19,6 +19,7 @@ from k3push.runs.context import PushLimits
 from k3push.runs.settle_doubts import settle_by_word
 from k3push.runs.source_check import AMBIGUOUS
 from k3push.runs.stop import Cause, Stop
+from k3push.simulator import site
 from k3push.simulator.bills import Bill
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from tests.runs.office import (
@@ -77,6 +78,31 @@ async def test_a_doubt_is_settled_though_another_bill_has_got_its_number(*, by_i
     (row,) = (await office.rows(FIRST)).values()
     assert (row.state, [t.id for t in row.targets]) == (State.PUSHED, made_of(office, bill)), row
     assert made_of(office, other) == []  # the document of the other bill names its number
+
+
+@pytest.mark.parametrize("links", [False, True])
+@pytest.mark.parametrize("by_number", [False, True])
+async def test_what_a_call_by_id_has_made_is_found_by_the_number_of_that_moment(
+    monkeypatch: pytest.MonkeyPatch, *, by_number: bool, links: bool
+) -> None:
+    """The bill gets it between the look and the call, whose answer is lost."""
+    (number,) = orders(1)
+    office = Office(sandbox(steps("make-then-reset"), link_fields=links, **OPEN))
+    bill = bill_of(office, number)
+    await office.open_run([key_of(number if by_number else "", str(bill.id))])
+    push = site.Site._push
+
+    def pushed(self: site.Site, *what: Any) -> Any:
+        if bill.number == number:
+            rename(office, bill, "CGDD-NEW")
+        return push(self, *what)
+
+    monkeypatch.setattr(site.Site, "_push", pushed)
+    await office.execute(limits=ONE_DOUBT, throttle=one_by_one(), check=False)
+    await office.execute(throttle=one_by_one(), check=False)
+    (row,) = (await office.rows()).values()
+    (made,) = made_of(office, bill)
+    assert (row.state, [target.id for target in row.targets]) == (State.PUSHED, [made]), row
 
 
 async def test_the_row_of_a_bill_that_is_entered_anew_has_its_id() -> None:

@@ -12,8 +12,9 @@ from k3push.ports import Made
 from k3push.runs.context import Context
 from k3push.runs.earlier_calls import waits_for_others
 from k3push.runs.last_looks import note_look
-from k3push.runs.lookup import can_ask, look_at_targets
+from k3push.runs.lookup import can_ask
 from k3push.runs.own_documents import but_others_cancelled, ours_of
+from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.sending_state import Sending
 from k3push.runs.source_check import already, by_ledger, ours_of_shared, query_refused, unclear
 
@@ -44,7 +45,10 @@ async def look_first(context: Context, sending: Sending) -> Mapping[BillNumber, 
     if can_ask(context):
         # What a user sees of his colleagues' documents tells nothing of a stranger's.
         several = len(context.erp.users) > 1
-        seen = await look_at_targets(context, sending.numbers, by_all=several, before_sending=True)
+        ids = {n: context.id_of(n) for n in sending.numbers if n in context.sent_before}
+        seen = await look_at_sent(
+            context, sending.numbers, ids, by_all=several, before_sending=True
+        )
         sending.cancelled.update(seen.cancelled)
         sending.note_found(context, seen)
     before = {n: context.sent_before[n] for n in sending.numbers if n in context.sent_before}

@@ -35,9 +35,9 @@ from k3push.runs.create import attempts_before
 from k3push.runs.earlier_calls import may_have_made, wait_s, was_in_doubt, was_refused
 from k3push.runs.held_numbers import HeldNumbers, claim
 from k3push.runs.last_looks import note_look, note_refused
-from k3push.runs.lookup import look_at_targets
 from k3push.runs.moved_rows import attempts_at_another, note_moved
 from k3push.runs.own_documents import attempts_by, ours_of
+from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.source_check import (
     SourceLook,
     look_at_listed,
@@ -349,7 +349,8 @@ class Intake:
                 if rows[n].source_id and n not in context.ids and n not in self._moved
             }
         )
-        seen = await look_at_targets(context, numbers, by_all=True)
+        ids = {n: context.id_of(n) or (rows[n].listed_id and rows[n].source_id) for n in numbers}
+        seen = await look_at_sent(context, numbers, ids, by_all=True)
         before: dict[BillNumber, frozenset[str]] = {}
         for number in numbers:
             if mine := await self._attempts_of(number, await self._sent_of(number)):

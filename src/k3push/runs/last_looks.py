@@ -28,6 +28,7 @@ from k3push.runs.own_documents import (
     strangers_among,
     told_of_twins,
 )
+from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.row_pages import pages_of
 from k3push.runs.source_check import AMBIGUOUS, PRECHECK, already
 
@@ -59,7 +60,8 @@ async def _look_at_suspects(context: Context) -> None:
     if not suspects or not context.reads_back:
         return
     await _recall_sources(context, suspects)
-    seen = await look_at_targets(context, list(suspects), by_all=True, stop_or_not=True)
+    sent = {number: context.id_of(number) for number in suspects}
+    seen = await look_at_sent(context, list(sent), sent, by_all=True, stop_or_not=True)
     context.unlooked |= {n: before for n, before in suspects.items() if n in seen.refused}
     shown = {number: seen.targets.get(number, ()) for number in suspects}
     shown = await but_open_elsewhere(context, shown)
@@ -222,7 +224,8 @@ async def look_at_refused(context: Context, *, all_of_them: bool = False) -> flo
         before |= context.unlooked
     if before and context.reads_back:
         await _recall_sources(context, before)
-        seen = await look_at_targets(context, list(before), by_all=True, stop_or_not=True)
+        sent = {number: context.id_of(number) for number in before}
+        seen = await look_at_sent(context, list(sent), sent, by_all=True, stop_or_not=True)
         others = {n: ids for n, ids in context.unlooked.items() if n not in before}
         context.unlooked = others | {n: before[n] for n in seen.refused}
         ours = await ours_of(context, new_targets(seen.targets, before), may_send=False)
@@ -247,6 +250,8 @@ async def _recall_sources(context: Context, numbers: Collection[BillNumber]) -> 
         for run, row in rows:
             if run == context.run.id and row.bill == number and row.source_id:
                 context.source_ids[number] = row.source_id
+                if row.listed_id:
+                    context.ids[number] = row.source_id
 
 
 async def _take_back(context: Context, outcome: Outcome, *, refused: bool = True) -> bool:

@@ -405,6 +405,34 @@ def _united(one: Targets, other: Targets) -> Targets:
     return both
 
 
+def with_other_numbers(
+    seen: Sighting, other: Sighting, bills: Mapping[BillNumber, BillNumber]
+) -> Sighting:
+    """Add to a look what was seen by other numbers of the same bills.
+
+    Args:
+        seen: The look.
+        other: What was seen by the others.
+        bills: What the first look calls those that have another number.
+    """
+
+    def added(one: Targets, more: Targets) -> Targets:
+        return _united(one, {bills.get(number, number): ts for number, ts in more.items()})
+
+    return replace(
+        seen,
+        targets=added(seen.targets, other.targets),
+        users=seen.users & other.users,
+        cancelled=added(seen.cancelled, other.cancelled),
+        refused={**seen.refused, **{bills.get(n, n): why for n, why in other.refused.items()}},
+        thin=seen.thin | other.thin,
+        shared=added(seen.shared, other.shared),
+        denied=added(seen.denied, other.denied),
+        namesakes=added(seen.namesakes, other.namesakes),
+        sources={**seen.sources, **other.sources},
+    )
+
+
 async def look_at_standings(
     context: Looker, ids: Collection[str], *, of_source: bool = False
 ) -> Mapping[str, Standing]:

@@ -30,6 +30,7 @@ from k3push.core.model import (
     Sighting,
     State,
     Targets,
+    id_in,
     number_in,
 )
 from k3push.core.pacing.chunking import halve
@@ -52,6 +53,7 @@ from k3push.runs.own_documents import (
     ours_of,
     told_of_twins,
 )
+from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.source_check import unclear
 from k3push.runs.stop import Cause
 
@@ -210,8 +212,8 @@ async def settle_by_word(
 
 async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]) -> Settled:
     """Look for the documents of doubts, and conclude those that the look settles."""
-    numbers = [doubt.number for doubt, _ in due]
-    seen = await look_at_targets(context, numbers, by_all=True, stop_or_not=True)
+    ids = {doubt.number: doubt.id or id_in(doubt.number) for doubt, _ in due}
+    seen = await look_at_sent(context, list(ids), ids, by_all=True, stop_or_not=True)
     before: Mapping[BillNumber, Sequence[str]] = {d.number: d.before for d, _ in due}
     made = await _without_strangers(context, due, new_targets(seen.targets, before))
     ours = await ours_of(context, made, run)
