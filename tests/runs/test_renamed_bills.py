@@ -15,13 +15,14 @@ from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import Attempt, Exchange, Outcome, RunId, State, key_of
 from k3push.core.pacing.halting import HaltRule
 from k3push.ports import Identification
-from k3push.runs.context import PushLimits
+from k3push.runs.context import Context, PushLimits
 from k3push.runs.settle_doubts import settle_by_word
 from k3push.runs.source_check import AMBIGUOUS
 from k3push.runs.stop import Cause, Stop
 from k3push.simulator import site
 from k3push.simulator.bills import Bill
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
+from k3push.simulator.refusals import Refusal
 from tests.runs.office import (
     FIRST,
     ROUTE,
@@ -32,9 +33,11 @@ from tests.runs.office import (
     only_settle,
     orders,
     sandbox,
+    steered,
     steps,
 )
 from tests.runs.rough_answers import OPEN
+from tests.runs.test_documents_of_others import until
 
 pytestmark = pytest.mark.anyio
 
@@ -103,6 +106,25 @@ async def test_what_a_call_by_id_has_made_is_found_by_the_number_of_that_moment(
     (row,) = (await office.rows()).values()
     (made,) = made_of(office, bill)
     assert (row.state, [target.id for target in row.targets]) == (State.PUSHED, [made]), row
+
+
+async def test_a_neighbour_that_gets_another_number_leaves_no_bill_to_a_person() -> None:
+    """The ledger knows its id, by which its document is told from one that is of no bill."""
+    numbers = orders(2)
+    office = Office(sandbox(steps("make-then-html-503"), **OPEN))
+    office.site.world.refuse(numbers[1], Refusal(4, "不行"))
+    await office.open_run(numbers)
+    at_once = steered(concurrency=1, chunk_size=2)
+    await office.execute(limits=ONE_DOUBT, throttle=at_once, check=False)
+
+    async def interrupt(job: Context) -> None:
+        await until(office, numbers[0], State.PUSHED)
+        job.stop.ask(Cause.INTERRUPTED, "Ctrl-C")
+
+    await office.execute(throttle=at_once, beside=interrupt, check=False)
+    rename(office, bill_of(office, numbers[0]), "CGDD-NEW")
+    await office.execute(throttle=at_once, check=False)
+    assert [row.state for row in (await office.rows()).values()] == [State.PUSHED, State.REJECTED]
 
 
 async def test_the_row_of_a_bill_that_is_entered_anew_has_its_id() -> None:
