@@ -9,6 +9,8 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,11 +20,15 @@ import httpx
 import pytest
 from rich.console import Console
 
+from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.cli.actions import served_tenants
 from k3push.cli.actions.served_tenants import ConfigFiles, ServedTenants, _opened
 from k3push.cli.app import run
+from k3push.config.setting_errors import SettingsError
+from k3push.config.settings import Settings
 from k3push.ports import LedgerLostError
 from k3push.runs.problem import Problem
+from k3push.runs.request_stages import requests
 from k3push.web.request_work import Workshop
 from k3push.wiring.config_file import load_settings
 from k3push.words.language import Say
@@ -32,6 +38,7 @@ from tests.web.server import Serve
 NOWHERE = "http://127.0.0.1:9/K3Cloud/"
 ELSEWHERE = "http://127.0.0.1:10/K3Cloud/"
 LONG = 'password = "long enough"'
+NIGHTLY = '[schedules.nightly]\ncron = "{}"\ntime_zone = "UTC"\njobs = "select"\n'
 PROXY = 'user_header = "X-Remote-User"\ntrusted_proxies = ["10.0.0.0/24"]'
 
 
@@ -238,31 +245,114 @@ def test_a_tenant_that_another_one_has_put_to_rest_goes_on_after_that(
     monkeypatch.setattr(Workshop, "take", lambda *_: told.append("take"))
     configured(desk, name="tenants/acme.toml")
     text = (folder / "acme.toml").read_text("utf-8").replace(NOWHERE, ELSEWHERE)
+
+    async def act(_: ServedTenants) -> None:
+        await anyio.Path(folder / "basf.toml").write_text(text, "utf-8")
+        await until_told(told, ["rest"])
+        await anyio.Path(folder / "basf.toml").unlink()
+        await until_told(told, ["rest", "take"])
+
+    anyio.run(while_shown, folder, act)
+
+
+def test_a_tenant_whose_file_could_not_be_read_once_goes_on_after_that(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A share was away as another file changed, and its own has not changed since."""
+    folder, told, away = desk.folder / "tenants", list[str](), list[str]()
+    monkeypatch.setattr(served_tenants, "FOLDER_LOOK_S", 0.01)
+    monkeypatch.setattr(served_tenants, "LACKING_LOOK_S", 0.01)
+    monkeypatch.setattr(Workshop, "rest", lambda _: told.append("rest"))
+    monkeypatch.setattr(Workshop, "take", lambda *_: told.append("take"))
+    configured(desk, name="tenants/acme.toml")
+
+    def load(path: Path) -> Settings:
+        if path.stem in away:
+            raise SettingsError(str(path), [])
+        return load_settings(path)
+
+    async def act(_: ServedTenants) -> None:
+        monkeypatch.setattr(served_tenants, "load_settings", load)
+        away.append("acme")
+        await anyio.Path(folder / "basf.toml").write_text("no settings", "utf-8")
+        await until_told(told, ["rest"])
+        away.clear()
+        await until_told(told, ["take"])
+
+    anyio.run(while_shown, folder, act)
+
+
+@pytest.mark.parametrize("moves", [False, True])
+def test_a_tenant_that_comes_begins_nothing_that_was_due_before(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, *, moves: bool
+) -> None:
+    """A file is added, or names another account, half an hour after the time in it."""
+    folder, due = desk.folder / "tenants", datetime.now(UTC) - timedelta(minutes=30)
+    monkeypatch.setattr(served_tenants, "FOLDER_LOOK_S", 0.01)
+    configured(desk, name="tenants/acme.toml")
+    text = (folder / "acme.toml").read_text("utf-8").replace('acct_id = "', 'acct_id = "new-')
+    text = text.replace("ledger.db", "other.db") + NIGHTLY.format(f"{due:%M %H} * * *")
+    came = folder / ("acme.toml" if moves else "basf.toml")
+
+    async def act(shown: ServedTenants) -> None:
+        before = shown.known.get(came)
+        await anyio.Path(came).write_text(text, "utf-8")
+        with anyio.fail_after(20):
+            while shown.known.get(came) is before:  # noqa: ASYNC110
+                await anyio.sleep(0.01)
+        workshop, ledger = shown.known[came].workshop, MemoryLedger(account="new")
+        assert workshop is not None
+        assert list(workshop.timetable.schedules) == ["nightly"]
+        await workshop.timetable.look(ledger)
+        assert not await requests(ledger)
+
+    anyio.run(while_shown, folder, act)
+
+
+def test_a_tenant_that_cannot_be_shown_as_its_file_says_begins_nothing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It names another account, and what the old schedules begin would go into the former."""
+    folder, told = desk.folder / "tenants", list[str]()
+    monkeypatch.setattr(served_tenants, "FOLDER_LOOK_S", 0.01)
+    monkeypatch.setattr(Workshop, "rest", lambda _: told.append("rest"))
+    configured(desk, name="tenants/acme.toml")
+    text = (folder / "acme.toml").read_text("utf-8").replace('acct_id = "', 'acct_id = "new-')
+    faulty = '[api]\nwebhooks = [{ file = "hook" }]\nwebhook_secret = { file = "key" }\n'
+
+    async def act(_: ServedTenants) -> None:
+        await anyio.Path(folder / "acme.toml").write_text(text + faulty, "utf-8")
+        await until_told(told, ["rest"])
+
+    anyio.run(while_shown, folder, act)
+
+
+async def while_shown(folder: Path, act: Callable[[ServedTenants], Awaitable[None]]) -> None:
+    """Do something while the folder of one tenant is looked at, as a server does."""
     quiet, say = Console(quiet=True), Say("en")
-    files = ConfigFiles([], folder)
     shown = ServedTenants(
-        files, say, lambda *_, **__: None, works=True, queues=None, told=frozenset()
+        ConfigFiles([], folder),
+        say,
+        lambda *_, **__: None,
+        works=True,
+        queues=None,
+        told=frozenset(),
     )
     dashboard: Any = SimpleNamespace(take=lambda _: None)
+    begun = await shown.begin([load_settings(folder / "acme.toml")], quiet)
+    assert [each.name for each in begun] == ["acme"]
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(shown.keep_reading, dashboard, quiet)
+        await anyio.sleep(0.1)
+        await act(shown)
+        tasks.cancel_scope.cancel()
 
-    async def until_told(what: list[str]) -> None:
-        with anyio.fail_after(20):
-            while told != what:  # noqa: ASYNC110
-                await anyio.sleep(0.01)
 
-    async def visit() -> None:
-        begun = await shown.begin([load_settings(folder / "acme.toml")], quiet)
-        assert [each.name for each in begun] == ["acme"]
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(shown.keep_reading, dashboard, quiet)
-            await anyio.sleep(0.1)
-            await anyio.Path(folder / "basf.toml").write_text(text, "utf-8")
-            await until_told(["rest"])
-            await anyio.Path(folder / "basf.toml").unlink()
-            await until_told(["rest", "take"])
-            tasks.cancel_scope.cancel()
-
-    anyio.run(visit)
+async def until_told(told: list[str], what: list[str]) -> None:
+    """Wait until this is the last that a tenant was told."""
+    with anyio.fail_after(20):
+        while told[-len(what) :] != what:  # noqa: ASYNC110
+            await anyio.sleep(0.01)
 
 
 def test_a_tenant_whose_receivers_cannot_be_told_holds_up_no_other(

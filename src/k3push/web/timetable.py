@@ -140,6 +140,10 @@ class Timetable:
         """Begin nothing that is due: the tenant is gone, or its file has a fault."""
         self._rests = True
 
+    def owe_nothing(self) -> None:
+        """Begin nothing that was due until now: the schedules were not there."""
+        self._looked = self.clock.now()
+
     async def serve(self, ledger: Callable[[], Any]) -> None:
         """Begin what is due, until cancelled."""
         while self.is_kept_here:
@@ -147,7 +151,7 @@ class Timetable:
                 are_new = not self.schedules
                 await self._changes.wait()
                 if are_new:
-                    self._looked = self.clock.now()  # nothing was due before there were any
+                    self.owe_nothing()
                 continue
             try:
                 await self.look(await ledger())

@@ -157,7 +157,7 @@ class ServedTenants:
         faults: list[Problem | SettingsError | LedgerLostError] = []
         for each in settings:
             try:
-                begun.append(await self._tenant(each, ()))
+                begun.append(await self._tenant(each, (), owes=True))
             except (Problem, SettingsError, LedgerLostError) as error:
                 if self.files.must_serve(each.file):
                     raise
@@ -175,7 +175,9 @@ class ServedTenants:
             await anyio.sleep(FOLDER_LOOK_S)
             seen = await to_thread.run_sync(self.files.state)
             self.lacking &= seen.keys()
-            is_due = self.lacking and anyio.current_time() - read_s > LACKING_LOOK_S
+            # Who rests though its file is there may not have been readable for a moment.
+            waits = self.lacking | self._resting & seen.keys()
+            is_due = waits and anyio.current_time() - read_s > LACKING_LOOK_S
             if seen == self._seen and not is_due:
                 continue
             read_s = anyio.current_time()
@@ -189,7 +191,8 @@ class ServedTenants:
                 settings, left = [], [self.say("worker.faulty", why=error)]
             for each in settings:
                 try:
-                    tenants.append(await self._tenant(each, changed))
+                    owes = each.file in self.lacking and each.file not in self.known
+                    tenants.append(await self._tenant(each, changed, owes=owes))
                     self.lacking.discard(each.file)
                 except (Problem, SettingsError, LedgerLostError) as error:
                     self.lacking.add(each.file)
@@ -200,7 +203,7 @@ class ServedTenants:
                     left.append(self.say("serve.defect", file=each.file, what=what))
                     self.log("tenant.failed", tenant=each.file.stem, why=traceback.format_exc())
             self._tell(left, errors)
-            self._let_rest({each.file for each in settings})
+            self._let_rest({each.file for each in settings} - self.lacking)
             if tenants:
                 ready.take(tenants)
 
@@ -211,20 +214,30 @@ class ServedTenants:
         self.told = frozenset(left)
 
     def _let_rest(self, served: Collection[Path]) -> None:
-        """Begin nothing for tenants whose files are gone, or have a fault, until they are back."""
+        """Begin nothing for tenants that are not shown as their files say, until they are."""
         self._resting = self.known.keys() - served
         for path in self._resting:
             if (workshop := self.known[path].workshop) is not None:
                 workshop.rest()
 
-    async def _tenant(self, settings: Settings, changed: Collection[Path]) -> Tenant:
+    async def _tenant(self, settings: Settings, changed: Collection[Path], *, owes: bool) -> Tenant:
+        """Return a tenant as its file says; what was due before it was there is not begun.
+
+        Args:
+            settings: Of its file.
+            changed: Files that are not as they were.
+            owes: It was there as the server began, and what was due before that is begun yet.
+        """
         before = self.known.get(settings.file)
         if before is None or settings.file in changed:
             workshop = None if before is None else before.workshop
             made = _tenant(settings, workshop)
             same = before is not None and before.ledger == made.ledger
             if self.works and not (same and before and before.acct_id == made.acct_id):
-                made = _tenant(settings, await self._workshop(settings))
+                new = await self._workshop(settings)
+                if not owes:
+                    new.timetable.owe_nothing()
+                made = _tenant(settings, new)
                 if workshop is not None:
                     workshop.rest()
             elif workshop is not None:
