@@ -236,6 +236,22 @@ async def test_a_bill_that_was_entered_anew_is_not_pushed_twice_where_nobody_can
     assert (len(made_of(office, other)), second.states) == (1, {numbers[0]: State.ALREADY})
 
 
+async def test_a_bill_waits_for_a_call_that_carried_it_under_its_old_number() -> None:
+    """A person has said too early that nothing is there, and another list names it anew."""
+    (number,) = orders(1)
+    office = Office(sandbox(steps("commit-late-then-reset:100"), **OPEN))
+    bill = bill_of(office, number)
+    await office.open_run([number])
+    await office.execute(limits=ONE_DOUBT, throttle=one_by_one(), check=False)
+    await settle_by_word(
+        office.store, VirtualClock(), FIRST, number, State.PLANNED, because="not there"
+    )
+    rename(office, bill, "CGDD-NEW")
+    await office.open_run([bill.number], SECOND)
+    second = await office.execute(SECOND, throttle=one_by_one(), check=False)
+    assert (len(made_of(office, bill)), second.states) == (1, {"CGDD-NEW": State.ALREADY})
+
+
 @pytest.mark.parametrize("by_id", [False, True])
 @pytest.mark.parametrize("links", [False, True])
 async def test_a_bill_that_has_got_a_number_inherits_no_document_of_the_one_that_had_it(

@@ -266,6 +266,19 @@ async def test_a_claim_of_the_dead_for_what_was_never_sent_is_taken_over(
         await ledger.begin(intent(run, ONE))
 
 
+async def test_what_no_row_is_called_any_more_is_claimed_no_more(
+    ledger: Ledger, other: Ledger
+) -> None:
+    """A claim was taken for a bill that has got another number before it left."""
+    renamed = BillNumber("B")
+    first, second = await with_one(ledger), await with_one(other, "r2", "102")
+    async with ledger.own(first):
+        assert await ledger.claim(first, [NUMBER]) == {}
+        await ledger.identify(first, {NUMBER: is_(renamed, "101")})
+        assert await other.claim(second, [NUMBER]) == {}
+        assert await ledger.claim(first, [renamed]) == {}
+
+
 # -- what was made ----------------------------------------------------------------------------
 
 
