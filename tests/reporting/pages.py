@@ -84,14 +84,19 @@ async def filled(
 async def in_doubt(ledger: Ledger, name: str, run: RunId = RUN.id) -> BillNumber:
     """Add a number whose answer was lost."""
     bill = BillNumber(name)
-    at = NOON + timedelta(hours=9)
     await ledger.add(run, [Listed(9999, bill)])
     await ledger.identify(run, identified({bill: bill}))
+    await lose_answer(ledger, bill, run)
+    return bill
+
+
+async def lose_answer(ledger: Ledger, bill: BillNumber, run: RunId = RUN.id, nth: int = 1) -> None:
+    """Send a number whose answer is lost."""
+    at = NOON + timedelta(hours=9)
     await ledger.claim(run, [bill])
-    attempt = await ledger.begin(Intent(run, 9999, 1, (bill,), {}, b"{}", at, UP))
+    attempt = await ledger.begin(Intent(run, 9999, nth, (bill,), {}, b"{}", at, UP))
     unknown = [Outcome(bill, State.UNKNOWN, (), "broken", "the connection broke")]
     await ledger.record(attempt, NoAnswer("the connection broke"), "in doubt", unknown, at=at)
-    return bill
 
 
 async def lost(ledger: MemoryLedger, name: str) -> None:

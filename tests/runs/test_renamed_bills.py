@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from k3push.adapters.ledger.memory import MemoryLedger
-from k3push.core.model import Attempt, Exchange, Outcome, RunId, State, key_of
+from k3push.core.model import Attempt, BillNumber, Exchange, Outcome, RunId, State, key_of
 from k3push.core.pacing.halting import HaltRule
 from k3push.ports import Identification
 from k3push.runs.context import Context, PushLimits
@@ -244,7 +244,7 @@ async def test_a_bill_waits_for_a_call_that_carried_it_under_its_old_number() ->
     await office.open_run([number])
     await office.execute(limits=ONE_DOUBT, throttle=one_by_one(), check=False)
     await settle_by_word(
-        office.store, VirtualClock(), FIRST, number, State.PLANNED, because="not there"
+        office.store, VirtualClock(), FIRST, BillNumber(number), State.PLANNED, because="no"
     )
     rename(office, bill, "CGDD-NEW")
     await office.open_run([bill.number], SECOND)

@@ -19,7 +19,7 @@ from k3push.web.live import RunView
 from k3push.web.pages import rendered
 from tests.reporting.evil import EVIL, HARMLESS, Page, evil_ledger, evil_number, evil_run
 from tests.reporting.pages import NOON
-from tests.web.visits import PROXY, SPEAKERS, house, in_time, seal_of, tenant
+from tests.web.visits import PROXY, SPEAKERS, house, in_time, seal_of, sent_in, tenant
 
 
 async def pages_of(text: str, folder: Path) -> Mapping[str, Page]:
@@ -62,8 +62,15 @@ async def pages_of(text: str, folder: Path) -> Mapping[str, Page]:
         answers["tenants"] = await browser.get("/")
         answers["found"] = await browser.get("/numbers", params={"q": doubted})
         answers["lost"] = await browser.get("/t/lost/")
-        seal = seal_of(await browser.get(f"{base}/numbers/{quote(doubted, safe='')}"))
-        word = {"seal": seal, "number": doubted, "word": "absent", "because": f"seen{text}"}
+        page = await browser.get(f"{base}/numbers/{quote(doubted, safe='')}")
+        seal = seal_of(page)
+        word = {
+            "seal": seal,
+            **sent_in(page),
+            "number": doubted,
+            "word": "absent",
+            "because": f"seen{text}",
+        }
         answers["sure"] = await browser.post(f"{base}/settle", data=word)
         # What a form holds comes back as it was.
         sent = Page(answers["sure"].text).values

@@ -21,12 +21,13 @@ from k3push.core.remark import remark
 from k3push.ports import Ledger, LedgerLostError
 from k3push.reporting.results import MOST_READ
 from k3push.runs.request_stages import Act, note_act
+from k3push.runs.settle_doubts import settle_by_word
 from k3push.web.run_pages import DRAW_EVERY_S
 from k3push.web.run_sections import ROWS_A_PAGE
 from tests.adapters.ledger.samples import identified
-from tests.reporting.pages import NOON, RUN, filled, in_doubt, lost, number
+from tests.reporting.pages import NOON, RUN, filled, in_doubt, lose_answer, lost, number
 from tests.said import english
-from tests.web.visits import ACCT, PROXY, house, in_time, seal_of, tenant
+from tests.web.visits import ACCT, PROXY, StoppedClock, house, in_time, seal_of, sent_in, tenant
 
 HOSTILE = (
     '"><img src=x onerror=alert(1)>',
@@ -291,6 +292,7 @@ def test_no_text_of_a_bill_or_a_message_is_markup(name: str) -> None:
             )
             form = {
                 "seal": seal_of(doubted),
+                **sent_in(doubted),
                 "number": f"LOST{name}",
                 "word": "absent",
                 "because": name,
@@ -483,7 +485,7 @@ def test_a_word_is_asked_for_twice_and_recorded_with_its_reason_and_its_user() -
             home.browser("10.0.0.9", **{"x-remote-user": "王芳"}) as browser,
         ):
             page = await browser.get(f"/numbers/{name}")
-            form = {"seal": seal_of(page), "number": name}
+            form = {"seal": seal_of(page), "number": name, **sent_in(page)}
             for half in (
                 {},
                 {"word": "pushed"},
@@ -513,6 +515,28 @@ def test_a_word_is_asked_for_twice_and_recorded_with_its_reason_and_its_user() -
     in_time(visit)
 
 
+def test_a_word_about_one_call_is_recorded_for_no_later_one() -> None:
+    """Another person has settled and resumed meanwhile, and the next answer was lost as well."""
+
+    async def visit() -> None:
+        ledger = await filled(1)
+        name = await in_doubt(ledger, "CGDD-LOST")
+        async with house(tenant(ledger)) as home, home.signed_in() as browser:
+            page = await browser.get(f"/numbers/{name}")
+            form = {"seal": seal_of(page), "number": name, "word": "absent", "because": "seen"}
+            asked = await browser.post("/settle", data={**form, **sent_in(page)})
+            assert sent_in(asked) == sent_in(page)
+            await settle_by_word(ledger, StoppedClock(), RUN.id, name, State.PLANNED, because="li")
+            await lose_answer(ledger, name, nth=2)
+            late = await browser.post("/settle", data={**form, **sent_in(asked), "sure": "yes"})
+            assert (late.status_code, "was sent again" in late.text) == (409, True)
+            assert (await ledger.rows_of(name))[0][1].state is State.UNKNOWN
+            anew = {**form, **sent_in(late), "sure": "yes"}
+            assert (await browser.post("/settle", data=anew)).status_code == 303
+
+    in_time(visit)
+
+
 def test_a_word_is_about_one_bill_and_one_kind_of_document() -> None:
     """Who has looked for the in-stock has not looked for the receipt."""
 
@@ -530,6 +554,7 @@ def test_a_word_is_about_one_bill_and_one_kind_of_document() -> None:
             page = await browser.get(f"/numbers/{name}")
             assert f'<option value="r2 {name}">' in page.text
             form = {"seal": seal_of(page), "number": name, "word": "pushed", "because": "seen"}
+            form |= sent_in(page)
             blind = await browser.post("/settle", data={**form, "sure": "yes"})
             assert (blind.status_code, "more than once" in blind.text) == (409, True)
             assert await states() == [State.UNKNOWN] * 2
@@ -554,8 +579,10 @@ def test_a_run_under_way_settles_by_itself() -> None:
             home.signed_in() as browser,
         ):
             seal = seal_of(await browser.get(f"/numbers/{name}"))
+            ((_, row),) = await ledger.rows_of(name)
             form = {
                 "seal": seal,
+                "sent": f"{RUN.id}/{row.place}:1",
                 "number": name,
                 "word": "pushed",
                 "because": "seen",

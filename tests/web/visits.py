@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from html import unescape
 from ipaddress import ip_network
 from typing import Any
 
@@ -122,6 +123,13 @@ def seal_of(answer: httpx.Response) -> str:
     found = re.search(r'name="seal" value="([0-9a-f]+)"', answer.text)
     assert found, answer.text
     return found[1]
+
+
+def sent_in(answer: httpx.Response) -> dict[str, str]:
+    """Return which calls the form for a person's word is about."""
+    found = re.search(r'name="sent" value="([^"]*)"', answer.text)
+    assert found, answer.text
+    return {"sent": unescape(found[1])}
 
 
 def in_time(act: Callable[[], Awaitable[None]]) -> None:

@@ -37,6 +37,7 @@ from k3push.core.pacing.chunking import halve
 from k3push.core.protocol.links import link_fields
 from k3push.core.remark import foreign, remark
 from k3push.core.safety.evidence import TRY_LATER_CODES, but_strangers, new_targets
+from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.core.safety.verdict import InDoubt, ReadBack, Said, judge
 from k3push.ports import SHORTEST_WAIT_S, AttemptRecord, Clock, Doubt, Ledger
 from k3push.runs.context import Context, SettleTimes
@@ -182,6 +183,7 @@ async def settle_by_word(
     *,
     because: str,
     user: str = "",
+    attempts: int | None = None,
 ) -> None:
     """Record what a person found out about a number that is in doubt.
 
@@ -193,13 +195,17 @@ async def settle_by_word(
         state: `pushed`, or `planned` where the ERP made nothing.
         because: How the person knows.
         user: Who, where that is known.
+        attempts: How often it had been sent as the person looked, where that is known.
 
     Raises:
         RunIsAliveError: The run is under way, and may settle it by itself.
-        IllegalMoveError: It was settled meanwhile.
+        IllegalMoveError: It was settled meanwhile, or sent again.
     """
     because = foreign(because)
     async with ledger.own(run, executes=False):
+        rows = await ledger.rows_of(bill) if attempts is not None else ()
+        if any(of == run and row.bill == bill and row.attempts != attempts for of, row in rows):
+            raise IllegalMoveError(f"{bill}: it was sent again since somebody has looked")
         named = remark(f"state.{state}")
         note = (
             remark("note.person_named", state=named, why=because, user=user)

@@ -183,6 +183,7 @@ class NumberPages:
             number=number,
             found=_with_cures(found, say),
             in_doubt=bool(doubting),
+            sent=_sent(found),
             # One word is about one bill and one kind of document.
             which=which if len(which) > 1 else (),
             # It settles its doubts by itself.
@@ -220,9 +221,16 @@ class NumberPages:
                 word=word,
                 because=because[:LONGEST_WORD],
                 which=which,
+                sent=form.get("sent", ""),
             )
         problem = await self._settle(
-            visit, number, WORDS[word], because[:LONGEST_WORD], found, which=which
+            visit,
+            number,
+            WORDS[word],
+            because[:LONGEST_WORD],
+            found,
+            which=which,
+            sent=form.get("sent", ""),
         )
         if problem:
             found = await self._rows(visit, number)
@@ -238,12 +246,14 @@ class NumberPages:
         found: Sequence[Found],
         *,
         which: str,
+        sent: str,
     ) -> str:
         """Record a word in every run of the tenant that doubts; return what kept it from that.
 
-        *which* names the run and the bill that it is about, where the number is in doubt twice.
+        *which* names the run and the bill that it is about, where the number is in doubt twice;
+        *sent* is `_sent` of what the person was shown.
         """
-        mine = {run.id for run, _ in found}
+        attempts = {(run.id, each.row.bill): each.row.attempts for run, each in found}
         user = visit.visitor.user
         say = visit.frame.say
         run_id, _, bill_key = which.partition(" ")
@@ -253,13 +263,22 @@ class NumberPages:
             )
         except Problem as problem:
             return say.said(str(problem))
-        doubts = [each for each in meant if each[0] in mine]
+        doubts = [each for each in meant if each in attempts]
         if not doubts:
             return say("web.not_in_doubt", number=number)
+        if sent != _sent(found):
+            return say("web.sent_since", number=number)
         for run, bill in doubts:
             try:
                 await settle_by_word(
-                    visit.ledger, self._desk.clock, run, bill, state, because=because, user=user
+                    visit.ledger,
+                    self._desk.clock,
+                    run,
+                    bill,
+                    state,
+                    because=because,
+                    user=user,
+                    attempts=attempts[run, bill],
                 )
             except RunIsAliveError:
                 return say.said(await left_to_another(visit.ledger, run))
@@ -284,6 +303,12 @@ class NumberPages:
                 (followed,) = await with_follow(visit.ledger, run_id, [row])
                 found.append((run, followed))
         return found
+
+
+def _sent(found: Sequence[Found]) -> str:
+    """Return which calls a word is about: a later one may make what nobody has looked for."""
+    doubts = [(run.id, each.row) for run, each in found if _is_in_doubt(each)]
+    return " ".join(f"{run}/{row.place}:{row.attempts}" for run, row in doubts)
 
 
 def _is_in_doubt(found: FollowedRow) -> bool:

@@ -110,6 +110,10 @@ WORDS = {
         "Say what is there, and how you know.",
         "请选择结论并填写依据。",
     ),
+    "web.sent_since": (
+        "{number} was sent again after this page was shown. Look once more.",
+        "页面打开后，{number} 又下推过一次。请重新核实。",
+    ),
     "web.not_in_doubt": (
         "{number} is no longer unknown.",
         "{number} 的结果已经查明。",
