@@ -219,6 +219,47 @@ def test_a_form_that_is_sent_twice_is_one_push(tmp_path: Path) -> None:
     played(push, Shop(tmp_path))
 
 
+def test_a_form_that_is_sent_many_times_at_once_is_one_push(tmp_path: Path) -> None:
+    """A proxy tries again what takes long."""
+
+    async def push(shop: Shop, home: House) -> None:
+        async with signed_in(home, "wang") as wang:
+            form = {**fields_of(await wang.get("/push")), "text": "CGDD0000000"}
+            answers: list[httpx.Response] = []
+
+            async def send() -> None:
+                answers.append(await wang.post("/push", data=form, files={"file": ("", b"")}))
+
+            async with anyio.create_task_group() as tasks:
+                for _ in range(5):
+                    tasks.start_soon(send)
+            assert [answer.status_code for answer in answers] == [303] * 5
+            assert len({answer.headers["location"] for answer in answers}) == 1
+            assert len(await requests(shop.ledger)) == 1
+            assert [path.name[0] for path in (tmp_path / "lists").iterdir()] == ["2"]
+
+    played(push, Shop(tmp_path))
+
+
+@pytest.mark.parametrize("changed", [{"text": "CGDD0000001"}, {"select": "yes"}])
+def test_a_list_that_is_changed_and_sent_again_from_one_page_is_another(
+    tmp_path: Path, changed: dict[str, str]
+) -> None:
+    """Somebody stops the loading, mends the list, and sends it: the plan is of what was sent."""
+
+    async def push(shop: Shop, home: House) -> None:
+        async with signed_in(home, "wang") as wang:
+            form = {**fields_of(await wang.get("/push")), "text": "CGDD0000000"}
+            first = await wang.post("/push", data=form, files={"file": ("", b"")})
+            second = await wang.post("/push", data=form | changed, files={"file": ("", b"")})
+            assert second.status_code == 303
+            assert second.headers["location"] != first.headers["location"]
+            jobs = {job for asked in await requests(shop.ledger) for job in asked.jobs}
+            assert len(jobs) == 2
+
+    played(push, Shop(tmp_path))
+
+
 def test_what_is_kept_is_for_its_owner_only(tmp_path: Path) -> None:
     """A list of customers' orders is nobody else's on the server."""
 

@@ -48,7 +48,7 @@ from k3push.web.request_origin import (
 )
 from k3push.web.request_plan import Reading
 from k3push.web.roles import is_one_person
-from k3push.web.uploads import MOST_UPLOAD_BYTES, Upload, keep
+from k3push.web.uploads import MOST_UPLOAD_BYTES, Upload, digest_of, keep
 from k3push.wiring.inbox import digest_now
 from k3push.wiring.job_lists import JobOptions
 from k3push.wiring.selected_bills import LIST as SELECTED_LIST
@@ -60,6 +60,7 @@ LONGEST_FIELD = 200
 # A pace that was measured once is no promise.
 QUICKEST, SLOWEST = 0.7, 1.6
 
+_MARK = "0" * 8
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
 _COLUMNS = ("line", "number", "id", "route", "fate", "targets", "code", "reason")
 
@@ -104,34 +105,37 @@ class PushPages:
         id_ = form.get("id", "")
         if not _ID.fullmatch(id_):
             id_ = self._new_id()
-        asked = await find_request(visit.ledger, id_)
-        if asked is None:  # else it was pressed twice
-            try:
-                asked = await self._taken(visit, id_, Upload(form, request.state.file))
-            except _UnusableListError as bad:
-                fields = {**form, "id": bad.id or id_}
-                return self._form(request, visit, fields, bad)
+        try:
+            asked = await self._taken(visit, id_, Upload(form, request.state.file))
+        except _UnusableListError as bad:
+            return self._form(request, visit, {**form, "id": bad.id}, bad)
         return RedirectResponse(_url(visit, asked), 303)
 
     async def _taken(self, visit: Visit, id_: str, upload: Upload) -> Request:
         """Keep a list, read it to its end, and ask for a look ahead.
 
+        What is sent twice is one request. What is changed and sent again from one page is another.
+
         Raises:
             _UnusableListError: Somebody has to mend it, or there is none.
         """
         workshop, say = visit.working(), visit.frame.say
-        if upload.fields.get("select") == "yes":
-            return await self._selecting(visit, id_, upload.fields)
-        kept = await to_thread.run_sync(_kept_in, workshop.lists / id_)
-        if upload.file or upload.fields.get("text", "").strip():
-            id_ = id_ if kept is None else self._new_id()
-            try:
-                kept = await keep(workshop.lists / id_, upload)
-            except OSError as error:
-                why = say("desk.disk", why=error.strerror or error)
-                raise _UnusableListError(id_, why) from error
-        if kept is None:
+        selects = upload.fields.get("select") == "yes"
+        brings = bool(upload.file or upload.fields.get("text", "").strip())
+        earlier = await to_thread.run_sync(_kept_in, workshop.lists / id_)
+        if not (selects or brings or earlier):
             raise _UnusableListError(id_, say("desk.nothing_sent"))
+        try:
+            digest = await digest_of(upload, None if brings else earlier)
+            id_ = f"{id_[: -len(_MARK)]}{digest[: len(_MARK)]}"
+            if asked := await find_request(visit.ledger, id_):
+                return asked
+            if selects:
+                return await self._selecting(visit, id_, upload.fields)
+            kept = await keep(workshop.lists / id_, upload, None if brings else earlier)
+        except OSError as error:
+            why = say("desk.disk", why=error.strerror or error)
+            raise _UnusableListError(id_, why) from error
         how = _how(upload.fields)
         try:
             lines = await workshop.read([kept], how)

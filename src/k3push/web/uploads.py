@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import secrets
+import shutil
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -125,28 +128,63 @@ def keep_bytes(path: Path, content: bytes) -> None:
         beside.unlink(missing_ok=True)
 
 
-async def keep(folder: Path, upload: Upload) -> Path:
-    """Write an upload, or else what was pasted, into a new folder; return the file.
+async def digest_of(upload: Upload, kept: Path | None) -> str:
+    """Return what tells an upload from others: what it holds, and what was chosen beside it.
+
+    Args:
+        upload: The form.
+        kept: The list that an earlier try has left, where the form brings none.
 
     Raises:
-        FileExistsError: The folder is there already.
+        OSError: That one cannot be read.
+    """
+    told = hashlib.sha256()
+    for name, text in sorted(upload.fields.items()):
+        if name != "seal":
+            told.update(f"{name}={text}\n".encode(errors="replace"))
+    if upload.file is not None:
+        while block := await upload.file.read(BLOCK_BYTES):
+            told.update(block)
+        await upload.file.seek(0)
+    elif kept is not None:
+        told.update(await anyio.Path(kept).read_bytes())
+    return told.hexdigest()
+
+
+async def keep(folder: Path, upload: Upload, kept: Path | None = None) -> Path:
+    """Write an upload, or else what was pasted or *kept*, into a folder; return the file.
+
+    A folder that is there holds the same already, and is left as it is.
+
+    Raises:
         OSError: The disk refused.
     """
+    named = fit_name(upload.file.filename or "") if upload.file is not None else ""
+    name = named or (kept.name if kept else PASTED)
+    begun = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
 
-    def begin() -> Path:
+    def begin() -> None:
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700)
-        named = upload.file is not None and fit_name(upload.file.filename or "")
-        return folder / (named or PASTED)
+        begun.mkdir(mode=0o700)
 
-    path = await to_thread.run_sync(begin)
-    if upload.file is None:
-        text = upload.fields.get("text", "").encode(errors="replace")
-        await anyio.Path(path).touch(0o600)
-        await anyio.Path(path).write_bytes(text)
-        return path
+    await to_thread.run_sync(begin)
+    try:
+        await _write(begun / name, upload, kept)
+        await to_thread.run_sync(begun.rename, folder)
+    except OSError:
+        await to_thread.run_sync(partial(shutil.rmtree, begun, ignore_errors=True))
+        if not await anyio.Path(folder / name).is_file():
+            raise
+    return folder / name
+
+
+async def _write(path: Path, upload: Upload, kept: Path | None) -> None:
     await anyio.Path(path).touch(0o600)
-    async with await anyio.open_file(path, "wb") as kept:
-        while block := await upload.file.read(BLOCK_BYTES):
-            await kept.write(block)
-    return path
+    async with await anyio.open_file(path, "wb") as written:
+        if upload.file is not None:
+            while block := await upload.file.read(BLOCK_BYTES):
+                await written.write(block)
+        elif kept is not None:
+            await written.write(await anyio.Path(kept).read_bytes())
+        else:
+            await written.write(upload.fields.get("text", "").encode(errors="replace"))
