@@ -108,6 +108,34 @@ async def test_what_a_call_by_id_has_made_is_found_by_the_number_of_that_moment(
     assert (row.state, [target.id for target in row.targets]) == (State.PUSHED, [made]), row
 
 
+async def test_what_was_made_of_the_bill_that_had_a_new_number_before_is_no_call_by_id(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The number that a bill gets was another's, which this ledger has pushed; the call is lost."""
+    number, taken = orders(2)
+    office = Office(sandbox(steps("ok", "reset"), link_fields=False, **OPEN))
+    bill, other = bill_of(office, number), bill_of(office, taken)
+    await office.open_run([taken], SECOND)
+    await office.execute(SECOND, throttle=one_by_one())
+    await office.open_run([key_of("", str(bill.id))])
+    rename(office, other, "CGDD-OLD")
+    push = site.Site._push
+
+    def pushed(self: site.Site, *what: Any) -> Any:
+        if bill.number == number:
+            rename(office, bill, taken)
+        return push(self, *what)
+
+    monkeypatch.setattr(site.Site, "_push", pushed)
+    await office.execute(limits=ONE_DOUBT, throttle=one_by_one(), check=False)
+    assert made_of(office, bill) == []
+    for _ in range(3):
+        await office.execute(throttle=one_by_one(), check=False)
+    (row,) = (await office.rows()).values()
+    assert {target.id for target in row.targets}.isdisjoint(made_of(office, other)), row
+    assert len(made_of(office, bill)) <= 1
+
+
 async def test_a_neighbour_that_gets_another_number_leaves_no_bill_to_a_person() -> None:
     """The ledger knows its id, by which its document is told from one that is of no bill."""
     numbers = orders(2)

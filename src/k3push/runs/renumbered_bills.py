@@ -40,19 +40,17 @@ async def look_at_sent(
     if not sent or not context.links.absent or not context.route.source_number_field:
         return seen
     looked = await look_at_listed(context, list(sent))
-    now = {
-        bill.bill: sent[line]
-        for line, meant in looked.meant.items()
-        if (bill := meant.bill) and fold(number_in(bill.bill)) != fold(number_in(sent[line]))
-    }
+    now: dict[BillNumber, BillNumber] = {}
+    for line, meant in looked.meant.items():
+        bill, number = meant.bill, sent[line]
+        if bill is not None and fold(number_in(bill.bill)) != fold(number_in(number)):
+            now[bill.bill] = number
+            context.source_ids[bill.bill] = bill.id
     other = Sighting(users=seen.users)
     if now:
+        # Another bill may have had that number before: what was made of it is none of this one's.
         other = await look_at_targets(
-            context,
-            list(now),
-            by_all=by_all,
-            before_sending=before_sending,
-            stop_or_not=stop_or_not,
+            context, list(now), by_all=by_all, before_sending=True, stop_or_not=stop_or_not
         )
     seen = with_other_numbers(seen, other, now)
     # Of a bill whose number of today is not told, nothing proves that it has no document.
