@@ -16,7 +16,13 @@ import pytest
 from anyio import to_thread
 
 from k3push.adapters.ledger.sqlite import SqliteLedger, migrate
-from k3push.adapters.ledger.sqlite.connections import Connection, Values, connect, locks_folder
+from k3push.adapters.ledger.sqlite.connections import (
+    Connection,
+    SameFiles,
+    Values,
+    connect,
+    locks_folder,
+)
 from k3push.adapters.ledger.sqlite.group_commit import GroupCommit, Reader
 from k3push.adapters.ledger.sqlite.run_locks import RunLocks
 from k3push.core.model import BillNumber, Listed, State
@@ -34,7 +40,7 @@ MOST_TO_PROVE_PAGES = 4
 MOST_BYTES = 330
 
 # What is imported before a command acts, Python's own modules included.
-MOST_MODULES = {"--help": 176, "status": 600, "run orders.csv": 810}
+MOST_MODULES = {"--help": 176, "status": 600, "run orders.csv": 825}
 NEVER = {"keyring", "apprise", "pyarrow", "k3push.simulator"}
 NOT_FOR = {
     "--help": {"anyio", "httpx", "jinja2", "orjson", "pydantic", "rich", "sqlite3"},
@@ -81,7 +87,9 @@ async def counting(path: Path, said: Counter[str], account: str) -> AsyncIterato
     commits = GroupCommit(path, await to_thread.run_sync(Counted, path, said))
     try:
         locks = RunLocks(await to_thread.run_sync(locks_folder, path))
-        yield SqliteLedger(path, commits, Reader(path, reader), locks, account=account)
+        files = await to_thread.run_sync(SameFiles, path)
+        looks = Reader(path, reader, files.check)
+        yield SqliteLedger(path, commits, looks, locks, files, account=account)
     finally:
         await to_thread.run_sync(reader.close)
         await to_thread.run_sync(commits.close)

@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 
 import anyio
@@ -142,6 +144,16 @@ def test_one_interrupt_waits_for_open_calls(
     assert_all_once(desk.rows(), slow.truth(), NUMBERS)
 
 
+@contextmanager
+def taken_up(number: signal.Signals) -> Iterator[None]:
+    """Begin processes for which a signal is not ignored, though it may be for the tests."""
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 def test_a_terminal_that_closes_is_an_interrupt(desk: Desk, slow: Sandbox) -> None:
     """A lost line left a number `sent`, and `resume` had to wait for its whole window.
 
@@ -150,7 +162,7 @@ def test_a_terminal_that_closes_is_an_interrupt(desk: Desk, slow: Sandbox) -> No
     desk.configure(slow.url)
     options = (desk.job(NUMBERS), "--yes", "--chunk-size", "5", "--concurrency", "3")
     ours, theirs = os.openpty()
-    with os.fdopen(ours, "rb"):
+    with os.fdopen(ours, "rb"), taken_up(signal.SIGHUP):
         process = subprocess.Popen(  # noqa: S603  # our own interpreter
             [sys.executable, "-m", "k3push", "run", *options],
             cwd=desk.folder,

@@ -21,6 +21,7 @@ import pytest
 from rich.console import Console
 
 from k3push.adapters.ledger.memory import MemoryLedger
+from k3push.adapters.ledger.sqlite import open_sqlite
 from k3push.cli.actions import served_tenants
 from k3push.cli.actions.served_tenants import ConfigFiles, ServedTenants, _opened
 from k3push.cli.app import run
@@ -32,6 +33,7 @@ from k3push.runs.request_stages import requests
 from k3push.web.request_work import Workshop
 from k3push.wiring.config_file import load_settings
 from k3push.words.language import Say
+from tests.adapters.ledger.samples import planned
 from tests.cli.terminal import Desk, end, until
 from tests.web.server import Serve
 
@@ -451,3 +453,31 @@ def test_tenants_that_cannot_be_told_apart_are_refused(
     configured(desk, 'roles = { li = "approve" }', "c/z.toml")
     monkeypatch.chdir(desk.folder)
     assert what in refused(capsys, *options)
+
+
+def test_a_ledger_that_is_restored_under_the_server_is_shown(desk: Desk, serve: Serve) -> None:
+    """What it went on to show was what had been moved away, and sound bills were "in no run"."""
+    configured(desk)
+    ledger = desk.folder / "ledger.db"
+
+    def keep(number: str) -> None:
+        async def open_run() -> None:
+            async with open_sqlite(ledger, account="sandbox") as opened:
+                await planned(opened, number, number, "sandbox|po|in")
+
+        anyio.run(open_run)
+
+    keep("BEFORE")
+    backup = ledger.read_bytes()
+    keep("LATER")
+    served = serve("--work")
+    with httpx.Client(trust_env=False, base_url=served.base) as browser:
+        browser.get(served.address)
+        assert "LATER" in browser.get("/").text
+        for part in desk.folder.glob("ledger.db*"):
+            part.rename(part.with_name(f"away-{part.name}"))
+        ledger.write_bytes(backup)
+        assert browser.get("/").status_code == 503
+        until(lambda: browser.get("/").status_code == 200)
+        shown = browser.get("/").text
+        assert ("BEFORE" in shown, "LATER" in shown) == (True, False)

@@ -66,6 +66,13 @@ class Ledger(Protocol):
         """Return the same ledger, opened for another account."""
         ...
 
+    def was_replaced(self) -> bool:
+        """Say whether what holds the ledger is gone, or another stands in its place.
+
+        Whoever keeps a ledger open opens it anew then: every verb is lost from there on.
+        """
+        ...
+
     # -- runs ---------------------------------------------------------------------------------
 
     async def open_run(self, run: Run) -> None:

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass, field
 
 import anyio
+from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from k3push.core.model import RunId
@@ -19,6 +20,9 @@ TENANTS_AT_ONCE = 500
 
 SIDE_BY_SIDE = 2
 """Such queries of one ledger at a time."""
+
+# How often it is looked whether the ledgers that are open are still in their places.
+REPLACED_LOOK_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,4 +179,15 @@ class TenantLedgers:
             finally:
                 del self._wishes[tenant.ledger]
                 wish.done.set()
-            await self._closing.wait()
+            try:
+                await self._until_replaced(self._open[tenant.ledger])
+            finally:
+                del self._open[tenant.ledger]
+
+    async def _until_replaced(self, ledger: Ledger) -> None:
+        """Wait until the server ends, or another ledger is in its place: a backup, most often."""
+        while not self._closing.is_set():
+            with anyio.move_on_after(REPLACED_LOOK_S):
+                await self._closing.wait()
+            if await to_thread.run_sync(ledger.was_replaced):
+                return

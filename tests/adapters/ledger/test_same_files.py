@@ -120,10 +120,14 @@ async def test_a_file_that_is_gone_is_a_lost_ledger(
         run = await planned(ledger, "A B")
         await sent(ledger, run, "A")
         await ledger.claim(run, numbers("B"))
+        assert not await to_thread.run_sync(ledger.was_replaced)
         await to_thread.run_sync(lose, path)
         for _ in range(2):
             with refused(LedgerLostError, "removed or replaced"):
+                await ledger.rows(run)
+            with refused(LedgerLostError, "removed or replaced"):
                 await ledger.begin(intent(run, "B", chunk=2))
+        assert await to_thread.run_sync(ledger.was_replaced)
 
 
 async def test_a_link_that_leads_elsewhere_is_a_lost_ledger(path: Path) -> None:

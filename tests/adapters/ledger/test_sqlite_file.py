@@ -16,6 +16,7 @@ from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.adapters.ledger.sqlite import SqliteLedger, open_sqlite, sending, writes
 from k3push.adapters.ledger.sqlite.connections import (
     Connection,
+    SameFiles,
     connect,
     locks_folder,
     lost_as_ledger,
@@ -325,9 +326,10 @@ async def test_after_an_error_of_the_disk_nothing_more_is_written(tmp_path: Path
 
     path = tmp_path / "ledger.db"
     writer, reader = await to_thread.run_sync(lambda: connect(path, create=True))
-    commits, looks = GroupCommit(path, writer), Reader(path, reader)
+    files = await to_thread.run_sync(SameFiles, path)
+    commits, looks = GroupCommit(path, writer), Reader(path, reader, files.check)
     locks = RunLocks(await to_thread.run_sync(locks_folder, path))
-    ledger = SqliteLedger(path, commits, looks, locks, account=ACCOUNT)
+    ledger = SqliteLedger(path, commits, looks, locks, files, account=ACCOUNT)
     await ledger.open_run(a_run())
     for _ in range(2):
         with refused(LedgerLostError, "disk I/O error"):

@@ -70,6 +70,10 @@ class MemoryLedger(ReadVerbs, SendingVerbs, StepVerbs, Ledger):
         other._process = self._process
         return other
 
+    def was_replaced(self) -> bool:
+        """Say that nothing can be in its place."""
+        return False
+
     # -- runs ---------------------------------------------------------------------------------
 
     async def open_run(self, run: Run) -> None:

@@ -306,9 +306,12 @@ class SameFiles:
         Raises:
             LedgerLostError: One is.
         """
-        for file, known in self._files:
-            if identity(file) != known:
-                raise LedgerLostError(of_file(file, remark("ledger.replaced")))
+        if self.replaced():
+            raise LedgerLostError(of_file(self._path, remark("ledger.replaced")))
+
+    def replaced(self) -> bool:
+        """Say whether a file is gone, or another is in its place."""
+        return any(identity(file) != known for file, known in self._files)
 
 
 def identity(file: str) -> tuple[int, int] | None:

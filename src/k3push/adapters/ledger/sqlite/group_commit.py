@@ -282,9 +282,17 @@ def _is(error: Exception, kind: str) -> bool:
 class Reader:
     """Reads in a connection of its own, so that a long one holds up no commit."""
 
-    def __init__(self, path: Path, connection: Connection) -> None:
+    def __init__(self, path: Path, connection: Connection, check: Callable[[], None]) -> None:
+        """Read the file at a path.
+
+        Args:
+            path: Of the file.
+            connection: To it.
+            check: Raises if it is not there any more: what was read would be what nobody writes.
+        """
         self._path = path
         self._connection = connection
+        self._check = check
         self._limiter = anyio.CapacityLimiter(1)
         self._lock = threading.Lock()
 
@@ -292,12 +300,13 @@ class Reader:
         """Return what *look* sees; it sees one state of the ledger, all commits included.
 
         Raises:
-            LedgerLostError: The file could not be read.
+            LedgerLostError: The file could not be read, or another is in its place.
         """
         return await to_thread.run_sync(self._read, look, limiter=self._limiter)
 
     def _read(self, look: Callable[[Connection], T]) -> T:
         with self._lock, lost_as_ledger(self._path):
+            self._check()
             self._connection.do("begin_read")
             try:
                 return look(self._connection)

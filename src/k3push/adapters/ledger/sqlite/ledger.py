@@ -65,9 +65,9 @@ async def open_sqlite(
     with anyio.CancelScope(shield=True):
         opened = await to_thread.run_sync(partial(_Opened.at, path, create=create))
     commits = GroupCommit(path, opened.writer, opened.check)
-    looks = Reader(path, opened.reader)
+    looks = Reader(path, opened.reader, opened.files.check)
     try:
-        yield SqliteLedger(path, commits, looks, opened.locks, account=account)
+        yield SqliteLedger(path, commits, looks, opened.locks, opened.files, account=account)
     finally:
         with anyio.CancelScope(shield=True):
             # The writer last: whoever closes last clears the WAL away, and a reader cannot.
@@ -139,17 +139,30 @@ class SqliteLedger(Ledger):
     """A ledger in a SQLite file; made by `open_sqlite`."""
 
     def __init__(
-        self, path: Path, commits: GroupCommit, looks: Reader, locks: RunLocks, *, account: str
+        self,
+        path: Path,
+        commits: GroupCommit,
+        looks: Reader,
+        locks: RunLocks,
+        files: SameFiles,
+        *,
+        account: str,
     ) -> None:
         self._path = path
         self._commits = commits
         self._looks = looks
         self._locks = locks
+        self._files = files
         self._account = account
 
     def of_account(self, account: str) -> SqliteLedger:
         """Return the same ledger for another account."""
-        return SqliteLedger(self._path, self._commits, self._looks, self._locks, account=account)
+        parts = (self._path, self._commits, self._looks, self._locks, self._files)
+        return SqliteLedger(*parts, account=account)
+
+    def was_replaced(self) -> bool:
+        """Say whether the file is gone, or another is in its place."""
+        return self._files.replaced()
 
     async def write(self, step: Callable[[Connection], T], *, brief: bool = False) -> T:
         """Do a step of this account that writes; see `GroupCommit.write`."""
