@@ -36,6 +36,7 @@ from tests.runs.office import (
     sandbox,
     steps,
 )
+from tests.runs.test_renamed_bills import bill_of, rename
 from tests.stocked_books import stocked
 
 pytestmark = pytest.mark.anyio
@@ -206,6 +207,19 @@ async def test_the_ledger_tells_which_documents_are_its_own() -> None:
         assert [held.run for held in double.held] == ["r1", ""]
         (missing,) = found.whole.missing
         assert (missing.number, missing.target_id, missing.run) == (deleted, str(gone.id), "r1")
+
+
+async def test_a_document_of_a_run_is_its_own_though_its_bill_has_another_number_by_now() -> None:
+    """A person chooses by that which of the two is to be deleted."""
+    office = Office(sandbox())
+    (number,) = orders(1)
+    bill = bill_of(office, number)
+    await office.open_run([number])
+    await office.execute()
+    rename(office, bill, "CGDD-NEW")
+    by_hand(office.site.world, bill.number, quantities=ordered(office.site.world, bill.number))
+    (double,) = (await look_through(office, [bill.number])).whole.doubles
+    assert [held.run for held in double.held] == ["r1", ""]
 
 
 async def test_bills_of_one_number_have_documents_of_their_own() -> None:

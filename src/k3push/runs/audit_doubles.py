@@ -317,7 +317,7 @@ class _Batch:
     async def _tell(
         self, number: BillNumber, bill: str, judgement: Judgement, held: Sequence[Inspected]
     ) -> None:
-        made = await self._made_of(number or key_of("", bill), exactly=True)
+        made = await self._made_of(number or key_of("", bill), bill=bill, exactly=True)
         told = tuple(Held(document, made.get(document.id, "")) for document in held)
         name = self._look.route.name
         self._found.doubles.append(
@@ -335,18 +335,23 @@ class _Batch:
             Missing(name, *self._made[id_], id_) for id_ in unseen if id_ not in there
         ]
 
-    async def _made_of(self, number: BillNumber, *, exactly: bool = False) -> dict[str, RunId]:
+    async def _made_of(
+        self, number: BillNumber, *, bill: str = "", exactly: bool = False
+    ) -> dict[str, RunId]:
         """Return which documents of a number the ledger says that its runs have made.
 
         Args:
             number: The ERP's spelling.
+            bill: Its id, since it may have had another number then; "" asks for none.
             exactly: Leave out documents that another has made and that stand in a row as well.
         """
         ledger = self._books.ledger
         if ledger is None:
             return {}
         made: dict[str, RunId] = {}
+        named: set[str] = set()
         for run_id, row in await ledger.rows_of(number):
+            named.update(target.id for target in row.targets)
             if row.state not in SENT_BEFORE or not row.targets:
                 continue
             run = await ledger.run(run_id)
@@ -356,6 +361,9 @@ class _Batch:
             if exactly and row.code == TWIN and row.attempts == 1:
                 ids = await _answered(ledger, row, ids)
             made |= dict.fromkeys(ids, run_id)
+        by_id = await ledger.made_in(self._books.scope, {number: bill}) if bill else {}
+        for earlier in by_id.values():
+            made |= dict.fromkeys(earlier.ids - named, earlier.run)
         return made
 
 
