@@ -22,16 +22,25 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.hookimpl(tryfirst=True)  # before cases are chosen by their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out PostgreSQL on trio: psycopg works on asyncio."""
+    """Leave out PostgreSQL on trio: psycopg works on asyncio.
+
+    SQLite on trio is for the longer run: commands are on asyncio, and what is different in trio
+    the ledger in memory shows.
+    """
     for item in tuple(items):
         drawn = (
             item.callspec.params
             if isinstance(item, pytest.Function) and hasattr(item, "callspec")
             else {}
         )
-        if drawn.get("kind") == "postgres" and drawn.get("anyio_backend") == "trio":
+        if drawn.get("anyio_backend") != "trio":
+            continue
+        if drawn.get("kind") == "postgres":
             items.remove(item)
+        elif drawn.get("kind") == "sqlite":
+            item.add_marker(pytest.mark.more)
 
 
 @pytest.fixture(autouse=True)
