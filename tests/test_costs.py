@@ -87,6 +87,7 @@ async def counting(path: Path, said: Counter[str], account: str) -> AsyncIterato
     commits = GroupCommit(path, await to_thread.run_sync(Counted, path, said))
     try:
         locks = RunLocks(await to_thread.run_sync(locks_folder, path))
+        await to_thread.run_sync(reader.all, "user_version")  # what is new has a file by now
         files = await to_thread.run_sync(SameFiles, path)
         looks = Reader(path, reader, files.check)
         yield SqliteLedger(path, commits, looks, locks, files, account=account)

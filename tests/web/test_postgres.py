@@ -15,6 +15,7 @@ from tests.adapters.ledger.samples import identified
 from tests.cli.terminal import Desk, Sandbox, end, orders, until
 from tests.reporting.pages import NOON, RUN, UP
 from tests.web.server import Serve
+from tests.web.visits import sent_in
 
 DOUBTED = BillNumber("CGDD-LOST")
 UNREACHED = "http://127.0.0.1:9/K3Cloud/"
@@ -74,6 +75,7 @@ def test_tenants_of_one_database_are_watched_controlled_and_settled_apart(
             assert end(run).exit == 5
             word = {"seal": seal, "number": DOUBTED, "word": "absent", "because": "seen"}
             assert browser.post("/t/a/settle", data={**word, "sure": "yes"}).status_code == 404
+            word |= sent_in(browser.get(f"/t/b/numbers/{DOUBTED}"))
             settled = browser.post("/t/b/settle", data={**word, "sure": "yes"})
             assert "settled by hand as planned: seen" in settled.text
             metrics = browser.get("/metrics").text

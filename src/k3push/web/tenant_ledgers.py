@@ -179,9 +179,9 @@ class TenantLedgers:
             finally:
                 del self._wishes[tenant.ledger]
                 wish.done.set()
-            try:
-                await self._until_replaced(self._open[tenant.ledger])
-            finally:
+            ledger = self._open.get(tenant.ledger)
+            if ledger is not None:  # the server may end as it is opened
+                await self._until_replaced(ledger)
                 del self._open[tenant.ledger]
 
     async def _until_replaced(self, ledger: Ledger) -> None:
