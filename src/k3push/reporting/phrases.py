@@ -18,7 +18,8 @@ def hold_words(hold: Hold, say: Say) -> str:
         case HoldCause.CONTROL:
             return say("hold.control", since=clock(hold.since) if hold.since else "")
         case HoldCause.WINDOW:
-            return say("hold.window", until=clock(hold.until) if hold.until else "")
+            # By the clock of the window itself: a change of the clock until then moves no edge.
+            return say("hold.window", until=f"{hold.until:%H:%M}" if hold.until else "")
         case HoldCause.ERP:
             return say("hold.erp", why=hold.why)
 
