@@ -341,9 +341,14 @@ ORDER BY claims.number;
 
 -- name: in_hand
 SELECT rows.source_id, runs.id, rows.bill
-FROM rows JOIN runs ON runs.key = rows.run AND runs.scope = :scope
-WHERE rows.source_id = ANY(:ids::text[]) AND rows.source_id > ''
-    AND rows.state IN ('sent', 'unknown')
+FROM unnest(:ids::text[]) AS wanted (id) CROSS JOIN LATERAL (
+    SELECT source_id, run, bill, place FROM rows
+    WHERE source_id = wanted.id AND source_id > '' AND state IN ('sent', 'unknown')
+) AS rows
+CROSS JOIN LATERAL (
+    SELECT id, started_at, scope FROM runs WHERE key = rows.run LIMIT 1
+) AS runs
+WHERE runs.scope = :scope
 ORDER BY runs.started_at, runs.id, rows.place;
 
 -- name: move_claims
@@ -536,7 +541,8 @@ WHERE runs.account = :account AND (
 
 -- name: made_in
 -- The latest of each bill last. A bill is found by its number, and by its id under any number.
--- Of the run :but only other rows of the same bill count, which have another number.
+-- Of the run :but only other rows of the same bill count, which have another number. Each row's
+-- run is looked up: of a scope there may be thousands.
 SELECT asked.bill, asked.id, rows.bill, rows.source_id, runs.id, rows.state, rows.targets
 FROM (
     SELECT wanted.number, wanted.bill, coalesce(nullif(wanted.id, ''), own.source_id) AS id
@@ -546,15 +552,20 @@ FROM (
     ) AS own ON true
 ) AS asked
 CROSS JOIN LATERAL (
+    -- As the number alone, with an id behind its comma, and by the id.
+    SELECT * FROM rows WHERE bill = asked.number AND run IS DISTINCT FROM :but::bigint
+    UNION ALL
     SELECT * FROM rows
-    WHERE (bill = asked.number OR (bill >= asked.number || ',' AND bill < asked.number || '-'))
+    WHERE bill >= asked.number || ',' AND bill < asked.number || '-'
         AND run IS DISTINCT FROM :but::bigint
     UNION ALL
     SELECT * FROM rows
     WHERE source_id = asked.id AND source_id > ''
         AND (run IS DISTINCT FROM :but::bigint OR bill <> asked.bill)
 ) AS rows
-JOIN runs ON runs.key = rows.run
+CROSS JOIN LATERAL (
+    SELECT id, started_at, scope FROM runs WHERE key = rows.run LIMIT 1
+) AS runs
 WHERE runs.scope = :scope
     AND (rows.state IN ('pushed', 'draft') OR (:or_found AND rows.state = 'already'))
 ORDER BY runs.started_at, runs.id;
@@ -562,12 +573,14 @@ ORDER BY runs.started_at, runs.id;
 -- name: made_of_namesakes
 SELECT wanted.bill, rows.bill, rows.source_id, rows.targets
 FROM unnest(:numbers::text[], :bills::text[]) AS wanted (number, bill) CROSS JOIN LATERAL (
-    SELECT * FROM rows
-    WHERE (bill = wanted.number OR (bill >= wanted.number || ',' AND bill < wanted.number || '-'))
-        AND state IN ('pushed', 'draft')
+    SELECT * FROM rows WHERE bill = wanted.number
+    UNION ALL
+    SELECT * FROM rows WHERE bill >= wanted.number || ',' AND bill < wanted.number || '-'
 ) AS rows
-JOIN runs ON runs.key = rows.run
-WHERE runs.scope = :scope;
+CROSS JOIN LATERAL (
+    SELECT id, started_at, scope FROM runs WHERE key = rows.run LIMIT 1
+) AS runs
+WHERE runs.scope = :scope AND rows.state IN ('pushed', 'draft');
 
 -- name: newest_with_documents
 -- A run at a time, the newest first, since most often one is enough.
@@ -692,15 +705,18 @@ FROM (
         UNION
         SELECT asked, rows.bill, carried.attempt
         FROM unnest(:bills::text[], :ids::text[]) AS wanted (asked, id)
-        JOIN rows ON rows.source_id = wanted.id AND rows.source_id > ''
-        JOIN carried ON carried.number = rows.bill
-        JOIN attempts ON attempts.id = carried.attempt AND attempts.run = rows.run
+        -- In this order, whatever the planner knows of the tables.
+        CROSS JOIN LATERAL (
+            SELECT bill, run FROM rows WHERE source_id = wanted.id AND source_id > '' OFFSET 0
+        ) AS rows
+        CROSS JOIN LATERAL (SELECT attempt FROM carried WHERE number = rows.bill OFFSET 0) AS carried
+        WHERE (SELECT run FROM attempts WHERE id = carried.attempt) = rows.run
     ) AS pairs
     GROUP BY attempt
 ) AS found
-JOIN attempts ON attempts.id = found.attempt
-JOIN runs ON runs.key = attempts.run
-WHERE runs.scope = :scope AND runs.key <> :run AND attempts.began_at >= :since
+CROSS JOIN LATERAL (SELECT * FROM attempts WHERE id = found.attempt LIMIT 1) AS attempts
+CROSS JOIN LATERAL (SELECT id, scope FROM runs WHERE key = attempts.run LIMIT 1) AS runs
+WHERE runs.scope = :scope AND attempts.run <> :run AND attempts.began_at >= :since
 ORDER BY attempts.id;
 
 -- name: attempts_of
