@@ -311,6 +311,38 @@ def test_a_tenant_that_comes_begins_nothing_that_was_due_before(
     anyio.run(while_shown, folder, act)
 
 
+def test_a_tenant_that_comes_before_what_it_needs_begins_nothing_that_was_due_before(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its file is copied into the folder, and its secrets half a minute later."""
+    folder, due = desk.folder / "tenants", datetime.now(UTC) - timedelta(minutes=30)
+    monkeypatch.setattr(served_tenants, "FOLDER_LOOK_S", 0.01)
+    monkeypatch.setattr(served_tenants, "LACKING_LOOK_S", 0.01)
+    configured(desk, name="tenants/acme.toml")
+    text = (folder / "acme.toml").read_text("utf-8").replace('acct_id = "', 'acct_id = "new-')
+    text = text.replace("ledger.db", "other.db") + NIGHTLY.format(f"{due:%M %H} * * *")
+    needs = '[api]\nwebhooks = [{ file = "hook" }]\nwebhook_secret = { file = "key" }\n'
+    came = folder / "basf.toml"
+
+    async def until_it_is(state: Callable[[], bool]) -> None:
+        with anyio.fail_after(20):
+            while not state():  # noqa: ASYNC110
+                await anyio.sleep(0.01)
+
+    async def act(shown: ServedTenants) -> None:
+        await anyio.Path(came).write_text(text + needs, "utf-8")
+        await until_it_is(lambda: came in shown.lacking)
+        await anyio.Path(folder / "key").write_text("whsec_" + "A" * 32, "utf-8")
+        await anyio.Path(folder / "hook").write_text("https://hook.example/", "utf-8")
+        await until_it_is(lambda: came in shown.known)
+        workshop, ledger = shown.known[came].workshop, MemoryLedger(account="new")
+        assert workshop is not None
+        await workshop.timetable.look(ledger)
+        assert not await requests(ledger)
+
+    anyio.run(while_shown, folder, act)
+
+
 def test_a_tenant_that_cannot_be_shown_as_its_file_says_begins_nothing(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

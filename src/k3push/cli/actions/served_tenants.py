@@ -132,6 +132,7 @@ class ServedTenants:
         told: What was said of files that are passed over.
         known: The tenants that are shown, by their files.
         lacking: Tenants that cannot be shown as their files say, since something else is missing.
+        _owing: Those of them that were there as the server began.
     """
 
     files: ConfigFiles
@@ -144,6 +145,7 @@ class ServedTenants:
     lacking: set[Path] = field(default_factory=set)
     _seen: Mapping[Path, tuple[int, int, int]] = field(default_factory=dict)
     _resting: set[Path] = field(default_factory=set)
+    _owing: set[Path] = field(default_factory=set)
 
     async def begin(self, settings: Sequence[Settings], errors: Console) -> list[Tenant]:
         """Show tenants for the first time; one of a folder that lacks something comes later.
@@ -163,6 +165,7 @@ class ServedTenants:
                     raise
                 faults.append(error)
                 self.lacking.add(each.file)
+                self._owing.add(each.file)
         self._tell([*self.told, *(self.say("worker.faulty", why=why) for why in faults)], errors)
         if not begun and faults:
             raise faults[0]
@@ -175,6 +178,7 @@ class ServedTenants:
             await anyio.sleep(FOLDER_LOOK_S)
             seen = await to_thread.run_sync(self.files.state)
             self.lacking &= seen.keys()
+            self._owing &= seen.keys()
             # Who rests though its file is there may not have been readable for a moment.
             waits = self.lacking | self._resting & seen.keys()
             is_due = waits and anyio.current_time() - read_s > LACKING_LOOK_S
@@ -191,9 +195,10 @@ class ServedTenants:
                 settings, left = [], [self.say("worker.faulty", why=error)]
             for each in settings:
                 try:
-                    owes = each.file in self.lacking and each.file not in self.known
+                    owes = each.file in self._owing
                     tenants.append(await self._tenant(each, changed, owes=owes))
                     self.lacking.discard(each.file)
+                    self._owing.discard(each.file)
                 except (Problem, SettingsError, LedgerLostError) as error:
                     self.lacking.add(each.file)
                     left.append(self.say("worker.faulty", why=error))
