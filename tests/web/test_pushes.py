@@ -260,6 +260,24 @@ def test_a_list_that_is_changed_and_sent_again_from_one_page_is_another(
     played(push, Shop(tmp_path))
 
 
+def test_a_file_that_gets_another_name_and_is_sent_again_from_one_page_is_taken(
+    tmp_path: Path,
+) -> None:
+    """It was not what its extension said; somebody goes back, and sends it as what it is."""
+
+    async def push(shop: Shop, home: House) -> None:
+        async with signed_in(home, "wang") as wang:
+            form, content = fields_of(await wang.get("/push")), b"CGDD0000000\n"
+            wrong = await wang.post("/push", data=form, files={"file": ("list.xlsx", content)})
+            assert wrong.status_code == 422
+            right = await wang.post("/push", data=form, files={"file": ("list.txt", content)})
+            assert right.status_code == 303
+            (asked,) = await requests(shop.ledger)
+            assert [Path(job).name for job in asked.jobs] == ["list.txt"]
+
+    played(push, Shop(tmp_path))
+
+
 def test_what_is_kept_is_for_its_owner_only(tmp_path: Path) -> None:
     """A list of customers' orders is nobody else's on the server."""
 

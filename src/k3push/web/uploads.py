@@ -129,7 +129,7 @@ def keep_bytes(path: Path, content: bytes) -> None:
 
 
 async def digest_of(upload: Upload, kept: Path | None) -> str:
-    """Return what tells an upload from others: what it holds, and what was chosen beside it.
+    """Return what tells an upload from others: what it holds and is called, and what was chosen.
 
     Args:
         upload: The form.
@@ -143,10 +143,12 @@ async def digest_of(upload: Upload, kept: Path | None) -> str:
         if name != "seal":
             told.update(f"{name}={text}\n".encode(errors="replace"))
     if upload.file is not None:
+        told.update(f"{upload.file.filename}\n".encode(errors="replace"))
         while block := await upload.file.read(BLOCK_BYTES):
             told.update(block)
         await upload.file.seek(0)
     elif kept is not None:
+        told.update(f"{kept.name}\n".encode(errors="replace"))
         told.update(await anyio.Path(kept).read_bytes())
     return told.hexdigest()
 
