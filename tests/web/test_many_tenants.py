@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import anyio
 import pytest
+from anyio import to_thread
 
 from k3push.adapters.ledger.memory import MemoryLedger
+from k3push.adapters.ledger.sqlite import open_sqlite
 from k3push.core.model import BillNumber, Row, RunId
 from k3push.ports import Glance, Ledger
+from k3push.web import tenant_ledgers
 from k3push.web.overview import TENANTS_A_PAGE
+from k3push.web.tenant_ledgers import Tenant
 from tests.reporting.pages import filled
 from tests.web.visits import ACCT, house, in_time, tenant
 
@@ -91,6 +97,34 @@ def test_a_ledger_that_does_not_answer_holds_up_no_other_tenant() -> None:
             tasks.cancel_scope.cancel()
 
     anyio.run(visit)  # on a clock that does not jump to the end of its patience
+
+
+def test_a_ledger_whose_place_cannot_be_looked_at_ends_no_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A share hangs, another user owns the folder by now, or a file stands where it was."""
+    monkeypatch.setattr(tenant_ledgers, "REPLACED_LOOK_S", 0.01)
+    share, folder, file = tmp_path / "share", tmp_path / "folder", tmp_path / "file"
+    folder.mkdir()
+    file.touch()
+
+    def lead_to(there: Path) -> None:
+        link = tmp_path / "link"
+        link.symlink_to(there)
+        link.replace(share)
+
+    async def visit() -> None:
+        opened = partial(open_sqlite, share / "ledger.db", account=ACCT)
+        shared = Tenant("away", ACCT, str(share), "", opened)
+        tenants = [shared, tenant(await filled(2), "there")]
+        async with house(*tenants, several=True) as home, home.signed_in() as browser:
+            for there, status in ((folder, 200), (file, 503), (folder, 200)):
+                await to_thread.run_sync(lead_to, there)
+                assert (await browser.get("/t/away/")).status_code == status
+                await anyio.sleep(0.1)
+                assert (await browser.get("/t/there/")).status_code == 200
+
+    anyio.run(visit)
 
 
 def test_a_search_of_many_tenants_goes_on_by_a_link() -> None:

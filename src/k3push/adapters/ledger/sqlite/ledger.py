@@ -162,7 +162,10 @@ class SqliteLedger(Ledger):
 
     def was_replaced(self) -> bool:
         """Say whether the file is gone, or another is in its place."""
-        return self._files.replaced()
+        try:
+            return self._files.replaced()
+        except OSError:
+            return False  # a share that is away, say: who reads is told, and it may come back
 
     async def write(self, step: Callable[[Connection], T], *, brief: bool = False) -> T:
         """Do a step of this account that writes; see `GroupCommit.write`."""
