@@ -26,7 +26,6 @@ from tests.adapters.ledger.samples import (
     ACCOUNT,
     ANSWER,
     a_run,
-    id_of,
     identified,
     intent,
     later,
@@ -485,46 +484,3 @@ async def test_a_view_shows_the_ledger_to_any_program(postgres_url: str) -> None
         postgres_url, "SELECT run, number, state, targets, chunk, sent_at FROM k3push.ledger"
     )
     assert shown == [("r1", "A", "pushed", [["id-A", "CGRK-A"]], 1, a_run().started_at)]
-
-
-async def blocks_of(url: str, name: str, **values: object) -> int:
-    """Return how many blocks the server goes through for a statement, as our sessions plan it."""
-    statement = b"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + statements()[name]
-    connection = await Server.of(url).connect()
-    try:
-        cursor = await connection._connection.execute(statement, values)
-        ((plans,),) = await cursor.fetchall()
-    finally:
-        await connection.close()
-    return int(plans[0]["Plan"]["Shared Hit Blocks"])
-
-
-@pytest.mark.parametrize(
-    "name", ["made_in", "made_of_namesakes", "in_hand", "lately_sent", "rows_of_sources"]
-)
-async def test_what_was_made_of_a_bill_is_found_without_a_look_at_all_others(
-    postgres_url: str, name: str
-) -> None:
-    """Each number of a second night had cost a look at every row of the ledger."""
-    asked = list(numbers(" ".join(f"A{index}" for index in range(10))))
-    values = {
-        "numbers": asked,
-        "bills": asked,
-        "ids": [id_of(number) for number in asked],
-        "scope": "s|po|in",
-        "run": 1,
-        "but": 1,
-        "or_found": True,
-        "since": "2020-01-01",
-    }
-    costs = []
-    async with open_postgres(postgres_url, account=ACCOUNT) as ledger:
-        run = await planned(ledger, " ".join(asked))
-        await pushed(ledger, run, " ".join(asked))
-        for first in (0, 10):
-            for nth in range(first, first + 10):
-                others = " ".join(f"B{nth}-{index}" for index in range(60))
-                run = await planned(ledger, others, f"n{nth}")
-                await pushed(ledger, run, others)
-            costs.append(await blocks_of(postgres_url, name, **values))
-    assert costs[1] < min(costs[0] + 10, 150), costs

@@ -1,0 +1,94 @@
+"""What a chunk costs PostgreSQL does not grow with the ledger, whatever the planner knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import psycopg
+import pytest
+
+from k3push.adapters.ledger.postgres import migrate
+from k3push.adapters.ledger.postgres.database import SCHEMA, SESSION, statements
+
+pytestmark = pytest.mark.anyio
+
+RUNS, ROWS = 100, 200
+ASKED = 50
+"""Bills of the last run that are asked for."""
+
+MOST_WALKED = 20 * ASKED
+"""Rows of tables that a statement may go through for these."""
+
+FILL = """
+INSERT INTO runs (id, account, scope, route, jobs, folder, started_at, whole)
+SELECT 'r' || i, 'a', 'a|p|s', '{}', '[]', '', i, 1 FROM generate_series(1, %(runs)s) AS i;
+INSERT INTO attempts (id, run, chunk, nth, began_at, uptime_s, numbers, request)
+SELECT key * 1000 + j, key, j, 1, '2026', 0, '[]', ''
+FROM runs CROSS JOIN generate_series(1, %(rows)s) AS j;
+INSERT INTO rows (run, place, line, number, bill, source_id, state, attempt)
+SELECT key, j, j, b, b, key * 1000000 + j, 'pushed', key * 1000 + j
+FROM runs CROSS JOIN generate_series(1, %(rows)s) AS j
+CROSS JOIN LATERAL (SELECT 'N' || key || 'x' || j AS b) AS named;
+INSERT INTO carried (number, attempt) SELECT bill, attempt - 1 FROM rows WHERE place > 1;
+"""
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Psycopg works on asyncio."""
+    return "asyncio"
+
+
+@pytest.mark.parametrize("analyzed", [False, True])
+async def test_bills_are_found_without_going_through_all_others(
+    postgres_url: str, *, analyzed: bool
+) -> None:
+    """A chunk of an old ledger took as long as all that was ever pushed."""
+    await migrate(postgres_url, create=True)
+    async with await psycopg.AsyncConnection.connect(postgres_url, autocommit=True) as connection:
+        told = {name: value for name, value in SESSION.items() if name.startswith("enable_")}
+        for name, value in {**told, "search_path": SCHEMA}.items():
+            await connection.execute("SELECT set_config(%s, %s, false)", [name, value])
+        for table in ("runs", "rows", "attempts", "carried"):
+            await connection.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
+        for statement in FILL.split(";\n"):
+            if statement:
+                await connection.execute(statement, {"runs": RUNS, "rows": ROWS})
+        if analyzed:
+            await connection.execute("ANALYZE")
+        asked = await connection.execute(
+            "SELECT bill, source_id, run FROM rows ORDER BY run DESC, place LIMIT %s", [ASKED]
+        )
+        bills, ids, runs = zip(*await asked.fetchall(), strict=True)
+        values = {
+            "account": "a",
+            "scope": "a|p|s",
+            "run": runs[0],
+            "but": runs[0],
+            "numbers": list(bills),
+            "bills": list(bills),
+            "ids": list(ids),
+            "or_found": False,
+            "since": "2026",
+        }
+        walked = {}
+        for name in ("in_hand", "lately_sent", "made_in", "made_of_namesakes", "rows_of_sources"):
+            text = b"EXPLAIN (ANALYZE, FORMAT JSON) " + statements()[name]
+            (((told_plan,),),) = await (await connection.execute(text, values)).fetchall()
+            walked[name] = sum(map(_walked, _nodes(told_plan["Plan"])))
+    assert {name: count for name, count in walked.items() if count > MOST_WALKED} == {}
+
+
+def _nodes(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield node
+    for below in node.get("Plans", ()):
+        yield from _nodes(below)
+
+
+def _walked(node: Mapping[str, Any]) -> float:
+    """Return through how many rows of a table a step of a plan goes."""
+    if "Relation Name" not in node:
+        return 0
+    passed = node.get("Rows Removed by Filter", 0)
+    return float((node["Actual Rows"] + passed) * node["Actual Loops"])
