@@ -10,7 +10,7 @@ import pytest
 
 from k3push.adapters.erp.inspection import Inspector
 from k3push.adapters.names_on_disk import names_on_disk
-from k3push.core.model import BillNumber, Route
+from k3push.core.model import BillNumber, Route, RunId
 from k3push.core.protocol.audit_queries import Named
 from k3push.core.protocol.logins import password_login
 from k3push.core.safety.doubles import Basis
@@ -36,6 +36,7 @@ from tests.runs.office import (
     sandbox,
     steps,
 )
+from tests.runs.rough_answers import OPEN
 from tests.runs.test_renamed_bills import bill_of, rename
 from tests.stocked_books import stocked
 
@@ -220,6 +221,19 @@ async def test_a_document_of_a_run_is_its_own_though_its_bill_has_another_number
     by_hand(office.site.world, bill.number, quantities=ordered(office.site.world, bill.number))
     (double,) = (await look_through(office, [bill.number])).whole.doubles
     assert [held.run for held in double.held] == ["r1", ""]
+
+
+async def test_a_document_of_a_renumbered_bill_is_told_of_the_run_that_has_made_it() -> None:
+    """Two runs have pushed it, the second at a person's word."""
+    office = Office(sandbox(**OPEN))
+    (number,) = orders(1)
+    bill = bill_of(office, number)
+    for run, because in ((RunId("r1"), ""), (RunId("r2"), "the first was lost")):
+        await office.open_run([number], run, again_because=because)
+        await office.execute(run, check=False)  # both are wanted
+    rename(office, bill, "CGDD-NEW")
+    (double,) = (await look_through(office, [bill.number])).whole.doubles
+    assert [held.run for held in double.held] == ["r1", "r2"]
 
 
 async def test_bills_of_one_number_have_documents_of_their_own() -> None:

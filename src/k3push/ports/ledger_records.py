@@ -167,7 +167,8 @@ class Made:
         state: `pushed` or `draft`; `already`, where that was asked for.
         targets: The documents; none where a person's word is all there is.
         code: `Row.code` of the row that says so, where the newest were asked for.
-        ids: Documents of all runs that have made something of the bill, where that was asked for.
+        ids: Documents of all runs that have made something of the bill, each with the first run
+            that says so, where that was asked for.
     """
 
     run: RunId
@@ -175,7 +176,7 @@ class Made:
     state: State
     targets: tuple[Target, ...] = ()
     code: str = field(default="", compare=False)
-    ids: frozenset[str] = field(default=frozenset(), compare=False)
+    ids: Mapping[str, RunId] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

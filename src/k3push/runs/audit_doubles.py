@@ -363,7 +363,7 @@ class _Batch:
             made |= dict.fromkeys(ids, run_id)
         by_id = await ledger.made_in(self._books.scope, {number: bill}) if bill else {}
         for earlier in by_id.values():
-            made |= dict.fromkeys(earlier.ids - named, earlier.run)
+            made |= {id_: run_id for id_, run_id in earlier.ids.items() if id_ not in named}
         return made
 
 

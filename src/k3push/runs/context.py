@@ -400,7 +400,7 @@ class Context:
         is_own = run is None or run == self.run.id
         told = {bill: self.known_id(bill) if is_own else "" for bill in bills}
         made = await self.ledger.made_of(run or self.run.id, told)
-        return {bill: each.ids for bill, each in made.items()}
+        return {bill: frozenset(each.ids) for bill, each in made.items()}
 
     def said_of_targets(self, said: Said, numbers: Collection[BillNumber]) -> Said:
         """Leave out of an answer what it names of the sources of its call."""

@@ -332,11 +332,11 @@ def later_of(earlier: Made | None, later: Made) -> Made:
     >>> one = Made(RunId("r1"), BillNumber("A"), State.PUSHED, (Target("1", "RK1"),))
     >>> other = Made(RunId("r2"), BillNumber("A"), State.PUSHED, (Target("2", "RK2"),))
     >>> both = later_of(later_of(None, one), other)
-    >>> both.run, sorted(both.ids)
-    ('r2', ['1', '2'])
+    >>> both.run, dict(both.ids)
+    ('r2', {'2': 'r2', '1': 'r1'})
     """
-    known = earlier.ids if earlier else frozenset()
-    return replace(later, ids=known | {target.id for target in later.targets})
+    known = earlier.ids if earlier else {}
+    return replace(later, ids={target.id: later.run for target in later.targets} | dict(known))
 
 
 def check_step(ids: Collection[str], known: Mapping[str, Document]) -> None:
