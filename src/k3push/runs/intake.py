@@ -210,9 +210,9 @@ class Intake:
             return []
         known, outcomes = unsendable(context.route, by_line, looked)
         known |= await self._known_otherwise(rows, known)
-        await self._note_moved(by_line, known)
+        earlier = await self._note_moved(by_line, known)
         identified = await context.ledger.identify(context.run.id, known)
-        await self._note_led_away([by_line[line] for line in identified.led_away])
+        await self._note_led_away([by_line[line] for line in identified.led_away], earlier)
         for repeat in identified.repeats:
             outcomes.pop(repeat.number, None)
         for line, bill in identified.apart.items():
@@ -253,21 +253,26 @@ class Intake:
 
     async def _note_moved(
         self, rows: Mapping[BillNumber, Row], known: Mapping[BillNumber, Identified]
-    ) -> None:
+    ) -> Mapping[BillNumber, int]:
         """Write down, before they get its id, which rows are of another bill than was sent.
 
         Nothing that is there of that one is ours.
+
+        Returns:
+            What was written down of them until now.
         """
-        context = self._context
+        context, earlier = self._context, {}
         for line, named in known.items():
             row = rows[line]
             if row.attempts and row.source_id not in {"", named.id}:
                 self._moved.add(row.bill)
                 context.sent_before.pop(row.bill, None)
                 run, now = context.run.id, context.clock.now()
+                earlier[row.bill] = await attempts_at_another(context.ledger, run, row.bill)
                 await note_moved(context.ledger, run, row.bill, row.attempts, at=now)
+        return earlier
 
-    async def _note_led_away(self, rows: Sequence[Row]) -> None:
+    async def _note_led_away(self, rows: Sequence[Row], earlier: Mapping[BillNumber, int]) -> None:
         """Take back what is written down of rows that are of the bill that was sent, all the same.
 
         Their numbers have gone to bills of other rows.
@@ -275,7 +280,8 @@ class Intake:
         for row in rows:
             self._moved.discard(row.bill)
             run, now = self._context.run.id, self._context.clock.now()
-            await note_moved(self._context.ledger, run, row.bill, 0, at=now)
+            attempts = earlier.get(row.bill, 0)
+            await note_moved(self._context.ledger, run, row.bill, attempts, at=now)
 
     async def _known_otherwise(
         self, rows: Sequence[Row], known: Mapping[BillNumber, Identified]
