@@ -39,8 +39,7 @@ async def look_first(context: Context, sending: Sending) -> Mapping[BillNumber, 
         The documents that name numbers which are sent in spite of them, by id.
     """
     sending.looked_s = context.awake_s
-    called = {number: context.known_id(number) for number in sending.numbers}
-    known = await context.ledger.made_of(context.run.id, called)
+    known = await context.ledger.made_of(context.run.id, context.with_ids(sending.numbers))
     seen = Sighting()
     if can_ask(context):
         # What a user sees of his colleagues' documents tells nothing of a stranger's.

@@ -322,6 +322,24 @@ class Context:
         """Return the id of a bill, however it travels; "" where no look has told it."""
         return self.id_of(bill) or self.source_ids.get(bill, "")
 
+    def with_ids(self, bills: Iterable[BillNumber]) -> dict[BillNumber, str]:
+        """Return bills with their ids, as `known_id` tells them."""
+        return {bill: self.known_id(bill) for bill in bills}
+
+    async def recall_sources(self, bills: Iterable[BillNumber], run: RunId | None = None) -> None:
+        """Know the ids again of bills that came to an end: their numbers may be others' by now.
+
+        Args:
+            bills: As a run calls them.
+            run: Which one; None is this one.
+        """
+        run = run or self.run.id
+        for bill in bills:
+            rows = await self.ledger.rows_of(bill) if bill not in self.source_ids else ()
+            for of, row in rows:
+                if of == run and row.bill == bill and row.source_id:
+                    self.source_ids[bill] = row.source_id
+
     def unseen_for_long(self, bills: Collection[BillNumber]) -> list[BillNumber]:
         """Return the bills whose sources were looked at too long ago, or never."""
         since_s = self.awake_s - SOURCE_KEEPS_S
@@ -398,7 +416,7 @@ class Context:
     ) -> Mapping[BillNumber, frozenset[str]]:
         """Return the documents that other runs of this ledger than *run* have made of bills."""
         is_own = run is None or run == self.run.id
-        told = {bill: self.known_id(bill) if is_own else "" for bill in bills}
+        told = self.with_ids(bills) if is_own else dict.fromkeys(bills, "")
         made = await self.ledger.made_of(run or self.run.id, told)
         return {bill: frozenset(each.ids) for bill, each in made.items()}
 

@@ -106,7 +106,7 @@ async def waits_for_others(
     """
     since = context.clock.now() - LONGEST_CALL - MACHINES_DIFFER
     waits: dict[BillNumber, float] = {}
-    bills = {number: context.known_id(number) for number in numbers}
+    bills = context.with_ids(numbers)
     for kept, called in await context.ledger.lately_sent(context.run.id, bills, since):
         left_s = 0.0 if isinstance(kept.exchange, NeverSent) else wait_s(context, kept)
         if left_s > 0:
@@ -128,7 +128,7 @@ async def doubted_by_others(
         since: Calls count that may have been at work then, or later.
     """
     earliest = since - LONGEST_CALL - MACHINES_DIFFER
-    bills = {number: context.known_id(number) for number in numbers}
+    bills = context.with_ids(numbers)
     sent = await context.ledger.lately_sent(context.run.id, bills, earliest) if bills else ()
     doubted = {number for each in sent if was_in_doubt(each.kept) for number in each.bills}
     return [number for number in numbers if number in doubted]

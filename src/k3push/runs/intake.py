@@ -241,7 +241,7 @@ class Intake:
         unsent = await self._but_held(unsent, by_bill)
         unsent = await self._made_before(unsent, by_bill)
         if unsent and not context.run.again_because:
-            told = {outcome.number: context.known_id(outcome.number) for outcome in unsent}
+            told = context.with_ids(outcome.number for outcome in unsent)
             made = await context.ledger.made_of(context.run.id, told)
             crossed = {called.get(line, line) for line in looked.contradictory}
             unsent = await there_already(context, unsent, made, contradictory=crossed)

@@ -59,7 +59,7 @@ async def _look_at_suspects(context: Context) -> None:
     suspects = dict.fromkeys(elsewhere, frozenset[str]()) | context.suspects
     if not suspects or not context.reads_back:
         return
-    await _recall_sources(context, suspects)
+    await context.recall_sources(suspects)
     sent = {number: context.id_of(number) for number in suspects}
     seen = await look_at_sent(context, list(sent), sent, by_all=True, stop_or_not=True)
     context.unlooked |= {n: before for n, before in suspects.items() if n in seen.refused}
@@ -140,7 +140,7 @@ async def name_vouched(context: Context, rows: Sequence[Row]) -> list[Row]:
     silent = {row.bill: row for row in rows if row.state is State.PUSHED and not row.targets}
     if not silent or not context.reads_back:
         return list(rows)
-    await _recall_sources(context, silent)
+    await context.recall_sources(silent)
     seen = await look_at_targets(context, list(silent), by_all=True)
     amended = []
     for bill in silent.keys() & seen.targets.keys():
@@ -223,7 +223,7 @@ async def look_at_refused(context: Context, *, all_of_them: bool = False) -> flo
     if all_of_them:
         before |= context.unlooked
     if before and context.reads_back:
-        await _recall_sources(context, before)
+        await context.recall_sources(before)
         sent = {number: context.id_of(number) for number in before}
         seen = await look_at_sent(context, list(sent), sent, by_all=True, stop_or_not=True)
         others = {n: ids for n, ids in context.unlooked.items() if n not in before}
@@ -241,17 +241,6 @@ async def look_at_refused(context: Context, *, all_of_them: bool = False) -> flo
         context.refused |= {n: (before[n], anyio.current_time()) for n in early}
     left = [wait_s for n, wait_s in waits.items() if n not in before]
     return min([*left, *([patience_s] if early else [])], default=math.inf)
-
-
-async def _recall_sources(context: Context, numbers: Collection[BillNumber]) -> None:
-    """Know the ids again of bills that came to an end: another may have got such a number since."""
-    for number in numbers:
-        rows = await context.ledger.rows_of(number) if number not in context.source_ids else ()
-        for run, row in rows:
-            if run == context.run.id and row.bill == number and row.source_id:
-                context.source_ids[number] = row.source_id
-                if row.listed_id:
-                    context.ids[number] = row.source_id
 
 
 async def _take_back(context: Context, outcome: Outcome, *, refused: bool = True) -> bool:

@@ -7,6 +7,7 @@ they cannot be asked, it is asked for by the number that the bill has now as wel
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from k3push.core.model import BillNumber, Sighting, key_of, number_in
 from k3push.core.safety.matching import fold
@@ -46,13 +47,12 @@ async def look_at_sent(
         if bill is not None and fold(number_in(bill.bill)) != fold(number_in(number)):
             now[bill.bill] = number
             context.source_ids[bill.bill] = bill.id
-    other = Sighting(users=seen.users)
     if now:
         # Another bill may have had that number before: what was made of it is none of this one's.
         other = await look_at_targets(
             context, list(now), by_all=by_all, before_sending=True, stop_or_not=stop_or_not
         )
-    seen = with_other_numbers(seen, other, now)
+        seen = with_other_numbers(seen, other, now)
     # Of a bill whose number of today is not told, nothing proves that it has no document.
     unread = {sent[line]: words for line, words in looked.refused.items()}
-    return with_other_numbers(seen, Sighting(users=seen.users, refused=unread), {})
+    return replace(seen, refused={**seen.refused, **unread})

@@ -354,11 +354,8 @@ async def _calls_with_unlinked(
 
 async def _is_linked(context: Context, intent: Intent) -> bool:
     """Say whether a link ties each document that has come since an attempt began to its bill."""
-    for number in intent.numbers:
-        # Of those that are settled by now, one may have got another number since.
-        for run, row in await context.ledger.rows_of(number):
-            if run == intent.run and row.bill == number and row.source_id:
-                context.source_ids.setdefault(number, row.source_id)
+    # Of those that are settled by now, one may have got another number since.
+    await context.recall_sources(intent.numbers, intent.run)
     seen = await look_at_targets(context, intent.numbers, by_all=True, stop_or_not=True)
     there = {number: seen.targets.get(number, ()) for number in intent.numbers}
     made = new_targets(there, intent.before)

@@ -122,17 +122,17 @@ class PushPages:
         workshop, say = visit.working(), visit.frame.say
         selects = upload.fields.get("select") == "yes"
         brings = bool(upload.file or upload.fields.get("text", "").strip())
-        earlier = await to_thread.run_sync(_kept_in, workshop.lists / id_)
+        earlier = None if brings else await to_thread.run_sync(_kept_in, workshop.lists / id_)
         if not (selects or brings or earlier):
             raise _UnusableListError(id_, say("desk.nothing_sent"))
         try:
-            digest = await digest_of(upload, None if brings else earlier)
+            digest = await digest_of(upload, earlier)
             id_ = f"{id_[: -len(_MARK)]}{digest[: len(_MARK)]}"
             if asked := await find_request(visit.ledger, id_):
                 return asked
             if selects:
                 return await self._selecting(visit, id_, upload.fields)
-            kept = await keep(workshop.lists / id_, upload, None if brings else earlier)
+            kept = await keep(workshop.lists / id_, upload, earlier)
         except OSError as error:
             why = say("desk.disk", why=error.strerror or error)
             raise _UnusableListError(id_, why) from error
