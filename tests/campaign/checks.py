@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from k3push.core.model import TWIN, Row, RunId, State, Target, number_in
+from k3push.core.model import TWIN, BillNumber, Row, RunId, State, Target, number_in
 from k3push.core.safety.evidence import made_outcome
 from k3push.core.safety.legal_moves import FINAL
 from k3push.runs.source_check import CANCELLED_SINCE, SHARED
@@ -28,6 +28,7 @@ from tests.campaign.conditions import (
 from tests.campaign.events import (
     Alters,
     Bears,
+    Exchanges,
     HasWindow,
     IsAltered,
     IsGone,
@@ -53,16 +54,20 @@ async def check(scene: Scene) -> list[str]:
     scene.site.finish()
     rows = {run: _by_number(scene, await scene.office.rows(run)) for run in scene.lists}
     window_s = scene.times.settle.window_s
-    findings = [*scene.witness.findings, *scene.witness.check_sendings(window_s)]
+    # What was in doubt of the bill that had a number before is none of that which has it now.
+    moved = tuple(f"{number}: sent " for number in scene.story.exchanged)
+    sendings = [f for f in scene.witness.check_sendings(window_s) if not f.startswith(moved)]
+    findings = [*scene.witness.findings, *sendings]
     bills = {row.bill for each in rows.values() for row in each.values()}
     late = late_targets(scene, bills, pushes_in_time)
     each_row = [(run, row) for run, each in rows.items() for row in each.values()]
     findings += _check_ledger(scene, each_row, late)
     findings += check_noticed(scene, rows, late)
     findings += _check_renumbered(scene, each_row, late)
+    findings += _check_exchanged(scene, each_row, late)
     findings += _check_sent(scene)
     findings += _check_windows(scene)
-    if scene.story.has(Follows) and not scene.story.is_dim:
+    if scene.story.has(Follows) and not scene.story.has(Exchanges) and not scene.story.is_dim:
         findings += await check_steps(scene.office.store, scene.world, rows, window_s)
     for run in scene.lists:
         repeats = await scene.office.store.repeats(run)
@@ -75,7 +80,7 @@ async def check(scene: Scene) -> list[str]:
         if scene.routes[run].source_number_field:
             findings += await _check_rivals(scene, rows[run])
     # Nobody can tell what a person makes as the user who sends.
-    strange = tuple(f"document {id_}:" for id_ in _made_as_ours(scene))
+    strange = tuple(f"document {id_}:" for id_ in (*_made_as_ours(scene), *_moved(scene)))
     return [finding for finding in findings if not finding.startswith(strange)]
 
 
@@ -202,7 +207,12 @@ def _check_ledger(
     # another bill that has got its number since, by the same push.
     shared = {e.number for e in scene.story.all_of(IsAltered) if e.what is Alters.SHARES}
     unsure += [f"{number}:" for number in scene.story.renumbered | shared]
-    return [finding for finding in found if not finding.startswith(tuple(unsure))]
+    moved = set(map(as_one, scene.story.exchanged))
+    return [
+        finding
+        for finding in found
+        if not finding.startswith(tuple(unsure)) and as_one(finding.partition(":")[0]) not in moved
+    ]
 
 
 def _check_renumbered(
@@ -230,6 +240,36 @@ def _check_renumbered(
                 yield f"{row.number}: {row.state} as {row.code}, and a document was made"
 
 
+def _check_exchanged(
+    scene: Scene, of_runs: Sequence[tuple[RunId, Row]], late: Mapping[str, Collection[int]]
+) -> Iterator[str]:
+    """Find bills that were pushed twice, by two numbers, and documents that no row or two tell."""
+    frame, story = scene.story.frame, scene.story
+    if frame.partial or frame.again or story.has(LacksLinks) or story.is_blind:
+        return  # a document tells only the number that its bill had as it was made
+    rows = [row for _, row in of_runs if row.state in {State.PUSHED, State.DRAFT}]
+    told = Counter(target.id for row in rows for target in row.targets)
+    for event in story.all_of(Exchanges):
+        if scene.changed_hands(event):
+            continue
+        store = scene.world.store
+        bills = [b for n in (event.one, event.other) for b in store.by_number(PURCHASE_ORDER, n)]
+        for bill in bills:
+            ours = [
+                making
+                for making in scene.world.makings_from(bill)
+                if making.maker is Maker.CLIENT
+                and making.push > scene.by_hand
+                and making.target.living
+                and making.target.id not in {*late.get(event.one, ()), *late.get(event.other, ())}
+            ]
+            if len({making.push for making in ours}) > 1:
+                yield f"bill {bill.id}: pushed as {event.one} and as {event.other}"
+            if frame.policy not in {Policy.MERGE, Policy.MERGE_LINES}:
+                twice = [m.target.id for m in ours if told[str(m.target.id)] > 1]
+                yield from (f"bill {bill.id}: two rows name document {id_}" for id_ in twice)
+
+
 def _made_as_ours(scene: Scene) -> list[int]:
     """Return what people have made beside a run, as one of the users who push."""
     before = [e.number for e in scene.story.all_of(WasMade)]
@@ -242,6 +282,13 @@ def _made_as_ours(scene: Scene) -> list[int]:
         for making in scene.world.makings_of(number)
         if making.maker is Maker.PERSON and making.target.creator in scene.story.users
     ]
+
+
+def _moved(scene: Scene) -> list[int]:
+    """Return what was made of bills that exchange numbers: the books name it by another's."""
+    exchanged = scene.story.exchanged
+    bills = [b for n in exchanged for b in scene.world.store.by_number(PURCHASE_ORDER, n)]
+    return [m.target.id for bill in bills for m in scene.world.makings_from(bill)]
 
 
 def _follows_already(scene: Scene) -> bool:
@@ -354,7 +401,9 @@ def _check_reasons(
             yield f"{number}: `rejected` without cause in {run}: {row.code} {row.reason}"
         ours = scene.witness.sent_by(row.bill) <= {run} and not scene.made_by_others(row.bill)
         # What is rejected, made after its window, and tried again by a person, was there then.
-        if row.state is State.ALREADY and ours and row.bill not in late:
+        # What has got the number since may be what another row has pushed.
+        moved = row.bill in scene.story.exchanged
+        if row.state is State.ALREADY and ours and row.bill not in late and not moved:
             yield f"{number}: `already`, and nobody else made it"
 
 
@@ -362,6 +411,7 @@ def _is_sound(scene: Scene, number: str) -> bool:
     """Say whether the ERP takes a number, and had made nothing from it before."""
     world, frame = scene.world, scene.story.frame
     refused = _refused(scene)
+    touched = set(map(world.collation, scene.story.touched))
     spoilt = {
         world.collation(event.number)
         for event in scene.story.happenings
@@ -372,7 +422,7 @@ def _is_sound(scene: Scene, number: str) -> bool:
         len(world.store.by_number(PURCHASE_ORDER, number)) == 1
         and world.collation(number) not in refused
         and not scene.made_by_others(number)
-        and number not in scene.story.touched
+        and world.collation(number_in(BillNumber(number))) not in touched
         and world.collation(number) not in spoilt | _undone(scene)
         and (not _is_blocked(scene, number) or (frame.sends_blocked and frame.takes_blocked))
     )

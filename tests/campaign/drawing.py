@@ -51,6 +51,7 @@ from tests.campaign.events import (
     Drops,
     Ends,
     Event,
+    Exchanges,
     Happens,
     HasWindow,
     Intrudes,
@@ -196,6 +197,7 @@ def _later_thoughts(seed: int, frame: Frame, events: Sequence[Event]) -> list[Ev
     allowed = [number for number in refused if chance.random() < 0.2]
     later += [IsAllowed(number, chance.choice([5.0, 40.0, 300.0, 900.0])) for number in allowed]
     later += _renumbered(frame, events, _of(seed, "renumbered"))
+    later += _exchanges(frame, _of(seed, "exchanged"))
     later += _altered(frame, _of(seed, "altered")) + _barred(_of(seed, "barred"))
     later += _copies(events, _of(seed, "copies"))
     chance = _of(seed, "each sees his own")
@@ -335,6 +337,14 @@ def _renumbered(frame: Frame, events: Sequence[Event], chance: random.Random) ->
         IsRenumbered(number, f"R{number}", chance.choice(at_s), chance.random() < 0.7)
         for number in numbers
     ]
+
+
+def _exchanges(frame: Frame, chance: random.Random) -> list[Event]:
+    """Draw bills of the first list that get each other's numbers while they are pushed."""
+    if chance.random() > 0.04:
+        return []
+    one, other = chance.sample(orders(frame.bills), 2)
+    return [Exchanges(one, other, chance.choice([1.0, 8.0, 60.0, 400.0, 700.0, 1500.0]))]
 
 
 def _apart(frame: Frame, more: Sequence[str], chance: random.Random) -> list[Event]:

@@ -343,6 +343,19 @@ class IsRenumbered:
 
 
 @dataclass(frozen=True, slots=True)
+class Exchanges:
+    """Somebody gives two bills of the first list each other's numbers meanwhile."""
+
+    one: str
+    other: str
+    at_s: float
+
+    def __str__(self) -> str:
+        """Say so."""
+        return f"somebody exchanges the numbers of {self.one} and {self.other} at {self.at_s:g} s"
+
+
+@dataclass(frozen=True, slots=True)
 class ListsIds:
     """A list names bills by their ids as well, so that these travel by them.
 
@@ -510,6 +523,7 @@ Event = (
     | IsPushed
     | IsClosed
     | IsRenumbered
+    | Exchanges
     | IsAltered
     | IsBarred
     | ListsIds

@@ -14,6 +14,7 @@ from k3push.simulator.faults import Ending
 from tests.campaign.conditions import LacksLinks, MayNotRead
 from tests.campaign.events import (
     Alters,
+    Exchanges,
     IsAltered,
     IsBarred,
     IsDown,
@@ -55,10 +56,11 @@ def _check_contradiction(scene: Scene, execution: Execution) -> Iterator[str]:
     """Find an answer that passes for a contradiction where each document can be seen."""
     silent = scene.witness.dropped or scene.story.frame.on_refusal is OnRefusal.SILENT
     # What names a bill by the number that it has by now is tied to it by links alone.
-    untied = scene.story.has(IsRenumbered) and scene.story.has(LacksLinks)
+    untied = scene.story.has(IsRenumbered, Exchanges) and scene.story.has(LacksLinks)
     # A call by number makes something of a bill that has got the number since, and names it.
     shares = any(event.what is Alters.SHARES for event in scene.story.all_of(IsAltered))
-    unseen = silent or untied or shares or scene.story.is_dim
+    moved = any(map(scene.changed_hands, scene.story.all_of(Exchanges)))
+    unseen = silent or untied or shares or moved or scene.story.is_dim
     if Cause.CONTRADICTION in execution.causes and not unseen:
         why = execution.pushed.stop.causes[Cause.CONTRADICTION]
         yield f"a contradiction that is none: {why}"
@@ -71,7 +73,8 @@ def _check_patience(scene: Scene, execution: Execution) -> Iterator[str]:
     if all(met.ending is not Ending.NO_PERMISSION for met in failures):
         causes.add(Cause.LOOK_REFUSED)
     # A bill that is renumbered between two pages spoils their look.
-    more = scene.story.has(IsDown, IsLockedOut, IsGone, MayNotRead, IsRenumbered, IsBarred)
+    moves = scene.story.has(IsRenumbered, Exchanges)
+    more = moves or scene.story.has(IsDown, IsLockedOut, IsGone, MayNotRead, IsBarred)
     # A field that no form has at first may be a slip in the settings.
     pushed = any(seen.at_s < execution.began_s for seen in scene.witness.pushes)
     more = more or (scene.story.has(Reloads) and not pushed)

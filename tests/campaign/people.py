@@ -26,6 +26,7 @@ from tests.campaign.events import (
     Alters,
     AsksField,
     Bears,
+    Exchanges,
     IsAllowed,
     IsAltered,
     IsBarred,
@@ -53,6 +54,9 @@ PAUSE_S = 90.0
 TRIES_OF_A_PERSON = 60
 BETWEEN_TRIES_S = 7.0
 
+ByHand = IsPushed | IsClosed | IsRenumbered | Exchanges | IsAltered
+"""What somebody does with bills at the ERP."""
+
 
 @dataclass(slots=True)
 class People:
@@ -72,7 +76,7 @@ class People:
                 self.result.counts["commands obeyed"] += done is not None
                 await anyio.sleep(PAUSE_S)
 
-    async def touch(self, event: IsPushed | IsClosed | IsRenumbered | IsAltered) -> None:
+    async def touch(self, event: ByHand) -> None:
         """Do something with a bill by hand."""
         await anyio.sleep(event.at_s)
         world = self.scene.world
@@ -81,6 +85,8 @@ class People:
             world.push(order, event.user, Maker.PERSON)
         elif isinstance(event, IsRenumbered):
             world.renumber(PURCHASE_ORDER, event.number, event.to)
+        elif isinstance(event, Exchanges):
+            world.exchange(PURCHASE_ORDER, event.one, event.other)
         elif isinstance(event, IsAltered):
             await self._alter(event)
         else:
@@ -210,7 +216,9 @@ class People:
         # What contradicts itself ends an execution before its other doubts are settled.
         ended = any(Cause.CONTRADICTION in each.causes for each in scene.executions)
         # What names a bill that is not there by now may be of any bill.
-        unlinked = scene.story.has(LacksLinks) and bool(scene.story.renumbered)
+        unlinked = scene.story.has(LacksLinks) and bool(
+            scene.story.renumbered | scene.story.exchanged
+        )
         untied = unlinked or bool(scene.story.deleted)
         # Copies of the database that answer one look differently leave links unproved.
         differ = any(event.in_turn for event in scene.story.all_of(Lags))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from k3push.core.model import BillNumber, Route, Row, RunId, State, key_of, number_in
 from k3push.ports import AttemptRecord
+from k3push.runs.context import SOURCE_KEEPS_S
 from k3push.runs.outcome import followed_of
 from k3push.runs.stop import Cause
 from k3push.simulator import (
@@ -34,6 +35,7 @@ from tests.campaign.events import (
     AsksField,
     Bears,
     Drops,
+    Exchanges,
     IsNew,
     IsRenumbered,
     Joins,
@@ -174,6 +176,19 @@ class Scene:
             if making.maker is not Maker.CLIENT or making.push <= self.by_hand
         ]
 
+    def changed_hands(self, event: Exchanges) -> bool:
+        """Say whether a call left for a number whose bill was looked at before it was another's.
+
+        A call names numbers, and what they mean as it arrives nobody can know who sends it.
+        """
+        numbers = {event.one, event.other}
+        usual_s = self.story.usual_call_s
+        return any(
+            -SOURCE_KEEPS_S <= event.at_s - seen.at_s <= seen.takes_s + usual_s
+            for seen in self.witness.pushes
+            if numbers.intersection(seen.numbers)
+        )
+
     def is_worth_a_word(self, number: str) -> bool:
         """Say whether a person still hopes to settle a number."""
         return self.spoken_of[number] < MOST_WORDS
@@ -281,7 +296,8 @@ def set_up(
         options.faults,
         world.collation,
         lambda: [each for each in ledger.attempts if each.attempt.intent.run in lists],
-        {event.to: event.number for event in story.all_of(IsRenumbered)},
+        {event.to: event.number for event in story.all_of(IsRenumbered)}
+        | {event.other: event.one for event in story.all_of(Exchanges)},
         story.deleted,
     )
     office.site.faults = witness

@@ -28,6 +28,7 @@ from tests.campaign.events import (
     Alters,
     AsksField,
     Event,
+    Exchanges,
     IsAltered,
     IsClosed,
     IsElsewhere,
@@ -125,7 +126,7 @@ class Story:
         by_hand = {
             e.number for e in self.happenings if isinstance(e, IsPushed | IsClosed | IsAltered)
         }
-        return by_hand | self.renumbered
+        return by_hand | self.renumbered | self.exchanged
 
     @property
     def deleted(self) -> set[str]:
@@ -136,6 +137,11 @@ class Story:
     def renumbered(self) -> set[str]:
         """Both numbers of each bill that gets another one."""
         return {number for e in self.all_of(IsRenumbered) for number in (e.number, e.to)}
+
+    @property
+    def exchanged(self) -> set[str]:
+        """The numbers that bills get of one another."""
+        return {number for e in self.all_of(Exchanges) for number in (e.one, e.other)}
 
     @property
     def users(self) -> list[str]:

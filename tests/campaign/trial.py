@@ -39,6 +39,7 @@ from tests.campaign.drawing import story_of
 from tests.campaign.events import (
     Ends,
     Event,
+    Exchanges,
     Happens,
     HasWindow,
     Intrudes,
@@ -196,7 +197,7 @@ class _Play:
                 self.tasks.start_soon(self.people.bar, event)
             case IsLockedOut():
                 self.tasks.start_soon(self.people.lock_out, event)
-            case IsPushed() | IsClosed() | IsRenumbered() | IsAltered():
+            case IsPushed() | IsClosed() | IsRenumbered() | Exchanges() | IsAltered():
                 self.tasks.start_soon(self.people.touch, event)
             case Says():
                 self.tasks.start_soon(self.people.say, event)

@@ -83,7 +83,8 @@ class Witness(FaultScript):
 
         attempts: The attempts in the ledger, as they stand.
 
-        renumbered: First numbers of bills, by those that they get later.
+        renumbered: First numbers of bills, by those that they get later; two that exchange theirs
+            count as one.
 
         deleted: Bills that somebody deletes; the ERP knows no number of their ids then.
 
@@ -263,7 +264,7 @@ class Witness(FaultScript):
         """Find what travelled again too early, or was taken for never sent (rules 4 and 6)."""
         met = {seen.attempt: seen.fault for seen in self.pushes}
         last: dict[str, AttemptRecord] = {}
-        times = Counter(number for seen in self.pushes for number in seen.numbers)
+        times = Counter(number for seen in self.pushes for number in {*seen.numbers})
         for number, count in times.items():
             if count > MOST_SENDINGS:
                 yield f"{number}: sent {count} times"

@@ -237,6 +237,14 @@ class World:
         made = self._makings.setdefault(self.collation(number), [])
         self._makings[self.collation(to)] = made
 
+    def exchange(self, form: Form, one: str, other: str) -> None:
+        """Give the bills of two numbers each other's; what was made keeps that of its time."""
+        first, second = list(self.store.by_number(form, one)), self.store.by_number(form, other)
+        for bill in list(second):
+            self.store.number(bill, one)
+        for bill in first:
+            self.store.number(bill, other)
+
     def allow(self, number: str) -> None:
         """Take back what `refuse` said of *number*."""
         key = self.collation(number)
@@ -329,6 +337,10 @@ class World:
     def makings_of(self, number: str) -> tuple[Making, ...]:
         """Give how the targets of *number* were made, in the order of time."""
         return tuple(self._makings.get(self.collation(number), ()))
+
+    def makings_from(self, bill: Bill) -> tuple[Making, ...]:
+        """Give how the targets of one bill were made, whatever its number was."""
+        return tuple(each for made in self._made() for each in made if each.source is bill)
 
     def number_of(self, bill_id: str) -> str:
         """Give the number of the bill with an id; "" where there is none."""

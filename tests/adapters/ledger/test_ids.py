@@ -346,6 +346,8 @@ async def test_a_bill_that_gets_the_number_of_another_row_is_no_repeat_of_it(
     )
     third = key_of("A", "103")
     assert told == Identification([], {TWO: TWO, BillNumber("B"): third})
+    again = await ledger.identify(run, {BillNumber("B"): is_(NUMBER, "103")})
+    assert again == Identification([], {BillNumber("B"): third})
     rows = {row.bill: row.source_id for row in await ledger.rows(run)}
     assert rows == {NUMBER: "101", TWO: "102", third: "103"}
     assert await ledger.identify(run, {ONE: is_(BillNumber("D"), "101")}) == Identification([], {})

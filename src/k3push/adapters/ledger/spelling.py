@@ -107,9 +107,9 @@ def spell(
         taken,
         given_up=sorted(before - {named.bill for named in now.values()} - {""}),
         apart={
-            lines[place]: named.bill
-            for place, named in written.items()
-            if id_in(named.bill) and named.bill != wanted[place].bill
+            lines[place]: now[place].bill
+            for place, bill in wanted.items()
+            if place in now and id_in(now[place].bill) and now[place].bill != bill.bill
         },
         led_away=frozenset(
             lines[place]
