@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -10,9 +11,10 @@ import pytest
 from k3push.core.model import State
 from k3push.runs import intake
 from k3push.runs.context import Context
+from k3push.simulator import Policy
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
-from k3push.simulator.visibility import Rights
-from tests.runs.office import Office, orders, sandbox, steered
+from k3push.simulator.visibility import Rights, Sight
+from tests.runs.office import Office, orders, sandbox, steered, steps
 from tests.runs.rough_answers import OPEN, doubled
 from tests.runs.test_proof import accounts, login
 
@@ -104,3 +106,38 @@ async def test_a_closed_bill_is_already_there_whoever_sees_its_document(
         check=False,
     )
     assert pushed.rows[numbers[-1]].state is State.ALREADY
+
+
+async def test_no_part_of_a_bill_is_all_of_it_while_nobody_looks_who_sees_the_others() -> None:
+    """The one who sent it sees the first part, and may not log in when the others are saved."""
+    office = Office(
+        sandbox(
+            steps("make-then-response-error-text"),
+            policy=Policy.SPLIT,
+            save_gap_s=0.5,
+            accounts=accounts(*USERS),
+            sees=dict.fromkeys(USERS, Sight.OWN),
+            **OPEN,
+        )
+    )
+    (number,) = orders(1)
+    await office.open_run([number])
+    logins = office.site.logins
+
+    async def administrator(_: Context) -> None:
+        while not office.site.world.documents_of(number):  # noqa: ASYNC110
+            await anyio.sleep(0.1)
+        await anyio.sleep(0.2)
+        (sender,) = {each.creator for each in office.site.world.documents_of(number)}
+        users = {**logins.accounts.users, sender: "changed"}
+        logins.accounts = replace(logins.accounts, users=users)
+        logins.lose_all()
+
+    office.site._load.round_trip_s = 0.1
+    users = {"login": login(USERS[0]), "more_users": {USERS[1]: login(USERS[1])}}
+    pushed = await office.execute(**users, beside=administrator, check=False)
+    assert len(office.site.world.documents_of(number)) == 2
+    assert pushed.rows[number].state is State.UNKNOWN
+    logins.accounts = replace(logins.accounts, users=accounts(*USERS).users)
+    pushed = await office.execute(**users)
+    assert len(pushed.rows[number].targets) == 2

@@ -46,6 +46,7 @@ async def read_back(
     numbers, said = attempt.intent.numbers, verdict.said
     if not context.reads_back and len(numbers) == 1:
         return await _by_word(context, sending, attempt, said)
+    parts: dict[BillNumber, Untold] = {}
     try:
         made, seen = await _look_after(context, attempt, said)
         made = await _but_others(context, attempt, sending, said, made)
@@ -55,7 +56,8 @@ async def read_back(
                 # The links have not been proved by any document, nor by this one.
                 return await _by_word(context, sending, attempt, said, is_asked=True)
         conclusion = await _conclude(context, attempt, sending, said, made=made, seen=seen)
-        if verdict.twice or await _may_save_more(context, attempt, said, made):
+        saves_more = await _may_save_more(context, attempt, said, made)
+        if verdict.twice or saves_more:
             # Nobody travels again, or is given up, after one look; and of what a rule splits, more
             # may be saved still.
             await anyio.sleep(context.settle.first_wait_s)
@@ -63,6 +65,9 @@ async def read_back(
             later = await _but_others(context, attempt, sending, said, later)
             made = _together(made, later)
             conclusion = await _conclude(context, attempt, sending, said, made=made, seen=seen)
+            if saves_more and not await context.covers(seen.users, attempt.intent.sender):
+                # Who has seen the first part looks no more.
+                parts = dict.fromkeys(made, ("unseen", remark("note.unseen")))
     except (LookFailedError, ErpUnreachableError, LoginRefusedError) as error:
         if not context.route.source_number_field and len(numbers) == 1:
             return await _by_word(context, sending, attempt, said)
@@ -75,7 +80,8 @@ async def read_back(
             # Should it travel again, what it meets is not what was sent before.
             met = context.sent_before.get(number, frozenset())
             context.sent_before[number] = met.union(other.id for other in others)
-    conclusion = _without(conclusion, _untold(context, attempt, made, seen))
+    untold = {**parts, **_untold(context, attempt, made, seen)}
+    conclusion = _without(conclusion, untold)
     return _sent_on(conclusion, _new_in(attempt, said, seen).keys() - made.keys())
 
 
