@@ -206,8 +206,7 @@ def _check_ledger(
     # The books keep what was made of a bill under the number that it had then, and what is made of
     # another bill that has got its number since, by the same push.
     shared = {e.number for e in scene.story.all_of(IsAltered) if e.what is Alters.SHARES}
-    unsure += [f"{number}:" for number in scene.story.renumbered | shared]
-    moved = set(map(as_one, scene.story.exchanged))
+    moved = set(map(as_one, scene.story.renumbered | scene.story.exchanged | shared))
     return [
         finding
         for finding in found
@@ -434,10 +433,19 @@ def _refused(scene: Scene) -> set[str]:
 
 
 def _undone(scene: Scene) -> set[str]:
-    """Return the bills whose documents somebody has deleted or cancelled, as one spelling."""
-    hands = scene.story.all_of(HasHand)
-    undo = {Does.DELETE, Does.CANCEL}
-    return {scene.world.collation(each.number) for each in hands if each.hand.does in undo}
+    """Return the bills whose documents somebody has deleted or cancelled, as one spelling.
+
+    So are those that share a document with one.
+    """
+    world, undo = scene.world, {Does.DELETE, Does.CANCEL}
+    hands = [each.number for each in scene.story.all_of(HasHand) if each.hand.does in undo]
+    gone = {making.target.id for number in hands for making in world.makings_of(number)}
+    shared = [
+        number
+        for number in (world.numbers_with_documents() if gone else ())
+        if any(making.target.id in gone for making in world.makings_of(number))
+    ]
+    return set(map(world.collation, [*hands, *shared]))
 
 
 def _is_blocked(scene: Scene, number: str, untold: Collection[str] = ()) -> bool:

@@ -12,7 +12,8 @@ prove that L is not below them either.
 Rows are ordered by the internal id, and new bills have higher ids than all others. So what is
 made between two pages comes behind them, and moves no row from the second page to the first.
 What is deleted between them does; therefore a page that is asked on begins with the last row
-that is known, and where this row is missing, some other may have been passed over.
+that is known, and where this row is missing, some other may have been passed over. A site that cuts at
+one row is asked for the known row by itself, once the new one has come.
 """
 
 from __future__ import annotations
@@ -69,12 +70,14 @@ class Proof:
     Attributes:
         largest: The most rows that it has delivered in one page.
         starts: It was seen to begin a page where it was told to.
+        singly: It was seen to give out row by row.
         vain: Pages that were asked on in vain since the last probe.
         most_vain: How many of them call for a probe.
     """
 
     largest: int = 0
     starts: bool = False
+    singly: bool = False
     vain: int = 0
     most_vain: int = VAIN_PAGES
 
@@ -114,10 +117,13 @@ def whole(proof: Proof) -> Generator[Ask, Sequence[Row] | None, list[Row]]:
     rows: list[Row] = []
     start = 0
     for _ in range(MOST_PAGES):
-        # A site that cuts at one row can give no known row beside a new one.
         known = 1 if rows and proof.largest > 1 else 0
         page = (yield Ask(start - known)) or ()
-        if known and rows[-1] not in page:
+        before: Sequence[Row] = page
+        if rows and not known:
+            proof.singly = proof.singly or bool(page)
+            before = ((yield Ask(start - 1)) or ()) if proof.singly else rows
+        if rows and rows[-1] not in before:
             raise PagesError(remark("answer.pages_shifted"))
         if rows and len(page) == known:
             proof.vain += 1
