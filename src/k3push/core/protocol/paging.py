@@ -12,8 +12,8 @@ prove that L is not below them either.
 Rows are ordered by the internal id, and new bills have higher ids than all others. So what is
 made between two pages comes behind them, and moves no row from the second page to the first.
 What is deleted between them does; therefore a page that is asked on begins with the last row
-that is known, and where this row is missing, some other may have been passed over. A site that cuts at
-one row is asked for the known row by itself, once the new one has come.
+that is known, and where this row is missing, some other may have been passed over. A site that
+cuts at one row is asked for the known row by itself, once the new one has come.
 """
 
 from __future__ import annotations
