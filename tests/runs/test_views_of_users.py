@@ -134,10 +134,12 @@ async def test_no_part_of_a_bill_is_all_of_it_while_nobody_looks_who_sees_the_ot
         logins.lose_all()
 
     office.site._load.round_trip_s = 0.1
-    users = {"login": login(USERS[0]), "more_users": {USERS[1]: login(USERS[1])}}
-    pushed = await office.execute(**users, beside=administrator, check=False)
+    more = {USERS[1]: login(USERS[1])}
+    pushed = await office.execute(
+        login=login(USERS[0]), more_users=more, beside=administrator, check=False
+    )
     assert len(office.site.world.documents_of(number)) == 2
     assert pushed.rows[number].state is State.UNKNOWN
     logins.accounts = replace(logins.accounts, users=accounts(*USERS).users)
-    pushed = await office.execute(**users)
+    pushed = await office.execute(login=login(USERS[0]), more_users=more)
     assert len(pushed.rows[number].targets) == 2

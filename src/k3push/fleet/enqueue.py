@@ -45,7 +45,7 @@ class Enqueuer:
     async def ask(
         self, ledger: Ledger, queue: Queue, names: Sequence[str], how: JobOptions
     ) -> list[RunId]:
-        """Ask for runs of job files, and of each new file of a folder.
+        """Ask for runs of job files, and of each new file of a folder; no job is made of them.
 
         Raises:
             JobFileError: A list cannot be read; nothing was asked.
@@ -63,7 +63,6 @@ class Enqueuer:
             for part in parts:
                 if part.asked:
                     runs += await self._part(ledger, queue, part, routes)
-        await queue.make_jobs(self.tenant.name, runs)
         return runs
 
     async def _part(
@@ -71,8 +70,9 @@ class Enqueuer:
     ) -> list[RunId]:
         batch = part.batch
         slices = min(self.slices, sum(asked.count for asked in part.asked.values()))
-        runs = {}
-        for route in part.routes_among(routes):
+        runs: dict[RunId, int] = {}
+        chosen = part.routes_among(routes)
+        for route in chosen:
             for nth in range(slices):
 
                 def takes(listed: Listed, route: Route = route, nth: int = nth) -> bool:
@@ -95,12 +95,12 @@ class Enqueuer:
 
                 run = await open_new(ledger, make)
                 await self._keep(run, part)
-                async with ledger.own(run.id):
-                    runs[run.id] = await list_numbers(ledger, run, part.jobs, takes)
+                is_last = len(runs) + 1 == len(chosen) * slices
+                file = batch.file if is_last else None
+                async with ledger.own(run.id, executes=False):
+                    runs[run.id] = await list_numbers(ledger, run, part.jobs, takes, file=file)
                 if self.by:
                     await note_act(ledger, Act(run.started_at, run.id, self.by, "queued"))
-        if batch.file is not None:
-            await ledger.take(batch.file, next(iter(runs)))
         for each, numbers in runs.items():
             await queue.listed(self.tenant.name, each, numbers)
         return list(runs)

@@ -227,6 +227,8 @@ class FleetWork:
         except OtherSpellingError as error:
             why = remark("error.other_spelling", known=error.known)  # it is not lost
         else:
+            if not queue.manager.holds_back():  # the leader makes the jobs of many at once
+                await queue.make_jobs(tenant.name, runs)
             for run in runs:
                 self.tell("enqueue.queued", tenant=tenant.name, run=run)
             return ""

@@ -298,8 +298,11 @@ class Ledger(Protocol):
         """
         ...
 
-    async def close_list(self, run: RunId) -> None:
-        """Write down that all lines of the run are there (`Run.whole`)."""
+    async def close_list(self, run: RunId, file: FolderFile | None = None) -> None:
+        """Write down that all lines of the run are there (`Run.whole`), those of a *file* too.
+
+        Both at once, so that no death in between lets the file be read again (see `take`).
+        """
         ...
 
     async def identify(self, run: RunId, bills: Mapping[BillNumber, Identified]) -> Identification:

@@ -14,7 +14,17 @@ from pathlib import Path
 import anyio.to_thread
 
 from k3push.config.real_paths import real
-from k3push.core.model import Identified, Listed, Outcome, Route, Row, Run, RunId, State
+from k3push.core.model import (
+    FolderFile,
+    Identified,
+    Listed,
+    Outcome,
+    Route,
+    Row,
+    Run,
+    RunId,
+    State,
+)
 from k3push.core.plan import Foreseen
 from k3push.core.remark import read_remark, remark
 from k3push.ports import Clock, Ledger, RunIdTakenError
@@ -173,8 +183,18 @@ async def list_numbers(
     run: Run,
     jobs: Sequence[JobSource],
     takes: Callable[[Listed], bool],
+    *,
+    file: FolderFile | None = None,
 ) -> int:
-    """Write the numbers that an open run *takes* from job files into the ledger; count them."""
+    """Write the numbers that an open run *takes* from job files into the ledger; count them.
+
+    Args:
+        ledger: Where to.
+        run: The run.
+        jobs: The job files.
+        takes: Says whether a line is the run's.
+        file: Of which folder's file all lines are in the ledger then.
+    """
     counts = [0] * len(jobs)
     for at, job in enumerate(jobs):
         lines = filter(takes, job.read())
@@ -182,7 +202,7 @@ async def list_numbers(
             await ledger.add(run.id, batch)
             counts[at] += len(batch)
     await keep_line_counts(ledger, run, counts)
-    await ledger.close_list(run.id)
+    await ledger.close_list(run.id, file)
     return sum(counts)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import anyio.to_thread
 
-from k3push.core.model import Route, Run
+from k3push.core.model import FolderFile, Listed, Route, Run
 from k3push.ports import Ledger
 from k3push.runs.create import JobSource, list_numbers, new_run, open_new
 from k3push.wiring.executor import Executor
@@ -23,6 +23,7 @@ async def open_listed(
     *,
     routes: Mapping[str, Route],
     route: Route,
+    file: FolderFile | None = None,
 ) -> Run:
     """Open a run for the lines of job files that ask for a route.
 
@@ -33,6 +34,7 @@ async def open_listed(
         jobs: The job files, read to their ends before.
         routes: By the name that lines give.
         route: One of them.
+        file: Of which folder's file all lines are in the ledger then.
     """
     acct_id = executor.settings.erp.acct_id
     fate = executor.fate
@@ -49,5 +51,9 @@ async def open_listed(
     except OSError as error:
         why, cure = error.strerror or error, cure_of_results(error)
         executor.observer.warn("warning.results_lost", folder=run.folder, why=why, cure=cure)
-    await list_numbers(ledger, run, jobs, lambda listed: routes[listed.route].name == route.name)
+
+    def takes(listed: Listed) -> bool:
+        return routes[listed.route].name == route.name
+
+    await list_numbers(ledger, run, jobs, takes, file=file)
     return run

@@ -14,7 +14,7 @@ import anyio
 
 from k3push.adapters.plan_file import Plan
 from k3push.config.settings import Settings
-from k3push.core.model import Follow, Route, Run, State
+from k3push.core.model import FolderFile, Follow, Route, Run, State
 from k3push.core.plan import Foreseen
 from k3push.core.remark import remark
 from k3push.core.safety.legal_moves import OPEN
@@ -97,10 +97,8 @@ class RunActions:
         executor = self._make(RunOptions())
         with executor.fate.between() as listing:
             chosen = part.routes_among(routes)
-            runs = await self._open_each(executor, part.batch.names, part.jobs, routes, chosen)
-            if part.batch.file is not None:
-                # Only now: a file that is taken must have all its numbers in the ledger.
-                await self._ledger.take(part.batch.file, runs[0].id)
+            names, file = part.batch.names, part.batch.file
+            runs = await self._open_each(executor, names, part.jobs, routes, chosen, file=file)
             await self._note(executor, runs, "began")
         if listing.cancelled_caught:
             return []
@@ -257,12 +255,21 @@ class RunActions:
         jobs: Sequence[JobSource],
         routes: Mapping[str, Route],
         chosen: Sequence[Route],
+        *,
+        file: FolderFile | None = None,
     ) -> list[Run]:
-        """Open a run of job files for each route that is chosen."""
-        return [
-            await open_listed(executor, self._ledger, names, jobs, routes=routes, route=route)
-            for route in chosen
-        ]
+        """Open a run of job files for each route that is chosen.
+
+        A folder's *file* is taken once its numbers are in the ledger, those of all routes.
+        """
+        runs = []
+        for route in chosen:
+            taken = file if route is chosen[-1] else None
+            listing = open_listed(
+                executor, self._ledger, names, jobs, routes=routes, route=route, file=taken
+            )
+            runs.append(await listing)
+        return runs
 
 
 @asynccontextmanager

@@ -83,6 +83,19 @@ async def test_a_file_of_a_folder_is_taken_once(ledger: Ledger, other: Ledger) -
         assert not await ledger.has_taken(replace(file, **changed))
 
 
+async def test_a_list_that_is_whole_is_taken_with_its_file(ledger: Ledger, other: Ledger) -> None:
+    """Both at once, or a death in between would let the file be read a second time."""
+    run, file = await planned(ledger, "A"), FolderFile("/inbox", "订单.csv", "00ff")
+    with pytest.raises(LookupError):
+        await ledger.close_list(RunId("r9"), file)
+    assert not await other.has_taken(file)
+    await ledger.close_list(run, file)
+    found = await other.run(run)
+    assert found is not None
+    assert found.whole
+    assert await other.has_taken(file)
+
+
 async def test_a_file_is_taken_by_a_run_that_is_there(ledger: Ledger) -> None:
     """Else its numbers would be in no ledger, and the file would be passed over."""
     file = FolderFile("/inbox", "a.csv", "00ff")

@@ -48,6 +48,7 @@ async def enqueue(names: Sequence[str], options: EnqueueOptions, say: Say) -> Ex
         open_queue(queue_of(tenant), create=True) as queue,
     ):
         runs = await asker.ask(ledger, queue, names, options.how)
+        await queue.make_jobs(tenant.name, runs)
     if options.json:
         put_json({"tenant": tenant.name, "runs": runs})
     else:

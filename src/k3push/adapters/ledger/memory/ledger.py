@@ -304,10 +304,12 @@ class MemoryLedger(ReadVerbs, SendingVerbs, StepVerbs, Ledger):
                 repeats.append(rows.repeat_at(rows.listed))
         return repeats
 
-    async def close_list(self, run: RunId) -> None:
-        """Keep that all lines of the run are there."""
+    async def close_list(self, run: RunId, file: FolderFile | None = None) -> None:
+        """Keep that all lines of the run are there, and whose file they are."""
         rows = await self._rows_of_run(run)
         rows.run = replace(rows.run, whole=True)
+        if file is not None:
+            self._store.taken.add((self._account, file))
 
     async def identify(self, run: RunId, bills: Mapping[BillNumber, Identified]) -> Identification:
         """Keep which bills lines mean, and make repeats of rows that turn out to be one bill."""

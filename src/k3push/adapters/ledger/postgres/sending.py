@@ -54,6 +54,15 @@ async def bury_executor(connection: Connection, run: RunId, *, executes: bool) -
     mine = await run_alone(connection, run)
     await check_is_there(connection, mine.key, run)
     ((epoch,),) = await connection.all("new_epoch", run=mine.key)
+    if mine.listed:  # a run without numbers has left nothing
+        await _bury(connection, mine)
+    if executes:
+        await connection.do("set_ending", run=mine.key, ended_at=None, exit=None)
+        await connection.do("delete_commands", run=mine.key)
+    return mine.key, int(epoch)
+
+
+async def _bury(connection: Connection, mine: RunKey) -> None:
     claims = await connection.all("claims_of_run", run=mine.key, scope=mine.scope)
     sent = await connection.all("sent_rows", run=mine.key)
     for _, state, bill in sent:
@@ -64,10 +73,6 @@ async def bury_executor(connection: Connection, run: RunId, *, executes: bool) -
     idle = [bill for bill, state in claims if state is None or not rules.keeps_claim(State(state))]
     if idle:
         await connection.do("delete_claims", scope=mine.scope, run=mine.key, **called_columns(idle))
-    if executes:
-        await connection.do("set_ending", run=mine.key, ended_at=None, exit=None)
-        await connection.do("delete_commands", run=mine.key)
-    return mine.key, int(epoch)
 
 
 async def claim(

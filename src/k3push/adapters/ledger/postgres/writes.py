@@ -82,9 +82,12 @@ async def end_run(connection: Connection, run: RunId, exit_code: int, at: dateti
 
 async def take(connection: Connection, file: FolderFile, run: RunId) -> None:
     """Write down that a run has the numbers of a file."""
-    key = (await run_shared(connection, run)).key
+    await _take(connection, file, (await run_shared(connection, run)).key)
+
+
+async def _take(connection: Connection, file: FolderFile, run: int) -> None:
     await connection.do(
-        "take_file", folder=file.folder, file=file.name, digest=file.digest, run=key
+        "take_file", folder=file.folder, file=file.name, digest=file.digest, run=run
     )
 
 
@@ -158,9 +161,12 @@ async def add(connection: Connection, run: RunId, listed: Sequence[Listed]) -> S
     return [repeat for _, repeat in again]
 
 
-async def close_list(connection: Connection, run: RunId) -> None:
-    """Write down that all lines of the run are there."""
-    await connection.do("set_whole", run=(await run_alone(connection, run)).key)
+async def close_list(connection: Connection, run: RunId, file: FolderFile | None = None) -> None:
+    """Write down that all lines of the run are there, and whose file they are."""
+    key = (await run_alone(connection, run)).key
+    await connection.do("set_whole", run=key)
+    if file is not None:
+        await _take(connection, file, key)
 
 
 async def identify(

@@ -129,9 +129,11 @@ def add(connection: Connection, run: RunId, listed: Sequence[Listed]) -> Sequenc
     return _repeats_at(connection, found.key, [place for place, _, _ in again])
 
 
-def close_list(connection: Connection, run: RunId) -> None:
-    """Write down that all lines of the run are there."""
+def close_list(connection: Connection, run: RunId, file: FolderFile | None = None) -> None:
+    """Write down that all lines of the run are there, and whose file they are."""
     connection.do("set_whole", run=run_key(connection, run).key)
+    if file is not None:
+        take(connection, file, run)
 
 
 def identify(
