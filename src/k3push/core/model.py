@@ -273,7 +273,8 @@ class Sighting:
         shared: Documents by source number that may as well be of another bill which has it, and
             whose links do not tell; `targets` has none of these.
         denied: Documents by source number of which a field says that they were made from another
-            form, and no link tells. They are nobody's, and prove no absence.
+            form, and no link tells. They are nobody's, and prove no absence; of those that are
+            `thin` the field holds what is not known as a form.
         namesakes: Documents by source number whose links name other bills of it alone.
         sources: Ids of the bills that links of a document name, by its id; "" for a line that
             does not tell. Documents without a link are left out.

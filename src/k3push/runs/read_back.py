@@ -288,12 +288,13 @@ def _made_in(attempt: Attempt, said: Said, seen: Sighting) -> Targets:
 def _new_in(attempt: Attempt, said: Said, seen: Sighting) -> Targets:
     """Return what a look shows that was not there before an attempt.
 
-    What the answer names was made by it, even if somebody has cancelled it since, or no link shows
-    of which bill of the number it is.
+    What the answer names was made by it, even if somebody has cancelled it since, no link shows of
+    which bill of the number it is, or a field names another form.
     """
     named = {target.id for target in said.named}
     found = {number: list(targets) for number, targets in seen.targets.items()}
-    for number, targets in (*seen.cancelled.items(), *seen.shared.items()):
+    kinds = (seen.cancelled, seen.shared, seen.denied)
+    for number, targets in (each for kind in kinds for each in kind.items()):
         ours = [target for target in targets if target.id in named]
         if ours:
             found.setdefault(number, []).extend(ours)

@@ -240,9 +240,13 @@ def unclear(
         return whose(bill, documents)
     if (documents := new(seen.namesakes)) and not by_id:
         return of_namesakes(bill, documents)
-    told = before is None or (context.links.tell and bill in seen.linked)
-    if (documents := new(seen.denied)) and not told:
+    told = context.links.tell and bill in seen.linked
+    documents = [] if told else new(seen.denied)
+    if before is not None and documents:
         why = remark("note.denied", documents=_few([each.label for each in documents]))
+        return Outcome(bill, State.REJECTED, code=SHARED, reason=why)
+    if odd := [each for each in documents if each.id in seen.thin]:
+        why = remark("note.odd_form", documents=_few([each.label for each in odd]))
         return Outcome(bill, State.REJECTED, code=SHARED, reason=why)
     if before is not None and (documents := new(seen.cancelled)):
         # It may be what the sending made; somebody has cancelled it, and may not want another.

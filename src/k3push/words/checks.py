@@ -29,6 +29,10 @@ WORDS = {
         "{form}.{field} tells which documents come from {source}",
         "{form}.{field} 可区分下游单据是否来自 {source}",
     ),
+    "check.ground_odd": (
+        "{form}.{field} holds {value} and never {source}: where links cannot be asked, documents of a bill's number leave it to a person",
+        "{form}.{field} 的值为 {value}，从不是 {source}：无法查询关联关系时，有同号下游单据的源单须人工判断",
+    ),
     "check.ground_thin": (
         "{form}: nothing tells documents of {source} from those of another form with the same number; `already` rests on the number alone",
         "{form}：无法区分来自 {source} 与来自其他单据类型的同号单据；此前已下推（already）仅凭编号判定",

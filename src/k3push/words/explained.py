@@ -166,6 +166,10 @@ WORDS = {
         "documents of this number have come since it was sent, and a field alone says that they are of another form: {documents}",
         "发送后出现写有此编号的下游单据，仅凭源单类型字段无法断定不属于此单：{documents}",
     ),
+    "note.odd_form": (
+        "documents of this number are there, and their field of the source's form holds what is not known as a form: {documents}",
+        "已有写有此编号的下游单据，其源单类型字段的值不是已知的单据类型：{documents}",
+    ),
     "note.blocked.unapproved": ("the source bill is not approved", "源单未审核"),
     "note.blocked.closed": ("the source bill is closed", "源单已关闭"),
     "note.blocked.cancelled": ("the source bill is cancelled", "源单已作废"),

@@ -22,6 +22,7 @@ from k3push.core.model import BillNumber, Route
 from k3push.core.protocol import bill_rows, wire
 from k3push.core.protocol.conversion_rules import Finding, Rule, rule_of
 from k3push.core.protocol.links import link_fields, target_entry
+from k3push.core.protocol.pairs import known_pair, odd_form
 from k3push.core.remark import remark
 from k3push.ports import (
     ErpUnreachableError,
@@ -192,7 +193,7 @@ class _Check:
         if await self._form(target, look):
             self._good(target)
             if field:
-                self._ground(erp, route)
+                await self._ground(erp, route)
                 await self._field(erp, route)
         await self._links(erp, route)
 
@@ -252,7 +253,7 @@ class _Check:
         elif well:
             self._doubtful(self.say("check.no_documents", **facts))
 
-    def _ground(self, erp: ErpClient, route: Route) -> None:
+    async def _ground(self, erp: ErpClient, route: Route) -> None:
         """Say what tells the documents of this source form from those of another.
 
         Asking for targets has found out which of the fields the form has.
@@ -260,10 +261,24 @@ class _Check:
         has = bill_rows.target_fields(route, erp.lacking(route.target))
         telling = [field for field in bill_rows.form_fields(route) if field in has]
         facts = {"form": route.target, "source": route.source}
-        if telling:
-            self._good(self.say("check.ground", field=telling[0], **facts))
-        else:
+        if not telling:
             self._doubtful(self.say("check.ground_thin", **facts))
+        elif odd := await self._odd_form(erp, route, telling[0]):
+            told = {"field": telling[0], "value": odd, **facts}
+            self._doubtful(self.say("check.ground_odd", **told))
+        else:
+            self._good(self.say("check.ground", field=telling[0], **facts))
+
+    async def _odd_form(self, erp: ErpClient, route: Route, field: str) -> str:
+        """Return what the newest documents hold that is no form, where none holds the source's."""
+        pair = known_pair(route.source, route.target)
+        if pair is None or pair.source_form_field != field:
+            return ""
+        try:
+            values = await erp.newest_values(route.target, field, NEWEST)
+        except (LookFailedError, LoginRefusedError, ErpUnreachableError):
+            return ""  # the form was read before; whatever ails is told by the next look
+        return odd_form(route.source, values)
 
     async def _rules(self, erp: ErpClient) -> None:
         """See whether the routes' rules are among those that the ERP lists (P 12.1).

@@ -250,7 +250,7 @@ def read_targets(
         ground = ground_of(route.source, mine, form, table)
         # An id says nothing without its form, nor a line of another form anything of ours.
         tells = link != NO_ID and table.lower() in {"", *mine}
-        sources = frozenset({link if tells else ""} if ground > Ground.DENIED else ())
+        sources = frozenset({link if tells else ""} if ground > Ground.ODD else ())
         key = (BillNumber(source), target_id)
         target = target_in(target_id, number, draft=status == DRAFT)
         line = LinkedTarget(target, cancelled, ground, sources)

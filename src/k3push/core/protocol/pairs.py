@@ -7,7 +7,7 @@ that was only guessed at is not listed: `k3push check` would have nothing to sta
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -103,8 +103,10 @@ _PAIRS = {
 
 _TABLES = frozenset(pair.source_table.lower() for pair in _PAIRS.values()) - {""}
 
-# Form ids have a prefix of their module; ids of bill types, which may stand in the same field,
-# have none.
+_FORMS = frozenset(form for pair in _PAIRS for form in pair)
+
+# Form ids have a prefix of their module. Numbers of bill types and names of tables, which may stand
+# in the same field, can look like one.
 _FORM_ID = re.compile(r"[A-Za-z0-9]+_\w+", re.ASCII)
 
 
@@ -117,10 +119,13 @@ class Ground(IntEnum):
     DENIED = 1
     """It names the source's number, and a field alone names another form: a rule may copy it."""
 
-    NUMBER = 2
+    ODD = 2
+    """It names the source's number, and a field alone what may be another form, and may be not."""
+
+    NUMBER = 3
     """It names the source's number, and nothing says of which form."""
 
-    FORM = 3
+    FORM = 4
     """It names the source's number and form, by a field or by its link."""
 
 
@@ -141,6 +146,8 @@ def ground_of(source: str, tables: Collection[str], form: str, table: str) -> Gr
     'DENIED'
     >>> ground_of(*order, "PUR_ReceiveBill", "T_PUR_ReceiveEntry").name
     'FOREIGN'
+    >>> ground_of(*order, "CGDD01_SYS", "").name
+    'ODD'
     >>> ground_of(*order, "a1ff32276cd9469dad3b", "").name
     'NUMBER'
     >>> ground_of(*order, "", "T_PUR_POORDERENTRY").name
@@ -150,7 +157,27 @@ def ground_of(source: str, tables: Collection[str], form: str, table: str) -> Gr
         return Ground.FORM
     if tables and table.lower() in _TABLES:
         return Ground.FOREIGN
-    return Ground.DENIED if _FORM_ID.fullmatch(form) else Ground.NUMBER
+    if form.lower() in _FORMS:
+        return Ground.DENIED
+    return Ground.ODD if _FORM_ID.fullmatch(form) else Ground.NUMBER
+
+
+def odd_form(source: str, values: Iterable[str]) -> str:
+    """Return a value that may be a form id and is none that is known; "" where all is well.
+
+    Args:
+        source: Form id of the source bills.
+        values: What documents hold in the field of the source's form. Where one holds the source's
+            own, it is as it should be.
+
+    >>> odd_form("PUR_PurchaseOrder", ["", "CGDD01_SYS"])
+    'CGDD01_SYS'
+    >>> odd_form("PUR_PurchaseOrder", ["CGDD01_SYS", "PUR_PurchaseOrder"])
+    ''
+    """
+    grounds = {value: ground_of(source, (), value, "") for value in values}
+    odd = (value for value, ground in grounds.items() if ground is Ground.ODD)
+    return "" if Ground.FORM in grounds.values() else next(odd, "")
 
 
 def known_pair(source: str, target: str) -> Pair | None:

@@ -28,15 +28,15 @@ def sighting(
     sources: dict[str, frozenset[str]] = {}
     for bill, linked in found.items():
         id_ = "" if by_link else id_in(bill)
-        alike = [each for each in linked if each.ground > Ground.DENIED]
+        alike = [each for each in linked if each.ground > Ground.ODD]
         ours = [each for each in alike if not id_ or each.may_be_of(id_)]
         there = [each for each in ours if not each.cancelled]
         if mine := tuple(each.target for each in there if not id_ or each.is_of(id_)):
             targets[bill] = mine
         if unclear := tuple(each.target for each in there if id_ and not each.is_of(id_)):
             shared[bill] = unclear
-        rest = [each for each in linked if each.ground is Ground.DENIED and not each.cancelled]
-        if rest:
+        rest = [each for each in linked if Ground.FOREIGN < each.ground <= Ground.ODD]
+        if rest := [each for each in rest if not each.cancelled]:
             denied[bill] = tuple(each.target for each in rest)
         for each in ours:
             if each.sources != UNTOLD:
@@ -44,6 +44,7 @@ def sighting(
         if gone := tuple(each.target for each in ours if each.cancelled):
             cancelled[bill] = gone
         thin |= {each.target.id for each in ours if each.ground is Ground.NUMBER}
+        thin |= {each.target.id for each in rest if each.ground is Ground.ODD}
     return Sighting(
         targets,
         frozenset({user}),
