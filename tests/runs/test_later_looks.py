@@ -12,7 +12,7 @@ import pytest
 
 from k3push.adapters.erp.client import ErpClient
 from k3push.adapters.erp.form_rows import FormRows
-from k3push.core.model import PARTLY, Follow, RunId, State
+from k3push.core.model import PARTLY, TWIN, Follow, RunId, State, Step
 from k3push.core.protocol.logins import password_login
 from k3push.core.protocol.selection import Selection
 from k3push.ports import LookFailedError, LookRefusedError
@@ -20,7 +20,7 @@ from k3push.runs.context import Context, PushLimits
 from k3push.runs.retried_reads import read_unless_refused
 from k3push.runs.select import SelectContext
 from k3push.runs.stop import Cause, Stop
-from k3push.simulator import Accounts, Policy, Refusal, site
+from k3push.simulator import Accounts, Policy, PushOrder, Refusal, World, site
 from k3push.simulator.answers import failure
 from k3push.simulator.conversion import Converter
 from k3push.simulator.exchange import json_reply
@@ -385,8 +385,11 @@ async def test_a_bill_that_two_clerks_have_pushed_is_never_told_to_be_pushed() -
     assert pushed.rows[lost[0]].state is State.ALREADY, pushed.rows[lost[0]]
 
 
-async def test_split_bills_of_a_lost_call_are_no_twins_where_most_bills_are_whole() -> None:
-    """Six bills had one line each; the next four are split, and their answer is lost."""
+async def test_split_bills_of_a_lost_call_stop_nothing_where_few_bills_are_known() -> None:
+    """Six bills had one line each; the next four are split, and their answer is lost.
+
+    Nobody can tell them from bills that were pushed twice, so each is told, and the run goes on.
+    """
     plan = steps(*["ok"] * 6, "make-then-reset")
     options = sandbox(plan, policy=Policy.SPLIT, look_s=0.1, latency_s=1.0, **OPEN)
     office, numbers = Office(options), orders(14)
@@ -401,4 +404,33 @@ async def test_split_bills_of_a_lost_call_are_no_twins_where_most_bills_are_whol
     pushed = await office.execute(limits=NO_CANARY, throttle=throttle, check=False)
     rows = [pushed.rows[number] for number in numbers[6:10]]
     assert [len(row.targets) for row in rows] == [2] * 4
-    assert ([row.code for row in rows], [*pushed.stop.causes]) == ([""] * 4, [])
+    assert ([row.code for row in rows], [*pushed.stop.causes]) == ([TWIN] * 4, [])
+
+
+@pytest.mark.parametrize("follow", [(), (Step.SUBMIT, Step.AUDIT)])
+async def test_a_bill_that_is_carried_out_twice_behind_a_lost_answer_is_told(
+    monkeypatch: pytest.MonkeyPatch, follow: tuple[Step, ...]
+) -> None:
+    """A proxy has sent the call on a second time; the rule has made one document of each so far."""
+    office = Office(
+        sandbox(steps(*["ok"] * 3, "make-then-gateway-519"), **OPEN),
+        route=replace(ROUTE, follow=follow),
+    )
+    numbers = orders(5)
+    twice = numbers[3:]
+    commit = World.commit
+
+    def commit_again(world: World, conversion: Any, *rest: Any, **more: Any) -> int:
+        push = commit(world, conversion, *rest, **more)
+        if {made.sources[0].number for made in conversion.made} & set(twice):
+            monkeypatch.setattr(World, "commit", commit)
+            world.push(PushOrder(PURCHASE_ORDER.id, tuple(twice), rule_id=ROUTE.rule), "sandbox")
+        return push
+
+    monkeypatch.setattr(World, "commit", commit_again)
+    await office.open_run(numbers)
+    pushed = await office.execute(throttle=steered(concurrency=1, chunk_size=2), check=False)
+    rows = [pushed.rows[number] for number in twice]
+    assert [(row.code, len(row.targets)) for row in rows] == [(TWIN, 2)] * 2
+    there = [bill for number in twice for bill in office.site.world.documents_of(number)]
+    assert {bill.status for bill in there} == {"A"}

@@ -43,6 +43,9 @@ SOURCE_KEEPS_S = 600.0
 # How many bills of one document each show that none is split: a rule may split a few.
 ENOUGH_KNOWN = 20
 
+MORE_THAN_ONE = "note.more_than_one"
+"""Key of what is told of a bill that has more documents than the rule has made of any so far."""
+
 # When this many numbers were pushed by somebody else as well, it is no accident.
 MOST_TWINS = 3
 
@@ -390,9 +393,9 @@ class Context:
         return self.splits or not self.known_bills
 
     async def makes_one(self) -> bool:
-        """Say whether a call makes one document of each bill, as far as enough bills have shown."""
+        """Say whether a call makes one document of each bill, as far as bills have shown it."""
         await self._look_at_known()
-        return not self.splits and (self.known_bills or 0) >= ENOUGH_KNOWN
+        return not self.splits and bool(self.known_bills)
 
     async def _look_at_known(self) -> None:
         """Learn from what the ledger has made whether bills are split."""
@@ -448,9 +451,13 @@ class Context:
         return self.proofs.enough_shown(sender) or not self.more_to_send()
 
     def note_twins(self, outcomes: Sequence[Outcome]) -> None:
-        """Count twins that are written down by now: a few end the execution, and what it does."""
+        """Count twins that are written down by now: a few end the execution, and what it does.
+
+        Where few bills are known, what looks like one may be the first that the rule has split.
+        """
+        sure = (self.known_bills or 0) >= ENOUGH_KNOWN
         for outcome in outcomes:
-            if outcome.code == TWIN:
+            if outcome.code == TWIN and (sure or MORE_THAN_ONE not in outcome.reason):
                 self.note_twin(outcome.reason)
 
     def note_twin(self, why: str) -> None:

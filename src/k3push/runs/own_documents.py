@@ -168,7 +168,11 @@ async def told_of_another(
     unnamed = {target.id for target in outcome.targets}.difference(named)
     if outcome.code or len(outcome.targets) < 2 or not unnamed:  # noqa: PLR2004
         return outcome
-    return told_of_twins(outcome) if await context.makes_one() else outcome
+    if not await context.makes_one():
+        return outcome
+    # A second call may have come from another program, or from a proxy that sends on its own.
+    why = remark("note.more_than_one", documents=", ".join(t.label for t in outcome.targets))
+    return outcome._replace(code=TWIN, reason=why)
 
 
 def told_of_twins(outcome: Outcome) -> Outcome:

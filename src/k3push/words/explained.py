@@ -200,6 +200,10 @@ WORDS = {
         "a document appeared after the window, from a call sent before: {documents}",
         "窗口期后又出现下游单据，来自更早的调用：{documents}",
     ),
+    "note.more_than_one": (
+        "the rule has made one document of each bill so far, and several of this one are there after a call without a usable answer: another program or a proxy may have pushed it as well: {documents}",
+        "该规则此前对每张源单只生成一张下游单据，而此单在无有效应答的调用后出现多张，可能另有程序或代理也下推了：{documents}",
+    ),
     "note.cancelled_before": (
         "cancelled documents were there: {documents}",
         "原有下游单据已作废：{documents}",
