@@ -346,3 +346,33 @@ async def test_a_row_whose_number_leads_to_the_bill_of_another_row_makes_no_seco
     assert len(made_of(office, other)) == 1
     first, second = (await office.rows()).values()
     assert (first.state, first.code, second.state) == (State.REJECTED, AMBIGUOUS, State.PUSHED)
+
+
+async def test_a_bill_that_has_got_the_number_of_another_row_is_pushed_by_whoever_resumes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It goes by its number and its id, whoever looks at it how often."""
+    numbers = orders(2)
+    office = Office(sandbox(**OPEN))
+    bill, other = bill_of(office, numbers[0]), bill_of(office, numbers[1])
+    await office.open_run([numbers[0], key_of("", str(other.id))])
+    ledger = EndsAfter(office.store._store, account="sandbox")
+    ledger.stop, ledger.number = Stop(), numbers[0]
+    await office.execute(throttle=one_by_one(), check=False, stop=ledger.stop, ledger=ledger)
+    rename(office, bill, "CGDD-OLD")
+    rename(office, other, numbers[0])
+    identify, stop = MemoryLedger.identify, Stop()
+
+    async def interrupted(self: MemoryLedger, *what: Any) -> Identification:
+        repeats = await identify(self, *what)
+        stop.ask(Cause.INTERRUPTED, "Ctrl-C")
+        return repeats
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MemoryLedger, "identify", interrupted)
+        await office.execute(throttle=one_by_one(), stop=stop, check=False)
+    await office.execute(throttle=one_by_one(), check=False)
+    first, second = (await office.rows()).values()
+    assert [target.id for target in first.targets] == made_of(office, bill), first
+    assert second.state is State.PUSHED, second
+    assert [target.id for target in second.targets] == made_of(office, other), second
