@@ -12,7 +12,16 @@ import anyio
 import pytest
 
 from k3push.adapters.ledger.memory import MemoryLedger
-from k3push.core.model import Attempt, BillNumber, Exchange, Outcome, RunId, State, key_of
+from k3push.core.model import (
+    Attempt,
+    BillNumber,
+    Exchange,
+    Follow,
+    Outcome,
+    RunId,
+    State,
+    key_of,
+)
 from k3push.core.pacing.halting import HaltRule
 from k3push.ports import Identification
 from k3push.runs.context import Context, PushLimits
@@ -20,7 +29,9 @@ from k3push.runs.settle_doubts import settle_by_word
 from k3push.runs.source_check import AMBIGUOUS
 from k3push.runs.stop import Cause, Stop
 from k3push.simulator import site
+from k3push.simulator.answers import failure
 from k3push.simulator.bills import Bill
+from k3push.simulator.exchange import json_reply
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.refusals import Refusal
 from tests.runs.office import (
@@ -36,8 +47,9 @@ from tests.runs.office import (
     steered,
     steps,
 )
-from tests.runs.rough_answers import OPEN
+from tests.runs.rough_answers import OPEN, REFUSED, plan_again, until_rejected
 from tests.runs.test_documents_of_others import until
+from tests.runs.test_follow import FOLLOW
 
 pytestmark = pytest.mark.anyio
 
@@ -376,3 +388,105 @@ async def test_a_bill_that_has_got_the_number_of_another_row_is_pushed_by_whoeve
     assert [target.id for target in first.targets] == made_of(office, bill), first
     assert second.state is State.PUSHED, second
     assert [target.id for target in second.targets] == made_of(office, other), second
+
+
+@pytest.mark.parametrize("links", [True, False])
+async def test_a_bill_that_is_retried_by_its_id_is_looked_for_by_its_number_of_today(
+    *, links: bool
+) -> None:
+    """It was refused, has got another number since, and somebody has pushed it by hand."""
+    (number,) = orders(1)
+    office = Office(sandbox(link_fields=links, **OPEN))
+    bill = bill_of(office, number)
+    office.site.world.refuse(number, REFUSED)
+    await office.open_run([key_of("", str(bill.id))])
+    await office.execute(throttle=one_by_one(), check=False)
+    assert [row.state for row in (await office.rows()).values()] == [State.REJECTED]
+    rename(office, bill, "CGDD-NEW")
+    there = office.site.world.add_target(IN_STOCK, "CGDD-NEW", creator="somebody")
+    await plan_again(office)
+    await office.execute(throttle=one_by_one(), check=False)
+    (row,) = (await office.rows()).values()
+    assert made_of(office, bill) == [str(there.id)]
+    assert row.state is State.ALREADY, row
+
+
+@pytest.mark.parametrize("how", ["end", "kill"])
+async def test_what_was_refused_by_its_id_is_looked_for_by_its_number_of_today(
+    monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """It got another number right before the call, which has made a document all the same."""
+    (number,) = orders(1)
+    office = Office(sandbox(link_fields=False, **OPEN))
+    bill = bill_of(office, number)
+    listed = key_of("", str(bill.id))
+    await office.open_run([listed])
+
+    def pushed(self: Any, visit: Any, now_s: float) -> Any:
+        rename(office, bill, "CGDD-NEW")
+        self._save(self.world.convert(self._order(visit), visit.user), now_s)
+        return json_reply(failure(self._manners.style, 11, "仓库必录"))
+
+    monkeypatch.setattr(site.Site, "_push", pushed)
+
+    async def kill(job: Context) -> None:
+        await until_rejected(office, listed)
+        if how == "kill":
+            job.stop.scope.cancel()
+
+    await office.execute(throttle=one_by_one(), beside=kill, check=False)
+    if how == "kill":
+        await anyio.sleep(30)
+        await office.execute(throttle=one_by_one(), check=False)
+    (row,) = (await office.rows()).values()
+    (made,) = made_of(office, bill)
+    assert [target.id for target in row.targets] == [made], row
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+async def test_what_was_made_under_a_number_of_that_moment_is_followed(
+    monkeypatch: pytest.MonkeyPatch, *, stopped: bool
+) -> None:
+    """It names no number that the row knows, and is its bill's document all the same."""
+    (number,) = orders(1)
+    route = replace(ROUTE, follow=FOLLOW.follow)
+    office = Office(sandbox(link_fields=False, **OPEN), route)
+    bill = bill_of(office, number)
+    await office.open_run([key_of("", str(bill.id))])
+    push = site.Site._push
+
+    def pushed(self: site.Site, *what: Any) -> Any:
+        if bill.number == number:
+            rename(office, bill, "CGDD-NEW")
+        return push(self, *what)
+
+    monkeypatch.setattr(site.Site, "_push", pushed)
+    ledger = EndsAfter(office.store._store, account="sandbox")
+    ledger.stop, ledger.number = Stop(), number if stopped else ""
+    stop = ledger.stop
+    once = await office.execute(throttle=one_by_one(), check=False, stop=stop, ledger=ledger)
+    assert Cause.CONTRADICTION not in once.stop.causes
+    await office.execute(throttle=one_by_one(), check=False)
+    (row,) = (await office.rows()).values()
+    assert (row.state, [t.id for t in row.targets]) == (State.PUSHED, made_of(office, bill)), row
+    (document,) = (await office.documents()).values()
+    assert document.follow is Follow.APPROVED, document
+
+
+async def test_bills_that_have_swapped_numbers_are_told_no_document_of_each_other() -> None:
+    """A document tells the number that its bill had as it was made, and no link tells the bill."""
+    numbers = orders(2)
+    office = Office(sandbox(steps("make-then-reset"), link_fields=False, **OPEN))
+    bills = [bill_of(office, number) for number in numbers]
+    await office.open_run([key_of("", str(bill.id)) for bill in bills])
+    at_once = steered(concurrency=1, chunk_size=2)
+    await office.execute(limits=ONE_DOUBT, throttle=at_once, check=False)
+    rename(office, bills[0], "TMP")
+    rename(office, bills[1], numbers[0])
+    rename(office, bills[0], numbers[1])
+    for _ in range(2):
+        await office.execute(throttle=at_once, check=False)
+    for bill, row in zip(bills, (await office.rows()).values(), strict=True):
+        made = made_of(office, bill)
+        assert len(made) == 1
+        assert {target.id for target in row.targets} <= set(made), row

@@ -348,15 +348,10 @@ class Intake:
         numbers = [number for number in numbers if rows[number].attempts]
         if not numbers or not context.reads_back:
             return list(refused)
-        context.source_ids.update(
-            {
-                n: rows[n].source_id
-                for n in numbers
-                if rows[n].source_id and n not in context.ids and n not in self._moved
-            }
-        )
-        ids = {n: context.id_of(n) or (rows[n].listed_id and rows[n].source_id) for n in numbers}
-        seen = await look_at_sent(context, numbers, ids, by_all=True)
+        for number in numbers:
+            if number not in context.ids and number not in self._moved:
+                context.recall(rows[number])
+        seen = await look_at_sent(context, numbers, by_all=True)
         before: dict[BillNumber, frozenset[str]] = {}
         for number in numbers:
             if mine := await self._attempts_of(number, await self._sent_of(number)):
