@@ -490,3 +490,27 @@ async def test_bills_that_have_swapped_numbers_are_told_no_document_of_each_othe
         made = made_of(office, bill)
         assert len(made) == 1
         assert {target.id for target in row.targets} <= set(made), row
+
+
+async def test_what_was_there_of_a_bill_that_has_got_a_number_is_none_of_ours() -> None:
+    """The first call was at another bill, and what was there before it tells nothing of this."""
+    numbers = orders(2)
+    office = Office(sandbox(steps("reset"), **OPEN))
+    bill, other = bill_of(office, numbers[0]), bill_of(office, numbers[1])
+    await office.open_run(numbers[:1], again_because="anew")
+    await office.execute(limits=ONE_DOUBT, throttle=one_by_one(), check=False)
+    await office.execute(throttle=one_by_one(), check=False, work=only_settle)
+    rename(office, bill, "CGDD-OLD")
+    rename(office, other, numbers[0])
+    office.site.world.refuse(numbers[0], REFUSED)
+    there = office.site.world.add_target(IN_STOCK, numbers[0], creator="sandbox")
+
+    async def kill(job: Context) -> None:
+        await until_rejected(office, numbers[0])
+        job.stop.scope.cancel()
+
+    await office.execute(throttle=one_by_one(), beside=kill, check=False)
+    await office.execute(throttle=one_by_one(), check=False)
+    (row,) = (await office.rows()).values()
+    assert made_of(office, other) == [str(there.id)]
+    assert row.state is State.REJECTED, row

@@ -401,15 +401,13 @@ async def _given_up(context: Context, doubt: Doubt) -> Outcome | None:
         return None
     notes = await context.ledger.notes_of(doubt.number)
     over = max((attempts_before(n.text) for n in notes if n.run == doubt.run), default=0)
-    kept = await attempts_by(context.ledger, doubt.run, doubt.number)
+    kept = await attempts_by(context.ledger, doubt.run, doubt.number, after=over)
     # What the ERP has refused or put off has broken nothing.
     broke = [
-        each
-        for each in kept[over:]
-        if len(each.attempt.intent.numbers) == 1 and told_nothing_plain(each)
+        each for each in kept if len(each.attempt.intent.numbers) == 1 and told_nothing_plain(each)
     ]
     if len(broke) < context.limits.max_attempts:
-        return _refused_for_ever(context, doubt, kept[over:])
+        return _refused_for_ever(context, doubt, kept)
     why = remark("note.unanswered", times=context.limits.max_attempts)
     exchange = broke[-1].exchange
     if exchange and isinstance(last := judge(exchange), InDoubt):
