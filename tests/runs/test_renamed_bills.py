@@ -514,3 +514,24 @@ async def test_what_was_there_of_a_bill_that_has_got_a_number_is_none_of_ours() 
     (row,) = (await office.rows()).values()
     assert made_of(office, other) == [str(there.id)]
     assert row.state is State.REJECTED, row
+
+
+async def test_a_number_that_has_gone_to_another_bill_tells_no_documents_of_the_first() -> None:
+    """Two runs are in doubt, about the bill that had it and about the one that has it now."""
+    numbers = orders(2)
+    faults = steps("reset", "reset", "make-then-reset")
+    office = Office(sandbox(faults, link_fields=False, **OPEN))
+    bill, other = bill_of(office, numbers[0]), bill_of(office, numbers[1])
+    await office.open_run(numbers[:1])
+    await office.execute(limits=ONE_DOUBT, throttle=one_by_one(), check=False)
+    await office.open_run([key_of("", str(other.id))], SECOND)
+    await office.execute(SECOND, limits=ONE_DOUBT, throttle=one_by_one(), check=False)
+    rename(office, bill, "CGDD-OLD")
+    rename(office, other, numbers[0])
+    await office.execute(SECOND, limits=ONE_DOUBT, throttle=one_by_one(), check=False)
+    (made,) = made_of(office, other)
+    for run in (FIRST, SECOND, FIRST, SECOND):
+        await office.execute(run, throttle=one_by_one(), check=False)
+    assert made_of(office, other) == [made]
+    (row,) = (await office.rows(FIRST)).values()
+    assert row.targets == (), row

@@ -44,7 +44,10 @@ async def look_first(context: Context, sending: Sending) -> Mapping[BillNumber, 
     if can_ask(context):
         # What a user sees of his colleagues' documents tells nothing of a stranger's.
         several = len(context.erp.users) > 1
-        seen = await look_at_sent(context, sending.numbers, by_all=several, before_sending=True)
+        unsent = [n for n in sending.numbers if n not in context.sent_before]
+        seen = await look_at_sent(
+            context, sending.numbers, unsent=unsent, by_all=several, before_sending=True
+        )
         sending.cancelled.update(seen.cancelled)
         sending.note_found(context, seen)
     before = {n: context.sent_before[n] for n in sending.numbers if n in context.sent_before}
