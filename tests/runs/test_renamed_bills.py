@@ -28,6 +28,7 @@ from k3push.runs.context import Context, PushLimits
 from k3push.runs.settle_doubts import settle_by_word
 from k3push.runs.source_check import AMBIGUOUS
 from k3push.runs.stop import Cause, Stop
+from k3push.runs.throttle import Throttle
 from k3push.simulator import site
 from k3push.simulator.answers import failure
 from k3push.simulator.bills import Bill
@@ -535,3 +536,23 @@ async def test_a_number_that_has_gone_to_another_bill_tells_no_documents_of_the_
     assert made_of(office, other) == [made]
     (row,) = (await office.rows(FIRST)).values()
     assert row.targets == (), row
+
+
+@pytest.mark.parametrize("later_s", [0.5, 3.0])
+async def test_two_runs_do_not_send_one_bill_under_two_numbers_at_once(later_s: float) -> None:
+    """One waits for its turn with the number that it has read; the other has read the new one."""
+    (number,) = orders(1)
+    office = Office(sandbox(look_s=0.2, latency_s=30.0, **OPEN))
+    bill = bill_of(office, number)
+    for run in (FIRST, SECOND):
+        await office.open_run([key_of("", str(bill.id))], run)
+    slow = Throttle(VirtualClock(), concurrency=1, chunk_size=1, calls_per_minute=6)
+    async with anyio.create_task_group() as both:
+        both.start_soon(partial(office.execute, FIRST, throttle=slow, check=False))
+        await anyio.sleep(60)
+        rename(office, bill, "CGDD-NEW")
+        await anyio.sleep(later_s)
+        both.start_soon(partial(office.execute, SECOND, throttle=one_by_one(), check=False))
+    assert len(made_of(office, bill)) == 1
+    states = [row.state for run in (FIRST, SECOND) for row in (await office.rows(run)).values()]
+    assert sorted(states) == [State.ALREADY, State.PUSHED]

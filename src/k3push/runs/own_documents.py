@@ -122,7 +122,7 @@ async def _open_elsewhere(
     found = [(of, row.bill) for of, row in rows if await _is_of_bill(context, number, of, row, run)]
     if id_ := context.source_ids.get(number, ""):
         renamed = await context.ledger.in_hand(mine, [id_])
-        found += [(each.run, each.bill) for each in renamed.values() if each.run != mine]
+        found += [(each.run, each.bill) for each in renamed.get(id_, ()) if each.run != mine]
     return list(dict.fromkeys(found))
 
 
