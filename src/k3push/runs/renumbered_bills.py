@@ -44,7 +44,9 @@ async def look_at_sent(
     if not context.links.absent or not context.route.source_number_field:
         return seen
     by_id = {key_of("", id_): number for number in numbers if (id_ := context.id_of(number))}
-    called = {n: n for n in numbers if not id_in(n) and n not in unsent and context.known_id(n)}
+    # Where nothing is shown under a number, it does not matter whose it is.
+    shown = [number for number in seen.targets if number not in unsent]
+    called = {n: n for n in shown if not id_in(n) and context.known_id(n)}
     lines = by_id | called
     looked = await look_at_listed(context, list(lines))
     now: dict[BillNumber, BillNumber] = {}
