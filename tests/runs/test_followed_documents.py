@@ -30,8 +30,9 @@ from k3push.ports import LookFailedError, LookRefusedError
 from k3push.runs import read_back
 from k3push.runs.context import Context, PushLimits
 from k3push.runs.engine import push_run
-from k3push.runs.lookup import look_at_standings, look_at_targets
+from k3push.runs.lookup import look_at_standings
 from k3push.runs.outcome import Exit, anything_open, exit_of, followed_of
+from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.settle_doubts import settle_by_word
 from k3push.runs.stop import Cause
 from k3push.simulator.bills import Bill
@@ -427,9 +428,9 @@ async def test_one_look_that_misses_a_document_makes_it_no_others(
 
     async def miss(*given: Any, **more: Any) -> Sighting:
         looks.append(given)
-        return Sighting() if len(looks) <= misses else await look_at_targets(*given, **more)
+        return Sighting() if len(looks) <= misses else await look_at_sent(*given, **more)
 
-    monkeypatch.setattr("k3push.runs.submit_and_audit.ownership.look_at_targets", miss)
+    monkeypatch.setattr("k3push.runs.submit_and_audit.ownership.look_at_sent", miss)
     await office.execute()
     follows = [each.follow for each in (await office.documents()).values()]
     assert follows == [Follow.APPROVED] * 2

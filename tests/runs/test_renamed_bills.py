@@ -12,15 +12,27 @@ import anyio
 import pytest
 
 from k3push.adapters.ledger.memory import MemoryLedger
-from k3push.core.model import Attempt, BillNumber, Exchange, Outcome, RunId, State, key_of
+from k3push.core.model import (
+    Attempt,
+    BillNumber,
+    Exchange,
+    Follow,
+    Outcome,
+    RunId,
+    State,
+    key_of,
+)
 from k3push.core.pacing.halting import HaltRule
 from k3push.ports import Identification
 from k3push.runs.context import Context, PushLimits
 from k3push.runs.settle_doubts import settle_by_word
 from k3push.runs.source_check import AMBIGUOUS
 from k3push.runs.stop import Cause, Stop
+from k3push.runs.throttle import Throttle
 from k3push.simulator import site
+from k3push.simulator.answers import failure
 from k3push.simulator.bills import Bill
+from k3push.simulator.exchange import json_reply
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.refusals import Refusal
 from tests.runs.office import (
@@ -36,8 +48,9 @@ from tests.runs.office import (
     steered,
     steps,
 )
-from tests.runs.rough_answers import OPEN
+from tests.runs.rough_answers import OPEN, REFUSED, plan_again, until_rejected
 from tests.runs.test_documents_of_others import until
+from tests.runs.test_follow import FOLLOW
 
 pytestmark = pytest.mark.anyio
 
@@ -346,3 +359,200 @@ async def test_a_row_whose_number_leads_to_the_bill_of_another_row_makes_no_seco
     assert len(made_of(office, other)) == 1
     first, second = (await office.rows()).values()
     assert (first.state, first.code, second.state) == (State.REJECTED, AMBIGUOUS, State.PUSHED)
+
+
+async def test_a_bill_that_has_got_the_number_of_another_row_is_pushed_by_whoever_resumes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It goes by its number and its id, whoever looks at it how often."""
+    numbers = orders(2)
+    office = Office(sandbox(**OPEN))
+    bill, other = bill_of(office, numbers[0]), bill_of(office, numbers[1])
+    await office.open_run([numbers[0], key_of("", str(other.id))])
+    ledger = EndsAfter(office.store._store, account="sandbox")
+    ledger.stop, ledger.number = Stop(), numbers[0]
+    await office.execute(throttle=one_by_one(), check=False, stop=ledger.stop, ledger=ledger)
+    rename(office, bill, "CGDD-OLD")
+    rename(office, other, numbers[0])
+    identify, stop = MemoryLedger.identify, Stop()
+
+    async def interrupted(self: MemoryLedger, *what: Any) -> Identification:
+        repeats = await identify(self, *what)
+        stop.ask(Cause.INTERRUPTED, "Ctrl-C")
+        return repeats
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MemoryLedger, "identify", interrupted)
+        await office.execute(throttle=one_by_one(), stop=stop, check=False)
+    await office.execute(throttle=one_by_one(), check=False)
+    first, second = (await office.rows()).values()
+    assert [target.id for target in first.targets] == made_of(office, bill), first
+    assert second.state is State.PUSHED, second
+    assert [target.id for target in second.targets] == made_of(office, other), second
+
+
+@pytest.mark.parametrize("links", [True, False])
+async def test_a_bill_that_is_retried_by_its_id_is_looked_for_by_its_number_of_today(
+    *, links: bool
+) -> None:
+    """It was refused, has got another number since, and somebody has pushed it by hand."""
+    (number,) = orders(1)
+    office = Office(sandbox(link_fields=links, **OPEN))
+    bill = bill_of(office, number)
+    office.site.world.refuse(number, REFUSED)
+    await office.open_run([key_of("", str(bill.id))])
+    await office.execute(throttle=one_by_one(), check=False)
+    assert [row.state for row in (await office.rows()).values()] == [State.REJECTED]
+    rename(office, bill, "CGDD-NEW")
+    there = office.site.world.add_target(IN_STOCK, "CGDD-NEW", creator="somebody")
+    await plan_again(office)
+    await office.execute(throttle=one_by_one(), check=False)
+    (row,) = (await office.rows()).values()
+    assert made_of(office, bill) == [str(there.id)]
+    assert row.state is State.ALREADY, row
+
+
+@pytest.mark.parametrize("how", ["end", "kill"])
+async def test_what_was_refused_by_its_id_is_looked_for_by_its_number_of_today(
+    monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """It got another number right before the call, which has made a document all the same."""
+    (number,) = orders(1)
+    office = Office(sandbox(link_fields=False, **OPEN))
+    bill = bill_of(office, number)
+    listed = key_of("", str(bill.id))
+    await office.open_run([listed])
+
+    def pushed(self: Any, visit: Any, now_s: float) -> Any:
+        rename(office, bill, "CGDD-NEW")
+        self._save(self.world.convert(self._order(visit), visit.user), now_s)
+        return json_reply(failure(self._manners.style, 11, "仓库必录"))
+
+    monkeypatch.setattr(site.Site, "_push", pushed)
+
+    async def kill(job: Context) -> None:
+        await until_rejected(office, listed)
+        if how == "kill":
+            job.stop.scope.cancel()
+
+    await office.execute(throttle=one_by_one(), beside=kill, check=False)
+    if how == "kill":
+        await anyio.sleep(30)
+        await office.execute(throttle=one_by_one(), check=False)
+    (row,) = (await office.rows()).values()
+    (made,) = made_of(office, bill)
+    assert [target.id for target in row.targets] == [made], row
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+async def test_what_was_made_under_a_number_of_that_moment_is_followed(
+    monkeypatch: pytest.MonkeyPatch, *, stopped: bool
+) -> None:
+    """It names no number that the row knows, and is its bill's document all the same."""
+    (number,) = orders(1)
+    route = replace(ROUTE, follow=FOLLOW.follow)
+    office = Office(sandbox(link_fields=False, **OPEN), route)
+    bill = bill_of(office, number)
+    await office.open_run([key_of("", str(bill.id))])
+    push = site.Site._push
+
+    def pushed(self: site.Site, *what: Any) -> Any:
+        if bill.number == number:
+            rename(office, bill, "CGDD-NEW")
+        return push(self, *what)
+
+    monkeypatch.setattr(site.Site, "_push", pushed)
+    ledger = EndsAfter(office.store._store, account="sandbox")
+    ledger.stop, ledger.number = Stop(), number if stopped else ""
+    stop = ledger.stop
+    once = await office.execute(throttle=one_by_one(), check=False, stop=stop, ledger=ledger)
+    assert Cause.CONTRADICTION not in once.stop.causes
+    await office.execute(throttle=one_by_one(), check=False)
+    (row,) = (await office.rows()).values()
+    assert (row.state, [t.id for t in row.targets]) == (State.PUSHED, made_of(office, bill)), row
+    (document,) = (await office.documents()).values()
+    assert document.follow is Follow.APPROVED, document
+
+
+async def test_bills_that_have_swapped_numbers_are_told_no_document_of_each_other() -> None:
+    """A document tells the number that its bill had as it was made, and no link tells the bill."""
+    numbers = orders(2)
+    office = Office(sandbox(steps("make-then-reset"), link_fields=False, **OPEN))
+    bills = [bill_of(office, number) for number in numbers]
+    await office.open_run([key_of("", str(bill.id)) for bill in bills])
+    at_once = steered(concurrency=1, chunk_size=2)
+    await office.execute(limits=ONE_DOUBT, throttle=at_once, check=False)
+    rename(office, bills[0], "TMP")
+    rename(office, bills[1], numbers[0])
+    rename(office, bills[0], numbers[1])
+    for _ in range(2):
+        await office.execute(throttle=at_once, check=False)
+    for bill, row in zip(bills, (await office.rows()).values(), strict=True):
+        made = made_of(office, bill)
+        assert len(made) == 1
+        assert {target.id for target in row.targets} <= set(made), row
+
+
+async def test_what_was_there_of_a_bill_that_has_got_a_number_is_none_of_ours() -> None:
+    """The first call was at another bill, and what was there before it tells nothing of this."""
+    numbers = orders(2)
+    office = Office(sandbox(steps("reset"), **OPEN))
+    bill, other = bill_of(office, numbers[0]), bill_of(office, numbers[1])
+    await office.open_run(numbers[:1], again_because="anew")
+    await office.execute(limits=ONE_DOUBT, throttle=one_by_one(), check=False)
+    await office.execute(throttle=one_by_one(), check=False, work=only_settle)
+    rename(office, bill, "CGDD-OLD")
+    rename(office, other, numbers[0])
+    office.site.world.refuse(numbers[0], REFUSED)
+    there = office.site.world.add_target(IN_STOCK, numbers[0], creator="sandbox")
+
+    async def kill(job: Context) -> None:
+        await until_rejected(office, numbers[0])
+        job.stop.scope.cancel()
+
+    await office.execute(throttle=one_by_one(), beside=kill, check=False)
+    await office.execute(throttle=one_by_one(), check=False)
+    (row,) = (await office.rows()).values()
+    assert made_of(office, other) == [str(there.id)]
+    assert row.state is State.REJECTED, row
+
+
+async def test_a_number_that_has_gone_to_another_bill_tells_no_documents_of_the_first() -> None:
+    """Two runs are in doubt, about the bill that had it and about the one that has it now."""
+    numbers = orders(2)
+    faults = steps("reset", "reset", "make-then-reset")
+    office = Office(sandbox(faults, link_fields=False, **OPEN))
+    bill, other = bill_of(office, numbers[0]), bill_of(office, numbers[1])
+    await office.open_run(numbers[:1])
+    await office.execute(limits=ONE_DOUBT, throttle=one_by_one(), check=False)
+    await office.open_run([key_of("", str(other.id))], SECOND)
+    await office.execute(SECOND, limits=ONE_DOUBT, throttle=one_by_one(), check=False)
+    rename(office, bill, "CGDD-OLD")
+    rename(office, other, numbers[0])
+    await office.execute(SECOND, limits=ONE_DOUBT, throttle=one_by_one(), check=False)
+    (made,) = made_of(office, other)
+    for run in (FIRST, SECOND, FIRST, SECOND):
+        await office.execute(run, throttle=one_by_one(), check=False)
+    assert made_of(office, other) == [made]
+    (row,) = (await office.rows(FIRST)).values()
+    assert row.targets == (), row
+
+
+@pytest.mark.parametrize("later_s", [0.5, 3.0])
+async def test_two_runs_do_not_send_one_bill_under_two_numbers_at_once(later_s: float) -> None:
+    """One waits for its turn with the number that it has read; the other has read the new one."""
+    (number,) = orders(1)
+    office = Office(sandbox(look_s=0.2, latency_s=30.0, **OPEN))
+    bill = bill_of(office, number)
+    for run in (FIRST, SECOND):
+        await office.open_run([key_of("", str(bill.id))], run)
+    slow = Throttle(VirtualClock(), concurrency=1, chunk_size=1, calls_per_minute=6)
+    async with anyio.create_task_group() as both:
+        both.start_soon(partial(office.execute, FIRST, throttle=slow, check=False))
+        await anyio.sleep(60)
+        rename(office, bill, "CGDD-NEW")
+        await anyio.sleep(later_s)
+        both.start_soon(partial(office.execute, SECOND, throttle=one_by_one(), check=False))
+    assert len(made_of(office, bill)) == 1
+    states = [row.state for run in (FIRST, SECOND) for row in (await office.rows(run)).values()]
+    assert sorted(states) == [State.ALREADY, State.PUSHED]

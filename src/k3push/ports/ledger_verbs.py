@@ -473,11 +473,11 @@ class Ledger(Protocol):
         """
         ...
 
-    async def in_hand(self, run: RunId, ids: Collection[str]) -> Mapping[str, InHand]:
+    async def in_hand(self, run: RunId, ids: Collection[str]) -> Mapping[str, Sequence[InHand]]:
         """Return which bills runs of a scope have on their way or in doubt, by id.
 
         A claim is of a number, and a bill may have got another one since (`Row.source_id` tells),
-        by which another run calls it, or another row of the same.
+        by which another run calls it, or another row of the same. The oldest run comes first.
 
         Args:
             run: Whose scope counts.

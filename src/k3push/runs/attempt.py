@@ -46,6 +46,7 @@ from k3push.core.safety.verdict import Cure, InDoubt, ReadBack, Said, SendAgain,
 from k3push.ports import LedgerLostError, Turn
 from k3push.runs.before_sending import LOOK_KEEPS_S, leave_out_changed, look_first, put_off, renewed
 from k3push.runs.context import Context
+from k3push.runs.held_numbers import under_other_numbers
 from k3push.runs.last_looks import note_refused
 from k3push.runs.own_documents import told_of_another
 from k3push.runs.read_back import read_back
@@ -137,7 +138,7 @@ async def send_once(context: Context, sending: Sending) -> SendAgain | None:
         try:
             began_s = anyio.current_time()
             sending.before_s = began_s - sending.began_s
-            exchange = await _leave(context, turn, attempt.intent, wire.PUSH, context.route.source)
+            exchange = await _leave_uncrossed(context, turn, attempt.intent)
             sending.push_s = anyio.current_time() - began_s
             context.ages.ended(attempt.id, began_s)
             if isinstance(exchange, NeverSent):
@@ -147,6 +148,19 @@ async def send_once(context: Context, sending: Sending) -> SendAgain | None:
             return await _record(context, sending, attempt, exchange, began_s)
         finally:
             context.on_their_way -= 1
+
+
+async def _leave_uncrossed(context: Context, turn: Turn, intent: Intent) -> Exchange:
+    """Send an attempt, unless another run has written one down under another number of a bill.
+
+    A claim is of a number. Of two runs that look here after they have written theirs down, one at
+    least sees the other's.
+    """
+    crossed = await under_other_numbers(context, intent.numbers)
+    if crossed:
+        runs = ", ".join(sorted({each.run for each in crossed.values()}))
+        return NeverSent(remark("note.crossed", runs=runs))
+    return await _leave(context, turn, intent, wire.PUSH, context.route.source)
 
 
 async def _written_down(context: Context, intent: Intent) -> Attempt:

@@ -44,9 +44,9 @@ async def look_first(context: Context, sending: Sending) -> Mapping[BillNumber, 
     if can_ask(context):
         # What a user sees of his colleagues' documents tells nothing of a stranger's.
         several = len(context.erp.users) > 1
-        ids = {n: context.id_of(n) for n in sending.numbers if n in context.sent_before}
+        unsent = [n for n in sending.numbers if n not in context.sent_before]
         seen = await look_at_sent(
-            context, sending.numbers, ids, by_all=several, before_sending=True
+            context, sending.numbers, unsent=unsent, by_all=several, before_sending=True
         )
         sending.cancelled.update(seen.cancelled)
         sending.note_found(context, seen)

@@ -16,6 +16,7 @@ from k3push.core.model import (
     BillNumber,
     Outcome,
     Route,
+    Row,
     Run,
     RunId,
     State,
@@ -329,6 +330,13 @@ class Context:
         """Return bills with their ids, as `known_id` tells them."""
         return {bill: self.known_id(bill) for bill in bills}
 
+    def recall(self, row: Row) -> None:
+        """Know the id of a row's bill again, and whether it travels by that."""
+        if row.source_id:
+            self.source_ids[row.bill] = row.source_id
+            if row.listed_id:
+                self.ids[row.bill] = row.source_id
+
     async def recall_sources(self, bills: Iterable[BillNumber], run: RunId | None = None) -> None:
         """Know the ids again of bills that came to an end: their numbers may be others' by now.
 
@@ -340,8 +348,8 @@ class Context:
         for bill in bills:
             rows = await self.ledger.rows_of(bill) if bill not in self.source_ids else ()
             for of, row in rows:
-                if of == run and row.bill == bill and row.source_id:
-                    self.source_ids[bill] = row.source_id
+                if of == run and row.bill == bill:
+                    self.recall(row)
 
     def unseen_for_long(self, bills: Collection[BillNumber]) -> list[BillNumber]:
         """Return the bills whose sources were looked at too long ago, or never."""

@@ -70,6 +70,18 @@ async def claim(context: Context, bills: Sequence[BillNumber]) -> Mapping[BillNu
     run = context.run.id
     taken = await context.ledger.claim(run, bills)
     held = {bill: InHand(holder.run, bill) for bill, holder in taken.items()}
-    ids = {id_: bill for bill in bills if bill not in held and (id_ := context.known_id(bill))}
-    renamed = await context.ledger.in_hand(run, ids) if ids else {}
-    return held | {ids[id_]: each for id_, each in renamed.items() if each.bill != ids[id_]}
+    return held | await under_other_numbers(context, [bill for bill in bills if bill not in held])
+
+
+async def under_other_numbers(
+    context: Context, bills: Collection[BillNumber]
+) -> dict[BillNumber, InHand]:
+    """Return who has bills on their way or in doubt under another number."""
+    ids = {id_: bill for bill in bills if (id_ := context.known_id(bill))}
+    found = await context.ledger.in_hand(context.run.id, ids) if ids else {}
+    return {
+        ids[id_]: holder
+        for id_, holders in found.items()
+        for holder in holders
+        if holder.bill != ids[id_]
+    }

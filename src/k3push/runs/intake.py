@@ -36,7 +36,7 @@ from k3push.runs.earlier_calls import may_have_made, wait_s, was_in_doubt, was_r
 from k3push.runs.held_numbers import HeldNumbers, claim
 from k3push.runs.last_looks import note_look, note_refused
 from k3push.runs.moved_rows import attempts_at_another, note_moved
-from k3push.runs.own_documents import attempts_by, ours_of
+from k3push.runs.own_documents import attempts_by, attempts_under, ours_of
 from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.source_check import (
     SourceLook,
@@ -307,7 +307,7 @@ class Intake:
 
     async def _sent_of(self, bill: BillNumber) -> list[AttemptRecord]:
         """Return what this run has written down of a bill and has left, the first first."""
-        kept = await attempts_by(self._context.ledger, self._context.run.id, bill)
+        kept = await attempts_under(self._context.ledger, self._context.run.id, bill)
         return [each for each in kept if not isinstance(each.exchange, NeverSent)]
 
     async def _attempts_of(
@@ -319,12 +319,12 @@ class Intake:
         # nobody has looked at it late enough, it may have made what looks show by now.
         notes = await context.ledger.notes_of(bill)
         over = max((attempts_before(n.text) for n in notes if n.run == run), default=0)
-        others = await attempts_at_another(context.ledger, run, bill)
-        ours = await attempts_by(context.ledger, run, bill) if over or others else []
-        done, due = ours[:over], context.not_looked_at
+        mine = await attempts_by(context.ledger, run, bill)
+        new = await attempts_by(context.ledger, run, bill, after=over) if over else mine
+        due = context.not_looked_at
         since = due.since_of(bill) if due else None
-        left = [e for e in sent if e not in done or (since and e.ended_at and e.ended_at >= since)]
-        left = [each for each in left if each not in ours[:others]]
+        late = [e for e in mine if since and e.ended_at and e.ended_at >= since]
+        left = [each for each in mine if each in sent and (each in new or each in late)]
         splits = bool(left) and await context.may_have_several()
         # Where a bill may have several documents, whose a new one is cannot be told by time.
         return [
@@ -348,15 +348,10 @@ class Intake:
         numbers = [number for number in numbers if rows[number].attempts]
         if not numbers or not context.reads_back:
             return list(refused)
-        context.source_ids.update(
-            {
-                n: rows[n].source_id
-                for n in numbers
-                if rows[n].source_id and n not in context.ids and n not in self._moved
-            }
-        )
-        ids = {n: context.id_of(n) or (rows[n].listed_id and rows[n].source_id) for n in numbers}
-        seen = await look_at_sent(context, numbers, ids, by_all=True)
+        for number in numbers:
+            if number not in context.ids and number not in self._moved:
+                context.recall(rows[number])
+        seen = await look_at_sent(context, numbers, by_all=True)
         before: dict[BillNumber, frozenset[str]] = {}
         for number in numbers:
             if mine := await self._attempts_of(number, await self._sent_of(number)):

@@ -19,7 +19,6 @@ from k3push.core.safety.legal_moves import AMENDABLE, FINAL, SENT_BEFORE
 from k3push.ports import SHORTEST_WAIT_S
 from k3push.runs.context import Context
 from k3push.runs.earlier_calls import doubted_by_others, was_in_doubt
-from k3push.runs.lookup import look_at_targets
 from k3push.runs.missed_looks import DueLook, due_look, note_due, note_made
 from k3push.runs.own_documents import (
     attempts_by,
@@ -60,8 +59,7 @@ async def _look_at_suspects(context: Context) -> None:
     if not suspects or not context.reads_back:
         return
     await context.recall_sources(suspects)
-    sent = {number: context.id_of(number) for number in suspects}
-    seen = await look_at_sent(context, list(sent), sent, by_all=True, stop_or_not=True)
+    seen = await look_at_sent(context, list(suspects), by_all=True, stop_or_not=True)
     context.unlooked |= {n: before for n, before in suspects.items() if n in seen.refused}
     shown = {number: seen.targets.get(number, ()) for number in suspects}
     shown = await but_open_elsewhere(context, shown)
@@ -141,7 +139,7 @@ async def name_vouched(context: Context, rows: Sequence[Row]) -> list[Row]:
     if not silent or not context.reads_back:
         return list(rows)
     await context.recall_sources(silent)
-    seen = await look_at_targets(context, list(silent), by_all=True)
+    seen = await look_at_sent(context, list(silent), by_all=True)
     amended = []
     for bill in silent.keys() & seen.targets.keys():
         before = {bill: await _before_first(context, bill)}
@@ -224,8 +222,7 @@ async def look_at_refused(context: Context, *, all_of_them: bool = False) -> flo
         before |= context.unlooked
     if before and context.reads_back:
         await context.recall_sources(before)
-        sent = {number: context.id_of(number) for number in before}
-        seen = await look_at_sent(context, list(sent), sent, by_all=True, stop_or_not=True)
+        seen = await look_at_sent(context, list(before), by_all=True, stop_or_not=True)
         others = {n: ids for n, ids in context.unlooked.items() if n not in before}
         context.unlooked = others | {n: before[n] for n in seen.refused}
         ours = await ours_of(context, new_targets(seen.targets, before), may_send=False)

@@ -316,7 +316,7 @@ async def _but_of_earlier_bills(context: Looker, seen: Sighting) -> Sighting:
         return seen
     mine = new_targets(seen.targets, theirs)
     rest = new_targets(seen.targets, {n: [t.id for t in mine.get(n, ())] for n in seen.targets})
-    return replace(seen, targets=mine, namesakes=_united(seen.namesakes, rest))
+    return replace(seen, targets=mine, namesakes=united(seen.namesakes, rest))
 
 
 def _of_their_bills(context: Looker, seen: Sighting) -> Sighting:
@@ -338,7 +338,7 @@ def _of_their_bills(context: Looker, seen: Sighting) -> Sighting:
         seen,
         targets=parted(seen.targets, others=False),
         cancelled=parted(seen.cancelled, others=False),
-        namesakes=_united(seen.namesakes, namesakes),
+        namesakes=united(seen.namesakes, namesakes),
     )
 
 
@@ -370,9 +370,9 @@ def _with_links(context: Looker, found: Sighting, linked: Sighting) -> Sighting:
         thin |= {target.id for number in silent for target in found.targets[number]}
     of_links = {n: [t.id for t in ts] for n, ts in linked.targets.items()}
     return Sighting(
-        _united(found.targets, linked.targets),
+        united(found.targets, linked.targets),
         found.users & linked.users,
-        _united(found.cancelled, linked.cancelled),
+        united(found.cancelled, linked.cancelled),
         found.refused,
         thin,
         linked.linked,
@@ -396,7 +396,7 @@ async def _ids_of(context: Looker, numbers: Collection[BillNumber]) -> dict[Bill
     return {n: context.source_ids[n] for n in numbers if n in context.source_ids}
 
 
-def _united(one: Targets, other: Targets) -> Targets:
+def united(one: Targets, other: Targets) -> Targets:
     """Join documents by number, each once."""
     both = dict(one)
     for number, targets in other.items():
@@ -417,7 +417,7 @@ def with_other_numbers(
     """
 
     def added(one: Targets, more: Targets) -> Targets:
-        return _united(one, {bills.get(number, number): ts for number, ts in more.items()})
+        return united(one, {bills.get(number, number): ts for number, ts in more.items()})
 
     return replace(
         seen,

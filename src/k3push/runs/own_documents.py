@@ -30,12 +30,29 @@ from k3push.ports import AttemptRecord, Ledger
 from k3push.runs.context import Context
 from k3push.runs.document_makers import Calls
 from k3push.runs.earlier_calls import words_of_refusal
+from k3push.runs.moved_rows import attempts_at_another
 
 
-async def attempts_by(ledger: Ledger, run: RunId, bill: BillNumber) -> list[AttemptRecord]:
-    """Return the attempts of a run at a bill, the first first."""
+async def attempts_under(ledger: Ledger, run: RunId, bill: BillNumber) -> list[AttemptRecord]:
+    """Return the attempts of a run under what it calls a bill, the first first."""
     kept = await ledger.attempts_of(bill)
     return [each for each in kept if each.attempt.intent.run == run]
+
+
+async def attempts_by(
+    ledger: Ledger, run: RunId, bill: BillNumber, *, after: int = 0
+) -> list[AttemptRecord]:
+    """Return the attempts of a run at a bill, and not at another that had its number before.
+
+    Args:
+        ledger: Keeps them.
+        run: The run.
+        bill: What it calls the bill.
+        after: So many of all attempts under that name are left out, from the first.
+    """
+    kept = await attempts_under(ledger, run, bill)
+    others = await attempts_at_another(ledger, run, bill) if kept else 0
+    return kept[max(others, after) :]
 
 
 async def ours_of(
@@ -105,7 +122,7 @@ async def _open_elsewhere(
     found = [(of, row.bill) for of, row in rows if await _is_of_bill(context, number, of, row, run)]
     if id_ := context.source_ids.get(number, ""):
         renamed = await context.ledger.in_hand(mine, [id_])
-        found += [(each.run, each.bill) for each in renamed.values() if each.run != mine]
+        found += [(each.run, each.bill) for each in renamed.get(id_, ()) if each.run != mine]
     return list(dict.fromkeys(found))
 
 
@@ -202,7 +219,7 @@ async def strangers_among(
     # Who could not ask what was there before, as the route began, takes nothing old for its own.
     was_blind = began_with is not None and not began_with.route.source_number_field
     for number in found:
-        kept = await attempts_by(context.ledger, run, number)
+        kept = await attempts_under(context.ledger, run, number)
         if intents := [each.attempt.intent for each in kept]:
             over_at = max(intent.began_at for intent in intents) + window
             began_at = min(intent.began_at for intent in intents) if was_blind else None

@@ -32,6 +32,7 @@ from k3push.runs.context import Context
 from k3push.runs.lag_pauses import lag_pauses
 from k3push.runs.lookup import found_by, look_at_targets
 from k3push.runs.own_documents import strangers_among
+from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.sending_state import Sending
 from k3push.runs.source_check import unclear
 
@@ -242,12 +243,14 @@ async def _look_after(
         New documents by source number, and the last look.
     """
     numbers = attempt.intent.numbers
-    seen = await look_at_targets(context, numbers, by_all=by_all, stop_or_not=True)
+    # Of those that have got another number since the look before, the first shows nothing.
+    look = look_at_sent if by_all else look_at_targets
+    seen = await look(context, numbers, by_all=by_all, stop_or_not=True)
     made = _made_in(attempt, said, seen)
 
     async def look_again() -> None:
         nonlocal seen, made
-        seen = await look_at_targets(context, numbers, by_all=True, stop_or_not=True)
+        seen = await look_at_sent(context, numbers, by_all=True, stop_or_not=True)
         made = _made_in(attempt, said, seen)
 
     def is_open() -> bool:

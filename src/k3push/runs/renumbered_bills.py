@@ -1,7 +1,8 @@
-"""What calls by id have made of bills that have got another number since they were looked at.
+"""What calls have made of bills whose numbers have changed hands since they were looked at.
 
-A document names the number that its bill had as it was made. Links tell of which bill it is; where
-they cannot be asked, it is asked for by the number that the bill has now as well.
+A document names the number that its bill had as it was made. Links tell of which bill it is. Where
+they cannot be asked, what travels by its id is asked for by the number that it has now as well;
+and a number that one bill had and another has got tells nothing of either.
 """
 
 from __future__ import annotations
@@ -9,27 +10,30 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from k3push.core.model import BillNumber, Sighting, key_of, number_in
+from k3push.core.model import BillNumber, Sighting, id_in, key_of, number_in
+from k3push.core.safety.evidence import new_targets
+from k3push.core.safety.legal_moves import SENT_BEFORE
 from k3push.core.safety.matching import fold
-from k3push.runs.lookup import Looker, look_at_targets, with_other_numbers
+from k3push.runs.context import Context
+from k3push.runs.lookup import look_at_targets, united, with_other_numbers
 from k3push.runs.source_check import look_at_listed
 
 
 async def look_at_sent(
-    context: Looker,
+    context: Context,
     numbers: Collection[BillNumber],
-    ids: Mapping[BillNumber, str],
     *,
+    unsent: Collection[BillNumber] = (),
     by_all: bool,
     before_sending: bool = False,
     stop_or_not: bool = False,
 ) -> Sighting:
-    """Read every target that was made from *numbers*; see `lookup.look_at_targets`.
+    """Read every target that was made from bills that are sent, or were; see `look_at_targets`.
 
     Args:
-        context: What to look with.
+        context: What to look with; it knows which of them travel by id.
         numbers: The ERP's spellings.
-        ids: Of those that calls may have carried by their ids, which these were; "" for none.
+        unsent: Those of them that no call has carried yet.
         by_all: Ask through every user.
         before_sending: Some of them are about to be sent.
         stop_or_not: Go on trying though a stop is asked.
@@ -37,22 +41,68 @@ async def look_at_sent(
     seen = await look_at_targets(
         context, numbers, by_all=by_all, before_sending=before_sending, stop_or_not=stop_or_not
     )
-    sent = {key_of("", id_): number for number, id_ in ids.items() if id_}
-    if not sent or not context.links.absent or not context.route.source_number_field:
+    if not context.links.absent or not context.route.source_number_field:
         return seen
-    looked = await look_at_listed(context, list(sent))
+    by_id = {key_of("", id_): number for number in numbers if (id_ := context.id_of(number))}
+    # Where nothing is shown under a number, it does not matter whose it is.
+    shown = [number for number in seen.targets if number not in unsent]
+    called = {n: n for n in shown if not id_in(n) and context.known_id(n)}
+    lines = by_id | called
+    looked = await look_at_listed(context, list(lines))
     now: dict[BillNumber, BillNumber] = {}
+    ids: dict[BillNumber, str] = {}
+    others: dict[str, BillNumber] = {}
     for line, meant in looked.meant.items():
-        bill, number = meant.bill, sent[line]
-        if bill is not None and fold(number_in(bill.bill)) != fold(number_in(number)):
-            now[bill.bill] = number
-            context.source_ids[bill.bill] = bill.id
+        bill, number = meant.bill, lines[line]
+        if line in called:
+            ours = context.known_id(number)
+            others |= {each.id: number for each in meant.sources if each.id != ours}
+        elif bill is not None and fold(number_in(bill.bill)) != fold(number_in(number)):
+            now[bill.bill], ids[bill.bill] = number, bill.id
+    seen = await _but_of_others(context, seen, others) if others else seen
     if now:
         # Another bill may have had that number before: what was made of it is none of this one's.
+        told = replace(context, source_ids=context.source_ids | ids)
         other = await look_at_targets(
-            context, list(now), by_all=by_all, before_sending=True, stop_or_not=stop_or_not
+            told, list(now), by_all=by_all, before_sending=True, stop_or_not=stop_or_not
         )
-        seen = with_other_numbers(seen, other, now)
+        doubtful = {bill for bill in now if await _was_sent_for_another(context, bill, ids[bill])}
+        seen = with_other_numbers(seen, _but_doubtful(other, doubtful), now)
     # Of a bill whose number of today is not told, nothing proves that it has no document.
-    unread = {sent[line]: words for line, words in looked.refused.items()}
+    unread = {lines[line]: words for line, words in looked.refused.items()}
     return replace(seen, refused={**seen.refused, **unread})
+
+
+async def _but_of_others(
+    context: Context, seen: Sighting, others: Mapping[str, BillNumber]
+) -> Sighting:
+    """Set documents apart that runs have made, or may have, of bills that have a number by now.
+
+    Args:
+        context: The execution.
+        seen: The look.
+        others: Which of its numbers other bills have, by their ids.
+    """
+    ledger, run = context.ledger, context.run
+    theirs = {number: set[str]() for number in others.values()}
+    for id_, number in others.items():
+        made = await ledger.made_in(run.scope, {number: id_})
+        theirs[number].update(*(each.ids for each in made.values()))
+    sent = {context.known_id(number) for number in context.sent_before}
+    sent.update(await ledger.in_hand(run.id, others))
+    seen = replace(seen, targets=new_targets(seen.targets, theirs))
+    return _but_doubtful(seen, {others[id_] for id_ in sent.intersection(others)})
+
+
+def _but_doubtful(seen: Sighting, numbers: Collection[BillNumber]) -> Sighting:
+    """Set documents apart of numbers that may be another bill's."""
+    doubtful = {n: found for n, found in seen.targets.items() if n in numbers}
+    targets = {n: found for n, found in seen.targets.items() if n not in numbers}
+    return replace(seen, targets=targets, shared=united(seen.shared, doubtful))
+
+
+async def _was_sent_for_another(context: Context, number: BillNumber, id_: str) -> bool:
+    """Say whether a run has sent another bill under a number, and does not know what came of it."""
+    rows = await context.ledger.rows_of(number_in(number))
+    others = [row for _, row in rows if row.attempts and row.source_id != id_]
+    return any(row.state not in SENT_BEFORE for row in others)

@@ -30,7 +30,6 @@ from k3push.core.model import (
     Sighting,
     State,
     Targets,
-    id_in,
     number_in,
 )
 from k3push.core.pacing.chunking import halve
@@ -98,11 +97,12 @@ async def settle_once(context: Context, run: RunId) -> Settled:
     times = context.settle
     # Another bill of a number may have come since it was sent, and be one of this execution's.
     known = {doubt.number: doubt.source_id for doubt in doubts if doubt.source_id}
+    ids = {doubt.number: doubt.id for doubt in doubts if doubt.id}
     if run == context.run.id:
-        context.ids |= {doubt.number: doubt.id for doubt in doubts if doubt.id}
+        context.ids |= ids
         context.source_ids |= known | context.source_ids
     else:
-        context = replace(context, source_ids=context.source_ids | known)
+        context = replace(context, source_ids=context.source_ids | known, ids=ids)
     aged = [(doubt, context.ages.age_s(doubt)) for doubt in doubts]
     due = [(doubt, age) for doubt, age in aged if age >= times.first_wait_s]
     settled = await _look(context, run, due) if due else Settled()
@@ -218,8 +218,8 @@ async def settle_by_word(
 
 async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]) -> Settled:
     """Look for the documents of doubts, and conclude those that the look settles."""
-    ids = {doubt.number: doubt.id or id_in(doubt.number) for doubt, _ in due}
-    seen = await look_at_sent(context, list(ids), ids, by_all=True, stop_or_not=True)
+    numbers = [doubt.number for doubt, _ in due]
+    seen = await look_at_sent(context, numbers, by_all=True, stop_or_not=True)
     before: Mapping[BillNumber, Sequence[str]] = {d.number: d.before for d, _ in due}
     made = await _without_strangers(context, due, new_targets(seen.targets, before))
     ours = await ours_of(context, made, run)
@@ -308,7 +308,7 @@ async def _judge_silence(
         return asked and trusted and await context.covers(seen.users, doubt.sender)
 
     for doubt in doubts:
-        by_id = bool(context.id_of(doubt.number) or doubt.id)
+        by_id = bool(context.id_of(doubt.number))
         unread = doubt.number in seen.refused or doubt.number in named
         why = unclear(context, doubt.number, seen, doubt.before, by_id=by_id)
         if why is not None:
@@ -401,15 +401,13 @@ async def _given_up(context: Context, doubt: Doubt) -> Outcome | None:
         return None
     notes = await context.ledger.notes_of(doubt.number)
     over = max((attempts_before(n.text) for n in notes if n.run == doubt.run), default=0)
-    kept = await attempts_by(context.ledger, doubt.run, doubt.number)
+    kept = await attempts_by(context.ledger, doubt.run, doubt.number, after=over)
     # What the ERP has refused or put off has broken nothing.
     broke = [
-        each
-        for each in kept[over:]
-        if len(each.attempt.intent.numbers) == 1 and told_nothing_plain(each)
+        each for each in kept if len(each.attempt.intent.numbers) == 1 and told_nothing_plain(each)
     ]
     if len(broke) < context.limits.max_attempts:
-        return _refused_for_ever(context, doubt, kept[over:])
+        return _refused_for_ever(context, doubt, kept)
     why = remark("note.unanswered", times=context.limits.max_attempts)
     exchange = broke[-1].exchange
     if exchange and isinstance(last := judge(exchange), InDoubt):

@@ -355,6 +355,29 @@ async def test_a_bill_that_gets_the_number_of_another_row_is_no_repeat_of_it(
     assert rows == {"D": "101", TWO: "102", third: "103"}
 
 
+async def test_what_a_bill_goes_by_is_told_whenever_its_line_is_named(ledger: Ledger) -> None:
+    """A row is looked at anew as its run goes on, and is called by number and id already."""
+    run = await opened(ledger, [Listed(1, NUMBER), Listed(2, BillNumber(""), id="102")])
+    by_id = key_of("", "102")
+    await ledger.identify(run, {NUMBER: is_(NUMBER, "101")})
+    await push(ledger, run, NUMBER)
+    for _ in range(2):
+        told = await ledger.identify(run, {by_id: is_(NUMBER, "102")})
+        assert told == Identification([], {by_id: TWO})
+
+
+async def test_a_line_is_no_repeat_of_a_later_one_that_was_sent_under_its_number(
+    ledger: Ledger,
+) -> None:
+    """The number of the later row has gone to the bill of the first, which is named by its id."""
+    run = await opened(ledger, [Listed(1, BillNumber(""), id="102"), Listed(2, NUMBER)])
+    by_id = key_of("", "102")
+    await ledger.identify(run, {by_id: is_(BillNumber("B"), "102"), NUMBER: is_(NUMBER, "101")})
+    await push(ledger, run, NUMBER, State.PLANNED)
+    told = await ledger.identify(run, {by_id: is_(NUMBER, "102"), NUMBER: is_(NUMBER, "102")})
+    assert told == Identification([], {by_id: TWO}, frozenset({NUMBER}))
+
+
 async def test_what_was_made_is_asked_for_by_what_the_last_look_has_told(ledger: Ledger) -> None:
     """A row keeps its id where another row has the one that its number leads to by now."""
     old, new = NUMBER, BillNumber("B")

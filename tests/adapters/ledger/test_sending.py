@@ -173,11 +173,11 @@ async def test_a_bill_in_hand_is_known_by_its_id_whatever_its_number(
         assert await ledger.claim(first, [A, C]) == {}
         assert await other.in_hand(second, ids) == {}
         attempt = await ledger.begin(intent(first, "A"))
-        assert await other.in_hand(second, ids) == {id_of(A): InHand(first, A)}
-        assert await ledger.in_hand(first, ids) == {id_of(A): InHand(first, A)}
+        assert await other.in_hand(second, ids) == {id_of(A): [InHand(first, A)]}
+        assert await ledger.in_hand(first, ids) == {id_of(A): [InHand(first, A)]}
         assert await other.in_hand(elsewhere, ids) == {}
         await ledger.record(attempt, ANSWER, "?", outcomes("A", State.UNKNOWN), at=later(1))
-        assert await other.in_hand(second, ids) == {id_of(A): InHand(first, A)}
+        assert await other.in_hand(second, ids) == {id_of(A): [InHand(first, A)]}
         await ledger.conclude(first, outcomes("A", State.PUSHED), at=later(2))
         assert await other.in_hand(second, ids) == {}
 

@@ -36,6 +36,7 @@ from k3push.ports import (
     Commanded,
     Doubt,
     Glance,
+    InHand,
     LatelySent,
     Made,
     Memo,
@@ -186,6 +187,15 @@ def to_lately_sent(found: Sequence[Any]) -> LatelySent:
     pairs, *attempt = found
     called = rules.called_then((BillNumber(a), BillNumber(b)) for a, b in orjson.loads(pairs))
     return LatelySent(to_attempt(attempt), called)
+
+
+@text.whole
+def to_in_hand(found: Iterable[Sequence[Any]]) -> dict[str, list[InHand]]:
+    """Read which runs have bills on their way or in doubt, by the ids of these."""
+    held: dict[str, list[InHand]] = {}
+    for id_, run_id, bill in found:
+        held.setdefault(id_, []).append(InHand(RunId(run_id), BillNumber(bill)))
+    return held
 
 
 @text.whole

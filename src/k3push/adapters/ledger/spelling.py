@@ -108,8 +108,8 @@ def spell(
         given_up=sorted(before - {named.bill for named in now.values()} - {""}),
         apart={
             lines[place]: now[place].bill
-            for place, bill in wanted.items()
-            if place in now and id_in(now[place].bill) and now[place].bill != bill.bill
+            for place, named in wanted.items()
+            if place in now and id_in(now[place].bill) and now[place].bill != named.bill
         },
         led_away=frozenset(
             lines[place]
@@ -150,7 +150,9 @@ def _told_apart(
     rows: Mapping[int, Spelled], names: Mapping[int, Identified]
 ) -> dict[int, Identified]:
     """Call bills by number and id whose number another bill of the run goes by, or went by."""
-    ids = {row.bill: row.id for place, row in rows.items() if row.bill and place not in names}
+    # Whoever was sent goes by its name as before, wherever it stands.
+    staying = [p for p, row in rows.items() if row.bill and (row.attempt or p not in names)]
+    ids = {rows[place].bill: names.get(place, rows[place]).id for place in staying}
     apart = {}
     for place, named in sorted(names.items()):
         other_id = ids.get(named.bill, "")

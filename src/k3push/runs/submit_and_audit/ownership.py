@@ -40,7 +40,8 @@ from k3push.core.safety.document_steps import TAKEN_BACK, is_done
 from k3push.runs.context import Context
 from k3push.runs.document_makers import created_at
 from k3push.runs.lag_pauses import lag_pauses
-from k3push.runs.lookup import can_ask, look_at_standings, look_at_targets
+from k3push.runs.lookup import can_ask, look_at_standings
+from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.source_check import is_thin
 from k3push.runs.submit_and_audit.earlier_steps import was_submitted
 from k3push.runs.submit_and_audit.under_way import Entry, UnderWay
@@ -134,12 +135,13 @@ class Ownership:
         if not asked or not can_ask(context):
             return strange
         # Another bill may have got the number of one since.
-        context.source_ids.update({r.bill: r.source_id for r in rows.values() if r.source_id})
+        for row in rows.values():
+            context.recall(row)
         lost, pauses = asked, lag_pauses(context.settle.first_wait_s)
         unread: set[str] = set()
         while True:
             bills = list(dict.fromkeys(lost.values()))
-            seen = await look_at_targets(context, bills, by_all=True, stop_or_not=True)
+            seen = await look_at_sent(context, bills, by_all=True, stop_or_not=True)
             if not (context.route.source_number_field or seen.linked.issuperset(bills)):
                 return strange  # nobody could be asked
             unread.update(id_ for id_, bill in lost.items() if bill in seen.refused)

@@ -47,15 +47,15 @@ class SendingVerbs(StoreView):
         store.claims |= {(scope, number): (run, bill) for number, bill in taken.items()}
         return {bill: holders[number_in(bill)] for bill in held}
 
-    async def in_hand(self, run: RunId, ids: Collection[str]) -> Mapping[str, InHand]:
+    async def in_hand(self, run: RunId, ids: Collection[str]) -> Mapping[str, Sequence[InHand]]:
         """Return which bills runs have on their way or in doubt."""
         store = await self._turn()
         mine = self._known(store, run).run.scope
-        found: dict[str, InHand] = {}
+        found: dict[str, list[InHand]] = {}
         for rows in of_scope(store, mine):
             for row in chain.from_iterable(map(rows.of_source, ids)):
                 if row.state in legal_moves.OPEN:
-                    found[row.source_id] = InHand(rows.run.id, row.bill)
+                    found.setdefault(row.source_id, []).append(InHand(rows.run.id, row.bill))
         return found
 
     async def begin(self, intent: Intent) -> Attempt:

@@ -194,11 +194,13 @@ async def runs_holding(
     return {RunId(run) for (run,) in found}
 
 
-async def in_hand(connection: Connection, run: RunId, ids: Collection[str]) -> Mapping[str, InHand]:
+async def in_hand(
+    connection: Connection, run: RunId, ids: Collection[str]
+) -> Mapping[str, Sequence[InHand]]:
     """Return which bills runs have on their way or in doubt."""
     _, scope = await _key_and_scope(connection, run)
     found = await connection.all("in_hand", scope=scope, ids=list(ids))
-    return {id_: InHand(RunId(holder), BillNumber(bill)) for id_, holder, bill in found}
+    return records.to_in_hand(found)
 
 
 async def made_of(

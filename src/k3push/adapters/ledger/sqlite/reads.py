@@ -185,11 +185,13 @@ def runs_holding(
     return {RunId(run) for (run,) in found}
 
 
-def in_hand(connection: Connection, run: RunId, ids: Collection[str]) -> Mapping[str, InHand]:
+def in_hand(
+    connection: Connection, run: RunId, ids: Collection[str]
+) -> Mapping[str, Sequence[InHand]]:
     """Return which bills runs have on their way or in doubt."""
     scope = run_key(connection, run).scope
     found = connection.all("in_hand", scope=scope, ids=text.from_json(list(ids)))
-    return {id_: InHand(RunId(holder), BillNumber(bill)) for id_, holder, bill in found}
+    return records.to_in_hand(found)
 
 
 def made_of(
