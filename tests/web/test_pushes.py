@@ -435,6 +435,21 @@ def test_a_withdrawn_plan_cannot_be_approved_and_can_be_made_anew(tmp_path: Path
     played(push, Shop(tmp_path))
 
 
+def test_what_is_planned_anew_says_of_nobody_that_they_have_approved_it(tmp_path: Path) -> None:
+    """They have approved the plan before it, and where four eyes are needed that counts."""
+
+    async def push(shop: Shop, home: House) -> None:
+        async with signed_in(home, "li") as li:
+            await pushed(shop, li, "CGDD0000000")
+            url = f"/plans/{(await shop.asked()).id}"
+            assert "approved by li" in text_of(await li.get(url))
+            anew = (await press(li, url, f"{url}/again")).headers["location"]
+            await shop.until("planned")
+            assert "approved by" not in text_of(await li.get(anew))
+
+    played(push, Shop(tmp_path))
+
+
 @pytest.mark.parametrize("stages", [[Stage.WITHDRAWN], [Stage.PLANNED, Stage.APPROVED]])
 @pytest.mark.parametrize("where", ["_executor", "_announce"])
 def test_what_others_do_about_a_request_that_fails_ends_no_server(

@@ -166,15 +166,20 @@ class Timetable:
         since = max(self._looked or earliest, earliest)
         for name, schedule in self.schedules.items():
             entry = known.get(name, Entry(name))
-            due = schedule.due.next_after(max(since, entry.since or since))
-            if due <= now and not entry.paused and (entry.last is None or entry.last < due):
+            # A clock that was ahead once, perhaps by years, holds up nothing.
+            last, let_go_on = (
+                None if each is None or each > now else each for each in (entry.last, entry.since)
+            )
+            due = schedule.due.next_after(max(since, let_go_on or since))
+            if due <= now and not entry.paused and (last is None or last < due):
                 await self._begin_due(ledger, name, due)
         self._looked = now
 
     async def _begin_due(self, ledger: Ledger, name: str, due: datetime) -> None:
         why, begun = "", list[str]()
         try:
-            when = f"{due:%Y%m%d-%H%M%S}"
+            # Where daylight saving ends, a time comes twice.
+            when = f"{due:%Y%m%d-%H%M%S}" + "-2" * due.fold
             asked = await self.ask(ledger, name, when, by=f"schedule/{name}", approved=True)
             begun = [each.id for each in asked]
         except JobFileError as error:
