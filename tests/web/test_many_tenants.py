@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+import threading
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -15,7 +17,7 @@ from anyio import to_thread
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.adapters.ledger.sqlite import open_sqlite
 from k3push.core.model import BillNumber, Row, RunId
-from k3push.ports import Glance, Ledger
+from k3push.ports import Glance, Ledger, LedgerLostError
 from k3push.web import tenant_ledgers
 from k3push.web.overview import TENANTS_A_PAGE
 from k3push.web.tenant_ledgers import Tenant
@@ -123,6 +125,79 @@ def test_a_ledger_whose_place_cannot_be_looked_at_ends_no_server(
                 assert (await browser.get("/t/away/")).status_code == status
                 await anyio.sleep(0.1)
                 assert (await browser.get("/t/there/")).status_code == 200
+
+    anyio.run(visit)
+
+
+@dataclass(frozen=True)
+class Told:
+    """A workshop that is told of other ledgers."""
+
+    take_another_ledger: Callable[[], None]
+
+
+class Hanging(MemoryLedger):
+    """Its share does not answer who asks what is there."""
+
+    looks = threading.Event()
+    answers = threading.Event()
+
+    def was_replaced(self) -> bool:
+        """Wait for the share."""
+        self.looks.set()
+        return self.answers.wait(60)
+
+
+def test_a_share_that_hangs_keeps_no_thread_that_others_wait_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As many such ledgers as there are threads, and nothing was read for any tenant any more."""
+    monkeypatch.setattr(tenant_ledgers, "REPLACED_LOOK_S", 0.01)
+
+    async def visit() -> None:
+        hanging = tenant(Hanging(account=ACCT), "away")
+        to_thread.current_default_thread_limiter().total_tokens = 1
+        try:
+            async with house(hanging, several=True) as home, home.signed_in() as browser:
+                assert (await browser.get("/t/away/")).status_code == 200
+                with anyio.fail_after(10):
+                    while not Hanging.looks.is_set():  # noqa: ASYNC110
+                        await anyio.sleep(0.01)
+                    await to_thread.run_sync(int)
+            # Nor is it waited for as the server ends.
+            assert not Hanging.answers.is_set()
+        finally:
+            Hanging.answers.set()
+
+    anyio.run(visit)
+
+
+def test_a_workshop_is_told_of_a_ledger_that_is_put_in_the_place_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one whose tenant is not shown any more; but not where a ledger was only moved away."""
+    monkeypatch.setattr(tenant_ledgers, "REPLACED_LOOK_S", 0.01)
+    path, told = tmp_path / "ledger.db", list[str]()
+    workshop: Any = Told(lambda: told.append("another"))
+
+    async def visit() -> None:
+        shown = Tenant("a", ACCT, str(path), "", partial(open_sqlite, path, account=ACCT), workshop)
+        books = tenant_ledgers.TenantLedgers([shown])
+        async with books.kept():
+            await books.of(shown)
+            backup = await anyio.Path(path).read_bytes()
+            books.take([])
+            await anyio.Path(path).rename(tmp_path / "away.db")
+            await anyio.sleep(0.2)
+            assert not told
+            assert not await anyio.Path(path).exists()
+            with pytest.raises(LedgerLostError):
+                await (await books.of(shown)).run(RunId("r"))
+            await anyio.Path(path).write_bytes(backup)
+            with anyio.fail_after(20):
+                while not told:  # noqa: ASYNC110
+                    await anyio.sleep(0.01)
+            assert await (await books.of(shown)).run(RunId("r")) is None
 
     anyio.run(visit)
 

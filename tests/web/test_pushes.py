@@ -20,6 +20,8 @@ from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import Attempt, Intent, RunId, State
 from k3push.ports import LedgerLostError, Memo
 from k3push.runs.problem import Problem
+from k3push.runs.program_requests import Wish, accept
+from k3push.runs.program_tokens import program_of
 from k3push.runs.request_stages import (
     Kind,
     Request,
@@ -35,7 +37,7 @@ from k3push.web.request_origin import origin_of_selection
 from k3push.web.request_work import Workshop
 from k3push.web.timetable import Timetable
 from k3push.web.uploads import MOST_PASTED_BYTES, MOST_UPLOAD_BYTES
-from tests.runs.office import NOON, orders, sandbox, steps
+from tests.runs.office import NOON, VirtualClock, orders, sandbox, steps
 from tests.web.shop import (
     BY_NAME,
     FOUR_EYES,
@@ -674,6 +676,34 @@ def test_a_server_that_starts_takes_up_all_that_was_left_however_much_it_is(tmp_
             with anyio.fail_after(PATIENCE_S):
                 while await requests(shop.ledger, only_open=True):  # noqa: ASYNC110  # the server tells nobody
                     await anyio.sleep(1)
+
+    in_time(visit)
+
+
+def test_what_another_ledger_holds_is_begun_once_all_calls_have_ended(tmp_path: Path) -> None:
+    """It knows nothing of calls that were on their way as it was put in the place of the first."""
+
+    async def visit() -> None:
+        shop = Shop(tmp_path)
+        tenant = shop.tenant()
+        assert tenant.workshop is not None
+        window_s = tenant.workshop.settings.settle.window_s
+        async with house(tenant, rules=BY_NAME, clock=VirtualClock()) as home:
+            await anyio.sleep(1)
+            program = await program_of(shop.ledger, await shop.token())
+            assert program is not None
+            bills = [(number, "") for number in orders(3)]
+            wish = Wish(key="1", route="po-instock", bills=bills)
+            await accept(shop.ledger, VirtualClock(), program, wish)
+            tenant.workshop.take_another_ledger()
+            await anyio.sleep(window_s - 0.1)
+            assert shop.site.calls[Channel.PUSH] == 0
+            assert "workshop.waits" in dict(shop.logged)
+            await shop.until("ended")
+            assert {shop.documents(number) for number in orders(3)} == {1}
+            tenant.workshop.take_another_ledger()
+            home.ready.close()  # it is not waited for at the end
+            await home.ready.drained()
 
     in_time(visit)
 

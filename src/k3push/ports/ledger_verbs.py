@@ -67,9 +67,10 @@ class Ledger(Protocol):
         ...
 
     def was_replaced(self) -> bool:
-        """Say whether what holds the ledger is gone, or another stands in its place.
+        """Say whether another ledger was put in the place of this one, as found by two looks.
 
-        Whoever keeps a ledger open opens it anew then: every verb is lost from there on.
+        Whoever keeps a ledger open opens it anew then: every verb is lost, as it is where nothing
+        is in its place. Nothing is made there: it may be about to be put back.
         """
         ...
 

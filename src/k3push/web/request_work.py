@@ -7,6 +7,7 @@ the command line: each request has an executor of its own, whose stop is that of
 
 from __future__ import annotations
 
+import math
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
@@ -163,6 +164,7 @@ class Workshop:
         # What programs have asked for stands in the ledger until a lane is near.
         self._queue: dict[str, None] = {}
         self._ahead: set[str] = set()
+        self._sends_from_s = -math.inf
         self._idle = Wakeup()
         self._drains = anyio.Event()
         self._tasks: TaskGroup | None = None
@@ -187,6 +189,15 @@ class Workshop:
         """Go by other settings of the same ledger and account from now on."""
         self.settings = settings
         self.timetable.take(settings)
+
+    def take_another_ledger(self) -> None:
+        """Take up what stands in a ledger that was put in the place of the one there was.
+
+        It knows nothing of calls that are on their way. Nothing is sent until these have ended.
+        """
+        self._sends_from_s = anyio.current_time() + self.settings.settle.window_s
+        if self._tasks is not None:
+            self._tasks.start_soon(self._keep_on, self._take_up)
 
     def rest(self) -> None:
         """Begin nothing that is due, since there are no settings any more by which it could go."""
@@ -371,8 +382,17 @@ class Workshop:
             named = {"approved_by": request.by, "approved_at": now}
             await move(ledger, request, Stage.APPROVED, **named)
             work.again = True
-        elif request.stage is Stage.APPROVED:
+        elif request.stage is Stage.APPROVED and await self._calls_are_over(request):
             await self._execute(ledger, request, work, lane)
+
+    async def _calls_are_over(self, request: Request) -> bool:
+        """Wait until calls of which the ledger knows nothing have ended; False where we end."""
+        while not self.draining and (left_s := self._sends_from_s - anyio.current_time()) > 0:
+            why = self._say("desk.other_ledger", seconds=left_s)
+            self._log("workshop.waits", request=request.id, why=why)
+            with anyio.move_on_after(left_s):
+                await self._drains.wait()
+        return not self.draining
 
     async def _give_up(self, ledger: Ledger, tried: Request, why: str) -> None:
         """End a request that cannot be done, unless it has left its stage meanwhile.

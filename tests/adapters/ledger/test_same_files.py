@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import anyio
 import pytest
 from anyio import Path as APath
 from anyio import run_process, to_thread
@@ -111,9 +112,12 @@ def without_new(path: Path) -> None:
     path.with_name("ledger.db-wal").unlink()
 
 
-@pytest.mark.parametrize("lose", [removed, replaced, moved, without_new])
+@pytest.mark.parametrize(
+    ("lose", "has_successor"),
+    [(removed, False), (replaced, True), (moved, False), (without_new, True)],
+)
 async def test_a_file_that_is_gone_is_a_lost_ledger(
-    path: Path, lose: Callable[[Path], None]
+    path: Path, lose: Callable[[Path], None], *, has_successor: bool
 ) -> None:
     """What is written to it goes with the process, and another would begin at the beginning."""
     async with open_sqlite(path, account=ACCOUNT) as ledger:
@@ -127,6 +131,19 @@ async def test_a_file_that_is_gone_is_a_lost_ledger(
                 await ledger.rows(run)
             with refused(LedgerLostError, "removed or replaced"):
                 await ledger.begin(intent(run, "B", chunk=2))
+        assert not await to_thread.run_sync(ledger.was_replaced)
+        assert await to_thread.run_sync(ledger.was_replaced) == has_successor
+
+
+async def test_a_ledger_that_is_being_put_back_is_in_its_place_once_it_is_whole(path: Path) -> None:
+    """Half of a copy that is opened would be brought up to date while it is written."""
+    async with open_sqlite(path, account=ACCOUNT) as ledger:
+        await APath(path).unlink()
+        for _ in range(3):
+            assert not await to_thread.run_sync(ledger.was_replaced)
+            async with await anyio.open_file(path, "ab") as copy:
+                await copy.write(b"a page")
+        assert not await to_thread.run_sync(ledger.was_replaced)
         assert await to_thread.run_sync(ledger.was_replaced)
 
 

@@ -161,9 +161,9 @@ class SqliteLedger(Ledger):
         return SqliteLedger(*parts, account=account)
 
     def was_replaced(self) -> bool:
-        """Say whether the file is gone, or another is in its place."""
+        """Say whether another file is in the place of the one there was, and stays as it is."""
         try:
-            return self._files.replaced()
+            return self._files.have_successor()
         except OSError:
             return False  # a share that is away, say: who reads is told, and it may come back
 
