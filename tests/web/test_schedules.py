@@ -21,7 +21,7 @@ from k3push.simulator.script import Channel
 from k3push.web.request_origin import schedule_of
 from k3push.web.timetable import Entry, Timetable, entries, note
 from tests.runs.office import NOON, VirtualClock, orders, sandbox, server_time
-from tests.web.shop import BY_NAME, FOUR_EYES, Shop, press, send_list, signed_in
+from tests.web.shop import BY_NAME, FOUR_EYES, NO_RECEIVERS, Shop, press, send_list, signed_in
 from tests.web.test_pushes import played, text_of
 from tests.web.visits import House, house, in_time
 
@@ -97,7 +97,7 @@ def test_a_schedule_comes_and_goes_with_the_file_of_its_tenant(tmp_path: Path) -
             config = tmp_path / "config.toml"
             text = await anyio.Path(config).read_text("utf-8")
             await anyio.Path(config).write_text(text + MINUTELY, "utf-8")
-            tenant.workshop.take(read_settings(config, {}))
+            tenant.workshop.take(read_settings(config, {}), NO_RECEIVERS)
 
             async def begun() -> bool:
                 return bool(await requests(shop.ledger))

@@ -20,10 +20,10 @@ from k3push.runs.program_events import LONGEST_PAUSE_S, receiver_id, waiting
 from k3push.simulator import build
 from k3push.simulator.script import Channel
 from k3push.wiring.webhook_receivers import Receivers
-from tests.runs.office import orders, sandbox, steps
+from tests.runs.office import VirtualClock, orders, sandbox, steps
 from tests.web.programs import JSON, played, program, until_over
 from tests.web.shop import PATIENCE_S, Shop
-from tests.web.visits import House, in_time
+from tests.web.visits import House, house, in_time
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of 24 characters").decode()
 HERE, THERE = "https://wms.example/hook?t=1", "https://bi.example/hook"
@@ -72,6 +72,37 @@ async def push(wms: httpx.AsyncClient, key: str, *numbers: str) -> JSON:
     """Push bills, and return how that ended."""
     made = await wms.post("/pushes", json={"key": key, "numbers": list(numbers)})
     return await until_over(wms, made.json()["id"])
+
+
+def test_receivers_change_with_the_settings(tmp_path: Path) -> None:
+    """An address that is gone from them is told nothing more, until the server started anew."""
+    receiver = Receiver([Refused("away", down=True)])
+
+    async def visit() -> None:
+        shop = shop_with(tmp_path, receiver)
+        tenant = shop.tenant()
+        assert tenant.workshop is not None
+        async with (
+            house(tenant, clock=VirtualClock()) as home,
+            program(home, await shop.token()) as wms,
+        ):
+            tenant.workshop.take(tenant.workshop.settings, shop.receivers)
+            await push(wms, "1", "CGDD0000000")
+            with anyio.fail_after(600):
+                while not receiver.tries:  # noqa: ASYNC110
+                    await anyio.sleep(0.1)
+            there = Receivers({receiver_id(THERE): THERE}, SECRET)
+            tenant.workshop.take(tenant.workshop.settings, there)
+            await push(wms, "2", "CGDD0000001")
+            await receiver.until(1)
+            await anyio.sleep(600)
+            tenant.workshop.take(tenant.workshop.settings, Receivers({}, ""))
+            await push(wms, "3", "CGDD0000002")
+            home.ready.close()
+            await home.ready.drained()
+        assert [(to, told["data"]["key"]) for to, told in receiver.taken] == [(THERE, "2")]
+
+    in_time(visit)
 
 
 def test_each_receiver_is_told_once_of_what_happened(tmp_path: Path) -> None:

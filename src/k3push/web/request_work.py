@@ -60,6 +60,7 @@ from k3push.wiring.executor import Executor, RunOptions
 from k3push.wiring.job_lists import JobOptions, opened_jobs, routes_of
 from k3push.wiring.line_observer import LineObserver
 from k3push.wiring.shared_login import KeptAccess
+from k3push.wiring.webhook_receivers import Receivers
 from k3push.words.language import Say
 
 WAIT_S = 30.0
@@ -185,10 +186,12 @@ class Workshop:
             raise RuntimeError("the workshop is not open yet")
         return await self._ledger()
 
-    def take(self, settings: Settings) -> None:
-        """Go by other settings of the same ledger and account from now on."""
+    def take(self, settings: Settings, receivers: Receivers) -> None:
+        """Go by other settings of the same ledger and account from now on, and tell these."""
         self.settings = settings
         self.timetable.take(settings)
+        if self._messenger is not None:
+            self._messenger.take(receivers)
 
     def take_another_ledger(self) -> None:
         """Take up what stands in a ledger that was put in the place of the one there was.

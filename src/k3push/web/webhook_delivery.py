@@ -38,6 +38,15 @@ class Messenger:
         self._log = log
         self._send = send
         self._bells = {name: anyio.Event() for name in receivers.addresses}
+        self._serving: anyio.CancelScope | None = None
+
+    def take(self, receivers: Receivers) -> None:
+        """Tell these from now on; what waits for others is dropped."""
+        if receivers != self._receivers:
+            self._receivers = receivers
+            self._bells = {name: anyio.Event() for name in receivers.addresses}
+            if self._serving is not None:
+                self._serving.cancel()
 
     @property
     def names(self) -> list[str]:
@@ -52,11 +61,13 @@ class Messenger:
 
     async def serve(self, ledger: Callable[[], Awaitable[Ledger]]) -> None:
         """Send until cancelled."""
-        if not self.names:
-            return
-        async with anyio.create_task_group() as tasks:
-            for name in self.names:
-                tasks.start_soon(partial(self._serve, name, ledger))
+        while True:
+            # What is on its way to a receiver as others are taken may reach it twice, by one id.
+            with anyio.CancelScope() as self._serving:
+                async with anyio.create_task_group() as tasks:
+                    for name in self.names:
+                        tasks.start_soon(partial(self._serve, name, ledger))
+                    await anyio.sleep_forever()
 
     async def _serve(self, receiver: str, ledger: Callable[[], Awaitable[Ledger]]) -> None:
         cleared = False

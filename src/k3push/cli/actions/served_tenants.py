@@ -130,6 +130,7 @@ class ServedTenants:
         works: What is asked for is executed.
         queues: Who has workers execute it; None executes it here.
         told: What was said of files that are passed over.
+        seen: The state of the files before they were read.
         known: The tenants that are shown, by their files.
         lacking: Tenants that cannot be shown as their files say, since something else is missing.
         _owing: Those of them that were there as the server began.
@@ -141,9 +142,9 @@ class ServedTenants:
     works: bool
     queues: Queues | None
     told: frozenset[str]
+    seen: Mapping[Path, tuple[int, int, int]] = field(default_factory=dict)
     known: dict[Path, Tenant] = field(default_factory=dict)
     lacking: set[Path] = field(default_factory=set)
-    _seen: Mapping[Path, tuple[int, int, int]] = field(default_factory=dict)
     _resting: set[Path] = field(default_factory=set)
     _owing: set[Path] = field(default_factory=set)
 
@@ -173,7 +174,7 @@ class ServedTenants:
 
     async def keep_reading(self, ready: Dashboard, errors: Console) -> None:
         """Show tenants as their files come, change and go, until cancelled."""
-        self._seen, read_s = await to_thread.run_sync(self.files.state), anyio.current_time()
+        read_s = anyio.current_time()
         while True:
             await anyio.sleep(FOLDER_LOOK_S)
             seen = await to_thread.run_sync(self.files.state)
@@ -182,12 +183,12 @@ class ServedTenants:
             # Who rests though its file is there may not have been readable for a moment.
             waits = self.lacking | self._resting & seen.keys()
             is_due = waits and anyio.current_time() - read_s > LACKING_LOOK_S
-            if seen == self._seen and not is_due:
+            if seen == self.seen and not is_due:
                 continue
             read_s = anyio.current_time()
-            changed = {path for path in seen if seen[path] != self._seen.get(path)}
+            changed = {path for path in seen if seen[path] != self.seen.get(path)}
             changed |= self.lacking | self._resting
-            self._seen = seen
+            self.seen = seen
             tenants: list[Tenant] = []
             try:
                 settings, left = await to_thread.run_sync(self.files.usable, self.say)
@@ -246,7 +247,7 @@ class ServedTenants:
                 if workshop is not None:
                     workshop.rest()
             elif workshop is not None:
-                workshop.take(settings)
+                workshop.take(settings, await to_thread.run_sync(receivers_of, settings))
             self.known[settings.file] = made
         return self.known[settings.file]
 
