@@ -16,11 +16,11 @@ import httpx
 import pytest
 
 from k3push.adapters.webhook_post import Refused, post
-from k3push.runs.program_events import LONGEST_PAUSE_S, receiver_id, waiting
+from k3push.runs.program_events import LONGEST_PAUSE_S, not_taken, receiver_id, waiting
 from k3push.simulator import build
 from k3push.simulator.script import Channel
 from k3push.wiring.webhook_receivers import Receivers
-from tests.runs.office import VirtualClock, orders, sandbox, steps
+from tests.runs.office import NOON, VirtualClock, orders, sandbox, steps
 from tests.web.programs import JSON, played, program, until_over
 from tests.web.shop import PATIENCE_S, Shop
 from tests.web.visits import House, house, in_time
@@ -103,6 +103,23 @@ def test_receivers_change_with_the_settings(tmp_path: Path) -> None:
         assert [(to, told["data"]["key"]) for to, told in receiver.taken] == [(THERE, "2")]
 
     in_time(visit)
+
+
+def test_a_clock_that_was_ahead_once_holds_no_event_back(tmp_path: Path) -> None:
+    """The next try was written down for years to come."""
+    receiver = Receiver([Refused("away", down=False)])
+
+    async def act(shop: Shop, _: House, wms: httpx.AsyncClient) -> None:
+        await push(wms, "e-1", *orders(1))
+        with anyio.fail_after(60):
+            while not receiver.tries:  # noqa: ASYNC110
+                await anyio.sleep(0.1)
+        await anyio.sleep(0.1)
+        (waits,) = await waiting(shop.ledger, receiver_id(HERE))
+        await not_taken(shop.ledger, waits, NOON.replace(year=2099))
+        await receiver.until(1)
+
+    played(act, tmp_path, shop_with(tmp_path, receiver))
 
 
 def test_each_receiver_is_told_once_of_what_happened(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import orjson
 from k3push.adapters.webhook_post import Refused, headers_of, post
 from k3push.ports import Clock, Ledger, LedgerLostError
 from k3push.runs.program_events import (
+    LONGEST_PAUSE_S,
     Delivery,
     drop_for_others,
     not_taken,
@@ -92,7 +93,8 @@ class Messenger:
         for delivery in await waiting(ledger, receiver):
             now = self._clock.now()
             left_s = (delivery.due_at - now).total_seconds()
-            if left_s > 0:
+            # No pause is longer: it was written down by a clock that was ahead, and is over.
+            if 0 < left_s <= LONGEST_PAUSE_S:
                 soonest = min(soonest, left_s)
                 continue
             refused = await self._deliver(receiver, delivery, now)
