@@ -88,7 +88,7 @@ def test_receivers_change_with_the_settings(tmp_path: Path) -> None:
         ):
             tenant.workshop.take(tenant.workshop.settings, shop.receivers)
             await push(wms, "1", "CGDD0000000")
-            with anyio.fail_after(600):
+            with anyio.fail_after(PATIENCE_S):
                 while not receiver.tries:  # noqa: ASYNC110
                     await anyio.sleep(0.1)
             there = Receivers({receiver_id(THERE): THERE}, SECRET)
@@ -111,7 +111,7 @@ def test_a_clock_that_was_ahead_once_holds_no_event_back(tmp_path: Path) -> None
 
     async def act(shop: Shop, _: House, wms: httpx.AsyncClient) -> None:
         await push(wms, "e-1", *orders(1))
-        with anyio.fail_after(60):
+        with anyio.fail_after(PATIENCE_S):
             while not receiver.tries:  # noqa: ASYNC110
                 await anyio.sleep(0.1)
         await anyio.sleep(0.1)

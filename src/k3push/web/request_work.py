@@ -66,6 +66,9 @@ from k3push.words.language import Say
 WAIT_S = 30.0
 """Between tries where the ledger is away, or another process executes a run."""
 
+FLEET_LOOK_S = 1.0
+"""Between looks whether a worker still executes what is no longer the fleet's."""
+
 MOST_AHEAD = 8
 """Requests of programs that wait for a lane and are no longer in the ledger alone."""
 
@@ -536,4 +539,7 @@ class Workshop:
 
             waiting.start_soon(until_drained)
             await self._hand_over(request, sizes)
+            # A run that somebody has cancelled is the fleet's no more, and calls may be open yet.
+            while any([await ledger.is_alive(run.id) for run in runs]):  # noqa: ASYNC110  # no event
+                await anyio.sleep(FLEET_LOOK_S)
             waiting.cancel_scope.cancel()
