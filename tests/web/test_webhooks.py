@@ -15,8 +15,11 @@ import anyio
 import httpx
 import pytest
 
+from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.adapters.webhook_post import Refused, post
+from k3push.ports import LedgerLostError, Memo
 from k3push.runs.program_events import LONGEST_PAUSE_S, not_taken, receiver_id, waiting
+from k3push.runs.request_stages import Stage
 from k3push.simulator import build
 from k3push.simulator.script import Channel
 from k3push.wiring.webhook_receivers import Receivers
@@ -234,6 +237,36 @@ def test_a_kill_right_after_the_end_was_written_loses_no_event(tmp_path: Path) -
         assert set(receiver.types()) == {"push.ended"}
 
     in_time(visit)
+
+
+class AwayAtTheEnd(MemoryLedger):
+    """Is away for a moment as a push is about to be over, which is tried again."""
+
+    was_away = False
+
+    async def revise(self, memo: Memo) -> bool:
+        """Change a memo."""
+        if memo.value.get("stage") == Stage.ENDED and not self.was_away:
+            self.was_away = True
+            raise LedgerLostError("away")
+        return await super().revise(memo)
+
+
+def test_an_end_that_was_told_and_is_another_by_now_is_told_as_well(tmp_path: Path) -> None:
+    """The server was lost between the event and its end, and the next one has gone on with it."""
+    receiver = Receiver()
+    site = build(sandbox(steps(*["refuse-connection"] * 50, on=Channel.LOGIN)))
+    ledger = AwayAtTheEnd(account="sandbox")
+
+    async def act(_: Shop, __: House, wms: httpx.AsyncClient) -> None:
+        await wms.post("/pushes", json={"key": "e", "numbers": orders(1)})
+        await receiver.until(2)
+        site.faults = build(sandbox()).faults
+        await receiver.until(3)
+        exits = [(told["type"], told["data"]["exit"]) for _, told in receiver.taken]
+        assert exits == [("push.ended", 6), ("push.needs_person", 6), ("push.ended", 0)]
+
+    played(act, tmp_path, shop_with(tmp_path, receiver, site=site, ledger=ledger))
 
 
 def test_doubts_are_told_of(tmp_path: Path) -> None:

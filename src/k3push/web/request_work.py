@@ -437,8 +437,9 @@ class Workshop:
         else:
             types = types_of(run) if run else (PLANNED, NEEDS_PERSON)
         data = await told_of(ledger, push, run, self._say.said(why))
-        # What is begun once more after it failed is another thing to tell of.
-        of = f"{request.id} {request.version}"
+        # What is begun once more after it failed is another thing to tell of, and so is the end of
+        # a run that was told before, and that somebody has gone on with since.
+        of = f"{request.id} {request.version} {run.ended_at if run else ''}"
         await announce(ledger, self._clock, self._messenger.names, types, data, of=of)
         self._messenger.ring()
 
