@@ -66,8 +66,8 @@ class Ledger(Protocol):
         """Return the same ledger, opened for another account."""
         ...
 
-    def was_replaced(self) -> bool:
-        """Say whether another ledger was put in the place of this one, as found by two looks.
+    async def until_replaced(self) -> None:
+        """Wait until another ledger was put in the place of this one, and is left as it is.
 
         Whoever keeps a ledger open opens it anew then: every verb is lost, as it is where nothing
         is in its place. Nothing is made there: it may be about to be put back.

@@ -7,7 +7,6 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass, field
 
 import anyio
-from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from k3push.core.model import RunId
@@ -20,9 +19,6 @@ TENANTS_AT_ONCE = 500
 
 SIDE_BY_SIDE = 2
 """Such queries of one ledger at a time."""
-
-# How often it is looked whether the ledgers that are open are still in their places.
-REPLACED_LOOK_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +191,6 @@ class TenantLedgers:
 
     async def _until_replaced(self, ledger: Ledger) -> None:
         """Wait until the server ends, or another ledger is in its place: a backup, most often."""
-        # A share that hangs keeps this thread, and none of those that others wait for.
-        turn = anyio.CapacityLimiter(1)
         async with anyio.create_task_group() as looks:
 
             async def until_closing() -> None:
@@ -204,10 +198,5 @@ class TenantLedgers:
                 looks.cancel_scope.cancel()
 
             looks.start_soon(until_closing)
-            replaced = False
-            while not replaced:
-                await anyio.sleep(REPLACED_LOOK_S)
-                replaced = await to_thread.run_sync(
-                    ledger.was_replaced, limiter=turn, abandon_on_cancel=True
-                )
+            await ledger.until_replaced()
             looks.cancel_scope.cancel()

@@ -14,6 +14,7 @@ from anyio import Path as APath
 from anyio import run_process, to_thread
 
 from k3push.adapters.ledger.sqlite import open_sqlite
+from k3push.adapters.ledger.sqlite.connections import SameFiles
 from k3push.core.model import State
 from k3push.ports import Ledger, LedgerLostError, RunIsAliveError
 from tests.adapters.ledger.samples import (
@@ -117,34 +118,46 @@ def without_new(path: Path) -> None:
     [(removed, False), (replaced, True), (moved, False), (without_new, True)],
 )
 async def test_a_file_that_is_gone_is_a_lost_ledger(
-    path: Path, lose: Callable[[Path], None], *, has_successor: bool
+    path: Path,
+    lose: Callable[[Path], None],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    has_successor: bool,
 ) -> None:
     """What is written to it goes with the process, and another would begin at the beginning."""
+    monkeypatch.setattr("k3push.adapters.ledger.sqlite.ledger.REPLACED_LOOK_S", 0.01)
     async with open_sqlite(path, account=ACCOUNT) as ledger:
         run = await planned(ledger, "A B")
         await sent(ledger, run, "A")
         await ledger.claim(run, numbers("B"))
-        assert not await to_thread.run_sync(ledger.was_replaced)
+        assert not await is_replaced(ledger, 0.1)
         await to_thread.run_sync(lose, path)
         for _ in range(2):
             with refused(LedgerLostError, "removed or replaced"):
                 await ledger.rows(run)
             with refused(LedgerLostError, "removed or replaced"):
                 await ledger.begin(intent(run, "B", chunk=2))
-        assert not await to_thread.run_sync(ledger.was_replaced)
-        assert await to_thread.run_sync(ledger.was_replaced) == has_successor
+        assert await is_replaced(ledger, 10 if has_successor else 0.1) == has_successor
+
+
+async def is_replaced(ledger: Ledger, within_s: float) -> bool:
+    """Say whether a ledger is found to be replaced within a time."""
+    with anyio.move_on_after(within_s) as waiting:
+        await ledger.until_replaced()
+    return not waiting.cancelled_caught
 
 
 async def test_a_ledger_that_is_being_put_back_is_in_its_place_once_it_is_whole(path: Path) -> None:
     """Half of a copy that is opened would be brought up to date while it is written."""
-    async with open_sqlite(path, account=ACCOUNT) as ledger:
+    async with open_sqlite(path, account=ACCOUNT):
+        files = await to_thread.run_sync(SameFiles, path)
         await APath(path).unlink()
         for _ in range(3):
-            assert not await to_thread.run_sync(ledger.was_replaced)
+            assert not await to_thread.run_sync(files.have_successor)
             async with await anyio.open_file(path, "ab") as copy:
                 await copy.write(b"a page")
-        assert not await to_thread.run_sync(ledger.was_replaced)
-        assert await to_thread.run_sync(ledger.was_replaced)
+        assert not await to_thread.run_sync(files.have_successor)
+        assert await to_thread.run_sync(files.have_successor)
 
 
 async def test_a_link_that_leads_elsewhere_is_a_lost_ledger(path: Path) -> None:
