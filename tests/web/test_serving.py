@@ -381,6 +381,32 @@ def test_a_tenants_file_that_changes_changes_who_is_told_of_pushes(
     anyio.run(while_shown, folder, act)
 
 
+@pytest.mark.parametrize("comes", ["named/door.toml", "tenants/door.toml"])
+def test_a_file_that_is_named_holds_up_no_other_once_the_server_has_begun(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, comes: str
+) -> None:
+    """It gets a fault, or one of the folder gets its name; nothing was begun for anybody then."""
+    folder, rests = desk.folder / "tenants", list[str]()
+    monkeypatch.setattr(served_tenants, "FOLDER_LOOK_S", 0.01)
+    monkeypatch.setattr(Workshop, "rest", lambda shop: rests.append(shop.settings.file.stem))
+    for name in ("named/door.toml", "tenants/acme.toml"):
+        configured(desk, name=name)
+    text = (folder / "acme.toml").read_text("utf-8")
+    files = ConfigFiles([desk.folder / "named" / "door.toml"], folder)
+
+    async def act(shown: ServedTenants) -> None:
+        await anyio.Path(desk.folder / comes).write_text("no settings", "utf-8")
+        await anyio.Path(folder / "basf.toml").write_text(
+            text.replace("ledger.db", "b.db"), "utf-8"
+        )
+        with anyio.fail_after(20):
+            while folder / "basf.toml" not in shown.known:  # noqa: ASYNC110
+                await anyio.sleep(0.01)
+        assert not rests
+
+    anyio.run(while_shown, folder, act, None, None, files)
+
+
 def test_a_tenants_file_that_changes_while_the_server_begins_is_read_again(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -406,11 +432,12 @@ async def while_shown(
     act: Callable[[ServedTenants], Awaitable[None]],
     settings: Settings | None = None,
     seen: Mapping[Path, tuple[int, int, int]] | None = None,
+    files: ConfigFiles | None = None,
 ) -> None:
     """Do something while the folder of one tenant is looked at, as a server does."""
     quiet, say = Console(quiet=True), Say("en")
     shown = ServedTenants(
-        ConfigFiles([], folder),
+        files or ConfigFiles([], folder),
         say,
         lambda *_, **__: None,
         works=True,

@@ -65,21 +65,33 @@ class ConfigFiles:
         """Say whether a file is one without which nothing is served."""
         return path in self.named or self.folder is None
 
-    def usable(self, say: Say) -> tuple[list[Settings], list[str]]:
+    def usable(self, say: Say, *, begins: bool = True) -> tuple[list[Settings], list[str]]:
         """Return the settings of the tenants, and lines about those that are passed over.
+
+        Args:
+            say: The language of the lines.
+            begins: The server begins; later, what is wrong with any file holds up no other.
 
         Raises:
             Problem: There is none, or two have one name.
             SettingsError: None is usable, or one that was named is not.
         """
         found: dict[str, ConfigTenant] = {}
+        names: set[str] = set()
         left: list[str] = []
         faults: list[SettingsError] = []
         for path in self._all():
+            if path.stem in names:
+                double = Problem(remark("serve.same_name", name=path.stem, path=path))
+                if begins:
+                    raise double
+                left.append(say("worker.faulty", why=double))
+                continue
+            names.add(path.stem)
             try:
                 found[path.stem] = ConfigTenant(path.stem, load_settings(path))
             except SettingsError as error:
-                if self.must_serve(path):
+                if begins and self.must_serve(path):
                     raise
                 faults.append(error)
                 left.append(say("worker.faulty", why=error))
@@ -107,12 +119,7 @@ class ConfigFiles:
         found = [*self.named, *self._of_folder()]
         if self.folder is not None and not found:
             raise Problem(remark("serve.no_tenants", folder=self.folder))
-        found = found or [find_config(None)]
-        stems = [path.stem for path in found]
-        for path in found:
-            if stems.count(path.stem) > 1:
-                raise Problem(remark("serve.same_name", name=path.stem, path=path))
-        return found
+        return found or [find_config(None)]
 
     def _of_folder(self) -> list[Path]:
         try:
@@ -191,7 +198,8 @@ class ServedTenants:
             self.seen = seen
             tenants: list[Tenant] = []
             try:
-                settings, left = await to_thread.run_sync(self.files.usable, self.say)
+                usable = partial(self.files.usable, self.say, begins=False)
+                settings, left = await to_thread.run_sync(usable)
             except (Problem, SettingsError) as error:
                 settings, left = [], [self.say("worker.faulty", why=error)]
             for each in settings:
