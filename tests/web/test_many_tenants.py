@@ -183,7 +183,8 @@ def test_a_workshop_is_told_of_a_ledger_that_is_put_in_the_place_of_its_own(
             await books.of(shown)
             backup = await anyio.Path(path).read_bytes()
             books.take([])
-            await anyio.Path(path).rename(tmp_path / "away.db")
+            for part in ("", "-wal"):
+                await anyio.Path(f"{path}{part}").rename(tmp_path / f"away.db{part}")
             await anyio.sleep(0.2)
             assert not told
             assert not await anyio.Path(path).exists()

@@ -103,6 +103,12 @@ def replaced(path: Path) -> None:
     path.with_name("copy").replace(path)
 
 
+def restored(path: Path) -> None:
+    """Put a backup in its place, beside which stands nothing of the one before."""
+    replaced(path)
+    without_new(path)
+
+
 def moved(path: Path) -> None:
     """Move the folder away."""
     path.parent.rename(path.parent.with_name("away"))
@@ -115,7 +121,7 @@ def without_new(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("lose", "has_successor"),
-    [(removed, False), (replaced, True), (moved, False), (without_new, True)],
+    [(removed, False), (replaced, False), (restored, True), (moved, False), (without_new, True)],
 )
 async def test_a_file_that_is_gone_is_a_lost_ledger(
     path: Path,
@@ -152,6 +158,7 @@ async def test_a_ledger_that_is_being_put_back_is_in_its_place_once_it_is_whole(
     async with open_sqlite(path, account=ACCOUNT):
         files = await to_thread.run_sync(SameFiles, path)
         await APath(path).unlink()
+        await to_thread.run_sync(without_new, path)
         for _ in range(3):
             assert not await to_thread.run_sync(files.have_successor)
             async with await anyio.open_file(path, "ab") as copy:
@@ -160,8 +167,11 @@ async def test_a_ledger_that_is_being_put_back_is_in_its_place_once_it_is_whole(
         assert await to_thread.run_sync(files.have_successor)
 
 
-async def test_a_link_that_leads_elsewhere_is_a_lost_ledger(path: Path) -> None:
+async def test_a_link_that_leads_elsewhere_is_a_lost_ledger(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whoever comes by it next finds another ledger."""
+    monkeypatch.setattr("k3push.adapters.ledger.sqlite.ledger.REPLACED_LOOK_S", 0.01)
     link = await to_thread.run_sync(linked_file, path)
     async with open_sqlite(link, account=ACCOUNT) as ledger:
         await ledger.open_run(a_run())
@@ -172,6 +182,7 @@ async def test_a_link_that_leads_elsewhere_is_a_lost_ledger(path: Path) -> None:
         await to_thread.run_sync(link.symlink_to, other)
         with refused(LedgerLostError, "replaced"):
             await ledger.open_run(a_run("r2"))
+        assert await is_replaced(ledger, 10)
 
 
 def locks_of(path: Path) -> Path:

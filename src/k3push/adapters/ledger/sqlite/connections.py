@@ -317,9 +317,11 @@ class SameFiles:
     def have_successor(self) -> bool:
         """Say whether another file is in the place of one, and has not changed since the last look.
 
-        Until then it may be written yet: what is opened half copied is no ledger.
+        Until then it may be written yet: what is opened half copied is no ledger. Nor is a backup
+        beside which stands what was new in the one before: SQLite would mix that into it.
         """
-        if not self.replaced():
+        _, (_, opened_wal) = self._files
+        if identity(str(_beside(self._path, "wal"))) == opened_wal:
             return False
         before, self._successor = self._successor, _state(str(self._path))
         return self._successor is not None and self._successor == before
