@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from copy import deepcopy
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
@@ -18,7 +20,7 @@ import pytest
 
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import Attempt, Intent, RunId, State
-from k3push.ports import LedgerLostError, Memo
+from k3push.ports import Ledger, LedgerLostError, Memo
 from k3push.runs.problem import Problem
 from k3push.runs.program_requests import Wish, accept
 from k3push.runs.program_tokens import program_of
@@ -676,6 +678,54 @@ def test_a_server_that_starts_takes_up_all_that_was_left_however_much_it_is(tmp_
             with anyio.fail_after(PATIENCE_S):
                 while await requests(shop.ledger, only_open=True):  # noqa: ASYNC110  # the server tells nobody
                     await anyio.sleep(1)
+
+    in_time(visit)
+
+
+class Replaced(MemoryLedger):
+    """Has another one put in its place as it dies."""
+
+    async def until_replaced(self) -> None:
+        """Wait for its death."""
+        while not self._process.is_dead:  # noqa: ASYNC110  # it tells nobody
+            await anyio.sleep(1)
+
+
+def test_a_call_that_is_on_its_way_as_a_backup_is_put_back_is_not_made_twice(
+    tmp_path: Path,
+) -> None:
+    """The backup holds the push as it was approved, and knows nothing of the call."""
+    site = build(sandbox(steps("late-commit:100"), latency_s=0.5))
+    shop = Shop(tmp_path, site=site, ledger=Replaced(account="sandbox"))
+    config = tmp_path / "config.toml"
+    patient = config.read_text("utf-8").replace("window_s = 4.5", "window_s = 300")
+    config.write_text(patient, "utf-8")
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Ledger]:
+        yield shop.ledger
+
+    async def visit() -> None:
+        tenant = replace(shop.tenant(), opened=opened)
+        async with (
+            house(tenant, rules=BY_NAME, clock=VirtualClock()) as home,
+            signed_in(home, "li") as li,
+        ):
+            url = (await send_list(li, "CGDD0000000")).headers["location"]
+            await shop.until("planned")
+            await press(li, url, f"{url}/approve")
+            backup = Replaced(deepcopy(shop.ledger._store), account="sandbox")
+            backup._store.owners.clear()
+            with anyio.fail_after(PATIENCE_S):
+                while not site.calls[Channel.PUSH]:  # noqa: ASYNC110
+                    await anyio.sleep(0.1)
+            dead, shop.ledger = shop.ledger, backup
+            dead.die()
+            (run,) = (await shop.until("ended")).runs
+            assert await shop.counts(run) == {State.ALREADY: 1}
+            assert site.calls[Channel.PUSH] == 1
+            home.ready.close()
+            await home.ready.drained()
 
     in_time(visit)
 
