@@ -397,6 +397,30 @@ def test_a_schedule_begins_nothing_that_was_due_before_it_was_there(tmp_path: Pa
     in_time(visit)
 
 
+def test_a_schedule_that_comes_while_its_tenant_rests_owes_nothing(tmp_path: Path) -> None:
+    """A file had a fault for as long as somebody wrote a new schedule into it."""
+    shop, clock = Shop(tmp_path, more=YEARLY.replace("30 2 1 1 *", "0 * * * *")), MovableClock()
+    table = table_of(shop, clock)
+    before = table.settings
+    new = before.schedules["nightly"].model_copy(update={"cron": "30 20 * * *"})
+    after = before.model_copy(update={"schedules": {**before.schedules, "new": new}})
+
+    async def visit() -> None:
+        clock.time = NOON + MINUTE
+        await table.look(shop.ledger)
+        assert len(await requests(shop.ledger)) == 1
+        table.rest()
+        clock.time = NOON + 62 * MINUTE
+        table.take(after)
+        await table.look(shop.ledger)
+        assert [schedule_of(each) for each in await requests(shop.ledger)] == ["nightly"] * 2
+        clock.time = NOON + 25 * 60 * MINUTE
+        await table.look(shop.ledger)
+        assert {schedule_of(each) for each in await requests(shop.ledger)} == {"nightly", "new"}
+
+    in_time(visit)
+
+
 def test_an_hour_that_comes_twice_has_pushes_of_its_own_each_time(tmp_path: Path) -> None:
     """What is due every hour is due in both; the second found the push of the first."""
     hourly = YEARLY.replace("30 2 1 1 *", "0 * * * *") + 'time_zone = "Europe/Berlin"\n'
