@@ -14,9 +14,9 @@ from k3push.config.setting_errors import SettingsError
 from k3push.config.tenants import LONGEST_NAME, Tenant
 from k3push.core.model import RunId
 from k3push.fleet.queue import open_queue
-from k3push.fleet.worker import NotHereError
+from k3push.fleet.worker import CannotBeginError, NotHereError
 from k3push.ports import RunIsAliveError
-from k3push.runs.outcome import Exit
+from k3push.runs.outcome import Ending, Exit
 from k3push.runs.stop import Cause
 from tests.fleet.crew import LOST, FakeWork, ask, outcome, serving, tenant, until, worker
 from tests.fleet.test_followup import ended
@@ -373,6 +373,24 @@ async def test_what_is_no_fault_of_the_run_is_tried_again(
         await change(postgres_url, "UPDATE fleet_runs SET not_before = now()")
         await outcome(queue, "acme", "r1")
     assert len(work.began) == 2
+
+
+@pytest.mark.parametrize(
+    "ending", [LOST, CannotBeginError("no route"), ended(Exit.UNREACHABLE, Cause.UNREACHABLE)]
+)
+async def test_what_others_have_ended_is_not_told_as_if_it_were_tried_again(
+    postgres_url: str, tmp_path: Path, ending: Ending | Exception
+) -> None:
+    """The worker was silent for a while, and whoever took the run over was quicker with it."""
+    work = FakeWork({"acme": tenant(tmp_path, postgres_url)}, waits=True, endings=[ending])
+    one = worker(work, postgres_url)
+    async with serving(one) as queue:
+        await ask(queue, "acme", "r1")
+        await until(lambda: bool(work.began))
+        await change(postgres_url, "UPDATE fleet_runs SET outcome = 'done', worker = NULL")
+        one.drain()
+        await until(lambda: "worker.elsewhere" in work.said)
+    assert {"worker.later", "worker.cannot"}.isdisjoint(work.said)
 
 
 async def test_what_is_in_doubt_is_settled_after_a_halt(postgres_url: str, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import anyio
 import httpx
+from anyio.abc import TaskGroup, TaskStatus
 
 from k3push.config.settings_file import read_settings
 from k3push.core.model import RunId
@@ -19,7 +20,7 @@ from k3push.wiring.line_observer import LineObserver
 from k3push.wiring.webhook_receivers import Receivers
 from tests.runs.office import NOON, orders
 from tests.web.programs import played, program, until_over
-from tests.web.shop import BY_NAME, Shop, press, send_list, signed_in
+from tests.web.shop import BY_NAME, PATIENCE_S, Shop, press, send_list, signed_in
 from tests.web.test_webhooks import HERE, SECRET, Receiver
 from tests.web.visits import SPEAKERS, House, in_time
 
@@ -103,7 +104,7 @@ def test_a_server_that_ends_leaves_what_the_fleet_has_to_the_next(tmp_path: Path
         token = await shop.token()
         async with shop.open() as home, program(home, token) as wms:
             made = (await wms.post("/pushes", json={"key": "e-1", "numbers": orders(3)})).json()
-            with anyio.fail_after(60):
+            with anyio.fail_after(PATIENCE_S):
                 while not fleet.given:  # noqa: ASYNC110  # the clock jumps from look to look
                     await anyio.sleep(0.1)
             assert (await wms.get(f"/pushes/{made['id']}")).json()["state"] == "accepted"
@@ -125,13 +126,51 @@ def test_what_a_fleet_comes_back_to_is_not_running_meanwhile(tmp_path: Path) -> 
 
     async def act(_: Shop, __: House, wms: httpx.AsyncClient) -> None:
         made = (await wms.post("/pushes", json={"key": "e-1", "numbers": orders(3)})).json()
-        with anyio.fail_after(60):
+        with anyio.fail_after(PATIENCE_S):
             while not fleet.given:  # noqa: ASYNC110  # the clock jumps from look to look
                 await anyio.sleep(0.1)
         ((_id, (run,)),) = fleet.given
         await shop.ledger.end_run(run, Exit.UNREACHABLE, NOON)
         told = (await wms.get(f"/pushes/{made['id']}")).json()
         assert (told["state"], told["exit"]) == ("accepted", 6)
+
+    played(act, tmp_path, shop)
+
+
+@dataclass
+class Cancelled(Elsewhere):
+    """A fleet from which each run is taken as it is begun; its worker waits for open calls."""
+
+    tasks: TaskGroup | None = None
+
+    async def __call__(self, request: Request, runs: Mapping[RunId, int]) -> None:
+        """Return while a run is executed."""
+        self.given.append((request.id, list(runs)))
+        assert self.tasks is not None
+        for run in runs:
+            await self.tasks.start(self.execute, run)
+
+    async def execute(self, run: RunId, *, task_status: TaskStatus[None]) -> None:
+        """Execute a run for a while."""
+        assert self.shop is not None
+        worker = self.shop.ledger.another_process()
+        async with worker.own(run):
+            task_status.started()
+            await anyio.sleep(100)
+            await worker.end_run(run, Exit.STOPPED, NOON)
+
+
+def test_what_a_fleet_was_told_to_leave_has_ended_once_its_calls_have(tmp_path: Path) -> None:
+    """A run that is cancelled counts as over at once, and its worker waits for open calls yet."""
+    fleet, receiver = Cancelled(tmp_path), Receiver()
+    receivers = Receivers({receiver_id(HERE): HERE}, SECRET)
+    shop = shop_beside(fleet, receivers=receivers, send=receiver.post)
+
+    async def act(_: Shop, __: House, wms: httpx.AsyncClient) -> None:
+        async with anyio.create_task_group() as fleet.tasks:
+            await wms.post("/pushes", json={"key": "e-1", "numbers": orders(3)})
+            await receiver.until(1)
+        assert receiver.taken[0][1]["data"]["exit"] == Exit.STOPPED
 
     played(act, tmp_path, shop)
 

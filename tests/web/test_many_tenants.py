@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+import threading
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -14,15 +16,16 @@ from anyio import to_thread
 
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.adapters.ledger.sqlite import open_sqlite
+from k3push.adapters.ledger.sqlite.connections import SameFiles
 from k3push.core.model import BillNumber, Row, RunId
-from k3push.ports import Glance, Ledger
-from k3push.web import tenant_ledgers
+from k3push.ports import Glance, Ledger, LedgerLostError
 from k3push.web.overview import TENANTS_A_PAGE
-from k3push.web.tenant_ledgers import Tenant
+from k3push.web.tenant_ledgers import Tenant, TenantLedgers
 from tests.reporting.pages import filled
 from tests.web.visits import ACCT, house, in_time, tenant
 
 MANY = 2 * TENANTS_A_PAGE + 7
+LOOK_S = "k3push.adapters.ledger.sqlite.ledger.REPLACED_LOOK_S"
 
 
 class Slow(MemoryLedger):
@@ -103,7 +106,7 @@ def test_a_ledger_whose_place_cannot_be_looked_at_ends_no_server(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A share hangs, another user owns the folder by now, or a file stands where it was."""
-    monkeypatch.setattr(tenant_ledgers, "REPLACED_LOOK_S", 0.01)
+    monkeypatch.setattr(LOOK_S, 0.01)
     share, folder, file = tmp_path / "share", tmp_path / "folder", tmp_path / "file"
     folder.mkdir()
     file.touch()
@@ -123,6 +126,75 @@ def test_a_ledger_whose_place_cannot_be_looked_at_ends_no_server(
                 assert (await browser.get("/t/away/")).status_code == status
                 await anyio.sleep(0.1)
                 assert (await browser.get("/t/there/")).status_code == 200
+
+    anyio.run(visit)
+
+
+@dataclass(frozen=True)
+class Told:
+    """A workshop that is told of other ledgers."""
+
+    take_another_ledger: Callable[[], None]
+
+
+def test_a_share_that_hangs_keeps_no_thread_that_others_wait_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many such ledgers as there are threads, and nothing was read for any tenant any more."""
+    asked, answers = threading.Event(), threading.Event()
+
+    def hang(_: SameFiles) -> bool:
+        asked.set()
+        return answers.wait(60)
+
+    async def visit() -> None:
+        opened = partial(open_sqlite, tmp_path / "ledger.db", account=ACCT)
+        hanging = Tenant("away", ACCT, "away", "", opened)
+        to_thread.current_default_thread_limiter().total_tokens = 1
+        try:
+            async with house(hanging, several=True) as home, home.signed_in() as browser:
+                assert (await browser.get("/t/away/")).status_code == 200
+                with anyio.fail_after(10):
+                    while not asked.is_set():  # noqa: ASYNC110
+                        await anyio.sleep(0.01)
+                    await to_thread.run_sync(int)
+            # Nor is it waited for as the server ends.
+            assert not answers.is_set()
+        finally:
+            answers.set()
+
+    monkeypatch.setattr(LOOK_S, 0.01)
+    monkeypatch.setattr(SameFiles, "have_successor", hang)
+    anyio.run(visit)
+
+
+def test_a_workshop_is_told_of_a_ledger_that_is_put_in_the_place_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one whose tenant is not shown any more; but not where a ledger was only moved away."""
+    monkeypatch.setattr(LOOK_S, 0.01)
+    path, told = tmp_path / "ledger.db", list[str]()
+    workshop: Any = Told(lambda: told.append("another"))
+
+    async def visit() -> None:
+        shown = Tenant("a", ACCT, str(path), "", partial(open_sqlite, path, account=ACCT), workshop)
+        books = TenantLedgers([shown])
+        async with books.kept():
+            await books.of(shown)
+            backup = await anyio.Path(path).read_bytes()
+            books.take([])
+            for part in ("", "-wal"):
+                await anyio.Path(f"{path}{part}").rename(tmp_path / f"away.db{part}")
+            await anyio.sleep(0.2)
+            assert not told
+            assert not await anyio.Path(path).exists()
+            with pytest.raises(LedgerLostError):
+                await (await books.of(shown)).run(RunId("r"))
+            await anyio.Path(path).write_bytes(backup)
+            with anyio.fail_after(20):
+                while not told:  # noqa: ASYNC110
+                    await anyio.sleep(0.01)
+            assert await (await books.of(shown)).run(RunId("r")) is None
 
     anyio.run(visit)
 

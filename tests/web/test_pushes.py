@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from copy import deepcopy
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
@@ -18,8 +20,10 @@ import pytest
 
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.model import Attempt, Intent, RunId, State
-from k3push.ports import LedgerLostError, Memo
+from k3push.ports import Ledger, LedgerLostError, Memo
 from k3push.runs.problem import Problem
+from k3push.runs.program_requests import Wish, accept
+from k3push.runs.program_tokens import program_of
 from k3push.runs.request_stages import (
     Kind,
     Request,
@@ -35,7 +39,7 @@ from k3push.web.request_origin import origin_of_selection
 from k3push.web.request_work import Workshop
 from k3push.web.timetable import Timetable
 from k3push.web.uploads import MOST_PASTED_BYTES, MOST_UPLOAD_BYTES
-from tests.runs.office import NOON, orders, sandbox, steps
+from tests.runs.office import NOON, VirtualClock, orders, sandbox, steps
 from tests.web.shop import (
     BY_NAME,
     FOUR_EYES,
@@ -435,6 +439,21 @@ def test_a_withdrawn_plan_cannot_be_approved_and_can_be_made_anew(tmp_path: Path
     played(push, Shop(tmp_path))
 
 
+def test_what_is_planned_anew_says_of_nobody_that_they_have_approved_it(tmp_path: Path) -> None:
+    """They have approved the plan before it, and where four eyes are needed that counts."""
+
+    async def push(shop: Shop, home: House) -> None:
+        async with signed_in(home, "li") as li:
+            await pushed(shop, li, "CGDD0000000")
+            url = f"/plans/{(await shop.asked()).id}"
+            assert "approved by li" in text_of(await li.get(url))
+            anew = (await press(li, url, f"{url}/again")).headers["location"]
+            await shop.until("planned")
+            assert "approved by" not in text_of(await li.get(anew))
+
+    played(push, Shop(tmp_path))
+
+
 @pytest.mark.parametrize("stages", [[Stage.WITHDRAWN], [Stage.PLANNED, Stage.APPROVED]])
 @pytest.mark.parametrize("where", ["_executor", "_announce"])
 def test_what_others_do_about_a_request_that_fails_ends_no_server(
@@ -659,6 +678,82 @@ def test_a_server_that_starts_takes_up_all_that_was_left_however_much_it_is(tmp_
             with anyio.fail_after(PATIENCE_S):
                 while await requests(shop.ledger, only_open=True):  # noqa: ASYNC110  # the server tells nobody
                     await anyio.sleep(1)
+
+    in_time(visit)
+
+
+class Replaced(MemoryLedger):
+    """Has another one put in its place as it dies."""
+
+    async def until_replaced(self) -> None:
+        """Wait for its death."""
+        while not self._process.is_dead:  # noqa: ASYNC110  # it tells nobody
+            await anyio.sleep(1)
+
+
+def test_a_call_that_is_on_its_way_as_a_backup_is_put_back_is_not_made_twice(
+    tmp_path: Path,
+) -> None:
+    """The backup holds the push as it was approved, and knows nothing of the call."""
+    site = build(sandbox(steps("late-commit:100"), latency_s=0.5))
+    shop = Shop(tmp_path, site=site, ledger=Replaced(account="sandbox"))
+    config = tmp_path / "config.toml"
+    patient = config.read_text("utf-8").replace("window_s = 4.5", "window_s = 300")
+    config.write_text(patient, "utf-8")
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Ledger]:
+        yield shop.ledger
+
+    async def visit() -> None:
+        tenant = replace(shop.tenant(), opened=opened)
+        async with (
+            house(tenant, rules=BY_NAME, clock=VirtualClock()) as home,
+            signed_in(home, "li") as li,
+        ):
+            url = (await send_list(li, "CGDD0000000")).headers["location"]
+            await shop.until("planned")
+            await press(li, url, f"{url}/approve")
+            backup = Replaced(deepcopy(shop.ledger._store), account="sandbox")
+            backup._store.owners.clear()
+            with anyio.fail_after(PATIENCE_S):
+                while not site.calls[Channel.PUSH]:  # noqa: ASYNC110
+                    await anyio.sleep(0.1)
+            dead, shop.ledger = shop.ledger, backup
+            dead.die()
+            (run,) = (await shop.until("ended")).runs
+            assert await shop.counts(run) == {State.ALREADY: 1}
+            assert site.calls[Channel.PUSH] == 1
+            home.ready.close()
+            await home.ready.drained()
+
+    in_time(visit)
+
+
+def test_what_another_ledger_holds_is_begun_once_all_calls_have_ended(tmp_path: Path) -> None:
+    """It knows nothing of calls that were on their way as it was put in the place of the first."""
+
+    async def visit() -> None:
+        shop = Shop(tmp_path)
+        tenant = shop.tenant()
+        assert tenant.workshop is not None
+        window_s = tenant.workshop.settings.settle.window_s
+        async with house(tenant, rules=BY_NAME, clock=VirtualClock()) as home:
+            await anyio.sleep(1)
+            program = await program_of(shop.ledger, await shop.token())
+            assert program is not None
+            bills = [(number, "") for number in orders(3)]
+            wish = Wish(key="1", route="po-instock", bills=bills)
+            await accept(shop.ledger, VirtualClock(), program, wish)
+            tenant.workshop.take_another_ledger()
+            await anyio.sleep(window_s - 0.1)
+            assert shop.site.calls[Channel.PUSH] == 0
+            assert "workshop.waits" in dict(shop.logged)
+            await shop.until("ended")
+            assert {shop.documents(number) for number in orders(3)} == {1}
+            tenant.workshop.take_another_ledger()
+            home.ready.close()  # it is not waited for at the end
+            await home.ready.drained()
 
     in_time(visit)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -15,11 +16,12 @@ from k3push.config.settings_file import read_settings
 from k3push.core.model import State
 from k3push.ports import Ledger, LedgerLostError, Memo
 from k3push.runs.request_stages import REQUEST, Stage, requests
+from k3push.simulator import build
 from k3push.simulator.script import Channel
 from k3push.web.request_origin import schedule_of
 from k3push.web.timetable import Entry, Timetable, entries, note
-from tests.runs.office import NOON, VirtualClock, orders
-from tests.web.shop import BY_NAME, FOUR_EYES, Shop, press, send_list, signed_in
+from tests.runs.office import NOON, VirtualClock, orders, sandbox, server_time
+from tests.web.shop import BY_NAME, FOUR_EYES, NO_RECEIVERS, Shop, press, send_list, signed_in
 from tests.web.test_pushes import played, text_of
 from tests.web.visits import House, house, in_time
 
@@ -29,6 +31,7 @@ cron = "* * * * *"
 jobs = "inbox"
 time_zone = "UTC"
 """
+MINUTE = timedelta(minutes=1)
 YEARLY = """
 [routes.po-instock.select]
 max_count = 3
@@ -94,7 +97,7 @@ def test_a_schedule_comes_and_goes_with_the_file_of_its_tenant(tmp_path: Path) -
             config = tmp_path / "config.toml"
             text = await anyio.Path(config).read_text("utf-8")
             await anyio.Path(config).write_text(text + MINUTELY, "utf-8")
-            tenant.workshop.take(read_settings(config, {}))
+            tenant.workshop.take(read_settings(config, {}), NO_RECEIVERS)
 
             async def begun() -> bool:
                 return bool(await requests(shop.ledger))
@@ -286,6 +289,20 @@ def test_what_a_route_selects_is_planned_without_a_list(tmp_path: Path) -> None:
     played(visit, Shop(tmp_path, more=YEARLY))
 
 
+def test_today_is_what_the_clock_of_the_schedule_says(tmp_path: Path) -> None:
+    """A server keeps another time, most often UTC; the workers of a fleet did so already."""
+    before = YEARLY.replace("max_count = 3", 'where = "FDate<today"\nmax_count = 3')
+    site = build(sandbox(), clock=server_time)
+    shop = Shop(tmp_path, more=before + 'time_zone = "Pacific/Kiritimati"\n', site=site)
+
+    async def visit(shop: Shop, home: House) -> None:
+        async with signed_in(home, "wang") as wang:
+            await press(wang, "/schedules", "/schedules/nightly/run")
+            await shop.until("planned")
+
+    played(visit, shop)
+
+
 @pytest.mark.parametrize("away_min", [30, 90])
 def test_a_server_that_was_away_makes_up_for_an_hour(tmp_path: Path, away_min: int) -> None:
     """A restart at the wrong minute costs no night, and a long absence starts nothing by day."""
@@ -319,6 +336,25 @@ def due_at_half_past(folder: Path) -> tuple[Shop, Timetable]:
     assert workshop is not None
     lists, clock = folder / "lists", VirtualClock()
     return shop, Timetable(workshop.settings, lists, clock, lambda _: None, lambda *_, **__: None)
+
+
+@dataclass
+class MovableClock(VirtualClock):
+    """A time of day that a test sets."""
+
+    time: datetime = NOON
+
+    def now(self) -> datetime:
+        """Return the time, aware."""
+        return self.time
+
+
+def table_of(shop: Shop, clock: VirtualClock) -> Timetable:
+    """Return the schedules of a tenant, by a clock."""
+    workshop = shop.tenant().workshop
+    assert workshop is not None
+    lists = shop.folder / "lists"
+    return Timetable(workshop.settings, lists, clock, lambda _: None, lambda *_, **__: None)
 
 
 async def begun_last(shop: Shop) -> datetime | None:
@@ -357,6 +393,72 @@ def test_a_schedule_begins_nothing_that_was_due_before_it_was_there(tmp_path: Pa
             tasks.cancel_scope.cancel()
         await table.look(shop.ledger)
         assert await begun_last(shop) is None
+
+    in_time(visit)
+
+
+def test_a_schedule_that_comes_while_its_tenant_rests_owes_nothing(tmp_path: Path) -> None:
+    """A file had a fault for as long as somebody wrote a new schedule into it."""
+    shop, clock = Shop(tmp_path, more=YEARLY.replace("30 2 1 1 *", "0 * * * *")), MovableClock()
+    table = table_of(shop, clock)
+    before = table.settings
+    new = before.schedules["nightly"].model_copy(update={"cron": "30 20 * * *"})
+    after = before.model_copy(update={"schedules": {**before.schedules, "new": new}})
+
+    async def visit() -> None:
+        clock.time = NOON + MINUTE
+        await table.look(shop.ledger)
+        assert len(await requests(shop.ledger)) == 1
+        table.rest()
+        clock.time = NOON + 62 * MINUTE
+        table.take(after)
+        await table.look(shop.ledger)
+        assert [schedule_of(each) for each in await requests(shop.ledger)] == ["nightly"] * 2
+        clock.time = NOON + 25 * 60 * MINUTE
+        await table.look(shop.ledger)
+        assert {schedule_of(each) for each in await requests(shop.ledger)} == {"nightly", "new"}
+
+    in_time(visit)
+
+
+def test_an_hour_that_comes_twice_has_pushes_of_its_own_each_time(tmp_path: Path) -> None:
+    """What is due every hour is due in both; the second found the push of the first."""
+    hourly = YEARLY.replace("30 2 1 1 *", "0 * * * *") + 'time_zone = "Europe/Berlin"\n'
+    shop, clock = Shop(tmp_path, more=hourly), MovableClock()
+    table = table_of(shop, clock)
+
+    async def visit() -> None:
+        for minutes in range(0, 4 * 60, 10):
+            clock.time = datetime.fromisoformat("2026-10-24T23:55+00:00") + minutes * MINUTE
+            await table.look(shop.ledger)
+        asked = [each.id[9:13] for each in await requests(shop.ledger)]
+        assert asked == ["0400", "0300", "0200", "0200", "0100"]
+
+    in_time(visit)
+
+
+def test_a_clock_that_was_wrong_once_keeps_no_schedule_from_its_work(tmp_path: Path) -> None:
+    """A machine came up years ahead: what it did then is no reason to do nothing until then."""
+    shop, clock = Shop(tmp_path, more=YEARLY.replace("30 2 1 1 *", "0 * * * *")), MovableClock()
+    table = table_of(shop, clock)
+
+    async def begun() -> int:
+        await table.look(shop.ledger)
+        return len(await requests(shop.ledger))
+
+    async def visit() -> None:
+        clock.time = NOON.replace(year=2099) + MINUTE
+        assert await begun() == 1
+        await note(shop.ledger, "nightly", clock.time, paused=False, by="li", since=clock.time)
+        clock.time = NOON + 30 * MINUTE
+        table.owe_nothing()
+        clock.time = NOON + 61 * MINUTE
+        assert await begun() == 2
+        for minutes in (60, 59, 62, 119):  # set back a little, nothing begins twice
+            clock.time = NOON + minutes * MINUTE
+            assert await begun() == 2
+        clock.time = NOON + 120 * MINUTE
+        assert await begun() == 3
 
     in_time(visit)
 

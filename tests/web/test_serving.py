@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -361,19 +361,92 @@ def test_a_tenant_that_cannot_be_shown_as_its_file_says_begins_nothing(
     anyio.run(while_shown, folder, act)
 
 
-async def while_shown(folder: Path, act: Callable[[ServedTenants], Awaitable[None]]) -> None:
+def test_a_tenants_file_that_changes_changes_who_is_told_of_pushes(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An address that somebody had taken out was told until the server started anew."""
+    folder, told = desk.folder / "tenants", list[str]()
+    monkeypatch.setattr(served_tenants, "FOLDER_LOOK_S", 0.01)
+    monkeypatch.setattr(
+        Workshop, "take", lambda _, __, those: told.extend(those.addresses.values())
+    )
+    configured(desk, name="tenants/acme.toml")
+    hook = '[api]\nwebhooks = ["https://hook.example/"]\nwebhook_secret = "a secret of 24 chars"\n'
+
+    async def act(_: ServedTenants) -> None:
+        text = await anyio.Path(folder / "acme.toml").read_text("utf-8")
+        await anyio.Path(folder / "acme.toml").write_text(text + hook, "utf-8")
+        await until_told(told, ["https://hook.example/"])
+
+    anyio.run(while_shown, folder, act)
+
+
+@pytest.mark.parametrize("comes", ["named/door.toml", "tenants/door.toml"])
+def test_a_file_that_is_named_holds_up_no_other_once_the_server_has_begun(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, comes: str
+) -> None:
+    """It gets a fault, or one of the folder gets its name; nothing was begun for anybody then."""
+    folder, rests = desk.folder / "tenants", list[str]()
+    monkeypatch.setattr(served_tenants, "FOLDER_LOOK_S", 0.01)
+    monkeypatch.setattr(Workshop, "rest", lambda shop: rests.append(shop.settings.file.stem))
+    for name in ("named/door.toml", "tenants/acme.toml"):
+        configured(desk, name=name)
+    text = (folder / "acme.toml").read_text("utf-8")
+    files = ConfigFiles([desk.folder / "named" / "door.toml"], folder)
+
+    async def act(shown: ServedTenants) -> None:
+        await anyio.Path(desk.folder / comes).write_text("no settings", "utf-8")
+        await anyio.Path(folder / "basf.toml").write_text(
+            text.replace("ledger.db", "b.db"), "utf-8"
+        )
+        with anyio.fail_after(20):
+            while folder / "basf.toml" not in shown.known:  # noqa: ASYNC110
+                await anyio.sleep(0.01)
+        assert not rests
+
+    anyio.run(while_shown, folder, act, None, None, files)
+
+
+def test_a_tenants_file_that_changes_while_the_server_begins_is_read_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had been read before, and the queue of the workers kept it waiting."""
+    folder = desk.folder / "tenants"
+    monkeypatch.setattr(served_tenants, "FOLDER_LOOK_S", 0.01)
+    configured(desk, name="tenants/acme.toml")
+    seen = ConfigFiles([], folder).state()
+    settings = load_settings(folder / "acme.toml")
+    with (folder / "acme.toml").open("a", encoding="utf-8") as file:
+        file.write(NIGHTLY.format("30 2 1 1 *"))
+
+    async def act(shown: ServedTenants) -> None:
+        with anyio.fail_after(20):
+            while not shown.known[settings.file].workshop.timetable.schedules:  # type: ignore[union-attr]  # noqa: ASYNC110
+                await anyio.sleep(0.01)
+
+    anyio.run(while_shown, folder, act, settings, seen)
+
+
+async def while_shown(
+    folder: Path,
+    act: Callable[[ServedTenants], Awaitable[None]],
+    settings: Settings | None = None,
+    seen: Mapping[Path, tuple[int, int, int]] | None = None,
+    files: ConfigFiles | None = None,
+) -> None:
     """Do something while the folder of one tenant is looked at, as a server does."""
     quiet, say = Console(quiet=True), Say("en")
     shown = ServedTenants(
-        ConfigFiles([], folder),
+        files or ConfigFiles([], folder),
         say,
         lambda *_, **__: None,
         works=True,
         queues=None,
         told=frozenset(),
+        seen=seen or ConfigFiles([], folder).state(),
     )
     dashboard: Any = SimpleNamespace(take=lambda _: None)
-    begun = await shown.begin([load_settings(folder / "acme.toml")], quiet)
+    begun = await shown.begin([settings or load_settings(folder / "acme.toml")], quiet)
     assert [each.name for each in begun] == ["acme"]
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(shown.keep_reading, dashboard, quiet)

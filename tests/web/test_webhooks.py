@@ -15,15 +15,18 @@ import anyio
 import httpx
 import pytest
 
+from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.adapters.webhook_post import Refused, post
-from k3push.runs.program_events import LONGEST_PAUSE_S, receiver_id, waiting
+from k3push.ports import LedgerLostError, Memo
+from k3push.runs.program_events import LONGEST_PAUSE_S, not_taken, receiver_id, waiting
+from k3push.runs.request_stages import Stage
 from k3push.simulator import build
 from k3push.simulator.script import Channel
 from k3push.wiring.webhook_receivers import Receivers
-from tests.runs.office import orders, sandbox, steps
+from tests.runs.office import NOON, VirtualClock, orders, sandbox, steps
 from tests.web.programs import JSON, played, program, until_over
 from tests.web.shop import PATIENCE_S, Shop
-from tests.web.visits import House, in_time
+from tests.web.visits import House, house, in_time
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of 24 characters").decode()
 HERE, THERE = "https://wms.example/hook?t=1", "https://bi.example/hook"
@@ -72,6 +75,54 @@ async def push(wms: httpx.AsyncClient, key: str, *numbers: str) -> JSON:
     """Push bills, and return how that ended."""
     made = await wms.post("/pushes", json={"key": key, "numbers": list(numbers)})
     return await until_over(wms, made.json()["id"])
+
+
+def test_receivers_change_with_the_settings(tmp_path: Path) -> None:
+    """An address that is gone from them is told nothing more, until the server started anew."""
+    receiver = Receiver([Refused("away", down=True)])
+
+    async def visit() -> None:
+        shop = shop_with(tmp_path, receiver)
+        tenant = shop.tenant()
+        assert tenant.workshop is not None
+        async with (
+            house(tenant, clock=VirtualClock()) as home,
+            program(home, await shop.token()) as wms,
+        ):
+            tenant.workshop.take(tenant.workshop.settings, shop.receivers)
+            await push(wms, "1", "CGDD0000000")
+            with anyio.fail_after(PATIENCE_S):
+                while not receiver.tries:  # noqa: ASYNC110
+                    await anyio.sleep(0.1)
+            there = Receivers({receiver_id(THERE): THERE}, SECRET)
+            tenant.workshop.take(tenant.workshop.settings, there)
+            await push(wms, "2", "CGDD0000001")
+            await receiver.until(1)
+            await anyio.sleep(600)
+            tenant.workshop.take(tenant.workshop.settings, Receivers({}, ""))
+            await push(wms, "3", "CGDD0000002")
+            home.ready.close()
+            await home.ready.drained()
+        assert [(to, told["data"]["key"]) for to, told in receiver.taken] == [(THERE, "2")]
+
+    in_time(visit)
+
+
+def test_a_clock_that_was_ahead_once_holds_no_event_back(tmp_path: Path) -> None:
+    """The next try was written down for years to come."""
+    receiver = Receiver([Refused("away", down=False)])
+
+    async def act(shop: Shop, _: House, wms: httpx.AsyncClient) -> None:
+        await push(wms, "e-1", *orders(1))
+        with anyio.fail_after(PATIENCE_S):
+            while not receiver.tries:  # noqa: ASYNC110
+                await anyio.sleep(0.1)
+        await anyio.sleep(0.1)
+        (waits,) = await waiting(shop.ledger, receiver_id(HERE))
+        await not_taken(shop.ledger, waits, NOON.replace(year=2099))
+        await receiver.until(1)
+
+    played(act, tmp_path, shop_with(tmp_path, receiver))
 
 
 def test_each_receiver_is_told_once_of_what_happened(tmp_path: Path) -> None:
@@ -186,6 +237,36 @@ def test_a_kill_right_after_the_end_was_written_loses_no_event(tmp_path: Path) -
         assert set(receiver.types()) == {"push.ended"}
 
     in_time(visit)
+
+
+class AwayAtTheEnd(MemoryLedger):
+    """Is away for a moment as a push is about to be over, which is tried again."""
+
+    was_away = False
+
+    async def revise(self, memo: Memo) -> bool:
+        """Change a memo."""
+        if memo.value.get("stage") == Stage.ENDED and not self.was_away:
+            self.was_away = True
+            raise LedgerLostError("away")
+        return await super().revise(memo)
+
+
+def test_an_end_that_was_told_and_is_another_by_now_is_told_as_well(tmp_path: Path) -> None:
+    """The server was lost between the event and its end, and the next one has gone on with it."""
+    receiver = Receiver()
+    site = build(sandbox(steps(*["refuse-connection"] * 50, on=Channel.LOGIN)))
+    ledger = AwayAtTheEnd(account="sandbox")
+
+    async def act(_: Shop, __: House, wms: httpx.AsyncClient) -> None:
+        await wms.post("/pushes", json={"key": "e", "numbers": orders(1)})
+        await receiver.until(2)
+        site.faults = build(sandbox()).faults
+        await receiver.until(3)
+        exits = [(told["type"], told["data"]["exit"]) for _, told in receiver.taken]
+        assert exits == [("push.ended", 6), ("push.needs_person", 6), ("push.ended", 0)]
+
+    played(act, tmp_path, shop_with(tmp_path, receiver, site=site, ledger=ledger))
 
 
 def test_doubts_are_told_of(tmp_path: Path) -> None:

@@ -276,7 +276,7 @@ class Queue:
         exit_code: int | None,
         why: str,
         unarchived: str | None = None,
-    ) -> None:
+    ) -> bool:
         """Write down that a run is `done`, or waits for a `person`, unless another has it now.
 
         Args:
@@ -285,13 +285,16 @@ class Queue:
             exit_code: Of its last execution.
             why: A remark.
             unarchived: As in `Ending`.
+
+        Returns:
+            Whether it was the worker's still.
         """
         facts = {"outcome": outcome, "exit": exit_code, "why": why, "unarchived": unarchived}
-        await self.do("end", **slot.key, **facts)
+        return bool(await self.all("end", **slot.key, **facts))
 
-    async def put_off(self, slot: Slot, later: Later, exit_code: int | None, why: str) -> None:
-        """Give a run back, to be taken up later, unless another has it now."""
-        await self.do(
+    async def put_off(self, slot: Slot, later: Later, exit_code: int | None, why: str) -> bool:
+        """Give a run back, to be taken up later; return whether it was the worker's still."""
+        rows = await self.all(
             "put_off",
             **slot.key,
             seconds=later.seconds,
@@ -300,6 +303,7 @@ class Queue:
             exit=exit_code,
             why=why,
         )
+        return bool(rows)
 
     async def stalled(self, rhythm: Rhythm) -> Sequence[Job]:
         """Return the jobs of engines that have been silent for too long."""

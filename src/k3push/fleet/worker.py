@@ -266,15 +266,16 @@ class Worker:
         try:
             ending = await self.work.execute(tenant, slot.run, order, stop)
         except CannotBeginError as error:
-            self.work.tell("worker.cannot", **told, why=error)
-            await queue.end(slot, "person", None, str(error))
+            if await queue.end(slot, "person", None, str(error)):
+                self.work.tell("worker.cannot", **told, why=error)
+            else:
+                self.work.tell("worker.elsewhere", **told, why=error)
             return
         except (LedgerLostError, RunIsAliveError, NotHereError) as error:
             later = Later(
                 wait_s(slot.waits, LEDGER_WAIT_S), vain=True, only_settle=slot.only_settle
             )
-            self.work.tell("worker.later", **told, why=error, seconds=later.seconds)
-            await queue.put_off(slot, later, None, str(error))
+            await self._put_off(queue, slot, later, None, str(error))
             return
         why = remark_on(ending.causes)
         code = int(ending.exit)
@@ -288,11 +289,19 @@ class Worker:
                     await queue.do("pause", tenant=slot.tenant, why=why)
                 await queue.end(slot, "person", code, why, ending.unarchived)
             case Later() as later:
-                if later.vain:
-                    self.work.tell("worker.later", **told, why=why, seconds=later.seconds)
-                await queue.put_off(slot, later, code, why)
+                await self._put_off(queue, slot, later, code, why)
                 # At once, for others who are not at their end.
                 await queue.make_jobs(slot.tenant, [slot.run])
+
+    async def _put_off(
+        self, queue: Queue, slot: Slot, later: Later, code: int | None, why: str
+    ) -> None:
+        """Give a run back; what was in vain is told, unless others have ended or begun it."""
+        told = {"tenant": slot.tenant, "run": slot.run, "why": why}
+        if not await queue.put_off(slot, later, code, why):
+            self.work.tell("worker.elsewhere", **told)
+        elif later.vain:
+            self.work.tell("worker.later", **told, seconds=later.seconds)
 
     async def _look(self, queue: Queue, tenant: Tenant, schedule: str) -> None:
         why = ""

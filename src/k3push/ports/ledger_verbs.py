@@ -66,10 +66,11 @@ class Ledger(Protocol):
         """Return the same ledger, opened for another account."""
         ...
 
-    def was_replaced(self) -> bool:
-        """Say whether what holds the ledger is gone, or another stands in its place.
+    async def until_replaced(self) -> None:
+        """Wait until another ledger was put in the place of this one, and is left as it is.
 
-        Whoever keeps a ledger open opens it anew then: every verb is lost from there on.
+        Whoever keeps a ledger open opens it anew then: every verb is lost, as it is where nothing
+        is in its place. Nothing is made there: it may be about to be put back.
         """
         ...
 

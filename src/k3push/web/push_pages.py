@@ -340,6 +340,8 @@ class PushPages:
             plan="",
             sha256="",
             seen={},
+            approved_by="",
+            approved_at="",
             why="",
             key="",
             digest="",

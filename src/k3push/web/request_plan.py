@@ -19,7 +19,9 @@ from anyio import to_thread
 
 from k3push.adapters.job_files.untrusted_files import Strange
 from k3push.adapters.plan_file import sha256_of
+from k3push.config.settings import Settings
 from k3push.core.advice.diagnosis import shape_of
+from k3push.core.cron import zone_of
 from k3push.core.model import RunId
 from k3push.core.plan import Totals
 from k3push.core.remark import remark
@@ -129,7 +131,8 @@ async def plan_of(
     if is_selected(request):
         # Another server may select as well, a moment later, and find other bills.
         path = path.with_name(f"{Path(LIST).stem}-{secrets.token_hex(4)}{path.suffix}")
-        notes = await _select(ledger, executor, path, how, ahead, today=clock.now().date())
+        today = _today(executor.settings, request, clock)
+        notes = await _select(ledger, executor, path, how, ahead, today=today)
         if ahead.is_over:
             return ""
     jobs = [str(path), *request.jobs[1:]]
@@ -173,6 +176,13 @@ async def plan_of(
         "seen": seen,
     }
     return Plan([run.id for run in head.runs], facts)
+
+
+def _today(settings: Settings, request: Request, clock: Clock) -> date:
+    """Return the day for which bills are selected: a schedule's is that of its own clock."""
+    schedule = settings.schedules.get(schedule_of(request))
+    zone = zone_of(schedule.time_zone) if schedule is not None else None
+    return clock.now().astimezone(zone).date() if zone else clock.now().date()
 
 
 async def _select(

@@ -7,6 +7,7 @@ the command line: each request has an executor of its own, whose stop is that of
 
 from __future__ import annotations
 
+import math
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
@@ -59,10 +60,14 @@ from k3push.wiring.executor import Executor, RunOptions
 from k3push.wiring.job_lists import JobOptions, opened_jobs, routes_of
 from k3push.wiring.line_observer import LineObserver
 from k3push.wiring.shared_login import KeptAccess
+from k3push.wiring.webhook_receivers import Receivers
 from k3push.words.language import Say
 
 WAIT_S = 30.0
 """Between tries where the ledger is away, or another process executes a run."""
+
+FLEET_LOOK_S = 1.0
+"""Between looks whether a worker still executes what is no longer the fleet's."""
 
 MOST_AHEAD = 8
 """Requests of programs that wait for a lane and are no longer in the ledger alone."""
@@ -163,6 +168,7 @@ class Workshop:
         # What programs have asked for stands in the ledger until a lane is near.
         self._queue: dict[str, None] = {}
         self._ahead: set[str] = set()
+        self._sends_from_s = -math.inf
         self._idle = Wakeup()
         self._drains = anyio.Event()
         self._tasks: TaskGroup | None = None
@@ -183,10 +189,21 @@ class Workshop:
             raise RuntimeError("the workshop is not open yet")
         return await self._ledger()
 
-    def take(self, settings: Settings) -> None:
-        """Go by other settings of the same ledger and account from now on."""
+    def take(self, settings: Settings, receivers: Receivers) -> None:
+        """Go by other settings of the same ledger and account from now on, and tell these."""
         self.settings = settings
         self.timetable.take(settings)
+        if self._messenger is not None:
+            self._messenger.take(receivers)
+
+    def take_another_ledger(self) -> None:
+        """Take up what stands in a ledger that was put in the place of the one there was.
+
+        It knows nothing of calls that are on their way. Nothing is sent until these have ended.
+        """
+        self._sends_from_s = anyio.current_time() + self.settings.settle.window_s
+        if self._tasks is not None:
+            self._tasks.start_soon(self._keep_on, self._take_up)
 
     def rest(self) -> None:
         """Begin nothing that is due, since there are no settings any more by which it could go."""
@@ -371,8 +388,17 @@ class Workshop:
             named = {"approved_by": request.by, "approved_at": now}
             await move(ledger, request, Stage.APPROVED, **named)
             work.again = True
-        elif request.stage is Stage.APPROVED:
+        elif request.stage is Stage.APPROVED and await self._calls_are_over(request):
             await self._execute(ledger, request, work, lane)
+
+    async def _calls_are_over(self, request: Request) -> bool:
+        """Wait until calls of which the ledger knows nothing have ended; False where we end."""
+        while not self.draining and (left_s := self._sends_from_s - anyio.current_time()) > 0:
+            why = self._say("desk.other_ledger", seconds=left_s)
+            self._log("workshop.waits", request=request.id, why=why)
+            with anyio.move_on_after(left_s):
+                await self._drains.wait()
+        return not self.draining
 
     async def _give_up(self, ledger: Ledger, tried: Request, why: str) -> None:
         """End a request that cannot be done, unless it has left its stage meanwhile.
@@ -411,8 +437,9 @@ class Workshop:
         else:
             types = types_of(run) if run else (PLANNED, NEEDS_PERSON)
         data = await told_of(ledger, push, run, self._say.said(why))
-        # What is begun once more after it failed is another thing to tell of.
-        of = f"{request.id} {request.version}"
+        # What is begun once more after it failed is another thing to tell of, and so is the end of
+        # a run that was told before, and that somebody has gone on with since.
+        of = f"{request.id} {request.version} {run.ended_at if run else ''}"
         await announce(ledger, self._clock, self._messenger.names, types, data, of=of)
         self._messenger.ring()
 
@@ -513,4 +540,7 @@ class Workshop:
 
             waiting.start_soon(until_drained)
             await self._hand_over(request, sizes)
+            # A run that somebody has cancelled is the fleet's no more, and calls may be open yet.
+            while any([await ledger.is_alive(run.id) for run in runs]):  # noqa: ASYNC110  # no event
+                await anyio.sleep(FLEET_LOOK_S)
             waiting.cancel_scope.cancel()

@@ -7,7 +7,6 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass, field
 
 import anyio
-from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from k3push.core.model import RunId
@@ -20,9 +19,6 @@ TENANTS_AT_ONCE = 500
 
 SIDE_BY_SIDE = 2
 """Such queries of one ledger at a time."""
-
-# How often it is looked whether the ledgers that are open are still in their places.
-REPLACED_LOOK_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +63,8 @@ class TenantLedgers:
 
     def __init__(self, tenants: Sequence[Tenant]) -> None:
         self.tenants: Mapping[str, Tenant] = {}
+        # Also of tenants that are gone: what they have begun goes on.
+        self._workshops: dict[Workshop, str] = {}
         self.take(tenants)
         self._open: dict[str, Ledger] = {}
         self._wishes: dict[str, _Wish] = {}
@@ -76,6 +74,7 @@ class TenantLedgers:
     def take(self, tenants: Sequence[Tenant]) -> None:
         """Have other tenants from now on; ledgers that are open stay so."""
         self.tenants = {tenant.name: tenant for tenant in tenants}
+        self._workshops |= {each.workshop: each.ledger for each in tenants if each.workshop}
 
     async def of(self, tenant: Tenant) -> Ledger:
         """Return the ledger of a tenant.
@@ -168,26 +167,36 @@ class TenantLedgers:
         return wish
 
     async def _keep(self, wish: _Wish) -> None:
-        tenant = wish.tenant
+        """Open a ledger and, as often as another is in its place, that one; to the server's end."""
+        place = wish.tenant.ledger
         async with AsyncExitStack() as opened:
             try:
                 with wish.opening:
-                    self._open[tenant.ledger] = await opened.enter_async_context(tenant.opened())
+                    self._open[place] = await opened.enter_async_context(wish.tenant.opened())
             except LedgerLostError as error:
                 wish.error = error
                 return
             finally:
-                del self._wishes[tenant.ledger]
+                del self._wishes[place]
                 wish.done.set()
-            ledger = self._open.get(tenant.ledger)
-            if ledger is not None:  # the server may end as it is opened
-                await self._until_replaced(ledger)
-                del self._open[tenant.ledger]
+            ledger = self._open.get(place)
+            if ledger is None:  # the server ends as it is opened
+                return
+            await self._until_replaced(ledger)
+        # Not before the old one is closed: two would share what SQLite knows of their files.
+        del self._open[place]
+        if not self._closing.is_set():
+            for workshop in [each for each, of in self._workshops.items() if of == place]:
+                workshop.take_another_ledger()
 
     async def _until_replaced(self, ledger: Ledger) -> None:
         """Wait until the server ends, or another ledger is in its place: a backup, most often."""
-        while not self._closing.is_set():
-            with anyio.move_on_after(REPLACED_LOOK_S):
+        async with anyio.create_task_group() as looks:
+
+            async def until_closing() -> None:
                 await self._closing.wait()
-            if await to_thread.run_sync(ledger.was_replaced):
-                return
+                looks.cancel_scope.cancel()
+
+            looks.start_soon(until_closing)
+            await ledger.until_replaced()
+            looks.cancel_scope.cancel()

@@ -118,6 +118,8 @@ class Timetable:
     begin: Callable[[Request], None]
     log: Log
     _looked: datetime | None = field(default=None)
+    # When schedules came that were not there from the beginning.
+    _since: dict[str, datetime] = field(default_factory=dict)
     _rests: bool = field(default=False)
     _changes: Wakeup = field(default_factory=Wakeup)
 
@@ -132,7 +134,11 @@ class Timetable:
         return not self.settings.ledger.in_postgres
 
     def take(self, settings: Settings) -> None:
-        """Go by other settings from now on."""
+        """Go by other settings from now on; what is new in them owes nothing of before."""
+        now, known = self.clock.now(), self.schedules
+        for name, schedule in settings.schedules.items():
+            if name not in known or known[name].due != schedule.due:
+                self._since[name] = now
         self.settings, self._rests = settings, False
         self._changes.notify()
 
@@ -148,10 +154,7 @@ class Timetable:
         """Begin what is due, until cancelled."""
         while self.is_kept_here:
             if self._rests or not self.schedules:
-                are_new = not self.schedules
                 await self._changes.wait()
-                if are_new:
-                    self.owe_nothing()
                 continue
             try:
                 await self.look(await ledger())
@@ -166,15 +169,21 @@ class Timetable:
         since = max(self._looked or earliest, earliest)
         for name, schedule in self.schedules.items():
             entry = known.get(name, Entry(name))
-            due = schedule.due.next_after(max(since, entry.since or since))
-            if due <= now and not entry.paused and (entry.last is None or entry.last < due):
+            # A clock that was ahead once, perhaps by years, holds up nothing.
+            last, let_go_on = (
+                None if each is None or each > now else each for each in (entry.last, entry.since)
+            )
+            new_since = min(self._since.get(name, since), now)
+            due = schedule.due.next_after(max(since, new_since, let_go_on or since))
+            if due <= now and not entry.paused and (last is None or last < due):
                 await self._begin_due(ledger, name, due)
         self._looked = now
 
     async def _begin_due(self, ledger: Ledger, name: str, due: datetime) -> None:
         why, begun = "", list[str]()
         try:
-            when = f"{due:%Y%m%d-%H%M%S}"
+            # Where daylight saving ends, a time comes twice.
+            when = f"{due:%Y%m%d-%H%M%S}" + "-2" * due.fold
             asked = await self.ask(ledger, name, when, by=f"schedule/{name}", approved=True)
             begun = [each.id for each in asked]
         except JobFileError as error:

@@ -12,6 +12,7 @@ import orjson
 from k3push.adapters.webhook_post import Refused, headers_of, post
 from k3push.ports import Clock, Ledger, LedgerLostError
 from k3push.runs.program_events import (
+    LONGEST_PAUSE_S,
     Delivery,
     drop_for_others,
     not_taken,
@@ -38,6 +39,15 @@ class Messenger:
         self._log = log
         self._send = send
         self._bells = {name: anyio.Event() for name in receivers.addresses}
+        self._serving: anyio.CancelScope | None = None
+
+    def take(self, receivers: Receivers) -> None:
+        """Tell these from now on; what waits for others is dropped."""
+        if receivers != self._receivers:
+            self._receivers = receivers
+            self._bells = {name: anyio.Event() for name in receivers.addresses}
+            if self._serving is not None:
+                self._serving.cancel()
 
     @property
     def names(self) -> list[str]:
@@ -52,11 +62,13 @@ class Messenger:
 
     async def serve(self, ledger: Callable[[], Awaitable[Ledger]]) -> None:
         """Send until cancelled."""
-        if not self.names:
-            return
-        async with anyio.create_task_group() as tasks:
-            for name in self.names:
-                tasks.start_soon(partial(self._serve, name, ledger))
+        while True:
+            # What is on its way to a receiver as others are taken may reach it twice, by one id.
+            with anyio.CancelScope() as self._serving:
+                async with anyio.create_task_group() as tasks:
+                    for name in self.names:
+                        tasks.start_soon(partial(self._serve, name, ledger))
+                    await anyio.sleep_forever()
 
     async def _serve(self, receiver: str, ledger: Callable[[], Awaitable[Ledger]]) -> None:
         cleared = False
@@ -81,7 +93,8 @@ class Messenger:
         for delivery in await waiting(ledger, receiver):
             now = self._clock.now()
             left_s = (delivery.due_at - now).total_seconds()
-            if left_s > 0:
+            # No pause is longer: it was written down by a clock that was ahead, and is over.
+            if 0 < left_s <= LONGEST_PAUSE_S:
                 soonest = min(soonest, left_s)
                 continue
             refused = await self._deliver(receiver, delivery, now)

@@ -52,6 +52,10 @@ WORDS = {
     "desk.stage.withdrawn": ("withdrawn", "已撤回"),
     "desk.stage.failed": ("could not be begun", "无法开始"),
     "desk.by": ("planned by", "计划人"),
+    "desk.other_ledger": (
+        "another ledger was put in the place of the one there was: nothing is sent for {seconds:.0f} s, until the calls of which it knows nothing have ended",
+        "台账文件已被另一份替换：{seconds:.0f} 秒内不下推，等待其中没有记录的调用结束",
+    ),
     "desk.approved_by": ("approved by", "批准人"),
     "desk.list": ("list", "清单"),
     "desk.at": ("at", "时间"),

@@ -8,11 +8,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import anyio
 import pytest
 from anyio import Path as APath
 from anyio import run_process, to_thread
 
 from k3push.adapters.ledger.sqlite import open_sqlite
+from k3push.adapters.ledger.sqlite.connections import SameFiles
 from k3push.core.model import State
 from k3push.ports import Ledger, LedgerLostError, RunIsAliveError
 from tests.adapters.ledger.samples import (
@@ -101,6 +103,12 @@ def replaced(path: Path) -> None:
     path.with_name("copy").replace(path)
 
 
+def restored(path: Path) -> None:
+    """Put a backup in its place, beside which stands nothing of the one before."""
+    replaced(path)
+    without_new(path)
+
+
 def moved(path: Path) -> None:
     """Move the folder away."""
     path.parent.rename(path.parent.with_name("away"))
@@ -111,27 +119,59 @@ def without_new(path: Path) -> None:
     path.with_name("ledger.db-wal").unlink()
 
 
-@pytest.mark.parametrize("lose", [removed, replaced, moved, without_new])
+@pytest.mark.parametrize(
+    ("lose", "has_successor"),
+    [(removed, False), (replaced, False), (restored, True), (moved, False), (without_new, True)],
+)
 async def test_a_file_that_is_gone_is_a_lost_ledger(
-    path: Path, lose: Callable[[Path], None]
+    path: Path,
+    lose: Callable[[Path], None],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    has_successor: bool,
 ) -> None:
     """What is written to it goes with the process, and another would begin at the beginning."""
+    monkeypatch.setattr("k3push.adapters.ledger.sqlite.ledger.REPLACED_LOOK_S", 0.01)
     async with open_sqlite(path, account=ACCOUNT) as ledger:
         run = await planned(ledger, "A B")
         await sent(ledger, run, "A")
         await ledger.claim(run, numbers("B"))
-        assert not await to_thread.run_sync(ledger.was_replaced)
+        assert not await is_replaced(ledger, 0.1)
         await to_thread.run_sync(lose, path)
         for _ in range(2):
             with refused(LedgerLostError, "removed or replaced"):
                 await ledger.rows(run)
             with refused(LedgerLostError, "removed or replaced"):
                 await ledger.begin(intent(run, "B", chunk=2))
-        assert await to_thread.run_sync(ledger.was_replaced)
+        assert await is_replaced(ledger, 10 if has_successor else 0.1) == has_successor
 
 
-async def test_a_link_that_leads_elsewhere_is_a_lost_ledger(path: Path) -> None:
+async def is_replaced(ledger: Ledger, within_s: float) -> bool:
+    """Say whether a ledger is found to be replaced within a time."""
+    with anyio.move_on_after(within_s) as waiting:
+        await ledger.until_replaced()
+    return not waiting.cancelled_caught
+
+
+async def test_a_ledger_that_is_being_put_back_is_in_its_place_once_it_is_whole(path: Path) -> None:
+    """Half of a copy that is opened would be brought up to date while it is written."""
+    async with open_sqlite(path, account=ACCOUNT):
+        files = await to_thread.run_sync(SameFiles, path)
+        await APath(path).unlink()
+        await to_thread.run_sync(without_new, path)
+        for _ in range(3):
+            assert not await to_thread.run_sync(files.have_successor)
+            async with await anyio.open_file(path, "ab") as copy:
+                await copy.write(b"a page")
+        assert not await to_thread.run_sync(files.have_successor)
+        assert await to_thread.run_sync(files.have_successor)
+
+
+async def test_a_link_that_leads_elsewhere_is_a_lost_ledger(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whoever comes by it next finds another ledger."""
+    monkeypatch.setattr("k3push.adapters.ledger.sqlite.ledger.REPLACED_LOOK_S", 0.01)
     link = await to_thread.run_sync(linked_file, path)
     async with open_sqlite(link, account=ACCOUNT) as ledger:
         await ledger.open_run(a_run())
@@ -142,6 +182,7 @@ async def test_a_link_that_leads_elsewhere_is_a_lost_ledger(path: Path) -> None:
         await to_thread.run_sync(link.symlink_to, other)
         with refused(LedgerLostError, "replaced"):
             await ledger.open_run(a_run("r2"))
+        assert await is_replaced(ledger, 10)
 
 
 def locks_of(path: Path) -> Path:

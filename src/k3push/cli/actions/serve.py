@@ -74,6 +74,8 @@ async def serve(options: ServeOptions, say: Say) -> Exit:
     """Serve until interrupted."""
     errors = screen(stderr=True, soft_wrap=True)
     files = ConfigFiles(options.configs, options.tenants)
+    # Before they are read: what changes meanwhile is read again.
+    seen = await to_thread.run_sync(files.state)
     settings, left = await to_thread.run_sync(files.usable, say)
     door = door_of(settings)  # also where its tenant is left out
     enqueues = options.enqueue or door.serve.enqueue
@@ -100,7 +102,9 @@ async def serve(options: ServeOptions, say: Say) -> Exit:
         queues = Queues(stack) if enqueues else None
         port: int = listener.getsockname()[1]
         log = _logger(loggers)
-        served = ServedTenants(files, say, log, works=works, queues=queues, told=frozenset(left))
+        served = ServedTenants(
+            files, say, log, works=works, queues=queues, told=frozenset(left), seen=seen
+        )
         tenants = await served.begin(settings, errors)
         async with dashboard(
             tenants,

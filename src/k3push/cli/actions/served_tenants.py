@@ -65,21 +65,33 @@ class ConfigFiles:
         """Say whether a file is one without which nothing is served."""
         return path in self.named or self.folder is None
 
-    def usable(self, say: Say) -> tuple[list[Settings], list[str]]:
+    def usable(self, say: Say, *, begins: bool = True) -> tuple[list[Settings], list[str]]:
         """Return the settings of the tenants, and lines about those that are passed over.
+
+        Args:
+            say: The language of the lines.
+            begins: The server begins; later, what is wrong with any file holds up no other.
 
         Raises:
             Problem: There is none, or two have one name.
             SettingsError: None is usable, or one that was named is not.
         """
         found: dict[str, ConfigTenant] = {}
+        names: set[str] = set()
         left: list[str] = []
         faults: list[SettingsError] = []
         for path in self._all():
+            if path.stem in names:
+                double = Problem(remark("serve.same_name", name=path.stem, path=path))
+                if begins:
+                    raise double
+                left.append(say("worker.faulty", why=double))
+                continue
+            names.add(path.stem)
             try:
                 found[path.stem] = ConfigTenant(path.stem, load_settings(path))
             except SettingsError as error:
-                if self.must_serve(path):
+                if begins and self.must_serve(path):
                     raise
                 faults.append(error)
                 left.append(say("worker.faulty", why=error))
@@ -107,12 +119,7 @@ class ConfigFiles:
         found = [*self.named, *self._of_folder()]
         if self.folder is not None and not found:
             raise Problem(remark("serve.no_tenants", folder=self.folder))
-        found = found or [find_config(None)]
-        stems = [path.stem for path in found]
-        for path in found:
-            if stems.count(path.stem) > 1:
-                raise Problem(remark("serve.same_name", name=path.stem, path=path))
-        return found
+        return found or [find_config(None)]
 
     def _of_folder(self) -> list[Path]:
         try:
@@ -130,6 +137,7 @@ class ServedTenants:
         works: What is asked for is executed.
         queues: Who has workers execute it; None executes it here.
         told: What was said of files that are passed over.
+        seen: The state of the files before they were read.
         known: The tenants that are shown, by their files.
         lacking: Tenants that cannot be shown as their files say, since something else is missing.
         _owing: Those of them that were there as the server began.
@@ -141,9 +149,9 @@ class ServedTenants:
     works: bool
     queues: Queues | None
     told: frozenset[str]
+    seen: Mapping[Path, tuple[int, int, int]] = field(default_factory=dict)
     known: dict[Path, Tenant] = field(default_factory=dict)
     lacking: set[Path] = field(default_factory=set)
-    _seen: Mapping[Path, tuple[int, int, int]] = field(default_factory=dict)
     _resting: set[Path] = field(default_factory=set)
     _owing: set[Path] = field(default_factory=set)
 
@@ -173,7 +181,7 @@ class ServedTenants:
 
     async def keep_reading(self, ready: Dashboard, errors: Console) -> None:
         """Show tenants as their files come, change and go, until cancelled."""
-        self._seen, read_s = await to_thread.run_sync(self.files.state), anyio.current_time()
+        read_s = anyio.current_time()
         while True:
             await anyio.sleep(FOLDER_LOOK_S)
             seen = await to_thread.run_sync(self.files.state)
@@ -182,15 +190,16 @@ class ServedTenants:
             # Who rests though its file is there may not have been readable for a moment.
             waits = self.lacking | self._resting & seen.keys()
             is_due = waits and anyio.current_time() - read_s > LACKING_LOOK_S
-            if seen == self._seen and not is_due:
+            if seen == self.seen and not is_due:
                 continue
             read_s = anyio.current_time()
-            changed = {path for path in seen if seen[path] != self._seen.get(path)}
+            changed = {path for path in seen if seen[path] != self.seen.get(path)}
             changed |= self.lacking | self._resting
-            self._seen = seen
+            self.seen = seen
             tenants: list[Tenant] = []
             try:
-                settings, left = await to_thread.run_sync(self.files.usable, self.say)
+                usable = partial(self.files.usable, self.say, begins=False)
+                settings, left = await to_thread.run_sync(usable)
             except (Problem, SettingsError) as error:
                 settings, left = [], [self.say("worker.faulty", why=error)]
             for each in settings:
@@ -246,7 +255,7 @@ class ServedTenants:
                 if workshop is not None:
                     workshop.rest()
             elif workshop is not None:
-                workshop.take(settings)
+                workshop.take(settings, await to_thread.run_sync(receivers_of, settings))
             self.known[settings.file] = made
         return self.known[settings.file]
 

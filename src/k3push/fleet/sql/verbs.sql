@@ -115,13 +115,15 @@ RETURNING send_window, time_zone, waits, only_settle;
 UPDATE fleet_runs
 SET outcome = :outcome, exit = :exit, why = :why, unarchived = :unarchived, ended_at = now(),
     worker = NULL
-WHERE tenant = :tenant AND run = :run AND outcome IS NULL AND worker = :worker;
+WHERE tenant = :tenant AND run = :run AND outcome IS NULL AND worker = :worker
+RETURNING run;
 
 -- name: put_off
 UPDATE fleet_runs
 SET not_before = now() + :seconds * interval '1 second', waits = :waits,
     only_settle = :only_settle, exit = coalesce(:exit, exit), why = :why, ended_at = now(), worker = NULL
-WHERE tenant = :tenant AND run = :run AND outcome IS NULL AND worker = :worker;
+WHERE tenant = :tenant AND run = :run AND outcome IS NULL AND worker = :worker
+RETURNING run;
 
 -- name: drop
 UPDATE fleet_runs SET outcome = 'dropped', why = :why, ended_at = now()

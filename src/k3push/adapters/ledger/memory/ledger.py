@@ -20,6 +20,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+import anyio
 import orjson
 
 from k3push.adapters.ledger import rules
@@ -70,9 +71,9 @@ class MemoryLedger(ReadVerbs, SendingVerbs, StepVerbs, Ledger):
         other._process = self._process
         return other
 
-    def was_replaced(self) -> bool:
-        """Say that nothing can be in its place."""
-        return False
+    async def until_replaced(self) -> None:
+        """Wait for ever: nothing can be in its place."""
+        await anyio.sleep_forever()
 
     # -- runs ---------------------------------------------------------------------------------
 

@@ -142,9 +142,9 @@ class PostgresLedger(Ledger):
         """Return the same ledger for another account; they share their connections."""
         return PostgresLedger(self._locks, self._transactions, account=account)
 
-    def was_replaced(self) -> bool:
-        """Say that a server is found again by its address."""
-        return False
+    async def until_replaced(self) -> None:
+        """Wait for ever: a server is found again by its address."""
+        await anyio.sleep_forever()
 
     async def write(self, step: Callable[[Connection], Awaitable[T]]) -> T:
         """Do a step of this account that writes; see `Transactions.write`."""

@@ -299,6 +299,7 @@ class SameFiles:
         with lost_as_ledger(path):
             files = (str(path), str(_beside(path, "wal")))
             self._files = [(file, identity(file)) for file in files]
+        self._successor: tuple[int, ...] | None = None
 
     def check(self) -> None:
         """Raise if a file is gone, or another is in its place.
@@ -312,6 +313,27 @@ class SameFiles:
     def replaced(self) -> bool:
         """Say whether a file is gone, or another is in its place."""
         return any(identity(file) != known for file, known in self._files)
+
+    def have_successor(self) -> bool:
+        """Say whether another file is in the place of one, and has not changed since the last look.
+
+        Until then it may be written yet: what is opened half copied is no ledger. Nor is a backup
+        beside which stands what was new in the one before: SQLite would mix that into it.
+        """
+        _, (_, opened_wal) = self._files
+        if identity(str(_beside(self._path, "wal"))) == opened_wal:
+            return False
+        before, self._successor = self._successor, _state(str(self._path))
+        return self._successor is not None and self._successor == before
+
+
+def _state(file: str) -> tuple[int, ...] | None:
+    """Return what changes where a file is written; None if it is not there."""
+    try:
+        found = os.stat(file)  # noqa: PTH116  # as below
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def identity(file: str) -> tuple[int, int] | None:

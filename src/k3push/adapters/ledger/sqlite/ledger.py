@@ -19,7 +19,7 @@ writes. What a step does stands in its module: `writes` before anything is sent,
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial, update_wrapper
 from pathlib import Path
@@ -41,6 +41,9 @@ from k3push.adapters.ledger.sqlite.group_commit import GroupCommit, Reader
 from k3push.adapters.ledger.sqlite.run_locks import RunLocks
 from k3push.core.model import BillNumber, RunId
 from k3push.ports import Holder, Ledger
+
+# How often it is looked whether the files are still those that were opened.
+REPLACED_LOOK_S = 5.0
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -160,12 +163,17 @@ class SqliteLedger(Ledger):
         parts = (self._path, self._commits, self._looks, self._locks, self._files)
         return SqliteLedger(*parts, account=account)
 
-    def was_replaced(self) -> bool:
-        """Say whether the file is gone, or another is in its place."""
-        try:
-            return self._files.replaced()
-        except OSError:
-            return False  # a share that is away, say: who reads is told, and it may come back
+    async def until_replaced(self) -> None:
+        """Wait until another file is in the place of the one there was, and stays as it is."""
+        # A share that hangs keeps this thread, and none of those that others wait for.
+        turn = anyio.CapacityLimiter(1)
+        replaced = False
+        while not replaced:
+            await anyio.sleep(REPLACED_LOOK_S)
+            with suppress(OSError):  # a share that is away: who reads is told, and it may come back
+                replaced = await to_thread.run_sync(
+                    self._files.have_successor, limiter=turn, abandon_on_cancel=True
+                )
 
     async def write(self, step: Callable[[Connection], T], *, brief: bool = False) -> T:
         """Do a step of this account that writes; see `GroupCommit.write`."""
