@@ -413,7 +413,7 @@ async def test_a_bill_that_is_carried_out_twice_behind_a_lost_answer_is_told(
 ) -> None:
     """A proxy has sent the call on a second time; the rule has made one document of each so far."""
     office = Office(
-        sandbox(steps(*["ok"] * 3, "make-then-gateway-519"), **OPEN),
+        sandbox(steps("ok", "ok", "make-then-gateway-519"), **OPEN),
         route=replace(ROUTE, follow=follow),
     )
     numbers = orders(5)
