@@ -14,11 +14,12 @@ from k3push.runs.context import Context, SettleTimes
 from k3push.runs.engine import push_run
 from k3push.runs.stop import Cause
 from k3push.runs.throttle import Throttle
-from k3push.simulator import site
+from k3push.simulator import WriteBack, site
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.orders import PushOrder
 from tests.runs.office import (
     ROUTE,
+    SECOND,
     Office,
     VirtualClock,
     one_by_one,
@@ -202,3 +203,22 @@ async def test_a_row_that_is_settled_right_before_a_kill_is_looked_at_once_more(
     pushed = await office.execute(throttle=one_by_one(), clock=clock, check=False)
     assert len(office.site.world.documents_of(last)) == 2
     assert pushed.rows[last].code == TWIN, pushed.rows[last]
+
+
+@pytest.mark.parametrize("closes", [False, True])
+async def test_a_later_run_tells_of_what_a_call_has_made_after_its_window(*, closes: bool) -> None:
+    """The first night has sent the bill again; on the second both documents are there."""
+    plan = steps("ok", "commit-late-then-reset:9000")
+    used = WriteBack.SAVE if closes else WriteBack.NEVER
+    office = Office(sandbox(plan, latency_s=1.0, write_back=used, closes=closes))
+    numbers, throttle = orders(3), steered(concurrency=1, chunk_size=1)
+    await office.open_run(numbers)
+    pushed = await office.execute(throttle=throttle, check=False)
+    assert set(pushed.states.values()) == {State.PUSHED}
+    office.site.finish()
+    assert len(office.site.world.documents_of(numbers[1])) == 2
+    await office.open_run(numbers, SECOND)
+    again = await office.execute(SECOND, throttle=throttle, check=False)
+    codes = {number: row.code for number, row in again.rows.items()}
+    assert set(again.states.values()) == {State.ALREADY}
+    assert codes == {numbers[0]: "", numbers[1]: TWIN, numbers[2]: ""}

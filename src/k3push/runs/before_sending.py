@@ -13,7 +13,7 @@ from k3push.runs.context import Context
 from k3push.runs.earlier_calls import waits_for_others
 from k3push.runs.last_looks import note_look
 from k3push.runs.lookup import can_ask
-from k3push.runs.own_documents import but_others_cancelled, ours_of
+from k3push.runs.own_documents import but_others_cancelled, ours_of, told_of_late_calls
 from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.sending_state import Sending
 from k3push.runs.source_check import already, by_ledger, ours_of_shared, query_refused, unclear
@@ -59,6 +59,7 @@ async def look_first(context: Context, sending: Sending) -> Mapping[BillNumber, 
         outcome = _unsent(context, number, seen, known.get(number), ours.get(number))
         if outcome is not None:
             outcomes.append(outcome)
+    outcomes = await told_of_late_calls(context, outcomes)
     if context.suspects:
         await note_look(context)
     if outcomes:

@@ -36,7 +36,12 @@ from k3push.runs.earlier_calls import may_have_made, wait_s, was_in_doubt, was_r
 from k3push.runs.held_numbers import HeldNumbers, claim
 from k3push.runs.last_looks import note_look, note_refused
 from k3push.runs.moved_rows import attempts_at_another, note_moved
-from k3push.runs.own_documents import attempts_by, attempts_under, ours_of
+from k3push.runs.own_documents import (
+    attempts_by,
+    attempts_under,
+    ours_of,
+    told_of_late_calls,
+)
 from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.source_check import (
     SourceLook,
@@ -244,7 +249,8 @@ class Intake:
             told = context.with_ids(outcome.number for outcome in unsent)
             made = await context.ledger.made_of(context.run.id, told)
             crossed = {called.get(line, line) for line in looked.contradictory}
-            unsent = await there_already(context, unsent, made, contradictory=crossed)
+            there = await there_already(context, unsent, made, contradictory=crossed)
+            unsent = await told_of_late_calls(context, there)
         if unsent:
             await context.ledger.conclude(context.run.id, unsent, at=context.clock.now())
             context.watch.concluded(unsent)

@@ -15,6 +15,7 @@ from k3push.core.model import (
     PARTLY,
     TWIN,
     BillNumber,
+    NeverSent,
     Outcome,
     Row,
     RunId,
@@ -29,7 +30,7 @@ from k3push.core.safety.legal_moves import OPEN
 from k3push.ports import AttemptRecord, Ledger
 from k3push.runs.context import Context
 from k3push.runs.document_makers import Calls
-from k3push.runs.earlier_calls import words_of_refusal
+from k3push.runs.earlier_calls import was_in_doubt, words_of_refusal
 from k3push.runs.moved_rows import attempts_at_another
 
 
@@ -198,6 +199,35 @@ def told_of_twins(outcome: Outcome) -> Outcome:
         return outcome
     why = remark("note.late_twin", documents=", ".join(t.label for t in outcome.targets[1:]))
     return outcome._replace(code=TWIN, reason=why)
+
+
+async def told_of_late_calls(context: Context, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Tell of bills that are done already, which a call made twice that came after its window.
+
+    A call that was in doubt was settled as absent, the bill was sent again, and both have made
+    documents. Bills that people have pushed in parts are done by several documents, too.
+    """
+    if not any(map(_is_of_several, outcomes)) or await context.may_split():
+        return list(outcomes)
+    return [
+        told_of_twins(each)
+        if _is_of_several(each) and await _was_sent_after_doubt(context, each.number)
+        else each
+        for each in outcomes
+    ]
+
+
+def _is_of_several(outcome: Outcome) -> bool:
+    return outcome.state is State.ALREADY and len(outcome.targets) > 1 and not outcome.code
+
+
+async def _was_sent_after_doubt(context: Context, bill: BillNumber) -> bool:
+    """Say whether a run of these forms has been in doubt of a bill that was sent again since."""
+    kept = await context.ledger.attempts_of(bill)
+    left = [each for each in kept if not isinstance(each.exchange, NeverSent)]
+    runs = {each.attempt.intent.run for each in left[:-1] if was_in_doubt(each)}
+    found = [await context.ledger.run(run) for run in runs]
+    return any(run is not None and run.scope == context.run.scope for run in found)
 
 
 async def strangers_among(
