@@ -168,6 +168,8 @@ def test_a_key_of_the_number_is_found_behind_many_others(write: Write) -> None:
         ('["A1"]\n["A2"]', Code.JSON_SYNTAX, 2),
         ("['A1']", Code.JSON_SYNTAX, 1),
         ('["A1",]', Code.JSON_SYNTAX, 1),
+        ('["A1",\n"B\\ud800A"]', Code.JSON_SYNTAX, 2),
+        ('[{"number": "A1"},\n {"number": "\\udc00A"}]', Code.JSON_SYNTAX, 2),
         ("[" * 100_000, Code.TOO_DEEP, 1),
         ('["A1",\n{"a":' + '{"a":' * 70, Code.TOO_DEEP, 2),
         ("[" + "9" * 5_000 + "]", Code.HUGE_VALUE, 1),

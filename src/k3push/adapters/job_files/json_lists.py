@@ -6,6 +6,7 @@ element has its line, and a document of millions is never whole in memory.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -27,6 +28,16 @@ _LONGEST_VALUE: Final = 1 << 20
 _KEYS_KEPT: Final = 8
 
 _OURS: Final = ("numbers", "route")
+
+# An escape: both halves of a surrogate pair, one alone, or any other. The parser puts a "?" for a
+# half, and ? and the rest may be the number of another bill.
+_ESCAPE: Final = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
+    re.DOTALL,
+)
+
+_REST_OF_HALF: Final = re.compile(rb"u?[0-9a-fA-F]{0,4}")
 
 _Found = tuple[int, int, object]
 """Line, element from 1 (0: the route of the whole list), value."""
@@ -102,7 +113,7 @@ class _Walk:
         parser = ijson.basic_parse_coro(events)
         line = silent = 0
         for line, piece in source.feed():
-            is_json = self._accepts(parser, line, piece)
+            is_json = not _has_half(piece) and self._accepts(parser, line, piece)
             silent = 0 if events else silent + len(piece)
             if silent > _LONGEST_VALUE:
                 raise self._bad.stop(Code.HUGE_VALUE, line, self._item + 1)
@@ -211,3 +222,22 @@ class _Walk:
             is_element = any(self._role(key) in {"number", "id"} for key in self._keys)
             code = Code.LINES_NOT_JSON if is_element else Code.NO_LIST
             raise self._bad.stop(code, line, keys=names(self._keys))
+
+
+def _has_half(piece: bytes) -> bool:
+    r"""Say whether a piece of a text of JSON has half a surrogate pair, which is no character.
+
+    Where a piece begins or ends, the other half may be in the one beside it.
+
+    >>> _has_half(rb'["\ud83dA"]'), _has_half(rb'["\ud83d\ude00"]'), _has_half(rb'["\\ud83d"]')
+    (True, False, False)
+    >>> _has_half(rb'["A\ud83d'), _has_half(rb'3d\ude00"]'), _has_half(rb'"\ude00"]')
+    (False, False, True)
+    """
+    if b"\\u" not in piece:
+        return False
+    return any(
+        found.end() < len(piece) and not _REST_OF_HALF.fullmatch(piece, 0, found.start())
+        for found in _ESCAPE.finditer(piece)
+        if found["half"]
+    )
