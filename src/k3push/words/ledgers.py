@@ -74,6 +74,10 @@ WORDS = {
         "the file has another name (a hard link), and whoever uses that one is not seen here. Leave it one name; a symbolic link beside it does no harm.",
         "该文件另有硬链接，从那里打开的进程在此不可见。请只保留一个文件名；符号链接不受影响。",
     ),
+    "ledger.mounted": (
+        "the file is mounted by itself, and what SQLite keeps beside it stays outside of that. Mount the folder that it is in.",
+        "该文件是单独挂载的，SQLite 写在其旁边的文件不在挂载范围内。请挂载其所在文件夹。",
+    ),
     "ledger.replaced": (
         "the file was removed or replaced while the ledger was in use. Restore the one that was there, then resume.",
         "使用过程中台账文件被删除或替换。请放回原来的文件，然后执行 resume。",

@@ -13,7 +13,7 @@ import pytest
 from anyio import Path as APath
 from anyio import run_process, to_thread
 
-from k3push.adapters.ledger.sqlite import open_sqlite
+from k3push.adapters.ledger.sqlite import connections, open_sqlite
 from k3push.adapters.ledger.sqlite.connections import SameFiles
 from k3push.core.model import State
 from k3push.ports import Ledger, LedgerLostError, RunIsAliveError
@@ -90,6 +90,24 @@ async def test_a_file_with_two_names_is_refused(path: Path) -> None:
     await to_thread.run_sync(second.unlink)
     async with open_sqlite(path, account=ACCOUNT) as ledger:
         assert await ledger.runs() == []
+
+
+async def test_a_file_that_is_mounted_by_itself_is_refused(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What SQLite keeps beside it is in another folder than for whoever has it by its first name."""
+    async with open_sqlite(path, account=ACCOUNT):
+        pass
+    mounts = APath(path.parent / "mounts")
+    monkeypatch.setattr(connections, "MOUNTS", Path(mounts))
+    line = "745 31 0:26 {from_} {at} rw,relatime - ext4 /dev/vda rw\n"
+    await mounts.write_text(line.format(from_=path, at="/elsewhere"))
+    async with open_sqlite(path, account=ACCOUNT) as ledger:
+        assert await ledger.runs() == []
+    await mounts.write_text(line.format(from_="/somewhere", at=path))
+    with refused(LedgerLostError, "Mount the folder"):
+        async with open_sqlite(path, account=ACCOUNT):
+            pass
 
 
 def removed(path: Path) -> None:

@@ -36,6 +36,9 @@ DURABLE = ("wal", 2)
 
 OPENING_PATIENCE_S = 60.0
 
+MOUNTS = Path("/proc/self/mountinfo")
+"""What is mounted where: the fifth field of each line is a place."""
+
 # What the system says of a path that no file of ours can have, whatever the disk does.
 UNFIT_PATH = {
     errno.ENOENT,
@@ -278,13 +281,26 @@ def _beside(path: Path, what: str) -> Path:
 
 
 def _check_names(path: Path) -> None:
-    """Raise if the file has a second name.
+    """Raise if the file has a second name, as a link or since it is mounted by itself.
 
     SQLite keeps what is new in a file beside the name that it was given, and so do the locks: those
     who come by one name would not see what those who come by the other have written.
     """
     if path.stat().st_nlink > 1:
         raise NoLedgerError(of_file(path, remark("ledger.two_names")))
+    if _is_mounted(path):
+        raise NoLedgerError(of_file(path, remark("ledger.mounted")))
+
+
+def _is_mounted(path: Path) -> bool:
+    """Say whether a file is mounted by itself; only Linux tells."""
+    try:
+        mounts = MOUNTS.read_text("utf-8", "surrogateescape").splitlines()
+    except OSError:
+        return False
+    # Blanks in a name are written in octal.
+    places = {line.split(" ")[4].replace("\\040", " ") for line in mounts}
+    return str(real(path)) in places
 
 
 class SameFiles:
