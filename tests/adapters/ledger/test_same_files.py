@@ -95,7 +95,7 @@ async def test_a_file_with_two_names_is_refused(path: Path) -> None:
 async def test_a_file_that_is_mounted_by_itself_is_refused(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What SQLite keeps beside it is in another folder than for whoever has it by its first name."""
+    """What SQLite keeps beside it is elsewhere for whoever has it by its first name."""
     async with open_sqlite(path, account=ACCOUNT):
         pass
     mounts = APath(path.parent / "mounts")
