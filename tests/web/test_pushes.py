@@ -83,9 +83,13 @@ def test_a_list_is_planned_approved_and_pushed(tmp_path: Path) -> None:
             assert "planned by wang" in seen
             assert "check the number in the job file" in seen  # the cure
             assert (shop.site.calls[Channel.PUSH], f"{url}/approve" in page.text) == (0, False)
-            assert (await press(li, url, f"{url}/approve")).headers["location"] == url
+            after = (await press(li, url, f"{url}/approve")).headers["location"]
+            assert after.partition("?")[0] == url
             asked = await shop.until("ended")
             (run,) = asked.runs
+            # Who has approved it is led to the run; whoever opens the plan sees the plan.
+            assert (await li.get(after)).headers["location"] == f"/runs/{run}"
+            assert (await li.get(url)).status_code == 200
             assert await shop.counts(run) == {State.PUSHED: 3, State.REJECTED: 1}
             assert [shop.documents(number) for number in orders(3)] == [1, 1, 1]
             shown = text_of(await wang.get(f"/runs/{run}"))
