@@ -43,6 +43,7 @@ from k3push.wiring.shared_login import IDLE_S
 from tests.runs.office import NOON, orders, sandbox, steps
 from tests.web.programs import API, played, program, until_over
 from tests.web.shop import FOUR_EYES, Shop, press, signed_in
+from tests.web.test_pushes import text_of
 from tests.web.visits import SPEAKERS, House, house, in_time
 
 # The client's own generators, where a body is not read to the end.
@@ -333,10 +334,11 @@ def test_four_eyes_hold_for_programs_too(tmp_path: Path) -> None:
         async with shop.open(FOUR_EYES) as home, program(home, token) as wms:
             refused = await wms.post("/pushes", json=asked("e", *orders(1)))
             assert (refused.status_code, refused.json()["type"][-9:]) == (403, "four-eyes")
-            id_ = (await wms.post("/plans", json=asked("p", *orders(1)))).json()["id"]
-            await until_over(wms, id_)
+            id_ = (await wms.post("/plans", json=asked("event-p", *orders(1)))).json()["id"]
+            assert (await until_over(wms, id_))["needs_person"]
             assert (await wms.post(f"/plans/{id_}/approve")).status_code == 403
             async with signed_in(home, "li") as li:
+                assert "waits for approval · event-p · api/wms" in text_of(await li.get("/"))
                 assert (
                     await press(li, f"/plans/{id_}", f"/plans/{id_}/approve")
                 ).status_code == 303
@@ -573,6 +575,16 @@ def test_a_refused_login_is_tried_once_whatever_programs_ask(tmp_path: Path) -> 
 
 
 # -- what is refused ------------------------------------------------------------------------------
+
+
+def test_what_is_wrong_is_said_without_the_words_of_a_library(tmp_path: Path) -> None:
+    """A check of ours has a sentence of ours."""
+
+    async def push(_: Shop, __: House, wms: httpx.AsyncClient) -> None:
+        answer = await wms.post("/pushes", json={"key": "k"})
+        assert answer.json()["errors"] == [{"place": "body", "what": "give either numbers or ids"}]
+
+    played(push, tmp_path)
 
 
 @pytest.mark.parametrize(

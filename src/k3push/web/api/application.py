@@ -131,7 +131,11 @@ def _refused(_: Request, error: Exception) -> Response:
 
 def _invalid(_: Request, error: Exception) -> Response:
     found = error.errors() if isinstance(error, RequestValidationError) else ()
-    errors = [(".".join(map(str, each["loc"])), str(each["msg"])) for each in found]
+    # Of a check of ours, the message has more than its words.
+    errors = [
+        (".".join(map(str, each["loc"])), str(each.get("ctx", {}).get("error") or each["msg"]))
+        for each in found
+    ]
     return problem("invalid", errors=errors)
 
 
