@@ -89,6 +89,18 @@ async function load(place) {
   if (answer.ok) place.lastElementChild.innerHTML = await answer.text();
 }
 
+// A list may be dropped anywhere on the page that asks for one.
+const list = byId("file");
+if (list) {
+  const bringsFiles = event => [...event.dataTransfer.types].includes("Files");
+  addEventListener("dragover", event => { if (bringsFiles(event)) event.preventDefault(); });
+  addEventListener("drop", event => {
+    if (!bringsFiles(event)) return;
+    event.preventDefault();
+    if (event.dataTransfer.files.length === 1) list.files = event.dataTransfer.files;
+  });
+}
+
 if (main.dataset.live) {
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) stopListening();
