@@ -102,6 +102,22 @@ def test_a_list_is_planned_approved_and_pushed(tmp_path: Path) -> None:
     played(push, Shop(tmp_path))
 
 
+def test_a_plan_with_nothing_to_push_waits_for_nobody(tmp_path: Path) -> None:
+    """Nobody could approve it."""
+
+    async def push(shop: Shop, home: House) -> None:
+        async with signed_in(home, "li") as li:
+            for number, waits in (("CGDD9999999", False), ("CGDD0000000", True)):
+                await send_list(li, number)
+                plan = f"/plans/{(await shop.until('planned')).id}"
+                shown = (await li.get(plan)).text
+                said = (">nothing to push<" in shown, ">waits for approval<" in shown)
+                assert said == (not waits, waits)
+                assert (plan in (await li.get("/")).text) == waits
+
+    played(push, Shop(tmp_path))
+
+
 def test_a_plan_that_is_made_shows_no_bar_any_more(tmp_path: Path) -> None:
     """A bar at 0 of 0 lines would look as if the server were at work."""
 
@@ -715,6 +731,7 @@ def test_refused_numbers_are_retried_all_or_by_cause_or_by_choice(tmp_path: Path
                 True,
                 False,
             )
+            assert "approve it in the ERP, then <b>Retry</b>" in page.text  # a button, no command
             causes = re.findall(r'name="cause" value="([0-9a-f]{16})"', page.text)
             assert len(set(causes)) == 3
             for nth, form in enumerate(

@@ -361,6 +361,20 @@ def test_a_schedule_begins_nothing_that_was_due_before_it_was_there(tmp_path: Pa
     in_time(visit)
 
 
+def test_a_page_without_a_schedule_says_how_one_is_made(tmp_path: Path) -> None:
+    """An empty table would look like a fault."""
+
+    async def visit() -> None:
+        async with Shop(tmp_path).open(BY_NAME) as home, signed_in(home, "li") as li:
+            page = await li.get("/schedules")
+            assert ("<code>[schedules.NAME]</code>" in page.text, "<table" in page.text) == (
+                True,
+                False,
+            )
+
+    in_time(visit)
+
+
 def test_rules_of_the_door_hold_for_schedules(tmp_path: Path) -> None:
     """Who may only look sees no button."""
 
