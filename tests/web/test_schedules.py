@@ -29,6 +29,7 @@ cron = "* * * * *"
 jobs = "inbox"
 time_zone = "UTC"
 """
+SOON = NOON + timedelta(minutes=1)
 YEARLY = """
 [routes.po-instock.select]
 max_count = 3
@@ -129,7 +130,7 @@ def test_a_list_that_was_not_asked_for_when_the_ledger_was_lost_is_pushed_too(
     tmp_path: Path,
 ) -> None:
     """The first of two lists stands in the ledger; the second must not pass for it."""
-    shop = Shop(tmp_path, more=MINUTELY.replace("* * * * *", "30 11 2 1 *"))  # once, of late
+    shop = Shop(tmp_path, more=MINUTELY.replace("* * * * *", f"{SOON:%M %H} 2 1 *"))  # once
     shop.ledger = LostOnce(account="sandbox")
     drop(tmp_path, "a.csv", *orders(2))
     drop(tmp_path, "b.csv", *orders(4)[2:])
@@ -247,7 +248,7 @@ def test_nothing_new_is_told_and_no_push(tmp_path: Path) -> None:
 
 def test_who_looks_again_for_a_schedule_needs_approval(tmp_path: Path) -> None:
     """The settings approve what is due, and not what somebody presses."""
-    shop = Shop(tmp_path, more=MINUTELY.replace("* * * * *", f"{NOON:%M %H} * * *"))
+    shop = Shop(tmp_path, more=MINUTELY.replace("* * * * *", f"{SOON:%M %H} * * *"))
     drop(tmp_path, "a.csv", "A,B")
 
     async def visit(shop: Shop, home: House) -> None:
@@ -357,6 +358,33 @@ def test_a_schedule_begins_nothing_that_was_due_before_it_was_there(tmp_path: Pa
             tasks.cancel_scope.cancel()
         await table.look(shop.ledger)
         assert await begun_last(shop) is None
+
+    in_time(visit)
+
+
+def test_nothing_is_owed_from_before_a_server_knew_of_the_schedule(tmp_path: Path) -> None:
+    """It is written into the settings and the server started, five minutes after its time."""
+    shop, first = due_at_half_past(tmp_path)
+
+    async def ledger() -> Ledger:
+        return shop.ledger
+
+    async def begun() -> bool:
+        return await begun_last(shop) is not None
+
+    async def visit() -> None:
+        await anyio.sleep(35 * 60)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(first.serve, ledger)
+            await anyio.wait_all_tasks_blocked()
+            tasks.cancel_scope.cancel()
+        await first.look(shop.ledger)
+        assert not await begun()
+        await anyio.sleep(24 * 3600)  # a server that comes back then knows it
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(due_at_half_past(tmp_path)[1].serve, ledger)
+            await until(begun)
+            tasks.cancel_scope.cancel()
 
     in_time(visit)
 
