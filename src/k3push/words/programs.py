@@ -61,6 +61,7 @@ WORDS = {
         "The key {key} was used for something else: other bills, another route or other steps. Use a new key for each push.",
         "key {key} 已用于其他内容（单据、路线或后续步骤不同）。每次下推请用新的 key。",
     ),
+    "api.bill": ("bill {nth}: {why}", "第 {nth} 张单据：{why}"),
     "api.bad_key": (
         "a key has no control characters",
         "key 不能含控制字符",
