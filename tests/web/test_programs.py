@@ -577,6 +577,24 @@ def test_a_refused_login_is_tried_once_whatever_programs_ask(tmp_path: Path) -> 
 # -- what is refused ------------------------------------------------------------------------------
 
 
+def test_the_page_of_addresses_tells_what_is_sent_and_told(tmp_path: Path) -> None:
+    """Types and all; somebody can begin from it alone."""
+
+    async def push(_: Shop, home: House, __: httpx.AsyncClient) -> None:
+        async with program(home) as nobody:
+            page = await nobody.get("/")
+            document = (await nobody.get("/openapi.json")).text
+        shown = text_of(page)
+        assert f"curl http://127.0.0.1:8200{API}/pushes -H" in shown
+        assert "needed string Your own name for this" in shown
+        assert "What is sent: Wanted" in shown
+        assert "202 A push, and how it stands. Push" in shown
+        assert "Successful Response" not in page.text + document
+        assert 'href="#Push"' in page.text
+
+    played(push, tmp_path)
+
+
 def test_what_is_wrong_is_said_without_the_words_of_a_library(tmp_path: Path) -> None:
     """A check of ours has a sentence of ours."""
 
