@@ -551,14 +551,14 @@ def _listed_as(bill: str | Bill, line: int) -> Listed:
     for text in texts:
         if not isinstance(text, str):  # of a program that no type checker reads
             why = remark("job.not_a_number", value=repr(text))
-            raise Problem(remark("note.place", place=str(line), why=why))
+            raise Problem(remark("api.bill", nth=line, why=why))
     number, id_ = tidy(wanted.number), internal_id(tidy(wanted.id))
     if id_ is None:
         why = remark("job.bad_id", value=wanted.id)
-        raise Problem(remark("note.place", place=str(line), why=why))
+        raise Problem(remark("api.bill", nth=line, why=why))
     if (number or not id_) and (wrong := flaw(number)):
         why = remark(f"job.{wrong.code}", **wrong.facts)
-        raise Problem(remark("note.place", place=str(line), why=why))
+        raise Problem(remark("api.bill", nth=line, why=why))
     return Listed(line, BillNumber(number), id=id_)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -31,6 +32,25 @@ def test_a_shell_gets_what_it_needs(desk: Desk, shell: str) -> None:
     """It asks the command itself what may come."""
     ran = desk.k3push("completion", shell)
     assert (ran.exit, COMPLETES in ran.out, ran.err) == (0, True, "")
+    # zsh may not have loaded yet what completes.
+    assert ("compinit" in ran.out) == (shell == "zsh")
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+def test_bash_completes_with_what_it_gets(desk: Desk) -> None:
+    """As where somebody has typed a part of a command and presses the key."""
+    program = desk.folder / "k3push"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m k3push "$@"\n')
+    program.chmod(0o755)
+    pressed = "COMP_WORDS=(k3push ret) COMP_CWORD=1; _k3push_completion k3push; echo $COMPREPLY"
+    ran = subprocess.run(  # noqa: S603  # what k3push itself has written
+        ["bash", "-c", f"{desk.k3push('completion', 'bash').out}\n{pressed}"],  # noqa: S607
+        env={**os.environ, "PATH": f"{desk.folder}:{os.environ['PATH']}"},
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    assert ran.stdout == "retry\n"
 
 
 def _completed(folder: Path, words: str) -> list[str]:
@@ -57,6 +77,23 @@ def test_commands_options_and_choices_are_completed(tmp_path: Path) -> None:
     assert _completed(tmp_path, "ret") == ["retry"]
     assert "--skip-bad-lines" in _completed(tmp_path, "run --skip")
     assert _completed(tmp_path, "token re") == ["revoke"]
+
+
+@pytest.mark.parametrize(
+    ("command", "usage"),
+    [
+        ("control", "[OPTIONS] [RUN] pause|continue|stop|set KEY=VALUE..."),
+        ("explain", "[OPTIONS] NUMBER"),
+        ("enqueue", "[OPTIONS] JOB..."),
+        ("settle", "[OPTIONS] [RUN | NUMBER...]"),
+        ("completion", "[OPTIONS] {bash|zsh|fish|powershell}"),
+    ],
+)
+def test_a_usage_is_as_a_person_would_write_it(desk: Desk, command: str, usage: str) -> None:
+    """Brackets about brackets say nothing, and neither does a choice that is told twice."""
+    said = " ".join(desk.k3push(command, "--help").out.split())
+    assert f"k3push {command} {usage} " in said
+    assert "<bash" not in said
 
 
 def test_several_settings_are_several_commands() -> None:

@@ -115,7 +115,8 @@ def test_a_run_is_found_by_whatever_a_person_has_in_hand(
     listed, told = desk.k3push("runs", "--find", words), desk.k3push("explain", words)
     assert (listed.exit, run in listed.out) == (0, True), listed
     assert (told.exit, run in told.out, told.out.count(" · line ")) == (0, True, bills), told
-    assert desk.k3push("runs", "--find", "nobody's").out == ""
+    none = desk.k3push("runs", "--find", "nobody's")
+    assert (none.exit, none.out, none.err) == (0, "", "No run is like that.\n")
 
 
 def test_explain_and_status_say_what_to_do(done: Done) -> None:

@@ -95,7 +95,7 @@ def test_what_cannot_be_begun_is_one_kind_of_error(desk: Desk, tmp_path: Path) -
         wrong: list[tuple[scripting.Bills, str | None, str]] = [
             (["A"], None, "po-instock"),
             (["A"], "none", "none"),
-            (["A,B"], "po-instock", "comma"),
+            (["A", "A,B"], "po-instock", "bill 2: there is a comma"),
             ([k3push.Bill(id="x")], "po-instock", "whole number"),
             ([""], "po-instock", "empty"),
             ([], "po-instock", "python"),

@@ -99,6 +99,25 @@ def test_how_a_run_stands_stays_in_sight_on_a_telephone(browser: Browser, night:
         expect(page.locator(".now")).to_contain_text("numbers done")
 
 
+def test_a_list_is_dropped_anywhere_on_the_page_of_a_push(
+    browser: Browser, desk: Desk, serve: Serve
+) -> None:
+    """A browser would open a file that misses the field, and leave the page."""
+    desk.configure("http://127.0.0.1:9/K3Cloud/")
+    with entered(browser, serve("--work")) as page:
+        page.get_by_role("link", name="New push").click()
+        dropped = page.evaluate_handle(
+            """() => {
+                const brought = new DataTransfer();
+                brought.items.add(new File(["number\\nA,B"], "late.csv"));
+                return brought;
+            }"""
+        )
+        page.locator("h1").dispatch_event("drop", {"dataTransfer": dropped})
+        page.get_by_role("button", name="Look ahead").click()
+        expect(page.get_by_role("alert")).to_contain_text("late.csv, line 2")
+
+
 def test_the_pages_work_without_a_script(browser: Browser, night: Night) -> None:
     """Only what changes by itself needs one."""
     with night.opened(browser, 390, java_script_enabled=False) as page:

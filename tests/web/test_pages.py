@@ -392,7 +392,7 @@ def test_the_page_of_a_number_tells_who_has_done_something_with_its_run() -> Non
         await note_act(ledger, Act(NOON, other.id, "李雷", "resume"))
         async with house(tenant(ledger)) as home, home.signed_in() as browser:
             text = (await browser.get(f"/numbers/{number(0)}")).text
-            assert f"王芳: said `pause` (run {RUN.id})" in text
+            assert f"王芳: said <code>pause</code> (run {RUN.id})" in text
             assert "李雷" not in text
 
     in_time(visit)

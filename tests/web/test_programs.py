@@ -43,6 +43,7 @@ from k3push.wiring.shared_login import IDLE_S
 from tests.runs.office import NOON, orders, sandbox, steps
 from tests.web.programs import API, played, program, until_over
 from tests.web.shop import FOUR_EYES, Shop, press, signed_in
+from tests.web.test_pushes import text_of
 from tests.web.visits import SPEAKERS, House, house, in_time
 
 # The client's own generators, where a body is not read to the end.
@@ -333,10 +334,11 @@ def test_four_eyes_hold_for_programs_too(tmp_path: Path) -> None:
         async with shop.open(FOUR_EYES) as home, program(home, token) as wms:
             refused = await wms.post("/pushes", json=asked("e", *orders(1)))
             assert (refused.status_code, refused.json()["type"][-9:]) == (403, "four-eyes")
-            id_ = (await wms.post("/plans", json=asked("p", *orders(1)))).json()["id"]
-            await until_over(wms, id_)
+            id_ = (await wms.post("/plans", json=asked("event-p", *orders(1)))).json()["id"]
+            assert (await until_over(wms, id_))["needs_person"]
             assert (await wms.post(f"/plans/{id_}/approve")).status_code == 403
             async with signed_in(home, "li") as li:
+                assert "waits for approval · event-p · api/wms" in text_of(await li.get("/"))
                 assert (
                     await press(li, f"/plans/{id_}", f"/plans/{id_}/approve")
                 ).status_code == 303
@@ -573,6 +575,34 @@ def test_a_refused_login_is_tried_once_whatever_programs_ask(tmp_path: Path) -> 
 
 
 # -- what is refused ------------------------------------------------------------------------------
+
+
+def test_the_page_of_addresses_tells_what_is_sent_and_told(tmp_path: Path) -> None:
+    """Types and all; somebody can begin from it alone."""
+
+    async def push(_: Shop, home: House, __: httpx.AsyncClient) -> None:
+        async with program(home) as nobody:
+            page = await nobody.get("/")
+            document = (await nobody.get("/openapi.json")).text
+        shown = text_of(page)
+        assert f"curl http://127.0.0.1:8200{API}/pushes -H" in shown
+        assert "needed string Your own name for this" in shown
+        assert "What is sent: Wanted" in shown
+        assert "202 A push, and how it stands. Push" in shown
+        assert "Successful Response" not in page.text + document
+        assert 'href="#Push"' in page.text
+
+    played(push, tmp_path)
+
+
+def test_what_is_wrong_is_said_without_the_words_of_a_library(tmp_path: Path) -> None:
+    """A check of ours has a sentence of ours."""
+
+    async def push(_: Shop, __: House, wms: httpx.AsyncClient) -> None:
+        answer = await wms.post("/pushes", json={"key": "k"})
+        assert answer.json()["errors"] == [{"place": "body", "what": "give either numbers or ids"}]
+
+    played(push, tmp_path)
 
 
 @pytest.mark.parametrize(

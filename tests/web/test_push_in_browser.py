@@ -155,7 +155,8 @@ def approve(li: Person) -> None:
     waiting = li.page.locator("section", has_text=li.say("desk.needing"))
     waiting.get_by_role("link").first.click()
     li.press("desk.approve")
-    li.sees(".facts", "desk.approved_by")
+    li.page.wait_for_url("**/runs/*")
+    li.sees(".acts", "desk.act.approved")
 
 
 def watch_and_pause(wang: Person, sandbox: Sandbox) -> None:

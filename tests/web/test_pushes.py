@@ -87,9 +87,13 @@ def test_a_list_is_planned_approved_and_pushed(tmp_path: Path) -> None:
             assert "planned by wang" in seen
             assert "check the number in the job file" in seen  # the cure
             assert (shop.site.calls[Channel.PUSH], f"{url}/approve" in page.text) == (0, False)
-            assert (await press(li, url, f"{url}/approve")).headers["location"] == url
+            after = (await press(li, url, f"{url}/approve")).headers["location"]
+            assert after.partition("?")[0] == url
             asked = await shop.until("ended")
             (run,) = asked.runs
+            # Who has approved it is led to the run; whoever opens the plan sees the plan.
+            assert (await li.get(after)).headers["location"] == f"/runs/{run}"
+            assert (await li.get(url)).status_code == 200
             assert await shop.counts(run) == {State.PUSHED: 3, State.REJECTED: 1}
             assert [shop.documents(number) for number in orders(3)] == [1, 1, 1]
             shown = text_of(await wang.get(f"/runs/{run}"))
@@ -98,6 +102,22 @@ def test_a_list_is_planned_approved_and_pushed(tmp_path: Path) -> None:
                 ("wang", "planned"),
                 ("li", "approved"),
             ]
+
+    played(push, Shop(tmp_path))
+
+
+def test_a_plan_with_nothing_to_push_waits_for_nobody(tmp_path: Path) -> None:
+    """Nobody could approve it."""
+
+    async def push(shop: Shop, home: House) -> None:
+        async with signed_in(home, "li") as li:
+            for number, waits in (("CGDD9999999", False), ("CGDD0000000", True)):
+                await send_list(li, number)
+                plan = f"/plans/{(await shop.until('planned')).id}"
+                shown = (await li.get(plan)).text
+                said = (">nothing to push<" in shown, ">waits for approval<" in shown)
+                assert said == (not waits, waits)
+                assert (plan in (await li.get("/")).text) == waits
 
     played(push, Shop(tmp_path))
 
@@ -806,6 +826,7 @@ def test_refused_numbers_are_retried_all_or_by_cause_or_by_choice(tmp_path: Path
                 True,
                 False,
             )
+            assert "approve it in the ERP, then <b>Retry</b>" in page.text  # a button, no command
             causes = re.findall(r'name="cause" value="([0-9a-f]{16})"', page.text)
             assert len(set(causes)) == 3
             for nth, form in enumerate(

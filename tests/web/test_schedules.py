@@ -32,6 +32,7 @@ jobs = "inbox"
 time_zone = "UTC"
 """
 MINUTE = timedelta(minutes=1)
+SOON = NOON + timedelta(minutes=1)
 YEARLY = """
 [routes.po-instock.select]
 max_count = 3
@@ -132,7 +133,7 @@ def test_a_list_that_was_not_asked_for_when_the_ledger_was_lost_is_pushed_too(
     tmp_path: Path,
 ) -> None:
     """The first of two lists stands in the ledger; the second must not pass for it."""
-    shop = Shop(tmp_path, more=MINUTELY.replace("* * * * *", "30 11 2 1 *"))  # once, of late
+    shop = Shop(tmp_path, more=MINUTELY.replace("* * * * *", f"{SOON:%M %H} 2 1 *"))  # once
     shop.ledger = LostOnce(account="sandbox")
     drop(tmp_path, "a.csv", *orders(2))
     drop(tmp_path, "b.csv", *orders(4)[2:])
@@ -250,7 +251,7 @@ def test_nothing_new_is_told_and_no_push(tmp_path: Path) -> None:
 
 def test_who_looks_again_for_a_schedule_needs_approval(tmp_path: Path) -> None:
     """The settings approve what is due, and not what somebody presses."""
-    shop = Shop(tmp_path, more=MINUTELY.replace("* * * * *", f"{NOON:%M %H} * * *"))
+    shop = Shop(tmp_path, more=MINUTELY.replace("* * * * *", f"{SOON:%M %H} * * *"))
     drop(tmp_path, "a.csv", "A,B")
 
     async def visit(shop: Shop, home: House) -> None:
@@ -418,6 +419,31 @@ def test_a_schedule_that_comes_while_its_tenant_rests_owes_nothing(tmp_path: Pat
         await table.look(shop.ledger)
         assert {schedule_of(each) for each in await requests(shop.ledger)} == {"nightly", "new"}
 
+
+def test_nothing_is_owed_from_before_a_server_knew_of_the_schedule(tmp_path: Path) -> None:
+    """It is written into the settings and the server started, five minutes after its time."""
+    shop, first = due_at_half_past(tmp_path)
+
+    async def ledger() -> Ledger:
+        return shop.ledger
+
+    async def begun() -> bool:
+        return await begun_last(shop) is not None
+
+    async def visit() -> None:
+        await anyio.sleep(35 * 60)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(first.serve, ledger)
+            await anyio.wait_all_tasks_blocked()
+            tasks.cancel_scope.cancel()
+        await first.look(shop.ledger)
+        assert not await begun()
+        await anyio.sleep(24 * 3600)  # a server that comes back then knows it
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(due_at_half_past(tmp_path)[1].serve, ledger)
+            await until(begun)
+            tasks.cancel_scope.cancel()
+
     in_time(visit)
 
 
@@ -459,6 +485,18 @@ def test_a_clock_that_was_wrong_once_keeps_no_schedule_from_its_work(tmp_path: P
             assert await begun() == 2
         clock.time = NOON + 120 * MINUTE
         assert await begun() == 3
+
+
+def test_a_page_without_a_schedule_says_how_one_is_made(tmp_path: Path) -> None:
+    """An empty table would look like a fault."""
+
+    async def visit() -> None:
+        async with Shop(tmp_path).open(BY_NAME) as home, signed_in(home, "li") as li:
+            page = await li.get("/schedules")
+            assert ("<code>[schedules.NAME]</code>" in page.text, "<table" in page.text) == (
+                True,
+                False,
+            )
 
     in_time(visit)
 

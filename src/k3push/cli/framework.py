@@ -22,6 +22,9 @@ _EXTRAS = re.compile(r"(?:  |^)\[([^\[\]]+)\]$")
 
 # What typer tells of the types of values, and what a person would write for it.
 _TYPES = {"<str>": "TEXT", "<path>": "FILE", "<int>": "N", "<float>": "N"}
+# What a usage says of an argument that is needed, and such of them as are a choice.
+_BRACED = re.compile(r"\{(.+?)\}(?:\.\.\.)?(?= |$)")
+_CHOICE = re.compile(r"\w+(?:\|\w+)+")
 # Such as `x>=1` and `0<=x<=9`.
 _RANGE = re.compile(r"[-.\d]*[<=]*x[<>=]*[-.\d]*")
 
@@ -115,7 +118,7 @@ def _plain_class(base: type[Any]) -> type[Any]:
         """Writes the parts of a help without what only typer understands."""
 
         def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
-            super().write_usage(prog, args.replace("[[", "[").replace("]]", "]"), prefix)
+            super().write_usage(prog, _plain_usage(args), prefix)
 
         def write_dl(self, rows: Sequence[tuple[str, str]], *more: int, **named: int) -> None:
             plain = [(_plain_name(name), _plain_help(text)) for name, text in rows]
@@ -124,13 +127,27 @@ def _plain_class(base: type[Any]) -> type[Any]:
     return PlainFormatter
 
 
+def _plain_usage(args: str) -> str:
+    """Return what may follow a command, without brackets about what has its own.
+
+    >>> _plain_usage("[OPTIONS] {PLAN} [[RUN]] {[RUN] stop|set KEY...}... {bash|zsh}")
+    '[OPTIONS] PLAN [RUN] [RUN] stop|set KEY... {bash|zsh}'
+    """
+    plain = args.replace("[[", "[").replace("]]", "]").replace("...]...", "...]")
+    return _BRACED.sub(lambda found: found[0] if _CHOICE.fullmatch(found[1]) else found[1], plain)
+
+
 def _plain_name(name: str) -> str:
     """Return the name of an option or an argument with its type as a person would write it.
 
     >>> _plain_name("--route <str>"), _plain_name("[RUN] <str>"), _plain_name("--as <a|b>")
     ('--route TEXT', '[RUN]', '--as <a|b>')
+    >>> _plain_name("bash|zsh <bash|zsh>")
+    'bash|zsh'
     """
     head, _, kind = name.rpartition(" ")
+    if kind == f"<{head}>":
+        return head
     if kind not in _TYPES and not kind.startswith("<list["):
         return name
     return f"{head} {_TYPES[kind]}" if name.startswith("-") and kind in _TYPES else head

@@ -140,6 +140,12 @@ class Request:
         """Whether something is left to be done about it."""
         return self.stage in OPEN
 
+    @property
+    def waits_for_approval(self) -> bool:
+        """Whether a person has something to approve: a plan by which something would be pushed."""
+        to_send = (route["to_send"] for route in self.seen.get("routes", ()))
+        return self.stage is Stage.PLANNED and any(to_send)
+
 
 def _memo(request: Request) -> Memo:
     value = {

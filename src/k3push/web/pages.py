@@ -62,6 +62,20 @@ class Frame:
         """Say whether the visitor may do what needs a role, by its name in small letters."""
         return self.role is not None and self.role >= Role[role.upper()]
 
+    def button(self, command: str) -> str:
+        """Return the name of the button that does what a command does; "" if none does."""
+        match command if self.works else "":
+            case "k3push resume":
+                return self.say("desk.resume")
+            case "k3push retry":
+                return self.say("desk.retry")
+            case "k3push settle":
+                return self.say("desk.settle")
+            case "k3push follow":
+                return self.say("desk.follow")
+            case _:
+                return ""
+
 
 @cache
 def _templates() -> Environment:

@@ -37,7 +37,7 @@ from k3push.runs.request_stages import (
 )
 from k3push.web.live import EventStream
 from k3push.web.page_context import PageContext, Visit
-from k3push.web.pages import rendered, whole
+from k3push.web.pages import rendered, run_url, whole
 from k3push.web.passing_file import passing_file
 from k3push.web.request_origin import (
     file_of,
@@ -59,6 +59,9 @@ LONGEST_FIELD = 200
 
 # A pace that was measured once is no promise.
 QUICKEST, SLOWEST = 0.7, 1.6
+
+_TO_RUN = "to=run"
+"""In the address of a plan: whoever has approved it wants to see its run."""
 
 _MARK = "0" * 8
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
@@ -225,7 +228,9 @@ class PushPages:
             except PlanFileError as error:
                 name = Path(asked.plan).name
                 flaw = say(f"plan.refused.{error.why}", path=name, why=error)
-        runs = [run for run in asked.runs if await visit.ledger.run(run) is not None]
+        runs = [run for each in asked.runs if (run := await visit.ledger.run(each)) is not None]
+        if len(runs) == len(asked.runs) == 1 and request.url.query == _TO_RUN:
+            return RedirectResponse(run_url(visit.base, runs[0]), 303)
         settings = visit.working().settings
         folder = visit.working().lists / Path(asked.jobs[0]).parent.name
         view = self._view(visit, asked, bool(runs))
@@ -305,7 +310,7 @@ class PushPages:
             return await self._overtaken(request, visit, overtaken.request)
         self._log("request.approved", visit, asked)
         visit.working().begin(asked)
-        return RedirectResponse(_url(visit, asked), 303)
+        return RedirectResponse(f"{_url(visit, asked)}?{_TO_RUN}", 303)
 
     async def withdraw(self, request: HttpRequest) -> Response:
         """Withdraw a request that nobody has approved."""

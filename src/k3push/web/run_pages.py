@@ -22,7 +22,7 @@ from k3push.reporting.charts import Chart
 from k3push.reporting.timeline import Timeline
 from k3push.runs.control import command, hindrance
 from k3push.runs.find import RunFilter, living_beside
-from k3push.runs.request_stages import Act, Stage, acts_about, note_act, requests
+from k3push.runs.request_stages import Act, acts_about, note_act, requests
 from k3push.runs.request_stages import Request as Asked
 from k3push.web import run_sections
 from k3push.web import run_status as show
@@ -108,7 +108,7 @@ class RunPages:
         if visit.tenant.workshop is None:
             return []
         open_ones = await requests(visit.ledger, only_open=True)
-        return [each for each in open_ones if each.stage is Stage.PLANNED]
+        return [each for each in open_ones if each.waits_for_approval]
 
     async def _needing(self, visit: Visit, eye: Eye) -> list[RunView]:
         """Return the newest runs that need a person, however many others are newer."""

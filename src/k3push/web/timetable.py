@@ -44,7 +44,8 @@ class Entry:
     Attributes:
         paused: Nothing is begun by it.
         by: Who has paused it, or let it go on.
-        since: When they did; what was due before is not made up for.
+        since: When they did, or a server has seen it first; what was due before is not made up
+            for.
         last: The time that was due when it began pushes last, or could not; None if never.
         begun: The requests of that time.
         why: What kept it from that, as a remark.
@@ -120,6 +121,7 @@ class Timetable:
     _looked: datetime | None = field(default=None)
     # When schedules came that were not there from the beginning.
     _since: dict[str, datetime] = field(default_factory=dict)
+    _met: Settings | None = field(default=None)
     _rests: bool = field(default=False)
     _changes: Wakeup = field(default_factory=Wakeup)
 
@@ -157,10 +159,21 @@ class Timetable:
                 await self._changes.wait()
                 continue
             try:
-                await self.look(await ledger())
+                kept = await ledger()
+                await self._meet(kept)
+                await self.look(kept)
             except LedgerLostError as error:
                 self.log("workshop.waits", why=str(error))
             await anyio.sleep(LOOK_EVERY_S)
+
+    async def _meet(self, ledger: Ledger) -> None:
+        """Write down the schedules that the ledger does not know, which owe nothing yet."""
+        if self._met is self.settings:
+            return
+        meets, now = self.settings, self.clock.now()
+        for name in self.schedules.keys() - await entries(ledger):
+            await note(ledger, name, now, since=now)
+        self._met = meets
 
     async def look(self, ledger: Ledger) -> None:
         """Begin what is due."""

@@ -37,6 +37,12 @@ WORDS = {
         "What programs can ask of this server over HTTP. Each needs a token: `k3push token add`.",
         "其他程序可通过 HTTP 调用的接口；每个程序须有令牌：`k3push token add`。",
     ),
+    "api.field": ("name", "名称"),
+    "api.kind": ("type", "类型"),
+    "api.meaning": ("meaning", "说明"),
+    "api.needed": ("needed", "必填"),
+    "api.problems": ("Problems", "错误应答"),
+    "api.body": ("What is sent:", "请求内容："),
     "api.no_token": (
         "Send Authorization: Bearer with a token of k3push token add that was not revoked.",
         "请在 Authorization: Bearer 中给出 k3push token add 生成且未作废的令牌。",
@@ -61,6 +67,7 @@ WORDS = {
         "The key {key} was used for something else: other bills, another route or other steps. Use a new key for each push.",
         "key {key} 已用于其他内容（单据、路线或后续步骤不同）。每次下推请用新的 key。",
     ),
+    "api.bill": ("bill {nth}: {why}", "第 {nth} 张单据：{why}"),
     "api.bad_key": (
         "a key has no control characters",
         "key 不能含控制字符",

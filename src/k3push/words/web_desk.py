@@ -47,6 +47,7 @@ WORDS = {
     "desk.plan": ("Plan {id}", "计划 {id}"),
     "desk.stage.planning": ("looking ahead", "正在查询"),
     "desk.stage.planned": ("waits for approval", "待批准"),
+    "desk.stage.idle": ("nothing to push", "无可下推单据"),
     "desk.stage.approved": ("approved", "已批准"),
     "desk.stage.ended": ("done", "已处理"),
     "desk.stage.withdrawn": ("withdrawn", "已撤回"),
@@ -127,6 +128,7 @@ WORDS = {
     "desk.resume": ("Resume", "继续任务"),
     "desk.settle": ("Ask the ERP about the unknown ones", "向 ERP 核实未知单据"),
     "desk.follow": ("Submit and approve documents", "提交、审核下游单据"),
+    "desk.retry": ("Retry", "重试"),
     "desk.retry_all": ("Retry all rejected", "重试全部被拒单据"),
     "desk.retry_cause": ("Retry these", "重试此类"),
     "desk.retry_chosen": ("Retry the chosen ones", "重试所选单据"),
@@ -159,6 +161,10 @@ WORDS = {
     "desk.act.settle": ("asked the ERP about unknown numbers", "向 ERP 核实未知单据"),
     # -- schedules ----------------------------------------------------------------------------
     "desk.schedules": ("Schedules", "定时计划"),
+    "desk.no_schedules": (
+        "There is no schedule yet: `[schedules.NAME]` in the settings makes one.",
+        "还没有定时计划；可在设置的 `[schedules.NAME]` 中添加。",
+    ),
     "desk.schedule": ("schedule", "名称"),
     "desk.when": ("when", "时间规则"),
     "desk.selects": ("what the route selects", "按路线条件选单"),

@@ -151,6 +151,8 @@ async def runs(
         put_json(told)
         return Exit.DONE
     print_runs(found, counts, say)
+    if not found:
+        screen(stderr=True, highlight=False).print(say("desk.none_fits"))
     return Exit.DONE
 
 

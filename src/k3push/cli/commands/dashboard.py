@@ -29,7 +29,8 @@ def add_watching(app: typer.Typer, say: Say) -> None:
             typer.Option("--port", min=0, max=65535, metavar="N", help=say("option.serve_port")),
         ] = 8200,
         config: Annotated[
-            list[Path] | None, typer.Option("--config", help=say("option.configs"))
+            list[Path] | None,
+            typer.Option("--config", metavar="FILE", help=say("option.configs")),
         ] = None,
         tenants: Annotated[
             Path | None, typer.Option("--tenants", metavar="DIR", help=say("option.tenants"))

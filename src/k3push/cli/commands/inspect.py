@@ -114,7 +114,7 @@ def add_looking(app: typer.Typer, say: Say) -> None:
         epilog="k3push explain CGDD0000017",
     )
     def explain(
-        number: Annotated[str, typer.Argument(help=say("argument.number"))],
+        number: Annotated[str, typer.Argument(metavar="NUMBER", help=say("argument.number"))],
         archive: Annotated[
             Path | None, typer.Option("--archive", metavar="F", help=say("option.archive"))
         ] = None,

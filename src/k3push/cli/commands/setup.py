@@ -43,6 +43,11 @@ def add_beginning(app: typer.Typer, say: Say) -> None:
         script = get_completion_script(
             prog_name="k3push", complete_var="_K3PUSH_COMPLETE", shell=shell
         )
+        # A line of ~/.zshrc may stand before the one that loads what completes.
+        script = script.replace(
+            "\ncompdef",
+            "\n(( $+functions[compdef] )) || { autoload -Uz compinit && compinit }\ncompdef",
+        )
         sys.stdout.write(f"{script}\n")
         return 0
 

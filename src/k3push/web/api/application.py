@@ -17,6 +17,7 @@ from k3push.ports import LedgerLostError
 from k3push.web.api.callers import Rates
 from k3push.web.api.problems import ProblemError, ProblemShape, kind_of, problem
 from k3push.web.api.pushes import router
+from k3push.web.api.reference_page import addresses_of, shapes_of
 from k3push.web.page_context import PageContext
 from k3push.web.pages import rendered
 
@@ -71,8 +72,20 @@ def document_of(api: FastAPI) -> dict[str, Any]:
         found = ProblemShape.model_json_schema(ref_template="#/components/schemas/{model}")
         shapes |= found.pop("$defs", {})
         shapes["Problem"] = found
+        for methods in made["paths"].values():
+            for operation in methods.values():
+                _name_what_succeeds(operation["responses"], shapes)
         api.openapi_schema = made
     return api.openapi_schema
+
+
+def _name_what_succeeds(answers: Mapping[str, Any], shapes: Mapping[str, Any]) -> None:
+    """Describe each answer that FastAPI calls a successful response by what it tells."""
+    for answer in answers.values():
+        if answer["description"] == "Successful Response":
+            (content,) = answer["content"].values()
+            shape = content["schema"]["$ref"].rpartition("/")[2]
+            answer["description"] = shapes[shape]["description"]
 
 
 async def _document(request: Request) -> dict[str, Any]:
@@ -84,14 +97,15 @@ async def _page(request: Request) -> HTMLResponse:
     desk: PageContext = request.app.state.desk
     document = document_of(request.app)
     frame = desk.frame(request)
-    operations = [
-        (path, method.upper(), operation)
-        for path, methods in document["paths"].items()
-        for method, operation in methods.items()
-    ]
-    shapes = document["components"]["schemas"]
     text = rendered(
-        "api.html", frame.say, frame=frame, live="", state="", operations=operations, shapes=shapes
+        "api.html",
+        frame.say,
+        frame=frame,
+        live="",
+        state="",
+        base=str(request.url.replace(query="", fragment="")).rstrip("/"),
+        addresses=addresses_of(document),
+        shapes=shapes_of(document),
     )
     return HTMLResponse(text)
 
@@ -131,7 +145,11 @@ def _refused(_: Request, error: Exception) -> Response:
 
 def _invalid(_: Request, error: Exception) -> Response:
     found = error.errors() if isinstance(error, RequestValidationError) else ()
-    errors = [(".".join(map(str, each["loc"])), str(each["msg"])) for each in found]
+    # Of a check of ours, the message has more than its words.
+    errors = [
+        (".".join(map(str, each["loc"])), str(each.get("ctx", {}).get("error") or each["msg"]))
+        for each in found
+    ]
     return problem("invalid", errors=errors)
 
 

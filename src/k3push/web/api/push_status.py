@@ -53,7 +53,8 @@ async def push_as(caller: Caller, request: Request) -> shapes.Push:
         exit=run.exit if run else None,
         counts=counts,
         follow=follow,
-        needs_person=over and (run is None or needs_person(run, alive=False)),
+        needs_person=state == "planned"
+        or (over and (run is None or needs_person(run, alive=False))),
         why=say.said(request.why) or None,
         plan=_plan(request, say),
     )

@@ -94,7 +94,7 @@ class Push(BaseModel):
     exit: int | None = Field(description="The exit code of the last execution that has ended.")
     counts: dict[str, int] = Field(description="Bills by state.")
     follow: dict[str, int] = Field(description="Documents by how far they have come.")
-    needs_person: bool
+    needs_person: bool = Field(description="Whether somebody has to look, or to approve.")
     why: str | None
     plan: Plan | None = Field(description="What would be done, where a plan was asked for.")
 

@@ -6,11 +6,11 @@ const HEARD_EVERY_MS = 15000;
 const PACE_EVERY_MS = 15000;
 const AGAIN_MS = 5000;
 const LEAVING_MS = 5000;
-// Where programs push every moment, the list of runs changes as often.
-const YOUNGEST_MS = 3000;
 const byId = id => document.getElementById(id);
 const shown = { parts: {}, heardAt: 0 };
 let source = null;
+// Where programs push every moment, the list of runs changes as often.
+const YOUNGEST_MS = document.querySelector(".runs") ? 3000 : 500;
 
 function put(parts) {
   for (const [id, html] of Object.entries(parts)) {
@@ -43,7 +43,8 @@ function isChanged(field) {
 // A page that somebody is about to leave is not loaded again, which would take their click away.
 // Where the click was for a file, the page stays.
 let leftAt = -Infinity;
-addEventListener("beforeunload", () => { leftAt = Date.now(); });
+// A browser says that a page is left a moment after the click.
+for (const kind of ["click", "beforeunload"]) addEventListener(kind, () => { leftAt = Date.now(); });
 
 function reload() {
   const rest = Math.max(LEAVING_MS - (Date.now() - leftAt), YOUNGEST_MS - performance.now());
@@ -87,6 +88,18 @@ function stopListening() {
 async function load(place) {
   const answer = await fetch(`${place.dataset.load}?part=1`);
   if (answer.ok) place.lastElementChild.innerHTML = await answer.text();
+}
+
+// A list may be dropped anywhere on the page that asks for one.
+const list = byId("file");
+if (list) {
+  const bringsFiles = event => [...event.dataTransfer.types].includes("Files");
+  addEventListener("dragover", event => { if (bringsFiles(event)) event.preventDefault(); });
+  addEventListener("drop", event => {
+    if (!bringsFiles(event)) return;
+    event.preventDefault();
+    if (event.dataTransfer.files.length === 1) list.files = event.dataTransfer.files;
+  });
 }
 
 if (main.dataset.live) {
