@@ -404,7 +404,7 @@ def test_check_never_ticks_a_rule_that_is_not_there(desk: Desk, untouched: Sandb
 @pytest.mark.parametrize("fault", ["no-permission", "lose-session", "response-error", "empty"])
 def test_check_says_that_it_could_not_verify_a_rule(desk: Desk, start: Start, fault: str) -> None:
     """A site that does not list its rules may have them all the same."""
-    script = '[[step]]\nfault = "make-then-gzip"\non = "query"\ntimes = 4\n'
+    script = '[[step]]\nfault = "make-then-gzip"\non = "query"\ntimes = 5\n'
     script += f'[[step]]\nfault = "{fault}"\non = "query"\ntimes = 9\n'
     sandbox = start("--faults", desk.write("script.toml", script))
     ran = desk.configure(sandbox.url).k3push("check")
