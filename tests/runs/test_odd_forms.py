@@ -54,3 +54,16 @@ async def test_what_an_answer_names_is_ours_though_its_form_is_odd(office: Offic
     again = await other.execute(SECOND, check=False)
     assert again.watch.carried == []
     assert doubled(office, numbers) == []
+
+
+async def test_what_the_ledger_has_made_is_done_though_its_form_is_odd(office: Office) -> None:
+    """So that a list which is pushed twice is no trouble on such a site either."""
+    numbers = orders(6)
+    await office.open_run(numbers)
+    pushed = await office.execute()
+    await office.open_run(numbers, SECOND)
+    again = await office.execute(SECOND, check=False)
+    assert again.watch.carried == []
+    assert set(again.states.values()) == {State.ALREADY}
+    targets = {number: row.targets for number, row in pushed.rows.items()}
+    assert {number: row.targets for number, row in again.rows.items()} == targets
