@@ -24,6 +24,7 @@ from k3push.core.model import (
 )
 from k3push.core.pacing.halting import HaltRule
 from k3push.ports import Identification
+from k3push.runs import attempt
 from k3push.runs.context import Context, PushLimits
 from k3push.runs.settle_doubts import settle_by_word
 from k3push.runs.source_check import AMBIGUOUS
@@ -556,3 +557,36 @@ async def test_two_runs_do_not_send_one_bill_under_two_numbers_at_once(later_s: 
     assert len(made_of(office, bill)) == 1
     states = [row.state for run in (FIRST, SECOND) for row in (await office.rows(run)).values()]
     assert sorted(states) == [State.ALREADY, State.PUSHED]
+
+
+async def test_a_refused_call_has_made_nothing_that_another_run_has_made_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its bill has lost its number to the bill of that run while both were on their way."""
+    numbers = orders(2)
+    office = Office(sandbox(link_fields=False, **OPEN))
+    bill, other = bill_of(office, numbers[0]), bill_of(office, numbers[1])
+    for run, each in ((FIRST, bill), (SECOND, other)):
+        await office.open_run([key_of("", str(each.id))], run)
+    office.site.world.refuse(numbers[0], REFUSED)
+    push, look = site.Site._push, attempt.read_back
+
+    def pushed(self: site.Site, *what: Any) -> Any:
+        if bill.number != numbers[0] and other.number == numbers[1]:
+            rename(office, other, numbers[0])
+            office.site.world._refusals.clear()
+        return push(self, *what)
+
+    async def read_back(context: Context, *what: Any) -> Any:
+        if context.run.id == FIRST and bill.number == numbers[0]:
+            rename(office, bill, "CGDD-OLD")
+            await office.execute(SECOND, throttle=one_by_one(), check=False)
+            office.site.world.refuse("CGDD-OLD", REFUSED)
+        return await look(context, *what)
+
+    monkeypatch.setattr(site.Site, "_push", pushed)
+    monkeypatch.setattr(attempt, "read_back", read_back)
+    await office.execute(throttle=one_by_one(), check=False)
+    (row,) = (await office.rows()).values()
+    assert len(made_of(office, other)) == 1
+    assert (row.state, row.targets) == (State.REJECTED, ()), row
