@@ -32,6 +32,7 @@ from k3push.runs.context import Context
 from k3push.runs.document_makers import Calls
 from k3push.runs.earlier_calls import was_in_doubt, words_of_refusal
 from k3push.runs.moved_rows import attempts_at_another
+from k3push.runs.sending_state import also
 
 # Before all attempts.
 EVER = datetime(2000, 1, 1, tzinfo=UTC)
@@ -193,7 +194,7 @@ async def told_of_another(
         return outcome
     # A second call may have come from another program, or from a proxy that sends on its own.
     why = remark("note.more_than_one", documents=", ".join(t.label for t in outcome.targets))
-    return outcome._replace(code=TWIN, reason=why)
+    return outcome._replace(code=TWIN, reason=also(outcome.reason, why))
 
 
 def told_of_twins(outcome: Outcome) -> Outcome:
