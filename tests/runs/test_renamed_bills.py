@@ -24,8 +24,8 @@ from k3push.core.model import (
 )
 from k3push.core.pacing.halting import HaltRule
 from k3push.ports import Identification
-from k3push.runs import attempt
 from k3push.runs.context import Context, PushLimits
+from k3push.runs.read_back import read_back
 from k3push.runs.settle_doubts import settle_by_word
 from k3push.runs.source_check import AMBIGUOUS
 from k3push.runs.stop import Cause, Stop
@@ -569,7 +569,7 @@ async def test_a_refused_call_has_made_nothing_that_another_run_has_made_meanwhi
     for run, each in ((FIRST, bill), (SECOND, other)):
         await office.open_run([key_of("", str(each.id))], run)
     office.site.world.refuse(numbers[0], REFUSED)
-    push, look = site.Site._push, attempt.read_back
+    push = site.Site._push
 
     def pushed(self: site.Site, *what: Any) -> Any:
         if bill.number != numbers[0] and other.number == numbers[1]:
@@ -577,15 +577,15 @@ async def test_a_refused_call_has_made_nothing_that_another_run_has_made_meanwhi
             office.site.world._refusals.clear()
         return push(self, *what)
 
-    async def read_back(context: Context, *what: Any) -> Any:
+    async def late(context: Context, *what: Any) -> Any:
         if context.run.id == FIRST and bill.number == numbers[0]:
             rename(office, bill, "CGDD-OLD")
             await office.execute(SECOND, throttle=one_by_one(), check=False)
             office.site.world.refuse("CGDD-OLD", REFUSED)
-        return await look(context, *what)
+        return await read_back(context, *what)
 
     monkeypatch.setattr(site.Site, "_push", pushed)
-    monkeypatch.setattr(attempt, "read_back", read_back)
+    monkeypatch.setattr("k3push.runs.attempt.read_back", late)
     await office.execute(throttle=one_by_one(), check=False)
     (row,) = (await office.rows()).values()
     assert len(made_of(office, other)) == 1
