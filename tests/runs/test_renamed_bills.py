@@ -17,6 +17,7 @@ from k3push.core.model import (
     BillNumber,
     Exchange,
     Follow,
+    Intent,
     Outcome,
     RunId,
     State,
@@ -590,3 +591,34 @@ async def test_a_refused_call_has_made_nothing_that_another_run_has_made_meanwhi
     (row,) = (await office.rows()).values()
     assert len(made_of(office, other)) == 1
     assert (row.state, row.targets) == (State.REJECTED, ()), row
+
+
+async def test_of_two_runs_that_see_each_other_one_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They have written their calls down at one moment, and neither is ended by it."""
+    (number,) = orders(1)
+    office = Office(sandbox(look_s=0.2, latency_s=30.0, **OPEN))
+    bill = bill_of(office, number)
+    for run in (FIRST, SECOND):
+        await office.open_run([key_of("", str(bill.id))], run)
+    begin, there, both_there = MemoryLedger.begin, set[RunId](), anyio.Event()
+
+    async def begin_together(self: MemoryLedger, intent: Intent) -> Attempt:
+        if intent.run == FIRST and not there:
+            rename(office, bill, "CGDD-NEW")
+        there.add(intent.run)
+        if there == {FIRST, SECOND}:
+            both_there.set()
+        await both_there.wait()
+        return await begin(self, intent)
+
+    monkeypatch.setattr(MemoryLedger, "begin", begin_together)
+    stops = {run: Stop() for run in (FIRST, SECOND)}
+    async with anyio.create_task_group() as both:
+        for run, stop in stops.items():
+            how = {"throttle": one_by_one(), "stop": stop, "check": False}
+            both.start_soon(partial(office.execute, run, **how))
+            await anyio.sleep(5)
+    assert [stop.causes for stop in stops.values()] == [{}, {}]
+    assert len(made_of(office, bill)) == 1
