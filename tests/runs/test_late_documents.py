@@ -222,3 +222,36 @@ async def test_a_later_run_tells_of_what_a_call_has_made_after_its_window(*, clo
     codes = {number: row.code for number, row in again.rows.items()}
     assert set(again.states.values()) == {State.ALREADY}
     assert codes == {numbers[0]: "", numbers[1]: TWIN, numbers[2]: ""}
+
+
+async def test_twins_of_an_earlier_night_do_not_end_a_run() -> None:
+    """Whoever made them is not at work now, and a list that has them is pushed like any other."""
+    late = "commit-late-then-reset:9000"
+    plan = steps("ok", late, late, late, "ok")
+    office = Office(sandbox(plan, latency_s=1.0, **OPEN))
+    old, throttle = orders(4), steered(concurrency=1, chunk_size=1)
+    await office.open_run(old)
+    await office.execute(throttle=throttle, check=False)
+    office.site.finish()
+    assert [len(office.site.world.documents_of(n)) for n in old] == [1, 2, 2, 2]
+    numbers = [*old, *orders(3, 4)]
+    await office.open_run(numbers, SECOND)
+    again = await office.execute(SECOND, throttle=throttle, check=False)
+    assert again.stop.causes == {}
+    assert [again.states[n] for n in numbers] == [State.ALREADY] * 4 + [State.PUSHED] * 3
+    assert [again.rows[n].code for n in old] == ["", TWIN, TWIN, TWIN]
+
+
+async def test_a_document_that_was_asked_for_beside_another_is_no_twin() -> None:
+    """The answer to the first push was lost and its document found; the second was `--again`."""
+    office, numbers, throttle = with_a_lost_answer()
+    await office.open_run(numbers)
+    pushed = await office.execute(throttle=throttle, check=False)
+    assert set(pushed.states.values()) == {State.PUSHED}
+    later, last = RunId("r2"), RunId("r3")
+    await office.open_run(numbers[1:2], later, again_because="the goods came twice")
+    await office.execute(later, throttle=throttle, check=False)
+    assert len(office.site.world.documents_of(numbers[1])) == 2
+    await office.open_run(numbers, last)
+    again = await office.execute(last, throttle=throttle, check=False)
+    assert {row.code for row in again.rows.values()} == {""}

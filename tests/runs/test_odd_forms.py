@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from k3push.core.model import State
+from k3push.core.model import Follow, State
 from k3push.runs.source_check import SHARED
 from k3push.simulator import fields
 from k3push.simulator.forms import IN_STOCK, Form
-from tests.runs.office import SECOND, Office, orders, sandbox, steered
+from tests.runs.office import FIRST, SECOND, Office, orders, sandbox, steered
 from tests.runs.rough_answers import NO_CANARY, OPEN, doubled
+from tests.runs.test_follow import FOLLOW
 
 pytestmark = pytest.mark.anyio
 
@@ -54,3 +55,27 @@ async def test_what_an_answer_names_is_ours_though_its_form_is_odd(office: Offic
     again = await other.execute(SECOND, check=False)
     assert again.watch.carried == []
     assert doubled(office, numbers) == []
+
+
+async def test_what_the_ledger_has_made_is_done_though_its_form_is_odd(office: Office) -> None:
+    """So that a list which is pushed twice is no trouble on such a site either."""
+    numbers = orders(6)
+    await office.open_run(numbers)
+    pushed = await office.execute()
+    await office.open_run(numbers, SECOND)
+    again = await office.execute(SECOND, check=False)
+    assert again.watch.carried == []
+    assert set(again.states.values()) == {State.ALREADY}
+    targets = {number: row.targets for number, row in pushed.rows.items()}
+    assert {number: row.targets for number, row in again.rows.items()} == targets
+
+
+async def test_what_an_earlier_execution_has_made_is_followed_though_its_form_is_odd(
+    office: Office,
+) -> None:
+    """It is of the bill whose call has named it, and not of another."""
+    await office.open_run(orders(4))
+    await office.execute()
+    await office.execute(route=FOLLOW)
+    documents = await office.store.documents(FIRST, after="", limit=10)
+    assert [each.follow for each in documents] == [Follow.APPROVED] * 4, documents

@@ -11,7 +11,7 @@ import pytest
 
 from k3push.adapters.erp.form_rows import FormRows
 from k3push.adapters.ledger.memory import MemoryLedger
-from k3push.core.model import PARTLY, BillNumber, RunId, State
+from k3push.core.model import PARTLY, TWIN, BillNumber, RunId, State
 from k3push.core.pacing.halting import HaltRule
 from k3push.runs import context
 from k3push.runs.context import Context, PushLimits, SettleTimes
@@ -21,7 +21,7 @@ from k3push.runs.settle_doubts import settle_by_word
 from k3push.simulator import Policy, Refusal, site
 from k3push.simulator.answers import failure
 from k3push.simulator.exchange import json_reply
-from k3push.simulator.forms import IN_STOCK
+from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.refusals import Problem
 from tests.runs.office import (
     FIRST,
@@ -387,3 +387,23 @@ async def test_what_closes_its_bill_and_is_shown_late_is_told_after_a_resume(
     pushed = await office.execute(throttle=one_by_one(), check=False)
     assert len(made(numbers[1])) == 1
     assert pushed.rows[numbers[1]].state is State.PUSHED, pushed.rows[numbers[1]]
+
+
+@pytest.mark.parametrize("lag_s", [0.0, 8.0])
+async def test_what_a_bill_of_several_documents_was_refused_for_is_told(
+    monkeypatch: pytest.MonkeyPatch, lag_s: float
+) -> None:
+    """The bills before it had one document each, so that another program may be told as well."""
+    options = sandbox(policy=Policy.SPLIT, query_lag_s=lag_s, look_s=0.1, latency_s=1.0, **OPEN)
+    office, numbers = Office(options), orders(3)
+    for number in numbers[:2]:
+        (bill,) = office.site.world.store.by_number(PURCHASE_ORDER, number)
+        bill.entries[1:] = []
+        bill.entries[0].quantity = bill.entries[0].left = 1
+    keep_a_part(monkeypatch, numbers[2:], kept=2)
+    await office.open_run(numbers)
+    pushed = await office.execute(limits=NO_CANARY, throttle=one_by_one(), check=False)
+    row = pushed.rows[numbers[2]]
+    assert (row.state, len(row.targets)) == (State.PUSHED, 2), row
+    assert row.code in {TWIN, PARTLY}, row
+    assert "仓库必录" in row.reason, row

@@ -17,6 +17,7 @@ from k3push.core.model import (
     BillNumber,
     Exchange,
     Follow,
+    Intent,
     Outcome,
     RunId,
     State,
@@ -25,6 +26,7 @@ from k3push.core.model import (
 from k3push.core.pacing.halting import HaltRule
 from k3push.ports import Identification
 from k3push.runs.context import Context, PushLimits
+from k3push.runs.read_back import read_back
 from k3push.runs.settle_doubts import settle_by_word
 from k3push.runs.source_check import AMBIGUOUS
 from k3push.runs.stop import Cause, Stop
@@ -556,3 +558,67 @@ async def test_two_runs_do_not_send_one_bill_under_two_numbers_at_once(later_s: 
     assert len(made_of(office, bill)) == 1
     states = [row.state for run in (FIRST, SECOND) for row in (await office.rows(run)).values()]
     assert sorted(states) == [State.ALREADY, State.PUSHED]
+
+
+async def test_a_refused_call_has_made_nothing_that_another_run_has_made_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its bill has lost its number to the bill of that run while both were on their way."""
+    numbers = orders(2)
+    office = Office(sandbox(link_fields=False, **OPEN))
+    bill, other = bill_of(office, numbers[0]), bill_of(office, numbers[1])
+    for run, each in ((FIRST, bill), (SECOND, other)):
+        await office.open_run([key_of("", str(each.id))], run)
+    office.site.world.refuse(numbers[0], REFUSED)
+    push = site.Site._push
+
+    def pushed(self: site.Site, *what: Any) -> Any:
+        if bill.number != numbers[0] and other.number == numbers[1]:
+            rename(office, other, numbers[0])
+            office.site.world._refusals.clear()
+        return push(self, *what)
+
+    async def late(context: Context, *what: Any) -> Any:
+        if context.run.id == FIRST and bill.number == numbers[0]:
+            rename(office, bill, "CGDD-OLD")
+            await office.execute(SECOND, throttle=one_by_one(), check=False)
+            office.site.world.refuse("CGDD-OLD", REFUSED)
+        return await read_back(context, *what)
+
+    monkeypatch.setattr(site.Site, "_push", pushed)
+    monkeypatch.setattr("k3push.runs.attempt.read_back", late)
+    await office.execute(throttle=one_by_one(), check=False)
+    (row,) = (await office.rows()).values()
+    assert len(made_of(office, other)) == 1
+    assert (row.state, row.targets) == (State.REJECTED, ()), row
+
+
+async def test_of_two_runs_that_see_each_other_one_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They have written their calls down at one moment, and neither is ended by it."""
+    (number,) = orders(1)
+    office = Office(sandbox(look_s=0.2, latency_s=30.0, **OPEN))
+    bill = bill_of(office, number)
+    for run in (FIRST, SECOND):
+        await office.open_run([key_of("", str(bill.id))], run)
+    begin, there, both_there = MemoryLedger.begin, set[RunId](), anyio.Event()
+
+    async def begin_together(self: MemoryLedger, intent: Intent) -> Attempt:
+        if intent.run == FIRST and not there:
+            rename(office, bill, "CGDD-NEW")
+        there.add(intent.run)
+        if there == {FIRST, SECOND}:
+            both_there.set()
+        await both_there.wait()
+        return await begin(self, intent)
+
+    monkeypatch.setattr(MemoryLedger, "begin", begin_together)
+    stops = {run: Stop() for run in (FIRST, SECOND)}
+    async with anyio.create_task_group() as both:
+        for run, stop in stops.items():
+            how = {"throttle": one_by_one(), "stop": stop, "check": False}
+            both.start_soon(partial(office.execute, run, **how))
+            await anyio.sleep(5)
+    assert [stop.causes for stop in stops.values()] == [{}, {}]
+    assert len(made_of(office, bill)) == 1

@@ -196,6 +196,7 @@ async def test_what_another_run_made_meanwhile_is_a_twin_of_what_comes_late() ->
     row, documents = pushed.rows[number], office.site.world.documents_of(number)
     assert {target.id for target in row.targets} == {str(each.id) for each in documents}
     assert (len(documents), row.state, row.code) == (2, State.PUSHED, TWIN)
+    assert row.reason.startswith("note.twin{"), row
 
 
 async def test_what_comes_after_its_number_was_already_there_is_a_twin() -> None:

@@ -65,6 +65,9 @@ STEP_S = 0.05
 STEPS = 16
 LONGEST_STEP_S = 60.0
 
+# Two runs that have seen each other's call for one bill would do so again after the same wait.
+GIVES_WAY_S = 10.0
+
 
 async def push_chunk(context: Context, sending: Sending) -> None:
     """Send a claimed chunk until the ERP has acted, or may have."""
@@ -138,7 +141,7 @@ async def send_once(context: Context, sending: Sending) -> SendAgain | None:
         try:
             began_s = anyio.current_time()
             sending.before_s = began_s - sending.began_s
-            exchange = await _leave_uncrossed(context, turn, attempt.intent)
+            exchange = await _leave_uncrossed(context, sending, turn, attempt.intent)
             sending.push_s = anyio.current_time() - began_s
             context.ages.ended(attempt.id, began_s)
             if isinstance(exchange, NeverSent):
@@ -150,16 +153,19 @@ async def send_once(context: Context, sending: Sending) -> SendAgain | None:
             context.on_their_way -= 1
 
 
-async def _leave_uncrossed(context: Context, turn: Turn, intent: Intent) -> Exchange:
+async def _leave_uncrossed(
+    context: Context, sending: Sending, turn: Turn, intent: Intent
+) -> Exchange:
     """Send an attempt, unless another run has written one down under another number of a bill.
 
     A claim is of a number. Of two runs that look here after they have written theirs down, one at
-    least sees the other's.
+    least sees the other's. Where both do, the one that began first goes first.
     """
     crossed = await under_other_numbers(context, intent.numbers)
+    runs = sorted({each.run for each in crossed.values()})
+    sending.gives_way = any(run < intent.run for run in runs)
     if crossed:
-        runs = ", ".join(sorted({each.run for each in crossed.values()}))
-        return NeverSent(remark("note.crossed", runs=runs))
+        return NeverSent(remark("note.crossed", runs=", ".join(runs)))
     return await _leave(context, turn, intent, wire.PUSH, context.route.source)
 
 
@@ -260,7 +266,7 @@ def _wait_for_cure(state: RetryCallState, sending: Sending) -> float:
     if isinstance(verdict, SendAgain) and verdict.cure is Cure.LOG_IN:
         step_s = STEP_S * (2.0 ** (sending.lost - 1) - 1)
         return min(step_s * (sending.chunk.index % STEPS), LONGEST_STEP_S)
-    return float(wait_for_erp(state))
+    return float(wait_for_erp(state)) + (GIVES_WAY_S if sending.gives_way else 0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,8 @@ async def look_first(context: Context, sending: Sending) -> Mapping[BillNumber, 
         context.watch.concluded(outcomes)
         context.forget(outcomes)
         context.note_made(outcomes)
-        context.note_twins(outcomes)
+        # What was there before this run is no sign of another program at work.
+        context.note_twins([each for each in outcomes if each.state in SENT_BEFORE])
         sending.outcomes += tuple(outcomes)
         gone = {outcome.number for outcome in outcomes}
         sending.numbers = tuple(number for number in sending.numbers if number not in gone)

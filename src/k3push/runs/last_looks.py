@@ -29,6 +29,7 @@ from k3push.runs.own_documents import (
 )
 from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.row_pages import pages_of
+from k3push.runs.sending_state import also
 from k3push.runs.source_check import AMBIGUOUS, PRECHECK, already
 
 # A wait at the end that is worth a word.
@@ -257,7 +258,9 @@ async def _take_back(context: Context, outcome: Outcome, *, refused: bool = True
         if row.bill == outcome.number and row.state is State.REJECTED:
             told = outcome
             unsent = row.code in {PRECHECK, AMBIGUOUS}
-            if refused and told.code != TWIN and not unsent:
+            if refused and not unsent and told.code == TWIN:
+                told = told._replace(reason=also(row.reason, told.reason))
+            elif refused and not unsent:
                 alone = PARTLY if row.attempts == 1 else told.code
                 told = told._replace(code=alone, reason=row.reason)
             await context.ledger.conclude(run, [told], at=now, note=note)

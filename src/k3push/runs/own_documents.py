@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from k3push.core.model import (
     PARTLY,
@@ -27,11 +27,15 @@ from k3push.core.model import (
 from k3push.core.remark import remark
 from k3push.core.safety.evidence import made_beside, new_targets
 from k3push.core.safety.legal_moves import OPEN
-from k3push.ports import AttemptRecord, Ledger
+from k3push.ports import AttemptRecord, LatelySent, Ledger
 from k3push.runs.context import Context
 from k3push.runs.document_makers import Calls
 from k3push.runs.earlier_calls import was_in_doubt, words_of_refusal
 from k3push.runs.moved_rows import attempts_at_another
+from k3push.runs.sending_state import also
+
+# Before all attempts.
+EVER = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 async def attempts_under(ledger: Ledger, run: RunId, bill: BillNumber) -> list[AttemptRecord]:
@@ -190,7 +194,7 @@ async def told_of_another(
         return outcome
     # A second call may have come from another program, or from a proxy that sends on its own.
     why = remark("note.more_than_one", documents=", ".join(t.label for t in outcome.targets))
-    return outcome._replace(code=TWIN, reason=why)
+    return outcome._replace(code=TWIN, reason=also(outcome.reason, why))
 
 
 def told_of_twins(outcome: Outcome) -> Outcome:
@@ -207,27 +211,40 @@ async def told_of_late_calls(context: Context, outcomes: Sequence[Outcome]) -> l
     A call that was in doubt was settled as absent, the bill was sent again, and both have made
     documents. Bills that people have pushed in parts are done by several documents, too.
     """
-    if not any(map(_is_of_several, outcomes)) or await context.may_split():
+    several = {each.number: each for each in outcomes if _is_of_several(each)}
+    if not several or await context.may_split():
         return list(outcomes)
-    return [
-        told_of_twins(each)
-        if _is_of_several(each) and await _was_sent_after_doubt(context, each.number)
-        else each
-        for each in outcomes
-    ]
+    calls: dict[BillNumber, list[LatelySent]] = {}
+    for sent in await context.ledger.lately_sent(context.run.id, context.with_ids(several), EVER):
+        for number in () if isinstance(sent.kept.exchange, NeverSent) else sent.bills:
+            calls.setdefault(number, []).append(sent)
+    twice = {n for n, sent in calls.items() if await _was_made_twice(context, several[n], sent)}
+    return [told_of_twins(each) if each.number in twice else each for each in outcomes]
 
 
 def _is_of_several(outcome: Outcome) -> bool:
     return outcome.state is State.ALREADY and len(outcome.targets) > 1 and not outcome.code
 
 
-async def _was_sent_after_doubt(context: Context, bill: BillNumber) -> bool:
-    """Say whether a run of these forms has been in doubt of a bill that was sent again since."""
-    kept = await context.ledger.attempts_of(bill)
-    left = [each for each in kept if not isinstance(each.exchange, NeverSent)]
-    runs = {each.attempt.intent.run for each in left[:-1] if was_in_doubt(each)}
-    found = [await context.ledger.run(run) for run in runs]
-    return any(run is not None and run.scope == context.run.scope for run in found)
+async def _was_made_twice(context: Context, there: Outcome, sent: Sequence[LatelySent]) -> bool:
+    """Say whether a bill that was in doubt was sent again since, and several have come of that.
+
+    What the last call has known of before it left, it was sent beside: somebody has asked for that.
+    """
+    bill = there.number
+    sent = [each for each in sent if not await _was_of_namesake(context, bill, each)]
+    if not any(was_in_doubt(each.kept) for each in sent[:-1]):
+        return False
+    known = sent[-1].kept.attempt.intent.before.get(sent[-1].bills[bill], ())
+    return len(there.targets) - len({target.id for target in there.targets}.intersection(known)) > 1
+
+
+async def _was_of_namesake(context: Context, bill: BillNumber, sent: LatelySent) -> bool:
+    """Say whether an attempt was at another bill, which had the number before."""
+    id_, run = context.known_id(bill), sent.kept.attempt.intent.run
+    rows = await context.ledger.rows_of(sent.bills[bill])
+    ids = {row.source_id for of, row in rows if of == run and row.bill == sent.bills[bill]}
+    return bool(id_) and not ids & {"", id_}
 
 
 async def strangers_among(

@@ -243,8 +243,9 @@ async def _look_after(
         New documents by source number, and the last look.
     """
     numbers = attempt.intent.numbers
-    # Of those that have got another number since the look before, the first shows nothing.
-    look = look_at_sent if by_all else look_at_targets
+    # Of those that have got another number since the look before, the first shows nothing of ours;
+    # what it shows of another's is told apart by an answer that names all.
+    look = look_at_targets if said.names_all and not by_all else look_at_sent
     seen = await look(context, numbers, by_all=by_all, stop_or_not=True)
     made = _made_in(attempt, said, seen)
 

@@ -31,6 +31,8 @@ class Sending:
         found_links: Targets were found by their link while this chunk was sent.
         nth: Sendings so far.
         lost: How many of them met a lost session.
+        gives_way: The last did not leave, for another run has a bill on its way under another
+            number and goes first.
         in_doubt: Whether the last sending left numbers `unknown`.
         overload: What the last answer said of an overloaded ERP, or "".
         held_back: Nothing was sent, since a hold had begun; the numbers wait for its end.
@@ -61,6 +63,7 @@ class Sending:
     found_own: bool = False
     nth: int = 0
     lost: int = 0
+    gives_way: bool = False
     in_doubt: bool = False
     overload: str = ""
     held_back: bool = False

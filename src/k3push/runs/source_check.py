@@ -329,6 +329,8 @@ def ours_of_shared(
 ) -> Outcome | None:
     """Say that a bill has documents that may be another's, and that the ledger knows to be its.
 
+    So it knows what an answer has named, whatever a field of the document says of its source.
+
     Args:
         number: The ERP's spelling.
         seen: A look at its documents.
@@ -336,7 +338,8 @@ def ours_of_shared(
         before: Ids of documents that were there before the bill was first sent.
     """
     ours = {target.id for target in made.targets}.difference(before) if made else set()
-    mine = tuple(target for target in seen.shared.get(number, ()) if target.id in ours)
+    unclear = (*seen.shared.get(number, ()), *seen.denied.get(number, ()))
+    mine = tuple(target for target in unclear if target.id in ours)
     return already(number, mine) if mine else None
 
 

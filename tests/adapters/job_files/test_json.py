@@ -191,6 +191,15 @@ def test_a_document_that_is_no_list_of_numbers_is_an_error(
         assert [(it.code, it.line) for it in caught.value.troubles] == [(code, line)]
 
 
+@pytest.mark.parametrize("cut", range(-1, 8))
+def test_half_a_character_is_found_wherever_the_reading_is_cut(write: Write, cut: int) -> None:
+    """Both halves of one may be in two pieces, and are no error there."""
+    before = '["A1",' + " " * ((1 << 16) - 8 - cut) + '"'
+    assert troubles(write("a.json", before + '\\ud83dA"]')) == [(Code.JSON_SYNTAX, 1)]
+    whole = read(write("a.json", before + 'A\\ud83d\\ude00", "\\\\ud83d"]'))
+    assert [number for _, number, _ in whole] == ["A1", "A\U0001f600", "\\ud83d"]
+
+
 def test_one_value_a_line_called_json_is_told_its_name(write: Write) -> None:
     """Its first line ends before the parser meets the second."""
     path = write("a.json", '{"number": "A1"}\n{"number": "A2"}\n')

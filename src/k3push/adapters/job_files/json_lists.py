@@ -33,11 +33,12 @@ _OURS: Final = ("numbers", "route")
 # half, and ? and the rest may be the number of another bill.
 _ESCAPE: Final = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    rb"|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
+    rb"|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.?",
     re.DOTALL,
 )
 
-_REST_OF_HALF: Final = re.compile(rb"u?[0-9a-fA-F]{0,4}")
+# What the next piece may make one of these.
+_CUT_OFF: Final = re.compile(rb"(\\u[dD][89abAB][0-9a-fA-F]{2})?(\\(u[0-9a-fA-F]{0,3})?)?")
 
 _Found = tuple[int, int, object]
 """Line, element from 1 (0: the route of the whole list), value."""
@@ -111,9 +112,10 @@ class _Walk:
         """
         events = ijson.sendable_list()
         parser = ijson.basic_parse_coro(events)
+        halves = _Halves()
         line = silent = 0
         for line, piece in source.feed():
-            is_json = not _has_half(piece) and self._accepts(parser, line, piece)
+            is_json = not halves.are_in(piece) and self._accepts(parser, line, piece)
             silent = 0 if events else silent + len(piece)
             if silent > _LONGEST_VALUE:
                 raise self._bad.stop(Code.HUGE_VALUE, line, self._item + 1)
@@ -123,6 +125,8 @@ class _Walk:
             self._found.clear()
             if not is_json:
                 raise self._bad.stop(Code.JSON_SYNTAX, line, self._item or None)
+        if halves.are_in(b"\n"):
+            raise self._bad.stop(Code.JSON_SYNTAX, line, self._item or None)
         try:
             parser.close()
         except ijson.JSONError as error:
@@ -224,20 +228,30 @@ class _Walk:
             raise self._bad.stop(code, line, keys=names(self._keys))
 
 
-def _has_half(piece: bytes) -> bool:
-    r"""Say whether a piece of a text of JSON has half a surrogate pair, which is no character.
+class _Halves:
+    r"""Finds half a surrogate pair, which is no character, in a text of JSON that comes in pieces.
 
-    Where a piece begins or ends, the other half may be in the one beside it.
-
-    >>> _has_half(rb'["\ud83dA"]'), _has_half(rb'["\ud83d\ude00"]'), _has_half(rb'["\\ud83d"]')
+    >>> def found(*pieces: bytes) -> bool:
+    ...     halves = _Halves()
+    ...     return any([halves.are_in(piece) for piece in (*pieces, b"\n")])
+    >>> found(rb'["\ud83dA"]'), found(rb'["\ud83d\ude00"]'), found(rb'["\\ud83d"]')
     (True, False, False)
-    >>> _has_half(rb'["A\ud83d'), _has_half(rb'3d\ude00"]'), _has_half(rb'"\ude00"]')
-    (False, False, True)
+    >>> found(rb'["\ud83d', rb'\ude00"]'), found(rb'["\ud83d', rb'B"]'), found(rb'["\u', rb'd83d"]')
+    (False, True, True)
     """
-    if b"\\u" not in piece:
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def are_in(self, piece: bytes) -> bool:
+        """Say whether there is one in the next piece, or at the end of the one before."""
+        if not self._rest and b"\\" not in piece:
+            return False
+        text, self._rest = self._rest + piece, b""
+        for found in _ESCAPE.finditer(text):
+            if _CUT_OFF.fullmatch(text, found.start()):
+                self._rest = text[found.start() :]
+                return False
+            if found["half"]:
+                return True
         return False
-    return any(
-        found.end() < len(piece) and not _REST_OF_HALF.fullmatch(piece, 0, found.start())
-        for found in _ESCAPE.finditer(piece)
-        if found["half"]
-    )

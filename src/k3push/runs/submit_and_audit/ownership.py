@@ -145,7 +145,8 @@ class Ownership:
             if not (context.route.source_number_field or seen.linked.issuperset(bills)):
                 return strange  # nobody could be asked
             unread.update(id_ for id_, bill in lost.items() if bill in seen.refused)
-            kinds = (seen.targets, seen.shared, seen.cancelled)
+            # What an answer has named is ours, whatever a field says of its source.
+            kinds = (seen.targets, seen.shared, seen.cancelled, seen.denied)
             shown = {bill: {t.id for kind in kinds for t in kind.get(bill, ())} for bill in bills}
             read = {id_: bill for id_, bill in lost.items() if id_ not in unread}
             lost = {id_: bill for id_, bill in read.items() if id_ not in shown[bill]}
