@@ -146,6 +146,25 @@ async def test_a_file_that_is_gone_is_a_lost_ledger(
         assert await is_replaced(ledger, 10 if has_successor else 0.1) == has_successor
 
 
+async def test_what_was_new_in_a_ledger_is_not_mixed_into_the_one_that_was_copied_over_it(
+    path: Path,
+) -> None:
+    """A backup that is copied over the file is, for SQLite, the file that it has open."""
+    backup = path.with_name("backup.db")
+    async with open_sqlite(path, account=ACCOUNT) as ledger:
+        run = await planned(ledger, "A")
+    await to_thread.run_sync(shutil.copyfile, path, backup)
+    async with open_sqlite(path, account=ACCOUNT) as ledger:
+        await sent(ledger, run, "A")
+        await to_thread.run_sync(without_new, path)
+        await run_process(["cp", str(backup), str(path)])
+        with refused(LedgerLostError, "removed or replaced"):
+            await ledger.run(run)
+    assert await APath(path).read_bytes() == await APath(backup).read_bytes()
+    async with open_sqlite(path, account=ACCOUNT) as ledger:
+        assert not await ledger.attempt_count(run)
+
+
 async def is_replaced(ledger: Ledger, within_s: float) -> bool:
     """Say whether a ledger is found to be replaced within a time."""
     with anyio.move_on_after(within_s) as waiting:

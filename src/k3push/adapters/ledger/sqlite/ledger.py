@@ -73,9 +73,13 @@ async def open_sqlite(
         yield SqliteLedger(path, commits, looks, opened.locks, opened.files, account=account)
     finally:
         with anyio.CancelScope(shield=True):
-            # The writer last: whoever closes last clears the WAL away, and a reader cannot.
-            await to_thread.run_sync(looks.close)
-            await to_thread.run_sync(commits.close)
+            # Whoever closes last brings the WAL into the file and clears it away, and a reader
+            # cannot. So the writer is the last, save where the file may be a backup by now.
+            closes = [looks.close, commits.close]
+            if not await to_thread.run_sync(opened.files.are_there):
+                closes.reverse()
+            for close in closes:
+                await to_thread.run_sync(close)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,9 @@ class _Opened:
     @classmethod
     def at(cls, path: Path, *, create: bool) -> _Opened:
         writer, reader = connect(path, create=create)
+        # A connection counts as one that has the file only once it has read.
+        with lost_as_ledger(path):
+            reader.one("user_version")
         return cls(writer, reader, SameFiles(path), RunLocks(locks_folder(path)))
 
     def check(self) -> None:
