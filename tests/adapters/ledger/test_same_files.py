@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from anyio import run_process, to_thread
 
 from k3push.adapters.ledger.sqlite import open_sqlite
 from k3push.adapters.ledger.sqlite.connections import SameFiles
+from k3push.adapters.ledger.sqlite.ledger import LOOKS_AT_ONCE
 from k3push.core.model import State
 from k3push.ports import Ledger, LedgerLostError, RunIsAliveError
 from tests.adapters.ledger.samples import (
@@ -170,6 +172,28 @@ async def is_replaced(ledger: Ledger, within_s: float) -> bool:
     with anyio.move_on_after(within_s) as waiting:
         await ledger.until_replaced()
     return not waiting.cancelled_caught
+
+
+async def test_looks_at_the_files_of_all_ledgers_take_turns(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a machine was asleep, thousands are due at once, each of which made a thread."""
+    looking, most = list[int](), list[int]()
+
+    def look(_: SameFiles) -> bool:
+        looking.append(1)
+        most.append(len(looking))
+        time.sleep(0.02)
+        looking.pop()
+        return True
+
+    monkeypatch.setattr("k3push.adapters.ledger.sqlite.ledger.REPLACED_LOOK_S", 0.01)
+    monkeypatch.setattr(SameFiles, "have_successor", look)
+    async with open_sqlite(path, account=ACCOUNT) as ledger, anyio.create_task_group() as tasks:
+        for nth in range(3 * LOOKS_AT_ONCE):
+            tasks.start_soon(ledger.of_account(f"a{nth}").until_replaced)
+    assert len(most) == 3 * LOOKS_AT_ONCE
+    assert max(most) <= LOOKS_AT_ONCE
 
 
 async def test_a_ledger_that_is_being_put_back_is_in_its_place_once_it_is_whole(path: Path) -> None:
