@@ -34,6 +34,14 @@ INSERT INTO fleet_runs (tenant, run, lock, send_window, time_zone, listed, numbe
 SELECT 't' || lpad(n::text, 4, '0'), 'r' || n, 't' || n, '', '', true, 3
 FROM generate_series({first}, {last}) AS n;
 """
+AHEAD = """
+UPDATE fleet_runs SET listed = true, numbers = 3, not_before = '2099-01-01';
+UPDATE fleet_schedules SET due_at = '2099-01-01';
+UPDATE fleet_schedules SET wanted = true, begin_at = '2099-01-01' WHERE tenant = 't0001';
+INSERT INTO fleet_workers (worker, name, host, serves, seen_at)
+VALUES ('dead', 'dead', 'dead', 0, '2099-01-01');
+INSERT INTO fleet_leader (worker, until) VALUES ('dead', '2099-01-01');
+"""
 FETCH = "SELECT * FROM procrastinate_fetch_job_v2(%(tenants)s::varchar[], %(engine)s)"
 
 
@@ -143,6 +151,22 @@ async def test_another_leads_within_seconds_of_a_leaders_death(
             while len(work.looked) < 3:  # noqa: ASYNC110  # a fake tells nobody
                 await anyio.sleep(0.02)
     assert do(postgres_url, "SELECT worker FROM fleet_leader") == []
+
+
+async def test_a_clock_of_the_database_that_was_years_ahead_holds_up_nothing(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """Leader, schedules, runs and the dead of that time would have waited until then."""
+    work = FakeWork(many(tmp_path, postgres_url, 2))
+    async with serving(worker(work, postgres_url)) as queue:
+        await until(lambda: count(postgres_url, "true") == 2)
+        await queue.ask("t0000", RunId("r1"), "t0000", "", "")
+    await change(postgres_url, AHEAD)
+    async with serving(worker(work, postgres_url)) as queue:
+        assert (await outcome(queue, "t0000", "r1"))["outcome"] == "done"
+        await until(lambda: work.looked == [("t0001", "nightly")])
+        await until(lambda: count(postgres_url, "due_at < now() + interval '2 days'") == 2)
+        assert do(postgres_url, "SELECT FROM fleet_workers WHERE seen_at > '2090-01-01'") == []
 
 
 async def test_a_look_of_a_dead_worker_is_done_by_another(

@@ -199,6 +199,24 @@ def test_a_workshop_is_told_of_a_ledger_that_is_put_in_the_place_of_its_own(
     anyio.run(visit)
 
 
+def test_a_tenant_that_is_gone_with_its_ledger_makes_no_server_ill(tmp_path: Path) -> None:
+    """Whoever asks for its health would start it again, which takes others their pushes."""
+    path = tmp_path / "ledger.db"
+
+    async def visit() -> None:
+        shown = Tenant("a", ACCT, str(path), "", partial(open_sqlite, path, account=ACCT))
+        books = TenantLedgers([shown])
+        async with books.kept():
+            await books.of(shown)
+            for part in ("", "-wal"):
+                await anyio.Path(f"{path}{part}").unlink()
+            assert not await books.answer()
+            books.take([])
+            assert await books.answer()
+
+    anyio.run(visit)
+
+
 def test_a_search_of_many_tenants_goes_on_by_a_link() -> None:
     """It says how far it has come instead of letting somebody wait."""
 

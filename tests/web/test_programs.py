@@ -814,3 +814,21 @@ def test_people_see_who_has_pushed_and_find_it_by_the_key(tmp_path: Path) -> Non
             assert (await guest.get(f"/plans/{id_}")).status_code == 404
 
     played(push, tmp_path)
+
+
+def test_what_is_asked_for_after_the_account_has_changed_is_refused_in_words(
+    tmp_path: Path,
+) -> None:
+    """A file was changed under the server; the other account got an empty run by a defect."""
+
+    async def act(shop: Shop, _: House, wms: httpx.AsyncClient) -> None:
+        config = tmp_path / "config.toml"
+        text = config.read_text("utf-8")
+        config.write_text(text.replace('acct_id = "sandbox"', 'acct_id = "other"'), "utf-8")
+        made = (await wms.post("/pushes", json={"key": "1", "numbers": orders(3)})).json()
+        told = await until_over(wms, made["id"])
+        assert told["state"] == "failed"
+        assert "account set sandbox" in told["why"]
+        assert not await shop.ledger.of_account("other").runs()
+
+    played(act, tmp_path)

@@ -358,9 +358,9 @@ def table_of(shop: Shop, clock: VirtualClock) -> Timetable:
     return Timetable(workshop.settings, lists, clock, lambda _: None, lambda *_, **__: None)
 
 
-async def begun_last(shop: Shop) -> datetime | None:
+async def begun_last(shop: Shop, name: str = "inbox") -> datetime | None:
     """Return what was due and begun last."""
-    return (await entries(shop.ledger)).get("inbox", Entry("inbox")).last
+    return (await entries(shop.ledger)).get(name, Entry(name)).last
 
 
 def test_nothing_of_the_night_begins_by_day_since_nobody_could_look(tmp_path: Path) -> None:
@@ -497,6 +497,27 @@ def test_a_page_without_a_schedule_says_how_one_is_made(tmp_path: Path) -> None:
                 True,
                 False,
             )
+
+    in_time(visit)
+
+
+def test_a_server_that_comes_back_begins_what_was_due_since_and_not_what_it_had_begun(
+    tmp_path: Path,
+) -> None:
+    """What was begun within the hour hid what came after it, and that was passed over."""
+    shop, clock = Shop(tmp_path, more=YEARLY.replace("30 2 1 1 *", "*/15 * * * *")), MovableClock()
+
+    async def visit() -> None:
+        table = table_of(shop, clock)
+        for minutes in (1, 16, 31, 46):
+            clock.time = NOON + minutes * MINUTE
+            await table.look(shop.ledger)
+        table = table_of(shop, clock)
+        clock.time = NOON + 62 * MINUTE
+        for _ in range(2):
+            await table.look(shop.ledger)
+            assert await begun_last(shop, "nightly") == NOON + 60 * MINUTE
+        assert len(await requests(shop.ledger)) == 5
 
     in_time(visit)
 

@@ -12,6 +12,7 @@ what reading a list takes is a fourth of what its three numbers take.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -57,6 +58,8 @@ class Schedules:
     rhythm: Rhythm
     is_leader: bool = False
     unread: dict[tuple[str, str], str] = field(default_factory=dict)
+    # When it led last, by the database's clock; None since it leads no more.
+    _led_at: datetime | None = None
     _many_since_s: float | None = None
     _planned: Mapping[str, Tenant] | None = None
 
@@ -91,7 +94,12 @@ class Schedules:
     async def lead(self) -> None:
         """Be the leader, if nobody else is, and do what only one need do."""
         lease_s = self.rhythm.gone
-        self.is_leader = bool(await self.queue.all("lead", worker=self.worker, lease_s=lease_s))
+        rows = await self.queue.all("lead", worker=self.worker, lease_s=lease_s)
+        self.is_leader = bool(rows)
+        now: datetime | None = rows[0]["now"] if rows else None
+        if now is not None and (self._led_at is None or now < self._led_at):
+            await self._come_back(now)
+        self._led_at = now
         if not self.is_leader:
             return
         await self._take_due()
@@ -100,6 +108,22 @@ class Schedules:
         await self.queue.make_jobs()
         await self.queue.do("forget_workers")
         await self.queue.do("forget_runs")
+
+    async def _come_back(self, now: datetime) -> None:
+        """Bring forward what the database has put off for years, while its clock was ahead."""
+        await self.queue.do("come_back")
+        soonest = _Soonest(now)
+        late: list[tuple[str, str, datetime]] = []
+        for row in await self.queue.all("schedules"):
+            with suppress(CronError):  # its zone is not known here, which is told as it is due
+                if row["due_at"] > (due := soonest.of(row["cron"])):
+                    late.append((row["tenant"], row["schedule"], due))
+        await self.queue.do(
+            "bring_forward",
+            tenants=[row[0] for row in late],
+            schedules=[row[1] for row in late],
+            nexts=[row[2] for row in late],
+        )
 
     async def resign(self) -> None:
         """Leave the lead, and all looks that have not begun, to others."""

@@ -446,6 +446,9 @@ class Workshop:
     async def _executor(self, fate: SharedStop, request: Request) -> Executor:
         def made() -> Executor:
             settings = self._load(self.settings.file)
+            was, now = self.settings.erp.acct_id, settings.erp.acct_id
+            if was != now:
+                raise Problem(remark("desk.other_account", was=was, now=now))
             options = RunOptions(config=settings.file)
             schedule = settings.schedules.get(schedule_of(request))
             if schedule is not None and schedule.window:

@@ -139,9 +139,13 @@ class TenantLedgers:
         return found
 
     async def answer(self) -> bool:
-        """Say whether all ledgers that are open can be read; none is opened for it."""
+        """Say whether all ledgers that are open can be read; none is opened for it.
+
+        One whose tenants are gone may be gone with them.
+        """
+        shown = {tenant.ledger for tenant in self.tenants.values()}
         try:
-            for ledger in list(self._open.values()):
+            for ledger in [self._open[place] for place in shown & self._open.keys()]:
                 await ledger.run(RunId(""))
         except LedgerLostError:
             return False

@@ -187,8 +187,8 @@ class Timetable:
                 None if each is None or each > now else each for each in (entry.last, entry.since)
             )
             new_since = min(self._since.get(name, since), now)
-            due = schedule.due.next_after(max(since, new_since, let_go_on or since))
-            if due <= now and not entry.paused and (last is None or last < due):
+            due = schedule.due.next_after(max(since, new_since, let_go_on or since, last or since))
+            if due <= now and not entry.paused:
                 await self._begin_due(ledger, name, due)
         self._looked = now
 

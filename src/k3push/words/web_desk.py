@@ -53,6 +53,10 @@ WORDS = {
     "desk.stage.withdrawn": ("withdrawn", "已撤回"),
     "desk.stage.failed": ("could not be begun", "无法开始"),
     "desk.by": ("planned by", "计划人"),
+    "desk.other_account": (
+        "it was asked for in account set {was}, and the settings now say {now}, where its numbers would be other bills; nothing was pushed. Start the server again after such a change",
+        "该请求针对账套 {was}，而当前配置为 {now}，同一编号可能是别的单据；未作下推。更改账套后请重启服务",
+    ),
     "desk.other_ledger": (
         "another ledger was put in the place of the one there was: nothing is sent for {seconds:.0f} s, until the calls of which it knows nothing have ended",
         "台账文件已被另一份替换：{seconds:.0f} 秒内不下推，等待其中没有记录的调用结束",

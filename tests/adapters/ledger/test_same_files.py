@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from anyio import run_process, to_thread
 
 from k3push.adapters.ledger.sqlite import connections, open_sqlite
 from k3push.adapters.ledger.sqlite.connections import SameFiles
+from k3push.adapters.ledger.sqlite.ledger import LOOKS_AT_ONCE
 from k3push.core.model import State
 from k3push.ports import Ledger, LedgerLostError, RunIsAliveError
 from tests.adapters.ledger.samples import (
@@ -164,11 +166,52 @@ async def test_a_file_that_is_gone_is_a_lost_ledger(
         assert await is_replaced(ledger, 10 if has_successor else 0.1) == has_successor
 
 
+async def test_what_was_new_in_a_ledger_is_not_mixed_into_the_one_that_was_copied_over_it(
+    path: Path,
+) -> None:
+    """A backup that is copied over the file is, for SQLite, the file that it has open."""
+    backup = path.with_name("backup.db")
+    async with open_sqlite(path, account=ACCOUNT) as ledger:
+        run = await planned(ledger, "A")
+    await to_thread.run_sync(shutil.copyfile, path, backup)
+    async with open_sqlite(path, account=ACCOUNT) as ledger:
+        await sent(ledger, run, "A")
+        await to_thread.run_sync(without_new, path)
+        await run_process(["cp", str(backup), str(path)])
+        with refused(LedgerLostError, "removed or replaced"):
+            await ledger.run(run)
+    assert await APath(path).read_bytes() == await APath(backup).read_bytes()
+    async with open_sqlite(path, account=ACCOUNT) as ledger:
+        assert not await ledger.attempt_count(run)
+
+
 async def is_replaced(ledger: Ledger, within_s: float) -> bool:
     """Say whether a ledger is found to be replaced within a time."""
     with anyio.move_on_after(within_s) as waiting:
         await ledger.until_replaced()
     return not waiting.cancelled_caught
+
+
+async def test_looks_at_the_files_of_all_ledgers_take_turns(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a machine was asleep, thousands are due at once, each of which made a thread."""
+    looking, most = list[int](), list[int]()
+
+    def look(_: SameFiles) -> bool:
+        looking.append(1)
+        most.append(len(looking))
+        time.sleep(0.02)
+        looking.pop()
+        return True
+
+    monkeypatch.setattr("k3push.adapters.ledger.sqlite.ledger.REPLACED_LOOK_S", 0.01)
+    monkeypatch.setattr(SameFiles, "have_successor", look)
+    async with open_sqlite(path, account=ACCOUNT) as ledger, anyio.create_task_group() as tasks:
+        for nth in range(3 * LOOKS_AT_ONCE):
+            tasks.start_soon(ledger.of_account(f"a{nth}").until_replaced)
+    assert len(most) == 3 * LOOKS_AT_ONCE
+    assert max(most) <= LOOKS_AT_ONCE
 
 
 async def test_a_ledger_that_is_being_put_back_is_in_its_place_once_it_is_whole(path: Path) -> None:

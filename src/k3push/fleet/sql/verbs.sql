@@ -194,7 +194,7 @@ SET cron = excluded.cron, spread_s = excluded.spread_s,
 WHERE (s.cron, s.spread_s) <> (excluded.cron, excluded.spread_s);
 
 -- name: schedules
-SELECT tenant, schedule, due_at, why FROM fleet_schedules ORDER BY tenant, schedule;
+SELECT tenant, schedule, cron, due_at, why FROM fleet_schedules ORDER BY tenant, schedule;
 
 -- name: due_schedules
 SELECT tenant, schedule, cron, due_at, spread_s FROM fleet_schedules WHERE due_at <= now();
@@ -268,8 +268,27 @@ WHERE o.looker IS NOT NULL AND o.tenant = s.tenant AND o.schedule = s.schedule
 INSERT INTO fleet_leader AS l (worker, until)
 VALUES (:worker, now() + :lease_s * interval '1 second')
 ON CONFLICT (one) DO UPDATE SET worker = excluded.worker, until = excluded.until
-WHERE l.worker = excluded.worker OR l.until < now()
-RETURNING worker;
+WHERE l.worker = excluded.worker OR l.until < now() OR l.until > now() + interval '1 hour'
+RETURNING worker, now() AS now;
+
+-- name: come_back
+-- No time that is written down is so far ahead, save by a clock that was.
+WITH
+    heard AS (
+        UPDATE fleet_workers SET seen_at = now() WHERE seen_at > now() + interval '1 day'
+    ),
+    looked AS (
+        UPDATE fleet_schedules SET begin_at = now()
+        WHERE wanted AND begin_at > now() + interval '2 days'
+    )
+UPDATE fleet_runs SET not_before = now()
+WHERE outcome IS NULL AND worker IS NULL AND not_before > now() + interval '2 days';
+
+-- name: bring_forward
+UPDATE fleet_schedules AS s SET due_at = d.next
+FROM unnest(:tenants::text[], :schedules::text[], :nexts::timestamptz[])
+    AS d (tenant, schedule, next)
+WHERE s.tenant = d.tenant AND s.schedule = d.schedule AND s.due_at > d.next + interval '1 day';
 
 -- name: resign
 DELETE FROM fleet_leader WHERE worker = :worker;

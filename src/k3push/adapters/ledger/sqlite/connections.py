@@ -330,6 +330,13 @@ class SameFiles:
         """Say whether a file is gone, or another is in its place."""
         return any(identity(file) != known for file, known in self._files)
 
+    def are_there(self) -> bool:
+        """Say whether the files are surely those that were opened."""
+        try:
+            return not self.replaced()
+        except OSError:
+            return False
+
     def have_successor(self) -> bool:
         """Say whether another file is in the place of one, and has not changed since the last look.
 

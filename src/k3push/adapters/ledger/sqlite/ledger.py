@@ -27,6 +27,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import anyio
 from anyio import to_thread
+from anyio.lowlevel import RunVar
 
 from k3push.adapters.ledger.sqlite import archiving, connections, reads, sending, steps, writes
 from k3push.adapters.ledger.sqlite import memos as memo_steps
@@ -44,6 +45,11 @@ from k3push.ports import Holder, Ledger
 
 # How often it is looked whether the files are still those that were opened.
 REPLACED_LOOK_S = 5.0
+
+LOOKS_AT_ONCE = 20
+"""Such looks of a process side by side: a machine that was asleep owes those of all its ledgers."""
+
+_looks_left = RunVar[anyio.CapacityLimiter]("looks at the files of ledgers")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -73,9 +79,13 @@ async def open_sqlite(
         yield SqliteLedger(path, commits, looks, opened.locks, opened.files, account=account)
     finally:
         with anyio.CancelScope(shield=True):
-            # The writer last: whoever closes last clears the WAL away, and a reader cannot.
-            await to_thread.run_sync(looks.close)
-            await to_thread.run_sync(commits.close)
+            # Whoever closes last brings the WAL into the file and clears it away, and a reader
+            # cannot. So the writer is the last, save where the file may be a backup by now.
+            closes = [looks.close, commits.close]
+            if not await to_thread.run_sync(opened.files.are_there):
+                closes.reverse()
+            for close in closes:
+                await to_thread.run_sync(close)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +100,9 @@ class _Opened:
     @classmethod
     def at(cls, path: Path, *, create: bool) -> _Opened:
         writer, reader = connect(path, create=create)
+        # A connection counts as one that has the file only once it has read.
+        with lost_as_ledger(path):
+            reader.one("user_version")
         return cls(writer, reader, SameFiles(path), RunLocks(locks_folder(path)))
 
     def check(self) -> None:
@@ -165,14 +178,17 @@ class SqliteLedger(Ledger):
 
     async def until_replaced(self) -> None:
         """Wait until another file is in the place of the one there was, and stays as it is."""
-        # A share that hangs keeps this thread, and none of those that others wait for.
-        turn = anyio.CapacityLimiter(1)
+        # A share that hangs keeps some threads, and none of those that others wait for.
+        try:
+            turns = _looks_left.get()
+        except LookupError:
+            _looks_left.set(turns := anyio.CapacityLimiter(LOOKS_AT_ONCE))
         replaced = False
         while not replaced:
             await anyio.sleep(REPLACED_LOOK_S)
             with suppress(OSError):  # a share that is away: who reads is told, and it may come back
                 replaced = await to_thread.run_sync(
-                    self._files.have_successor, limiter=turn, abandon_on_cancel=True
+                    self._files.have_successor, limiter=turns, abandon_on_cancel=True
                 )
 
     async def write(self, step: Callable[[Connection], T], *, brief: bool = False) -> T:
