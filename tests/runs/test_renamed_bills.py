@@ -617,8 +617,8 @@ async def test_of_two_runs_that_see_each_other_one_goes_on(
     stops = {run: Stop() for run in (FIRST, SECOND)}
     async with anyio.create_task_group() as both:
         for run, stop in stops.items():
-            how = {"throttle": one_by_one(), "stop": stop, "check": False}
-            both.start_soon(partial(office.execute, run, **how))
+            execute = partial(office.execute, throttle=one_by_one(), stop=stop, check=False)
+            both.start_soon(execute, run)
             await anyio.sleep(5)
     assert [stop.causes for stop in stops.values()] == [{}, {}]
     assert len(made_of(office, bill)) == 1
