@@ -418,9 +418,9 @@ async def test_a_bill_that_is_retried_by_its_id_is_looked_for_by_its_number_of_t
 async def test_what_was_refused_by_its_id_is_looked_for_by_its_number_of_today(
     monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    """It got another number right before the call, which has made a document all the same."""
+    """It got another number right before the call, which has made a document that is shown late."""
     (number,) = orders(1)
-    office = Office(sandbox(link_fields=False, **OPEN))
+    office = Office(sandbox(link_fields=False, query_lag_s=8.0, **OPEN))
     bill = bill_of(office, number)
     listed = key_of("", str(bill.id))
     await office.open_run([listed])
@@ -617,9 +617,8 @@ async def test_of_two_runs_that_see_each_other_one_goes_on(
     stops = {run: Stop() for run in (FIRST, SECOND)}
     async with anyio.create_task_group() as both:
         for run, stop in stops.items():
-            both.start_soon(
-                partial(office.execute, run, throttle=one_by_one(), stop=stop, check=False)
-            )
+            execute = partial(office.execute, throttle=one_by_one(), stop=stop, check=False)
+            both.start_soon(execute, run)
             await anyio.sleep(5)
     assert [stop.causes for stop in stops.values()] == [{}, {}]
     assert len(made_of(office, bill)) == 1
