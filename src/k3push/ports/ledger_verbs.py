@@ -299,10 +299,13 @@ class Ledger(Protocol):
         """
         ...
 
-    async def close_list(self, run: RunId, file: FolderFile | None = None) -> None:
-        """Write down that all lines of the run are there (`Run.whole`), those of a *file* too.
+    async def close_list(
+        self, run: RunId, *, rest: Sequence[Listed] = (), file: FolderFile | None = None
+    ) -> None:
+        """Append what is left, and write down that all lines of the run are there (`Run.whole`).
 
-        Both at once, so that no death in between lets the file be read again (see `take`).
+        Those of a *file* are, too: all at once, so that no death in between lets the file be read
+        again (see `take`).
         """
         ...
 

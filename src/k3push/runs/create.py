@@ -196,13 +196,16 @@ async def list_numbers(
         file: Of which folder's file all lines are in the ledger then.
     """
     counts = [0] * len(jobs)
+    rest: list[Listed] = []
     for at, job in enumerate(jobs):
         lines = filter(takes, job.read())
         while batch := await anyio.to_thread.run_sync(_next_batch, lines):
-            await ledger.add(run.id, batch)
+            if rest:
+                await ledger.add(run.id, rest)
+            rest = batch
             counts[at] += len(batch)
     await keep_line_counts(ledger, run, counts)
-    await ledger.close_list(run.id, file)
+    await ledger.close_list(run.id, rest=rest, file=file)
     return sum(counts)
 
 

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from k3push.core.control_words import Command, Verb
-from k3push.core.model import FolderFile, RunId, State
+from k3push.core.model import BillNumber, FolderFile, Listed, RunId, State
 from k3push.core.pacing.server_model import Learnt, Server
 from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.ports import Glance, Holder, Ledger, RunIsAliveError
@@ -87,13 +87,17 @@ async def test_a_list_that_is_whole_is_taken_with_its_file(ledger: Ledger, other
     """Both at once, or a death in between would let the file be read a second time."""
     run, file = await planned(ledger, "A"), FolderFile("/inbox", "订单.csv", "00ff")
     with pytest.raises(LookupError):
-        await ledger.close_list(RunId("r9"), file)
+        await ledger.close_list(RunId("r9"), file=file)
     assert not await other.has_taken(file)
-    await ledger.close_list(run, file)
+    (first, *_) = await ledger.rows(run)
+    rest = [Listed(2, first.number), Listed(3, BillNumber("Z"))]
+    await ledger.close_list(run, rest=rest, file=file)
     found = await other.run(run)
     assert found is not None
     assert found.whole
     assert await other.has_taken(file)
+    assert [row.number for row in await other.rows(run)] == [first.number, "Z"]
+    assert [each.line for each in await other.repeats(run)] == [2]
 
 
 async def test_a_file_is_taken_by_a_run_that_is_there(ledger: Ledger) -> None:

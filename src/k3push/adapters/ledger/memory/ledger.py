@@ -292,22 +292,14 @@ class MemoryLedger(ReadVerbs, SendingVerbs, StepVerbs, Ledger):
 
     async def add(self, run: RunId, listed: Sequence[Listed]) -> Sequence[Repeat]:
         """Append rows and repeats, in one order of places."""
-        rows = await self._rows_of_run(run)
-        repeats = []
-        for one in listed:
-            rows.listed += 1
-            place = rows.places.setdefault(one.key, rows.listed)
-            if place == rows.listed:
-                row = Row(place, one.line, one.number, BillNumber(""), State.PLANNED)
-                rows.place(row._replace(listed_id=one.id))
-            else:
-                rows.repeats[rows.listed] = (one, place)
-                repeats.append(rows.repeat_at(rows.listed))
-        return repeats
+        return _append(await self._rows_of_run(run), listed)
 
-    async def close_list(self, run: RunId, file: FolderFile | None = None) -> None:
-        """Keep that all lines of the run are there, and whose file they are."""
+    async def close_list(
+        self, run: RunId, *, rest: Sequence[Listed] = (), file: FolderFile | None = None
+    ) -> None:
+        """Append what is left; keep that all lines are there, and whose file they are."""
         rows = await self._rows_of_run(run)
+        _append(rows, rest)
         rows.run = replace(rows.run, whole=True)
         if file is not None:
             self._store.taken.add((self._account, file))
@@ -321,3 +313,17 @@ class MemoryLedger(ReadVerbs, SendingVerbs, StepVerbs, Ledger):
 def _as_json(value: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a database would give back."""
     return dict(orjson.loads(orjson.dumps(value)))
+
+
+def _append(rows: RunRows, listed: Sequence[Listed]) -> list[Repeat]:
+    repeats = []
+    for one in listed:
+        rows.listed += 1
+        place = rows.places.setdefault(one.key, rows.listed)
+        if place == rows.listed:
+            row = Row(place, one.line, one.number, BillNumber(""), State.PLANNED)
+            rows.place(row._replace(listed_id=one.id))
+        else:
+            rows.repeats[rows.listed] = (one, place)
+            repeats.append(rows.repeat_at(rows.listed))
+    return repeats

@@ -125,7 +125,12 @@ async def obeyed(connection: Connection, command: int, *, at: datetime, on_their
 
 async def add(connection: Connection, run: RunId, listed: Sequence[Listed]) -> Sequence[Repeat]:
     """Append rows and repeats, in one order of places."""
-    found = await run_alone(connection, run)
+    return await _append(connection, await run_alone(connection, run), listed)
+
+
+async def _append(
+    connection: Connection, found: RunKey, listed: Sequence[Listed]
+) -> Sequence[Repeat]:
     there = await connection.all(
         "places_of_listed", run=found.key, **listed_columns(one.key for one in listed)
     )
@@ -161,12 +166,20 @@ async def add(connection: Connection, run: RunId, listed: Sequence[Listed]) -> S
     return [repeat for _, repeat in again]
 
 
-async def close_list(connection: Connection, run: RunId, file: FolderFile | None = None) -> None:
-    """Write down that all lines of the run are there, and whose file they are."""
-    key = (await run_alone(connection, run)).key
-    await connection.do("set_whole", run=key)
+async def close_list(
+    connection: Connection,
+    run: RunId,
+    *,
+    rest: Sequence[Listed] = (),
+    file: FolderFile | None = None,
+) -> None:
+    """Append what is left; write down that all lines are there, and whose file they are."""
+    found = await run_alone(connection, run)
+    if rest:
+        await _append(connection, found, rest)
+    await connection.do("set_whole", run=found.key)
     if file is not None:
-        await _take(connection, file, key)
+        await _take(connection, file, found.key)
 
 
 async def identify(

@@ -129,8 +129,16 @@ def add(connection: Connection, run: RunId, listed: Sequence[Listed]) -> Sequenc
     return _repeats_at(connection, found.key, [place for place, _, _ in again])
 
 
-def close_list(connection: Connection, run: RunId, file: FolderFile | None = None) -> None:
-    """Write down that all lines of the run are there, and whose file they are."""
+def close_list(
+    connection: Connection,
+    run: RunId,
+    *,
+    rest: Sequence[Listed] = (),
+    file: FolderFile | None = None,
+) -> None:
+    """Append what is left; write down that all lines are there, and whose file they are."""
+    if rest:
+        add(connection, run, rest)
     connection.do("set_whole", run=run_key(connection, run).key)
     if file is not None:
         take(connection, file, run)
