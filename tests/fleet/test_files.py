@@ -12,6 +12,7 @@ import pytest
 
 from k3push.adapters.job_files.reader_pool import ReadersApart
 from k3push.adapters.ledger.postgres.database import Server
+from k3push.config.tenants import TenantFiles
 from k3push.core.model import RunId
 from k3push.fleet.queue import VERSION, Queue, open_queue
 from k3push.fleet.status import standing
@@ -32,7 +33,7 @@ async def looking(folder: Path, url: str) -> AsyncIterator[tuple[FleetWork, Queu
     """Give what looks into folders, with readers that have little memory."""
     async with AsyncExitStack() as stack:
         queue = await stack.enter_async_context(open_queue(Server.of(url), create=True))
-        work = FleetWork(folder, url, "k3push-w1", speaker("en"), stack)
+        work = FleetWork(TenantFiles(folder, os.environ), url, "k3push-w1", speaker("en"), stack)
         work.readers = ReadersApart(memory=LITTLE)
         yield work, queue
 

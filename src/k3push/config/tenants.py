@@ -121,7 +121,7 @@ class TenantFiles:
     """
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
-        self._folder = folder
+        self.folder = folder
         self._environment = environment
         self._known: dict[Path, tuple[_Sign, Tenant | SettingsError]] = {}
         self._tenants: Tenants | None = None
@@ -133,7 +133,7 @@ class TenantFiles:
             OSError: The folder cannot be read.
         """
         known: dict[Path, tuple[_Sign, Tenant | SettingsError]] = {}
-        for path in files_of(self._folder):
+        for path in files_of(self.folder):
             try:
                 sign = _sign_of(path)
                 kept = self._known.get(path)

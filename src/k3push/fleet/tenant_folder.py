@@ -6,25 +6,31 @@ import os
 from pathlib import Path
 
 from k3push.config.setting_errors import SettingsError
-from k3push.config.tenants import Tenant, Tenants, files_of, read_tenants, tenant_of
+from k3push.config.tenants import Tenant, TenantFiles, Tenants, files_of, tenant_of
 from k3push.core.foreign_text import flaw_of
 from k3push.core.remark import remark
 from k3push.runs.problem import Problem
 
 
 def read_folder(folder: Path) -> Tenants:
-    """Read the tenants.
+    """Read the tenants; see `read_files`."""
+    return read_files(TenantFiles(folder, os.environ))
+
+
+def read_files(files: TenantFiles) -> Tenants:
+    """Read the tenants, whose files may be read again.
 
     Raises:
         Problem: There are none.
     """
     try:
-        found = read_tenants(folder, os.environ)
+        found = files.read()
     except OSError as error:
-        raise Problem(remark("fleet.no_folder", folder=folder, why=error.strerror)) from error
+        why = error.strerror
+        raise Problem(remark("fleet.no_folder", folder=files.folder, why=why)) from error
     if not found.by_name:
-        why = next(iter(found.faulty.values()), "*.toml")
-        raise Problem(remark("fleet.no_tenants", folder=folder, why=why))
+        fault = next(iter(found.faulty.values()), "*.toml")
+        raise Problem(remark("fleet.no_tenants", folder=files.folder, why=fault))
     return found
 
 

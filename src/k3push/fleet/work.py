@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -65,13 +63,13 @@ class FleetWork:
     """What a worker does for its tenants: the same as the commands do.
 
     Attributes:
-        folder: Of the tenants' files.
+        files: The tenants' files.
         database: URL of the queue that the worker looks into.
         id: Of the worker; its sessions carry it.
         readers: What reads lists of strangers.
     """
 
-    folder: Path
+    files: TenantFiles
     database: str
     id: str
     say: Say
@@ -82,7 +80,6 @@ class FleetWork:
     _seen_at_s: float = 0.0
     _served: Mapping[str, Tenant] = field(default_factory=dict)
     _told: frozenset[str] = frozenset()
-    _files: TenantFiles | None = None
     _doubted: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -97,12 +94,13 @@ class FleetWork:
     async def tenants(self) -> Mapping[str, Tenant]:
         """Return the tenants whose secrets are here; tell what has changed."""
         await self.ledgers.close_idle()
-        files = self._files = self._files or TenantFiles(self.folder, os.environ)
         try:
-            found = await anyio.to_thread.run_sync(files.read)
+            found = await anyio.to_thread.run_sync(self.files.read)
         except OSError as error:
             # It was there at the beginning; a network disk comes back.
-            self._tell_new([self.say("fleet.no_folder", folder=self.folder, why=error.strerror)])
+            self._tell_new(
+                [self.say("fleet.no_folder", folder=self.files.folder, why=error.strerror)]
+            )
             return self._served
         if found is not self._seen:
             # Secrets are looked for where a file has changed, and where one was missing.

@@ -9,8 +9,9 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from k3push.cli.console.signals import on_interrupt
+from k3push.config.tenants import TenantFiles
 from k3push.fleet.queue_place import queue_of
-from k3push.fleet.tenant_folder import one_queue_of, read_folder
+from k3push.fleet.tenant_folder import one_queue_of, read_files
 from k3push.fleet.work import FleetWork
 from k3push.fleet.worker import Worker
 from k3push.runs.outcome import Exit
@@ -30,9 +31,11 @@ async def serve(folder: Path, *, concurrency: int, name: str | None, say: Say) -
     name = name or host
     shown = name.encode("ascii", "replace").decode()
     identity = f"k3push-{os.getpid()}-{secrets.token_hex(3)}-{shown}"[:LONGEST_ID]
-    first = one_queue_of(read_folder(folder))
+    # Of thousands, the files are parsed once: a worker that begins anew is to serve soon.
+    files = TenantFiles(folder, os.environ)
+    first = one_queue_of(read_files(files))
     async with AsyncExitStack() as stack:
-        work = FleetWork(folder, first.database, identity, say, stack)
+        work = FleetWork(files, first.database, identity, say, stack)
         worker = Worker(work, queue_of(first), identity, name, host, concurrency)
 
         def stop() -> None:
