@@ -299,6 +299,20 @@ def test_a_plan_that_waits_for_approval_is_told_of(tmp_path: Path) -> None:
     played(act, tmp_path, shop_with(tmp_path, receiver))
 
 
+def test_a_plan_by_which_nothing_would_be_pushed_waits_for_nobody(tmp_path: Path) -> None:
+    """There is nothing to approve, as its page says too."""
+    receiver = Receiver()
+
+    async def act(_: Shop, __: House, wms: httpx.AsyncClient) -> None:
+        made = await wms.post("/plans", json={"key": "p", "numbers": ["CGDD9999999"]})
+        await receiver.until(1)
+        assert receiver.types() == ["plan.ready"]
+        told = (await wms.get(f"/pushes/{made.json()['id']}")).json()
+        assert (told["state"], told["needs_person"]) == ("planned", False)
+
+    played(act, tmp_path, shop_with(tmp_path, receiver))
+
+
 def test_a_plan_that_could_not_be_made_since_the_erp_is_away_is_told_of(tmp_path: Path) -> None:
     """Its program waits for a plan that never comes."""
     receiver = Receiver()

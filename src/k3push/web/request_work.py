@@ -432,10 +432,13 @@ class Workshop:
         if push is None or not push.key:
             return
         run = await ledger.run(runs[0].id) if runs else None
+        types: Sequence[str]
         if why:
-            types: Sequence[str] = (FAILED, NEEDS_PERSON)
+            types = (FAILED, NEEDS_PERSON)
+        elif run:
+            types = types_of(run)
         else:
-            types = types_of(run) if run else (PLANNED, NEEDS_PERSON)
+            types = (PLANNED, NEEDS_PERSON) if push.waits_for_approval else (PLANNED,)
         data = await told_of(ledger, push, run, self._say.said(why))
         # What is begun once more after it failed is another thing to tell of, and so is the end of
         # a run that was told before, and that somebody has gone on with since.
@@ -483,7 +486,8 @@ class Workshop:
         if isinstance(plan, str):
             await self._give_up(ledger, request, plan)
             return
-        await self._announce(ledger, request, [])
+        made = replace(request, stage=Stage.PLANNED, runs=plan.runs, **plan.facts)
+        await self._announce(ledger, made, [])
         await move(ledger, request, Stage.PLANNED, runs=plan.runs, **plan.facts)
         self._log("request.planned", request=request.id, runs=", ".join(plan.runs))
         work.again = is_approved_ahead(request)

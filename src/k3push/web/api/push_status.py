@@ -53,7 +53,7 @@ async def push_as(caller: Caller, request: Request) -> shapes.Push:
         exit=run.exit if run else None,
         counts=counts,
         follow=follow,
-        needs_person=state == "planned"
+        needs_person=request.waits_for_approval
         or (over and (run is None or needs_person(run, alive=False))),
         why=say.said(request.why) or None,
         plan=_plan(request, say),
