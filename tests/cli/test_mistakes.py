@@ -266,7 +266,7 @@ ARGUMENTS = {
     ),
     "format": bad_words("export", "--output", "a", "--format", "pdf", named=("pdf", "jsonl")),
     "export-to-nowhere": bad_words("export", named=("--output",)),
-    "explain-nothing": bad_words("explain", named=("number",)),
+    "explain-nothing": bad_words("explain", named=("NUMBER",)),
     "sandbox-port": bad_words("sandbox", "--port", "70000", named=("--port", "65535")),
     "sandbox-faults": bad_words(
         "sandbox", "--port", "0", "--faults", "no", named=("no", "night", "lost-answer")
