@@ -21,11 +21,12 @@ SHARES = 12
 RULES = 11
 WAYS = 23
 """In which the promise was broken once, and is not any more."""
-PARTED = {1, 11}
+PARTED = {1, 11, 21}
 """What other rules hide from stories.
 
 A first document that the field does not find stops its run, whatever its silence counts for (1).
-A message that names several bills parts them (11).
+A message that names several bills parts them (11). What stands still once its call is written down
+asks its ledger once more before that leaves (21).
 """
 
 

@@ -11,6 +11,7 @@ from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.adapters.ledger.memory.rows import Store
 from k3push.core.model import Attempt, Intent, State
 from k3push.core.safety.verdict import ReadBack, SendAgain
+from k3push.ports import LedgerLostError
 from k3push.runs.context import Context, PushLimits
 from k3push.runs.stop import Cause
 from k3push.simulator import Channel, Refusal
@@ -250,3 +251,17 @@ async def test_a_chunk_is_put_off_no_more_than_the_attempts_allowed() -> None:
     assert pushed.of(State.PUSHED) == {CANARY}
     assert pushed.of(State.REJECTED) == set(orders(8, 1))
     assert {pushed.rows[number].attempts for number in orders(8, 1)} == {3 + 2}
+
+
+async def test_what_cannot_be_written_down_does_not_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk may be full, and what is on it be read all the same."""
+
+    async def full(_: MemoryLedger, __: Intent) -> Attempt:
+        raise LedgerLostError("the disk is full")
+
+    monkeypatch.setattr(MemoryLedger, "begin", full)
+    office = Office(sandbox())
+    await office.open_run(orders(3))
+    pushed = await office.execute(check=False)
+    assert Cause.LEDGER_LOST in pushed.stop.causes
+    assert office.site.calls[Channel.PUSH] == 0
