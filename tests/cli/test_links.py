@@ -9,7 +9,7 @@ import pytest
 
 from k3push.cli.app import run
 from k3push.config.real_paths import real
-from k3push.config.tenants import read_tenants
+from k3push.config.tenants import TenantFiles
 from tests.cli.terminal import Desk
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such links for everybody")
@@ -62,7 +62,7 @@ def test_a_ledger_behind_a_circle_is_its_tenants_trouble_alone(circles: Path) ->
         (circles / "tenants" / f"{name}.toml").write_text(
             text.replace("sqlite:///ledger.db", url), "utf-8"
         )
-    assert {"acme", "basf"} <= read_tenants(circles / "tenants", {}).by_name.keys()
+    assert {"acme", "basf"} <= TenantFiles(circles / "tenants", {}).read().by_name.keys()
 
 
 def test_a_circle_is_its_own_path(circles: Path) -> None:

@@ -14,7 +14,6 @@ from k3push.config.tenants import (
     TenantFiles,
     Tenants,
     files_of,
-    read_tenants,
     tenant_of,
 )
 from tests.said import english
@@ -43,7 +42,7 @@ def write(folder: Path, name: str, acct: str = "", more: str = "") -> None:
 
 def read(folder: Path) -> Tenants:
     """Read a folder of tenants."""
-    return read_tenants(folder, {})
+    return TenantFiles(folder, {}).read()
 
 
 def test_each_file_is_a_tenant_of_its_name(tmp_path: Path) -> None:

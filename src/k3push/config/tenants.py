@@ -102,15 +102,6 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def read_tenants(folder: Path, environment: Mapping[str, str]) -> Tenants:
-    """Read all configurations of a folder.
-
-    Raises:
-        OSError: The folder cannot be read.
-    """
-    return TenantFiles(folder, environment).read()
-
-
 _Sign = tuple[int, int, int, int]
 
 

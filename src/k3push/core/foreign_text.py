@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from k3push.core.remark import remark
+
+JSON_ESCAPE = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.?",
+    re.DOTALL,
+)
+"""An escape in a text of JSON: both halves of a surrogate pair, one half alone, or any other."""
 
 
 def flaw_of(text: str) -> str:

@@ -16,6 +16,7 @@ from k3push.adapters.job_files.elements import Elements, json_shown, put_field, 
 from k3push.adapters.job_files.number_columns import Headings
 from k3push.adapters.job_files.sources import Source
 from k3push.adapters.job_files.troubles import BadLines, Code, names
+from k3push.core.foreign_text import JSON_ESCAPE
 from k3push.core.model import Listed
 
 # Ours needs three; exports wrap theirs in a few more. Each level costs memory until it closes.
@@ -29,15 +30,7 @@ _KEYS_KEPT: Final = 8
 
 _OURS: Final = ("numbers", "route")
 
-# An escape: both halves of a surrogate pair, one alone, or any other. The parser puts a "?" for a
-# half, and ? and the rest may be the number of another bill.
-_ESCAPE: Final = re.compile(
-    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    rb"|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.?",
-    re.DOTALL,
-)
-
-# What the next piece may make one of these.
+# What the next piece may make an escape.
 _CUT_OFF: Final = re.compile(rb"(\\u[dD][89abAB][0-9a-fA-F]{2})?(\\(u[0-9a-fA-F]{0,3})?)?")
 
 _Found = tuple[int, int, object]
@@ -231,6 +224,8 @@ class _Walk:
 class _Halves:
     r"""Finds half a surrogate pair, which is no character, in a text of JSON that comes in pieces.
 
+    The parser puts a "?" for it, and ? and the rest may be the number of another bill.
+
     >>> def found(*pieces: bytes) -> bool:
     ...     halves = _Halves()
     ...     return any([halves.are_in(piece) for piece in (*pieces, b"\n")])
@@ -248,7 +243,7 @@ class _Halves:
         if not self._rest and b"\\" not in piece:
             return False
         text, self._rest = self._rest + piece, b""
-        for found in _ESCAPE.finditer(text):
+        for found in JSON_ESCAPE.finditer(text):
             if _CUT_OFF.fullmatch(text, found.start()):
                 self._rest = text[found.start() :]
                 return False

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 
+from k3push.core.foreign_text import JSON_ESCAPE
 from k3push.core.model import BillNumber, Route, Step, Target
 from k3push.core.protocol.compression import PackingError, inflated
 from k3push.core.protocol.links import FormEntry
@@ -61,14 +61,6 @@ PUSH = "Push"
 OPERATIONS = {Step.SUBMIT: "Submit", Step.AUDIT: "Audit"}
 
 FLOW_TASKS = "WF_AssignmentBill_ProcManage"
-
-# An escape in a text of JSON: both halves of a surrogate pair, one half alone, or any other. .NET
-# writes half a pair where a text was cut in the middle of a character; it stands for no character.
-_ESCAPE = re.compile(
-    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    rb"|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
-    re.DOTALL,
-)
 
 # What forms that are no bills call the id that their rows are ordered by.
 _IDS = {FLOW_TASKS: "FAssignId"}
@@ -295,9 +287,10 @@ def parse(body: bytes) -> Any:
 def _without_halves(body: bytes) -> bytes:
     """Put a sign of replacement where a text of JSON has half a surrogate pair.
 
+    .NET writes one where a text was cut in the middle of a character; it stands for no character.
     Only for what says something of a call: in a row, a name would become another one.
     """
-    return _ESCAPE.sub(lambda found: rb"\ufffd" if found["half"] else found[0], plain(body))
+    return JSON_ESCAPE.sub(lambda found: rb"\ufffd" if found["half"] else found[0], plain(body))
 
 
 def describe(body: bytes) -> str:
