@@ -106,6 +106,7 @@ def test_a_list_is_dropped_anywhere_on_the_page_of_a_push(
     desk.configure("http://127.0.0.1:9/K3Cloud/")
     with entered(browser, serve("--work")) as page:
         page.get_by_role("link", name="New push").click()
+        page.wait_for_url("**/push")  # and until its script has run
         dropped = page.evaluate_handle(
             """() => {
                 const brought = new DataTransfer();
