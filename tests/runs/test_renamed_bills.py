@@ -622,3 +622,34 @@ async def test_of_two_runs_that_see_each_other_one_goes_on(
             await anyio.sleep(5)
     assert [stop.causes for stop in stops.values()] == [{}, {}]
     assert len(made_of(office, bill)) == 1
+
+
+async def test_what_another_run_has_begun_and_ended_since_the_look_makes_no_second_document(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It has carried the bill under its old number while this one waited for its turn."""
+    (number,) = orders(1)
+    office = Office(sandbox(**OPEN))
+    bill = bill_of(office, number)
+    for run in (FIRST, SECOND):
+        await office.open_run([key_of("", str(bill.id))], run)
+    begin, has_looked, is_over = MemoryLedger.begin, anyio.Event(), anyio.Event()
+
+    async def begin_in_turn(self: MemoryLedger, intent: Intent) -> Attempt:
+        if intent.run == FIRST:
+            rename(office, bill, "CGDD-NEW")
+            second = partial(office.execute, SECOND, throttle=one_by_one(), check=False)
+            both.start_soon(second)
+            await has_looked.wait()
+        else:
+            has_looked.set()
+            await is_over.wait()
+        return await begin(self, intent)
+
+    monkeypatch.setattr(MemoryLedger, "begin", begin_in_turn)
+    async with anyio.create_task_group() as both:
+        await office.execute(FIRST, throttle=one_by_one(), check=False)
+        is_over.set()
+    assert len(made_of(office, bill)) == 1
+    states = [row.state for run in (FIRST, SECOND) for row in (await office.rows(run)).values()]
+    assert states == [State.PUSHED, State.ALREADY]

@@ -159,13 +159,16 @@ async def _leave_uncrossed(
     """Send an attempt, unless another run has written one down under another number of a bill.
 
     A claim is of a number. Of two runs that look here after they have written theirs down, one at
-    least sees the other's. Where both do, the one that began first goes first.
+    least sees the other's, or what it has made since this one has looked. Where both do, the one
+    that began first goes first.
     """
     crossed = await under_other_numbers(context, intent.numbers)
-    runs = sorted({each.run for each in crossed.values()})
+    runs = {each.run for each in crossed.values()}
     sending.gives_way = any(run < intent.run for run in runs)
-    if crossed:
-        return NeverSent(remark("note.crossed", runs=", ".join(runs)))
+    made = await context.ledger.made_of(intent.run, context.with_ids(intent.numbers))
+    runs |= {each.run for number, each in made.items() if sending.knows_not(number, each)}
+    if runs:
+        return NeverSent(remark("note.crossed", runs=", ".join(sorted(runs))))
     return await _leave(context, turn, intent, wire.PUSH, context.route.source)
 
 

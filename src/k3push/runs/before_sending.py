@@ -40,6 +40,7 @@ async def look_first(context: Context, sending: Sending) -> Mapping[BillNumber, 
     """
     sending.looked_s = context.awake_s
     known = await context.ledger.made_of(context.run.id, context.with_ids(sending.numbers))
+    sending.made = known
     seen = Sighting()
     if can_ask(context):
         # What a user sees of his colleagues' documents tells nothing of a stranger's.

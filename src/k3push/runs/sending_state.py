@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import anyio
@@ -12,6 +12,7 @@ from k3push.core.pacing.pace import Ended, Sample
 from k3push.core.remark import remark
 from k3push.core.safety.evidence import CALL_LIMIT, Conclusion
 from k3push.core.safety.verdict import InDoubt, ReadBack, SendAgain
+from k3push.ports import Made
 from k3push.runs.context import Context
 
 
@@ -33,6 +34,7 @@ class Sending:
         lost: How many of them met a lost session.
         gives_way: The last did not leave, for another run has a bill on its way under another
             number and goes first.
+        made: What other runs had made of its numbers as they were looked at last.
         in_doubt: Whether the last sending left numbers `unknown`.
         overload: What the last answer said of an overloaded ERP, or "".
         held_back: Nothing was sent, since a hold had begun; the numbers wait for its end.
@@ -64,6 +66,7 @@ class Sending:
     nth: int = 0
     lost: int = 0
     gives_way: bool = False
+    made: Mapping[BillNumber, Made] = field(default_factory=dict)
     in_doubt: bool = False
     overload: str = ""
     held_back: bool = False
@@ -82,6 +85,11 @@ class Sending:
     named: dict[str, str] = field(default_factory=dict)
     postponed: tuple[BillNumber, ...] = ()
     put_off: dict[BillNumber, float] = field(default_factory=dict)
+
+    def knows_not(self, number: BillNumber, made: Made) -> bool:
+        """Say whether another run has made something of a number since the last look."""
+        known = self.made.get(number)
+        return known is None or not made.ids.keys() <= known.ids.keys()
 
     def annotated(self, outcome: Outcome) -> Outcome:
         """Add to an outcome what else a person has to know of its number."""

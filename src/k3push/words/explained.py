@@ -85,8 +85,8 @@ WORDS = {
         "发送前 k3push 停顿了 {seconds:.0f} 秒",
     ),
     "note.crossed": (
-        "the bill was on its way under another number already: {runs}",
-        "该单据已以另一编号发送：{runs}",
+        "the bill was sent under another number meanwhile: {runs}",
+        "该单据在此期间已以另一编号发送：{runs}",
     ),
     "note.stop_came": ("a stop was asked for before it left", "发送前收到停止指令"),
     "note.session_lost": ("session lost", "会话已丢失"),
