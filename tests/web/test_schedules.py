@@ -419,6 +419,8 @@ def test_a_schedule_that_comes_while_its_tenant_rests_owes_nothing(tmp_path: Pat
         await table.look(shop.ledger)
         assert {schedule_of(each) for each in await requests(shop.ledger)} == {"nightly", "new"}
 
+    in_time(visit)
+
 
 def test_nothing_is_owed_from_before_a_server_knew_of_the_schedule(tmp_path: Path) -> None:
     """It is written into the settings and the server started, five minutes after its time."""
@@ -485,6 +487,30 @@ def test_a_clock_that_was_wrong_once_keeps_no_schedule_from_its_work(tmp_path: P
             assert await begun() == 2
         clock.time = NOON + 120 * MINUTE
         assert await begun() == 3
+
+    in_time(visit)
+
+
+def test_a_schedule_that_came_while_the_clock_was_ahead_is_begun_once_it_is_right(
+    tmp_path: Path,
+) -> None:
+    """Somebody wrote it into the settings while a server was served on a machine years ahead."""
+    shop, clock = Shop(tmp_path, more=YEARLY.replace("30 2 1 1 *", "0 * * * *")), MovableClock()
+    table = table_of(shop, clock)
+    settings = table.settings
+    table.settings = settings.model_copy(update={"schedules": {}})
+
+    async def visit() -> None:
+        clock.time = NOON.replace(year=2099) + MINUTE
+        table.take(settings)
+        await table.look(shop.ledger)
+        for minutes in (30, 59, 61):
+            clock.time = NOON + minutes * MINUTE
+            await table.look(shop.ledger)
+        assert await begun_last(shop, "nightly") == NOON + 60 * MINUTE
+        assert len(await requests(shop.ledger)) == 1
+
+    in_time(visit)
 
 
 def test_a_page_without_a_schedule_says_how_one_is_made(tmp_path: Path) -> None:

@@ -183,11 +183,9 @@ class Timetable:
         for name, schedule in self.schedules.items():
             entry = known.get(name, Entry(name))
             # A clock that was ahead once, perhaps by years, holds up nothing.
-            last, let_go_on = (
-                None if each is None or each > now else each for each in (entry.last, entry.since)
-            )
-            new_since = min(self._since.get(name, since), now)
-            due = schedule.due.next_after(max(since, new_since, let_go_on or since, last or since))
+            known_times = (entry.last, entry.since, self._since.get(name))
+            over = [each for each in known_times if each is not None and each <= now]
+            due = schedule.due.next_after(max([since, *over]))
             if due <= now and not entry.paused:
                 await self._begin_due(ledger, name, due)
         self._looked = now
