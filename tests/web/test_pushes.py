@@ -19,6 +19,7 @@ import httpx
 import pytest
 
 from k3push.adapters.ledger.memory import MemoryLedger
+from k3push.config.settings_file import read_settings
 from k3push.core.model import Attempt, Intent, RunId, State
 from k3push.ports import Ledger, LedgerLostError, Memo
 from k3push.runs.problem import Problem
@@ -43,6 +44,7 @@ from tests.runs.office import NOON, VirtualClock, orders, sandbox, steps
 from tests.web.shop import (
     BY_NAME,
     FOUR_EYES,
+    NO_RECEIVERS,
     PATIENCE_S,
     Shop,
     fields_of,
@@ -773,6 +775,62 @@ def test_what_another_ledger_holds_is_begun_once_all_calls_have_ended(tmp_path: 
             assert {shop.documents(number) for number in orders(3)} == {1}
             tenant.workshop.take_another_ledger()
             home.ready.close()  # it is not waited for at the end
+            await home.ready.drained()
+
+    in_time(visit)
+
+
+def test_a_tenant_whose_file_has_another_name_by_now_fails_nothing_of_another_ledger(
+    tmp_path: Path,
+) -> None:
+    """What it was under its former name has no settings left, and shares the ledger."""
+
+    async def visit() -> None:
+        shop = Shop(tmp_path)
+        former, tenant = shop.tenant(), replace(shop.tenant(), name="named")
+        assert former.workshop is not None
+        former.workshop._load = lambda _: read_settings(tmp_path / "former.toml", {})
+        async with house(former, tenant, rules=BY_NAME, several=True, clock=VirtualClock()) as home:
+            await anyio.sleep(1)
+            former.workshop.rest()
+            program = await program_of(shop.ledger, await shop.token())
+            assert program is not None
+            bills = [(number, "") for number in orders(3)]
+            wish = Wish(key="1", route="po-instock", bills=bills)
+            await accept(shop.ledger, VirtualClock(), program, wish)
+            for each in (former, tenant):
+                assert each.workshop is not None
+                each.workshop.take_another_ledger()
+            await shop.until("ended")
+            home.ready.close()
+            await home.ready.drained()
+
+    in_time(visit)
+
+
+def test_what_another_ledger_holds_is_begun_once_the_file_of_its_tenant_is_mended(
+    tmp_path: Path,
+) -> None:
+    """It had a fault as the ledger was put in its place."""
+
+    async def visit() -> None:
+        shop = Shop(tmp_path)
+        tenant = shop.tenant()
+        assert tenant.workshop is not None
+        settings = tenant.workshop.settings
+        async with house(tenant, rules=BY_NAME, clock=VirtualClock()) as home:
+            await anyio.sleep(1)
+            tenant.workshop.rest()
+            program = await program_of(shop.ledger, await shop.token())
+            assert program is not None
+            wish = Wish(key="1", route="po-instock", bills=[("CGDD0000000", "")])
+            await accept(shop.ledger, VirtualClock(), program, wish)
+            tenant.workshop.take_another_ledger()
+            await anyio.sleep(2 * settings.settle.window_s)
+            assert (await shop.asked()).stage is Stage.APPROVED
+            tenant.workshop.take(settings, NO_RECEIVERS)
+            await shop.until("ended")
+            home.ready.close()
             await home.ready.drained()
 
     in_time(visit)

@@ -169,6 +169,7 @@ class Workshop:
         self._queue: dict[str, None] = {}
         self._ahead: set[str] = set()
         self._sends_from_s = -math.inf
+        self._has_another_ledger = False
         self._idle = Wakeup()
         self._drains = anyio.Event()
         self._tasks: TaskGroup | None = None
@@ -195,14 +196,21 @@ class Workshop:
         self.timetable.take(settings)
         if self._messenger is not None:
             self._messenger.take(receivers)
+        self._take_up_another()
 
     def take_another_ledger(self) -> None:
         """Take up what stands in a ledger that was put in the place of the one there was.
 
         It knows nothing of calls that are on their way. Nothing is sent until these have ended.
+        Whose file is gone, or has a fault, would fail all of it, which another may go on with.
         """
         self._sends_from_s = anyio.current_time() + self.settings.settle.window_s
-        if self._tasks is not None:
+        self._has_another_ledger = True
+        self._take_up_another()
+
+    def _take_up_another(self) -> None:
+        if self._has_another_ledger and not self.timetable.rests and self._tasks is not None:
+            self._has_another_ledger = False
             self._tasks.start_soon(self._keep_on, self._take_up)
 
     def rest(self) -> None:

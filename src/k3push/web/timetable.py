@@ -111,6 +111,7 @@ class Timetable:
     Attributes:
         lists: The folder of lists that are kept.
         begin: Has a request seen to.
+        rests: Nothing is begun: the tenant is gone, or its file has a fault.
     """
 
     settings: Settings
@@ -122,7 +123,7 @@ class Timetable:
     # When schedules came that were not there from the beginning.
     _since: dict[str, datetime] = field(default_factory=dict)
     _met: Settings | None = field(default=None)
-    _rests: bool = field(default=False)
+    rests: bool = field(default=False, init=False)
     _changes: Wakeup = field(default_factory=Wakeup)
 
     @property
@@ -141,12 +142,12 @@ class Timetable:
         for name, schedule in settings.schedules.items():
             if name not in known or known[name].due != schedule.due:
                 self._since[name] = now
-        self.settings, self._rests = settings, False
+        self.settings, self.rests = settings, False
         self._changes.notify()
 
     def rest(self) -> None:
         """Begin nothing that is due: the tenant is gone, or its file has a fault."""
-        self._rests = True
+        self.rests = True
 
     def owe_nothing(self) -> None:
         """Begin nothing that was due until now: the schedules were not there."""
@@ -155,7 +156,7 @@ class Timetable:
     async def serve(self, ledger: Callable[[], Any]) -> None:
         """Begin what is due, until cancelled."""
         while self.is_kept_here:
-            if self._rests or not self.schedules:
+            if self.rests or not self.schedules:
                 await self._changes.wait()
                 continue
             try:
