@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from k3push.core.model import TWIN, RunId, State
+from k3push.core.remark import read_remark
 from k3push.runs.context import Context, SettleTimes
 from k3push.runs.engine import push_run
 from k3push.runs.stop import Cause
@@ -255,3 +256,24 @@ async def test_a_document_that_was_asked_for_beside_another_is_no_twin() -> None
     await office.open_run(numbers, last)
     again = await office.execute(last, throttle=throttle, check=False)
     assert {row.code for row in again.rows.values()} == {""}
+
+
+async def test_what_looks_have_shown_is_not_absent_though_they_show_it_no_more() -> None:
+    """Of two sendings it is one's, so that it is waited for; a copy that lags may answer last."""
+    faults = steps("ok", "reset", "make-then-reset")
+    office = Office(sandbox(faults, latency_s=1.0, **OPEN))
+    numbers, world = orders(2), office.site.world
+    await office.open_run(numbers)
+
+    async def hide(_: Context) -> None:
+        while not world.documents_of(numbers[1]):  # noqa: ASYNC110
+            await anyio.sleep(1)
+        await anyio.sleep(300)
+        (made,) = world.documents_of(numbers[1])
+        world.delete(made)
+
+    throttle = steered(concurrency=1, chunk_size=1)
+    pushed = await office.execute(throttle=throttle, beside=hide, check=False)
+    row = pushed.rows[numbers[1]]
+    assert (row.state, row.attempts) == (State.UNKNOWN, 2), row
+    assert read_remark(row.reason) == ("note.out_of_sight", {"documents": "CGRK0000002"})

@@ -20,6 +20,7 @@ from k3push.core.model import (
     Run,
     RunId,
     State,
+    Target,
     id_in,
 )
 from k3push.core.pacing.call_limits import LEAST_LIMITS
@@ -118,6 +119,7 @@ class DoubtAges:
         self._seen: dict[int, tuple[float, float]] = {}
         self._began_s: dict[int, float] = {}
         self._found: dict[tuple[int, BillNumber], tuple[set[str], float]] = {}
+        self._shown: dict[tuple[int, BillNumber], dict[str, Target]] = {}
 
     def ended(self, attempt: int, began_s: float) -> None:
         """Note that the exchange of *attempt* ends now, in this process.
@@ -148,6 +150,15 @@ class DoubtAges:
         """Return the seconds since this process has first seen the doubt."""
         self.age_s(doubt)
         return anyio.current_time() - self._seen[doubt.attempt][0]
+
+    def note_shown(self, doubt: Doubt, documents: Iterable[Target]) -> None:
+        """Keep that a look has shown documents which an attempt may have made."""
+        shown = self._shown.setdefault((doubt.attempt, doubt.number), {})
+        shown.update({document.id: document for document in documents})
+
+    def shown(self, doubt: Doubt) -> list[Target]:
+        """Return the documents that looks have shown so far."""
+        return list(self._shown.get((doubt.attempt, doubt.number), {}).values())
 
     def agree(self, doubt: Doubt, ids: set[str], apart_s: float) -> bool:
         """Say whether a look has found what an earlier one did, *apart_s* seconds before.

@@ -29,6 +29,7 @@ from k3push.core.model import (
     RunId,
     Sighting,
     State,
+    Target,
     Targets,
     number_in,
 )
@@ -233,6 +234,7 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
     short = await _of_short_looks(context, [doubt for doubt, _ in shown], seen)
     for doubt, age in shown:
         number = doubt.number
+        context.ages.note_shown(doubt, made[number])
         # Where bills are split, a part may come as late as any call. What was in doubt before may
         # be what that earlier call has made, after its window.
         sent_before = await _was_sent(context, doubt)
@@ -311,6 +313,7 @@ async def _judge_silence(
         by_id = bool(context.id_of(doubt.number))
         unread = doubt.number in seen.refused or doubt.number in named
         why = unclear(context, doubt.number, seen, doubt.before, by_id=by_id)
+        why = why or _out_of_sight(doubt, context.ages.shown(doubt), seen)
         if why is not None:
             told.append(why._replace(state=State.UNKNOWN))
         if unread or why is not None:
@@ -334,6 +337,18 @@ async def _judge_silence(
     if told:
         await context.ledger.put_off(run, told)
     return absent, hopeless, unproved
+
+
+def _out_of_sight(doubt: Doubt, shown: Sequence[Target], seen: Sighting) -> Outcome | None:
+    """Tell of documents that an earlier look has shown, and that this one shows nowhere.
+
+    Somebody may have deleted them, or given the bill another number, which they do not name.
+    """
+    kinds = (seen.targets, seen.shared, seen.cancelled, seen.denied, seen.namesakes)
+    there = {target.id for kind in kinds for target in kind.get(doubt.number, ())}
+    lost = ", ".join(each.label for each in shown if each.id not in there)
+    why = remark("note.out_of_sight", documents=lost)
+    return Outcome(doubt.number, State.UNKNOWN, reason=why) if lost else None
 
 
 async def _calls_with_unlinked(

@@ -146,6 +146,10 @@ WORDS = {
         "a document of this bill was made and cancelled since it was sent: {documents}",
         "发送后此单据曾生成下游单据，又被作废：{documents}",
     ),
+    "note.out_of_sight": (
+        "looks have shown a document that may be its own, and show it no more: {documents}",
+        "回查曾见到可能属于此单据的下游单据，现已查不到：{documents}",
+    ),
     "note.stray": (
         "a document has come since it was sent that names no bill: it may be this one's",
         "发送后出现了一张未注明源单的下游单据，可能属于此单据",
