@@ -13,12 +13,14 @@ from k3push.core.model import TWIN, RunId, State
 from k3push.core.remark import read_remark
 from k3push.runs.context import Context, SettleTimes
 from k3push.runs.engine import push_run
+from k3push.runs.source_check import is_thin
 from k3push.runs.stop import Cause
 from k3push.runs.throttle import Throttle
 from k3push.simulator import WriteBack, site
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.orders import PushOrder
 from tests.runs.office import (
+    FIRST,
     ROUTE,
     SECOND,
     Office,
@@ -223,6 +225,22 @@ async def test_a_later_run_tells_of_what_a_call_has_made_after_its_window(*, clo
     codes = {number: row.code for number, row in again.rows.items()}
     assert set(again.states.values()) == {State.ALREADY}
     assert codes == {numbers[0]: "", numbers[1]: TWIN, numbers[2]: ""}
+
+
+async def test_what_old_twins_are_known_by_is_told_beside() -> None:
+    """Nothing but the number says whose they are, and a person is to see that before deleting."""
+    plan = steps("ok", "commit-late-then-reset:9000")
+    thin = {"source_form_fields": False, "link_fields": False}
+    office = Office(sandbox(plan, latency_s=1.0, **thin, **OPEN))
+    numbers, throttle = orders(3), steered(concurrency=1, chunk_size=1)
+    for run in (FIRST, SECOND):
+        await office.open_run(numbers, run)
+        await office.execute(run, throttle=throttle, check=False)
+        office.site.finish()
+    row = (await office.rows(SECOND))[numbers[1]]
+    assert (row.state, row.code) == (State.ALREADY, TWIN)
+    assert is_thin(row.reason), row.reason
+    assert "note.late_twin" in row.reason
 
 
 async def test_twins_of_an_earlier_night_do_not_end_a_run() -> None:

@@ -218,8 +218,12 @@ async def told_of_late_calls(context: Context, outcomes: Sequence[Outcome]) -> l
     for sent in await context.ledger.lately_sent(context.run.id, context.with_ids(several), EVER):
         for number in () if isinstance(sent.kept.exchange, NeverSent) else sent.bills:
             calls.setdefault(number, []).append(sent)
-    twice = {n for n, sent in calls.items() if await _was_made_twice(context, several[n], sent)}
-    return [told_of_twins(each) if each.number in twice else each for each in outcomes]
+    twice = [n for n, sent in calls.items() if await _was_made_twice(context, several[n], sent)]
+    told = {n: also(several[n].reason, told_of_twins(several[n]).reason) for n in twice}
+    return [
+        each._replace(code=TWIN, reason=told[each.number]) if each.number in told else each
+        for each in outcomes
+    ]
 
 
 def _is_of_several(outcome: Outcome) -> bool:
