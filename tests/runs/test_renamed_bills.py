@@ -28,7 +28,7 @@ from k3push.ports import Identification
 from k3push.runs.context import Context, PushLimits
 from k3push.runs.read_back import read_back
 from k3push.runs.settle_doubts import settle_by_word
-from k3push.runs.source_check import AMBIGUOUS
+from k3push.runs.source_check import AMBIGUOUS, SHARED
 from k3push.runs.stop import Cause, Stop
 from k3push.runs.throttle import Throttle
 from k3push.simulator import site
@@ -653,3 +653,35 @@ async def test_what_another_run_has_begun_and_ended_since_the_look_makes_no_seco
     assert len(made_of(office, bill)) == 1
     states = [row.state for run in (FIRST, SECOND) for row in (await office.rows(run)).values()]
     assert states == [State.PUSHED, State.ALREADY]
+
+
+async def test_what_a_call_makes_late_is_asked_for_by_each_number_that_looks_have_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The bill has had that number for a minute, and another bill has it by now."""
+    other, number, third = orders(3)
+    faults = steps("ok", "commit-late-then-reset:100")
+    office = Office(sandbox(faults, latency_s=1.0, link_fields=False, **OPEN))
+    bill, heir = bill_of(office, number), bill_of(office, third)
+    await office.open_run([other, key_of("", str(bill.id))])
+    push = site.Site._push
+
+    def pushed(self: site.Site, *what: Any) -> Any:
+        if other in str(what):
+            return push(self, *what)
+        if bill.number == number:
+            rename(office, bill, "CGDD-NEW")
+            both.start_soon(move_on)
+        return push(self, *what)
+
+    async def move_on() -> None:
+        await anyio.sleep(60)
+        rename(office, bill, "CGDD-NEWER")
+        rename(office, heir, "CGDD-NEW")
+
+    monkeypatch.setattr(site.Site, "_push", pushed)
+    async with anyio.create_task_group() as both:
+        await office.execute(throttle=one_by_one(), check=False)
+    assert len(made_of(office, bill)) == 1
+    _, row = (await office.rows()).values()
+    assert (row.state, row.code) == (State.UNKNOWN, SHARED), row

@@ -1,8 +1,9 @@
 """What calls have made of bills whose numbers have changed hands since they were looked at.
 
 A document names the number that its bill had as it was made. Links tell of which bill it is. Where
-they cannot be asked, what travels by its id is asked for by the number that it has now as well;
-and a number that one bill had and another has got tells nothing of either.
+they cannot be asked, what travels by its id is asked for by the number that it has now as well, and
+by those that it was seen to have; and a number that one bill had and another has got tells nothing
+of either.
 """
 
 from __future__ import annotations
@@ -60,14 +61,25 @@ async def look_at_sent(
         elif bill is not None and fold(number_in(bill.bill)) != fold(number_in(number)):
             now[bill.bill], ids[bill.bill] = number, bill.id
     seen = await _but_of_others(context, seen, others) if others else seen
-    if now:
+    for name, id_ in ids.items():
+        context.renumbered.setdefault(id_, set()).add(name)
+    # A call may be carried out later than it has lost a number again, which another may have got.
+    had = {
+        name: number
+        for number in numbers
+        if number not in unsent
+        for name in sorted(context.renumbered.get(context.id_of(number), ()))
+        if name not in now
+    }
+    if asked := now | had:
         # Another bill may have had that number before: what was made of it is none of this one's.
+        ids |= {name: context.id_of(number) for name, number in had.items()}
         told = replace(context, source_ids=context.source_ids | ids)
         other = await look_at_targets(
-            told, list(now), by_all=by_all, before_sending=True, stop_or_not=stop_or_not
+            told, list(asked), by_all=by_all, before_sending=True, stop_or_not=stop_or_not
         )
-        doubtful = {bill for bill in now if await _was_sent_for_another(context, bill, ids[bill])}
-        seen = with_other_numbers(seen, _but_doubtful(other, doubtful), now)
+        doubtful = {each for each in now if await _was_sent_for_another(context, each, ids[each])}
+        seen = with_other_numbers(seen, _but_doubtful(other, doubtful | had.keys()), asked)
     # Of a bill whose number of today is not told, nothing proves that it has no document.
     unread = {lines[line]: words for line, words in looked.refused.items()}
     return replace(seen, refused={**seen.refused, **unread})
