@@ -65,8 +65,8 @@ STEP_S = 0.05
 STEPS = 16
 LONGEST_STEP_S = 60.0
 
-# Two runs that have seen each other's call for one bill would do so again after the same wait.
-GIVES_WAY_S = 10.0
+# For how long a bill waits that another run has sent meanwhile; whoever began first goes first.
+CROSSED_S, GIVES_WAY_S = 2.0, 12.0
 
 
 async def push_chunk(context: Context, sending: Sending) -> None:
@@ -148,7 +148,8 @@ async def send_once(context: Context, sending: Sending) -> SendAgain | None:
                 for number in first:
                     del context.sent_before[number]
             await stack.aclose()
-            return await _record(context, sending, attempt, exchange, began_s)
+            again = await _record(context, sending, attempt, exchange, began_s)
+            return None if sending.put_off.keys() & set(sending.numbers) else again
         finally:
             context.on_their_way -= 1
 
@@ -160,14 +161,17 @@ async def _leave_uncrossed(
 
     A claim is of a number. Of two runs that look here after they have written theirs down, one at
     least sees the other's, or what it has made since this one has looked. Where both do, the one
-    that began first goes first.
+    that began first goes first. No sending is used up by that: the numbers are claimed anew, and
+    wait for what the other has on its way.
     """
     crossed = await under_other_numbers(context, intent.numbers)
     runs = {each.run for each in crossed.values()}
-    sending.gives_way = any(run < intent.run for run in runs)
+    # Two that have seen each other would do so again after the same wait.
+    wait_s = GIVES_WAY_S if any(run < intent.run for run in runs) else CROSSED_S
     made = await context.ledger.made_of(intent.run, context.with_ids(intent.numbers))
     runs |= {each.run for number, each in made.items() if sending.knows_not(number, each)}
     if runs:
+        sending.put_off |= dict.fromkeys(sending.numbers, wait_s)
         return NeverSent(remark("note.crossed", runs=", ".join(sorted(runs))))
     return await _leave(context, turn, intent, wire.PUSH, context.route.source)
 
@@ -269,7 +273,7 @@ def _wait_for_cure(state: RetryCallState, sending: Sending) -> float:
     if isinstance(verdict, SendAgain) and verdict.cure is Cure.LOG_IN:
         step_s = STEP_S * (2.0 ** (sending.lost - 1) - 1)
         return min(step_s * (sending.chunk.index % STEPS), LONGEST_STEP_S)
-    return float(wait_for_erp(state)) + (GIVES_WAY_S if sending.gives_way else 0.0)
+    return float(wait_for_erp(state))
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,8 +32,6 @@ class Sending:
         found_links: Targets were found by their link while this chunk was sent.
         nth: Sendings so far.
         lost: How many of them met a lost session.
-        gives_way: The last did not leave, for another run has a bill on its way under another
-            number and goes first.
         made: What other runs had made of its numbers as they were looked at last.
         in_doubt: Whether the last sending left numbers `unknown`.
         overload: What the last answer said of an overloaded ERP, or "".
@@ -65,7 +63,6 @@ class Sending:
     found_own: bool = False
     nth: int = 0
     lost: int = 0
-    gives_way: bool = False
     made: Mapping[BillNumber, Made] = field(default_factory=dict)
     in_doubt: bool = False
     overload: str = ""
