@@ -262,6 +262,8 @@ BAD: list[tuple[str, str, str, int | None, str]] = [
     (RUN, "chunk_size = 10001", "run.chunk_size", 7, "10000"),
     (RUN, "concurrency = 257", "run.concurrency", 7, "256"),
     (RUN, "max_attempts = 0", "run.max_attempts", 7, "1"),
+    (RUN, "max_attempts = true", "run.max_attempts", 7, "whole number"),
+    (RUN, "[settle]\nfirst_wait_s = true", "settle.first_wait_s", 8, "must be a number"),
     (RUN, "canary = 7", "run.canary", 7, "true or false"),
     (RUN, 'halt = "fail=20"\nhalts = ""', "run.halts", 8, "did you mean 'halt'?"),
     (RUN, 'halt = "fails=20%"', "run.halt", 7, "use fail=20%,min=50"),

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
+from pydantic_core import PydanticKnownError
 
 from k3push.core.control_words import Key, size_of
 from k3push.core.cron import check_cron, zone_of
@@ -113,8 +114,14 @@ def _yes_or_no(value: Any) -> Any:
     return words.get(value.strip().lower(), value) if isinstance(value, str) else value
 
 
-def _auto_or(value: Any, key: Key) -> Any:
+def _quantity(value: Any, otherwise: Literal["int_type", "float_type"]) -> Any:
     # A bool is an int to Python, and no quantity to anybody.
+    if isinstance(value, bool):
+        raise PydanticKnownError(otherwise)
+    return value
+
+
+def _auto_or(value: Any, key: Key) -> Any:
     size = size_of("" if isinstance(value, bool) else str(value), key)
     return "auto" if size is None else size
 
@@ -304,8 +311,10 @@ Name = Annotated[str, AfterValidator(_name)]
 Days = Annotated[str, AfterValidator(_days)]
 FormName = Annotated[str, AfterValidator(_bare_name), Field(min_length=1)]
 """Of an account or a form. A database may pass over blanks around it, so it has none here."""
-Seconds = Annotated[float, Field(ge=0, le=MOST_SECONDS)]
-SomeSeconds = Annotated[float, Field(gt=0, le=MOST_SECONDS)]
+Whole = Annotated[int, BeforeValidator(partial(_quantity, otherwise="int_type"))]
+Real = Annotated[float, BeforeValidator(partial(_quantity, otherwise="float_type"))]
+Seconds = Annotated[Real, Field(ge=0, le=MOST_SECONDS)]
+SomeSeconds = Annotated[Real, Field(gt=0, le=MOST_SECONDS)]
 
 ErpUrl = Annotated[str, AfterValidator(_base_url)]
 LedgerUrl = Annotated[str, Field(repr=False), PlainSerializer(without_password)]
@@ -323,7 +332,7 @@ Halt = Annotated[str, AfterValidator(_halt_rule)]
 TimesOfDay = Annotated[str, AfterValidator(_window)]
 CronText = Annotated[str, AfterValidator(_cron)]
 TimeZone = Annotated[str, AfterValidator(_zone)]
-WholeNumber = Annotated[int, AfterValidator(_whole), Field(ge=0)]
+WholeNumber = Annotated[Whole, AfterValidator(_whole), Field(ge=0)]
 NotBlank = Annotated[str, AfterValidator(_not_blank)]
 OneOrMore = Annotated[tuple[NotBlank, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
 ServedName = Annotated[str, AfterValidator(_served_name)]

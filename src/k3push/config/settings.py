@@ -32,6 +32,7 @@ from k3push.config.checked_values import (
     TimesOfDay,
     TimeZone,
     Where,
+    Whole,
     WholeNumber,
     YesNoOrFile,
     password_in,
@@ -102,7 +103,7 @@ class ErpSettings(_Section):
 
     url: ErpUrl
     acct_id: FormName
-    lcid: Annotated[int, Field(ge=0, le=MOST_LCID)] = 2052
+    lcid: Annotated[Whole, Field(ge=0, le=MOST_LCID)] = 2052
     auth: Literal["password", "app_secret", "sign", "signature"] = "password"
     username: Annotated[Name, Field(min_length=1)]
     password: SecretValue | None = None
@@ -160,11 +161,11 @@ class RunSettings(_Section):
 
     chunk_size: ChunkSize = "auto"
     concurrency: Concurrency = "auto"
-    max_attempts: Annotated[int, Field(ge=1, le=MOST_ATTEMPTS)] = 5
+    max_attempts: Annotated[Whole, Field(ge=1, le=MOST_ATTEMPTS)] = 5
     canary: bool = True
     halt: Halt = "fail=20%,min=50"
     max_calls_per_minute: Annotated[
-        int, Field(ge=LIMITS[Key.CALLS_PER_MINUTE][0], le=LIMITS[Key.CALLS_PER_MINUTE][-1])
+        Whole, Field(ge=LIMITS[Key.CALLS_PER_MINUTE][0], le=LIMITS[Key.CALLS_PER_MINUTE][-1])
     ] = 0
     window: TimesOfDay = ""
 
@@ -253,9 +254,9 @@ class SelectSettings(_Section):
     """`[routes.NAME.select]`: which bills a route selects by itself."""
 
     where: Where = ""
-    days: Annotated[int, Field(ge=0, le=MOST_DAYS)] = 0
+    days: Annotated[Whole, Field(ge=0, le=MOST_DAYS)] = 0
     organisation: Name = ""
-    max_count: Annotated[int, Field(ge=1, le=MOST_SELECTED)] = DEFAULT_MAX_COUNT
+    max_count: Annotated[Whole, Field(ge=1, le=MOST_SELECTED)] = DEFAULT_MAX_COUNT
 
 
 class RouteSettings(_Section):
@@ -285,7 +286,7 @@ class FleetSettings(_Section):
 
     database: LedgerUrl = ""
     password: SecretValue | None = None
-    spread_s: Annotated[int, Field(ge=0, le=MOST_SPREAD_S)] = 0
+    spread_s: Annotated[Whole, Field(ge=0, le=MOST_SPREAD_S)] = 0
 
 
 class ScheduleSettings(_Section):
@@ -317,7 +318,7 @@ class Settings(_Section):
     settle: SettleSettings = SettleSettings()
     notify: NotifySettings = NotifySettings()
     metrics: MetricsSettings = MetricsSettings()
-    serve: ServeSettings = ServeSettings()
+    serve: ServeSettings = Field(default_factory=ServeSettings)
     api: ApiSettings = ApiSettings()
     routes: Annotated[dict[str, RouteSettings], Field(min_length=1)]
     fleet: FleetSettings = FleetSettings()

@@ -14,7 +14,7 @@ from typing import Any
 import anyio
 import httpx
 
-from k3push.adapters.erp.connection import Line
+from k3push.adapters.erp.connection import Line, Reuse
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -88,9 +88,9 @@ def reset(writer: asyncio.StreamWriter) -> None:
     writer.transport.abort()
 
 
-def a_line(tls: ssl.SSLContext | None = None) -> Line:
+def a_line(tls: ssl.SSLContext | None = None, reuse: Reuse | None = None) -> Line:
     """Make a line that trusts nobody, or those that a context trusts."""
-    return Line(tls or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    return Line(tls or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), reuse or Reuse())
 
 
 async def call(

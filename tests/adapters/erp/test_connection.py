@@ -13,8 +13,18 @@ import trustme
 from anyio.lowlevel import checkpoint
 
 from k3push.adapters.erp import connection
+from k3push.adapters.erp.connection import Reuse
 from k3push.core.protocol.compression import MOST_BYTES
-from tests.adapters.erp.connections import OK, Server, a_line, answering, call, reset, served
+from tests.adapters.erp.connections import (
+    OK,
+    Answering,
+    Server,
+    a_line,
+    answering,
+    call,
+    reset,
+    served,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -87,17 +97,59 @@ async def test_a_connection_that_the_server_closed_is_not_taken_for_the_next_cal
     assert (server.connections, server.calls) == (2, [b"1", b"2"])
 
 
-async def test_a_connection_that_was_idle_for_long_is_not_trusted(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_connection_that_was_idle_for_long_is_not_trusted() -> None:
     """Its server may close it just as the call leaves, and nobody could say what it has read."""
     async with served(answering(OK)) as server:
-        line = a_line()
+        line = a_line(reuse=Reuse(below_s=0.0))
         await call(line, server.url)
-        monkeypatch.setattr(connection, "IDLE_S", -1.0)
         await call(line, server.url)
         await line.aclose()
     assert server.connections == 2
+
+
+def hanging_up() -> Answering:
+    """Answer the first call of each connection; the second finds it about to be closed."""
+    served_once: set[asyncio.StreamWriter] = set()
+
+    async def answer(_server: Server, _body: bytes, writer: asyncio.StreamWriter) -> None:
+        if writer in served_once:
+            writer.transport.abort()
+            return
+        served_once.add(writer)
+        writer.write(OK)
+        await writer.drain()
+
+    return answer
+
+
+async def test_a_server_that_ends_each_connection_unsaid_loses_one_call_and_no_more() -> None:
+    """A look of two queries never came to its end there, and each push was in doubt."""
+    async with served(hanging_up()) as server:
+        reuse = Reuse()
+        lines = [a_line(reuse=reuse), a_line(reuse=reuse)]
+        for line in lines:
+            await call(line, server.url)
+        with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
+            await call(lines[0], server.url)
+        for line in lines * 3:
+            await call(line, server.url)
+        for line in lines:
+            await line.aclose()
+    assert len(server.calls) == 9
+
+
+async def test_a_call_that_is_cut_off_later_says_nothing_of_its_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A proxy that cuts what takes long would make each call open a connection of its own."""
+    monkeypatch.setattr(connection, "SOON_S", 0.0)
+    async with served(hanging_up()) as server:
+        reuse = Reuse()
+        line = a_line(reuse=reuse)
+        await call(line, server.url)
+        with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
+            await call(line, server.url)
+    assert reuse == Reuse()
 
 
 @pytest.mark.parametrize("extra", [OK, b"garbage"])

@@ -20,7 +20,14 @@ from urllib.parse import urlsplit
 import anyio
 import httpx
 
-from k3push.adapters.erp.connection import HELD_BACK, Body, HeldBackError, Line, why_held_back
+from k3push.adapters.erp.connection import (
+    HELD_BACK,
+    Body,
+    HeldBackError,
+    Line,
+    Reuse,
+    why_held_back,
+)
 from k3push.adapters.erp.endpoint import Endpoint, UnusableEndpointError, proxy_to, tls_context
 from k3push.core.model import Answered, Exchange, NeverSent, NoAnswer
 from k3push.core.protocol.cookies import take_up
@@ -55,6 +62,7 @@ class Carrier:
         self._now_s = now_s
         self._transport = transport
         self._tls: ssl.SSLContext | None = None
+        self._reuse = Reuse()
         self._idle: list[httpx.AsyncBaseTransport] = []
         self._urls: dict[str, httpx.URL] = {}
         self._timeouts = httpx.Timeout(
@@ -131,7 +139,7 @@ class Carrier:
         if proxy := proxy_to(self._site.url):
             limits = httpx.Limits(max_connections=1, max_keepalive_connections=1)
             return _Whole(httpx.AsyncHTTPTransport(verify=self._tls, limits=limits, proxy=proxy))
-        return Line(self._tls)
+        return Line(self._tls, self._reuse)
 
 
 class _Whole(httpx.AsyncBaseTransport):

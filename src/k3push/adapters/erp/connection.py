@@ -14,6 +14,8 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Sequence
+from dataclasses import dataclass
+from math import floor
 from typing import cast
 
 import anyio
@@ -26,6 +28,9 @@ from k3push.core.protocol.compression import MOST_BYTES, PackingError, unpacked
 # A connection that was idle for longer is not used again: the server may close it just as the next
 # call leaves.
 IDLE_S = 5.0
+
+# What ends so soon after a call has left was about to end before it; later, the call was cut off.
+SOON_S = 1.0
 
 PACKED_AS = b"content-encoding"
 
@@ -47,16 +52,32 @@ def why_held_back(request: httpx.Request) -> str:
     return asked() if asked else ""
 
 
+@dataclass(slots=True)
+class Reuse:
+    """Which connections to a site are used again, as far as is known.
+
+    Some servers and proxies close each after its answer or after a second, and say nothing of it.
+
+    Attributes:
+        below_s: Those that were idle for less; the server has hung up on one that was for as long.
+            Settings of servers for it are whole seconds.
+    """
+
+    below_s: float = IDLE_S
+
+
 class Line(httpx.AsyncBaseTransport):
     """Carries one call at a time, on asyncio."""
 
-    def __init__(self, tls: ssl.SSLContext) -> None:
+    def __init__(self, tls: ssl.SSLContext, reuse: Reuse) -> None:
         """Begin without a connection.
 
         Args:
             tls: What a server must show, where the URL is https.
+            reuse: What all lines to the site have learnt.
         """
         self._tls = tls
+        self._reuse = reuse
         self._wire: _Socket | None = None
         self._http = h11.Connection(h11.CLIENT)
         self._idle_since_s = 0.0
@@ -76,13 +97,16 @@ class Line(httpx.AsyncBaseTransport):
         """
         limits = request.extensions["timeout"]
         loop = asyncio.get_running_loop()
-        wire = self._usable(loop.time()) or await self._connect(request.url, limits["connect"])
+        idle_s = loop.time() - self._idle_since_s
+        kept = self._usable(idle_s)
+        wire = kept or await self._connect(request.url, limits["connect"])
         self._wire = None
         if why := why_held_back(request):
             wire.transport.abort()
             raise HeldBackError(why)
         # A cancel scope would do the same for ten times the price.
         deadline = loop.call_later(limits["read"], wire.be_late)
+        left_s = loop.time()
         try:
             response = await self._exchange(wire, request)
             if self._http.our_state is self._http.their_state is h11.DONE:
@@ -91,10 +115,11 @@ class Line(httpx.AsyncBaseTransport):
                 self._wire, wire.busy = wire, False
         except TimeoutError:
             raise httpx.ReadTimeout("no answer in time") from None
-        except ConnectionError as error:
-            raise httpx.ReadError(str(error)) from error
-        except h11.RemoteProtocolError as error:
-            raise httpx.RemoteProtocolError(str(error)) from error
+        except (ConnectionError, h11.RemoteProtocolError) as error:
+            if kept and self._is_unanswered and loop.time() - left_s < SOON_S:
+                self._reuse.below_s = min(self._reuse.below_s, floor(idle_s))
+            broke = isinstance(error, ConnectionError)
+            raise (httpx.ReadError if broke else httpx.RemoteProtocolError)(str(error)) from error
         except h11.LocalProtocolError as error:
             raise httpx.LocalProtocolError(str(error)) from error
         finally:
@@ -109,15 +134,19 @@ class Line(httpx.AsyncBaseTransport):
             self._wire.transport.abort()
             await self._wire.lost.wait()
 
-    def _usable(self, now_s: float) -> _Socket | None:
+    def _usable(self, idle_s: float) -> _Socket | None:
         """Return the last connection, if nothing has come over it since and it is not old."""
         wire, self._wire = self._wire, None
         if wire is None or wire.ended:
             return None
-        if now_s - self._idle_since_s > IDLE_S or self._http.trailing_data[0]:
+        if idle_s >= self._reuse.below_s or self._http.trailing_data[0]:
             wire.transport.abort()
             return None
         return wire
+
+    @property
+    def _is_unanswered(self) -> bool:
+        return self._http.their_state is h11.SEND_RESPONSE
 
     async def _connect(self, url: httpx.URL, timeout_s: float) -> _Socket:
         secure = url.scheme == "https"
@@ -162,7 +191,7 @@ class Line(httpx.AsyncBaseTransport):
             event = http.next_event()
             if event is h11.NEED_DATA:
                 data = await wire.read()
-                if not data and http.their_state is h11.SEND_RESPONSE:
+                if not data and self._is_unanswered:
                     # h11 would say so in words about its own states.
                     raise h11.RemoteProtocolError("the server hung up before its answer")
                 http.receive_data(data)
