@@ -157,6 +157,18 @@ async def test_a_number_that_ends_in_a_blank_is_not_sent_where_its_question_miss
     assert doubled(office, [bill.number]) == []
 
 
+async def test_a_document_of_a_bill_whose_number_ends_in_a_blank_leaves_no_other_in_doubt() -> None:
+    """A link ties a document that bears no number to its bill, however that is written."""
+    office = Office(sandbox(steps("ok", "ok", "reset"), **OPEN))
+    world = office.site.world
+    bill = world.add_source(PURCHASE_ORDER, "CGX1 ")
+    for line in world.add_target(IN_STOCK, bill.number, creator="sandbox").entries:
+        line.origin = Origin(" ", " ")
+    await office.open_run(orders(4))
+    pushed = await office.execute(throttle=steered(concurrency=1, chunk_size=1))
+    assert pushed.of(State.PUSHED) == set(orders(4))
+
+
 async def test_a_number_that_was_typed_in_takes_nothing_from_the_links() -> None:
     """A document that bears a bill's number, and no form, is not one that links have missed."""
     numbers = orders(6)

@@ -91,7 +91,8 @@ async def look_at_listed(context: Looker, lines: Sequence[BillNumber]) -> Source
     by_id: Mapping[str, Source] = {}
     refused_ids: Mapping[str, str] = {}
     if ids:
-        by_id, refused_ids = await look_at_ids(context, list(ids))
+        shown, refused_ids = await look_at_ids(context, list(ids))
+        by_id = {id_: _by_what_is_found(source) for id_, source in shown.items()}
     found, refused_then = await _look_at_numbers(
         context, (source.number for source in by_id.values() if source.number not in by_number)
     )
@@ -106,6 +107,15 @@ async def look_at_listed(context: Looker, lines: Sequence[BillNumber]) -> Source
             listed.refused[line] = words
         listed.meant[line] = meant(line, by_number.get(BillNumber(number), ()), source)
     return listed
+
+
+def _by_what_is_found(source: Source) -> Source:
+    """Take a number with blanks about it for none: a look may not find its documents by it.
+
+    Some databases pass over blanks at the end, and none over others.
+    """
+    is_bare = source.number == source.number.strip()
+    return source if is_bare else source._replace(number=BillNumber(""))
 
 
 async def _look_at_numbers(

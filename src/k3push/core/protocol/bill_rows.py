@@ -136,14 +136,6 @@ def open_tasks(form: str, numbers: Iterable[str]) -> str:
     return f"{bills} AND FObjectTypeId={quoted(form.upper())} AND {pending}"
 
 
-def _is_out_of_reach(number: object) -> bool:
-    """Say whether a number has blanks about it with which a look may not find its documents.
-
-    Some databases pass over blanks at the end, and none over others.
-    """
-    return isinstance(number, str) and bool(number.strip()) and number != number.strip()
-
-
 def read_sources(
     rows: Iterable[Sequence[Any]], fields: Sequence[str], *, by_id: bool = False
 ) -> list[Source]:
@@ -152,7 +144,8 @@ def read_sources(
     Args:
         rows: The rows.
         fields: What their columns hold.
-        by_id: They were asked for by id; a draft among them has no number (P 5.9).
+        by_id: They were asked for by id; a draft among them has no number (P 5.9), and what has
+            blanks about its number has them in what is returned.
 
     Raises:
         UnreadableError: If a bill comes without an id, which alone tells two bills of one
@@ -171,13 +164,14 @@ def read_sources(
     found: dict[str, Source] = {}
     for row in rows:
         number, source_id = name_in(row[0]), name_in(row[1])
-        if by_id and _is_out_of_reach(row[0]):
-            number = ""
         if not source_id:
             raise UnreadableError(remark("answer.source_id"))
         if not number and not by_id:
             raise UnreadableError(remark("answer.source_number"))
-        number = "" if by_id and number == source_id else number
+        if by_id and number == source_id:
+            number = ""
+        elif by_id and number and isinstance(row[0], str):
+            number = row[0]
         statuses = map(text_in, row[2:])
         found.setdefault(source_id, Source(BillNumber(number), source_id, blocked(*statuses)))
     return list(found.values())
