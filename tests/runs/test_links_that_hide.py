@@ -18,6 +18,7 @@ from k3push.simulator.forms import (
     ORDER_TO_SHIPMENT,
     PURCHASE_ORDER,
     ROUTES,
+    Policy,
     with_second_rule,
 )
 from k3push.simulator.history import Maker
@@ -179,3 +180,22 @@ async def test_a_number_that_was_typed_in_takes_nothing_from_the_links() -> None
     await office.open_run(numbers, again_because="the typed one is none")
     pushed = await office.execute(throttle=steered(concurrency=1, chunk_size=5), check=False)
     assert pushed.states[numbers[2]] is State.REJECTED
+
+
+async def test_what_links_of_other_lines_name_takes_no_document_from_a_line_without_one() -> None:
+    """A clerk's document holds two bills of the list, and the lines of one have lost their links."""
+    office, numbers = Office(sandbox(policy=Policy.MERGE, **OPEN)), orders(4)
+    world = office.site.world
+    for number in numbers:
+        (order,) = world.store.by_number(PURCHASE_ORDER, number)
+        order.party = ""
+    pair = (numbers[1], numbers[2])
+    world.push(PushOrder(ROUTE.source, pair, rule_id=ROUTE.rule), "clerk", Maker.PERSON)
+    (document,) = world.documents_of(numbers[2])
+    for line in document.entries:
+        if line.origin is not None and line.origin.number == numbers[2]:
+            line.links = ()
+    await office.open_run(numbers)
+    pushed = await office.execute(throttle=steered(concurrency=1, chunk_size=4), check=False)
+    assert pushed.of(State.ALREADY) == set(pair)
+    assert world.documents_of(numbers[2]) == (document,)

@@ -276,8 +276,8 @@ class Sighting:
             form, and no link tells. They are nobody's, and prove no absence; of those that are
             `thin` the field holds what is not known as a form.
         namesakes: Documents by source number whose links name other bills of it alone.
-        sources: Ids of the bills that links of a document name, by its id; "" for a line that
-            does not tell. Documents without a link are left out.
+        sources: Ids of the bills that links name of a document's lines of a number, by both; "" for
+            a line that does not tell. Where none of them tells, it is left out.
     """
 
     targets: Targets = field(default_factory=dict)
@@ -291,7 +291,7 @@ class Sighting:
     shared: Targets = field(default_factory=dict)
     denied: Targets = field(default_factory=dict)
     namesakes: Targets = field(default_factory=dict)
-    sources: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    sources: Mapping[tuple[BillNumber, str], frozenset[str]] = field(default_factory=dict)
 
     def knows_by_number_alone(self, number: BillNumber) -> bool:
         """Say whether nothing but the source number ties the documents of a number to it."""

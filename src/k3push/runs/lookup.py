@@ -325,7 +325,7 @@ def _of_their_bills(context: Looker, seen: Sighting) -> Sighting:
         return seen
 
     def of_others(number: BillNumber, target: Target) -> bool:
-        id_, named = context.source_ids.get(number, ""), seen.sources.get(target.id)
+        id_, named = context.source_ids.get(number, ""), seen.sources.get((number, target.id))
         # Of a bill that is asked for by its id nothing else was found.
         return bool(id_ and named) and not id_in(number) and not {id_, ""} & (named or set())
 
@@ -429,7 +429,10 @@ def with_other_numbers(
         shared=added(seen.shared, other.shared),
         denied=added(seen.denied, other.denied),
         namesakes=added(seen.namesakes, other.namesakes),
-        sources={**seen.sources, **other.sources},
+        sources={
+            **seen.sources,
+            **{(bills.get(n, n), id_): named for (n, id_), named in other.sources.items()},
+        },
     )
 
 
@@ -611,5 +614,5 @@ def joined(seen: Sequence[Sighting]) -> Sighting:
         by_field=frozenset().union(*(each.by_field for each in seen)),
         shared={number: found for each in seen for number, found in each.shared.items()},
         denied={number: found for each in seen for number, found in each.denied.items()},
-        sources={id_: named for each in seen for id_, named in each.sources.items()},
+        sources={of: named for each in seen for of, named in each.sources.items()},
     )

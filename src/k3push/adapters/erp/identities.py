@@ -477,10 +477,10 @@ def _united(seen: Mapping[str, Sighting]) -> Sighting:
     certain = frozenset().union(*(_ids(each) - each.thin for each in sightings))
     thin = frozenset().union(*(each.thin for each in sightings))
     shared = _joined([each.shared for each in sightings])
-    sources: defaultdict[str, frozenset[str]] = defaultdict(frozenset)
+    sources: defaultdict[tuple[BillNumber, str], frozenset[str]] = defaultdict(frozenset)
     for each in sightings:
-        for id_, named in each.sources.items():
-            sources[id_] |= named
+        for of, named in each.sources.items():
+            sources[of] |= named
     return Sighting(
         targets,
         frozenset(seen),

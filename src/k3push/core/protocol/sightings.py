@@ -25,7 +25,7 @@ def sighting(
     """
     targets, cancelled, shared, denied = {}, {}, {}, {}
     thin: set[str] = set()
-    sources: dict[str, frozenset[str]] = {}
+    sources: dict[tuple[BillNumber, str], frozenset[str]] = {}
     for bill, linked in found.items():
         id_ = "" if by_link else id_in(bill)
         alike = [each for each in linked if each.ground > Ground.ODD]
@@ -40,7 +40,8 @@ def sighting(
             denied[bill] = tuple(each.target for each in rest)
         for each in ours:
             if each.sources != UNTOLD:
-                sources[each.target.id] = sources.get(each.target.id, frozenset()) | each.sources
+                of = bill, each.target.id
+                sources[of] = sources.get(of, frozenset()) | each.sources
         if gone := tuple(each.target for each in ours if each.cancelled):
             cancelled[bill] = gone
         thin |= {each.target.id for each in ours if each.ground is Ground.NUMBER}
