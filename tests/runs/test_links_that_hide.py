@@ -183,7 +183,7 @@ async def test_a_number_that_was_typed_in_takes_nothing_from_the_links() -> None
 
 
 async def test_what_links_of_other_lines_name_takes_no_document_from_a_line_without_one() -> None:
-    """A clerk's document holds two bills of the list, and the lines of one have lost their links."""
+    """A clerk's document holds two listed bills, and the lines of one have lost their links."""
     office, numbers = Office(sandbox(policy=Policy.MERGE, **OPEN)), orders(4)
     world = office.site.world
     for number in numbers:

@@ -517,9 +517,10 @@ async def test_links_that_find_what_the_field_finds_tell_that_nothing_is_there()
     assert job.links.tell
 
 
-async def test_links_that_miss_a_document_tell_nothing() -> None:
-    """The site may keep them in another way."""
-    job = Job(Asked(there={A: (ONE,), B: (TWO,)}, links={A: (ONE,)}))
+@pytest.mark.parametrize("missed", [ONE, TWO])
+async def test_links_that_miss_a_document_of_a_bill_tell_nothing(missed: Target) -> None:
+    """The site may keep them in another way, also of a document that they find for another bill."""
+    job = Job(Asked(there={A: (ONE,), B: (missed,)}, links={A: (ONE,)}))
     job.erp.thin = ()
     await look_at_targets(job, [A, B])
     assert (job.links.find, job.links.tell) == (True, False)

@@ -361,14 +361,18 @@ async def _look_by_links(
 
 def _with_links(context: Looker, found: Sighting, linked: Sighting) -> Sighting:
     """Add to what the field shows what the links show."""
-    known = {t.id for n in linked.linked for t in found.targets.get(n, ())}
-    context.links.compare(known - found.thin, linked)
+    sure = {
+        n: [t for t in found.targets.get(n, ()) if t.id not in found.thin] for n in linked.linked
+    }
+    context.links.compare({t.id for ts in sure.values() for t in ts}, linked)
+    # That they find it for another of its bills does not mean that they find it for this one.
+    of_links = {n: [t.id for t in ts] for n, ts in linked.targets.items()}
+    context.links.missed = context.links.missed or bool(new_targets(sure, of_links))
     thin = found.thin - linked.by_link
     if context.links.tell:
         # Nothing but its number says that such a document was made from the bill.
         silent = found.targets.keys() & linked.linked - linked.targets.keys()
         thin |= {target.id for number in silent for target in found.targets[number]}
-    of_links = {n: [t.id for t in ts] for n, ts in linked.targets.items()}
     return Sighting(
         united(found.targets, linked.targets),
         found.users & linked.users,

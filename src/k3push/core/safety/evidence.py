@@ -10,7 +10,7 @@ ERP's words, and a cross-check: a target that it names must be linked to one of 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from k3push.core.model import PARTLY, TWIN, BillNumber, Outcome, State, Target, Targets
@@ -515,7 +515,9 @@ def made_outcome(number: BillNumber, targets: Sequence[Target]) -> Outcome:
     return Outcome(number, State.DRAFT if drafts else State.PUSHED, tuple(targets))
 
 
-def new_targets(found: Targets, before: Mapping[BillNumber, Collection[str]]) -> Targets:
+def new_targets(
+    found: Mapping[BillNumber, Iterable[Target]], before: Mapping[BillNumber, Collection[str]]
+) -> Targets:
     """Leave out the targets that were there before the attempt."""
     return {
         number: new
