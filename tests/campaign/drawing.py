@@ -389,6 +389,7 @@ def _frame(seed: int, chance: random.Random) -> Frame:
         on_refusal=chance.choice([OnRefusal.PARTIAL, *OnRefusal]),
         style=AnswerStyle(
             old=chance.random() < 0.3,
+            short=_of(seed, "short").random() < 0.5,
             text_values=chance.random() < 0.3,
             draft_form=chance.choice(list(DraftForm)),
             draft_number=chance.choice([None, "", " ", "id"]),

@@ -20,7 +20,7 @@ from k3push.runs.context import Context, PushLimits
 from k3push.runs.retried_reads import read_unless_refused
 from k3push.runs.select import SelectContext
 from k3push.runs.stop import Cause, Stop
-from k3push.simulator import Accounts, Policy, PushOrder, Refusal, World, site
+from k3push.simulator import Accounts, AnswerStyle, Policy, PushOrder, Refusal, World, site
 from k3push.simulator.answers import failure
 from k3push.simulator.conversion import Converter
 from k3push.simulator.exchange import json_reply
@@ -405,6 +405,31 @@ async def test_split_bills_of_a_lost_call_stop_nothing_where_few_bills_are_known
     rows = [pushed.rows[number] for number in numbers[6:10]]
     assert [len(row.targets) for row in rows] == [2] * 4
     assert ([row.code for row in rows], [*pushed.stop.causes]) == ([TWIN] * 4, [])
+
+
+async def test_a_bill_that_is_carried_out_twice_is_told_though_an_old_answer_names_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The short answer of an old server names one target at most, and that may not be all."""
+    numbers = orders(24)
+    options = sandbox(orders=24, style=AnswerStyle(old=True, short=True), **OPEN)
+    office = Office(options, FOLLOW)
+    commit = World.commit
+
+    def commit_again(world: World, conversion: Any, *rest: Any, **more: Any) -> int:
+        push = commit(world, conversion, *rest, **more)
+        if conversion.made[0].sources[0].number == numbers[22]:
+            monkeypatch.setattr(World, "commit", commit)
+            world.push(PushOrder(PURCHASE_ORDER.id, (numbers[22],), rule_id=ROUTE.rule), "sandbox")
+        return push
+
+    monkeypatch.setattr(World, "commit", commit_again)
+    await office.open_run(numbers)
+    pushed = await office.execute(throttle=one_by_one(), check=False)
+    row = pushed.rows[numbers[22]]
+    assert (row.code, len(row.targets)) == (TWIN, 2)
+    assert {bill.status for bill in office.site.world.documents_of(numbers[22])} == {"A"}
+    assert pushed.of(State.PUSHED) == set(numbers)
 
 
 @pytest.mark.parametrize("follow", [(), (Step.SUBMIT, Step.AUDIT)])

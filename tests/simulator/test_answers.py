@@ -62,6 +62,16 @@ def test_the_old_style_has_no_codes_no_places_and_no_entries() -> None:
     assert [set(each) for each in _entities(status)] == [{"Id", "Number"}]
 
 
+def test_a_short_answer_names_the_first_target_beside_its_status() -> None:
+    """Some old servers say no more of a success (P 4.1)."""
+    result = answer_to(GOOD, style=AnswerStyle(old=True, short=True))
+    assert result == {
+        "ResponseStatus": {"IsSuccess": True},
+        "Id": result["Id"],
+        "Number": "CGRK0000001",
+    }
+
+
 def test_values_can_be_text() -> None:
     """Templates and some servers write booleans, codes and ids as text (P 4.1, 4.2)."""
     status = answer_to(GOOD, style=AnswerStyle(text_values=True))["ResponseStatus"]

@@ -45,7 +45,7 @@ from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.core.safety.verdict import Cure, InDoubt, ReadBack, Said, SendAgain, judge
 from k3push.ports import LedgerLostError, Turn
 from k3push.runs.before_sending import LOOK_KEEPS_S, leave_out_changed, look_first, put_off, renewed
-from k3push.runs.context import Context
+from k3push.runs.context import ENOUGH_KNOWN, Context
 from k3push.runs.held_numbers import under_other_numbers
 from k3push.runs.last_looks import note_refused
 from k3push.runs.own_documents import told_of_another
@@ -217,9 +217,13 @@ async def _record(
             sending.named |= {target.id: attempt.intent.sender for target in said.named}
             sending.conclusion = await read_back(context, attempt, sending, verdict)
             outcomes = tuple(map(sending.annotated, sending.conclusion.outcomes))
-            if not said.success:
+            if not said.names_all:
                 named = {target.id for target in said.named}
-                outcomes = tuple([await told_of_another(context, o, named) for o in outcomes])
+                # Of a success that names none, a rule may have made several all the same.
+                least = ENOUGH_KNOWN if said.success else 1
+                outcomes = tuple(
+                    [await told_of_another(context, o, named, least=least) for o in outcomes]
+                )
             await _note_refused(context, sending, said, outcomes)
     await context.ledger.record(
         attempt,

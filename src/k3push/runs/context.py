@@ -413,10 +413,10 @@ class Context:
         await self._look_at_known()
         return self.splits or not self.known_bills
 
-    async def makes_one(self) -> bool:
-        """Say whether a call makes one document of each bill, as far as bills have shown it."""
+    async def makes_one(self, least: int = 1) -> bool:
+        """Say whether a call makes one document of each bill, as at least so many have shown."""
         await self._look_at_known()
-        return not self.splits and bool(self.known_bills)
+        return not self.splits and (self.known_bills or 0) >= least
 
     async def _look_at_known(self) -> None:
         """Learn from what the ledger has made whether bills are split."""

@@ -178,7 +178,7 @@ async def but_others_cancelled(
 
 
 async def told_of_another(
-    context: Context, outcome: Outcome, named: Collection[str] = ()
+    context: Context, outcome: Outcome, named: Collection[str] = (), *, least: int = 1
 ) -> Outcome:
     """Tell of several documents of a bill where each known bill has one: one may be another's.
 
@@ -186,11 +186,12 @@ async def told_of_another(
         context: The execution.
         outcome: What a look has shown.
         named: Ids of documents that the call's own answer names.
+        least: How many bills have to be known.
     """
     unnamed = {target.id for target in outcome.targets}.difference(named)
     if outcome.code or len(outcome.targets) < 2 or not unnamed:  # noqa: PLR2004
         return outcome
-    if not await context.makes_one():
+    if not await context.makes_one(least):
         return outcome
     # A second call may have come from another program, or from a proxy that sends on its own.
     why = remark("note.more_than_one", documents=", ".join(t.label for t in outcome.targets))

@@ -42,6 +42,7 @@ class AnswerStyle:
 
     Attributes:
         old: Without MsgCode, DIndex, EntryIds and ConvertResponseStatus.
+        short: An old server's success names the first target alone, beside its status (P 4.1).
         text_values: MsgCode, IsSuccess and Id are text, as in the official templates.
         draft_form: How drafts are told.
         draft_number: Number of a draft in answers and query rows: null, "", " " or "id"
@@ -51,6 +52,7 @@ class AnswerStyle:
     """
 
     old: bool = False
+    short: bool = False
     text_values: bool = False
     draft_form: DraftForm = DraftForm.B
     draft_number: str | None = None
@@ -150,6 +152,9 @@ def push_answer(style: AnswerStyle, conversion: Conversion, on_refusal: OnRefusa
         ]
     entities = [_entity(style, target, index) for index, target in enumerate(shown)]
     saving = status(style, success=not problems, problems=problems, entities=entities)
+    if style.old and style.short and entities and not problems:
+        named = {key: entities[0][key] for key in ("Id", "Number")}
+        return {"Result": {"ResponseStatus": {"IsSuccess": saving["IsSuccess"]}, **named}}
     if style.old:
         return {"Result": {"ResponseStatus": saving}}
     converting = status(
