@@ -509,6 +509,17 @@ async def test_a_document_that_the_field_does_not_name_is_found_by_its_link() ->
     assert set(seen.linked) == {A, B, C}
 
 
+async def test_all_documents_of_a_bill_are_found_where_the_field_holds_one_of_several() -> None:
+    """Each document of merged bills bears the number of its first one, which has others as well."""
+    job = Job(Asked(there={A: (ONE,)}, links={A: (ONE, TWO), B: (ONE,), C: (TWO,)}))
+    job.links.find = True
+    seen = await look_at_targets(job, [A, B])
+    assert seen.targets == {A: (ONE, TWO), B: (ONE,)}
+    job.erp.there = {A: (ONE,), C: (TWO,)}
+    seen = await look_at_targets(job, [A])
+    assert seen.targets == {A: (ONE, TWO)}
+
+
 async def test_links_that_find_what_the_field_finds_tell_that_nothing_is_there() -> None:
     """They are the ERP's own, whatever its fields hold."""
     job = Job(Asked(there={A: (ONE,)}, links={A: (ONE,)}))

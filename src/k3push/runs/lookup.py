@@ -65,11 +65,14 @@ class Links:
     Attributes:
         find: They have found a document that another look, or an answer, knows of a bill.
         missed: They have missed one.
+        tell_more: They have found one that the field has passed over, which may hold the number of
+            one of several merged bills.
         absent: The site does not let them be queried, or the pair's are not known.
     """
 
     find: bool = False
     missed: bool = False
+    tell_more: bool = False
     absent: bool = False
 
     @property
@@ -194,8 +197,9 @@ async def look_at_targets(
 ) -> Sighting:
     """Read every target that was made from *numbers*: by the number field, and by the links.
 
-    The links are asked for bills of which the field shows nothing, and for all where it is not
-    known yet whether they tell, or everybody is asked. Without a field they are all there is.
+    The links are asked for bills of which the field shows nothing, and for all where they tell more
+    than the field, where it is not known yet whether they tell, or everybody is asked. Without a
+    field they are all there is.
 
     Args:
         context: What to look with.
@@ -235,9 +239,13 @@ async def _look_at_both(
     else:
         found = await _look_by_field(context, numbers, by_all=by_all, stop_or_not=stop_or_not)
         found = _of_their_bills(context, found)
-        prove = by_all or not (links.find or links.missed)
+        prove = by_all or links.tell_more or not (links.find or links.missed)
         asked = [n for n in numbers if n not in found.refused and (prove or n not in found.targets)]
         linked = await _look_by_links(context, asked, by_all=by_all, stop_or_not=stop_or_not)
+        rest = [n for n in numbers if n not in found.refused and n not in asked]
+        if rest and linked is not None and linked.targets:
+            others = await _look_by_links(context, rest, by_all=by_all, stop_or_not=stop_or_not)
+            linked = None if others is None else joined([linked, others])
     # What ids were not known before the look, it has asked for.
     found = _of_their_bills(context, found)
     return _with_links(context, found, linked) if linked is not None else found
@@ -368,6 +376,9 @@ def _with_links(context: Looker, found: Sighting, linked: Sighting) -> Sighting:
     # That they find it for another of its bills does not mean that they find it for this one.
     of_links = {n: [t.id for t in ts] for n, ts in linked.targets.items()}
     context.links.missed = context.links.missed or bool(new_targets(sure, of_links))
+    of_field = {n: [t.id for t in ts] for n, ts in found.targets.items()}
+    more = new_targets(linked.targets, of_field)
+    context.links.tell_more = context.links.tell_more or bool(more)
     thin = found.thin - linked.by_link
     if context.links.tell:
         # Nothing but its number says that such a document was made from the bill.
