@@ -44,7 +44,7 @@ def read_settings(path: Path, environment: Mapping[str, str]) -> Settings:
     except RecursionError as error:
         what = remark("setting.too_deep", most=DEEPEST)
         raise SettingsError(str(path), [Fault("", None, what)]) from error
-    variables = _overlay(values, environment)
+    variables = _overlay(values, variables_in(environment))
     if unfit := [_fault(text, variables, keys, what) for keys, what in _unfit(values)]:
         raise SettingsError(str(path), unfit)
     try:
@@ -57,6 +57,19 @@ def read_settings(path: Path, environment: Mapping[str, str]) -> Settings:
     if faults:
         raise SettingsError(str(path), faults)
     return settings
+
+
+def variables_in(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return those variables of an environment that are settings.
+
+    >>> variables_in({"K3PUSH_RUN__CANARY": "false", "K3PUSH_LANG": "en", "HOME": "/root"})
+    {'K3PUSH_RUN__CANARY': 'false'}
+    """
+    return {
+        name: value
+        for name, value in environment.items()
+        if name.upper().startswith(ENVIRONMENT_PREFIX) and "__" in name
+    }
 
 
 def _text_of(path: Path) -> str:
@@ -113,8 +126,6 @@ def _overlay(values: dict[str, Any], environment: Mapping[str, str]) -> dict[tup
     """Lay the environment over *values*; return which variable each key came from."""
     variables: dict[tuple[str, ...], str] = {}
     for name, value in environment.items():
-        if not name.upper().startswith(ENVIRONMENT_PREFIX) or "__" not in name:
-            continue
         *path, last = name[len(ENVIRONMENT_PREFIX) :].lower().split("__")
         place: Any = values
         keys = []

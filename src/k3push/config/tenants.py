@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 from k3push.config.real_paths import real
 from k3push.config.setting_errors import Fault, SettingsError
 from k3push.config.settings import ErpSettings, Settings
-from k3push.config.settings_file import read_settings
+from k3push.config.settings_file import read_settings, variables_in
 from k3push.core.remark import remark
 
 SUFFIX = ".toml"
@@ -124,12 +124,13 @@ class TenantFiles:
             OSError: The folder cannot be read.
         """
         known: dict[Path, tuple[_Sign, Tenant | SettingsError]] = {}
+        variables = variables_in(self._environment)
         for path in files_of(self.folder):
             try:
                 sign = _sign_of(path)
                 kept = self._known.get(path)
                 fresh = kept is not None and kept[0] == sign and not _just_changed(sign)
-                known[path] = kept if fresh and kept else (sign, self._parsed(path))
+                known[path] = kept if fresh and kept else (sign, self._parsed(path, variables))
             except OSError as error:
                 why = error.strerror or type(error).__name__
                 known[path] = ((0, 0, 0, 0), SettingsError(str(path), [Fault("", None, why)]))
@@ -138,9 +139,9 @@ class TenantFiles:
         self._known = known
         return self._tenants
 
-    def _parsed(self, path: Path) -> Tenant | SettingsError:
+    def _parsed(self, path: Path, variables: Mapping[str, str]) -> Tenant | SettingsError:
         try:
-            tenant = tenant_of(path, self._environment)
+            tenant = tenant_of(path, variables)
         except SettingsError as error:
             return error
         kept = self._known.get(path)

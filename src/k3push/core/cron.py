@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
@@ -24,6 +25,7 @@ class CronError(ValueError):
     """The text is no cron expression, or names no time zone; a remark says why."""
 
 
+@lru_cache(maxsize=256)  # thousands of tenants have a few
 def check_cron(expression: str) -> None:
     """Read an expression.
 

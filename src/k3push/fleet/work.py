@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+import time
 import traceback
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -50,6 +51,9 @@ if TYPE_CHECKING:
 
 # A secret may come without a change of any file.
 SECRETS_LOOK_S = 60.0
+
+# After so long a look at thousands of secrets may be ended.
+MOMENT_S = 0.05
 
 MOST_NAMED = 50
 """Tenants that a line names; of thousands it says how many."""
@@ -124,13 +128,15 @@ class FleetWork:
         served = {}
         left = [self.say("worker.faulty", why=why) for why in found.faulty.values()]
         left += [self.say("fleet.doubles", names=", ".join(names)) for names in found.doubles]
+        reasons: dict[str, str] = {}
+        passed_over = {*known, *found.clashes}
+        unknown = (each for name, each in found.by_name.items() if name not in passed_over)
+        while some := await anyio.to_thread.run_sync(self._whys_left, unknown):
+            reasons |= some
         for name, tenant in found.by_name.items():
-            clashes = ", ".join(found.clashes.get(name, ()))
-            if clashes:
+            if clashes := ", ".join(found.clashes.get(name, ())):
                 left.append(self.say("fleet.clash", tenant=name, others=clashes))
-            elif name not in known and (
-                why := await anyio.to_thread.run_sync(self._why_left, tenant)
-            ):
+            elif why := reasons.get(name):
                 left.append(self.say("worker.left", tenant=name, why=why))
             else:
                 served[name] = tenant
@@ -152,6 +158,16 @@ class FleetWork:
             if line not in self._told:
                 self._write(line)
         self._told = frozenset(lines)
+
+    def _whys_left(self, tenants: Iterator[Tenant]) -> dict[str, str]:
+        """Say why each of the next tenants is left, or ""; a thread for each would cost more."""
+        whys: dict[str, str] = {}
+        until_s = time.monotonic() + MOMENT_S
+        for tenant in tenants:
+            whys[tenant.name] = self._why_left(tenant)
+            if time.monotonic() > until_s:
+                break
+        return whys
 
     def _why_left(self, tenant: Tenant) -> str:
         if not tenant.settings.ledger.in_postgres:
