@@ -342,3 +342,28 @@ def test_a_halt_rule_ends_a_run(desk: Desk, start: Start) -> None:
     states = [row["state"] for row in desk.rows()]
     assert (states.count("pushed"), states.count("rejected")) == (40, 20)
     assert_true(desk.rows(), sandbox.truth())
+
+
+def test_a_ledger_that_was_put_back_waits_for_calls_of_which_it_knows_nothing(
+    desk: Desk, start: Start
+) -> None:
+    """The executor was killed while the ERP was at a call, which no look can show yet."""
+    late = '[[step]]\nfault = "ok"\n[[step]]\nfault = "late-commit:4"\n'
+    sandbox = start("--faults", desk.write("script.toml", late))
+    desk.configure(sandbox.url)
+    ledger, twice = desk.folder / "ledger.db", orders(2, 100)
+    assert desk.k3push("run", desk.job(orders(1), "before.csv"), "--yes").exit == 0
+    backup = ledger.read_bytes()
+    running = desk.begin("run", desk.job(twice), "--chunk-size", "2", "--no-canary", "--yes")
+    until(lambda: [*desk.folder.glob("ledger.db-locks/*.sent")] != [])
+    running.kill()
+    end(running)
+    for file in desk.folder.glob("ledger.db-*"):
+        if file.is_file():
+            file.unlink()
+    ledger.write_bytes(backup)
+    again = desk.k3push("run", "orders.csv", "--json", "--yes")
+    assert again.exit == 0, again
+    assert "the ledger is older than the last call" in again.err
+    truth = sandbox.truth()["sources"]
+    assert {number: len(truth[number]) for number in twice} == dict.fromkeys(twice, 1)

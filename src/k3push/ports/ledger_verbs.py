@@ -74,6 +74,14 @@ class Ledger(Protocol):
         """
         ...
 
+    async def unknown_sending(self) -> datetime | None:
+        """Return when a call left of which this ledger knows nothing, as far as that can be told.
+
+        It was put back from a backup since then, and the executor of that call was killed. In
+        PostgreSQL nothing tells of it.
+        """
+        ...
+
     # -- runs ---------------------------------------------------------------------------------
 
     async def open_run(self, run: Run) -> None:

@@ -17,6 +17,7 @@ import anyio
 
 from k3push.core.model import Run
 from k3push.core.pacing.pace import Pace
+from k3push.core.remark import remark
 from k3push.ports import Clock, Erp, Ledger, Watch
 from k3push.runs.context import Context, DoubtAges, PushLimits, SettleTimes
 from k3push.runs.control import obey
@@ -138,8 +139,21 @@ async def execute(what: Execution, watch: Watch, stop: Stop) -> Ending:
 
 async def _push(context: Context, erp: ErpSessions) -> None:
     with stopping(context.stop):
+        await _wait_for_unknown_calls(context)
+        if context.stop.asked:
+            return
         await erp.open_session()
         await push_run(context)
+
+
+async def _wait_for_unknown_calls(context: Context) -> None:
+    """Wait until a call has ended of which the ledger knows nothing; no look shows it before."""
+    left_at = await context.ledger.unknown_sending()
+    if left_at is not None:
+        age_s = max(0.0, (context.clock.now() - left_at).total_seconds())
+        if (left_s := context.settle.window_s - age_s) > 0:
+            context.watch.waiting(remark("ledger.older"), left_s)
+            await context.stop.sleep(left_s)
 
 
 async def _follow(context: Context, erp: ErpSessions) -> None:

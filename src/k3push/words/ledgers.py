@@ -82,6 +82,10 @@ WORDS = {
         "the file was removed or replaced while the ledger was in use. Restore the one that was there, then resume.",
         "使用过程中台账文件被删除或替换。请放回原来的文件，然后执行 resume。",
     ),
+    "ledger.older": (
+        "the ledger is older than the last call (a backup was put back): nothing is sent until that call has surely ended",
+        "台账早于最后一次调用（已从备份恢复）：在该调用确定结束之前不发送",
+    ),
     "ledger.lock_gone": (
         "the lock of run {run} was removed while the run was under way, so another process may have taken it over. Leave the folder of locks alone, then resume.",
         "任务 {run} 进行中其锁被删除，可能已被另一进程接管。请勿改动锁文件夹，然后执行 resume。",

@@ -330,3 +330,25 @@ async def test_a_ledger_opened_again_and_closed_keeps_the_locks_of_the_first(
         assert await APath(path.with_name("ledger.db-wal")).exists()
         await ledger.claim(run, numbers("A"))
         await ledger.begin(intent(run, "A"))
+
+
+@pytest.mark.parametrize("then", ["killed", "ended"])
+async def test_a_backup_tells_of_a_call_that_it_does_not_know(path: Path, then: str) -> None:
+    """A killed executor may have left a call that the ERP carries out yet."""
+    async with open_sqlite(path, account=ACCOUNT) as ledger:
+        run = await planned(ledger, "A B C")
+    backup = await APath(path).read_bytes()
+    async with open_sqlite(path, account=ACCOUNT) as ledger, ledger.own(run):
+        call = await sent(ledger, run, "A B")
+        (note,) = [file async for file in APath(f"{path}-locks").glob("*.sent")]
+        left_at = (await note.stat()).st_mtime
+        assert await ledger.unknown_sending() is None
+    if then == "killed":  # which takes nothing away
+        await note.touch()
+        await to_thread.run_sync(os.utime, note, (left_at, left_at))
+    async with open_sqlite(path, account="other") as ledger:
+        assert await ledger.unknown_sending() is None
+    await APath(path).write_bytes(backup)
+    async with open_sqlite(path, account=ACCOUNT) as ledger:
+        told = call.intent.began_at if then == "killed" else None
+        assert await ledger.unknown_sending() == told

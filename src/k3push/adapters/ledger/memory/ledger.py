@@ -75,6 +75,10 @@ class MemoryLedger(ReadVerbs, SendingVerbs, StepVerbs, Ledger):
         """Wait for ever: nothing can be in its place."""
         await anyio.sleep_forever()
 
+    async def unknown_sending(self) -> datetime | None:
+        """Return None: it has no backup."""
+        return None
+
     # -- runs ---------------------------------------------------------------------------------
 
     async def open_run(self, run: Run) -> None:

@@ -21,6 +21,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
+from datetime import datetime
 from functools import update_wrapper
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -145,6 +146,10 @@ class PostgresLedger(Ledger):
     async def until_replaced(self) -> None:
         """Wait for ever: a server is found again by its address."""
         await anyio.sleep_forever()
+
+    async def unknown_sending(self) -> datetime | None:
+        """Return None: beside a server's tables nothing tells what was there."""
+        return None
 
     async def write(self, step: Callable[[Connection], Awaitable[T]]) -> T:
         """Do a step of this account that writes; see `Transactions.write`."""

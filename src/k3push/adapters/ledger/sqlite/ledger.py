@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial, update_wrapper
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -40,11 +41,15 @@ from k3push.adapters.ledger.sqlite.connections import (
 )
 from k3push.adapters.ledger.sqlite.group_commit import GroupCommit, Reader
 from k3push.adapters.ledger.sqlite.run_locks import RunLocks
-from k3push.core.model import BillNumber, RunId
+from k3push.core.model import Attempt, BillNumber, Intent, RunId
 from k3push.ports import Holder, Ledger
 
 # How often it is looked whether the files are still those that were opened.
 REPLACED_LOOK_S = 5.0
+
+NEVER = datetime.min.replace(tzinfo=UTC)
+ROUNDED = timedelta(milliseconds=10)
+"""By how much more the time of a file may tell than a ledger."""
 
 LOOKS_AT_ONCE = 20
 """Such looks of a process side by side: a machine that was asleep owes those of all its ledgers."""
@@ -191,6 +196,14 @@ class SqliteLedger(Ledger):
                     self._files.have_successor, limiter=turns, abandon_on_cancel=True
                 )
 
+    async def unknown_sending(self) -> datetime | None:
+        """Return when the last call left that a killed executor has noted, and this ledger not."""
+        with lost_as_ledger(self._path):
+            noted = await to_thread.run_sync(self._locks.sendings)
+        latest = await self.read(lambda c: {run: reads.last_begun(c, run) for run in noted})
+        unknown = [at for run, at in noted.items() if (latest[run] or NEVER) < at - ROUNDED]
+        return max(unknown, default=None)
+
     async def write(self, step: Callable[[Connection], T], *, brief: bool = False) -> T:
         """Do a step of this account that writes; see `GroupCommit.write`."""
         return await self._commits.write(lambda c: step(c.of_account(self._account)), brief=brief)
@@ -289,7 +302,14 @@ class SqliteLedger(Ledger):
         )
 
     in_hand = _reads(reads.in_hand)
-    begin = _writes(sending.begin, brief=True)
+
+    async def begin(self, intent: Intent) -> Attempt:
+        """Write down a call that is about to leave, and beside the ledger when that was."""
+        attempt = await self.write(lambda c: sending.begin(c, intent), brief=True)
+        with suppress(OSError):  # of a full disk, say; the call itself is written down
+            self._locks.note_sending(intent.run, intent.began_at)
+        return attempt
+
     record = _writes(sending.record, brief=True)
     conclude = _writes(sending.conclude)
     amend = _writes(sending.amend)

@@ -110,6 +110,12 @@ def is_there(connection: Connection, run: RunId) -> bool:
     return connection.one("run_key", run=run) is not None
 
 
+def last_begun(connection: Connection, run: RunId) -> datetime | None:
+    """Return when the last call of a run was written down, whosever run it is."""
+    row = connection.one("last_begun", run=run)
+    return text.to_time_or_none(row[0]) if row is not None else None
+
+
 def repeats(connection: Connection, run: RunId) -> Sequence[Repeat]:
     """Return all repeats of a run, in the order of the job files."""
     key = run_key(connection, run).key

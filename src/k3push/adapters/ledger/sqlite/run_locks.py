@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -19,6 +21,8 @@ from k3push.ports import LedgerLostError, RunIsAliveError
 # calls to the file system.
 GATE_PATIENCE_S = 30.0
 GATE_POLL_S = 0.002
+
+_NOTE = ".sent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class RunLocks:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._held: dict[RunId, _Held] = {}
+        self._noted: dict[RunId, float] = {}
 
     def take(self, run: RunId) -> None:
         """Become the executor of *run*.
@@ -66,6 +71,8 @@ class RunLocks:
     def give_back(self, run: RunId) -> None:
         """Be the executor of *run* no longer."""
         held = self._held.pop(run)
+        self._noted.pop(run, None)
+        self._note_of(run).unlink(missing_ok=True)
         with self._gate():
             if held.is_there():
                 self._release(held.lock)
@@ -105,6 +112,33 @@ class RunLocks:
             run = RunId(unquote(file.stem))
             if self.is_alive(run):
                 yield run
+
+    def note_sending(self, run: RunId, at: datetime) -> None:
+        """Note beside the ledger when a call has left, of which a backup may know nothing.
+
+        The time of a file says it, which costs some millionths of a second. It is left where the
+        executor is killed.
+        """
+        at_s = at.timestamp()
+        if at_s <= self._noted.get(run, 0.0):
+            return
+        note = self._note_of(run)
+        if run not in self._noted:
+            note.touch(mode=0o600)
+        self._noted[run] = at_s
+        os.utime(note, (at_s, at_s))
+
+    def sendings(self) -> dict[RunId, datetime]:
+        """Return when runs whose executor was killed, or is alive, have sent last."""
+        found = {}
+        for note in self._folder.glob(f"*{_NOTE}"):
+            with suppress(FileNotFoundError):  # its run has ended meanwhile
+                at = datetime.fromtimestamp(note.stat().st_mtime, UTC)
+                found[RunId(unquote(note.name.removesuffix(_NOTE)))] = at
+        return found
+
+    def _note_of(self, run: RunId) -> Path:
+        return self._folder / f"{quote(run, safe='')}{_NOTE}"
 
     def _lock_of(self, run: RunId) -> FileLock:
         return lock_at(self._folder / f"{quote(run, safe='')}.lock")

@@ -84,6 +84,10 @@ SELECT calls, server, at FROM paces WHERE scope = :scope AND server IS NOT NULL;
 -- name: run_key
 SELECT key, scope, listed, attempts FROM runs WHERE id = :run AND account = :account;
 
+-- name: last_begun
+-- Of whichever account.
+SELECT max(began_at) FROM attempts JOIN runs ON runs.key = attempts.run WHERE runs.id = :run;
+
 -- name: set_ending
 UPDATE runs SET ended_at = :ended_at, exit = :exit WHERE key = :run;
 
