@@ -245,7 +245,7 @@ async def _look_at_both(
         rest = [n for n in numbers if n not in found.refused and n not in asked]
         if rest and linked is not None and linked.targets:
             others = await _look_by_links(context, rest, by_all=by_all, stop_or_not=stop_or_not)
-            linked = None if others is None else joined([linked, others])
+            linked = linked if others is None else joined([linked, others])
     # What ids were not known before the look, it has asked for.
     found = _of_their_bills(context, found)
     return _with_links(context, found, linked) if linked is not None else found
