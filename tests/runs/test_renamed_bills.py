@@ -25,6 +25,7 @@ from k3push.core.model import (
 )
 from k3push.core.pacing.halting import HaltRule
 from k3push.ports import Identification
+from k3push.runs.before_sending import FIRST_LOOK_KEEPS_S, renewed
 from k3push.runs.context import Context, PushLimits
 from k3push.runs.read_back import read_back
 from k3push.runs.settle_doubts import settle_by_word
@@ -657,6 +658,66 @@ async def test_what_another_run_has_begun_and_ended_since_the_look_makes_no_seco
     assert len(made_of(office, bill)) == 1
     states = [row.state for run in (FIRST, SECOND) for row in (await office.rows(run)).values()]
     assert states == [State.PUSHED, State.ALREADY]
+
+
+@pytest.mark.parametrize("by_turn", [False, True])
+async def test_what_another_run_was_refused_since_the_look_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, *, by_turn: bool
+) -> None:
+    """Its call of several has saved a part that looks show late, under the bill's old number.
+
+    This run waits so long for its turn that it looks once more, or has looked a moment ago.
+    """
+    number, other = orders(2)
+    office = Office(sandbox(query_lag_s=5.0, **OPEN))
+    bill = bill_of(office, number)
+    await office.open_run([key_of("", str(bill.id)), key_of("", str(bill_of(office, other).id))])
+    await office.open_run([key_of("", str(bill.id))], SECOND)
+    begin, record = MemoryLedger.begin, MemoryLedger.record
+    has_looked, is_refused = anyio.Event(), anyio.Event()
+
+    async def wait(run: RunId) -> None:
+        if run == FIRST and not has_looked.is_set():
+            rename(office, bill, "CGDD-NEW")
+            second = partial(office.execute, SECOND, throttle=one_by_one(), check=False)
+            both.start_soon(second)
+            await has_looked.wait()
+            await anyio.sleep(FIRST_LOOK_KEEPS_S if by_turn else 0)
+        elif run == SECOND and not has_looked.is_set():
+            has_looked.set()
+            await is_refused.wait()
+
+    async def begin_in_turn(self: MemoryLedger, intent: Intent) -> Attempt:
+        await wait(intent.run)
+        return await begin(self, intent)
+
+    async def renewed_late(context: Context, *what: Any) -> Any:
+        if by_turn and context.run.id == SECOND:
+            await wait(SECOND)
+        return await renewed(context, *what)
+
+    async def record_and_tell(self: MemoryLedger, *what: Any, **how: Any) -> None:
+        await record(self, *what, **how)
+        is_refused.set()
+
+    work, met = site.Site._push, iter([True])
+
+    def pushed(self: Any, visit: Any, now_s: float) -> Any:
+        if not next(met, False):
+            return work(self, visit, now_s)
+        conversion = self.world.convert(self._order(visit), visit.user)
+        self._save(replace(conversion, made=conversion.made[:1]), now_s)
+        return json_reply(failure(self._manners.style, 11, "仓库必录"))
+
+    monkeypatch.setattr(MemoryLedger, "begin", begin_in_turn)
+    monkeypatch.setattr(MemoryLedger, "record", record_and_tell)
+    monkeypatch.setattr("k3push.runs.attempt.renewed", renewed_late)
+    monkeypatch.setattr(site.Site, "_push", pushed)
+    async with anyio.create_task_group() as both:
+        throttle = steered(concurrency=1, chunk_size=2)
+        await office.execute(limits=PushLimits(canary=False), throttle=throttle, check=False)
+    assert is_refused.is_set()
+    assert len(made_of(office, bill)) == 1
 
 
 async def test_what_a_call_makes_late_is_asked_for_by_each_number_that_looks_have_seen(

@@ -44,8 +44,9 @@ from k3push.core.safety.evidence import NOTHING_RAN
 from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.core.safety.verdict import Cure, InDoubt, ReadBack, Said, SendAgain, judge
 from k3push.ports import LedgerLostError, Turn
-from k3push.runs.before_sending import LOOK_KEEPS_S, leave_out_changed, look_first, put_off, renewed
+from k3push.runs.before_sending import LOOK_KEEPS_S, leave_out_changed, look_first, renewed
 from k3push.runs.context import ENOUGH_KNOWN, Context
+from k3push.runs.earlier_calls import sent_by_others, sent_since
 from k3push.runs.held_numbers import under_other_numbers
 from k3push.runs.last_looks import note_refused
 from k3push.runs.own_documents import told_of_another
@@ -103,7 +104,6 @@ async def send_once(context: Context, sending: Sending) -> SendAgain | None:
     sending.began_s = anyio.current_time()
     await leave_out_changed(sending)
     before = await look_first(context, sending)
-    await put_off(context, sending)
     if not sending.numbers or context.stop.asked:
         return None
     if len(sending.numbers) > 1 and not context.tells_of_several:
@@ -160,16 +160,15 @@ async def _leave_uncrossed(
     """Send an attempt, unless another run has written one down under another number of a bill.
 
     A claim is of a number. Of two runs that look here after they have written theirs down, one at
-    least sees the other's, or what it has made since this one has looked. Where both do, the one
-    that began first goes first. No sending is used up by that: the numbers are claimed anew, and
-    wait for what the other has on its way.
+    least sees the other's, or that it has begun or ended since this one's look. Where both do, the
+    one that began first goes first. No sending is used up by that: the numbers are claimed anew,
+    wait for what the other has on its way, or was refused, and are looked at after that.
     """
     crossed = await under_other_numbers(context, intent.numbers)
     runs = {each.run for each in crossed.values()}
     # Two that have seen each other would do so again after the same wait.
     wait_s = GIVES_WAY_S if any(run < intent.run for run in runs) else CROSSED_S
-    made = await context.ledger.made_of(intent.run, context.with_ids(intent.numbers))
-    runs |= {each.run for number, each in made.items() if sending.knows_not(number, each)}
+    runs |= sent_since(await sent_by_others(context, intent.numbers), sending.sent)
     if runs:
         sending.put_off |= dict.fromkeys(sending.numbers, wait_s)
         return NeverSent(remark("note.crossed", runs=", ".join(sorted(runs))))

@@ -10,7 +10,7 @@ from k3push.core.safety.evidence import new_targets
 from k3push.core.safety.legal_moves import SENT_BEFORE
 from k3push.ports import Made
 from k3push.runs.context import Context
-from k3push.runs.earlier_calls import waits_for_others
+from k3push.runs.earlier_calls import sent_by_others, waits_for_others
 from k3push.runs.last_looks import note_look
 from k3push.runs.lookup import can_ask
 from k3push.runs.own_documents import but_others_cancelled, ours_of, told_of_late_calls
@@ -30,17 +30,18 @@ MOST_LOOKS = 2
 
 
 async def look_first(context: Context, sending: Sending) -> Mapping[BillNumber, tuple[str, ...]]:
-    """Take out of *sending* what has a target already (rule 3).
+    """Take out of *sending* what has a target already, or waits for another run (rule 3).
 
     A document that was not there before our own first sending is what that one made, whatever
-    its answer said.
+    its answer said. What waits is what waited as the look began, which shows nothing of it yet.
 
     Returns:
         The documents that name numbers which are sent in spite of them, by id.
     """
     sending.looked_s = context.awake_s
     known = await context.ledger.made_of(context.run.id, context.with_ids(sending.numbers))
-    sending.made = known
+    sending.sent = await sent_by_others(context, sending.numbers)
+    late = await waits_for_others(context, sending.sent)
     seen = Sighting()
     if can_ask(context):
         # What a user sees of his colleagues' documents tells nothing of a stranger's.
@@ -75,6 +76,7 @@ async def look_first(context: Context, sending: Sending) -> Mapping[BillNumber, 
         sending.outcomes += tuple(outcomes)
         gone = {outcome.number for outcome in outcomes}
         sending.numbers = tuple(number for number in sending.numbers if number not in gone)
+    _put_off(context, sending, late)
     kinds = (seen.targets, seen.shared, seen.denied, seen.namesakes, seen.cancelled)
     there = {n: tuple(t.id for kind in kinds for t in kind.get(n, ())) for n in sending.numbers}
     return {number: ids for number, ids in there.items() if ids}
@@ -138,11 +140,9 @@ async def renewed(
     return before
 
 
-async def put_off(context: Context, sending: Sending) -> None:
+def _put_off(context: Context, sending: Sending, waits: Mapping[BillNumber, float]) -> None:
     """Leave numbers out that wait for what another run has sent of them."""
-    if not sending.numbers:
-        return
-    if late := await waits_for_others(context, sending.numbers):
+    if late := {number: waits[number] for number in sending.numbers if number in waits}:
         why = remark("note.lately_sent", count=len(late))
         context.watch.waiting(why, max(late.values()))
     sending.put_off |= late

@@ -7,14 +7,14 @@ person has settled may be at work still.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from k3push.core.model import ABSENT, BillNumber, NeverSent, RunId, State
 from k3push.core.safety.evidence import CALL_LIMIT
 from k3push.core.safety.named_bills import messages_naming
 from k3push.core.safety.verdict import InDoubt, ReadBack, Said, Verdict, judge
-from k3push.ports import SHORTEST_WAIT_S, AttemptRecord, Doubt
+from k3push.ports import SHORTEST_WAIT_S, AttemptRecord, Doubt, LatelySent
 from k3push.runs.context import Context
 
 # Attempts of other runs are asked for so far back: a call may take long, and the clocks of two
@@ -96,19 +96,29 @@ def wait_s(context: Context, kept: AttemptRecord) -> float:
     return max(0.0, length_s - context.ages.age_s(doubt))
 
 
-async def waits_for_others(
-    context: Context, numbers: Sequence[BillNumber]
-) -> dict[BillNumber, float]:
+async def sent_by_others(context: Context, numbers: Sequence[BillNumber]) -> list[LatelySent]:
+    """Return what other runs have sent of numbers of late."""
+    since = context.clock.now() - LONGEST_CALL - MACHINES_DIFFER
+    sent = await context.ledger.lately_sent(context.run.id, context.with_ids(numbers), since)
+    return [each for each in sent if not isinstance(each.kept.exchange, NeverSent)]
+
+
+def sent_since(sent: Iterable[LatelySent], before: Iterable[LatelySent]) -> set[RunId]:
+    """Return the runs whose calls have begun, or ended, since what was sent *before* was read."""
+    known = {(each.kept.attempt.id, each.kept.ended_at) for each in before}
+    calls = [each.kept for each in sent]
+    return {c.attempt.intent.run for c in calls if (c.attempt.id, c.ended_at) not in known}
+
+
+async def waits_for_others(context: Context, sent: Iterable[LatelySent]) -> dict[BillNumber, float]:
     """Return for how many seconds numbers have to wait for what other runs have sent of them.
 
     What is open or in doubt there is claimed. Free is what was refused, of which looks may show a
     part yet, and what a person has settled while the call may be at work.
     """
-    since = context.clock.now() - LONGEST_CALL - MACHINES_DIFFER
     waits: dict[BillNumber, float] = {}
-    bills = context.with_ids(numbers)
-    for kept, called in await context.ledger.lately_sent(context.run.id, bills, since):
-        left_s = 0.0 if isinstance(kept.exchange, NeverSent) else wait_s(context, kept)
+    for kept, called in sent:
+        left_s = wait_s(context, kept)
         if left_s > 0:
             absent = await _absent_in(context, kept.attempt.intent.run, called.values())
             left_s = max(left_s, SHORTEST_WAIT_S)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 import anyio
@@ -12,7 +12,7 @@ from k3push.core.pacing.pace import Ended, Sample
 from k3push.core.remark import remark
 from k3push.core.safety.evidence import CALL_LIMIT, Conclusion
 from k3push.core.safety.verdict import InDoubt, ReadBack, SendAgain
-from k3push.ports import Made
+from k3push.ports import LatelySent
 from k3push.runs.context import Context
 
 
@@ -32,7 +32,7 @@ class Sending:
         found_links: Targets were found by their link while this chunk was sent.
         nth: Sendings so far.
         lost: How many of them met a lost session.
-        made: What other runs had made of its numbers as they were looked at last.
+        sent: What other runs had sent of its numbers as the last look began.
         in_doubt: Whether the last sending left numbers `unknown`.
         overload: What the last answer said of an overloaded ERP, or "".
         held_back: Nothing was sent, since a hold had begun; the numbers wait for its end.
@@ -63,7 +63,7 @@ class Sending:
     found_own: bool = False
     nth: int = 0
     lost: int = 0
-    made: Mapping[BillNumber, Made] = field(default_factory=dict)
+    sent: Sequence[LatelySent] = ()
     in_doubt: bool = False
     overload: str = ""
     held_back: bool = False
@@ -82,11 +82,6 @@ class Sending:
     named: dict[str, str] = field(default_factory=dict)
     postponed: tuple[BillNumber, ...] = ()
     put_off: dict[BillNumber, float] = field(default_factory=dict)
-
-    def knows_not(self, number: BillNumber, made: Made) -> bool:
-        """Say whether another run has made something of a number since the last look."""
-        known = self.made.get(number)
-        return known is None or not made.ids.keys() <= known.ids.keys()
 
     def annotated(self, outcome: Outcome) -> Outcome:
         """Add to an outcome what else a person has to know of its number."""
