@@ -390,8 +390,8 @@ class Ledger(Protocol):
 
         A row of the same number may be this bill unless both are known by different ids. A row of
         the same id is this bill, whatever number it had then; so is another row of *run* itself.
-        Asked after a claim it is the whole truth of this ledger: while *run* holds the claim,
-        no other run can make anything of the bill.
+        Asked after a claim it is the whole truth of a number: while *run* holds the claim, no
+        other run can make anything of it. Of the same bill under another number one can.
 
         Args:
             run: Whose scope counts; its own rows of these numbers do not.
