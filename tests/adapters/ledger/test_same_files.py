@@ -112,6 +112,24 @@ async def test_a_file_that_is_mounted_by_itself_is_refused(
             pass
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no such names")
+async def test_a_mounted_file_is_known_whatever_its_name_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    r"""The system writes blanks, tabs, line breaks and backslashes of a name in octal."""
+    path = tmp_path / "a b\tc\nd\\040e\rf" / "采购.db"
+    await to_thread.run_sync(path.parent.mkdir)
+    async with open_sqlite(path, account=ACCOUNT):
+        pass
+    mounts = APath(tmp_path / "mounts")
+    monkeypatch.setattr(connections, "MOUNTS", Path(mounts))
+    place = os.fsencode(tmp_path / "a\\040b\\011c\\012d\\134040e\rf" / path.name)
+    await mounts.write_bytes(b"745 31 0:26 / %s rw,relatime - ext4 /dev/vda rw\n" % place)
+    with refused(LedgerLostError, "Mount the folder"):
+        async with open_sqlite(path, account=ACCOUNT):
+            pass
+
+
 def removed(path: Path) -> None:
     """Remove the file."""
     path.unlink()

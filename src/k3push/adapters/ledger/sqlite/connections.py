@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -38,6 +39,8 @@ OPENING_PATIENCE_S = 60.0
 
 MOUNTS = Path("/proc/self/mountinfo")
 """What is mounted where: the fifth field of each line is a place."""
+
+_OCTAL = re.compile(r"\\([0-7]{3})")
 
 # What the system says of a path that no file of ours can have, whatever the disk does.
 UNFIT_PATH = {
@@ -295,12 +298,12 @@ def _check_names(path: Path) -> None:
 def _is_mounted(path: Path) -> bool:
     """Say whether a file is mounted by itself; only Linux tells."""
     try:
-        mounts = MOUNTS.read_text("utf-8", "surrogateescape").splitlines()
+        mounts = os.fsdecode(MOUNTS.read_bytes()).split("\n")
     except OSError:
         return False
-    # Blanks in a name are written in octal.
-    places = {line.split(" ")[4].replace("\\040", " ") for line in mounts}
-    return str(real(path)) in places
+    # Blanks, tabs, line breaks and backslashes of a name are written in octal.
+    places = (line.split(" ")[4] for line in mounts if line)
+    return str(real(path)) in {_OCTAL.sub(lambda m: chr(int(m[1], 8)), each) for each in places}
 
 
 class SameFiles:
