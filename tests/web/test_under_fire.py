@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
 
 import anyio
 import httpx
@@ -19,9 +21,22 @@ from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.web.addresses import neighbourhood, plain_address
 from k3push.web.connection_limits import Limits, SeldomTold, room
 from tests.cli.terminal import CONFIG, Desk, until
+from tests.web.programs import API, played
 from tests.web.server import Serve
+from tests.web.shop import Shop, signed_in
 from tests.web.test_live import Viewer
-from tests.web.visits import ACCT, COOKIE, PASSWORD, PROXY, house, in_time, seal_of, tenant
+from tests.web.visits import (
+    ACCT,
+    COOKIE,
+    HOST,
+    PASSWORD,
+    PROXY,
+    House,
+    house,
+    in_time,
+    seal_of,
+    tenant,
+)
 
 SHORT_S = 0.3
 HEAD = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"
@@ -162,6 +177,56 @@ def test_an_address_with_a_nul_is_400(path: str) -> None:
             assert (await browser.get(path)).status_code == 400
 
     in_time(look)
+
+
+async def hang_up(home: House, path: str, **headers: str) -> None:
+    """Send half a body, and go; what the server's own software would log is raised."""
+    said = [{"type": "http.request", "body": b"--a\r\nContent-Disp", "more_body": True}]
+    told = {"host": HOST.partition("//")[2], "content-length": "1000", **headers}
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": path,
+        "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in told.items()],
+        "client": ("127.0.0.1", 50000),
+        "server": ("127.0.0.1", 8200),
+    }
+
+    async def receive() -> MutableMapping[str, Any]:
+        return said.pop() if said else {"type": "http.disconnect"}
+
+    async def send(_: MutableMapping[str, Any]) -> None:
+        pass
+
+    await home.ready.app(scope, receive, send)
+
+
+@pytest.mark.parametrize("form", ["urlencoded", "multipart", "json"])
+def test_a_client_that_hangs_up_in_the_middle_of_a_body_is_no_defect(
+    tmp_path: Path, form: str
+) -> None:
+    """Each would leave a long trace in the log, as if something were wrong with the server."""
+
+    async def go(_: Shop, home: House, wms: httpx.AsyncClient) -> None:
+        if form == "json":
+            await hang_up(
+                home, f"{API}/plans/a/withdraw", authorization=wms.headers["authorization"]
+            )
+        else:
+            async with signed_in(home, "wang") as browser:
+                headers = {
+                    "origin": HOST,
+                    "cookie": f"{COOKIE}={browser.cookies[COOKIE]}",
+                    "content-type": {"multipart": "multipart/form-data; boundary=a"}.get(form, ""),
+                }
+                await hang_up(home, "/push", **headers)
+        event, facts = home.logged[-1]
+        assert (event, facts["status"], facts["debug"]) == ("request", 499, True)
+
+    played(go, tmp_path)
 
 
 def test_an_event_stream_ends_with_its_session() -> None:

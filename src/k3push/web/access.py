@@ -22,7 +22,7 @@ from typing import Literal
 from urllib.parse import parse_qsl, quote, unquote_plus, urlencode, urlsplit
 
 from starlette.datastructures import MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -35,6 +35,9 @@ from k3push.web.uploads import TooLargeError, read_upload
 
 MOST_BYTES = 64 * 1024
 MOST_FIELDS = 150  # a page of rows can be chosen from
+
+HUNG_UP = 499
+"""What the log tells as the status where a client was gone before its body had come."""
 
 # Same-origin rather than no-referrer: with that, browsers would send "Origin: null" with our
 # own forms, which could then not be told from foreign ones. No other site learns an address.
@@ -190,6 +193,8 @@ class Guard:
             async with AsyncExitStack() as opened:
                 answer = await self._answer(request, visitor, opened)
                 await (answer or self._app)(scope, receive, sending)
+        except ClientDisconnect:
+            status = HUNG_UP
         finally:
             self._log(
                 "request",
