@@ -47,6 +47,7 @@ from k3push.runs.lookup import (
     look_at_newest_links,
     look_at_sources,
     look_at_targets,
+    with_other_numbers,
 )
 from k3push.runs.retried_reads import (
     LEAST_TRIES_OF_A_READ,
@@ -518,6 +519,22 @@ async def test_all_documents_of_a_bill_are_found_where_the_field_holds_one_of_se
     job.erp.there = {A: (ONE,), C: (TWO,)}
     seen = await look_at_targets(job, [A])
     assert seen.targets == {A: (ONE, TWO)}
+
+
+async def test_what_links_have_found_stays_found_where_they_cannot_be_asked_for_the_rest() -> None:
+    """The number that the field shows has gone meanwhile, and with it the id to ask by."""
+    job = Job(Asked(missing=[A], there={A: (ONE,)}, links={A: (ONE,), B: (TWO,)}))
+    job.links.find, job.source_ids[B] = True, "id of B"
+    seen = await look_at_targets(job, [A, B])
+    assert seen.targets == {A: (ONE,), B: (TWO,)}
+
+
+@pytest.mark.parametrize("kind", ["targets", "cancelled", "shared", "denied", "namesakes"])
+def test_what_several_numbers_of_one_bill_show_is_joined(kind: str) -> None:
+    """It has had both for a while, and each document names the one of its moment."""
+    other = Sighting(**{kind: {B: (ONE,), C: (TWO,)}})
+    seen = with_other_numbers(Sighting(), other, {B: A, C: A})
+    assert getattr(seen, kind) == {A: (ONE, TWO)}
 
 
 async def test_links_that_find_what_the_field_finds_tell_that_nothing_is_there() -> None:

@@ -245,6 +245,7 @@ async def _look_at_both(
         rest = [n for n in numbers if n not in found.refused and n not in asked]
         if rest and linked is not None and linked.targets:
             others = await _look_by_links(context, rest, by_all=by_all, stop_or_not=stop_or_not)
+            # What was found stays found, whether the rest can be asked for or not.
             linked = linked if others is None else joined([linked, others])
     # What ids were not known before the look, it has asked for.
     found = _of_their_bills(context, found)
@@ -432,7 +433,9 @@ def with_other_numbers(
     """
 
     def added(one: Targets, more: Targets) -> Targets:
-        return united(one, {bills.get(number, number): ts for number, ts in more.items()})
+        for number, targets in more.items():  # several of them may be of one bill
+            one = united(one, {bills.get(number, number): targets})
+        return one
 
     return replace(
         seen,
