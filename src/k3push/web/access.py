@@ -187,9 +187,9 @@ class Guard:
                 MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
+        visitor = self._visitor(request)
+        scope.setdefault("state", {}).update(visitor=visitor, form={}, file=None)
         try:
-            visitor = self._visitor(request)
-            scope.setdefault("state", {}).update(visitor=visitor, form={}, file=None)
             async with AsyncExitStack() as opened:
                 answer = await self._answer(request, visitor, opened)
                 await (answer or self._app)(scope, receive, sending)
