@@ -352,7 +352,8 @@ def _options(story: Story, plan: FaultPlan) -> SandboxOptions:
         on_refusal=frame.on_refusal,
         exact_numbers=frame.exact,
         allow_blocked=frame.takes_blocked,
-        style=frame.style,
+        # Where nobody can ask, a short answer is all that anybody knows of several documents.
+        style=replace(frame.style, short=frame.style.short and not story.is_blind),
     )
     for event in story.happenings:
         if isinstance(event, Joins) and event.way is Way.OTHER:
