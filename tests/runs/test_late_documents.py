@@ -291,7 +291,31 @@ async def test_what_looks_have_shown_is_not_absent_though_they_show_it_no_more()
         world.delete(made)
 
     throttle = steered(concurrency=1, chunk_size=1)
-    pushed = await office.execute(throttle=throttle, beside=hide, check=False)
+    for work, beside in ((push_run, hide), (only_settle, None), (push_run, None)):
+        pushed = await office.execute(throttle=throttle, work=work, beside=beside, check=False)
+        row = pushed.rows[numbers[1]]
+        assert (row.state, row.attempts) == (State.UNKNOWN, 2), row
+        assert read_remark(row.reason) == ("note.out_of_sight", {"documents": "CGRK0000002"})
+
+
+async def test_what_looks_have_shown_is_known_to_whoever_goes_on() -> None:
+    """The execution that was shown it is interrupted, and the document is gone before the next."""
+    faults = steps("ok", "reset", "make-then-reset")
+    office = Office(sandbox(faults, latency_s=1.0, **OPEN))
+    numbers, world = orders(2), office.site.world
+    await office.open_run(numbers)
+
+    async def interrupt(job: Context) -> None:
+        while not world.documents_of(numbers[1]):  # noqa: ASYNC110
+            await anyio.sleep(1)
+        await anyio.sleep(300)
+        job.stop.ask(Cause.INTERRUPTED, "Ctrl-C")
+
+    throttle = steered(concurrency=1, chunk_size=1)
+    await office.execute(throttle=throttle, beside=interrupt, check=False)
+    (made,) = world.documents_of(numbers[1])
+    world.delete(made)
+    pushed = await office.execute(throttle=throttle, check=False)
     row = pushed.rows[numbers[1]]
     assert (row.state, row.attempts) == (State.UNKNOWN, 2), row
     assert read_remark(row.reason) == ("note.out_of_sight", {"documents": "CGRK0000002"})

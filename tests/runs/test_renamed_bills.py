@@ -747,6 +747,8 @@ async def test_what_a_call_makes_late_is_asked_for_by_each_number_that_looks_hav
     monkeypatch.setattr(site.Site, "_push", pushed)
     async with anyio.create_task_group() as both:
         await office.execute(throttle=one_by_one(), check=False)
-    assert len(made_of(office, bill)) == 1
-    _, row = (await office.rows()).values()
-    assert (row.state, row.code) == (State.UNKNOWN, SHARED), row
+    for _ in range(2):
+        assert len(made_of(office, bill)) == 1
+        _, row = (await office.rows()).values()
+        assert (row.state, row.code) == (State.UNKNOWN, SHARED), row
+        await office.execute(throttle=one_by_one(), check=False)  # knows it still

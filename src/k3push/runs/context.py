@@ -20,7 +20,6 @@ from k3push.core.model import (
     Run,
     RunId,
     State,
-    Target,
     id_in,
 )
 from k3push.core.pacing.call_limits import LEAST_LIMITS
@@ -119,7 +118,6 @@ class DoubtAges:
         self._seen: dict[int, tuple[float, float]] = {}
         self._began_s: dict[int, float] = {}
         self._found: dict[tuple[int, BillNumber], tuple[set[str], float]] = {}
-        self._shown: dict[tuple[int, BillNumber], dict[str, Target]] = {}
 
     def ended(self, attempt: int, began_s: float) -> None:
         """Note that the exchange of *attempt* ends now, in this process.
@@ -150,15 +148,6 @@ class DoubtAges:
         """Return the seconds since this process has first seen the doubt."""
         self.age_s(doubt)
         return anyio.current_time() - self._seen[doubt.attempt][0]
-
-    def note_shown(self, doubt: Doubt, documents: Iterable[Target]) -> None:
-        """Keep that a look has shown documents which an attempt may have made."""
-        shown = self._shown.setdefault((doubt.attempt, doubt.number), {})
-        shown.update({document.id: document for document in documents})
-
-    def shown(self, doubt: Doubt) -> list[Target]:
-        """Return the documents that looks have shown so far."""
-        return list(self._shown.get((doubt.attempt, doubt.number), {}).values())
 
     def agree(self, doubt: Doubt, ids: set[str], apart_s: float) -> bool:
         """Say whether a look has found what an earlier one did, *apart_s* seconds before.
@@ -191,7 +180,8 @@ class Context:
         sent_before: Numbers that may travel again, with the ids of the documents that were there
             before their first sending: what a look finds beside these is our own.
         ids: Of bills that travel by their ids.
-        renumbered: The numbers that looks have seen such bills to have since, by their ids.
+        renumbered: The numbers that looks have seen such bills to have since, by the run that has
+            sent them and by their ids.
         suspects: Numbers that were in doubt and were settled or sent again, with what was there
             before; they are looked at once more at the end.
         refused: Numbers that the ERP has refused, with what was there before and, on the loop's
@@ -235,7 +225,7 @@ class Context:
     links: Links = field(default_factory=Links)
     sent_before: dict[BillNumber, frozenset[str]] = field(default_factory=dict)
     ids: dict[BillNumber, str] = field(default_factory=dict)
-    renumbered: dict[str, set[BillNumber]] = field(default_factory=dict)
+    renumbered: dict[RunId, dict[str, set[BillNumber]]] = field(default_factory=dict)
     suspects: dict[BillNumber, frozenset[str]] = field(default_factory=dict)
     refused: dict[BillNumber, tuple[frozenset[str], float]] = field(default_factory=dict)
     refused_s: float = -math.inf

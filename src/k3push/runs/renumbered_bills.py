@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from k3push.core.model import BillNumber, Sighting, id_in, key_of, number_in
+from k3push.core.model import BillNumber, RunId, Sighting, id_in, key_of, number_in
 from k3push.core.safety.evidence import new_targets
 from k3push.core.safety.legal_moves import SENT_BEFORE
 from k3push.core.safety.matching import fold
 from k3push.runs.context import Context
 from k3push.runs.lookup import look_at_targets, united, with_other_numbers
+from k3push.runs.seen_since import note_numbers, numbers_since
 from k3push.runs.source_check import look_at_listed
 
 
@@ -25,6 +26,7 @@ async def look_at_sent(
     numbers: Collection[BillNumber],
     *,
     unsent: Collection[BillNumber] = (),
+    run: RunId | None = None,
     by_all: bool,
     before_sending: bool = False,
     stop_or_not: bool = False,
@@ -35,6 +37,7 @@ async def look_at_sent(
         context: What to look with; it knows which of them travel by id.
         numbers: The ERP's spellings.
         unsent: Those of them that no call has carried yet.
+        run: Which run has sent them; None is this one.
         by_all: Ask through every user.
         before_sending: Some of them are about to be sent.
         stop_or_not: Go on trying though a stop is asked.
@@ -61,14 +64,13 @@ async def look_at_sent(
         elif bill is not None and fold(number_in(bill.bill)) != fold(number_in(number)):
             now[bill.bill], ids[bill.bill] = number, bill.id
     seen = await _but_of_others(context, seen, others) if others else seen
-    for name, id_ in ids.items():
-        context.renumbered.setdefault(id_, set()).add(name)
+    since = await _numbers_since(context, run or context.run.id, ids)
     # A call may be carried out later than it has lost a number again, which another may have got.
     had = {
         name: number
         for number in numbers
         if number not in unsent
-        for name in sorted(context.renumbered.get(context.id_of(number), ()))
+        for name in sorted(since.get(context.id_of(number), ()))
         if name not in now
     }
     if asked := now | had:
@@ -83,6 +85,21 @@ async def look_at_sent(
     # Of a bill whose number of today is not told, nothing proves that it has no document.
     unread = {lines[line]: words for line, words in looked.refused.items()}
     return replace(seen, refused={**seen.refused, **unread})
+
+
+async def _numbers_since(
+    context: Context, run: RunId, ids: Mapping[BillNumber, str]
+) -> Mapping[str, Collection[BillNumber]]:
+    """Take in the numbers that bills have by now; return all that looks have seen them to have."""
+    if run not in context.renumbered:
+        context.renumbered.setdefault(run, await numbers_since(context.ledger, run))
+    since = context.renumbered[run]
+    for name, id_ in ids.items():
+        known = since.setdefault(id_, set())
+        if name not in known:
+            known.add(name)
+            await note_numbers(context.ledger, run, id_, [name], at=context.clock.now())
+    return since
 
 
 async def _but_of_others(

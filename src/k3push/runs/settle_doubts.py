@@ -55,6 +55,7 @@ from k3push.runs.own_documents import (
     told_of_twins,
 )
 from k3push.runs.renumbered_bills import look_at_sent
+from k3push.runs.seen_since import note_shown, shown_since
 from k3push.runs.source_check import unclear
 from k3push.runs.stop import Cause
 
@@ -220,7 +221,7 @@ async def settle_by_word(
 async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]) -> Settled:
     """Look for the documents of doubts, and conclude those that the look settles."""
     numbers = [doubt.number for doubt, _ in due]
-    seen = await look_at_sent(context, numbers, by_all=True, stop_or_not=True)
+    seen = await look_at_sent(context, numbers, run=run, by_all=True, stop_or_not=True)
     before: Mapping[BillNumber, Sequence[str]] = {d.number: d.before for d, _ in due}
     made = await _without_strangers(context, due, new_targets(seen.targets, before))
     ours = await ours_of(context, made, run)
@@ -232,9 +233,9 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
     splits = bool(made) and await _may_split(context, run)
     shown = [(doubt, age) for doubt, age in due if doubt.number in made]
     short = await _of_short_looks(context, [doubt for doubt, _ in shown], seen)
+    await note_shown(context.ledger, run, [d for d, _ in shown], made, at=context.clock.now())
     for doubt, age in shown:
         number = doubt.number
-        context.ages.note_shown(doubt, made[number])
         # Where bills are split, a part may come as late as any call. What was in doubt before may
         # be what that earlier call has made, after its window.
         sent_before = await _was_sent(context, doubt)
@@ -309,11 +310,13 @@ async def _judge_silence(
         trusted = not context.proofs.missed and doubt.attempt not in merged
         return asked and trusted and await context.covers(seen.users, doubt.sender)
 
+    attempts = {doubt.attempt for doubt in doubts}
+    shown = {each: await shown_since(context.ledger, run, each) for each in attempts}
     for doubt in doubts:
         by_id = bool(context.id_of(doubt.number))
         unread = doubt.number in seen.refused or doubt.number in named
         why = unclear(context, doubt.number, seen, doubt.before, by_id=by_id)
-        why = why or _out_of_sight(doubt, context.ages.shown(doubt), seen)
+        why = why or _out_of_sight(doubt, shown[doubt.attempt].get(doubt.number, ()), seen)
         if why is not None:
             told.append(why._replace(state=State.UNKNOWN))
         if unread or why is not None:

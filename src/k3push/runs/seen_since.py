@@ -1,0 +1,71 @@
+"""What looks have shown of bills since they were sent, for whoever goes on with the run.
+
+A document that was shown once is not absent because no look shows it any more; nor is one that
+names a number which the bill has had in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from k3push.core.model import BillNumber, RunId, Target, Targets
+from k3push.ports import Doubt, Ledger, Memo
+
+SHOWN = "shown_documents"
+"""Kind of the memo about a run that names what an attempt of it in doubt may have made."""
+
+RENUMBERED = "renumbered_bill"
+"""Kind of the memo about a run that names the numbers which a bill has had since."""
+
+ALL = 1_000_000
+
+
+async def note_shown(
+    ledger: Ledger, run: RunId, doubts: Sequence[Doubt], made: Targets, *, at: datetime
+) -> None:
+    """Write down which documents a look has shown that attempts in doubt may have made."""
+    by_attempt: dict[int, dict[BillNumber, tuple[Target, ...]]] = {}
+    for doubt in doubts:
+        by_attempt.setdefault(doubt.attempt, {})[doubt.number] = made[doubt.number]
+    for attempt, shown in by_attempt.items():
+        value: dict[str, Any] = {
+            number: {target.id: [target.number, target.draft] for target in targets}
+            for number, targets in shown.items()
+        }
+        await _add(ledger, Memo(SHOWN, f"{run} {attempt}", at, value, about=run))
+
+
+async def shown_since(ledger: Ledger, run: RunId, attempt: int) -> Targets:
+    """Return the documents that looks have shown so far, by source number."""
+    kept = await ledger.memo(SHOWN, f"{run} {attempt}")
+    return {
+        BillNumber(number): tuple(Target(id_, *told) for id_, told in documents.items())
+        for number, documents in (kept.value if kept else {}).items()
+    }
+
+
+async def note_numbers(
+    ledger: Ledger, run: RunId, id_: str, numbers: Collection[BillNumber], *, at: datetime
+) -> None:
+    """Write down that looks have seen a bill to have numbers since it was sent."""
+    value = {id_: dict.fromkeys(numbers, True)}
+    await _add(ledger, Memo(RENUMBERED, f"{run} {id_}", at, value, about=run))
+
+
+async def numbers_since(ledger: Ledger, run: RunId) -> dict[str, set[BillNumber]]:
+    """Return the numbers that looks have seen bills of a run to have, by their ids."""
+    kept = await ledger.memos(RENUMBERED, about=run, limit=ALL)
+    told = [item for memo in kept for item in memo.value.items()]
+    return {id_: set(map(BillNumber, numbers)) for id_, numbers in told}
+
+
+async def _add(ledger: Ledger, memo: Memo) -> None:
+    """Write a memo down, or add what it tells to the one that is there."""
+    kept = await ledger.remember(memo)
+    value = {key: {**kept.value.get(key, {}), **told} for key, told in memo.value.items()}
+    more: Mapping[str, Any] = {**kept.value, **value}
+    if more != kept.value:
+        await ledger.revise(replace(kept, value=more))
