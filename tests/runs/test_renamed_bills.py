@@ -752,3 +752,35 @@ async def test_what_a_call_makes_late_is_asked_for_by_each_number_that_looks_hav
         _, row = (await office.rows()).values()
         assert (row.state, row.code) == (State.UNKNOWN, SHARED), row
         await office.execute(throttle=one_by_one(), check=False)  # knows it still
+
+
+async def test_a_number_that_two_bills_in_doubt_have_had_gives_the_document_to_neither(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One has had it for a minute, in which its call is carried out; the other one has it now."""
+    other, number, third = orders(3)
+    faults = steps("ok", "commit-late-then-reset:100", "reset")
+    office = Office(sandbox(faults, latency_s=1.0, link_fields=False, **OPEN))
+    bill, heir = bill_of(office, number), bill_of(office, third)
+    await office.open_run([other, *(key_of("", str(each.id)) for each in (bill, heir))])
+    push = site.Site._push
+
+    def pushed(self: site.Site, *what: Any) -> Any:
+        if other not in str(what) and bill.number == number:
+            rename(office, bill, "CGDD-NEW")
+            both.start_soon(move_on)
+        return push(self, *what)
+
+    async def move_on() -> None:
+        await anyio.sleep(60)
+        rename(office, bill, "CGDD-NEWER")
+        rename(office, heir, "CGDD-NEW")
+
+    monkeypatch.setattr(site.Site, "_push", pushed)
+    async with anyio.create_task_group() as both:
+        await office.execute(throttle=one_by_one(), check=False)
+    for _ in range(2):
+        _, *rows = (await office.rows()).values()
+        assert [(row.state, row.code) for row in rows] == [(State.UNKNOWN, SHARED)] * 2, rows
+        assert (len(made_of(office, bill)), made_of(office, heir)) == (1, [])
+        await office.execute(throttle=one_by_one(), check=False)

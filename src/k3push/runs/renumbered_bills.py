@@ -65,14 +65,17 @@ async def look_at_sent(
             now[bill.bill], ids[bill.bill] = number, bill.id
     seen = await _but_of_others(context, seen, others) if others else seen
     since = await _numbers_since(context, run or context.run.id, ids)
+    named = {n: context.known_id(n) for n in seen.targets if not id_in(n) and context.known_id(n)}
+    seen = _but_doubtful(seen, await _had_by_others(context, since, named))
     # A call may be carried out later than it has lost a number again, which another may have got.
-    had = {
-        name: number
+    names = [
+        (name, number)
         for number in numbers
         if number not in unsent
         for name in sorted(since.get(context.id_of(number), ()))
-        if name not in now
-    }
+        if now.get(name) != number
+    ]
+    had = {name: number for name, number in names if name not in now}
     if asked := now | had:
         # Another bill may have had that number before: what was made of it is none of this one's.
         ids |= {name: context.id_of(number) for name, number in had.items()}
@@ -81,7 +84,13 @@ async def look_at_sent(
             told, list(asked), by_all=by_all, before_sending=True, stop_or_not=stop_or_not
         )
         doubtful = {each for each in now if await _was_sent_for_another(context, each, ids[each])}
-        seen = with_other_numbers(seen, _but_doubtful(other, doubtful | had.keys()), asked)
+        doubtful |= await _had_by_others(context, since, {name: ids[name] for name in now})
+        other = _but_doubtful(other, doubtful | {name for name, _ in names})
+        seen = with_other_numbers(seen, other, asked)
+        # What one of them has now, and others had, may be any one's.
+        for name, number in names:
+            any_ones = {number: other.shared[name]} if name in other.shared else {}
+            seen = replace(seen, shared=united(seen.shared, any_ones))
     # Of a bill whose number of today is not told, nothing proves that it has no document.
     unread = {lines[line]: words for line, words in looked.refused.items()}
     return replace(seen, refused={**seen.refused, **unread})
@@ -102,6 +111,29 @@ async def _numbers_since(
     return since
 
 
+async def _had_by_others(
+    context: Context, since: Mapping[str, Collection[BillNumber]], bills: Mapping[BillNumber, str]
+) -> set[BillNumber]:
+    """Return the numbers of bills that others have had while a call for these may be open.
+
+    Args:
+        context: The execution.
+        since: The numbers that bills have had since they were sent, by their ids.
+        bills: The numbers, and the ids of who has them.
+    """
+    had = {id_: {n for n in names if bills.get(n, id_) != id_} for id_, names in since.items()}
+    theirs = {id_: names for id_, names in had.items() if names}
+    sent = await _may_be_open(context, theirs) if theirs else set()
+    return set().union(*(theirs[id_] for id_ in sent))
+
+
+async def _may_be_open(context: Context, ids: Collection[str]) -> set[str]:
+    """Return of which bills a call may have made something that is not known yet."""
+    sent = {context.known_id(number) for number in context.sent_before}
+    sent.update(await context.ledger.in_hand(context.run.id, ids))
+    return sent.intersection(ids)
+
+
 async def _but_of_others(
     context: Context, seen: Sighting, others: Mapping[str, BillNumber]
 ) -> Sighting:
@@ -117,10 +149,9 @@ async def _but_of_others(
     for id_, number in others.items():
         made = await ledger.made_in(run.scope, {number: id_})
         theirs[number].update(*(each.ids for each in made.values()))
-    sent = {context.known_id(number) for number in context.sent_before}
-    sent.update(await ledger.in_hand(run.id, others))
+    sent = await _may_be_open(context, others)
     seen = replace(seen, targets=new_targets(seen.targets, theirs))
-    return _but_doubtful(seen, {others[id_] for id_ in sent.intersection(others)})
+    return _but_doubtful(seen, {others[id_] for id_ in sent})
 
 
 def _but_doubtful(seen: Sighting, numbers: Collection[BillNumber]) -> Sighting:
