@@ -532,7 +532,8 @@ async def test_what_links_have_found_stays_found_where_they_cannot_be_asked_for_
 @pytest.mark.parametrize("kind", ["targets", "cancelled", "shared", "denied", "namesakes"])
 def test_what_several_numbers_of_one_bill_show_is_joined(kind: str) -> None:
     """It has had both for a while, and each document names the one of its moment."""
-    other = Sighting(**{kind: {B: (ONE,), C: (TWO,)}})
+    shown: dict[str, Any] = {kind: {B: (ONE,), C: (TWO,)}}
+    other = Sighting(**shown)
     seen = with_other_numbers(Sighting(), other, {B: A, C: A})
     assert getattr(seen, kind) == {A: (ONE, TWO)}
 
