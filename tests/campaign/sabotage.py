@@ -53,6 +53,9 @@ def sabotaged(change: Change, folder: Path) -> Path:
     """Copy the source, and change one place in it."""
     copy = folder / SOURCE.name
     shutil.copytree(SOURCE, copy)
+    # As in the wheel; a sandbox without them does not begin, whatever is changed.
+    shutil.copytree(ROOT / "batches", copy / "batches")
+    shutil.copy(ROOT / "config.toml", copy / "batches")
     file = copy / change["file"]
     file.write_text(changed(change), encoding="utf-8")
     for old in (file.parent / "__pycache__").glob(f"{file.stem}.*.pyc"):
