@@ -63,6 +63,7 @@ pytestmark = pytest.mark.anyio
 
 ROUTE = Route("in", "PUR_PurchaseOrder", "STK_InStock", "R", "FSRCBillNo")
 A, B, C, D, E, F, G, H = map(BillNumber, "ABCDEFGH")
+USERS = frozenset({"u"})
 
 
 @pytest.fixture
@@ -527,6 +528,34 @@ async def test_what_links_have_found_stays_found_where_they_cannot_be_asked_for_
     job.links.find, job.source_ids[B] = True, "id of B"
     seen = await look_at_targets(job, [A, B])
     assert seen.targets == {A: (ONE,), B: (TWO,)}
+
+
+async def test_links_miss_no_document_that_is_cancelled_between_two_questions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They show it, as what it is by then."""
+
+    async def cancelled(*_: object, **__: object) -> Sighting:
+        return Sighting({}, USERS, {A: (ONE,)}, linked=frozenset({A}), by_link=frozenset({ONE.id}))
+
+    monkeypatch.setattr(Asked, "linked_targets_of", cancelled)
+    job = Job(Asked(there={A: (ONE,)}, thin=(), links={}))
+    await look_at_targets(job, [A])
+    assert job.links.tell
+
+
+async def test_a_document_that_the_field_denies_is_none_that_it_has_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody is asked twice for that in all later looks."""
+
+    async def denied(*_: object, **__: object) -> Sighting:
+        return Sighting({}, USERS, denied={A: (ONE,)})
+
+    monkeypatch.setattr(Asked, "targets_of", denied)
+    job = Job(Asked(links={A: (ONE,)}))
+    seen = await look_at_targets(job, [A])
+    assert (seen.targets, job.links.tell_more) == ({A: (ONE,)}, False)
 
 
 @pytest.mark.parametrize("kind", ["targets", "cancelled", "shared", "denied", "namesakes"])

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import reduce
 from typing import Any, Protocol, TypeVar
 
 import anyio
@@ -375,10 +376,13 @@ def _with_links(context: Looker, found: Sighting, linked: Sighting) -> Sighting:
     }
     context.links.compare({t.id for ts in sure.values() for t in ts}, linked)
     # That they find it for another of its bills does not mean that they find it for this one.
-    of_links = {n: [t.id for t in ts] for n, ts in linked.targets.items()}
-    context.links.missed = context.links.missed or bool(new_targets(sure, of_links))
-    of_field = {n: [t.id for t in ts] for n, ts in found.targets.items()}
-    more = new_targets(linked.targets, of_field)
+    of_links = _ids(linked.targets)
+    # Somebody may have cancelled it between the two questions.
+    shown = _ids(united(linked.targets, linked.cancelled))
+    context.links.missed = context.links.missed or bool(new_targets(sure, shown))
+    # What the field shows as another's, or as cancelled, it has not passed over.
+    passed_by = (found.shared, found.denied, found.namesakes, found.cancelled)
+    more = new_targets(linked.targets, _ids(reduce(united, passed_by, found.targets)))
     context.links.tell_more = context.links.tell_more or bool(more)
     thin = found.thin - linked.by_link
     if context.links.tell:
@@ -398,6 +402,10 @@ def _with_links(context: Looker, found: Sighting, linked: Sighting) -> Sighting:
         new_targets(found.denied, of_links),
         found.namesakes,
     )
+
+
+def _ids(found: Targets) -> dict[BillNumber, list[str]]:
+    return {number: [target.id for target in targets] for number, targets in found.items()}
 
 
 async def _ids_of(context: Looker, numbers: Collection[BillNumber]) -> dict[BillNumber, str]:
