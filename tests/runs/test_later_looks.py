@@ -410,17 +410,17 @@ async def test_split_bills_of_a_lost_call_stop_nothing_where_few_bills_are_known
 async def test_a_bill_that_is_carried_out_twice_is_told_though_an_old_answer_names_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The short answer of an old server names one target at most, and that may not be all."""
-    numbers = orders(24)
-    options = sandbox(orders=24, style=AnswerStyle(old=True, short=True), **OPEN)
+    """The short answer of an old server names one target at most; after a few the run stops."""
+    numbers = orders(40)
+    options = sandbox(orders=40, style=AnswerStyle(old=True, short=True), **OPEN)
     office = Office(options, FOLLOW)
-    commit = World.commit
+    commit, twice = World.commit, set(numbers[22:])
 
     def commit_again(world: World, conversion: Any, *rest: Any, **more: Any) -> int:
         push = commit(world, conversion, *rest, **more)
-        if conversion.made[0].sources[0].number == numbers[22]:
-            monkeypatch.setattr(World, "commit", commit)
-            world.push(PushOrder(PURCHASE_ORDER.id, (numbers[22],), rule_id=ROUTE.rule), "sandbox")
+        if (number := conversion.made[0].sources[0].number) in twice:
+            twice.remove(number)
+            world.push(PushOrder(PURCHASE_ORDER.id, (number,), rule_id=ROUTE.rule), "sandbox")
         return push
 
     monkeypatch.setattr(World, "commit", commit_again)
@@ -429,7 +429,24 @@ async def test_a_bill_that_is_carried_out_twice_is_told_though_an_old_answer_nam
     row = pushed.rows[numbers[22]]
     assert (row.code, len(row.targets)) == (TWIN, 2)
     assert {bill.status for bill in office.site.world.documents_of(numbers[22])} == {"A"}
+    assert Cause.TWINS in pushed.stop.causes
+    assert len(pushed.of(State.PUSHED)) == 25
+
+
+async def test_a_bill_that_a_rule_splits_now_and_then_ends_no_run_of_an_old_server() -> None:
+    """Each is told, since nobody can tell it from one that was pushed twice."""
+    numbers = orders(36)
+    style = AnswerStyle(old=True, short=True)
+    office = Office(sandbox(orders=36, policy=Policy.SPLIT, style=style, **OPEN))
+    split = numbers[22::3]
+    for number in set(numbers) - set(split):
+        (bill,) = office.site.world.store.by_number(PURCHASE_ORDER, number)
+        bill.entries[1:] = []
+        bill.entries[0].quantity = bill.entries[0].left = 1
+    await office.open_run(numbers)
+    pushed = await office.execute(throttle=one_by_one(), check=False)
     assert pushed.of(State.PUSHED) == set(numbers)
+    assert [pushed.rows[number].code for number in split] == [TWIN] * len(split)
 
 
 @pytest.mark.parametrize("follow", [(), (Step.SUBMIT, Step.AUDIT)])

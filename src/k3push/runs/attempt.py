@@ -233,6 +233,8 @@ async def _record(
         # What goes on in this run keeps its claims, or two runs would take it in turns for ever.
         keep_claims=not isinstance(verdict, InDoubt),
     )
+    if isinstance(verdict, ReadBack) and verdict.said.success and not verdict.said.names_all:
+        context.note_unnamed(outcomes)
     context.forget(outcomes)
     sending.outcomes += outcomes
     sending.in_doubt = any(outcome.state is State.UNKNOWN for outcome in outcomes)

@@ -198,6 +198,7 @@ class Context:
         doubted_elsewhere: Numbers that wait, or have waited, for another run; its call may be
             carried out after ours.
         twins: Numbers that were found to have more documents than their push made.
+        twins_in_a_row: Those among the last bills of calls whose answers name no documents.
         splits: Some bill has several documents, which the ERP saves one after another.
         known_bills: Bills whose documents have shown whether bills are split; None before the
             ledger is asked.
@@ -235,6 +236,7 @@ class Context:
     noting_look: anyio.Lock = field(default_factory=anyio.Lock)
     doubted_elsewhere: dict[BillNumber, None] = field(default_factory=dict)
     twins: int = 0
+    twins_in_a_row: int = 0
     splits: bool = False
     known_bills: int | None = None
     learnt: Route | None = None
@@ -470,6 +472,17 @@ class Context:
         for outcome in outcomes:
             if outcome.code == TWIN and (sure or MORE_THAN_ONE not in outcome.reason):
                 self.note_twin(outcome.reason)
+
+    def note_unnamed(self, outcomes: Sequence[Outcome]) -> None:
+        """Count twins in a row of calls whose answers name no documents.
+
+        What repeats calls repeats one after another; a rule splits a bill now and then.
+        """
+        for outcome in outcomes:
+            if outcome.targets:
+                self.twins_in_a_row = self.twins_in_a_row + 1 if outcome.code == TWIN else 0
+            if self.twins_in_a_row >= MOST_TWINS:
+                self.stop.ask(Cause.TWINS, outcome.reason)
 
     def note_twin(self, why: str) -> None:
         """Count a number that somebody else has pushed as well; a few stop the run."""
