@@ -28,7 +28,7 @@ REFUSED = NUMBERS[-3:]  # far behind the pause and the kill
 SCRIPT = "".join(
     f'[[bill]]\nnumber = "{number}"\nfault = "msgcode-4"\nonce = true\n' for number in REFUSED
 )
-SLOW = {"halt": 'halt = "fail=20%,min=50"\nchunk_size = 1\nconcurrency = 3'}
+SLOW = {"halt": 'halt = "fail=20%,min=50"\nchunk_size = 1\nconcurrency = 2'}
 SECRETS = {"wang": "wang wang wang", "li": "li li li li"}
 YEARLY = '\n[schedules.yearly]\ncron = "30 2 1 1 *"\njobs = "select"\n'
 PEOPLE = "\n[serve]\nfour_eyes = true\n" + "".join(
