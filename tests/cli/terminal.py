@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -153,8 +154,8 @@ class Sandbox(AbstractContextManager["Sandbox"]):
         assert self.url.startswith("http://127.0.0.1:"), self.url
         # Read to its last line, since a pipe that nobody reads can hold a process up.
         last = SHIPPED.read_text("utf-8").splitlines(keepends=True)[-1]
-        lines = iter(self._process.stdout.readline, last)
-        self.config = "".join(line for line in lines).partition("\n\n")[2]
+        lines = takewhile(bool, iter(self._process.stdout.readline, last))  # or it has ended
+        self.config = "".join(lines).partition("\n\n")[2]
 
     def __exit__(
         self,

@@ -16,7 +16,7 @@ from k3push.runs.engine import push_run
 from k3push.runs.source_check import is_thin
 from k3push.runs.stop import Cause
 from k3push.runs.throttle import Throttle
-from k3push.simulator import WriteBack, site
+from k3push.simulator import World, WriteBack, site
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
 from k3push.simulator.orders import PushOrder
 from tests.runs.office import (
@@ -276,6 +276,13 @@ async def test_a_document_that_was_asked_for_beside_another_is_no_twin() -> None
     assert {row.code for row in again.rows.values()} == {""}
 
 
+async def looks_have_shown(world: World, number: str) -> None:
+    """Wait until a document is made, and some looks more."""
+    while not world.documents_of(number):  # noqa: ASYNC110
+        await anyio.sleep(1)
+    await anyio.sleep(300)
+
+
 async def test_what_looks_have_shown_is_not_absent_though_they_show_it_no_more() -> None:
     """Of two sendings it is one's, so that it is waited for; a copy that lags may answer last."""
     faults = steps("ok", "reset", "make-then-reset")
@@ -284,9 +291,7 @@ async def test_what_looks_have_shown_is_not_absent_though_they_show_it_no_more()
     await office.open_run(numbers)
 
     async def hide(_: Context) -> None:
-        while not world.documents_of(numbers[1]):  # noqa: ASYNC110
-            await anyio.sleep(1)
-        await anyio.sleep(300)
+        await looks_have_shown(world, numbers[1])
         (made,) = world.documents_of(numbers[1])
         world.delete(made)
 
@@ -306,9 +311,7 @@ async def test_what_looks_have_shown_is_known_to_whoever_goes_on() -> None:
     await office.open_run(numbers)
 
     async def interrupt(job: Context) -> None:
-        while not world.documents_of(numbers[1]):  # noqa: ASYNC110
-            await anyio.sleep(1)
-        await anyio.sleep(300)
+        await looks_have_shown(world, numbers[1])
         job.stop.ask(Cause.INTERRUPTED, "Ctrl-C")
 
     throttle = steered(concurrency=1, chunk_size=1)

@@ -32,7 +32,7 @@ from k3push.core.protocol import wire
 from k3push.core.protocol.links import are_learnt, is_of_rule, link_fields, source_tables
 from k3push.core.protocol.selection import SelectedPage, Selection
 from k3push.core.remark import remark
-from k3push.core.safety.evidence import new_targets
+from k3push.core.safety.evidence import ids_in, new_targets
 from k3push.core.safety.matching import fold
 from k3push.ports import (
     ErpUnreachableError,
@@ -325,7 +325,7 @@ async def _but_of_earlier_bills(context: Looker, seen: Sighting) -> Sighting:
     if not any(theirs.values()):
         return seen
     mine = new_targets(seen.targets, theirs)
-    rest = new_targets(seen.targets, {n: [t.id for t in mine.get(n, ())] for n in seen.targets})
+    rest = new_targets(seen.targets, ids_in(mine))
     return replace(seen, targets=mine, namesakes=united(seen.namesakes, rest))
 
 
@@ -376,13 +376,13 @@ def _with_links(context: Looker, found: Sighting, linked: Sighting) -> Sighting:
     }
     context.links.compare({t.id for ts in sure.values() for t in ts}, linked)
     # That they find it for another of its bills does not mean that they find it for this one.
-    of_links = _ids(linked.targets)
+    of_links = ids_in(linked.targets)
     # Somebody may have cancelled it between the two questions.
-    shown = _ids(united(linked.targets, linked.cancelled))
+    shown = ids_in(united(linked.targets, linked.cancelled))
     context.links.missed = context.links.missed or bool(new_targets(sure, shown))
     # What the field shows as another's, or as cancelled, it has not passed over.
     passed_by = (found.shared, found.denied, found.namesakes, found.cancelled)
-    more = new_targets(linked.targets, _ids(reduce(united, passed_by, found.targets)))
+    more = new_targets(linked.targets, ids_in(reduce(united, passed_by, found.targets)))
     context.links.tell_more = context.links.tell_more or bool(more)
     thin = found.thin - linked.by_link
     if context.links.tell:
@@ -402,10 +402,6 @@ def _with_links(context: Looker, found: Sighting, linked: Sighting) -> Sighting:
         new_targets(found.denied, of_links),
         found.namesakes,
     )
-
-
-def _ids(found: Targets) -> dict[BillNumber, list[str]]:
-    return {number: [target.id for target in targets] for number, targets in found.items()}
 
 
 async def _ids_of(context: Looker, numbers: Collection[BillNumber]) -> dict[BillNumber, str]:

@@ -43,7 +43,7 @@ from k3push.core.protocol.links import FormEntry, LinkRow
 from k3push.core.protocol.selection import SelectedPage, Selection
 from k3push.core.protocol.wire import PUSH
 from k3push.core.remark import remark
-from k3push.core.safety.evidence import ABOUT_NO_BILL, NO_RIGHT, new_targets
+from k3push.core.safety.evidence import ABOUT_NO_BILL, NO_RIGHT, ids_in, new_targets
 from k3push.core.safety.user_sight import Views
 from k3push.core.safety.verdict import ReadBack, judge
 from k3push.ports import (
@@ -489,7 +489,7 @@ def _united(seen: Mapping[str, Sighting]) -> Sighting:
         linked=frozenset.intersection(*(each.linked for each in sightings)),
         by_link=frozenset().union(*(each.by_link for each in sightings)),
         # One user may see the link that another does not.
-        shared=new_targets(shared, {n: [t.id for t in each] for n, each in targets.items()}),
+        shared=new_targets(shared, ids_in(targets)),
         denied=_joined([each.denied for each in sightings]),
         sources=sources,
     )

@@ -526,6 +526,11 @@ def new_targets(
     }
 
 
+def ids_in(found: Targets) -> dict[BillNumber, list[str]]:
+    """Return the ids of targets, by source number."""
+    return {number: [target.id for target in targets] for number, targets in found.items()}
+
+
 def strangers(said: Said, numbers: Sequence[BillNumber], made: Targets) -> Targets:
     """Find documents that came into being beside those that an answer names, by source number.
 
