@@ -109,6 +109,14 @@ def test_a_number_on_its_way_comes_before_the_exit_code() -> None:
     assert "k3push settle" in next_step({State.UNKNOWN: 1}, Exit.SOME_UNKNOWN, speaker("en"))
 
 
+def test_what_needs_a_person_is_named_for_what_it_is() -> None:
+    """A run whose bills somebody else pushed as well has neither rejected nor draft rows."""
+    twins_alone = next_step({State.PUSHED: 3}, Exit.SOME_REJECTED, speaker("en"))
+    assert "more documents than this run made" in twins_alone
+    counts = {State.PUSHED: 3, State.REJECTED: 1}
+    assert "rejected or draft" in next_step(counts, Exit.SOME_REJECTED, speaker("en"))
+
+
 def test_what_the_row_of_a_doubt_says_comes_before_what_holds_for_all() -> None:
     """That no look can tell is no cure; that its document is cancelled has one."""
     clusters = Clusters()

@@ -137,12 +137,11 @@ def next_step(
     """Say what a person does now."""
     if counts.get(State.SENT):
         return say("exit.sent")
-    of_follow = {
-        Exit.SOME_REJECTED: not any(map(counts.get, (State.REJECTED, State.DRAFT)))
-        and followed.for_person,
-        Exit.SOME_UNKNOWN: not counts.get(State.UNKNOWN),
-    }
-    return say(f"exit.{int(code)}.follow" if of_follow.get(code) else f"exit.{int(code)}")
+    if code is Exit.SOME_REJECTED and not any(map(counts.get, (State.REJECTED, State.DRAFT))):
+        return say("exit.3.follow" if followed.for_person else "exit.3.odd")
+    if code is Exit.SOME_UNKNOWN and not counts.get(State.UNKNOWN):
+        return say("exit.4.follow")
+    return say(f"exit.{int(code)}")
 
 
 def _headline(cluster: Cluster, say: Say) -> str:

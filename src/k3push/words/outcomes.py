@@ -35,6 +35,10 @@ WORDS = {
         "documents were refused a step, wait in a flow or are unknown; read the results, then `k3push follow`",
         "有下游单据提交或审核被拒绝、在审批流中等待，或无从得知；请查看结果，处理后执行 `k3push follow`",
     ),
+    "exit.3.odd": (
+        "some numbers have more documents than this run made, or only some of theirs; read the results",
+        "有单据的下游单据多于本次生成的数量，或只生成了一部分；请查看结果",
+    ),
     "exit.4": (
         "some numbers are unknown; run `k3push settle`, or `settle --as`",
         "有单据结果未知；请执行 `k3push settle`，查不清的用 `settle --as` 登记",
