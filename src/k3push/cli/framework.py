@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from k3push.words.language import Say
@@ -15,7 +16,7 @@ from k3push.words.language import Say
 if TYPE_CHECKING:
     from typer.core import TyperGroup
 
-_HEADINGS = frozenset({"Arguments", "Options", "Commands"})
+_HEADINGS = frozenset({"Arguments", "Options", "Commands", "Examples"})
 
 # What stands behind the help of an option, such as `[default: 8100; required]`.
 _EXTRAS = re.compile(r"(?:  |^)\[([^\[\]]+)\]$")
@@ -44,7 +45,16 @@ def speak(group: TyperGroup, say: Say) -> None:
     while commands:
         command = commands.pop()
         command.context_class = made
+        if command is not group and command.epilog:
+            command.format_epilog = partial(_write_examples, command.epilog)
         commands += getattr(command, "commands", {}).values()
+
+
+def _write_examples(epilog: str, _: Any, formatter: Any) -> None:
+    """Write the examples of a command as they can be pasted, a line each."""
+    with formatter.section("Examples"):
+        for each in epilog.split(" · "):
+            formatter.write(f"{' ' * formatter.current_indent}{each}\n")
 
 
 def what_is_wrong(error: Any, say: Say) -> str:

@@ -8,7 +8,7 @@ WORDS = {
         "在金蝶云星空中批量下推单据，绝不重复下推。",
     ),
     "app.epilog": (
-        "Begin with:  k3push demo  ·  then: k3push init, check, plan LIST.csv, run LIST.csv",
+        "Begin with: k3push demo  ·  then: k3push init, check, plan LIST, run LIST",
         "入门：k3push demo  ·  然后：k3push init、check、plan 清单.csv、run 清单.csv",
     ),
     # -- moving numbers --------------------------------------------------------------------

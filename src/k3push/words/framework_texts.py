@@ -8,6 +8,7 @@ WORDS = {
     "framework.heading.arguments": ("Arguments", "参数"),
     "framework.heading.options": ("Options", "选项"),
     "framework.heading.commands": ("Commands", "命令"),
+    "framework.heading.examples": ("Examples", "示例"),
     "framework.default": ("default: {value}", "默认：{value}"),
     "framework.required": ("required", "必填"),
     "framework.group.begin": ("Begin", "入门"),

@@ -53,7 +53,7 @@ def add_ledgers(app: typer.Typer, say: Say) -> None:
     @ledger.command(
         help=say("command.ledger.copy"),
         short_help=say("command.ledger.copy.short"),
-        epilog="k3push ledger copy sqlite:///ledger.db postgresql://k3push@db.example.com/k3push",
+        epilog="k3push ledger copy sqlite:///ledger.db postgresql://k3push@db/k3push",
     )
     def copy(
         source: Annotated[str, typer.Argument(metavar="SRC", help=say("argument.ledger"))],
