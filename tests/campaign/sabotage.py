@@ -85,10 +85,10 @@ def python(copy: Path, module: str, *arguments: str) -> subprocess.CompletedProc
 def try_test(copy: Path, test: str) -> subprocess.CompletedProcess[str]:
     """Run a test with the copy in the place of k3push; its summary says where k3push is.
 
-    What an assert compares is told to nobody, so that no code need be written for it. The test
-    may be one that the normal run leaves to `pytest -m more`.
+    Its first case that fails is enough. What an assert compares is told to nobody, so that no code
+    need be written for it. The test may be one that the normal run leaves to `pytest -m more`.
     """
-    options = ("-q", "-n0", "-m", "", "--assert=plain")
+    options = ("-q", "-x", "-n0", "-m", "", "--assert=plain")
     plugins = ("-p", "no:cacheprovider", "-p", __spec__.name)
     return python(copy, "pytest", *options, *plugins, test)
 

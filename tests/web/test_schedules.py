@@ -43,12 +43,12 @@ jobs = "select"
 """
 
 
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], every_s: float = 0.05) -> None:
     """Wait until something holds."""
     with anyio.fail_after(7200):
         while not await condition():  # noqa: ASYNC110  # virtual time
             # What goes on in threads takes real time, in which the virtual one runs away.
-            await anyio.sleep(0.05)
+            await anyio.sleep(every_s)
 
 
 def drop(folder: Path, name: str, *numbers: str) -> None:
@@ -230,7 +230,7 @@ def test_a_list_that_the_system_cannot_look_for_is_told_and_ends_no_server(tmp_p
             async def told() -> bool:
                 return "name too long" in text_of(await wang.get("/schedules"))
 
-            await until(told)
+            await until(told, every_s=5)
 
     played(visit, Shop(tmp_path, more=schedule))
 
