@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
+from weakref import WeakSet
 
 import anyio
 import pytest
@@ -17,10 +18,13 @@ from trio.testing import wait_all_tasks_blocked
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.control_words import Command
 from k3push.core.model import Listed, Outcome, RunId, State
+from k3push.core.progress_rate import ProgressRate
 from k3push.ports import LedgerLostError
-from k3push.web.live import LOOK_EVERY_S, SILENCE_S
+from k3push.web import live
+from k3push.web.live import LOOK_EVERY_S, SILENCE_S, Eye
 from tests.adapters.ledger.samples import identified
 from tests.reporting.pages import NOON, RUN, number
+from tests.runs.office import VirtualClock
 from tests.web.visits import ACCT, COOKIE, House, house, in_time, tenant
 
 URL = f"/runs/{RUN.id}/events"
@@ -135,6 +139,33 @@ def test_what_changes_is_told_within_a_second_and_nothing_else_is() -> None:
             assert "0:00:01 to 0:00:11 left" in told
             viewer.gone.set()
         assert viewer.heard[-1]["state"] == "alive"
+
+    in_time(visit)
+
+
+def test_of_runs_that_are_looked_at_no_more_nothing_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A list of runs stays open for weeks, and each push of a program passes over it."""
+    kept: WeakSet[ProgressRate] = WeakSet()
+
+    class Kept(ProgressRate):
+        def __init__(self, now_s: float, done: int) -> None:
+            super().__init__(now_s, done)
+            kept.add(self)
+
+    monkeypatch.setattr(live, "ProgressRate", Kept)
+
+    async def visit() -> None:
+        ledger = MemoryLedger(account=ACCT)
+        eye = Eye(ledger, "", VirtualClock())
+        for nth in range(40):
+            run = replace(RUN, id=RunId(f"r{nth}"))
+            await ledger.open_run(run)
+            async with ledger.another_process().own(run.id):
+                await eye.look(run)
+            await anyio.sleep(20)
+        assert len(kept) < 20
 
     in_time(visit)
 

@@ -48,6 +48,10 @@ class ProgressRate:
         while len(self._steps) > 2 and self._steps[1][0] < now_s - SPANS * RATE_OVER_S:  # noqa: PLR2004
             self._steps.popleft()
 
+    def is_old(self, now_s: float) -> bool:
+        """Say whether the last step is too long ago to tell anything."""
+        return self._steps[-1][0] < now_s - SPANS * RATE_OVER_S
+
     def rate(self, now_s: float) -> float:
         """Return numbers a second of the last minute; 0 before the first step."""
         then_s = max(self._steps[0][0], now_s - RATE_OVER_S)

@@ -100,8 +100,7 @@ class Eye:
             return RunView(run, counts, alive=False, followed=followed, waits=waits, asked=asked)
         commands = await self._ledger.commands(run.id)
         now_s, done = anyio.current_time(), done_of(counts)
-        course = self._courses.setdefault(run.id, ProgressRate(now_s, done))
-        course.step(now_s, done)
+        course = self._course_of(run.id, now_s, done)
         orders = orders_of(commands, self._window, self._clock.now())
         return RunView(
             run,
@@ -113,6 +112,15 @@ class Eye:
             orders=orders,
             commands=commands,
         )
+
+    def _course_of(self, run: RunId, now_s: float, done: int) -> ProgressRate:
+        """Note how far a run is; of those that are looked at no more nothing is kept."""
+        old = [each for each, course in self._courses.items() if course.is_old(now_s)]
+        for each in old:
+            del self._courses[each]
+        course = self._courses.setdefault(run, ProgressRate(now_s, done))
+        course.step(now_s, done)
+        return course
 
 
 @dataclass(slots=True)
