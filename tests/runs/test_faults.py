@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Container
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -13,6 +15,7 @@ from k3push.core.model import Attempt, Intent, State
 from k3push.core.safety.verdict import ReadBack, SendAgain
 from k3push.ports import LedgerLostError
 from k3push.runs.context import Context, PushLimits
+from k3push.runs.outcome import Exit, exit_of
 from k3push.runs.stop import Cause
 from k3push.simulator import Channel, Refusal
 from k3push.simulator.transport import SandboxTransport
@@ -131,12 +134,14 @@ async def test_a_window_begins_no_earlier_than_the_request_left() -> None:
 
 
 class StandingStillLedger(MemoryLedger):
-    """The ledger of a process that stands still after its second attempt is written down."""
+    """The ledger of a process that stands still after attempts are written down."""
+
+    still: Container[int] = (2,)
 
     async def begin(self, intent: Intent) -> Attempt:
         """Begin an attempt, and come back minutes later where it is that one."""
         attempt = await super().begin(intent)
-        if attempt.id == 2:
+        if attempt.id in self.still:
             await anyio.sleep(WINDOW_S / 2)
         return attempt
 
@@ -153,6 +158,24 @@ async def test_what_stood_still_too_long_before_it_was_to_leave_does_not_leave()
     assert "stood still for 300 s" in english(held.because)
     assert isinstance(again, ReadBack)
     assert pushed.site.calls[Channel.PUSH] == 2
+
+
+class BusyLedger(StandingStillLedger):
+    """The same, of a process that gets no time for any."""
+
+    still = range(1, 100)
+
+
+async def test_a_machine_without_time_is_no_erp_that_cannot_be_reached() -> None:
+    """Whoever is sent to check the network finds nothing wrong there."""
+    store = Store()
+    office = Office(ledger=MemoryLedger(store, account="sandbox"))
+    await office.open_run(NUMBERS[:3])
+    pushed = await office.execute(ledger=BusyLedger(store, account="sandbox"))
+    assert set(pushed.stop.causes) == {Cause.STOOD_STILL}
+    counts = Counter(pushed.states.values())
+    assert exit_of(counts, pushed.stop.causes) is Exit.STOPPED
+    assert pushed.site.calls[Channel.PUSH] == 0
 
 
 @pytest.mark.parametrize("latency_s", [0.1, 0.3, 0.7, 1.1])

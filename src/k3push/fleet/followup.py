@@ -66,7 +66,7 @@ _OF_PEOPLE = frozenset(
         Cause.LOOK_REFUSED,
     }
 )
-_VAIN = frozenset({Cause.UNREACHABLE, Cause.LOOK_FAILED, Cause.LEDGER_LOST})
+_VAIN = frozenset({Cause.UNREACHABLE, Cause.STOOD_STILL, Cause.LOOK_FAILED, Cause.LEDGER_LOST})
 
 
 def wait_s(waits: int, first_s: float = FIRST_WAIT_S) -> float:

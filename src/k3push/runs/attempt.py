@@ -53,7 +53,7 @@ from k3push.runs.own_documents import told_of_another
 from k3push.runs.read_back import read_back
 from k3push.runs.retried_reads import open_turn, wait_for_erp
 from k3push.runs.sending_state import Sending, also
-from k3push.runs.stop import Cause
+from k3push.runs.stop import Cause, cause_of_unsent
 
 # How often one chunk may meet a lost session. Where a session lasts for a few calls, the tasks
 # that share it lose it often, through no fault of theirs. A user who may read but not push is
@@ -88,7 +88,7 @@ async def push_chunk(context: Context, sending: Sending) -> None:
             why = remark("why.sessions", why=because, times=sending.lost)
             context.stop.ask(Cause.LOGIN_REFUSED, why)
         case SendAgain(_, because):
-            context.stop.ask(Cause.UNREACHABLE, because)
+            context.stop.ask(cause_of_unsent(because), because)
 
 
 async def send_once(context: Context, sending: Sending) -> SendAgain | None:

@@ -33,6 +33,7 @@ class Cause(StrEnum):
     FOLLOW = "follow"
     LOOK_REFUSED = "look refused"
     LOOK_FAILED = "look failed"
+    STOOD_STILL = "stood still"
     UNREACHABLE = "unreachable"
     LOGIN_REFUSED = "login refused"
     LEDGER_LOST = "ledger lost"
@@ -40,11 +41,17 @@ class Cause(StrEnum):
 
 # What a refused login says where the ERP met an exception, and refused nobody.
 _LOGIN_THREW = "answer.login_threw"
+_STOOD_STILL = "note.stood_still"
 
 
 def told_as(cause: Cause, why: str) -> str:
     """Return what a cause is told as: a login that met an exception is no wrong password."""
     return "login threw" if cause is Cause.LOGIN_REFUSED and _LOGIN_THREW in why else cause.value
+
+
+def cause_of_unsent(because: str) -> Cause:
+    """Return why nothing more is sent where call after call has done nothing."""
+    return Cause.STOOD_STILL if _STOOD_STILL in because else Cause.UNREACHABLE
 
 
 class Stop:

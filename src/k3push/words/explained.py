@@ -81,8 +81,8 @@ WORDS = {
         "环境变量指定的代理无法使用：{why}",
     ),
     "note.stood_still": (
-        "k3push stood still for {seconds:.0f} s before it was to leave",
-        "发送前 k3push 停顿了 {seconds:.0f} 秒",
+        "k3push stood still for {seconds:.3g} s before it was to leave",
+        "发送前 k3push 停顿了 {seconds:.3g} 秒",
     ),
     "note.crossed": (
         "the bill was sent under another number meanwhile: {runs}",

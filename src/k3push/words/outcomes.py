@@ -109,6 +109,10 @@ WORDS = {
     "cause.control": ("stopped by control", "由 control 停止"),
     "cause.deadline": ("{why}", "{why}"),
     "cause.halted": ("halted: {why}", "触发停止规则：{why}"),
+    "cause.stood still": (
+        "this machine was too busy: {why}, again and again. Let less run beside it, or raise settle.window_s (a tenth of it may pass so), then `k3push resume`.",
+        "本机过于繁忙：{why}，且多次如此。请减少同时运行的程序，或调大 settle.window_s（停顿不得超过其十分之一），再执行 `k3push resume`。",
+    ),
     "cause.unreachable": (
         "the ERP cannot be reached: {why}. Check erp.url and the network.",
         "无法连接 ERP：{why}。请检查 erp.url 和网络。",

@@ -42,7 +42,7 @@ from k3push.runs.attempt import MOST_SESSIONS_A_CHUNK, StatusLook, remark_on, se
 from k3push.runs.context import Context
 from k3push.runs.lookup import look_at_standings
 from k3push.runs.retried_reads import pause_s
-from k3push.runs.stop import Cause
+from k3push.runs.stop import Cause, cause_of_unsent
 from k3push.runs.submit_and_audit.step_doubts import StepDoubts
 from k3push.runs.submit_and_audit.step_reads import StepReads
 from k3push.runs.submit_and_audit.under_way import MOST_IN_A_CALL, Entry, UnderWay
@@ -268,7 +268,7 @@ class StepCalls:
             entry.tries += not session
             entry.due_s = anyio.current_time() + (0.0 if session else pause_s(entry.tries))
         if max(entry.tries for entry in entries) >= context.limits.max_attempts:
-            context.stop.ask(Cause.UNREACHABLE, because)
+            context.stop.ask(cause_of_unsent(because), because)
         if (times := max(entry.sessions for entry in entries)) >= MOST_SESSIONS_A_CHUNK:
             why = remark("why.sessions", why=because, times=times)
             context.stop.ask(Cause.LOGIN_REFUSED, why)
