@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from k3push.core.model import BillNumber, State
 from k3push.core.pacing.halting import HaltRule
 from k3push.ports import LookRefusedError
 from k3push.runs.context import PushLimits
+from k3push.simulator import Channel
 from k3push.simulator.bills import Origin
 from k3push.simulator.conversion import Converter
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER
@@ -236,3 +238,24 @@ async def test_a_form_without_a_time_of_making_costs_one_wait_and_not_one_for_ea
     never = PushLimits(halt=HaltRule())
     await office.execute(limits=never, throttle=steered(concurrency=2, chunk_size=10), check=False)
     assert anyio.current_time() < 200
+
+
+async def test_bills_that_the_ledger_has_pushed_are_not_asked_for_to_find_strays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A day of a large site names thousands, and each lost answer would ask for them all."""
+    asked, wanted = ErpClient.sources_of, Counter[BillNumber]()
+
+    async def sources_of(self: ErpClient, route: Any, numbers: Sequence[BillNumber]) -> Any:
+        wanted.update(numbers)
+        return await asked(self, route, numbers)
+
+    pushed, lost = orders(40), orders(2, 40)
+    office = Office(sandbox(steps(*["ok"] * 41, "reset"), **OPEN))
+    await office.open_run(pushed)
+    await office.execute(throttle=steered(concurrency=1, chunk_size=1), check=False)
+    monkeypatch.setattr(ErpClient, "sources_of", sources_of)
+    await office.open_run(lost, run=SECOND)
+    await office.execute(SECOND, throttle=steered(concurrency=1, chunk_size=1), check=False)
+    assert office.site.calls[Channel.PUSH] == 43  # what was lost was sent again
+    assert wanted.keys().isdisjoint(pushed)

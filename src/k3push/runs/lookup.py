@@ -526,7 +526,12 @@ async def look_at_newest(context: Looker) -> Newest:
 
 
 async def look_for_strays(
-    context: Looker, when: str, numbers: Collection[BillNumber], *, beside: Sequence[str] = ()
+    context: Looker,
+    when: str,
+    numbers: Collection[BillNumber],
+    *,
+    known: Callable[[Sequence[BillNumber]], Awaitable[Collection[BillNumber]]],
+    beside: Sequence[str] = (),
 ) -> Mapping[str, Standing] | None:
     """Find documents made since that neither a link nor a number ties to a bill of its own.
 
@@ -538,6 +543,8 @@ async def look_for_strays(
         context: What to look with.
         when: Local time of the server.
         numbers: Of which no look shows anything.
+        known: Returns those of some values that are surely bills, so that the ERP need not be asked
+            for each of a day.
         beside: Other documents that are read as well, where there are strays.
 
     Returns:
@@ -556,6 +563,7 @@ async def look_for_strays(
     values = dict.fromkeys(value for _, value in rows if value)
     others = [each for each in values if not any(each in n and each != n for n in whole)]
     bills = set(others).intersection(map(number_in, context.source_ids))
+    bills |= set(await known([each for each in others if each not in bills]))
     if asked_for := [each for each in others if each not in bills]:
         found, _ = await look_at_sources(context, asked_for)
         bills |= {each for each in asked_for if found.get(each)}

@@ -168,6 +168,7 @@ class Proofs:
         ledger: Ledger,
         run: RunId,
         *,
+        scope: str,
         began: Began,
         senders: Mapping[BillNumber, str],
         before: Collection[str],
@@ -181,6 +182,7 @@ class Proofs:
             looker: What to look with.
             ledger: What was made.
             run: Whose scope counts.
+            scope: That scope.
             began: When the first call in doubt left.
             senders: Who sent each number in doubt, "" where that is not known.
             before: Documents of these numbers that were there before.
@@ -189,8 +191,17 @@ class Proofs:
             return frozenset(senders.values())
         when = began.no_later_than(self._clock)
         mark = self._mark_before(began)
-        beside = [mark] if mark else []
-        found = await look_for_strays(looker, f"{when:%Y-%m-%d %H:%M:%S}", senders, beside=beside)
+
+        async def pushed(numbers: Sequence[BillNumber]) -> Collection[BillNumber]:
+            return await ledger.made_in(scope, dict.fromkeys(numbers, ""))
+
+        found = await look_for_strays(
+            looker,
+            f"{when:%Y-%m-%d %H:%M:%S}",
+            senders,
+            known=pushed,
+            beside=[mark] if mark else [],
+        )
         if found is None:
             self._untold_s = anyio.current_time()
             return frozenset(senders.values())
