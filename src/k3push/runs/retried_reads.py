@@ -51,6 +51,8 @@ Name = TypeVar("Name", bound=str)
 FIRST_WAIT_S = 2.0
 WAIT_GROWTH = 3.0
 LONGEST_WAIT_S = 60.0
+# By then they are the longest; the power of a thousand is no number.
+_GROWN = 30
 wait_for_erp = wait_exponential(multiplier=FIRST_WAIT_S, exp_base=WAIT_GROWTH, max=LONGEST_WAIT_S)
 
 # Some five minutes of waits for a read that has worked before, beside the setting's own number.
@@ -75,8 +77,10 @@ def pause_s(nth: int) -> float:
 
     >>> [pause_s(nth) for nth in range(1, 7)]
     [2.0, 6.0, 18.0, 54.0, 60.0, 60.0]
+    >>> pause_s(1_000_000)  # an ERP that turns calls away for weeks
+    60.0
     """
-    return min(FIRST_WAIT_S * WAIT_GROWTH ** (nth - 1), LONGEST_WAIT_S)
+    return min(FIRST_WAIT_S * WAIT_GROWTH ** (min(nth, _GROWN) - 1), LONGEST_WAIT_S)
 
 
 class Waiter(Protocol):
