@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -259,3 +260,24 @@ async def test_bills_that_the_ledger_has_pushed_are_not_asked_for_to_find_strays
     await office.execute(SECOND, throttle=steered(concurrency=1, chunk_size=1), check=False)
     assert office.site.calls[Channel.PUSH] == 43  # what was lost was sent again
     assert wanted.keys().isdisjoint(pushed)
+
+
+@pytest.mark.parametrize("made_at", ["0001-01-01T00:00:00", "9999-12-31T23:59:59.999"])
+async def test_a_time_that_cannot_be_ends_no_run(
+    monkeypatch: pytest.MonkeyPatch, made_at: str
+) -> None:
+    """So .NET writes a time that nobody has filled in."""
+    asked = ErpClient.standings_of
+
+    async def standings_of(self: ErpClient, *what: Any) -> Any:
+        told = await asked(self, *what)
+        return {id_: replace(each, created=made_at) for id_, each in told.items()}
+
+    monkeypatch.setattr(ErpClient, "standings_of", standings_of)
+    numbers = orders(4)
+    options = sandbox(steps("ok", "make-then-reset", "reset"), untied=(numbers[1],), **OPEN)
+    office = Office(options)
+    await office.open_run(numbers)
+    await office.execute(throttle=steered(concurrency=1, chunk_size=1), check=False)
+    await office.execute(throttle=steered(concurrency=1, chunk_size=1), check=False)
+    assert doubled(office, numbers) == []

@@ -27,6 +27,8 @@ LEAST_SAMPLE = 3
 EASTERNMOST = timedelta(hours=14)
 # And none is earlier than that of the farthest zone on the other side.
 WESTERNMOST = timedelta(hours=12)
+# What is not between these is no time at which a document was made.
+EARLIEST, LATEST = datetime(1990, 1, 1), datetime(2200, 1, 1)  # noqa: DTZ001  # local times
 CLOCKS_DIFFER = timedelta(minutes=75)
 
 
@@ -157,11 +159,15 @@ async def made_alike(looker: Looker, ledger: Ledger, known: Sequence[Made]) -> l
 
 
 def created_at(standing: Standing | None) -> datetime | None:
-    """Return when a document was made, in the server's local time; None where nobody tells."""
+    """Return when a document was made, in the server's local time; None where nobody tells.
+
+    Software writes the least and the greatest time that it knows where it knows none.
+    """
     try:
-        return datetime.fromisoformat(standing.created).replace(tzinfo=None) if standing else None
+        at = datetime.fromisoformat(standing.created).replace(tzinfo=None) if standing else None
     except ValueError:
         return None
+    return at if at is not None and EARLIEST <= at < LATEST else None
 
 
 def _is_later(standing: Standing, over_at: datetime) -> bool:
