@@ -102,7 +102,9 @@ FAR_BELOW = 0.25
 # Rounds after an overload until half as many calls more are tried.
 PATIENCE = 4
 
-# Rounds that a setting is held before a few more calls are tried; twice as many each time.
+# Rounds that a setting is held before a few more calls are tried; twice as many each time. From
+# then on it is left by small steps: what was seen of more calls is forgotten, and a jump that fails
+# costs more than it can bring.
 HOLD = 16
 MOST_PATIENCE = 128
 
@@ -217,6 +219,7 @@ class Pace:
         self._least_size, self._most_size = 1, MOST_CHUNK_SIZE
         self._calm = 0
         self._held, self._patience = 0, HOLD
+        self._growth: float = GROWTH
         self._has_begun = False
         self._untested = False  # nothing has come through since the ERP was eased off
 
@@ -494,17 +497,16 @@ class Pace:
             self._most_calls = min(math.ceil(1.5 * self._most_calls), MOST_CONCURRENCY)
         self._round, self._is_first_round = [], False
         self._held += 1
-        growth: float = GROWTH
         if self._held >= self._patience:
             # What was seen of more calls grows old.
             self._held, self._patience = 0, min(2 * self._patience, MOST_PATIENCE)
             self._model.forget_above(self.setting.concurrency)
             self._model.fit()
             self._tried = min(self._tried, self.setting.concurrency)
-            growth = LITTLE_GROWTH
+            self._growth = LITTLE_GROWTH
         # The last calls of a list tell nothing that could be used.
         if self._left >= self.setting.concurrency:
-            self._decide(at_s, remark("pace.fitted"), growth)
+            self._decide(at_s, remark("pace.fitted"))
 
     def _telling(self, told: list[Sample]) -> list[Sample]:
         """Leave out the first calls of a round that met a server which was not busy yet."""
@@ -522,13 +524,13 @@ class Pace:
             self._model.fade(LEFT_THEN)
             self._model.fit()
             self._tried = self.setting.concurrency
-            self._patience = HOLD
+            self._patience, self._growth = HOLD, GROWTH
         else:
             self._model.fade(LEFT)
 
-    def _decide(self, at_s: float, why: str, growth: float = GROWTH) -> None:
+    def _decide(self, at_s: float, why: str) -> None:
         """Jump to what ends the list soonest."""
-        calls, self._short = self._best_calls(growth)
+        calls, self._short = self._best_calls()
         setting = self._but_fixed(Setting(calls, self._best_size(self._left, calls)))
         if setting.concurrency != self.setting.concurrency or not self._has_begun:
             self._has_begun = True
@@ -537,10 +539,10 @@ class Pace:
             # The size follows the rest of the list, which is no change of the pace.
             self.setting = setting
 
-    def _best_calls(self, growth: float) -> tuple[int, int]:
+    def _best_calls(self) -> tuple[int, int]:
         """Return the calls at once, and the numbers in each call of their first round."""
         left, tried = max(self._left, 1), self._tried
-        most = min(self._most_calls, math.ceil(growth * tried))
+        most = min(self._most_calls, math.ceil(self._growth * tried))
         levels = sorted({min(most, each) for each in LEVELS})
         if self._fixes_concurrency:
             levels = [self.setting.concurrency]

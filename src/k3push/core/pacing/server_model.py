@@ -128,15 +128,19 @@ class _Cell:
     calls: float
     numbers: float
     log_s: float
+    looks_s: float
     squares: float = 0.0
 
-    def add(self, weight: float, calls: float, numbers: float, log_s: float) -> None:
+    def add(
+        self, weight: float, calls: float, numbers: float, log_s: float, looks_s: float
+    ) -> None:
         self.weight = min(self.weight + weight, MEMORY)
         part = weight / self.weight
         self.calls += part * (calls - self.calls)
         self.numbers += part * (numbers - self.numbers)
         apart = log_s - self.log_s
         self.log_s += part * apart
+        self.looks_s += part * (looks_s - self.looks_s)
         self.squares = min(1.0, (MEMORY - weight) / MEMORY) * self.squares + (
             (1 - part) * weight * apart * apart
         )
@@ -157,7 +161,6 @@ class ServerModel:
         """Begin with nothing known."""
         self._cells: dict[tuple[int, int], _Cell] = {}
         self._fresh: set[tuple[int, int]] = set()
-        self._looks_s: float | None = None
         self._fits: list[tuple[float, Server]] = []
         self._slowed: dict[int, float] = {}
         self._pair: float | None = None
@@ -173,14 +176,9 @@ class ServerModel:
         self._fresh.add(key)
         cell = self._cells.get(key)
         if cell is None:
-            self._cells[key] = _Cell(weight, calls, numbers, math.log(push_s))
+            self._cells[key] = _Cell(weight, calls, numbers, math.log(push_s), looks_s)
         else:
-            cell.add(weight, calls, numbers, math.log(push_s))
-        looks_s /= self.server.slowed(calls)
-        if self._looks_s is None:
-            self._looks_s = looks_s
-        else:
-            self._looks_s += (looks_s - self._looks_s) * weight / MEMORY
+            cell.add(weight, calls, numbers, math.log(push_s), looks_s)
         self._fits = []
 
     def compare_looks(self, both_s: float, alone_s: float) -> None:
@@ -196,7 +194,6 @@ class ServerModel:
             for numbers in (1, 50):
                 looks_s = server.look_s * server.slowed(each)
                 self.add(each, numbers, server.push_s(each, numbers), looks_s, weight)
-        self._looks_s = server.look_s
         self._fresh = fresh
 
     def fade(self, left: float) -> None:
@@ -278,7 +275,6 @@ class ServerModel:
         self, cells: list[tuple[_Cell, float]]
     ) -> Iterator[tuple[float, float, Server]]:
         """Return for each server that is possible how it misses the samples, and its chance."""
-        looks_s = self._looks_s or 0.0
         most = max(cell.calls for cell, _ in cells)
         # Knees beyond all samples explain as much, one as the other.
         unmet = _costs(cells, math.inf, 0.0, 1.0)
@@ -287,6 +283,7 @@ class ServerModel:
                 costs = unmet if knee >= most else _costs(cells, knee, far, power)
                 miss, call_s, number_s = costs
                 chance = likely * (UNMET if knee == math.inf else 1.0)
+                looks_s = _looks_s(cells, knee, far, power)
                 yield miss, chance, Server(call_s, number_s, looks_s, knee, power, far)
 
 
@@ -299,6 +296,12 @@ def _off(cell: _Cell, server: Server) -> float:
 def _slowed(calls: float, knee: float, far: float, power: float) -> float:
     crowded: float = max(1.0, calls / knee) ** power
     return far + (1 - far) * crowded
+
+
+def _looks_s(cells: list[tuple[_Cell, float]], knee: float, far: float, power: float) -> float:
+    """Return what the looks of a push take where nothing slows them down."""
+    weight = sum(cell.weight for cell, _ in cells)
+    return sum(c.weight * c.looks_s / _slowed(c.calls, knee, far, power) for c, _ in cells) / weight
 
 
 def _costs(
