@@ -170,7 +170,9 @@ class _Whole(httpx.AsyncBaseTransport):
 
 
 def _words(error: Exception) -> str:
-    """Say what the network layer said, or a remark of ours where it said nothing."""
+    """Say what the network layer said, or a remark of ours where it said nothing or was not asked."""
+    if isinstance(error, HeldBackError):
+        return str(error)
     if str(error):
         return kind_and_words(error)
     late = isinstance(error, (httpx.TimeoutException, TimeoutError))
