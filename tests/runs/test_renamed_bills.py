@@ -721,6 +721,33 @@ async def test_what_another_run_was_refused_since_the_look_is_waited_for(
     assert len(made_of(office, bill)) == 1
 
 
+async def test_what_another_run_has_pushed_while_the_ledger_is_asked_makes_no_second_document(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody can look, and the ledger is asked for its documents first, and then for its calls."""
+    (number,) = orders(1)
+    blind = replace(ROUTE, source_number_field="")
+    office = Office(sandbox(link_fields=False, **OPEN), blind)
+    bill = bill_of(office, number)
+    for run in (FIRST, SECOND):
+        await office.open_run([key_of("", str(bill.id))], run)
+    made_of_others = MemoryLedger.made_of
+
+    async def made_of_late(self: MemoryLedger, run: RunId, bills: Any) -> Any:
+        made = await made_of_others(self, run, bills)
+        if run == FIRST and bill.number == number and await self.rows_of(BillNumber(number)):
+            rename(office, bill, "CGDD-NEW")
+            await office.execute(SECOND, throttle=one_by_one(), check=False)
+        return made
+
+    monkeypatch.setattr(MemoryLedger, "made_of", made_of_late)
+    await office.execute(throttle=one_by_one(), check=False)
+    assert bill.number == "CGDD-NEW"
+    assert len(made_of(office, bill)) == 1
+    states = [row.state for run in (FIRST, SECOND) for row in (await office.rows(run)).values()]
+    assert states == [State.ALREADY, State.PUSHED]
+
+
 @asynccontextmanager
 async def passing_on(
     monkeypatch: pytest.MonkeyPatch, office: Office, bill: Bill, heir: Bill, *, but: str
