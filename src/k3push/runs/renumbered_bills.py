@@ -100,14 +100,17 @@ async def _numbers_since(
     context: Context, run: RunId, ids: Mapping[BillNumber, str]
 ) -> Mapping[str, Collection[BillNumber]]:
     """Take in the numbers that bills have by now; return all that looks have seen them to have."""
-    if run not in context.renumbered:
-        context.renumbered.setdefault(run, await numbers_since(context.ledger, run))
-    since = context.renumbered[run]
+    since = context.renumbered if run == context.run.id else None
+    if since is None:  # or others may have gone on with that run since the last look
+        since = await numbers_since(context.ledger, run)
+    if run == context.run.id:
+        # Another look may have read them as well, and have added to them by now.
+        since = context.renumbered = since if context.renumbered is None else context.renumbered
     for name, id_ in ids.items():
-        known = since.setdefault(id_, set())
-        if name not in known:
-            known.add(name)
+        if name not in since.get(id_, ()):
+            # It counts as known once it is written down: a look may be cut off.
             await note_numbers(context.ledger, run, id_, [name], at=context.clock.now())
+            since.setdefault(id_, set()).add(name)
     return since
 
 

@@ -64,8 +64,10 @@ async def numbers_since(ledger: Ledger, run: RunId) -> dict[str, set[BillNumber]
 
 async def _add(ledger: Ledger, memo: Memo) -> None:
     """Write a memo down, or add what it tells to the one that is there."""
-    kept = await ledger.remember(memo)
-    value = {key: {**kept.value.get(key, {}), **told} for key, told in memo.value.items()}
-    more: Mapping[str, Any] = {**kept.value, **value}
-    if more != kept.value:
-        await ledger.revise(replace(kept, value=more))
+    while True:
+        kept = await ledger.remember(memo)
+        value = {key: {**kept.value.get(key, {}), **told} for key, told in memo.value.items()}
+        more: Mapping[str, Any] = {**kept.value, **value}
+        # Another look may add to it at the same moment.
+        if more == kept.value or await ledger.revise(replace(kept, value=more)):
+            return
