@@ -61,7 +61,7 @@ async def look_at_sent(
         if line in called:
             ours = context.known_id(number)
             others |= {each.id: number for each in meant.sources if each.id != ours}
-        elif bill is not None and fold(number_in(bill.bill)) != fold(number_in(number)):
+        elif bill is not None and number_in(bill.bill) != number_in(number):
             now[bill.bill], ids[bill.bill] = number, bill.id
     seen = await _but_of_others(context, seen, others) if others else seen
     since = await _numbers_since(context, run or context.run.id, ids)
@@ -124,8 +124,19 @@ async def _had_by_others(
         since: The numbers that bills have had since they were sent, by their ids.
         bills: The numbers, and the ids of who has them.
     """
-    had = {id_: {n for n in names if bills.get(n, id_) != id_} for id_, names in since.items()}
-    theirs = {id_: names for id_, names in had.items() if names}
+    spelled: dict[str, set[BillNumber]] = {}
+    for number in bills:
+        spelled.setdefault(fold(number_in(number)), set()).add(number)
+    had = {
+        id_: {
+            number
+            for name in names
+            for number in spelled.get(fold(number_in(name)), ())
+            if bills[number] != id_
+        }
+        for id_, names in since.items()
+    }
+    theirs = {id_: numbers for id_, numbers in had.items() if numbers}
     sent = await _may_be_open(context, theirs) if theirs else set()
     return set().union(*(theirs[id_] for id_ in sent))
 
