@@ -836,3 +836,26 @@ async def test_a_bill_that_gets_other_letters_is_asked_for_by_these_where_they_c
     _, row = (await office.rows()).values()
     (made,) = made_of(office, bill)
     assert (row.state, [target.id for target in row.targets]) == (State.PUSHED, [made]), row
+
+
+async def test_a_bill_whose_number_has_blanks_about_it_by_now_is_left_to_a_person(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A database that compares exactly finds its document by none of the numbers that are asked."""
+    other, number = orders(2)
+    faults = steps("ok", "commit-late-then-reset:100")
+    compares = {"exact_numbers": True, "link_fields": False}
+    office = Office(sandbox(faults, latency_s=1.0, **compares, **OPEN))
+    bill = bill_of(office, number)
+    await office.open_run([other, key_of("", str(bill.id))])
+    push = site.Site._push
+
+    def pushed(self: site.Site, *what: Any) -> Any:
+        if other not in str(what) and bill.number == number:
+            rename(office, bill, f"{number} ")
+        return push(self, *what)
+
+    monkeypatch.setattr(site.Site, "_push", pushed)
+    await office.execute(throttle=one_by_one(), check=False)
+    _, row = (await office.rows()).values()
+    assert (row.state, len(made_of(office, bill))) == (State.UNKNOWN, 1), row

@@ -12,8 +12,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from k3push.core.model import BillNumber, RunId, Sighting, id_in, key_of, number_in
+from k3push.core.remark import remark
 from k3push.core.safety.evidence import new_targets
 from k3push.core.safety.legal_moves import SENT_BEFORE
+from k3push.core.safety.listed_bills import Unclear
 from k3push.core.safety.matching import fold
 from k3push.runs.context import Context
 from k3push.runs.lookup import look_at_targets, united, with_other_numbers
@@ -56,11 +58,15 @@ async def look_at_sent(
     now: dict[BillNumber, BillNumber] = {}
     ids: dict[BillNumber, str] = {}
     others: dict[str, BillNumber] = {}
+    # Of a bill whose number of today is not told, nothing proves that it has no document.
+    unread = {lines[line]: words for line, words in looked.refused.items()}
     for line, meant in looked.meant.items():
         bill, number = meant.bill, lines[line]
         if line in called:
             ours = context.known_id(number)
             others |= {each.id: number for each in meant.sources if each.id != ours}
+        elif meant.unclear is Unclear.UNNUMBERED and number not in {*seen.targets, *unsent}:
+            unread[number] = remark("note.unnumbered")
         elif bill is not None and number_in(bill.bill) != number_in(number):
             now[bill.bill], ids[bill.bill] = number, bill.id
     seen = await _but_of_others(context, seen, others) if others else seen
@@ -91,8 +97,6 @@ async def look_at_sent(
         for name, number in names:
             any_ones = {number: other.shared[name]} if name in other.shared else {}
             seen = replace(seen, shared=united(seen.shared, any_ones))
-    # Of a bill whose number of today is not told, nothing proves that it has no document.
-    unread = {lines[line]: words for line, words in looked.refused.items()}
     return replace(seen, refused={**seen.refused, **unread})
 
 
