@@ -10,10 +10,12 @@ import anyio
 import pytest
 
 from k3push.adapters.ledger.memory import MemoryLedger
-from k3push.core.model import TWIN, RunId, State
+from k3push.core.model import TWIN, RunId, Sighting, State
 from k3push.core.remark import read_remark
+from k3push.ports import LookFailedError
 from k3push.runs.context import Context, SettleTimes
 from k3push.runs.engine import push_run
+from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.source_check import is_thin
 from k3push.runs.stop import Cause
 from k3push.runs.throttle import Throttle
@@ -324,6 +326,38 @@ async def test_what_looks_have_shown_is_known_to_whoever_goes_on() -> None:
     pushed = await office.execute(throttle=throttle, check=False)
     row = pushed.rows[numbers[1]]
     assert (row.state, row.attempts) == (State.UNKNOWN, 2), row
+    assert read_remark(row.reason) == ("note.out_of_sight", {"documents": "CGRK0000002"})
+
+
+async def test_what_a_look_after_an_answer_has_shown_is_not_absent_though_the_next_one_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of what has broken on the server two looks tell; the document is gone before a third one."""
+    office = Office(sandbox(steps("ok", "make-then-response-error"), latency_s=1.0, **OPEN))
+    numbers, world = orders(2), office.site.world
+    await office.open_run(numbers)
+    looks = 0
+
+    async def fail(*what: Any, **how: Any) -> Sighting:
+        nonlocal looks
+        looks += bool(world.documents_of(numbers[1]))
+        if looks > 1:
+            raise LookFailedError("the database is away")
+        return await look_at_sent(*what, **how)
+
+    async def interrupt(job: Context) -> None:
+        await until_lost(office)
+        job.stop.ask(Cause.INTERRUPTED, "Ctrl-C")
+
+    monkeypatch.setattr("k3push.runs.read_back.look_at_sent", fail)
+    await office.execute(throttle=one_by_one(), beside=interrupt, check=False)
+    (made,) = world.documents_of(numbers[1])
+    world.delete(made)
+    await anyio.sleep(SETTLE.window_s)
+    pushed = await office.execute(throttle=one_by_one(), check=False)
+    row = pushed.rows[numbers[1]]
+    assert looks == 2
+    assert (row.state, row.attempts) == (State.UNKNOWN, 1), row
     assert read_remark(row.reason) == ("note.out_of_sight", {"documents": "CGRK0000002"})
 
 

@@ -6,13 +6,13 @@ names a number which the bill has had in between.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from k3push.core.model import BillNumber, RunId, Target, Targets
-from k3push.ports import Doubt, Ledger, Memo
+from k3push.ports import Ledger, Memo
 
 SHOWN = "shown_documents"
 """Kind of the memo about a run that names what an attempt of it in doubt may have made."""
@@ -24,16 +24,13 @@ ALL = 1_000_000
 
 
 async def note_shown(
-    ledger: Ledger, run: RunId, doubts: Sequence[Doubt], made: Targets, *, at: datetime
+    ledger: Ledger, run: RunId, shown: Mapping[int, Targets], *, at: datetime
 ) -> None:
     """Write down which documents a look has shown that attempts in doubt may have made."""
-    by_attempt: dict[int, dict[BillNumber, tuple[Target, ...]]] = {}
-    for doubt in doubts:
-        by_attempt.setdefault(doubt.attempt, {})[doubt.number] = made[doubt.number]
-    for attempt, shown in by_attempt.items():
+    for attempt, found in shown.items():
         value: dict[str, Any] = {
             number: {target.id: [target.number, target.draft] for target in targets}
-            for number, targets in shown.items()
+            for number, targets in found.items()
         }
         await _add(ledger, Memo(SHOWN, f"{run} {attempt}", at, value, about=run))
 
