@@ -65,7 +65,8 @@ async def read_back(
             await anyio.sleep(context.settle.first_wait_s)
             later, seen = await _look_after(context, attempt, said, by_all=True)
             later = await _but_others(context, attempt, sending, said, later)
-            made = sending.shown = _together(made, later)
+            made = _together(made, later)
+            sending.shown = made
             conclusion = await _conclude(context, attempt, sending, said, made=made, seen=seen)
             if saves_more and not await context.covers(seen.users, attempt.intent.sender):
                 # Who has seen the first part looks no more.
