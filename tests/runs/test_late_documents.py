@@ -9,10 +9,13 @@ from typing import Any
 import anyio
 import pytest
 
-from k3push.core.model import TWIN, RunId, State
+from k3push.adapters.ledger.memory import MemoryLedger
+from k3push.core.model import TWIN, RunId, Sighting, State
 from k3push.core.remark import read_remark
+from k3push.ports import LookFailedError
 from k3push.runs.context import Context, SettleTimes
 from k3push.runs.engine import push_run
+from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.source_check import is_thin
 from k3push.runs.stop import Cause
 from k3push.runs.throttle import Throttle
@@ -23,6 +26,7 @@ from tests.runs.office import (
     FIRST,
     ROUTE,
     SECOND,
+    SETTLE,
     Office,
     VirtualClock,
     one_by_one,
@@ -34,6 +38,7 @@ from tests.runs.office import (
 )
 from tests.runs.rough_answers import NO_CANARY, OPEN, until_lost
 from tests.runs.test_follow import FOLLOW
+from tests.runs.test_renamed_bills import ONE_DOUBT
 
 pytestmark = pytest.mark.anyio
 
@@ -322,3 +327,58 @@ async def test_what_looks_have_shown_is_known_to_whoever_goes_on() -> None:
     row = pushed.rows[numbers[1]]
     assert (row.state, row.attempts) == (State.UNKNOWN, 2), row
     assert read_remark(row.reason) == ("note.out_of_sight", {"documents": "CGRK0000002"})
+
+
+async def test_what_a_look_after_an_answer_has_shown_is_not_absent_though_the_next_one_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of what has broken on the server two looks tell; the document is gone before a third one."""
+    office = Office(sandbox(steps("ok", "make-then-response-error"), latency_s=1.0, **OPEN))
+    numbers, world = orders(2), office.site.world
+    await office.open_run(numbers)
+    looks = 0
+
+    async def fail(*what: Any, **how: Any) -> Sighting:
+        nonlocal looks
+        looks += bool(world.documents_of(numbers[1]))
+        if looks > 1:
+            raise LookFailedError("the database is away")
+        return await look_at_sent(*what, **how)
+
+    async def interrupt(job: Context) -> None:
+        await until_lost(office)
+        job.stop.ask(Cause.INTERRUPTED, "Ctrl-C")
+
+    monkeypatch.setattr("k3push.runs.read_back.look_at_sent", fail)
+    await office.execute(throttle=one_by_one(), beside=interrupt, check=False)
+    (made,) = world.documents_of(numbers[1])
+    world.delete(made)
+    await anyio.sleep(SETTLE.window_s)
+    pushed = await office.execute(throttle=one_by_one(), check=False)
+    row = pushed.rows[numbers[1]]
+    assert looks == 2
+    assert (row.state, row.attempts) == (State.UNKNOWN, 1), row
+    assert read_remark(row.reason) == ("note.out_of_sight", {"documents": "CGRK0000002"})
+
+
+async def test_settling_waits_for_a_call_of_which_a_restored_ledger_knows_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What the ledger knows of is absent by now, and that call is carried out yet."""
+    (number,) = orders(1)
+    office = Office(sandbox(steps("reset"), **OPEN))
+    await office.open_run([number])
+    await office.execute(limits=ONE_DOUBT, throttle=one_by_one(), check=False)
+    await anyio.sleep(SETTLE.window_s)
+    left_at = VirtualClock().now()
+
+    async def unknown_sending(_: MemoryLedger) -> datetime:
+        return left_at
+
+    async def carry_out(_: Context) -> None:
+        await anyio.sleep(100)
+        office.site.world.add_target(IN_STOCK, number, creator="sandbox")
+
+    monkeypatch.setattr(MemoryLedger, "unknown_sending", unknown_sending)
+    pushed = await office.execute(work=only_settle, beside=carry_out, check=False)
+    assert pushed.states == {number: State.PUSHED}

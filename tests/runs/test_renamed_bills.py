@@ -721,9 +721,42 @@ async def test_what_another_run_was_refused_since_the_look_is_waited_for(
     assert len(made_of(office, bill)) == 1
 
 
+async def test_what_another_run_has_pushed_while_the_ledger_is_asked_makes_no_second_document(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody can look, and the ledger is asked for its documents first, and then for its calls."""
+    (number,) = orders(1)
+    blind = replace(ROUTE, source_number_field="")
+    office = Office(sandbox(link_fields=False, **OPEN), blind)
+    bill = bill_of(office, number)
+    for run in (FIRST, SECOND):
+        await office.open_run([key_of("", str(bill.id))], run)
+    made_of_others = MemoryLedger.made_of
+
+    async def made_of_late(self: MemoryLedger, run: RunId, bills: Any) -> Any:
+        made = await made_of_others(self, run, bills)
+        if run == FIRST and bill.number == number and await self.rows_of(BillNumber(number)):
+            rename(office, bill, "CGDD-NEW")
+            await office.execute(SECOND, throttle=one_by_one(), check=False)
+        return made
+
+    monkeypatch.setattr(MemoryLedger, "made_of", made_of_late)
+    await office.execute(throttle=one_by_one(), check=False)
+    assert bill.number == "CGDD-NEW"
+    assert len(made_of(office, bill)) == 1
+    states = [row.state for run in (FIRST, SECOND) for row in (await office.rows(run)).values()]
+    assert states == [State.ALREADY, State.PUSHED]
+
+
 @asynccontextmanager
 async def passing_on(
-    monkeypatch: pytest.MonkeyPatch, office: Office, bill: Bill, heir: Bill, *, but: str
+    monkeypatch: pytest.MonkeyPatch,
+    office: Office,
+    bill: Bill,
+    heir: Bill,
+    *,
+    but: str,
+    then: str = "CGDD-NEW",
 ) -> AsyncIterator[None]:
     """Give a bill another number as its call comes, and that number to an heir a minute later."""
     number, push = bill.number, site.Site._push
@@ -737,7 +770,7 @@ async def passing_on(
     async def move_on() -> None:
         await anyio.sleep(60)
         rename(office, bill, "CGDD-NEWER")
-        rename(office, heir, "CGDD-NEW")
+        rename(office, heir, then)
 
     monkeypatch.setattr(site.Site, "_push", pushed)
     async with anyio.create_task_group() as both:
@@ -762,8 +795,9 @@ async def test_what_a_call_makes_late_is_asked_for_by_each_number_that_looks_hav
         await office.execute(throttle=one_by_one(), check=False)  # knows it still
 
 
+@pytest.mark.parametrize("spelled", ["CGDD-NEW", "cgdd-new"])
 async def test_a_number_that_two_bills_in_doubt_have_had_gives_the_document_to_neither(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, spelled: str
 ) -> None:
     """One has had it for a minute, in which its call is carried out; the other one has it now."""
     other, number, third = orders(3)
@@ -771,10 +805,57 @@ async def test_a_number_that_two_bills_in_doubt_have_had_gives_the_document_to_n
     office = Office(sandbox(faults, latency_s=1.0, link_fields=False, **OPEN))
     bill, heir = bill_of(office, number), bill_of(office, third)
     await office.open_run([other, *(key_of("", str(each.id)) for each in (bill, heir))])
-    async with passing_on(monkeypatch, office, bill, heir, but=other):
+    async with passing_on(monkeypatch, office, bill, heir, but=other, then=spelled):
         await office.execute(throttle=one_by_one(), check=False)
     for _ in range(2):
         _, *rows = (await office.rows()).values()
         assert [(row.state, row.code) for row in rows] == [(State.UNKNOWN, SHARED)] * 2, rows
         assert (len(made_of(office, bill)), made_of(office, heir)) == (1, [])
         await office.execute(throttle=one_by_one(), check=False)
+
+
+async def test_a_bill_that_gets_other_letters_is_asked_for_by_these_where_they_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A database that compares exactly finds its document by the spelling of that moment alone."""
+    other, number = orders(2)
+    faults = steps("ok", "commit-late-then-reset:100")
+    compares = {"exact_numbers": True, "link_fields": False}
+    office = Office(sandbox(faults, latency_s=1.0, **compares, **OPEN))
+    bill = bill_of(office, number)
+    await office.open_run([other, key_of("", str(bill.id))])
+    push = site.Site._push
+
+    def pushed(self: site.Site, *what: Any) -> Any:
+        if other not in str(what) and bill.number == number:
+            rename(office, bill, number.lower())
+        return push(self, *what)
+
+    monkeypatch.setattr(site.Site, "_push", pushed)
+    await office.execute(throttle=one_by_one(), check=False)
+    _, row = (await office.rows()).values()
+    (made,) = made_of(office, bill)
+    assert (row.state, [target.id for target in row.targets]) == (State.PUSHED, [made]), row
+
+
+async def test_a_bill_whose_number_has_blanks_about_it_by_now_is_left_to_a_person(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A database that compares exactly finds its document by none of the numbers that are asked."""
+    other, number = orders(2)
+    faults = steps("ok", "commit-late-then-reset:100")
+    compares = {"exact_numbers": True, "link_fields": False}
+    office = Office(sandbox(faults, latency_s=1.0, **compares, **OPEN))
+    bill = bill_of(office, number)
+    await office.open_run([other, key_of("", str(bill.id))])
+    push = site.Site._push
+
+    def pushed(self: site.Site, *what: Any) -> Any:
+        if other not in str(what) and bill.number == number:
+            rename(office, bill, f"{number} ")
+        return push(self, *what)
+
+    monkeypatch.setattr(site.Site, "_push", pushed)
+    await office.execute(throttle=one_by_one(), check=False)
+    _, row = (await office.rows()).values()
+    assert (row.state, len(made_of(office, bill))) == (State.UNKNOWN, 1), row

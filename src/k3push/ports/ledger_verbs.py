@@ -77,8 +77,8 @@ class Ledger(Protocol):
     async def unknown_sending(self) -> datetime | None:
         """Return when a call left of which this ledger knows nothing, as far as that can be told.
 
-        It was put back from a backup since then, and the executor of that call was killed. In
-        PostgreSQL nothing tells of it.
+        It was put back from a backup since then, and the executor of that call was killed, or has
+        left numbers of it in doubt. In PostgreSQL nothing tells of it.
         """
         ...
 

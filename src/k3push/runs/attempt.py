@@ -52,6 +52,7 @@ from k3push.runs.last_looks import note_refused
 from k3push.runs.own_documents import told_of_another
 from k3push.runs.read_back import read_back
 from k3push.runs.retried_reads import open_turn, wait_for_erp
+from k3push.runs.seen_since import note_shown
 from k3push.runs.sending_state import Sending, also
 from k3push.runs.stop import Cause, cause_of_unsent
 
@@ -202,7 +203,7 @@ async def _record(
     if isinstance(verdict, ReadBack):
         verdict = replace(verdict, said=context.said_of_targets(verdict.said, numbers))
     outcomes: tuple[Outcome, ...]
-    sending.ground = ""
+    sending.ground, sending.shown = "", {}
     match verdict:
         case SendAgain(cure, because, session):
             if cure is Cure.LOG_IN:
@@ -224,6 +225,7 @@ async def _record(
                     [await told_of_another(context, o, named, least=least) for o in outcomes]
                 )
             await _note_refused(context, sending, said, outcomes)
+    await _note_shown(context, sending, attempt, outcomes)
     await context.ledger.record(
         attempt,
         exchange,
@@ -242,6 +244,16 @@ async def _record(
     sending.sample = sending.sample_of(verdict, outcomes)
     context.watch.recorded(attempt, outcomes, verdict, anyio.current_time() - began_s)
     return verdict if isinstance(verdict, SendAgain) else None
+
+
+async def _note_shown(
+    context: Context, sending: Sending, attempt: Attempt, outcomes: Sequence[Outcome]
+) -> None:
+    """Note which documents a look has shown of numbers that stay in doubt all the same."""
+    doubted = {outcome.number for outcome in outcomes if outcome.state is State.UNKNOWN}
+    if shown := {number: sending.shown[number] for number in doubted & sending.shown.keys()}:
+        now = context.clock.now()
+        await note_shown(context.ledger, context.run.id, {attempt.id: shown}, at=now)
 
 
 async def _note_refused(

@@ -39,9 +39,10 @@ async def look_first(context: Context, sending: Sending) -> Mapping[BillNumber, 
         The documents that name numbers which are sent in spite of them, by id.
     """
     sending.looked_s = context.awake_s
-    known = await context.ledger.made_of(context.run.id, context.with_ids(sending.numbers))
     sending.sent = await sent_by_others(context, sending.numbers)
     late = await waits_for_others(context, sending.sent)
+    # After that: of a call that has ended in between one of the two tells.
+    known = await context.ledger.made_of(context.run.id, context.with_ids(sending.numbers))
     seen = Sighting()
     if can_ask(context):
         # What a user sees of his colleagues' documents tells nothing of a stranger's.

@@ -180,8 +180,8 @@ class Context:
         sent_before: Numbers that may travel again, with the ids of the documents that were there
             before their first sending: what a look finds beside these is our own.
         ids: Of bills that travel by their ids.
-        renumbered: The numbers that looks have seen such bills to have since, by the run that has
-            sent them and by their ids.
+        renumbered: The numbers that looks have seen such bills to have since they were sent, by
+            their ids; None before the ledger is asked.
         suspects: Numbers that were in doubt and were settled or sent again, with what was there
             before; they are looked at once more at the end.
         refused: Numbers that the ERP has refused, with what was there before and, on the loop's
@@ -226,7 +226,7 @@ class Context:
     links: Links = field(default_factory=Links)
     sent_before: dict[BillNumber, frozenset[str]] = field(default_factory=dict)
     ids: dict[BillNumber, str] = field(default_factory=dict)
-    renumbered: dict[RunId, dict[str, set[BillNumber]]] = field(default_factory=dict)
+    renumbered: dict[str, set[BillNumber]] | None = None
     suspects: dict[BillNumber, frozenset[str]] = field(default_factory=dict)
     refused: dict[BillNumber, tuple[frozenset[str], float]] = field(default_factory=dict)
     refused_s: float = -math.inf

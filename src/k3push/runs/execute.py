@@ -181,6 +181,7 @@ async def settle_run(context: Context, settling: Callable[[int, float], None]) -
     """
     told, settled = False, Settled()
     with stopping(context.stop):
+        await _wait_for_unknown_calls(context)
         await context.learn_links()
         if await context.ledger.doubts(context.run.id):
             await note_look(context)

@@ -51,6 +51,7 @@ async def read_back(
     try:
         made, seen = await _look_after(context, attempt, said)
         made = await _but_others(context, attempt, sending, said, made)
+        sending.shown = made
         if not context.tells_of_several:
             context.links.compare(_named(attempt, said), seen)
             if not context.links.tell and len(numbers) == 1 and numbers[0] not in made:
@@ -65,6 +66,7 @@ async def read_back(
             later, seen = await _look_after(context, attempt, said, by_all=True)
             later = await _but_others(context, attempt, sending, said, later)
             made = _together(made, later)
+            sending.shown = made
             conclusion = await _conclude(context, attempt, sending, said, made=made, seen=seen)
             if saves_more and not await context.covers(seen.users, attempt.intent.sender):
                 # Who has seen the first part looks no more.

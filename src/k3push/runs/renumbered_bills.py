@@ -8,12 +8,14 @@ of either.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from k3push.core.model import BillNumber, RunId, Sighting, id_in, key_of, number_in
+from k3push.core.remark import remark
 from k3push.core.safety.evidence import new_targets
 from k3push.core.safety.legal_moves import SENT_BEFORE
+from k3push.core.safety.listed_bills import Unclear
 from k3push.core.safety.matching import fold
 from k3push.runs.context import Context
 from k3push.runs.lookup import look_at_targets, united, with_other_numbers
@@ -47,67 +49,135 @@ async def look_at_sent(
     )
     if not context.links.absent or not context.route.source_number_field:
         return seen
+    today = await _look_at_numbers_of_today(context, numbers, seen, unsent=unsent)
+    seen = await _but_of_others(context, seen, today.others)
+    since = await _numbers_since(context, run or context.run.id, today.now)
+    named = {n: context.known_id(n) for n in seen.targets if not id_in(n) and context.known_id(n)}
+    seen = _but_doubtful(seen, await _had_by_others(context, since, named))
+    # A call may be carried out later than it has lost a number again, which another may have got.
+    had = [
+        (name, number)
+        for number in numbers
+        if number not in unsent
+        for name in sorted(since.get(context.id_of(number), ()))
+        if today.now.get(name) != number
+    ]
+    if today.now or had:
+        other, bills = await _look_by_other_numbers(
+            context, today, had, since, by_all=by_all, stop_or_not=stop_or_not
+        )
+        seen = with_other_numbers(seen, other, bills)
+        # What one of them has now, and others had, may be any one's.
+        for name, number in had:
+            any_ones = {number: other.shared[name]} if name in other.shared else {}
+            seen = replace(seen, shared=united(seen.shared, any_ones))
+    return replace(seen, refused={**seen.refused, **today.unread})
+
+
+@dataclass(frozen=True, slots=True)
+class _Today:
+    """What the source form has shown of who has which number by now.
+
+    Attributes:
+        now: Other numbers that bills by id have got, with what they are called here.
+        others: Which of the numbers that show documents other bills have, by the ids of these.
+        unread: Of which bills the number is not told, and why: nothing proves that they have no
+            document.
+    """
+
+    now: dict[BillNumber, BillNumber] = field(default_factory=dict)
+    others: dict[str, BillNumber] = field(default_factory=dict)
+    unread: dict[BillNumber, str] = field(default_factory=dict)
+
+
+async def _look_at_numbers_of_today(
+    context: Context,
+    numbers: Collection[BillNumber],
+    seen: Sighting,
+    *,
+    unsent: Collection[BillNumber],
+) -> _Today:
+    """Ask the source form which numbers bills by id have, and who has those that show documents."""
     by_id = {key_of("", id_): number for number in numbers if (id_ := context.id_of(number))}
     # Where nothing is shown under a number, it does not matter whose it is.
     shown = [number for number in seen.targets if number not in unsent]
     called = {n: n for n in shown if not id_in(n) and context.known_id(n)}
     lines = by_id | called
     looked = await look_at_listed(context, list(lines))
-    now: dict[BillNumber, BillNumber] = {}
-    ids: dict[BillNumber, str] = {}
-    others: dict[str, BillNumber] = {}
+    today = _Today(unread={lines[line]: words for line, words in looked.refused.items()})
     for line, meant in looked.meant.items():
         bill, number = meant.bill, lines[line]
         if line in called:
             ours = context.known_id(number)
-            others |= {each.id: number for each in meant.sources if each.id != ours}
-        elif bill is not None and fold(number_in(bill.bill)) != fold(number_in(number)):
-            now[bill.bill], ids[bill.bill] = number, bill.id
-    seen = await _but_of_others(context, seen, others) if others else seen
-    since = await _numbers_since(context, run or context.run.id, ids)
-    named = {n: context.known_id(n) for n in seen.targets if not id_in(n) and context.known_id(n)}
-    seen = _but_doubtful(seen, await _had_by_others(context, since, named))
-    # A call may be carried out later than it has lost a number again, which another may have got.
-    names = [
-        (name, number)
-        for number in numbers
-        if number not in unsent
-        for name in sorted(since.get(context.id_of(number), ()))
-        if now.get(name) != number
-    ]
-    had = {name: number for name, number in names if name not in now}
-    if asked := now | had:
-        # Another bill may have had that number before: what was made of it is none of this one's.
-        ids |= {name: context.id_of(number) for name, number in had.items()}
-        told = replace(context, source_ids=context.source_ids | ids)
-        other = await look_at_targets(
-            told, list(asked), by_all=by_all, before_sending=True, stop_or_not=stop_or_not
-        )
-        doubtful = {each for each in now if await _was_sent_for_another(context, each, ids[each])}
-        doubtful |= await _had_by_others(context, since, {name: ids[name] for name in now})
-        other = _but_doubtful(other, doubtful | {name for name, _ in names})
-        seen = with_other_numbers(seen, other, asked)
-        # What one of them has now, and others had, may be any one's.
-        for name, number in names:
-            any_ones = {number: other.shared[name]} if name in other.shared else {}
-            seen = replace(seen, shared=united(seen.shared, any_ones))
-    # Of a bill whose number of today is not told, nothing proves that it has no document.
-    unread = {lines[line]: words for line, words in looked.refused.items()}
-    return replace(seen, refused={**seen.refused, **unread})
+            today.others.update({each.id: number for each in meant.sources if each.id != ours})
+        elif meant.unclear is Unclear.UNNUMBERED and number not in {*seen.targets, *unsent}:
+            today.unread[number] = remark("note.unnumbered")
+        elif bill is not None and number_in(bill.bill) != number_in(number):
+            today.now[bill.bill] = number
+    return today
+
+
+async def _look_by_other_numbers(
+    context: Context,
+    today: _Today,
+    had: Sequence[tuple[BillNumber, BillNumber]],
+    since: Mapping[str, Collection[BillNumber]],
+    *,
+    by_all: bool,
+    stop_or_not: bool,
+) -> tuple[Sighting, Mapping[BillNumber, BillNumber]]:
+    """Read the targets that name numbers which bills by id have got, or have had for a while.
+
+    Another bill may have had such a number before: what was made of it is none of this one's.
+
+    Args:
+        context: The execution.
+        today: Who has which number by now.
+        had: Numbers that bills have had, each with what the bill is called here.
+        since: All numbers that bills have had since they were sent, by their ids.
+        by_all: As in `look_at_sent`.
+        stop_or_not: As in `look_at_sent`.
+
+    Returns:
+        The look, and what the bill of each number that was asked for is called here.
+    """
+    bills = {name: number for name, number in had if name not in today.now} | today.now
+    ids = {name: context.id_of(number) for name, number in bills.items()}
+    told = replace(context, source_ids=context.source_ids | ids)
+    seen = await look_at_targets(
+        told, list(bills), by_all=by_all, before_sending=True, stop_or_not=stop_or_not
+    )
+    got = {name: ids[name] for name in today.now}
+    doubtful = await _had_by_others(context, since, got)
+    doubtful |= {n for n, id_ in got.items() if await _was_sent_for_another(context, n, id_)}
+    return _but_doubtful(seen, {*doubtful, *(name for name, _ in had)}), bills
 
 
 async def _numbers_since(
-    context: Context, run: RunId, ids: Mapping[BillNumber, str]
+    context: Context, run: RunId, now: Mapping[BillNumber, BillNumber]
 ) -> Mapping[str, Collection[BillNumber]]:
-    """Take in the numbers that bills have by now; return all that looks have seen them to have."""
-    if run not in context.renumbered:
-        context.renumbered.setdefault(run, await numbers_since(context.ledger, run))
-    since = context.renumbered[run]
-    for name, id_ in ids.items():
-        known = since.setdefault(id_, set())
-        if name not in known:
-            known.add(name)
+    """Take in the numbers that bills have by now; return all that looks have seen them to have.
+
+    Args:
+        context: The execution.
+        run: Which run has sent them.
+        now: Other numbers that bills by id have got, with what they are called here.
+
+    Returns:
+        The numbers, by the ids of the bills.
+    """
+    since = context.renumbered if run == context.run.id else None
+    if since is None:  # or others may have gone on with that run since the last look
+        since = await numbers_since(context.ledger, run)
+    if run == context.run.id:
+        # Another look may have read them as well, and have added to them by now.
+        since = context.renumbered = since if context.renumbered is None else context.renumbered
+    for name, number in now.items():
+        id_ = context.id_of(number)
+        if name not in since.get(id_, ()):
+            # It counts as known once it is written down: a look may be cut off.
             await note_numbers(context.ledger, run, id_, [name], at=context.clock.now())
+            since.setdefault(id_, set()).add(name)
     return since
 
 
@@ -121,8 +191,19 @@ async def _had_by_others(
         since: The numbers that bills have had since they were sent, by their ids.
         bills: The numbers, and the ids of who has them.
     """
-    had = {id_: {n for n in names if bills.get(n, id_) != id_} for id_, names in since.items()}
-    theirs = {id_: names for id_, names in had.items() if names}
+    spelled: dict[str, set[BillNumber]] = {}
+    for number in bills:
+        spelled.setdefault(fold(number_in(number)), set()).add(number)
+    had = {
+        id_: {
+            number
+            for name in names
+            for number in spelled.get(fold(number_in(name)), ())
+            if bills[number] != id_
+        }
+        for id_, names in since.items()
+    }
+    theirs = {id_: numbers for id_, numbers in had.items() if numbers}
     sent = await _may_be_open(context, theirs) if theirs else set()
     return set().union(*(theirs[id_] for id_ in sent))
 
@@ -144,6 +225,8 @@ async def _but_of_others(
         seen: The look.
         others: Which of its numbers other bills have, by their ids.
     """
+    if not others:
+        return seen
     ledger, run = context.ledger, context.run
     theirs = {number: set[str]() for number in others.values()}
     for id_, number in others.items():

@@ -6,13 +6,13 @@ names a number which the bill has had in between.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from k3push.core.model import BillNumber, RunId, Target, Targets
-from k3push.ports import Doubt, Ledger, Memo
+from k3push.ports import Ledger, Memo
 
 SHOWN = "shown_documents"
 """Kind of the memo about a run that names what an attempt of it in doubt may have made."""
@@ -24,16 +24,13 @@ ALL = 1_000_000
 
 
 async def note_shown(
-    ledger: Ledger, run: RunId, doubts: Sequence[Doubt], made: Targets, *, at: datetime
+    ledger: Ledger, run: RunId, shown: Mapping[int, Targets], *, at: datetime
 ) -> None:
     """Write down which documents a look has shown that attempts in doubt may have made."""
-    by_attempt: dict[int, dict[BillNumber, tuple[Target, ...]]] = {}
-    for doubt in doubts:
-        by_attempt.setdefault(doubt.attempt, {})[doubt.number] = made[doubt.number]
-    for attempt, shown in by_attempt.items():
+    for attempt, found in shown.items():
         value: dict[str, Any] = {
             number: {target.id: [target.number, target.draft] for target in targets}
-            for number, targets in shown.items()
+            for number, targets in found.items()
         }
         await _add(ledger, Memo(SHOWN, f"{run} {attempt}", at, value, about=run))
 
@@ -64,8 +61,10 @@ async def numbers_since(ledger: Ledger, run: RunId) -> dict[str, set[BillNumber]
 
 async def _add(ledger: Ledger, memo: Memo) -> None:
     """Write a memo down, or add what it tells to the one that is there."""
-    kept = await ledger.remember(memo)
-    value = {key: {**kept.value.get(key, {}), **told} for key, told in memo.value.items()}
-    more: Mapping[str, Any] = {**kept.value, **value}
-    if more != kept.value:
-        await ledger.revise(replace(kept, value=more))
+    while True:
+        kept = await ledger.remember(memo)
+        value = {key: {**kept.value.get(key, {}), **told} for key, told in memo.value.items()}
+        more: Mapping[str, Any] = {**kept.value, **value}
+        # Another look may add to it at the same moment.
+        if more == kept.value or await ledger.revise(replace(kept, value=more)):
+            return

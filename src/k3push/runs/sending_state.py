@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from k3push.core.model import TWIN, BillNumber, Chunk, Outcome, Sighting, State, Target
+from k3push.core.model import TWIN, BillNumber, Chunk, Outcome, Sighting, State, Target, Targets
 from k3push.core.pacing.pace import Ended, Sample
 from k3push.core.remark import remark
 from k3push.core.safety.evidence import CALL_LIMIT, Conclusion
@@ -36,6 +36,7 @@ class Sending:
         in_doubt: Whether the last sending left numbers `unknown`.
         overload: What the last answer said of an overloaded ERP, or "".
         held_back: Nothing was sent, since a hold had begun; the numbers wait for its end.
+        shown: Documents that looks have shown since the last sending, which it may have made.
         conclusion: What the last sending that the ERP has finished came to.
         began_s: When the looks before a sending began.
         looked_s: When the last of them began, by `Context.awake_s`.
@@ -67,6 +68,7 @@ class Sending:
     in_doubt: bool = False
     overload: str = ""
     held_back: bool = False
+    shown: Targets = field(default_factory=dict)
     conclusion: Conclusion | None = None
     began_s: float = 0.0
     looked_s: float = 0.0

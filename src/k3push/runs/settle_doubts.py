@@ -233,7 +233,7 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
     splits = bool(made) and await _may_split(context, run)
     shown = [(doubt, age) for doubt, age in due if doubt.number in made]
     short = await _of_short_looks(context, [doubt for doubt, _ in shown], seen)
-    await note_shown(context.ledger, run, [d for d, _ in shown], made, at=context.clock.now())
+    await note_shown(context.ledger, run, _by_attempt(shown, made), at=context.clock.now())
     for doubt, age in shown:
         number = doubt.number
         # Where bills are split, a part may come as late as any call. What was in doubt before may
@@ -278,6 +278,14 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
             context.sent_before.setdefault(doubt.number, met)
     parts = await _conclude(context, run, outcomes[len(found) :], absent)
     return Settled(tuple(outcomes), parts, frozenset(hopeless | unnamed), frozenset(unproved))
+
+
+def _by_attempt(shown: Sequence[tuple[Doubt, float]], made: Targets) -> Mapping[int, Targets]:
+    """Return what was made of doubts by the attempt that they are of."""
+    found: dict[int, dict[BillNumber, tuple[Target, ...]]] = {}
+    for doubt, _ in shown:
+        found.setdefault(doubt.attempt, {})[doubt.number] = made[doubt.number]
+    return found
 
 
 async def _judge_silence(

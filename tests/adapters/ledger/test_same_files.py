@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import anyio
@@ -21,12 +22,14 @@ from k3push.core.model import State
 from k3push.ports import Ledger, LedgerLostError, RunIsAliveError
 from tests.adapters.ledger.samples import (
     ACCOUNT,
+    ANSWER,
     a_run,
     intent,
     later,
     numbers,
     outcomes,
     planned,
+    pushed,
     sent,
 )
 from tests.said import refused
@@ -350,23 +353,59 @@ async def test_a_ledger_opened_again_and_closed_keeps_the_locks_of_the_first(
         await ledger.begin(intent(run, "A"))
 
 
-@pytest.mark.parametrize("then", ["killed", "ended"])
+async def told_by_backup(path: Path, backup: bytes) -> datetime | None:
+    """Put a backup in the place of a ledger, and return when it was not told of a call."""
+    await APath(path).write_bytes(backup)
+    async with open_sqlite(path, account=ACCOUNT) as ledger:
+        return await ledger.unknown_sending()
+
+
+@pytest.mark.parametrize("then", ["killed", "in doubt", "ended"])
 async def test_a_backup_tells_of_a_call_that_it_does_not_know(path: Path, then: str) -> None:
-    """A killed executor may have left a call that the ERP carries out yet."""
+    """An executor that was killed, or has given up, may have left one that is carried out yet."""
     async with open_sqlite(path, account=ACCOUNT) as ledger:
         run = await planned(ledger, "A B C")
     backup = await APath(path).read_bytes()
     async with open_sqlite(path, account=ACCOUNT) as ledger, ledger.own(run):
         call = await sent(ledger, run, "A B")
-        (note,) = [file async for file in APath(f"{path}-locks").glob("*.sent")]
-        left_at = (await note.stat()).st_mtime
         assert await ledger.unknown_sending() is None
-    if then == "killed":  # which takes nothing away
-        await note.touch()
-        await to_thread.run_sync(os.utime, note, (left_at, left_at))
+        if then != "killed":  # what is killed writes nothing down
+            state = State.UNKNOWN if then == "in doubt" else State.PUSHED
+            await ledger.record(call, ANSWER, "", outcomes("A B", state), at=later(1))
     async with open_sqlite(path, account="other") as ledger:
         assert await ledger.unknown_sending() is None
-    await APath(path).write_bytes(backup)
+    told = None if then == "ended" else call.intent.began_at
+    assert await told_by_backup(path, backup) == told
+
+
+async def test_who_only_looks_at_a_run_takes_no_note_of_its_calls_away(path: Path) -> None:
+    """So do `settle` and `retry` before they send, and a `resume` that is stopped as it waits."""
     async with open_sqlite(path, account=ACCOUNT) as ledger:
-        told = call.intent.began_at if then == "killed" else None
-        assert await ledger.unknown_sending() == told
+        run = await planned(ledger, "A B")
+    backup = await APath(path).read_bytes()
+    async with open_sqlite(path, account=ACCOUNT) as ledger, ledger.own(run):
+        call = await sent(ledger, run, "A B")
+    await APath(path).write_bytes(backup)
+    for executes in (False, True):
+        async with open_sqlite(path, account=ACCOUNT) as ledger, ledger.own(run, executes=executes):
+            pass
+        assert await told_by_backup(path, backup) == call.intent.began_at
+    async with open_sqlite(path, account=ACCOUNT) as ledger, ledger.own(run):
+        await pushed(ledger, run, "A B")
+    assert [file async for file in APath(f"{path}-locks").glob("*.sent")] == []
+
+
+async def test_a_ledger_that_is_put_back_under_its_executor_waits_for_its_calls(path: Path) -> None:
+    """The executor ends by itself, and its call may be at work yet."""
+    async with open_sqlite(path, account=ACCOUNT) as ledger:
+        run = await planned(ledger, "A B")
+    backup = await APath(path).read_bytes()
+    async with open_sqlite(path, account=ACCOUNT) as ledger:
+        with refused(LedgerLostError, "replaced"):
+            async with ledger.own(run):
+                call = await sent(ledger, run, "A")
+                await APath(path).unlink()
+                await to_thread.run_sync(without_new, path)
+                await APath(path).write_bytes(backup)
+                await ledger.claim(run, numbers("B"))
+    assert await told_by_backup(path, backup) == call.intent.began_at

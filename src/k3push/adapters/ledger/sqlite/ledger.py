@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial, update_wrapper
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -42,12 +42,12 @@ from k3push.adapters.ledger.sqlite.connections import (
 from k3push.adapters.ledger.sqlite.group_commit import GroupCommit, Reader
 from k3push.adapters.ledger.sqlite.run_locks import RunLocks
 from k3push.core.model import Attempt, BillNumber, Intent, RunId
-from k3push.ports import Holder, Ledger
+from k3push.core.safety.legal_moves import OPEN
+from k3push.ports import Holder, Ledger, LedgerLostError
 
 # How often it is looked whether the files are still those that were opened.
 REPLACED_LOOK_S = 5.0
 
-NEVER = datetime.min.replace(tzinfo=UTC)
 ROUNDED = timedelta(milliseconds=10)
 """By how much more the time of a file may tell than a ledger."""
 
@@ -136,6 +136,11 @@ async def version_of(path: Path) -> int:
     return await to_thread.run_sync(connections.version_of, path)
 
 
+def _is_known(at: datetime, last_begun: datetime | None) -> bool:
+    """Say whether a call that is noted to have left stands in a ledger, by its run's last one."""
+    return last_begun is not None and last_begun >= at - ROUNDED
+
+
 def _reads(step: Step[P, T]) -> Callable[Concatenate[SqliteLedger, P], Coroutine[Any, Any, T]]:
     """Make a verb of a step that only reads."""
 
@@ -197,12 +202,23 @@ class SqliteLedger(Ledger):
                 )
 
     async def unknown_sending(self) -> datetime | None:
-        """Return when the last call left that a killed executor has noted, and this ledger not."""
+        """Return when the last call left that an executor has noted, and this ledger not."""
         with lost_as_ledger(self._path):
             noted = await to_thread.run_sync(self._locks.sendings)
+        if not noted:
+            return None
         latest = await self.read(lambda c: {run: reads.last_begun(c, run) for run in noted})
-        unknown = [at for run, at in noted.items() if (latest[run] or NEVER) < at - ROUNDED]
+        unknown = [at for run, at in noted.items() if not _is_known(at, latest[run])]
         return max(unknown, default=None)
+
+    async def _forget_sending(self, run: RunId) -> None:
+        """Take the note of a run's last call away, once this ledger knows what came of it."""
+        at = await self._block(self._locks.sent_at, run)
+        if at is None:
+            return
+        begun, counts = await self.read(lambda c: (reads.last_begun(c, run), reads.counts(c, run)))
+        if _is_known(at, begun) and not counts.keys() & OPEN:
+            await self._block(self._locks.forget_sending, run)
 
     async def write(self, step: Callable[[Connection], T], *, brief: bool = False) -> T:
         """Do a step of this account that writes; see `GroupCommit.write`."""
@@ -237,6 +253,8 @@ class SqliteLedger(Ledger):
             yield
         finally:
             with anyio.CancelScope(shield=True):
+                with suppress(LedgerLostError, LookupError):  # it knows nothing of it then
+                    await self._forget_sending(run)
                 await self._block(self._locks.give_back, run)
 
     async def is_alive(self, run: RunId) -> bool:

@@ -72,7 +72,6 @@ class RunLocks:
         """Be the executor of *run* no longer."""
         held = self._held.pop(run)
         self._noted.pop(run, None)
-        self._note_of(run).unlink(missing_ok=True)
         with self._gate():
             if held.is_there():
                 self._release(held.lock)
@@ -116,8 +115,7 @@ class RunLocks:
     def note_sending(self, run: RunId, at: datetime) -> None:
         """Note beside the ledger when a call has left, of which a backup may know nothing.
 
-        The time of a file says it, which costs some millionths of a second. It is left where the
-        executor is killed.
+        The time of a file says it, which costs some millionths of a second.
         """
         at_s = at.timestamp()
         if at_s <= self._noted.get(run, 0.0):
@@ -128,14 +126,22 @@ class RunLocks:
         self._noted[run] = at_s
         os.utime(note, (at_s, at_s))
 
+    def sent_at(self, run: RunId) -> datetime | None:
+        """Return when the last call of a run left, as it is noted; None where it is not."""
+        with suppress(FileNotFoundError):
+            return datetime.fromtimestamp(self._note_of(run).stat().st_mtime, UTC)
+        return None
+
     def sendings(self) -> dict[RunId, datetime]:
-        """Return when runs whose executor was killed, or is alive, have sent last."""
-        found = {}
-        for note in self._folder.glob(f"*{_NOTE}"):
-            with suppress(FileNotFoundError):  # its run has ended meanwhile
-                at = datetime.fromtimestamp(note.stat().st_mtime, UTC)
-                found[RunId(unquote(note.name.removesuffix(_NOTE)))] = at
-        return found
+        """Return when the last calls left of all runs of which that is noted."""
+        notes = self._folder.glob(f"*{_NOTE}")
+        runs = [RunId(unquote(note.name.removesuffix(_NOTE))) for note in notes]
+        # Some may have ended meanwhile.
+        return {run: at for run in runs if (at := self.sent_at(run))}
+
+    def forget_sending(self, run: RunId) -> None:
+        """Take the note of a run's last call away."""
+        self._note_of(run).unlink(missing_ok=True)
 
     def _note_of(self, run: RunId) -> Path:
         return self._folder / f"{quote(run, safe='')}{_NOTE}"

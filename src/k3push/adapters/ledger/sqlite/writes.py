@@ -67,7 +67,10 @@ def end_run(connection: Connection, run: RunId, exit_code: int, at: datetime) ->
 
 def take(connection: Connection, file: FolderFile, run: RunId) -> None:
     """Write down that a run has the numbers of a file."""
-    key = run_key(connection, run).key
+    _take(connection, file, run_key(connection, run).key)
+
+
+def _take(connection: Connection, file: FolderFile, key: int) -> None:
     connection.do("take_file", folder=file.folder, file=file.name, digest=file.digest, run=key)
 
 
@@ -96,7 +99,10 @@ def obeyed(connection: Connection, command: int, *, at: datetime, on_their_way: 
 
 def add(connection: Connection, run: RunId, listed: Sequence[Listed]) -> Sequence[Repeat]:
     """Append rows and repeats, in one order of places."""
-    found = run_key(connection, run)
+    return _append(connection, run_key(connection, run), listed)
+
+
+def _append(connection: Connection, found: RunKey, listed: Sequence[Listed]) -> Sequence[Repeat]:
     there = connection.all(
         "places_of_listed",
         run=found.key,
@@ -137,11 +143,12 @@ def close_list(
     file: FolderFile | None = None,
 ) -> None:
     """Append what is left; write down that all lines are there, and whose file they are."""
+    found = run_key(connection, run)
     if rest:
-        add(connection, run, rest)
-    connection.do("set_whole", run=run_key(connection, run).key)
+        _append(connection, found, rest)
+    connection.do("set_whole", run=found.key)
     if file is not None:
-        take(connection, file, run)
+        _take(connection, file, found.key)
 
 
 def identify(
