@@ -190,7 +190,7 @@ async def test_what_holds_a_push_back_is_asked_between_the_connection_and_the_fi
             await connected.wait()
         tasks.cancel_scope.cancel()
     await server.aclose()
-    assert exchange == NeverSent("HeldBackError: a stop")
+    assert exchange == NeverSent("a stop")
     assert (asked, received) == ([0], [])
 
 

@@ -170,7 +170,7 @@ class _Whole(httpx.AsyncBaseTransport):
 
 
 def _words(error: Exception) -> str:
-    """Say what the network layer said, or a remark of ours where it said nothing or was not asked."""
+    """Say what the network layer said, or a remark of ours where it said nothing."""
     if isinstance(error, HeldBackError):
         return str(error)
     if str(error):
