@@ -564,6 +564,18 @@ def test_tenants_that_cannot_be_told_apart_are_refused(
     assert what in refused(capsys, *options)
 
 
+def test_a_fault_in_the_file_with_the_door_is_named(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The files with roles alone were blamed, and nobody found what was to be mended."""
+    configured(desk, f'{LONG}\nuser_header = "X-User"', "tenants/door.toml")
+    configured(desk, 'roles = { li = "approve" }', "tenants/acme.toml")
+    monkeypatch.chdir(desk.folder)
+    told = refused(capsys, "--tenants", "tenants")
+    assert "door.toml" in told
+    assert "acme.toml: roles need to know who" in told
+
+
 def test_a_ledger_that_is_restored_under_the_server_is_shown(desk: Desk, serve: Serve) -> None:
     """What it went on to show was what had been moved away, and sound bills were "in no run"."""
     configured(desk)

@@ -78,11 +78,11 @@ async def serve(options: ServeOptions, say: Say) -> Exit:
     # Before they are read: what changes meanwhile is read again.
     seen = await to_thread.run_sync(files.state)
     settings, left = await to_thread.run_sync(files.usable, say)
+    for line in left:
+        errors.print(line, highlight=False, markup=False)
     door = door_of(settings)  # also where its tenant is left out
     enqueues = options.enqueue or door.serve.enqueue
     works = options.work or door.serve.work or enqueues
-    for line in left:
-        errors.print(line, highlight=False, markup=False)
     rules = await to_thread.run_sync(rules_of, options.host, door)
     if options.log.file is not None:
         check_output(options.log.file, settings=settings, option="--log-file")
