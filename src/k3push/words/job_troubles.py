@@ -35,7 +35,7 @@ WORDS = {
     ),
     "job.too_big.cure": ("Split the list.", "请拆分清单。"),
     "job.full_folder": (
-        "the folder has more than {files} files, or more than {most} GB of lists",
+        "more files are in the folder than {files}, or more than {most} GB of lists",
         "该文件夹的文件超过 {files} 个，或其中的清单超过 {most} GB",
     ),
     "job.full_folder.cure": (
