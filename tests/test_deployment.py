@@ -19,6 +19,7 @@ import typer.main
 import yaml
 from promql_parser import Expr, VectorSelector
 
+from k3push.adapters.job_files.reader_pool import MOST_MEMORY, SIDE_BY_SIDE
 from k3push.cli.app import build_app
 from k3push.config.settings import ErpSettings
 from k3push.reporting.metrics import HELP
@@ -117,6 +118,15 @@ def test_a_unit_keeps_its_promises(name: str) -> None:
     }.items():
         assert found[key] == [value]
     assert "ProcSubset" not in found, "it hides what tells one boot from another"
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_a_list_that_takes_all_memory_ends_its_reader_alone(name: str) -> None:
+    """Whatever else a unit does for other tenants goes on."""
+    found = directives(name)
+    (most,) = found["MemoryMax"]
+    assert int(most.removesuffix("G")) << 30 > SIDE_BY_SIDE * MOST_MEMORY
+    assert found["OOMPolicy"] == ["continue"]
 
 
 @pytest.mark.parametrize("name", UNITS)

@@ -13,10 +13,12 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from typer.main import get_command
 
 from k3push.adapters.clock import SystemClock
 from k3push.cli.actions import explain_number, show_runs
 from k3push.cli.actions.fleet_status import _tenant_lines, _worker_lines
+from k3push.cli.app import build_app, run
 from k3push.cli.console.logs import LogOptions, open_log
 from k3push.cli.console.progress import RunProgress
 from k3push.cli.console.screen import screen
@@ -191,6 +193,36 @@ def test_the_fleet_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
         assert "\n" not in line
         console.print(line)
     assert_harmless(capsys.readouterr().out)
+
+
+def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield all commands, each with what a person types to call it."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_no_command_repeats_what_is_typed_as_it_is(
+    lang: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A script hands names of strangers on: to whichever command, and in whichever place."""
+    monkeypatch.chdir(tmp_path)
+    every = list(commands(get_command(build_app(speaker("en")))))
+    assert len(every) > 30
+    for path, command in every:
+        files = [each for each in ("--config", "--tenants") if _takes(command, each)]
+        for typed in ((EVIL,), (f"--{EVIL}",), (EVIL, *sum(((each, EVIL) for each in files), ()))):
+            assert run([*path, *typed], lang) != 0, (path, typed)
+            out, err = capsys.readouterr()
+            assert_harmless(out + err)
+            assert err
+
+
+def _takes(command: Any, option: str) -> bool:
+    return any(option in each.opts for each in command.params)
 
 
 # -- an ERP of hostile words ----------------------------------------------------------------------

@@ -190,6 +190,20 @@ def test_what_a_server_is_asked_for_is_pushed_by_a_worker(fleet: Fleet) -> None:
     assert fleet.sandbox.truth()["documents"] == len(numbers)
 
 
+def test_a_worker_of_any_name_pushes(fleet: Fleet) -> None:
+    """One called `host 1` could open no ledger, and said that its URL was wrong."""
+    acme = fleet.tenant("acme")
+    fleet.enqueue(orders(2), acme)
+    with fleet.worker("--name", "host 1 &%\x1b+号"):
+        until(fleet.done)
+        # By them others know that it lives, and end what it holds once it does not.
+        ((sessions,),) = fleet.do(
+            "SELECT count(*) FROM pg_stat_activity JOIN fleet_workers ON worker = application_name"
+        )
+    assert sessions > 1
+    assert len(fleet.sandbox.truth()["sources"]) == 2
+
+
 def test_slices_hold_each_number_once(fleet: Fleet) -> None:
     """And repeats of a number are in the slice of the first."""
     config = fleet.tenant("acme")

@@ -100,11 +100,33 @@ async def test_a_role_pushes_for_its_account_and_sees_no_other(
             hostile.execute("INSERT INTO carried VALUES ('B1', %s)", (others,))
         with pytest.raises(errors.InsufficientPrivilege):
             hostile.execute("INSERT INTO role_accounts VALUES (current_user, 'b')")
+        # Nor is it told which account another's role is bound to.
+        told = hostile.execute("SELECT accounts_of(%s), accounts_of(current_user)", (roles[1],))
+        assert told.fetchall() == [([], ["a"])]
     with session(postgres_url) as owner:
         assert owner.execute("SELECT state FROM rows ORDER BY run").fetchall() == [
             ("pushed",),
             ("rejected",),
         ]
+
+
+async def test_no_role_can_say_that_anothers_transaction_was_committed(
+    postgres_url: str, roles: tuple[str, str]
+) -> None:
+    """Who has lost its connection while it committed believes what stands in its slot."""
+    async with open_postgres(as_role(postgres_url, roles[1]), account="b") as ledger:
+        await ledger.open_run(a_run("run-b", "b|po|in"))
+        with session(postgres_url, roles[0]) as hostile:
+            assert hostile.execute("TABLE signatures").fetchall() == []
+            assert hostile.execute("UPDATE signatures SET nth = nth + 1").rowcount == 0
+            with session(postgres_url) as owner:
+                ((slot, nth),) = owner.execute("SELECT slot, nth FROM signatures").fetchall()
+            with pytest.raises(errors.InsufficientPrivilege):
+                hostile.execute("INSERT INTO signatures VALUES (%s, 9)", (f"x {roles[1]}",))
+        # A process of an older version, which says nothing of its role, goes on beside newer ones.
+        with session(postgres_url, roles[1]) as older:
+            older.execute("INSERT INTO signatures VALUES ('older', 1)")
+        assert (str(slot).partition(" ")[2], nth) == (roles[1], 1)
 
 
 async def test_a_wrong_account_in_a_tenants_file_reaches_nothing(

@@ -20,6 +20,7 @@ class Served(AbstractContextManager["Served"]):
         self.address = self._process.stdout.readline().strip()
         assert self.address.startswith("http://"), end(self._process)
         self.base = "/".join(self.address.split("/")[:3])
+        self.pid = self._process.pid
         self.ran: Ran | None = None
 
     def kill(self) -> None:

@@ -13,6 +13,7 @@ import anyio
 import httpx
 
 from k3push.adapters.erp.client import ErpClient
+from k3push.adapters.job_files import read_job
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.adapters.webhook_post import post
 from k3push.config.settings_file import read_settings
@@ -30,6 +31,7 @@ from k3push.web.tenant_ledgers import Tenant
 from k3push.web.webhook_delivery import Messenger, Post
 from k3push.wiring.erp import ErpAccess
 from k3push.wiring.executor import Executor
+from k3push.wiring.job_lists import Reader
 from k3push.wiring.webhook_receivers import Receivers
 from tests.cli.terminal import CONFIG, PASSWORD
 from tests.runs.office import VirtualClock, add_old_document, sandbox
@@ -72,6 +74,7 @@ class Shop:
     receivers: Receivers = NO_RECEIVERS
     send: Post = post
     hand_over: HandOver | None = None
+    reader: Reader = read_job
 
     def __post_init__(self) -> None:
         """Write the settings."""
@@ -98,6 +101,7 @@ class Shop:
             VirtualClock(),
             SPEAKERS["en"],
             log,
+            reader=self.reader,
             make=self.executor,
             load=lambda path: read_settings(path, {}),
             hand_over=self.hand_over,

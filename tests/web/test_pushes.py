@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from copy import deepcopy
 from dataclasses import replace
 from html import unescape
@@ -18,6 +18,7 @@ import anyio.lowlevel
 import httpx
 import pytest
 
+from k3push.adapters.job_files.reader_pool import ReadersApart
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.config.settings_file import read_settings
 from k3push.core.model import Attempt, Intent, RunId, State
@@ -40,6 +41,7 @@ from k3push.web.request_origin import origin_of_selection
 from k3push.web.request_work import Workshop
 from k3push.web.timetable import Timetable
 from k3push.web.uploads import MOST_PASTED_BYTES, MOST_UPLOAD_BYTES
+from tests.adapters.job_files.test_untrusted_files import LITTLE, huge
 from tests.runs.office import NOON, VirtualClock, orders, sandbox, steps
 from tests.web.shop import (
     BY_NAME,
@@ -302,6 +304,21 @@ def test_a_file_that_gets_another_name_and_is_sent_again_from_one_page_is_taken(
             assert [Path(job).name for job in asked.jobs] == ["list.txt"]
 
     played(push, Shop(tmp_path))
+
+
+def test_a_list_that_ends_its_reader_is_told_and_others_are_taken(tmp_path: Path) -> None:
+    """A service for many tenants reads what each of them sends."""
+    readers = ReadersApart(memory=LITTLE)
+
+    async def push(_: Shop, home: House) -> None:
+        async with signed_in(home, "wang") as wang:
+            bad = await send_list(wang, file=("list.xlsx", huge()))
+            assert bad.status_code == 422
+            assert "list.xlsx: it cannot be read within the limits of memory" in text_of(bad)
+            assert (await send_list(wang, file=("list.csv", b"CGDD0000000\n"))).status_code == 303
+
+    with closing(readers):
+        played(push, Shop(tmp_path, reader=readers.read_job))
 
 
 def test_what_is_kept_is_for_its_owner_only(tmp_path: Path) -> None:

@@ -17,9 +17,11 @@ from typing import Any
 
 import anyio
 import httpx
+import psutil  # type: ignore[import-untyped]  # it has no types
 import pytest
 from rich.console import Console
 
+from k3push.adapters.job_files import read_job
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.adapters.ledger.sqlite import open_sqlite
 from k3push.cli.actions import served_tenants
@@ -36,6 +38,7 @@ from k3push.words.language import Say
 from tests.adapters.ledger.samples import planned
 from tests.cli.terminal import Desk, end, until
 from tests.web.server import Serve
+from tests.web.shop import fields_of
 
 NOWHERE = "http://127.0.0.1:9/K3Cloud/"
 ELSEWHERE = "http://127.0.0.1:10/K3Cloud/"
@@ -442,6 +445,7 @@ async def while_shown(
         lambda *_, **__: None,
         works=True,
         queues=None,
+        reader=read_job,
         told=frozenset(),
         seen=seen or ConfigFiles([], folder).state(),
     )
@@ -560,6 +564,18 @@ def test_tenants_that_cannot_be_told_apart_are_refused(
     assert what in refused(capsys, *options)
 
 
+def test_a_fault_in_the_file_with_the_door_is_named(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The files with roles alone were blamed, and nobody found what was to be mended."""
+    configured(desk, f'{LONG}\nuser_header = "X-User"', "tenants/door.toml")
+    configured(desk, 'roles = { li = "approve" }', "tenants/acme.toml")
+    monkeypatch.chdir(desk.folder)
+    told = refused(capsys, "--tenants", "tenants")
+    assert "door.toml" in told
+    assert "acme.toml: roles need to know who" in told
+
+
 def test_a_ledger_that_is_restored_under_the_server_is_shown(desk: Desk, serve: Serve) -> None:
     """What it went on to show was what had been moved away, and sound bills were "in no run"."""
     configured(desk)
@@ -586,3 +602,17 @@ def test_a_ledger_that_is_restored_under_the_server_is_shown(desk: Desk, serve: 
         until(lambda: browser.get("/").status_code == 200)
         shown = browser.get("/").text
         assert ("BEFORE" in shown, "LATER" in shown) == (True, False)
+
+
+def test_lists_are_read_in_processes_of_their_own(desk: Desk, serve: Serve) -> None:
+    """A workbook of one megabyte had cost the server of all tenants a gigabyte of memory."""
+    configured(desk)
+    served = serve("--work")
+    with httpx.Client(trust_env=False, base_url=served.base, timeout=60) as browser:
+        browser.get(served.address)
+        own = {"origin": served.base, "sec-fetch-site": "same-origin"}
+        form, file = fields_of(browser.get("/push")), ("list.csv", b"number\nA1\n")
+        sent = browser.post("/push", data=form, files={"file": file}, headers=own)
+        assert sent.status_code == 303
+    children = psutil.Process(served.pid).children()
+    assert any("k3push.adapters.job_files.reader_process" in each.cmdline() for each in children)

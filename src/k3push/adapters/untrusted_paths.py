@@ -102,8 +102,10 @@ class Below:
                 yield file
 
     @contextmanager
-    def listed(self) -> Iterator[Sequence[os.DirEntry[str]]]:
+    def listed(self) -> Iterator[Iterator[os.DirEntry[str]]]:
         """Give what is in a folder; whether an entry is a link, and of what kind, is asked of it.
+
+        A stranger's folder may hold any number of entries, so they come one by one.
 
         Raises:
             IsLinkError: A part is a link.
@@ -115,7 +117,7 @@ class Below:
                 descriptor = os.open(".", os.O_RDONLY, dir_fd=descriptor)
                 stack.callback(os.close, descriptor)
             with os.scandir(path if descriptor is None else descriptor) as entries:
-                yield list(entries)
+                yield entries
 
     def is_folder(self) -> bool:
         """Say whether it is a folder.

@@ -13,10 +13,12 @@ from importlib.resources import files
 from k3push.adapters.ledger.postgres.database import SCHEMA
 
 # How the rows of each table say whose they are, where `mine` is a list of accounts. What is
-# about a run is its account's; a scope begins with its account.
+# about a run is its account's; a scope begins with its account. A slot, by which a process finds
+# out whether its commit was done, ends with its role; those of older versions have none.
 _OF_RUN = "EXISTS (SELECT FROM {schema}.runs AS r WHERE r.key = run)"
 _OF_SCOPE = "split_part(scope, '|', 1) = ANY ({mine})"
 _OF_ATTEMPT = "EXISTS (SELECT FROM {schema}.attempts AS a WHERE a.id = attempt)"
+_OF_SLOT = "coalesce(substring(slot FROM ' (.*)'), current_user) = current_user"
 WHOSE = {
     "runs": "account = ANY ({mine})",
     "attempts": _OF_RUN,
@@ -32,6 +34,7 @@ WHOSE = {
     "memos": "account = ANY ({mine})",
     "steps": _OF_RUN,
     "documents": _OF_RUN,
+    "signatures": _OF_SLOT,
 }
 """The condition for the rows of each table of a ledger."""
 
@@ -40,8 +43,8 @@ ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;
 DROP POLICY IF EXISTS of_account ON {table};
 CREATE POLICY of_account ON {table} USING ({whose});"""
 
-SHARED = ("signatures", "schema_version")
-"""Tables that hold nothing of any tenant: names of processes by chance, the version."""
+SHARED = ("schema_version",)
+"""What holds nothing of any tenant."""
 
 
 def isolation_sql(role: str, account: str, database: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import anyio
 
@@ -115,7 +115,7 @@ class Ledgers:
             entry = self._open[url] = _Open(_server_of(url), uses=1)
         # While others use and leave theirs: a server may not answer, and a secret takes its time.
         try:
-            named = f"{url}{'&' if '?' in url else '?'}application_name={self.name}"
+            named = f"{url}{'&' if '?' in url else '?'}application_name={quote(self.name)}"
             opening = open_postgres(
                 named, account=account, password=await password(), connections=CONNECTIONS
             )

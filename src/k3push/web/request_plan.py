@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ from k3push.runs.stop import Cause, Stop
 from k3push.web.request_origin import file_of, is_selected, reading_of, schedule_of
 from k3push.wiring.executor import Executor
 from k3push.wiring.inbox import strange_of
-from k3push.wiring.job_lists import JobOptions, opened_jobs, routes_of
+from k3push.wiring.job_lists import JobOptions, Reader, opened_jobs, routes_of
 from k3push.wiring.planning import write_plan
 from k3push.wiring.preview import Preview
 from k3push.wiring.selected_bills import LIST, Selector
@@ -105,6 +105,7 @@ async def plan_of(
     ahead: LookAhead,
     *,
     lists: Path,
+    reader: Reader,
     clock: Clock,
 ) -> Plan | str:
     """Look ahead at what a request asks for, and write its plan down.
@@ -115,6 +116,7 @@ async def plan_of(
         executor: Of the request.
         ahead: How it comes on.
         lists: The folder of lists that were uploaded, and of plans.
+        reader: Reads the lists of strangers.
         clock: The time of day.
 
     Returns:
@@ -125,7 +127,7 @@ async def plan_of(
         Problem: No bill is named or selected, or the ERP could not be read to the end.
     """
     previewer = executor.previewer(ledger)
-    how = reading_of(request)
+    how = replace(reading_of(request), reader=reader)
     path = Path(request.jobs[0])
     notes: list[str] = []
     if is_selected(request):
@@ -145,11 +147,10 @@ async def plan_of(
         skipped.append(str(facts["what"]))
 
     strange: Mapping[str, Strange] = {}
-    if schedule_of(request) and not is_selected(request):
+    if not is_selected(request):
         file = file_of(request)
-        strange = strange_of(
-            jobs, executor.settings.folder, file.digest if file is not None else ""
-        )
+        home = executor.settings.folder if schedule_of(request) else lists
+        strange = strange_of(jobs, home, file.digest if file is not None else "")
     with opened_jobs(jobs, how, warn, strange) as opened:
         lines = await survey(opened)
         if not lines:

@@ -57,7 +57,8 @@ from k3push.web.timetable import Timetable
 from k3push.web.webhook_delivery import Messenger
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.executor import Executor, RunOptions
-from k3push.wiring.job_lists import JobOptions, opened_jobs, routes_of
+from k3push.wiring.inbox import strange_of
+from k3push.wiring.job_lists import JobOptions, Reader, opened_jobs, routes_of
 from k3push.wiring.line_observer import LineObserver
 from k3push.wiring.shared_login import KeptAccess
 from k3push.wiring.webhook_receivers import Receivers
@@ -134,6 +135,7 @@ class Workshop:
         say: Say,
         log: Log,
         *,
+        reader: Reader,
         make: MakeExecutor = Executor,
         load: Callable[[Path], Settings] = load_settings,
         hand_over: HandOver | None = None,
@@ -146,6 +148,7 @@ class Workshop:
             clock: The time of day.
             say: The language of results.
             log: Told of what begins, ends and fails.
+            reader: Reads the lists that are sent, and those in folders: they are of strangers.
             make: Makes the executor of one request.
             load: Reads the settings anew.
             hand_over: Where pushes are executed elsewhere; settling and following are not, since
@@ -158,6 +161,7 @@ class Workshop:
         self._clock = clock
         self._say = say
         self._log = log
+        self._reader = reader
         self._make = make
         self._load = load
         self._hand_over = hand_over
@@ -303,7 +307,10 @@ class Workshop:
             SettingsError: A route is not known, or must be named.
             Problem: A line names a route that there is not.
         """
-        with opened_jobs([str(job) for job in jobs], how, lambda *_, **__: None) as opened:
+        names = [str(job) for job in jobs]
+        how = replace(how, reader=self._reader)
+        strange = strange_of(names, self.lists)
+        with opened_jobs(names, how, lambda *_, **__: None, strange) as opened:
             lines = await survey(opened)
         if lines:
             routes_of(self.settings, how, lines)
@@ -487,6 +494,7 @@ class Workshop:
             executor,
             work.ahead,
             lists=self.lists,
+            reader=self._reader,
             clock=self._clock,
         )
         if self.draining:

@@ -105,7 +105,7 @@ def digest_now(name: str, home: Path) -> str:
     """Return the digest of a tenant's job file as it is now; "" where it cannot be read."""
     try:
         return digest_of(_place_of(name, home))
-    except OSError:
+    except (OSError, JobFileError):
         return ""
 
 

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from k3push.adapters.job_files import Code, JobFileError, Trouble, read_job
 from k3push.adapters.job_files.untrusted_files import Strange, taken
@@ -23,6 +23,9 @@ from k3push.runs.problem import Problem
 
 STDIN = "-"
 
+Reader = Callable[..., Iterator[Listed]]
+"""Reads a job file, as `read_job` does."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobOptions:
@@ -32,7 +35,7 @@ class JobOptions:
         selected: What the route has selected; `SELECTED` stands for it.
         home: The folder of a tenant, whose job files strangers may have put where they are;
             None where a person at a terminal names them.
-        reader: Reads one, as `read_job` does.
+        reader: Reads one that strangers may have put where it is, as `read_job` does.
         aside: Digests of files that are not read.
     """
 
@@ -42,7 +45,7 @@ class JobOptions:
     skip_bad_lines: bool = False
     selected: Path | None = None
     home: Path | None = None
-    reader: Callable[..., Iterator[Listed]] = read_job
+    reader: Reader = read_job
     aside: frozenset[str] = frozenset()
 
 
@@ -75,13 +78,13 @@ def opened_jobs(
             told.add(text)
             warn("notice.skipped", what=text)
 
-    read = partial(
-        how.reader,
-        column=how.column,
-        sheet=how.sheet,
-        skip_bad_lines=how.skip_bad_lines,
-        on_bad_line=on_bad_line,
-    )
+    options: Mapping[str, Any] = {
+        "column": how.column,
+        "sheet": how.sheet,
+        "skip_bad_lines": how.skip_bad_lines,
+        "on_bad_line": on_bad_line,
+    }
+    read, read_strange = partial(read_job, **options), partial(how.reader, **options)
     with ExitStack() as stack:
         jobs = []
         for name in names:
@@ -92,7 +95,7 @@ def opened_jobs(
                 )
             elif name in strange:
                 copy = stack.enter_context(taken(strange[name], name, aside=how.aside))
-                jobs.append(JobSource(name, copy, partial(read, copy, name=name), path))
+                jobs.append(JobSource(name, copy, partial(read_strange, copy, name=name), path))
             elif name == STDIN or _is_pipe(path):
                 copy = stack.enter_context(_spooled(name))
                 jobs.append(JobSource(name, copy, partial(_from_start, copy, read, name)))

@@ -34,6 +34,14 @@ WORDS = {
         "文件超过 {most} MB，不像单据清单",
     ),
     "job.too_big.cure": ("Split the list.", "请拆分清单。"),
+    "job.full_folder": (
+        "more files are in the folder than {files}, or more than {most} GB of lists",
+        "该文件夹的文件超过 {files} 个，或其中的清单超过 {most} GB",
+    ),
+    "job.full_folder.cure": (
+        "Move lists of earlier times elsewhere.",
+        "请将以前的清单移到别处。",
+    ),
     "job.kills_reader": (
         "it cannot be read within the limits of memory and time",
         "无法在内存和时间限制内读取",

@@ -12,7 +12,7 @@ import pytest
 from k3push.adapters.job_files import Code, JobFileError, read_job
 from k3push.adapters.job_files.folders import Left, look_into
 from k3push.adapters.job_files.reader_pool import ReadersApart
-from k3push.adapters.job_files.untrusted_files import Strange, taken
+from k3push.adapters.job_files.untrusted_files import MOST_BYTES, Strange, taken
 from k3push.adapters.untrusted_paths import Below
 from tests.adapters.job_files.test_folders import NOW_S, drop
 from tests.adapters.job_files.test_xlsx import SHEET, codes, edited, workbook
@@ -82,6 +82,31 @@ def test_a_file_that_was_changed_since_it_was_found_is_left(tmp_path: Path) -> N
     assert code_of(place, file.digest) is Code.CHANGED
     (other,) = look_into(Below(tmp_path, ()), NOW_S).files
     assert code_of(place, aside=frozenset((other.digest,))) is Code.ASIDE
+
+
+def test_a_file_that_is_no_list_by_its_size_is_not_read(tmp_path: Path) -> None:
+    """One that holds nothing but a hole of terabytes costs nobody anything but who looks at it."""
+    drop(tmp_path, "a.csv")
+    os.truncate(tmp_path / "a.csv", MOST_BYTES + 1)
+    os.utime(tmp_path / "a.csv", (0, 0))
+    with pytest.raises(JobFileError) as caught:
+        look_into(Below(tmp_path, ()), NOW_S)
+    (trouble,) = caught.value.troubles
+    assert (trouble.code, trouble.file) == (Code.TOO_BIG, str(tmp_path / "a.csv"))
+
+
+def test_a_folder_of_more_than_lists_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands of such files would hold up the looks into the folders of other tenants."""
+    for name in ("a.csv", "b.csv"):
+        drop(tmp_path, name)
+    for most in ("MOST_FOLDER_BYTES", "MOST_FILES"):
+        with monkeypatch.context() as little:
+            little.setattr(f"k3push.adapters.job_files.folders.{most}", 1)
+            with pytest.raises(JobFileError) as caught:
+                look_into(Below(tmp_path, ()), NOW_S)
+        assert caught.value.troubles[0].code is Code.FULL_FOLDER
 
 
 def test_a_reader_apart_reads_as_one_here_does(tmp_path: Path, readers: ReadersApart) -> None:

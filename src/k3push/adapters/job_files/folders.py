@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from k3push.adapters.job_files.reading import SUFFIXES
 from k3push.adapters.job_files.troubles import Code, JobFileError, Trouble
+from k3push.adapters.job_files.untrusted_files import blocks
 from k3push.adapters.untrusted_paths import Below, IsLinkError
 from k3push.config.real_paths import real
 from k3push.core.foreign_text import flaw_of
@@ -18,6 +20,10 @@ from k3push.core.model import FolderFile
 
 QUIET_S: Final = 5.0
 """How long a file must not have changed before it counts as whole."""
+
+MOST_FILES: Final = 100_000
+MOST_FOLDER_BYTES: Final = 1 << 34
+"""Of all lists of a folder: each look reads them, and half a minute is spent on so much."""
 
 # What programs call a file until it is whole.
 _UNFINISHED: Final = frozenset((".tmp", ".part", ".partial", ".crdownload", ".filepart"))
@@ -59,13 +65,15 @@ def look_into(place: Below, now_s: float) -> Found:
         now_s: Seconds since 1970.
 
     Raises:
-        JobFileError: If the folder or a file in it cannot be read.
+        JobFileError: If the folder or a file in it cannot be read, or holds more than lists do.
     """
     files: list[tuple[float, str]] = []
     left: list[tuple[str, Left]] = []
     try:
         with place.listed() as found:
-            entries = {entry.name: entry for entry in found}
+            entries = {entry.name: entry for entry in islice(found, MOST_FILES + 1)}
+            if len(entries) > MOST_FILES:
+                raise _full(place)
             for name, entry in sorted(entries.items()):
                 if name.startswith((".", "~$")):
                     continue
@@ -78,17 +86,32 @@ def look_into(place: Below, now_s: float) -> Found:
                         files.append((changed_s, name))
                     else:
                         left.append((name, why))
-        whole = str(real(place.path))
-        lists = tuple(
-            FolderFile(whole, name, digest_of(place.within(name))) for _, name in sorted(files)
-        )
+        lists = _with_digests(place, [name for _, name in sorted(files)])
     except IsLinkError as error:
         raise JobFileError(Trouble(Code.LINK, str(error.filename))) from error
     except OSError as error:
         reason = error.strerror or str(error)
         file = error.filename or place.path
         raise JobFileError(Trouble(Code.UNREADABLE, str(file), facts={"reason": reason})) from error
-    return Found(lists, tuple(left))
+    return Found(tuple(lists), tuple(left))
+
+
+def _with_digests(place: Below, names: Sequence[str]) -> list[FolderFile]:
+    whole = str(real(place.path))
+    lists = []
+    room = MOST_FOLDER_BYTES
+    for name in names:
+        digest, size = _digest_and_size(place.within(name))
+        lists.append(FolderFile(whole, name, digest))
+        room -= size
+        if room < 0:
+            raise _full(place)
+    return lists
+
+
+def _full(place: Below) -> JobFileError:
+    facts = {"files": MOST_FILES, "most": MOST_FOLDER_BYTES >> 30}
+    return JobFileError(Trouble(Code.FULL_FOLDER, str(place.path), facts=facts))
 
 
 def _left(file: str, names: Collection[str], age_s: float) -> Left | None:
@@ -106,6 +129,19 @@ def _left(file: str, names: Collection[str], age_s: float) -> Left | None:
 
 
 def digest_of(place: Below) -> str:
-    """Return the SHA-256 of what a file holds."""
+    """Return the SHA-256 of what a file holds.
+
+    Raises:
+        JobFileError: It is too big for a list.
+        OSError: It cannot be read.
+    """
+    return _digest_and_size(place)[0]
+
+
+def _digest_and_size(place: Below) -> tuple[str, int]:
+    digest, size = hashlib.sha256(), 0
     with place.opened() as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        for block in blocks(file, str(place.path)):
+            digest.update(block)
+            size += len(block)
+    return digest.hexdigest(), size

@@ -30,8 +30,8 @@ PATIENCE_S: Final = 120.0
 
 MOST_TRIES: Final = 2
 
-# Readers at a time: they are as quick as there are processors.
-_SIDE_BY_SIDE: Final = 4
+SIDE_BY_SIDE: Final = 4
+"""Readers at a time: they are as quick as there are processors."""
 
 # A reader needs no secrets, of which the environment may have some.
 _KEPT: Final = frozenset(("PATH", "SYSTEMROOT", "TMPDIR", "TEMP", "TMP", "HOME", "VIRTUAL_ENV"))
@@ -54,7 +54,7 @@ class ReadersApart:
     patience_s: float = PATIENCE_S
     _idle: list[subprocess.Popen[bytes]] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
-    _turns: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(_SIDE_BY_SIDE))
+    _turns: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(SIDE_BY_SIDE))
 
     def read_job(
         self,

@@ -29,6 +29,7 @@ class Code(StrEnum):
     DEVICE = "device"
     LINK = "link"
     TOO_BIG = "too_big"
+    FULL_FOLDER = "full_folder"
     ASIDE = "aside"
     KILLS_READER = "kills_reader"
     NO_PERMISSION = "no_permission"

@@ -73,12 +73,27 @@ def taken(file: Strange, name: str, *, aside: frozenset[str]) -> Iterator[Path]:
 
 def _copied(source: IO[bytes], target: IO[bytes], name: str) -> str:
     """Copy bytes, and return their digest."""
-    digest, size = hashlib.sha256(), 0
+    digest = hashlib.sha256()
+    for block in blocks(source, name):
+        digest.update(block)
+        target.write(block)
+    return digest.hexdigest()
+
+
+def blocks(source: IO[bytes], name: str) -> Iterator[bytes]:
+    """Read a file block by block.
+
+    Args:
+        source: The file.
+        name: What messages call it.
+
+    Raises:
+        JobFileError: It has more than `MOST_BYTES`.
+    """
+    size = 0
     while block := source.read(_BLOCK):
         size += len(block)
         if size > MOST_BYTES:
             facts = {"most": MOST_BYTES >> 20}
             raise JobFileError(Trouble(Code.TOO_BIG, name, facts=facts))
-        digest.update(block)
-        target.write(block)
-    return digest.hexdigest()
+        yield block

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import socket
 from contextlib import AsyncExitStack
@@ -29,7 +30,8 @@ async def serve(folder: Path, *, concurrency: int, name: str | None, say: Say) -
     """
     host = socket.gethostname()
     name = name or host
-    shown = name.encode("ascii", "replace").decode()
+    # PostgreSQL writes any other letter in its own way, and sessions are found by their name.
+    shown = re.sub(r"[^ -~]", "?", name)
     identity = f"k3push-{os.getpid()}-{secrets.token_hex(3)}-{shown}"[:LONGEST_ID]
     # Of thousands, the files are parsed once: a worker that begins anew is to serve soon.
     files = TenantFiles(folder, os.environ)

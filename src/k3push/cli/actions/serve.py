@@ -8,7 +8,7 @@ import sys
 import tempfile
 import webbrowser
 from collections.abc import Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
@@ -20,6 +20,7 @@ import uvicorn
 from anyio import to_thread
 
 from k3push.adapters.clock import SystemClock
+from k3push.adapters.job_files.reader_pool import ReadersApart
 from k3push.adapters.private_files import opened_for_owner
 from k3push.cli.actions.dashboard_access import door_of, is_any, is_loopback, rules_of
 from k3push.cli.actions.served_tenants import ConfigFiles, Queues, ServedTenants
@@ -77,11 +78,11 @@ async def serve(options: ServeOptions, say: Say) -> Exit:
     # Before they are read: what changes meanwhile is read again.
     seen = await to_thread.run_sync(files.state)
     settings, left = await to_thread.run_sync(files.usable, say)
+    for line in left:
+        errors.print(line, highlight=False, markup=False)
     door = door_of(settings)  # also where its tenant is left out
     enqueues = options.enqueue or door.serve.enqueue
     works = options.work or door.serve.work or enqueues
-    for line in left:
-        errors.print(line, highlight=False, markup=False)
     rules = await to_thread.run_sync(rules_of, options.host, door)
     if options.log.file is not None:
         check_output(options.log.file, settings=settings, option="--log-file")
@@ -102,8 +103,16 @@ async def serve(options: ServeOptions, say: Say) -> Exit:
         queues = Queues(stack) if enqueues else None
         port: int = listener.getsockname()[1]
         log = _logger(loggers)
+        readers = stack.enter_context(closing(ReadersApart()))
         served = ServedTenants(
-            files, say, log, works=works, queues=queues, told=frozenset(left), seen=seen
+            files,
+            say,
+            log,
+            works=works,
+            queues=queues,
+            reader=readers.read_job,
+            told=frozenset(left),
+            seen=seen,
         )
         tenants = await served.begin(settings, errors)
         async with dashboard(

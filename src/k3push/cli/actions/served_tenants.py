@@ -36,6 +36,7 @@ from k3push.web.request_work import HandOver, Workshop
 from k3push.web.tenant_ledgers import Tenant
 from k3push.web.webhook_delivery import Messenger
 from k3push.wiring.config_file import find_config, load_settings
+from k3push.wiring.job_lists import Reader
 from k3push.wiring.open_ledger import ledger_of
 from k3push.wiring.webhook_receivers import receivers_of
 from k3push.words.language import Say
@@ -136,6 +137,7 @@ class ServedTenants:
         files: Where they are configured.
         works: What is asked for is executed.
         queues: Who has workers execute it; None executes it here.
+        reader: Reads lists, of which one tenant's must cost the others nothing.
         told: What was said of files that are passed over.
         seen: The state of the files before they were read.
         known: The tenants that are shown, by their files.
@@ -148,6 +150,7 @@ class ServedTenants:
     log: Log
     works: bool
     queues: Queues | None
+    reader: Reader
     told: frozenset[str]
     seen: Mapping[Path, tuple[int, int, int]] = field(default_factory=dict)
     known: dict[Path, Tenant] = field(default_factory=dict)
@@ -265,7 +268,13 @@ class ServedTenants:
         clock = SystemClock()
         messenger = Messenger(receivers, clock, self.log)
         return Workshop(
-            settings, clock, self.say, self.log, hand_over=hand_over, messenger=messenger
+            settings,
+            clock,
+            self.say,
+            self.log,
+            reader=self.reader,
+            hand_over=hand_over,
+            messenger=messenger,
         )
 
 

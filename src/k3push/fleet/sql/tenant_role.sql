@@ -3,7 +3,7 @@
 BEGIN;
 SET LOCAL search_path = k3push;
 
--- Which role sees which accounts; the roles themselves may not read it.
+-- Which role sees which accounts; a role is told its own alone.
 CREATE TABLE IF NOT EXISTS role_accounts (
     role name NOT NULL,
     account text NOT NULL,
@@ -11,7 +11,10 @@ CREATE TABLE IF NOT EXISTS role_accounts (
 );
 CREATE OR REPLACE FUNCTION accounts_of(wanted name) RETURNS text[]
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = k3push, pg_temp
-AS $$ SELECT coalesce(array_agg(account), '{}') FROM role_accounts WHERE role = wanted $$;
+AS $$
+    SELECT coalesce(array_agg(account), '{}') FROM role_accounts
+    WHERE role = wanted AND pg_has_role(session_user, wanted, 'member')
+$$;
 
 -- What a role asks of other accounts' rows is not there.
 {policies}
@@ -20,7 +23,7 @@ AS $$ SELECT coalesce(array_agg(account), '{}') FROM role_accounts WHERE role = 
 DO $$ BEGIN CREATE ROLE {role_name} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
 GRANT CONNECT ON DATABASE {database_name} TO {role_name};
 GRANT USAGE ON SCHEMA k3push TO {role_name};
-GRANT SELECT, INSERT, UPDATE, DELETE ON {tables}, signatures TO {role_name};
+GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {role_name};
 GRANT SELECT ON schema_version TO {role_name};
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA k3push TO {role_name};
 GRANT EXECUTE ON FUNCTION accounts_of(name) TO {role_name};

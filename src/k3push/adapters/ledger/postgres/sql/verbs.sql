@@ -15,13 +15,14 @@
 -- claims by number, rows by id, the attempt, tallies by state.
 
 -- name: sign
-INSERT INTO signatures (slot, nth) VALUES (:slot, :nth)
+-- A slot names its role, by which a tenant's own is kept from others (fleet/isolation.py).
+INSERT INTO signatures (slot, nth) VALUES (:slot || ' ' || current_user, :nth)
 ON CONFLICT (slot) DO UPDATE SET nth = excluded.nth, at = excluded.at
 RETURNING nth;
 
 -- name: signed
 -- A writing statement, since it must wait for a transaction of that slot which still goes on.
-INSERT INTO signatures (slot, nth) VALUES (:slot, 0)
+INSERT INTO signatures (slot, nth) VALUES (:slot || ' ' || current_user, 0)
 ON CONFLICT (slot) DO UPDATE SET at = excluded.at
 RETURNING nth;
 
