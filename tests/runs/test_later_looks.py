@@ -449,6 +449,26 @@ async def test_a_bill_that_a_rule_splits_now_and_then_ends_no_run_of_an_old_serv
     assert [pushed.rows[number].code for number in split] == [TWIN] * len(split)
 
 
+@pytest.mark.parametrize("whole", [0, 6])
+async def test_what_an_old_answer_does_not_name_is_named_though_it_is_shown_late(
+    whole: int,
+) -> None:
+    """A rule splits, the short answer names one target at most, and queries lag behind it."""
+    numbers = orders(12)
+    style = AnswerStyle(old=True, short=True)
+    options = sandbox(orders=12, policy=Policy.SPLIT, style=style, query_lag_s=8.0, **OPEN)
+    office = Office(replace(options, save_gap_s=10.0))
+    for number in numbers[:whole]:
+        (bill,) = office.site.world.store.by_number(PURCHASE_ORDER, number)
+        bill.entries[1:] = []
+        bill.entries[0].quantity = bill.entries[0].left = 1
+    await office.open_run(numbers)
+    pushed = await office.execute(throttle=one_by_one(), check=False)
+    made = {n: {d.number for d in office.site.world.documents_of(n)} for n in numbers}
+    assert {n: {t.number for t in pushed.rows[n].targets} for n in numbers} == made
+    assert {row.code for row in pushed.rows.values()} == {""}
+
+
 @pytest.mark.parametrize("follow", [(), (Step.SUBMIT, Step.AUDIT)])
 async def test_a_bill_that_is_carried_out_twice_behind_a_lost_answer_is_told(
     monkeypatch: pytest.MonkeyPatch, follow: tuple[Step, ...]

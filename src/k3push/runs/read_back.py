@@ -89,10 +89,15 @@ async def read_back(
 
 
 async def _may_save_more(context: Context, attempt: Attempt, said: Said, made: Targets) -> bool:
-    """Say whether more may come of what a refusal has made without a word, as a rule splits it."""
+    """Say whether more may come, as a rule splits bills, than a look shows by now.
+
+    A refusal may have made it without a word, and a short answer names one document at most.
+    """
+    if said.success:
+        return bool(made) and not said.names_all and await context.may_have_several()
     named = _named(attempt, said)
     untold = any(target.id not in named for targets in made.values() for target in targets)
-    return untold and not said.success and await context.may_have_several()
+    return untold and await context.may_have_several()
 
 
 def _sent_on(conclusion: Conclusion, numbers: Collection[BillNumber]) -> Conclusion:
