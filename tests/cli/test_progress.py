@@ -174,7 +174,7 @@ def test_the_model_of_the_server_tells_the_time_left_where_there_is_one() -> Non
     assert "ETA 0:00:01 to 0:01:40" in drawn(console, progress)[0]
     pace.size(103, 100, 4, made=1)
     pace.add(Sample(1.0, 3.0, push_s=1.5, numbers=4))
-    assert "ETA 0:00:01 to 0:00:12" in drawn(console, progress)[0]
+    assert "ETA 0:00:01 to 0:00:15" in drawn(console, progress)[0]
     throttle.advise(Key.CALLS_PER_MINUTE, 3)
     assert "ETA 0:00:01 to 0:00:29" in drawn(console, progress)[0]
 
