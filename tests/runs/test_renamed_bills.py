@@ -859,3 +859,34 @@ async def test_a_bill_whose_number_has_blanks_about_it_by_now_is_left_to_a_perso
     await office.execute(throttle=one_by_one(), check=False)
     _, row = (await office.rows()).values()
     assert (row.state, len(made_of(office, bill))) == (State.UNKNOWN, 1), row
+
+
+@pytest.mark.parametrize("together", [False, True])
+async def test_a_number_that_the_ledger_has_pushed_ties_no_document_that_it_does_not_know(
+    monkeypatch: pytest.MonkeyPatch, *, together: bool
+) -> None:
+    """A bill had it for the moment of its call, and nobody has it by now: whose is it?"""
+    number, taken = orders(2)
+    office = Office(sandbox(steps("ok", "make-then-reset"), link_fields=False, **OPEN))
+    bill, other = bill_of(office, number), bill_of(office, taken)
+    await office.open_run([taken, key_of("", str(bill.id))] if together else [taken])
+    if not together:
+        await office.execute(throttle=one_by_one())
+        await office.open_run([key_of("", str(bill.id))], SECOND)
+    push = site.Site._push
+
+    def pushed(self: site.Site, *what: Any) -> Any:
+        if bill.number != number or taken in str(what):
+            return push(self, *what)
+        rename(office, other, "CGDD-OLD")
+        rename(office, bill, taken)
+        answer = push(self, *what)
+        rename(office, bill, "CGDD-NEW")
+        return answer
+
+    monkeypatch.setattr(site.Site, "_push", pushed)
+    run = FIRST if together else SECOND
+    await office.execute(run, throttle=one_by_one(), check=False)
+    *_, row = (await office.rows(run)).values()
+    assert len(made_of(office, bill)) == 1, row
+    assert row.state is State.UNKNOWN, row

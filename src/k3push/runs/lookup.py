@@ -530,7 +530,7 @@ async def look_for_strays(
     when: str,
     numbers: Collection[BillNumber],
     *,
-    known: Callable[[Sequence[BillNumber]], Awaitable[Collection[BillNumber]]],
+    known: Callable[[Sequence[BillNumber]], Awaitable[Mapping[BillNumber, Collection[str]]]],
     beside: Sequence[str] = (),
 ) -> Mapping[str, Standing] | None:
     """Find documents made since that neither a link nor a number ties to a bill of its own.
@@ -543,8 +543,9 @@ async def look_for_strays(
         context: What to look with.
         when: Local time of the server.
         numbers: Of which no look shows anything.
-        known: Returns those of some values that are surely bills, so that the ERP need not be asked
-            for each of a day.
+        known: Returns the ids of documents that are known to be of bills of some numbers, so that
+            the ERP need not be asked for each of a day. Another document that names such a number
+            may be of a bill that has got it since, and may have lost it again.
         beside: Other documents that are read as well, where there are strays.
 
     Returns:
@@ -562,12 +563,13 @@ async def look_for_strays(
     whole = [number_in(number) for number in numbers]
     values = dict.fromkeys(value for _, value in rows if value)
     others = [each for each in values if not any(each in n and each != n for n in whole)]
-    bills = set(others).intersection(map(number_in, context.source_ids))
-    bills |= set(await known([each for each in others if each not in bills]))
-    if asked_for := [each for each in others if each not in bills]:
+    made = await known(others) if others else {}
+    told = {id_ for id_, value in rows if id_ in made.get(value, ())}
+    # A document of several bills names each of them.
+    open_ = {value for id_, value in rows if id_ not in told}
+    if asked_for := [each for each in others if each in open_]:
         found, _ = await look_at_sources(context, asked_for)
-        bills |= {each for each in asked_for if found.get(each)}
-    told = {id_ for id_, value in rows if value in bills}
+        told |= {id_ for id_, value in rows if found.get(value)}
     strays = [id_ for id_ in dict.fromkeys(id_ for id_, _ in rows) if id_ not in told]
     if strays:
         tied = await _tied(context, strays, whole)

@@ -192,8 +192,9 @@ class Proofs:
         when = began.no_later_than(self._clock)
         mark = self._mark_before(began)
 
-        async def pushed(numbers: Sequence[BillNumber]) -> Collection[BillNumber]:
-            return await ledger.made_in(scope, dict.fromkeys(numbers, ""))
+        async def pushed(numbers: Sequence[BillNumber]) -> Mapping[BillNumber, Collection[str]]:
+            made = await ledger.made_in(scope, dict.fromkeys(numbers, ""))
+            return {number: each.ids.keys() for number, each in made.items()}
 
         found = await look_for_strays(
             looker,

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Barrier
 
+import psutil  # type: ignore[import-untyped]  # it has no types
 import pytest
 
 from k3push.adapters.job_files import Code, JobFileError, read_job
@@ -14,6 +18,7 @@ from k3push.adapters.job_files.folders import Left, look_into
 from k3push.adapters.job_files.reader_pool import ReadersApart
 from k3push.adapters.job_files.untrusted_files import MOST_BYTES, Strange, taken
 from k3push.adapters.untrusted_paths import Below
+from k3push.core.model import Listed
 from tests.adapters.job_files.test_folders import NOW_S, drop
 from tests.adapters.job_files.test_xlsx import SHEET, codes, edited, workbook
 
@@ -144,6 +149,60 @@ def test_a_file_that_ends_its_reader_twice_is_named(tmp_path: Path) -> None:
         good = tmp_path / "good.csv"
         good.write_text("A1\n")
         assert [each.number for each in readers.read_job(good, name="good.csv")] == ["A1"]
+
+
+def test_readers_that_ended_as_they_waited_are_no_fault_of_a_list(
+    tmp_path: Path, readers: ReadersApart
+) -> None:
+    """Where the memory of a machine ends, they are the first to go, and no list was being read."""
+    both_there = Barrier(2)
+
+    def read(nth: int) -> list[Listed]:
+        path = tmp_path / f"list{nth}.csv"
+        path.write_text(f"A{nth}\n")
+        both_there.wait()
+        return list(readers.read_job(path, name=path.name))
+
+    with ThreadPoolExecutor(2) as threads:
+        assert len(list(threads.map(read, range(2)))) == 2
+    waiting = those_that_wait()
+    assert len(waiting) == 2
+    for process in waiting:
+        process.kill()
+        until_over(process)
+    path = tmp_path / "good.csv"
+    path.write_text("A1\n")
+    assert [each.number for each in readers.read_job(path, name="good.csv")] == ["A1"]
+
+
+def test_a_reader_reads_on_however_much_its_parent_has_had(
+    tmp_path: Path, readers: ReadersApart
+) -> None:
+    """The system counts what the parent had as the reader's own, and it ended after each list."""
+    assert len(b"a" * (300 << 20)) > 0
+    waiting = []
+    for nth in range(2):
+        path = tmp_path / f"list{nth}.csv"
+        path.write_text(f"A{nth}\n")
+        assert len(list(readers.read_job(path, name=path.name))) == 1
+        waiting += those_that_wait()
+    assert len(waiting) == 2
+    assert waiting[0] == waiting[1]
+
+
+def those_that_wait() -> list[psutil.Process]:
+    """Return the readers of this process."""
+    return [
+        each
+        for each in psutil.Process().children()
+        if "k3push.adapters.job_files.reader_process" in each.cmdline()
+    ]
+
+
+def until_over(process: psutil.Process) -> None:
+    """Wait until a process has ended, and leave it to its parent to take note of that."""
+    while process.status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
 
 
 def test_a_file_that_takes_too_long_is_named(tmp_path: Path) -> None:

@@ -122,9 +122,7 @@ class ReadersApart:
         raise JobFileError(Trouble(Code.KILLS_READER, name, facts={"digest": digest}))
 
     def _ask(self, asked: bytes) -> None:
-        with self._lock:
-            process = self._idle.pop() if self._idle else None
-        process = process or _begun(self.memory)
+        process = self._one_that_waits() or _begun(self.memory)
         to, back = process.stdin, process.stdout
         if to is None or back is None:  # it was begun with both
             raise _DiedError
@@ -145,6 +143,16 @@ class ReadersApart:
         _end(process)
         if answer != b"last\n":
             raise _DiedError
+
+    def _one_that_waits(self) -> subprocess.Popen[bytes] | None:
+        """Take a reader that waits, if there is one; what has ended meanwhile no list has ended."""
+        with self._lock:
+            while self._idle:
+                process = self._idle.pop()
+                if process.poll() is None:
+                    return process
+                _end(process)
+        return None
 
 
 def _begun(memory: int) -> subprocess.Popen[bytes]:
