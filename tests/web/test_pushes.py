@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, closing
 from copy import deepcopy
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
+from threading import Event
 from typing import Any
 from zipfile import ZipFile
 
@@ -17,11 +18,13 @@ import anyio
 import anyio.lowlevel
 import httpx
 import pytest
+from anyio import to_thread
 
+from k3push.adapters.job_files import read_job
 from k3push.adapters.job_files.reader_pool import ReadersApart
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.config.settings_file import read_settings
-from k3push.core.model import Attempt, Intent, RunId, State
+from k3push.core.model import Attempt, Intent, Listed, RunId, State
 from k3push.ports import Ledger, LedgerLostError, Memo
 from k3push.runs.problem import Problem
 from k3push.runs.program_requests import Wish, accept
@@ -38,9 +41,10 @@ from k3push.runs.request_stages import (
 from k3push.simulator import build
 from k3push.simulator.script import Channel
 from k3push.web.request_origin import origin_of_selection
-from k3push.web.request_work import Workshop
+from k3push.web.request_work import READS_AT_ONCE, Workshop
 from k3push.web.timetable import Timetable
 from k3push.web.uploads import MOST_PASTED_BYTES, MOST_UPLOAD_BYTES
+from k3push.wiring.job_lists import JobOptions
 from tests.adapters.job_files.test_untrusted_files import LITTLE, huge
 from tests.runs.office import NOON, VirtualClock, orders, sandbox, steps
 from tests.web.shop import (
@@ -319,6 +323,36 @@ def test_a_list_that_ends_its_reader_is_told_and_others_are_taken(tmp_path: Path
 
     with closing(readers):
         played(push, Shop(tmp_path, reader=readers.read_job))
+
+
+def test_lists_that_take_long_keep_nobody_from_anything_else(tmp_path: Path) -> None:
+    """A reader has two minutes for a list. Who waits for one has no thread that others wait for."""
+    begun, over = list[str](), Event()
+
+    def read(source: Path, *, name: str, **_: object) -> Iterator[Listed]:
+        begun.append(name)
+        assert over.wait(60)
+        yield from read_job(source, name=name)
+
+    async def visit() -> None:
+        workshop = Shop(tmp_path, reader=read).tenant().workshop
+        assert workshop is not None
+        workshop.lists.mkdir()
+        path = workshop.lists / "list.csv"
+        path.write_text("CGDD0000000\n")
+        async with anyio.create_task_group() as reading:
+            for _ in range(50):
+                reading.start_soon(workshop.read, [path], JobOptions())
+            try:
+                while len(begun) < READS_AT_ONCE:  # noqa: ASYNC110  # threads tell
+                    await anyio.sleep(0.01)
+                await anyio.sleep(0.3)
+                assert len(begun) == READS_AT_ONCE
+                assert to_thread.current_default_thread_limiter().borrowed_tokens == 0
+            finally:
+                over.set()
+
+    anyio.run(visit)
 
 
 def test_what_is_kept_is_for_its_owner_only(tmp_path: Path) -> None:

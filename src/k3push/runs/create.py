@@ -84,8 +84,15 @@ def _place(job: str, line: int) -> str:
     return remark("setting.place", file=job, line=line)
 
 
-async def survey(jobs: Sequence[JobSource]) -> dict[str, Asked]:
+async def survey(
+    jobs: Sequence[JobSource], limiter: anyio.CapacityLimiter | None = None
+) -> dict[str, Asked]:
     """Read job files to their ends, so that every bad line is known before a run exists.
+
+    Args:
+        jobs: The files.
+        limiter: How many are surveyed at a time, in threads of their own; None counts them among
+            all others.
 
     Returns:
         What asks for each route, by its name; "" where a line asks for none.
@@ -100,7 +107,7 @@ async def survey(jobs: Sequence[JobSource]) -> dict[str, Asked]:
                 lines[listed.route].count += 1
         return lines
 
-    return await anyio.to_thread.run_sync(count)
+    return await anyio.to_thread.run_sync(count, limiter=limiter)
 
 
 def merged(surveys: Iterable[Mapping[str, Asked]]) -> dict[str, Asked]:

@@ -106,6 +106,7 @@ async def plan_of(
     *,
     lists: Path,
     reader: Reader,
+    reads: anyio.CapacityLimiter,
     clock: Clock,
 ) -> Plan | str:
     """Look ahead at what a request asks for, and write its plan down.
@@ -117,6 +118,7 @@ async def plan_of(
         ahead: How it comes on.
         lists: The folder of lists that were uploaded, and of plans.
         reader: Reads the lists of strangers.
+        reads: How many of them it reads at a time.
         clock: The time of day.
 
     Returns:
@@ -152,7 +154,7 @@ async def plan_of(
         home = executor.settings.folder if schedule_of(request) else lists
         strange = strange_of(jobs, home, file.digest if file is not None else "")
     with opened_jobs(jobs, how, warn, strange) as opened:
-        lines = await survey(opened)
+        lines = await survey(opened, reads)
         if not lines:
             raise Problem(remark("notice.empty_job", job=", ".join(jobs)))
         routes = routes_of(executor.settings, how, lines)

@@ -70,6 +70,10 @@ WAIT_S = 30.0
 FLEET_LOOK_S = 1.0
 """Between looks whether a worker still executes what is no longer the fleet's."""
 
+READS_AT_ONCE = 2
+"""Lists of a tenant that are read side by side: who waits longer has no thread, and no reader that
+another tenant waits for."""
+
 MOST_AHEAD = 8
 """Requests of programs that wait for a lane and are no longer in the ledger alone."""
 
@@ -162,6 +166,7 @@ class Workshop:
         self._say = say
         self._log = log
         self._reader = reader
+        self._reads = anyio.CapacityLimiter(READS_AT_ONCE)
         self._make = make
         self._load = load
         self._hand_over = hand_over
@@ -311,7 +316,7 @@ class Workshop:
         how = replace(how, reader=self._reader)
         strange = strange_of(names, self.lists)
         with opened_jobs(names, how, lambda *_, **__: None, strange) as opened:
-            lines = await survey(opened)
+            lines = await survey(opened, self._reads)
         if lines:
             routes_of(self.settings, how, lines)
         return lines
@@ -495,6 +500,7 @@ class Workshop:
             work.ahead,
             lists=self.lists,
             reader=self._reader,
+            reads=self._reads,
             clock=self._clock,
         )
         if self.draining:
