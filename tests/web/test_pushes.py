@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -323,6 +324,21 @@ def test_a_list_that_ends_its_reader_is_told_and_others_are_taken(tmp_path: Path
 
     with closing(readers):
         played(push, Shop(tmp_path, reader=readers.read_job))
+
+
+def test_a_disk_that_has_no_room_for_a_copy_of_a_list_is_told(tmp_path: Path) -> None:
+    """A list that was kept is copied before it is read."""
+
+    def read(*_: object, **__: object) -> Iterator[Listed]:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async def push(_: Shop, home: House) -> None:
+        async with signed_in(home, "wang") as wang:
+            sent = await send_list(wang, text="CGDD0000000")
+            assert sent.status_code == 422
+            assert "No space left on device" in text_of(sent)
+
+    played(push, Shop(tmp_path, reader=read))
 
 
 def test_lists_that_take_long_keep_nobody_from_anything_else(tmp_path: Path) -> None:

@@ -145,6 +145,9 @@ class PushPages:
         except JobFileError as error:
             troubles = str(error).split("\n")
             raise _UnusableListError(id_, troubles=troubles, kept=kept.name) from error
+        except OSError as error:
+            why = say("desk.disk", why=error.strerror or error)
+            raise _UnusableListError(id_, why, kept=kept.name) from error
         except (Problem, SettingsError) as error:
             raise _UnusableListError(id_, say.said(str(error)), kept=kept.name) from error
         if not lines:

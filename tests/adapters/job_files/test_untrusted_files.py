@@ -190,6 +190,21 @@ def test_a_reader_reads_on_however_much_its_parent_has_had(
     assert waiting[0] == waiting[1]
 
 
+def test_a_reader_that_cannot_write_blames_no_list(tmp_path: Path, readers: ReadersApart) -> None:
+    """A disk that is full for a while is none of its faults: a worker would put it aside."""
+    path = tmp_path / "list.csv"
+    path.write_text("A1\n")
+    in_the_way = tmp_path / "list.csv.part"
+    in_the_way.mkdir()
+    with pytest.raises(JobFileError) as caught:
+        list(readers.read_job(path, name="a.csv"))
+    (trouble,) = caught.value.troubles
+    assert (trouble.code, trouble.file) == (Code.UNREADABLE, "a.csv")
+    assert "directory" in str(trouble.facts["reason"])
+    in_the_way.rmdir()
+    assert [each.number for each in readers.read_job(path, name="a.csv")] == ["A1"]
+
+
 def those_that_wait() -> list[psutil.Process]:
     """Return the readers of this process."""
     return [

@@ -36,9 +36,16 @@ SIDE_BY_SIDE: Final = 4
 # A reader needs no secrets, of which the environment may have some.
 _KEPT: Final = frozenset(("PATH", "SYSTEMROOT", "TMPDIR", "TEMP", "TMP", "HOME", "VIRTUAL_ENV"))
 
+# What an answer begins with that tells what has kept a reader from its work.
+_FAILED: Final = b"failed "
+
 
 class _DiedError(Exception):
     """The reader ended before it had answered."""
+
+
+class _FailedError(Exception):
+    """The reader could not do its work, which is no fault of the list: a disk is full, say."""
 
 
 @dataclass(slots=True)
@@ -116,6 +123,9 @@ class ReadersApart:
                     self._ask(asked)
             except _DiedError:
                 continue
+            except _FailedError as error:
+                facts = {"reason": str(error)}
+                raise JobFileError(Trouble(Code.UNREADABLE, name, facts=facts)) from error
             return
         with source.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -141,6 +151,8 @@ class ReadersApart:
                 self._idle.append(process)
             return
         _end(process)
+        if answer.startswith(_FAILED):
+            raise _FailedError(answer.removeprefix(_FAILED).decode().strip())
         if answer != b"last\n":
             raise _DiedError
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -25,7 +26,14 @@ def main() -> None:
         signal.signal(each, signal.SIG_IGN)
     _limit(int(sys.argv[1]))
     for line in sys.stdin.buffer:
-        _read(orjson.loads(line))
+        try:
+            _read(orjson.loads(line))
+        except OSError as error:
+            if error.errno == errno.EFBIG:  # what the list comes to is more than it may
+                raise
+            why = error.strerror or type(error).__name__
+            sys.stdout.buffer.write(b"failed " + why.encode("utf-8", "replace") + b"\n")
+            return
         grown = _peak() > _GROWN
         sys.stdout.buffer.write(b"last\n" if grown else b"next\n")
         sys.stdout.buffer.flush()
