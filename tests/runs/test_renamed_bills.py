@@ -814,11 +814,14 @@ async def test_a_number_that_two_bills_in_doubt_have_had_gives_the_document_to_n
         await office.execute(throttle=one_by_one(), check=False)
 
 
-async def test_a_bill_that_gets_other_letters_is_asked_for_by_these_where_they_count(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A database that compares exactly finds its document by the spelling of that moment alone."""
-    other, number = orders(2)
+async def lost_as_it_is_renamed(
+    monkeypatch: pytest.MonkeyPatch, spelled: str, *, handed_on: bool = False
+) -> tuple[Office, Any]:
+    """Push a bill by id that is renamed with its call, on a database that compares exactly.
+
+    Its answer is lost. Where its number is handed on, another bill has it by then.
+    """
+    other, number, heir = orders(3)
     faults = steps("ok", "commit-late-then-reset:100")
     compares = {"exact_numbers": True, "link_fields": False}
     office = Office(sandbox(faults, latency_s=1.0, **compares, **OPEN))
@@ -828,11 +831,22 @@ async def test_a_bill_that_gets_other_letters_is_asked_for_by_these_where_they_c
 
     def pushed(self: site.Site, *what: Any) -> Any:
         if other not in str(what) and bill.number == number:
-            rename(office, bill, number.lower())
+            rename(office, bill, spelled.format(number))
+            if handed_on:
+                rename(office, bill_of(office, heir), number)
         return push(self, *what)
 
     monkeypatch.setattr(site.Site, "_push", pushed)
     await office.execute(throttle=one_by_one(), check=False)
+    return office, bill
+
+
+async def test_a_bill_that_gets_other_letters_is_asked_for_by_these_where_they_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A database that compares exactly finds its document by the spelling of that moment alone."""
+    lower = orders(2)[1].lower()
+    office, bill = await lost_as_it_is_renamed(monkeypatch, lower)
     _, row = (await office.rows()).values()
     (made,) = made_of(office, bill)
     assert (row.state, [target.id for target in row.targets]) == (State.PUSHED, [made]), row
@@ -845,22 +859,7 @@ async def test_a_bill_whose_number_has_blanks_about_it_by_now_is_left_to_a_perso
 
     It names what another bill's number is by now, and so is no stray either.
     """
-    other, number, heir = orders(3)
-    faults = steps("ok", "commit-late-then-reset:100")
-    compares = {"exact_numbers": True, "link_fields": False}
-    office = Office(sandbox(faults, latency_s=1.0, **compares, **OPEN))
-    bill = bill_of(office, number)
-    await office.open_run([other, key_of("", str(bill.id))])
-    push = site.Site._push
-
-    def pushed(self: site.Site, *what: Any) -> Any:
-        if other not in str(what) and bill.number == number:
-            rename(office, bill, f"{number} ")
-            rename(office, bill_of(office, heir), number)
-        return push(self, *what)
-
-    monkeypatch.setattr(site.Site, "_push", pushed)
-    await office.execute(throttle=one_by_one(), check=False)
+    office, bill = await lost_as_it_is_renamed(monkeypatch, "{} ", handed_on=True)
     _, row = (await office.rows()).values()
     assert (row.state, len(made_of(office, bill))) == (State.UNKNOWN, 1), row
 

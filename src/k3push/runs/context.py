@@ -456,13 +456,7 @@ class Context:
         began = Began(began_at, self.clock.now(), on_loop_s)
         await self.proofs.read_clock(self, self.ledger, self.run.id)
         return await self.proofs.senders_of_strays(
-            self,
-            self.ledger,
-            self.run.id,
-            scope=self.run.scope,
-            began=began,
-            senders=senders,
-            before=before,
+            self, self.ledger, self.run, began=began, senders=senders, before=before
         )
 
     def knows_enough_of(self, sender: str) -> bool:

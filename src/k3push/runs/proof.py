@@ -28,7 +28,7 @@ from datetime import UTC, datetime, time, timedelta
 
 import anyio
 
-from k3push.core.model import BillNumber, RunId, Sighting, Standing, Target
+from k3push.core.model import BillNumber, Run, RunId, Sighting, Standing, Target
 from k3push.ports import Ledger, Made
 from k3push.runs.document_makers import (
     CLOCKS_DIFFER,
@@ -166,9 +166,8 @@ class Proofs:
         self,
         looker: Looker,
         ledger: Ledger,
-        run: RunId,
+        run: Run,
         *,
-        scope: str,
         began: Began,
         senders: Mapping[BillNumber, str],
         before: Collection[str],
@@ -182,7 +181,6 @@ class Proofs:
             looker: What to look with.
             ledger: What was made.
             run: Whose scope counts.
-            scope: That scope.
             began: When the first call in doubt left.
             senders: Who sent each number in doubt, "" where that is not known.
             before: Documents of these numbers that were there before.
@@ -193,7 +191,7 @@ class Proofs:
         mark = self._mark_before(began)
 
         async def pushed(numbers: Sequence[BillNumber]) -> Mapping[BillNumber, Collection[str]]:
-            made = await ledger.made_in(scope, dict.fromkeys(numbers, ""))
+            made = await ledger.made_in(run.scope, dict.fromkeys(numbers, ""))
             return {number: each.ids.keys() for number, each in made.items()}
 
         found = await look_for_strays(
@@ -214,9 +212,9 @@ class Proofs:
         }
         suspects = set()
         for sender in sorted(set(senders.values())) if strays else ():
-            known = await ledger.made_by(run, sender or None, limit=MOST_KNOWN)
+            known = await ledger.made_by(run.id, sender or None, limit=MOST_KNOWN)
             ours = {id_ for each in known for id_ in _ids(each)}
-            makers = await self.makers.of(looker, ledger, run, sender)
+            makers = await self.makers.of(looker, ledger, run.id, sender)
             bills = {number for number, by in senders.items() if by == sender}
             creators = await creators_of(looker, bills) if makers.copied else {}
             if any(

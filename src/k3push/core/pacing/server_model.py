@@ -281,9 +281,8 @@ class ServerModel:
         for knee in KNEES:
             for far, power, likely in SHAPES:
                 costs = unmet if knee >= most else _costs(cells, knee, far, power)
-                miss, call_s, number_s = costs
+                miss, call_s, number_s, looks_s = costs
                 chance = likely * (UNMET if knee == math.inf else 1.0)
-                looks_s = _looks_s(cells, knee, far, power)
                 yield miss, chance, Server(call_s, number_s, looks_s, knee, power, far)
 
 
@@ -298,22 +297,21 @@ def _slowed(calls: float, knee: float, far: float, power: float) -> float:
     return far + (1 - far) * crowded
 
 
-def _looks_s(cells: list[tuple[_Cell, float]], knee: float, far: float, power: float) -> float:
-    """Return what the looks of a push take where nothing slows them down."""
-    weight = sum(cell.weight for cell, _ in cells)
-    return sum(c.weight * c.looks_s / _slowed(c.calls, knee, far, power) for c, _ in cells) / weight
-
-
 def _costs(
     cells: list[tuple[_Cell, float]], knee: float, far: float, power: float
-) -> tuple[float, float, float]:
+) -> tuple[float, float, float, float]:
     """Return by how much a knee misses the samples at its best, and the costs that go with it.
+
+    These are what a call costs, a number, and the looks of a push.
 
     The errors are relative, since times vary in proportion.
     """
-    uu = uv = vv = u1 = v1 = total = 0.0
+    uu = uv = vv = u1 = v1 = total = looks_s = weight = 0.0
     for cell, w in cells:
-        u = _slowed(cell.calls, knee, far, power) / math.exp(cell.log_s)
+        slowed = _slowed(cell.calls, knee, far, power)
+        looks_s += cell.weight * cell.looks_s / slowed
+        weight += cell.weight
+        u = slowed / math.exp(cell.log_s)
         v = u * cell.numbers
         uu += w * u * u
         uv += w * u * v
@@ -337,4 +335,4 @@ def _costs(
         + number_s**2 * vv
     )
     # A number is never free.
-    return max(0.0, miss), call_s, max(number_s, call_s / 1000, 1e-9)
+    return max(0.0, miss), call_s, max(number_s, call_s / 1000, 1e-9), looks_s / weight
