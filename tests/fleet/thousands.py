@@ -323,9 +323,10 @@ def fill(url: str, tenants: int, runs: int) -> None:
         )
         session.execute(
             """
-            INSERT INTO k3push.rows (run, place, line, number, bill, state)
+            INSERT INTO k3push.rows (run, place, line, number, bill, state, account_hash)
             SELECT key, place, place + 1, 'CGDD' || lpad((key * 3 + place)::text, 8, '0'),
-                'CGDD' || lpad((key * 3 + place)::text, 8, '0'), 'pushed'
+                'CGDD' || lpad((key * 3 + place)::text, 8, '0'), 'pushed',
+                ('x' || left(encode(sha256(account::bytea), 'hex'), 8))::bit(32)::int
             FROM k3push.runs, generate_series(1, 3) AS place
             """
         )

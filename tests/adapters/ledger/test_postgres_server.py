@@ -199,7 +199,8 @@ async def test_no_verb_of_an_owner_that_was_replaced_writes(postgres_url: str) -
             command = await ledger.command(run, Command(Verb.PAUSE), at=later(1))
             # What the next owner does first.
             await told(postgres_url, "UPDATE k3push.runs SET epoch = epoch + 1")
-            before = await told(postgres_url, "SELECT * FROM k3push.rows ORDER BY id")
+            rows = "SELECT * FROM k3push.rows ORDER BY run, place"
+            before = await told(postgres_url, rows)
             for verb in (
                 ledger.claim(run, numbers("C")),
                 ledger.begin(intent(run, "B")),
@@ -214,7 +215,7 @@ async def test_no_verb_of_an_owner_that_was_replaced_writes(postgres_url: str) -
             ):
                 with refused(LedgerLostError, "another process took over run r1"):
                     await verb
-            assert await told(postgres_url, "SELECT * FROM k3push.rows ORDER BY id") == before
+            assert await told(postgres_url, rows) == before
             assert await ledger.attempt_count(run) == 1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from k3push.adapters.ledger.maintenance.sql_tables import (
     Cells,
@@ -12,7 +13,7 @@ from k3push.adapters.ledger.maintenance.sql_tables import (
     insertion,
     page_query,
 )
-from k3push.adapters.ledger.postgres.database import Connection, Server
+from k3push.adapters.ledger.postgres.database import Connection, Server, account_hash
 
 # Whole tables are joined here, which the plans of the ledger's verbs never do.
 WHOLE_TABLES = b"""
@@ -22,20 +23,6 @@ SET LOCAL enable_mergejoin = on;
 SET LOCAL enable_bitmapscan = on;
 SET LOCAL enable_material = on;
 SET LOCAL idle_in_transaction_session_timeout = 0;
-"""
-
-# Repeats refer to rows by their ids, which SQLite does not have.
-REPEATS = """(
-    SELECT repeats.run, repeats.place, repeats.line, repeats.number, rows.place AS first_place
-    FROM repeats JOIN rows ON rows.id = repeats.first_row
-) AS repeats"""
-
-ADD_REPEAT = b"""
-INSERT INTO repeats (run, place, line, number, first_row)
-SELECT given.run, given.place, given.line, given.number, rows.id
-FROM (VALUES (%s::bigint, %s::bigint, %s::bigint, %s, %s::bigint))
-    AS given (run, place, line, number, first_place)
-JOIN rows ON rows.run = given.run AND rows.place = given.first_place
 """
 
 COUNT_ANEW = b"""
@@ -78,14 +65,25 @@ class _Books(SqlTables):
         self._raw = connection.raw
 
     async def page(self, table: Table, after: Cells, limit: int) -> Sequence[Cells]:
-        source = REPEATS if table.name == "repeats" else table.name
-        query = page_query(table, source, "%s", first=not after)
+        query = page_query(table, "%s", first=not after)
         return await (await self._raw.execute(query.encode(), (*after, limit))).fetchall()
 
     async def add(self, table: Table, rows: Sequence[Cells]) -> None:
-        statement = ADD_REPEAT if table.name == "repeats" else insertion(table, "%s").encode()
+        if table.name == "rows":
+            table, rows = await self._with_hashes(table, rows)
         async with self._raw.cursor() as cursor:
-            await cursor.executemany(statement, rows)
+            await cursor.executemany(insertion(table, "%s").encode(), rows)
+
+    async def _with_hashes(
+        self, table: Table, rows: Sequence[Cells]
+    ) -> tuple[Table, Sequence[Cells]]:
+        """Add the column that other databases do not have, and its cells."""
+        found = await self._raw.execute(
+            "SELECT key, account FROM runs WHERE key = ANY(%s)", [list({row[0] for row in rows})]
+        )
+        hashes = {key: account_hash(account) for key, account in await found.fetchall()}
+        wider = replace(table, columns=(*table.columns, "account_hash"))
+        return wider, [(*row, hashes[row[0]]) for row in rows]
 
     async def count_anew(self) -> None:
         await self._raw.execute(COUNT_ANEW)

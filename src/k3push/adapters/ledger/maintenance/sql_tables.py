@@ -103,17 +103,17 @@ class SqlTables(Protocol):
         ...
 
 
-def page_query(table: Table, source: str, mark: str, *, first: bool) -> str:
+def page_query(table: Table, mark: str, *, first: bool) -> str:
     """Return the query of a page.
 
-    >>> page_query(Table("carried", ("number", "attempt")), "carried", "?", first=False)
+    >>> page_query(Table("carried", ("number", "attempt")), "?", first=False)
     'SELECT number, attempt FROM carried WHERE (number) > (?) ORDER BY number LIMIT ?'
     """
     key = ", ".join(table.key)
     after = "" if first else f" WHERE ({key}) > ({', '.join([mark] * table.keys)})"
     columns = ", ".join(table.columns)
     # Names are those above, and values go as parameters.
-    return f"SELECT {columns} FROM {source}{after} ORDER BY {key} LIMIT {mark}"  # noqa: S608
+    return f"SELECT {columns} FROM {table.name}{after} ORDER BY {key} LIMIT {mark}"  # noqa: S608
 
 
 def insertion(table: Table, mark: str) -> str:

@@ -56,7 +56,7 @@ class _Books(SqlTables):
         return await to_thread.run_sync(run)
 
     async def page(self, table: Table, after: Cells, limit: int) -> Sequence[Cells]:
-        query = page_query(table, table.name, "?", first=not after)
+        query = page_query(table, "?", first=not after)
         return await self._all(query, (*after, limit))
 
     async def add(self, table: Table, rows: Sequence[Cells]) -> None:

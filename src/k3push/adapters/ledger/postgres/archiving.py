@@ -54,9 +54,9 @@ async def prune(
 
 async def _prune_rows(connection: Connection, run: int, scope: str, after: int, until: int) -> int:
     found = await connection.all("prunable", run=run, after=after, until=until, scope=scope)
-    rows = [row for row, _ in found]
-    await connection.do("prune_repeats", run=run, after=after, until=until, rows=rows)
-    await connection.do("prune_rows", rows=rows)
+    places = [place for place, _ in found]
+    await connection.do("prune_repeats", run=run, after=after, until=until, places=places)
+    await connection.do("prune_rows", run=run, places=places)
     gone = Counter(records.STATES[state] for _, state in found)
     await tally(connection, run, {state: -n for state, n in gone.items()})
     return until

@@ -67,7 +67,7 @@ async def _bury(connection: Connection, mine: RunKey) -> None:
     sent = await connection.all("sent_rows", run=mine.key)
     for _, state, bill in sent:
         legal_moves.check(bill, State(state), State.UNKNOWN)
-    await _kill(connection, mine.key, [row for row, _, _ in sent])
+    await _kill(connection, mine.key, [place for place, _, _ in sent])
     await connection.do("close_attempts", run=mine.key, verdict=rules.KILLED_BECAUSE)
     await steps.bury(connection, mine.key)
     idle = [bill for bill, state in claims if state is None or not rules.keeps_claim(State(state))]
@@ -84,7 +84,7 @@ async def claim(
     claimed: dict[BillNumber, rules.Claimed] = {}
     holders: dict[BillNumber, Holder] = {}
     alive: dict[int, bool] = {}
-    for bill, key, holder, row, word in found:
+    for bill, key, holder, place, word in found:
         number = number_in(bill)
         if key not in alive:
             ((alive[key],),) = await connection.all("is_alive", run=key)
@@ -93,7 +93,7 @@ async def claim(
         holders[number] = Holder(RunId(holder), alive=alive[key])
         if key != mine.key and not alive[key] and state is State.SENT:
             legal_moves.check(bill, State.SENT, State.UNKNOWN)
-            await _kill(connection, key, [row])
+            await _kill(connection, key, [place])
     taken, held = rules.share_out(numbers, claimed)
     over = [bill for number, bill in taken.items() if number in claimed]
     if over:
@@ -136,7 +136,7 @@ async def begin(connection: Connection, intent: Intent) -> Attempt:
         before=text.from_before(intent.before),
         request=text.from_bytes(intent.request),
         sender=text.from_text(intent.sender) or "",
-        rows=[standing.place for standing in standings.values()],
+        places=[standing.place for standing in standings.values()],
     )
     moved = len(intent.numbers)
     await tally(connection, run.key, {State.PLANNED: -moved, State.SENT: moved})
@@ -212,22 +212,23 @@ async def amend(
     rows = await connection.ask("lock_documents", run=run, bills=bills)
     key = (await checked(connection, asked, run)).key
     before = {
-        bill: (row, State(state), [target.id for target in text.to_targets(targets)])
-        for bill, row, state, targets in await rows.fetchall()
+        bill: (place, State(state), [target.id for target in text.to_targets(targets)])
+        for bill, place, state, targets in await rows.fetchall()
     }
     amended = rules.check_amending(outcomes, [before.get(each.number) for each in outcomes])
     await connection.do_each(
         "amend",
         (
             {
-                "id": row,
+                "place": place,
                 "state": outcome.state,
                 "targets": text.from_targets(outcome.targets),
                 "code": text.from_text(outcome.code),
                 "reason": text.from_text(outcome.reason),
             }
-            for row, outcome in amended
+            for place, outcome in amended
         ),
+        run=key,
     )
     change = Counter(outcome.state for _, outcome in amended)
     change.subtract(state for _, state, _ in before.values())
@@ -288,16 +289,13 @@ async def _ask(
 async def _standings(
     connection: Connection, asked: _Asked, run: RunId
 ) -> tuple[RunKey, dict[BillNumber, rules.Standing], set[BillNumber]]:
-    """Return the run, where its rows stand, and which numbers it has claimed.
-
-    What tells a row from others is its id here, in the place of `Row.place`.
-    """
+    """Return the run, where its rows stand, and which numbers it has claimed."""
     found = await checked(connection, asked.run, run)
     standings: dict[BillNumber, rules.Standing] = {}
-    for row, state, attempt, number, id_, bill, _ in await asked.rows.fetchall():
+    for place, state, attempt, number, id_, bill, _ in await asked.rows.fetchall():
         key = BillNumber(bill) or key_of(number, id_)
         if bill or key not in standings:
-            standings[key] = rules.Standing(row, State(state), attempt)
+            standings[key] = rules.Standing(place, State(state), attempt)
     claimed = {bill for bill, key in await asked.claims.fetchall() if key == found.key}
     return found, standings, claimed
 
@@ -317,26 +315,27 @@ async def _move(
         "set_outcome",
         (
             {
-                "id": row,
+                "place": place,
                 "state": outcome.state,
                 "targets": text.from_targets(outcome.targets),
                 "code": text.from_text(outcome.code),
                 "reason": text.from_text(outcome.reason),
                 "settled_at": rules.settled_at(outcome.state, at_text),
             }
-            for row, outcome in moves
+            for place, outcome in moves
         ),
+        run=run.key,
     )
     if done := rules.claims_that_end(moves, keep_planned=keep_planned):
         await connection.do("delete_claims", scope=run.scope, run=run.key, **called_columns(done))
     await tally(connection, run.key, rules.tallied(moves, standings))
 
 
-async def _kill(connection: Connection, run: int, rows: Sequence[int]) -> None:
+async def _kill(connection: Connection, run: int, places: Sequence[int]) -> None:
     """Make rows `unknown` whose executor died while they were sent."""
-    if not rows:
+    if not places:
         return
     killed = await connection.all(
-        "kill", rows=list(rows), code=rules.KILLED, reason=rules.KILLED_BECAUSE
+        "kill", run=run, places=list(places), code=rules.KILLED, reason=rules.KILLED_BECAUSE
     )
     await tally(connection, run, {State.SENT: -len(killed), State.UNKNOWN: len(killed)})

@@ -144,10 +144,10 @@ async def _append(
             lines[one.key] = one.line
             row = {"place": place, "line": one.line, "number": one.number, "listed_id": one.id}
             new.append(row)
-    ids: dict[str, int] = {key_of(number, id_): row for number, id_, row, _ in there}
+    places: dict[str, int] = {key_of(number, id_): place for number, id_, place, _ in there}
     if new:
         made = await connection.all("insert_row", run=found.key, each=to_each(new))
-        ids |= {key_of(number, id_): row for number, id_, row in made}
+        places |= {key_of(number, id_): place for number, id_, place in made}
     await connection.do_each(
         "insert_repeat",
         (
@@ -155,7 +155,7 @@ async def _append(
                 "place": place,
                 "line": repeat.line,
                 "number": repeat.number,
-                "first_row": ids[repeat.number],
+                "first_place": places[repeat.number],
             }
             for place, repeat in again
         ),
@@ -190,7 +190,6 @@ async def identify(
     of: list[str] = list({number_in(named.bill) for named in bills.values()})
     rows = await connection.all("lock_rows_by_number", run=run, of=of, **listed_columns(bills))
     lines = {row: key_of(number, id_) for row, _, _, number, id_, *_ in rows}
-    # Ids are in the order of places, and tell a row from others as those do.
     before = {
         row: Spelled(row, State(state), attempt, BillNumber(bill), id_)
         for row, state, attempt, _, _, bill, id_ in rows
@@ -201,10 +200,11 @@ async def identify(
     spelling = spell(before.values(), lines, bills, kept_ids)
     repeats: list[Repeat] = []
     if taken := spelling.taken:
-        moves = to_each({"id": lost, "kept": kept} for lost, kept in taken.items())
-        await connection.do("repoint_repeats", each=moves)
-        places = [place for (place,) in await connection.all("row_to_repeat", each=moves)]
-        await connection.do("delete_row", each=moves)
+        moves = to_each({"place": lost, "kept": kept} for lost, kept in taken.items())
+        await connection.do("repoint_repeats", run=mine.key, each=moves)
+        made = await connection.all("row_to_repeat", run=mine.key, each=moves)
+        places = [place for (place,) in made]
+        await connection.do("delete_row", run=mine.key, each=moves)
         found = await connection.all("repeats_at", run=mine.key, places=places)
         repeats = [Repeat(*repeat) for repeat in found]
     if spelling.given_up:
@@ -213,11 +213,15 @@ async def identify(
     # Old spellings go first: two rows may have changed theirs for each other's.
     respelled = [row for row in spelling.written if before[row].bill]
     await connection.do_each(
-        "set_bill", ({"id": row, "bill": None, "source_id": None} for row in respelled)
+        "set_bill",
+        ({"place": row, "bill": None, "source_id": None} for row in respelled),
+        run=mine.key,
     )
     named = spelling.written.items()
     await connection.do_each(
-        "set_bill", ({"id": row, "bill": bill, "source_id": id_} for row, (bill, id_) in named)
+        "set_bill",
+        ({"place": row, "bill": bill, "source_id": id_} for row, (bill, id_) in named),
+        run=mine.key,
     )
     await tally(connection, mine.key, {State.PLANNED: -len(taken)})
     return Identification(repeats, spelling.apart, spelling.led_away)

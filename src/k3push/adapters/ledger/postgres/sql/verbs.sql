@@ -5,14 +5,18 @@
 --
 -- The planner knows nothing of a run that has just been written down, and takes it for a row or
 -- two. So each statement leaves it one index that is any good, or a million rows are walked
--- through for each chunk: rows are found by id, or one by one by number or bill (`run + 0` is no
--- index's); pages are cut by comparing as many columns as their index has.
+-- through for each chunk: rows are found by run and place, or one by one by number or bill (`run +
+-- 0` is no index's); `OFFSET 0` and `LIMIT 1` keep the planner from doing so in another order, and
+-- pages are cut by comparing as many columns as their index has. A line whose bill is called as it
+-- is written, which is nearly each, is found by its bill: `rows_by_number` has the others alone,
+-- and is named by what it leaves out.
 --
 -- Every statement is given :account, the one that the ledger is opened for; each that finds a run,
--- or finds something over all runs, asks for it.
+-- or finds something over all runs, asks for it. ERPs number their bills alike, so that rows are
+-- looked for by :account_hash first, or each bill costs as much as there are tenants.
 --
 -- Locks are taken in one order, so that two writers never wait for each other in a ring: the run,
--- claims by number, rows by id, the attempt, tallies by state.
+-- claims by number, rows by place, the attempt, tallies by state.
 
 -- name: sign
 -- A slot names its role, by which a tenant's own is kept from others (fleet/isolation.py).
@@ -183,24 +187,32 @@ WHERE nth = 1 OR exit IS NULL OR exit NOT IN (0, 3)
 ORDER BY wanted.account, key;
 
 -- name: places_of_listed
-SELECT rows.number, rows.listed_id, rows.id, rows.line
+SELECT rows.number, rows.listed_id, rows.place, rows.line
 FROM unnest(:numbers::text[], :ids::text[]) AS wanted (number, id) CROSS JOIN LATERAL (
     SELECT * FROM rows
-    WHERE number = wanted.number AND listed_id = wanted.id AND run + 0 = :run LIMIT 1
+    WHERE account_hash = :account_hash
+        AND number = wanted.number AND listed_id = wanted.id AND run + 0 = :run
+        AND (bill IS NULL OR bill <> number OR listed_id <> '')
+    UNION ALL
+    SELECT * FROM rows
+    WHERE account_hash = :account_hash
+        AND bill = wanted.number AND number = bill AND listed_id = '' AND wanted.id = ''
+        AND run + 0 = :run
+    OFFSET 0
 ) AS rows;
 
 -- name: insert_row
-INSERT INTO rows (run, place, line, number, listed_id)
-SELECT :run, e.place, e.line, e.number, e.listed_id
+INSERT INTO rows (run, place, line, number, listed_id, account_hash)
+SELECT :run, e.place, e.line, e.number, e.listed_id, :account_hash
 FROM json_to_recordset(:each::json) AS e (place bigint, line bigint, number text, listed_id text)
 ORDER BY e.place
-RETURNING number, listed_id, id;
+RETURNING number, listed_id, place;
 
 -- name: insert_repeat
-INSERT INTO repeats (run, place, line, number, first_row)
-SELECT :run, e.place, e.line, e.number, e.first_row
+INSERT INTO repeats (run, place, line, number, first_place)
+SELECT :run, e.place, e.line, e.number, e.first_place
 FROM json_to_recordset(:each::json)
-    AS e (place bigint, line bigint, number text, first_row bigint);
+    AS e (place bigint, line bigint, number text, first_place bigint);
 
 -- name: tally
 INSERT INTO tallies (run, state, shard, n)
@@ -224,98 +236,136 @@ ORDER BY number
 FOR UPDATE;
 
 -- name: lock_rows
-SELECT rows.id, state, coalesce(attempt, 0), number, listed_id, coalesce(bill, ''),
+SELECT rows.place, state, coalesce(attempt, 0), number, listed_id, coalesce(bill, ''),
     coalesce(source_id, '')
 FROM unnest(:bills::text[]) AS wanted CROSS JOIN LATERAL (
-    SELECT id FROM rows WHERE bill = wanted AND run + 0 = (SELECT key FROM runs WHERE id = :run AND account = :account) LIMIT 1
+    SELECT run, place FROM rows
+    WHERE account_hash = :account_hash AND bill = wanted
+        AND run + 0 = (SELECT key FROM runs WHERE id = :run AND account = :account) LIMIT 1
 ) AS found
-JOIN rows ON rows.id = found.id
-ORDER BY rows.id
+JOIN rows ON rows.run = found.run AND rows.place = found.place
+ORDER BY rows.place
 FOR UPDATE OF rows;
 
 -- name: lock_rows_by_either
 -- By what the ERP calls them or the job file does.
-SELECT rows.id, state, coalesce(attempt, 0), number, listed_id, coalesce(bill, ''),
+SELECT rows.place, state, coalesce(attempt, 0), number, listed_id, coalesce(bill, ''),
     coalesce(source_id, '')
 FROM (
-    SELECT rows.id FROM unnest(:bills::text[]) AS wanted CROSS JOIN LATERAL (
-        SELECT id FROM rows WHERE bill = wanted AND run + 0 = (SELECT key FROM runs WHERE id = :run AND account = :account) LIMIT 1
-    ) AS rows
-    UNION
-    SELECT rows.id FROM unnest(:numbers::text[], :ids::text[]) AS wanted (number, id) CROSS JOIN LATERAL (
-        SELECT id FROM rows
-        WHERE number = wanted.number AND listed_id = wanted.id
+    SELECT rows.run, rows.place FROM unnest(:bills::text[]) AS wanted CROSS JOIN LATERAL (
+        SELECT run, place FROM rows
+        WHERE account_hash = :account_hash AND bill = wanted
             AND run + 0 = (SELECT key FROM runs WHERE id = :run AND account = :account) LIMIT 1
     ) AS rows
+    UNION
+    SELECT rows.run, rows.place
+    FROM unnest(:numbers::text[], :ids::text[]) AS wanted (number, id) CROSS JOIN LATERAL (
+        SELECT run, place FROM rows
+        WHERE account_hash = :account_hash AND number = wanted.number AND listed_id = wanted.id
+            AND (bill IS NULL OR bill <> number OR listed_id <> '')
+            AND run + 0 = (SELECT key FROM runs WHERE id = :run AND account = :account)
+        UNION ALL
+        SELECT run, place FROM rows
+        WHERE account_hash = :account_hash
+            AND bill = wanted.number AND number = bill AND listed_id = '' AND wanted.id = ''
+            AND run + 0 = (SELECT key FROM runs WHERE id = :run AND account = :account)
+        OFFSET 0
+    ) AS rows
 ) AS found
-JOIN rows ON rows.id = found.id
-ORDER BY rows.id
+JOIN rows ON rows.run = found.run AND rows.place = found.place
+ORDER BY rows.place
 FOR UPDATE OF rows;
 
 -- name: lock_rows_by_number
 -- By the number that either has; those of the job file are whole lines.
-SELECT rows.id, state, coalesce(attempt, 0), number, listed_id, coalesce(bill, ''),
+SELECT rows.place, state, coalesce(attempt, 0), number, listed_id, coalesce(bill, ''),
     coalesce(source_id, '')
 FROM (
     -- As the number alone, and with an id behind its comma.
-    SELECT rows.id FROM unnest(:of::text[]) AS wanted CROSS JOIN LATERAL (
-        SELECT id FROM rows
-        WHERE bill = wanted
+    SELECT rows.run, rows.place FROM unnest(:of::text[]) AS wanted CROSS JOIN LATERAL (
+        SELECT run, place FROM rows
+        WHERE account_hash = :account_hash AND bill = wanted
             AND run + 0 = (SELECT key FROM runs WHERE id = :run AND account = :account)
         UNION ALL
-        SELECT id FROM rows
-        WHERE bill >= wanted || ',' AND bill < wanted || '-'
+        SELECT run, place FROM rows
+        WHERE account_hash = :account_hash AND bill >= wanted || ',' AND bill < wanted || '-'
             AND run + 0 = (SELECT key FROM runs WHERE id = :run AND account = :account)
+        OFFSET 0
     ) AS rows
     UNION
-    SELECT rows.id FROM unnest(:numbers::text[], :ids::text[]) AS wanted (number, id) CROSS JOIN LATERAL (
-        SELECT id FROM rows
-        WHERE number = wanted.number AND listed_id = wanted.id
-            AND run + 0 = (SELECT key FROM runs WHERE id = :run AND account = :account) LIMIT 1
+    SELECT rows.run, rows.place
+    FROM unnest(:numbers::text[], :ids::text[]) AS wanted (number, id) CROSS JOIN LATERAL (
+        SELECT run, place FROM rows
+        WHERE account_hash = :account_hash AND number = wanted.number AND listed_id = wanted.id
+            AND (bill IS NULL OR bill <> number OR listed_id <> '')
+            AND run + 0 = (SELECT key FROM runs WHERE id = :run AND account = :account)
+        UNION ALL
+        SELECT run, place FROM rows
+        WHERE account_hash = :account_hash
+            AND bill = wanted.number AND number = bill AND listed_id = '' AND wanted.id = ''
+            AND run + 0 = (SELECT key FROM runs WHERE id = :run AND account = :account)
+        OFFSET 0
     ) AS rows
 ) AS found
-JOIN rows ON rows.id = found.id
-ORDER BY rows.id
+JOIN rows ON rows.run = found.run AND rows.place = found.place
+ORDER BY rows.place
 FOR UPDATE OF rows;
 
 -- name: rows_of_sources
-SELECT id, source_id FROM rows
-WHERE source_id = ANY(:ids::text[]) AND source_id > '' AND run + 0 = :run;
+SELECT place, source_id FROM rows
+WHERE account_hash = :account_hash
+    AND source_id = ANY(:ids::text[]) AND source_id > '' AND run + 0 = :run;
 
 -- name: set_bill
 UPDATE rows SET bill = e.bill, source_id = e.source_id
-FROM json_to_recordset(:each::json) AS e (id bigint, bill text, source_id text)
-WHERE rows.id = e.id;
+FROM (
+    SELECT :run::bigint AS run, e.*
+    FROM json_to_recordset(:each::json) AS e (place bigint, bill text, source_id text)
+    OFFSET 0
+) AS e
+WHERE rows.run = e.run AND rows.place = e.place;
 
 -- name: row_to_repeat
-INSERT INTO repeats (run, place, line, number, first_row)
+INSERT INTO repeats (run, place, line, number, first_place)
 SELECT rows.run, rows.place, rows.line,
     CASE rows.listed_id WHEN '' THEN rows.number ELSE rows.number || ',' || rows.listed_id END, e.kept
-FROM json_to_recordset(:each::json) AS e (id bigint, kept bigint)
-JOIN rows ON rows.id = e.id
+FROM (
+    SELECT :run::bigint AS run, e.*
+    FROM json_to_recordset(:each::json) AS e (place bigint, kept bigint)
+    OFFSET 0
+) AS e
+JOIN rows ON rows.run = e.run AND rows.place = e.place
 RETURNING place;
 
 -- name: repoint_repeats
-UPDATE repeats SET first_row = e.kept
-FROM json_to_recordset(:each::json) AS e (id bigint, kept bigint)
-WHERE repeats.first_row = e.id;
+UPDATE repeats SET first_place = e.kept
+FROM (
+    SELECT :run::bigint AS run, e.*
+    FROM json_to_recordset(:each::json) AS e (place bigint, kept bigint)
+    OFFSET 0
+) AS e
+WHERE repeats.run = e.run AND repeats.first_place = e.place;
 
 -- name: delete_row
 DELETE FROM rows
-USING json_to_recordset(:each::json) AS e (id bigint, kept bigint)
-WHERE rows.id = e.id;
+USING (
+    SELECT :run::bigint AS run, e.*
+    FROM json_to_recordset(:each::json) AS e (place bigint, kept bigint)
+    OFFSET 0
+) AS e
+WHERE rows.run = e.run AND rows.place = e.place;
 
 -- name: select_repeats
 SELECT repeats.place, repeats.line, repeats.number, rows.line, rows.place
 FROM repeats
-JOIN rows ON rows.id = repeats.first_row
+JOIN rows ON rows.run = repeats.run AND rows.place = repeats.first_place
 WHERE repeats.run = :run
 ORDER BY repeats.place;
 
 -- name: repeats_at
 SELECT repeats.line, repeats.number, rows.line
 FROM repeats
-JOIN rows ON rows.id = repeats.first_row
+JOIN rows ON rows.run = repeats.run AND rows.place = repeats.first_place
 WHERE repeats.run = :run AND repeats.place = ANY(:places::bigint[])
 ORDER BY repeats.place;
 
@@ -329,11 +379,12 @@ ON CONFLICT DO NOTHING;
 
 -- name: holders
 -- After `lock_claims`: from then on no state of these numbers can change but by this transaction.
-SELECT claims.bill, claims.run, runs.id, rows.id, rows.state
+SELECT claims.bill, claims.run, runs.id, rows.place, rows.state
 FROM claims
 JOIN runs ON runs.key = claims.run
 LEFT JOIN LATERAL (
-    SELECT id, state FROM rows WHERE bill = claims.bill AND run + 0 = claims.run LIMIT 1
+    SELECT place, state FROM rows
+    WHERE account_hash = :account_hash AND bill = claims.bill AND run + 0 = claims.run LIMIT 1
 ) AS rows ON true
 WHERE claims.scope = (SELECT scope FROM runs WHERE id = :run AND account = :account)
     AND claims.number = ANY(:numbers::text[])
@@ -344,7 +395,9 @@ ORDER BY claims.number;
 SELECT rows.source_id, runs.id, rows.bill
 FROM unnest(:ids::text[]) AS wanted (id) CROSS JOIN LATERAL (
     SELECT source_id, run, bill, place FROM rows
-    WHERE source_id = wanted.id AND source_id > '' AND state IN ('sent', 'unknown')
+    WHERE account_hash = :account_hash
+        AND source_id = wanted.id AND source_id > '' AND state IN ('sent', 'unknown')
+    OFFSET 0
 ) AS rows
 CROSS JOIN LATERAL (
     SELECT id, started_at, scope FROM runs WHERE key = rows.run LIMIT 1
@@ -366,9 +419,11 @@ WHERE scope = :scope AND claims.number = given.number AND claims.bill = given.bi
 INSERT INTO claims (scope, number, bill, run)
 SELECT runs.scope, wanted.number, rows.bill, rows.run
 FROM unnest(:numbers::text[], :bills::text[]) AS wanted (number, bill) CROSS JOIN LATERAL (
-    SELECT * FROM rows WHERE bill = wanted.bill AND state IN ('sent', 'unknown')
+    SELECT * FROM rows
+    WHERE account_hash = :account_hash AND bill = wanted.bill AND state IN ('sent', 'unknown')
+    OFFSET 0
 ) AS rows
-JOIN runs ON runs.key = rows.run
+CROSS JOIN LATERAL (SELECT scope FROM runs WHERE key = rows.run LIMIT 1) AS runs
 WHERE runs.scope = :scope
 ORDER BY rows.bill, rows.run
 ON CONFLICT DO NOTHING;
@@ -376,14 +431,17 @@ ON CONFLICT DO NOTHING;
 -- name: claims_of_run
 SELECT claims.bill, rows.state
 FROM claims LEFT JOIN LATERAL (
-    SELECT id, state FROM rows WHERE bill = claims.bill AND run + 0 = claims.run LIMIT 1
+    SELECT place, state FROM rows
+    WHERE account_hash = :account_hash AND bill = claims.bill AND run + 0 = claims.run LIMIT 1
 ) AS rows ON true
 WHERE claims.scope = :scope AND claims.run = :run
 ORDER BY claims.number
 FOR UPDATE OF claims;
 
 -- name: insert_attempt
-WITH made AS (
+WITH wanted AS MATERIALIZED (
+    SELECT :run::bigint AS run, place FROM unnest(:places::bigint[]) AS place
+), made AS (
     INSERT INTO attempts (
         run, chunk, nth, began_at, boot, uptime_s, numbers, before, request, sender
     )
@@ -395,15 +453,15 @@ WITH made AS (
     -- The attempt before this one, whose place in the row this one takes.
     INSERT INTO carried (number, attempt)
     SELECT rows.bill, rows.attempt
-    FROM unnest(:rows::bigint[]) AS wanted JOIN rows ON rows.id = wanted
+    FROM wanted JOIN rows ON rows.run = wanted.run AND rows.place = wanted.place
     WHERE rows.attempt IS NOT NULL
     ON CONFLICT DO NOTHING
 ), send AS (
     UPDATE rows
     SET state = 'sent', targets = NULL, code = NULL, reason = NULL,
         attempts = rows.attempts + 1, attempt = made.id
-    FROM made CROSS JOIN unnest(:rows::bigint[]) AS wanted
-    WHERE rows.id = wanted
+    FROM made CROSS JOIN wanted
+    WHERE rows.run = wanted.run AND rows.place = wanted.place
 )
 SELECT id FROM made;
 
@@ -411,17 +469,23 @@ SELECT id FROM made;
 UPDATE rows
 SET state = e.state, targets = e.targets, code = e.code, reason = e.reason,
     settled_at = e.settled_at
-FROM json_to_recordset(:each::json)
-    AS e (id bigint, state text, targets text, code text, reason text, settled_at text)
-WHERE rows.id = e.id;
+FROM (
+    SELECT :run::bigint AS run, e.*
+    FROM json_to_recordset(:each::json)
+        AS e (place bigint, state text, targets text, code text, reason text, settled_at text)
+    OFFSET 0
+) AS e
+WHERE rows.run = e.run AND rows.place = e.place;
 
 -- name: kill
 -- The holder's next executor may be doing the same, so only rows that are sent still.
 UPDATE rows
 SET state = 'unknown', targets = NULL, code = :code, reason = :reason, settled_at = NULL
-FROM unnest(:rows::bigint[]) AS wanted
-WHERE rows.id = wanted AND rows.state = 'sent'
-RETURNING rows.id;
+FROM (
+    SELECT :run::bigint AS run, place FROM unnest(:places::bigint[]) AS place OFFSET 0
+) AS wanted
+WHERE rows.run = wanted.run AND rows.place = wanted.place AND rows.state = 'sent'
+RETURNING rows.place;
 
 -- name: recording_of
 SELECT numbers, ended_at IS NOT NULL, verdict IS NOT NULL
@@ -435,15 +499,16 @@ WHERE id = :attempt;
 
 -- name: sent_rows
 -- By the attempts that are open, since no index has the state of a row.
-SELECT rows.id, rows.state, rows.bill
+SELECT rows.place, rows.state, rows.bill
 FROM attempts
 CROSS JOIN LATERAL json_array_elements_text(attempts.numbers::json) AS each (wanted)
 CROSS JOIN LATERAL (
-    SELECT id FROM rows WHERE bill = wanted AND run + 0 = :run LIMIT 1
+    SELECT run, place FROM rows
+    WHERE account_hash = :account_hash AND bill = wanted AND run + 0 = :run LIMIT 1
 ) AS found
-JOIN rows ON rows.id = found.id
+JOIN rows ON rows.run = found.run AND rows.place = found.place
 WHERE attempts.run = :run AND attempts.ended_at IS NULL AND rows.state = 'sent'
-ORDER BY rows.id
+ORDER BY rows.place
 FOR UPDATE OF rows;
 
 -- name: close_attempts
@@ -492,13 +557,16 @@ SELECT runs.id, rows.place, rows.line, rows.number, rows.bill, rows.state, rows.
     rows.reason, rows.attempts, attempts.chunk, attempts.began_at, rows.settled_at, rows.listed_id,
     rows.source_id
 FROM (
-    SELECT id FROM rows WHERE number = :number
+    SELECT run, place FROM rows
+    WHERE account_hash = :account_hash
+        AND number = :number AND (bill IS NULL OR bill <> number OR listed_id <> '')
     UNION
-    SELECT id FROM rows WHERE bill = :number
+    SELECT run, place FROM rows WHERE account_hash = :account_hash AND bill = :number
     UNION
-    SELECT id FROM rows WHERE bill > :number || ',' AND bill < :number || '-'
+    SELECT run, place FROM rows
+    WHERE account_hash = :account_hash AND bill > :number || ',' AND bill < :number || '-'
 ) AS found
-JOIN rows ON rows.id = found.id
+JOIN rows ON rows.run = found.run AND rows.place = found.place
 JOIN runs ON runs.key = rows.run
 LEFT JOIN attempts ON attempts.id = rows.attempt
 WHERE runs.account = :account
@@ -509,11 +577,17 @@ SELECT runs.id, rows.place, rows.line, rows.number, rows.bill, rows.state, rows.
     rows.reason, rows.attempts, attempts.chunk, attempts.began_at, rows.settled_at, rows.listed_id,
     rows.source_id
 FROM (
-    SELECT id FROM rows WHERE number = :number AND listed_id = :id
+    SELECT run, place FROM rows
+    WHERE account_hash = :account_hash AND number = :number AND listed_id = :id
+        AND (bill IS NULL OR bill <> number OR listed_id <> '')
     UNION
-    SELECT id FROM rows WHERE bill = :bill
+    SELECT run, place FROM rows
+    WHERE account_hash = :account_hash
+        AND bill = :number AND number = bill AND listed_id = '' AND :id::text = ''
+    UNION
+    SELECT run, place FROM rows WHERE account_hash = :account_hash AND bill = :bill
 ) AS found
-JOIN rows ON rows.id = found.id
+JOIN rows ON rows.run = found.run AND rows.place = found.place
 JOIN runs ON runs.key = rows.run
 LEFT JOIN attempts ON attempts.id = rows.attempt
 WHERE runs.account = :account
@@ -549,20 +623,24 @@ FROM (
     SELECT wanted.number, wanted.bill, coalesce(nullif(wanted.id, ''), own.source_id) AS id
     FROM unnest(:numbers::text[], :bills::text[], :ids::text[]) AS wanted (number, bill, id)
     LEFT JOIN LATERAL (
-        SELECT source_id FROM rows WHERE bill = wanted.bill AND run + 0 = :but::bigint LIMIT 1
+        SELECT source_id FROM rows
+        WHERE account_hash = :account_hash AND bill = wanted.bill AND run + 0 = :but::bigint LIMIT 1
     ) AS own ON true
 ) AS asked
 CROSS JOIN LATERAL (
     -- As the number alone, with an id behind its comma, and by the id.
-    SELECT * FROM rows WHERE bill = asked.number AND run IS DISTINCT FROM :but::bigint
+    SELECT * FROM rows
+    WHERE account_hash = :account_hash AND bill = asked.number AND run IS DISTINCT FROM :but::bigint
     UNION ALL
     SELECT * FROM rows
-    WHERE bill >= asked.number || ',' AND bill < asked.number || '-'
+    WHERE account_hash = :account_hash
+        AND bill >= asked.number || ',' AND bill < asked.number || '-'
         AND run IS DISTINCT FROM :but::bigint
     UNION ALL
     SELECT * FROM rows
-    WHERE source_id = asked.id AND source_id > ''
+    WHERE account_hash = :account_hash AND source_id = asked.id AND source_id > ''
         AND (run IS DISTINCT FROM :but::bigint OR bill <> asked.bill)
+    OFFSET 0
 ) AS rows
 CROSS JOIN LATERAL (
     SELECT id, started_at, scope FROM runs WHERE key = rows.run LIMIT 1
@@ -574,9 +652,12 @@ ORDER BY runs.started_at, runs.id;
 -- name: made_of_namesakes
 SELECT wanted.bill, rows.bill, rows.source_id, rows.targets
 FROM unnest(:numbers::text[], :bills::text[]) AS wanted (number, bill) CROSS JOIN LATERAL (
-    SELECT * FROM rows WHERE bill = wanted.number
+    SELECT * FROM rows WHERE account_hash = :account_hash AND bill = wanted.number
     UNION ALL
-    SELECT * FROM rows WHERE bill >= wanted.number || ',' AND bill < wanted.number || '-'
+    SELECT * FROM rows
+    WHERE account_hash = :account_hash
+        AND bill >= wanted.number || ',' AND bill < wanted.number || '-'
+    OFFSET 0
 ) AS rows
 CROSS JOIN LATERAL (
     SELECT id, started_at, scope FROM runs WHERE key = rows.run LIMIT 1
@@ -599,7 +680,8 @@ FROM attempts
 CROSS JOIN LATERAL json_array_elements_text(attempts.numbers::json)
     WITH ORDINALITY AS each (wanted, nth)
 CROSS JOIN LATERAL (
-    SELECT * FROM rows WHERE bill = wanted AND run + 0 = :run LIMIT 1
+    SELECT * FROM rows
+    WHERE account_hash = :account_hash AND bill = wanted AND run + 0 = :run LIMIT 1
 ) AS rows
 WHERE attempts.run = :run AND rows.attempt = attempts.id
     AND rows.targets IS NOT NULL AND rows.state IN ('pushed', 'draft')
@@ -611,7 +693,8 @@ FROM attempts
 CROSS JOIN LATERAL json_array_elements_text(attempts.numbers::json)
     WITH ORDINALITY AS each (wanted, nth)
 CROSS JOIN LATERAL (
-    SELECT * FROM rows WHERE bill = wanted AND run + 0 = :run LIMIT 1
+    SELECT * FROM rows
+    WHERE account_hash = :account_hash AND bill = wanted AND run + 0 = :run LIMIT 1
 ) AS rows
 WHERE attempts.run = :run AND attempts.sender = :sender AND rows.attempt = attempts.id
     AND rows.targets IS NOT NULL AND rows.state IN ('pushed', 'draft')
@@ -622,7 +705,8 @@ SELECT attempts.id FROM attempts
 WHERE run = :run AND id = ANY(:attempts::bigint[]) AND EXISTS (
     SELECT FROM json_array_elements_text(attempts.numbers::json) AS each (wanted)
     CROSS JOIN LATERAL (
-        SELECT attempt, state FROM rows WHERE bill = wanted AND run + 0 = :run LIMIT 1
+        SELECT attempt, state FROM rows
+        WHERE account_hash = :account_hash AND bill = wanted AND run + 0 = :run LIMIT 1
     ) AS row
     WHERE row.attempt = attempts.id AND row.state IN ('pushed', 'draft')
 );
@@ -634,27 +718,36 @@ SELECT count(*) FROM rows WHERE run = :run AND code = 'twin';
 SELECT count(*) FROM rows WHERE run = :run AND code = 'partly';
 
 -- name: lock_documents
-SELECT rows.bill, rows.id, rows.state, rows.targets
+SELECT rows.bill, rows.place, rows.state, rows.targets
 FROM unnest(:bills::text[]) AS wanted CROSS JOIN LATERAL (
-    SELECT id FROM rows WHERE bill = wanted AND run + 0 = (SELECT key FROM runs WHERE id = :run AND account = :account) LIMIT 1
+    SELECT run, place FROM rows
+    WHERE account_hash = :account_hash AND bill = wanted
+        AND run + 0 = (SELECT key FROM runs WHERE id = :run AND account = :account) LIMIT 1
 ) AS found
-JOIN rows ON rows.id = found.id
-ORDER BY rows.id
+JOIN rows ON rows.run = found.run AND rows.place = found.place
+ORDER BY rows.place
 FOR UPDATE OF rows;
 
 -- name: amend
 UPDATE rows
 SET state = e.state, targets = e.targets, code = e.code, reason = e.reason
-FROM json_to_recordset(:each::json)
-    AS e (id bigint, state text, targets text, code text, reason text)
-WHERE rows.id = e.id;
+FROM (
+    SELECT :run::bigint AS run, e.*
+    FROM json_to_recordset(:each::json)
+        AS e (place bigint, state text, targets text, code text, reason text)
+    OFFSET 0
+) AS e
+WHERE rows.run = e.run AND rows.place = e.place;
 
 -- name: put_off
 UPDATE rows
 SET code = e.code, reason = e.reason
-FROM json_to_recordset(:each::json)
-    AS e (bill text, state text, code text, reason text)
-WHERE rows.bill = e.bill AND rows.run = :run
+FROM (
+    SELECT :run::bigint AS run, :account_hash::int AS account_hash, e.*
+    FROM json_to_recordset(:each::json) AS e (bill text, state text, code text, reason text)
+    OFFSET 0
+) AS e
+WHERE rows.account_hash = e.account_hash AND rows.bill = e.bill AND rows.run = e.run
     AND rows.state = e.state AND rows.state IN ('planned', 'unknown');
 
 -- name: doubts
@@ -698,17 +791,21 @@ FROM (
         FROM unnest(:bills::text[]) AS wanted (asked) JOIN carried ON carried.number = wanted.asked
         UNION
         SELECT asked, asked, rows.attempt
-        FROM unnest(:bills::text[]) AS wanted (asked) JOIN rows ON rows.bill = wanted.asked
+        FROM unnest(:bills::text[]) AS wanted (asked) CROSS JOIN LATERAL (
+            SELECT attempt FROM rows
+            WHERE account_hash = :account_hash AND bill = wanted.asked OFFSET 0
+        ) AS rows
         UNION
         SELECT asked, rows.bill, rows.attempt
-        FROM unnest(:bills::text[], :ids::text[]) AS wanted (asked, id)
-        JOIN rows ON rows.source_id = wanted.id AND rows.source_id > ''
+        FROM unnest(:bills::text[], :ids::text[]) AS wanted (asked, id) CROSS JOIN LATERAL (
+            SELECT bill, attempt FROM rows
+            WHERE account_hash = :account_hash AND source_id = wanted.id AND source_id > '' OFFSET 0
+        ) AS rows
         UNION
         SELECT asked, rows.bill, carried.attempt
-        FROM unnest(:bills::text[], :ids::text[]) AS wanted (asked, id)
-        -- In this order, whatever the planner knows of the tables.
-        CROSS JOIN LATERAL (
-            SELECT bill, run FROM rows WHERE source_id = wanted.id AND source_id > '' OFFSET 0
+        FROM unnest(:bills::text[], :ids::text[]) AS wanted (asked, id) CROSS JOIN LATERAL (
+            SELECT bill, run FROM rows
+            WHERE account_hash = :account_hash AND source_id = wanted.id AND source_id > '' OFFSET 0
         ) AS rows
         CROSS JOIN LATERAL (SELECT attempt FROM carried WHERE number = rows.bill OFFSET 0) AS carried
         WHERE (SELECT run FROM attempts WHERE id = carried.attempt) = rows.run
@@ -726,7 +823,7 @@ SELECT attempts.id, runs.id, chunk, nth, began_at, boot, uptime_s, numbers, befo
 FROM (
     SELECT attempt FROM carried WHERE number = :number
     UNION
-    SELECT attempt FROM rows WHERE bill = :number
+    SELECT attempt FROM rows WHERE account_hash = :account_hash AND bill = :number
 ) AS found
 JOIN attempts ON attempts.id = found.attempt
 JOIN runs ON runs.key = attempts.run
@@ -925,26 +1022,32 @@ SELECT archive, pruned FROM runs WHERE key = :run;
 
 -- name: prunable
 -- What has made no document, and what another row of the scope tells of as well.
-SELECT r.id, r.state
+SELECT r.place, r.state
 FROM rows AS r
 WHERE (r.run, r.place) > (:run, :after) AND (r.run, r.place) <= (:run, :until) AND (
     r.state = 'rejected' OR (r.state = 'already' AND EXISTS (
         SELECT FROM rows AS other JOIN runs ON runs.key = other.run
-        WHERE other.bill = r.bill AND other.run <> r.run AND runs.scope = :scope AND (
+        WHERE other.account_hash = :account_hash AND other.bill = r.bill
+            AND other.run <> r.run AND runs.scope = :scope AND (
             other.state IN ('pushed', 'draft') OR (other.state = 'already' AND other.run > r.run)
         )
     ))
 )
-ORDER BY r.id
+ORDER BY r.place
 FOR UPDATE OF r;
 
 -- name: prune_repeats
 -- Those behind the page whose row goes with it are found by that row.
 DELETE FROM repeats
-WHERE (run = :run AND place > :after AND place <= :until) OR first_row = ANY (:rows::bigint[]);
+WHERE run = :run
+    AND (place > :after AND place <= :until OR first_place = ANY (:places::bigint[]));
 
 -- name: prune_rows
-DELETE FROM rows WHERE id = ANY (:rows::bigint[]);
+DELETE FROM rows
+USING (
+    SELECT :run::bigint AS run, place FROM unnest(:places::bigint[]) AS place OFFSET 0
+) AS wanted
+WHERE rows.run = wanted.run AND rows.place = wanted.place;
 
 -- name: attempts_to_prune
 SELECT id, numbers FROM attempts
@@ -963,7 +1066,8 @@ SET request = :nothing, before = NULL, body = CASE WHEN body IS NULL THEN NULL E
         FROM json_array_elements_text(attempts.numbers::json)
             WITH ORDINALITY AS each (wanted, nth)
         CROSS JOIN LATERAL (
-            SELECT attempt FROM rows WHERE bill = wanted AND run + 0 = :run LIMIT 1
+            SELECT attempt FROM rows
+            WHERE account_hash = :account_hash AND bill = wanted AND run + 0 = :run LIMIT 1
         ) AS row
         WHERE row.attempt = attempts.id
     )
