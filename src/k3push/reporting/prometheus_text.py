@@ -10,6 +10,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 from k3push.adapters.output_files import named
@@ -29,24 +30,30 @@ def prometheus_text(samples: Iterable[Sample]) -> bytes:
     k3push_ledger_up{tenant="a\"b"} 1.0
     """
     lines: dict[str, list[str]] = {name: [] for name in HELP}
-    for sample in samples:
-        labels = _labels(sample.labels) if sample.labels else ""
-        lines[sample.name].append(f"{sample.name}{labels} {float(sample.value)!r}\n")
-    told = (
+    last: Mapping[str, str] = {}
+    told = ""
+    for name, labels, value in samples:
+        # What is of one run follows one another, and shares its labels.
+        if labels is not last:
+            last, told = labels, _labels(labels)
+        lines[name].append(f"{name}{told} {float(value)!r}\n")
+    parts = (
         f"# HELP {name} {HELP[name]}\n# TYPE {name} gauge\n{''.join(those)}"
         for name, those in lines.items()
         if those
     )
-    return "".join(told).encode()
+    return "".join(parts).encode()
 
 
 def _labels(labels: Mapping[str, str]) -> str:
-    told = ",".join([f'{name}="{_escaped(value)}"' for name, value in sorted(labels.items())])
-    return f"{{{told}}}"
+    told = ",".join([_label(name, labels[name]) for name in sorted(labels)])
+    return f"{{{told}}}" if told else ""
 
 
-def _escaped(value: str) -> str:
-    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+@lru_cache(maxsize=10_000)
+def _label(name: str, value: str) -> str:
+    escaped = value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+    return f'{name}="{escaped}"'
 
 
 def write_textfile(path: Path, samples: Sequence[Sample]) -> None:
