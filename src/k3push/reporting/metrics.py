@@ -59,6 +59,8 @@ HELP: Mapping[str, str] = {
     FLEET_UNARCHIVED: "Tenants whose old runs could not be archived the last time.",
 }
 
+STATES = [(state, state.value) for state in State]
+
 # In older runs nobody settles any more; the number of runs must not slow a collector down.
 RUNS_LOOKED_AT = 200
 
@@ -110,7 +112,7 @@ async def _of_last(
     run, counts = last.run, last.counts
     alive = await is_under_way(ledger, run)
     samples = [
-        Sample(NUMBERS, {**labels, "state": state.value}, counts.get(state, 0)) for state in State
+        Sample(NUMBERS, {**labels, "state": name}, counts.get(state, 0)) for state, name in STATES
     ]
     # One that waits for another run of its command is neither dead nor without answers.
     waits = not alive and run.exit is None and await living_beside(ledger, run) is not None
