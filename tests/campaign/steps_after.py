@@ -156,6 +156,11 @@ HANDS = tuple(
 )
 
 
+def some_of(numbers: Sequence[str], most: int, chance: random.Random) -> list[str]:
+    """Draw so many of some numbers, or all."""
+    return chance.sample(numbers, min(most, len(numbers)))
+
+
 def draw(chance: random.Random, numbers: Sequence[str], *, joined: bool) -> list[AfterPush]:
     """Draw that the routes follow, and what is the matter with some documents.
 
@@ -169,16 +174,16 @@ def draw(chance: random.Random, numbers: Sequence[str], *, joined: bool) -> list
     events: list[AfterPush] = [
         Follows(steps, already, chance.choice([0.0, 0.0, 3.0]), chance.choice([0, 0, 1, 2]))
     ]
-    for number in chance.sample(numbers, chance.choice([0, 0, 1, 2])):
+    for number in some_of(numbers, chance.choice([0, 0, 1, 2]), chance):
         operation = chance.choice([Operation.SUBMIT, Operation.AUDIT])
         events.append(RefusesStep(number, operation, chance.choice(REFUSED)))
-    for number in chance.sample(numbers, chance.choice([0, 0, 0, 1, 3])):
+    for number in some_of(numbers, chance.choice([0, 0, 0, 1, 3]), chance):
         after_s = chance.choice([0.0, 30.0, 3000.0])
         decides = chance.choice([Approval.PASS, Approval.PASS, Approval.REJECT])
         events.append(EntersFlow(number, after_s, decides))
     events += [
         HasHand(number, chance.choice(HANDS))
-        for number in chance.sample(numbers, chance.choice([0, 0, 1, 2, 4]))
+        for number in some_of(numbers, chance.choice([0, 0, 1, 2, 4]), chance)
     ]
     if chance.random() < 0.3:
         events.append(WorksInBulk(chance.choice(BULK)))
