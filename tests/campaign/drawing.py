@@ -118,7 +118,7 @@ OTHER_SEEDS = 2**32
 # Of the stories, so many follow what they make.
 FOLLOWING = 0.25
 
-DENSE = 10**9
+DENSE = 10**10
 """Stories of seeds from here on have few bills, and several odd things happen to them at once."""
 
 ODD = (

@@ -353,7 +353,7 @@ def _options(story: Story, plan: FaultPlan) -> SandboxOptions:
         exact_numbers=frame.exact,
         allow_blocked=frame.takes_blocked,
         # Where nobody can ask, a short answer is all that anybody knows of several documents.
-        style=replace(frame.style, short=frame.style.short and not story.is_blind),
+        style=replace(frame.style, short=frame.style.short and not story.is_unasked),
     )
     for event in story.happenings:
         if isinstance(event, Joins) and event.way is Way.OTHER:

@@ -37,7 +37,9 @@ from tests.campaign.events import (
     IsNew,
     IsPushed,
     IsRenumbered,
+    Joins,
     Lacks,
+    Way,
 )
 from tests.runs.office import SETTLE
 
@@ -168,6 +170,12 @@ class Story:
     def is_blind(self) -> bool:
         """Whether nobody who looks can see what is there."""
         return not self.frame.linked or (self.has(AsksField) and self.has(LacksLinks))
+
+    @property
+    def is_unasked(self) -> bool:
+        """Whether some run cannot ask for what it has made."""
+        unasked = any(event.way is Way.UNASKED for event in self.all_of(Joins))
+        return self.is_blind or (unasked and self.has(LacksLinks))
 
     @property
     def is_dim(self) -> bool:

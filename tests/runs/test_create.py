@@ -125,6 +125,26 @@ def test_what_a_plan_does_not_send_stays_so_wherever_its_writing_was_cut_short(
     )
 
 
+def test_a_plan_whose_bill_changed_its_number_between_two_looks_is_taken_up() -> None:
+    """The look at the second line saw the bill of the first one, and the plan never began."""
+    closed = Foreseen(
+        3, BillNumber("B"), "r", BillNumber("B"), Forecast.BLOCKED, code="precheck", source_id="1"
+    )
+    lines = [
+        Foreseen(2, BillNumber("A"), "r", BillNumber("A"), Forecast.READY, source_id="1"),
+        closed,
+    ]
+
+    async def applied() -> tuple[object, ...]:
+        ledger, run = MemoryLedger(account="s"), a_run("planned")
+        await take_up_plan(ledger, run, iter(lines), at=NOON)
+        rows = await ledger.rows(run.id)
+        repeats = await ledger.repeats(run.id)
+        return [(row.number, row.state) for row in rows], [repeat.line for repeat in repeats]
+
+    assert anyio.run(applied) == ([("A", State.PLANNED)], [3])
+
+
 @pytest.mark.parametrize(("began", "goes_on"), [("rest", ""), ("", "rest")])
 def test_a_plan_goes_on_as_it_was_begun(began: str, goes_on: str) -> None:
     """With second documents, or without."""

@@ -310,11 +310,11 @@ async def _write_down(
         for one in batch
         if (outcome := one.outcome(again=bool(run.again_because)))
     ]
-    if there > 0:
-        rows = await ledger.rows(run.id, states=[State.PLANNED], after=after, limit=len(batch))
-        untold = {row.key for row in rows}
-        unsent = [outcome for outcome in unsent if outcome.number in untold]
-    if unsent:
+    # Some are told already; and where a bill got another's number between two looks of the plan, one
+    # line turns out to be a repeat.
+    rows = await ledger.rows(run.id, states=[State.PLANNED], after=after, limit=len(batch))
+    untold = {row.key for row in rows}
+    if unsent := [outcome for outcome in unsent if outcome.number in untold]:
         await ledger.conclude(run.id, unsent, at=at, note=remark("note.planned"))
 
 
