@@ -23,9 +23,11 @@ from tests.campaign.events import (
     AsksField,
     Bears,
     Event,
+    Exchanges,
     HasWindow,
     IsGone,
     IsPushed,
+    IsRenumbered,
     Joins,
     Lacks,
     Meets,
@@ -159,9 +161,13 @@ def fair_together(frame: Frame, events: Sequence[Event]) -> list[Event]:
     # A merged line bears one bill's number, and no link tells of the others.
     untold = merges and any(isinstance(event, LacksLinks) for event in events)
 
+    renumbered = {event.number for event in events if isinstance(event, IsRenumbered)}
+
     def fair(event: Event) -> bool:
         if _is_barred(event, events):
             return False
+        if isinstance(event, Exchanges):  # of numbers that bills still have
+            return renumbered.isdisjoint({event.one, event.other})
         if not isinstance(event, Meets) or event.channel is not Channel.PUSH:
             return True
         met = event.fault

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -236,21 +236,22 @@ class People:
             and as_one(doubt.number) not in guarded
             and scene.routes[doubt.run].source_number_field
             and not self._may_be_merged(doubt.number)
-            and not self._may_be_cut(doubt.number)
+            and not self._may_be_cut({each.number for each in doubts})
             and not self._may_be_typed(doubt.number)
         ]
 
     def _may_be_typed(self, number: str) -> bool:
         """Say whether a document that nothing ties to a bill may be of this lost call.
 
-        A person has typed a number into it: a part of one of the call, or the field that is asked
-        holds no numbers.
+        A person has typed a number into it: a part of one of the call, or one that its bill has no
+        longer, or the field that is asked holds no numbers.
         """
         story, as_one = self.scene.story, self.scene.world.collation
         typed = [as_one(e.number) for e in story.all_of(Bears) if e.what is Stands.TYPED]
         sent = list(map(as_one, self._together_with(number)))
         cut = any(each in one and each != one for each in typed for one in sent)
-        return cut or (bool(typed) and story.has(AsksField))
+        moved = set(map(as_one, story.renumbered | story.exchanged)).intersection(typed)
+        return cut or bool(moved) or (bool(typed) and story.has(AsksField))
 
     def _may_be_merged(self, number: str) -> bool:
         """Say whether a neighbour's document may hold a number, and no link can tell."""
@@ -263,14 +264,14 @@ class People:
         written = [set(kept.attempt.intent.numbers) for kept in self.scene.attempts]
         return {number}.union(*(numbers for numbers in written if number in numbers))
 
-    def _may_be_cut(self, number: str) -> bool:
+    def _may_be_cut(self, in_doubt: Collection[str]) -> bool:
         """Say whether a document names a part of a number, and no link can tell of which bill.
 
-        The document may as well be of a neighbour in its call.
+        The document may as well be of a neighbour in its call, or in its look.
         """
         world, as_one = self.scene.world, self.scene.world.collation
         made = set(map(as_one, world.numbers_with_documents()))
-        sent = set(map(as_one, self._together_with(number)))
+        sent = {as_one(one) for number in in_doubt for one in self._together_with(number)}
         cut = any(each in one and each != one for each in made for one in sent)
         # Nobody can say whether a number is a bill whose query is refused.
         guarded = {as_one(e.number) for e in self.scene.story.all_of(IsGuarded)}

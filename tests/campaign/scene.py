@@ -233,7 +233,7 @@ class Scene:
         the other run `planned`.
         """
         given_up = {
-            row.bill
+            number_in(row.bill)
             for each in self.lists
             if await self.is_written(each)
             for row in (await self.office.rows(each)).values()
@@ -243,7 +243,9 @@ class Scene:
             number: row
             for number, row in (await self.office.rows(run)).items()
             if row.state not in final
-            and not (row.bill in given_up and row.state in {State.UNKNOWN, State.PLANNED})
+            and not (
+                number_in(row.bill) in given_up and row.state in {State.UNKNOWN, State.PLANNED}
+            )
         }
 
 
