@@ -54,7 +54,7 @@ from k3push.runs.own_documents import (
     ours_of,
     told_of_twins,
 )
-from k3push.runs.renumbered_bills import look_at_sent
+from k3push.runs.renumbered_bills import have_moved, look_at_sent
 from k3push.runs.seen_since import note_shown, shown_since
 from k3push.runs.source_check import unclear
 from k3push.runs.stop import Cause
@@ -221,8 +221,10 @@ async def settle_by_word(
 async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]) -> Settled:
     """Look for the documents of doubts, and conclude those that the look settles."""
     numbers = [doubt.number for doubt, _ in due]
-    seen = await look_at_sent(context, numbers, run=run, by_all=True, stop_or_not=True)
     before: Mapping[BillNumber, Sequence[str]] = {d.number: d.before for d, _ in due}
+    seen = await look_at_sent(
+        context, numbers, before=before, run=run, by_all=True, stop_or_not=True
+    )
     made = await _without_strangers(context, due, new_targets(seen.targets, before))
     ours = await ours_of(context, made, run)
     made = {number: made[number] for number in ours}
@@ -340,8 +342,9 @@ async def _judge_silence(
         senders = {doubt.number: doubt.sender for doubt in absent}
         before = {id_ for doubt in absent for id_ in doubt.before}
         began_s = context.ages.began_s({doubt.attempt for doubt in absent})
+        moved = await have_moved(context, run, senders)
         suspects = await context.senders_of_strays(
-            began_at, senders, before=before, on_loop_s=began_s
+            began_at, senders, before=before, on_loop_s=began_s, moved=moved
         )
         hopeless |= {doubt.number for doubt in absent if doubt.sender in suspects}
         absent = [doubt for doubt in absent if doubt.sender not in suspects]
