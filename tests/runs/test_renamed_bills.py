@@ -944,3 +944,34 @@ async def test_a_bill_that_had_the_number_of_another_for_its_call_makes_no_secon
     await office.execute(throttle=one_by_one(), check=False)
     _, row = (await office.rows()).values()
     assert (row.state, len(made_of(office, bill))) == (State.UNKNOWN, 1), row
+
+
+@pytest.mark.parametrize("answer", ["ok", "make-then-reset"])
+@pytest.mark.parametrize("by_id", [False, True])
+async def test_a_bill_inherits_no_document_of_the_one_that_had_its_number_for_a_call(
+    monkeypatch: pytest.MonkeyPatch, *, by_id: bool, answer: str
+) -> None:
+    """The ledger has made it under the number that the other bill has in its row."""
+    other, number, third = orders(3)
+    office = Office(sandbox(steps("ok", answer), latency_s=1.0, link_fields=False, **OPEN))
+    bill, heir = bill_of(office, number), bill_of(office, third)
+    await office.open_run([other, key_of("", str(bill.id))])
+    push = site.Site._push
+
+    def pushed(self: site.Site, *what: Any) -> Any:
+        if other not in str(what):
+            rename(office, bill, "CGDD-NEW")
+        return push(self, *what)
+
+    with monkeypatch.context() as for_now:
+        for_now.setattr(site.Site, "_push", pushed)
+        await office.execute(throttle=one_by_one())
+    rename(office, bill, "CGDD-NEWER")
+    rename(office, heir, "CGDD-NEW")
+    await office.open_run([key_of("", str(heir.id)) if by_id else "CGDD-NEW"], SECOND)
+    await office.execute(SECOND, throttle=one_by_one(), check=False)
+    (row,) = (await office.rows(SECOND)).values()
+    if by_id:
+        assert (row.state, [t.id for t in row.targets]) == (State.PUSHED, made_of(office, heir))
+    else:
+        assert (row.state, row.code, made_of(office, heir)) == (State.REJECTED, AMBIGUOUS, [])

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from k3push.core.model import BillNumber, RunId, Sighting, Targets, id_in, key_of, number_in
 from k3push.core.remark import remark
-from k3push.core.safety.evidence import new_targets
+from k3push.core.safety.evidence import ids_in, new_targets
 from k3push.core.safety.legal_moves import SENT_BEFORE
 from k3push.core.safety.listed_bills import Unclear
 from k3push.core.safety.matching import fold
@@ -55,7 +55,7 @@ async def look_at_sent(
     seen = await _but_of_others(context, seen, today.others)
     since = await _numbers_since(context, run or context.run.id, today.now)
     named = {n: context.known_id(n) for n in seen.targets if not id_in(n) and context.known_id(n)}
-    seen = _but_doubtful(seen, await _had_by_others(context, named))
+    seen = await _but_of_former(context, seen, named)
     # A call may be carried out later than it has lost a number again, which another may have got.
     had = [
         (name, number)
@@ -165,8 +165,8 @@ async def _look_by_other_numbers(
         told, list(bills), by_all=by_all, before_sending=True, stop_or_not=stop_or_not
     )
     got = {name: ids[name] for name in today.now}
-    doubtful = await _had_by_others(context, got)
-    doubtful |= {n for n, id_ in got.items() if await _was_sent_for_another(context, n, id_)}
+    seen = await _but_of_former(context, seen, got)
+    doubtful = {n for n, id_ in got.items() if await _was_sent_for_another(context, n, id_)}
     return _but_doubtful(seen, {*doubtful, *(name for name, _ in had)}), bills
 
 
@@ -198,15 +198,44 @@ async def _numbers_since(
     return since
 
 
-async def _had_by_others(context: Context, bills: Mapping[BillNumber, str]) -> set[BillNumber]:
-    """Return the numbers of bills that others have had while a call for these may be open.
+async def _but_of_former(
+    context: Context, seen: Sighting, bills: Mapping[BillNumber, str]
+) -> Sighting:
+    """Set documents apart that runs have made, or may have, of bills that have had a number.
+
+    Args:
+        context: The execution.
+        seen: The look.
+        bills: Numbers that show documents, and the ids of who has them.
+    """
+    theirs = await _had_by_others(context, bills) if bills else {}
+    if not theirs:
+        return seen
+    ledger, scope = context.ledger, context.run.scope
+    made: dict[BillNumber, set[str]] = {}
+    for id_, number in ((id_, number) for id_, numbers in theirs.items() for number in numbers):
+        told = await ledger.made_in(scope, {number: id_})
+        mine = await ledger.made_in(scope, {number: bills[number]})
+        ids = {each for of in told.values() for each in of.ids}
+        made.setdefault(number, set()).update(ids.difference(*(of.ids for of in mine.values())))
+    left = new_targets(seen.targets, made)
+    apart = new_targets(seen.targets, ids_in(left))
+    seen = replace(seen, targets=left, namesakes=united(seen.namesakes, apart))
+    sent = await _may_be_open(context, theirs)
+    return _but_doubtful(seen, set().union(*(theirs[id_] for id_ in sent)))
+
+
+async def _had_by_others(
+    context: Context, bills: Mapping[BillNumber, str]
+) -> dict[str, set[BillNumber]]:
+    """Return the numbers of bills that others have had since they were sent, by those's ids.
 
     Args:
         context: The execution.
         bills: The numbers, and the ids of who has them.
     """
     # Another run may have sent them.
-    since = await numbers_since(context.ledger) if bills else {}
+    since = await numbers_since(context.ledger)
     spelled: dict[str, set[BillNumber]] = {}
     for number in bills:
         spelled.setdefault(fold(number_in(number)), set()).add(number)
@@ -219,9 +248,7 @@ async def _had_by_others(context: Context, bills: Mapping[BillNumber, str]) -> s
         }
         for id_, names in since.items()
     }
-    theirs = {id_: numbers for id_, numbers in had.items() if numbers}
-    sent = await _may_be_open(context, theirs) if theirs else set()
-    return set().union(*(theirs[id_] for id_ in sent))
+    return {id_: numbers for id_, numbers in had.items() if numbers}
 
 
 async def _may_be_open(context: Context, ids: Collection[str]) -> set[str]:
