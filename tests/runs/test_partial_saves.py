@@ -226,15 +226,16 @@ async def test_of_what_a_refusal_has_saved_without_a_word_all_parts_are_named() 
         assert {target.id for target in row.targets} == made, row
 
 
+@pytest.mark.parametrize("kept", [1, 2])
 @pytest.mark.parametrize("links", [False, True])
 async def test_what_one_look_after_a_call_has_shown_no_later_one_takes_back(
-    monkeypatch: pytest.MonkeyPatch, *, links: bool
+    monkeypatch: pytest.MonkeyPatch, *, links: bool, kept: int
 ) -> None:
-    """A refusal has saved a document without a word; only the first look is made at the books."""
+    """A refusal has saved documents without a word; the first look alone shows one of them."""
     route = replace(ROUTE, draft_when_save_fails=True)
     office = Office(sandbox(query_lag_s=70.0, latency_s=1.0, link_fields=links, **OPEN), route)
     numbers, shown, fresh = orders(40), Replica.shown, True
-    keep_a_part(monkeypatch, numbers[-2:], kept=1, why=Refusal(11, "仓库必录"))
+    keep_a_part(monkeypatch, numbers[-2:], kept=kept, why=Refusal(11, "仓库必录"))
     await office.open_run(numbers)
 
     def in_turn(replica: Replica, bill: Bill) -> Bill | None:
@@ -243,7 +244,9 @@ async def test_what_one_look_after_a_call_has_shown_no_later_one_takes_back(
     async def look(*what: Any, **how: Any) -> Sighting:
         nonlocal fresh
         seen = await look_at_sent(*what, **how)
-        fresh = fresh and numbers[-2] not in seen.targets
+        if fresh and numbers[-2] in seen.targets:
+            fresh = False
+            seen.targets.pop(numbers[-1], None)
         return seen
 
     monkeypatch.setattr(Replica, "shown", in_turn)

@@ -157,8 +157,6 @@ async def _conclude(
     sending.note_found(context, seen)
     sending.found_own = sending.found_own or bool(made)
     context.proofs.note_answer(said.targets(numbers))
-    ids = {target.id for targets in made.values() for target in targets}
-    last = {t.id for targets in _made_in(attempt, said, seen).values() for t in targets}
     look = Look(made, proved=sending.links_proved or sending.found_links)
     if len(made) < len(numbers):
         asked = seen.linked.issuperset(number for number in numbers if number not in made)
@@ -168,11 +166,13 @@ async def _conclude(
             look,
             proved=proved and (asked or not context.links.tell),
             covered=await context.covers(seen.users, sender),
-            # A look that does not show what an earlier one has proves nothing of the others.
-            trusted=ids <= last and not context.proofs.missed and context.knows_enough_of(sender),
+            trusted=not context.proofs.missed and context.knows_enough_of(sender),
             linked=asked and shown and context.links.tell,
             stray=await _has_stray(context, attempt, sending, said, made),
         )
+    ids = {target.id for targets in made.values() for target in targets}
+    last = {t.id for targets in _made_in(attempt, said, seen).values() for t in targets}
+    # What is kept from an earlier look tells nothing of what the last one misses.
     context.proofs.compare(sender, _named(attempt, said), last)
     sending.ground = found_by(context.route, seen, ids)
     return conclude(
