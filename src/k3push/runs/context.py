@@ -451,7 +451,7 @@ class Context:
         *,
         before: Collection[str],
         on_loop_s: float | None = None,
-        moved: bool = False,
+        names_tell: bool = True,
     ) -> frozenset[str]:
         """Say which users may have made a document since that ties itself to no bill (`proof`)."""
         began = Began(began_at, self.clock.now(), on_loop_s)
@@ -463,7 +463,7 @@ class Context:
             began=began,
             senders=senders,
             before=before,
-            moved=moved,
+            names_tell=names_tell,
         )
 
     def knows_enough_of(self, sender: str) -> bool:

@@ -32,7 +32,7 @@ from k3push.runs.context import Context
 from k3push.runs.lag_pauses import lag_pauses
 from k3push.runs.lookup import found_by, look_at_targets
 from k3push.runs.own_documents import strangers_among
-from k3push.runs.renumbered_bills import have_moved, look_at_sent
+from k3push.runs.renumbered_bills import look_at_sent, moved_among
 from k3push.runs.sending_state import Sending
 from k3push.runs.source_check import unclear
 
@@ -205,7 +205,7 @@ async def _has_stray(
     if not (said.thrown or said.acted or several or hides) or said.code in NOTHING_RAN:
         return False
     missing = {number: sender for number in numbers if number not in made}
-    moved = await have_moved(context, attempt.intent.run, missing)
+    moved = await moved_among(context, attempt.intent.run, missing)
     before = {id_ for n in missing for id_ in attempt.intent.before.get(n, ())}
     return bool(
         await context.senders_of_strays(
@@ -213,7 +213,7 @@ async def _has_stray(
             missing,
             before=before,
             on_loop_s=sending.began_s,
-            moved=moved,
+            names_tell=not moved,
         )
     )
 

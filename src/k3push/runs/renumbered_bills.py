@@ -77,12 +77,13 @@ async def look_at_sent(
     return replace(seen, refused={**seen.refused, **unread})
 
 
-async def have_moved(context: Context, run: RunId, numbers: Collection[BillNumber]) -> bool:
-    """Say whether looks have seen some bills by id to have other numbers since a run sent them."""
-    if not any(map(context.id_of, numbers)):
-        return False
-    since = await _numbers_since(context, run, {})
-    return any(since.get(context.id_of(number)) for number in numbers)
+async def moved_among(
+    context: Context, run: RunId, numbers: Collection[BillNumber]
+) -> set[BillNumber]:
+    """Return which bills by id looks have seen to have other numbers since a run sent them."""
+    by_id = {number: id_ for number in numbers if (id_ := context.id_of(number))}
+    since = await _numbers_since(context, run, {}) if by_id else {}
+    return {number for number, id_ in by_id.items() if since.get(id_)}
 
 
 @dataclass(frozen=True, slots=True)

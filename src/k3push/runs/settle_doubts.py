@@ -63,7 +63,7 @@ from k3push.runs.own_documents import (
     ours_of,
     told_of_twins,
 )
-from k3push.runs.renumbered_bills import have_moved, look_at_sent
+from k3push.runs.renumbered_bills import look_at_sent, moved_among
 from k3push.runs.seen_since import note_shown, shown_since
 from k3push.runs.source_check import unclear
 from k3push.runs.stop import Cause
@@ -369,20 +369,40 @@ async def _judge_silence(
             hopeless.add(doubt.number)
         elif context.knows_enough_of(doubt.sender):
             absent.append(doubt)
-    if absent:
-        began_at = min(doubt.began_at for doubt in absent)
-        senders = {doubt.number: doubt.sender for doubt in absent}
-        before = {id_ for doubt in absent for id_ in doubt.before}
-        began_s = context.ages.began_s({doubt.attempt for doubt in absent})
-        moved = await have_moved(context, run, senders)
-        suspects = await context.senders_of_strays(
-            began_at, senders, before=before, on_loop_s=began_s, moved=moved
-        )
-        hopeless |= {doubt.number for doubt in absent if doubt.sender in suspects}
-        absent = [doubt for doubt in absent if doubt.sender not in suspects]
+    moved = await moved_among(context, run, [doubt.number for doubt in absent])
+    before = {id_ for doubt in absent for id_ in doubt.before}
+    of_strays: set[BillNumber] = set()
+    for names_tell in (True, False):
+        part = [doubt for doubt in absent if (doubt.number not in moved) is names_tell]
+        of_strays |= await _with_strays(context, part, before, names_tell=names_tell)
+    hopeless |= of_strays
+    absent = [doubt for doubt in absent if doubt.number not in of_strays]
     if told:
         await context.ledger.put_off(run, told)
     return absent, hopeless, unproved
+
+
+async def _with_strays(
+    context: Context, absent: Sequence[Doubt], before: Collection[str], *, names_tell: bool
+) -> set[BillNumber]:
+    """Return which of those that no look shows may have become a document that ties itself to none.
+
+    Args:
+        context: The execution.
+        absent: The doubts.
+        before: Documents that were there before.
+        names_tell: As in `look_for_strays`.
+    """
+    if not absent:
+        return set()
+    suspects = await context.senders_of_strays(
+        min(doubt.began_at for doubt in absent),
+        {doubt.number: doubt.sender for doubt in absent},
+        before=before,
+        on_loop_s=context.ages.began_s({doubt.attempt for doubt in absent}),
+        names_tell=names_tell,
+    )
+    return {doubt.number for doubt in absent if doubt.sender in suspects}
 
 
 def _out_of_sight(doubt: Doubt, shown: Sequence[Target], seen: Sighting) -> Outcome | None:
