@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-from k3push.core.model import PARTLY, RunId, Sighting, State
+from k3push.core.model import PARTLY, BillNumber, RunId, Sighting, State
 from k3push.runs.context import Context, SettleTimes
 from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.stop import Cause
@@ -234,19 +234,20 @@ async def test_what_one_look_after_a_call_has_shown_no_later_one_takes_back(
     """A refusal has saved documents without a word; the first look alone shows one of them."""
     route = replace(ROUTE, draft_when_save_fails=True)
     office = Office(sandbox(query_lag_s=70.0, latency_s=1.0, link_fields=links, **OPEN), route)
-    numbers, shown, fresh = orders(40), Replica.shown, True
+    numbers, behind, fresh = orders(40), Replica.shown, True
     keep_a_part(monkeypatch, numbers[-2:], kept=kept, why=Refusal(11, "仓库必录"))
     await office.open_run(numbers)
 
     def in_turn(replica: Replica, bill: Bill) -> Bill | None:
-        return bill if fresh else shown(replica, bill)
+        return bill if fresh else behind(replica, bill)
 
     async def look(*what: Any, **how: Any) -> Sighting:
         nonlocal fresh
         seen = await look_at_sent(*what, **how)
         if fresh and numbers[-2] in seen.targets:
             fresh = False
-            seen.targets.pop(numbers[-1], None)
+            shown = BillNumber(numbers[-2])
+            return replace(seen, targets={shown: seen.targets[shown]})
         return seen
 
     monkeypatch.setattr(Replica, "shown", in_turn)
