@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ import anyio
 import pytest
 
 from k3push.adapters.ledger.memory import MemoryLedger
-from k3push.core.model import TWIN, RunId, Sighting, State
+from k3push.core.model import TWIN, RunId, Sighting, Standing, State
 from k3push.core.remark import read_remark
 from k3push.ports import LookFailedError
 from k3push.runs.context import Context, SettleTimes
@@ -357,6 +358,64 @@ async def test_what_a_look_after_an_answer_has_shown_is_not_absent_though_the_ne
     pushed = await office.execute(throttle=one_by_one(), check=False)
     row = pushed.rows[numbers[1]]
     assert looks == 2
+    assert (row.state, row.attempts) == (State.UNKNOWN, 1), row
+    assert read_remark(row.reason) == ("note.out_of_sight", {"documents": "CGRK0000002"})
+
+
+async def test_what_the_first_look_has_shown_is_not_absent_though_that_for_the_others_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A copy of the database shows one bill of a call, and is away as the other is asked for."""
+    office = Office(sandbox(steps("ok", "make-then-response-error"), latency_s=1.0, **OPEN))
+    numbers, world = orders(3), office.site.world
+    await office.open_run(numbers)
+    looks = 0
+
+    async def show_one(*what: Any, **how: Any) -> Sighting:
+        nonlocal looks
+        looks += bool(world.documents_of(numbers[1]))
+        if looks > 1:
+            raise LookFailedError("the database is away")
+        seen = await look_at_sent(*what, **how)
+        return replace(
+            seen, targets={n: found for n, found in seen.targets.items() if n != numbers[2]}
+        )
+
+    async def interrupt(job: Context) -> None:
+        await until_lost(office)
+        job.stop.ask(Cause.INTERRUPTED, "Ctrl-C")
+
+    monkeypatch.setattr("k3push.runs.read_back.look_at_sent", show_one)
+    throttle = steered(concurrency=1, chunk_size=2)
+    await office.execute(throttle=throttle, beside=interrupt, check=False)
+    (made,) = world.documents_of(numbers[1])
+    world.delete(made)
+    await anyio.sleep(SETTLE.window_s)
+    pushed = await office.execute(throttle=one_by_one(), check=False)
+    row = pushed.rows[numbers[1]]
+    assert (row.state, row.attempts) == (State.UNKNOWN, 1), row
+    assert read_remark(row.reason) == ("note.out_of_sight", {"documents": "CGRK0000002"})
+
+
+async def test_what_a_look_has_shown_is_not_absent_though_nobody_tells_who_has_made_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The ERP is away as it is asked for the maker, and the document is gone by the next look."""
+    office = Office(sandbox(steps("ok", "make-then-reset"), latency_s=1.0, **OPEN))
+    numbers, world = orders(2), office.site.world
+    await office.open_run(numbers)
+
+    async def fail(*_: Any, **__: Any) -> dict[str, Standing]:
+        raise LookFailedError("the database is away")
+
+    with monkeypatch.context() as for_now:
+        for_now.setattr("k3push.runs.document_makers.look_at_standings", fail)
+        await office.execute(throttle=one_by_one(), check=False)
+    (made,) = world.documents_of(numbers[1])
+    world.delete(made)
+    await anyio.sleep(SETTLE.window_s)
+    pushed = await office.execute(throttle=one_by_one(), check=False)
+    row = pushed.rows[numbers[1]]
     assert (row.state, row.attempts) == (State.UNKNOWN, 1), row
     assert read_remark(row.reason) == ("note.out_of_sight", {"documents": "CGRK0000002"})
 

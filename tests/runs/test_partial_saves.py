@@ -8,14 +8,24 @@ from typing import Any
 import anyio
 import pytest
 
-from k3push.core.model import PARTLY, RunId, State
+from k3push.core.model import PARTLY, BillNumber, RunId, Sighting, State
 from k3push.runs.context import Context, SettleTimes
+from k3push.runs.renumbered_bills import look_at_sent
 from k3push.runs.stop import Cause
-from k3push.simulator import Policy, site
+from k3push.simulator import Policy, Refusal, site
+from k3push.simulator.bills import Bill
 from k3push.simulator.endings import thrown
 from k3push.simulator.refusals import Problem
+from k3push.simulator.replica import Replica
 from tests.runs.office import ROUTE, Office, orders, sandbox, steered, steps
-from tests.runs.rough_answers import NO_CANARY, OPEN, answer_in_part, answer_of, doubled
+from tests.runs.rough_answers import (
+    NO_CANARY,
+    OPEN,
+    answer_in_part,
+    answer_of,
+    doubled,
+    keep_a_part,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -214,3 +224,35 @@ async def test_of_what_a_refusal_has_saved_without_a_word_all_parts_are_named() 
     for number, row in (await office.rows()).items():
         made = {str(making.target.id) for making in office.site.world.makings_of(number)}
         assert {target.id for target in row.targets} == made, row
+
+
+@pytest.mark.parametrize("kept", [1, 2])
+@pytest.mark.parametrize("links", [False, True])
+async def test_what_one_look_after_a_call_has_shown_no_later_one_takes_back(
+    monkeypatch: pytest.MonkeyPatch, *, links: bool, kept: int
+) -> None:
+    """A refusal has saved documents without a word; the first look alone shows one of them."""
+    route = replace(ROUTE, draft_when_save_fails=True)
+    office = Office(sandbox(query_lag_s=70.0, latency_s=1.0, link_fields=links, **OPEN), route)
+    numbers, behind, fresh = orders(40), Replica.shown, True
+    keep_a_part(monkeypatch, numbers[-2:], kept=kept, why=Refusal(11, "仓库必录"))
+    await office.open_run(numbers)
+
+    def in_turn(replica: Replica, bill: Bill) -> Bill | None:
+        return bill if fresh else behind(replica, bill)
+
+    async def look(*what: Any, **how: Any) -> Sighting:
+        nonlocal fresh
+        seen = await look_at_sent(*what, **how)
+        if fresh and numbers[-2] in seen.targets:
+            fresh = False
+            shown = BillNumber(numbers[-2])
+            return replace(seen, targets={shown: seen.targets[shown]})
+        return seen
+
+    monkeypatch.setattr(Replica, "shown", in_turn)
+    monkeypatch.setattr("k3push.runs.read_back.look_at_sent", look)
+    throttle = steered(concurrency=1, chunk_size=2)
+    await office.execute(limits=NO_CANARY, throttle=throttle, check=False)
+    assert not fresh
+    assert doubled(office, numbers) == []

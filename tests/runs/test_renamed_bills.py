@@ -814,19 +814,40 @@ async def test_a_number_that_two_bills_in_doubt_have_had_gives_the_document_to_n
         await office.execute(throttle=one_by_one(), check=False)
 
 
+async def test_a_number_that_a_bill_of_another_run_has_had_tells_no_document_of_who_has_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """That run is in doubt over it, and has seen the bill under the number."""
+    other, number, third = orders(3)
+    faults = steps("ok", "commit-late-then-reset:100")
+    office = Office(sandbox(faults, latency_s=1.0, link_fields=False, **OPEN))
+    bill, heir = bill_of(office, number), bill_of(office, third)
+    await office.open_run([other, key_of("", str(bill.id))])
+    async with passing_on(monkeypatch, office, bill, heir, but=other):
+        await office.execute(throttle=one_by_one(), check=False)
+    await office.open_run([heir.number], SECOND)
+    await office.execute(SECOND, throttle=one_by_one(), check=False)
+    (row,) = (await office.rows(SECOND)).values()
+    assert (row.code, row.targets, made_of(office, heir)) == (SHARED, (), []), row
+
+
 async def lost_as_it_is_renamed(
-    monkeypatch: pytest.MonkeyPatch, spelled: str, *, handed_on: bool = False
+    monkeypatch: pytest.MonkeyPatch, spelled: str, *, handed_on: bool = False, again: bool = False
 ) -> tuple[Office, Any]:
     """Push a bill by id that is renamed with its call, on a database that compares exactly.
 
-    Its answer is lost. Where its number is handed on, another bill has it by then.
+    Its answer is lost. Where its number is handed on, another bill has it by then. Where it is
+    pushed again, it has a document that was there before.
     """
     other, number, heir = orders(3)
     faults = steps("ok", "commit-late-then-reset:100")
     compares = {"exact_numbers": True, "link_fields": False}
     office = Office(sandbox(faults, latency_s=1.0, **compares, **OPEN))
     bill = bill_of(office, number)
-    await office.open_run([other, key_of("", str(bill.id))])
+    if again:
+        office.site.world.add_target(IN_STOCK, number, creator="sandbox")
+    because = "the rest" if again else ""
+    await office.open_run([other, key_of("", str(bill.id))], again_because=because)
     push = site.Site._push
 
     def pushed(self: site.Site, *what: Any) -> Any:
@@ -852,16 +873,18 @@ async def test_a_bill_that_gets_other_letters_is_asked_for_by_these_where_they_c
     assert (row.state, [target.id for target in row.targets]) == (State.PUSHED, [made]), row
 
 
+@pytest.mark.parametrize("again", [False, True])
 async def test_a_bill_whose_number_has_blanks_about_it_by_now_is_left_to_a_person(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, *, again: bool
 ) -> None:
     """A database that compares exactly finds its document by none of the numbers that are asked.
 
-    It names what another bill's number is by now, and so is no stray either.
+    It names what another bill's number is by now, and so is no stray either. A document that was
+    there before is found, and tells nothing of the call.
     """
-    office, bill = await lost_as_it_is_renamed(monkeypatch, "{} ", handed_on=True)
+    office, bill = await lost_as_it_is_renamed(monkeypatch, "{} ", handed_on=True, again=again)
     _, row = (await office.rows()).values()
-    assert (row.state, len(made_of(office, bill))) == (State.UNKNOWN, 1), row
+    assert (row.state, len(made_of(office, bill))) == (State.UNKNOWN, 1 + again), row
 
 
 @pytest.mark.parametrize("together", [False, True])
@@ -893,3 +916,62 @@ async def test_a_number_that_the_ledger_has_pushed_ties_no_document_that_it_does
     *_, row = (await office.rows(run)).values()
     assert len(made_of(office, bill)) == 1, row
     assert row.state is State.UNKNOWN, row
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+async def test_a_bill_that_had_the_number_of_another_for_its_call_makes_no_second_document(
+    monkeypatch: pytest.MonkeyPatch, *, is_known: bool
+) -> None:
+    """The other one has it again: its number tells nothing of a document that nobody knows."""
+    number, taken, third = orders(3)
+    office = Office(sandbox(steps("ok", "make-then-reset"), link_fields=False, **OPEN))
+    bill, other = bill_of(office, number), bill_of(office, taken)
+    first = taken if is_known else third
+    await office.open_run([first, key_of("", str(bill.id))])
+    push = site.Site._push
+
+    def pushed(self: site.Site, *what: Any) -> Any:
+        if bill.number != number or first in str(what):
+            return push(self, *what)
+        rename(office, other, "CGDD-OLD")
+        rename(office, bill, taken)
+        answer = push(self, *what)
+        rename(office, bill, "CGDD-NEW")
+        rename(office, other, taken)
+        return answer
+
+    monkeypatch.setattr(site.Site, "_push", pushed)
+    await office.execute(throttle=one_by_one(), check=False)
+    _, row = (await office.rows()).values()
+    assert (row.state, len(made_of(office, bill))) == (State.UNKNOWN, 1), row
+
+
+@pytest.mark.parametrize("answer", ["ok", "make-then-reset"])
+@pytest.mark.parametrize("by_id", [False, True])
+async def test_a_bill_inherits_no_document_of_the_one_that_had_its_number_for_a_call(
+    monkeypatch: pytest.MonkeyPatch, *, by_id: bool, answer: str
+) -> None:
+    """The ledger has made it under the number that the other bill has in its row."""
+    other, number, third = orders(3)
+    office = Office(sandbox(steps("ok", answer), latency_s=1.0, link_fields=False, **OPEN))
+    bill, heir = bill_of(office, number), bill_of(office, third)
+    await office.open_run([other, key_of("", str(bill.id))])
+    push = site.Site._push
+
+    def pushed(self: site.Site, *what: Any) -> Any:
+        if other not in str(what):
+            rename(office, bill, "CGDD-NEW")
+        return push(self, *what)
+
+    with monkeypatch.context() as for_now:
+        for_now.setattr(site.Site, "_push", pushed)
+        await office.execute(throttle=one_by_one(), check=False)
+    rename(office, bill, "CGDD-NEWER")
+    rename(office, heir, "CGDD-NEW")
+    await office.open_run([key_of("", str(heir.id)) if by_id else "CGDD-NEW"], SECOND)
+    await office.execute(SECOND, throttle=one_by_one(), check=False)
+    (row,) = (await office.rows(SECOND)).values()
+    if by_id:
+        assert (row.state, [t.id for t in row.targets]) == (State.PUSHED, made_of(office, heir))
+    else:
+        assert (row.state, row.code, made_of(office, heir)) == (State.REJECTED, AMBIGUOUS, [])

@@ -49,7 +49,12 @@ async def look_first(context: Context, sending: Sending) -> Mapping[BillNumber, 
         several = len(context.erp.users) > 1
         unsent = [n for n in sending.numbers if n not in context.sent_before]
         seen = await look_at_sent(
-            context, sending.numbers, unsent=unsent, by_all=several, before_sending=True
+            context,
+            sending.numbers,
+            before=context.sent_before,
+            unsent=unsent,
+            by_all=several,
+            before_sending=True,
         )
         sending.cancelled.update(seen.cancelled)
         sending.note_found(context, seen)

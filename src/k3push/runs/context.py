@@ -451,12 +451,19 @@ class Context:
         *,
         before: Collection[str],
         on_loop_s: float | None = None,
+        names_tell: bool = True,
     ) -> frozenset[str]:
         """Say which users may have made a document since that ties itself to no bill (`proof`)."""
         began = Began(began_at, self.clock.now(), on_loop_s)
         await self.proofs.read_clock(self, self.ledger, self.run.id)
         return await self.proofs.senders_of_strays(
-            self, self.ledger, self.run, began=began, senders=senders, before=before
+            self,
+            self.ledger,
+            self.run,
+            began=began,
+            senders=senders,
+            before=before,
+            names_tell=names_tell,
         )
 
     def knows_enough_of(self, sender: str) -> bool:

@@ -60,7 +60,9 @@ async def _look_at_suspects(context: Context) -> None:
     if not suspects or not context.reads_back:
         return
     await context.recall_sources(suspects)
-    seen = await look_at_sent(context, list(suspects), by_all=True, stop_or_not=True)
+    seen = await look_at_sent(
+        context, list(suspects), before=suspects, by_all=True, stop_or_not=True
+    )
     context.unlooked |= {n: before for n, before in suspects.items() if n in seen.refused}
     shown = {number: seen.targets.get(number, ()) for number in suspects}
     shown = await but_open_elsewhere(context, shown)
@@ -223,7 +225,9 @@ async def look_at_refused(context: Context, *, all_of_them: bool = False) -> flo
         before |= context.unlooked
     if before and context.reads_back:
         await context.recall_sources(before)
-        seen = await look_at_sent(context, list(before), by_all=True, stop_or_not=True)
+        seen = await look_at_sent(
+            context, list(before), before=before, by_all=True, stop_or_not=True
+        )
         others = {n: ids for n, ids in context.unlooked.items() if n not in before}
         context.unlooked = others | {n: before[n] for n in seen.refused}
         ours = await ours_of(context, new_targets(seen.targets, before), may_send=False)

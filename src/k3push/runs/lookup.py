@@ -531,6 +531,7 @@ async def look_for_strays(
     numbers: Collection[BillNumber],
     *,
     known: Callable[[Sequence[BillNumber]], Awaitable[Mapping[BillNumber, Collection[str]]]],
+    names_tell: bool = True,
     beside: Sequence[str] = (),
 ) -> Mapping[str, Standing] | None:
     """Find documents made since that neither a link nor a number ties to a bill of its own.
@@ -546,6 +547,8 @@ async def look_for_strays(
         known: Returns the ids of documents that are known to be of bills of some numbers, so that
             the ERP need not be asked for each of a day. Another document that names such a number
             may be of a bill that has got it since, and may have lost it again.
+        names_tell: What is not known is of the bill that it names. One of *numbers* may have had
+            the number of another for the moment of its call.
         beside: Other documents that are read as well, where there are strays.
 
     Returns:
@@ -566,7 +569,7 @@ async def look_for_strays(
     made = await known(others) if others else {}
     told = {id_ for id_, value in rows if id_ in made.get(value, ())}
     # A document of several bills names each of them.
-    open_ = {value for id_, value in rows if id_ not in told}
+    open_ = {value for id_, value in rows if id_ not in told and names_tell}
     if asked_for := [each for each in others if each in open_]:
         found, _ = await look_at_sources(context, asked_for)
         told |= {id_ for id_, value in rows if found.get(value)}

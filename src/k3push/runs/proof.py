@@ -171,6 +171,7 @@ class Proofs:
         began: Began,
         senders: Mapping[BillNumber, str],
         before: Collection[str],
+        names_tell: bool = True,
     ) -> frozenset[str]:
         """Say which users may have made a document since that ties itself to no bill.
 
@@ -184,6 +185,7 @@ class Proofs:
             began: When the first call in doubt left.
             senders: Who sent each number in doubt, "" where that is not known.
             before: Documents of these numbers that were there before.
+            names_tell: As in `look_for_strays`.
         """
         if anyio.current_time() - self._untold_s < UNTOLD_FOR_S:
             return frozenset(senders.values())
@@ -199,6 +201,7 @@ class Proofs:
             f"{when:%Y-%m-%d %H:%M:%S}",
             senders,
             known=pushed,
+            names_tell=names_tell,
             beside=[mark] if mark else [],
         )
         if found is None:

@@ -32,7 +32,7 @@ from k3push.runs.context import Context
 from k3push.runs.lag_pauses import lag_pauses
 from k3push.runs.lookup import found_by, look_at_targets
 from k3push.runs.own_documents import strangers_among
-from k3push.runs.renumbered_bills import look_at_sent
+from k3push.runs.renumbered_bills import look_at_sent, moved_among
 from k3push.runs.sending_state import Sending
 from k3push.runs.source_check import unclear
 
@@ -49,7 +49,7 @@ async def read_back(
         return await _by_word(context, sending, attempt, said)
     parts: dict[BillNumber, Untold] = {}
     try:
-        made, seen = await _look_after(context, attempt, said)
+        made, seen = await _look_after(context, attempt, sending, said)
         made = await _but_others(context, attempt, sending, said, made)
         sending.shown = made
         if not context.tells_of_several:
@@ -63,7 +63,7 @@ async def read_back(
             # Nobody travels again, or is given up, after one look; and of what a rule splits, more
             # may be saved still.
             await anyio.sleep(context.settle.first_wait_s)
-            later, seen = await _look_after(context, attempt, said, by_all=True)
+            later, seen = await _look_after(context, attempt, sending, said, by_all=True)
             later = await _but_others(context, attempt, sending, said, later)
             made = _together(made, later)
             sending.shown = made
@@ -171,7 +171,9 @@ async def _conclude(
             stray=await _has_stray(context, attempt, sending, said, made),
         )
     ids = {target.id for targets in made.values() for target in targets}
-    context.proofs.compare(sender, _named(attempt, said), ids)
+    last = {t.id for targets in _made_in(attempt, said, seen).values() for t in targets}
+    # What is kept from an earlier look tells nothing of what the last one misses.
+    context.proofs.compare(sender, _named(attempt, said), last)
     sending.ground = found_by(context.route, seen, ids)
     return conclude(
         said,
@@ -203,12 +205,23 @@ async def _has_stray(
     if not (said.thrown or said.acted or several or hides) or said.code in NOTHING_RAN:
         return False
     missing = {number: sender for number in numbers if number not in made}
+    moved = await moved_among(context, attempt.intent.run, missing)
     before = {id_ for n in missing for id_ in attempt.intent.before.get(n, ())}
     return bool(
         await context.senders_of_strays(
-            attempt.intent.began_at, missing, before=before, on_loop_s=sending.began_s
+            attempt.intent.began_at,
+            missing,
+            before=before,
+            on_loop_s=sending.began_s,
+            names_tell=not moved,
         )
     )
+
+
+def _set_apart(seen: Sighting) -> dict[BillNumber, set[str]]:
+    """Return the documents that a look shows as another's, or as any one's, by source number."""
+    kinds = (seen.shared, seen.denied, seen.namesakes)
+    return {n: {t.id for kind in kinds for t in kind.get(n, ())} for kind in kinds for n in kind}
 
 
 def _together(earlier: Targets, later: Targets) -> Targets:
@@ -238,7 +251,7 @@ async def _but_others(
 
 
 async def _look_after(
-    context: Context, attempt: Attempt, said: Said, *, by_all: bool = False
+    context: Context, attempt: Attempt, sending: Sending, said: Said, *, by_all: bool = False
 ) -> tuple[Targets, Sighting]:
     """Look for what an attempt has made, through as many users and as often as it takes.
 
@@ -249,17 +262,23 @@ async def _look_after(
     Returns:
         New documents by source number, and the last look.
     """
-    numbers = attempt.intent.numbers
+    numbers, before = attempt.intent.numbers, attempt.intent.before
+
+    async def look(*, by_all: bool, renumbered: bool = True) -> tuple[Targets, Sighting]:
+        if renumbered:
+            seen = await look_at_sent(
+                context, numbers, before=before, by_all=by_all, stop_or_not=True
+            )
+        else:
+            seen = await look_at_targets(context, numbers, by_all=by_all, stop_or_not=True)
+        # The next look may fail, or be answered by a copy of the database that lags behind.
+        earlier = new_targets(sending.shown, _set_apart(seen))
+        sending.shown = _together(earlier, _made_in(attempt, said, seen))
+        return sending.shown, seen
+
     # Of those that have got another number since the look before, the first shows nothing of ours;
     # what it shows of another's is told apart by an answer that names all.
-    look = look_at_targets if said.names_all and not by_all else look_at_sent
-    seen = await look(context, numbers, by_all=by_all, stop_or_not=True)
-    made = _made_in(attempt, said, seen)
-
-    async def look_again() -> None:
-        nonlocal seen, made
-        seen = await look_at_sent(context, numbers, by_all=True, stop_or_not=True)
-        made = _made_in(attempt, said, seen)
+    made, seen = await look(by_all=by_all, renumbered=by_all or not said.names_all)
 
     def is_open() -> bool:
         return needs_patience(said, numbers, made, drafts=context.route.draft_when_save_fails)
@@ -268,12 +287,12 @@ async def _look_after(
     # Links that miss a document which the field shows prove nothing of the others of its call.
     unasked = context.links.tell and not seen.linked.issuperset(numbers)
     if not is_all and (unasked or not set(context.erp.users) <= seen.users):
-        await look_again()
+        made, seen = await look(by_all=True)
     for pause_s in lag_pauses(context.settle.first_wait_s):
         if not is_open():
             break
         await anyio.sleep(pause_s)
-        await look_again()
+        made, seen = await look(by_all=True)
     return made, seen
 
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from k3push.core.model import BillNumber, RunId, Sighting, id_in, key_of, number_in
+from k3push.core.model import BillNumber, RunId, Sighting, Targets, id_in, key_of, number_in
 from k3push.core.remark import remark
-from k3push.core.safety.evidence import new_targets
+from k3push.core.safety.evidence import ids_in, new_targets
 from k3push.core.safety.legal_moves import SENT_BEFORE
 from k3push.core.safety.listed_bills import Unclear
 from k3push.core.safety.matching import fold
@@ -27,6 +27,7 @@ async def look_at_sent(
     context: Context,
     numbers: Collection[BillNumber],
     *,
+    before: Mapping[BillNumber, Collection[str]] | None = None,
     unsent: Collection[BillNumber] = (),
     run: RunId | None = None,
     by_all: bool,
@@ -38,6 +39,7 @@ async def look_at_sent(
     Args:
         context: What to look with; it knows which of them travel by id.
         numbers: The ERP's spellings.
+        before: Ids of the documents that were there before they were sent.
         unsent: Those of them that no call has carried yet.
         run: Which run has sent them; None is this one.
         by_all: Ask through every user.
@@ -53,7 +55,7 @@ async def look_at_sent(
     seen = await _but_of_others(context, seen, today.others)
     since = await _numbers_since(context, run or context.run.id, today.now)
     named = {n: context.known_id(n) for n in seen.targets if not id_in(n) and context.known_id(n)}
-    seen = _but_doubtful(seen, await _had_by_others(context, since, named))
+    seen = await _but_of_former(context, seen, named)
     # A call may be carried out later than it has lost a number again, which another may have got.
     had = [
         (name, number)
@@ -64,14 +66,24 @@ async def look_at_sent(
     ]
     if today.now or had:
         other, bills = await _look_by_other_numbers(
-            context, today, had, since, by_all=by_all, stop_or_not=stop_or_not
+            context, today, had, by_all=by_all, stop_or_not=stop_or_not
         )
         seen = with_other_numbers(seen, other, bills)
         # What one of them has now, and others had, may be any one's.
         for name, number in had:
             any_ones = {number: other.shared[name]} if name in other.shared else {}
             seen = replace(seen, shared=united(seen.shared, any_ones))
-    return replace(seen, refused={**seen.refused, **today.unread})
+    unread = today.unread | _nameless(today, new_targets(seen.targets, before or {}))
+    return replace(seen, refused={**seen.refused, **unread})
+
+
+async def moved_among(
+    context: Context, run: RunId, numbers: Collection[BillNumber]
+) -> set[BillNumber]:
+    """Return which bills by id looks have seen to have other numbers since a run sent them."""
+    by_id = {number: id_ for number in numbers if (id_ := context.id_of(number))}
+    since = await _numbers_since(context, run, {}) if by_id else {}
+    return {number for number, id_ in by_id.items() if since.get(id_)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +95,19 @@ class _Today:
         others: Which of the numbers that show documents other bills have, by the ids of these.
         unread: Of which bills the number is not told, and why: nothing proves that they have no
             document.
+        nameless: Bills that have none by which a document could be found: what an earlier number
+            of theirs shows is not all.
     """
 
     now: dict[BillNumber, BillNumber] = field(default_factory=dict)
     others: dict[str, BillNumber] = field(default_factory=dict)
     unread: dict[BillNumber, str] = field(default_factory=dict)
+    nameless: set[BillNumber] = field(default_factory=set)
+
+
+def _nameless(today: _Today, made: Targets) -> dict[BillNumber, str]:
+    """Return the bills without a number of which nothing is shown that is new since their calls."""
+    return dict.fromkeys(today.nameless - made.keys(), remark("note.unnumbered"))
 
 
 async def _look_at_numbers_of_today(
@@ -110,8 +130,8 @@ async def _look_at_numbers_of_today(
         if line in called:
             ours = context.known_id(number)
             today.others.update({each.id: number for each in meant.sources if each.id != ours})
-        elif meant.unclear is Unclear.UNNUMBERED and number not in {*seen.targets, *unsent}:
-            today.unread[number] = remark("note.unnumbered")
+        elif meant.unclear is Unclear.UNNUMBERED and number not in unsent:
+            today.nameless.add(number)
         elif bill is not None and number_in(bill.bill) != number_in(number):
             today.now[bill.bill] = number
     return today
@@ -121,7 +141,6 @@ async def _look_by_other_numbers(
     context: Context,
     today: _Today,
     had: Sequence[tuple[BillNumber, BillNumber]],
-    since: Mapping[str, Collection[BillNumber]],
     *,
     by_all: bool,
     stop_or_not: bool,
@@ -134,7 +153,6 @@ async def _look_by_other_numbers(
         context: The execution.
         today: Who has which number by now.
         had: Numbers that bills have had, each with what the bill is called here.
-        since: All numbers that bills have had since they were sent, by their ids.
         by_all: As in `look_at_sent`.
         stop_or_not: As in `look_at_sent`.
 
@@ -148,8 +166,8 @@ async def _look_by_other_numbers(
         told, list(bills), by_all=by_all, before_sending=True, stop_or_not=stop_or_not
     )
     got = {name: ids[name] for name in today.now}
-    doubtful = await _had_by_others(context, since, got)
-    doubtful |= {n for n, id_ in got.items() if await _was_sent_for_another(context, n, id_)}
+    seen = await _but_of_former(context, seen, got)
+    doubtful = {n for n, id_ in got.items() if await _was_sent_for_another(context, n, id_)}
     return _but_doubtful(seen, {*doubtful, *(name for name, _ in had)}), bills
 
 
@@ -181,16 +199,44 @@ async def _numbers_since(
     return since
 
 
-async def _had_by_others(
-    context: Context, since: Mapping[str, Collection[BillNumber]], bills: Mapping[BillNumber, str]
-) -> set[BillNumber]:
-    """Return the numbers of bills that others have had while a call for these may be open.
+async def _but_of_former(
+    context: Context, seen: Sighting, bills: Mapping[BillNumber, str]
+) -> Sighting:
+    """Set documents apart that runs have made, or may have, of bills that have had a number.
 
     Args:
         context: The execution.
-        since: The numbers that bills have had since they were sent, by their ids.
+        seen: The look.
+        bills: Numbers that show documents, and the ids of who has them.
+    """
+    theirs = await _had_by_others(context, bills) if bills else {}
+    if not theirs:
+        return seen
+    ledger, scope = context.ledger, context.run.scope
+    made: dict[BillNumber, set[str]] = {}
+    for id_, number in ((id_, number) for id_, numbers in theirs.items() for number in numbers):
+        told = await ledger.made_in(scope, {number: id_})
+        mine = await ledger.made_in(scope, {number: bills[number]})
+        ids = {each for of in told.values() for each in of.ids}
+        made.setdefault(number, set()).update(ids.difference(*(of.ids for of in mine.values())))
+    left = new_targets(seen.targets, made)
+    apart = new_targets(seen.targets, ids_in(left))
+    seen = replace(seen, targets=left, namesakes=united(seen.namesakes, apart))
+    sent = await _may_be_open(context, theirs)
+    return _but_doubtful(seen, set().union(*(theirs[id_] for id_ in sent)))
+
+
+async def _had_by_others(
+    context: Context, bills: Mapping[BillNumber, str]
+) -> dict[str, set[BillNumber]]:
+    """Return the numbers of bills that others have had since they were sent, by those's ids.
+
+    Args:
+        context: The execution.
         bills: The numbers, and the ids of who has them.
     """
+    # Another run may have sent them.
+    since = await numbers_since(context.ledger)
     spelled: dict[str, set[BillNumber]] = {}
     for number in bills:
         spelled.setdefault(fold(number_in(number)), set()).add(number)
@@ -203,9 +249,7 @@ async def _had_by_others(
         }
         for id_, names in since.items()
     }
-    theirs = {id_: numbers for id_, numbers in had.items() if numbers}
-    sent = await _may_be_open(context, theirs) if theirs else set()
-    return set().union(*(theirs[id_] for id_ in sent))
+    return {id_: numbers for id_, numbers in had.items() if numbers}
 
 
 async def _may_be_open(context: Context, ids: Collection[str]) -> set[str]:

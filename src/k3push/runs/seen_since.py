@@ -52,11 +52,13 @@ async def note_numbers(
     await _add(ledger, Memo(RENUMBERED, f"{run} {id_}", at, value, about=run))
 
 
-async def numbers_since(ledger: Ledger, run: RunId) -> dict[str, set[BillNumber]]:
-    """Return the numbers that looks have seen bills of a run to have, by their ids."""
-    kept = await ledger.memos(RENUMBERED, about=run, limit=ALL)
-    told = [item for memo in kept for item in memo.value.items()]
-    return {id_: set(map(BillNumber, numbers)) for id_, numbers in told}
+async def numbers_since(ledger: Ledger, run: RunId | None = None) -> dict[str, set[BillNumber]]:
+    """Return the numbers that looks have seen bills of a run to have, or of any, by their ids."""
+    since: dict[str, set[BillNumber]] = {}
+    for memo in await ledger.memos(RENUMBERED, about=run or "", limit=ALL):
+        for id_, numbers in memo.value.items():
+            since.setdefault(id_, set()).update(map(BillNumber, numbers))
+    return since
 
 
 async def _add(ledger: Ledger, memo: Memo) -> None:

@@ -39,7 +39,16 @@ from k3push.core.remark import foreign, remark
 from k3push.core.safety.evidence import TRY_LATER_CODES, but_strangers, new_targets
 from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.core.safety.verdict import InDoubt, ReadBack, Said, judge
-from k3push.ports import SHORTEST_WAIT_S, AttemptRecord, Clock, Doubt, Ledger
+from k3push.ports import (
+    SHORTEST_WAIT_S,
+    AttemptRecord,
+    Clock,
+    Doubt,
+    ErpUnreachableError,
+    Ledger,
+    LoginRefusedError,
+    LookFailedError,
+)
 from k3push.runs.context import Context, SettleTimes
 from k3push.runs.create import attempts_before
 from k3push.runs.earlier_calls import (
@@ -54,7 +63,7 @@ from k3push.runs.own_documents import (
     ours_of,
     told_of_twins,
 )
-from k3push.runs.renumbered_bills import look_at_sent
+from k3push.runs.renumbered_bills import look_at_sent, moved_among
 from k3push.runs.seen_since import note_shown, shown_since
 from k3push.runs.source_check import unclear
 from k3push.runs.stop import Cause
@@ -220,12 +229,11 @@ async def settle_by_word(
 
 async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]) -> Settled:
     """Look for the documents of doubts, and conclude those that the look settles."""
-    numbers = [doubt.number for doubt, _ in due]
-    seen = await look_at_sent(context, numbers, run=run, by_all=True, stop_or_not=True)
     before: Mapping[BillNumber, Sequence[str]] = {d.number: d.before for d, _ in due}
-    made = await _without_strangers(context, due, new_targets(seen.targets, before))
-    ours = await ours_of(context, made, run)
-    made = {number: made[number] for number in ours}
+    seen = await look_at_sent(
+        context, list(before), before=before, run=run, by_all=True, stop_or_not=True
+    )
+    made, ours = await _ours_among(context, run, due, new_targets(seen.targets, before))
     seen = await but_others_cancelled(context, seen, before, run)
     found = []
     at_work: set[int] = set()
@@ -233,7 +241,6 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
     splits = bool(made) and await _may_split(context, run)
     shown = [(doubt, age) for doubt, age in due if doubt.number in made]
     short = await _of_short_looks(context, [doubt for doubt, _ in shown], seen)
-    await note_shown(context.ledger, run, _by_attempt(shown, made), at=context.clock.now())
     for doubt, age in shown:
         number = doubt.number
         # Where bills are split, a part may come as late as any call. What was in doubt before may
@@ -280,11 +287,38 @@ async def _look(context: Context, run: RunId, due: Sequence[tuple[Doubt, float]]
     return Settled(tuple(outcomes), parts, frozenset(hopeless | unnamed), frozenset(unproved))
 
 
-def _by_attempt(shown: Sequence[tuple[Doubt, float]], made: Targets) -> Mapping[int, Targets]:
+async def _ours_among(
+    context: Context, run: RunId, due: Sequence[tuple[Doubt, float]], made: Targets
+) -> tuple[Targets, Mapping[BillNumber, Outcome]]:
+    """Return what a look shows that a run has made of its doubts, and write down that it was shown.
+
+    Args:
+        context: The execution.
+        run: Which run.
+        due: The doubts, with their ages.
+        made: What is new since their calls.
+
+    Returns:
+        The documents, and what becomes of the bills by them.
+    """
+    made, now = await _without_strangers(context, due, made), context.clock.now()
+    try:
+        ours = await ours_of(context, made, run)
+    except (LookFailedError, ErpUnreachableError, LoginRefusedError):
+        # Nobody tells whose they are, and they were shown all the same.
+        await note_shown(context.ledger, run, _by_attempt(due, made), at=now)
+        raise
+    made = {number: made[number] for number in ours}
+    await note_shown(context.ledger, run, _by_attempt(due, made), at=now)
+    return made, ours
+
+
+def _by_attempt(due: Sequence[tuple[Doubt, float]], made: Targets) -> Mapping[int, Targets]:
     """Return what was made of doubts by the attempt that they are of."""
     found: dict[int, dict[BillNumber, tuple[Target, ...]]] = {}
-    for doubt, _ in shown:
-        found.setdefault(doubt.attempt, {})[doubt.number] = made[doubt.number]
+    for doubt, _ in due:
+        if doubt.number in made:
+            found.setdefault(doubt.attempt, {})[doubt.number] = made[doubt.number]
     return found
 
 
@@ -335,19 +369,40 @@ async def _judge_silence(
             hopeless.add(doubt.number)
         elif context.knows_enough_of(doubt.sender):
             absent.append(doubt)
-    if absent:
-        began_at = min(doubt.began_at for doubt in absent)
-        senders = {doubt.number: doubt.sender for doubt in absent}
-        before = {id_ for doubt in absent for id_ in doubt.before}
-        began_s = context.ages.began_s({doubt.attempt for doubt in absent})
-        suspects = await context.senders_of_strays(
-            began_at, senders, before=before, on_loop_s=began_s
-        )
-        hopeless |= {doubt.number for doubt in absent if doubt.sender in suspects}
-        absent = [doubt for doubt in absent if doubt.sender not in suspects]
+    moved = await moved_among(context, run, [doubt.number for doubt in absent])
+    before = {id_ for doubt in absent for id_ in doubt.before}
+    of_strays: set[BillNumber] = set()
+    for names_tell in (True, False):
+        part = [doubt for doubt in absent if (doubt.number not in moved) is names_tell]
+        of_strays |= await _with_strays(context, part, before, names_tell=names_tell)
+    hopeless |= of_strays
+    absent = [doubt for doubt in absent if doubt.number not in of_strays]
     if told:
         await context.ledger.put_off(run, told)
     return absent, hopeless, unproved
+
+
+async def _with_strays(
+    context: Context, absent: Sequence[Doubt], before: Collection[str], *, names_tell: bool
+) -> set[BillNumber]:
+    """Return which of those that no look shows may have become a document that ties itself to none.
+
+    Args:
+        context: The execution.
+        absent: The doubts.
+        before: Documents that were there before.
+        names_tell: As in `look_for_strays`.
+    """
+    if not absent:
+        return set()
+    suspects = await context.senders_of_strays(
+        min(doubt.began_at for doubt in absent),
+        {doubt.number: doubt.sender for doubt in absent},
+        before=before,
+        on_loop_s=context.ages.began_s({doubt.attempt for doubt in absent}),
+        names_tell=names_tell,
+    )
+    return {doubt.number for doubt in absent if doubt.sender in suspects}
 
 
 def _out_of_sight(doubt: Doubt, shown: Sequence[Target], seen: Sighting) -> Outcome | None:
