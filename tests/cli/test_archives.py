@@ -59,7 +59,12 @@ def test_an_old_run_is_archived_and_still_told_of(desk: Desk, sandbox: Sandbox, 
     now = desk.k3push("explain", numbers[0])
     assert f"--archive {archive}" in now.out
     assert not calls_in(now.out)
-    assert desk.k3push("status", old).out.count(f"archived in {archive}") == 1
+    status = desk.k3push("status", old).out
+    assert status.count(f"archived in {archive}") == 1
+    assert "every number" not in status  # the one that was rejected is in the archive alone
+    gone = desk.k3push("explain", REFUSED)
+    assert gone.exit == 2
+    assert f"k3push explain {REFUSED} --archive {archive.parent}" in gone.err
     for command in ("resume", "retry", "settle", "export", "report"):
         more = ("--output", "x.html") if command == "report" else ()
         more = ("--output", "x.csv") if command == "export" else more

@@ -114,6 +114,10 @@ WORDS = {
         "written by a newer k3push (ledger version {version}, this one knows {known}). Install the newer k3push.",
         "由更新版本的 k3push 写入（台账版本 {version}，本程序支持到 {known}）。请安装新版 k3push。",
     ),
+    "ledger.not_owner": (
+        "its tables are of ledger version {version}, and this user may not bring them to {known}. Run `k3push ledger migrate` as their owner.",
+        "其数据表为台账版本 {version}，该用户无权将其升级到 {known}。请以表的所有者运行 `k3push ledger migrate`。",
+    ),
     "ledger.unsafe_disk": (
         "its disk cannot hold a ledger safely; use a local disk",
         "所在磁盘不能可靠保存台账；请使用本地磁盘",

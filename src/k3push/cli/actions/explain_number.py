@@ -11,6 +11,7 @@ import anyio.to_thread
 
 from k3push.cli.actions.show_runs import print_runs
 from k3push.cli.console.screen import screen
+from k3push.config.settings import Settings
 from k3push.core.advice.diagnosis import advise, advise_of_doubt, code_of, code_of_step
 from k3push.core.model import BillNumber, Row, RunId, State
 from k3push.core.remark import remark
@@ -46,7 +47,7 @@ async def explain(config: Path | None, number: str, say: Say) -> Exit:
             rows = await rows_holding(ledger, number.strip())
             called = await RunFilter(words=number.strip()).of(ledger, MOST_CALLED)
             if not rows and not called:
-                raise Problem(remark("error.no_number", number=number))
+                raise Problem(await anyio.to_thread.run_sync(_why_none, settings, number))
             print_runs(called, {run.id: await ledger.counts(run.id) for run in called}, say)
             for run, row in rows:
                 (followed,) = await with_follow(ledger, run, [row])
@@ -91,6 +92,14 @@ async def explain(config: Path | None, number: str, say: Say) -> Exit:
         ]
     _print_in_order(told)
     return Exit.DONE
+
+
+def _why_none(settings: Settings, number: str) -> str:
+    """Say that no run has a number, and where else it may be."""
+    folder = settings.archive_folder
+    if any(folder.glob("*")):
+        return remark("error.no_number_left", number=number, folder=folder)
+    return remark("error.no_number", number=number)
 
 
 async def explain_archived(config: Path | None, number: str, archive: Path, say: Say) -> Exit:
