@@ -209,7 +209,9 @@ class Told:
 
 def archives_in(path: Path) -> list[Path]:
     """Return the archives of a folder, the oldest run first; of a file itself."""
-    return sorted(path.glob(f"*{SUFFIX}")) if path.is_dir() else [path]
+    if not path.is_dir():
+        return [path]
+    return sorted(each for each in path.glob(f"*{SUFFIX}") if each.is_file())
 
 
 def told_of(path: Path, account: str, number: BillNumber) -> Told | None:

@@ -42,8 +42,8 @@ WORDS = {
         "请用 `createdb` 建立数据库，或在 [ledger] url 中指定其他数据库。",
     ),
     "ledger.no_right": (
-        "Give the user the right to create a schema in the database.",
-        "请授予该用户在数据库中创建模式的权限。",
+        "This user has no right to that. Who makes a ledger needs the right to create a schema in the database; a role that is bound to a tenant reaches the rows of its own account alone (`k3push fleet init-tenant`).",
+        "该用户无权执行此操作。创建台账需要在数据库中创建模式的权限；绑定到租户的角色只能访问其自己账套的数据（`k3push fleet init-tenant`）。",
     ),
     "ledger.server_full": (
         "Free some disk space on the server, then resume.",

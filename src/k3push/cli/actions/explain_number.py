@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
@@ -29,6 +30,9 @@ from k3push.runs.row_pages import FollowedRow, steps_of_row, with_follow
 from k3push.wiring.config_file import load_settings
 from k3push.wiring.open_ledger import ledger_of
 from k3push.words.language import Say, harmless
+
+if TYPE_CHECKING:
+    from k3push.adapters.archive_files import Told
 
 # An answer longer than this is cut on the terminal; the ledger has it whole.
 MOST_SHOWN = 4000
@@ -106,26 +110,39 @@ async def explain_archived(config: Path | None, number: str, archive: Path, say:
     """Print every row, request, answer and note of one number that archives tell of."""
     from k3push.adapters.archive_files import (  # noqa: PLC0415  # few look into archives
         ArchiveFileError,
-        Told,
         archives_in,
         told_of,
     )
 
     account, bill = load_settings(config).erp.acct_id, BillNumber(number.strip())
+    broken: list[ArchiveFileError] = []
 
-    def look() -> list[Told]:
-        found = [(path, told_of(path, account, bill)) for path in archives_in(archive)]
-        if not archive.is_dir() and found[0][1] is None:
-            raise Problem(remark("error.archive.other", path=archive))
-        return [told for _, told in found if told is not None and told.rows]
+    def look() -> Iterator[Told]:
+        for path in archives_in(archive):
+            try:
+                told = told_of(path, account, bill)
+            except ArchiveFileError as error:
+                # The others of a folder tell what they know nevertheless.
+                broken.append(error)
+                continue
+            if told is None and not archive.is_dir():
+                raise Problem(remark("error.archive.other", path=archive))
+            if told is not None and told.rows:
+                yield told
 
-    try:
-        found = await anyio.to_thread.run_sync(look)
-    except ArchiveFileError as error:
+    found = await anyio.to_thread.run_sync(lambda: list(look()))
+    if found:
+        _print_told(found, say)
+    for error in broken[:1]:
         said = {"said": error} if error.why == "unreadable" else {}
         raise Problem(remark(f"error.archive.{error.why}", path=error.path, **said)) from error
     if not found:
         raise Problem(remark("error.not_archived", number=number, path=archive))
+    return Exit.DONE
+
+
+def _print_told(found: Sequence[Told], say: Say) -> None:
+    """Print what archives tell of a number."""
     console = screen(soft_wrap=True, highlight=False, markup=False)
     for told in found:
         for row in told.rows:
@@ -145,7 +162,6 @@ async def explain_archived(config: Path | None, number: str, archive: Path, say:
             ),
         ]
     )
-    return Exit.DONE
 
 
 def _print_in_order(told: Sequence[tuple[datetime, Sequence[str]]]) -> None:
