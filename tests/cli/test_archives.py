@@ -59,7 +59,12 @@ def test_an_old_run_is_archived_and_still_told_of(desk: Desk, sandbox: Sandbox, 
     now = desk.k3push("explain", numbers[0])
     assert f"--archive {archive}" in now.out
     assert not calls_in(now.out)
-    assert desk.k3push("status", old).out.count(f"archived in {archive}") == 1
+    status = desk.k3push("status", old).out
+    assert status.count(f"archived in {archive}") == 1
+    assert "every number" not in status  # the one that was rejected is in the archive alone
+    gone = desk.k3push("explain", REFUSED)
+    assert gone.exit == 2
+    assert f"k3push explain {REFUSED} --archive {archive.parent}" in gone.err
     for command in ("resume", "retry", "settle", "export", "report"):
         more = ("--output", "x.html") if command == "report" else ()
         more = ("--output", "x.csv") if command == "export" else more
@@ -115,3 +120,20 @@ def test_what_is_in_no_archive_is_said(desk: Desk, sandbox: Sandbox) -> None:
     assert (none.exit, "X1" in none.err) == (2, True)
     other = desk.k3push("explain", "X1", "--archive", desk.write("list.csv", "number\nX1\n"))
     assert (other.exit, "no archive" in other.err) == (2, True)
+
+
+def test_one_broken_archive_of_a_folder_keeps_no_other_from_telling(
+    desk: Desk, sandbox: Sandbox
+) -> None:
+    """A disk has lost a block; the number is in another file, and the broken one is named."""
+    desk.configure(sandbox.url, more=KEEP.format(url="sqlite:///ledger.db"))
+    run = desk.k3push("run", desk.job(orders(1)), "--json").said["run"]
+    age(desk, "sqlite:///ledger.db", run)
+    assert desk.k3push("ledger", "archive").exit == 0
+    desk.write("archive/sandbox.20180101-000000-aaa.jsonl.gz", b"")
+    told = desk.k3push("explain", orders(1)[0], "--archive", "archive")
+    assert told.exit == 2
+    assert "20180101-000000-aaa" in told.err
+    assert len(calls_in(told.out)) == 2
+    nothing = desk.k3push("explain", "X1", "--archive", "archive")
+    assert (nothing.exit, "20180101-000000-aaa" in nothing.err) == (2, True)

@@ -14,7 +14,7 @@ from k3push.adapters.ledger.postgres import open_postgres
 from k3push.cli.actions.init_tenant import print_sql
 from k3push.core.model import BillNumber, Intent, Listed, Outcome, State
 from k3push.fleet.isolation import SHARED, WHOSE, isolation_sql
-from k3push.ports import LedgerLostError
+from k3push.ports import LedgerLostError, NoLedgerError
 from k3push.words.language import speaker
 from tests.adapters.ledger.samples import ANSWER, NOON, UPTIME, a_run, identified
 from tests.fleet.crew import tenant
@@ -162,3 +162,14 @@ def test_the_command_prints_the_sql(
     told = capsys.readouterr()
     assert told.out == isolation_sql("k3push_acme", "64f0", urlsplit(postgres_url).path[1:])
     assert "k3push_acme a password" in told.err
+
+
+async def test_a_role_that_finds_an_older_schema_says_who_can_mend_it(
+    postgres_url: str, roles: tuple[str, str]
+) -> None:
+    """To be given more rights would help nobody: the tables are another's."""
+    with session(postgres_url) as owner:
+        owner.execute("UPDATE schema_version SET version = version - 1")
+    with pytest.raises(NoLedgerError, match=r"ledger\.not_owner"):
+        async with open_postgres(as_role(postgres_url, roles[0]), account="a"):
+            pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import stat
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, suppress
@@ -132,8 +133,25 @@ async def test_whatever_step_is_the_last_nothing_is_lost_and_nothing_doubled(
             assert told is not None
             assert len(told.rows) == 1, nth
         assert await states(other, run) == {"A": State.PUSHED, "B": State.PUSHED}
-        assert not list(folder.glob(".*")), "no half file is left"
+        assert not half_files(folder)
     assert nth > 5
+
+
+async def test_what_a_kill_has_left_half_written_goes_with_time(tmp_path: Path) -> None:
+    """It holds answers, and nobody would ever look for it; another process may be at its own."""
+    old, fresh = tmp_path / ".t.r0.jsonl.gz.x.part", tmp_path / ".t.r9.jsonl.gz.y.part"
+    for part in (old, fresh):
+        part.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    ledger = MemoryLedger(account=ACCOUNT)
+    await a_night(ledger)
+    await archive_due(ledger, ArchiveFolder(tmp_path), before=LONG_AFTER)
+    assert half_files(tmp_path) == [fresh]
+
+
+def half_files(folder: Path) -> list[Path]:
+    """Return what is being written, or was, in a folder."""
+    return list(folder.glob(".*"))
 
 
 class Broken(ArchiveFolder):

@@ -67,6 +67,8 @@ class Viewer:
                 headers = dict(message["headers"])
                 assert message["status"] == 200
                 assert headers[b"content-type"].startswith(b"text/event-stream")
+                # Or nginx holds back what is told until it has a few kilobytes.
+                assert headers[b"x-accel-buffering"] == b"no"
                 return
             for line in message["body"].decode().splitlines():
                 if line.startswith("data: "):

@@ -14,6 +14,7 @@ from joserfc.jwk import RSAKey
 from k3push.adapters.openid import OpenIdError, OpenIdProvider
 from k3push.core.web_addresses import LOOPBACK
 from k3push.web.access import Rules
+from k3push.web.openid_entry import COOKIE as OPENID_COOKIE
 from k3push.web.openid_rules import OpenId
 from k3push.web.roles import Role
 from tests.cli.terminal import Desk
@@ -294,9 +295,41 @@ def test_a_role_by_name_goes_before_that_of_a_claim(told: Provider) -> None:
             told.claims["groups"] = []
             async with home.browser() as again:
                 assert (await signed_in(again, told)).status_code == 403
-            assert (await other.get("/push")).status_code == 403
+            assert (await other.get("/push")).status_code == 303
 
     visited(rules_by_claim(told, {"wang": Role.VIEW}), visit)
+
+
+def test_whose_role_is_taken_away_has_no_session_left(told: Provider) -> None:
+    """Also where nobody else has a role, which is no reason why all may do all."""
+
+    async def visit(home: House, browser: httpx.AsyncClient) -> None:
+        told.claims["groups"] = ["erp-view"]
+        assert (await signed_in(browser, told)).status_code == 200
+        assert (await browser.get("/push")).status_code == 403
+        async with home.browser() as again:
+            told.claims["groups"] = []
+            assert (await signed_in(again, told)).status_code == 403
+        for page in ("/push", "/"):
+            left = await browser.get(page)
+            assert (left.status_code, left.headers["location"][:6]) == (303, "/login")
+
+    visited(rules_by_claim(told), visit)
+
+
+def test_somebody_may_sign_in_in_several_tabs_at_once(told: Provider) -> None:
+    """A browser opens all tabs of the day before, and each is led to the provider."""
+
+    async def visit(_: House, browser: httpx.AsyncClient) -> None:
+        tabs = [await sent_back(browser, told, f"/numbers?q={nth}") for nth in range(3)]
+        assert (await browser.get("/login/callback?state=x&code=y")).status_code == 403
+        for nth in (1, 0, 2):
+            welcome = await browser.get(tabs[nth])
+            assert welcome.status_code == 200, welcome.text
+            assert f"url=/numbers?q={nth}" in welcome.text
+        assert not any(each.name == OPENID_COOKIE for each in browser.cookies.jar)
+
+    visited(rules(told, {"wang": Role.VIEW}), visit)
 
 
 @pytest.mark.parametrize("name", [None, "", " ", 7, "wa\u202eng", "x" * 300])

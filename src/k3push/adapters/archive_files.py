@@ -12,6 +12,7 @@ import gzip
 import hashlib
 import os
 import re
+import time
 import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -50,6 +51,8 @@ from k3push.ports.archives import Archives, Part
 FORMAT = 1
 SUFFIX = ".jsonl.gz"
 _MARK = "k3push_archive"
+
+LEFT_BEHIND_S = 24 * 3600.0
 
 # No line of an archive is longer: an answer may have megabytes.
 LONGEST_LINE_BYTES = 1 << 28
@@ -118,6 +121,7 @@ class _Writing:
     @classmethod
     def begun(cls, folder: Path, run: Run) -> _Writing:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _clear_away(folder)
         return cls(folder, run)
 
     def add(self, page: Sequence[Part]) -> None:
@@ -144,6 +148,14 @@ class _Writing:
         line = orjson.dumps(value, default=_plain) + b"\n"
         self._digest.update(line)
         self._file.write(line)
+
+
+def _clear_away(folder: Path) -> None:
+    """Remove what was begun long ago, by who was killed: nobody writes for so long."""
+    for part in folder.glob(".*.part"):
+        with suppress(OSError):
+            if time.time() - part.stat().st_mtime > LEFT_BEHIND_S:
+                part.unlink()
 
 
 def _free(path: Path, sha256: str) -> Path:
@@ -197,7 +209,9 @@ class Told:
 
 def archives_in(path: Path) -> list[Path]:
     """Return the archives of a folder, the oldest run first; of a file itself."""
-    return sorted(path.glob(f"*{SUFFIX}")) if path.is_dir() else [path]
+    if not path.is_dir():
+        return [path]
+    return sorted(each for each in path.glob(f"*{SUFFIX}") if each.is_file())
 
 
 def told_of(path: Path, account: str, number: BillNumber) -> Told | None:

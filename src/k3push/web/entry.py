@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from k3push.web.access import Visitor
-from k3push.web.openid_entry import CALLBACK, COOKIE, OpenIdEntry
+from k3push.web.openid_entry import OpenIdEntry
 from k3push.web.page_context import PageContext
 from k3push.web.sessions import same
 
@@ -119,7 +119,7 @@ class Entry:
         if refused is not None:
             return refused
         response = self._welcome(request, page)
-        response.delete_cookie(COOKIE, path=CALLBACK)
+        self._openid.settle(request, response)
         self._admit(request, response, user)
         return response
 

@@ -213,6 +213,8 @@ class EventStream(Response):
         """
         super().__init__()
         del self.headers["content-length"]
+        # A proxy hands on each message at once (nginx, and what follows it).
+        self.headers["x-accel-buffering"] = "no"
         self._watching = watching
         self._message = message
         self._closing = closing

@@ -15,6 +15,7 @@ from k3push.web.sessions import same
 
 CALLBACK = "/login/callback"
 COOKIE = "k3push-asked"
+COOKIE_PATH = "/login"
 ASKED_FOR_S = 600
 """For how long somebody may take to sign in at the provider."""
 
@@ -42,7 +43,10 @@ class OpenIdEntry:
         self._under_way: dict[str, _Way] = {}
 
     async def go(self, request: Request, page: str) -> Response:
-        """Lead to the provider; each way is for one browser and can be gone once."""
+        """Lead to the provider; each way is for one browser and can be gone once.
+
+        Several tabs of a browser may be under way at once.
+        """
         desk = self._desk
         redirect_uri = f"{_here(request)}{CALLBACK}"
         try:
@@ -50,7 +54,8 @@ class OpenIdEntry:
         except self._openid.failure as error:
             return self._failed(request, error)
         self._forget()
-        browser = desk.sessions.new_id()
+        given = request.cookies.get(COOKIE, "")
+        browser = given if self._is_under_way(given) else desk.sessions.new_id()
         self._under_way[asked.state] = _Way(asked, browser, page, anyio.current_time())
         response = RedirectResponse(place, 303)
         # Lax: the provider's page leads back here, and no strict cookie would come along.
@@ -58,7 +63,7 @@ class OpenIdEntry:
             COOKIE,
             browser,
             max_age=ASKED_FOR_S,
-            path=CALLBACK,
+            path=COOKIE_PATH,
             httponly=True,
             samesite="lax",
             secure=request.state.visitor.secure,
@@ -91,13 +96,23 @@ class OpenIdEntry:
         role = self._openid.role_of(claims)
         self._desk.roles.give(user, role)
         if self._openid.roles_claim and role is None and not self._desk.roles.names(user):
+            # Nobody who has lost their role goes on in another browser.
+            self._desk.sessions.end_all_of(user)
             return self._refused(request, "no_role", user=user), "", ""
         self._desk.log("login.passed", address=request.state.visitor.address, user=user)
         return None, user, way.page
 
+    def settle(self, request: Request, response: Response) -> None:
+        """Let a browser forget that it was on the way, unless another tab of it still is."""
+        if not self._is_under_way(request.cookies.get(COOKIE, "")):
+            response.delete_cookie(COOKIE, path=COOKIE_PATH)
+
     async def out(self, request: Request) -> str:
         """Return where one is signed out at the provider as well, or ""."""
         return await self._openid.provider.sign_out(f"{_here(request)}/login?left=1")
+
+    def _is_under_way(self, browser: str) -> bool:
+        return bool(browser) and any(same(browser, w.browser) for w in self._under_way.values())
 
     def _forget(self) -> None:
         """Let go of whoever never came back; the first makes room where there are too many."""
@@ -117,7 +132,7 @@ class OpenIdEntry:
         frame = replace(desk.frame(request), search=False, leave=False)
         text = frame.say(f"web.openid.{why}")
         response = desk.notice(request, frame, "web.refused", text, status)
-        response.delete_cookie(COOKIE, path=CALLBACK)
+        self.settle(request, response)
         return response
 
 

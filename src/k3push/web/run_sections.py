@@ -25,10 +25,10 @@ ROWS_A_PAGE = 100
 
 
 async def verdict(ledger: Ledger, view: RunView, say: Say) -> list[str]:
-    """Say how a run has ended, why, and what to do; nothing of one that goes on."""
+    """Say how a run has ended, why, and what to do; nothing of one that goes on or is archived."""
     run = view.run
-    if view.alive:
-        return []
+    if view.alive or run.archive is not None:
+        return []  # of an archived run, most rows that came to nothing are in the archive alone
     if view.waits or view.asked:
         return [say("status.waits" if view.waits else "desk.begins_soon")]
     if run.exit is None:

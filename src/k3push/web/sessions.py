@@ -59,6 +59,10 @@ class Sessions:
         """End a session."""
         self._used.pop(_digest(id_), None)
 
+    def end_all_of(self, user: str) -> None:
+        """End all sessions of a user."""
+        self._used = {id_: use for id_, use in self._used.items() if use[1] != user}
+
     def seal(self, owner: str) -> str:
         """Return what a form of *owner*, a session or a user, has to bring along."""
         return hmac.new(self._key, owner.encode(), hashlib.sha256).hexdigest()

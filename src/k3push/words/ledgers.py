@@ -42,8 +42,8 @@ WORDS = {
         "请用 `createdb` 建立数据库，或在 [ledger] url 中指定其他数据库。",
     ),
     "ledger.no_right": (
-        "Give the user the right to create a schema in the database.",
-        "请授予该用户在数据库中创建模式的权限。",
+        "This user has no right to that. Who makes a ledger needs the right to create a schema in the database; a role that is bound to a tenant reaches the rows of its own account alone (`k3push fleet init-tenant`).",
+        "该用户无权执行此操作。创建台账需要在数据库中创建模式的权限；绑定到租户的角色只能访问其自己账套的数据（`k3push fleet init-tenant`）。",
     ),
     "ledger.server_full": (
         "Free some disk space on the server, then resume.",
@@ -113,6 +113,10 @@ WORDS = {
     "ledger.newer": (
         "written by a newer k3push (ledger version {version}, this one knows {known}). Install the newer k3push.",
         "由更新版本的 k3push 写入（台账版本 {version}，本程序支持到 {known}）。请安装新版 k3push。",
+    ),
+    "ledger.not_owner": (
+        "its tables are of ledger version {version}, and this user may not bring them to {known}. Run `k3push ledger migrate` as their owner.",
+        "其数据表为台账版本 {version}，该用户无权将其升级到 {known}。请以表的所有者运行 `k3push ledger migrate`。",
     ),
     "ledger.unsafe_disk": (
         "its disk cannot hold a ledger safely; use a local disk",

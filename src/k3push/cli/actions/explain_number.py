@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
 from k3push.cli.actions.show_runs import print_runs
 from k3push.cli.console.screen import screen
+from k3push.config.settings import Settings
 from k3push.core.advice.diagnosis import advise, advise_of_doubt, code_of, code_of_step
 from k3push.core.model import BillNumber, Row, RunId, State
 from k3push.core.remark import remark
@@ -29,6 +31,9 @@ from k3push.wiring.config_file import load_settings
 from k3push.wiring.open_ledger import ledger_of
 from k3push.words.language import Say, harmless
 
+if TYPE_CHECKING:
+    from k3push.adapters.archive_files import Told
+
 # An answer longer than this is cut on the terminal; the ledger has it whole.
 MOST_SHOWN = 4000
 
@@ -46,7 +51,7 @@ async def explain(config: Path | None, number: str, say: Say) -> Exit:
             rows = await rows_holding(ledger, number.strip())
             called = await RunFilter(words=number.strip()).of(ledger, MOST_CALLED)
             if not rows and not called:
-                raise Problem(remark("error.no_number", number=number))
+                raise Problem(await anyio.to_thread.run_sync(_why_none, settings, number))
             print_runs(called, {run.id: await ledger.counts(run.id) for run in called}, say)
             for run, row in rows:
                 (followed,) = await with_follow(ledger, run, [row])
@@ -93,30 +98,51 @@ async def explain(config: Path | None, number: str, say: Say) -> Exit:
     return Exit.DONE
 
 
+def _why_none(settings: Settings, number: str) -> str:
+    """Say that no run has a number, and where else it may be."""
+    folder = settings.archive_folder
+    if any(folder.glob("*")):
+        return remark("error.no_number_left", number=number, folder=folder)
+    return remark("error.no_number", number=number)
+
+
 async def explain_archived(config: Path | None, number: str, archive: Path, say: Say) -> Exit:
     """Print every row, request, answer and note of one number that archives tell of."""
     from k3push.adapters.archive_files import (  # noqa: PLC0415  # few look into archives
         ArchiveFileError,
-        Told,
         archives_in,
         told_of,
     )
 
     account, bill = load_settings(config).erp.acct_id, BillNumber(number.strip())
+    broken: list[ArchiveFileError] = []
 
-    def look() -> list[Told]:
-        found = [(path, told_of(path, account, bill)) for path in archives_in(archive)]
-        if not archive.is_dir() and found[0][1] is None:
-            raise Problem(remark("error.archive.other", path=archive))
-        return [told for _, told in found if told is not None and told.rows]
+    def look() -> Iterator[Told]:
+        for path in archives_in(archive):
+            try:
+                told = told_of(path, account, bill)
+            except ArchiveFileError as error:
+                # The others of a folder tell what they know nevertheless.
+                broken.append(error)
+                continue
+            if told is None and not archive.is_dir():
+                raise Problem(remark("error.archive.other", path=archive))
+            if told is not None and told.rows:
+                yield told
 
-    try:
-        found = await anyio.to_thread.run_sync(look)
-    except ArchiveFileError as error:
+    found = await anyio.to_thread.run_sync(lambda: list(look()))
+    if found:
+        _print_told(found, say)
+    for error in broken[:1]:
         said = {"said": error} if error.why == "unreadable" else {}
         raise Problem(remark(f"error.archive.{error.why}", path=error.path, **said)) from error
     if not found:
         raise Problem(remark("error.not_archived", number=number, path=archive))
+    return Exit.DONE
+
+
+def _print_told(found: Sequence[Told], say: Say) -> None:
+    """Print what archives tell of a number."""
     console = screen(soft_wrap=True, highlight=False, markup=False)
     for told in found:
         for row in told.rows:
@@ -136,7 +162,6 @@ async def explain_archived(config: Path | None, number: str, archive: Path, say:
             ),
         ]
     )
-    return Exit.DONE
 
 
 def _print_in_order(told: Sequence[tuple[datetime, Sequence[str]]]) -> None:

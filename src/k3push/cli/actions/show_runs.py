@@ -79,7 +79,8 @@ async def status(config: Path | None, name: str | None, say: Say) -> Exit:
     }
     for note in (note for note, applies in notes.items() if applies):
         console.print(note)
-    if living is None and run.exit is not None:
+    # Of an archived run, most rows that came to nothing are in the archive alone.
+    if living is None and run.exit is not None and run.archive is None:
         for line in cause_lines(causes, say):
             console.print(f"[yellow]{escape(line)}[/]")
         code = exit_of(counts, causes, odd=twins + partly, followed=followed)

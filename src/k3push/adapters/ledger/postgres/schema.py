@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from psycopg.errors import InsufficientPrivilege
+
 from k3push.adapters.ledger.postgres.database import SCHEMA, Connection, Server
 from k3push.core.remark import remark
 from k3push.ports import NoLedgerError
@@ -30,8 +32,14 @@ async def bring_up_to_date(server: Server, connection: Connection, *, create: bo
         version = await schema_version(server, connection)
         if not version and not create:
             raise NoLedgerError(_lost(server, remark("ledger.none")))
-        for following in range(version + 1, VERSION + 1):
-            await connection.script(f"{following}.sql")
+        try:
+            for following in range(version + 1, VERSION + 1):
+                await connection.script(f"{following}.sql")
+        except InsufficientPrivilege as said:
+            if not version:
+                raise
+            why = remark("ledger.not_owner", version=version, known=VERSION)
+            raise NoLedgerError(_lost(server, why)) from said
         await connection.do("forget_signatures")
     return version
 
