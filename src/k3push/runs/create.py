@@ -310,8 +310,8 @@ async def _write_down(
         for one in batch
         if (outcome := one.outcome(again=bool(run.again_because)))
     ]
-    # Some are told already; and where a bill got another's number between two looks of the plan, one
-    # line turns out to be a repeat.
+    # Some are told already. And where a bill got the number of another between two looks of the
+    # plan, one line turns out to be a repeat.
     rows = await ledger.rows(run.id, states=[State.PLANNED], after=after, limit=len(batch))
     untold = {row.key for row in rows}
     if unsent := [outcome for outcome in unsent if outcome.number in untold]:
