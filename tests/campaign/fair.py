@@ -20,11 +20,13 @@ from tests.campaign.conditions import (
     Sees,
 )
 from tests.campaign.events import (
+    Alters,
     AsksField,
     Bears,
     Event,
     Exchanges,
     HasWindow,
+    IsAltered,
     IsGone,
     IsPushed,
     IsRenumbered,
@@ -161,13 +163,14 @@ def fair_together(frame: Frame, events: Sequence[Event]) -> list[Event]:
     # A merged line bears one bill's number, and no link tells of the others.
     untold = merges and any(isinstance(event, LacksLinks) for event in events)
 
-    renumbered = {event.number for event in events if isinstance(event, IsRenumbered)}
+    gone = {event.number for event in events if isinstance(event, IsRenumbered)}
+    gone |= {e.number for e in events if isinstance(e, IsAltered) and e.what is Alters.DELETES}
 
     def fair(event: Event) -> bool:
         if _is_barred(event, events):
             return False
         if isinstance(event, Exchanges):  # of numbers that bills still have
-            return renumbered.isdisjoint({event.one, event.other})
+            return gone.isdisjoint({event.one, event.other})
         if not isinstance(event, Meets) or event.channel is not Channel.PUSH:
             return True
         met = event.fault
