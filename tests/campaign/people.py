@@ -51,7 +51,7 @@ UNAPPROVED_S = 60.0
 PAUSE_S = 90.0
 
 # A person's word is refused while some run settles the doubt, for as long as its looks take.
-TRIES_OF_A_PERSON = 60
+TRIES_OF_A_PERSON = 400
 BETWEEN_TRIES_S = 7.0
 
 ByHand = IsPushed | IsClosed | IsRenumbered | Exchanges | IsAltered
