@@ -231,7 +231,7 @@ def _later_thoughts(seed: int, frame: Frame, events: Sequence[Event]) -> list[Ev
     later += _renumbered(frame, events, _of(seed, "renumbered"))
     later += _exchanges(frame, _of(seed, "exchanged"))
     later += _altered(frame, _of(seed, "altered")) + _barred(_of(seed, "barred"))
-    later += _copies(events, _of(seed, "copies"))
+    later += _copies(seed, events, _of(seed, "copies"))
     chance = _of(seed, "each sees his own")
     if chance.random() < 0.05:
         later += _apart(frame, users, chance)
@@ -349,11 +349,12 @@ def _barred(chance: random.Random) -> list[Event]:
     return [IsBarred(form, chance.choice([0.0, 2.0, 8.0, 30.0]), chance.choice([3.0, 40.0, 400.0]))]
 
 
-def _copies(events: Sequence[Event], chance: random.Random) -> list[Event]:
+def _copies(seed: int, events: Sequence[Event], chance: random.Random) -> list[Event]:
     """Draw copies of the database that answer queries in turn."""
     if chance.random() > 0.04 or any(isinstance(event, Lags) for event in events):
         return []
-    return [Lags(chance.choice([1.5, 8.0, 15.0]), in_turn=True)]
+    lags = [1.5, 8.0, 15.0, 70.0] if seed >= DENSE else [1.5, 8.0, 15.0]
+    return [Lags(chance.choice(lags), in_turn=True)]
 
 
 def _renumbered(frame: Frame, events: Sequence[Event], chance: random.Random) -> list[Event]:
