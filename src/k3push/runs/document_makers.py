@@ -154,7 +154,7 @@ class MakersBySender:
 
 async def made_alike(looker: Looker, ledger: Ledger, known: Sequence[Made]) -> list[Made]:
     """Return what the rule of a route has made: another's documents may bear other things."""
-    runs = {each.run: await ledger.run(each.run) for each in known}
+    runs = {run: await ledger.run(run) for run in dict.fromkeys(each.run for each in known)}
     return [each for each in known if (of := runs[each.run]) and of.route.rule == looker.route.rule]
 
 
