@@ -2,17 +2,19 @@ from __future__ import annotations
 
 import pytest
 
-from tests.campaign.drawing import story_of
+from tests.campaign.drawing import DENSE, story_of
 from tests.campaign.trial import play
 from tests.shares import shared_out
 
-SEEDS = 500
+SEEDS = 350
+DENSE_SEEDS = 150
 BLOCK = 25
 SHARES = 4
+FIRST = (*range(0, SEEDS, BLOCK), *range(DENSE, DENSE + DENSE_SEEDS, BLOCK))
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("first", shared_out(range(0, SEEDS, BLOCK), SHARES))
+@pytest.mark.parametrize("first", shared_out(FIRST, SHARES))
 def test_whatever_goes_wrong_the_promise_is_kept(first: int) -> None:
     """Faults, kills and people meet in ways that nobody thinks of, so seeds mix them."""
     found = {seed: play(story_of(seed)).findings for seed in range(first, first + BLOCK)}
