@@ -1029,9 +1029,10 @@ WHERE (r.run, r.place) > (:run, :after) AND (r.run, r.place) <= (:run, :until) A
     r.state = 'rejected' OR (r.state = 'already' AND EXISTS (
         SELECT FROM rows AS other JOIN runs ON runs.key = other.run
         WHERE other.account_hash = :account_hash AND other.bill = r.bill
-            AND other.run <> r.run AND runs.scope = :scope AND (
-            other.state IN ('pushed', 'draft') OR (other.state = 'already' AND other.run > r.run)
-        )
+            AND other.run <> r.run AND runs.scope = :scope
+            -- Another bill may have got the number.
+            AND (coalesce(other.source_id, '') IN ('', r.source_id) OR coalesce(r.source_id, '') = '')
+            AND (other.state IN ('pushed', 'draft') OR (other.state = 'already' AND other.run > r.run))
     ))
 )
 ORDER BY r.place
