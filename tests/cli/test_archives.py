@@ -116,6 +116,8 @@ def test_what_is_in_no_archive_is_said(desk: Desk, sandbox: Sandbox) -> None:
     """So is a file that is none."""
     desk.configure(sandbox.url)
     (desk.folder / "archive").mkdir()
+    desk.write("archive/list.csv", "number\n")  # somebody's own folder of that name
+    assert "--archive" not in desk.k3push("explain", "X1").err
     none = desk.k3push("explain", "X1", "--archive", "archive")
     assert (none.exit, "X1" in none.err) == (2, True)
     other = desk.k3push("explain", "X1", "--archive", desk.write("list.csv", "number\nX1\n"))

@@ -20,6 +20,7 @@ from k3push.core.control_words import Command
 from k3push.core.model import Listed, Outcome, RunId, State
 from k3push.core.progress_rate import ProgressRate
 from k3push.ports import LedgerLostError
+from k3push.runs.request_stages import Kind, Request, Stage, put_request
 from k3push.web import live
 from k3push.web.live import LOOK_EVERY_S, SILENCE_S, Eye
 from tests.adapters.ledger.samples import identified
@@ -216,11 +217,12 @@ def test_the_end_of_a_run_is_told_as_another_state() -> None:
 
 
 @pytest.mark.parametrize("path", ["/", f"/runs/{RUN.id}"])
+@pytest.mark.parametrize("asked", [False, True])
 @pytest.mark.parametrize(
     ("owned", "ended"), [(True, False), (False, False), (False, True), (True, True)]
 )
 def test_a_page_and_its_live_view_agree_on_how_things_stand(
-    path: str, *, owned: bool, ended: bool
+    path: str, *, owned: bool, ended: bool, asked: bool
 ) -> None:
     """A browser that is told of another state than the page's loads it again, and again."""
 
@@ -232,6 +234,9 @@ def test_a_page_and_its_live_view_agree_on_how_things_stand(
                 await stack.enter_async_context(ledger.another_process().own(RUN.id))
             if ended:
                 await ledger.end_run(RUN.id, 3, NOON)
+            if asked:
+                resumed = Request("q1", Kind.RESUME, "wang", NOON, Stage.APPROVED, runs=[RUN.id])
+                await put_request(ledger, resumed)
             home = await stack.enter_async_context(house(tenant(ledger)))
             browser = await stack.enter_async_context(home.signed_in())
             text = (await browser.get(path)).text

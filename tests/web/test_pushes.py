@@ -151,6 +151,35 @@ def test_a_plan_that_is_made_shows_no_bar_any_more(tmp_path: Path) -> None:
     in_time(visit)
 
 
+def test_people_of_different_roles_watch_one_plan(tmp_path: Path) -> None:
+    """A page that is told of another state than its own is loaded again, here without end."""
+
+    async def visit() -> None:
+        shop = Shop(tmp_path)
+        async with (
+            shop.open() as home,
+            signed_in(home, "wang") as wang,
+            signed_in(home, "li") as li,
+        ):
+            await send_list(wang, "CGDD0000000")
+            plan = f"/plans/{(await shop.until('planned')).id}"
+            async with anyio.create_task_group() as tasks:
+                viewers = []
+                for browser in (wang, li):
+                    page = (await browser.get(plan)).text
+                    viewer, cookie = Viewer(), f"{COOKIE}={browser.cookies[COOKIE]}"
+                    tasks.start_soon(viewer.view, home, cookie, f"{plan}/events")
+                    viewers.append((viewer, unescape(page.split('data-state="')[1].split('"')[0])))
+                for viewer, shown in viewers:
+                    with anyio.fail_after(60):
+                        while not viewer.heard:  # noqa: ASYNC110  # the clock jumps
+                            await anyio.sleep(0.1)
+                    assert viewer.heard[0]["state"] == shown
+                    viewer.gone.set()
+
+    in_time(visit)
+
+
 def test_bad_lines_are_told_at_once_and_can_be_mended_or_left_out(tmp_path: Path) -> None:
     """Nothing is asked of the ERP for a list that nobody can push."""
     bad = b"number\nCGDD0000000\nCGDD0000001,CGDD0000002\n" + b"X" * 200 + b"\n"

@@ -236,7 +236,6 @@ class PushPages:
             return RedirectResponse(run_url(visit.base, runs[0]), 303)
         settings = visit.working().settings
         folder = visit.working().lists / Path(asked.jobs[0]).parent.name
-        view = self._view(visit, asked, bool(runs))
         return self._desk.page(
             request,
             visit.frame,
@@ -259,7 +258,7 @@ class PushPages:
             site={"url": settings.erp.url, "acct": settings.erp.acct_id},
             status=409 if problem else 200,
             live="" if problem or not _moves(asked) else f"{_url(visit, asked)}/events",
-            state=view,
+            state=_state(visit, asked.stage, there=bool(runs)),
         )
 
     def _hindrance(self, visit: Visit, asked: Request) -> str:
@@ -276,23 +275,22 @@ class PushPages:
         visit, asked = await self._asked(request)
         say, id_ = visit.frame.say, asked.id
 
-        async def look() -> tuple[str, Reading | None]:
+        async def look() -> tuple[Stage, bool, Reading | None]:
             now = await find_request(visit.ledger, id_) or asked
             there = bool(now.runs) and await visit.ledger.run(now.runs[0]) is not None
             reading = visit.working().reading(now)
             # It goes on while the browsers are told.
-            return self._view(visit, now, there), replace(reading) if reading else None
+            return now.stage, there, replace(reading) if reading else None
 
-        def message(seen: tuple[str, Reading | None]) -> Mapping[str, object]:
-            state, reading = seen
-            return {"parts": {"look": rendered("look.html", say, look=reading)}, "state": state}
+        # The look is shared by all who watch, whose pages differ by their roles.
+        def message(seen: tuple[Stage, bool, Reading | None]) -> Mapping[str, object]:
+            stage, there, reading = seen
+            parts = {"look": rendered("look.html", say, look=reading)}
+            return {"parts": parts, "state": _state(visit, stage, there=there)}
 
         watching = self._desk.watchers.watching((visit.tenant.name, "plan", id_), look)
         admitted = partial(self._desk.is_admitted, visit)
         return EventStream(watching, message, self._desk.closing, admitted)
-
-    def _view(self, visit: Visit, asked: Request, there: bool) -> str:  # noqa: FBT001  # one word
-        return f"{asked.stage} {visit.visitor.role} {there}"
 
     # -- what is done about it ----------------------------------------------------------------
 
@@ -416,6 +414,11 @@ class PushPages:
 
     def _log(self, event: str, visit: Visit, asked: Request) -> None:
         self._desk.log(event, tenant=visit.tenant.name, request=asked.id, user=visit.visitor.user)
+
+
+def _state(visit: Visit, stage: Stage, *, there: bool) -> str:
+    """Return what a plan's page is made by: where it changes, the page does."""
+    return f"{stage} {visit.visitor.role} {there}"
 
 
 def _url(visit: Visit, asked: Request) -> str:

@@ -131,10 +131,7 @@ class RunPages:
         async def look() -> Sequence[RunView]:
             newest = list(reversed(await visit.ledger.runs(last=RUNS_A_PAGE)))
             # One that has ended is read no more; that it has is a change of the page's state.
-            return [
-                await eye.look(run) if run.exit is None else RunView(run, {}, alive=False)
-                for run in newest
-            ]
+            return [await eye.look(run) if run.exit is None else _ended(run) for run in newest]
 
         def message(seen: Sequence[RunView]) -> Mapping[str, object]:
             moving = [each for each in seen if each.alive]
@@ -295,6 +292,14 @@ def _charts(spans: Sequence[tuple[datetime, datetime]], say: Say) -> list[Chart]
 
 
 def _state(views: Sequence[RunView]) -> str:
-    """Return which runs there are and how they stand: where it changes, the page does."""
-    kinds = (f"{each.run.id} {show.kind(each)}" for each in views)
+    """Return which runs there are and how they stand: where it changes, the page does.
+
+    That one which has ended is to go on is a change once it does.
+    """
+    seen = (each if each.run.exit is None else _ended(each.run) for each in views)
+    kinds = (f"{each.run.id} {show.kind(each)}" for each in seen)
     return hashlib.sha256("\n".join(kinds).encode()).hexdigest()
+
+
+def _ended(run: Run) -> RunView:
+    return RunView(run, {}, alive=False)

@@ -7,13 +7,14 @@ from datetime import timedelta
 
 import pytest
 
-from k3push.core.model import Archive, Document, Follow, RunId, State
+from k3push.core.model import Archive, Document, Follow, Identified, RunId, State
 from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.ports import Ledger, RunIsArchivedError
 from tests.adapters.ledger.samples import (
     ANSWER,
     NOON,
     a_run,
+    id_of,
     identified,
     later,
     lines,
@@ -112,6 +113,22 @@ async def test_already_goes_where_a_row_names_the_documents(ledger: Ledger) -> N
     await ledger.conclude(run, outcomes("A", State.ALREADY), at=later(1))
     await archived(ledger, await ended(ledger, run, 0))
     assert await states(ledger, run) == {}
+
+
+async def test_already_stays_where_another_bill_has_the_number_by_now(ledger: Ledger) -> None:
+    """Its own number is another, and the id in the row is what it is known by."""
+    (a,) = numbers("A")
+    run = await planned(ledger, "A")
+    await ledger.conclude(run, outcomes("A", State.ALREADY), at=later(1))
+    await ended(ledger, run, 0)
+    other = a_run("r2")
+    await ledger.open_run(other)
+    await ledger.add(other.id, lines("A"))
+    await ledger.identify(other.id, {a: Identified(a, "200")})
+    await pushed(ledger, other.id, "A")
+    await archived(ledger, run)
+    (c,) = numbers("C")
+    assert await ledger.made_in("s|po|in", {c: id_of("A")}, or_found=True)
 
 
 @pytest.mark.parametrize("state", [State.PLANNED, State.SENT, State.UNKNOWN])

@@ -100,8 +100,10 @@ async def explain(config: Path | None, number: str, say: Say) -> Exit:
 
 def _why_none(settings: Settings, number: str) -> str:
     """Say that no run has a number, and where else it may be."""
+    from k3push.adapters.archive_files import archives_in  # noqa: PLC0415  # as below
+
     folder = settings.archive_folder
-    if any(folder.glob("*")):
+    if folder.is_dir() and archives_in(folder):
         return remark("error.no_number_left", number=number, folder=folder)
     return remark("error.no_number", number=number)
 

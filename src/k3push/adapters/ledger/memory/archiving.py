@@ -57,9 +57,14 @@ def _is_told_elsewhere(store: Store, rows: RunRows, row: Row) -> bool:
     """Say whether another row of the scope names documents of a bill, or has found some later."""
     opened = list(store.runs)
     later = set(opened[opened.index(rows.run.id) + 1 :])
-    return any(
-        other.rows[place].state in legal_moves.SENT_BEFORE
-        or (other.rows[place].state is State.ALREADY and other.run.id in later)
+    found = (
+        (other.run.id, other.rows[place])
         for other in of_scope(store, rows.run.scope)
         if other is not rows and (place := other.bills.get(row.bill)) is not None
+    )
+    return any(
+        each.state in legal_moves.SENT_BEFORE or (each.state is State.ALREADY and run in later)
+        for run, each in found
+        # Another bill may have got the number.
+        if not row.source_id or each.source_id in {"", row.source_id}
     )

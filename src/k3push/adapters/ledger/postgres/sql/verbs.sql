@@ -626,6 +626,7 @@ FROM (
         SELECT source_id FROM rows
         WHERE account_hash = :account_hash AND bill = wanted.bill AND run + 0 = :but::bigint LIMIT 1
     ) AS own ON true
+    OFFSET 0  -- or the id is an expression, by which no index is used under a tenant's policy
 ) AS asked
 CROSS JOIN LATERAL (
     -- As the number alone, with an id behind its comma, and by the id.
@@ -1028,9 +1029,10 @@ WHERE (r.run, r.place) > (:run, :after) AND (r.run, r.place) <= (:run, :until) A
     r.state = 'rejected' OR (r.state = 'already' AND EXISTS (
         SELECT FROM rows AS other JOIN runs ON runs.key = other.run
         WHERE other.account_hash = :account_hash AND other.bill = r.bill
-            AND other.run <> r.run AND runs.scope = :scope AND (
-            other.state IN ('pushed', 'draft') OR (other.state = 'already' AND other.run > r.run)
-        )
+            AND other.run <> r.run AND runs.scope = :scope
+            -- Another bill may have got the number.
+            AND (coalesce(other.source_id, '') IN ('', r.source_id) OR coalesce(r.source_id, '') = '')
+            AND (other.state IN ('pushed', 'draft') OR (other.state = 'already' AND other.run > r.run))
     ))
 )
 ORDER BY r.place

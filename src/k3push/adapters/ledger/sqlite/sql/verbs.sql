@@ -763,9 +763,10 @@ FROM rows AS r
 WHERE run = :run AND place > :after AND place <= :until AND (
     state = 'rejected' OR (state = 'already' AND EXISTS (
         SELECT 1 FROM rows AS other JOIN runs ON runs.key = other.run
-        WHERE other.bill = r.bill AND other.run <> r.run AND runs.scope = :scope AND (
-            other.state IN ('pushed', 'draft') OR (other.state = 'already' AND other.run > r.run)
-        )
+        WHERE other.bill = r.bill AND other.run <> r.run AND runs.scope = :scope
+            -- Another bill may have got the number.
+            AND (coalesce(other.source_id, '') IN ('', r.source_id) OR coalesce(r.source_id, '') = '')
+            AND (other.state IN ('pushed', 'draft') OR (other.state = 'already' AND other.run > r.run))
     ))
 )
 ORDER BY place;
