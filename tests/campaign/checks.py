@@ -229,7 +229,9 @@ def _check_renumbered(
             and making.target.living
             and not any(making.target.id in late.get(number, ()) for number in numbers)
         ]
-        if len({making.push for making in ours}) > 1 and not repeats:
+        # Another bill may have got the number since.
+        pushes = {(making.source.id, making.push) for making in ours}
+        if len(pushes) > len({source for source, _ in pushes}) and not repeats:
             yield f"{event.number}: pushed again as {event.to}"
         runs = scene.witness.sent_by(event.number) | scene.witness.sent_by(event.to)
         rows = [(run, row) for run, row in of_runs if row.bill in numbers]

@@ -121,6 +121,9 @@ FOLLOWING = 0.25
 DENSE = 10**10
 """Stories of seeds from here on have few bills, and several odd things happen to them at once."""
 
+# So long may a copy of the database lag behind in such a story.
+LONG_LAG_S = 70.0
+
 ODD = (
     "allowed",
     "altered",
@@ -179,7 +182,9 @@ def story_of(seed: int) -> Story:
     if chance.random() < 0.15:
         events.append(Retries())
     events += _later_thoughts(seed, frame, events)
-    events += _follow(frame, events, _of(seed, "follow"))
+    follow = _follow(frame, events, _of(seed, "follow"))
+    # Behind a copy that lags for so long nobody can tell a document that was taken back.
+    events += [] if any(isinstance(e, Lags) and e.seconds == LONG_LAG_S for e in events) else follow
     chance = _of(seed, "ledger")
     if chance.random() < 0.05:
         events.append(SharesLedger(chance.randrange(OTHER_SEEDS)))
@@ -353,7 +358,7 @@ def _copies(seed: int, events: Sequence[Event], chance: random.Random) -> list[E
     """Draw copies of the database that answer queries in turn."""
     if chance.random() > 0.04 or any(isinstance(event, Lags) for event in events):
         return []
-    lags = [1.5, 8.0, 15.0, 70.0] if seed >= DENSE else [1.5, 8.0, 15.0]
+    lags = [1.5, 8.0, 15.0, LONG_LAG_S] if seed >= DENSE else [1.5, 8.0, 15.0]
     return [Lags(chance.choice(lags), in_turn=True)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from k3push.core.model import PARTLY, TWIN, Row, State
-from k3push.runs.context import MOST_TWINS
+from k3push.runs.context import MORE_THAN_ONE, MOST_TWINS
 from k3push.runs.outcome import Exit, ending_of
 from k3push.runs.stop import Cause
 from k3push.runs.submit_and_audit.earlier_documents import not_looked_at
@@ -73,8 +73,8 @@ def _check_patience(scene: Scene, execution: Execution) -> Iterator[str]:
     causes = set(_OF_READS)
     if all(met.ending is not Ending.NO_PERMISSION for met in failures):
         causes.add(Cause.LOOK_REFUSED)
-    # A bill that is renumbered between two pages spoils their look.
-    moves = scene.story.has(IsRenumbered, Exchanges)
+    # A bill that is renumbered or deleted between two pages spoils their look.
+    moves = scene.story.has(IsRenumbered, Exchanges) or bool(scene.story.deleted)
     more = moves or scene.story.has(IsDown, IsLockedOut, IsGone, MayNotRead, IsBarred)
     # An old server says of a field that it lacks what it says of a query that failed.
     more = more or (scene.story.has(Lacks) and scene.story.frame.style.old)
@@ -91,6 +91,8 @@ def _check_patience(scene: Scene, execution: Execution) -> Iterator[str]:
 def _check_twins(execution: Execution) -> Iterator[str]:
     """Find an execution that goes on though others push the same bills."""
     told = [o for _, outcomes, _ in execution.pushed.watch.sendings for o in outcomes]
+    # Where few bills are known, two documents may be of a rule that splits.
+    told = [outcome for outcome in told if MORE_THAN_ONE not in outcome.reason]
     twins = sum(outcome.code == TWIN for outcome in told)
     if twins >= MOST_TWINS and Cause.TWINS not in execution.causes:
         yield f"{execution.run}: {twins} numbers were pushed by others too, and nothing stopped"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import anyio
 
 from k3push.core.control_words import Command
-from k3push.core.model import BillNumber, RunId, State
+from k3push.core.model import BillNumber, RunId, State, number_in
 from k3push.core.safety.legal_moves import IllegalMoveError
 from k3push.ports import Doubt, Ledger, RunIsAliveError
 from k3push.runs.control import command
@@ -21,6 +21,7 @@ from k3push.simulator.bills import APPROVED, REOPENED
 from k3push.simulator.faults import Ending
 from k3push.simulator.forms import PURCHASE_ORDER
 from k3push.simulator.history import Maker
+from k3push.simulator.script import Does
 from tests.campaign.conditions import USERS, IsGuarded, LacksLinks, Lags, ReadsFail
 from tests.campaign.events import (
     Alters,
@@ -42,6 +43,7 @@ from tests.campaign.events import (
 )
 from tests.campaign.result import Result
 from tests.campaign.scene import Scene
+from tests.campaign.steps_after import HasHand
 from tests.runs.office import ROUTE, VirtualClock
 
 # How long a command waits to be obeyed, and a person until the next one.
@@ -220,9 +222,12 @@ class People:
             scene.story.renumbered | scene.story.exchanged
         )
         untied = unlinked or bool(scene.story.deleted)
-        # Copies of the database that answer one look differently leave links unproved.
+        # Copies of the database that answer one look differently leave links unproved, and so does
+        # who deletes what has shown them, where the field shows nothing.
         differ = any(event.in_turn for event in scene.story.all_of(Lags))
-        if scene.story.is_dim or denied or ended or untied or differ:
+        deletes = any(event.hand.does is Does.DELETE for event in scene.story.all_of(HasHand))
+        unproved = differ or (deletes and scene.story.has(AsksField))
+        if scene.story.is_dim or denied or ended or untied or unproved:
             return
         as_one = scene.world.collation
         events = self.scene.story.happenings
@@ -234,6 +239,7 @@ class People:
             # What came after its window may be anybody's.
             and scene.witness.takes_s(doubt.number) < scene.times.longest_call_s
             and as_one(doubt.number) not in guarded
+            and number_in(doubt.number) not in scene.story.exchanged
             and scene.routes[doubt.run].source_number_field
             and not self._may_be_merged(doubt.number)
             and not self._may_be_cut({each.number for each in doubts})

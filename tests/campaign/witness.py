@@ -23,7 +23,7 @@ from tests.runs.office import LIMITS
 # Far more than any trial needs; whoever gets there sends for ever.
 MOST_REQUESTS = 2500
 # So often may a number travel, over all executions and their tries.
-MOST_SENDINGS = 25
+MOST_SENDINGS = 40
 
 READABLE = frozenset({Ending.OK, Ending.GZIP, Ending.BASE64_GZIP})
 BROKE_ON_THE_SERVER = frozenset({Ending.RESPONSE_ERROR, Ending.RESPONSE_ERROR_TEXT})
