@@ -123,9 +123,9 @@ def _check_ledger(
         return bool(scene.hidden(number)) or (unseen and scene.made_by_others(number))
 
     rows = [
-        # It says nothing by right, and there it is.
+        # It says nothing by right, as where another run has the bill in hand, and there it is.
         row._replace(state=State.UNKNOWN)
-        if row.state in unmade and is_excused(run, row.bill or row.number)
+        if row.state in unmade and (row.code == HELD or is_excused(run, row.bill or row.number))
         else row
         for run, row in of_runs
     ]
