@@ -78,6 +78,7 @@ class Asked:
 
     Attributes:
         guarded: Numbers whose query is refused, in any company.
+        guarded_links: Numbers whose links are refused.
         missing: Numbers that no bill has.
         named: What the newest documents name.
         newest: The links of the newest documents.
@@ -91,6 +92,7 @@ class Asked:
     """
 
     guarded: Collection[str] = ()
+    guarded_links: Collection[str] = ()
     code: str = "4"
     fails: list[Exception] = field(default_factory=list)
     always: Exception | None = None
@@ -145,7 +147,7 @@ class Asked:
         del route, by_all
         if self.links is None:
             return None
-        await self._ask(list(ids))
+        await self._ask(list(ids), self.guarded_links)
         there = {number: self.links[number] for number in ids if number in self.links}
         shown = frozenset(target.id for targets in there.values() for target in targets)
         return Sighting(there, frozenset({"u"}), linked=frozenset(ids), by_link=shown)
@@ -203,13 +205,13 @@ class Asked:
         thin = shown if self.thin is None else self.thin
         return Sighting(found, frozenset({"u"}), thin=frozenset(thin))
 
-    async def _ask(self, numbers: Collection[BillNumber]) -> None:
+    async def _ask(self, numbers: Collection[BillNumber], guarded: Collection[str] = ()) -> None:
         self.asked.append(list(numbers))
         await anyio.sleep(1)
         error = self.fails.pop(0) if self.fails else self.always
         if error is not None:
             raise error
-        if caught := [number for number in numbers if number in self.guarded]:
+        if caught := [n for n in numbers if n in self.guarded or n in guarded]:
             raise refused(f"the filter holds {caught[0]}", code=self.code)
 
 
@@ -418,6 +420,31 @@ async def test_a_refused_query_is_halved_until_its_numbers_are_found(
     found, refusals = await look_at_sources(job, every)
     assert refusals == seen.refused
     assert list(found) == list(seen.targets)
+
+
+@pytest.mark.parametrize("by_field", [False, True])
+@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("guarded", [[A], [H], [A, H], [D, E], [A, B, C, D, E, F, G, H], []])
+async def test_links_that_are_refused_for_a_bill_are_asked_for_in_halves(
+    guarded: list[BillNumber], *, together: bool, by_field: bool
+) -> None:
+    """One bill whose links the ERP cannot show kept its whole list from being pushed."""
+    every = [A, B, C, D, E, F, G, H]
+    links = {number: (Target(f"t{number}", f"T{number}"),) for number in every}
+    ids = {number: f"s{number}" for number in every}
+    route = ROUTE if by_field else replace(ROUTE, source_number_field="")
+    job = Job(Asked(guarded_links=guarded, links=links), source_ids=ids, route=route)
+    seen = await look_at_targets(job, every, before_sending=together)
+    assert seen.refused == {number: f"the filter holds {number}" for number in guarded}
+    assert sorted(seen.targets) == sorted(seen.linked) == [n for n in every if n not in guarded]
+
+
+async def test_a_bill_that_the_field_shows_is_refused_for_no_links() -> None:
+    """It has a document, whatever else the ERP cannot tell."""
+    there = {A: (Target("tA", "TA"),)}
+    job = Job(Asked(guarded_links=[A, B], links={}, there=there), source_ids={A: "sA", B: "sB"})
+    seen = await look_at_targets(job, [A, B], before_sending=True)
+    assert (list(seen.targets), list(seen.refused)) == ([A], [B])
 
 
 async def test_a_question_is_halved_soon_and_a_lone_number_tried_for_longer() -> None:

@@ -57,6 +57,7 @@ LEAST_SHARE = 0.5
 
 # A number that no bill has: where its query is refused as well, the numbers are not to blame.
 HARMLESS = BillNumber("k3push-check")
+HARMLESS_ID = "1"
 
 
 @dataclass(slots=True)
@@ -359,14 +360,27 @@ async def _look_by_links(
     ids = await _ids_of(context, numbers) if numbers else {}
     if not ids:
         return None
-    linked = await read_with_retries(
+    seen: list[Sighting | None] = []
+    refused: dict[BillNumber, str] = {}
+
+    async def read(part: Sequence[BillNumber]) -> None:
+        some = {number: ids[number] for number in part}
+        seen.append(await context.erp.linked_targets_of(context.route, some, by_all=by_all))
+
+    await read_in_parts(
         context,
         f"the links of {context.route.target}",  # another field may be wrong while these are read
-        lambda: context.erp.linked_targets_of(context.route, ids, by_all=by_all),
+        list(ids),
+        read,
+        harmless=lambda: context.erp.linked_targets_of(context.route, {HARMLESS: HARMLESS_ID}),
+        refused=refused,
         stop_or_not=stop_or_not,
     )
-    context.links.absent = linked is None
-    return linked
+    whole = [each for each in seen if each is not None]
+    context.links.absent = len(whole) < len(seen)
+    if context.links.absent:
+        return None
+    return whole[0] if len(whole) == 1 and not refused else replace(joined(whole), refused=refused)
 
 
 def _with_links(context: Looker, found: Sighting, linked: Sighting) -> Sighting:
@@ -393,7 +407,8 @@ def _with_links(context: Looker, found: Sighting, linked: Sighting) -> Sighting:
         united(found.targets, linked.targets),
         found.users & linked.users,
         united(found.cancelled, linked.cancelled),
-        found.refused,
+        # What the field shows is there, whoever refuses to tell its links.
+        {n: why for n, why in linked.refused.items() if n not in found.targets} | found.refused,
         thin,
         linked.linked,
         linked.by_link,
@@ -643,6 +658,7 @@ def joined(seen: Sequence[Sighting]) -> Sighting:
         {number: found for each in seen for number, found in each.targets.items()},
         users,
         {number: found for each in seen for number, found in each.cancelled.items()},
+        {number: why for each in seen for number, why in each.refused.items()},
         thin=frozenset().union(*(each.thin for each in seen)),
         linked=frozenset().union(*(each.linked for each in seen)),
         by_link=frozenset().union(*(each.by_link for each in seen)),
