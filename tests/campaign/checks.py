@@ -400,7 +400,8 @@ def _check_reasons(
             and not scene.witness.may_be_rejected(row.bill, codes=codes)
         ):
             yield f"{number}: `rejected` without cause in {run}: {row.code} {row.reason}"
-        ours = scene.witness.sent_by(row.bill) <= {run} and not scene.made_by_others(row.bill)
+        others = scene.made_by_others(row.bill or row.number)
+        ours = scene.witness.sent_by(row.bill) <= {run} and not others
         # What is rejected, made after its window, and tried again by a person, was there then.
         # What has got the number since may be what another row has pushed.
         moved = row.bill in scene.story.exchanged
