@@ -82,6 +82,17 @@ class Ledger(Protocol):
         """
         ...
 
+    async def moved_at(self, now: datetime) -> datetime | None:
+        """Return when this ledger was first seen in another file than the one before, or None.
+
+        It is a copy, or was put back from a backup, and knows nothing of calls that left since.
+        In PostgreSQL nothing tells of it.
+
+        Args:
+            now: When that is, where it is seen now.
+        """
+        ...
+
     # -- runs ---------------------------------------------------------------------------------
 
     async def open_run(self, run: Run) -> None:

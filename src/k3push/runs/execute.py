@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 from types import TracebackType
 from typing import Protocol, Self
@@ -148,11 +149,17 @@ async def _push(context: Context, erp: ErpSessions) -> None:
 
 async def _wait_for_unknown_calls(context: Context) -> None:
     """Wait until a call has ended of which the ledger knows nothing; no look shows it before."""
-    left_at = await context.ledger.unknown_sending()
+    ledger, now = context.ledger, context.clock.now()
+    await _wait_from(context, await ledger.unknown_sending(), remark("ledger.older"))
+    await _wait_from(context, await ledger.moved_at(now), remark("ledger.moved"))
+
+
+async def _wait_from(context: Context, left_at: datetime | None, why: str) -> None:
+    """Wait until a call that may have left at a time has surely ended."""
     if left_at is not None:
         age_s = max(0.0, (context.clock.now() - left_at).total_seconds())
         if (left_s := context.settle.window_s - age_s) > 0:
-            context.watch.waiting(remark("ledger.older"), left_s)
+            context.watch.waiting(why, left_s)
             await context.stop.sleep(left_s)
 
 

@@ -82,6 +82,10 @@ WORDS = {
         "the file was removed or replaced while the ledger was in use. Restore the one that was there, then resume.",
         "使用过程中台账文件被删除或替换。请放回原来的文件，然后执行 resume。",
     ),
+    "ledger.moved": (
+        "the ledger is in another file than before (moved, copied, or put back from a backup): nothing is sent until calls of which it may know nothing have surely ended",
+        "台账所在的文件与以前不同（已移动、复制或从备份恢复）：在它可能不知道的调用确定结束之前不发送",
+    ),
     "ledger.older": (
         "the ledger is older than the last call (a backup was put back): nothing is sent until that call has surely ended",
         "台账早于最后一次调用（已从备份恢复）：在该调用确定结束之前不发送",

@@ -79,6 +79,11 @@ class MemoryLedger(ReadVerbs, SendingVerbs, StepVerbs, Ledger):
         """Return None: it has no backup."""
         return None
 
+    async def moved_at(self, now: datetime) -> datetime | None:
+        """Return None: it is where it was."""
+        del now
+        return None
+
     # -- runs ---------------------------------------------------------------------------------
 
     async def open_run(self, run: Run) -> None:

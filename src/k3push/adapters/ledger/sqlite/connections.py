@@ -25,7 +25,7 @@ from k3push.config.real_paths import real
 from k3push.core.remark import remark
 from k3push.ports import LedgerDamagedError, LedgerLostError, NoLedgerError
 
-VERSION = 14
+VERSION = 15
 """The newest schema that this code knows: there is an `sql/N.sql` for every version N."""
 
 APPLICATION_ID = 0x4B335055

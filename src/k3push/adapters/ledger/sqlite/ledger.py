@@ -39,6 +39,7 @@ from k3push.adapters.ledger.sqlite.connections import (
     locks_folder,
     lost_as_ledger,
 )
+from k3push.adapters.ledger.sqlite.file_birth import birth_of
 from k3push.adapters.ledger.sqlite.group_commit import GroupCommit, Reader
 from k3push.adapters.ledger.sqlite.run_locks import RunLocks
 from k3push.core.model import Attempt, BillNumber, Intent, RunId
@@ -210,6 +211,17 @@ class SqliteLedger(Ledger):
         latest = await self.read(lambda c: {run: reads.last_begun(c, run) for run in noted})
         unknown = [at for run, at in noted.items() if not _is_known(at, latest[run])]
         return max(unknown, default=None)
+
+    async def moved_at(self, now: datetime) -> datetime | None:
+        """Return when the ledger was first seen in another file than the one before, or None."""
+        with lost_as_ledger(self._path):
+            file = await to_thread.run_sync(birth_of, self._path)
+        known = await self.read(reads.home)
+        if known is not None and known[0] == file:
+            return known[1]
+        moved_at = now if known is not None else None
+        await self.write(lambda c: writes.settle_in(c, file, moved_at))
+        return moved_at
 
     async def _forget_sending(self, run: RunId) -> None:
         """Take the note of a run's last call away, once this ledger knows what came of it."""

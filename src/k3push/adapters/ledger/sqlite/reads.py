@@ -110,6 +110,12 @@ def is_there(connection: Connection, run: RunId) -> bool:
     return connection.one("run_key", run=run) is not None
 
 
+def home(connection: Connection) -> tuple[str, datetime | None] | None:
+    """Return in which file the ledger was written, and when it was seen to have moved there."""
+    row = connection.one("home")
+    return (text.to_words(row[0]), text.to_time_or_none(row[1])) if row is not None else None
+
+
 def last_begun(connection: Connection, run: RunId) -> datetime | None:
     """Return when the last call of a run was written down, whosever run it is."""
     row = connection.one("last_begun", run=run)

@@ -86,6 +86,12 @@ def keep_pace(connection: Connection, scope: str, learnt: Learnt, *, at: datetim
     )
 
 
+def settle_in(connection: Connection, file: str, moved_at: datetime | None) -> None:
+    """Take down in which file the ledger is, and when it was seen to have moved there."""
+    connection.do("leave_home")
+    connection.do("settle_in", file=file, moved_at=text.from_time_or_none(moved_at))
+
+
 def command(connection: Connection, run: RunId, command: Command, *, at: datetime) -> int:
     """Leave a command for the executor of a run."""
     key = run_key(connection, run).key

@@ -84,6 +84,15 @@ SELECT calls, server, at FROM paces WHERE scope = :scope AND server IS NOT NULL;
 -- name: run_key
 SELECT key, scope, listed, attempts FROM runs WHERE id = :run AND account = :account;
 
+-- name: home
+SELECT file, moved_at FROM home;
+
+-- name: leave_home
+DELETE FROM home;
+
+-- name: settle_in
+INSERT INTO home (file, moved_at) VALUES (:file, :moved_at);
+
 -- name: last_begun
 -- Of whichever account.
 SELECT max(began_at) FROM attempts JOIN runs ON runs.key = attempts.run WHERE runs.id = :run;
