@@ -430,6 +430,7 @@ async def test_links_that_are_refused_for_a_bill_are_asked_for_in_halves(
 ) -> None:
     """One bill whose links the ERP cannot show kept its whole list from being pushed."""
     every = [A, B, C, D, E, F, G, H]
+    links: dict[BillNumber, tuple[Target, ...]]
     links = {number: (Target(f"t{number}", f"T{number}"),) for number in every}
     ids = {number: f"s{number}" for number in every}
     route = ROUTE if by_field else replace(ROUTE, source_number_field="")

@@ -408,7 +408,8 @@ def _with_links(context: Looker, found: Sighting, linked: Sighting) -> Sighting:
         found.users & linked.users,
         united(found.cancelled, linked.cancelled),
         # What the field shows is there, whoever refuses to tell its links.
-        {n: why for n, why in linked.refused.items() if n not in found.targets} | found.refused,
+        {n: why for n, why in linked.refused.items() if n not in found.targets}
+        | dict(found.refused),
         thin,
         linked.linked,
         linked.by_link,
