@@ -420,8 +420,9 @@ async def test_what_a_look_has_shown_is_not_absent_though_nobody_tells_who_has_m
     assert read_remark(row.reason) == ("note.out_of_sight", {"documents": "CGRK0000002"})
 
 
+@pytest.mark.parametrize("told", ["unknown_sending", "moved_at"])
 async def test_settling_waits_for_a_call_of_which_a_restored_ledger_knows_nothing(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, told: str
 ) -> None:
     """What the ledger knows of is absent by now, and that call is carried out yet."""
     (number,) = orders(1)
@@ -431,13 +432,13 @@ async def test_settling_waits_for_a_call_of_which_a_restored_ledger_knows_nothin
     await anyio.sleep(SETTLE.window_s)
     left_at = VirtualClock().now()
 
-    async def unknown_sending(_: MemoryLedger) -> datetime:
+    async def then(*_: Any) -> datetime:
         return left_at
 
     async def carry_out(_: Context) -> None:
         await anyio.sleep(100)
         office.site.world.add_target(IN_STOCK, number, creator="sandbox")
 
-    monkeypatch.setattr(MemoryLedger, "unknown_sending", unknown_sending)
+    monkeypatch.setattr(MemoryLedger, told, then)
     pushed = await office.execute(work=only_settle, beside=carry_out, check=False)
     assert pushed.states == {number: State.PUSHED}

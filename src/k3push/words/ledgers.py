@@ -225,6 +225,10 @@ WORDS = {
         "run {run} is under way; copy the ledger when it has ended",
         "任务 {run} 正在进行；请在其结束后再复制台账",
     ),
+    "ledger.copy_lacking": (
+        "{place} was moved, or put back from a backup, and calls may be under way of which it knows nothing: copy it a day later, since a run of the copy in PostgreSQL would not wait for them",
+        "{place} 已移动或从备份恢复，可能有它不知道的调用仍在进行：请一天后再复制，因为 PostgreSQL 中副本的任务不会等待这些调用",
+    ),
     "ledger.not_empty": (
         "{place}: this ledger already has runs; name an empty one",
         "{place}：该台账已有任务；请指定一个空台账",

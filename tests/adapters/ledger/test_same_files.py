@@ -7,7 +7,8 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import anyio
@@ -15,7 +16,8 @@ import pytest
 from anyio import Path as APath
 from anyio import run_process, to_thread
 
-from k3push.adapters.ledger.sqlite import connections, open_sqlite
+from k3push.adapters.ledger.maintenance.sqlite_tables import books_in_sqlite
+from k3push.adapters.ledger.sqlite import connections, migrate, open_sqlite
 from k3push.adapters.ledger.sqlite.connections import SameFiles
 from k3push.adapters.ledger.sqlite.ledger import LOOKS_AT_ONCE
 from k3push.core.model import State
@@ -409,3 +411,72 @@ async def test_a_ledger_that_is_put_back_under_its_executor_waits_for_its_calls(
                 await APath(path).write_bytes(backup)
                 await ledger.claim(run, numbers("B"))
     assert await told_by_backup(path, backup) == call.intent.began_at
+
+
+def copied_over(path: Path) -> Path:
+    """Put a backup in the place of the file, as a tool for backups does; locks and all."""
+    shutil.copytree(path.parent, kept := path.parent.with_name("kept"))
+    shutil.rmtree(path.parent)
+    shutil.copytree(kept, path.parent)
+    return path
+
+
+def copied_elsewhere(path: Path) -> Path:
+    """Copy the file alone."""
+    shutil.copy(path, copy := path.with_name("copy.db"))
+    return copy
+
+
+def led_elsewhere(path: Path) -> Path:
+    """Have a link lead to a copy that it did not lead to before."""
+    link = linked_file(path)
+    link.unlink()
+    link.symlink_to(copied_elsewhere(path))
+    return link
+
+
+@pytest.mark.parametrize("move", [copied_over, copied_elsewhere, led_elsewhere])
+async def test_a_ledger_in_another_file_waits_once_for_calls_that_it_may_not_know(
+    path: Path, move: Callable[[Path], Path]
+) -> None:
+    """It knows of none that have left since, and no folder beside it may tell of them."""
+    async with open_sqlite(path, account=ACCOUNT) as ledger:
+        await pushed(ledger, await planned(ledger, "A"), "A")
+        assert await ledger.moved_at(later(1)) is None
+        assert await ledger.moved_at(later(2)) is None
+    place = await to_thread.run_sync(move, path)
+    for at in (3, 4):
+        async with open_sqlite(place, account=ACCOUNT) as ledger:
+            assert await ledger.moved_at(later(at)) == later(3)
+
+
+async def test_a_ledger_that_is_renamed_is_the_same_file(path: Path) -> None:
+    """Nothing has left that it does not know."""
+    async with open_sqlite(path, account=ACCOUNT) as ledger:
+        assert await ledger.moved_at(later(1)) is None
+    renamed = await APath(path).rename(path.with_name("renamed.db"))
+    async with open_sqlite(Path(renamed), account=ACCOUNT) as ledger:
+        assert await ledger.moved_at(later(2)) is None
+
+
+async def test_a_copy_of_a_ledger_that_was_put_back_waits_as_that_one_does(path: Path) -> None:
+    """`ledger copy` led out of the wait."""
+    async with open_sqlite(path, account=ACCOUNT) as ledger:
+        run = await planned(ledger, "A")
+    backup = await APath(path).read_bytes()
+    now = datetime.now(UTC)
+    async with open_sqlite(path, account=ACCOUNT) as ledger, ledger.own(run):
+        await ledger.claim(run, numbers("A"))
+        await ledger.begin(replace(intent(run, "A"), began_at=now))
+    async with books_in_sqlite(path) as books:
+        assert not await books.may_lack_calls()
+    await APath(path).write_bytes(backup)
+    async with books_in_sqlite(path) as books:
+        assert await books.may_lack_calls()
+    copy = path.with_name("copy.db")
+    await migrate(copy, create=True)
+    async with books_in_sqlite(copy, write=True) as books:
+        await books.distrust()
+        await books.commit()
+    async with open_sqlite(copy, account=ACCOUNT) as ledger:
+        assert await ledger.moved_at(now) == now

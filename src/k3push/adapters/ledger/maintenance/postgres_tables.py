@@ -96,6 +96,12 @@ class _Books(SqlTables):
         ((found,),) = await (await self._raw.execute(ALIVE)).fetchall()
         return found or ""
 
+    async def may_lack_calls(self) -> bool:
+        return False  # nothing tells
+
+    async def distrust(self) -> None:
+        raise NotImplementedError("nothing of a server's tables tells where they have been")
+
     async def broken(self) -> str:
         # The server checks its pages and keys itself, as it reads and writes them.
         return ""

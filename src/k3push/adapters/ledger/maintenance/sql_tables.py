@@ -94,6 +94,14 @@ class SqlTables(Protocol):
         """Return the id of a run that some process executes, or ""."""
         ...
 
+    async def may_lack_calls(self) -> bool:
+        """Say whether it was moved or put back of late, so that it may not know all that left."""
+        ...
+
+    async def distrust(self) -> None:
+        """Have whoever pushes with it first wait as after a move."""
+        ...
+
     async def broken(self) -> str:
         """Say what the database itself finds wrong with its files, or ""."""
         ...

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -24,6 +24,8 @@ GATE_POLL_S = 0.002
 
 _NOTE = ".sent"
 
+ROUNDED = timedelta(milliseconds=10)
+
 
 @dataclass(frozen=True, slots=True)
 class _Held:
@@ -35,6 +37,11 @@ class _Held:
 
     def is_there(self) -> bool:
         return identity(self.place) == self.file
+
+
+def is_known(at: datetime, last_begun: datetime | None) -> bool:
+    """Say whether a call that is noted to have left stands in a ledger, by its run's last one."""
+    return last_begun is not None and last_begun >= at - ROUNDED
 
 
 class RunLocks:
