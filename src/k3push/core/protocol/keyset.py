@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from k3push.core.protocol.paging import PagesError, Row
+from k3push.core.protocol.wire import UnreadableError, name_in
 from k3push.core.remark import remark
 
 
@@ -48,6 +49,8 @@ def part_of(page: Sequence[Row], after: int) -> Part:
     Part(rows=[[7, 'a'], [7, 'b']], after=7, alone=None, is_end=False)
     >>> part_of([[9, "c"]], after=7).alone, part_of([], after=9).is_end
     (9, True)
+    >>> part_of([[7.0, "a"], ["9", "c"]], after=5).after  # as some servers write them
+    7
     """
     ids = [_number(row[0]) for row in page]
     if not ids:
@@ -62,6 +65,6 @@ def part_of(page: Sequence[Row], after: int) -> Part:
 
 def _number(value: object) -> int:
     try:
-        return int(str(value))
-    except ValueError:
+        return int(name_in(value))
+    except (ValueError, UnreadableError):
         raise PagesError(remark("answer.no_id", value=str(value)[:40])) from None
