@@ -473,7 +473,13 @@ async def test_a_copy_of_a_ledger_that_was_put_back_waits_as_that_one_does(path:
     await APath(path).write_bytes(backup)
     async with books_in_sqlite(path) as books:
         assert await books.may_lack_calls()
-    copy = path.with_name("copy.db")
+    copy = path.with_name("target.db")
+    await migrate(copy, create=True)
+    async with open_sqlite(copy, account=ACCOUNT) as ledger:
+        assert await ledger.moved_at(now) is None
+    async with books_in_sqlite(await to_thread.run_sync(copied_elsewhere, copy)) as books:
+        assert await books.may_lack_calls(), "it was moved a moment ago"
+    await APath(copy).unlink()
     await migrate(copy, create=True)
     async with books_in_sqlite(copy, write=True) as books:
         await books.distrust()

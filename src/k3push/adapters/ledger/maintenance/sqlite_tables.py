@@ -19,7 +19,7 @@ from k3push.adapters.ledger.maintenance.sql_tables import (
     page_query,
 )
 from k3push.adapters.ledger.sqlite.connections import locks_folder, lost_as_ledger
-from k3push.adapters.ledger.sqlite.file_birth import birth_of
+from k3push.adapters.ledger.sqlite.file_birth import birth_of, born_at
 from k3push.adapters.ledger.sqlite.run_locks import RunLocks, is_known
 from k3push.core.model import RunId
 
@@ -107,9 +107,10 @@ class _Books(SqlTables):
             ((begun,),) = await self._all(LAST_BEGUN, (run,))
             if at > since and not is_known(at, text.to_time_or_none(begun)):
                 return True
-        home = await self._all("SELECT file, moved_at FROM home")
-        moved_at = text.to_time_or_none(home[0][1]) if home else None
-        return bool(home) and (home[0][0] != file or bool(moved_at and moved_at > since))
+        for home, told_at in await self._all("SELECT file, moved_at FROM home"):
+            moved_at = text.to_time_or_none(told_at) if home == file else born_at(file)
+            return moved_at is not None and moved_at > since
+        return False
 
     async def distrust(self) -> None:
         await self._all("INSERT INTO home (file) VALUES ('')")
