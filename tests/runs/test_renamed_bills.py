@@ -975,3 +975,34 @@ async def test_a_bill_inherits_no_document_of_the_one_that_had_its_number_for_a_
         assert (row.state, [t.id for t in row.targets]) == (State.PUSHED, made_of(office, heir))
     else:
         assert (row.state, row.code, made_of(office, heir)) == (State.REJECTED, AMBIGUOUS, [])
+
+
+@pytest.mark.parametrize("moves", ["exchange", "pass on", "share"])
+async def test_two_bills_of_one_call_are_told_no_document_of_each_other(
+    monkeypatch: pytest.MonkeyPatch, moves: str
+) -> None:
+    """One gets the number of the other with the call, whose answer names both documents."""
+    third, number, taken = orders(3)
+    office = Office(sandbox(link_fields=False, **OPEN))
+    bills = [bill_of(office, number), bill_of(office, taken)]
+    await office.open_run([third, *(key_of("", str(each.id)) for each in bills)])
+    push = site.Site._push
+
+    def pushed(self: site.Site, *what: Any) -> Any:
+        if third not in str(what):
+            if moves != "share":
+                rename(office, bills[1], "CGDD-NEW")
+            rename(office, bills[0], taken)
+            if moves == "exchange":
+                rename(office, bills[1], number)
+        return push(self, *what)
+
+    monkeypatch.setattr(site.Site, "_push", pushed)
+    for _ in range(2):
+        throttle = steered(concurrency=1, chunk_size=2)
+        await office.execute(throttle=throttle, check=False)
+    _, *rows = (await office.rows()).values()
+    for row, bill in zip(rows, bills, strict=True):
+        (made,) = made_of(office, bill)
+        told = [target.id for target in row.targets]
+        assert row.state is State.UNKNOWN or told == [made], row

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
@@ -277,8 +278,10 @@ async def _look_after(
         return sending.shown, seen
 
     # Of those that have got another number since the look before, the first shows nothing of ours;
-    # what it shows of another's is told apart by an answer that names all.
-    made, seen = await look(by_all=by_all, renumbered=by_all or not said.names_all)
+    # what it shows of another's is told apart by an answer that names all, unless the other is one
+    # of the same call.
+    several = len(numbers) > 1 and any(map(context.id_of, numbers))
+    made, seen = await look(by_all=by_all, renumbered=by_all or several or not said.names_all)
 
     def is_open() -> bool:
         return needs_patience(said, numbers, made, drafts=context.route.draft_when_save_fails)
@@ -319,9 +322,11 @@ def _new_in(attempt: Attempt, said: Said, seen: Sighting) -> Targets:
     """Return what a look shows that was not there before an attempt.
 
     What the answer names was made by it, even if somebody has cancelled it since, no link shows of
-    which bill of the number it is, or a field names another form.
+    which bill of the number it is, or a field names another form. What may be any one's of several
+    bills of the call is nobody's.
     """
-    named = {target.id for target in said.named}
+    bills = Counter(t.id for targets in seen.shared.values() for t in targets)
+    named = {target.id for target in said.named if bills[target.id] <= 1}
     found = {number: list(targets) for number, targets in seen.targets.items()}
     kinds = (seen.cancelled, seen.shared, seen.denied)
     for number, targets in (each for kind in kinds for each in kind.items()):
