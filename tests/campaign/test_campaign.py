@@ -6,8 +6,8 @@ from tests.campaign.drawing import DENSE, story_of
 from tests.campaign.trial import play
 from tests.shares import shared_out
 
-SEEDS = 350
-DENSE_SEEDS = 150
+SEEDS = 200
+DENSE_SEEDS = 200
 BLOCK = 25
 SHARES = 4
 FIRST = (*range(0, SEEDS, BLOCK), *range(DENSE, DENSE + DENSE_SEEDS, BLOCK))
