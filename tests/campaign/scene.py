@@ -29,6 +29,7 @@ from k3push.simulator.faults import NO_FAULT
 from k3push.simulator.forms import IN_STOCK, PURCHASE_ORDER, SALE_ORDER, with_second_rule
 from k3push.simulator.history import Making
 from tests.campaign.conditions import Condition, CopiesMakers
+from tests.campaign.drawing import DENSE
 from tests.campaign.events import (
     LONGER,
     TWIN,
@@ -51,7 +52,7 @@ from tests.campaign.events import (
 from tests.campaign.settings import Sets, Times
 from tests.campaign.steps_after import AfterPush, Follows
 from tests.campaign.story import Story
-from tests.campaign.witness import Witness
+from tests.campaign.witness import MOST_OF_DENSE, Witness
 from tests.runs.mortals import Fate, MortalLedger
 from tests.runs.office import (
     FIRST,
@@ -307,6 +308,8 @@ def set_up(
     _stock(world, story, named)
     if story.has(CopiesMakers):
         _sign(world, sorted(named))
+    if story.frame.seed >= DENSE:
+        witness.most_sendings = MOST_OF_DENSE
     if story.cuts_pages:
         witness.most_requests *= 4
     if story.has(Follows):

@@ -309,6 +309,30 @@ async def test_what_looks_have_shown_is_not_absent_though_they_show_it_no_more()
         assert read_remark(row.reason) == ("note.out_of_sight", {"documents": "CGRK0000002"})
 
 
+def interrupted(office: Office) -> Callable[[Context], Coroutine[None, None, None]]:
+    """Return what stops an execution once its answer is lost."""
+
+    async def interrupt(job: Context) -> None:
+        await until_lost(office)
+        job.stop.ask(Cause.INTERRUPTED, "Ctrl-C")
+
+    return interrupt
+
+
+async def is_told_though_gone(
+    office: Office, number: str, *, attempts: int, after_s: float = 0.0
+) -> None:
+    """Delete what was made of a bill, go on later, and see that its document is not forgotten."""
+    world = office.site.world
+    (made,) = world.documents_of(number)
+    world.delete(made)
+    await anyio.sleep(after_s)
+    pushed = await office.execute(throttle=one_by_one(), check=False)
+    row = pushed.rows[number]
+    assert (row.state, row.attempts) == (State.UNKNOWN, attempts), row
+    assert read_remark(row.reason) == ("note.out_of_sight", {"documents": "CGRK0000002"})
+
+
 async def test_what_looks_have_shown_is_known_to_whoever_goes_on() -> None:
     """The execution that was shown it is interrupted, and the document is gone before the next."""
     faults = steps("ok", "reset", "make-then-reset")
@@ -322,12 +346,7 @@ async def test_what_looks_have_shown_is_known_to_whoever_goes_on() -> None:
 
     throttle = steered(concurrency=1, chunk_size=1)
     await office.execute(throttle=throttle, beside=interrupt, check=False)
-    (made,) = world.documents_of(numbers[1])
-    world.delete(made)
-    pushed = await office.execute(throttle=throttle, check=False)
-    row = pushed.rows[numbers[1]]
-    assert (row.state, row.attempts) == (State.UNKNOWN, 2), row
-    assert read_remark(row.reason) == ("note.out_of_sight", {"documents": "CGRK0000002"})
+    await is_told_though_gone(office, numbers[1], attempts=2)
 
 
 async def test_what_a_look_after_an_answer_has_shown_is_not_absent_though_the_next_one_fails(
@@ -346,20 +365,10 @@ async def test_what_a_look_after_an_answer_has_shown_is_not_absent_though_the_ne
             raise LookFailedError("the database is away")
         return await look_at_sent(*what, **how)
 
-    async def interrupt(job: Context) -> None:
-        await until_lost(office)
-        job.stop.ask(Cause.INTERRUPTED, "Ctrl-C")
-
     monkeypatch.setattr("k3push.runs.read_back.look_at_sent", fail)
-    await office.execute(throttle=one_by_one(), beside=interrupt, check=False)
-    (made,) = world.documents_of(numbers[1])
-    world.delete(made)
-    await anyio.sleep(SETTLE.window_s)
-    pushed = await office.execute(throttle=one_by_one(), check=False)
-    row = pushed.rows[numbers[1]]
+    await office.execute(throttle=one_by_one(), beside=interrupted(office), check=False)
+    await is_told_though_gone(office, numbers[1], attempts=1, after_s=SETTLE.window_s)
     assert looks == 2
-    assert (row.state, row.attempts) == (State.UNKNOWN, 1), row
-    assert read_remark(row.reason) == ("note.out_of_sight", {"documents": "CGRK0000002"})
 
 
 async def test_what_the_first_look_has_shown_is_not_absent_though_that_for_the_others_fails(
@@ -381,20 +390,10 @@ async def test_what_the_first_look_has_shown_is_not_absent_though_that_for_the_o
             seen, targets={n: found for n, found in seen.targets.items() if n != numbers[2]}
         )
 
-    async def interrupt(job: Context) -> None:
-        await until_lost(office)
-        job.stop.ask(Cause.INTERRUPTED, "Ctrl-C")
-
     monkeypatch.setattr("k3push.runs.read_back.look_at_sent", show_one)
     throttle = steered(concurrency=1, chunk_size=2)
-    await office.execute(throttle=throttle, beside=interrupt, check=False)
-    (made,) = world.documents_of(numbers[1])
-    world.delete(made)
-    await anyio.sleep(SETTLE.window_s)
-    pushed = await office.execute(throttle=one_by_one(), check=False)
-    row = pushed.rows[numbers[1]]
-    assert (row.state, row.attempts) == (State.UNKNOWN, 1), row
-    assert read_remark(row.reason) == ("note.out_of_sight", {"documents": "CGRK0000002"})
+    await office.execute(throttle=throttle, beside=interrupted(office), check=False)
+    await is_told_though_gone(office, numbers[1], attempts=1, after_s=SETTLE.window_s)
 
 
 async def test_what_a_look_has_shown_is_not_absent_though_nobody_tells_who_has_made_it(
@@ -402,7 +401,7 @@ async def test_what_a_look_has_shown_is_not_absent_though_nobody_tells_who_has_m
 ) -> None:
     """The ERP is away as it is asked for the maker, and the document is gone by the next look."""
     office = Office(sandbox(steps("ok", "make-then-reset"), latency_s=1.0, **OPEN))
-    numbers, world = orders(2), office.site.world
+    numbers = orders(2)
     await office.open_run(numbers)
 
     async def fail(*_: Any, **__: Any) -> dict[str, Standing]:
@@ -411,13 +410,7 @@ async def test_what_a_look_has_shown_is_not_absent_though_nobody_tells_who_has_m
     with monkeypatch.context() as for_now:
         for_now.setattr("k3push.runs.document_makers.look_at_standings", fail)
         await office.execute(throttle=one_by_one(), check=False)
-    (made,) = world.documents_of(numbers[1])
-    world.delete(made)
-    await anyio.sleep(SETTLE.window_s)
-    pushed = await office.execute(throttle=one_by_one(), check=False)
-    row = pushed.rows[numbers[1]]
-    assert (row.state, row.attempts) == (State.UNKNOWN, 1), row
-    assert read_remark(row.reason) == ("note.out_of_sight", {"documents": "CGRK0000002"})
+    await is_told_though_gone(office, numbers[1], attempts=1, after_s=SETTLE.window_s)
 
 
 @pytest.mark.parametrize("told", ["unknown_sending", "moved_at"])

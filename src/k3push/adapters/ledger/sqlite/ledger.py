@@ -49,8 +49,6 @@ from k3push.ports import Holder, Ledger, LedgerLostError
 # How often it is looked whether the files are still those that were opened.
 REPLACED_LOOK_S = 5.0
 
-"""By how much more the time of a file may tell than a ledger."""
-
 LOOKS_AT_ONCE = 20
 """Such looks of a process side by side: a machine that was asleep owes those of all its ledgers."""
 

@@ -25,6 +25,7 @@ GATE_POLL_S = 0.002
 _NOTE = ".sent"
 
 ROUNDED = timedelta(milliseconds=10)
+"""By how much more the time of a file may tell than a ledger."""
 
 
 @dataclass(frozen=True, slots=True)
