@@ -9,11 +9,12 @@ import subprocess
 import sys
 import time
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
+from threading import Event, Thread
 from types import TracebackType
 from typing import Any, Self
 from urllib.request import ProxyHandler, build_opener
@@ -188,6 +189,24 @@ class Sandbox(AbstractContextManager["Sandbox"]):
     def made(self) -> int:
         """Count the source bills from which something was made."""
         return len(self.truth()["sources"])
+
+    @contextmanager
+    def stopping(self, *, made: int) -> Iterator[None]:
+        """Let it answer nobody once it has made so many, until the block ends."""
+        process, left = psutil.Process(self.pid), Event()
+
+        def stop() -> None:
+            until(lambda: left.is_set() or self.made() >= made, patience_s=150)
+            process.suspend()
+
+        watcher = Thread(target=stop)
+        watcher.start()
+        try:
+            yield
+        finally:
+            left.set()
+            watcher.join()
+            process.resume()
 
 
 @dataclass
