@@ -1,7 +1,8 @@
 """Cases of which the normal run plays a share, and `pytest -m more` the others.
 
 They are many, take long together, and each tries in its own case what a quicker test of the normal
-run tries as well. `.ci/run` plays all. Which share it is comes from the text of the source, so
+run tries as well. `.ci/run` plays both. Of those that take a quarter of an hour it plays a part,
+and `pytest -m rest` plays what is left. Which share it is comes from the text of the source, so
 that a commit plays the same one each time, and a change of the source another one.
 """
 
@@ -20,16 +21,30 @@ import k3push
 SOURCE = Path(k3push.__file__).parent
 
 
-def shared_out(cases: Iterable[object], shares: int) -> Sequence[ParameterSet]:
-    """Return the cases for `parametrize`; those of all shares but one are marked `more`."""
-    turn = _of_the_source() % shares
+def shared_out(
+    cases: Iterable[object], shares: int, *, of_more: int | None = None
+) -> Sequence[ParameterSet]:
+    """Return the cases for `parametrize`; those of all shares but one are marked.
+
+    Args:
+        cases: All of them.
+        shares: Into how many the cases are divided.
+        of_more: How many shares are marked `more`, the others `rest`; all where it is not given.
+    """
+    turn, most = _of_the_source() % shares, shares if of_more is None else of_more
     return [
         pytest.param(
             *(case if isinstance(case, tuple) else (case,)),
-            marks=() if nth % shares == turn else pytest.mark.more,
+            marks=_marks((nth - turn) % shares, most),
         )
         for nth, case in enumerate(cases)
     ]
+
+
+def _marks(nth_share: int, of_more: int) -> tuple[pytest.MarkDecorator, ...]:
+    if nth_share == 0:
+        return ()
+    return (pytest.mark.more,) if nth_share <= of_more else (pytest.mark.rest,)
 
 
 @cache

@@ -15,3 +15,9 @@ def test_the_normal_run_plays_one_share_and_more_plays_the_others(shares: int) -
     assert {nth % shares for nth in played} == {played[0]}
     left = [case for case in cases if [mark.name for mark in case.marks] == ["more"]]
     assert len(played) + len(left) == len(cases)
+
+
+def test_the_rest_is_neither_in_the_normal_run_nor_in_more() -> None:
+    """Each case is played by one of the three."""
+    marks = [[mark.name for mark in case.marks] for case in shared_out(range(16), 8, of_more=2)]
+    assert [marks.count(names) for names in ([], ["more"], ["rest"])] == [2, 4, 10]

@@ -9,12 +9,12 @@ from tests.shares import shared_out
 SEEDS = 200
 DENSE_SEEDS = 200
 BLOCK = 25
-SHARES = 4
+SHARES, OF_MORE = 8, 3
 FIRST = (*range(0, SEEDS, BLOCK), *range(DENSE, DENSE + DENSE_SEEDS, BLOCK))
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("first", shared_out(FIRST, SHARES))
+@pytest.mark.parametrize("first", shared_out(FIRST, SHARES, of_more=OF_MORE))
 def test_whatever_goes_wrong_the_promise_is_kept(first: int) -> None:
     """Faults, kills and people meet in ways that nobody thinks of, so seeds mix them."""
     found = {seed: play(story_of(seed)).findings for seed in range(first, first + BLOCK)}

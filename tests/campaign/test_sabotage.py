@@ -17,7 +17,7 @@ from tests.campaign.sabotage import (
 from tests.shares import shared_out
 
 CHANGES = changes()
-SHARES = 24
+SHARES, OF_MORE = 96, 31
 RULES = 11
 WAYS = 23
 """In which the promise was broken once, and is not any more."""
@@ -32,7 +32,9 @@ asks its ledger once more before that leaves (21).
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
-    "change", shared_out(CHANGES, SHARES), ids=lambda change: f"{change['rule']}: {change['why']}"
+    "change",
+    shared_out(CHANGES, SHARES, of_more=OF_MORE),
+    ids=lambda change: f"{change['rule']}: {change['why']}",
 )
 def test_a_broken_rule_is_found(change: Change, tmp_path: Path) -> None:
     """A campaign that finds nothing proves something only if it finds what is there."""

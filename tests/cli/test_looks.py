@@ -22,6 +22,7 @@ from k3push.reporting.results import MOST_READ
 from tests.adapters.ledger.samples import NOON, a_run
 from tests.cli.conftest import Start
 from tests.cli.terminal import Desk, Sandbox, assert_true, orders, read_csv
+from tests.shares import shared_out
 
 COMMANDS = (
     "run",
@@ -480,7 +481,7 @@ def test_a_demo_audits_itself(desk: Desk) -> None:
 
 
 @posix
-@pytest.mark.parametrize("how", ["module", "script", "on the PATH", "uv run"])
+@pytest.mark.parametrize("how", shared_out(["module", "script", "on the PATH", "uv run"], 4))
 def test_the_next_command_of_a_demo_works_as_it_is_printed(tmp_path: Path, how: str) -> None:
     """Whoever copies it may have started k3push in any of these ways, with blanks in the paths."""
     script = Path(sysconfig.get_path("scripts"), "k3push")

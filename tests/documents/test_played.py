@@ -31,7 +31,7 @@ def _played_pages() -> list[Page]:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("page", shared_out(_played_pages(), 2), ids=lambda page: page.name)
+@pytest.mark.parametrize("page", shared_out(_played_pages(), 4), ids=lambda page: page.name)
 def test_a_page_shows_what_its_commands_print(
     page: Page, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from trio.testing import MockClock
 
 from k3push.core.protocol.conversion_rules import RULES_FORM, Rule
 from k3push.core.protocol.logins import AccountSet
@@ -14,6 +17,12 @@ from tests.adapters.erp.sites import erp_of, sandbox
 pytestmark = pytest.mark.anyio
 
 IN_STOCK = "PUR_PurchaseOrder-STK_InStock"
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    """Run on virtual time, since what a site refuses is asked again after pauses."""
+    return "trio", {"clock": MockClock(autojump_threshold=0)}
 
 
 async def test_rules_are_listed_with_all_that_the_site_shows() -> None:
