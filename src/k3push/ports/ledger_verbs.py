@@ -83,10 +83,10 @@ class Ledger(Protocol):
         ...
 
     async def moved_at(self, now: datetime) -> datetime | None:
-        """Return when this ledger was first seen in another file than the one before, or None.
+        """Return when this ledger was first seen elsewhere than before, or None.
 
-        It is a copy, or was put back from a backup, and knows nothing of calls that left since.
-        In PostgreSQL nothing tells of it.
+        In another file, or another database, cluster or timeline of PostgreSQL: it is a copy, or
+        was put back from a backup, and knows nothing of calls that left since.
 
         Args:
             now: When that is, where it is seen now.

@@ -83,8 +83,8 @@ WORDS = {
         "使用过程中台账文件被删除或替换。请放回原来的文件，然后执行 resume。",
     ),
     "ledger.moved": (
-        "the ledger is in another file than before (moved, copied, or put back from a backup): nothing is sent until calls of which it may know nothing have surely ended",
-        "台账所在的文件与以前不同（已移动、复制或从备份恢复）：在它可能不知道的调用确定结束之前不发送",
+        "the ledger is elsewhere than before (moved, copied, or put back from a backup): nothing is sent until calls of which it may know nothing have surely ended",
+        "台账所在位置与以前不同（已移动、复制或从备份恢复）：在它可能不知道的调用确定结束之前不发送",
     ),
     "ledger.older": (
         "the ledger is older than the last call (a backup was put back): nothing is sent until that call has surely ended",
@@ -224,10 +224,6 @@ WORDS = {
     "ledger.alive": (
         "run {run} is under way; copy the ledger when it has ended",
         "任务 {run} 正在进行；请在其结束后再复制台账",
-    ),
-    "ledger.copy_lacking": (
-        "{place} was moved, or put back from a backup, and calls may be under way of which it knows nothing: copy it a day later, since a run of the copy in PostgreSQL would not wait for them",
-        "{place} 已移动或从备份恢复，可能有它不知道的调用仍在进行：请一天后再复制，因为 PostgreSQL 中副本的任务不会等待这些调用",
     ),
     "ledger.not_empty": (
         "{place}: this ledger already has runs; name an empty one",

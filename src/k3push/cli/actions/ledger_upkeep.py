@@ -153,8 +153,6 @@ async def copy(source: str, target: str, config: Path | None, say: Say) -> Exit:
         if run := await mine.alive():
             raise Problem(remark("ledger.alive", run=run))
         lacking = await mine.may_lack_calls()
-        if lacking and there.path is None:
-            raise Problem(remark("ledger.copy_lacking", place=here.shown))
         await there.migrate(create=True)
         copied = await _copy(mine, there, lacking=lacking)
     told = ", ".join(f"{n} {name}" for name, n in copied.items())

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from k3push.adapters.ledger.maintenance.sql_tables import (
+    OVER_AFTER,
     Cells,
     SqlTables,
     Table,
@@ -97,10 +98,11 @@ class _Books(SqlTables):
         return found or ""
 
     async def may_lack_calls(self) -> bool:
-        return False  # nothing tells
+        (known_for,) = await self.ask("SELECT moved_for()")
+        return known_for is not None and known_for < OVER_AFTER
 
     async def distrust(self) -> None:
-        raise NotImplementedError("nothing of a server's tables tells where they have been")
+        await self._raw.execute(b"INSERT INTO places (place) VALUES ('')")
 
     async def broken(self) -> str:
         # The server checks its pages and keys itself, as it reads and writes them.

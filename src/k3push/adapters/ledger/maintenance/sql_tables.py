@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib.resources import files
 from typing import Any, Protocol
 
 Cells = tuple[Any, ...]
 """The cells of a row: str, int, float, bytes or None, in the order of `Table.columns`."""
+
+
+# A call that left so long ago is over, whatever `settle.window_s` is.
+OVER_AFTER = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from anyio import to_thread
 
 from k3push.adapters.ledger import codec as text
 from k3push.adapters.ledger.maintenance.sql_tables import (
+    OVER_AFTER,
     Cells,
     SqlTables,
     Table,
@@ -24,9 +25,6 @@ from k3push.adapters.ledger.sqlite.run_locks import RunLocks, is_known
 from k3push.core.model import RunId
 
 PATIENCE_S = 30.0
-
-# A call that left so long ago is over, whatever `settle.window_s` is.
-OVER_AFTER = timedelta(days=1)
 
 LAST_BEGUN = """
 SELECT max(began_at) FROM attempts JOIN runs ON runs.key = attempts.run WHERE runs.id = ?

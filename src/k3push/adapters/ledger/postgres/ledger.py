@@ -152,9 +152,9 @@ class PostgresLedger(Ledger):
         return None
 
     async def moved_at(self, now: datetime) -> datetime | None:
-        """Return None: a server is restored without its tables being told."""
-        del now
-        return None
+        """Return when the ledger was first seen in another place than before, or None."""
+        moved_for = await self.write(writes.moved_for)
+        return None if moved_for is None else now - moved_for
 
     async def write(self, step: Callable[[Connection], Awaitable[T]]) -> T:
         """Do a step of this account that writes; see `Transactions.write`."""

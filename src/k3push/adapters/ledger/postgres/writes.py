@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg import AsyncCursor
@@ -42,6 +42,12 @@ class RunKey:
     key: int
     scope: str
     listed: int
+
+
+async def moved_for(connection: Connection) -> timedelta | None:
+    """Take down where the ledger is, and say for how long, if it was elsewhere before."""
+    ((known_for,),) = await connection.all("moved_for")
+    return known_for if isinstance(known_for, timedelta) else None
 
 
 async def checked(connection: Connection, asked: AsyncCursor[Any], run: RunId) -> RunKey:

@@ -30,6 +30,9 @@ INSERT INTO signatures (slot, nth) VALUES (:slot || ' ' || current_user, 0)
 ON CONFLICT (slot) DO UPDATE SET at = excluded.at
 RETURNING nth;
 
+-- name: moved_for
+SELECT moved_for();
+
 -- name: forget_signatures
 DELETE FROM signatures WHERE at < now() - interval '7 days';
 

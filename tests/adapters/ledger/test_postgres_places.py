@@ -1,0 +1,116 @@
+"""A ledger in PostgreSQL that was put back, copied or taken over by a standby."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from datetime import timedelta
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+from anyio import to_thread
+
+from k3push.adapters.ledger.maintenance.postgres_tables import books_in_postgres
+from k3push.adapters.ledger.postgres import migrate, open_postgres
+from tests.adapters.ledger.samples import ACCOUNT, later, planned, pushed
+from tests.postgres import PostgresServer
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Psycopg works on asyncio."""
+    return "asyncio"
+
+
+def beside(url: str) -> str:
+    """Return the URL of another database of the same server."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=f"{parts.path}_beside"))
+
+
+def tell(url: str, statement: str) -> None:
+    """Execute a statement outside of any transaction."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(statement.encode())
+
+
+def put_back(server: PostgresServer, url: str) -> str:
+    """Dump the ledger, drop it, and restore it in its place."""
+    dump = subprocess.run(  # noqa: S603
+        [server.tools / "pg_dump", "--schema=k3push", url], check=True, capture_output=True
+    ).stdout
+    tell(url, "DROP SCHEMA k3push CASCADE")
+    subprocess.run(  # noqa: S603
+        [server.tools / "psql", "-q", "-v", "ON_ERROR_STOP=1", url],
+        input=dump,
+        check=True,
+        capture_output=True,
+    )
+    return url
+
+
+def copied_as_a_database(server: PostgresServer, url: str) -> str:
+    """Copy the whole database, as people do before they try something."""
+    names = [urlsplit(each).path[1:] for each in (url, beside(url))]
+    tell(server.url, f'CREATE DATABASE "{names[1]}" TEMPLATE "{names[0]}"')
+    return beside(url)
+
+
+def recovered(server: PostgresServer, url: str) -> str:
+    """Recover the cluster, as to a moment, or as a standby that takes over."""
+    folder = server.data
+    tell(url, "ALTER SYSTEM SET restore_command = 'false'")
+    server.stop()
+    (folder / "recovery.signal").touch()
+    server.start()
+    tell(url, "ALTER SYSTEM RESET restore_command")
+    return url
+
+
+@pytest.mark.parametrize("move", [put_back, copied_as_a_database, recovered])
+async def test_a_ledger_in_another_place_waits_once_for_calls_that_it_may_not_know(
+    postgres_server: PostgresServer,
+    postgres_url: str,
+    move: Callable[[PostgresServer, str], str],
+) -> None:
+    """Those that left after the backup was made may be carried out yet."""
+    await migrate(postgres_url, create=True)
+    async with open_postgres(postgres_url, account=ACCOUNT) as ledger:
+        await pushed(ledger, await planned(ledger, "A"), "A")
+        assert await ledger.moved_at(later(1)) is None
+    async with books_in_postgres(postgres_url) as books:
+        assert not await books.may_lack_calls()
+    url = await to_thread.run_sync(move, postgres_server, postgres_url)
+    async with books_in_postgres(url) as books:
+        assert await books.may_lack_calls()
+    for at in (3, 4):
+        async with open_postgres(url, account=ACCOUNT) as ledger:
+            moved_at = await ledger.moved_at(later(at))
+            assert moved_at is not None
+            assert later(at) - timedelta(minutes=2) < moved_at <= later(at)
+
+
+async def test_a_restart_of_the_server_is_no_move(
+    postgres_server: PostgresServer, postgres_url: str
+) -> None:
+    """What was committed is there after it, so that nothing is waited for."""
+    await migrate(postgres_url, create=True)
+    for _ in range(2):
+        async with open_postgres(postgres_url, account=ACCOUNT) as ledger:
+            assert await ledger.moved_at(later(1)) is None
+        await to_thread.run_sync(postgres_server.restart)
+
+
+async def test_a_copy_of_a_ledger_that_was_put_back_waits_as_that_one_does(
+    postgres_url: str,
+) -> None:
+    """`ledger copy` would lead out of the wait."""
+    await migrate(postgres_url, create=True)
+    async with books_in_postgres(postgres_url) as books:
+        await books.distrust()
+        await books.commit()
+    async with open_postgres(postgres_url, account=ACCOUNT) as ledger:
+        assert await ledger.moved_at(later(1)) == later(1)
