@@ -302,6 +302,20 @@ async def test_claims_of_two_rules_become_one(place: str) -> None:
         assert await ledger.claim(third, numbers("丁")) == {}
 
 
+async def test_rows_that_no_verb_finds_by_their_bill_are_told(postgres_url: str) -> None:
+    """A hand that has changed the account of runs has left the hash that finds their rows."""
+    async with open_ledger(postgres_url) as ledger:
+        await planned(ledger, "A B", "r1")
+        await planned(ledger, "C", "r2")
+    async with open_books(postgres_url) as books:
+        assert [found async for found in check(books) if found.wrong] == []
+    async with await psycopg.AsyncConnection.connect(postgres_url) as connection:
+        await connection.execute("UPDATE k3push.runs SET account = 'another' WHERE id = 'r1'")
+    async with open_books(postgres_url) as books:
+        found = next(iter([found async for found in check(books)]))
+    assert (found.check, found.example) == ("file", "2 rows, the first of run r1: account_hash")
+
+
 @pytest.mark.parametrize(
     "old",
     [
