@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import anyio
+
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.core.control_words import Command, Verb
 from k3push.core.model import BillNumber, Listed, Route, Run, RunId
@@ -27,12 +29,14 @@ AN_HOUR = timedelta(hours=1)
 
 
 class Losable(MemoryLedger):
-    """Can be lost."""
+    """Can be lost, or answer nobody."""
 
-    lost = False
+    lost = hangs = False
 
     async def run(self, run: RunId) -> Run | None:
         """Fail where it is lost."""
+        if self.hangs:
+            await anyio.sleep_forever()
         if self.lost:
             raise LedgerLostError("a secret path")
         return await super().run(run)
@@ -181,7 +185,8 @@ def test_health_is_a_word_for_everybody() -> None:
             async with home.signed_in() as browser:
                 await browser.get("/")
             ledger.lost = True
-            answer = await stranger.get("/healthz")
-            assert (answer.status_code, answer.text) == (503, "not: ledger\n")
+            for ledger.lost, ledger.hangs in ((True, False), (False, True)):
+                answer = await stranger.get("/healthz")
+                assert (answer.status_code, answer.text) == (503, "not: ledger\n")
 
     in_time(visit)

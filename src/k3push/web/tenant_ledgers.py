@@ -17,6 +17,9 @@ from k3push.web.roles import Role
 TENANTS_AT_ONCE = 500
 """Tenants that are asked for in one query, so that whoever else asks need not wait for long."""
 
+ANSWER_S = 10.0
+"""Whoever asks whether all is well is told within this time."""
+
 SIDE_BY_SIDE = 2
 """Such queries of one ledger at a time."""
 
@@ -139,15 +142,16 @@ class TenantLedgers:
         return found
 
     async def answer(self) -> bool:
-        """Say whether all ledgers that are open can be read; none is opened for it.
+        """Say whether all ledgers that are open can be read in time; none is opened for it.
 
         One whose tenants are gone may be gone with them.
         """
         shown = {tenant.ledger for tenant in self.tenants.values()}
         try:
-            for ledger in [self._open[place] for place in shown & self._open.keys()]:
-                await ledger.run(RunId(""))
-        except LedgerLostError:
+            with anyio.fail_after(ANSWER_S):
+                for ledger in [self._open[place] for place in shown & self._open.keys()]:
+                    await ledger.run(RunId(""))
+        except (LedgerLostError, TimeoutError):
             return False
         return True
 
