@@ -16,6 +16,7 @@ import pytest
 from anyio import Path as APath
 from anyio import run_process, to_thread
 
+from k3push.adapters.ledger.maintenance.copy import copy
 from k3push.adapters.ledger.maintenance.sqlite_tables import books_in_sqlite
 from k3push.adapters.ledger.sqlite import connections, migrate, open_sqlite
 from k3push.adapters.ledger.sqlite.connections import SameFiles
@@ -459,8 +460,8 @@ async def test_a_ledger_that_is_renamed_is_the_same_file(path: Path) -> None:
         assert await ledger.moved_at(later(2)) is None
 
 
-async def test_a_copy_of_a_ledger_that_was_put_back_waits_as_that_one_does(path: Path) -> None:
-    """`ledger copy` led out of the wait."""
+async def test_a_ledger_that_was_put_back_tells_so_before_it_is_copied(path: Path) -> None:
+    """`ledger copy` into PostgreSQL led out of the wait."""
     async with open_sqlite(path, account=ACCOUNT) as ledger:
         run = await planned(ledger, "A")
     backup = await APath(path).read_bytes()
@@ -473,16 +474,20 @@ async def test_a_copy_of_a_ledger_that_was_put_back_waits_as_that_one_does(path:
     await APath(path).write_bytes(backup)
     async with books_in_sqlite(path) as books:
         assert await books.may_lack_calls()
-    copy = path.with_name("target.db")
-    await migrate(copy, create=True)
-    async with open_sqlite(copy, account=ACCOUNT) as ledger:
+    async with open_sqlite(path, account=ACCOUNT) as ledger:
         assert await ledger.moved_at(now) is None
-    async with books_in_sqlite(await to_thread.run_sync(copied_elsewhere, copy)) as books:
+    async with books_in_sqlite(await to_thread.run_sync(copied_elsewhere, path)) as books:
         assert await books.may_lack_calls(), "it was moved a moment ago"
-    await APath(copy).unlink()
-    await migrate(copy, create=True)
-    async with books_in_sqlite(copy, write=True) as books:
-        await books.distrust()
-        await books.commit()
-    async with open_sqlite(copy, account=ACCOUNT) as ledger:
-        assert await ledger.moved_at(now) == now
+
+
+async def test_what_ledger_copy_has_made_waits_as_any_other_copy_does(path: Path) -> None:
+    """It is how a backup is made, beside which the ledger goes on."""
+    async with open_sqlite(path, account=ACCOUNT) as ledger:
+        await pushed(ledger, await planned(ledger, "A"), "A")
+    backup = path.with_name("backup.db")
+    await migrate(backup, create=True)
+    async with books_in_sqlite(path) as source, books_in_sqlite(backup, write=True) as target:
+        await copy(source, target)
+    for at in (3, 4):
+        async with open_sqlite(backup, account=ACCOUNT) as ledger:
+            assert await ledger.moved_at(later(at)) == later(3)

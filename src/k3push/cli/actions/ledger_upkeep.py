@@ -152,20 +152,17 @@ async def copy(source: str, target: str, config: Path | None, say: Say) -> Exit:
     async with here.books() as mine:
         if run := await mine.alive():
             raise Problem(remark("ledger.alive", run=run))
-        lacking = await mine.may_lack_calls()
         await there.migrate(create=True)
-        copied = await _copy(mine, there, lacking=lacking)
+        copied = await _copy(mine, there)
     told = ", ".join(f"{n} {name}" for name, n in copied.items())
     _tell(say("ledger.copied", source=here.shown, target=there.shown, told=told))
     return Exit.DONE
 
 
-async def _copy(mine: SqlTables, there: Place, *, lacking: bool) -> Mapping[str, int]:
+async def _copy(mine: SqlTables, there: Place) -> Mapping[str, int]:
     async with there.books(write=True) as other:
         if not await is_empty(other):
             raise Problem(remark("ledger.not_empty", place=there.shown))
-        if lacking:
-            await other.distrust()
         try:
             return await copy_books(mine, other)
         except CopyDiffersError as differs:

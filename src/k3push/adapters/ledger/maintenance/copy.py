@@ -31,6 +31,7 @@ async def copy(source: SqlTables, target: SqlTables) -> dict[str, int]:
             await target.add(table, page)
             copied[table.name] += len(page)
     await target.count_anew()
+    await target.distrust()
     for table in TABLES:
         await _compare(source, target, table)
     await target.commit()

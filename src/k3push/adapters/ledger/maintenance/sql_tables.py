@@ -104,7 +104,10 @@ class SqlTables(Protocol):
         ...
 
     async def distrust(self) -> None:
-        """Have whoever pushes with it first wait as after a move."""
+        """Have whoever pushes with it first wait as after a move, where a database can tell that.
+
+        Its source may go on, and a copy be a backup.
+        """
         ...
 
     async def broken(self) -> str:
