@@ -152,7 +152,7 @@ class _Writing:
 
 def _clear_away(folder: Path) -> None:
     """Remove what was begun long ago, by who was killed: nobody writes for so long."""
-    for part in folder.glob(".*.part"):
+    for part in folder.glob(f".*{SUFFIX}.*.part"):
         with suppress(OSError):
             if time.time() - part.stat().st_mtime > LEFT_BEHIND_S:
                 part.unlink()
