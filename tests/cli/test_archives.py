@@ -124,6 +124,15 @@ def test_what_is_in_no_archive_is_said(desk: Desk, sandbox: Sandbox) -> None:
     assert (other.exit, "no archive" in other.err) == (2, True)
 
 
+def test_a_folder_that_cannot_be_looked_at_hides_no_answer(desk: Desk, sandbox: Sandbox) -> None:
+    """No run has the number, whatever is wrong with the place of archives."""
+    more = f'\n[ledger]\nurl = "sqlite:///ledger.db"\narchive = "{"x" * 300}"\n'
+    desk.configure(sandbox.url, more=more)
+    assert desk.k3push("run", desk.job(orders(1)), "--yes").exit == 0
+    ran = desk.k3push("explain", "CGDD1")
+    assert (ran.exit, "CGDD1 is in no run" in ran.err) == (2, True), ran
+
+
 def test_one_broken_archive_of_a_folder_keeps_no_other_from_telling(
     desk: Desk, sandbox: Sandbox
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -103,8 +104,9 @@ def _why_none(settings: Settings, number: str) -> str:
     from k3push.adapters.archive_files import archives_in  # noqa: PLC0415  # as below
 
     folder = settings.archive_folder
-    if folder.is_dir() and archives_in(folder):
-        return remark("error.no_number_left", number=number, folder=folder)
+    with suppress(OSError):  # whoever may not look at it is told of none
+        if folder.is_dir() and archives_in(folder):
+            return remark("error.no_number_left", number=number, folder=folder)
     return remark("error.no_number", number=number)
 
 
