@@ -451,6 +451,17 @@ async def test_a_ledger_in_another_file_waits_once_for_calls_that_it_may_not_kno
             assert await ledger.moved_at(later(at)) == later(3)
 
 
+async def test_a_ledger_waits_once_though_the_clock_was_ahead_as_it_was_moved(path: Path) -> None:
+    """Each run would wait until the clock has come to that time again."""
+    async with open_sqlite(path, account=ACCOUNT) as ledger:
+        assert await ledger.moved_at(later(1)) is None
+    copied = await to_thread.run_sync(copied_elsewhere, path)
+    async with open_sqlite(copied, account=ACCOUNT) as ledger:
+        assert await ledger.moved_at(later(9_000_000)) == later(9_000_000)
+        for at in (2, 3):
+            assert await ledger.moved_at(later(at)) == later(2)
+
+
 async def test_a_ledger_that_is_renamed_is_the_same_file(path: Path) -> None:
     """Nothing has left that it does not know."""
     async with open_sqlite(path, account=ACCOUNT) as ledger:

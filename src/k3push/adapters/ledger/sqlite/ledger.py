@@ -209,10 +209,12 @@ class SqliteLedger(Ledger):
         with lost_as_ledger(self._path):
             file = await to_thread.run_sync(birth_of, self._path)
         known = await self.read(reads.home)
-        if known is not None and known[0] == file:
-            return known[1]
         moved_at = now if known is not None else None
-        await self.write(lambda c: writes.settle_in(c, file, moved_at))
+        if known is not None and known[0] == file:
+            # The clock may have been ahead then.
+            moved_at = known[1] and min(known[1], now)
+        if known != (file, moved_at):
+            await self.write(lambda c: writes.settle_in(c, file, moved_at))
         return moved_at
 
     async def _forget_sending(self, run: RunId) -> None:
