@@ -143,9 +143,6 @@ class _Careless(SqlTables):
     async def alive(self) -> str:
         return await self._books.alive()
 
-    async def may_lack_calls(self) -> bool:
-        return await self._books.may_lack_calls()
-
     async def distrust(self) -> None:
         await self._books.distrust()
 

@@ -7,8 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import anyio
@@ -469,26 +468,6 @@ async def test_a_ledger_that_is_renamed_is_the_same_file(path: Path) -> None:
     renamed = await APath(path).rename(path.with_name("renamed.db"))
     async with open_sqlite(Path(renamed), account=ACCOUNT) as ledger:
         assert await ledger.moved_at(later(2)) is None
-
-
-async def test_a_ledger_that_was_put_back_tells_so_before_it_is_copied(path: Path) -> None:
-    """`ledger copy` into PostgreSQL led out of the wait."""
-    async with open_sqlite(path, account=ACCOUNT) as ledger:
-        run = await planned(ledger, "A")
-    backup = await APath(path).read_bytes()
-    now = datetime.now(UTC)
-    async with open_sqlite(path, account=ACCOUNT) as ledger, ledger.own(run):
-        await ledger.claim(run, numbers("A"))
-        await ledger.begin(replace(intent(run, "A"), began_at=now))
-    async with books_in_sqlite(path) as books:
-        assert not await books.may_lack_calls()
-    await APath(path).write_bytes(backup)
-    async with books_in_sqlite(path) as books:
-        assert await books.may_lack_calls()
-    async with open_sqlite(path, account=ACCOUNT) as ledger:
-        assert await ledger.moved_at(now) is None
-    async with books_in_sqlite(await to_thread.run_sync(copied_elsewhere, path)) as books:
-        assert await books.may_lack_calls(), "it was moved a moment ago"
 
 
 async def test_what_ledger_copy_has_made_waits_as_any_other_copy_does(path: Path) -> None:

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from k3push.adapters.ledger.maintenance.sql_tables import (
-    OVER_AFTER,
     Cells,
     SqlTables,
     Table,
@@ -106,10 +105,6 @@ class _Books(SqlTables):
     async def alive(self) -> str:
         ((found,),) = await (await self._raw.execute(ALIVE)).fetchall()
         return found or ""
-
-    async def may_lack_calls(self) -> bool:
-        (known_for,) = await self.ask("SELECT moved_for()")
-        return known_for is not None and known_for < OVER_AFTER
 
     async def distrust(self) -> None:
         await self._raw.execute(b"INSERT INTO places (place) VALUES ('')")

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from importlib.resources import files
 from typing import Any, Protocol
 
 Cells = tuple[Any, ...]
 """The cells of a row: str, int, float, bytes or None, in the order of `Table.columns`."""
-
-
-# A call that left so long ago is over, whatever `settle.window_s` is.
-OVER_AFTER = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +94,10 @@ class SqlTables(Protocol):
         """Return the id of a run that some process executes, or ""."""
         ...
 
-    async def may_lack_calls(self) -> bool:
-        """Say whether it was moved or put back of late, so that it may not know all that left."""
-        ...
-
     async def distrust(self) -> None:
-        """Have whoever pushes with it first wait as after a move, where a database can tell that.
+        """Have whoever pushes with it first wait as after a move.
 
-        Its source may go on, and a copy be a backup.
+        Its source may go on, or has not known all that left: a copy may be a backup, or of one.
         """
         ...
 

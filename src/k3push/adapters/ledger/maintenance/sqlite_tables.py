@@ -5,14 +5,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 from anyio import to_thread
 
-from k3push.adapters.ledger import codec as text
 from k3push.adapters.ledger.maintenance.sql_tables import (
-    OVER_AFTER,
     Cells,
     SqlTables,
     Table,
@@ -20,15 +17,9 @@ from k3push.adapters.ledger.maintenance.sql_tables import (
     page_query,
 )
 from k3push.adapters.ledger.sqlite.connections import locks_folder, lost_as_ledger
-from k3push.adapters.ledger.sqlite.file_birth import birth_of, born_at
-from k3push.adapters.ledger.sqlite.run_locks import RunLocks, is_known
-from k3push.core.model import RunId
+from k3push.adapters.ledger.sqlite.run_locks import RunLocks
 
 PATIENCE_S = 30.0
-
-LAST_BEGUN = """
-SELECT max(began_at) FROM attempts JOIN runs ON runs.key = attempts.run WHERE runs.id = ?
-"""
 
 
 @asynccontextmanager
@@ -93,22 +84,6 @@ class _Books(SqlTables):
                 return next(RunLocks(locks_folder(self._path)).alive(), "")
 
         return await to_thread.run_sync(first)
-
-    async def may_lack_calls(self) -> bool:
-        def look() -> tuple[str, dict[RunId, datetime]]:
-            with lost_as_ledger(self._path):
-                return birth_of(self._path), RunLocks(locks_folder(self._path)).sendings()
-
-        file, noted = await to_thread.run_sync(look)
-        since = datetime.now(UTC) - OVER_AFTER
-        for run, at in noted.items():
-            ((begun,),) = await self._all(LAST_BEGUN, (run,))
-            if at > since and not is_known(at, text.to_time_or_none(begun)):
-                return True
-        for home, told_at in await self._all("SELECT file, moved_at FROM home"):
-            moved_at = text.to_time_or_none(told_at) if home == file else born_at(file)
-            return moved_at is not None and moved_at > since
-        return False
 
     async def distrust(self) -> None:
         await self._all("INSERT INTO home (file) VALUES ('')")

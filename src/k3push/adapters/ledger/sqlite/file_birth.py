@@ -6,7 +6,6 @@ import ctypes
 import os
 import struct
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 # Of statx(2): paths from the folder that is current, the mask of what is asked for and told, and
@@ -33,16 +32,6 @@ def birth_of(path: Path) -> str:
     else:
         born = str(getattr(found, "st_birthtime", ""))
     return f"{found.st_ino} {born}".strip()
-
-
-def born_at(birth: str) -> datetime | None:
-    """Return when a file was made, as what `birth_of` returns tells; None where it does not.
-
-    >>> born_at("5308421 0.000000000")
-    datetime.datetime(1970, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
-    """
-    _, _, seconds = birth.partition(" ")
-    return datetime.fromtimestamp(float(seconds), UTC) if seconds else None
 
 
 def _born_on_linux(path: Path) -> str:
