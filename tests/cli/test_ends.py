@@ -113,6 +113,27 @@ def test_a_killed_run_is_resumed(desk: Desk, slow: Sandbox, running: subprocess.
     assert_all_once(desk.rows(), slow.truth(), NUMBERS)
 
 
+def test_a_killed_run_is_not_forgotten_for_one_that_came_after_it(
+    desk: Desk, running: subprocess.Popen[str]
+) -> None:
+    """`resume` and `status` are about the last run, and name what stopped before it."""
+    running.kill()
+    end(running)
+    told = desk.k3push("status").out
+    killed = told.split()[0]
+    assert "stopped before" not in told
+    after = desk.k3push("run", desk.job(orders(3, 500), "more.csv"), "--json", "--no-canary")
+    assert after.exit == 0, after
+    hint = f"stopped before the end: {killed}; `k3push resume {killed}` goes on"
+    nothing = desk.k3push("resume")
+    assert (nothing.exit, hint in nothing.err) == (0, True), nothing
+    assert hint in desk.k3push("status").out
+    assert "stopped before" not in desk.k3push("status", after.said["run"]).out
+    resumed = resume(desk, killed)
+    assert (resumed.exit, resumed.said["counts"]) == (0, {"pushed": 200}), resumed
+    assert "stopped before" not in desk.k3push("status").out + desk.k3push("resume").err
+
+
 def test_a_new_run_over_a_killed_one(
     desk: Desk, slow: Sandbox, running: subprocess.Popen[str]
 ) -> None:

@@ -20,6 +20,9 @@ from k3push.words import remarks_saying
 
 MOST_NAMED = 5
 
+MOST_LEFT = 20
+"""Runs among which those that stopped before their end are looked for."""
+
 RUNS_A_PAGE = 500
 """Runs that are read at once, of however many there are."""
 
@@ -69,6 +72,22 @@ async def is_under_way(ledger: Ledger, run: Run) -> bool:
     """Say whether some process executes a run, given as its ledger has it now."""
     # An ending is cleared when an execution begins, so one that is there says enough.
     return run.exit is None and await ledger.is_alive(run.id)
+
+
+async def left_behind(ledger: Ledger, known: Collection[RunId]) -> list[Run]:
+    """Return other runs than those known that stopped before their end, the newest first.
+
+    Only the newest that are not done are looked at, so that a ledger of years costs no more.
+    """
+    newest = await ledger.runs(last=MOST_LEFT, undone=True)
+    return [
+        run
+        for run in reversed(newest)
+        if run.id not in known
+        and run.whole
+        and not await is_under_way(ledger, run)
+        and await is_unfinished(ledger, run)
+    ]
 
 
 async def living_beside(ledger: Ledger, run: Run) -> Run | None:

@@ -22,7 +22,7 @@ from k3push.ports import Ledger, RunIsAliveError
 from k3push.runs.control import left_to_another
 from k3push.runs.create import JobSource, plan_rejected, saying
 from k3push.runs.execute import Only
-from k3push.runs.find import MOST_NAMED, is_unfinished
+from k3push.runs.find import MOST_NAMED, is_unfinished, left_behind
 from k3push.runs.missed_looks import due_look
 from k3push.runs.outcome import Ending
 from k3push.runs.problem import Problem
@@ -121,6 +121,8 @@ class RunActions:
             executor.route_now(run)  # before any of them sends
         if not left:
             executor.observer.warn("notice.nothing_left", run=_ids(runs))
+            if others := await left_behind(self._ledger, {run.id for run in runs}):
+                executor.observer.warn("notice.left_behind", run=others[0].id, runs=_ids(others))
         elif len(runs) > 1:
             told = {"count": len(runs), "left": len(left), "runs": _ids(left)}
             executor.observer.warn("notice.resume_all", **told)

@@ -110,6 +110,10 @@ WORDS = {
         "run {run} is finished; there is nothing left to do",
         "任务 {run} 已完成；没有待处理的单据",
     ),
+    "notice.left_behind": (
+        "stopped before the end: {runs}; `k3push resume {run}` goes on",
+        "中途停止的任务：{runs}；可用 `k3push resume {run}` 继续",
+    ),
     "notice.nothing_unknown": (
         "run {run} has no unknown numbers",
         "任务 {run} 没有结果未知的单据",

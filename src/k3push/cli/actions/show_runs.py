@@ -28,7 +28,14 @@ from k3push.reporting.summary import (
 )
 from k3push.reporting.table_files import local
 from k3push.runs.control import is_paused, orders_of
-from k3push.runs.find import MOST_NAMED, RunFilter, find_run, living_beside, runs_beside
+from k3push.runs.find import (
+    MOST_NAMED,
+    RunFilter,
+    find_run,
+    left_behind,
+    living_beside,
+    runs_beside,
+)
 from k3push.runs.outcome import Exit, exit_of, followed_of
 from k3push.runs.request_stages import steps_asked_for
 from k3push.wiring.config_file import load_settings
@@ -55,6 +62,8 @@ async def status(config: Path | None, name: str | None, say: Say) -> Exit:
         twins, partly = await ledger.twins(run.id), await ledger.partly(run.id)
         steps = await steps_asked_for(ledger, run.id, settings.steps_of(run))
         followed = await followed_of(ledger, run, steps)
+        shown = {each.id for each in beside}
+        others = await left_behind(ledger, shown) if name is None else ()
     unread = sum(counts.get(state, 0) for state in told) - MOST_READ
     console = screen(soft_wrap=True, highlight=False)
     started = f"{run.started_at.astimezone():%Y-%m-%d %H:%M:%S}"
@@ -89,6 +98,7 @@ async def status(config: Path | None, name: str | None, say: Say) -> Exit:
         results_line(run, say),
         _beside_line(run, beside, living, say),
         _archived_line(run, settings, say),
+        _left_line(others, say),
     )
     for line in filter(None, last):
         console.print(escape(line))
@@ -110,6 +120,15 @@ def _beside_line(run: Run, beside: Sequence[Run], living: Run | None, say: Say) 
     ]
     shown = "; ".join(others[:MOST_NAMED]) + ("; …" if len(others) > MOST_NAMED else "")
     return say("status.beside", count=len(beside), others=shown) if others else ""
+
+
+def _left_line(others: Sequence[Run], say: Say) -> str:
+    """Say which other runs stopped before their end; "" for none."""
+    if not others:
+        return ""
+    ids = ", ".join(each.id for each in others[:MOST_NAMED])
+    more = ", …" if len(others) > MOST_NAMED else ""
+    return harmless(say("notice.left_behind", run=others[0].id, runs=ids + more))
 
 
 def _how(run: Run, living: Run | None, say: Say) -> str:
