@@ -256,6 +256,11 @@ class Job:
         del bills
         return {}
 
+    async def named_for_others(self, found: Targets) -> Mapping[BillNumber, frozenset[str]]:
+        """Know of none."""
+        del found
+        return {}
+
     def spare(self, began_s: float, seconds: float, why: str) -> None:
         """Take down that the ERP asks to be spared."""
         del began_s, why

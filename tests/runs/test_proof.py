@@ -19,6 +19,7 @@ from k3push.core.protocol.logins import LoginCall, password_login
 from k3push.core.remark import read_remark
 from k3push.runs.context import Context, PushLimits, SettleTimes
 from k3push.runs.engine import push_run
+from k3push.runs.source_check import SHARED
 from k3push.runs.stop import Cause
 from k3push.simulator import Accounts, Channel, FaultPlan, Policy, Step, fault
 from k3push.simulator.bills import Bill, Origin
@@ -831,3 +832,49 @@ async def test_what_an_answer_names_is_not_absent_since_somebody_has_deleted_it(
     pushed = await office.execute(work=work, check=False)
     assert pushed.states == {number: State.UNKNOWN}
     assert office.site.calls[Channel.PUSH] == 1
+
+
+def says_another(office: Office, made_of: str, number: str) -> None:
+    """Have the one document of a bill bear another's number, as a plug-in of a site may write."""
+    store = office.site.world.store
+    (document,) = office.site.world.documents_of(made_of)
+    store.remove(document)
+    document.entries = [
+        replace(entry, links=(), origin=Origin(PURCHASE_ORDER.id, number))
+        for entry in document.entries
+        if entry.origin is not None
+    ]
+    store.add(document)
+
+
+@pytest.mark.parametrize("links", [False, True])
+async def test_a_document_that_an_answer_gives_to_another_call_is_none_of_a_bill(
+    *, links: bool
+) -> None:
+    """Its number alone made a bill `already` that never had a document, and the run ended well."""
+    first, second, *rest = orders(6)
+    office = Office(sandbox(link_fields=links, untied=(first,)))
+    await office.open_run([first])
+    stopped = await office.execute()
+    assert stopped.of(State.UNKNOWN) == {first}
+    says_another(office, first, second)
+    await office.open_run([second, *rest], SECOND)
+    pushed = await office.execute(SECOND)
+    assert (pushed.rows[second].state, pushed.rows[second].code) == (State.REJECTED, SHARED)
+    assert not pushed.rows[second].targets
+    assert pushed.of(State.PUSHED) == set(rest)
+
+
+async def test_a_document_that_an_answer_gives_to_another_call_settles_no_doubt() -> None:
+    """The call of the one never arrived, and the other's document bears its number."""
+    canary, lost, named, *rest = orders(6)
+    plan = steps("ok", "reset", on=Channel.PUSH)
+    office = Office(sandbox(plan, untied=(named,)))
+    one_by_one = steered(concurrency=1, chunk_size=1)
+    await office.open_run([canary, lost, named, *rest])
+    stopped = await office.execute(throttle=one_by_one)
+    assert set(stopped.stop.causes) == {Cause.CONTRADICTION}
+    says_another(office, named, lost)
+    settled = await office.execute(throttle=one_by_one)
+    assert settled.rows[lost].state is not State.PUSHED, settled.rows[lost]
+    assert not settled.rows[lost].targets

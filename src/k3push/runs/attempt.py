@@ -49,6 +49,7 @@ from k3push.runs.context import ENOUGH_KNOWN, Context
 from k3push.runs.earlier_calls import sent_by_others, sent_since
 from k3push.runs.held_numbers import under_other_numbers
 from k3push.runs.last_looks import note_refused
+from k3push.runs.named_documents import note_named
 from k3push.runs.own_documents import told_of_another
 from k3push.runs.read_back import read_back
 from k3push.runs.retried_reads import open_turn, wait_for_erp
@@ -226,6 +227,8 @@ async def _record(
                 )
             await _note_refused(context, sending, said, outcomes)
     await _note_shown(context, sending, attempt, outcomes)
+    if isinstance(verdict, ReadBack):
+        await _note_named(context, numbers, verdict.said, outcomes)
     await context.ledger.record(
         attempt,
         exchange,
@@ -254,6 +257,17 @@ async def _note_shown(
     if shown := {number: sending.shown[number] for number in doubted & sending.shown.keys()}:
         now = context.clock.now()
         await note_shown(context.ledger, context.run.id, {attempt.id: shown}, at=now)
+
+
+async def _note_named(
+    context: Context, numbers: Sequence[BillNumber], said: Said, outcomes: Sequence[Outcome]
+) -> None:
+    """Note which documents an answer names that no look has shown of the bills of its call."""
+    shown = {target.id for outcome in outcomes for target in outcome.targets}
+    if unshown := {target.id for target in said.named} - shown:
+        bills = context.with_ids(numbers)
+        now = context.clock.now()
+        await note_named(context.ledger, context.route.target, unshown, bills, at=now)
 
 
 async def _note_refused(

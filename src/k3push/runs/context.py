@@ -20,6 +20,7 @@ from k3push.core.model import (
     Run,
     RunId,
     State,
+    Targets,
     id_in,
 )
 from k3push.core.pacing.call_limits import LEAST_LIMITS
@@ -33,6 +34,7 @@ from k3push.runs.document_makers import made_alike
 from k3push.runs.link_discovery import find_links
 from k3push.runs.lookup import Links, can_ask
 from k3push.runs.missed_looks import DueLook
+from k3push.runs.named_documents import named_for_others
 from k3push.runs.proof import MOST_KNOWN, Began, Proofs
 from k3push.runs.stop import Cause, Stop
 from k3push.runs.throttle import Throttle
@@ -380,6 +382,10 @@ class Context:
     ) -> Mapping[BillNumber, frozenset[str]]:
         """Return what the ledger has made of other bills of the same numbers."""
         return await self.ledger.made_of_namesakes(self.run.scope, bills)
+
+    async def named_for_others(self, found: Targets) -> Mapping[BillNumber, frozenset[str]]:
+        """Return which documents of bills answers have named of calls that did not carry them."""
+        return await named_for_others(self.ledger, self.route.target, found, self.source_ids)
 
     async def absence_proved(self) -> bool:
         """Say whether absence counts at all on this route (`proof`)."""

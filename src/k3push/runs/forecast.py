@@ -32,6 +32,7 @@ from k3push.core.model import (
     RunId,
     Sighting,
     State,
+    Targets,
     id_in,
     number_in,
 )
@@ -94,6 +95,7 @@ class ForecastContext:
         held: What other runs have sent and have no answer for.
         made: Asks the ledger what it has made of bills; None where there is no ledger.
         namesakes: Asks the ledger what it has made of other bills of the same numbers.
+        named: Asks the ledger which documents answers have named of calls without their bills.
         again: A person wants numbers pushed that have a target.
         worked: Forms of which a read has succeeded.
         source_ids: Internal ids of bills that were read from the source form.
@@ -108,6 +110,7 @@ class ForecastContext:
     held: HeldByOthers = field(default_factory=HeldByOthers)
     made: MadeOf | None = None
     namesakes: Namesakes | None = None
+    named: NamedForOthers | None = None
     again: bool = False
     worked: set[str] = field(default_factory=set)
     source_ids: dict[BillNumber, str] = field(default_factory=dict)
@@ -121,6 +124,10 @@ class ForecastContext:
     ) -> Mapping[BillNumber, frozenset[str]]:
         """Return what the ledger has made of other bills of the same numbers."""
         return await self.namesakes(bills) if self.namesakes else {}
+
+    async def named_for_others(self, found: Targets) -> Mapping[BillNumber, frozenset[str]]:
+        """Return which documents of bills answers have named of calls that did not carry them."""
+        return await self.named(found, self.source_ids) if self.named else {}
 
     @property
     def repeats_pushes(self) -> bool:
@@ -310,6 +317,9 @@ MadeOf = Callable[[Mapping[BillNumber, str]], Awaitable[Mapping[BillNumber, Made
 """Tells the latest that was made of bills, each with its id or ""."""
 
 Namesakes = Callable[[Collection[BillNumber]], Awaitable[Mapping[BillNumber, frozenset[str]]]]
+NamedForOthers = Callable[
+    [Targets, Mapping[BillNumber, str]], Awaitable[Mapping[BillNumber, frozenset[str]]]
+]
 
 RUNS_MEASURED = 1000
 """Runs that are looked through for one whose pace says how long the next will take."""

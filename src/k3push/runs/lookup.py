@@ -113,6 +113,10 @@ class Looker(Reader, Protocol):
         """Return what the ledger has made of other bills of the same numbers."""
         ...
 
+    async def named_for_others(self, found: Targets) -> Mapping[BillNumber, frozenset[str]]:
+        """Return which documents of bills answers have named of calls that did not carry them."""
+        ...
+
 
 def can_ask(looker: Looker) -> bool:
     """Say whether the target form can be asked what was made of a bill: by a field, or by links."""
@@ -214,7 +218,19 @@ async def look_at_targets(
     seen = await _look_at_both(
         context, numbers, by_all=by_all, together=before_sending, stop_or_not=stop_or_not
     )
-    return await _but_of_earlier_bills(context, seen) if before_sending else seen
+    seen = await _but_of_earlier_bills(context, seen) if before_sending else seen
+    return await _but_of_other_calls(context, seen)
+
+
+async def _but_of_other_calls(context: Looker, seen: Sighting) -> Sighting:
+    """Let documents be any one's that a number alone gives to a bill, and an answer to others."""
+    unlinked = dict.fromkeys(seen.targets, seen.by_link)
+    others = await context.named_for_others(new_targets(seen.targets, unlinked))
+    if not others:
+        return seen
+    mine = new_targets(seen.targets, others)
+    rest = new_targets(seen.targets, ids_in(mine))
+    return replace(seen, targets=mine, shared=united(seen.shared, rest))
 
 
 async def _look_at_both(

@@ -232,8 +232,8 @@ WORDS = {
         "请在清单中用 `id` 列指定源单内码，可选的内码见此行",
     ),
     "advice.shared.cause": (
-        "documents name its number, which other bills have as well",
-        "下游单据只写有此编号，而多张源单使用此编号",
+        "documents name its number, and may be another bill's",
+        "下游单据只写有此编号，可能属于另一张源单",
     ),
     "advice.shared.cure": (
         "see whose they are in the ERP, then `settle --as`, or `--again`",

@@ -1,0 +1,82 @@
+"""Documents that answers have named, and that no look has shown as made from a bill of the call.
+
+Such a document was made by that call. Of a bill that the call did not carry it is none, whatever
+number it bears: the source-number field may be a wrong one, or a plug-in of the site may write
+another order's number into it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+from k3push.core.model import BillNumber, Targets, number_in
+from k3push.ports import Ledger, Memo
+
+NAMED = "named_document"
+"""Kind of the memo about a document; it is about the target form."""
+
+
+async def note_named(
+    ledger: Ledger,
+    form: str,
+    documents: Collection[str],
+    bills: Mapping[BillNumber, str],
+    *,
+    at: datetime,
+) -> None:
+    """Write down that an answer has named documents that no look shows of its call's bills.
+
+    Args:
+        ledger: Keeps it.
+        form: The target form.
+        documents: Their ids.
+        bills: What the call carried, each with its id, or "" where that is not known.
+        at: When.
+    """
+    value = {
+        "numbers": [number_in(bill) for bill in bills],
+        "ids": [id_ for id_ in bills.values() if id_],
+    }
+    for id_ in sorted(documents):
+        await ledger.remember(Memo(NAMED, _id(form, id_), at, value, about=form.lower()))
+
+
+async def named_for_others(
+    ledger: Ledger, form: str, found: Targets, ids: Mapping[BillNumber, str]
+) -> dict[BillNumber, frozenset[str]]:
+    """Return which documents of bills answers have named of calls that did not carry the bill.
+
+    Args:
+        ledger: Keeps what was named.
+        form: The target form.
+        found: Documents by source number.
+        ids: Ids of bills, as far as they are known.
+    """
+    if not found or not await ledger.memos(NAMED, about=form.lower(), limit=1):
+        return {}
+    calls: dict[str, Mapping[str, Any]] = {}
+    for id_ in {target.id for targets in found.values() for target in targets}:
+        if memo := await ledger.memo(NAMED, _id(form, id_)):
+            calls[id_] = memo.value
+    return {
+        bill: others
+        for bill, targets in found.items()
+        if (
+            others := frozenset(
+                target.id
+                for target in targets
+                if target.id in calls and not _carried(calls[target.id], bill, ids.get(bill, ""))
+            )
+        )
+    }
+
+
+def _carried(call: Mapping[str, Any], bill: BillNumber, id_: str) -> bool:
+    """Say whether a call may have carried a bill, by its number or its id."""
+    return number_in(bill) in call["numbers"] or id_ in call["ids"]
+
+
+def _id(form: str, document: str) -> str:
+    return f"{form.lower()} {document}"
