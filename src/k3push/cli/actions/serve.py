@@ -34,6 +34,7 @@ from k3push.web.access import Log
 from k3push.web.asgi import Dashboard, dashboard
 from k3push.web.connection_limits import Limits, SeldomTold, room
 from k3push.web.tenant_ledgers import Tenant
+from k3push.wiring.heaps import few_heaps
 from k3push.wiring.outputs import check_output
 from k3push.words.language import LANGUAGES, Say, harmless, speaker
 
@@ -73,6 +74,7 @@ class ServeOptions:
 
 async def serve(options: ServeOptions, say: Say) -> Exit:
     """Serve until interrupted."""
+    few_heaps()
     errors = screen(stderr=True, soft_wrap=True)
     files = ConfigFiles(options.configs, options.tenants)
     # Before they are read: what changes meanwhile is read again.
@@ -130,9 +132,8 @@ async def serve(options: ServeOptions, say: Say) -> Exit:
                 address += f"enter?token={ready.token}"
             seldom = SeldomTold(lambda why: errors.print(harmless(why), markup=False))
             asyncio.get_running_loop().set_exception_handler(seldom)
-            limits = Limits(rules.trusts, room())
             with (
-                _until_interrupted(ready, limits) as server,
+                _until_interrupted(ready, Limits(rules.trusts, room())) as server,
                 _browser(address, wanted=options.browser),
             ):
                 sys.stdout.write(f"{address}\n")
