@@ -106,6 +106,15 @@ async def samples_of(
     return samples
 
 
+def tell_all(runs: Sequence[Glance]) -> bool:
+    """Say whether the samples of runs follow from how they stand, whatever their ledger has.
+
+    None is under way or left behind, whose process may end or begin, and none has a number in
+    doubt: so they are the same as long as the runs stand so.
+    """
+    return all(each.run.exit is not None and not each.counts.get(State.UNKNOWN) for each in runs)
+
+
 async def _of_last(
     ledger: Ledger, last: Glance, window: str, now: datetime, labels: Mapping[str, str]
 ) -> list[Sample]:

@@ -19,6 +19,9 @@ from k3push.reporting.metrics import HELP, Sample
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
+Lines = Mapping[str, str]
+"""The lines of some samples, by the name of the metric."""
+
 
 def prometheus_text(samples: Iterable[Sample]) -> bytes:
     r"""Return samples in Prometheus' text format, those of one name together.
@@ -29,20 +32,30 @@ def prometheus_text(samples: Iterable[Sample]) -> bytes:
     # TYPE k3push_ledger_up gauge
     k3push_ledger_up{tenant="a\"b"} 1.0
     """
-    lines: dict[str, list[str]] = {name: [] for name in HELP}
+    return page_of([lines_of(samples)])
+
+
+def lines_of(samples: Iterable[Sample]) -> Lines:
+    """Put samples into words; `page_of` makes a whole of those of many tenants."""
+    lines: dict[str, str] = {}
     last: Mapping[str, str] = {}
     told = ""
     for name, labels, value in samples:
         # What is of one run follows one another, and shares its labels.
         if labels is not last:
             last, told = labels, _labels(labels)
-        lines[name].append(f"{name}{told} {float(value)!r}\n")
-    parts = (
-        f"# HELP {name} {HELP[name]}\n# TYPE {name} gauge\n{''.join(those)}"
-        for name, those in lines.items()
-        if those
-    )
-    return "".join(parts).encode()
+        lines[name] = f"{lines.get(name, '')}{name}{told} {float(value)!r}\n"
+    return lines
+
+
+def page_of(parts: Sequence[Lines]) -> bytes:
+    """Return lines of several tenants in Prometheus' text format."""
+    by_name = {name: "".join([part[name] for part in parts if name in part]) for name in HELP}
+    return "".join(
+        f"# HELP {name} {HELP[name]}\n# TYPE {name} gauge\n{lines}"
+        for name, lines in by_name.items()
+        if lines
+    ).encode()
 
 
 def _labels(labels: Mapping[str, str]) -> str:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import anyio
-import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from k3push.ports import LedgerLostError
-from k3push.reporting.metrics import LEDGER_UP, RUNS_LOOKED_AT, Sample, samples_of
-from k3push.reporting.prometheus_text import CONTENT_TYPE, prometheus_text
+from k3push.ports import Glance, LedgerLostError
+from k3push.reporting.metrics import LEDGER_UP, RUNS_LOOKED_AT, Sample, samples_of, tell_all
+from k3push.reporting.prometheus_text import CONTENT_TYPE, Lines, lines_of, page_of
 from k3push.web.access import Visitor
 from k3push.web.page_context import PageContext
+from k3push.web.tenant_ledgers import Tenant
 
 FRESH_S = 1.0
 """For how long metrics count as those of now, however many ask."""
@@ -23,10 +24,6 @@ STALE_S = 300.0
 
 # Metrics of few tenants are made at once; of thousands they take longer than a collector waits.
 PATIENCE_S = 2.0
-
-
-MANY = 2000
-"""Samples that are not put into words while others wait for the loop."""
 
 
 @dataclass(slots=True)
@@ -45,6 +42,8 @@ class Machines:
     def __init__(self, desk: PageContext) -> None:
         self._desk = desk
         self._last = _Made()
+        # What was told of a tenant, and of which runs: most have not moved since the last time.
+        self._told: dict[str, tuple[Sequence[Glance], Lines]] = {}
 
     async def healthz(self, _: Request) -> Response:
         """Say whether the ledgers that are open can be read, and nothing else."""
@@ -76,11 +75,7 @@ class Machines:
     async def _make(self) -> None:
         last = self._last
         try:
-            samples = await self._samples()
-            if len(samples) > MANY:
-                last.text = await anyio.to_thread.run_sync(prometheus_text, samples)
-            else:
-                last.text = prometheus_text(samples)
+            last.text = page_of(await self._lines())
             last.at_s = anyio.current_time()
         except Exception as error:  # noqa: BLE001  # a defect must not end the server
             self._desk.log("metrics.failed", why=repr(error))
@@ -89,21 +84,36 @@ class Machines:
             last.makes = False
             last.made.set()
 
-    async def _samples(self) -> list[Sample]:
-        books = self._desk.books
-        samples: list[Sample] = []
-        tenants = list(books.tenants.values())
-        glances = await books.glances(tenants, RUNS_LOOKED_AT)
-        for tenant in tenants:
-            labels, runs = {"tenant": tenant.name}, glances[tenant.name]
-            try:
-                if isinstance(runs, LedgerLostError):
-                    raise runs
-                ledger = await books.of(tenant)
-                samples += await samples_of(
-                    ledger, runs, self._desk.clock.now(), window=tenant.window, labels=labels
-                )
-                samples.append(Sample(LEDGER_UP, labels, 1))
-            except LedgerLostError:
-                samples.append(Sample(LEDGER_UP, labels, 0))
-        return samples
+    async def _lines(self) -> list[Lines]:
+        """Return the lines of each tenant; they are made while its server is asked for others."""
+        tenants = self._desk.books.tenants
+        lines: dict[str, Lines] = {}
+        told: dict[str, tuple[Sequence[Glance], Lines]] = {}
+
+        async def take(some: Mapping[str, Sequence[Glance] | LedgerLostError]) -> None:
+            for name, runs in some.items():
+                known = self._told.get(name)
+                if known and known[0] == runs:
+                    lines[name], told[name] = known[1], known
+                    continue
+                lines[name] = lines_of(await self._samples(tenants[name], runs))
+                if not isinstance(runs, LedgerLostError) and tell_all(runs):
+                    told[name] = runs, lines[name]
+
+        await self._desk.books.each_glance(tenants.values(), RUNS_LOOKED_AT, take)
+        self._told = told
+        return [lines[name] for name in tenants]
+
+    async def _samples(
+        self, tenant: Tenant, runs: Sequence[Glance] | LedgerLostError
+    ) -> list[Sample]:
+        labels = {"tenant": tenant.name}
+        try:
+            if isinstance(runs, LedgerLostError):
+                raise runs
+            ledger = await self._desk.books.of(tenant)
+            now = self._desk.clock.now()
+            samples = await samples_of(ledger, runs, now, window=tenant.window, labels=labels)
+        except LedgerLostError:
+            return [Sample(LEDGER_UP, labels, 0)]
+        return [*samples, Sample(LEDGER_UP, labels, 1)]

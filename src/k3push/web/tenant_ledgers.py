@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -22,6 +22,9 @@ ANSWER_S = 10.0
 
 SIDE_BY_SIDE = 2
 """Such queries of one ledger at a time."""
+
+Take = Callable[[Mapping[str, Sequence[Glance] | LedgerLostError]], Awaitable[None]]
+"""Takes how runs of some tenants stand, by their names, or why that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,30 +100,37 @@ class TenantLedgers:
     ) -> dict[str, Sequence[Glance] | LedgerLostError]:
         """Return how runs of tenants stand by their names (`Ledger.glances`), or why not.
 
-        Tenants of one ledger are asked for together; one that is lost is asked once, however
-        many share it, since it may have been waited for.
-
         Args:
             tenants: Some of them.
             among: How many of the newest runs of each are looked at.
         """
+        found: dict[str, Sequence[Glance] | LedgerLostError] = {}
+
+        async def take(some: Mapping[str, Sequence[Glance] | LedgerLostError]) -> None:
+            found.update(some)
+
+        await self.each_glance(tenants, among, take)
+        return found
+
+    async def each_glance(self, tenants: Iterable[Tenant], among: int, take: Take) -> None:
+        """Give *take* how runs of tenants stand, as soon as that is known of some of them.
+
+        Tenants of one ledger are asked for together; one that is lost is asked once, however
+        many share it, since it may have been waited for. What was given of its tenants by then
+        holds no more: all of them are given again, with the error.
+        """
         by_ledger: dict[str, list[Tenant]] = {}
         for tenant in tenants:
             by_ledger.setdefault(tenant.ledger, []).append(tenant)
-        found: dict[str, Sequence[Glance] | LedgerLostError] = {}
         for those in by_ledger.values():
             try:
-                found |= await self._glances_of_one(those, among)
+                await self._glances_of_one(those, among, take)
             except LedgerLostError as error:
-                found |= {each.name: error for each in those}
-        return found
+                await take({each.name: error for each in those})
 
-    async def _glances_of_one(
-        self, tenants: Sequence[Tenant], among: int
-    ) -> dict[str, Sequence[Glance]]:
+    async def _glances_of_one(self, tenants: Sequence[Tenant], among: int, take: Take) -> None:
         """Ask one ledger, some tenants at a time; its server answers while we read."""
         ledger = await self.of(tenants[0])
-        found: dict[str, Sequence[Glance]] = {}
         lost: list[LedgerLostError] = []
         firsts = iter(range(0, len(tenants), TENANTS_AT_ONCE))
 
@@ -132,14 +142,13 @@ class TenantLedgers:
                 except LedgerLostError as error:
                     lost.append(error)
                     return
-                found.update({each.name: seen[each.acct_id] for each in some})
+                await take({each.name: seen[each.acct_id] for each in some})
 
         async with anyio.create_task_group() as tasks:
             for _ in range(min(SIDE_BY_SIDE, -(-len(tenants) // TENANTS_AT_ONCE))):
                 tasks.start_soon(ask)
         if lost:
             raise lost[0]
-        return found
 
     async def answer(self) -> bool:
         """Say whether all ledgers that are open can be read in time; none is opened for it.
