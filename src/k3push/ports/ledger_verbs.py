@@ -157,8 +157,8 @@ class Ledger(Protocol):
     ) -> Mapping[str, Sequence[Glance]]:
         """Return how the last run of each route stands, and each that is not settled.
 
-        The one verb that looks at other accounts: at all that are named and at none besides. It
-        is for whoever has the ledgers of all of them and shows or counts thousands.
+        This and `accounts_with` look at other accounts: at all that are named and at none besides.
+        They are for whoever has the ledgers of all of them and shows or counts thousands.
 
         Args:
             accounts: Each is there in the answer, with its runs in the order in which they
@@ -374,6 +374,12 @@ class Ledger(Protocol):
 
         A number finds all bills that have it, a number with an id (`key_of`) only that one.
         """
+        ...
+
+    async def accounts_with(
+        self, number: BillNumber, accounts: Collection[str]
+    ) -> Collection[str]:
+        """Return which of several accounts have rows of a number (`rows_of`)."""
         ...
 
     async def find_rows(

@@ -31,7 +31,7 @@ from tests.adapters.ledger.samples import (
 
 pytestmark = pytest.mark.anyio
 
-A, B = numbers("A B")
+A, B, C = numbers("A B C")
 THEIRS = RunId("t1")
 SCOPE = f"{OTHER_ACCOUNT}|po|in"
 
@@ -83,6 +83,20 @@ async def test_a_glance_tells_of_the_accounts_that_are_named(
         told = {account: [each.run.id for each in found] for account, found in seen.items()}
         known = {"s": [ours], "t": [THEIRS]}
         assert told == {account: known.get(account, []) for account in accounts}
+
+
+async def test_the_accounts_that_have_a_number_are_found_among_those_that_are_named(
+    ledger: Ledger, theirs: Ledger
+) -> None:
+    """Also where they are not the ledger's own, and no others."""
+    await both(ledger, theirs)
+    await planned(theirs, "C", RunId("t2"), SCOPE)
+    for asked in (ledger, theirs):
+        for accounts in (["s"], ["t"], ["s", "t", "nobody"], []):
+            known = {"s", "t"}.intersection(accounts)
+            assert set(await asked.accounts_with(A, accounts)) == known
+            assert set(await asked.accounts_with(C, accounts)) == known - {"s"}
+            assert set(await asked.accounts_with(BillNumber("AB"), accounts)) == set()
 
 
 VERBS: dict[str, Callable[[Ledger], Awaitable[Any]]] = {

@@ -118,6 +118,7 @@ class Player:
             seen.append(await self.ledger.attempts_of(number))
             seen.append(await self.ledger.notes_of(number))
             seen.append(await self.ledger.rows_of(number))
+            seen.append(sorted(await self.ledger.accounts_with(number, ["s", "nobody"])))
         return seen
 
 

@@ -171,11 +171,14 @@ async def test_a_number_finds_all_bills_that_have_it(ledger: Ledger) -> None:
     await ledger.identify(alone, {ONLY_ONE.key: is_(NUMBER, "101")})
 
     async def found(number: BillNumber) -> list[tuple[RunId, BillNumber]]:
-        return [(of, row.bill) for of, row in await ledger.rows_of(number)]
+        rows = await ledger.rows_of(number)
+        assert bool(await ledger.accounts_with(number, ["s"])) == bool(rows)
+        return [(of, row.bill) for of, row in rows]
 
     assert await found(NUMBER) == [(run, ONE), (run, TWO), (alone, NUMBER)]
     assert await found(TWO) == [(run, TWO)]
     assert await found(ONLY_ONE.key) == [(alone, NUMBER)]
+    assert await found(key_of(NUMBER, "999")) == []
 
 
 async def test_a_line_that_means_no_bill_has_an_outcome_under_its_own_name(ledger: Ledger) -> None:

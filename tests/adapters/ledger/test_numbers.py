@@ -271,6 +271,7 @@ async def test_a_number_is_found_in_all_runs_by_either_spelling(ledger: Ledger) 
             ("r2", "a"),
             ("r3", "a"),
         ]
+        assert set(await ledger.accounts_with(BillNumber(spelling), ["s"])) == {"s"}
     assert await ledger.rows_of(X) == []
 
 

@@ -36,6 +36,7 @@ POLICIES = 10
 """Times that a statement may read the runs of a tenant, to know whose its rows are."""
 
 BY_KEY = (
+    "accounts_with",
     "amend",
     "delete_row",
     "in_hand",
@@ -115,9 +116,15 @@ async def test_bills_are_found_without_going_through_all_others(
             [RUNS, ASKED],
         )
         bills, ids, runs = zip(*await asked.fetchall(), strict=True)
+        accounts = ["a", *(f"o{nth}" for nth in range(1, OTHERS + 1))]
         values: dict[str, Any] = {
             "account": "a",
             "account_hash": account_hash("a"),
+            "accounts": accounts,
+            "hashes": [account_hash(each) for each in accounts],
+            "number": bills[0],
+            "bill": bills[0],
+            "id": "",
             "scope": "a|p|s",
             "run": runs[0],
             "but": runs[0],

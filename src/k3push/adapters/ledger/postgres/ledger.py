@@ -231,6 +231,7 @@ class PostgresLedger(Ledger):
     counts = _reads(reads.counts)
     target_count = _reads(reads.target_count)
     rows_of = _reads(reads.rows_of)
+    accounts_with = _reads(reads.accounts_with)
     find_rows = _reads(reads.find_rows)
     runs_holding = _reads(reads.runs_holding)
     in_hand = _reads(reads.in_hand)

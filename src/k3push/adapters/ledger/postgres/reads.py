@@ -7,7 +7,7 @@ from datetime import datetime
 
 from k3push.adapters.ledger import codec as text
 from k3push.adapters.ledger import records, rules
-from k3push.adapters.ledger.postgres.database import Connection
+from k3push.adapters.ledger.postgres.database import Connection, account_hash
 from k3push.adapters.ledger.postgres.writes import called_columns
 from k3push.core.model import (
     BillNumber,
@@ -173,6 +173,21 @@ async def rows_of(connection: Connection, number: BillNumber) -> Sequence[tuple[
         found = await connection.all("rows_of_number", number=number)
     rows = records.to_rows(row for _, *row in found)
     return [(RunId(run), row) for (run, *_), row in zip(found, rows, strict=True)]
+
+
+async def accounts_with(
+    connection: Connection, number: BillNumber, accounts: Collection[str]
+) -> Collection[str]:
+    """Return which of several accounts have rows of a number, by either spelling."""
+    found = await connection.all(
+        "accounts_with",
+        accounts=list(accounts),
+        hashes=[account_hash(account) for account in accounts],
+        number=number_in(number),
+        id=id_in(number),
+        bill=number,
+    )
+    return {account for (account,) in found}
 
 
 async def find_rows(

@@ -176,6 +176,16 @@ def rows_of(connection: Connection, number: BillNumber) -> Sequence[tuple[RunId,
     return [(RunId(run), row) for (run, *_), row in zip(found, rows, strict=True)]
 
 
+def accounts_with(
+    connection: Connection, number: BillNumber, accounts: Collection[str]
+) -> Collection[str]:
+    """Return which of several accounts have rows of a number, by either spelling."""
+    named = {"number": number_in(number), "id": id_in(number), "bill": number}
+    return {account for (account,) in connection.all("accounts_with", **named)}.intersection(
+        accounts
+    )
+
+
 def find_rows(
     connection: Connection, words: str, *, remarks: Collection[str] = (), limit: int = 100
 ) -> Sequence[tuple[RunId, Row]]:

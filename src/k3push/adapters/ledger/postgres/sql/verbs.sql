@@ -596,6 +596,26 @@ LEFT JOIN attempts ON attempts.id = rows.attempt
 WHERE runs.account = :account
 ORDER BY runs.started_at, runs.id, rows.place;
 
+-- name: accounts_with
+SELECT wanted.account
+FROM unnest(:accounts::text[], :hashes::integer[]) AS wanted (account, hash)
+WHERE EXISTS (
+    SELECT FROM (
+        SELECT run FROM rows
+        WHERE account_hash = wanted.hash
+            AND number = :number AND (bill IS NULL OR bill <> number OR listed_id <> '')
+            AND :id::text IN ('', listed_id)
+        UNION ALL
+        SELECT run FROM rows WHERE account_hash = wanted.hash AND bill = :bill
+        UNION ALL
+        SELECT run FROM rows
+        WHERE account_hash = wanted.hash
+            AND bill > :bill || ',' AND bill < :bill || '-' AND :id::text = ''
+    ) AS found
+    JOIN runs ON runs.key = found.run
+    WHERE runs.account = wanted.account
+);
+
 -- name: find_rows
 SELECT runs.id, rows.place, rows.line, rows.number, rows.bill, rows.state, rows.targets, rows.code,
     rows.reason, rows.attempts, attempts.chunk, attempts.began_at, rows.settled_at, rows.listed_id,

@@ -396,6 +396,12 @@ FROM ledger JOIN runs ON runs.id = ledger.run
 WHERE ((number = :number AND listed_id = :id) OR bill = :bill) AND runs.account = :account
 ORDER BY runs.started_at, runs.id, place;
 
+-- name: accounts_with
+SELECT DISTINCT runs.account
+FROM ledger JOIN runs ON runs.id = ledger.run
+WHERE (number = :number AND :id IN ('', listed_id)) OR bill = :bill
+    OR (bill > :bill || ',' AND bill < :bill || '-' AND :id = '');
+
 -- name: find_rows
 SELECT ledger.run, place, line, number, bill, state, targets, code, reason,
     ledger.attempts, chunk, sent_at, settled_at, listed_id, source_id
