@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,12 @@ from anyio import to_thread
 from k3push.adapters.ledger.memory import MemoryLedger
 from k3push.adapters.ledger.sqlite import open_sqlite
 from k3push.adapters.ledger.sqlite.connections import SameFiles
-from k3push.core.model import BillNumber, Row, RunId
+from k3push.core.model import BillNumber, Listed, Row, RunId
 from k3push.ports import Glance, Ledger, LedgerLostError
+from k3push.reporting.metrics import Sample, samples_of
 from k3push.web.overview import TENANTS_A_PAGE
 from k3push.web.tenant_ledgers import Tenant, TenantLedgers
-from tests.reporting.pages import filled
+from tests.reporting.pages import NOON, RUN, filled, in_doubt
 from tests.web.visits import ACCT, house, in_time, tenant
 
 MANY = 2 * TENANTS_A_PAGE + 7
@@ -42,6 +45,11 @@ class Slow(MemoryLedger):
         self.asked += 1
         await anyio.sleep(1)
         return await super().glances(accounts, among=among)
+
+    async def accounts_with(self, number: BillNumber, accounts: Collection[str]) -> Collection[str]:
+        """Return whose number it is after a second."""
+        await anyio.sleep(1)
+        return await super().accounts_with(number, accounts)
 
     async def rows_of(self, number: BillNumber) -> Sequence[tuple[RunId, Row]]:
         """Return rows after a second."""
@@ -223,9 +231,162 @@ def test_a_search_of_many_tenants_goes_on_by_a_link() -> None:
     async def visit() -> None:
         tenants = [tenant(Slow(), f"t{nth}") for nth in range(3)]
         async with house(*tenants, several=True) as home, home.signed_in() as browser:
-            text = (await browser.get("/numbers", params={"q": "CGDD9"})).text
-            assert "1 tenants were searched." in text
-            assert "from=1" in text
+            query: str | None = "q=CGDD9"
+            searched = []
+            while query:
+                answer = await browser.get(f"/numbers?{query}")
+                searched += re.findall(r"(\d) tenants were searched", answer.text)
+                query = next_page(answer.text)
+            # First for the number itself, which nobody has, and then for parts of it.
+            assert searched == ["1", "2", "1", "2"]
+            assert answer.status_code == 404
+
+    in_time(visit)
+
+
+def next_page(text: str) -> str | None:
+    """Return what the link asks for by which a search goes on."""
+    found = re.search(r'<p class="pages">.*href="\?([^"]+)"', text)
+    return unescape(found[1]) if found else None
+
+
+class Read(MemoryLedger):
+    """Notes whose rows are gone through, and takes a second for those of a number."""
+
+    gone_through: list[str]
+
+    async def find_rows(
+        self, words: str, *, remarks: Collection[str] = (), limit: int = 100
+    ) -> Sequence[tuple[RunId, Row]]:
+        """Return rows that hold a text."""
+        self.gone_through.append(self._account)
+        return await super().find_rows(words, remarks=remarks, limit=limit)
+
+    async def rows_of(self, number: BillNumber) -> Sequence[tuple[RunId, Row]]:
+        """Return rows after a second."""
+        await anyio.sleep(1)
+        return await super().rows_of(number)
+
+    def of_account(self, account: str) -> Read:
+        """Return the same ledger for another account."""
+        other = Read(self._store, account=account)
+        other.gone_through = self.gone_through
+        return other
+
+
+async def with_number(several: Sequence[str]) -> Read:
+    """Return a ledger in which some tenants have a number, of which other numbers begin."""
+    ledger = Read(account=ACCT)
+    ledger.gone_through = []
+    for nth, account in enumerate(several):
+        scope = RUN.scope.replace(ACCT, account, 1)
+        run = replace(RUN, id=RunId(f"20260103-12000{nth}-n"), scope=scope)
+        of_account = ledger.of_account(account)
+        await of_account.open_run(run)
+        await of_account.add(run.id, [Listed(2, BillNumber("CGDD77"))])
+    run = replace(RUN, id=RunId("20260103-120000-more"))
+    await ledger.open_run(run)
+    await ledger.add(run.id, [Listed(2, BillNumber("CGDD777"))])
+    return ledger
+
+
+def test_a_whole_number_is_found_behind_thousands_of_tenants() -> None:
+    """Nobody clicks through them, or waits until all rows of all were gone through."""
+
+    async def visit() -> None:
+        ledger = await with_number([f"acct{MANY - 1}"])
+        tenants = [tenant(ledger, "first")]
+        tenants += [tenant(ledger, f"t{nth:04}", f"acct{nth}") for nth in range(MANY)]
+        async with house(*tenants, several=True) as home, home.signed_in() as browser:
+            text = (await browser.get("/numbers", params={"q": "CGDD77"})).text
+            assert re.findall(r'href="/t/(\w+)/"', text) == [f"t{MANY - 1:04}"]
+            assert f"{MANY + 1} tenants were searched." in text
+            assert not ledger.gone_through
+            # Others' numbers that hold it are there for whoever wants them.
+            text = (await browser.get(f"/numbers?{next_page(text)}")).text
+            assert "/t/first/numbers/CGDD777" in text
+            assert ledger.gone_through == [ACCT]
+
+    in_time(visit)
+
+
+def test_a_number_that_all_tenants_have_is_shown_a_few_of_them_at_a_time() -> None:
+    """Each of their ERPs counts from one."""
+
+    async def visit() -> None:
+        names = ["a", "b", "c"]
+        ledger = await with_number(names)
+        lost = replace(tenant(ledger, "bb"), ledger="lost", opened=no_ledger)
+        tenants = sorted([*(tenant(ledger, each, each) for each in names), lost], key=by_name)
+        async with house(*tenants, several=True) as home, home.signed_in() as browser:
+            query: str | None = "q=CGDD77"
+            shown = []
+            while query and "parts" not in query:
+                text = (await browser.get(f"/numbers?{query}")).text
+                shown.append(re.findall(r'href="/t/(\w+)/"', text))
+                query = next_page(text)
+            assert shown == [["a"], ["b"], ["c"]]
+
+    in_time(visit)
+
+
+def by_name(tenant: Tenant) -> str:
+    """Return by what tenants are sorted."""
+    return tenant.name
+
+
+@asynccontextmanager
+async def no_ledger() -> AsyncIterator[Ledger]:
+    """Find no ledger."""
+    raise LedgerLostError("it is away")
+    yield
+
+
+def test_metrics_are_made_anew_of_tenants_whose_runs_have_moved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of thousands nearly all stand as they did; who sends or doubts is looked at each time."""
+    made: list[str] = []
+
+    async def counted(*of: Any, labels: Mapping[str, str], **how: Any) -> list[Sample]:
+        made.append(labels["tenant"])
+        return await samples_of(*of, labels=labels, **how)
+
+    monkeypatch.setattr("k3push.web.health_and_metrics.samples_of", counted)
+
+    async def visit() -> None:
+        ended, doubts, sends = await filled(2), await filled(2), await filled(2)
+        await in_doubt(doubts, "CGDD-LOST")
+        for ledger in (ended, doubts):
+            await ledger.end_run(RUN.id, 0 if ledger is ended else 4, NOON)
+        tenants = [tenant(ended, "ended"), tenant(doubts, "doubts"), tenant(sends, "sends")]
+
+        async def told(*tenants: Tenant) -> str:
+            async with house(*tenants, several=True) as home, home.signed_in() as browser:
+                return (await browser.get("/metrics")).text
+
+        async with house(*tenants, several=True) as home, home.signed_in() as browser:
+
+            async def told_again() -> str:
+                await anyio.sleep(60)
+                made.clear()
+                return (await browser.get("/metrics")).text
+
+            first = await told_again()
+            assert made == ["ended", "doubts", "sends"]
+            assert await told_again() == first
+            assert made == ["doubts", "sends"]
+            await sends.end_run(RUN.id, 3, NOON)
+            changed = await told_again()
+            assert made == ["doubts", "sends"]
+            assert await told_again() == changed == await told(*tenants)
+            await ended.open_run(replace(RUN, id=RunId("20260103-120000-new"), started_at=NOON))
+            newest = await told_again()
+            assert made == ["ended", "doubts"]
+            # Who is gone is told no more, and is no other by its old name.
+            home.ready.take([tenant(sends, "ended")])
+            (gone, other) = await told_again(), await told(tenant(sends, "ended"))
+            assert newest != gone == other
 
     in_time(visit)
 
@@ -240,7 +401,7 @@ def test_a_defect_of_metrics_ends_no_server(monkeypatch: pytest.MonkeyPatch) -> 
         tenants = [tenant(await filled(2), f"t{nth}") for nth in range(2)]
         async with house(*tenants, several=True) as home, home.signed_in() as browser:
             with monkeypatch.context() as patched:
-                patched.setattr("k3push.web.health_and_metrics.prometheus_text", fails)
+                patched.setattr("k3push.web.health_and_metrics.page_of", fails)
                 assert (await browser.get("/metrics")).status_code == 500
             assert [event for event, _ in home.logged].count("metrics.failed") == 1
             assert (await browser.get("/metrics")).status_code == 200

@@ -376,9 +376,7 @@ class Ledger(Protocol):
         """
         ...
 
-    async def accounts_with(
-        self, number: BillNumber, accounts: Collection[str]
-    ) -> Collection[str]:
+    async def accounts_with(self, number: BillNumber, accounts: Collection[str]) -> Collection[str]:
         """Return which of several accounts have rows of a number (`rows_of`)."""
         ...
 

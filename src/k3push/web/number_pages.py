@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-import anyio
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -15,16 +14,16 @@ from k3push.core.advice.diagnosis import advise, code_of, code_of_step
 from k3push.core.model import BillNumber, Run, RunId, State
 from k3push.core.safety.document_steps import FOR_PERSON
 from k3push.core.safety.legal_moves import IllegalMoveError
-from k3push.ports import LedgerLostError, RunIsAliveError
+from k3push.ports import RunIsAliveError
 from k3push.runs.control import left_to_another
 from k3push.runs.doubts_of_person import doubts_meant, kinds_of
-from k3push.runs.find import RunFilter, rows_holding
 from k3push.runs.problem import Problem
-from k3push.runs.row_pages import FollowedRow, with_follow
+from k3push.runs.row_pages import FollowedRow
 from k3push.runs.settle_doubts import settle_by_word
 from k3push.web.bill_history import events_of
 from k3push.web.page_context import PageContext, Visit
 from k3push.web.pages import Frame, number_url, whole
+from k3push.web.tenant_search import Answer, Found, TenantSearch, parts_of, rows_of
 from k3push.words.language import Say
 
 LONGEST_NUMBER = 200
@@ -32,27 +31,6 @@ LONGEST_WORD = 1000
 
 # What a person may find in the ERP, and where a number goes by it.
 WORDS: Mapping[str, State] = {"pushed": State.PUSHED, "absent": State.PLANNED}
-
-Found = tuple[Run, FollowedRow]
-
-MOST_RUNS = 20
-
-SEARCH_S = 0.2
-"""How long many tenants are searched before a page says how far it has come."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """What a search has found of one tenant.
-
-    Attributes:
-        runs: Those whose list, or whoever has done something with them, is called so.
-    """
-
-    tenant: str
-    base: str
-    found: Sequence[Found]
-    runs: Sequence[Run] = ()
 
 
 class NumberPages:
@@ -74,63 +52,33 @@ class NumberPages:
         if not wanted:
             return self._page(request, frame)
         url = number_url(visit.base, wanted)
-        found = await self._rows(visit, BillNumber(wanted))
-        if found and "?" not in url:
-            return RedirectResponse(url, 303)
-        if found:
+        if found := await rows_of(visit.ledger, BillNumber(wanted)):
+            if "?" not in url:
+                return RedirectResponse(url, 303)
             return await self._evidence(request, visit, BillNumber(wanted), found)
-        return self._answers(request, frame, [await self._parts(visit, wanted)])
+        answer = Answer(visit.tenant.name, visit.base, *await parts_of(visit.ledger, wanted))
+        return self._answers(request, frame, [answer] if answer.found or answer.runs else [])
 
     async def _search_all(self, request: Request, wanted: str) -> Response:
         frame = replace(self._desk.frame(request), found=wanted)
         if not wanted:
             return self._page(request, frame)
-        answers = []
-        first = whole(request.query_params.get("from", "0"))
-        every = self._desk.tenants_of(request.state.visitor)
-        until_s = anyio.current_time() + SEARCH_S
-        after = first
-        for tenant in every[first:]:
-            if anyio.current_time() > until_s:
-                break
-            after += 1
-            base = self._desk.base(tenant)
-            try:
-                ledger = await self._desk.books.of(tenant)
-                visit = Visit(tenant, ledger, base, frame, request.state.visitor)
-                found = await self._rows(visit, BillNumber(wanted))
-                answers.append(
-                    _Answer(tenant.name, base, found) if found else await self._parts(visit, wanted)
-                )
-            except LedgerLostError:
-                continue  # the overview says so
-        rest = after if after < len(every) else 0
-        return self._answers(request, frame, answers, rest, after)
-
-    async def _parts(self, visit: Visit, wanted: str) -> _Answer:
-        """Look for a part of a number, a document or a cause, and for runs by list or user."""
-        rows = await rows_holding(visit.ledger, wanted)
-        runs = {id_: await visit.ledger.run(id_) for id_ in {id_ for id_, _ in rows}}
-        found: list[Found] = []
-        for id_, row in rows:
-            if (run := runs[id_]) is not None:
-                (followed,) = await with_follow(visit.ledger, id_, [row])
-                found.append((run, followed))
-        named = await RunFilter(words=wanted).of(visit.ledger, MOST_RUNS)
-        if (called := await visit.ledger.run(RunId(wanted))) is not None:
-            named = [called, *named]
-        return _Answer(visit.tenant.name, visit.base, found, named)
+        tenants = self._desk.tenants_of(request.state.visitor)
+        asked = request.query_params
+        search = TenantSearch(self._desk, tenants, wanted, in_parts="parts" in asked)
+        await search.go_on(whole(asked.get("from", "0")))
+        return self._answers(request, frame, search.answers, search.rest, search.searched)
 
     def _answers(
         self,
         request: Request,
         frame: Frame,
-        answers: Sequence[_Answer],
-        next_page: int = 0,
+        answers: Sequence[Answer],
+        rest: Mapping[str, str] | None = None,
         searched: int = 0,
     ) -> Response:
-        """Show what was found; *next_page* is where a search of many tenants goes on."""
-        if not (next_page or any(each.found or each.runs for each in answers)):
+        """Show what was found; *rest* is where a search of many tenants goes on."""
+        if not (rest or answers):
             return self._not_found(request, frame, frame.found)
         found = [
             (each.tenant, each.base, _with_cures(each.found, frame.say))
@@ -138,12 +86,11 @@ class NumberPages:
             if each.found
         ]
         runs = [(each.base, run) for each in answers for run in each.runs]
-        searched_on = {"next_page": next_page, "searched": searched}
-        return self._page(request, frame, found=found, runs=runs, **searched_on)
+        return self._page(request, frame, found=found, runs=runs, rest=rest, searched=searched)
 
     def _page(self, request: Request, frame: Frame, **values: Any) -> Response:
         """Show the page of the search; where nothing is asked for, its field alone."""
-        nothing = {"found": [], "runs": [], "next_page": 0, "searched": 0}
+        nothing = {"found": [], "runs": [], "rest": None, "searched": 0}
         known: dict[str, Any] = {**nothing, "several": self._desk.several, **values}
         return self._desk.page(request, frame, "search.html", **known)
 
@@ -155,7 +102,7 @@ class NumberPages:
         """Show the evidence of a number."""
         visit = await self._desk.visit(request)
         number = BillNumber(request.path_params["number"])
-        found = await self._rows(visit, number)
+        found = await rows_of(visit.ledger, number)
         if not found:
             return self._not_found(request, visit.frame, number)
         return await self._evidence(request, visit, number, found)
@@ -206,7 +153,7 @@ class NumberPages:
         number = BillNumber(form.get("number", "")[:LONGEST_NUMBER])
         word, because = form.get("word", ""), " ".join(form.get("because", "").split())
         which = form.get("which", "")[:LONGEST_NUMBER]
-        found = await self._rows(visit, number)
+        found = await rows_of(visit.ledger, number)
         if not found:
             raise HTTPException(404)
         if word not in WORDS or not because:
@@ -233,7 +180,7 @@ class NumberPages:
             sent=form.get("sent", ""),
         )
         if problem:
-            found = await self._rows(visit, number)
+            found = await rows_of(visit.ledger, number)
             return await self._evidence(request, visit, number, found, problem)
         return RedirectResponse(number_url(visit.base, number), 303)
 
@@ -293,16 +240,6 @@ class NumberPages:
                 user=user,
             )
         return ""
-
-    async def _rows(self, visit: Visit, number: BillNumber) -> list[Found]:
-        """Return the rows of a number in the tenant's runs, the oldest run first."""
-        found: list[Found] = []
-        for run_id, row in await visit.ledger.rows_of(number):
-            run = await visit.ledger.run(run_id)
-            if run is not None:
-                (followed,) = await with_follow(visit.ledger, run_id, [row])
-                found.append((run, followed))
-        return found
 
 
 def _sent(found: Sequence[Found]) -> str:

@@ -166,6 +166,7 @@ WORDS = {
     "web.next_tenants": ("More tenants", "更多租户"),
     "web.searched": ("{count} tenants were searched.", "已查找 {count} 个租户。"),
     "web.search_on": ("Search on", "继续查找"),
+    "web.search_parts": ("Search for a part of it, too", "也查找包含它的内容"),
     "web.bad_address": ("This address holds what no name can.", "地址中含有名称不允许的字符。"),
     "web.no_metrics_token": (
         "Metrics need the token: Authorization: Bearer, and metrics_token of [serve].",

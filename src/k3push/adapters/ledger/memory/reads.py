@@ -56,9 +56,7 @@ class ReadVerbs(StoreView):
             (rows.run.id, row) for rows in await self._oldest_first() for row in rows.called(number)
         ]
 
-    async def accounts_with(
-        self, number: BillNumber, accounts: Collection[str]
-    ) -> Collection[str]:
+    async def accounts_with(self, number: BillNumber, accounts: Collection[str]) -> Collection[str]:
         """Return which of several accounts have rows of a number."""
         every = (await self._turn()).runs.values()
         return {rows.run.account for rows in every if rows.called(number)}.intersection(accounts)
