@@ -232,14 +232,14 @@ def test_a_search_of_many_tenants_goes_on_by_a_link() -> None:
         tenants = [tenant(Slow(), f"t{nth}") for nth in range(3)]
         async with house(*tenants, several=True) as home, home.signed_in() as browser:
             query: str | None = "q=CGDD9"
-            searched = []
+            seen = []
             while query:
                 answer = await browser.get(f"/numbers?{query}")
-                searched += re.findall(r"(\d) tenants were searched", answer.text)
+                searched = re.search(r"(\d) tenants were searched", answer.text)
+                seen.append((answer.status_code, searched and searched[1]))
                 query = next_page(answer.text)
             # First for the number itself, which nobody has, and then for parts of it.
-            assert searched == ["1", "2", "1", "2"]
-            assert answer.status_code == 404
+            assert seen == [(200, "1"), (200, "2"), (200, "1"), (200, "2"), (404, None)]
 
     in_time(visit)
 
@@ -311,12 +311,17 @@ def test_a_whole_number_is_found_behind_thousands_of_tenants() -> None:
 
 
 def test_a_number_that_all_tenants_have_is_shown_a_few_of_them_at_a_time() -> None:
-    """Each of their ERPs counts from one."""
+    """Each of their ERPs counts from one. A ledger that is lost holds none of them up."""
+
+    @asynccontextmanager
+    async def broken() -> AsyncIterator[Ledger]:
+        raise LedgerLostError("it is away")
+        yield MemoryLedger(account=ACCT)  # type: ignore[unreachable]  # makes it a generator
 
     async def visit() -> None:
         names = ["a", "b", "c"]
         ledger = await with_number(names)
-        lost = replace(tenant(ledger, "bb"), ledger="lost", opened=no_ledger)
+        lost = replace(tenant(ledger, "bb"), ledger="lost", opened=broken)
         tenants = sorted([*(tenant(ledger, each, each) for each in names), lost], key=by_name)
         async with house(*tenants, several=True) as home, home.signed_in() as browser:
             query: str | None = "q=CGDD77"
@@ -333,13 +338,6 @@ def test_a_number_that_all_tenants_have_is_shown_a_few_of_them_at_a_time() -> No
 def by_name(tenant: Tenant) -> str:
     """Return by what tenants are sorted."""
     return tenant.name
-
-
-@asynccontextmanager
-async def no_ledger() -> AsyncIterator[Ledger]:
-    """Find no ledger."""
-    raise LedgerLostError("it is away")
-    yield
 
 
 def test_metrics_are_made_anew_of_tenants_whose_runs_have_moved(

@@ -90,8 +90,8 @@ class NumberPages:
 
     def _page(self, request: Request, frame: Frame, **values: Any) -> Response:
         """Show the page of the search; where nothing is asked for, its field alone."""
-        nothing = {"found": [], "runs": [], "rest": None, "searched": 0}
-        known: dict[str, Any] = {**nothing, "several": self._desk.several, **values}
+        nothing: dict[str, Any] = {"found": [], "runs": [], "rest": None, "searched": 0}
+        known = {**nothing, "several": self._desk.several, **values}
         return self._desk.page(request, frame, "search.html", **known)
 
     def _not_found(self, request: Request, frame: Frame, wanted: str) -> Response:

@@ -625,8 +625,9 @@ FROM rows
 JOIN runs ON runs.key = rows.run
 LEFT JOIN attempts ON attempts.id = rows.attempt
 WHERE runs.account = :account AND (
-    rows.number ILIKE :like OR rows.bill <> rows.number AND rows.bill ILIKE :like
-    OR rows.targets ILIKE :like OR rows.reason ILIKE :like OR split_part(rows.reason, '{', 1) = ANY (:remarks)
+    rows.number ILIKE :like OR (rows.bill <> rows.number AND rows.bill ILIKE :like)
+    OR rows.targets ILIKE :like OR rows.reason ILIKE :like
+    OR split_part(rows.reason, '{', 1) = ANY (:remarks)
 )
 ORDER BY runs.started_at DESC, runs.id DESC, rows.place LIMIT :limit;
 
@@ -634,8 +635,9 @@ ORDER BY runs.started_at DESC, runs.id DESC, rows.place LIMIT :limit;
 SELECT DISTINCT runs.id
 FROM rows JOIN runs ON runs.key = rows.run
 WHERE runs.account = :account AND (
-    rows.number ILIKE :like OR rows.bill <> rows.number AND rows.bill ILIKE :like
-    OR rows.targets ILIKE :like OR rows.reason ILIKE :like OR split_part(rows.reason, '{', 1) = ANY (:remarks)
+    rows.number ILIKE :like OR (rows.bill <> rows.number AND rows.bill ILIKE :like)
+    OR rows.targets ILIKE :like OR rows.reason ILIKE :like
+    OR split_part(rows.reason, '{', 1) = ANY (:remarks)
 );
 
 -- name: made_in
